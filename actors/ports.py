@@ -1,0 +1,90 @@
+"""What actors are handed: the machine that decides, the store that keeps, the desk that knows the meaning of requests.
+
+Each port is a handful of methods with a one-sentence contract. Actors import nothing from the layers above.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from protocol import messages as m
+from protocol.commands import Batch
+from protocol.effects import Commit, CommitOutcome, Decision, Recalled
+from protocol.messages import ItemResult
+from protocol.model import ChannelKey, Event, Principal
+
+
+class Machine(Protocol):
+    """Decides for one channel. Pure: no await, no clock, no randomness; one instance per run of a channel's actor."""
+
+    def decide(self, batch: Batch) -> Decision:
+        """Applies a batch (also an empty one: whatever is due by `batch.now`) and says what must be stored and told."""
+
+    def next_due(self) -> int | None:
+        """When (microseconds since the epoch) an empty batch would have something to do; None: never."""
+
+
+class MachineFactory(Protocol):
+    """Builds a machine from what the store knows of its channel."""
+
+    def __call__(self, key: ChannelKey, recalled: Recalled) -> Machine:
+        """A machine that continues where the store stands."""
+
+
+class ChannelStore(Protocol):
+    """What a channel's actor needs of the store."""
+
+    async def recall(self, key: ChannelKey) -> Recalled:
+        """All that the store knows of a channel, empty at offset 0 if nothing. Raises StoreUnavailable."""
+
+    async def commit(self, commit: Commit) -> CommitOutcome:
+        """Keeps a decision on stable storage, or says why not. Cancelled: the commit may still happen."""
+
+    async def history(self, key: ChannelKey, after: int, limit: int) -> Sequence[Event]:
+        """At most `limit` events of a channel with offsets above `after`, in order. Raises StoreUnavailable."""
+
+    async def workspace_position(self, workspace: str) -> Recalled:
+        """Epoch, last offset and floor of the workspace's derived stream (`rows` stays empty)."""
+
+    async def workspace_history(self, workspace: str, after: int, limit: int) -> Sequence[Event]:
+        """Like `history`, in the order of `workspace_offset`."""
+
+
+Answer = Callable[[Sequence[ItemResult]], None]
+
+
+class Desk(Protocol):
+    """Where a session takes requests: the engine's service. Every door calls the same one."""
+
+    def authenticate(self, token: str) -> Principal:
+        """Who the bearer is. Raises Unauthorized or TokenExpired."""
+
+    def locate(self, who: Principal, channel: str | None, framework_id: str | None) -> ChannelKey | None:
+        """Which channel is meant (None: the whole workspace), if `who` may read it. Raises TocsinError."""
+
+    async def submit(self, who: Principal, request: m.ClientMessage, answer: Answer) -> None:
+        """Takes a trigger, reading, acknowledge or resolve; `answer` gets the results after the commit.
+
+        Raises TocsinError if the request as a whole is refused. Waits for reads at most, never for a commit.
+        """
+
+
+class Observer(Protocol):
+    """Where actors report what took how long. Called on the hot path: must be cheap and must not raise."""
+
+    def fan_out(self, seconds: float, writes: int) -> None:
+        """A drain: from the first frame noted to the last one written."""
+
+    def batch(self, key: ChannelKey, commands: int, seconds: float) -> None:
+        """A batch of commands: how many, and how long from taking it to answering it."""
+
+    def restarted(self, actor: str) -> None:
+        """A supervisor restarted an actor of this kind."""
+
+    def dead_letter(self, key: ChannelKey) -> None:
+        """A command was set aside after it made the machine raise three times."""
+
+
+Clock = Callable[[], int]
+NewId = Callable[[], str]

@@ -1,0 +1,78 @@
+"""What a channel can be asked to do, and the batch in which it is asked.
+
+Commands are already validated and in our own words (severity mapped, times in microseconds): a machine never meets a
+foreign value.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from protocol.model import Comparison, Severity
+
+
+class Ring(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """A trigger by hand or program. `severity` None means: what the rule says, else warning."""
+
+    rule_id: str | None = None
+    alert_type: str | None = None
+    current_value: float | None = None
+    threshold_value: float | None = None
+    comparison: Comparison = Comparison.AT_LEAST
+    severity: Severity | None = None
+    title: str | None = None
+    message: str | None = None
+    labels: dict[str, str] = {}
+    dedup_key: str | None = None
+    project_id: str | None = None
+    assigned_to: str | None = None
+    # Set by a source that reports the same alert again and again until it ends (Prometheus).
+    source: SourceReport | None = None
+
+
+class SourceReport(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """The part of a trigger that only a re-sending source has. All times in microseconds; `labels` is its full set."""
+
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    starts_at: int
+    ends_at: int
+    generator_url: str = ""
+    # The source said itself when it ended or will end; otherwise `ends_at` is our time-out.
+    explicit_end: bool = False
+
+
+class Observe(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """A reading to hold against the channel's rules."""
+
+    metric: str
+    value: float
+    at: int
+    labels: dict[str, str] = {}
+
+
+class AcknowledgeAlert(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Somebody looks after an alert."""
+
+    alert_id: str
+    by: str
+    notes: str | None = None
+
+
+class ResolveAlert(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Somebody says that an alert is over."""
+
+    alert_id: str
+    by: str
+    notes: str | None = None
+
+
+Command = Ring | Observe | AcknowledgeAlert | ResolveAlert
+
+
+class Batch(msgspec.Struct, frozen=True, gc=False):
+    """Commands decided together at `now` (microseconds). `id` (UUIDv7) names the batch for ever."""
+
+    id: str
+    now: int
+    commands: tuple[Command, ...]

@@ -1,0 +1,101 @@
+"""What a channel's machine decided, what the store is asked to keep, and what the store answers."""
+
+from __future__ import annotations
+
+import msgspec
+
+from protocol.commands import Batch, SourceReport
+from protocol.messages import ItemResult
+from protocol.model import Alert, ChannelKey, Event
+
+
+class Window(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """A suppression window: until when (microseconds), and what it has swallowed so far."""
+
+    until: int
+    count: int = 0
+    first_at: int = 0
+    last_at: int = 0
+    worst: float | None = None
+
+
+class Row(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """One alert as the store keeps it: with its identity, its window, and the label sets that a source reported."""
+
+    alert: Alert
+    identity: str
+    window: Window
+    sources: tuple[SourceReport, ...] = ()
+
+
+class Audit(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What a person did: append-only."""
+
+    at: int
+    by: str
+    verb: str
+    alert_id: str
+    notes: str | None = None
+
+
+class Decision(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """One batch decided: a result per command, and what must be stored before any of it is told.
+
+    `offset` is the channel's offset afterwards. A decision without rows, events and audits needs no commit.
+    """
+
+    results: tuple[ItemResult, ...]
+    offset: int
+    events: tuple[Event, ...] = ()
+    rows: tuple[Row, ...] = ()
+    audits: tuple[Audit, ...] = ()
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether there is anything to store."""
+        return bool(self.rows or self.events or self.audits)
+
+
+class Commit(msgspec.Struct, frozen=True, gc=False):
+    """What one channel asks the store to keep. `base` is the offset that it continues from (the fence)."""
+
+    key: ChannelKey
+    base: int
+    batch: Batch
+    decision: Decision
+
+
+class Committed(msgspec.Struct, frozen=True, gc=False):
+    """On stable storage. `results` differ from the decision's only if this very batch was committed before."""
+
+    results: tuple[ItemResult, ...]
+    events: tuple[Event, ...]
+
+
+class Behind(msgspec.Struct, frozen=True, gc=False):
+    """The store has moved on to `offset`: recall, and decide again."""
+
+    offset: int
+
+
+class Unavailable(msgspec.Struct, frozen=True, gc=False):
+    """The store does not answer now; whether the commit happened is unknown. Offer the same batch again."""
+
+    cause: str
+
+
+CommitOutcome = Committed | Behind | Unavailable
+
+
+class Recalled(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What the store knows of a channel: all alerts that are open or whose window is, and where the stream stands.
+
+    `floor` is the offset below which events are trimmed: recovery from `floor` or later is possible.
+    """
+
+    epoch: str
+    offset: int
+    floor: int = 0
+    rows: tuple[Row, ...] = ()
+    last_batch: str = ""
+    last_results: tuple[ItemResult, ...] = ()

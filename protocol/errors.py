@@ -1,0 +1,135 @@
+"""Every error that crosses a border, with its number: whose fault it is, whether trying again helps, what to do.
+
+The numbers are those of `docs/protocol.md`. A `temporary` error is worth the same request again a moment later.
+"""
+
+from __future__ import annotations
+
+import enum
+
+
+class TocsinError(Exception):
+    """Base of everything that we tell a client. `code` is the number on the wire."""
+
+    code = 100
+    temporary = True
+    http_status = 500
+
+    @property
+    def message(self) -> str:
+        """The sentence that the client is shown."""
+        return str(self) or (self.__doc__ or "").strip()
+
+
+class InternalError(TocsinError):
+    """Something broke in the engine; the request may or may not have had its effect. Try again."""
+
+
+class Unauthorized(TocsinError):
+    """No valid token. One message for every kind of bad token: it must teach a forger nothing."""
+
+    code = 101
+    temporary = False
+    http_status = 401
+
+
+class UnknownChannel(TocsinError):
+    """There is no such channel or object (in this workspace)."""
+
+    code = 102
+    temporary = False
+    http_status = 404
+
+
+class PermissionDenied(TocsinError):
+    """The token's role may not do this."""
+
+    code = 103
+    temporary = False
+    http_status = 403
+
+
+class LimitReached(TocsinError):
+    """A limit with a name was reached; the message says which, and its value."""
+
+    code = 106
+    temporary = False
+    http_status = 429
+
+
+class BadRequest(TocsinError):
+    """The request is malformed; the message says where and what is allowed."""
+
+    code = 107
+    temporary = False
+    http_status = 400
+
+
+class TokenExpired(TocsinError):
+    """The token was valid once. Get a new one and say `auth` or `refresh`."""
+
+    code = 109
+    temporary = False
+    http_status = 401
+
+
+class TooManyRequests(TocsinError):
+    """More requests than the role allows."""
+
+    code = 111
+    http_status = 429
+
+
+class Busy(TocsinError):
+    """A queue is full or the store is away. Nothing was stored: send the same again a moment later."""
+
+    code = 120
+    http_status = 503
+
+
+class StoreUnavailable(Busy):
+    """The store does not answer. Nothing is acknowledged until it does; live connections stay."""
+
+
+class StoreRefused(Exception):
+    """The store must not be used as it is: corrupt, newer than this program, or somebody else's. Left untouched."""
+
+
+class CloseCode(enum.IntEnum):
+    """Why a WebSocket ends. 3000-3499: come back; 3500-3999: do not, something must be changed first."""
+
+    NORMAL = 1000
+    PROTOCOL_ERROR = 1002
+    WRONG_FRAME_KIND = 1003
+    BAD_UTF8 = 1007
+    TOO_BIG = 1009
+    TRY_LATER = 1013
+    CLOSED = 3000
+    SHUTDOWN = 3001
+    SERVER_ERROR = 3004
+    EXPIRED = 3005
+    SLOW = 3008
+    INSUFFICIENT_STATE = 3010
+    NO_PONG = 3012
+    TOO_MANY_REQUESTS = 3013
+    INVALID_TOKEN = 3500
+    BAD_REQUEST = 3501
+    NO_AUTH = 3502
+    FORCED = 3503
+    CONNECTION_LIMIT = 3504
+    SUBSCRIPTION_LIMIT = 3505
+    PERMISSION_DENIED = 3507
+
+
+def may_reconnect(code: int) -> bool:
+    """Whether a client should come back after this close code (anything but 3500-3999, also no code at all)."""
+    return not 3500 <= code <= 3999
+
+
+class ConversationEnded(Exception):
+    """The conversation must end with this close code and reason (at most 123 bytes, RFC 6455 section 5.5)."""
+
+    def __init__(self, code: CloseCode, reason: str) -> None:
+        super().__init__(code, reason)
+        self.code = code
+        self.reason = reason

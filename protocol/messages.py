@@ -1,0 +1,273 @@
+"""The messages of the wire, one frozen Struct each. The docstrings are their documentation.
+
+Envelope fields are camelCase on the wire, fields of alerts, triggers and readings snake_case. A reader ignores fields
+that it does not know; a new field has a default.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from protocol.model import (
+    Alert,
+    Comparison,
+    EventKind,
+    Finite,
+    Id,
+    Label,
+    Labels,
+    Reason,
+    Severity,
+    Status,
+    Suppressed,
+    Text,
+    Title,
+)
+
+TOKEN_MAX_CHARS = 8_192
+ITEMS_MAX = 1_000
+OFFSET_MAX = 2**53 - 1  # JavaScript's clients count in doubles
+
+RequestId = Annotated[int, msgspec.Meta(ge=0, le=OFFSET_MAX)] | Annotated[str, msgspec.Meta(max_length=64)]
+Token = Annotated[str, msgspec.Meta(max_length=TOKEN_MAX_CHARS)]
+Offset = Annotated[int, msgspec.Meta(ge=0, le=OFFSET_MAX)]
+ChannelName = Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
+
+
+class Position(msgspec.Struct, frozen=True, gc=False):
+    """A place in a stream: the epoch (identity of the store) and the last offset that the client has."""
+
+    epoch: str
+    offset: Offset
+
+
+class TriggerInput(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
+    """An alert that somebody asks for. Without `severity` it is `warning` (or what its rule says)."""
+
+    framework_id: Id
+    rule_id: Id | None = None
+    alert_type: Label | None = None
+    current_value: Finite | None = None
+    threshold_value: Finite | None = None
+    comparison: Comparison = Comparison.AT_LEAST
+    severity: Label | None = None
+    title: Title | None = None
+    message: Text | None = None
+    labels: Labels = {}
+    dedup_key: Label | None = None
+    project_id: Id | None = None
+    assigned_to: Id | None = None
+
+
+class ReadingInput(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
+    """One measured value of one metric of a framework; `at` (RFC 3339) defaults to the time of arrival."""
+
+    framework_id: Id
+    metric: Id
+    value: Finite
+    at: Label | None = None
+    labels: Labels = {}
+
+
+Triggers = Annotated[list[TriggerInput], msgspec.Meta(min_length=1, max_length=ITEMS_MAX)]
+Readings = Annotated[list[ReadingInput], msgspec.Meta(min_length=1, max_length=ITEMS_MAX)]
+AlertIds = Annotated[list[Id], msgspec.Meta(min_length=1, max_length=ITEMS_MAX)]
+
+
+class _Message(
+    msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag_field="type", rename="camel"
+):
+    """What all messages share: the tag in `type`, camelCase names, defaults left out."""
+
+
+class _Request(_Message, frozen=True, gc=False, omit_defaults=True, kw_only=True):
+    """A message from a client; its reply carries the same `id`."""
+
+    id: RequestId | None = None
+
+
+class Auth(_Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="auth"):
+    """The first message: who I am."""
+
+    token: Token
+
+
+class Refresh(_Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="refresh"):
+    """A newer token of the same user and workspace: extends the session without reconnecting."""
+
+    token: Token
+
+
+class Subscribe(_Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="subscribe"):
+    """Send me this channel from now on, or from `recover` on. Exactly one of `frameworkId` and `channel`."""
+
+    framework_id: Id | None = None
+    channel: ChannelName | None = None
+    recover: Position | None = None
+    min_severity: Severity = Severity.INFO
+
+
+class Unsubscribe(_Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="unsubscribe"):
+    """No more of this channel."""
+
+    framework_id: Id | None = None
+    channel: ChannelName | None = None
+
+
+class Trigger(_Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="trigger"):
+    """Ring: one `alert`, or up to 1,000 `alerts`. Answered by `accepted` after the commit."""
+
+    alert: TriggerInput | None = None
+    alerts: Triggers | None = None
+
+
+class Reading(_Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="reading"):
+    """Measured values, held against the rules of their frameworks. Answered by `accepted`."""
+
+    readings: Readings
+
+
+class Acknowledge(_Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="acknowledge"):
+    """I am looking after this alert (or these). Idempotent."""
+
+    alert_id: Id | None = None
+    alert_ids: AlertIds | None = None
+    notes: Text | None = None
+
+
+class Resolve(_Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="resolve"):
+    """This alert (or these) is over. Idempotent."""
+
+    alert_id: Id | None = None
+    alert_ids: AlertIds | None = None
+    notes: Text | None = None
+
+
+class Ping(_Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="ping"):
+    """Are you there? Answered at once by `pong`, also before `auth`."""
+
+
+ClientMessage = Auth | Refresh | Subscribe | Unsubscribe | Trigger | Reading | Acknowledge | Resolve | Ping
+
+
+class AuthSuccess(_Message, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="auth_success"):
+    """The token is good until `expiresAt`. Heartbeats come every `ping` seconds."""
+
+    client_id: str
+    workspace_id: str
+    user_id: str
+    expires_at: str
+    ping: float
+    id: RequestId | None = None
+
+
+class AuthFailed(_Message, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="auth_failed"):
+    """The token is not accepted. The connection stays for another try; the third failure ends it."""
+
+    code: int
+    message: str
+    id: RequestId | None = None
+
+
+class RecoveryOutcome(msgspec.Struct, frozen=True, gc=False):
+    """Whether a recovery is possible, and why or why not: fresh, ok, epoch_changed, trimmed, ahead."""
+
+    recovered: bool
+    reason: str
+
+
+class Subscribed(_Message, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="subscribed"):
+    """You are on the channel. If `recovered`, everything after your position follows in order, then live messages."""
+
+    channel: str
+    epoch: str
+    offset: int
+    recovered: bool
+    reason: str
+    id: RequestId | None = None
+
+
+class Unsubscribed(_Message, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="unsubscribed"):
+    """You are off the channel; `code` is 0 when you asked for it."""
+
+    channel: str
+    code: int = 0
+    id: RequestId | None = None
+
+
+class AlertMessage(_Message, frozen=True, gc=False, kw_only=True, tag="alert"):
+    """Something happened to an alert. You have missed nothing when `prev` is at most the last offset that you have."""
+
+    channel: str
+    epoch: str
+    offset: int
+    prev: int
+    event: EventKind
+    data: Alert
+    timestamp: str
+    suppressed: Suppressed | msgspec.UnsetType = msgspec.UNSET
+
+
+class ItemResult(msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
+    """What became of one item. `offset` is that of the event on the alert's channel, if there was one."""
+
+    status: Status
+    reason: Reason
+    alert_id: str | None = None
+    offset: int | None = None
+    message: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class Accepted(_Message, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="accepted"):
+    """The results of a request, one per item, in order. Sent after the commit of what it reports."""
+
+    results: list[ItemResult]
+    id: RequestId | None = None
+
+
+class PositionMessage(_Message, frozen=True, gc=False, kw_only=True, tag="position"):
+    """Proof of silence: up to `offset` you were told everything, as of `at`."""
+
+    channel: str
+    epoch: str
+    offset: int
+    at: str
+
+
+class Pong(_Message, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="pong"):
+    """Here."""
+
+    id: RequestId | None = None
+
+
+class ErrorMessage(_Message, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="error"):
+    """A request was refused; nothing else changed. `temporary`: the same again a moment later may work."""
+
+    code: int
+    message: str
+    temporary: bool
+    id: RequestId | None = None
+
+
+class Bye(_Message, frozen=True, gc=False, kw_only=True, tag="bye"):
+    """The server is about to close; come back after `reconnectAfterMs` (spread by the server)."""
+
+    code: int
+    reason: str
+    reconnect_after_ms: int
+
+
+ServerMessage = (
+    AuthSuccess
+    | AuthFailed
+    | Subscribed
+    | Unsubscribed
+    | AlertMessage
+    | Accepted
+    | PositionMessage
+    | Pong
+    | ErrorMessage
+    | Bye
+)

@@ -1,0 +1,209 @@
+"""The nouns that everybody shares: severity, alert, event, reading, principal.
+
+All are frozen msgspec Structs without reference cycles (`gc=False`: the collector need not visit a hundred thousand
+open alerts). Times are RFC 3339 strings in UTC, as on the wire; whoever computes with time uses microseconds and
+converts with `protocol.times`.
+"""
+
+from __future__ import annotations
+
+import enum
+import sys
+from typing import Annotated, NamedTuple
+
+import msgspec
+
+ID_MAX_CHARS = 128
+TITLE_MAX_CHARS = 512
+# A message is at most 64 KiB as a whole; these keep one field from eating it all.
+TEXT_MAX_CHARS = 8_192
+LABELS_MAX = 64
+LABEL_MAX_CHARS = 1_024
+
+# 1-128 characters: any letter, digit or space of Unicode and ._-/@: ; `protocol.names` says what more is refused.
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=ID_MAX_CHARS)]
+Title = Annotated[str, msgspec.Meta(max_length=TITLE_MAX_CHARS)]
+Text = Annotated[str, msgspec.Meta(max_length=TEXT_MAX_CHARS)]
+Label = Annotated[str, msgspec.Meta(max_length=LABEL_MAX_CHARS)]
+# MessagePack can carry NaN and infinities, stores and JSON cannot: a comparison with the bounds refuses both.
+Finite = Annotated[float, msgspec.Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
+Labels = Annotated[dict[Label, Label], msgspec.Meta(max_length=LABELS_MAX)]
+
+
+class Severity(enum.Enum):
+    """How loud an alert is; `rank` orders them."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+    CRITICAL = "critical"
+
+    rank: int
+
+    def __init__(self, word: str) -> None:
+        self.rank = ("info", "warning", "error", "critical").index(word)
+
+
+class AlertState(enum.Enum):
+    """Where an alert is in its life. `pending` is a rule that holds but not for long enough yet."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+    EXPIRED = "expired"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody may still have to do something about it."""
+        return self in OPEN_STATES
+
+
+OPEN_STATES = frozenset({AlertState.PENDING, AlertState.ACTIVE, AlertState.ACKNOWLEDGED})
+
+
+class EventKind(enum.Enum):
+    """What happened to an alert: the word in `event` of an `alert` message."""
+
+    FIRED = "fired"
+    REPEATED = "repeated"
+    RAISED = "raised"
+    RECEIPT = "receipt"
+    ACKNOWLEDGED = "acknowledged"
+    REOPENED = "reopened"
+    RESOLVED = "resolved"
+    EXPIRED = "expired"
+
+
+class Reason(enum.Enum):
+    """Why a trigger had the effect that it had. One word for reply, metric label, log and page."""
+
+    FIRED = "fired"
+    REPEATED = "repeated"
+    RAISED = "raised"
+    DUPLICATE = "duplicate"
+    COOLDOWN = "cooldown"
+    REFRESHED = "refreshed"
+    BELOW_THRESHOLD = "below_threshold"
+    DISABLED = "disabled"
+    UNKNOWN_RULE = "unknown_rule"
+    UNKNOWN_ALERT = "unknown_alert"
+    INVALID = "invalid"
+    BUSY = "busy"
+    FAILED = "failed"
+    PERMISSION_DENIED = "permission_denied"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+    ALREADY = "already"
+
+
+class Status(enum.Enum):
+    """The outcome of one item of a request, as `accepted` reports it."""
+
+    FIRED = "fired"
+    REPEATED = "repeated"
+    SUPPRESSED = "suppressed"
+    BELOW_THRESHOLD = "below_threshold"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+    REJECTED = "rejected"
+
+
+class Comparison(enum.Enum):
+    """How a value is held against a threshold."""
+
+    ABOVE = ">"
+    AT_LEAST = ">="
+    BELOW = "<"
+    AT_MOST = "<="
+    EQUAL = "=="
+    DIFFERENT = "!="
+
+
+class ChannelKey(NamedTuple):
+    """Names one channel: the alerts of one framework in one workspace."""
+
+    workspace: str
+    framework: str
+
+    @property
+    def name(self) -> str:
+        """The channel's name on the wire."""
+        return f"alerts:{self.workspace}:{self.framework}"
+
+
+class Alert(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
+    """An alert as stored and told: the `data` of an `alert` message. Optional fields without a value are left out."""
+
+    id: str
+    framework_id: str
+    severity: Severity
+    state: AlertState
+    current_value: float | None
+    threshold_value: float | None
+    title: str
+    occurrences: int
+    triggered_at: str
+    last_seen_at: str
+    notification_sent: bool
+    rule_id: str | None = None
+    # The reference's name for the same thing; both are told so that its clients work unchanged.
+    alert_rule_id: str | None = None
+    alert_type: str | None = None
+    message: str | None = None
+    labels: dict[str, str] = {}
+    dedup_key: str | None = None
+    project_id: str | None = None
+    assigned_to: str | None = None
+    acknowledged_at: str | None = None
+    acknowledged_by: str | None = None
+    resolved_at: str | None = None
+    resolved_by: str | None = None
+    notes: str | None = None
+
+
+class Suppressed(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What a suppression window swallowed, told by the `receipt` at its end. `worst_value` is null without values."""
+
+    count: int
+    first_at: str
+    last_at: str
+    worst_value: float | None
+
+
+class Event(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
+    """One change on a channel's stream: offset in the channel, what happened, and the alert after it."""
+
+    offset: int
+    kind: EventKind
+    alert: Alert
+    at: str
+    workspace_offset: int = 0
+    by: str | None = None
+    suppressed: Suppressed | None = None
+
+
+class ThresholdRule(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
+    """Rings when a metric of its framework compares with a value. Configured under `[[rules]]`."""
+
+    id: Id
+    framework: Id
+    metric: Id
+    threshold: Finite
+    comparison: Comparison = Comparison.ABOVE
+    severity: Severity = Severity.WARNING
+    title: Title = ""
+    # The workspace whose readings it watches; empty: the engine's own (configuration `workspace`).
+    workspace: str = ""
+    suppression_s: Finite | None = None
+    enabled: bool = True
+
+
+class Principal(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Who speaks, as its token says. `channels` limits it to those frameworks; `expires_at` is in Unix seconds."""
+
+    workspace: str
+    user: str
+    role: str
+    expires_at: int
+    channels: tuple[str, ...] | None = None

@@ -1,0 +1,199 @@
+"""The conversation on one connection, both roles, as tables: which message is allowed when, and what it leads to.
+
+Pure: it is told what arrived and answers what may be done; sockets, tokens and time are somebody else's.
+
+Server:  CONNECTED --auth--> AUTHENTICATED --refresh--> AUTHENTICATED; the third failed `auth` or the twentieth bad
+         message ends it. Before `auth` only `auth` and `ping` are allowed.
+Client:  CONNECTING --opened--> AUTHENTICATING --auth_success--> READY --closed--> CONNECTING ... --> CLOSED
+"""
+
+from __future__ import annotations
+
+import enum
+import itertools
+from dataclasses import dataclass, field
+
+from protocol import messages as m
+from protocol.errors import CloseCode, ConversationEnded, Unauthorized
+from protocol.model import Principal, Severity
+from protocol.stream import Arrival, Follower
+
+# A person mistypes twice; a third wrong token is a program that will not get better.
+AUTH_FAILURES_MAX = 3
+# A client with a bug gets its errors back and may go on; one that only sends rubbish costs us time.
+BAD_MESSAGES_MAX = 20
+SUBSCRIPTIONS_MAX = 128
+
+
+class ServerState(enum.Enum):
+    """Where the server's side of a conversation stands."""
+
+    CONNECTED = "connected"
+    AUTHENTICATED = "authenticated"
+
+
+_ALWAYS: frozenset[type] = frozenset({m.Auth, m.Ping})
+SERVER_TABLE: dict[ServerState, frozenset[type]] = {
+    ServerState.CONNECTED: _ALWAYS,
+    ServerState.AUTHENTICATED: _ALWAYS
+    | {m.Refresh, m.Subscribe, m.Unsubscribe, m.Trigger, m.Reading, m.Acknowledge, m.Resolve},
+}
+
+
+class ServerConversation:
+    """The server's side of one conversation."""
+
+    def __init__(self, subscriptions_max: int = SUBSCRIPTIONS_MAX) -> None:
+        self.state = ServerState.CONNECTED
+        self.principal: Principal | None = None
+        self._auth_failures = 0
+        self._bad_messages = 0
+        self._subscriptions_max = subscriptions_max
+
+    def admit(self, message: m.ClientMessage) -> None:
+        """May this message be handled now? Raises Unauthorized if `auth` must come first."""
+        if type(message) not in SERVER_TABLE[self.state]:
+            raise Unauthorized("say auth with a token first")
+
+    def authenticated(self, principal: Principal) -> None:
+        """A token was good. Raises Unauthorized if it would turn the connection into somebody else's."""
+        before = self.principal
+        if before and (before.workspace, before.user) != (principal.workspace, principal.user):
+            raise Unauthorized("this connection belongs to another user or workspace; open a new one")
+        self.principal = principal
+        self.state = ServerState.AUTHENTICATED
+
+    def auth_failed(self) -> None:
+        """A token was bad. Raises ConversationEnded the third time."""
+        self._auth_failures += 1
+        if self._auth_failures >= AUTH_FAILURES_MAX:
+            raise ConversationEnded(CloseCode.INVALID_TOKEN, f"{AUTH_FAILURES_MAX} invalid tokens")
+
+    def bad_message(self) -> None:
+        """A message could not be read. Raises ConversationEnded when there were too many."""
+        self._bad_messages += 1
+        if self._bad_messages >= BAD_MESSAGES_MAX:
+            raise ConversationEnded(CloseCode.BAD_REQUEST, f"{BAD_MESSAGES_MAX} invalid messages")
+
+    def subscribing(self, subscriptions: int) -> None:
+        """May there be one more besides so many subscriptions? Raises ConversationEnded if not."""
+        if subscriptions >= self._subscriptions_max:
+            raise ConversationEnded(
+                CloseCode.SUBSCRIPTION_LIMIT, f"{subscriptions} subscriptions, limit {self._subscriptions_max}"
+            )
+
+
+class ClientState(enum.Enum):
+    """Where the client's side of a conversation stands."""
+
+    CONNECTING = "connecting"
+    AUTHENTICATING = "authenticating"
+    READY = "ready"
+    CLOSED = "closed"
+
+
+@dataclass
+class Subscription:
+    """One channel that the client wants, and its place in it."""
+
+    channel: str
+    min_severity: Severity
+    follower: Follower = field(default_factory=Follower)
+    # The server's full name of the channel, once it has answered.
+    name: str = ""
+    # Asked, not answered yet: live messages wait for the answer, so that nothing overtakes the history.
+    asked: m.RequestId | None = None
+
+
+@dataclass
+class Heard:
+    """What a message from the server led to: what to send, what to show, which request it answered."""
+
+    send: list[m.ClientMessage] = field(default_factory=list)
+    alert: m.AlertMessage | None = None
+    answer: m.ServerMessage | None = None
+    # Messages were lost for good on this channel (trimmed, or another store); the reason.
+    lost: str | None = None
+
+
+class ClientConversation:
+    """The client's side: what to say when, what was missed, what is still unanswered. Outlives its connections."""
+
+    def __init__(self) -> None:
+        self.state = ClientState.CONNECTING
+        self.subscriptions: dict[str, Subscription] = {}
+        self._ids = itertools.count(1)
+
+    def next_id(self) -> int:
+        """A request id that was not used before."""
+        return next(self._ids)
+
+    def opened(self, token: str) -> list[m.ClientMessage]:
+        """The socket is open: `auth` and every wanted subscription in one burst, each from its last position."""
+        self.state = ClientState.AUTHENTICATING
+        return [m.Auth(token=token), *(self._ask(wanted) for wanted in self.subscriptions.values())]
+
+    def subscribe(self, channel: str, min_severity: Severity = Severity.INFO) -> list[m.ClientMessage]:
+        """Wants a channel; sent at once if the connection is ready, else when it is."""
+        wanted = self.subscriptions.setdefault(channel, Subscription(channel, min_severity))
+        return [self._ask(wanted)] if self.state is ClientState.READY and wanted.asked is None else []
+
+    def unsubscribe(self, channel: str) -> list[m.ClientMessage]:
+        """Wants a channel no more."""
+        known = self.subscriptions.pop(channel, None)
+        return [m.Unsubscribe(channel=channel)] if known and self.state is ClientState.READY else []
+
+    def closed(self, for_good: bool) -> None:
+        """The socket is gone; `for_good` when the server said not to come back, or we do not want to."""
+        self.state = ClientState.CLOSED if for_good else ClientState.CONNECTING
+        for wanted in self.subscriptions.values():
+            wanted.asked = None
+
+    def hear(self, message: m.ServerMessage) -> Heard:
+        """What a message means here. Duplicates are dropped, gaps lead to a new `subscribe` with `recover`."""
+        match message:
+            case m.AuthSuccess():
+                self.state = ClientState.READY
+                return Heard(answer=message)
+            case m.Subscribed():
+                return self._subscribed(message)
+            case m.AlertMessage():
+                return self._alert(message)
+            case m.PositionMessage():
+                for wanted in self._followers(message.channel):
+                    wanted.follower.silence(message.epoch, message.offset)
+                return Heard()
+            case _:
+                return Heard(answer=message)
+
+    def _ask(self, wanted: Subscription) -> m.Subscribe:
+        wanted.asked = self.next_id()
+        return m.Subscribe(
+            id=wanted.asked,
+            channel=wanted.channel,
+            recover=wanted.follower.position(),
+            min_severity=wanted.min_severity,
+        )
+
+    def _subscribed(self, message: m.Subscribed) -> Heard:
+        for wanted in self.subscriptions.values():
+            if wanted.asked != message.id:
+                continue
+            wanted.asked, wanted.name = None, message.channel
+            if message.recovered:
+                return Heard(answer=message)
+            wanted.follower.restart(message.epoch, message.offset)
+            return Heard(answer=message, lost=None if message.reason == "fresh" else message.reason)
+        return Heard(answer=message)
+
+    def _alert(self, message: m.AlertMessage) -> Heard:
+        for wanted in self._followers(message.channel):
+            arrival = wanted.follower.arrive(message.epoch, message.offset, message.prev)
+            if arrival is Arrival.NEXT:
+                return Heard(alert=message)
+            if arrival is Arrival.GAP:
+                return Heard(send=[self._ask(wanted)])
+        return Heard()
+
+    def _followers(self, name: str) -> list[Subscription]:
+        return [s for s in self.subscriptions.values() if s.name == name and s.asked is None]

@@ -1,0 +1,89 @@
+"""Streams of events: the ring of recent ones, whether a position can be recovered, and what a client does with `prev`.
+
+A stream has an epoch (the store's identity) and offsets that grow by one. A server serves a recovering client from the
+store, then from the ring, and attaches it to live messages when it is level. A client that sees offsets twice (history
+and live overlap after a reconnect) keeps the first and drops the second.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from collections.abc import Sequence
+
+from protocol.messages import Position, RecoveryOutcome
+from protocol.model import Event
+
+# About 1 MB a channel at 1 kB an event; a reconnect after a minute's storm is served without the store.
+RING_MAX_EVENTS = 1_000
+
+
+class EventRing:
+    """The newest events of a stream, contiguous, at most `RING_MAX_EVENTS`."""
+
+    def __init__(self, limit: int = RING_MAX_EVENTS) -> None:
+        self._events: deque[Event] = deque(maxlen=limit)
+
+    def extend(self, events: Sequence[Event]) -> None:
+        """Adds events that follow on; a gap (the ring was told nothing for a while) empties it first."""
+        if events and self._events and events[0].offset != self._events[-1].offset + 1:
+            self._events.clear()
+        self._events.extend(events)
+
+    def after(self, offset: int, limit: int) -> Sequence[Event] | None:
+        """The next events after an offset, at most `limit`; None if the ring no longer has the first of them."""
+        if not self._events or offset < self._events[0].offset - 1:
+            return None
+        start = offset - self._events[0].offset + 1
+        return [self._events[i] for i in range(start, min(start + limit, len(self._events)))]
+
+
+def recovery(wanted: Position | None, epoch: str, offset: int, floor: int) -> RecoveryOutcome:
+    """Can a client that has `wanted` be brought to `offset` without a gap? All or nothing, with the reason."""
+    if wanted is None:
+        return RecoveryOutcome(False, "fresh")
+    if wanted.epoch != epoch:
+        return RecoveryOutcome(False, "epoch_changed")
+    if wanted.offset > offset:
+        return RecoveryOutcome(False, "ahead")
+    if wanted.offset < floor:
+        return RecoveryOutcome(False, "trimmed")
+    return RecoveryOutcome(True, "ok")
+
+
+class Arrival(enum.Enum):
+    """What a message means to a client that follows a stream."""
+
+    NEXT = "next"
+    DUPLICATE = "duplicate"
+    GAP = "gap"
+
+
+class Follower:
+    """A client's place in one stream. Pure: it is told what arrived and says what that means."""
+
+    def __init__(self, epoch: str = "", offset: int = 0) -> None:
+        self.epoch = epoch
+        self.offset = offset
+
+    def position(self) -> Position | None:
+        """Where to recover from; None if nothing was ever received."""
+        return Position(self.epoch, self.offset) if self.epoch else None
+
+    def restart(self, epoch: str, offset: int) -> None:
+        """A fresh subscription: everything up to `offset` is not coming."""
+        self.epoch, self.offset = epoch, offset
+
+    def arrive(self, epoch: str, offset: int, prev: int) -> Arrival:
+        """Takes note of a message. A GAP leaves the place where it was: recover from there."""
+        if epoch == self.epoch and offset <= self.offset:
+            return Arrival.DUPLICATE
+        if epoch != self.epoch or prev > self.offset:
+            return Arrival.GAP
+        self.offset = offset
+        return Arrival.NEXT
+
+    def silence(self, epoch: str, offset: int) -> None:
+        """A `position`: everything up to `offset` that was meant for us has arrived."""
+        if epoch == self.epoch and offset > self.offset:
+            self.offset = offset
