@@ -1,0 +1,166 @@
+"""The contract of a store, and the door to one: `open_store(url)`.
+
+A store keeps what channels decide (alerts, events with their channel and workspace offsets, windows, audit rows) and
+answers questions about it. Every adapter fulfils the same contract and passes `tests/unit/test_store_contract.py`; a
+new one is a file plus one line in `open_store` and one in that suite's parameters.
+
+What holds for every store: a commit answered `Committed` is on stable storage; the fence (`Commit.base`) makes a second
+owner of a channel harmless; a batch that was committed before is answered with its stored results; the feed is told on
+the trio loop, in commit order, before anybody who waits. "Away" is a result (`Unavailable`) or, for reads, the
+exception `StoreUnavailable`; "must not be used" is `StoreRefused`, raised only while opening.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from enum import Enum
+from typing import Protocol
+
+import msgspec
+
+from actors.ports import ChannelStore
+from engine.ids import now_us
+from protocol.effects import Row
+from protocol.model import Alert, AlertState, ChannelKey, Event, Severity
+
+PAGE_MAX_ALERTS = 500
+PAGE_ALERTS = 100
+
+
+class CommitInvalid(ValueError):
+    """This commit can never be stored: the machine that made it has a bug. Trying again does not help.
+
+    Raised by `commit()` to the channel's actor: it crashes, tries its commands singly, and sets the bad one aside.
+    """
+
+
+class CommittedEvents(msgspec.Struct, frozen=True, gc=False):
+    """Events of one commit, each with its `workspace_offset`, in the order of both offsets."""
+
+    workspace: str
+    events: tuple[Event, ...]
+
+
+Feed = Callable[[Sequence[CommittedEvents]], None]
+OnCommit = Callable[[float, int], None]
+
+
+class AlertQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which alerts of a workspace. Empty tuples and None do not restrict; all that is given must hold.
+
+    `frameworks` is what the asker may see (None: everything), `framework` what was asked for. Times are microseconds of
+    `triggered_at`: from `since_us` on, before `until_us`. `cursor` is the `next_cursor` of the page before.
+    """
+
+    workspace: str
+    frameworks: tuple[str, ...] | None = None
+    framework: str | None = None
+    states: tuple[AlertState, ...] = ()
+    severities: tuple[Severity, ...] = ()
+    rule_id: str | None = None
+    since_us: int | None = None
+    until_us: int | None = None
+    cursor: str | None = None
+    limit: int = PAGE_ALERTS
+
+
+class AlertPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Alerts, newest first (by id: UUIDv7), and where the next page starts; None: there is none."""
+
+    items: list[Alert]
+    next_cursor: str | None = None
+
+
+class ConnectionEvent(Enum):
+    """What happened to a client's connection."""
+
+    OPENED = "opened"
+    SUBSCRIBED = "subscribed"
+    CLOSED = "closed"
+
+
+class ConnectionChange(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """One change of the record of connections, at `at` (microseconds).
+
+    OPENED needs `user` and `workspace`; SUBSCRIBED needs `framework`; a change of an unknown client is dropped.
+    """
+
+    kind: ConnectionEvent
+    client_id: str
+    at: int
+    user: str = ""
+    workspace: str = ""
+    framework: str | None = None
+
+
+class Retention(msgspec.Struct, frozen=True, kw_only=True):
+    """How long events are kept: as long as they are younger than the age or among the newest, whichever keeps more."""
+
+    # A client that was away for a week's holiday can still recover.
+    events_s: float = 7 * 86_400
+    events_per_channel: int = 100_000
+
+
+class Store(ChannelStore, Protocol):
+    """What the engine needs of a store. Reads raise StoreUnavailable after 5 s at the latest."""
+
+    @property
+    def epoch(self) -> str:
+        """Identity of the store, written at its creation: another one means other offsets."""
+
+    @property
+    def is_available(self) -> bool:
+        """False from a commit that failed to the next one that succeeds."""
+
+    def set_feed(self, feed: Feed) -> None:
+        """Whom to tell of commits: on the trio loop, in commit order, once a group, before the waiting actors wake.
+
+        `feed` must not raise; if it does, the store ends with its exception. A batch that was answered from the store
+        comes again: whoever tells drops offsets that were told.
+        """
+
+    async def alerts(self, query: AlertQuery) -> AlertPage:
+        """A page of alerts. Raises BadRequest for a bad cursor or limit (1..500)."""
+
+    async def alert(self, workspace: str, alert_id: str) -> tuple[ChannelKey, Alert] | None:
+        """One alert and its channel; None if this workspace has no such alert."""
+
+    async def locate(self, workspace: str, alert_ids: Sequence[str]) -> dict[str, ChannelKey]:
+        """The channels of those alerts that the workspace has; one query."""
+
+    async def open_sources(self, workspace: str) -> list[Row]:
+        """The open alerts that a re-sending source reported."""
+
+    async def unsettled(self) -> list[ChannelKey]:
+        """Channels that owe something without being asked: a receipt, or the expiry of a source's alert."""
+
+    async def connection_changes(self, changes: Sequence[ConnectionChange]) -> None:
+        """Keeps a batch of changes in one transaction, in order. Raises StoreUnavailable."""
+
+    async def trim(self, now_us: int) -> int:
+        """Deletes what the retention no longer keeps and moves floors; says how many. Raises StoreUnavailable."""
+
+    def statistics(self) -> dict[str, int | float]:
+        """Counters since opening (commits, batches, rows, unavailable) and gauges (group_size_last, pending)."""
+
+
+@asynccontextmanager
+async def open_store(
+    url: str,
+    *,
+    retention: Retention | None = None,
+    clock: Callable[[], int] = now_us,
+    on_commit: OnCommit | None = None,
+) -> AsyncIterator[Store]:
+    """Opens (and creates or migrates) a store; closes it at the end, after what still waits was written.
+
+    `url`: `sqlite:///relative.db`, `sqlite:////absolute.db`, a plain path, or `memory:` (for tests and embedding: gone
+    when closed). `on_commit(seconds, batches)` is told of each group commit, on the loop; it must not raise.
+    Raises ValueError for another scheme, StoreRefused if the store must not be used. If the store's writer dies, the
+    context ends with its exception.
+    """
+    from engine.stores.sqlite import open_sqlite
+
+    async with open_sqlite(url, retention or Retention(), clock, on_commit) as store:
+        yield store
