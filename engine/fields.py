@@ -1,0 +1,193 @@
+"""What a setting is: its name, type, default and reason, the check of a value, and the error that an operator reads.
+
+Knows nothing of the settings themselves: those are in `engine.config`. A value is checked against its type by msgspec;
+the sentence that says what to use instead is ours, made from the same type, so that the two cannot part.
+"""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, get_args, get_type_hints
+
+import msgspec
+from msgspec import inspect
+
+MASK = "********"
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used. The text names the key, the value, what is allowed, and where it came from."""
+
+    def __init__(self, key: str, problem: str, source: str = "") -> None:
+        super().__init__(key, problem, source)
+        self.key = key
+        self.problem = problem
+        self.source = source
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.problem}" + (f" (set by {self.source})" if self.source else "")
+
+
+class Secret:
+    """A text that is not shown: `reveal()` is the only way to it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str = "") -> None:
+        self._text = text
+
+    def reveal(self) -> bytes:
+        """The secret itself, UTF-8; empty if there is none."""
+        return self._text.encode()
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __repr__(self) -> str:
+        return f"Secret({MASK if self._text else ''})"
+
+
+class Address(NamedTuple):
+    """Where a server listens. Port 0 is any free one."""
+
+    host: str
+    port: int
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it. A name other than `localhost` is taken as public."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    @property
+    def url_host(self) -> str:
+        """The host as it is written in a URL: IPv6 in brackets."""
+        return f"[{self.host}]" if ":" in self.host else self.host
+
+
+def parse_address(text: str) -> Address:
+    """`127.0.0.1:8080`, `[::1]:8080` or `name:8080`. Raises ValueError that says what is allowed."""
+    host, _, port = text.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    unbracketed_ipv6 = ":" in bare and bare == host
+    if not bare or unbracketed_ipv6 or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65_535:
+        raise ValueError("HOST:PORT, the port from 0 (any free one) to 65535, IPv6 in brackets")
+    return Address(bare, int(port))
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the configuration file."""
+
+
+class Field(NamedTuple):
+    """One setting: its key (`gateway.heartbeat_s`), what it may be, its default, and why it is."""
+
+    key: str
+    type: Any
+    default: Any
+    description: str
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return "TOCSIN_" + self.key.replace(".", "_").upper()
+
+    @property
+    def section(self) -> str:
+        """The table that it stands in; empty for the top level."""
+        return self.key.rpartition(".")[0]
+
+    @property
+    def name(self) -> str:
+        """Its name inside its section."""
+        return self.key.rpartition(".")[2]
+
+    @property
+    def kind(self) -> inspect.Type:
+        """Its type without the description."""
+        kind = inspect.type_info(self.type)
+        return kind.type if isinstance(kind, inspect.Metadata) else kind
+
+    def of(self, config: object) -> Any:
+        """Its value in a configuration."""
+        return functools.reduce(getattr, self.key.split("."), config)
+
+
+def fields_of(struct: type[Section], prefix: str = "") -> dict[str, Field]:
+    """Every setting of a tree of sections, by key, in order. Each is `Annotated[type, Meta(description=...)]`."""
+    found: dict[str, Field] = {}
+    hints = get_type_hints(struct, include_extras=True)
+    for info in msgspec.structs.fields(struct):
+        hint, key = hints[info.name], prefix + info.name
+        if isinstance(hint, type):
+            found |= fields_of(hint, f"{key}.")
+        else:
+            found[key] = Field(key, hint, info.default, get_args(hint)[1].description)
+    return found
+
+
+Checks = Mapping[str, Callable[[Any], object]]
+
+
+def check(field: Field, value: object, extra: Checks, *, text: bool = False) -> Any:
+    """The value in its field's type. Raises ConfigError.
+
+    `extra`: by key, what raises ValueError with a text that goes on after "use". `text`: the value comes from a
+    variable, so "5" is a number too.
+    """
+    try:
+        known = msgspec.convert(value, field.type, strict=not text, dec_hook=_custom)
+        if field.key in extra:
+            extra[field.key](known)
+    except (ValueError, TypeError) as fault:
+        # `from None`: the cause's text may hold the value, which may be a secret.
+        raise ConfigError(field.key, _problem(field, value, fault)) from None
+    return known
+
+
+def _custom(kind: type, value: Any) -> Any:
+    if isinstance(value, kind):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("a text")
+    return kind(value)
+
+
+def _problem(field: Field, value: object, fault: Exception) -> str:
+    own_words = not isinstance(fault, msgspec.ValidationError)
+    if isinstance(field.kind, inspect.VarTupleType) and isinstance(field.kind.item_type, inspect.StructType):
+        return f"not allowed: {fault}"  # a whole list of tables is not shown; the fault says where in it
+    shown = MASK if _is_secret(field) else f"{value!r:.80}"
+    return f"{shown} is not allowed: use {fault if own_words else allowed(field)}"
+
+
+def _is_secret(field: Field) -> bool:
+    return isinstance(field.kind, inspect.CustomType) and field.kind.cls is Secret
+
+
+def allowed(field: Field) -> str:
+    """What the field's type allows, as words that go on after "use"."""
+    match field.kind:
+        case inspect.FloatType(ge=low, le=high):
+            return f"a number from {low:.10g} to {high:.10g}"
+        case inspect.IntType(ge=low, le=high):
+            return f"a whole number from {low} to {high}"
+        case inspect.BoolType():
+            return "true or false"
+        case inspect.LiteralType(values=words):
+            return "one of " + ", ".join(map(str, words))
+        case inspect.VarTupleType():
+            return "a list of texts"
+        case _:
+            return "a text"
