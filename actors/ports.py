@@ -70,6 +70,19 @@ class Desk(Protocol):
         """
 
 
+class Presence(Protocol):
+    """Who is connected, for operators. Called on the loop: notes it and returns."""
+
+    def opened(self, client_id: str, who: Principal) -> None:
+        """A connection has authenticated."""
+
+    def subscribed(self, client_id: str, key: ChannelKey) -> None:
+        """A connection follows this channel now."""
+
+    def closed(self, client_id: str) -> None:
+        """An authenticated connection is over."""
+
+
 class Observer(Protocol):
     """Where actors report what took how long. Called on the hot path: must be cheap and must not raise."""
 

@@ -8,8 +8,9 @@ and live overlap after a reconnect) keeps the first and drops the second.
 from __future__ import annotations
 
 import enum
+import itertools
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from protocol.messages import Position, RecoveryOutcome
 from protocol.model import Event
@@ -19,23 +20,24 @@ RING_MAX_EVENTS = 1_000
 
 
 class EventRing:
-    """The newest events of a stream, contiguous, at most `RING_MAX_EVENTS`."""
+    """The newest events of a stream, contiguous, at most `limit`; `offset_of` says which of their offsets counts."""
 
-    def __init__(self, limit: int = RING_MAX_EVENTS) -> None:
+    def __init__(self, offset_of: Callable[[Event], int], limit: int = RING_MAX_EVENTS) -> None:
         self._events: deque[Event] = deque(maxlen=limit)
+        self._offset_of = offset_of
 
     def extend(self, events: Sequence[Event]) -> None:
         """Adds events that follow on; a gap (the ring was told nothing for a while) empties it first."""
-        if events and self._events and events[0].offset != self._events[-1].offset + 1:
+        if events and self._events and self._offset_of(events[0]) != self._offset_of(self._events[-1]) + 1:
             self._events.clear()
         self._events.extend(events)
 
     def after(self, offset: int, limit: int) -> Sequence[Event] | None:
         """The next events after an offset, at most `limit`; None if the ring no longer has the first of them."""
-        if not self._events or offset < self._events[0].offset - 1:
+        if not self._events or offset < self._offset_of(self._events[0]) - 1:
             return None
-        start = offset - self._events[0].offset + 1
-        return [self._events[i] for i in range(start, min(start + limit, len(self._events)))]
+        start = offset - self._offset_of(self._events[0]) + 1
+        return list(itertools.islice(self._events, start, start + limit))
 
 
 def recovery(wanted: Position | None, epoch: str, offset: int, floor: int) -> RecoveryOutcome:

@@ -1,0 +1,145 @@
+"""Who follows one stream, and what they have been told.
+
+Owns: the subscribers of a stream (a channel's, or a whole workspace's), grouped by wire form and filter, the last
+offset told, and the ring of recent events. Everything here is synchronous, so an event is told to all or to none, and
+a subscriber is attached exactly between two events. A message is built once per group, whatever its size.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol
+
+import msgspec
+
+from actors.outbox import Frame, Frames, lane_of
+from protocol import messages as m
+from protocol.codec import WireForm, frame_message
+from protocol.model import Event, Severity
+from protocol.stream import EventRing
+
+OffsetOf = Callable[[Event], int]
+
+
+class Recipient(Protocol):
+    """What an audience pushes to: a connection's outbox."""
+
+    def push_all(self, frames: Frames) -> None:
+        """Takes frames, never waits."""
+
+    def push(self, frame: Frame) -> None:
+        """Takes one frame, never waits."""
+
+
+class Group:
+    """Subscribers who get the very same bytes. `last` is the offset of the last message told to the group."""
+
+    __slots__ = ("form", "last", "members", "min_severity")
+
+    def __init__(self, form: WireForm, min_severity: Severity, last: int) -> None:
+        self.form = form
+        self.min_severity = min_severity
+        self.last = last
+        self.members: dict[Recipient, None] = {}
+
+
+class Audience:
+    """The subscribers of one stream."""
+
+    def __init__(self, name: str, epoch: str, told: int, floor: int, offset_of: OffsetOf) -> None:
+        self.name = name
+        self.epoch = epoch
+        # Everybody attached has been told everything up to here.
+        self.told = told
+        self.floor = floor
+        self.ring = EventRing(offset_of)
+        self.offset_of = offset_of
+        self._groups: dict[tuple[WireForm, Severity], Group] = {}
+        self._recovering = 0
+
+    def __len__(self) -> int:
+        return self._recovering + sum(len(group.members) for group in self._groups.values())
+
+    @contextlib.contextmanager
+    def recovering(self) -> Iterator[None]:
+        """Somebody is being brought level and will attach: this stream is in use."""
+        self._recovering += 1
+        try:
+            yield
+        finally:
+            self._recovering -= 1
+
+    def attach(self, recipient: Recipient, form: WireForm, min_severity: Severity) -> Group:
+        """From now on this recipient gets everything after `told` that passes its filter."""
+        group = self._groups.get((form, min_severity))
+        if group is None:
+            group = self._groups[form, min_severity] = Group(form, min_severity, self.told)
+        group.members[recipient] = None
+        return group
+
+    def detach(self, recipient: Recipient, group: Group) -> None:
+        """No more for this recipient. Detaching twice does no harm."""
+        group.members.pop(recipient, None)
+        if not group.members:
+            self._groups.pop((group.form, group.min_severity), None)
+
+    def tell(self, events: Sequence[Event]) -> None:
+        """Tells everybody these events, which follow on what was told; those told before are left out."""
+        fresh = [event for event in events if self.offset_of(event) > self.told]
+        if not fresh:
+            return
+        for group in self._groups.values():
+            frames, group.last = self.frames(fresh, group.form, group.min_severity, group.last)
+            if frames:
+                batch = Frames(frames)
+                for recipient in group.members:
+                    recipient.push_all(batch)
+        self.ring.extend(fresh)
+        self.told = self.offset_of(fresh[-1])
+
+    def frames(
+        self, events: Iterable[Event], form: WireForm, min_severity: Severity, prev: int
+    ) -> tuple[list[Frame], int]:
+        """The frames of those events that pass the filter, and the offset of the last of them (else `prev`)."""
+        frames = []
+        for event in events:
+            severity = event.alert.severity
+            if severity.rank < min_severity.rank:
+                continue
+            offset = self.offset_of(event)
+            message = m.AlertMessage(
+                channel=self.name,
+                epoch=self.epoch,
+                offset=offset,
+                prev=prev,
+                event=event.kind,
+                data=event.alert,
+                timestamp=event.at,
+                suppressed=msgspec.UNSET if event.suppressed is None else event.suppressed,
+            )
+            frames.append(Frame(frame_message(message, form), lane_of(severity)))
+            prev = offset
+        return frames, prev
+
+    def prove(self, at: str) -> None:
+        """Tells everybody up to where they have been told everything: proof of silence."""
+        message = m.PositionMessage(channel=self.name, epoch=self.epoch, offset=self.told, at=at)
+        for form in WireForm:
+            groups = [group for group in self._groups.values() if group.form is form]
+            if groups:
+                # In the last lane: a position must never overtake the alerts that it vouches for.
+                frame = Frame(frame_message(message, form), lane_of(Severity.INFO))
+                for group in groups:
+                    for recipient in group.members:
+                        recipient.push(frame)
+
+
+def channel_offset(event: Event) -> int:
+    """The event's place in its channel."""
+    return event.offset
+
+
+def workspace_offset(event: Event) -> int:
+    """The event's place in its workspace."""
+    return event.workspace_offset

@@ -1,0 +1,232 @@
+"""Runs one workspace channel.
+
+Owns the channel's alerts while it runs (in its machine); the store owns them between runs. The cell (mailbox,
+audience) outlives runs, so a crash is a pause to subscribers and producers, nothing more. Takes commands one batch at a
+time, so two triggers never race. Waits only for the store: while it is away we keep the batch, the cell answers busy,
+and nothing is restarted. If our machine raises we crash: memory is recalled from the store, and the mailbox still holds
+the batch. Saved before told: answers and broadcasts follow the commit.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+import trio
+
+from actors.audience import Audience, channel_offset
+from actors.mailbox import PARKED, Envelope, Mailbox
+from actors.ports import ChannelStore, Clock, Machine, MachineFactory, NewId, Observer
+from actors.restart import RestartPolicy, backoff_s
+from protocol.effects import Behind, Commit, Committed, Recalled, Unavailable
+from protocol.errors import Busy, StoreUnavailable
+from protocol.model import ChannelKey, Event
+
+log = structlog.get_logger()
+
+# How an away store is tried again: soon at first, then once a second.
+STORE_RETRY = RestartPolicy(first_delay_s=0.05, max_delay_s=1.0)
+HISTORY_CHUNK = 256
+
+
+class MachineRaised(Exception):
+    """The machine raised: the actor crashes, but its restart intensity does not count it (its commands do)."""
+
+
+@dataclass(frozen=True)
+class ChannelLimits:
+    """Bounds of each channel."""
+
+    mailbox_max: int = 10_000
+    batch_max: int = 256
+    # A channel that nobody uses or watches for so long is retired; the next use recalls it.
+    idle_s: float = 60.0
+
+
+@dataclass(frozen=True)
+class ChannelKit:
+    """What every channel actor is handed."""
+
+    store: ChannelStore
+    machine: MachineFactory
+    clock: Clock
+    new_id: NewId
+    observer: Observer
+    limits: ChannelLimits
+
+
+class Cell:
+    """The durable part of a channel: it survives crashes of the actor, and goes only when the channel is retired."""
+
+    def __init__(self, key: ChannelKey, limits: ChannelLimits) -> None:
+        self.key = key
+        self.mailbox = Mailbox(limits.mailbox_max)
+        self.audience: Audience | None = None
+        self.is_parked = False
+        # Why the store did not answer, while it does not; new commands are refused at once, held ones are kept.
+        self.away: str | None = None
+        self._ready = trio.Event()
+
+    def put_all(self, envelopes: Sequence[Envelope]) -> None:
+        """Puts commands into the mailbox, all or none. Raises Busy or StoreUnavailable."""
+        if self.is_parked:
+            for envelope in envelopes:
+                envelope.answer(PARKED)
+            return
+        if self.away is not None:
+            raise StoreUnavailable(f"the store is away ({self.away}); nothing was stored, send it again in a moment")
+        self.mailbox.put_all(envelopes)
+
+    async def wait_audience(self) -> Audience:
+        """The channel's audience, once its position was recalled. Raises StoreUnavailable if that cannot be done."""
+        while self.audience is None:
+            if self.away is not None:
+                raise StoreUnavailable(f"the store is away ({self.away}); subscribe again in a moment")
+            if self.is_parked:
+                raise Busy("this channel failed too often and is paused; try again in 10 s")
+            await self._ready.wait()
+        return self.audience
+
+    def changed(self) -> None:
+        """Wakes who waits for the audience."""
+        self._ready.set()
+        self._ready = trio.Event()
+
+    def park(self) -> None:
+        """Set aside: everything that waits is refused."""
+        self.is_parked = True
+        self.mailbox.refuse_all(PARKED)
+        self.changed()
+
+
+class ChannelActor:
+    """One run of a channel: recall, catch up, then batch after batch, until it has been idle for long enough."""
+
+    def __init__(self, cell: Cell, kit: ChannelKit) -> None:
+        self._cell = cell
+        self._kit = kit
+
+    async def run(self) -> None:
+        """Runs until idle. Raises MachineRaised, or whatever else went wrong."""
+        while True:
+            recalled = await self._recall()
+            machine = self._kit.machine(self._cell.key, recalled)
+            audience = await self._catch_up(recalled)
+            self._answer_committed(recalled)
+            if await self._serve(machine, audience, recalled.offset):
+                return
+
+    async def _serve(self, machine: Machine, audience: Audience, offset: int) -> bool:
+        """Handles batches; True when idle, False when the store was ahead of us and memory must be recalled."""
+        while True:
+            if not await self._wait(machine, audience):
+                return True
+            committed = await self._handle(machine, offset)
+            if committed is None:
+                return False
+            audience.tell(committed.events)
+            if committed.events:
+                offset = committed.events[-1].offset
+
+    async def _wait(self, machine: Machine, audience: Audience) -> bool:
+        """Waits for commands or for what is due. False: nothing for so long that the channel can be retired."""
+        cell, kit = self._cell, self._kit
+        due = machine.next_due()
+        wait_s = kit.limits.idle_s if due is None else max(0.0, (due - kit.clock()) / 1e6)
+        while not await cell.mailbox.wait(wait_s):
+            if due is not None:
+                return True
+            if not audience:
+                return False
+        return True
+
+    async def _handle(self, machine: Machine, offset: int) -> Committed | None:
+        cell, kit = self._cell, self._kit
+        began = trio.current_time()
+        batch = cell.mailbox.pin(kit.limits.batch_max, kit.clock, kit.new_id)
+        try:
+            decision = machine.decide(batch)
+        except Exception as fault:
+            set_aside = cell.mailbox.machine_raised()
+            if set_aside is not None:
+                kit.observer.dead_letter(cell.key)
+                log.error("dead_letter", channel=cell.key.name, command=type(set_aside).__name__, exc_info=fault)
+            if not batch.commands:
+                raise  # nobody's command is to blame: this one counts against the channel
+            raise MachineRaised(f"{cell.key.name}: {fault!r}") from fault
+        committed: Committed | None = Committed(decision.results, ())
+        if decision.is_durable:
+            committed = await self._commit(Commit(cell.key, offset, batch, decision))
+        if committed is not None:
+            cell.mailbox.settle(committed.results)
+            kit.observer.batch(cell.key, len(batch.commands), trio.current_time() - began)
+        return committed
+
+    async def _commit(self, commit: Commit) -> Committed | None:
+        """Commits, however long the store is away. None: the store has moved on, recall and decide again."""
+        attempt = 0
+        while True:
+            outcome = await self._kit.store.commit(commit)
+            match outcome:
+                case Committed():
+                    self._back()
+                    return outcome
+                case Behind():
+                    log.warning("behind", channel=self._cell.key.name, ours=commit.base, theirs=outcome.offset)
+                    return None
+                case Unavailable():
+                    attempt += 1
+                    await self._away(outcome.cause, attempt)
+
+    async def _recall(self) -> Recalled:
+        attempt = 0
+        while True:
+            try:
+                recalled = await self._kit.store.recall(self._cell.key)
+            except StoreUnavailable as fault:
+                attempt += 1
+                await self._away(str(fault), attempt)
+            else:
+                self._back()
+                return recalled
+
+    async def _catch_up(self, recalled: Recalled) -> Audience:
+        """Tells subscribers what was committed but not told before the last run ended."""
+        cell = self._cell
+        if cell.audience is None or cell.audience.epoch != recalled.epoch:
+            cell.audience = Audience(cell.key.name, recalled.epoch, recalled.offset, recalled.floor, channel_offset)
+            cell.changed()
+        audience = cell.audience
+        audience.floor = recalled.floor
+        attempt = 0
+        while audience.told < recalled.offset:
+            try:
+                missed: Sequence[Event] = await self._kit.store.history(cell.key, audience.told, HISTORY_CHUNK)
+            except StoreUnavailable as fault:
+                attempt += 1
+                await self._away(str(fault), attempt)
+                continue
+            if not missed:
+                raise RuntimeError(f"{cell.key.name}: the store lost events {audience.told + 1}..{recalled.offset}")
+            audience.tell(missed)
+        return audience
+
+    def _answer_committed(self, recalled: Recalled) -> None:
+        """A batch that was committed just before a crash is answered, not decided again."""
+        mailbox = self._cell.mailbox
+        if mailbox.pinned_id is not None and mailbox.pinned_id == recalled.last_batch:
+            mailbox.settle(recalled.last_results)
+
+    async def _away(self, cause: str, attempt: int) -> None:
+        if self._cell.away is None:
+            log.warning("store_away", channel=self._cell.key.name, cause=cause)
+        self._cell.away = cause
+        self._cell.changed()
+        await trio.sleep(backoff_s(STORE_RETRY, attempt, random.random()))  # noqa: S311  # jitter, not a secret
+
+    def _back(self) -> None:
+        if self._cell.away is not None:
+            log.info("store_back", channel=self._cell.key.name)
+        self._cell.away = None

@@ -1,0 +1,223 @@
+"""Accepts sockets and keeps each connection's troubles to itself.
+
+Owns: the listening sockets, the connections and their tasks, the drain that writes for all of them. One boundary per
+connection: whatever goes wrong inside it ends it, counted and logged, and nothing else (a stock server was ended as a
+whole by one byte in a handshake). Accepting survives resets and running out of file descriptors. At the end everybody
+is told when to come back, spread over a few seconds, and has a moment to read it.
+"""
+
+from __future__ import annotations
+
+import errno
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+import trio
+
+from actors.outbox import Drain, Frame, Outbox, choose_send
+from actors.ports import NewId, Observer
+from actors.supervisor import Started
+from actors.websocket import PING, Disconnected, HandshakeRefused, Upgrade, WebSocket, WebSocketLimits
+from protocol.codec import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL, form_of, frame_message
+from protocol.errors import CloseCode, ConversationEnded
+from protocol.messages import Bye
+
+log = structlog.get_logger()
+
+# Nothing to accept with: others must close something first. Not an event that we could wait for.
+ACCEPT_PAUSE_S = 0.1
+_NO_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+# Reconnects after a shutdown are spread over this time, so that a thousand clients do not come back at once.
+RECONNECT_SPREAD_MS = 3_000
+PATHS = frozenset({"/", "/ws"})
+
+
+@dataclass(frozen=True)
+class GatewayLimits:
+    """Bounds of the gateway as a whole."""
+
+    connections_max: int = 20_000
+    outbox_max_bytes: int = 1_048_576
+    drain_s: float = 8.0
+
+
+class Connection:
+    """One accepted WebSocket: what a conversation is handed."""
+
+    def __init__(self, client_id: str, websocket: WebSocket, outbox: Outbox, scope: trio.CancelScope) -> None:
+        self.client_id = client_id
+        self.websocket = websocket
+        self.outbox = outbox
+        self.subprotocol: str | None = None
+        self.ending: ConversationEnded | None = None
+        self._scope = scope
+
+    def end(self, code: CloseCode, reason: str) -> None:
+        """Ends the conversation with this close code; the first reason stays. Callable from anywhere, never waits."""
+        if self.ending is None:
+            self.ending = ConversationEnded(code, reason)
+            self._scope.cancel()
+
+    def abort(self) -> None:
+        """The socket is gone: ends the conversation without a word."""
+        self._scope.cancel()
+
+
+Converse = Callable[[Connection], Awaitable[None]]
+
+
+class Gateway:
+    """The WebSocket server."""
+
+    def __init__(
+        self,
+        listeners: Sequence[trio.socket.SocketType],
+        converse: Converse,
+        origins: frozenset[str],
+        limits: GatewayLimits,
+        websocket_limits: WebSocketLimits,
+        observer: Observer,
+        new_id: NewId,
+    ) -> None:
+        self._listeners = listeners
+        self._converse = converse
+        self._origins = origins
+        self._limits = limits
+        self._websocket_limits = websocket_limits
+        self._new_id = new_id
+        self._send = choose_send()
+        self._drain = Drain(observer)
+        self._connections: dict[str, Connection] = {}
+        self._all_gone = trio.Event()
+        self._is_closing = False
+        self._sent_before = 0
+        self.accepted = 0
+        self.refused = 0
+        self.errors = 0
+        self.slow = 0
+
+    async def run(self, status: Started) -> None:
+        """Serves until cancelled, then drains."""
+        self._is_closing = False
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._drain.run)
+            try:
+                async with trio.open_nursery() as accepting:
+                    for listener in self._listeners:
+                        accepting.start_soon(self._accept, listener, nursery)
+                    status.started()
+            finally:
+                # Clients are told when to come back; bounded by drain_s.
+                with trio.CancelScope(shield=True):
+                    await self._say_goodbye()
+                nursery.cancel_scope.cancel()
+
+    def ping_all(self) -> None:
+        """Pushes the one shared ping frame to every connection."""
+        for connection in self._connections.values():
+            connection.outbox.push(PING)
+
+    def connections(self) -> list[Connection]:
+        """All connections that exist now."""
+        return list(self._connections.values())
+
+    def statistics(self) -> dict[str, int]:
+        """Counts of connections and frames since the start."""
+        outboxes = [connection.outbox for connection in self._connections.values()]
+        return {
+            "connected_clients": len(self._connections),
+            "connections_accepted": self.accepted,
+            "connections_refused": self.refused,
+            "messages_sent": self._sent_before + sum(outbox.sent_frames for outbox in outboxes),
+            "outbox_bytes": sum(outbox.waiting_bytes for outbox in outboxes),
+            "slow_disconnects": self.slow,
+            "errors": self.errors,
+        }
+
+    async def _accept(self, listener: trio.socket.SocketType, nursery: trio.Nursery) -> None:
+        while True:
+            try:
+                sock, _ = await listener.accept()
+            except OSError as fault:
+                if fault.errno in _NO_RESOURCES:
+                    self.errors += 1
+                    log.error("accept_without_resources", error=str(fault))
+                    await trio.sleep(ACCEPT_PAUSE_S)
+                elif fault.errno in (errno.EBADF, errno.EINVAL, errno.ENOTSOCK):
+                    raise
+                continue
+            self.accepted += 1
+            nursery.start_soon(self._serve, sock, nursery)
+
+    async def _serve(self, sock: trio.socket.SocketType, nursery: trio.Nursery) -> None:
+        """The boundary: whatever happens to one connection stays here."""
+        outbox = Outbox(sock, self._drain, nursery, self._limits.outbox_max_bytes, self._send)
+        try:
+            sock.setsockopt(trio.socket.IPPROTO_TCP, trio.socket.TCP_NODELAY, 1)
+            await self._hold(sock, outbox)
+        except* (HandshakeRefused, Disconnected) as gone:
+            self.refused += gone.subgroup(HandshakeRefused) is not None
+        except* OSError:
+            self.errors += 1  # reset by the peer at an unlucky moment
+        except* Exception as fault:
+            self.errors += 1
+            log.error("connection_failed", exc_info=fault)
+        finally:
+            outbox.discard()
+            self._sent_before += outbox.sent_frames
+            sock.close()
+
+    async def _hold(self, sock: trio.socket.SocketType, outbox: Outbox) -> None:
+        websocket = WebSocket(sock, outbox, self._websocket_limits)
+        with trio.CancelScope() as scope:
+            connection = Connection(self._new_id(), websocket, outbox, scope)
+            outbox.on_trouble(lambda: self._is_slow(connection), connection.abort)
+            connection.subprotocol = await websocket.handshake(self._accept_upgrade)
+            self._connections[connection.client_id] = connection
+            try:
+                if self._is_closing:
+                    connection.end(CloseCode.SHUTDOWN, "shutting down")
+                await self._converse(connection)
+            except ConversationEnded as end:
+                connection.end(end.code, end.reason)
+            finally:
+                del self._connections[connection.client_id]
+                if not self._connections:
+                    self._all_gone.set()
+        if connection.ending is not None:
+            code, reason = connection.ending.code, connection.ending.reason
+            await websocket.close(code, reason, drop_waiting=code is CloseCode.SLOW)
+
+    def _is_slow(self, connection: Connection) -> None:
+        if connection.ending is None:
+            self.slow += 1
+            connection.end(CloseCode.SLOW, f"more than {self._limits.outbox_max_bytes} bytes unread")
+
+    def _accept_upgrade(self, upgrade: Upgrade) -> str | None:
+        if upgrade.path not in PATHS:
+            raise HandshakeRefused(404, "connect to /ws")
+        if upgrade.origin is not None and upgrade.origin not in self._origins:
+            raise HandshakeRefused(403, "this origin may not connect; add it to gateway.origins")
+        if self._is_closing or len(self._connections) >= self._limits.connections_max:
+            count, limit = len(self._connections), self._limits.connections_max
+            raise HandshakeRefused(503, f"{count} connections, limit {limit}; try again later")
+        for offered in upgrade.subprotocols:
+            if offered in (JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL):
+                return offered
+        return None
+
+    async def _say_goodbye(self) -> None:
+        self._is_closing = True
+        for listener in self._listeners:
+            listener.close()
+        self._all_gone = trio.Event()
+        for connection in self.connections():
+            after_ms = random.randrange(RECONNECT_SPREAD_MS)  # noqa: S311  # spreads load, no secret
+            bye = Bye(code=CloseCode.SHUTDOWN, reason="shutting down", reconnect_after_ms=after_ms)
+            connection.outbox.push(Frame(frame_message(bye, form_of(connection.subprotocol))))
+            connection.end(CloseCode.SHUTDOWN, "shutting down")
+        if self._connections:
+            with trio.move_on_after(self._limits.drain_s):
+                await self._all_gone.wait()

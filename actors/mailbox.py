@@ -1,0 +1,137 @@
+"""A channel's mailbox: bounded, and it outlives whoever reads it.
+
+The reader pins a batch, decides it, commits it, answers it, and only then lets go. If it crashes in between, the next
+reader finds the same batch under the same id, so that what was committed is answered and not decided again. After a
+machine raised, the batch is taken apart and its commands come singly: the one that raises three times is set aside,
+its neighbours are handled.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+import trio
+
+from actors.ports import Answer, Clock, NewId
+from protocol.commands import Batch, Command
+from protocol.errors import Busy
+from protocol.messages import ItemResult
+from protocol.model import Reason, Status
+
+# The first raise may be the neighbours' fault, the second bad luck with recalled state; the third is the command's.
+TRIES_MAX = 3
+FAILED = ItemResult(
+    status=Status.REJECTED, reason=Reason.FAILED, message="this item made the engine fail three times; it was set aside"
+)
+PARKED = ItemResult(
+    status=Status.REJECTED,
+    reason=Reason.FAILED,
+    message="this channel failed too often and is paused; try again in 10 s",
+)
+
+
+class Receipt:
+    """Collects the results of one request, whose items may go to several channels, and answers once."""
+
+    __slots__ = ("_answer", "_missing", "_results")
+
+    def __init__(self, items: int, answer: Answer) -> None:
+        self._results: list[ItemResult | None] = [None] * items
+        self._missing = items
+        self._answer = answer
+
+    def settle(self, index: int, result: ItemResult) -> None:
+        """The result of one item; the last one sends the answer. A second result for an item is ignored."""
+        if self._results[index] is None:
+            self._results[index] = result
+            self._missing -= 1
+            if self._missing == 0:
+                self._answer([done for done in self._results if done is not None])
+
+
+class Envelope:
+    """A command on its way, with where its result goes."""
+
+    __slots__ = ("command", "failures", "index", "receipt")
+
+    def __init__(self, command: Command, receipt: Receipt, index: int) -> None:
+        self.command = command
+        self.receipt = receipt
+        self.index = index
+        self.failures = 0
+
+    def answer(self, result: ItemResult) -> None:
+        """Hands the result to the request that it belongs to."""
+        self.receipt.settle(self.index, result)
+
+
+class Mailbox:
+    """Commands that wait for one channel, in order, at most `limit` of them."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._waiting: deque[Envelope] = deque()
+        self._pinned: Sequence[Envelope] = ()
+        self._batch: Batch | None = None
+        self._singly = 0
+        self._arrived = trio.Event()
+
+    def __len__(self) -> int:
+        return len(self._waiting) + len(self._pinned)
+
+    @property
+    def pinned_id(self) -> str | None:
+        """The id of the batch that a reader has pinned and not settled."""
+        return None if self._batch is None else self._batch.id
+
+    def put_all(self, envelopes: Sequence[Envelope]) -> None:
+        """Takes all of them or, if there is no room, none: raises Busy."""
+        if len(self) + len(envelopes) > self._limit:
+            raise Busy(f"this channel has {len(self)} commands waiting, limit {self._limit}; send it again in a moment")
+        self._waiting.extend(envelopes)
+        self._arrived.set()
+
+    async def wait(self, seconds: float) -> bool:
+        """Waits until there is something to do, at most so long. Says whether there is."""
+        if not self:
+            self._arrived = trio.Event()
+            with trio.move_on_after(seconds):
+                await self._arrived.wait()
+        return bool(self)
+
+    def pin(self, limit: int, clock: Clock, new_id: NewId) -> Batch:
+        """The batch to decide now: the pinned one if there is one, else up to `limit` waiting commands (or none)."""
+        if self._batch is None:
+            count = min(1 if self._singly else limit, len(self._waiting))
+            self._pinned = [self._waiting.popleft() for _ in range(count)]
+            self._batch = Batch(new_id(), clock(), tuple(envelope.command for envelope in self._pinned))
+        return self._batch
+
+    def settle(self, results: Sequence[ItemResult]) -> None:
+        """The pinned batch is done: answers each command and lets go of it."""
+        done, self._pinned, self._batch = self._pinned, (), None
+        self._singly = max(0, self._singly - len(done))
+        for envelope, result in zip(done, results, strict=True):
+            envelope.answer(result)
+
+    def machine_raised(self) -> Command | None:
+        """The pinned batch made the machine raise. Gives the command that is set aside, if one is."""
+        culprits, self._pinned, self._batch = self._pinned, (), None
+        if len(culprits) == 1:
+            culprits[0].failures += 1
+            if culprits[0].failures >= TRIES_MAX:
+                self._singly = max(0, self._singly - 1)
+                culprits[0].answer(FAILED)
+                return culprits[0].command
+        self._singly = max(self._singly, len(culprits))
+        self._waiting.extendleft(reversed(culprits))
+        return None
+
+    def refuse_all(self, result: ItemResult) -> None:
+        """Answers everything that waits with the same refusal (the channel is parked)."""
+        refused = [*self._pinned, *self._waiting]
+        self._pinned, self._batch, self._singly = (), None, 0
+        self._waiting.clear()
+        for envelope in refused:
+            envelope.answer(result)

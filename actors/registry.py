@@ -1,0 +1,114 @@
+"""Channels by name: a channel's actor starts on first use, is restarted when it crashes, and retired when idle.
+
+Owns: the cells, and one task per channel that keeps its actor running (one-for-one). Restart intensity counts per
+channel; one past it is parked: it answers at once that it failed, is tried again every 10 s, and never ends the
+process. A machine that raised over somebody's command (MachineRaised) is restarted and not counted: the command is.
+"""
+
+from __future__ import annotations
+
+import random
+
+import structlog
+import trio
+
+from actors.channel import Cell, ChannelActor, ChannelKit, MachineRaised
+from actors.restart import Exhausted, RestartHistory, RestartPolicy
+from actors.supervisor import Started
+from protocol.errors import LimitReached
+from protocol.model import ChannelKey
+
+log = structlog.get_logger()
+
+# 20 kB each without alerts: about 400 MB, beyond which one process is the wrong tool.
+CHANNELS_MAX = 20_000
+PARK_S = 10.0
+
+
+class Registry:
+    """All channels of this engine."""
+
+    def __init__(
+        self,
+        kit: ChannelKit,
+        policy: RestartPolicy | None = None,
+        park_s: float = PARK_S,
+        channels_max: int = CHANNELS_MAX,
+    ) -> None:
+        self._kit = kit
+        self._policy = policy or RestartPolicy()
+        self._park_s = park_s
+        self._channels_max = channels_max
+        self._cells: dict[ChannelKey, Cell] = {}
+        self._nursery: trio.Nursery | None = None
+        self.restarts = 0
+
+    async def run(self, status: Started) -> None:
+        """Owns the channels' tasks. Cells that a former run left are taken up again."""
+        try:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                for cell in list(self._cells.values()):
+                    nursery.start_soon(self._keep_running, cell, name=cell.key.name)
+                status.started()
+                await trio.sleep_forever()
+        finally:
+            self._nursery = None
+
+    def cell(self, key: ChannelKey) -> Cell:
+        """The channel's cell; its actor is started on first use. Raises LimitReached."""
+        cell = self._cells.get(key)
+        if cell is None:
+            if len(self._cells) >= self._channels_max:
+                raise LimitReached(f"{len(self._cells)} channels are in use, limit {self._channels_max}")
+            cell = self._cells[key] = Cell(key, self._kit.limits)
+            if self._nursery is not None:
+                self._nursery.start_soon(self._keep_running, cell, name=key.name)
+        return cell
+
+    def cells(self) -> list[Cell]:
+        """All cells that exist now."""
+        return list(self._cells.values())
+
+    def statistics(self) -> dict[str, int]:
+        """Counts of channels, parked and away ones, waiting commands, and restarts."""
+        cells = self._cells.values()
+        return {
+            "channels": len(self._cells),
+            "channels_parked": sum(cell.is_parked for cell in cells),
+            "channels_away": sum(cell.away is not None for cell in cells),
+            "mailbox_commands": sum(len(cell.mailbox) for cell in cells),
+            "mailbox_deepest": max((len(cell.mailbox) for cell in cells), default=0),
+            "channel_restarts": self.restarts,
+        }
+
+    async def _keep_running(self, cell: Cell) -> None:
+        history = RestartHistory(self._policy)
+        raised = RestartHistory(RestartPolicy(max_restarts=10**9, max_delay_s=0.1))
+        while True:
+            try:
+                await ChannelActor(cell, self._kit).run()
+            except MachineRaised as crash:
+                verdict = raised.crashed(trio.current_time(), random.random())  # noqa: S311  # jitter
+                log.error("channel_machine_raised", channel=cell.key.name, exc_info=crash)
+            except Exception as crash:  # the supervisor is the handler of whatever ends a channel
+                verdict = history.crashed(trio.current_time(), random.random())  # noqa: S311  # jitter
+                log.error("channel_crashed", channel=cell.key.name, exc_info=crash)
+            else:
+                # No await since the actor found itself idle: nobody can have put anything into the mailbox.
+                del self._cells[cell.key]
+                return
+            self.restarts += 1
+            self._kit.observer.restarted("channel")
+            if isinstance(verdict, Exhausted):
+                await self._park(cell, verdict)
+                history.forget()
+            else:
+                await trio.sleep(verdict.delay_s)
+
+    async def _park(self, cell: Cell, verdict: Exhausted) -> None:
+        log.critical("channel_parked", channel=cell.key.name, crashes=verdict.crashes, again_in_s=self._park_s)
+        cell.park()
+        await trio.sleep(self._park_s)
+        cell.is_parked = False
+        log.warning("channel_tried_again", channel=cell.key.name)

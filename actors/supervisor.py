@@ -1,0 +1,190 @@
+"""Restarts what crashes, as an ordered list of children says.
+
+Owns: the children's tasks and their restart histories. Children start in order, each when the one before says that it
+has started, and stop in reverse, each with a deadline. When one crashes, it (one-for-one), it and those after it
+(rest-for-one) or all (one-for-all) are stopped and started again after a backoff. Past the restart intensity the
+supervisor stops everything and raises `TooManyRestarts`: it fails upward, never a half-dead engine.
+"""
+
+from __future__ import annotations
+
+import enum
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import structlog
+import trio
+
+from actors.ports import Observer
+from actors.restart import Exhausted, RestartHistory, RestartPolicy
+
+log = structlog.get_logger()
+
+
+class Started(Protocol):
+    """What a child calls once it is ready for those after it: trio's task status."""
+
+    def started(self, value: object = None) -> None:
+        """I am up."""
+
+
+class RestartKind(enum.Enum):
+    """Which ends of a child are answered by a restart."""
+
+    PERMANENT = "permanent"  # every end, also a normal one
+    TRANSIENT = "transient"  # only a crash
+    TEMPORARY = "temporary"  # none
+
+
+class Strategy(enum.Enum):
+    """Who is restarted with a child that crashed."""
+
+    ONE_FOR_ONE = "one_for_one"
+    REST_FOR_ONE = "rest_for_one"
+    ONE_FOR_ALL = "one_for_all"
+
+
+@dataclass(frozen=True)
+class ChildSpec:
+    """One child: its name, how to run it, and what its end means."""
+
+    name: str
+    run: Callable[[Started], Awaitable[None]]
+    restart: RestartKind = RestartKind.PERMANENT
+    policy: RestartPolicy = field(default_factory=RestartPolicy)
+    stop_deadline_s: float = 5.0
+    # Exceptions that no restart can mend (a wrong setting): they go straight up.
+    fatal: tuple[type[Exception], ...] = ()
+
+
+class TooManyRestarts(Exception):
+    """A child crashed more often than its policy allows; the last crash is the cause."""
+
+
+class _Child:
+    """One child's present run."""
+
+    def __init__(self, spec: ChildSpec) -> None:
+        self.spec = spec
+        self.history = RestartHistory(spec.policy)
+        self.restarts = 0
+        self.is_running = False
+        self._scope = trio.CancelScope()
+        self._settled = trio.Event()
+        self._ended = trio.Event()
+
+    def started(self, value: object = None) -> None:
+        """The child is up (it calls this itself)."""
+        self._settled.set()
+
+    async def start(self, nursery: trio.Nursery, ends: trio.MemorySendChannel[_End]) -> None:
+        """Starts the child and waits until it is up, or has ended instead."""
+        self._scope, self._settled, self._ended = trio.CancelScope(), trio.Event(), trio.Event()
+        self.is_running = True
+        nursery.start_soon(self._run, ends, name=self.spec.name)
+        await self._settled.wait()
+
+    async def _run(self, ends: trio.MemorySendChannel[_End]) -> None:
+        crash: Exception | None = None
+        with self._scope:
+            try:
+                await self.spec.run(self)
+            except Exception as fault:  # the supervisor is the handler of whatever ends a child
+                crash = fault
+        self.is_running = False
+        self._ended.set()
+        self._settled.set()
+        if not self._scope.cancel_called:
+            ends.send_nowait(_End(self, crash))
+
+    async def stop(self) -> None:
+        """Cancels the child and waits for its end; one that does not end in time is left behind and logged."""
+        self._scope.cancel()
+        if not self.is_running:
+            return
+        with trio.move_on_after(self.spec.stop_deadline_s) as patience:
+            await self._ended.wait()
+        if patience.cancelled_caught:
+            log.error("child_does_not_stop", child=self.spec.name, deadline_s=self.spec.stop_deadline_s)
+
+
+@dataclass(frozen=True)
+class _End:
+    """A child ended by itself."""
+
+    child: _Child
+    crash: Exception | None
+
+
+class Supervisor:
+    """Runs an ordered list of children."""
+
+    def __init__(self, children: Sequence[ChildSpec], strategy: Strategy, observer: Observer) -> None:
+        self._children = [_Child(spec) for spec in children]
+        self._strategy = strategy
+        self._observer = observer
+
+    async def run(self, status: Started) -> None:
+        """Starts the children, says started, and keeps them running until cancelled."""
+        # Room for one end of each child: an end is sent once a run, and a child runs again only after it was taken.
+        ends, ended = trio.open_memory_channel[_End](len(self._children))
+        async with trio.open_nursery() as nursery:
+            try:
+                await self._start(self._children, nursery, ends)
+                status.started()
+                async for end in ended:
+                    await self._ended(end, nursery, ends)
+            finally:
+                # Bounded: each stop has its own deadline.
+                with trio.CancelScope(shield=True):
+                    await self._stop(self._children)
+                nursery.cancel_scope.cancel()
+
+    def statistics(self) -> dict[str, dict[str, int | bool]]:
+        """Per child: whether it runs, and how often it was restarted."""
+        return {c.spec.name: {"running": c.is_running, "restarts": c.restarts} for c in self._children}
+
+    async def _start(
+        self, children: Sequence[_Child], nursery: trio.Nursery, ends: trio.MemorySendChannel[_End]
+    ) -> None:
+        for child in children:
+            await child.start(nursery, ends)
+            if not child.is_running and child.spec.restart is RestartKind.PERMANENT:
+                return  # its end is on its way to us; the rest is started when it is restarted
+
+    async def _stop(self, children: Sequence[_Child]) -> None:
+        for child in reversed(children):
+            await child.stop()
+
+    async def _ended(self, end: _End, nursery: trio.Nursery, ends: trio.MemorySendChannel[_End]) -> None:
+        spec, crash = end.child.spec, end.crash
+        if crash is None and spec.restart is not RestartKind.PERMANENT:
+            return
+        if isinstance(crash, spec.fatal):
+            raise crash
+        log.error("child_crashed", child=spec.name, exc_info=crash)
+        if spec.restart is RestartKind.TEMPORARY:
+            return
+        verdict = end.child.history.crashed(trio.current_time(), random.random())  # noqa: S311  # jitter
+        if isinstance(verdict, Exhausted):
+            raise TooManyRestarts(
+                f"{spec.name} crashed {verdict.crashes} times in {spec.policy.within_s:g} s"
+            ) from crash
+        affected = self._affected(end.child)
+        await self._stop(affected)
+        await trio.sleep(verdict.delay_s)
+        end.child.restarts += 1
+        self._observer.restarted(spec.name)
+        await self._start(affected, nursery, ends)
+
+    def _affected(self, child: _Child) -> list[_Child]:
+        at = self._children.index(child)
+        match self._strategy:
+            case Strategy.ONE_FOR_ONE:
+                return [child]
+            case Strategy.REST_FOR_ONE:
+                return self._children[at:]
+            case Strategy.ONE_FOR_ALL:
+                return list(self._children)

@@ -1,0 +1,249 @@
+"""The server's end of one WebSocket (RFC 6455): bytes in, messages out, over wsproto.
+
+Owns: the reading side of a socket and wsproto's parser. Everything that goes out goes through the connection's outbox.
+wsproto leaves the limits to us, so they are here: handshake time, bytes and fragments per message. Every violation gets
+its Close frame (1002, 1003, 1007, 1009) before the end, nothing follows a Close, and the peer is drained for a moment
+so that it can read it. One malformed handshake ends this connection and nothing else: whatever wsproto and h11 raise on
+hostile bytes becomes HandshakeRefused.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import trio
+from wsproto import ConnectionType, WSConnection, events
+from wsproto.connection import ConnectionState
+from wsproto.utilities import LocalProtocolError, RemoteProtocolError
+
+from actors.outbox import Frame, Outbox
+from protocol.errors import CloseCode, ConversationEnded
+
+RECEIVE_BYTES = 65_536
+# A peer that sends thousands of tiny frames in one packet must not hold the loop: about 1 ms of parsing.
+EVENTS_PER_PASS = 50
+PING = Frame(b"\x89\x00")
+
+
+@dataclass(frozen=True)
+class WebSocketLimits:
+    """Bounds of one connection."""
+
+    handshake_s: float = 5.0
+    message_max_bytes: int = 65_536
+    fragments_max: int = 64
+    # Replies that a peer does not read stop us from reading its requests.
+    reply_backlog_bytes: int = 65_536
+    close_s: float = 2.0
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """A request to become a WebSocket: path, Origin header if any, offered subprotocols."""
+
+    path: str
+    origin: str | None
+    subprotocols: tuple[str, ...]
+
+
+class HandshakeRefused(Exception):
+    """The peer did not become a WebSocket; `status` is the HTTP status that it was given (0: nothing was sent)."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(f"{status} {reason}")
+        self.status = status
+        self.reason = reason
+
+
+class Disconnected(Exception):
+    """The peer is gone, or has said goodbye with `code` (None: without a word)."""
+
+    def __init__(self, code: int | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+# Gives the subprotocol to accept (None: none), or raises HandshakeRefused.
+Accept = Callable[[Upgrade], str | None]
+
+
+def close_frame(code: int, reason: str = "") -> bytes:
+    """A Close frame; the reason is cut at 123 bytes, between characters."""
+    text = reason.encode()[:123].decode(errors="ignore").encode()
+    return bytes((0x88, 2 + len(text))) + struct.pack("!H", code) + text
+
+
+class WebSocket:
+    """One connection's reading side."""
+
+    def __init__(self, sock: trio.socket.SocketType, outbox: Outbox, limits: WebSocketLimits) -> None:
+        self._sock = sock
+        self._outbox = outbox
+        self._limits = limits
+        self._parser = WSConnection(ConnectionType.SERVER)
+        self._events = 0
+        # One iterator until it is used up: leaving it half-way would lose the parser's place.
+        self._parsed: Iterator[events.Event] = iter(())
+        self._parts: list[str] | list[bytes] = []
+        self._size = 0
+        self._fragments = 0
+        # When something was last heard, and since when a message is incomplete (trio time).
+        self.heard_at = trio.current_time()
+        self.message_since: float | None = None
+
+    async def handshake(self, accept: Accept) -> str | None:
+        """Becomes a WebSocket, or raises HandshakeRefused or Disconnected. Gives the chosen subprotocol."""
+        try:
+            with trio.fail_after(self._limits.handshake_s):
+                request = await self._request()
+        except trio.TooSlowError as fault:
+            await self._refuse(408, f"no handshake within {self._limits.handshake_s:g} s")
+            raise HandshakeRefused(408, "handshake too slow") from fault
+        try:
+            upgrade = Upgrade(request.target.partition("?")[0], _origin(request), tuple(request.subprotocols))
+            subprotocol = accept(upgrade)
+            self._outbox.push(Frame(self._parser.send(events.AcceptConnection(subprotocol=subprotocol))))
+        except HandshakeRefused as refusal:
+            await self._refuse(refusal.status, refusal.reason)
+            raise
+        except (LocalProtocolError, UnicodeError) as fault:
+            await self._refuse(400, "bad handshake")
+            raise HandshakeRefused(400, str(fault)) from fault
+        return subprotocol
+
+    async def receive(self) -> str | bytes:
+        """The next complete message. Raises Disconnected, or ConversationEnded with the code to close with."""
+        while True:
+            for event in self._parsed:
+                self._events += 1
+                if self._events % EVENTS_PER_PASS == 0:
+                    await trio.lowlevel.checkpoint()
+                message = self._handle(event)
+                if message is not None:
+                    return message
+            await self._outbox.wait_below(self._limits.reply_backlog_bytes)
+            data = await self._read()
+            if not data:
+                raise Disconnected
+            try:
+                self._parser.receive_data(data)
+            except (RemoteProtocolError, LocalProtocolError) as fault:
+                raise ConversationEnded(CloseCode.PROTOCOL_ERROR, str(fault)) from fault
+            self._parsed = self._parser.events()
+
+    async def close(self, code: int, reason: str, *, drop_waiting: bool = False) -> None:
+        """Sends Close, lets the peer read it, and comes back when the peer has closed or had its time."""
+        self._outbox.seal(close_frame(code, reason), drop_waiting=drop_waiting)
+        with trio.move_on_after(self._limits.close_s):
+            await self._outbox.wait_below(0)
+            await self._linger()
+
+    async def _linger(self) -> None:
+        # A reset would throw away what the peer has not read yet: say that we are done, and read until it is.
+        try:
+            self._sock.shutdown(trio.socket.SHUT_WR)
+        except OSError:
+            return
+        while await self._read():
+            pass
+
+    async def _request(self) -> events.Request:
+        while True:
+            data = await self._read()
+            if not data:
+                raise Disconnected
+            try:
+                self._parser.receive_data(data)
+                for event in self._parser.events():
+                    if isinstance(event, events.Request):
+                        # Frames that came in one packet with the handshake are parsed once it is accepted.
+                        self._parsed = self._after_handshake()
+                        return event
+            except RemoteProtocolError as fault:
+                hint = fault.event_hint
+                status = hint.status_code if isinstance(hint, events.RejectConnection) else 400
+                await self._refuse(status, "this port speaks WebSocket: connect with ws://")
+                raise HandshakeRefused(status, str(fault)) from fault
+            except (LocalProtocolError, UnicodeError, ValueError) as fault:
+                await self._refuse(400, "bad handshake")
+                raise HandshakeRefused(400, str(fault)) from fault
+
+    def _after_handshake(self) -> Iterator[events.Event]:
+        yield from self._parser.events()
+
+    async def _refuse(self, status: int, reason: str) -> None:
+        # By hand: after hostile bytes the parser is in no state to send anything.
+        body = f"{reason}\n".encode()
+        head = f"HTTP/1.1 {status} {_PHRASES.get(status, 'Refused')}\r\nConnection: close\r\n"
+        upgrade = "Sec-WebSocket-Version: 13\r\n" if status == 426 else ""
+        fields = f"Content-Type: text/plain; charset=utf-8\r\nContent-Length: {len(body)}\r\n\r\n"
+        self._outbox.seal((head + upgrade + fields).encode() + body)
+        with trio.move_on_after(self._limits.close_s):
+            await self._outbox.wait_below(0)
+            await self._linger()
+
+    async def _read(self) -> bytes:
+        try:
+            data: bytes = await self._sock.recv(RECEIVE_BYTES)
+        except OSError as gone:
+            raise Disconnected from gone
+        self.heard_at = trio.current_time()
+        return data
+
+    def _handle(self, event: events.Event) -> str | bytes | None:
+        match event:
+            case events.TextMessage() | events.BytesMessage():
+                return self._message(event)
+            case events.Ping():
+                self._outbox.push(Frame(bytes((0x8A, len(event.payload))) + bytes(event.payload)))
+            case events.CloseConnection():
+                self._closed(event)
+        return None
+
+    def _message(self, event: events.TextMessage | events.BytesMessage) -> str | bytes | None:
+        data = event.data
+        self._size += len(data) if isinstance(data, bytes | bytearray) or data.isascii() else len(data.encode())
+        if self._size > self._limits.message_max_bytes:
+            raise ConversationEnded(CloseCode.TOO_BIG, f"message of more than {self._limits.message_max_bytes} bytes")
+        self._fragments += event.frame_finished
+        if self._fragments > self._limits.fragments_max:
+            raise ConversationEnded(CloseCode.TOO_BIG, f"message of more than {self._limits.fragments_max} fragments")
+        self._parts.append(data)  # type: ignore[arg-type]  # the parser never mixes kinds within a message
+        if not event.message_finished:
+            if self.message_since is None:
+                self.message_since = trio.current_time()
+            return None
+        parts, self._parts, self._size, self._fragments = self._parts, [], 0, 0
+        self.message_since = None
+        if len(parts) == 1:
+            return parts[0] if isinstance(parts[0], str) else bytes(parts[0])
+        if isinstance(parts[0], str):
+            return "".join(parts)
+        return b"".join(parts)
+
+    def _closed(self, event: events.CloseConnection) -> None:
+        # wsproto reports a violation like the peer's own Close, but then it does not change its state.
+        code = event.code
+        if self._parser.state is ConnectionState.OPEN:
+            raise ConversationEnded(CloseCode(code), str(event.reason or "protocol error"))
+        self._outbox.seal(b"\x88\x00" if code in (None, 1005) else close_frame(code))
+        raise Disconnected(code)
+
+
+_PHRASES = {
+    400: "Bad Request",
+    403: "Forbidden",
+    404: "Not Found",
+    408: "Request Timeout",
+    426: "Upgrade Required",
+    503: "Service Unavailable",
+}
+
+
+def _origin(request: events.Request) -> str | None:
+    for name, value in request.extra_headers:
+        if name.lower() == b"origin":
+            return value.decode("latin-1")
+    return None
