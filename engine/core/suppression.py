@@ -1,0 +1,218 @@
+"""Say it again? The verdict about one firing, and what is remembered of each identity to reach it.
+
+    nothing open, no window            fired       a new alert
+    open, louder than before           raised      the same alert, told; its window starts anew
+    open, its source says so again     refreshed   noted
+    open, inside its window            duplicate   counted, not told
+    open, window over                  repeated    the same alert, told; its window starts anew
+    closed, inside its window          cooldown    counted, not told; a louder one fires
+    closed, window over                fired       a new alert
+
+`Standing` is what is remembered to reach a verdict, `Agenda` knows when time alone changes one.
+The hot path is `Standing.swallow`: a few numbers in slots. Decided against: rebuilding the frozen alert for every
+duplicate (ten times dearer); it is rebuilt when it is told or written. A window that starts anew before its end keeps
+what it has swallowed, so each duplicate is in exactly one receipt.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from engine.core.lifecycle import LabelSet, label_set
+from engine.core.rules import worse
+from protocol.commands import SourceReport
+from protocol.effects import Row, Window
+from protocol.model import Alert, Comparison, Reason, Severity, Status, Suppressed
+from protocol.times import SECOND_US, rfc3339
+
+# A window longer than a year is a rule switched off; the bound keeps its end inside 64 bits.
+WINDOW_MAX_S = 366 * 86_400.0
+# Later than any time of ours.
+NEVER = 1 << 63
+# Stale entries of the agenda are swept out when they outnumber the live ones; not for a handful.
+_SWEEP_MIN = 64
+
+
+class Verdict(NamedTuple):
+    """What to do with a firing, in the words of the reply."""
+
+    status: Status
+    reason: Reason
+
+
+FIRED = Verdict(Status.FIRED, Reason.FIRED)
+RAISED = Verdict(Status.FIRED, Reason.RAISED)
+REPEATED = Verdict(Status.REPEATED, Reason.REPEATED)
+DUPLICATE = Verdict(Status.SUPPRESSED, Reason.DUPLICATE)
+COOLDOWN = Verdict(Status.SUPPRESSED, Reason.COOLDOWN)
+REFRESHED = Verdict(Status.SUPPRESSED, Reason.REFRESHED)
+
+
+def window_us(seconds: float) -> int:
+    """A window's length in microseconds; negative counts as none, more than `WINDOW_MAX_S` as that."""
+    return int(min(max(seconds, 0.0), WINDOW_MAX_S) * SECOND_US)
+
+
+class Standing:
+    """What is remembered of one identity: its newest alert, its window, its label sets. Mutable; owned by one machine.
+
+    `occurrences` and `seen_at` run ahead of the frozen alert until `current()` is asked for. Times are microseconds,
+    `seen_at` is RFC 3339.
+    """
+
+    __slots__ = (
+        "_alert",
+        "count",
+        "first_at",
+        "identity",
+        "is_open",
+        "last_at",
+        "occurrences",
+        "rank",
+        "seen_at",
+        "sources",
+        "timer",
+        "until",
+        "worst",
+    )
+
+    def __init__(self, row: Row) -> None:
+        self.identity = row.identity
+        self.sources: dict[LabelSet, SourceReport] = {label_set(report): report for report in row.sources}
+        window = row.window
+        self.until, self.count, self.worst = window.until, window.count, window.worst
+        self.first_at, self.last_at = window.first_at, window.last_at
+        # When the machine's agenda looks at this one next.
+        self.timer = NEVER
+        self.become(row.alert)
+
+    def become(self, alert: Alert) -> None:
+        """The alert has changed. A closed one has no label sets: nothing keeps it alive."""
+        self._alert = alert
+        self.is_open = alert.state.is_open
+        self.rank = alert.severity.rank
+        self.occurrences, self.seen_at = alert.occurrences, alert.last_seen_at
+        if not self.is_open:
+            self.sources.clear()
+
+    @property
+    def alert_id(self) -> str:
+        """The id of the newest alert of this identity."""
+        return self._alert.id
+
+    def current(self) -> Alert:
+        """The alert as of now, with its counters."""
+        alert = self._alert
+        if alert.occurrences != self.occurrences or alert.last_seen_at != self.seen_at:
+            self._alert = alert = replace(alert, occurrences=self.occurrences, last_seen_at=self.seen_at)
+        return alert
+
+    def swallow(self, now: int, value: float | None, comparison: Comparison) -> None:
+        """One more that is counted and not told."""
+        if not self.count:
+            self.first_at = now
+        self.count += 1
+        self.last_at = now
+        if value is not None:
+            self.worst = worse(comparison, self.worst, value)
+
+    def receipt(self) -> Suppressed:
+        """What the window has swallowed; it is empty afterwards."""
+        receipt = Suppressed(
+            count=self.count,
+            first_at=rfc3339(self.first_at),
+            last_at=rfc3339(self.last_at),
+            worst_value=self.worst,
+        )
+        self.count = self.first_at = self.last_at = 0
+        self.worst = None
+        return receipt
+
+    def due(self) -> int:
+        """When time alone changes something: a label set ends, a receipt is owed, or the identity can be forgotten."""
+        due = self.until if self.count or not self.is_open else NEVER
+        return min((due, *(report.ends_at for report in self.sources.values())))
+
+    def row(self) -> Row:
+        """How the store keeps it."""
+        window = Window(
+            until=self.until, count=self.count, first_at=self.first_at, last_at=self.last_at, worst=self.worst
+        )
+        return Row(alert=self.current(), identity=self.identity, window=window, sources=tuple(self.sources.values()))
+
+
+def decide(standing: Standing | None, severity: Severity, now: int, is_resent: bool = False) -> Verdict:
+    """Should this firing be told? `is_resent`: a source says again what it said before (this very label set)."""
+    if standing is None:
+        return FIRED
+    is_louder = severity.rank > standing.rank
+    is_inside = now < standing.until
+    if not standing.is_open:
+        return COOLDOWN if is_inside and not is_louder else FIRED
+    if is_louder:
+        return RAISED
+    if is_resent:
+        return REFRESHED
+    return DUPLICATE if is_inside else REPEATED
+
+
+class Agenda:
+    """Which standing is due when. Entries are lazy: put right at the head, not whenever a due time moves away.
+
+    Refreshing a source's alert (each minute) therefore costs nothing here. A standing has at most one live entry: the
+    one whose time is its `timer`.
+    """
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, int, Standing]] = []
+        self._serial = itertools.count()
+        self._sweep_at = _SWEEP_MIN
+
+    def __len__(self) -> int:
+        """How many entries there are, stale ones included: never more than twice the live ones and a handful."""
+        return len(self._heap)
+
+    def put(self, standing: Standing) -> None:
+        """Makes sure that a standing is looked at when it is due."""
+        due = standing.due()
+        if due >= standing.timer:
+            return
+        standing.timer = due
+        heapq.heappush(self._heap, (due, next(self._serial), standing))
+        if len(self._heap) > self._sweep_at:
+            self._sweep()
+
+    def next_due(self) -> int:
+        """When (microseconds) the next standing is really due; NEVER if none is."""
+        while self._heap:
+            when, _, standing = self._heap[0]
+            is_live = when == standing.timer
+            if is_live and when == standing.due():
+                return when
+            heapq.heappop(self._heap)
+            if is_live:
+                standing.timer = NEVER
+                self.put(standing)
+        return NEVER
+
+    def pop(self, now: int) -> Standing | None:
+        """Takes off the standing that has been due longest at `now`, if there is one."""
+        if self.next_due() > now:
+            return None
+        standing = heapq.heappop(self._heap)[2]
+        standing.timer = NEVER
+        return standing
+
+    def drop(self, standing: Standing) -> None:
+        """A standing is forgotten; its entry becomes stale."""
+        standing.timer = NEVER
+
+    def _sweep(self) -> None:
+        live = dict.fromkeys(standing for when, _, standing in self._heap if when == standing.timer)
+        self._heap = [(standing.timer, next(self._serial), standing) for standing in live]
+        heapq.heapify(self._heap)
+        self._sweep_at = 2 * len(self._heap) + _SWEEP_MIN
