@@ -2,8 +2,8 @@
 
 Tokens are JWT (RFC 7519) signed with HMAC-SHA256, 384 or 512. A key knows its algorithms: what the token's own header
 says is only ever looked up among them, so `none`, RS256-with-our-secret-as-public-key, `jku` and `jwk` lead nowhere.
-PyJWT checks form and signature; the claims are ours to check, since it takes a string or 10^400 as `exp`, any `typ`, and
-the last of two claims of one name. Every bad token gets the same sentence: the bearer may be a forger, and learns
+PyJWT checks form and signature; the claims are ours to check, since it takes a string or 10^400 as `exp`, any `typ`,
+and the last of two claims of one name. Every bad token gets the same sentence: the bearer may be a forger and learns
 nothing. `aud` and `iss` are not looked at: only who holds the secret can sign, and there is no audience to configure.
 
 Decided against: trusting `kid` to choose a key while there is only one; a leeway for `exp`, because a connection is cut
@@ -134,7 +134,7 @@ class Authenticator:
 
     def _claims(self, token: str) -> dict[str, Any]:
         # The cap comes before any parser sees the text.
-        if not isinstance(token, str) or len(token) > TOKEN_MAX_CHARS:
+        if len(token) > TOKEN_MAX_CHARS:
             _refuse()
         try:
             parts = self._signatures.decode_complete(token, self._key.material, list(self._key.algorithms))

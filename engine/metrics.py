@@ -1,0 +1,258 @@
+"""What the engine counts, and the page that Prometheus reads.
+
+Actors, the service and the store's writer report here on the hot path, so a report is an integer addition: no label is
+made, no lock taken, nothing is rendered until somebody scrapes. Each counter has one reporting thread. What somebody
+owns already (connections, mailbox depth, outbox bytes, the store's statistics) is not pushed but read at scrape time
+from callables given to `watch`.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib import metadata
+from typing import NamedTuple
+
+import structlog
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from engine.series import BoundedLabels, Histogram, TriggerCounts
+from protocol.messages import ItemResult
+from protocol.model import ChannelKey, Reason, Status
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+# Prometheus pays for each series: past these, the rest is counted as `other`.
+FRAMEWORKS_MAX = 200
+ALERT_TYPES_MAX = 100
+ACTORS_MAX = 100
+FIGURES_MAX = 200
+# What is not given counts under this name.
+NONE = "none"
+
+# 0.1 ms to 10 s, finest where the promises are (a commit 1-2 ms, a fan-out 14 ms, the limit 100 ms).
+SECONDS_BUCKETS = (
+    *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.015, 0.025, 0.05, 0.075),
+    *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
+COUNT_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+# The reference's, exactly.
+REFERENCE_LATENCY_MS_BUCKETS = (10, 50, 100, 500, 1000, 5000)
+
+
+class Figure(NamedTuple):
+    """How a watched number is shown. `names` without `_total`; `monotonic`: it only grows, so it is a counter."""
+
+    names: tuple[str, ...]
+    text: str
+    monotonic: bool = False
+
+
+# By the name that `watch` is given; for a mapping `<name>.<key>`.
+FIGURES: Mapping[str, Figure] = {
+    "gateway.connected_clients": Figure(("tocsin_connections", "websocket_connections_active"), "Open connections."),
+    "gateway.active_subscriptions": Figure(("tocsin_subscriptions",), "Subscriptions of all connections."),
+    "gateway.total_subscribers": Figure(("tocsin_subscribers",), "Connections with at least one subscription."),
+    "gateway.messages_sent": Figure(("tocsin_deliveries",), "Messages sent to clients.", True),
+    "gateway.messages_received": Figure(("tocsin_messages_received",), "Messages received from clients.", True),
+    "gateway.errors": Figure(("tocsin_session_errors",), "Connections and requests that ended with an error.", True),
+    "gateway.slow_disconnects": Figure(("tocsin_slow_disconnects",), "Connections cut for not keeping up.", True),
+    "gateway.outbox_bytes": Figure(("tocsin_outbox_bytes",), "Bytes waiting to be sent to clients."),
+    "mailbox_depth": Figure(("tocsin_mailbox_depth",), "Commands waiting in the mailboxes of all channels."),
+    "channels": Figure(("tocsin_channels",), "Channels that run."),
+    "channels_parked": Figure(("tocsin_channels_parked",), "Channels past their restart intensity."),
+    "store_available": Figure(("tocsin_store_available",), "1 while the store takes commits."),
+    "duplicates_stored": Figure(("tocsin_duplicates_stored",), "Alerts stored twice; always 0.", True),
+    "log_lines_dropped": Figure(("tocsin_log_lines_dropped",), "Log lines lost because nobody read them.", True),
+    "loop_lag_s": Figure(("tocsin_loop_lag_seconds",), "How late the event loop last was."),
+}
+Numbers = Mapping[str, float]
+Read = Callable[[], float | Numbers]
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
+
+class Metrics:
+    """The engine's counters; an `actors.ports.Observer`. `version` is shown in `tocsin_build_info`."""
+
+    def __init__(self, *, frameworks_max: int = FRAMEWORKS_MAX, version: str | None = None) -> None:
+        self._build = {"version": version or _installed_version(), "python": platform.python_version()}
+        self._fan_out, self._batch = Histogram(SECONDS_BUCKETS), Histogram(SECONDS_BUCKETS)
+        self._commit, self._gc_pause = Histogram(SECONDS_BUCKETS), Histogram(SECONDS_BUCKETS)
+        self._batch_commands, self._commit_batches = Histogram(COUNT_BUCKETS), Histogram(COUNT_BUCKETS)
+        self._latency_ms = Histogram(REFERENCE_LATENCY_MS_BUCKETS)
+        self._writes = self._processed = self._errors = self._dead_letters = self._scrape_errors = 0
+        self._restarts: dict[str, int] = {}
+        self._actors = BoundedLabels(ACTORS_MAX)
+        self._results: dict[tuple[str, str], int] = {}
+        self._triggers = TriggerCounts(frameworks_max, ALERT_TYPES_MAX)
+        self._watched: dict[str, Read] = {}
+        self._taken = {family.name for family in self.collect()} | {n for f in FIGURES.values() for n in f.names}
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+        ProcessCollector(registry=self._registry)
+
+    # Observer: called by actors
+
+    def fan_out(self, seconds: float, writes: int) -> None:
+        """A drain took so long and made so many writes to sockets."""
+        self._fan_out.observe(seconds)
+        self._writes += writes
+
+    def batch(self, key: ChannelKey, commands: int, seconds: float) -> None:
+        """A channel answered so many commands so long after it took them."""
+        self._batch.observe(seconds)
+        self._batch_commands.observe(commands)
+
+    def restarted(self, actor: str) -> None:
+        """A supervisor restarted an actor of this kind."""
+        actor = self._actors.bounded(actor)
+        self._restarts[actor] = self._restarts.get(actor, 0) + 1
+
+    def dead_letter(self, key: ChannelKey) -> None:
+        """A command was set aside."""
+        self._dead_letters += 1
+
+    # Called by the service, the store, the application
+
+    def triggered(self, framework: str, alert_type: str | None, n: int = 1) -> None:
+        """So many triggers came for a framework. Both labels are bounded."""
+        self._triggers.add(framework, alert_type or NONE, n)
+
+    def results(self, items: Iterable[ItemResult]) -> None:
+        """What became of the items of a request."""
+        counts = self._results
+        for item in items:
+            # The texts: an enum member's own hash is a Python call in 3.11.
+            pair = (item.status._value_, item.reason._value_)
+            counts[pair] = counts.get(pair, 0) + 1
+
+    def processed(self, n: int, latency_ms: float) -> None:
+        """So many triggers were answered, each this long after it arrived."""
+        self._processed += n
+        self._latency_ms.observe(latency_ms, n)
+
+    def processing_error(self, n: int = 1) -> None:
+        """So many triggers failed in the engine (not: were refused)."""
+        self._errors += n
+
+    def committed(self, seconds: float, batches: int) -> None:
+        """The store made so many batches durable with one commit."""
+        self._commit.observe(seconds)
+        self._commit_batches.observe(batches)
+
+    def gc_paused(self, seconds: float) -> None:
+        """A garbage collection held the loop so long."""
+        self._gc_pause.observe(seconds)
+
+    def watch(self, name: str, read: Read) -> None:
+        """Shows what `read` returns at each scrape: a number, or a mapping from names to numbers.
+
+        A name in FIGURES (of a mapping: `<name>.<key>`) has metrics of its own; another number is the gauge
+        `tocsin_<name>`, another key `tocsin_<name>{figure="<key>"}`. Raises ValueError for a name that is taken or no
+        metric name. `read` must be cheap, and is called on the thread that renders.
+        """
+        if name not in FIGURES and not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no metric name: use lower-case letters, digits and _")
+        if name in self._watched or (name not in FIGURES and f"tocsin_{name}" in self._taken):
+            raise ValueError(f"{name!r} is taken by another metric")
+        self._watched[name] = read
+
+    def unwatch(self, name: str) -> None:
+        """Shows it no more."""
+        self._watched.pop(name, None)
+
+    def render(self) -> bytes:
+        """All metrics in Prometheus' text format 0.0.4 (CONTENT_TYPE)."""
+        return generate_latest(self._registry) + self._triggers.render()
+
+    def collect(self) -> Iterator[Metric]:
+        """Everything but the series per framework and alert type, as the registry asks for it."""
+        yield from self._histograms()
+        yield from self._counters()
+        yield from self._watched_families()
+        # Last: a read that failed in this very scrape is counted in it.
+        yield _counter("tocsin_scrape_errors", "Watched parts that could not be read.", self._scrape_errors)
+
+    def _histograms(self) -> Iterator[Metric]:
+        yield self._fan_out.family("tocsin_fan_out_seconds", "From the first frame noted to the last one written.")
+        yield self._batch.family("tocsin_batch_seconds", "From taking a batch of commands to answering it.")
+        yield self._batch_commands.family("tocsin_batch_commands", "Commands decided together.")
+        yield self._commit.family("tocsin_commit_seconds", "Duration of a commit of the store.")
+        yield self._commit_batches.family("tocsin_commit_batches", "Batches made durable by one commit.")
+        yield self._gc_pause.family("tocsin_gc_pause_seconds", "How long garbage collections held the loop.")
+        yield self._latency_ms.family(
+            "alert_processing_latency_ms", "From the arrival of a trigger to its answer, milliseconds."
+        )
+
+    def _counters(self) -> Iterator[Metric]:
+        build = GaugeMetricFamily("tocsin_build_info", "Which build this is.", labels=list(self._build))
+        build.add_metric(list(self._build.values()), 1)
+        yield build
+        yield _counter("tocsin_fan_out_writes", "Writes to sockets in fan-outs.", self._writes)
+        yield _counter("tocsin_dead_letters", "Commands set aside after they failed three times.", self._dead_letters)
+        yield _counter("alerts_processed", "Triggers answered.", self._processed)
+        yield _counter("alert_processing_errors", "Triggers that failed in the engine.", self._errors)
+        restarts = CounterMetricFamily("tocsin_restarts", "Restarts by kind of actor.", labels=["actor"])
+        for actor, count in self._restarts.items():
+            restarts.add_metric([actor], count)
+        yield restarts
+        yield from self._result_families()
+
+    def _result_families(self) -> Iterator[Metric]:
+        results = CounterMetricFamily(
+            "tocsin_triggers_results", "What became of the items of requests.", labels=["status", "reason"]
+        )
+        # The frequent reasons are there from the start: a rate over a series that just appeared misses its first step.
+        reasons = (Reason.DUPLICATE, Reason.COOLDOWN, Reason.REFRESHED, Reason.DISABLED)
+        suppressed = {reason.value: 0 for reason in reasons}
+        for (status, reason), count in self._results.items():
+            results.add_metric([status, reason], count)
+            if status == Status.SUPPRESSED.value:
+                suppressed[reason] = count
+        yield results
+        by_reason = CounterMetricFamily("tocsin_triggers_suppressed", "Triggers not said again.", labels=["reason"])
+        for reason, count in suppressed.items():
+            by_reason.add_metric([reason], count)
+        yield by_reason
+
+    def _watched_families(self) -> Iterator[Metric]:
+        known: dict[str, float] = {"duplicates_stored": 0}
+        for name, read in list(self._watched.items()):
+            figures = self._read(name, read)
+            known |= {key: value for key, value in figures.items() if key in FIGURES}
+            others = {key: value for key, value in figures.items() if key not in FIGURES}
+            if name in others:
+                yield GaugeMetricFamily(f"tocsin_{name}", f"{name} as of this scrape.", value=others[name])
+            elif others:
+                family = GaugeMetricFamily(f"tocsin_{name}", f"Statistics of {name}.", labels=["figure"])
+                for key in list(others)[:FIGURES_MAX]:
+                    family.add_metric([key.removeprefix(f"{name}.")], others[key])
+                yield family
+        for key, value in known.items():
+            for metric in FIGURES[key].names:
+                make = CounterMetricFamily if FIGURES[key].monotonic else GaugeMetricFamily
+                yield make(metric, FIGURES[key].text, value=value)
+
+    def _read(self, name: str, read: Read) -> dict[str, float]:
+        try:
+            found = read()
+            if isinstance(found, Mapping):
+                return {f"{name}.{key}": float(value) for key, value in found.items()}
+            return {name: float(found)}
+        except Exception:
+            # Boundary: a part that cannot say how it is (it may be restarting) must not hide how the others are.
+            self._scrape_errors += 1
+            structlog.get_logger().warning("a watched part could not be read", part=name, exc_info=True)
+            return {}
+
+
+def _counter(name: str, text: str, value: float) -> CounterMetricFamily:
+    return CounterMetricFamily(name, text, value=value)
+
+
+def _installed_version() -> str:
+    try:
+        return metadata.version("tocsin")
+    except metadata.PackageNotFoundError:
+        return "unknown"  # run from a source tree that is not installed
