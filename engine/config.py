@@ -18,7 +18,10 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from engine.fields import Address, Checks, ConfigError, Field, Secret, Section, check, fields_of, parse_address
+from engine.fields import Address as Address
+from engine.fields import Checks, Field, Section, check, fields_of, parse_address
+from engine.fields import ConfigError as ConfigError
+from engine.fields import Secret as Secret
 from protocol.model import Severity, ThresholdRule
 from protocol.names import is_id, is_workspace
 

@@ -49,7 +49,7 @@ class Figure(NamedTuple):
     monotonic: bool = False
 
 
-# By the name that `watch` is given; for a mapping `<name>.<key>`.
+# By the name that `watch` is given; for a mapping `<name>.<key>` or the key alone.
 FIGURES: Mapping[str, Figure] = {
     "gateway.connected_clients": Figure(("tocsin_connections", "websocket_connections_active"), "Open connections."),
     "gateway.active_subscriptions": Figure(("tocsin_subscriptions",), "Subscriptions of all connections."),
@@ -73,10 +73,11 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 class Metrics:
-    """The engine's counters; an `actors.ports.Observer`. `version` is shown in `tocsin_build_info`."""
+    """The engine's counters; an `actors.ports.Observer`. `version`: by default the installed package's."""
 
     def __init__(self, *, frameworks_max: int = FRAMEWORKS_MAX, version: str | None = None) -> None:
-        self._build = {"version": version or _installed_version(), "python": platform.python_version()}
+        self.version = version or _installed_version()
+        self._build = {"version": self.version, "python": platform.python_version()}
         self._fan_out, self._batch = Histogram(SECONDS_BUCKETS), Histogram(SECONDS_BUCKETS)
         self._commit, self._gc_pause = Histogram(SECONDS_BUCKETS), Histogram(SECONDS_BUCKETS)
         self._batch_commands, self._commit_batches = Histogram(COUNT_BUCKETS), Histogram(COUNT_BUCKETS)
@@ -148,8 +149,8 @@ class Metrics:
     def watch(self, name: str, read: Read) -> None:
         """Shows what `read` returns at each scrape: a number, or a mapping from names to numbers.
 
-        A name in FIGURES (of a mapping: `<name>.<key>`) has metrics of its own; another number is the gauge
-        `tocsin_<name>`, another key `tocsin_<name>{figure="<key>"}`. Raises ValueError for a name that is taken or no
+        A name in FIGURES (of a mapping: `<name>.<key>`, or the key alone) has metrics of its own; another number is the
+        gauge `tocsin_<name>`, another key `tocsin_<name>{figure="<key>"}`. Raises ValueError for a name that is taken or no
         metric name. `read` must be cheap, and is called on the thread that renders.
         """
         if name not in FIGURES and not _NAME.fullmatch(name):
@@ -238,13 +239,18 @@ class Metrics:
         try:
             found = read()
             if isinstance(found, Mapping):
-                return {f"{name}.{key}": float(value) for key, value in found.items()}
+                return {_figure(name, key): float(value) for key, value in found.items()}
             return {name: float(found)}
         except Exception:
             # Boundary: a part that cannot say how it is (it may be restarting) must not hide how the others are.
             self._scrape_errors += 1
             structlog.get_logger().warning("a watched part could not be read", part=name, exc_info=True)
             return {}
+
+
+def _figure(name: str, key: str) -> str:
+    qualified = f"{name}.{key}"
+    return key if key in FIGURES and qualified not in FIGURES else qualified
 
 
 def _counter(name: str, text: str, value: float) -> CounterMetricFamily:
