@@ -225,6 +225,7 @@ class Outbox:
         """The connection is over: forgets what waits and takes nothing more."""
         self.sealed = self.broken = True
         self._waiting, self._rest, self.waiting_bytes = [], b"", 0
+        self._on_slow = self._on_broken = _nobody  # breaks the cycle with the connection: no garbage collector needed
         self._wake()
 
     def _admit(self, count: int, size: int) -> bool:
@@ -251,8 +252,9 @@ class Outbox:
             self.waiting_bytes -= sent
             self._wake()
         elif -sent not in _WOULD_BLOCK:
+            tell = self._on_broken
             self.discard()
-            self._on_broken()
+            tell()
 
     def _wake(self) -> None:
         if self._progress is not None:

@@ -63,6 +63,13 @@ class TooManyRestarts(Exception):
     """A child crashed more often than its policy allows; the last crash is the cause."""
 
 
+def root_cause(crash: BaseException) -> BaseException:
+    """What is inside a group of exceptions, as nurseries make them, if it holds just one."""
+    while isinstance(crash, BaseExceptionGroup) and len(crash.exceptions) == 1:
+        crash = crash.exceptions[0]
+    return crash
+
+
 class _Child:
     """One child's present run."""
 
@@ -133,9 +140,12 @@ class Supervisor:
         async with trio.open_nursery() as nursery:
             try:
                 await self._start(self._children, nursery, ends)
-                status.started()
-                async for end in ended:
-                    await self._ended(end, nursery, ends)
+                is_told = False
+                while True:
+                    if not is_told and all(child.is_running for child in self._children):
+                        status.started()
+                        is_told = True
+                    await self._ended(await ended.receive(), nursery, ends)
             finally:
                 # Bounded: each stop has its own deadline.
                 with trio.CancelScope(shield=True):
@@ -151,8 +161,8 @@ class Supervisor:
     ) -> None:
         for child in children:
             await child.start(nursery, ends)
-            if not child.is_running and child.spec.restart is RestartKind.PERMANENT:
-                return  # its end is on its way to us; the rest is started when it is restarted
+            if not child.is_running and self._strategy is not Strategy.ONE_FOR_ONE:
+                return  # its end is on its way to us; those after it are started when it is
 
     async def _stop(self, children: Sequence[_Child]) -> None:
         for child in reversed(children):
@@ -162,8 +172,8 @@ class Supervisor:
         spec, crash = end.child.spec, end.crash
         if crash is None and spec.restart is not RestartKind.PERMANENT:
             return
-        if isinstance(crash, spec.fatal):
-            raise crash
+        if crash is not None and isinstance(cause := root_cause(crash), spec.fatal):
+            raise cause
         log.error("child_crashed", child=spec.name, exc_info=crash)
         if spec.restart is RestartKind.TEMPORARY:
             return

@@ -1,0 +1,358 @@
+"""Wires the engine: every part, who gets what, and the one ordered list that is the supervision tree.
+
+The children start in the order of the list and stop in reverse; when one crashes, it and those after it are restarted
+(rest-for-one): parts hold what was made by those before them. Past the restart intensity the engine ends with
+TooManyRestarts, never half-dead; `tocsin serve` then exits with 70.
+"""
+
+from __future__ import annotations
+
+import functools
+import socket
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+import trio
+
+from actors.channel import ChannelKit, ChannelLimits
+from actors.gateway import Connection, Gateway, GatewayLimits
+from actors.registry import Registry
+from actors.session import Session, SessionCounters, SessionKit, SessionLimits
+from actors.supervisor import ChildSpec, Started, Strategy, Supervisor
+from actors.ticker import Ticker
+from actors.websocket import WebSocketLimits
+from actors.workspace import Workspaces
+from engine.auth import Authenticator, signing_secret
+from engine.config import Config, ConfigError
+from engine.core.channel import Policy, machine_factory
+from engine.fields import Address
+from engine.http.app import create_app
+from engine.http.ports import About
+from engine.http.server import serve_http
+from engine.ids import new_id, now_us
+from engine.metrics import Metrics
+from engine.presence import PresenceLog
+from engine.service import Service
+from engine.sources.host import watch_host
+from engine.stores import CommittedEvents, Retention, Store, open_store
+from protocol.errors import Busy, StoreRefused, StoreUnavailable
+from protocol.messages import ItemResult, ReadingInput
+from protocol.model import Principal
+from protocol.times import rfc3339
+
+log = structlog.get_logger()
+
+# A connection wave of ten thousand must not be refused by the kernel before we have seen it.
+LISTEN_BACKLOG = 4_096
+NEVER_EXPIRES = 2**53
+FATAL = (ConfigError, StoreRefused)
+
+
+@dataclass
+class _Parts:
+    """What exists while the store is open; made anew when the store is."""
+
+    store: Store
+    registry: Registry
+    workspaces: Workspaces
+    presence: PresenceLog
+    ticker: Ticker
+    service: Service
+    counters: SessionCounters
+
+
+class Engine:
+    """A whole Tocsin engine. `async with Engine(config) as engine:` under trio runs it until the block ends.
+
+    Inside the block `engine.service` has all verbs, `engine.ws_url` and `engine.http_url` say where it listens. The
+    block ends with TooManyRestarts if a part crashed too often, with ConfigError or StoreRefused if it cannot start.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.metrics = Metrics(frameworks_max=config.metrics.framework_labels_max)
+        self.ws_url = ""
+        self.http_url = ""
+        self._authenticator = Authenticator(signing_secret(config))
+        self._machine = machine_factory(config.rules, _policy(config), own_workspace=config.workspace)
+        self._parts: _Parts | None = None
+        self._gateway: Gateway | None = None
+        self._supervisor = Supervisor(self._children(), Strategy.REST_FOR_ONE, self.metrics)
+        self._running: Any = None
+        self._watch_metrics()
+
+    async def __aenter__(self) -> Engine:
+        self._running = self._run()
+        await self._running.__aenter__()
+        return self
+
+    async def __aexit__(self, *crash: Any) -> bool | None:
+        done: bool | None = await self._running.__aexit__(*crash)
+        return done
+
+    @property
+    def service(self) -> Service:
+        """The verbs. Raises StoreUnavailable while the store is not open."""
+        return self._up.service
+
+    def issue_token(self, workspace: str, user: str, role: str = "admin", ttl_s: int = 86_400) -> str:
+        """A token for a client of this engine."""
+        return self._authenticator.issue(workspace, user, role, ttl_s)
+
+    def principal(self, user: str, role: str = "admin", workspace: str | None = None) -> Principal:
+        """Who an embedding program, or a source of the engine's own, speaks as."""
+        return Principal(workspace=workspace or self.config.workspace, user=user, role=role, expires_at=NEVER_EXPIRES)
+
+    def statistics(self) -> dict[str, Any]:
+        """Counters of the gateway, the channels, the store and the supervision tree."""
+        parts, gateway = self._parts, self._gateway
+        return {
+            "gateway": self._gateway_statistics() if gateway else {},
+            "channels": parts.registry.statistics() if parts else {},
+            "store": parts.store.statistics() if parts else {},
+            "supervision": self._supervisor.statistics(),
+        }
+
+    @property
+    def _up(self) -> _Parts:
+        if self._parts is None:
+            raise StoreUnavailable("the engine is starting or stopping; try again in a moment")
+        return self._parts
+
+    @asynccontextmanager
+    async def _run(self) -> AsyncIterator[None]:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self._supervise)
+            yield
+            nursery.cancel_scope.cancel()
+
+    async def _supervise(self, task_status: trio.TaskStatus[None]) -> None:
+        await self._supervisor.run(task_status)  # type: ignore[arg-type]  # trio's status takes None only, so do we
+
+    def _children(self) -> Sequence[ChildSpec]:
+        """The tree, in order of start."""
+        drain_s = self.config.gateway.drain_s + self.config.gateway.close_s
+        children = [
+            ChildSpec("store", self._run_store, fatal=FATAL),
+            ChildSpec("workspaces", self._run_workspaces),
+            ChildSpec("channels", self._run_channels),
+            ChildSpec("presence", self._run_presence),
+            ChildSpec("trim", self._run_trim),
+            ChildSpec("ticker", self._run_ticker),
+            ChildSpec("http", self._run_http, fatal=FATAL),
+            ChildSpec("gateway", self._run_gateway, fatal=FATAL, stop_deadline_s=drain_s),
+        ]
+        if self.config.watch_host:
+            children.append(ChildSpec("host", self._run_host))
+        return children
+
+    async def _run_store(self, status: Started) -> None:
+        keep = self.config.retention
+        retention = Retention(events_s=keep.events_s, events_per_channel=keep.events_per_channel)
+        async with open_store(
+            self.config.store_url, retention=retention, clock=now_us, on_commit=self.metrics.committed
+        ) as store:
+            self._parts = self._build(store)
+            store.set_feed(self._feed)
+            status.started()
+            try:
+                await trio.sleep_forever()
+            finally:
+                self._parts = None
+
+    def _build(self, store: Store) -> _Parts:
+        config = self.config
+        limits = ChannelLimits(config.channel.mailbox_max, config.channel.batch_max, config.channel.idle_s)
+        kit = ChannelKit(store, self._machine, now_us, new_id, self.metrics, limits)
+        registry = Registry(kit, park_s=config.channel.park_s)
+        service = Service(store, registry, self._authenticator, self.metrics, now_us, config.api.answer_s)
+        presence = PresenceLog(store, now_us)
+        return _Parts(store, registry, Workspaces(store), presence, Ticker(), service, SessionCounters())
+
+    def _feed(self, committed: Sequence[CommittedEvents]) -> None:
+        parts = self._parts
+        if parts is not None:
+            for one in committed:
+                parts.workspaces.post(one.workspace, one.events)
+
+    async def _run_workspaces(self, status: Started) -> None:
+        await self._up.workspaces.run(status)
+
+    async def _run_presence(self, status: Started) -> None:
+        await self._up.presence.run(status)
+
+    async def _run_channels(self, status: Started) -> None:
+        parts = self._up
+        for key in await parts.store.unsettled():
+            parts.registry.cell(key)
+        await parts.registry.run(status)
+
+    async def _run_trim(self, status: Started) -> None:
+        store = self._up.store
+        status.started()
+        while True:
+            await trio.sleep(self.config.retention.trim_every_s)
+            try:
+                trimmed = await store.trim(now_us())
+            except StoreUnavailable as fault:
+                log.warning("trim_postponed", cause=str(fault))
+            else:
+                log.info("trimmed", events=trimmed)
+
+    async def _run_ticker(self, status: Started) -> None:
+        parts = self._up
+        parts.ticker.every(self.config.gateway.heartbeat_s, self._ping)
+        parts.ticker.every(self.config.gateway.position_s, self._prove)
+        await parts.ticker.run(status)
+
+    def _ping(self) -> None:
+        if self._gateway is not None:
+            self._gateway.ping_all()
+
+    def _prove(self) -> None:
+        parts, at = self._up, rfc3339(now_us())
+        for audience in parts.workspaces.audiences():
+            audience.prove(at)
+        for cell in parts.registry.cells():
+            if cell.audience is not None:
+                cell.audience.prove(at)
+
+    async def _run_http(self, status: Started) -> None:
+        listener = listen("http", _same_port(self.config.http_address, self.http_url))
+        self.http_url = f"http://{_address(listener)}"
+        app = create_app(
+            self._up.service, self.metrics.render, self._about, body_max_bytes=self.config.api.body_max_bytes
+        )
+        async with trio.open_nursery() as nursery:
+            await nursery.start(functools.partial(serve_http, app, listener))
+            status.started()
+
+    def _about(self) -> About:
+        return About(
+            name="tocsin", version=self.metrics.version, ws=self.ws_url, heartbeat_s=self.config.gateway.heartbeat_s
+        )
+
+    async def _run_gateway(self, status: Started) -> None:
+        parts, config = self._up, self.config.gateway
+        listener = listen("ws", _same_port(self.config.ws_address, self.ws_url))
+        self.ws_url = f"ws://{_address(listener)}"
+        kit = SessionKit(
+            parts.service,
+            parts.registry,
+            parts.workspaces,
+            parts.store,
+            parts.ticker,
+            parts.presence,
+            now_us,
+            SessionLimits(
+                config.heartbeat_s, config.timeout_s, config.auth_s, config.message_s, config.subscriptions_max
+            ),
+        )
+
+        async def converse(connection: Connection) -> None:
+            await Session(connection, kit, parts.counters).run()
+
+        self._gateway = Gateway(
+            [trio.socket.from_stdlib_socket(listener)],
+            converse,
+            self.config.origins(int(self.http_url.rpartition(":")[2])),
+            GatewayLimits(config.connections_max, config.outbox_max_bytes, config.drain_s),
+            WebSocketLimits(
+                config.handshake_s,
+                config.message_max_bytes,
+                config.fragments_max,
+                config.reply_backlog_bytes,
+                config.close_s,
+            ),
+            self.metrics,
+            new_id,
+        )
+        try:
+            await self._gateway.run(status)
+        finally:
+            self._gateway = None
+
+    async def _run_host(self, status: Started) -> None:
+        service, who = self._up.service, self.principal("host", "producer")
+
+        async def submit(readings: Sequence[ReadingInput]) -> None:
+            results: list[ItemResult] = await service.read(who, readings)
+            if any(result.reason.value == "busy" for result in results):
+                raise Busy("the host's channel is full")
+
+        async with trio.open_nursery() as nursery:
+            await nursery.start(
+                functools.partial(watch_host, submit, self.config.host.framework, self.config.host.interval_s)
+            )
+            status.started()
+
+    def _gateway_statistics(self) -> dict[str, int]:
+        parts, gateway = self._parts, self._gateway
+        if parts is None or gateway is None:
+            return {}
+        followed = [cell.audience for cell in parts.registry.cells() if cell.audience]
+        followed += [audience for audience in parts.workspaces.audiences() if audience]
+        statistics = gateway.statistics()
+        return statistics | {
+            "active_subscriptions": len(followed),
+            "total_subscribers": parts.counters.subscriptions,
+            "messages_received": parts.counters.messages_received,
+            "errors": statistics["errors"] + parts.counters.errors,
+        }
+
+    def _watch_metrics(self) -> None:
+        self.metrics.watch("gateway", self._gateway_statistics)
+        self.metrics.watch("registry", self._registry_statistics)
+        self.metrics.watch("store", self._store_statistics)
+
+    def _registry_statistics(self) -> Mapping[str, float]:
+        statistics = self._parts.registry.statistics() if self._parts else {}
+        return {("mailbox_depth" if name == "mailbox_commands" else name): n for name, n in statistics.items()}
+
+    def _store_statistics(self) -> Mapping[str, float]:
+        if self._parts is None:
+            return {"store_available": 0}
+        store = self._parts.store
+        return {f"store_{name}": n for name, n in store.statistics().items()} | {
+            "store_available": int(store.is_available)
+        }
+
+
+def listen(key: str, address: Address) -> socket.socket:
+    """A listening socket at an address of the configuration. Raises ConfigError naming the key, if that cannot be."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((address.host, address.port))
+        listener.listen(LISTEN_BACKLOG)
+    except OSError as fault:
+        listener.close()
+        raise ConfigError(
+            key,
+            f"'{address.host}:{address.port}' cannot be listened on ({fault.strerror}): use a free port, or 0 for any",
+        ) from fault
+    return listener
+
+
+def _same_port(configured: Address, url: str) -> Address:
+    """After a restart the port is the one that clients know, also if it was 'any' at first."""
+    return configured._replace(port=int(url.rpartition(":")[2])) if url else configured
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _policy(config: Config) -> Policy:
+    return Policy(
+        suppression_s=config.suppression.window_s,
+        events_max=config.channel.events_max,
+        windows_max=config.channel.windows_max,
+        flush_s=config.suppression.flush_s,
+        resolve_timeout_s=config.suppression.resolve_timeout_s,
+    )

@@ -1,0 +1,269 @@
+"""One verb for all doors: who may, which channel, and the results after the commit.
+
+Sockets, HTTP, sources and embedding programs all call this. It checks the right and the input, turns wire input into
+commands, finds the channels, and puts the commands into their mailboxes; the channels answer through a receipt. It
+keeps no alerts and decides nothing about them. The workspace always comes from the principal, never from the request.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
+import trio
+
+from actors.mailbox import Envelope, Receipt
+from actors.ports import Answer, Clock
+from actors.registry import Registry
+from engine.auth import Authenticator, check
+from engine.commands import to_observe, to_ring
+from engine.metrics import Metrics
+from engine.stores import AlertPage, AlertQuery, Store
+from protocol import messages as m
+from protocol.commands import AcknowledgeAlert, Command, ResolveAlert, Ring
+from protocol.effects import Row
+from protocol.errors import BadRequest, Busy, PermissionDenied, StoreUnavailable, UnknownChannel
+from protocol.messages import ItemResult, ReadingInput, TriggerInput
+from protocol.model import Alert, ChannelKey, Principal, Reason, Status
+from protocol.names import check_id, parse_channel
+
+UNKNOWN_ALERT = ItemResult(status=Status.REJECTED, reason=Reason.UNKNOWN_ALERT, message="there is no such alert")
+ALREADY_RESOLVED = ItemResult(status=Status.RESOLVED, reason=Reason.ALREADY)
+ALREADY_OVER = ItemResult(status=Status.REJECTED, reason=Reason.ALREADY, message="this alert is over already")
+FULL = ItemResult(status=Status.REJECTED, reason=Reason.BUSY, message="this item's channel is full; send it again")
+
+
+class Service:
+    """The engine's verbs. All raise TocsinError when the request as a whole is refused."""
+
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        authenticator: Authenticator,
+        metrics: Metrics,
+        clock: Clock,
+        answer_s: float,
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._authenticator = authenticator
+        self._metrics = metrics
+        self._clock = clock
+        self._answer_s = answer_s
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a trigger would be acked now."""
+        return self._store.is_available
+
+    def authenticate(self, token: str) -> Principal:
+        """Who the bearer is. Raises Unauthorized or TokenExpired."""
+        return self._authenticator.authenticate(token)
+
+    def locate(self, who: Principal, channel: str | None, framework_id: str | None) -> ChannelKey | None:
+        """Which channel is meant (None: the whole workspace), if `who` may read it."""
+        check(who, "read")
+        if (channel is None) is (framework_id is None):
+            raise BadRequest("say either frameworkId or channel")
+        if framework_id is not None:
+            key: ChannelKey | None = ChannelKey(who.workspace, check_id(framework_id, "frameworkId"))
+        else:
+            key = parse_channel(channel or "", who.workspace)
+        if who.channels is not None and (key is None or key.framework not in who.channels):
+            raise PermissionDenied("this token is limited to other channels")
+        return key
+
+    async def submit(self, who: Principal, request: m.ClientMessage, answer: Answer) -> None:
+        """Takes a request of a socket; `answer` gets the results after the commit."""
+        match request:
+            case m.Trigger():
+                if (request.alert is None) is (request.alerts is None):
+                    raise BadRequest("say either alert or alerts")
+                self._ring(who, request.alerts or [request.alert], answer)  # type: ignore[list-item]
+            case m.Reading():
+                self._read(who, request.readings, answer)
+            case m.Acknowledge():
+                await self._change(who, _ids(request), AcknowledgeAlert, request.notes, answer)
+            case m.Resolve():
+                await self._change(who, _ids(request), ResolveAlert, request.notes, answer)
+            case _:
+                raise BadRequest("this message is not a request")
+
+    async def trigger(self, who: Principal, inputs: Sequence[TriggerInput]) -> list[ItemResult]:
+        """Rings; answers after the commit, one result per input, in order."""
+        return await self._wait(lambda answer: self._ring(who, inputs, answer))
+
+    async def read(self, who: Principal, readings: Sequence[ReadingInput]) -> list[ItemResult]:
+        """Holds readings against the rules of their frameworks; one result per reading, in order."""
+        return await self._wait(lambda answer: self._read(who, readings, answer))
+
+    async def report(self, who: Principal, reports: Sequence[tuple[str, Ring]]) -> list[ItemResult]:
+        """Rings for a source that re-sends: pairs of framework and a Ring whose `source` is set."""
+        check(who, "trigger")
+        commands: list[tuple[str, Command]] = list(reports)
+        for framework, ring in reports:
+            self._metrics.triggered(framework, ring.alert_type)
+        return await self._wait(lambda answer: self._put(who, commands, answer))
+
+    async def acknowledge(self, who: Principal, alert_ids: Sequence[str], notes: str | None) -> list[ItemResult]:
+        """Somebody looks after these alerts; idempotent."""
+        return await self._wait_change(who, alert_ids, AcknowledgeAlert, notes)
+
+    async def resolve(self, who: Principal, alert_ids: Sequence[str], notes: str | None) -> list[ItemResult]:
+        """These alerts are over; idempotent."""
+        return await self._wait_change(who, alert_ids, ResolveAlert, notes)
+
+    async def alerts(self, who: Principal, query: AlertQuery) -> AlertPage:
+        """A page of the workspace's alerts, newest first."""
+        check(who, "read")
+        return await self._store.alerts(
+            msgspec.structs.replace(query, workspace=who.workspace, frameworks=who.channels)
+        )
+
+    async def alert(self, who: Principal, alert_id: str) -> Alert:
+        """One alert. Raises UnknownChannel if this workspace (or this token) has no such alert."""
+        check(who, "read")
+        found = await self._store.alert(who.workspace, alert_id)
+        if found is None or not _may_see(who, found[0]):
+            raise UnknownChannel("there is no such alert")
+        return found[1]
+
+    async def open_sources(self, who: Principal) -> list[Row]:
+        """The open alerts that a re-sending source reports, with the label sets of each."""
+        check(who, "read")
+        rows = await self._store.open_sources(who.workspace)
+        return [row for row in rows if who.channels is None or row.alert.framework_id in who.channels]
+
+    def _ring(self, who: Principal, inputs: Sequence[TriggerInput], answer: Answer) -> None:
+        check(who, "trigger")
+        for (framework, alert_type), count in Counter((i.framework_id, i.alert_type) for i in inputs).items():
+            check_id(framework, "framework_id")
+            self._metrics.triggered(framework, alert_type, count)
+        self._put(who, [(trigger.framework_id, to_ring(trigger)) for trigger in inputs], answer)
+
+    def _read(self, who: Principal, readings: Sequence[ReadingInput], answer: Answer) -> None:
+        check(who, "trigger")
+        now = self._clock()
+        for reading in readings:
+            check_id(reading.framework_id, "framework_id")
+        self._put(who, [(reading.framework_id, to_observe(reading, now)) for reading in readings], answer)
+
+    def _put(self, who: Principal, commands: Sequence[tuple[str, Command]], answer: Answer) -> None:
+        """Commands by framework, in order, into the mailboxes. With one channel all or none; else item by item."""
+        receipt = Receipt(len(commands), self._measured(answer))
+        by_framework: dict[str, list[Envelope]] = {}
+        for index, (framework, command) in enumerate(commands):
+            by_framework.setdefault(framework, []).append(Envelope(command, receipt, index))
+        if who.channels is not None and not by_framework.keys() <= set(who.channels):
+            raise PermissionDenied("this token is limited to other channels")
+        self._require_store()
+        cells = {framework: self._registry.cell(ChannelKey(who.workspace, framework)) for framework in by_framework}
+        for framework, envelopes in by_framework.items():
+            try:
+                cells[framework].put_all(envelopes)
+            except Busy:
+                if len(cells) == 1:
+                    raise
+                for envelope in envelopes:
+                    envelope.answer(FULL)
+
+    async def _change(
+        self,
+        who: Principal,
+        alert_ids: Sequence[str],
+        make: type[AcknowledgeAlert] | type[ResolveAlert],
+        notes: str | None,
+        answer: Answer,
+    ) -> None:
+        check(who, "respond")
+        self._require_store()
+        channels = await self._store.locate(who.workspace, alert_ids)
+        known = {alert_id: key for alert_id, key in channels.items() if _may_see(who, key)}
+
+        def answer_closed(results: Sequence[ItemResult]) -> None:
+            # The machine forgets alerts that are over; the store has not: then this change was made before.
+            over = ALREADY_RESOLVED if make is ResolveAlert else ALREADY_OVER
+            answer(
+                [
+                    msgspec.structs.replace(over, alert_id=alert_id)
+                    if result.reason is Reason.UNKNOWN_ALERT and alert_id in known
+                    else result
+                    for alert_id, result in zip(alert_ids, results, strict=True)
+                ]
+            )
+
+        receipt = Receipt(len(alert_ids), self._measured(answer_closed))
+        for index, alert_id in enumerate(alert_ids):
+            envelope = Envelope(make(alert_id=alert_id, by=who.user, notes=notes), receipt, index)
+            if alert_id not in known:
+                envelope.answer(UNKNOWN_ALERT)
+                continue
+            try:
+                self._registry.cell(known[alert_id]).put_all([envelope])
+            except Busy:
+                envelope.answer(FULL)
+
+    async def _wait_change(
+        self,
+        who: Principal,
+        alert_ids: Sequence[str],
+        make: type[AcknowledgeAlert] | type[ResolveAlert],
+        notes: str | None,
+    ) -> list[ItemResult]:
+        answered, results = _slot()
+        await self._change(who, alert_ids, make, notes, answered)
+        return await results(self._answer_s)
+
+    async def _wait(self, put: Callable[[Answer], None]) -> list[ItemResult]:
+        answered, results = _slot()
+        put(answered)
+        return await results(self._answer_s)
+
+    def _measured(self, answer: Answer) -> Answer:
+        began = trio.current_time()
+
+        def measured(results: Sequence[ItemResult]) -> None:
+            self._metrics.results(results)
+            self._metrics.processed(len(results), (trio.current_time() - began) * 1e3)
+            if failed := sum(result.reason is Reason.FAILED for result in results):
+                self._metrics.processing_error(failed)
+            answer(results)
+
+        return measured
+
+    def _require_store(self) -> None:
+        if not self._store.is_available:
+            raise StoreUnavailable("the store is away; nothing was stored, send it again in a moment")
+
+
+def _may_see(who: Principal, key: ChannelKey) -> bool:
+    return who.channels is None or key.framework in who.channels
+
+
+def _ids(request: m.Acknowledge | m.Resolve) -> Sequence[str]:
+    if (request.alert_id is None) is (request.alert_ids is None):
+        raise BadRequest("say either alertId or alertIds")
+    return request.alert_ids or [request.alert_id or ""]
+
+
+def _slot() -> tuple[Answer, Callable[[float], Awaitable[list[ItemResult]]]]:
+    """A place for an answer, and how to wait for it: at most so many seconds, then Busy."""
+    done = trio.Event()
+    held: list[ItemResult] = []
+
+    def answered(results: Sequence[ItemResult]) -> None:
+        held.extend(results)
+        done.set()
+
+    async def wait(seconds: float) -> list[ItemResult]:
+        with trio.move_on_after(seconds):
+            await done.wait()
+        if not done.is_set():
+            raise Busy(
+                f"no answer within {seconds:g} s: it may yet be stored; send the same again, it will not ring twice"
+            )
+        return held
+
+    return answered, wait
