@@ -18,12 +18,28 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from engine.fields import Address as Address
-from engine.fields import Checks, Field, Section, check, fields_of, parse_address
-from engine.fields import ConfigError as ConfigError
-from engine.fields import Secret as Secret
+from engine.fields import Address, Checks, ConfigError, Field, Secret, Section, check, fields_of, parse_address
 from protocol.model import Severity, ThresholdRule
 from protocol.names import is_id, is_workspace
+
+# The tree, and what callers need of `engine.fields` beside it.
+__all__ = (
+    "CHECKS",
+    "FIELDS",
+    "HOST_RULES",
+    "SECRET_MIN_BYTES",
+    "Address",
+    "Api",
+    "Channel",
+    "Config",
+    "ConfigError",
+    "Gateway",
+    "Host",
+    "MetricsSection",
+    "Retention",
+    "Secret",
+    "Suppression",
+)
 
 # The output size of HMAC-SHA256: a shorter key is easier to guess than the signature (RFC 7518, section 3.2).
 SECRET_MIN_BYTES = 32

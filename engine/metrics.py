@@ -150,8 +150,8 @@ class Metrics:
         """Shows what `read` returns at each scrape: a number, or a mapping from names to numbers.
 
         A name in FIGURES (of a mapping: `<name>.<key>`, or the key alone) has metrics of its own; another number is the
-        gauge `tocsin_<name>`, another key `tocsin_<name>{figure="<key>"}`. Raises ValueError for a name that is taken or no
-        metric name. `read` must be cheap, and is called on the thread that renders.
+        gauge `tocsin_<name>`, another key `tocsin_<name>{figure="<key>"}`. `read` must be cheap, and is called on the
+        thread that renders. Raises ValueError for a name that is taken or no metric name.
         """
         if name not in FIGURES and not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no metric name: use lower-case letters, digits and _")
