@@ -222,7 +222,12 @@ class Engine:
 
     async def _run_http(self, status: Started) -> None:
         listener = listen("http", _same_port(self.config.http_address, self.http_url))
-        self.http_url = f"http://{_address(listener)}"
+        # Closed whatever happens: after a crash the same port is listened on again.
+        with listener:
+            self.http_url = f"http://{_address(listener)}"
+            await self._serve_http(listener, status)
+
+    async def _serve_http(self, listener: socket.socket, status: Started) -> None:
         app = create_app(
             self._up.service, self.metrics.render, self._about, body_max_bytes=self.config.api.body_max_bytes
         )
@@ -236,9 +241,14 @@ class Engine:
         )
 
     async def _run_gateway(self, status: Started) -> None:
-        parts, config = self._up, self.config.gateway
+        parts = self._up
         listener = listen("ws", _same_port(self.config.ws_address, self.ws_url))
         self.ws_url = f"ws://{_address(listener)}"
+        with listener:
+            await self._serve_ws(listener, parts, status)
+
+    async def _serve_ws(self, listener: socket.socket, parts: _Parts, status: Started) -> None:
+        config = self.config.gateway
         kit = SessionKit(
             parts.service,
             parts.registry,

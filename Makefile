@@ -1,0 +1,70 @@
+# Everything that people and machines do with this checkout. `make run` and `make test` work on a fresh machine.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA ?= data
+PACKAGES := protocol actors engine tocsin benchmarks
+
+.PHONY: run test check bench lock install install-dev system node clean
+
+run: install
+	TOCSIN_DATA=$(DATA) $(BIN)/tocsin serve --welcome
+
+install: $(VENV)/.installed
+
+install-dev: $(VENV)/.installed-dev
+
+$(VENV)/bin/pip:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements/run.lock pyproject.toml | $(VENV)/bin/pip
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(VENV)/.installed-dev: requirements/dev.lock pyproject.toml | $(VENV)/bin/pip
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@ $(VENV)/.installed
+
+# What the tests need of the system: Prometheus and amtool from Debian, strace for failing disks.
+system:
+	tests/support/install_system.sh
+
+# The reference's client is a Node program: the tests run the real one.
+node: tests/node/node_modules/.installed
+
+tests/node/node_modules/.installed: tests/node/package-lock.json
+	cd tests/node && npm ci --silent --no-audit --no-fund
+	touch $@
+
+check: install-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest tests/unit -q
+
+test: install-dev system node
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	rm -f .coverage .coverage.*
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+	$(BIN)/coverage report --fail-under=100 --include='protocol/*,engine/core/*'
+
+bench: install-dev
+	$(BIN)/tocsin bench all --short --out benchmarks/results
+
+# Renews the lock files from pyproject.toml, with the hash of every file.
+lock: install-dev
+	$(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-emit-index-url --universal --python-version 3.11 \
+	  pyproject.toml requirements/build.in -o requirements/run.lock
+	$(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-emit-index-url --universal --python-version 3.11 \
+	  --group dev pyproject.toml requirements/build.in -o requirements/dev.lock
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* tests/node/node_modules

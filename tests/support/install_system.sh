@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Installs what the tests need of the system (Debian's packages), if it is not there. Fails loudly: a test whose server
+# cannot be started must not pass by absence.
+set -euo pipefail
+wanted=()
+command -v prometheus >/dev/null || wanted+=(prometheus)
+command -v amtool >/dev/null || wanted+=(prometheus-alertmanager)
+command -v strace >/dev/null || wanted+=(strace)
+[ ${#wanted[@]} -eq 0 ] && exit 0
+if [ "$(id -u)" -ne 0 ]; then
+  echo "These Debian packages are needed; install them as root: apt-get install ${wanted[*]}" >&2
+  exit 1
+fi
+# No service of these packages is to be started here: the tests start their own, on their own ports.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  printf '#!/bin/sh\nexit 101\n' >"$policy"
+  chmod +x "$policy"
+  trap 'rm -f "$policy"' EXIT
+fi
+apt-get update -qq
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${wanted[@]}" >/dev/null
