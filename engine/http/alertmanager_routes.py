@@ -1,0 +1,151 @@
+"""The door for Prometheus and amtool: Alertmanager's API v2, as far as its clients use it.
+
+Prometheus posts every minute what fires, and for fifteen minutes what has ended; it waits for the answer and drops a
+batch that fails. So a bad alert does not keep its neighbours out: the good ones are taken first, then the answer is
+400 with the bad ones named. Silences and inhibition do not exist here yet, so no alert is ever `suppressed`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+import trio
+from litestar import MediaType, Request, Response, get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromQuery, JSONBody, QueryParameter
+
+from engine.http.alertmanager import RECEIVER, GettableAlert, PostableAlert, to_gettable, to_report
+from engine.http.bodies import json_body
+from engine.http.matchers import Matcher, match_all, parse_matchers
+from engine.http.patterns import compile_pattern
+from engine.http.ports import Clock, Service
+from engine.http.problems import rejection
+from protocol.commands import Ring
+from protocol.effects import Row
+from protocol.errors import BadRequest, LimitReached, TocsinError
+from protocol.messages import ITEMS_MAX, ItemResult
+from protocol.model import Principal, Reason
+from protocol.times import rfc3339
+
+# A matcher on very many alerts costs the loop time; past this the request is refused, not the others.
+QUERY_MAX_S = 5.0
+# Rows between two looks at what else there is to do: about 2 ms.
+ROWS_A_SLICE = 50
+# As many bad alerts as fit a sentence are named.
+NAMED_MAX = 5
+
+_encoder = msgspec.json.Encoder()
+
+Posted = list[PostableAlert]
+Filters = Annotated[list[str] | None, QueryParameter(name="filter", description='matchers: `alertname=~"Disk.*"`')]
+Receiver = Annotated[str | None, QueryParameter(description="a regular expression for the receiver's name")]
+
+
+class VersionInfo(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Alertmanager's build facts; what does not apply to us is empty."""
+
+    version: str
+    branch: str = ""
+    build_date: str = ""
+    build_user: str = ""
+    go_version: str = ""
+    revision: str = ""
+
+
+class ClusterStatus(msgspec.Struct, frozen=True):
+    """We are not part of an Alertmanager cluster."""
+
+    status: str = "disabled"
+
+
+class ConfigText(msgspec.Struct, frozen=True):
+    """Alertmanager's configuration file; we have none of its kind."""
+
+    original: str = ""
+
+
+class AlertmanagerStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What amtool asks first."""
+
+    uptime: str
+    version_info: VersionInfo
+    cluster: ClusterStatus = ClusterStatus()
+    config: ConfigText = ConfigText()
+
+
+def alertmanager_routes(service: Service, clock: Clock, version: str) -> list[HTTPRouteHandler]:
+    """`POST` and `GET /api/v2/alerts`, `GET /api/v2/status`."""
+    status = AlertmanagerStatus(uptime=rfc3339(clock()), version_info=VersionInfo(version=version))
+
+    @post("/api/v2/alerts", status_code=200, dto=json_body(Posted), return_dto=None)
+    async def post_alerts(request: Request[Principal, Any, Any], data: JSONBody[Posted]) -> Response[str]:
+        """Alerts as Prometheus posts them. Answered, with an empty body, when they are on stable storage."""
+        reports, refusals = translate(data, clock())
+        results = await service.report(request.user, reports) if reports else []
+        if failure := _failure(results):
+            raise failure
+        if refusals:
+            raise BadRequest(f"{len(refusals)} of {len(data)} alerts were refused: {'; '.join(refusals[:NAMED_MAX])}")
+        return Response("", media_type=MediaType.TEXT)
+
+    @get("/api/v2/alerts")
+    async def get_alerts(
+        request: Request[Principal, Any, Any],
+        filters: Filters = None,
+        receiver: Receiver = None,
+        active: FromQuery[bool] = True,
+        silenced: FromQuery[bool] = True,
+        inhibited: FromQuery[bool] = True,
+        unprocessed: FromQuery[bool] = True,
+    ) -> Response[bytes]:
+        """The open alerts, one entry a label set. All are `active`; the other three switches find nothing to hide."""
+        matchers = parse_matchers(filters or ())
+        told = receiver is None or compile_pattern(receiver).matches(RECEIVER)
+        rows = await service.open_sources(request.user) if active and told else []
+        body = await _encode_matching(rows, matchers, clock())
+        return Response(body, headers={"Content-Type": "application/json"})
+
+    @get("/api/v2/status", sync_to_thread=False)
+    def get_status() -> AlertmanagerStatus:
+        """Which version answers, and since when."""
+        return status
+
+    return [post_alerts, get_alerts, get_status]
+
+
+def translate(posted: Sequence[PostableAlert], now: int) -> tuple[list[tuple[str, Ring]], list[str]]:
+    """The good ones as reports, and a sentence for each bad one. Raises BadRequest if there are too many."""
+    if len(posted) > ITEMS_MAX:
+        raise BadRequest(f"{len(posted)} alerts are too many for one request, at most {ITEMS_MAX}")
+    reports: list[tuple[str, Ring]] = []
+    refusals: list[str] = []
+    for number, alert in enumerate(posted):
+        try:
+            reports.append(to_report(alert, now))
+        except BadRequest as refusal:
+            refusals.append(f"[{number}] {refusal.message}")
+    return reports, refusals
+
+
+def _failure(results: Sequence[ItemResult]) -> TocsinError | None:
+    """The first real failure. The end of an alert that we do not know (any more) is none: it is what was wanted."""
+    return next((f for r in results if r.reason is not Reason.UNKNOWN_ALERT and (f := rejection(r))), None)
+
+
+async def _encode_matching(rows: Sequence[Row], matchers: Sequence[Matcher], now: int) -> bytes:
+    """The matching label sets as one JSON array. Looks up every few rows: fingerprints and expressions take time."""
+    parts: list[bytes] = []
+    with trio.move_on_after(QUERY_MAX_S) as limit:
+        for number, row in enumerate(rows):
+            if number % ROWS_A_SLICE == 0:
+                await trio.lowlevel.checkpoint()
+            parts.extend(_encoder.encode(alert) for alert in _matching(row, matchers, now))
+    if limit.cancelled_caught:
+        raise LimitReached(f"this query took longer than {QUERY_MAX_S} s; use simpler or fewer matchers")
+    return b"[" + b",".join(parts) + b"]"
+
+
+def _matching(row: Row, matchers: Sequence[Matcher], now: int) -> list[GettableAlert]:
+    return [alert for alert in to_gettable(row, now) if match_all(matchers, alert.labels)]

@@ -1,0 +1,104 @@
+"""The HTTP application: routes, guards, errors, headers and the OpenAPI document, put together.
+
+Litestar does the routing and the document; what it does by default and we do not want is off: its logging set-up (it
+takes over the root logger), its schema pages (they load scripts from other people's servers), its lifespan (the
+engine owns its own start and stop). Every route that is not in `operations.py` lives under one router with the bearer
+guard, so that a new route is closed unless somebody puts it elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from litestar import Litestar, Response, Router
+from litestar.datastructures import MutableScopeHeaders
+from litestar.exceptions import HTTPException, NotFoundException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.types import Message, Scope
+
+from engine.http.alertmanager_routes import alertmanager_routes
+from engine.http.alerts import alert_routes
+from engine.http.guards import refuse_token_in_url, require_bearer
+from engine.http.operations import operation_routes
+from engine.http.ports import About, Clock, MetricsRender, Service
+from engine.http.problems import respond_http_exception, respond_tocsin_error, respond_unforeseen
+from engine.http.triggers import trigger_routes
+from engine.ids import now_us
+from protocol.errors import TocsinError
+
+# 1,000 triggers with long messages fit; a Prometheus posts batches of at most 256 alerts, some hundred kB.
+BODY_MAX_BYTES = 4 * 1024 * 1024
+
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+    # Answers are data; whatever a browser is tricked into showing of them must load and run nothing.
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+
+
+def create_app(
+    service: Service,
+    metrics_render: MetricsRender,
+    about: Callable[[], About],
+    body_max_bytes: int = BODY_MAX_BYTES,
+    clock: Clock = now_us,
+) -> Litestar:
+    """The ASGI application. `about` is called per request: the socket's address is known only after its bind."""
+    private = Router(
+        "/",
+        guards=[require_bearer(service)],
+        security=[{"bearer": []}],
+        route_handlers=[
+            *trigger_routes(service),
+            *alert_routes(service),
+            *alertmanager_routes(service, clock, about().version),
+        ],
+    )
+    return Litestar(
+        route_handlers=[private, *operation_routes(service, metrics_render, about)],
+        guards=[refuse_token_in_url],
+        exception_handlers={
+            TocsinError: respond_tocsin_error,
+            HTTPException: respond_http_exception,
+            Exception: respond_unforeseen,
+        },
+        before_send=[add_security_headers],
+        request_max_body_size=body_max_bytes,
+        openapi_config=_openapi(about().version),
+        logging_config=None,
+        debug=False,
+    )
+
+
+async def add_security_headers(message: Message, _: Scope) -> None:
+    """Adds the headers that every answer has, unless the route has set its own."""
+    if message["type"] == "http.response.start":
+        headers = MutableScopeHeaders.from_message(message)
+        for name, value in _HEADERS.items():
+            headers.setdefault(name, value)
+
+
+async def refuse_page(response: Response[Any]) -> Response[Any]:
+    """Below `/schema` the framework answers what it does not have with a page of its own; here it is a problem too."""
+    if response.status_code == NotFoundException.status_code:
+        raise NotFoundException
+    return response
+
+
+def _openapi(version: str) -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="Tocsin",
+        version=version,
+        use_handler_docstrings=True,
+        components=Components(
+            security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}
+        ),
+        render_plugins=[JsonRenderPlugin(path=["/", "/openapi.json"])],
+        openapi_router=Router(
+            "/schema", route_handlers=[], include_in_schema=False, after_request=refuse_page, dto=None, return_dto=None
+        ),
+    )

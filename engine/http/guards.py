@@ -1,0 +1,73 @@
+"""Who may come in: a bearer token becomes a Principal, before the body is read.
+
+Tokens travel in the `Authorization` header only. In a URL they end up in proxies' logs and browsers' histories, so a
+request that carries one there is refused even where no token is needed: better a failing script today than a leak.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+from litestar.types import Guard
+
+from engine.http.ports import Service
+from protocol.errors import BadRequest, PermissionDenied, Unauthorized
+from protocol.messages import TOKEN_MAX_CHARS
+from protocol.model import Principal
+
+Connection = ASGIConnection[Any, Any, Any, Any]
+TOKEN_PARAMETERS = frozenset({"token", "access_token", "ticket"})
+# What concerns the engine and not one workspace is shown to administrators of this one.
+SYSTEM_WORKSPACE = "system"
+
+
+def refuse_token_in_url(connection: Connection, _: BaseRouteHandler) -> None:
+    """Raises BadRequest if the query carries a token."""
+    for name in TOKEN_PARAMETERS & {key.lower() for key in connection.query_params}:
+        raise BadRequest(f"a token in the URL (?{name}=) is not accepted: send 'Authorization: Bearer <token>'")
+
+
+def bearer_token(connection: Connection) -> str:
+    """The token of the `Authorization` header; the scheme's case does not matter. Raises Unauthorized."""
+    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token or len(token) > TOKEN_MAX_CHARS:
+        raise Unauthorized("send a valid token: 'Authorization: Bearer <token>'")
+    return token
+
+
+def require_bearer(service: Service) -> Guard:
+    """A guard that lets requests with a good token in and leaves their Principal in `request.user`."""
+
+    def guard(connection: Connection, _: BaseRouteHandler) -> None:
+        connection.scope["user"] = service.authenticate(bearer_token(connection))
+
+    return guard
+
+
+def require_operator(service: Service) -> Guard:
+    """A guard for what shows all workspaces at once (metrics): this machine itself, or an administrator of `system`.
+
+    Behind a proxy on this machine every request looks local: such a proxy must not pass these paths on.
+    """
+
+    def guard(connection: Connection, _: BaseRouteHandler) -> None:
+        if connection.client is None or _is_loopback(connection.client.host):
+            return
+        who: Principal = service.authenticate(bearer_token(connection))
+        if (who.workspace, who.role) != (SYSTEM_WORKSPACE, "admin"):
+            raise PermissionDenied(f"from another machine this needs role admin in the workspace {SYSTEM_WORKSPACE!r}")
+
+    return guard
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback

@@ -1,0 +1,47 @@
+"""What operators and their machines ask: alive, ready, metrics, and who we are.
+
+`/healthz` says that the loop turns; restart the process when it does not answer. `/readyz` says that a trigger sent now
+would be acknowledged; send traffic elsewhere while it is 503. Both need no token: a load balancer has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from litestar import Response, get
+from litestar.handlers import HTTPRouteHandler
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from engine.http.guards import require_operator
+from engine.http.ports import About, MetricsRender, Service
+from protocol.errors import StoreUnavailable
+
+
+def operation_routes(
+    service: Service, metrics_render: MetricsRender, about: Callable[[], About]
+) -> list[HTTPRouteHandler]:
+    """`/healthz`, `/readyz`, `/metrics` and `/api/v1/about`."""
+
+    @get("/healthz", sync_to_thread=False)
+    def alive() -> dict[str, str]:
+        """Whether the process is alive."""
+        return {"status": "alive"}
+
+    @get("/readyz", sync_to_thread=False)
+    def ready() -> dict[str, str]:
+        """Whether a trigger would be acknowledged now; 503 if not."""
+        if not service.is_ready:
+            raise StoreUnavailable("not able to acknowledge now; try again")
+        return {"status": "ready"}
+
+    @get("/metrics", sync_to_thread=False, guards=[require_operator(service)])
+    def metrics() -> Response[bytes]:
+        """Metrics in Prometheus' text format."""
+        return Response(metrics_render(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    @get("/api/v1/about", sync_to_thread=False)
+    def tell_about() -> About:
+        """Which program this is and where its WebSocket listens."""
+        return about()
+
+    return [alive, ready, metrics, tell_about]

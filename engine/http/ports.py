@@ -1,0 +1,66 @@
+"""What the HTTP door needs of the engine: the service's verbs, and what it may tell about itself.
+
+The door depends on this Protocol and not on the service, so a test hands it a service of twenty lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from engine.stores import AlertPage, AlertQuery
+from protocol.commands import Ring
+from protocol.effects import Row
+from protocol.messages import ItemResult, ReadingInput, TriggerInput
+from protocol.model import Alert, Principal
+
+
+class Service(Protocol):
+    """One verb for all doors. Everything raises TocsinError when a request as a whole is refused; an item that is
+    refused alone is a `rejected` result. The service bounds every wait (an ack that does not come is Busy)."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it can ack."""
+
+    def authenticate(self, token: str) -> Principal:
+        """Who the bearer is. Raises Unauthorized or TokenExpired."""
+
+    async def trigger(self, who: Principal, inputs: Sequence[TriggerInput]) -> list[ItemResult]:
+        """Rings; answers after the commit, one result per input, in order."""
+
+    async def read(self, who: Principal, readings: Sequence[ReadingInput]) -> list[ItemResult]:
+        """Holds readings against the rules; one result per reading, in order."""
+
+    async def report(self, who: Principal, reports: Sequence[tuple[str, Ring]]) -> list[ItemResult]:
+        """Rings for a source that re-sends: pairs of framework and a Ring whose `source` is set."""
+
+    async def acknowledge(self, who: Principal, alert_ids: Sequence[str], notes: str | None) -> list[ItemResult]:
+        """Somebody looks after these alerts; idempotent."""
+
+    async def resolve(self, who: Principal, alert_ids: Sequence[str], notes: str | None) -> list[ItemResult]:
+        """These alerts are over; idempotent."""
+
+    async def alerts(self, who: Principal, query: AlertQuery) -> AlertPage:
+        """A page of alerts, newest first."""
+
+    async def alert(self, who: Principal, alert_id: str) -> Alert:
+        """One alert. Raises UnknownChannel."""
+
+    async def open_sources(self, who: Principal) -> list[Row]:
+        """The open alerts that a source reports, with the label sets of each."""
+
+
+class About(msgspec.Struct, frozen=True, kw_only=True):
+    """What anybody may know: which program this is, and where its socket listens (`ws://…` or `wss://…`)."""
+
+    name: str
+    version: str
+    ws: str
+    heartbeat_s: float
+
+
+MetricsRender = Callable[[], bytes]
+Clock = Callable[[], int]

@@ -1,0 +1,141 @@
+"""Every failure as problem details (RFC 9457): one shape, whatever went wrong and wherever.
+
+`type` is `about:blank` (so `title` is the phrase of the status, as the RFC asks); what is ours is in `code`, the number
+of `protocol.errors`, and `temporary`. Decided against a URI per problem: the number already names it, and a URI wants a
+page behind it. A fault that we did not foresee is logged with its traceback and answered without it.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+
+from protocol.errors import (
+    BadRequest,
+    Busy,
+    InternalError,
+    LimitReached,
+    PermissionDenied,
+    TocsinError,
+    UnknownChannel,
+)
+from protocol.messages import ItemResult
+from protocol.model import Reason, Status
+
+PROBLEM_JSON = "application/problem+json"
+# A detail may quote what the client sent; nobody needs 8 kB of it back.
+DETAIL_MAX_CHARS = 1_000
+# What a client should wait when trying again makes sense and nothing better is known.
+RETRY_AFTER_S = 1
+
+logger = structlog.get_logger(__name__)
+
+
+class Conflict(TocsinError):
+    """The object is not in a state in which this can be done."""
+
+    code = 107
+    temporary = False
+    http_status = 409
+
+
+class UnsupportedMedia(TocsinError):
+    """The body is of a kind that is not read here."""
+
+    code = 107
+    temporary = False
+    http_status = 415
+
+
+class BodyTooSlow(TocsinError):
+    """The body did not arrive in time."""
+
+    code = 107
+    http_status = 408
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """A failure as the client sees it; `temporary` means that the same request may work a moment later."""
+
+    title: str
+    status: int
+    detail: str
+    code: int
+    temporary: bool
+    type: str = "about:blank"
+
+
+# Numbers for what the framework refuses by itself, before our code runs; all else of 4xx is a bad request (107).
+_CODES = {404: UnknownChannel.code, 413: LimitReached.code}
+_REJECTIONS: dict[Reason, type[TocsinError]] = {
+    Reason.UNKNOWN_ALERT: UnknownChannel,
+    Reason.PERMISSION_DENIED: PermissionDenied,
+    Reason.BUSY: Busy,
+    Reason.FAILED: InternalError,
+    Reason.ALREADY: Conflict,
+}
+
+
+def rejection(result: ItemResult) -> TocsinError | None:
+    """The error that a `rejected` result is when it is the only item of a request; None if it was not rejected."""
+    if result.status is not Status.REJECTED:
+        return None
+    message = result.message if isinstance(result.message, str) else ""
+    return _REJECTIONS.get(result.reason, BadRequest)(message)
+
+
+def respond_tocsin_error(request: Request[Any, Any, Any], error: TocsinError) -> Response[Problem]:
+    """One of our own errors. A 401 says which scheme is wanted (RFC 6750 section 3)."""
+    headers = {}
+    if error.http_status == HTTPStatus.UNAUTHORIZED:
+        tried = "authorization" in request.headers
+        headers["WWW-Authenticate"] = 'Bearer realm="tocsin"' + (', error="invalid_token"' if tried else "")
+    if error.http_status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS) and error.temporary:
+        headers["Retry-After"] = str(RETRY_AFTER_S)
+    return _response(error.http_status, error.message, error.code, error.temporary, headers)
+
+
+def respond_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
+    """What the framework refused: an unknown path, a wrong method, a bad parameter, too big a body."""
+    if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return respond_unforeseen(request, error)
+    code = _CODES.get(error.status_code, BadRequest.code)
+    return _response(error.status_code, _explain(request, error), code, False, dict(error.headers or {}))
+
+
+def respond_unforeseen(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    """The boundary of the HTTP door: a fault of ours must not take the connection's neighbours with it, and its text
+    may hold what is nobody's business. It is logged whole and answered in general words."""
+    logger.error("http_request_failed", method=request.method, path=request.url.path, exc_info=error)
+    return respond_tocsin_error(request, InternalError("something broke while handling this request; try again"))
+
+
+def _explain(request: Request[Any, Any, Any], error: HTTPException) -> str:
+    if isinstance(error, ValidationException) and isinstance(error.extra, list):
+        return "; ".join(_explain_field(item) for item in error.extra)
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return f"there is nothing at {request.url.path}"
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return f"{request.method} is not possible here; allowed: {(error.headers or {}).get('allow', 'nothing')}"
+    if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return f"the body is too large; at most {request.app.request_max_body_size} bytes"
+    return error.detail
+
+
+def _explain_field(item: dict[str, Any]) -> str:
+    # The only complaint about the body as a whole that the framework makes itself is that there is none.
+    if item.get("key") == "data":
+        return "a JSON body is needed"
+    return f"{item.get('key', 'request')}: {item.get('message', '')}"
+
+
+def _response(status: int, detail: str, code: int, temporary: bool, headers: dict[str, str]) -> Response[Problem]:
+    problem = Problem(
+        title=HTTPStatus(status).phrase, status=status, detail=detail[:DETAIL_MAX_CHARS], code=code, temporary=temporary
+    )
+    return Response(problem, status_code=status, media_type=PROBLEM_JSON, headers=headers)

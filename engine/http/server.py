@@ -1,0 +1,195 @@
+"""Serves the HTTP application on a listening socket, with Hypercorn's connection handling inside our own life cycle.
+
+Owns: the accept loop and every connection. Hypercorn reads and writes HTTP; it is given each connection wrapped in a
+`_Stream`, because it sends under a shielded scope: a client that stops reading would hold a shutdown until the kernel
+gives up (12 s were measured), and while running it would hold a task and a buffer as long. The wrapper's sends have a
+deadline of their own, which a shutdown brings forward.
+
+Cancelling `serve_http` is the shutdown: no new connection, idle ones are closed at once, running requests may end
+within `GRACE_S`, then whatever is left is cut. A fault of one connection ends that connection alone.
+
+Decided against: `hypercorn.trio.serve`, which offers no hold on its connections (the reason above), runs the lifespan
+protocol that we do not need, and lets an unforeseen exception of one connection end the server.
+"""
+
+from __future__ import annotations
+
+import math
+import socket
+from collections.abc import Mapping
+from typing import Any, cast
+
+import h11
+import structlog
+import trio
+from hypercorn.config import Config
+from hypercorn.protocol import ProtocolWrapper
+from hypercorn.protocol.h11 import H11Protocol
+from hypercorn.trio.tcp_server import TCPServer
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import ConnectionState
+from hypercorn.utils import wrap_app
+from litestar.types import ASGIApp
+
+from engine.http.requests import BodyGuard
+
+# What a shutdown waits for running requests; an ack takes milliseconds, and 10 s is all that the whole engine has.
+GRACE_S = 1.5
+# A client that does not take a piece in so long is gone; also the kernel's limit for unacknowledged bytes.
+SEND_MAX_S = 5.0
+SEND_PIECE_BYTES = 65_536
+# A new or idle connection that has not completed a request head by then is closed (slow headers, forgotten clients).
+KEEP_ALIVE_S = 5
+# A producer may keep its connection for days; Hypercorn's 1,000 made it reconnect every second under load.
+REQUESTS_A_CONNECTION_MAX = 1_000_000_000
+# Bounds tasks and memory (about 100 kB each at worst, plus a body); beyond it new connections are closed at once.
+CONNECTIONS_MAX = 1_000
+
+logger = structlog.get_logger(__name__)
+
+
+def address_of(listener: socket.socket) -> str:
+    """`http://127.0.0.1:8080`: where clients find a listener."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def serve_http(
+    app: ASGIApp,
+    listening_socket: socket.socket,
+    *,
+    task_status: trio.TaskStatus[HttpServer] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serves until cancelled; closes the socket. Reports its HttpServer when it accepts connections."""
+    await HttpServer(app, listening_socket).run(task_status=task_status)
+
+
+class HttpServer:
+    """One HTTP server; made and run by `serve_http`."""
+
+    def __init__(self, app: ASGIApp, listening_socket: socket.socket, grace_s: float = GRACE_S) -> None:
+        listening_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(SEND_MAX_S * 1_000))
+        self.address = address_of(listening_socket)
+        self._listener = trio.SocketListener(trio.socket.from_stdlib_socket(listening_socket))
+        self._app = wrap_app(cast(Any, BodyGuard(app)), 0, "asgi")
+        self._config = _hypercorn_config()
+        self._context = WorkerContext(None)
+        self._grace_s = grace_s
+        self._streams: dict[_Stream, trio.CancelScope] = {}
+        self._ends_at = math.inf
+        self._served = self._refused = self._failed = 0
+
+    async def run(self, *, task_status: trio.TaskStatus[HttpServer] = trio.TASK_STATUS_IGNORED) -> None:
+        """Accepts and serves until cancelled, then drains."""
+        async with trio.open_nursery() as connections:
+            try:
+                task_status.started(self)
+                await trio.serve_listeners(self._serve, [self._listener], handler_nursery=connections)
+            finally:
+                await self._drain()
+
+    def statistics(self) -> Mapping[str, int]:
+        """Connections: open now, served, refused at the limit, ended by a fault of ours."""
+        return {
+            "connections_open": len(self._streams),
+            "connections_served": self._served,
+            "connections_refused": self._refused,
+            "connections_failed": self._failed,
+        }
+
+    async def _drain(self) -> None:
+        self._ends_at = trio.current_time() + self._grace_s
+        # Idle connections wait for this event and close. Its `set` never waits, so it works while we are cancelled.
+        await self._context.terminated.set()
+        for stream, scope in self._streams.items():
+            scope.deadline = self._ends_at
+            stream.send_until(self._ends_at)
+
+    async def _serve(self, transport: trio.SocketStream) -> None:
+        """The boundary of one connection: whatever goes wrong in it is counted, logged, and ends it alone."""
+        if len(self._streams) >= CONNECTIONS_MAX:
+            self._refused += 1
+            return
+        stream = _Stream(transport)
+        stream.send_until(self._ends_at)
+        # Shielded: the server's cancellation must leave running requests their grace.
+        with trio.CancelScope(shield=True, deadline=self._ends_at) as scope:
+            self._streams[stream] = scope
+            try:
+                await _Connection(self._app, self._config, self._context, ConnectionState({}), cast(Any, stream)).run()
+                self._served += 1
+            except* Exception as faults:
+                self._failed += 1
+                logger.error("http_connection_failed", exc_info=faults)
+            finally:
+                del self._streams[stream]
+
+
+class _Http1(H11Protocol):
+    """HTTP/1.1 only. An offer to upgrade to HTTP/2 is ignored, as RFC 9110 section 7.8 allows: on a plain socket nobody
+    needs it, and it would be a second protocol with its own floods to bound."""
+
+    async def _check_protocol(self, event: h11.Request) -> None:
+        """Says yes to every request."""
+
+
+class _Connection(TCPServer):
+    """Hypercorn's connection, with our choice of protocol where it would put its wrapper for all of them."""
+
+    @property
+    def protocol(self) -> Any:
+        """What reads the connection's bytes."""
+        return self._protocol
+
+    @protocol.setter
+    def protocol(self, offered: ProtocolWrapper) -> None:
+        o = offered
+        self._protocol = _Http1(o.app, o.config, o.context, o.task_group, o.state, o.ssl, o.client, o.server, o.send)
+
+
+class _Stream:
+    """A connection as Hypercorn wants it, whose sends end by themselves: a shield outside cannot hold them."""
+
+    def __init__(self, transport: trio.SocketStream) -> None:
+        self.socket = transport.socket
+        self._transport = transport
+        self._sending = trio.CancelScope()
+        self._ends_at = math.inf
+
+    def send_until(self, deadline: float) -> None:
+        """From now on no send goes on after this moment, the running one included."""
+        self._ends_at = deadline
+        self._sending.deadline = min(self._sending.deadline, deadline)
+
+    async def send_all(self, data: bytes) -> None:
+        """Raises BrokenResourceError if the peer does not take the bytes in time; the connection is useless then."""
+        for start in range(0, len(data), SEND_PIECE_BYTES):
+            self._sending = trio.CancelScope(deadline=min(trio.current_time() + SEND_MAX_S, self._ends_at))
+            with self._sending:
+                await self._transport.send_all(data[start : start + SEND_PIECE_BYTES])
+            if self._sending.cancelled_caught:
+                await trio.aclose_forcefully(self._transport)
+                raise trio.BrokenResourceError("the client does not read")
+
+    async def receive_some(self, max_bytes: int) -> bytes:
+        """As the transport's."""
+        return await self._transport.receive_some(max_bytes)
+
+    async def send_eof(self) -> None:
+        """As the transport's."""
+        await self._transport.send_eof()
+
+    async def aclose(self) -> None:
+        """As the transport's."""
+        await self._transport.aclose()
+
+
+def _hypercorn_config() -> Config:
+    config = Config()
+    # None: Hypercorn keeps its hands off logging; faults reach our boundary or the application's.
+    config.errorlog = None
+    config.accesslog = None
+    config.include_server_header = False
+    config.keep_alive_timeout = KEEP_ALIVE_S
+    config.keep_alive_max_requests = REQUESTS_A_CONNECTION_MAX
+    return config
