@@ -1,0 +1,197 @@
+"""The embedded store: SQLite in one file, no server to install.
+
+This file is the store as the engine sees it; it only joins the parts: `sqlite_file` (may we use this file at all?),
+`sqlite_rows` (encode), `sqlite_writer` (who writes, in groups), `sqlite_commit` (the fence and one transaction),
+`sqlite_readers` and `sqlite_queries` (answers), `sqlite_upkeep` (connections, retention). Runs on the trio loop;
+nothing here blocks it, except in a database in memory.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+
+import trio
+
+from engine.ids import new_id, now_us
+from engine.stores import AlertPage, AlertQuery, ConnectionChange, Feed, OnCommit, Retention, migrate
+from engine.stores import sqlite_queries as queries
+from engine.stores import sqlite_upkeep as upkeep
+from engine.stores.sqlite_commit import Committer
+from engine.stores.sqlite_file import Database
+from engine.stores.sqlite_readers import InlineReaders, Readers, ThreadedReaders
+from engine.stores.sqlite_rows import prepare
+from engine.stores.sqlite_writer import InlineWriter, ThreadedWriter, Writer
+from protocol.effects import Commit, CommitOutcome, Recalled, Row
+from protocol.errors import StoreRefused
+from protocol.model import Alert, ChannelKey, Event
+
+
+class SqliteStore:
+    """A store in one SQLite file (or in memory). Made by `open_sqlite`; the contract is `engine.stores.Store`."""
+
+    def __init__(
+        self, epoch: str, writer: Writer, readers: Readers, retention: Retention, clock: Callable[[], int]
+    ) -> None:
+        self.epoch = epoch
+        self._writer = writer
+        self._readers = readers
+        self._retention = retention
+        self._clock = clock
+
+    @property
+    def is_available(self) -> bool:
+        """False from a commit that failed to the next one that succeeds."""
+        return self._writer.is_available
+
+    def set_feed(self, feed: Feed) -> None:
+        """Whom to tell of commits, on the loop, before the waiting actors wake."""
+        self._writer.feed = feed
+
+    async def commit(self, commit: Commit) -> CommitOutcome:
+        """Keeps a decision on stable storage. Raises CommitInvalid. Cancelled: it may still happen."""
+        return await self._writer.commit(prepare(commit))
+
+    async def recall(self, key: ChannelKey) -> Recalled:
+        """What a channel's machine continues from. Raises StoreUnavailable."""
+        return await self._readers.read(partial(queries.recall, epoch=self.epoch, key=key, now_us=self._clock()))
+
+    async def history(self, key: ChannelKey, after: int, limit: int) -> Sequence[Event]:
+        """Events of a channel, in order. Raises StoreUnavailable."""
+        return await self._readers.read(partial(queries.history, key=key, after=after, limit=limit))
+
+    async def workspace_position(self, workspace: str) -> Recalled:
+        """Where a workspace's stream stands. Raises StoreUnavailable."""
+        return await self._readers.read(partial(queries.workspace_position, epoch=self.epoch, workspace=workspace))
+
+    async def workspace_history(self, workspace: str, after: int, limit: int) -> Sequence[Event]:
+        """Events of a workspace, in the order of their workspace offsets. Raises StoreUnavailable."""
+        return await self._readers.read(
+            partial(queries.workspace_history, workspace=workspace, after=after, limit=limit)
+        )
+
+    async def alerts(self, query: AlertQuery) -> AlertPage:
+        """A page of alerts, newest first. Raises BadRequest, StoreUnavailable."""
+        return await self._readers.read(partial(queries.alerts, query=query))
+
+    async def alert(self, workspace: str, alert_id: str) -> tuple[ChannelKey, Alert] | None:
+        """One alert and its channel. Raises StoreUnavailable."""
+        return await self._readers.read(partial(queries.alert, workspace=workspace, alert_id=alert_id))
+
+    async def locate(self, workspace: str, alert_ids: Sequence[str]) -> dict[str, ChannelKey]:
+        """The channels of those alerts that the workspace has. Raises StoreUnavailable."""
+        return await self._readers.read(partial(queries.locate, workspace=workspace, alert_ids=alert_ids))
+
+    async def open_sources(self, workspace: str) -> list[Row]:
+        """The open alerts that a re-sending source reported. Raises StoreUnavailable."""
+        return await self._readers.read(partial(queries.open_sources, workspace=workspace))
+
+    async def unsettled(self) -> list[ChannelKey]:
+        """Channels that owe a receipt or an expiry. Raises StoreUnavailable."""
+        return await self._readers.read(queries.unsettled)
+
+    async def connection_changes(self, changes: Sequence[ConnectionChange]) -> None:
+        """Keeps changes of connections in one transaction. Raises StoreUnavailable."""
+        await self._writer.run(partial(upkeep.write_connections, changes=changes))
+
+    async def trim(self, now_us: int) -> int:
+        """Deletes what the retention no longer keeps; how many events went. Raises StoreUnavailable."""
+        events, channel = 0, 0
+        while True:
+            step = await self._writer.run(
+                partial(upkeep.trim_events, retention=self._retention, now_us=now_us, channel=channel)
+            )
+            events += step.events
+            if step.channel is None:
+                break
+            channel = step.channel
+        while await self._writer.run(partial(upkeep.trim_connections, retention=self._retention, now_us=now_us)):
+            pass
+        return events
+
+    def statistics(self) -> dict[str, int | float]:
+        """Counters since opening (commits, batches, rows, unavailable) and gauges (group_size_last, pending)."""
+        return self._writer.statistics()
+
+    async def aclose(self) -> None:
+        """Ends reads, writes what waits, closes the file."""
+        await self._readers.aclose()
+        await self._writer.aclose()
+
+
+class _Fate:
+    """How the store's context learns that its writer died: the scope round the context's body is cancelled."""
+
+    def __init__(self) -> None:
+        self.scope = trio.CancelScope()
+        self.death: BaseException | None = None
+
+    def die(self, death: BaseException) -> None:
+        """Takes the first cause and ends the body."""
+        self.death = self.death or death
+        self.scope.cancel()
+
+
+@asynccontextmanager
+async def open_sqlite(
+    url: str, retention: Retention, clock: Callable[[], int], on_commit: OnCommit | None
+) -> AsyncIterator[SqliteStore]:
+    """Opens a store; see `engine.stores.open_store`."""
+    async with open_database(Database.of_url(url), retention, clock, on_commit) as store:
+        yield store
+
+
+@asynccontextmanager
+async def open_database(
+    database: Database, retention: Retention, clock: Callable[[], int], on_commit: OnCommit | None
+) -> AsyncIterator[SqliteStore]:
+    """Opens a store on a database. Raises StoreRefused, and, at the end, what the writer died of."""
+    # Checks read the whole file: in a thread.
+    holding = _holding(database)
+    connection, epoch = await trio.to_thread.run_sync(holding.__enter__)
+    try:
+        fate = _Fate()
+        committer = Committer(database, connection)
+        writer: Writer
+        readers: Readers
+        if database.path is None:
+            writer, readers = InlineWriter(committer, on_commit, fate.die), InlineReaders(connection)
+        else:
+            writer, readers = ThreadedWriter(committer, on_commit, fate.die), ThreadedReaders(database)
+        store = SqliteStore(epoch, writer, readers, retention, clock)
+        with fate.scope:
+            try:
+                yield store
+            finally:
+                await store.aclose()
+        if fate.death is not None:
+            raise fate.death
+    finally:
+        holding.__exit__(None, None, None)
+
+
+@contextmanager
+def _holding(database: Database) -> Iterator[tuple[sqlite3.Connection, str]]:
+    """The lock on the file, and a connection to it that is migrated and ready. Raises StoreRefused."""
+    with database.locked():
+        try:
+            connection = database.connect()
+            try:
+                ready = connection, _make_ready(connection)
+            except BaseException:
+                connection.close()
+                raise
+        except sqlite3.Error as fault:
+            raise StoreRefused(f"{database.path} cannot be opened: {fault}") from fault
+        yield ready
+
+
+def _make_ready(connection: sqlite3.Connection) -> str:
+    """Migrates; the store's epoch, made once."""
+    migrate.apply(connection, migrate.migrations("sqlite"))
+    connection.execute("INSERT OR IGNORE INTO store VALUES (1, ?, ?)", (new_id(), now_us()))
+    upkeep.disconnect_all(connection)
+    ((epoch,),) = connection.execute("SELECT epoch FROM store").fetchall()
+    return str(epoch)

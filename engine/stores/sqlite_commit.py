@@ -1,0 +1,223 @@
+"""Commits groups of decisions on one connection. Synchronous, without threads: the writer calls it, and tests do.
+
+A group is one transaction. The places of its channels (offset, last batch) and workspaces are remembered between
+groups: nobody else writes while we hold the lock, so the fence costs no query, and the unique offsets of the table
+`event` catch whoever does it all the same (then everything is read anew). If a row of somebody's breaks a constraint
+the transaction is rolled back and each commit tried in a transaction of its own, so only its owner suffers. Decided
+against: a savepoint for each commit, two more statements each that, beside a busy loop, wait 5 ms for Python's lock,
+to save time only when there is a bug.
+
+Failures of the database (locked, full, I/O, damaged) are answers. After all but the harmless ones the connection is
+thrown away: after a failed fsync its pages, and its idea of what is on the disk, are not to be trusted.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, TypeVar
+
+import structlog
+
+from engine.stores import CommitInvalid
+from engine.stores.sqlite_file import Database
+from engine.stores.sqlite_queries import channel_history
+from engine.stores.sqlite_rows import ALERTS, AUDITS, CHANNELS, EVENTS, WORKSPACES, Prepared, decode_results, numbered
+from protocol.effects import Behind, CommitOutcome, Committed, Unavailable
+from protocol.errors import StoreUnavailable
+from protocol.model import ChannelKey
+
+T = TypeVar("T")
+Outcome = CommitOutcome | CommitInvalid
+log = structlog.get_logger()
+
+# About 10 MB. Past it all are forgotten and read again when they commit.
+CHANNELS_REMEMBERED = 20_000
+# What a row of the commit itself can do to SQLite; no other commit is to blame or to suffer.
+_INVALID = (sqlite3.IntegrityError, sqlite3.DataError, OverflowError)
+_HARMLESS = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM}
+_AWAY = _HARMLESS | {
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_PERM,
+}
+# These do not go away by themselves: a person must look.
+_LOUD = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR}
+
+
+@dataclass(slots=True)
+class _Workspace:
+    number: int
+    offset: int
+
+
+@dataclass(slots=True)
+class _Channel:
+    number: int
+    workspace: _Workspace
+    offset: int
+    last_batch: str
+    last_base: int
+
+
+class Committer:
+    """The connection that writes. Used by one thread at a time."""
+
+    def __init__(self, database: Database, connection: sqlite3.Connection) -> None:
+        self._database = database
+        self._connection: sqlite3.Connection | None = connection
+        self._channels: dict[ChannelKey, _Channel] = {}
+        self._workspaces: dict[str, _Workspace] = {}
+
+    def commit(self, group: Sequence[Prepared]) -> list[Outcome]:
+        """Keeps a group of commits of different channels; an answer for each. Raises only for our own bugs."""
+        try:
+            return self._commit(group)
+        except _INVALID as fault:
+            self._abandon()
+            if len(group) == 1:
+                log.error("store_commit_invalid", channel=group[0].key.name, cause=str(fault))
+                return [CommitInvalid(f"{group[0].key.name}: {fault}")]
+        except sqlite3.Error as fault:
+            return [Unavailable(self._failed(fault))] * len(group)
+        return [self.commit([alone])[0] for alone in group]
+
+    def run(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """Does something else that writes, in a transaction. Raises StoreUnavailable."""
+        try:
+            connection = self._open()
+            connection.execute("BEGIN IMMEDIATE")
+            result = job(connection)
+            connection.execute("COMMIT")
+        except sqlite3.Error as fault:
+            raise StoreUnavailable(f"the store does not answer: {self._failed(fault)}") from fault
+        return result
+
+    def close(self) -> None:
+        """Closes the connection; the last one to close writes the log back into the database."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = self._database.connect()
+        return self._connection
+
+    def _commit(self, group: Sequence[Prepared]) -> list[Outcome]:
+        if len(self._channels) > CHANNELS_REMEMBERED:
+            self._forget()
+        connection = self._open()
+        connection.execute("BEGIN IMMEDIATE")
+        fresh: list[Prepared] = []
+        outcomes = [self._decide(connection, prepared, fresh) for prepared in group]
+        if fresh:
+            self._write(connection, fresh)
+            connection.execute("COMMIT")
+        else:
+            self._abandon()
+        return outcomes
+
+    def _decide(self, connection: sqlite3.Connection, prepared: Prepared, fresh: list[Prepared]) -> Outcome:
+        """The fence: known batch, other place, or (then it joins `fresh`) to be written."""
+        commit, channel = prepared.commit, self._channel(connection, prepared.key)
+        if channel.last_batch == commit.batch.id:
+            return _replay(connection, channel)
+        if channel.offset != commit.base:
+            return Behind(channel.offset)
+        workspace, decision = channel.workspace, commit.decision
+        prepared.address(channel.number, workspace.number, workspace.offset)
+        events = numbered(decision.events, workspace.offset)
+        workspace.offset += len(events)
+        channel.offset, channel.last_batch, channel.last_base = decision.offset, commit.batch.id, commit.base
+        fresh.append(prepared)
+        return Committed(decision.results, events)
+
+    def _write(self, connection: sqlite3.Connection, fresh: Sequence[Prepared]) -> None:
+        ALERTS.run(connection, _joined(prepared.alerts for prepared in fresh))
+        EVENTS.run(connection, _joined(prepared.events for prepared in fresh))
+        AUDITS.run(connection, _joined(prepared.audits for prepared in fresh))
+        channels: list[Any] = []
+        workspaces: dict[int, int] = {}
+        for prepared in fresh:
+            place = self._channels[prepared.key]
+            channels += (place.number, place.offset, place.last_batch, place.last_base, prepared.results)
+            workspaces[place.workspace.number] = place.workspace.offset
+        CHANNELS.run(connection, channels)
+        WORKSPACES.run(connection, [*chain.from_iterable(workspaces.items())])
+
+    def _channel(self, connection: sqlite3.Connection, key: ChannelKey) -> _Channel:
+        known = self._channels.get(key)
+        if known is not None:
+            return known
+        workspace = self._workspace(connection, key.workspace)
+        columns = "id, last_offset, last_batch, last_base"
+        rows = connection.execute(
+            f"SELECT {columns} FROM channel WHERE workspace = ? AND framework = ?",  # noqa: S608  # our own words
+            (workspace.number, key.framework),
+        ).fetchall()
+        if not rows:
+            rows = connection.execute(
+                f"INSERT INTO channel (workspace, framework) VALUES (?, ?) RETURNING {columns}",  # noqa: S608
+                (workspace.number, key.framework),
+            ).fetchall()
+        number, offset, last_batch, last_base = rows[0]
+        self._channels[key] = fresh = _Channel(number, workspace, offset, last_batch, last_base)
+        return fresh
+
+    def _workspace(self, connection: sqlite3.Connection, name: str) -> _Workspace:
+        known = self._workspaces.get(name)
+        if known is not None:
+            return known
+        rows = connection.execute("SELECT id, last_offset FROM workspace WHERE name = ?", (name,)).fetchall()
+        if not rows:
+            rows = connection.execute(
+                "INSERT INTO workspace (name) VALUES (?) RETURNING id, last_offset", (name,)
+            ).fetchall()
+        self._workspaces[name] = fresh = _Workspace(*rows[0])
+        return fresh
+
+    def _forget(self) -> None:
+        self._channels.clear()
+        self._workspaces.clear()
+
+    def _abandon(self) -> None:
+        """Rolls back, and forgets what the transaction changed in memory."""
+        self._forget()
+        if self._connection is not None and self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def _failed(self, fault: sqlite3.Error) -> str:
+        """Cleans up after a failure of the database and says its cause. Raises it again if it is a bug of ours."""
+        kind = getattr(fault, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        if kind not in _AWAY:
+            raise fault
+        cause = f"{getattr(fault, 'sqlite_errorname', 'SQLITE')}: {fault}"
+        (log.error if kind in _LOUD else log.warning)("store_unavailable", cause=cause)
+        try:
+            self._abandon()
+        except sqlite3.Error as again:
+            log.warning("store_rollback_failed", cause=str(again))
+            self.close()
+        if kind not in _HARMLESS:
+            self.close()
+        return cause
+
+
+def _replay(connection: sqlite3.Connection, channel: _Channel) -> Committed:
+    """The answer that the channel's last batch was given."""
+    ((results,),) = connection.execute("SELECT last_results FROM channel WHERE id = ?", (channel.number,)).fetchall()
+    count = channel.offset - channel.last_base
+    events = channel_history(connection, channel.number, channel.last_base, count)
+    return Committed(decode_results(results), tuple(events))
+
+
+def _joined(lists: Iterable[list[Any]]) -> list[Any]:
+    parts = list(lists)
+    return parts[0] if len(parts) == 1 else list(chain.from_iterable(parts))

@@ -1,0 +1,185 @@
+"""What is written, in the form in which SQLite takes it: encoded by whoever commits, inserted many rows a statement.
+
+A thread gives Python's lock away at every step of a statement and, beside a busy loop, waits up to 5 ms to get it
+back. So the writer must take few steps: a commit arrives here encoded (on the loop, in C), its values in one flat
+list, and goes into the tables with one statement for up to 256 rows. What only the writer knows (numbers of channel
+and workspace, the workspace's offsets) is filled in by slice assignment. Decided against: `executemany` (a step a
+row), `json_each` over one big parameter (one step, but it parses every body twice).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from sqlite3 import Connection
+from typing import Any
+
+import msgspec
+
+from engine.stores import CommitInvalid
+from protocol.effects import Audit, Commit, Row
+from protocol.messages import ItemResult
+from protocol.model import Alert, AlertState, ChannelKey, Event, Severity
+from protocol.times import parse_rfc3339
+
+STATES = {state: number for number, state in enumerate(AlertState)}
+SEVERITIES = {severity: severity.rank for severity in Severity}
+# 256 rows of 15 values stay below SQLite's 32,766 parameters; larger statements are no faster.
+ROWS_PER_STATEMENT = 256
+
+_encode = msgspec.json.Encoder().encode
+# Within a batch nearly all times are the same.
+_microseconds = lru_cache(maxsize=4_096)(parse_rfc3339)
+
+
+class Bulk:
+    """An INSERT of many rows in few statements: 256, 128, 64 ... 1 rows each, so that few texts are compiled."""
+
+    def __init__(self, head: str, width: int, tail: str = "") -> None:
+        self.width = width
+        self._head, self._tail = head, tail
+        self._texts: dict[int, str] = {}
+
+    def run(self, connection: Connection, values: list[Any]) -> None:
+        """Inserts `values`, `width` of them a row."""
+        start, rows = 0, len(values) // self.width
+        while rows:
+            size = min(ROWS_PER_STATEMENT, 1 << rows.bit_length() - 1)
+            end = start + size * self.width
+            # A list that is taken whole need not be copied.
+            connection.execute(self._text(size), values if end - start == len(values) else values[start:end])
+            start, rows = end, rows - size
+
+    def _text(self, size: int) -> str:
+        if size not in self._texts:
+            row = f"({','.join('?' * self.width)})"
+            self._texts[size] = f"{self._head} VALUES {','.join([row] * size)} {self._tail}"
+        return self._texts[size]
+
+
+ALERTS = Bulk(
+    "INSERT INTO alert (workspace, channel, id, identity, state, severity, rule_id, triggered_at, last_seen_at,"
+    " resolved_at, occurrences, window_until, window_count, has_sources, body)",
+    15,
+    "ON CONFLICT (workspace, id) DO UPDATE SET state = excluded.state, severity = excluded.severity,"
+    " rule_id = excluded.rule_id, last_seen_at = excluded.last_seen_at, resolved_at = excluded.resolved_at,"
+    " occurrences = excluded.occurrences, window_until = excluded.window_until,"
+    " window_count = excluded.window_count, has_sources = excluded.has_sources, body = excluded.body",
+)
+EVENTS = Bulk("INSERT INTO event (channel, channel_offset, workspace, workspace_offset, at, body)", 6)
+AUDITS = Bulk("INSERT INTO audit (workspace, channel, at, by, verb, alert_id, notes)", 7)
+CHANNELS = Bulk(
+    "UPDATE channel SET last_offset = new.column2, last_batch = new.column3, last_base = new.column4,"
+    " last_results = new.column5 FROM (",
+    5,
+    ") AS new WHERE channel.id = new.column1",
+)
+WORKSPACES = Bulk(
+    "UPDATE workspace SET last_offset = new.column2 FROM (", 2, ") AS new WHERE workspace.id = new.column1"
+)
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A commit, encoded. The lists have empty places that `address` fills; a commit is addressed anew at each try."""
+
+    commit: Commit
+    alerts: list[Any]
+    events: list[Any]
+    audits: list[Any]
+    results: str
+
+    @property
+    def key(self) -> ChannelKey:
+        """Whose commit it is."""
+        return self.commit.key
+
+    @property
+    def rows(self) -> int:
+        """How many rows of tables it writes."""
+        decision = self.commit.decision
+        return len(decision.rows) + len(decision.events) + len(decision.audits)
+
+    def address(self, channel: int, workspace: int, workspace_offset: int) -> None:
+        """Fills in what only the writer knows; `workspace_offset` is the last one given so far."""
+        alerts, events, audits = (len(part) for part in (self.commit.decision.rows, self.events, self.audits))
+        events, audits = events // EVENTS.width, audits // AUDITS.width
+        self.alerts[0 :: ALERTS.width] = [workspace] * alerts
+        self.alerts[1 :: ALERTS.width] = [channel] * alerts
+        self.events[0 :: EVENTS.width] = [channel] * events
+        self.events[2 :: EVENTS.width] = [workspace] * events
+        self.events[3 :: EVENTS.width] = range(workspace_offset + 1, workspace_offset + 1 + events)
+        self.audits[0 :: AUDITS.width] = [workspace] * audits
+        self.audits[1 :: AUDITS.width] = [channel] * audits
+
+
+def prepare(commit: Commit) -> Prepared:
+    """Encodes a commit. Raises CommitInvalid if its offsets do not continue its base, or a text is not Unicode."""
+    decision = commit.decision
+    expected = commit.base
+    for event in decision.events:
+        expected += 1
+        if event.offset != expected:
+            raise CommitInvalid(f"{commit.key.name}: an event has offset {event.offset}, not {expected}")
+    if decision.offset != expected:
+        raise CommitInvalid(f"{commit.key.name}: the decision ends at offset {decision.offset}, not {expected}")
+    try:
+        return Prepared(
+            commit,
+            [value for row in decision.rows for value in _alert_values(row)],
+            [value for event in decision.events for value in _event_values(event)],
+            [value for audit in decision.audits for value in _audit_values(audit)],
+            _encode(decision.results).decode(),
+        )
+    except (ValueError, TypeError) as fault:
+        raise CommitInvalid(f"{commit.key.name}: cannot be encoded: {fault}") from fault
+
+
+def _alert_values(row: Row) -> tuple[Any, ...]:
+    alert, window = row.alert, row.window
+    return (
+        0,
+        0,
+        alert.id,
+        row.identity,
+        STATES[alert.state],
+        alert.severity.rank,
+        alert.rule_id,
+        _microseconds(alert.triggered_at),
+        _microseconds(alert.last_seen_at),
+        alert.resolved_at and _microseconds(alert.resolved_at),
+        alert.occurrences,
+        window.until,
+        window.count,
+        1 if row.sources else 0,
+        _encode(row).decode(),
+    )
+
+
+def _event_values(event: Event) -> tuple[Any, ...]:
+    if event.workspace_offset:
+        event = msgspec.structs.replace(event, workspace_offset=0)
+    return (0, event.offset, 0, 0, _microseconds(event.at), _encode(event).decode())
+
+
+def _audit_values(audit: Audit) -> tuple[Any, ...]:
+    return (0, 0, audit.at, audit.by, audit.verb, audit.alert_id, audit.notes)
+
+
+def numbered(events: Sequence[Event], workspace_offset: int) -> tuple[Event, ...]:
+    """The events with workspace offsets that follow on `workspace_offset`."""
+    replace = msgspec.structs.replace
+    return tuple(replace(event, workspace_offset=workspace_offset + n) for n, event in enumerate(events, 1))
+
+
+class OnlyAlert(msgspec.Struct):
+    """The part of a stored row that lists show; the decoder skips the rest."""
+
+    alert: Alert
+
+
+decode_alerts = msgspec.json.Decoder(list[OnlyAlert]).decode
+decode_rows = msgspec.json.Decoder(list[Row]).decode
+decode_events = msgspec.json.Decoder(list[Event]).decode
+decode_results = msgspec.json.Decoder(tuple[ItemResult, ...]).decode
