@@ -71,7 +71,7 @@ def root_cause(crash: BaseException) -> BaseException:
 
 
 class _Child:
-    """One child's present run."""
+    """One child: its present run, and its history."""
 
     def __init__(self, spec: ChildSpec) -> None:
         self.spec = spec
@@ -86,25 +86,15 @@ class _Child:
         """The child is up (it calls this itself)."""
         self._settled.set()
 
-    async def start(self, nursery: trio.Nursery, ends: trio.MemorySendChannel[_End]) -> None:
+    async def start(self, nursery: trio.Nursery, ends: _Ends) -> None:
         """Starts the child and waits until it is up, or has ended instead."""
-        self._scope, self._settled, self._ended = trio.CancelScope(), trio.Event(), trio.Event()
+        # Shielded: whoever cancels the supervisor must not stop the children all at once, but in their order.
+        self._scope = trio.CancelScope(shield=True)
+        self._settled, self._ended = trio.Event(), trio.Event()
         self.is_running = True
+        ends.forget(self)
         nursery.start_soon(self._run, ends, name=self.spec.name)
         await self._settled.wait()
-
-    async def _run(self, ends: trio.MemorySendChannel[_End]) -> None:
-        crash: Exception | None = None
-        with self._scope:
-            try:
-                await self.spec.run(self)
-            except Exception as fault:  # the supervisor is the handler of whatever ends a child
-                crash = fault
-        self.is_running = False
-        self._ended.set()
-        self._settled.set()
-        if not self._scope.cancel_called:
-            ends.send_nowait(_End(self, crash))
 
     async def stop(self) -> None:
         """Cancels the child and waits for its end; one that does not end in time is left behind and logged."""
@@ -116,13 +106,45 @@ class _Child:
         if patience.cancelled_caught:
             log.error("child_does_not_stop", child=self.spec.name, deadline_s=self.spec.stop_deadline_s)
 
+    async def _run(self, ends: _Ends) -> None:
+        crash: Exception | None = None
+        try:
+            with self._scope:
+                try:
+                    await self.spec.run(self)
+                except Exception as fault:  # the supervisor is the handler of whatever ends a child
+                    crash = fault
+        finally:
+            self.is_running = False
+            self._ended.set()
+            self._settled.set()
+        if not self._scope.cancel_called:
+            ends.note(self, crash)
 
-@dataclass(frozen=True)
-class _End:
-    """A child ended by itself."""
 
-    child: _Child
-    crash: Exception | None
+class _Ends:
+    """Children that ended by themselves and were not looked after yet; a restart forgets the end before it."""
+
+    def __init__(self) -> None:
+        self._ends: dict[_Child, Exception | None] = {}
+        self._news = trio.Event()
+
+    def note(self, child: _Child, crash: Exception | None) -> None:
+        """The child has ended."""
+        self._ends[child] = crash
+        self._news.set()
+
+    def forget(self, child: _Child) -> None:
+        """The child runs again."""
+        self._ends.pop(child, None)
+
+    async def next(self) -> tuple[_Child, Exception | None]:
+        """The end that was noted first."""
+        while not self._ends:
+            self._news = trio.Event()
+            await self._news.wait()
+        child = next(iter(self._ends))
+        return child, self._ends.pop(child)
 
 
 class Supervisor:
@@ -135,8 +157,7 @@ class Supervisor:
 
     async def run(self, status: Started) -> None:
         """Starts the children, says started, and keeps them running until cancelled."""
-        # Room for one end of each child: an end is sent once a run, and a child runs again only after it was taken.
-        ends, ended = trio.open_memory_channel[_End](len(self._children))
+        ends = _Ends()
         async with trio.open_nursery() as nursery:
             try:
                 await self._start(self._children, nursery, ends)
@@ -145,7 +166,7 @@ class Supervisor:
                     if not is_told and all(child.is_running for child in self._children):
                         status.started()
                         is_told = True
-                    await self._ended(await ended.receive(), nursery, ends)
+                    await self._ended(*await ends.next(), nursery, ends)
             finally:
                 # Bounded: each stop has its own deadline.
                 with trio.CancelScope(shield=True):
@@ -156,20 +177,18 @@ class Supervisor:
         """Per child: whether it runs, and how often it was restarted."""
         return {c.spec.name: {"running": c.is_running, "restarts": c.restarts} for c in self._children}
 
-    async def _start(
-        self, children: Sequence[_Child], nursery: trio.Nursery, ends: trio.MemorySendChannel[_End]
-    ) -> None:
+    async def _start(self, children: Sequence[_Child], nursery: trio.Nursery, ends: _Ends) -> None:
         for child in children:
             await child.start(nursery, ends)
             if not child.is_running and self._strategy is not Strategy.ONE_FOR_ONE:
-                return  # its end is on its way to us; those after it are started when it is
+                return  # its end is noted; those after it are started when it is
 
     async def _stop(self, children: Sequence[_Child]) -> None:
         for child in reversed(children):
             await child.stop()
 
-    async def _ended(self, end: _End, nursery: trio.Nursery, ends: trio.MemorySendChannel[_End]) -> None:
-        spec, crash = end.child.spec, end.crash
+    async def _ended(self, child: _Child, crash: Exception | None, nursery: trio.Nursery, ends: _Ends) -> None:
+        spec = child.spec
         if crash is None and spec.restart is not RestartKind.PERMANENT:
             return
         if crash is not None and isinstance(cause := root_cause(crash), spec.fatal):
@@ -177,15 +196,15 @@ class Supervisor:
         log.error("child_crashed", child=spec.name, exc_info=crash)
         if spec.restart is RestartKind.TEMPORARY:
             return
-        verdict = end.child.history.crashed(trio.current_time(), random.random())  # noqa: S311  # jitter
+        verdict = child.history.crashed(trio.current_time(), random.random())  # noqa: S311  # jitter
         if isinstance(verdict, Exhausted):
             raise TooManyRestarts(
                 f"{spec.name} crashed {verdict.crashes} times in {spec.policy.within_s:g} s"
             ) from crash
-        affected = self._affected(end.child)
+        affected = self._affected(child)
         await self._stop(affected)
         await trio.sleep(verdict.delay_s)
-        end.child.restarts += 1
+        child.restarts += 1
         self._observer.restarted(spec.name)
         await self._start(affected, nursery, ends)
 
