@@ -1,0 +1,139 @@
+"""The command line of the benchmarks: what to run, how large, and where the results go.
+
+Prints a table, or with `--json` one JSON object a scenario; with `--out` also writes `<scenario>.json` and `.svg`.
+Exit codes: 0; 1 when `--verify` is not satisfied or a measurement failed; 2 for wrong arguments; 130 after Ctrl-C or
+SIGTERM, when every process has been ended.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+
+from benchmarks import burst, fanout, fanout_bare, fanout_busy, ingest, suppress
+from benchmarks.control import BenchmarkError
+from benchmarks.options import CLIENTS_MAX, MESSAGES_MAX, OPEN_MAX, RUNS_MAX, Options, shortened
+from benchmarks.report import Report, to_json, to_svg, to_table
+
+Scenario = Callable[[Options], Report]
+NAMES = ("fanout", "burst", "ingest", "suppress", "all")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs what the arguments ask for; the exit code."""
+    arguments = _parser().parse_args(argv)
+    options = _options(arguments)
+    passed = True
+    try:
+        with _terminable():
+            for scenario in scenarios(arguments.name, options):
+                report = scenario(options)
+                _tell(report, as_json=arguments.json, out=arguments.out)
+                passed = passed and report.is_verified
+    except BenchmarkError as fault:
+        print(f"the measurement failed: {fault}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; everything that was started is ended", file=sys.stderr)
+        return 130
+    if options.verify and not passed:
+        print("not verified: see NOT MET and the delivery counts above", file=sys.stderr)
+        return 1
+    return 0
+
+
+def scenarios(name: str, options: Options) -> list[Scenario]:
+    """What a name means."""
+    if name == "all":
+        return [fanout.run, fanout_bare.run, fanout_busy.run, burst.run, ingest.run, suppress.run]
+    if name == "fanout":
+        asked: list[Scenario] = []
+        if options.bare:
+            asked.append(fanout_bare.run)
+        if options.busy:
+            asked.append(fanout_busy.run)
+        return asked or [fanout.run]
+    return [{"burst": burst.run, "ingest": ingest.run, "suppress": suppress.run}[name]]
+
+
+def _tell(report: Report, *, as_json: bool, out: Path | None) -> None:
+    print(to_json(report).decode() if as_json else to_table(report), flush=True)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        stem = out / report.scenario.replace(" --", "-")
+        stem.with_suffix(".json").write_bytes(to_json(report) + b"\n")
+        stem.with_suffix(".svg").write_text(to_svg(report))
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends a benchmark as Ctrl-C does: by unwinding, so that no process stays behind."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _bounded(kind: type[int] | type[float], low: float, high: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        value = kind(text)
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text} is not allowed: {low:g} to {high:g}")
+        return value
+
+    # argparse names the type in its message for what is no number at all.
+    parse.__name__ = "number"
+    return parse
+
+
+def _parser() -> argparse.ArgumentParser:
+    defaults = Options()
+    clients, idle = _bounded(int, 1, CLIENTS_MAX), _bounded(int, 0, CLIENTS_MAX)
+    messages, runs = _bounded(int, 1, MESSAGES_MAX), _bounded(int, 1, RUNS_MAX)
+    parser = argparse.ArgumentParser(prog="tocsin bench", description="Load benchmarks on loopback, with their floor.")
+    add = parser.add_argument
+    add("name", choices=NAMES)
+    add("--clients", type=clients, default=defaults.clients, help="subscribers (default 1,000)")
+    add("--messages", type=messages, help="messages of a round (200; of burst 300)")
+    add("--rate", type=_bounded(float, 0.1, 1_000), default=defaults.rate, help="messages a second (20)")
+    add("--runs", type=runs, help="how often everything is measured (5)")
+    add("--idle", type=idle, default=0, help="fanout: idle connections besides")
+    add("--open", type=_bounded(int, 0, OPEN_MAX), default=0, help="fanout: alerts that are open before it")
+    add("--bare", action="store_true", help="fanout: broadcast only, beside the peers")
+    add("--busy", action="store_true", help="fanout: beside busy threads in the engine's process")
+    add("--verify", action="store_true", help="exit 1 if p99 is 100 ms or more, or a delivery is wrong")
+    add("--short", action="store_true", help="fewer runs of fewer messages")
+    add("--json", action="store_true", help="one JSON object a scenario instead of a table")
+    add("--out", type=Path, help="also write JSON and SVG into this folder")
+    add("--folder", type=Path, help="where the data lies meanwhile (default: the temporary folder)")
+    return parser
+
+
+def _options(arguments: argparse.Namespace) -> Options:
+    options = Options(
+        clients=arguments.clients,
+        rate=arguments.rate,
+        bare=arguments.bare,
+        busy=arguments.busy,
+        idle=arguments.idle,
+        open_alerts=arguments.open,
+        verify=arguments.verify,
+        folder=arguments.folder,
+    )
+    options = shortened(options) if arguments.short else options
+    if arguments.runs is not None:
+        options = replace(options, runs=arguments.runs)
+    if arguments.messages is not None:
+        options = replace(options, messages=arguments.messages, burst=arguments.messages)
+    return options

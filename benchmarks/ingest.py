@@ -1,0 +1,74 @@
+"""`ingest`: how many distinct triggers a second are durably acked.
+
+MessagePack; an ack follows the commit (SQLite, `synchronous=FULL`). Twice: 8 producers with batches of 100, and 32
+producers one at a time; each waits for its ack before it sends the next (closed loop), so the latency of an ack is told
+as well. The cost of a commit in the same folder stands beside it. Nothing is pinned: no receiver takes part.
+"""
+
+from __future__ import annotations
+
+from benchmarks import producer
+from benchmarks.fanout import conditions_of
+from benchmarks.measure import NS_PER_S
+from benchmarks.options import Options
+from benchmarks.report import Figures, Report, make_report
+from benchmarks.rig import Engine, Producers, Rig
+
+BATCHING, BATCH = 8, 100
+SINGLE = 32
+CHANNELS = 8
+WARM_UP_ROUNDS = 3
+
+CHECKS = [
+    ("triggers_per_s", "triggers/s, 8 producers with batches of 100", 10_000.0, True),
+    ("single_triggers_per_s", "triggers/s, 32 producers one at a time", 2_000.0, True),
+    ("single_ack_p99_ms", "p99 of an ack, one at a time (ms)", 50.0, False),
+]
+
+
+def run(options: Options) -> Report:
+    """Measures. Raises BenchmarkError, also when anything but `fired` is answered."""
+    figures = Figures()
+    with Rig(options.folder) as rig:
+        engine, producers = rig.engine(pinned=False), rig.producers(pinned=False)
+        open_producers(engine, producers, "batching", BATCHING)
+        open_producers(engine, producers, "single", SINGLE)
+        for attempt in range(options.runs + 1):
+            # The first is the warm-up, and short.
+            rounds = options.triggers // (BATCHING * BATCH) if attempt else WARM_UP_ROUNDS
+            batched = producers.pump(_pump("batching", attempt, rounds, BATCH), BATCHING, "fired")
+            rounds = options.singles // SINGLE if attempt else WARM_UP_ROUNDS
+            singly = producers.pump(_pump("single", attempt, rounds, 1), SINGLE, "fired")
+            if attempt:
+                note(figures, "", batched)
+                note(figures, "single_", singly)
+                figures.add("commit_p50_ms", rig.commit_p50_ms())
+        conditions = {
+            **conditions_of(rig, options),
+            "clients": f"{BATCHING} producers with batches of {BATCH}; {SINGLE} producers one at a time",
+            "messages": f"{options.triggers} triggers; {options.singles} one at a time",
+            "rate_per_s": "closed loop",
+            "channels": CHANNELS,
+            "receiver": "none",
+        }
+    plotted = [("triggers_per_s", "triggers/s, batches"), ("single_triggers_per_s", "triggers/s, one at a time")]
+    return make_report("ingest", conditions, figures, CHECKS, plotted)
+
+
+def open_producers(engine: Engine, producers: Producers, group: str, connections: int) -> None:
+    """Opens authenticated MessagePack producers."""
+    producers.open(group, engine.target("msgpack", "producer"), connections)
+
+
+def _pump(group: str, attempt: int, rounds: int, batch: int) -> producer.Pump:
+    """Fresh channels for each run: how many alerts are open before it is the same for all."""
+    frameworks = [f"{group}-{attempt}-{channel}" for channel in range(CHANNELS)]
+    return producer.Pump(group=group, frameworks=frameworks, rounds=rounds, batch=batch, tag=f"{group}-{attempt}")
+
+
+def note(figures: Figures, prefix: str, acked: producer.Acked) -> None:
+    """The figures of one closed loop."""
+    figures.add(f"{prefix}triggers_per_s", acked.sent * NS_PER_S / acked.elapsed_ns)
+    figures.add(f"{prefix}ack_p50_ms", acked.ack_p50_ms)
+    figures.add(f"{prefix}ack_p99_ms", acked.ack_p99_ms)
+    figures.add(f"{prefix}producer_cpu_percent", acked.cpu_percent)

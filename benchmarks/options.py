@@ -1,0 +1,51 @@
+"""What a run is asked to do: the command line's words, as one frozen record that all scenarios read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+# Bounds of the command line: a benchmark is bounded in count and time, whatever it is asked for.
+CLIENTS_MAX = 10_000
+MESSAGES_MAX = 5_000
+RUNS_MAX = 20
+OPEN_MAX = 500_000
+
+
+@dataclass(frozen=True)
+class Options:
+    """Counts and rates of one run. `rate`: messages a second (open loop). `folder`: where the data lies meanwhile."""
+
+    clients: int = 1_000
+    messages: int = 200
+    rate: float = 20.0
+    runs: int = 5
+    bare: bool = False
+    busy: bool = False
+    # Besides the measured clients: connections that are subscribed elsewhere and hear nothing.
+    idle: int = 0
+    # Alerts that are open before the measurement begins, over 10 channels.
+    open_alerts: int = 0
+    # Of `burst`: messages back to back.
+    burst: int = 300
+    # Of `ingest`: triggers in batches of 100, and one at a time.
+    triggers: int = 40_000
+    singles: int = 6_400
+    # Of `suppress`: duplicates.
+    duplicates: int = 200_000
+    verify: bool = False
+    short: bool = False
+    folder: Path | None = None
+
+
+def shortened(options: Options) -> Options:
+    """The short form of everything: fewer runs of fewer messages; `all` then takes under three minutes."""
+    return replace(
+        options,
+        messages=min(options.messages, 80),
+        runs=min(options.runs, 2),
+        triggers=min(options.triggers, 16_000),
+        singles=min(options.singles, 3_200),
+        duplicates=min(options.duplicates, 80_000),
+        short=True,
+    )

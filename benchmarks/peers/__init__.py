@@ -1,0 +1,54 @@
+"""Other WebSocket servers as broadcasters (see `benchmarks.floor`): rows beside ours in `fanout --bare`.
+
+Each is a program of its own that is given what it needs to be at its best for this: no compression, no pings, its own
+broadcast function where it has one. A peer that is not installed is left out, and the report says so.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.harness import python
+
+_NODE_PROGRAM = Path(__file__).with_name("node_ws.mjs")
+_NODE_TIMEOUT_S = 20.0
+
+
+class Peer(NamedTuple):
+    """One peer: the command that starts it (None: not installed here)."""
+
+    name: str
+    program: list[str] | None
+
+
+def peers() -> list[Peer]:
+    """All peers that we know of."""
+    return [
+        Peer("websockets", _python_peer("websockets")),
+        Peer("picows", _python_peer("picows")),
+        Peer("node-ws", _node_peer()),
+    ]
+
+
+def _python_peer(package: str) -> list[str] | None:
+    if importlib.util.find_spec(package) is None:
+        return None
+    return python(f"benchmarks.peers.{package}_server")
+
+
+def _node_peer() -> list[str] | None:
+    """Node, if it is there and finds the npm package `ws` through NODE_PATH or in ./node_modules."""
+    node = shutil.which("node")
+    if node is None:
+        return None
+    places = [*filter(None, os.environ.get("NODE_PATH", "").split(os.pathsep)), str(Path.cwd() / "node_modules")]
+    program = [node, str(_NODE_PROGRAM), *places]
+    probe = subprocess.run(  # noqa: S603 - our own program, no shell
+        [*program, "--probe"], capture_output=True, stdin=subprocess.DEVNULL, timeout=_NODE_TIMEOUT_S, check=False
+    )
+    return program if probe.returncode == 0 else None

@@ -1,0 +1,98 @@
+"""Rounds of one sender to many subscribers, engine and floor in turn, so that a drift of the machine hits both.
+
+A `Line` is one sender with its subscribers: it knows what the next message's number is and how large its frames are,
+and adds every delivery to the verdict, warm-ups included.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from benchmarks.arrivals import Arrivals
+from benchmarks.control import BenchmarkError
+from benchmarks.harness import Broadcaster, Receivers
+from benchmarks.measure import percentiles
+from benchmarks.report import RECEIVER_CPU_MAX_PERCENT, Figures
+from benchmarks.rig import Producers, plan_round
+
+# Before the first round the size of a frame is not known; an alert with text and labels stays below this.
+FIRST_FRAME_BYTES = 2_048
+# A producer later than this did not keep its rate, and the latencies include its own delay.
+LATE_MAX_MS = 5.0
+
+
+class Line(Protocol):
+    """One sender and its subscribers."""
+
+    name: str
+
+    def round(self, messages: int, rate: float) -> Arrivals:
+        """Sends numbered messages at a rate (0: back to back) and tells what arrived. Raises BenchmarkError."""
+
+
+class EngineLine:
+    """The full path: a producer's triggers through the engine to the subscribers of one framework."""
+
+    def __init__(self, framework: str, receivers: Receivers, producers: Producers, figures: Figures) -> None:
+        # Subscribers, producer and framework are all known by one name.
+        self.name = framework
+        self.frame_bytes: float = FIRST_FRAME_BYTES
+        self._receivers, self._producers, self._figures = receivers, producers, figures
+        self._sent = 0
+
+    def round(self, messages: int, rate: float) -> Arrivals:
+        """See Line."""
+        self._receivers.arm(self.name, messages, self.frame_bytes)
+        first, self._sent = self._sent + 1, self._sent + messages
+        plan = plan_round(messages, first, rate)
+        acked = self._producers.paced(self.name, self.name, plan)
+        if rate and acked.late_ms > LATE_MAX_MS:
+            self._figures.warn(f"the producer was up to {acked.late_ms:.0f} ms late; latencies include that")
+        arrivals = _judge(self._receivers.collect(plan), self._figures, self.name)
+        self.frame_bytes = arrivals.frame_bytes
+        return arrivals
+
+    def close(self) -> None:
+        """Lets subscribers and producer go."""
+        self._receivers.close(self.name)
+        self._producers.close(self.name)
+
+
+class BroadcastLine:
+    """A sender without an engine: the floor, our gateway alone, or a peer. Its frames are as large as it is told."""
+
+    def __init__(self, broadcaster: Broadcaster, receivers: Receivers, figures: Figures, clients: int) -> None:
+        self.name = broadcaster.name
+        self.frame_bytes: float = FIRST_FRAME_BYTES
+        self._broadcaster, self._receivers, self._figures = broadcaster, receivers, figures
+        self._sent = 0
+        broadcaster.attach(receivers, clients)
+
+    def round(self, messages: int, rate: float) -> Arrivals:
+        """See Line."""
+        first, self._sent = self._sent + 1, self._sent + messages
+        arrivals = self._broadcaster.round(self._receivers, plan_round(messages, first, rate), round(self.frame_bytes))
+        return _judge(arrivals, self._figures, self.name)
+
+
+def _judge(arrivals: Arrivals, figures: Figures, name: str) -> Arrivals:
+    """Adds a round to the verdict; a round in which connections were lost is no round. Raises BenchmarkError."""
+    if arrivals.closed:
+        raise BenchmarkError(
+            f"{name} closed {arrivals.closed} of {arrivals.clients} connections, close codes {arrivals.close_codes}"
+        )
+    figures.verdict = figures.verdict + arrivals.verdict
+    if arrivals.cpu_percent > RECEIVER_CPU_MAX_PERCENT:
+        figures.warn(
+            f"the receiver was at {arrivals.cpu_percent:.0f} % CPU in a round of {name}: "
+            "it may be what was measured there"
+        )
+    return arrivals
+
+
+def last_client(arrivals: Arrivals) -> tuple[float, float, float]:
+    """p50, p95 and p99 (ms) of the time until the last client. Raises BenchmarkError if no message reached all."""
+    if not arrivals.last_client_ms:
+        raise BenchmarkError(f"no message of the round reached all {arrivals.clients} clients: {arrivals.verdict}")
+    p50, p95, p99 = percentiles(arrivals.last_client_ms, (50, 95, 99))
+    return p50, p95, p99
