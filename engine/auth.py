@@ -152,7 +152,7 @@ def _refuse() -> NoReturn:
 
 def _check_header(header: dict[str, Any]) -> None:
     # `crit` demands an understanding of extensions, and we have none (RFC 7515, section 4.1.11).
-    if str(header.get("typ", "JWT")).upper() != "JWT" or "crit" in header or "b64" in header:
+    if str(header.get("typ", "JWT")).upper() != "JWT" or "crit" in header:
         raise ValueError("a header that is not a plain JWT's")
 
 

@@ -100,7 +100,8 @@ class TriggerCounts:
             *[f'tocsin_triggers_total{{framework_id="{_escape(f)}"}} {count}' for f, count in totals.items()],
             "",
         ]
-        return "\n".join(lines).encode()
+        # An embedding program may hand us half a surrogate pair; it must not cost the page.
+        return "\n".join(lines).encode(errors="replace")
 
 
 def _escape(value: str) -> str:

@@ -1,0 +1,329 @@
+"""The configuration: where values come from, which are refused, and what the operator is told."""
+
+import tomllib
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.config import FIELDS, HOST_RULES, Config, ConfigError, Gateway, Secret
+from engine.fields import Address, Field, parse_address
+from engine.settings import ALIASES, FILE_MAX_BYTES, effective, load, toml_value
+from protocol.model import Severity, ThresholdRule
+
+GOOD_SECRET = "correct horse battery staple, twice over"
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "tocsin.toml"
+    path.write_text(text)
+    return path
+
+
+def refused(**arguments) -> str:
+    arguments.setdefault("environ", {})
+    with pytest.raises(ConfigError) as caught:
+        load(**arguments)
+    return str(caught.value)
+
+
+def test_without_any_source_the_defaults_hold():
+    config = load(environ={})
+    assert config == Config()
+    assert (config.ws_address, config.http_address) == (Address("127.0.0.1", 3008), Address("127.0.0.1", 8080))
+    assert config.store_url == "data/tocsin.db"
+    assert (config.gateway.heartbeat_s, config.gateway.timeout_s) == (30, 60)
+    assert config.rules == HOST_RULES
+
+
+def test_every_setting_has_a_reason_and_a_unit_where_it_counts_something():
+    for field in FIELDS.values():
+        assert len(field.description) > 20, field.key
+        if isinstance(field.default, float):
+            assert field.name.endswith("_s"), field.key
+
+
+def test_each_source_wins_over_the_one_before(tmp_path):
+    path = write(tmp_path, "[gateway]\nheartbeat_s = 11\ntimeout_s = 91\nclose_s = 3\nauth_s = 4\n")
+    environ = {"WS_HEARTBEAT_INTERVAL": "12000", "WS_TIMEOUT": "92000", "TOCSIN_GATEWAY_HEARTBEAT_S": "13"}
+    gateway = load({"gateway.auth_s": 5, "gateway.close_s": None}, environ, path).gateway
+    assert (gateway.heartbeat_s, gateway.timeout_s, gateway.close_s, gateway.auth_s) == (13, 92, 3, 5)
+
+
+def test_variables_are_read_in_the_types_of_their_settings():
+    config = load(
+        environ={
+            "TOCSIN_WATCH_HOST": "false",
+            "TOCSIN_DATA": "/srv/tocsin",
+            "TOCSIN_CHANNEL_MAILBOX_MAX": "77",
+            "TOCSIN_GATEWAY_ORIGINS": "https://a.example, https://b.example:8443",
+            "TOCSIN_SECRET": GOOD_SECRET,
+        }
+    )
+    assert config.watch_host is False
+    assert config.data == Path("/srv/tocsin")
+    assert config.channel.mailbox_max == 77
+    assert config.gateway.origins == ("https://a.example", "https://b.example:8443")
+    assert config.secret.reveal() == GOOD_SECRET.encode()
+
+
+def test_the_process_environment_is_read_by_default(monkeypatch):
+    monkeypatch.setenv("TOCSIN_WORKSPACE", "plant-7")
+    assert load().workspace == "plant-7"
+
+
+def test_an_empty_variable_counts_as_not_set():
+    assert load(environ={"TOCSIN_SECRET": "", "NEXTAUTH_SECRET": "", "TOCSIN_GATEWAY_HEARTBEAT_S": ""}) == Config()
+
+
+def test_the_references_variables_are_understood():
+    config = load(environ={"NEXTAUTH_SECRET": GOOD_SECRET, "PROMETHEUS_ENABLED": "false", "REDIS_HOST": "cache"})
+    assert config.secret == Secret(GOOD_SECRET)
+    assert config.metrics.enabled is False
+    assert all(key in FIELDS for key, _ in ALIASES.values())
+
+
+def test_the_file_in_the_data_folder_is_found_without_being_named(tmp_path):
+    write(tmp_path, 'workspace = "from-file"\n')
+    assert load(environ={"TOCSIN_DATA": str(tmp_path)}).workspace == "from-file"
+    assert load({"data": str(tmp_path)}, {}).workspace == "from-file"
+
+
+def test_a_named_file_is_read_instead(tmp_path):
+    write(tmp_path, 'workspace = "from-data"\n')
+    other = tmp_path / "other.toml"
+    other.write_text('workspace = "named"\n')
+    assert load(environ={"TOCSIN_DATA": str(tmp_path), "TOCSIN_CONFIG": str(other)}).workspace == "named"
+    assert load(environ={"TOCSIN_CONFIG": "/nowhere"}, file=other).workspace == "named"
+
+
+def test_rules_in_a_file_replace_the_default_ones(tmp_path):
+    path = write(tmp_path, '[[rules]]\nid = "r"\nframework = "f"\nmetric = "m"\nthreshold = 3\nseverity = "critical"\n')
+    rule = ThresholdRule(id="r", framework="f", metric="m", threshold=3.0, severity=Severity.CRITICAL)
+    assert load(environ={}, file=path).rules == (rule,)
+    assert load(environ={}, file=write(tmp_path, "rules = []\n")).rules == ()
+
+
+def test_a_wrong_value_in_a_file_names_key_value_what_is_allowed_and_the_file(tmp_path):
+    path = write(tmp_path, "[gateway]\nheartbeat_s = -3\n")
+    assert refused(file=path) == (
+        "gateway.heartbeat_s: -3 is not allowed: use a number from 0.05 to 3600 "
+        f"(set by {path}, key gateway.heartbeat_s)"
+    )
+
+
+def test_a_wrong_value_in_a_variable_names_the_variable():
+    text = refused(environ={"TOCSIN_CHANNEL_BATCH_MAX": "many"})
+    assert text == (
+        "channel.batch_max: 'many' is not allowed: use a whole number from 1 to 10000 "
+        "(set by the variable TOCSIN_CHANNEL_BATCH_MAX)"
+    )
+
+
+def test_a_wrong_value_on_the_command_line_says_so():
+    assert refused(overrides={"ws": "localhost"}).endswith("IPv6 in brackets (set by the command line)")
+
+
+def test_a_wrong_alias_names_the_alias():
+    assert "use milliseconds (set by the variable WS_TIMEOUT)" in refused(environ={"WS_TIMEOUT": "60s"})
+    assert "use a number from" in refused(environ={"WS_TIMEOUT": "nan"})
+    assert "NEXTAUTH_SECRET" in refused(environ={"NEXTAUTH_SECRET": "short"})
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        (
+            {"TOCSIN_GATEWAY_HEARTBEAT": "5"},
+            "TOCSIN_GATEWAY_HEARTBEAT: is no setting; did you mean TOCSIN_GATEWAY_HEAR",
+        ),
+        ({"TOCSIN_WS_PORT": "3008"}, "TOCSIN_WS_PORT: is no setting"),
+        ({"TOCSIN_LOG_LEVEL": "loud"}, "use one of debug, error, info, warning"),
+        ({"TOCSIN_WATCH_HOST": "maybe"}, "use true or false"),
+        ({"TOCSIN_RULES": "[]"}, "write them as [[rules]] into tocsin.toml"),
+        ({"TOCSIN_WORKSPACE": "a:b"}, "workspace: 'a:b' is not allowed: use 1-128 letters"),
+        ({"TOCSIN_HOST_FRAMEWORK": "../x"}, "host.framework: '../x' is not allowed"),
+        ({"TOCSIN_GATEWAY_ORIGINS": "https://a.example/path"}, "use origins as browsers write them"),
+        ({"TOCSIN_GATEWAY_ORIGINS": "*"}, "no *"),
+        ({"TOCSIN_DATA": "."}, "use the path of a folder"),
+        ({"TOCSIN_HTTP": "127.0.0.1:3008"}, "http: '127.0.0.1:3008' is not allowed: use another port"),
+        ({"TOCSIN_GATEWAY_TIMEOUT_S": "30"}, "use more than gateway.heartbeat_s (30)"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_words(environ, said):
+    assert said in refused(environ=environ)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[gatway]\nheartbeat_s = 1\n", "gatway: is no setting; did you mean gateway?"),
+        ("[gateway]\nheart_s = 1\n", "gateway.heart_s: is no setting; did you mean gateway.heartbeat_s?"),
+        ("gateway = 5\n", "gateway: 5 is not allowed: use a table, [gateway]"),
+        ("workspace = 5\n", "workspace: 5 is not allowed: use a text"),
+        ("data = 5\n", "data: 5 is not allowed: use a text"),
+        ("[gateway]\norigins = 'https://a.example'\n", "use a list of texts"),
+        ("[gateway]\nheartbeat_s = nan\n", "use a number from"),
+        ("[gateway]\nheartbeat_s = true\n", "True is not allowed: use a number from"),
+        ("[[rules]]\nid = 'r'\n", "rules: not allowed: Object missing required field `framework` - at `$[0]`"),
+        ("oops", "is not TOML"),
+        ("a = " + "[" * 5_000, "is not TOML"),
+        ("# " + "x" * FILE_MAX_BYTES, "is larger than"),
+    ],
+)
+def test_what_a_file_cannot_say_is_refused_in_words(tmp_path, text, said):
+    assert said in refused(file=write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("id = 'a'\nframework = '..'\n", "rule 'a': '..' must be"),
+        ("id = 'a'\nframework = 'f'\nworkspace = 'a:b'\n", "'a:b' is no workspace id"),
+        ("id = 'a'\nframework = 'f'\nsuppression_s = -1\n", "suppression_s -1 must be from 0"),
+        ("id = 'a'\nframework = 'f'\nlevel = 1\n", "contains unknown field `level`"),
+    ],
+)
+def test_a_wrong_rule_is_named(tmp_path, lines, said):
+    assert said in refused(file=write(tmp_path, f"[[rules]]\nmetric = 'm'\nthreshold = 1\n{lines}"))
+
+
+def test_two_rules_with_one_id_are_refused():
+    with pytest.raises(ConfigError, match="two rules have the id 'host-cpu'"):
+        Config(rules=(HOST_RULES[0], HOST_RULES[0]))
+
+
+def test_a_rule_made_by_hand_needs_a_finite_threshold():
+    with pytest.raises(ConfigError, match="must be a finite number"):
+        Config(rules=(ThresholdRule(id="r", framework="f", metric="m", threshold=float("nan")),))
+
+
+def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path):
+    assert "cannot be read: No such file or directory" in refused(file=tmp_path / "none.toml")
+    binary = tmp_path / "binary.toml"
+    binary.write_bytes(b"\xff\xfe")
+    assert "is not TOML" in refused(file=binary)
+
+
+def test_an_unknown_override_is_refused_with_the_nearest_name():
+    assert refused(overrides={"gateway.heartbeat": 1}).startswith(
+        "gateway.heartbeat: is no setting; did you mean gateway.heartbeat_s?"
+    )
+
+
+def test_variables_that_kubernetes_or_our_client_commands_use_are_left_alone():
+    environ = {
+        "TOCSIN_SERVICE_HOST": "10.0.0.1",
+        "TOCSIN_SERVICE_PORT": "8080",
+        "TOCSIN_SERVICE_PORT_HTTP": "8080",
+        "TOCSIN_STORE_SERVICE_HOST": "10.0.0.2",
+        "TOCSIN_PORT": "tcp://10.0.0.1:8080",
+        "TOCSIN_PORT_8080_TCP": "tcp://10.0.0.1:8080",
+        "TOCSIN_PORT_8080_TCP_ADDR": "10.0.0.1",
+        "TOCSIN_TOKEN": "x",
+        "TOCSIN_URL": "ws://127.0.0.1:3008",
+    }
+    assert load(environ=environ) == Config()
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:3008", "[::]:3008", "192.168.1.4:3008", "alerts.example.com:3008"])
+def test_plain_sockets_on_public_addresses_need_consent(address):
+    assert "allow_public_bind = true" in refused(overrides={"ws": address})
+    assert load({"ws": address, "allow_public_bind": True}, {}).ws == address
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:0", "127.8.8.8:1", "[::1]:65535", "localhost:80"])
+def test_loopback_addresses_need_none(address):
+    assert load({"ws": address}, {}).ws_address.is_loopback
+
+
+@pytest.mark.parametrize(
+    "text", ["", ":80", "host", "host:", "host:65536", "host:-1", "host:1a", "::1:80", "[]:80", "h:\u0661"]
+)
+def test_what_is_no_address_is_refused(text):
+    with pytest.raises(ValueError, match="HOST:PORT"):
+        parse_address(text)
+
+
+def test_a_host_is_written_into_urls_as_they_need_it():
+    assert parse_address("[::1]:80").url_host == "[::1]"
+    assert parse_address("localhost:80").url_host == "localhost"
+
+
+def test_our_own_page_may_always_connect():
+    config = load({"gateway.origins": "https://a.example"}, {})
+    assert config.origins(8080) == {"https://a.example", "http://127.0.0.1:8080", "http://localhost:8080"}
+    public = load({"http": "10.1.1.1:80", "allow_public_bind": True}, {})
+    assert public.origins(80) == {"http://10.1.1.1:80"}
+
+
+def test_two_servers_may_both_ask_for_any_free_port():
+    assert load({"ws": "127.0.0.1:0", "http": "127.0.0.1:0"}, {}).ws_address.port == 0
+
+
+def test_a_short_secret_is_refused_and_never_shown(tmp_path):
+    for text in (
+        refused(environ={"TOCSIN_SECRET": "hunter2hunter2"}),
+        refused(file=write(tmp_path, "secret = 'hunter2hunter2'\n")),
+    ):
+        assert "at least 32 bytes" in text
+        assert "hunter2" not in text
+    assert "4711" not in refused(file=write(tmp_path, "secret = 4711\n"))
+
+
+def test_a_secret_does_not_show_in_any_text_of_the_configuration():
+    config = Config(secret=Secret(GOOD_SECRET))
+    for text in (repr(config), str(config), f"{config.secret}", effective(config)):
+        assert "horse" not in text
+    assert (repr(Secret()), hash(Secret("a")) == hash(Secret("a")), Secret("a") == "a") == ("Secret()", True, False)
+
+
+def test_a_configuration_made_by_hand_is_checked_as_well():
+    with pytest.raises(ConfigError, match=r"gateway\.fragments_max: 0 is not allowed: use a whole number from 1 to"):
+        Config(gateway=Gateway(fragments_max=0))
+    with pytest.raises(ConfigError, match="heartbeat"):
+        msgspec.structs.replace(Config(), gateway=Gateway(heartbeat_s=100))
+
+
+def test_the_effective_configuration_is_a_file_that_says_the_same(tmp_path):
+    config = load(
+        {
+            "workspace": "büro 7",
+            "gateway.origins": "https://a.example",
+            "gateway.heartbeat_s": 0.25,
+            "store": 'x\x7f"\\',
+        },
+        {},
+    )
+    assert load(environ={}, file=write(tmp_path, effective(config))) == config
+
+
+def test_the_effective_configuration_says_when_there_are_no_rules(tmp_path):
+    config = Config(rules=())
+    assert load(environ={}, file=write(tmp_path, effective(config))) == config
+
+
+def test_the_effective_configuration_carries_the_reasons():
+    text = effective(Config())
+    assert all(f"# {field.description}\n" in text for field in FIELDS.values())
+
+
+def test_a_password_in_the_stores_url_is_masked(tmp_path):
+    text = effective(Config(store="postgres://tocsin:hunter2@db.example/alerts"))
+    assert '# store = "postgres://tocsin:********@db.example/alerts"' in text
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_any_text_survives_toml(text):
+    assert tomllib.loads(f"a = {toml_value(text)}") == {"a": text}
+
+
+@given(st.sampled_from(sorted(FIELDS)), st.text(max_size=30))
+def test_any_text_in_any_variable_is_taken_or_refused_with_its_name(key, text):
+    field: Field = FIELDS[key]
+    try:
+        load(environ={field.variable: text})
+    except ConfigError as fault:
+        assert field.variable in str(fault) or fault.key == key
