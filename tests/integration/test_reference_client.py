@@ -1,0 +1,32 @@
+"""The reference's client works unchanged: Node's `ws`, the bare URL, no subprotocol."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import trio
+
+from engine.app import Engine
+from engine.config import Config
+from protocol.messages import TriggerInput
+
+SCRIPT = Path(__file__).parent.parent / "node" / "reference_client.mjs"
+
+
+@pytest.mark.parametrize("mode", ["in_turn", "burst"])
+async def test_the_references_client_connects_subscribes_and_hears_the_alert(tmp_path: Path, mode: str) -> None:
+    config = Config(data=tmp_path / "data", ws="127.0.0.1:0", http="127.0.0.1:0", watch_host=False)
+    with trio.fail_after(30):
+        async with Engine(config) as engine:
+            token = engine.issue_token("main", "dashboard", role="viewer")
+            process = await trio.lowlevel.open_process(
+                ["node", str(SCRIPT), engine.ws_url, token, "web", mode], stdout=subprocess.PIPE
+            )
+            assert process.stdout is not None
+            assert await process.stdout.receive_some() == b"READY\n"
+            alert = TriggerInput(framework_id="web", title="Latency", current_value=95, threshold_value=90)
+            await engine.service.trigger(engine.principal("test"), [alert])
+            assert await process.wait() == 0
+            await process.stdout.aclose()
