@@ -12,6 +12,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NoReturn
 
 import trio
 from wsproto import ConnectionType, WSConnection, events
@@ -120,6 +121,8 @@ class WebSocket:
                 self._events += 1
                 if self._events % EVENTS_PER_PASS == 0:
                     await trio.lowlevel.checkpoint()
+                if isinstance(event, events.CloseConnection):
+                    await self._peer_closes(event)
                 message = self._handle(event)
                 if message is not None:
                     return message
@@ -198,8 +201,6 @@ class WebSocket:
                 return self._message(event)
             case events.Ping():
                 self._outbox.push(Frame(bytes((0x8A, len(event.payload))) + bytes(event.payload)))
-            case events.CloseConnection():
-                self._closed(event)
         return None
 
     def _message(self, event: events.TextMessage | events.BytesMessage) -> str | bytes | None:
@@ -223,12 +224,14 @@ class WebSocket:
             return "".join(parts)
         return b"".join(parts)
 
-    def _closed(self, event: events.CloseConnection) -> None:
+    async def _peer_closes(self, event: events.CloseConnection) -> NoReturn:
         # wsproto reports a violation like the peer's own Close, but then it does not change its state.
         code = event.code
         if self._parser.state is ConnectionState.OPEN:
             raise ConversationEnded(CloseCode(code), str(event.reason or "protocol error"))
         self._outbox.seal(b"\x88\x00" if code in (None, 1005) else close_frame(code))
+        with trio.move_on_after(self._limits.close_s):
+            await self._outbox.wait_below(0)
         raise Disconnected(code)
 
 
