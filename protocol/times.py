@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Python's parser takes all of ISO 8601 (weeks, basic form, times without seconds); the wire's grammar is smaller.
+_RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 SECOND_US = 1_000_000
 # Year 9999: what RFC 3339 and every store can still write down.
 TIME_MAX_US = 253_402_300_799 * SECOND_US
 
 
 def rfc3339(at_us: int) -> str:
-    """`1700000000000000` → `2023-11-14T22:13:20.000000Z`."""
-    return (_EPOCH + timedelta(microseconds=at_us)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    """`1700000000000000` → `2023-11-14T22:13:20.000000Z`. Raises OverflowError outside of the years 1 to 9999."""
+    moment = _EPOCH + timedelta(microseconds=at_us)
+    return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def parse_rfc3339(text: str) -> int:
-    """Microseconds since the epoch. Raises ValueError for anything but RFC 3339 with a zone."""
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError(f"{text!r} has no time zone; write 2026-01-31T12:00:00Z")
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    """Microseconds since the epoch, finer digits cut off. Raises ValueError for anything but RFC 3339, section 5.6.
+
+    A leap second (`:60`) is refused as well: neither Unix time nor a store can hold it.
+    """
+    if not _RFC3339.fullmatch(text):
+        raise ValueError(f"{text[:64]!r} is not an RFC 3339 time with a zone; write 2026-01-31T12:00:00Z")
+    return (datetime.fromisoformat(text.upper()) - _EPOCH) // timedelta(microseconds=1)
