@@ -1,8 +1,8 @@
 """Bytes to messages and back, in both wire forms, and WebSocket frames around them.
 
-One guarded decoder per direction: whatever a decoder can raise (besides DecodeError also UnicodeDecodeError and
-RecursionError, found by fuzzing) becomes BadRequest here and nowhere else. A server's frames are not masked, so a frame
-is built once and the same bytes go to every client.
+One guarded decoder per direction: whatever a decoder can raise (besides DecodeError also RecursionError, and
+UnicodeError both ways: bytes that are not UTF-8, text with lone surrogates) becomes BadRequest here and nowhere else.
+A server's frames are not masked, so a frame is built once and the same bytes go to every client.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ _DECODE_ID: dict[WireForm, Callable[[Any], _Envelope]] = {
     WireForm.JSON: msgspec.json.Decoder(_Envelope).decode,
     WireForm.MSGPACK: msgspec.msgpack.Decoder(_Envelope).decode,
 }
-DECODER_FAULTS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+DECODER_FAULTS = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
 def encode(message: ServerMessage | ClientMessage, form: WireForm) -> bytes:
@@ -100,7 +100,7 @@ def _guarded(decode: Callable[[Any], T], data: bytes | str) -> T:
 def _explain(fault: BaseException) -> str:
     if isinstance(fault, RecursionError):
         return "nested too deep"
-    if isinstance(fault, UnicodeDecodeError):
+    if isinstance(fault, UnicodeError):
         return "a text is not valid UTF-8"
     return str(fault)[:300]
 
