@@ -42,15 +42,19 @@ def parse_channel(channel: str, workspace: str) -> ChannelKey | None:
     """What a requested channel means inside a workspace; None is the stream of the whole workspace.
 
     Takes `alerts:<framework>`, `alerts:<workspace>:<framework>`, `project:<id>`, `workspace` and `alerts:*`. Raises
-    UnknownChannel for anything else and for another workspace's channel: both look the same from outside.
+    UnknownChannel for anything else and for another workspace's channel: both look the same from outside. So what
+    stands before a colon after `alerts:` is a workspace, and a framework whose id has a colon is asked for by its full
+    channel name or by `frameworkId`.
     """
     if channel in (WORKSPACE_STREAM, "alerts:*", f"alerts:{workspace}:*"):
         return None
     kind, _, name = channel.partition(":")
     if kind not in ("alerts", "project") or not name:
         raise UnknownChannel(f"there is no channel {channel[:160]!r}; ask for 'alerts:<framework>' or 'workspace'")
-    own = f"{workspace}:"
-    name = name[len(own) :] if kind == "alerts" and name.startswith(own) else name
+    owner, colon, rest = name.partition(":")
+    if kind == "alerts" and colon:
+        # Another workspace's name leads to no id at all.
+        name = rest if owner == workspace else ""
     if not is_id(name):
         raise UnknownChannel(f"there is no channel {channel[:160]!r}")
     return ChannelKey(workspace, name)
