@@ -135,15 +135,11 @@ class Api(Section, frozen=True, kw_only=True):
         int, _from(1024, 1_073_741_824, "Prometheus posts a few hundred alerts at once; 4 MiB is ten times that.")
     ] = 4_194_304
     answer_s: Annotated[float, _from(0.1, 300, "A request not answered by then gets busy: try again.")] = 10.0
-    metrics_public: Annotated[
-        bool, _why("/metrics without a token; right on loopback, elsewhere it shows framework names to anybody.")
-    ] = True
 
 
 class MetricsSection(Section, frozen=True, kw_only=True):
     """What /metrics shows."""
 
-    enabled: Annotated[bool, _why("False: /metrics is not served.")] = True
     framework_labels_max: Annotated[
         int, _from(1, 10_000, "Frameworks with a time series of their own; the rest are counted as `other`.")
     ] = 200

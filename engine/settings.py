@@ -45,7 +45,6 @@ ALIASES: Mapping[str, tuple[str, Callable[[str], object]]] = {
     "WS_HEARTBEAT_INTERVAL": ("gateway.heartbeat_s", _seconds),
     "WS_TIMEOUT": ("gateway.timeout_s", _seconds),
     "NEXTAUTH_SECRET": ("secret", str),
-    "PROMETHEUS_ENABLED": ("metrics.enabled", str),
 }
 
 

@@ -79,9 +79,8 @@ def test_an_empty_variable_counts_as_not_set():
 
 
 def test_the_references_variables_are_understood():
-    config = load(environ={"NEXTAUTH_SECRET": GOOD_SECRET, "PROMETHEUS_ENABLED": "false", "REDIS_HOST": "cache"})
+    config = load(environ={"NEXTAUTH_SECRET": GOOD_SECRET, "REDIS_HOST": "cache"})
     assert config.secret == Secret(GOOD_SECRET)
-    assert config.metrics.enabled is False
     assert all(key in FIELDS for key, _ in ALIASES.values())
 
 
