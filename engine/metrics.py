@@ -52,7 +52,7 @@ class Figure(NamedTuple):
 # By the name that `watch` is given; for a mapping `<name>.<key>` or the key alone.
 FIGURES: Mapping[str, Figure] = {
     "gateway.connected_clients": Figure(("tocsin_connections", "websocket_connections_active"), "Open connections."),
-    "gateway.active_subscriptions": Figure(("tocsin_streams_followed",), "Channels and workspaces that somebody follows."),
+    "gateway.active_subscriptions": Figure(("tocsin_streams_followed",), "Channels and workspaces being followed."),
     "gateway.total_subscribers": Figure(("tocsin_subscriptions",), "Subscriptions of all connections."),
     "gateway.messages_sent": Figure(("tocsin_deliveries",), "Messages sent to clients.", True),
     "gateway.messages_received": Figure(("tocsin_messages_received",), "Messages received from clients.", True),
