@@ -55,7 +55,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     suppression_s: float = 300.0
     # Events of one commit: what 1,000 subscribers can be told before the next batch waits noticeably.
     events_max: int = 256
-    # Open alerts and open windows of one channel, about 1.5 kB each.
+    # Open alerts and open windows of one channel, about 1 kB of memory each.
     windows_max: int = 100_000
     # Label sets of one alert: a source has one per severity; more than this is a source that makes them up.
     sources_max: int = 64
@@ -341,7 +341,11 @@ class ChannelMachine:
         """Writes the counters; all that are waiting once one must be, so that there is one such commit in `flush_s`."""
         for standing in turn.touched:
             self._unwritten.pop(standing, None)
-        if next(iter(self._unwritten.values()), NEVER) > turn.now:
+        if not self._unwritten:
+            return
+        oldest = next(iter(self._unwritten.values()))
+        # Further ahead than `flush_s`, the clock was set back: waiting for it would lose more than we promise.
+        if turn.now < oldest <= turn.now + self._flush_us:
             return
         for standing in list(itertools.islice(self._unwritten, max(ROWS_MAX - len(turn.touched), 0))):
             del self._unwritten[standing]

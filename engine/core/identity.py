@@ -33,11 +33,14 @@ def identity_of(framework: str, ring: Ring) -> str:
     if ring.dedup_key:
         return _cached_digest(framework, "key", ring.dedup_key, ())
     labels = ring.labels
-    name = ring.rule_id or labels.get("alertname") or ring.title or ring.alert_type or ""
+    kind, name = "rule", ring.rule_id
+    if not name:
+        # Not the same namespace: an alert that happens to be titled like a rule is not that rule's.
+        kind, name = "name", labels.get("alertname") or ring.title or ring.alert_type or ""
     pairs = tuple(labels.items())
     if sum(map(len, labels)) + sum(map(len, labels.values())) > CACHED_LABELS_MAX_CHARS:
-        return _digest(framework, "name", name, pairs)
-    return _cached_digest(framework, "name", name, pairs)
+        return _digest(framework, kind, name, pairs)
+    return _cached_digest(framework, kind, name, pairs)
 
 
 def _digest(framework: str, kind: str, name: str, pairs: tuple[tuple[str, str], ...]) -> str:

@@ -149,7 +149,7 @@ def raised(alert: Alert, firing: Firing, step: Step, at: str) -> Alert:
         told_again(alert, firing, at),
         state=step.state,
         severity=firing.severity,
-        labels=firing.ring.labels,
+        labels=firing.ring.labels or alert.labels,
         acknowledged_at=None,
         acknowledged_by=None,
     )
