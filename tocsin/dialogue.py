@@ -1,0 +1,247 @@
+"""What the server's messages mean to those who wait for them: answers, subscriptions, alerts, losses.
+
+Owned by the client's link, which feeds it message by message. Synchronous: nothing here waits, so between noting an
+alert's offset and keeping the alert nothing can come. Whom to answer is kept here: one slot per request in flight
+and per first subscription. What was missed and what to say about it decides `ClientConversation`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import trio
+
+from protocol import messages as m
+from protocol.errors import CloseCode, TocsinError
+from protocol.model import Severity
+from protocol.session import ClientConversation, ClientState, Heard, Subscription
+from tocsin.buffer import AlertBuffer
+from tocsin.connection import Ended
+from tocsin.errors import ConnectionLost, Lost, error_of
+
+# New tokens that were refused in a row, before we believe that the next one will be too.
+REFUSED_TOKENS_MAX = 3
+
+
+class Slot:
+    """Where a caller waits for its answer."""
+
+    def __init__(self) -> None:
+        self._done = trio.Event()
+        self._answer: m.ServerMessage | TocsinError | None = None
+
+    def answer(self, answer: m.ServerMessage | TocsinError) -> None:
+        """Wakes the caller with an answer, or an error that it will raise. The first one counts."""
+        if self._answer is None:
+            self._answer = answer
+            self._done.set()
+
+    async def wait(self) -> m.ServerMessage:
+        """The answer. Raises the TocsinError that came instead of one."""
+        await self._done.wait()
+        if isinstance(self._answer, TocsinError):
+            raise self._answer
+        if self._answer is None:  # only `answer` sets the event
+            raise ConnectionLost
+        return self._answer
+
+
+@dataclass
+class Counters:
+    """Counts since the client's start."""
+
+    connects: int = 0
+    reconnects: int = 0
+    failed_connects: int = 0
+    messages_received: int = 0
+    alerts_received: int = 0
+    duplicates: int = 0
+    gaps: int = 0
+    lost: int = 0
+    unreadable: int = 0
+    requests: int = 0
+
+
+@dataclass
+class Life:
+    """What is known of one connection: since when it is ready, how it must end, what was asked on it."""
+
+    push: Callable[[m.ClientMessage], None]
+    ready_at: float | None = None
+    # The pause that the server's `bye` asks for.
+    asked_s: float | None = None
+    # Set when we want this connection to end.
+    verdict: Ended | None = None
+    # By channel: the id of its last `subscribe`, and the position that the last gap was recovered from.
+    asks: dict[str, m.RequestId | None] = field(default_factory=dict)
+    gaps: dict[str, m.Position | None] = field(default_factory=dict)
+
+
+class Dialogue:
+    """The client's side of the talk, over all its connections."""
+
+    def __init__(self, buffer: AlertBuffer, has_fresh_tokens: bool, on_lost: Callable[[Lost], None]) -> None:
+        self.counters = Counters()
+        self.pending: dict[m.RequestId, Slot] = {}
+        # The server's last greeting: client id, workspace, user, when the token ends.
+        self.session: m.AuthSuccess | None = None
+        self._conversation = ClientConversation()
+        self._buffer = buffer
+        self._has_fresh_tokens = has_fresh_tokens
+        self._on_lost = on_lost
+        self._refused_tokens = 0
+        self._subscribing: dict[str, Slot] = {}
+        self._life: Life | None = None
+
+    @property
+    def state(self) -> ClientState:
+        """Where the conversation stands."""
+        return self._conversation.state
+
+    def next_id(self) -> int:
+        """A request id that was not used before."""
+        return self._conversation.next_id()
+
+    def opened(self, life: Life, token: str) -> None:
+        """A connection is open: authenticates and asks for every wanted channel, in one burst."""
+        self._life = life
+        self._send(self._conversation.opened(token))
+
+    def broken(self, why: str) -> None:
+        """The connection is over: who waits for an answer is told; subscriptions stay wanted."""
+        self._life = None
+        self._conversation.closed(for_good=False)
+        for slot in self.pending.values():
+            slot.answer(ConnectionLost(f"{why}; the request may have been stored: send the same again"))
+
+    def ended(self, fault: TocsinError) -> None:
+        """The client is over: whoever waits is told."""
+        self._conversation.closed(for_good=True)
+        for slot in (*self.pending.values(), *self._subscribing.values()):
+            slot.answer(fault)
+
+    def subscribe(self, channel: str, severity: Severity) -> Slot | None:
+        """Wants a channel; the slot gets the server's answer, None if it was wanted like this and answered before."""
+        known = self._conversation.subscriptions.get(channel)
+        if known is not None and known.min_severity is severity and channel not in self._subscribing:
+            return None
+        slot = self._subscribing.setdefault(channel, Slot())
+        self._send(self._conversation.subscribe(channel, severity))
+        return slot
+
+    def unsubscribe(self, channel: str) -> None:
+        """Wants a channel no more."""
+        self._subscribing.pop(channel, None)
+        self._send(self._conversation.unsubscribe(channel))
+
+    def hear(self, message: m.ServerMessage, life: Life) -> None:
+        """Takes one message of the server."""
+        match message:
+            case m.AuthSuccess():
+                self._ready(message, life)
+            case m.AuthFailed():
+                self._auth_failed(message, life)
+            case m.AlertMessage():
+                self._alert(message, life)
+            case m.Subscribed():
+                self._subscribed(message)
+            case m.ErrorMessage():
+                self._refused(message, life)
+            case m.Bye():
+                life.asked_s = message.reconnect_after_ms / 1e3
+            case m.Accepted() | m.Pong() if message.id is not None and message.id in self.pending:
+                self.pending[message.id].answer(message)
+            case _:
+                self._send(self._conversation.hear(message).send)
+
+    def _ready(self, message: m.AuthSuccess, life: Life) -> None:
+        self._conversation.hear(message)
+        self.session, life.ready_at, self._refused_tokens = message, trio.current_time(), 0
+        self.counters.reconnects += self.counters.connects > 0
+        self.counters.connects += 1
+
+    def _auth_failed(self, message: m.AuthFailed, life: Life) -> None:
+        self._refused_tokens += 1
+        is_final = not self._has_fresh_tokens or self._refused_tokens >= REFUSED_TOKENS_MAX
+        said = f"the token was refused: {message.message}"
+        life.verdict = Ended(said, CloseCode.INVALID_TOKEN if is_final else None)
+
+    def _alert(self, message: m.AlertMessage, life: Life) -> None:
+        is_followed = any(
+            wanted.name == message.channel and wanted.asked is None
+            for wanted in self._conversation.subscriptions.values()
+        )
+        heard = self._conversation.hear(message)
+        if heard.send:
+            self.counters.gaps += 1
+            heard = self._gap(message, heard, life)
+        self._send(heard.send)
+        if heard.alert is not None:
+            self.counters.alerts_received += 1
+            self._buffer.append(heard.alert)
+        elif is_followed and not heard.send:
+            self.counters.duplicates += 1
+
+    def _gap(self, message: m.AlertMessage, heard: Heard, life: Life) -> Heard:
+        """Recovers, once: if the same gap is there again, what is in it cannot be read, and we go on behind it."""
+        (ask,) = heard.send
+        wanted = self._asking(ask.id)
+        if wanted is None or (position := wanted.follower.position()) != life.gaps.get(wanted.channel):
+            if wanted is not None:
+                life.gaps[wanted.channel] = position
+            return heard
+        wanted.asked = None
+        wanted.follower.restart(message.epoch, message.prev)
+        self._lost(wanted.channel, "unreadable")
+        return self._conversation.hear(message)
+
+    def _subscribed(self, message: m.Subscribed) -> None:
+        wanted = self._asking(message.id)
+        heard = self._conversation.hear(message)
+        if wanted is None:
+            return
+        if heard.lost is not None:
+            self._lost(wanted.channel, heard.lost)
+        if slot := self._subscribing.pop(wanted.channel, None):
+            slot.answer(message)
+
+    def _refused(self, message: m.ErrorMessage, life: Life) -> None:
+        """The server refused a request, or a subscription (perhaps after `subscribed`: its history cannot be read)."""
+        if message.id is None:
+            return
+        fault = error_of(message)
+        channel = next((name for name, asked in life.asks.items() if asked == message.id), None)
+        if slot := self.pending.get(message.id):
+            slot.answer(fault)
+        elif channel is not None and channel in self._conversation.subscriptions:
+            self._subscription_refused(channel, fault, life)
+
+    def _subscription_refused(self, channel: str, fault: TocsinError, life: Life) -> None:
+        if slot := self._subscribing.pop(channel, None):
+            self._conversation.unsubscribe(channel)
+            slot.answer(fault)
+        elif fault.temporary:
+            # A channel that we had: come back after a pause and recover it.
+            life.verdict = Ended(f"{channel}: {fault.message}")
+        else:
+            self._send(self._conversation.unsubscribe(channel))
+            self._lost(channel, fault.message)
+
+    def _asking(self, request: m.RequestId | None) -> Subscription | None:
+        """The subscription that this request asks for, if it is not answered yet."""
+        if request is None:
+            return None
+        return next((s for s in self._conversation.subscriptions.values() if s.asked == request), None)
+
+    def _send(self, messages: Sequence[m.ClientMessage]) -> None:
+        if self._life is None:
+            return
+        for message in messages:
+            if isinstance(message, m.Subscribe) and message.channel is not None:
+                self._life.asks[message.channel] = message.id
+            self._life.push(message)
+
+    def _lost(self, channel: str, reason: str) -> None:
+        self.counters.lost += 1
+        self._on_lost(Lost(channel, reason))

@@ -1,0 +1,168 @@
+"""Keeps a client connected: dials, authenticates, reads, and after a break again, with growing pauses.
+
+Owns the one task that does so and the connection that there is now. Ends when the client closes, when the server says
+not to come back (3500-3999), when the token is refused for good, or when the very first connection does not come about
+in time. If it crashes (a callback of the program that raises), the client's block is cancelled with its exception.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+
+import trio
+
+from protocol import messages as m
+from protocol.codec import WireForm, decode_server, encode
+from protocol.errors import BadRequest, TocsinError, may_reconnect
+from protocol.session import ClientState
+from tocsin import connection as transport
+from tocsin.backoff import Backoff
+from tocsin.buffer import AlertBuffer
+from tocsin.connection import Connection, Ended, Endpoint
+from tocsin.dialogue import Dialogue, Life, Slot
+from tocsin.errors import CannotConnect, ClientStopped, NoAnswer
+
+Token = str | Callable[[], Awaitable[str]]
+OnState = Callable[[ClientState, str], None]
+# A token service that is slower is away; the next try asks it again.
+TOKEN_S = 10.0
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where to connect, as whom, and in which wire form."""
+
+    url: str
+    endpoint: Endpoint
+    token: Token
+    form: WireForm
+
+
+class Link:
+    """The client's connection, as long as it is wanted."""
+
+    def __init__(self, target: Target, dialogue: Dialogue, buffer: AlertBuffer, on_state: OnState) -> None:
+        self._target = target
+        self._dialogue = dialogue
+        self._buffer = buffer
+        self._on_state = on_state
+        self._connection: Connection | None = None
+        self._changed = trio.lowlevel.ParkingLot()
+        self._closing = False
+        # Why the client has ended by itself.
+        self._failure: TocsinError | None = None
+
+    async def run(self, connect_s: float) -> None:
+        """Connects again and again, until it is closed or of no use; the first success must come within `connect_s`."""
+        started = trio.current_time()
+        backoff = Backoff(started)
+        while True:
+            life = Life(push=self._push)
+            ended = await self._connect(life)
+            now = trio.current_time()
+            self._failure = self._verdict(ended, is_late=now - started >= connect_s)
+            if self._closing or self._failure is not None:
+                self._end()
+                return
+            self._tell(ended.reason)
+            backoff.ended(now, 0.0 if life.ready_at is None else now - life.ready_at)
+            await trio.sleep(backoff.delay(now, random.random(), life.asked_s))  # noqa: S311  # spreads load, no secret
+
+    async def ready(self) -> Connection:
+        """The connection, when it can take requests. Raises ClientStopped or CannotConnect when it never will."""
+        while self._connection is None or self._dialogue.state is not ClientState.READY:
+            if self._dialogue.state is ClientState.CLOSED:
+                raise self._failure or ClientStopped("this client is closed")
+            await self._changed.park()
+        return self._connection
+
+    async def request(self, make: Callable[[m.RequestId], m.ClientMessage], within_s: float) -> m.ServerMessage:
+        """Sends a request as soon as there is a connection, and waits for the answer: `within_s` for both together."""
+        request, is_sent = self._dialogue.next_id(), False
+        with trio.move_on_after(within_s):
+            connection = await self.ready()
+            payload = encode(make(request), connection.form)
+            slot = self._dialogue.pending[request] = Slot()
+            self._dialogue.counters.requests += 1
+            try:
+                is_sent = True
+                await connection.send(payload)
+                return await slot.wait()
+            finally:
+                del self._dialogue.pending[request]
+        told = "it may have been stored; send the same again" if is_sent else "nothing was sent, there is no connection"
+        raise NoAnswer(f"no answer within {within_s:g} s: {told}")
+
+    async def close(self) -> None:
+        """Ends the connection politely (a Close frame and its answer), in bounded time."""
+        self._closing = True
+        if self._connection is not None:
+            self._connection.talk_scope.cancel()
+            with trio.move_on_after(transport.CLOSE_S):
+                while self._dialogue.state is not ClientState.CLOSED:
+                    await self._changed.park()
+
+    def closed(self) -> None:
+        """The link's task is over; whoever still waits is told."""
+        if self._dialogue.state is not ClientState.CLOSED:
+            self._end()
+
+    async def _connect(self, life: Life) -> Ended:
+        """One connection's life, to its end."""
+        token = self._target.token
+        try:
+            with trio.fail_after(TOKEN_S):
+                text = token if isinstance(token, str) else await token()
+        except (OSError, trio.TooSlowError, TocsinError) as fault:
+            ended = Ended(f"no token: {str(fault) or type(fault).__name__}")
+        else:
+            ended = await transport.converse(self._target.endpoint, self._target.form, partial(self._talk, life, text))
+        self._dialogue.counters.failed_connects += life.ready_at is None
+        self._connection = None
+        self._dialogue.broken(ended.reason)
+        return ended
+
+    async def _talk(self, life: Life, token: str, connection: Connection) -> Ended | None:
+        """The conversation on one connection."""
+        await self._buffer.wait_room()
+        self._connection = connection
+        self._dialogue.opened(life, token)
+        self._tell("")
+        while life.verdict is None:
+            data = await connection.receive()
+            self._dialogue.counters.messages_received += 1
+            try:
+                message = decode_server(data, connection.form)
+            except BadRequest:
+                # A newer server's message or word. If it was an event, the next one shows a gap.
+                self._dialogue.counters.unreadable += 1
+                continue
+            self._dialogue.hear(message, life)
+            if isinstance(message, m.AuthSuccess):
+                self._tell("")
+            await self._buffer.wait_room()
+        return life.verdict
+
+    def _verdict(self, ended: Ended, is_late: bool) -> TocsinError | None:
+        """Does this end mean the end of the client?"""
+        if ended.code is not None and not may_reconnect(ended.code):
+            return ClientStopped(ended.reason, ended.code)
+        if is_late and not self._dialogue.counters.connects:
+            return CannotConnect(f"cannot connect to {self._target.url}: {ended.reason}")
+        return None
+
+    def _push(self, message: m.ClientMessage) -> None:
+        if self._connection is not None:
+            self._connection.push(message)
+
+    def _end(self) -> None:
+        self._dialogue.ended(self._failure or ClientStopped("this client is closed"))
+        self._buffer.close(self._failure)
+        self._tell(str(self._failure or "closed by this program"))
+
+    def _tell(self, why: str) -> None:
+        self._changed.unpark_all()
+        self._on_state(self._dialogue.state, why)
