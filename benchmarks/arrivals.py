@@ -9,10 +9,11 @@ had, client by client.
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 
 import msgspec
 
-from benchmarks.measure import NS_PER_MS, Verdict, arrival_times, covered, percentiles, verify
+from benchmarks.measure import NS_PER_MS, Verdict, arrival_times, covered, verify
 from benchmarks.wire import Heard, Stream, read_stream
 
 
@@ -41,13 +42,13 @@ class Arrivals(msgspec.Struct):
     frame_bytes: float = 0.0
     # Until the last of all clients had it, for each message that reached all.
     last_client_ms: list[float] = []
-    delivery_p50_ms: float = 0.0
-    delivery_p95_ms: float = 0.0
-    delivery_p99_ms: float = 0.0
+    # Every single delivery, in no order.
+    delivery_ms: list[float] = []
     deliveries: int = 0
     # From the intended begin of the first message to the last byte of the last one.
     elapsed_ns: int = 0
-    # The receiver's own CPU time per time in which a message was on its way.
+    # The time in which at least one message was on its way, and the receiver's own CPU time as a share of that.
+    on_way_ns: int = 0
     cpu_percent: float = 0.0
     reads: int = 0
 
@@ -134,14 +135,14 @@ class _Tally:
         for number, at in zip(stream.numbers, times, strict=True):
             index = number - plan.first
             if 0 <= index < plan.messages:
-                self._latencies.append((at - plan.due_ns(index)) / NS_PER_MS)
+                # Microseconds are enough, and a third of the digits to hand over.
+                self._latencies.append(round((at - plan.due_ns(index)) / NS_PER_MS, 3))
                 reached[index] += 1
                 last[index] = max(last[index], at)
 
     def arrivals(self, clients: int, verdict: Verdict) -> Arrivals:
         """The sums."""
         plan = self._plan
-        p50, p95, p99 = percentiles(self._latencies, (50, 95, 99)) if self._latencies else [0.0] * 3
         return Arrivals(
             clients=clients,
             verdict=verdict,
@@ -151,13 +152,30 @@ class _Tally:
                 for index, at in enumerate(self._last)
                 if self._reached[index] >= clients
             ],
-            delivery_p50_ms=p50,
-            delivery_p95_ms=p95,
-            delivery_p99_ms=p99,
+            delivery_ms=self._latencies,
             deliveries=self._frames,
             elapsed_ns=max(0, max(self._last) - plan.start_ns),
             reads=self._reads,
         )
+
+
+def pooled(parts: Sequence[Arrivals]) -> Arrivals:
+    """Several rounds of the same clients as one: values and counts together, frame size and CPU share as means."""
+    on_way_ns = sum(part.on_way_ns for part in parts)
+    return Arrivals(
+        clients=parts[0].clients,
+        verdict=sum((part.verdict for part in parts), Verdict()),
+        closed=max(part.closed for part in parts),
+        close_codes=sorted({code for part in parts for code in part.close_codes}),
+        frame_bytes=sum(part.frame_bytes for part in parts) / len(parts),
+        last_client_ms=[ms for part in parts for ms in part.last_client_ms],
+        delivery_ms=[ms for part in parts for ms in part.delivery_ms],
+        deliveries=sum(part.deliveries for part in parts),
+        elapsed_ns=sum(part.elapsed_ns for part in parts),
+        on_way_ns=on_way_ns,
+        cpu_percent=sum(part.cpu_percent * part.on_way_ns for part in parts) / max(1, on_way_ns),
+        reads=sum(part.reads for part in parts),
+    )
 
 
 def on_their_way_ns(arrivals: Arrivals, plan: Plan) -> int:

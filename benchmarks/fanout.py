@@ -18,7 +18,7 @@ from benchmarks.machine import machine_card
 from benchmarks.options import Options
 from benchmarks.report import Figures, Report, make_report
 from benchmarks.rig import WORKSPACE, Engine, Producers, Rig
-from benchmarks.rounds import BroadcastLine, EngineLine, last_client
+from benchmarks.rounds import BroadcastLine, EngineLine, alternate, last_client, single_deliveries
 
 FORMS = ("json", "msgpack")
 WARM_UP_MESSAGES = 20
@@ -109,8 +109,7 @@ def measure(stage: Stage, line: EngineLine, floor: BroadcastLine, prefix: str) -
     for _ in range(options.runs):
         commit_ms = stage.rig.commit_p50_ms()
         figures.add("commit_p50_ms", commit_ms)
-        at_floor = floor.round(options.messages, options.rate)
-        ours = line.round(options.messages, options.rate)
+        at_floor, ours = alternate([floor, line], options.messages, options.rate)
         for name, value in figures_of(ours, at_floor, commit_ms).items():
             figures.add(prefix + name, value)
 
@@ -119,12 +118,13 @@ def figures_of(ours: Arrivals, at_floor: Arrivals, commit_ms: float) -> dict[str
     """The figures of one run."""
     p50, p95, p99 = last_client(ours)
     floor_p50, _, floor_p99 = last_client(at_floor)
+    p95_delivery, p99_delivery = single_deliveries(ours)
     return {
         "last_client_p50_ms": p50,
         "last_client_p95_ms": p95,
         "last_client_p99_ms": p99,
-        "delivery_p95_ms": ours.delivery_p95_ms,
-        "delivery_p99_ms": ours.delivery_p99_ms,
+        "delivery_p95_ms": p95_delivery,
+        "delivery_p99_ms": p99_delivery,
         "floor_p50_ms": floor_p50,
         "floor_p99_ms": floor_p99,
         "floor_ratio": p50 / floor_p50,
@@ -139,9 +139,9 @@ def _measure_small(stage: Stage, form: str) -> None:
     line = stage.line(form, min(SMALL_CLIENTS, options.clients), f"small-{form}")
     line.round(min(WARM_UP_MESSAGES, options.messages), SMALL_RATE)
     for _ in range(options.runs):
-        arrivals = line.round(options.messages, SMALL_RATE)
-        stage.figures.add(f"{form}_small_delivery_p95_ms", arrivals.delivery_p95_ms)
-        stage.figures.add(f"{form}_small_delivery_p99_ms", arrivals.delivery_p99_ms)
+        p95, p99 = single_deliveries(line.round(options.messages, SMALL_RATE))
+        stage.figures.add(f"{form}_small_delivery_p95_ms", p95)
+        stage.figures.add(f"{form}_small_delivery_p99_ms", p99)
     line.close()
 
 

@@ -12,7 +12,7 @@ from benchmarks.options import Options
 from benchmarks.peers import peers
 from benchmarks.report import Figures, Report, make_report
 from benchmarks.rig import Rig
-from benchmarks.rounds import BroadcastLine, last_client
+from benchmarks.rounds import BroadcastLine, alternate, last_client
 
 # About what the engine's frame of such an alert has.
 FRAME_BYTES = 600
@@ -43,8 +43,8 @@ def run(options: Options) -> Report:
 
 def _one_run(lines: list[BroadcastLine], figures: Figures, options: Options) -> None:
     outcome: dict[str, tuple[float, float]] = {}
-    for line in lines:
-        arrivals = line.round(options.messages, options.rate)
+    pools = alternate(lines, options.messages, options.rate)
+    for line, arrivals in zip(lines, pools, strict=True):
         p50, _, p99 = last_client(arrivals)
         outcome[line.name] = p50, p99
         figures.add(f"{line.name}_last_client_p50_ms", p50)

@@ -27,13 +27,19 @@ from benchmarks import receiver
 from benchmarks.arrivals import Arrivals, Plan
 from benchmarks.control import BenchmarkError
 from benchmarks.dial import Target
-from benchmarks.wire import TEXT, numbered_payload
+from benchmarks.wire import header_bytes, numbered_payload
+from protocol.codec import WireForm, frame
 
 T = TypeVar("T")
 
 READY_TIMEOUT_S = 30.0
 # A round is bounded in messages and rate by the command line; whatever waits longer than this hangs.
 ANSWER_TIMEOUT_S = 180.0
+# When nothing has come for so long, the receiver looks whether everything is there.
+QUIET_S = 0.25
+# A message that is later than this after the sender's end is missing.
+COLLECT_DEADLINE_S = 20.0
+# The engine drains for up to 10 s.
 GRACE_S = 12.0
 _TAIL_CHARS = 2_000
 
@@ -165,9 +171,10 @@ class Receivers:
         client_bytes = int(messages * (frame_bytes + 64)) + (1 << 16)
         self._child.ask(receiver.Arm(group=group, client_bytes=client_bytes), dict[str, str])
 
-    def collect(self, plan: Plan, deadline_s: float = 20.0) -> Arrivals:
+    def collect(self, plan: Plan) -> Arrivals:
         """What the armed group received of a round that the sender has finished."""
-        return self._child.ask(receiver.Collect(plan=plan, deadline_s=deadline_s), Arrivals)
+        command = receiver.Collect(plan=plan, quiet_s=QUIET_S, deadline_s=COLLECT_DEADLINE_S)
+        return self._child.ask(command, Arrivals)
 
     def close(self, group: str) -> None:
         """Closes a group."""
@@ -203,10 +210,6 @@ class Broadcaster:
         return receivers.collect(plan)
 
     def _message(self, number: int, frame_bytes: int) -> bytes:
-        header = 2 if frame_bytes < 128 else 4
         # Offsets begin at 1 and numbers are offsets here: nothing but this process writes to these clients.
-        payload = numbered_payload(number, number, frame_bytes - header)
-        if not self._framed:
-            return payload
-        size = len(payload)
-        return bytes((0x80 | TEXT, size)) + payload if header == 2 else b"\x81\x7e" + size.to_bytes(2, "big") + payload
+        payload = numbered_payload(number, number, frame_bytes - header_bytes(frame_bytes))
+        return frame(payload, WireForm.JSON) if self._framed else payload

@@ -18,18 +18,19 @@ _GIT_TIMEOUT_S = 5.0
 def machine_card(folder: Path) -> dict[str, Any]:
     """CPU model, usable cores, kernel, Python, versions, commit, and the file system that `folder` (the data) is on."""
     return {
-        "cpu": _cpu_model(Path("/proc/cpuinfo")),
+        "cpu": cpu_model(Path("/proc/cpuinfo")),
         "cores": len(os.sched_getaffinity(0)),
         "kernel": platform.release(),
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
         "filesystem": file_system(folder, Path("/proc/mounts")),
         "commit": commit_id(Path(__file__).parent),
-        "versions": {name: version for name in (*_VERSIONS, *_PEERS) if (version := _version(name))},
+        "versions": {name: found for name in (*_VERSIONS, *_PEERS) if (found := version(name))},
     }
 
 
-def _cpu_model(cpuinfo: Path) -> str:
+def cpu_model(cpuinfo: Path) -> str:
+    """The processor's name as the kernel tells it, else its architecture."""
     for line in cpuinfo.read_text(errors="replace").splitlines() if cpuinfo.exists() else []:
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
@@ -56,7 +57,8 @@ def commit_id(folder: Path) -> str:
     return done.stdout.strip() or "unknown"
 
 
-def _version(package: str) -> str | None:
+def version(package: str) -> str | None:
+    """A package's version, None if it is not installed."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

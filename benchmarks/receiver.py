@@ -50,8 +50,8 @@ class Collect(msgspec.Struct, tag="collect"):
     """
 
     plan: Plan
-    quiet_s: float = 0.25
-    deadline_s: float = 20.0
+    quiet_s: float
+    deadline_s: float
 
 
 class Close(msgspec.Struct, tag="close"):
@@ -201,7 +201,8 @@ class Receiver:
         for client, stream in zip(group.clients, streams, strict=True):
             client.tail = bytes(client.view[stream.complete : client.pos])
             client.base += plan.messages
-        arrivals.cpu_percent = min(100.0, 100.0 * cpu_ns / max(1, on_their_way_ns(arrivals, plan)))
+        arrivals.on_way_ns = on_their_way_ns(arrivals, plan)
+        arrivals.cpu_percent = min(100.0, 100.0 * cpu_ns / max(1, arrivals.on_way_ns))
         return arrivals
 
     def _settle(self, quiet_s: float, deadline: float) -> None:

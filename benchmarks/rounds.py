@@ -1,4 +1,4 @@
-"""Rounds of one sender to many subscribers, engine and floor in turn, so that a drift of the machine hits both.
+"""Rounds of one sender to many subscribers, senders in turn, so that a drift of the machine hits all of them.
 
 A `Line` is one sender with its subscribers: it knows what the next message's number is and how large its frames are,
 and adds every delivery to the verdict, warm-ups included.
@@ -6,9 +6,10 @@ and adds every delivery to the verdict, warm-ups included.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
-from benchmarks.arrivals import Arrivals
+from benchmarks.arrivals import Arrivals, pooled
 from benchmarks.control import BenchmarkError
 from benchmarks.harness import Broadcaster, Receivers
 from benchmarks.measure import percentiles
@@ -19,6 +20,12 @@ from benchmarks.rig import Producers, plan_round
 FIRST_FRAME_BYTES = 2_048
 # A producer later than this did not keep its rate, and the latencies include its own delay.
 LATE_MAX_MS = 5.0
+
+
+# The receiver's share of less time than this is the cost of beginning and ending a round.
+CPU_SHARE_MIN_NS = 50_000_000
+# Of one block; see `alternate`.
+BLOCK_MESSAGES = 40
 
 
 class Line(Protocol):
@@ -82,12 +89,27 @@ def _judge(arrivals: Arrivals, figures: Figures, name: str) -> Arrivals:
             f"{name} closed {arrivals.closed} of {arrivals.clients} connections, close codes {arrivals.close_codes}"
         )
     figures.verdict = figures.verdict + arrivals.verdict
-    if arrivals.cpu_percent > RECEIVER_CPU_MAX_PERCENT:
+    if arrivals.cpu_percent > RECEIVER_CPU_MAX_PERCENT and arrivals.on_way_ns >= CPU_SHARE_MIN_NS:
         figures.warn(
             f"the receiver was at {arrivals.cpu_percent:.0f} % CPU in a round of {name}: "
             "it may be what was measured there"
         )
     return arrivals
+
+
+def alternate(lines: Sequence[Line], messages: int, rate: float) -> list[Arrivals]:
+    """One run: every line sends so many messages, in short blocks, turn and turn about; a pool for each line.
+
+    Measured on shared machines, whole runs one after another met different machines; blocks of two seconds do not.
+    """
+    parts: list[list[Arrivals]] = [[] for _ in lines]
+    left, forward = messages, True
+    while left:
+        block = min(left, BLOCK_MESSAGES)
+        for index in range(len(lines)) if forward else reversed(range(len(lines))):
+            parts[index].append(lines[index].round(block, rate))
+        left, forward = left - block, not forward
+    return [pooled(part) for part in parts]
 
 
 def last_client(arrivals: Arrivals) -> tuple[float, float, float]:
@@ -96,3 +118,11 @@ def last_client(arrivals: Arrivals) -> tuple[float, float, float]:
         raise BenchmarkError(f"no message of the round reached all {arrivals.clients} clients: {arrivals.verdict}")
     p50, p95, p99 = percentiles(arrivals.last_client_ms, (50, 95, 99))
     return p50, p95, p99
+
+
+def single_deliveries(arrivals: Arrivals) -> tuple[float, float]:
+    """p95 and p99 (ms) of one delivery. Raises BenchmarkError if there was none."""
+    if not arrivals.delivery_ms:
+        raise BenchmarkError(f"nothing of the round arrived: {arrivals.verdict}")
+    p95, p99 = percentiles(arrivals.delivery_ms, (95, 99))
+    return p95, p99

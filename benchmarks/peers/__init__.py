@@ -29,19 +29,20 @@ class Peer(NamedTuple):
 def peers() -> list[Peer]:
     """All peers that we know of."""
     return [
-        Peer("websockets", _python_peer("websockets")),
-        Peer("picows", _python_peer("picows")),
-        Peer("node-ws", _node_peer()),
+        Peer("websockets", python_peer("websockets")),
+        Peer("picows", python_peer("picows")),
+        Peer("node-ws", node_peer()),
     ]
 
 
-def _python_peer(package: str) -> list[str] | None:
+def python_peer(package: str) -> list[str] | None:
+    """The command of our program for a Python package, None if it is not installed."""
     if importlib.util.find_spec(package) is None:
         return None
     return python(f"benchmarks.peers.{package}_server")
 
 
-def _node_peer() -> list[str] | None:
+def node_peer() -> list[str] | None:
     """Node, if it is there and finds the npm package `ws` through NODE_PATH or in ./node_modules."""
     node = shutil.which("node")
     if node is None:

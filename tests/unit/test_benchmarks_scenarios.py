@@ -1,0 +1,323 @@
+"""The scenarios as wholes, tiny: against a stand-in for the engine, and their command line."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+from test_benchmarks_processes import StandIn
+
+import benchmarks
+from benchmarks import (
+    burst,
+    cli,
+    fanout,
+    fanout_bare,
+    fanout_busy,
+    harness,
+    ingest,
+    peers,
+    producer,
+    rig,
+    rounds,
+    suppress,
+)
+from benchmarks.arrivals import Arrivals
+from benchmarks.control import BenchmarkError
+from benchmarks.measure import Verdict
+from benchmarks.options import Options, shortened
+from benchmarks.report import Figures, Report, make_report
+from benchmarks.rounds import BroadcastLine, EngineLine, last_client, single_deliveries
+
+TINY = Options(
+    clients=5,
+    messages=4,
+    rate=200.0,
+    runs=1,
+    idle=3,
+    open_alerts=1_000,
+    burst=6,
+    triggers=800,
+    singles=32,
+    duplicates=800,
+)
+
+
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five clients need no lead of 300 ms."""
+    monkeypatch.setattr(rig, "LEAD_NS", 30_000_000)
+    monkeypatch.setattr(harness, "QUIET_S", 0.03)
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
+    """The stand-in, wherever a scenario would start an engine."""
+    server = StandIn()
+    hurry(monkeypatch)
+
+    @contextlib.contextmanager
+    def beside(self: rig.Rig, load: str) -> Iterator[StandIn]:
+        yield server
+
+    monkeypatch.setattr(rig.Rig, "engine", lambda self, pinned=True: server)
+    monkeypatch.setattr(rig.Rig, "engine_beside", beside)
+    yield server
+    server.close()
+
+
+def test_fanout_reports_both_forms_the_floor_and_the_commit(engine: StandIn):
+    report = fanout.run(TINY)
+    assert report.verdict.is_clean
+    figures = report.figures
+    assert figures["last_client_p99_ms"] == max(figures[f"{form}_last_client_p99_ms"] for form in ("json", "msgpack"))
+    assert {"commit_p50_ms", "floor_p50_ms", "delivery_p99_ms", "small_delivery_p95_ms"} <= figures.keys()
+    assert len(report.checks) == len(fanout.CHECKS)
+    assert report.conditions["machine"]["cores"] >= 1
+
+
+def test_fanout_finds_an_event_that_the_engine_lost(engine: StandIn, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(harness, "COLLECT_DEADLINE_S", 0.1)
+    engine.fault = lambda offset: 0 if offset == 2 else 1
+    report = fanout.run(replace(TINY, open_alerts=0, idle=0, messages=3))
+    assert report.verdict.missing == 4 * TINY.clients, "one for each client, of both sizes, in both forms"
+    assert not report.is_verified
+
+
+def test_busy_measures_beside_each_load(engine: StandIn):
+    report = fanout_busy.run(TINY)
+    assert [check.figure for check in report.checks] == ["busy_cpu_last_client_p99_ms", "busy_store_last_client_p99_ms"]
+
+
+def test_burst_compares_deliveries_with_the_floors(engine: StandIn):
+    report = burst.run(TINY)
+    assert report.figures["deliveries_per_s"] > 0
+    assert report.figures["floor_ratio"] > 0
+    assert report.verdict.is_clean
+
+
+def test_ingest_counts_only_what_was_fired(engine: StandIn):
+    report = ingest.run(TINY)
+    assert report.figures["triggers_per_s"] > 0
+    assert report.figures["single_ack_p99_ms"] > 0
+
+
+def test_suppress_counts_only_duplicates(engine: StandIn):
+    assert suppress.run(TINY).figures["triggers_per_s"] > 0
+
+
+def test_a_benchmark_of_refusals_is_refused(engine: StandIn):
+    with rig.Rig() as started:
+        producers = started.producers()
+        ingest.open_producers(engine, producers, "g", 1)  # type: ignore[arg-type]  # the stand-in
+        engine.refuse = "slow down"
+        command = producer.Pump(group="g", frameworks=["f"], rounds=1, batch=1, tag="t")
+        with pytest.raises(BenchmarkError, match="slow down"):
+            producers.pump(command, 1, "fired")
+
+
+def test_bare_runs_our_gateway_the_floor_and_the_installed_peers(monkeypatch: pytest.MonkeyPatch):
+    hurry(monkeypatch)
+    known = [peer for peer in peers.peers() if peer.name in ("websockets", "picows")]
+    monkeypatch.setattr(fanout_bare, "peers", lambda: [*known, peers.Peer("absent", None)])
+    report = fanout_bare.run(replace(TINY, messages=3))
+    assert report.verdict.is_clean
+    assert {"floor_p50_ratio", "websockets_p50_ratio", "picows_p50_ratio"} <= report.figures.keys()
+    assert report.warnings == ["absent is not installed here and is left out"]
+
+
+def test_a_peer_is_looked_for_where_node_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    package = tmp_path / "ws"
+    package.mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NODE_PATH", str(tmp_path))
+    answer = tmp_path / "node"
+    for code, found in ((0, True), (3, False)):
+        answer.write_text(f"#!/bin/sh\nexit {code}\n")
+        answer.chmod(0o755)
+        monkeypatch.setattr(peers.shutil, "which", lambda name: str(answer))
+        assert (peers.node_peer() is not None) is found
+    monkeypatch.setattr(peers.shutil, "which", lambda name: None)
+    assert peers.node_peer() is None
+    assert peers.python_peer("no_such_package_here") is None
+
+
+# ---- rounds
+
+
+class Scripted:
+    """A line that answers what it was told to."""
+
+    name = "scripted"
+
+    def __init__(self) -> None:
+        self.rounds: list[int] = []
+
+    def round(self, messages: int, rate: float) -> Arrivals:
+        self.rounds.append(messages)
+        return Arrivals(clients=1, verdict=Verdict(), last_client_ms=[rate])
+
+
+def test_lines_take_turns_in_blocks():
+    one, two = Scripted(), Scripted()
+    pools = rounds.alternate([one, two], 100, 5.0)
+    assert one.rounds == two.rounds == [40, 40, 20]
+    assert [len(pool.last_client_ms) for pool in pools] == [3, 3]
+
+
+class FakeReceivers:
+    def __init__(self, arrivals: Arrivals) -> None:
+        self.arrivals = arrivals
+
+    def arm(self, *_: object) -> None: ...
+
+    def connect(self, *_: object) -> None: ...
+
+    def collect(self, plan: object) -> Arrivals:
+        return self.arrivals
+
+
+class FakeProducers:
+    def paced(self, *_: object) -> producer.Acked:
+        return producer.Acked(
+            sent=1, reasons={}, errors=[], alerts=1, elapsed_ns=1, ack_p50_ms=1, ack_p99_ms=1, late_ms=50.0
+        )
+
+
+def test_a_late_producer_and_a_saturated_receiver_are_said():
+    figures = Figures()
+    arrivals = Arrivals(clients=1, verdict=Verdict(duplicated=2), cpu_percent=93.0, on_way_ns=10**9)
+    line = EngineLine("f", FakeReceivers(arrivals), FakeProducers(), figures)  # type: ignore[arg-type]
+    line.round(1, 10.0)
+    assert figures.verdict.duplicated == 2
+    assert "50 ms late" in figures.warnings[0]
+    assert "93 % CPU" in figures.warnings[1]
+
+
+def test_a_round_that_lost_connections_is_no_round():
+    arrivals = Arrivals(clients=2, verdict=Verdict(), closed=1, close_codes=[3008])
+    line = EngineLine("f", FakeReceivers(arrivals), FakeProducers(), Figures())  # type: ignore[arg-type]
+    with pytest.raises(BenchmarkError, match=r"f closed 1 of 2 connections, close codes \[3008\]"):
+        line.round(1, 10.0)
+
+
+def test_a_round_in_which_nothing_arrived_has_no_percentiles():
+    empty = Arrivals(clients=2, verdict=Verdict(missing=2))
+    with pytest.raises(BenchmarkError, match="reached all 2"):
+        last_client(empty)
+    with pytest.raises(BenchmarkError, match="nothing of the round arrived"):
+        single_deliveries(empty)
+
+
+def test_a_broadcast_line_numbers_on_from_round_to_round():
+    seen: list[int] = []
+
+    class Sender:
+        name = "s"
+
+        def attach(self, *_: object) -> None: ...
+
+        def round(self, receivers: object, plan: object, frame_bytes: int) -> Arrivals:
+            seen.append(plan.first)  # type: ignore[attr-defined]
+            return Arrivals(clients=1, verdict=Verdict())
+
+    line = BroadcastLine(Sender(), None, Figures(), 1)  # type: ignore[arg-type]
+    line.round(3, 1.0)
+    line.round(3, 1.0)
+    assert seen == [1, 4]
+
+
+# ---- command line
+
+
+def report(**figures: float) -> Report:
+    collected = Figures()
+    for name, value in figures.items():
+        collected.add(name, value)
+    checks = [("last_client_p99_ms", "p99", 100.0, False)]
+    return make_report("fanout --bare", {"clients": 1}, collected, checks, [("last_client_p99_ms", "p99")])
+
+
+def scripted(monkeypatch: pytest.MonkeyPatch, outcome: Report | BaseException) -> list[Options]:
+    asked: list[Options] = []
+
+    def run(options: Options) -> Report:
+        asked.append(options)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    monkeypatch.setattr(cli.fanout, "run", run)
+    return asked
+
+
+def test_results_are_printed_as_json_and_written_as_json_and_svg(monkeypatch, capsys, tmp_path: Path):
+    scripted(monkeypatch, report(last_client_p99_ms=5.0))
+    assert benchmarks.main(["fanout", "--json", "--verify", "--out", str(tmp_path / "results")]) == 0
+    assert msgspec.json.decode(capsys.readouterr().out)["figures"]["last_client_p99_ms"] == 5
+    assert sorted(path.name for path in (tmp_path / "results").iterdir()) == ["fanout-bare.json", "fanout-bare.svg"]
+
+
+def test_verify_fails_at_100_ms_and_only_when_asked(monkeypatch, capsys):
+    scripted(monkeypatch, report(last_client_p99_ms=100.0))
+    assert benchmarks.main(["fanout"]) == 0
+    assert benchmarks.main(["fanout", "--verify"]) == 1
+    assert "NOT MET" in capsys.readouterr().out
+
+
+def test_a_failed_measurement_says_why_and_exits_1(monkeypatch, capsys):
+    scripted(monkeypatch, BenchmarkError("the engine ended"))
+    assert benchmarks.main(["fanout"]) == 1
+    assert "the engine ended" in capsys.readouterr().err
+
+
+def test_sigterm_ends_a_benchmark_as_ctrl_c_does(monkeypatch, capsys):
+    def run(options: Options) -> Report:
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise AssertionError("not reached")
+
+    monkeypatch.setattr(cli.fanout, "run", run)
+    before = signal.getsignal(signal.SIGTERM)
+    assert benchmarks.main(["fanout"]) == 130
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize(
+    "wrong", [["fanout", "--clients", "0"], ["fanout", "--rate", "x"], ["dance"], ["fanout", "--runs", "21"]]
+)
+def test_wrong_arguments_exit_2_and_say_what_is_allowed(wrong: list[str], capsys):
+    with pytest.raises(SystemExit) as left:
+        benchmarks.main(wrong)
+    assert left.value.code == 2
+    assert "usage: tocsin bench" in capsys.readouterr().err
+
+
+def test_arguments_become_options(monkeypatch):
+    asked = scripted(monkeypatch, report())
+    sizes = ["--clients", "7", "--runs", "3", "--messages", "9", "--idle", "2", "--open", "5"]
+    benchmarks.main(["fanout", "--short", *sizes])
+    [options] = asked
+    assert (options.clients, options.runs, options.messages, options.burst) == (7, 3, 9, 9)
+    assert (options.idle, options.open_alerts, options.short) == (2, 5, True)
+    assert options.triggers == shortened(Options()).triggers < Options().triggers
+
+
+def test_a_name_means_its_scenarios():
+    assert len(cli.scenarios("all", Options())) == 6
+    assert cli.scenarios("fanout", Options(bare=True, busy=True)) == [fanout_bare.run, fanout_busy.run]
+    assert cli.scenarios("burst", Options()) == [burst.run]
+
+
+def test_the_module_runs_as_a_program(monkeypatch, capsys):
+    import runpy
+
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "dance"])
+    with pytest.raises(SystemExit) as left:
+        runpy.run_module("benchmarks", run_name="__main__")
+    assert left.value.code == 2
