@@ -125,8 +125,8 @@ class Pattern:
                 for option in options:
                     self._free[self._lay(option, self._state_after(start))].append(end)
                 return end
-            case _Repeat():
-                return self._lay_repeat(node, start)
+            case repeat:
+                return self._lay_repeat(repeat, start)
 
     def _lay_repeat(self, repeat: _Repeat, start: int) -> int:
         for _ in range(repeat.least):

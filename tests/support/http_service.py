@@ -1,0 +1,88 @@
+"""A service for tests of the HTTP door: remembers what it was asked, answers what it was told to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from engine.stores import AlertPage, AlertQuery
+from protocol.commands import Ring
+from protocol.effects import Row
+from protocol.errors import TokenExpired, Unauthorized, UnknownChannel
+from protocol.messages import ItemResult, ReadingInput, TriggerInput
+from protocol.model import Alert, AlertState, Principal, Reason, Severity, Status
+
+TOKEN = "good"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+WHO = Principal(workspace="acme", user="ada", role="admin", expires_at=2**40, channels=("web", "db"))
+ALERT = Alert(
+    id="018f0000-0000-7000-8000-000000000001",
+    framework_id="web",
+    severity=Severity.ERROR,
+    state=AlertState.ACTIVE,
+    current_value=None,
+    threshold_value=None,
+    title="Slow",
+    occurrences=1,
+    triggered_at="2026-01-01T00:00:00.000000Z",
+    last_seen_at="2026-01-01T00:01:00.000000Z",
+    notification_sent=False,
+    labels={"host": "h1"},
+)
+FIRED = ItemResult(status=Status.FIRED, reason=Reason.FIRED, alert_id=ALERT.id, offset=7)
+
+
+class FakeService:
+    """Fulfils `engine.http.ports.Service`."""
+
+    def __init__(self) -> None:
+        self.is_ready = True
+        self.principals = {TOKEN: WHO}
+        self.asked: list[tuple[str, Any]] = []
+        self.result = FIRED
+        self.rows: list[Row] = []
+        self.page = AlertPage(items=[ALERT], next_cursor="more")
+        self.failure: Exception | None = None
+
+    def authenticate(self, token: str) -> Principal:
+        if token == "old":
+            raise TokenExpired()
+        if token not in self.principals:
+            raise Unauthorized("invalid token")
+        return self.principals[token]
+
+    async def trigger(self, who: Principal, inputs: Sequence[TriggerInput]) -> list[ItemResult]:
+        return self._answer("trigger", inputs)
+
+    async def read(self, who: Principal, readings: Sequence[ReadingInput]) -> list[ItemResult]:
+        return self._answer("read", readings)
+
+    async def report(self, who: Principal, reports: Sequence[tuple[str, Ring]]) -> list[ItemResult]:
+        return self._answer("report", reports)
+
+    async def acknowledge(self, who: Principal, alert_ids: Sequence[str], notes: str | None) -> list[ItemResult]:
+        return self._answer("acknowledge", alert_ids, notes)
+
+    async def resolve(self, who: Principal, alert_ids: Sequence[str], notes: str | None) -> list[ItemResult]:
+        return self._answer("resolve", alert_ids, notes)
+
+    async def alerts(self, who: Principal, query: AlertQuery) -> AlertPage:
+        self._answer("alerts", [query])
+        return self.page
+
+    async def alert(self, who: Principal, alert_id: str) -> Alert:
+        if alert_id != ALERT.id:
+            raise UnknownChannel("there is no such alert")
+        return msgspec.structs.replace(ALERT, state=AlertState.ACKNOWLEDGED)
+
+    async def open_sources(self, who: Principal) -> list[Row]:
+        self._answer("open_sources", [])
+        return self.rows
+
+    def _answer(self, verb: str, items: Sequence[Any], notes: str | None = None) -> list[ItemResult]:
+        self.asked.append((verb, list(items) if notes is None else (list(items), notes)))
+        if self.failure is not None:
+            raise self.failure
+        return [self.result for _ in items]

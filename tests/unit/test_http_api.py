@@ -1,0 +1,539 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+import structlog
+import trio
+from litestar.exceptions import InternalServerException
+from litestar.routes import HTTPRoute
+
+from engine.http import alertmanager_routes
+from engine.http.app import create_app
+from engine.http.ports import About
+from protocol.commands import SourceReport
+from protocol.effects import Row, Window
+from protocol.errors import Busy, PermissionDenied, TooManyRequests
+from protocol.messages import ItemResult
+from protocol.model import AlertState, Principal, Reason, Severity, Status
+from protocol.times import parse_rfc3339
+from tests.support.http_service import ALERT, BEARER, FIRED, WHO, FakeService
+
+NOW = parse_rfc3339("2026-01-01T12:00:00Z")
+PUBLIC = {"/healthz", "/readyz", "/metrics", "/api/v1/about", "/schema", "/schema/openapi.json", "/schema/{path:str}"}
+RESULT = {"status": "fired", "reason": "fired", "alertId": ALERT.id, "offset": 7}
+
+
+def make_app(service: FakeService, **options: Any) -> Any:
+    about = About(name="tocsin", version="1.2", ws="ws://127.0.0.1:3008", heartbeat_s=30)
+    return create_app(service, lambda: b"up 1\n", lambda: about, clock=lambda: NOW, **options)
+
+
+def client_of(app: Any, host: str = "127.0.0.1", **options: Any) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app, client=(host, 1))
+    return httpx.AsyncClient(transport=transport, base_url="http://tocsin", **options)
+
+
+@pytest.fixture
+def service() -> FakeService:
+    return FakeService()
+
+
+@pytest.fixture
+async def client(service: FakeService) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(make_app(service), headers=BEARER) as client:
+        yield client
+
+
+def problem(response: httpx.Response, status: int, code: int) -> str:
+    """Checks that an answer is a problem; its detail."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    body = response.json()
+    assert {"type", "title", "status", "detail", "code", "temporary"} == set(body)
+    assert (body["status"], body["code"], body["type"]) == (status, code, "about:blank")
+    return str(body["detail"])
+
+
+# --- triggers and readings ---------------------------------------------------------------------------------------
+
+
+async def test_many_triggers_are_answered_with_a_result_each(client: httpx.AsyncClient, service: FakeService) -> None:
+    alerts = [{"framework_id": "web", "title": "one"}, {"framework_id": "web", "title": "two"}]
+    response = await client.post("/api/v1/triggers", json={"alerts": alerts})
+    assert (response.status_code, response.json()) == (200, {"results": [RESULT, RESULT]})
+    [(verb, inputs)] = service.asked
+    assert (verb, [i.title for i in inputs]) == ("trigger", ["one", "two"])
+
+
+async def test_a_single_trigger_may_be_sent_alone(client: httpx.AsyncClient) -> None:
+    response = await client.post("/api/v1/triggers", json={"alert": {"framework_id": "web"}})
+    assert response.json() == {"results": [RESULT]}
+
+
+async def test_readings_are_answered_with_a_result_each(client: httpx.AsyncClient, service: FakeService) -> None:
+    reading = {"framework_id": "web", "metric": "cpu", "value": 1}
+    response = await client.post("/api/v1/readings", json={"readings": [reading]})
+    assert response.json() == {"results": [RESULT]}
+    assert service.asked[0][1][0].value == 1.0
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        (b'{"alerts": [{"framework_id": 5}]}', "Expected `str`, got `int` - at `$.alerts[0].framework_id`"),
+        (b'{"alerts": [{"framework_id": "a", "current_value": "5"}]}', "at `$.alerts[0].current_value`"),
+        (b'{"alerts": []}', "length >= 1"),
+        (b"{}", "exactly one of the two"),
+        (b'{"alert": {"framework_id": "a"}, "alerts": [{"framework_id": "a"}]}', "exactly one of the two"),
+        (b"{", "invalid body"),
+        (b'{"alert": {"framework_id": "\xff"}}', "UTF-8"),
+        (b'{"x":' * 100_000, "nested too deep"),
+        (b"", "a JSON body is needed"),
+    ],
+)
+async def test_a_bad_body_is_refused_with_its_field(client: httpx.AsyncClient, body: bytes, complaint: str) -> None:
+    response = await client.post("/api/v1/triggers", content=body, headers={"Content-Type": "application/json"})
+    assert complaint in problem(response, 400, 107)
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Content-Type": "text/plain"}, {"Content-Type": "application/json", "Content-Encoding": "gzip"}]
+)
+async def test_another_kind_of_body_is_refused(client: httpx.AsyncClient, headers: dict[str, str]) -> None:
+    problem(await client.post("/api/v1/triggers", content=b"{}", headers=headers), 415, 107)
+
+
+async def test_json_may_be_named_precisely_or_not_at_all(client: httpx.AsyncClient) -> None:
+    body = b'{"alert": {"framework_id": "web"}}'
+    for headers in ({"Content-Type": "application/vnd.acme+json; charset=utf-8"}, {}):
+        assert (await client.post("/api/v1/triggers", content=body, headers=headers)).status_code == 200
+
+
+async def test_a_body_above_the_limit_is_refused(service: FakeService) -> None:
+    async with client_of(make_app(service, body_max_bytes=100), headers=BEARER) as client:
+        detail = problem(await client.post("/api/v1/triggers", content=b" " * 101), 413, 106)
+        assert "at most 100 bytes" in detail
+    assert service.asked == []
+
+
+# --- alerts ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_page_of_alerts_has_items_and_a_cursor(client: httpx.AsyncClient, service: FakeService) -> None:
+    body = (await client.get("/api/v1/alerts")).json()
+    assert [item["id"] for item in body["items"]] == [ALERT.id]
+    assert body["next_cursor"] == "more"
+    [(_, [query])] = service.asked
+    assert (query.workspace, query.frameworks, query.limit, query.states) == ("acme", ("web", "db"), 50, ())
+
+
+async def test_every_filter_reaches_the_query(client: httpx.AsyncClient, service: FakeService) -> None:
+    parameters = (
+        "limit=500&cursor=abc&framework_id=web&rule_id=r1&state=active,acknowledged&state=resolved"
+        "&severity=critical&since=2026-01-01T12:00:00Z&until=2026-01-01T14:00:00%2B02:00"
+    )
+    await client.get(f"/api/v1/alerts?{parameters}")
+    [(_, [query])] = service.asked
+    assert (query.limit, query.cursor, query.framework, query.rule_id) == (500, "abc", "web", "r1")
+    assert query.states == (AlertState.ACTIVE, AlertState.ACKNOWLEDGED, AlertState.RESOLVED)
+    assert query.severities == (Severity.CRITICAL,)
+    assert query.since_us == query.until_us == NOW
+
+
+@pytest.mark.parametrize(
+    ("parameters", "complaint"),
+    [
+        ("limit=0", "limit: Expected `int` >= 1"),
+        ("limit=501", "limit: Expected `int` <= 500"),
+        ("limit=many", "limit: Expected `int`"),
+        ("state=open", "use one or more of: pending, active, acknowledged, resolved, expired"),
+        ("severity=loud", "info, warning, error, critical"),
+        ("since=now", "since: 'now' is no time"),
+        ("until=2026-01-01T14:00:00+02:00", "'+' in a URL as %2B"),
+        ("framework_id=*", "framework_id '*' is not allowed"),
+        ("rule_id=a/../b", "rule_id"),
+        (f"cursor={'x' * 600}", "cursor"),
+    ],
+)
+async def test_a_bad_filter_is_refused_with_what_is_allowed(
+    client: httpx.AsyncClient, parameters: str, complaint: str
+) -> None:
+    assert complaint in problem(await client.get(f"/api/v1/alerts?{parameters}"), 400, 107)
+
+
+async def test_one_alert_is_returned_whole(client: httpx.AsyncClient) -> None:
+    body = (await client.get(f"/api/v1/alerts/{ALERT.id}")).json()
+    assert (body["id"], body["framework_id"], body["labels"]) == (ALERT.id, "web", {"host": "h1"})
+
+
+@pytest.mark.parametrize("alert_id", ["unknown", "%00", "a%2A"])
+async def test_an_unknown_alert_is_not_found(client: httpx.AsyncClient, alert_id: str) -> None:
+    problem(await client.get(f"/api/v1/alerts/{alert_id}"), 404, 102)
+
+
+@pytest.mark.parametrize("verb", ["acknowledge", "resolve"])
+async def test_a_changed_alert_is_returned_whole(client: httpx.AsyncClient, service: FakeService, verb: str) -> None:
+    response = await client.post(f"/api/v1/alerts/{ALERT.id}/{verb}", json={"notes": "on it"})
+    assert (response.status_code, response.json()["state"]) == (200, "acknowledged")
+    assert service.asked == [(verb, ([ALERT.id], "on it"))]
+
+
+async def test_notes_are_optional(client: httpx.AsyncClient, service: FakeService) -> None:
+    assert (await client.post(f"/api/v1/alerts/{ALERT.id}/acknowledge")).status_code == 200
+    assert service.asked == [("acknowledge", [ALERT.id])]
+
+
+@pytest.mark.parametrize(
+    ("reason", "status", "code"),
+    [
+        (Reason.UNKNOWN_ALERT, 404, 102),
+        (Reason.PERMISSION_DENIED, 403, 103),
+        (Reason.BUSY, 503, 120),
+        (Reason.FAILED, 500, 100),
+        (Reason.ALREADY, 409, 107),
+        (Reason.INVALID, 400, 107),
+    ],
+)
+async def test_a_change_that_is_rejected_is_a_problem(
+    client: httpx.AsyncClient, service: FakeService, reason: Reason, status: int, code: int
+) -> None:
+    service.result = ItemResult(status=Status.REJECTED, reason=reason, message="because")
+    detail = problem(await client.post(f"/api/v1/alerts/{ALERT.id}/resolve"), status, code)
+    assert detail == "because"
+
+
+async def test_a_rejection_without_a_message_says_what_its_kind_says(
+    client: httpx.AsyncClient, service: FakeService
+) -> None:
+    service.result = ItemResult(status=Status.REJECTED, reason=Reason.ALREADY)
+    assert "not in a state" in problem(await client.post(f"/api/v1/alerts/{ALERT.id}/resolve"), 409, 107)
+
+
+@pytest.mark.parametrize("verb", ["acknowledge", "resolve"])
+async def test_many_alerts_are_changed_at_once(client: httpx.AsyncClient, service: FakeService, verb: str) -> None:
+    response = await client.post(f"/api/v1/alerts/{verb}", json={"alertIds": ["a", "b"], "notes": "n"})
+    assert response.json() == {"results": [RESULT, RESULT]}
+    assert service.asked == [(verb, (["a", "b"], "n"))]
+
+
+# --- Alertmanager's API ------------------------------------------------------------------------------------------
+
+
+def row(**labels: str) -> Row:
+    source = SourceReport(labels=labels, annotations={}, starts_at=NOW, ends_at=NOW + 1)
+    return Row(alert=ALERT, identity="i", window=Window(until=NOW), sources=(source,))
+
+
+async def test_what_prometheus_posts_is_reported_and_answered_empty(
+    client: httpx.AsyncClient, service: FakeService
+) -> None:
+    body = [{"labels": {"alertname": "A", "job": "node"}, "startsAt": "2026-01-01T11:00:00Z", "generatorURL": "g"}]
+    response = await client.post("/api/v2/alerts", json=body)
+    assert (response.status_code, response.content) == (200, b"")
+    [(verb, [(framework, ring)])] = service.asked
+    assert (verb, framework, ring.source.generator_url) == ("report", "node", "g")
+
+
+async def test_no_alerts_are_fine(client: httpx.AsyncClient, service: FakeService) -> None:
+    assert (await client.post("/api/v2/alerts", json=[])).status_code == 200
+    assert service.asked == []
+
+
+async def test_a_bad_alert_is_named_and_does_not_keep_its_neighbours_out(
+    client: httpx.AsyncClient, service: FakeService
+) -> None:
+    body = [{"labels": {}}, {"labels": {"alertname": "A"}}, {"labels": {"a": "b"}, "endsAt": "soon"}]
+    detail = problem(await client.post("/api/v2/alerts", json=body), 400, 107)
+    assert "2 of 3 alerts were refused: [0] at least one label" in detail
+    assert "[2] endsAt: 'soon'" in detail
+    [(_, reports)] = service.asked
+    assert len(reports) == 1
+
+
+@pytest.mark.parametrize(("reason", "status", "code"), [(Reason.BUSY, 503, 120), (Reason.PERMISSION_DENIED, 403, 103)])
+async def test_a_report_that_was_not_stored_is_an_error(
+    client: httpx.AsyncClient, service: FakeService, reason: Reason, status: int, code: int
+) -> None:
+    service.result = ItemResult(status=Status.REJECTED, reason=reason)
+    problem(await client.post("/api/v2/alerts", json=[{"labels": {"a": "b"}}]), status, code)
+
+
+async def test_the_end_of_an_alert_that_nobody_knows_is_fine(client: httpx.AsyncClient, service: FakeService) -> None:
+    service.result = ItemResult(status=Status.REJECTED, reason=Reason.UNKNOWN_ALERT)
+    body = [{"labels": {"a": "b"}, "endsAt": "2026-01-01T11:00:00Z"}]
+    assert (await client.post("/api/v2/alerts", json=body)).status_code == 200
+
+
+async def test_too_many_alerts_in_one_post_are_refused(client: httpx.AsyncClient) -> None:
+    response = await client.post("/api/v2/alerts", json=[{"labels": {"a": "b"}}] * 1_001)
+    assert "at most 1000" in problem(response, 400, 107)
+
+
+async def test_amtool_reads_each_open_label_set(client: httpx.AsyncClient, service: FakeService) -> None:
+    service.rows = [row(alertname="A", host="h1"), row(alertname="B", host="h2")]
+    alerts = (await client.get("/api/v2/alerts")).json()
+    assert [a["labels"]["alertname"] for a in alerts] == ["A", "B"]
+    assert {
+        "annotations", "endsAt", "fingerprint", "receivers", "startsAt", "status", "updatedAt", "generatorURL", "labels"
+    } == set(alerts[0])  # fmt: skip
+    assert alerts[0]["status"] == {"state": "active", "silencedBy": [], "inhibitedBy": [], "mutedBy": []}
+    assert alerts[0]["receivers"] == [{"name": "tocsin"}]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "names"),
+    [
+        ("filter=host%3D~%22h.%22&filter=alertname!%3DA", ["B"]),
+        ("filter=host%3Dh3", []),
+        ("active=false", []),
+        ("active=true&silenced=false&inhibited=false&unprocessed=false", ["A", "B"]),
+        ("receiver=toc.*", ["A", "B"]),
+        ("receiver=mail", []),
+    ],
+)
+async def test_amtool_filters_what_it_reads(
+    client: httpx.AsyncClient, service: FakeService, parameters: str, names: list[str]
+) -> None:
+    service.rows = [row(alertname="A", host="h1"), row(alertname="B", host="h2")]
+    alerts = (await client.get(f"/api/v2/alerts?{parameters}")).json()
+    assert [a["labels"]["alertname"] for a in alerts] == names
+
+
+@pytest.mark.parametrize(
+    "parameters", ["filter=x", "filter=a%3D~(", "receiver=(", "active=perhaps", "&".join(["filter=a%3Db"] * 21)]
+)
+async def test_a_bad_filter_of_amtool_is_refused(client: httpx.AsyncClient, parameters: str) -> None:
+    problem(await client.get(f"/api/v2/alerts?{parameters}"), 400, 107)
+
+
+async def test_a_query_that_takes_too_long_is_refused(
+    client: httpx.AsyncClient, service: FakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alertmanager_routes, "QUERY_MAX_S", 0)
+    service.rows = [row(alertname="A")]
+    assert "longer than" in problem(await client.get("/api/v2/alerts"), 429, 106)
+
+
+async def test_amtool_gets_a_status_of_the_shape_that_it_requires(client: httpx.AsyncClient) -> None:
+    status = (await client.get("/api/v2/status")).json()
+    assert status["cluster"] == {"status": "disabled"}
+    assert status["config"] == {"original": ""}
+    assert status["uptime"] == "2026-01-01T12:00:00.000000Z"
+    required = {"version", "branch", "buildDate", "buildUser", "goVersion", "revision"}
+    assert set(status["versionInfo"]) == required
+    assert status["versionInfo"]["version"] == "1.2"
+
+
+# --- operations --------------------------------------------------------------------------------------------------
+
+
+async def test_health_readiness_metrics_and_about_need_no_token(service: FakeService) -> None:
+    async with client_of(make_app(service)) as client:
+        assert (await client.get("/healthz")).json() == {"status": "alive"}
+        assert (await client.get("/readyz")).json() == {"status": "ready"}
+        metrics = await client.get("/metrics")
+        assert metrics.content == b"up 1\n"
+        assert metrics.headers["content-type"].startswith("text/plain; version=")
+        about = (await client.get("/api/v1/about")).json()
+        assert about == {"name": "tocsin", "version": "1.2", "ws": "ws://127.0.0.1:3008", "heartbeat_s": 30.0}
+
+
+async def test_an_engine_that_cannot_ack_is_not_ready_but_alive(
+    client: httpx.AsyncClient, service: FakeService
+) -> None:
+    service.is_ready = False
+    response = await client.get("/readyz")
+    problem(response, 503, 120)
+    assert response.headers["retry-after"] == "1"
+    assert (await client.get("/healthz")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "status"), [("::1", 200), ("::ffff:127.0.0.9", 200), ("10.0.0.1", 401), ("unix", 401)]
+)
+async def test_metrics_of_all_workspaces_are_for_this_machine(service: FakeService, host: str, status: int) -> None:
+    async with client_of(make_app(service), host) as client:
+        assert (await client.get("/metrics")).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("workspace", "role", "status"), [("system", "admin", 200), ("system", "viewer", 403), ("acme", "admin", 403)]
+)
+async def test_from_elsewhere_metrics_are_for_administrators_of_the_engine(
+    service: FakeService, workspace: str, role: str, status: int
+) -> None:
+    who = Principal(workspace=workspace, user="ops", role=role, expires_at=2**40)
+    service.principals["good"] = who
+    async with client_of(make_app(service), "10.0.0.1", headers=BEARER) as client:
+        assert (await client.get("/metrics")).status_code == status
+
+
+async def test_a_unix_socket_peer_is_this_machine(service: FakeService) -> None:
+    statuses: list[int] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        statuses.append(message.get("status", 0))
+
+    scope = {"type": "http", "method": "GET", "path": "/metrics", "raw_path": b"/metrics", "query_string": b"",
+             "headers": [], "client": None, "server": None, "scheme": "http", "http_version": "1.1",
+             "root_path": "", "state": {}, "extensions": {}, "asgi": {"version": "3.0"}}  # fmt: skip
+    await make_app(service)(scope, receive, send)
+    assert statuses[0] == 200
+
+
+async def test_the_schema_is_json_that_loads_nothing_from_elsewhere(service: FakeService) -> None:
+    async with client_of(make_app(service)) as client:
+        for path in ("/schema", "/schema/openapi.json"):
+            response = await client.get(path)
+            schema = msgspec.json.decode(response.content)
+            assert schema["openapi"].startswith("3.1")
+            assert "//" not in response.text.replace("application/", "")
+        assert {"/api/v1/triggers", "/api/v1/alerts/{alert_id}", "/api/v2/alerts"} <= set(schema["paths"])
+        body = schema["paths"]["/api/v1/triggers"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        assert body["$ref"].endswith("TriggersBody")
+        assert schema["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+        for page in ("redoc", "swagger", "elements"):
+            problem(await client.get(f"/schema/{page}"), 404, 102)
+
+
+# --- who may come in ---------------------------------------------------------------------------------------------
+
+
+async def test_every_route_that_is_not_public_needs_a_token(service: FakeService) -> None:
+    app = make_app(service)
+    routes = [route for route in app.routes if isinstance(route, HTTPRoute) and route.path not in PUBLIC]
+    assert len(routes) >= 10
+    async with client_of(app) as client:
+        for route in routes:
+            for method in route.methods:
+                response = await client.request(method, route.path_format.replace("{alert_id}", "x"))
+                problem(response, 401, 101)
+                assert response.headers["www-authenticate"] == 'Bearer realm="tocsin"'
+    assert service.asked == []
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+async def test_the_scheme_may_be_written_in_any_case(service: FakeService, scheme: str) -> None:
+    async with client_of(make_app(service)) as client:
+        response = await client.get("/api/v1/alerts", headers={"Authorization": f"{scheme}  good "})
+        assert response.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [
+        ("Bearer wrong", 101),
+        ("Bearer old", 109),
+        ("Basic Z29vZA==", 101),
+        ("Bearer", 101),
+        ("Bearer " + "x" * 9_000, 101),
+    ],
+)
+async def test_a_bad_token_is_answered_with_how_to_come_in(service: FakeService, header: str, code: int) -> None:
+    async with client_of(make_app(service)) as client:
+        response = await client.get("/api/v1/alerts", headers={"Authorization": header})
+        problem(response, 401, code)
+        assert response.headers["www-authenticate"] == 'Bearer realm="tocsin", error="invalid_token"'
+
+
+@pytest.mark.parametrize("path", ["/api/v1/alerts", "/healthz"])
+@pytest.mark.parametrize("parameter", ["token", "access_token", "Token"])
+async def test_a_token_in_the_url_is_refused(client: httpx.AsyncClient, path: str, parameter: str) -> None:
+    assert "in the URL" in problem(await client.get(f"{path}?{parameter}=good"), 400, 107)
+
+
+async def test_the_service_is_asked_in_the_name_of_the_bearer(client: httpx.AsyncClient, service: FakeService) -> None:
+    await client.get("/api/v1/alerts")
+    assert service.asked[0][1][0].workspace == WHO.workspace
+
+
+# --- what goes wrong ---------------------------------------------------------------------------------------------
+
+
+async def test_an_unknown_path_and_a_wrong_method_are_problems(client: httpx.AsyncClient) -> None:
+    assert "/nothing" in problem(await client.get("/nothing"), 404, 102)
+    response = await client.put("/api/v1/triggers")
+    assert "PUT is not possible here" in problem(response, 405, 107)
+    assert "POST" in response.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "code", "retry"),
+    [
+        (Busy("full"), 503, 120, "1"),
+        (TooManyRequests("slow down"), 429, 111, "1"),
+        (PermissionDenied("no"), 403, 103, None),
+    ],
+)
+async def test_what_the_service_refuses_is_passed_on(
+    client: httpx.AsyncClient, service: FakeService, failure: Exception, status: int, code: int, retry: str | None
+) -> None:
+    service.failure = failure
+    response = await client.post("/api/v1/triggers", json={"alert": {"framework_id": "web"}})
+    assert problem(response, status, code) == str(failure)
+    assert response.headers.get("retry-after") == retry
+
+
+async def test_an_unforeseen_fault_is_logged_and_its_text_kept_from_the_client(
+    client: httpx.AsyncClient, service: FakeService
+) -> None:
+    service.failure = ValueError("secret of the house")
+    with structlog.testing.capture_logs() as logs:
+        response = await client.post("/api/v1/triggers", json={"alert": {"framework_id": "web"}})
+    assert "secret" not in problem(response, 500, 100)
+    assert response.json()["temporary"] is True
+    [entry] = logs
+    assert (entry["event"], entry["method"], entry["path"]) == ("http_request_failed", "POST", "/api/v1/triggers")
+    assert entry["exc_info"] is service.failure
+
+
+async def test_a_fault_inside_the_framework_is_a_fault_of_ours(client: httpx.AsyncClient, service: FakeService) -> None:
+    service.failure = InternalServerException("its own words")
+    with structlog.testing.capture_logs() as logs:
+        assert "its own" not in problem(await client.get("/api/v1/alerts"), 500, 100)
+    assert len(logs) == 1
+
+
+async def test_what_the_framework_refuses_by_itself_is_a_problem_in_its_words(client: httpx.AsyncClient) -> None:
+    response = await client.post("/api/v1/triggers", content=b"{}", headers={"Content-Length": "many"})
+    assert "content-length" in problem(response, 400, 107)
+
+
+async def test_every_answer_has_the_security_headers(client: httpx.AsyncClient) -> None:
+    for path in ("/api/v1/alerts", "/nothing", "/healthz", "/schema"):
+        headers = (await client.get(path)).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["cache-control"] == "no-store"
+        assert "default-src 'none'" in headers["content-security-policy"]
+
+
+async def test_requests_are_answered_side_by_side(service: FakeService) -> None:
+    gate = trio.Event()
+    answered: list[int] = []
+    real = service.trigger
+
+    async def slow(*args: Any) -> Any:
+        await gate.wait()
+        return await real(*args)
+
+    service.trigger = slow  # type: ignore[method-assign]
+    async with client_of(make_app(service), headers=BEARER) as client, trio.open_nursery() as nursery:
+
+        async def ring() -> None:
+            response = await client.post("/api/v1/triggers", json={"alert": {"framework_id": "web"}})
+            answered.append(response.status_code)
+
+        nursery.start_soon(ring)
+        await trio.testing.wait_all_tasks_blocked()
+        assert (await client.get("/healthz")).status_code == 200
+        assert answered == []
+        gate.set()
+    assert answered == [200]
+    assert service.result is FIRED

@@ -1,0 +1,337 @@
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+import structlog
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from engine.http import server as server_module
+from engine.http.app import create_app
+from engine.http.ports import About
+from engine.http.server import GRACE_S, KEEP_ALIVE_S, SEND_MAX_S, HttpServer, address_of, serve_http
+from tests.support.http_service import BEARER, FakeService
+
+Clock = trio.testing.MockClock
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+HUGE = b"x" * 50_000_000
+
+
+async def hello(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
+    await send({"type": "http.response.body", "body": b"hello", "more_body": False})
+
+
+async def huge(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": HUGE, "more_body": False})
+
+
+class Gated:
+    """An application whose requests wait for a gate."""
+
+    def __init__(self) -> None:
+        self.gate = trio.Event()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.gate.wait()
+        await hello(scope, receive, send)
+
+
+def listener() -> socket.socket:
+    return socket.create_server(("127.0.0.1", 0))
+
+
+@asynccontextmanager
+async def serving(app: Any) -> AsyncIterator[tuple[HttpServer, trio.Nursery]]:
+    async with trio.open_nursery() as nursery:
+        server: HttpServer = await nursery.start(serve_http, app, listener())
+        yield server, nursery
+        nursery.cancel_scope.cancel()
+
+
+async def connect(server: HttpServer) -> trio.SocketStream:
+    host, port = server.address.removeprefix("http://").split(":")
+    return await trio.open_tcp_stream(host, int(port))
+
+
+async def read_all(stream: trio.SocketStream) -> bytes:
+    """Everything up to the end of the connection, however it ends."""
+    received = b""
+    try:
+        async for part in stream:
+            received += part
+    except trio.BrokenResourceError:
+        pass
+    return received
+
+
+async def read_until(stream: trio.SocketStream, end: bytes) -> bytes:
+    """One answer, which ends with `end`; parts of it may arrive apart."""
+    received = b""
+    while not received.endswith(end):
+        part = await stream.receive_some(65_536)
+        assert part, received
+        received += part
+    return received
+
+
+async def test_it_serves_the_application_until_it_is_cancelled() -> None:
+    about = About(name="tocsin", version="1", ws="ws://x", heartbeat_s=30)
+    app = create_app(FakeService(), lambda: b"", lambda: about)
+    async with serving(app) as (server, _), httpx.AsyncClient(base_url=server.address, headers=BEARER) as client:
+        assert (await client.get("/healthz")).json() == {"status": "alive"}
+        response = await client.post("/api/v1/triggers", json={"alert": {"framework_id": "web"}})
+        assert response.json()["results"][0]["status"] == "fired"
+        assert "server" not in response.headers
+        assert server.statistics()["connections_open"] == 1
+    with pytest.raises(OSError, match=r"refused|failed|connect"):
+        await connect(server)
+
+
+@pytest.mark.parametrize(("host", "expected"), [("127.0.0.1", "http://127.0.0.1:"), ("::1", "http://[::1]:")])
+def test_the_address_can_be_opened_in_a_browser(host: str, expected: str) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as listening:
+        assert address_of(listening) == f"{expected}{listening.getsockname()[1]}"
+
+
+async def test_accepted_connections_give_up_unacknowledged_bytes_after_five_seconds() -> None:
+    async with serving(Gated()) as (server, _), await connect(server):
+        await wait_all_tasks_blocked()
+        [stream] = server._streams
+        assert stream.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == SEND_MAX_S * 1_000
+
+
+async def test_one_connection_may_carry_more_than_a_thousand_requests() -> None:
+    async with serving(hello) as (server, _), await connect(server) as stream:
+        for _ in range(1_001):
+            await stream.send_all(GET)
+            assert b"close" not in await read_until(stream, b"hello")
+
+
+async def test_an_idle_connection_is_closed_at_once_when_the_server_ends(autojump_clock: Clock) -> None:
+    async with serving(hello) as (server, nursery), await connect(server) as stream:
+        await stream.send_all(GET)
+        await read_until(stream, b"hello")
+        nursery.cancel_scope.cancel()
+        with trio.CancelScope(shield=True):
+            assert await read_all(stream) == b""
+    assert trio.current_time() == 0
+
+
+async def test_a_running_request_is_answered_although_the_server_ends(autojump_clock: Clock) -> None:
+    app = Gated()
+    async with trio.open_nursery() as clients, serving(app) as (server, nursery):
+        stream = await connect(server)
+        await stream.send_all(GET)
+        await wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+        clients.start_soon(_open_later, app.gate, GRACE_S / 2)
+        with trio.CancelScope(shield=True):
+            assert (await read_all(stream)).endswith(b"hello")
+            await stream.aclose()
+
+
+async def _open_later(gate: trio.Event, seconds: float) -> None:
+    await trio.sleep(seconds)
+    gate.set()
+
+
+async def test_a_request_that_does_not_end_is_cut_after_the_grace(autojump_clock: Clock) -> None:
+    async with serving(Gated()) as (server, _):
+        stream = await connect(server)
+        await stream.send_all(GET)
+        await wait_all_tasks_blocked()
+    assert trio.current_time() == pytest.approx(GRACE_S)
+    await stream.aclose()
+
+
+async def test_a_client_that_stopped_reading_does_not_hold_the_end_of_the_server(autojump_clock: Clock) -> None:
+    begin = time.monotonic()
+    async with serving(huge) as (server, _):
+        stream = await connect(server)
+        await stream.send_all(GET)
+        await wait_all_tasks_blocked()
+        assert server.statistics()["connections_open"] == 1
+    assert trio.current_time() <= 2
+    # What would hold it is the kernel, which knows nothing of our clock.
+    assert time.monotonic() - begin < 2
+    await stream.aclose()
+
+
+async def test_a_client_that_stops_reading_while_the_server_ends_does_not_hold_it_either(
+    autojump_clock: Clock,
+) -> None:
+    app, begin = Gated(), time.monotonic()
+
+    async def gated_huge(scope: Any, receive: Any, send: Any) -> None:
+        await app.gate.wait()
+        await huge(scope, receive, send)
+
+    async with trio.open_nursery() as later, serving(gated_huge) as (server, _):
+        stream = await connect(server)
+        await stream.send_all(GET)
+        await wait_all_tasks_blocked()
+        later.start_soon(_open_later, app.gate, GRACE_S / 2)
+    assert trio.current_time() <= 2
+    assert time.monotonic() - begin < 2
+    await stream.aclose()
+
+
+async def test_a_client_that_does_not_read_is_given_up_after_five_seconds(autojump_clock: Clock) -> None:
+    async with serving(huge) as (server, _):
+        stream = await connect(server)
+        await stream.send_all(GET)
+        await trio.sleep(SEND_MAX_S / 2)
+        assert server.statistics()["connections_open"] == 1
+        # The kernels of both ends go on moving bytes in real time for a while, and each piece that moves counts.
+        await trio.sleep(4 * SEND_MAX_S)
+        assert server.statistics()["connections_open"] == 0
+    await stream.aclose()
+
+
+async def test_a_slow_but_steady_reader_gets_everything() -> None:
+    async with serving(huge) as (server, _), await connect(server) as stream:
+        await stream.send_all(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        received = 0
+        async for part in stream:
+            received += len(part)
+        assert received > len(HUGE)
+
+
+async def test_slow_headers_are_cut_after_five_seconds(autojump_clock: Clock) -> None:
+    async with serving(hello) as (server, nursery), await connect(server) as stream:
+        nursery.start_soon(_drip, stream, b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 100)
+        assert await read_all(stream) == b""
+        assert trio.current_time() == pytest.approx(KEEP_ALIVE_S, abs=0.6)
+
+
+async def _drip(stream: trio.SocketStream, data: bytes) -> None:
+    try:
+        for position in range(len(data)):
+            await stream.send_all(data[position : position + 1])
+            await trio.sleep(0.5)
+    except trio.BrokenResourceError:
+        pass
+
+
+async def test_a_dripping_body_is_answered_with_408(autojump_clock: Clock) -> None:
+    about = About(name="tocsin", version="1", ws="ws://x", heartbeat_s=30)
+    app = create_app(FakeService(), lambda: b"", lambda: about)
+    head = b"POST /api/v1/triggers HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer good\r\nContent-Length: 1000\r\n\r\n"
+    async with serving(app) as (server, nursery), await connect(server) as stream:
+        await stream.send_all(head)
+        nursery.start_soon(_drip, stream, b" " * 900)
+        received = await read_all(stream)
+        assert received.startswith(b"HTTP/1.1 408")
+        assert b'"temporary":true' in received
+        assert trio.current_time() < 15
+
+
+async def test_an_unannounced_body_above_the_limit_is_answered_with_413() -> None:
+    about = About(name="tocsin", version="1", ws="ws://x", heartbeat_s=30)
+    service = FakeService()
+    app = create_app(service, lambda: b"", lambda: about, body_max_bytes=100)
+    head = (
+        b"POST /api/v1/triggers HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer good\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    async with serving(app) as (server, _), await connect(server) as stream:
+        await stream.send_all(head + b"a\r\n0123456789\r\n" * 20 + b"0\r\n\r\n")
+        assert (await read_until(stream, b"}")).startswith(b"HTTP/1.1 413")
+    assert service.asked == []
+
+
+async def test_an_upload_without_a_token_is_answered_and_the_connection_lives_on() -> None:
+    """Unread bodies once left Hypercorn's reader stuck in its queue of ten parts, and the connection with it."""
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4000000\r\n\r\n"
+    async with serving(hello) as (server, _), await connect(server) as stream:
+        for _ in range(2):
+            await stream.send_all(head)
+            await stream.send_all(b"x" * 4_000_000)
+            assert (await read_until(stream, b"hello")).startswith(b"HTTP/1.1 200")
+        assert server.statistics()["connections_open"] == 1
+
+
+async def test_an_upload_that_never_ends_is_answered_and_closed(autojump_clock: Clock) -> None:
+    async with serving(hello) as (server, nursery), await connect(server) as stream:
+        await stream.send_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4000000\r\n\r\n")
+        nursery.start_soon(_drip, stream, b"x" * 1_000)
+        assert b"hello" in await read_all(stream)
+        await wait_all_tasks_blocked()
+        assert server.statistics()["connections_open"] == 0
+
+
+async def test_beyond_the_limit_of_connections_new_ones_are_closed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "CONNECTIONS_MAX", 1)
+    async with serving(hello) as (server, _), await connect(server) as first:
+        await wait_all_tasks_blocked()
+        async with await connect(server) as second:
+            assert await read_all(second) == b""
+        await first.send_all(GET)
+        assert (await read_until(first, b"hello")).startswith(b"HTTP/1.1 200")
+        assert server.statistics()["connections_refused"] == 1
+
+
+async def test_a_fault_of_one_connection_is_logged_and_ends_it_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving(hello) as (server, _):
+        healthy = await connect(server)
+        await wait_all_tasks_blocked()
+        monkeypatch.setattr(server_module._Http1, "handle", _broken)
+        with structlog.testing.capture_logs() as logs:
+            async with await connect(server) as stream:
+                await stream.send_all(GET)
+                assert await read_all(stream) == b""
+        monkeypatch.undo()
+        await healthy.send_all(GET)
+        assert (await read_until(healthy, b"hello")).startswith(b"HTTP/1.1 200")
+        await healthy.aclose()
+        assert [entry["event"] for entry in logs] == ["http_connection_failed"]
+        assert server.statistics()["connections_failed"] == 1
+
+
+async def _broken(self: Any, event: Any) -> None:
+    raise RuntimeError("planted")
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        GET[:-2] + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ],
+)
+async def test_http_2_is_not_spoken(request_bytes: bytes) -> None:
+    async with serving(hello) as (server, _), await connect(server) as stream:
+        await stream.send_all(request_bytes)
+        answer = await stream.receive_some(65_536)
+        assert answer == b"" or answer.startswith((b"HTTP/1.1 200", b"HTTP/1.1 4"))
+        assert server.statistics()["connections_failed"] == 0
+
+
+@pytest.mark.parametrize("rubbish", [b"\x00\xff" * 100, b"GET / HTTP/x\r\n\r\n", b"GET\r\n\r\n", b"X" * 100_000])
+async def test_rubbish_is_refused_and_harms_nobody(rubbish: bytes) -> None:
+    async with serving(hello) as (server, _), await connect(server) as stream:
+        await stream.send_all(rubbish)
+        answer = await read_all(stream)
+        assert answer == b"" or answer.startswith(b"HTTP/1.1 4")
+        assert server.statistics()["connections_failed"] == 0
+
+
+async def test_a_websocket_is_not_found_here() -> None:
+    about = About(name="tocsin", version="1", ws="ws://x", heartbeat_s=30)
+    app = create_app(FakeService(), lambda: b"", lambda: about)
+    upgrade = (
+        b"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    async with serving(app) as (server, _), await connect(server) as stream:
+        await stream.send_all(upgrade)
+        assert (await stream.receive_some(65_536)).startswith(b"HTTP/1.1 4")
+        assert server.statistics()["connections_failed"] == 0
