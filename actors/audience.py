@@ -81,8 +81,10 @@ class Audience:
     def detach(self, recipient: Recipient, group: Group) -> None:
         """No more for this recipient. Detaching twice does no harm."""
         group.members.pop(recipient, None)
-        if not group.members:
-            self._groups.pop((group.form, group.min_severity), None)
+        key = (group.form, group.min_severity)
+        # The group may have been emptied before, and another one have taken its place since.
+        if not group.members and self._groups.get(key) is group:
+            del self._groups[key]
 
     def tell(self, events: Sequence[Event]) -> None:
         """Tells everybody these events, which follow on what was told; those told before are left out."""

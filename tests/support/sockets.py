@@ -1,0 +1,203 @@
+"""Sockets for tests: a peer that writes bytes as it likes, and a gateway to reach. Real ones, in virtual time."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import trio
+
+from actors.gateway import Connection, Converse, Gateway, GatewayLimits
+from actors.outbox import Frame
+from actors.websocket import WebSocketLimits
+from protocol.codec import WireForm, decode_server
+from protocol.messages import ServerMessage
+from tests.support.actors import Ids, Recorder
+
+
+def client_frame(opcode: int, payload: bytes = b"", *, final: bool = True) -> bytes:
+    """A client's frame; its mask is zeros, which the protocol allows and a reader can read."""
+    size = len(payload)
+    head = bytes((opcode | (0x80 if final else 0),))
+    if size < 126:
+        head += bytes((0x80 | size,))
+    elif size < 65_536:
+        head += struct.pack("!BH", 0xFE, size)
+    else:
+        head += struct.pack("!BQ", 0xFF, size)
+    return head + bytes(4) + payload
+
+
+def request_bytes(path: str = "/ws", headers: Mapping[str, str | bytes] | None = None, drop: str = "") -> bytes:
+    """A handshake; `headers` replace the usual ones, values in bytes go out as they are; `drop` leaves one out."""
+    fields: dict[str, str | bytes] = {
+        "Host": "localhost",
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Version": "13",
+    } | dict(headers or {})
+    fields.pop(drop, None)
+    lines = [name.encode() + b": " + (v if isinstance(v, bytes) else v.encode()) for name, v in fields.items()]
+    return b"\r\n".join([f"GET {path} HTTP/1.1".encode(), *lines, b"", b""])
+
+
+class Peer:
+    """The other end of a connection: writes bytes as it likes, reads heads and frames."""
+
+    # In virtual time: whoever waits so long for a frame waits for one that does not come.
+    PATIENCE_S = 1_000
+
+    def __init__(self, sock: trio.socket.SocketType) -> None:
+        self.sock = sock
+        self._heard = b""
+
+    async def send(self, data: bytes) -> None:
+        """All of the bytes."""
+        while data:
+            data = data[await self.sock.send(data) :]
+
+    async def upgrade(self, path: str = "/ws", headers: Mapping[str, str | bytes] | None = None) -> str:
+        """Shakes hands; gives the head of the answer."""
+        await self.send(request_bytes(path, headers))
+        return await self.head()
+
+    async def head(self) -> str:
+        """The head of an HTTP answer."""
+        while b"\r\n\r\n" not in self._heard:
+            await self._more()
+        head, self._heard = self._heard.split(b"\r\n\r\n", 1)
+        return head.decode()
+
+    async def frame(self) -> tuple[int, bytes]:
+        """The next frame: opcode and payload. Raises EOFError at the end."""
+        head = await self._take(2)
+        size = head[1]
+        if size == 126:
+            size = int.from_bytes(await self._take(2), "big")
+        elif size == 127:
+            size = int.from_bytes(await self._take(8), "big")
+        return head[0] & 0xF, await self._take(size)
+
+    async def say(self, message: Mapping[str, Any]) -> None:
+        """Sends one message in JSON."""
+        await self.send(client_frame(1, json.dumps(message).encode()))
+
+    async def hear(self) -> ServerMessage:
+        """The next message in JSON; heartbeats are passed over."""
+        while True:
+            opcode, payload = await self.frame()
+            if opcode == 1:
+                return decode_server(payload, WireForm.JSON)
+            assert opcode == 9, f"expected a message, got opcode {opcode} {payload!r}"
+
+    async def hear_close(self) -> tuple[int, str]:
+        """Passes over what still comes, up to the Close and the end; gives its code and reason."""
+        opcode, payload = 0, b""
+        while opcode != 8:
+            opcode, payload = await self.frame()
+        assert await self.rest() == b"", "something came after Close"
+        return int.from_bytes(payload[:2], "big"), payload[2:].decode()
+
+    async def rest(self) -> bytes:
+        """Everything up to the end of the connection."""
+        try:
+            while True:
+                await self._more()
+        except EOFError:
+            rest, self._heard = self._heard, b""
+            return rest
+
+    def close(self) -> None:
+        """Goes away."""
+        self.sock.close()
+
+    async def _take(self, size: int) -> bytes:
+        while len(self._heard) < size:
+            await self._more()
+        taken, self._heard = self._heard[:size], self._heard[size:]
+        return taken
+
+    async def _more(self) -> None:
+        with trio.fail_after(self.PATIENCE_S):
+            data = await self.sock.recv(65_536)
+        if not data:
+            raise EOFError
+        self._heard += data
+
+
+async def echo(connection: Connection) -> None:
+    """A conversation that says everything back."""
+    while True:
+        data = await connection.websocket.receive()
+        payload = data.encode() if isinstance(data, str) else data
+        opcode, size = (0x81 if isinstance(data, str) else 0x82), len(payload)
+        short = bytes((opcode, size)) if size < 126 else b""
+        head = short or (
+            struct.pack("!BBH", opcode, 126, size) if size < 65_536 else struct.pack("!BBQ", opcode, 127, size)
+        )
+        connection.outbox.push(Frame(head + payload))
+
+
+async def listening() -> trio.socket.SocketType:
+    """A listening socket on a free port of this machine."""
+    listener = trio.socket.socket()
+    await listener.bind(("127.0.0.1", 0))
+    listener.listen(100)
+    return listener
+
+
+class Served:
+    """A running gateway and how to reach it."""
+
+    def __init__(self, gateway: Gateway, address: tuple[str, int], scope: trio.CancelScope) -> None:
+        self.gateway = gateway
+        self.address = address
+        self.scope = scope
+
+    async def dial(self) -> Peer:
+        """A fresh TCP connection."""
+        sock = trio.socket.socket()
+        await sock.connect(self.address)
+        return Peer(sock)
+
+    async def connect(self, headers: Mapping[str, str | bytes] | None = None) -> Peer:
+        """A fresh WebSocket."""
+        peer = await self.dial()
+        head = await peer.upgrade(headers=headers)
+        assert head.startswith("HTTP/1.1 101"), head
+        return peer
+
+
+@asynccontextmanager
+async def serving(
+    converse: Converse = echo,
+    *,
+    origins: frozenset[str] = frozenset(),
+    limits: GatewayLimits | None = None,
+    websocket: WebSocketLimits | None = None,
+    listener: Any = None,
+    observer: Recorder | None = None,
+) -> AsyncIterator[Served]:
+    """A gateway that serves inside the block; it drains at its end."""
+    listener = listener or await listening()
+    gateway = Gateway(
+        [listener],
+        converse,
+        origins,
+        limits or GatewayLimits(drain_s=4.0),
+        websocket or WebSocketLimits(),
+        observer or Recorder(),
+        Ids("c"),
+    )
+    async with trio.open_nursery() as nursery:
+        await nursery.start(_run_gateway, gateway)
+        yield Served(gateway, listener.getsockname(), nursery.cancel_scope)
+        nursery.cancel_scope.cancel()
+
+
+async def _run_gateway(gateway: Gateway, task_status: Any) -> None:
+    await gateway.run(task_status)
