@@ -94,7 +94,10 @@ class Mailbox:
 
     async def wait(self, seconds: float) -> bool:
         """Waits until there is something to do, at most so long. Says whether there is."""
-        if not self:
+        if self:
+            # A full mailbox of commands that need no commit must not keep everybody else from running.
+            await trio.lowlevel.checkpoint()
+        else:
             self._arrived = trio.Event()
             with trio.move_on_after(seconds):
                 await self._arrived.wait()
