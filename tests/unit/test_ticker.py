@@ -1,0 +1,77 @@
+"""The one clock for all connections."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from actors.ticker import Ticker
+
+
+class Ticking:
+    def __init__(self, ticker: Ticker) -> None:
+        self.ticker = ticker
+
+    async def for_seconds(self, seconds: float) -> None:
+        with trio.move_on_after(seconds):
+            async with trio.open_nursery() as nursery:
+                await nursery.start(self._run)
+
+    async def _run(self, task_status: trio.TaskStatus[None]) -> None:
+        await self.ticker.run(task_status)  # type: ignore[arg-type]
+
+
+async def test_a_check_is_asked_at_its_second_and_again_when_it_says_so(autojump_clock: trio.testing.MockClock) -> None:
+    ticker, asked = Ticker(), []
+
+    def check(now: float) -> float | None:
+        asked.append(now)
+        return now + 5 if len(asked) < 3 else None
+
+    ticker.watch(2.5, check)
+    await Ticking(ticker).for_seconds(60)
+    assert asked == [3, 8, 13]
+    assert len(ticker) == 0
+
+
+async def test_who_wants_to_be_asked_at_once_is_asked_at_the_next_tick_and_not_for_ever_in_this_one() -> None:
+    ticker, asked = Ticker(), []
+
+    def check(now: float) -> float | None:
+        asked.append(now)
+        return now
+
+    ticker.watch(0, check)
+    ticker.tick(1.0)
+    ticker.tick(2.0)
+    assert asked == [1.0, 2.0]
+
+
+async def test_nobody_is_asked_too_early_and_the_earlier_one_is_asked_first() -> None:
+    ticker, asked = Ticker(), []
+    for name, at in (("late", 5.0), ("first", 1.0), ("second", 1.0)):
+        ticker.watch(at, lambda now, name=name: asked.append(name))
+    ticker.tick(4.9)
+    assert (asked, len(ticker)) == (["first", "second"], 1)
+
+
+async def test_a_call_is_repeated_without_catching_up_on_missed_turns(autojump_clock: trio.testing.MockClock) -> None:
+    ticker, called = Ticker(), []
+    ticker.every(30, lambda: called.append(1))
+    ticker.tick(29.0)
+    assert len(called) == 0
+    ticker.tick(300.0)
+    ticker.tick(301.0)
+    assert len(called) == 1
+    ticker.tick(330.0)
+    assert len(called) == 2
+
+
+async def test_a_check_that_raises_is_not_met_again_by_the_next_run() -> None:
+    ticker, asked = Ticker(), []
+    ticker.watch(1, lambda now: 1 / 0)
+    ticker.watch(1, lambda now: asked.append(now))
+    with pytest.raises(ZeroDivisionError):
+        ticker.tick(1.0)
+    ticker.tick(2.0)
+    assert asked == [2.0]
