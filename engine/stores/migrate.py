@@ -145,7 +145,10 @@ def migrate(url: str) -> list[Applied]:
 
 
 def status(url: str) -> MigrationStatus:
-    """What the database at `url` has and lacks, without changing anything. Raises ValueError, StoreRefused."""
+    """What the database at `url` has and lacks, without changing anything. Raises ValueError, StoreRefused.
+
+    Not in the process of an engine that uses it: closing a file gives up this process's locks on it.
+    """
     from engine.stores.sqlite_file import Database
 
     known = migrations("sqlite")

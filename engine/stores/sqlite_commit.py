@@ -79,14 +79,22 @@ class Committer:
         """Keeps a group of commits of different channels; an answer for each. Raises only for our own bugs."""
         try:
             return self._commit(group)
-        except _INVALID as fault:
+        except _INVALID:
             self._abandon()
-            if len(group) == 1:
-                log.error("store_commit_invalid", channel=group[0].key.name, cause=str(fault))
-                return [CommitInvalid(f"{group[0].key.name}: {fault}")]
         except sqlite3.Error as fault:
             return [Unavailable(self._failed(fault))] * len(group)
-        return [self.commit([alone])[0] for alone in group]
+        return [self._commit_alone(prepared) for prepared in group]
+
+    def _commit_alone(self, prepared: Prepared) -> Outcome:
+        """Another try, with what the database says now."""
+        try:
+            return self._commit([prepared])[0]
+        except _INVALID as fault:
+            self._abandon()
+            log.error("store_commit_invalid", channel=prepared.key.name, cause=str(fault))
+            return CommitInvalid(f"{prepared.key.name}: {fault}")
+        except sqlite3.Error as fault:
+            return Unavailable(self._failed(fault))
 
     def run(self, job: Callable[[sqlite3.Connection], T]) -> T:
         """Does something else that writes, in a transaction. Raises StoreUnavailable."""
@@ -107,7 +115,13 @@ class Committer:
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._connection = self._database.connect()
+            connection = self._database.connect()
+            try:
+                _make_durable(connection)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
         return self._connection
 
     def _commit(self, group: Sequence[Prepared]) -> list[Outcome]:
@@ -208,6 +222,18 @@ class Committer:
         if kind not in _HARMLESS:
             self.close()
         return cause
+
+
+def _make_durable(connection: sqlite3.Connection) -> None:
+    """After a failed fsync the log may hold commits that are in the kernel's memory only: copies all into the file.
+
+    Else a batch whose commit failed could be found in the log and answered as committed.
+    """
+    ((is_busy, _, _),) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    if is_busy:
+        fault = sqlite3.OperationalError("somebody reads: cannot copy the log after a failure")
+        fault.sqlite_errorcode, fault.sqlite_errorname = sqlite3.SQLITE_BUSY, "SQLITE_BUSY"
+        raise fault
 
 
 def _replay(connection: sqlite3.Connection, channel: _Channel) -> Committed:

@@ -134,7 +134,9 @@ class Database:
         except OSError as fault:
             raise _unusable(self.path, fault) from fault
         except sqlite3.DatabaseError as fault:
-            raise _corrupt(self.path, str(fault)) from fault
+            if fault.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                raise _corrupt(self.path, str(fault)) from fault
+            raise StoreRefused(f"{self.path} cannot be opened: {fault}") from fault
 
     def _look(self, path: Path) -> list[migrate.Applied]:
         wal, shm = (Path(f"{path}{suffix}") for suffix in ("-wal", "-shm"))

@@ -45,9 +45,6 @@ class _Read:
 
     is_over = False
 
-    def __bool__(self) -> bool:
-        return self.is_over
-
 
 class ThreadedReaders(Readers):
     """Readers of a file."""
@@ -77,7 +74,7 @@ class ThreadedReaders(Readers):
             read.is_over = True
 
     async def aclose(self) -> None:
-        """Waits for running reads, at most `READ_MAX_S`, and closes what is idle."""
+        """Stops running reads, waits for them at most `READ_MAX_S`, and closes what is idle."""
         self._closed = True
         with trio.move_on_after(READ_MAX_S, shield=True):
             for _ in range(READ_THREADS):
@@ -87,7 +84,7 @@ class ThreadedReaders(Readers):
 
     def _ask(self, question: Callable[[sqlite3.Connection], T], read: _Read) -> T:
         connection = self._idle.pop() if self._idle else self._database.connect_reader()
-        connection.set_progress_handler(read.__bool__, _STEPS_BETWEEN_QUESTIONS)
+        connection.set_progress_handler(lambda: read.is_over or self._closed, _STEPS_BETWEEN_QUESTIONS)
         try:
             answer = question(connection)
         except sqlite3.Error:
@@ -113,4 +110,4 @@ class InlineReaders(Readers):
 
     async def aclose(self) -> None:
         """Nothing of its own to close."""
-        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.cancel_shielded_checkpoint()

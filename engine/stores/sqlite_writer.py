@@ -76,8 +76,8 @@ class Writer(ABC):
         """How much waits to be written."""
 
     @abstractmethod
-    async def aclose(self) -> None:
-        """Writes what waits, then closes the connection."""
+    async def aclose(self) -> bool:
+        """Writes what waits, then closes the connection. False: it hangs, and may still write."""
 
     async def commit(self, prepared: Prepared) -> CommitOutcome:
         """Keeps a commit. Raises CommitInvalid. Cancelled: it may still happen."""
@@ -128,10 +128,13 @@ class Writer(ABC):
             self._counters["batches"] += len(works) - unavailable
             self._counters["rows"] += rows
             self._counters["group_size_last"] = len(works)
-            if self._on_commit:
-                self._on_commit(seconds, len(works))
-        if told and self.feed:
-            self.feed(told)
+            try:
+                if told and self.feed:
+                    self.feed(told)
+                if self._on_commit:
+                    self._on_commit(seconds, len(works))
+            except Exception as fault:  # in a trio callback it would end the whole program without a reason
+                self._on_death(fault)
 
 
 class ThreadedWriter(Writer):
@@ -170,16 +173,16 @@ class ThreadedWriter(Writer):
         await waiting.done.wait()
         return waiting.outcome
 
-    async def aclose(self) -> None:
-        """Waits until what is queued was written, at most `CLOSE_MAX_S`."""
-        if not self._closing:
-            self._closing = True
-            self._queue.put(None)
+    async def aclose(self) -> bool:
+        """Waits until what is queued was written, at most `CLOSE_MAX_S`; whether it was."""
+        self._closing = True
+        self._queue.put(None)
         with trio.move_on_after(CLOSE_MAX_S, shield=True):
             await self._ended.wait()
             self._thread.join()
-            return
-        log.error("store_writer_hangs", after_s=CLOSE_MAX_S, pending=self.pending)
+        if not self._ended.is_set():
+            log.error("store_writer_hangs", after_s=CLOSE_MAX_S, pending=self.pending)
+        return self._ended.is_set()
 
     def _work(self) -> None:
         death: BaseException | None = None
@@ -219,10 +222,7 @@ class ThreadedWriter(Writer):
 
     def _deliver(self, group: Sequence[_Waiting], outcomes: Sequence[Any], seconds: float) -> None:
         """On the loop: the feed first, then whoever waits."""
-        try:
-            self._tell([waiting.work for waiting in group], outcomes, seconds)
-        except Exception as fault:  # an exception in a trio callback would end the whole program without a reason
-            self._on_death(fault)
+        self._tell([waiting.work for waiting in group], outcomes, seconds)
         for waiting, outcome in zip(group, outcomes, strict=True):
             self._answer(waiting, outcome)
 
@@ -254,11 +254,17 @@ class InlineWriter(Writer):
     async def _outcome(self, work: Prepared | Job) -> Any:
         await trio.lowlevel.checkpoint()
         started = time.perf_counter()
-        outcomes = self._write([work])
+        try:
+            outcomes = self._write([work])
+        except Exception as fault:  # as if a thread had died: the store's context ends with it
+            self.is_available = False
+            self._on_death(fault)
+            return Unavailable("the store's writer ended")
         self._tell([work], outcomes, time.perf_counter() - started)
         return outcomes[0]
 
-    async def aclose(self) -> None:
+    async def aclose(self) -> bool:
         """Closes the connection: the database is gone."""
-        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.cancel_shielded_checkpoint()
         self._committer.close()
+        return True

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -112,3 +113,38 @@ async def fill(store: Store, key: ChannelKey, count: int, *, base: int = 0, size
         await committed(store, a_commit(key, base, size, at=at))
         base += size
     return base
+
+
+class Breakable(sqlite3.Connection):
+    """A connection that fails, waits or does something else when a test says so. Reset it with `mend`."""
+
+    breaks: ClassVar[dict[str, Callable[[], None]]] = {}
+    made: ClassVar[list[Breakable]] = []
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.made.append(self)
+
+    def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+        for start, action in list(self.breaks.items()):
+            if sql.startswith(start):
+                action()
+        return super().execute(sql, *parameters)
+
+    @classmethod
+    def mend(cls) -> None:
+        """No more faults, and no connection remembered."""
+        cls.breaks.clear()
+        cls.made.clear()
+
+
+def failing(code: int, kind: type[sqlite3.Error] = sqlite3.OperationalError) -> Callable[[], None]:
+    """An action that fails as SQLite does with this result code."""
+
+    def fail() -> None:
+        fault = kind("injected")
+        fault.sqlite_errorcode = code
+        fault.sqlite_errorname = f"SQLITE_{code}"
+        raise fault
+
+    return fail

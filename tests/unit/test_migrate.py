@@ -1,0 +1,94 @@
+"""Migrations: in order, once, whole or not at all."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from engine.stores import migrate as m
+from protocol.errors import StoreRefused
+
+FIRST = m.Migration(1, "first", "CREATE TABLE one (a);")
+SECOND = m.Migration(2, "second", "CREATE TABLE two (a);\nINSERT INTO two VALUES (';');")
+BROKEN = m.Migration(3, "broken", "CREATE TABLE three (a); INSERT INTO nowhere VALUES (1);")
+
+
+@pytest.fixture
+def connection() -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        yield connection
+
+
+def tables(connection: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+
+
+def test_our_files_are_numbered_from_1_without_holes() -> None:
+    assert [migration.number for migration in m.migrations("sqlite")] == list(range(1, len(m.migrations("sqlite")) + 1))
+    assert m.migrations("nothing") == []
+
+
+def test_what_is_missing_is_applied_in_order_and_only_once(connection: sqlite3.Connection) -> None:
+    assert [line.name for line in m.apply(connection, [FIRST])] == ["first"]
+    assert [line.name for line in m.apply(connection, [FIRST, SECOND])] == ["second"]
+    assert m.apply(connection, [FIRST, SECOND]) == []
+    assert tables(connection) == {"migration", "one", "two"}
+    assert [line.number for line in m.ledger(connection)] == [1, 2]
+    assert connection.execute("PRAGMA application_id").fetchone() == (m.APPLICATION_ID,)
+
+
+def test_a_migration_that_fails_leaves_nothing_of_itself(connection: sqlite3.Connection) -> None:
+    with pytest.raises(sqlite3.OperationalError, match="nowhere"):
+        m.apply(connection, [FIRST, SECOND, BROKEN])
+    assert tables(connection) == {"migration", "one", "two"}
+    assert [line.number for line in m.ledger(connection)] == [1, 2]
+    with pytest.raises(sqlite3.OperationalError, match="nowhere"):
+        m.apply(connection, [FIRST, SECOND, BROKEN])
+
+
+def test_a_first_migration_that_fails_leaves_an_empty_database(connection: sqlite3.Connection) -> None:
+    with pytest.raises(sqlite3.OperationalError):
+        m.apply(connection, [BROKEN])
+    assert tables(connection) == set()
+    assert m.ledger(connection) == []
+
+
+def test_a_newer_ledger_is_refused(connection: sqlite3.Connection) -> None:
+    m.apply(connection, [FIRST, SECOND])
+    with pytest.raises(StoreRefused, match="newer than this program"):
+        m.apply(connection, [FIRST])
+
+
+def test_an_edited_migration_is_refused(connection: sqlite3.Connection) -> None:
+    m.apply(connection, [FIRST])
+    with pytest.raises(StoreRefused, match="with another text"):
+        m.apply(connection, [m.Migration(1, "first", "CREATE TABLE other (a);")])
+
+
+def test_statements_are_parted_at_their_ends_only() -> None:
+    trigger = "CREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT 1; SELECT 2; END;"
+    script = f"-- a; comment\nSELECT ';';\n{trigger}\nSELECT 3"
+    assert m.statements(script) == ["-- a; comment\nSELECT ';';", trigger, "SELECT 3"]
+
+
+def test_status_changes_nothing_and_migrate_brings_up_to_date(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    before = m.status(url)
+    assert (before.applied, len(before.pending)) == ([], len(m.migrations("sqlite")))
+    assert list(tmp_path.iterdir()) == []
+    applied = m.migrate(url)
+    assert m.status(url) == (applied, [])
+    assert m.migrate(url) == []
+
+
+def test_the_audit_trail_is_append_only() -> None:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        m.apply(connection, m.migrations("sqlite"))
+        connection.execute("INSERT INTO audit VALUES (1, 1, 1, 1, 'ann', 'resolve', 'a', NULL)")
+        for change in ("UPDATE audit SET by = 'bob'", "DELETE FROM audit"):
+            with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+                connection.execute(change)

@@ -1,0 +1,162 @@
+"""That no statement scans a table, and that stored JSON survives being joined by SQL."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.stores import AlertQuery, migrate
+from engine.stores import sqlite_queries as queries
+from engine.stores import sqlite_upkeep as upkeep
+from engine.stores.sqlite_commit import Committer
+from engine.stores.sqlite_file import Database
+from engine.stores.sqlite_rows import CHANNELS, WORKSPACES, Bulk, prepare
+from protocol.commands import SourceReport
+from protocol.effects import Committed, Row, Window
+from protocol.model import AlertState, Severity
+from tests.support.stores import KEY, NOW, a_commit, an_alert
+
+
+@pytest.fixture
+def connection() -> Iterator[sqlite3.Connection]:
+    with closing(Database(None).connect()) as connection:
+        migrate.apply(connection, migrate.migrations("sqlite"))
+        (outcome,) = Committer(Database(None), connection).commit([prepare(a_commit(rows=3))])
+        assert isinstance(outcome, Committed)
+        yield connection
+
+
+def plan(connection: sqlite3.Connection, sql: str, values: Any) -> list[str]:
+    return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
+
+
+def costly(steps: list[str]) -> list[str]:
+    """Steps that read a whole table, or sort."""
+    harmless = ("SCAN json_each", "SCAN new", "CONSTANT ROW", "SCAN (subquery")
+    return [
+        step
+        for step in steps
+        if ("SCAN" in step or "TEMP B-TREE" in step) and not any(word in step for word in harmless)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("_PLACE", ("acme", "checkout")),
+        ("_HELD", (1, NOW)),
+        ("_SOURCED", ("acme",)),
+        ("_BODIES", ("[1]",)),
+        ("_CHANNEL_EVENTS", (1, 0, 10)),
+        ("_WORKSPACE_EVENTS", (1, 0, 10)),
+        ("_LOCATE", ("acme", "[]")),
+        ("_ALERT", ("acme", "x")),
+        ("_CHANNEL_NUMBERS", (1, "[]")),
+    ],
+)
+def test_a_read_is_served_by_an_index(connection: sqlite3.Connection, name: str, values: Any) -> None:
+    assert costly(plan(connection, getattr(queries, name), values)) == []
+
+
+def test_unsettled_reads_only_the_two_small_indexes(connection: sqlite3.Connection) -> None:
+    scanned = [step for step in plan(connection, queries._UNSETTLED, ()) if step.startswith("SCAN")]
+    assert [step.rpartition(" ")[2] for step in scanned] == ["alert_owed", "alert_sourced"]
+
+
+@pytest.mark.parametrize("framework", [{}, {"framework": "checkout"}, {"frameworks": ("checkout", "search")}])
+@pytest.mark.parametrize("states", [(), (AlertState.ACTIVE,), (AlertState.ACTIVE, AlertState.PENDING)])
+@pytest.mark.parametrize("severities", [(), (Severity.INFO, Severity.CRITICAL)])
+@pytest.mark.parametrize("more", [{}, {"rule_id": "r", "since_us": 1, "until_us": NOW, "cursor": "YQ"}])
+def test_a_list_seeks_and_merges(
+    connection: sqlite3.Connection, framework: Any, states: Any, severities: Any, more: Any
+) -> None:
+    query = AlertQuery(workspace="acme", states=states, severities=severities, **framework, **more)
+    steps = plan(connection, *queries.list_statement(connection, query))
+    assert costly(steps) == []
+    assert any(step.strip().startswith("SEARCH alert USING INDEX") for step in steps)
+
+
+@pytest.mark.parametrize(
+    ("sql", "values"),
+    [
+        (upkeep.NEXT_LONG_CHANNEL, (1, 10)),
+        (upkeep.FIRST_YOUNG_EVENT, (1, 0, 500, NOW)),
+        (upkeep.DELETE_EVENTS, (1, 0, 500)),
+        (upkeep.OLD_CONNECTIONS, (NOW, 500)),
+        ("UPDATE websocket_connections SET status = 'disconnected' WHERE status = 'active'", ()),
+    ],
+)
+def test_upkeep_is_served_by_an_index(connection: sqlite3.Connection, sql: str, values: Any) -> None:
+    assert costly(plan(connection, sql, values)) == []
+
+
+@pytest.mark.parametrize("bulk", [CHANNELS, WORKSPACES, upkeep._CHANGED])
+def test_an_update_of_many_rows_looks_each_up(connection: sqlite3.Connection, bulk: Bulk) -> None:
+    assert costly(plan(connection, bulk._text(4), [None] * 4 * bulk.width)) == []
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 3, 255, 256, 257, 700])
+def test_many_rows_are_inserted_in_order_whatever_their_number(rows: int) -> None:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("CREATE TABLE pair (a, b)")
+        Bulk("INSERT INTO pair", 2).run(connection, [value for n in range(rows) for value in (n, -n)])
+        assert connection.execute("SELECT * FROM pair").fetchall() == [(n, -n) for n in range(rows)]
+
+
+texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
+numbers = st.integers(0, 2**53)
+floats = st.floats(allow_nan=False, allow_infinity=False)
+sources = st.builds(
+    SourceReport,
+    labels=st.dictionaries(texts, texts, max_size=2),
+    annotations=st.dictionaries(texts, texts, max_size=2),
+    starts_at=numbers,
+    ends_at=numbers,
+    explicit_end=st.booleans(),
+)
+windows = st.builds(Window, until=numbers, count=numbers, first_at=numbers, last_at=numbers, worst=st.none() | floats)
+
+
+@given(
+    title=texts,
+    labels=st.dictionaries(texts, texts, max_size=3),
+    value=floats,
+    identity=texts,
+    window=windows,
+    reports=st.lists(sources, max_size=2).map(tuple),
+)
+def test_any_row_and_event_comes_back_as_it_was(
+    title: str, labels: dict[str, str], value: float, identity: str, window: Window, reports: tuple[SourceReport, ...]
+) -> None:
+    alert = an_alert(title=title, labels=labels, current_value=value)
+    row = Row(alert=alert, identity=identity, window=window, sources=reports)
+    with closing(Database(None).connect()) as connection:
+        migrate.apply(connection, migrate.migrations("sqlite"))
+        commit = a_commit(rows=[row])
+        numbered = msgspec.structs.replace(commit.decision.events[0], workspace_offset=99)
+        commit = msgspec.structs.replace(commit, decision=msgspec.structs.replace(commit.decision, events=(numbered,)))
+        Committer(Database(None), connection).commit([prepare(commit)])
+        assert queries.recall(connection, "e", KEY, NOW).rows == (row,)
+        (event,) = queries.history(connection, KEY, 0, 10)
+        assert (event.alert, event.workspace_offset) == (alert, 1)
+        assert queries.alerts(connection, AlertQuery(workspace="acme")).items == [alert]
+
+
+def test_channels_beyond_those_remembered_are_read_again(
+    connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.stores.sqlite_commit.CHANNELS_REMEMBERED", 1)
+    committer = Committer(Database(None), connection)
+    for base in range(3, 6):
+        for framework in ("checkout", "search", "cart"):
+            offset = base if framework == "checkout" else base - 3
+            (outcome,) = committer.commit([prepare(a_commit(KEY._replace(framework=framework), offset))])
+            assert isinstance(outcome, Committed)
+    assert queries.workspace_position(connection, "e", "acme").offset == 12

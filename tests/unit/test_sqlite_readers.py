@@ -1,0 +1,104 @@
+"""Reads: beside the writer, bounded in time and number."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from engine.stores.sqlite_file import Database
+from engine.stores.sqlite_readers import READ_MAX_S, READ_THREADS, ThreadedReaders
+from protocol.errors import StoreUnavailable
+
+ENDLESS = "WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    database = Database(tmp_path / "store.db")
+    with database.locked(), database.connect() as connection:
+        connection.execute("CREATE TABLE fact (number)")
+        connection.execute("INSERT INTO fact VALUES (42)")
+    return database
+
+
+def fact(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT number FROM fact").fetchone()[0])
+
+
+def endless(connection: sqlite3.Connection) -> int:
+    return int(connection.execute(ENDLESS).fetchone()[0])
+
+
+async def test_a_reader_cannot_write(database: Database) -> None:
+    readers = ThreadedReaders(database)
+    with pytest.raises(StoreUnavailable, match="readonly"):
+        await readers.read(lambda connection: connection.execute("DELETE FROM fact"))
+    assert await readers.read(fact) == 42
+    await readers.aclose()
+
+
+async def test_connections_are_used_again_also_after_a_question_failed(database: Database) -> None:
+    readers = ThreadedReaders(database)
+    seen = set()
+
+    def ask(connection: sqlite3.Connection) -> None:
+        seen.add(id(connection))
+        raise KeyError
+
+    for _ in range(3):
+        with pytest.raises(KeyError):
+            await readers.read(ask)
+    assert len(seen) == 1
+    await readers.aclose()
+
+
+async def test_a_read_that_takes_too_long_is_stopped(database: Database, autojump_clock: MockClock) -> None:
+    readers = ThreadedReaders(database)
+    started = trio.current_time()
+    with pytest.raises(StoreUnavailable, match="no answer within"):
+        await readers.read(endless)
+    assert trio.current_time() - started == READ_MAX_S
+    # Were the endless one still running, closing would not get both of the places back.
+    await readers.aclose()
+
+
+async def test_a_cancelled_read_leaves_its_thread_free_for_the_next(database: Database) -> None:
+    readers = ThreadedReaders(database)
+    for _ in range(READ_THREADS + 1):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(readers.read, endless)
+            await wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+    assert await readers.read(fact) == 42
+    await readers.aclose()
+
+
+async def test_too_many_waiting_reads_are_refused_at_once(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.stores.sqlite_readers.READS_WAITING_MAX", 3)
+    readers = ThreadedReaders(database)
+    hold = threading.Event()
+    async with trio.open_nursery() as nursery:
+        for _ in range(READ_THREADS + 3):
+            nursery.start_soon(readers.read, lambda _: hold.wait(10))
+        await wait_all_tasks_blocked()
+        with pytest.raises(StoreUnavailable, match="too many"):
+            await readers.read(fact)
+        hold.set()
+    assert await readers.read(fact) == 42
+    await readers.aclose()
+    with pytest.raises(StoreUnavailable, match="closed"):
+        await readers.read(fact)
+
+
+async def test_a_lost_file_is_unavailable(database: Database) -> None:
+    assert database.path is not None
+    database.path.unlink()
+    readers = ThreadedReaders(database)
+    with pytest.raises(StoreUnavailable, match="unable to open"):
+        await readers.read(fact)
+    await readers.aclose()
