@@ -18,7 +18,7 @@ class Ring(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     alert_type: str | None = None
     current_value: float | None = None
     threshold_value: float | None = None
-    comparison: Comparison = Comparison.AT_LEAST
+    comparison: Comparison | None = None
     severity: Severity | None = None
     title: str | None = None
     message: str | None = None

@@ -51,7 +51,8 @@ class TriggerInput(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw
     alert_type: Label | None = None
     current_value: Finite | None = None
     threshold_value: Finite | None = None
-    comparison: Comparison = Comparison.AT_LEAST
+    # Without one: what the rule says, else `>=`.
+    comparison: Comparison | None = None
     severity: Label | None = None
     title: Title | None = None
     message: Text | None = None

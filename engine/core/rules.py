@@ -25,7 +25,6 @@ _HOLDS: Mapping[Comparison, Callable[[float, float], bool]] = {
 }
 _UPWARDS = (Comparison.ABOVE, Comparison.AT_LEAST)
 _DOWNWARDS = (Comparison.BELOW, Comparison.AT_MOST)
-_LEFT_OUT = Comparison.AT_LEAST
 
 
 def holds(value: float, comparison: Comparison, threshold: float) -> bool:
@@ -67,12 +66,12 @@ def fill(ring: Ring, rule: ThresholdRule | None) -> Firing:
     severity, threshold, comparison, title = ring.severity, ring.threshold_value, ring.comparison, ring.title
     if rule is None:
         title = title or ring.labels.get("alertname") or ring.alert_type or "Alert"
-        return Firing(ring, severity or Severity.WARNING, threshold, comparison, title, None)
+        return Firing(ring, severity or Severity.WARNING, threshold, comparison or Comparison.AT_LEAST, title, None)
     return Firing(
         ring,
         severity or rule.severity,
         rule.threshold if threshold is None else threshold,
-        rule.comparison if comparison is _LEFT_OUT else comparison,
+        comparison or rule.comparison,
         title or title_of(rule),
         rule.suppression_s,
     )

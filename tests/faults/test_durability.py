@@ -1,0 +1,148 @@
+"""Thirty times kill -9 at random moments under load: nothing that was acknowledged is lost, nothing is told twice.
+
+A real engine process, killed and started again on the same data and ports; producers that send again what was not
+acknowledged; a subscriber that reconnects and recovers. At the end the database is compared with what they saw.
+"""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import trio
+
+from protocol.errors import TocsinError
+from protocol.messages import AlertMessage, ItemResult, TriggerInput
+from protocol.model import Reason, Status
+from tests.support.engines import EngineProcess
+from tocsin import Client
+
+KILLS = 30
+PRODUCERS = 3
+FRAMEWORKS = ("web", "db")
+READY_WITHIN_S = 5.0
+
+
+class Ledger:
+    """What the clients were promised and told, and who waits for more of it."""
+
+    def __init__(self) -> None:
+        self.alert_of: dict[str, str] = {}
+        self.resent = 0
+        self.told: dict[str, list[AlertMessage]] = {}
+        self._changed = trio.Event()
+
+    def acked(self, key: str, result: ItemResult, *, again: bool) -> None:
+        """Notes the answer to a trigger that was sent, or sent again after its answer was lost."""
+        if again:
+            assert result.status in (Status.FIRED, Status.SUPPRESSED), result
+        else:
+            assert (result.status, result.reason) == (Status.FIRED, Reason.FIRED), result
+        assert result.alert_id is not None
+        assert key not in self.alert_of
+        self.alert_of[key] = result.alert_id
+        self._change()
+
+    def hear(self, message: AlertMessage) -> None:
+        """Notes what the subscriber was told."""
+        self.told.setdefault(message.channel, []).append(message)
+        self._change()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Waits until the condition holds of what is noted."""
+        while not condition():
+            await self._changed.wait()
+
+    def _change(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
+
+
+async def produce(client: Client, name: str, ledger: Ledger) -> None:
+    """Distinct triggers for ever; one whose answer is lost is sent again until it has one."""
+    number = 0
+    while True:
+        key, number, again = f"{name}-{number}", number + 1, False
+        framework = FRAMEWORKS[number % len(FRAMEWORKS)]
+        trigger = TriggerInput(framework_id=framework, dedup_key=key, title=key, current_value=float(number))
+        while key not in ledger.alert_of:
+            try:
+                (result,) = await client.trigger_many([trigger])
+            except TocsinError as fault:
+                assert fault.temporary, fault
+                again, ledger.resent = True, ledger.resent + 1
+                continue
+            ledger.acked(key, result, again=again)
+
+
+async def follow(client: Client, ledger: Ledger) -> None:
+    """Takes what is told; the client recovers by itself."""
+    async for message in client.alerts():
+        ledger.hear(message)
+
+
+@pytest.mark.timeout(300)
+async def test_thirty_kills_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    chance = random.Random(20261121)
+    ledger = Ledger()
+    async with EngineProcess(tmp_path / "data") as engine, trio.open_nursery() as nursery:
+        token = engine.token("main", "producer")
+        async with Client(engine.ws_url, token) as subscriber:
+            for framework in FRAMEWORKS:
+                await subscriber.subscribe(framework)
+            await subscriber.subscribe("workspace")
+            nursery.start_soon(follow, subscriber, ledger)
+            nursery.start_soon(keep_producing, engine, token, ledger)
+            for _ in range(KILLS):
+                goal = len(ledger.alert_of) + chance.randrange(1, 200)
+                await ledger.until(lambda goal=goal: len(ledger.alert_of) >= goal)
+                await engine.kill()
+                began = trio.current_time()
+                await engine.start()
+                assert trio.current_time() - began < READY_WITHIN_S
+            # The last word of each producer is told: then everything before it was.
+            goal = len(ledger.alert_of) + 10 * PRODUCERS
+            await ledger.until(lambda: len(ledger.alert_of) >= goal)
+            last_acked = set(ledger.alert_of.values())
+            await ledger.until(lambda: last_acked <= {m.data.id for m in ledger.told["alerts:main:*"]})
+            nursery.cancel_scope.cancel()
+
+    compare(ledger, tmp_path / "data" / "tocsin.db")
+    assert ledger.resent >= KILLS, "the kills did not interrupt anything"
+
+
+async def keep_producing(engine: EngineProcess, token: str, ledger: Ledger) -> None:
+    async with trio.open_nursery() as nursery:
+        for index in range(PRODUCERS):
+            nursery.start_soon(produce_as, engine, token, f"p{index}", ledger)
+
+
+async def produce_as(engine: EngineProcess, token: str, name: str, ledger: Ledger) -> None:
+    async with Client(engine.ws_url, token) as client:
+        await produce(client, name, ledger)
+
+
+def compare(ledger: Ledger, database: Path) -> None:
+    """Acknowledged ⊆ stored, one alert a key, offsets without holes, everything told once and in order."""
+    with sqlite3.connect(database) as db:
+        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        stored = dict(db.execute("SELECT id, identity FROM alert"))
+        offsets = db.execute(
+            "SELECT framework, COUNT(*), MIN(event.offset), MAX(event.offset), last_offset FROM event"
+            " JOIN channel ON channel.id = event.channel GROUP BY channel.id"
+        ).fetchall()
+        (workspace_count, workspace_last) = db.execute("SELECT COUNT(*), MAX(workspace_offset) FROM event").fetchone()
+    assert set(ledger.alert_of.values()) <= set(stored), "an acknowledged alert was lost"
+    assert len(set(ledger.alert_of.values())) == len(ledger.alert_of), "two keys were answered with one alert"
+    assert len(set(stored.values())) == len(stored), "one key was stored as two alerts"
+    for framework, count, first, last, position in offsets:
+        assert (first, count) == (1, last), f"{framework} has holes"
+        assert last == position
+        told = [message.offset for message in ledger.told[f"alerts:main:{framework}"]]
+        assert told == list(range(1, len(told) + 1)), f"{framework} was told with gaps or twice"
+    assert workspace_count == workspace_last
+    told = [message.offset for message in ledger.told["alerts:main:*"]]
+    assert told == list(range(1, len(told) + 1))
