@@ -55,11 +55,6 @@ def parse_matchers(texts: Iterable[str]) -> list[Matcher]:
     return matchers
 
 
-def match_all(matchers: Iterable[Matcher], labels: Mapping[str, str]) -> bool:
-    """Whether a label set fulfils every condition."""
-    return all(matcher.matches(labels) for matcher in matchers)
-
-
 def _unquoted(text: str) -> str:
     """The text inside double quotes with its escapes resolved; a text without quotes is itself."""
     quoted = _QUOTED.fullmatch(text)

@@ -318,6 +318,26 @@ async def test_a_query_that_takes_too_long_is_refused(
     assert "longer than" in problem(await client.get("/api/v2/alerts"), 429, 106)
 
 
+async def test_a_long_listing_lets_others_run(
+    client: httpx.AsyncClient, service: FakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alertmanager_routes, "SLICE_S", 0)
+    service.rows = [row(alertname=f"A{n}") for n in range(100)]
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            await trio.lowlevel.checkpoint()
+            turns += 1
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(other)
+        response = await client.get("/api/v2/alerts?filter=alertname%3D~A.*")
+        nursery.cancel_scope.cancel()
+    assert (len(response.json()), turns >= 100) == (100, True)
+
+
 async def test_amtool_gets_a_status_of_the_shape_that_it_requires(client: httpx.AsyncClient) -> None:
     status = (await client.get("/api/v2/status")).json()
     assert status["cluster"] == {"status": "disabled"}

@@ -1,6 +1,6 @@
 import pytest
 
-from engine.http.matchers import MATCHERS_MAX, match_all, parse_matcher, parse_matchers
+from engine.http.matchers import MATCHERS_MAX, parse_matcher, parse_matchers
 from protocol.errors import BadRequest
 
 LABELS = {"alertname": "DiskFull", "host": "h1", "note": 'a "b"\nc'}
@@ -29,19 +29,13 @@ LABELS = {"alertname": "DiskFull", "host": "h1", "note": 'a "b"\nc'}
     ],
 )
 def test_a_matcher_decides_as_in_alertmanager(text: str, expected: bool) -> None:
-    assert match_all([parse_matcher(text)], LABELS) is expected
+    assert parse_matcher(text).matches(LABELS) is expected
 
 
 @pytest.mark.parametrize("text", ["", "alertname", "=x", "{a=b}"])
 def test_what_is_no_matcher_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(BadRequest, match="not a matcher; write"):
         parse_matcher(text)
-
-
-def test_all_matchers_must_hold() -> None:
-    matchers = parse_matchers(["alertname=DiskFull", "host=h2"])
-    assert not match_all(matchers, LABELS)
-    assert match_all(matchers, {**LABELS, "host": "h2"})
 
 
 def test_the_number_of_matchers_is_bounded() -> None:

@@ -23,6 +23,12 @@ GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 HUGE = b"x" * 50_000_000
 
 
+@pytest.fixture
+def autojump_clock() -> Clock:
+    """Jumps only when nothing has moved for a while: bytes between real sockets need real time, more under load."""
+    return Clock(autojump_threshold=0.05)
+
+
 async def hello(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
     await send({"type": "http.response.body", "body": b"hello", "more_body": False})
