@@ -1,0 +1,168 @@
+"""Commands that talk to a running engine: `trigger` and `tail`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tocsin.commands import options
+from tocsin.commands.options import Access
+
+if TYPE_CHECKING:
+    import trio
+
+    from protocol.messages import AlertMessage, ItemResult
+    from protocol.model import Severity
+    from protocol.session import ClientState
+    from tocsin.errors import Lost
+
+SEVERITIES = ("info", "warning", "error", "critical")
+
+
+def _labels(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    labels = {}
+    for text in given:
+        name, separator, value = text.partition("=")
+        if not name or not separator:
+            raise click.BadParameter(f"{text!r} is no label: write name=value")
+        labels[name] = value
+    return labels
+
+
+@click.command(short_help="Makes an alert ring.")
+@click.argument("framework")
+@click.option("--title", help="What people read.")
+@click.option("--message", help="More of it.")
+@click.option("--severity", help="info, warning, error or critical; other systems' words too. [warning]")
+@click.option("--value", type=float, help="The measured value.")
+@click.option("--threshold", type=float, help="The limit; with --value: rings only if the value is at least this.")
+@click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", callback=_labels, help="Repeat for more.")
+@click.option("--type", "alert_type", help="The kind of alert, a word of yours.")
+@click.option("--rule", "rule_id", help="The id of the rule that it belongs to.")
+@click.option("--dedup-key", help="What makes two triggers the same alert. [the labels]")
+@click.option("--json", "as_json", is_flag=True, help="Prints the result as JSON.")
+@options.client
+def trigger(framework: str, value: float | None, threshold: float | None, as_json: bool, **given: Any) -> None:
+    """Makes an alert of FRAMEWORK ring, and prints what became of it once it is on stable storage.
+
+    Exits with 1 if it was rejected.
+    """
+    import msgspec
+    import trio
+
+    from protocol.model import Status
+    from tocsin.terminal import result_line
+
+    access = _access(given, role="producer")
+    ask = partial(_trigger, access, framework, current_value=value, threshold_value=threshold, **given)
+    result = trio.run(ask)
+    click.echo(msgspec.json.encode(result) if as_json else result_line(result))
+    if result.status is Status.REJECTED:
+        sys.exit(1)
+
+
+@click.command(short_help="Shows alerts live.")
+@click.argument("channel", metavar="[FRAMEWORK]", default="workspace")
+@click.option("--severity", type=click.Choice(SEVERITIES), default="info", help="Only this and louder ones.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line, as on the wire.")
+@options.client
+def tail(channel: str, severity: str, as_json: bool, **given: Any) -> None:
+    """Shows what happens to the alerts of FRAMEWORK, or of the whole workspace, until Ctrl-C.
+
+    Comes back by itself when the engine was away, and says so on standard error; what happened meanwhile is shown then.
+    """
+    import trio
+
+    from protocol.codec import WireForm, encode
+    from protocol.model import Severity
+    from tocsin.terminal import Look, alert_line
+
+    look = Look.of(sys.stdout, os.environ)
+
+    def show(message: AlertMessage) -> None:
+        # A terminal that is stopped (Ctrl-S) stops us too; the engine then cuts us, and we recover.
+        print(encode(message, WireForm.JSON).decode() if as_json else alert_line(message, look), flush=True)
+
+    trio.run(_tail, _access(given, role="viewer"), channel, Severity(severity), show)
+
+
+def _access(given: dict[str, Any], role: str) -> Access:
+    """Takes the client options out of what was given."""
+    names = ("url", "token", "workspace", "data", "config_file")
+    url, token, workspace, data, config_file = (given.pop(name) for name in names)
+    return options.access(url, token, workspace, data, config_file, role)
+
+
+async def _trigger(access: Access, framework: str, **fields: Any) -> ItemResult:
+    async with _client(access) as client:
+        result: ItemResult = await client.trigger(framework, **fields)
+        return result
+
+
+async def _tail(access: Access, channel: str, severity: Severity, show: Callable[[AlertMessage], None]) -> None:
+    import trio
+
+    news = _News(access.url, channel)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(_end_on_signal, nursery.cancel_scope)
+        async with _client(access, on_state=news.state, on_lost=news.lost) as client:
+            await client.subscribe(channel, severity)
+            news.following()
+            async for message in client.alerts():
+                show(message)
+
+
+def _client(access: Access, **callbacks: Any) -> Any:
+    """A client that tries once: a person wants to know at once that there is no engine."""
+    from engine.fields import ConfigError
+    from tocsin.client import Client, ClientLimits
+
+    try:
+        return Client(access.url, access.token, limits=ClientLimits(connect_s=0.0), **callbacks)
+    except ValueError as fault:
+        raise ConfigError("url", str(fault).removeprefix("url ")) from fault
+
+
+class _News:
+    """What `tail` says about itself, on standard error."""
+
+    def __init__(self, url: str, channel: str) -> None:
+        self._url = url
+        self._channel = channel
+        self._is_away = False
+        self._is_following = False
+
+    def following(self) -> None:
+        self._is_following = True
+        self._say(f"following {self._channel} at {self._url}; Ctrl-C ends")
+
+    def state(self, state: ClientState, why: str) -> None:
+        from protocol.session import ClientState
+
+        if state is ClientState.CONNECTING and self._is_following and not self._is_away:
+            self._is_away = True
+            self._say(f"connection lost ({why}); trying again")
+        elif state is ClientState.READY and self._is_away:
+            self._is_away = False
+            self._say("connected again")
+
+    def lost(self, lost: Lost) -> None:
+        self._say(f"some of what happened on {lost.channel} cannot be shown: {lost.reason}")
+
+    def _say(self, text: str) -> None:
+        click.echo(f"tocsin: {text}", err=True)
+
+
+async def _end_on_signal(scope: trio.CancelScope, task_status: trio.TaskStatus[None]) -> None:
+    import trio
+
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        task_status.started()
+        await anext(signals)
+        scope.cancel()

@@ -1,0 +1,94 @@
+"""Options that several commands have, and what they lead to: the configuration, and the way to a running engine."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from engine.config import Config
+    from tocsin.link import Token
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+DEFAULT_URL = "ws://127.0.0.1:3008"
+# A fresh one is made for each connection, so this only bounds how long one connection lives.
+TOKEN_TTL_S = 86_400
+
+
+def configuration(command: Command) -> Command:
+    """The options that say where the configuration is: `data`, `config_file`."""
+    for option in (
+        click.option("--config", "config_file", metavar="FILE", help="The configuration, a TOML file."),
+        click.option("--data", metavar="FOLDER", help="The engine's data folder. [TOCSIN_DATA, else ./data]"),
+    ):
+        command = option(command)
+    return command
+
+
+def client(command: Command) -> Command:
+    """The options that say which engine to talk to, and as whom: `url`, `token`, `workspace`, and `configuration`."""
+    for option in (
+        click.option("--workspace", metavar="NAME", help="Without TOCSIN_TOKEN: the workspace to act in. [main]"),
+        # For programs that cannot set a variable; people would leave it in their shell's history.
+        click.option("--token", envvar="TOCSIN_TOKEN", hidden=True),
+        click.option("--url", envvar="TOCSIN_URL", help=f"The engine's WebSocket. [TOCSIN_URL, else {DEFAULT_URL}]"),
+    ):
+        command = option(command)
+    return configuration(command)
+
+
+def load(data: str | None, config_file: str | None, **overrides: object) -> Config:
+    """The configuration with the command line's settings on top. Raises ConfigError."""
+    from engine import settings
+
+    return settings.load({"data": data, **overrides}, file=config_file)
+
+
+@dataclass(frozen=True)
+class Access:
+    """The way to an engine: its address, and who we are."""
+
+    url: str
+    token: Token
+
+
+def access(
+    url: str | None, token: str | None, workspace: str | None, data: str | None, config_file: str | None, role: str
+) -> Access:
+    """With a given token, or with tokens made from the engine's secret if we can read it. Raises ConfigError."""
+    if token:
+        return Access(url or DEFAULT_URL, token)
+    from engine.auth import KEY_FILE, Authenticator, signing_secret
+    from engine.fields import ConfigError
+
+    config = load(data, config_file)
+    if not config.secret and not (config.data / KEY_FILE).exists():
+        raise ConfigError(
+            "token",
+            f"there is none, and no {KEY_FILE} in {config.data} to make one from: set TOCSIN_TOKEN, or TOCSIN_DATA to "
+            "the engine's data folder",
+        )
+    authenticator, user = Authenticator(signing_secret(config)), user_name()
+
+    async def fresh() -> str:
+        return authenticator.issue(workspace or config.workspace, user, role, TOKEN_TTL_S)
+
+    configured = f"ws://{config.ws}" if config.ws_address.port else DEFAULT_URL
+    return Access(url or configured, fresh)
+
+
+def user_name() -> str:
+    """Who is at the keyboard, if that is a name that an engine takes."""
+    from protocol.names import is_id
+
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        # A container's user may have a number and no name (KeyError until Python 3.12, OSError from 3.13).
+        return "operator"
+    return name if is_id(name) else "operator"

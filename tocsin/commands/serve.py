@@ -1,0 +1,104 @@
+"""`tocsin serve`: runs an engine until a signal ends it.
+
+Owns what is the process's and not the engine's: logging, signals, the garbage collector's policy, the interpreter's
+switch interval, the ready line and the exit code. The first SIGTERM or SIGINT drains (clients are told to come back,
+what was acked is stored anyway) within DRAIN_MAX_S; a second one ends the process at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from tocsin.commands import options
+
+if TYPE_CHECKING:
+    import trio
+
+    from engine.app import Engine
+    from engine.config import Config
+
+# The promise to operators and their process managers.
+DRAIN_MAX_S = 10.0
+STILL_RUNNING = 70
+# Measured: a thread that waits for the interpreter (the store's writer after each fsync) waits this long, by default
+# 5 ms; shorter than 1 ms costs more in switches than it gives.
+SWITCH_INTERVAL_S = 0.001
+
+
+@click.command(short_help="Starts the engine.")
+@click.option("--ws", metavar="HOST:PORT", help="Where WebSocket clients connect; port 0: any. [127.0.0.1:3008]")
+@click.option("--http", metavar="HOST:PORT", help="Where API and metrics are; port 0: any. [127.0.0.1:8080]")
+@click.option("--store", metavar="URL", help="The store. [the SQLite file tocsin.db in the data folder]")
+@click.option("--welcome", is_flag=True, help="Also tells a person, on standard error, what to do next.")
+@options.configuration
+def serve(
+    ws: str | None, http: str | None, store: str | None, welcome: bool, data: str | None, config_file: str | None
+) -> None:
+    """Starts the engine and runs it until SIGTERM or Ctrl-C.
+
+    When it can acknowledge triggers it prints one line of JSON on standard output:
+    {"ready": true, "ws": "ws://…", "http": "http://…", "pid": …}. Logs go to standard error.
+    """
+    import trio
+
+    from engine.fields import ConfigError
+    from engine.logs import logging_to_stderr
+    from engine.stores.sqlite_file import Database
+
+    config = options.load(data, config_file, ws=ws, http=http, store=store)
+    try:
+        Database.of_url(config.store_url)
+    except ValueError as fault:
+        raise ConfigError("store", str(fault)) from fault
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+
+    def announce(engine: Engine) -> None:
+        ready = {"ready": True, "ws": engine.ws_url, "http": engine.http_url, "pid": os.getpid()}
+        print(json.dumps(ready), flush=True)
+        if welcome:
+            from tocsin.commands.welcome import welcome_text
+
+            click.echo(welcome_text(engine), err=True)
+
+    with logging_to_stderr(config.log_level):
+        trio.run(run, config, announce)
+
+
+async def run(config: Config, announce: Callable[[Engine], None]) -> None:
+    """Runs an engine until a signal; `announce` is called when it can ack. Raises what ends the engine."""
+    import trio
+
+    from engine.app import Engine
+    from engine.collector import collect_when_idle
+
+    async with trio.open_nursery() as nursery:
+        running = trio.CancelScope()
+        await nursery.start(_end_on_signal, running)
+        with running:
+            async with Engine(config) as engine, trio.open_nursery() as beside:
+                await beside.start(collect_when_idle, engine)
+                announce(engine)
+                await trio.sleep_forever()
+        nursery.cancel_scope.cancel()
+
+
+async def _end_on_signal(running: trio.CancelScope, task_status: trio.TaskStatus[None]) -> None:
+    import trio
+
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        task_status.started()
+        await anext(signals)
+        running.cancel()
+        with trio.move_on_after(DRAIN_MAX_S):
+            number = await anext(signals)
+            os._exit(128 + number)
+        # Something holds up the end. What was acked is on stable storage; waiting longer saves nothing.
+        os.write(2, f"tocsin: still running {DRAIN_MAX_S:g} s after the signal, ending at once\n".encode())
+        os._exit(STILL_RUNNING)

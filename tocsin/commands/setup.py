@@ -1,0 +1,90 @@
+"""Commands round a running engine: tokens, configuration, migrations, benchmarks."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from tocsin.commands import options
+
+ROLES = ("viewer", "responder", "producer", "editor", "admin")
+
+
+@click.command(short_help="Prints a token for a client.")
+@click.option("--workspace", metavar="NAME", help="The workspace that it opens. [main]")
+@click.option("--user", metavar="NAME", help="Whose it is. [yours]")
+@click.option("--role", type=click.Choice(ROLES), default="admin", show_default=True, help="What it allows.")
+@click.option("--ttl", type=click.IntRange(min=1), default=86_400, show_default=True, help="Seconds until it ends.")
+@options.configuration
+def token(
+    workspace: str | None, user: str | None, role: str, ttl: int, data: str | None, config_file: str | None
+) -> None:
+    """Prints a token, alone on its line.
+
+    It is signed with the configured secret: TOCSIN_SECRET, or the key file in the data folder, which is made if there
+    is none yet (the engine's first start would make it too).
+    """
+    from engine.auth import KEY_FILE, Authenticator, signing_secret
+    from protocol.errors import BadRequest
+
+    config = options.load(data, config_file)
+    is_new = not config.secret and not (config.data / KEY_FILE).exists()
+    authenticator = Authenticator(signing_secret(config))
+    if is_new:
+        click.echo(f"tocsin: made a new key file, {config.data / KEY_FILE}", err=True)
+    try:
+        text = authenticator.issue(workspace or config.workspace, user or options.user_name(), role, ttl)
+    except BadRequest as fault:
+        raise click.UsageError(fault.message) from fault
+    click.echo(text)
+
+
+@click.command(short_help="Prints the configuration in force.")
+@options.configuration
+def config(data: str | None, config_file: str | None) -> None:
+    """Prints the configuration in force as TOML: every setting under its reason, secrets masked."""
+    from engine.settings import effective
+
+    click.echo(effective(options.load(data, config_file)))
+
+
+@click.command(short_help="Brings the store up to date.")
+@click.option("--status", "only_status", is_flag=True, help="Only says what is applied and what is pending.")
+@click.option("--store", metavar="URL", help="The store. [the SQLite file tocsin.db in the data folder]")
+@options.configuration
+def migrate(only_status: bool, store: str | None, data: str | None, config_file: str | None) -> None:
+    """Applies the migrations that the store lacks. `serve` does the same at its start."""
+    from engine.fields import ConfigError
+    from engine.stores import migrate as migrations
+    from protocol.times import rfc3339
+
+    url = options.load(data, config_file, store=store).store_url
+    try:
+        if only_status:
+            status = migrations.status(url)
+            for line in status.applied:
+                click.echo(f"applied  {line.number:04} {line.name}  {rfc3339(line.applied_at)}")
+            for migration in status.pending:
+                click.echo(f"pending  {migration.number:04} {migration.name}")
+            return
+        fresh = migrations.migrate(url)
+    except ValueError as fault:
+        raise ConfigError("store", str(fault)) from fault
+    for line in fresh:
+        click.echo(f"applied  {line.number:04} {line.name}")
+    if not fresh:
+        click.echo("nothing to do: the store is up to date")
+
+
+@click.command(
+    short_help="Measures this machine: `tocsin bench fanout`.",
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def bench(arguments: tuple[str, ...]) -> None:
+    """Runs a load benchmark: `tocsin bench fanout --clients 1000 --verify`; `tocsin bench --help` lists them."""
+    from benchmarks import main
+
+    sys.exit(main(list(arguments)))

@@ -1,0 +1,102 @@
+"""Alerts as lines for people: a shape, a word and a colour per severity, so that none of them is needed alone.
+
+Colours only on a terminal, and not if NO_COLOR (https://no-color.org) is set or TERM is dumb; shapes beyond ASCII only
+where the terminal can show them. Texts come from whoever may trigger: what could steer a terminal (control
+characters, escape sequences, marks that reverse the direction of writing) is shown as its code instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import TextIO
+
+from protocol.messages import AlertMessage, ItemResult
+from protocol.model import Alert, EventKind, Severity
+
+_SHAPES = {Severity.INFO: "○", Severity.WARNING: "▲", Severity.ERROR: "◆", Severity.CRITICAL: "■"}
+_ASCII_SHAPES = {Severity.INFO: "o", Severity.WARNING: "!", Severity.ERROR: "#", Severity.CRITICAL: "X"}
+# Bold red on critical; blue, yellow and magenta are told apart by most who cannot tell red from green.
+_COLOURS = {Severity.INFO: "34", Severity.WARNING: "33", Severity.ERROR: "35", Severity.CRITICAL: "1;31"}
+_OVER = frozenset({EventKind.RESOLVED, EventKind.EXPIRED})
+_DIM = "2"
+_FRAMEWORK_WIDTH = 12
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the output can show."""
+
+    has_colour: bool
+    has_shapes: bool
+
+    @classmethod
+    def of(cls, stream: TextIO, environ: Mapping[str, str]) -> Look:
+        """What this stream can show, by its kind, its encoding and the person's wish."""
+        wants = not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+        return cls(has_colour=wants and stream.isatty(), has_shapes=_can_write("○▲◆■✓", stream.encoding))
+
+    def paint(self, text: str, colour: str) -> str:
+        """The text in an SGR colour, if there are colours."""
+        return f"\x1b[{colour}m{text}\x1b[0m" if self.has_colour else text
+
+
+def _can_write(text: str, encoding: str | None) -> bool:
+    try:
+        text.encode(encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def alert_line(message: AlertMessage, look: Look, zone: tzinfo | None = None) -> str:
+    """One event as one line: time (local, or in `zone`), severity, framework, what happened, title, and details."""
+    alert, is_over = message.data, message.event in _OVER
+    shapes = _SHAPES if look.has_shapes else _ASCII_SHAPES
+    shape = ("✓" if look.has_shapes else "v") if is_over else shapes[alert.severity]
+    badge = look.paint(f"{shape} {alert.severity.value:<8}", _DIM if is_over else _COLOURS[alert.severity])
+    at = datetime.fromisoformat(message.timestamp).astimezone(zone).strftime("%H:%M:%S")
+    framework = printable(alert.framework_id).ljust(_FRAMEWORK_WIDTH)
+    title = printable(alert.title or alert.message or "(no title)")
+    details = look.paint(_details(message), _DIM)
+    return f"{at}  {badge}  {framework}  {message.event.value:<12}  {title}{details}"
+
+
+def _details(message: AlertMessage) -> str:
+    alert, found = message.data, []
+    if alert.current_value is not None:
+        limit = "" if alert.threshold_value is None else f", threshold {alert.threshold_value:g}"
+        found.append(f"value {alert.current_value:g}{limit}")
+    if message.suppressed:
+        found.append(f"{message.suppressed.count} more were held back")
+    elif alert.occurrences > 1:
+        found.append(f"seen {alert.occurrences} times")
+    if by := _by(alert, message.event):
+        found.append(f"by {printable(by)}")
+    return f"  ({', '.join(found)})" if found else ""
+
+
+def _by(alert: Alert, event: EventKind) -> str | None:
+    if event is EventKind.ACKNOWLEDGED:
+        return alert.acknowledged_by
+    return alert.resolved_by if event is EventKind.RESOLVED else None
+
+
+def result_line(result: ItemResult) -> str:
+    """What became of a trigger, as one line."""
+    words = [result.status.value]
+    if result.reason.value != result.status.value:
+        words.append(f"({result.reason.value})")
+    if result.alert_id is not None:
+        words.append(f"alert {result.alert_id}")
+    if result.message:
+        words.append(printable(result.message))
+    return " ".join(words)
+
+
+def printable(text: str) -> str:
+    """The text with everything that is no visible character as its code."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
