@@ -4,11 +4,16 @@ Owns: the children's tasks and their restart histories. Children start in order,
 has started, and stop in reverse, each with a deadline. When one crashes, it (one-for-one), it and those after it
 (rest-for-one) or all (one-for-all) are stopped and started again after a backoff. Past the restart intensity the
 supervisor stops everything and raises `TooManyRestarts`: it fails upward, never a half-dead engine.
+
+One loop looks at all children and does the next thing: take an end, start the next one, or wait for a change. We
+decided against a queue of ends (an end from before a restart would count against the run after it) and against waiting
+for one child to come up (the one that it waits for may just have crashed).
 """
 
 from __future__ import annotations
 
 import enum
+import math
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -70,81 +75,71 @@ def root_cause(crash: BaseException) -> BaseException:
     return crash
 
 
+class _Run:
+    """One run of a child, from its start to its end. It is the `Started` that the child calls."""
+
+    def __init__(self, spec: ChildSpec, changed: Callable[[], None]) -> None:
+        self._spec = spec
+        self._changed = changed
+        # Shielded: whoever cancels the supervisor must not take the children down all at once, but in reverse order.
+        self.scope = trio.CancelScope(shield=True)
+        self.is_settled = False
+        self.over = trio.Event()
+        self.crash: Exception | None = None
+
+    def started(self, value: object = None) -> None:
+        """The child is up (it calls this itself)."""
+        self.is_settled = True
+        self._changed()
+
+    async def run(self) -> None:
+        """Runs the child; its end is noted here and nowhere else."""
+        try:
+            with self.scope:
+                await self._spec.run(self)
+        except Exception as fault:  # the supervisor is the handler of whatever ends a child
+            self.crash = fault
+            if self.scope.cancel_called:
+                log.error("child_failed_while_stopping", child=self._spec.name, exc_info=fault)
+        finally:
+            self.is_settled = True
+            self.over.set()
+            self._changed()
+
+
 class _Child:
-    """One child: its present run, and its history."""
+    """One child: its present run, if any, and what it went through."""
 
     def __init__(self, spec: ChildSpec) -> None:
         self.spec = spec
         self.history = RestartHistory(spec.policy)
         self.restarts = 0
-        self.is_running = False
-        self._scope = trio.CancelScope()
-        self._settled = trio.Event()
-        self._ended = trio.Event()
+        self.run: _Run | None = None
+        # When it may be started (again), and whether it has ended for good.
+        self.due = -math.inf
+        self.is_done = False
 
-    def started(self, value: object = None) -> None:
-        """The child is up (it calls this itself)."""
-        self._settled.set()
+    @property
+    def is_running(self) -> bool:
+        return self.run is not None and not self.run.over.is_set()
 
-    async def start(self, nursery: trio.Nursery, ends: _Ends) -> None:
-        """Starts the child and waits until it is up, or has ended instead."""
-        # Shielded: whoever cancels the supervisor must not stop the children all at once, but in their order.
-        self._scope = trio.CancelScope(shield=True)
-        self._settled, self._ended = trio.Event(), trio.Event()
-        self.is_running = True
-        ends.forget(self)
-        nursery.start_soon(self._run, ends, name=self.spec.name)
-        await self._settled.wait()
+    @property
+    def has_ended(self) -> bool:
+        return self.run is not None and self.run.over.is_set()
+
+    @property
+    def is_settled(self) -> bool:
+        return self.is_done or (self.run is not None and self.run.is_settled)
 
     async def stop(self) -> None:
         """Cancels the child and waits for its end; one that does not end in time is left behind and logged."""
-        self._scope.cancel()
-        if not self.is_running:
-            return
-        with trio.move_on_after(self.spec.stop_deadline_s) as patience:
-            await self._ended.wait()
-        if patience.cancelled_caught:
-            log.error("child_does_not_stop", child=self.spec.name, deadline_s=self.spec.stop_deadline_s)
-
-    async def _run(self, ends: _Ends) -> None:
-        crash: Exception | None = None
-        try:
-            with self._scope:
-                try:
-                    await self.spec.run(self)
-                except Exception as fault:  # the supervisor is the handler of whatever ends a child
-                    crash = fault
-        finally:
-            self.is_running = False
-            self._ended.set()
-            self._settled.set()
-        if not self._scope.cancel_called:
-            ends.note(self, crash)
-
-
-class _Ends:
-    """Children that ended by themselves and were not looked after yet; a restart forgets the end before it."""
-
-    def __init__(self) -> None:
-        self._ends: dict[_Child, Exception | None] = {}
-        self._news = trio.Event()
-
-    def note(self, child: _Child, crash: Exception | None) -> None:
-        """The child has ended."""
-        self._ends[child] = crash
-        self._news.set()
-
-    def forget(self, child: _Child) -> None:
-        """The child runs again."""
-        self._ends.pop(child, None)
-
-    async def next(self) -> tuple[_Child, Exception | None]:
-        """The end that was noted first."""
-        while not self._ends:
-            self._news = trio.Event()
-            await self._news.wait()
-        child = next(iter(self._ends))
-        return child, self._ends.pop(child)
+        if self.run is not None:
+            self.run.scope.cancel()
+            with trio.move_on_after(self.spec.stop_deadline_s):
+                await self.run.over.wait()
+            if self.is_running:
+                log.error("child_does_not_stop", child=self.spec.name, deadline_s=self.spec.stop_deadline_s)
+            self.run = None
 
 
 class Supervisor:
@@ -154,59 +149,94 @@ class Supervisor:
         self._children = [_Child(spec) for spec in children]
         self._strategy = strategy
         self._observer = observer
+        self._change = trio.Event()
 
     async def run(self, status: Started) -> None:
-        """Starts the children, says started, and keeps them running until cancelled."""
-        ends = _Ends()
+        """Starts the children, says started, and keeps them running until cancelled.
+
+        Raises TooManyRestarts, or what a child declared fatal, as it is (not in a group).
+        """
+        failure: Exception | None = None
         async with trio.open_nursery() as nursery:
             try:
-                await self._start(self._children, nursery, ends)
-                is_told = False
-                while True:
-                    if not is_told and all(child.is_running for child in self._children):
-                        status.started()
-                        is_told = True
-                    await self._ended(*await ends.next(), nursery, ends)
+                await self._keep(nursery, status)
+            except Exception as fault:  # raised again below, where no nursery wraps it
+                failure = fault
             finally:
                 # Bounded: each stop has its own deadline.
                 with trio.CancelScope(shield=True):
                     await self._stop(self._children)
-                nursery.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
 
     def statistics(self) -> dict[str, dict[str, int | bool]]:
         """Per child: whether it runs, and how often it was restarted."""
         return {c.spec.name: {"running": c.is_running, "restarts": c.restarts} for c in self._children}
 
-    async def _start(self, children: Sequence[_Child], nursery: trio.Nursery, ends: _Ends) -> None:
-        for child in children:
-            await child.start(nursery, ends)
-            if not child.is_running and self._strategy is not Strategy.ONE_FOR_ONE:
-                return  # its end is noted; those after it are started when it is
+    async def _keep(self, nursery: trio.Nursery, status: Started) -> None:
+        is_told = False
+        while True:
+            self._change = trio.Event()
+            if ended := [child for child in self._children if child.has_ended]:
+                await self._take_end(ended[0])
+                continue
+            following = self._following()
+            wait_s = math.inf if following is None else following.due - trio.current_time()
+            if following is not None and wait_s <= 0:
+                following.run = _Run(following.spec, self._wake)
+                nursery.start_soon(following.run.run, name=following.spec.name)
+                continue
+            if not is_told and all(child.is_settled for child in self._children):
+                status.started()
+                is_told = True
+            with trio.move_on_after(wait_s):
+                await self._change.wait()
+
+    def _wake(self) -> None:
+        self._change.set()
+
+    def _following(self) -> _Child | None:
+        """The child to start next, now or when its backoff is over."""
+        waiting: list[_Child] = []
+        for child in self._children:
+            if child.run is None and not child.is_done:
+                waiting.append(child)
+                if self._strategy is not Strategy.ONE_FOR_ONE:
+                    break
+            elif not child.is_settled:
+                break
+        return min(waiting, key=lambda child: child.due, default=None)
 
     async def _stop(self, children: Sequence[_Child]) -> None:
         for child in reversed(children):
             await child.stop()
 
-    async def _ended(self, child: _Child, crash: Exception | None, nursery: trio.Nursery, ends: _Ends) -> None:
-        spec = child.spec
-        if crash is None and spec.restart is not RestartKind.PERMANENT:
-            return
+    async def _take_end(self, child: _Child) -> None:
+        spec, crash = child.spec, child.run.crash if child.run else None
         if crash is not None and isinstance(cause := root_cause(crash), spec.fatal):
             raise cause
-        log.error("child_crashed", child=spec.name, exc_info=crash)
-        if spec.restart is RestartKind.TEMPORARY:
+        is_due_to_end = crash is None and spec.restart is not RestartKind.PERMANENT
+        if not is_due_to_end:
+            log.error("child_crashed", child=spec.name, exc_info=crash)
+        if is_due_to_end or spec.restart is RestartKind.TEMPORARY:
+            child.run, child.is_done = None, True
             return
         verdict = child.history.crashed(trio.current_time(), random.random())  # noqa: S311  # jitter
         if isinstance(verdict, Exhausted):
             raise TooManyRestarts(
                 f"{spec.name} crashed {verdict.crashes} times in {spec.policy.within_s:g} s"
             ) from crash
-        affected = self._affected(child)
-        await self._stop(affected)
-        await trio.sleep(verdict.delay_s)
+        await self._start_again(self._affected(child), verdict.delay_s)
         child.restarts += 1
         self._observer.restarted(spec.name)
-        await self._start(affected, nursery, ends)
+
+    async def _start_again(self, affected: Sequence[_Child], delay_s: float) -> None:
+        await self._stop(affected)
+        due = trio.current_time() + delay_s
+        for child in affected:
+            child.due = due
+            # A temporary child is never restarted, not even because of its neighbours.
+            child.is_done = child.spec.restart is RestartKind.TEMPORARY
 
     def _affected(self, child: _Child) -> list[_Child]:
         at = self._children.index(child)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, cast
 
 import msgspec
 import trio
@@ -12,6 +12,7 @@ import trio
 from actors.channel import Cell, ChannelKit, ChannelLimits
 from actors.mailbox import Envelope, Receipt
 from actors.outbox import Frame, Frames
+from actors.supervisor import Started
 from protocol.codec import WireForm, decode_server
 from protocol.commands import Batch, Command, Ring
 from protocol.effects import Behind, Commit, CommitOutcome, Committed, Decision, Recalled, Unavailable
@@ -300,3 +301,12 @@ async def put(cell: Cell, answer: Callable[[Sequence[ItemResult]], None], *names
     """Puts one command per name into a channel, as one request each."""
     cell.put_all(envelopes(answer, *names))
     await trio.lowlevel.checkpoint()
+
+
+async def start(nursery: trio.Nursery, run: Callable[[Started], Awaitable[None]]) -> None:
+    """Starts an actor and waits until it says that it has started."""
+
+    async def started(task_status: trio.TaskStatus[None]) -> None:
+        await run(cast(Started, task_status))
+
+    await nursery.start(started)

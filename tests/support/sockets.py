@@ -15,7 +15,7 @@ from actors.outbox import Frame
 from actors.websocket import WebSocketLimits
 from protocol.codec import WireForm, decode_server
 from protocol.messages import ServerMessage
-from tests.support.actors import Ids, Recorder
+from tests.support.actors import Ids, Recorder, start
 
 
 def client_frame(opcode: int, payload: bytes = b"", *, final: bool = True) -> bytes:
@@ -194,10 +194,6 @@ async def serving(
         Ids("c"),
     )
     async with trio.open_nursery() as nursery:
-        await nursery.start(_run_gateway, gateway)
+        await start(nursery, gateway.run)
         yield Served(gateway, listener.getsockname(), nursery.cancel_scope)
         nursery.cancel_scope.cancel()
-
-
-async def _run_gateway(gateway: Gateway, task_status: Any) -> None:
-    await gateway.run(task_status)

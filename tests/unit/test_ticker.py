@@ -6,19 +6,13 @@ import pytest
 import trio
 
 from actors.ticker import Ticker
+from tests.support.actors import start
 
 
-class Ticking:
-    def __init__(self, ticker: Ticker) -> None:
-        self.ticker = ticker
-
-    async def for_seconds(self, seconds: float) -> None:
-        with trio.move_on_after(seconds):
-            async with trio.open_nursery() as nursery:
-                await nursery.start(self._run)
-
-    async def _run(self, task_status: trio.TaskStatus[None]) -> None:
-        await self.ticker.run(task_status)  # type: ignore[arg-type]
+async def run_for(ticker: Ticker, seconds: float) -> None:
+    with trio.move_on_after(seconds):
+        async with trio.open_nursery() as nursery:
+            await start(nursery, ticker.run)
 
 
 async def test_a_check_is_asked_at_its_second_and_again_when_it_says_so(autojump_clock: trio.testing.MockClock) -> None:
@@ -29,7 +23,7 @@ async def test_a_check_is_asked_at_its_second_and_again_when_it_says_so(autojump
         return now + 5 if len(asked) < 3 else None
 
     ticker.watch(2.5, check)
-    await Ticking(ticker).for_seconds(60)
+    await run_for(ticker, 60)
     assert asked == [3, 8, 13]
     assert len(ticker) == 0
 
