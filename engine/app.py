@@ -295,7 +295,13 @@ class Engine:
 
         async with trio.open_nursery() as nursery:
             await nursery.start(
-                functools.partial(watch_host, submit, self.config.host.framework, self.config.host.interval_s)
+                functools.partial(
+                    watch_host,
+                    submit,
+                    self.config.host.framework,
+                    self.config.host.interval_s,
+                    data_path=str(self.config.data),
+                )
             )
             status.started()
 

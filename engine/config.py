@@ -94,7 +94,9 @@ class Channel(Section, frozen=True, kw_only=True):
     """Channels: one per framework of a workspace."""
 
     mailbox_max: Annotated[int, _from(1, 1_000_000, "Waiting commands; more are answered busy, not lost.")] = 10_000
-    batch_max: Annotated[int, _from(1, 10_000, "Commands decided together; below events_max, so that receipts find room.")] = 240
+    batch_max: Annotated[int, _from(1, 10_000, "Commands decided together; under events_max: receipts need room.")] = (
+        240
+    )
     idle_s: Annotated[float, _from(0.1, _DAY_S, "A channel unused for so long gives its memory back.")] = 60.0
     events_max: Annotated[int, _from(1, 10_000, "Events in one commit: bounds what a fan-out must send at once.")] = 256
     windows_max: Annotated[

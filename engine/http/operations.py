@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
-from prometheus_client import CONTENT_TYPE_LATEST
 
 from engine.http.guards import require_operator
 from engine.http.ports import About, MetricsRender, Service
+from engine.metrics import CONTENT_TYPE
 from protocol.errors import StoreUnavailable
 
 
@@ -37,7 +37,7 @@ def operation_routes(
     @get("/metrics", sync_to_thread=False, guards=[require_operator(service)])
     def metrics() -> Response[bytes]:
         """Metrics in Prometheus' text format."""
-        return Response(metrics_render(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return Response(metrics_render(), headers={"Content-Type": CONTENT_TYPE})
 
     @get("/api/v1/about", sync_to_thread=False)
     def tell_about() -> About:
