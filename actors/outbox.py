@@ -55,13 +55,11 @@ def _libc_send() -> Callable[[int, bytes], int]:
 
 def _socket_send(fd: int, data: bytes) -> int:
     """The same contract where there is no libc to call: gives the GIL away, otherwise equal."""
-    duplicate = socket.socket(fileno=os.dup(fd))
     try:
-        return duplicate.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
-    except OSError as error:
+        with socket.socket(fileno=os.dup(fd)) as duplicate:
+            return duplicate.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+    except OSError as error:  # of the send, or of the duplicate when descriptors have run out
         return -(error.errno or errno.EIO)
-    finally:
-        duplicate.close()
 
 
 def choose_send() -> Callable[[int, bytes], int]:
@@ -99,6 +97,7 @@ class Drain:
     def __init__(self, observer: Observer) -> None:
         self._lanes: tuple[deque[Outbox], ...] = tuple(deque() for _ in range(LANES))
         self._noted = trio.Event()
+        self._began = 0.0
         self._observer = observer
         self._joined_frames: list[Frame] = []
         self._joined = b""
@@ -107,13 +106,15 @@ class Drain:
     def note(self, outbox: Outbox, lane: int) -> None:
         """This outbox has something to write."""
         self._lanes[lane].append(outbox)
-        self._noted.set()
+        if not self._noted.is_set():
+            self._began = trio.current_time()
+            self._noted.set()
 
     async def run(self) -> None:
         """Drains for ever."""
         while True:
             await self._noted.wait()
-            began, writes_before = trio.current_time(), self.writes
+            writes_before = self.writes
             while (outbox := self._next()) is not None:
                 outbox.write()
                 self.writes += 1
@@ -121,7 +122,7 @@ class Drain:
                     await trio.lowlevel.checkpoint()
             self._joined_frames, self._joined = [], b""
             self._noted = trio.Event()
-            self._observer.fan_out(trio.current_time() - began, self.writes - writes_before)
+            self._observer.fan_out(trio.current_time() - self._began, self.writes - writes_before)
 
     def join(self, frames: list[Frame]) -> bytes:
         """The bytes of all frames. Subscribers of one channel have the very same list: it is joined once."""
@@ -143,8 +144,8 @@ class Outbox:
     """The single writer of one connection."""
 
     __slots__ = (
-        "_drain", "_lane", "_max_bytes", "_nursery", "_on_broken", "_on_slow", "_progress", "_rest", "_send", "_sock",
-        "_waiting", "broken", "dropped", "sealed", "sent_frames", "waiting_bytes",
+        "_drain", "_flushing", "_lane", "_max_bytes", "_nursery", "_on_broken", "_on_slow", "_progress", "_rest",
+        "_send", "_slow", "_sock", "_waiting", "broken", "dropped", "sealed", "sent_frames", "waiting_bytes",
     )  # fmt: skip
 
     def __init__(
@@ -161,8 +162,12 @@ class Outbox:
         self._max_bytes = max_bytes
         self._send = send
         self._waiting: list[Frame] = []
-        # What the kernel did not take; while there is some, only the flusher writes.
+        # What the kernel did not take.
         self._rest = b""
+        # While there is a flusher, only it writes: two tasks cannot wait for one socket.
+        self._flushing = False
+        # A frame was dropped: nothing may follow it that would hide the gap.
+        self._slow = False
         self._lane = LANES
         self._progress: trio.Event | None = None
         self._on_slow: Callable[[], None] = _nobody
@@ -212,13 +217,14 @@ class Outbox:
     def write(self) -> None:
         """Writes what waits, as far as the kernel takes it. Called by the drain only."""
         self._lane = LANES
-        if self._rest or not self._waiting or self.broken:
+        if self._flushing or not self._waiting:
             return
         frames, self._waiting = self._waiting, []
         self.sent_frames += len(frames)
         self._rest = self._drain.join(frames)
         self._write_rest()
         if self._rest:
+            self._flushing = True
             self._nursery.start_soon(self._flush)
 
     def discard(self) -> None:
@@ -229,18 +235,19 @@ class Outbox:
         self._wake()
 
     def _admit(self, count: int, size: int) -> bool:
-        if self.sealed:
+        if self.sealed or self._slow:
             self.dropped += count
             return False
         if self.waiting_bytes + size > self._max_bytes:
             self.dropped += count
+            self._slow = True
             self._on_slow()
             return False
         self.waiting_bytes += size
         return True
 
     def _note(self, lane: int) -> None:
-        if lane < self._lane and not self._rest:
+        if lane < self._lane and not self._flushing:
             self._lane = lane
             self._drain.note(self, lane)
 
@@ -274,6 +281,7 @@ class Outbox:
                 self.sent_frames += len(frames)
                 self._rest = b"".join([frame.data for frame in frames])
             self._write_rest()
+        self._flushing = False
 
 
 def _nobody() -> None:
