@@ -15,10 +15,11 @@ from benchmarks import producer
 from benchmarks.arrivals import Arrivals
 from benchmarks.harness import Receivers
 from benchmarks.machine import machine_card
+from benchmarks.measure import percentile
 from benchmarks.options import Options
 from benchmarks.report import Figures, Report, make_report
 from benchmarks.rig import WORKSPACE, Engine, Producers, Rig
-from benchmarks.rounds import BroadcastLine, EngineLine, alternate, last_client, single_deliveries
+from benchmarks.rounds import BroadcastLine, CommitLine, EngineLine, Line, alternate, last_client, single_deliveries
 
 FORMS = ("json", "msgpack")
 WARM_UP_MESSAGES = 20
@@ -107,9 +108,10 @@ def measure(stage: Stage, line: EngineLine, floor: BroadcastLine, prefix: str) -
     floor.frame_bytes = line.frame_bytes
     floor.round(warm_up, options.rate)
     for _ in range(options.runs):
-        commit_ms = stage.rig.commit_p50_ms()
+        lines: list[Line] = [floor, line, CommitLine(stage.rig)]
+        at_floor, ours, commits = alternate(lines, options.messages, options.rate)
+        commit_ms = percentile(commits.last_client_ms, 50)
         figures.add("commit_p50_ms", commit_ms)
-        at_floor, ours = alternate([floor, line], options.messages, options.rate)
         for name, value in figures_of(ours, at_floor, commit_ms).items():
             figures.add(prefix + name, value)
 
@@ -172,7 +174,7 @@ def conditions_of(rig: Rig, options: Options) -> dict[str, Any]:
         "rate_per_s": options.rate,
         "runs": options.runs,
         "workspace": WORKSPACE,
-        "floor": rig.floor_kind,
+        "floor": rig.floor_kind or "none",
         "receiver": "own core" if rig.cores.is_split else "shares the only core",
         "machine": machine_card(rig.folder),
     }

@@ -8,8 +8,9 @@ as well. The cost of a commit in the same folder stands beside it. Nothing is pi
 from __future__ import annotations
 
 from benchmarks import producer
+from benchmarks.acks import Acked
 from benchmarks.fanout import conditions_of
-from benchmarks.measure import NS_PER_S
+from benchmarks.measure import NS_PER_S, Verdict
 from benchmarks.options import Options
 from benchmarks.report import Figures, Report, make_report
 from benchmarks.rig import Engine, Producers, Rig
@@ -39,6 +40,8 @@ def run(options: Options) -> Report:
             batched = producers.pump(_pump("batching", attempt, rounds, BATCH), BATCHING, "fired")
             rounds = options.singles // SINGLE if attempt else WARM_UP_ROUNDS
             singly = producers.pump(_pump("single", attempt, rounds, 1), SINGLE, "fired")
+            for acked in (batched, singly):
+                figures.verdict = figures.verdict + proof(acked)
             if attempt:
                 note(figures, "", batched)
                 note(figures, "single_", singly)
@@ -66,7 +69,12 @@ def _pump(group: str, attempt: int, rounds: int, batch: int) -> producer.Pump:
     return producer.Pump(group=group, frameworks=frameworks, rounds=rounds, batch=batch, tag=f"{group}-{attempt}")
 
 
-def note(figures: Figures, prefix: str, acked: producer.Acked) -> None:
+def proof(acked: Acked) -> Verdict:
+    """Every trigger was acked as fired (or the run had failed), each as an alert of its own, in the channel's order."""
+    return Verdict(duplicated=acked.sent - acked.alerts, reordered=acked.reordered)
+
+
+def note(figures: Figures, prefix: str, acked: Acked) -> None:
     """The figures of one closed loop."""
     figures.add(f"{prefix}triggers_per_s", acked.sent * NS_PER_S / acked.elapsed_ns)
     figures.add(f"{prefix}ack_p50_ms", acked.ack_p50_ms)

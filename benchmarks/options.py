@@ -42,7 +42,7 @@ def shortened(options: Options) -> Options:
     """The short form of everything: fewer runs of fewer messages; `all` then takes under three minutes."""
     return replace(
         options,
-        messages=min(options.messages, 80),
+        messages=min(options.messages, 40),
         runs=min(options.runs, 2),
         triggers=min(options.triggers, 16_000),
         singles=min(options.singles, 3_200),

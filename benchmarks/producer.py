@@ -5,7 +5,7 @@ ones before; how late the producer itself was is told. Closed loop (`Pump`): man
 frame when the ack of the last one is there. All frames are built before the clock starts, and the masks are zeros
 (legal, and free), so the producer costs little of the machine that it shares with the engine.
 
-Every ack is read and counted by status and reason: a benchmark of refusals would be fast.
+Every ack is read and counted by reason (`acks`).
 """
 
 from __future__ import annotations
@@ -14,24 +14,22 @@ import gc
 import select
 import socket
 import time
-from collections import Counter
 from collections.abc import Iterator
 
 import msgspec
 
+from benchmarks.acks import Acked, Ledger
 from benchmarks.arrivals import Plan
 from benchmarks.control import CONTROL_FD, BenchmarkError, CommandReader, raise_open_files, say
 from benchmarks.dial import Target, dial
-from benchmarks.measure import NS_PER_MS, NS_PER_S, percentiles
-from benchmarks.wire import BINARY, CLOSE, FORMS, TEXT, BadStream, client_frame, walk
+from benchmarks.measure import NS_PER_MS, NS_PER_S
+from benchmarks.triggers import distinct, repeated, trigger_frame
+from benchmarks.wire import BINARY, CLOSE, FORMS, TEXT, BadStream, walk
 from protocol import messages as m
-from protocol.codec import WireForm, decode_server, encode
+from protocol.codec import WireForm, decode_server
 from protocol.errors import TocsinError
 
 _READ_BYTES = 1 << 18
-# A realistic alert: what its labels and text look like decides the size of the frames that are fanned out.
-_LABELS = {"host": "web-17.example.net", "service": "checkout"}
-_MESSAGE = "p95 latency of checkout is above its limit"
 
 
 class Open(msgspec.Struct, tag="open"):
@@ -76,21 +74,6 @@ class Close(msgspec.Struct, tag="close"):
 Command = Open | Paced | Pump | Close
 
 
-class Acked(msgspec.Struct):
-    """What the acks said. `reasons` counts items by reason; `errors` are refusals of whole requests."""
-
-    sent: int
-    reasons: dict[str, int]
-    errors: list[str]
-    alerts: int
-    elapsed_ns: int
-    ack_p50_ms: float
-    ack_p99_ms: float
-    # How much later than intended the latest frame left (open loop only).
-    late_ms: float = 0.0
-    cpu_percent: float = 0.0
-
-
 class Connection:
     """One producer's socket: what it still has to send, and since when it waits for an ack."""
 
@@ -128,50 +111,6 @@ class Connection:
         if not chunk:
             raise BenchmarkError("the server closed a producer without a word")
         return heard
-
-
-class _Ledger:
-    """Counts acks and their latencies."""
-
-    def __init__(self) -> None:
-        self.reasons: Counter[str] = Counter()
-        self.errors: list[str] = []
-        self.alerts: set[str] = set()
-        self.latencies: list[float] = []
-        self.cpu_ns = time.process_time_ns()
-
-    def note(self, message: m.ServerMessage, since_ns: int, now_ns: int) -> bool:
-        """Takes one message; whether it answered a request."""
-        match message:
-            case m.Accepted():
-                for result in message.results:
-                    self.reasons[result.reason.value] += 1
-                    if result.alert_id:
-                        self.alerts.add(result.alert_id)
-            case m.ErrorMessage():
-                self.errors.append(f"{message.code}: {message.message}")
-            case _:
-                return False
-        self.latencies.append((now_ns - since_ns) / NS_PER_MS)
-        return True
-
-    def acked(self, sent: int, begin_ns: int, late_ms: float = 0.0) -> Acked:
-        """The sums, as of now."""
-        elapsed = max(1, time.monotonic_ns() - begin_ns)
-        cpu_ns = time.process_time_ns() - self.cpu_ns
-        p50, p99 = percentiles(self.latencies, (50, 99)) if self.latencies else [0.0] * 2
-        return Acked(
-            sent=sent,
-            reasons=dict(self.reasons),
-            # A few tell the story; a thousand equal ones would only fill the pipe.
-            errors=self.errors[:10],
-            alerts=len(self.alerts),
-            elapsed_ns=elapsed,
-            ack_p50_ms=p50,
-            ack_p99_ms=p99,
-            late_ms=late_ms,
-            cpu_percent=min(100.0, 100.0 * cpu_ns / elapsed),
-        )
 
 
 class Producer:
@@ -219,7 +158,7 @@ class Producer:
         connection, plan = self._groups[command.group][0], command.plan
         numbers = range(plan.first, plan.first + plan.messages)
         frames = [trigger_frame(connection.form, command.framework, [f"paced-{n}"], n) for n in numbers]
-        ledger, answered, late_ns = _Ledger(), 0, 0
+        ledger, answered, late_ns = Ledger(), 0, 0
         for index, frame in enumerate(frames):
             due_ns = plan.due_ns(index)
             while (left_ns := due_ns - time.monotonic_ns()) > 0:
@@ -236,8 +175,10 @@ class Producer:
         connections = self._groups[command.group]
         for index, connection in enumerate(connections):
             framework = command.frameworks[index % len(command.frameworks)]
-            connection.frames = iter(pump_frames(command, framework, index, connection.form))
-        ledger, begin_ns = _Ledger(), time.monotonic_ns()
+            build = repeated if command.repeat else distinct
+            frames = build(connection.form, framework, f"{command.tag}-{index}", command.rounds, command.batch)
+            connection.frames = iter(frames)
+        ledger, begin_ns = Ledger(), time.monotonic_ns()
         with select.epoll() as epoll:
             waiting = {connection.sock.fileno(): connection for connection in connections}
             for fd, connection in waiting.items():
@@ -249,13 +190,13 @@ class Producer:
                 if not events:
                     raise BenchmarkError(f"{len(waiting)} producers still wait after {command.deadline_s} s")
                 for fd, _ in events:
-                    if not _advance(waiting[fd], ledger):
+                    if not _advance(fd, waiting[fd], ledger):
                         del waiting[fd]
                         epoll.unregister(fd)
         return ledger.acked(len(connections) * command.rounds * command.batch, begin_ns)
 
 
-def _read_acks(connection: Connection, ledger: _Ledger, plan: Plan, left_ns: int) -> int:
+def _read_acks(connection: Connection, ledger: Ledger, plan: Plan, left_ns: int) -> int:
     """Reads acks for at most the time given; how many came. A request's id is its number."""
     readable, _, _ = select.select([connection.sock], [], [], left_ns / NS_PER_S)
     if not readable:
@@ -265,49 +206,16 @@ def _read_acks(connection: Connection, ledger: _Ledger, plan: Plan, left_ns: int
     for message in heard:
         identity = getattr(message, "id", None)
         if isinstance(identity, int):
-            answered += ledger.note(message, plan.due_ns(identity - plan.first), now_ns)
+            answered += ledger.note(0, message, plan.due_ns(identity - plan.first), now_ns)
     return answered
 
 
-def _advance(connection: Connection, ledger: _Ledger) -> bool:
+def _advance(fd: int, connection: Connection, ledger: Ledger) -> bool:
     """Takes what came, sends the next; whether this connection still waits for something."""
     for message in connection.read():
-        if ledger.note(message, connection.sent_ns, time.monotonic_ns()):
+        if ledger.note(fd, message, connection.sent_ns, time.monotonic_ns()):
             return connection.send_next()
     return True
-
-
-def pump_frames(command: Pump, framework: str, connection: int, form: WireForm) -> list[bytes]:
-    """The frames of one connection, all built beforehand."""
-    if command.repeat:
-        keys = [f"{command.tag}-{connection}-{item}" for item in range(command.batch)]
-        return [trigger_frame(form, framework, keys, 0)] * command.rounds
-    return [
-        trigger_frame(
-            form, framework, [f"{command.tag}-{connection}-{turn}-{item}" for item in range(command.batch)], turn
-        )
-        for turn in range(command.rounds)
-    ]
-
-
-def trigger_frame(form: WireForm, framework: str, keys: list[str], number: int) -> bytes:
-    """One `trigger` message (request id and `current_value` are its number) with one alert for each dedup key."""
-    alerts = [
-        m.TriggerInput(
-            framework_id=framework,
-            alert_type="latency",
-            current_value=float(number),
-            threshold_value=0.0,
-            severity="warning",
-            title="Checkout is slow",
-            message=_MESSAGE,
-            labels=_LABELS,
-            dedup_key=key,
-        )
-        for key in keys
-    ]
-    request = m.Trigger(id=number, alert=alerts[0]) if len(alerts) == 1 else m.Trigger(id=number, alerts=alerts)
-    return client_frame(encode(request, form), form)
 
 
 def main() -> None:

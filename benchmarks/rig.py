@@ -24,15 +24,17 @@ import jwt
 import msgspec
 
 from benchmarks import producer
+from benchmarks.acks import Acked
 from benchmarks.arrivals import Plan
 from benchmarks.control import BenchmarkError, raise_open_files
 from benchmarks.dial import Target
+from benchmarks.floor import wait_until
 from benchmarks.harness import READY_TIMEOUT_S, Broadcaster, Child, Cores, Ready, Receivers, environment, python
 from benchmarks.measure import NS_PER_MS, NS_PER_S, percentile
 
 WORKSPACE = "bench"
 # Between "go" and the first message, so that every process is waiting when it is due.
-LEAD_NS = NS_PER_S * 3 // 10
+LEAD_NS = NS_PER_S * 15 // 100
 _TOKEN_TTL_S = 3_600
 _COMMITS = 60
 _FLOOR_SOURCE = Path(__file__).with_name("floor.c")
@@ -77,14 +79,14 @@ class Producers:
         """Opens producing connections. Raises BenchmarkError."""
         self._child.ask(producer.Open(group=group, target=target, connections=connections), dict[str, int])
 
-    def paced(self, group: str, framework: str, plan: Plan) -> producer.Acked:
+    def paced(self, group: str, framework: str, plan: Plan) -> Acked:
         """Open loop: one trigger a message, each at its time. Raises BenchmarkError unless every one was fired."""
-        acked = self._child.ask(producer.Paced(group=group, framework=framework, plan=plan), producer.Acked)
+        acked = self._child.ask(producer.Paced(group=group, framework=framework, plan=plan), Acked)
         return _expect(acked, "fired", plan.messages)
 
-    def pump(self, command: producer.Pump, connections: int, reason: str) -> producer.Acked:
+    def pump(self, command: producer.Pump, connections: int, reason: str) -> Acked:
         """Closed loop. Raises BenchmarkError unless every trigger was answered with this reason."""
-        acked = self._child.ask(command, producer.Acked)
+        acked = self._child.ask(command, Acked)
         return _expect(acked, reason, connections * command.rounds * command.batch)
 
     def close(self, group: str) -> None:
@@ -92,7 +94,7 @@ class Producers:
         self._child.ask(producer.Close(group=group), dict[str, str])
 
 
-def _expect(acked: producer.Acked, reason: str, count: int) -> producer.Acked:
+def _expect(acked: Acked, reason: str, count: int) -> Acked:
     if acked.reasons != {reason: count} or acked.errors:
         raise BenchmarkError(
             f"{count} triggers should have been answered {reason!r}, the acks say {acked.reasons}; "
@@ -184,18 +186,26 @@ class Rig:
         return [str(program), str(clients)], "C"
 
     def commit_p50_ms(self) -> float:
-        """What one durable one-row commit costs in this folder now (SQLite, WAL, `synchronous=FULL`)."""
-        path = self.folder / "commit.db"
+        """What a durable one-row commit costs here now, one after another."""
+        return percentile(self.commits(_COMMITS, 0), 50)
+
+    def commits(self, count: int, rate: float) -> list[float]:
+        """The times (ms) of durable one-row commits in this folder (SQLite, WAL, `synchronous=FULL`).
+
+        At a rate, as alerts come: a disk that was left alone answers otherwise than one that is kept busy. 0: at once.
+        """
+        begin_ns, interval_ns = time.monotonic_ns(), int(NS_PER_S / rate) if rate else 0
         times: list[float] = []
-        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as base:
+        with contextlib.closing(sqlite3.connect(self.folder / "commit.db", isolation_level=None)) as base:
             base.execute("PRAGMA journal_mode=WAL")
             base.execute("PRAGMA synchronous=FULL")
             base.execute("CREATE TABLE IF NOT EXISTS cost (body BLOB)")
-            for _ in range(_COMMITS):
+            for index in range(count):
+                wait_until(begin_ns + index * interval_ns)
                 began = time.monotonic_ns()
                 base.execute("INSERT INTO cost VALUES (?)", (bytes(300),))
                 times.append((time.monotonic_ns() - began) / NS_PER_MS)
-        return percentile(times, 50)
+        return times
 
 
 def plan_round(messages: int, first: int, rate: float) -> Plan:

@@ -12,9 +12,9 @@ from typing import Protocol
 from benchmarks.arrivals import Arrivals, pooled
 from benchmarks.control import BenchmarkError
 from benchmarks.harness import Broadcaster, Receivers
-from benchmarks.measure import percentiles
+from benchmarks.measure import Verdict, percentiles
 from benchmarks.report import RECEIVER_CPU_MAX_PERCENT, Figures
-from benchmarks.rig import Producers, plan_round
+from benchmarks.rig import Producers, Rig, plan_round
 
 # Before the first round the size of a frame is not known; an alert with text and labels stays below this.
 FIRST_FRAME_BYTES = 2_048
@@ -26,6 +26,8 @@ LATE_MAX_MS = 5.0
 CPU_SHARE_MIN_NS = 50_000_000
 # Of one block; see `alternate`.
 BLOCK_MESSAGES = 40
+# Enough for a median, and half a second at the usual rate.
+COMMITS_PER_BLOCK = 10
 
 
 class Line(Protocol):
@@ -80,6 +82,20 @@ class BroadcastLine:
         first, self._sent = self._sent + 1, self._sent + messages
         arrivals = self._broadcaster.round(self._receivers, plan_round(messages, first, rate), round(self.frame_bytes))
         return _judge(arrivals, self._figures, self.name)
+
+
+class CommitLine:
+    """No sender at all: durable commits at the rate of the alerts, whose cost the full path is allowed once."""
+
+    name = "commit"
+
+    def __init__(self, rig: Rig) -> None:
+        self._rig = rig
+
+    def round(self, messages: int, rate: float) -> Arrivals:
+        """Commits a few rows; `last_client_ms` are their times."""
+        times = self._rig.commits(min(messages, COMMITS_PER_BLOCK), rate)
+        return Arrivals(clients=0, verdict=Verdict(), last_client_ms=times)
 
 
 def _judge(arrivals: Arrivals, figures: Figures, name: str) -> Arrivals:

@@ -18,6 +18,7 @@ import msgspec
 import pytest
 
 from benchmarks import floor, harness, producer, receiver, rig
+from benchmarks.acks import Acked
 from benchmarks.arrivals import Plan
 from benchmarks.control import BenchmarkError, CommandReader
 from benchmarks.dial import Target, dial
@@ -199,7 +200,7 @@ def one_round(
     listening.obey(receiver.Arm(group="g", client_bytes=100_000))
     at = plan(messages, interval_ns=1_000_000)
     acked = producing.obey(producer.Paced(group="g", framework="f", plan=at))
-    assert isinstance(acked, producer.Acked)
+    assert isinstance(acked, Acked)
     assert acked.reasons == {"fired": messages}
     return collect(listening, at, deadline_s=0.5)
 

@@ -29,6 +29,7 @@ from benchmarks import (
     rounds,
     suppress,
 )
+from benchmarks.acks import Acked
 from benchmarks.arrivals import Arrivals
 from benchmarks.control import BenchmarkError
 from benchmarks.measure import Verdict
@@ -184,9 +185,9 @@ class FakeReceivers:
 
 
 class FakeProducers:
-    def paced(self, *_: object) -> producer.Acked:
-        return producer.Acked(
-            sent=1, reasons={}, errors=[], alerts=1, elapsed_ns=1, ack_p50_ms=1, ack_p99_ms=1, late_ms=50.0
+    def paced(self, *_: object) -> Acked:
+        return Acked(
+            sent=1, reasons={}, errors=[], alerts=1, reordered=0, elapsed_ns=1, ack_p50_ms=1, ack_p99_ms=1, late_ms=50.0
         )
 
 
