@@ -9,7 +9,6 @@ nothing here blocks it, except in a database in memory.
 from __future__ import annotations
 
 import sqlite3
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from functools import partial
@@ -20,6 +19,7 @@ from engine.ids import new_id, now_us
 from engine.stores import AlertPage, AlertQuery, ConnectionChange, Feed, OnCommit, Retention, migrate
 from engine.stores import sqlite_queries as queries
 from engine.stores import sqlite_upkeep as upkeep
+from engine.stores.give_way import GiveWay
 from engine.stores.sqlite_commit import Committer
 from engine.stores.sqlite_file import Database
 from engine.stores.sqlite_readers import InlineReaders, Readers, ThreadedReaders
@@ -28,11 +28,6 @@ from engine.stores.sqlite_writer import InlineWriter, ThreadedWriter, Writer
 from protocol.effects import Commit, CommitOutcome, Recalled, Row
 from protocol.errors import StoreRefused
 from protocol.model import Alert, ChannelKey, Event
-
-# Process-wide and never raised again: other stores may be open. A thread that wants Python's lock starts its 5 ms anew
-# whenever the loop gives the lock away for a system call, so beside a busy loop a commit of 100 triggers waited 40 s.
-# Measured from 0.01 to 5 ms, with loops that pass every 0.02 to 20 ms: only with this did all keep 20,000 triggers/s.
-SWITCH_INTERVAL_S = 0.000_5
 
 # Locks of stores whose disk hung when they were closed: a writer that wakes up later must not meet another engine.
 _HANGING: list[AbstractContextManager[object]] = []
@@ -156,27 +151,23 @@ async def open_sqlite(
 async def open_database(
     database: Database, retention: Retention, clock: Callable[[], int], on_commit: OnCommit | None
 ) -> AsyncIterator[SqliteStore]:
-    """Opens a store on a database. Raises StoreRefused, and, at the end, what the writer died of.
-
-    Lowers the interpreter's switch interval for good (see SWITCH_INTERVAL_S), unless it is in memory.
-    """
-    if database.path is not None:
-        sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_INTERVAL_S))
+    """Opens a store on a database. Raises StoreRefused, and, at the end, what the writer died of."""
     # Checks read the whole file: in a thread.
     holding = _holding(database)
     connection, epoch = await trio.to_thread.run_sync(holding.__enter__)
     is_closed = True
     try:
-        fate = _Fate()
+        fate, give_way = _Fate(), GiveWay()
         committer = Committer(database, connection)
         writer: Writer
         readers: Readers
         if database.path is None:
             writer, readers = InlineWriter(committer, on_commit, fate.die), InlineReaders(connection)
         else:
-            writer, readers = ThreadedWriter(committer, on_commit, fate.die), ThreadedReaders(database)
+            writer = ThreadedWriter(committer, on_commit, fate.die, give_way)
+            readers = ThreadedReaders(database, give_way)
         store = SqliteStore(epoch, writer, readers, retention, clock)
-        with fate.scope:
+        with fate.scope, give_way.watching():
             try:
                 yield store
             finally:

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import trio
 
+from engine.stores.give_way import GiveWay
 from engine.stores.sqlite_file import Database
 from protocol.errors import StoreUnavailable
 
@@ -49,7 +50,8 @@ class _Read:
 class ThreadedReaders(Readers):
     """Readers of a file."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, give_way: GiveWay) -> None:
+        self._give_way = give_way
         self._database = database
         self._idle: list[sqlite3.Connection] = []
         self._limiter = trio.CapacityLimiter(READ_THREADS)
@@ -61,6 +63,7 @@ class ThreadedReaders(Readers):
             await trio.lowlevel.checkpoint()
             raise StoreUnavailable("the store is closed" if self._closed else "too many reads are waiting")
         read = _Read()
+        self._give_way.under_way += 1
         try:
             with trio.fail_after(READ_MAX_S):
                 return await trio.to_thread.run_sync(
@@ -71,6 +74,7 @@ class ThreadedReaders(Readers):
         except sqlite3.Error as fault:
             raise StoreUnavailable(f"the store cannot be read: {fault}") from fault
         finally:
+            self._give_way.under_way -= 1
             read.is_over = True
 
     async def aclose(self) -> None:

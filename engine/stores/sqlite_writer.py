@@ -24,6 +24,7 @@ import structlog
 import trio
 
 from engine.stores import CommitInvalid, CommittedEvents, Feed, OnCommit
+from engine.stores.give_way import GiveWay
 from engine.stores.sqlite_commit import Committer
 from engine.stores.sqlite_rows import Prepared
 from protocol.effects import CommitOutcome, Committed, Unavailable
@@ -140,8 +141,15 @@ class Writer(ABC):
 class ThreadedWriter(Writer):
     """The writer of a file: a thread with group commit."""
 
-    def __init__(self, committer: Committer, on_commit: OnCommit | None, on_death: Callable[[BaseException], None]):
+    def __init__(
+        self,
+        committer: Committer,
+        on_commit: OnCommit | None,
+        on_death: Callable[[BaseException], None],
+        give_way: GiveWay,
+    ):
         super().__init__(committer, on_commit, on_death)
+        self._give_way = give_way
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._places = trio.Semaphore(PLACES, max_value=PLACES)
         self._ended = trio.Event()
@@ -169,6 +177,7 @@ class ThreadedWriter(Writer):
             await trio.lowlevel.checkpoint()
             return Unavailable("the store is closed")
         waiting = _Waiting(work)
+        self._give_way.under_way += 1
         self._queue.put(waiting)
         await waiting.done.wait()
         return waiting.outcome
@@ -229,6 +238,7 @@ class ThreadedWriter(Writer):
     def _answer(self, waiting: _Waiting, outcome: Any) -> None:
         waiting.outcome = outcome
         waiting.done.set()
+        self._give_way.under_way -= 1
         self._places.release()
 
     def _end(self, death: BaseException | None) -> None:

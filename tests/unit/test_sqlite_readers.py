@@ -10,6 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from engine.stores.give_way import GiveWay
 from engine.stores.sqlite_file import Database
 from engine.stores.sqlite_readers import READ_MAX_S, READ_THREADS, ThreadedReaders
 from protocol.errors import StoreUnavailable
@@ -35,7 +36,7 @@ def endless(connection: sqlite3.Connection) -> int:
 
 
 async def test_a_reader_cannot_write(database: Database) -> None:
-    readers = ThreadedReaders(database)
+    readers = ThreadedReaders(database, GiveWay())
     with pytest.raises(StoreUnavailable, match="readonly"):
         await readers.read(lambda connection: connection.execute("DELETE FROM fact"))
     assert await readers.read(fact) == 42
@@ -43,7 +44,7 @@ async def test_a_reader_cannot_write(database: Database) -> None:
 
 
 async def test_connections_are_used_again_also_after_a_question_failed(database: Database) -> None:
-    readers = ThreadedReaders(database)
+    readers = ThreadedReaders(database, GiveWay())
     seen = set()
 
     def ask(connection: sqlite3.Connection) -> None:
@@ -58,7 +59,7 @@ async def test_connections_are_used_again_also_after_a_question_failed(database:
 
 
 async def test_a_read_that_takes_too_long_is_stopped(database: Database, autojump_clock: MockClock) -> None:
-    readers = ThreadedReaders(database)
+    readers = ThreadedReaders(database, GiveWay())
     started = trio.current_time()
     with pytest.raises(StoreUnavailable, match="no answer within"):
         await readers.read(endless)
@@ -68,7 +69,7 @@ async def test_a_read_that_takes_too_long_is_stopped(database: Database, autojum
 
 
 async def test_a_cancelled_read_leaves_its_thread_free_for_the_next(database: Database) -> None:
-    readers = ThreadedReaders(database)
+    readers = ThreadedReaders(database, GiveWay())
     for _ in range(READ_THREADS + 1):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(readers.read, endless)
@@ -80,7 +81,7 @@ async def test_a_cancelled_read_leaves_its_thread_free_for_the_next(database: Da
 
 async def test_too_many_waiting_reads_are_refused_at_once(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.stores.sqlite_readers.READS_WAITING_MAX", 3)
-    readers = ThreadedReaders(database)
+    readers = ThreadedReaders(database, GiveWay())
     hold = threading.Event()
     async with trio.open_nursery() as nursery:
         for _ in range(READ_THREADS + 3):
@@ -98,7 +99,7 @@ async def test_too_many_waiting_reads_are_refused_at_once(database: Database, mo
 async def test_a_lost_file_is_unavailable(database: Database) -> None:
     assert database.path is not None
     database.path.unlink()
-    readers = ThreadedReaders(database)
+    readers = ThreadedReaders(database, GiveWay())
     with pytest.raises(StoreUnavailable, match="unable to open"):
         await readers.read(fact)
     await readers.aclose()
