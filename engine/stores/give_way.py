@@ -1,11 +1,11 @@
 """Lets threads have Python's lock while the loop is busy.
 
-A thread that comes back from SQLite asks for the lock and waits; it may demand it only after the switch interval
-(5 ms), and starts waiting anew whenever the loop gives the lock away for a system call and takes it back at once, before the
-thread has woken up. So a loop that is busy with many short passes starves a commit: measured, one of 100 triggers took
-up to 40 s (and still 8 s, now and then, with an interval of 0.5 ms). Therefore a busy loop sleeps for a moment once a
-millisecond while an operation is under way in a thread: long enough for the thread to wake up and take the lock. Then
-commits of 8 x 100 triggers take 50 ms at most. An idle loop waits without the lock anyway.
+A thread that comes back from SQLite asks for the lock and waits; it may demand it only after the switch interval (5
+ms), and starts waiting anew whenever the loop gives the lock away for a system call and takes it back at once, before
+the thread has woken up. So a loop that is busy with many short passes starves a commit: measured, one of 100 triggers
+took up to 40 s (and still 8 s, now and then, with an interval of 0.5 ms). Therefore a busy loop sleeps for a moment
+once a millisecond while an operation is under way in a thread: long enough for the thread to wake up and take the
+lock. Then commits of 8 x 100 triggers take 50 ms at most. An idle loop waits without the lock anyway.
 
 Decided against: `sys.setswitchinterval` (belongs to the program, and see above), a task with a timer (it would move
 virtual clocks), a writer process (needs none of this, but everything that is written would be copied once more).
