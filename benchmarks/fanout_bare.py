@@ -27,7 +27,7 @@ def run(options: Options) -> Report:
         senders = [rig.floor(options.clients), rig.broadcaster(OURS, python("benchmarks.bare"), framed=False)]
         for peer in peers():
             if peer.program is None:
-                figures.warn(f"{peer.name} is not installed here and is left out")
+                figures.warn(peer.name, 0, f"{peer.name} is not installed here and is left out")
                 continue
             senders.append(rig.broadcaster(peer.name, peer.program, framed=False))
             names.append(peer.name)

@@ -31,7 +31,8 @@ def run(options: Options) -> Report:
                 line = stage.line("msgpack", options.clients, f"busy-{load}")
                 measure(stage, line, floor, f"busy_{load}_")
                 line.close()
-        conditions = {**conditions_of(rig, options), "forms": "msgpack", "beside": "; ".join(LOADS.values())}
+        beside = f"{' and '.join(LOADS.values())}, in turn; the engine is not pinned"
+        conditions = {**conditions_of(rig, options), "forms": "msgpack", "beside": beside}
     plotted = [
         (f"busy_{load}_{name}", f"{what[:24]}, {label}")
         for load, what in LOADS.items()

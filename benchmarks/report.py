@@ -63,16 +63,21 @@ class Figures:
     def __init__(self) -> None:
         self._runs: dict[str, list[float]] = {}
         self.verdict = Verdict()
-        self.warnings: list[str] = []
+        self._warnings: dict[str, tuple[float, str]] = {}
 
     def add(self, name: str, value: float) -> None:
         """One run's value of a figure; the name carries the unit."""
         self._runs.setdefault(name, []).append(value)
 
-    def warn(self, text: str) -> None:
-        """Something that makes the run doubtful; said once."""
-        if text not in self.warnings:
-            self.warnings.append(text)
+    def warn(self, what: str, badness: float, text: str) -> None:
+        """Something that makes the run doubtful; of several warnings about the same thing the worst is said."""
+        if badness >= self._warnings.get(what, (badness, ""))[0]:
+            self._warnings[what] = badness, text
+
+    @property
+    def warnings(self) -> list[str]:
+        """What makes the run doubtful."""
+        return [text for _, text in self._warnings.values()]
 
     def ranges(self) -> dict[str, Spread]:
         """All figures over their runs."""

@@ -56,7 +56,8 @@ class EngineLine:
         plan = plan_round(messages, first, rate)
         acked = self._producers.paced(self.name, self.name, plan)
         if rate and acked.late_ms > LATE_MAX_MS:
-            self._figures.warn(f"the producer was up to {acked.late_ms:.0f} ms late; latencies include that")
+            text = f"the producer was up to {acked.late_ms:.0f} ms late; latencies include that"
+            self._figures.warn("producer", acked.late_ms, text)
         arrivals = _judge(self._receivers.collect(plan), self._figures, self.name)
         self.frame_bytes = arrivals.frame_bytes
         return arrivals
@@ -106,10 +107,8 @@ def _judge(arrivals: Arrivals, figures: Figures, name: str) -> Arrivals:
         )
     figures.verdict = figures.verdict + arrivals.verdict
     if arrivals.cpu_percent > RECEIVER_CPU_MAX_PERCENT and arrivals.on_way_ns >= CPU_SHARE_MIN_NS:
-        figures.warn(
-            f"the receiver was at {arrivals.cpu_percent:.0f} % CPU in a round of {name}: "
-            "it may be what was measured there"
-        )
+        share = f"the receiver was at {arrivals.cpu_percent:.0f} % CPU in a round of {name}"
+        figures.warn(name, arrivals.cpu_percent, f"{share}: it may be what was measured there")
     return arrivals
 
 

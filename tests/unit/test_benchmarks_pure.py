@@ -11,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import machine, measure, report, wire
+from benchmarks.acks import Ledger
 from benchmarks.arrivals import Arrivals, Client, Group, Plan, on_their_way_ns, pooled, read_round
 from benchmarks.measure import Spread, Verdict
 from benchmarks.report import Figures, make_report
 from protocol.codec import WireForm, encode, frame
-from protocol.messages import Ping
+from protocol.messages import Accepted, ErrorMessage, ItemResult, Ping, Pong
+from protocol.model import Reason, Status
 
 # ---- wire
 
@@ -201,6 +203,21 @@ def test_time_on_the_way_counts_overlapping_messages_once():
     assert on_their_way_ns(arrivals, Plan(messages=2, first=1, start_ns=0, interval_ns=2_000_000)) == 4_000_000
 
 
+# ---- acks
+
+
+def test_acks_are_counted_by_reason_and_held_against_the_channels_order():
+    ledger = Ledger()
+    for offset, alert_id in ((1, "a"), (3, "b"), (2, "b"), (None, None)):
+        item = ItemResult(status=Status.FIRED, reason=Reason.FIRED, alert_id=alert_id, offset=offset)
+        assert ledger.note(7, Accepted(results=[item]), 0, 2_000_000)
+    assert ledger.note(7, ErrorMessage(code=120, message="busy", temporary=True), 0, 4_000_000)
+    assert not ledger.note(7, Pong(), 0, 1)
+    acked = ledger.acked(5, 0)
+    assert (acked.reasons, acked.alerts, acked.reordered, acked.errors) == ({"fired": 4}, 2, 1, ["120: busy"])
+    assert (acked.ack_p50_ms, acked.ack_p99_ms) == (2, 4)
+
+
 # ---- report
 
 MACHINE = {"cpu": "A & B <fast>", "cores": 2, "commit": "abc", "versions": {"trio": "0"}}
@@ -264,14 +281,16 @@ def test_the_json_form_is_one_object_with_scenario_conditions_and_figures():
 def test_the_table_names_figures_targets_verdicts_and_doubts():
     outcome = sample(per_s=4_321.0)
     figures = Figures()
-    figures.warn("the floor is Python")
-    figures.warn("the floor is Python")
+    figures.warn("late", 5, "5 ms late")
+    figures.warn("late", 7, "7 ms late")
+    figures.warn("late", 6, "6 ms late")
     outcome.warnings = figures.warnings
     table = report.to_table(outcome)
     assert "NOT MET" in table
     assert "met" in table
     assert "4,321" in table
-    assert table.count("the floor is Python") == 1
+    assert "note: 7 ms late" in table
+    assert table.count("ms late") == 1
     assert "versions" not in table
 
 

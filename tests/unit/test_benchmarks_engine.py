@@ -1,0 +1,31 @@
+"""The benchmarks against the real engine, tiny: what is measured elsewhere at full size works at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import benchmarks
+
+SMALL = ["--json", "--clients", "10", "--messages", "5", "--rate", "100", "--runs", "1"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "figure"),
+    [
+        (["fanout", "--idle", "5", "--open", "1000"], "last_client_p99_ms"),
+        (["fanout", "--busy"], "busy_store_last_client_p99_ms"),
+        (["burst"], "deliveries_per_s"),
+        (["ingest", "--short"], "single_triggers_per_s"),
+        (["suppress", "--short"], "triggers_per_s"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else value,
+)
+def test_a_scenario_loses_nothing_and_leaves_nothing(arguments: list[str], figure: str, capsys, tmp_path: Path):
+    assert benchmarks.main([*arguments, *SMALL, "--folder", str(tmp_path)]) == 0
+    outcome = msgspec.json.decode(capsys.readouterr().out)
+    assert outcome["figures"][figure] > 0
+    assert [outcome["figures"][fault] for fault in ("missing", "duplicated", "reordered")] == [0, 0, 0]
+    assert list(tmp_path.iterdir()) == [], "everything that a benchmark made is gone"
