@@ -95,6 +95,14 @@ class StoreRefused(Exception):
     """The store must not be used as it is: corrupt, newer than this program, or somebody else's. Left untouched."""
 
 
+class CommitInvalid(ValueError):
+    """This commit can never be stored: the machine that made it has a bug. Trying again does not help.
+
+    Raised by a store to the channel's actor, which treats it as if the machine had raised: it crashes, tries commands
+    singly, and sets the bad one aside.
+    """
+
+
 class CloseCode(enum.IntEnum):
     """Why a WebSocket ends. 3000-3499: come back; 3500-3999: do not, something must be changed first."""
 

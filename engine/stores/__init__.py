@@ -28,13 +28,6 @@ PAGE_MAX_ALERTS = 500
 PAGE_ALERTS = 100
 
 
-class CommitInvalid(ValueError):
-    """This commit can never be stored: the machine that made it has a bug. Trying again does not help.
-
-    Raised by `commit()` to the channel's actor: it crashes, tries its commands singly, and sets the bad one aside.
-    """
-
-
 class CommittedEvents(msgspec.Struct, frozen=True, gc=False):
     """Events of one commit, each with its `workspace_offset`, in the order of both offsets."""
 

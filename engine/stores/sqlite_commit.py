@@ -21,12 +21,11 @@ from typing import Any, TypeVar
 
 import structlog
 
-from engine.stores import CommitInvalid
 from engine.stores.sqlite_file import Database
 from engine.stores.sqlite_queries import channel_history
 from engine.stores.sqlite_rows import ALERTS, AUDITS, CHANNELS, EVENTS, WORKSPACES, Prepared, decode_results, numbered
 from protocol.effects import Behind, CommitOutcome, Committed, Unavailable
-from protocol.errors import StoreUnavailable
+from protocol.errors import CommitInvalid, StoreUnavailable
 from protocol.model import ChannelKey
 
 T = TypeVar("T")

@@ -17,8 +17,8 @@ from typing import Any
 
 import msgspec
 
-from engine.stores import CommitInvalid
 from protocol.effects import Audit, Commit, Row
+from protocol.errors import CommitInvalid
 from protocol.messages import ItemResult
 from protocol.model import Alert, AlertState, ChannelKey, Event, Severity
 from protocol.times import parse_rfc3339

@@ -23,12 +23,12 @@ from typing import Any, TypeVar, cast
 import structlog
 import trio
 
-from engine.stores import CommitInvalid, CommittedEvents, Feed, OnCommit
+from engine.stores import CommittedEvents, Feed, OnCommit
 from engine.stores.give_way import GiveWay
 from engine.stores.sqlite_commit import Committer
 from engine.stores.sqlite_rows import Prepared
 from protocol.effects import CommitOutcome, Committed, Unavailable
-from protocol.errors import StoreUnavailable
+from protocol.errors import CommitInvalid, StoreUnavailable
 
 T = TypeVar("T")
 Job = Callable[[Connection], Any]

@@ -11,7 +11,6 @@ import trio
 
 from engine.stores import (
     AlertQuery,
-    CommitInvalid,
     CommittedEvents,
     ConnectionChange,
     ConnectionEvent,
@@ -20,7 +19,7 @@ from engine.stores import (
     open_store,
 )
 from protocol.effects import Audit, Behind, Committed, Recalled
-from protocol.errors import BadRequest
+from protocol.errors import BadRequest, CommitInvalid
 from protocol.model import AlertState, ChannelKey, EventKind, Severity, Suppressed
 from protocol.times import SECOND_US, rfc3339
 from tests.support.stores import (
