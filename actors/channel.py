@@ -40,7 +40,7 @@ class ChannelLimits:
     """Bounds of each channel."""
 
     mailbox_max: int = 10_000
-    batch_max: int = 256
+    batch_max: int = 240
     # A channel that nobody uses or watches for so long is retired; the next use recalls it.
     idle_s: float = 60.0
 
@@ -208,6 +208,7 @@ class ChannelActor:
                 attempt += 1
                 await self._away(str(fault), attempt)
                 continue
+            self._back()
             if not missed:
                 raise RuntimeError(f"{cell.key.name}: the store lost events {audience.told + 1}..{recalled.offset}")
             audience.tell(missed)
