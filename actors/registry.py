@@ -85,6 +85,7 @@ class Registry:
     async def _keep_running(self, cell: Cell) -> None:
         history = RestartHistory(self._policy)
         raised = RestartHistory(RestartPolicy(max_restarts=10**9, max_delay_s=0.1))
+        cell.is_parked = False  # it was parked when a former run of ours was ended
         while True:
             try:
                 await ChannelActor(cell, self._kit).run()
