@@ -49,8 +49,12 @@ class Workspaces:
         found = self._audiences.get(workspace)
         if found is None:
             place = await self._store.workspace_position(workspace)
-            fresh = Audience(f"alerts:{workspace}:*", place.epoch, place.offset, place.floor, workspace_offset)
-            found = self._audiences.setdefault(workspace, fresh)
+            found = self._audiences.get(workspace)  # somebody else may have asked at the same time
+        if found is None:
+            found = Audience(f"alerts:{workspace}:*", place.epoch, place.offset, place.floor, workspace_offset)
+            self._audiences[workspace] = found
+            # What was committed since its position was read was not posted to anybody: look once.
+            self.post(workspace, ())
         return found
 
     def audiences(self) -> list[Audience]:
@@ -71,12 +75,9 @@ class Workspaces:
             self._wake = trio.Event()
 
     async def _tell(self, posted: _Posted) -> None:
-        audience = self._audiences.get(posted.workspace)
-        if audience is None:
-            return
-        first = posted.events[0].workspace_offset
-        if first > audience.told + 1:
-            await self._fill(posted.workspace, audience, first - 1)
+        audience = self._audiences[posted.workspace]  # forgotten only when nothing is posted
+        until = posted.events[0].workspace_offset - 1 if posted.events else None
+        await self._fill(posted.workspace, audience, until)
         audience.tell(posted.events)
 
     async def _fill(self, workspace: str, audience: Audience, until: int | None) -> None:
