@@ -9,15 +9,17 @@ from __future__ import annotations
 import random
 import sqlite3
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 import trio
 
+from engine.auth import Authenticator
 from protocol.errors import TocsinError
 from protocol.messages import AlertMessage, ItemResult, TriggerInput
 from protocol.model import Reason, Status
-from tests.support.engines import EngineProcess
+from tests.support.engines import SECRET, an_engine_process
 from tocsin import Client
 
 KILLS = 30
@@ -88,40 +90,35 @@ async def follow(client: Client, ledger: Ledger) -> None:
 async def test_thirty_kills_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     chance = random.Random(20261121)
     ledger = Ledger()
-    async with EngineProcess(tmp_path / "data") as engine, trio.open_nursery() as nursery:
-        token = engine.token("main", "producer")
-        async with Client(engine.ws_url, token) as subscriber:
-            for framework in FRAMEWORKS:
-                await subscriber.subscribe(framework)
-            await subscriber.subscribe("workspace")
+    token = Authenticator(SECRET.encode()).issue("main", "producer")
+    async with AsyncExitStack() as engines:
+        engine = await engines.enter_async_context(an_engine_process(tmp_path))
+        async with Client(engine.ws, token) as subscriber, trio.open_nursery() as nursery:
+            for channel in (*FRAMEWORKS, "workspace"):
+                await subscriber.subscribe(channel)
             nursery.start_soon(follow, subscriber, ledger)
-            nursery.start_soon(keep_producing, engine, token, ledger)
+            for index in range(PRODUCERS):
+                nursery.start_soon(produce_as, engine.ws, token, f"p{index}", ledger)
             for _ in range(KILLS):
                 goal = len(ledger.alert_of) + chance.randrange(1, 200)
                 await ledger.until(lambda goal=goal: len(ledger.alert_of) >= goal)
                 await engine.kill()
                 began = trio.current_time()
-                await engine.start()
+                engine = await engines.enter_async_context(an_engine_process(tmp_path, ws=engine.ws_address))
                 assert trio.current_time() - began < READY_WITHIN_S
-            # The last word of each producer is told: then everything before it was.
+            # The last words are acknowledged, and told to the one who follows the whole workspace.
             goal = len(ledger.alert_of) + 10 * PRODUCERS
             await ledger.until(lambda: len(ledger.alert_of) >= goal)
-            last_acked = set(ledger.alert_of.values())
-            await ledger.until(lambda: last_acked <= {m.data.id for m in ledger.told["alerts:main:*"]})
+            acked = set(ledger.alert_of.values())
+            await ledger.until(lambda: acked <= {message.data.id for message in ledger.told["alerts:main:*"]})
             nursery.cancel_scope.cancel()
-
-    compare(ledger, tmp_path / "data" / "tocsin.db")
+    compare(ledger, tmp_path / "tocsin.db")
     assert ledger.resent >= KILLS, "the kills did not interrupt anything"
 
 
-async def keep_producing(engine: EngineProcess, token: str, ledger: Ledger) -> None:
-    async with trio.open_nursery() as nursery:
-        for index in range(PRODUCERS):
-            nursery.start_soon(produce_as, engine, token, f"p{index}", ledger)
-
-
-async def produce_as(engine: EngineProcess, token: str, name: str, ledger: Ledger) -> None:
-    async with Client(engine.ws_url, token) as client:
+async def produce_as(url: str, token: str, name: str, ledger: Ledger) -> None:
+    """A producer with a connection of its own."""
+    async with Client(url, token) as client:
         await produce(client, name, ledger)
 
 
@@ -131,7 +128,7 @@ def compare(ledger: Ledger, database: Path) -> None:
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         stored = dict(db.execute("SELECT id, identity FROM alert"))
         offsets = db.execute(
-            "SELECT framework, COUNT(*), MIN(event.offset), MAX(event.offset), last_offset FROM event"
+            "SELECT framework, COUNT(*), MIN(channel_offset), MAX(channel_offset), last_offset FROM event"
             " JOIN channel ON channel.id = event.channel GROUP BY channel.id"
         ).fetchall()
         (workspace_count, workspace_last) = db.execute("SELECT COUNT(*), MAX(workspace_offset) FROM event").fetchone()
