@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import h11
 import trio
 from trio_websocket import (
     ConnectionClosed,
@@ -52,8 +53,10 @@ TRANSPORT_FAULTS = (
     trio.BrokenResourceError,
     trio.ClosedResourceError,
     trio.TooSlowError,
-    # wsproto's, which trio-websocket lets through: a peer that breaks the protocol, or pings after its Close.
+    # wsproto's and h11's, which trio-websocket lets through: a peer that breaks the protocol, pings after its Close, or
+    # does not speak HTTP at all.
     ProtocolError,
+    h11.ProtocolError,
     # Bytes beyond ASCII in the headers of a handshake.
     UnicodeDecodeError,
 )
@@ -251,6 +254,8 @@ def _explain(fault: Exception) -> Ended:
         case ConnectionRejected():
             body = (fault.body or b"").decode(errors="replace")[:200]
             return Ended(f"the server refused the upgrade: HTTP {fault.status_code} {body}".rstrip())
+        case ProtocolError() | h11.ProtocolError() | UnicodeDecodeError():
+            return Ended(f"this is no WebSocket server: {fault}")
         case trio.TooSlowError():
             return Ended(str(fault) or f"no connection within {CONNECT_S:g} s")
         case _:

@@ -1,0 +1,122 @@
+"""Real engines for tests: in this process, or as `python -m tocsin serve` in one of their own, which can be killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from engine.app import Engine
+from engine.config import Config, Gateway
+
+ROOT = Path(__file__).resolve().parents[2]
+ANY_PORT = "127.0.0.1:0"
+# A start takes half a second; a loaded machine gets its time.
+READY_S = 30.0
+SECRET = "a secret for tests, 32 bytes long or more"
+# Only what a program needs: settings of whoever runs the tests must not reach it.
+KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
+
+
+def a_config(folder: Path, **settings: Any) -> Config:
+    """On free ports, with its data in the folder, without the host's vitals, and quick to drain."""
+    settings = {"gateway": Gateway(drain_s=1.0, close_s=0.5)} | settings
+    return Config(**{"data": folder, "ws": ANY_PORT, "http": ANY_PORT, "watch_host": False} | settings)
+
+
+@asynccontextmanager
+async def an_engine(folder: Path, **settings: Any) -> AsyncIterator[Engine]:
+    """An engine in this process."""
+    async with Engine(a_config(folder, **settings)) as engine:
+        yield engine
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """The variables of a program under test: ours on the path, nothing of the caller's settings."""
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    kept["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [kept.get("PYTHONPATH")])])
+    return kept | {"PYTHONWARNINGS": "error", "PYTHONUNBUFFERED": "1"} | settings
+
+
+def command(*arguments: str) -> list[str]:
+    """The command line of `tocsin` with these arguments."""
+    return [sys.executable, "-m", "tocsin", *arguments]
+
+
+class EngineProcess:
+    """An engine that is ready, in a process of its own."""
+
+    def __init__(self, process: trio.Process, ready: Mapping[str, Any], ready_line: str) -> None:
+        self.process = process
+        self.ready_line = ready_line
+        self.ws: str = ready["ws"]
+        self.http: str = ready["http"]
+        self.pid: int = ready["pid"]
+
+    @property
+    def ws_address(self) -> str:
+        """HOST:PORT, to start another one in its place."""
+        return self.ws.removeprefix("ws://")
+
+    async def kill(self) -> None:
+        """As a power cut would: no drain, no goodbye."""
+        self.process.kill()
+        await self.process.wait()
+
+    async def wait(self, within_s: float) -> int:
+        """Its exit code. Raises TooSlowError."""
+        with trio.fail_after(within_s):
+            return await self.process.wait()
+
+
+@asynccontextmanager
+async def an_engine_process(
+    folder: Path, *arguments: str, ws: str = ANY_PORT, **settings: str
+) -> AsyncIterator[EngineProcess]:
+    """`tocsin serve`, ready; ended by its id at the end. Its log is `folder/stderr`."""
+    settings = {"TOCSIN_DATA": str(folder), "TOCSIN_SECRET": SECRET, "TOCSIN_WATCH_HOST": "false"} | settings
+    with (folder / "stderr").open("ab") as log:
+        process = await trio.lowlevel.open_process(
+            command("serve", "--ws", ws, "--http", ANY_PORT, *arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=environment(**settings),
+            cwd=folder,
+        )
+    try:
+        with trio.fail_after(READY_S):
+            line = await first_line(process)
+        if not line:
+            raise RuntimeError(f"the engine did not start: {(folder / 'stderr').read_text()}")
+        yield EngineProcess(process, json.loads(line), line)
+    finally:
+        with trio.CancelScope(shield=True):
+            if process.returncode is None:
+                process.terminate()
+                with trio.move_on_after(15):
+                    await process.wait()
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+            if process.stdout is not None:
+                await process.stdout.aclose()
+
+
+async def first_line(process: trio.Process) -> str:
+    """The first line that it prints; empty if it ends without one."""
+    assert process.stdout is not None
+    text = b""
+    while not text.endswith(b"\n"):
+        data = await process.stdout.receive_some(1)
+        if not data:
+            return ""
+        text += data
+    return text.decode().rstrip("\n")
