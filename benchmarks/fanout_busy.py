@@ -1,7 +1,7 @@
 """`fanout --busy`: the full path while other threads of the engine's process fight for the interpreter's lock.
 
-Once beside a thread that computes without pause, once beside eight busy SQLite connections (see `busy`): what an
-embedding application or a store's threads do to the fan-out. MessagePack only; the wire form makes no difference here.
+Once beside a thread that computes without pause, once beside eight SQLite connections that run durable transactions
+without pause (see `busy`): what an embedding application or a store's threads do to the fan-out. MessagePack only; the wire form makes no difference here.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def run(options: Options) -> Report:
                 line = stage.line("msgpack", options.clients, f"busy-{load}")
                 measure(stage, line, floor, f"busy_{load}_")
                 line.close()
-        beside = f"{' and '.join(LOADS.values())}, in turn; the engine is not pinned"
+        beside = f"{' and '.join(LOADS.values())}, in turn, on the engine's cores"
         conditions = {**conditions_of(rig, options), "forms": "msgpack", "beside": beside}
     plotted = [
         (f"busy_{load}_{name}", f"{what[:24]}, {label}")

@@ -136,14 +136,11 @@ class Rig:
 
     @contextlib.contextmanager
     def engine_beside(self, load: str) -> Iterator[Engine]:
-        """An engine with this load in its own process (see `busy`), for the length of the context.
-
-        Not pinned: on one core the system's scheduler would starve the loop beside eight computing threads (measured:
-        a p50 of 270 ms instead of 25), which has nothing to do with how it shares the interpreter's lock.
-        """
+        """An engine with this load in its own process (see `busy`), for the length of the context."""
         name = f"engine-{load}"
         argv, settings, secret = self._serve(name, python("benchmarks.busy", load))
         with Child(name, argv, self.folder, environment(**settings)) as child:
+            child.pin(self.cores.sender)
             yield Engine(child, secret)
 
     def _serve(self, name: str, program: list[str]) -> tuple[list[str], dict[str, str], str]:
