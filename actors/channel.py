@@ -20,8 +20,9 @@ from actors.audience import Audience, channel_offset
 from actors.mailbox import PARKED, Envelope, Mailbox
 from actors.ports import ChannelStore, Clock, Machine, MachineFactory, NewId, Observer
 from actors.restart import RestartPolicy, backoff_s
+from protocol.commands import Batch
 from protocol.effects import Behind, Commit, Committed, Recalled, Unavailable
-from protocol.errors import Busy, StoreUnavailable
+from protocol.errors import Busy, CommitInvalid, StoreUnavailable
 from protocol.model import ChannelKey, Event
 
 log = structlog.get_logger()
@@ -149,20 +150,28 @@ class ChannelActor:
         try:
             decision = machine.decide(batch)
         except Exception as fault:
-            set_aside = cell.mailbox.machine_raised()
-            if set_aside is not None:
-                kit.observer.dead_letter(cell.key)
-                log.error("dead_letter", channel=cell.key.name, command=type(set_aside).__name__, exc_info=fault)
-            if not batch.commands:
-                raise  # nobody's command is to blame: this one counts against the channel
-            raise MachineRaised(f"{cell.key.name}: {fault!r}") from fault
+            raise self._blame(batch, fault) from fault
         committed: Committed | None = Committed(decision.results, ())
         if decision.is_durable:
-            committed = await self._commit(Commit(cell.key, offset, batch, decision))
+            try:
+                committed = await self._commit(Commit(cell.key, offset, batch, decision))
+            except CommitInvalid as fault:
+                raise self._blame(batch, fault) from fault
         if committed is not None:
             cell.mailbox.settle(committed.results)
             kit.observer.batch(cell.key, len(batch.commands), trio.current_time() - began)
         return committed
+
+    def _blame(self, batch: Batch, fault: Exception) -> Exception:
+        """What to crash with after the machine failed over a batch; its commands come singly from now on."""
+        cell, kit = self._cell, self._kit
+        set_aside = cell.mailbox.machine_raised()
+        if set_aside is not None:
+            kit.observer.dead_letter(cell.key)
+            log.error("dead_letter", channel=cell.key.name, command=type(set_aside).__name__, exc_info=fault)
+        if not batch.commands:
+            return fault  # nobody's command is to blame: this one counts against the channel
+        return MachineRaised(f"{cell.key.name}: {fault!r}")
 
     async def _commit(self, commit: Commit) -> Committed | None:
         """Commits, however long the store is away. None: the store has moved on, recall and decide again."""

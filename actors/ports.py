@@ -39,7 +39,10 @@ class ChannelStore(Protocol):
         """All that the store knows of a channel, empty at offset 0 if nothing. Raises StoreUnavailable."""
 
     async def commit(self, commit: Commit) -> CommitOutcome:
-        """Keeps a decision on stable storage, or says why not. Cancelled: the commit may still happen."""
+        """Keeps a decision on stable storage, or says why not. Cancelled: the commit may still happen.
+
+        Raises CommitInvalid if it can never be stored.
+        """
 
     async def history(self, key: ChannelKey, after: int, limit: int) -> Sequence[Event]:
         """At most `limit` events of a channel with offsets above `after`, in order. Raises StoreUnavailable."""

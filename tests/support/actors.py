@@ -16,7 +16,7 @@ from actors.supervisor import Started
 from protocol.codec import WireForm, decode_server
 from protocol.commands import Batch, Command, Ring
 from protocol.effects import Behind, Commit, CommitOutcome, Committed, Decision, Recalled, Unavailable
-from protocol.errors import StoreUnavailable
+from protocol.errors import CommitInvalid, StoreUnavailable
 from protocol.messages import ItemResult
 from protocol.model import Alert, AlertState, ChannelKey, Event, EventKind, Reason, Severity, Status
 
@@ -211,6 +211,8 @@ class FakeStore:
         if self.away is not None:
             return Unavailable(self.away)
         fault = self.faults.popleft() if self.faults else ""
+        if any(event.alert.title == "unstorable" for event in commit.decision.events):
+            raise CommitInvalid("a lone surrogate")
         if fault == "before":
             raise OSError("torn before the commit")
         outcome = self._keep(commit)

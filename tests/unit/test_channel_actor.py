@@ -288,6 +288,16 @@ async def test_poison_in_a_batch_is_set_aside_after_three_tries_and_its_neighbou
     assert [(entry["command"], str(entry["exc_info"])) for entry in dead] == [("Ring", "poison")]
 
 
+async def test_what_can_never_be_stored_is_set_aside_like_poison(autojump_clock: MockClock) -> None:
+    async with a_channel() as channel:
+        receiver = await channel.follow()
+        await channel.ring("a", "unstorable", "b")
+        await trio.sleep(5)
+        assert told(receiver) == ["a", "b"]
+        assert channel.answers.reasons == [Reason.FIRED, Reason.FAILED, Reason.FIRED]
+        assert not channel.cell.is_parked
+
+
 async def test_a_hundred_poisoned_commands_do_not_park_the_channel(autojump_clock: MockClock) -> None:
     async with a_channel() as channel:
         await channel.ring(*["poison"] * 100, "good")
