@@ -1,7 +1,8 @@
 """`fanout --busy`: the full path while other threads of the engine's process fight for the interpreter's lock.
 
 Once beside a thread that computes without pause, once beside eight SQLite connections that run durable transactions
-without pause (see `busy`): what an embedding application or a store's threads do to the fan-out. MessagePack only; the wire form makes no difference here.
+without pause (see `busy`): what an embedding application or a store's threads do to the fan-out. MessagePack only; the
+wire form makes no difference here.
 """
 
 from __future__ import annotations
