@@ -94,7 +94,11 @@ class ClientState(enum.Enum):
 
 @dataclass
 class Subscription:
-    """One channel that the client wants, and its place in it."""
+    """One channel that the client wants, and its place in it.
+
+    A connection has one subscription per channel, whatever it is called. So two names of one channel (`alerts:a` and
+    `project:a`) share one place, each message is shown once, and the filter that was asked for last counts.
+    """
 
     channel: str
     min_severity: Severity
@@ -103,6 +107,8 @@ class Subscription:
     name: str = ""
     # Asked, not answered yet: live messages wait for the answer, so that nothing overtakes the history.
     asked: m.RequestId | None = None
+    # Refused: what was left to the history is missing, so nothing is followed until the channel is asked for again.
+    is_refused: bool = False
 
 
 @dataclass
@@ -114,6 +120,12 @@ class Heard:
     answer: m.ServerMessage | None = None
     # Messages were lost for good on this channel (trimmed, or another store); the reason.
     lost: str | None = None
+    # What the `error` in `answer` was about: `subscribe` to it again later, or come back, if it is temporary.
+    refused: Subscription | None = None
+
+
+# The server handles messages in order: what follows `auth` in the same burst is judged after it.
+_CONNECTED = frozenset({ClientState.AUTHENTICATING, ClientState.READY})
 
 
 class ClientConversation:
@@ -134,14 +146,19 @@ class ClientConversation:
         return [m.Auth(token=token), *(self._ask(wanted) for wanted in self.subscriptions.values())]
 
     def subscribe(self, channel: str, min_severity: Severity = Severity.INFO) -> list[m.ClientMessage]:
-        """Wants a channel; sent at once if the connection is ready, else when it is."""
+        """Wants a channel, or one wanted before with another filter; sent at once, or when the socket is open."""
         wanted = self.subscriptions.setdefault(channel, Subscription(channel, min_severity))
-        return [self._ask(wanted)] if self.state is ClientState.READY and wanted.asked is None else []
+        waits = wanted.asked is not None and wanted.min_severity is min_severity
+        wanted.min_severity = min_severity
+        return [self._ask(wanted)] if self.state in _CONNECTED and not waits else []
 
     def unsubscribe(self, channel: str) -> list[m.ClientMessage]:
         """Wants a channel no more."""
         known = self.subscriptions.pop(channel, None)
-        return [m.Unsubscribe(channel=channel)] if known and self.state is ClientState.READY else []
+        if known is None or self.state not in _CONNECTED:
+            return []
+        # At the server they were one subscription, which this ends.
+        return [m.Unsubscribe(channel=channel), *(self._ask(twin) for twin in self._named(known.name))]
 
     def closed(self, for_good: bool) -> None:
         """The socket is gone; `for_good` when the server said not to come back, or we do not want to."""
@@ -160,14 +177,19 @@ class ClientConversation:
             case m.AlertMessage():
                 return self._alert(message)
             case m.PositionMessage():
-                for wanted in self._followers(message.channel):
+                for wanted in self._followers(message.channel)[:1]:
                     wanted.follower.silence(message.epoch, message.offset)
                 return Heard()
+            case m.Unsubscribed(code=0):
+                # Also another name of it was given up that was not known as one, because its answer was under way.
+                return Heard(answer=message, send=[self._ask(other) for other in self._followers(message.channel)])
+            case m.ErrorMessage():
+                return Heard(answer=message, refused=self._refused(message.id))
             case _:
                 return Heard(answer=message)
 
     def _ask(self, wanted: Subscription) -> m.Subscribe:
-        wanted.asked = self.next_id()
+        wanted.asked, wanted.is_refused = self.next_id(), False
         return m.Subscribe(
             id=wanted.asked,
             channel=wanted.channel,
@@ -176,18 +198,35 @@ class ClientConversation:
         )
 
     def _subscribed(self, message: m.Subscribed) -> Heard:
+        wanted = self._answered(message.id)
+        if wanted is None:
+            return Heard(answer=message)
+        twins = self._named(message.channel)
+        if twins:
+            wanted.follower = twins[0].follower
+        wanted.name = message.channel
+        is_fresh = message.reason == "fresh"
+        if message.recovered or (is_fresh and twins):
+            return Heard(answer=message)
+        wanted.follower.restart(message.epoch, message.offset)
+        return Heard(answer=message, lost=None if is_fresh else message.reason)
+
+    def _refused(self, request: m.RequestId | None) -> Subscription | None:
+        wanted = self._answered(request)
+        if wanted is not None:
+            wanted.is_refused = True
+        return wanted
+
+    def _answered(self, request: m.RequestId | None) -> Subscription | None:
+        """The subscription that this reply is about; it is no longer waited for."""
         for wanted in self.subscriptions.values():
-            if wanted.asked != message.id:
-                continue
-            wanted.asked, wanted.name = None, message.channel
-            if message.recovered:
-                return Heard(answer=message)
-            wanted.follower.restart(message.epoch, message.offset)
-            return Heard(answer=message, lost=None if message.reason == "fresh" else message.reason)
-        return Heard(answer=message)
+            if wanted.asked is not None and wanted.asked == request:
+                wanted.asked = None
+                return wanted
+        return None
 
     def _alert(self, message: m.AlertMessage) -> Heard:
-        for wanted in self._followers(message.channel):
+        for wanted in self._followers(message.channel)[:1]:
             arrival = wanted.follower.arrive(message.epoch, message.offset, message.prev)
             if arrival is Arrival.NEXT:
                 return Heard(alert=message)
@@ -196,4 +235,10 @@ class ClientConversation:
         return Heard()
 
     def _followers(self, name: str) -> list[Subscription]:
-        return [s for s in self.subscriptions.values() if s.name == name and s.asked is None]
+        """Whoever follows this channel; nobody while history is missing, which must come first."""
+        same = self._named(name)
+        return [] if any(s.asked is not None or s.is_refused for s in same) else same
+
+    def _named(self, name: str) -> list[Subscription]:
+        """The subscriptions that the server knows by this name."""
+        return [s for s in self.subscriptions.values() if name and s.name == name]
