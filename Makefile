@@ -57,7 +57,7 @@ test: install-dev system node
 	$(BIN)/coverage report --fail-under=100 --include='protocol/*,engine/core/*'
 
 bench: install-dev
-	$(BIN)/tocsin bench all --short --out benchmarks/results
+	$(BIN)/python -m benchmarks all --short --out benchmarks/results
 
 # Renews the lock files from pyproject.toml, with the hash of every file.
 lock: install-dev

@@ -28,7 +28,6 @@ from actors.workspace import Workspaces
 from engine.auth import Authenticator, signing_secret
 from engine.config import Config, ConfigError
 from engine.core.channel import Policy, machine_factory
-from engine.fields import Address
 from engine.http.app import create_app
 from engine.http.ports import About
 from engine.http.server import serve_http
@@ -36,8 +35,10 @@ from engine.ids import new_id, now_us
 from engine.metrics import Metrics
 from engine.presence import PresenceLog
 from engine.service import Service
+from engine.sockets import host_and_port, listen, same_port
 from engine.sources.host import watch_host
 from engine.stores import CommittedEvents, Retention, Store, open_store
+from engine.upkeep import Upkeep
 from protocol.errors import Busy, StoreRefused, StoreUnavailable
 from protocol.messages import ItemResult, ReadingInput
 from protocol.model import Principal
@@ -45,8 +46,6 @@ from protocol.times import rfc3339
 
 log = structlog.get_logger()
 
-# A connection wave of ten thousand must not be refused by the kernel before we have seen it.
-LISTEN_BACKLOG = 4_096
 NEVER_EXPIRES = 2**53
 FATAL = (ConfigError, StoreRefused)
 
@@ -59,6 +58,7 @@ class _Parts:
     registry: Registry
     workspaces: Workspaces
     presence: PresenceLog
+    upkeep: Upkeep
     ticker: Ticker
     service: Service
     counters: SessionCounters
@@ -140,7 +140,7 @@ class Engine:
             ChildSpec("workspaces", self._run_workspaces),
             ChildSpec("channels", self._run_channels),
             ChildSpec("presence", self._run_presence),
-            ChildSpec("trim", self._run_trim),
+            ChildSpec("upkeep", self._run_upkeep),
             ChildSpec("ticker", self._run_ticker),
             ChildSpec("http", self._run_http, fatal=FATAL),
             ChildSpec("gateway", self._run_gateway, fatal=FATAL, stop_deadline_s=drain_s),
@@ -169,8 +169,19 @@ class Engine:
         kit = ChannelKit(store, self._machine, now_us, new_id, self.metrics, limits)
         registry = Registry(kit, park_s=config.channel.park_s)
         service = Service(store, registry, self._authenticator, self.metrics, now_us, config.api.answer_s)
-        presence = PresenceLog(store, now_us)
-        return _Parts(store, registry, Workspaces(store), presence, Ticker(), service, SessionCounters())
+        ticker = Ticker()
+        ticker.every(config.gateway.heartbeat_s, self._ping)
+        ticker.every(config.gateway.position_s, self._prove)
+        return _Parts(
+            store=store,
+            registry=registry,
+            workspaces=Workspaces(store),
+            presence=PresenceLog(store, now_us),
+            upkeep=Upkeep(store, now_us, config.retention.trim_every_s),
+            ticker=ticker,
+            service=service,
+            counters=SessionCounters(),
+        )
 
     def _feed(self, committed: Sequence[CommittedEvents]) -> None:
         parts = self._parts
@@ -190,23 +201,11 @@ class Engine:
             parts.registry.cell(key)
         await parts.registry.run(status)
 
-    async def _run_trim(self, status: Started) -> None:
-        store = self._up.store
-        status.started()
-        while True:
-            await trio.sleep(self.config.retention.trim_every_s)
-            try:
-                trimmed = await store.trim(now_us())
-            except StoreUnavailable as fault:
-                log.warning("trim_postponed", cause=str(fault))
-            else:
-                log.info("trimmed", events=trimmed)
+    async def _run_upkeep(self, status: Started) -> None:
+        await self._up.upkeep.run(status)
 
     async def _run_ticker(self, status: Started) -> None:
-        parts = self._up
-        parts.ticker.every(self.config.gateway.heartbeat_s, self._ping)
-        parts.ticker.every(self.config.gateway.position_s, self._prove)
-        await parts.ticker.run(status)
+        await self._up.ticker.run(status)
 
     def _ping(self) -> None:
         if self._gateway is not None:
@@ -217,14 +216,14 @@ class Engine:
         for audience in parts.workspaces.audiences():
             audience.prove(at)
         for cell in parts.registry.cells():
-            if cell.audience is not None:
+            if cell.audience:
                 cell.audience.prove(at)
 
     async def _run_http(self, status: Started) -> None:
-        listener = listen("http", _same_port(self.config.http_address, self.http_url))
+        listener = listen("http", same_port(self.config.http_address, self.http_url))
         # Closed whatever happens: after a crash the same port is listened on again.
         with listener:
-            self.http_url = f"http://{_address(listener)}"
+            self.http_url = f"http://{host_and_port(listener)}"
             await self._serve_http(listener, status)
 
     async def _serve_http(self, listener: socket.socket, status: Started) -> None:
@@ -242,8 +241,8 @@ class Engine:
 
     async def _run_gateway(self, status: Started) -> None:
         parts = self._up
-        listener = listen("ws", _same_port(self.config.ws_address, self.ws_url))
-        self.ws_url = f"ws://{_address(listener)}"
+        listener = listen("ws", same_port(self.config.ws_address, self.ws_url))
+        self.ws_url = f"ws://{host_and_port(listener)}"
         with listener:
             await self._serve_ws(listener, parts, status)
 
@@ -323,6 +322,7 @@ class Engine:
         self.metrics.watch("gateway", self._gateway_statistics)
         self.metrics.watch("registry", self._registry_statistics)
         self.metrics.watch("store", self._store_statistics)
+        self.metrics.watch("duplicates_stored", lambda: self._parts.upkeep.duplicates_stored if self._parts else 0)
 
     def _registry_statistics(self) -> Mapping[str, float]:
         statistics = self._parts.registry.statistics() if self._parts else {}
@@ -335,33 +335,6 @@ class Engine:
         return {f"store_{name}": n for name, n in store.statistics().items()} | {
             "store_available": int(store.is_available)
         }
-
-
-def listen(key: str, address: Address) -> socket.socket:
-    """A listening socket at an address of the configuration. Raises ConfigError naming the key, if that cannot be."""
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((address.host, address.port))
-        listener.listen(LISTEN_BACKLOG)
-    except OSError as fault:
-        listener.close()
-        raise ConfigError(
-            key,
-            f"'{address.host}:{address.port}' cannot be listened on ({fault.strerror}): use a free port, or 0 for any",
-        ) from fault
-    return listener
-
-
-def _same_port(configured: Address, url: str) -> Address:
-    """After a restart the port is the one that clients know, also if it was 'any' at first."""
-    return configured._replace(port=int(url.rpartition(":")[2])) if url else configured
-
-
-def _address(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _policy(config: Config) -> Policy:

@@ -218,7 +218,7 @@ class Metrics:
         yield by_reason
 
     def _watched_families(self) -> Iterator[Metric]:
-        known: dict[str, float] = {"duplicates_stored": 0}
+        known: dict[str, float] = {}
         for name, read in list(self._watched.items()):
             figures = self._read(name, read)
             known |= {key: value for key, value in figures.items() if key in FIGURES}

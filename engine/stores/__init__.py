@@ -128,6 +128,9 @@ class Store(ChannelStore, Protocol):
     async def unsettled(self) -> list[ChannelKey]:
         """Channels that owe something without being asked: a receipt, or the expiry of a source's alert."""
 
+    async def duplicates(self) -> int:
+        """Open alerts beyond the first of their identity; what the suppression windows are there to keep at 0."""
+
     async def connection_changes(self, changes: Sequence[ConnectionChange]) -> None:
         """Keeps a batch of changes in one transaction, in order. Raises StoreUnavailable."""
 

@@ -96,6 +96,10 @@ class SqliteStore:
         """Channels that owe a receipt or an expiry. Raises StoreUnavailable."""
         return await self._readers.read(queries.unsettled)
 
+    async def duplicates(self) -> int:
+        """Open alerts beyond the first of their identity. Raises StoreUnavailable."""
+        return await self._readers.read(queries.duplicates)
+
     async def connection_changes(self, changes: Sequence[ConnectionChange]) -> None:
         """Keeps changes of connections in one transaction. Raises StoreUnavailable."""
         await self._writer.run(partial(upkeep.write_connections, changes=changes))

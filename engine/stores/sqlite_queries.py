@@ -62,6 +62,11 @@ _WORKSPACE_EVENTS = (
     f"SELECT {_NUMBERED_BODY} FROM (SELECT workspace_offset, body FROM event"  # noqa: S608
     " WHERE workspace = ? AND workspace_offset > ? ORDER BY workspace_offset LIMIT ?)"
 )
+_DUPLICATES = """
+SELECT COALESCE(SUM(times - 1), 0) FROM (
+    SELECT COUNT(*) AS times FROM alert WHERE state < 3 GROUP BY channel, identity HAVING times > 1
+)
+"""
 _UNSETTLED = (
     "SELECT json_group_array(json_array(workspace.name, framework)) FROM channel"
     " JOIN workspace ON workspace.id = channel.workspace WHERE channel.id IN ("
@@ -157,6 +162,12 @@ def open_sources(connection: Connection, workspace: str) -> list[Row]:
 def unsettled(connection: Connection) -> list[ChannelKey]:
     """Channels that owe receipts or expiries."""
     return [ChannelKey(*names) for names in _numbers(connection, _UNSETTLED, ())]
+
+
+def duplicates(connection: Connection) -> int:
+    """Open alerts beyond the first of their identity."""
+    ((count,),) = connection.execute(_DUPLICATES).fetchall()
+    return int(count)
 
 
 def locate(connection: Connection, workspace: str, alert_ids: Sequence[str]) -> dict[str, ChannelKey]:

@@ -37,6 +37,7 @@ def result(status: Status, reason: Reason) -> ItemResult:
 def test_the_promised_names_are_there_from_the_start():
     metrics = Metrics(version="1.2.3")
     metrics.watch("gateway", lambda: {"connected_clients": 0, "total_subscribers": 0, "slow_disconnects": 0})
+    metrics.watch("duplicates_stored", lambda: 0)
     metrics.triggered("host", "cpu")
     names = {name for name, _ in samples(metrics)}
     assert names >= {

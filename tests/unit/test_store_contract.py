@@ -306,6 +306,19 @@ async def test_open_alerts_with_sources_are_listed_and_unsettled(factory: StoreF
         assert sorted(await store.unsettled()) == [KEY, OTHER]
 
 
+async def test_duplicates_are_counted_if_there_ever_are_any(factory: StoreFactory) -> None:
+    async with factory.open() as store:
+        twice, resolved = a_row(), a_row(an_alert(state=AlertState.RESOLVED))
+        await committed(store, a_commit(rows=[twice, resolved, a_row()]))
+        assert await store.duplicates() == 0
+        again = msgspec.structs.replace(twice, alert=an_alert())
+        closed = msgspec.structs.replace(resolved, alert=an_alert(state=AlertState.RESOLVED))
+        await committed(store, a_commit(OTHER, rows=[msgspec.structs.replace(twice, alert=an_alert())]))
+        assert await store.duplicates() == 0, "the same identity on another channel is another alert"
+        await committed(store, a_commit(base=3, rows=[again, closed]))
+        assert await store.duplicates() == 1
+
+
 async def a_mixed_store(store: Store) -> list[str]:
     """24 alerts over two channels with all severities and three states; their ids, newest first."""
     states = (AlertState.ACTIVE, AlertState.ACKNOWLEDGED, AlertState.RESOLVED)
