@@ -170,7 +170,8 @@ class ChannelActor:
             kit.observer.dead_letter(cell.key)
             log.error("dead_letter", channel=cell.key.name, command=type(set_aside).__name__, exc_info=fault)
         if not batch.commands:
-            return fault  # nobody's command is to blame: this one counts against the channel
+            # Nobody's command is to blame: this one counts against the channel.
+            return RuntimeError(f"{cell.key.name} failed over what was due: {fault!r}")
         return MachineRaised(f"{cell.key.name}: {fault!r}")
 
     async def _commit(self, commit: Commit) -> Committed | None:

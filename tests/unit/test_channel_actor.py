@@ -328,12 +328,15 @@ async def test_what_is_due_is_kept_when_its_moment_passes_while_the_store_is_awa
 
 
 async def test_a_machine_that_raises_over_what_is_due_counts_against_the_channel(autojump_clock: MockClock) -> None:
-    async with a_channel() as channel:
-        channel.machines.fail_decisions = 10**6
-        channel.machines.due = clock() + 1_000_000
-        await channel.cell.wait_audience()
-        await trio.sleep(6)
-        assert channel.cell.is_parked
+    with capture_logs() as logs:
+        async with a_channel() as channel:
+            channel.machines.fail_decisions = 10**6
+            channel.machines.due = clock() + 1_000_000
+            await channel.cell.wait_audience()
+            await trio.sleep(6)
+            assert channel.cell.is_parked
+    crash = logs[0]["exc_info"]
+    assert str(crash.__cause__) == "out of order", "a chain with an end: who prints it must not walk in a circle"
 
 
 async def test_an_idle_channel_is_retired_and_recalled_on_its_next_use(autojump_clock: MockClock) -> None:
