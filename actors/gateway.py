@@ -101,8 +101,8 @@ class Gateway:
     async def run(self, status: Started) -> None:
         """Serves until cancelled, then drains."""
         self._is_closing = False
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._drain.run)
+        async with trio.open_nursery() as tasks:
+            nursery = await tasks.start(self._hold_connections)
             try:
                 async with trio.open_nursery() as accepting:
                     for listener in self._listeners:
@@ -113,6 +113,13 @@ class Gateway:
                 with trio.CancelScope(shield=True):
                     await self._say_goodbye()
                 nursery.cancel_scope.cancel()
+
+    async def _hold_connections(self, task_status: trio.TaskStatus[trio.Nursery]) -> None:
+        """Where the connections and the drain live: they outlast the accepting, until the goodbye is over."""
+        with trio.CancelScope(shield=True):
+            async with trio.open_nursery() as nursery:
+                task_status.started(nursery)
+                await self._drain.run()
 
     def ping_all(self) -> None:
         """Pushes the one shared ping frame to every connection."""
@@ -171,24 +178,38 @@ class Gateway:
 
     async def _hold(self, sock: trio.socket.SocketType, outbox: Outbox) -> None:
         websocket = WebSocket(sock, outbox, self._websocket_limits)
-        with trio.CancelScope() as scope:
-            connection = Connection(self._new_id(), websocket, outbox, scope)
-            outbox.on_trouble(lambda: self._is_slow(connection), connection.abort)
-            connection.subprotocol = await websocket.handshake(self._accept_upgrade)
-            self._connections[connection.client_id] = connection
-            try:
-                if self._is_closing:
-                    connection.end(CloseCode.SHUTDOWN, "shutting down")
-                await self._converse(connection)
-            except ConversationEnded as end:
-                connection.end(end.code, end.reason)
-            finally:
-                del self._connections[connection.client_id]
-                if not self._connections:
-                    self._all_gone.set()
-        if connection.ending is not None:
-            code, reason = connection.ending.code, connection.ending.reason
-            await websocket.close(code, reason, drop_waiting=code is CloseCode.SLOW)
+        scope = trio.CancelScope()
+        connection = Connection(self._new_id(), websocket, outbox, scope)
+        outbox.on_trouble(lambda: self._is_slow(connection), connection.abort)
+        connection.subprotocol = await websocket.handshake(self._accept_upgrade)
+        self._connections[connection.client_id] = connection
+        try:
+            with scope:
+                await self._talk(connection)
+            if connection.ending is not None:
+                code, reason = connection.ending.code, connection.ending.reason
+                await websocket.close(code, reason, drop_waiting=code is CloseCode.SLOW)
+            elif outbox.sealed:
+                await websocket.finish()  # the peer said Close, ours is on its way
+        finally:
+            # Only now: a drain waits until everybody has had its Close.
+            del self._connections[connection.client_id]
+            if not self._connections:
+                self._all_gone.set()
+
+    async def _talk(self, connection: Connection) -> None:
+        try:
+            await self._converse(connection)
+        except ConversationEnded as end:
+            connection.end(end.code, end.reason)
+        except Disconnected:
+            return
+        except Exception as fault:  # a conversation that crashed is one client's trouble: it is told to come back
+            self.errors += 1
+            log.error("conversation_failed", client=connection.client_id, exc_info=fault)
+            connection.end(CloseCode.SERVER_ERROR, "internal error; come back")
+        else:
+            connection.end(CloseCode.NORMAL, "")
 
     def _is_slow(self, connection: Connection) -> None:
         if connection.ending is None:

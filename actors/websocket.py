@@ -9,6 +9,8 @@ hostile bytes becomes HandshakeRefused.
 
 from __future__ import annotations
 
+import contextlib
+import re
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,6 +28,7 @@ RECEIVE_BYTES = 65_536
 # A peer that sends thousands of tiny frames in one packet must not hold the loop: about 1 ms of parsing.
 EVENTS_PER_PASS = 50
 PING = Frame(b"\x89\x00")
+_END_OF_HEAD = re.compile(rb"\n\r?\n")
 
 
 @dataclass(frozen=True)
@@ -97,22 +100,10 @@ class WebSocket:
     async def handshake(self, accept: Accept) -> str | None:
         """Becomes a WebSocket, or raises HandshakeRefused or Disconnected. Gives the chosen subprotocol."""
         try:
-            with trio.fail_after(self._limits.handshake_s):
-                request = await self._request()
-        except trio.TooSlowError as fault:
-            await self._refuse(408, f"no handshake within {self._limits.handshake_s:g} s")
-            raise HandshakeRefused(408, "handshake too slow") from fault
-        try:
-            upgrade = Upgrade(request.target.partition("?")[0], _origin(request), tuple(request.subprotocols))
-            subprotocol = accept(upgrade)
-            self._outbox.push(Frame(self._parser.send(events.AcceptConnection(subprotocol=subprotocol))))
+            return await self._shake_hands(accept)
         except HandshakeRefused as refusal:
             await self._refuse(refusal.status, refusal.reason)
             raise
-        except (LocalProtocolError, UnicodeError) as fault:
-            await self._refuse(400, "bad handshake")
-            raise HandshakeRefused(400, str(fault)) from fault
-        return subprotocol
 
     async def receive(self) -> str | bytes:
         """The next complete message. Raises Disconnected, or ConversationEnded with the code to close with."""
@@ -130,51 +121,59 @@ class WebSocket:
             data = await self._read()
             if not data:
                 raise Disconnected
-            try:
-                self._parser.receive_data(data)
-            except (RemoteProtocolError, LocalProtocolError) as fault:
-                raise ConversationEnded(CloseCode.PROTOCOL_ERROR, str(fault)) from fault
+            self._parser.receive_data(data)
             self._parsed = self._parser.events()
 
     async def close(self, code: int, reason: str, *, drop_waiting: bool = False) -> None:
         """Sends Close, lets the peer read it, and comes back when the peer has closed or had its time."""
         self._outbox.seal(close_frame(code, reason), drop_waiting=drop_waiting)
+        await self.finish()
+
+    async def finish(self) -> None:
+        """After the last frame was sealed: waits until it is written and the peer has closed, or had its time."""
         with trio.move_on_after(self._limits.close_s):
             await self._outbox.wait_below(0)
             await self._linger()
 
     async def _linger(self) -> None:
         # A reset would throw away what the peer has not read yet: say that we are done, and read until it is.
-        try:
+        with contextlib.suppress(OSError, Disconnected):
             self._sock.shutdown(trio.socket.SHUT_WR)
-        except OSError:
-            return
-        while await self._read():
-            pass
+            while await self._read():
+                pass
 
-    async def _request(self) -> events.Request:
+    async def _shake_hands(self, accept: Accept) -> str | None:
+        limit_s = self._limits.handshake_s
+        try:
+            with trio.fail_after(limit_s):
+                request, early = await self._request()
+            upgrade = Upgrade(request.target.partition("?")[0], _origin(request), tuple(request.subprotocols))
+            subprotocol = accept(upgrade)
+            self._outbox.push(Frame(self._parser.send(events.AcceptConnection(subprotocol=subprotocol))))
+        except trio.TooSlowError as fault:
+            raise HandshakeRefused(408, f"no handshake within {limit_s:g} s") from fault
+        except RemoteProtocolError as fault:
+            hint = fault.event_hint
+            status = hint.status_code if isinstance(hint, events.RejectConnection) else 400
+            raise HandshakeRefused(status, "this port speaks WebSocket: connect with ws://") from fault
+        except (LocalProtocolError, ValueError) as fault:  # hostile bytes in a header: Unicode errors among others
+            raise HandshakeRefused(400, "bad handshake") from fault
+        self._parser.receive_data(early)
+        self._parsed = self._parser.events()
+        return subprotocol
+
+    async def _request(self) -> tuple[events.Request, bytes]:
+        """The peer's request, and what came behind it in the same packet (the parser would forget that)."""
+        heard = bytearray()
         while True:
             data = await self._read()
             if not data:
                 raise Disconnected
-            try:
-                self._parser.receive_data(data)
-                for event in self._parser.events():
-                    if isinstance(event, events.Request):
-                        # Frames that came in one packet with the handshake are parsed once it is accepted.
-                        self._parsed = self._after_handshake()
-                        return event
-            except RemoteProtocolError as fault:
-                hint = fault.event_hint
-                status = hint.status_code if isinstance(hint, events.RejectConnection) else 400
-                await self._refuse(status, "this port speaks WebSocket: connect with ws://")
-                raise HandshakeRefused(status, str(fault)) from fault
-            except (LocalProtocolError, UnicodeError, ValueError) as fault:
-                await self._refuse(400, "bad handshake")
-                raise HandshakeRefused(400, str(fault)) from fault
-
-    def _after_handshake(self) -> Iterator[events.Event]:
-        yield from self._parser.events()
+            heard += data  # the parser refuses a head of more than 16 kB
+            self._parser.receive_data(data)
+            for event in self._parser.events():
+                if isinstance(event, events.Request):
+                    return event, bytes(_END_OF_HEAD.split(heard, maxsplit=1)[1])
 
     async def _refuse(self, status: int, reason: str) -> None:
         # By hand: after hostile bytes the parser is in no state to send anything.
@@ -183,9 +182,7 @@ class WebSocket:
         upgrade = "Sec-WebSocket-Version: 13\r\n" if status == 426 else ""
         fields = f"Content-Type: text/plain; charset=utf-8\r\nContent-Length: {len(body)}\r\n\r\n"
         self._outbox.seal((head + upgrade + fields).encode() + body)
-        with trio.move_on_after(self._limits.close_s):
-            await self._outbox.wait_below(0)
-            await self._linger()
+        await self.finish()
 
     async def _read(self) -> bytes:
         try:

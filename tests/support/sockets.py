@@ -157,12 +157,16 @@ class Served:
         self.gateway = gateway
         self.address = address
         self.scope = scope
+        self.peers: list[Peer] = []
 
     async def dial(self) -> Peer:
         """A fresh TCP connection."""
         sock = trio.socket.socket()
+        self.peers.append(Peer(sock))
         await sock.connect(self.address)
-        return Peer(sock)
+        # The kernel lives in real time: what it held back would come when virtual time is far ahead.
+        sock.setsockopt(trio.socket.IPPROTO_TCP, trio.socket.TCP_NODELAY, 1)
+        return self.peers[-1]
 
     async def connect(self, headers: Mapping[str, str | bytes] | None = None) -> Peer:
         """A fresh WebSocket."""
@@ -195,5 +199,10 @@ async def serving(
     )
     async with trio.open_nursery() as nursery:
         await start(nursery, gateway.run)
-        yield Served(gateway, listener.getsockname(), nursery.cancel_scope)
-        nursery.cancel_scope.cancel()
+        served = Served(gateway, listener.getsockname(), nursery.cancel_scope)
+        try:
+            yield served
+        finally:
+            for peer in served.peers:
+                peer.close()
+            nursery.cancel_scope.cancel()

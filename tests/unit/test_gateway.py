@@ -1,0 +1,386 @@
+"""Accepting, the boundary round each connection, limits, and the goodbye. Real sockets, virtual time."""
+
+from __future__ import annotations
+
+import errno
+import resource
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import trio
+from structlog.testing import capture_logs
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from actors.gateway import ACCEPT_PAUSE_S, RECONNECT_SPREAD_MS, Connection, Gateway, GatewayLimits
+from actors.outbox import Frame
+from actors.websocket import WebSocketLimits
+from protocol import messages as m
+from protocol.codec import WireForm, decode_server
+from protocol.errors import CloseCode, ConversationEnded
+from tests.support.actors import Recorder
+from tests.support.sockets import Peer, Served, client_frame, echo, listening, request_bytes, serving
+
+HELLO = client_frame(1, b"hello")
+
+
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[list]:
+    with capture_logs() as entries:
+        yield entries
+
+
+async def refused(served: Served, path: str = "/ws", **headers: str) -> str:
+    peer = await served.dial()
+    return (await peer.upgrade(path, headers)).splitlines()[0]
+
+
+async def assert_alive(peer: Peer) -> None:
+    await peer.send(HELLO)
+    assert await peer.frame() == (1, b"hello")
+
+
+@pytest.mark.parametrize("path", ["/", "/ws", "/ws?token=not-here"])
+async def test_both_paths_lead_to_the_same_place(autojump_clock: MockClock, path: str) -> None:
+    async with serving() as served:
+        peer = await served.dial()
+        assert (await peer.upgrade(path)).startswith("HTTP/1.1 101")
+
+
+async def test_another_path_is_404(autojump_clock: MockClock) -> None:
+    async with serving() as served:
+        assert await refused(served, "/socket.io/") == "HTTP/1.1 404 Not Found"
+        assert await refused(served, "/ws/") == "HTTP/1.1 404 Not Found"
+
+
+@pytest.mark.parametrize(
+    ("origin", "is_welcome"),
+    [
+        ("http://127.0.0.1:8080", True),
+        ("http://127.0.0.1:8081", False),
+        ("https://127.0.0.1:8080", False),
+        ("http://127.0.0.1:8080.evil.example", False),
+        ("HTTP://127.0.0.1:8080", False),
+        ("null", False),
+        ("", False),
+    ],
+)
+async def test_an_origin_is_welcome_only_if_it_is_exactly_on_the_list(
+    autojump_clock: MockClock, origin: str, is_welcome: bool
+) -> None:
+    async with serving(origins=frozenset({"http://127.0.0.1:8080"})) as served:
+        status = await refused(served, Origin=origin)
+        assert status.split(" ")[1] == ("101" if is_welcome else "403")
+
+
+async def test_who_sends_no_origin_is_no_browser_and_welcome(autojump_clock: MockClock) -> None:
+    async with serving(origins=frozenset({"http://127.0.0.1:8080"})) as served:
+        await assert_alive(await served.connect())
+
+
+@pytest.mark.parametrize(
+    ("offered", "chosen"),
+    [
+        ("tocsin.v1.json", "tocsin.v1.json"),
+        ("tocsin.v1.msgpack", "tocsin.v1.msgpack"),
+        ("chat, tocsin.v1.msgpack, tocsin.v1.json", "tocsin.v1.msgpack"),
+        ("chat", None),
+        (None, None),
+    ],
+)
+async def test_the_first_subprotocol_that_we_speak_is_chosen(
+    autojump_clock: MockClock, offered: str | None, chosen: str | None
+) -> None:
+    async with serving() as served:
+        peer = await served.dial()
+        head = await peer.upgrade(headers={"Sec-WebSocket-Protocol": offered} if offered else None)
+        assert head.startswith("HTTP/1.1 101")
+        assert (f"Sec-WebSocket-Protocol: {chosen}" in head) is (chosen is not None)
+        assert [connection.subprotocol for connection in served.gateway.connections()] == [chosen]
+
+
+async def test_compression_is_not_negotiated(autojump_clock: MockClock) -> None:
+    async with serving() as served:
+        peer = await served.dial()
+        assert "xtension" not in await peer.upgrade(headers={"Sec-WebSocket-Extensions": "permessage-deflate"})
+
+
+async def test_one_connection_too_many_is_503_until_another_one_goes(autojump_clock: MockClock) -> None:
+    async with serving(limits=GatewayLimits(connections_max=2)) as served:
+        first, _ = await served.connect(), await served.connect()
+        assert await refused(served) == "HTTP/1.1 503 Service Unavailable"
+        first.close()
+        await wait_all_tasks_blocked()
+        await assert_alive(await served.connect())
+
+
+async def test_a_conversation_that_crashes_ends_itself_with_3004_and_is_logged(
+    autojump_clock: MockClock, logs: list
+) -> None:
+    async def fragile(connection: Connection) -> None:
+        data = await connection.websocket.receive()
+        if data == "crash":
+            raise ExceptionGroup("several", [ValueError("a bug")])
+        await echo(connection)
+
+    async with serving(fragile) as served:
+        canary, victim = await served.connect(), await served.connect()
+        await canary.send(HELLO)
+        await victim.send(client_frame(1, b"crash"))
+        assert await victim.hear_close() == (CloseCode.SERVER_ERROR, "internal error; come back")
+        await assert_alive(canary)
+        assert served.gateway.errors == 1
+    assert [(entry["event"], entry["log_level"]) for entry in logs] == [("conversation_failed", "error")]
+
+
+async def test_a_conversation_that_is_over_is_closed_normally(autojump_clock: MockClock) -> None:
+    async def short(connection: Connection) -> None:
+        await connection.websocket.receive()
+
+    async with serving(short) as served:
+        peer = await served.connect()
+        await peer.send(HELLO)
+        assert await peer.hear_close() == (CloseCode.NORMAL, "")
+
+
+async def test_the_first_reason_to_end_a_conversation_stays(autojump_clock: MockClock) -> None:
+    async def twice(connection: Connection) -> None:
+        connection.end(CloseCode.NO_PONG, "first")
+        connection.end(CloseCode.SLOW, "second")
+        raise ConversationEnded(CloseCode.FORCED, "third")
+
+    async with serving(twice) as served:
+        assert await (await served.connect()).hear_close() == (CloseCode.NO_PONG, "first")
+
+
+async def test_whatever_goes_wrong_outside_the_conversation_stays_inside_the_boundary(
+    autojump_clock: MockClock, logs: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving() as served:
+        canary = await served.connect()
+        fault: list[Exception] = [RuntimeError("a bug in the transport"), OSError(errno.ECONNRESET, "reset")]
+
+        async def broken(self: Gateway, sock: Any, outbox: Any) -> None:
+            raise fault.pop(0)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Gateway, "_hold", broken)
+            for _ in range(2):
+                assert await (await served.dial()).rest() == b""
+        await assert_alive(canary)
+        await assert_alive(await served.connect())
+        assert served.gateway.errors == 2
+    assert [entry["event"] for entry in logs] == ["connection_failed"]
+
+
+async def test_a_slow_peer_is_closed_with_3008_and_others_are_not(autojump_clock: MockClock) -> None:
+    async with serving(limits=GatewayLimits(outbox_max_bytes=20_000_000)) as served:
+        slow, canary = await served.connect(), await served.connect()
+        outbox = served.gateway.connections()[0].outbox
+        for _ in range(300):
+            outbox.push(Frame(b"\x82\x7f" + (100_000).to_bytes(8, "big") + bytes(100_000)))
+            await trio.lowlevel.checkpoint()
+        await assert_alive(canary)
+        code, reason = await slow.hear_close()
+        assert (code, reason) == (CloseCode.SLOW, "more than 20000000 bytes unread")
+        assert served.gateway.statistics()["slow_disconnects"] == 1
+
+
+async def test_who_is_closed_already_for_another_reason_does_not_count_as_slow(autojump_clock: MockClock) -> None:
+    async def flooded(connection: Connection) -> None:
+        connection.end(CloseCode.FORCED, "enough")
+        connection.outbox.push(Frame(bytes(2_000_000)))
+
+    async with serving(flooded) as served:
+        assert await (await served.connect()).hear_close() == (CloseCode.FORCED, "enough")
+        assert served.gateway.slow == 0
+
+
+async def test_a_peer_that_resets_while_it_is_written_to_is_let_go(autojump_clock: MockClock) -> None:
+    async with serving(limits=GatewayLimits(outbox_max_bytes=20_000_000)) as served:
+        peer, canary = await served.connect(), await served.connect()
+        outbox = served.gateway.connections()[0].outbox
+        outbox.push(Frame(bytes(10_000_000)))
+        await wait_all_tasks_blocked()
+        peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        peer.close()
+        await wait_all_tasks_blocked()
+        assert served.gateway.statistics()["connected_clients"] == 1
+        assert outbox.broken
+        await assert_alive(canary)
+
+
+async def test_a_write_that_finds_the_socket_gone_ends_the_conversation_without_a_word(
+    autojump_clock: MockClock,
+) -> None:
+    async def deaf(connection: Connection) -> None:
+        await trio.sleep_forever()
+
+    async with serving(deaf) as served:
+        peer = await served.connect()
+        peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        peer.close()
+        await wait_all_tasks_blocked()
+        assert served.gateway.statistics()["connected_clients"] == 1, "nobody reads, nobody knows"
+        served.gateway.ping_all()
+        await wait_all_tasks_blocked()
+        assert served.gateway.statistics()["connected_clients"] == 0
+
+
+async def test_one_ping_goes_to_everybody(autojump_clock: MockClock) -> None:
+    async with serving() as served:
+        peers = [await served.connect() for _ in range(3)]
+        served.gateway.ping_all()
+        assert [await peer.frame() for peer in peers] == [(9, b"")] * 3
+
+
+class StubbornListener:
+    """A listener whose next accepts fail as they are told."""
+
+    def __init__(self, listener: trio.socket.SocketType, *faults: int) -> None:
+        self._listener = listener
+        self._faults = [OSError(number, "planted") for number in faults]
+        self.accepts: list[float] = []
+
+    async def accept(self) -> Any:
+        self.accepts.append(trio.current_time())
+        if self._faults:
+            await trio.lowlevel.checkpoint()
+            raise self._faults.pop(0)
+        return await self._listener.accept()
+
+    def getsockname(self) -> Any:
+        return self._listener.getsockname()
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+async def test_running_out_of_descriptors_does_not_end_the_listener(autojump_clock: MockClock, logs: list) -> None:
+    listener = StubbornListener(await listening(), errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+    async with serving(listener=listener) as served:
+        await assert_alive(await served.connect())
+        assert served.gateway.errors == 3
+    assert listener.accepts[:4] == pytest.approx([n * ACCEPT_PAUSE_S for n in range(4)])
+    assert [entry["event"] for entry in logs] == ["accept_without_resources"] * 3
+
+
+async def test_a_peer_that_resets_while_it_is_accepted_does_not_end_the_listener(autojump_clock: MockClock) -> None:
+    listener = StubbornListener(await listening(), errno.ECONNABORTED, errno.EPROTO)
+    async with serving(listener=listener) as served:
+        await assert_alive(await served.connect())
+        assert (served.gateway.errors, served.gateway.accepted) == (0, 1)
+
+
+async def test_a_listener_that_is_gone_ends_the_gateway_after_a_goodbye(autojump_clock: MockClock) -> None:
+    listener = await listening()
+    with pytest.raises(ExceptionGroup) as caught:
+        async with serving(listener=StubbornListener(listener, errno.EBADF)):
+            await trio.sleep_forever()
+    assert caught.group_contains(OSError, match="planted")
+
+
+async def test_real_descriptors_run_out_and_come_back(autojump_clock: MockClock) -> None:
+    async with serving() as served:
+        canary = await served.connect()
+        clients = [trio.socket.socket() for _ in range(3)]
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        highest = max(client.fileno() for client in clients)
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, limits[1]))
+            for client in clients:
+                await client.connect(served.address)
+            await trio.sleep(1)
+            await assert_alive(canary)
+            assert served.gateway.errors > 0
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        for client in clients:
+            served.peers.append(Peer(client))
+            await served.peers[-1].send(request_bytes())
+            assert (await served.peers[-1].head()).startswith("HTTP/1.1 101")
+
+
+async def test_at_the_end_everybody_is_told_when_to_come_back_and_closed_with_3001(autojump_clock: MockClock) -> None:
+    peers: list[tuple[Peer, WireForm]] = []
+    heard: list[tuple[m.Bye, int]] = []
+
+    async def listen(peer: Peer, form: WireForm) -> None:
+        _, payload = await peer.frame()
+        bye = decode_server(payload, form)
+        assert isinstance(bye, m.Bye)
+        assert await peer.frame() == (8, b"\x0b\xb9shutting down")
+        heard.append((bye, len(heard)))
+        peer.close()
+
+    async with trio.open_nursery() as nursery:
+        async with serving() as served:
+            for _ in range(10):
+                for form in WireForm:
+                    peer = await served.connect({"Sec-WebSocket-Protocol": form.subprotocol})
+                    served.peers.remove(peer)
+                    nursery.start_soon(listen, peer, form)
+                    peers.append((peer, form))
+        assert trio.current_time() < 0.1, "nobody was waited for longer than needed"
+    waits = [bye.reconnect_after_ms for bye, _ in heard]
+    assert len(waits) == 20
+    assert all(0 <= wait < RECONNECT_SPREAD_MS for wait in waits)
+    assert len(set(waits)) > 10, "spread"
+    assert {(bye.code, bye.reason) for bye, _ in heard} == {(3001, "shutting down")}
+
+
+async def test_a_drain_waits_for_the_slowest_no_longer_than_its_deadline(autojump_clock: MockClock) -> None:
+    limits, websocket = GatewayLimits(drain_s=4.0), WebSocketLimits(close_s=60.0)
+    async with serving(limits=limits, websocket=websocket) as served:
+        peer = await served.connect()
+        served.peers.remove(peer)
+        began = trio.current_time()
+    assert trio.current_time() - began == 4.0
+    peer.close()
+
+
+async def test_who_comes_during_the_drain_is_refused(autojump_clock: MockClock) -> None:
+    statuses: list[bytes] = []
+    async with trio.open_nursery() as nursery, serving(limits=GatewayLimits(drain_s=4.0)) as served:
+        lingering, waiting = await served.connect(), await served.dial()
+        served.peers.clear()
+
+        async def late() -> None:
+            await trio.sleep(1)
+            await waiting.send(request_bytes())
+            statuses.append((await waiting.rest())[:12])
+            lingering.close()
+            waiting.close()
+
+        nursery.start_soon(late)
+    assert statuses == [b"HTTP/1.1 503"]
+
+
+async def test_after_the_drain_nobody_listens(autojump_clock: MockClock) -> None:
+    async with serving() as served:
+        address = served.address
+    with trio.socket.socket() as late, pytest.raises(ConnectionRefusedError):
+        await late.connect(address)
+
+
+async def test_statistics_count_connections_and_frames_also_of_those_who_have_left(autojump_clock: MockClock) -> None:
+    observer = Recorder()
+    async with serving(observer=observer) as served:
+        first, second = await served.connect(), await served.connect()
+        await assert_alive(first)
+        await assert_alive(second)
+        await refused(served, "/nowhere")
+        served.peers[-1].close()
+        first.close()
+        await wait_all_tasks_blocked()
+        assert served.gateway.statistics() == {
+            "connected_clients": 1,
+            "connections_accepted": 3,
+            "connections_refused": 1,
+            "messages_sent": 5,
+            "outbox_bytes": 0,
+            "slow_disconnects": 0,
+            "errors": 0,
+        }
+    assert sum(writes for _, writes in observer.fan_outs) >= 5
