@@ -16,14 +16,22 @@ import trio
 from actors.audience import Audience, Group
 from actors.channel import HISTORY_CHUNK
 from actors.gateway import Connection
-from actors.outbox import Frame, Frames
+from actors.outbox import Frame
 from actors.ports import Answer, ChannelStore, Clock, Desk, Presence
 from actors.registry import Registry
-from actors.ticker import Ticker
+from actors.ticker import TICK_S, Ticker
 from actors.workspace import Workspaces
 from protocol import messages as m
 from protocol.codec import WireForm, decode_client, form_of, frame_message, request_id
-from protocol.errors import BadRequest, CloseCode, ConversationEnded, TocsinError, TokenExpired, Unauthorized
+from protocol.errors import (
+    BadRequest,
+    CloseCode,
+    ConversationEnded,
+    StoreUnavailable,
+    TocsinError,
+    TokenExpired,
+    Unauthorized,
+)
 from protocol.messages import ItemResult
 from protocol.model import ChannelKey, Event, Principal
 from protocol.session import ServerConversation
@@ -85,7 +93,7 @@ class Session:
 
     async def run(self) -> None:
         """Converses until somebody ends it (ConversationEnded) or the peer is gone (Disconnected)."""
-        self._kit.ticker.watch(self._began + CHECK_S, self._check)
+        self._kit.ticker.watch(self._began + TICK_S, self._check)
         try:
             while True:
                 data = await self._connection.websocket.receive()
@@ -189,19 +197,27 @@ class Session:
             events = audience.ring.after(at, HISTORY_CHUNK)
             if events is None:
                 events = await self._stored(key, at)
-            if not events:
-                raise ConversationEnded(CloseCode.INSUFFICIENT_STATE, "history was trimmed meanwhile; subscribe again")
+            first = audience.offset_of(events[0]) if events else audience.told + 1
+            if first != at + 1:
+                audience.floor = max(audience.floor, first - 1)  # so the next try is told that it was trimmed
+                raise ConversationEnded(CloseCode.INSUFFICIENT_STATE, "history was trimmed; subscribe again")
             frames, prev = audience.frames(events, self._form, message.min_severity, prev)
-            if frames:
-                outbox.push_all(Frames(frames))
+            for frame in frames:
+                # One by one: a chunk of long alerts at once could fill an outbox whose peer reads well.
+                outbox.push(frame)
+                await outbox.wait_below(self._kit.limits.backlog_bytes)
             at = audience.offset_of(events[-1])
-            await outbox.wait_below(self._kit.limits.backlog_bytes)
             self._connection.websocket.heard_at = trio.current_time()  # it reads: that is life
 
     async def _stored(self, key: ChannelKey | None, after: int) -> Sequence[Event]:
-        if key is None:
-            return await self._kit.store.workspace_history(self._principal.workspace, after, HISTORY_CHUNK)
-        return await self._kit.store.history(key, after, HISTORY_CHUNK)
+        store = self._kit.store
+        try:
+            if key is None:
+                return await store.workspace_history(self._principal.workspace, after, HISTORY_CHUNK)
+            return await store.history(key, after, HISTORY_CHUNK)
+        except StoreUnavailable as fault:
+            # `subscribed` has promised everything: a mere error would leave a client that waits for ever.
+            raise ConversationEnded(CloseCode.INSUFFICIENT_STATE, "the store is away; come back and recover") from fault
 
     def _follow(self, audience: Audience, message: m.Subscribe) -> None:
         group = audience.attach(self._connection.outbox, self._form, message.min_severity)
@@ -243,7 +259,7 @@ class Session:
     def _next_check_s(self) -> float:
         principal = self._conversation.principal
         if principal is None:
-            return CHECK_S
+            return TICK_S  # a token may come at any moment, and expire a second later
         return min(CHECK_S, (principal.expires_at * SECOND_US - self._kit.clock()) / SECOND_US)
 
     @property

@@ -1,0 +1,150 @@
+"""Everything behind a gateway but the meaning of things, for tests of conversations."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from actors.gateway import Connection, GatewayLimits
+from actors.mailbox import Envelope, Receipt
+from actors.ports import Answer
+from actors.registry import Registry
+from actors.session import Session, SessionCounters, SessionKit, SessionLimits
+from actors.ticker import Ticker
+from actors.workspace import Workspaces
+from protocol import messages as m
+from protocol.commands import Ring
+from protocol.errors import BadRequest, PermissionDenied, TokenExpired, Unauthorized
+from protocol.model import ChannelKey, Principal
+from protocol.names import parse_channel
+from tests.support.actors import (
+    KEY,
+    FakeStore,
+    Machines,
+    Recorder,
+    a_kit,
+    clock,
+    start,
+)
+from tests.support.sockets import Peer, Served, serving
+
+CHANNEL = KEY.name
+WORKSPACE = "alerts:acme:*"
+FOREVER_S = 10**9
+
+
+class Desk:
+    """Tokens are `user` or `user@workspace`; `brief <seconds>` expires; triggers ring, anything else is refused."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+
+    def authenticate(self, token: str) -> Principal:
+        if token == "late":
+            raise TokenExpired
+        if token.startswith("bad"):
+            raise Unauthorized
+        user, _, workspace = token.partition("@")
+        word, _, seconds = user.partition(" ")
+        expires_at = clock() // 1_000_000 + (int(seconds) if seconds else FOREVER_S)
+        return Principal(workspace=workspace or "acme", user=word, role="admin", expires_at=expires_at)
+
+    def locate(self, who: Principal, channel: str | None, framework_id: str | None) -> ChannelKey | None:
+        if framework_id is not None:
+            return ChannelKey(who.workspace, framework_id)
+        if channel == "alerts:secret":
+            raise PermissionDenied("not yours")
+        return parse_channel(channel or "", who.workspace)
+
+    async def submit(self, who: Principal, request: m.ClientMessage, answer: Answer) -> None:
+        if not isinstance(request, m.Trigger) or request.alert is None:
+            raise BadRequest("only triggers here")
+        if request.alert.title == "bug":
+            raise ZeroDivisionError
+        key = ChannelKey(who.workspace, request.alert.framework_id)
+        ring = Ring(title=request.alert.title)
+        self.registry.cell(key).put_all([Envelope(ring, Receipt(1, answer), 0)])
+
+
+class Presence:
+    def __init__(self) -> None:
+        self.notes: list[tuple[str, ...]] = []
+
+    def opened(self, client_id: str, who: Principal) -> None:
+        self.notes.append(("opened", client_id, who.user))
+
+    def subscribed(self, client_id: str, key: ChannelKey) -> None:
+        self.notes.append(("subscribed", client_id, key.name))
+
+    def closed(self, client_id: str) -> None:
+        self.notes.append(("closed", client_id))
+
+
+class Rig:
+    """Everything behind a gateway but the meaning of things."""
+
+    def __init__(self, limits: SessionLimits) -> None:
+        self.store, self.presence, self.ticker, self.counters = FakeStore(), Presence(), Ticker(), SessionCounters()
+        self.registry = Registry(a_kit(self.store, Machines(), Recorder()))
+        self.workspaces = Workspaces(self.store)
+        self.store.feed = self.workspaces.post
+        desk = Desk(self.registry)
+        self.kit = SessionKit(
+            desk, self.registry, self.workspaces, self.store, self.ticker, self.presence, clock, limits
+        )
+        self.served: Served
+
+    async def converse(self, connection: Connection) -> None:
+        await Session(connection, self.kit, self.counters).run()
+
+    async def client(self, token: str = "ada") -> Peer:
+        """A connection that has authenticated."""
+        peer = await self.served.connect()
+        await peer.say({"type": "auth", "token": token})
+        assert isinstance(await peer.hear(), m.AuthSuccess)
+        return peer
+
+    async def ring(self, *titles: str) -> None:
+        """Somebody rings; it is committed and told when this comes back."""
+        for title in titles:
+            self.registry.cell(KEY).put_all([Envelope(Ring(title=title), Receipt(1, lambda results: None), 0)])
+        await wait_all_tasks_blocked()
+
+
+@asynccontextmanager
+async def a_rig(gateway: GatewayLimits | None = None, **limits: Any) -> AsyncIterator[Rig]:
+    rig = Rig(SessionLimits(**limits))
+    async with trio.open_nursery() as nursery:
+        for part in (rig.registry, rig.workspaces, rig.ticker):
+            await start(nursery, part.run)
+        async with serving(rig.converse, limits=gateway) as rig.served:
+            yield rig
+        nursery.cancel_scope.cancel()
+
+
+async def subscribe(peer: Peer, channel: str = "alerts:checkout", **more: Any) -> m.Subscribed:
+    await peer.say({"type": "subscribe", "channel": channel, **more})
+    answer = await peer.hear()
+    assert isinstance(answer, m.Subscribed), answer
+    return answer
+
+
+async def alerts(peer: Peer, count: int) -> list[m.AlertMessage]:
+    heard = []
+    for _ in range(count):
+        message = await peer.hear()
+        assert isinstance(message, m.AlertMessage), message
+        heard.append(message)
+    return heard
+
+
+def offsets(heard: Sequence[m.AlertMessage]) -> list[tuple[int, int]]:
+    return [(message.prev, message.offset) for message in heard]
+
+
+async def close_code(peer: Peer) -> int:
+    return (await peer.hear_close())[0]

@@ -1,0 +1,363 @@
+"""One client's conversation over a real socket: auth, subscriptions, recovery, deadlines. In virtual time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import trio
+from structlog.testing import capture_logs
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from protocol import messages as m
+from protocol.codec import WireForm, decode_server, encode
+from protocol.errors import CloseCode
+from protocol.model import ChannelKey, Reason
+from protocol.session import BAD_MESSAGES_MAX
+from tests.support.actors import (
+    KEY,
+    clock,
+    some_events,
+)
+from tests.support.sessions import CHANNEL, WORKSPACE, a_rig, alerts, close_code, offsets, subscribe
+from tests.support.sockets import client_frame
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    with capture_logs():
+        yield
+
+
+async def test_auth_says_who_one_is_until_when_and_how_often_there_is_a_ping(autojump_clock: MockClock) -> None:
+    async with a_rig() as rig:
+        peer = await rig.served.connect()
+        await peer.say({"type": "auth", "token": "ada 60", "id": 7})
+        assert await peer.hear() == m.AuthSuccess(
+            client_id="c1",
+            workspace_id="acme",
+            user_id="ada",
+            expires_at="2026-01-01T00:01:00.000000Z",
+            ping=30.0,
+            id=7,
+        )
+        assert rig.presence.notes == [("opened", "c1", "ada")]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"type": "subscribe", "frameworkId": "checkout"},
+        {"type": "unsubscribe", "frameworkId": "checkout"},
+        {"type": "refresh", "token": "ada"},
+        {"type": "trigger", "alert": {"framework_id": "checkout"}},
+        {"type": "acknowledge", "alertId": "a1"},
+    ],
+)
+async def test_auth_comes_first(autojump_clock: MockClock, message: dict[str, Any]) -> None:
+    async with a_rig() as rig:
+        peer = await rig.served.connect()
+        await peer.say({**message, "id": "early"})
+        answer = await peer.hear()
+        assert isinstance(answer, m.ErrorMessage)
+        assert (answer.code, answer.id, answer.temporary) == (101, "early", False)
+        assert (rig.registry.cells(), rig.presence.notes) == ([], [])
+
+
+async def test_ping_is_answered_at_once_also_before_auth(autojump_clock: MockClock) -> None:
+    async with a_rig() as rig:
+        peer = await rig.served.connect()
+        await peer.say({"type": "ping", "id": 1})
+        assert await peer.hear() == m.Pong(id=1)
+
+
+async def test_three_bad_tokens_are_enough(autojump_clock: MockClock) -> None:
+    async with a_rig() as rig:
+        peer = await rig.served.connect()
+        answers = []
+        for number, token in enumerate(("bad", "late", "bad")):
+            await peer.say({"type": "auth", "token": token, "id": number})
+            answers.append(await peer.hear())
+        assert [(answer.code, answer.id) for answer in answers if isinstance(answer, m.AuthFailed)] == [
+            (101, 0),
+            (109, 1),
+            (101, 2),
+        ]
+        assert await close_code(peer) == CloseCode.INVALID_TOKEN
+        assert rig.presence.notes == []
+
+
+async def test_after_two_bad_tokens_a_good_one_is_good(autojump_clock: MockClock) -> None:
+    async with a_rig() as rig:
+        peer = await rig.served.connect()
+        for token in ("bad", "bad"):
+            await peer.say({"type": "auth", "token": token})
+            assert isinstance(await peer.hear(), m.AuthFailed)
+        await peer.say({"type": "auth", "token": "ada"})
+        assert isinstance(await peer.hear(), m.AuthSuccess)
+        await trio.sleep(50)
+        assert rig.served.gateway.statistics()["connected_clients"] == 1
+
+
+async def test_who_does_not_authenticate_in_ten_seconds_has_to_go(autojump_clock: MockClock) -> None:
+    async with a_rig() as rig:
+        peer = await rig.served.connect()
+        await trio.sleep(8)
+        await peer.say({"type": "ping"})
+        await peer.hear()
+        assert await peer.hear_close() == (CloseCode.NO_AUTH, "no auth within 10 s")
+        assert trio.current_time() == pytest.approx(10, abs=1)
+
+
+@pytest.mark.parametrize("lifetime_s", [2, 7, 33])
+async def test_an_expired_token_ends_the_session_at_the_second(autojump_clock: MockClock, lifetime_s: int) -> None:
+    async with a_rig() as rig:
+        peer = await rig.client(f"ada {lifetime_s}")
+        expires_at = clock() + lifetime_s * 1_000_000
+        assert await close_code(peer) == CloseCode.EXPIRED
+        assert 0 <= clock() - expires_at <= 1_100_000
+        assert rig.presence.notes[-1] == ("closed", "c1")
+
+
+async def test_a_refreshed_token_extends_the_session(autojump_clock: MockClock) -> None:
+    async with a_rig() as rig:
+        peer = await rig.client("ada 10")
+        await trio.sleep(8)
+        await peer.say({"type": "refresh", "token": "ada 30", "id": 2})
+        answer = await peer.hear()
+        assert isinstance(answer, m.AuthSuccess)
+        assert answer.id == 2
+        assert await close_code(peer) == CloseCode.EXPIRED
+        assert trio.current_time() == pytest.approx(38, abs=1.5)
+        assert [note[0] for note in rig.presence.notes] == ["opened", "closed"], "it is the same connection"
+
+
+@pytest.mark.parametrize("token", ["eve", "ada@umbrella"])
+async def test_a_connection_does_not_become_somebody_elses(autojump_clock: MockClock, token: str) -> None:
+    async with a_rig() as rig:
+        peer = await rig.client("ada")
+        await peer.say({"type": "auth", "token": token})
+        answer = await peer.hear()
+        assert isinstance(answer, m.AuthFailed)
+        assert "another user or workspace" in answer.message
+
+
+async def test_silence_ends_the_session_and_any_byte_is_life(autojump_clock: MockClock) -> None:
+    async with a_rig() as rig:
+        peer = await rig.client()
+        for _ in range(3):
+            await trio.sleep(50)
+            await peer.send(client_frame(10))
+        began = trio.current_time()
+        assert await peer.hear_close() == (CloseCode.NO_PONG, "nothing heard for 60 s")
+        assert trio.current_time() - began == pytest.approx(60, abs=6)
+
+
+async def test_a_message_must_be_complete_in_ten_seconds(autojump_clock: MockClock) -> None:
+    async with a_rig() as rig:
+        peer = await rig.client()
+        await peer.send(client_frame(1, b'{"type":', final=False))
+        for _ in range(3):
+            await trio.sleep(3)
+            await peer.send(client_frame(0, b" ", final=False))
+        assert await peer.hear_close() == (CloseCode.SLOW, "message not complete within 10 s")
+        assert trio.current_time() == pytest.approx(10, abs=6)
+
+
+# ---- messages
+
+
+async def test_a_frame_of_the_wrong_kind_ends_the_conversation(autojump_clock: MockClock) -> None:
+    async with a_rig() as rig:
+        text = await rig.served.connect()
+        await text.send(client_frame(2, b'{"type":"ping"}'))
+        assert await text.hear_close() == (CloseCode.WRONG_FRAME_KIND, "this subprotocol speaks in text frames")
+        binary = await rig.served.connect({"Sec-WebSocket-Protocol": "tocsin.v1.msgpack"})
+        await binary.send(client_frame(1, b"\x01"))
+        assert await binary.hear_close() == (CloseCode.WRONG_FRAME_KIND, "this subprotocol speaks in binary frames")
+
+
+async def test_the_binary_form_says_the_same(autojump_clock: MockClock) -> None:
+    async with a_rig() as rig:
+        peer = await rig.served.connect({"Sec-WebSocket-Protocol": "tocsin.v1.msgpack"})
+        for message in (m.Auth(token="ada"), m.Subscribe(framework_id="checkout", id="s")):
+            await peer.send(client_frame(2, encode(message, WireForm.MSGPACK)))
+        heard = [decode_server((await peer.frame())[1], WireForm.MSGPACK) for _ in range(2)]
+        assert [type(message) for message in heard] == [m.AuthSuccess, m.Subscribed]
+        await rig.ring("a")
+        opcode, payload = await peer.frame()
+        alert = decode_server(payload, WireForm.MSGPACK)
+        assert isinstance(alert, m.AlertMessage)
+        assert (opcode, alert.data.title) == (2, "a")
+
+
+async def test_an_invalid_message_is_answered_with_its_id_and_nothing_else_changes(autojump_clock: MockClock) -> None:
+    async with a_rig() as rig:
+        peer = await rig.client()
+        await peer.say({"type": "subscribe", "frameworkId": 5, "id": "x"})
+        answer = await peer.hear()
+        assert isinstance(answer, m.ErrorMessage)
+        assert (answer.code, answer.id) == (107, "x")
+        assert "frameworkId" in answer.message
+        assert (await subscribe(peer)).channel == CHANNEL
+
+
+async def test_twenty_bad_messages_are_enough(autojump_clock: MockClock) -> None:
+    async with a_rig() as rig:
+        peer = await rig.client()
+        await peer.send(client_frame(1, b"rubbish") * BAD_MESSAGES_MAX)
+        for _ in range(BAD_MESSAGES_MAX):
+            assert isinstance(await peer.hear(), m.ErrorMessage)
+        assert await close_code(peer) == CloseCode.BAD_REQUEST
+        assert rig.counters.errors == BAD_MESSAGES_MAX
+
+
+async def test_a_burst_of_auth_and_subscribe_in_one_packet_is_answered_in_order(autojump_clock: MockClock) -> None:
+    async with a_rig() as rig:
+        peer = await rig.served.connect()
+        burst = [{"type": "auth", "token": "ada"}, {"type": "subscribe", "frameworkId": "checkout"}, {"type": "ping"}]
+        await peer.send(b"".join(client_frame(1, json.dumps(message).encode()) for message in burst))
+        assert [type(await peer.hear()) for _ in burst] == [m.AuthSuccess, m.Subscribed, m.Pong]
+
+
+async def test_a_trigger_is_answered_after_its_commit_and_the_session_reads_on_meanwhile(
+    autojump_clock: MockClock,
+) -> None:
+    async with a_rig() as rig:
+        peer = await rig.client()
+        rig.store.gate = trio.Event()
+        await peer.say({"type": "trigger", "alert": {"framework_id": "checkout", "title": "a"}, "id": 1})
+        await peer.say({"type": "ping", "id": 2})
+        assert await peer.hear() == m.Pong(id=2)
+        rig.store.gate.set()
+        answer = await peer.hear()
+        assert isinstance(answer, m.Accepted)
+        assert (answer.id, answer.results[0].reason) == (1, Reason.FIRED)
+
+
+async def test_an_answer_that_comes_after_the_client_has_left_harms_nobody(autojump_clock: MockClock) -> None:
+    async with a_rig() as rig:
+        peer = await rig.client()
+        rig.store.gate = trio.Event()
+        await peer.say({"type": "trigger", "alert": {"framework_id": "checkout", "title": "a"}})
+        await wait_all_tasks_blocked()
+        peer.close()
+        await wait_all_tasks_blocked()
+        rig.store.gate.set()
+        await wait_all_tasks_blocked()
+        assert (rig.store.titles(), rig.registry.restarts) == (["a"], 0)
+
+
+async def test_a_request_that_is_refused_is_answered_with_its_number(autojump_clock: MockClock) -> None:
+    async with a_rig() as rig:
+        peer = await rig.client()
+        await peer.say({"type": "acknowledge", "alertId": "a1", "id": 1})
+        await peer.say({"type": "subscribe", "channel": "alerts:secret", "id": 2})
+        await peer.say({"type": "subscribe", "channel": "alerts:umbrella:*", "id": 3})
+        heard = [await peer.hear() for _ in range(3)]
+        assert [(e.code, e.id) for e in heard if isinstance(e, m.ErrorMessage)] == [(107, 1), (103, 2), (102, 3)]
+        rig.store.away = "disk full"
+        await peer.say({"type": "subscribe", "frameworkId": "checkout", "id": 4})
+        answer = await peer.hear()
+        assert isinstance(answer, m.ErrorMessage)
+        assert (answer.code, answer.temporary, answer.id) == (120, True, 4)
+
+
+async def test_a_bug_in_what_a_request_leads_to_ends_that_session_alone(autojump_clock: MockClock) -> None:
+    async with a_rig() as rig:
+        victim, canary = await rig.client(), await rig.client("eve")
+        await victim.say({"type": "trigger", "alert": {"framework_id": "checkout", "title": "bug"}})
+        assert await close_code(victim) == CloseCode.SERVER_ERROR
+        await canary.say({"type": "ping"})
+        assert await canary.hear() == m.Pong()
+
+
+# ---- subscriptions
+
+
+async def test_a_fresh_subscription_gets_what_comes_from_now_on(autojump_clock: MockClock) -> None:
+    async with a_rig() as rig:
+        rig.store.add(some_events(1, 3))
+        peer = await rig.client()
+        answer = await subscribe(peer, id="s1")
+        assert answer == m.Subscribed(channel=CHANNEL, epoch="e1", offset=3, recovered=False, reason="fresh", id="s1")
+        await rig.ring("a", "b")
+        assert offsets(await alerts(peer, 2)) == [(3, 4), (4, 5)]
+        assert rig.presence.notes[1:] == [("subscribed", "c1", CHANNEL)]
+        assert rig.counters.subscriptions == 1
+
+
+async def test_a_minimum_severity_is_kept_to(autojump_clock: MockClock) -> None:
+    async with a_rig() as rig:
+        peer = await rig.client()
+        await subscribe(peer, minSeverity="critical")
+        await rig.ring("only a warning")
+        await peer.say({"type": "ping"})
+        assert await peer.hear() == m.Pong()
+
+
+async def test_unsubscribed_is_unsubscribed_and_once_more_does_no_harm(autojump_clock: MockClock) -> None:
+    async with a_rig() as rig:
+        peer = await rig.client()
+        await subscribe(peer)
+        for number in (1, 2):
+            await peer.say({"type": "unsubscribe", "frameworkId": "checkout", "id": number})
+            assert await peer.hear() == m.Unsubscribed(channel=CHANNEL, id=number)
+        await rig.ring("unheard")
+        await peer.say({"type": "ping"})
+        assert await peer.hear() == m.Pong()
+        assert rig.counters.subscriptions == 0
+
+
+async def test_subscribing_again_replaces_the_subscription_and_does_not_double_it(autojump_clock: MockClock) -> None:
+    async with a_rig(subscriptions_max=1) as rig:
+        peer = await rig.client()
+        await subscribe(peer, minSeverity="critical")
+        await subscribe(peer)
+        await rig.ring("once")
+        await peer.say({"type": "ping"})
+        assert offsets(await alerts(peer, 1)) == [(0, 1)]
+        assert await peer.hear() == m.Pong()
+        assert rig.counters.subscriptions == 1
+
+
+async def test_one_subscription_too_many_ends_the_conversation(autojump_clock: MockClock) -> None:
+    async with a_rig(subscriptions_max=2) as rig:
+        peer = await rig.client()
+        await subscribe(peer, "alerts:one")
+        await subscribe(peer, "alerts:two")
+        await peer.say({"type": "subscribe", "channel": "alerts:three"})
+        assert await close_code(peer) == CloseCode.SUBSCRIPTION_LIMIT
+        assert rig.counters.subscriptions == 0
+
+
+async def test_who_leaves_is_attached_to_nothing_any_more(autojump_clock: MockClock) -> None:
+    async with a_rig() as rig:
+        peer = await rig.client()
+        await subscribe(peer)
+        await subscribe(peer, "workspace")
+        audiences = [rig.registry.cell(KEY).audience, *rig.workspaces.audiences()]
+        assert [len(audience or ()) for audience in audiences] == [1, 1]
+        peer.close()
+        await wait_all_tasks_blocked()
+        assert [len(audience or ()) for audience in audiences] == [0, 0]
+        assert rig.presence.notes[-1] == ("closed", "c1")
+        assert rig.counters.subscriptions == 0
+        await trio.sleep(10)
+        assert len(rig.ticker) == 0, "its deadlines are forgotten"
+
+
+async def test_the_whole_workspace_can_be_followed(autojump_clock: MockClock) -> None:
+    async with a_rig() as rig:
+        rig.store.add(some_events(1, 2))
+        peer = await rig.client()
+        answer = await subscribe(peer, "alerts:*")
+        assert (answer.channel, answer.offset) == (WORKSPACE, 2)
+        rig.store.add(some_events(1, 1), ChannelKey("acme", "search"))
+        heard = await alerts(peer, 1)
+        assert (heard[0].channel, offsets(heard)) == (WORKSPACE, [(2, 3)])
+        await peer.say({"type": "unsubscribe", "channel": "workspace"})
+        assert await peer.hear() == m.Unsubscribed(channel=WORKSPACE)
+        assert rig.presence.notes == [("opened", "c1", "ada")]
