@@ -126,6 +126,15 @@ async def test_what_the_kernel_does_not_take_follows_when_it_has_room_and_nothin
         assert wire.outbox.waiting_bytes == 0
 
 
+async def test_a_kernel_that_takes_nothing_yet_is_asked_again(autojump_clock: MockClock) -> None:
+    async with bench() as made:
+        answers = [-errno.EAGAIN, -errno.EINTR, -errno.ENOBUFS, 2, 3]
+        wire = made.wire(send=lambda fd, data: answers.pop(0))
+        wire.outbox.push(Frame(b"hello"))
+        await wire.outbox.wait_below(0)
+        assert (wire.writes, answers, wire.broken) == ([5, 5, 5, 5, 3], [], 0)
+
+
 async def test_a_peer_that_reads_slowly_gets_everything_in_order_while_more_comes(autojump_clock: MockClock) -> None:
     """Drain and flusher take turns; two tasks waiting for one socket would have ended the whole gateway."""
     async with bench() as made:
