@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import ssl
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -45,6 +46,7 @@ OUTGOING_MAX = 64
 # The server's largest message: one event per frame, an alert of at most 64 KiB and what is around it.
 MESSAGE_MAX_BYTES = 1_048_576
 RECEIVE_BYTES = 65_536
+HUNG_UP = "the server hung up during the handshake"
 
 TRANSPORT_FAULTS = (
     HandshakeError,
@@ -100,7 +102,7 @@ class Endpoint:
 
 
 class Wire(trio.abc.Stream):
-    """The stream under trio-websocket: notes when anything was heard, and does not take an end for an answer."""
+    """The stream under trio-websocket: notes when anything was heard, and says so when a handshake gets no answer."""
 
     def __init__(self, stream: trio.abc.Stream) -> None:
         self._stream = stream
@@ -108,16 +110,18 @@ class Wire(trio.abc.Stream):
         self.is_open = False
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        """Bytes of the peer. Raises BrokenResourceError if it hangs up during the handshake."""
-        data = await self._stream.receive_some(max_bytes)
+        """Bytes of the peer. Raises ConnectionLost if it hangs up during the handshake."""
+        with self._handshake():
+            data = await self._stream.receive_some(max_bytes)
         if not data and not self.is_open:
-            raise ConnectionLost("the server hung up during the handshake")
+            raise ConnectionLost(HUNG_UP)
         self.heard_at = trio.current_time()
         return data
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Bytes to the peer."""
-        await self._stream.send_all(data)
+        """Bytes to the peer. Raises ConnectionLost if it hangs up during the handshake."""
+        with self._handshake():
+            await self._stream.send_all(data)
 
     async def wait_send_all_might_not_block(self) -> None:
         """As the stream below."""
@@ -126,6 +130,15 @@ class Wire(trio.abc.Stream):
     async def aclose(self) -> None:
         """Closes the stream below."""
         await self._stream.aclose()
+
+    @contextmanager
+    def _handshake(self) -> Iterator[None]:
+        try:
+            yield
+        except trio.BrokenResourceError as fault:
+            if self.is_open:
+                raise
+            raise ConnectionLost(HUNG_UP) from fault
 
 
 class Connection:
@@ -190,12 +203,19 @@ Talk = Callable[[Connection], Awaitable[Ended | None]]
 
 
 async def dial(endpoint: Endpoint) -> trio.abc.Stream:
-    """An open stream to the server. Raises OSError."""
+    """An open stream to the server, encrypted if the url says so. Raises OSError, BrokenResourceError."""
     if endpoint.tls is None:
         return await trio.open_tcp_stream(endpoint.host, endpoint.port)
-    return await trio.open_ssl_over_tcp_stream(
+    stream = await trio.open_ssl_over_tcp_stream(
         endpoint.host, endpoint.port, ssl_context=endpoint.tls, https_compatible=True
     )
+    try:
+        # Now, and not with the first bytes: a certificate that is refused must come out as that.
+        await stream.do_handshake()
+    except BaseException:
+        await trio.aclose_forcefully(stream)
+        raise
+    return stream
 
 
 async def converse(endpoint: Endpoint, form: WireForm, talk: Talk) -> Ended:

@@ -29,22 +29,20 @@ class Slot:
 
     def __init__(self) -> None:
         self._done = trio.Event()
-        self._answer: m.ServerMessage | TocsinError | None = None
+        self._answers: list[m.ServerMessage | TocsinError] = []
 
     def answer(self, answer: m.ServerMessage | TocsinError) -> None:
         """Wakes the caller with an answer, or an error that it will raise. The first one counts."""
-        if self._answer is None:
-            self._answer = answer
-            self._done.set()
+        self._answers.append(answer)
+        self._done.set()
 
     async def wait(self) -> m.ServerMessage:
         """The answer. Raises the TocsinError that came instead of one."""
         await self._done.wait()
-        if isinstance(self._answer, TocsinError):
-            raise self._answer
-        if self._answer is None:  # only `answer` sets the event
-            raise ConnectionLost
-        return self._answer
+        answer = self._answers[0]
+        if isinstance(answer, TocsinError):
+            raise answer
+        return answer
 
 
 @dataclass
@@ -63,11 +61,13 @@ class Counters:
     requests: int = 0
 
 
+Push = Callable[[m.ClientMessage], None]
+
+
 @dataclass
 class Life:
     """What is known of one connection: since when it is ready, how it must end, what was asked on it."""
 
-    push: Callable[[m.ClientMessage], None]
     ready_at: float | None = None
     # The pause that the server's `bye` asks for.
     asked_s: float | None = None
@@ -92,7 +92,9 @@ class Dialogue:
         self._on_lost = on_lost
         self._refused_tokens = 0
         self._subscribing: dict[str, Slot] = {}
-        self._life: Life | None = None
+        self._life = Life()
+        # To the connection; None between two of them.
+        self._push: Push | None = None
 
     @property
     def state(self) -> ClientState:
@@ -103,14 +105,14 @@ class Dialogue:
         """A request id that was not used before."""
         return self._conversation.next_id()
 
-    def opened(self, life: Life, token: str) -> None:
+    def opened(self, life: Life, push: Push, token: str) -> None:
         """A connection is open: authenticates and asks for every wanted channel, in one burst."""
-        self._life = life
+        self._life, self._push = life, push
         self._send(self._conversation.opened(token))
 
     def broken(self, why: str) -> None:
         """The connection is over: who waits for an answer is told; subscriptions stay wanted."""
-        self._life = None
+        self._push = None
         self._conversation.closed(for_good=False)
         for slot in self.pending.values():
             slot.answer(ConnectionLost(f"{why}; the request may have been stored: send the same again"))
@@ -186,10 +188,10 @@ class Dialogue:
     def _gap(self, message: m.AlertMessage, heard: Heard, life: Life) -> Heard:
         """Recovers, once: if the same gap is there again, what is in it cannot be read, and we go on behind it."""
         (ask,) = heard.send
-        wanted = self._asking(ask.id)
-        if wanted is None or (position := wanted.follower.position()) != life.gaps.get(wanted.channel):
-            if wanted is not None:
-                life.gaps[wanted.channel] = position
+        wanted = next(s for s in self._conversation.subscriptions.values() if s.asked == ask.id)
+        position = wanted.follower.position()
+        if position != life.gaps.get(wanted.channel):
+            life.gaps[wanted.channel] = position
             return heard
         wanted.asked = None
         wanted.follower.restart(message.epoch, message.prev)
@@ -235,12 +237,12 @@ class Dialogue:
         return next((s for s in self._conversation.subscriptions.values() if s.asked == request), None)
 
     def _send(self, messages: Sequence[m.ClientMessage]) -> None:
-        if self._life is None:
+        if self._push is None:
             return
         for message in messages:
             if isinstance(message, m.Subscribe) and message.channel is not None:
                 self._life.asks[message.channel] = message.id
-            self._life.push(message)
+            self._push(message)
 
     def _lost(self, channel: str, reason: str) -> None:
         self.counters.lost += 1

@@ -60,7 +60,7 @@ class Link:
         started = trio.current_time()
         backoff = Backoff(started)
         while True:
-            life = Life(push=self._push)
+            life = Life()
             ended = await self._connect(life)
             now = trio.current_time()
             self._failure = self._verdict(ended, is_late=now - started >= connect_s)
@@ -129,7 +129,7 @@ class Link:
         """The conversation on one connection."""
         await self._buffer.wait_room()
         self._connection = connection
-        self._dialogue.opened(life, token)
+        self._dialogue.opened(life, connection.push, token)
         self._tell("")
         while life.verdict is None:
             data = await connection.receive()
@@ -153,10 +153,6 @@ class Link:
         if is_late and not self._dialogue.counters.connects:
             return CannotConnect(f"cannot connect to {self._target.url}: {ended.reason}")
         return None
-
-    def _push(self, message: m.ClientMessage) -> None:
-        if self._connection is not None:
-            self._connection.push(message)
 
     def _end(self) -> None:
         self._dialogue.ended(self._failure or ClientStopped("this client is closed"))

@@ -42,7 +42,8 @@ def environment(**settings: str) -> dict[str, str]:
     """The variables of a program under test: ours on the path, nothing of the caller's settings."""
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     kept["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [kept.get("PYTHONPATH")])])
-    return kept | {"PYTHONWARNINGS": "error", "PYTHONUNBUFFERED": "1"} | settings
+    # The second filter is for coverage, which warns of packages that a program did not import.
+    return kept | {"PYTHONWARNINGS": "error,ignore:Module", "PYTHONUNBUFFERED": "1"} | settings
 
 
 def command(*arguments: str) -> list[str]:
@@ -78,16 +79,16 @@ class EngineProcess:
 
 @asynccontextmanager
 async def an_engine_process(
-    folder: Path, *arguments: str, ws: str = ANY_PORT, **settings: str
+    folder: Path, *arguments: str, ws: str = ANY_PORT, stderr: int | None = None, **settings: str
 ) -> AsyncIterator[EngineProcess]:
-    """`tocsin serve`, ready; ended by its id at the end. Its log is `folder/stderr`."""
+    """`tocsin serve`, ready; ended by its id at the end. Its log is `folder/stderr`, if `stderr` is not a pipe."""
     settings = {"TOCSIN_DATA": str(folder), "TOCSIN_SECRET": SECRET, "TOCSIN_WATCH_HOST": "false"} | settings
     with (folder / "stderr").open("ab") as log:
         process = await trio.lowlevel.open_process(
             command("serve", "--ws", ws, "--http", ANY_PORT, *arguments),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=log,
+            stderr=log if stderr is None else stderr,
             env=environment(**settings),
             cwd=folder,
         )
@@ -106,8 +107,8 @@ async def an_engine_process(
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-            if process.stdout is not None:
-                await process.stdout.aclose()
+            for stream in filter(None, (process.stdout, process.stderr)):
+                await stream.aclose()
 
 
 async def first_line(process: trio.Process) -> str:

@@ -22,7 +22,10 @@ def welcome_text(engine: Engine) -> str:
     config = engine.config
     token = engine.issue_token(config.workspace, user_name(), ttl_s=TOKEN_TTL_S)
     command = " ".join([*_variables(engine), _program()])
-    is_file = not config.secret
+    there = f"cd {shlex.quote(str(Path.cwd()))}"
+    if config.secret:
+        # Nothing in the data folder signs tokens: the other terminal needs this one.
+        there += "\n  export TOCSIN_TOKEN=…  (the line below)"
     return f"""
 Tocsin is running. Ctrl-C stops it.
 
@@ -30,13 +33,15 @@ Tocsin is running. Ctrl-C stops it.
   HTTP        {engine.http_url}/api/v1  (described at /schema, metrics at /metrics)
   Data        {config.data.absolute()}
 
-See alerts live, in a second terminal:
+In a second terminal, see alerts live:
 
-  {command if is_file else _program()} tail
+  {there}
+  {command} tail
 
-Make the first one ring, in a third:
+In a third, make the first one ring:
 
-  {command if is_file else _program()} trigger demo --title "Hello, Tocsin" --severity critical
+  {there}
+  {command} trigger demo --title "Hello, Tocsin" --severity critical
 
 A token for your own first client (workspace {config.workspace}, role admin, valid for 24 hours):
 
@@ -51,7 +56,7 @@ With it, the same over HTTP:
 
 
 def _variables(engine: Engine) -> list[str]:
-    """What a second terminal needs to know."""
+    """What a terminal in the same folder needs to know."""
     wanted = []
     if engine.config.data != Path("data"):
         wanted.append(f"TOCSIN_DATA={shlex.quote(_short(engine.config.data))}")
@@ -75,4 +80,4 @@ def _short(path: Path) -> str:
     """The path as it is typed in this folder."""
     absolute = Path(os.path.abspath(path))  # noqa: PTH100  # not resolve(): a virtual environment's python is a link
     here = Path.cwd()
-    return str(absolute.relative_to(here)) if absolute.is_relative_to(here) else str(absolute)
+    return str(absolute.relative_to(here)) if here in absolute.parents else str(absolute)

@@ -21,6 +21,7 @@ from tocsin import backoff as backoff_module
 from tocsin import connection as transport
 from tocsin.client import Client, ClientLimits, channel_name
 from tocsin.connection import Endpoint
+from tocsin.dialogue import Slot
 from tocsin.errors import CannotConnect, ClientStopped, ConnectionLost, Lost, NoAnswer
 
 Clock = trio.testing.MockClock
@@ -544,6 +545,17 @@ async def test_a_heartbeat_counts_as_life(serve: Talk, autojump_clock: Clock) ->
         assert client.statistics()["connects"] == 1
 
 
+async def test_a_channel_wanted_during_an_outage_is_asked_for_at_its_end(serve: Talk, autojump_clock: Clock) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.greet()
+
+    serve(script, follows)
+    async with a_client() as client:
+        await trio.sleep(0.1)
+        assert client.state is ClientState.CONNECTING
+        assert await client.subscribe("web") is not None
+
+
 # Gaps and losses
 
 
@@ -642,6 +654,7 @@ async def test_a_channel_that_we_may_no_longer_read_is_given_up_and_said_so(serv
             m.ErrorMessage(code=107, message="?", temporary=False),
             m.ErrorMessage(code=107, message="?", temporary=False, id=77),
             m.Subscribed(id=88, channel=CHANNEL, epoch="e1", offset=0, recovered=False, reason="fresh"),
+            m.Subscribed(channel=CHANNEL, epoch="e1", offset=0, recovered=False, reason="fresh"),
             m.Accepted(id=99, results=[]),
         )
         await peer.closed()
@@ -969,6 +982,22 @@ async def test_a_client_is_used_once(serve: Talk, autojump_clock: Clock) -> None
             await client.__aenter__()
 
 
+async def test_only_the_first_answer_counts() -> None:
+    slot = Slot()
+    slot.answer(m.Pong(id=1))
+    slot.answer(ConnectionLost("late"))
+    assert await slot.wait() == m.Pong(id=1)
+
+
+async def test_the_wire_is_a_whole_stream() -> None:
+    ours, theirs = trio.testing.memory_stream_pair()
+    wire = transport.Wire(ours)
+    await wire.wait_send_all_might_not_block()
+    await wire.send_all(b"x")
+    assert await theirs.receive_some() == b"x"
+    await wire.aclose()
+
+
 # Words
 
 
@@ -1011,3 +1040,14 @@ async def test_the_wire_form_can_be_chosen(serve: Talk, autojump_clock: Clock) -
     async with a_client(form=WireForm.JSON) as client:
         await client.subscribe("web")
     assert server.offered == [("tocsin.v1.json",)]
+
+
+async def test_a_stream_that_breaks_later_says_it_as_it_is() -> None:
+    ours, theirs = trio.testing.memory_stream_pair()
+    wire = transport.Wire(ours)
+    await theirs.aclose()
+    with pytest.raises(ConnectionLost, match="during the handshake"):
+        await wire.send_all(b"x")
+    wire.is_open = True
+    with pytest.raises(trio.BrokenResourceError):
+        await wire.send_all(b"x")

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import io
+from datetime import UTC, timedelta, timezone
+
+import pytest
+
+from protocol.messages import ItemResult
+from protocol.model import EventKind, Reason, Severity, Status, Suppressed
+from tests.support.client_server import AT, an_alert
+from tocsin.terminal import Look, alert_line, printable, result_line
+
+PLAIN = Look(has_colour=False, has_shapes=True)
+ASCII = Look(has_colour=False, has_shapes=False)
+
+
+class Terminal(io.StringIO):
+    encoding = "utf-8"  # type: ignore[assignment]
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_gets_colours_and_shapes() -> None:
+    assert Look.of(Terminal(), {}) == Look(has_colour=True, has_shapes=True)
+
+
+@pytest.mark.parametrize("environ", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_who_wants_no_colours_gets_none(environ: dict[str, str]) -> None:
+    assert not Look.of(Terminal(), environ).has_colour
+
+
+def test_a_pipe_gets_no_colours_and_ascii_if_that_is_all_it_has() -> None:
+    assert Look.of(io.TextIOWrapper(io.BytesIO(), encoding="ascii"), {}) == ASCII
+    assert Look.of(io.TextIOWrapper(io.BytesIO(), encoding="utf-8"), {}) == PLAIN
+    assert Look.of(io.StringIO(), {}) == ASCII
+
+
+def test_every_severity_has_its_own_shape_and_colour() -> None:
+    for look in (Look(has_colour=True, has_shapes=True), Look(has_colour=True, has_shapes=False)):
+        lines = [alert_line(an_alert(1, severity=severity, title="x"), look, UTC) for severity in Severity]
+        beginnings = {line.replace(severity.value, "") for line, severity in zip(lines, Severity, strict=True)}
+        assert len(beginnings) == len(Severity)
+        assert all("\x1b[" in line for line in lines)
+
+
+def test_a_line_says_when_how_loud_where_what_and_how_much() -> None:
+    message = an_alert(
+        1, title="Disk full", severity=Severity.CRITICAL, current_value=97.25, threshold_value=90, occurrences=3
+    )
+    assert alert_line(message, PLAIN, timezone(timedelta(hours=2))) == (
+        "02:00:00  ■ critical  web           fired         Disk full  (value 97.25, threshold 90, seen 3 times)"
+    )
+
+
+def test_a_value_without_a_threshold_and_an_alert_without_a_title_are_shown() -> None:
+    assert alert_line(an_alert(1, title="", current_value=1.0), ASCII, UTC).endswith("(no title)  (value 1)")
+    assert alert_line(an_alert(1, title="", message="hm"), ASCII, UTC).endswith("hm")
+
+
+def test_an_end_is_shown_as_one_and_by_whom() -> None:
+    message = an_alert(1, title="x", event=EventKind.RESOLVED, resolved_by="ann\x1b")
+    assert alert_line(message, PLAIN, UTC) == "00:00:00  ✓ warning   web           resolved      x  (by ann\\x1b)"
+    assert alert_line(an_alert(1, event=EventKind.EXPIRED), ASCII, UTC).startswith("00:00:00  v warning")
+    assert "(by bob)" in alert_line(an_alert(1, event=EventKind.ACKNOWLEDGED, acknowledged_by="bob"), PLAIN, UTC)
+
+
+def test_a_receipt_says_how_many_were_held_back() -> None:
+    swallowed = Suppressed(count=12, first_at=AT, last_at=AT, worst_value=None)
+    assert "(12 more were held back)" in alert_line(an_alert(1, suppressed=swallowed, occurrences=13), PLAIN, UTC)
+
+
+def test_nothing_in_a_text_can_steer_the_terminal() -> None:
+    evil = "a\x1b[2Jb\r\nc\u202ed\x9b1me"
+    shown = alert_line(an_alert(1, title=evil), PLAIN, UTC)
+    assert shown.isprintable()
+    assert printable(evil) == "a\\x1b[2Jb\\r\\nc\\u202ed\\x9b1me"
+    assert printable("Größe 温度 ✓") == "Größe 温度 ✓"
+
+
+def test_a_result_is_a_sentence() -> None:
+    assert result_line(ItemResult(status=Status.FIRED, reason=Reason.FIRED, alert_id="a1")) == "fired alert a1"
+    rejected = ItemResult(status=Status.REJECTED, reason=Reason.UNKNOWN_RULE, message="no rule 'x'")
+    assert result_line(rejected) == "rejected (unknown_rule) no rule 'x'"
