@@ -141,7 +141,7 @@ async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
         engine.process.terminate()
         assert b'"bye"' in await stream.receive_some()
         engine.process.terminate()
-        assert await engine.wait(2) == 128 + signal.SIGTERM
+        assert await engine.wait(5) == 128 + signal.SIGTERM
         await stream.aclose()
 
 
