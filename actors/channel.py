@@ -123,6 +123,7 @@ class ChannelActor:
         """Handles batches; True when idle, False when the store was ahead of us and memory must be recalled."""
         while True:
             if not await self._wait(machine, audience):
+                await self._finish(machine, offset)
                 return True
             committed = await self._handle(machine, offset)
             if committed is None:
@@ -135,13 +136,25 @@ class ChannelActor:
         """Waits for commands or for what is due. False: nothing for so long that the channel can be retired."""
         cell, kit = self._cell, self._kit
         due = machine.next_due()
-        wait_s = kit.limits.idle_s if due is None else max(0.0, (due - kit.clock()) / 1e6)
+        # Never longer than `idle_s`: the wall clock, by which things are due, may be set back meanwhile.
+        wait_s = kit.limits.idle_s if due is None else min(kit.limits.idle_s, max(0.0, (due - kit.clock()) / 1e6))
         while not await cell.mailbox.wait(wait_s):
+            if cell.mailbox.is_closed:
+                return False
             if due is not None:
                 return True
             if not audience:
                 return False
         return True
+
+    async def _finish(self, machine: Machine, offset: int) -> None:
+        """Before the end: stores what the machine has counted and not written yet."""
+        kit = self._kit
+        batch = Batch(kit.new_id(), kit.clock(), ())
+        while (decision := machine.flush(batch)).is_durable:
+            if await self._commit(Commit(self._cell.key, offset, batch, decision)) is None:
+                return
+            batch = Batch(kit.new_id(), kit.clock(), ())
 
     async def _handle(self, machine: Machine, offset: int) -> Committed | None:
         cell, kit = self._cell, self._kit

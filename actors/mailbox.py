@@ -76,6 +76,8 @@ class Mailbox:
         self._batch: Batch | None = None
         self._singly = 0
         self._arrived = trio.Event()
+        # Nothing more is taken; what waits is still handled.
+        self.is_closed = False
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._pinned)
@@ -87,14 +89,21 @@ class Mailbox:
 
     def put_all(self, envelopes: Sequence[Envelope]) -> None:
         """Takes all of them or, if there is no room, none: raises Busy."""
+        if self.is_closed:
+            raise Busy("the engine is stopping; send it again when it is back")
         if len(self) + len(envelopes) > self._limit:
             raise Busy(f"this channel has {len(self)} commands waiting, limit {self._limit}; send it again in a moment")
         self._waiting.extend(envelopes)
         self._arrived.set()
 
+    def close(self) -> None:
+        """Takes nothing more; the reader is woken to finish."""
+        self.is_closed = True
+        self._arrived.set()
+
     async def wait(self, seconds: float) -> bool:
         """Waits until there is something to do, at most so long. Says whether there is."""
-        if self:
+        if self or self.is_closed:
             # A full mailbox of commands that need no commit must not keep everybody else from running.
             await trio.lowlevel.checkpoint()
         else:

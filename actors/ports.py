@@ -21,6 +21,9 @@ class Machine(Protocol):
     def decide(self, batch: Batch) -> Decision:
         """Applies a batch (also an empty one: whatever is due by `batch.now`) and says what must be stored and told."""
 
+    def flush(self, batch: Batch) -> Decision:
+        """What is counted and not stored yet, due or not, some of it at a time; nothing durable: that was all."""
+
     def next_due(self) -> int | None:
         """When (microseconds since the epoch) an empty batch would have something to do; None: never."""
 

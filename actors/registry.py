@@ -23,6 +23,8 @@ log = structlog.get_logger()
 # 20 kB each without alerts: about 400 MB, beyond which one process is the wrong tool.
 CHANNELS_MAX = 20_000
 PARK_S = 10.0
+# At the end: how long channels may take for what they hold. A store that is away then is not waited for.
+CLOSE_S = 3.0
 
 
 class Registry:
@@ -41,6 +43,8 @@ class Registry:
         self._channels_max = channels_max
         self._cells: dict[ChannelKey, Cell] = {}
         self._nursery: trio.Nursery | None = None
+        self._running: dict[ChannelKey, trio.CancelScope] = {}
+        self._all_ended = trio.Event()
         self.restarts = 0
 
     async def run(self, status: Started) -> None:
@@ -49,11 +53,26 @@ class Registry:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
                 for cell in list(self._cells.values()):
-                    nursery.start_soon(self._keep_running, cell, name=cell.key.name)
+                    self._start(cell)
                 status.started()
-                await trio.sleep_forever()
+                try:
+                    await trio.sleep_forever()
+                finally:
+                    # What was accepted is handled and what was counted is stored; bounded by CLOSE_S.
+                    with trio.CancelScope(shield=True):
+                        await self._close()
         finally:
             self._nursery = None
+
+    async def _close(self) -> None:
+        self._all_ended = trio.Event()
+        for cell in self._cells.values():
+            cell.mailbox.close()
+        if self._running:
+            with trio.move_on_after(CLOSE_S):
+                await self._all_ended.wait()
+        for scope in self._running.values():
+            scope.cancel()
 
     def cell(self, key: ChannelKey) -> Cell:
         """The channel's cell; its actor is started on first use. Raises LimitReached."""
@@ -62,8 +81,7 @@ class Registry:
             if len(self._cells) >= self._channels_max:
                 raise LimitReached(f"{len(self._cells)} channels are in use, limit {self._channels_max}")
             cell = self._cells[key] = Cell(key, self._kit.limits)
-            if self._nursery is not None:
-                self._nursery.start_soon(self._keep_running, cell, name=key.name)
+            self._start(cell)
         return cell
 
     def cells(self) -> list[Cell]:
@@ -82,10 +100,27 @@ class Registry:
             "channel_restarts": self.restarts,
         }
 
+    def _start(self, cell: Cell) -> None:
+        """Starts the channel's task, if we run; else it is started when we do."""
+        if self._nursery is not None:
+            self._nursery.start_soon(self._run_cell, cell, name=cell.key.name)
+
+    async def _run_cell(self, cell: Cell) -> None:
+        # Shielded: whoever stops us must not cut a channel off in the middle of a batch; `_close` ends it.
+        with trio.CancelScope(shield=True) as scope:
+            self._running[cell.key] = scope
+            try:
+                await self._keep_running(cell)
+            finally:
+                del self._running[cell.key]
+                if not self._running:
+                    self._all_ended.set()
+
     async def _keep_running(self, cell: Cell) -> None:
         history = RestartHistory(self._policy)
         raised = RestartHistory(RestartPolicy(max_restarts=10**9, max_delay_s=0.1))
-        cell.is_parked = False  # it was parked when a former run of ours was ended
+        # It was parked, or closed, when a former run of ours was ended.
+        cell.is_parked = cell.mailbox.is_closed = False
         while True:
             try:
                 await ChannelActor(cell, self._kit).run()

@@ -35,9 +35,10 @@ class Ticker:
     def every(self, seconds: float, call: Callable[[], None]) -> None:
         """Calls it every so many seconds, for ever, without catching up on missed turns."""
 
-        def again(now: float) -> float:
+        def again(now: float) -> None:
+            # First: a call that raises must not be the last one.
+            self.watch(now + seconds, again)
             call()
-            return now + seconds
 
         self.watch(trio.current_time() + seconds, again)
 

@@ -21,7 +21,7 @@ from actors.channel import ChannelKit, ChannelLimits
 from actors.gateway import Connection, Gateway, GatewayLimits
 from actors.registry import Registry
 from actors.session import Session, SessionCounters, SessionKit, SessionLimits
-from actors.supervisor import ChildSpec, Started, Strategy, Supervisor
+from actors.supervisor import ChildSpec, Started, Strategy, Supervisor, TooManyRestarts
 from actors.ticker import Ticker
 from actors.websocket import WebSocketLimits
 from actors.workspace import Workspaces
@@ -80,6 +80,8 @@ class Engine:
         self._machine = machine_factory(config.rules, _policy(config), own_workspace=config.workspace)
         self._parts: _Parts | None = None
         self._gateway: Gateway | None = None
+        self._helpers = Supervisor(self._helper_children(), Strategy.ONE_FOR_ONE, self.metrics)
+        self._sources = Supervisor(self._source_children(), Strategy.ONE_FOR_ONE, self.metrics)
         self._supervisor = Supervisor(self._children(), Strategy.REST_FOR_ONE, self.metrics)
         self._running: Any = None
         self._watch_metrics()
@@ -113,7 +115,7 @@ class Engine:
             "gateway": self._gateway_statistics() if gateway else {},
             "channels": parts.registry.statistics() if parts else {},
             "store": parts.store.statistics() if parts else {},
-            "supervision": self._supervisor.statistics(),
+            "supervision": self._supervisor.statistics() | self._helpers.statistics() | self._sources.statistics(),
         }
 
     @property
@@ -133,21 +135,27 @@ class Engine:
         await self._supervisor.run(task_status)  # type: ignore[arg-type]  # trio's status takes None only, so do we
 
     def _children(self) -> Sequence[ChildSpec]:
-        """The tree, in order of start."""
+        """The tree, in order of start. A crash of a helper or a source is its own affair; sockets stay up."""
         drain_s = self.config.gateway.drain_s + self.config.gateway.close_s
-        children = [
+        return [
             ChildSpec("store", self._run_store, fatal=FATAL),
-            ChildSpec("workspaces", self._run_workspaces),
             ChildSpec("channels", self._run_channels),
-            ChildSpec("presence", self._run_presence),
-            ChildSpec("upkeep", self._run_upkeep),
-            ChildSpec("ticker", self._run_ticker),
+            ChildSpec("helpers", self._helpers.run, fatal=(TooManyRestarts,)),
+            ChildSpec("sources", self._sources.run, fatal=(TooManyRestarts,)),
             ChildSpec("http", self._run_http, fatal=FATAL),
             ChildSpec("gateway", self._run_gateway, fatal=FATAL, stop_deadline_s=drain_s),
         ]
-        if self.config.watch_host:
-            children.append(ChildSpec("host", self._run_host))
-        return children
+
+    def _helper_children(self) -> Sequence[ChildSpec]:
+        return [
+            ChildSpec("workspaces", self._run_workspaces),
+            ChildSpec("presence", self._run_presence),
+            ChildSpec("upkeep", self._run_upkeep),
+            ChildSpec("ticker", self._run_ticker),
+        ]
+
+    def _source_children(self) -> Sequence[ChildSpec]:
+        return [ChildSpec("host", self._run_host)] if self.config.watch_host else []
 
     async def _run_store(self, status: Started) -> None:
         keep = self.config.retention

@@ -1,9 +1,12 @@
 """Turns what clients send into commands: severity words mapped, times in microseconds, nothing that a store chokes on.
 
-Pure. Every door's input goes through here, so a machine never meets a foreign value.
+Pure. Every door's input goes through here, so a machine never meets a foreign value. Decoders refuse most of it before
+(NaN, half surrogate pairs); an embedding program builds its inputs without one.
 """
 
 from __future__ import annotations
+
+import sys
 
 from engine.severity import parse_severity
 from protocol.commands import Observe, Ring
@@ -13,6 +16,7 @@ from protocol.names import check_id
 from protocol.times import TIME_MAX_US, parse_rfc3339
 
 NUL = "\0"
+FLOAT_MAX = sys.float_info.max
 
 
 def to_ring(trigger: TriggerInput) -> Ring:
@@ -23,14 +27,18 @@ def to_ring(trigger: TriggerInput) -> Ring:
         severity, original = parse_severity(trigger.severity)
         if original is not None:
             labels = {**labels, "severity": labels.get("severity", original)}
-    _refuse_nul(
+    _check_texts(
         f"{trigger.title}{trigger.message}{trigger.alert_type}{trigger.dedup_key}{trigger.severity}", trigger.labels
     )
-    for name, value in (("rule_id", trigger.rule_id), ("project_id", trigger.project_id)):
+    for name, value in (
+        ("rule_id", trigger.rule_id),
+        ("project_id", trigger.project_id),
+        ("assigned_to", trigger.assigned_to),
+    ):
         if value is not None:
             check_id(value, name)
-    if trigger.assigned_to is not None:
-        check_id(trigger.assigned_to, "assigned_to")
+    _check_finite(trigger.current_value, "current_value")
+    _check_finite(trigger.threshold_value, "threshold_value")
     return Ring(
         rule_id=trigger.rule_id,
         alert_type=trigger.alert_type,
@@ -50,8 +58,26 @@ def to_ring(trigger: TriggerInput) -> Ring:
 def to_observe(reading: ReadingInput, now_us: int) -> Observe:
     """The command for a reading that arrives at `now_us`. Raises BadRequest with the field that is wrong."""
     check_id(reading.metric, "metric")
-    _refuse_nul("", reading.labels)
+    _check_texts("", reading.labels)
+    _check_finite(reading.value, "value")
     return Observe(metric=reading.metric, value=reading.value, at=_moment(reading.at, now_us), labels=reading.labels)
+
+
+def is_storable(text: str) -> bool:
+    """Whether every store can keep the text: Postgres takes no NUL, none takes half of a surrogate pair."""
+    if NUL in text:
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def check_text(text: str, what: str) -> None:
+    """Raises BadRequest that names `what` if no store could keep the text."""
+    if not is_storable(text):
+        raise BadRequest(f"{what} contains the NUL character or half of a surrogate pair; leave it out")
 
 
 def _moment(at: str | None, now_us: int) -> int:
@@ -66,6 +92,10 @@ def _moment(at: str | None, now_us: int) -> int:
     return moment
 
 
-def _refuse_nul(texts: str, labels: dict[str, str]) -> None:
-    if NUL in texts or any(NUL in name or NUL in value for name, value in labels.items()):
-        raise BadRequest("a text contains the NUL character; leave it out")
+def _check_texts(texts: str, labels: dict[str, str]) -> None:
+    check_text(texts + "".join(labels) + "".join(labels.values()), "a text")
+
+
+def _check_finite(value: float | None, what: str) -> None:
+    if value is not None and not -FLOAT_MAX <= value <= FLOAT_MAX:
+        raise BadRequest(f"{what} is not a finite number")

@@ -82,16 +82,21 @@ class PresenceLog:
             await self._store.connection_changes(list(notes.values()))
         except BaseException:
             self._notes = notes | self._notes
+            self._forget_oldest(NOTES_MAX)
             self._noted.set()
             raise
 
     def _note(
         self, kind: ConnectionEvent, client_id: str, user: str = "", workspace: str = "", framework: str | None = None
     ) -> None:
-        if len(self._notes) >= NOTES_MAX:
-            self._notes.pop(next(iter(self._notes)))
-            self.dropped += 1
+        if (client_id, kind) not in self._notes:
+            self._forget_oldest(NOTES_MAX - 1)
         self._notes[client_id, kind] = ConnectionChange(
             kind=kind, client_id=client_id, at=self._clock(), user=user, workspace=workspace, framework=framework
         )
         self._noted.set()
+
+    def _forget_oldest(self, keep: int) -> None:
+        while len(self._notes) > keep:
+            self._notes.pop(next(iter(self._notes)))
+            self.dropped += 1

@@ -17,7 +17,7 @@ from actors.mailbox import Envelope, Receipt
 from actors.ports import Answer, Clock
 from actors.registry import Registry
 from engine.auth import Authenticator, check
-from engine.commands import to_observe, to_ring
+from engine.commands import check_text, is_storable, to_observe, to_ring
 from engine.metrics import Metrics
 from engine.stores import AlertPage, AlertQuery, Store
 from protocol import messages as m
@@ -31,7 +31,6 @@ from protocol.names import check_id, parse_channel
 UNKNOWN_ALERT = ItemResult(status=Status.REJECTED, reason=Reason.UNKNOWN_ALERT, message="there is no such alert")
 ALREADY_RESOLVED = ItemResult(status=Status.RESOLVED, reason=Reason.ALREADY)
 ALREADY_OVER = ItemResult(status=Status.REJECTED, reason=Reason.ALREADY, message="this alert is over already")
-FULL = ItemResult(status=Status.REJECTED, reason=Reason.BUSY, message="this item's channel is full; send it again")
 
 
 class Service:
@@ -103,9 +102,13 @@ class Service:
         """Rings for a source that re-sends: pairs of framework and a Ring whose `source` is set."""
         check(who, "trigger")
         commands: list[tuple[str, Command]] = list(reports)
-        for framework, ring in reports:
-            self._metrics.triggered(framework, ring.alert_type)
-        return await self._wait(lambda answer: self._put(who, commands, answer))
+
+        def put(answer: Answer) -> None:
+            self._put(who, commands, answer)
+            for framework, ring in reports:
+                self._metrics.triggered(framework, ring.alert_type)
+
+        return await self._wait(put)
 
     async def acknowledge(self, who: Principal, alert_ids: Sequence[str], notes: str | None) -> list[ItemResult]:
         """Somebody looks after these alerts; idempotent."""
@@ -138,10 +141,12 @@ class Service:
 
     def _ring(self, who: Principal, inputs: Sequence[TriggerInput], answer: Answer) -> None:
         check(who, "trigger")
-        for (framework, alert_type), count in Counter((i.framework_id, i.alert_type) for i in inputs).items():
+        counts = Counter((trigger.framework_id, trigger.alert_type) for trigger in inputs)
+        for framework, _ in counts:
             check_id(framework, "framework_id")
-            self._metrics.triggered(framework, alert_type, count)
         self._put(who, [(trigger.framework_id, to_ring(trigger)) for trigger in inputs], answer)
+        for (framework, alert_type), count in counts.items():
+            self._metrics.triggered(framework, alert_type, count)
 
     def _read(self, who: Principal, readings: Sequence[ReadingInput], answer: Answer) -> None:
         check(who, "trigger")
@@ -163,11 +168,11 @@ class Service:
         for framework, envelopes in by_framework.items():
             try:
                 cells[framework].put_all(envelopes)
-            except Busy:
+            except Busy as fault:
                 if len(cells) == 1:
                     raise
                 for envelope in envelopes:
-                    envelope.answer(FULL)
+                    envelope.answer(_busy(fault))
 
     async def _change(
         self,
@@ -178,9 +183,12 @@ class Service:
         answer: Answer,
     ) -> None:
         check(who, "respond")
+        check_text(notes or "", "notes")
         self._require_store()
-        channels = await self._store.locate(who.workspace, alert_ids)
+        channels = await self._store.locate(who.workspace, [each for each in alert_ids if is_storable(each)])
         known = {alert_id: key for alert_id, key in channels.items() if _may_see(who, key)}
+        # All cells first: if there cannot be one, the request is refused before any of it was done.
+        cells = {key: self._registry.cell(key) for key in known.values()}
 
         def answer_closed(results: Sequence[ItemResult]) -> None:
             # The machine forgets alerts that are over; the store has not: then this change was made before.
@@ -201,9 +209,9 @@ class Service:
                 envelope.answer(UNKNOWN_ALERT)
                 continue
             try:
-                self._registry.cell(known[alert_id]).put_all([envelope])
-            except Busy:
-                envelope.answer(FULL)
+                cells[known[alert_id]].put_all([envelope])
+            except Busy as fault:
+                envelope.answer(_busy(fault))
 
     async def _wait_change(
         self,
@@ -236,6 +244,10 @@ class Service:
     def _require_store(self) -> None:
         if not self._store.is_available:
             raise StoreUnavailable("the store is away; nothing was stored, send it again in a moment")
+
+
+def _busy(fault: Busy) -> ItemResult:
+    return ItemResult(status=Status.REJECTED, reason=Reason.BUSY, message=fault.message)
 
 
 def _may_see(who: Principal, key: ChannelKey) -> bool:

@@ -119,6 +119,12 @@ class ChannelMachine:
             audits=tuple(turn.audits),
         )
 
+    def flush(self, batch: Batch) -> Decision:
+        """The counters that are ahead of the store, at most ROWS_MAX rows of them at a time, whenever they are due."""
+        turn = _Turn(batch)
+        self._write_counters(turn)
+        return Decision(results=(), offset=self._offset, rows=tuple([standing.row() for standing in turn.touched]))
+
     def next_due(self) -> int | None:
         """When (microseconds) an empty batch would have something to do; in the past if the last one had no room."""
         due = min(self._agenda.next_due(), next(iter(self._unwritten.values()), NEVER))
@@ -347,6 +353,9 @@ class ChannelMachine:
         # Further ahead than `flush_s`, the clock was set back: waiting for it would lose more than we promise.
         if turn.now < oldest <= turn.now + self._flush_us:
             return
+        self._write_counters(turn)
+
+    def _write_counters(self, turn: _Turn) -> None:
         for standing in list(itertools.islice(self._unwritten, max(ROWS_MAX - len(turn.touched), 0))):
             del self._unwritten[standing]
             turn.touched[standing] = None

@@ -15,7 +15,7 @@ from actors.outbox import Frame, Frames
 from actors.supervisor import Started
 from protocol.codec import WireForm, decode_server
 from protocol.commands import Batch, Command, Ring
-from protocol.effects import Behind, Commit, CommitOutcome, Committed, Decision, Recalled, Unavailable
+from protocol.effects import Behind, Commit, CommitOutcome, Committed, Decision, Recalled, Row, Unavailable
 from protocol.errors import CommitInvalid, StoreUnavailable
 from protocol.messages import ItemResult
 from protocol.model import Alert, AlertState, ChannelKey, Event, EventKind, Reason, Severity, Status
@@ -116,6 +116,8 @@ class Machines:
         self.fail_decisions = 0
         # Once its wall clock is past this, an empty batch fires `due`.
         self.due: int | None = None
+        # Counted and not stored; written one at a time when the channel ends.
+        self.unwritten: list[Row] = []
 
     def __call__(self, key: ChannelKey, recalled: Recalled) -> TinyMachine:
         self.built += 1
@@ -147,6 +149,10 @@ class TinyMachine:
         events = tuple(an_event(self._offset + n, title) for n, title in enumerate(loud, 1))
         self._offset += len(events)
         return Decision(results=tuple(FIRED for _ in names), offset=self._offset, events=events)
+
+    def flush(self, batch: Batch) -> Decision:
+        rows, self._owner.unwritten = self._owner.unwritten[:1], self._owner.unwritten[1:]
+        return Decision(results=(), offset=self._offset, rows=tuple(rows))
 
     def next_due(self) -> int | None:
         return self._owner.due

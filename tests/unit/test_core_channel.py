@@ -360,3 +360,14 @@ def test_one_alert_that_changes_twice_in_a_batch_is_written_once() -> None:
     channel.send(Ring(title="disk"), Ring(title="disk", severity=Severity.CRITICAL))
     assert [event.kind for event in channel.events] == [EventKind.FIRED, EventKind.RAISED]
     assert [row.alert.severity for row in channel.decision.rows] == [Severity.CRITICAL]
+
+
+def test_before_the_end_all_counters_are_given_though_none_is_due() -> None:
+    channel = Channel()
+    channel.ring()
+    channel.ring()
+    batch = Batch("0190a0a0-0000-7000-8000-000010000000", channel.now, ())
+    flushed = channel.machine.flush(batch)
+    (row,) = flushed.rows
+    assert (row.alert.occurrences, row.window.count, flushed.offset, flushed.events) == (2, 1, 1, ())
+    assert not channel.machine.flush(batch).is_durable

@@ -189,13 +189,23 @@ def test_without_a_libc_the_fallback_is_chosen(monkeypatch: pytest.MonkeyPatch) 
 async def test_past_its_bound_the_peer_is_slow_once_and_nothing_may_hide_the_gap(autojump_clock: MockClock) -> None:
     async with bench() as made:
         wire = made.wire(max_bytes=100)
-        wire.outbox.push(Frame(b"x" * 90))
+        wire.outbox.push(Frame(b"x" * 101))
         wire.outbox.push_all(Frames([Frame(b"y" * 20), Frame(b"y")]))
         wire.outbox.push(Frame(b"z"))
         assert (wire.slow, wire.outbox.dropped) == (1, 3)
-        assert await wire.heard(90) == b"x" * 90
+        assert await wire.heard(101) == b"x" * 101
         wire.outbox.seal(b"close")
         assert await wire.heard(5) == b"close"
+
+
+async def test_one_batch_larger_than_the_bound_makes_nobody_slow_who_keeps_up(autojump_clock: MockClock) -> None:
+    async with bench() as made:
+        wire = made.wire(max_bytes=100)
+        for _ in range(3):
+            wire.outbox.push(Frame(b"x" * 90))
+            wire.outbox.push_all(Frames([Frame(b"y" * 200)] * 5))
+            assert await wire.heard(1_090) == b"x" * 90 + b"y" * 1_000
+        assert (wire.slow, wire.outbox.dropped) == (0, 0)
 
 
 async def test_nothing_is_taken_after_the_close_frame(autojump_clock: MockClock) -> None:
@@ -305,6 +315,7 @@ async def test_an_outbox_that_nobody_watches_still_bounds_itself(autojump_clock:
         with near, far:
             outbox = Outbox(near, made.drain, made.nursery, 10, SENDS["libc"])
             outbox.push(Frame(b"x" * 11))
+            outbox.push(Frame(b"x"))
             assert outbox.dropped == 1
 
 

@@ -10,10 +10,10 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.mailbox import PARKED
-from actors.registry import PARK_S, Registry
+from actors.registry import CLOSE_S, PARK_S, Registry
 from actors.restart import RestartPolicy
 from protocol.codec import WireForm
-from protocol.errors import LimitReached
+from protocol.errors import Busy, LimitReached
 from protocol.model import ChannelKey, Reason, Severity
 from tests.support.actors import (
     KEY,
@@ -24,10 +24,12 @@ from tests.support.actors import (
     Receiver,
     Recorder,
     a_kit,
+    an_event,
     envelopes,
     put,
     start,
 )
+from tests.support.stores import a_row
 
 
 @pytest.fixture(autouse=True)
@@ -214,3 +216,50 @@ async def test_ten_thousand_commands_that_need_no_commit_do_not_hold_the_loop() 
             passes += 1
         assert passes > 30
         nursery.cancel_scope.cancel()
+
+
+async def test_at_the_end_what_was_accepted_is_handled_and_what_was_counted_is_stored(
+    autojump_clock: MockClock,
+) -> None:
+    rig = Rig()
+    rig.store.gate = trio.Event()
+    rig.machines.unwritten = [a_row(), a_row()]
+    async with trio.open_nursery() as nursery:
+        await start(nursery, rig.registry.run)
+        await put(rig.registry.cell(KEY), rig.answers, "a", "b")
+        nursery.cancel_scope.cancel()
+        with trio.CancelScope(shield=True):
+            await wait_all_tasks_blocked()
+            with pytest.raises(Busy, match="stopping"):
+                rig.registry.cell(KEY).put_all(envelopes(rig.answers, "too late"))
+            rig.store.gate.set()
+    assert rig.answers.reasons == [Reason.FIRED, Reason.FIRED]
+    assert [len(commit.decision.rows) for commit in rig.store.commits] == [0, 1, 1]
+    assert rig.registry.cells() == []
+
+
+async def test_at_the_end_a_store_that_stays_away_is_not_waited_for(autojump_clock: MockClock) -> None:
+    rig = Rig()
+    async with trio.open_nursery() as nursery:
+        await start(nursery, rig.registry.run)
+        rig.registry.cell(KEY)
+        await wait_all_tasks_blocked()
+        rig.store.away = "disk full"
+        await put(rig.registry.cell(KEY), rig.answers, "a")
+        began = trio.current_time()
+        nursery.cancel_scope.cancel()
+    assert trio.current_time() - began == pytest.approx(CLOSE_S)
+    assert rig.answers.reasons == []
+
+
+async def test_at_the_end_a_store_that_moved_on_is_not_written_over(autojump_clock: MockClock) -> None:
+    rig = Rig()
+    rig.machines.unwritten = [a_row()]
+    async with trio.open_nursery() as nursery:
+        await start(nursery, rig.registry.run)
+        rig.registry.cell(KEY)
+        await wait_all_tasks_blocked()
+        rig.store.add([an_event(1, "somebody else's")])
+        nursery.cancel_scope.cancel()
+    assert rig.store.titles() == ["somebody else's"]
+    assert len(rig.store.commits) == 1

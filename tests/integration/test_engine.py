@@ -1,0 +1,127 @@
+"""The whole engine in one process: what its wiring promises."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+import trio
+
+from actors.supervisor import TooManyRestarts, root_cause
+from engine.app import Engine
+from engine.config import Config, ConfigError, Host, Secret, Suppression
+from protocol.errors import StoreRefused
+from protocol.messages import TriggerInput
+from protocol.model import EventKind, Reason, ThresholdRule
+from tests.support.engines import a_config, an_engine
+from tocsin import Client
+
+
+async def test_the_host_source_rings_when_a_rules_limit_is_crossed(tmp_path: Path) -> None:
+    rule = ThresholdRule(id="any-memory", framework="host", metric="memory_percent", threshold=0.0, title="In use")
+    with trio.fail_after(20):
+        async with an_engine(tmp_path, watch_host=True, rules=(rule,), host=Host(interval_s=0.1)) as engine:
+            async with Client(engine.ws_url, engine.issue_token("main", "me")) as client:
+                await client.subscribe("workspace")
+                message = await anext(client.alerts())
+            assert message.event is EventKind.FIRED
+            assert (message.data.rule_id, message.data.title) == ("any-memory", "In use")
+            assert message.data.current_value is not None
+            assert message.data.current_value > 0
+            assert engine.statistics()["supervision"]["host"] == {"running": True, "restarts": 0}
+
+
+async def test_a_receipt_that_was_owed_when_the_engine_stopped_is_told_after_the_next_start(tmp_path: Path) -> None:
+    settings = {"suppression": Suppression(window_s=1.0, flush_s=0.01)}
+    alert = TriggerInput(framework_id="web", title="Twice")
+    with trio.fail_after(30):
+        async with an_engine(tmp_path, **settings) as engine:
+            who = engine.principal("me")
+            (first,) = await engine.service.trigger(who, [alert])
+            (second,) = await engine.service.trigger(who, [alert])
+            assert (first.reason, second.reason) == (Reason.FIRED, Reason.DUPLICATE)
+            async with Client(engine.ws_url, engine.issue_token("main", "me")) as client:
+                await client.subscribe("web")
+                (third,) = await engine.service.trigger(who, [TriggerInput(framework_id="web", title="Flushes")])
+                assert third.reason is Reason.FIRED
+        async with (
+            an_engine(tmp_path, **settings) as engine,
+            Client(engine.ws_url, engine.issue_token("main", "me")) as client,
+        ):
+            await client.subscribe("web")
+            async for message in client.alerts():
+                if message.event is EventKind.RECEIPT:
+                    break
+            assert message.data.id == first.alert_id
+            assert message.suppressed
+            assert message.suppressed.count == 1
+
+
+async def test_a_crashing_helper_is_restarted_alone_and_sockets_stay(tmp_path: Path) -> None:
+    with trio.fail_after(20):
+        async with an_engine(tmp_path) as engine:
+            async with Client(engine.ws_url, engine.issue_token("main", "me")) as client:
+                await client.subscribe("web")
+                restarted = trio.Event()
+                engine.metrics.restarted = lambda actor: restarted.set()  # type: ignore[method-assign]
+                engine._parts.ticker.watch(0, lambda now: 1 / 0)  # type: ignore[union-attr,arg-type,return-value]
+                await restarted.wait()
+                await client.ping()
+                assert client.statistics()["connects"] == 1
+            assert engine.statistics()["supervision"]["ticker"]["restarts"] == 1
+            assert engine.statistics()["supervision"]["gateway"]["restarts"] == 0
+
+
+async def test_an_engine_part_that_crashes_for_the_sixth_time_ends_the_engine(tmp_path: Path) -> None:
+    engine = Engine(a_config(tmp_path))
+    with trio.fail_after(30), pytest.raises(ExceptionGroup) as raised:
+        async with engine:
+            engine._parts.upkeep.run = explode  # type: ignore[union-attr,method-assign,assignment]
+            engine._parts.ticker.watch(0, lambda now: 1 / 0)  # type: ignore[union-attr,arg-type,return-value]
+            engine._parts.ticker.run = explode  # type: ignore[union-attr,method-assign,assignment]
+            await trio.sleep_forever()
+    assert isinstance(root_cause(raised.value), TooManyRestarts)
+
+
+async def explode(status: object) -> None:
+    raise RuntimeError("always")
+
+
+async def test_a_port_in_use_is_a_configuration_error_that_names_the_key(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(ExceptionGroup) as raised:
+            async with an_engine(tmp_path, ws=address):
+                pytest.fail("it started")
+    cause = root_cause(raised.value)
+    assert isinstance(cause, ConfigError)
+    assert f"ws: '{address}' cannot be listened on" in str(cause)
+
+
+async def test_a_database_of_another_program_is_refused_and_left_alone(tmp_path: Path) -> None:
+    database = tmp_path / "tocsin.db"
+    database.write_bytes(b"not a database at all, but somebody's file\n" * 100)
+    before = database.read_bytes()
+    with pytest.raises(ExceptionGroup) as raised:
+        async with an_engine(tmp_path):
+            pytest.fail("it started")
+    assert isinstance(root_cause(raised.value), StoreRefused)
+    assert database.read_bytes() == before
+
+
+async def test_two_engines_cannot_share_a_data_folder(tmp_path: Path) -> None:
+    async with an_engine(tmp_path):
+        with pytest.raises(ExceptionGroup) as raised:
+            async with an_engine(tmp_path):
+                pytest.fail("it started")
+    assert isinstance(root_cause(raised.value), StoreRefused)
+
+
+async def test_the_service_of_an_engine_that_is_not_running_says_so() -> None:
+    from protocol.errors import StoreUnavailable
+
+    with pytest.raises(StoreUnavailable, match="starting or stopping"):
+        _ = Engine(Config(data=Path("never-made"), secret=Secret("x" * 40))).service
