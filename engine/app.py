@@ -38,6 +38,7 @@ from engine.service import Service
 from engine.sockets import host_and_port, listen, same_port
 from engine.sources.host import watch_host
 from engine.stores import CommittedEvents, Retention, Store, open_store
+from engine.stores.sqlite_file import Database
 from engine.upkeep import Upkeep
 from protocol.errors import Busy, StoreRefused, StoreUnavailable
 from protocol.messages import ItemResult, ReadingInput
@@ -72,6 +73,7 @@ class Engine:
     """
 
     def __init__(self, config: Config) -> None:
+        _check_store(config)
         self.config = config
         self.metrics = Metrics(frameworks_max=config.metrics.framework_labels_max)
         self.ws_url = ""
@@ -343,6 +345,14 @@ class Engine:
         return {f"store_{name}": n for name, n in store.statistics().items()} | {
             "store_available": int(store.is_available)
         }
+
+
+def _check_store(config: Config) -> None:
+    """Raises ConfigError if the store's URL means no store."""
+    try:
+        Database.of_url(config.store_url)
+    except ValueError as fault:
+        raise ConfigError("store", str(fault)) from fault
 
 
 def _policy(config: Config) -> Policy:

@@ -48,15 +48,9 @@ def serve(
     """
     import trio
 
-    from engine.fields import ConfigError
     from engine.logs import logging_to_stderr
-    from engine.stores.sqlite_file import Database
 
     config = options.load(data, config_file, ws=ws, http=http, store=store)
-    try:
-        Database.of_url(config.store_url)
-    except ValueError as fault:
-        raise ConfigError("store", str(fault)) from fault
     sys.setswitchinterval(SWITCH_INTERVAL_S)
 
     def announce(engine: Engine) -> None:
