@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import trio
 
     from engine.app import Engine
-    from engine.config import Config
 
 # The promise to operators and their process managers.
 DRAIN_MAX_S = 10.0
@@ -48,12 +47,15 @@ def serve(
     """
     import trio
 
+    from engine.app import Engine
     from engine.logs import logging_to_stderr
 
     config = options.load(data, config_file, ws=ws, http=http, store=store)
+    # Made first: what is wrong with the configuration is said in one line, before anything else is set up.
+    engine = Engine(config)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
 
-    def announce(engine: Engine) -> None:
+    def announce() -> None:
         ready = {"ready": True, "ws": engine.ws_url, "http": engine.http_url, "pid": os.getpid()}
         print(json.dumps(ready), flush=True)
         if welcome:
@@ -62,23 +64,22 @@ def serve(
             click.echo(welcome_text(engine), err=True)
 
     with logging_to_stderr(config.log_level):
-        trio.run(run, config, announce)
+        trio.run(run, engine, announce)
 
 
-async def run(config: Config, announce: Callable[[Engine], None]) -> None:
+async def run(engine: Engine, announce: Callable[[], None]) -> None:
     """Runs an engine until a signal; `announce` is called when it can ack. Raises what ends the engine."""
     import trio
 
-    from engine.app import Engine
     from engine.collector import collect_when_idle
 
     async with trio.open_nursery() as nursery:
         running = trio.CancelScope()
         await nursery.start(_end_on_signal, running)
         with running:
-            async with Engine(config) as engine, trio.open_nursery() as beside:
+            async with engine, trio.open_nursery() as beside:
                 await beside.start(collect_when_idle, engine)
-                announce(engine)
+                announce()
                 await trio.sleep_forever()
         nursery.cancel_scope.cancel()
 
