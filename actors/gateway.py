@@ -16,8 +16,9 @@ from dataclasses import dataclass
 import structlog
 import trio
 
-from actors.outbox import Drain, Frame, Outbox, choose_send
+from actors.outbox import Drain, Frame, Outbox
 from actors.ports import NewId, Observer
+from actors.send import choose_send
 from actors.supervisor import Started
 from actors.websocket import PING, Disconnected, HandshakeRefused, Upgrade, WebSocket, WebSocketLimits
 from protocol.codec import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL, form_of, frame_message
@@ -92,7 +93,6 @@ class Gateway:
         self._connections: dict[str, Connection] = {}
         self._all_gone = trio.Event()
         self._is_closing = False
-        self._sent_before = 0
         self.accepted = 0
         self.refused = 0
         self.errors = 0
@@ -137,7 +137,7 @@ class Gateway:
             "connected_clients": len(self._connections),
             "connections_accepted": self.accepted,
             "connections_refused": self.refused,
-            "messages_sent": self._sent_before + sum(outbox.sent_frames for outbox in outboxes),
+            "messages_sent": self._drain.frames,
             "outbox_bytes": sum(outbox.waiting_bytes for outbox in outboxes),
             "slow_disconnects": self.slow,
             "errors": self.errors,
@@ -173,7 +173,6 @@ class Gateway:
             log.error("connection_failed", exc_info=fault)
         finally:
             outbox.discard()
-            self._sent_before += outbox.sent_frames
             sock.close()
 
     async def _hold(self, sock: trio.socket.SocketType, outbox: Outbox) -> None:

@@ -184,6 +184,4 @@ def on_their_way_ns(arrivals: Arrivals, plan: Plan) -> int:
     In a round with losses (which fails anyway) messages that did not reach all are left out.
     """
     begins = (plan.due_ns(index) for index in range(plan.messages))
-    return covered(
-        [(at, at + int(ms * NS_PER_MS)) for at, ms in zip(begins, arrivals.last_client_ms, strict=False)]
-    )
+    return covered([(at, at + int(ms * NS_PER_MS)) for at, ms in zip(begins, arrivals.last_client_ms, strict=False)])

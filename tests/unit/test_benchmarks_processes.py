@@ -477,7 +477,7 @@ def test_a_benchmark_brings_its_own_settings(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_ready_line_that_cannot_be_read_is_refused(tmp_path: Path):
-    program = "import signal; print('{\"ws\": \"nowhere\"}', flush=True); signal.pause()"
+    program = 'import signal; print(\'{"ws": "nowhere"}\', flush=True); signal.pause()'
     with (
         harness.Child("engine", [sys.executable, "-c", program], tmp_path) as child,
         pytest.raises(BenchmarkError, match="cannot be read: 'nowhere'"),
