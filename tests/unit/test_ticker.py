@@ -69,3 +69,17 @@ async def test_a_check_that_raises_is_not_met_again_by_the_next_run() -> None:
         ticker.tick(1.0)
     ticker.tick(2.0)
     assert asked == [2.0]
+
+
+async def test_a_repeated_call_that_raises_is_repeated_all_the_same(autojump_clock: trio.testing.MockClock) -> None:
+    ticker, called = Ticker(), []
+
+    def call() -> None:
+        called.append(1)
+        raise ValueError("once more")
+
+    ticker.every(10, call)
+    for now in (10.0, 20.0):
+        with pytest.raises(ValueError, match="once more"):
+            ticker.tick(now)
+    assert len(called) == 2
