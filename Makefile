@@ -53,6 +53,7 @@ test: install-dev system node
 	rm -f .coverage .coverage.*
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage combine --quiet
+	rm -f .coverage.*  # what processes that were killed on purpose left half-written
 	$(BIN)/coverage report
 	$(BIN)/coverage report --fail-under=100 --include='protocol/*,engine/core/*'
 

@@ -52,7 +52,7 @@ class Frames:
     __slots__ = ("frames", "lane", "size")
 
     def __init__(self, frames: Sequence[Frame]) -> None:
-        self.frames = frames
+        self.frames = tuple(frames)
         self.size = sum(len(frame.data) for frame in frames)
         self.lane = min(frame.lane for frame in frames)
 
@@ -65,7 +65,7 @@ class Drain:
         self._noted = trio.Event()
         self._began = 0.0
         self._observer = observer
-        self._joined_frames: list[Frame] = []
+        self._joined_frames: tuple[Frame, ...] = ()
         self._joined = b""
         self.writes = 0
         # Written to all connections so far (one counter: a number per outbox would be a cache miss per client).
@@ -90,11 +90,11 @@ class Drain:
                 self.writes += count
                 if count == WRITES_PER_PASS:
                     await trio.lowlevel.checkpoint()
-            self._joined_frames, self._joined = [], b""
+            self._joined_frames, self._joined = (), b""
             self._noted = trio.Event()
             self._observer.fan_out(trio.current_time() - self._began, self.writes - writes_before)
 
-    def join(self, frames: list[Frame]) -> bytes:
+    def join(self, frames: tuple[Frame, ...]) -> bytes:
         """The bytes of several frames. Subscribers of one channel have the very same ones: they are joined once."""
         if frames != self._joined_frames:
             self._joined_frames = frames
@@ -123,7 +123,8 @@ class Outbox:
         self._nursery = nursery
         self._max_bytes = max_bytes
         self._send = send
-        self._waiting: list[Frame] = []
+        # A tuple: an outbox that is empty takes the batch's own, and a thousand of them need not one allocation.
+        self._waiting: tuple[Frame, ...] = ()
         # What the kernel did not take.
         self._rest = b""
         # While there is a flusher, only it writes: two tasks cannot wait for one socket.
@@ -153,7 +154,7 @@ class Outbox:
         if (self.sealed or self._slow or size > self._max_bytes) and not self._admits(len(frames.frames)):
             return
         self.waiting_bytes = size
-        self._waiting += frames.frames
+        self._waiting = self._waiting + frames.frames if self._waiting else frames.frames
         if frames.lane < self._lane and not self._flushing:
             self._lane = frames.lane
             self._drain.note(self, frames.lane)
@@ -164,11 +165,11 @@ class Outbox:
             return
         if drop_waiting:
             self.dropped += len(self._waiting)
-            self._waiting = []
+            self._waiting = ()
             self.waiting_bytes = len(self._rest)
         self.sealed = True
         self.waiting_bytes += len(last)
-        self._waiting.append(Frame(last))
+        self._waiting = (*self._waiting, Frame(last))
         if not self._flushing:
             self._drain.note(self, REPLY_LANE)
 
@@ -185,7 +186,7 @@ class Outbox:
         frames = self._waiting
         if self._flushing or not frames:
             return
-        self._waiting = []
+        self._waiting = ()
         self._drain.frames += len(frames)
         data = frames[0].data if len(frames) == 1 else self._drain.join(frames)
         size = len(data)
@@ -204,7 +205,7 @@ class Outbox:
     def discard(self) -> None:
         """The connection is over: forgets what waits and takes nothing more."""
         self.sealed = self.broken = True
-        self._waiting, self._rest, self.waiting_bytes = [], b"", 0
+        self._waiting, self._rest, self.waiting_bytes = (), b"", 0
         self._on_slow = self._on_broken = _nobody  # breaks the cycle with the connection: no garbage collector needed
         self._wake()
 
@@ -246,7 +247,7 @@ class Outbox:
                 self.discard()
                 return
             if not self._rest:
-                frames, self._waiting = self._waiting, []
+                frames, self._waiting = self._waiting, ()
                 self._drain.frames += len(frames)
                 self._rest = b"".join([frame.data for frame in frames])
             self._sent(self._send(self._sock.fileno(), self._rest, len(self._rest), FLAGS))
