@@ -23,7 +23,7 @@ from typing import Any, Literal, NamedTuple, NoReturn
 from jwt import PyJWS
 from jwt.algorithms import HMACAlgorithm
 
-from engine.config import SECRET_MIN_BYTES, Config
+from engine.config import SECRET_MIN_BYTES, Config, make_folder
 from engine.fields import ConfigError
 from protocol.errors import BadRequest, PermissionDenied, TokenExpired, Unauthorized
 from protocol.messages import TOKEN_MAX_CHARS
@@ -237,6 +237,7 @@ def load_or_make_secret(data_folder: Path) -> bytes:
     path = data_folder / KEY_FILE
     try:
         if not path.exists():
+            make_folder(data_folder)
             _make_key_file(path)
         secret = _read_key_file(path)
     except OSError as fault:
@@ -258,7 +259,6 @@ def _read_key_file(path: Path) -> bytes:
 
 
 def _make_key_file(path: Path) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f".{KEY_FILE}.{secrets.token_hex(8)}")
     try:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import re
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -39,6 +40,9 @@ __all__ = (
     "Retention",
     "Secret",
     "Suppression",
+    "make_folder",
+    "prepare_data_folder",
+    "unusable_folder",
 )
 
 # The output size of HMAC-SHA256: a shorter key is easier to guess than the signature (RFC 7518, section 3.2).
@@ -249,6 +253,35 @@ class Config(Section, frozen=True, kw_only=True):
         host = self.http_address
         hosts = {host.url_host, "localhost"} if host.is_loopback else {host.url_host}
         return frozenset(self.gateway.origins) | {f"http://{name}:{http_port}" for name in hosts}
+
+
+def prepare_data_folder(config: Config) -> None:
+    """Makes the data folder and makes sure that it can be written, if anything will stand in it. Raises ConfigError.
+
+    With a given secret and a store elsewhere nothing will, and then it is left alone.
+    """
+    if not config.secret or not config.store:
+        make_folder(config.data)
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a data folder (0700) unless it is there, and writes a nameless file into it. Raises ConfigError."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Asking for permissions would not do: root has them all, and yet nobody writes to /sys or a read-only disk.
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as fault:
+        raise unusable_folder(folder, fault) from fault
+
+
+def unusable_folder(folder: Path, fault: OSError) -> ConfigError:
+    """The error that says what to do about a data folder that cannot be used."""
+    why = "it is not a folder" if isinstance(fault, FileExistsError | NotADirectoryError) else fault.strerror
+    return ConfigError(
+        "data",
+        f"{str(folder)!r:.80} cannot be used ({why}): use a folder that this user may write, --data or TOCSIN_DATA",
+    )
 
 
 def _check_data(data: Path) -> None:

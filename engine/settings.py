@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from engine.config import CHECKS, FIELDS, Config
+from engine.config import CHECKS, FIELDS, Config, unusable_folder
 from engine.fields import MASK, ConfigError, Field, Secret, check
 from protocol.model import ThresholdRule
 
@@ -147,8 +147,11 @@ def _find_file(given: str | Path | None, environ: Mapping[str, str], others: lis
     if named:
         return Path(named)
     data = {s.key: s.value for s in others}.get("data", _DEFAULTS.data)
-    found = data / FILE_NAME
-    return found if found.exists() else None
+    found: Path = data / FILE_NAME
+    try:
+        return found if found.exists() else None
+    except OSError as fault:
+        raise unusable_folder(data, fault) from fault
 
 
 def _file(path: Path | None) -> Iterator[Setting]:

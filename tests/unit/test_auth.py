@@ -356,9 +356,13 @@ def test_a_key_file_that_cannot_be_read_or_made_is_refused_with_a_remedy(tmp_pat
     (tmp_path / KEY_FILE).mkdir()
     with pytest.raises(ConfigError, match="cannot be used: Is a directory; make it readable, or set TOCSIN_SECRET"):
         load_or_make_secret(tmp_path)
+
+
+@pytest.mark.parametrize("below", ["file", "file/data"])
+def test_a_data_folder_that_cannot_take_a_key_file_is_to_blame_and_not_the_secret(tmp_path, below):
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match="Not a directory"):
-        load_or_make_secret(tmp_path / "file" / "data")
+    with pytest.raises(ConfigError, match=r"^data: '.*' cannot be used \(it is not a folder\): use a folder"):
+        load_or_make_secret(tmp_path / below)
 
 
 def test_the_configured_secret_comes_before_the_key_file(tmp_path):

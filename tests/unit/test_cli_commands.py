@@ -89,6 +89,12 @@ def test_a_token_that_cannot_be_is_a_wrong_use(wrong: list[str]) -> None:
     assert result.stdout == ""
 
 
+def test_a_token_says_which_folder_cannot_take_its_key_file() -> None:
+    result = run("token", "--data", "/sys")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("tocsin: data: '/sys' cannot be used (Permission denied): use a folder")
+
+
 @pytest.mark.parametrize("trouble", [KeyError("uid"), OSError("no such user")])
 def test_a_user_without_a_name_is_the_operator(monkeypatch: pytest.MonkeyPatch, trouble: Exception) -> None:
     def nobody() -> str:

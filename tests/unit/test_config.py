@@ -1,5 +1,6 @@
 """The configuration: where values come from, which are refused, and what the operator is told."""
 
+import stat
 import tomllib
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.config import FIELDS, HOST_RULES, Config, ConfigError, Gateway, Secret
+from engine.config import FIELDS, HOST_RULES, Config, ConfigError, Gateway, Secret, prepare_data_folder
 from engine.fields import Address, Field, parse_address
 from engine.settings import ALIASES, FILE_MAX_BYTES, effective, load, toml_value
 from protocol.model import Severity, ThresholdRule
@@ -204,6 +205,37 @@ def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path):
     binary = tmp_path / "binary.toml"
     binary.write_bytes(b"\xff\xfe")
     assert "is not TOML" in refused(file=binary)
+
+
+@pytest.mark.parametrize(
+    ("folder", "why"),
+    [("/sys", "Permission denied"), ("/proc/nope", "No such file or directory"), ("/dev/null", "it is")],
+)
+def test_a_data_folder_that_cannot_be_used_is_named_with_a_remedy(folder, why):
+    # Whoever runs the tests may be root: these refuse root as well.
+    for config in (Config(data=Path(folder)), Config(data=Path(folder), secret=Secret(GOOD_SECRET))):
+        with pytest.raises(ConfigError) as caught:
+            prepare_data_folder(config)
+        assert caught.value.key == "data"
+        assert str(caught.value).startswith(f"data: '{folder}' cannot be used ({why}")
+        assert str(caught.value).endswith("use a folder that this user may write, --data or TOCSIN_DATA")
+
+
+def test_a_data_folder_whose_name_cannot_be_is_told_as_such():
+    assert refused(environ={"TOCSIN_DATA": "x" * 300}).startswith("data: 'xxx")
+
+
+def test_the_data_folder_is_made_for_its_owner_only_and_left_empty(tmp_path):
+    folder = tmp_path / "new" / "data"
+    for _ in range(2):
+        prepare_data_folder(Config(data=folder))
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert list(folder.iterdir()) == []
+
+
+def test_an_engine_that_keeps_nothing_in_its_data_folder_does_not_touch_it(tmp_path):
+    prepare_data_folder(Config(data=tmp_path / "none", store="memory:", secret=Secret(GOOD_SECRET)))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unknown_override_is_refused_with_the_nearest_name():
