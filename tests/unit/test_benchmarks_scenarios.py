@@ -32,6 +32,7 @@ from benchmarks import (
 from benchmarks.acks import Acked
 from benchmarks.arrivals import Arrivals
 from benchmarks.control import BenchmarkError
+from benchmarks.dial import Target
 from benchmarks.measure import Verdict
 from benchmarks.options import Options, shortened
 from benchmarks.report import Figures, Report, make_report
@@ -87,8 +88,23 @@ def test_fanout_finds_an_event_that_the_engine_lost(engine: StandIn, monkeypatch
     monkeypatch.setattr(harness, "COLLECT_DEADLINE_S", 0.1)
     engine.fault = lambda offset: 0 if offset == 2 else 1
     report = fanout.run(replace(TINY, open_alerts=0, idle=0, messages=3))
-    assert report.verdict.missing == 4 * TINY.clients, "one for each client, of both sizes, in both forms"
+    wanted = 2 * (TINY.clients + fanout.SMALL_CLIENTS)
+    assert report.verdict.missing == wanted, "one for each client, of both sizes, in both forms"
     assert not report.is_verified
+
+
+def test_a_delivery_at_100_clients_is_measured_at_100_clients(engine: StandIn, monkeypatch: pytest.MonkeyPatch):
+    connected: dict[str, int] = {}
+    connect = harness.Receivers.connect
+
+    def noted(self: harness.Receivers, group: str, target: Target, clients: int) -> None:
+        connected[group] = clients
+        connect(self, group, target, clients)
+
+    monkeypatch.setattr(harness.Receivers, "connect", noted)
+    fanout.run(replace(TINY, messages=1))
+    assert connected["small-json"] == connected["small-msgpack"] == 100
+    assert connected["fanout-json"] == connected["floor"] == TINY.clients
 
 
 def test_busy_measures_beside_each_load(engine: StandIn):
