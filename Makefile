@@ -15,6 +15,7 @@ install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
 
 $(VENV)/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Tocsin needs Python 3.11 or newer, and $(PYTHON) is %s: say make PYTHON=python3.11, or whatever yours is called" % sys.version.split()[0])'
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: requirements/run.lock pyproject.toml | $(VENV)/bin/pip
