@@ -10,13 +10,18 @@ import msgspec
 import pytest
 
 from engine.auth import ROLE_MAY
+from engine.core.identity import identity_of
+from engine.http import problems
+from engine.http.bodies import AlertList
 from protocol import errors
 from protocol import messages as m
 from protocol.codec import WireForm
+from protocol.commands import Ring
 from protocol.errors import CloseCode, TocsinError
-from protocol.model import Comparison, EventKind, Severity, Status
+from protocol.model import Alert, Comparison, EventKind, Severity, Status, Suppressed
 
 PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
+NUMBER = re.compile(r"\b\d{3}\b")
 MESSAGES = get_args(m.ClientMessage) + get_args(m.ServerMessage)
 ERRORS = {each.code: each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, TocsinError)}
 
@@ -70,8 +75,62 @@ def test_each_close_code_has_its_row_and_no_other():
 
 
 def test_each_error_has_its_row_with_its_status_and_whether_to_try_again():
-    documented = {int(code): (int(status), again == "yes") for code, _, status, again in rows("Errors")}
+    documented = {int(code): (int(status[:3]), again == "yes") for code, _, status, again in rows("Errors")}
     assert documented == {code: (kind.http_status, kind.temporary) for code, kind in ERRORS.items()}
+
+
+def test_each_status_that_http_sends_with_an_error_is_in_its_row():
+    documented = {
+        int(code): {int(number) for number in NUMBER.findall(status)} for code, _, status, _ in rows("Errors")
+    }
+    sent = {code: {kind.http_status} for code, kind in ERRORS.items()}
+    for _, kind in inspect.getmembers(problems, inspect.isclass):
+        if issubclass(kind, TocsinError):
+            sent[kind.code].add(kind.http_status)
+    # What the framework refuses by itself: too big a body, a wrong method.
+    sent[errors.LimitReached.code].add(413)
+    sent[errors.BadRequest.code].add(405)
+    assert documented == sent
+
+
+def test_a_status_that_is_temporary_against_its_row_is_named_there():
+    (again,) = (again for code, _, _, again in rows("Errors") if int(code) == errors.BadRequest.code)
+    kinds = [problems.Conflict, problems.UnsupportedMedia, problems.BodyTooSlow]
+    assert NUMBER.findall(again) == [str(kind.http_status) for kind in kinds if kind.temporary]
+
+
+@pytest.mark.parametrize("kind", [Alert, Suppressed, m.ItemResult, AlertList], ids=lambda kind: kind.__name__)
+def test_each_field_that_is_null_without_a_value_is_named_as_such(kind):
+    found = re.search(r"`null` without a value: (.*?)\.", section("Connecting"), re.DOTALL)
+    assert found
+    null = {
+        field.encode_name
+        for field in msgspec.inspect.type_info(kind).fields
+        if getattr(field.type, "includes_none", False) and (field.required or not kind.__struct_config__.omit_defaults)
+    }
+    assert null
+    assert null <= set(re.findall(r"`(\w+)`", found[1]))
+
+
+def test_what_makes_two_triggers_the_same_alert_is_documented_in_the_order_that_decides():
+    found = re.search(
+        r"^Two triggers are the same alert.*?\n\n", section("Messages of the client"), re.MULTILINE | re.DOTALL
+    )
+    assert found
+    order = [name for name in re.findall(r"`(\w+)`", found[0]) if name != "severity"]
+    assert order == ["dedup_key", "rule_id", "alertname", "title", "alert_type"]
+    for place, name in enumerate(order):
+        one, other, different = (dict.fromkeys(order[place:], word) for word in ("same", "other", "different"))
+        other[name] = "same"
+        if name == "rule_id":
+            other["alertname"] = "same"  # below a rule it is a label like all the others
+        assert identity_of("web", a_ring(**one)) == identity_of("web", a_ring(**other))
+        assert identity_of("web", a_ring(**one)) != identity_of("web", a_ring(**different))
+
+
+def a_ring(alertname: str = "", **fields: str) -> Ring:
+    """With a label `severity` that never makes a difference."""
+    return Ring(**fields, labels={"alertname": alertname, "severity": fields.get("title", "")})
 
 
 def test_each_reason_of_a_recovery_has_its_row():
