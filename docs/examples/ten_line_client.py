@@ -1,4 +1,4 @@
-"""Prints what happens in a workspace, through every outage. Needs TOCSIN_URL and TOCSIN_TOKEN."""
+"""Prints what happens in a workspace, through every outage. Needs TOCSIN_TOKEN; TOCSIN_URL says where."""
 
 import os
 
@@ -9,7 +9,8 @@ from tocsin import Client
 
 async def main() -> None:
     """Follows the whole workspace."""
-    async with Client(os.environ["TOCSIN_URL"], os.environ["TOCSIN_TOKEN"]) as client:
+    url = os.environ.get("TOCSIN_URL", "ws://127.0.0.1:3008")
+    async with Client(url, os.environ["TOCSIN_TOKEN"]) as client:
         await client.subscribe("workspace")
         async for message in client.alerts():  # reconnects and recovers by itself
             print(message.event.value, message.data.severity.value, message.data.title, flush=True)

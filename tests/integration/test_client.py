@@ -23,6 +23,7 @@ from protocol.model import Reason, Status
 from tests.support.client_server import Peer
 from tests.support.engines import ROOT, SECRET, an_engine, an_engine_process, environment
 from tocsin.client import Client, ClientLimits
+from tocsin.commands.options import DEFAULT_URL
 from tocsin.errors import CannotConnect, ClientStopped, ConnectionLost, NoAnswer
 
 PATIENCE_S = 30.0
@@ -169,6 +170,7 @@ async def test_the_ten_line_client_of_the_docs_works(tmp_path: Path) -> None:
     assert said.startswith(b"fired error Hello")
     code = (ROOT / "docs/examples/ten_line_client.py").read_text().splitlines()
     assert sum(bool(line) and not line.lstrip().startswith('"""') for line in code) <= 10
+    assert f'"{DEFAULT_URL}"' in "".join(code)
 
 
 async def _ring_until_cancelled(url: str, token: str) -> None:

@@ -1,0 +1,97 @@
+"""The README's blocks, tried as they stand."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import trio
+
+from engine.settings import load
+from protocol.messages import TriggerInput
+from tests.support.engines import ROOT, an_engine, environment
+
+README = (ROOT / "README.md").read_text()
+PATIENCE_S = 30.0
+AN_ALERT = TriggerInput(framework_id="web", title="Checkout is slow", current_value=950.0)
+
+
+def blocks(language: str, word: str) -> list[str]:
+    """The README's blocks in a language that contain a word."""
+    return [block for block in re.findall(rf"^```{language}\n(.*?)^```", README, re.M | re.S) if word in block]
+
+
+def sent_by_curl(path: str) -> bytes:
+    """The body that the README's curl posts to a path."""
+    (block,) = blocks("sh", f"{path} -H")
+    (body,) = re.findall(r"-d '(.*)'", block)
+    return body.encode()
+
+
+async def test_the_embedded_engine_of_the_readme_runs_beside_one_on_the_usual_ports(tmp_path: Path) -> None:
+    (program,) = blocks("python", "Engine(config)")
+    assert program.count("127.0.0.1:0") == 2
+    with trio.fail_after(PATIENCE_S):
+        done = await trio.run_process(
+            [sys.executable, "-c", program], capture_stdout=True, cwd=tmp_path, env=environment()
+        )
+    assert done.stdout.endswith(b"fired fired\n")
+    assert (tmp_path / "my-data" / "tocsin.db").exists()
+
+
+async def test_the_alerts_that_the_readme_rings_do_not_suppress_each_other(tmp_path: Path) -> None:
+    (by_hand,) = re.findall(r'tocsin trigger web --title "(.*?)"', README)
+    hand = json.dumps({"alert": {"framework_id": "web", "title": by_hand}}).encode()
+    with trio.fail_after(PATIENCE_S):
+        async with an_engine(tmp_path) as engine, httpx.AsyncClient(base_url=engine.http_url) as http:
+            headers = {"Authorization": f"Bearer {engine.issue_token('main', 'me')}"}
+            reasons = []
+            for body in (hand, hand, sent_by_curl("/api/v1/triggers")):
+                answer = await http.post("/api/v1/triggers", content=body, headers=headers)
+                (result,) = answer.json()["results"]
+                reasons.append(result["reason"])
+    assert reasons == ["fired", "duplicate", "fired"]
+
+
+async def test_the_reading_of_the_readme_rings_by_the_rule_of_the_readme(tmp_path: Path) -> None:
+    (rule,) = blocks("toml", "[[rules]]")
+    (tmp_path / "tocsin.toml").write_text(rule)
+    rules = load({"data": tmp_path}, {}).rules
+    with trio.fail_after(PATIENCE_S):
+        async with (
+            an_engine(tmp_path, rules=rules) as engine,
+            httpx.AsyncClient(base_url=engine.http_url) as http,
+        ):
+            headers = {"Authorization": f"Bearer {engine.issue_token('main', 'me')}"}
+            answer = await http.post("/api/v1/readings", content=sent_by_curl("/api/v1/readings"), headers=headers)
+    (result,) = answer.json()["results"]
+    assert result["status"] == "fired"
+
+
+async def test_the_javascript_of_the_readme_hears_an_alert(tmp_path: Path) -> None:
+    (script,) = blocks("js", "WebSocket")
+    # As the README says for a node before 22; and it tells when it is subscribed, so that the bell rings after that.
+    heard = "socket.addEventListener('message', ({ data }) => console.log(JSON.parse(data).type))"
+    with trio.fail_after(PATIENCE_S):
+        async with an_engine(tmp_path) as engine:
+            script = script.replace("'…'", f"'{engine.issue_token('main', 'me')}'")
+            script = script.replace("ws://127.0.0.1:3008", engine.ws_url)
+            process = await trio.lowlevel.open_process(
+                ["node", "-e", f"const WebSocket = require('ws');\n{script}\n{heard}"],
+                stdout=subprocess.PIPE,
+                cwd=ROOT / "tests/node",
+            )
+            assert process.stdout is not None
+            said = b""
+            async for some in process.stdout:
+                said += some
+                if said.endswith(b"subscribed\n"):
+                    await engine.service.trigger(engine.principal("test"), [AN_ALERT])
+                if b"\nalert\n" in said:
+                    process.kill()
+            await process.wait()
+    assert b"Checkout is slow 950\n" in said
