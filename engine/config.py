@@ -9,7 +9,6 @@ look up their values lazily (a wrong value must end the start, not the night).
 
 from __future__ import annotations
 
-import math
 import re
 import tempfile
 from collections.abc import Mapping
@@ -47,9 +46,12 @@ __all__ = (
 
 # The output size of HMAC-SHA256: a shorter key is easier to guess than the signature (RFC 7518, section 3.2).
 SECRET_MIN_BYTES = 32
+# One ticker looks after the deadlines of all connections once a second: what is shorter would be promised and not kept.
+_TICK_S = 1
 _DAY_S = 86_400
 _DECADE_S = 3_653 * _DAY_S
 WINDOW_MAX_S = 30 * _DAY_S
+HOST_FRAMEWORK = "host"
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
 
 
@@ -64,13 +66,15 @@ def _why(text: str) -> msgspec.Meta:
 class Gateway(Section, frozen=True, kw_only=True):
     """WebSocket connections."""
 
-    heartbeat_s: Annotated[float, _from(0.05, 3600, "One shared ping this often; the reference's figure.")] = 30.0
+    heartbeat_s: Annotated[float, _from(_TICK_S, 3600, "One shared ping this often; the reference's figure.")] = 30.0
     timeout_s: Annotated[
-        float, _from(0.1, 7200, "A peer not heard for so long is gone: one lost heartbeat is forgiven, not two.")
+        float, _from(_TICK_S, 7200, "A peer not heard for so long is gone: one lost heartbeat is forgiven, not two.")
     ] = 60.0
     handshake_s: Annotated[float, _from(0.1, 60, "A peer that is slower with its HTTP upgrade is no client.")] = 5.0
-    auth_s: Annotated[float, _from(0.1, 300, "Without a good token by then the connection ends with 3502.")] = 10.0
-    message_s: Annotated[float, _from(0.1, 300, "A message must be complete in this time (drip-feeding peers).")] = 10.0
+    auth_s: Annotated[float, _from(_TICK_S, 300, "Without a good token by then the connection ends with 3502.")] = 10.0
+    message_s: Annotated[
+        float, _from(_TICK_S, 300, "A message must be complete in this time (drip-feeding peers).")
+    ] = 10.0
     close_s: Annotated[float, _from(0.1, 60, "How long a peer may take to answer our Close frame.")] = 2.0
     drain_s: Annotated[
         float, _from(0.1, 60, "Clients are told to leave within this time at shutdown; the promise is 10 s in all.")
@@ -87,10 +91,12 @@ class Gateway(Section, frozen=True, kw_only=True):
     ] = 1_048_576
     connections_max: Annotated[int, _from(1, 1_000_000, "At about 30 kB each, 20,000 take 600 MB.")] = 20_000
     subscriptions_max: Annotated[int, _from(1, 100_000, "Subscriptions of one connection; more end with 3505.")] = 128
-    position_s: Annotated[float, _from(0.1, 3600, "How often a quiet channel proves that nothing was missed.")] = 5.0
+    position_s: Annotated[float, _from(_TICK_S, 3600, "How often a quiet channel proves that nothing was missed.")] = (
+        5.0
+    )
     origins: Annotated[
         tuple[str, ...],
-        _why("Web origins whose pages may connect, exactly as browsers write them; our own page's is always added."),
+        _why("Web origins whose pages may connect, exactly as browsers write them; that of `http` is always added."),
     ] = ()
 
 
@@ -131,7 +137,9 @@ class Host(Section, frozen=True, kw_only=True):
     """This machine's vitals as a source of readings."""
 
     interval_s: Annotated[float, _from(0.1, 3600, "Seconds between readings: a spike of two is still seen.")] = 1.0
-    framework: Annotated[str, _why("The framework that the readings belong to; rules name it.")] = "host"
+    framework: Annotated[str, _why("The framework that the readings belong to; the default rules follow it.")] = (
+        HOST_FRAMEWORK
+    )
 
 
 class Api(Section, frozen=True, kw_only=True):
@@ -153,11 +161,15 @@ class MetricsSection(Section, frozen=True, kw_only=True):
 
 HOST_RULES = (
     ThresholdRule(
-        id="host-cpu", framework="host", metric="cpu_percent", threshold=90.0, title="CPU above 90 % on this machine"
+        id="host-cpu",
+        framework=HOST_FRAMEWORK,
+        metric="cpu_percent",
+        threshold=90.0,
+        title="CPU above 90 % on this machine",
     ),
     ThresholdRule(
         id="host-memory",
-        framework="host",
+        framework=HOST_FRAMEWORK,
         metric="memory_percent",
         threshold=90.0,
         severity=Severity.ERROR,
@@ -165,7 +177,7 @@ HOST_RULES = (
     ),
     ThresholdRule(
         id="host-disk",
-        framework="host",
+        framework=HOST_FRAMEWORK,
         metric="disk_percent",
         threshold=90.0,
         severity=Severity.ERROR,
@@ -173,7 +185,7 @@ HOST_RULES = (
     ),
     ThresholdRule(
         id="host-load",
-        framework="host",
+        framework=HOST_FRAMEWORK,
         metric="load_per_core",
         threshold=4.0,
         title="Load above 4 per core on this machine",
@@ -190,7 +202,7 @@ class Config(Section, frozen=True, kw_only=True):
         Secret, _why("Signs the tokens, 32 bytes or more; empty: the key file that the first start makes.")
     ] = Secret()
     ws: Annotated[str, _why("Where WebSocket clients connect; 3008 is the reference's port.")] = "127.0.0.1:3008"
-    http: Annotated[str, _why("Where the API, the page and /metrics are served.")] = "127.0.0.1:8080"
+    http: Annotated[str, _why("Where the API and /metrics are served.")] = "127.0.0.1:8080"
     workspace: Annotated[str, _why("Workspace of the host source and of rules that name none.")] = "main"
     allow_public_bind: Annotated[
         bool, _why("Allow plain ws and http on addresses that others reach; put a TLS proxy in front.")
@@ -213,6 +225,10 @@ class Config(Section, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for field in FIELDS.values():
             check(field, field.of(self), CHECKS)
+        if self.rules is HOST_RULES and self.host.framework != HOST_FRAMEWORK:
+            # Not chosen by anybody, so they belong to the host whatever it is called; else it would go unwatched.
+            here = tuple(msgspec.structs.replace(rule, framework=self.host.framework) for rule in HOST_RULES)
+            msgspec.structs.force_setattr(self, "rules", here)
         if self.gateway.timeout_s <= self.gateway.heartbeat_s:
             raise ConfigError(
                 "gateway.timeout_s",
@@ -310,21 +326,21 @@ def _check_origins(origins: tuple[str, ...]) -> None:
             raise ValueError("origins as browsers write them, such as https://alerts.example.com (no path, no *)")
 
 
+def _check_rule_workspace(name: str) -> None:
+    if name:
+        _check_workspace(name)
+
+
+def _check_window(seconds: float | None) -> None:
+    if seconds is not None and not 0 <= seconds <= WINDOW_MAX_S:
+        raise ValueError(f"a number from 0 to {WINDOW_MAX_S}")
+
+
 def _check_rules(rules: tuple[ThresholdRule, ...]) -> None:
-    seen: set[str] = set()
-    for rule in rules:
-        for name in (rule.id, rule.framework, rule.metric):
-            if not is_id(name):
-                raise ValueError(f"rule {rule.id!r}: {name!r} must be 1-128 letters, digits, spaces or ._-/@:")
-        if rule.workspace and not is_workspace(rule.workspace):
-            raise ValueError(f"rule {rule.id!r}: {rule.workspace!r} is no workspace id")
-        if not math.isfinite(rule.threshold):
-            raise ValueError(f"rule {rule.id!r}: threshold {rule.threshold} must be a finite number")
-        if rule.suppression_s is not None and not 0 <= rule.suppression_s <= WINDOW_MAX_S:
-            raise ValueError(f"rule {rule.id!r}: suppression_s {rule.suppression_s:g} must be from 0 to {WINDOW_MAX_S}")
-        if rule.id in seen:
-            raise ValueError(f"two rules have the id {rule.id!r}; ids are unique")
-        seen.add(rule.id)
+    ids = [rule.id for rule in rules]
+    for place, name in enumerate(ids):
+        if name in ids[:place]:
+            raise ConfigError(f"rules[{place}].id", f"two rules have the id {name!r}: use another, ids are unique")
 
 
 # What a type cannot say, by key.
@@ -337,5 +353,10 @@ CHECKS: Checks = {
     "gateway.origins": _check_origins,
     "host.framework": _check_id,
     "rules": _check_rules,
+    "rules.id": _check_id,
+    "rules.framework": _check_id,
+    "rules.metric": _check_id,
+    "rules.workspace": _check_rule_workspace,
+    "rules.suppression_s": _check_window,
 }
 FIELDS: Mapping[str, Field] = MappingProxyType(fields_of(Config))

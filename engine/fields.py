@@ -6,10 +6,12 @@ the sentence that says what to use instead is ours, made from the same type, so 
 
 from __future__ import annotations
 
+import difflib
 import functools
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, get_args, get_type_hints
 
 import msgspec
@@ -144,8 +146,11 @@ def check(field: Field, value: object, extra: Checks, *, text: bool = False) -> 
     """The value in its field's type. Raises ConfigError.
 
     `extra`: by key, what raises ValueError with a text that goes on after "use". `text`: the value comes from a
-    variable, so "5" is a number too.
+    variable, so "5" is a number too. A list of tables is checked table by table and member by member (`rules[0].id`,
+    looked up in `extra` as `rules.id`), so that a mistake in it is told like any other.
     """
+    if (struct := _tables_of(field)) is not None:
+        value = _tables(field, struct, value, extra)
     try:
         known = msgspec.convert(value, field.type, strict=not text, dec_hook=_custom)
         if field.key in extra:
@@ -164,21 +169,66 @@ def _custom(kind: type, value: Any) -> Any:
     return kind(value)
 
 
+def _tables_of(field: Field) -> type[msgspec.Struct] | None:
+    kind = field.kind
+    is_list = isinstance(kind, inspect.VarTupleType) and isinstance(kind.item_type, inspect.StructType)
+    return kind.item_type.cls if is_list else None  # type: ignore[attr-defined]  # is_list says that they are there
+
+
+def _tables(field: Field, struct: type[msgspec.Struct], value: object, extra: Checks) -> list[msgspec.Struct]:
+    if not isinstance(value, list | tuple):
+        raise ConfigError(field.key, f"{value!r:.80} is not allowed: use tables, [[{field.key}]]")
+    return [_table(field.key, f"{field.key}[{place}]", struct, row, extra) for place, row in enumerate(value)]
+
+
+def _table(name: str, key: str, struct: type[msgspec.Struct], row: object, extra: Checks) -> msgspec.Struct:
+    # A table of a program's own configuration is a struct already; nobody has looked into it yet.
+    given = msgspec.structs.asdict(row) if isinstance(row, struct) else row
+    if not isinstance(given, dict):
+        raise ConfigError(key, f"{given!r:.80} is not allowed: use a table, [[{name}]]")
+    members = _members(struct)
+    for member in given:
+        if member not in members:
+            raise ConfigError(f"{key}.{member}", f"is no setting; did you mean {nearest(member, members)}?")
+    for info in msgspec.structs.fields(struct):
+        if info.required and info.name not in given:
+            raise ConfigError(f"{key}.{info.name}", f"is missing: use {allowed(members[info.name].kind)}")
+    made = {}
+    for member, value in given.items():
+        field = members[member]._replace(key=f"{key}.{member}")
+        own = extra.get(f"{name}.{member}")
+        made[member] = check(field, value, {field.key: own} if own else {})
+    return struct(**made)
+
+
+@functools.cache
+def _members(struct: type[msgspec.Struct]) -> Mapping[str, Field]:
+    return {name: Field(name, kind, None, "") for name, kind in get_type_hints(struct, include_extras=True).items()}
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The known name that a wrong one was probably meant to be."""
+    return difflib.get_close_matches(name, list(known), n=1, cutoff=0.0)[0]
+
+
 def _problem(field: Field, value: object, fault: Exception) -> str:
     own_words = not isinstance(fault, msgspec.ValidationError)
-    if isinstance(field.kind, inspect.VarTupleType) and isinstance(field.kind.item_type, inspect.StructType):
-        return f"not allowed: {fault}"  # a whole list of tables is not shown; the fault says where in it
     shown = MASK if _is_secret(field) else f"{value!r:.80}"
-    return f"{shown} is not allowed: use {fault if own_words else allowed(field)}"
+    return f"{shown} is not allowed: use {fault if own_words else allowed(field.kind)}"
 
 
 def _is_secret(field: Field) -> bool:
     return isinstance(field.kind, inspect.CustomType) and field.kind.cls is Secret
 
 
-def allowed(field: Field) -> str:
-    """What the field's type allows, as words that go on after "use"."""
-    match field.kind:
+def allowed(kind: inspect.Type) -> str:
+    """What a type allows, as words that go on after "use"."""
+    match kind:
+        case inspect.UnionType(types=(first, *_)):
+            # The other one is None, for what is not given.
+            return allowed(first)
+        case inspect.FloatType(le=sys.float_info.max):
+            return "a finite number"
         case inspect.FloatType(ge=low, le=high):
             return f"a number from {low:.10g} to {high:.10g}"
         case inspect.IntType(ge=low, le=high):
@@ -187,7 +237,11 @@ def allowed(field: Field) -> str:
             return "true or false"
         case inspect.LiteralType(values=words):
             return "one of " + ", ".join(map(str, words))
+        case inspect.EnumType(cls=members):
+            return "one of " + ", ".join(member.value for member in members)
         case inspect.VarTupleType():
             return "a list of texts"
+        case inspect.StrType(max_length=int(most)):
+            return f"a text of {kind.min_length or 0} to {most} characters"
         case _:
             return "a text"

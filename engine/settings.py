@@ -7,7 +7,6 @@ names the nearest setting: a misspelt limit that is silently not in force is wor
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import tomllib
@@ -18,7 +17,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from engine.config import CHECKS, FIELDS, Config, unusable_folder
-from engine.fields import MASK, ConfigError, Field, Secret, check
+from engine.fields import MASK, ConfigError, Field, Secret, check, nearest
 from protocol.model import ThresholdRule
 
 PREFIX = "TOCSIN_"
@@ -100,7 +99,7 @@ def _overrides(overrides: Mapping[str, object]) -> Iterator[Setting]:
         if value is None:
             continue
         if key not in FIELDS:
-            raise ConfigError(key, f"is no setting; did you mean {_nearest(key, list(FIELDS))}?", "the command line")
+            raise ConfigError(key, f"is no setting; did you mean {nearest(key, FIELDS)}?", "the command line")
         yield _from_text(FIELDS[key], value, "the command line")
 
 
@@ -114,7 +113,7 @@ def _variables(environ: Mapping[str, str]) -> Iterator[Setting]:
             if environ[name]:
                 yield _from_text(known[name], environ[name], f"the variable {name}")
         elif not _is_service_link(name, environ[name]):
-            raise ConfigError(name, f"is no setting; did you mean {_nearest(name, list(known))}?", "the environment")
+            raise ConfigError(name, f"is no setting; did you mean {nearest(name, known)}?", "the environment")
 
 
 def _is_service_link(name: str, value: str) -> bool:
@@ -143,9 +142,10 @@ def _from_text(field: Field, value: object, source: str) -> Setting:
 
 
 def _find_file(given: str | Path | None, environ: Mapping[str, str], others: list[Setting]) -> Path | None:
-    named = given or environ.get(CONFIG_VARIABLE)
-    if named:
-        return Path(named)
+    if given is not None:
+        return Path(given)
+    if environ.get(CONFIG_VARIABLE):
+        return Path(environ[CONFIG_VARIABLE])
     data = {s.key: s.value for s in others}.get("data", _DEFAULTS.data)
     found: Path = data / FILE_NAME
     try:
@@ -185,12 +185,8 @@ def _tables(table: Mapping[str, Any], prefix: str, path: Path) -> Iterator[Setti
         elif key in sections:
             raise ConfigError(key, f"{value!r:.80} is not allowed: use a table, [{key}]", str(path))
         else:
-            near = _nearest(key, [*FIELDS, *sections])
+            near = nearest(key, [*FIELDS, *sections])
             raise ConfigError(key, f"is no setting; did you mean {near}?", str(path))
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    return difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
 
 
 def effective(config: Config) -> str:

@@ -1,5 +1,6 @@
 """The configuration: where values come from, which are refused, and what the operator is told."""
 
+import re
 import stat
 import tomllib
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.config import FIELDS, HOST_RULES, Config, ConfigError, Gateway, Secret, prepare_data_folder
+from engine.config import FIELDS, HOST_RULES, Config, ConfigError, Gateway, Host, Secret, prepare_data_folder
 from engine.fields import Address, Field, parse_address
 from engine.settings import ALIASES, FILE_MAX_BYTES, effective, load, toml_value
 from protocol.model import Severity, ThresholdRule
@@ -109,8 +110,7 @@ def test_rules_in_a_file_replace_the_default_ones(tmp_path):
 def test_a_wrong_value_in_a_file_names_key_value_what_is_allowed_and_the_file(tmp_path):
     path = write(tmp_path, "[gateway]\nheartbeat_s = -3\n")
     assert refused(file=path) == (
-        "gateway.heartbeat_s: -3 is not allowed: use a number from 0.05 to 3600 "
-        f"(set by {path}, key gateway.heartbeat_s)"
+        f"gateway.heartbeat_s: -3 is not allowed: use a number from 1 to 3600 (set by {path}, key gateway.heartbeat_s)"
     )
 
 
@@ -167,7 +167,9 @@ def test_what_cannot_be_is_refused_in_words(environ, said):
         ("[gateway]\norigins = 'https://a.example'\n", "use a list of texts"),
         ("[gateway]\nheartbeat_s = nan\n", "use a number from"),
         ("[gateway]\nheartbeat_s = true\n", "True is not allowed: use a number from"),
-        ("[[rules]]\nid = 'r'\n", "rules: not allowed: Object missing required field `framework` - at `$[0]`"),
+        ("[[rules]]\nid = 'r'\n", "rules[0].framework: is missing: use a text of 1 to 128 characters"),
+        ("rules = 5\n", "rules: 5 is not allowed: use tables, [[rules]]"),
+        ("rules = [5]\n", "rules[0]: 5 is not allowed: use a table, [[rules]]"),
         ("oops", "is not TOML"),
         ("a = " + "[" * 5_000, "is not TOML"),
         ("# " + "x" * FILE_MAX_BYTES, "is larger than"),
@@ -178,26 +180,64 @@ def test_what_a_file_cannot_say_is_refused_in_words(tmp_path, text, said):
 
 
 @pytest.mark.parametrize(
-    ("lines", "said"),
+    ("line", "said"),
     [
-        ("id = 'a'\nframework = '..'\n", "rule 'a': '..' must be"),
-        ("id = 'a'\nframework = 'f'\nworkspace = 'a:b'\n", "'a:b' is no workspace id"),
-        ("id = 'a'\nframework = 'f'\nsuppression_s = -1\n", "suppression_s -1 must be from 0"),
-        ("id = 'a'\nframework = 'f'\nlevel = 1\n", "contains unknown field `level`"),
+        ("framework = '..'", "rules[1].framework: '..' is not allowed: use 1-128 letters"),
+        ("workspace = 'a:b'", "rules[1].workspace: 'a:b' is not allowed: use 1-128 letters"),
+        ("suppression_s = -1", "rules[1].suppression_s: -1 is not allowed: use a number from 0 to 2592000"),
+        ("suppression_s = 'x'", "rules[1].suppression_s: 'x' is not allowed: use a finite number"),
+        ("threshold = 'high'", "rules[1].threshold: 'high' is not allowed: use a finite number"),
+        ("severity = 'loud'", "rules[1].severity: 'loud' is not allowed: use one of info, warning, error, critical"),
+        ("comparison = '=>'", "rules[1].comparison: '=>' is not allowed: use one of >, >=, <, <=, ==, !="),
+        ("enabled = 'yes'", "rules[1].enabled: 'yes' is not allowed: use true or false"),
+        (f"title = '{'x' * 513}'", "is not allowed: use a text of 0 to 512 characters"),
+        ("sverity = 'info'", "rules[1].sverity: is no setting; did you mean severity?"),
+        ("id = 'first'", "rules[1].id: two rules have the id 'first': use another, ids are unique"),
     ],
 )
-def test_a_wrong_rule_is_named(tmp_path, lines, said):
-    assert said in refused(file=write(tmp_path, f"[[rules]]\nmetric = 'm'\nthreshold = 1\n{lines}"))
+def test_a_wrong_value_in_a_rule_names_rule_key_value_and_what_is_allowed(tmp_path, line, said):
+    members = {"id": "'second'", "framework": "'f'", "metric": "'m'", "threshold": "1"}
+    name, _, value = line.partition(" = ")
+    second = "".join(f"{key} = {given}\n" for key, given in (members | {name: value}).items())
+    first = "[[rules]]\nid = 'first'\nframework = 'f'\nmetric = 'm'\nthreshold = 3\n"
+    text = refused(file=write(tmp_path, f"{first}[[rules]]\n{second}"))
+    assert said in text
+    assert text.endswith(f"(set by {tmp_path / 'tocsin.toml'}, key rules)")
 
 
-def test_two_rules_with_one_id_are_refused():
-    with pytest.raises(ConfigError, match="two rules have the id 'host-cpu'"):
-        Config(rules=(HOST_RULES[0], HOST_RULES[0]))
+def test_a_rule_may_name_its_workspace_and_its_window(tmp_path):
+    text = "[[rules]]\nid = 'r'\nframework = 'f'\nmetric = 'm'\nthreshold = 3\nworkspace = 'w'\nsuppression_s = 7\n"
+    (rule,) = load(environ={}, file=write(tmp_path, text)).rules
+    assert (rule.workspace, rule.suppression_s) == ("w", 7)
 
 
-def test_a_rule_made_by_hand_needs_a_finite_threshold():
-    with pytest.raises(ConfigError, match="must be a finite number"):
+def test_the_rules_of_a_configuration_made_by_hand_are_checked_as_well():
+    with pytest.raises(ConfigError, match=r"rules\[0\]\.threshold: nan is not allowed: use a finite number"):
         Config(rules=(ThresholdRule(id="r", framework="f", metric="m", threshold=float("nan")),))
+
+
+def test_the_default_rules_follow_the_host_when_it_is_renamed():
+    config = load(environ={"TOCSIN_HOST_FRAMEWORK": "plant-7"})
+    assert {rule.framework for rule in config.rules} == {"plant-7"}
+    assert [rule.id for rule in config.rules] == [rule.id for rule in HOST_RULES]
+
+
+def test_rules_that_somebody_wrote_stay_as_they_are_when_the_host_is_renamed():
+    rule = ThresholdRule(id="r", framework="host", metric="m", threshold=3.0)
+    assert Config(host=Host(framework="plant-7"), rules=(rule,)).rules == (rule,)
+
+
+@pytest.mark.parametrize("name", ["heartbeat_s", "timeout_s", "auth_s", "message_s", "position_s"])
+def test_what_is_looked_after_once_a_second_cannot_be_asked_for_more_often(name):
+    assert f"gateway.{name}: 0.9 is not allowed: use a number from 1 to" in refused(overrides={f"gateway.{name}": 0.9})
+
+
+def test_an_empty_name_of_a_file_does_not_mean_the_usual_file():
+    assert "cannot be read" in refused(file="")
+
+
+def test_no_setting_speaks_of_a_page_that_there_is_not():
+    assert [key for key, field in FIELDS.items() if re.search(r"\b(the|our own) page", field.description)] == []
 
 
 def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path):
@@ -283,7 +323,7 @@ def test_a_host_is_written_into_urls_as_they_need_it():
     assert parse_address("localhost:80").url_host == "localhost"
 
 
-def test_our_own_page_may_always_connect():
+def test_pages_of_the_http_address_may_always_connect():
     config = load({"gateway.origins": "https://a.example"}, {})
     assert config.origins(8080) == {"https://a.example", "http://127.0.0.1:8080", "http://localhost:8080"}
     public = load({"http": "10.1.1.1:80", "allow_public_bind": True}, {})
@@ -323,7 +363,7 @@ def test_the_effective_configuration_is_a_file_that_says_the_same(tmp_path):
         {
             "workspace": "büro 7",
             "gateway.origins": "https://a.example",
-            "gateway.heartbeat_s": 0.25,
+            "gateway.heartbeat_s": 1.25,
             "store": 'x\x7f"\\',
         },
         {},
