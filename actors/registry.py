@@ -15,7 +15,7 @@ import trio
 from actors.channel import Cell, ChannelActor, ChannelKit, MachineRaised
 from actors.restart import Exhausted, RestartHistory, RestartPolicy
 from actors.supervisor import Started
-from protocol.errors import LimitReached
+from protocol.errors import Busy, LimitReached
 from protocol.model import ChannelKey
 
 log = structlog.get_logger()
@@ -45,6 +45,7 @@ class Registry:
         self._nursery: trio.Nursery | None = None
         self._running: dict[ChannelKey, trio.CancelScope] = {}
         self._all_ended = trio.Event()
+        self._is_closing = False
         self.restarts = 0
 
     async def run(self, status: Started) -> None:
@@ -63,8 +64,10 @@ class Registry:
                         await self._close()
         finally:
             self._nursery = None
+            self._is_closing = False
 
     async def _close(self) -> None:
+        self._is_closing = True
         self._all_ended = trio.Event()
         for cell in self._cells.values():
             cell.mailbox.close()
@@ -75,9 +78,11 @@ class Registry:
             scope.cancel()
 
     def cell(self, key: ChannelKey) -> Cell:
-        """The channel's cell; its actor is started on first use. Raises LimitReached."""
+        """The channel's cell; its actor is started on first use. Raises LimitReached, or Busy at our end."""
         cell = self._cells.get(key)
         if cell is None:
+            if self._is_closing:
+                raise Busy("the engine is stopping; send it again when it is back")
             if len(self._cells) >= self._channels_max:
                 raise LimitReached(f"{len(self._cells)} channels are in use, limit {self._channels_max}")
             cell = self._cells[key] = Cell(key, self._kit.limits)
@@ -103,12 +108,15 @@ class Registry:
     def _start(self, cell: Cell) -> None:
         """Starts the channel's task, if we run; else it is started when we do."""
         if self._nursery is not None:
-            self._nursery.start_soon(self._run_cell, cell, name=cell.key.name)
+            # It was parked, or closed, when a former run of ours was ended.
+            cell.is_parked = cell.mailbox.is_closed = False
+            # Shielded: whoever stops us must not cut a channel off in the middle of a batch; `_close` ends it. Noted
+            # here and not by the task: `_close` must also know those whose first step has not come yet.
+            scope = self._running[cell.key] = trio.CancelScope(shield=True)
+            self._nursery.start_soon(self._run_cell, cell, scope, name=cell.key.name)
 
-    async def _run_cell(self, cell: Cell) -> None:
-        # Shielded: whoever stops us must not cut a channel off in the middle of a batch; `_close` ends it.
-        with trio.CancelScope(shield=True) as scope:
-            self._running[cell.key] = scope
+    async def _run_cell(self, cell: Cell, scope: trio.CancelScope) -> None:
+        with scope:
             try:
                 await self._keep_running(cell)
             finally:
@@ -119,8 +127,6 @@ class Registry:
     async def _keep_running(self, cell: Cell) -> None:
         history = RestartHistory(self._policy)
         raised = RestartHistory(RestartPolicy(max_restarts=10**9, max_delay_s=0.1))
-        # It was parked, or closed, when a former run of ours was ended.
-        cell.is_parked = cell.mailbox.is_closed = False
         while True:
             try:
                 await ChannelActor(cell, self._kit).run()

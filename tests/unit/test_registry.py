@@ -263,3 +263,49 @@ async def test_at_the_end_a_store_that_moved_on_is_not_written_over(autojump_clo
         nursery.cancel_scope.cancel()
     assert rig.store.titles() == ["somebody else's"]
     assert len(rig.store.commits) == 1
+
+
+@pytest.mark.parametrize("order", ["first step not taken", "asked for after the stop", "all at once"])
+async def test_a_channel_that_starts_while_the_registry_stops_does_not_hold_up_the_end(
+    autojump_clock: MockClock, order: str
+) -> None:
+    rig = Rig()
+    async with trio.open_nursery() as nursery:
+        await start(nursery, rig.registry.run)
+        if order == "first step not taken":
+            rig.registry.cell(KEY).put_all(envelopes(rig.answers, "a"))
+            nursery.cancel_scope.cancel()
+        elif order == "asked for after the stop":
+            nursery.cancel_scope.cancel()
+            rig.registry.cell(KEY).put_all(envelopes(rig.answers, "a"))
+        else:
+            rig.registry.cell(OTHER)
+            await wait_all_tasks_blocked()
+            rig.registry.cell(KEY).put_all(envelopes(rig.answers, "a"))
+            nursery.cancel_scope.cancel()
+            rig.registry.cell(ChannelKey("acme", "third"))
+        began = trio.current_time()
+    assert trio.current_time() == began, "nobody was waited for"
+    assert rig.answers.reasons == [Reason.FIRED], "what was accepted is handled"
+    assert rig.registry.cells() == []
+
+
+async def test_at_the_end_no_new_channel_is_started_and_the_next_run_starts_it(autojump_clock: MockClock) -> None:
+    rig = Rig()
+    rig.store.gate = trio.Event()
+    async with trio.open_nursery() as nursery:
+        await start(nursery, rig.registry.run)
+        await put(rig.registry.cell(KEY), rig.answers, "a")
+        await wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+        with trio.CancelScope(shield=True):
+            await wait_all_tasks_blocked()
+            with pytest.raises(Busy, match="the engine is stopping"):
+                rig.registry.cell(OTHER)
+            rig.store.gate.set()
+    async with trio.open_nursery() as nursery:
+        await start(nursery, rig.registry.run)
+        await put(rig.registry.cell(OTHER), rig.answers, "b")
+        await wait_all_tasks_blocked()
+        assert rig.answers.reasons == [Reason.FIRED, Reason.FIRED]
+        nursery.cancel_scope.cancel()
