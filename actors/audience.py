@@ -13,7 +13,7 @@ from typing import Protocol
 
 import msgspec
 
-from actors.outbox import Frame, Frames, lane_of
+from actors.outbox import IDLE_LANE, Frame, Frames, lane_of
 from protocol import messages as m
 from protocol.codec import WireForm, frame_message
 from protocol.model import Event, Severity
@@ -86,19 +86,25 @@ class Audience:
         if not group.members and self._groups.get(key) is group:
             del self._groups[key]
 
-    def tell(self, events: Sequence[Event]) -> None:
-        """Tells everybody these events, which follow on what was told; those told before are left out."""
+    def tell(self, events: Sequence[Event]) -> int:
+        """Tells everybody these events, which follow on what was told; those told before are left out.
+
+        Gives the number of deliveries: messages times those who get them.
+        """
         fresh = [event for event in events if self.offset_of(event) > self.told]
         if not fresh:
-            return
+            return 0
+        deliveries = 0
         for group in self._groups.values():
             frames, group.last = self.frames(fresh, group.form, group.min_severity, group.last)
             if frames:
                 batch = Frames(frames)
+                deliveries += len(frames) * len(group.members)
                 for recipient in group.members:
                     recipient.push_all(batch)
         self.ring.extend(fresh)
         self.told = self.offset_of(fresh[-1])
+        return deliveries
 
     def frames(
         self, events: Iterable[Event], form: WireForm, min_severity: Severity, prev: int
@@ -130,8 +136,7 @@ class Audience:
         for form in WireForm:
             groups = [group for group in self._groups.values() if group.form is form]
             if groups:
-                # In the last lane: a position must never overtake the alerts that it vouches for.
-                frame = Frame(frame_message(message, form), lane_of(Severity.INFO))
+                frame = Frame(frame_message(message, form), IDLE_LANE)
                 for group in groups:
                     for recipient in group.members:
                         recipient.push(frame)

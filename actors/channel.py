@@ -128,7 +128,7 @@ class ChannelActor:
             committed = await self._handle(machine, offset)
             if committed is None:
                 return False
-            audience.tell(committed.events)
+            self._kit.observer.delivered(audience.tell(committed.events))
             if committed.events:
                 offset = committed.events[-1].offset
 
@@ -234,7 +234,7 @@ class ChannelActor:
             self._back()
             if not missed:
                 raise RuntimeError(f"{cell.key.name}: the store lost events {audience.told + 1}..{recalled.offset}")
-            audience.tell(missed)
+            self._kit.observer.delivered(audience.tell(missed))
         return audience
 
     def _answer_committed(self, recalled: Recalled) -> None:

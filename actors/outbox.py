@@ -25,7 +25,9 @@ from protocol.model import Severity
 
 # Replies leave first, then the most severe alerts.
 REPLY_LANE = 0
-LANES = 5
+# What nobody waits for (proof of silence) leaves last.
+IDLE_LANE = 5
+LANES = 6
 # About 2 ms of writing; then acks, pings and cancellation get their turn. Each turn lets the interpreter's lock go, and
 # beside busy threads getting it back costs more than the writing, so not more often.
 WRITES_PER_PASS = 250
@@ -33,7 +35,7 @@ WRITES_PER_PASS = 250
 
 def lane_of(severity: Severity) -> int:
     """The drain's lane for an alert."""
-    return LANES - 1 - severity.rank
+    return IDLE_LANE - 1 - severity.rank
 
 
 class Frame:
@@ -64,6 +66,8 @@ class Drain:
         self._lanes: tuple[deque[Outbox], ...] = tuple(deque() for _ in range(LANES))
         self._noted = trio.Event()
         self._began = 0.0
+        # Whether alerts are among what is noted: replies and proofs of silence alone are no fan-out.
+        self._has_alerts = False
         self._observer = observer
         self._joined_frames: tuple[Frame, ...] = ()
         self._joined = b""
@@ -74,6 +78,8 @@ class Drain:
     def note(self, outbox: Outbox, lane: int) -> None:
         """This outbox has something to write."""
         self._lanes[lane].append(outbox)
+        if REPLY_LANE < lane < IDLE_LANE:
+            self._has_alerts = True
         if not self._noted.is_set():
             self._began = trio.current_time()
             self._noted.set()
@@ -92,7 +98,9 @@ class Drain:
                     await trio.lowlevel.checkpoint()
             self._joined_frames, self._joined = (), b""
             self._noted = trio.Event()
-            self._observer.fan_out(trio.current_time() - self._began, self.writes - writes_before)
+            if self._has_alerts:
+                self._has_alerts = False
+                self._observer.fan_out(trio.current_time() - self._began, self.writes - writes_before)
 
     def join(self, frames: tuple[Frame, ...]) -> bytes:
         """The bytes of several frames. Subscribers of one channel have the very same ones: they are joined once."""

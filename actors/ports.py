@@ -85,6 +85,9 @@ class Presence(Protocol):
     def subscribed(self, client_id: str, key: ChannelKey) -> None:
         """A connection follows this channel now."""
 
+    def active(self, client_id: str) -> None:
+        """Something was heard from a connection since the last time; about once in its silence timeout."""
+
     def closed(self, client_id: str) -> None:
         """An authenticated connection is over."""
 
@@ -94,6 +97,9 @@ class Observer(Protocol):
 
     def fan_out(self, seconds: float, writes: int) -> None:
         """A drain: from the first frame noted to the last one written."""
+
+    def delivered(self, messages: int) -> None:
+        """So many alert messages were handed to outboxes: one for each message and subscriber."""
 
     def batch(self, key: ChannelKey, commands: int, seconds: float) -> None:
         """A batch of commands: how many, and how long from taking it to answering it."""

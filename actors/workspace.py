@@ -16,7 +16,7 @@ import trio
 
 from actors.audience import Audience, workspace_offset
 from actors.channel import HISTORY_CHUNK, STORE_RETRY
-from actors.ports import ChannelStore
+from actors.ports import ChannelStore, Observer
 from actors.restart import backoff_s
 from actors.supervisor import Started
 from protocol.errors import StoreUnavailable
@@ -31,8 +31,9 @@ class _Posted(NamedTuple):
 class Workspaces:
     """The derived streams of all workspaces that are followed here."""
 
-    def __init__(self, store: ChannelStore) -> None:
+    def __init__(self, store: ChannelStore, observer: Observer) -> None:
         self._store = store
+        self._observer = observer
         self._audiences: dict[str, Audience] = {}
         # Bounded by the channels' commits: each has one under way, and waits for it.
         self._posted: deque[_Posted] = deque()
@@ -78,7 +79,7 @@ class Workspaces:
         audience = self._audiences[posted.workspace]  # forgotten only when nothing is posted
         until = posted.events[0].workspace_offset - 1 if posted.events else None
         await self._fill(posted.workspace, audience, until)
-        audience.tell(posted.events)
+        self._observer.delivered(audience.tell(posted.events))
 
     async def _fill(self, workspace: str, audience: Audience, until: int | None) -> None:
         """Tells from the store what was committed and not posted, up to `until` (None: all there is)."""
@@ -92,7 +93,7 @@ class Workspaces:
                 continue
             if not missed:
                 return
-            audience.tell(missed)
+            self._observer.delivered(audience.tell(missed))
 
     def _forget_unfollowed(self) -> None:
         for workspace in [w for w, audience in self._audiences.items() if not audience]:

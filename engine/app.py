@@ -30,7 +30,7 @@ from engine.config import Config, ConfigError
 from engine.core.channel import Policy, machine_factory
 from engine.http.app import create_app
 from engine.http.ports import About
-from engine.http.server import serve_http
+from engine.http.server import HttpServer, serve_http
 from engine.ids import new_id, now_us
 from engine.metrics import Metrics
 from engine.presence import PresenceLog
@@ -82,6 +82,7 @@ class Engine:
         self._machine = machine_factory(config.rules, _policy(config), own_workspace=config.workspace)
         self._parts: _Parts | None = None
         self._gateway: Gateway | None = None
+        self._http: HttpServer | None = None
         self._helpers = Supervisor(self._helper_children(), Strategy.ONE_FOR_ONE, self.metrics)
         self._sources = Supervisor(self._source_children(), Strategy.ONE_FOR_ONE, self.metrics)
         self._supervisor = Supervisor(self._children(), Strategy.REST_FOR_ONE, self.metrics)
@@ -128,10 +129,22 @@ class Engine:
 
     @asynccontextmanager
     async def _run(self) -> AsyncIterator[None]:
-        async with trio.open_nursery() as nursery:
-            await nursery.start(self._supervise)
-            yield
-            nursery.cancel_scope.cancel()
+        """The engine's nursery. What ends the engine, or the block, comes out as it is, not wrapped in a group."""
+        crash: Exception | None = None
+        try:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(self._supervise)
+                try:
+                    yield
+                except Exception as fault:  # only put aside until the nursery, which would wrap it, is over
+                    crash = fault
+                nursery.cancel_scope.cancel()
+        except ExceptionGroup as group:
+            if crash is None and len(group.exceptions) == 1:
+                raise group.exceptions[0] from group.exceptions[0].__cause__
+            raise
+        if crash is not None:
+            raise crash
 
     async def _supervise(self, task_status: trio.TaskStatus[None]) -> None:
         await self._supervisor.run(task_status)  # type: ignore[arg-type]  # trio's status takes None only, so do we
@@ -185,7 +198,7 @@ class Engine:
         return _Parts(
             store=store,
             registry=registry,
-            workspaces=Workspaces(store),
+            workspaces=Workspaces(store, self.metrics),
             presence=PresenceLog(store, now_us),
             upkeep=Upkeep(store, now_us, config.retention.trim_every_s),
             ticker=ticker,
@@ -238,10 +251,14 @@ class Engine:
 
     async def _serve_http(self, listener: socket.socket, status: Started) -> None:
         app = create_app(
-            self._up.service, self.metrics.render, self._about, body_max_bytes=self.config.api.body_max_bytes
+            self._up.service,
+            self.metrics.render,
+            self._about,
+            body_max_bytes=self.config.api.body_max_bytes,
+            resolve_timeout_s=self.config.suppression.resolve_timeout_s,
         )
         async with trio.open_nursery() as nursery:
-            await nursery.start(functools.partial(serve_http, app, listener))
+            self._http = await nursery.start(functools.partial(serve_http, app, listener))
             status.started()
 
     def _about(self) -> About:
@@ -332,6 +349,8 @@ class Engine:
         self.metrics.watch("gateway", self._gateway_statistics)
         self.metrics.watch("registry", self._registry_statistics)
         self.metrics.watch("store", self._store_statistics)
+        self.metrics.watch("http", lambda: self._http.statistics() if self._http else {})
+        self.metrics.watch("presence_notes_dropped", lambda: self._parts.presence.dropped if self._parts else 0)
         self.metrics.watch("duplicates_stored", lambda: self._parts.upkeep.duplicates_stored if self._parts else 0)
 
     def _registry_statistics(self) -> Mapping[str, float]:
@@ -361,5 +380,4 @@ def _policy(config: Config) -> Policy:
         events_max=config.channel.events_max,
         windows_max=config.channel.windows_max,
         flush_s=config.suppression.flush_s,
-        resolve_timeout_s=config.suppression.resolve_timeout_s,
     )

@@ -54,7 +54,7 @@ FIGURES: Mapping[str, Figure] = {
     "gateway.connected_clients": Figure(("tocsin_connections", "websocket_connections_active"), "Open connections."),
     "gateway.active_subscriptions": Figure(("tocsin_streams_followed",), "Channels and workspaces being followed."),
     "gateway.total_subscribers": Figure(("tocsin_subscriptions",), "Subscriptions of all connections."),
-    "gateway.messages_sent": Figure(("tocsin_deliveries",), "Messages sent to clients.", True),
+    "gateway.messages_sent": Figure(("tocsin_messages_sent",), "Messages of every kind sent to clients.", True),
     "gateway.messages_received": Figure(("tocsin_messages_received",), "Messages received from clients.", True),
     "gateway.errors": Figure(("tocsin_session_errors",), "Connections and requests that ended with an error.", True),
     "gateway.slow_disconnects": Figure(("tocsin_slow_disconnects",), "Connections cut for not keeping up.", True),
@@ -65,7 +65,6 @@ FIGURES: Mapping[str, Figure] = {
     "store_available": Figure(("tocsin_store_available",), "1 while the store takes commits."),
     "duplicates_stored": Figure(("tocsin_duplicates_stored",), "Alerts stored twice; always 0.", True),
     "log_lines_dropped": Figure(("tocsin_log_lines_dropped",), "Log lines lost because nobody read them.", True),
-    "loop_lag_s": Figure(("tocsin_loop_lag_seconds",), "How late the event loop last was."),
 }
 Numbers = Mapping[str, float]
 Read = Callable[[], float | Numbers]
@@ -82,7 +81,7 @@ class Metrics:
         self._commit, self._gc_pause = Histogram(SECONDS_BUCKETS), Histogram(SECONDS_BUCKETS)
         self._batch_commands, self._commit_batches = Histogram(COUNT_BUCKETS), Histogram(COUNT_BUCKETS)
         self._latency_ms = Histogram(REFERENCE_LATENCY_MS_BUCKETS)
-        self._writes = self._processed = self._errors = self._dead_letters = self._scrape_errors = 0
+        self._writes = self._deliveries = self._processed = self._errors = self._dead_letters = self._scrape_errors = 0
         self._restarts: dict[str, int] = {}
         self._actors = BoundedLabels(ACTORS_MAX)
         self._results: dict[tuple[str, str], int] = {}
@@ -99,6 +98,10 @@ class Metrics:
         """A drain took so long and made so many writes to sockets."""
         self._fan_out.observe(seconds)
         self._writes += writes
+
+    def delivered(self, messages: int) -> None:
+        """So many alert messages were handed to outboxes."""
+        self._deliveries += messages
 
     def batch(self, key: ChannelKey, commands: int, seconds: float) -> None:
         """A channel answered so many commands so long after it took them."""
@@ -159,10 +162,6 @@ class Metrics:
             raise ValueError(f"{name!r} is taken by another metric")
         self._watched[name] = read
 
-    def unwatch(self, name: str) -> None:
-        """Shows it no more."""
-        self._watched.pop(name, None)
-
     def render(self) -> bytes:
         """All metrics in Prometheus' text format 0.0.4 (CONTENT_TYPE)."""
         return generate_latest(self._registry) + self._triggers.render()
@@ -191,6 +190,7 @@ class Metrics:
         build.add_metric(list(self._build.values()), 1)
         yield build
         yield _counter("tocsin_fan_out_writes", "Writes to sockets in fan-outs.", self._writes)
+        yield _counter("tocsin_deliveries", "Alert messages handed to subscribers.", self._deliveries)
         yield _counter("tocsin_dead_letters", "Commands set aside after they failed three times.", self._dead_letters)
         yield _counter("alerts_processed", "Triggers answered.", self._processed)
         yield _counter("alert_processing_errors", "Triggers that failed in the engine.", self._errors)

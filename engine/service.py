@@ -31,6 +31,8 @@ from protocol.names import check_id, parse_channel
 UNKNOWN_ALERT = ItemResult(status=Status.REJECTED, reason=Reason.UNKNOWN_ALERT, message="there is no such alert")
 ALREADY_RESOLVED = ItemResult(status=Status.RESOLVED, reason=Reason.ALREADY)
 ALREADY_OVER = ItemResult(status=Status.REJECTED, reason=Reason.ALREADY, message="this alert is over already")
+# What a reading comes to when a rule made a trigger of it.
+_RUNG = frozenset({Status.FIRED, Status.REPEATED, Status.SUPPRESSED})
 
 
 class Service:
@@ -144,7 +146,7 @@ class Service:
         counts = Counter((trigger.framework_id, trigger.alert_type) for trigger in inputs)
         for framework, _ in counts:
             check_id(framework, "framework_id")
-        self._put(who, [(trigger.framework_id, to_ring(trigger)) for trigger in inputs], answer)
+        self._put(who, [(trigger.framework_id, to_ring(trigger)) for trigger in inputs], self._measured(answer))
         for (framework, alert_type), count in counts.items():
             self._metrics.triggered(framework, alert_type, count)
 
@@ -153,11 +155,12 @@ class Service:
         now = self._clock()
         for reading in readings:
             check_id(reading.framework_id, "framework_id")
-        self._put(who, [(reading.framework_id, to_observe(reading, now)) for reading in readings], answer)
+        commands = [(reading.framework_id, to_observe(reading, now)) for reading in readings]
+        self._put(who, commands, self._measured(answer, readings))
 
     def _put(self, who: Principal, commands: Sequence[tuple[str, Command]], answer: Answer) -> None:
         """Commands by framework, in order, into the mailboxes. With one channel all or none; else item by item."""
-        receipt = Receipt(len(commands), self._measured(answer))
+        receipt = Receipt(len(commands), answer)
         by_framework: dict[str, list[Envelope]] = {}
         for index, (framework, command) in enumerate(commands):
             by_framework.setdefault(framework, []).append(Envelope(command, receipt, index))
@@ -202,7 +205,7 @@ class Service:
                 ]
             )
 
-        receipt = Receipt(len(alert_ids), self._measured(answer_closed))
+        receipt = Receipt(len(alert_ids), self._counted(answer_closed))
         for index, alert_id in enumerate(alert_ids):
             envelope = Envelope(make(alert_id=alert_id, by=who.user, notes=notes), receipt, index)
             if alert_id not in known:
@@ -229,15 +232,32 @@ class Service:
         put(answered)
         return await results(self._answer_s)
 
-    def _measured(self, answer: Answer) -> Answer:
-        began = trio.current_time()
+    def _counted(self, answer: Answer) -> Answer:
+        """Counts what became of the items, for every verb."""
 
-        def measured(results: Sequence[ItemResult]) -> None:
+        def counted(results: Sequence[ItemResult]) -> None:
             self._metrics.results(results)
-            self._metrics.processed(len(results), (trio.current_time() - began) * 1e3)
             if failed := sum(result.reason is Reason.FAILED for result in results):
                 self._metrics.processing_error(failed)
             answer(results)
+
+        return counted
+
+    def _measured(self, answer: Answer, readings: Sequence[ReadingInput] | None = None) -> Answer:
+        """Counts, and measures how long triggers took; of readings only those that a rule made into one."""
+        began = trio.current_time()
+        counted = self._counted(answer)
+
+        def measured(results: Sequence[ItemResult]) -> None:
+            triggers = len(results)
+            if readings is not None:
+                rung = [r for r, result in zip(readings, results, strict=True) if result.status in _RUNG]
+                triggers = len(rung)
+                for reading in rung:
+                    self._metrics.triggered(reading.framework_id, reading.metric)
+            if triggers:
+                self._metrics.processed(triggers, (trio.current_time() - began) * 1e3)
+            counted(results)
 
         return measured
 

@@ -61,8 +61,6 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     sources_max: int = 64
     # Counters of duplicates are written at latest so long after they changed; a crash loses no more than that.
     flush_s: float = 1.0
-    # For those who build a SourceReport: the end of a label set that was reported without one.
-    resolve_timeout_s: float = 300.0
 
 
 class _Turn:
@@ -164,7 +162,11 @@ class ChannelMachine:
         if source is not None and standing is not None:
             is_resent = label_set(source) in standing.sources
             if not is_resent and len(standing.sources) >= self._policy.sources_max:
-                return _busy("sources_max", self._policy.sources_max)
+                # No use to try again: it is this alert that is full, until one of its sets ends.
+                count, limit = len(standing.sources), self._policy.sources_max
+                return _rejected(
+                    Reason.INVALID, f"this alert has {count} label sets, sources_max ({limit}) is the limit"
+                )
         verdict = suppression.decide(standing, firing.severity, turn.now, is_resent)
         if standing is not None and verdict.status is Status.SUPPRESSED:
             return self._swallow(turn, standing, firing, verdict)

@@ -22,7 +22,7 @@ from protocol.names import is_id
 from protocol.times import SECOND_US, TIME_MAX_US, parse_rfc3339, rfc3339
 
 # Alertmanager's default: a source that says nothing of the end has this long to speak again.
-RESOLVE_TIMEOUT_S = 300
+RESOLVE_TIMEOUT_S = 300.0
 RECEIVER = "tocsin"
 FALLBACK_FRAMEWORK = "prometheus"
 # Generator URLs carry a whole query; longer ones are no use to anybody.
@@ -72,7 +72,7 @@ class GettableAlert(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     generator_url: str = msgspec.field(default="", name="generatorURL")
 
 
-def to_report(alert: PostableAlert, now: int) -> tuple[str, Ring]:
+def to_report(alert: PostableAlert, now: int, resolve_timeout_s: float = RESOLVE_TIMEOUT_S) -> tuple[str, Ring]:
     """What a posted alert asks of us: the framework and the Ring. Raises BadRequest."""
     labels = _clean(alert.labels, LABELS_MAX, LABEL_MAX_CHARS, "labels")
     if not labels:
@@ -86,14 +86,16 @@ def to_report(alert: PostableAlert, now: int) -> tuple[str, Ring]:
         title=title[:TITLE_MAX_CHARS],
         message=annotations.get("description"),
         labels=labels,
-        source=_source_report(alert, labels, annotations, now),
+        source=_source_report(alert, labels, annotations, now, now + int(resolve_timeout_s * SECOND_US)),
     )
 
 
-def _source_report(alert: PostableAlert, labels: dict[str, str], annotations: dict[str, str], now: int) -> SourceReport:
+def _source_report(
+    alert: PostableAlert, labels: dict[str, str], annotations: dict[str, str], now: int, silent_end: int
+) -> SourceReport:
     starts_at = _moment(alert.starts_at, "startsAt")
     ends_at = _moment(alert.ends_at, "endsAt")
-    end = now + RESOLVE_TIMEOUT_S * SECOND_US if ends_at is None else ends_at
+    end = silent_end if ends_at is None else ends_at
     # A missing start is now; an end before the start is a sender's clock that jumped, not a reason to lose the alert.
     start = min(now if starts_at is None else starts_at, end)
     return SourceReport(
@@ -149,7 +151,7 @@ def _own_alert(alert: Alert, now: int) -> GettableAlert:
     return GettableAlert(
         annotations=annotations,
         # It has no end; like Alertmanager we show when it would end if nothing more were heard of it.
-        ends_at=rfc3339(now + RESOLVE_TIMEOUT_S * SECOND_US),
+        ends_at=rfc3339(now + int(RESOLVE_TIMEOUT_S * SECOND_US)),
         fingerprint=fingerprint(labels),
         receivers=(ReceiverName(RECEIVER),),
         starts_at=alert.triggered_at,

@@ -18,7 +18,7 @@ from litestar import MediaType, Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromQuery, JSONBody, QueryParameter
 
-from engine.http.alertmanager import RECEIVER, GettableAlert, PostableAlert, to_gettable, to_report
+from engine.http.alertmanager import RECEIVER, RESOLVE_TIMEOUT_S, GettableAlert, PostableAlert, to_gettable, to_report
 from engine.http.bodies import json_body
 from engine.http.matchers import Matcher, parse_matchers
 from engine.http.patterns import compile_pattern
@@ -77,14 +77,16 @@ class AlertmanagerStatus(msgspec.Struct, frozen=True, kw_only=True, rename="came
     config: ConfigText = ConfigText()
 
 
-def alertmanager_routes(service: Service, clock: Clock, version: str) -> list[HTTPRouteHandler]:
+def alertmanager_routes(
+    service: Service, clock: Clock, version: str, resolve_timeout_s: float
+) -> list[HTTPRouteHandler]:
     """`POST` and `GET /api/v2/alerts`, `GET /api/v2/status`."""
     status = AlertmanagerStatus(uptime=rfc3339(clock()), version_info=VersionInfo(version=version))
 
     @post("/api/v2/alerts", status_code=200, dto=json_body(Posted), return_dto=None)
     async def post_alerts(request: Request[Principal, Any, Any], data: JSONBody[Posted]) -> Response[str]:
         """Alerts as Prometheus posts them. Answered, with an empty body, when they are on stable storage."""
-        reports, refusals = translate(data, clock())
+        reports, refusals = translate(data, clock(), resolve_timeout_s)
         results = await service.report(request.user, reports) if reports else []
         if failure := _failure(results):
             raise failure
@@ -117,7 +119,9 @@ def alertmanager_routes(service: Service, clock: Clock, version: str) -> list[HT
     return [post_alerts, get_alerts, get_status]
 
 
-def translate(posted: Sequence[PostableAlert], now: int) -> tuple[list[tuple[str, Ring]], list[str]]:
+def translate(
+    posted: Sequence[PostableAlert], now: int, resolve_timeout_s: float = RESOLVE_TIMEOUT_S
+) -> tuple[list[tuple[str, Ring]], list[str]]:
     """The good ones as reports, and a sentence for each bad one. Raises BadRequest if there are too many."""
     if len(posted) > ITEMS_MAX:
         raise BadRequest(f"{len(posted)} alerts are too many for one request, at most {ITEMS_MAX}")
@@ -125,7 +129,7 @@ def translate(posted: Sequence[PostableAlert], now: int) -> tuple[list[tuple[str
     refusals: list[str] = []
     for number, alert in enumerate(posted):
         try:
-            reports.append(to_report(alert, now))
+            reports.append(to_report(alert, now, resolve_timeout_s))
         except BadRequest as refusal:
             refusals.append(f"[{number}] {refusal.message}")
     return reports, refusals

@@ -19,6 +19,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import Message, Scope
 
+from engine.http.alertmanager import RESOLVE_TIMEOUT_S
 from engine.http.alertmanager_routes import alertmanager_routes
 from engine.http.alerts import alert_routes
 from engine.http.guards import refuse_token_in_url, require_bearer
@@ -46,6 +47,7 @@ def create_app(
     about: Callable[[], About],
     body_max_bytes: int = BODY_MAX_BYTES,
     clock: Clock = now_us,
+    resolve_timeout_s: float = RESOLVE_TIMEOUT_S,
 ) -> Litestar:
     """The ASGI application. `about` is called per request: the socket's address is known only after its bind."""
     private = Router(
@@ -55,7 +57,7 @@ def create_app(
         route_handlers=[
             *trigger_routes(service),
             *alert_routes(service),
-            *alertmanager_routes(service, clock, about().version),
+            *alertmanager_routes(service, clock, about().version, resolve_timeout_s),
         ],
     )
     return Litestar(

@@ -14,6 +14,7 @@ protocol that we do not need, and lets an unforeseen exception of one connection
 
 from __future__ import annotations
 
+import contextlib
 import math
 import socket
 from collections.abc import Mapping
@@ -31,6 +32,7 @@ from hypercorn.typing import ConnectionState
 from hypercorn.utils import wrap_app
 from litestar.types import ASGIApp
 
+from actors.supervisor import root_cause
 from engine.http.requests import BodyGuard
 
 # What a shutdown waits for running requests; an ack takes milliseconds, and 10 s is all that the whole engine has.
@@ -44,6 +46,9 @@ KEEP_ALIVE_S = 5
 REQUESTS_A_CONNECTION_MAX = 1_000_000_000
 # Bounds tasks and memory (about 100 kB each at worst, plus a body); beyond it new connections are closed at once.
 CONNECTIONS_MAX = 1_000
+# What one more is told; a health check that meets it knows that the loop turns.
+FULL_ANSWER = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+FULL_ANSWER_S = 1.0
 
 logger = structlog.get_logger(__name__)
 
@@ -109,6 +114,9 @@ class HttpServer:
         """The boundary of one connection: whatever goes wrong in it is counted, logged, and ends it alone."""
         if len(self._streams) >= CONNECTIONS_MAX:
             self._refused += 1
+            logger.warning("http_connections_at_limit", limit=CONNECTIONS_MAX)
+            with contextlib.suppress(trio.BrokenResourceError), trio.move_on_after(FULL_ANSWER_S):
+                await transport.send_all(FULL_ANSWER)
             return
         stream = _Stream(transport)
         stream.send_until(self._ends_at)
@@ -118,6 +126,10 @@ class HttpServer:
             try:
                 await _Connection(self._app, self._config, self._context, ConnectionState({}), cast(Any, stream)).run()
                 self._served += 1
+            except* (h11.ProtocolError, UnicodeError, trio.BrokenResourceError, trio.BusyResourceError) as rubbish:
+                # A peer's doing, not a fault of ours: one line.
+                self._failed += 1
+                logger.info("http_connection_ended", cause=repr(root_cause(rubbish)))
             except* Exception as faults:
                 self._failed += 1
                 logger.error("http_connection_failed", exc_info=faults)
@@ -131,6 +143,14 @@ class _Http1(H11Protocol):
 
     async def _check_protocol(self, event: h11.Request) -> None:
         """Says yes to every request."""
+
+    async def _create_stream(self, request: h11.Request) -> None:
+        """No upgrade is offered here: a request for one is answered like any other, whatever its headers hold."""
+        headers = [(name, value) for name, value in request.headers if name.lower() != b"upgrade"]
+        plain = h11.Request(
+            method=request.method, target=request.target, headers=headers, http_version=request.http_version
+        )
+        await super()._create_stream(plain)
 
 
 class _Connection(TCPServer):

@@ -91,9 +91,13 @@ class Recorder:
         self.batches: list[int] = []
         self.restarts: list[str] = []
         self.dead_letters = 0
+        self.deliveries = 0
 
     def fan_out(self, seconds: float, writes: int) -> None:
         self.fan_outs.append((seconds, writes))
+
+    def delivered(self, messages: int) -> None:
+        self.deliveries += messages
 
     def batch(self, key: ChannelKey, commands: int, seconds: float) -> None:
         self.batches.append(commands)

@@ -90,7 +90,7 @@ class Rig:
     def __init__(self, limits: SessionLimits) -> None:
         self.store, self.presence, self.ticker, self.counters = FakeStore(), Presence(), Ticker(), SessionCounters()
         self.registry = Registry(a_kit(self.store, Machines(), Recorder()))
-        self.workspaces = Workspaces(self.store)
+        self.workspaces = Workspaces(self.store, Recorder())
         self.store.feed = self.workspaces.post
         desk = Desk(self.registry)
         self.kit = SessionKit(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from actors.audience import Audience, channel_offset, workspace_offset
-from actors.outbox import lane_of
+from actors.outbox import IDLE_LANE, lane_of
 from protocol.codec import WireForm
 from protocol.messages import PositionMessage
 from protocol.model import Severity, Suppressed
@@ -116,7 +116,7 @@ def test_a_position_vouches_for_everything_told_and_leaves_last() -> None:
     audience.prove(AT)
     expected = PositionMessage(channel="alerts:acme:checkout", epoch="e1", offset=4, at=AT)
     assert [receiver.messages for receiver in (text, binary, loud)] == [[expected]] * 3
-    assert text.frames[0].lane == lane_of(INFO)
+    assert text.frames[0].lane == IDLE_LANE
     assert text.frames[0] is loud.frames[0]
 
 
@@ -143,3 +143,13 @@ def test_a_workspace_counts_by_its_own_offsets() -> None:
     audience.attach(receiver, JSON, INFO)
     audience.tell([an_event(1, workspace_offset=7)])
     assert (receiver.heard, audience.told) == ([(6, 7)], 7)
+
+
+def test_deliveries_are_counted_for_each_message_and_recipient() -> None:
+    audience = an_audience(told=0)
+    for _ in range(3):
+        audience.attach(Receiver(JSON), JSON, INFO)
+    audience.attach(Receiver(MSGPACK), MSGPACK, CRITICAL)
+    events = [an_event(1, "a"), an_event(2, "b")]
+    assert audience.tell(events) == 6
+    assert audience.tell(events) == 0

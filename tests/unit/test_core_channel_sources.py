@@ -215,8 +215,8 @@ def test_an_alert_has_a_bounded_number_of_label_sets() -> None:
     channel.report("info")
     channel.report("warning")
     refused = channel.report("error")
-    assert outcome(refused) == BUSY
-    assert "sources_max (2)" in str(refused.message)
+    assert outcome(refused) == (Status.REJECTED, Reason.INVALID)
+    assert "2 label sets, sources_max (2)" in str(refused.message)
     assert outcome(channel.report("info")) == REFRESHED
 
 

@@ -274,12 +274,14 @@ async def test_an_upload_that_never_ends_is_answered_and_closed(autojump_clock: 
         assert server.statistics()["connections_open"] == 0
 
 
-async def test_beyond_the_limit_of_connections_new_ones_are_closed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_beyond_the_limit_of_connections_new_ones_are_answered_503_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(server_module, "CONNECTIONS_MAX", 1)
     async with serving(hello) as (server, _), await connect(server) as first:
         await wait_all_tasks_blocked()
         async with await connect(server) as second:
-            assert await read_all(second) == b""
+            assert (await read_all(second)).startswith(b"HTTP/1.1 503 ")
         await first.send_all(GET)
         assert (await read_until(first, b"hello")).startswith(b"HTTP/1.1 200")
         assert server.statistics()["connections_refused"] == 1
@@ -341,3 +343,29 @@ async def test_a_websocket_is_not_found_here() -> None:
         await stream.send_all(upgrade)
         assert (await stream.receive_some(65_536)).startswith(b"HTTP/1.1 4")
         assert server.statistics()["connections_failed"] == 0
+
+
+@pytest.mark.parametrize("header", [b"Sec-WebSocket-Protocol: \x80", b"Sec-WebSocket-Extensions: \xff"])
+async def test_an_upgrade_with_hostile_bytes_is_answered_like_any_request(header: bytes) -> None:
+    upgrade = b"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" + header + b"\r\n\r\n"
+    async with serving(hello) as (server, _), await connect(server) as stream:
+        await stream.send_all(upgrade)
+        assert (await read_until(stream, b"hello")).startswith(b"HTTP/1.1 200")
+        assert server.statistics()["connections_failed"] == 0
+
+
+async def test_what_a_peer_breaks_is_one_line_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def break_off(self: Any, event: Any) -> None:
+        raise UnicodeDecodeError("ascii", b"\x80", 0, 1, "ordinal not in range")
+
+    async with serving(hello) as (server, _):
+        monkeypatch.setattr(server_module._Http1, "handle", break_off)
+        with structlog.testing.capture_logs() as logs:
+            async with await connect(server) as stream:
+                await stream.send_all(GET)
+                assert await read_all(stream) == b""
+                await wait_all_tasks_blocked()
+        (line,) = logs
+        assert (line["log_level"], line["event"]) == ("info", "http_connection_ended")
+        assert "exc_info" not in line
+        assert server.statistics()["connections_failed"] == 1

@@ -161,7 +161,7 @@ def test_watched_numbers_are_read_when_they_are_asked_for():
     metrics.watch("duplicates_stored", lambda: 1)
     clients[0] = 12
     assert value(metrics, "tocsin_connections") == value(metrics, "websocket_connections_active") == 12
-    assert value(metrics, "tocsin_deliveries_total") == 7
+    assert value(metrics, "tocsin_messages_sent_total") == 7
     assert value(metrics, "tocsin_gateway", figure="refused") == 2
     assert value(metrics, "tocsin_mailbox_depth") == 5
     assert value(metrics, "tocsin_outbox_waits") == 3
@@ -193,13 +193,11 @@ def test_a_part_that_cannot_be_read_hides_nobody_else_and_is_counted():
     assert lines[0]["part"] == "store"
 
 
-def test_a_watch_can_be_taken_back():
+def test_deliveries_are_alerts_handed_to_subscribers():
     metrics = Metrics()
-    metrics.watch("store", lambda: 1)
-    metrics.unwatch("store")
-    metrics.unwatch("store")
-    assert value(metrics, "tocsin_store") is None
-    metrics.watch("store", lambda: 2)
+    metrics.delivered(1_000)
+    metrics.delivered(2)
+    assert value(metrics, "tocsin_deliveries_total") == 1_002
 
 
 @pytest.mark.parametrize("name", ["", "Store", "a-b", "1a", "a" * 65, "gateway.unheard_of"])

@@ -15,13 +15,14 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors import send as module
-from actors.outbox import LANES, REPLY_LANE, WRITES_PER_PASS, Drain, Frame, Frames, Outbox, lane_of
+from actors.outbox import IDLE_LANE, LANES, REPLY_LANE, WRITES_PER_PASS, Drain, Frame, Frames, Outbox, lane_of
 from actors.send import FLAGS, Send, choose_send, socket_send
 from protocol.model import Severity
 from tests.support.actors import Recorder
 
 SENDS: dict[str, Send] = {"libc": choose_send(), "fallback": socket_send}
 BIG = b"x" * 300_000
+ALERT = lane_of(Severity.ERROR)
 
 
 class Wire:
@@ -341,7 +342,7 @@ async def test_replies_leave_first_then_the_most_severe_alerts(autojump_clock: M
         await wait_all_tasks_blocked()
     assert order == sorted(order)
     assert len(set(order)) == 4
-    assert [lane_of(severity) for severity in Severity] == [LANES - 1, 3, 2, 1]
+    assert [lane_of(severity) for severity in Severity] == [LANES - 2, 3, 2, 1]
 
 
 async def test_something_urgent_takes_what_waits_in_the_same_outbox_along(autojump_clock: MockClock) -> None:
@@ -365,7 +366,7 @@ async def test_a_long_drain_lets_others_run_between_and_reports_itself_once(auto
             seen.append(made.drain.writes)
 
         for _ in range(2 * WRITES_PER_PASS + 1):
-            made.wire(send=lambda fd, data, size, flags: size).outbox.push(Frame(b"x"))
+            made.wire(send=lambda fd, data, size, flags: size).outbox.push(Frame(b"x", ALERT))
         await trio.lowlevel.checkpoint()
         made.nursery.start_soon(other)
         await wait_all_tasks_blocked()
@@ -379,7 +380,20 @@ async def test_a_drain_is_timed_from_the_first_frame_noted(mock_clock: MockClock
         return len(data)
 
     async with bench() as made:
-        made.wire(send=slow).outbox.push(Frame(b"x"))
+        made.wire(send=slow).outbox.push(Frame(b"x", ALERT))
         mock_clock.jump(0.5)  # whoever pushes goes on before the drain has its turn
         await wait_all_tasks_blocked()
         assert made.observer.fan_outs == [(0.75, 1)]
+
+
+async def test_replies_and_proofs_of_silence_alone_are_no_fan_out(autojump_clock: MockClock) -> None:
+    async with bench() as made:
+        wire = made.wire()
+        wire.outbox.push(Frame(b"pong"))
+        await wait_all_tasks_blocked()
+        wire.outbox.push(Frame(b"position", IDLE_LANE))
+        await wait_all_tasks_blocked()
+        assert made.observer.fan_outs == []
+        wire.outbox.push(Frame(b"alert", ALERT))
+        await wait_all_tasks_blocked()
+        assert len(made.observer.fan_outs) == 1

@@ -14,13 +14,13 @@ from actors.workspace import Workspaces
 from protocol.codec import WireForm
 from protocol.errors import StoreUnavailable
 from protocol.model import Severity
-from tests.support.actors import KEY, OTHER, FakeStore, Receiver, some_events, start
+from tests.support.actors import KEY, OTHER, FakeStore, Receiver, Recorder, some_events, start
 
 
 class Rig:
     def __init__(self) -> None:
         self.store = FakeStore()
-        self.workspaces = Workspaces(self.store)
+        self.workspaces = Workspaces(self.store, Recorder())
         self.store.feed = self.workspaces.post
 
     async def follow(self) -> Receiver:
