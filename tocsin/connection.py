@@ -46,6 +46,8 @@ OUTGOING_MAX = 64
 # The server's largest message: one event per frame, an alert of at most 64 KiB and what is around it.
 MESSAGE_MAX_BYTES = 1_048_576
 RECEIVE_BYTES = 65_536
+IS_IT_RUNNING = "is the engine running, and is this its address? start one with: tocsin serve"
+IS_IT_HTTP = "this may be the engine's HTTP port, WebSocket is on another one"
 HUNG_UP = "the server hung up during the handshake"
 
 TRANSPORT_FAULTS = (
@@ -66,10 +68,11 @@ TRANSPORT_FAULTS = (
 
 @dataclass(frozen=True)
 class Ended:
-    """Why a connection is over: in words, and the server's close code if it sent one."""
+    """Why a connection is over: in words, and the server's close code if it sent one; `hint`: what to look at."""
 
     reason: str
     code: int | None = None
+    hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -273,10 +276,14 @@ def _explain(fault: Exception) -> Ended:
             return Ended(f"the server closed it: {closed.code} {closed.reason or ''}".rstrip(), closed.code)
         case ConnectionRejected():
             body = (fault.body or b"").decode(errors="replace")[:200]
-            return Ended(f"the server refused the upgrade: HTTP {fault.status_code} {body}".rstrip())
+            hint = IS_IT_HTTP if fault.status_code in (403, 404) else ""
+            return Ended(f"the server refused the upgrade: HTTP {fault.status_code} {body}".rstrip(), hint=hint)
         case ProtocolError() | h11.ProtocolError() | UnicodeDecodeError():
-            return Ended(f"this is no WebSocket server: {fault}")
+            return Ended(f"this is no WebSocket server: {fault}", hint=IS_IT_RUNNING)
         case trio.TooSlowError():
-            return Ended(str(fault) or f"no connection within {CONNECT_S:g} s")
+            return Ended(str(fault) or f"no connection within {CONNECT_S:g} s", hint=IS_IT_RUNNING)
         case _:
-            return Ended(str(fault) or str(fault.__cause__ or "") or type(fault).__name__)
+            # A certificate that is refused was sent by somebody who runs.
+            is_nobody = isinstance(fault, OSError) and not isinstance(fault, ssl.SSLError)
+            reason = str(fault) or str(fault.__cause__ or "") or type(fault).__name__
+            return Ended(reason, hint=IS_IT_RUNNING if is_nobody else "")

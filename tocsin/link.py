@@ -151,7 +151,8 @@ class Link:
         if ended.code is not None and not may_reconnect(ended.code):
             return ClientStopped(ended.reason, ended.code)
         if is_late and not self._dialogue.counters.connects:
-            return CannotConnect(f"cannot connect to {self._target.url}: {ended.reason}")
+            hint = f"; {ended.hint}" if ended.hint else ""
+            return CannotConnect(f"cannot connect to {self._target.url}: {ended.reason}{hint}")
         return None
 
     def _end(self) -> None:

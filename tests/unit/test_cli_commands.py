@@ -206,6 +206,7 @@ def test_nobody_at_the_address_is_one_line_and_exit_1() -> None:
     result = run("trigger", "web", "--url", "ws://127.0.0.1:1", TOCSIN_TOKEN="t")
     assert result.exit_code == 1
     assert result.stderr.startswith("tocsin: cannot connect to ws://127.0.0.1:1: ")
+    assert result.stderr.endswith("is this its address? start one with: tocsin serve\n")
     assert result.stderr.count("\n") == 1
 
 

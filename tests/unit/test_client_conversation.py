@@ -830,7 +830,9 @@ async def test_a_token_function_that_is_broken_ends_the_block_with_its_exception
 
 async def test_nobody_there_is_said_after_the_time_to_connect(serve: Talk, autojump_clock: Clock) -> None:
     server = serve()
-    with pytest.raises(CannotConnect, match="cannot connect to ws://engine:3008: connection refused"):
+    with pytest.raises(
+        CannotConnect, match="cannot connect to ws://engine:3008: connection refused; is the engine run"
+    ):
         async with a_client(limits=ClientLimits(connect_s=5.0)):
             pass
     assert 5 <= trio.current_time() - server.dialled_at[0] < 5 + backoff_module.YOUNG_CAP_S
@@ -858,8 +860,9 @@ async def test_a_server_that_hangs_up_in_the_handshake_is_not_waited_for(serve: 
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (b"HTTP/1.1 503 Busy\r\nContent-Length: 5\r\n\r\nlater", "HTTP 503 later"),
-        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "HTTP 404"),
+        (b"HTTP/1.1 503 Busy\r\nContent-Length: 5\r\n\r\nlater", "HTTP 503 later$"),
+        (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", "HTTP 403; this may be the engine's HTTP port"),
+        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "HTTP 404; this may be the engine's HTTP port"),
         (b"SSH-2.0-OpenSSH\r\n\r\n", "no WebSocket server"),
         (
             b"HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: \xff\r\n\r\n",
