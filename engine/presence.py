@@ -46,6 +46,10 @@ class PresenceLog:
         """A connection follows this channel now."""
         self._note(ConnectionEvent.SUBSCRIBED, client_id, framework=key.framework)
 
+    def active(self, client_id: str) -> None:
+        """Something was heard from a connection."""
+        self._note(ConnectionEvent.ACTIVE, client_id)
+
     def closed(self, client_id: str) -> None:
         """An authenticated connection is over."""
         self._note(ConnectionEvent.CLOSED, client_id)
@@ -81,7 +85,7 @@ class PresenceLog:
         try:
             await self._store.connection_changes(list(notes.values()))
         except BaseException:
-            self._notes = notes | self._notes
+            self._notes = {key: note for key, note in notes.items() if key not in self._notes} | self._notes
             self._forget_oldest(NOTES_MAX)
             self._noted.set()
             raise
@@ -89,8 +93,9 @@ class PresenceLog:
     def _note(
         self, kind: ConnectionEvent, client_id: str, user: str = "", workspace: str = "", framework: str | None = None
     ) -> None:
-        if (client_id, kind) not in self._notes:
-            self._forget_oldest(NOTES_MAX - 1)
+        # Noted anew at the end: a batch is in order of time.
+        self._notes.pop((client_id, kind), None)
+        self._forget_oldest(NOTES_MAX - 1)
         self._notes[client_id, kind] = ConnectionChange(
             kind=kind, client_id=client_id, at=self._clock(), user=user, workspace=workspace, framework=framework
         )

@@ -70,6 +70,7 @@ class ConnectionEvent(Enum):
 
     OPENED = "opened"
     SUBSCRIBED = "subscribed"
+    ACTIVE = "active"
     CLOSED = "closed"
 
 

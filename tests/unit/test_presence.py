@@ -94,6 +94,32 @@ async def test_a_later_change_of_the_same_kind_replaces_the_earlier(autojump_clo
     assert [change.framework for change in store.batches[0]] == ["last"]
 
 
+async def test_signs_of_life_are_written_once_a_batch_in_the_order_of_time(autojump_clock, nursery, store):
+    log = PresenceLog(store, lambda: round(trio.current_time()))
+    store.failures = 1
+    await start(nursery, log.run)
+    log.active("c1")
+    log.active("c2")
+    await trio.sleep(1.5)
+    log.subscribed("c1", KEY)
+    log.active("c1")
+    await trio.sleep(5)
+    (batch,) = store.batches
+    assert [(change.client_id, change.kind, change.at) for change in batch] == [
+        ("c2", ConnectionEvent.ACTIVE, 0),
+        ("c1", ConnectionEvent.SUBSCRIBED, 2),
+        ("c1", ConnectionEvent.ACTIVE, 2),
+    ]
+
+
+async def test_who_shows_life_twice_while_notes_wait_is_noted_where_it_was_last(autojump_clock, nursery, store, log):
+    for client in ("c1", "c2", "c1"):
+        log.active(client)
+    await start(nursery, log.run)
+    await trio.sleep(2)
+    assert store.told == [("c2", "active"), ("c1", "active")]
+
+
 async def test_what_is_noted_last_is_written_at_the_end(autojump_clock, store, log):
     async with trio.open_nursery() as nursery:
         await start(nursery, log.run)

@@ -28,6 +28,10 @@ def subscribed(client: str, framework: str, at: int = 2) -> ConnectionChange:
     return ConnectionChange(kind=ConnectionEvent.SUBSCRIBED, client_id=client, at=at, framework=framework)
 
 
+def active(client: str, at: int) -> ConnectionChange:
+    return ConnectionChange(kind=ConnectionEvent.ACTIVE, client_id=client, at=at)
+
+
 def closed(client: str, at: int = 3) -> ConnectionChange:
     return ConnectionChange(kind=ConnectionEvent.CLOSED, client_id=client, at=at)
 
@@ -62,6 +66,19 @@ async def test_a_client_that_opens_again_starts_anew(tmp_path: Path) -> None:
             ("a", "ann", "acme", "checkout", 1, 3, "disconnected"),
             ("b", "ann", "acme", None, 9, 9, "active"),
         ]
+
+
+async def test_a_sign_of_life_moves_the_last_activity_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    async with open_store(str(path)) as store:
+        await store.connection_changes([opened("a"), active("a", 5), opened("b"), subscribed("b", "cart")])
+        await store.connection_changes([active("b", 60), active("nobody", 60)])
+        assert rows(path) == [
+            ("a", "ann", "acme", None, 1, 5, "active"),
+            ("b", "ann", "acme", "cart", 1, 60, "active"),
+        ]
+        await store.connection_changes([active("b", 120), closed("b", 130)])
+        assert rows(path)[1] == ("b", "ann", "acme", "cart", 1, 130, "disconnected")
 
 
 async def test_who_was_active_when_the_process_was_killed_is_disconnected_at_the_next_start(tmp_path: Path) -> None:
