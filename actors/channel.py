@@ -181,7 +181,9 @@ class ChannelActor:
         set_aside = cell.mailbox.machine_raised()
         if set_aside is not None:
             kit.observer.dead_letter(cell.key)
-            log.error("dead_letter", channel=cell.key.name, command=type(set_aside).__name__, exc_info=fault)
+            # All that is left of it: what it was, cut to a line.
+            command = f"{set_aside!r:.1000}"
+            log.error(f"dead_letter {batch.id}", channel=cell.key.name, command=command, exc_info=fault)
         if not batch.commands:
             # Nobody's command is to blame: this one counts against the channel.
             return RuntimeError(f"{cell.key.name} failed over what was due: {fault!r}")
