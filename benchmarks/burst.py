@@ -10,11 +10,11 @@ from benchmarks.arrivals import Arrivals
 from benchmarks.fanout import FORMS, Stage, conditions_of
 from benchmarks.measure import NS_PER_S
 from benchmarks.options import Options
-from benchmarks.report import Figures, Report, make_report
+from benchmarks.report import Figures, Goal, Report, make_report
 from benchmarks.rig import Rig
 from benchmarks.rounds import BroadcastLine
 
-CHECKS = [("floor_ratio", "deliveries/s / deliveries/s of the floor", 4.0, True)]
+CHECKS = [Goal("floor_ratio", "deliveries/s / deliveries/s of the floor", 4.0, at_least=True)]
 
 
 def run(options: Options) -> Report:

@@ -112,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--open", type=_bounded(int, 0, OPEN_MAX), default=0, help="fanout: alerts that are open before it")
     add("--bare", action="store_true", help="fanout: broadcast only, beside the peers")
     add("--busy", action="store_true", help="fanout: beside busy threads in the engine's process")
-    add("--verify", action="store_true", help="exit 1 if p99 is 100 ms or more, or a delivery is wrong")
+    add("--verify", action="store_true", help="exit 1 if p99 of any run is 100 ms or more, or a delivery is wrong")
     add("--short", action="store_true", help="fewer runs of fewer messages")
     add("--json", action="store_true", help="one JSON object a scenario instead of a table")
     add("--out", type=Path, help="also write JSON and SVG into this folder")

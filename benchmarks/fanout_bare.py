@@ -10,7 +10,7 @@ from benchmarks.fanout import WARM_UP_MESSAGES, conditions_of
 from benchmarks.harness import python
 from benchmarks.options import Options
 from benchmarks.peers import peers
-from benchmarks.report import Figures, Report, make_report
+from benchmarks.report import Figures, Goal, Report, make_report
 from benchmarks.rig import Rig
 from benchmarks.rounds import BroadcastLine, alternate, last_client
 
@@ -58,12 +58,12 @@ def _one_run(lines: list[BroadcastLine], figures: Figures, options: Options) -> 
             figures.add(f"{name}_p50_ratio", ours[0] / p50)
 
 
-def checks(names: list[str]) -> list[tuple[str, str, float, bool]]:
+def checks(names: list[str]) -> list[Goal]:
     """Near the floor, and ahead of two peers; picows is shown, but nobody promised to be ahead of Cython."""
-    ahead = [(f"{name}_p50_ratio", f"our p50 / p50 of {name}", 1.0, False) for name in names if name in _TO_BEAT]
+    ahead = [Goal(f"{name}_p50_ratio", f"our p50 / p50 of {name}", 1.0) for name in names if name in _TO_BEAT]
     return [
-        ("floor_p50_ratio", "our p50 / p50 of the floor", 1.4, False),
-        ("floor_p99_ratio", "our p99 / p99 of the floor", 1.8, False),
+        Goal("floor_p50_ratio", "our p50 / p50 of the floor", 1.4),
+        Goal("floor_p99_ratio", "our p99 / p99 of the floor", 1.8),
         *ahead,
     ]
 
