@@ -8,6 +8,7 @@ process. A machine that raised over somebody's command (MachineRaised) is restar
 from __future__ import annotations
 
 import random
+from collections import Counter
 
 import structlog
 import trio
@@ -15,13 +16,15 @@ import trio
 from actors.channel import Cell, ChannelActor, ChannelKit, MachineRaised
 from actors.restart import Exhausted, RestartHistory, RestartPolicy
 from actors.supervisor import Started
-from protocol.errors import Busy, LimitReached
+from protocol.errors import Busy
 from protocol.model import ChannelKey
 
 log = structlog.get_logger()
 
 # 20 kB each without alerts: about 400 MB, beyond which one process is the wrong tool.
 CHANNELS_MAX = 20_000
+# One workspace that names new frameworks without end must leave room for the others.
+WORKSPACE_CHANNELS_MAX = CHANNELS_MAX // 4
 PARK_S = 10.0
 # At the end: how long channels may take for what they hold. A store that is away then is not waited for.
 CLOSE_S = 3.0
@@ -36,11 +39,14 @@ class Registry:
         policy: RestartPolicy | None = None,
         park_s: float = PARK_S,
         channels_max: int = CHANNELS_MAX,
+        workspace_max: int = WORKSPACE_CHANNELS_MAX,
     ) -> None:
         self._kit = kit
         self._policy = policy or RestartPolicy()
         self._park_s = park_s
         self._channels_max = channels_max
+        self._workspace_max = workspace_max
+        self._of_workspace: Counter[str] = Counter()
         self._cells: dict[ChannelKey, Cell] = {}
         self._nursery: trio.Nursery | None = None
         self._running: dict[ChannelKey, trio.CancelScope] = {}
@@ -78,16 +84,24 @@ class Registry:
             scope.cancel()
 
     def cell(self, key: ChannelKey) -> Cell:
-        """The channel's cell; its actor is started on first use. Raises LimitReached, or Busy at our end."""
+        """The channel's cell; its actor is started on first use. Raises Busy at a limit, and at our end."""
         cell = self._cells.get(key)
         if cell is None:
             if self._is_closing:
                 raise Busy("the engine is stopping; send it again when it is back")
-            if len(self._cells) >= self._channels_max:
-                raise LimitReached(f"{len(self._cells)} channels are in use, limit {self._channels_max}")
+            self._check_room(key.workspace)
+            self._of_workspace[key.workspace] += 1
             cell = self._cells[key] = Cell(key, self._kit.limits)
             self._start(cell)
         return cell
+
+    def _check_room(self, workspace: str) -> None:
+        used, limit = self._of_workspace[workspace], self._workspace_max
+        if used >= limit:
+            raise Busy(f"this workspace has {used} channels in use, limit {limit}; those unused are freed in a minute")
+        if len(self._cells) >= self._channels_max:
+            # Without a number: it would tell of other workspaces.
+            raise Busy("too many channels are in use; try again in a minute")
 
     def cells(self) -> list[Cell]:
         """All cells that exist now."""
@@ -139,6 +153,9 @@ class Registry:
             else:
                 # No await since the actor found itself idle: nobody can have put anything into the mailbox.
                 del self._cells[cell.key]
+                self._of_workspace[cell.key.workspace] -= 1
+                if not self._of_workspace[cell.key.workspace]:
+                    del self._of_workspace[cell.key.workspace]
                 return
             self.restarts += 1
             self._kit.observer.restarted("channel")

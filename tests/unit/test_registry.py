@@ -13,7 +13,7 @@ from actors.mailbox import PARKED
 from actors.registry import CLOSE_S, PARK_S, Registry
 from actors.restart import RestartPolicy
 from protocol.codec import WireForm
-from protocol.errors import Busy, LimitReached
+from protocol.errors import Busy
 from protocol.model import ChannelKey, Reason, Severity
 from tests.support.actors import (
     KEY,
@@ -64,12 +64,31 @@ async def test_a_channel_exists_from_its_first_use_and_is_the_same_for_everybody
         nursery.cancel_scope.cancel()
 
 
-async def test_more_channels_than_allowed_are_refused_with_the_limit() -> None:
+async def test_more_channels_than_a_workspace_may_have_are_refused_with_the_limit_to_it_alone() -> None:
+    rig = Rig(workspace_max=1)
+    rig.registry.cell(KEY)
+    rig.registry.cell(KEY)
+    with pytest.raises(Busy, match="1 channels in use, limit 1"):
+        rig.registry.cell(OTHER)
+    assert rig.registry.cell(ChannelKey("somebody-else", OTHER.framework))
+
+
+async def test_more_channels_than_the_engine_may_have_are_refused_without_telling_how_many() -> None:
     rig = Rig(channels_max=1)
     rig.registry.cell(KEY)
-    rig.registry.cell(KEY)
-    with pytest.raises(LimitReached, match="limit 1"):
+    with pytest.raises(Busy, match="too many channels") as refused:
         rig.registry.cell(OTHER)
+    assert not any(letter.isdigit() for letter in str(refused.value))
+
+
+async def test_a_retired_channel_makes_room_in_its_workspace(autojump_clock: MockClock) -> None:
+    rig = Rig(workspace_max=1)
+    async with trio.open_nursery() as nursery:
+        await start(nursery, rig.registry.run)
+        rig.registry.cell(KEY)
+        await trio.sleep(1_000)
+        assert rig.registry.cell(OTHER)
+        nursery.cancel_scope.cancel()
 
 
 async def test_the_sixth_crash_in_thirty_seconds_parks_that_channel_alone(autojump_clock: MockClock) -> None:

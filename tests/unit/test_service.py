@@ -21,7 +21,6 @@ from protocol.commands import Ring, SourceReport
 from protocol.errors import (
     BadRequest,
     Busy,
-    LimitReached,
     PermissionDenied,
     StoreUnavailable,
     Unauthorized,
@@ -431,9 +430,9 @@ async def test_past_the_limit_of_channels_a_request_is_refused_and_nothing_of_it
         ids = [await bench.rung(framework) for framework in "ab"]
         await trio.sleep(1_000)  # both are retired
         await bench.rung("c")
-        with pytest.raises(LimitReached):
+        with pytest.raises(Busy):
             await bench.service.resolve(ANN, ids, None)
-        with pytest.raises(LimitReached):
+        with pytest.raises(Busy):
             await bench.ring("a", "b")
         await trio.sleep(1_000)
         assert {(await bench.service.alert(ANN, each)).state for each in ids} == {AlertState.ACTIVE}
