@@ -24,6 +24,12 @@ class CannotConnect(TocsinError):
     """The first connection did not come about. Is the engine running, and is this its address?"""
 
 
+class OutputFailed(TocsinError):
+    """What a command has to say cannot be written; the disk may be full."""
+
+    temporary = False
+
+
 class ClientStopped(TocsinError):
     """The client has ended for good and does not reconnect. `close_code`: the server's (3500-3999), if it was that."""
 

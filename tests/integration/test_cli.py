@@ -125,6 +125,16 @@ async def test_the_ready_line_is_exactly_as_documented(tmp_path: Path) -> None:
         assert engine.pid == engine.process.pid
 
 
+async def test_the_log_lines_that_nobody_read_are_among_the_metrics(tmp_path: Path) -> None:
+    async with an_engine_process(tmp_path) as engine:
+        host, port = engine.http.removeprefix("http://").split(":")
+        stream = await trio.open_tcp_stream(host, int(port))
+        await stream.send_all(b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        answer = b"".join([part async for part in stream])
+        await stream.aclose()
+        assert b"\ntocsin_log_lines_dropped_total 0.0\n" in answer
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_drains_and_ends_with_0(tmp_path: Path, number: signal.Signals) -> None:
     async with an_engine_process(tmp_path) as engine:
@@ -275,9 +285,10 @@ async def test_a_rejected_trigger_exits_with_1(tmp_path: Path) -> None:
 
 async def test_what_the_engine_refuses_is_one_line_and_exit_1(tmp_path: Path) -> None:
     async with an_engine_process(tmp_path) as engine:
-        ended = await run("trigger", "a*b", **to(engine))
-        assert ended.returncode == 1
-        assert ended.stderr.startswith(b"tocsin: framework_id 'a*b' is not allowed")
+        viewer = Authenticator(SECRET.encode()).issue("main", "ann", "viewer", 3_600)
+        ended = await run("trigger", "web", **to(engine) | {"TOCSIN_TOKEN": viewer})
+        assert (ended.returncode, ended.stderr.count(b"\n")) == (1, 1)
+        assert ended.stderr.startswith(b"tocsin: the role 'viewer' may not trigger")
         wrong = await run("trigger", "web", **to(engine) | {"TOCSIN_TOKEN": "wrong"})
         assert (wrong.returncode, wrong.stderr) == (1, b"tocsin: the token was refused: invalid token\n")
 
@@ -340,6 +351,26 @@ async def test_tail_ends_when_its_reader_has_gone(tmp_path: Path) -> None:
         await process.stdout.aclose()
         await run("trigger", "web", "--title", "x", **to(engine))
         assert await process.wait() == 1
+
+
+async def test_tail_says_in_one_line_that_its_output_cannot_be_written(tmp_path: Path) -> None:
+    async with an_engine_process(tmp_path) as engine:
+        with Path("/dev/full").open("wb") as full:
+            process = await trio.lowlevel.open_process(
+                command("tail"),
+                stdout=full,
+                stderr=subprocess.PIPE,
+                env=environment(**to(engine), PYTHONUNBUFFERED=""),
+            )
+        assert process.stderr is not None
+        said = Lines(process.stderr)
+        await said.until("following")
+        await run("trigger", "web", "--title", "x", **to(engine))
+        assert await process.wait() == 1
+        assert await said.next() == "tocsin: the output cannot be written: No space left on device"
+        with pytest.raises(AssertionError, match="ended after b''"):
+            await said.next()
+        await process.stderr.aclose()
 
 
 # A program's arguments

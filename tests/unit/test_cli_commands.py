@@ -95,6 +95,20 @@ def test_a_token_says_which_folder_cannot_take_its_key_file() -> None:
     assert result.stderr.startswith("tocsin: data: '/sys' cannot be used (Permission denied): use a folder")
 
 
+@pytest.mark.parametrize("option", ["--workspace", "--user", "--data", "--config"])
+def test_an_empty_option_of_token_is_not_the_default(option: str) -> None:
+    result = run("token", option, "", TOCSIN_SECRET="x" * 40)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"Invalid value for '{option}': it is empty" in result.stderr
+
+
+@pytest.mark.parametrize("option", ["--workspace", "--token", "--url"])
+def test_an_empty_option_of_a_client_command_is_not_the_default(option: str) -> None:
+    result = run("tail", option, "", TOCSIN_SECRET="x" * 40)
+    assert result.exit_code == 2
+    assert f"Invalid value for '{option}': it is empty" in result.stderr
+
+
 @pytest.mark.parametrize("trouble", [KeyError("uid"), OSError("no such user")])
 def test_a_user_without_a_name_is_the_operator(monkeypatch: pytest.MonkeyPatch, trouble: Exception) -> None:
     def nobody() -> str:
@@ -208,6 +222,60 @@ def test_nobody_at_the_address_is_one_line_and_exit_1() -> None:
     assert result.stderr.startswith("tocsin: cannot connect to ws://127.0.0.1:1: ")
     assert result.stderr.endswith("is this its address? start one with: tocsin serve\n")
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "option", "said"),
+    [
+        (["web", "--value", "nan"], "--value", "nan is not allowed: use a finite number"),
+        (["web", "--threshold", "inf"], "--threshold", "inf is not allowed: use a finite number"),
+        (["web", "--title", "x" * 513], "--title", "use a text of 0 to 512 characters"),
+        (["web", "--message", "x" * 8_193], "--message", "use a text of 0 to 8192 characters"),
+        (["web", "--severity", "x" * 1_025], "--severity", "use a text of 0 to 1024 characters"),
+        (["web", "--label", "a=" + "x" * 1_025], "--label", "use at most 1024 characters each"),
+        (["web", *(f"--label=n{n}=x" for n in range(65))], "--label", "65 labels are not allowed: use at most 64"),
+        (["web", "--rule", "a*b"], "--rule", "the name 'a*b' is not allowed: use 1-128 letters"),
+        ([""], "FRAMEWORK", "the name '' is not allowed: use 1-128 letters"),
+    ],
+)
+def test_what_no_trigger_can_carry_is_told_by_the_name_of_the_option(given: list[str], option: str, said: str) -> None:
+    result = run("trigger", *given, TOCSIN_TOKEN="t")
+    assert result.exit_code == 2
+    told = " ".join(result.stderr.split())
+    assert f"Invalid value for '{option}'" in told
+    assert said in told
+
+
+def test_a_severity_that_nobody_knows_is_told_to_count_as_warning() -> None:
+    told = "tocsin: severity 'critcal' is not known and counts as warning"
+    assert told in run("trigger", "web", "--severity", "critcal", "--url", "ws://127.0.0.1:1", TOCSIN_TOKEN="t").stderr
+    for known in ("critical", " Page "):
+        result = run("trigger", "web", "--severity", known, "--url", "ws://127.0.0.1:1", TOCSIN_TOKEN="t")
+        assert "is not known" not in result.stderr
+
+
+def test_the_help_of_trigger_tells_the_truth_about_severities_and_identity() -> None:
+    told = " ".join(run("trigger", "--help").output.split())
+    assert "any other word counts as warning" in told
+    assert "[its rule or title, and its labels without severity]" in told
+
+
+def test_tail_follows_no_framework_without_a_name() -> None:
+    assert run("tail", "", TOCSIN_TOKEN="t").exit_code == 2
+
+
+@pytest.mark.parametrize("command", [["token"], ["config"]])
+def test_an_output_that_cannot_be_written_is_one_line_and_exit_1(command: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            [sys.executable, "-m", "tocsin", *command],
+            env=environment(TOCSIN_SECRET="x" * 40, PYTHONUNBUFFERED=""),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert ran.returncode == 1
+    assert ran.stderr == "tocsin: the output cannot be written: No space left on device\n"
 
 
 @pytest.mark.parametrize("wrong", [["--label", "x"], ["--label", "=x"], ["--value", "much"]])

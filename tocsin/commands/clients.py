@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import click
 
@@ -26,26 +26,86 @@ SEVERITIES = ("info", "warning", "error", "critical")
 
 
 def _labels(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    from protocol.model import LABEL_MAX_CHARS, LABELS_MAX
+
     labels = {}
     for text in given:
         name, separator, value = text.partition("=")
         if not name or not separator:
             raise click.BadParameter(f"{text!r} is no label: write name=value")
+        if max(len(name), len(value)) > LABEL_MAX_CHARS:
+            raise click.BadParameter(f"{text!r:.80} is not allowed: use at most {LABEL_MAX_CHARS} characters each")
         labels[name] = value
+    if len(labels) > LABELS_MAX:
+        raise click.BadParameter(f"{len(labels)} labels are not allowed: use at most {LABELS_MAX}")
     return labels
 
 
+def _id(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
+    from protocol.errors import BadRequest
+    from protocol.names import check_id
+
+    try:
+        return None if given is None else check_id(given, "the name")
+    except BadRequest as fault:
+        raise click.BadParameter(fault.message) from None
+
+
+def _fits(member: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """A callback that holds an option against what a trigger may carry as this member."""
+
+    def held(_: click.Context, __: click.Parameter, given: Any) -> Any:
+        if given is None:
+            return None
+        import msgspec
+
+        from engine.fields import allowed
+        from protocol.messages import TriggerInput
+
+        kind = get_type_hints(TriggerInput, include_extras=True)[member]
+        try:
+            return msgspec.convert(given, kind)
+        except msgspec.ValidationError:
+            use = allowed(msgspec.inspect.type_info(kind))
+            raise click.BadParameter(f"{given!r:.80} is not allowed: use {use}") from None
+
+    return held
+
+
+def _severity(context: click.Context, parameter: click.Parameter, given: str | None) -> str | None:
+    from engine.severity import SEVERITIES
+
+    word: str | None = _fits("severity")(context, parameter, given)
+    if word is not None and word.strip().lower() not in SEVERITIES:
+        click.echo(f"tocsin: severity {word!r:.80} is not known and counts as warning", err=True)
+    return word
+
+
 @click.command(short_help="Makes an alert ring.")
-@click.argument("framework")
-@click.option("--title", help="What people read.")
-@click.option("--message", help="More of it.")
-@click.option("--severity", help="info, warning, error or critical; other systems' words too. [warning]")
-@click.option("--value", type=float, help="The measured value.")
-@click.option("--threshold", type=float, help="The limit; with --value: rings only if the value is at least this.")
+@click.argument("framework", callback=_id)
+@click.option("--title", callback=_fits("title"), help="What people read.")
+@click.option("--message", callback=_fits("message"), help="More of it.")
+@click.option(
+    "--severity",
+    callback=_severity,
+    help="info, warning, error or critical, or other systems' words for them; any other word counts as warning. "
+    "[warning]",
+)
+@click.option("--value", type=float, callback=_fits("current_value"), help="The measured value.")
+@click.option(
+    "--threshold",
+    type=float,
+    callback=_fits("threshold_value"),
+    help="The limit; with --value: rings only if the value is at least this.",
+)
 @click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", callback=_labels, help="Repeat for more.")
-@click.option("--type", "alert_type", help="The kind of alert, a word of yours.")
-@click.option("--rule", "rule_id", help="The id of the rule that it belongs to.")
-@click.option("--dedup-key", help="What makes two triggers the same alert. [the labels]")
+@click.option("--type", "alert_type", callback=_fits("alert_type"), help="The kind of alert, a word of yours.")
+@click.option("--rule", "rule_id", callback=_id, help="The id of the rule that it belongs to.")
+@click.option(
+    "--dedup-key",
+    callback=_fits("dedup_key"),
+    help="What makes two triggers the same alert. [its rule or title, and its labels without severity]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Prints the result as JSON.")
 @options.client
 def trigger(framework: str, value: float | None, threshold: float | None, as_json: bool, **given: Any) -> None:
@@ -62,13 +122,13 @@ def trigger(framework: str, value: float | None, threshold: float | None, as_jso
     access = _access(given, role="producer")
     ask = partial(_trigger, access, framework, current_value=value, threshold_value=threshold, **given)
     result = trio.run(ask)
-    click.echo(msgspec.json.encode(result) if as_json else result_line(result))
+    options.write(msgspec.json.encode(result).decode() if as_json else result_line(result))
     if result.status is Status.REJECTED:
         sys.exit(1)
 
 
 @click.command(short_help="Shows alerts live.")
-@click.argument("channel", metavar="[FRAMEWORK]", default="workspace")
+@click.argument("channel", metavar="[FRAMEWORK]", default="workspace", callback=options.filled)
 @click.option("--severity", type=click.Choice(SEVERITIES), default="info", help="Only this and louder ones.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line, as on the wire.")
 @options.client
@@ -87,7 +147,7 @@ def tail(channel: str, severity: str, as_json: bool, **given: Any) -> None:
 
     def show(message: AlertMessage) -> None:
         # A terminal that is stopped (Ctrl-S) stops us too; the engine then cuts us, and we recover.
-        print(encode(message, WireForm.JSON).decode() if as_json else alert_line(message, look), flush=True)
+        options.write(encode(message, WireForm.JSON).decode() if as_json else alert_line(message, look))
 
     trio.run(_tail, _access(given, role="viewer"), channel, Severity(severity), show)
 

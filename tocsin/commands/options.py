@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import getpass
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,11 +22,22 @@ DEFAULT_URL = "ws://127.0.0.1:3008"
 TOKEN_TTL_S = 86_400
 
 
+def filled(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
+    """A callback: an empty text is a script's unset variable, and must not quietly mean the default."""
+    if given == "":
+        raise click.BadParameter("it is empty: give it a value, or leave it out to have the default")
+    return given
+
+
 def configuration(command: Command) -> Command:
     """The options that say where the configuration is: `data`, `config_file`."""
     for option in (
-        click.option("--config", "config_file", metavar="FILE", help="The configuration, a TOML file."),
-        click.option("--data", metavar="FOLDER", help="The engine's data folder. [TOCSIN_DATA, else ./data]"),
+        click.option(
+            "--config", "config_file", metavar="FILE", callback=filled, help="The configuration, a TOML file."
+        ),
+        click.option(
+            "--data", metavar="FOLDER", callback=filled, help="The engine's data folder. [TOCSIN_DATA, else ./data]"
+        ),
     ):
         command = option(command)
     return command
@@ -33,10 +46,20 @@ def configuration(command: Command) -> Command:
 def client(command: Command) -> Command:
     """The options that say which engine to talk to, and as whom: `url`, `token`, `workspace`, and `configuration`."""
     for option in (
-        click.option("--workspace", metavar="NAME", help="Without TOCSIN_TOKEN: the workspace to act in. [main]"),
+        click.option(
+            "--workspace",
+            metavar="NAME",
+            callback=filled,
+            help="Without TOCSIN_TOKEN: the workspace to act in. [main]",
+        ),
         # For programs that cannot set a variable; people would leave it in their shell's history.
-        click.option("--token", envvar="TOCSIN_TOKEN", hidden=True),
-        click.option("--url", envvar="TOCSIN_URL", help=f"The engine's WebSocket. [TOCSIN_URL, else {DEFAULT_URL}]"),
+        click.option("--token", envvar="TOCSIN_TOKEN", callback=filled, hidden=True),
+        click.option(
+            "--url",
+            envvar="TOCSIN_URL",
+            callback=filled,
+            help=f"The engine's WebSocket. [TOCSIN_URL, else {DEFAULT_URL}]",
+        ),
     ):
         command = option(command)
     return configuration(command)
@@ -61,8 +84,8 @@ def access(
     url: str | None, token: str | None, workspace: str | None, data: str | None, config_file: str | None, role: str
 ) -> Access:
     """With a given token, or with tokens made from the engine's secret if we can read it. Raises ConfigError."""
-    if token:
-        return Access(url or DEFAULT_URL, token)
+    if token is not None:
+        return Access(DEFAULT_URL if url is None else url, token)
     from engine.auth import KEY_FILE, Authenticator, signing_secret
     from engine.fields import ConfigError
 
@@ -76,10 +99,11 @@ def access(
     authenticator, user = Authenticator(signing_secret(config)), user_name()
 
     async def fresh() -> str:
-        return authenticator.issue(workspace or config.workspace, user, role, TOKEN_TTL_S)
+        name = config.workspace if workspace is None else workspace
+        return authenticator.issue(name, user, role, TOKEN_TTL_S)
 
     configured = f"ws://{config.ws}" if config.ws_address.port else DEFAULT_URL
-    return Access(url or configured, fresh)
+    return Access(configured if url is None else url, fresh)
 
 
 def user_name() -> str:
@@ -92,3 +116,17 @@ def user_name() -> str:
         # A container's user may have a number and no name (KeyError until Python 3.12, OSError from 3.13).
         return "operator"
     return name if is_id(name) else "operator"
+
+
+def write(line: str) -> None:
+    """One line on standard output, at once. Raises OutputFailed, and BrokenPipeError if the reader has gone."""
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as fault:
+        from tocsin.errors import OutputFailed
+
+        # What is left in the buffer goes nowhere, or the interpreter would complain of it once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise OutputFailed(f"the output cannot be written: {fault.strerror}") from fault

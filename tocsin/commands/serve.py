@@ -57,13 +57,14 @@ def serve(
 
     def announce() -> None:
         ready = {"ready": True, "ws": engine.ws_url, "http": engine.http_url, "pid": os.getpid()}
-        print(json.dumps(ready), flush=True)
+        options.write(json.dumps(ready))
         if welcome:
             from tocsin.commands.welcome import welcome_text
 
             click.echo(welcome_text(engine), err=True)
 
-    with logging_to_stderr(config.log_level):
+    with logging_to_stderr(config.log_level) as writer:
+        engine.metrics.watch("log_lines_dropped", lambda: writer.dropped)
         trio.run(run, engine, announce)
 
 

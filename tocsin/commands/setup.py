@@ -12,8 +12,8 @@ ROLES = ("viewer", "responder", "producer", "editor", "admin")
 
 
 @click.command(short_help="Prints a token for a client.")
-@click.option("--workspace", metavar="NAME", help="The workspace that it opens. [main]")
-@click.option("--user", metavar="NAME", help="Whose it is. [yours]")
+@click.option("--workspace", metavar="NAME", callback=options.filled, help="The workspace that it opens. [main]")
+@click.option("--user", metavar="NAME", callback=options.filled, help="Whose it is. [yours]")
 @click.option("--role", type=click.Choice(ROLES), default="admin", show_default=True, help="What it allows.")
 @click.option("--ttl", type=click.IntRange(min=1), default=86_400, show_default=True, help="Seconds until it ends.")
 @options.configuration
@@ -34,10 +34,15 @@ def token(
     if is_new:
         click.echo(f"tocsin: made a new key file, {config.data / KEY_FILE}", err=True)
     try:
-        text = authenticator.issue(workspace or config.workspace, user or options.user_name(), role, ttl)
+        text = authenticator.issue(
+            config.workspace if workspace is None else workspace,
+            options.user_name() if user is None else user,
+            role,
+            ttl,
+        )
     except BadRequest as fault:
         raise click.UsageError(fault.message) from fault
-    click.echo(text)
+    options.write(text)
 
 
 @click.command(short_help="Prints the configuration in force.")
@@ -46,7 +51,7 @@ def config(data: str | None, config_file: str | None) -> None:
     """Prints the configuration in force as TOML: every setting under its reason, secrets masked."""
     from engine.settings import effective
 
-    click.echo(effective(options.load(data, config_file)))
+    options.write(effective(options.load(data, config_file)))
 
 
 @click.command(short_help="Brings the store up to date.")
@@ -64,17 +69,17 @@ def migrate(only_status: bool, store: str | None, data: str | None, config_file:
         if only_status:
             status = migrations.status(url)
             for line in status.applied:
-                click.echo(f"applied  {line.number:04} {line.name}  {rfc3339(line.applied_at)}")
+                options.write(f"applied  {line.number:04} {line.name}  {rfc3339(line.applied_at)}")
             for migration in status.pending:
-                click.echo(f"pending  {migration.number:04} {migration.name}")
+                options.write(f"pending  {migration.number:04} {migration.name}")
             return
         fresh = migrations.migrate(url)
     except ValueError as fault:
         raise ConfigError("store", str(fault)) from fault
     for line in fresh:
-        click.echo(f"applied  {line.number:04} {line.name}")
+        options.write(f"applied  {line.number:04} {line.name}")
     if not fresh:
-        click.echo("nothing to do: the store is up to date")
+        options.write("nothing to do: the store is up to date")
 
 
 @click.command(
