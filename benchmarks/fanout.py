@@ -16,7 +16,7 @@ from benchmarks.arrivals import Arrivals
 from benchmarks.harness import Receivers
 from benchmarks.machine import machine_card
 from benchmarks.measure import percentile
-from benchmarks.options import Options
+from benchmarks.options import CLIENTS, Options
 from benchmarks.report import Figures, Goal, Report, make_report
 from benchmarks.rig import WORKSPACE, Engine, Producers, Rig
 from benchmarks.rounds import BroadcastLine, CommitLine, EngineLine, Line, alternate, last_client, single_deliveries
@@ -31,8 +31,8 @@ _IDLE_CHANNELS = 10
 _PRELOAD_BATCH = 100
 
 CHECKS = [
-    Goal("last_client_p99_ms", "p99 until the last client (ms)", LIMIT_MS),
-    Goal("budget_ratio", "p50 / (1.5 floors + one commit)", 1.0),
+    Goal("last_client_p99_ms", "p99 until the last client (ms)", LIMIT_MS, clients=CLIENTS),
+    Goal("budget_ratio", "p50 / (1.5 floors + one commit)", 1.0, clients=CLIENTS),
     Goal("small_delivery_p95_ms", f"p95 of a delivery at {SMALL_CLIENTS} clients (ms)", 10.0),
     Goal("small_delivery_p99_ms", f"p99 of a delivery at {SMALL_CLIENTS} clients (ms)", 20.0),
 ]

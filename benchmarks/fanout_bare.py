@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from benchmarks.fanout import WARM_UP_MESSAGES, conditions_of
 from benchmarks.harness import python
-from benchmarks.options import Options
+from benchmarks.options import CLIENTS, Options
 from benchmarks.peers import peers
 from benchmarks.report import Figures, Goal, Report, make_report
 from benchmarks.rig import Rig
@@ -60,10 +60,14 @@ def _one_run(lines: list[BroadcastLine], figures: Figures, options: Options) -> 
 
 def checks(names: list[str]) -> list[Goal]:
     """Near the floor, and ahead of two peers; picows is shown, but nobody promised to be ahead of Cython."""
-    ahead = [Goal(f"{name}_p50_ratio", f"our p50 / p50 of {name}", 1.0) for name in names if name in _TO_BEAT]
+    ahead = [
+        Goal(f"{name}_p50_ratio", f"our p50 / p50 of {name}", 1.0, clients=CLIENTS)
+        for name in names
+        if name in _TO_BEAT
+    ]
     return [
-        Goal("floor_p50_ratio", "our p50 / p50 of the floor", 1.4),
-        Goal("floor_p99_ratio", "our p99 / p99 of the floor", 1.8),
+        Goal("floor_p50_ratio", "our p50 / p50 of the floor", 1.4, clients=CLIENTS),
+        Goal("floor_p99_ratio", "our p99 / p99 of the floor", 1.8, clients=CLIENTS),
         *ahead,
     ]
 

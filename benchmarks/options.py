@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+# What the targets of a fan-out are meant for.
+CLIENTS = 1_000
 # Bounds of the command line: a benchmark is bounded in count and time, whatever it is asked for.
 CLIENTS_MAX = 10_000
 MESSAGES_MAX = 5_000
@@ -16,7 +18,7 @@ OPEN_MAX = 500_000
 class Options:
     """Counts and rates of one run. `rate`: messages a second (open loop). `folder`: where the data lies meanwhile."""
 
-    clients: int = 1_000
+    clients: int = CLIENTS
     messages: int = 200
     rate: float = 20.0
     runs: int = 5

@@ -283,6 +283,37 @@ def test_one_slow_run_breaks_a_promise_that_the_median_keeps():
     assert "p99, worst run" in report.to_table(outcome)
 
 
+@pytest.mark.parametrize(
+    ("measured", "clients", "words"),
+    [
+        (2.0, 1_000, "NOT MET"),
+        (2.0, 500, "NOT MET"),
+        (2.0, 499, "meant for 1,000 clients"),
+        (0.5, 1_000, "met"),
+        (0.5, 10, "met (meant for 1,000 clients)"),
+        (2.0, "8 producers", "NOT MET"),
+    ],
+)
+def test_with_far_fewer_clients_a_target_says_what_it_is_meant_for(measured: float, clients: object, words: str):
+    figures = Figures()
+    figures.add("budget_ratio", measured)
+    goal = Goal("budget_ratio", "ratio", 1.0, clients=1_000)
+    outcome = make_report("fanout", {"clients": clients}, figures, [goal], [])
+    assert outcome.checks[0].words == words
+    assert report.to_table(outcome).rstrip().endswith(f"  {words}")
+    [check] = msgspec.json.decode(report.to_json(outcome))["checks"]
+    assert check.get("meant_for_clients") == (1_000 if "meant" in words else None)
+
+
+def test_a_promise_that_is_broken_with_few_clients_is_broken():
+    figures = Figures()
+    figures.add("last_client_p99_ms", 100.0)
+    goal = Goal("last_client_p99_ms", "p99", 100.0, clients=1_000)
+    outcome = make_report("fanout", {"clients": 10}, figures, [goal], [])
+    assert outcome.checks[0].words == "NOT MET (meant for 1,000 clients)"
+    assert not outcome.is_verified
+
+
 def test_the_worst_run_is_seen_also_in_the_form_with_the_better_median():
     figures = Figures()
     for json_ms, msgpack_ms in ((50.0, 10.0), (50.0, 150.0), (50.0, 10.0)):

@@ -81,6 +81,9 @@ def test_fanout_reports_both_forms_the_floor_and_the_commit(engine: StandIn):
     assert figures["last_client_p99_ms"] == max(figures[f"{form}_last_client_p99_ms"] for form in ("json", "msgpack"))
     assert {"commit_p50_ms", "floor_p50_ms", "delivery_p99_ms", "small_delivery_p95_ms"} <= figures.keys()
     assert len(report.checks) == len(fanout.CHECKS)
+    meant = {check.figure: check.meant_for for check in report.checks}
+    assert meant["budget_ratio"] == meant["last_client_p99_ms"] == 1_000
+    assert meant["small_delivery_p95_ms"] == 0, "that is always measured at its 100"
     assert report.conditions["machine"]["cores"] >= 1
 
 
