@@ -293,6 +293,14 @@ async def test_what_the_engine_refuses_is_one_line_and_exit_1(tmp_path: Path) ->
         assert (wrong.returncode, wrong.stderr) == (1, b"tocsin: the token was refused: invalid token\n")
 
 
+async def test_who_meets_the_http_port_is_told_that_it_may_be_that(tmp_path: Path) -> None:
+    async with an_engine_process(tmp_path) as engine:
+        url = engine.http.replace("http://", "ws://")
+        ended = await run("trigger", "web", **to(engine) | {"TOCSIN_URL": url})
+        assert ended.returncode == 1
+        assert ended.stderr.endswith(b"this may be the engine's HTTP port, WebSocket is on another one\n")
+
+
 # tail
 
 
