@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Mapping
+from itertools import zip_longest
 
 import msgspec
 
@@ -26,12 +28,21 @@ class Acked(msgspec.Struct):
     # How much later than intended the latest frame left (open loop only).
     late_ms: float = 0.0
     cpu_percent: float = 0.0
+    # Of items that were sent before: answers that name no alert of their message. One that names another item's alert
+    # is `reordered`.
+    strangers: int = 0
 
 
 class Ledger:
-    """Counts acks, their latencies, and whether each connection's offsets grow."""
+    """Counts acks, their latencies, whether each connection's offsets grow, and whose alert is named.
 
-    def __init__(self) -> None:
+    `own`, by connection whose items are sent again and again: each item's alert, as its first answer named it; an empty
+    list is filled by that answer.
+    """
+
+    def __init__(self, own: Mapping[int, list[str | None]] | None = None) -> None:
+        self._own = own or {}
+        self.strangers = 0
         self.reasons: Counter[str] = Counter()
         self.errors: list[str] = []
         self.alerts: set[str] = set()
@@ -47,6 +58,7 @@ class Ledger:
             case m.Accepted():
                 for result in message.results:
                     self._item(connection, result)
+                self._hold(connection, message.results)
             case m.ErrorMessage():
                 self.errors.append(f"{message.code}: {message.message}")
             case _:
@@ -62,6 +74,20 @@ class Ledger:
             newest = self._newest.get(connection, 0)
             self.reordered += result.offset <= newest
             self._newest[connection] = max(newest, result.offset)
+
+    def _hold(self, connection: int, results: list[m.ItemResult]) -> None:
+        own = self._own.get(connection)
+        named = [result.alert_id for result in results]
+        if own is None or named == own:
+            return
+        if not own:
+            own.extend(named)
+            return
+        for its, said in zip_longest(own, named):
+            if its != said:
+                is_anothers = said in own
+                self.reordered += is_anothers
+                self.strangers += not is_anothers
 
     def acked(self, sent: int, begin_ns: int, late_ms: float = 0.0) -> Acked:
         """The sums, as of now."""
@@ -80,4 +106,5 @@ class Ledger:
             ack_p99_ms=p99,
             late_ms=late_ms,
             cpu_percent=min(100.0, 100.0 * cpu_ns / elapsed),
+            strangers=self.strangers,
         )

@@ -7,8 +7,11 @@ as well. The cost of a commit in the same folder stands beside it. Nothing is pi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from benchmarks import producer
 from benchmarks.acks import Acked
+from benchmarks.dial import dial
 from benchmarks.fanout import conditions_of
 from benchmarks.measure import NS_PER_S, Verdict
 from benchmarks.options import Options
@@ -40,8 +43,8 @@ def run(options: Options) -> Report:
             batched = producers.pump(_pump("batching", attempt, rounds, BATCH), BATCHING, "fired")
             rounds = options.singles // SINGLE if attempt else WARM_UP_ROUNDS
             singly = producers.pump(_pump("single", attempt, rounds, 1), SINGLE, "fired")
-            for acked in (batched, singly):
-                figures.verdict = figures.verdict + proof(acked)
+            for group, acked in (("batching", batched), ("single", singly)):
+                figures.verdict = figures.verdict + proof(acked, last_offsets(engine, _frameworks(group, attempt)))
             if attempt:
                 note(figures, "", batched)
                 note(figures, "single_", singly)
@@ -65,13 +68,37 @@ def open_producers(engine: Engine, producers: Producers, group: str, connections
 
 def _pump(group: str, attempt: int, rounds: int, batch: int) -> producer.Pump:
     """Fresh channels for each run: how many alerts are open before it is the same for all."""
-    frameworks = [f"{group}-{attempt}-{channel}" for channel in range(CHANNELS)]
+    frameworks = _frameworks(group, attempt)
     return producer.Pump(group=group, frameworks=frameworks, rounds=rounds, batch=batch, tag=f"{group}-{attempt}")
 
 
-def proof(acked: Acked) -> Verdict:
-    """Every trigger was acked as fired (or the run had failed), each as an alert of its own, in the channel's order."""
-    return Verdict(duplicated=acked.sent - acked.alerts, reordered=acked.reordered)
+def _frameworks(group: str, attempt: int) -> list[str]:
+    return [f"{group}-{attempt}-{channel}" for channel in range(CHANNELS)]
+
+
+def last_offsets(engine: Engine, frameworks: list[str]) -> list[int]:
+    """Where each framework's channel stands, as it tells a new subscriber. Raises BenchmarkError."""
+    offsets: list[int] = []
+    for sock, offset, _ in dial(engine.target("msgpack", "viewer", frameworks), len(frameworks)):
+        sock.close()
+        offsets.append(offset)
+    return offsets
+
+
+def proof(acked: Acked, offsets: Sequence[int]) -> Verdict:
+    """Every trigger was acked as fired (or the run had failed): each as an alert of its own, and told once, in order.
+
+    `offsets` are the last ones of the channels, fresh before, over which the triggers were spread evenly: one below
+    its share lost events, one above it told some again.
+    """
+    share = acked.sent // len(offsets)
+    untold = sum(max(0, share - offset) for offset in offsets)
+    return Verdict(
+        # A trigger without an alert of its own is not in the channel either: it counts once.
+        missing=max(acked.sent - acked.alerts, untold),
+        duplicated=sum(max(0, offset - share) for offset in offsets),
+        reordered=acked.reordered,
+    )
 
 
 def note(figures: Figures, prefix: str, acked: Acked) -> None:

@@ -77,13 +77,15 @@ Command = Open | Paced | Pump | Close
 class Connection:
     """One producer's socket: what it still has to send, and since when it waits for an ack."""
 
-    __slots__ = ("data", "form", "frames", "sent_ns", "sock")
+    __slots__ = ("data", "form", "frames", "own", "sent_ns", "sock")
 
     def __init__(self, sock: socket.socket, form: WireForm, rest: bytes) -> None:
         self.sock = sock
         self.form = form
         self.data = bytearray(rest)
         self.frames: Iterator[bytes] = iter(())
+        # By tag of a repeated message: the alerts of its items (see `Ledger`), kept from one command to the next.
+        self.own: dict[str, list[str | None]] = {}
         self.sent_ns = 0
 
     def send_next(self) -> bool:
@@ -178,7 +180,10 @@ class Producer:
             build = repeated if command.repeat else distinct
             frames = build(connection.form, framework, f"{command.tag}-{index}", command.rounds, command.batch)
             connection.frames = iter(frames)
-        ledger, begin_ns = Ledger(), time.monotonic_ns()
+        own = (
+            {each.sock.fileno(): each.own.setdefault(command.tag, []) for each in connections} if command.repeat else {}
+        )
+        ledger, begin_ns = Ledger(own), time.monotonic_ns()
         with select.epoll() as epoll:
             waiting = {connection.sock.fileno(): connection for connection in connections}
             for fd, connection in waiting.items():

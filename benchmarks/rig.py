@@ -7,6 +7,7 @@ started first ends last: clients go before the engine, so that its shutdown has 
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import secrets
 import shutil
@@ -37,6 +38,8 @@ WORKSPACE = "bench"
 LEAD_NS = NS_PER_S * 15 // 100
 _TOKEN_TTL_S = 3_600
 _COMMITS = 60
+# The largest page of the HTTP door.
+_ALERTS_MAX = 500
 _FLOOR_SOURCE = Path(__file__).with_name("floor.c")
 
 
@@ -51,6 +54,7 @@ class Engine:
         if not address.hostname or not address.port:
             raise child.failure(f"said where to connect in a way that cannot be read: {ready.ws!r}")
         self._host, self._port = address.hostname, address.port
+        self._http = ready.http
 
     def target(self, form: str, role: str, frameworks: Sequence[str] = ()) -> Target:
         """How a client of this role connects; it subscribes to these frameworks' channels (in turn)."""
@@ -67,6 +71,34 @@ class Engine:
             token=jwt.encode(claims, self._secret, algorithm="HS256"),
             channels=[f"alerts:{framework}" for framework in frameworks],
         )
+
+    def occurrences(self, framework: str) -> list[int]:
+        """How often each alert of a framework happened, as the HTTP door reads it from the store: of 500 at most.
+
+        Raises BenchmarkError.
+        """
+        token = self.target("json", "viewer").token
+        connection = http.client.HTTPConnection(urlsplit(self._http).netloc, timeout=READY_TIMEOUT_S)
+        with contextlib.closing(connection):
+            path = f"/api/v1/alerts?limit={_ALERTS_MAX}&framework_id={framework}"
+            connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
+            response = connection.getresponse()
+            body = response.read()
+        if response.status != http.client.OK:
+            raise BenchmarkError(f"the alerts of {framework} were refused ({response.status}): {body[:200]!r}")
+        return [item.occurrences for item in msgspec.json.decode(body, type=_Page).items]
+
+
+class _Counted(msgspec.Struct):
+    """Of an alert, how often it happened."""
+
+    occurrences: int
+
+
+class _Page(msgspec.Struct):
+    """An answer of the HTTP door."""
+
+    items: list[_Counted]
 
 
 class Producers:

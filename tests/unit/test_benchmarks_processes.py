@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import msgspec
@@ -46,12 +47,20 @@ class StandIn:
         self._subscribers: list[tuple[str, socket.socket, WireForm]] = []
         self._socks: list[socket.socket] = []
         self._known: dict[str, str] = {}
+        self._counts: Counter[str] = Counter()
+        # Faults of what is told about duplicates: which alert is named, how often one is counted.
+        self.name: Callable[[str], str] = lambda alert_id: alert_id
+        self.count: Callable[[str], int] = lambda alert_id: 1
         threading.Thread(target=self._accept, daemon=True).start()
 
     def target(self, form: str, role: str, frameworks: list[str] | tuple[str, ...] = ()) -> Target:
         channels = [f"alerts:{framework}" for framework in frameworks]
         port = self.listener.getsockname()[1]
         return Target(host="127.0.0.1", port=port, form=form, token="t", channels=channels)
+
+    def occurrences(self, framework: str) -> list[int]:
+        with self._lock:
+            return [self._counts[alert_id] for key, alert_id in self._known.items() if key.split()[0] == framework]
 
     def close(self) -> None:
         for sock in (self.listener, *self._socks):
@@ -124,8 +133,11 @@ class StandIn:
     def _item(self, item: m.TriggerInput) -> dict[str, object]:
         key = f"{item.framework_id} {item.dedup_key}"
         if key in self._known:
-            return {"status": "suppressed", "reason": "duplicate", "alertId": self._known[key], "offset": None}
+            alert_id = self._known[key]
+            self._counts[alert_id] += self.count(alert_id)
+            return {"status": "suppressed", "reason": "duplicate", "alertId": self.name(alert_id), "offset": None}
         self._known[key] = f"a{len(self._known)}"
+        self._counts[self._known[key]] = 1
         channel = f"alerts:{item.framework_id}"
         self._offsets[channel] += 1
         offset = self._offsets[channel]
@@ -483,6 +495,36 @@ def test_a_ready_line_that_cannot_be_read_is_refused(tmp_path: Path):
         pytest.raises(BenchmarkError, match="cannot be read: 'nowhere'"),
     ):
         rig.Engine(child, "secret")
+
+
+class Door(BaseHTTPRequestHandler):
+    """The HTTP door, for one kind of question."""
+
+    def do_GET(self) -> None:
+        is_known = self.headers["Authorization"].startswith("Bearer ") and "framework_id=f" in self.path
+        self.send_response(200 if is_known else 403)
+        self.end_headers()
+        self.wfile.write(b'{"items": [{"occurrences": 3}, {"occurrences": 4}], "next_cursor": null}')
+
+    def log_message(self, format: str, *args: object) -> None: ...
+
+
+def test_occurrences_are_read_through_the_http_door_and_a_refusal_is_told(tmp_path: Path):
+    with HTTPServer(("127.0.0.1", 0), Door) as door:
+        serving = threading.Thread(target=door.serve_forever)
+        serving.start()
+        address = f"http://127.0.0.1:{door.server_port}"
+        ready = f'{{"ws": "ws://127.0.0.1:1/ws", "http": "{address}"}}'
+        program = f"import signal; print({ready!r}, flush=True); signal.pause()"
+        try:
+            with harness.Child("engine", [sys.executable, "-c", program], tmp_path) as child:
+                engine = rig.Engine(child, "secret" * 8)
+                assert engine.occurrences("f") == [3, 4]
+                with pytest.raises(BenchmarkError, match=r"alerts of other were refused \(403\)"):
+                    engine.occurrences("other")
+        finally:
+            door.shutdown()
+            serving.join()
 
 
 # ---- company

@@ -128,8 +128,79 @@ def test_ingest_counts_only_what_was_fired(engine: StandIn):
     assert report.figures["single_ack_p99_ms"] > 0
 
 
+@pytest.mark.parametrize(("before", "verdict"), [(-1, Verdict(missing=1, reordered=1)), (1, Verdict(duplicated=1))])
+def test_ingest_finds_that_a_channel_holds_less_or_more_than_was_acked(engine: StandIn, before: int, verdict: Verdict):
+    # One below, the first event's offset is 0, which does not follow on anything: out of order as well.
+    engine._offsets["alerts:batching-1-3"] = before
+    assert ingest.run(TINY).verdict == verdict
+
+
 def test_suppress_counts_only_duplicates(engine: StandIn):
-    assert suppress.run(TINY).figures["triggers_per_s"] > 0
+    report = suppress.run(TINY)
+    assert report.figures["triggers_per_s"] > 0
+    assert report.verdict.is_clean
+
+
+def test_suppress_finds_a_duplicate_that_names_the_alert_of_nobody(engine: StandIn):
+    engine.name = lambda alert_id: "stranger" if alert_id == "a5" else alert_id
+    report = suppress.run(TINY)
+    assert report.verdict == Verdict(missing=ingest.WARM_UP_ROUNDS + 1)
+
+
+def test_suppress_finds_duplicates_answered_in_another_order(engine: StandIn):
+    swapped = {}
+
+    def name(alert_id: str) -> str:
+        if not swapped:
+            mine = [known for key, known in engine._known.items() if key.endswith(("-0-1", "-0-2"))]
+            swapped.update(zip(mine, reversed(mine), strict=True))
+        return swapped.get(alert_id, alert_id)
+
+    engine.name = name
+    report = suppress.run(TINY)
+    assert report.verdict == Verdict(reordered=2 * (ingest.WARM_UP_ROUNDS + 1))
+
+
+@pytest.mark.parametrize(("times", "verdict"), [(0, Verdict(missing=4)), (2, Verdict(duplicated=4))])
+def test_suppress_finds_duplicates_that_were_not_counted_once(
+    engine: StandIn, monkeypatch: pytest.MonkeyPatch, times: int, verdict: Verdict
+):
+    monkeypatch.setattr(suppress, "FLUSH_DEADLINE_S", 0.0)
+    engine.count = lambda alert_id: times if alert_id == "a5" else 1
+    assert suppress.run(TINY).verdict == verdict
+
+
+def test_suppress_looks_again_until_the_counts_are_written(engine: StandIn, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(suppress, "_LOOK_AGAIN_S", 0.0)
+    looks = iter([[1] * ingest.BATCH, [4] * ingest.BATCH])
+    monkeypatch.setattr(engine, "occurrences", lambda framework: next(looks))
+    assert suppress.counted(engine, ["f"], 4).is_clean  # type: ignore[arg-type]  # the stand-in
+    assert next(looks, None) is None
+
+
+def test_an_alert_too_few_is_missing_and_one_too_many_is_doubled():
+    assert suppress.held([3] * (ingest.BATCH - 1), 3) == Verdict(missing=3)
+    assert suppress.held([3] * ingest.BATCH + [1], 3) == Verdict(duplicated=1)
+
+
+def acks_of(sent: int, alerts: int, reordered: int = 0) -> Acked:
+    return Acked(
+        sent=sent, reasons={}, errors=[], alerts=alerts, reordered=reordered, elapsed_ns=1, ack_p50_ms=1, ack_p99_ms=1
+    )
+
+
+@pytest.mark.parametrize(
+    ("acked", "offsets", "verdict"),
+    [
+        (acks_of(8, 8), [4, 4], Verdict()),
+        (acks_of(8, 7), [4, 3], Verdict(missing=1)),
+        (acks_of(8, 6), [4, 4], Verdict(missing=2)),
+        (acks_of(8, 8), [4, 0], Verdict(missing=4)),
+        (acks_of(8, 8, reordered=1), [3, 6], Verdict(missing=1, duplicated=2, reordered=1)),
+    ],
+)
+def test_ingest_holds_alerts_and_last_offsets_against_what_was_sent(acked: Acked, offsets: list[int], verdict: Verdict):
+    assert ingest.proof(acked, offsets) == verdict
 
 
 def test_a_benchmark_of_refusals_is_refused(engine: StandIn):
