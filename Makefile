@@ -58,8 +58,8 @@ test: install-dev system node
 	$(BIN)/coverage report
 	$(BIN)/coverage report --fail-under=100 --include='protocol/*,engine/core/*'
 
-bench: install-dev
-	$(BIN)/python -m benchmarks all --short --out benchmarks/results
+bench: install-dev node
+	NODE_PATH=$(CURDIR)/tests/node/node_modules $(BIN)/python -m benchmarks all --short --out benchmarks/results
 
 # Renews the lock files from pyproject.toml, with the hash of every file.
 lock: install-dev

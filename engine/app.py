@@ -20,13 +20,13 @@ import trio
 from actors.channel import ChannelKit, ChannelLimits
 from actors.gateway import Connection, Gateway, GatewayLimits
 from actors.registry import Registry
-from actors.session import Session, SessionCounters, SessionKit, SessionLimits
+from actors.session import Session, SessionKit, SessionLimits
 from actors.supervisor import ChildSpec, Started, Strategy, Supervisor, TooManyRestarts
 from actors.ticker import Ticker
 from actors.websocket import WebSocketLimits
 from actors.workspace import Workspaces
 from engine.auth import Authenticator, signing_secret
-from engine.config import Config, ConfigError
+from engine.config import Config, ConfigError, prepare_data_folder
 from engine.core.channel import Policy, machine_factory
 from engine.http.app import create_app
 from engine.http.ports import About
@@ -62,7 +62,6 @@ class _Parts:
     upkeep: Upkeep
     ticker: Ticker
     service: Service
-    counters: SessionCounters
 
 
 class Engine:
@@ -74,6 +73,7 @@ class Engine:
 
     def __init__(self, config: Config) -> None:
         _check_store(config)
+        prepare_data_folder(config)
         self.config = config
         self.metrics = Metrics(frameworks_max=config.metrics.framework_labels_max)
         self.ws_url = ""
@@ -203,7 +203,6 @@ class Engine:
             upkeep=Upkeep(store, now_us, config.retention.trim_every_s),
             ticker=ticker,
             service=service,
-            counters=SessionCounters(),
         )
 
     def _feed(self, committed: Sequence[CommittedEvents]) -> None:
@@ -289,7 +288,7 @@ class Engine:
         )
 
         async def converse(connection: Connection) -> None:
-            await Session(connection, kit, parts.counters).run()
+            await Session(connection, kit).run()
 
         self._gateway = Gateway(
             [trio.socket.from_stdlib_socket(listener)],
@@ -332,18 +331,7 @@ class Engine:
             status.started()
 
     def _gateway_statistics(self) -> dict[str, int]:
-        parts, gateway = self._parts, self._gateway
-        if parts is None or gateway is None:
-            return {}
-        followed = [cell.audience for cell in parts.registry.cells() if cell.audience]
-        followed += [audience for audience in parts.workspaces.audiences() if audience]
-        statistics = gateway.statistics()
-        return statistics | {
-            "active_subscriptions": len(followed),
-            "total_subscribers": parts.counters.subscriptions,
-            "messages_received": parts.counters.messages_received,
-            "errors": statistics["errors"] + parts.counters.errors,
-        }
+        return self._gateway.statistics() if self._gateway else {}
 
     def _watch_metrics(self) -> None:
         self.metrics.watch("gateway", self._gateway_statistics)

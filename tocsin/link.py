@@ -112,6 +112,8 @@ class Link:
 
     async def _connect(self, life: Life) -> Ended:
         """One connection's life, to its end."""
+        # Before dialling: a connection that says nothing is ended for good (3502).
+        await self._buffer.wait_room()
         token = self._target.token
         try:
             with trio.fail_after(TOKEN_S):
@@ -127,7 +129,6 @@ class Link:
 
     async def _talk(self, life: Life, token: str, connection: Connection) -> Ended | None:
         """The conversation on one connection."""
-        await self._buffer.wait_room()
         self._connection = connection
         self._dialogue.opened(life, connection.push, token)
         self._tell("")

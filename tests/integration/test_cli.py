@@ -190,8 +190,8 @@ async def test_a_data_folder_that_cannot_be_used_is_one_line_and_exit_2(tmp_path
     (tmp_path / "data").write_text("a file")
     ended = await run("serve", "--ws", ANY_PORT, "--http", ANY_PORT, TOCSIN_DATA=str(tmp_path / "data"), **secret)
     assert ended.returncode == 2
-    assert ended.stderr.startswith(b"tocsin: ")
-    assert b"cannot be used" in ended.stderr
+    assert ended.stderr.startswith(b"tocsin: data: ")
+    assert b"use a folder that" in ended.stderr
     assert ended.stderr.count(b"\n") == 1
 
 
