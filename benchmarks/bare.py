@@ -32,6 +32,9 @@ class Unobserved:
     def fan_out(self, seconds: float, writes: int) -> None:
         """Nothing is noted."""
 
+    def delivered(self, messages: int) -> None:
+        """Nothing is noted."""
+
     def batch(self, key: ChannelKey, commands: int, seconds: float) -> None:
         """Nothing is noted."""
 
