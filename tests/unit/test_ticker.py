@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 
-from actors.ticker import Ticker
+from actors.ticker import EMPTY_MAX, Ticker
 from tests.support.actors import start
 
 
@@ -83,3 +83,34 @@ async def test_a_repeated_call_that_raises_is_repeated_all_the_same(autojump_clo
         with pytest.raises(ValueError, match="once more"):
             ticker.tick(now)
     assert len(called) == 2
+
+
+async def test_a_check_is_watched_once_for_the_earliest_moment_that_was_asked_for() -> None:
+    ticker, asked = Ticker(), []
+    for at in (9.0, 3.0, 6.0):
+        ticker.watch(at, asked.append)
+    assert len(ticker) == 1
+    for now in (2.9, 3.0, 6.0, 9.0):
+        ticker.tick(now)
+    assert asked == [3.0]
+
+
+async def test_a_check_that_is_forgotten_is_not_asked() -> None:
+    ticker, asked = Ticker(), []
+    ticker.watch(1.0, asked.append)
+    for _ in range(2):
+        ticker.forget(asked.append)
+    ticker.tick(2.0)
+    assert (asked, len(ticker)) == ([], 0)
+
+
+async def test_moments_that_were_given_up_do_not_pile_up() -> None:
+    ticker, asked = Ticker(), []
+    ticker.watch(5.0, lambda now: asked.append("other"))
+    for number in range(10_000):
+        ticker.watch(20_000.0 - number, asked.append)
+    assert len(ticker._heap) <= 2 * len(ticker) + EMPTY_MAX + 1
+    ticker.tick(10_000.0)
+    assert asked == ["other"]
+    ticker.tick(10_001.0)
+    assert asked == ["other", 10_001.0]
