@@ -1,6 +1,7 @@
 """Accepts sockets and keeps each connection's troubles to itself.
 
-Owns: the listening sockets, the connections and their tasks, the drain that writes for all of them. One boundary per
+Owns: the listening sockets, the connections and their tasks, the drain that writes for all of them, and the counters
+that conversations report to. One boundary per
 connection: whatever goes wrong inside it ends it, counted and logged, and nothing else (a stock server was ended as a
 whole by one byte in a handshake). Accepting survives resets and running out of file descriptors. At the end everybody
 is told when to come back, spread over a few seconds, and has a moment to read it.
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -44,13 +46,51 @@ class GatewayLimits:
     drain_s: float = 8.0
 
 
+class SessionCounters:
+    """What all conversations together have seen."""
+
+    def __init__(self) -> None:
+        self.messages_received = 0
+        self.errors = 0
+        # Subscriptions by stream; only streams that somebody follows.
+        self._streams: Counter[str] = Counter()
+
+    def followed(self, stream: str) -> None:
+        """A subscription to this stream began."""
+        self._streams[stream] += 1
+
+    def left(self, stream: str) -> None:
+        """A subscription to this stream is over."""
+        self._streams[stream] -= 1
+        if not self._streams[stream]:
+            del self._streams[stream]
+
+    @property
+    def streams(self) -> int:
+        """How many streams are followed."""
+        return len(self._streams)
+
+    @property
+    def subscriptions(self) -> int:
+        """How many subscriptions there are."""
+        return self._streams.total()
+
+
 class Connection:
     """One accepted WebSocket: what a conversation is handed."""
 
-    def __init__(self, client_id: str, websocket: WebSocket, outbox: Outbox, scope: trio.CancelScope) -> None:
+    def __init__(
+        self,
+        client_id: str,
+        websocket: WebSocket,
+        outbox: Outbox,
+        scope: trio.CancelScope,
+        counters: SessionCounters,
+    ) -> None:
         self.client_id = client_id
         self.websocket = websocket
         self.outbox = outbox
+        self.counters = counters
         self.subprotocol: str | None = None
         self.ending: ConversationEnded | None = None
         self._scope = scope
@@ -91,8 +131,11 @@ class Gateway:
         self._send = choose_send()
         self._drain = Drain(observer)
         self._connections: dict[str, Connection] = {}
+        # Those whose handshake is not decided yet.
+        self._arriving: set[str] = set()
         self._all_gone = trio.Event()
         self._is_closing = False
+        self.counters = SessionCounters()
         self.accepted = 0
         self.refused = 0
         self.errors = 0
@@ -131,16 +174,19 @@ class Gateway:
         return list(self._connections.values())
 
     def statistics(self) -> dict[str, int]:
-        """Counts of connections and frames since the start."""
+        """Connections, streams and subscriptions now; messages, errors and refusals since the start."""
         outboxes = [connection.outbox for connection in self._connections.values()]
         return {
             "connected_clients": len(self._connections),
+            "active_subscriptions": self.counters.streams,
+            "total_subscribers": self.counters.subscriptions,
             "connections_accepted": self.accepted,
             "connections_refused": self.refused,
             "messages_sent": self._drain.frames,
+            "messages_received": self.counters.messages_received,
             "outbox_bytes": sum(outbox.waiting_bytes for outbox in outboxes),
             "slow_disconnects": self.slow,
-            "errors": self.errors,
+            "errors": self.errors + self.counters.errors,
         }
 
     async def _accept(self, listener: trio.socket.SocketType, nursery: trio.Nursery) -> None:
@@ -178,9 +224,9 @@ class Gateway:
     async def _hold(self, sock: trio.socket.SocketType, outbox: Outbox) -> None:
         websocket = WebSocket(sock, outbox, self._websocket_limits)
         scope = trio.CancelScope()
-        connection = Connection(self._new_id(), websocket, outbox, scope)
+        connection = Connection(self._new_id(), websocket, outbox, scope, self.counters)
         outbox.on_trouble(lambda: self._is_slow(connection), connection.abort)
-        connection.subprotocol = await websocket.handshake(self._accept_upgrade)
+        connection.subprotocol = await self._shake_hands(connection)
         self._connections[connection.client_id] = connection
         try:
             with scope:
@@ -195,6 +241,19 @@ class Gateway:
             del self._connections[connection.client_id]
             if not self._connections:
                 self._all_gone.set()
+
+    async def _shake_hands(self, connection: Connection) -> str | None:
+        arriving, client_id = self._arriving, connection.client_id
+
+        def accept(upgrade: Upgrade) -> str | None:
+            arriving.discard(client_id)  # decided: who is refused, and only reads why, takes up nobody's place
+            return self._accept_upgrade(upgrade)
+
+        arriving.add(client_id)
+        try:
+            return await connection.websocket.handshake(accept)
+        finally:
+            arriving.discard(client_id)
 
     async def _talk(self, connection: Connection) -> None:
         try:
@@ -220,8 +279,8 @@ class Gateway:
             raise HandshakeRefused(404, "connect to /ws")
         if upgrade.origin is not None and upgrade.origin not in self._origins:
             raise HandshakeRefused(403, "this origin may not connect; add it to gateway.origins")
-        if self._is_closing or len(self._connections) >= self._limits.connections_max:
-            count, limit = len(self._connections), self._limits.connections_max
+        count, limit = len(self._connections) + len(self._arriving), self._limits.connections_max
+        if self._is_closing or count >= limit:
             raise HandshakeRefused(503, f"{count} connections, limit {limit}; try again later")
         for offered in upgrade.subprotocols:
             if offered in (JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL):

@@ -8,6 +8,7 @@ crashes, this connection ends and the client comes back.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ from actors.gateway import Connection
 from actors.outbox import Frame
 from actors.ports import Answer, ChannelStore, Clock, Desk, Presence
 from actors.registry import Registry
-from actors.ticker import TICK_S, Ticker
+from actors.ticker import Ticker
 from actors.workspace import Workspaces
 from protocol import messages as m
 from protocol.codec import WireForm, decode_client, form_of, frame_message, request_id
@@ -27,6 +28,7 @@ from protocol.errors import (
     BadRequest,
     CloseCode,
     ConversationEnded,
+    PermissionDenied,
     StoreUnavailable,
     TocsinError,
     TokenExpired,
@@ -37,9 +39,6 @@ from protocol.model import ChannelKey, Event, Principal
 from protocol.session import ServerConversation
 from protocol.stream import recovery
 from protocol.times import SECOND_US, rfc3339
-
-# The clocks of incomplete messages and silent peers are looked at this often.
-CHECK_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -69,38 +68,32 @@ class SessionKit:
     limits: SessionLimits
 
 
-class SessionCounters:
-    """What all sessions together have seen."""
-
-    def __init__(self) -> None:
-        self.messages_received = 0
-        self.subscriptions = 0
-        self.errors = 0
-
-
 class Session:
     """The server's side of one conversation."""
 
-    def __init__(self, connection: Connection, kit: SessionKit, counters: SessionCounters) -> None:
+    def __init__(self, connection: Connection, kit: SessionKit) -> None:
         self._connection = connection
         self._kit = kit
-        self._counters = counters
+        self._counters = connection.counters
         self._form = form_of(connection.subprotocol)
         self._conversation = ServerConversation(kit.limits.subscriptions_max)
         self._followed: dict[str, tuple[Audience, Group]] = {}
         self._began = trio.current_time()
-        self._over = False
+        # When it was last told to be active, or began.
+        self._active_at = self._began
 
     async def run(self) -> None:
         """Converses until somebody ends it (ConversationEnded) or the peer is gone (Disconnected)."""
-        self._kit.ticker.watch(self._began + TICK_S, self._check)
+        self._connection.websocket.on_incomplete(self._watch)
+        self._watch()
         try:
             while True:
                 data = await self._connection.websocket.receive()
                 self._counters.messages_received += 1
                 await self._take(data)
         finally:
-            self._over = True
+            self._connection.websocket.on_incomplete(None)
+            self._kit.ticker.forget(self._check)
             for name in list(self._followed):
                 self._leave(name)
             if self._conversation.principal is not None:
@@ -157,6 +150,17 @@ class Session:
                 ping=self._kit.limits.heartbeat_s,
             )
         )
+        self._watch()
+        self._leave_forbidden()
+
+    def _leave_forbidden(self) -> None:
+        """A refreshed token may allow less than the one that these were subscribed with."""
+        for name in list(self._followed):
+            try:
+                self._kit.desk.locate(self._principal, name, None)
+            except PermissionDenied as fault:
+                self._leave(name)
+                self._say(m.Unsubscribed(channel=name, code=fault.code))
 
     async def _subscribe(self, message: m.Subscribe) -> None:
         key = self._kit.desk.locate(self._principal, message.channel, message.framework_id)
@@ -177,7 +181,13 @@ class Session:
         )
         if outcome.recovered:
             with audience.recovering():
-                await self._tell_missed(audience, key, message)
+                last = await self._tell_missed(audience, key, message)
+                if last < audience.told:
+                    # What the filter left out at the end moved the offset too: else the next `prev` looks like a gap.
+                    at = rfc3339(self._kit.clock())
+                    self._say(
+                        m.PositionMessage(channel=audience.name, epoch=audience.epoch, offset=audience.told, at=at)
+                    )
                 self._follow(audience, message)
         else:
             self._follow(audience, message)
@@ -189,25 +199,31 @@ class Session:
             return await self._kit.workspaces.audience(self._principal.workspace)
         return await self._kit.registry.cell(key).wait_audience()
 
-    async def _tell_missed(self, audience: Audience, key: ChannelKey | None, message: m.Subscribe) -> None:
-        """History at the peer's own pace: ring first, store second, until level. On return nothing is missing."""
+    async def _tell_missed(self, audience: Audience, key: ChannelKey | None, message: m.Subscribe) -> int:
+        """History at the peer's own pace: ring first, store second, until level. On return nothing is missing.
+
+        Gives the last offset that the peer knows of: below what was told, if its filter left out the rest.
+        """
         at = prev = message.recover.offset if message.recover else audience.told
         outbox = self._connection.outbox
         while at < audience.told:
             events = audience.ring.after(at, HISTORY_CHUNK)
             if events is None:
                 events = await self._stored(key, at)
-            first = audience.offset_of(events[0]) if events else audience.told + 1
-            if first != at + 1:
-                audience.floor = max(audience.floor, first - 1)  # so the next try is told that it was trimmed
+            # A workspace's stream loses the events of its long channels: holes may be anywhere below its floor.
+            places = [at, *map(audience.offset_of, events)] if events else [at, audience.told + 1]
+            holes = [there - 1 for here, there in itertools.pairwise(places) if there != here + 1]
+            if holes:
+                audience.floor = max(audience.floor, holes[-1])  # so the next try is told that it was trimmed
                 raise ConversationEnded(CloseCode.INSUFFICIENT_STATE, "history was trimmed; subscribe again")
             frames, prev = audience.frames(events, self._form, message.min_severity, prev)
             for frame in frames:
                 # One by one: a chunk of long alerts at once could fill an outbox whose peer reads well.
                 outbox.push(frame)
                 await outbox.wait_below(self._kit.limits.backlog_bytes)
+                self._connection.websocket.heard_at = trio.current_time()  # it reads: that is life
             at = audience.offset_of(events[-1])
-            self._connection.websocket.heard_at = trio.current_time()  # it reads: that is life
+        return prev
 
     async def _stored(self, key: ChannelKey | None, after: int) -> Sequence[Event]:
         store = self._kit.store
@@ -222,7 +238,7 @@ class Session:
     def _follow(self, audience: Audience, message: m.Subscribe) -> None:
         group = audience.attach(self._connection.outbox, self._form, message.min_severity)
         self._followed[audience.name] = (audience, group)
-        self._counters.subscriptions += 1
+        self._counters.followed(audience.name)
 
     def _unsubscribe(self, message: m.Unsubscribe) -> None:
         key = self._kit.desk.locate(self._principal, message.channel, message.framework_id)
@@ -235,32 +251,48 @@ class Session:
         if followed is not None:
             audience, group = followed
             audience.detach(self._connection.outbox, group)
-            self._counters.subscriptions -= 1
+            self._counters.left(name)
+
+    def _watch(self) -> None:
+        """A deadline has come that may be nearer than the one that is watched."""
+        self._kit.ticker.watch(self._deadline(), self._check)
+
+    def _deadline(self) -> float:
+        """When the nearest of the deadlines is over (trio time), if nothing is heard until then."""
+        limits, websocket, principal = self._kit.limits, self._connection.websocket, self._conversation.principal
+        nearest = websocket.heard_at + limits.timeout_s
+        if websocket.message_since is not None:
+            nearest = min(nearest, websocket.message_since + limits.message_s)
+        if principal is None:
+            return min(nearest, self._began + limits.auth_s)
+        left_us = principal.expires_at * SECOND_US - self._kit.clock()
+        return min(nearest, trio.current_time() + left_us / SECOND_US)
 
     def _check(self, now: float) -> float | None:
         """Asked by the ticker: has this conversation outlived one of its deadlines?"""
-        if self._over:
-            return None
         limits, websocket, end = self._kit.limits, self._connection.websocket, self._connection.end
         principal = self._conversation.principal
         since = websocket.message_since
-        if principal is None and now - self._began >= limits.auth_s:
+        if principal is None and now >= self._began + limits.auth_s:
             end(CloseCode.NO_AUTH, f"no auth within {limits.auth_s:g} s")
         elif principal is not None and principal.expires_at * SECOND_US <= self._kit.clock():
             end(CloseCode.EXPIRED, "token expired; come back with a fresh one")
-        elif now - websocket.heard_at >= limits.timeout_s:
+        elif now >= websocket.heard_at + limits.timeout_s:
             end(CloseCode.NO_PONG, f"nothing heard for {limits.timeout_s:g} s")
-        elif since is not None and now - since >= limits.message_s:
+        elif since is not None and now >= since + limits.message_s:
             end(CloseCode.SLOW, f"message not complete within {limits.message_s:g} s")
         else:
-            return now + self._next_check_s()
+            if principal is not None:
+                self._note_activity(now)
+            return self._deadline()
         return None
 
-    def _next_check_s(self) -> float:
-        principal = self._conversation.principal
-        if principal is None:
-            return TICK_S  # a token may come at any moment, and expire a second later
-        return min(CHECK_S, (principal.expires_at * SECOND_US - self._kit.clock()) / SECOND_US)
+    def _note_activity(self, now: float) -> None:
+        # Other deadlines are looked at more often; the record is for operators, once in a timeout is enough.
+        heard_at = self._connection.websocket.heard_at
+        if heard_at > self._active_at and now >= self._active_at + self._kit.limits.timeout_s:
+            self._active_at = heard_at
+            self._kit.presence.active(self._connection.client_id)
 
     @property
     def _principal(self) -> Principal:

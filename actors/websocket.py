@@ -96,6 +96,11 @@ class WebSocket:
         # When something was last heard, and since when a message is incomplete (trio time).
         self.heard_at = trio.current_time()
         self.message_since: float | None = None
+        self._on_incomplete: Callable[[], None] | None = None
+
+    def on_incomplete(self, call: Callable[[], None] | None) -> None:
+        """Whom to tell (None: nobody more) that a message has begun and is not complete: its time runs."""
+        self._on_incomplete = call
 
     async def handshake(self, accept: Accept) -> str | None:
         """Becomes a WebSocket, or raises HandshakeRefused or Disconnected. Gives the chosen subprotocol."""
@@ -212,6 +217,8 @@ class WebSocket:
         if not event.message_finished:
             if self.message_since is None:
                 self.message_since = trio.current_time()
+                if self._on_incomplete is not None:
+                    self._on_incomplete()
             return None
         parts, self._parts, self._size, self._fragments = self._parts, [], 0, 0
         self.message_since = None

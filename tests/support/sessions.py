@@ -9,11 +9,11 @@ from typing import Any
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from actors.gateway import Connection, GatewayLimits
+from actors.gateway import Connection, GatewayLimits, SessionCounters
 from actors.mailbox import Envelope, Receipt
 from actors.ports import Answer
 from actors.registry import Registry
-from actors.session import Session, SessionCounters, SessionKit, SessionLimits
+from actors.session import Session, SessionKit, SessionLimits
 from actors.ticker import Ticker
 from actors.workspace import Workspaces
 from protocol import messages as m
@@ -38,7 +38,10 @@ FOREVER_S = 10**9
 
 
 class Desk:
-    """Tokens are `user` or `user@workspace`; `brief <seconds>` expires; triggers ring, anything else is refused."""
+    """Tokens are `user`, `user@workspace` or `user@workspace#channel,channel`; `brief <seconds>` expires.
+
+    Triggers ring, anything else is refused.
+    """
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
@@ -51,14 +54,25 @@ class Desk:
         user, _, workspace = token.partition("@")
         word, _, seconds = user.partition(" ")
         expires_at = clock() // 1_000_000 + (int(seconds) if seconds else FOREVER_S)
-        return Principal(workspace=workspace or "acme", user=word, role="admin", expires_at=expires_at)
+        # `ada@acme#checkout,search` may read these channels only.
+        workspace, is_limited, channels = workspace.partition("#")
+        return Principal(
+            workspace=workspace or "acme",
+            user=word,
+            role="admin",
+            expires_at=expires_at,
+            channels=tuple(channels.split(",")) if is_limited else None,
+        )
 
     def locate(self, who: Principal, channel: str | None, framework_id: str | None) -> ChannelKey | None:
         if framework_id is not None:
             return ChannelKey(who.workspace, framework_id)
         if channel == "alerts:secret":
             raise PermissionDenied("not yours")
-        return parse_channel(channel or "", who.workspace)
+        key = parse_channel(channel or "", who.workspace)
+        if who.channels is not None and (key is None or key.framework not in who.channels):
+            raise PermissionDenied("this token is limited to other channels")
+        return key
 
     async def submit(self, who: Principal, request: m.ClientMessage, answer: Answer) -> None:
         if not isinstance(request, m.Trigger) or request.alert is None:
@@ -80,6 +94,9 @@ class Presence:
     def subscribed(self, client_id: str, key: ChannelKey) -> None:
         self.notes.append(("subscribed", client_id, key.name))
 
+    def active(self, client_id: str) -> None:
+        self.notes.append(("active", client_id))
+
     def closed(self, client_id: str) -> None:
         self.notes.append(("closed", client_id))
 
@@ -88,7 +105,7 @@ class Rig:
     """Everything behind a gateway but the meaning of things."""
 
     def __init__(self, limits: SessionLimits) -> None:
-        self.store, self.presence, self.ticker, self.counters = FakeStore(), Presence(), Ticker(), SessionCounters()
+        self.store, self.presence, self.ticker = FakeStore(), Presence(), Ticker()
         self.registry = Registry(a_kit(self.store, Machines(), Recorder()))
         self.workspaces = Workspaces(self.store, Recorder())
         self.store.feed = self.workspaces.post
@@ -99,7 +116,12 @@ class Rig:
         self.served: Served
 
     async def converse(self, connection: Connection) -> None:
-        await Session(connection, self.kit, self.counters).run()
+        await Session(connection, self.kit).run()
+
+    @property
+    def counters(self) -> SessionCounters:
+        """What the gateway counted of its conversations."""
+        return self.served.gateway.counters
 
     async def client(self, token: str = "ada") -> Peer:
         """A connection that has authenticated."""

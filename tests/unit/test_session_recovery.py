@@ -14,7 +14,7 @@ from actors.gateway import GatewayLimits
 from protocol import messages as m
 from protocol.errors import CloseCode
 from protocol.model import Severity
-from protocol.stream import RING_MAX_EVENTS
+from protocol.stream import RING_MAX_EVENTS, Arrival, Follower
 from tests.support.actors import (
     some_events,
 )
@@ -134,6 +134,52 @@ async def test_history_that_was_trimmed_behind_our_back_is_no_silent_gap(autojum
         again = await rig.client()
         answer = await subscribe(again, recover={"epoch": "e1", "offset": 2})
         assert (answer.recovered, answer.reason) == (False, "trimmed"), "not the same again for ever"
+
+
+@pytest.mark.parametrize("hole", [3, 4, 9, 300])
+async def test_a_hole_anywhere_in_a_workspaces_history_is_no_silent_gap(autojump_clock: MockClock, hole: int) -> None:
+    async with a_rig() as rig:
+        rig.store.add(some_events(1, 400))
+        watcher = await rig.client("eve")
+        await subscribe(watcher, "workspace")
+        # An event of a long channel was trimmed; the stream's floor in memory is still 0.
+        rig.store.workspace_events = [event for event in rig.store.workspace_events if event.workspace_offset != hole]
+        peer = await rig.client()
+        recover = {"epoch": "e1", "offset": 2}
+        assert (await subscribe(peer, "workspace", recover=recover)).recovered, "as far as we knew"
+        code, reason = await peer.hear_close()
+        assert (code, reason) == (CloseCode.INSUFFICIENT_STATE, "history was trimmed; subscribe again")
+        again = await rig.client()
+        answer = await subscribe(again, "workspace", recover=recover)
+        assert (answer.recovered, answer.reason) == (False, "trimmed")
+        below = await rig.client()
+        assert (await subscribe(below, "workspace", recover={"epoch": "e1", "offset": hole})).recovered
+
+
+async def test_what_the_filter_leaves_out_at_the_end_of_a_history_does_not_look_like_a_gap(
+    autojump_clock: MockClock,
+) -> None:
+    async with a_rig() as rig:
+        rig.store.add(some_events(1, 5))
+        rig.store.add(some_events(6, 6, severity=Severity.CRITICAL))
+        rig.store.add(some_events(7, 9))
+        peer, follower = await rig.client(), Follower("e1", 2)
+        await subscribe(peer, recover={"epoch": "e1", "offset": 2}, minSeverity="critical")
+        rig.store.add(some_events(10, 10, severity=Severity.CRITICAL))
+        cell = rig.registry.cells()[0]
+        assert cell.audience is not None
+        cell.audience.tell(rig.store.stream().events[-1:])
+        arrivals = []
+        for _ in range(3):
+            heard = await peer.hear()
+            if isinstance(heard, m.PositionMessage):
+                follower.silence(heard.epoch, heard.offset)
+                arrivals.append(heard.offset)
+            else:
+                assert isinstance(heard, m.AlertMessage)
+                arrivals.append(follower.arrive(heard.epoch, heard.offset, heard.prev))
+        assert arrivals == [Arrival.NEXT, 9, Arrival.NEXT]
+        assert follower.offset == 10
 
 
 @pytest.mark.parametrize("channel", ["alerts:checkout", "workspace"])
