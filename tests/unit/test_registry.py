@@ -309,6 +309,20 @@ async def test_a_channel_that_starts_while_the_registry_stops_does_not_hold_up_t
     assert rig.registry.cells() == []
 
 
+async def test_a_channel_that_starts_while_the_registry_stops_does_not_wait_for_a_store_that_is_away(
+    autojump_clock: MockClock,
+) -> None:
+    rig = Rig()
+    rig.store.away = "disk full"
+    async with trio.open_nursery() as nursery:
+        await start(nursery, rig.registry.run)
+        rig.registry.cell(KEY)
+        nursery.cancel_scope.cancel()
+        rig.registry.cell(OTHER)
+        began = trio.current_time()
+    assert trio.current_time() - began == pytest.approx(CLOSE_S)
+
+
 async def test_at_the_end_no_new_channel_is_started_and_the_next_run_starts_it(autojump_clock: MockClock) -> None:
     rig = Rig()
     rig.store.gate = trio.Event()
