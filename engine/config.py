@@ -19,6 +19,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from engine.fields import Address, Checks, ConfigError, Field, Secret, Section, check, fields_of, parse_address
+from protocol.messages import ITEMS_MAX
 from protocol.model import Severity, ThresholdRule
 from protocol.names import is_id, is_workspace
 
@@ -51,6 +52,8 @@ _TICK_S = 1
 _DAY_S = 86_400
 _DECADE_S = 3_653 * _DAY_S
 WINDOW_MAX_S = 30 * _DAY_S
+# `tocsin serve` ends the process if a stop takes longer.
+STOP_MAX_S = 10.0
 HOST_FRAMEWORK = "host"
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
 
@@ -103,7 +106,9 @@ class Gateway(Section, frozen=True, kw_only=True):
 class Channel(Section, frozen=True, kw_only=True):
     """Channels: one per framework of a workspace."""
 
-    mailbox_max: Annotated[int, _from(1, 1_000_000, "Waiting commands; more are answered busy, not lost.")] = 10_000
+    mailbox_max: Annotated[
+        int, _from(ITEMS_MAX, 1_000_000, "Waiting commands; at least those of one request. More are busy, not lost.")
+    ] = 10_000
     batch_max: Annotated[int, _from(1, 10_000, "Commands decided together; under events_max: receipts need room.")] = (
         240
     )
@@ -234,6 +239,18 @@ class Config(Section, frozen=True, kw_only=True):
                 "gateway.timeout_s",
                 f"{self.gateway.timeout_s:g} is not allowed: use more than gateway.heartbeat_s "
                 f"({self.gateway.heartbeat_s:g}), or every quiet client would be cut before its first ping",
+            )
+        if self.channel.batch_max > self.channel.events_max:
+            raise ConfigError(
+                "channel.batch_max",
+                f"{self.channel.batch_max} is not allowed: use at most channel.events_max ({self.channel.events_max}), or "
+                "triggers of a full batch would be answered busy in an idle engine",
+            )
+        if self.gateway.drain_s + self.gateway.close_s > STOP_MAX_S:
+            raise ConfigError(
+                "gateway.drain_s",
+                f"{self.gateway.drain_s:g} is not allowed: use at most {STOP_MAX_S:g} together with gateway.close_s "
+                f"({self.gateway.close_s:g}); a stop takes no longer than that",
             )
         for name in ("ws", "http"):
             self._check_bind(name)

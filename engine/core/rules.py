@@ -1,8 +1,8 @@
 """Is it worth ringing for? Threshold rules, and what a trigger takes from its rule.
 
 A trigger that names a rule gets from it whatever it leaves out: severity, threshold, title, suppression window, and the
-comparison. (A command cannot tell an absent comparison from `>=`, so `>=` counts as absent: to drop an alert because of
-a default that nobody chose would be the worse mistake.) A reading becomes one trigger per rule that it breaks.
+comparison. Without a rule and without a comparison of its own it is held against its threshold with `>=`. A reading
+becomes one trigger per rule that it breaks.
 """
 
 from __future__ import annotations

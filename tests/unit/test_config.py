@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.config import FIELDS, HOST_RULES, Config, ConfigError, Gateway, Host, Secret, prepare_data_folder
+from engine.config import FIELDS, HOST_RULES, Channel, Config, ConfigError, Gateway, Host, Secret, prepare_data_folder
 from engine.fields import Address, Field, parse_address
 from engine.settings import ALIASES, FILE_MAX_BYTES, effective, load, toml_value
 from protocol.model import Severity, ThresholdRule
@@ -48,10 +48,10 @@ def test_every_setting_has_a_reason_and_a_unit_where_it_counts_something():
 
 
 def test_each_source_wins_over_the_one_before(tmp_path):
-    path = write(tmp_path, "[gateway]\nheartbeat_s = 11\ntimeout_s = 91\nclose_s = 3\nauth_s = 4\n")
+    path = write(tmp_path, "[gateway]\nheartbeat_s = 11\ntimeout_s = 91\nclose_s = 1\nauth_s = 4\n")
     environ = {"WS_HEARTBEAT_INTERVAL": "12000", "WS_TIMEOUT": "92000", "TOCSIN_GATEWAY_HEARTBEAT_S": "13"}
     gateway = load({"gateway.auth_s": 5, "gateway.close_s": None}, environ, path).gateway
-    assert (gateway.heartbeat_s, gateway.timeout_s, gateway.close_s, gateway.auth_s) == (13, 92, 3, 5)
+    assert (gateway.heartbeat_s, gateway.timeout_s, gateway.close_s, gateway.auth_s) == (13, 92, 1, 5)
 
 
 def test_variables_are_read_in_the_types_of_their_settings():
@@ -59,14 +59,14 @@ def test_variables_are_read_in_the_types_of_their_settings():
         environ={
             "TOCSIN_WATCH_HOST": "false",
             "TOCSIN_DATA": "/srv/tocsin",
-            "TOCSIN_CHANNEL_MAILBOX_MAX": "77",
+            "TOCSIN_CHANNEL_MAILBOX_MAX": "7777",
             "TOCSIN_GATEWAY_ORIGINS": "https://a.example, https://b.example:8443",
             "TOCSIN_SECRET": GOOD_SECRET,
         }
     )
     assert config.watch_host is False
     assert config.data == Path("/srv/tocsin")
-    assert config.channel.mailbox_max == 77
+    assert config.channel.mailbox_max == 7_777
     assert config.gateway.origins == ("https://a.example", "https://b.example:8443")
     assert config.secret.reveal() == GOOD_SECRET.encode()
 
@@ -400,3 +400,20 @@ def test_any_text_in_any_variable_is_taken_or_refused_with_its_name(key, text):
         load(environ={field.variable: text})
     except ConfigError as fault:
         assert field.variable in str(fault) or fault.key == key
+
+
+def test_a_batch_larger_than_what_one_commit_may_tell_is_refused():
+    with pytest.raises(
+        ConfigError, match=r"channel\.batch_max: 300 is not allowed: use at most channel\.events_max \(256\)"
+    ):
+        Config(channel=Channel(batch_max=300))
+
+
+def test_a_mailbox_holds_at_least_one_request():
+    with pytest.raises(ConfigError, match=r"channel\.mailbox_max: 999 is not allowed"):
+        load({"channel.mailbox_max": 999}, environ={})
+
+
+def test_a_stop_that_would_take_longer_than_promised_is_refused():
+    with pytest.raises(ConfigError, match=r"gateway\.drain_s: 9 is not allowed: use at most 10"):
+        Config(gateway=Gateway(drain_s=9.0, close_s=2.0))
