@@ -1,10 +1,10 @@
 """Accepts sockets and keeps each connection's troubles to itself.
 
 Owns: the listening sockets, the connections and their tasks, the drain that writes for all of them, and the counters
-that conversations report to. One boundary per
-connection: whatever goes wrong inside it ends it, counted and logged, and nothing else (a stock server was ended as a
-whole by one byte in a handshake). Accepting survives resets and running out of file descriptors. At the end everybody
-is told when to come back, spread over a few seconds, and has a moment to read it.
+that conversations report to. One boundary per connection: whatever goes wrong inside it ends it, counted and logged,
+and nothing else (a stock server was ended as a whole by one byte in a handshake). Accepting survives resets and running
+out of file descriptors. At the end everybody is told when to come back, spread over a few seconds, and has a moment to
+read it.
 """
 
 from __future__ import annotations

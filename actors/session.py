@@ -114,6 +114,9 @@ class Session:
             await self._dispatch(message)
         except TocsinError as fault:
             self._refuse(fault, message.id)
+            if isinstance(fault, BadRequest):
+                # Malformed all the same, whichever layer saw it.
+                self._conversation.bad_message()
 
     async def _dispatch(self, message: m.ClientMessage) -> None:
         match message:

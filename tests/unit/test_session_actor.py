@@ -14,7 +14,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from actors.ticker import TICK_S
 from protocol import messages as m
 from protocol.codec import WireForm, decode_server, encode
-from protocol.errors import CloseCode
+from protocol.errors import BadRequest, CloseCode
 from protocol.model import ChannelKey, Reason
 from protocol.session import BAD_MESSAGES_MAX
 from tests.support.actors import (
@@ -321,6 +321,17 @@ async def test_twenty_bad_messages_are_enough(autojump_clock: MockClock) -> None
             assert isinstance(await peer.hear(), m.ErrorMessage)
         assert await close_code(peer) == CloseCode.BAD_REQUEST
         assert rig.counters.errors == BAD_MESSAGES_MAX
+
+
+async def test_twenty_messages_that_only_the_desk_finds_malformed_are_enough_too(autojump_clock: MockClock) -> None:
+    async with a_rig() as rig:
+        peer = await rig.client()
+        await peer.send(client_frame(1, b'{"type": "resolve", "alertId": "x"}') * BAD_MESSAGES_MAX)
+        for _ in range(BAD_MESSAGES_MAX):
+            answer = await peer.hear()
+            assert isinstance(answer, m.ErrorMessage)
+            assert answer.code == BadRequest.code
+        assert await close_code(peer) == CloseCode.BAD_REQUEST
 
 
 async def test_a_burst_of_auth_and_subscribe_in_one_packet_is_answered_in_order(autojump_clock: MockClock) -> None:
