@@ -60,7 +60,17 @@ async def test_a_wave_of_connections_is_frozen_once_it_is_over(autojump_clock: M
         assert calls == ["collect", "freeze"], "collected in the middle of the wave"
         engine.is_busy = False
         await trio.sleep(5 * collector.LOOK_EVERY_S)
-        assert calls == ["collect", "freeze", "collect", "freeze"]
+        assert calls == ["collect", "freeze", "freeze"], "collecting thousands of connections would hold the loop"
+        nursery.cancel_scope.cancel()
+
+
+async def test_with_many_connections_only_what_is_new_is_collected(autojump_clock: MockClock, calls: list[str]) -> None:
+    engine = FakeEngine()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(collector.collect_when_idle, engine)
+        engine.connections = 10 * collector.WAVE
+        await trio.sleep(collector.FULL_EVERY_S + 2 * collector.LOOK_EVERY_S)
+        assert calls == ["collect", "freeze", "freeze", "collect", "freeze"]
         nursery.cancel_scope.cancel()
 
 
