@@ -243,8 +243,8 @@ class Config(Section, frozen=True, kw_only=True):
         if self.channel.batch_max > self.channel.events_max:
             raise ConfigError(
                 "channel.batch_max",
-                f"{self.channel.batch_max} is not allowed: use at most channel.events_max ({self.channel.events_max}), or "
-                "triggers of a full batch would be answered busy in an idle engine",
+                f"{self.channel.batch_max} is not allowed: use at most channel.events_max ({self.channel.events_max}), "
+                "or triggers of a full batch would be answered busy in an idle engine",
             )
         if self.gateway.drain_s + self.gateway.close_s > STOP_MAX_S:
             raise ConfigError(
