@@ -146,7 +146,7 @@ async def test_a_signal_drains_and_ends_with_0(tmp_path: Path, number: signal.Si
 
 
 async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
-    async with an_engine_process(tmp_path, TOCSIN_GATEWAY_CLOSE_S="60", TOCSIN_GATEWAY_DRAIN_S="60") as engine:
+    async with an_engine_process(tmp_path, TOCSIN_GATEWAY_CLOSE_S="5", TOCSIN_GATEWAY_DRAIN_S="5") as engine:
         stream = await connect_mutely(engine.ws_address)
         engine.process.terminate()
         assert b'"bye"' in await stream.receive_some()
@@ -157,7 +157,7 @@ async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
 
 async def test_an_engine_that_does_not_get_to_its_end_is_ended(tmp_path: Path) -> None:
     patched = "import tocsin.commands.serve as s; s.DRAIN_MAX_S = 0.3; import tocsin.cli; tocsin.cli.main()"
-    settings = {"TOCSIN_DATA": str(tmp_path), "TOCSIN_GATEWAY_CLOSE_S": "60", "TOCSIN_GATEWAY_DRAIN_S": "60"}
+    settings = {"TOCSIN_DATA": str(tmp_path), "TOCSIN_GATEWAY_CLOSE_S": "5", "TOCSIN_GATEWAY_DRAIN_S": "5"}
     process = await trio.lowlevel.open_process(
         [sys.executable, "-c", patched, "serve", "--ws", ANY_PORT, "--http", ANY_PORT],
         stdout=subprocess.PIPE,
