@@ -113,9 +113,9 @@ class Engine:
 
     def statistics(self) -> dict[str, Any]:
         """Counters of the gateway, the channels, the store and the supervision tree."""
-        parts, gateway = self._parts, self._gateway
+        parts = self._parts
         return {
-            "gateway": self._gateway_statistics() if gateway else {},
+            "gateway": self._gateway_statistics(),
             "channels": parts.registry.statistics() if parts else {},
             "store": parts.store.statistics() if parts else {},
             "supervision": self._supervisor.statistics() | self._helpers.statistics() | self._sources.statistics(),
@@ -188,7 +188,11 @@ class Engine:
 
     def _build(self, store: Store) -> _Parts:
         config = self.config
-        limits = ChannelLimits(config.channel.mailbox_max, config.channel.batch_max, config.channel.idle_s)
+        limits = ChannelLimits(
+            mailbox_max=config.channel.mailbox_max,
+            batch_max=config.channel.batch_max,
+            idle_s=config.channel.idle_s,
+        )
         kit = ChannelKit(store, self._machine, now_us, new_id, self.metrics, limits)
         registry = Registry(kit, park_s=config.channel.park_s)
         service = Service(store, registry, self._authenticator, self.metrics, now_us, config.api.answer_s)
@@ -283,7 +287,11 @@ class Engine:
             parts.presence,
             now_us,
             SessionLimits(
-                config.heartbeat_s, config.timeout_s, config.auth_s, config.message_s, config.subscriptions_max
+                heartbeat_s=config.heartbeat_s,
+                timeout_s=config.timeout_s,
+                auth_s=config.auth_s,
+                message_s=config.message_s,
+                subscriptions_max=config.subscriptions_max,
             ),
         )
 
@@ -294,13 +302,17 @@ class Engine:
             [trio.socket.from_stdlib_socket(listener)],
             converse,
             self.config.origins(int(self.http_url.rpartition(":")[2])),
-            GatewayLimits(config.connections_max, config.outbox_max_bytes, config.drain_s),
+            GatewayLimits(
+                connections_max=config.connections_max,
+                outbox_max_bytes=config.outbox_max_bytes,
+                drain_s=config.drain_s,
+            ),
             WebSocketLimits(
-                config.handshake_s,
-                config.message_max_bytes,
-                config.fragments_max,
-                config.reply_backlog_bytes,
-                config.close_s,
+                handshake_s=config.handshake_s,
+                message_max_bytes=config.message_max_bytes,
+                fragments_max=config.fragments_max,
+                reply_backlog_bytes=config.reply_backlog_bytes,
+                close_s=config.close_s,
             ),
             self.metrics,
             new_id,

@@ -84,7 +84,7 @@ class PresenceLog:
             return
         try:
             await self._store.connection_changes(list(notes.values()))
-        except BaseException:
+        except BaseException:  # also when cancelled: the last write of a shutdown still has them
             self._notes = {key: note for key, note in notes.items() if key not in self._notes} | self._notes
             self._forget_oldest(NOTES_MAX)
             self._noted.set()

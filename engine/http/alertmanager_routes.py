@@ -18,11 +18,12 @@ from litestar import MediaType, Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromQuery, JSONBody, QueryParameter
 
+from actors.ports import Clock
 from engine.http.alertmanager import RECEIVER, RESOLVE_TIMEOUT_S, GettableAlert, PostableAlert, to_gettable, to_report
 from engine.http.bodies import json_body
 from engine.http.matchers import Matcher, parse_matchers
 from engine.http.patterns import compile_pattern
-from engine.http.ports import Clock, Service
+from engine.http.ports import Service
 from engine.http.problems import rejection
 from protocol.commands import Ring
 from protocol.effects import Row

@@ -19,12 +19,13 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import Message, Scope
 
+from actors.ports import Clock
 from engine.http.alertmanager import RESOLVE_TIMEOUT_S
 from engine.http.alertmanager_routes import alertmanager_routes
 from engine.http.alerts import alert_routes
 from engine.http.guards import refuse_token_in_url, require_bearer
 from engine.http.operations import operation_routes
-from engine.http.ports import About, Clock, MetricsRender, Service
+from engine.http.ports import About, MetricsRender, Service
 from engine.http.problems import respond_http_exception, respond_tocsin_error, respond_unforeseen
 from engine.http.triggers import trigger_routes
 from engine.ids import now_us

@@ -63,4 +63,3 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
 
 
 MetricsRender = Callable[[], bytes]
-Clock = Callable[[], int]

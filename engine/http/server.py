@@ -34,6 +34,7 @@ from litestar.types import ASGIApp
 
 from actors.supervisor import root_cause
 from engine.http.requests import BodyGuard
+from engine.sockets import host_and_port
 
 # What a shutdown waits for running requests; an ack takes milliseconds, and 10 s is all that the whole engine has.
 GRACE_S = 1.5
@@ -55,8 +56,7 @@ logger = structlog.get_logger(__name__)
 
 def address_of(listener: socket.socket) -> str:
     """`http://127.0.0.1:8080`: where clients find a listener."""
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"http://{host_and_port(listener)}"
 
 
 async def serve_http(
