@@ -12,25 +12,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from protocol import messages as m
-from protocol.model import Alert, AlertState, EventKind, Severity
+from protocol.model import EventKind
 from protocol.session import ClientConversation, ClientState
 from protocol.stream import recovery
+from tests.support.alerts import PLAIN_ALERT
 
 NAMES = {"alerts:a": "alerts:acme:a", "project:a": "alerts:acme:a", "alerts:b": "alerts:acme:b"}
 STREAMS = sorted(set(NAMES.values()))
-ALERT = Alert(
-    id="a",
-    framework_id="f",
-    severity=Severity.INFO,
-    state=AlertState.ACTIVE,
-    current_value=None,
-    threshold_value=None,
-    title="",
-    occurrences=1,
-    triggered_at="",
-    last_seen_at="",
-    notification_sent=False,
-)
 
 
 class ToyServer:
@@ -95,7 +83,7 @@ class ToyServer:
             offset=offset,
             prev=self.prev[stream],
             event=EventKind.FIRED,
-            data=ALERT,
+            data=PLAIN_ALERT,
             timestamp="",
         )
         self.outbox.extend([message] * {"doubled": 2, "dropped": 0}.get(fate, 1))
@@ -277,6 +265,6 @@ def test_the_oracle_notices_a_hole_and_a_repetition():
         with pytest.raises(AssertionError, match="not the next event"):
             oracle.shown(
                 m.AlertMessage(
-                    channel="s", epoch="1", offset=offset, prev=0, event=EventKind.FIRED, data=ALERT, timestamp=""
+                    channel="s", epoch="1", offset=offset, prev=0, event=EventKind.FIRED, data=PLAIN_ALERT, timestamp=""
                 )
             )

@@ -6,7 +6,7 @@ import pytest
 
 from protocol import messages as m
 from protocol.errors import CloseCode, ConversationEnded, Unauthorized
-from protocol.model import Alert, AlertState, EventKind, Principal, Severity
+from protocol.model import EventKind, Principal, Severity
 from protocol.session import (
     AUTH_FAILURES_MAX,
     BAD_MESSAGES_MAX,
@@ -18,6 +18,7 @@ from protocol.session import (
     ServerConversation,
     ServerState,
 )
+from tests.support.alerts import PLAIN_ALERT
 
 WHO = Principal(workspace="acme", user="u", role="admin", expires_at=100)
 REQUESTS: dict[type, m.ClientMessage] = {
@@ -127,26 +128,13 @@ def answer_to(
 
 
 def told(offset: int, prev: int | None = None, epoch: str = "e", name: str = NAME) -> m.AlertMessage:
-    alert = Alert(
-        id="a",
-        framework_id="a",
-        severity=Severity.INFO,
-        state=AlertState.ACTIVE,
-        current_value=None,
-        threshold_value=None,
-        title="",
-        occurrences=1,
-        triggered_at="",
-        last_seen_at="",
-        notification_sent=False,
-    )
     return m.AlertMessage(
         channel=name,
         epoch=epoch,
         offset=offset,
         prev=offset - 1 if prev is None else prev,
         event=EventKind.FIRED,
-        data=alert,
+        data=PLAIN_ALERT,
         timestamp="",
     )
 

@@ -5,26 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.messages import Position, RecoveryOutcome
-from protocol.model import Alert, AlertState, Event, EventKind, Severity
+from protocol.model import Event, EventKind
 from protocol.stream import RING_MAX_EVENTS, Arrival, EventRing, Follower, recovery
-
-ALERT = Alert(
-    id="a",
-    framework_id="f",
-    severity=Severity.INFO,
-    state=AlertState.ACTIVE,
-    current_value=None,
-    threshold_value=None,
-    title="",
-    occurrences=1,
-    triggered_at="",
-    last_seen_at="",
-    notification_sent=False,
-)
+from tests.support.alerts import PLAIN_ALERT
 
 
 def event(offset: int, workspace_offset: int = 0) -> Event:
-    return Event(offset=offset, kind=EventKind.FIRED, alert=ALERT, at="", workspace_offset=workspace_offset)
+    return Event(offset=offset, kind=EventKind.FIRED, alert=PLAIN_ALERT, at="", workspace_offset=workspace_offset)
 
 
 def run(first: int, last: int) -> list[Event]:

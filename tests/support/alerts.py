@@ -1,0 +1,19 @@
+"""An alert with nothing in it, for tests in which only its place in a stream matters."""
+
+from __future__ import annotations
+
+from protocol.model import Alert, AlertState, Severity
+
+PLAIN_ALERT = Alert(
+    id="a",
+    framework_id="f",
+    severity=Severity.INFO,
+    state=AlertState.ACTIVE,
+    current_value=None,
+    threshold_value=None,
+    title="",
+    occurrences=1,
+    triggered_at="",
+    last_seen_at="",
+    notification_sent=False,
+)
