@@ -26,8 +26,9 @@ from actors.ticker import Ticker
 from actors.websocket import WebSocketLimits
 from actors.workspace import Workspaces
 from engine.auth import Authenticator, signing_secret
-from engine.config import Config, ConfigError, prepare_data_folder
+from engine.config import Config, ConfigError
 from engine.core.channel import Policy, machine_factory
+from engine.folder import prepare_data_folder
 from engine.http.app import create_app
 from engine.http.ports import About
 from engine.http.server import HttpServer, serve_http

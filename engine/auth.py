@@ -23,8 +23,9 @@ from typing import Any, Literal, NamedTuple, NoReturn
 from jwt import PyJWS
 from jwt.algorithms import HMACAlgorithm
 
-from engine.config import SECRET_MIN_BYTES, Config, make_folder
+from engine.config import SECRET_MIN_BYTES, Config
 from engine.fields import ConfigError
+from engine.folder import make_folder
 from protocol.errors import BadRequest, PermissionDenied, TokenExpired, Unauthorized
 from protocol.messages import TOKEN_MAX_CHARS
 from protocol.model import ID_MAX_CHARS, Principal

@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from engine.config import CHECKS, FIELDS, Config, unusable_folder
+from engine.config import CHECKS, FIELDS, Config
 from engine.fields import MASK, ConfigError, Field, Secret, check, nearest
+from engine.folder import unusable_folder
 from protocol.model import ThresholdRule
 
 PREFIX = "TOCSIN_"

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.config import FIELDS, HOST_RULES, Channel, Config, ConfigError, Gateway, Host, Secret, prepare_data_folder
+from engine.config import FIELDS, HOST_RULES, Channel, Config, ConfigError, Gateway, Host, Secret
 from engine.fields import Address, Field, parse_address
+from engine.folder import prepare_data_folder
 from engine.settings import ALIASES, FILE_MAX_BYTES, effective, load, toml_value
 from protocol.model import Severity, ThresholdRule
 

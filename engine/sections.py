@@ -1,0 +1,165 @@
+"""The tables of the configuration file: every setting with its default, its unit in the name and the reason for it.
+
+Values only. What holds between several settings is checked by `engine.config.Config`, which puts the tables together.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from engine.fields import Section
+from protocol.messages import ITEMS_MAX
+from protocol.model import Severity, ThresholdRule
+
+# One ticker looks after the deadlines of all connections once a second: what is shorter would be promised and not kept.
+_TICK_S = 1
+_DAY_S = 86_400
+_DECADE_S = 3_653 * _DAY_S
+WINDOW_MAX_S = 30 * _DAY_S
+HOST_FRAMEWORK = "host"
+
+
+def limit(low: float, high: float, reason: str) -> msgspec.Meta:
+    """A number from `low` to `high`, and why its default is what it is."""
+    return msgspec.Meta(ge=low, le=high, description=reason)
+
+
+def why(text: str) -> msgspec.Meta:
+    """Any value of its type, and what it is for."""
+    return msgspec.Meta(description=text)
+
+
+class Gateway(Section, frozen=True, kw_only=True):
+    """WebSocket connections."""
+
+    heartbeat_s: Annotated[float, limit(_TICK_S, 3600, "One shared ping this often; the reference's figure.")] = 30.0
+    timeout_s: Annotated[
+        float, limit(_TICK_S, 7200, "A peer not heard for so long is gone: one lost heartbeat is forgiven, not two.")
+    ] = 60.0
+    handshake_s: Annotated[float, limit(0.1, 60, "A peer that is slower with its HTTP upgrade is no client.")] = 5.0
+    auth_s: Annotated[float, limit(_TICK_S, 300, "Without a good token by then the connection ends with 3502.")] = 10.0
+    message_s: Annotated[
+        float, limit(_TICK_S, 300, "A message must be complete in this time (drip-feeding peers).")
+    ] = 10.0
+    close_s: Annotated[float, limit(0.1, 60, "How long a peer may take to answer our Close frame.")] = 2.0
+    drain_s: Annotated[
+        float, limit(0.1, 60, "Clients are told to leave within this time at shutdown; the promise is 10 s in all.")
+    ] = 8.0
+    message_max_bytes: Annotated[
+        int,
+        limit(1024, 16_777_216, "A larger message ends with 1009; 1 MiB of empty maps would cost 70 MB to decode."),
+    ] = 65_536
+    fragments_max: Annotated[int, limit(1, 65_536, "More fragments in one message than anybody needs.")] = 64
+    reply_backlog_bytes: Annotated[
+        int,
+        limit(1024, 16_777_216, "With more replies than this unread we stop reading from that peer (ping floods)."),
+    ] = 65_536
+    outbox_max_bytes: Annotated[
+        int, limit(65_536, 1_073_741_824, "A reader further behind than this is cut with 3008 and may recover.")
+    ] = 1_048_576
+    connections_max: Annotated[int, limit(1, 1_000_000, "At about 30 kB each, 20,000 take 600 MB.")] = 20_000
+    subscriptions_max: Annotated[int, limit(1, 100_000, "Subscriptions of one connection; more end with 3505.")] = 128
+    position_s: Annotated[float, limit(_TICK_S, 3600, "How often a quiet channel proves that nothing was missed.")] = (
+        5.0
+    )
+    origins: Annotated[
+        tuple[str, ...],
+        why("Web origins whose pages may connect, exactly as browsers write them; that of `http` is always added."),
+    ] = ()
+
+
+class Channel(Section, frozen=True, kw_only=True):
+    """Channels: one per framework of a workspace."""
+
+    mailbox_max: Annotated[
+        int, limit(ITEMS_MAX, 1_000_000, "Waiting commands; at least those of one request. More are busy, not lost.")
+    ] = 10_000
+    batch_max: Annotated[int, limit(1, 10_000, "Commands decided together; under events_max: receipts need room.")] = (
+        240
+    )
+    idle_s: Annotated[float, limit(0.1, _DAY_S, "A channel unused for so long gives its memory back.")] = 60.0
+    events_max: Annotated[int, limit(1, 10_000, "Events in one commit: bounds what a fan-out must send at once.")] = 256
+    windows_max: Annotated[
+        int, limit(1, 10_000_000, "Open alerts and suppression windows held in memory; beyond it: busy.")
+    ] = 100_000
+    park_s: Annotated[float, limit(0.1, 3600, "A channel past its restart intensity is tried again this often.")] = 10.0
+
+
+class Suppression(Section, frozen=True, kw_only=True):
+    """When an alert is not said again."""
+
+    window_s: Annotated[float, limit(0, WINDOW_MAX_S, "The reference's five minutes, per identity.")] = 300.0
+    flush_s: Annotated[float, limit(0.01, 60, "Counts of duplicates that a crash may lose are never older.")] = 1.0
+    resolve_timeout_s: Annotated[
+        float, limit(1, 30 * _DAY_S, "An alert whose source went silent expires; Alertmanager's five minutes.")
+    ] = 300.0
+
+
+class Retention(Section, frozen=True, kw_only=True):
+    """How long events can be recovered: by age or by count, whichever keeps more."""
+
+    events_s: Annotated[int, limit(0, _DECADE_S, "Seven days: a client that was off for a week's holiday.")] = 604_800
+    events_per_channel: Annotated[int, limit(0, 1_000_000_000, "The newest are kept however old they are.")] = 100_000
+    trim_every_s: Annotated[float, limit(1, _DAY_S, "Small trims often: none is long enough to be felt.")] = 600.0
+
+
+class Host(Section, frozen=True, kw_only=True):
+    """This machine's vitals as a source of readings."""
+
+    interval_s: Annotated[float, limit(0.1, 3600, "Seconds between readings: a spike of two is still seen.")] = 1.0
+    framework: Annotated[str, why("The framework that the readings belong to; the default rules follow it.")] = (
+        HOST_FRAMEWORK
+    )
+
+
+class Api(Section, frozen=True, kw_only=True):
+    """HTTP."""
+
+    body_max_bytes: Annotated[
+        int, limit(1024, 1_073_741_824, "Prometheus posts a few hundred alerts at once; 4 MiB is ten times that.")
+    ] = 4_194_304
+    answer_s: Annotated[float, limit(0.1, 300, "A request not answered by then gets busy: try again.")] = 10.0
+
+
+class MetricsSection(Section, frozen=True, kw_only=True):
+    """What /metrics shows."""
+
+    framework_labels_max: Annotated[
+        int, limit(1, 10_000, "Frameworks with a time series of their own; the rest are counted as `other`.")
+    ] = 200
+
+
+HOST_RULES = (
+    ThresholdRule(
+        id="host-cpu",
+        framework=HOST_FRAMEWORK,
+        metric="cpu_percent",
+        threshold=90.0,
+        title="CPU above 90 % on this machine",
+    ),
+    ThresholdRule(
+        id="host-memory",
+        framework=HOST_FRAMEWORK,
+        metric="memory_percent",
+        threshold=90.0,
+        severity=Severity.ERROR,
+        title="Memory above 90 % on this machine",
+    ),
+    ThresholdRule(
+        id="host-disk",
+        framework=HOST_FRAMEWORK,
+        metric="disk_percent",
+        threshold=90.0,
+        severity=Severity.ERROR,
+        title="Disk above 90 % full on this machine",
+    ),
+    ThresholdRule(
+        id="host-load",
+        framework=HOST_FRAMEWORK,
+        metric="load_per_core",
+        threshold=4.0,
+        title="Load above 4 per core on this machine",
+    ),
+)
