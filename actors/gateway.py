@@ -25,7 +25,7 @@ from actors.supervisor import Started
 from actors.websocket import PING, Disconnected, HandshakeRefused, Upgrade, WebSocket, WebSocketLimits
 from protocol.codec import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL, form_of, frame_message
 from protocol.errors import CloseCode, ConversationEnded
-from protocol.messages import Bye
+from protocol.messages import Bye, ServerMessage
 
 log = structlog.get_logger()
 
@@ -94,6 +94,10 @@ class Connection:
         self.subprotocol: str | None = None
         self.ending: ConversationEnded | None = None
         self._scope = scope
+
+    def say(self, message: ServerMessage) -> None:
+        """Answers the peer in its wire form. Never waits."""
+        self.outbox.push(Frame(frame_message(message, form_of(self.subprotocol))))
 
     def end(self, code: CloseCode, reason: str) -> None:
         """Ends the conversation with this close code; the first reason stays. Callable from anywhere, never waits."""
@@ -294,8 +298,7 @@ class Gateway:
         self._all_gone = trio.Event()
         for connection in self.connections():
             after_ms = random.randrange(RECONNECT_SPREAD_MS)  # noqa: S311  # spreads load, no secret
-            bye = Bye(code=CloseCode.SHUTDOWN, reason="shutting down", reconnect_after_ms=after_ms)
-            connection.outbox.push(Frame(frame_message(bye, form_of(connection.subprotocol))))
+            connection.say(Bye(code=CloseCode.SHUTDOWN, reason="shutting down", reconnect_after_ms=after_ms))
             connection.end(CloseCode.SHUTDOWN, "shutting down")
         if self._connections:
             with trio.move_on_after(self._limits.drain_s):

@@ -20,7 +20,8 @@ import trio
 from actors.channel import ChannelKit, ChannelLimits
 from actors.gateway import Connection, Gateway, GatewayLimits
 from actors.registry import Registry
-from actors.session import Session, SessionKit, SessionLimits
+from actors.session import Session
+from actors.session_kit import SessionKit, SessionLimits
 from actors.supervisor import ChildSpec, Started, Strategy, Supervisor, TooManyRestarts
 from actors.ticker import Ticker
 from actors.websocket import WebSocketLimits

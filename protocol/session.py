@@ -50,6 +50,13 @@ class ServerConversation:
         self._bad_messages = 0
         self._subscriptions_max = subscriptions_max
 
+    @property
+    def who(self) -> Principal:
+        """The bearer of the token. Raises Unauthorized before `auth` (the table admits nothing then that asks)."""
+        if self.principal is None:
+            raise Unauthorized("say auth with a token first")
+        return self.principal
+
     def admit(self, message: m.ClientMessage) -> None:
         """May this message be handled now? Raises Unauthorized if `auth` must come first."""
         if type(message) not in SERVER_TABLE[self.state]:

@@ -13,7 +13,8 @@ from actors.gateway import Connection, GatewayLimits, SessionCounters
 from actors.mailbox import Envelope, Receipt
 from actors.ports import Answer
 from actors.registry import Registry
-from actors.session import Session, SessionKit, SessionLimits
+from actors.session import Session
+from actors.session_kit import SessionKit, SessionLimits
 from actors.ticker import Ticker
 from actors.workspace import Workspaces
 from protocol import messages as m

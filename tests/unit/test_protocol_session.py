@@ -332,3 +332,11 @@ def test_a_connection_closed_for_good_sends_no_more():
     client.closed(for_good=True)
     assert client.state is ClientState.CLOSED
     assert client.subscribe("alerts:b") == []
+
+
+def test_nobody_is_the_bearer_before_a_token_was_good():
+    conversation = ServerConversation()
+    with pytest.raises(Unauthorized, match="auth"):
+        assert conversation.who
+    conversation.authenticated(WHO)
+    assert conversation.who is WHO

@@ -1,0 +1,77 @@
+"""When a conversation has lasted too long: no token, an expired one, silence, a message that never ends.
+
+Owns: the one check that the ticker makes for a conversation. Synchronous; ends the connection, never waits.
+"""
+
+from __future__ import annotations
+
+import trio
+
+from actors.gateway import Connection
+from actors.session_kit import SessionKit
+from protocol.errors import CloseCode
+from protocol.session import ServerConversation
+from protocol.times import SECOND_US
+
+
+class Deadlines:
+    """The deadlines of one conversation."""
+
+    def __init__(self, connection: Connection, kit: SessionKit, conversation: ServerConversation) -> None:
+        self._connection = connection
+        self._kit = kit
+        self._conversation = conversation
+        self._began = trio.current_time()
+        # When it was last told to be active, or began.
+        self._active_at = self._began
+
+    def start(self) -> None:
+        """Watches from now on."""
+        self._connection.websocket.on_incomplete(self.watch)
+        self.watch()
+
+    def stop(self) -> None:
+        """Watches no more."""
+        self._connection.websocket.on_incomplete(None)
+        self._kit.ticker.forget(self._check)
+
+    def watch(self) -> None:
+        """A deadline has come that may be nearer than the one that is watched."""
+        self._kit.ticker.watch(self._nearest(), self._check)
+
+    def _nearest(self) -> float:
+        """When the nearest of the deadlines is over (trio time), if nothing is heard until then."""
+        limits, websocket, principal = self._kit.limits, self._connection.websocket, self._conversation.principal
+        nearest = websocket.heard_at + limits.timeout_s
+        if websocket.message_since is not None:
+            nearest = min(nearest, websocket.message_since + limits.message_s)
+        if principal is None:
+            return min(nearest, self._began + limits.auth_s)
+        left_us = principal.expires_at * SECOND_US - self._kit.clock()
+        return min(nearest, trio.current_time() + left_us / SECOND_US)
+
+    def _check(self, now: float) -> float | None:
+        """Asked by the ticker: has this conversation outlived one of its deadlines?"""
+        limits, websocket, end = self._kit.limits, self._connection.websocket, self._connection.end
+        principal = self._conversation.principal
+        since = websocket.message_since
+        if principal is None and now >= self._began + limits.auth_s:
+            end(CloseCode.NO_AUTH, f"no auth within {limits.auth_s:g} s")
+        elif principal is not None and principal.expires_at * SECOND_US <= self._kit.clock():
+            end(CloseCode.EXPIRED, "token expired; come back with a fresh one")
+        elif now >= websocket.heard_at + limits.timeout_s:
+            end(CloseCode.NO_PONG, f"nothing heard for {limits.timeout_s:g} s")
+        elif since is not None and now >= since + limits.message_s:
+            end(CloseCode.SLOW, f"message not complete within {limits.message_s:g} s")
+        else:
+            if principal is not None:
+                self._note_activity(now)
+            return self._nearest()
+        return None
+
+    def _note_activity(self, now: float) -> None:
+        # Other deadlines are looked at more often; the record is for operators, once in a timeout is enough.
+        heard_at = self._connection.websocket.heard_at
+        if heard_at > self._active_at and now >= self._active_at + self._kit.limits.timeout_s:
+            self._active_at = heard_at
+            self._kit.presence.active(self._connection.client_id)

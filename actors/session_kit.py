@@ -1,0 +1,37 @@
+"""What every session is handed, and the bounds of one conversation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from actors.ports import ChannelStore, Clock, Desk, Presence
+from actors.registry import Registry
+from actors.ticker import Ticker
+from actors.workspace import Workspaces
+
+
+@dataclass(frozen=True)
+class SessionLimits:
+    """Bounds of one conversation, in seconds unless named otherwise."""
+
+    heartbeat_s: float = 30.0
+    timeout_s: float = 60.0
+    auth_s: float = 10.0
+    message_s: float = 10.0
+    subscriptions_max: int = 128
+    # History waits for the peer while more than this is unread.
+    backlog_bytes: int = 65_536
+
+
+@dataclass(frozen=True)
+class SessionKit:
+    """What every session is handed."""
+
+    desk: Desk
+    registry: Registry
+    workspaces: Workspaces
+    store: ChannelStore
+    ticker: Ticker
+    presence: Presence
+    clock: Clock
+    limits: SessionLimits

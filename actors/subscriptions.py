@@ -1,0 +1,148 @@
+"""What one conversation follows: brings the peer level with a stream, then attaches it, and lets go at the end.
+
+Owns: which audiences this conversation belongs to. Waits for the audience (a channel that starts), for history (ring
+first, store second) and for its own peer to take that history, never for a commit.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import trio
+
+from actors.audience import Audience, Group
+from actors.channel import HISTORY_CHUNK
+from actors.gateway import Connection
+from actors.session_kit import SessionKit
+from protocol import messages as m
+from protocol.codec import form_of
+from protocol.errors import CloseCode, ConversationEnded, PermissionDenied, StoreUnavailable
+from protocol.model import ChannelKey, Event
+from protocol.session import ServerConversation
+from protocol.stream import recovery
+from protocol.times import rfc3339
+
+
+class Subscriptions:
+    """The subscriptions of one conversation."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        kit: SessionKit,
+        conversation: ServerConversation,
+    ) -> None:
+        self._connection = connection
+        self._kit = kit
+        self._conversation = conversation
+        self._counters = connection.counters
+        self._form = form_of(connection.subprotocol)
+        self._followed: dict[str, tuple[Audience, Group]] = {}
+
+    async def subscribe(self, message: m.Subscribe) -> None:
+        """Brings the peer level, if it asks for that, and attaches it. Raises TocsinError or ConversationEnded."""
+        key = self._kit.desk.locate(self._conversation.who, message.channel, message.framework_id)
+        audience = await self._audience(key)
+        if audience.name not in self._followed:
+            self._conversation.subscribing(len(self._followed))
+        self._leave(audience.name)
+        outcome = recovery(message.recover, audience.epoch, audience.told, audience.floor)
+        self._connection.say(
+            m.Subscribed(
+                id=message.id,
+                channel=audience.name,
+                epoch=audience.epoch,
+                offset=audience.told,
+                recovered=outcome.recovered,
+                reason=outcome.reason,
+            )
+        )
+        if outcome.recovered:
+            with audience.recovering():
+                last = await self._tell_missed(audience, key, message)
+                if last < audience.told:
+                    # What the filter left out at the end moved the offset too: else the next `prev` looks like a gap.
+                    at = rfc3339(self._kit.clock())
+                    self._connection.say(
+                        m.PositionMessage(channel=audience.name, epoch=audience.epoch, offset=audience.told, at=at)
+                    )
+                self._follow(audience, message)
+        else:
+            self._follow(audience, message)
+        if key is not None:
+            self._kit.presence.subscribed(self._connection.client_id, key)
+
+    def unsubscribe(self, message: m.Unsubscribe) -> None:
+        """No more of this channel; also said if there was none."""
+        key = self._kit.desk.locate(self._conversation.who, message.channel, message.framework_id)
+        name = f"alerts:{self._conversation.who.workspace}:*" if key is None else key.name
+        self._leave(name)
+        self._connection.say(m.Unsubscribed(channel=name, id=message.id))
+
+    def leave_all(self) -> None:
+        """The conversation is over."""
+        for name in list(self._followed):
+            self._leave(name)
+
+    def leave_forbidden(self) -> None:
+        """A refreshed token may allow less than the one that these were subscribed with."""
+        for name in list(self._followed):
+            try:
+                self._kit.desk.locate(self._conversation.who, name, None)
+            except PermissionDenied as fault:
+                self._leave(name)
+                self._connection.say(m.Unsubscribed(channel=name, code=fault.code))
+
+    async def _audience(self, key: ChannelKey | None) -> Audience:
+        if key is None:
+            return await self._kit.workspaces.audience(self._conversation.who.workspace)
+        return await self._kit.registry.cell(key).wait_audience()
+
+    async def _tell_missed(self, audience: Audience, key: ChannelKey | None, message: m.Subscribe) -> int:
+        """History at the peer's own pace: ring first, store second, until level. On return nothing is missing.
+
+        Gives the last offset that the peer knows of: below what was told, if its filter left out the rest.
+        """
+        at = prev = message.recover.offset if message.recover else audience.told
+        outbox = self._connection.outbox
+        while at < audience.told:
+            events = audience.ring.after(at, HISTORY_CHUNK)
+            if events is None:
+                events = await self._stored(key, at)
+            # A workspace's stream loses the events of its long channels: holes may be anywhere below its floor.
+            places = [at, *map(audience.offset_of, events)] if events else [at, audience.told + 1]
+            holes = [there - 1 for here, there in itertools.pairwise(places) if there != here + 1]
+            if holes:
+                audience.floor = max(audience.floor, holes[-1])  # so the next try is told that it was trimmed
+                raise ConversationEnded(CloseCode.INSUFFICIENT_STATE, "history was trimmed; subscribe again")
+            frames, prev = audience.frames(events, self._form, message.min_severity, prev)
+            for frame in frames:
+                # One by one: a chunk of long alerts at once could fill an outbox whose peer reads well.
+                outbox.push(frame)
+                await outbox.wait_below(self._kit.limits.backlog_bytes)
+                self._connection.websocket.heard_at = trio.current_time()  # it reads: that is life
+            at = audience.offset_of(events[-1])
+        return prev
+
+    async def _stored(self, key: ChannelKey | None, after: int) -> Sequence[Event]:
+        store = self._kit.store
+        try:
+            if key is None:
+                return await store.workspace_history(self._conversation.who.workspace, after, HISTORY_CHUNK)
+            return await store.history(key, after, HISTORY_CHUNK)
+        except StoreUnavailable as fault:
+            # `subscribed` has promised everything: a mere error would leave a client that waits for ever.
+            raise ConversationEnded(CloseCode.INSUFFICIENT_STATE, "the store is away; come back and recover") from fault
+
+    def _follow(self, audience: Audience, message: m.Subscribe) -> None:
+        group = audience.attach(self._connection.outbox, self._form, message.min_severity)
+        self._followed[audience.name] = (audience, group)
+        self._counters.followed(audience.name)
+
+    def _leave(self, name: str) -> None:
+        followed = self._followed.pop(name, None)
+        if followed is not None:
+            audience, group = followed
+            audience.detach(self._connection.outbox, group)
+            self._counters.left(name)
