@@ -11,37 +11,29 @@ import functools
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
 import trio
 
-from actors.channel import ChannelKit, ChannelLimits
-from actors.gateway import Connection, Gateway, GatewayLimits
-from actors.registry import Registry
+from actors.gateway import Connection, Gateway
 from actors.session import Session
-from actors.session_kit import SessionKit, SessionLimits
 from actors.supervisor import ChildSpec, Started, Strategy, Supervisor, TooManyRestarts
-from actors.ticker import Ticker
-from actors.websocket import WebSocketLimits
-from actors.workspace import Workspaces
 from engine.auth import Authenticator, signing_secret
 from engine.config import Config, ConfigError
-from engine.core.channel import Policy, machine_factory
+from engine.core.channel import machine_factory
 from engine.folder import prepare_data_folder
 from engine.http.app import create_app
 from engine.http.ports import About
 from engine.http.server import HttpServer, serve_http
 from engine.ids import new_id, now_us
 from engine.metrics import Metrics
-from engine.presence import PresenceLog
+from engine.parts import Parts, build, gateway_limits, policy, session_kit, websocket_limits
 from engine.service import Service
 from engine.sockets import host_and_port, listen, same_port
 from engine.sources.host import watch_host
 from engine.stores import CommittedEvents, Retention, Store, open_store
 from engine.stores.sqlite_file import Database
-from engine.upkeep import Upkeep
 from protocol.errors import Busy, StoreRefused, StoreUnavailable
 from protocol.messages import ItemResult, ReadingInput
 from protocol.model import Principal
@@ -51,19 +43,6 @@ log = structlog.get_logger()
 
 NEVER_EXPIRES = 2**53
 FATAL = (ConfigError, StoreRefused)
-
-
-@dataclass
-class _Parts:
-    """What exists while the store is open; made anew when the store is."""
-
-    store: Store
-    registry: Registry
-    workspaces: Workspaces
-    presence: PresenceLog
-    upkeep: Upkeep
-    ticker: Ticker
-    service: Service
 
 
 class Engine:
@@ -81,8 +60,8 @@ class Engine:
         self.ws_url = ""
         self.http_url = ""
         self._authenticator = Authenticator(signing_secret(config))
-        self._machine = machine_factory(config.rules, _policy(config), own_workspace=config.workspace)
-        self._parts: _Parts | None = None
+        self._machine = machine_factory(config.rules, policy(config), own_workspace=config.workspace)
+        self._parts: Parts | None = None
         self._gateway: Gateway | None = None
         self._http: HttpServer | None = None
         self._helpers = Supervisor(self._helper_children(), Strategy.ONE_FOR_ONE, self.metrics)
@@ -124,7 +103,7 @@ class Engine:
         }
 
     @property
-    def _up(self) -> _Parts:
+    def _up(self) -> Parts:
         if self._parts is None:
             raise StoreUnavailable("the engine is starting or stopping; try again in a moment")
         return self._parts
@@ -188,28 +167,11 @@ class Engine:
             finally:
                 self._parts = None
 
-    def _build(self, store: Store) -> _Parts:
-        config = self.config
-        limits = ChannelLimits(
-            mailbox_max=config.channel.mailbox_max,
-            batch_max=config.channel.batch_max,
-            idle_s=config.channel.idle_s,
-        )
-        kit = ChannelKit(store, self._machine, now_us, new_id, self.metrics, limits)
-        registry = Registry(kit, park_s=config.channel.park_s)
-        service = Service(store, registry, self._authenticator, self.metrics, now_us, config.api.answer_s)
-        ticker = Ticker()
-        ticker.every(config.gateway.heartbeat_s, self._ping)
-        ticker.every(config.gateway.position_s, self._prove)
-        return _Parts(
-            store=store,
-            registry=registry,
-            workspaces=Workspaces(store, self.metrics),
-            presence=PresenceLog(store, now_us),
-            upkeep=Upkeep(store, now_us, config.retention.trim_every_s),
-            ticker=ticker,
-            service=service,
-        )
+    def _build(self, store: Store) -> Parts:
+        parts = build(store, self.config, self._machine, self._authenticator, self.metrics)
+        parts.ticker.every(self.config.gateway.heartbeat_s, self._ping)
+        parts.ticker.every(self.config.gateway.position_s, self._prove)
+        return parts
 
     def _feed(self, committed: Sequence[CommittedEvents]) -> None:
         parts = self._parts
@@ -278,24 +240,9 @@ class Engine:
         with listener:
             await self._serve_ws(listener, parts, status)
 
-    async def _serve_ws(self, listener: socket.socket, parts: _Parts, status: Started) -> None:
+    async def _serve_ws(self, listener: socket.socket, parts: Parts, status: Started) -> None:
         config = self.config.gateway
-        kit = SessionKit(
-            parts.service,
-            parts.registry,
-            parts.workspaces,
-            parts.store,
-            parts.ticker,
-            parts.presence,
-            now_us,
-            SessionLimits(
-                heartbeat_s=config.heartbeat_s,
-                timeout_s=config.timeout_s,
-                auth_s=config.auth_s,
-                message_s=config.message_s,
-                subscriptions_max=config.subscriptions_max,
-            ),
-        )
+        kit = session_kit(parts, config)
 
         async def converse(connection: Connection) -> None:
             await Session(connection, kit).run()
@@ -304,18 +251,8 @@ class Engine:
             [trio.socket.from_stdlib_socket(listener)],
             converse,
             self.config.origins(int(self.http_url.rpartition(":")[2])),
-            GatewayLimits(
-                connections_max=config.connections_max,
-                outbox_max_bytes=config.outbox_max_bytes,
-                drain_s=config.drain_s,
-            ),
-            WebSocketLimits(
-                handshake_s=config.handshake_s,
-                message_max_bytes=config.message_max_bytes,
-                fragments_max=config.fragments_max,
-                reply_backlog_bytes=config.reply_backlog_bytes,
-                close_s=config.close_s,
-            ),
+            gateway_limits(config),
+            websocket_limits(config),
             self.metrics,
             new_id,
         )
@@ -374,12 +311,3 @@ def _check_store(config: Config) -> None:
         Database.of_url(config.store_url)
     except ValueError as fault:
         raise ConfigError("store", str(fault)) from fault
-
-
-def _policy(config: Config) -> Policy:
-    return Policy(
-        suppression_s=config.suppression.window_s,
-        events_max=config.channel.events_max,
-        windows_max=config.channel.windows_max,
-        flush_s=config.suppression.flush_s,
-    )

@@ -1,0 +1,112 @@
+"""The parts that live while the store is open, and how each is made from the configuration.
+
+`build` makes what stands on a store; the doors' kits and limits are made here too, so that `engine.app` is left with
+one thing: what starts when, and what a crash of it means.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from actors.channel import ChannelKit, ChannelLimits
+from actors.gateway import GatewayLimits
+from actors.ports import MachineFactory
+from actors.registry import Registry
+from actors.session_kit import SessionKit, SessionLimits
+from actors.ticker import Ticker
+from actors.websocket import WebSocketLimits
+from actors.workspace import Workspaces
+from engine.auth import Authenticator
+from engine.config import Config, Gateway
+from engine.core.channel import Policy
+from engine.ids import new_id, now_us
+from engine.metrics import Metrics
+from engine.presence import PresenceLog
+from engine.service import Service
+from engine.stores import Store
+from engine.upkeep import Upkeep
+
+
+@dataclass
+class Parts:
+    """What exists while the store is open; made anew when the store is."""
+
+    store: Store
+    registry: Registry
+    workspaces: Workspaces
+    presence: PresenceLog
+    upkeep: Upkeep
+    ticker: Ticker
+    service: Service
+
+
+def build(
+    store: Store, config: Config, machine: MachineFactory, authenticator: Authenticator, metrics: Metrics
+) -> Parts:
+    """Everything that stands on this store. Nothing runs yet."""
+    limits = ChannelLimits(
+        mailbox_max=config.channel.mailbox_max,
+        batch_max=config.channel.batch_max,
+        idle_s=config.channel.idle_s,
+    )
+    kit = ChannelKit(store, machine, now_us, new_id, metrics, limits)
+    registry = Registry(kit, park_s=config.channel.park_s)
+    return Parts(
+        store=store,
+        registry=registry,
+        workspaces=Workspaces(store, metrics),
+        presence=PresenceLog(store, now_us),
+        upkeep=Upkeep(store, now_us, config.retention.trim_every_s),
+        ticker=Ticker(),
+        service=Service(store, registry, authenticator, metrics, now_us, config.api.answer_s),
+    )
+
+
+def session_kit(parts: Parts, config: Gateway) -> SessionKit:
+    """What every session is handed."""
+    return SessionKit(
+        parts.service,
+        parts.registry,
+        parts.workspaces,
+        parts.store,
+        parts.ticker,
+        parts.presence,
+        now_us,
+        SessionLimits(
+            heartbeat_s=config.heartbeat_s,
+            timeout_s=config.timeout_s,
+            auth_s=config.auth_s,
+            message_s=config.message_s,
+            subscriptions_max=config.subscriptions_max,
+        ),
+    )
+
+
+def gateway_limits(config: Gateway) -> GatewayLimits:
+    """Bounds of the gateway as a whole."""
+    return GatewayLimits(
+        connections_max=config.connections_max,
+        outbox_max_bytes=config.outbox_max_bytes,
+        drain_s=config.drain_s,
+    )
+
+
+def websocket_limits(config: Gateway) -> WebSocketLimits:
+    """Bounds of one connection."""
+    return WebSocketLimits(
+        handshake_s=config.handshake_s,
+        message_max_bytes=config.message_max_bytes,
+        fragments_max=config.fragments_max,
+        reply_backlog_bytes=config.reply_backlog_bytes,
+        close_s=config.close_s,
+    )
+
+
+def policy(config: Config) -> Policy:
+    """How every channel's machine decides."""
+    return Policy(
+        suppression_s=config.suppression.window_s,
+        events_max=config.channel.events_max,
+        windows_max=config.channel.windows_max,
+        flush_s=config.suppression.flush_s,
+    )
