@@ -21,23 +21,22 @@ from actors.session import Session
 from actors.supervisor import ChildSpec, Started, Strategy, Supervisor, TooManyRestarts
 from engine.auth import Authenticator, signing_secret
 from engine.config import Config, ConfigError
-from engine.core.channel import machine_factory
 from engine.folder import prepare_data_folder
 from engine.http.app import create_app
 from engine.http.ports import About
 from engine.http.server import HttpServer, serve_http
-from engine.ids import new_id, now_us
 from engine.metrics import Metrics
-from engine.parts import Parts, build, gateway_limits, policy, session_kit, websocket_limits
+from engine.parts import Parts, build, gateway_limits, session_kit, websocket_limits
 from engine.service import Service
 from engine.sockets import host_and_port, listen, same_port
 from engine.sources.host import watch_host
-from engine.stores import CommittedEvents, Retention, Store, open_store
+from engine.stores import CommittedEvents, Retention, Store
 from engine.stores.sqlite_file import Database
+from engine.world import World
 from protocol.errors import Busy, StoreRefused, StoreUnavailable
 from protocol.messages import ItemResult, ReadingInput
 from protocol.model import Principal
-from protocol.times import rfc3339
+from protocol.times import SECOND_US, rfc3339
 
 log = structlog.get_logger()
 
@@ -52,15 +51,15 @@ class Engine:
     block ends with TooManyRestarts if a part crashed too often, with ConfigError or StoreRefused if it cannot start.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, world: World | None = None) -> None:
         _check_store(config)
         prepare_data_folder(config)
         self.config = config
+        self._world = world or World()
         self.metrics = Metrics(frameworks_max=config.metrics.framework_labels_max)
         self.ws_url = ""
         self.http_url = ""
-        self._authenticator = Authenticator(signing_secret(config))
-        self._machine = machine_factory(config.rules, policy(config), own_workspace=config.workspace)
+        self._authenticator = Authenticator(signing_secret(config), lambda: self._world.clock() // SECOND_US)
         self._parts: Parts | None = None
         self._gateway: Gateway | None = None
         self._http: HttpServer | None = None
@@ -156,8 +155,8 @@ class Engine:
     async def _run_store(self, status: Started) -> None:
         keep = self.config.retention
         retention = Retention(events_s=keep.events_s, events_per_channel=keep.events_per_channel)
-        async with open_store(
-            self.config.store_url, retention=retention, clock=now_us, on_commit=self.metrics.committed
+        async with self._world.open_store(
+            self.config.store_url, retention=retention, clock=self._world.clock, on_commit=self.metrics.committed
         ) as store:
             self._parts = self._build(store)
             store.set_feed(self._feed)
@@ -168,7 +167,7 @@ class Engine:
                 self._parts = None
 
     def _build(self, store: Store) -> Parts:
-        parts = build(store, self.config, self._machine, self._authenticator, self.metrics)
+        parts = build(store, self.config, self._world, self._authenticator, self.metrics)
         parts.ticker.every(self.config.gateway.heartbeat_s, self._ping)
         parts.ticker.every(self.config.gateway.position_s, self._prove)
         return parts
@@ -202,7 +201,7 @@ class Engine:
             self._gateway.ping_all()
 
     def _prove(self) -> None:
-        parts, at = self._up, rfc3339(now_us())
+        parts, at = self._up, rfc3339(self._world.clock())
         for audience in parts.workspaces.audiences():
             audience.prove(at)
         for cell in parts.registry.cells():
@@ -235,12 +234,12 @@ class Engine:
 
     async def _run_gateway(self, status: Started) -> None:
         parts = self._up
-        listener = listen("ws", same_port(self.config.ws_address, self.ws_url))
+        listener = self._world.listen_ws(same_port(self.config.ws_address, self.ws_url))
         self.ws_url = f"ws://{host_and_port(listener)}"
         with listener:
             await self._serve_ws(listener, parts, status)
 
-    async def _serve_ws(self, listener: socket.socket, parts: Parts, status: Started) -> None:
+    async def _serve_ws(self, listener: trio.socket.SocketType, parts: Parts, status: Started) -> None:
         config = self.config.gateway
         kit = session_kit(parts, config)
 
@@ -248,13 +247,13 @@ class Engine:
             await Session(connection, kit).run()
 
         self._gateway = Gateway(
-            [trio.socket.from_stdlib_socket(listener)],
+            [listener],
             converse,
             self.config.origins(int(self.http_url.rpartition(":")[2])),
             gateway_limits(config),
             websocket_limits(config),
             self.metrics,
-            new_id,
+            self._world.new_id,
         )
         try:
             await self._gateway.run(status)

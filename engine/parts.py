@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from actors.channel import ChannelKit, ChannelLimits
 from actors.gateway import GatewayLimits
-from actors.ports import MachineFactory
+from actors.ports import Clock
 from actors.registry import Registry
 from actors.session_kit import SessionKit, SessionLimits
 from actors.ticker import Ticker
@@ -19,12 +19,12 @@ from actors.workspace import Workspaces
 from engine.auth import Authenticator
 from engine.config import Config, Gateway
 from engine.core.channel import Policy
-from engine.ids import new_id, now_us
 from engine.metrics import Metrics
 from engine.presence import PresenceLog
 from engine.service import Service
 from engine.stores import Store
 from engine.upkeep import Upkeep
+from engine.world import World
 
 
 @dataclass
@@ -38,27 +38,28 @@ class Parts:
     upkeep: Upkeep
     ticker: Ticker
     service: Service
+    clock: Clock
 
 
-def build(
-    store: Store, config: Config, machine: MachineFactory, authenticator: Authenticator, metrics: Metrics
-) -> Parts:
+def build(store: Store, config: Config, world: World, authenticator: Authenticator, metrics: Metrics) -> Parts:
     """Everything that stands on this store. Nothing runs yet."""
+    machine = world.machine_factory(config.rules, policy(config), own_workspace=config.workspace)
     limits = ChannelLimits(
         mailbox_max=config.channel.mailbox_max,
         batch_max=config.channel.batch_max,
         idle_s=config.channel.idle_s,
     )
-    kit = ChannelKit(store, machine, now_us, new_id, metrics, limits)
+    kit = ChannelKit(store, machine, world.clock, world.new_id, metrics, limits)
     registry = Registry(kit, park_s=config.channel.park_s)
     return Parts(
         store=store,
         registry=registry,
         workspaces=Workspaces(store, metrics),
-        presence=PresenceLog(store, now_us),
-        upkeep=Upkeep(store, now_us, config.retention.trim_every_s),
+        presence=PresenceLog(store, world.clock),
+        upkeep=Upkeep(store, world.clock, config.retention.trim_every_s),
         ticker=Ticker(),
-        service=Service(store, registry, authenticator, metrics, now_us, config.api.answer_s),
+        service=Service(store, registry, authenticator, metrics, world.clock, config.api.answer_s),
+        clock=world.clock,
     )
 
 
@@ -71,7 +72,7 @@ def session_kit(parts: Parts, config: Gateway) -> SessionKit:
         parts.store,
         parts.ticker,
         parts.presence,
-        now_us,
+        parts.clock,
         SessionLimits(
             heartbeat_s=config.heartbeat_s,
             timeout_s=config.timeout_s,

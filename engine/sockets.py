@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 
+import trio
+
 from engine.config import Address, ConfigError
 
 # A connection wave of ten thousand must not be refused by the kernel before we have seen it.
@@ -30,7 +32,7 @@ def same_port(configured: Address, url: str) -> Address:
     return configured._replace(port=int(url.rpartition(":")[2])) if url else configured
 
 
-def host_and_port(listener: socket.socket) -> str:
+def host_and_port(listener: socket.socket | trio.socket.SocketType) -> str:
     """`127.0.0.1:3008`, as it stands in a URL."""
     host, port = listener.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

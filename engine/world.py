@@ -1,0 +1,54 @@
+"""What an engine takes from the world around it: time, ids, its store, the socket to reach it by, what decides.
+
+A program leaves it as it is. Tests in virtual time hand in a clock that runs with trio's; the simulation hands in a
+world of its own, where each of these can fail on purpose. Decided against: an argument of `Engine` for each, and tests
+that patch the modules in which the real ones are used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+import trio
+
+from actors.ports import Clock, MachineFactory, NewId
+from engine import ids, stores
+from engine.core.channel import Policy, machine_factory
+from engine.fields import Address
+from engine.sockets import listen
+from protocol.model import ThresholdRule
+
+
+class OpenStore(Protocol):
+    """How a store is opened: `engine.stores.open_store`."""
+
+    def __call__(
+        self, url: str, *, retention: stores.Retention | None, clock: Clock, on_commit: stores.OnCommit | None
+    ) -> AbstractAsyncContextManager[stores.Store]:
+        """A context whose value is the open store."""
+
+
+class MakeMachines(Protocol):
+    """How channels come by their machines: `engine.core.channel.machine_factory`."""
+
+    def __call__(self, rules: Sequence[ThresholdRule], policy: Policy, *, own_workspace: str) -> MachineFactory:
+        """Machines that know these rules."""
+
+
+def listen_ws(address: Address) -> trio.socket.SocketType:
+    """The socket that the gateway accepts from. Raises ConfigError if there can be none."""
+    return trio.socket.from_stdlib_socket(listen("ws", address))
+
+
+@dataclass(frozen=True)
+class World:
+    """The surroundings of one engine; `clock` is the wall clock in microseconds, which may be set back."""
+
+    clock: Clock = ids.now_us
+    new_id: NewId = ids.new_id
+    open_store: OpenStore = stores.open_store
+    machine_factory: MakeMachines = machine_factory
+    listen_ws: Callable[[Address], trio.socket.SocketType] = listen_ws
