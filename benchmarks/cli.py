@@ -16,13 +16,13 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from benchmarks import burst, fanout, fanout_bare, fanout_busy, ingest, suppress
+from benchmarks import burst, connections, fanout, fanout_bare, fanout_busy, ingest, suppress
 from benchmarks.control import BenchmarkError
 from benchmarks.options import CLIENTS_MAX, MESSAGES_MAX, OPEN_MAX, RUNS_MAX, Options, shortened
 from benchmarks.report import Report, to_json, to_svg, to_table
 
 Scenario = Callable[[Options], Report]
-NAMES = ("fanout", "burst", "ingest", "suppress", "all")
+NAMES = ("fanout", "burst", "ingest", "suppress", "connections", "all")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -51,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
 def scenarios(name: str, options: Options) -> list[Scenario]:
     """What a name means."""
     if name == "all":
-        return [fanout.run, fanout_bare.run, fanout_busy.run, burst.run, ingest.run, suppress.run]
+        return [fanout.run, fanout_bare.run, fanout_busy.run, burst.run, ingest.run, suppress.run, connections.run]
     if name == "fanout":
         asked: list[Scenario] = []
         if options.bare:
@@ -59,7 +59,15 @@ def scenarios(name: str, options: Options) -> list[Scenario]:
         if options.busy:
             asked.append(fanout_busy.run)
         return asked or [fanout.run]
-    return [{"burst": burst.run, "ingest": ingest.run, "suppress": suppress.run}[name]]
+    return [_BY_NAME[name]]
+
+
+_BY_NAME: dict[str, Scenario] = {
+    "burst": burst.run,
+    "ingest": ingest.run,
+    "suppress": suppress.run,
+    "connections": connections.run,
+}
 
 
 def _tell(report: Report, *, as_json: bool, out: Path | None) -> None:
@@ -104,12 +112,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tocsin bench", description="Load benchmarks on loopback, with their floor.")
     add = parser.add_argument
     add("name", choices=NAMES)
-    add("--clients", type=clients, default=defaults.clients, help="subscribers (default 1,000)")
+    add("--clients", type=clients, help="subscribers (1,000; of connections 10,000)")
     add("--messages", type=messages, help="messages of a round (200; of burst 300)")
     add("--rate", type=_bounded(float, 0.1, 1_000), default=defaults.rate, help="messages a second (20)")
     add("--runs", type=runs, help="how often everything is measured (5)")
     add("--idle", type=idle, default=0, help="fanout: idle connections besides")
     add("--open", type=_bounded(int, 0, OPEN_MAX), default=0, help="fanout: alerts that are open before it")
+    add("--seconds", type=_bounded(float, 0.1, 600), default=defaults.idle_s, help="connections: how long idle (30)")
     add("--bare", action="store_true", help="fanout: broadcast only, beside the peers")
     add("--busy", action="store_true", help="fanout: beside busy threads in the engine's process")
     add("--verify", action="store_true", help="exit 1 if p99 of any run is 100 ms or more, or a delivery is wrong")
@@ -122,16 +131,18 @@ def _parser() -> argparse.ArgumentParser:
 
 def _options(arguments: argparse.Namespace) -> Options:
     options = Options(
-        clients=arguments.clients,
         rate=arguments.rate,
         bare=arguments.bare,
         busy=arguments.busy,
         idle=arguments.idle,
         open_alerts=arguments.open,
+        idle_s=arguments.seconds,
         verify=arguments.verify,
         folder=arguments.folder,
     )
     options = shortened(options) if arguments.short else options
+    if arguments.clients is not None:
+        options = replace(options, clients=arguments.clients, crowd=arguments.clients)
     if arguments.runs is not None:
         options = replace(options, runs=arguments.runs)
     if arguments.messages is not None:

@@ -176,6 +176,10 @@ class Receivers:
         command = receiver.Collect(plan=plan, quiet_s=QUIET_S, deadline_s=COLLECT_DEADLINE_S)
         return self._child.ask(command, Arrivals)
 
+    def lost(self, group: str) -> int:
+        """How many of a group's connections the server has ended."""
+        return self._child.ask(receiver.Census(group=group), dict[str, int])["closed"]
+
     def close(self, group: str) -> None:
         """Closes a group."""
         self._child.ask(receiver.Close(group=group), dict[str, str])

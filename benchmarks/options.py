@@ -7,6 +7,8 @@ from pathlib import Path
 
 # What the targets of a fan-out are meant for.
 CLIENTS = 1_000
+# What those of `connections` are meant for.
+CROWD = 10_000
 # Bounds of the command line: a benchmark is bounded in count and time, whatever it is asked for.
 CLIENTS_MAX = 10_000
 MESSAGES_MAX = 5_000
@@ -28,6 +30,9 @@ class Options:
     idle: int = 0
     # Alerts that are open before the measurement begins, over 10 channels.
     open_alerts: int = 0
+    # Of `connections`: how many, and how long they are watched doing nothing. One heartbeat and six proofs of silence.
+    crowd: int = CROWD
+    idle_s: float = 30.0
     # Of `burst`: messages back to back.
     burst: int = 300
     # Of `ingest`: triggers in batches of 100, and one at a time.
@@ -41,7 +46,7 @@ class Options:
 
 
 def shortened(options: Options) -> Options:
-    """The short form of everything: fewer runs of fewer messages; `all` then takes under three minutes."""
+    """The short form of everything: fewer runs of fewer messages; `all` then takes a few minutes."""
     return replace(
         options,
         messages=min(options.messages, 40),

@@ -56,13 +56,19 @@ class Collect(msgspec.Struct, tag="collect"):
     deadline_s: float
 
 
+class Census(msgspec.Struct, tag="census"):
+    """How many connections of a group has the other side ended?"""
+
+    group: str
+
+
 class Close(msgspec.Struct, tag="close"):
     """Closes a group's connections."""
 
     group: str
 
 
-Command = Connect | Arm | Collect | Close
+Command = Connect | Arm | Collect | Census | Close
 
 
 class Receiver:
@@ -105,6 +111,8 @@ class Receiver:
                 return {"armed": command.group}
             case Collect():
                 return self.collect(command)
+            case Census():
+                return {"closed": self._groups[command.group].closed}
             case Close():
                 self.close(command.group)
                 return {"closed": command.group}
@@ -144,7 +152,7 @@ class Receiver:
         client.chunk_times.append(time.monotonic_ns())
 
     def _skim(self, group: Group, client: Client) -> None:
-        """Between rounds: positions and pings are passed over, alerts are strays."""
+        """Between rounds: pings are answered, else an idle client is taken for dead; alerts are strays."""
         size = _receive(client, self._scratch)
         if not size:
             self._lose(group, client)
@@ -153,6 +161,8 @@ class Receiver:
         stream = read_stream(data, {})
         group.strays += len(stream.offsets)
         client.tail = data[stream.complete :]
+        if stream.pings:
+            client.sock.send(UNSOLICITED_PONG)
 
     def _lose(self, group: Group, client: Client) -> None:
         self._forget(client)

@@ -169,8 +169,13 @@ class Rig:
     @contextlib.contextmanager
     def engine_beside(self, load: str) -> Iterator[Engine]:
         """An engine with this load in its own process (see `busy`), for the length of the context."""
-        name = f"engine-{load}"
-        argv, settings, secret = self._serve(name, python("benchmarks.busy", load))
+        with self.engine_of_its_own(f"engine-{load}", python("benchmarks.busy", load)) as engine:
+            yield engine
+
+    @contextlib.contextmanager
+    def engine_of_its_own(self, name: str, program: list[str] | None = None) -> Iterator[Engine]:
+        """A fresh engine, run by this program (by default the plain one), for the length of the context."""
+        argv, settings, secret = self._serve(name, program or python("tocsin"))
         with Child(name, argv, self.folder, environment(**settings)) as child:
             child.pin(self.cores.sender)
             yield Engine(child, secret)

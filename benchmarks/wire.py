@@ -119,6 +119,8 @@ class Stream:
     # Where the last complete frame ends; what follows is the beginning of the next.
     complete: int = 0
     close_code: int | None = None
+    # Pings that want an answer.
+    pings: int = 0
 
 
 def read_stream(data: bytes | bytearray, known: dict[bytes, Heard]) -> Stream:
@@ -135,6 +137,8 @@ def read_stream(data: bytes | bytearray, known: dict[bytes, Heard]) -> Stream:
                 stream.numbers.append(_number(heard))
                 stream.ends.append(end)
                 stream.alert_bytes += end - before
+        elif opcode == PING:
+            stream.pings += 1
         elif opcode == CLOSE:
             stream.close_code = int.from_bytes(data[begin : begin + 2], "big") if end - begin >= 2 else 1005
         before = stream.complete = end

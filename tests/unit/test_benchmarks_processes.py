@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -36,12 +37,16 @@ class StandIn:
     """
 
     def __init__(self) -> None:
+        # The engine's process, where a scenario looks at it from outside: this one.
+        self.child = SimpleNamespace(pid=os.getpid())
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.fault: Callable[[int], int] = lambda offset: 1
         self.refuse = ""
         self.silent = False
         self.hang_up = False
         self.drop_subscribers = False
+        self.keeps_sockets = False
+        self.heard_control = threading.Event()
         self._lock = threading.Lock()
         self._offsets: Counter[str] = Counter()
         self._subscribers: list[tuple[str, socket.socket, WireForm]] = []
@@ -69,6 +74,11 @@ class StandIn:
                     sock.shutdown(socket.SHUT_RDWR)
                 sock.close()
 
+    def hang_up_all(self) -> None:
+        with self._lock:
+            for _, sock, _ in self._subscribers:
+                sock.shutdown(socket.SHUT_RDWR)
+
     def _accept(self) -> None:
         while True:
             try:
@@ -84,6 +94,11 @@ class StandIn:
             self._converse(sock)
         except OSError:
             return
+        finally:
+            with self._lock:
+                self._subscribers = [each for each in self._subscribers if each[1] is not sock]
+                if not self.keeps_sockets:
+                    sock.close()
 
     def _converse(self, sock: socket.socket) -> None:
         data = b""
@@ -95,7 +110,9 @@ class StandIn:
         while True:
             while (cut := _client_message(data)) is not None:
                 payload, data = cut
-                if payload:
+                if not payload:
+                    self.heard_control.set()
+                else:
                     self._handle(sock, form, decode_client(payload, form))
             more = sock.recv(65_536)
             if not more:
@@ -242,6 +259,14 @@ def test_an_alert_outside_of_a_round_counts_as_a_duplicate_of_the_next(stand_in,
     listening._settle(0.05, time.monotonic() + 1)
     listening.obey(receiver.Arm(group="g", client_bytes=10_000))
     assert collect(listening, plan(1, first=5), deadline_s=0.2).verdict.duplicated == 3
+
+
+def test_a_ping_outside_of_a_round_is_answered(stand_in, listening):
+    listening.obey(receiver.Connect(group="g", target=stand_in.target("json", "viewer", ["f"]), clients=1))
+    stand_in._socks[0].sendall(b"\x89\x00")
+    listening._take(5.0)
+    assert stand_in.heard_control.wait(5.0), "whoever does not answer is taken for dead"
+    assert listening.obey(receiver.Census(group="g")) == {"closed": 0}
 
 
 def test_connections_that_the_server_ends_are_counted_and_not_awaited(stand_in, listening, producing):

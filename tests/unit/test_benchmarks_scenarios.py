@@ -18,6 +18,7 @@ import benchmarks
 from benchmarks import (
     burst,
     cli,
+    connections,
     fanout,
     fanout_bare,
     fanout_busy,
@@ -49,6 +50,8 @@ TINY = Options(
     triggers=800,
     singles=32,
     duplicates=800,
+    crowd=5,
+    idle_s=0.05,
 )
 
 
@@ -70,6 +73,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
 
     monkeypatch.setattr(rig.Rig, "engine", lambda self, pinned=True: server)
     monkeypatch.setattr(rig.Rig, "engine_beside", beside)
+    monkeypatch.setattr(rig.Rig, "engine_of_its_own", beside)
     yield server
     server.close()
 
@@ -181,6 +185,48 @@ def test_suppress_looks_again_until_the_counts_are_written(engine: StandIn, monk
 def test_an_alert_too_few_is_missing_and_one_too_many_is_doubled():
     assert suppress.held([3] * (ingest.BATCH - 1), 3) == Verdict(missing=3)
     assert suppress.held([3] * ingest.BATCH + [1], 3) == Verdict(duplicated=1)
+
+
+def test_connections_measures_what_a_connection_costs_and_tells_everybody(engine: StandIn):
+    report = connections.run(TINY)
+    assert report.figures["files_per_connection"] == 1
+    assert report.figures["files_left"] == 0
+    assert report.figures["connects_per_s"] > 0
+    assert report.verdict.is_clean
+    assert [check.meant_for for check in report.checks] == [10_000, 10_000, 0, 0]
+
+
+def test_connections_finds_a_client_that_the_alert_did_not_reach(engine: StandIn, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(harness, "COLLECT_DEADLINE_S", 0.1)
+    engine.fault = lambda offset: 0
+    assert connections.run(TINY).verdict.missing == TINY.crowd
+
+
+def test_connections_finds_descriptors_that_were_left_open(engine: StandIn, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(connections, "GONE_DEADLINE_S", 0.2)
+    monkeypatch.setattr(connections, "_LOOK_AGAIN_S", 0.01)
+    engine.keeps_sockets = True
+    report = connections.run(TINY)
+    assert report.figures["files_left"] >= TINY.crowd
+    assert not report.checks[-1].is_met
+
+
+def test_connections_that_were_closed_while_idle_are_no_measurement(engine: StandIn, monkeypatch: pytest.MonkeyPatch):
+    def end_all(seconds: float) -> None:
+        engine.hang_up_all()
+
+    monkeypatch.setattr(connections.time, "sleep", end_all)
+    with pytest.raises(BenchmarkError, match="5 connections were closed while they were idle"):
+        connections.run(TINY)
+
+
+def test_where_files_are_few_so_are_connections_and_it_is_said(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(connections.resource, "getrlimit", lambda which: (100, 1_200))
+    figures = Figures()
+    assert connections.affordable(1_000, figures) == 1_000
+    assert figures.warnings == []
+    assert connections.affordable(1_001, figures) == 1_000
+    assert figures.warnings == ["only 1,000 of 1,001 connections: the limit of open files is 1,200"]
 
 
 def acks_of(sent: int, alerts: int, reordered: int = 0) -> Acked:
@@ -400,7 +446,7 @@ def test_arguments_become_options(monkeypatch):
 
 
 def test_a_name_means_its_scenarios():
-    assert len(cli.scenarios("all", Options())) == 6
+    assert len(cli.scenarios("all", Options())) == 7
     assert cli.scenarios("fanout", Options(bare=True, busy=True)) == [fanout_bare.run, fanout_busy.run]
     assert cli.scenarios("burst", Options()) == [burst.run]
 
