@@ -221,6 +221,7 @@ class Engine:
             self.metrics.render,
             self._about,
             body_max_bytes=self.config.api.body_max_bytes,
+            clock=self._world.clock,
             resolve_timeout_s=self.config.suppression.resolve_timeout_s,
         )
         async with trio.open_nursery() as nursery:

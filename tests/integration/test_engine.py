@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import socket
+import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,12 @@ import trio
 from actors.supervisor import TooManyRestarts
 from engine.app import Engine
 from engine.config import Config, ConfigError, Host, Secret, Suppression
-from protocol.errors import StoreRefused
+from engine.ids import IdSource
+from engine.world import World
+from protocol.errors import StoreRefused, TokenExpired
 from protocol.messages import ReadingInput, TriggerInput
 from protocol.model import EventKind, Reason, ThresholdRule
+from protocol.times import SECOND_US
 from tests.support.engines import a_config, an_engine
 from tocsin import Client
 
@@ -138,3 +143,22 @@ async def test_the_service_of_an_engine_that_is_not_running_says_so() -> None:
 
     with pytest.raises(StoreUnavailable, match="starting or stopping"):
         _ = Engine(Config(data=Path("never-made"), secret=Secret("x" * 40))).service
+
+
+async def test_an_engine_goes_by_the_clock_that_it_is_handed(tmp_path: Path) -> None:
+    moment = datetime(2031, 5, 1, 12, tzinfo=UTC)
+    bell = TriggerInput(framework_id="web", title="Checkout is slow")
+    clock = [int(moment.timestamp()) * SECOND_US]
+    async with Engine(
+        a_config(tmp_path, store="memory:"), World(clock=lambda: clock[0], new_id=IdSource(lambda: clock[0]))
+    ) as engine:
+        who, token = engine.principal("me"), engine.issue_token("main", "me", ttl_s=60)
+        (first,) = await engine.service.trigger(who, [bell])
+        clock[0] += 301 * SECOND_US
+        (second,) = await engine.service.trigger(who, [bell])
+        rung = await engine.service.alert(who, first.alert_id)
+        with pytest.raises(TokenExpired):
+            engine.service.authenticate(token)
+    assert (first.reason, second.reason) == (Reason.FIRED, Reason.REPEATED)
+    assert rung.triggered_at == "2031-05-01T12:00:00.000000Z"
+    assert uuid.UUID(first.alert_id).int >> 80 == int(moment.timestamp()) * 1_000
