@@ -99,7 +99,7 @@ class Database:
         """A connection that cannot write. Raises sqlite3.Error, and ValueError for a database in memory."""
         if self.path is None:
             raise ValueError("a database in memory has one connection only")
-        connection = self._open_readonly(self.path, "mode=ro")
+        connection = self._connect_to(self.path, "mode=ro")
         connection.execute("PRAGMA query_only = ON")
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB // 4}")
@@ -139,18 +139,20 @@ class Database:
             raise StoreRefused(f"{self.path} cannot be opened: {fault}") from fault
 
     def _look(self, path: Path) -> list[migrate.Applied]:
-        wal, shm = (Path(f"{path}{suffix}") for suffix in ("-wal", "-shm"))
-        # Committed pages may wait in the log; without one, `immutable` keeps SQLite from making any file.
-        has_log, had_index = wal.exists() and wal.stat().st_size > 0, shm.exists()
+        wal, shm, journal = (Path(f"{path}{suffix}") for suffix in ("-wal", "-shm", "-journal"))
+        had_index = shm.exists()
+        # Committed pages may wait in the log; without one, `immutable` keeps SQLite from making any file. A power cut
+        # during the very first start leaves a journal, which only a writer can undo: any program that opens it does.
+        query = "mode=rw" if _holds(journal) else "mode=ro" if _holds(wal) else "mode=ro&immutable=1"
         try:
-            with closing(self._open_readonly(path, "mode=ro" if has_log else "mode=ro&immutable=1")) as connection:
+            with closing(self._connect_to(path, query)) as connection:
                 _quick_check(connection, path)
                 return migrate.ledger(connection)
         finally:
             if not had_index:
                 shm.unlink(missing_ok=True)
 
-    def _open_readonly(self, path: Path, query: str) -> sqlite3.Connection:
+    def _connect_to(self, path: Path, query: str) -> sqlite3.Connection:
         return sqlite3.connect(
             f"{path.absolute().as_uri()}?{query}",
             uri=True,
@@ -158,6 +160,10 @@ class Database:
             isolation_level=None,
             check_same_thread=False,
         )
+
+
+def _holds(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
 
 
 def _quick_check(connection: sqlite3.Connection, path: Path) -> None:

@@ -248,3 +248,22 @@ async def test_a_database_in_memory_has_one_connection() -> None:
         await fill(one, KEY, 1)
         assert (await two.recall(KEY)).offset == 0
         assert one.epoch != two.epoch
+
+
+async def test_a_journal_that_a_power_cut_left_is_undone_at_the_start(tmp_path: Path) -> None:
+    # Only the first start, before the write-ahead log is there, writes such a journal.
+    path, cut = tmp_path / "store.db", tmp_path / "cut"
+    epoch = await opened(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("PRAGMA cache_size = 1")
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("CREATE TABLE torn (body)")
+        connection.execute("INSERT INTO torn VALUES (zeroblob(1000000))")
+        cut.mkdir()
+        for file in tmp_path.glob("store.db*"):
+            (cut / file.name).write_bytes(file.read_bytes())
+    assert (cut / "store.db-journal").stat().st_size
+    assert await opened(cut / "store.db") == epoch
+    with closing(sqlite3.connect(cut / "store.db")) as connection:
+        assert not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'torn'").fetchall()
