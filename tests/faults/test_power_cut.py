@@ -1,4 +1,4 @@
-"""P1 against a power cut: what was acknowledged is on the disk, whatever of the rest the disk has or has not written."""
+"""P1 against a power cut: what was acknowledged is on the disk, whatever of the rest the disk has written."""
 
 from __future__ import annotations
 

@@ -112,15 +112,15 @@ class _File(apsw.VFSFile):
         self._disk = disk
         disk.opened(self._path)
 
-    def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802  # SQLite's names
+    def xWrite(self, data: bytes, offset: int) -> None:  # SQLite's names
         super().xWrite(data, offset)
         self._disk.changed(self._path, _Write(offset, bytes(data)))
 
-    def xTruncate(self, size: int) -> None:  # noqa: N802
+    def xTruncate(self, size: int) -> None:
         super().xTruncate(size)
         self._disk.changed(self._path, _Truncation(size))
 
-    def xSync(self, flags: int) -> None:  # noqa: N802
+    def xSync(self, flags: int) -> None:
         super().xSync(flags)
         self._disk.synced(self._path)
 
@@ -130,11 +130,11 @@ class _Vfs(apsw.VFS):
         super().__init__(VFS_NAME, "")
         self._disk = disk
 
-    def xDelete(self, name: str, sync_folder: bool) -> None:  # noqa: N802
+    def xDelete(self, name: str, sync_folder: bool) -> None:
         super().xDelete(name, sync_folder)
         self._disk.deleted(Path(name))
 
-    def xOpen(self, name: Any, flags: Any) -> apsw.VFSFile:  # noqa: N802
+    def xOpen(self, name: Any, flags: Any) -> apsw.VFSFile:
         if name is None:  # a temporary file
             return apsw.VFSFile("", name, flags)
         return _File(name, flags, self._disk)
