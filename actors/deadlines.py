@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import trio
 
-from actors.gateway import Connection
+from actors.connection import Connection
 from actors.session_kit import SessionKit
 from protocol.errors import CloseCode
 from protocol.session import ServerConversation

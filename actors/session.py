@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from actors.connection import Connection
 from actors.deadlines import Deadlines
-from actors.gateway import Connection
 from actors.ports import Answer
 from actors.session_kit import SessionKit
 from actors.subscriptions import Subscriptions
@@ -36,7 +36,7 @@ class Session:
     def __init__(self, connection: Connection, kit: SessionKit) -> None:
         self._connection = connection
         self._kit = kit
-        self._counters = connection.counters
+        self._counters = kit.roster.counters
         self._form = form_of(connection.subprotocol)
         self._conversation = ServerConversation(kit.limits.subscriptions_max)
         self._subscriptions = Subscriptions(connection, kit, self._conversation)
@@ -98,6 +98,7 @@ class Session:
             self._connection.say(m.AuthFailed(code=fault.code, message=fault.message, id=message.id))
             self._conversation.auth_failed()
             return
+        self._connection.principal = principal
         if is_first:
             self._kit.presence.opened(self._connection.client_id, principal)
         self._connection.say(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from actors.ports import ChannelStore, Clock, Desk, Presence
 from actors.registry import Registry
+from actors.roster import Roster
 from actors.ticker import Ticker
 from actors.workspace import Workspaces
 
@@ -33,5 +34,6 @@ class SessionKit:
     store: ChannelStore
     ticker: Ticker
     presence: Presence
+    roster: Roster
     clock: Clock
     limits: SessionLimits

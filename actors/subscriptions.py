@@ -13,7 +13,7 @@ import trio
 
 from actors.audience import Audience, Group
 from actors.channel import HISTORY_CHUNK
-from actors.gateway import Connection
+from actors.connection import Connection
 from actors.session_kit import SessionKit
 from protocol import messages as m
 from protocol.codec import form_of
@@ -36,7 +36,7 @@ class Subscriptions:
         self._connection = connection
         self._kit = kit
         self._conversation = conversation
-        self._counters = connection.counters
+        self._counters = kit.roster.counters
         self._form = form_of(connection.subprotocol)
         self._followed: dict[str, tuple[Audience, Group]] = {}
 

@@ -12,8 +12,10 @@ from itertools import count
 
 import trio
 
-from actors.gateway import Connection, Gateway, GatewayLimits
+from actors.connection import Connection
+from actors.gateway import Gateway, GatewayLimits
 from actors.outbox import Frame, Frames, Outbox, lane_of
+from actors.roster import Roster
 from actors.websocket import WebSocketLimits
 from benchmarks.control import CONTROL_FD, CommandReader, raise_open_files, say
 from benchmarks.floor import Round, read_round
@@ -99,7 +101,7 @@ async def serve(commands: CommandReader) -> None:
         frozenset(),
         GatewayLimits(drain_s=1.0),
         WebSocketLimits(),
-        Unobserved(),
+        Roster(Unobserved()),
         lambda: str(next(ids)),
     )
     async with trio.open_nursery() as nursery:

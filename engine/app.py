@@ -16,7 +16,9 @@ from typing import Any
 import structlog
 import trio
 
-from actors.gateway import Connection, Gateway
+from actors.connection import Connection
+from actors.gateway import Gateway
+from actors.roster import Roster
 from actors.session import Session
 from actors.supervisor import ChildSpec, Started, Strategy, Supervisor, TooManyRestarts
 from engine.auth import Authenticator, signing_secret
@@ -61,7 +63,7 @@ class Engine:
         self.http_url = ""
         self._authenticator = Authenticator(signing_secret(config), lambda: self._world.clock() // SECOND_US)
         self._parts: Parts | None = None
-        self._gateway: Gateway | None = None
+        self._roster = Roster(self.metrics)
         self._http: HttpServer | None = None
         self._helpers = Supervisor(self._helper_children(), Strategy.ONE_FOR_ONE, self.metrics)
         self._sources = Supervisor(self._source_children(), Strategy.ONE_FOR_ONE, self.metrics)
@@ -95,7 +97,7 @@ class Engine:
         """Counters of the gateway, the channels, the store and the supervision tree."""
         parts = self._parts
         return {
-            "gateway": self._gateway_statistics(),
+            "gateway": self._roster.statistics(),
             "channels": parts.registry.statistics() if parts else {},
             "store": parts.store.statistics() if parts else {},
             "supervision": self._supervisor.statistics() | self._helpers.statistics() | self._sources.statistics(),
@@ -197,8 +199,7 @@ class Engine:
         await self._up.ticker.run(status)
 
     def _ping(self) -> None:
-        if self._gateway is not None:
-            self._gateway.ping_all()
+        self._roster.ping_all()
 
     def _prove(self) -> None:
         parts, at = self._up, rfc3339(self._world.clock())
@@ -242,24 +243,21 @@ class Engine:
 
     async def _serve_ws(self, listener: trio.socket.SocketType, parts: Parts, status: Started) -> None:
         config = self.config.gateway
-        kit = session_kit(parts, config)
+        kit = session_kit(parts, self._roster, config)
 
         async def converse(connection: Connection) -> None:
             await Session(connection, kit).run()
 
-        self._gateway = Gateway(
+        gateway = Gateway(
             [listener],
             converse,
             self.config.origins(int(self.http_url.rpartition(":")[2])),
             gateway_limits(config),
             websocket_limits(config),
-            self.metrics,
+            self._roster,
             self._world.new_id,
         )
-        try:
-            await self._gateway.run(status)
-        finally:
-            self._gateway = None
+        await gateway.run(status)
 
     async def _run_host(self, status: Started) -> None:
         service, who = self._up.service, self.principal("host", "producer")
@@ -281,11 +279,8 @@ class Engine:
             )
             status.started()
 
-    def _gateway_statistics(self) -> dict[str, int]:
-        return self._gateway.statistics() if self._gateway else {}
-
     def _watch_metrics(self) -> None:
-        self.metrics.watch("gateway", self._gateway_statistics)
+        self.metrics.watch("gateway", self._roster.statistics)
         self.metrics.watch("registry", self._registry_statistics)
         self.metrics.watch("store", self._store_statistics)
         self.metrics.watch("http", lambda: self._http.statistics() if self._http else {})

@@ -12,6 +12,7 @@ from actors.channel import ChannelKit, ChannelLimits
 from actors.gateway import GatewayLimits
 from actors.ports import Clock
 from actors.registry import Registry
+from actors.roster import Roster
 from actors.session_kit import SessionKit, SessionLimits
 from actors.ticker import Ticker
 from actors.websocket import WebSocketLimits
@@ -63,7 +64,7 @@ def build(store: Store, config: Config, world: World, authenticator: Authenticat
     )
 
 
-def session_kit(parts: Parts, config: Gateway) -> SessionKit:
+def session_kit(parts: Parts, roster: Roster, config: Gateway) -> SessionKit:
     """What every session is handed."""
     return SessionKit(
         parts.service,
@@ -72,6 +73,7 @@ def session_kit(parts: Parts, config: Gateway) -> SessionKit:
         parts.store,
         parts.ticker,
         parts.presence,
+        roster,
         parts.clock,
         SessionLimits(
             heartbeat_s=config.heartbeat_s,
@@ -79,6 +81,7 @@ def session_kit(parts: Parts, config: Gateway) -> SessionKit:
             auth_s=config.auth_s,
             message_s=config.message_s,
             subscriptions_max=config.subscriptions_max,
+            backlog_bytes=config.reply_backlog_bytes,
         ),
     )
 

@@ -62,7 +62,7 @@ async def test_a_byte_above_0x7f_in_a_header_ends_that_connection_and_nothing_el
     async with with_a_canary() as served:
         status, _ = await answer_to(served, request_bytes(headers={header: value}))
         assert status in (400, 403)
-        assert (served.gateway.refused, served.gateway.errors) == (1, 0)
+        assert (served.roster.refused, served.roster.errors) == (1, 0)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ async def test_whatever_is_wrong_with_a_handshake_is_answered_in_http(
 ) -> None:
     async with with_a_canary() as served:
         assert (await answer_to(served, data))[0] == status
-        assert served.gateway.errors == 0
+        assert served.roster.errors == 0
 
 
 async def test_a_plain_http_request_is_told_what_this_port_is(autojump_clock: MockClock) -> None:
@@ -138,7 +138,7 @@ async def test_a_peer_that_resets_after_its_refusal_is_still_counted_as_refused(
         peer.sock.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
         peer.close()
         await trio.testing.wait_all_tasks_blocked()
-        assert (served.gateway.refused, served.gateway.errors) == (1, 0)
+        assert (served.roster.refused, served.roster.errors) == (1, 0)
 
 
 async def test_a_refused_peer_that_goes_on_sending_is_drained_for_two_seconds_and_left(
@@ -180,7 +180,7 @@ def test_no_handshake_at_all_makes_the_gateway_count_an_error(
             await peer.send(data if cut > 200 else data[:cut])
             peer.sock.shutdown(trio.socket.SHUT_WR)
             await peer.rest()
-            assert served.gateway.errors == 0
+            assert served.roster.errors == 0
             await canary.send(CANARY)
             assert await canary.frame() == (1, b"alive?")
 

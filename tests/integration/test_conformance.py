@@ -41,4 +41,4 @@ async def test_every_server_case_of_the_conformance_suite_passes() -> None:
         ran, failed = await trio.to_thread.run_sync(run_cases, served.address[1])
         assert failed == []
         assert ran == CASES
-        assert served.gateway.errors == 0
+        assert served.roster.errors == 0

@@ -9,10 +9,12 @@ from typing import Any
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from actors.gateway import Connection, GatewayLimits, SessionCounters
+from actors.connection import Connection
+from actors.gateway import GatewayLimits
 from actors.mailbox import Envelope, Receipt
 from actors.ports import Answer
 from actors.registry import Registry
+from actors.roster import Roster, SessionCounters
 from actors.session import Session
 from actors.session_kit import SessionKit, SessionLimits
 from actors.ticker import Ticker
@@ -111,8 +113,9 @@ class Rig:
         self.workspaces = Workspaces(self.store, Recorder())
         self.store.feed = self.workspaces.post
         desk = Desk(self.registry)
+        self.roster = Roster(Recorder())
         self.kit = SessionKit(
-            desk, self.registry, self.workspaces, self.store, self.ticker, self.presence, clock, limits
+            desk, self.registry, self.workspaces, self.store, self.ticker, self.presence, self.roster, clock, limits
         )
         self.served: Served
 
@@ -122,7 +125,7 @@ class Rig:
     @property
     def counters(self) -> SessionCounters:
         """What the gateway counted of its conversations."""
-        return self.served.gateway.counters
+        return self.roster.counters
 
     async def client(self, token: str = "ada") -> Peer:
         """A connection that has authenticated."""
@@ -144,7 +147,7 @@ async def a_rig(gateway: GatewayLimits | None = None, **limits: Any) -> AsyncIte
     async with trio.open_nursery() as nursery:
         for part in (rig.registry, rig.workspaces, rig.ticker):
             await start(nursery, part.run)
-        async with serving(rig.converse, limits=gateway) as rig.served:
+        async with serving(rig.converse, limits=gateway, roster=rig.roster) as rig.served:
             yield rig
         nursery.cancel_scope.cancel()
 

@@ -10,8 +10,10 @@ from typing import Any
 
 import trio
 
-from actors.gateway import Connection, Converse, Gateway, GatewayLimits
+from actors.connection import Connection
+from actors.gateway import Converse, Gateway, GatewayLimits
 from actors.outbox import Frame
+from actors.roster import Roster
 from actors.websocket import WebSocketLimits
 from protocol.codec import WireForm, decode_server
 from protocol.messages import ServerMessage
@@ -153,8 +155,8 @@ async def listening() -> trio.socket.SocketType:
 class Served:
     """A running gateway and how to reach it."""
 
-    def __init__(self, gateway: Gateway, address: tuple[str, int], scope: trio.CancelScope) -> None:
-        self.gateway = gateway
+    def __init__(self, roster: Roster, address: tuple[str, int], scope: trio.CancelScope) -> None:
+        self.roster = roster
         self.address = address
         self.scope = scope
         self.peers: list[Peer] = []
@@ -184,22 +186,23 @@ async def serving(
     limits: GatewayLimits | None = None,
     websocket: WebSocketLimits | None = None,
     listener: Any = None,
-    observer: Recorder | None = None,
+    roster: Roster | None = None,
 ) -> AsyncIterator[Served]:
     """A gateway that serves inside the block; it drains at its end."""
     listener = listener or await listening()
+    roster = roster or Roster(Recorder())
     gateway = Gateway(
         [listener],
         converse,
         origins,
         limits or GatewayLimits(drain_s=4.0),
         websocket or WebSocketLimits(),
-        observer or Recorder(),
+        roster,
         Ids("c"),
     )
     async with trio.open_nursery() as nursery:
         await start(nursery, gateway.run)
-        served = Served(gateway, listener.getsockname(), nursery.cancel_scope)
+        served = Served(roster, listener.getsockname(), nursery.cancel_scope)
         try:
             yield served
         finally:

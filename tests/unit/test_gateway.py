@@ -13,12 +13,15 @@ import trio
 from structlog.testing import capture_logs
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from actors.gateway import ACCEPT_PAUSE_S, RECONNECT_SPREAD_MS, Connection, Gateway, GatewayLimits
+from actors.connection import Connection
+from actors.gateway import ACCEPT_PAUSE_S, RECONNECT_SPREAD_MS, Gateway, GatewayLimits
 from actors.outbox import Frame
+from actors.roster import Roster
 from actors.websocket import WebSocketLimits
 from protocol import messages as m
 from protocol.codec import WireForm, decode_server
 from protocol.errors import CloseCode, ConversationEnded
+from tests.support.actors import Recorder
 from tests.support.sockets import Peer, Served, client_frame, echo, listening, request_bytes, serving
 
 HELLO = client_frame(1, b"hello")
@@ -96,7 +99,7 @@ async def test_the_first_subprotocol_that_we_speak_is_chosen(
         head = await peer.upgrade(headers={"Sec-WebSocket-Protocol": offered} if offered else None)
         assert head.startswith("HTTP/1.1 101")
         assert (f"Sec-WebSocket-Protocol: {chosen}" in head) is (chosen is not None)
-        assert [connection.subprotocol for connection in served.gateway.connections()] == [chosen]
+        assert [connection.subprotocol for connection in served.roster.connections()] == [chosen]
 
 
 async def test_compression_is_not_negotiated(autojump_clock: MockClock) -> None:
@@ -143,7 +146,7 @@ async def test_a_conversation_that_crashes_ends_itself_with_3004_and_is_logged(
         await victim.send(client_frame(1, b"crash"))
         assert await victim.hear_close() == (CloseCode.SERVER_ERROR, "internal error; come back")
         await assert_alive(canary)
-        assert served.gateway.errors == 1
+        assert served.roster.errors == 1
     assert [(entry["event"], entry["log_level"]) for entry in logs] == [("conversation_failed", "error")]
 
 
@@ -183,21 +186,21 @@ async def test_whatever_goes_wrong_outside_the_conversation_stays_inside_the_bou
                 assert await (await served.dial()).rest() == b""
         await assert_alive(canary)
         await assert_alive(await served.connect())
-        assert served.gateway.errors == 2
+        assert served.roster.errors == 2
     assert [entry["event"] for entry in logs] == ["connection_failed"]
 
 
 async def test_a_slow_peer_is_closed_with_3008_and_others_are_not(autojump_clock: MockClock) -> None:
     async with serving(limits=GatewayLimits(outbox_max_bytes=20_000_000)) as served:
         slow, canary = await served.connect(), await served.connect()
-        outbox = served.gateway.connections()[0].outbox
+        outbox = served.roster.connections()[0].outbox
         for _ in range(300):
             outbox.push(Frame(b"\x82\x7f" + (100_000).to_bytes(8, "big") + bytes(100_000)))
             await trio.lowlevel.checkpoint()
         await assert_alive(canary)
         code, reason = await slow.hear_close()
         assert (code, reason) == (CloseCode.SLOW, "more than 20000000 bytes unread")
-        assert served.gateway.statistics()["slow_disconnects"] == 1
+        assert served.roster.statistics()["slow_disconnects"] == 1
 
 
 async def test_who_is_closed_already_for_another_reason_does_not_count_as_slow(autojump_clock: MockClock) -> None:
@@ -207,19 +210,19 @@ async def test_who_is_closed_already_for_another_reason_does_not_count_as_slow(a
 
     async with serving(flooded) as served:
         assert await (await served.connect()).hear_close() == (CloseCode.FORCED, "enough")
-        assert served.gateway.slow == 0
+        assert served.roster.slow == 0
 
 
 async def test_a_peer_that_resets_while_it_is_written_to_is_let_go(autojump_clock: MockClock) -> None:
     async with serving(limits=GatewayLimits(outbox_max_bytes=20_000_000)) as served:
         peer, canary = await served.connect(), await served.connect()
-        outbox = served.gateway.connections()[0].outbox
+        outbox = served.roster.connections()[0].outbox
         outbox.push(Frame(bytes(10_000_000)))
         await wait_all_tasks_blocked()
         peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
         peer.close()
         await wait_all_tasks_blocked()
-        assert served.gateway.statistics()["connected_clients"] == 1
+        assert served.roster.statistics()["connected_clients"] == 1
         assert outbox.broken
         await assert_alive(canary)
 
@@ -235,16 +238,16 @@ async def test_a_write_that_finds_the_socket_gone_ends_the_conversation_without_
         peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
         peer.close()
         await wait_all_tasks_blocked()
-        assert served.gateway.statistics()["connected_clients"] == 1, "nobody reads, nobody knows"
-        served.gateway.ping_all()
+        assert served.roster.statistics()["connected_clients"] == 1, "nobody reads, nobody knows"
+        served.roster.ping_all()
         await wait_all_tasks_blocked()
-        assert served.gateway.statistics()["connected_clients"] == 0
+        assert served.roster.statistics()["connected_clients"] == 0
 
 
 async def test_one_ping_goes_to_everybody(autojump_clock: MockClock) -> None:
     async with serving() as served:
         peers = [await served.connect() for _ in range(3)]
-        served.gateway.ping_all()
+        served.roster.ping_all()
         assert [await peer.frame() for peer in peers] == [(9, b"")] * 3
 
 
@@ -274,7 +277,7 @@ async def test_running_out_of_descriptors_does_not_end_the_listener(autojump_clo
     listener = StubbornListener(await listening(), errno.EMFILE, errno.ENFILE, errno.ENOMEM)
     async with serving(listener=listener) as served:
         await assert_alive(await served.connect())
-        assert served.gateway.errors == 3
+        assert served.roster.errors == 3
     assert listener.accepts[:4] == pytest.approx([n * ACCEPT_PAUSE_S for n in range(4)])
     assert [entry["event"] for entry in logs] == ["accept_without_resources"] * 3
 
@@ -283,7 +286,7 @@ async def test_a_peer_that_resets_while_it_is_accepted_does_not_end_the_listener
     listener = StubbornListener(await listening(), errno.ECONNABORTED, errno.EPROTO)
     async with serving(listener=listener) as served:
         await assert_alive(await served.connect())
-        assert (served.gateway.errors, served.gateway.accepted) == (0, 1)
+        assert (served.roster.errors, served.roster.accepted) == (0, 1)
 
 
 async def test_a_listener_that_is_gone_ends_the_gateway_after_a_goodbye(autojump_clock: MockClock) -> None:
@@ -306,7 +309,7 @@ async def test_real_descriptors_run_out_and_come_back(autojump_clock: MockClock)
                 await client.connect(served.address)
             await trio.sleep(1)
             await assert_alive(canary)
-            assert served.gateway.errors > 0
+            assert served.roster.errors > 0
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
         for client in clients:
@@ -377,6 +380,16 @@ async def test_after_the_drain_nobody_listens(autojump_clock: MockClock) -> None
         await late.connect(address)
 
 
+async def test_what_was_counted_outlives_a_restart_of_the_gateway(autojump_clock: MockClock) -> None:
+    roster = Roster(Recorder())
+    for _ in range(2):
+        async with serving(roster=roster) as served:
+            await assert_alive(await served.connect())
+    statistics = roster.statistics()
+    assert (statistics["connections_accepted"], statistics["connected_clients"]) == (2, 0)
+    assert statistics["messages_sent"] >= 4, "of both runs: an upgrade and an echo each"
+
+
 async def test_statistics_count_connections_and_frames_also_of_those_who_have_left(autojump_clock: MockClock) -> None:
     async with serving() as served:
         first, second = await served.connect(), await served.connect()
@@ -386,7 +399,7 @@ async def test_statistics_count_connections_and_frames_also_of_those_who_have_le
         served.peers[-1].close()
         first.close()
         await wait_all_tasks_blocked()
-        assert served.gateway.statistics() == {
+        assert served.roster.statistics() == {
             "connected_clients": 1,
             "active_subscriptions": 0,
             "total_subscribers": 0,

@@ -108,7 +108,7 @@ async def test_after_two_bad_tokens_a_good_one_is_good(autojump_clock: MockClock
         await peer.say({"type": "auth", "token": "ada"})
         assert isinstance(await peer.hear(), m.AuthSuccess)
         await trio.sleep(50)
-        assert rig.served.gateway.statistics()["connected_clients"] == 1
+        assert rig.served.roster.statistics()["connected_clients"] == 1
 
 
 async def test_who_does_not_authenticate_in_ten_seconds_has_to_go(autojump_clock: MockClock) -> None:
@@ -478,7 +478,7 @@ async def test_the_gateway_counts_messages_errors_subscriptions_and_the_streams_
         await subscribe(second)
         await second.say({"type": "nonsense"})
         await second.hear()
-        statistics = rig.served.gateway.statistics()
+        statistics = rig.served.roster.statistics()
         assert {name: statistics[name] for name in SIX} == {
             "connected_clients": 2,
             "active_subscriptions": 2,
@@ -489,7 +489,7 @@ async def test_the_gateway_counts_messages_errors_subscriptions_and_the_streams_
         }
         first.close()
         await wait_all_tasks_blocked()
-        statistics = rig.served.gateway.statistics()
+        statistics = rig.served.roster.statistics()
         assert (statistics["active_subscriptions"], statistics["total_subscribers"]) == (1, 1)
 
 

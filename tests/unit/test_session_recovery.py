@@ -204,7 +204,7 @@ async def test_a_long_history_of_long_alerts_does_not_make_a_good_reader_slow(au
         peer = await rig.client()
         await subscribe(peer, recover={"epoch": "e1", "offset": 0})
         assert [message.offset for message in await alerts(peer, 100)] == list(range(1, 101))
-        assert rig.served.gateway.slow == 0
+        assert rig.served.roster.slow == 0
 
 
 async def test_a_client_that_reads_its_history_slowly_is_alive(autojump_clock: MockClock) -> None:
@@ -216,7 +216,7 @@ async def test_a_client_that_reads_its_history_slowly_is_alive(autojump_clock: M
         for _ in range(15):
             await alerts(peer, 100)
             await trio.sleep(20)
-        assert rig.served.gateway.statistics()["connected_clients"] == 1
+        assert rig.served.roster.statistics()["connected_clients"] == 1
 
 
 async def test_a_stream_in_recovery_is_not_retired_under_it(autojump_clock: MockClock) -> None:

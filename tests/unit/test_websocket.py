@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from actors.gateway import Connection
+from actors.connection import Connection
 from actors.outbox import Frame
 from actors.websocket import EVENTS_PER_PASS, WebSocketLimits, close_frame
 from protocol.errors import CloseCode, ConversationEnded
@@ -90,7 +90,7 @@ async def test_a_violation_gets_its_close_frame_before_the_end(
         peer = await served.connect()
         await peer.send(frames)
         assert (await peer.hear_close())[0] == code
-        assert served.gateway.errors == 0
+        assert served.roster.errors == 0
 
 
 async def test_exactly_as_much_as_allowed_is_allowed(autojump_clock: MockClock) -> None:
@@ -114,7 +114,7 @@ async def test_the_peers_close_is_answered_with_its_code_and_the_connection_ende
         assert await peer.frame() == (TEXT, b"last")
         assert await peer.frame() == (CLOSE, answer)
         assert await peer.rest() == b""
-        assert served.gateway.errors == 0
+        assert served.roster.errors == 0
 
 
 async def test_a_ping_after_our_close_began_is_read_over_and_harms_nobody(autojump_clock: MockClock) -> None:
@@ -128,7 +128,7 @@ async def test_a_ping_after_our_close_began_is_read_over_and_harms_nobody(autoju
         assert await peer.frame() == (CLOSE, b"\x0d\xafenough")
         await peer.send(client_frame(PING, b"still there?") + client_frame(CLOSE, b"\x0d\xaf") + b"\xff garbage")
         assert await peer.rest() == b""
-        assert served.gateway.errors == 0
+        assert served.roster.errors == 0
 
 
 async def test_a_peer_that_never_answers_our_close_is_left_after_its_time(autojump_clock: MockClock) -> None:
@@ -138,11 +138,11 @@ async def test_a_peer_that_never_answers_our_close_is_left_after_its_time(autoju
     async with serving(ends, websocket=WebSocketLimits(close_s=2.0)) as served:
         peer = await served.connect()
         began = trio.current_time()
-        assert served.gateway.statistics()["connected_clients"] == 1
+        assert served.roster.statistics()["connected_clients"] == 1
         await trio.sleep(1.9)
-        assert served.gateway.statistics()["connected_clients"] == 1
+        assert served.roster.statistics()["connected_clients"] == 1
         await trio.sleep(0.2)
-        assert served.gateway.statistics()["connected_clients"] == 0
+        assert served.roster.statistics()["connected_clients"] == 0
         assert await peer.frame() == (CLOSE, b"\x0d\xafenough")
         assert trio.current_time() - began < 2.2
 
@@ -172,7 +172,7 @@ async def test_a_ping_flood_feels_back_pressure(autojump_clock: MockClock) -> No
             while True:
                 sent += await peer.sock.send(flood)
         assert sent < 30_000_000
-        assert served.gateway.statistics()["outbox_bytes"] < 200_000
+        assert served.roster.statistics()["outbox_bytes"] < 200_000
 
 
 async def test_thousands_of_tiny_frames_in_one_packet_do_not_hold_the_loop(autojump_clock: MockClock) -> None:
@@ -223,8 +223,8 @@ async def test_a_peer_that_vanishes_without_a_word_is_let_go(autojump_clock: Moc
             await wait_all_tasks_blocked()
             peer.close()
             await wait_all_tasks_blocked()
-        assert served.gateway.statistics()["connected_clients"] == 0
-        assert (served.gateway.errors, served.gateway.refused) == (0, 0)
+        assert served.roster.statistics()["connected_clients"] == 0
+        assert (served.roster.errors, served.roster.refused) == (0, 0)
 
 
 def test_a_close_frame_cuts_its_reason_between_characters() -> None:

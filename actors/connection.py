@@ -1,0 +1,44 @@
+"""One accepted WebSocket as everybody else sees it: who it is, what is said to it, how it is ended.
+
+Owns: the end of its conversation (the first reason stays) and what is known of its peer. A conversation is handed one;
+operators and revocations end it from outside. Nothing here waits.
+"""
+
+from __future__ import annotations
+
+import trio
+
+from actors.outbox import Frame, Outbox
+from actors.websocket import WebSocket
+from protocol.codec import form_of, frame_message
+from protocol.errors import CloseCode, ConversationEnded
+from protocol.messages import ServerMessage
+from protocol.model import Principal
+
+
+class Connection:
+    """One accepted WebSocket: what a conversation is handed."""
+
+    def __init__(self, client_id: str, websocket: WebSocket, outbox: Outbox, scope: trio.CancelScope) -> None:
+        self.client_id = client_id
+        self.websocket = websocket
+        self.outbox = outbox
+        self.subprotocol: str | None = None
+        # Whose it is, once there was a good token.
+        self.principal: Principal | None = None
+        self.ending: ConversationEnded | None = None
+        self._scope = scope
+
+    def say(self, message: ServerMessage) -> None:
+        """Answers the peer in its wire form. Never waits."""
+        self.outbox.push(Frame(frame_message(message, form_of(self.subprotocol))))
+
+    def end(self, code: CloseCode, reason: str) -> None:
+        """Ends the conversation with this close code; the first reason stays. Callable from anywhere, never waits."""
+        if self.ending is None:
+            self.ending = ConversationEnded(code, reason)
+            self._scope.cancel()
+
+    def abort(self) -> None:
+        """The socket is gone: ends the conversation without a word."""
+        self._scope.cancel()
