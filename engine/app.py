@@ -21,12 +21,14 @@ from actors.gateway import Gateway
 from actors.roster import Roster
 from actors.session import Session
 from actors.supervisor import ChildSpec, Started, Strategy, Supervisor, TooManyRestarts
-from engine.auth import Authenticator, signing_secret
+from engine.auth import Authenticator
+from engine.claims import Expected
 from engine.config import Config, ConfigError
 from engine.folder import prepare_data_folder
 from engine.http.app import create_app
 from engine.http.ports import About
 from engine.http.server import HttpServer, serve_http
+from engine.key_files import load_keys
 from engine.metrics import Metrics
 from engine.parts import Parts, build, gateway_limits, session_kit, websocket_limits
 from engine.service import Service
@@ -61,7 +63,12 @@ class Engine:
         self.metrics = Metrics(frameworks_max=config.metrics.framework_labels_max)
         self.ws_url = ""
         self.http_url = ""
-        self._authenticator = Authenticator(signing_secret(config), lambda: self._world.clock() // SECOND_US)
+        self._authenticator = Authenticator(
+            load_keys(config).ring,
+            lambda: self._world.clock() // SECOND_US,
+            Expected(config.identity.issuer, config.identity.audience),
+            lambda reason: self.metrics.not_let_in(reason.value),
+        )
         self._parts: Parts | None = None
         self._roster = Roster(self.metrics)
         self._http: HttpServer | None = None

@@ -1,66 +1,39 @@
-"""Who the bearer of a token is, what a role may do, and the key that signs.
+"""Reads and issues tokens: JWT (RFC 7519), verified with a key of ours and with no other.
 
-Tokens are JWT (RFC 7519) signed with HMAC-SHA256, 384 or 512. A key knows its algorithms: what the token's own header
-says is only ever looked up among them, so `none`, RS256-with-our-secret-as-public-key, `jku` and `jwk` lead nowhere.
-PyJWT checks form and signature; the claims are ours to check, since it takes a string or 10^400 as `exp`, any `typ`,
-and the last of two claims of one name. Every bad token gets the same sentence: the bearer may be a forger and learns
-nothing. `aud` and `iss` are not looked at: only who holds the secret can sign, and there is no audience to configure.
-
-Decided against: trusting `kid` to choose a key while there is only one; a leeway for `exp`, because a connection is cut
-at the second.
+A token's header chooses nothing: `alg` and `kid` are looked up among our keys (`engine.keys`), so `none`, RS256 with
+our secret as the public key, `jku`, `jwk` and `x5c` lead nowhere. What a parser raises on a stranger's bytes
+(PyJWTError, but also UnicodeEncodeError, RecursionError, OverflowError, ...) is caught in one place, here, and means
+the same every time. The bearer may be a forger and learns nothing: one sentence for every bad token. Operators learn
+the kind of fault from a metric and a log line without any part of the token.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, Literal, NamedTuple, NoReturn
+from typing import Any
 
+import structlog
 from jwt import PyJWS
-from jwt.algorithms import HMACAlgorithm
+from jwt.algorithms import Algorithm, ECAlgorithm, HMACAlgorithm, OKPAlgorithm, RSAAlgorithm
+from jwt.exceptions import InvalidSignatureError
 
-from engine.config import SECRET_MIN_BYTES, Config
-from engine.fields import ConfigError
-from engine.folder import make_folder
-from protocol.errors import BadRequest, PermissionDenied, TokenExpired, Unauthorized
+from engine.claims import LIFETIME_MAX_S, Expected, Refused, RefusedFor, decode_claims, is_token_id, principal_of
+from engine.keys import KeyRing, secret_key
+from engine.roles import ROLE_MAY, Verb, check, may
+from protocol.errors import BadRequest, TokenExpired, Unauthorized
 from protocol.messages import TOKEN_MAX_CHARS
-from protocol.model import ID_MAX_CHARS, Principal
-from protocol.names import check_id, is_id, is_workspace
+from protocol.model import Principal
+from protocol.names import check_id, is_workspace
 
-# A token for longer than a year (and a leap day) is a key that nobody ever changes.
-LIFETIME_MAX_S = 366 * 86_400
-# Clocks of issuer and engine may differ by this much, for `iat` and `nbf`.
-CLOCK_SKEW_S = 60
+__all__ = ("DEFAULT_TTL_S", "LIFETIME_MAX_S", "ROLE_MAY", "Authenticator", "Verb", "check", "may")
+
 DEFAULT_TTL_S = 86_400
-KEY_FILE = "secret.key"
-# 48 random bytes are 64 characters of base64: enough for HS512 as well.
-_KEY_BYTES = 48
-_KEY_FILE_MAX_BYTES = 4_096
-
-Verb = Literal["read", "trigger", "respond", "administer"]
-ROLE_MAY: dict[str, frozenset[str]] = {
-    "viewer": frozenset({"read"}),
-    "responder": frozenset({"read", "respond"}),
-    "producer": frozenset({"read", "trigger"}),
-    "editor": frozenset({"read", "trigger", "respond"}),
-    "admin": frozenset({"read", "trigger", "respond", "administer"}),
-}
-
-
-def may(principal: Principal, verb: Verb) -> bool:
-    """Whether the principal's role has this verb."""
-    return verb in ROLE_MAY.get(principal.role, ())
-
-
-def check(principal: Principal, verb: Verb) -> None:
-    """Raises PermissionDenied, which says who may, if the principal's role does not have this verb."""
-    if not may(principal, verb):
-        able = ", ".join(role for role, verbs in ROLE_MAY.items() if verb in verbs)
-        raise PermissionDenied(f"the role {principal.role!r} may not {verb}; these may: {able}")
+# Enough that no two tokens ever have the same.
+_TOKEN_ID_BYTES = 16
+log = structlog.get_logger()
 
 
 class _Hmac(HMACAlgorithm):
@@ -70,20 +43,25 @@ class _Hmac(HMACAlgorithm):
         return None
 
 
-class Key(NamedTuple):
-    """A key and the algorithms that it may be used with, the first of them for signing."""
-
-    material: bytes
-    algorithms: tuple[str, ...]
-
-
-_HMAC = {"HS256": HMACAlgorithm.SHA256, "HS384": HMACAlgorithm.SHA384, "HS512": HMACAlgorithm.SHA512}
+def _algorithms() -> dict[str, Algorithm]:
+    return {
+        "HS256": _Hmac(HMACAlgorithm.SHA256),
+        "HS384": _Hmac(HMACAlgorithm.SHA384),
+        "HS512": _Hmac(HMACAlgorithm.SHA512),
+        "RS256": RSAAlgorithm(RSAAlgorithm.SHA256),
+        "RS384": RSAAlgorithm(RSAAlgorithm.SHA384),
+        "RS512": RSAAlgorithm(RSAAlgorithm.SHA512),
+        "ES256": ECAlgorithm(ECAlgorithm.SHA256),
+        "ES384": ECAlgorithm(ECAlgorithm.SHA384),
+        "ES512": ECAlgorithm(ECAlgorithm.SHA512),
+        "EdDSA": OKPAlgorithm(),
+    }
 
 
 def _signatures() -> PyJWS:
     signatures = PyJWS(algorithms=[])
-    for name, hash_algorithm in _HMAC.items():
-        signatures.register_algorithm(name, _Hmac(hash_algorithm))
+    for name, algorithm in _algorithms().items():
+        signatures.register_algorithm(name, algorithm)
     return signatures
 
 
@@ -91,22 +69,50 @@ def _seconds() -> int:
     return int(time.time())
 
 
-class Authenticator:
-    """Reads and issues tokens. `secret`: at least 32 bytes, else ValueError. `clock`: Unix time in whole seconds."""
+def _nobody(reason: RefusedFor) -> None:
+    """Nobody counts."""
 
-    def __init__(self, secret: bytes, clock: Callable[[], int] = _seconds) -> None:
-        if len(secret) < SECRET_MIN_BYTES:
-            raise ValueError(f"a secret has at least {SECRET_MIN_BYTES} bytes, this one {len(secret)}")
-        self._key = Key(secret, tuple(_HMAC))
+
+class Authenticator:
+    """Reads and issues tokens. `keys`: or the one secret (bytes; ValueError if it is too short).
+
+    `clock`: Unix time in whole seconds. `on_refused` is told of every token that is not let in.
+    """
+
+    def __init__(
+        self,
+        keys: KeyRing | bytes,
+        clock: Callable[[], int] = _seconds,
+        expected: Expected = Expected(),  # noqa: B008  # a tuple
+        on_refused: Callable[[RefusedFor], None] = _nobody,
+    ) -> None:
+        # Replaced as a whole when the keys change.
+        self.keys = KeyRing([secret_key(keys)]) if isinstance(keys, bytes) else keys
         self._clock = clock
+        self._expected = expected
+        self._on_refused = on_refused
         self._signatures = _signatures()
 
     def __repr__(self) -> str:
-        return "Authenticator(secret=********)"
+        return f"Authenticator({self.keys!r})"
 
     def authenticate(self, token: str) -> Principal:
         """Who the bearer is. Raises TokenExpired for a token that was good once, Unauthorized for every other."""
-        return _principal(self._claims(token), self._clock())
+        try:
+            return self.read(token)
+        except Refused as fault:
+            raise self.refusal(fault.reason) from fault
+
+    def read(self, token: str) -> Principal:
+        """Who the bearer is. Raises Refused, which says why not; for those who tell it to nobody."""
+        claims, key = self._claims(token)
+        return principal_of(claims, key, self._clock(), self._expected)
+
+    def refusal(self, reason: RefusedFor) -> Unauthorized | TokenExpired:
+        """Counts and logs that somebody was not let in; gives the error that says no more than it should."""
+        self._on_refused(reason)
+        log.info("not_let_in", reason=reason.value)
+        return TokenExpired("token expired") if reason is RefusedFor.EXPIRED else Unauthorized("invalid token")
 
     def issue(
         self,
@@ -115,6 +121,7 @@ class Authenticator:
         role: str = "admin",
         ttl_s: int = DEFAULT_TTL_S,
         channels: Sequence[str] | None = None,
+        token_id: str | None = None,
     ) -> str:
         """A token that ends in `ttl_s` seconds; `channels` limits it to these frameworks. Raises BadRequest."""
         if not is_workspace(workspace):
@@ -124,161 +131,56 @@ class Authenticator:
             raise BadRequest(f"role {role[:64]!r} is not allowed: use one of {', '.join(ROLE_MAY)}")
         if not 1 <= ttl_s <= LIFETIME_MAX_S:
             raise BadRequest(f"a lifetime of {ttl_s} s is not allowed: use 1 to {LIFETIME_MAX_S} s (366 days)")
+        if token_id is not None and not is_token_id(token_id):
+            raise BadRequest(f"jti {token_id[:64]!r} is not allowed: use 1 to 256 printable characters")
         now = self._clock()
         claims: dict[str, Any] = {"sub": user, "workspaceId": workspace, "role": role, "iat": now, "exp": now + ttl_s}
+        claims["jti"] = token_id or secrets.token_urlsafe(_TOKEN_ID_BYTES)
         if channels is not None:
             claims["channels"] = [check_id(channel, "channel") for channel in channels]
-        token = self._signatures.encode(json.dumps(claims).encode(), self._key.material, self._key.algorithms[0])
+        return self._sign(claims)
+
+    def _sign(self, claims: dict[str, Any]) -> str:
+        key = self.keys.signing
+        if key is None:
+            raise BadRequest(
+                "there is no secret to sign a token with, only public keys that verify (identity.jwks): get one from "
+                "whoever issues your tokens, or give the engine a secret beside them (TOCSIN_SECRET)"
+            )
+        token = self._signatures.encode(json.dumps(claims).encode(), key.material, key.algorithms[0], {"kid": key.kid})
         if len(token) > TOKEN_MAX_CHARS:
             raise BadRequest(f"the token would have {len(token)} characters, limit {TOKEN_MAX_CHARS}: fewer channels")
         return token
 
-    def _claims(self, token: str) -> dict[str, Any]:
+    def _claims(self, token: str) -> tuple[dict[str, Any], str]:
         # The cap comes before any parser sees the text.
         if len(token) > TOKEN_MAX_CHARS:
-            _refuse()
+            raise Refused(RefusedFor.MALFORMED)
         try:
-            parts = self._signatures.decode_complete(token, self._key.material, list(self._key.algorithms))
-            _check_header(parts["header"])
-            return _object(parts["payload"])
+            payload, key = self._verified(token)
+            return decode_claims(payload), key
+        except Refused:
+            raise
         except Exception as fault:
-            # Boundary: what a parser raises on a stranger's bytes (PyJWTError, but also UnicodeEncodeError,
-            # RecursionError, OverflowError, ...) always means the same, that this is no token of ours.
-            raise Unauthorized("invalid token") from fault
+            # Boundary: see the top of this file.
+            raise Refused(RefusedFor.MALFORMED) from fault
 
-
-def _refuse() -> NoReturn:
-    raise Unauthorized("invalid token")
+    def _verified(self, token: str) -> tuple[bytes, str]:
+        """The payload that one of our keys has signed, and that key's fingerprint."""
+        header = self._signatures.get_unverified_header(token)
+        _check_header(header)
+        keys = self.keys.find(header.get("alg"), header.get("kid"))
+        if not keys:
+            raise Refused(RefusedFor.UNKNOWN_KEY)
+        for key in keys:
+            try:
+                return self._signatures.decode_complete(token, key.material, key.algorithms)["payload"], key.id
+            except InvalidSignatureError:
+                continue
+        raise Refused(RefusedFor.SIGNATURE)
 
 
 def _check_header(header: dict[str, Any]) -> None:
-    # `crit` demands an understanding of extensions, and we have none (RFC 7515, section 4.1.11).
-    if str(header.get("typ", "JWT")).upper() != "JWT" or "crit" in header:
-        raise ValueError("a header that is not a plain JWT's")
-
-
-def _object(payload: bytes) -> dict[str, Any]:
-    claims = json.loads(payload, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
-    if not isinstance(claims, dict):
-        raise ValueError("the claims are no object")
-    return claims
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a claim occurs twice")
-    return members
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _principal(claims: dict[str, Any], now: int) -> Principal:
-    expires_at = _moment(claims, "exp")
-    if expires_at is None or expires_at > now + LIFETIME_MAX_S:
-        _refuse()
-    for claim in ("iat", "nbf"):
-        if (_moment(claims, claim) or 0) > now + CLOCK_SKEW_S:
-            _refuse()
-    workspace = _one(claims, "workspaceId", "workspace")
-    role = claims.get("role", "viewer")
-    if not is_workspace(workspace) or not isinstance(role, str) or role not in ROLE_MAY:
-        _refuse()
-    user = _one(claims, "sub", "userId")
-    channels = _channels(claims.get("channels"))
-    # Last: only the bearer of a token that is good in all else learns that it has ended.
-    if expires_at <= now:
-        raise TokenExpired("token expired")
-    return Principal(workspace=workspace, user=user, role=role, expires_at=expires_at, channels=channels)
-
-
-def _moment(claims: dict[str, Any], claim: str) -> int | None:
-    """A time in Unix seconds; `type` and not `isinstance`, because True is an int."""
-    value = claims.get(claim)
-    if claim in claims and (type(value) is not int or value < 0):
-        _refuse()
-    return value
-
-
-def _one(claims: dict[str, Any], name: str, alias: str) -> str:
-    """An id under either of two names; two names with two values would be whose?"""
-    given = [claims[key] for key in (name, alias) if key in claims]
-    value = given[0] if given and given.count(given[0]) == len(given) else None
-    return _id(value)
-
-
-def _id(value: object) -> str:
-    # The length first: `is_id` remembers what it was asked.
-    if not isinstance(value, str) or len(value) > ID_MAX_CHARS or not is_id(value):
-        _refuse()
-    return value
-
-
-def _channels(value: object) -> tuple[str, ...] | None:
-    if value is None:
-        return None
-    if not isinstance(value, list):
-        _refuse()
-    return tuple(_id(channel) for channel in value)
-
-
-def signing_secret(config: Config) -> bytes:
-    """The configured secret, or that of the key file in the data folder, made if need be. Raises ConfigError."""
-    return config.secret.reveal() or load_or_make_secret(config.data)
-
-
-def load_or_make_secret(data_folder: Path) -> bytes:
-    """The secret in `secret.key` (0600) of the data folder; the first start makes it. Raises ConfigError.
-
-    The file appears under its name only when it is complete, and only once: of two processes that start together both
-    use the same.
-    """
-    path = data_folder / KEY_FILE
-    try:
-        if not path.exists():
-            make_folder(data_folder)
-            _make_key_file(path)
-        secret = _read_key_file(path)
-    except OSError as fault:
-        raise ConfigError(
-            "secret", f"the key file {path} cannot be used: {fault.strerror}; make it readable, or set TOCSIN_SECRET"
-        ) from fault
-    if len(secret) < SECRET_MIN_BYTES:
-        raise ConfigError(
-            "secret",
-            f"the key file {path} holds {len(secret)} bytes, at least {SECRET_MIN_BYTES} are needed: restore it, or "
-            "remove it to have a new one made (all tokens become invalid)",
-        )
-    return secret
-
-
-def _read_key_file(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(_KEY_FILE_MAX_BYTES).strip()
-
-
-def _make_key_file(path: Path) -> None:
-    draft = path.with_name(f".{KEY_FILE}.{secrets.token_hex(8)}")
-    try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_urlsafe(_KEY_BYTES).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            # A link, not a rename: it fails if another process was first, and then that one's key is the key.
-            os.link(draft, path)
-        except FileExistsError:
-            return
-        _sync_folder(path.parent)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    # `crit` demands an understanding of extensions, and we have none (RFC 7515, section 4.1.11); `b64` is one.
+    if str(header.get("typ", "JWT")).upper() != "JWT" or "crit" in header or "b64" in header:
+        raise Refused(RefusedFor.MALFORMED)

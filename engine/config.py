@@ -26,6 +26,7 @@ from engine.sections import (
     Channel,
     Gateway,
     Host,
+    Identity,
     MetricsSection,
     Retention,
     Suppression,
@@ -47,6 +48,7 @@ __all__ = (
     "ConfigError",
     "Gateway",
     "Host",
+    "Identity",
     "MetricsSection",
     "Retention",
     "Secret",
@@ -84,6 +86,7 @@ class Config(Section, frozen=True, kw_only=True):
     retention: Retention = Retention()
     host: Host = Host()
     api: Api = Api()
+    identity: Identity = Identity()
     metrics: MetricsSection = MetricsSection()
     rules: Annotated[
         tuple[ThresholdRule, ...], why("Rules for readings; a file that has any replaces these defaults.")
@@ -160,6 +163,11 @@ def _check_secret(secret: Secret) -> None:
         raise ValueError(f"at least {SECRET_MIN_BYTES} bytes (make one with: openssl rand -base64 48)")
 
 
+def _check_previous_secrets(secrets: Secret) -> None:
+    if any(line.strip() and len(line.strip()) < SECRET_MIN_BYTES for line in secrets.reveal().splitlines()):
+        raise ValueError(f"one secret a line, each of at least {SECRET_MIN_BYTES} bytes")
+
+
 def _check_workspace(name: str) -> None:
     if not is_workspace(name):
         raise ValueError("1-128 letters, digits, spaces or ._-/@ and no path segment '.' or '..'")
@@ -201,6 +209,7 @@ CHECKS: Checks = {
     "http": parse_address,
     "workspace": _check_workspace,
     "gateway.origins": _check_origins,
+    "identity.previous_secrets": _check_previous_secrets,
     "host.framework": _check_id,
     "rules": _check_rules,
     "rules.id": _check_id,

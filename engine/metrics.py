@@ -18,6 +18,7 @@ import structlog
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from engine.claims import RefusedFor
 from engine.series import BoundedLabels, Histogram, TriggerCounts
 from protocol.messages import ItemResult
 from protocol.model import ChannelKey, Reason, Status
@@ -86,6 +87,8 @@ class Metrics:
         self._actors = BoundedLabels(ACTORS_MAX)
         self._results: dict[tuple[str, str], int] = {}
         self._triggers = TriggerCounts(frameworks_max, ALERT_TYPES_MAX)
+        # The reasons are there from the start: a rate over a series that just appeared misses its first step.
+        self._refusals = {reason.value: 0 for reason in RefusedFor}
         self._watched: dict[str, Read] = {}
         self._taken = {family.name for family in self.collect()} | {n for f in FIGURES.values() for n in f.names}
         self._registry = CollectorRegistry()
@@ -145,6 +148,10 @@ class Metrics:
         self._commit.observe(seconds)
         self._commit_batches.observe(batches)
 
+    def not_let_in(self, reason: str) -> None:
+        """A token or ticket was refused for this reason, one of `RefusedFor`."""
+        self._refusals[reason] += 1
+
     def gc_paused(self, seconds: float) -> None:
         """A garbage collection held the loop so long."""
         self._gc_pause.observe(seconds)
@@ -198,6 +205,10 @@ class Metrics:
         for actor, count in self._restarts.items():
             restarts.add_metric([actor], count)
         yield restarts
+        refused = CounterMetricFamily("tocsin_auth_refused", "Tokens and tickets not let in.", labels=["reason"])
+        for reason, count in self._refusals.items():
+            refused.add_metric([reason], count)
+        yield refused
         yield from self._result_families()
 
     def _result_families(self) -> Iterator[Metric]:

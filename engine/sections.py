@@ -9,7 +9,7 @@ from typing import Annotated
 
 import msgspec
 
-from engine.fields import Section
+from engine.fields import Secret, Section
 from protocol.messages import ITEMS_MAX
 from protocol.model import Severity, ThresholdRule
 
@@ -121,6 +121,30 @@ class Api(Section, frozen=True, kw_only=True):
         int, limit(1024, 1_073_741_824, "Prometheus posts a few hundred alerts at once; 4 MiB is ten times that.")
     ] = 4_194_304
     answer_s: Annotated[float, limit(0.1, 300, "A request not answered by then gets busy: try again.")] = 10.0
+
+
+class Identity(Section, frozen=True, kw_only=True):
+    """Who may come in: the keys that tokens are verified with, beside `secret`; revocations and tickets."""
+
+    jwks: Annotated[
+        str, why("A JWKS file with the public keys of your issuer; read again when it changes. Empty: none.")
+    ] = ""
+    previous_secrets: Annotated[
+        Secret, why("Older values of `secret`, one a line, that still verify: for a rotation without an outage.")
+    ] = Secret()
+    issuer: Annotated[str, why("What `iss` of every token must be, exactly; empty: it is not looked at.")] = ""
+    audience: Annotated[str, why("What `aud` of every token must be or contain; empty: it is not looked at.")] = ""
+    ticket_s: Annotated[float, limit(1, 300, "A one-use ticket is used at once; this is for a slow page.")] = 30.0
+    tickets_per_user_max: Annotated[
+        int, limit(1, 10_000, "Unused tickets of one user: a page takes one, a person has a handful of pages.")
+    ] = 32
+    tickets_max: Annotated[int, limit(1, 1_000_000, "Unused tickets of all; about 500 bytes each.")] = 10_000
+    revocations_per_workspace_max: Annotated[
+        int, limit(1, 1_000_000, "Revocations that are still needed; each is kept for a year, about 500 bytes.")
+    ] = 10_000
+    revocations_max: Annotated[
+        int, limit(1, 10_000_000, "Revocations of all workspaces: about 100 MB that no peer can make more of.")
+    ] = 200_000
 
 
 class MetricsSection(Section, frozen=True, kw_only=True):

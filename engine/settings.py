@@ -208,7 +208,7 @@ def _assignment(field: Field, value: Any) -> list[str]:
         return [line for rule in value for line in _rule(rule)]
     if isinstance(value, Secret):
         # Commented out: a mask that is read back would be a secret that everybody knows.
-        return [f'# secret = "{MASK if value else ""}"']
+        return [f'# {field.name} = "{MASK if value else ""}"']
     masked = _URL_PASSWORD.sub(rf"\1:{MASK}", value) if isinstance(value, str) else value
     return [f"{'# ' if masked != value else ''}{field.name} = {toml_value(masked)}"]
 

@@ -200,10 +200,17 @@ class ThresholdRule(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_
 
 
 class Principal(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Who speaks, as its token says. `channels` limits it to those frameworks; `expires_at` is in Unix seconds."""
+    """Who speaks, as its token says. `channels` limits it to those frameworks; times are in Unix seconds.
+
+    The rest says which token that was, so that it can be revoked: its `jti` (empty: none), when it was issued, and the
+    fingerprint of the key that signed it (empty: nobody's, an embedding program speaks for itself).
+    """
 
     workspace: str
     user: str
     role: str
     expires_at: int
     channels: tuple[str, ...] | None = None
+    token_id: str = ""
+    issued_at: int | None = None
+    key: str = ""

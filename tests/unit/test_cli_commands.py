@@ -15,7 +15,8 @@ from click.testing import CliRunner, Result
 import benchmarks
 import tocsin
 from actors.supervisor import TooManyRestarts
-from engine.auth import Authenticator, load_or_make_secret
+from engine.auth import Authenticator
+from engine.key_files import load_or_make_secret
 from protocol.errors import Busy
 from tests.support.engines import ROOT, environment
 from tocsin.cli import cli, main

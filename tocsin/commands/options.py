@@ -86,17 +86,18 @@ def access(
     """With a given token, or with tokens made from the engine's secret if we can read it. Raises ConfigError."""
     if token is not None:
         return Access(DEFAULT_URL if url is None else url, token)
-    from engine.auth import KEY_FILE, Authenticator, signing_secret
+    from engine.auth import Authenticator
     from engine.fields import ConfigError
+    from engine.key_files import KEY_FILE, has_secret, signing_keys
 
     config = load(data, config_file)
-    if not config.secret and not (config.data / KEY_FILE).exists():
+    if not has_secret(config):
         raise ConfigError(
             "token",
             f"there is none, and no {KEY_FILE} in {config.data} to make one from: set TOCSIN_TOKEN, or TOCSIN_DATA to "
             "the engine's data folder",
         )
-    authenticator, user = Authenticator(signing_secret(config)), user_name()
+    authenticator, user = Authenticator(signing_keys(config)), user_name()
 
     async def fresh() -> str:
         name = config.workspace if workspace is None else workspace

@@ -25,13 +25,14 @@ def token(
     It is signed with the configured secret: TOCSIN_SECRET, or the key file in the data folder, which is made if there
     is none yet (the engine's first start would make it too).
     """
-    from engine.auth import KEY_FILE, Authenticator, signing_secret
+    from engine.auth import Authenticator
+    from engine.key_files import KEY_FILE, has_secret, signing_keys
     from protocol.errors import BadRequest
 
     config = options.load(data, config_file)
-    is_new = not config.secret and not (config.data / KEY_FILE).exists()
-    authenticator = Authenticator(signing_secret(config))
-    if is_new:
+    is_new = not has_secret(config)
+    authenticator = Authenticator(signing_keys(config))
+    if is_new and has_secret(config):
         click.echo(f"tocsin: made a new key file, {config.data / KEY_FILE}", err=True)
     try:
         text = authenticator.issue(

@@ -1,0 +1,27 @@
+"""Roles: who may do what."""
+
+import pytest
+
+from engine.roles import ROLE_MAY, check, may
+from protocol.errors import PermissionDenied
+from protocol.model import Principal
+
+
+def principal(role: str) -> Principal:
+    return Principal(workspace="main", user="ann", role=role, expires_at=0)
+
+
+def test_the_roles_may_what_the_table_says():
+    rights = {
+        role: "".join(verb[0] for verb in ("read", "trigger", "respond") if may(principal(role), verb))
+        for role in ROLE_MAY
+    }
+    assert rights == {"viewer": "r", "responder": "rr", "producer": "rt", "editor": "rtr", "admin": "rtr"}
+    assert [role for role in ROLE_MAY if may(principal(role), "administer")] == ["admin"]
+    assert not may(principal("unheard of"), "read")
+
+
+def test_a_refusal_says_which_roles_may():
+    check(principal("producer"), "trigger")
+    with pytest.raises(PermissionDenied, match="the role 'viewer' may not trigger; these may: producer, editor, admin"):
+        check(principal("viewer"), "trigger")
