@@ -28,7 +28,7 @@ $(VENV)/.installed-dev: requirements/dev.lock pyproject.toml | $(VENV)/bin/pip
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@ $(VENV)/.installed
 
-# What the tests need of the system: Prometheus and amtool from Debian, strace for failing disks.
+# What the tests need of the system: Prometheus and amtool from Debian, strace for failing disks, faketime for clocks.
 system:
 	tests/support/install_system.sh
 
