@@ -150,3 +150,8 @@ def channel_offset(event: Event) -> int:
 def workspace_offset(event: Event) -> int:
     """The event's place in its workspace."""
     return event.workspace_offset
+
+
+def user_offset(event: Event) -> int:
+    """The event's place in the stream of the person whom its alert is assigned to."""
+    return event.user_offset

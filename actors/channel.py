@@ -18,18 +18,14 @@ import trio
 
 from actors.audience import Audience, channel_offset
 from actors.mailbox import PARKED, Envelope, Mailbox
-from actors.ports import ChannelStore, Clock, Machine, MachineFactory, NewId, Observer
-from actors.restart import RestartPolicy, backoff_s
+from actors.ports import HISTORY_CHUNK, ChannelStore, Clock, Machine, MachineFactory, NewId, Observer
+from actors.restart import STORE_RETRY, backoff_s
 from protocol.commands import Batch
 from protocol.effects import Behind, Commit, Committed, Recalled, Unavailable
 from protocol.errors import Busy, CommitInvalid, StoreUnavailable
 from protocol.model import ChannelKey, Event
 
 log = structlog.get_logger()
-
-# How an away store is tried again: soon at first, then once a second.
-STORE_RETRY = RestartPolicy(first_delay_s=0.05, max_delay_s=1.0)
-HISTORY_CHUNK = 256
 
 
 class MachineRaised(Exception):

@@ -12,7 +12,10 @@ from protocol import messages as m
 from protocol.commands import Batch
 from protocol.effects import Commit, CommitOutcome, Decision, Recalled
 from protocol.messages import ItemResult
-from protocol.model import ChannelKey, Event, Principal
+from protocol.model import ChannelKey, DerivedKey, Event, Principal, StreamKey
+
+# Events that are read and told at a time: few enough that a peer takes them at once, enough to make a read worth it.
+HISTORY_CHUNK = 256
 
 
 class Machine(Protocol):
@@ -50,11 +53,11 @@ class ChannelStore(Protocol):
     async def history(self, key: ChannelKey, after: int, limit: int) -> Sequence[Event]:
         """At most `limit` events of a channel with offsets above `after`, in order. Raises StoreUnavailable."""
 
-    async def workspace_position(self, workspace: str) -> Recalled:
-        """Epoch, last offset and floor of the workspace's derived stream (`rows` stays empty)."""
+    async def derived_position(self, stream: DerivedKey) -> Recalled:
+        """Epoch, last offset and floor of a derived stream (`rows` stays empty). Raises StoreUnavailable."""
 
-    async def workspace_history(self, workspace: str, after: int, limit: int) -> Sequence[Event]:
-        """Like `history`, in the order of `workspace_offset`."""
+    async def derived_history(self, stream: DerivedKey, after: int, limit: int) -> Sequence[Event]:
+        """Like `history`, in the order of `workspace_offset`, or of `user_offset` for a person's stream."""
 
 
 Answer = Callable[[Sequence[ItemResult]], None]
@@ -66,8 +69,8 @@ class Desk(Protocol):
     def authenticate(self, token: str) -> Principal:
         """Who the bearer is. Raises Unauthorized or TokenExpired."""
 
-    def locate(self, who: Principal, channel: str | None, framework_id: str | None) -> ChannelKey | None:
-        """Which channel is meant (None: the whole workspace), if `who` may read it. Raises TocsinError."""
+    def locate(self, who: Principal, channel: str | None, framework_id: str | None) -> StreamKey:
+        """Which stream is meant, if `who` may read it. Raises TocsinError."""
 
     async def submit(self, who: Principal, request: m.ClientMessage, answer: Answer) -> None:
         """Takes a trigger, reading, acknowledge or resolve; `answer` gets the results after the commit.

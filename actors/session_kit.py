@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from actors.derived import DerivedStreams
 from actors.ports import ChannelStore, Clock, Desk, Presence
 from actors.registry import Registry
 from actors.roster import Roster
 from actors.ticker import Ticker
-from actors.workspace import Workspaces
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class SessionKit:
 
     desk: Desk
     registry: Registry
-    workspaces: Workspaces
+    derived: DerivedStreams
     store: ChannelStore
     ticker: Ticker
     presence: Presence

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 import trio
 
 from actors.audience import Audience, Group
-from actors.channel import HISTORY_CHUNK
 from actors.connection import Connection
+from actors.ports import HISTORY_CHUNK
 from actors.session_kit import SessionKit
 from protocol import messages as m
 from protocol.codec import form_of
 from protocol.errors import CloseCode, ConversationEnded, PermissionDenied, StoreUnavailable
-from protocol.model import ChannelKey, Event
+from protocol.model import ChannelKey, Event, StreamKey
 from protocol.session import ServerConversation
 from protocol.stream import recovery
 from protocol.times import rfc3339
@@ -70,15 +70,14 @@ class Subscriptions:
                 self._follow(audience, message)
         else:
             self._follow(audience, message)
-        if key is not None:
+        if isinstance(key, ChannelKey):
             self._kit.presence.subscribed(self._connection.client_id, key)
 
     def unsubscribe(self, message: m.Unsubscribe) -> None:
         """No more of this channel; also said if there was none."""
         key = self._kit.desk.locate(self._conversation.who, message.channel, message.framework_id)
-        name = f"alerts:{self._conversation.who.workspace}:*" if key is None else key.name
-        self._leave(name)
-        self._connection.say(m.Unsubscribed(channel=name, id=message.id))
+        self._leave(key.name)
+        self._connection.say(m.Unsubscribed(channel=key.name, id=message.id))
 
     def leave_all(self) -> None:
         """The conversation is over."""
@@ -94,12 +93,12 @@ class Subscriptions:
                 self._leave(name)
                 self._connection.say(m.Unsubscribed(channel=name, code=fault.code))
 
-    async def _audience(self, key: ChannelKey | None) -> Audience:
-        if key is None:
-            return await self._kit.workspaces.audience(self._conversation.who.workspace)
-        return await self._kit.registry.cell(key).wait_audience()
+    async def _audience(self, key: StreamKey) -> Audience:
+        if isinstance(key, ChannelKey):
+            return await self._kit.registry.cell(key).wait_audience()
+        return await self._kit.derived.audience(key)
 
-    async def _tell_missed(self, audience: Audience, key: ChannelKey | None, message: m.Subscribe) -> int:
+    async def _tell_missed(self, audience: Audience, key: StreamKey, message: m.Subscribe) -> int:
         """History at the peer's own pace: ring first, store second, until level. On return nothing is missing.
 
         Gives the last offset that the peer knows of: below what was told, if its filter left out the rest.
@@ -110,7 +109,7 @@ class Subscriptions:
             events = audience.ring.after(at, HISTORY_CHUNK)
             if events is None:
                 events = await self._stored(key, at)
-            # A workspace's stream loses the events of its long channels: holes may be anywhere below its floor.
+            # A derived stream loses the events of its long channels: holes may be anywhere below its floor.
             places = [at, *map(audience.offset_of, events)] if events else [at, audience.told + 1]
             holes = [there - 1 for here, there in itertools.pairwise(places) if there != here + 1]
             if holes:
@@ -125,12 +124,12 @@ class Subscriptions:
             at = audience.offset_of(events[-1])
         return prev
 
-    async def _stored(self, key: ChannelKey | None, after: int) -> Sequence[Event]:
+    async def _stored(self, key: StreamKey, after: int) -> Sequence[Event]:
         store = self._kit.store
         try:
-            if key is None:
-                return await store.workspace_history(self._conversation.who.workspace, after, HISTORY_CHUNK)
-            return await store.history(key, after, HISTORY_CHUNK)
+            if isinstance(key, ChannelKey):
+                return await store.history(key, after, HISTORY_CHUNK)
+            return await store.derived_history(key, after, HISTORY_CHUNK)
         except StoreUnavailable as fault:
             # `subscribed` has promised everything: a mere error would leave a client that waits for ever.
             raise ConversationEnded(CloseCode.INSUFFICIENT_STATE, "the store is away; come back and recover") from fault

@@ -152,7 +152,7 @@ class Engine:
 
     def _helper_children(self) -> Sequence[ChildSpec]:
         return [
-            ChildSpec("workspaces", self._run_workspaces),
+            ChildSpec("derived", self._run_derived),
             ChildSpec("presence", self._run_presence),
             ChildSpec("upkeep", self._run_upkeep),
             ChildSpec("ticker", self._run_ticker),
@@ -185,10 +185,10 @@ class Engine:
         parts = self._parts
         if parts is not None:
             for one in committed:
-                parts.workspaces.post(one.workspace, one.events)
+                parts.derived.post(one.workspace, one.events)
 
-    async def _run_workspaces(self, status: Started) -> None:
-        await self._up.workspaces.run(status)
+    async def _run_derived(self, status: Started) -> None:
+        await self._up.derived.run(status)
 
     async def _run_presence(self, status: Started) -> None:
         await self._up.presence.run(status)
@@ -210,7 +210,7 @@ class Engine:
 
     def _prove(self) -> None:
         parts, at = self._up, rfc3339(self._world.clock())
-        for audience in parts.workspaces.audiences():
+        for audience in parts.derived.audiences():
             audience.prove(at)
         for cell in parts.registry.cells():
             if cell.audience:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from actors.channel import ChannelKit, ChannelLimits
+from actors.derived import DerivedStreams
 from actors.gateway import GatewayLimits
 from actors.ports import Clock
 from actors.registry import Registry
@@ -16,7 +17,6 @@ from actors.roster import Roster
 from actors.session_kit import SessionKit, SessionLimits
 from actors.ticker import Ticker
 from actors.websocket import WebSocketLimits
-from actors.workspace import Workspaces
 from engine.auth import Authenticator
 from engine.config import Config, Gateway
 from engine.core.channel import Policy
@@ -34,7 +34,7 @@ class Parts:
 
     store: Store
     registry: Registry
-    workspaces: Workspaces
+    derived: DerivedStreams
     presence: PresenceLog
     upkeep: Upkeep
     ticker: Ticker
@@ -55,7 +55,7 @@ def build(store: Store, config: Config, world: World, authenticator: Authenticat
     return Parts(
         store=store,
         registry=registry,
-        workspaces=Workspaces(store, metrics),
+        derived=DerivedStreams(store, metrics),
         presence=PresenceLog(store, world.clock),
         upkeep=Upkeep(store, world.clock, config.retention.trim_every_s),
         ticker=Ticker(),
@@ -69,7 +69,7 @@ def session_kit(parts: Parts, roster: Roster, config: Gateway) -> SessionKit:
     return SessionKit(
         parts.service,
         parts.registry,
-        parts.workspaces,
+        parts.derived,
         parts.store,
         parts.ticker,
         parts.presence,

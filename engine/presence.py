@@ -12,9 +12,8 @@ import random
 import structlog
 import trio
 
-from actors.channel import STORE_RETRY
 from actors.ports import Clock
-from actors.restart import backoff_s
+from actors.restart import STORE_RETRY, backoff_s
 from actors.supervisor import Started
 from engine.stores import ConnectionChange, ConnectionEvent, Store
 from protocol.errors import StoreUnavailable

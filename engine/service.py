@@ -25,7 +25,7 @@ from protocol.commands import AcknowledgeAlert, Command, ResolveAlert, Ring
 from protocol.effects import Row
 from protocol.errors import BadRequest, Busy, PermissionDenied, StoreUnavailable, UnknownChannel
 from protocol.messages import ItemResult, ReadingInput, TriggerInput
-from protocol.model import Alert, ChannelKey, Principal, Reason, Status
+from protocol.model import Alert, ChannelKey, Principal, Reason, Status, StreamKey
 from protocol.names import check_id, parse_channel
 
 UNKNOWN_ALERT = ItemResult(status=Status.REJECTED, reason=Reason.UNKNOWN_ALERT, message="there is no such alert")
@@ -63,16 +63,16 @@ class Service:
         """Who the bearer is. Raises Unauthorized or TokenExpired."""
         return self._authenticator.authenticate(token)
 
-    def locate(self, who: Principal, channel: str | None, framework_id: str | None) -> ChannelKey | None:
-        """Which channel is meant (None: the whole workspace), if `who` may read it."""
+    def locate(self, who: Principal, channel: str | None, framework_id: str | None) -> StreamKey:
+        """Which stream is meant, if `who` may read it. Derived streams are for tokens without a list of channels."""
         check(who, "read")
         if (channel is None) is (framework_id is None):
             raise BadRequest("say either frameworkId or channel")
         if framework_id is not None:
-            key: ChannelKey | None = ChannelKey(who.workspace, check_id(framework_id, "frameworkId"))
+            key: StreamKey = ChannelKey(who.workspace, check_id(framework_id, "frameworkId"))
         else:
-            key = parse_channel(channel or "", who.workspace)
-        if who.channels is not None and (key is None or key.framework not in who.channels):
+            key = parse_channel(channel or "", who.workspace, who.user)
+        if who.channels is not None and not (isinstance(key, ChannelKey) and key.framework in who.channels):
             raise PermissionDenied("this token is limited to other channels")
         return key
 

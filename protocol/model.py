@@ -132,6 +132,24 @@ class ChannelKey(NamedTuple):
         return f"alerts:{self.workspace}:{self.framework}"
 
 
+class DerivedKey(msgspec.Struct, frozen=True, gc=False):
+    """Names a derived stream: everything in a workspace or, with a user, what is assigned to one person there.
+
+    No NamedTuple, as `ChannelKey` is: two of those with the same words are equal, whatever they name.
+    """
+
+    workspace: str
+    user: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The stream's name on the wire."""
+        return f"alerts:{self.workspace}:*" if self.user is None else f"user:{self.workspace}:{self.user}"
+
+
+StreamKey = ChannelKey | DerivedKey
+
+
 class Alert(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     """An alert as stored and told: the `data` of an `alert` message. Optional fields without a value are left out."""
 
@@ -172,13 +190,18 @@ class Suppressed(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Event(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
-    """One change on a channel's stream: offset in the channel, what happened, and the alert after it."""
+    """One change on a channel's stream: offset in the channel, what happened, and the alert after it.
+
+    `workspace_offset` and `user_offset` are its places in the derived streams of its workspace and of the person whom
+    the alert is assigned to; 0 where the store has not said.
+    """
 
     offset: int
     kind: EventKind
     alert: Alert
     at: str
     workspace_offset: int = 0
+    user_offset: int = 0
     by: str | None = None
     suppressed: Suppressed | None = None
 

@@ -10,11 +10,12 @@ import re
 from functools import lru_cache
 
 from protocol.errors import BadRequest, UnknownChannel
-from protocol.model import ID_MAX_CHARS, ChannelKey
+from protocol.model import ID_MAX_CHARS, ChannelKey, DerivedKey, StreamKey
 
 _ID = re.compile(rf"[\w .\-/@:]{{1,{ID_MAX_CHARS}}}")
 _SEGMENT = re.compile(r"(?:^|/)\.{1,2}(?:/|$)")
 WORKSPACE_STREAM = "workspace"
+USER_STREAM = "user"
 
 
 @lru_cache(maxsize=10_000)
@@ -38,19 +39,24 @@ def check_id(text: str, what: str) -> str:
     return text
 
 
-def parse_channel(channel: str, workspace: str) -> ChannelKey | None:
-    """What a requested channel means inside a workspace; None is the stream of the whole workspace.
+def parse_channel(channel: str, workspace: str, user: str) -> StreamKey:
+    """What a requested channel means when this user of this workspace asks for it.
 
-    Takes `alerts:<framework>`, `alerts:<workspace>:<framework>`, `project:<id>`, `workspace` and `alerts:*`. Raises
-    UnknownChannel for anything else and for another workspace's channel: both look the same from outside. So what
+    Takes `alerts:<framework>`, `alerts:<workspace>:<framework>`, `project:<id>`, `workspace` (also `alerts:*`) and
+    `user` (also by one's own name). Raises UnknownChannel for anything else, for another workspace's channel and for
+    another person's stream: all look the same from outside. So what
     stands before a colon after `alerts:` is a workspace, and a framework whose id has a colon is asked for by its full
     channel name or by `frameworkId`.
     """
     if channel in (WORKSPACE_STREAM, "alerts:*", f"alerts:{workspace}:*"):
-        return None
+        return DerivedKey(workspace)
+    if channel in (USER_STREAM, f"user:{user}", f"user:{workspace}:{user}"):
+        return DerivedKey(workspace, user)
     kind, _, name = channel.partition(":")
     if kind not in ("alerts", "project") or not name:
-        raise UnknownChannel(f"there is no channel {channel[:160]!r}; ask for 'alerts:<framework>' or 'workspace'")
+        raise UnknownChannel(
+            f"there is no channel {channel[:160]!r}; ask for 'alerts:<framework>', 'workspace' or 'user'"
+        )
     owner, colon, rest = name.partition(":")
     if kind == "alerts" and colon:
         # Another workspace's name leads to no id at all.

@@ -33,7 +33,7 @@ from protocol.codec import WireForm, encode
 from protocol.errors import BadRequest, InternalError
 from protocol.messages import ITEMS_MAX, AlertMessage, ItemResult, ReadingInput, TriggerInput
 from protocol.model import Severity
-from protocol.names import WORKSPACE_STREAM
+from protocol.names import USER_STREAM, WORKSPACE_STREAM
 from protocol.session import ClientState
 from tocsin.buffer import AlertBuffer
 from tocsin.connection import Endpoint
@@ -122,7 +122,8 @@ class Client:
         return self._buffer
 
     async def subscribe(self, channel: str, min_severity: Severity | str = Severity.INFO) -> m.Subscribed | None:
-        """Follows a framework (`host`, `alerts:host`), a project (`project:7`) or the whole `workspace`, from now on.
+        """Follows a framework (`host`, `alerts:host`), a project (`project:7`), the whole `workspace`, or what is
+        assigned to the `user` of the token, from now on.
 
         Survives reconnects. Returns the server's answer; None if it was followed like this already. Raises ValueError
         for a severity that there is not, NoAnswer, or what the server refuses it with; then it is not followed.
@@ -215,10 +216,11 @@ class Client:
 
 
 def channel_name(channel: str) -> str:
-    """The short name on the wire: `host` → `alerts:host`; `workspace`, `alerts:…` and `project:…` stay."""
+    """The short name on the wire: `host` → `alerts:host`; `workspace`, `user`, `alerts:…` and `project:…` stay."""
     if channel in (WORKSPACE_STREAM, "alerts:*"):
         return WORKSPACE_STREAM
-    return channel if channel.startswith(("alerts:", "project:")) else f"alerts:{channel}"
+    is_whole = channel == USER_STREAM or channel.startswith(("alerts:", "project:", "user:"))
+    return channel if is_whole else f"alerts:{channel}"
 
 
 def _trigger(severity: Severity | str | None = None, **fields: Any) -> TriggerInput:

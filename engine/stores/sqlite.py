@@ -27,7 +27,7 @@ from engine.stores.sqlite_rows import prepare
 from engine.stores.sqlite_writer import InlineWriter, ThreadedWriter, Writer
 from protocol.effects import Commit, CommitOutcome, Recalled, Row
 from protocol.errors import StoreRefused
-from protocol.model import Alert, ChannelKey, Event
+from protocol.model import Alert, ChannelKey, DerivedKey, Event
 
 # Locks of stores whose disk hung when they were closed: a writer that wakes up later must not meet another engine.
 _HANGING: list[AbstractContextManager[object]] = []
@@ -66,15 +66,13 @@ class SqliteStore:
         """Events of a channel, in order. Raises StoreUnavailable."""
         return await self._readers.read(partial(queries.history, key=key, after=after, limit=limit))
 
-    async def workspace_position(self, workspace: str) -> Recalled:
-        """Where a workspace's stream stands. Raises StoreUnavailable."""
-        return await self._readers.read(partial(queries.workspace_position, epoch=self.epoch, workspace=workspace))
+    async def derived_position(self, stream: DerivedKey) -> Recalled:
+        """Where a derived stream stands. Raises StoreUnavailable."""
+        return await self._readers.read(partial(queries.derived_position, epoch=self.epoch, stream=stream))
 
-    async def workspace_history(self, workspace: str, after: int, limit: int) -> Sequence[Event]:
-        """Events of a workspace, in the order of their workspace offsets. Raises StoreUnavailable."""
-        return await self._readers.read(
-            partial(queries.workspace_history, workspace=workspace, after=after, limit=limit)
-        )
+    async def derived_history(self, stream: DerivedKey, after: int, limit: int) -> Sequence[Event]:
+        """Events of a derived stream, in its order. Raises StoreUnavailable."""
+        return await self._readers.read(partial(queries.derived_history, stream=stream, after=after, limit=limit))
 
     async def alerts(self, query: AlertQuery) -> AlertPage:
         """A page of alerts, newest first. Raises BadRequest, StoreUnavailable."""

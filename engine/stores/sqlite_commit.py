@@ -20,20 +20,32 @@ from itertools import chain
 from typing import Any, TypeVar
 
 import structlog
+from msgspec.structs import replace
 
 from engine.stores.sqlite_file import Database
 from engine.stores.sqlite_queries import channel_history
-from engine.stores.sqlite_rows import ALERTS, AUDITS, CHANNELS, EVENTS, WORKSPACES, Prepared, decode_results, numbered
+from engine.stores.sqlite_rows import (
+    ALERTS,
+    AUDITS,
+    CHANNELS,
+    ENTRIES,
+    EVENTS,
+    PEOPLE,
+    WORKSPACES,
+    Prepared,
+    decode_results,
+    numbered,
+)
 from protocol.effects import Behind, CommitOutcome, Committed, Unavailable
 from protocol.errors import CommitInvalid, StoreUnavailable
-from protocol.model import ChannelKey
+from protocol.model import ChannelKey, Event
 
 T = TypeVar("T")
 Outcome = CommitOutcome | CommitInvalid
 log = structlog.get_logger()
 
 # About 10 MB. Past it all are forgotten and read again when they commit.
-CHANNELS_REMEMBERED = 20_000
+PLACES_REMEMBERED = 20_000
 # What a row of the commit itself can do to SQLite; no other commit is to blame or to suffer.
 _INVALID = (sqlite3.IntegrityError, sqlite3.DataError, OverflowError)
 _HARMLESS = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM}
@@ -51,7 +63,9 @@ _LOUD = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR}
 
 
 @dataclass(slots=True)
-class _Workspace:
+class _Place:
+    """A derived stream: a workspace's, or a person's."""
+
     number: int
     offset: int
 
@@ -59,7 +73,7 @@ class _Workspace:
 @dataclass(slots=True)
 class _Channel:
     number: int
-    workspace: _Workspace
+    workspace: _Place
     offset: int
     last_batch: str
     last_base: int
@@ -72,7 +86,8 @@ class Committer:
         self._database = database
         self._connection: sqlite3.Connection | None = connection
         self._channels: dict[ChannelKey, _Channel] = {}
-        self._workspaces: dict[str, _Workspace] = {}
+        self._workspaces: dict[str, _Place] = {}
+        self._people: dict[tuple[int, str], _Place] = {}
 
     def commit(self, group: Sequence[Prepared]) -> list[Outcome]:
         """Keeps a group of commits of different channels; an answer for each. Raises only for our own bugs."""
@@ -124,7 +139,7 @@ class Committer:
         return self._connection
 
     def _commit(self, group: Sequence[Prepared]) -> list[Outcome]:
-        if len(self._channels) > CHANNELS_REMEMBERED:
+        if len(self._channels) + len(self._people) > PLACES_REMEMBERED:
             self._forget()
         connection = self._open()
         connection.execute("BEGIN IMMEDIATE")
@@ -148,14 +163,37 @@ class Committer:
         prepared.address(channel.number, workspace.number, workspace.offset)
         events = numbered(decision.events, workspace.offset)
         workspace.offset += len(events)
+        if any(event.alert.assigned_to for event in events):
+            events = self._assigned(connection, prepared, workspace, events)
         channel.offset, channel.last_batch, channel.last_base = decision.offset, commit.batch.id, commit.base
         fresh.append(prepared)
         return Committed(decision.results, events)
+
+    def _assigned(
+        self, connection: sqlite3.Connection, prepared: Prepared, workspace: _Place, events: Sequence[Event]
+    ) -> tuple[Event, ...]:
+        """The events with their places in the streams of those whom their alerts are assigned to."""
+        told: list[Event] = []
+        entries: list[Any] = []
+        for event in events:
+            if not event.alert.assigned_to:
+                told.append(event)
+                continue
+            person = self._person(connection, workspace.number, event.alert.assigned_to)
+            person.offset += 1
+            entries += (person.number, person.offset, workspace.number, event.workspace_offset)
+            told.append(replace(event, user_offset=person.offset))
+        prepared.entries = entries
+        return tuple(told)
 
     def _write(self, connection: sqlite3.Connection, fresh: Sequence[Prepared]) -> None:
         ALERTS.run(connection, _joined(prepared.alerts for prepared in fresh))
         EVENTS.run(connection, _joined(prepared.events for prepared in fresh))
         AUDITS.run(connection, _joined(prepared.audits for prepared in fresh))
+        if entries := _joined(prepared.entries for prepared in fresh):
+            ENTRIES.run(connection, entries)
+            people = dict(zip(entries[0 :: ENTRIES.width], entries[1 :: ENTRIES.width], strict=True))
+            PEOPLE.run(connection, [*chain.from_iterable(people.items())])
         channels: list[Any] = []
         workspaces: dict[int, int] = {}
         for prepared in fresh:
@@ -184,7 +222,7 @@ class Committer:
         self._channels[key] = fresh = _Channel(number, workspace, offset, last_batch, last_base)
         return fresh
 
-    def _workspace(self, connection: sqlite3.Connection, name: str) -> _Workspace:
+    def _workspace(self, connection: sqlite3.Connection, name: str) -> _Place:
         known = self._workspaces.get(name)
         if known is not None:
             return known
@@ -193,12 +231,27 @@ class Committer:
             rows = connection.execute(
                 "INSERT INTO workspace (name) VALUES (?) RETURNING id, last_offset", (name,)
             ).fetchall()
-        self._workspaces[name] = fresh = _Workspace(*rows[0])
+        self._workspaces[name] = fresh = _Place(*rows[0])
+        return fresh
+
+    def _person(self, connection: sqlite3.Connection, workspace: int, name: str) -> _Place:
+        known = self._people.get((workspace, name))
+        if known is not None:
+            return known
+        rows = connection.execute(
+            "SELECT id, last_offset FROM person WHERE workspace = ? AND name = ?", (workspace, name)
+        ).fetchall()
+        if not rows:
+            rows = connection.execute(
+                "INSERT INTO person (workspace, name) VALUES (?, ?) RETURNING id, last_offset", (workspace, name)
+            ).fetchall()
+        self._people[workspace, name] = fresh = _Place(*rows[0])
         return fresh
 
     def _forget(self) -> None:
         self._channels.clear()
         self._workspaces.clear()
+        self._people.clear()
 
     def _abandon(self) -> None:
         """Rolls back, and forgets what the transaction changed in memory."""

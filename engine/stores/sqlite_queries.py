@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import product
 from sqlite3 import Connection
@@ -26,7 +26,7 @@ from engine.stores.sqlite_rows import (
 )
 from protocol.effects import Recalled, Row
 from protocol.errors import BadRequest
-from protocol.model import Alert, ChannelKey, Event
+from protocol.model import Alert, ChannelKey, DerivedKey, Event
 
 DECODED_AT_ONCE = 500
 # One seek each; beyond that (a long allow-list) the workspace's newest are read and the others skipped.
@@ -62,6 +62,17 @@ _WORKSPACE_EVENTS = (
     f"SELECT {_NUMBERED_BODY} FROM (SELECT workspace_offset, body FROM event"  # noqa: S608
     " WHERE workspace = ? AND workspace_offset > ? ORDER BY workspace_offset LIMIT ?)"
 )
+_USER_EVENTS = (
+    """SELECT group_concat('{"workspace_offset":' || workspace_offset || ',"user_offset":' || person_offset || ',' ||"""
+    " substr(body, 2)) FROM (SELECT workspace_offset, person_offset, body"
+    " FROM entry JOIN event USING (workspace, workspace_offset)"
+    " WHERE person = ? AND person_offset > ? ORDER BY person_offset LIMIT ?)"
+)
+_PERSON = (
+    "SELECT person.id, person.last_offset, person.floor FROM workspace"
+    " JOIN person ON person.workspace = workspace.id WHERE workspace.name = ? AND person.name = ?"
+)
+_WORKSPACE = "SELECT id, last_offset, floor FROM workspace WHERE name = ?"
 _DUPLICATES = """
 SELECT COALESCE(SUM(times - 1), 0) FROM (
     SELECT COUNT(*) AS times FROM alert WHERE state < 3 GROUP BY channel, identity HAVING times > 1
@@ -114,11 +125,19 @@ def recall(connection: Connection, epoch: str, key: ChannelKey, now_us: int) -> 
         )
 
 
-def workspace_position(connection: Connection, epoch: str, workspace: str) -> Recalled:
-    """Where a workspace's stream stands."""
-    rows = connection.execute("SELECT last_offset, floor FROM workspace WHERE name = ?", (workspace,)).fetchall()
-    offset, floor = rows[0] if rows else (0, 0)
+def derived_position(connection: Connection, epoch: str, stream: DerivedKey) -> Recalled:
+    """Where a derived stream stands."""
+    _, offset, floor = derived_place(connection, stream)
     return Recalled(epoch=epoch, offset=offset, floor=floor)
+
+
+def derived_place(connection: Connection, stream: DerivedKey) -> tuple[int, int, int]:
+    """Number (of the workspace, or of the person), last offset and floor of a derived stream; 0s if it is unknown."""
+    if stream.user is None:
+        rows = connection.execute(_WORKSPACE, (stream.workspace,)).fetchall()
+    else:
+        rows = connection.execute(_PERSON, (stream.workspace, stream.user)).fetchall()
+    return rows[0] if rows else (0, 0, 0)
 
 
 def history(connection: Connection, key: ChannelKey, after: int, limit: int) -> list[Event]:
@@ -130,27 +149,16 @@ def history(connection: Connection, key: ChannelKey, after: int, limit: int) -> 
 
 def channel_history(connection: Connection, channel: int, after: int, limit: int) -> list[Event]:
     """Events of a channel that is known by number; several statements."""
-    found: list[Event] = []
-    while True:
-        wanted = min(limit - len(found), DECODED_AT_ONCE)
-        fresh = _events(connection, _CHANNEL_EVENTS, (channel, found[-1].offset if found else after, wanted))
-        found += fresh
-        if len(fresh) < wanted or len(found) == limit:
-            return found
+    return _stretch(connection, _CHANNEL_EVENTS, channel, lambda event: event.offset, after, limit)
 
 
-def workspace_history(connection: Connection, workspace: str, after: int, limit: int) -> list[Event]:
-    """Events of a workspace, in the order of their workspace offsets."""
-    found: list[Event] = []
+def derived_history(connection: Connection, stream: DerivedKey, after: int, limit: int) -> list[Event]:
+    """Events of a derived stream, in its order."""
     with snapshot(connection):
-        number = _workspace_number(connection, workspace)
-        while True:
-            wanted = min(limit - len(found), DECODED_AT_ONCE)
-            last = found[-1].workspace_offset if found else after
-            fresh = _events(connection, _WORKSPACE_EVENTS, (number, last, wanted))
-            found += fresh
-            if len(fresh) < wanted or len(found) == limit:
-                return found
+        number, _, _ = derived_place(connection, stream)
+        if stream.user is None:
+            return _stretch(connection, _WORKSPACE_EVENTS, number, lambda event: event.workspace_offset, after, limit)
+        return _stretch(connection, _USER_EVENTS, number, lambda event: event.user_offset, after, limit)
 
 
 def open_sources(connection: Connection, workspace: str) -> list[Row]:
@@ -255,6 +263,19 @@ def _rows(connection: Connection, numbers: Sequence[int]) -> Iterator[Row]:
     for start in range(0, len(numbers), DECODED_AT_ONCE):
         chunk = json.dumps(numbers[start : start + DECODED_AT_ONCE])
         yield from decode_rows(f"[{connection.execute(_BODIES, (chunk,)).fetchall()[0][0]}]")
+
+
+def _stretch(
+    connection: Connection, sql: str, number: int, offset_of: Callable[[Event], int], after: int, limit: int
+) -> list[Event]:
+    """Events of the stream of this number after an offset, at most `limit`; few enough at a time to be decoded."""
+    found: list[Event] = []
+    while True:
+        wanted = min(limit - len(found), DECODED_AT_ONCE)
+        fresh = _events(connection, sql, (number, offset_of(found[-1]) if found else after, wanted))
+        found += fresh
+        if len(fresh) < wanted or len(found) == limit:
+            return found
 
 
 def _events(connection: Connection, sql: str, values: Sequence[int]) -> list[Event]:

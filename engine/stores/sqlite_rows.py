@@ -10,7 +10,7 @@ row), `json_each` over one big parameter (one step, but it parses every body twi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from sqlite3 import Connection
 from typing import Any
@@ -20,12 +20,12 @@ import msgspec
 from protocol.effects import Audit, Commit, Row
 from protocol.errors import CommitInvalid
 from protocol.messages import ItemResult
-from protocol.model import Alert, AlertState, ChannelKey, Event, Severity
+from protocol.model import Alert, AlertState, ChannelKey, Event, EventKind, Severity
 from protocol.times import parse_rfc3339
 
 STATES = {state: number for number, state in enumerate(AlertState)}
 SEVERITIES = {severity: severity.rank for severity in Severity}
-# 256 rows of 15 values stay below SQLite's 32,766 parameters; larger statements are no faster.
+# 256 rows of 18 values stay below SQLite's 32,766 parameters; larger statements are no faster.
 ROWS_PER_STATEMENT = 256
 
 _encode = msgspec.json.Encoder().encode
@@ -60,14 +60,17 @@ class Bulk:
 
 ALERTS = Bulk(
     "INSERT INTO alert (workspace, channel, id, identity, state, severity, rule_id, triggered_at, last_seen_at,"
-    " resolved_at, occurrences, window_until, window_count, has_sources, body)",
-    15,
+    " resolved_at, occurrences, window_until, window_count, has_sources, body, assigned_to, first_offset,"
+    " first_workspace_offset)",
+    18,
     "ON CONFLICT (workspace, id) DO UPDATE SET state = excluded.state, severity = excluded.severity,"
     " rule_id = excluded.rule_id, last_seen_at = excluded.last_seen_at, resolved_at = excluded.resolved_at,"
     " occurrences = excluded.occurrences, window_until = excluded.window_until,"
-    " window_count = excluded.window_count, has_sources = excluded.has_sources, body = excluded.body",
+    " window_count = excluded.window_count, has_sources = excluded.has_sources, body = excluded.body,"
+    " assigned_to = excluded.assigned_to",  # the first offsets stay as they were
 )
 EVENTS = Bulk("INSERT INTO event (channel, channel_offset, workspace, workspace_offset, at, body)", 6)
+ENTRIES = Bulk("INSERT INTO entry (person, person_offset, workspace, workspace_offset)", 4)
 AUDITS = Bulk("INSERT INTO audit (workspace, channel, at, by, verb, alert_id, notes)", 7)
 CHANNELS = Bulk(
     "UPDATE channel SET last_offset = new.column2, last_batch = new.column3, last_base = new.column4,"
@@ -79,6 +82,8 @@ WORKSPACES = Bulk(
     "UPDATE workspace SET last_offset = new.column2 FROM (", 2, ") AS new WHERE workspace.id = new.column1"
 )
 
+PEOPLE = Bulk("UPDATE person SET last_offset = new.column2 FROM (", 2, ") AS new WHERE person.id = new.column1")
+
 
 @dataclass(slots=True)
 class Prepared:
@@ -89,6 +94,10 @@ class Prepared:
     events: list[Any]
     audits: list[Any]
     results: str
+    # By row: which of the events told its alert for the first time.
+    firsts: list[int | None]
+    # Places in the streams of those whom alerts are assigned to; only the writer knows them.
+    entries: list[Any] = field(default_factory=list)
 
     @property
     def key(self) -> ChannelKey:
@@ -107,6 +116,7 @@ class Prepared:
         events, audits = events // EVENTS.width, audits // AUDITS.width
         self.alerts[0 :: ALERTS.width] = [workspace] * alerts
         self.alerts[1 :: ALERTS.width] = [channel] * alerts
+        self.alerts[17 :: ALERTS.width] = [n if n is None else workspace_offset + 1 + n for n in self.firsts]
         self.events[0 :: EVENTS.width] = [channel] * events
         self.events[2 :: EVENTS.width] = [workspace] * events
         self.events[3 :: EVENTS.width] = range(workspace_offset + 1, workspace_offset + 1 + events)
@@ -124,19 +134,22 @@ def prepare(commit: Commit) -> Prepared:
             raise CommitInvalid(f"{commit.key.name}: an event has offset {event.offset}, not {expected}")
     if decision.offset != expected:
         raise CommitInvalid(f"{commit.key.name}: the decision ends at offset {decision.offset}, not {expected}")
+    told = {event.alert.id: n for n, event in enumerate(decision.events) if event.kind is EventKind.FIRED}
+    firsts = [told.get(row.alert.id) for row in decision.rows]
     try:
         return Prepared(
             commit,
-            [value for row in decision.rows for value in _alert_values(row)],
+            [value for row, n in zip(decision.rows, firsts, strict=True) for value in _alert_values(row, commit, n)],
             [value for event in decision.events for value in _event_values(event)],
             [value for audit in decision.audits for value in _audit_values(audit)],
             _encode(decision.results).decode(),
+            firsts,
         )
     except (ValueError, TypeError) as fault:
         raise CommitInvalid(f"{commit.key.name}: cannot be encoded: {fault}") from fault
 
 
-def _alert_values(row: Row) -> tuple[Any, ...]:
+def _alert_values(row: Row, commit: Commit, first: int | None) -> tuple[Any, ...]:
     alert, window = row.alert, row.window
     return (
         0,
@@ -154,12 +167,15 @@ def _alert_values(row: Row) -> tuple[Any, ...]:
         window.count,
         1 if row.sources else 0,
         _encode(row).decode(),
+        alert.assigned_to,
+        None if first is None else commit.base + 1 + first,
+        None,
     )
 
 
 def _event_values(event: Event) -> tuple[Any, ...]:
-    if event.workspace_offset:
-        event = msgspec.structs.replace(event, workspace_offset=0)
+    if event.workspace_offset or event.user_offset:
+        event = msgspec.structs.replace(event, workspace_offset=0, user_offset=0)
     return (0, event.offset, 0, 0, _microseconds(event.at), _encode(event).decode())
 
 

@@ -2,11 +2,12 @@
 
 Trimming goes in small transactions, so that a commit waits for one of them at most. Only events that are both old and
 not among the newest of their channel go, from the oldest on, and never those of a channel's last batch (it may have
-to be answered again). The workspace's stream loses the same events: its floor is the highest offset that went.
+to be answered again). The derived streams lose the same events: their floors are the highest offsets that went.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from sqlite3 import Connection
 from typing import NamedTuple
@@ -39,6 +40,10 @@ FIRST_YOUNG_EVENT = (
 )
 DELETE_EVENTS = (
     "DELETE FROM event WHERE channel = ? AND channel_offset > ? AND channel_offset <= ? RETURNING workspace_offset"
+)
+DELETE_ENTRIES = (
+    "DELETE FROM entry WHERE workspace = ? AND workspace_offset IN (SELECT value FROM json_each(?))"
+    " RETURNING person, person_offset"
 )
 OLD_CONNECTIONS = (
     "DELETE FROM websocket_connections WHERE rowid IN (SELECT rowid FROM websocket_connections"
@@ -89,9 +94,14 @@ def trim_events(connection: Connection, retention: Retention, now_us: int, chann
     if first_young is not None:
         until = first_young - 1
     gone = [offset for (offset,) in connection.execute(DELETE_EVENTS, (number, floor, until)).fetchall()]
-    if gone:
+    # Also if nothing is there to be deleted: else the next step would be this one again, for ever.
+    if until > floor:
         connection.execute("UPDATE channel SET floor = ? WHERE id = ?", (until, number))
+    if gone:
         connection.execute("UPDATE workspace SET floor = max(floor, ?) WHERE id = ?", (max(gone), workspace))
+        entries = sorted(connection.execute(DELETE_ENTRIES, (workspace, json.dumps(gone))).fetchall())
+        for person, offset in dict(entries).items():
+            connection.execute("UPDATE person SET floor = max(floor, ?) WHERE id = ?", (offset, person))
     return Trimmed(len(gone), number + 1 if first_young is not None else number)
 
 

@@ -18,7 +18,7 @@ from protocol.commands import Batch, Command, Ring
 from protocol.effects import Behind, Commit, CommitOutcome, Committed, Decision, Recalled, Row, Unavailable
 from protocol.errors import CommitInvalid, StoreUnavailable
 from protocol.messages import ItemResult
-from protocol.model import Alert, AlertState, ChannelKey, Event, EventKind, Reason, Severity, Status
+from protocol.model import Alert, AlertState, ChannelKey, DerivedKey, Event, EventKind, Reason, Severity, Status
 
 KEY = ChannelKey("acme", "checkout")
 OTHER = ChannelKey("acme", "search")
@@ -43,12 +43,14 @@ class Ids:
         return f"{self._prefix}{self._last}"
 
 
-def an_event(offset: int, title: str = "", severity: Severity = Severity.WARNING, **more: Any) -> Event:
-    """The event at an offset; its alert is called `title`, or after the offset."""
+def an_event(
+    offset: int, title: str = "", severity: Severity = Severity.WARNING, user: str | None = None, **more: Any
+) -> Event:
+    """The event at an offset; its alert is called `title`, or after the offset, and assigned to `user`."""
     alert = Alert(
         id=f"a{offset}", framework_id=KEY.framework, severity=severity, state=AlertState.ACTIVE, current_value=None,
         threshold_value=None, title=title or f"e{offset}", occurrences=1, triggered_at=AT, last_seen_at=AT,
-        notification_sent=False,
+        notification_sent=False, assigned_to=user,
     )  # fmt: skip
     return Event(offset=offset, kind=EventKind.FIRED, alert=alert, at=AT, **more)
 
@@ -238,17 +240,23 @@ class FakeStore:
         stream = self.stream(key)
         return [event for event in stream.events if event.offset > max(after, stream.floor)][:limit]
 
-    async def workspace_position(self, workspace: str) -> Recalled:
+    async def derived_position(self, stream: DerivedKey) -> Recalled:
         await self._answer()
-        place = Recalled(epoch="e1", offset=len(self.workspace_events), floor=self.workspace_floor)
+        offset = len(self.workspace_events) if stream.user is None else len(self._assigned(stream.user))
+        place = Recalled(epoch="e1", offset=offset, floor=self.workspace_floor)
         if self.reading is not None:
             await self.reading.wait()
         return place
 
-    async def workspace_history(self, workspace: str, after: int, limit: int) -> Sequence[Event]:
+    async def derived_history(self, stream: DerivedKey, after: int, limit: int) -> Sequence[Event]:
         await self._answer()
+        if stream.user is not None:
+            return [event for event in self._assigned(stream.user) if event.user_offset > after][:limit]
         found = [event for event in self.workspace_events if event.workspace_offset > max(after, self.workspace_floor)]
         return found[:limit]
+
+    def _assigned(self, user: str) -> list[Event]:
+        return [event for event in self.workspace_events if event.alert.assigned_to == user]
 
     async def _answer(self) -> None:
         await trio.lowlevel.checkpoint()
@@ -269,8 +277,12 @@ class FakeStore:
 
     def _stamp(self, key: ChannelKey, events: Sequence[Event]) -> list[Event]:
         first = len(self.workspace_events) + 1
-        stamped = [msgspec.structs.replace(event, workspace_offset=first + n) for n, event in enumerate(events)]
-        self.workspace_events += stamped
+        stamped = []
+        for place, event in enumerate(events, first):
+            user = event.alert.assigned_to
+            place_of_user = 0 if user is None else len(self._assigned(user)) + 1
+            stamped.append(msgspec.structs.replace(event, workspace_offset=place, user_offset=place_of_user))
+            self.workspace_events.append(stamped[-1])
         self.stream(key).events += stamped
         return stamped
 

@@ -10,6 +10,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from actors.connection import Connection
+from actors.derived import DerivedStreams
 from actors.gateway import GatewayLimits
 from actors.mailbox import Envelope, Receipt
 from actors.ports import Answer
@@ -18,11 +19,10 @@ from actors.roster import Roster, SessionCounters
 from actors.session import Session
 from actors.session_kit import SessionKit, SessionLimits
 from actors.ticker import Ticker
-from actors.workspace import Workspaces
 from protocol import messages as m
 from protocol.commands import Ring
 from protocol.errors import BadRequest, PermissionDenied, TokenExpired, Unauthorized
-from protocol.model import ChannelKey, Principal
+from protocol.model import ChannelKey, Principal, StreamKey
 from protocol.names import parse_channel
 from tests.support.actors import (
     KEY,
@@ -67,13 +67,13 @@ class Desk:
             channels=tuple(channels.split(",")) if is_limited else None,
         )
 
-    def locate(self, who: Principal, channel: str | None, framework_id: str | None) -> ChannelKey | None:
+    def locate(self, who: Principal, channel: str | None, framework_id: str | None) -> StreamKey:
         if framework_id is not None:
             return ChannelKey(who.workspace, framework_id)
         if channel == "alerts:secret":
             raise PermissionDenied("not yours")
-        key = parse_channel(channel or "", who.workspace)
-        if who.channels is not None and (key is None or key.framework not in who.channels):
+        key = parse_channel(channel or "", who.workspace, who.user)
+        if who.channels is not None and not (isinstance(key, ChannelKey) and key.framework in who.channels):
             raise PermissionDenied("this token is limited to other channels")
         return key
 
@@ -110,12 +110,12 @@ class Rig:
     def __init__(self, limits: SessionLimits) -> None:
         self.store, self.presence, self.ticker = FakeStore(), Presence(), Ticker()
         self.registry = Registry(a_kit(self.store, Machines(), Recorder()))
-        self.workspaces = Workspaces(self.store, Recorder())
-        self.store.feed = self.workspaces.post
+        self.derived = DerivedStreams(self.store, Recorder())
+        self.store.feed = self.derived.post
         desk = Desk(self.registry)
         self.roster = Roster(Recorder())
         self.kit = SessionKit(
-            desk, self.registry, self.workspaces, self.store, self.ticker, self.presence, self.roster, clock, limits
+            desk, self.registry, self.derived, self.store, self.ticker, self.presence, self.roster, clock, limits
         )
         self.served: Served
 
@@ -145,7 +145,7 @@ class Rig:
 async def a_rig(gateway: GatewayLimits | None = None, **limits: Any) -> AsyncIterator[Rig]:
     rig = Rig(SessionLimits(**limits))
     async with trio.open_nursery() as nursery:
-        for part in (rig.registry, rig.workspaces, rig.ticker):
+        for part in (rig.registry, rig.derived, rig.ticker):
             await start(nursery, part.run)
         async with serving(rig.converse, limits=gateway, roster=rig.roster) as rig.served:
             yield rig

@@ -1042,6 +1042,8 @@ async def test_the_wire_is_a_whole_stream() -> None:
         ("project:7", "project:7"),
         ("workspace", "workspace"),
         ("alerts:*", "workspace"),
+        ("user", "user"),
+        ("user:ann", "user:ann"),
     ],
 )
 def test_channels_have_short_names(given: str, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -92,3 +93,36 @@ def test_the_audit_trail_is_append_only() -> None:
         for change in ("UPDATE audit SET by = 'bob'", "DELETE FROM audit"):
             with pytest.raises(sqlite3.IntegrityError, match="append-only"):
                 connection.execute(change)
+
+
+# An upgrade of a database with data
+
+
+def filled_with_the_first(connection: sqlite3.Connection, *alerts: dict[str, object]) -> None:
+    """A database of the first version: an event and a row for each of these alerts, in workspace 1, channel 1."""
+    m.apply(connection, m.migrations("sqlite")[:1])
+    connection.execute("INSERT INTO workspace (id, name, last_offset) VALUES (1, 'acme', 9)")
+    connection.execute("INSERT INTO channel (id, workspace, framework, last_offset) VALUES (1, 1, 'checkout', 4)")
+    for offset, alert in enumerate(alerts, 1):
+        for kind, place in (("fired", offset), ("resolved", offset + len(alerts))):
+            body = json.dumps({"offset": place, "kind": kind, "alert": alert, "at": ""})
+            connection.execute("INSERT INTO event VALUES (1, ?, 1, ?, 0, ?)", (place, place + 5, body))
+        row = json.dumps({"alert": alert, "identity": "", "window": {}})
+        connection.execute(
+            "INSERT INTO alert VALUES (1, 1, ?, '', 1, 0, NULL, 0, 0, NULL, 1, 0, 0, 0, ?)", (alert["id"], row)
+        )
+
+
+def test_an_upgrade_finds_where_the_alerts_that_are_there_were_told_and_whose_they_are(
+    connection: sqlite3.Connection,
+) -> None:
+    filled_with_the_first(connection, {"id": "a"}, {"id": "b", "assigned_to": "ann"})
+    connection.execute("INSERT INTO alert SELECT workspace, channel, 'trimmed', '', 3, 0, NULL, 0, 0, NULL, 1, 0, 0, 0,"
+                       " '{\"alert\":{}}' FROM alert LIMIT 1")  # fmt: skip
+    m.apply(connection, m.migrations("sqlite"))
+    columns = "id, first_offset, first_workspace_offset, assigned_to"
+    assert connection.execute(f"SELECT {columns} FROM alert ORDER BY id").fetchall() == [
+        ("a", 1, 6, None),
+        ("b", 2, 7, "ann"),
+        ("trimmed", None, None, None),
+    ]

@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from protocol.errors import BadRequest, UnknownChannel
-from protocol.model import ChannelKey
+from protocol.model import ChannelKey, DerivedKey
 from protocol.names import check_id, is_id, is_workspace, parse_channel
 
 ALLOWED = [
@@ -101,12 +101,26 @@ CHANNELS = {
 
 @pytest.mark.parametrize(("channel", "framework"), CHANNELS.items())
 def test_this_channel_is_of_that_framework(channel, framework):
-    assert parse_channel(channel, "acme") == ChannelKey("acme", framework)
+    assert parse_channel(channel, "acme", "ann") == ChannelKey("acme", framework)
 
 
 @pytest.mark.parametrize("channel", ["workspace", "alerts:*", "alerts:acme:*"])
 def test_this_channel_is_the_whole_workspace(channel):
-    assert parse_channel(channel, "acme") is None
+    assert parse_channel(channel, "acme", "ann") == DerivedKey("acme")
+
+
+@pytest.mark.parametrize("channel", ["user", "user:ann", "user:acme:ann"])
+def test_this_channel_is_ones_own_stream(channel):
+    assert parse_channel(channel, "acme", "ann") == DerivedKey("acme", "ann")
+
+
+def test_another_persons_stream_answers_exactly_as_one_of_nobody():
+    for channel in ("user:bob", "user:nobody"):
+        with pytest.raises(UnknownChannel) as refused:
+            parse_channel(channel, "acme", "ann")
+        assert str(refused.value).replace(channel, "C") == (
+            "there is no channel 'C'; ask for 'alerts:<framework>', 'workspace' or 'user'"
+        )
 
 
 @pytest.mark.parametrize(
@@ -121,7 +135,10 @@ def test_this_channel_is_the_whole_workspace(channel):
         "project:*",
         "project",
         "user:7",
-        "user",
+        "user:",
+        "user:bob",
+        "user:acme:bob",
+        "user:umbrella:ann",
         "checkout",
         "Alerts:checkout",
         "alerts:../x",
@@ -135,15 +152,15 @@ def test_this_channel_is_the_whole_workspace(channel):
 )
 def test_there_is_no_such_channel(channel):
     with pytest.raises(UnknownChannel):
-        parse_channel(channel, "acme")
+        parse_channel(channel, "acme", "ann")
 
 
 @pytest.mark.parametrize("channel", ["alerts:umbrella:checkout", "alerts:umbrella:*", "alerts:acm:x", "alerts:acmee:x"])
 def test_another_workspaces_channel_answers_exactly_as_one_that_does_not_exist(channel):
     with pytest.raises(UnknownChannel) as foreign:
-        parse_channel(channel, "acme")
+        parse_channel(channel, "acme", "ann")
     with pytest.raises(UnknownChannel) as invalid:
-        parse_channel("alerts:../x", "acme")
+        parse_channel("alerts:../x", "acme", "ann")
     assert str(foreign.value).replace(channel, "C") == str(invalid.value).replace("alerts:../x", "C")
 
 
@@ -155,11 +172,17 @@ IDS = st.text(st.characters(categories=["L", "Nd"], include_characters=" ._-/@:"
 @given(workspace=IDS.filter(is_workspace), framework=IDS)
 def test_a_channels_full_name_leads_back_to_it(workspace, framework):
     key = ChannelKey(workspace, framework)
-    assert parse_channel(key.name, workspace) == key
+    assert parse_channel(key.name, workspace, "ann") == key
+
+
+@given(workspace=IDS.filter(is_workspace), user=IDS)
+def test_the_full_name_of_a_derived_stream_leads_back_to_it(workspace, user):
+    for stream in (DerivedKey(workspace), DerivedKey(workspace, user)):
+        assert parse_channel(stream.name, workspace, user) == stream
 
 
 @given(mine=IDS.filter(is_workspace), other=IDS.filter(is_workspace), framework=IDS)
 def test_no_full_name_of_another_workspace_leads_anywhere(mine, other, framework):
     if mine != other:
         with pytest.raises(UnknownChannel):
-            parse_channel(ChannelKey(other, framework).name, mine)
+            parse_channel(ChannelKey(other, framework).name, mine, "ann")

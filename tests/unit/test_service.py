@@ -27,7 +27,7 @@ from protocol.errors import (
     UnknownChannel,
 )
 from protocol.messages import ItemResult, ReadingInput, TriggerInput
-from protocol.model import AlertState, ChannelKey, Principal, Reason, Severity, Status, ThresholdRule
+from protocol.model import AlertState, ChannelKey, DerivedKey, Principal, Reason, Severity, Status, ThresholdRule
 from protocol.times import SECOND_US
 from tests.support.actors import START_US, Answers, clock, start
 
@@ -163,7 +163,8 @@ async def test_an_unknown_role_may_not_even_read(bench):
         (None, "node:9100", ChannelKey("acme", "node:9100")),
         ("alerts:checkout", None, ChannelKey("acme", "checkout")),
         ("alerts:acme:checkout", None, ChannelKey("acme", "checkout")),
-        ("workspace", None, None),
+        ("workspace", None, DerivedKey("acme")),
+        ("user", None, DerivedKey("acme", "ann")),
     ],
 )
 async def test_a_channel_is_asked_for_by_name_or_framework(bench, channel, framework_id, expected):
@@ -178,7 +179,7 @@ async def test_a_channel_is_asked_for_by_name_or_framework(bench, channel, frame
         (None, "../x", BadRequest),
         ("", None, UnknownChannel),
         ("alerts:umbrella:checkout", None, UnknownChannel),
-        ("user:ann", None, UnknownChannel),
+        ("user:somebody else", None, UnknownChannel),
     ],
 )
 async def test_a_channel_that_is_not_asked_for_rightly_is_refused(bench, channel, framework_id, fault):
@@ -189,7 +190,7 @@ async def test_a_channel_that_is_not_asked_for_rightly_is_refused(bench, channel
 async def test_a_token_limited_to_channels_reads_these_and_not_the_workspace(bench):
     by = who(channels=("checkout",))
     assert bench.service.locate(by, "project:checkout", None) == ChannelKey("acme", "checkout")
-    for channel in ("alerts:search", "workspace"):
+    for channel in ("alerts:search", "workspace", "user"):
         with pytest.raises(PermissionDenied):
             bench.service.locate(by, channel, None)
 

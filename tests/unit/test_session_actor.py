@@ -458,7 +458,7 @@ async def test_who_leaves_is_attached_to_nothing_any_more(autojump_clock: MockCl
         peer = await rig.client()
         await subscribe(peer)
         await subscribe(peer, "workspace")
-        audiences = [rig.registry.cell(KEY).audience, *rig.workspaces.audiences()]
+        audiences = [rig.registry.cell(KEY).audience, *rig.derived.audiences()]
         assert [len(audience or ()) for audience in audiences] == [1, 1]
         peer.close()
         await wait_all_tasks_blocked()

@@ -19,7 +19,7 @@ from engine.stores.sqlite import SqliteStore, open_database
 from engine.stores.sqlite_file import Database
 from protocol.effects import Behind, Committed, Unavailable
 from protocol.errors import StoreRefused, StoreUnavailable
-from protocol.model import ChannelKey
+from protocol.model import ChannelKey, DerivedKey
 from tests.support.stores import KEY, NOW, OTHER, Breakable, a_commit, committed, failing, fill
 
 OPENED = ConnectionChange(kind=ConnectionEvent.OPENED, client_id="c", at=NOW, user="ann", workspace="acme")
@@ -74,7 +74,7 @@ async def test_a_full_disk_is_unavailable_until_there_is_room(tmp_path: Path) ->
         assert (await store.recall(KEY)).offset == offset
         writer.execute("PRAGMA max_page_count = 1000000")
         await fill(store, KEY, 1, base=offset, size=200)
-        assert (await store.workspace_position("acme")).offset == 250
+        assert (await store.derived_position(DerivedKey("acme"))).offset == 250
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ async def test_somebody_elses_events_are_found_by_their_offsets_not_overwritten(
             nursery.start_soon(committed, store, a_commit(OTHER))
             assert await store.commit(a_commit(base=2)) == Behind(3)
         await fill(store, KEY, 1, base=3)
-        position = await store.workspace_history("acme", 0, 10)
+        position = await store.derived_history(DerivedKey("acme"), 0, 10)
         assert [event.workspace_offset for event in position] == [1, 2, 3, 4, 5]
 
 
@@ -285,7 +285,7 @@ async def test_what_waits_is_written_at_the_end(tmp_path: Path) -> None:
         assert store.statistics()["pending"] == 100
         hold.set()
     async with breakable(tmp_path) as store:
-        assert (await store.workspace_position("acme")).offset == 100
+        assert (await store.derived_position(DerivedKey("acme"))).offset == 100
 
 
 async def test_a_group_takes_commits_of_different_channels_within_its_bounds(tmp_path: Path) -> None:
@@ -385,7 +385,7 @@ async def test_what_was_acknowledged_survives_kill_9(tmp_path: Path, acks: int) 
     async with open_database(Database(path), Retention(), lambda: NOW, None) as store:
         found = await store.locate("acme", [alert_id for _, alert_id, _ in acked])
         assert len(found) == len(acked) >= acks
-        events = await store.workspace_history("acme", 0, 100_000)
+        events = await store.derived_history(DerivedKey("acme"), 0, 100_000)
         assert [event.workspace_offset for event in events] == list(range(1, len(events) + 1))
         for key in {*found.values()}:
             own = [event.offset for event in await store.history(key, 0, 100_000)]

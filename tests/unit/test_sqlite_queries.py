@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.stores import AlertQuery, migrate
+from engine.stores import AlertQuery, Retention, migrate
 from engine.stores import sqlite_queries as queries
 from engine.stores import sqlite_upkeep as upkeep
 from engine.stores.sqlite_commit import Committer
 from engine.stores.sqlite_file import Database
-from engine.stores.sqlite_rows import CHANNELS, WORKSPACES, Bulk, prepare
+from engine.stores.sqlite_rows import CHANNELS, PEOPLE, WORKSPACES, Bulk, prepare
 from protocol.commands import SourceReport
 from protocol.effects import Committed, Row, Window
-from protocol.model import AlertState, Severity
+from protocol.model import AlertState, DerivedKey, Severity
 from tests.support.stores import KEY, NOW, a_commit, an_alert
 
 
@@ -56,6 +56,9 @@ def costly(steps: list[str]) -> list[str]:
         ("_BODIES", ("[1]",)),
         ("_CHANNEL_EVENTS", (1, 0, 10)),
         ("_WORKSPACE_EVENTS", (1, 0, 10)),
+        ("_USER_EVENTS", (1, 0, 10)),
+        ("_PERSON", ("acme", "ann")),
+        ("_WORKSPACE", ("acme",)),
         ("_LOCATE", ("acme", "[]")),
         ("_ALERT", ("acme", "x")),
         ("_CHANNEL_NUMBERS", (1, "[]")),
@@ -89,6 +92,7 @@ def test_a_list_seeks_and_merges(
         (upkeep.NEXT_LONG_CHANNEL, (1, 10)),
         (upkeep.FIRST_YOUNG_EVENT, (1, 0, 500, NOW)),
         (upkeep.DELETE_EVENTS, (1, 0, 500)),
+        (upkeep.DELETE_ENTRIES, (1, "[1]")),
         (upkeep.OLD_CONNECTIONS, (NOW, 500)),
         ("UPDATE websocket_connections SET status = 'disconnected' WHERE status = 'active'", ()),
     ],
@@ -97,7 +101,16 @@ def test_upkeep_is_served_by_an_index(connection: sqlite3.Connection, sql: str, 
     assert costly(plan(connection, sql, values)) == []
 
 
-@pytest.mark.parametrize("bulk", [CHANNELS, WORKSPACES, upkeep._CHANGED])
+def test_trimming_goes_on_also_if_the_events_are_gone_already(connection: sqlite3.Connection) -> None:
+    connection.execute("DELETE FROM event")
+    committer = Committer(Database(None), connection)
+    committer.commit([prepare(a_commit(base=3))])
+    retention = Retention(events_s=0, events_per_channel=1)
+    assert upkeep.trim_events(connection, retention, NOW, 0) == (0, 1)
+    assert upkeep.trim_events(connection, retention, NOW, 1) == (0, None)
+
+
+@pytest.mark.parametrize("bulk", [CHANNELS, WORKSPACES, PEOPLE, upkeep._CHANGED])
 def test_an_update_of_many_rows_looks_each_up(connection: sqlite3.Connection, bulk: Bulk) -> None:
     assert costly(plan(connection, bulk._text(4), [None] * 4 * bulk.width)) == []
 
@@ -152,11 +165,11 @@ def test_any_row_and_event_comes_back_as_it_was(
 def test_channels_beyond_those_remembered_are_read_again(
     connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.stores.sqlite_commit.CHANNELS_REMEMBERED", 1)
+    monkeypatch.setattr("engine.stores.sqlite_commit.PLACES_REMEMBERED", 1)
     committer = Committer(Database(None), connection)
     for base in range(3, 6):
         for framework in ("checkout", "search", "cart"):
             offset = base if framework == "checkout" else base - 3
             (outcome,) = committer.commit([prepare(a_commit(KEY._replace(framework=framework), offset))])
             assert isinstance(outcome, Committed)
-    assert queries.workspace_position(connection, "e", "acme").offset == 12
+    assert queries.derived_position(connection, "e", DerivedKey("acme")).offset == 12

@@ -18,9 +18,9 @@ from engine.stores import (
     Store,
     open_store,
 )
-from protocol.effects import Audit, Behind, Committed, Recalled
+from protocol.effects import Audit, Behind, Commit, Committed, Recalled
 from protocol.errors import BadRequest, CommitInvalid
-from protocol.model import AlertState, ChannelKey, EventKind, Severity, Suppressed
+from protocol.model import AlertState, ChannelKey, DerivedKey, EventKind, Severity, Suppressed
 from protocol.times import SECOND_US, rfc3339
 from tests.support.stores import (
     FOREIGN,
@@ -36,6 +36,7 @@ from tests.support.stores import (
     new_id,
 )
 
+ANN = DerivedKey("acme", "ann")
 DAY_US = 86_400 * SECOND_US
 FACTORIES: dict[str, Callable[[Path], StoreFactory]] = {
     "memory": lambda _: StoreFactory("memory", "memory:", keeps=False),
@@ -57,8 +58,8 @@ async def test_an_unknown_channel_is_empty_at_offset_0_and_stores_nothing(factor
     async with factory.open() as store:
         assert await store.recall(KEY) == Recalled(epoch=store.epoch, offset=0)
         assert await store.history(KEY, 0, 10) == []
-        assert await store.workspace_position("acme") == Recalled(epoch=store.epoch, offset=0)
-        assert await store.workspace_history("acme", 0, 10) == []
+        assert await store.derived_position(DerivedKey("acme")) == Recalled(epoch=store.epoch, offset=0)
+        assert await store.derived_history(DerivedKey("acme"), 0, 10) == []
         assert (await store.alerts(AlertQuery(workspace="acme"))).items == []
 
 
@@ -97,12 +98,12 @@ async def test_everything_is_there_after_a_restart_and_the_epoch_stays(keeping: 
     async with keeping.open() as store:
         epoch = store.epoch
         await fill(store, KEY, 3, size=2)
-        before = await store.recall(KEY), await store.workspace_history("acme", 0, 10)
+        before = await store.recall(KEY), await store.derived_history(DerivedKey("acme"), 0, 10)
     async with keeping.open() as store:
         assert store.epoch == epoch
-        assert (await store.recall(KEY), await store.workspace_history("acme", 0, 10)) == before
+        assert (await store.recall(KEY), await store.derived_history(DerivedKey("acme"), 0, 10)) == before
         await fill(store, KEY, 1, base=6)
-        assert (await store.workspace_position("acme")).offset == 7
+        assert (await store.derived_position(DerivedKey("acme"))).offset == 7
 
 
 async def test_recall_leaves_out_what_is_closed_and_settled(factory: StoreFactory) -> None:
@@ -126,7 +127,9 @@ async def test_a_large_recall_and_a_long_history_are_complete(factory: StoreFact
         assert len({row.alert.id for row in (await store.recall(KEY)).rows}) == offset == 1_250
         assert [e.offset for e in await store.history(KEY, 100, 1_100)] == list(range(101, 1_201))
         assert [e.offset for e in await store.history(KEY, 100, 9_999)] == list(range(101, 1_251))
-        assert [e.workspace_offset for e in await store.workspace_history("acme", 3, 1_000)] == list(range(4, 1_004))
+        assert [e.workspace_offset for e in await store.derived_history(DerivedKey("acme"), 3, 1_000)] == list(
+            range(4, 1_004)
+        )
 
 
 async def test_a_row_that_comes_again_replaces_the_first(factory: StoreFactory) -> None:
@@ -171,7 +174,7 @@ async def test_a_commit_that_continues_from_elsewhere_is_behind_and_stores_nothi
         assert await store.commit(a_commit(base=9)) == Behind(4)
         assert await store.commit(a_commit(OTHER, base=1)) == Behind(0)
         assert (await store.recall(KEY)).offset == 4
-        assert (await store.workspace_position("acme")).offset == 4
+        assert (await store.derived_position(DerivedKey("acme"))).offset == 4
         await fill(store, OTHER, 1)
 
 
@@ -255,7 +258,7 @@ async def test_offsets_have_no_holes_whoever_is_cancelled(factory: StoreFactory)
             # Whatever the cancelled ones led to, the fence says where we are.
             outcome = await store.commit(a_commit(base=0))
             assert isinstance(outcome, (Behind, Committed))
-        events = await store.workspace_history("acme", 0, 1_000)
+        events = await store.derived_history(DerivedKey("acme"), 0, 1_000)
         assert [event.workspace_offset for event in events] == list(range(1, len(events) + 1))
         for key in (KEY, OTHER):
             own = [event.offset for event in await store.history(key, 0, 1_000)]
@@ -268,8 +271,8 @@ async def test_workspaces_do_not_see_each_other(factory: StoreFactory) -> None:
         await committed(store, mine)
         await committed(store, theirs)
         foreign_id = theirs.decision.rows[0].alert.id
-        assert (await store.workspace_position("acme")).offset == 2
-        assert (await store.workspace_position("umbrella")).offset == 3
+        assert (await store.derived_position(DerivedKey("acme"))).offset == 2
+        assert (await store.derived_position(DerivedKey("umbrella"))).offset == 3
         assert len((await store.alerts(AlertQuery(workspace="acme"))).items) == 2
         assert await store.alert("acme", foreign_id) is None
         assert await store.locate("acme", [foreign_id]) == {}
@@ -411,6 +414,57 @@ async def test_a_bad_page_request_is_refused(factory: StoreFactory, given: dict[
         assert (await store.alerts(AlertQuery(workspace="acme"))).items == []
 
 
+def an_assigned_commit(users: Sequence[str | None], key: ChannelKey = KEY, base: int = 0, at: int = NOW) -> Commit:
+    """New alerts, one for each of these users (None: nobody's)."""
+    return a_commit(key, base, [a_row(an_alert(assigned_to=user, at=at)) for user in users], at=at)
+
+
+async def test_a_person_has_a_stream_of_what_is_assigned_to_them_with_dense_offsets(factory: StoreFactory) -> None:
+    async with factory.open() as store:
+        outcome = await committed(store, an_assigned_commit(["ann", None, "bob", "ann"]))
+        assert [event.user_offset for event in outcome.events] == [1, 0, 1, 2]
+        await committed(store, an_assigned_commit(["ann"], OTHER))
+        await committed(store, an_assigned_commit(["ann"], FOREIGN))
+        assert (await store.derived_position(ANN)) == Recalled(epoch=store.epoch, offset=3)
+        events = await store.derived_history(ANN, 1, 10)
+        assert [(event.user_offset, event.workspace_offset) for event in events] == [(2, 4), (3, 5)]
+        assert [event.alert.assigned_to for event in events] == ["ann", "ann"]
+        assert [event.user_offset for event in await store.derived_history(ANN, 0, 2)] == [1, 2]
+
+
+async def test_nobodys_stream_is_empty_at_offset_0(factory: StoreFactory) -> None:
+    async with factory.open() as store:
+        assert await store.derived_position(ANN) == Recalled(epoch=store.epoch, offset=0)
+        assert await store.derived_history(ANN, 0, 10) == []
+
+
+async def test_a_batch_that_comes_again_takes_no_more_of_a_persons_offsets(factory: StoreFactory) -> None:
+    async with factory.open() as store:
+        commit = an_assigned_commit(["ann", "ann"])
+        await committed(store, commit)
+        await committed(store, commit)
+        assert (await store.derived_position(ANN)).offset == 2
+
+
+async def test_a_persons_offsets_go_on_after_the_store_was_closed(keeping: StoreFactory) -> None:
+    async with keeping.open() as store:
+        await committed(store, an_assigned_commit(["ann", "ann"]))
+    async with keeping.open() as store:
+        outcome = await committed(store, an_assigned_commit(["ann"], base=2))
+        assert [event.user_offset for event in outcome.events] == [3]
+
+
+async def test_a_persons_stream_loses_the_events_that_are_trimmed(factory: StoreFactory) -> None:
+    async with factory.open(retention=Retention(events_s=3_600, events_per_channel=1)) as store:
+        await committed(store, an_assigned_commit(["ann", "bob", None, "ann", "ann"]))
+        await committed(store, an_assigned_commit([None], base=5))
+        assert await store.trim(NOW + 7_200 * SECOND_US) == 5
+        place = await store.derived_position(ANN)
+        assert (place.floor, place.offset) == (3, 3)
+        assert await store.derived_history(ANN, 0, 10) == []
+        assert (await store.derived_position(DerivedKey("acme", "bob"))).floor == 1
+
+
 async def test_old_events_beyond_the_newest_are_trimmed_and_floors_move(factory: StoreFactory) -> None:
     async with factory.open(retention=Retention(events_s=7 * 86_400, events_per_channel=10)) as store:
         offset = await fill(store, KEY, 12, size=60, at=NOW)
@@ -423,8 +477,8 @@ async def test_old_events_beyond_the_newest_are_trimmed_and_floors_move(factory:
         assert (recalled.floor, recalled.offset) == (715, 725)
         assert [event.offset for event in await store.history(KEY, recalled.floor, 100)] == list(range(716, 726))
         assert (await store.recall(OTHER)).floor == 0
-        position = await store.workspace_position("acme")
-        left = await store.workspace_history("acme", position.floor, 100)
+        position = await store.derived_position(DerivedKey("acme"))
+        left = await store.derived_history(DerivedKey("acme"), position.floor, 100)
         assert [event.workspace_offset for event in left] == list(range(position.floor + 1, position.offset + 1))
         assert await store.trim(NOW + 8 * DAY_US) == 0
 

@@ -1,0 +1,108 @@
+"""Tells the derived streams: everything that happens in a workspace, and what is assigned to one person in it.
+
+Owns: one audience per derived stream that somebody follows, and what was committed and not told yet. The store's feed
+posts to us on the loop, in commit order, before the channels hear of their commits; what we find missing (we crashed,
+or a commit was answered late) is read from the store. No machine here: the offsets were assigned with the commit.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import trio
+
+from actors.audience import Audience, user_offset, workspace_offset
+from actors.ports import HISTORY_CHUNK, ChannelStore, Observer
+from actors.restart import STORE_RETRY, backoff_s
+from actors.supervisor import Started
+from protocol.errors import StoreUnavailable
+from protocol.model import DerivedKey, Event
+
+
+class _Posted(NamedTuple):
+    stream: DerivedKey
+    events: Sequence[Event]
+
+
+class DerivedStreams:
+    """The derived streams that are followed here."""
+
+    def __init__(self, store: ChannelStore, observer: Observer) -> None:
+        self._store = store
+        self._observer = observer
+        self._audiences: dict[DerivedKey, Audience] = {}
+        # Bounded by the channels' commits: each has one under way, and waits for it.
+        self._posted: deque[_Posted] = deque()
+        self._wake = trio.Event()
+
+    def post(self, workspace: str, events: Sequence[Event]) -> None:
+        """Takes note of committed events of a workspace; called by the store in commit order, must not raise."""
+        self._post(DerivedKey(workspace), events)
+        for user in {event.alert.assigned_to for event in events}:
+            if user is not None:
+                # Events that come again (a commit answered late) have no user offset: then the store is looked into.
+                theirs = [event for event in events if event.alert.assigned_to == user and event.user_offset]
+                self._post(DerivedKey(workspace, user), theirs)
+
+    def _post(self, stream: DerivedKey, events: Sequence[Event]) -> None:
+        if stream in self._audiences:
+            self._posted.append(_Posted(stream, events))
+            self._wake.set()
+
+    async def audience(self, stream: DerivedKey) -> Audience:
+        """The audience of a stream. Raises StoreUnavailable if its position cannot be read."""
+        found = self._audiences.get(stream)
+        if found is None:
+            place = await self._store.derived_position(stream)
+            found = self._audiences.get(stream)  # somebody else may have asked at the same time
+        if found is None:
+            offset_of = workspace_offset if stream.user is None else user_offset
+            found = Audience(stream.name, place.epoch, place.offset, place.floor, offset_of)
+            self._audiences[stream] = found
+            # What was committed since its position was read was not posted to anybody: look once.
+            self._post(stream, ())
+        return found
+
+    def audiences(self) -> list[Audience]:
+        """All audiences that exist now."""
+        return list(self._audiences.values())
+
+    async def run(self, status: Started) -> None:
+        """Tells what is posted, for ever."""
+        for stream, audience in list(self._audiences.items()):
+            await self._fill(stream, audience, None)
+        status.started()
+        while True:
+            await self._wake.wait()
+            while self._posted:
+                await self._tell(self._posted[0])
+                self._posted.popleft()
+            self._forget_unfollowed()
+            self._wake = trio.Event()
+
+    async def _tell(self, posted: _Posted) -> None:
+        audience = self._audiences[posted.stream]  # forgotten only when nothing is posted
+        until = audience.offset_of(posted.events[0]) - 1 if posted.events else None
+        await self._fill(posted.stream, audience, until)
+        self._observer.delivered(audience.tell(posted.events))
+
+    async def _fill(self, stream: DerivedKey, audience: Audience, until: int | None) -> None:
+        """Tells from the store what was committed and not posted, up to `until` (None: all there is)."""
+        attempt = 0
+        while until is None or audience.told < until:
+            try:
+                missed = await self._store.derived_history(stream, audience.told, HISTORY_CHUNK)
+            except StoreUnavailable:
+                attempt += 1
+                await trio.sleep(backoff_s(STORE_RETRY, attempt, random.random()))  # noqa: S311  # jitter
+                continue
+            if not missed:
+                return
+            self._observer.delivered(audience.tell(missed))
+
+    def _forget_unfollowed(self) -> None:
+        for stream in [stream for stream, audience in self._audiences.items() if not audience]:
+            del self._audiences[stream]
