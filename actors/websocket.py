@@ -22,6 +22,7 @@ from wsproto.connection import ConnectionState
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from actors.outbox import Frame, Outbox
+from actors.tls import Tls, TlsFailed
 from protocol.errors import CloseCode, ConversationEnded
 
 RECEIVE_BYTES = 65_536
@@ -53,7 +54,7 @@ class Upgrade:
 
 
 class HandshakeRefused(Exception):
-    """The peer did not become a WebSocket; `status` is the HTTP status that it was given (0: nothing was sent)."""
+    """The peer did not become a WebSocket; `status` is the HTTP status that it was given (0: none, TLS failed)."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(f"{status} {reason}")
@@ -82,8 +83,11 @@ def close_frame(code: int, reason: str = "") -> bytes:
 class WebSocket:
     """One connection's reading side."""
 
-    def __init__(self, sock: trio.socket.SocketType, outbox: Outbox, limits: WebSocketLimits) -> None:
+    def __init__(
+        self, sock: trio.socket.SocketType, outbox: Outbox, limits: WebSocketLimits, tls: Tls | None = None
+    ) -> None:
         self._sock = sock
+        self._tls = tls
         self._outbox = outbox
         self._limits = limits
         self._parser = WSConnection(ConnectionType.SERVER)
@@ -107,7 +111,8 @@ class WebSocket:
         try:
             return await self._shake_hands(accept)
         except HandshakeRefused as refusal:
-            await self._refuse(refusal.status, refusal.reason)
+            if self._tls is None or self._tls.is_open:
+                await self._refuse(refusal.status, refusal.reason)
             raise
 
     async def receive(self) -> str | bytes:
@@ -143,6 +148,8 @@ class WebSocket:
     async def _linger(self) -> None:
         # A reset would throw away what the peer has not read yet: say that we are done, and read until it is.
         with contextlib.suppress(OSError, Disconnected):
+            if self._tls is not None:
+                self._tls.close(self._sock.fileno())
             self._sock.shutdown(trio.socket.SHUT_WR)
             while await self._read():
                 pass
@@ -151,6 +158,8 @@ class WebSocket:
         limit_s = self._limits.handshake_s
         try:
             with trio.fail_after(limit_s):
+                if self._tls is not None:
+                    await self._encrypt(self._tls)
                 request, early = await self._request()
             upgrade = Upgrade(request.target.partition("?")[0], _origin(request), tuple(request.subprotocols))
             subprotocol = accept(upgrade)
@@ -166,6 +175,16 @@ class WebSocket:
         self._parser.receive_data(early)
         self._parsed = self._parser.events()
         return subprotocol
+
+    async def _encrypt(self, tls: Tls) -> None:
+        try:
+            is_there = await tls.handshake(self._sock)
+        except TlsFailed as fault:
+            raise HandshakeRefused(0, str(fault)) from fault
+        except OSError as gone:
+            raise Disconnected from gone
+        if not is_there:
+            raise Disconnected
 
     async def _request(self) -> tuple[events.Request, bytes]:
         """The peer's request, and what came behind it in the same packet (the parser would forget that)."""
@@ -191,7 +210,7 @@ class WebSocket:
 
     async def _read(self) -> bytes:
         try:
-            data: bytes = await self._sock.recv(RECEIVE_BYTES)
+            data: bytes = await (self._tls.receive(self._sock) if self._tls else self._sock.recv(RECEIVE_BYTES))
         except OSError as gone:
             raise Disconnected from gone
         self.heard_at = trio.current_time()

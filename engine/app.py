@@ -21,8 +21,13 @@ from actors.gateway import Gateway
 from actors.roster import Roster
 from actors.session import Session
 from actors.supervisor import ChildSpec, Started, Strategy, Supervisor, TooManyRestarts
+<<<<<<< HEAD
 from engine.auth import Authenticator
 from engine.claims import Expected
+=======
+from engine.auth import Authenticator, signing_secret
+from engine.certificate import Certificate
+>>>>>>> c4d867e (Speak TLS on both ports: an SSLObject inside the outbox, SSLStream under Hypercorn)
 from engine.config import Config, ConfigError
 from engine.folder import prepare_data_folder
 from engine.http.app import create_app
@@ -63,12 +68,18 @@ class Engine:
         self.metrics = Metrics(frameworks_max=config.metrics.framework_labels_max)
         self.ws_url = ""
         self.http_url = ""
+<<<<<<< HEAD
         self._authenticator = Authenticator(
             load_keys(config).ring,
             lambda: self._world.clock() // SECOND_US,
             Expected(config.identity.issuer, config.identity.audience),
             lambda reason: self.metrics.not_let_in(reason.value),
         )
+=======
+        # None: both ports are plain.
+        self.certificate = Certificate.of(config)
+        self._authenticator = Authenticator(signing_secret(config), lambda: self._world.clock() // SECOND_US)
+>>>>>>> c4d867e (Speak TLS on both ports: an SSLObject inside the outbox, SSLStream under Hypercorn)
         self._parts: Parts | None = None
         self._roster = Roster(self.metrics)
         self._http: HttpServer | None = None
@@ -220,7 +231,7 @@ class Engine:
         listener = listen("http", same_port(self.config.http_address, self.http_url))
         # Closed whatever happens: after a crash the same port is listened on again.
         with listener:
-            self.http_url = f"http://{host_and_port(listener)}"
+            self.http_url = f"{self.config.http_scheme}://{host_and_port(listener)}"
             await self._serve_http(listener, status)
 
     async def _serve_http(self, listener: socket.socket, status: Started) -> None:
@@ -233,7 +244,7 @@ class Engine:
             resolve_timeout_s=self.config.suppression.resolve_timeout_s,
         )
         async with trio.open_nursery() as nursery:
-            self._http = await nursery.start(functools.partial(serve_http, app, listener))
+            self._http = await nursery.start(functools.partial(serve_http, app, listener, certificate=self.certificate))
             status.started()
 
     def _about(self) -> About:
@@ -244,7 +255,7 @@ class Engine:
     async def _run_gateway(self, status: Started) -> None:
         parts = self._up
         listener = self._world.listen_ws(same_port(self.config.ws_address, self.ws_url))
-        self.ws_url = f"ws://{host_and_port(listener)}"
+        self.ws_url = f"{self.config.ws_scheme}://{host_and_port(listener)}"
         with listener:
             await self._serve_ws(listener, parts, status)
 
@@ -263,6 +274,7 @@ class Engine:
             websocket_limits(config),
             self._roster,
             self._world.new_id,
+            self.certificate.new_tls if self.certificate else None,
         )
         await gateway.run(status)
 
@@ -291,6 +303,8 @@ class Engine:
         self.metrics.watch("registry", self._registry_statistics)
         self.metrics.watch("store", self._store_statistics)
         self.metrics.watch("http", lambda: self._http.statistics() if self._http else {})
+        if self.certificate is not None:
+            self.metrics.watch("certificate", self.certificate.statistics)
         self.metrics.watch("presence_notes_dropped", lambda: self._parts.presence.dropped if self._parts else 0)
         self.metrics.watch("duplicates_stored", lambda: self._parts.upkeep.duplicates_stored if self._parts else 0)
 

@@ -30,6 +30,7 @@ from engine.sections import (
     MetricsSection,
     Retention,
     Suppression,
+    Tls,
     why,
 )
 from protocol.model import ThresholdRule
@@ -53,6 +54,7 @@ __all__ = (
     "Retention",
     "Secret",
     "Suppression",
+    "Tls",
 )
 
 # The output size of HMAC-SHA256: a shorter key is easier to guess than the signature (RFC 7518, section 3.2).
@@ -74,12 +76,13 @@ class Config(Section, frozen=True, kw_only=True):
     http: Annotated[str, why("Where the API and /metrics are served.")] = "127.0.0.1:8080"
     workspace: Annotated[str, why("Workspace of the host source and of rules that name none.")] = "main"
     allow_public_bind: Annotated[
-        bool, why("Allow plain ws and http on addresses that others reach; put a TLS proxy in front.")
+        bool, why("Allow plain ws and http on addresses that others reach: behind a TLS proxy. Not needed with [tls].")
     ] = False
     watch_host: Annotated[bool, why("Read this machine's vitals and hold them against the rules.")] = True
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], why("The least severe log lines that are written.")
     ] = "info"
+    tls: Tls = Tls()
     gateway: Gateway = Gateway()
     channel: Channel = Channel()
     suppression: Suppression = Suppression()
@@ -117,6 +120,9 @@ class Config(Section, frozen=True, kw_only=True):
                 f"{self.gateway.drain_s:g} is not allowed: use at most {STOP_MAX_S:g} together with gateway.close_s "
                 f"({self.gateway.close_s:g}); a stop takes no longer than that",
             )
+        for name, other in (("cert", "key"), ("key", "cert")):
+            if getattr(self.tls, other) and not getattr(self.tls, name):
+                raise ConfigError(f"tls.{name}", f"is missing: use it together with tls.{other}, or none of both")
         for name in ("ws", "http"):
             self._check_bind(name)
         if self.ws == self.http and self.ws_address.port:
@@ -124,11 +130,11 @@ class Config(Section, frozen=True, kw_only=True):
 
     def _check_bind(self, name: str) -> None:
         address = parse_address(getattr(self, name))
-        if not address.is_loopback and not self.allow_public_bind:
+        if not address.is_loopback and not self.allow_public_bind and not self.tls.cert:
             raise ConfigError(
                 name,
                 f"{getattr(self, name)!r} is reachable from other machines and would carry tokens in plain text: use a "
-                "loopback address behind a TLS proxy, or say allow_public_bind = true",
+                "loopback address behind a TLS proxy, give tls.cert and tls.key, or say allow_public_bind = true",
             )
 
     @property
@@ -142,6 +148,16 @@ class Config(Section, frozen=True, kw_only=True):
         return parse_address(self.http)
 
     @property
+    def ws_scheme(self) -> str:
+        """How URLs of the gateway begin."""
+        return "wss" if self.tls.cert else "ws"
+
+    @property
+    def http_scheme(self) -> str:
+        """How URLs of the API begin."""
+        return "https" if self.tls.cert else "http"
+
+    @property
     def store_url(self) -> str:
         """The store to open: `store`, or the path of `tocsin.db` in the data folder."""
         return self.store or str(self.data / "tocsin.db")
@@ -150,7 +166,7 @@ class Config(Section, frozen=True, kw_only=True):
         """Web origins that may connect, when HTTP listens on this port; on loopback `localhost` is one of them."""
         host = self.http_address
         hosts = {host.url_host, "localhost"} if host.is_loopback else {host.url_host}
-        return frozenset(self.gateway.origins) | {f"http://{name}:{http_port}" for name in hosts}
+        return frozenset(self.gateway.origins) | {f"{self.http_scheme}://{name}:{http_port}" for name in hosts}
 
 
 def _check_data(data: Path) -> None:

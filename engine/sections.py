@@ -70,6 +70,15 @@ class Gateway(Section, frozen=True, kw_only=True):
     ] = ()
 
 
+class Tls(Section, frozen=True, kw_only=True):
+    """Encryption of both ports; both files or none. `tocsin serve` reads them again at SIGHUP."""
+
+    cert: Annotated[str, why("PEM file: the certificate, then those between it and the CA. Empty: plain ws, http.")] = (
+        ""
+    )
+    key: Annotated[str, why("PEM file: the certificate's private key, without a password.")] = ""
+
+
 class Channel(Section, frozen=True, kw_only=True):
     """Channels: one per framework of a workspace."""
 

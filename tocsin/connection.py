@@ -48,6 +48,7 @@ MESSAGE_MAX_BYTES = 1_048_576
 RECEIVE_BYTES = 65_536
 IS_IT_RUNNING = "is the engine running, and is this its address? start one with: tocsin serve"
 IS_IT_HTTP = "this may be the engine's HTTP port, WebSocket is on another one"
+WHO_SIGNED = "name the CA that signed its certificate: --ca FILE, or the variable SSL_CERT_FILE"
 HUNG_UP = "the server hung up during the handshake"
 
 TRANSPORT_FAULTS = (
@@ -286,4 +287,5 @@ def _explain(fault: Exception) -> Ended:
             # A certificate that is refused was sent by somebody who runs.
             is_nobody = isinstance(fault, OSError) and not isinstance(fault, ssl.SSLError)
             reason = str(fault) or str(fault.__cause__ or "") or type(fault).__name__
-            return Ended(reason, hint=IS_IT_RUNNING if is_nobody else "")
+            is_unknown = isinstance(fault.__cause__, ssl.SSLCertVerificationError)
+            return Ended(reason, hint=WHO_SIGNED if is_unknown else IS_IT_RUNNING if is_nobody else "")

@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import math
 import socket
+import ssl
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -33,6 +34,8 @@ from hypercorn.utils import wrap_app
 from litestar.types import ASGIApp
 
 from actors.supervisor import root_cause
+from actors.tls import PLAIN_ANSWER, PLAIN_REASON
+from engine.certificate import Certificate
 from engine.http.requests import BodyGuard
 from engine.sockets import host_and_port
 
@@ -50,36 +53,46 @@ CONNECTIONS_MAX = 1_000
 # What one more is told; a health check that meets it knows that the loop turns.
 FULL_ANSWER = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 FULL_ANSWER_S = 1.0
+# As the gateway's; the peer's part is two packets.
+TLS_HANDSHAKE_S = 5.0
 
 logger = structlog.get_logger(__name__)
 
 
-def address_of(listener: socket.socket) -> str:
+def address_of(listener: socket.socket, scheme: str = "http") -> str:
     """`http://127.0.0.1:8080`: where clients find a listener."""
-    return f"http://{host_and_port(listener)}"
+    return f"{scheme}://{host_and_port(listener)}"
 
 
 async def serve_http(
     app: ASGIApp,
     listening_socket: socket.socket,
     *,
+    certificate: Certificate | None = None,
     task_status: trio.TaskStatus[HttpServer] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serves until cancelled; closes the socket. Reports its HttpServer when it accepts connections."""
-    await HttpServer(app, listening_socket).run(task_status=task_status)
+    await HttpServer(app, listening_socket, certificate=certificate).run(task_status=task_status)
 
 
 class HttpServer:
     """One HTTP server; made and run by `serve_http`."""
 
-    def __init__(self, app: ASGIApp, listening_socket: socket.socket, grace_s: float = GRACE_S) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        listening_socket: socket.socket,
+        grace_s: float = GRACE_S,
+        certificate: Certificate | None = None,
+    ) -> None:
         listening_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(SEND_MAX_S * 1_000))
-        self.address = address_of(listening_socket)
+        self.address = address_of(listening_socket, "http" if certificate is None else "https")
         self._listener = trio.SocketListener(trio.socket.from_stdlib_socket(listening_socket))
         self._app = wrap_app(cast(Any, BodyGuard(app)), 0, "asgi")
         self._config = _hypercorn_config()
         self._context = WorkerContext(None)
         self._grace_s = grace_s
+        self._certificate = certificate
         self._streams: dict[_Stream, trio.CancelScope] = {}
         self._ends_at = math.inf
         self._served = self._refused = self._failed = 0
@@ -115,18 +128,19 @@ class HttpServer:
         if len(self._streams) >= CONNECTIONS_MAX:
             self._refused += 1
             logger.warning("http_connections_at_limit", limit=CONNECTIONS_MAX)
-            with contextlib.suppress(trio.BrokenResourceError), trio.move_on_after(FULL_ANSWER_S):
-                await transport.send_all(FULL_ANSWER)
+            if self._certificate is None:  # a TLS handshake only to say no would be what an attacker wants
+                await _tell(transport, FULL_ANSWER)
             return
-        stream = _Stream(transport)
+        stream = _Stream(transport) if self._certificate is None else _TlsStream(transport, self._certificate.context)
         stream.send_until(self._ends_at)
         # Shielded: the server's cancellation must leave running requests their grace.
         with trio.CancelScope(shield=True, deadline=self._ends_at) as scope:
             self._streams[stream] = scope
             try:
+                await stream.begin()
                 await _Connection(self._app, self._config, self._context, ConnectionState({}), cast(Any, stream)).run()
                 self._served += 1
-            except* (h11.ProtocolError, UnicodeError, trio.BrokenResourceError, trio.BusyResourceError) as rubbish:
+            except* _PEERS_DOING as rubbish:
                 # A peer's doing, not a fault of ours: one line.
                 self._failed += 1
                 logger.info("http_connection_ended", cause=repr(root_cause(rubbish)))
@@ -135,6 +149,20 @@ class HttpServer:
                 logger.error("http_connection_failed", exc_info=faults)
             finally:
                 del self._streams[stream]
+
+
+_PEERS_DOING = (
+    h11.ProtocolError,
+    UnicodeError,
+    trio.BrokenResourceError,
+    trio.BusyResourceError,
+    trio.TooSlowError,
+)
+
+
+async def _tell(transport: trio.SocketStream, answer: bytes) -> None:
+    with contextlib.suppress(trio.BrokenResourceError), trio.move_on_after(FULL_ANSWER_S):
+        await transport.send_all(answer)
 
 
 class _Http1(H11Protocol):
@@ -172,9 +200,12 @@ class _Stream:
 
     def __init__(self, transport: trio.SocketStream) -> None:
         self.socket = transport.socket
-        self._transport = transport
+        self._transport: trio.abc.Stream = transport
         self._sending = trio.CancelScope()
         self._ends_at = math.inf
+
+    async def begin(self) -> None:
+        """Nothing is agreed on before the first request."""
 
     def send_until(self, deadline: float) -> None:
         """From now on no send goes on after this moment, the running one included."""
@@ -191,17 +222,55 @@ class _Stream:
                 await trio.aclose_forcefully(self._transport)
                 raise trio.BrokenResourceError("the client does not read")
 
-    async def receive_some(self, max_bytes: int) -> bytes:
+    async def receive_some(self, max_bytes: int) -> bytes | bytearray:
         """As the transport's."""
         return await self._transport.receive_some(max_bytes)
 
     async def send_eof(self) -> None:
         """As the transport's."""
-        await self._transport.send_eof()
+        await cast(trio.SocketStream, self._transport).send_eof()
 
     async def aclose(self) -> None:
         """As the transport's."""
         await self._transport.aclose()
+
+
+class _TlsStream(_Stream):
+    """The same over TLS. That Hypercorn finds `do_handshake` tells it that requests are https."""
+
+    def __init__(self, transport: trio.SocketStream, context: ssl.SSLContext) -> None:
+        super().__init__(transport)
+        self.transport_stream = transport
+        # `https_compatible`: a peer need not answer our goodbye, nor say one.
+        self._tls = self._transport = trio.SSLStream(transport, context, server_side=True, https_compatible=True)
+
+    async def begin(self) -> None:
+        """The handshake. Raises BrokenResourceError, TooSlowError."""
+        try:
+            with trio.fail_after(TLS_HANDSHAKE_S):
+                await self._tls.do_handshake()
+        except trio.BrokenResourceError as fault:
+            if isinstance(fault.__cause__, ssl.SSLError) and fault.__cause__.reason == PLAIN_REASON:
+                await _tell(self.transport_stream, PLAIN_ANSWER)
+            raise
+
+    async def do_handshake(self) -> None:
+        """Done already."""
+        await trio.lowlevel.checkpoint()
+
+    def selected_alpn_protocol(self) -> str | None:
+        """As agreed in the handshake."""
+        agreed: str | None = self._tls.selected_alpn_protocol()
+        return agreed
+
+    async def send_eof(self) -> None:
+        """TLS has no half-closed connections; `aclose` says goodbye."""
+        await trio.lowlevel.checkpoint()
+
+    async def aclose(self) -> None:
+        """As the transport's; the goodbye to a peer that does not read is given up."""
+        with trio.move_on_after(min(SEND_MAX_S, max(0.0, self._ends_at - trio.current_time()))):
+            await self._transport.aclose()
 
 
 def _hypercorn_config() -> Config:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import ssl
 import struct
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import trio
@@ -13,7 +15,11 @@ import trio
 from actors.connection import Connection
 from actors.gateway import Converse, Gateway, GatewayLimits
 from actors.outbox import Frame
+<<<<<<< HEAD
 from actors.roster import Roster
+=======
+from actors.tls import NewTls
+>>>>>>> c4d867e (Speak TLS on both ports: an SSLObject inside the outbox, SSLStream under Hypercorn)
 from actors.websocket import WebSocketLimits
 from protocol.codec import WireForm, decode_server
 from protocol.messages import ServerMessage
@@ -53,7 +59,7 @@ class Peer:
     # In virtual time: whoever waits so long for a frame waits for one that does not come.
     PATIENCE_S = 1_000
 
-    def __init__(self, sock: trio.socket.SocketType) -> None:
+    def __init__(self, sock: Any) -> None:
         self.sock = sock
         self._heard = b""
 
@@ -131,6 +137,37 @@ class Peer:
         self._heard += data
 
 
+class TlsSocket:
+    """A client's socket over TLS, with the three methods that a Peer uses."""
+
+    def __init__(self, stream: trio.SSLStream[trio.SocketStream]) -> None:
+        self.stream = stream
+
+    @classmethod
+    async def over(cls, sock: trio.socket.SocketType, context: ssl.SSLContext) -> TlsSocket:
+        """Shakes hands."""
+        stream = trio.SSLStream(trio.SocketStream(sock), context, server_hostname="127.0.0.1")
+        await stream.do_handshake()
+        return cls(stream)
+
+    async def send(self, data: bytes) -> int:
+        await self.stream.send_all(data)
+        return len(data)
+
+    async def recv(self, max_bytes: int) -> bytes:
+        """An end without close_notify is an error: somebody could have cut the connection short."""
+        return bytes(await self.stream.receive_some(max_bytes))
+
+    def close(self) -> None:
+        self.stream.transport_stream.socket.close()
+
+    def setsockopt(self, level: int, option: int, value: int) -> None:
+        self.stream.transport_stream.socket.setsockopt(level, option, value)
+
+    def shutdown(self, how: int) -> None:
+        self.stream.transport_stream.socket.shutdown(how)
+
+
 async def echo(connection: Connection) -> None:
     """A conversation that says everything back."""
     while True:
@@ -152,16 +189,43 @@ async def listening() -> trio.socket.SocketType:
     return listener
 
 
+@dataclass(frozen=True)
+class Encryption:
+    """Both ends of TLS: what a gateway is handed, and the context of clients that trust it."""
+
+    new_tls: NewTls
+    client: ssl.SSLContext
+
+
+# What gateways of tests speak unless they are told: None is plain. A whole file of tests can be run over TLS with it.
+DEFAULT_TLS: Encryption | None = None
+
+
 class Served:
     """A running gateway and how to reach it."""
 
+<<<<<<< HEAD
     def __init__(self, roster: Roster, address: tuple[str, int], scope: trio.CancelScope) -> None:
         self.roster = roster
+=======
+    def __init__(
+        self, gateway: Gateway, address: tuple[str, int], scope: trio.CancelScope, tls: Encryption | None = None
+    ) -> None:
+        self.gateway = gateway
+>>>>>>> c4d867e (Speak TLS on both ports: an SSLObject inside the outbox, SSLStream under Hypercorn)
         self.address = address
         self.scope = scope
+        self.tls = tls
         self.peers: list[Peer] = []
 
     async def dial(self) -> Peer:
+        """A fresh connection: TCP, and TLS if the gateway speaks it."""
+        peer = await self.dial_tcp()
+        if self.tls is not None:
+            peer.sock = await TlsSocket.over(peer.sock, self.tls.client)
+        return peer
+
+    async def dial_tcp(self) -> Peer:
         """A fresh TCP connection."""
         sock = trio.socket.socket()
         self.peers.append(Peer(sock))
@@ -186,11 +250,19 @@ async def serving(
     limits: GatewayLimits | None = None,
     websocket: WebSocketLimits | None = None,
     listener: Any = None,
+<<<<<<< HEAD
     roster: Roster | None = None,
 ) -> AsyncIterator[Served]:
     """A gateway that serves inside the block; it drains at its end."""
     listener = listener or await listening()
     roster = roster or Roster(Recorder())
+=======
+    observer: Recorder | None = None,
+    tls: Encryption | None = None,
+) -> AsyncIterator[Served]:
+    """A gateway that serves inside the block; it drains at its end."""
+    listener, tls = listener or await listening(), tls or DEFAULT_TLS
+>>>>>>> c4d867e (Speak TLS on both ports: an SSLObject inside the outbox, SSLStream under Hypercorn)
     gateway = Gateway(
         [listener],
         converse,
@@ -199,10 +271,15 @@ async def serving(
         websocket or WebSocketLimits(),
         roster,
         Ids("c"),
+        tls.new_tls if tls else None,
     )
     async with trio.open_nursery() as nursery:
         await start(nursery, gateway.run)
+<<<<<<< HEAD
         served = Served(roster, listener.getsockname(), nursery.cancel_scope)
+=======
+        served = Served(gateway, listener.getsockname(), nursery.cancel_scope, tls)
+>>>>>>> c4d867e (Speak TLS on both ports: an SSLObject inside the outbox, SSLStream under Hypercorn)
         try:
             yield served
         finally:

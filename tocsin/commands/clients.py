@@ -15,6 +15,8 @@ from tocsin.commands import options
 from tocsin.commands.options import Access
 
 if TYPE_CHECKING:
+    import ssl
+
     import trio
 
     from protocol.messages import AlertMessage, ItemResult
@@ -119,8 +121,8 @@ def trigger(framework: str, value: float | None, threshold: float | None, as_jso
     from protocol.model import Status
     from tocsin.terminal import result_line
 
-    access = _access(given, role="producer")
-    ask = partial(_trigger, access, framework, current_value=value, threshold_value=threshold, **given)
+    access, ca = _access(given, role="producer"), given.pop("ca")
+    ask = partial(_trigger, access, ca, framework, current_value=value, threshold_value=threshold, **given)
     result = trio.run(ask)
     options.write(msgspec.json.encode(result).decode() if as_json else result_line(result))
     if result.status is Status.REJECTED:
@@ -149,7 +151,7 @@ def tail(channel: str, severity: str, as_json: bool, **given: Any) -> None:
         # A terminal that is stopped (Ctrl-S) stops us too; the engine then cuts us, and we recover.
         options.write(encode(message, WireForm.JSON).decode() if as_json else alert_line(message, look))
 
-    trio.run(_tail, _access(given, role="viewer"), channel, Severity(severity), show)
+    trio.run(_tail, _access(given, role="viewer"), given.pop("ca"), channel, Severity(severity), show)
 
 
 def _access(given: dict[str, Any], role: str) -> Access:
@@ -159,34 +161,49 @@ def _access(given: dict[str, Any], role: str) -> Access:
     return options.access(url, token, workspace, data, config_file, role)
 
 
-async def _trigger(access: Access, framework: str, **fields: Any) -> ItemResult:
-    async with _client(access) as client:
+async def _trigger(access: Access, ca: str | None, framework: str, **fields: Any) -> ItemResult:
+    async with _client(access, ca) as client:
         result: ItemResult = await client.trigger(framework, **fields)
         return result
 
 
-async def _tail(access: Access, channel: str, severity: Severity, show: Callable[[AlertMessage], None]) -> None:
+async def _tail(
+    access: Access, ca: str | None, channel: str, severity: Severity, show: Callable[[AlertMessage], None]
+) -> None:
     import trio
 
     news = _News(access.url, channel)
     async with trio.open_nursery() as nursery:
         await nursery.start(_end_on_signal, nursery.cancel_scope)
-        async with _client(access, on_state=news.state, on_lost=news.lost) as client:
+        async with _client(access, ca, on_state=news.state, on_lost=news.lost) as client:
             await client.subscribe(channel, severity)
             news.following()
             async for message in client.alerts():
                 show(message)
 
 
-def _client(access: Access, **callbacks: Any) -> Any:
+def _client(access: Access, ca: str | None, **callbacks: Any) -> Any:
     """A client that tries once: a person wants to know at once that there is no engine."""
     from engine.fields import ConfigError
     from tocsin.client import Client, ClientLimits
 
+    context = None if ca is None else _trusting(ca)
     try:
-        return Client(access.url, access.token, limits=ClientLimits(connect_s=0.0), **callbacks)
+        return Client(access.url, access.token, limits=ClientLimits(connect_s=0.0), ssl_context=context, **callbacks)
     except ValueError as fault:
         raise ConfigError("url", str(fault).removeprefix("url ")) from fault
+
+
+def _trusting(ca: str) -> ssl.SSLContext:
+    import ssl
+
+    from engine.fields import ConfigError
+
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except OSError as fault:
+        why = fault.strerror if fault.strerror and not isinstance(fault, ssl.SSLError) else "no certificate in PEM form"
+        raise ConfigError("ca", f"{ca} cannot be used ({why}): name the CA's certificate, a PEM file") from fault
 
 
 class _News:

@@ -44,13 +44,19 @@ def configuration(command: Command) -> Command:
 
 
 def client(command: Command) -> Command:
-    """The options that say which engine to talk to, and as whom: `url`, `token`, `workspace`, and `configuration`."""
+    """The options that say which engine to talk to, and as whom: `url`, `ca`, `token`, `workspace`, `configuration`."""
     for option in (
         click.option(
             "--workspace",
             metavar="NAME",
             callback=filled,
             help="Without TOCSIN_TOKEN: the workspace to act in. [main]",
+        ),
+        click.option(
+            "--ca",
+            metavar="FILE",
+            callback=filled,
+            help="For wss: the CA (PEM) that signed the engine's certificate. [the system's, or SSL_CERT_FILE]",
         ),
         # For programs that cannot set a variable; people would leave it in their shell's history.
         click.option("--token", envvar="TOCSIN_TOKEN", callback=filled, hidden=True),
@@ -103,7 +109,7 @@ def access(
         name = config.workspace if workspace is None else workspace
         return authenticator.issue(name, user, role, TOKEN_TTL_S)
 
-    configured = f"ws://{config.ws}" if config.ws_address.port else DEFAULT_URL
+    configured = f"{config.ws_scheme}://{config.ws}" if config.ws_address.port else DEFAULT_URL
     return Access(configured if url is None else url, fresh)
 
 

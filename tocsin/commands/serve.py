@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import trio
 
     from engine.app import Engine
+    from engine.certificate import Certificate
 
 # The promise to operators and their process managers.
 DRAIN_MAX_S = 10.0
@@ -34,11 +35,18 @@ SWITCH_INTERVAL_S = 0.001
 @click.command(short_help="Starts the engine.")
 @click.option("--ws", metavar="HOST:PORT", help="Where WebSocket clients connect; port 0: any. [127.0.0.1:3008]")
 @click.option("--http", metavar="HOST:PORT", help="Where API and metrics are; port 0: any. [127.0.0.1:8080]")
+@click.option("--tls-cert", metavar="FILE", help="Encrypts both ports: the certificate (PEM); with --tls-key.")
+@click.option("--tls-key", metavar="FILE", help="Its private key (PEM). Both are read again at SIGHUP.")
 @click.option("--store", metavar="URL", help="The store. [the SQLite file tocsin.db in the data folder]")
 @click.option("--welcome", is_flag=True, help="Also tells a person, on standard error, what to do next.")
 @options.configuration
 def serve(
-    ws: str | None, http: str | None, store: str | None, welcome: bool, data: str | None, config_file: str | None
+    welcome: bool,
+    data: str | None,
+    config_file: str | None,
+    tls_cert: str | None,
+    tls_key: str | None,
+    **settings: str | None,
 ) -> None:
     """Starts the engine and runs it until SIGTERM or Ctrl-C.
 
@@ -50,7 +58,7 @@ def serve(
     from engine.app import Engine
     from engine.logs import logging_to_stderr
 
-    config = options.load(data, config_file, ws=ws, http=http, store=store)
+    config = options.load(data, config_file, **{"tls.cert": tls_cert, "tls.key": tls_key}, **settings)
     # Made first: what is wrong with the configuration is said in one line, before anything else is set up.
     engine = Engine(config)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
@@ -77,12 +85,23 @@ async def run(engine: Engine, announce: Callable[[], None]) -> None:
     async with trio.open_nursery() as nursery:
         running = trio.CancelScope()
         await nursery.start(_end_on_signal, running)
+        if engine.certificate is not None:
+            await nursery.start(_renew_on_hangup, engine.certificate)
         with running:
             async with engine, trio.open_nursery() as beside:
                 await beside.start(collect_when_idle, engine)
                 announce()
                 await trio.sleep_forever()
         nursery.cancel_scope.cancel()
+
+
+async def _renew_on_hangup(certificate: Certificate, task_status: trio.TaskStatus[None]) -> None:
+    import trio
+
+    with trio.open_signal_receiver(signal.SIGHUP) as signals:
+        task_status.started()
+        async for _ in signals:
+            await trio.to_thread.run_sync(certificate.renew)
 
 
 async def _end_on_signal(running: trio.CancelScope, task_status: trio.TaskStatus[None]) -> None:

@@ -1,0 +1,3 @@
+"""tests/unit/test_session_actor.py over TLS."""
+
+from tests.unit.test_session_actor import *  # noqa: F403

@@ -1,0 +1,3 @@
+"""tests/unit/test_websocket.py over TLS."""
+
+from tests.unit.test_websocket import *  # noqa: F403
