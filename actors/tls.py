@@ -105,10 +105,11 @@ class Tls:
     async def receive(self, sock: trio.socket.SocketType) -> bytes:
         """The next bytes of the peer, at most RECEIVE_BYTES; none at the end. Raises OSError."""
         while True:
-            data = await sock.recv(RECEIVE_BYTES)
-            if not data:
-                return b""
-            self._incoming.write(data)
+            if not self._incoming.pending:  # there is something if it came together with the end of the handshake
+                data = await sock.recv(RECEIVE_BYTES)
+                if not data:
+                    return b""
+                self._incoming.write(data)
             plain, is_over = self._decrypt(sock.fileno())
             if plain or is_over:
                 return plain

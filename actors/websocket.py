@@ -165,7 +165,8 @@ class WebSocket:
             subprotocol = accept(upgrade)
             self._outbox.push(Frame(self._parser.send(events.AcceptConnection(subprotocol=subprotocol))))
         except trio.TooSlowError as fault:
-            raise HandshakeRefused(408, f"no handshake within {limit_s:g} s") from fault
+            status = 408 if self._tls is None or self._tls.is_open else 0
+            raise HandshakeRefused(status, f"no handshake within {limit_s:g} s") from fault
         except RemoteProtocolError as fault:
             hint = fault.event_hint
             status = hint.status_code if isinstance(hint, events.RejectConnection) else 400

@@ -121,8 +121,8 @@ class Config(Section, frozen=True, kw_only=True):
                 f"({self.gateway.close_s:g}); a stop takes no longer than that",
             )
         for name, other in (("cert", "key"), ("key", "cert")):
-            if getattr(self.tls, other) and not getattr(self.tls, name):
-                raise ConfigError(f"tls.{name}", f"is missing: use it together with tls.{other}, or none of both")
+            if (given := getattr(self.tls, name)) and not getattr(self.tls, other):
+                raise ConfigError(f"tls.{name}", f"{given!r:.80} is given without tls.{other}: use both, or none")
         for name in ("ws", "http"):
             self._check_bind(name)
         if self.ws == self.http and self.ws_address.port:

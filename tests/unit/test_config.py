@@ -403,6 +403,21 @@ def test_any_text_in_any_variable_is_taken_or_refused_with_its_name(key, text):
         assert field.variable in str(fault) or fault.key == key
 
 
+@pytest.mark.parametrize(("given", "missing"), [("cert", "key"), ("key", "cert")])
+def test_a_certificate_and_its_key_come_together_or_not_at_all(given, missing):
+    assert f"tls.{given}: 'x.pem' is given without tls.{missing}: use both, or none" in refused(
+        overrides={f"tls.{given}": "x.pem"}
+    )
+
+
+def test_with_tls_other_machines_may_connect_and_urls_say_so():
+    tls = {"tls.cert": "server.pem", "tls.key": "server.key"}
+    config = load({"ws": "0.0.0.0:3008", "http": "10.1.1.1:443", **tls}, {})
+    assert (config.ws_scheme, config.http_scheme) == ("wss", "https")
+    assert config.origins(443) == {"https://10.1.1.1:443"}
+    assert (Config().ws_scheme, Config().http_scheme) == ("ws", "http")
+
+
 def test_a_batch_larger_than_what_one_commit_may_tell_is_refused():
     with pytest.raises(
         ConfigError, match=r"channel\.batch_max: 300 is not allowed: use at most channel\.events_max \(256\)"
