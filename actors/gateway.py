@@ -23,14 +23,9 @@ from actors.ports import NewId
 from actors.roster import Roster
 from actors.send import choose_send
 from actors.supervisor import Started
-<<<<<<< HEAD
+from actors.tls import NewTls
 from actors.websocket import Disconnected, HandshakeRefused, Upgrade, WebSocket, WebSocketLimits
 from protocol.codec import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL
-=======
-from actors.tls import NewTls
-from actors.websocket import PING, Disconnected, HandshakeRefused, Upgrade, WebSocket, WebSocketLimits
-from protocol.codec import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL, form_of, frame_message
->>>>>>> c4d867e (Speak TLS on both ports: an SSLObject inside the outbox, SSLStream under Hypercorn)
 from protocol.errors import CloseCode, ConversationEnded
 from protocol.messages import Bye
 
@@ -84,15 +79,6 @@ class Gateway:
         self._arriving: set[str] = set()
         self._all_gone = trio.Event()
         self._is_closing = False
-<<<<<<< HEAD
-=======
-        self.counters = SessionCounters()
-        self.accepted = 0
-        self.refused = 0
-        self.tls_failed = 0
-        self.errors = 0
-        self.slow = 0
->>>>>>> c4d867e (Speak TLS on both ports: an SSLObject inside the outbox, SSLStream under Hypercorn)
 
     async def run(self, status: Started) -> None:
         """Serves until cancelled, then drains."""
@@ -115,37 +101,7 @@ class Gateway:
         with trio.CancelScope(shield=True):
             async with trio.open_nursery() as nursery:
                 task_status.started(nursery)
-<<<<<<< HEAD
                 await self._roster.drain.run()
-=======
-                await self._drain.run()
-
-    def ping_all(self) -> None:
-        """Pushes the one shared ping frame to every connection."""
-        for connection in self._connections.values():
-            connection.outbox.push(PING)
-
-    def connections(self) -> list[Connection]:
-        """All connections that exist now."""
-        return list(self._connections.values())
-
-    def statistics(self) -> dict[str, int]:
-        """Connections, streams and subscriptions now; messages, errors and refusals since the start."""
-        outboxes = [connection.outbox for connection in self._connections.values()]
-        return {
-            "connected_clients": len(self._connections),
-            "active_subscriptions": self.counters.streams,
-            "total_subscribers": self.counters.subscriptions,
-            "connections_accepted": self.accepted,
-            "connections_refused": self.refused,
-            "tls_handshakes_failed": self.tls_failed,
-            "messages_sent": self._drain.frames,
-            "messages_received": self.counters.messages_received,
-            "outbox_bytes": sum(outbox.waiting_bytes for outbox in outboxes),
-            "slow_disconnects": self.slow,
-            "errors": self.errors + self.counters.errors,
-        }
->>>>>>> c4d867e (Speak TLS on both ports: an SSLObject inside the outbox, SSLStream under Hypercorn)
 
     async def _accept(self, listener: trio.socket.SocketType, nursery: trio.Nursery) -> None:
         while True:
@@ -164,13 +120,9 @@ class Gateway:
 
     async def _serve(self, sock: trio.socket.SocketType, nursery: trio.Nursery) -> None:
         """The boundary: whatever happens to one connection stays here."""
-<<<<<<< HEAD
-        outbox = Outbox(sock, self._roster.drain, nursery, self._limits.outbox_max_bytes, self._send)
-=======
         tls = self._new_tls(self._send) if self._new_tls else None
         send = tls.send if tls else self._send
-        outbox = Outbox(sock, self._drain, nursery, self._limits.outbox_max_bytes, send)
->>>>>>> c4d867e (Speak TLS on both ports: an SSLObject inside the outbox, SSLStream under Hypercorn)
+        outbox = Outbox(sock, self._roster.drain, nursery, self._limits.outbox_max_bytes, send)
         try:
             sock.setsockopt(trio.socket.IPPROTO_TCP, trio.socket.TCP_NODELAY, 1)
             await self._hold(WebSocket(sock, outbox, self._websocket_limits, tls), outbox)
@@ -216,7 +168,7 @@ class Gateway:
         try:
             return await connection.websocket.handshake(accept)
         except HandshakeRefused as refusal:
-            self.tls_failed += refusal.status == 0
+            self._roster.tls_failed += refusal.status == 0
             raise
         finally:
             arriving.discard(client_id)

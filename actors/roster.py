@@ -56,6 +56,7 @@ class Roster:
         self.counters = SessionCounters()
         self.accepted = 0
         self.refused = 0
+        self.tls_failed = 0
         self.errors = 0
         self.slow = 0
         self._connections: dict[str, Connection] = {}
@@ -98,6 +99,7 @@ class Roster:
             "total_subscribers": self.counters.subscriptions,
             "connections_accepted": self.accepted,
             "connections_refused": self.refused,
+            "tls_handshakes_failed": self.tls_failed,
             "messages_sent": self.drain.frames,
             "messages_received": self.counters.messages_received,
             "outbox_bytes": sum(outbox.waiting_bytes for outbox in outboxes),

@@ -21,13 +21,9 @@ from actors.gateway import Gateway
 from actors.roster import Roster
 from actors.session import Session
 from actors.supervisor import ChildSpec, Started, Strategy, Supervisor, TooManyRestarts
-<<<<<<< HEAD
 from engine.auth import Authenticator
-from engine.claims import Expected
-=======
-from engine.auth import Authenticator, signing_secret
 from engine.certificate import Certificate
->>>>>>> c4d867e (Speak TLS on both ports: an SSLObject inside the outbox, SSLStream under Hypercorn)
+from engine.claims import Expected
 from engine.config import Config, ConfigError
 from engine.folder import prepare_data_folder
 from engine.http.app import create_app
@@ -68,18 +64,14 @@ class Engine:
         self.metrics = Metrics(frameworks_max=config.metrics.framework_labels_max)
         self.ws_url = ""
         self.http_url = ""
-<<<<<<< HEAD
+        # None: both ports are plain.
+        self.certificate = Certificate.of(config)
         self._authenticator = Authenticator(
             load_keys(config).ring,
             lambda: self._world.clock() // SECOND_US,
             Expected(config.identity.issuer, config.identity.audience),
             lambda reason: self.metrics.not_let_in(reason.value),
         )
-=======
-        # None: both ports are plain.
-        self.certificate = Certificate.of(config)
-        self._authenticator = Authenticator(signing_secret(config), lambda: self._world.clock() // SECOND_US)
->>>>>>> c4d867e (Speak TLS on both ports: an SSLObject inside the outbox, SSLStream under Hypercorn)
         self._parts: Parts | None = None
         self._roster = Roster(self.metrics)
         self._http: HttpServer | None = None

@@ -15,11 +15,8 @@ import trio
 from actors.connection import Connection
 from actors.gateway import Converse, Gateway, GatewayLimits
 from actors.outbox import Frame
-<<<<<<< HEAD
 from actors.roster import Roster
-=======
 from actors.tls import NewTls
->>>>>>> c4d867e (Speak TLS on both ports: an SSLObject inside the outbox, SSLStream under Hypercorn)
 from actors.websocket import WebSocketLimits
 from protocol.codec import WireForm, decode_server
 from protocol.messages import ServerMessage
@@ -204,15 +201,10 @@ DEFAULT_TLS: Encryption | None = None
 class Served:
     """A running gateway and how to reach it."""
 
-<<<<<<< HEAD
-    def __init__(self, roster: Roster, address: tuple[str, int], scope: trio.CancelScope) -> None:
-        self.roster = roster
-=======
     def __init__(
-        self, gateway: Gateway, address: tuple[str, int], scope: trio.CancelScope, tls: Encryption | None = None
+        self, roster: Roster, address: tuple[str, int], scope: trio.CancelScope, tls: Encryption | None = None
     ) -> None:
-        self.gateway = gateway
->>>>>>> c4d867e (Speak TLS on both ports: an SSLObject inside the outbox, SSLStream under Hypercorn)
+        self.roster = roster
         self.address = address
         self.scope = scope
         self.tls = tls
@@ -250,19 +242,12 @@ async def serving(
     limits: GatewayLimits | None = None,
     websocket: WebSocketLimits | None = None,
     listener: Any = None,
-<<<<<<< HEAD
     roster: Roster | None = None,
-) -> AsyncIterator[Served]:
-    """A gateway that serves inside the block; it drains at its end."""
-    listener = listener or await listening()
-    roster = roster or Roster(Recorder())
-=======
-    observer: Recorder | None = None,
     tls: Encryption | None = None,
 ) -> AsyncIterator[Served]:
     """A gateway that serves inside the block; it drains at its end."""
     listener, tls = listener or await listening(), tls or DEFAULT_TLS
->>>>>>> c4d867e (Speak TLS on both ports: an SSLObject inside the outbox, SSLStream under Hypercorn)
+    roster = roster or Roster(Recorder())
     gateway = Gateway(
         [listener],
         converse,
@@ -275,11 +260,7 @@ async def serving(
     )
     async with trio.open_nursery() as nursery:
         await start(nursery, gateway.run)
-<<<<<<< HEAD
-        served = Served(roster, listener.getsockname(), nursery.cancel_scope)
-=======
-        served = Served(gateway, listener.getsockname(), nursery.cancel_scope, tls)
->>>>>>> c4d867e (Speak TLS on both ports: an SSLObject inside the outbox, SSLStream under Hypercorn)
+        served = Served(roster, listener.getsockname(), nursery.cancel_scope, tls)
         try:
             yield served
         finally:

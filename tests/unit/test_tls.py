@@ -186,7 +186,7 @@ async def test_messages_go_both_ways_and_the_goodbye_is_said_in_tls(
     async with serving(tls=encryption) as served:
         peer = await served.connect()
         await assert_alive(peer)
-        served.gateway.connections()[0].abort()
+        served.roster.connections()[0].abort()
         with pytest.raises(trio.BrokenResourceError):
             await peer.rest()
         peer = await served.connect()
@@ -201,7 +201,7 @@ async def test_a_large_message_arrives_whole_through_a_small_socket(
     size = 400_000
     async with serving(tls=encryption) as served:
         peer = await served.connect()
-        outbox = served.gateway.connections()[0].outbox
+        outbox = served.roster.connections()[0].outbox
         outbox.push(Frame(b"\x82\x7f" + size.to_bytes(8, "big") + bytes(size)))
         outbox.push(Frame(b"\x81\x02ok"))
         await wait_all_tasks_blocked()
@@ -216,13 +216,13 @@ async def test_a_peer_that_does_not_read_is_cut_at_the_same_bound(
     async with serving(tls=encryption, limits=GatewayLimits(outbox_max_bytes=1_048_576)) as served:
         await served.connect()
         canary = await served.connect()
-        [slow] = [c for c in served.gateway.connections() if c.client_id == "c1"]
+        [slow] = [c for c in served.roster.connections() if c.client_id == "c1"]
         most = 0
         for _ in range(300):
             slow.outbox.push(Frame(b"\x82\x7f" + (100_000).to_bytes(8, "big") + bytes(100_000)))
             await trio.lowlevel.checkpoint()
             most = max(most, slow.outbox.waiting_bytes)
-        assert served.gateway.slow == 1
+        assert served.roster.slow == 1
         assert most <= 1_048_576 + 100_010
         await assert_alive(canary)
 
@@ -315,7 +315,7 @@ async def test_a_record_that_was_tampered_with_ends_that_connection_with_an_aler
         with pytest.raises(ssl.SSLError, match=r"(?i)bad.record.mac"):
             await client.do(lambda: client.ssl.read(100))
         await assert_alive(canary)
-        assert served.gateway.statistics()["connected_clients"] == 1
+        assert served.roster.statistics()["connected_clients"] == 1
 
 
 async def test_a_peer_that_hangs_up_without_a_goodbye_is_gone(
@@ -325,7 +325,7 @@ async def test_a_peer_that_hangs_up_without_a_goodbye_is_gone(
         client = await below(served, encryption)
         client.peer.close()
         await wait_all_tasks_blocked()
-        assert served.gateway.connections() == []
+        assert served.roster.connections() == []
 
 
 async def test_a_peer_that_only_provokes_answers_of_tls_itself_is_cut(
@@ -334,13 +334,13 @@ async def test_a_peer_that_only_provokes_answers_of_tls_itself_is_cut(
     # Python's client cannot ask for key updates; the answers to them wait in the same buffer as these bytes.
     async with serving(tls=encryption) as served:
         client, canary = await below(served, encryption), await served.connect()
-        [victim] = [c for c in served.gateway.connections() if c.client_id == "c1"]
+        [victim] = [c for c in served.roster.connections() if c.client_id == "c1"]
         tls = victim.websocket._tls
         assert tls is not None
         tls._outgoing.write(bytes(ANSWERS_MAX_BYTES + 1))
         await client.peer.send(client.records(HELLO)[:10])
         await wait_all_tasks_blocked()
-        assert [c.client_id for c in served.gateway.connections()] == ["c2"]
+        assert [c.client_id for c in served.roster.connections()] == ["c2"]
         await assert_alive(canary)
 
 
@@ -361,7 +361,7 @@ async def test_garbage_instead_of_a_hello_ends_that_connection_and_nothing_else(
         canary, peer = await served.connect(), await served.dial_tcp()
         await peer.send(first)
         await wait_all_tasks_blocked()
-        statistics = served.gateway.statistics()
+        statistics = served.roster.statistics()
         assert (statistics["tls_handshakes_failed"], statistics["connections_refused"]) == (1, 1)
         assert statistics["errors"] == 0
         await assert_alive(canary)
@@ -377,7 +377,7 @@ async def test_plain_websocket_on_a_tls_port_is_told_to_use_wss(
         head = await peer.upgrade()
         assert head.startswith("HTTP/1.1 400")
         assert (await peer.rest()).decode().strip() == PLAIN_HINT
-        assert served.gateway.tls_failed == 1
+        assert served.roster.tls_failed == 1
         await assert_alive(canary)
 
 
@@ -390,7 +390,7 @@ async def test_who_does_not_finish_the_tls_handshake_is_gone_after_five_seconds(
         await peer.send(first)
         assert await peer.rest() == b""
         assert 4.9 < trio.current_time() - began < 5.1
-        assert served.gateway.tls_failed == 1
+        assert served.roster.tls_failed == 1
         await assert_alive(canary)
 
 
@@ -403,7 +403,7 @@ async def test_tls_and_the_upgrade_have_one_deadline_together(
         peer.sock = await TlsSocket.over(peer.sock, encryption.client)
         assert (await peer.head()).startswith("HTTP/1.1 408")
         assert 4.9 < trio.current_time() - began < 5.1
-        assert served.gateway.tls_failed == 0
+        assert served.roster.tls_failed == 0
 
 
 @pytest.mark.parametrize("cut", [0, 1, 5, 100])
@@ -417,7 +417,7 @@ async def test_a_peer_that_hangs_up_in_the_tls_handshake_is_nobody(
         await client.peer.send(client.outgoing.read()[:cut])
         client.peer.close()
         await wait_all_tasks_blocked()
-        assert served.gateway.statistics()["errors"] == 0
+        assert served.roster.statistics()["errors"] == 0
         await assert_alive(await served.connect())
 
 
@@ -429,7 +429,7 @@ async def test_a_reset_in_the_tls_handshake_is_nobody(autojump_clock: MockClock,
         peer.sock.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
         peer.close()
         await wait_all_tasks_blocked()
-        assert served.gateway.statistics()["errors"] == 0
+        assert served.roster.statistics()["errors"] == 0
         await assert_alive(await served.connect())
 
 
@@ -455,4 +455,4 @@ async def test_older_versions_are_refused(autojump_clock: MockClock, files: File
         with pytest.raises(trio.BrokenResourceError):
             await served.dial()
         await wait_all_tasks_blocked()
-        assert served.gateway.tls_failed == 1
+        assert served.roster.tls_failed == 1
