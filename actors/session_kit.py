@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from actors.derived import DerivedStreams
+from actors.history import History
 from actors.ports import ChannelStore, Clock, Desk, Presence
 from actors.registry import Registry
 from actors.roster import Roster
@@ -37,3 +38,5 @@ class SessionKit:
     roster: Roster
     clock: Clock
     limits: SessionLimits
+    # One for all, so that they share what they read.
+    history: History = field(default_factory=History)

@@ -13,6 +13,7 @@ import trio
 
 from actors.audience import Audience, Group
 from actors.connection import Connection
+from actors.history import Chunk
 from actors.ports import HISTORY_CHUNK
 from actors.session_kit import SessionKit
 from protocol import messages as m
@@ -106,16 +107,15 @@ class Subscriptions:
         at = prev = message.recover.offset if message.recover else audience.told
         outbox = self._connection.outbox
         while at < audience.told:
-            events = audience.ring.after(at, HISTORY_CHUNK)
-            if events is None:
-                events = await self._stored(key, at)
+            chunk = await self._missed(audience, key, at)
+            events = chunk.events
             # A derived stream loses the events of its long channels: holes may be anywhere below its floor.
             places = [at, *map(audience.offset_of, events)] if events else [at, audience.told + 1]
             holes = [there - 1 for here, there in itertools.pairwise(places) if there != here + 1]
             if holes:
                 audience.floor = max(audience.floor, holes[-1])  # so the next try is told that it was trimmed
                 raise ConversationEnded(CloseCode.INSUFFICIENT_STATE, "history was trimmed; subscribe again")
-            frames, prev = audience.frames(events, self._form, message.min_severity, prev)
+            frames, prev = chunk.frames(audience, self._form, message.min_severity, prev)
             for frame in frames:
                 # One by one: a chunk of long alerts at once could fill an outbox whose peer reads well.
                 outbox.push(frame)
@@ -124,12 +124,16 @@ class Subscriptions:
             at = audience.offset_of(events[-1])
         return prev
 
-    async def _stored(self, key: StreamKey, after: int) -> Sequence[Event]:
+    async def _missed(self, audience: Audience, key: StreamKey, after: int) -> Chunk:
         store = self._kit.store
-        try:
+
+        async def read(after: int) -> Sequence[Event]:
             if isinstance(key, ChannelKey):
                 return await store.history(key, after, HISTORY_CHUNK)
             return await store.derived_history(key, after, HISTORY_CHUNK)
+
+        try:
+            return await self._kit.history.after(audience, after, read)
         except StoreUnavailable as fault:
             # `subscribed` has promised everything: a mere error would leave a client that waits for ever.
             raise ConversationEnded(CloseCode.INSUFFICIENT_STATE, "the store is away; come back and recover") from fault

@@ -44,6 +44,7 @@ class SqliteStore:
         self._readers = readers
         self._retention = retention
         self._clock = clock
+        self._history_reads = 0
 
     @property
     def is_available(self) -> bool:
@@ -64,6 +65,7 @@ class SqliteStore:
 
     async def history(self, key: ChannelKey, after: int, limit: int) -> Sequence[Event]:
         """Events of a channel, in order. Raises StoreUnavailable."""
+        self._history_reads += 1
         return await self._readers.read(partial(queries.history, key=key, after=after, limit=limit))
 
     async def derived_position(self, stream: DerivedKey) -> Recalled:
@@ -72,6 +74,7 @@ class SqliteStore:
 
     async def derived_history(self, stream: DerivedKey, after: int, limit: int) -> Sequence[Event]:
         """Events of a derived stream, in its order. Raises StoreUnavailable."""
+        self._history_reads += 1
         return await self._readers.read(partial(queries.derived_history, stream=stream, after=after, limit=limit))
 
     async def alerts(self, query: AlertQuery) -> AlertPage:
@@ -118,8 +121,8 @@ class SqliteStore:
         return events
 
     def statistics(self) -> dict[str, int | float]:
-        """Counters since opening (commits, batches, rows, unavailable) and gauges (group_size_last, pending)."""
-        return self._writer.statistics()
+        """Counters since opening (commits, batches, rows, unavailable, other jobs, reads of history) and gauges."""
+        return {**self._writer.statistics(), "history_reads": self._history_reads}
 
     async def aclose(self) -> bool:
         """Ends reads, writes what waits, closes the file. False: the writer hangs, and may still write."""

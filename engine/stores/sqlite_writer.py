@@ -64,7 +64,7 @@ class Writer(ABC):
         self._on_commit = on_commit
         self._on_death = on_death
         self._counters: dict[str, int | float] = dict.fromkeys(
-            ("commits", "batches", "rows", "unavailable", "group_size_last"), 0
+            ("commits", "batches", "rows", "unavailable", "jobs", "group_size_last"), 0
         )
 
     @abstractmethod
@@ -113,6 +113,7 @@ class Writer(ABC):
     def _tell(self, works: Sequence[Prepared | Job], outcomes: Sequence[Any], seconds: float) -> None:
         """On the loop, in commit order: counts, and tells the feed."""
         if not isinstance(works[0], Prepared):
+            self._counters["jobs"] += not isinstance(outcomes[0], Unavailable)
             return
         told, rows, unavailable = [], 0, 0
         for work, outcome in zip(cast("Sequence[Prepared]", works), outcomes, strict=True):

@@ -530,8 +530,10 @@ async def test_statistics_count_groups_batches_and_rows(factory: StoreFactory) -
             "batches": 0,
             "rows": 0,
             "unavailable": 0,
+            "jobs": 0,
             "group_size_last": 0,
             "pending": 0,
+            "history_reads": 0,
         }
         await fill(store, KEY, 2, size=3)
         assert store.statistics()["commits"] == 2
