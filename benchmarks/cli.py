@@ -16,13 +16,13 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from benchmarks import burst, connections, fanout, fanout_bare, fanout_busy, ingest, suppress
+from benchmarks import burst, connections, fanout, fanout_bare, fanout_busy, ingest, storm, suppress
 from benchmarks.control import BenchmarkError
 from benchmarks.options import CLIENTS_MAX, MESSAGES_MAX, OPEN_MAX, RUNS_MAX, Options, shortened
 from benchmarks.report import Report, to_json, to_svg, to_table
 
 Scenario = Callable[[Options], Report]
-NAMES = ("fanout", "burst", "ingest", "suppress", "connections", "all")
+NAMES = ("fanout", "burst", "ingest", "suppress", "connections", "storm", "all")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -51,7 +51,16 @@ def main(argv: Sequence[str]) -> int:
 def scenarios(name: str, options: Options) -> list[Scenario]:
     """What a name means."""
     if name == "all":
-        return [fanout.run, fanout_bare.run, fanout_busy.run, burst.run, ingest.run, suppress.run, connections.run]
+        return [
+            fanout.run,
+            fanout_bare.run,
+            fanout_busy.run,
+            burst.run,
+            ingest.run,
+            suppress.run,
+            connections.run,
+            storm.run,
+        ]
     if name == "fanout":
         asked: list[Scenario] = []
         if options.bare:
@@ -67,6 +76,7 @@ _BY_NAME: dict[str, Scenario] = {
     "ingest": ingest.run,
     "suppress": suppress.run,
     "connections": connections.run,
+    "storm": storm.run,
 }
 
 
@@ -121,6 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--seconds", type=_bounded(float, 0.1, 600), default=defaults.idle_s, help="connections: how long idle (30)")
     add("--bare", action="store_true", help="fanout: broadcast only, beside the peers")
     add("--busy", action="store_true", help="fanout: beside busy threads in the engine's process")
+    add("--store", action="store_true", help="storm: after a restart, so that history comes from the store")
     add("--verify", action="store_true", help="exit 1 if p99 of any run is 100 ms or more, or a delivery is wrong")
     add("--short", action="store_true", help="fewer runs of fewer messages")
     add("--json", action="store_true", help="one JSON object a scenario instead of a table")
@@ -133,6 +144,7 @@ def _options(arguments: argparse.Namespace) -> Options:
     options = Options(
         rate=arguments.rate,
         bare=arguments.bare,
+        from_store=arguments.store,
         busy=arguments.busy,
         idle=arguments.idle,
         open_alerts=arguments.open,

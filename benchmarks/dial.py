@@ -18,6 +18,7 @@ from benchmarks.control import BenchmarkError
 from benchmarks.wire import BINARY, FORMS, TEXT, client_frame, handshake, handshake_end, hear, walk
 from protocol import messages as m
 from protocol.codec import WireForm, encode
+from protocol.messages import Position
 
 # So many handshakes are under way at once: below every listener's backlog, and about a second for a thousand.
 WAVE = 64
@@ -39,26 +40,33 @@ class Target(msgspec.Struct, frozen=True):
     form: str = "json"
     token: str = ""
     channels: list[str] = []
+    # Where each client stood: what came after it is recovered, else the server refused it.
+    recover: Position | None = None
+    # So many handshakes are under way at once.
+    wave: int = WAVE
 
 
 class Dialled(NamedTuple):
-    """A connection: `offset` is where the subscribed stream stands, `rest` is what arrived after the answer."""
+    """A connection: `place` is from where on it hears the subscribed stream, `rest` is what arrived already."""
 
     sock: socket.socket
-    offset: int
+    place: Position
     rest: bytes
+
+
+NOWHERE = Position("", 0)
 
 
 def dial(target: Target, count: int) -> Iterator[Dialled]:
     """Opens `count` connections. Raises BenchmarkError (the server refused), BadStream, OSError."""
-    for start in range(0, count, WAVE):
-        yield from _wave(target, range(start, min(start + WAVE, count)))
+    for start in range(0, count, target.wave):
+        yield from _wave(target, range(start, min(start + target.wave, count)))
 
 
 def _wave(target: Target, wave: range) -> list[Dialled]:
     with contextlib.ExitStack() as failed:
         socks = [failed.enter_context(_connect(target)) for _ in wave]
-        opened = [Dialled(sock, 0, b"") for sock in socks] if target.plain else _converse(target, wave, socks)
+        opened = [Dialled(sock, NOWHERE, b"") for sock in socks] if target.plain else _converse(target, wave, socks)
         failed.pop_all()
     return opened
 
@@ -75,17 +83,17 @@ def _converse(target: Target, wave: range, socks: list[socket.socket]) -> list[D
         sock.sendall(handshake(target.host, target.port, form))
     rests = [_upgraded(sock) for sock in socks]
     if not target.token:
-        return [Dialled(sock, 0, bytes(rest)) for sock, rest in zip(socks, rests, strict=True)]
+        return [Dialled(sock, NOWHERE, bytes(rest)) for sock, rest in zip(socks, rests, strict=True)]
     for index, sock in zip(wave, socks, strict=True):
         sock.sendall(_greeting(target, index, form))
     wanted = "subscribed" if target.channels else "auth_success"
-    return [_greeted(sock, rest, wanted) for sock, rest in zip(socks, rests, strict=True)]
+    return [_greeted(sock, rest, wanted, target.recover) for sock, rest in zip(socks, rests, strict=True)]
 
 
 def _greeting(target: Target, index: int, form: WireForm) -> bytes:
     words: list[m.ClientMessage] = [m.Auth(token=target.token)]
     if target.channels:
-        words.append(m.Subscribe(channel=target.channels[index % len(target.channels)]))
+        words.append(m.Subscribe(channel=target.channels[index % len(target.channels)], recover=target.recover))
     return b"".join(client_frame(encode(word, form), form) for word in words)
 
 
@@ -96,7 +104,7 @@ def _upgraded(sock: socket.socket) -> bytearray:
     return data[end:]
 
 
-def _greeted(sock: socket.socket, data: bytearray, wanted: str) -> Dialled:
+def _greeted(sock: socket.socket, data: bytearray, wanted: str, recover: Position | None) -> Dialled:
     """Reads on until the wanted answer; what the server says before it (and is no refusal) is passed over."""
     while True:
         for opcode, begin, end in walk(data):
@@ -104,7 +112,9 @@ def _greeted(sock: socket.socket, data: bytearray, wanted: str) -> Dialled:
                 continue
             heard = hear(opcode, bytes(data[begin:end]))
             if heard.type == wanted:
-                return Dialled(sock, heard.offset, bytes(data[end:]))
+                if recover is not None and not heard.recovered:
+                    raise BenchmarkError(f"the server does not recover a client: {heard.reason}")
+                return Dialled(sock, recover or Position(heard.epoch, heard.offset), bytes(data[end:]))
             if heard.type in ("error", "auth_failed"):
                 raise BenchmarkError(f"the server refused a client: {heard.message}")
         data += _more(sock)

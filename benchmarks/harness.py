@@ -29,6 +29,7 @@ from benchmarks.control import BenchmarkError
 from benchmarks.dial import Target
 from benchmarks.wire import header_bytes, numbered_payload
 from protocol.codec import WireForm, frame
+from protocol.messages import Position
 
 T = TypeVar("T")
 
@@ -41,6 +42,8 @@ QUIET_S = 0.15
 COLLECT_DEADLINE_S = 20.0
 # The engine drains for up to 10 s.
 GRACE_S = 12.0
+# Before the first round the size of a frame is not known; an alert with text and labels stays below this.
+FIRST_FRAME_BYTES = 2_048
 _TAIL_CHARS = 2_000
 
 
@@ -156,19 +159,29 @@ def environment(**more: str) -> dict[str, str]:
     return kept | more
 
 
+def _room(messages: int, frame_bytes: float) -> int:
+    """Bytes that a client may receive in a round; the rest of the room is for positions and pings."""
+    return int(messages * (frame_bytes + 64)) + (1 << 16)
+
+
 class Receivers:
     """The parent's side of a receiver process."""
 
     def __init__(self, child: Child) -> None:
         self._child = child
 
-    def connect(self, group: str, target: Target, clients: int) -> None:
-        """Opens a group. Raises BenchmarkError."""
-        self._child.ask(receiver.Connect(group=group, target=target, clients=clients), dict[str, int])
+    def connect(self, group: str, target: Target, clients: int, missed: int = 0) -> Position:
+        """Opens a group; gives where its stream stands. Raises BenchmarkError.
+
+        With a number of messages that each client `missed` the group is armed for them, and they can be collected.
+        """
+        client_bytes = _room(missed, FIRST_FRAME_BYTES) if missed else 0
+        command = receiver.Connect(group=group, target=target, clients=clients, client_bytes=client_bytes)
+        return self._child.ask(command, Position)
 
     def arm(self, group: str, messages: int, frame_bytes: float) -> None:
-        """Readies a group for so many messages of about this size; the rest of its room is for positions and pings."""
-        client_bytes = int(messages * (frame_bytes + 64)) + (1 << 16)
+        """Readies a group for so many messages of about this size."""
+        client_bytes = _room(messages, frame_bytes)
         self._child.ask(receiver.Arm(group=group, client_bytes=client_bytes), dict[str, str])
 
     def collect(self, plan: Plan) -> Arrivals:

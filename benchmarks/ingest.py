@@ -79,9 +79,9 @@ def _frameworks(group: str, attempt: int) -> list[str]:
 def last_offsets(engine: Engine, frameworks: list[str]) -> list[int]:
     """Where each framework's channel stands, as it tells a new subscriber. Raises BenchmarkError."""
     offsets: list[int] = []
-    for sock, offset, _ in dial(engine.target("msgpack", "viewer", frameworks), len(frameworks)):
+    for sock, place, _ in dial(engine.target("msgpack", "viewer", frameworks), len(frameworks)):
         sock.close()
-        offsets.append(offset)
+        offsets.append(place.offset)
     return offsets
 
 

@@ -33,6 +33,8 @@ class Options:
     # Of `connections`: how many, and how long they are watched doing nothing. One heartbeat and six proofs of silence.
     crowd: int = CROWD
     idle_s: float = 30.0
+    # Of `storm`: history comes from the store, not from memory.
+    from_store: bool = False
     # Of `burst`: messages back to back.
     burst: int = 300
     # Of `ingest`: triggers in batches of 100, and one at a time.

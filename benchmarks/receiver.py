@@ -21,8 +21,9 @@ import msgspec
 
 from benchmarks.arrivals import Arrivals, Client, Group, Plan, on_their_way_ns, read_round
 from benchmarks.control import CONTROL_FD, BenchmarkError, CommandReader, raise_open_files, say
-from benchmarks.dial import Target, dial
+from benchmarks.dial import NOWHERE, Target, dial
 from benchmarks.wire import UNSOLICITED_PONG, BadStream, read_stream
+from protocol.messages import Position
 
 _EVENTS_MAX = 4_096
 # Arrivals are noted up to this (and a timer's slack of 50 µs) late, the same for everybody in a run.
@@ -31,11 +32,16 @@ _SCRATCH_BYTES = 1 << 16
 
 
 class Connect(msgspec.Struct, tag="connect"):
-    """Opens `clients` connections to `target` as `group`."""
+    """Opens `clients` connections to `target` as `group`.
+
+    With `client_bytes` the group is armed with that, from the first byte behind the server's answers on: a round begins
+    that is sent while they connect.
+    """
 
     group: str
     target: Target
     clients: int
+    client_bytes: int = 0
 
 
 class Arm(msgspec.Struct, tag="arm"):
@@ -105,7 +111,7 @@ class Receiver:
         """Does one command; its answer. Raises BenchmarkError, BadStream, OSError."""
         match command:
             case Connect():
-                return {"clients": self.connect(command)}
+                return self.connect(command)
             case Arm():
                 self.arm(command)
                 return {"armed": command.group}
@@ -174,16 +180,26 @@ class Receiver:
             self._epoll.unregister(fd)
             client.sock.close()
 
-    def connect(self, command: Connect) -> int:
-        """Opens a group and brings each client to where it only listens. Raises BenchmarkError, BadStream, OSError."""
+    def connect(self, command: Connect) -> Position:
+        """Opens a group and brings each client to where it only listens; where that is in the last one's stream.
+
+        Raises BenchmarkError, BadStream, OSError.
+        """
+        place = NOWHERE
         group = self._groups[command.group] = Group()
-        for sock, offset, rest in dial(command.target, command.clients):
+        for sock, place, rest in dial(command.target, command.clients):
             sock.setblocking(False)
-            client = Client(sock, offset, rest)
+            client = Client(sock, place.offset, rest)
             group.clients.append(client)
             self._owners[sock.fileno()] = (group, client)
             self._epoll.register(sock.fileno(), select.EPOLLIN)
-        return len(group.clients)
+        if command.client_bytes:
+            self.arm(Arm(group=command.group, client_bytes=command.client_bytes))
+            now_ns = time.monotonic_ns()
+            for client in group.clients:
+                client.chunk_ends.append(client.pos)
+                client.chunk_times.append(now_ns)
+        return place
 
     def arm(self, command: Arm) -> None:
         """Gives each client of the group its place in the arena. One arena for all rounds: pages are touched once."""

@@ -77,16 +77,25 @@ class Engine:
 
         Raises BenchmarkError.
         """
+        body = self._get(f"/api/v1/alerts?limit={_ALERTS_MAX}&framework_id={framework}")
+        return [item.occurrences for item in msgspec.json.decode(body, type=_Page).items]
+
+    def metrics(self) -> dict[str, float]:
+        """What the engine counts, by the names and labels of its page for Prometheus. Raises BenchmarkError."""
+        lines = self._get("/metrics").decode().splitlines()
+        pairs = (line.rpartition(" ") for line in lines if line and not line.startswith("#"))
+        return {name: float(value) for name, _, value in pairs}
+
+    def _get(self, path: str) -> bytes:
         token = self.target("json", "viewer").token
         connection = http.client.HTTPConnection(urlsplit(self._http).netloc, timeout=READY_TIMEOUT_S)
         with contextlib.closing(connection):
-            path = f"/api/v1/alerts?limit={_ALERTS_MAX}&framework_id={framework}"
             connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
             response = connection.getresponse()
             body = response.read()
         if response.status != http.client.OK:
-            raise BenchmarkError(f"the alerts of {framework} were refused ({response.status}): {body[:200]!r}")
-        return [item.occurrences for item in msgspec.json.decode(body, type=_Page).items]
+            raise BenchmarkError(f"{path} was refused ({response.status}): {body[:200]!r}")
+        return body
 
 
 class _Counted(msgspec.Struct):
@@ -143,6 +152,8 @@ class Rig:
         self._stack = contextlib.ExitStack()
         self.cores = Cores(sorted(os.sched_getaffinity(0)))
         self.floor_kind = ""
+        # By engine, which may be started again.
+        self._secrets: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         raise_open_files()
@@ -174,7 +185,10 @@ class Rig:
 
     @contextlib.contextmanager
     def engine_of_its_own(self, name: str, program: list[str] | None = None) -> Iterator[Engine]:
-        """A fresh engine, run by this program (by default the plain one), for the length of the context."""
+        """An engine, run by this program (by default the plain one), for the length of the context.
+
+        Its store is fresh, or what an engine of the same name left behind.
+        """
         argv, settings, secret = self._serve(name, program or python("tocsin"))
         with Child(name, argv, self.folder, environment(**settings)) as child:
             child.pin(self.cores.sender)
@@ -183,8 +197,8 @@ class Rig:
     def _serve(self, name: str, program: list[str]) -> tuple[list[str], dict[str, str], str]:
         """The command line, settings and secret of an engine whose data goes to a folder of this name."""
         data = self.folder / name
-        data.mkdir(mode=0o700)
-        secret = secrets.token_hex(32)
+        data.mkdir(mode=0o700, exist_ok=True)
+        secret = self._secrets.setdefault(name, secrets.token_hex(32))
         store = f"sqlite:///{data / 'bench.db'}"
         argv = [*program, "serve", "--store", store, "--ws", "127.0.0.1:0", "--http", "127.0.0.1:0"]
         settings = {"DATA": str(data), "SECRET": secret, "WORKSPACE": WORKSPACE, "WATCH_HOST": "false"}

@@ -11,13 +11,11 @@ from typing import Protocol
 
 from benchmarks.arrivals import Arrivals, pooled
 from benchmarks.control import BenchmarkError
-from benchmarks.harness import Broadcaster, Receivers
+from benchmarks.harness import FIRST_FRAME_BYTES, Broadcaster, Receivers
 from benchmarks.measure import Verdict, percentiles
 from benchmarks.report import RECEIVER_CPU_MAX_PERCENT, Figures
 from benchmarks.rig import Producers, Rig, plan_round
 
-# Before the first round the size of a frame is not known; an alert with text and labels stays below this.
-FIRST_FRAME_BYTES = 2_048
 # A producer later than this did not keep its rate, and the latencies include its own delay.
 LATE_MAX_MS = 5.0
 
@@ -58,7 +56,7 @@ class EngineLine:
         if rate and acked.late_ms > LATE_MAX_MS:
             text = f"the producer was up to {acked.late_ms:.0f} ms late; latencies include that"
             self._figures.warn("producer", acked.late_ms, text)
-        arrivals = _judge(self._receivers.collect(plan), self._figures, self.name)
+        arrivals = judged(self._receivers.collect(plan), self._figures, self.name)
         self.frame_bytes = arrivals.frame_bytes
         return arrivals
 
@@ -82,7 +80,7 @@ class BroadcastLine:
         """See Line."""
         first, self._sent = self._sent + 1, self._sent + messages
         arrivals = self._broadcaster.round(self._receivers, plan_round(messages, first, rate), round(self.frame_bytes))
-        return _judge(arrivals, self._figures, self.name)
+        return judged(arrivals, self._figures, self.name)
 
 
 class CommitLine:
@@ -99,7 +97,7 @@ class CommitLine:
         return Arrivals(clients=0, verdict=Verdict(), last_client_ms=times)
 
 
-def _judge(arrivals: Arrivals, figures: Figures, name: str) -> Arrivals:
+def judged(arrivals: Arrivals, figures: Figures, name: str) -> Arrivals:
     """Adds a round to the verdict; a round in which connections were lost is no round. Raises BenchmarkError."""
     if arrivals.closed:
         raise BenchmarkError(

@@ -89,6 +89,9 @@ class Heard(msgspec.Struct, gc=False):
 
     type: str
     offset: int = 0
+    epoch: str = ""
+    recovered: bool = False
+    reason: str = ""
     data: _Alert | None = None
     message: str = ""
 

@@ -20,6 +20,8 @@ SMALL = ["--json", "--clients", "10", "--messages", "5", "--rate", "100", "--run
         (["burst"], "deliveries_per_s"),
         (["ingest", "--short"], "single_triggers_per_s"),
         (["suppress", "--short"], "triggers_per_s"),
+        (["storm"], "all_back_s"),
+        (["storm", "--store"], "all_back_s"),
         (["connections", "--seconds", "0.5"], "connects_per_s"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else value,

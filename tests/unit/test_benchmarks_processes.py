@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
@@ -46,6 +47,9 @@ class StandIn:
         self.hang_up = False
         self.drop_subscribers = False
         self.keeps_sockets = False
+        self.recovers = True
+        self.history_reads = 0
+        self._history: list[dict[str, Any]] = []
         self.heard_control = threading.Event()
         self._lock = threading.Lock()
         self._offsets: Counter[str] = Counter()
@@ -67,6 +71,10 @@ class StandIn:
         with self._lock:
             return [self._counts[alert_id] for key, alert_id in self._known.items() if key.split()[0] == framework]
 
+    def metrics(self) -> dict[str, float]:
+        figures = {"store_history_reads": self.history_reads, "store_jobs": 0}
+        return {f'tocsin_store{{figure="{name}"}}': value for name, value in figures.items()}
+
     def close(self) -> None:
         for sock in (self.listener, *self._socks):
             with self._lock:
@@ -77,7 +85,8 @@ class StandIn:
     def hang_up_all(self) -> None:
         with self._lock:
             for _, sock, _ in self._subscribers:
-                sock.shutdown(socket.SHUT_RDWR)
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
 
     def _accept(self) -> None:
         while True:
@@ -134,8 +143,14 @@ class StandIn:
                 with self._lock:
                     self._subscribers.append((str(message.channel), sock, form))
                     offset = self._offsets[str(message.channel)]
-                answer = m.Subscribed(channel="alerts:w:f", epoch="e", offset=offset, recovered=False, reason="fresh")
+                wanted = message.recover
+                recovers = wanted is not None and self.recovers
+                reason = "ok" if recovers else "trimmed" if wanted else "fresh"
+                answer = m.Subscribed(channel="alerts:w:f", epoch="e", offset=offset, recovered=recovers, reason=reason)
                 _say(sock, form, answer)
+                if wanted is not None and recovers:
+                    self.history_reads += 1
+                    self._tell(sock, form, str(message.channel), wanted.offset)
             case m.Trigger() if not self.silent:
                 self._trigger(sock, form, message)
             case _:
@@ -159,15 +174,21 @@ class StandIn:
         self._offsets[channel] += 1
         offset = self._offsets[channel]
         data = {"current_value": item.current_value, "message": item.message}
+        self._history.append({"type": "alert", "offset": offset, "data": data, "channel": channel})
         for followed, sock, form in self._subscribers:
             if followed != channel:
                 continue
             if self.drop_subscribers:
                 sock.shutdown(socket.SHUT_RDWR)
                 continue
-            for _ in range(self.fault(offset)):
-                _say(sock, form, {"type": "alert", "offset": offset, "data": data, "channel": channel})
+            self._tell(sock, form, channel, offset - 1)
         return {"status": "fired", "reason": "fired", "alertId": self._known[key], "offset": offset}
+
+    def _tell(self, sock: socket.socket, form: WireForm, channel: str, after: int) -> None:
+        for event in self._history:
+            if event["channel"] == channel and event["offset"] > after:
+                for _ in range(self.fault(event["offset"])):
+                    _say(sock, form, event)
 
 
 def _say(sock: socket.socket, form: WireForm, message: object) -> None:
@@ -323,9 +344,9 @@ def test_a_refused_or_dropped_client_says_why(stand_in, listening):
 
 def test_a_handshake_without_a_conversation_is_enough_for_a_broadcaster(stand_in):
     target = msgspec.structs.replace(stand_in.target("json", "viewer"), token="")
-    [(sock, offset, rest)] = dial(target, 1)
+    [(sock, place, rest)] = dial(target, 1)
     sock.close()
-    assert offset == 0
+    assert place.offset == 0
     assert rest in (b"", b"\x89\x00")
 
 
@@ -523,13 +544,15 @@ def test_a_ready_line_that_cannot_be_read_is_refused(tmp_path: Path):
 
 
 class Door(BaseHTTPRequestHandler):
-    """The HTTP door, for one kind of question."""
+    """The HTTP door, for two kinds of questions."""
 
     def do_GET(self) -> None:
-        is_known = self.headers["Authorization"].startswith("Bearer ") and "framework_id=f" in self.path
+        is_page = self.path == "/metrics"
+        is_known = self.headers["Authorization"].startswith("Bearer ") and (is_page or "framework_id=f" in self.path)
         self.send_response(200 if is_known else 403)
         self.end_headers()
-        self.wfile.write(b'{"items": [{"occurrences": 3}, {"occurrences": 4}], "next_cursor": null}')
+        alerts = b'{"items": [{"occurrences": 3}, {"occurrences": 4}], "next_cursor": null}'
+        self.wfile.write(b'# HELP plain\nplain 2.0\nlabelled{a="b c"} 3.5\n' if is_page else alerts)
 
     def log_message(self, format: str, *args: object) -> None: ...
 
@@ -545,8 +568,9 @@ def test_occurrences_are_read_through_the_http_door_and_a_refusal_is_told(tmp_pa
             with harness.Child("engine", [sys.executable, "-c", program], tmp_path) as child:
                 engine = rig.Engine(child, "secret" * 8)
                 assert engine.occurrences("f") == [3, 4]
-                with pytest.raises(BenchmarkError, match=r"alerts of other were refused \(403\)"):
+                with pytest.raises(BenchmarkError, match=r"framework_id=other was refused \(403\)"):
                     engine.occurrences("other")
+                assert engine.metrics() == {"plain": 2.0, 'labelled{a="b c"}': 3.5}
         finally:
             door.shutdown()
             serving.join()

@@ -28,6 +28,7 @@ from benchmarks import (
     producer,
     rig,
     rounds,
+    storm,
     suppress,
 )
 from benchmarks.acks import Acked
@@ -227,6 +228,42 @@ def test_where_files_are_few_so_are_connections_and_it_is_said(monkeypatch: pyte
     assert figures.warnings == []
     assert connections.affordable(1_001, figures) == 1_000
     assert figures.warnings == ["only 1,000 of 1,001 connections: the limit of open files is 1,200"]
+
+
+@pytest.fixture
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is recorded here that would have to be waited for."""
+    monkeypatch.setattr(storm, "RECORDED_S", 0.0)
+    monkeypatch.setattr(storm, "MISSED", 7)
+
+
+@pytest.mark.parametrize("from_store", [False, True])
+def test_storm_holds_what_everybody_recovers_against_what_they_missed(engine: StandIn, brief: None, from_store: bool):
+    report = storm.run(replace(TINY, from_store=from_store))
+    assert report.verdict.is_clean
+    assert report.figures["messages_recovered"] == 7 * TINY.clients
+    assert report.figures["all_back_s"] > 0
+    assert report.scenario == ("storm --store" if from_store else "storm")
+
+
+def test_storm_tells_how_many_reads_the_store_had_to_answer(engine: StandIn, brief: None):
+    reads = {check.figure: check for check in storm.run(replace(TINY, clients=12)).checks}["history_reads"]
+    assert reads.measured == 12, "the stand-in reads for each client"
+    assert not reads.is_met
+
+
+def test_storm_finds_a_gap_in_what_was_recovered_and_a_doubled_live_alert(
+    engine: StandIn, brief: None, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(harness, "COLLECT_DEADLINE_S", 0.1)
+    engine.fault = lambda offset: {3: 0, 8: 2}.get(offset, 1)
+    assert storm.run(TINY).verdict == Verdict(missing=TINY.clients, duplicated=TINY.clients)
+
+
+def test_storm_is_no_measurement_where_nothing_can_be_recovered(engine: StandIn, brief: None):
+    engine.recovers = False
+    with pytest.raises(BenchmarkError, match="does not recover a client: trimmed"):
+        storm.run(TINY)
 
 
 def acks_of(sent: int, alerts: int, reordered: int = 0) -> Acked:
@@ -446,7 +483,7 @@ def test_arguments_become_options(monkeypatch):
 
 
 def test_a_name_means_its_scenarios():
-    assert len(cli.scenarios("all", Options())) == 7
+    assert len(cli.scenarios("all", Options())) == 8
     assert cli.scenarios("fanout", Options(bare=True, busy=True)) == [fanout_bare.run, fanout_busy.run]
     assert cli.scenarios("burst", Options()) == [burst.run]
 
