@@ -13,7 +13,7 @@ from typing import Protocol
 
 import msgspec
 
-from actors.outbox import IDLE_LANE, Frame, Frames, lane_of
+from actors.frames import IDLE_LANE, AlertFrame, Frame, Frames, PositionFrame, lane_of
 from protocol import messages as m
 from protocol.codec import WireForm, frame_message
 from protocol.model import Event, Severity
@@ -108,7 +108,7 @@ class Audience:
 
     def frames(
         self, events: Iterable[Event], form: WireForm, min_severity: Severity, prev: int
-    ) -> tuple[list[Frame], int]:
+    ) -> tuple[list[AlertFrame], int]:
         """The frames of those events that pass the filter, and the offset of the last of them (else `prev`)."""
         frames = []
         for event in events:
@@ -126,7 +126,8 @@ class Audience:
                 timestamp=event.at,
                 suppressed=msgspec.UNSET if event.suppressed is None else event.suppressed,
             )
-            frames.append(Frame(frame_message(message, form), lane_of(severity)))
+            data, lane = frame_message(message, form), lane_of(severity)
+            frames.append(AlertFrame(data, lane, self.name, epoch=self.epoch, prev=prev, offset=offset, form=form))
             prev = offset
         return frames, prev
 
@@ -136,7 +137,7 @@ class Audience:
         for form in WireForm:
             groups = [group for group in self._groups.values() if group.form is form]
             if groups:
-                frame = Frame(frame_message(message, form), IDLE_LANE)
+                frame = PositionFrame(frame_message(message, form), IDLE_LANE, self.name)
                 for group in groups:
                     for recipient in group.members:
                         recipient.push(frame)

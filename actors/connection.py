@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import trio
 
-from actors.outbox import Frame, Outbox
+from actors.frames import Frame
+from actors.outbox import Outbox
 from actors.websocket import WebSocket
 from protocol.codec import form_of, frame_message
 from protocol.errors import CloseCode, ConversationEnded
@@ -31,7 +32,8 @@ class Connection:
 
     def say(self, message: ServerMessage) -> None:
         """Answers the peer in its wire form. Never waits."""
-        self.outbox.push(Frame(frame_message(message, form_of(self.subprotocol))))
+        stream = getattr(message, "channel", None)  # what it is about, if it is about a stream
+        self.outbox.push(Frame(frame_message(message, form_of(self.subprotocol)), stream=stream))
 
     def end(self, code: CloseCode, reason: str) -> None:
         """Ends the conversation with this close code; the first reason stays. Callable from anywhere, never waits."""

@@ -18,7 +18,7 @@ import structlog
 import trio
 
 from actors.connection import Connection
-from actors.outbox import Outbox
+from actors.outbox import Outbox, OutboxLimits
 from actors.ports import NewId
 from actors.roster import Roster
 from actors.send import choose_send
@@ -44,6 +44,7 @@ class GatewayLimits:
     """Bounds of the gateway as a whole."""
 
     connections_max: int = 20_000
+    outbox_soft_bytes: int = 262_144
     outbox_max_bytes: int = 1_048_576
     drain_s: float = 8.0
 
@@ -73,6 +74,7 @@ class Gateway:
         self._new_id = new_id
         # None: connections are plain.
         self._new_tls = new_tls
+        self._outbox_limits = OutboxLimits(limits.outbox_soft_bytes, limits.outbox_max_bytes)
         self._send = choose_send()
         self._roster = roster
         # Those whose handshake is not decided yet.
@@ -122,7 +124,7 @@ class Gateway:
         """The boundary: whatever happens to one connection stays here."""
         tls = self._new_tls(self._send) if self._new_tls else None
         send = tls.send if tls else self._send
-        outbox = Outbox(sock, self._roster.drain, nursery, self._limits.outbox_max_bytes, send)
+        outbox = Outbox(sock, self._roster.drain, nursery, self._outbox_limits, send)
         try:
             sock.setsockopt(trio.socket.IPPROTO_TCP, trio.socket.TCP_NODELAY, 1)
             await self._hold(WebSocket(sock, outbox, self._websocket_limits, tls), outbox)

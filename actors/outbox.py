@@ -2,61 +2,53 @@
 
 Owns: the frames that wait for one peer, and the right to write to its socket. Talks to it: whoever has something to
 say (`push`, synchronous, never waits). Waits for: nothing; when the kernel would block, a flusher of its own waits for
-the socket. Bounded in bytes: past the bound the peer is closed with 3008, nobody waits for a slow one.
+the socket. Bounded in bytes, twice: past the soft bound mild alerts give way to a `gap` (`actors/lanes.py`), past the
+hard one the peer is closed with 3008. Nobody waits for a slow one.
 
 A push is a note; the drain writes once all tasks of a scheduler pass have made theirs, so frames of one pass leave in
 one `send` (one costs the same for 200 bytes as for 8 kB), and a thousand equal lists of frames are joined once. We
 decided against a task and a channel per client (measured: 48 ms for 1,000 clients instead of 14).
 
 What runs once per client and message (`push_all`, `write`) is written flat: a call more costs a thousand calls more.
+So whatever concerns slow peers only is behind the one comparison with the soft bound, or behind a short write.
 """
 
 from __future__ import annotations
 
 import ctypes
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import trio
 
+from actors.frames import IDLE_LANE, LANES, REPLY_LANE, Frame, Frames, lane_of
+from actors.lag import Lag
+from actors.lanes import SHED, Lanes
 from actors.ports import Observer
-from actors.send import FLAGS, WOULD_BLOCK, Send
+from actors.send import FLAGS, PIECE_MAX_BYTES, WOULD_BLOCK, Send
 from protocol.model import Severity
 
-# Replies leave first, then the most severe alerts.
-REPLY_LANE = 0
-# What nobody waits for (proof of silence) leaves last.
-IDLE_LANE = 5
-LANES = 6
 # About 2 ms of writing; then acks, pings and cancellation get their turn. Each turn lets the interpreter's lock go, and
 # beside busy threads getting it back costs more than the writing, so not more often.
 WRITES_PER_PASS = 250
 
 
-def lane_of(severity: Severity) -> int:
-    """The drain's lane for an alert."""
-    return IDLE_LANE - 1 - severity.rank
+@dataclass(frozen=True)
+class OutboxLimits:
+    """Bounds of each outbox: past `soft_bytes` mild alerts give way, past `max_bytes` the peer is too slow."""
+
+    soft_bytes: int = 262_144
+    max_bytes: int = 1_048_576
 
 
-class Frame:
-    """One built WebSocket frame, shared by all who get it, with what a lane must know."""
+@dataclass(frozen=True)
+class OutboxStatistics:
+    """How far behind a peer is: bytes that wait, how long the oldest does, and what was left out since the start."""
 
-    __slots__ = ("data", "lane")
-
-    def __init__(self, data: bytes, lane: int = REPLY_LANE) -> None:
-        self.data = data
-        self.lane = lane
-
-
-class Frames:
-    """The frames of one pass for one group of subscribers: their size and best lane are counted once for all."""
-
-    __slots__ = ("frames", "lane", "size")
-
-    def __init__(self, frames: Sequence[Frame]) -> None:
-        self.frames = tuple(frames)
-        self.size = sum(len(frame.data) for frame in frames)
-        self.lane = min(frame.lane for frame in frames)
+    waiting_bytes: int
+    lag_s: float
+    dropped: Mapping[Severity, int]
 
 
 class Drain:
@@ -72,6 +64,8 @@ class Drain:
         self._joined_frames: tuple[Frame, ...] = ()
         self._joined = b""
         self.writes = 0
+        # Alert messages left out of all outboxes together, by lane.
+        self.dropped = [0] * LANES
         # Written to all connections so far (one counter: a number per outbox would be a cache miss per client).
         self.frames = 0
 
@@ -114,8 +108,8 @@ class Outbox:
     """The single writer of one connection."""
 
     __slots__ = (
-        "_drain", "_flushing", "_lane", "_max_bytes", "_nursery", "_on_broken", "_on_slow", "_progress", "_rest",
-        "_send", "_slow", "_sock", "_waiting", "broken", "dropped", "sealed", "waiting_bytes",
+        "_drain", "_flushing", "_lag", "_lane", "_lanes", "_limits", "_nursery", "_on_broken", "_on_slow", "_progress",
+        "_rest", "_send", "_slow", "_sock", "_soft_bytes", "_waiting", "broken", "dropped", "sealed", "waiting_bytes",
     )  # fmt: skip
 
     def __init__(
@@ -123,13 +117,15 @@ class Outbox:
         sock: trio.socket.SocketType,
         drain: Drain,
         nursery: trio.Nursery,
-        max_bytes: int,
+        limits: OutboxLimits,
         send: Send,
     ) -> None:
         self._sock = sock
         self._drain = drain
         self._nursery = nursery
-        self._max_bytes = max_bytes
+        self._limits = limits
+        # Here for `push_all`, and never above the hard bound.
+        self._soft_bytes = min(limits.soft_bytes, limits.max_bytes)
         self._send = send
         # A tuple: an outbox that is empty takes the batch's own, and a thousand of them need not one allocation.
         self._waiting: tuple[Frame, ...] = ()
@@ -137,6 +133,9 @@ class Outbox:
         self._rest = b""
         # While there is a flusher, only it writes: two tasks cannot wait for one socket.
         self._flushing = False
+        self._lag: Lag | None = None
+        # What waits before `_waiting`, once this peer was past its soft bound; empty again when it has caught up.
+        self._lanes: Lanes | None = None
         # A frame was dropped: nothing may follow it that would hide the gap.
         self._slow = False
         self._lane = LANES
@@ -159,7 +158,7 @@ class Outbox:
     def push_all(self, frames: Frames) -> None:
         """Notes several frames at once."""
         size = self.waiting_bytes + frames.size
-        if (self.sealed or self._slow or size > self._max_bytes) and not self._admits(len(frames.frames)):
+        if (self.sealed or self._slow or size > self._soft_bytes) and not self._admits(frames):
             return
         self.waiting_bytes = size
         self._waiting = self._waiting + frames.frames if self._waiting else frames.frames
@@ -172,8 +171,8 @@ class Outbox:
         if self.sealed:
             return
         if drop_waiting:
-            self.dropped += len(self._waiting)
-            self._waiting = ()
+            self.dropped += len(self._waiting) + len(self._lanes or ())
+            self._waiting, self._lanes = (), None
             self.waiting_bytes = len(self._rest)
         self.sealed = True
         self.waiting_bytes += len(last)
@@ -207,34 +206,80 @@ class Outbox:
             self._rest = data
             self._sent(sent)
             if self._rest:
-                self._flushing = True
-                self._nursery.start_soon(self._flush)
+                self._put_back(frames)
+                self._start_flusher()
+
+    @property
+    def lag_s(self) -> float:
+        """How long the oldest byte that the peer has not taken waits."""
+        return self._lag.seconds(trio.current_time()) if self._lag is not None else 0.0
+
+    def statistics(self) -> OutboxStatistics:
+        """How far behind this peer is."""
+        dropped = self._lanes.dropped if self._lanes is not None else [0] * LANES
+        return OutboxStatistics(
+            waiting_bytes=self.waiting_bytes,
+            lag_s=self.lag_s,
+            dropped={severity: dropped[lane_of(severity)] for severity in SHED},
+        )
 
     def discard(self) -> None:
         """The connection is over: forgets what waits and takes nothing more."""
         self.sealed = self.broken = True
-        self._waiting, self._rest, self.waiting_bytes = (), b"", 0
+        self._waiting, self._lanes, self._rest, self.waiting_bytes = (), None, b"", 0
         self._on_slow = self._on_broken = _nobody  # breaks the cycle with the connection: no garbage collector needed
         self._wake()
 
-    def _admits(self, count: int) -> bool:
-        """Whether frames that come after the Close, or go beyond the bound, are taken all the same."""
-        # Who keeps up may get one batch beyond the bound: a commit of 240 long alerts is 2 MB at once, and nobody is
-        # slow who was not given the time to read it.
-        keeps_up = not self._flushing and self.waiting_bytes <= self._max_bytes
-        if keeps_up and not self.sealed and not self._slow:
-            return True
-        self.dropped += count
+    def _admits(self, frames: Frames) -> bool:
+        """Whether frames that come after the Close, or go beyond the soft bound, are taken as if nothing was."""
         if not self.sealed and not self._slow:
+            # Who keeps up may get one batch beyond the bound: a commit of 240 long alerts is 2 MB at once, and nobody
+            # is slow who was not given the time to read it.
+            if not self._flushing and self.waiting_bytes <= self._limits.max_bytes:
+                return True
+            if self._shed(frames):
+                return False
             self._slow = True
             self._on_slow()
+        self.dropped += len(frames.frames)
         return False
+
+    def _shed(self, frames: Frames) -> bool:
+        """Takes frames into the lanes, where the mild ones give way; False: too much is left all the same."""
+        if self._lanes is None:
+            self._lanes = Lanes(self._drain.dropped)
+        lanes, begun = self._lanes, len(self._rest)
+        lanes.extend(self._waiting)
+        self._waiting = ()
+        fits = lanes.offer(frames, self._soft_bytes - begun, self._limits.max_bytes - begun)
+        self.waiting_bytes = begun + lanes.bytes
+        if not self._flushing:
+            self._start_flusher()
+        self._wake()
+        return fits
+
+    def _put_back(self, frames: tuple[Frame, ...]) -> None:
+        """Whole frames that are certainly not on their way wait again, where they may still give way."""
+        begun, index = len(self._rest), len(frames)
+        while begun - len(frames[index - 1].data) >= PIECE_MAX_BYTES:
+            index -= 1
+            begun -= len(frames[index].data)
+        self._waiting = frames[index:]
+        self._drain.frames -= len(self._waiting)
+        self._rest = self._rest[:begun]
+
+    def _start_flusher(self) -> None:
+        self._flushing = True
+        self._lag = Lag(trio.current_time())
+        self._nursery.start_soon(self._flush)
 
     def _sent(self, sent: int) -> None:
         """Takes note of what the kernel took of the rest; -1: nothing, for the reason in errno."""
         if sent >= 0:
             self._rest = self._rest[sent:]
             self.waiting_bytes -= sent
+            if self._lag is not None:
+                self._lag.note(sent, self.waiting_bytes, trio.current_time())
             self._wake()
         elif ctypes.get_errno() not in WOULD_BLOCK:
             tell = self._on_broken
@@ -248,18 +293,34 @@ class Outbox:
 
     async def _flush(self) -> None:
         """Waits for room in the socket and writes on, until nothing is left."""
-        while self._rest or self._waiting:
+        while self._rest or self._waiting or self._lanes:
             try:
                 await trio.lowlevel.wait_writable(self._sock.fileno())
             except trio.ClosedResourceError:
                 self.discard()
                 return
             if not self._rest:
-                frames, self._waiting = self._waiting, ()
-                self._drain.frames += len(frames)
-                self._rest = b"".join([frame.data for frame in frames])
+                self._rest = self._next_bytes()
             self._sent(self._send(self._sock.fileno(), self._rest, len(self._rest), FLAGS))
-        self._flushing = False
+        self._flushing, self._lag = False, None
+
+    def _next_bytes(self) -> bytes:
+        """The next frames, joined; what is in the lanes came first. No more than a piece: joined, nothing gives way."""
+        lanes, frames = self._lanes, self._waiting
+        if lanes:
+            before = lanes.bytes
+            frames = lanes.take(PIECE_MAX_BYTES)
+            data = b"".join([frame.data for frame in frames])
+            self.waiting_bytes += len(data) - (before - lanes.bytes)  # gaps were counted with larger numbers
+        else:
+            size = count = 0
+            while count < len(frames) and size < PIECE_MAX_BYTES:
+                size += len(frames[count].data)
+                count += 1
+            frames, self._waiting = frames[:count], frames[count:]
+            data = b"".join([frame.data for frame in frames])
+        self._drain.frames += len(frames)
+        return data
 
 
 def _nobody() -> None:

@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Callable
 
 from actors.connection import Connection
+from actors.frames import lane_of
+from actors.lanes import SHED
 from actors.outbox import Drain
 from actors.ports import Observer
 from actors.websocket import PING
@@ -90,7 +92,7 @@ class Roster:
         for connection in self._connections.values():
             connection.outbox.push(PING)
 
-    def statistics(self) -> dict[str, int]:
+    def statistics(self) -> dict[str, float]:
         """Connections, streams and subscriptions now; messages, errors and refusals since the start."""
         outboxes = [connection.outbox for connection in self._connections.values()]
         return {
@@ -103,6 +105,8 @@ class Roster:
             "messages_sent": self.drain.frames,
             "messages_received": self.counters.messages_received,
             "outbox_bytes": sum(outbox.waiting_bytes for outbox in outboxes),
+            "outbox_lag_s": max((outbox.lag_s for outbox in outboxes), default=0.0),
+            **{f"messages_dropped_{each.value}": self.drain.dropped[lane_of(each)] for each in SHED},
             "slow_disconnects": self.slow,
             "errors": self.errors + self.counters.errors,
         }

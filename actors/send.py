@@ -4,6 +4,9 @@
 (measured). libc's `send` through `ctypes.PyDLL` does not. Contract of a Send: `send(fd, data, size, flags)` gives the
 bytes written, or -1 and leaves the errno in `ctypes.get_errno()`; it never raises and, with FLAGS, never waits. The
 libc function has this contract as it is, so that there is no wrapper around each of a thousand calls.
+
+Whoever was not told that all bytes are written offers the same ones again, at least the first PIECE_MAX_BYTES of them:
+a Send may have them on their way already, changed (TLS: `actors/tls.py`).
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import socket
 from collections.abc import Callable
 from typing import cast
 
+PIECE_MAX_BYTES = 65_536
 FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 WOULD_BLOCK = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR, errno.ENOBUFS})
 

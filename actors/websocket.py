@@ -21,7 +21,8 @@ from wsproto import ConnectionType, WSConnection, events
 from wsproto.connection import ConnectionState
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
-from actors.outbox import Frame, Outbox
+from actors.frames import Frame
+from actors.outbox import Outbox
 from actors.tls import Tls, TlsFailed
 from protocol.errors import CloseCode, ConversationEnded
 

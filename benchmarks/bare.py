@@ -13,8 +13,9 @@ from itertools import count
 import trio
 
 from actors.connection import Connection
+from actors.frames import Frame, Frames, lane_of
 from actors.gateway import Gateway, GatewayLimits
-from actors.outbox import Frame, Frames, Outbox, lane_of
+from actors.outbox import Outbox
 from actors.roster import Roster
 from actors.websocket import WebSocketLimits
 from benchmarks.control import CONTROL_FD, CommandReader, raise_open_files, say

@@ -114,6 +114,12 @@ class Config(Section, frozen=True, kw_only=True):
                 f"{self.channel.batch_max} is not allowed: use at most channel.events_max ({self.channel.events_max}), "
                 "or triggers of a full batch would be answered busy in an idle engine",
             )
+        if self.gateway.outbox_soft_bytes > self.gateway.outbox_max_bytes:
+            raise ConfigError(
+                "gateway.outbox_soft_bytes",
+                f"{self.gateway.outbox_soft_bytes} is not allowed: use at most gateway.outbox_max_bytes "
+                f"({self.gateway.outbox_max_bytes}), or a slow reader is cut before anything gives way",
+            )
         if self.gateway.drain_s + self.gateway.close_s > STOP_MAX_S:
             raise ConfigError(
                 "gateway.drain_s",

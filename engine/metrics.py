@@ -64,6 +64,13 @@ FIGURES: Mapping[str, Figure] = {
     "tls_renewals": Figure(("tocsin_tls_renewals",), "Certificates taken over while running (SIGHUP).", True),
     "tls_renewals_failed": Figure(("tocsin_tls_renewals_failed",), "Renewals that could not be used.", True),
     "gateway.outbox_bytes": Figure(("tocsin_outbox_bytes",), "Bytes waiting to be sent to clients."),
+    "gateway.outbox_lag_s": Figure(("tocsin_outbox_lag_seconds",), "How long the oldest byte not taken waits."),
+    "gateway.messages_dropped_info": Figure(
+        ("tocsin_messages_dropped_info",), "Info alerts left out for slow readers, who got a gap.", True
+    ),
+    "gateway.messages_dropped_warning": Figure(
+        ("tocsin_messages_dropped_warning",), "Warning alerts left out for slow readers, who got a gap.", True
+    ),
     "mailbox_depth": Figure(("tocsin_mailbox_depth",), "Commands waiting in the mailboxes of all channels."),
     "channels": Figure(("tocsin_channels",), "Channels that run."),
     "channels_parked": Figure(("tocsin_channels_parked",), "Channels past their restart intensity."),

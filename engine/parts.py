@@ -90,6 +90,7 @@ def gateway_limits(config: Gateway) -> GatewayLimits:
     """Bounds of the gateway as a whole."""
     return GatewayLimits(
         connections_max=config.connections_max,
+        outbox_soft_bytes=config.outbox_soft_bytes,
         outbox_max_bytes=config.outbox_max_bytes,
         drain_s=config.drain_s,
     )

@@ -56,6 +56,12 @@ class Gateway(Section, frozen=True, kw_only=True):
         int,
         limit(1024, 16_777_216, "With more replies than this unread we stop reading from that peer (ping floods)."),
     ] = 65_536
+    outbox_soft_bytes: Annotated[
+        int,
+        limit(
+            65_536, 1_073_741_824, "A reader further behind than this misses info, then warning alerts: about 1,000."
+        ),
+    ] = 262_144
     outbox_max_bytes: Annotated[
         int, limit(65_536, 1_073_741_824, "A reader further behind than this is cut with 3008 and may recover.")
     ] = 1_048_576

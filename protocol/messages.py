@@ -237,6 +237,22 @@ class PositionMessage(_Message, frozen=True, gc=False, kw_only=True, tag="positi
     at: str
 
 
+class GapMessage(_Message, frozen=True, gc=False, kw_only=True, tag="gap"):
+    """`count` messages of this channel were left out for you, `from` the first `to` the last; the next one follows.
+
+    `reason`: `slow`, you read too slowly. Nothing else is missing when `prev` is at most the last offset that you have.
+    To get them all the same subscribe again with `recover: {epoch, offset: prev}`.
+    """
+
+    channel: str
+    epoch: str
+    prev: int
+    from_: int = msgspec.field(name="from")
+    to: int
+    count: int
+    reason: str
+
+
 class Pong(_Message, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="pong"):
     """Here."""
 
@@ -268,6 +284,7 @@ ServerMessage = (
     | AlertMessage
     | Accepted
     | PositionMessage
+    | GapMessage
     | Pong
     | ErrorMessage
     | Bye

@@ -10,8 +10,8 @@ import msgspec
 import trio
 
 from actors.channel import Cell, ChannelKit, ChannelLimits
+from actors.frames import Frame, Frames
 from actors.mailbox import Envelope, Receipt
-from actors.outbox import Frame, Frames
 from actors.supervisor import Started
 from protocol.codec import WireForm, decode_server
 from protocol.commands import Batch, Command, Ring

@@ -13,8 +13,8 @@ from typing import Any
 import trio
 
 from actors.connection import Connection
+from actors.frames import Frame
 from actors.gateway import Converse, Gateway, GatewayLimits
-from actors.outbox import Frame
 from actors.roster import Roster
 from actors.tls import NewTls
 from actors.websocket import WebSocketLimits

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from actors.audience import Audience, channel_offset, workspace_offset
-from actors.outbox import IDLE_LANE, lane_of
+from actors.frames import IDLE_LANE, lane_of
 from protocol.codec import WireForm
 from protocol.messages import PositionMessage
 from protocol.model import Severity, Suppressed

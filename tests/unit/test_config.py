@@ -430,6 +430,14 @@ def test_a_mailbox_holds_at_least_one_request():
         load({"channel.mailbox_max": 999}, environ={})
 
 
+def test_a_soft_bound_above_the_hard_one_is_refused():
+    with pytest.raises(
+        ConfigError,
+        match=r"gateway\.outbox_soft_bytes: 262144 is not allowed: use at most gateway\.outbox_max_bytes \(100000\)",
+    ):
+        load({"gateway.outbox_max_bytes": 100_000}, environ={})
+
+
 def test_a_stop_that_would_take_longer_than_promised_is_refused():
     with pytest.raises(ConfigError, match=r"gateway\.drain_s: 9 is not allowed: use at most 10"):
         Config(gateway=Gateway(drain_s=9.0, close_s=2.0))

@@ -14,8 +14,8 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.connection import Connection
+from actors.frames import Frame
 from actors.gateway import ACCEPT_PAUSE_S, RECONNECT_SPREAD_MS, Gateway, GatewayLimits
-from actors.outbox import Frame
 from actors.roster import Roster
 from actors.websocket import WebSocketLimits
 from protocol import messages as m
@@ -409,6 +409,9 @@ async def test_statistics_count_connections_and_frames_also_of_those_who_have_le
             "messages_sent": 5,
             "messages_received": 0,
             "outbox_bytes": 0,
+            "outbox_lag_s": 0.0,
+            "messages_dropped_info": 0,
+            "messages_dropped_warning": 0,
             "slow_disconnects": 0,
             "errors": 0,
         }

@@ -15,10 +15,14 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors import send as module
-from actors.outbox import IDLE_LANE, LANES, REPLY_LANE, WRITES_PER_PASS, Drain, Frame, Frames, Outbox, lane_of
+from actors.audience import Audience, channel_offset
+from actors.frames import IDLE_LANE, LANES, REPLY_LANE, AlertFrame, Frame, Frames, lane_of
+from actors.outbox import WRITES_PER_PASS, Drain, Outbox, OutboxLimits
 from actors.send import FLAGS, Send, choose_send, socket_send
+from protocol import messages as m
+from protocol.codec import WireForm, frame_message
 from protocol.model import Severity
-from tests.support.actors import Recorder
+from tests.support.actors import Recorder, an_event
 
 SENDS: dict[str, Send] = {"libc": choose_send(), "fallback": socket_send}
 BIG = b"x" * 300_000
@@ -28,13 +32,13 @@ ALERT = lane_of(Severity.ERROR)
 class Wire:
     """An outbox over one end of a socket pair; what it wrote is read from the other end."""
 
-    def __init__(self, drain: Drain, nursery: trio.Nursery, max_bytes: int, send: Send) -> None:
+    def __init__(self, drain: Drain, nursery: trio.Nursery, soft_bytes: int, max_bytes: int, send: Send) -> None:
         self.near, self.far = trio.socket.socketpair()
         self.near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
         self.writes: list[int] = []
         self.slow = self.broken = 0
         self._send = send
-        self.outbox = Outbox(self.near, drain, nursery, max_bytes, self.send)
+        self.outbox = Outbox(self.near, drain, nursery, OutboxLimits(soft_bytes, max_bytes), self.send)
         self.outbox.on_trouble(self.is_slow, self.is_broken)
 
     def send(self, fd: int, data: bytes, size: int, flags: int) -> int:
@@ -69,9 +73,22 @@ class Bench:
         self.nursery = nursery
         self.wires: list[Wire] = []
 
-    def wire(self, max_bytes: int = 1_000_000, send: Send = SENDS["libc"]) -> Wire:
-        self.wires.append(Wire(self.drain, self.nursery, max_bytes, send))
+    def wire(self, max_bytes: int = 1_000_000, send: Send = SENDS["libc"], *, soft_bytes: int | None = None) -> Wire:
+        soft_bytes = max_bytes if soft_bytes is None else soft_bytes
+        self.wires.append(Wire(self.drain, self.nursery, soft_bytes, max_bytes, send))
         return self.wires[-1]
+
+
+def an_alert_frame(offset: int, severity: Severity) -> AlertFrame:
+    events = [an_event(offset, severity=severity)]
+    return Audience("c", "e1", 0, 0, channel_offset).frames(events, WireForm.JSON, Severity.INFO, offset - 1)[0][0]
+
+
+def a_gap(first: int, last: int) -> bytes:
+    message = m.GapMessage(
+        channel="c", epoch="e1", prev=first - 1, from_=first, to=last, count=last - first + 1, reason="slow"
+    )
+    return frame_message(message, WireForm.JSON)
 
 
 @asynccontextmanager
@@ -211,6 +228,73 @@ async def test_past_its_bound_the_peer_is_slow_once_and_nothing_may_hide_the_gap
         assert await wire.heard(5) == b"close"
 
 
+async def test_past_the_soft_bound_mild_alerts_give_way_and_the_peer_is_told(autojump_clock: MockClock) -> None:
+    async with bench() as made:
+        wire = made.wire(soft_bytes=1_000)
+        wire.outbox.push(Frame(BIG))
+        await wait_all_tasks_blocked()
+        frames = [an_alert_frame(n, Severity.CRITICAL if n == 3 else Severity.INFO) for n in range(1, 6)]
+        wire.outbox.push_all(Frames(frames))
+        await trio.sleep(2.5)
+        statistics = wire.outbox.statistics()
+        assert (statistics.lag_s, statistics.dropped) == (2.5, {Severity.INFO: 4, Severity.WARNING: 0})
+        assert made.drain.dropped[lane_of(Severity.INFO)] == 4
+        assert (wire.slow, wire.outbox.dropped) == (0, 0)
+        await wire.heard(len(BIG))
+        gap = await wire.heard(len(a_gap(1, 2)))
+        assert gap == a_gap(1, 2)
+        rest = frames[2].data + a_gap(4, 5)
+        assert await wire.heard(len(rest)) == rest
+        assert (wire.outbox.waiting_bytes, wire.outbox.lag_s) == (0, 0.0)
+
+
+async def test_a_short_write_leaves_whole_frames_where_they_may_still_give_way(autojump_clock: MockClock) -> None:
+    async with bench() as made:
+        wire = made.wire(soft_bytes=100_000)
+        info = AlertFrame(b"x" * 1_000, lane_of(Severity.INFO), "c", epoch="e1", prev=0, offset=1, form=WireForm.JSON)
+        wire.outbox.push_all(Frames([Frame(BIG), *[info] * 300]))
+        await wait_all_tasks_blocked()
+        assert wire.outbox.waiting_bytes > 300_000
+        wire.outbox.push(Frame(b"after"))
+        assert wire.outbox.statistics().dropped[Severity.INFO] == 300
+        assert wire.outbox.waiting_bytes < len(BIG)
+
+
+async def test_a_reader_that_is_slow_once_more_is_treated_like_the_first_time(autojump_clock: MockClock) -> None:
+    async with bench() as made:
+        wire = made.wire(soft_bytes=1_000)
+        for offset in (1, 2):
+            wire.outbox.push(Frame(BIG))
+            await wait_all_tasks_blocked()
+            wire.outbox.push(an_alert_frame(offset, Severity.WARNING))
+            heard = await wire.heard(len(BIG) + len(a_gap(offset, offset)))
+            assert heard[len(BIG) :] == a_gap(offset, offset)
+            assert wire.outbox.waiting_bytes == 0
+
+
+async def test_who_was_not_given_the_time_to_read_is_not_slow(autojump_clock: MockClock) -> None:
+    async with bench() as made:
+        wire = made.wire(soft_bytes=500)
+        frames = [an_alert_frame(offset, Severity.INFO) for offset in range(1, 9)]
+        for frame in frames:
+            wire.outbox.push(frame)
+        data = b"".join(frame.data for frame in frames)
+        assert await wire.heard(len(data)) == data
+
+
+async def test_a_close_frame_follows_what_waits_in_the_lanes_or_takes_its_place(autojump_clock: MockClock) -> None:
+    async with bench() as made:
+        for drop_waiting in (False, True):
+            wire = made.wire(soft_bytes=1_000)
+            wire.outbox.push(Frame(BIG))
+            await wait_all_tasks_blocked()
+            wire.outbox.push(an_alert_frame(1, Severity.INFO))
+            wire.outbox.seal(b"close", drop_waiting=drop_waiting)
+            assert wire.outbox.dropped == drop_waiting
+            last = b"close" if drop_waiting else a_gap(1, 1) + b"close"
+            assert (await wire.heard(len(BIG) + len(last)))[len(BIG) :] == last
+
+
 async def test_one_batch_larger_than_the_bound_makes_nobody_slow_who_keeps_up(autojump_clock: MockClock) -> None:
     async with bench() as made:
         wire = made.wire(max_bytes=100)
@@ -326,10 +410,11 @@ async def test_an_outbox_that_nobody_watches_still_bounds_itself(autojump_clock:
     async with bench() as made:
         near, far = trio.socket.socketpair()
         with near, far:
-            outbox = Outbox(near, made.drain, made.nursery, 10, SENDS["libc"])
+            outbox = Outbox(near, made.drain, made.nursery, OutboxLimits(10, 10), SENDS["libc"])
             outbox.push(Frame(b"x" * 11))
             outbox.push(Frame(b"x"))
             assert outbox.dropped == 1
+            outbox.discard()
 
 
 async def test_replies_leave_first_then_the_most_severe_alerts(autojump_clock: MockClock) -> None:

@@ -134,6 +134,9 @@ FROM_SERVER: dict[str, m.ServerMessage] = {
         ],
     ),
     "position": m.PositionMessage(channel="alerts:acme:checkout", epoch="e1", offset=8, at=AT),
+    "gap": m.GapMessage(
+        channel="alerts:acme:checkout", epoch="e1", prev=8, from_=9, to=70_000, count=312, reason="slow"
+    ),
     "pong": m.Pong(),
     "error": m.ErrorMessage(code=107, message="invalid message", temporary=False, id="r-1"),
     "bye": m.Bye(code=3001, reason="shutdown", reconnect_after_ms=1_500),

@@ -7,7 +7,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.connection import Connection
-from actors.outbox import Frame
+from actors.frames import Frame
 from actors.websocket import EVENTS_PER_PASS, WebSocketLimits, close_frame
 from protocol.errors import CloseCode, ConversationEnded
 from tests.support.sockets import client_frame, request_bytes, serving
