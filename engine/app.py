@@ -21,7 +21,7 @@ from actors.gateway import Gateway
 from actors.roster import Roster
 from actors.session import Session
 from actors.supervisor import ChildSpec, Started, Strategy, Supervisor, TooManyRestarts
-from engine.auth import Authenticator
+from engine.auth import DEFAULT_TTL_S, Authenticator
 from engine.certificate import Certificate
 from engine.claims import Expected
 from engine.config import Config, ConfigError
@@ -95,9 +95,16 @@ class Engine:
         """The verbs. Raises StoreUnavailable while the store is not open."""
         return self._up.service
 
-    def issue_token(self, workspace: str, user: str, role: str = "admin", ttl_s: int = 86_400) -> str:
-        """A token for a client of this engine."""
-        return self._authenticator.issue(workspace, user, role, ttl_s)
+    def issue_token(
+        self,
+        workspace: str,
+        user: str,
+        role: str = "admin",
+        ttl_s: int = DEFAULT_TTL_S,
+        channels: Sequence[str] | None = None,
+    ) -> str:
+        """A token for a client of this engine; `channels` limits it to these frameworks."""
+        return self._authenticator.issue(workspace, user, role, ttl_s, channels)
 
     def principal(self, user: str, role: str = "admin", workspace: str | None = None) -> Principal:
         """Who an embedding program, or a source of the engine's own, speaks as."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from protocol.model import Severity
     from protocol.session import ClientState
     from tocsin.client import Client, ClientLimits
-    from tocsin.errors import CannotConnect, ClientStopped, ConnectionLost, Lost, NoAnswer
+    from tocsin.errors import CannotConnect, ClientStopped, ConnectionLost, Lost, NoAnswer, NotRunning
 
 __all__ = (
     "AlertMessage",
@@ -43,6 +43,7 @@ __all__ = (
     "ItemResult",
     "Lost",
     "NoAnswer",
+    "NotRunning",
     "ReadingInput",
     "Secret",
     "Severity",
@@ -65,7 +66,7 @@ _HOMES = {
     "protocol.model": ("Severity",),
     "protocol.session": ("ClientState",),
     "tocsin.client": ("Client", "ClientLimits"),
-    "tocsin.errors": ("CannotConnect", "ClientStopped", "ConnectionLost", "Lost", "NoAnswer"),
+    "tocsin.errors": ("CannotConnect", "ClientStopped", "ConnectionLost", "Lost", "NoAnswer", "NotRunning"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -47,6 +47,14 @@ class AlertBuffer(AsyncIterator[AlertMessage]):
         self._takers.unpark_all()
 
     async def __anext__(self) -> AlertMessage:
+        (alert,) = await self.take(1)
+        return alert
+
+    async def take(self, most: int) -> list[AlertMessage]:
+        """Waits for one alert, and takes as many as are here then, up to `most`.
+
+        Raises the failure, or StopAsyncIteration when no more will come.
+        """
         await trio.lowlevel.checkpoint_if_cancelled()
         while not self._alerts:
             if self._failure is not None:
@@ -54,8 +62,8 @@ class AlertBuffer(AsyncIterator[AlertMessage]):
             if self._is_closed:
                 raise StopAsyncIteration
             await self._takers.park()
-        alert = self._alerts.popleft()
+        taken = [self._alerts.popleft() for _ in range(min(most, len(self._alerts)))]
         if len(self._alerts) < self._limit:
             self._room.unpark_all()
         await trio.lowlevel.cancel_shielded_checkpoint()
-        return alert
+        return taken

@@ -31,7 +31,7 @@ import trio
 from protocol import messages as m
 from protocol.codec import WireForm, encode
 from protocol.errors import BadRequest, InternalError
-from protocol.messages import ITEMS_MAX, AlertMessage, ItemResult, ReadingInput, TriggerInput
+from protocol.messages import ITEMS_MAX, ItemResult, ReadingInput, TriggerInput
 from protocol.model import Severity
 from protocol.names import USER_STREAM, WORKSPACE_STREAM
 from protocol.session import ClientState
@@ -114,10 +114,11 @@ class Client:
         """Counts since the start (connects, duplicates, gaps, lost channels, …), and alerts `buffered` now."""
         return asdict(self._dialogue.counters) | {"buffered": len(self._buffer)}
 
-    def alerts(self) -> AsyncIterator[AlertMessage]:
+    def alerts(self) -> AlertBuffer:
         """What happens on the subscribed channels: each event once, in order per channel.
 
-        Ends when the client is closed; raises ClientStopped if the server said not to come back.
+        Ends when the client is closed; raises ClientStopped if the server said not to come back. `alerts().take(100)`
+        waits for one and takes up to so many at once.
         """
         return self._buffer
 

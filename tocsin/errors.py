@@ -40,6 +40,12 @@ class ClientStopped(TocsinError):
         self.close_code = close_code
 
 
+class NotRunning(TocsinError):
+    """The engine or client of this asyncio program has ended; the cause is what it died of, if it did."""
+
+    temporary = False
+
+
 @dataclass(frozen=True)
 class Lost:
     """Messages of a channel that will not come: `trimmed`, `epoch_changed`, `ahead`, `unreadable`, or a refusal."""

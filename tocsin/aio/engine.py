@@ -1,0 +1,168 @@
+"""The engine for asyncio programs: in a thread with a trio loop of its own, with the verbs as awaitables.
+
+    async with tocsin.aio.Engine(config) as engine:
+        who = engine.principal("shop")
+        (result,) = await engine.service.trigger(who, [TriggerInput(framework_id="web", title="Checkout is slow")])
+        async with engine.client(who) as client:          # live, from now on
+            await client.subscribe("web")
+            async for message in client.alerts(): ...
+
+The engine over there is `engine.app.Engine`, unchanged: its doors listen, its verbs, results and errors are the same.
+What ends it ends the block, as under trio; what ends the block, or the loop, ends it within 10 s.
+
+Live alerts come by the ordinary client over the engine's own socket. Decided against a way past the socket: rights,
+recovery, back-pressure and the price of a slow reader (3008, then recovery) would have to be made a second time, and
+one more message encoded is nothing beside the hop between the threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+import trio
+
+from engine import app
+from engine.auth import DEFAULT_TTL_S
+from engine.config import Config
+from engine.stores import AlertPage, AlertQuery
+from engine.world import World
+from protocol.commands import Ring
+from protocol.effects import Row
+from protocol.messages import ItemResult, ReadingInput, TriggerInput
+from protocol.model import Alert, Principal
+from tocsin.aio.bridge import CALLS_MAX, Bridge
+from tocsin.aio.client import Client
+from tocsin.aio.thread import TrioThread
+from tocsin.client import ClientLimits
+
+R = TypeVar("R")
+
+
+class Engine:
+    """A whole Tocsin engine for an asyncio program; use it as `async with Engine(config) as engine:`.
+
+    Making one raises ConfigError, entering it StoreRefused or ConfigError; the block ends with TooManyRestarts if a
+    part crashed too often. Calls raise what they raise under trio, NotRunning outside the block, Busy when `calls_max`
+    are under way, RuntimeError from another loop. `world` and `clock` (trio's) are for tests: `tocsin.testing`.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        world: World | None = None,
+        *,
+        calls_max: int = CALLS_MAX,
+        clock: trio.abc.Clock | None = None,
+    ) -> None:
+        self._engine = app.Engine(config, world)
+        self._bridge = Bridge(lambda: self._engine, "engine", calls_max)
+        self._thread = TrioThread("tocsin-engine", clock)
+        self.config = config
+        self.service = Service(self._bridge)
+
+    async def __aenter__(self) -> Engine:
+        if not self._thread.is_new:
+            raise RuntimeError("a tocsin.aio engine is used once; make another one")
+        self._thread.start()
+        try:
+            await self._bridge.enter(self._thread)
+        except BaseException:
+            self._thread.end()
+            raise
+        return self
+
+    async def __aexit__(self, crash: type[BaseException] | None, *_: Any) -> None:
+        try:
+            await self._bridge.leave(crash)
+        finally:
+            self._thread.end(wait=crash is not GeneratorExit)
+
+    @property
+    def ws_url(self) -> str:
+        """Where WebSocket clients connect."""
+        return self._engine.ws_url
+
+    @property
+    def http_url(self) -> str:
+        """Where the API is served."""
+        return self._engine.http_url
+
+    def principal(self, user: str, role: str = "admin", workspace: str | None = None) -> Principal:
+        """Who this program speaks as."""
+        return self._engine.principal(user, role, workspace)
+
+    async def issue_token(
+        self,
+        workspace: str,
+        user: str,
+        role: str = "admin",
+        ttl_s: int = DEFAULT_TTL_S,
+        channels: Sequence[str] | None = None,
+    ) -> str:
+        """A token for a client of this engine; `channels` limits it to these frameworks."""
+
+        async def issue(engine: app.Engine) -> str:
+            return engine.issue_token(workspace, user, role, ttl_s, channels)
+
+        return await self.call(issue)
+
+    async def statistics(self) -> dict[str, Any]:
+        """Counters of the engine, and of the calls to it: `bridge`."""
+
+        async def collect(engine: app.Engine) -> dict[str, Any]:
+            return engine.statistics()
+
+        return await self.call(collect) | {"bridge": self._bridge.statistics()}
+
+    def client(self, who: Principal, limits: ClientLimits | None = None) -> Client:
+        """A client of this engine for `async with`: what happens, live, as far as `who` may see it."""
+
+        async def token() -> str:
+            return await self.issue_token(who.workspace, who.user, who.role, channels=who.channels)
+
+        return Client(self.ws_url, token, limits=limits)
+
+    async def call(self, work: Callable[[app.Engine], Awaitable[R]]) -> R:
+        """What `work(engine)` comes to, awaited in the engine's trio loop: for what has no verb here."""
+        return await self._bridge.call(work)
+
+
+class Service:
+    """The verbs of `engine.service.Service`; each says there what it does and raises."""
+
+    def __init__(self, bridge: Bridge[app.Engine]) -> None:
+        # The service itself is looked up over there: while the store restarts there is none, and that is an error too.
+        self._call = bridge.call
+
+    async def trigger(self, who: Principal, inputs: Sequence[TriggerInput]) -> list[ItemResult]:
+        """Rings; answers after the commit, one result per input, in order."""
+        return await self._call(lambda engine: engine.service.trigger(who, tuple(inputs)))
+
+    async def read(self, who: Principal, readings: Sequence[ReadingInput]) -> list[ItemResult]:
+        """Holds readings against the rules of their frameworks; one result per reading, in order."""
+        return await self._call(lambda engine: engine.service.read(who, tuple(readings)))
+
+    async def report(self, who: Principal, reports: Sequence[tuple[str, Ring]]) -> list[ItemResult]:
+        """Rings for a source that re-sends: pairs of framework and a Ring whose `source` is set."""
+        return await self._call(lambda engine: engine.service.report(who, tuple(reports)))
+
+    async def acknowledge(self, who: Principal, alert_ids: Sequence[str], notes: str | None = None) -> list[ItemResult]:
+        """Somebody looks after these alerts; idempotent."""
+        return await self._call(lambda engine: engine.service.acknowledge(who, tuple(alert_ids), notes))
+
+    async def resolve(self, who: Principal, alert_ids: Sequence[str], notes: str | None = None) -> list[ItemResult]:
+        """These alerts are over; idempotent."""
+        return await self._call(lambda engine: engine.service.resolve(who, tuple(alert_ids), notes))
+
+    async def alerts(self, who: Principal, query: AlertQuery) -> AlertPage:
+        """A page of the workspace's alerts, newest first."""
+        return await self._call(lambda engine: engine.service.alerts(who, query))
+
+    async def alert(self, who: Principal, alert_id: str) -> Alert:
+        """One alert. Raises UnknownChannel if this workspace (or this token) has no such alert."""
+        return await self._call(lambda engine: engine.service.alert(who, alert_id))
+
+    async def open_sources(self, who: Principal) -> list[Row]:
+        """The open alerts that a re-sending source reports, with the label sets of each."""
+        return await self._call(lambda engine: engine.service.open_sources(who))
