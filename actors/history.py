@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import trio
 
 from actors.audience import Audience
-from actors.outbox import Frame
+from actors.frames import Frame
 from actors.ports import HISTORY_CHUNK
 from protocol.codec import WireForm
 from protocol.errors import StoreUnavailable
@@ -43,10 +43,11 @@ class Chunk:
         self._framed: dict[tuple[WireForm, Severity, int], tuple[list[Frame], int]] = {}
 
     def frames(self, audience: Audience, form: WireForm, min_severity: Severity, prev: int) -> tuple[list[Frame], int]:
-        """As `Audience.frames`, once for all who get the very same."""
+        """As `Audience.frames`, once for all who get the very same; promised, so they never give way."""
         framed = self._framed.get((form, min_severity, prev))
         if framed is None:
-            framed = audience.frames(self.events, form, min_severity, prev)
+            live, last = audience.frames(self.events, form, min_severity, prev)
+            framed = [frame.promised() for frame in live], last
             if len(self._framed) < FRAMINGS_MAX:
                 self._framed[form, min_severity, prev] = framed
         return framed

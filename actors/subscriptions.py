@@ -118,7 +118,7 @@ class Subscriptions:
             frames, prev = chunk.frames(audience, self._form, message.min_severity, prev)
             for frame in frames:
                 # One by one: a chunk of long alerts at once could fill an outbox whose peer reads well.
-                outbox.push(frame.promised())
+                outbox.push(frame)
                 await outbox.wait_below(self._kit.limits.backlog_bytes)
                 self._connection.websocket.heard_at = trio.current_time()  # it reads: that is life
             at = audience.offset_of(events[-1])
