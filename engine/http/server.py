@@ -241,8 +241,9 @@ class _TlsStream(_Stream):
     def __init__(self, transport: trio.SocketStream, context: ssl.SSLContext) -> None:
         super().__init__(transport)
         self.transport_stream = transport
-        # `https_compatible`: a peer need not answer our goodbye, nor say one.
-        self._tls = self._transport = trio.SSLStream(transport, context, server_side=True, https_compatible=True)
+        # Not `https_compatible`: then it would hang up without the goodbye of TLS. That a peer does so is no fault:
+        # Hypercorn takes the error of `receive_some` for the end that it is.
+        self._tls = self._transport = trio.SSLStream(transport, context, server_side=True)
 
     async def begin(self) -> None:
         """The handshake. Raises BrokenResourceError, TooSlowError."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -12,10 +13,21 @@ import structlog
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from actors.tls import PLAIN_HINT
+from engine.certificate import Certificate
 from engine.http import server as server_module
 from engine.http.app import create_app
 from engine.http.ports import About
-from engine.http.server import GRACE_S, KEEP_ALIVE_S, SEND_MAX_S, HttpServer, address_of, serve_http
+from engine.http.server import (
+    GRACE_S,
+    KEEP_ALIVE_S,
+    SEND_MAX_S,
+    TLS_HANDSHAKE_S,
+    HttpServer,
+    address_of,
+    serve_http,
+)
+from tests.support.certificates import Authority, Files
 from tests.support.http_service import BEARER, FakeService
 
 Clock = trio.testing.MockClock
@@ -55,19 +67,20 @@ def listener() -> socket.socket:
 
 
 @asynccontextmanager
-async def serving(app: Any) -> AsyncIterator[tuple[HttpServer, trio.Nursery]]:
+async def serving(app: Any, certificate: Certificate | None = None) -> AsyncIterator[tuple[HttpServer, trio.Nursery]]:
     async with trio.open_nursery() as nursery:
-        server: HttpServer = await nursery.start(serve_http, app, listener())
+        start = functools.partial(serve_http, app, listener(), certificate=certificate)
+        server: HttpServer = await nursery.start(start)
         yield server, nursery
         nursery.cancel_scope.cancel()
 
 
 async def connect(server: HttpServer) -> trio.SocketStream:
-    host, port = server.address.removeprefix("http://").split(":")
+    host, port = server.address.rpartition("//")[2].split(":")
     return await trio.open_tcp_stream(host, int(port))
 
 
-async def read_all(stream: trio.SocketStream) -> bytes:
+async def read_all(stream: trio.abc.Stream) -> bytes:
     """Everything up to the end of the connection, however it ends."""
     received = b""
     try:
@@ -78,7 +91,7 @@ async def read_all(stream: trio.SocketStream) -> bytes:
     return received
 
 
-async def read_until(stream: trio.SocketStream, end: bytes) -> bytes:
+async def read_until(stream: trio.abc.Stream, end: bytes) -> bytes:
     """One answer, which ends with `end`; parts of it may arrive apart."""
     received = b""
     while not received.endswith(end):
@@ -369,3 +382,114 @@ async def test_what_a_peer_breaks_is_one_line_without_a_traceback(monkeypatch: p
         assert (line["log_level"], line["event"]) == ("info", "http_connection_ended")
         assert "exc_info" not in line
         assert server.statistics()["connections_failed"] == 1
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    return Authority(tmp_path_factory.mktemp("tls")).issue()
+
+
+@asynccontextmanager
+async def encrypted(app: Any, files: Files) -> AsyncIterator[tuple[HttpServer, trio.Nursery]]:
+    async with serving(app, Certificate(files.cert, files.key)) as both:
+        yield both
+
+
+async def connect_tls(server: HttpServer, files: Files) -> trio.SSLStream[trio.SocketStream]:
+    stream = trio.SSLStream(await connect(server), files.client(), server_hostname="127.0.0.1", https_compatible=True)
+    await stream.do_handshake()
+    return stream
+
+
+async def test_over_tls_requests_are_https(files: Files) -> None:
+    schemes = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        schemes.append(scope["scheme"])
+        await hello(scope, receive, send)
+
+    async with encrypted(app, files) as (server, _), httpx.AsyncClient(verify=files.client()) as client:
+        assert server.address.startswith("https://127.0.0.1:")
+        for _ in range(2):
+            assert (await client.get(server.address)).text == "hello"
+        assert server.statistics()["connections_open"] == 1
+    assert schemes == ["https", "https"]
+
+
+async def test_over_tls_http_2_is_not_offered(files: Files) -> None:
+    context = files.client()
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    async with (
+        encrypted(hello, files) as (server, _),
+        trio.SSLStream(await connect(server), context, server_hostname="127.0.0.1") as stream,
+    ):
+        await stream.do_handshake()
+        assert stream.selected_alpn_protocol() == "http/1.1"
+
+
+async def test_plain_http_on_a_tls_port_is_told_to_use_https(files: Files) -> None:
+    async with encrypted(hello, files) as (server, _):
+        async with await connect(server) as stream:
+            await stream.send_all(GET)
+            answer = (await read_all(stream)).decode()
+        assert answer.startswith("HTTP/1.1 400")
+        assert answer.strip().endswith(PLAIN_HINT)
+        await wait_all_tasks_blocked()
+        assert server.statistics()["connections_failed"] == 1
+
+
+@pytest.mark.parametrize("first", [bytes(100), b"\x16\x03\x01\xff\xff" + bytes(1_000), b"SSH-2.0-x\r\n"])
+async def test_garbage_instead_of_tls_ends_that_connection_alone(files: Files, first: bytes) -> None:
+    async with encrypted(hello, files) as (server, _), await connect_tls(server, files) as canary:
+        with structlog.testing.capture_logs() as logs:
+            async with await connect(server) as stream:
+                await stream.send_all(first)
+                await read_all(stream)
+            await wait_all_tasks_blocked()
+        assert [(line["event"], line["log_level"]) for line in logs] == [("http_connection_ended", "info")]
+        assert server.statistics()["connections_failed"] == 1
+        await canary.send_all(GET)
+        assert (await read_until(canary, b"hello")).startswith(b"HTTP/1.1 200")
+
+
+async def test_who_does_not_finish_the_tls_handshake_is_gone(files: Files, autojump_clock: Clock) -> None:
+    async with encrypted(hello, files) as (server, _), await connect(server) as stream:
+        await stream.send_all(b"\x16\x03")
+        assert await read_all(stream) == b""
+        assert TLS_HANDSHAKE_S <= trio.current_time() < TLS_HANDSHAKE_S + 1
+        assert server.statistics()["connections_failed"] == 1
+
+
+async def test_one_too_many_over_tls_is_closed_without_a_handshake(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "CONNECTIONS_MAX", 1)
+    async with encrypted(hello, files) as (server, _), await connect_tls(server, files):
+        async with await connect(server) as one_too_many:
+            assert await read_all(one_too_many) == b""
+        assert server.statistics()["connections_refused"] == 1
+
+
+async def test_over_tls_a_client_that_does_not_read_holds_no_shutdown(files: Files, autojump_clock: Clock) -> None:
+    async with encrypted(huge, files) as (server, nursery):
+        stream = await connect_tls(server, files)
+        await stream.send_all(GET)
+        await wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    assert trio.current_time() <= GRACE_S + 0.1
+    await trio.aclose_forcefully(stream)
+
+
+async def test_over_tls_an_idle_connection_hears_a_goodbye_when_the_server_ends(
+    files: Files, autojump_clock: Clock
+) -> None:
+    async with encrypted(hello, files) as (server, nursery):
+        # Not https_compatible: an end without a goodbye would be an error.
+        stream = trio.SSLStream(await connect(server), files.client(), server_hostname="127.0.0.1")
+        await stream.send_all(GET)
+        await read_until(stream, b"hello")
+        nursery.cancel_scope.cancel()
+        with trio.CancelScope(shield=True):
+            assert await stream.receive_some() == b""
+    assert trio.current_time() < 0.1
+    await trio.aclose_forcefully(stream)
