@@ -26,6 +26,7 @@ from protocol.errors import (
     Unauthorized,
 )
 from protocol.messages import ItemResult
+from protocol.model import Principal
 from protocol.session import ServerConversation
 from protocol.times import SECOND_US, rfc3339
 
@@ -91,7 +92,7 @@ class Session:
     def _authenticate(self, message: m.Auth | m.Refresh) -> None:
         is_first = self._conversation.principal is None
         try:
-            principal = self._kit.desk.authenticate(message.token)
+            principal = self._bearer(message)
             self._conversation.authenticated(principal)
         except (Unauthorized, TokenExpired) as fault:
             self._counters.errors += 1
@@ -113,6 +114,13 @@ class Session:
         )
         self._deadlines.watch()
         self._subscriptions.leave_forbidden()
+
+    def _bearer(self, message: m.Auth | m.Refresh) -> Principal:
+        if isinstance(message, m.Auth) and message.ticket is not None and message.token is None:
+            return self._kit.desk.redeem(message.ticket)
+        if message.token is None or (isinstance(message, m.Auth) and message.ticket is not None):
+            raise BadRequest("say either token or ticket")
+        return self._kit.desk.authenticate(message.token)
 
     def _answerer(self, request: m.RequestId | None) -> Answer:
         connection = self._connection

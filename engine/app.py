@@ -21,6 +21,7 @@ from actors.gateway import Gateway
 from actors.roster import Roster
 from actors.session import Session
 from actors.supervisor import ChildSpec, Started, Strategy, Supervisor, TooManyRestarts
+from engine.administration import Administration
 from engine.auth import DEFAULT_TTL_S, Authenticator
 from engine.certificate import Certificate
 from engine.claims import Expected
@@ -29,6 +30,7 @@ from engine.folder import prepare_data_folder
 from engine.http.app import create_app
 from engine.http.ports import About
 from engine.http.server import HttpServer, serve_http
+from engine.identity import Identity
 from engine.key_files import load_keys
 from engine.metrics import Metrics
 from engine.parts import Parts, build, gateway_limits, session_kit, websocket_limits
@@ -52,7 +54,8 @@ FATAL = (ConfigError, StoreRefused)
 class Engine:
     """A whole Tocsin engine. `async with Engine(config) as engine:` under trio runs it until the block ends.
 
-    Inside the block `engine.service` has all verbs, `engine.ws_url` and `engine.http_url` say where it listens. The
+    Inside the block `engine.service` has all verbs, `engine.administration` those of administrators, `engine.identity`
+    knows who may come in, `engine.ws_url` and `engine.http_url` say where it listens. The
     block ends with TooManyRestarts if a part crashed too often, with ConfigError or StoreRefused if it cannot start.
     """
 
@@ -66,12 +69,7 @@ class Engine:
         self.http_url = ""
         # None: both ports are plain.
         self.certificate = Certificate.of(config)
-        self._authenticator = Authenticator(
-            load_keys(config).ring,
-            lambda: self._world.clock() // SECOND_US,
-            Expected(config.identity.issuer, config.identity.audience),
-            lambda reason: self.metrics.not_let_in(reason.value),
-        )
+        self.identity = self._make_identity()
         self._parts: Parts | None = None
         self._roster = Roster(self.metrics)
         self._http: HttpServer | None = None
@@ -80,6 +78,15 @@ class Engine:
         self._supervisor = Supervisor(self._children(), Strategy.REST_FOR_ONE, self.metrics)
         self._running: Any = None
         self._watch_metrics()
+
+    def _make_identity(self) -> Identity:
+        authenticator = Authenticator(
+            load_keys(self.config).ring,
+            lambda: self._world.clock() // SECOND_US,
+            Expected(self.config.identity.issuer, self.config.identity.audience),
+            lambda reason: self.metrics.not_let_in(reason.value),
+        )
+        return Identity(authenticator, self._world.clock, self.config.identity)
 
     async def __aenter__(self) -> Engine:
         self._running = self._run()
@@ -95,6 +102,11 @@ class Engine:
         """The verbs. Raises StoreUnavailable while the store is not open."""
         return self._up.service
 
+    @property
+    def administration(self) -> Administration:
+        """The administrators' verbs. Raises StoreUnavailable while the store is not open."""
+        return self._up.administration
+
     def issue_token(
         self,
         workspace: str,
@@ -104,7 +116,7 @@ class Engine:
         channels: Sequence[str] | None = None,
     ) -> str:
         """A token for a client of this engine; `channels` limits it to these frameworks."""
-        return self._authenticator.issue(workspace, user, role, ttl_s, channels)
+        return self.identity.authenticator.issue(workspace, user, role, ttl_s, channels)
 
     def principal(self, user: str, role: str = "admin", workspace: str | None = None) -> Principal:
         """Who an embedding program, or a source of the engine's own, speaks as."""
@@ -177,6 +189,8 @@ class Engine:
         async with self._world.open_store(
             self.config.store_url, retention=retention, clock=self._world.clock, on_commit=self.metrics.committed
         ) as store:
+            # Before any door opens: who was revoked stays outside.
+            self.identity.revocations.load(await store.revocations())
             self._parts = self._build(store)
             store.set_feed(self._feed)
             status.started()
@@ -186,7 +200,7 @@ class Engine:
                 self._parts = None
 
     def _build(self, store: Store) -> Parts:
-        parts = build(store, self.config, self._world, self._authenticator, self.metrics)
+        parts = build(store, self.config, self._world, self.identity, self.metrics, self._roster)
         parts.ticker.every(self.config.gateway.heartbeat_s, self._ping)
         parts.ticker.every(self.config.gateway.position_s, self._prove)
         return parts
@@ -236,6 +250,7 @@ class Engine:
     async def _serve_http(self, listener: socket.socket, status: Started) -> None:
         app = create_app(
             self._up.service,
+            self._up.administration,
             self.metrics.render,
             self._about,
             body_max_bytes=self.config.api.body_max_bytes,
@@ -304,6 +319,8 @@ class Engine:
         self.metrics.watch("http", lambda: self._http.statistics() if self._http else {})
         if self.certificate is not None:
             self.metrics.watch("certificate", self.certificate.statistics)
+        self.metrics.watch("revocations", lambda: self.identity.revocations.count)
+        self.metrics.watch("tickets_unused", lambda: self.identity.tickets.count)
         self.metrics.watch("presence_notes_dropped", lambda: self._parts.presence.dropped if self._parts else 0)
         self.metrics.watch("duplicates_stored", lambda: self._parts.upkeep.duplicates_stored if self._parts else 0)
 

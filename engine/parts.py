@@ -17,9 +17,10 @@ from actors.roster import Roster
 from actors.session_kit import SessionKit, SessionLimits
 from actors.ticker import Ticker
 from actors.websocket import WebSocketLimits
-from engine.auth import Authenticator
+from engine.administration import Administration
 from engine.config import Config, Gateway
 from engine.core.channel import Policy
+from engine.identity import Identity
 from engine.metrics import Metrics
 from engine.presence import PresenceLog
 from engine.service import Service
@@ -39,10 +40,11 @@ class Parts:
     upkeep: Upkeep
     ticker: Ticker
     service: Service
+    administration: Administration
     clock: Clock
 
 
-def build(store: Store, config: Config, world: World, authenticator: Authenticator, metrics: Metrics) -> Parts:
+def build(store: Store, config: Config, world: World, identity: Identity, metrics: Metrics, roster: Roster) -> Parts:
     """Everything that stands on this store. Nothing runs yet."""
     machine = world.machine_factory(config.rules, policy(config), own_workspace=config.workspace)
     limits = ChannelLimits(
@@ -59,7 +61,8 @@ def build(store: Store, config: Config, world: World, authenticator: Authenticat
         presence=PresenceLog(store, world.clock),
         upkeep=Upkeep(store, world.clock, config.retention.trim_every_s),
         ticker=Ticker(),
-        service=Service(store, registry, authenticator, metrics, world.clock, config.api.answer_s),
+        service=Service(store, registry, identity, metrics, world.clock, config.api.answer_s),
+        administration=Administration(store, identity, roster.end_where, world.clock, config.api.answer_s),
         clock=world.clock,
     )
 

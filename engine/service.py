@@ -16,8 +16,9 @@ import trio
 from actors.mailbox import Envelope, Receipt
 from actors.ports import Answer, Clock
 from actors.registry import Registry
-from engine.auth import Authenticator, check
+from engine.auth import check
 from engine.commands import check_text, is_storable, to_observe, to_ring
+from engine.identity import Identity, IssuedTicket
 from engine.metrics import Metrics
 from engine.stores import AlertPage, AlertQuery, Store
 from protocol import messages as m
@@ -42,14 +43,14 @@ class Service:
         self,
         store: Store,
         registry: Registry,
-        authenticator: Authenticator,
+        identity: Identity,
         metrics: Metrics,
         clock: Clock,
         answer_s: float,
     ) -> None:
         self._store = store
         self._registry = registry
-        self._authenticator = authenticator
+        self._identity = identity
         self._metrics = metrics
         self._clock = clock
         self._answer_s = answer_s
@@ -61,7 +62,15 @@ class Service:
 
     def authenticate(self, token: str) -> Principal:
         """Who the bearer is. Raises Unauthorized or TokenExpired."""
-        return self._authenticator.authenticate(token)
+        return self._identity.authenticate(token)
+
+    def redeem(self, ticket: str) -> Principal:
+        """Who the bearer of a one-use ticket is. Raises Unauthorized."""
+        return self._identity.redeem(ticket)
+
+    def issue_ticket(self, who: Principal) -> IssuedTicket:
+        """A one-use ticket that stands for the token of `who`. Raises LimitReached."""
+        return self._identity.issue_ticket(who)
 
     def locate(self, who: Principal, channel: str | None, framework_id: str | None) -> StreamKey:
         """Which stream is meant, if `who` may read it. Derived streams are for tokens without a list of channels."""

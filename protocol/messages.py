@@ -32,6 +32,8 @@ OFFSET_MAX = 2**53 - 1  # JavaScript's clients count in doubles
 
 RequestId = Annotated[int, msgspec.Meta(ge=0, le=OFFSET_MAX)] | Annotated[str, msgspec.Meta(max_length=64)]
 Token = Annotated[str, msgspec.Meta(max_length=TOKEN_MAX_CHARS)]
+# Ours have 43 characters.
+Ticket = Annotated[str, msgspec.Meta(max_length=128)]
 Offset = Annotated[int, msgspec.Meta(ge=0, le=OFFSET_MAX)]
 ChannelName = Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
 
@@ -90,9 +92,10 @@ class _Request(_Message, frozen=True, gc=False, omit_defaults=True, kw_only=True
 
 
 class Auth(_Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="auth"):
-    """The first message: who I am."""
+    """The first message: who I am. A `token`, or a one-use `ticket` that was made with one."""
 
-    token: Token
+    token: Token | None = None
+    ticket: Ticket | None = None
 
 
 class Refresh(_Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="refresh"):

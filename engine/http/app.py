@@ -20,12 +20,13 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import Message, Scope
 
 from actors.ports import Clock
+from engine.http.admission import revocation_routes, ticket_routes
 from engine.http.alertmanager import RESOLVE_TIMEOUT_S
 from engine.http.alertmanager_routes import alertmanager_routes
 from engine.http.alerts import alert_routes
 from engine.http.guards import refuse_token_in_url, require_bearer
 from engine.http.operations import operation_routes
-from engine.http.ports import About, MetricsRender, Service
+from engine.http.ports import About, Administration, MetricsRender, Service
 from engine.http.problems import respond_http_exception, respond_tocsin_error, respond_unforeseen
 from engine.http.triggers import trigger_routes
 from engine.ids import now_us
@@ -44,6 +45,7 @@ _HEADERS = {
 
 def create_app(
     service: Service,
+    administration: Administration,
     metrics_render: MetricsRender,
     about: Callable[[], About],
     body_max_bytes: int = BODY_MAX_BYTES,
@@ -57,6 +59,8 @@ def create_app(
         security=[{"bearer": []}],
         route_handlers=[
             *trigger_routes(service),
+            *ticket_routes(service),
+            *revocation_routes(administration),
             *alert_routes(service),
             *alertmanager_routes(service, clock, about().version, resolve_timeout_s),
         ],

@@ -1,7 +1,11 @@
-"""Who may come in: a bearer token becomes a Principal, before the body is read.
+"""Who may come in: a bearer token, or a one-use ticket, becomes a Principal before the body is read.
 
 Tokens travel in the `Authorization` header only. In a URL they end up in proxies' logs and browsers' histories, so a
 request that carries one there is refused even where no token is needed: better a failing script today than a leak.
+A ticket is made for URLs: good once and not for long. Only to read, as a link must not change anything.
+
+The guards are coroutines though they wait for nothing: the framework runs plain functions in threads, and who may come
+in is decided on the loop, where nothing can come between.
 """
 
 from __future__ import annotations
@@ -19,15 +23,29 @@ from protocol.messages import TOKEN_MAX_CHARS
 from protocol.model import Principal
 
 Connection = ASGIConnection[Any, Any, Any, Any]
-TOKEN_PARAMETERS = frozenset({"token", "access_token", "ticket"})
+TOKEN_PARAMETERS = frozenset({"token", "access_token"})
+TICKET_PARAMETER = "ticket"
 # What concerns the engine and not one workspace is shown to administrators of this one.
 SYSTEM_WORKSPACE = "system"
 
 
-def refuse_token_in_url(connection: Connection, _: BaseRouteHandler) -> None:
+async def refuse_token_in_url(connection: Connection, _: BaseRouteHandler) -> None:
     """Raises BadRequest if the query carries a token."""
     for name in TOKEN_PARAMETERS & {key.lower() for key in connection.query_params}:
         raise BadRequest(f"a token in the URL (?{name}=) is not accepted: send 'Authorization: Bearer <token>'")
+
+
+def url_ticket(connection: Connection) -> str | None:
+    """The ticket of the query, if there is one. Raises BadRequest where none may be."""
+    names = [name for name in connection.query_params if name.lower() == TICKET_PARAMETER]
+    if not names:
+        return None
+    tickets = connection.query_params.getall(TICKET_PARAMETER, [])
+    if names != [TICKET_PARAMETER] or len(tickets) != 1 or "authorization" in connection.headers:
+        raise BadRequest("send either one ?ticket= or 'Authorization: Bearer <token>'")
+    if connection.scope.get("method") not in ("GET", "HEAD"):
+        raise BadRequest("a ticket in the URL only reads: send 'Authorization: Bearer <token>' to change something")
+    return str(tickets[0])
 
 
 def bearer_token(connection: Connection) -> str:
@@ -40,10 +58,12 @@ def bearer_token(connection: Connection) -> str:
 
 
 def require_bearer(service: Service) -> Guard:
-    """A guard that lets requests with a good token in and leaves their Principal in `request.user`."""
+    """A guard that lets requests with a good token (or ticket) in and leaves their Principal in `request.user`."""
 
-    def guard(connection: Connection, _: BaseRouteHandler) -> None:
-        connection.scope["user"] = service.authenticate(bearer_token(connection))
+    async def guard(connection: Connection, _: BaseRouteHandler) -> None:
+        ticket = url_ticket(connection)
+        token = bearer_token(connection) if ticket is None else ""
+        connection.scope["user"] = service.authenticate(token) if ticket is None else service.redeem(ticket)
 
     return guard
 
@@ -54,7 +74,7 @@ def require_operator(service: Service) -> Guard:
     Behind a proxy on this machine every request looks local: such a proxy must not pass these paths on.
     """
 
-    def guard(connection: Connection, _: BaseRouteHandler) -> None:
+    async def guard(connection: Connection, _: BaseRouteHandler) -> None:
         if connection.client is None or _is_loopback(connection.client.host):
             return
         who: Principal = service.authenticate(bearer_token(connection))

@@ -10,7 +10,10 @@ from typing import Protocol
 
 import msgspec
 
-from engine.stores import AlertPage, AlertQuery
+from engine.administration import Revoked
+from engine.identity import IssuedTicket
+from engine.revocation import RevocationPage
+from engine.stores import AlertPage, AlertQuery, RevocationKind
 from protocol.commands import Ring
 from protocol.effects import Row
 from protocol.messages import ItemResult, ReadingInput, TriggerInput
@@ -27,6 +30,12 @@ class Service(Protocol):
 
     def authenticate(self, token: str) -> Principal:
         """Who the bearer is. Raises Unauthorized or TokenExpired."""
+
+    def redeem(self, ticket: str) -> Principal:
+        """Who the bearer of a one-use ticket is. Raises Unauthorized."""
+
+    def issue_ticket(self, who: Principal) -> IssuedTicket:
+        """A one-use ticket that stands for the token of `who`. Raises LimitReached."""
 
     async def trigger(self, who: Principal, inputs: Sequence[TriggerInput]) -> list[ItemResult]:
         """Rings; answers after the commit, one result per input, in order."""
@@ -51,6 +60,19 @@ class Service(Protocol):
 
     async def open_sources(self, who: Principal) -> list[Row]:
         """The open alerts that a source reports, with the label sets of each."""
+
+
+class Administration(Protocol):
+    """The administrators' verbs. All raise PermissionDenied for anybody else."""
+
+    async def revoke(self, who: Principal, kind: RevocationKind, target: str, reason: str | None) -> Revoked:
+        """Ends a token, or all tokens that a user has until now. Raises StoreUnavailable: then nothing was done."""
+
+    def revocations(self, who: Principal, cursor: str | None, limit: int) -> RevocationPage:
+        """What is revoked in the workspace."""
+
+    async def unrevoke(self, who: Principal, kind: RevocationKind, target: str) -> None:
+        """Takes a revocation back. Raises UnknownChannel."""
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):

@@ -88,6 +88,25 @@ class ConnectionChange(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     framework: str | None = None
 
 
+class RevocationKind(Enum):
+    """What is revoked: one token, by its `jti`, or all that a user has until then."""
+
+    JTI = "jti"
+    USER = "user"
+
+
+class Revocation(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """A token or a user of a workspace that is not let in any more: since `at`, until `ends_at` (microseconds)."""
+
+    workspace: str
+    kind: RevocationKind
+    target: str
+    at: int
+    ends_at: int
+    by: str
+    reason: str | None = None
+
+
 class Retention(msgspec.Struct, frozen=True, kw_only=True):
     """How long events are kept: as long as they are younger than the age or among the newest, whichever keeps more."""
 
@@ -135,8 +154,20 @@ class Store(ChannelStore, Protocol):
     async def connection_changes(self, changes: Sequence[ConnectionChange]) -> None:
         """Keeps a batch of changes in one transaction, in order. Raises StoreUnavailable."""
 
+    async def revoke(self, row: Revocation) -> None:
+        """Keeps a revocation on stable storage, in the place of an older one of the same. Raises StoreUnavailable."""
+
+    async def unrevoke(self, workspace: str, kind: RevocationKind, target: str) -> None:
+        """Forgets a revocation, if there is one. Raises StoreUnavailable."""
+
+    async def revocations(self) -> list[Revocation]:
+        """Those of all workspaces that have not ended. Raises StoreUnavailable."""
+
     async def trim(self, now_us: int) -> int:
-        """Deletes what the retention no longer keeps and moves floors; says how many. Raises StoreUnavailable."""
+        """Deletes what the retention no longer keeps, moves floors, and forgets revocations that have ended.
+
+        Says how many events went. Raises StoreUnavailable.
+        """
 
     def statistics(self) -> dict[str, int | float]:
         """Counters since opening (commits, batches, rows, unavailable) and gauges (group_size_last, pending)."""

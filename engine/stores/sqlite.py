@@ -16,8 +16,19 @@ from functools import partial
 import trio
 
 from engine.ids import new_id, now_us
-from engine.stores import AlertPage, AlertQuery, ConnectionChange, Feed, OnCommit, Retention, migrate
+from engine.stores import (
+    AlertPage,
+    AlertQuery,
+    ConnectionChange,
+    Feed,
+    OnCommit,
+    Retention,
+    Revocation,
+    RevocationKind,
+    migrate,
+)
 from engine.stores import sqlite_queries as queries
+from engine.stores import sqlite_revocations as revocations
 from engine.stores import sqlite_upkeep as upkeep
 from engine.stores.give_way import GiveWay
 from engine.stores.sqlite_commit import Committer
@@ -105,6 +116,18 @@ class SqliteStore:
         """Keeps changes of connections in one transaction. Raises StoreUnavailable."""
         await self._writer.run(partial(upkeep.write_connections, changes=changes))
 
+    async def revoke(self, row: Revocation) -> None:
+        """Keeps a revocation on stable storage. Raises StoreUnavailable."""
+        await self._writer.run(partial(revocations.put, row=row))
+
+    async def unrevoke(self, workspace: str, kind: RevocationKind, target: str) -> None:
+        """Forgets a revocation. Raises StoreUnavailable."""
+        await self._writer.run(partial(revocations.remove, workspace=workspace, kind=kind, target=target))
+
+    async def revocations(self) -> list[Revocation]:
+        """Those that have not ended. Raises StoreUnavailable."""
+        return await self._readers.read(partial(revocations.still_needed, now_us=self._clock()))
+
     async def trim(self, now_us: int) -> int:
         """Deletes what the retention no longer keeps; how many events went. Raises StoreUnavailable."""
         events, channel = 0, 0
@@ -118,6 +141,7 @@ class SqliteStore:
             channel = step.channel
         while await self._writer.run(partial(upkeep.trim_connections, retention=self._retention, now_us=now_us)):
             pass
+        await self._writer.run(partial(revocations.trim, now_us=now_us))
         return events
 
     def statistics(self) -> dict[str, int | float]:

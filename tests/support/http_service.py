@@ -7,7 +7,10 @@ from typing import Any
 
 import msgspec
 
-from engine.stores import AlertPage, AlertQuery
+from engine.administration import Revoked
+from engine.identity import IssuedTicket
+from engine.revocation import RevocationPage
+from engine.stores import AlertPage, AlertQuery, Revocation, RevocationKind
 from protocol.commands import Ring
 from protocol.effects import Row
 from protocol.errors import TokenExpired, Unauthorized, UnknownChannel
@@ -34,12 +37,18 @@ ALERT = Alert(
 FIRED = ItemResult(status=Status.FIRED, reason=Reason.FIRED, alert_id=ALERT.id, offset=7)
 
 
+def a_revocation(kind: RevocationKind, target: str, reason: str | None) -> Revocation:
+    return Revocation(workspace="acme", kind=kind, target=target, at=0, ends_at=10**6, by="ada", reason=reason)
+
+
 class FakeService:
-    """Fulfils `engine.http.ports.Service`."""
+    """Fulfils `engine.http.ports.Service` and `Administration`."""
 
     def __init__(self) -> None:
         self.is_ready = True
         self.principals = {TOKEN: WHO}
+        # Tickets that wait, and the tokens that they stand for.
+        self.tickets: dict[str, str] = {}
         self.asked: list[tuple[str, Any]] = []
         self.result = FIRED
         self.rows: list[Row] = []
@@ -52,6 +61,24 @@ class FakeService:
         if token not in self.principals:
             raise Unauthorized("invalid token")
         return self.principals[token]
+
+    def redeem(self, ticket: str) -> Principal:
+        return self.principals[self.tickets.pop(ticket)] if ticket in self.tickets else self.authenticate(ticket)
+
+    def issue_ticket(self, who: Principal) -> IssuedTicket:
+        self._answer("issue_ticket", [who])
+        return IssuedTicket(ticket="once", expires_at="2026-01-01T00:00:30.000000Z")
+
+    async def revoke(self, who: Principal, kind: RevocationKind, target: str, reason: str | None) -> Revoked:
+        self._answer("revoke", [kind, target], reason)
+        return Revoked(a_revocation(kind, target, reason), 2)
+
+    def revocations(self, who: Principal, cursor: str | None, limit: int) -> RevocationPage:
+        self._answer("revocations", [cursor, limit])
+        return RevocationPage(items=[a_revocation(RevocationKind.USER, "eve", None)], next_cursor="user:eve")
+
+    async def unrevoke(self, who: Principal, kind: RevocationKind, target: str) -> None:
+        self._answer("unrevoke", [kind, target])
 
     async def trigger(self, who: Principal, inputs: Sequence[TriggerInput]) -> list[ItemResult]:
         return self._answer("trigger", inputs)

@@ -48,6 +48,8 @@ class Desk:
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
+        # Tickets that wait, and the tokens that they stand for.
+        self.tickets: dict[str, str] = {}
 
     def authenticate(self, token: str) -> Principal:
         if token == "late":
@@ -66,6 +68,9 @@ class Desk:
             expires_at=expires_at,
             channels=tuple(channels.split(",")) if is_limited else None,
         )
+
+    def redeem(self, ticket: str) -> Principal:
+        return self.authenticate(self.tickets.pop(ticket, "bad"))
 
     def locate(self, who: Principal, channel: str | None, framework_id: str | None) -> StreamKey:
         if framework_id is not None:
@@ -112,10 +117,10 @@ class Rig:
         self.registry = Registry(a_kit(self.store, Machines(), Recorder()))
         self.derived = DerivedStreams(self.store, Recorder())
         self.store.feed = self.derived.post
-        desk = Desk(self.registry)
+        self.desk = Desk(self.registry)
         self.roster = Roster(Recorder())
         self.kit = SessionKit(
-            desk, self.registry, self.derived, self.store, self.ticker, self.presence, self.roster, clock, limits
+            self.desk, self.registry, self.derived, self.store, self.ticker, self.presence, self.roster, clock, limits
         )
         self.served: Served
 

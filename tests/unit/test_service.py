@@ -12,6 +12,7 @@ from actors.channel import ChannelKit, ChannelLimits
 from actors.registry import Registry
 from engine.auth import Authenticator
 from engine.core.channel import Policy, machine_factory
+from engine.identity import Identity
 from engine.ids import IdSource
 from engine.metrics import Metrics
 from engine.service import Service
@@ -71,7 +72,7 @@ class Bench:
         self.registry = Registry(kit, channels_max=channels_max)
         authenticator = Authenticator(SECRET, lambda: START_US // SECOND_US)
         self.token = authenticator.issue("acme", "ann", "viewer")
-        self.service = Service(store, self.registry, authenticator, self.metrics, clock, answer_s=10.0)
+        self.service = Service(store, self.registry, Identity(authenticator, clock), self.metrics, clock, answer_s=10.0)
 
     async def ring(self, *frameworks: str, by: Principal = ANN, **fields: Any) -> list[ItemResult]:
         return await self.service.trigger(by, [a_trigger(each, **fields) for each in frameworks])

@@ -1,0 +1,110 @@
+"""What administrators of a workspace do about who may come in: revoke tokens, see what is revoked, take it back.
+
+Stored before it counts, and counts before it is answered: when the answer comes the token is refused at every door and
+whoever was connected with it has been cut. A revocation whose storing takes too long counts in any case, because it may
+yet be stored; it is safe to send the same again. The workspace is the administrator's own, so nobody learns of others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import structlog
+import trio
+
+from actors.ports import Clock
+from engine.claims import TOKEN_ID_MAX_CHARS, is_token_id
+from engine.commands import check_text
+from engine.identity import Identity
+from engine.revocation import KEPT_US, RevocationPage
+from engine.roles import check
+from engine.stores import Revocation, RevocationKind, Store
+from protocol.errors import BadRequest, Busy, CloseCode, PermissionDenied, UnknownChannel
+from protocol.model import Principal
+from protocol.names import check_id
+
+EndWhere = Callable[[Callable[[Principal], bool], CloseCode, str], int]
+REVOKED = "this token is not valid any more"
+log = structlog.get_logger()
+
+
+class Revoked(NamedTuple):
+    """A revocation that counts, and how many connections it has ended."""
+
+    revocation: Revocation
+    disconnected: int
+
+
+class Administration:
+    """The administrators' verbs. `end_where` ends the connections of those it is asked about."""
+
+    def __init__(self, store: Store, identity: Identity, end_where: EndWhere, clock: Clock, answer_s: float) -> None:
+        self._store = store
+        self._identity = identity
+        self._end_where = end_where
+        self._clock = clock
+        self._answer_s = answer_s
+        # Two changes of one revocation come to memory in the order in which they came to the store.
+        self._one_at_a_time = trio.Lock()
+
+    async def revoke(self, who: Principal, kind: RevocationKind, target: str, reason: str | None) -> Revoked:
+        """Ends a token, or all tokens that a user has until now. Raises StoreUnavailable: then nothing was done."""
+        _check_may(who)
+        check_target(kind, target)
+        check_text(reason or "", "reason")
+        now = self._clock()
+        row = Revocation(
+            workspace=who.workspace, kind=kind, target=target, at=now, ends_at=now + KEPT_US, by=who.user, reason=reason
+        )
+        revocations = self._identity.revocations
+        revocations.check_room(row)
+        is_stored = False
+        # Shielded: a client that goes away meanwhile must not leave it stored and not in force.
+        with trio.move_on_after(self._answer_s, shield=True):
+            async with self._one_at_a_time:
+                await self._store.revoke(row)
+                is_stored = True
+                revocations.add(row)
+        if not is_stored:
+            revocations.add(row)
+        ended = self._end_where(revocations.covers, CloseCode.INVALID_TOKEN, REVOKED)
+        log.info("revoked", workspace=who.workspace, kind=kind.value, by=who.user, disconnected=ended)
+        if not is_stored:
+            raise Busy(
+                f"in force, but not stored within {self._answer_s:g} s: send it again, or a restart may forget it"
+            )
+        return Revoked(row, ended)
+
+    def revocations(self, who: Principal, cursor: str | None, limit: int) -> RevocationPage:
+        """What is revoked in the workspace, page by page."""
+        _check_may(who)
+        return self._identity.revocations.page(who.workspace, cursor, limit)
+
+    async def unrevoke(self, who: Principal, kind: RevocationKind, target: str) -> None:
+        """Takes a revocation back: what it meant is good again, until it ends. Raises UnknownChannel, Busy."""
+        _check_may(who)
+        revocations = self._identity.revocations
+        if revocations.find(who.workspace, kind, target) is None:
+            raise UnknownChannel("there is no such revocation")
+        with trio.move_on_after(self._answer_s, shield=True):
+            async with self._one_at_a_time:
+                await self._store.unrevoke(who.workspace, kind, target)
+                revocations.remove(who.workspace, kind, target)
+            log.info("unrevoked", workspace=who.workspace, kind=kind.value, by=who.user)
+            return
+        raise Busy(f"not stored within {self._answer_s:g} s: still in force, send it again")
+
+
+def check_target(kind: RevocationKind, target: str) -> None:
+    """Raises BadRequest if no token can have this id, or no user this name."""
+    if kind is RevocationKind.USER:
+        check_id(target, "user")
+    elif not is_token_id(target):
+        raise BadRequest(f"jti {target[:64]!r} is not allowed: use 1 to {TOKEN_ID_MAX_CHARS} printable characters")
+
+
+def _check_may(who: Principal) -> None:
+    check(who, "administer")
+    if who.channels is not None:
+        raise PermissionDenied("this token is limited to channels, and a revocation is not")

@@ -1,0 +1,115 @@
+"""Who may come in: one-use tickets for anybody with a token, revocations for administrators."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, delete, get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromQuery, JSONBody, QueryParameter
+
+from engine.http.bodies import json_body
+from engine.http.ports import Administration, Service
+from engine.identity import IssuedTicket
+from engine.stores import Revocation, RevocationKind
+from protocol.errors import BadRequest
+from protocol.model import Principal, Text
+from protocol.times import rfc3339
+
+PAGE_DEFAULT = 50
+PAGE_MAX = 500
+# A kind, and the longest `jti` with each character in four bytes.
+CURSOR_MAX_CHARS = 1_100
+
+Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_MAX, description="revocations a page")]
+Cursor = Annotated[
+    str | None, QueryParameter(max_length=CURSOR_MAX_CHARS, description="`next_cursor` of the page before")
+]
+
+
+class RevocationBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What is not good any more: the token with this `jti`, or all that `user` has until now; one of the two."""
+
+    jti: str | None = None
+    user: str | None = None
+    reason: Text | None = None
+
+
+class RevocationShown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A revocation; `disconnected`, in the answer to its making: how many connections it has ended."""
+
+    jti: str | None = None
+    user: str | None = None
+    reason: str | None = None
+    by: str
+    at: str
+    ends_at: str
+    disconnected: int | None = None
+
+
+class RevocationList(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of revocations; ask again with `cursor=<next_cursor>` until that is null."""
+
+    items: list[RevocationShown]
+    next_cursor: str | None
+
+
+def ticket_routes(service: Service) -> list[HTTPRouteHandler]:
+    """`POST /api/v1/tickets`."""
+
+    @post("/api/v1/tickets", status_code=200, sync_to_thread=False)
+    def issue_ticket(request: Request[Principal, Any, Any]) -> IssuedTicket:
+        """A ticket that stands for your token once, for half a minute, where no header can be sent: `?ticket=`."""
+        return service.issue_ticket(request.user)
+
+    return [issue_ticket]
+
+
+def revocation_routes(administration: Administration) -> list[HTTPRouteHandler]:
+    """`GET`, `POST` and `DELETE /api/v1/revocations`."""
+
+    @post("/api/v1/revocations", status_code=200, dto=json_body(RevocationBody), return_dto=None)
+    async def revoke(request: Request[Principal, Any, Any], data: JSONBody[RevocationBody]) -> RevocationShown:
+        """Ends a token, or all tokens that a user has until now; who is connected with one is cut."""
+        kind, target = _target(data.jti, data.user)
+        done = await administration.revoke(request.user, kind, target, data.reason)
+        return _shown(done.revocation, done.disconnected)
+
+    @get("/api/v1/revocations", sync_to_thread=False)
+    def revocations(
+        request: Request[Principal, Any, Any], limit: Limit = PAGE_DEFAULT, cursor: Cursor = None
+    ) -> RevocationList:
+        """What is revoked in this workspace and has not ended by itself."""
+        page = administration.revocations(request.user, cursor, limit)
+        return RevocationList(items=[_shown(row) for row in page.items], next_cursor=page.next_cursor)
+
+    @delete("/api/v1/revocations", status_code=204)
+    async def unrevoke(
+        request: Request[Principal, Any, Any], jti: FromQuery[str | None] = None, user: FromQuery[str | None] = None
+    ) -> None:
+        """Takes a revocation back: tokens that it meant are good again until they end."""
+        await administration.unrevoke(request.user, *_target(jti, user))
+
+    return [revoke, revocations, unrevoke]
+
+
+def _target(jti: str | None, user: str | None) -> tuple[RevocationKind, str]:
+    if jti is not None and user is None:
+        return RevocationKind.JTI, jti
+    if user is not None and jti is None:
+        return RevocationKind.USER, user
+    raise BadRequest("say either jti (one token) or user (all tokens of a user)")
+
+
+def _shown(row: Revocation, disconnected: int | None = None) -> RevocationShown:
+    is_user = row.kind is RevocationKind.USER
+    return RevocationShown(
+        jti=None if is_user else row.target,
+        user=row.target if is_user else None,
+        reason=row.reason,
+        by=row.by,
+        at=rfc3339(row.at),
+        ends_at=rfc3339(row.ends_at),
+        disconnected=disconnected,
+    )

@@ -1,0 +1,107 @@
+"""Tokens that end before their time: one token (by `jti`), or all that a user has until now.
+
+Owns: the revocations in force, in memory, because every door asks at every token. The store has them too, and first: a
+revocation counts when it is on stable storage, else after a crash the stolen token would be good again. While the store
+is away it is refused as a whole (120). At the start all are read before any door opens. A revocation ends when the
+last token that it can mean has ended by itself (LIFETIME_MAX_S), so what is kept is bounded by time; and by number, for
+each workspace, so that one workspace's administrator cannot fill the memory of all.
+
+A token without `iat` counts as older than any revocation of its user. Times of tokens are whole seconds, so one that
+was issued in the very second of the revocation is refused as well.
+Decided against: asking the store at each token (a door must answer while the store is away), and a list of good tokens
+instead of bad ones (a restart would throw everybody out).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from engine.claims import CLOCK_SKEW_S, LIFETIME_MAX_S
+from engine.stores import Revocation, RevocationKind
+from protocol.errors import LimitReached
+from protocol.model import Principal
+from protocol.times import SECOND_US
+
+KEPT_US = (LIFETIME_MAX_S + CLOCK_SKEW_S) * SECOND_US
+
+_Target = tuple[RevocationKind, str]
+
+
+class RevocationPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Revocations of a workspace, users first, each by name; and where the next page starts (None: there is none)."""
+
+    items: Sequence[Revocation]
+    next_cursor: str | None = None
+
+
+class Revocations:
+    """What is revoked now."""
+
+    def __init__(self, per_workspace_max: int = 10_000, in_all_max: int = 200_000) -> None:
+        self._per_workspace_max = per_workspace_max
+        self._in_all_max = in_all_max
+        self._by_workspace: dict[str, dict[_Target, Revocation]] = {}
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return sum(map(len, self._by_workspace.values()))
+
+    def load(self, rows: Iterable[Revocation]) -> None:
+        """What the store has is what counts from now on."""
+        self._by_workspace = {}
+        for row in rows:
+            self.add(row)
+
+    def check_room(self, row: Revocation) -> None:
+        """May there be one more? Forgets what has ended. Raises LimitReached."""
+        self._forget_ended(row.at)
+        own = self._by_workspace.get(row.workspace, {})
+        if (row.kind, row.target) in own:
+            return
+        if len(own) >= self._per_workspace_max:
+            limit = f"limit {self._per_workspace_max} (identity.revocations_per_workspace_max)"
+            raise LimitReached(f"{len(own)} revocations, {limit}: revoke users instead of single tokens")
+        if self.count >= self._in_all_max:
+            # Without the count, which would tell about other workspaces.
+            limit = f"limit {self._in_all_max} (identity.revocations_max)"
+            raise LimitReached(f"no room for another revocation, {limit}: ask the engine's operator")
+
+    def add(self, row: Revocation) -> None:
+        """This token or user is revoked from now on."""
+        self._by_workspace.setdefault(row.workspace, {})[row.kind, row.target] = row
+
+    def remove(self, workspace: str, kind: RevocationKind, target: str) -> None:
+        """It is not, any more."""
+        own = self._by_workspace.get(workspace, {})
+        own.pop((kind, target), None)
+        if not own:
+            self._by_workspace.pop(workspace, None)
+
+    def find(self, workspace: str, kind: RevocationKind, target: str) -> Revocation | None:
+        """The revocation of this token or user, if there is one."""
+        return self._by_workspace.get(workspace, {}).get((kind, target))
+
+    def covers(self, who: Principal) -> bool:
+        """Whether the token that `who` came with is revoked."""
+        own = self._by_workspace.get(who.workspace)
+        if own is None:
+            return False
+        if who.token_id and (RevocationKind.JTI, who.token_id) in own:
+            return True
+        of_user = own.get((RevocationKind.USER, who.user))
+        return of_user is not None and (who.issued_at is None or who.issued_at * SECOND_US <= of_user.at)
+
+    def page(self, workspace: str, cursor: str | None, limit: int) -> RevocationPage:
+        """A page of a workspace's revocations; `cursor` is the `next_cursor` of the page before."""
+        names = {f"{kind.value}:{target}": row for (kind, target), row in self._by_workspace.get(workspace, {}).items()}
+        left = sorted(name for name in names if cursor is None or name > cursor)
+        items = [names[name] for name in left[:limit]]
+        return RevocationPage(items=items, next_cursor=left[limit - 1] if len(left) > limit else None)
+
+    def _forget_ended(self, now_us: int) -> None:
+        for own in self._by_workspace.values():
+            for target in [target for target, row in own.items() if row.ends_at <= now_us]:
+                del own[target]
