@@ -32,6 +32,7 @@ from engine.http.ports import About
 from engine.http.server import HttpServer, serve_http
 from engine.identity import Identity
 from engine.key_files import load_keys
+from engine.lag import LoopLag
 from engine.metrics import Metrics
 from engine.parts import Parts, build, gateway_limits, session_kit, websocket_limits
 from engine.service import Service
@@ -73,6 +74,7 @@ class Engine:
         self._parts: Parts | None = None
         self._roster = Roster(self.metrics)
         self._http: HttpServer | None = None
+        self._lag = LoopLag(self.metrics.loop_lagged)
         self._helpers = Supervisor(self._helper_children(), Strategy.ONE_FOR_ONE, self.metrics)
         self._sources = Supervisor(self._source_children(), Strategy.ONE_FOR_ONE, self.metrics)
         self._supervisor = Supervisor(self._children(), Strategy.REST_FOR_ONE, self.metrics)
@@ -178,6 +180,7 @@ class Engine:
             ChildSpec("presence", self._run_presence),
             ChildSpec("upkeep", self._run_upkeep),
             ChildSpec("ticker", self._run_ticker),
+            ChildSpec("lag", self._lag.run),
         ]
 
     def _source_children(self) -> Sequence[ChildSpec]:
@@ -317,6 +320,7 @@ class Engine:
         self.metrics.watch("registry", self._registry_statistics)
         self.metrics.watch("store", self._store_statistics)
         self.metrics.watch("http", lambda: self._http.statistics() if self._http else {})
+        self.metrics.watch("loop_lag_worst_s", lambda: self._lag.worst_s)
         if self.certificate is not None:
             self.metrics.watch("certificate", self.certificate.statistics)
         self.metrics.watch("revocations", lambda: self.identity.revocations.count)

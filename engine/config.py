@@ -31,6 +31,7 @@ from engine.sections import (
     Retention,
     Suppression,
     Tls,
+    Watchdog,
     why,
 )
 from protocol.model import ThresholdRule
@@ -55,6 +56,7 @@ __all__ = (
     "Secret",
     "Suppression",
     "Tls",
+    "Watchdog",
 )
 
 # The output size of HMAC-SHA256: a shorter key is easier to guess than the signature (RFC 7518, section 3.2).
@@ -91,6 +93,7 @@ class Config(Section, frozen=True, kw_only=True):
     api: Api = Api()
     identity: Identity = Identity()
     metrics: MetricsSection = MetricsSection()
+    watchdog: Watchdog = Watchdog()
     rules: Annotated[
         tuple[ThresholdRule, ...], why("Rules for readings; a file that has any replaces these defaults.")
     ] = HOST_RULES
@@ -125,6 +128,12 @@ class Config(Section, frozen=True, kw_only=True):
                 "gateway.drain_s",
                 f"{self.gateway.drain_s:g} is not allowed: use at most {STOP_MAX_S:g} together with gateway.close_s "
                 f"({self.gateway.close_s:g}); a stop takes no longer than that",
+            )
+        if self.watchdog.exit_s <= self.watchdog.stall_s:
+            raise ConfigError(
+                "watchdog.exit_s",
+                f"{self.watchdog.exit_s:g} is not allowed: use more than watchdog.stall_s "
+                f"({self.watchdog.stall_s:g}), or nobody would learn where the loop hung",
             )
         for name, other in (("cert", "key"), ("key", "cert")):
             if (given := getattr(self.tls, name)) and not getattr(self.tls, other):

@@ -60,6 +60,8 @@ FIGURES: Mapping[str, Figure] = {
     "gateway.errors": Figure(("tocsin_session_errors",), "Connections and requests that ended with an error.", True),
     "gateway.slow_disconnects": Figure(("tocsin_slow_disconnects",), "Connections cut for not keeping up.", True),
     "gateway.tls_handshakes_failed": Figure(("tocsin_tls_handshakes_failed",), "WebSocket peers without TLS.", True),
+    "loop_lag_worst_s": Figure(("tocsin_loop_lag_max_seconds",), "The latest wake-up of the last minute or two."),
+    "watchdog.stalls": Figure(("tocsin_loop_stalls",), "How often the loop was silent for watchdog.stall_s.", True),
     "tls_expires_at_s": Figure(("tocsin_tls_certificate_expires_timestamp_seconds",), "When the certificate ends."),
     "tls_renewals": Figure(("tocsin_tls_renewals",), "Certificates taken over while running (SIGHUP).", True),
     "tls_renewals_failed": Figure(("tocsin_tls_renewals_failed",), "Renewals that could not be used.", True),
@@ -92,6 +94,7 @@ class Metrics:
         self._build = {"version": self.version, "python": platform.python_version()}
         self._fan_out, self._batch = Histogram(SECONDS_BUCKETS), Histogram(SECONDS_BUCKETS)
         self._commit, self._gc_pause = Histogram(SECONDS_BUCKETS), Histogram(SECONDS_BUCKETS)
+        self._loop_lag = Histogram(SECONDS_BUCKETS)
         self._batch_commands, self._commit_batches = Histogram(COUNT_BUCKETS), Histogram(COUNT_BUCKETS)
         self._latency_ms = Histogram(REFERENCE_LATENCY_MS_BUCKETS)
         self._writes = self._deliveries = self._processed = self._errors = self._dead_letters = self._scrape_errors = 0
@@ -168,6 +171,10 @@ class Metrics:
         """A garbage collection held the loop so long."""
         self._gc_pause.observe(seconds)
 
+    def loop_lagged(self, seconds: float) -> None:
+        """A task that slept was woken so late."""
+        self._loop_lag.observe(seconds)
+
     def watch(self, name: str, read: Read) -> None:
         """Shows what `read` returns at each scrape: a number, or a mapping from names to numbers.
 
@@ -199,6 +206,7 @@ class Metrics:
         yield self._batch_commands.family("tocsin_batch_commands", "Commands decided together.")
         yield self._commit.family("tocsin_commit_seconds", "Duration of a commit of the store.")
         yield self._commit_batches.family("tocsin_commit_batches", "Batches made durable by one commit.")
+        yield self._loop_lag.family("tocsin_loop_lag_seconds", "How late a sleeping task was woken.")
         yield self._gc_pause.family("tocsin_gc_pause_seconds", "How long garbage collections held the loop.")
         yield self._latency_ms.family(
             "alert_processing_latency_ms", "From the arrival of a trigger to its answer, milliseconds."

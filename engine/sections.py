@@ -170,6 +170,18 @@ class MetricsSection(Section, frozen=True, kw_only=True):
     ] = 200
 
 
+class Watchdog(Section, frozen=True, kw_only=True):
+    """What `tocsin serve` does when its loop no longer turns."""
+
+    stall_s: Annotated[
+        float, limit(0.1, 3600, "Silent for so long, the stacks of all threads are written; nothing of ours takes 1 s.")
+    ] = 5.0
+    exit_s: Annotated[
+        float,
+        limit(0.2, _DAY_S, "Silent for so long, the process ends with 70: clients find no one for a minute else."),
+    ] = 15.0
+
+
 HOST_RULES = (
     ThresholdRule(
         id="host-cpu",

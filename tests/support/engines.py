@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -79,13 +79,21 @@ class EngineProcess:
 
 @asynccontextmanager
 async def an_engine_process(
-    folder: Path, *arguments: str, ws: str = ANY_PORT, stderr: int | None = None, **settings: str
+    folder: Path,
+    *arguments: str,
+    ws: str = ANY_PORT,
+    stderr: int | None = None,
+    program: Sequence[str] | None = None,
+    **settings: str,
 ) -> AsyncIterator[EngineProcess]:
-    """`tocsin serve`, ready; ended by its id at the end. Its log is `folder/stderr`, if `stderr` is not a pipe."""
+    """`tocsin serve`, ready; ended by its id at the end. Its log is `folder/stderr`, if `stderr` is not a pipe.
+
+    `program`: what is run instead of `tocsin`, with the same arguments.
+    """
     settings = {"TOCSIN_DATA": str(folder), "TOCSIN_SECRET": SECRET, "TOCSIN_WATCH_HOST": "false"} | settings
     with (folder / "stderr").open("ab") as log:
         process = await trio.lowlevel.open_process(
-            command("serve", "--ws", ws, "--http", ANY_PORT, *arguments),
+            [*(program or command()), "serve", "--ws", ws, "--http", ANY_PORT, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log if stderr is None else stderr,

@@ -418,6 +418,11 @@ def test_with_tls_other_machines_may_connect_and_urls_say_so():
     assert (Config().ws_scheme, Config().http_scheme) == ("ws", "http")
 
 
+def test_a_watchdog_shows_where_the_loop_hangs_before_it_ends_the_process():
+    said = refused(overrides={"watchdog.stall_s": 15})
+    assert "watchdog.exit_s: 15 is not allowed: use more than watchdog.stall_s (15)" in said
+
+
 def test_a_batch_larger_than_what_one_commit_may_tell_is_refused():
     with pytest.raises(
         ConfigError, match=r"channel\.batch_max: 300 is not allowed: use at most channel\.events_max \(256\)"

@@ -1,36 +1,32 @@
-"""How long a peer is behind: from marks, not from a time per message."""
+"""How late the loop is."""
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
 
-from actors.lag import MARKS_MAX, Lag
-
-
-def test_a_peer_that_takes_nothing_is_behind_since_it_stopped() -> None:
-    assert Lag(10.0).seconds(12.5) == 2.5
+from engine.lag import LOOK_EVERY_S, WINDOW_S, LoopLag
+from tests.support.actors import start
 
 
-def test_a_peer_that_has_taken_what_had_come_by_then_is_behind_since_then() -> None:
-    lag = Lag(0.0)
-    lag.note(sent=0, waiting=100, now=1.0)
-    lag.note(sent=99, waiting=51, now=2.0)
-    assert lag.seconds(3.0) == 3.0
-    lag.note(sent=1, waiting=50, now=3.0)
-    assert lag.seconds(3.0) == 2.0, "the oldest byte came after the first second"
-
-
-@given(st.lists(st.tuples(st.integers(0, 500), st.integers(0, 500)), min_size=1, max_size=200))
-def test_it_is_never_too_little_and_remembers_little(steps: list[tuple[int, int]]) -> None:
-    lag, waiting, sent = Lag(0.0), 0, 0
-    came_at: list[float] = []
-    for now, (comes, taken) in enumerate(steps, 1):
-        came_at += [now] * comes
-        waiting += comes
-        taken = min(taken, waiting)
-        waiting, sent = waiting - taken, sent + taken
-        lag.note(taken, waiting, now)
-        if waiting:
-            assert lag.seconds(now) >= now - came_at[sent]
-        assert len(lag._marks) <= MARKS_MAX
+async def test_a_loop_that_is_held_is_seen_and_the_worst_is_forgotten_after_two_windows(
+    mock_clock: MockClock,
+) -> None:
+    seen: list[float] = []
+    lag = LoopLag(seen.append)
+    async with trio.open_nursery() as nursery:
+        await start(nursery, lag.run)
+        await wait_all_tasks_blocked()
+        # As if something had held the loop: time has gone by and nobody was woken.
+        mock_clock.jump(LOOK_EVERY_S + 0.4)
+        await wait_all_tasks_blocked()
+        assert seen == [pytest.approx(0.4)]
+        assert lag.worst_s == pytest.approx(0.4)
+        mock_clock.autojump_threshold = 0
+        await trio.sleep(WINDOW_S)
+        assert lag.worst_s == pytest.approx(0.4)
+        await trio.sleep(WINDOW_S + 1)
+        assert lag.worst_s == pytest.approx(0.0, abs=0.001)
+        assert len(seen) == pytest.approx(2 * WINDOW_S / LOOK_EVERY_S, rel=0.05)
+        nursery.cancel_scope.cancel()

@@ -1,8 +1,8 @@
 """`tocsin serve`: runs an engine until a signal ends it.
 
-Owns what is the process's and not the engine's: logging, signals, the garbage collector's policy, the interpreter's
-switch interval, the ready line and the exit code. The first SIGTERM or SIGINT drains (clients are told to come back,
-what was acked is stored anyway) within DRAIN_MAX_S; a second one ends the process at once.
+Owns what is the process's and not the engine's: logging, signals, the watchdog, the garbage collector's policy, the
+interpreter's switch interval, the ready line and the exit code. The first SIGTERM or SIGINT drains (clients are told to
+come back, what was acked is stored anyway) within DRAIN_MAX_S; a second one ends the process at once.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from engine.app import Engine
     from engine.certificate import Certificate
+    from engine.watchdog import Watchdog
 
 # The promise to operators and their process managers.
 DRAIN_MAX_S = 10.0
@@ -57,6 +58,7 @@ def serve(
 
     from engine.app import Engine
     from engine.logs import logging_to_stderr
+    from engine.watchdog import Watchdog
 
     config = options.load(data, config_file, **{"tls.cert": tls_cert, "tls.key": tls_key}, **settings)
     # Made first: what is wrong with the configuration is said in one line, before anything else is set up.
@@ -71,18 +73,22 @@ def serve(
 
             click.echo(welcome_text(engine), err=True)
 
-    with logging_to_stderr(config.log_level) as writer:
+    watchdog = Watchdog(config.watchdog.stall_s, config.watchdog.exit_s)
+    engine.metrics.watch("watchdog", lambda: {"stalls": watchdog.stalls})
+    with logging_to_stderr(config.log_level) as writer, watchdog:
         engine.metrics.watch("log_lines_dropped", lambda: writer.dropped)
-        trio.run(run, engine, announce)
+        trio.run(run, engine, watchdog, announce)
 
 
-async def run(engine: Engine, announce: Callable[[], None]) -> None:
+async def run(engine: Engine, watchdog: Watchdog, announce: Callable[[], None]) -> None:
     """Runs an engine until a signal; `announce` is called when it can ack. Raises what ends the engine."""
     import trio
 
     from engine.collector import collect_when_idle
 
     async with trio.open_nursery() as nursery:
+        # Outside what is drained: a drain that hangs is a stall too.
+        nursery.start_soon(watchdog.keep_beating)
         running = trio.CancelScope()
         await nursery.start(_end_on_signal, running)
         if engine.certificate is not None:
