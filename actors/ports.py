@@ -10,9 +10,9 @@ from typing import Protocol
 
 from protocol import messages as m
 from protocol.commands import Batch
-from protocol.effects import Commit, CommitOutcome, Decision, Recalled
+from protocol.effects import Commit, CommitOutcome, Decision, OpenAlerts, Recalled, RecipientMark
 from protocol.messages import ItemResult
-from protocol.model import ChannelKey, DerivedKey, Event, Principal, StreamKey
+from protocol.model import ChannelKey, DerivedKey, Event, Principal, Severity, StreamKey
 
 # Events that are read and told at a time: few enough that a peer takes them at once, enough to make a read worth it.
 HISTORY_CHUNK = 256
@@ -59,6 +59,11 @@ class ChannelStore(Protocol):
     async def derived_history(self, stream: DerivedKey, after: int, limit: int) -> Sequence[Event]:
         """Like `history`, in the order of `workspace_offset`, or of `user_offset` for a person's stream."""
 
+    async def open_alerts(
+        self, stream: StreamKey, min_severity: Severity, before: str | None, limit: int
+    ) -> OpenAlerts:
+        """Open alerts with ids below `before`, newest first, and where the stream stood. Raises StoreUnavailable."""
+
 
 Answer = Callable[[Sequence[ItemResult]], None]
 
@@ -96,6 +101,13 @@ class Presence(Protocol):
 
     def closed(self, client_id: str) -> None:
         """An authenticated connection is over."""
+
+
+class Recipients(Protocol):
+    """Who received and saw what. Called on the loop: notes it and returns."""
+
+    def mark(self, mark: RecipientMark, origin: int) -> None:
+        """A person received or saw this much; `origin` is where the subscription that says so began."""
 
 
 class Observer(Protocol):

@@ -86,6 +86,8 @@ class Session:
                 await self._subscriptions.subscribe(message)
             case m.Unsubscribe():
                 self._subscriptions.unsubscribe(message)
+            case m.Received() | m.Seen():
+                self._subscriptions.mark(message)
             case _:
                 await self._kit.desk.submit(self._conversation.who, message, self._answerer(message.id))
 

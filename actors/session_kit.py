@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from actors.derived import DerivedStreams
 from actors.history import History
-from actors.ports import ChannelStore, Clock, Desk, Presence
+from actors.ports import ChannelStore, Clock, Desk, Presence, Recipients
 from actors.registry import Registry
 from actors.roster import Roster
 from actors.ticker import Ticker
@@ -35,6 +35,7 @@ class SessionKit:
     store: ChannelStore
     ticker: Ticker
     presence: Presence
+    recipients: Recipients
     roster: Roster
     clock: Clock
     limits: SessionLimits

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import trio
 
@@ -16,13 +17,37 @@ from actors.connection import Connection
 from actors.history import Chunk
 from actors.ports import HISTORY_CHUNK
 from actors.session_kit import SessionKit
+from actors.snapshots import tell_open_alerts
 from protocol import messages as m
 from protocol.codec import form_of
-from protocol.errors import CloseCode, ConversationEnded, PermissionDenied, StoreUnavailable
-from protocol.model import ChannelKey, Event, StreamKey
+from protocol.effects import FROM_SNAPSHOT, RecipientMark
+from protocol.errors import (
+    BadRequest,
+    CloseCode,
+    ConversationEnded,
+    PermissionDenied,
+    StoreUnavailable,
+    UnknownChannel,
+)
+from protocol.model import ChannelKey, Event, Severity, StreamKey
 from protocol.session import ServerConversation
 from protocol.stream import recovery
 from protocol.times import rfc3339
+
+STORE_AWAY = "the store is away; come back and recover"
+
+
+@dataclass(slots=True)
+class _Followed:
+    """One stream that the peer follows, and how far it says to have received and seen it."""
+
+    audience: Audience
+    group: Group
+    stream: StreamKey
+    # Every event after this one was sent, or left out by the filter.
+    begins: int
+    # By whether it is about seeing: up to where it is marked; FROM_SNAPSHOT: not even the snapshot yet.
+    marked: dict[bool, int]
 
 
 class Subscriptions:
@@ -39,7 +64,7 @@ class Subscriptions:
         self._conversation = conversation
         self._counters = kit.roster.counters
         self._form = form_of(connection.subprotocol)
-        self._followed: dict[str, tuple[Audience, Group]] = {}
+        self._followed: dict[str, _Followed] = {}
 
     async def subscribe(self, message: m.Subscribe) -> None:
         """Brings the peer level, if it asks for that, and attaches it. Raises TocsinError or ConversationEnded."""
@@ -59,18 +84,16 @@ class Subscriptions:
                 reason=outcome.reason,
             )
         )
-        if outcome.recovered:
-            with audience.recovering():
-                last = await self._tell_missed(audience, key, message)
-                if last < audience.told:
-                    # What the filter left out at the end moved the offset too: else the next `prev` looks like a gap.
-                    at = rfc3339(self._kit.clock())
-                    self._connection.say(
-                        m.PositionMessage(channel=audience.name, epoch=audience.epoch, offset=audience.told, at=at)
-                    )
-                self._follow(audience, message)
-        else:
-            self._follow(audience, message)
+        begins = audience.told
+        with audience.recovering():
+            if message.recover and outcome.recovered:
+                begins = message.recover.offset
+                await self._make_level(audience, key, message.min_severity, begins)
+            elif message.snapshot:
+                begins = await self._tell_snapshot(audience, key, message.min_severity)
+                await self._make_level(audience, key, message.min_severity, begins)
+            marked = begins if outcome.recovered or not message.snapshot else FROM_SNAPSHOT
+            self._follow(audience, key, message.min_severity, begins, marked)
         if isinstance(key, ChannelKey):
             self._kit.presence.subscribed(self._connection.client_id, key)
 
@@ -79,6 +102,35 @@ class Subscriptions:
         key = self._kit.desk.locate(self._conversation.who, message.channel, message.framework_id)
         self._leave(key.name)
         self._connection.say(m.Unsubscribed(channel=key.name, id=message.id))
+
+    def mark(self, message: m.Received | m.Seen) -> None:
+        """Notes how far the peer says to have received, or seen, a channel. Raises UnknownChannel or BadRequest."""
+        key = self._kit.desk.locate(self._conversation.who, message.channel, None)
+        followed = self._followed.get(key.name)
+        if followed is None:
+            raise UnknownChannel(f"this connection does not follow {key.name}: subscribe to it first")
+        told, offset, is_seen = followed.audience.told, message.offset, isinstance(message, m.Seen)
+        if offset > told:
+            raise BadRequest(f"offset {offset} of {key.name} was not told yet, the last one is {told}")
+        before = followed.marked[is_seen]
+        if before == FROM_SNAPSHOT and offset >= followed.begins:
+            self._mark(followed, is_seen, FROM_SNAPSHOT, followed.begins)
+            before = followed.marked[is_seen] = followed.begins
+        if offset > before != FROM_SNAPSHOT:
+            self._mark(followed, is_seen, before, offset)
+            followed.marked[is_seen] = offset
+
+    def _mark(self, followed: _Followed, is_seen: bool, after: int, until: int) -> None:
+        mark = RecipientMark(
+            stream=followed.stream,
+            user=self._conversation.who.user,
+            is_seen=is_seen,
+            min_severity=followed.group.min_severity,
+            after=after,
+            until=until,
+            at=self._kit.clock(),
+        )
+        self._kit.recipients.mark(mark, FROM_SNAPSHOT if after == FROM_SNAPSHOT else followed.begins)
 
     def leave_all(self) -> None:
         """The conversation is over."""
@@ -99,12 +151,28 @@ class Subscriptions:
             return await self._kit.registry.cell(key).wait_audience()
         return await self._kit.derived.audience(key)
 
-    async def _tell_missed(self, audience: Audience, key: StreamKey, message: m.Subscribe) -> int:
+    async def _tell_snapshot(self, audience: Audience, key: StreamKey, min_severity: Severity) -> int:
+        try:
+            return await tell_open_alerts(self._connection, self._kit, audience, key, min_severity)
+        except StoreUnavailable as fault:
+            raise ConversationEnded(CloseCode.INSUFFICIENT_STATE, STORE_AWAY) from fault
+
+    async def _make_level(self, audience: Audience, key: StreamKey, min_severity: Severity, after: int) -> None:
+        """Tells what came after an offset, until nothing is missing."""
+        last = await self._tell_missed(audience, key, min_severity, after)
+        if last < audience.told:
+            # What the filter left out at the end moved the offset too: else the next `prev` looks like a gap.
+            at = rfc3339(self._kit.clock())
+            self._connection.say(
+                m.PositionMessage(channel=audience.name, epoch=audience.epoch, offset=audience.told, at=at)
+            )
+
+    async def _tell_missed(self, audience: Audience, key: StreamKey, min_severity: Severity, after: int) -> int:
         """History at the peer's own pace: ring first, store second, until level. On return nothing is missing.
 
         Gives the last offset that the peer knows of: below what was told, if its filter left out the rest.
         """
-        at = prev = message.recover.offset if message.recover else audience.told
+        at = prev = after
         outbox = self._connection.outbox
         while at < audience.told:
             chunk = await self._missed(audience, key, at)
@@ -115,7 +183,7 @@ class Subscriptions:
             if holes:
                 audience.floor = max(audience.floor, holes[-1])  # so the next try is told that it was trimmed
                 raise ConversationEnded(CloseCode.INSUFFICIENT_STATE, "history was trimmed; subscribe again")
-            frames, prev = chunk.frames(audience, self._form, message.min_severity, prev)
+            frames, prev = chunk.frames(audience, self._form, min_severity, prev)
             for frame in frames:
                 # One by one: a chunk of long alerts at once could fill an outbox whose peer reads well.
                 outbox.push(frame)
@@ -136,16 +204,15 @@ class Subscriptions:
             return await self._kit.history.after(audience, after, read)
         except StoreUnavailable as fault:
             # `subscribed` has promised everything: a mere error would leave a client that waits for ever.
-            raise ConversationEnded(CloseCode.INSUFFICIENT_STATE, "the store is away; come back and recover") from fault
+            raise ConversationEnded(CloseCode.INSUFFICIENT_STATE, STORE_AWAY) from fault
 
-    def _follow(self, audience: Audience, message: m.Subscribe) -> None:
-        group = audience.attach(self._connection.outbox, self._form, message.min_severity)
-        self._followed[audience.name] = (audience, group)
+    def _follow(self, audience: Audience, key: StreamKey, min_severity: Severity, begins: int, marked: int) -> None:
+        group = audience.attach(self._connection.outbox, self._form, min_severity)
+        self._followed[audience.name] = _Followed(audience, group, key, begins, {False: marked, True: marked})
         self._counters.followed(audience.name)
 
     def _leave(self, name: str) -> None:
         followed = self._followed.pop(name, None)
         if followed is not None:
-            audience, group = followed
-            audience.detach(self._connection.outbox, group)
+            followed.audience.detach(self._connection.outbox, followed.group)
             self._counters.left(name)

@@ -178,6 +178,7 @@ class Engine:
         return [
             ChildSpec("derived", self._run_derived),
             ChildSpec("presence", self._run_presence),
+            ChildSpec("recipients", self._run_recipients),
             ChildSpec("upkeep", self._run_upkeep),
             ChildSpec("ticker", self._run_ticker),
             ChildSpec("lag", self._lag.run),
@@ -219,6 +220,9 @@ class Engine:
 
     async def _run_presence(self, status: Started) -> None:
         await self._up.presence.run(status)
+
+    async def _run_recipients(self, status: Started) -> None:
+        await self._up.recipients.run(status)
 
     async def _run_channels(self, status: Started) -> None:
         parts = self._up
@@ -325,6 +329,7 @@ class Engine:
             self.metrics.watch("certificate", self.certificate.statistics)
         self.metrics.watch("revocations", lambda: self.identity.revocations.count)
         self.metrics.watch("tickets_unused", lambda: self.identity.tickets.count)
+        self.metrics.watch("recipient_marks_dropped", lambda: self._parts.recipients.dropped if self._parts else 0)
         self.metrics.watch("presence_notes_dropped", lambda: self._parts.presence.dropped if self._parts else 0)
         self.metrics.watch("duplicates_stored", lambda: self._parts.upkeep.duplicates_stored if self._parts else 0)
 

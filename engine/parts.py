@@ -23,6 +23,7 @@ from engine.core.channel import Policy
 from engine.identity import Identity
 from engine.metrics import Metrics
 from engine.presence import PresenceLog
+from engine.recipients import RecipientLog
 from engine.service import Service
 from engine.stores import Store
 from engine.upkeep import Upkeep
@@ -37,6 +38,7 @@ class Parts:
     registry: Registry
     derived: DerivedStreams
     presence: PresenceLog
+    recipients: RecipientLog
     upkeep: Upkeep
     ticker: Ticker
     service: Service
@@ -59,6 +61,7 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
         registry=registry,
         derived=DerivedStreams(store, metrics),
         presence=PresenceLog(store, world.clock),
+        recipients=RecipientLog(store),
         upkeep=Upkeep(store, world.clock, config.retention.trim_every_s),
         ticker=Ticker(),
         service=Service(store, registry, identity, metrics, world.clock, config.api.answer_s),
@@ -76,6 +79,7 @@ def session_kit(parts: Parts, roster: Roster, config: Gateway) -> SessionKit:
         parts.store,
         parts.ticker,
         parts.presence,
+        parts.recipients,
         roster,
         parts.clock,
         SessionLimits(

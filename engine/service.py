@@ -20,7 +20,7 @@ from engine.auth import check
 from engine.commands import check_text, is_storable, to_observe, to_ring
 from engine.identity import Identity, IssuedTicket
 from engine.metrics import Metrics
-from engine.stores import AlertPage, AlertQuery, Store
+from engine.stores import AlertPage, AlertQuery, RecipientPage, Store
 from protocol import messages as m
 from protocol.commands import AcknowledgeAlert, Command, ResolveAlert, Ring
 from protocol.effects import Row
@@ -143,6 +143,11 @@ class Service:
         if found is None or not _may_see(who, found[0]):
             raise UnknownChannel("there is no such alert")
         return found[1]
+
+    async def recipients(self, who: Principal, alert_id: str, cursor: str | None, limit: int) -> RecipientPage:
+        """Who says to have received and seen an alert, and when. Raises UnknownChannel as `alert` does."""
+        await self.alert(who, alert_id)
+        return await self._store.recipients(who.workspace, alert_id, cursor, limit)
 
     async def open_sources(self, who: Principal) -> list[Row]:
         """The open alerts that a re-sending source reports, with the label sets of each."""

@@ -6,7 +6,7 @@ import msgspec
 
 from protocol.commands import Batch, SourceReport
 from protocol.messages import ItemResult
-from protocol.model import Alert, ChannelKey, Event
+from protocol.model import Alert, ChannelKey, Event, Severity, StreamKey
 
 
 class Window(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -99,3 +99,38 @@ class Recalled(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     rows: tuple[Row, ...] = ()
     last_batch: str = ""
     last_results: tuple[ItemResult, ...] = ()
+
+
+class OpenAlerts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """A page of a stream's open alerts, newest first, as they were when the stream stood at `offset`."""
+
+    offset: int
+    alerts: tuple[Alert, ...]
+    last: bool
+
+
+# The `after` of a mark that is about a snapshot: what was open at `until`, whenever it had been told.
+FROM_SNAPSHOT = -1
+
+
+class RecipientMark(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """A person says to have received (or seen) a stretch of a stream: after `after`, up to `until`.
+
+    Only of alerts at least as severe as `min_severity`: the others were never sent. `at` in microseconds.
+    """
+
+    stream: StreamKey
+    user: str
+    is_seen: bool
+    min_severity: Severity
+    after: int
+    until: int
+    at: int
+
+
+class AlertRecipient(msgspec.Struct, frozen=True, kw_only=True):
+    """When a person received an alert and when they saw it, RFC 3339; what was seen was received."""
+
+    user: str
+    received_at: str | None
+    seen_at: str | None

@@ -111,6 +111,8 @@ class Subscribe(_Request, frozen=True, gc=False, omit_defaults=True, kw_only=Tru
     channel: ChannelName | None = None
     recover: Position | None = None
     min_severity: Severity = Severity.INFO
+    # With the open alerts first (`snapshot` messages), unless everything missed is recovered.
+    snapshot: bool = False
 
 
 class Unsubscribe(_Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="unsubscribe"):
@@ -149,11 +151,30 @@ class Resolve(_Request, frozen=True, gc=False, omit_defaults=True, kw_only=True,
     notes: Text | None = None
 
 
+class Received(_Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="received"):
+    """Everything of a channel that I follow has arrived up to `offset`: for the record of who received what.
+
+    Not answered; an error says if it is wrong.
+    """
+
+    channel: ChannelName
+    offset: Offset
+
+
+class Seen(_Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="seen"):
+    """A person has seen everything of a channel that I follow up to `offset`. Not answered, as `received`."""
+
+    channel: ChannelName
+    offset: Offset
+
+
 class Ping(_Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="ping"):
     """Are you there? Answered at once by `pong`, also before `auth`."""
 
 
-ClientMessage = Auth | Refresh | Subscribe | Unsubscribe | Trigger | Reading | Acknowledge | Resolve | Ping
+ClientMessage = (
+    Auth | Refresh | Subscribe | Unsubscribe | Trigger | Reading | Acknowledge | Resolve | Received | Seen | Ping
+)
 
 
 class AuthSuccess(_Message, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="auth_success"):
@@ -191,6 +212,21 @@ class Subscribed(_Message, frozen=True, gc=False, omit_defaults=True, kw_only=Tr
     recovered: bool
     reason: str
     id: RequestId | None = None
+
+
+class Snapshot(_Message, frozen=True, gc=False, kw_only=True, tag="snapshot"):
+    """A page of the open alerts, newest first, as of `offset`; the events after the first page's offset follow.
+
+    `page` counts from 0, the `last` one says so. An event whose offset is at most that of the page which showed its
+    alert is in the page already.
+    """
+
+    channel: str
+    epoch: str
+    offset: int
+    alerts: list[Alert]
+    page: int
+    last: bool
 
 
 class Unsubscribed(_Message, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="unsubscribed"):
@@ -283,6 +319,7 @@ ServerMessage = (
     AuthSuccess
     | AuthFailed
     | Subscribed
+    | Snapshot
     | Unsubscribed
     | AlertMessage
     | Accepted

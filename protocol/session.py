@@ -36,7 +36,8 @@ _ALWAYS: frozenset[type] = frozenset({m.Auth, m.Ping})
 SERVER_TABLE: dict[ServerState, frozenset[type]] = {
     ServerState.CONNECTED: _ALWAYS,
     ServerState.AUTHENTICATED: _ALWAYS
-    | {m.Refresh, m.Subscribe, m.Unsubscribe, m.Trigger, m.Reading, m.Acknowledge, m.Resolve},
+    | {m.Refresh, m.Subscribe, m.Unsubscribe, m.Received, m.Seen}
+    | {m.Trigger, m.Reading, m.Acknowledge, m.Resolve},
 }
 
 

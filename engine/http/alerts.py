@@ -14,7 +14,7 @@ from litestar import Request, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
-from engine.http.bodies import AlertIdsBody, AlertList, NotesBody, Results, json_body
+from engine.http.bodies import AlertIdsBody, AlertList, NotesBody, RecipientList, Results, json_body
 from engine.http.ports import Service
 from engine.http.problems import rejection
 from engine.stores import AlertQuery
@@ -28,7 +28,7 @@ PAGE_DEFAULT = 50
 PAGE_MAX = 500
 CURSOR_MAX_CHARS = 512
 
-Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_MAX, description="alerts a page")]
+Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_MAX, description="items a page")]
 Cursor = Annotated[
     str | None, QueryParameter(max_length=CURSOR_MAX_CHARS, description="`next_cursor` of the page before")
 ]
@@ -44,7 +44,7 @@ Change = Callable[[Principal, Sequence[str], str | None], Awaitable[list[ItemRes
 
 
 def alert_routes(service: Service) -> list[HTTPRouteHandler]:
-    """`GET /api/v1/alerts`, `GET /api/v1/alerts/{id}`, and the changes."""
+    """`GET /api/v1/alerts`, `…/{id}`, `…/{id}/recipients`, and the changes."""
 
     @get("/api/v1/alerts")
     async def alerts(
@@ -80,9 +80,20 @@ def alert_routes(service: Service) -> list[HTTPRouteHandler]:
         """One alert."""
         return await service.alert(request.user, _known(alert_id))
 
+    @get("/api/v1/alerts/{alert_id:str}/recipients")
+    async def recipients(
+        request: Request[Principal, Any, Any],
+        alert_id: FromPath[str],
+        limit: Limit = PAGE_DEFAULT,
+        cursor: Cursor = None,
+    ) -> RecipientList:
+        """Who says to have received and seen this alert (`received` and `seen` on the socket), and when."""
+        page = await service.recipients(request.user, _known(alert_id), cursor, limit)
+        return RecipientList(items=list(page.items), next_cursor=page.next_cursor)
+
     changes: list[tuple[str, Change]] = [("acknowledge", service.acknowledge), ("resolve", service.resolve)]
     routes = [route for verb, change in changes for route in _change_routes(service, verb, change)]
-    return [alerts, alert, *routes]
+    return [alerts, alert, recipients, *routes]
 
 
 def _change_routes(service: Service, verb: str, change: Change) -> list[HTTPRouteHandler]:

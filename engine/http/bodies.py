@@ -15,6 +15,7 @@ from litestar.dto import AbstractDTO
 
 from engine.http.problems import UnsupportedMedia
 from protocol.codec import DECODER_FAULTS
+from protocol.effects import AlertRecipient
 from protocol.errors import BadRequest
 from protocol.messages import AlertIds, ItemResult, Readings, TriggerInput, Triggers
 from protocol.model import Alert, Text
@@ -58,6 +59,13 @@ class AlertList(msgspec.Struct, frozen=True, kw_only=True):
     """A page of alerts, newest first; ask again with `cursor=<next_cursor>` until that is null."""
 
     items: list[Alert]
+    next_cursor: str | None
+
+
+class RecipientList(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of those who received an alert; ask again with `cursor=<next_cursor>` until that is null."""
+
+    items: list[AlertRecipient]
     next_cursor: str | None
 
 

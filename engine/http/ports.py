@@ -13,7 +13,7 @@ import msgspec
 from engine.administration import Revoked
 from engine.identity import IssuedTicket
 from engine.revocation import RevocationPage
-from engine.stores import AlertPage, AlertQuery, RevocationKind
+from engine.stores import AlertPage, AlertQuery, RecipientPage, RevocationKind
 from protocol.commands import Ring
 from protocol.effects import Row
 from protocol.messages import ItemResult, ReadingInput, TriggerInput
@@ -57,6 +57,9 @@ class Service(Protocol):
 
     async def alert(self, who: Principal, alert_id: str) -> Alert:
         """One alert. Raises UnknownChannel."""
+
+    async def recipients(self, who: Principal, alert_id: str, cursor: str | None, limit: int) -> RecipientPage:
+        """Who says to have received and seen an alert, and when. Raises UnknownChannel, BadRequest."""
 
     async def open_sources(self, who: Principal) -> list[Row]:
         """The open alerts that a source reports, with the label sets of each."""

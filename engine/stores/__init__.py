@@ -21,7 +21,7 @@ import msgspec
 
 from actors.ports import ChannelStore
 from engine.ids import now_us
-from protocol.effects import Row
+from protocol.effects import AlertRecipient, RecipientMark, Row
 from protocol.model import Alert, AlertState, ChannelKey, Event, Severity
 
 PAGE_MAX_ALERTS = 500
@@ -56,12 +56,20 @@ class AlertQuery(msgspec.Struct, frozen=True, kw_only=True):
     until_us: int | None = None
     cursor: str | None = None
     limit: int = PAGE_ALERTS
+    assigned_to: str | None = None
 
 
 class AlertPage(msgspec.Struct, frozen=True, kw_only=True):
     """Alerts, newest first (by id: UUIDv7), and where the next page starts; None: there is none."""
 
     items: list[Alert]
+    next_cursor: str | None = None
+
+
+class RecipientPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Who received an alert, in the order of their names, and where the next page starts; None: there is none."""
+
+    items: list[AlertRecipient]
     next_cursor: str | None = None
 
 
@@ -162,6 +170,15 @@ class Store(ChannelStore, Protocol):
 
     async def revocations(self) -> list[Revocation]:
         """Those of all workspaces that have not ended. Raises StoreUnavailable."""
+
+    async def recipient_marks(self, marks: Sequence[RecipientMark]) -> None:
+        """Keeps who received and saw what, in one transaction; what is known already is left out.
+
+        Raises StoreUnavailable.
+        """
+
+    async def recipients(self, workspace: str, alert_id: str, cursor: str | None, limit: int) -> RecipientPage:
+        """A page of those who received an alert; nobody, if there is no such alert. Raises BadRequest."""
 
     async def trim(self, now_us: int) -> int:
         """Deletes what the retention no longer keeps, moves floors, and forgets revocations that have ended.

@@ -2,7 +2,8 @@
 
 This file is the store as the engine sees it; it only joins the parts: `sqlite_file` (may we use this file at all?),
 `sqlite_rows` (encode), `sqlite_writer` (who writes, in groups), `sqlite_commit` (the fence and one transaction),
-`sqlite_readers` and `sqlite_queries` (answers), `sqlite_upkeep` (connections, retention). Runs on the trio loop;
+`sqlite_readers` and `sqlite_queries` (answers), `sqlite_recipients` (who
+received what), `sqlite_upkeep` (connections, retention). Runs on the trio loop;
 nothing here blocks it, except in a database in memory.
 """
 
@@ -22,12 +23,14 @@ from engine.stores import (
     ConnectionChange,
     Feed,
     OnCommit,
+    RecipientPage,
     Retention,
     Revocation,
     RevocationKind,
     migrate,
 )
 from engine.stores import sqlite_queries as queries
+from engine.stores import sqlite_recipients as ledger
 from engine.stores import sqlite_revocations as revocations
 from engine.stores import sqlite_upkeep as upkeep
 from engine.stores.give_way import GiveWay
@@ -36,9 +39,9 @@ from engine.stores.sqlite_file import Database
 from engine.stores.sqlite_readers import InlineReaders, Readers, ThreadedReaders
 from engine.stores.sqlite_rows import prepare
 from engine.stores.sqlite_writer import InlineWriter, ThreadedWriter, Writer
-from protocol.effects import Commit, CommitOutcome, Recalled, Row
+from protocol.effects import Commit, CommitOutcome, OpenAlerts, Recalled, RecipientMark, Row
 from protocol.errors import StoreRefused
-from protocol.model import Alert, ChannelKey, DerivedKey, Event
+from protocol.model import Alert, ChannelKey, DerivedKey, Event, Severity, StreamKey
 
 # Locks of stores whose disk hung when they were closed: a writer that wakes up later must not meet another engine.
 _HANGING: list[AbstractContextManager[object]] = []
@@ -87,6 +90,22 @@ class SqliteStore:
         """Events of a derived stream, in its order. Raises StoreUnavailable."""
         self._history_reads += 1
         return await self._readers.read(partial(queries.derived_history, stream=stream, after=after, limit=limit))
+
+    async def open_alerts(
+        self, stream: StreamKey, min_severity: Severity, before: str | None, limit: int
+    ) -> OpenAlerts:
+        """Open alerts of a stream, newest first, and where it stood. Raises StoreUnavailable."""
+        question = partial(queries.open_alerts, stream=stream, min_severity=min_severity, before=before, limit=limit)
+        return await self._readers.read(question)
+
+    async def recipient_marks(self, marks: Sequence[RecipientMark]) -> None:
+        """Keeps who received and saw what, in one transaction. Raises StoreUnavailable."""
+        await self._writer.run(partial(ledger.write_marks, marks=marks))
+
+    async def recipients(self, workspace: str, alert_id: str, cursor: str | None, limit: int) -> RecipientPage:
+        """Who received an alert. Raises BadRequest, StoreUnavailable."""
+        question = partial(ledger.recipients, workspace=workspace, alert_id=alert_id, cursor=cursor, limit=limit)
+        return await self._readers.read(question)
 
     async def alerts(self, query: AlertQuery) -> AlertPage:
         """A page of alerts, newest first. Raises BadRequest, StoreUnavailable."""
@@ -139,6 +158,8 @@ class SqliteStore:
             if step.channel is None:
                 break
             channel = step.channel
+        while await self._writer.run(upkeep.trim_marks):
+            pass
         while await self._writer.run(partial(upkeep.trim_connections, retention=self._retention, now_us=now_us)):
             pass
         await self._writer.run(partial(revocations.trim, now_us=now_us))

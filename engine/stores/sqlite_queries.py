@@ -24,10 +24,11 @@ from engine.stores.sqlite_rows import (
     decode_results,
     decode_rows,
 )
-from protocol.effects import Recalled, Row
+from protocol.effects import OpenAlerts, Recalled, Row
 from protocol.errors import BadRequest
-from protocol.model import Alert, ChannelKey, DerivedKey, Event
+from protocol.model import OPEN_STATES, Alert, AlertState, ChannelKey, DerivedKey, Event, Severity, StreamKey
 
+_OPEN = tuple(state for state in AlertState if state in OPEN_STATES)
 DECODED_AT_ONCE = 500
 # One seek each; beyond that (a long allow-list) the workspace's newest are read and the others skipped.
 ARMS_MAX = 64
@@ -196,10 +197,39 @@ def alerts(connection: Connection, query: AlertQuery) -> AlertPage:
     if not 1 <= query.limit <= PAGE_MAX_ALERTS:
         raise BadRequest(f"limit {query.limit} is not allowed: use 1 to {PAGE_MAX_ALERTS}")
     with snapshot(connection):
-        sql, values = list_statement(connection, query)
-        found = decode_alerts(f"[{connection.execute(sql, values).fetchall()[0][0] or ''}]")
-    items = [row.alert for row in found[: query.limit]]
-    return AlertPage(items=items, next_cursor=_cursor(items[-1].id) if len(found) > query.limit else None)
+        found = _list(connection, query)
+    items = found[: query.limit]
+    return AlertPage(items=items, next_cursor=cursor_of(items[-1].id) if len(found) > query.limit else None)
+
+
+def open_alerts(
+    connection: Connection, stream: StreamKey, min_severity: Severity, before: str | None, limit: int
+) -> OpenAlerts:
+    """A page of a stream's open alerts, newest first, and where the stream stood then."""
+    query = AlertQuery(
+        workspace=stream.workspace,
+        framework=stream.framework if isinstance(stream, ChannelKey) else None,
+        assigned_to=None if isinstance(stream, ChannelKey) else stream.user,
+        states=_OPEN,
+        severities=tuple(severity for severity in Severity if severity.rank >= min_severity.rank),
+        cursor=None if before is None else cursor_of(before),
+        limit=limit,
+    )
+    with snapshot(connection):
+        if isinstance(stream, ChannelKey):
+            places = connection.execute(_PLACE, stream).fetchall()
+            offset = places[0][1] if places else 0
+        else:
+            _, offset, _ = derived_place(connection, stream)
+        found = _list(connection, query)
+    return OpenAlerts(offset=offset, alerts=tuple(found[:limit]), last=len(found) <= limit)
+
+
+def _list(connection: Connection, query: AlertQuery) -> list[Alert]:
+    """The alerts of a page, and one more if there is one."""
+    sql, values = list_statement(connection, query)
+    found = decode_alerts(f"[{connection.execute(sql, values).fetchall()[0][0] or ''}]")
+    return [row.alert for row in found]
 
 
 def list_statement(connection: Connection, query: AlertQuery) -> tuple[str, list[Any]]:
@@ -210,16 +240,19 @@ def list_statement(connection: Connection, query: AlertQuery) -> tuple[str, list
     states = [STATES[state] for state in dict.fromkeys(query.states)] or list(STATES.values())
     severities = [SEVERITIES[severity] for severity in dict.fromkeys(query.severities)] or list(SEVERITIES.values())
     arms: list[list[Any]]
-    if channels is not None and len(channels) * len(states) * len(severities) <= ARMS_MAX:
+    if query.assigned_to is not None:
+        head = "workspace = ? AND assigned_to = ? AND state = ? AND severity = ?"
+        arms = [[workspace, query.assigned_to, *a] for a in product(states, severities)]
+    elif channels is not None and len(channels) * len(states) * len(severities) <= ARMS_MAX:
         head, arms = "channel = ? AND state = ? AND severity = ?", [[*a] for a in product(channels, states, severities)]
     else:
         head, arms = "workspace = ?", [[workspace]]
         if query.states or query.severities:
             head += " AND state = ? AND severity = ?"
             arms = [[workspace, *a] for a in product(states, severities)]
-        if channels is not None:
-            condition += " AND channel IN (SELECT value FROM json_each(?))"
-            values = [*values, json.dumps(channels)]
+    if channels is not None and not head.startswith("channel"):
+        condition += " AND channel IN (SELECT value FROM json_each(?))"
+        values = [*values, json.dumps(channels)]
     arm = f"SELECT id, body FROM alert WHERE {head}{condition}"  # noqa: S608  # our own words, values are parameters
     union = " UNION ALL ".join([arm] * len(arms)) or "SELECT id, body FROM alert WHERE false"
     sql = f"SELECT group_concat(body) FROM (SELECT body FROM ({union} ORDER BY id DESC LIMIT ?))"  # noqa: S608
@@ -230,7 +263,7 @@ def _conditions(query: AlertQuery) -> tuple[str, list[Any]]:
     """What holds besides the columns of the index."""
     found: list[tuple[str, Any]] = []
     if query.cursor is not None:
-        found.append(("id < ?", _place(query.cursor)))
+        found.append(("id < ?", place_of(query.cursor)))
     if query.rule_id is not None:
         found.append(("rule_id = ?", query.rule_id))
     if query.since_us is not None:
@@ -288,11 +321,13 @@ def _id_at(at_us: int) -> str:
     return f"{digits[:8]}-{digits[8:]}"
 
 
-def _cursor(alert_id: str) -> str:
-    return urlsafe_b64encode(alert_id.encode()).decode().rstrip("=")
+def cursor_of(place: str) -> str:
+    """What a page is asked for that goes on after this place."""
+    return urlsafe_b64encode(place.encode()).decode().rstrip("=")
 
 
-def _place(cursor: str) -> str:
+def place_of(cursor: str) -> str:
+    """The place that a cursor means. Raises BadRequest."""
     try:
         return urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
     except ValueError as fault:

@@ -45,6 +45,15 @@ DELETE_ENTRIES = (
     "DELETE FROM entry WHERE workspace = ? AND workspace_offset IN (SELECT value FROM json_each(?))"
     " RETURNING person, person_offset"
 )
+# Of each stream that has lost events: marks of what is gone. One row of `gone` for each such stream.
+GONE_MARKS = (
+    "DELETE FROM recipient_mark WHERE id IN (SELECT mark.id FROM ("
+    "SELECT 0 AS scope, id AS stream, floor FROM channel WHERE floor > 0"
+    " UNION ALL SELECT 1, id, floor FROM workspace WHERE floor > 0"
+    " UNION ALL SELECT 2, id, floor FROM person WHERE floor > 0"
+    ") AS gone CROSS JOIN recipient_mark AS mark"
+    " ON mark.scope = gone.scope AND mark.stream = gone.stream AND mark.until <= gone.floor LIMIT ?) RETURNING 1"
+)
 OLD_CONNECTIONS = (
     "DELETE FROM websocket_connections WHERE rowid IN (SELECT rowid FROM websocket_connections"
     " WHERE status = 'disconnected' AND last_activity_at < ? LIMIT ?) RETURNING 1"
@@ -103,6 +112,11 @@ def trim_events(connection: Connection, retention: Retention, now_us: int, chann
         for person, offset in dict(entries).items():
             connection.execute("UPDATE person SET floor = max(floor, ?) WHERE id = ?", (offset, person))
     return Trimmed(len(gone), number + 1 if first_young is not None else number)
+
+
+def trim_marks(connection: Connection) -> int:
+    """One step: deletes marks of events that are gone; how many went."""
+    return len(connection.execute(GONE_MARKS, (TRIMMED_AT_ONCE,)).fetchall())
 
 
 def trim_connections(connection: Connection, retention: Retention, now_us: int) -> int:

@@ -15,10 +15,21 @@ from actors.mailbox import Envelope, Receipt
 from actors.supervisor import Started
 from protocol.codec import WireForm, decode_server
 from protocol.commands import Batch, Command, Ring
-from protocol.effects import Behind, Commit, CommitOutcome, Committed, Decision, Recalled, Row, Unavailable
+from protocol.effects import Behind, Commit, CommitOutcome, Committed, Decision, OpenAlerts, Recalled, Row, Unavailable
 from protocol.errors import CommitInvalid, StoreUnavailable
 from protocol.messages import ItemResult
-from protocol.model import Alert, AlertState, ChannelKey, DerivedKey, Event, EventKind, Reason, Severity, Status
+from protocol.model import (
+    Alert,
+    AlertState,
+    ChannelKey,
+    DerivedKey,
+    Event,
+    EventKind,
+    Reason,
+    Severity,
+    Status,
+    StreamKey,
+)
 
 KEY = ChannelKey("acme", "checkout")
 OTHER = ChannelKey("acme", "search")
@@ -188,6 +199,8 @@ class FakeStore:
         self.workspace_floor = 0
         self.feed: Callable[[str, Sequence[Event]], None] = lambda workspace, events: None
         self.reading: trio.Event | None = None
+        # Called before each page of a snapshot is read.
+        self.turning: Callable[[], None] | None = None
         self._streams: dict[ChannelKey, _Stream] = {}
 
     def stream(self, key: ChannelKey = KEY) -> _Stream:
@@ -254,6 +267,22 @@ class FakeStore:
             return [event for event in self._assigned(stream.user) if event.user_offset > after][:limit]
         found = [event for event in self.workspace_events if event.workspace_offset > max(after, self.workspace_floor)]
         return found[:limit]
+
+    async def open_alerts(
+        self, stream: StreamKey, min_severity: Severity, before: str | None, limit: int
+    ) -> OpenAlerts:
+        """The alerts of the channel's events, newest offset first; whatever became of them."""
+        await self._answer()
+        if self.turning is not None:
+            self.turning()
+        if isinstance(stream, ChannelKey):
+            events = self.stream(stream).events
+        else:
+            events = self.workspace_events if stream.user is None else self._assigned(stream.user)
+        alerts = [event.alert for event in reversed(events) if event.alert.severity.rank >= min_severity.rank]
+        ids = [alert.id for alert in alerts]
+        rest = alerts if before is None else alerts[ids.index(before) + 1 :]
+        return OpenAlerts(offset=len(events), alerts=tuple(rest[:limit]), last=len(rest) <= limit)
 
     def _assigned(self, user: str) -> list[Event]:
         return [event for event in self.workspace_events if event.alert.assigned_to == user]

@@ -10,9 +10,9 @@ import msgspec
 from engine.administration import Revoked
 from engine.identity import IssuedTicket
 from engine.revocation import RevocationPage
-from engine.stores import AlertPage, AlertQuery, Revocation, RevocationKind
+from engine.stores import AlertPage, AlertQuery, RecipientPage, Revocation, RevocationKind
 from protocol.commands import Ring
-from protocol.effects import Row
+from protocol.effects import AlertRecipient, Row
 from protocol.errors import TokenExpired, Unauthorized, UnknownChannel
 from protocol.messages import ItemResult, ReadingInput, TriggerInput
 from protocol.model import Alert, AlertState, Principal, Reason, Severity, Status
@@ -103,6 +103,11 @@ class FakeService:
         if alert_id != ALERT.id:
             raise UnknownChannel("there is no such alert")
         return msgspec.structs.replace(ALERT, state=AlertState.ACKNOWLEDGED)
+
+    async def recipients(self, who: Principal, alert_id: str, cursor: str | None, limit: int) -> RecipientPage:
+        self._answer("recipients", [alert_id, cursor, limit])
+        ann = AlertRecipient(user="ann", received_at=ALERT.triggered_at, seen_at=None)
+        return RecipientPage(items=[ann], next_cursor="more")
 
     async def open_sources(self, who: Principal) -> list[Row]:
         self._answer("open_sources", [])

@@ -21,8 +21,9 @@ from actors.session_kit import SessionKit, SessionLimits
 from actors.ticker import Ticker
 from protocol import messages as m
 from protocol.commands import Ring
+from protocol.effects import RecipientMark
 from protocol.errors import BadRequest, PermissionDenied, TokenExpired, Unauthorized
-from protocol.model import ChannelKey, Principal, StreamKey
+from protocol.model import ChannelKey, Principal, Severity, StreamKey
 from protocol.names import parse_channel
 from tests.support.actors import (
     KEY,
@@ -109,18 +110,40 @@ class Presence:
         self.notes.append(("closed", client_id))
 
 
+class Recipients:
+    """Marks as (stream, user, is_seen, after, until), in order."""
+
+    def __init__(self) -> None:
+        self.marks: list[tuple[str, str, bool, int, int]] = []
+        self.severities: list[Severity] = []
+
+    def mark(self, mark: RecipientMark, origin: int) -> None:
+        self.marks.append((mark.stream.name, mark.user, mark.is_seen, mark.after, mark.until))
+        self.severities.append(mark.min_severity)
+
+
 class Rig:
     """Everything behind a gateway but the meaning of things."""
 
     def __init__(self, limits: SessionLimits) -> None:
         self.store, self.presence, self.ticker = FakeStore(), Presence(), Ticker()
+        self.recipients = Recipients()
         self.registry = Registry(a_kit(self.store, Machines(), Recorder()))
         self.derived = DerivedStreams(self.store, Recorder())
         self.store.feed = self.derived.post
         self.desk = Desk(self.registry)
         self.roster = Roster(Recorder())
         self.kit = SessionKit(
-            self.desk, self.registry, self.derived, self.store, self.ticker, self.presence, self.roster, clock, limits
+            self.desk,
+            self.registry,
+            self.derived,
+            self.store,
+            self.ticker,
+            self.presence,
+            self.recipients,
+            self.roster,
+            clock,
+            limits,
         )
         self.served: Served
 
@@ -139,10 +162,14 @@ class Rig:
         assert isinstance(await peer.hear(), m.AuthSuccess)
         return peer
 
+    def ring_now(self, title: str) -> None:
+        """Somebody rings; what comes of it comes later."""
+        self.registry.cell(KEY).put_all([Envelope(Ring(title=title), Receipt(1, lambda results: None), 0)])
+
     async def ring(self, *titles: str) -> None:
         """Somebody rings; it is committed and told when this comes back."""
         for title in titles:
-            self.registry.cell(KEY).put_all([Envelope(Ring(title=title), Receipt(1, lambda results: None), 0)])
+            self.ring_now(title)
         await wait_all_tasks_blocked()
 
 

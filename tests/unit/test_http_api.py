@@ -175,6 +175,15 @@ async def test_an_unknown_alert_is_not_found(client: httpx.AsyncClient, alert_id
     problem(await client.get(f"/api/v1/alerts/{alert_id}"), 404, 102)
 
 
+async def test_recipients_of_an_alert_come_in_pages(client: httpx.AsyncClient, service: FakeService) -> None:
+    response = await client.get(f"/api/v1/alerts/{ALERT.id}/recipients?limit=7&cursor=abc")
+    assert response.json() == {
+        "items": [{"user": "ann", "received_at": ALERT.triggered_at, "seen_at": None}],
+        "next_cursor": "more",
+    }
+    assert service.asked == [("recipients", [ALERT.id, "abc", 7])]
+
+
 @pytest.mark.parametrize("verb", ["acknowledge", "resolve"])
 async def test_a_changed_alert_is_returned_whole(client: httpx.AsyncClient, service: FakeService, verb: str) -> None:
     response = await client.post(f"/api/v1/alerts/{ALERT.id}/{verb}", json={"notes": "on it"})

@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from engine import presence
+from engine import notebook
 from engine.presence import PresenceLog
 from engine.stores import ConnectionChange, ConnectionEvent
 from protocol.errors import StoreUnavailable
@@ -147,7 +147,7 @@ async def test_a_store_that_does_not_take_it_delays_the_end_by_a_second_at_most(
         await wait_all_tasks_blocked()
         began = trio.current_time()
         nursery.cancel_scope.cancel()
-    assert trio.current_time() - began <= presence.WRITE_EVERY_S
+    assert trio.current_time() - began <= notebook.WRITE_EVERY_S
     assert store.batches == []
 
 
@@ -163,7 +163,7 @@ async def test_a_cancelled_write_is_tried_once_more_at_the_end(autojump_clock, s
 
 
 async def test_changes_that_wait_are_bounded_and_the_oldest_go_first(autojump_clock, nursery, store, log, monkeypatch):
-    monkeypatch.setattr(presence, "NOTES_MAX", 3)
+    monkeypatch.setattr(notebook, "NOTES_MAX", 3)
     for client in range(5):
         log.opened(f"c{client}", WHO)
     log.opened("c4", WHO)
@@ -176,7 +176,7 @@ async def test_changes_that_wait_are_bounded_and_the_oldest_go_first(autojump_cl
 async def test_the_bound_holds_also_for_what_came_while_a_write_failed(
     autojump_clock, nursery, store, log, monkeypatch
 ):
-    monkeypatch.setattr(presence, "NOTES_MAX", 3)
+    monkeypatch.setattr(notebook, "NOTES_MAX", 3)
     await start(nursery, log.run)
     store.failures, store.gate = 1, trio.Event()
     for client in range(3):

@@ -17,6 +17,7 @@ from protocol import errors
 from protocol import messages as m
 from protocol.codec import WireForm
 from protocol.commands import Ring
+from protocol.effects import AlertRecipient
 from protocol.errors import CloseCode, TocsinError
 from protocol.model import Alert, Comparison, EventKind, Severity, Status, Suppressed
 
@@ -99,7 +100,9 @@ def test_a_status_that_is_temporary_against_its_row_is_named_there():
     assert NUMBER.findall(again) == [str(kind.http_status) for kind in kinds if kind.temporary]
 
 
-@pytest.mark.parametrize("kind", [Alert, Suppressed, m.ItemResult, AlertList], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "kind", [Alert, Suppressed, m.ItemResult, AlertList, AlertRecipient], ids=lambda kind: kind.__name__
+)
 def test_each_field_that_is_null_without_a_value_is_named_as_such(kind):
     found = re.search(r"`null` without a value: (.*?)\.", section("Connecting"), re.DOTALL)
     assert found

@@ -97,6 +97,9 @@ FROM_CLIENT: dict[str, m.ClientMessage] = {
     "acknowledge": m.Acknowledge(alert_id="a"),
     "acknowledge many": m.Acknowledge(id=6, alert_ids=["a", "b"], notes="looking"),
     "resolve": m.Resolve(alert_id="a", notes="done", id=7),
+    "subscribe with a snapshot": m.Subscribe(id=8, channel="user", snapshot=True),
+    "received": m.Received(channel="alerts:checkout", offset=8),
+    "seen": m.Seen(id=9, channel="user:acme:ann", offset=m.OFFSET_MAX),
     "ping": m.Ping(),
     "ping with the largest id": m.Ping(id=m.OFFSET_MAX),
 }
@@ -106,6 +109,10 @@ FROM_SERVER: dict[str, m.ServerMessage] = {
     "subscribed": m.Subscribed(
         channel="alerts:acme:checkout", epoch="e1", offset=7, recovered=False, reason="fresh", id=2
     ),
+    "snapshot": m.Snapshot(
+        channel="alerts:acme:checkout", epoch="e1", offset=8, alerts=[SOME_ALERT, FULL_ALERT], page=0, last=False
+    ),
+    "snapshot of nothing": m.Snapshot(channel="user:acme:ann", epoch="e1", offset=0, alerts=[], page=0, last=True),
     "unsubscribed": m.Unsubscribed(channel="alerts:acme:checkout", id=3),
     "alert": m.AlertMessage(
         channel="alerts:acme:checkout",

@@ -32,6 +32,8 @@ REQUESTS: dict[type, m.ClientMessage] = {
         m.Reading(readings=[m.ReadingInput(framework_id="f", metric="m", value=1.0)]),
         m.Acknowledge(alert_id="a"),
         m.Resolve(alert_id="a"),
+        m.Received(channel="workspace", offset=1),
+        m.Seen(channel="workspace", offset=1),
         m.Ping(),
     )
 }

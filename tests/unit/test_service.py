@@ -19,6 +19,7 @@ from engine.service import Service
 from engine.stores import AlertQuery, Store, open_store
 from protocol import messages as m
 from protocol.commands import Ring, SourceReport
+from protocol.effects import RecipientMark
 from protocol.errors import (
     BadRequest,
     Busy,
@@ -29,7 +30,7 @@ from protocol.errors import (
 )
 from protocol.messages import ItemResult, ReadingInput, TriggerInput
 from protocol.model import AlertState, ChannelKey, DerivedKey, Principal, Reason, Severity, Status, ThresholdRule
-from protocol.times import SECOND_US
+from protocol.times import SECOND_US, rfc3339
 from tests.support.actors import START_US, Answers, clock, start
 
 SECRET = b"s" * 32
@@ -152,6 +153,20 @@ async def test_an_unknown_role_may_not_even_read(bench):
             await read()
     with pytest.raises(PermissionDenied):
         bench.service.locate(by, "workspace", None)
+
+
+async def test_recipients_are_shown_to_who_may_see_the_alert(bench):
+    alert_id = await bench.rung()
+    mark = RecipientMark(
+        stream=ChannelKey("acme", "checkout"), user="bob", is_seen=True, min_severity=Severity.INFO, after=0, until=1,
+        at=START_US,
+    )  # fmt: skip
+    await bench.store.recipient_marks([mark])
+    page = await bench.service.recipients(who("viewer"), alert_id, None, 10)
+    assert [(item.user, item.received_at) for item in page.items] == [("bob", rfc3339(START_US))]
+    for by in (who("viewer", channels=("search",)), who(workspace="umbrella")):
+        with pytest.raises(UnknownChannel):
+            await bench.service.recipients(by, alert_id, None, 10)
 
 
 # Which channel

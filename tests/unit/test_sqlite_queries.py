@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from engine.stores import AlertQuery, Retention, migrate
 from engine.stores import sqlite_queries as queries
+from engine.stores import sqlite_recipients as ledger
 from engine.stores import sqlite_upkeep as upkeep
 from engine.stores.sqlite_commit import Committer
 from engine.stores.sqlite_file import Database
@@ -66,6 +67,29 @@ def costly(steps: list[str]) -> list[str]:
 )
 def test_a_read_is_served_by_an_index(connection: sqlite3.Connection, name: str, values: Any) -> None:
     assert costly(plan(connection, getattr(queries, name), values)) == []
+
+
+@pytest.mark.parametrize(
+    ("sql", "values"),
+    [
+        (ledger.KNOWN_MARK, (0, 1, "ann", 0, 1, 0, 0)),
+        (ledger.ALERT_PLACES, ("acme", "x")),
+        (ledger.ALERT_ENTRIES, (1, 1)),
+        (ledger.RECIPIENTS, ("[[0,1,1]]", "", 10, 0, None)),
+    ],
+)
+def test_the_ledger_is_served_by_indexes(connection: sqlite3.Connection, sql: str, values: Any) -> None:
+    steps = [step for step in plan(connection, sql, values) if step not in ("SCAN place", "SCAN reader")]
+    assert costly(steps) == []
+
+
+@pytest.mark.parametrize("before", [None, "x"])
+def test_a_persons_open_alerts_are_found_by_their_index(connection: sqlite3.Connection, before: str | None) -> None:
+    cursor = None if before is None else queries.cursor_of(before)
+    query = AlertQuery(workspace="acme", assigned_to="ann", states=(AlertState.ACTIVE,), cursor=cursor)
+    steps = plan(connection, *queries.list_statement(connection, query))
+    assert costly(steps) == []
+    assert any("alert_by_assignee" in step for step in steps)
 
 
 def test_unsettled_reads_only_the_two_small_indexes(connection: sqlite3.Connection) -> None:

@@ -36,7 +36,8 @@ UPDATE alert SET first_offset = told.channel_offset, first_workspace_offset = to
 
 CREATE INDEX alert_by_assignee ON alert (workspace, assigned_to, state, severity, id) WHERE assigned_to IS NOT NULL;
 
--- Who received, and who saw, which part of a stream: everything after `after` up to `until`, told at `at`.
+-- Who received, and who saw, which part of a stream: everything after `after` up to `until` that is at least as severe
+-- as `min_severity`, told at `at`. after = -1: a snapshot as of `until`, so only what was open then.
 -- scope: 0 the channel, 1 the workspace, 2 the person whose id is `stream`; is_seen: 0 received, 1 seen.
 CREATE TABLE recipient_mark (
     id INTEGER PRIMARY KEY,
@@ -44,10 +45,11 @@ CREATE TABLE recipient_mark (
     stream INTEGER NOT NULL,
     user TEXT NOT NULL,
     is_seen INTEGER NOT NULL,
+    min_severity INTEGER NOT NULL,
     after INTEGER NOT NULL,
     until INTEGER NOT NULL,
     at INTEGER NOT NULL,
-    UNIQUE (scope, stream, user, is_seen, until, after)
+    UNIQUE (scope, stream, user, is_seen, until, after, min_severity)
 ) STRICT;
 
 -- Marks go with the events that they are about.
