@@ -13,6 +13,7 @@ from actors.outbox import Outbox
 from actors.websocket import WebSocket
 from protocol.codec import form_of, frame_message
 from protocol.errors import CloseCode, ConversationEnded
+from protocol.limits import Limit
 from protocol.messages import ServerMessage
 from protocol.model import Principal
 
@@ -25,6 +26,7 @@ class Connection:
         self.websocket = websocket
         self.outbox = outbox
         self.subprotocol: str | None = None
+        self.address = ""
         # Whose it is, once there was a good token.
         self.principal: Principal | None = None
         self.ending: ConversationEnded | None = None
@@ -35,10 +37,13 @@ class Connection:
         stream = getattr(message, "channel", None)  # what it is about, if it is about a stream
         self.outbox.push(Frame(frame_message(message, form_of(self.subprotocol)), stream=stream))
 
-    def end(self, code: CloseCode, reason: str) -> None:
-        """Ends the conversation with this close code; the first reason stays. Callable from anywhere, never waits."""
+    def end(self, code: CloseCode, reason: str, limit: Limit | None = None) -> None:
+        """Ends the conversation with this close code; the first reason stays. Callable from anywhere, never waits.
+
+        `limit`: the limit that was reached, if that is the reason; the gateway counts it.
+        """
         if self.ending is None:
-            self.ending = ConversationEnded(code, reason)
+            self.ending = ConversationEnded(code, reason, limit)
             self._scope.cancel()
 
     def abort(self) -> None:

@@ -10,6 +10,7 @@ import trio
 from actors.connection import Connection
 from actors.session_kit import SessionKit
 from protocol.errors import CloseCode
+from protocol.limits import Limit
 from protocol.session import ServerConversation
 from protocol.times import SECOND_US
 
@@ -56,13 +57,13 @@ class Deadlines:
         principal = self._conversation.principal
         since = websocket.message_since
         if principal is None and now >= self._began + limits.auth_s:
-            end(CloseCode.NO_AUTH, f"no auth within {limits.auth_s:g} s")
+            end(CloseCode.NO_AUTH, f"no auth within {limits.auth_s:g} s", Limit.AUTH_TIME)
         elif principal is not None and principal.expires_at * SECOND_US <= self._kit.clock():
             end(CloseCode.EXPIRED, "token expired; come back with a fresh one")
         elif now >= websocket.heard_at + limits.timeout_s:
-            end(CloseCode.NO_PONG, f"nothing heard for {limits.timeout_s:g} s")
+            end(CloseCode.NO_PONG, f"nothing heard for {limits.timeout_s:g} s", Limit.SILENCE)
         elif since is not None and now >= since + limits.message_s:
-            end(CloseCode.SLOW, f"message not complete within {limits.message_s:g} s")
+            end(CloseCode.SLOW, f"message not complete within {limits.message_s:g} s", Limit.MESSAGE_TIME)
         else:
             if principal is not None:
                 self._note_activity(now)

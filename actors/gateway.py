@@ -3,30 +3,33 @@
 Owns: the listening sockets, the tasks of the connections and of the drain; who is connected is in the roster, which
 outlives the gateway. One boundary per connection: whatever goes wrong inside it ends it, counted and logged, and
 nothing else (a stock server was ended as a whole by one byte in a handshake). Accepting survives resets and running out
-of file descriptors. At the end everybody is told when to come back, spread over a few seconds, and has a moment to read
-it.
+of file descriptors. Who may come in is decided at the door (`actors/door.py`). At the end everybody is told when to
+come back, spread over a few seconds, and has a moment to read it; of many the closes are spread as well, so that
+neither we nor who takes them over has to do everything at once.
 """
 
 from __future__ import annotations
 
 import errno
+import functools
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 import trio
 
 from actors.connection import Connection
+from actors.door import Door, DoorLimits, Visit
 from actors.outbox import Outbox, OutboxLimits
 from actors.ports import NewId
 from actors.roster import Roster
 from actors.send import choose_send
 from actors.supervisor import Started
 from actors.tls import NewTls
-from actors.websocket import Disconnected, HandshakeRefused, Upgrade, WebSocket, WebSocketLimits
-from protocol.codec import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL
+from actors.websocket import Disconnected, HandshakeRefused, WebSocket, WebSocketLimits
 from protocol.errors import CloseCode, ConversationEnded
+from protocol.limits import Limit
 from protocol.messages import Bye
 
 log = structlog.get_logger()
@@ -36,17 +39,19 @@ ACCEPT_PAUSE_S = 0.1
 _NO_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 # Reconnects after a shutdown are spread over this time, so that a thousand clients do not come back at once.
 RECONNECT_SPREAD_MS = 3_000
-PATHS = frozenset({"/", "/ws"})
 
 
 @dataclass(frozen=True)
 class GatewayLimits:
     """Bounds of the gateway as a whole."""
 
-    connections_max: int = 20_000
+    door: DoorLimits = field(default_factory=DoorLimits)
     outbox_soft_bytes: int = 262_144
     outbox_max_bytes: int = 1_048_576
     drain_s: float = 8.0
+    # Of the drain: so many closes are under way at once; if there are more connections, over so long a time.
+    drain_closes_max: int = 256
+    drain_spread_s: float = 2.0
 
 
 Converse = Callable[[Connection], Awaitable[None]]
@@ -68,7 +73,7 @@ class Gateway:
     ) -> None:
         self._listeners = listeners
         self._converse = converse
-        self._origins = origins
+        self._door = Door(roster, origins, limits.door)
         self._limits = limits
         self._websocket_limits = websocket_limits
         self._new_id = new_id
@@ -77,14 +82,13 @@ class Gateway:
         self._outbox_limits = OutboxLimits(limits.outbox_soft_bytes, limits.outbox_max_bytes)
         self._send = choose_send()
         self._roster = roster
-        # Those whose handshake is not decided yet.
-        self._arriving: set[str] = set()
-        self._all_gone = trio.Event()
-        self._is_closing = False
+        # Whose close is under way in a drain.
+        self._parting: set[str] = set()
+        # Set and made anew whenever a connection has ended: the drain waits for that.
+        self._one_gone = trio.Event()
 
     async def run(self, status: Started) -> None:
         """Serves until cancelled, then drains."""
-        self._is_closing = False
         async with trio.open_nursery() as tasks:
             nursery = await tasks.start(self._hold_connections)
             try:
@@ -108,7 +112,7 @@ class Gateway:
     async def _accept(self, listener: trio.socket.SocketType, nursery: trio.Nursery) -> None:
         while True:
             try:
-                sock, _ = await listener.accept()
+                sock, address = await listener.accept()
             except OSError as fault:
                 if fault.errno in _NO_RESOURCES:
                     self._roster.errors += 1
@@ -118,16 +122,18 @@ class Gateway:
                     raise
                 continue
             self._roster.accepted += 1
-            nursery.start_soon(self._serve, sock, nursery)
+            # At once, not in its task: the next one must meet what this one takes up.
+            visit = self._door.knock(str(address[0]) if isinstance(address, tuple) else "")
+            nursery.start_soon(self._serve, sock, visit, nursery)
 
-    async def _serve(self, sock: trio.socket.SocketType, nursery: trio.Nursery) -> None:
+    async def _serve(self, sock: trio.socket.SocketType, visit: Visit, nursery: trio.Nursery) -> None:
         """The boundary: whatever happens to one connection stays here."""
         tls = self._new_tls(self._send) if self._new_tls else None
         send = tls.send if tls else self._send
         outbox = Outbox(sock, self._roster.drain, nursery, self._outbox_limits, send)
         try:
             sock.setsockopt(trio.socket.IPPROTO_TCP, trio.socket.TCP_NODELAY, 1)
-            await self._hold(WebSocket(sock, outbox, self._websocket_limits, tls), outbox)
+            await self._hold(WebSocket(sock, outbox, self._websocket_limits, tls), outbox, visit)
         except* (HandshakeRefused, Disconnected) as gone:
             self._roster.refused += gone.subgroup(HandshakeRefused) is not None
         except* OSError:
@@ -136,50 +142,55 @@ class Gateway:
             self._roster.errors += 1
             log.error("connection_failed", exc_info=fault)
         finally:
+            self._door.leave(visit)
             outbox.discard()
             sock.close()
 
-    async def _hold(self, websocket: WebSocket, outbox: Outbox) -> None:
+    async def _hold(self, websocket: WebSocket, outbox: Outbox, visit: Visit) -> None:
         scope = trio.CancelScope()
         connection = Connection(self._new_id(), websocket, outbox, scope)
         outbox.on_trouble(lambda: self._is_slow(connection), connection.abort)
-        connection.subprotocol = await self._shake_hands(connection)
+        connection.subprotocol = await self._shake_hands(websocket, visit)
+        connection.address = visit.address
         self._roster.enter(connection)
         try:
             with scope:
                 await self._talk(connection)
             if connection.ending is not None:
                 code, reason = connection.ending.code, connection.ending.reason
+                self._roster.count_refusal(connection.ending.limit)
                 await websocket.close(code, reason, drop_waiting=code is CloseCode.SLOW)
             elif outbox.sealed:
                 await websocket.finish()  # the peer said Close, ours is on its way
         finally:
             # Only now: a drain waits until everybody has had its Close.
             self._roster.strike(connection)
-            if not self._roster.count:
-                self._all_gone.set()
+            self._parting.discard(connection.client_id)
+            self._one_gone.set()
 
-    async def _shake_hands(self, connection: Connection) -> str | None:
-        arriving, client_id = self._arriving, connection.client_id
-
-        def accept(upgrade: Upgrade) -> str | None:
-            arriving.discard(client_id)  # decided: who is refused, and only reads why, takes up nobody's place
-            return self._accept_upgrade(upgrade)
-
-        arriving.add(client_id)
-        try:
-            return await connection.websocket.handshake(accept)
-        except HandshakeRefused as refusal:
-            self._roster.tls_failed += refusal.status == 0
-            raise
-        finally:
-            arriving.discard(client_id)
+    async def _shake_hands(self, websocket: WebSocket, visit: Visit) -> str | None:
+        """At the door: gives the subprotocol, or raises HandshakeRefused."""
+        with visit.scope:
+            if visit.refusal is not None:
+                await websocket.refuse(visit.refusal)
+                raise visit.refusal
+            try:
+                return await websocket.handshake(functools.partial(self._door.admit, visit))
+            except HandshakeRefused as refusal:
+                self._roster.tls_failed += refusal.status == 0
+                if visit.refusal is None:  # it was not the door that refused
+                    self._roster.count_refusal(refusal.limit)
+                raise
+        # Had to give way to somebody who came later.
+        eviction = self._door.eviction(visit)
+        websocket.refuse_at_once(eviction)
+        raise eviction
 
     async def _talk(self, connection: Connection) -> None:
         try:
             await self._converse(connection)
         except ConversationEnded as end:
-            connection.end(end.code, end.reason)
+            connection.end(end.code, end.reason, end.limit)
         except Disconnected:
             return
         except Exception as fault:  # a conversation that crashed is one client's trouble: it is told to come back
@@ -192,30 +203,39 @@ class Gateway:
     def _is_slow(self, connection: Connection) -> None:
         if connection.ending is None:
             self._roster.slow += 1
-            connection.end(CloseCode.SLOW, f"more than {self._limits.outbox_max_bytes} bytes unread")
-
-    def _accept_upgrade(self, upgrade: Upgrade) -> str | None:
-        if upgrade.path not in PATHS:
-            raise HandshakeRefused(404, "connect to /ws")
-        if upgrade.origin is not None and upgrade.origin not in self._origins:
-            raise HandshakeRefused(403, "this origin may not connect; add it to gateway.origins")
-        count, limit = self._roster.count + len(self._arriving), self._limits.connections_max
-        if self._is_closing or count >= limit:
-            raise HandshakeRefused(503, f"{count} connections, limit {limit}; try again later")
-        for offered in upgrade.subprotocols:
-            if offered in (JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL):
-                return offered
-        return None
+            unread = f"more than {self._limits.outbox_max_bytes} bytes unread"
+            connection.end(CloseCode.SLOW, unread, Limit.OUTBOX_BYTES)
 
     async def _say_goodbye(self) -> None:
-        self._is_closing = True
+        """Tells everybody when to come back, and closes; takes `drain_s` at most."""
+        self._door.close()
         for listener in self._listeners:
             listener.close()
-        self._all_gone = trio.Event()
-        for connection in self._roster.connections():
+        connections = self._roster.connections()
+        for connection in connections:
             after_ms = random.randrange(RECONNECT_SPREAD_MS)  # noqa: S311  # spreads load, no secret
             connection.say(Bye(code=CloseCode.SHUTDOWN, reason="shutting down", reconnect_after_ms=after_ms))
-            connection.end(CloseCode.SHUTDOWN, "shutting down")
-        if self._roster.count:
-            with trio.move_on_after(self._limits.drain_s):
-                await self._all_gone.wait()
+        with trio.move_on_after(self._limits.drain_s):
+            # The last ones need a moment of their own to read their Close.
+            with trio.move_on_after(max(0.0, self._limits.drain_s - self._websocket_limits.close_s)):
+                await self._close_in_turn(connections)
+            for connection in connections:
+                connection.end(CloseCode.SHUTDOWN, "shutting down")
+            while self._roster.count:
+                await self._wait_for_an_end()
+
+    async def _close_in_turn(self, connections: Sequence[Connection]) -> None:
+        at_once, began = self._limits.drain_closes_max, trio.current_time()
+        pause_s = self._limits.drain_spread_s / len(connections) if len(connections) > at_once else 0.0
+        for number, connection in enumerate(connections):
+            while len(self._parting) >= at_once:
+                await self._wait_for_an_end()
+            if self._roster.find(connection.client_id) is not None:  # else it left by itself
+                self._parting.add(connection.client_id)
+                connection.end(CloseCode.SHUTDOWN, "shutting down")
+            if pause_s:
+                await trio.sleep_until(began + (number + 1) * pause_s)
+
+    async def _wait_for_an_end(self) -> None:
+        self._one_gone = trio.Event()
+        await self._one_gone.wait()

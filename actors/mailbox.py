@@ -16,6 +16,7 @@ import trio
 from actors.ports import Answer, Clock, NewId
 from protocol.commands import Batch, Command
 from protocol.errors import Busy
+from protocol.limits import Limit
 from protocol.messages import ItemResult
 from protocol.model import Reason, Status
 
@@ -92,7 +93,10 @@ class Mailbox:
         if self.is_closed:
             raise Busy("the engine is stopping; send it again when it is back")
         if len(self) + len(envelopes) > self._limit:
-            raise Busy(f"this channel has {len(self)} commands waiting, limit {self._limit}; send it again in a moment")
+            raise Busy(
+                f"this channel has {len(self)} commands waiting, limit {self._limit}; send it again in a moment",
+                Limit.CHANNEL,
+            )
         self._waiting.extend(envelopes)
         self._arrived.set()
 

@@ -17,6 +17,7 @@ from actors.channel import Cell, ChannelActor, ChannelKit, MachineRaised
 from actors.restart import Exhausted, RestartHistory, RestartPolicy
 from actors.supervisor import Started
 from protocol.errors import Busy
+from protocol.limits import Limit
 from protocol.model import ChannelKey
 
 log = structlog.get_logger()
@@ -98,10 +99,13 @@ class Registry:
     def _check_room(self, workspace: str) -> None:
         used, limit = self._of_workspace[workspace], self._workspace_max
         if used >= limit:
-            raise Busy(f"this workspace has {used} channels in use, limit {limit}; those unused are freed in a minute")
+            raise Busy(
+                f"this workspace has {used} channels in use, limit {limit}; those unused are freed in a minute",
+                Limit.CHANNEL,
+            )
         if len(self._cells) >= self._channels_max:
             # Without a number: it would tell of other workspaces.
-            raise Busy("too many channels are in use; try again in a minute")
+            raise Busy("too many channels are in use; try again in a minute", Limit.CHANNEL)
 
     def cells(self) -> list[Cell]:
         """All cells that exist now."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
 
 from actors.connection import Connection
 from actors.frames import lane_of
@@ -16,7 +18,8 @@ from actors.lanes import SHED
 from actors.outbox import Drain
 from actors.ports import Observer
 from actors.websocket import PING
-from protocol.errors import CloseCode
+from protocol.errors import CloseCode, ConversationEnded
+from protocol.limits import Limit
 from protocol.model import Principal
 
 
@@ -50,11 +53,25 @@ class SessionCounters:
         return self._streams.total()
 
 
+@dataclass(frozen=True)
+class RosterLimits:
+    """Bounds on whose connections there are. Half and four fifths of all: no one of them can take every place."""
+
+    per_user_max: int = 10_000
+    per_workspace_max: int = 16_000
+
+
 class Roster:
     """All connections that exist."""
 
-    def __init__(self, observer: Observer) -> None:
+    def __init__(self, observer: Observer, limits: RosterLimits | None = None) -> None:
+        self._observer = observer
+        self._limits = limits or RosterLimits()
         self.drain = Drain(observer)
+        # Why nobody new may come in (too little memory); empty: they may.
+        self.overload = ""
+        self._of_user: Counter[tuple[str, str]] = Counter()
+        self._of_workspace: Counter[str] = Counter()
         self.counters = SessionCounters()
         self.accepted = 0
         self.refused = 0
@@ -75,10 +92,31 @@ class Roster:
     def strike(self, connection: Connection) -> None:
         """A connection is over."""
         del self._connections[connection.client_id]
+        if connection.principal is not None:
+            who = connection.principal
+            _decrement(self._of_user, (who.workspace, who.user))
+            _decrement(self._of_workspace, who.workspace)
+
+    def claim(self, connection: Connection, who: Principal) -> None:
+        """A connection is somebody's now, or has a fresh token. Raises ConversationEnded at a limit."""
+        if connection.principal is None:
+            self._check_room(who)
+            self._of_user[who.workspace, who.user] += 1
+            self._of_workspace[who.workspace] += 1
+        connection.principal = who
+
+    def count_refusal(self, limit: Limit | None) -> None:
+        """Somebody was refused; counted, if it was at a limit."""
+        if limit is not None:
+            self._observer.refused(limit)
 
     def connections(self) -> list[Connection]:
         """All connections that exist now."""
         return list(self._connections.values())
+
+    def find(self, client_id: str) -> Connection | None:
+        """The connection of this id, if there is one."""
+        return self._connections.get(client_id)
 
     def end_where(self, is_meant: Callable[[Principal], bool], code: CloseCode, reason: str) -> int:
         """Ends the authenticated connections of these principals; how many there were. Never waits."""
@@ -86,6 +124,14 @@ class Roster:
         for connection in meant:
             connection.end(code, reason)
         return len(meant)
+
+    def overloaded(self, why: str) -> None:
+        """Says why nobody new may come in (empty: they may again); who has not said who he is has to go."""
+        self.overload = why
+        if why:
+            for connection in self.connections():
+                if connection.principal is None:
+                    connection.end(CloseCode.TRY_LATER, why, Limit.MEMORY)
 
     def ping_all(self) -> None:
         """Pushes the one shared ping frame to every connection."""
@@ -110,3 +156,23 @@ class Roster:
             "slow_disconnects": self.slow,
             "errors": self.errors + self.counters.errors,
         }
+
+    def _check_room(self, who: Principal) -> None:
+        if self.overload:
+            raise ConversationEnded(CloseCode.TRY_LATER, self.overload, Limit.MEMORY)
+        of_user, of_workspace = self._of_user[who.workspace, who.user], self._of_workspace[who.workspace]
+        if of_user >= self._limits.per_user_max:
+            text = f"{of_user} connections of this user, limit {self._limits.per_user_max}"
+            raise ConversationEnded(CloseCode.CONNECTION_LIMIT, text, Limit.CONNECTIONS_PER_USER)
+        if of_workspace >= self._limits.per_workspace_max:
+            text = f"{of_workspace} connections of this workspace, limit {self._limits.per_workspace_max}"
+            raise ConversationEnded(CloseCode.CONNECTION_LIMIT, text, Limit.CONNECTIONS_PER_WORKSPACE)
+
+
+K = TypeVar("K")
+
+
+def _decrement(counter: Counter[K], key: K) -> None:
+    counter[key] -= 1
+    if not counter[key]:
+        del counter[key]

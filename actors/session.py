@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import trio
+
 from actors.connection import Connection
 from actors.deadlines import Deadlines
 from actors.ports import Answer
 from actors.session_kit import SessionKit
 from actors.subscriptions import Subscriptions
+from actors.throttle import Throttle, items_of
 from protocol import messages as m
 from protocol.codec import WireForm, decode_client, form_of, request_id
 from protocol.errors import (
@@ -23,6 +26,7 @@ from protocol.errors import (
     ConversationEnded,
     TocsinError,
     TokenExpired,
+    TooManyRequests,
     Unauthorized,
 )
 from protocol.messages import ItemResult
@@ -42,9 +46,11 @@ class Session:
         self._conversation = ServerConversation(kit.limits.subscriptions_max)
         self._subscriptions = Subscriptions(connection, kit, self._conversation)
         self._deadlines = Deadlines(connection, kit, self._conversation)
+        self._throttle = Throttle(kit.limits.rates, kit.roster.count_refusal, trio.current_time())
 
     async def run(self) -> None:
         """Converses until somebody ends it (ConversationEnded) or the peer is gone (Disconnected)."""
+        self._connection.websocket.on_control(self._may_answer)
         self._deadlines.start()
         try:
             while True:
@@ -61,6 +67,11 @@ class Session:
         if isinstance(data, str) is not (self._form is WireForm.JSON):
             kind = "text" if self._form is WireForm.JSON else "binary"
             raise ConversationEnded(CloseCode.WRONG_FRAME_KIND, f"this subprotocol speaks in {kind} frames")
+        try:
+            self._throttle.message(trio.current_time())
+        except TooManyRequests as fault:
+            self._refuse(fault, request_id(data, self._form))
+            return
         try:
             message = decode_client(data, self._form)
         except BadRequest as fault:
@@ -89,6 +100,7 @@ class Session:
             case m.Received() | m.Seen():
                 self._subscriptions.mark(message)
             case _:
+                self._throttle.items(items_of(message), trio.current_time())
                 await self._kit.desk.submit(self._conversation.who, message, self._answerer(message.id))
 
     def _authenticate(self, message: m.Auth | m.Refresh) -> None:
@@ -101,7 +113,9 @@ class Session:
             self._connection.say(m.AuthFailed(code=fault.code, message=fault.message, id=message.id))
             self._conversation.auth_failed()
             return
-        self._connection.principal = principal
+        # Before it is told that it is welcome: there may be too many of its user or workspace.
+        self._kit.roster.claim(self._connection, principal)
+        self._throttle.authenticated(principal.role, trio.current_time())
         if is_first:
             self._kit.presence.opened(self._connection.client_id, principal)
         self._connection.say(
@@ -123,6 +137,15 @@ class Session:
         if message.token is None or (isinstance(message, m.Auth) and message.ticket is not None):
             raise BadRequest("say either token or ticket")
         return self._kit.desk.authenticate(message.token)
+
+    def _may_answer(self) -> bool:
+        """Whether a ping or pong of WebSocket's own is within the rate; if not, it is told so like any message."""
+        try:
+            self._throttle.message(trio.current_time())
+        except TooManyRequests as fault:
+            self._refuse(fault, None)
+            return False
+        return True
 
     def _answerer(self, request: m.RequestId | None) -> Answer:
         connection = self._connection

@@ -9,6 +9,7 @@ from actors.history import History
 from actors.ports import ChannelStore, Clock, Desk, Presence, Recipients
 from actors.registry import Registry
 from actors.roster import Roster
+from actors.throttle import RateLimits
 from actors.ticker import Ticker
 
 
@@ -23,6 +24,7 @@ class SessionLimits:
     subscriptions_max: int = 128
     # History waits for the peer while more than this is unread.
     backlog_bytes: int = 65_536
+    rates: RateLimits = field(default_factory=RateLimits)
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,13 @@ from actors.frames import Frame
 from actors.outbox import Outbox
 from actors.tls import Tls, TlsFailed
 from protocol.errors import CloseCode, ConversationEnded
+from protocol.limits import Limit
 
 RECEIVE_BYTES = 65_536
 # A peer that sends thousands of tiny frames in one packet must not hold the loop: about 1 ms of parsing.
 EVENTS_PER_PASS = 50
+# A refused client is told to come back no sooner; ours wait a random time of their own besides.
+RETRY_AFTER_S = 1
 PING = Frame(b"\x89\x00")
 _END_OF_HEAD = re.compile(rb"\n\r?\n")
 
@@ -47,20 +50,25 @@ class WebSocketLimits:
 
 @dataclass(frozen=True)
 class Upgrade:
-    """A request to become a WebSocket: path, Origin header if any, offered subprotocols."""
+    """A request to become a WebSocket: path, Origin and X-Forwarded-For if any, offered subprotocols."""
 
     path: str
     origin: str | None
     subprotocols: tuple[str, ...]
+    forwarded_for: str | None = None
 
 
 class HandshakeRefused(Exception):
-    """The peer did not become a WebSocket; `status` is the HTTP status that it was given (0: none, TLS failed)."""
+    """The peer did not become a WebSocket; `status` is the HTTP status that it was given (0: none, TLS failed).
 
-    def __init__(self, status: int, reason: str) -> None:
+    `limit`: the limit that was reached, if that is the reason.
+    """
+
+    def __init__(self, status: int, reason: str, limit: Limit | None = None) -> None:
         super().__init__(f"{status} {reason}")
         self.status = status
         self.reason = reason
+        self.limit = limit
 
 
 class Disconnected(Exception):
@@ -102,19 +110,35 @@ class WebSocket:
         self.heard_at = trio.current_time()
         self.message_since: float | None = None
         self._on_incomplete: Callable[[], None] | None = None
+        self._may_answer: Callable[[], bool] = _always
 
     def on_incomplete(self, call: Callable[[], None] | None) -> None:
         """Whom to tell (None: nobody more) that a message has begun and is not complete: its time runs."""
         self._on_incomplete = call
+
+    def on_control(self, may_answer: Callable[[], bool]) -> None:
+        """Whom to ask, for each ping and pong of the peer, whether it is one too many (then it is not answered)."""
+        self._may_answer = may_answer
 
     async def handshake(self, accept: Accept) -> str | None:
         """Becomes a WebSocket, or raises HandshakeRefused or Disconnected. Gives the chosen subprotocol."""
         try:
             return await self._shake_hands(accept)
         except HandshakeRefused as refusal:
-            if self._tls is None or self._tls.is_open:
-                await self._refuse(refusal.status, refusal.reason)
+            await self.refuse(refusal)
             raise
+
+    async def refuse(self, refusal: HandshakeRefused) -> None:
+        """Says in HTTP why not, and lets the peer read it. Who expects TLS and has none yet cannot be told anything."""
+        if self._tls is None or self._tls.is_open:
+            self._outbox.seal(_answer(refusal))
+            await self.finish()
+
+    def refuse_at_once(self, refusal: HandshakeRefused) -> None:
+        """The same without waiting: what the kernel takes now has been said."""
+        if self._tls is None or self._tls.is_open:
+            self._outbox.seal(_answer(refusal))
+            self._outbox.write()
 
     async def receive(self) -> str | bytes:
         """The next complete message. Raises Disconnected, or ConversationEnded with the code to close with."""
@@ -162,12 +186,12 @@ class WebSocket:
                 if self._tls is not None:
                     await self._encrypt(self._tls)
                 request, early = await self._request()
-            upgrade = Upgrade(request.target.partition("?")[0], _origin(request), tuple(request.subprotocols))
+            upgrade = _upgrade(request)
             subprotocol = accept(upgrade)
             self._outbox.push(Frame(self._parser.send(events.AcceptConnection(subprotocol=subprotocol))))
         except trio.TooSlowError as fault:
             status = 408 if self._tls is None or self._tls.is_open else 0
-            raise HandshakeRefused(status, f"no handshake within {limit_s:g} s") from fault
+            raise HandshakeRefused(status, f"no handshake within {limit_s:g} s", Limit.HANDSHAKE_TIME) from fault
         except RemoteProtocolError as fault:
             hint = fault.event_hint
             status = hint.status_code if isinstance(hint, events.RejectConnection) else 400
@@ -201,15 +225,6 @@ class WebSocket:
                 if isinstance(event, events.Request):
                     return event, bytes(_END_OF_HEAD.split(heard, maxsplit=1)[1])
 
-    async def _refuse(self, status: int, reason: str) -> None:
-        # By hand: after hostile bytes the parser is in no state to send anything.
-        body = f"{reason}\n".encode()
-        head = f"HTTP/1.1 {status} {_PHRASES.get(status, 'Refused')}\r\nConnection: close\r\n"
-        upgrade = "Sec-WebSocket-Version: 13\r\n" if status == 426 else ""
-        fields = f"Content-Type: text/plain; charset=utf-8\r\nContent-Length: {len(body)}\r\n\r\n"
-        self._outbox.seal((head + upgrade + fields).encode() + body)
-        await self.finish()
-
     async def _read(self) -> bytes:
         try:
             data: bytes = await (self._tls.receive(self._sock) if self._tls else self._sock.recv(RECEIVE_BYTES))
@@ -222,7 +237,9 @@ class WebSocket:
         match event:
             case events.TextMessage() | events.BytesMessage():
                 return self._message(event)
-            case events.Ping():
+            case events.Pong():
+                self._may_answer()
+            case events.Ping() if self._may_answer():
                 self._outbox.push(Frame(bytes((0x8A, len(event.payload))) + bytes(event.payload)))
         return None
 
@@ -230,10 +247,16 @@ class WebSocket:
         data = event.data
         self._size += len(data) if isinstance(data, bytes | bytearray) or data.isascii() else len(data.encode())
         if self._size > self._limits.message_max_bytes:
-            raise ConversationEnded(CloseCode.TOO_BIG, f"message of more than {self._limits.message_max_bytes} bytes")
+            raise ConversationEnded(
+                CloseCode.TOO_BIG, f"message of more than {self._limits.message_max_bytes} bytes", Limit.MESSAGE_BYTES
+            )
         self._fragments += event.frame_finished
         if self._fragments > self._limits.fragments_max:
-            raise ConversationEnded(CloseCode.TOO_BIG, f"message of more than {self._limits.fragments_max} fragments")
+            raise ConversationEnded(
+                CloseCode.TOO_BIG,
+                f"message of more than {self._limits.fragments_max} fragments",
+                Limit.MESSAGE_FRAGMENTS,
+            )
         self._parts.append(data)  # type: ignore[arg-type]  # the parser never mixes kinds within a message
         if not event.message_finished:
             if self.message_since is None:
@@ -260,18 +283,38 @@ class WebSocket:
         raise Disconnected(code)
 
 
+def _always() -> bool:
+    """Before anybody wants to know."""
+    return True
+
+
 _PHRASES = {
     400: "Bad Request",
     403: "Forbidden",
     404: "Not Found",
     408: "Request Timeout",
     426: "Upgrade Required",
+    429: "Too Many Requests",
     503: "Service Unavailable",
 }
 
 
-def _origin(request: events.Request) -> str | None:
-    for name, value in request.extra_headers:
-        if name.lower() == b"origin":
-            return value.decode("latin-1")
-    return None
+def _answer(refusal: HandshakeRefused) -> bytes:
+    # By hand: after hostile bytes the parser is in no state to send anything.
+    status, body = refusal.status, f"{refusal.reason}\n".encode()
+    head = f"HTTP/1.1 {status} {_PHRASES.get(status, 'Refused')}\r\nConnection: close\r\n"
+    more = "Sec-WebSocket-Version: 13\r\n" if status == 426 else ""
+    more += f"Retry-After: {RETRY_AFTER_S}\r\n" if status in (429, 503) else ""
+    fields = f"Content-Type: text/plain; charset=utf-8\r\nContent-Length: {len(body)}\r\n\r\n"
+    return (head + more + fields).encode() + body
+
+
+def _upgrade(request: events.Request) -> Upgrade:
+    # Of several Origin headers all count, joined as HTTP joins them: such a list is on no list of ours.
+    path = request.target.partition("?")[0]
+    return Upgrade(path, _header(request, b"origin"), tuple(request.subprotocols), _header(request, b"x-forwarded-for"))
+
+
+def _header(request: events.Request, wanted: bytes) -> str | None:
+    values = [value.decode("latin-1") for name, value in request.extra_headers if name.lower() == wanted]
+    return ", ".join(values) if values else None

@@ -22,6 +22,7 @@ from benchmarks.control import CONTROL_FD, CommandReader, raise_open_files, say
 from benchmarks.floor import Round, read_round
 from benchmarks.measure import NS_PER_S
 from protocol.codec import WireForm, frame
+from protocol.limits import Limit
 from protocol.model import ChannelKey, Severity
 
 # trio's timers round up to a millisecond; the rest of the way is waited for awake, so that a broadcast begins in time.
@@ -42,6 +43,9 @@ class Unobserved:
         """Nothing is noted."""
 
     def restarted(self, actor: str) -> None:
+        """Nothing is noted."""
+
+    def refused(self, limit: Limit) -> None:
         """Nothing is noted."""
 
     def dead_letter(self, key: ChannelKey) -> None:

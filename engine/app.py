@@ -34,7 +34,7 @@ from engine.identity import Identity
 from engine.key_files import load_keys
 from engine.lag import LoopLag
 from engine.metrics import Metrics
-from engine.parts import Parts, build, gateway_limits, session_kit, websocket_limits
+from engine.parts import Parts, build, gateway_limits, rate_limits, roster_limits, session_kit, websocket_limits
 from engine.service import Service
 from engine.sockets import host_and_port, listen, same_port
 from engine.sources.host import watch_host
@@ -72,7 +72,7 @@ class Engine:
         self.certificate = Certificate.of(config)
         self.identity = self._make_identity()
         self._parts: Parts | None = None
-        self._roster = Roster(self.metrics)
+        self._roster = Roster(self.metrics, roster_limits(config.gateway))
         self._http: HttpServer | None = None
         self._lag = LoopLag(self.metrics.loop_lagged)
         self._helpers = Supervisor(self._helper_children(), Strategy.ONE_FOR_ONE, self.metrics)
@@ -282,7 +282,7 @@ class Engine:
 
     async def _serve_ws(self, listener: trio.socket.SocketType, parts: Parts, status: Started) -> None:
         config = self.config.gateway
-        kit = session_kit(parts, self._roster, config)
+        kit = session_kit(parts, self._roster, config, rate_limits(self.config.limits))
 
         async def converse(connection: Connection) -> None:
             await Session(connection, kit).run()

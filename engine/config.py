@@ -9,6 +9,7 @@ look up their values lazily (a wrong value must end the start, not the night).
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +28,7 @@ from engine.sections import (
     Gateway,
     Host,
     Identity,
+    Limits,
     MetricsSection,
     Retention,
     Suppression,
@@ -51,6 +53,7 @@ __all__ = (
     "Gateway",
     "Host",
     "Identity",
+    "Limits",
     "MetricsSection",
     "Retention",
     "Secret",
@@ -92,6 +95,7 @@ class Config(Section, frozen=True, kw_only=True):
     host: Host = Host()
     api: Api = Api()
     identity: Identity = Identity()
+    limits: Limits = Limits()
     metrics: MetricsSection = MetricsSection()
     watchdog: Watchdog = Watchdog()
     rules: Annotated[
@@ -215,6 +219,14 @@ def _check_origins(origins: tuple[str, ...]) -> None:
             raise ValueError("origins as browsers write them, such as https://alerts.example.com (no path, no *)")
 
 
+def _check_proxies(networks: tuple[str, ...]) -> None:
+    for text in networks:
+        try:
+            ipaddress.ip_network(text, strict=False)
+        except ValueError:
+            raise ValueError("addresses or networks, such as 127.0.0.1, 10.0.0.0/8 or fd00::/8") from None
+
+
 def _check_rule_workspace(name: str) -> None:
     if name:
         _check_workspace(name)
@@ -240,6 +252,7 @@ CHECKS: Checks = {
     "http": parse_address,
     "workspace": _check_workspace,
     "gateway.origins": _check_origins,
+    "gateway.trusted_proxies": _check_proxies,
     "identity.previous_secrets": _check_previous_secrets,
     "host.framework": _check_id,
     "rules": _check_rules,

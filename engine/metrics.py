@@ -20,6 +20,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from engine.claims import RefusedFor
 from engine.series import BoundedLabels, Histogram, TriggerCounts
+from protocol.limits import Limit
 from protocol.messages import ItemResult
 from protocol.model import ChannelKey, Reason, Status
 
@@ -99,6 +100,7 @@ class Metrics:
         self._latency_ms = Histogram(REFERENCE_LATENCY_MS_BUCKETS)
         self._writes = self._deliveries = self._processed = self._errors = self._dead_letters = self._scrape_errors = 0
         self._restarts: dict[str, int] = {}
+        self._refused = dict.fromkeys(Limit, 0)
         self._actors = BoundedLabels(ACTORS_MAX)
         self._results: dict[tuple[str, str], int] = {}
         self._triggers = TriggerCounts(frameworks_max, ALERT_TYPES_MAX)
@@ -130,6 +132,10 @@ class Metrics:
         """A supervisor restarted an actor of this kind."""
         actor = self._actors.bounded(actor)
         self._restarts[actor] = self._restarts.get(actor, 0) + 1
+
+    def refused(self, limit: Limit) -> None:
+        """Somebody was refused at this limit."""
+        self._refused[limit] += 1
 
     def dead_letter(self, key: ChannelKey) -> None:
         """A command was set aside."""
@@ -229,7 +235,16 @@ class Metrics:
         for reason, count in self._refusals.items():
             refused.add_metric([reason], count)
         yield refused
+        yield self._limit_refusals()
         yield from self._result_families()
+
+    def _limit_refusals(self) -> CounterMetricFamily:
+        refusals = CounterMetricFamily("tocsin_refused", "Refused at a limit, by its name.", labels=["limit"])
+        # Items that a channel refused are counted among the results already.
+        busy = {Limit.CHANNEL: self._results.get((Status.REJECTED.value, Reason.BUSY.value), 0)}
+        for limit, count in self._refused.items():
+            refusals.add_metric([limit.value], count + busy.get(limit, 0))
+        return refusals
 
     def _result_families(self) -> Iterator[Metric]:
         results = CounterMetricFamily(

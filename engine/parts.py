@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from actors.bucket import Rate
 from actors.channel import ChannelKit, ChannelLimits
 from actors.derived import DerivedStreams
+from actors.door import DoorLimits
 from actors.gateway import GatewayLimits
 from actors.ports import Clock
 from actors.registry import Registry
-from actors.roster import Roster
+from actors.roster import Roster, RosterLimits
 from actors.session_kit import SessionKit, SessionLimits
+from actors.throttle import RateLimits, RoleRates
 from actors.ticker import Ticker
 from actors.websocket import WebSocketLimits
 from engine.administration import Administration
-from engine.config import Config, Gateway
+from engine.config import Config, Gateway, Limits
 from engine.core.channel import Policy
 from engine.identity import Identity
 from engine.metrics import Metrics
@@ -70,7 +73,7 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
     )
 
 
-def session_kit(parts: Parts, roster: Roster, config: Gateway) -> SessionKit:
+def session_kit(parts: Parts, roster: Roster, config: Gateway, rates: RateLimits) -> SessionKit:
     """What every session is handed."""
     return SessionKit(
         parts.service,
@@ -89,6 +92,7 @@ def session_kit(parts: Parts, roster: Roster, config: Gateway) -> SessionKit:
             message_s=config.message_s,
             subscriptions_max=config.subscriptions_max,
             backlog_bytes=config.reply_backlog_bytes,
+            rates=rates,
         ),
     )
 
@@ -96,10 +100,40 @@ def session_kit(parts: Parts, roster: Roster, config: Gateway) -> SessionKit:
 def gateway_limits(config: Gateway) -> GatewayLimits:
     """Bounds of the gateway as a whole."""
     return GatewayLimits(
-        connections_max=config.connections_max,
+        door=DoorLimits(
+            connections_max=config.connections_max,
+            per_address_max=config.connections_per_address_max,
+            handshakes_max=config.handshakes_max,
+            trusted_proxies=config.trusted_proxies,
+        ),
         outbox_soft_bytes=config.outbox_soft_bytes,
         outbox_max_bytes=config.outbox_max_bytes,
         drain_s=config.drain_s,
+        drain_closes_max=config.drain_closes_max,
+        drain_spread_s=config.drain_spread_s,
+    )
+
+
+def roster_limits(config: Gateway) -> RosterLimits:
+    """Bounds on whose connections there are."""
+    return RosterLimits(
+        per_user_max=config.connections_per_user_max, per_workspace_max=config.connections_per_workspace_max
+    )
+
+
+def rate_limits(config: Limits) -> RateLimits:
+    """How fast each role may send."""
+    return RateLimits(
+        people=RoleRates(
+            Rate(config.people_messages_per_s, config.people_messages_burst),
+            Rate(config.people_items_per_s, config.people_items_burst),
+        ),
+        producers=RoleRates(
+            Rate(config.producer_messages_per_s, config.producer_messages_burst),
+            Rate(config.producer_items_per_s, config.producer_items_burst),
+        ),
+        producer_roles=frozenset(config.producer_roles),
+        refusals=Rate(config.refusals_max / config.refusals_window_s, config.refusals_max),
     )
 
 

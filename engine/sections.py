@@ -47,6 +47,12 @@ class Gateway(Section, frozen=True, kw_only=True):
     drain_s: Annotated[
         float, limit(0.1, 60, "Clients are told to leave within this time at shutdown; the promise is 10 s in all.")
     ] = 8.0
+    drain_spread_s: Annotated[
+        float, limit(0, 60, "With more than drain_closes_max connections, a stop spreads their closes over this time.")
+    ] = 2.0
+    drain_closes_max: Annotated[
+        int, limit(1, 1_000_000, "Closes under way at once in a stop: who takes the clients over is spared a wave.")
+    ] = 256
     message_max_bytes: Annotated[
         int,
         limit(1024, 16_777_216, "A larger message ends with 1009; 1 MiB of empty maps would cost 70 MB to decode."),
@@ -66,6 +72,27 @@ class Gateway(Section, frozen=True, kw_only=True):
         int, limit(65_536, 1_073_741_824, "A reader further behind than this is cut with 3008 and may recover.")
     ] = 1_048_576
     connections_max: Annotated[int, limit(1, 1_000_000, "At about 30 kB each, 20,000 take 600 MB.")] = 20_000
+    connections_per_address_max: Annotated[
+        int,
+        limit(1, 1_000_000, "An office behind one address; more are 429. Not for loopback and trusted_proxies."),
+    ] = 256
+    connections_per_user_max: Annotated[
+        int, limit(1, 1_000_000, "Half of all: a fleet may share one token, and leaves room. More end with 3504.")
+    ] = 10_000
+    connections_per_workspace_max: Annotated[
+        int, limit(1, 1_000_000, "Four fifths of all: no workspace keeps the others out. More end with 3504.")
+    ] = 16_000
+    handshakes_max: Annotated[
+        int, limit(1, 1_000_000, "Sockets that are not WebSockets yet; then the one that waits longest gives way.")
+    ] = 4_096
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        why("Addresses or networks (10.0.0.0/8) whose X-Forwarded-For tells a client's address; others' is ignored."),
+    ] = ()
+    memory_soft_bytes: Annotated[
+        int,
+        limit(0, 2**50, "With more memory in use nobody new comes in (503, 1013); 0: three quarters of what there is."),
+    ] = 0
     subscriptions_max: Annotated[int, limit(1, 100_000, "Subscriptions of one connection; more end with 3505.")] = 128
     position_s: Annotated[float, limit(_TICK_S, 3600, "How often a quiet channel proves that nothing was missed.")] = (
         5.0
@@ -83,6 +110,33 @@ class Tls(Section, frozen=True, kw_only=True):
         ""
     )
     key: Annotated[str, why("PEM file: the certificate's private key, without a password.")] = ""
+
+
+class Limits(Section, frozen=True, kw_only=True):
+    """How much a connection (over HTTP: a user) may send; beyond it error 111 or HTTP 429, then 3013."""
+
+    producer_roles: Annotated[
+        tuple[str, ...], why("Roles of programs; a bare `tocsin token` makes an admin, which programs use as well.")
+    ] = ("producer", "admin")
+    people_messages_per_s: Annotated[float, limit(0.1, 1e6, "Nobody clicks faster than this.")] = 50.0
+    people_messages_burst: Annotated[int, limit(1, 10**7, "A page that subscribes to 128 channels at once.")] = 200
+    people_items_per_s: Annotated[float, limit(0.1, 1e8, "Five bulk changes of 1,000 alerts a second.")] = 5_000.0
+    people_items_burst: Annotated[int, limit(1, 10**9, "Ten bulk changes at once.")] = 10_000
+    producer_messages_per_s: Annotated[float, limit(0.1, 1e6, "One at a time from 32 producers is 2,000 a second.")] = (
+        2_000.0
+    )
+    producer_messages_burst: Annotated[int, limit(1, 10**7, "Two seconds' worth: a pause makes a backlog.")] = 4_000
+    producer_items_per_s: Annotated[float, limit(0.1, 1e8, "Batches of 1,000 at 50 a second; more than is stored.")] = (
+        50_000.0
+    )
+    producer_items_burst: Annotated[int, limit(1, 10**9, "Two seconds' worth: a pause makes a backlog.")] = 100_000
+    workspace_items_per_s: Annotated[float, limit(0.1, 1e9, "All doors of one workspace together, so others live.")] = (
+        500_000.0
+    )
+    refusals_max: Annotated[
+        int, limit(1, 10**6, "So many refusals within refusals_window_s, and the connection ends with 3013.")
+    ] = 100
+    refusals_window_s: Annotated[float, limit(0.1, 3600, "Who does not slow down by then does not listen.")] = 10.0
 
 
 class Channel(Section, frozen=True, kw_only=True):

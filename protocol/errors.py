@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import enum
 
+from protocol.limits import Limit
+
 
 class TocsinError(Exception):
     """Base of everything that we tell a client. `code` is the number on the wire."""
@@ -14,6 +16,8 @@ class TocsinError(Exception):
     code = 100
     temporary = True
     http_status = 500
+    # The limit that was reached, if that is the reason; who refuses counts it.
+    limit: Limit | None = None
 
     @property
     def message(self) -> str:
@@ -74,10 +78,15 @@ class TokenExpired(TocsinError):
 
 
 class TooManyRequests(TocsinError):
-    """More requests than the role allows."""
+    """More requests than the role or the workspace may send. Nothing was done: the same again after `retry_after_s`."""
 
     code = 111
     http_status = 429
+
+    def __init__(self, message: str = "", limit: Limit | None = None, retry_after_s: float = 1.0) -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.retry_after_s = retry_after_s
 
 
 class Busy(TocsinError):
@@ -85,6 +94,10 @@ class Busy(TocsinError):
 
     code = 120
     http_status = 503
+
+    def __init__(self, message: str = "", limit: Limit | None = None) -> None:
+        super().__init__(message)
+        self.limit = limit
 
 
 class StoreUnavailable(Busy):
@@ -135,9 +148,13 @@ def may_reconnect(code: int) -> bool:
 
 
 class ConversationEnded(Exception):
-    """The conversation must end with this close code and reason (at most 123 bytes, RFC 6455 section 5.5)."""
+    """The conversation must end with this close code and reason (at most 123 bytes, RFC 6455 section 5.5).
 
-    def __init__(self, code: CloseCode, reason: str) -> None:
+    `limit`: the limit that was reached, if that is the reason.
+    """
+
+    def __init__(self, code: CloseCode, reason: str, limit: Limit | None = None) -> None:
         super().__init__(code, reason)
         self.code = code
         self.reason = reason
+        self.limit = limit

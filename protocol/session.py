@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from protocol import messages as m
 from protocol.errors import CloseCode, ConversationEnded, Unauthorized
+from protocol.limits import Limit
 from protocol.model import Principal, Severity
 from protocol.stream import Arrival, Follower
 
@@ -75,19 +76,21 @@ class ServerConversation:
         """A token was bad. Raises ConversationEnded the third time."""
         self._auth_failures += 1
         if self._auth_failures >= AUTH_FAILURES_MAX:
-            raise ConversationEnded(CloseCode.INVALID_TOKEN, f"{AUTH_FAILURES_MAX} invalid tokens")
+            raise ConversationEnded(CloseCode.INVALID_TOKEN, f"{AUTH_FAILURES_MAX} invalid tokens", Limit.AUTH_FAILURES)
 
     def bad_message(self) -> None:
         """A message could not be read. Raises ConversationEnded when there were too many."""
         self._bad_messages += 1
         if self._bad_messages >= BAD_MESSAGES_MAX:
-            raise ConversationEnded(CloseCode.BAD_REQUEST, f"{BAD_MESSAGES_MAX} invalid messages")
+            raise ConversationEnded(CloseCode.BAD_REQUEST, f"{BAD_MESSAGES_MAX} invalid messages", Limit.BAD_MESSAGES)
 
     def subscribing(self, subscriptions: int) -> None:
         """May there be one more besides so many subscriptions? Raises ConversationEnded if not."""
         if subscriptions >= self._subscriptions_max:
             raise ConversationEnded(
-                CloseCode.SUBSCRIPTION_LIMIT, f"{subscriptions} subscriptions, limit {self._subscriptions_max}"
+                CloseCode.SUBSCRIPTION_LIMIT,
+                f"{subscriptions} subscriptions, limit {self._subscriptions_max}",
+                Limit.SUBSCRIPTIONS,
             )
 
 

@@ -17,6 +17,7 @@ from protocol.codec import WireForm, decode_server
 from protocol.commands import Batch, Command, Ring
 from protocol.effects import Behind, Commit, CommitOutcome, Committed, Decision, OpenAlerts, Recalled, Row, Unavailable
 from protocol.errors import CommitInvalid, StoreUnavailable
+from protocol.limits import Limit
 from protocol.messages import ItemResult
 from protocol.model import (
     Alert,
@@ -103,6 +104,7 @@ class Recorder:
         self.fan_outs: list[tuple[float, int]] = []
         self.batches: list[int] = []
         self.restarts: list[str] = []
+        self.refusals: list[Limit] = []
         self.dead_letters = 0
         self.deliveries = 0
 
@@ -117,6 +119,9 @@ class Recorder:
 
     def restarted(self, actor: str) -> None:
         self.restarts.append(actor)
+
+    def refused(self, limit: Limit) -> None:
+        self.refusals.append(limit)
 
     def dead_letter(self, key: ChannelKey) -> None:
         self.dead_letters += 1

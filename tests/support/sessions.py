@@ -15,7 +15,7 @@ from actors.gateway import GatewayLimits
 from actors.mailbox import Envelope, Receipt
 from actors.ports import Answer
 from actors.registry import Registry
-from actors.roster import Roster, SessionCounters
+from actors.roster import Roster, RosterLimits, SessionCounters
 from actors.session import Session
 from actors.session_kit import SessionKit, SessionLimits
 from actors.ticker import Ticker
@@ -125,14 +125,15 @@ class Recipients:
 class Rig:
     """Everything behind a gateway but the meaning of things."""
 
-    def __init__(self, limits: SessionLimits) -> None:
+    def __init__(self, limits: SessionLimits, roster: RosterLimits | None = None) -> None:
         self.store, self.presence, self.ticker = FakeStore(), Presence(), Ticker()
         self.recipients = Recipients()
         self.registry = Registry(a_kit(self.store, Machines(), Recorder()))
         self.derived = DerivedStreams(self.store, Recorder())
         self.store.feed = self.derived.post
         self.desk = Desk(self.registry)
-        self.roster = Roster(Recorder())
+        self.observer = Recorder()
+        self.roster = Roster(self.observer, roster)
         self.kit = SessionKit(
             self.desk,
             self.registry,
@@ -174,8 +175,10 @@ class Rig:
 
 
 @asynccontextmanager
-async def a_rig(gateway: GatewayLimits | None = None, **limits: Any) -> AsyncIterator[Rig]:
-    rig = Rig(SessionLimits(**limits))
+async def a_rig(
+    gateway: GatewayLimits | None = None, roster: RosterLimits | None = None, **limits: Any
+) -> AsyncIterator[Rig]:
+    rig = Rig(SessionLimits(**limits), roster)
     async with trio.open_nursery() as nursery:
         for part in (rig.registry, rig.derived, rig.ticker):
             await start(nursery, part.run)

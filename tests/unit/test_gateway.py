@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.connection import Connection
+from actors.door import DoorLimits
 from actors.frames import Frame
 from actors.gateway import ACCEPT_PAUSE_S, RECONNECT_SPREAD_MS, Gateway, GatewayLimits
 from actors.roster import Roster
@@ -21,6 +22,7 @@ from actors.websocket import WebSocketLimits
 from protocol import messages as m
 from protocol.codec import WireForm, decode_server
 from protocol.errors import CloseCode, ConversationEnded
+from protocol.limits import Limit
 from tests.support.actors import Recorder
 from tests.support.sockets import Peer, Served, client_frame, echo, listening, request_bytes, serving
 
@@ -109,7 +111,7 @@ async def test_compression_is_not_negotiated(autojump_clock: MockClock) -> None:
 
 
 async def test_one_connection_too_many_is_503_until_another_one_goes(autojump_clock: MockClock) -> None:
-    async with serving(limits=GatewayLimits(connections_max=2)) as served:
+    async with serving(limits=GatewayLimits(door=DoorLimits(connections_max=2))) as served:
         first, _ = await served.connect(), await served.connect()
         assert await refused(served) == "HTTP/1.1 503 Service Unavailable"
         first.close()
@@ -120,7 +122,7 @@ async def test_one_connection_too_many_is_503_until_another_one_goes(autojump_cl
 async def test_who_has_not_finished_the_handshake_counts_towards_the_limit_until_it_is_decided(
     autojump_clock: MockClock,
 ) -> None:
-    async with serving(limits=GatewayLimits(connections_max=2)) as served:
+    async with serving(limits=GatewayLimits(door=DoorLimits(connections_max=2))) as served:
         await served.connect()
         undecided = await served.dial()
         await undecided.send(request_bytes()[:20])
@@ -177,7 +179,7 @@ async def test_whatever_goes_wrong_outside_the_conversation_stays_inside_the_bou
         canary = await served.connect()
         fault: list[Exception] = [RuntimeError("a bug in the transport"), OSError(errno.ECONNRESET, "reset")]
 
-        async def broken(self: Gateway, sock: Any, outbox: Any) -> None:
+        async def broken(self: Gateway, websocket: Any, outbox: Any, visit: Any) -> None:
             raise fault.pop(0)
 
         with monkeypatch.context() as patch:
@@ -344,6 +346,96 @@ async def test_at_the_end_everybody_is_told_when_to_come_back_and_closed_with_30
     assert all(0 <= wait < RECONNECT_SPREAD_MS for wait in waits)
     assert len(set(waits)) > 10, "spread"
     assert {(bye.code, bye.reason) for bye, _ in heard} == {(3001, "shutting down")}
+
+
+async def test_the_closes_of_many_are_spread_and_so_many_at_most_are_under_way(autojump_clock: MockClock) -> None:
+    limits = GatewayLimits(drain_s=8.0, drain_closes_max=3, drain_spread_s=2.0)
+    closed: list[float] = []
+
+    async def listen(peer: Peer, began: float) -> None:
+        assert (await peer.frame())[0] == 1, "bye comes at once"
+        assert trio.current_time() == began
+        assert (await peer.frame())[0] == 8
+        closed.append(trio.current_time() - began)
+        await trio.sleep(0.05)
+        peer.close()
+
+    async with trio.open_nursery() as nursery, serving(limits=limits) as served:
+        peers = [await served.connect() for _ in range(20)]
+        served.peers.clear()
+        for peer in peers:
+            nursery.start_soon(listen, peer, trio.current_time())
+    assert closed == pytest.approx([n * 0.1 for n in range(20)])
+
+
+async def test_who_does_not_read_holds_up_a_drain_no_longer_than_its_deadline(autojump_clock: MockClock) -> None:
+    limits, websocket = GatewayLimits(drain_s=5.0, drain_closes_max=2, drain_spread_s=0.0), WebSocketLimits(close_s=1.0)
+    async with serving(limits=limits, websocket=websocket) as served:
+        deaf = [await served.connect() for _ in range(40)]
+        served.peers.clear()
+        began = trio.current_time()
+    assert trio.current_time() - began == pytest.approx(5.0)
+    for peer in deaf:
+        code, _ = await peer.hear_close()
+        assert code == CloseCode.SHUTDOWN, "told all the same"
+        peer.close()
+
+
+async def test_who_leaves_at_the_bye_leaves_his_turn_to_others(autojump_clock: MockClock) -> None:
+    limits = GatewayLimits(drain_closes_max=1, drain_spread_s=0.0, drain_s=8.0)
+
+    async def leave(peer: Peer) -> None:
+        await peer.frame()
+        peer.close()
+
+    async with trio.open_nursery() as nursery:
+        async with serving(limits=limits) as served:
+            for _ in range(5):
+                nursery.start_soon(leave, await served.connect())
+            served.peers.clear()
+            began = trio.current_time()
+        assert trio.current_time() - began < 0.1
+
+
+async def test_a_crowd_that_connects_and_says_nothing_keeps_nobody_out(autojump_clock: MockClock) -> None:
+    observer = Recorder()
+    limits = GatewayLimits(door=DoorLimits(handshakes_max=3))
+    async with serving(limits=limits, roster=Roster(observer)) as served:
+        canary = await served.connect()
+        silent = [await served.dial() for _ in range(5)]
+        await wait_all_tasks_blocked()
+        await assert_alive(await served.connect())
+        await assert_alive(canary)
+        assert (await silent[0].head()).startswith("HTTP/1.1 503 Service Unavailable")
+        assert observer.refusals == [Limit.HANDSHAKES] * 3
+
+
+async def test_a_refusal_says_when_to_come_again_and_is_counted_under_its_limit(autojump_clock: MockClock) -> None:
+    observer = Recorder()
+    limits = GatewayLimits(door=DoorLimits(connections_max=1, per_address_max=1, trusted_proxies=("127.0.0.1",)))
+    async with serving(limits=limits, roster=Roster(observer)) as served:
+        peer = await served.dial()
+        await peer.upgrade(headers={"X-Forwarded-For": "203.0.113.7"})
+        assert [connection.address for connection in served.roster.connections()] == ["203.0.113.7"]
+        refused = await served.dial()
+        head = await refused.head()
+        assert head.startswith("HTTP/1.1 503 Service Unavailable")
+        assert "Retry-After: 1" in head
+        assert await refused.rest() == b"1 connections, limit 1; try again later\n"
+        assert observer.refusals == [Limit.CONNECTIONS]
+
+
+async def test_one_connection_too_many_of_an_address_is_429(autojump_clock: MockClock) -> None:
+    observer = Recorder()
+    limits = GatewayLimits(door=DoorLimits(per_address_max=1, trusted_proxies=("127.0.0.1",)))
+    async with serving(limits=limits, roster=Roster(observer)) as served:
+        await served.connect({"X-Forwarded-For": "203.0.113.7"})
+        peer = await served.dial()
+        head = await peer.upgrade(headers={"X-Forwarded-For": "203.0.113.7"})
+        assert head.startswith("HTTP/1.1 429 Too Many Requests")
+        assert "Retry-After: 1" in head
+        await served.connect({"X-Forwarded-For": "203.0.113.8"})
+        assert observer.refusals == [Limit.CONNECTIONS_PER_ADDRESS]
 
 
 async def test_a_drain_waits_for_the_slowest_no_longer_than_its_deadline(autojump_clock: MockClock) -> None:

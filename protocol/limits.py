@@ -1,0 +1,43 @@
+"""The limits that can refuse somebody, by name: the same word in the error, the metric's label and the log.
+
+Each refusal at a limit is counted once, under this name (`tocsin_refused_total{limit="..."}`), and its text gives the
+limit's value and the present one.
+"""
+
+from __future__ import annotations
+
+import enum
+
+
+class Limit(enum.Enum):
+    """What was reached."""
+
+    # Before the upgrade (HTTP 429, 503 and 408).
+    CONNECTIONS = "connections"
+    CONNECTIONS_PER_ADDRESS = "connections_per_address"
+    HANDSHAKES = "handshakes"
+    HANDSHAKE_TIME = "handshake_time"
+    MEMORY = "memory"
+    # Of one connection (a close code).
+    CONNECTIONS_PER_USER = "connections_per_user"
+    CONNECTIONS_PER_WORKSPACE = "connections_per_workspace"
+    AUTH_TIME = "auth_time"
+    AUTH_FAILURES = "auth_failures"
+    BAD_MESSAGES = "bad_messages"
+    SILENCE = "silence"
+    MESSAGE_BYTES = "message_bytes"
+    MESSAGE_FRAGMENTS = "message_fragments"
+    MESSAGE_TIME = "message_time"
+    SUBSCRIPTIONS = "subscriptions"
+    OUTBOX_BYTES = "outbox_bytes"
+    REFUSALS = "refusals"
+    # Of requests, at every door (errors 111 and 120, HTTP 429 and 503).
+    MESSAGES_PER_S = "messages_per_s"
+    ITEMS_PER_S = "items_per_s"
+    WORKSPACE_ITEMS_PER_S = "workspace_items_per_s"
+    # A channel's mailbox, windows or events, or the number of channels.
+    CHANNEL = "channel"
+    # Of HTTP alone.
+    HTTP_CONNECTIONS = "http_connections"
+    HTTP_BODY_BYTES = "http_body_bytes"
+    HTTP_BODY_TIME = "http_body_time"
