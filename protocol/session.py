@@ -128,6 +128,8 @@ class Heard:
 
     send: list[m.ClientMessage] = field(default_factory=list)
     alert: m.AlertMessage | None = None
+    # Left out by the server, and not asked for again: `recover` does.
+    gap: m.GapMessage | None = None
     answer: m.ServerMessage | None = None
     # Messages were lost for good on this channel (trimmed, or another store); the reason.
     lost: str | None = None
@@ -171,6 +173,16 @@ class ClientConversation:
         # At the server they were one subscription, which this ends.
         return [m.Unsubscribe(channel=channel), *(self._ask(twin) for twin in self._named(known.name))]
 
+    def recover(self, gap: m.GapMessage) -> list[m.ClientMessage] | None:
+        """Wants what was left out after all; it comes after what was shown meanwhile.
+
+        None: the channel is not followed any more, or the store is another one.
+        """
+        for wanted in self._named(gap.channel)[:1]:
+            if wanted.follower.reopen(gap.epoch, gap.prev, gap.to):
+                return [self._ask(wanted)] if self.state in _CONNECTED else []
+        return None
+
     def closed(self, for_good: bool) -> None:
         """The socket is gone; `for_good` when the server said not to come back, or we do not want to."""
         self.state = ClientState.CLOSED if for_good else ClientState.CONNECTING
@@ -187,6 +199,8 @@ class ClientConversation:
                 return self._subscribed(message)
             case m.AlertMessage():
                 return self._alert(message)
+            case m.GapMessage():
+                return self._gap(message)
             case m.PositionMessage():
                 for wanted in self._followers(message.channel)[:1]:
                     wanted.follower.silence(message.epoch, message.offset)
@@ -219,6 +233,9 @@ class ClientConversation:
         is_fresh = message.reason == "fresh"
         if message.recovered or (is_fresh and twins):
             return Heard(answer=message)
+        if message.epoch == wanted.follower.epoch and wanted.follower.forget_holes():
+            # Only what was left out before is gone; from our own place on it may be there.
+            return Heard(answer=message, lost=message.reason, send=[self._ask(wanted)])
         wanted.follower.restart(message.epoch, message.offset)
         return Heard(answer=message, lost=None if is_fresh else message.reason)
 
@@ -241,6 +258,15 @@ class ClientConversation:
             arrival = wanted.follower.arrive(message.epoch, message.offset, message.prev)
             if arrival is Arrival.NEXT:
                 return Heard(alert=message)
+            if arrival is Arrival.GAP:
+                return Heard(send=[self._ask(wanted)])
+        return Heard()
+
+    def _gap(self, message: m.GapMessage) -> Heard:
+        for wanted in self._followers(message.channel)[:1]:
+            arrival = wanted.follower.left_out(message.epoch, message.to, message.prev)
+            if arrival is Arrival.NEXT:
+                return Heard(gap=message)
             if arrival is Arrival.GAP:
                 return Heard(send=[self._ask(wanted)])
         return Heard()

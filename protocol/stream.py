@@ -62,30 +62,77 @@ class Arrival(enum.Enum):
 
 
 class Follower:
-    """A client's place in one stream. Pure: it is told what arrived and says what that means."""
+    """A client's place in one stream. Pure: it is told what arrived and says what that means.
+
+    Below its place there may be holes: messages that were left out and that it has asked for again (`reopen`).
+    """
 
     def __init__(self, epoch: str = "", offset: int = 0) -> None:
         self.epoch = epoch
         self.offset = offset
+        # From which offset on, and up to which one; in order.
+        self._holes: list[tuple[int, int]] = []
 
     def position(self) -> Position | None:
         """Where to recover from; None if nothing was ever received."""
-        return Position(self.epoch, self.offset) if self.epoch else None
+        offset = self._holes[0][0] if self._holes else self.offset
+        return Position(self.epoch, offset) if self.epoch else None
 
     def restart(self, epoch: str, offset: int) -> None:
         """A fresh subscription: everything up to `offset` is not coming."""
         self.epoch, self.offset = epoch, offset
+        self._holes = []
 
     def arrive(self, epoch: str, offset: int, prev: int) -> Arrival:
         """Takes note of a message. A GAP leaves the place where it was: recover from there."""
         if epoch == self.epoch and offset <= self.offset:
+            return self._fill(offset, prev)
+        return self._advance(epoch, offset, prev)
+
+    def left_out(self, epoch: str, to: int, prev: int) -> Arrival:
+        """A `gap`: what is between does not come now; the place moves on behind it."""
+        if epoch == self.epoch and to <= self.offset:
             return Arrival.DUPLICATE
-        if epoch != self.epoch or prev > self.offset:
-            return Arrival.GAP
-        self.offset = offset
-        return Arrival.NEXT
+        return self._advance(epoch, to, prev)
+
+    def reopen(self, epoch: str, prev: int, to: int) -> bool:
+        """The messages after `prev` up to `to` are wanted after all. False: they are of another store."""
+        if epoch != self.epoch:
+            return False
+        self._holes = sorted({*self._holes, (prev, to)})
+        return True
+
+    def forget_holes(self) -> bool:
+        """What was left out is not coming either. False: there were no holes."""
+        had, self._holes = self._holes, []
+        return bool(had)
+
+    def skip(self, epoch: str, prev: int) -> None:
+        """Up to `prev` something cannot be read: goes on behind it, without going back."""
+        if self._holes and epoch == self.epoch:
+            self._holes = [(max(at, prev), to) for at, to in self._holes if to > prev]
+        else:
+            self.restart(epoch, prev)
 
     def silence(self, epoch: str, offset: int) -> None:
         """A `position`: everything up to `offset` that was meant for us has arrived."""
         if epoch == self.epoch and offset > self.offset:
             self.offset = offset
+
+    def _advance(self, epoch: str, offset: int, prev: int) -> Arrival:
+        if epoch != self.epoch or prev > self.offset:
+            return Arrival.GAP
+        self.offset = offset
+        self._holes = []  # history comes in order: it is past them all
+        return Arrival.NEXT
+
+    def _fill(self, offset: int, prev: int) -> Arrival:
+        """Something from before our place: news only if it was left out and asked for."""
+        self._holes = [hole for hole in self._holes if hole[1] >= offset]
+        if not self._holes or offset <= self._holes[0][0]:
+            return Arrival.DUPLICATE
+        at, to = self._holes[0]
+        if prev > at:
+            return Arrival.GAP
+        self._holes[0] = (offset, to)
+        return Arrival.NEXT

@@ -9,9 +9,10 @@ Owns one task, in a nursery of its own (`tocsin.link`): connect, authenticate, s
 After a break every channel continues from its last position, duplicates are dropped and gaps filled, so the program
 sees each event once and in order, or is told that some are lost for good.
 
-Back-pressure: past `buffer_max` alerts that nobody takes, the client stops reading. The server then cuts the connection
-(after 1 MiB or 60 s), and the client recovers what it missed when the program goes on. So a program that subscribes
-must iterate `alerts()`, or the answers to its requests wait behind them.
+Back-pressure: past `buffer_max` alerts that nobody takes, the client stops reading. Past 256 KiB the server then leaves
+out info and warning alerts, and `on_gap` is told which; past 1 MiB or 60 s it cuts the connection, and the client
+recovers from its place when the program goes on. So a program that subscribes must iterate `alerts()`, or the answers
+to its requests wait behind them.
 
 Decided against: sending a request again by ourselves after a break (it may have been stored; only the program knows
 whether twice is harmless, and for triggers it is), and raising into the program's block when the connection is lost.
@@ -37,7 +38,7 @@ from protocol.names import USER_STREAM, WORKSPACE_STREAM
 from protocol.session import ClientState
 from tocsin.buffer import AlertBuffer
 from tocsin.connection import Endpoint
-from tocsin.dialogue import Dialogue
+from tocsin.dialogue import Dialogue, OnGap
 from tocsin.errors import Lost, NoAnswer
 from tocsin.link import Link, OnState, Target, Token
 
@@ -64,7 +65,8 @@ class Client:
 
     `url`: ws://HOST:PORT or wss://HOST:PORT. `token`: a text, or an async function that gets a fresh one for each
     connection (tokens end; with a function the client lives on). `on_lost(Lost)` is told of messages that will never
-    come, `on_state(state, why)` of every change; both are called in the client's task and must not raise.
+    come, `on_gap(GapMessage)` of those that the server left out because the program was too slow (`recover` gets them),
+    `on_state(state, why)` of every change; all are called in the client's task and must not raise.
     Entering raises CannotConnect or ClientStopped; ValueError for a bad url. Requests raise ConnectionLost, NoAnswer,
     ClientStopped, or the TocsinError that the server answered.
     """
@@ -78,12 +80,15 @@ class Client:
         limits: ClientLimits | None = None,
         ssl_context: ssl.SSLContext | None = None,
         on_lost: Callable[[Lost], None] | None = None,
+        on_gap: OnGap | None = None,
         on_state: OnState | None = None,
     ) -> None:
         self.url = url
         self._limits = limits or ClientLimits()
         self._buffer = AlertBuffer(self._limits.buffer_max)
-        self._dialogue = Dialogue(self._buffer, callable(token), on_lost or (lambda lost: None))
+        self._dialogue = Dialogue(
+            self._buffer, callable(token), on_lost or (lambda lost: None), on_gap or (lambda gap: None)
+        )
         target = Target(url, Endpoint.of(url, ssl_context), token, form)
         self._link = Link(target, self._dialogue, self._buffer, on_state or (lambda state, why: None))
         self._running: AbstractAsyncContextManager[None] | None = None
@@ -144,6 +149,16 @@ class Client:
         """Follows a channel no more; what has arrived of it can still be taken."""
         self._dialogue.unsubscribe(channel_name(channel))
         await trio.lowlevel.checkpoint()
+
+    async def recover(self, gap: m.GapMessage) -> bool:
+        """Asks for the messages that a gap left out; they come behind what was shown meanwhile, each once.
+
+        False: the channel is not followed any more, or the store is another one. What the store no longer has is told
+        to `on_lost`.
+        """
+        asked = self._dialogue.recover(gap)
+        await trio.lowlevel.checkpoint()
+        return asked
 
     async def trigger(self, framework_id: str, **fields: Any) -> ItemResult:
         """Rings; the fields are those of TriggerInput. The result comes when it is on stable storage."""

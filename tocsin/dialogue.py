@@ -56,11 +56,14 @@ class Counters:
     alerts_received: int = 0
     duplicates: int = 0
     gaps: int = 0
+    # Messages that the server left out because we read too slowly.
+    left_out: int = 0
     lost: int = 0
     unreadable: int = 0
     requests: int = 0
 
 
+OnGap = Callable[[m.GapMessage], None]
 Push = Callable[[m.ClientMessage], None]
 
 
@@ -81,7 +84,9 @@ class Life:
 class Dialogue:
     """The client's side of the talk, over all its connections."""
 
-    def __init__(self, buffer: AlertBuffer, has_fresh_tokens: bool, on_lost: Callable[[Lost], None]) -> None:
+    def __init__(
+        self, buffer: AlertBuffer, has_fresh_tokens: bool, on_lost: Callable[[Lost], None], on_gap: OnGap
+    ) -> None:
         self.counters = Counters()
         self.pending: dict[m.RequestId, Slot] = {}
         # The server's last greeting: client id, workspace, user, when the token ends.
@@ -90,6 +95,7 @@ class Dialogue:
         self._buffer = buffer
         self._has_fresh_tokens = has_fresh_tokens
         self._on_lost = on_lost
+        self._on_gap = on_gap
         self._refused_tokens = 0
         self._subscribing: dict[str, Slot] = {}
         self._life = Life()
@@ -137,6 +143,12 @@ class Dialogue:
         self._subscribing.pop(channel, None)
         self._send(self._conversation.unsubscribe(channel))
 
+    def recover(self, gap: m.GapMessage) -> bool:
+        """Asks for what was left out; False: the channel is not followed any more, or the store is another one."""
+        asks = self._conversation.recover(gap)
+        self._send(asks or [])
+        return asks is not None
+
     def hear(self, message: m.ServerMessage, life: Life) -> None:
         """Takes one message of the server."""
         match message:
@@ -146,6 +158,8 @@ class Dialogue:
                 self._auth_failed(message, life)
             case m.AlertMessage():
                 self._alert(message, life)
+            case m.GapMessage():
+                self._left_out(message, life)
             case m.Subscribed():
                 self._subscribed(message)
             case m.ErrorMessage():
@@ -185,7 +199,17 @@ class Dialogue:
         elif is_followed and not heard.send:
             self.counters.duplicates += 1
 
-    def _gap(self, message: m.AlertMessage, heard: Heard, life: Life) -> Heard:
+    def _left_out(self, message: m.GapMessage, life: Life) -> None:
+        heard = self._conversation.hear(message)
+        if heard.send:
+            self.counters.gaps += 1
+            heard = self._gap(message, heard, life)
+        self._send(heard.send)
+        if heard.gap is not None:
+            self.counters.left_out += heard.gap.count
+            self._on_gap(heard.gap)
+
+    def _gap(self, message: m.AlertMessage | m.GapMessage, heard: Heard, life: Life) -> Heard:
         """Recovers, once: if the same gap is there again, what is in it cannot be read, and we go on behind it."""
         (ask,) = heard.send
         wanted = next(s for s in self._conversation.subscriptions.values() if s.asked == ask.id)
@@ -194,7 +218,7 @@ class Dialogue:
             life.gaps[wanted.channel] = position
             return heard
         wanted.asked = None
-        wanted.follower.restart(message.epoch, message.prev)
+        wanted.follower.skip(message.epoch, message.prev)
         self._lost(wanted.channel, "unreadable")
         return self._conversation.hear(message)
 
@@ -205,6 +229,7 @@ class Dialogue:
             return
         if heard.lost is not None:
             self._lost(wanted.channel, heard.lost)
+        self._send(heard.send)
         if slot := self._subscribing.pop(wanted.channel, None):
             slot.answer(message)
 

@@ -1,7 +1,8 @@
 """The client's conversation against a toy server that cuts, doubles, drops, forgets and refuses.
 
 Whatever happens: of each channel that it wants, the client shows every event once and in order, from its first answer
-on, or it was told that events are lost. The toy is honest in one thing: it sends no `position` for what it dropped.
+on, or it was told that events are lost, or left out; those it may ask for, and then sees them once, too. The toy is
+honest in one thing: it sends no `position` for what it dropped.
 """
 
 from collections import deque
@@ -86,9 +87,27 @@ class ToyServer:
             data=PLAIN_ALERT,
             timestamp="",
         )
+        if fate == "left out":
+            self._leave_out(message)
+            return
         self.outbox.extend([message] * {"doubled": 2, "dropped": 0}.get(fate, 1))
         self.is_complete[stream] &= fate != "dropped"
         self.prev[stream] = offset
+
+    def _leave_out(self, message: m.AlertMessage) -> None:
+        """As the outbox of a slow peer does: a gap in its place, which grows if it was the last word."""
+        stream, last = message.channel, self.outbox[-1] if self.outbox else None
+        prev, first, count = message.prev, message.offset, 1
+        if isinstance(last, m.GapMessage) and last.channel == stream and last.to == prev:
+            self.outbox.pop()
+            prev, first, count = last.prev, last.from_, last.count + 1
+        self.outbox.append(
+            m.GapMessage(
+                channel=stream, epoch=message.epoch, prev=prev, from_=first, to=message.offset, count=count,
+                reason="slow",
+            )
+        )  # fmt: skip
+        self.prev[stream] = message.offset
 
     def prove(self, stream: str) -> None:
         if stream in self.prev and self.is_complete[stream]:
@@ -106,14 +125,30 @@ class Oracle:
     def __init__(self) -> None:
         self.place: dict[str, tuple[str, int]] = {}
         self.followed: set[str] = set()
+        # What was left out and asked for again: not shown yet.
+        self.owed: dict[str, list[int]] = {}
+
+    def left_out(self, gap: m.GapMessage) -> None:
+        epoch, offset = self.place[gap.channel]
+        assert (gap.epoch, gap.to - gap.count) == (epoch, gap.from_ - 1)
+        assert gap.from_ <= offset + 1, "something else is missing"
+        self.place[gap.channel] = (gap.epoch, gap.to)
+
+    def wanted_after_all(self, gap: m.GapMessage) -> None:
+        self.owed[gap.channel] = sorted({*self.owed.get(gap.channel, []), *range(gap.from_, gap.to + 1)})
 
     def shown(self, alert: m.AlertMessage) -> None:
         epoch, offset = self.place[alert.channel]
+        if owed := self.owed.get(alert.channel):
+            assert (alert.epoch, alert.offset) == (epoch, owed.pop(0)), "not the next of what was left out"
+            return
         assert (alert.epoch, alert.offset) == (epoch, offset + 1), "not the next event"
         self.place[alert.channel] = (alert.epoch, alert.offset)
 
     def answered(self, channel: str, answer: m.Subscribed, lost: str | None) -> None:
         self.followed.add(channel)
+        if lost is not None and self.owed.pop(answer.channel, None) and answer.epoch == self.place[answer.channel][0]:
+            return
         if lost is not None or answer.channel not in self.place:
             self.place[answer.channel] = (answer.epoch, answer.offset)
 
@@ -121,6 +156,7 @@ class Oracle:
         self.followed.discard(channel)
         if NAMES[channel] not in {NAMES[other] for other in self.followed}:
             self.place.pop(NAMES[channel], None)
+            self.owed.pop(NAMES[channel], None)
 
 
 class ClientMachine(RuleBasedStateMachine):
@@ -132,6 +168,7 @@ class ClientMachine(RuleBasedStateMachine):
         # Requests that the client still waits for; answers to others are outdated.
         self.asked: dict[object, str] = {}
         self.refused: list[str] = []
+        self.gaps: list[m.GapMessage] = []
 
     @property
     def is_open(self) -> bool:
@@ -149,7 +186,10 @@ class ClientMachine(RuleBasedStateMachine):
         self.the_connection_opens()
         self.settle()
 
-    @rule(stream=st.sampled_from(STREAMS), fates=st.lists(st.sampled_from(["sent", "sent", "doubled", "dropped"])))
+    @rule(
+        stream=st.sampled_from(STREAMS),
+        fates=st.lists(st.sampled_from(["sent", "sent", "doubled", "dropped", "left out"])),
+    )
     def something_happens(self, stream, fates):
         for fate in fates:
             self.server.publish(stream, fate)
@@ -179,10 +219,22 @@ class ClientMachine(RuleBasedStateMachine):
         self.send(heard.send)
         if heard.alert:
             self.oracle.shown(heard.alert)
+        if heard.gap:
+            self.oracle.left_out(heard.gap)
+            self.gaps.append(heard.gap)
         if isinstance(heard.answer, m.Subscribed) and heard.answer.id in self.asked:
             self.oracle.answered(self.asked.pop(heard.answer.id), heard.answer, heard.lost)
         if heard.refused:
             self.refused.append(heard.refused.channel)
+
+    @precondition(lambda self: self.gaps)
+    @rule()
+    def the_client_wants_what_was_left_out(self):
+        gap = self.gaps.pop()
+        asks = self.client.recover(gap)
+        if asks is not None:
+            self.send(asks)
+            self.oracle.wanted_after_all(gap)
 
     @rule(channel=st.sampled_from(sorted(NAMES)))
     def the_client_wants(self, channel):
@@ -244,11 +296,15 @@ class ClientMachine(RuleBasedStateMachine):
         if not self.is_open:
             self.the_connection_opens()
         self.settle()
+        while self.gaps:
+            self.the_client_wants_what_was_left_out()
+            self.settle()
         for stream in STREAMS:
             # A message that follows a dropped one shows that it is missing.
             self.server.publish(stream, "sent")
         self.settle()
         wanted = {NAMES[channel] for channel in self.client.subscriptions}
+        assert not any(self.oracle.owed.values()), "asked for, and never shown"
         assert self.oracle.place == {stream: (str(self.server.epoch), self.server.offset[stream]) for stream in wanted}
         assert all(subscription.asked is None for subscription in self.client.subscriptions.values())
 

@@ -164,6 +164,74 @@ def test_a_restart_takes_the_place_that_the_server_says_also_a_lower_one():
     assert follower.position() == Position("new", 2)
 
 
+@pytest.mark.parametrize(
+    ("epoch", "to", "prev", "arrival", "after"),
+    [
+        ("e", 9, 5, Arrival.NEXT, 9),
+        ("e", 9, 2, Arrival.NEXT, 9),
+        ("e", 5, 3, Arrival.DUPLICATE, 5),
+        ("e", 9, 6, Arrival.GAP, 5),
+        ("other", 9, 5, Arrival.GAP, 5),
+    ],
+)
+def test_what_a_gap_means_to_a_follower_at_offset_5(epoch, to, prev, arrival, after):
+    follower = Follower("e", 5)
+    assert follower.left_out(epoch, to, prev) is arrival
+    assert follower.position() == Position("e", after)
+
+
+def test_what_was_left_out_and_is_wanted_after_all_is_taken_once_and_the_rest_is_not_taken_again():
+    follower = Follower("e", 20)
+    assert follower.reopen("e", 14, 16)
+    assert follower.reopen("e", 3, 5)
+    assert follower.position() == Position("e", 3)
+    taken = [n for n in range(4, 23) if follower.arrive("e", n, n - 1) is Arrival.NEXT]
+    assert taken == [4, 5, 15, 16, 21, 22]
+    assert follower.position() == Position("e", 22)
+
+
+def test_a_break_while_a_hole_is_filled_is_recovered_from_where_the_filling_stood():
+    follower = Follower("e", 20)
+    follower.reopen("e", 3, 9)
+    assert follower.arrive("e", 4, 3) is Arrival.NEXT
+    assert follower.position() == Position("e", 4)
+    assert follower.arrive("e", 4, 3) is Arrival.DUPLICATE
+    assert follower.arrive("e", 7, 6) is Arrival.GAP
+    assert follower.position() == Position("e", 4)
+
+
+def test_a_hole_in_another_store_cannot_be_filled():
+    assert not Follower("e", 20).reopen("other", 3, 5)
+
+
+def test_what_lies_beyond_the_place_ends_all_holes():
+    follower = Follower("e", 20)
+    follower.reopen("e", 3, 5)
+    assert follower.arrive("e", 21, 20) is Arrival.NEXT
+    assert follower.position() == Position("e", 21)
+    assert not follower.forget_holes()
+
+
+def test_holes_that_cannot_be_filled_are_forgotten_and_the_place_stays():
+    follower = Follower("e", 20)
+    follower.reopen("e", 3, 5)
+    assert follower.forget_holes()
+    assert follower.position() == Position("e", 20)
+
+
+def test_what_cannot_be_read_is_skipped_without_going_back():
+    follower = Follower("e", 20)
+    follower.reopen("e", 3, 5)
+    follower.reopen("e", 7, 9)
+    follower.skip("e", 6)
+    assert follower.position() == Position("e", 7)
+    assert follower.arrive("e", 9, 8) is Arrival.GAP
+    follower.skip("e", 8)
+    assert follower.arrive("e", 9, 8) is Arrival.NEXT
+    follower.skip("other", 2)
+    assert (follower.position(), follower.offset) == (Position("other", 2), 2)
+
+
 @given(
     passing=st.sets(st.integers(1, 30)),
     fates=st.lists(st.sampled_from(["once", "twice", "lost"]), min_size=30, max_size=30),

@@ -6,8 +6,8 @@
 
 Methods, results, errors and counters are those of `tocsin.Client`; each method is a hop to it and back. Alerts come in
 batches: one hop takes what has arrived, up to `BATCH_MAX`, and an alert whose taker was cancelled on the way is kept
-for the next one. `token` functions are awaited, and `on_lost` and `on_state` called, in the program's own loop; what a
-callback raises goes to that loop's exception handler.
+for the next one. `token` functions are awaited, and `on_lost`, `on_gap` and `on_state` called, in the program's own
+loop; what a callback raises goes to that loop's exception handler.
 
 Decided against: the same machine over an asyncio transport. Reconnecting, recovery and the rules for silent servers
 would stand there a second time, and a wrong reconnect is what nobody notices until it matters.
@@ -29,6 +29,7 @@ from tocsin import client as under_trio
 from tocsin.aio.bridge import Bridge
 from tocsin.aio.thread import CLIENTS, TrioThread
 from tocsin.client import ClientLimits
+from tocsin.dialogue import OnGap
 from tocsin.errors import ClientStopped, Lost, NotRunning
 from tocsin.link import OnState
 
@@ -55,9 +56,11 @@ class Client:
         limits: ClientLimits | None = None,
         ssl_context: ssl.SSLContext | None = None,
         on_lost: Callable[[Lost], None] | None = None,
+        on_gap: OnGap | None = None,
         on_state: OnState | None = None,
     ) -> None:
         tell_lost, tell_state = on_lost or (lambda lost: None), on_state or (lambda state, why: None)
+        tell_gap = on_gap or (lambda gap: None)
         self._client = under_trio.Client(
             url,
             token if isinstance(token, str) else lambda: self._bridge.ask(token),
@@ -65,6 +68,7 @@ class Client:
             limits=limits,
             ssl_context=ssl_context,
             on_lost=lambda lost: self._bridge.tell(tell_lost, lost),
+            on_gap=lambda gap: self._bridge.tell(tell_gap, gap),
             on_state=lambda state, why: self._bridge.tell(tell_state, state, why),
         )
         self.url = url
@@ -119,6 +123,13 @@ class Client:
     async def unsubscribe(self, channel: str) -> None:
         """Follows a channel no more; what has arrived of it can still be taken."""
         await self._call(lambda client: client.unsubscribe(channel))
+
+    async def recover(self, gap: m.GapMessage) -> bool:
+        """Asks for the messages that a gap left out; they come behind what was shown meanwhile, each once.
+
+        False: the channel is not followed any more, or the store is another one.
+        """
+        return await self._call(lambda client: client.recover(gap))
 
     async def trigger(self, framework_id: str, **fields: Any) -> ItemResult:
         """Rings; the fields are those of TriggerInput. The result comes when it is on stable storage."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import trio
 
-    from protocol.messages import AlertMessage, ItemResult
+    from protocol.messages import AlertMessage, GapMessage, ItemResult
     from protocol.model import Severity
     from protocol.session import ClientState
     from tocsin.errors import Lost
@@ -175,7 +175,7 @@ async def _tail(
     news = _News(access.url, channel)
     async with trio.open_nursery() as nursery:
         await nursery.start(_end_on_signal, nursery.cancel_scope)
-        async with _client(access, ca, on_state=news.state, on_lost=news.lost) as client:
+        async with _client(access, ca, on_state=news.state, on_lost=news.lost, on_gap=news.gap) as client:
             await client.subscribe(channel, severity)
             news.following()
             async for message in client.alerts():
@@ -231,6 +231,9 @@ class _News:
 
     def lost(self, lost: Lost) -> None:
         self._say(f"some of what happened on {lost.channel} cannot be shown: {lost.reason}")
+
+    def gap(self, gap: GapMessage) -> None:
+        self._say(f"{gap.count} alerts of {gap.channel} were left out by the engine, because this terminal is too slow")
 
     def _say(self, text: str) -> None:
         click.echo(f"tocsin: {text}", err=True)
