@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import httpx
+import pytest
 import trio
 
 from engine.settings import load
@@ -32,15 +33,31 @@ def sent_by_curl(path: str) -> bytes:
     return body.encode()
 
 
-async def test_the_embedded_engine_of_the_readme_runs_beside_one_on_the_usual_ports(tmp_path: Path) -> None:
-    (program,) = blocks("python", "Engine(config)")
+@pytest.mark.parametrize(("loop", "said"), [("trio", b"fired fired\n"), ("asyncio", b"Checkout is slow\n")])
+async def test_the_embedded_engines_of_the_readme_run_beside_one_on_the_usual_ports(
+    tmp_path: Path, loop: str, said: bytes
+) -> None:
+    (program,) = [block for block in blocks("python", "Engine(config)") if f"import {loop}\n" in block]
     assert program.count("127.0.0.1:0") == 2
     with trio.fail_after(PATIENCE_S):
         done = await trio.run_process(
             [sys.executable, "-c", program], capture_stdout=True, cwd=tmp_path, env=environment()
         )
-    assert done.stdout.endswith(b"fired fired\n")
+    assert done.stdout.endswith(said)
     assert (tmp_path / "my-data" / "tocsin.db").exists()
+
+
+async def test_the_test_of_the_readme_passes(tmp_path: Path) -> None:
+    (program,) = blocks("python", "tocsin_engine")
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["tocsin.testing"]\n')
+    (tmp_path / "test_mine.py").write_text(program)
+    pytest_of_a_user = [sys.executable, "-m", "pytest", "-q", "-o", "trio_mode=true", "-p", "no:cacheprovider"]
+    with trio.fail_after(PATIENCE_S):
+        done = await trio.run_process(
+            [*pytest_of_a_user, "--rootdir", str(tmp_path)],
+            capture_stdout=True, cwd=tmp_path, env=environment(), check=False,
+        )  # fmt: skip
+    assert b"1 passed" in done.stdout, done.stdout.decode()
 
 
 async def test_the_alerts_that_the_readme_rings_do_not_suppress_each_other(tmp_path: Path) -> None:
