@@ -79,7 +79,7 @@ class History:
                 return known
             flight = self._flights.get(place)
             if flight is None:
-                return await self._fly(place, read)
+                return await self._fly(audience, place, read)
             await flight.landed.wait()
             if flight.fault is not None:
                 raise StoreUnavailable(flight.fault.message) from flight.fault
@@ -97,10 +97,12 @@ class History:
         events = audience.ring.after(place[2], HISTORY_CHUNK)
         return self._keep(place, events) if events else None
 
-    async def _fly(self, place: _Place, read: Read) -> Chunk:
+    async def _fly(self, audience: Audience, place: _Place, read: Read) -> Chunk:
         flight = self._flights[place] = _Flight()
         try:
-            flight.chunk = self._keep(place, await read(place[2]))
+            stored = await read(place[2])
+            # What is stored and not told yet comes live: nothing comes twice.
+            flight.chunk = self._keep(place, [e for e in stored if audience.offset_of(e) <= audience.told])
         except StoreUnavailable as fault:
             flight.fault = fault
             raise

@@ -231,3 +231,18 @@ async def test_a_stream_in_recovery_is_not_retired_under_it(autojump_clock: Mock
         assert len(await alerts(peer, 600)) == 600
         await rig.ring("live")
         assert offsets(await alerts(peer, 1)) == [(600, 601)]
+
+
+async def test_what_is_stored_and_not_told_yet_is_no_history_and_comes_once(autojump_clock: MockClock) -> None:
+    async with a_rig() as rig:
+        rig.store.add(some_events(1, 3))
+        keeper = await rig.client("eve")
+        await subscribe(keeper)
+        # Committed, and its channel has not heard of it: the answer of the store is on its way.
+        rig.store.add(some_events(4, 5))
+        peer = await rig.client()
+        answer = await subscribe(peer, recover={"epoch": "e1", "offset": 1})
+        assert answer.offset == 3
+        assert offsets(await alerts(peer, 2)) == [(1, 2), (2, 3)]
+        await rig.ring("live")  # behind, catches up, then fires
+        assert offsets(await alerts(peer, 3)) == [(3, 4), (4, 5), (5, 6)]
