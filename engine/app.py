@@ -35,11 +35,13 @@ from engine.key_files import load_keys
 from engine.lag import LoopLag
 from engine.metrics import Metrics
 from engine.parts import Parts, build, gateway_limits, rate_limits, roster_limits, session_kit, websocket_limits
+from engine.patience import answered
 from engine.service import Service
 from engine.sockets import host_and_port, listen, same_port
 from engine.sources.host import watch_host
 from engine.stores import CommittedEvents, Retention, Store
 from engine.stores.sqlite_file import Database
+from engine.unsettled import start_unsettled
 from engine.world import World
 from protocol.errors import Busy, StoreRefused, StoreUnavailable
 from protocol.messages import ItemResult, ReadingInput
@@ -194,7 +196,7 @@ class Engine:
             self.config.store_url, retention=retention, clock=self._world.clock, on_commit=self.metrics.committed
         ) as store:
             # Before any door opens: who was revoked stays outside.
-            self.identity.revocations.load(await store.revocations())
+            self.identity.revocations.load(await answered(store.revocations, "the revocations"))
             self._parts = self._build(store)
             store.set_feed(self._feed)
             status.started()
@@ -226,9 +228,9 @@ class Engine:
 
     async def _run_channels(self, status: Started) -> None:
         parts = self._up
-        for key in await parts.store.unsettled():
-            parts.registry.cell(key)
-        await parts.registry.run(status)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(start_unsettled, parts.store, parts.registry)
+            await parts.registry.run(status)
 
     async def _run_upkeep(self, status: Started) -> None:
         await self._up.upkeep.run(status)
