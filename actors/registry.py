@@ -111,6 +111,11 @@ class Registry:
         """All cells that exist now."""
         return list(self._cells.values())
 
+    @property
+    def waits_for_store(self) -> bool:
+        """Whether some channel tries again and again to reach the store: it will notice when the store is back."""
+        return any(cell.away is not None for cell in self._cells.values())
+
     def statistics(self) -> dict[str, int]:
         """Counts of channels, parked and away ones, waiting commands, and restarts."""
         cells = self._cells.values()

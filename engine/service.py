@@ -58,7 +58,8 @@ class Service:
     @property
     def is_ready(self) -> bool:
         """Whether a trigger would be acked now."""
-        return self._store.is_available
+        # What the store says of itself is as old as its last commit: if nobody tries again it would be away for ever.
+        return self._store.is_available or not self._registry.waits_for_store
 
     def authenticate(self, token: str) -> Principal:
         """Who the bearer is. Raises Unauthorized or TokenExpired."""
@@ -276,7 +277,7 @@ class Service:
         return measured
 
     def _require_store(self) -> None:
-        if not self._store.is_available:
+        if not self.is_ready:
             raise StoreUnavailable("the store is away; nothing was stored, send it again in a moment")
 
 

@@ -75,6 +75,11 @@ class Bench:
         self.token = authenticator.issue("acme", "ann", "viewer")
         self.service = Service(store, self.registry, Identity(authenticator, clock), self.metrics, clock, answer_s=10.0)
 
+    def goes_away(self) -> None:
+        """The store does not answer, and a channel is trying."""
+        self.store.is_available = False
+        self.registry.cell(ChannelKey("acme", "held")).away = "gone"
+
     async def ring(self, *frameworks: str, by: Principal = ANN, **fields: Any) -> list[ItemResult]:
         return await self.service.trigger(by, [a_trigger(each, **fields) for each in frameworks])
 
@@ -394,13 +399,21 @@ async def test_a_request_that_says_nothing_or_two_things_is_refused(bench, reque
 
 async def test_the_service_is_ready_while_the_store_is(bench):
     assert bench.service.is_ready
-    bench.store.is_available = False
+    bench.goes_away()
     assert not bench.service.is_ready
+
+
+async def test_a_store_whose_last_commit_failed_is_tried_by_the_next_request_if_no_channel_tries_it(bench):
+    # The channel that was told "unavailable" has crashed since, or was parked: without a try it would stay so for ever.
+    bench.store.is_available = False
+    assert bench.service.is_ready
+    [result] = await bench.ring("checkout")
+    assert result.status is Status.FIRED
 
 
 async def test_while_the_store_is_away_every_change_is_refused_at_once(bench):
     alert_id = await bench.rung()
-    bench.store.is_available = False
+    bench.goes_away()
     for verb in (
         lambda: bench.ring("checkout"),
         lambda: bench.service.read(ANN, [ReadingInput(framework_id="a", metric="cpu", value=1.0)]),
