@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= data
+# How long `make soak` runs, after a first minute that fills what is meant to fill.
+MINUTES ?= 15
 PACKAGES := protocol actors engine tocsin benchmarks
 
-.PHONY: run test check bench lock install install-dev system node clean
+.PHONY: run test check bench soak lock install install-dev system node clean
 
 run: install
 	TOCSIN_DATA=$(DATA) $(BIN)/tocsin serve --welcome
@@ -60,6 +62,10 @@ test: install-dev system node
 
 bench: install-dev node
 	NODE_PATH=$(CURDIR)/tests/node/node_modules $(BIN)/python -m benchmarks all --short --out benchmarks/results
+
+# Steady, churning, slow and hostile clients together; fails for a leak or a lost message.
+soak: install-dev
+	$(BIN)/tocsin bench soak --minutes $(MINUTES)
 
 # Renews the lock files from pyproject.toml, with the hash of every file.
 lock: install-dev

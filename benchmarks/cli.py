@@ -1,8 +1,8 @@
 """The command line of the benchmarks: what to run, how large, and where the results go.
 
 Prints a table, or with `--json` one JSON object a scenario; with `--out` also writes `<scenario>.json` and `.svg`.
-Exit codes: 0; 1 when `--verify` is not satisfied or a measurement failed; 2 for wrong arguments; 130 after Ctrl-C or
-SIGTERM, when every process has been ended.
+Exit codes: 0; 1 when `--verify` (which `soak` implies) is not satisfied or a measurement failed; 2 for wrong arguments;
+130 after Ctrl-C or SIGTERM, when every process has been ended.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from benchmarks import burst, connections, fanout, fanout_bare, fanout_busy, ingest, storm, suppress
+from benchmarks import burst, connections, fanout, fanout_bare, fanout_busy, ingest, soak, storm, suppress
 from benchmarks.control import BenchmarkError
 from benchmarks.options import CLIENTS_MAX, MESSAGES_MAX, OPEN_MAX, RUNS_MAX, Options, shortened
 from benchmarks.report import Report, to_json, to_svg, to_table
 
 Scenario = Callable[[Options], Report]
-NAMES = ("fanout", "burst", "ingest", "suppress", "connections", "storm", "all")
+NAMES = ("fanout", "burst", "ingest", "suppress", "connections", "storm", "soak", "all")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -42,7 +42,8 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("interrupted; everything that was started is ended", file=sys.stderr)
         return 130
-    if options.verify and not passed:
+    # A soak has no other purpose than its verdict.
+    if (options.verify or arguments.name == "soak") and not passed:
         print("not verified: see NOT MET and the delivery counts above", file=sys.stderr)
         return 1
     return 0
@@ -77,6 +78,7 @@ _BY_NAME: dict[str, Scenario] = {
     "suppress": suppress.run,
     "connections": connections.run,
     "storm": storm.run,
+    "soak": soak.run,
 }
 
 
@@ -129,6 +131,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--idle", type=idle, default=0, help="fanout: idle connections besides")
     add("--open", type=_bounded(int, 0, OPEN_MAX), default=0, help="fanout: alerts that are open before it")
     add("--seconds", type=_bounded(float, 0.1, 600), default=defaults.idle_s, help="connections: how long idle (30)")
+    minutes = _bounded(float, 0.05, 24 * 60)
+    add("--minutes", type=minutes, default=defaults.minutes, help="soak: the length of its long act (15)")
     add("--bare", action="store_true", help="fanout: broadcast only, beside the peers")
     add("--busy", action="store_true", help="fanout: beside busy threads in the engine's process")
     add("--store", action="store_true", help="storm: after a restart, so that history comes from the store")
@@ -145,6 +149,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         rate=arguments.rate,
         bare=arguments.bare,
         from_store=arguments.store,
+        minutes=arguments.minutes,
         busy=arguments.busy,
         idle=arguments.idle,
         open_alerts=arguments.open,

@@ -13,6 +13,8 @@ CROWD = 10_000
 CLIENTS_MAX = 10_000
 MESSAGES_MAX = 5_000
 RUNS_MAX = 20
+# A soak that tests run, with its first act and both counts under a minute.
+SHORT_SOAK_MIN = 0.25
 OPEN_MAX = 500_000
 
 
@@ -35,6 +37,8 @@ class Options:
     idle_s: float = 30.0
     # Of `storm`: history comes from the store, not from memory.
     from_store: bool = False
+    # Of `soak`: the length of its long act.
+    minutes: float = 15.0
     # Of `burst`: messages back to back.
     burst: int = 300
     # Of `ingest`: triggers in batches of 100, and one at a time.
@@ -56,5 +60,6 @@ def shortened(options: Options) -> Options:
         triggers=min(options.triggers, 16_000),
         singles=min(options.singles, 3_200),
         duplicates=min(options.duplicates, 80_000),
+        minutes=min(options.minutes, SHORT_SOAK_MIN),
         short=True,
     )

@@ -41,11 +41,15 @@ class Open(msgspec.Struct, tag="open"):
 
 
 class Paced(msgspec.Struct, tag="paced"):
-    """Open loop on the group's first connection: one distinct trigger a message, numbered from `plan.first`."""
+    """Open loop on the group's first connection: one trigger a message, numbered from `plan.first`.
+
+    Of so many `identities` in turn; 0: each another.
+    """
 
     group: str
     framework: str
     plan: Plan
+    identities: int = 0
     deadline_s: float = 20.0
 
 
@@ -159,7 +163,10 @@ class Producer:
         """Open loop. Acks are read in the pauses and after the last message."""
         connection, plan = self._groups[command.group][0], command.plan
         numbers = range(plan.first, plan.first + plan.messages)
-        frames = [trigger_frame(connection.form, command.framework, [f"paced-{n}"], n) for n in numbers]
+        of = command.identities
+        frames = [
+            trigger_frame(connection.form, command.framework, [f"paced-{n % of if of else n}"], n) for n in numbers
+        ]
         ledger, answered, late_ns = Ledger(), 0, 0
         for index, frame in enumerate(frames):
             due_ns = plan.due_ns(index)

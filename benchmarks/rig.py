@@ -120,10 +120,15 @@ class Producers:
         """Opens producing connections. Raises BenchmarkError."""
         self._child.ask(producer.Open(group=group, target=target, connections=connections), dict[str, int])
 
-    def paced(self, group: str, framework: str, plan: Plan) -> Acked:
-        """Open loop: one trigger a message, each at its time. Raises BenchmarkError unless every one was fired."""
-        acked = self._child.ask(producer.Paced(group=group, framework=framework, plan=plan), Acked)
-        return _expect(acked, "fired", plan.messages)
+    def paced(self, group: str, framework: str, plan: Plan, identities: int = 0) -> Acked:
+        """Open loop: one trigger a message, each at its time; of so many identities in turn (0: each another).
+
+        Raises BenchmarkError unless every one was fired, or told again.
+        """
+        command = producer.Paced(group=group, framework=framework, plan=plan, identities=identities)
+        acked = self._child.ask(command, Acked)
+        again = acked.reasons.pop("repeated", 0) if identities else 0
+        return _expect(acked, "fired", plan.messages - again)
 
     def pump(self, command: producer.Pump, connections: int, reason: str) -> Acked:
         """Closed loop. Raises BenchmarkError unless every trigger was answered with this reason."""
@@ -136,7 +141,7 @@ class Producers:
 
 
 def _expect(acked: Acked, reason: str, count: int) -> Acked:
-    if acked.reasons != {reason: count} or acked.errors:
+    if acked.reasons != ({reason: count} if count else {}) or acked.errors:
         raise BenchmarkError(
             f"{count} triggers should have been answered {reason!r}, the acks say {acked.reasons}; "
             f"errors: {acked.errors or 'none'}"
@@ -184,13 +189,13 @@ class Rig:
             yield engine
 
     @contextlib.contextmanager
-    def engine_of_its_own(self, name: str, program: list[str] | None = None) -> Iterator[Engine]:
+    def engine_of_its_own(self, name: str, program: list[str] | None = None, **more: str) -> Iterator[Engine]:
         """An engine, run by this program (by default the plain one), for the length of the context.
 
-        Its store is fresh, or what an engine of the same name left behind.
+        Its store is fresh, or what an engine of the same name left behind; `more` are settings (`TOCSIN_…`).
         """
         argv, settings, secret = self._serve(name, program or python("tocsin"))
-        with Child(name, argv, self.folder, environment(**settings)) as child:
+        with Child(name, argv, self.folder, environment(**settings, **more)) as child:
             child.pin(self.cores.sender)
             yield Engine(child, secret)
 

@@ -40,11 +40,15 @@ class Line(Protocol):
 class EngineLine:
     """The full path: a producer's triggers through the engine to the subscribers of one framework."""
 
-    def __init__(self, framework: str, receivers: Receivers, producers: Producers, figures: Figures) -> None:
+    def __init__(
+        self, framework: str, receivers: Receivers, producers: Producers, figures: Figures, identities: int = 0
+    ) -> None:
+        """`identities`: alerts are told again and again, of so many; 0: each is a new one."""
         # Subscribers, producer and framework are all known by one name.
         self.name = framework
         self.frame_bytes: float = FIRST_FRAME_BYTES
         self._receivers, self._producers, self._figures = receivers, producers, figures
+        self._identities = identities
         self._sent = 0
 
     def round(self, messages: int, rate: float) -> Arrivals:
@@ -52,7 +56,7 @@ class EngineLine:
         self._receivers.arm(self.name, messages, self.frame_bytes)
         first, self._sent = self._sent + 1, self._sent + messages
         plan = plan_round(messages, first, rate)
-        acked = self._producers.paced(self.name, self.name, plan)
+        acked = self._producers.paced(self.name, self.name, plan, self._identities)
         if rate and acked.late_ms > LATE_MAX_MS:
             text = f"the producer was up to {acked.late_ms:.0f} ms late; latencies include that"
             self._figures.warn("producer", acked.late_ms, text)

@@ -89,6 +89,7 @@ class Heard(msgspec.Struct, gc=False):
 
     type: str
     offset: int = 0
+    prev: int = 0
     epoch: str = ""
     recovered: bool = False
     reason: str = ""

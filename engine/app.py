@@ -323,6 +323,7 @@ class Engine:
 
     def _watch_metrics(self) -> None:
         self.metrics.watch("gateway", self._roster.statistics)
+        self.metrics.watch("tasks", lambda: trio.lowlevel.current_statistics().tasks_living)
         self.metrics.watch("registry", self._registry_statistics)
         self.metrics.watch("store", self._store_statistics)
         self.metrics.watch("http", lambda: self._http.statistics() if self._http else {})

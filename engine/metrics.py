@@ -80,6 +80,7 @@ FIGURES: Mapping[str, Figure] = {
     "store_available": Figure(("tocsin_store_available",), "1 while the store takes commits."),
     "store_unavailable": Figure(("tocsin_store_unavailable",), "Commits that the store did not take.", True),
     "duplicates_stored": Figure(("tocsin_duplicates_stored",), "Alerts stored twice; always 0.", True),
+    "tasks": Figure(("tocsin_tasks",), "Tasks of the event loop."),
     "log_lines_dropped": Figure(("tocsin_log_lines_dropped",), "Log lines lost because nobody read them.", True),
 }
 Numbers = Mapping[str, float]
