@@ -142,7 +142,7 @@ class Company:
                     follower, heard, Verdict(missing=1), f"silence after {follower.offset} until {heard.offset}"
                 )
             case "gap":
-                self._wrong(follower, heard, Verdict(missing=1), "alerts gave way to a gap, at a client that keeps up")
+                self._wrong(follower, heard, Verdict(missing=1), f"left out until {heard.to}, though it keeps up")
             case "error" | "auth_failed":
                 self.story.cut_off += 1
                 self._complain(f"a churner was refused: {heard.message}")
@@ -151,7 +151,7 @@ class Company:
         self.story.verdict = self.story.verdict + verdict
         self._complain(what)
         if follower is not None:
-            follower.restart(heard.epoch, heard.offset)
+            follower.restart(heard.epoch, heard.to or heard.offset)
 
     def _complain(self, what: str) -> None:
         if len(self.story.complaints) < COMPLAINTS_MAX:

@@ -90,6 +90,8 @@ class Heard(msgspec.Struct, gc=False):
     type: str
     offset: int = 0
     prev: int = 0
+    # Of a `gap`: the last offset that was left out.
+    to: int = 0
     epoch: str = ""
     recovered: bool = False
     reason: str = ""

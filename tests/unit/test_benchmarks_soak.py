@@ -50,7 +50,7 @@ def test_a_churner_that_gets_everything_in_order_has_nothing_to_complain_about()
         (alert(7, 6), Verdict(missing=1)),
         (alert(5, 4), Verdict(duplicated=1)),
         (Heard(type="position", epoch=EPOCH, offset=6), Verdict(missing=1)),
-        (Heard(type="gap", epoch=EPOCH, offset=7), Verdict(missing=1)),
+        (Heard(type="gap", epoch=EPOCH, prev=5, to=7), Verdict(missing=1)),
         (Heard(type="subscribed", epoch=EPOCH, offset=9, reason="trimmed"), Verdict(missing=1)),
     ],
     ids=["gap", "repetition", "false silence", "told gap", "not recovered"],
