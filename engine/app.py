@@ -32,6 +32,7 @@ from engine.http.ports import About
 from engine.http.server import HttpServer, serve_http
 from engine.identity import Identity
 from engine.key_files import load_keys
+from engine.key_watch import KeyWatch
 from engine.lag import LoopLag
 from engine.metrics import Metrics
 from engine.parts import Parts, build, gateway_limits, rate_limits, roster_limits, session_kit, websocket_limits
@@ -75,6 +76,7 @@ class Engine:
         self.identity = self._make_identity()
         self._parts: Parts | None = None
         self._roster = Roster(self.metrics, roster_limits(config.gateway))
+        self._keys = KeyWatch(config, self.identity, self._roster.end_where)
         self._http: HttpServer | None = None
         self._lag = LoopLag(self.metrics.loop_lagged)
         self._helpers = Supervisor(self._helper_children(), Strategy.ONE_FOR_ONE, self.metrics)
@@ -110,6 +112,12 @@ class Engine:
     def administration(self) -> Administration:
         """The administrators' verbs. Raises StoreUnavailable while the store is not open."""
         return self._up.administration
+
+    async def reload(self) -> None:
+        """Reads certificate and keys again. What cannot be used is logged and counted, and the old stays in force."""
+        if self.certificate is not None:
+            await trio.to_thread.run_sync(self.certificate.renew)
+        await self._keys.reload()
 
     def issue_token(
         self,
@@ -182,6 +190,7 @@ class Engine:
             ChildSpec("presence", self._run_presence),
             ChildSpec("recipients", self._run_recipients),
             ChildSpec("upkeep", self._run_upkeep),
+            ChildSpec("keys", self._keys.run),
             ChildSpec("ticker", self._run_ticker),
             ChildSpec("lag", self._lag.run),
         ]
@@ -330,6 +339,7 @@ class Engine:
         self.metrics.watch("loop_lag_worst_s", lambda: self._lag.worst_s)
         if self.certificate is not None:
             self.metrics.watch("certificate", self.certificate.statistics)
+        self.metrics.watch("keys", self._keys.statistics)
         self.metrics.watch("revocations", lambda: self.identity.revocations.count)
         self.metrics.watch("tickets_unused", lambda: self.identity.tickets.count)
         self.metrics.watch("recipient_marks_dropped", lambda: self._parts.recipients.dropped if self._parts else 0)

@@ -81,6 +81,11 @@ FIGURES: Mapping[str, Figure] = {
     "store_unavailable": Figure(("tocsin_store_unavailable",), "Commits that the store did not take.", True),
     "duplicates_stored": Figure(("tocsin_duplicates_stored",), "Alerts stored twice; always 0.", True),
     "tasks": Figure(("tocsin_tasks",), "Tasks of the event loop."),
+    "revocations": Figure(("tocsin_revocations",), "Tokens and users that are revoked."),
+    "tickets_unused": Figure(("tocsin_tickets_unused",), "One-use tickets that nobody has used yet."),
+    "keys": Figure(("tocsin_keys",), "Keys that tokens are verified with."),
+    "key_changes": Figure(("tocsin_key_changes",), "Changes of the keys since the start.", True),
+    "key_reloads_failed": Figure(("tocsin_key_reloads_failed",), "Key files that could not be used.", True),
     "log_lines_dropped": Figure(("tocsin_log_lines_dropped",), "Log lines lost because nobody read them.", True),
 }
 Numbers = Mapping[str, float]

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import click
 
-from tocsin.commands import clients, serve, setup
+from tocsin.commands import clients, keys, revoke, serve, setup
 
 
 class Complaint(click.ClickException):
@@ -101,7 +101,17 @@ def cli() -> None:
     """
 
 
-for command in (serve.serve, clients.trigger, clients.tail, setup.token, setup.config, setup.migrate, setup.bench):
+for command in (
+    serve.serve,
+    clients.trigger,
+    clients.tail,
+    setup.token,
+    keys.keys,
+    revoke.revoke,
+    setup.config,
+    setup.migrate,
+    setup.bench,
+):
     cli.add_command(command)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 OCT = b"an oct key of at least thirty-two bytes, sixty-four for the longest"
@@ -57,3 +58,6 @@ def signed(algorithm: str, claims: object, kid: str | None = None, name: str = "
     header |= {} if kid is None else {"kid": kid}
     key = private_key(algorithm, name)
     return jwt.PyJWS().encode(json.dumps(claims).encode(), key, algorithm=algorithm, headers=header)
+
+
+PEM = rsa_key().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)

@@ -14,10 +14,9 @@ from engine.fields import ConfigError
 from engine.jwks import FILE_MAX_BYTES, KEYS_MAX, parse_jwks, read_jwks
 from engine.keys import KeyRing, secret_key
 from protocol.errors import Unauthorized
-from tests.support.keys import ALGORITHMS, OCT, base64url, jwk, jwks, private_key, rsa_key, signed
+from tests.support.keys import ALGORITHMS, OCT, PEM, base64url, jwk, jwks, private_key, rsa_key, signed
 
 NOW = 1_800_000_000
-PEM = rsa_key().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 GOOD = {"sub": "ann", "workspaceId": "main", "iat": NOW, "exp": NOW + 60}
 
 

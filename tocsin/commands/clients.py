@@ -15,8 +15,6 @@ from tocsin.commands import options
 from tocsin.commands.options import Access
 
 if TYPE_CHECKING:
-    import ssl
-
     import trio
 
     from protocol.messages import AlertMessage, GapMessage, ItemResult
@@ -187,23 +185,11 @@ def _client(access: Access, ca: str | None, **callbacks: Any) -> Any:
     from engine.fields import ConfigError
     from tocsin.client import Client, ClientLimits
 
-    context = None if ca is None else _trusting(ca)
+    context = options.trusting(ca)
     try:
         return Client(access.url, access.token, limits=ClientLimits(connect_s=0.0), ssl_context=context, **callbacks)
     except ValueError as fault:
         raise ConfigError("url", str(fault).removeprefix("url ")) from fault
-
-
-def _trusting(ca: str) -> ssl.SSLContext:
-    import ssl
-
-    from engine.fields import ConfigError
-
-    try:
-        return ssl.create_default_context(cafile=ca)
-    except OSError as fault:
-        why = fault.strerror if fault.strerror and not isinstance(fault, ssl.SSLError) else "no certificate in PEM form"
-        raise ConfigError("ca", f"{ca} cannot be used ({why}): name the CA's certificate, a PEM file") from fault
 
 
 class _News:

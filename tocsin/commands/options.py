@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    import ssl
+
     from engine.config import Config
     from tocsin.link import Token
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 DEFAULT_URL = "ws://127.0.0.1:3008"
+DEFAULT_API = "http://127.0.0.1:8080"
 # A fresh one is made for each connection, so this only bounds how long one connection lives.
 TOKEN_TTL_S = 86_400
 
@@ -43,8 +46,7 @@ def configuration(command: Command) -> Command:
     return command
 
 
-def client(command: Command) -> Command:
-    """The options that say which engine to talk to, and as whom: `url`, `ca`, `token`, `workspace`, `configuration`."""
+def _as_whom(command: Command) -> Command:
     for option in (
         click.option(
             "--workspace",
@@ -56,19 +58,32 @@ def client(command: Command) -> Command:
             "--ca",
             metavar="FILE",
             callback=filled,
-            help="For wss: the CA (PEM) that signed the engine's certificate. [the system's, or SSL_CERT_FILE]",
+            help="For TLS: the CA (PEM) that signed the engine's certificate. [the system's, or SSL_CERT_FILE]",
         ),
         # For programs that cannot set a variable; people would leave it in their shell's history.
         click.option("--token", envvar="TOCSIN_TOKEN", callback=filled, hidden=True),
-        click.option(
-            "--url",
-            envvar="TOCSIN_URL",
-            callback=filled,
-            help=f"The engine's WebSocket. [TOCSIN_URL, else {DEFAULT_URL}]",
-        ),
     ):
         command = option(command)
-    return configuration(command)
+    return command
+
+
+def client(command: Command) -> Command:
+    """The options that say which engine to talk to, and as whom: `url`, `ca`, `token`, `workspace`, `configuration`."""
+    url = click.option(
+        "--url",
+        envvar="TOCSIN_URL",
+        callback=filled,
+        help=f"The engine's WebSocket. [TOCSIN_URL, else {DEFAULT_URL}]",
+    )
+    return configuration(url(_as_whom(command)))
+
+
+def administrator(command: Command) -> Command:
+    """As `client`, for commands that talk to the HTTP API: `api` instead of `url`."""
+    api = click.option(
+        "--api", metavar="URL", callback=filled, help=f"The engine's HTTP address. [as configured, else {DEFAULT_API}]"
+    )
+    return configuration(api(_as_whom(command)))
 
 
 def load(data: str | None, config_file: str | None, **overrides: object) -> Config:
@@ -92,11 +107,22 @@ def access(
     """With a given token, or with tokens made from the engine's secret if we can read it. Raises ConfigError."""
     if token is not None:
         return Access(DEFAULT_URL if url is None else url, token)
+    config = load(data, config_file)
+    issue = issuer(config, workspace, role)
+
+    async def fresh() -> str:
+        return issue()
+
+    configured = f"{config.ws_scheme}://{config.ws}" if config.ws_address.port else DEFAULT_URL
+    return Access(configured if url is None else url, fresh)
+
+
+def issuer(config: Config, workspace: str | None, role: str) -> Callable[[], str]:
+    """Makes tokens from the engine's secret if we can read it. Raises ConfigError."""
     from engine.auth import Authenticator
     from engine.fields import ConfigError
     from engine.key_files import KEY_FILE, has_secret, signing_keys
 
-    config = load(data, config_file)
     if not has_secret(config):
         raise ConfigError(
             "token",
@@ -104,13 +130,23 @@ def access(
             "the engine's data folder",
         )
     authenticator, user = Authenticator(signing_keys(config)), user_name()
+    name = config.workspace if workspace is None else workspace
+    return lambda: authenticator.issue(name, user, role, TOKEN_TTL_S)
 
-    async def fresh() -> str:
-        name = config.workspace if workspace is None else workspace
-        return authenticator.issue(name, user, role, TOKEN_TTL_S)
 
-    configured = f"{config.ws_scheme}://{config.ws}" if config.ws_address.port else DEFAULT_URL
-    return Access(configured if url is None else url, fresh)
+def trusting(ca: str | None) -> ssl.SSLContext | None:
+    """A context that trusts this CA (None: the system's, by default). Raises ConfigError."""
+    if ca is None:
+        return None
+    import ssl
+
+    from engine.fields import ConfigError
+
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except OSError as fault:
+        why = fault.strerror if fault.strerror and not isinstance(fault, ssl.SSLError) else "no certificate in PEM form"
+        raise ConfigError("ca", f"{ca} cannot be used ({why}): name the CA's certificate, a PEM file") from fault
 
 
 def user_name() -> str:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import trio
 
     from engine.app import Engine
-    from engine.certificate import Certificate
     from engine.watchdog import Watchdog
 
 # The promise to operators and their process managers.
@@ -91,8 +90,7 @@ async def run(engine: Engine, watchdog: Watchdog, announce: Callable[[], None]) 
         nursery.start_soon(watchdog.keep_beating)
         running = trio.CancelScope()
         await nursery.start(_end_on_signal, running)
-        if engine.certificate is not None:
-            await nursery.start(_renew_on_hangup, engine.certificate)
+        await nursery.start(_reload_on_hangup, engine)
         with running:
             async with engine, trio.open_nursery() as beside:
                 await beside.start(collect_when_idle, engine)
@@ -101,13 +99,13 @@ async def run(engine: Engine, watchdog: Watchdog, announce: Callable[[], None]) 
         nursery.cancel_scope.cancel()
 
 
-async def _renew_on_hangup(certificate: Certificate, task_status: trio.TaskStatus[None]) -> None:
+async def _reload_on_hangup(engine: Engine, task_status: trio.TaskStatus[None]) -> None:
     import trio
 
     with trio.open_signal_receiver(signal.SIGHUP) as signals:
         task_status.started()
         async for _ in signals:
-            await trio.to_thread.run_sync(certificate.renew)
+            await engine.reload()
 
 
 async def _end_on_signal(running: trio.CancelScope, task_status: trio.TaskStatus[None]) -> None:

@@ -16,9 +16,20 @@ ROLES = ("viewer", "responder", "producer", "editor", "admin")
 @click.option("--user", metavar="NAME", callback=options.filled, help="Whose it is. [yours]")
 @click.option("--role", type=click.Choice(ROLES), default="admin", show_default=True, help="What it allows.")
 @click.option("--ttl", type=click.IntRange(min=1), default=86_400, show_default=True, help="Seconds until it ends.")
+@click.option(
+    "--channel", "channels", multiple=True, metavar="NAME", help="Only this framework; repeat for more. [all]"
+)
+@click.option("--jti", "token_id", callback=options.filled, help="Its id, to revoke it by. [a random one]")
 @options.configuration
 def token(
-    workspace: str | None, user: str | None, role: str, ttl: int, data: str | None, config_file: str | None
+    role: str,
+    ttl: int,
+    channels: tuple[str, ...],
+    token_id: str | None,
+    data: str | None,
+    config_file: str | None,
+    workspace: str | None,
+    user: str | None,
 ) -> None:
     """Prints a token, alone on its line.
 
@@ -40,6 +51,8 @@ def token(
             options.user_name() if user is None else user,
             role,
             ttl,
+            channels or None,
+            token_id,
         )
     except BadRequest as fault:
         raise click.UsageError(fault.message) from fault

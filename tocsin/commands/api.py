@@ -1,0 +1,95 @@
+"""The way to a running engine's HTTP API, for administrators' commands: an address, a token, a request at a time."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import urllib.error
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass
+from typing import Any
+
+from tocsin.commands import options
+
+# The engine answers within 10 s, or says that it is busy.
+REQUEST_S = 15.0
+ANSWER_MAX_BYTES = 16_777_216
+
+
+@dataclass(frozen=True)
+class Api:
+    """An engine's HTTP API. `url`: http://HOST:PORT; `ssl_context`: for https with a CA of one's own."""
+
+    url: str
+    token: str
+    ssl_context: ssl.SSLContext | None = None
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """The decoded answer; None if it is empty. Raises CannotConnect, or the TocsinError that was the answer."""
+        from tocsin.errors import CannotConnect
+
+        request = urllib.request.Request(  # noqa: S310  # the scheme is checked where the url is made
+            self.url + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
+        )
+        try:
+            # Without proxies of the environment: a token is for the engine that was named and nobody between.
+            opener = urllib.request.build_opener(
+                urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=self.ssl_context), _NoRedirects()
+            )
+            with opener.open(request, timeout=REQUEST_S) as answer:
+                content = answer.read(ANSWER_MAX_BYTES)
+        except urllib.error.HTTPError as refusal:
+            with refusal:
+                raise _error_of(refusal) from None
+        except OSError as fault:  # URLError among them, whose reason is what people know
+            reason = getattr(fault, "reason", fault)
+            raise CannotConnect(f"cannot reach {self.url}: {reason}; is the engine running there?") from fault
+        return json.loads(content) if content else None
+
+
+def api_of(
+    *,
+    api: str | None,
+    token: str | None,
+    workspace: str | None,
+    data: str | None,
+    config_file: str | None,
+    ca: str | None,
+) -> Api:
+    """The API that the options of `options.administrator` mean, as an administrator. Raises ConfigError."""
+    from engine.fields import ConfigError
+
+    context = options.trusting(ca)
+    if token is None or api is None:
+        config = options.load(data, config_file)
+        scheme = "https" if config.ws_scheme == "wss" else "http"
+        configured = f"{scheme}://{config.http}" if config.http_address.port else options.DEFAULT_API
+        api = configured if api is None else api
+        token = options.issuer(config, workspace, "admin")() if token is None else token
+    parts = urllib.parse.urlsplit(api)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+        raise ConfigError("api", f"{api!r:.200} is not allowed: use http://HOST:PORT or https://HOST:PORT")
+    return Api(api.rstrip("/"), token, context)
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """An engine never redirects; who does is not one, and must not be told our token."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """No request at all: the redirect is an error."""
+
+
+def _error_of(refusal: urllib.error.HTTPError) -> Exception:
+    from protocol.messages import ErrorMessage
+    from tocsin.errors import CannotConnect, error_of
+
+    try:
+        problem = json.loads(refusal.read(65_536))
+        said = ErrorMessage(code=problem["code"], message=problem["detail"], temporary=problem["temporary"])
+        return error_of(said)
+    except (ValueError, KeyError, TypeError):
+        return CannotConnect(f"{refusal.url} answered {refusal.code} and is no engine; is this its HTTP address?")
