@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from protocol.errors import BadRequest
 from tocsin.commands.options import DEFAULT_URL, user_name
 
 if TYPE_CHECKING:
@@ -20,9 +21,11 @@ TOKEN_TTL_S = 86_400
 def welcome_text(engine: Engine) -> str:
     """The text. Holds a token, valid for 24 hours: print it for people only, never into a log."""
     config = engine.config
-    # With public keys alone nothing here signs: tokens come from whoever has the other half.
-    signs = engine.identity.authenticator.keys.signing is not None
-    token = engine.issue_token(config.workspace, user_name(), ttl_s=TOKEN_TTL_S) if signs else "…  (from your issuer)"
+    try:
+        token = engine.issue_token(config.workspace, user_name(), ttl_s=TOKEN_TTL_S)
+    except BadRequest:
+        # With public keys alone nothing here signs: tokens come from whoever has the other half.
+        token = "…  (from your issuer)"
     command = " ".join([*_variables(engine), _program()])
     there = f"cd {shlex.quote(str(Path.cwd()))}"
     if config.secret:
