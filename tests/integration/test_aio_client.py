@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,7 +17,7 @@ from protocol.model import Reason, Status
 from protocol.session import ClientState
 from tests.support.asyncio_programs import run
 from tests.support.engines import a_config
-from tocsin import CannotConnect, Client, ClientLimits, ClientStopped
+from tocsin import CannotConnect, ClientLimits, ClientStopped
 from tocsin.aio import client as clients
 
 BELL = TriggerInput(framework_id="web", title="Checkout is slow")
@@ -34,18 +33,6 @@ async def an_engine(folder: Path) -> AsyncIterator[tocsin.aio.Engine]:
 def bells(number: int) -> list[TriggerInput]:
     """So many different ones."""
     return [TriggerInput(framework_id="web", title=f"bell {n}") for n in range(number)]
-
-
-def test_the_client_has_the_methods_of_the_trio_client_with_the_same_arguments() -> None:
-    def methods(kind: type) -> dict[str, list[str]]:
-        members = {name: member for name, member in vars(kind).items() if not name.startswith("_")}
-        return {
-            name: [] if isinstance(member, property) else list(inspect.signature(member).parameters)
-            for name, member in members.items()
-        }
-
-    assert methods(tocsin.aio.Client) == methods(Client)
-    assert list(inspect.signature(tocsin.aio.Client).parameters) == list(inspect.signature(Client).parameters)
 
 
 def test_the_verbs_of_the_client(tmp_path: Path) -> None:

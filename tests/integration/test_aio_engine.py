@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import inspect
 import logging
 import signal
 import sys
@@ -16,7 +15,7 @@ import trio.testing
 
 import tocsin.aio
 from actors.supervisor import TooManyRestarts
-from engine import app, service
+from engine import app
 from engine.config import ConfigError
 from engine.sections import Tls
 from engine.stores import AlertQuery
@@ -29,17 +28,6 @@ from tests.support.engines import a_config
 from tocsin import NotRunning, StoreRefused
 
 BELL = TriggerInput(framework_id="web", title="Checkout is slow")
-
-
-def test_every_verb_of_the_service_is_there_with_the_same_arguments() -> None:
-    def verbs(kind: type) -> dict[str, list[str]]:
-        return {
-            name: list(inspect.signature(verb).parameters)
-            for name, verb in inspect.getmembers(kind, inspect.iscoroutinefunction)
-            if not name.startswith("_") and name != "submit"  # the sockets' form of the same verbs, with a callback
-        }
-
-    assert verbs(tocsin.aio.engine.Service) == verbs(service.Service)
 
 
 def test_the_verbs_of_an_embedded_engine(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ import trio
 from engine import app
 from engine.auth import DEFAULT_TTL_S
 from engine.config import Config
-from engine.stores import AlertPage, AlertQuery
+from engine.stores import AlertPage, AlertQuery, RecipientPage
 from engine.world import World
 from protocol.commands import Ring
 from protocol.effects import Row
@@ -125,7 +125,10 @@ class Engine:
         return Client(self.ws_url, token, limits=limits, ssl_context=_own_certificate(self.config))
 
     async def call(self, work: Callable[[app.Engine], Awaitable[R]]) -> R:
-        """What `work(engine)` comes to, awaited in the engine's trio loop: for what has no verb here."""
+        """What `work(engine)` comes to, awaited in the engine's trio loop: for what has no verb here.
+
+        Such as `await engine.call(lambda inner: inner.administration.unrevoke(who, kind, target))`.
+        """
         return await self._bridge.call(work)
 
 
@@ -148,11 +151,11 @@ class Service:
         """Rings for a source that re-sends: pairs of framework and a Ring whose `source` is set."""
         return await self._call(lambda engine: engine.service.report(who, tuple(reports)))
 
-    async def acknowledge(self, who: Principal, alert_ids: Sequence[str], notes: str | None = None) -> list[ItemResult]:
+    async def acknowledge(self, who: Principal, alert_ids: Sequence[str], notes: str | None) -> list[ItemResult]:
         """Somebody looks after these alerts; idempotent."""
         return await self._call(lambda engine: engine.service.acknowledge(who, tuple(alert_ids), notes))
 
-    async def resolve(self, who: Principal, alert_ids: Sequence[str], notes: str | None = None) -> list[ItemResult]:
+    async def resolve(self, who: Principal, alert_ids: Sequence[str], notes: str | None) -> list[ItemResult]:
         """These alerts are over; idempotent."""
         return await self._call(lambda engine: engine.service.resolve(who, tuple(alert_ids), notes))
 
@@ -163,6 +166,10 @@ class Service:
     async def alert(self, who: Principal, alert_id: str) -> Alert:
         """One alert. Raises UnknownChannel if this workspace (or this token) has no such alert."""
         return await self._call(lambda engine: engine.service.alert(who, alert_id))
+
+    async def recipients(self, who: Principal, alert_id: str, cursor: str | None, limit: int) -> RecipientPage:
+        """Who says to have received and seen an alert, and when. Raises UnknownChannel as `alert` does."""
+        return await self._call(lambda engine: engine.service.recipients(who, alert_id, cursor, limit))
 
     async def open_sources(self, who: Principal) -> list[Row]:
         """The open alerts that a re-sending source reports, with the label sets of each."""
