@@ -59,8 +59,7 @@ class Client:
         on_gap: OnGap | None = None,
         on_state: OnState | None = None,
     ) -> None:
-        tell_lost, tell_gap = on_lost or (lambda lost: None), on_gap or (lambda gap: None)
-        tell_state = on_state or (lambda state, why: None)
+        tell_lost, tell_state = on_lost or (lambda lost: None), on_state or (lambda state, why: None)
         tell_gap = on_gap or (lambda gap: None)
         self._client = under_trio.Client(
             url,
@@ -69,7 +68,6 @@ class Client:
             limits=limits,
             ssl_context=ssl_context,
             on_lost=lambda lost: self._bridge.tell(tell_lost, lost),
-            on_gap=lambda gap: self._bridge.tell(tell_gap, gap),
             on_gap=lambda gap: self._bridge.tell(tell_gap, gap),
             on_state=lambda state, why: self._bridge.tell(tell_state, state, why),
         )
@@ -131,10 +129,6 @@ class Client:
 
         False: the channel is not followed any more, or the store is another one.
         """
-        return await self._call(lambda client: client.recover(gap))
-
-    async def recover(self, gap: m.GapMessage) -> bool:
-        """Asks for the messages that a gap left out; they come behind what was shown meanwhile, each once."""
         return await self._call(lambda client: client.recover(gap))
 
     async def trigger(self, framework_id: str, **fields: Any) -> ItemResult:
