@@ -1,0 +1,117 @@
+"""The promises, checked: while it runs (bounds, the engine's own log) and when peace has come (everything else).
+
+P1 acked ⊆ stored, and one alert for each thing asked for; P3 in the views, and all of them level; P5 bytes that wait;
+P6 restarts exactly as often as something crashed, parked exactly when it was due; and when faults stop, all drains.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from protocol.errors import StoreUnavailable
+from protocol.model import EventKind
+from tests.simulation.images import OUTBOX_MAX_BYTES
+from tests.simulation.trace import Trace, Violation
+
+if TYPE_CHECKING:
+    from tests.simulation.simulation import Simulation
+
+# Who keeps up may get one batch beyond the bound: at most so many events of our longest alert.
+BATCH_MAX_BYTES = 12 * 5_000
+LOOK_EVERY_S = 0.5
+GONE_S = 5.0
+# What the engine may say aloud when we break things. Anything else at these levels is a bug that it swallowed.
+LOUD = frozenset({"error", "critical", "exception"})
+EXPECTED = frozenset({"channel_machine_raised", "channel_crashed", "channel_parked", "dead_letter", "child_crashed",
+                      "accept_without_resources"})  # fmt: skip
+
+
+def listener(trace: Trace) -> Callable[[str, dict[str, Any]], None]:
+    """Hears the engine's log: it belongs to the story. Raises Violation for what nobody has caused."""
+
+    def hear(level: str, fields: dict[str, Any]) -> None:
+        event = str(fields["event"]).split()[0]
+        trace("log", f"{level} {event} {fields.get('channel', fields.get('child', ''))}".rstrip())
+        if level in LOUD and event not in EXPECTED:
+            raise Violation(f"the engine logged {event}: {fields!r}") from _fault(fields)
+
+    return hear
+
+
+def _fault(fields: dict[str, Any]) -> BaseException | None:
+    fault = fields.get("exc_info")
+    return fault if isinstance(fault, BaseException) else None
+
+
+async def watch_bounds(simulation: Simulation) -> None:
+    """P5, looked at all the time."""
+    while True:
+        await trio.sleep(LOOK_EVERY_S)
+        try:
+            gateway = simulation.images.statistics()["gateway"]
+        except StoreUnavailable:
+            continue
+        if gateway:
+            most = gateway["connected_clients"] * (OUTBOX_MAX_BYTES + BATCH_MAX_BYTES)
+            _must(gateway["outbox_bytes"] <= most, f"{gateway['outbox_bytes']} bytes wait in outboxes")
+
+
+async def reckon(simulation: Simulation) -> None:
+    """Everything is calm: what was promised must be true now."""
+    for watcher in simulation.watchers:
+        for view in watcher.views:
+            at = view.position.offset if view.position else None
+            _must(view.is_level(), f"{watcher.name} is not level on {view.channel}: at {at}")
+    await _stored_once(simulation)
+    _restarted_as_wanted(simulation)
+    statistics = simulation.images.statistics()
+    channels, gateway = statistics["channels"], statistics["gateway"]
+    _must(channels["mailbox_commands"] == 0, f"{channels['mailbox_commands']} commands wait")
+    _must(channels["channels_parked"] == 0, f"{channels['channels_parked']} channels are parked")
+    _must(channels["channels_away"] == 0, f"{channels['channels_away']} channels think that the store is away")
+    _must(gateway["outbox_bytes"] == 0, f"{gateway['outbox_bytes']} bytes wait in outboxes")
+    views = sum(len(watcher.views) for watcher in simulation.watchers)
+    _must(gateway["total_subscribers"] == views, f"{gateway['total_subscribers']} subscriptions, wanted {views}")
+    _must(gateway["connected_clients"] == len(simulation.clients), f"{gateway['connected_clients']} clients")
+
+
+async def _stored_once(simulation: Simulation) -> None:
+    """P1: what was acked is there, once; the store and the ledger agree."""
+    storage = simulation.storage
+    fired: Counter[str] = Counter()
+    for key, events in storage.ledger.channels.items():
+        stored = await storage.stored(key)
+        _must(list(stored) == events, f"{key.name}: the store and what it told of its commits differ")
+        fired.update(event.alert.title for event in events if event.kind is EventKind.FIRED)
+    twice = [title for title, count in fired.items() if count > 1]
+    _must(not twice, f"fired twice: {twice}")
+    for producer in simulation.producers:
+        lost = [wish.title for wish in producer.plan.acked if not fired[wish.title]]
+        _must(not lost, f"{producer.name} was acked what is not stored: {lost}")
+    duplicates = await storage.inner.duplicates()
+    _must(duplicates == 0, f"{duplicates} duplicates are stored")
+
+
+def _restarted_as_wanted(simulation: Simulation) -> None:
+    """P6: whoever crashed was restarted, nobody else, and the sixth crash in 30 s led to a pause."""
+    machines = simulation.images.machines
+    restarts = simulation.images.statistics()["channels"]["channel_restarts"]
+    _must(restarts == machines.crashes, f"{restarts} restarts of channels after {machines.crashes} crashes")
+    parked = sum("critical channel_parked" in line for line in simulation.trace.lines)
+    _must(parked == machines.parks_due, f"channels were parked {parked} times, {machines.parks_due} were due")
+
+
+async def everybody_gone(simulation: Simulation) -> None:
+    """The clients have closed: the engine lets go of them."""
+    await trio.sleep(GONE_S)
+    gateway = simulation.images.statistics()["gateway"]
+    _must(gateway["connected_clients"] == 0, f"{gateway['connected_clients']} clients are still there")
+
+
+def _must(is_so: bool, otherwise: str) -> None:
+    if not is_so:
+        raise Violation(otherwise)

@@ -1,0 +1,110 @@
+"""What one client was told of one stream, held against the ledger message by message (P3, and saved before told).
+
+A view is strict where a real client is lenient: within one subscription nothing may come twice, and whatever passes its
+filter must come, in order, unless a `gap` or `recovered: false` said that it does not. The ledger is what the store
+really has at that moment, so a message about something that is not stored is caught as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from protocol import messages as m
+from protocol.model import Event, Severity
+from tests.simulation.trace import Violation
+
+# What may give way in the outbox of a slow peer, and whatever is milder.
+MILD = Severity.WARNING
+
+
+class View:
+    """One client's place in one stream."""
+
+    def __init__(self, who: str, channel: str, min_severity: Severity, events: Callable[[], Sequence[Event]]) -> None:
+        self.who = who
+        # As it is asked for; `name` is what the server calls it.
+        self.channel = channel
+        self.name = ""
+        self.min_severity = min_severity
+        self._events = events
+        self._is_whole = channel == "workspace"
+        self.position: m.Position | None = None
+        self.may_be_trimmed = False
+        self.is_followed = False
+        # For the story and the closing words: how much was seen, and how much was announced as lost.
+        self.seen = 0
+        self.skipped = 0
+
+    def request(self, number: int) -> m.Subscribe:
+        """The subscription to ask for now."""
+        return m.Subscribe(id=number, channel=self.channel, min_severity=self.min_severity, recover=self.position)
+
+    def subscribed(self, message: m.Subscribed) -> None:
+        """The answer to it."""
+        stored = len(self._events())
+        self._must(message.offset <= stored, f"is at {message.offset}, the store at {stored}")
+        allowed = {"ok", "trimmed"} if self.may_be_trimmed else {"ok"}
+        self._must(message.reason in (allowed if self.position else {"fresh"}), f"recovery answered {message.reason}")
+        self._must(message.recovered is (message.reason == "ok"), f"{message.recovered} and {message.reason}")
+        self.name, self.is_followed = message.channel, True
+        if not message.recovered:
+            self.skipped += message.offset - (self.position.offset if self.position else 0)
+            self.position = m.Position(message.epoch, message.offset)
+
+    def alert(self, message: m.AlertMessage) -> None:
+        """A live message, or one of the history."""
+        here, events = self._here(), self._events()
+        self._must(message.offset > here, f"was told {message.offset} after {here}: reordered or twice")
+        self._must(message.offset <= len(events), f"was told {message.offset}, which is not stored")
+        self._must(message.prev <= here, f"was told {message.offset} with prev {message.prev}, but has only {here}")
+        self._nothing_between(here, message.offset - 1)
+        event = events[message.offset - 1]
+        is_same = message.data == event.alert and message.event is event.kind and message.timestamp == event.at
+        self._must(is_same, f"was told something else at {message.offset} than is stored")
+        self._must(event.alert.severity.rank >= self.min_severity.rank, f"was told {message.offset} despite the filter")
+        self._move(message.epoch, message.offset)
+        self.seen += 1
+
+    def gap(self, message: m.GapMessage) -> None:
+        """Some were left out, by policy: exactly so many, all of them mild, and nothing before the first of them."""
+        here, events = self._here(), self._events()
+        self._must(message.prev <= here < message.from_ <= message.to <= len(events), f"was told {message} at {here}")
+        self._nothing_between(here, message.from_ - 1)
+        left_out = self._wanted(message.from_ - 1, message.to)
+        severe = [offset for offset in left_out if events[offset - 1].alert.severity.rank > MILD.rank]
+        self._must(len(left_out) == message.count and not severe, f"was told {message}, left out are {left_out}")
+        self._move(message.epoch, message.to)
+        self.skipped += message.count
+
+    def proof(self, message: m.PositionMessage) -> None:
+        """Proof of silence."""
+        here = self._here()
+        self._must(message.offset <= len(self._events()), f"has proof of {message.offset}, which is not stored")
+        if message.offset > here:
+            self._nothing_between(here, message.offset)
+            self._move(message.epoch, message.offset)
+
+    def is_level(self) -> bool:
+        """Whether everything that is stored was told, or announced as lost."""
+        return self.is_followed and self._here() == len(self._events())
+
+    def _nothing_between(self, here: int, until: int) -> None:
+        missed = self._wanted(here, until)
+        self._must(not missed, f"has a silent gap: {missed}")
+
+    def _wanted(self, here: int, until: int) -> list[int]:
+        """The offsets of a stretch that pass the filter."""
+        events = self._events()[here:until]
+        return [here + n for n, event in enumerate(events, 1) if event.alert.severity.rank >= self.min_severity.rank]
+
+    def _here(self) -> int:
+        self._must(self.position is not None, "was told something before its subscription was answered")
+        return self.position.offset if self.position else 0
+
+    def _move(self, epoch: str, offset: int) -> None:
+        self._must(self.position is None or self.position.epoch == epoch, "was told of another epoch")
+        self.position = m.Position(epoch, offset)
+
+    def _must(self, is_so: bool, otherwise: str) -> None:
+        if not is_so:
+            raise Violation(f"{self.who} on {self.name or self.channel} {otherwise}")
