@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import click
 
-from tocsin.commands import clients, keys, revoke, serve, setup
+from tocsin.commands import clients, doctor, keys, revoke, serve, setup
 
 
 class Complaint(click.ClickException):
@@ -110,6 +110,7 @@ for command in (
     revoke.revoke,
     setup.config,
     setup.migrate,
+    doctor.doctor,
     setup.bench,
 ):
     cli.add_command(command)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from contextlib import closing
 from importlib import resources
 from typing import NamedTuple
 
@@ -140,7 +141,7 @@ def migrate(url: str) -> list[Applied]:
     """
     from engine.stores.sqlite_file import Database
 
-    with Database.of_url(url).locked() as database, database.connect() as connection:
+    with Database.of_url(url).locked() as database, closing(database.connect()) as connection:
         return apply(connection, migrations("sqlite"))
 
 

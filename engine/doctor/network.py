@@ -1,0 +1,123 @@
+"""Ports and descriptors: can an engine listen here, for as many as it may; and if ours runs, how it is."""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import json
+import os
+import resource
+import socket
+import ssl
+from collections.abc import Iterator
+
+from engine.config import Config
+from engine.doctor.findings import Finding, Level
+from engine.fields import Address
+from engine.http.server import CONNECTIONS_MAX
+
+# The database, logs, listeners, libraries.
+DESCRIPTORS_BESIDE = 100
+# How an engine that listens everywhere is reached from here.
+_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # compared with, not bound to
+ANSWER_S = 2.0
+ANSWER_MAX_BYTES = 65_536
+
+
+def descriptors(config: Config) -> Iterator[Finding]:
+    """How many files this user's processes may open, against the connections that are allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = config.gateway.connections_max + CONNECTIONS_MAX + DESCRIPTORS_BESIDE
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        yield Finding("files", Level.OK, f"{soft} may be open, {needed} are needed at most")
+        return
+    text = f"{soft} may be open, {needed} are needed for gateway.connections_max = {config.gateway.connections_max}"
+    allowed = "" if hard == resource.RLIM_INFINITY or hard >= needed else f" (the hard limit is {hard})"
+    yield Finding("files", Level.WARNING, text, f"ulimit -n {needed} or LimitNOFILE={needed}{allowed}")
+
+
+def ports(config: Config) -> Iterator[Finding]:
+    """Free, or in use by an engine of ours, which is then asked how it is."""
+    about = _about(config)
+    is_ours = {"http": about is not None, "ws": about is not None and _port(about) == config.ws_address.port}
+    for name, address in (("ws", config.ws_address), ("http", config.http_address)):
+        where = f"{name} {address.url_host}:{address.port}"
+        if is_ours[name]:
+            yield Finding("ports", Level.OK, f"{where} is served by a running engine")
+        elif problem := _cannot_listen(address):
+            yield Finding("ports", Level.FAIL, f"{where}: {problem}", "use a free port, or end the program that has it")
+        else:
+            yield Finding("ports", Level.OK, f"{where} is free")
+    if about is None:
+        yield Finding("engine", Level.OK, "none runs at this address")
+    else:
+        yield from _health(config, about)
+
+
+def _health(config: Config, about: dict[str, object]) -> Iterator[Finding]:
+    version = about.get("version")
+    for path, meaning, advice in (
+        ("/healthz", "its loop turns", "restart it"),
+        ("/readyz", "it can acknowledge", "look into its log: the store is away, full or locked"),
+    ):
+        status, _ = _ask(config, path)
+        if status == 200:
+            yield Finding("engine", Level.OK, f"version {version}: {meaning}")
+        else:
+            yield Finding(
+                "engine", Level.FAIL, f"{path} answers {status or 'nothing'}: not true that {meaning}", advice
+            )
+
+
+def _about(config: Config) -> dict[str, object] | None:
+    """What an engine at the HTTP address says of itself; None: nobody is there, or somebody else."""
+    status, body = _ask(config, "/api/v1/about")
+    try:
+        told = json.loads(body) if status == 200 else None
+    except ValueError:
+        return None
+    return told if isinstance(told, dict) and told.get("name") == "tocsin" else None
+
+
+def _port(about: dict[str, object]) -> int:
+    port = str(about.get("ws")).rpartition(":")[2]
+    return int(port) if port.isdecimal() else 0
+
+
+def _ask(config: Config, path: str) -> tuple[int, bytes]:
+    """Status and body of the answer; (0, nothing) if there is none."""
+    address = config.http_address
+    if not address.port:
+        return 0, b""
+    connection = _connection(config, _ANY.get(address.host, address.host), address.port)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read(ANSWER_MAX_BYTES)
+    except (OSError, http.client.HTTPException):
+        return 0, b""
+    finally:
+        connection.close()
+
+
+def _connection(config: Config, host: str, port: int) -> http.client.HTTPConnection:
+    if not config.tls.cert:
+        return http.client.HTTPConnection(host, port, timeout=ANSWER_S)
+    # Who answers on this machine's own port is not in question, and nothing secret is said.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return http.client.HTTPSConnection(host, port, timeout=ANSWER_S, context=context)
+
+
+def _cannot_listen(address: Address) -> str:
+    """Why nothing can listen there; empty if it can."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address.host, address.port))
+            probe.listen()
+        except OSError as fault:
+            is_taken = fault.errno == errno.EADDRINUSE
+            return "another program has it" if is_taken else os.strerror(fault.errno or 0)
+    return ""

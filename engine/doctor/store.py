@@ -1,0 +1,85 @@
+"""The store: whole, ours, of this version, and with an identity. Read only, also beside the engine that uses it."""
+
+from __future__ import annotations
+
+import fcntl
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from engine.config import Config
+from engine.doctor.findings import Finding, Level
+from engine.stores import migrate
+from engine.stores.sqlite_file import Database
+from protocol.errors import StoreRefused
+
+
+def state(config: Config) -> Iterator[Finding]:
+    """Integrity, ledger and epoch."""
+    try:
+        database = Database.of_url(config.store_url)
+    except ValueError as fault:
+        yield Finding("store", Level.FAIL, str(fault), "set store, or leave it out")
+        return
+    if database.path is None:
+        yield Finding(
+            "store", Level.WARNING, "in memory: a stop loses everything", "give store a file, outside of tests"
+        )
+    elif not database.path.exists() or not database.path.stat().st_size:
+        yield Finding("store", Level.OK, f"{database.path} does not exist yet; the first start makes it")
+    else:
+        yield from _file(database, database.path)
+
+
+def is_in_use(path: Path) -> bool:
+    """Whether an engine holds the database. Only asks: its lock is tried in a shared way and given back at once."""
+    try:
+        with Path(f"{path}.lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _file(database: Database, path: Path) -> Iterator[Finding]:
+    used = is_in_use(path)
+    try:
+        applied = _look_beside(database) if used else database.inspect()
+        pending = migrate.check(applied, migrate.migrations("sqlite"))
+    except StoreRefused as fault:
+        yield Finding("store", Level.FAIL, str(fault), "an engine would not start with it")
+        return
+    except (OSError, sqlite3.Error) as fault:
+        yield Finding("store", Level.FAIL, f"{path} cannot be read: {fault}", "restore a copy, or mend its permissions")
+        return
+    yield Finding("store", Level.OK, f"{path} is whole" + (", in use by a running engine" if used else ""))
+    if pending:
+        names = ", ".join(f"{migration.number:04} {migration.name}" for migration in pending)
+        yield Finding(
+            "migrations", Level.WARNING, f"to be applied: {names}", "the next start does it: make a copy before"
+        )
+    else:
+        yield Finding("migrations", Level.OK, f"{len(applied)} applied, none to come")
+    if applied:
+        yield _epoch(database)
+
+
+def _look_beside(database: Database) -> list[migrate.Applied]:
+    """As `inspect`, through an ordinary reader: the engine that uses the file keeps it consistent."""
+    with closing(database.connect_reader()) as connection:
+        (finding,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if finding != "ok":
+            raise StoreRefused(f"{database.path} is damaged ({finding}); restore a copy")
+        return migrate.ledger(connection)
+
+
+def _epoch(database: Database) -> Finding:
+    with closing(database.connect_reader()) as connection:
+        rows = connection.execute("SELECT epoch FROM store").fetchall()
+    if len(rows) == 1 and rows[0][0]:
+        return Finding("epoch", Level.OK, rows[0][0])
+    advice = "restore a copy: clients could not tell this store from another one"
+    return Finding("epoch", Level.FAIL, f"the store has {len(rows)} identities instead of one", advice)
