@@ -16,13 +16,13 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from benchmarks import burst, connections, fanout, fanout_bare, fanout_busy, ingest, soak, storm, suppress
+from benchmarks import burst, connections, fanout, fanout_bare, fanout_busy, ingest, slow_reader, soak, storm, suppress
 from benchmarks.control import BenchmarkError
 from benchmarks.options import CLIENTS_MAX, MESSAGES_MAX, OPEN_MAX, RUNS_MAX, Options, shortened
 from benchmarks.report import Report, to_json, to_svg, to_table
 
 Scenario = Callable[[Options], Report]
-NAMES = ("fanout", "burst", "ingest", "suppress", "connections", "storm", "soak", "all")
+NAMES = ("fanout", "burst", "ingest", "suppress", "connections", "storm", "slow_reader", "soak", "all")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -61,6 +61,7 @@ def scenarios(name: str, options: Options) -> list[Scenario]:
             suppress.run,
             connections.run,
             storm.run,
+            slow_reader.run,
         ]
     if name == "fanout":
         asked: list[Scenario] = []
@@ -78,6 +79,7 @@ _BY_NAME: dict[str, Scenario] = {
     "suppress": suppress.run,
     "connections": connections.run,
     "storm": storm.run,
+    "slow_reader": slow_reader.run,
     "soak": soak.run,
 }
 

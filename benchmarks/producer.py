@@ -66,6 +66,8 @@ class Pump(msgspec.Struct, tag="pump"):
     batch: int
     tag: str
     repeat: bool = False
+    # Of distinct ones.
+    severity: str = "warning"
     deadline_s: float = 60.0
 
 
@@ -184,9 +186,11 @@ class Producer:
         connections = self._groups[command.group]
         for index, connection in enumerate(connections):
             framework = command.frameworks[index % len(command.frameworks)]
-            build = repeated if command.repeat else distinct
-            frames = build(connection.form, framework, f"{command.tag}-{index}", command.rounds, command.batch)
-            connection.frames = iter(frames)
+            tag, rounds, batch = f"{command.tag}-{index}", command.rounds, command.batch
+            if command.repeat:
+                connection.frames = iter(repeated(connection.form, framework, tag, rounds, batch))
+            else:
+                connection.frames = iter(distinct(connection.form, framework, tag, rounds, batch, command.severity))
         own = (
             {each.sock.fileno(): each.own.setdefault(command.tag, []) for each in connections} if command.repeat else {}
         )

@@ -16,13 +16,15 @@ def repeated(form: WireForm, framework: str, tag: str, rounds: int, batch: int) 
     return [trigger_frame(form, framework, [f"{tag}-{item}" for item in range(batch)], 0)] * rounds
 
 
-def distinct(form: WireForm, framework: str, tag: str, rounds: int, batch: int) -> list[bytes]:
+def distinct(
+    form: WireForm, framework: str, tag: str, rounds: int, batch: int, severity: str = "warning"
+) -> list[bytes]:
     """So many messages of `batch` triggers, no identity twice."""
     keys = [[f"{tag}-{turn}-{item}" for item in range(batch)] for turn in range(rounds)]
-    return [trigger_frame(form, framework, batch_keys, turn) for turn, batch_keys in enumerate(keys)]
+    return [trigger_frame(form, framework, batch_keys, turn, severity) for turn, batch_keys in enumerate(keys)]
 
 
-def trigger_frame(form: WireForm, framework: str, keys: list[str], number: int) -> bytes:
+def trigger_frame(form: WireForm, framework: str, keys: list[str], number: int, severity: str = "warning") -> bytes:
     """One `trigger` message (request id and `current_value` are its number) with one alert for each dedup key."""
     alerts = [
         m.TriggerInput(
@@ -30,7 +32,7 @@ def trigger_frame(form: WireForm, framework: str, keys: list[str], number: int) 
             alert_type="latency",
             current_value=float(number),
             threshold_value=0.0,
-            severity="warning",
+            severity=severity,
             title="Checkout is slow",
             message=_MESSAGE,
             labels=_LABELS,

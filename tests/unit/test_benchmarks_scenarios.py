@@ -28,6 +28,7 @@ from benchmarks import (
     producer,
     rig,
     rounds,
+    slow_reader,
     storm,
     suppress,
 )
@@ -264,6 +265,64 @@ def test_storm_is_no_measurement_where_nothing_can_be_recovered(engine: StandIn,
     engine.recovers = False
     with pytest.raises(BenchmarkError, match="does not recover a client: trimmed"):
         storm.run(TINY)
+
+
+def behind(engine: StandIn, monkeypatch: pytest.MonkeyPatch, *, bytes_each: int = 10_000, left_out: int = 1) -> None:
+    """The stand-in has no outboxes: here is what one stalled client would look like in the engine's figures."""
+
+    def metrics() -> dict[str, float]:
+        return {
+            "tocsin_outbox_bytes": bytes_each * engine._offsets["alerts:fill"],
+            "tocsin_messages_dropped_warning_total": left_out * engine._offsets["alerts:slowed"],
+            "tocsin_slow_disconnects_total": 0,
+        }
+
+    monkeypatch.setattr(engine, "metrics", metrics)
+
+
+def test_slow_reader_compares_the_others_with_and_without_the_stalled(engine: StandIn, monkeypatch: pytest.MonkeyPatch):
+    behind(engine, monkeypatch)
+    report = slow_reader.run(replace(TINY, runs=2))
+    assert report.verdict.is_clean
+    assert (report.conditions["reading_clients"], report.conditions["stalled_clients"]) == (4, 1)
+    figures = report.figures
+    assert figures["messages_left_out"] == TINY.messages
+    assert figures["calm_delivery_p95_ms"] > 0
+    assert figures["slowed_delivery_p95_ms"] > 0
+    assert [(check.figure, check.meant_for) for check in report.checks] == [("delivery_p95_change_percent", 1_000)]
+
+
+def test_slow_reader_says_by_how_many_percent_the_others_are_slower():
+    def arrivals(ms: float) -> Arrivals:
+        return Arrivals(clients=1, verdict=Verdict(), delivery_ms=[ms], last_client_ms=[ms])
+
+    assert slow_reader.figures_of(arrivals(8.0), arrivals(10.0))["delivery_p95_change_percent"] == 25.0
+
+
+def test_slow_reader_makes_new_stalled_clients_before_the_engine_gives_the_old_ones_up(
+    engine: StandIn, monkeypatch: pytest.MonkeyPatch
+):
+    behind(engine, monkeypatch)
+    monkeypatch.setattr(slow_reader, "STALL_MAX_S", 3 / TINY.rate)
+    waves = []
+    dial = slow_reader.dial
+    monkeypatch.setattr(slow_reader, "dial", lambda target, count: waves.append(count) or dial(target, count))
+    report = slow_reader.run(TINY)
+    assert waves == [1] * TINY.messages
+    assert report.verdict.is_clean
+
+
+def test_slow_reader_is_no_measurement_if_the_stalled_read_on(engine: StandIn, monkeypatch: pytest.MonkeyPatch):
+    behind(engine, monkeypatch, left_out=0)
+    with pytest.raises(BenchmarkError, match="left out 0 of 4 messages, and 0 were cut: they were not stalled"):
+        slow_reader.run(TINY)
+
+
+def test_slow_reader_gives_up_on_a_kernel_that_keeps_everything(engine: StandIn, monkeypatch: pytest.MonkeyPatch):
+    behind(engine, monkeypatch, bytes_each=0)
+    monkeypatch.setattr(slow_reader, "_FILL_ROUNDS_MAX", 2)
+    with pytest.raises(BenchmarkError, match="1 clients that do not read have taken 200 alerts"):
+        slow_reader.run(TINY)
 
 
 def acks_of(sent: int, alerts: int, reordered: int = 0) -> Acked:
