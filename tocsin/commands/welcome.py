@@ -22,10 +22,10 @@ def welcome_text(engine: Engine) -> str:
     """The text. Holds a token, valid for 24 hours: print it for people only, never into a log."""
     config = engine.config
     try:
-        token = engine.issue_token(config.workspace, user_name(), ttl_s=TOKEN_TTL_S)
+        credential = engine.issue_token(config.workspace, user_name(), ttl_s=TOKEN_TTL_S)
     except BadRequest:
         # With public keys alone nothing here signs: tokens come from whoever has the other half.
-        token = "…  (from your issuer)"
+        credential = "…  (from your issuer)"
     command = " ".join([*_variables(engine), _program()])
     there = f"cd {shlex.quote(str(Path.cwd()))}"
     if config.secret:
@@ -50,7 +50,7 @@ In a third, make the first one ring:
 
 A token for your own first client (workspace {config.workspace}, role admin, valid for 24 hours):
 
-  export TOCSIN_TOKEN={token}
+  export TOCSIN_TOKEN={credential}
 
 With it, the same over HTTP:
 
