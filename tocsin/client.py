@@ -5,7 +5,8 @@
         async for message in client.alerts():
             print(message.data.severity.value, message.data.title)
 
-Owns one task, in a nursery of its own (`tocsin.link`): connect, authenticate, subscribe, read, and after a break again.
+Owns a nursery with two tasks (`tocsin.link`): one connects, authenticates, subscribes, reads, and after a break again;
+the other brings the next token before the one in use ends.
 After a break every channel continues from its last position, duplicates are dropped and gaps filled, so the program
 sees each event once and in order, or is told that some are lost for good.
 
@@ -64,9 +65,10 @@ class Client:
     """A client of one Tocsin engine; use it as `async with Client(url, token) as client:`.
 
     `url`: ws://HOST:PORT or wss://HOST:PORT. `token`: a text, or an async function that gets a fresh one for each
-    connection (tokens end; with a function the client lives on). `on_lost(Lost)` is told of messages that will never
-    come, `on_gap(GapMessage)` of those that the server left out because the program was too slow (`recover` gets them),
-    `on_state(state, why)` of every change; all are called in the client's task and must not raise.
+    connection, and for one that outlives its token (with a text the client ends when the token does).
+    `on_lost(Lost)` is told of messages that will never come, `on_gap(GapMessage)` of those that the server left out
+    because the program was too slow (`recover` gets them), `on_state(state, why)` of every change; all are called
+    in the client's task and must not raise.
     Entering raises CannotConnect or ClientStopped; ValueError for a bad url. Requests raise ConnectionLost, NoAnswer,
     ClientStopped, or the TocsinError that the server answered.
     """
@@ -217,6 +219,7 @@ class Client:
         crash: Exception | None = None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._link.run, self._limits.connect_s, name=f"tocsin client of {self.url}")
+            nursery.start_soon(self._link.keep_fresh, name=f"tokens for {self.url}")
             try:
                 await self._link.ready()
                 yield

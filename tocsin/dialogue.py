@@ -52,6 +52,7 @@ class Counters:
     connects: int = 0
     reconnects: int = 0
     failed_connects: int = 0
+    refreshes: int = 0
     messages_received: int = 0
     alerts_received: int = 0
     duplicates: int = 0
@@ -172,8 +173,13 @@ class Dialogue:
                 self._send(self._conversation.hear(message).send)
 
     def _ready(self, message: m.AuthSuccess, life: Life) -> None:
+        is_refresh = self._conversation.state is ClientState.READY
         self._conversation.hear(message)
-        self.session, life.ready_at, self._refused_tokens = message, trio.current_time(), 0
+        self.session, self._refused_tokens = message, 0
+        if is_refresh:
+            self.counters.refreshes += 1
+            return
+        life.ready_at = trio.current_time()
         self.counters.reconnects += self.counters.connects > 0
         self.counters.connects += 1
 

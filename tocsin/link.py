@@ -2,11 +2,13 @@
 
 Owns the one task that does so and the connection that there is now. Ends when the client closes, when the server says
 not to come back (3500-3999), when the token is refused for good, or when the very first connection does not come about
-in time. If it crashes (a callback of the program that raises), the client's block is cancelled with its exception.
+in time. A second task asks for the next token before the one in use ends. If one crashes (a callback of the program
+that raises), the client's block is cancelled with its exception.
 """
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -24,11 +26,14 @@ from tocsin.buffer import AlertBuffer
 from tocsin.connection import Connection, Ended, Endpoint
 from tocsin.dialogue import Dialogue, Life, Slot
 from tocsin.errors import CannotConnect, ClientStopped, NoAnswer
+from tocsin.freshness import RETRY_S, now_s, refresh_after_s
 
 Token = str | Callable[[], Awaitable[str]]
 OnState = Callable[[ClientState, str], None]
 # A token service that is slower is away; the next try asks it again.
 TOKEN_S = 10.0
+# What a token service may raise that is not a bug.
+TOKEN_FAULTS = (OSError, trio.TooSlowError, TocsinError)
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,26 @@ class Link:
         told = "it may have been stored; send the same again" if is_sent else "nothing was sent, there is no connection"
         raise NoAnswer(f"no answer within {within_s:g} s: {told}")
 
+    async def keep_fresh(self) -> None:
+        """Sends the next token before the one in use ends, until the client is closed; for tokens from a function."""
+        if isinstance(self._target.token, str):
+            return
+        while not self._closing:
+            try:
+                connection = await self.ready()
+            except TocsinError:
+                return  # the client is over, and whoever waits for it is told by others
+            session = self._dialogue.session
+            pause = refresh_after_s(session, now_s()) if session else None
+            while not await self._is_over_within(math.inf if pause is None else pause, session):
+                pause = RETRY_S
+                try:
+                    text = await self._fresh_token()
+                except TOKEN_FAULTS:
+                    continue  # the token in use is good for a while
+                if self._dialogue.session is session:
+                    connection.push(m.Refresh(token=text))
+
     async def close(self) -> None:
         """Ends the connection politely (a Close frame and its answer), in bounded time."""
         self._closing = True
@@ -114,11 +139,9 @@ class Link:
         """One connection's life, to its end."""
         # Before dialling: a connection that says nothing is ended for good (3502).
         await self._buffer.wait_room()
-        token = self._target.token
         try:
-            with trio.fail_after(TOKEN_S):
-                text = token if isinstance(token, str) else await token()
-        except (OSError, trio.TooSlowError, TocsinError) as fault:
+            text = await self._fresh_token()
+        except TOKEN_FAULTS as fault:
             ended = Ended(f"no token: {str(fault) or type(fault).__name__}")
         else:
             ended = await transport.converse(self._target.endpoint, self._target.form, partial(self._talk, life, text))
@@ -126,6 +149,20 @@ class Link:
         self._connection = None
         self._dialogue.broken(ended.reason)
         return ended
+
+    async def _fresh_token(self) -> str:
+        """The program's next token. Raises TOKEN_FAULTS; anything else is a bug of the program's, and its affair."""
+        token = self._target.token
+        with trio.fail_after(TOKEN_S):
+            return token if isinstance(token, str) else await token()
+
+    async def _is_over_within(self, seconds: float, session: m.AuthSuccess | None) -> bool:
+        """Whether this session ends, or gets another token, within so many seconds; waits for that."""
+        with trio.move_on_after(seconds):
+            while self._dialogue.session is session and self._dialogue.state is ClientState.READY:
+                await self._changed.park()
+            return True
+        return False
 
     async def _talk(self, life: Life, token: str, connection: Connection) -> Ended | None:
         """The conversation on one connection."""
@@ -141,9 +178,11 @@ class Link:
                 # A newer server's message or word. If it was an event, the next one shows a gap.
                 self._dialogue.counters.unreadable += 1
                 continue
+            was_ready = self._dialogue.state is ClientState.READY
             self._dialogue.hear(message, life)
             if isinstance(message, m.AuthSuccess):
-                self._tell("")
+                # A new token changes nothing that the program needs to know.
+                self._changed.unpark_all() if was_ready else self._tell("")
             await self._buffer.wait_room()
         return life.verdict
 
