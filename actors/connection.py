@@ -27,6 +27,10 @@ class Connection:
         self.outbox = outbox
         self.subprotocol: str | None = None
         self.address = ""
+        # For operators: since when (microseconds), how many messages it sent, how many streams it follows.
+        self.connected_at = 0
+        self.messages_in = 0
+        self.subscriptions = 0
         # Whose it is, once there was a good token.
         self.principal: Principal | None = None
         self.ending: ConversationEnded | None = None

@@ -120,7 +120,11 @@ class Roster:
 
     def end_where(self, is_meant: Callable[[Principal], bool], code: CloseCode, reason: str) -> int:
         """Ends the authenticated connections of these principals; how many there were. Never waits."""
-        meant = [c for c in self._connections.values() if c.principal is not None and is_meant(c.principal)]
+        meant = [
+            each
+            for each in self._connections.values()
+            if each.principal is not None and each.ending is None and is_meant(each.principal)
+        ]
         for connection in meant:
             connection.end(code, reason)
         return len(meant)

@@ -51,11 +51,13 @@ class Session:
     async def run(self) -> None:
         """Converses until somebody ends it (ConversationEnded) or the peer is gone (Disconnected)."""
         self._connection.websocket.on_control(self._may_answer)
+        self._connection.connected_at = self._kit.clock()
         self._deadlines.start()
         try:
             while True:
                 data = await self._connection.websocket.receive()
                 self._counters.messages_received += 1
+                self._connection.messages_in += 1
                 await self._take(data)
         finally:
             self._deadlines.stop()

@@ -209,10 +209,12 @@ class Subscriptions:
     def _follow(self, audience: Audience, key: StreamKey, min_severity: Severity, begins: int, marked: int) -> None:
         group = audience.attach(self._connection.outbox, self._form, min_severity)
         self._followed[audience.name] = _Followed(audience, group, key, begins, {False: marked, True: marked})
+        self._connection.subscriptions = len(self._followed)
         self._counters.followed(audience.name)
 
     def _leave(self, name: str) -> None:
         followed = self._followed.pop(name, None)
         if followed is not None:
             followed.audience.detach(self._connection.outbox, followed.group)
+            self._connection.subscriptions = len(self._followed)
             self._counters.left(name)

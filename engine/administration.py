@@ -14,13 +14,13 @@ import structlog
 import trio
 
 from actors.ports import Clock
+from engine.audit import AuditTrail, check_administrator
 from engine.claims import TOKEN_ID_MAX_CHARS, is_token_id
 from engine.commands import check_text
 from engine.identity import Identity
 from engine.revocation import KEPT_US, RevocationPage
-from engine.roles import check
 from engine.stores import Revocation, RevocationKind, Store
-from protocol.errors import BadRequest, Busy, CloseCode, PermissionDenied, UnknownChannel
+from protocol.errors import BadRequest, Busy, CloseCode, UnknownChannel
 from protocol.model import Principal
 from protocol.names import check_id
 
@@ -39,18 +39,29 @@ class Revoked(NamedTuple):
 class Administration:
     """The administrators' verbs. `end_where` ends the connections of those it is asked about."""
 
-    def __init__(self, store: Store, identity: Identity, end_where: EndWhere, clock: Clock, answer_s: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        identity: Identity,
+        end_where: EndWhere,
+        trail: AuditTrail,
+        clock: Clock,
+        answer_s: float,
+    ) -> None:
         self._store = store
         self._identity = identity
         self._end_where = end_where
+        self._trail = trail
         self._clock = clock
         self._answer_s = answer_s
         # Two changes of one revocation come to memory in the order in which they came to the store.
         self._one_at_a_time = trio.Lock()
 
-    async def revoke(self, who: Principal, kind: RevocationKind, target: str, reason: str | None) -> Revoked:
+    async def revoke(
+        self, who: Principal, kind: RevocationKind, target: str, reason: str | None, address: str = ""
+    ) -> Revoked:
         """Ends a token, or all tokens that a user has until now. Raises StoreUnavailable: then nothing was done."""
-        _check_may(who)
+        check_administrator(who)
         check_target(kind, target)
         check_text(reason or "", "reason")
         now = self._clock()
@@ -59,6 +70,7 @@ class Administration:
         )
         revocations = self._identity.revocations
         revocations.check_room(row)
+        await self._trail.record(who, f"revoke_{kind.value}", target, address)
         is_stored = False
         # Shielded: a client that goes away meanwhile must not leave it stored and not in force.
         with trio.move_on_after(self._answer_s, shield=True):
@@ -78,15 +90,16 @@ class Administration:
 
     def revocations(self, who: Principal, cursor: str | None, limit: int) -> RevocationPage:
         """What is revoked in the workspace, page by page."""
-        _check_may(who)
+        check_administrator(who)
         return self._identity.revocations.page(who.workspace, cursor, limit)
 
-    async def unrevoke(self, who: Principal, kind: RevocationKind, target: str) -> None:
+    async def unrevoke(self, who: Principal, kind: RevocationKind, target: str, address: str = "") -> None:
         """Takes a revocation back: what it meant is good again, until it ends. Raises UnknownChannel, Busy."""
-        _check_may(who)
+        check_administrator(who)
         revocations = self._identity.revocations
         if revocations.find(who.workspace, kind, target) is None:
             raise UnknownChannel("there is no such revocation")
+        await self._trail.record(who, f"unrevoke_{kind.value}", target, address)
         with trio.move_on_after(self._answer_s, shield=True):
             async with self._one_at_a_time:
                 await self._store.unrevoke(who.workspace, kind, target)
@@ -102,9 +115,3 @@ def check_target(kind: RevocationKind, target: str) -> None:
         check_id(target, "user")
     elif not is_token_id(target):
         raise BadRequest(f"jti {target[:64]!r} is not allowed: use 1 to {TOKEN_ID_MAX_CHARS} printable characters")
-
-
-def _check_may(who: Principal) -> None:
-    check(who, "administer")
-    if who.channels is not None:
-        raise PermissionDenied("this token is limited to channels, and a revocation is not")

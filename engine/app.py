@@ -35,6 +35,7 @@ from engine.key_files import load_keys
 from engine.key_watch import KeyWatch
 from engine.lag import LoopLag
 from engine.metrics import Metrics
+from engine.operators import Operators
 from engine.parts import Parts, build, gateway_limits, rate_limits, roster_limits, session_kit, websocket_limits
 from engine.patience import answered
 from engine.service import Service
@@ -58,9 +59,10 @@ FATAL = (ConfigError, StoreRefused)
 class Engine:
     """A whole Tocsin engine. `async with Engine(config) as engine:` under trio runs it until the block ends.
 
-    Inside the block `engine.service` has all verbs, `engine.administration` those of administrators, `engine.identity`
-    knows who may come in, `engine.ws_url` and `engine.http_url` say where it listens. The
-    block ends with TooManyRestarts if a part crashed too often, with ConfigError or StoreRefused if it cannot start.
+    Inside the block `engine.service` has all verbs, `engine.administration` and `engine.operators` those of
+    administrators, `engine.identity` knows who may come in, `engine.ws_url` and `engine.http_url` say where it listens.
+    The block ends with TooManyRestarts if a part crashed too often, with ConfigError or StoreRefused if it cannot
+    start.
     """
 
     def __init__(self, config: Config, world: World | None = None) -> None:
@@ -118,6 +120,12 @@ class Engine:
         if self.certificate is not None:
             await trio.to_thread.run_sync(self.certificate.renew)
         await self._keys.reload()
+
+    @property
+    def operators(self) -> Operators:
+        """The operators' verbs: connections, and the audit trail. Raises StoreUnavailable while the store is not
+        open."""
+        return self._up.operators
 
     def issue_token(
         self,
@@ -269,6 +277,7 @@ class Engine:
         app = create_app(
             self._up.service,
             self._up.administration,
+            self._up.operators,
             self.metrics.render,
             self._about,
             body_max_bytes=self.config.api.body_max_bytes,

@@ -21,10 +21,12 @@ from actors.throttle import RateLimits, RoleRates
 from actors.ticker import Ticker
 from actors.websocket import WebSocketLimits
 from engine.administration import Administration
+from engine.audit import AuditTrail
 from engine.config import Config, Gateway, Limits
 from engine.core.channel import Policy
 from engine.identity import Identity
 from engine.metrics import Metrics
+from engine.operators import Operators
 from engine.presence import PresenceLog
 from engine.recipients import RecipientLog
 from engine.service import Service
@@ -46,6 +48,7 @@ class Parts:
     ticker: Ticker
     service: Service
     administration: Administration
+    operators: Operators
     clock: Clock
 
 
@@ -59,6 +62,7 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
     )
     kit = ChannelKit(store, machine, world.clock, world.new_id, metrics, limits)
     registry = Registry(kit, park_s=config.channel.park_s)
+    trail = AuditTrail(store, world.clock, config.api.answer_s)
     return Parts(
         store=store,
         registry=registry,
@@ -68,7 +72,8 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
         upkeep=Upkeep(store, world.clock, config.retention.trim_every_s),
         ticker=Ticker(),
         service=Service(store, registry, identity, metrics, world.clock, config.api.answer_s),
-        administration=Administration(store, identity, roster.end_where, world.clock, config.api.answer_s),
+        administration=Administration(store, identity, roster.end_where, trail, world.clock, config.api.answer_s),
+        operators=Operators(roster, trail),
         clock=world.clock,
     )
 

@@ -7,6 +7,8 @@ from typing import Literal
 from protocol.errors import PermissionDenied
 from protocol.model import Principal
 
+# What concerns the engine and not one workspace is for administrators of this one.
+SYSTEM_WORKSPACE = "system"
 Verb = Literal["read", "trigger", "respond", "administer"]
 ROLE_MAY: dict[str, frozenset[str]] = {
     "viewer": frozenset({"read"}),

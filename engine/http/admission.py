@@ -10,6 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromQuery, JSONBody, QueryParameter
 
 from engine.http.bodies import json_body
+from engine.http.operators import peer_address
 from engine.http.ports import Administration, Service
 from engine.identity import IssuedTicket
 from engine.stores import Revocation, RevocationKind
@@ -73,7 +74,7 @@ def revocation_routes(administration: Administration) -> list[HTTPRouteHandler]:
     async def revoke(request: Request[Principal, Any, Any], data: JSONBody[RevocationBody]) -> RevocationShown:
         """Ends a token, or all tokens that a user has until now; who is connected with one is cut."""
         kind, target = _target(data.jti, data.user)
-        done = await administration.revoke(request.user, kind, target, data.reason)
+        done = await administration.revoke(request.user, kind, target, data.reason, peer_address(request))
         return _shown(done.revocation, done.disconnected)
 
     @get("/api/v1/revocations", sync_to_thread=False)
@@ -89,7 +90,7 @@ def revocation_routes(administration: Administration) -> list[HTTPRouteHandler]:
         request: Request[Principal, Any, Any], jti: FromQuery[str | None] = None, user: FromQuery[str | None] = None
     ) -> None:
         """Takes a revocation back: tokens that it meant are good again until they end."""
-        await administration.unrevoke(request.user, *_target(jti, user))
+        await administration.unrevoke(request.user, *_target(jti, user), peer_address(request))
 
     return [revoke, revocations, unrevoke]
 

@@ -26,7 +26,8 @@ from engine.http.alertmanager_routes import alertmanager_routes
 from engine.http.alerts import alert_routes
 from engine.http.guards import refuse_token_in_url, require_bearer
 from engine.http.operations import operation_routes
-from engine.http.ports import About, Administration, MetricsRender, Service
+from engine.http.operators import operator_routes
+from engine.http.ports import About, Administration, MetricsRender, Operators, Service
 from engine.http.problems import respond_http_exception, respond_tocsin_error, respond_unforeseen
 from engine.http.triggers import trigger_routes
 from engine.ids import now_us
@@ -46,6 +47,7 @@ _HEADERS = {
 def create_app(
     service: Service,
     administration: Administration,
+    operators: Operators,
     metrics_render: MetricsRender,
     about: Callable[[], About],
     body_max_bytes: int = BODY_MAX_BYTES,
@@ -61,6 +63,7 @@ def create_app(
             *trigger_routes(service),
             *ticket_routes(service),
             *revocation_routes(administration),
+            *operator_routes(operators),
             *alert_routes(service),
             *alertmanager_routes(service, clock, about().version, resolve_timeout_s),
         ],

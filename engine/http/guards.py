@@ -18,6 +18,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard
 
 from engine.http.ports import Service
+from engine.roles import SYSTEM_WORKSPACE
 from protocol.errors import BadRequest, PermissionDenied, Unauthorized
 from protocol.messages import TOKEN_MAX_CHARS
 from protocol.model import Principal
@@ -25,8 +26,6 @@ from protocol.model import Principal
 Connection = ASGIConnection[Any, Any, Any, Any]
 TOKEN_PARAMETERS = frozenset({"token", "access_token"})
 TICKET_PARAMETER = "ticket"
-# What concerns the engine and not one workspace is shown to administrators of this one.
-SYSTEM_WORKSPACE = "system"
 
 
 async def refuse_token_in_url(connection: Connection, _: BaseRouteHandler) -> None:

@@ -11,7 +11,9 @@ from typing import Protocol
 import msgspec
 
 from engine.administration import Revoked
+from engine.audit import ActPage
 from engine.identity import IssuedTicket
+from engine.operators import ConnectionPage
 from engine.revocation import RevocationPage
 from engine.stores import AlertPage, AlertQuery, RecipientPage, RevocationKind
 from protocol.commands import Ring
@@ -65,16 +67,36 @@ class Service(Protocol):
         """The open alerts that a source reports, with the label sets of each."""
 
 
+class Operators(Protocol):
+    """The operators' verbs. All raise PermissionDenied for anybody but an administrator."""
+
+    def connections(
+        self, who: Principal, workspace: str | None, user: str | None, cursor: str | None, limit: int
+    ) -> ConnectionPage:
+        """Who is connected. Raises UnknownChannel for another's workspace."""
+
+    async def disconnect(self, who: Principal, client_id: str, address: str) -> None:
+        """Ends one connection. Raises UnknownChannel, StoreUnavailable."""
+
+    async def disconnect_user(self, who: Principal, user: str, workspace: str | None, address: str) -> int:
+        """Ends a user's connections; how many. Raises UnknownChannel, StoreUnavailable."""
+
+    async def acts(self, who: Principal, cursor: str | None, limit: int) -> ActPage:
+        """What administrators did, newest first."""
+
+
 class Administration(Protocol):
     """The administrators' verbs. All raise PermissionDenied for anybody else."""
 
-    async def revoke(self, who: Principal, kind: RevocationKind, target: str, reason: str | None) -> Revoked:
+    async def revoke(
+        self, who: Principal, kind: RevocationKind, target: str, reason: str | None, address: str
+    ) -> Revoked:
         """Ends a token, or all tokens that a user has until now. Raises StoreUnavailable: then nothing was done."""
 
     def revocations(self, who: Principal, cursor: str | None, limit: int) -> RevocationPage:
         """What is revoked in the workspace."""
 
-    async def unrevoke(self, who: Principal, kind: RevocationKind, target: str) -> None:
+    async def unrevoke(self, who: Principal, kind: RevocationKind, target: str, address: str) -> None:
         """Takes a revocation back. Raises UnknownChannel."""
 
 

@@ -115,6 +115,21 @@ class Revocation(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     reason: str | None = None
 
 
+class AdministrativeAct(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """One line of the audit trail: an administrator of `workspace` did this at `at` (microseconds).
+
+    `number` is the store's: it grows, and is never used again.
+    """
+
+    workspace: str
+    at: int
+    by: str
+    verb: str
+    target: str
+    address: str
+    number: int = 0
+
+
 class Retention(msgspec.Struct, frozen=True, kw_only=True):
     """How long events are kept: as long as they are younger than the age or among the newest, whichever keeps more."""
 
@@ -185,6 +200,12 @@ class Store(ChannelStore, Protocol):
 
         Says how many events went. Raises StoreUnavailable.
         """
+
+    async def add_act(self, act: AdministrativeAct) -> None:
+        """Adds a line to the audit trail, on stable storage. Raises StoreUnavailable."""
+
+    async def acts(self, workspace: str, before: int | None, limit: int) -> list[AdministrativeAct]:
+        """Lines of a workspace with numbers below `before` (None: all), newest first. Raises StoreUnavailable."""
 
     def statistics(self) -> dict[str, int | float]:
         """Counters since opening (commits, batches, rows, unavailable) and gauges (group_size_last, pending)."""

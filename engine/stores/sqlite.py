@@ -18,6 +18,7 @@ import trio
 
 from engine.ids import new_id, now_us
 from engine.stores import (
+    AdministrativeAct,
     AlertPage,
     AlertQuery,
     ConnectionChange,
@@ -29,6 +30,7 @@ from engine.stores import (
     RevocationKind,
     migrate,
 )
+from engine.stores import sqlite_acts as acts
 from engine.stores import sqlite_queries as queries
 from engine.stores import sqlite_recipients as ledger
 from engine.stores import sqlite_revocations as revocations
@@ -164,6 +166,14 @@ class SqliteStore:
             pass
         await self._writer.run(partial(revocations.trim, now_us=now_us))
         return events
+
+    async def add_act(self, act: AdministrativeAct) -> None:
+        """Adds a line to the audit trail. Raises StoreUnavailable."""
+        await self._writer.run(partial(acts.add, act=act))
+
+    async def acts(self, workspace: str, before: int | None, limit: int) -> list[AdministrativeAct]:
+        """Lines of a workspace's audit trail, newest first. Raises StoreUnavailable."""
+        return await self._readers.read(partial(acts.page, workspace=workspace, before=before, limit=limit))
 
     def statistics(self) -> dict[str, int | float]:
         """Counters since opening (commits, batches, rows, unavailable, other jobs, reads of history) and gauges."""

@@ -8,9 +8,11 @@ from typing import Any
 import msgspec
 
 from engine.administration import Revoked
+from engine.audit import ActPage
 from engine.identity import IssuedTicket
+from engine.operators import ConnectionInfo, ConnectionPage
 from engine.revocation import RevocationPage
-from engine.stores import AlertPage, AlertQuery, RecipientPage, Revocation, RevocationKind
+from engine.stores import AdministrativeAct, AlertPage, AlertQuery, RecipientPage, Revocation, RevocationKind
 from protocol.commands import Ring
 from protocol.effects import AlertRecipient, Row
 from protocol.errors import TokenExpired, Unauthorized, UnknownChannel
@@ -33,6 +35,19 @@ ALERT = Alert(
     last_seen_at="2026-01-01T00:01:00.000000Z",
     notification_sent=False,
     labels={"host": "h1"},
+)
+CONNECTION = ConnectionInfo(
+    client_id="c1",
+    workspace="acme",
+    user="eve",
+    role="viewer",
+    address="203.0.113.7",
+    connected_at="2026-01-01T00:00:00.000000Z",
+    subscriptions=2,
+    messages_in=3,
+    waiting_bytes=0,
+    lag_s=0.0,
+    dropped=0,
 )
 FIRED = ItemResult(status=Status.FIRED, reason=Reason.FIRED, alert_id=ALERT.id, offset=7)
 
@@ -69,7 +84,9 @@ class FakeService:
         self._answer("issue_ticket", [who])
         return IssuedTicket(ticket="once", expires_at="2026-01-01T00:00:30.000000Z")
 
-    async def revoke(self, who: Principal, kind: RevocationKind, target: str, reason: str | None) -> Revoked:
+    async def revoke(
+        self, who: Principal, kind: RevocationKind, target: str, reason: str | None, address: str
+    ) -> Revoked:
         self._answer("revoke", [kind, target], reason)
         return Revoked(a_revocation(kind, target, reason), 2)
 
@@ -77,8 +94,26 @@ class FakeService:
         self._answer("revocations", [cursor, limit])
         return RevocationPage(items=[a_revocation(RevocationKind.USER, "eve", None)], next_cursor="user:eve")
 
-    async def unrevoke(self, who: Principal, kind: RevocationKind, target: str) -> None:
+    async def unrevoke(self, who: Principal, kind: RevocationKind, target: str, address: str) -> None:
         self._answer("unrevoke", [kind, target])
+
+    def connections(
+        self, who: Principal, workspace: str | None, user: str | None, cursor: str | None, limit: int
+    ) -> ConnectionPage:
+        self._answer("connections", [workspace, user, cursor, limit])
+        return ConnectionPage(items=[CONNECTION], next_cursor="c1")
+
+    async def disconnect(self, who: Principal, client_id: str, address: str) -> None:
+        self._answer("disconnect", [client_id, address])
+
+    async def disconnect_user(self, who: Principal, user: str, workspace: str | None, address: str) -> int:
+        self._answer("disconnect_user", [user, workspace, address])
+        return 3
+
+    async def acts(self, who: Principal, cursor: str | None, limit: int) -> ActPage:
+        self._answer("acts", [cursor, limit])
+        act = AdministrativeAct(workspace="acme", at=0, by="ada", verb="disconnect", target="c1", address="::1")
+        return ActPage(items=[act], next_cursor="7")
 
     async def trigger(self, who: Principal, inputs: Sequence[TriggerInput]) -> list[ItemResult]:
         return self._answer("trigger", inputs)

@@ -29,7 +29,7 @@ RESULT = {"status": "fired", "reason": "fired", "alertId": ALERT.id, "offset": 7
 
 def make_app(service: FakeService, **options: Any) -> Any:
     about = About(name="tocsin", version="1.2", ws="ws://127.0.0.1:3008", heartbeat_s=30)
-    return create_app(service, service, lambda: b"up 1\n", lambda: about, clock=lambda: NOW, **options)
+    return create_app(service, service, service, lambda: b"up 1\n", lambda: about, clock=lambda: NOW, **options)
 
 
 def client_of(app: Any, host: str = "127.0.0.1", **options: Any) -> httpx.AsyncClient:

@@ -103,7 +103,7 @@ async def read_until(stream: trio.abc.Stream, end: bytes) -> bytes:
 
 async def test_it_serves_the_application_until_it_is_cancelled() -> None:
     about = About(name="tocsin", version="1", ws="ws://x", heartbeat_s=30)
-    app = create_app(FakeService(), FakeService(), lambda: b"", lambda: about)
+    app = create_app(FakeService(), FakeService(), FakeService(), lambda: b"", lambda: about)
     async with serving(app) as (server, _), httpx.AsyncClient(base_url=server.address, headers=BEARER) as client:
         assert (await client.get("/healthz")).json() == {"status": "alive"}
         response = await client.post("/api/v1/triggers", json={"alert": {"framework_id": "web"}})
@@ -243,7 +243,7 @@ async def _drip(stream: trio.SocketStream, data: bytes) -> None:
 
 async def test_a_dripping_body_is_answered_with_408(autojump_clock: Clock) -> None:
     about = About(name="tocsin", version="1", ws="ws://x", heartbeat_s=30)
-    app = create_app(FakeService(), FakeService(), lambda: b"", lambda: about)
+    app = create_app(FakeService(), FakeService(), FakeService(), lambda: b"", lambda: about)
     head = b"POST /api/v1/triggers HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer good\r\nContent-Length: 1000\r\n\r\n"
     async with serving(app) as (server, nursery), await connect(server) as stream:
         await stream.send_all(head)
@@ -257,7 +257,7 @@ async def test_a_dripping_body_is_answered_with_408(autojump_clock: Clock) -> No
 async def test_an_unannounced_body_above_the_limit_is_answered_with_413() -> None:
     about = About(name="tocsin", version="1", ws="ws://x", heartbeat_s=30)
     service = FakeService()
-    app = create_app(service, service, lambda: b"", lambda: about, body_max_bytes=100)
+    app = create_app(service, service, service, lambda: b"", lambda: about, body_max_bytes=100)
     head = (
         b"POST /api/v1/triggers HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer good\r\nTransfer-Encoding: chunked\r\n\r\n"
     )
@@ -347,7 +347,7 @@ async def test_rubbish_is_refused_and_harms_nobody(rubbish: bytes) -> None:
 
 async def test_a_websocket_is_not_found_here() -> None:
     about = About(name="tocsin", version="1", ws="ws://x", heartbeat_s=30)
-    app = create_app(FakeService(), FakeService(), lambda: b"", lambda: about)
+    app = create_app(FakeService(), FakeService(), FakeService(), lambda: b"", lambda: about)
     upgrade = (
         b"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
         b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"

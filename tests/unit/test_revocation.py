@@ -11,6 +11,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from engine.administration import REVOKED, Administration
+from engine.audit import AuditTrail
 from engine.auth import Authenticator
 from engine.claims import RefusedFor
 from engine.config import Identity as Limits
@@ -87,7 +88,8 @@ class Bench:
         self.refused: list[RefusedFor] = []
         authenticator = Authenticator(SECRET, lambda: NOW, on_refused=self.refused.append)
         self.identity = Identity(authenticator, self.clock, limits)
-        self.desk = Administration(self.store, self.identity, self.roster.end_where, self.clock, answer_s=10.0)  # type: ignore[arg-type]
+        trail = AuditTrail(store, self.clock, 10.0)
+        self.desk = Administration(self.store, self.identity, self.roster.end_where, trail, self.clock, answer_s=10.0)  # type: ignore[arg-type]
 
     def clock(self) -> int:
         return NOW * SECOND_US

@@ -10,6 +10,7 @@ import pytest
 import trio
 
 from engine.stores import (
+    AdministrativeAct,
     AlertQuery,
     CommittedEvents,
     ConnectionChange,
@@ -562,3 +563,30 @@ async def test_an_unknown_kind_of_store_is_an_error_that_names_what_is_allowed()
 
 def test_new_ids_grow() -> None:
     assert new_id() < new_id() < new_id(NOW + SECOND_US)
+
+
+def an_act(target: str, workspace: str = "acme") -> AdministrativeAct:
+    return AdministrativeAct(
+        workspace=workspace, at=NOW, by="ada", verb="disconnect", target=target, address="203.0.113.7"
+    )
+
+
+async def test_acts_of_administrators_come_newest_first_by_workspace_and_in_pages(factory: StoreFactory) -> None:
+    async with factory.open() as store:
+        for target in ("a", "b", "c"):
+            await store.add_act(an_act(target))
+            await store.add_act(an_act("secret", "rival"))
+        acts = await store.acts("acme", None, 2)
+        assert [(act.target, act.by, act.at, act.address) for act in acts] == [
+            ("c", "ada", NOW, "203.0.113.7"),
+            ("b", "ada", NOW, "203.0.113.7"),
+        ]
+        assert [act.target for act in await store.acts("acme", acts[-1].number, 2)] == ["a"]
+        assert await store.acts("nobody", None, 2) == []
+
+
+async def test_acts_of_administrators_outlive_a_restart(keeping: StoreFactory) -> None:
+    async with keeping.open() as store:
+        await store.add_act(an_act("a"))
+    async with keeping.open() as store:
+        assert [act.target for act in await store.acts("acme", None, 10)] == ["a"]

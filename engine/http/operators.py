@@ -1,0 +1,101 @@
+"""For operators: who is connected, ending connections, and what administrators did."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, delete, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, FromQuery, QueryParameter
+
+from engine.http.ports import Operators
+from engine.operators import ConnectionPage
+from engine.stores import AdministrativeAct
+from protocol.errors import BadRequest
+from protocol.model import Principal
+from protocol.times import rfc3339
+
+PAGE_DEFAULT = 50
+PAGE_MAX = 500
+# A client's id, or a number.
+CURSOR_MAX_CHARS = 64
+
+Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_MAX, description="items a page")]
+Cursor = Annotated[
+    str | None, QueryParameter(max_length=CURSOR_MAX_CHARS, description="`next_cursor` of the page before")
+]
+
+
+class Disconnected(msgspec.Struct, frozen=True, kw_only=True):
+    """How many connections were ended."""
+
+    disconnected: int
+
+
+class ActShown(msgspec.Struct, frozen=True, kw_only=True):
+    """Who did what, when, to whom, and from which address (empty: not over the network)."""
+
+    at: str
+    by: str
+    verb: str
+    target: str
+    address: str
+
+
+class ActList(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of acts, newest first; ask again with `cursor=<next_cursor>` until that is null."""
+
+    items: list[ActShown]
+    next_cursor: str | None
+
+
+def operator_routes(operators: Operators) -> list[HTTPRouteHandler]:
+    """`GET` and `DELETE /api/v1/connections`, `GET /api/v1/audit`."""
+
+    @get("/api/v1/connections", sync_to_thread=False)
+    def connections(
+        request: Request[Principal, Any, Any],
+        limit: Limit = PAGE_DEFAULT,
+        cursor: Cursor = None,
+        user: FromQuery[str | None] = None,
+        workspace: FromQuery[str | None] = None,
+    ) -> ConnectionPage:
+        """Who is connected, oldest first; administrators of `system` see all workspaces, or the one they name."""
+        return operators.connections(request.user, workspace, user, cursor, limit)
+
+    @delete("/api/v1/connections/{client_id:str}", status_code=204)
+    async def disconnect(request: Request[Principal, Any, Any], client_id: FromPath[str]) -> None:
+        """Ends one connection with 3503: its client does not come back by itself."""
+        await operators.disconnect(request.user, client_id, peer_address(request))
+
+    @delete("/api/v1/connections", status_code=200)
+    async def disconnect_user(
+        request: Request[Principal, Any, Any],
+        user: FromQuery[str | None] = None,
+        workspace: FromQuery[str | None] = None,
+    ) -> Disconnected:
+        """Ends all connections of a user with 3503. The user's token stays good: revoke it to keep him out."""
+        if user is None:
+            raise BadRequest("say whose connections: ?user=NAME")
+        count = await operators.disconnect_user(request.user, user, workspace, peer_address(request))
+        return Disconnected(disconnected=count)
+
+    @get("/api/v1/audit")
+    async def audit(
+        request: Request[Principal, Any, Any], limit: Limit = PAGE_DEFAULT, cursor: Cursor = None
+    ) -> ActList:
+        """What the administrators of this workspace did, newest first."""
+        page = await operators.acts(request.user, cursor, limit)
+        return ActList(items=[_shown(act) for act in page.items], next_cursor=page.next_cursor)
+
+    return [connections, disconnect, disconnect_user, audit]
+
+
+def peer_address(request: Request[Any, Any, Any]) -> str:
+    """From where a request came, for the record: the socket's peer, which is the proxy if there is one."""
+    return request.client.host if request.client is not None else ""
+
+
+def _shown(act: AdministrativeAct) -> ActShown:
+    return ActShown(at=rfc3339(act.at), by=act.by, verb=act.verb, target=act.target, address=act.address)
