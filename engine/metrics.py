@@ -118,6 +118,11 @@ class Metrics:
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
 
+    @property
+    def activity(self) -> int:
+        """A number that grows while triggers are answered and alerts told, and stands still in an idle engine."""
+        return self._processed + self._deliveries
+
     # Observer: called by actors
 
     def fan_out(self, seconds: float, writes: int) -> None:

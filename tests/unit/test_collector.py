@@ -1,4 +1,4 @@
-"""The policy of garbage collection: never while something happens, full ones only when idle."""
+"""The policy of garbage collection: small ones often, the large one only when idle, and never of ten thousand peers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,78 @@ import trio
 from trio.testing import MockClock
 
 from engine import collector
+from engine.collector import FULL_EVERY_S, GROWN, LOOK_EVERY_S, WAVE, Policy, Seen, Step
 from engine.metrics import Metrics
+from protocol.model import ChannelKey
+
+NOTHING, FREEZE, COLLECT = Step.NOTHING, Step.FREEZE, Step.COLLECT
+
+
+def look(policy: Policy, now: float, connections: int = 0, accepted: int = 0, activity: int = 0, middles: int = 0):
+    return policy.look(Seen(connections, accepted, activity, middles), now)
+
+
+def test_an_idle_engine_is_collected_every_ten_minutes() -> None:
+    policy = Policy(0.0)
+    steps = [look(policy, n * LOOK_EVERY_S) for n in range(1, 300)]
+    assert steps.count(COLLECT) == 2
+    assert FREEZE not in steps
+
+
+def test_an_engine_that_is_never_idle_is_never_collected() -> None:
+    policy = Policy(0.0)
+    assert {look(policy, n * LOOK_EVERY_S, activity=n) for n in range(1, 1_000)} == {NOTHING}
+
+
+def test_a_wave_of_connections_is_frozen_in_the_middle_of_the_traffic() -> None:
+    policy = Policy(0.0)
+    assert look(policy, 5, connections=WAVE - 1, accepted=WAVE - 1, activity=1) is NOTHING
+    assert look(policy, 10, connections=WAVE, accepted=WAVE, activity=2) is FREEZE
+    assert look(policy, 15, connections=WAVE, accepted=WAVE, activity=3) is NOTHING
+
+
+def test_connections_that_were_exchanged_for_others_are_a_wave_too() -> None:
+    policy = Policy(0.0)
+    look(policy, 5, connections=WAVE, accepted=WAVE)
+    assert look(policy, 10, connections=WAVE, accepted=2 * WAVE) is FREEZE
+
+
+def test_connections_that_left_are_a_wave_too() -> None:
+    policy = Policy(0.0)
+    look(policy, 5, connections=WAVE, accepted=WAVE)
+    assert look(policy, 10, connections=0, accepted=WAVE) is FREEZE
+
+
+def test_what_has_grown_old_without_connections_is_frozen() -> None:
+    policy = Policy(0.0)
+    assert look(policy, 5, middles=GROWN - 1, activity=1) is NOTHING
+    assert look(policy, 10, middles=GROWN, activity=2) is FREEZE
+    assert look(policy, 15, middles=1, activity=3) is NOTHING
+
+
+def test_a_wave_is_not_collected_even_if_a_collection_is_due() -> None:
+    policy = Policy(0.0)
+    look(policy, 5)
+    assert look(policy, FULL_EVERY_S + 5, connections=10_000, accepted=10_000) is FREEZE
+    assert look(policy, FULL_EVERY_S + 10, connections=10_000, accepted=10_000) is COLLECT
+
+
+def test_the_interpreter_counts_middle_collections_from_the_last_freeze() -> None:
+    gc.collect()
+    kept: list[list[int]] = []
+    before = gc.get_threshold()
+    gc.set_threshold(10, 1, collector.OLD)
+    try:
+        kept.extend([] for _ in range(1_000))
+        assert gc.get_count()[2] > 1
+        gc.freeze()
+        assert gc.get_count()[2] == 0
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+
+
+FROZEN_OBJECTS = collector.FROZEN_MAX_OBJECTS
 
 
 class FakeEngine:
@@ -19,13 +90,13 @@ class FakeEngine:
     def __init__(self) -> None:
         self.metrics = Metrics()
         self.connections = 0
-        self.messages = 0
-        # One message between any two looks: never idle.
-        self.is_busy = False
+        # Shared pings and proofs of silence: always more.
+        self.sent = 0
 
     def statistics(self) -> dict[str, dict[str, int]]:
-        self.messages += self.is_busy
-        return {"gateway": {"connected_clients": self.connections, "messages_received": self.messages}}
+        self.sent += 10_000
+        gateway = {"connected_clients": self.connections, "connections_accepted": self.connections}
+        return {"gateway": gateway | {"messages_received": 0, "messages_sent": self.sent}}
 
 
 @pytest.fixture
@@ -37,50 +108,49 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         callbacks=gc.callbacks,
         get_threshold=gc.get_threshold,
         set_threshold=gc.set_threshold,
+        get_count=lambda: (0, 0, 0),
+        get_freeze_count=lambda: FROZEN_OBJECTS,
     )
     monkeypatch.setattr(collector, "gc", fake)
     return made
 
 
-async def test_an_idle_engine_collects_fully_now_and_then(autojump_clock: MockClock, calls: list[str]) -> None:
+async def test_pings_and_proofs_of_silence_are_no_traffic(autojump_clock: MockClock, calls: list[str]) -> None:
     async with trio.open_nursery() as nursery:
         await nursery.start(collector.collect_when_idle, FakeEngine())
         assert calls == ["collect", "freeze"]
-        await trio.sleep(collector.FULL_EVERY_S + 2 * collector.LOOK_EVERY_S)
+        await trio.sleep(FULL_EVERY_S + 2 * LOOK_EVERY_S)
         assert calls == ["collect", "freeze", "unfreeze", "collect", "freeze"]
         nursery.cancel_scope.cancel()
 
 
-async def test_a_wave_of_connections_is_frozen_once_it_is_over(autojump_clock: MockClock, calls: list[str]) -> None:
+async def test_alerts_that_are_told_and_triggers_that_are_answered_are_traffic(
+    autojump_clock: MockClock, calls: list[str]
+) -> None:
     engine = FakeEngine()
     async with trio.open_nursery() as nursery:
         await nursery.start(collector.collect_when_idle, engine)
-        engine.connections, engine.is_busy = collector.WAVE, True
-        await trio.sleep(5 * collector.LOOK_EVERY_S)
-        assert calls == ["collect", "freeze"], "collected in the middle of the wave"
-        engine.is_busy = False
-        await trio.sleep(5 * collector.LOOK_EVERY_S)
-        assert calls == ["collect", "freeze", "freeze"], "collecting thousands of connections would hold the loop"
-        nursery.cancel_scope.cancel()
-
-
-async def test_with_many_connections_only_what_is_new_is_collected(autojump_clock: MockClock, calls: list[str]) -> None:
-    engine = FakeEngine()
-    async with trio.open_nursery() as nursery:
-        await nursery.start(collector.collect_when_idle, engine)
-        engine.connections = 10 * collector.WAVE
-        await trio.sleep(collector.FULL_EVERY_S + 2 * collector.LOOK_EVERY_S)
-        assert calls == ["collect", "freeze", "freeze", "collect", "freeze"]
-        nursery.cancel_scope.cancel()
-
-
-async def test_a_busy_engine_is_never_held_by_a_full_collection(autojump_clock: MockClock, calls: list[str]) -> None:
-    engine = FakeEngine()
-    engine.is_busy = True
-    async with trio.open_nursery() as nursery:
-        await nursery.start(collector.collect_when_idle, engine)
-        await trio.sleep(2 * collector.FULL_EVERY_S)
+        await trio.sleep(LOOK_EVERY_S / 2)  # between two looks
+        for turn in range(200):
+            await trio.sleep(LOOK_EVERY_S)
+            if turn % 2:
+                engine.metrics.delivered(1)
+            else:
+                engine.metrics.processed(1, 1.0)
         assert calls == ["collect", "freeze"]
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_is_frozen_and_large_is_not_looked_at_again(
+    autojump_clock: MockClock, calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collector, "FROZEN_MAX_OBJECTS", collector.FROZEN_MAX_OBJECTS - 1)
+    engine = FakeEngine()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(collector.collect_when_idle, engine)
+        engine.connections = 10_000
+        await trio.sleep(FULL_EVERY_S + 2 * LOOK_EVERY_S)
+        assert calls == ["collect", "freeze", "freeze", "collect", "freeze"]
         nursery.cancel_scope.cancel()
 
 
@@ -94,3 +164,10 @@ async def test_pauses_are_measured_and_the_interpreters_policy_comes_back(autoju
     assert gc.get_threshold() == before
     assert len(gc.callbacks) == watchers
     assert b"tocsin_gc_pause_seconds_count 2.0" in engine.metrics.render()
+
+
+def test_the_activity_of_metrics_stands_still_when_a_batch_has_nothing_to_tell() -> None:
+    metrics = Metrics()
+    metrics.batch(ChannelKey("acme", "web"), 0, 0.1)
+    metrics.fan_out(0.1, 10_000)
+    assert metrics.activity == 0
