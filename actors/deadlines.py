@@ -43,7 +43,7 @@ class Deadlines:
     def _nearest(self) -> float:
         """When the nearest of the deadlines is over (trio time), if nothing is heard until then."""
         limits, websocket, principal = self._kit.limits, self._connection.websocket, self._conversation.principal
-        nearest = websocket.heard_at + limits.timeout_s
+        nearest = self._alive_at + limits.timeout_s
         if websocket.message_since is not None:
             nearest = min(nearest, websocket.message_since + limits.message_s)
         if principal is None:
@@ -60,7 +60,7 @@ class Deadlines:
             end(CloseCode.NO_AUTH, f"no auth within {limits.auth_s:g} s", Limit.AUTH_TIME)
         elif principal is not None and principal.expires_at * SECOND_US <= self._kit.clock():
             end(CloseCode.EXPIRED, "token expired; come back with a fresh one")
-        elif now >= websocket.heard_at + limits.timeout_s:
+        elif now >= self._alive_at + limits.timeout_s:
             end(CloseCode.NO_PONG, f"nothing heard for {limits.timeout_s:g} s", Limit.SILENCE)
         elif since is not None and now >= since + limits.message_s:
             end(CloseCode.SLOW, f"message not complete within {limits.message_s:g} s", Limit.MESSAGE_TIME)
@@ -69,6 +69,11 @@ class Deadlines:
                 self._note_activity(now)
             return self._nearest()
         return None
+
+    @property
+    def _alive_at(self) -> float:
+        """When the peer gave its last sign of life. While it is behind we do not listen, but see that it reads."""
+        return max(self._connection.websocket.heard_at, self._connection.outbox.taken_at)
 
     def _note_activity(self, now: float) -> None:
         # Other deadlines are looked at more often; the record is for operators, once in a timeout is enough.

@@ -16,6 +16,7 @@ So whatever concerns slow peers only is behind the one comparison with the soft 
 from __future__ import annotations
 
 import ctypes
+import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -109,7 +110,8 @@ class Outbox:
 
     __slots__ = (
         "_drain", "_flushing", "_lag", "_lane", "_lanes", "_limits", "_nursery", "_on_broken", "_on_slow", "_progress",
-        "_rest", "_send", "_slow", "_sock", "_soft_bytes", "_waiting", "broken", "dropped", "sealed", "waiting_bytes",
+        "_rest", "_send", "_slow", "_sock", "_soft_bytes", "_waiting", "broken", "dropped", "sealed", "taken_at",
+        "waiting_bytes",
     )  # fmt: skip
 
     def __init__(
@@ -146,6 +148,8 @@ class Outbox:
         self.broken = False
         self.waiting_bytes = 0
         self.dropped = 0
+        # When a peer that is behind took something the last time (trio time); never, if it was never behind.
+        self.taken_at = -math.inf
 
     def on_trouble(self, slow: Callable[[], None], broken: Callable[[], None]) -> None:
         """Whom to tell, once, when the bound is passed, and when the socket is gone."""
@@ -301,7 +305,10 @@ class Outbox:
                 return
             if not self._rest:
                 self._rest = self._next_bytes()
+            before = self.waiting_bytes
             self._sent(self._send(self._sock.fileno(), self._rest, len(self._rest), FLAGS))
+            if self.waiting_bytes < before:
+                self.taken_at = trio.current_time()
         self._flushing, self._lag = False, None
 
     def _next_bytes(self) -> bytes:
