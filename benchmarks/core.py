@@ -1,0 +1,193 @@
+"""`core`: what the pure parts cost, operation by operation, in microseconds: no socket, no store, no loop.
+
+Deciding (a new alert, a duplicate, a reading that fires nothing), identities, decoding what producers send, encoding
+and framing what subscribers hear. All in this process, collector off, with the commands and messages of one alert.
+A figure is the mean over one run's operations; state is made anew for each run, outside of what is timed.
+"""
+
+from __future__ import annotations
+
+import gc
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from benchmarks.machine import machine_card
+from benchmarks.measure import NS_PER_S
+from benchmarks.options import Options
+from benchmarks.report import Figures, Report, make_report
+from engine.core.channel import Policy, machine_factory
+from engine.core.identity import CACHE_MAX_IDENTITIES, identity_of
+from protocol import messages as m
+from protocol.codec import WireForm, decode_client, encode, frame, frame_message
+from protocol.commands import Batch, Command, Observe, Ring
+from protocol.effects import Recalled
+from protocol.model import ChannelKey, Event, ThresholdRule
+from protocol.times import SECOND_US, rfc3339
+
+OPERATIONS = 20_000
+SHORT_OPERATIONS = 4_000
+# As a channel takes them when it is busy.
+BATCH = 100
+_NOW_US = 1_760_000_000 * SECOND_US
+_KEY = ChannelKey("bench", "core")
+_LABELS = {"host": "web-17.example.net", "service": "checkout"}
+_RULE = ThresholdRule(id="cpu", framework="core", metric="cpu_percent", threshold=90.0, workspace=_KEY.workspace)
+
+Work = Callable[[], None]
+
+
+class Case(NamedTuple):
+    """One kind of operation. `make` prepares so many of them and gives what does them all."""
+
+    name: str
+    what: str
+    make: Callable[[int], Work]
+
+
+def run(options: Options) -> Report:
+    """Measures."""
+    figures, operations = Figures(), SHORT_OPERATIONS if options.short else OPERATIONS
+    for _ in range(options.runs):
+        # Case by case within a run, so that a drift of the machine hits all of them.
+        for case in CASES:
+            each_ns = timed_ns(case.make(operations)) / operations
+            figures.add(f"{case.name}_us", each_ns / 1_000)
+            figures.add(f"{case.name}_per_s", NS_PER_S / each_ns)
+    conditions = {
+        "messages": operations,
+        "runs": options.runs,
+        "batch": BATCH,
+        "alert_json_bytes": len(encode(_alert(), WireForm.JSON)),
+        "machine": machine_card(options.folder or Path(tempfile.gettempdir())),
+    }
+    plotted = [(f"{case.name}_us", f"{case.what} (µs)") for case in CASES]
+    return make_report("core", conditions, figures, [], plotted)
+
+
+def timed_ns(work: Work) -> int:
+    """How long it takes, without the collector's help."""
+    was_enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        began_ns = time.perf_counter_ns()
+        work()
+        return max(1, time.perf_counter_ns() - began_ns)
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _ring(key: str) -> Ring:
+    return Ring(title="Checkout is slow", message="p95 is above its limit", labels=_LABELS, dedup_key=key)
+
+
+def _decide(commands: Sequence[Command], before: Sequence[Command] = ()) -> Work:
+    """Decides these commands in batches, on a machine that has seen those before."""
+    machine = machine_factory([_RULE], Policy())(_KEY, Recalled(epoch="e", offset=0))
+    batches = [
+        Batch(f"0190a0a0-0000-7000-8000-{number:012x}", _NOW_US, tuple(commands[number : number + BATCH]))
+        for number in range(0, len(commands), BATCH)
+    ]
+    if before:
+        machine.decide(Batch("0190a0a0-0000-7000-8000-ffffffffffff", _NOW_US, tuple(before)))
+
+    def work() -> None:
+        for batch in batches:
+            machine.decide(batch)
+
+    return work
+
+
+def _fired(count: int) -> Work:
+    return _decide([_ring(f"key-{number}") for number in range(count)])
+
+
+def _suppressed(count: int) -> Work:
+    known = [_ring(f"key-{number}") for number in range(BATCH)]
+    return _decide([known[number % BATCH] for number in range(count)], known)
+
+
+def _reading(count: int) -> Work:
+    return _decide(
+        [Observe(metric="cpu_percent", value=float(n % 80), at=_NOW_US, labels=_LABELS) for n in range(count)]
+    )
+
+
+def _identity(count: int, spread: int) -> Work:
+    rings = [
+        Ring(title="Checkout is slow", labels=_LABELS | {"instance": str(number % spread)}) for number in range(count)
+    ]
+
+    def work() -> None:
+        for ring in rings:
+            identity_of("core", ring)
+
+    return work
+
+
+def _event() -> Event:
+    """An ordinary alert, as the machine tells it."""
+    machine = machine_factory([_RULE], Policy())(_KEY, Recalled(epoch="e", offset=0))
+    [event] = machine.decide(Batch("0190a0a0-0000-7000-8000-000000000000", _NOW_US, (_ring("one"),))).events
+    return event
+
+
+def _alert() -> m.AlertMessage:
+    event = _event()
+    return m.AlertMessage(
+        channel=_KEY.name,
+        epoch="0190a0a0-0000-7000-8000-000000000000",
+        offset=event.offset,
+        prev=event.offset - 1,
+        event=event.kind,
+        data=event.alert,
+        timestamp=rfc3339(_NOW_US),
+        suppressed=msgspec.UNSET,
+    )
+
+
+def _trigger() -> m.Trigger:
+    alert = m.TriggerInput(framework_id="core", title="Checkout is slow", labels=_LABELS, dedup_key="one")
+    return m.Trigger(id=1, alert=alert)
+
+
+def _again(operation: Callable[..., object], *arguments: object) -> Callable[[int], Work]:
+    """The very same operation so many times."""
+
+    def make(count: int) -> Work:
+        def work() -> None:
+            for _ in range(count):
+                operation(*arguments)
+
+        return work
+
+    return make
+
+
+def _on_the_wire(name: str, form: WireForm) -> list[Case]:
+    """A wire form's own costs."""
+    alert, said = _alert(), encode(_trigger(), form)
+    data = said.decode() if form is WireForm.JSON else said
+    return [
+        Case(f"decode_{name}", f"decode a trigger, {name}", _again(decode_client, data, form)),
+        Case(f"encode_{name}", f"encode an alert, {name}", _again(encode, alert, form)),
+        Case(f"message_{name}", f"encode and frame, {name}", _again(frame_message, alert, form)),
+    ]
+
+
+CASES = [
+    Case("decide_fired", "decide: a new alert", _fired),
+    Case("decide_suppressed", "decide: a duplicate", _suppressed),
+    Case("decide_reading", "decide: a reading within bounds", _reading),
+    Case("identity_known", "identity, seen before", lambda count: _identity(count, BATCH)),
+    Case("identity_new", "identity, never seen", lambda count: _identity(count, 10 * CACHE_MAX_IDENTITIES)),
+    *_on_the_wire("json", WireForm.JSON),
+    *_on_the_wire("msgpack", WireForm.MSGPACK),
+    Case("frame", "frame a payload", _again(frame, encode(_alert(), WireForm.JSON), WireForm.JSON)),
+]
