@@ -6,8 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ def command(*arguments: str) -> list[str]:
 class EngineProcess:
     """An engine that is ready, in a process of its own."""
 
-    def __init__(self, process: trio.Process, ready: Mapping[str, Any], ready_line: str) -> None:
+    def __init__(self, process: Any, ready: Mapping[str, Any], ready_line: str) -> None:
         self.process = process
         self.ready_line = ready_line
         self.ws: str = ready["ws"]
@@ -129,3 +129,32 @@ async def first_line(process: trio.Process) -> str:
             return ""
         text += data
     return text.decode().rstrip("\n")
+
+
+@contextmanager
+def a_shared_engine(folder: Path, **settings: str) -> Iterator[EngineProcess]:
+    """An engine for several tests, which each have a trio loop of their own: started and ended without one."""
+    settings = {"TOCSIN_DATA": str(folder), "TOCSIN_SECRET": SECRET, "TOCSIN_WATCH_HOST": "false"} | settings
+    with (
+        (folder / "stderr").open("ab") as log,
+        subprocess.Popen(
+            command("serve", "--ws", ANY_PORT, "--http", ANY_PORT),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=environment(**settings),
+            cwd=folder,
+        ) as process,
+    ):
+        assert process.stdout is not None
+        line = process.stdout.readline().decode()
+        if not line:
+            raise RuntimeError(f"the engine did not start: {(folder / 'stderr').read_text()}")
+        try:
+            yield EngineProcess(process, json.loads(line), line.rstrip("\n"))
+        finally:
+            process.terminate()
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()

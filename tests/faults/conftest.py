@@ -1,0 +1,40 @@
+"""One engine for the faults that must not end it: each test holds it to ISO, so the next finds it as it was."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.engines import EngineProcess, a_shared_engine
+from tests.support.iso import Isolation, isolating
+
+# Deadlines in seconds instead of tens of them; what happens at a deadline is the same.
+SHORT = {
+    "TOCSIN_GATEWAY_HANDSHAKE_S": "1.5",
+    "TOCSIN_GATEWAY_AUTH_S": "2",
+    "TOCSIN_GATEWAY_HEARTBEAT_S": "1",
+    "TOCSIN_GATEWAY_TIMEOUT_S": "3",
+    "TOCSIN_GATEWAY_MESSAGE_S": "2",
+    "TOCSIN_GATEWAY_CLOSE_S": "1",
+    # The same alerts ring again and again, so that an attack costs bytes and leaves no alerts behind.
+    "TOCSIN_SUPPRESSION_WINDOW_S": "0",
+}
+
+
+@pytest.fixture(scope="module")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("engine")
+
+
+@pytest.fixture(scope="module")
+def shared_engine(shared_folder: Path) -> Iterator[EngineProcess]:
+    with a_shared_engine(shared_folder, **SHORT) as engine:
+        yield engine
+
+
+@pytest.fixture
+async def isolation(shared_engine: EngineProcess, shared_folder: Path) -> AsyncIterator[Isolation]:
+    async with isolating(shared_engine, shared_folder) as isolation:
+        yield isolation

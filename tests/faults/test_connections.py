@@ -1,0 +1,187 @@
+"""Peers that are slow, broken or hostile, on a real engine: each costs itself, and nobody else (ISO)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import struct
+from collections.abc import Awaitable, Callable
+
+import pytest
+import trio
+
+from tests.faults.conftest import SHORT
+from tests.support.engines import EngineProcess
+from tests.support.iso import Isolation, authenticated, dial, token_for
+from tests.support.sockets import Peer, client_frame, request_bytes
+
+# As the shared engine is configured: the reference's figures would make these tests minutes.
+HANDSHAKE_S = float(SHORT["TOCSIN_GATEWAY_HANDSHAKE_S"])
+
+Attack = Callable[[EngineProcess], Awaitable[None]]
+
+
+def reset(peer: Peer) -> None:
+    """Goes away without a goodbye: the other end gets an RST."""
+    peer.sock.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, struct.pack("ii", 1, 0))
+    peer.sock.close()
+
+
+async def upgraded(engine: EngineProcess) -> Peer:
+    peer = await dial(engine)
+    await peer.upgrade()
+    return peer
+
+
+async def until_closed(peer: Peer, code: int | None = None) -> None:
+    """Reads to the end; the Close frame's code is this one."""
+    try:
+        got, _ = await peer.hear_close()
+        assert code in (None, got), f"closed with {got}, not {code}"
+    except (EOFError, OSError):
+        assert code is None, f"ended without a Close frame, {code} was due"
+    peer.close()
+
+
+async def slow_reader(engine: EngineProcess) -> None:
+    peer = await authenticated(engine, "slow", receive_bytes=4_096)
+    producer = await authenticated(engine, "slow producer")
+    await peer.say({"type": "subscribe", "frameworkId": "slow"})
+    text = "x" * 3_000
+    for _ in range(120):  # 7 MB: more than the kernel buffers for one peer
+        alerts = [
+            {"framework_id": "slow", "dedup_key": str(n), "message": text, "severity": "critical"}
+            for n in range(20)
+        ]
+        await producer.say({"type": "trigger", "alerts": alerts})
+        await producer.hear()
+    producer.close()
+    # Behind by more than its outbox and the kernel hold: what it finds when it reads at last ends with 3008.
+    await until_closed(peer, 3008)
+
+
+async def silent_connects(engine: EngineProcess) -> None:
+    peers = [await dial(engine) for _ in range(50)]
+    for peer in peers:
+        assert b"408" in await peer.rest()
+        peer.close()
+
+
+async def slow_header(engine: EngineProcess) -> None:
+    peer = await dial(engine)
+    began = trio.current_time()
+    for byte in request_bytes().strip():
+        try:
+            await peer.send(bytes((byte,)))
+        except OSError:
+            break
+        await trio.sleep(0.05)
+    assert trio.current_time() - began < HANDSHAKE_S + 3
+    peer.close()
+
+
+async def half_open(engine: EngineProcess) -> None:
+    """Twenty peers that are there for the kernel and nobody else: pings stay unanswered."""
+    peers = [await authenticated(engine, f"gone {number}") for number in range(20)]
+    for peer in peers:
+        await until_closed(peer, 3012)
+
+
+async def resets_in_mid_frame(engine: EngineProcess) -> None:
+    for _ in range(100):
+        peer = await upgraded(engine)
+        await peer.send(client_frame(1, b"x" * 1_000)[:500])
+        reset(peer)
+
+
+async def ping_flood(engine: EngineProcess) -> None:
+    """Pings without reading a pong, until the engine does not read on, or cuts us."""
+    peer = await upgraded(engine)
+    pings = client_frame(9, b"p" * 100) * 500
+    with trio.move_on_after(2):
+        try:
+            while True:
+                await peer.send(pings)
+        except OSError:
+            pass
+    peer.close()
+
+
+async def silence_after_our_close(engine: EngineProcess) -> None:
+    """Is closed for a violation and does not answer the Close: gone after two seconds."""
+    peer = await upgraded(engine)
+    await peer.send(client_frame(3))
+    await until_closed(peer, 1002)
+
+
+async def frames_before_the_handshake_answer(engine: EngineProcess) -> None:
+    peer = await dial(engine)
+    auth = json.dumps({"type": "auth", "token": token_for("early")}).encode()
+    await peer.send(request_bytes() + client_frame(1, auth) + client_frame(1, b'{"type":"ping"}'))
+    await peer.head()
+    assert (await peer.hear()).__class__.__name__ == "AuthSuccess"
+    assert (await peer.hear()).__class__.__name__ == "Pong"
+    peer.close()
+
+
+async def messages_before_auth(engine: EngineProcess) -> None:
+    peer = await upgraded(engine)
+    await peer.say({"type": "subscribe", "frameworkId": "canary"})
+    assert (await peer.hear()).code == 101  # type: ignore[union-attr]
+    peer.close()
+
+
+async def auth_too_late(engine: EngineProcess) -> None:
+    await until_closed(await upgraded(engine), 3502)
+
+
+async def ten_thousand_subscriptions(engine: EngineProcess) -> None:
+    peer = await authenticated(engine, "greedy")
+    asked = b"".join(
+        client_frame(1, json.dumps({"type": "subscribe", "frameworkId": f"f{n}"}).encode()) for n in range(10_000)
+    )
+    with contextlib.suppress(OSError):  # cut before all of it was taken
+        await peer.send(asked)
+    await until_closed(peer)
+
+
+async def twenty_bad_messages(engine: EngineProcess) -> None:
+    peer = await authenticated(engine, "clumsy")
+    for _ in range(20):
+        await peer.send(client_frame(1, b"{"))
+    await until_closed(peer, 3501)
+
+
+async def reconnect_storm(engine: EngineProcess) -> None:
+    """A thousand reconnects one after the other in ten lines."""
+
+    async def line() -> None:
+        for _ in range(100):
+            peer = await upgraded(engine)
+            (reset if _ % 2 else Peer.close)(peer)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(10):
+            nursery.start_soon(line)
+
+
+ATTACKS: dict[Attack, str | None] = {
+    slow_reader: "tocsin_slow_disconnects",
+    silent_connects: None,
+    slow_header: None,
+    half_open: None,
+    resets_in_mid_frame: None,
+    ping_flood: None,
+    silence_after_our_close: None,
+    frames_before_the_handshake_answer: None,
+    messages_before_auth: "tocsin_session_errors",
+    auth_too_late: None,
+    ten_thousand_subscriptions: None,
+    twenty_bad_messages: "tocsin_session_errors",
+    reconnect_storm: None,
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
+async def test_it_costs_itself_and_nobody_else(isolation: Isolation, attack: Attack) -> None:
+    await isolation.check(lambda: attack(isolation.engine), counted=ATTACKS[attack])
