@@ -61,12 +61,15 @@ class Isolation:
         self._is_listening = False
         self._heard_one = trio.Event()
 
-    async def check(self, fault: Fault, *, counted: str | None = None, store_stays: bool = True) -> None:
+    async def check(
+        self, fault: Fault, *, counted: str | None = None, store_stays: bool = True, warm_ups: int = 1
+    ) -> None:
         """Does the fault twice and holds the engine to ISO; `counted` is a metric that the fault must move.
 
         `store_stays` False: the fault takes the store away, so the canary only has to stay connected meanwhile.
         """
-        await fault()
+        for _ in range(warm_ups):
+            await fault()
         await self._settle(None)
         before, level, counter = self._figures(), self._process.memory_info().rss, await self.metric(counted)
         began, log_from = trio.current_time(), (self._folder / "stderr").stat().st_size
