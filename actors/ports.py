@@ -11,6 +11,7 @@ from typing import Protocol
 from protocol import messages as m
 from protocol.commands import Batch
 from protocol.effects import Commit, CommitOutcome, Decision, OpenAlerts, Recalled, RecipientMark
+from protocol.errors import CloseCode
 from protocol.limits import Limit
 from protocol.messages import ItemResult
 from protocol.model import ChannelKey, DerivedKey, Event, Principal, Severity, StreamKey
@@ -128,6 +129,9 @@ class Observer(Protocol):
 
     def refused(self, limit: Limit) -> None:
         """Somebody was refused at this limit."""
+
+    def ended(self, code: CloseCode) -> None:
+        """We ended a connection with this code."""
 
     def dead_letter(self, key: ChannelKey) -> None:
         """A command was set aside after it made the machine raise three times."""

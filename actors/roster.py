@@ -92,6 +92,8 @@ class Roster:
     def strike(self, connection: Connection) -> None:
         """A connection is over."""
         del self._connections[connection.client_id]
+        if connection.ending is not None:
+            self._observer.ended(connection.ending.code)
         if connection.principal is not None:
             who = connection.principal
             _decrement(self._of_user, (who.workspace, who.user))

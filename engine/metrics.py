@@ -20,6 +20,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from engine.claims import RefusedFor
 from engine.series import BoundedLabels, Histogram, TriggerCounts
+from protocol.errors import CloseCode
 from protocol.limits import Limit
 from protocol.messages import ItemResult
 from protocol.model import ChannelKey, Reason, Status
@@ -53,6 +54,8 @@ class Figure(NamedTuple):
 
 # By the name that `watch` is given; for a mapping `<name>.<key>` or the key alone.
 FIGURES: Mapping[str, Figure] = {
+    "gateway.connections_accepted": Figure(("tocsin_connections_accepted",), "Sockets accepted.", True),
+    "gateway.connections_refused": Figure(("tocsin_connections_refused",), "Peers that did not become one.", True),
     "gateway.connected_clients": Figure(("tocsin_connections", "websocket_connections_active"), "Open connections."),
     "gateway.active_subscriptions": Figure(("tocsin_streams_followed",), "Channels and workspaces being followed."),
     "gateway.total_subscribers": Figure(("tocsin_subscriptions",), "Subscriptions of all connections."),
@@ -107,6 +110,7 @@ class Metrics:
         self._writes = self._deliveries = self._processed = self._errors = self._dead_letters = self._scrape_errors = 0
         self._restarts: dict[str, int] = {}
         self._refused = dict.fromkeys(Limit, 0)
+        self._closes = dict.fromkeys(CloseCode, 0)
         self._actors = BoundedLabels(ACTORS_MAX)
         self._results: dict[tuple[str, str], int] = {}
         self._triggers = TriggerCounts(frameworks_max, ALERT_TYPES_MAX)
@@ -147,6 +151,10 @@ class Metrics:
     def refused(self, limit: Limit) -> None:
         """Somebody was refused at this limit."""
         self._refused[limit] += 1
+
+    def ended(self, code: CloseCode) -> None:
+        """We ended a connection with this code."""
+        self._closes[code] += 1
 
     def dead_letter(self, key: ChannelKey) -> None:
         """A command was set aside."""
@@ -247,6 +255,10 @@ class Metrics:
             refused.add_metric([reason], count)
         yield refused
         yield self._limit_refusals()
+        closes = CounterMetricFamily("tocsin_closes", "Connections that we ended, by close code.", labels=["code"])
+        for code, count in self._closes.items():
+            closes.add_metric([str(int(code))], count)
+        yield closes
         yield from self._result_families()
 
     def _limit_refusals(self) -> CounterMetricFamily:

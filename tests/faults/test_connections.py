@@ -187,6 +187,10 @@ def refused(limit: str) -> str:
     return f'tocsin_refused_total{{limit="{limit}"}}'
 
 
+def closed(code: int) -> str:
+    return f'tocsin_closes_total{{code="{code}"}}'
+
+
 # The attack, and what it must be counted as.
 ATTACKS: dict[Attack, str | None] = {
     slow_reader: refused("outbox_bytes"),
@@ -195,7 +199,7 @@ ATTACKS: dict[Attack, str | None] = {
     half_open: refused("silence"),
     resets_in_mid_frame: "tocsin_connections_accepted",
     ping_flood: "tocsin_connections_accepted",
-    silence_after_our_close: "tocsin_protocol_errors",
+    silence_after_our_close: closed(1002),
     frames_before_the_handshake_answer: "tocsin_connections_accepted",
     messages_before_auth: "tocsin_session_errors",
     auth_too_late: refused("auth_time"),

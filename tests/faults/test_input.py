@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.faults.test_connections import refused, until_closed
+from tests.faults.test_connections import closed, refused, until_closed
 from tests.support.engines import EngineProcess
 from tests.support.iso import Isolation, dial, token_for
 from tests.support.sockets import Peer, client_frame
@@ -69,7 +69,7 @@ async def test_every_violation_of_the_protocol_ends_with_1002(isolation: Isolati
             await peer.send(data)
             await until_closed(peer, 1002)
 
-    await isolation.check(violate)
+    await isolation.check(violate, counted=closed(1002))
 
 
 async def test_text_that_is_not_utf8_ends_with_1007(isolation: Isolation) -> None:
@@ -79,7 +79,7 @@ async def test_text_that_is_not_utf8_ends_with_1007(isolation: Isolation) -> Non
             await peer.send(client_frame(1, data))
             await until_closed(peer, 1007)
 
-    await isolation.check(mumble)
+    await isolation.check(mumble, counted=closed(1007))
 
 
 async def test_the_wrong_kind_of_frame_ends_with_1003(isolation: Isolation) -> None:
@@ -89,7 +89,7 @@ async def test_the_wrong_kind_of_frame_ends_with_1003(isolation: Isolation) -> N
             await peer.send(client_frame(opcode, b"{}"))
             await until_closed(peer, 1003)
 
-    await isolation.check(mistake)
+    await isolation.check(mistake, counted=closed(1003))
 
 
 async def test_what_is_too_big_ends_with_1009_before_it_is_all_there(isolation: Isolation) -> None:

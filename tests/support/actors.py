@@ -16,7 +16,7 @@ from actors.supervisor import Started
 from protocol.codec import WireForm, decode_server
 from protocol.commands import Batch, Command, Ring
 from protocol.effects import Behind, Commit, CommitOutcome, Committed, Decision, OpenAlerts, Recalled, Row, Unavailable
-from protocol.errors import CommitInvalid, StoreUnavailable
+from protocol.errors import CloseCode, CommitInvalid, StoreUnavailable
 from protocol.limits import Limit
 from protocol.messages import ItemResult
 from protocol.model import (
@@ -105,6 +105,7 @@ class Recorder:
         self.batches: list[int] = []
         self.restarts: list[str] = []
         self.refusals: list[Limit] = []
+        self.closes: list[CloseCode] = []
         self.dead_letters = 0
         self.deliveries = 0
 
@@ -122,6 +123,9 @@ class Recorder:
 
     def refused(self, limit: Limit) -> None:
         self.refusals.append(limit)
+
+    def ended(self, code: CloseCode) -> None:
+        self.closes.append(code)
 
     def dead_letter(self, key: ChannelKey) -> None:
         self.dead_letters += 1
