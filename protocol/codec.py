@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import struct
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import msgspec
 
@@ -64,6 +64,7 @@ _DECODE_ID: dict[WireForm, Callable[[Any], _Envelope]] = {
     WireForm.JSON: msgspec.json.Decoder(_Envelope).decode,
     WireForm.MSGPACK: msgspec.msgpack.Decoder(_Envelope).decode,
 }
+CLIENT_TYPES = ", ".join(str(kind.__struct_config__.tag) for kind in get_args(ClientMessage))
 DECODER_FAULTS = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
@@ -102,7 +103,9 @@ def _explain(fault: BaseException) -> str:
         return "nested too deep"
     if isinstance(fault, UnicodeError):
         return "a text is not valid UTF-8"
-    return str(fault)[:300]
+    text = str(fault)[:300]
+    is_about_type = text.endswith(("- at `$.type`", "missing required field `type`"))
+    return f"{text}; `type` is one of {CLIENT_TYPES}" if is_about_type else text
 
 
 def frame(payload: bytes, form: WireForm) -> bytes:

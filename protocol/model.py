@@ -63,8 +63,12 @@ OPEN_STATES = frozenset({AlertState.PENDING, AlertState.ACTIVE, AlertState.ACKNO
 
 
 class EventKind(enum.Enum):
-    """What happened to an alert: the word in `event` of an `alert` message."""
+    """What happened to an alert: the word in `event` of an `alert` message.
 
+    `open` is on no wire: so our clients hand on an alert of a snapshot, which has no event.
+    """
+
+    OPEN = "open"
     FIRED = "fired"
     REPEATED = "repeated"
     RAISED = "raised"
@@ -85,13 +89,14 @@ class Reason(enum.Enum):
     COOLDOWN = "cooldown"
     REFRESHED = "refreshed"
     BELOW_THRESHOLD = "below_threshold"
+    # A reading that no rule looks at: nothing was compared.
+    NO_RULE = "no_rule"
     DISABLED = "disabled"
     UNKNOWN_RULE = "unknown_rule"
     UNKNOWN_ALERT = "unknown_alert"
     INVALID = "invalid"
     BUSY = "busy"
     FAILED = "failed"
-    PERMISSION_DENIED = "permission_denied"
     ACKNOWLEDGED = "acknowledged"
     RESOLVED = "resolved"
     ALREADY = "already"

@@ -113,6 +113,8 @@ class Subscription:
 
     channel: str
     min_severity: Severity
+    # Wanted with the open alerts first, whenever what was missed cannot be recovered.
+    snapshot: bool = False
     follower: Follower = field(default_factory=Follower)
     # The server's full name of the channel, once it has answered.
     name: str = ""
@@ -120,6 +122,10 @@ class Subscription:
     asked: m.RequestId | None = None
     # Refused: what was left to the history is missing, so nothing is followed until the channel is asked for again.
     is_refused: bool = False
+
+    def is_wanted(self, min_severity: Severity, snapshot: bool) -> bool:
+        """Whether it is wanted like this."""
+        return (self.min_severity, self.snapshot) == (min_severity, snapshot)
 
 
 @dataclass
@@ -130,6 +136,7 @@ class Heard:
     alert: m.AlertMessage | None = None
     # Left out by the server, and not asked for again: `recover` does.
     gap: m.GapMessage | None = None
+    snapshot: m.Snapshot | None = None
     answer: m.ServerMessage | None = None
     # Messages were lost for good on this channel (trimmed, or another store); the reason.
     lost: str | None = None
@@ -158,11 +165,16 @@ class ClientConversation:
         self.state = ClientState.AUTHENTICATING
         return [m.Auth(token=token), *(self._ask(wanted) for wanted in self.subscriptions.values())]
 
-    def subscribe(self, channel: str, min_severity: Severity = Severity.INFO) -> list[m.ClientMessage]:
-        """Wants a channel, or one wanted before with another filter; sent at once, or when the socket is open."""
-        wanted = self.subscriptions.setdefault(channel, Subscription(channel, min_severity))
-        waits = wanted.asked is not None and wanted.min_severity is min_severity
-        wanted.min_severity = min_severity
+    def subscribe(
+        self, channel: str, min_severity: Severity = Severity.INFO, snapshot: bool = False
+    ) -> list[m.ClientMessage]:
+        """Wants a channel, or one wanted before in another way; sent at once, or when the socket is open."""
+        wanted = self.subscriptions.setdefault(channel, Subscription(channel, min_severity, snapshot))
+        waits = wanted.asked is not None and wanted.is_wanted(min_severity, snapshot)
+        if snapshot and not wanted.snapshot:
+            # With a position it would be recovered, and see no snapshot.
+            wanted.follower = Follower()
+        wanted.min_severity, wanted.snapshot = min_severity, snapshot
         return [self._ask(wanted)] if self.state in _CONNECTED and not waits else []
 
     def unsubscribe(self, channel: str) -> list[m.ClientMessage]:
@@ -201,6 +213,8 @@ class ClientConversation:
                 return self._alert(message)
             case m.GapMessage():
                 return self._gap(message)
+            case m.Snapshot():
+                return self._snapshot(message)
             case m.PositionMessage():
                 for wanted in self._followers(message.channel)[:1]:
                     wanted.follower.silence(message.epoch, message.offset)
@@ -220,6 +234,7 @@ class ClientConversation:
             channel=wanted.channel,
             recover=wanted.follower.position(),
             min_severity=wanted.min_severity,
+            snapshot=wanted.snapshot,
         )
 
     def _subscribed(self, message: m.Subscribed) -> Heard:
@@ -231,9 +246,12 @@ class ClientConversation:
             wanted.follower = twins[0].follower
         wanted.name = message.channel
         is_fresh = message.reason == "fresh"
+        if wanted.snapshot and not message.recovered:
+            wanted.follower.expect_snapshot()
         if message.recovered or (is_fresh and twins):
             return Heard(answer=message)
-        if message.epoch == wanted.follower.epoch and wanted.follower.forget_holes():
+        is_same_store = message.epoch == wanted.follower.epoch
+        if is_same_store and not wanted.snapshot and wanted.follower.forget_holes():
             # Only what was left out before is gone; from our own place on it may be there.
             return Heard(answer=message, lost=message.reason, send=[self._ask(wanted)])
         wanted.follower.restart(message.epoch, message.offset)
@@ -257,7 +275,8 @@ class ClientConversation:
         for wanted in self._followers(message.channel)[:1]:
             arrival = wanted.follower.arrive(message.epoch, message.offset, message.prev)
             if arrival is Arrival.NEXT:
-                return Heard(alert=message)
+                is_shown = wanted.follower.has_shown(message.data.id, message.offset)
+                return Heard(alert=None if is_shown else message)
             if arrival is Arrival.GAP:
                 return Heard(send=[self._ask(wanted)])
         return Heard()
@@ -269,6 +288,12 @@ class ClientConversation:
                 return Heard(gap=message)
             if arrival is Arrival.GAP:
                 return Heard(send=[self._ask(wanted)])
+        return Heard()
+
+    def _snapshot(self, message: m.Snapshot) -> Heard:
+        for wanted in self._followers(message.channel)[:1]:
+            wanted.follower.show(message)
+            return Heard(snapshot=message)
         return Heard()
 
     def _followers(self, name: str) -> list[Subscription]:

@@ -12,7 +12,7 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from protocol.messages import Position, RecoveryOutcome
+from protocol.messages import Position, RecoveryOutcome, Snapshot
 from protocol.model import Event
 
 # About 1 MB a channel at 1 kB an event; a reconnect after a minute's storm is served without the store.
@@ -72,16 +72,41 @@ class Follower:
         self.offset = offset
         # From which offset on, and up to which one; in order.
         self._holes: list[tuple[int, int]] = []
+        # A snapshot is under way: a place in the middle of it is none to recover from.
+        self._is_partial = False
+        # By alert: the offset of the snapshot's page that showed it, where that is beyond the first page's.
+        self._shown: dict[str, int] = {}
+        self._shown_until = 0
 
     def position(self) -> Position | None:
-        """Where to recover from; None if nothing was ever received."""
+        """Where to recover from; None if nothing was ever received, or a snapshot broke off."""
         offset = self._holes[0][0] if self._holes else self.offset
-        return Position(self.epoch, offset) if self.epoch else None
+        return Position(self.epoch, offset) if self.epoch and not self._is_partial else None
 
     def restart(self, epoch: str, offset: int) -> None:
         """A fresh subscription: everything up to `offset` is not coming."""
         self.epoch, self.offset = epoch, offset
         self._holes = []
+        self._shown.clear()
+
+    def expect_snapshot(self) -> None:
+        """Pages of open alerts come now, before anything else."""
+        self._is_partial = True
+
+    def show(self, page: Snapshot) -> None:
+        """Takes note of a page of a snapshot. The first one's offset is our place."""
+        if page.page == 0:
+            self.restart(page.epoch, page.offset)
+        elif page.offset > self.offset:
+            self._shown.update(dict.fromkeys([alert.id for alert in page.alerts], page.offset))
+            self._shown_until = page.offset
+        self._is_partial = not page.last
+
+    def has_shown(self, alert_id: str, offset: int) -> bool:
+        """Whether the snapshot showed this alert as it was after this event, or later."""
+        if self._shown and offset > self._shown_until:
+            self._shown.clear()
+        return offset <= self._shown.get(alert_id, 0)
 
     def arrive(self, epoch: str, offset: int, prev: int) -> Arrival:
         """Takes note of a message. A GAP leaves the place where it was: recover from there."""

@@ -33,7 +33,7 @@ import trio
 from protocol import messages as m
 from protocol.codec import WireForm, encode
 from protocol.errors import BadRequest, InternalError
-from protocol.messages import ITEMS_MAX, ItemResult, ReadingInput, TriggerInput
+from protocol.messages import ITEMS_MAX, AlertMessage, ItemResult, ReadingInput, TriggerInput
 from protocol.model import Severity
 from protocol.names import USER_STREAM, WORKSPACE_STREAM
 from protocol.session import ClientState
@@ -68,7 +68,8 @@ class Client:
     connection, and for one that outlives its token (with a text the client ends when the token does).
     `on_lost(Lost)` is told of messages that will never come, `on_gap(GapMessage)` of those that the server left out
     because the program was too slow (`recover` gets them), `on_state(state, why)` of every change; all are called
-    in the client's task and must not raise.
+    in the client's task and must not raise. `received`: tells the server every few seconds what has arrived, for its
+    record of who received which alert; off unless asked for, because each of these is a row in the store.
     Entering raises CannotConnect or ClientStopped; ValueError for a bad url. Requests raise ConnectionLost, NoAnswer,
     ClientStopped, or the TocsinError that the server answered.
     """
@@ -84,12 +85,13 @@ class Client:
         on_lost: Callable[[Lost], None] | None = None,
         on_gap: OnGap | None = None,
         on_state: OnState | None = None,
+        received: bool = False,
     ) -> None:
         self.url = url
         self._limits = limits or ClientLimits()
         self._buffer = AlertBuffer(self._limits.buffer_max)
         self._dialogue = Dialogue(
-            self._buffer, callable(token), on_lost or (lambda lost: None), on_gap or (lambda gap: None)
+            self._buffer, callable(token), on_lost or (lambda lost: None), on_gap or (lambda gap: None), received
         )
         target = Target(url, Endpoint.of(url, ssl_context), token, form)
         self._link = Link(target, self._dialogue, self._buffer, on_state or (lambda state, why: None))
@@ -129,16 +131,20 @@ class Client:
         """
         return self._buffer
 
-    async def subscribe(self, channel: str, min_severity: Severity | str = Severity.INFO) -> m.Subscribed | None:
+    async def subscribe(
+        self, channel: str, min_severity: Severity | str = Severity.INFO, snapshot: bool = False
+    ) -> m.Subscribed | None:
         """Follows a framework (`host`, `alerts:host`), a project (`project:7`), the whole `workspace`, or what is
         assigned to the `user` of the token, from now on.
 
-        Survives reconnects. Returns the server's answer; None if it was followed like this already. Raises ValueError
-        for a severity that there is not, NoAnswer, or what the server refuses it with; then it is not followed.
+        With `snapshot` the alerts that are open come first (`event` is `open`, their order newest first), and again
+        whenever what was missed cannot be recovered. Survives reconnects. Returns the server's answer; None if it was
+        followed like this already. Raises ValueError for a severity that there is not, NoAnswer, or what the server
+        refuses it with; then it is not followed.
         """
         name = channel_name(channel)
         severity = min_severity if isinstance(min_severity, Severity) else Severity(min_severity)
-        slot = self._dialogue.subscribe(name, severity)
+        slot = self._dialogue.subscribe(name, severity, snapshot)
         if slot is None:
             return None
         with trio.move_on_after(self._limits.request_s):
@@ -161,6 +167,12 @@ class Client:
         asked = self._dialogue.recover(gap)
         await trio.lowlevel.checkpoint()
         return asked
+
+    async def seen(self, message: AlertMessage) -> None:
+        """Says that a person has seen everything of the message's channel up to this message; for the record of who
+        saw which alert. The server does not answer. Raises NoAnswer if there is no connection, ConnectionLost.
+        """
+        await self._link.tell(m.Seen(channel=message.channel, offset=message.offset), self._limits.request_s)
 
     async def trigger(self, framework_id: str, **fields: Any) -> ItemResult:
         """Rings; the fields are those of TriggerInput. The result comes when it is on stable storage."""

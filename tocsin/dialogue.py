@@ -14,7 +14,7 @@ import trio
 
 from protocol import messages as m
 from protocol.errors import CloseCode, TocsinError
-from protocol.model import Severity
+from protocol.model import EventKind, Severity
 from protocol.session import ClientConversation, ClientState, Heard, Subscription
 from tocsin.buffer import AlertBuffer
 from tocsin.connection import Ended
@@ -55,6 +55,7 @@ class Counters:
     refreshes: int = 0
     messages_received: int = 0
     alerts_received: int = 0
+    alerts_shown: int = 0
     duplicates: int = 0
     gaps: int = 0
     # Messages that the server left out because we read too slowly.
@@ -80,13 +81,20 @@ class Life:
     # By channel: the id of its last `subscribe`, and the position that the last gap was recovered from.
     asks: dict[str, m.RequestId | None] = field(default_factory=dict)
     gaps: dict[str, m.Position | None] = field(default_factory=dict)
+    # By the channel's full name: up to where we have said that everything has arrived.
+    received: dict[str, int] = field(default_factory=dict)
 
 
 class Dialogue:
     """The client's side of the talk, over all its connections."""
 
     def __init__(
-        self, buffer: AlertBuffer, has_fresh_tokens: bool, on_lost: Callable[[Lost], None], on_gap: OnGap
+        self,
+        buffer: AlertBuffer,
+        has_fresh_tokens: bool,
+        on_lost: Callable[[Lost], None],
+        on_gap: OnGap,
+        says_received: bool = False,
     ) -> None:
         self.counters = Counters()
         self.pending: dict[m.RequestId, Slot] = {}
@@ -97,6 +105,7 @@ class Dialogue:
         self._has_fresh_tokens = has_fresh_tokens
         self._on_lost = on_lost
         self._on_gap = on_gap
+        self._says_received = says_received
         self._refused_tokens = 0
         self._subscribing: dict[str, Slot] = {}
         self._life = Life()
@@ -130,13 +139,13 @@ class Dialogue:
         for slot in (*self.pending.values(), *self._subscribing.values()):
             slot.answer(fault)
 
-    def subscribe(self, channel: str, severity: Severity) -> Slot | None:
+    def subscribe(self, channel: str, severity: Severity, snapshot: bool = False) -> Slot | None:
         """Wants a channel; the slot gets the server's answer, None if it was wanted like this and answered before."""
         known = self._conversation.subscriptions.get(channel)
-        if known is not None and known.min_severity is severity and channel not in self._subscribing:
+        if known is not None and known.is_wanted(severity, snapshot) and channel not in self._subscribing:
             return None
         slot = self._subscribing.setdefault(channel, Slot())
-        self._send(self._conversation.subscribe(channel, severity))
+        self._send(self._conversation.subscribe(channel, severity, snapshot))
         return slot
 
     def unsubscribe(self, channel: str) -> None:
@@ -163,6 +172,11 @@ class Dialogue:
                 self._left_out(message, life)
             case m.Subscribed():
                 self._subscribed(message)
+            case m.Snapshot():
+                self._snapshot(message)
+            case m.PositionMessage():
+                self._conversation.hear(message)
+                self._say_received(message.channel, life)
             case m.ErrorMessage():
                 self._refused(message, life)
             case m.Bye():
@@ -204,6 +218,33 @@ class Dialogue:
             self._buffer.append(heard.alert)
         elif is_followed and not heard.send:
             self.counters.duplicates += 1
+
+    def _snapshot(self, message: m.Snapshot) -> None:
+        """Open alerts are handed on one by one; how many a page has is bounded, so the buffer is too."""
+        heard = self._conversation.hear(message)
+        for alert in heard.snapshot.alerts if heard.snapshot else ():
+            self.counters.alerts_shown += 1
+            self._buffer.append(
+                m.AlertMessage(
+                    channel=message.channel,
+                    epoch=message.epoch,
+                    offset=message.offset,
+                    prev=message.offset,
+                    event=EventKind.OPEN,
+                    data=alert,
+                    timestamp=alert.last_seen_at,
+                )
+            )
+
+    def _say_received(self, channel: str, life: Life) -> None:
+        """With each proof of silence: rare enough to be cheap, and then everything before it has arrived."""
+        if not self._says_received:
+            return
+        for wanted in self._conversation.subscriptions.values():
+            position = wanted.follower.position()
+            if wanted.name == channel and position is not None and position.offset > life.received.get(channel, 0):
+                life.received[channel] = position.offset
+                self._send([m.Received(channel=channel, offset=position.offset)])
 
     def _left_out(self, message: m.GapMessage, life: Life) -> None:
         heard = self._conversation.hear(message)

@@ -101,6 +101,14 @@ class Link:
         told = "it may have been stored; send the same again" if is_sent else "nothing was sent, there is no connection"
         raise NoAnswer(f"no answer within {within_s:g} s: {told}")
 
+    async def tell(self, message: m.ClientMessage, within_s: float) -> None:
+        """Sends what is not answered, as soon as there is a connection. Raises NoAnswer, ConnectionLost."""
+        with trio.move_on_after(within_s):
+            connection = await self.ready()
+            await connection.send(encode(message, connection.form))
+            return
+        raise NoAnswer(f"nothing was sent within {within_s:g} s, there is no connection")
+
     async def keep_fresh(self) -> None:
         """Sends the next token before the one in use ends, until the client is closed; for tokens from a function."""
         if isinstance(self._target.token, str):

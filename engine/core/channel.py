@@ -36,6 +36,7 @@ from protocol.times import SECOND_US, rfc3339
 ROWS_MAX = 1_000
 
 _BELOW = ItemResult(status=Status.BELOW_THRESHOLD, reason=Reason.BELOW_THRESHOLD)
+_UNWATCHED = ItemResult(status=Status.BELOW_THRESHOLD, reason=Reason.NO_RULE)
 _UNKNOWN_ALERT = ItemResult(status=Status.REJECTED, reason=Reason.UNKNOWN_ALERT, message="no such alert")
 # Which of several outcomes of one reading is its answer. A refusal hides nothing but what is silent anyway.
 _LOUDNESS: Mapping[Status, int] = {
@@ -278,7 +279,7 @@ class ChannelMachine:
         if rules and self._room(turn) < 1:
             return _busy("events_max", self._policy.events_max)
         outcomes = [self._hold_against(turn, reading, rule) for rule in rules]
-        return max(outcomes, key=lambda outcome: _LOUDNESS[outcome.status], default=_BELOW)
+        return max(outcomes, key=lambda outcome: _LOUDNESS[outcome.status], default=_UNWATCHED)
 
     def _hold_against(self, turn: _Turn, reading: Observe, rule: ThresholdRule) -> ItemResult:
         ring = Ring(rule_id=rule.id, current_value=reading.value, labels=reading.labels)

@@ -20,7 +20,6 @@ from protocol.errors import (
     Busy,
     InternalError,
     LimitReached,
-    PermissionDenied,
     TocsinError,
     UnknownChannel,
 )
@@ -74,7 +73,6 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 _CODES = {404: UnknownChannel.code, 413: LimitReached.code}
 _REJECTIONS: dict[Reason, type[TocsinError]] = {
     Reason.UNKNOWN_ALERT: UnknownChannel,
-    Reason.PERMISSION_DENIED: PermissionDenied,
     Reason.BUSY: Busy,
     Reason.FAILED: InternalError,
     Reason.ALREADY: Conflict,

@@ -69,6 +69,7 @@ REFRESHED = (Status.SUPPRESSED, Reason.REFRESHED)
 DUPLICATE = (Status.SUPPRESSED, Reason.DUPLICATE)
 ALREADY = (Status.SUPPRESSED, Reason.ALREADY)
 RESOLVED = (Status.RESOLVED, Reason.RESOLVED)
+UNWATCHED = (Status.BELOW_THRESHOLD, Reason.NO_RULE)
 BELOW = (Status.BELOW_THRESHOLD, Reason.BELOW_THRESHOLD)
 BUSY = (Status.REJECTED, Reason.BUSY)
 
@@ -277,17 +278,21 @@ def test_the_loudest_of_several_rules_is_the_answer() -> None:
     assert outcome(quiet) == DUPLICATE
 
 
-@pytest.mark.parametrize("reading", [read(-5.0), read(1e9, metric="unwatched"), read(50.0)])
-def test_a_reading_that_no_rule_minds_is_below(reading: Observe) -> None:
+@pytest.mark.parametrize(
+    ("reading", "expected"), [(read(-5.0), BELOW), (read(50.0), BELOW), (read(1e9, metric="unwatched"), UNWATCHED)]
+)
+def test_a_reading_that_no_rule_minds_is_below_and_says_if_there_is_none(
+    reading: Observe, expected: tuple[Status, Reason]
+) -> None:
     channel = Channel()
-    assert outcome(channel.send(reading)[0]) == BELOW
+    assert outcome(channel.send(reading)[0]) == expected
     assert not channel.decision.is_durable
 
 
 def test_a_reading_that_was_begun_is_finished_and_the_next_one_is_busy() -> None:
     channel = Channel(events_max=1)
     results = channel.send(read(90.0, host="h1"), read(90.0, host="h2"), read(1.0, metric="unwatched"))
-    assert [outcome(result) for result in results] == [FIRED, BUSY, BELOW]
+    assert [outcome(result) for result in results] == [FIRED, BUSY, UNWATCHED]
     assert len(channel.decision.events) == 2
 
 

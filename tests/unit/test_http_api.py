@@ -200,7 +200,6 @@ async def test_notes_are_optional(client: httpx.AsyncClient, service: FakeServic
     ("reason", "status", "code"),
     [
         (Reason.UNKNOWN_ALERT, 404, 102),
-        (Reason.PERMISSION_DENIED, 403, 103),
         (Reason.BUSY, 503, 120),
         (Reason.FAILED, 500, 100),
         (Reason.ALREADY, 409, 107),
@@ -263,7 +262,7 @@ async def test_a_bad_alert_is_named_and_does_not_keep_its_neighbours_out(
     assert len(reports) == 1
 
 
-@pytest.mark.parametrize(("reason", "status", "code"), [(Reason.BUSY, 503, 120), (Reason.PERMISSION_DENIED, 403, 103)])
+@pytest.mark.parametrize(("reason", "status", "code"), [(Reason.BUSY, 503, 120), (Reason.FAILED, 500, 100)])
 async def test_a_report_that_was_not_stored_is_an_error(
     client: httpx.AsyncClient, service: FakeService, reason: Reason, status: int, code: int
 ) -> None:

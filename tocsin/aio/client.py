@@ -116,9 +116,18 @@ class Client:
         """
         return self._alerts
 
-    async def subscribe(self, channel: str, min_severity: Severity | str = Severity.INFO) -> m.Subscribed | None:
-        """Follows a framework, a project or the whole `workspace`, from now on; survives reconnects."""
-        return await self._call(lambda client: client.subscribe(channel, min_severity))
+    async def subscribe(
+        self, channel: str, min_severity: Severity | str = Severity.INFO, snapshot: bool = False
+    ) -> m.Subscribed | None:
+        """Follows a framework, a project, the `workspace` or what is assigned to the `user`; survives reconnects.
+
+        With `snapshot` the alerts that are open come first.
+        """
+        return await self._call(lambda client: client.subscribe(channel, min_severity, snapshot))
+
+    async def seen(self, message: AlertMessage) -> None:
+        """Says that a person has seen everything of the message's channel up to this message."""
+        await self._call(lambda client: client.seen(message))
 
     async def unsubscribe(self, channel: str) -> None:
         """Follows a channel no more; what has arrived of it can still be taken."""

@@ -130,9 +130,10 @@ def trigger(framework: str, value: float | None, threshold: float | None, as_jso
 @click.command(short_help="Shows alerts live.")
 @click.argument("channel", metavar="[FRAMEWORK]", default="workspace", callback=options.filled)
 @click.option("--severity", type=click.Choice(SEVERITIES), default="info", help="Only this and louder ones.")
+@click.option("--snapshot", is_flag=True, help="The alerts that are open now come first.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line, as on the wire.")
 @options.client
-def tail(channel: str, severity: str, as_json: bool, **given: Any) -> None:
+def tail(channel: str, severity: str, snapshot: bool, as_json: bool, **given: Any) -> None:
     """Shows what happens to the alerts of FRAMEWORK, or of the whole workspace, until Ctrl-C.
 
     Comes back by itself when the engine was away, and says so on standard error; what happened meanwhile is shown then.
@@ -149,7 +150,8 @@ def tail(channel: str, severity: str, as_json: bool, **given: Any) -> None:
         # A terminal that is stopped (Ctrl-S) stops us too; the engine then cuts us, and we recover.
         options.write(encode(message, WireForm.JSON).decode() if as_json else alert_line(message, look))
 
-    trio.run(_tail, _access(given, role="viewer"), given.pop("ca"), channel, Severity(severity), show)
+    follow = partial(_tail, channel=channel, severity=Severity(severity), snapshot=snapshot, show=show)
+    trio.run(follow, _access(given, role="viewer"), given.pop("ca"))
 
 
 def _access(given: dict[str, Any], role: str) -> Access:
@@ -166,7 +168,12 @@ async def _trigger(access: Access, ca: str | None, framework: str, **fields: Any
 
 
 async def _tail(
-    access: Access, ca: str | None, channel: str, severity: Severity, show: Callable[[AlertMessage], None]
+    access: Access,
+    ca: str | None,
+    channel: str,
+    severity: Severity,
+    snapshot: bool,
+    show: Callable[[AlertMessage], None],
 ) -> None:
     import trio
 
@@ -174,7 +181,7 @@ async def _tail(
     async with trio.open_nursery() as nursery:
         await nursery.start(_end_on_signal, nursery.cancel_scope)
         async with _client(access, ca, on_state=news.state, on_lost=news.lost, on_gap=news.gap) as client:
-            await client.subscribe(channel, severity)
+            await client.subscribe(channel, severity, snapshot)
             news.following()
             async for message in client.alerts():
                 show(message)
