@@ -12,7 +12,7 @@ import pytest
 
 import tocsin.aio
 from protocol.errors import TocsinError
-from protocol.messages import ReadingInput, TriggerInput
+from protocol.messages import GapMessage, ReadingInput, TriggerInput
 from protocol.model import Reason, Status
 from protocol.session import ClientState
 from tests.support.asyncio_programs import run
@@ -53,6 +53,8 @@ def test_the_verbs_of_the_client(tmp_path: Path) -> None:
                 told = [(message.event.value, message.data.title) async for message, _ in limited(alerts, 5)]
                 assert told[0] == ("fired", "Checkout is slow")
                 assert told[3:] == [("acknowledged", "Checkout is slow"), ("resolved", "Checkout is slow")]
+                gap = GapMessage(channel="alerts:main:web", epoch="?", prev=0, from_=1, to=2, count=2, reason="slow")
+                assert not await client.recover(gap), "of another store"
                 await client.unsubscribe("web")
                 assert (client.state, client.statistics()["alerts_received"]) == (ClientState.READY, 5)
             assert client.state is ClientState.CLOSED

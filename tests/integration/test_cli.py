@@ -16,6 +16,7 @@ import pytest
 import trio
 
 from engine.auth import Authenticator
+from protocol.messages import TriggerInput
 from tests.support.engines import (
     ANY_PORT,
     SECRET,
@@ -25,6 +26,7 @@ from tests.support.engines import (
     environment,
     first_line,
 )
+from tocsin.client import Client
 
 PATIENCE_S = 60.0
 TOKEN = Authenticator(SECRET.encode()).issue("main", "ann", "admin", 3_600)
@@ -351,6 +353,16 @@ async def test_tail_says_when_something_cannot_be_shown(tmp_path: Path) -> None:
             # Another store: nothing can be recovered from it.
             async with an_engine_process(tmp_path / "b", ws=address):
                 assert "cannot be shown: epoch_changed" in await said.until("cannot be shown")
+
+
+async def test_tail_says_what_was_left_out_because_it_was_stopped_for_a_while(tmp_path: Path) -> None:
+    async with an_engine_process(tmp_path) as engine, tailing(engine) as (process, _, said):
+        process.send_signal(signal.SIGSTOP)  # as Ctrl-S and a long look at the screen do
+        alerts = [TriggerInput(framework_id="web", title=f"{n}", message="x" * 8_000) for n in range(1_000)]
+        async with Client(engine.ws, TOKEN) as client:
+            await client.trigger_many(alerts)
+        process.send_signal(signal.SIGCONT)
+        assert "alerts of alerts:main:* were left out by the engine" in await said.until("left out")
 
 
 async def test_tail_ends_when_its_reader_has_gone(tmp_path: Path) -> None:

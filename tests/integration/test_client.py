@@ -18,7 +18,7 @@ from trio_websocket import wrap_server_stream
 
 from engine.auth import Authenticator
 from protocol.errors import PermissionDenied
-from protocol.messages import Pong
+from protocol.messages import GapMessage, Pong, TriggerInput
 from protocol.model import Reason, Status
 from tests.support.client_server import Peer
 from tests.support.engines import ROOT, SECRET, an_engine, an_engine_process, environment
@@ -49,6 +49,31 @@ async def ring(client: Client, numbers: range) -> None:
                 continue
             assert result.status in (Status.FIRED, Status.SUPPRESSED)
             break
+
+
+async def test_a_program_that_does_not_keep_up_is_told_what_was_left_out_and_gets_it_on_demand(tmp_path: Path) -> None:
+    gaps: list[GapMessage] = []
+    async with an_engine(tmp_path) as engine:
+        token, limits = engine.issue_token("main", "ann"), ClientLimits(buffer_max=10)
+        async with Client(engine.ws_url, token, limits=limits, on_gap=gaps.append) as client:
+            await client.subscribe("web")
+            for batch in range(60):
+                long = [
+                    TriggerInput(framework_id="web", title=f"{batch}-{n}", message="x" * 8_000, severity="info")
+                    for n in range(20)
+                ]
+                await engine.service.trigger(engine.principal("test"), long)
+            alerts, seen = client.alerts(), []
+            while not gaps:
+                seen.append((await anext(alerts)).offset)
+            for gap in gaps:
+                assert await client.recover(gap)
+            while len(seen) < 1_200:
+                seen.append((await anext(alerts)).offset)
+            statistics = client.statistics()
+    assert sorted(seen) == list(range(1, 1_201)), "each once"
+    assert statistics["left_out"] == sum(gap.count for gap in gaps) > 0
+    assert (statistics["connects"], statistics["lost"]) == (1, 0)
 
 
 async def test_all_verbs_work_on_a_real_engine(tmp_path: Path) -> None:
