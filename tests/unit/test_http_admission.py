@@ -106,3 +106,11 @@ async def test_a_revocation_that_is_refused_says_why(
 ) -> None:
     service.failure = fault
     problem(await ask(service, "POST", "/api/v1/revocations", json={"user": "eve"}), status, code)
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "http://127.0.0.1:8080", "null"])
+async def test_pages_of_other_origins_are_allowed_nothing(service: FakeService, origin: str) -> None:
+    preflight = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+    for method, headers in (("GET", BEARER | {"Origin": origin}), ("OPTIONS", preflight)):
+        answer = await ask(service, method, "/api/v1/alerts", headers=headers)
+        assert not [name for name in answer.headers if name.lower().startswith("access-control")]
