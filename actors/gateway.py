@@ -143,6 +143,7 @@ class Gateway:
             log.error("connection_failed", exc_info=fault)
         finally:
             self._door.leave(visit)
+            visit.refusal = None  # breaks the cycle with the frames that it was raised through
             outbox.discard()
             sock.close()
 
@@ -184,7 +185,10 @@ class Gateway:
         # Had to give way to somebody who came later.
         eviction = self._door.eviction(visit)
         websocket.refuse_at_once(eviction)
-        raise eviction
+        try:
+            raise eviction
+        finally:
+            del eviction  # as above: this frame is in its traceback
 
     async def _talk(self, connection: Connection) -> None:
         try:

@@ -60,6 +60,7 @@ class Session:
                 self._connection.messages_in += 1
                 await self._take(data)
         finally:
+            self._connection.websocket.on_control(None)
             self._deadlines.stop()
             self._subscriptions.leave_all()
             if self._conversation.principal is not None:

@@ -116,9 +116,9 @@ class WebSocket:
         """Whom to tell (None: nobody more) that a message has begun and is not complete: its time runs."""
         self._on_incomplete = call
 
-    def on_control(self, may_answer: Callable[[], bool]) -> None:
-        """Whom to ask, for each ping and pong of the peer, whether it is one too many (then it is not answered)."""
-        self._may_answer = may_answer
+    def on_control(self, may_answer: Callable[[], bool] | None) -> None:
+        """Whom to ask (None: nobody more), for each ping and pong of the peer, whether to take and answer it."""
+        self._may_answer = may_answer or _always
 
     async def handshake(self, accept: Accept) -> str | None:
         """Becomes a WebSocket, or raises HandshakeRefused or Disconnected. Gives the chosen subprotocol."""
@@ -193,10 +193,12 @@ class WebSocket:
             status = 408 if self._tls is None or self._tls.is_open else 0
             raise HandshakeRefused(status, f"no handshake within {limit_s:g} s", Limit.HANDSHAKE_TIME) from fault
         except RemoteProtocolError as fault:
+            _let_go(fault)
             hint = fault.event_hint
             status = hint.status_code if isinstance(hint, events.RejectConnection) else 400
             raise HandshakeRefused(status, "this port speaks WebSocket: connect with ws://") from fault
         except (LocalProtocolError, ValueError) as fault:  # hostile bytes in a header: Unicode errors among others
+            _let_go(fault)
             raise HandshakeRefused(400, "bad handshake") from fault
         self._parser.receive_data(early)
         self._parsed = self._parser.events()
@@ -286,6 +288,17 @@ class WebSocket:
 def _always() -> bool:
     """Before anybody wants to know."""
     return True
+
+
+def _let_go(fault: BaseException) -> None:
+    """Forgets where a foreign fault came from: h11 keeps its own in a frame of that fault's own traceback.
+
+    That is a cycle with the whole connection in it, which only the garbage collector could free.
+    """
+    cause: BaseException | None = fault
+    while cause is not None:
+        cause.__traceback__ = None
+        cause = cause.__cause__ or cause.__context__
 
 
 _PHRASES = {
