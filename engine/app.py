@@ -21,6 +21,7 @@ from actors.gateway import Gateway
 from actors.roster import Roster
 from actors.session import Session
 from actors.supervisor import ChildSpec, Started, Strategy, Supervisor, TooManyRestarts
+from actors.ticker import TICK_S
 from engine.administration import Administration
 from engine.auth import DEFAULT_TTL_S, Authenticator
 from engine.certificate import Certificate
@@ -34,6 +35,7 @@ from engine.identity import Identity
 from engine.key_files import load_keys
 from engine.key_watch import KeyWatch
 from engine.lag import LoopLag
+from engine.memory import MemoryGuard
 from engine.metrics import Metrics
 from engine.operators import Operators
 from engine.parts import Parts, build, gateway_limits, rate_limits, roster_limits, session_kit, websocket_limits
@@ -79,6 +81,7 @@ class Engine:
         self._parts: Parts | None = None
         self._roster = Roster(self.metrics, roster_limits(config.gateway))
         self._keys = KeyWatch(config, self.identity, self._roster.end_where)
+        self._memory = MemoryGuard(config.gateway.memory_soft_bytes, self._roster.overloaded)
         self._http: HttpServer | None = None
         self._lag = LoopLag(self.metrics.loop_lagged)
         self._helpers = Supervisor(self._helper_children(), Strategy.ONE_FOR_ONE, self.metrics)
@@ -225,6 +228,7 @@ class Engine:
     def _build(self, store: Store) -> Parts:
         parts = build(store, self.config, self._world, self.identity, self.metrics, self._roster)
         parts.ticker.every(self.config.gateway.heartbeat_s, self._ping)
+        parts.ticker.every(TICK_S, self._memory.look)
         parts.ticker.every(self.config.gateway.position_s, self._prove)
         return parts
 

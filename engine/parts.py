@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import trio
+
 from actors.bucket import Rate
 from actors.channel import ChannelKit, ChannelLimits
 from actors.derived import DerivedStreams
@@ -28,6 +30,7 @@ from engine.identity import Identity
 from engine.metrics import Metrics
 from engine.operators import Operators
 from engine.presence import PresenceLog
+from engine.quotas import Quotas
 from engine.recipients import RecipientLog
 from engine.service import Service
 from engine.stores import Store
@@ -62,6 +65,7 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
     )
     kit = ChannelKit(store, machine, world.clock, world.new_id, metrics, limits)
     registry = Registry(kit, park_s=config.channel.park_s)
+    quotas = Quotas(rate_limits(config.limits), config.limits.workspace_items_per_s, metrics.refused, trio.current_time)
     trail = AuditTrail(store, world.clock, config.api.answer_s)
     return Parts(
         store=store,
@@ -71,7 +75,7 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
         recipients=RecipientLog(store),
         upkeep=Upkeep(store, world.clock, config.retention.trim_every_s),
         ticker=Ticker(),
-        service=Service(store, registry, identity, metrics, world.clock, config.api.answer_s),
+        service=Service(store, registry, identity, metrics, world.clock, config.api.answer_s, quotas),
         administration=Administration(store, identity, roster.end_where, trail, world.clock, config.api.answer_s),
         operators=Operators(roster, trail),
         clock=world.clock,

@@ -20,6 +20,7 @@ from engine.auth import check
 from engine.commands import check_text, is_storable, to_observe, to_ring
 from engine.identity import Identity, IssuedTicket
 from engine.metrics import Metrics
+from engine.quotas import Quotas
 from engine.stores import AlertPage, AlertQuery, RecipientPage, Store
 from protocol import messages as m
 from protocol.commands import AcknowledgeAlert, Command, ResolveAlert, Ring
@@ -47,6 +48,7 @@ class Service:
         metrics: Metrics,
         clock: Clock,
         answer_s: float,
+        quotas: Quotas,
     ) -> None:
         self._store = store
         self._registry = registry
@@ -54,6 +56,7 @@ class Service:
         self._metrics = metrics
         self._clock = clock
         self._answer_s = answer_s
+        self._quotas = quotas
 
     @property
     def is_ready(self) -> bool:
@@ -72,6 +75,14 @@ class Service:
     def issue_ticket(self, who: Principal) -> IssuedTicket:
         """A one-use ticket that stands for the token of `who`. Raises LimitReached."""
         return self._identity.issue_ticket(who)
+
+    def admit(self, who: Principal) -> None:
+        """One HTTP request of this user. Raises TooManyRequests."""
+        self._quotas.request(who)
+
+    def charge(self, who: Principal, items: int) -> None:
+        """So many items of one HTTP request. Raises TooManyRequests: then do nothing of it."""
+        self._quotas.items(who, items)
 
     def locate(self, who: Principal, channel: str | None, framework_id: str | None) -> StreamKey:
         """Which stream is meant, if `who` may read it. Derived streams are for tokens without a list of channels."""
@@ -182,12 +193,15 @@ class Service:
         if who.channels is not None and not by_framework.keys() <= set(who.channels):
             raise PermissionDenied("this token is limited to other channels")
         self._require_store()
+        self._quotas.workspace_items(who.workspace, len(commands))
         cells = {framework: self._registry.cell(ChannelKey(who.workspace, framework)) for framework in by_framework}
         for framework, envelopes in by_framework.items():
             try:
                 cells[framework].put_all(envelopes)
             except Busy as fault:
                 if len(cells) == 1:
+                    if fault.limit is not None:
+                        self._metrics.refused(fault.limit)
                     raise
                 for envelope in envelopes:
                     envelope.answer(_busy(fault))
@@ -203,6 +217,7 @@ class Service:
         check(who, "respond")
         check_text(notes or "", "notes")
         self._require_store()
+        self._quotas.workspace_items(who.workspace, len(alert_ids))
         channels = await self._store.locate(who.workspace, [each for each in alert_ids if is_storable(each)])
         known = {alert_id: key for alert_id, key in channels.items() if _may_see(who, key)}
         # All cells first: if there cannot be one, the request is refused before any of it was done.

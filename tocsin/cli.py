@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import click
 
-from tocsin.commands import clients, doctor, keys, revoke, serve, setup
+from tocsin.commands import clients, connections, doctor, keys, revoke, serve, setup
 
 
 class Complaint(click.ClickException):
@@ -108,6 +108,7 @@ for command in (
     setup.token,
     keys.keys,
     revoke.revoke,
+    connections.connections,
     setup.config,
     setup.migrate,
     doctor.doctor,

@@ -88,6 +88,7 @@ def alertmanager_routes(
     async def post_alerts(request: Request[Principal, Any, Any], data: JSONBody[Posted]) -> Response[str]:
         """Alerts as Prometheus posts them. Answered, with an empty body, when they are on stable storage."""
         reports, refusals = translate(data, clock(), resolve_timeout_s)
+        service.charge(request.user, len(data))
         results = await service.report(request.user, reports) if reports else []
         if failure := _failure(results):
             raise failure

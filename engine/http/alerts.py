@@ -122,6 +122,7 @@ def _change_routes(service: Service, verb: str, change: Change) -> list[HTTPRout
         description=f"{verb.capitalize()} up to 1,000 alerts; one result per alert, in order. Idempotent.",
     )
     async def change_many(request: Request[Principal, Any, Any], data: JSONBody[AlertIdsBody]) -> Results:
+        service.charge(request.user, len(data.alert_ids))
         return Results(results=await change(request.user, data.alert_ids, data.notes))
 
     return [change_one, change_many]

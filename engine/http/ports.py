@@ -39,6 +39,12 @@ class Service(Protocol):
     def issue_ticket(self, who: Principal) -> IssuedTicket:
         """A one-use ticket that stands for the token of `who`. Raises LimitReached."""
 
+    def admit(self, who: Principal) -> None:
+        """One request of this user. Raises TooManyRequests."""
+
+    def charge(self, who: Principal, items: int) -> None:
+        """So many items of one request. Raises TooManyRequests."""
+
     async def trigger(self, who: Principal, inputs: Sequence[TriggerInput]) -> list[ItemResult]:
         """Rings; answers after the commit, one result per input, in order."""
 

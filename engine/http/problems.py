@@ -7,6 +7,7 @@ page behind it. A fault that we did not foresee is logged with its traceback and
 
 from __future__ import annotations
 
+import math
 from http import HTTPStatus
 from typing import Any
 
@@ -21,6 +22,7 @@ from protocol.errors import (
     InternalError,
     LimitReached,
     TocsinError,
+    TooManyRequests,
     UnknownChannel,
 )
 from protocol.messages import ItemResult
@@ -94,7 +96,8 @@ def respond_tocsin_error(request: Request[Any, Any, Any], error: TocsinError) ->
         tried = "authorization" in request.headers
         headers["WWW-Authenticate"] = 'Bearer realm="tocsin"' + (', error="invalid_token"' if tried else "")
     if error.http_status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS) and error.temporary:
-        headers["Retry-After"] = str(RETRY_AFTER_S)
+        wait_s = error.retry_after_s if isinstance(error, TooManyRequests) else RETRY_AFTER_S
+        headers["Retry-After"] = str(max(1, math.ceil(wait_s)))
     return _response(error.http_status, error.message, error.code, error.temporary, headers)
 
 

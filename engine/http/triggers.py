@@ -21,11 +21,14 @@ def trigger_routes(service: Service) -> list[HTTPRouteHandler]:
     @post("/api/v1/triggers", status_code=200, dto=json_body(TriggersBody), return_dto=None)
     async def trigger(request: Request[Principal, Any, Any], data: JSONBody[TriggersBody]) -> Results:
         """Ring one alert or many. The answer comes after they are on stable storage."""
-        return Results(results=await service.trigger(request.user, _inputs(data)))
+        inputs = _inputs(data)
+        service.charge(request.user, len(inputs))
+        return Results(results=await service.trigger(request.user, inputs))
 
     @post("/api/v1/readings", status_code=200, dto=json_body(ReadingsBody), return_dto=None)
     async def read(request: Request[Principal, Any, Any], data: JSONBody[ReadingsBody]) -> Results:
         """Measured values, held against the rules of their frameworks."""
+        service.charge(request.user, len(data.readings))
         return Results(results=await service.read(request.user, data.readings))
 
     return [trigger, read]

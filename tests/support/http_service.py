@@ -15,7 +15,8 @@ from engine.revocation import RevocationPage
 from engine.stores import AdministrativeAct, AlertPage, AlertQuery, RecipientPage, Revocation, RevocationKind
 from protocol.commands import Ring
 from protocol.effects import AlertRecipient, Row
-from protocol.errors import TokenExpired, Unauthorized, UnknownChannel
+from protocol.errors import TokenExpired, TooManyRequests, Unauthorized, UnknownChannel
+from protocol.limits import Limit
 from protocol.messages import ItemResult, ReadingInput, TriggerInput
 from protocol.model import Alert, AlertState, Principal, Reason, Severity, Status
 
@@ -61,6 +62,8 @@ class FakeService:
 
     def __init__(self) -> None:
         self.is_ready = True
+        self.is_flooded = False
+        self.items_max = 10_000
         self.principals = {TOKEN: WHO}
         # Tickets that wait, and the tokens that they stand for.
         self.tickets: dict[str, str] = {}
@@ -114,6 +117,16 @@ class FakeService:
         self._answer("acts", [cursor, limit])
         act = AdministrativeAct(workspace="acme", at=0, by="ada", verb="disconnect", target="c1", address="::1")
         return ActPage(items=[act], next_cursor="7")
+
+    def admit(self, who: Principal) -> None:
+        if self.is_flooded:
+            raise TooManyRequests(
+                "too many requests (messages_per_s: 1 a second, 1 at once)", Limit.MESSAGES_PER_S, 2.5
+            )
+
+    def charge(self, who: Principal, items: int) -> None:
+        if items > self.items_max:
+            raise TooManyRequests("too many items", Limit.ITEMS_PER_S, 0.2)
 
     async def trigger(self, who: Principal, inputs: Sequence[TriggerInput]) -> list[ItemResult]:
         return self._answer("trigger", inputs)

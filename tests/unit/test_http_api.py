@@ -565,3 +565,31 @@ async def test_requests_are_answered_side_by_side(service: FakeService) -> None:
         gate.set()
     assert answered == [200]
     assert service.result is FIRED
+
+
+async def test_a_user_with_too_many_requests_is_told_when_to_come_again(service: FakeService) -> None:
+    service.is_flooded = True
+    async with client_of(make_app(service), headers=BEARER) as client:
+        response = await client.get("/api/v1/alerts")
+    assert problem(response, 429, 111) == "too many requests (messages_per_s: 1 a second, 1 at once)"
+    assert response.headers["Retry-After"] == "3", "whole seconds, rounded up"
+    assert service.asked == [], "nothing was done"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/v1/triggers", {"alerts": [{"framework_id": "web"}] * 3}),
+        ("/api/v1/readings", {"readings": [{"framework_id": "web", "metric": "m", "value": 1.0}] * 3}),
+        ("/api/v1/alerts/resolve", {"alertIds": ["a", "b", "c"]}),
+        ("/api/v2/alerts", [{"labels": {"alertname": "x"}}] * 3),
+    ],
+)
+async def test_nothing_is_done_of_a_request_with_too_many_items(
+    client: httpx.AsyncClient, service: FakeService, path: str, body: Any
+) -> None:
+    service.items_max = 2
+    response = await client.post(path, json=body)
+    problem(response, 429, 111)
+    assert response.headers["Retry-After"] == "1"
+    assert service.asked == []

@@ -10,11 +10,13 @@ from trio.testing import wait_all_tasks_blocked
 
 from actors.channel import ChannelKit, ChannelLimits
 from actors.registry import Registry
+from actors.throttle import RateLimits
 from engine.auth import Authenticator
 from engine.core.channel import Policy, machine_factory
 from engine.identity import Identity
 from engine.ids import IdSource
 from engine.metrics import Metrics
+from engine.quotas import Quotas
 from engine.service import Service
 from engine.stores import AlertQuery, Store, open_store
 from protocol import messages as m
@@ -25,6 +27,7 @@ from protocol.errors import (
     Busy,
     PermissionDenied,
     StoreUnavailable,
+    TooManyRequests,
     Unauthorized,
     UnknownChannel,
 )
@@ -66,6 +69,7 @@ class Bench:
 
     def __init__(self, store: Switch, **limits: Any) -> None:
         channels_max = limits.pop("channels_max", 100)
+        workspace_items_per_s = limits.pop("workspace_items_per_s", 500_000.0)
         self.store = store
         self.metrics = Metrics(version="0")
         self.machine = machine_factory([RULE], Policy(), own_workspace="acme")
@@ -73,7 +77,9 @@ class Bench:
         self.registry = Registry(kit, channels_max=channels_max)
         authenticator = Authenticator(SECRET, lambda: START_US // SECOND_US)
         self.token = authenticator.issue("acme", "ann", "viewer")
-        self.service = Service(store, self.registry, Identity(authenticator, clock), self.metrics, clock, answer_s=10.0)
+        quotas = Quotas(RateLimits(), workspace_items_per_s, self.metrics.refused, trio.current_time)
+        identity = Identity(authenticator, clock)
+        self.service = Service(store, self.registry, identity, self.metrics, clock, 10.0, quotas)
 
     def goes_away(self) -> None:
         """The store does not answer, and a channel is trying."""
@@ -487,3 +493,15 @@ async def test_a_channel_that_is_parked_counts_as_an_error_of_ours(bench):
     bench.registry.cell(ChannelKey("acme", "checkout")).park()
     assert reasons(await bench.ring("checkout")) == [Reason.FAILED]
     assert bench.figure("alert_processing_errors_total") == 1
+
+
+async def test_a_workspace_has_so_many_items_a_second_over_all_doors_and_nothing_is_done_of_more() -> None:
+    async with a_bench(workspace_items_per_s=3.0) as bench:
+        answers = Answers()
+        await bench.service.trigger(ANN, [a_trigger("checkout")] * 2)
+        with pytest.raises(TooManyRequests, match="workspace_items_per_s: 3 a second, 3 at once"):
+            await bench.service.submit(ANN, m.Trigger(alerts=[a_trigger("search")] * 2), answers)
+        with pytest.raises(TooManyRequests):
+            await bench.service.resolve(ANN, ["a", "b"], None)
+        assert answers.all == []
+        assert bench.figure('tocsin_refused_total{limit="workspace_items_per_s"}') == 2

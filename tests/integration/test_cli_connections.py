@@ -1,0 +1,91 @@
+"""`tocsin connections` against a real engine: lists, and disconnects one or all of a user."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import trio
+from click.testing import CliRunner, Result
+from structlog.testing import capture_logs
+
+from protocol import messages as m
+from protocol.errors import CloseCode
+from tests.support.engines import an_engine
+from tests.support.sockets import Peer
+from tocsin.cli import cli
+
+PATIENCE_S = 30.0
+
+
+def run(*arguments: str, **variables: str) -> Result:
+    cleared = dict.fromkeys(("TOCSIN_TOKEN", "TOCSIN_URL", "TOCSIN_SECRET", "TOCSIN_DATA"))
+    return CliRunner().invoke(cli, list(arguments), prog_name="tocsin", env=cleared | variables)
+
+
+async def in_thread(*arguments: str) -> Result:
+    return await trio.to_thread.run_sync(lambda: run(*arguments))
+
+
+async def connect(ws_url: str, token: str) -> tuple[Peer, str]:
+    host, _, port = ws_url.removeprefix("ws://").rpartition(":")
+    peer = Peer(trio.socket.socket())
+    await peer.sock.connect((host, int(port)))
+    await peer.upgrade()
+    await peer.say({"type": "auth", "token": token})
+    answer = await peer.hear()
+    assert isinstance(answer, m.AuthSuccess)
+    return peer, answer.client_id
+
+
+async def test_connections_are_listed_and_ended_from_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tocsin.commands.connections.PAGE_ITEMS", 2)
+    # The engine shares this process, and its log must not be in what the command prints.
+    with capture_logs(), trio.fail_after(PATIENCE_S):
+        async with an_engine(tmp_path) as engine:
+            given = ("--api", engine.http_url, "--data", str(tmp_path))
+            opened = [
+                await connect(engine.ws_url, engine.issue_token(workspace, user, "viewer"))
+                for workspace, user in (("main", "ann"), ("main", "eve"), ("main", "eve"), ("other", "bob"))
+            ]
+            ids = [client_id for _, client_id in opened]
+            listed = (await in_thread("connections", *given)).stdout.splitlines()
+            assert listed[0].split() == [
+                "CLIENT", "USER", "ROLE", "ADDRESS", "SINCE", "FOLLOWS", "UNREAD", "LAG_S", "DROPPED",
+            ]  # fmt: skip
+            assert [line.split()[:4] for line in listed[1:]] == [
+                [ids[0], "ann", "viewer", "127.0.0.1"],
+                [ids[1], "eve", "viewer", "127.0.0.1"],
+                [ids[2], "eve", "viewer", "127.0.0.1"],
+            ]
+            lines = (await in_thread("connections", "--json", "--user", "ann", *given)).stdout.splitlines()
+            assert [json.loads(line)["client_id"] for line in lines] == ids[:1]
+            everybody = (await in_thread("connections", "list", "--json", "--workspace", "system", *given)).stdout
+            assert [json.loads(line)["client_id"] for line in everybody.splitlines()] == ids
+
+            one = await in_thread("connections", "disconnect", ids[0], *given)
+            assert (one.exit_code, one.stdout) == (0, "1 connection ended\n"), one.stderr
+            both = await in_thread("connections", "disconnect", "--user", "eve", *given)
+            assert both.stdout == "2 connections ended\n"
+            for peer, _ in opened[:3]:
+                assert (await peer.hear_close())[0] == CloseCode.FORCED
+            foreign = await in_thread("connections", "disconnect", ids[3], *given)
+            assert (foreign.exit_code, foreign.stderr) == (1, "tocsin: there is no such connection\n")
+            for peer, _ in opened:
+                peer.close()
+
+
+@pytest.mark.parametrize("arguments", [(), ("x", "--user", "eve")])
+def test_a_disconnection_needs_one_target(arguments: tuple[str, ...]) -> None:
+    said = run("connections", "disconnect", *arguments, TOCSIN_TOKEN="t")
+    assert said.exit_code == 2
+    assert "say either CLIENT_ID (one connection) or --user" in said.stderr
+
+
+def test_help_is_that_of_the_group() -> None:
+    said = run("connections", "--help")
+    assert said.exit_code == 0
+    assert "disconnect" in said.stdout

@@ -1,0 +1,98 @@
+"""`tocsin connections`: who is connected to a running engine, and ending connections, over HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import click
+
+from tocsin.commands import options
+
+# As many as the API gives at once; a list of 20,000 is 40 requests.
+PAGE_ITEMS = 500
+_COLUMNS = (
+    "client_id",
+    "user",
+    "role",
+    "address",
+    "connected_at",
+    "subscriptions",
+    "waiting_bytes",
+    "lag_s",
+    "dropped",
+)
+_HEADS = ("CLIENT", "USER", "ROLE", "ADDRESS", "SINCE", "FOLLOWS", "UNREAD", "LAG_S", "DROPPED")
+
+
+class _ListByDefault(click.Group):
+    """`tocsin connections` alone lists them."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Puts `list` before options that stand alone."""
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_ListByDefault, short_help="Shows who is connected; ends connections.")
+def connections() -> None:
+    """Who is connected to a running engine, and ending connections.
+
+    Without a command: list. An administrator sees his workspace; with --workspace system, the engine's operator sees
+    all of them.
+    """
+
+
+@connections.command("list", short_help="Shows who is connected.")
+@click.option("--user", callback=options.filled, help="Only those of this user.")
+@click.option("--json", "as_json", is_flag=True, help="Prints one JSON object per connection.")
+@options.administrator
+def list_connections(user: str | None, as_json: bool, **given: Any) -> None:
+    """Shows the connections of a workspace, the oldest first: unread bytes and lag tell who does not keep up."""
+    from tocsin.commands.api import api_of
+
+    found = list(_pages(api_of(**given), {"user": user} if user else {}))
+    if as_json:
+        for connection in found:
+            options.write(json.dumps(connection))
+        return
+    rows = [_HEADS, *([str(connection[column]) for column in _COLUMNS] for connection in found)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        options.write("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+
+
+@connections.command(short_help="Ends a connection, or all of a user.")
+@click.argument("client_id", required=False, callback=options.filled)
+@click.option("--user", callback=options.filled, help="The user whose connections are to end.")
+@options.administrator
+def disconnect(client_id: str | None, user: str | None, **given: Any) -> None:
+    """Ends the connection CLIENT_ID, or all connections of a user, with 3503: clients do not come back by themselves.
+
+    The token stays good; `tocsin revoke` ends that as well. Who did it is on record (GET /api/v1/audit).
+    """
+    from tocsin.commands.api import api_of
+
+    if (client_id is None) is (user is None):
+        raise click.UsageError("say either CLIENT_ID (one connection) or --user (all connections of a user)")
+    api = api_of(**given)
+    if client_id is not None:
+        api.ask("DELETE", f"/api/v1/connections/{quote(client_id, safe='')}")
+        options.write("1 connection ended")
+        return
+    done = api.ask("DELETE", f"/api/v1/connections?{urlencode({'user': user})}")
+    options.write(f"{done['disconnected']} connections ended")
+
+
+def _pages(api: Any, wanted: dict[str, str]) -> Iterator[dict[str, Any]]:
+    cursor: str | None = None
+    while True:
+        query = urlencode(wanted | {"limit": str(PAGE_ITEMS)} | ({"cursor": cursor} if cursor else {}))
+        page = api.ask("GET", f"/api/v1/connections?{query}")
+        yield from page["items"]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return
