@@ -118,10 +118,9 @@ class Subscription:
     follower: Follower = field(default_factory=Follower)
     # The server's full name of the channel, once it has answered.
     name: str = ""
-    # Asked, not answered yet: live messages wait for the answer, so that nothing overtakes the history.
+    # Asked, not answered yet: live messages wait for the answer, so that nothing overtakes the history. It stays when
+    # the server refuses: then the history is missing until the channel is given up, or asked for on a new connection.
     asked: m.RequestId | None = None
-    # Refused: what was left to the history is missing, so nothing is followed until the channel is asked for again.
-    is_refused: bool = False
 
     def is_wanted(self, min_severity: Severity, snapshot: bool) -> bool:
         """Whether it is wanted like this."""
@@ -130,18 +129,15 @@ class Subscription:
 
 @dataclass
 class Heard:
-    """What a message from the server led to: what to send, what to show, which request it answered."""
+    """What a message from the server led to: what to send, what to show, what is missing."""
 
     send: list[m.ClientMessage] = field(default_factory=list)
     alert: m.AlertMessage | None = None
     # Left out by the server, and not asked for again: `recover` does.
     gap: m.GapMessage | None = None
     snapshot: m.Snapshot | None = None
-    answer: m.ServerMessage | None = None
     # Messages were lost for good on this channel (trimmed, or another store); the reason.
     lost: str | None = None
-    # What the `error` in `answer` was about: `subscribe` to it again later, or come back, if it is temporary.
-    refused: Subscription | None = None
 
 
 # The server handles messages in order: what follows `auth` in the same burst is judged after it.
@@ -206,7 +202,7 @@ class ClientConversation:
         match message:
             case m.AuthSuccess():
                 self.state = ClientState.READY
-                return Heard(answer=message)
+                return Heard()
             case m.Subscribed():
                 return self._subscribed(message)
             case m.AlertMessage():
@@ -221,14 +217,12 @@ class ClientConversation:
                 return Heard()
             case m.Unsubscribed(code=0):
                 # Also another name of it was given up that was not known as one, because its answer was under way.
-                return Heard(answer=message, send=[self._ask(other) for other in self._followers(message.channel)])
-            case m.ErrorMessage():
-                return Heard(answer=message, refused=self._refused(message.id))
+                return Heard(send=[self._ask(other) for other in self._followers(message.channel)])
             case _:
-                return Heard(answer=message)
+                return Heard()
 
     def _ask(self, wanted: Subscription) -> m.Subscribe:
-        wanted.asked, wanted.is_refused = self.next_id(), False
+        wanted.asked = self.next_id()
         return m.Subscribe(
             id=wanted.asked,
             channel=wanted.channel,
@@ -240,7 +234,7 @@ class ClientConversation:
     def _subscribed(self, message: m.Subscribed) -> Heard:
         wanted = self._answered(message.id)
         if wanted is None:
-            return Heard(answer=message)
+            return Heard()
         twins = self._named(message.channel)
         if twins:
             wanted.follower = twins[0].follower
@@ -249,19 +243,13 @@ class ClientConversation:
         if wanted.snapshot and not message.recovered:
             wanted.follower.expect_snapshot()
         if message.recovered or (is_fresh and twins):
-            return Heard(answer=message)
+            return Heard()
         is_same_store = message.epoch == wanted.follower.epoch
         if is_same_store and not wanted.snapshot and wanted.follower.forget_holes():
             # Only what was left out before is gone; from our own place on it may be there.
-            return Heard(answer=message, lost=message.reason, send=[self._ask(wanted)])
+            return Heard(lost=message.reason, send=[self._ask(wanted)])
         wanted.follower.restart(message.epoch, message.offset)
-        return Heard(answer=message, lost=None if is_fresh else message.reason)
-
-    def _refused(self, request: m.RequestId | None) -> Subscription | None:
-        wanted = self._answered(request)
-        if wanted is not None:
-            wanted.is_refused = True
-        return wanted
+        return Heard(lost=None if is_fresh else message.reason)
 
     def _answered(self, request: m.RequestId | None) -> Subscription | None:
         """The subscription that this reply is about; it is no longer waited for."""
@@ -299,7 +287,7 @@ class ClientConversation:
     def _followers(self, name: str) -> list[Subscription]:
         """Whoever follows this channel; nobody while history is missing, which must come first."""
         same = self._named(name)
-        return [] if any(s.asked is not None or s.is_refused for s in same) else same
+        return [] if any(s.asked is not None for s in same) else same
 
     def _named(self, name: str) -> list[Subscription]:
         """The subscriptions that the server knows by this name."""

@@ -292,14 +292,16 @@ class Dialogue:
             self._subscription_refused(channel, fault, life)
 
     def _subscription_refused(self, channel: str, fault: TocsinError, life: Life) -> None:
-        if slot := self._subscribing.pop(channel, None):
-            self._conversation.unsubscribe(channel)
-            slot.answer(fault)
-        elif fault.temporary:
+        slot = self._subscribing.pop(channel, None)
+        if slot is None and fault.temporary:
             # A channel that we had: come back after a pause and recover it.
             life.verdict = Ended(f"{channel}: {fault.message}")
+            return
+        # Said also of what is new here: it may be followed under another name, which must go on.
+        self._send(self._conversation.unsubscribe(channel))
+        if slot is not None:
+            slot.answer(fault)
         else:
-            self._send(self._conversation.unsubscribe(channel))
             self._lost(channel, fault.message)
 
     def _asking(self, request: m.RequestId | None) -> Subscription | None:

@@ -167,7 +167,6 @@ class ClientMachine(RuleBasedStateMachine):
         self.oracle = Oracle()
         # Requests that the client still waits for; answers to others are outdated.
         self.asked: dict[object, str] = {}
-        self.refused: list[str] = []
         self.gaps: list[m.GapMessage] = []
 
     @property
@@ -211,21 +210,30 @@ class ClientMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.server.outbox)
     @rule(count=st.integers(1, 9))
     def the_client_reads(self, count):
-        for _ in range(min(count, len(self.server.outbox))):
-            self.the_client_hears()
+        for _ in range(count):
+            if self.server.outbox:
+                self.the_client_hears()
 
     def the_client_hears(self):
-        heard = self.client.hear(self.server.outbox.popleft())
+        message = self.server.outbox.popleft()
+        heard = self.client.hear(message)
         self.send(heard.send)
         if heard.alert:
             self.oracle.shown(heard.alert)
         if heard.gap:
             self.oracle.left_out(heard.gap)
             self.gaps.append(heard.gap)
-        if isinstance(heard.answer, m.Subscribed) and heard.answer.id in self.asked:
-            self.oracle.answered(self.asked.pop(heard.answer.id), heard.answer, heard.lost)
-        if heard.refused:
-            self.refused.append(heard.refused.channel)
+        if isinstance(message, m.Subscribed) and message.id in self.asked:
+            self.oracle.answered(self.asked.pop(message.id), message, heard.lost)
+        if isinstance(message, m.ErrorMessage) and message.id in self.asked:
+            self.the_client_is_refused(self.asked[message.id])
+
+    def the_client_is_refused(self, channel):
+        """As `tocsin.dialogue` does: what it had it comes back for, what is new it gives up."""
+        if channel in self.oracle.followed:
+            self.the_connection_breaks()
+        else:
+            self.the_client_wants_no_more(channel)
 
     @precondition(lambda self: self.gaps)
     @rule()
@@ -245,13 +253,6 @@ class ClientMachine(RuleBasedStateMachine):
         self.send(self.client.unsubscribe(channel))
         self.asked = {request: each for request, each in self.asked.items() if each != channel}
         self.oracle.given_up(channel)
-
-    @precondition(lambda self: self.refused)
-    @rule()
-    def the_client_asks_again(self):
-        channel = self.refused.pop()
-        if channel in self.client.subscriptions:
-            self.send(self.client.subscribe(channel))
 
     @precondition(lambda self: not self.is_open)
     @rule()
@@ -284,17 +285,15 @@ class ClientMachine(RuleBasedStateMachine):
             assert epoch != str(self.server.epoch) or offset <= self.server.offset[stream]
 
     def settle(self) -> None:
-        while self.server.inbox or self.server.outbox or self.refused:
-            if self.refused:
-                self.the_client_asks_again()
+        while self.server.inbox or self.server.outbox or not self.is_open:
+            if not self.is_open:
+                self.the_connection_opens()
             elif self.server.inbox:
                 self.server.read("sent")
             else:
                 self.the_client_hears()
 
     def teardown(self):
-        if not self.is_open:
-            self.the_connection_opens()
         self.settle()
         while self.gaps:
             self.the_client_wants_what_was_left_out()
