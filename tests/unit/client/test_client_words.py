@@ -1,0 +1,67 @@
+"""Names, addresses and bytes."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from protocol.codec import WireForm
+from tests.support.client_scripts import Clock, Talk, a_client, follows
+from tocsin import connection as transport
+from tocsin.client import Client, channel_name
+from tocsin.connection import Endpoint
+from tocsin.errors import ConnectionLost
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("web", "alerts:web"),
+        ("alerts:web", "alerts:web"),
+        ("project:7", "project:7"),
+        ("workspace", "workspace"),
+        ("alerts:*", "workspace"),
+        ("user", "user"),
+        ("user:ann", "user:ann"),
+    ],
+)
+def test_channels_have_short_names(given: str, name: str) -> None:
+    assert channel_name(given) == name
+
+
+def test_an_endpoint_is_read_from_its_url() -> None:
+    assert Endpoint.of("ws://host:1/x?y=1") == Endpoint("host", 1, "/x?y=1", None)
+    assert Endpoint.of("ws://host").authority == "host:80"
+    assert Endpoint.of("ws://[::1]:3008").authority == "[::1]:3008"
+    assert Endpoint.of("wss://host").port == 443
+    assert Endpoint.of("wss://host").tls is not None
+
+
+@pytest.mark.parametrize("url", ["http://host", "ws://", "ws://user@host", "ws://host/#token", "host:3008"])
+def test_a_url_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="use ws://HOST:PORT"):
+        Client(url, "t")
+
+
+def test_a_certificate_without_tls_is_refused() -> None:
+    context = Endpoint.of("wss://host").tls
+    with pytest.raises(ValueError, match="use wss://"):
+        Client("ws://host", "t", ssl_context=context)
+
+
+async def test_the_wire_form_can_be_chosen(serve: Talk, autojump_clock: Clock) -> None:
+    server = serve(follows, subprotocol="tocsin.v1.json")
+    async with a_client(form=WireForm.JSON) as client:
+        await client.subscribe("web")
+    assert server.offered == [("tocsin.v1.json",)]
+
+
+async def test_a_stream_that_breaks_later_says_it_as_it_is() -> None:
+    ours, theirs = trio.testing.memory_stream_pair()
+    wire = transport.Wire(ours)
+    await theirs.aclose()
+    with pytest.raises(ConnectionLost, match="during the handshake"):
+        await wire.send_all(b"x")
+    wire.is_open = True
+    with pytest.raises(trio.BrokenResourceError):
+        await wire.send_all(b"x")
