@@ -58,6 +58,7 @@ class Client:
         on_lost: Callable[[Lost], None] | None = None,
         on_gap: OnGap | None = None,
         on_state: OnState | None = None,
+        received: bool = False,
     ) -> None:
         tell_lost, tell_state = on_lost or (lambda lost: None), on_state or (lambda state, why: None)
         tell_gap = on_gap or (lambda gap: None)
@@ -70,6 +71,7 @@ class Client:
             on_lost=lambda lost: self._bridge.tell(tell_lost, lost),
             on_gap=lambda gap: self._bridge.tell(tell_gap, gap),
             on_state=lambda state, why: self._bridge.tell(tell_state, state, why),
+            received=received,
         )
         self.url = url
         self._bridge = Bridge(lambda: self._client, "client")
