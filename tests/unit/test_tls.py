@@ -15,6 +15,7 @@ import trio
 from structlog.testing import capture_logs
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from actors.door import DoorLimits
 from actors.gateway import GatewayLimits
 from actors.outbox import Frame
 from actors.tls import ANSWERS_MAX_BYTES, ENCRYPT_MAX_BYTES, PLAIN_HINT, Tls
@@ -430,6 +431,20 @@ async def test_a_reset_in_the_tls_handshake_is_nobody(autojump_clock: MockClock,
         peer.close()
         await wait_all_tasks_blocked()
         assert served.roster.statistics()["errors"] == 0
+        await assert_alive(await served.connect())
+
+
+async def test_one_connection_too_many_is_closed_before_it_costs_a_handshake(
+    autojump_clock: MockClock, encryption: Encryption
+) -> None:
+    async with serving(tls=encryption, limits=GatewayLimits(door=DoorLimits(connections_max=1))) as served:
+        canary, peer = await served.connect(), await served.dial_tcp()
+        assert await peer.rest() == b""
+        statistics = served.roster.statistics()
+        assert (statistics["connections_refused"], statistics["tls_handshakes_failed"]) == (1, 0)
+        await assert_alive(canary)
+        canary.close()
+        await wait_all_tasks_blocked()
         await assert_alive(await served.connect())
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from trio.testing import MockClock
 
 from engine.certificate import Certificate
 from tests.support import sockets
@@ -19,6 +20,12 @@ def encryption(tmp_path_factory: pytest.TempPathFactory) -> sockets.Encryption:
     folder: Path = tmp_path_factory.mktemp("tls")
     files = Authority(folder).issue()
     return sockets.Encryption(Certificate(files.cert, files.key).new_tls, files.client())
+
+
+@pytest.fixture
+def autojump_clock() -> MockClock:
+    """Jumps only when nothing has moved for a moment: a record may be several packets between real sockets."""
+    return MockClock(autojump_threshold=0.001)
 
 
 @pytest.fixture(autouse=True)
