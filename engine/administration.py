@@ -64,13 +64,14 @@ class Administration:
         check_administrator(who)
         check_target(kind, target)
         check_text(reason or "", "reason")
+        revocations = self._identity.revocations
+        revocations.check_room(who.workspace, kind, target, self._clock())
+        await self._trail.record(who, f"revoke_{kind.value}", target, address)
+        # Only now: what was issued while the act was put on record is meant as well.
         now = self._clock()
         row = Revocation(
             workspace=who.workspace, kind=kind, target=target, at=now, ends_at=now + KEPT_US, by=who.user, reason=reason
         )
-        revocations = self._identity.revocations
-        revocations.check_room(row)
-        await self._trail.record(who, f"revoke_{kind.value}", target, address)
         is_stored = False
         # Shielded: a client that goes away meanwhile must not leave it stored and not in force.
         with trio.move_on_after(self._answer_s, shield=True):

@@ -55,11 +55,11 @@ class Revocations:
         for row in rows:
             self.add(row)
 
-    def check_room(self, row: Revocation) -> None:
-        """May there be one more? Forgets what has ended. Raises LimitReached."""
-        self._forget_ended(row.at)
-        own = self._by_workspace.get(row.workspace, {})
-        if (row.kind, row.target) in own:
+    def check_room(self, workspace: str, kind: RevocationKind, target: str, now_us: int) -> None:
+        """May this be revoked too? Forgets what has ended. Raises LimitReached."""
+        self._forget_ended(now_us)
+        own = self._by_workspace.get(workspace, {})
+        if (kind, target) in own:
             return
         if len(own) >= self._per_workspace_max:
             limit = f"limit {self._per_workspace_max} (identity.revocations_per_workspace_max)"

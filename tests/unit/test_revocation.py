@@ -251,10 +251,11 @@ async def test_a_workspace_that_has_too_many_is_told_and_others_have_theirs() ->
 def test_revocations_that_have_ended_make_room() -> None:
     revocations = Revocations(per_workspace_max=1)
     revocations.add(a_row(JTI, "old"))
-    revocations.check_room(a_row(JTI, "new", at_s=NOW + KEPT_US // SECOND_US))
+    ends_at = NOW * SECOND_US + KEPT_US
+    revocations.check_room("acme", JTI, "new", ends_at)
+    revocations.load([a_row(JTI, "old")])
     with pytest.raises(LimitReached):
-        revocations.load([a_row(JTI, "old")])
-        revocations.check_room(a_row(JTI, "new", at_s=NOW + KEPT_US // SECOND_US - 1))
+        revocations.check_room("acme", JTI, "new", ends_at - 1)
 
 
 async def test_revocations_outlive_the_process_and_end_by_themselves(tmp_path: Path) -> None:
