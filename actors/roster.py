@@ -55,9 +55,9 @@ class SessionCounters:
 
 @dataclass(frozen=True)
 class RosterLimits:
-    """Bounds on whose connections there are. Half and four fifths of all: no one of them can take every place."""
+    """Bounds on whose connections there are. Three and four fifths of all: none of them takes every place."""
 
-    per_user_max: int = 10_000
+    per_user_max: int = 12_000
     per_workspace_max: int = 16_000
 
 

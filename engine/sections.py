@@ -77,8 +77,8 @@ class Gateway(Section, frozen=True, kw_only=True):
         limit(1, 1_000_000, "An office behind one address; more are 429. Not for loopback and trusted_proxies."),
     ] = 256
     connections_per_user_max: Annotated[
-        int, limit(1, 1_000_000, "Half of all: a fleet may share one token, and leaves room. More end with 3504.")
-    ] = 10_000
+        int, limit(1, 1_000_000, "Three fifths of all: a fleet may share a token, and leaves room. More: 3504.")
+    ] = 12_000
     connections_per_workspace_max: Annotated[
         int, limit(1, 1_000_000, "Four fifths of all: no workspace keeps the others out. More end with 3504.")
     ] = 16_000

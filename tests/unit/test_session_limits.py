@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
+import trio
 from structlog.testing import capture_logs
 from trio.testing import MockClock, wait_all_tasks_blocked
 
@@ -128,3 +130,31 @@ async def test_an_administrator_can_end_the_connections_of_a_user(autojump_clock
         for peer in (eve, silent):
             await peer.say({"type": "ping"})
             assert isinstance(await peer.hear(), m.Pong)
+
+
+FAST = RateLimits(people=RoleRates(Rate(1e6, 1e6), Rate(1e6, 1e6)), producers=RoleRates(Rate(1e6, 1e6), Rate(1e6, 1e6)))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"type": "ping", "id": "x" * 60},
+        {"type": "trigger", "alert": {"framework_id": "checkout", "title": "again"}, "id": "x" * 60},
+    ],
+)
+async def test_who_floods_and_does_not_read_the_answers_is_not_read_from_any_more(
+    autojump_clock: MockClock, message: dict[str, object]
+) -> None:
+    async with a_rig(rates=FAST) as rig:
+        canary, peer = await rig.client("eve"), await rig.client()
+        frame = client_frame(1, json.dumps(message).encode())
+        sent = 0
+        with trio.move_on_after(5):  # virtual seconds: until neither side moves any more
+            while True:
+                await peer.send(frame * 100)
+                sent += 100
+        assert sent * len(frame) > 1_000_000, "the kernel's buffers are full"
+        worst = max(connection.outbox.waiting_bytes for connection in rig.roster.connections())
+        assert 0 < worst < 400_000
+        await canary.say({"type": "ping"})
+        assert isinstance(await canary.hear(), m.Pong)
