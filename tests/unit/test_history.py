@@ -132,7 +132,7 @@ async def test_nothing_is_answered_with_nothing_to_all_who_wait_and_not_kept(aut
         nursery.start_soon(ask)
         await wait_all_tasks_blocked()
         shelf.answering.set()
-    assert (answers, shelf.reads) == ([(), ()], [5])
+    assert (answers, shelf.reads) == ([[], []], [5])
     await history.after(stream, 5, shelf.read)
     assert shelf.reads == [5, 5]
 
