@@ -10,7 +10,7 @@ the batch. Saved before told: answers and broadcasts follow the commit.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -42,6 +42,10 @@ class ChannelLimits:
     idle_s: float = 60.0
 
 
+def _nobody(workspace: str, events: Sequence[Event]) -> None:
+    """Where nothing is derived from channels."""
+
+
 @dataclass(frozen=True)
 class ChannelKit:
     """What every channel actor is handed."""
@@ -52,6 +56,8 @@ class ChannelKit:
     new_id: NewId
     observer: Observer
     limits: ChannelLimits
+    # Told of events that a channel found in the store: the feed may never have said that they were committed.
+    post: Callable[[str, Sequence[Event]], None] = _nobody
 
 
 class Cell:
@@ -233,6 +239,7 @@ class ChannelActor:
             if not missed:
                 raise RuntimeError(f"{cell.key.name}: the store lost events {audience.told + 1}..{recalled.offset}")
             self._kit.observer.delivered(audience.tell(missed))
+            self._kit.post(cell.key.workspace, missed)
         return audience
 
     def _answer_committed(self, recalled: Recalled) -> None:

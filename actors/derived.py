@@ -39,9 +39,12 @@ class DerivedStreams:
         self._wake = trio.Event()
 
     def post(self, workspace: str, events: Sequence[Event]) -> None:
-        """Takes note of committed events of a workspace; called by the store in commit order, must not raise."""
+        """Takes note of committed events of a workspace; called by the store in commit order, must not raise.
+
+        A channel that finds events in the store calls it too: nobody else may have said that they were committed.
+        """
         self._post(DerivedKey(workspace), events)
-        for user in {event.alert.assigned_to for event in events}:
+        for user in dict.fromkeys(event.alert.assigned_to for event in events):
             if user is not None:
                 # Events that come again (a commit answered late) have no user offset: then the store is looked into.
                 theirs = [event for event in events if event.alert.assigned_to == user and event.user_offset]

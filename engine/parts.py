@@ -63,14 +63,15 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
         batch_max=config.channel.batch_max,
         idle_s=config.channel.idle_s,
     )
-    kit = ChannelKit(store, machine, world.clock, world.new_id, metrics, limits)
+    derived = DerivedStreams(store, metrics)
+    kit = ChannelKit(store, machine, world.clock, world.new_id, metrics, limits, derived.post)
     registry = Registry(kit, park_s=config.channel.park_s)
     quotas = Quotas(rate_limits(config.limits), config.limits.workspace_items_per_s, metrics.refused, trio.current_time)
     trail = AuditTrail(store, world.clock, config.api.answer_s)
     return Parts(
         store=store,
         registry=registry,
-        derived=DerivedStreams(store, metrics),
+        derived=derived,
         presence=PresenceLog(store, world.clock),
         recipients=RecipientLog(store),
         upkeep=Upkeep(store, world.clock, config.retention.trim_every_s),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import dataclasses
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -16,7 +17,7 @@ from actors.channel import Cell
 from actors.registry import Registry
 from protocol.codec import WireForm
 from protocol.errors import Busy, StoreUnavailable
-from protocol.model import Reason, Severity
+from protocol.model import Event, Reason, Severity
 from tests.support.actors import (
     KEY,
     Answers,
@@ -48,7 +49,12 @@ class Channel:
         self.machines = Machines()
         self.observer = Recorder()
         self.answers = Answers()
-        self.registry = Registry(a_kit(self.store, self.machines, self.observer, **limits))
+        self.posted: list[int] = []
+        kit = a_kit(self.store, self.machines, self.observer, **limits)
+        self.registry = Registry(dataclasses.replace(kit, post=self._post))
+
+    def _post(self, workspace: str, events: Sequence[Event]) -> None:
+        self.posted += [event.offset for event in events]
 
     @property
     def cell(self) -> Cell:
@@ -195,6 +201,19 @@ async def test_a_batch_committed_just_before_a_crash_is_answered_and_not_decided
         assert (channel.store.titles(), told(receiver)) == (["a", "b"], ["a", "b"])
         assert channel.answers.reasons == [Reason.FIRED] * 2
         assert channel.registry.restarts == 1
+
+
+async def test_what_a_channel_finds_in_the_store_is_passed_on_to_the_derived_streams(
+    autojump_clock: MockClock,
+) -> None:
+    async with a_channel() as channel:
+        await channel.follow()
+        channel.store.add(some_events(1, 2))  # committed by another owner: no feed of ours says so
+        await channel.ring("a")
+        await trio.sleep(1)
+        assert channel.store.titles() == ["e1", "e2", "a"]
+        # What it commits itself the store's feed tells.
+        assert channel.posted == [1, 2]
 
 
 async def test_a_batch_that_was_not_committed_before_the_crash_is_decided_again_under_its_id(
