@@ -142,8 +142,17 @@ class Watcher(Client):
                 case m.AlertMessage():
                     self._view(message.channel).alert(message)
                     self._trace(self.name, f"told {message.channel} {message.prev}>{message.offset}")
+                case m.Snapshot():
+                    self._view(message.channel).snapshot(message)
+                    self._trace(self.name, f"page {message.page} of {message.channel}: {len(message.alerts)}")
                 case m.GapMessage():
-                    self._view(message.channel).gap(message)
+                    view = self._view(message.channel)
+                    view.gap(message)
+                    if view not in asked.values() and self._chance.random() < 0.5:
+                        # It wants them all the same; what was on its way before the answer is held to the old place.
+                        number = self.views.index(view)
+                        asked[number] = view
+                        await link.say(view.request(number, m.Position(message.epoch, message.prev)))
                     self._trace(self.name, f"gap {message.channel} {message.from_}..{message.to}: {message.count}")
                 case m.PositionMessage():
                     self._view(message.channel).proof(message)

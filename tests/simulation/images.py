@@ -134,7 +134,8 @@ class _Simulated(Engine):
 class Images:
     """The engine, one image after the other."""
 
-    def __init__(self, network: Network, storage: Storage, chance: random.Random, trace: Trace) -> None:
+    def __init__(self, network: Network, storage: Storage, chance: random.Random, trace: Trace, *, trims: bool) -> None:
+        self.trims = trims
         self.clock = WallClock()
         self.machines = FaultyMachines()
         self.engine: Engine | None = None
@@ -158,7 +159,7 @@ class Images:
                 drain_s=2.0, close_s=1.0, outbox_soft_bytes=OUTBOX_SOFT_BYTES, outbox_max_bytes=OUTBOX_MAX_BYTES
             ),
             channel=Channel(idle_s=20.0, batch_max=chance.choice([2, 8, 240])),
-            retention=RetentionSection(),
+            retention=RetentionSection(trim_every_s=7.0 if trims else 600.0),
         )
         self._stop = trio.Event()
         self._is_wanted = True

@@ -139,7 +139,7 @@ class Nemesis:
     async def _flood(self) -> None:
         text = "x" * self._chance.choice([10, 1_000, 3_500])
         for producer in self._producers:
-            for _ in range(self._chance.randint(1, 4)):
+            for _ in range(self._chance.choice([1, 2, 4, 12])):
                 wishes = [self._wish("flood") for _ in range(self._chance.randint(1, 12))]
                 for wish in wishes:
                     wish.message = text

@@ -30,6 +30,7 @@ class Pipe:
         self._chance = chance
         self._data = bytearray()
         self._readers, self._writers = trio.lowlevel.ParkingLot(), trio.lowlevel.ParkingLot()
+        self._is_full = False
         self.is_finished = False
         self.is_reset = False
         self.is_stalled = False
@@ -40,17 +41,19 @@ class Pipe:
     @property
     def takes(self) -> bool:
         """Whether a send would not block: there is room, or it would fail."""
-        return self.is_reset or self.is_finished or len(self._data) < self._capacity
+        return self.is_reset or self.is_finished or (not self._is_full and len(self._data) < self._capacity)
 
     def send(self, data: bytes) -> int:
         """Takes what there is room for, sometimes less. Raises OSError as a kernel does."""
         if self.is_reset or self.is_finished:
             raise OSError(errno.ECONNRESET if self.is_reset else errno.EPIPE, "the peer is gone")
-        room = min(self._capacity - len(self._data), len(data))
+        room = 0 if self._is_full else min(self._capacity - len(self._data), len(data))
         if room <= 0:
             raise BlockingIOError(errno.EAGAIN, "the buffer is full")
         if self._chance.random() < 0.1:
+            # Short, and full now: as in a kernel there is room again when the peer has read, and not before.
             room = self._chance.randint(1, room)
+            self._is_full = True
         self._data += data[:room]
         self._readers.unpark_all()
         return room
@@ -67,6 +70,7 @@ class Pipe:
             size = self._chance.randint(1, size)
         taken = bytes(self._data[:size])
         del self._data[:size]
+        self._is_full = False
         self._writers.unpark_all()
         return taken
 

@@ -22,6 +22,7 @@ from tests.simulation.store import Ledger
 from tests.simulation.trace import Trace, Violation
 
 ANSWER_S = 15.0
+IDLE_S = 5.0
 POISON = "poison"
 
 
@@ -35,6 +36,7 @@ class Wish:
     severity: str = "warning"
     alert_id: str = ""
     message: str | None = None
+    assigned_to: str | None = None
     refusals: int = 0
     result: ItemResult | None = None
 
@@ -46,6 +48,7 @@ class Wish:
             dedup_key=self.title,
             severity=self.severity,
             message=self.message,
+            assigned_to=self.assigned_to,
         )
 
 
@@ -91,9 +94,12 @@ class Producer(Client):
         while True:
             while not self.plan.requests:
                 self.idle.set()
-                with trio.move_on_after(20):  # life to show, as a client's own pings would
+                with trio.move_on_after(IDLE_S):
                     await self._more.park()
+                # Shows life, and reads what came meanwhile.
                 await link.say(m.Ping())
+                while not isinstance(await link.hear(), m.Pong):
+                    pass
             if self._pauses:
                 await trio.sleep(self._chance.expovariate(2.0))
             await self._request(link, self.plan.requests[0])

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import trio
 
 from protocol.errors import StoreUnavailable
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 # Who keeps up may get one batch beyond the bound: at most so many events of our longest alert.
 BATCH_MAX_BYTES = 12 * 5_000
 LOOK_EVERY_S = 0.5
+# Pings that an idle producer has not read yet.
+SMALL_TALK_BYTES = 500
 GONE_S = 5.0
 # What the engine may say aloud when we break things. Anything else at these levels is a bug that it swallowed.
 LOUD = frozenset({"error", "critical", "exception"})
@@ -73,7 +76,7 @@ async def reckon(simulation: Simulation) -> None:
     _must(channels["mailbox_commands"] == 0, f"{channels['mailbox_commands']} commands wait")
     _must(channels["channels_parked"] == 0, f"{channels['channels_parked']} channels are parked")
     _must(channels["channels_away"] == 0, f"{channels['channels_away']} channels think that the store is away")
-    _must(gateway["outbox_bytes"] == 0, f"{gateway['outbox_bytes']} bytes wait in outboxes")
+    _must(gateway["outbox_bytes"] <= SMALL_TALK_BYTES, f"{gateway['outbox_bytes']} bytes wait in outboxes")
     views = sum(len(watcher.views) for watcher in simulation.watchers)
     _must(gateway["total_subscribers"] == views, f"{gateway['total_subscribers']} subscriptions, wanted {views}")
     _must(gateway["connected_clients"] == len(simulation.clients), f"{gateway['connected_clients']} clients")
@@ -85,7 +88,10 @@ async def _stored_once(simulation: Simulation) -> None:
     fired: Counter[str] = Counter()
     for key, events in storage.ledger.channels.items():
         stored = await storage.stored(key)
-        _must(list(stored) == events, f"{key.name}: the store and what it told of its commits differ")
+        kept = events[-len(stored) :] if simulation.images.trims and stored else events
+        # A channel's history does not say where its events stand in people's streams.
+        kept = [msgspec.structs.replace(event, user_offset=0) for event in kept]
+        _must(list(stored) == kept, f"{key.name}: the store and what it told of its commits differ")
         fired.update(event.alert.title for event in events if event.kind is EventKind.FIRED)
     twice = [title for title, count in fired.items() if count > 1]
     _must(not twice, f"fired twice: {twice}")

@@ -8,13 +8,15 @@ same story; a failure is told with its seed and how to see it again.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import trio
 
-from engine.stores import open_store
-from protocol.model import ChannelKey, Severity
+from engine.stores import Retention, open_store
+from protocol.model import ChannelKey, Event, Severity
 from tests.simulation import reckoning
 from tests.simulation.clients import Client, Watcher
 from tests.simulation.hooks import bounded, determined, logs_to, run_in_virtual_time
@@ -59,7 +61,7 @@ class Simulation:
         self.trace = trace
         self.network = network_of(seed)
         self.storage = Storage(inner, random.Random(seed + 1), trace)
-        self.images = Images(self.network, self.storage, random.Random(seed + 2), trace)
+        self.images = Images(self.network, self.storage, random.Random(seed + 2), trace, trims=trims(seed))
         ledger, token = self.storage.ledger, self.images.token
         self.producers = [
             Producer(f"producer{n}", self.network, token, trace, chance.getrandbits(32), ledger) for n in range(2)
@@ -71,22 +73,32 @@ class Simulation:
         self.clients: list[Client] = [*self.producers, *self.watchers]
         for n in range(chance.randint(5, 25)):
             wishes = [
-                Wish(f"t{n}.{k}", chance.choice(KEYS), severity=chance.choice(SEVERITIES))
+                Wish(
+                    f"t{n}.{k}",
+                    chance.choice(KEYS),
+                    severity=chance.choice(SEVERITIES),
+                    assigned_to=chance.choice([None, "watcher0", "watcher1"]),
+                )
                 for k in range(chance.randint(1, 4))
             ]
             chance.choice(self.producers).wants(*wishes)
 
     def _views(self, who: str) -> list[View]:
         chance, ledger = self.chance, self.storage.ledger
-        views = []
+        trims, views = self.images.trims, []
+
+        def view(channel: str, least: Severity, events: Callable[[], list[Event]]) -> None:
+            snapshot = chance.random() < 0.5
+            views.append(View(who, channel, least, events, may_be_trimmed=trims, snapshot=snapshot))
+
         for key in chance.sample(KEYS, chance.randint(1, 3)):
             least = chance.choice([Severity.INFO, Severity.INFO, Severity.ERROR])
-            views.append(
-                View(who, f"alerts:{key.framework}", least, lambda key=key: ledger.channels.get(key, []))  # type: ignore[misc]
-            )
+            view(f"alerts:{key.framework}", least, partial(ledger.channels.get, key, []))
         if chance.random() < 0.5:
             least = chance.choice([Severity.INFO, Severity.WARNING])
-            views.append(View(who, "workspace", least, lambda: ledger.workspaces.get("acme", [])))
+            view("workspace", least, partial(ledger.workspaces.get, "acme", []))
+        if chance.random() < 0.7:
+            view("user", chance.choice([Severity.INFO, Severity.WARNING]), partial(ledger.users.get, who, []))
         return views
 
     async def run(self) -> None:
@@ -124,6 +136,11 @@ class Simulation:
         raise Violation(f"not drained {PEACE_MAX_S:g} s after the last fault: {waiting} wait for an answer")
 
 
+def trims(seed: int) -> bool:
+    """Whether this seed's store forgets events soon."""
+    return seed % 4 == 0
+
+
 def network_of(seed: int) -> Network:
     """The network of a seed."""
     return Network(random.Random(seed + 3))
@@ -135,7 +152,9 @@ def simulate(seed: int, *, aloud: bool = False) -> Outcome:
     outcome = Outcome(seed, trace, None, 0.0)
 
     async def main() -> None:
-        async with open_store("memory:") as inner:
+        # Events are kept so shortly in some worlds that whoever comes back late is told that they are gone.
+        retention = Retention(events_s=5, events_per_channel=8) if trims(seed) else Retention()
+        async with open_store("memory:", retention=retention) as inner:
             simulation = Simulation(seed, trace, inner)
             with determined(seed, simulation.network), logs_to(reckoning.listener(trace)), bounded(PASSES_MAX):
                 await simulation.run()

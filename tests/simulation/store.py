@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 import trio
 
 from engine.stores import CommittedEvents, Feed, Store
@@ -34,11 +35,12 @@ class Injected(Exception):
 
 
 class Ledger:
-    """Every event that the store has, in its order: by channel and by workspace."""
+    """Every event that the store has, in its order: by channel, by workspace, by the person whom it is assigned to."""
 
     def __init__(self) -> None:
         self.channels: dict[ChannelKey, list[Event]] = {}
         self.workspaces: dict[str, list[Event]] = {}
+        self.users: dict[str, list[Event]] = {}
 
     def note(self, committed: Sequence[CommittedEvents]) -> None:
         """Takes what the real store committed. Raises Violation if its offsets are not dense (P3)."""
@@ -51,11 +53,17 @@ class Ledger:
                 whole = self.workspaces.setdefault(one.workspace, [])
                 if _is_next(whole, event, event.workspace_offset, f"workspace {one.workspace}"):
                     whole.append(event)
+                # What comes again (a batch that was answered from the store) has no place in a person's stream.
+                user = event.alert.assigned_to
+                if user is not None and event.user_offset:
+                    mine = self.users.setdefault(user, [])
+                    if _is_next(mine, event, event.user_offset, f"user {user}"):
+                        mine.append(event)
 
 
 def _is_next(events: Sequence[Event], event: Event, offset: int, stream: str) -> bool:
     if offset <= len(events):  # a batch that was answered from the store comes again
-        if events[offset - 1] != event:
+        if msgspec.structs.replace(events[offset - 1], user_offset=0) != msgspec.structs.replace(event, user_offset=0):
             raise Violation(f"{stream}: offset {offset} was given twice")
         return False
     if offset != len(events) + 1:

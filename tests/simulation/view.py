@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from protocol import messages as m
-from protocol.model import Event, Severity
+from protocol.model import AlertState, Event, Severity
 from tests.simulation.trace import Violation
 
 # What may give way in the outbox of a slow peer, and whatever is milder.
@@ -20,43 +20,92 @@ MILD = Severity.WARNING
 class View:
     """One client's place in one stream."""
 
-    def __init__(self, who: str, channel: str, min_severity: Severity, events: Callable[[], Sequence[Event]]) -> None:
+    def __init__(
+        self,
+        who: str,
+        channel: str,
+        min_severity: Severity,
+        events: Callable[[], Sequence[Event]],
+        *,
+        may_be_trimmed: bool = False,
+        snapshot: bool = False,
+    ) -> None:
         self.who = who
         # As it is asked for; `name` is what the server calls it.
         self.channel = channel
         self.name = ""
         self.min_severity = min_severity
         self._events = events
-        self._is_whole = channel == "workspace"
         self.position: m.Position | None = None
-        self.may_be_trimmed = False
+        # Where recovery was last asked from.
+        self._asked: m.Position | None = None
+        self._may_be_trimmed = may_be_trimmed
+        self._wants_snapshot = snapshot
+        # The open alerts as they come, and up to where an event may be left out because a page shows it.
+        self._pages: list[m.Snapshot] = []
+        self._shown_until = 0
         self.is_followed = False
         # For the story and the closing words: how much was seen, and how much was announced as lost.
         self.seen = 0
         self.skipped = 0
 
-    def request(self, number: int) -> m.Subscribe:
-        """The subscription to ask for now."""
-        return m.Subscribe(id=number, channel=self.channel, min_severity=self.min_severity, recover=self.position)
+    def request(self, number: int, back_to: m.Position | None = None) -> m.Subscribe:
+        """The subscription to ask for now; `back_to` asks for what a gap left out."""
+        self._asked = back_to or self.position
+        return m.Subscribe(
+            id=number,
+            channel=self.channel,
+            min_severity=self.min_severity,
+            recover=self._asked,
+            snapshot=self._wants_snapshot,
+        )
 
     def subscribed(self, message: m.Subscribed) -> None:
         """The answer to it."""
         stored = len(self._events())
         self._must(message.offset <= stored, f"is at {message.offset}, the store at {stored}")
-        allowed = {"ok", "trimmed"} if self.may_be_trimmed else {"ok"}
-        self._must(message.reason in (allowed if self.position else {"fresh"}), f"recovery answered {message.reason}")
+        allowed = {"ok", "trimmed"} if self._may_be_trimmed else {"ok"}
+        self._must(message.reason in (allowed if self._asked else {"fresh"}), f"recovery answered {message.reason}")
         self._must(message.recovered is (message.reason == "ok"), f"{message.recovered} and {message.reason}")
         self.name, self.is_followed = message.channel, True
-        if not message.recovered:
+        self._pages, self._shown_until = [], 0
+        if message.recovered:
+            self.position = self._asked
+        else:
             self.skipped += message.offset - (self.position.offset if self.position else 0)
             self.position = m.Position(message.epoch, message.offset)
+
+    def snapshot(self, message: m.Snapshot) -> None:
+        """A page of the open alerts: all of them were open then, and with the last page none is missing."""
+        pages = self._pages
+        since = pages[-1].offset if pages else 0
+        self._must(message.page == len(pages) and since <= message.offset, f"was shown page {message.page}, {since}")
+        self._must(not pages or not pages[-1].last, "was shown a page after the last one")
+        self._shown_until = self._shown_until or message.offset
+        pages.append(message)
+        is_open = self._open_at(message.offset)
+        closed = [alert.title for alert in message.alerts if is_open.get(alert.id) != alert.state]
+        self._must(not closed, f"was shown as open at {message.offset}: {closed}")
+        if message.last:
+            shown = {alert.id for page in pages for alert in page.alerts}
+            missing = (self._open_at(pages[0].offset).keys() & is_open.keys()) - shown
+            self._must(not missing, f"was not shown {missing}, open from {pages[0].offset} to {message.offset}")
+
+    def _open_at(self, offset: int) -> dict[str, AlertState]:
+        last = {event.alert.id: event.alert for event in self._events()[:offset]}
+        return {
+            alert.id: alert.state
+            for alert in last.values()
+            if alert.state.is_open and alert.severity.rank >= self.min_severity.rank
+        }
 
     def alert(self, message: m.AlertMessage) -> None:
         """A live message, or one of the history."""
         here, events = self._here(), self._events()
         self._must(message.offset > here, f"was told {message.offset} after {here}: reordered or twice")
         self._must(message.offset <= len(events), f"was told {message.offset}, which is not stored")
-        self._must(message.prev <= here, f"was told {message.offset} with prev {message.prev}, but has only {here}")
+        known = max(here, self._shown_until)
+        self._must(message.prev <= known, f"was told {message.offset} with prev {message.prev}, but has only {here}")
         self._nothing_between(here, message.offset - 1)
         event = events[message.offset - 1]
         is_same = message.data == event.alert and message.event is event.kind and message.timestamp == event.at
@@ -94,6 +143,7 @@ class View:
 
     def _wanted(self, here: int, until: int) -> list[int]:
         """The offsets of a stretch that pass the filter."""
+        here = max(here, self._shown_until)
         events = self._events()[here:until]
         return [here + n for n, event in enumerate(events, 1) if event.alert.severity.rank >= self.min_severity.rank]
 
