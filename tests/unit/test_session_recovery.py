@@ -211,6 +211,8 @@ async def test_a_client_that_reads_its_history_slowly_is_alive(autojump_clock: M
     async with a_rig(GatewayLimits(outbox_max_bytes=10**7), backlog_bytes=1_000) as rig:
         rig.store.add(some_events(1, 1_500, title="x" * 20_000))
         peer = await rig.client()
+        # A kernel that grows its buffers takes a minute's worth of this history at once, and we would see no reading.
+        peer.sock.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_RCVBUF, 100_000)
         await peer.say({"type": "subscribe", "frameworkId": "checkout", "recover": {"epoch": "e1", "offset": 0}})
         assert isinstance(await peer.hear(), m.Subscribed)
         for _ in range(15):
