@@ -125,7 +125,7 @@ def test_the_fixtures_under_asyncio_do_the_same(tmp_path: Path) -> None:
                     assert token.count(".") == 2
                     return (await engine.reading("web", "ms", 5.0)).reason.value
 
-            assert asyncio.run(program()) == "below_threshold"
+            assert asyncio.run(program()) == "no_rule"
         """,
         settings="[pytest]\nfilterwarnings = error\n",
     )

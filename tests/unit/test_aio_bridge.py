@@ -436,3 +436,29 @@ def test_a_thread_that_broke_is_replaced_for_the_next_client() -> None:
     assert fresh.is_alive
     shared.give_back(fresh)
     assert not fresh.is_alive
+
+
+def test_a_loop_that_was_just_closed_ends_the_resident_as_soon_as_it_has_something_to_say() -> None:
+    resident, goes_on = Resident(), trio.Event()
+    bridge, thread = Bridge(resident.living, "engine"), TrioThread("tocsin-test")
+    thread.start()
+
+    async def wait(_: Resident) -> None:
+        resident.begun.set()
+        await goes_on.wait()
+
+    async def program() -> asyncio.Task[None]:
+        await bridge.enter(thread)
+        task = asyncio.create_task(bridge.call(wait))
+        await until(resident.begun)
+        await asyncio.get_running_loop().shutdown_default_executor()
+        return task
+
+    loop = asyncio.new_event_loop()
+    task = loop.run_until_complete(program())
+    loop.close()
+    thread.soon(goes_on.set)
+    assert resident.has_left.wait(PATIENCE_S)
+    thread.end()
+    task._log_destroy_pending = False  # type: ignore[attr-defined]  # asyncio's own complaint about such programs
+    task.get_coro().close()  # type: ignore[union-attr]
