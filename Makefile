@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= data
+FUZZ_MINUTES ?= 10
 # How long `make soak` runs, after a first minute that fills what is meant to fill.
 MINUTES ?= 15
 PACKAGES := protocol actors engine tocsin benchmarks
 
-.PHONY: run test check bench soak lock install install-dev system node clean
+.PHONY: run test check bench soak fuzz lock install install-dev system node clean
 
 run: install
 	TOCSIN_DATA=$(DATA) $(BIN)/tocsin serve --welcome
@@ -64,6 +65,10 @@ bench: install-dev node
 	NODE_PATH=$(CURDIR)/tests/node/node_modules $(BIN)/python -m benchmarks all --short --out benchmarks/results
 
 # Steady, churning, slow and hostile clients together; fails for a leak or a lost message.
+# Ten minutes of fuzzing over all parsers; what it learns is kept as test vectors.
+fuzz: install-dev
+	$(BIN)/python -m tests.fuzz --minutes $(FUZZ_MINUTES) --keep
+
 soak: install-dev
 	$(BIN)/tocsin bench soak --minutes $(MINUTES)
 
