@@ -60,8 +60,15 @@ class ChildSpec:
     restart: RestartKind = RestartKind.PERMANENT
     policy: RestartPolicy = field(default_factory=RestartPolicy)
     stop_deadline_s: float = 5.0
+    # A child that does not say that it has started holds up all after it: by then it counts as crashed. What waits for
+    # something outside (a store that is away), or supervises others, has none.
+    start_deadline_s: float = 30.0
     # Exceptions that no restart can mend (a wrong setting): they go straight up.
     fatal: tuple[type[Exception], ...] = ()
+
+
+class StartTimeout(Exception):
+    """A child did not say in time that it has started."""
 
 
 class TooManyRestarts(Exception):
@@ -83,6 +90,7 @@ class _Run:
         self._changed = changed
         # Shielded: whoever cancels the supervisor must not take the children down all at once, but in reverse order.
         self.scope = trio.CancelScope(shield=True)
+        self.starting = trio.CancelScope()
         self.is_settled = False
         self.over = trio.Event()
         self.crash: Exception | None = None
@@ -90,13 +98,14 @@ class _Run:
     def started(self, value: object = None) -> None:
         """The child is up (it calls this itself)."""
         self.is_settled = True
+        self.starting.deadline = math.inf
         self._changed()
 
     async def run(self) -> None:
         """Runs the child; its end is noted here and nowhere else."""
         try:
             with self.scope:
-                await self._spec.run(self)
+                await self._run_from_its_start()
         except Exception as fault:  # the supervisor is the handler of whatever ends a child
             self.crash = fault
             if self.scope.cancel_called:
@@ -105,6 +114,13 @@ class _Run:
             self.is_settled = True
             self.over.set()
             self._changed()
+
+    async def _run_from_its_start(self) -> None:
+        self.starting.deadline = trio.current_time() + self._spec.start_deadline_s
+        with self.starting:
+            await self._spec.run(self)
+        if self.starting.cancelled_caught:
+            raise StartTimeout(f"{self._spec.name} did not start within {self._spec.start_deadline_s:g} s")
 
 
 class _Child:

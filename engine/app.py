@@ -8,6 +8,7 @@ TooManyRestarts, never half-dead; `tocsin serve` then exits with 70.
 from __future__ import annotations
 
 import functools
+import math
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -187,10 +188,11 @@ class Engine:
         """The tree, in order of start. A crash of a helper or a source is its own affair; sockets stay up."""
         drain_s = self.config.gateway.drain_s + self.config.gateway.close_s
         return [
-            ChildSpec("store", self._run_store, fatal=FATAL),
-            ChildSpec("channels", self._run_channels),
-            ChildSpec("helpers", self._helpers.run, fatal=(TooManyRestarts,)),
-            ChildSpec("sources", self._sources.run, fatal=(TooManyRestarts,)),
+            # Checking a large file, or waiting for a store that is away, takes as long as it takes.
+            ChildSpec("store", self._run_store, fatal=FATAL, start_deadline_s=math.inf),
+            ChildSpec("channels", self._run_channels, start_deadline_s=math.inf),
+            ChildSpec("helpers", self._helpers.run, fatal=(TooManyRestarts,), start_deadline_s=math.inf),
+            ChildSpec("sources", self._sources.run, fatal=(TooManyRestarts,), start_deadline_s=math.inf),
             ChildSpec("http", self._run_http, fatal=FATAL),
             ChildSpec("gateway", self._run_gateway, fatal=FATAL, stop_deadline_s=drain_s),
         ]

@@ -36,6 +36,7 @@ from litestar.types import ASGIApp
 from actors.supervisor import root_cause
 from actors.tls import PLAIN_ANSWER, PLAIN_REASON
 from engine.certificate import Certificate
+from engine.http.head import HeadAsGet
 from engine.http.requests import BodyGuard
 from engine.sockets import host_and_port
 
@@ -88,7 +89,7 @@ class HttpServer:
         listening_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(SEND_MAX_S * 1_000))
         self.address = address_of(listening_socket, "http" if certificate is None else "https")
         self._listener = trio.SocketListener(trio.socket.from_stdlib_socket(listening_socket))
-        self._app = wrap_app(cast(Any, BodyGuard(app)), 0, "asgi")
+        self._app = wrap_app(cast(Any, BodyGuard(HeadAsGet(app))), 0, "asgi")
         self._config = _hypercorn_config()
         self._context = WorkerContext(None)
         self._grace_s = grace_s

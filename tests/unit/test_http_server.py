@@ -493,3 +493,23 @@ async def test_over_tls_an_idle_connection_hears_a_goodbye_when_the_server_ends(
             assert await stream.receive_some() == b""
     assert trio.current_time() < 0.1
     await trio.aclose_forcefully(stream)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/api/v1/alerts", "/metrics", "/nothing"])
+async def test_head_answers_as_get_does_without_the_body(path: str) -> None:
+    about = About(name="tocsin", version="1", ws="ws://x", heartbeat_s=30)
+    app = create_app(FakeService(), FakeService(), FakeService(), lambda: b"up 1\n", lambda: about)
+    async with serving(app) as (server, _), httpx.AsyncClient(base_url=server.address, headers=BEARER) as client:
+        got, headed = await client.get(path), await client.head(path)
+        assert (headed.status_code, headed.content) == (got.status_code, b"")
+        assert headed.headers["content-length"] == got.headers["content-length"]
+        assert headed.headers["content-type"] == got.headers["content-type"]
+        assert (await client.get("/healthz")).json() == {"status": "alive"}, "the connection goes on"
+
+
+async def test_head_changes_nothing() -> None:
+    about, service = About(name="tocsin", version="1", ws="ws://x", heartbeat_s=30), FakeService()
+    app = create_app(service, service, service, lambda: b"", lambda: about)
+    async with serving(app) as (server, _), httpx.AsyncClient(base_url=server.address, headers=BEARER) as client:
+        assert (await client.head("/api/v1/triggers")).status_code == 405
+        assert service.asked == []

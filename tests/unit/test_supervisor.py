@@ -83,7 +83,7 @@ async def test_children_start_in_order_and_stop_in_reverse_one_after_the_other(a
 
 async def test_a_child_waits_until_the_one_before_it_has_started(autojump_clock: MockClock) -> None:
     log: list[str] = []
-    children = parts(log)
+    children = parts(log, start_deadline_s=1_000.0)
     children[0].starts = False
     supervisor = Supervisor([child.spec for child in children], Strategy.ONE_FOR_ONE, Recorder())
     with trio.move_on_after(100):
@@ -140,6 +140,28 @@ async def test_one_childs_backoff_does_not_hold_up_another_childs_restart(autoju
         assert (slow.runs, fast.runs) == (1, 2)
         await trio.sleep(9)
         assert (slow.runs, fast.runs) == (2, 2)
+
+
+async def test_a_child_that_does_not_start_in_time_counts_as_crashed_and_those_after_it_get_their_turn(
+    autojump_clock: MockClock,
+) -> None:
+    log: list[str] = []
+    stuck, after = parts(log, "ab", start_deadline_s=30.0)
+    stuck.starts = False
+    supervisor = Supervisor([stuck.spec, after.spec], Strategy.REST_FOR_ONE, Recorder())
+    with capture_logs() as entries:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(start, nursery, supervisor.run)
+            await trio.sleep(29.9)
+            assert log == ["+a"]
+            stuck.starts = True
+            await trio.sleep(1)
+            assert log == ["+a", "-a", "+a", "+b"]
+            await trio.sleep(100)
+            assert log == ["+a", "-a", "+a", "+b"], "who has started has all the time there is"
+            nursery.cancel_scope.cancel()
+    [crashed] = [entry for entry in entries if entry["event"] == "child_crashed"]
+    assert str(root_cause(crashed["exc_info"])) == "a did not start within 30 s"
 
 
 async def test_two_that_crash_together_are_restarted_once(autojump_clock: MockClock) -> None:
