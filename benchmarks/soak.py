@@ -149,7 +149,7 @@ def _act(
     began = time.monotonic()
     while (passed_s := time.monotonic() - began) < seconds:
         arrivals = line.round(ROUND_MESSAGES, RATE)
-        note(passed_s / _S_PER_MINUTE, usage(engine.child.pid).rss_bytes / BYTES_PER_KB, arrivals.delivery_ms)
+        note(passed_s / _S_PER_MINUTE, usage(engine.child.pid).private_bytes / BYTES_PER_KB, arrivals.delivery_ms)
     return guests.ask(company.End(), Story)
 
 

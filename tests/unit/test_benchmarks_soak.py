@@ -100,7 +100,7 @@ def watch(monkeypatch: pytest.MonkeyPatch):
 
         def usage(pid: int) -> Usage:
             current = engine.inventories[0]
-            return Usage(cpu_s=0, rss_bytes=0, open_files=current.files, threads=current.threads)
+            return Usage(cpu_s=0, rss_bytes=0, private_bytes=0, open_files=current.files, threads=current.threads)
 
         monkeypatch.setattr(soak, "usage", usage)
         return engine
