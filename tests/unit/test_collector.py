@@ -10,15 +10,15 @@ import trio
 from trio.testing import MockClock
 
 from engine import collector
-from engine.collector import FULL_EVERY_S, GROWN, LOOK_EVERY_S, WAVE, Policy, Seen, Step
+from engine.collector import FULL_EVERY_S, LOOK_EVERY_S, WAVE, Policy, Seen, Step
 from engine.metrics import Metrics
 from protocol.model import ChannelKey
 
 NOTHING, FREEZE, COLLECT = Step.NOTHING, Step.FREEZE, Step.COLLECT
 
 
-def look(policy: Policy, now: float, connections: int = 0, accepted: int = 0, activity: int = 0, middles: int = 0):
-    return policy.look(Seen(connections, accepted, activity, middles), now)
+def look(policy: Policy, now: float, connections: int = 0, activity: int = 0) -> Step:
+    return policy.look(Seen(connections, activity), now)
 
 
 def test_an_idle_engine_is_collected_every_ten_minutes() -> None:
@@ -35,53 +35,20 @@ def test_an_engine_that_is_never_idle_is_never_collected() -> None:
 
 def test_a_wave_of_connections_is_frozen_in_the_middle_of_the_traffic() -> None:
     policy = Policy(0.0)
-    assert look(policy, 5, connections=WAVE - 1, accepted=WAVE - 1, activity=1) is NOTHING
-    assert look(policy, 10, connections=WAVE, accepted=WAVE, activity=2) is FREEZE
-    assert look(policy, 15, connections=WAVE, accepted=WAVE, activity=3) is NOTHING
-
-
-def test_connections_that_were_exchanged_for_others_are_a_wave_too() -> None:
-    policy = Policy(0.0)
-    look(policy, 5, connections=WAVE, accepted=WAVE)
-    assert look(policy, 10, connections=WAVE, accepted=2 * WAVE) is FREEZE
-
-
-def test_connections_that_left_are_a_wave_too() -> None:
-    policy = Policy(0.0)
-    look(policy, 5, connections=WAVE, accepted=WAVE)
-    assert look(policy, 10, connections=0, accepted=WAVE) is FREEZE
-
-
-def test_what_has_grown_old_without_connections_is_frozen() -> None:
-    policy = Policy(0.0)
-    assert look(policy, 5, middles=GROWN - 1, activity=1) is NOTHING
-    assert look(policy, 10, middles=GROWN, activity=2) is FREEZE
-    assert look(policy, 15, middles=1, activity=3) is NOTHING
+    assert look(policy, 5, connections=WAVE - 1, activity=1) is NOTHING
+    assert look(policy, 10, connections=WAVE, activity=2) is FREEZE
+    assert look(policy, 15, connections=WAVE, activity=3) is NOTHING
+    assert look(policy, 20, connections=0, activity=4) is FREEZE
 
 
 def test_a_wave_is_not_collected_even_if_a_collection_is_due() -> None:
     policy = Policy(0.0)
     look(policy, 5)
-    assert look(policy, FULL_EVERY_S + 5, connections=10_000, accepted=10_000) is FREEZE
-    assert look(policy, FULL_EVERY_S + 10, connections=10_000, accepted=10_000) is COLLECT
+    assert look(policy, FULL_EVERY_S + 5, connections=10_000) is FREEZE
+    assert look(policy, FULL_EVERY_S + 10, connections=10_000) is COLLECT
 
 
-def test_the_interpreter_counts_middle_collections_from_the_last_freeze() -> None:
-    gc.collect()
-    kept: list[list[int]] = []
-    before = gc.get_threshold()
-    gc.set_threshold(10, 1, collector.OLD)
-    try:
-        kept.extend([] for _ in range(1_000))
-        assert gc.get_count()[2] > 1
-        gc.freeze()
-        assert gc.get_count()[2] == 0
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
-
-
-FROZEN_OBJECTS = collector.FROZEN_MAX_OBJECTS
+FROZEN_OBJECTS, NEW_OBJECTS = 150_000, 50_000
 
 
 class FakeEngine:
@@ -95,8 +62,8 @@ class FakeEngine:
 
     def statistics(self) -> dict[str, dict[str, int]]:
         self.sent += 10_000
-        gateway = {"connected_clients": self.connections, "connections_accepted": self.connections}
-        return {"gateway": gateway | {"messages_received": 0, "messages_sent": self.sent}}
+        gateway = {"connected_clients": self.connections, "messages_received": 0, "messages_sent": self.sent}
+        return {"gateway": gateway}
 
 
 @pytest.fixture
@@ -108,7 +75,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         callbacks=gc.callbacks,
         get_threshold=gc.get_threshold,
         set_threshold=gc.set_threshold,
-        get_count=lambda: (0, 0, 0),
+        get_objects=lambda: range(NEW_OBJECTS),
         get_freeze_count=lambda: FROZEN_OBJECTS,
     )
     monkeypatch.setattr(collector, "gc", fake)
@@ -141,16 +108,24 @@ async def test_alerts_that_are_told_and_triggers_that_are_answered_are_traffic(
         nursery.cancel_scope.cancel()
 
 
-async def test_what_is_frozen_and_large_is_not_looked_at_again(
-    autojump_clock: MockClock, calls: list[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("at_most", "expected"),
+    [
+        (NEW_OBJECTS + FROZEN_OBJECTS, ["unfreeze", "collect", "freeze"]),
+        (NEW_OBJECTS, ["collect", "freeze"]),
+        (NEW_OBJECTS - 1, ["freeze"]),
+    ],
+)
+async def test_what_is_many_is_not_looked_at_again(
+    autojump_clock: MockClock, calls: list[str], monkeypatch: pytest.MonkeyPatch, at_most: int, expected: list[str]
 ) -> None:
-    monkeypatch.setattr(collector, "FROZEN_MAX_OBJECTS", collector.FROZEN_MAX_OBJECTS - 1)
+    monkeypatch.setattr(collector, "LOOKED_AT_MAX", at_most)
     engine = FakeEngine()
     async with trio.open_nursery() as nursery:
         await nursery.start(collector.collect_when_idle, engine)
         engine.connections = 10_000
         await trio.sleep(FULL_EVERY_S + 2 * LOOK_EVERY_S)
-        assert calls == ["collect", "freeze", "freeze", "collect", "freeze"]
+        assert calls == ["collect", "freeze", "freeze", *expected]
         nursery.cancel_scope.cancel()
 
 
