@@ -8,7 +8,7 @@ FUZZ_MINUTES ?= 10
 MINUTES ?= 15
 PACKAGES := protocol actors engine tocsin benchmarks
 
-.PHONY: run test check bench soak fuzz lock install install-dev system node clean
+.PHONY: run test check bench soak fuzz docs lock install install-dev system node clean
 
 run: install
 	TOCSIN_DATA=$(DATA) $(BIN)/tocsin serve --welcome
@@ -71,6 +71,10 @@ fuzz: install-dev
 
 soak: install-dev
 	$(BIN)/tocsin bench soak --minutes $(MINUTES)
+
+# Writes the pages that are made from the code.
+docs: install-dev
+	$(BIN)/python docs/generate_protocol.py
 
 # Renews the lock files from pyproject.toml, with the hash of every file.
 lock: install-dev

@@ -119,27 +119,36 @@ class CommitInvalid(ValueError):
 class CloseCode(enum.IntEnum):
     """Why a WebSocket ends. 3000-3499: come back; 3500-3999: do not, something must be changed first."""
 
-    NORMAL = 1000
-    PROTOCOL_ERROR = 1002
-    WRONG_FRAME_KIND = 1003
-    BAD_UTF8 = 1007
-    TOO_BIG = 1009
-    TRY_LATER = 1013
-    CLOSED = 3000
-    SHUTDOWN = 3001
-    SERVER_ERROR = 3004
-    EXPIRED = 3005
-    SLOW = 3008
-    INSUFFICIENT_STATE = 3010
-    NO_PONG = 3012
-    TOO_MANY_REQUESTS = 3013
-    INVALID_TOKEN = 3500
-    BAD_REQUEST = 3501
-    NO_AUTH = 3502
-    FORCED = 3503
-    CONNECTION_LIMIT = 3504
-    SUBSCRIPTION_LIMIT = 3505
-    PERMISSION_DENIED = 3507
+    meaning: str
+
+    def __new__(cls, code: int, meaning: str = "") -> CloseCode:
+        """A code that can say what it means."""
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
+
+    NORMAL = 1000, "normal end"
+    PROTOCOL_ERROR = 1002, "violation of the WebSocket protocol"
+    WRONG_FRAME_KIND = 1003, "a text frame where this subprotocol has binary ones, or the other way round"
+    BAD_UTF8 = 1007, "a text that is not UTF-8"
+    TOO_BIG = 1009, "a message of more than 64 KiB or more than 64 fragments"
+    TRY_LATER = 1013, "the engine has no room for you now; try again later"
+    CLOSED = 3000, "closed (reserved)"
+    SHUTDOWN = 3001, "the engine is shutting down"
+    SERVER_ERROR = 3004, "something broke while talking to you"
+    EXPIRED = 3005, "the token has expired; come back with a fresh one"
+    SLOW = 3008, "too slow: more than 1 MiB was unread, or a message took more than 10 s to arrive"
+    INSUFFICIENT_STATE = 3010, "the server cannot go on without a gap: come back and recover"
+    NO_PONG = 3012, "nothing was heard for 60 s"
+    TOO_MANY_REQUESTS = 3013, "too many requests, and no pause after they were refused"
+    INVALID_TOKEN = 3500, "the third invalid token, or one that was revoked"
+    BAD_REQUEST = 3501, "the twentieth malformed message"
+    NO_AUTH = 3502, "no good token within 10 s"
+    FORCED = 3503, "ended by an operator"
+    CONNECTION_LIMIT = 3504, "too many connections of this user or workspace"
+    SUBSCRIPTION_LIMIT = 3505, "more than 128 subscriptions"
+    PERMISSION_DENIED = 3507, "permission denied (reserved)"
 
 
 def may_reconnect(code: int) -> bool:

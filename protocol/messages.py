@@ -6,7 +6,7 @@ that it does not know; a new field has a default.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 
@@ -88,12 +88,15 @@ class _Message(
 class _Request(_Message, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     """A message from a client; its reply carries the same `id`."""
 
+    # The `type` of the answer to it; a refusal is `error` for all.
+    answered_by: ClassVar[tuple[str, ...]] = ()
     id: RequestId | None = None
 
 
 class Auth(_Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="auth"):
     """The first message: who I am. A `token`, or a one-use `ticket` that was made with one."""
 
+    answered_by: ClassVar[tuple[str, ...]] = ("auth_success", "auth_failed")
     token: Token | None = None
     ticket: Ticket | None = None
 
@@ -101,12 +104,14 @@ class Auth(_Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, ta
 class Refresh(_Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="refresh"):
     """A newer token of the same user and workspace: extends the session without reconnecting."""
 
+    answered_by: ClassVar[tuple[str, ...]] = ("auth_success", "auth_failed")
     token: Token
 
 
 class Subscribe(_Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="subscribe"):
     """Send me this channel from now on, or from `recover` on. Exactly one of `frameworkId` and `channel`."""
 
+    answered_by: ClassVar[tuple[str, ...]] = ("subscribed",)
     framework_id: Id | None = None
     channel: ChannelName | None = None
     recover: Position | None = None
@@ -118,6 +123,7 @@ class Subscribe(_Request, frozen=True, gc=False, omit_defaults=True, kw_only=Tru
 class Unsubscribe(_Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="unsubscribe"):
     """No more of this channel."""
 
+    answered_by: ClassVar[tuple[str, ...]] = ("unsubscribed",)
     framework_id: Id | None = None
     channel: ChannelName | None = None
 
@@ -125,6 +131,7 @@ class Unsubscribe(_Request, frozen=True, gc=False, omit_defaults=True, kw_only=T
 class Trigger(_Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="trigger"):
     """Ring: one `alert`, or up to 1,000 `alerts`. Answered by `accepted` after the commit."""
 
+    answered_by: ClassVar[tuple[str, ...]] = ("accepted",)
     alert: TriggerInput | None = None
     alerts: Triggers | None = None
 
@@ -132,12 +139,14 @@ class Trigger(_Request, frozen=True, gc=False, omit_defaults=True, kw_only=True,
 class Reading(_Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="reading"):
     """Measured values, held against the rules of their frameworks. Answered by `accepted`."""
 
+    answered_by: ClassVar[tuple[str, ...]] = ("accepted",)
     readings: Readings
 
 
 class Acknowledge(_Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="acknowledge"):
     """I am looking after this alert (or these). Idempotent."""
 
+    answered_by: ClassVar[tuple[str, ...]] = ("accepted",)
     alert_id: Id | None = None
     alert_ids: AlertIds | None = None
     notes: Text | None = None
@@ -146,6 +155,7 @@ class Acknowledge(_Request, frozen=True, gc=False, omit_defaults=True, kw_only=T
 class Resolve(_Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="resolve"):
     """This alert (or these) is over. Idempotent."""
 
+    answered_by: ClassVar[tuple[str, ...]] = ("accepted",)
     alert_id: Id | None = None
     alert_ids: AlertIds | None = None
     notes: Text | None = None
@@ -170,6 +180,8 @@ class Seen(_Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, ta
 
 class Ping(_Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="ping"):
     """Are you there? Answered at once by `pong`, also before `auth`."""
+
+    answered_by: ClassVar[tuple[str, ...]] = ("pong",)
 
 
 ClientMessage = (

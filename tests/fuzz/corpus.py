@@ -1,4 +1,4 @@
-"""The inputs that taught the fuzzer something: a file a target, base64 lines, so that a change can be read in a diff."""
+"""The inputs that taught the fuzzer something: a file a target, base64 lines, so that a diff shows what changed."""
 
 from __future__ import annotations
 

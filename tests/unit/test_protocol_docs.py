@@ -9,6 +9,7 @@ from typing import get_args
 import msgspec
 import pytest
 
+from docs.generate_protocol import OBJECTS, TEMPLATE, WORDS, render
 from engine.auth import ROLE_MAY
 from engine.core.identity import identity_of
 from engine.http import problems
@@ -19,7 +20,7 @@ from protocol.codec import WireForm
 from protocol.commands import Ring
 from protocol.effects import AlertRecipient
 from protocol.errors import CloseCode, TocsinError
-from protocol.model import Alert, Comparison, EventKind, Severity, Status, Suppressed
+from protocol.model import Alert, Suppressed
 
 PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
 NUMBER = re.compile(r"\b\d{3}\b")
@@ -65,10 +66,43 @@ def test_each_field_of_an_item_is_named(kind):
     assert all(f"`{field.encode_name}`" in text for field in msgspec.inspect.type_info(kind).fields)
 
 
-@pytest.mark.parametrize("words", [EventKind, Status, Severity, Comparison], ids=lambda words: words.__name__)
+@pytest.mark.parametrize("words", WORDS, ids=lambda words: words.__name__)
 def test_each_word_of_a_field_is_named(words: type[Enum]):
-    text = section("Messages of the client") + section("Messages of the server")
-    assert [word.value for word in words if f"`{word.value}`" not in text] == []
+    (row,) = (row for row in rows("Words") if row[0] == words.__name__)
+    assert re.findall("`([^`]+)`", row[1]) == [word.value for word in words]
+
+
+def test_the_page_is_what_the_code_and_its_template_make():
+    assert render(TEMPLATE.read_text()) == PAGE, "stale: run `make docs`"
+
+
+def test_a_mark_that_means_nothing_is_found():
+    with pytest.raises(KeyError, match="nonsense"):
+        render("<!-- generated: nonsense -->")
+
+
+@pytest.mark.parametrize("kind", [*MESSAGES, *OBJECTS], ids=lambda kind: kind.__name__)
+def test_each_field_has_its_line_with_its_type_and_what_its_absence_means(kind):
+    tag = kind.__struct_config__.tag
+    title = kind.__name__ if tag is None else f"`{tag}`"
+    found = re.search(rf"^### {re.escape(title)}\n(.*?)(?=^##|\Z)", PAGE, re.MULTILINE | re.DOTALL)
+    assert found
+    documented = re.findall(r"^\| `(\w+)` \| [^|]+ \| [^|]+ \|$", found[1], re.MULTILINE)
+    fields = [field.encode_name for field in msgspec.inspect.type_info(kind).fields]
+    assert documented == [name for name in fields if tag is None or name != "id"]
+
+
+def test_types_are_said_with_their_limits():
+    limited = section("Fields")
+    assert "| `alerts` | list of TriggerInput, 1 to 1,000 of them | - |" in limited
+    assert "| `offset` | integer of 0 to 9,007,199,254,740,991 | must be there |" in limited
+    assert "| `minSeverity` | `info` `warning` `error` `critical` | `info` |" in limited
+    assert "| `current_value` | finite number or `null` | must be there |" in limited
+    assert "| `event` | EventKind | must be there |" in limited
+    assert (
+        "| `labels` | map of text of 0 to 1,024 characters to text of 0 to 1,024 characters, at most 64 | `{}` |"
+        in limited
+    )
 
 
 def test_each_close_code_has_its_row_and_no_other():
