@@ -16,7 +16,8 @@ over the queue, and a peer that is 256 KiB behind is helped by silence, not by a
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 
 from actors.frames import LANES, AlertFrame, Frame, Frames, PositionFrame, lane_of
 from protocol.codec import WireForm, frame_message
@@ -45,11 +46,6 @@ class Gap:
         # Counted with the largest numbers: it may grow, the bytes that wait must not without being counted.
         self.size = len(self._bytes(OFFSET_MAX, OFFSET_MAX, OFFSET_MAX, OFFSET_MAX))
 
-    def grow(self, last: int, count: int) -> None:
-        """Covers what follows on it as well."""
-        self.last = last
-        self.count += count
-
     def frame(self) -> Frame:
         """As it is sent."""
         return Frame(self._bytes(self.prev, self.first, self.last, self.count), stream=self.stream)
@@ -68,11 +64,12 @@ class Lanes:
         self.dropped = [0] * LANES
         self.bytes = 0
         self._totals = totals
-        # By a running number, so that something in the middle can be replaced or taken out at once.
+        # By a running number, so that something in the middle can be taken out at once.
         self._queue: OrderedDict[int, Frame | Gap] = OrderedDict()
         self._next = 0
-        # By stream: the number of its last entry, and of its waiting proof of silence; the entry may be gone by now.
-        self._tails: dict[str, int] = {}
+        # By stream: the gap behind which nothing of the stream waits, and the number of the waiting proof of silence
+        # (which may be gone by now).
+        self._open: dict[str, Gap] = {}
         self._proofs: dict[str, int] = {}
         # Bytes that could be left out, by lane.
         self._mild = [0] * LANES
@@ -80,25 +77,15 @@ class Lanes:
     def __len__(self) -> int:
         return len(self._queue)
 
-    def extend(self, frames: Iterable[Frame]) -> None:
-        """Takes frames that waited elsewhere, whatever waits here."""
-        for frame in frames:
-            self._append(frame)
+    def offer(self, frames: Frames, soft_bytes: int, max_bytes: int, waiting: Sequence[Frame] = ()) -> bool:
+        """Takes what waited elsewhere until now, and frames; past `soft_bytes` the mild lanes give way.
 
-    def offer(self, frames: Frames, soft_bytes: int, max_bytes: int) -> bool:
-        """Takes frames; while more than `soft_bytes` would wait, the mild lanes give way.
-
-        False, and none of them is taken, if more than `max_bytes` would wait all the same.
+        False, and none of the frames is taken, if more than `max_bytes` would wait all the same.
         """
-        shed = self._give_way(frames, soft_bytes)
-        severe = frames.size - sum(_mild_bytes(frames, lane) for lane in shed)
+        shed, severe = self._give_way(frames, soft_bytes, waiting)
         if severe and self.bytes + severe > max_bytes:
             return False
-        for frame in frames.frames:
-            if isinstance(frame, AlertFrame) and frame.lane in shed:
-                self._drop(frame)
-            else:
-                self._append(frame)
+        self._sift(frames.frames, shed)
         return True
 
     def take(self, at_least_bytes: int) -> tuple[Frame, ...]:
@@ -112,72 +99,75 @@ class Lanes:
             taken.append(frame)
             size += len(frame.data)
         if not self._queue:
-            self._tails.clear()
             self._proofs.clear()
         return tuple(taken)
 
-    def _give_way(self, frames: Frames, soft_bytes: int) -> set[int]:
-        """Leaves out what must be left out of what waits; gives the lanes whose arriving frames share its lot."""
-        arriving = frames.size
+    def _give_way(self, frames: Frames, soft_bytes: int, waiting: Sequence[Frame]) -> tuple[frozenset[int], int]:
+        """Takes what waited, without what must be left out of all that waits.
+
+        Gives the lanes in which the arriving frames share its lot, and the bytes of the others.
+        """
+        arriving, size = frames.size, self.bytes + sum([len(frame.data) for frame in waiting])
         shed: set[int] = set()
+        has_mild = False
         for lane in _SHED_LANES:
-            if self.bytes + arriving <= soft_bytes:
+            if size + arriving <= soft_bytes:
                 break
             shed.add(lane)
-            arriving -= _mild_bytes(frames, lane)
-            if self._mild[lane]:
-                self._leave_out(lane)
-        return shed
+            mild = self._mild[lane] + _mild_bytes(waiting, lane)
+            size, has_mild = size - mild, has_mild or mild > 0
+            arriving -= _mild_bytes(frames.frames, lane)
+        if has_mild:
+            # One pass over everything. A thousand peers may come to this with the same message, so it is written flat.
+            before, self._queue = self._queue, OrderedDict()
+            self.bytes, self._mild = 0, [0] * LANES
+            self._open, self._proofs = {}, {}
+            self._sift(before.values(), shed)
+        self._sift(waiting, shed)
+        return frozenset(shed), arriving
 
-    def _leave_out(self, lane: int) -> None:
-        """One pass over the queue; everything of this lane that may be left out is."""
-        waiting, self._queue = self._queue, OrderedDict()
-        self.bytes, self._mild = 0, [0] * LANES
-        self._tails.clear()
-        self._proofs.clear()
-        for entry in waiting.values():
-            if isinstance(entry, Gap):
+    def _sift(self, entries: Iterable[Frame | Gap], shed: AbstractSet[int]) -> None:
+        """Appends entries, those of some lanes as a gap."""
+        open_gaps, dropped = self._open, [0] * LANES
+        for entry in entries:
+            if type(entry) is AlertFrame and entry.lane in shed:
+                dropped[entry.lane] += 1
+                gap = open_gaps.get(entry.stream)
+                if gap is None:
+                    self._append_gap(Gap(entry))
+                else:
+                    gap.last = entry.offset
+                    gap.count += 1
+            elif isinstance(entry, Gap):
                 self._append_gap(entry)
-            elif isinstance(entry, AlertFrame) and entry.lane == lane:
-                self._drop(entry)
             else:
                 self._append(entry)
+        for lane in shed:
+            self.dropped[lane] += dropped[lane]
+            self._totals[lane] += dropped[lane]
 
     def _append(self, frame: Frame) -> None:
+        stream = frame.stream
+        if stream is not None:
+            self._open.pop(stream, None)
+            if isinstance(frame, PositionFrame):
+                older = self._queue.pop(self._proofs.get(stream, -1), None)
+                if older is not None:
+                    self.bytes -= self._forget(older)
+                self._proofs[stream] = self._next
         size = len(frame.data)
         if isinstance(frame, AlertFrame):
             self._mild[frame.lane] += size
-        if frame.stream is not None:
-            if isinstance(frame, PositionFrame):
-                self._replace_proof(frame.stream)
-            self._tails[frame.stream] = self._next
         self._put(frame, size)
 
     def _append_gap(self, gap: Gap) -> None:
-        before = self._tail(gap.stream)
-        if isinstance(before, Gap):
-            before.grow(gap.last, gap.count)
-            return
-        self._tails[gap.stream] = self._next
-        self._put(gap, gap.size)
-
-    def _drop(self, frame: AlertFrame) -> None:
-        self.dropped[frame.lane] += 1
-        self._totals[frame.lane] += 1
-        before = self._tail(frame.stream)
-        if isinstance(before, Gap):
-            before.grow(frame.offset, 1)
+        before = self._open.get(gap.stream)
+        if before is not None:
+            before.last = gap.last
+            before.count += gap.count
         else:
-            self._append_gap(Gap(frame))
-
-    def _replace_proof(self, stream: str) -> None:
-        older = self._queue.pop(self._proofs.get(stream, -1), None)
-        if older is not None:
-            self.bytes -= self._forget(older)
-        self._proofs[stream] = self._next
-
-    def _tail(self, stream: str) -> Frame | Gap | None:
-        return self._queue.get(self._tails.get(stream, -1))
+            self._open[gap.stream] = gap
+            self._put(gap, gap.size)
 
     def _put(self, entry: Frame | Gap, size: int) -> None:
         self._queue[self._next] = entry
@@ -187,6 +177,8 @@ class Lanes:
     def _forget(self, entry: Frame | Gap) -> int:
         """Its bytes, which wait no more."""
         if isinstance(entry, Gap):
+            if self._open.get(entry.stream) is entry:
+                del self._open[entry.stream]
             return entry.size
         size = len(entry.data)
         if isinstance(entry, AlertFrame):
@@ -194,6 +186,6 @@ class Lanes:
         return size
 
 
-def _mild_bytes(frames: Frames, lane: int) -> int:
+def _mild_bytes(frames: Sequence[Frame], lane: int) -> int:
     """Bytes of those of these frames that could be left out in this lane."""
-    return sum(len(f.data) for f in frames.frames if f.lane == lane and isinstance(f, AlertFrame))
+    return sum([len(frame.data) for frame in frames if frame.lane == lane and type(frame) is AlertFrame])

@@ -253,9 +253,8 @@ class Outbox:
         if self._lanes is None:
             self._lanes = Lanes(self._drain.dropped)
         lanes, begun = self._lanes, len(self._rest)
-        lanes.extend(self._waiting)
-        self._waiting = ()
-        fits = lanes.offer(frames, self._soft_bytes - begun, self._limits.max_bytes - begun)
+        waiting, self._waiting = self._waiting, ()
+        fits = lanes.offer(frames, self._soft_bytes - begun, self._limits.max_bytes - begun, waiting)
         self.waiting_bytes = begun + lanes.bytes
         if not self._flushing:
             self._start_flusher()

@@ -82,7 +82,7 @@ def brief(messages: list[m.ServerMessage]) -> list[object]:
 
 def lanes_with(frames: list[AlertFrame] | list[Frame]) -> Lanes:
     lanes = Lanes([0] * 6)
-    lanes.extend(frames)
+    offer(lanes, frames, ROOMY)
     return lanes
 
 
