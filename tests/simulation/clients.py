@@ -21,6 +21,8 @@ from tests.support.sockets import Peer, client_frame
 # Longer than the server's heartbeat and its proofs of silence: who says nothing for so long is gone.
 PATIENCE_S = 40.0
 RETRY_MAX_S = 1.0
+# What everybody marks as received: the last alert of a channel is called so.
+LAST = "last of "
 LOST = (OSError, EOFError, trio.TooSlowError)
 
 
@@ -35,6 +37,8 @@ class Link:
         self.sock = sock
         self.form = form
         self.close_code: int | None = None
+        self._waiting = b""
+        self._work = trio.lowlevel.ParkingLot()
         self._peer = Peer(sock)  # type: ignore[arg-type]  # as much of a socket as it uses
 
     async def open(self) -> None:
@@ -45,8 +49,21 @@ class Link:
 
     async def say(self, *messages: m.ClientMessage) -> None:
         """Sends them in one burst."""
-        frames = [client_frame(self.form.value, encode(message, self.form)) for message in messages]
-        await self._peer.send(b"".join(frames))
+        for message in messages:
+            self._put(client_frame(self.form.value, encode(message, self.form)))
+        await trio.lowlevel.checkpoint()
+
+    async def write(self) -> None:
+        """The writer, beside the reader: who does not read while it waits to write can wait for ever."""
+        while True:
+            while self._waiting:
+                waiting, self._waiting = self._waiting, b""
+                await self._peer.send(waiting)
+            await self._work.park()
+
+    def _put(self, frame: bytes) -> None:
+        self._waiting += frame
+        self._work.unpark()
 
     async def hear(self) -> m.ServerMessage:
         """The next message. Raises Lost at the end, TooSlowError if nothing is heard."""
@@ -56,7 +73,7 @@ class Link:
             if opcode == self.form.value:
                 return decode_server(payload, self.form)
             if opcode == 9:
-                await self._peer.send(client_frame(10, payload))
+                self._put(client_frame(10, payload))
             elif opcode == 8:
                 self.close_code = int.from_bytes(payload[:2], "big")
                 raise Lost(f"closed with {self.close_code}")
@@ -76,7 +93,6 @@ class Client:
         self.form = self._chance.choice(list(WireForm))
         self.link: Link | None = None
         self._scope = trio.CancelScope()
-        self.connects = 0
 
     async def run(self) -> None:
         """Lives until cancelled."""
@@ -98,19 +114,24 @@ class Client:
             sock = await self._network.connect()
             link = Link(sock, self.form)
             await link.open()
-            await link.say(m.Auth(token=self._token(self.name)))
-            if not isinstance(await link.hear(), m.AuthSuccess):
-                raise Lost("not authenticated")
-            self.link = link
-            self.connects += 1
-            await self._converse(link)
-        except LOST as end:
-            self._trace(self.name, f"lost: {end!r}")
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(link.write)
+                await self._talk(link)
+        except* LOST as ends:
+            # Both the reader and the writer may have noticed.
+            self._trace(self.name, f"lost: {ends.exceptions[0]!r}")
         finally:
             if self.link is not None or sock is None or not sock.incoming.is_stalled:
                 self.link = None
                 if sock is not None:
                     sock.close()
+
+    async def _talk(self, link: Link) -> None:
+        await link.say(m.Auth(token=self._token(self.name)))
+        if not isinstance(await link.hear(), m.AuthSuccess):
+            raise Lost("not authenticated")
+        self.link = link
+        await self._converse(link)
 
     async def _converse(self, link: Link) -> None:
         raise NotImplementedError
@@ -136,12 +157,15 @@ class Watcher(Client):
                     view = asked.pop(int(message.id or 0))
                     view.subscribed(message)
                     self._trace(self.name, f"{message.reason} {message.channel} at {message.offset}")
-                case m.ErrorMessage() if message.temporary:
+                case m.ErrorMessage() if message.temporary and message.id is not None:
                     await trio.sleep(self._chance.uniform(0.1, RETRY_MAX_S))
                     await link.say(asked[int(message.id or 0)].request(int(message.id or 0)))
                 case m.AlertMessage():
                     self._view(message.channel).alert(message)
                     self._trace(self.name, f"told {message.channel} {message.prev}>{message.offset}")
+                    if message.data.title.startswith(LAST) or self._chance.random() < 0.2:
+                        kind = m.Seen if self._chance.random() < 0.3 else m.Received
+                        await link.say(kind(channel=message.channel, offset=message.offset))
                 case m.Snapshot():
                     self._view(message.channel).snapshot(message)
                     self._trace(self.name, f"page {message.page} of {message.channel}: {len(message.alerts)}")

@@ -15,6 +15,7 @@ import trio
 
 from protocol.errors import StoreUnavailable
 from protocol.model import EventKind
+from tests.simulation.clients import LAST
 from tests.simulation.images import OUTBOX_MAX_BYTES
 from tests.simulation.trace import Trace, Violation
 
@@ -71,6 +72,7 @@ async def reckon(simulation: Simulation) -> None:
             _must(view.is_level(), f"{watcher.name} is not level on {view.channel}: at {at}")
     await _stored_once(simulation)
     _restarted_as_wanted(simulation)
+    await _received_by_whom(simulation)
     statistics = simulation.images.statistics()
     channels, gateway = statistics["channels"], statistics["gateway"]
     _must(channels["mailbox_commands"] == 0, f"{channels['mailbox_commands']} commands wait")
@@ -100,6 +102,19 @@ async def _stored_once(simulation: Simulation) -> None:
         _must(not lost, f"{producer.name} was acked what is not stored: {lost}")
     duplicates = await storage.inner.duplicates()
     _must(duplicates == 0, f"{duplicates} duplicates are stored")
+
+
+async def _received_by_whom(simulation: Simulation) -> None:
+    """The delivery ledger names nobody who was not told, and everybody who said so of the last alerts."""
+    known = {watcher.name: set[str]().union(*(view.known for view in watcher.views)) for watcher in simulation.watchers}
+    for key, events in simulation.storage.ledger.channels.items():
+        for alert in {event.alert.id: event.alert for event in events}.values():
+            page = await simulation.storage.inner.recipients(key.workspace, alert.id, None, 100)
+            named = {recipient.user for recipient in page.items}
+            told = {who for who, alerts in known.items() if alert.id in alerts}
+            _must(named <= told, f"{alert.title} is marked as received by {named - told}, who were not told")
+            missing = told - named if alert.title.startswith(LAST) else set()
+            _must(not missing, f"{alert.title} was received by {missing}, and that is not on record")
 
 
 def _restarted_as_wanted(simulation: Simulation) -> None:

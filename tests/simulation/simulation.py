@@ -18,7 +18,7 @@ import trio
 from engine.stores import Retention, open_store
 from protocol.model import ChannelKey, Event, Severity
 from tests.simulation import reckoning
-from tests.simulation.clients import Client, Watcher
+from tests.simulation.clients import LAST, Client, Watcher
 from tests.simulation.hooks import bounded, determined, logs_to, run_in_virtual_time
 from tests.simulation.images import Images
 from tests.simulation.nemesis import Nemesis
@@ -128,7 +128,7 @@ class Simulation:
                 producer.hurry()
                 await producer.idle.wait()
             for key in KEYS:
-                self.producers[0].wants(Wish(f"last of {key.framework}", key, severity="critical"))
+                self.producers[0].wants(Wish(f"{LAST}{key.framework}", key, severity="critical"))
             await self.producers[0].idle.wait()
             await trio.sleep(SETTLE_S)
             return

@@ -45,9 +45,8 @@ class View:
         self._pages: list[m.Snapshot] = []
         self._shown_until = 0
         self.is_followed = False
-        # For the story and the closing words: how much was seen, and how much was announced as lost.
-        self.seen = 0
-        self.skipped = 0
+        # The alerts that it was told of, shown, or told to have missed.
+        self.known: set[str] = set()
 
     def request(self, number: int, back_to: m.Position | None = None) -> m.Subscribe:
         """The subscription to ask for now; `back_to` asks for what a gap left out."""
@@ -69,11 +68,7 @@ class View:
         self._must(message.recovered is (message.reason == "ok"), f"{message.recovered} and {message.reason}")
         self.name, self.is_followed = message.channel, True
         self._pages, self._shown_until = [], 0
-        if message.recovered:
-            self.position = self._asked
-        else:
-            self.skipped += message.offset - (self.position.offset if self.position else 0)
-            self.position = m.Position(message.epoch, message.offset)
+        self.position = self._asked if message.recovered else m.Position(message.epoch, message.offset)
 
     def snapshot(self, message: m.Snapshot) -> None:
         """A page of the open alerts: all of them were open then, and with the last page none is missing."""
@@ -83,6 +78,7 @@ class View:
         self._must(not pages or not pages[-1].last, "was shown a page after the last one")
         self._shown_until = self._shown_until or message.offset
         pages.append(message)
+        self.known.update(alert.id for alert in message.alerts)
         is_open = self._open_at(message.offset)
         closed = [alert.title for alert in message.alerts if is_open.get(alert.id) != alert.state]
         self._must(not closed, f"was shown as open at {message.offset}: {closed}")
@@ -112,7 +108,7 @@ class View:
         self._must(is_same, f"was told something else at {message.offset} than is stored")
         self._must(event.alert.severity.rank >= self.min_severity.rank, f"was told {message.offset} despite the filter")
         self._move(message.epoch, message.offset)
-        self.seen += 1
+        self.known.add(message.data.id)
 
     def gap(self, message: m.GapMessage) -> None:
         """Some were left out, by policy: exactly so many, all of them mild, and nothing before the first of them."""
@@ -123,7 +119,7 @@ class View:
         severe = [offset for offset in left_out if events[offset - 1].alert.severity.rank > MILD.rank]
         self._must(len(left_out) == message.count and not severe, f"was told {message}, left out are {left_out}")
         self._move(message.epoch, message.to)
-        self.skipped += message.count
+        self.known.update(events[offset - 1].alert.id for offset in left_out)
 
     def proof(self, message: m.PositionMessage) -> None:
         """Proof of silence."""
