@@ -289,9 +289,13 @@ class Engine:
             body_max_bytes=self.config.api.body_max_bytes,
             clock=self._world.clock,
             resolve_timeout_s=self.config.suppression.resolve_timeout_s,
+            count_refusal=self.metrics.refused,
         )
         async with trio.open_nursery() as nursery:
-            self._http = await nursery.start(functools.partial(serve_http, app, listener, certificate=self.certificate))
+            serve = functools.partial(
+                serve_http, app, listener, certificate=self.certificate, count_refusal=self.metrics.refused
+            )
+            self._http = await nursery.start(serve)
             status.started()
 
     def _about(self) -> About:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from litestar import Litestar, Response, Router
+from litestar import Litestar, Request, Response, Router
 from litestar.datastructures import MutableScopeHeaders
 from litestar.exceptions import HTTPException, NotFoundException
 from litestar.openapi import OpenAPIConfig
@@ -28,14 +28,16 @@ from engine.http.guards import refuse_token_in_url, require_bearer
 from engine.http.operations import operation_routes
 from engine.http.operators import operator_routes
 from engine.http.ports import About, Administration, MetricsRender, Operators, Service
-from engine.http.problems import respond_http_exception, respond_tocsin_error, respond_unforeseen
+from engine.http.problems import own_limit, respond_http_exception, respond_tocsin_error, respond_unforeseen
 from engine.http.triggers import trigger_routes
 from engine.ids import now_us
 from protocol.errors import TocsinError
+from protocol.limits import Limit
 
 # 1,000 triggers with long messages fit; a Prometheus posts batches of at most 256 alerts, some hundred kB.
 BODY_MAX_BYTES = 4 * 1024 * 1024
 
+CountRefusal = Callable[[Limit], None]
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
@@ -53,6 +55,7 @@ def create_app(
     body_max_bytes: int = BODY_MAX_BYTES,
     clock: Clock = now_us,
     resolve_timeout_s: float = RESOLVE_TIMEOUT_S,
+    count_refusal: CountRefusal = lambda limit: None,
 ) -> Litestar:
     """The ASGI application. `about` is called per request: the socket's address is known only after its bind."""
     private = Router(
@@ -72,8 +75,8 @@ def create_app(
         route_handlers=[private, *operation_routes(service, metrics_render, about)],
         guards=[refuse_token_in_url],
         exception_handlers={
-            TocsinError: respond_tocsin_error,
-            HTTPException: respond_http_exception,
+            TocsinError: counted(respond_tocsin_error, count_refusal),
+            HTTPException: counted(respond_http_exception, count_refusal),
             Exception: respond_unforeseen,
         },
         before_send=[add_security_headers],
@@ -82,6 +85,19 @@ def create_app(
         logging_config=None,
         debug=False,
     )
+
+
+def counted(
+    respond: Callable[[Request[Any, Any, Any], Any], Response[Any]], count_refusal: CountRefusal
+) -> Callable[[Request[Any, Any, Any], Any], Response[Any]]:
+    """The same answer, counted if it is a refusal at a limit of HTTP's own."""
+
+    def respond_and_count(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+        if limit := own_limit(error):
+            count_refusal(limit)
+        return respond(request, error)
+
+    return respond_and_count
 
 
 async def add_security_headers(message: Message, _: Scope) -> None:

@@ -25,6 +25,7 @@ from protocol.errors import (
     TooManyRequests,
     UnknownChannel,
 )
+from protocol.limits import Limit
 from protocol.messages import ItemResult
 from protocol.model import Reason, Status
 
@@ -58,6 +59,7 @@ class BodyTooSlow(TocsinError):
 
     code = 107
     http_status = 408
+    limit = Limit.HTTP_BODY_TIME
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +101,14 @@ def respond_tocsin_error(request: Request[Any, Any, Any], error: TocsinError) ->
         wait_s = error.retry_after_s if isinstance(error, TooManyRequests) else RETRY_AFTER_S
         headers["Retry-After"] = str(max(1, math.ceil(wait_s)))
     return _response(error.http_status, error.message, error.code, error.temporary, headers)
+
+
+def own_limit(error: Exception) -> Limit | None:
+    """The limit of HTTP alone that an error means, if it means one. The others are counted by who refuses."""
+    if isinstance(error, HTTPException):
+        too_large = error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        return Limit.HTTP_BODY_BYTES if too_large else None
+    return error.limit if isinstance(error, BodyTooSlow) else None
 
 
 def respond_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:

@@ -18,7 +18,7 @@ import contextlib
 import math
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import h11
@@ -39,6 +39,7 @@ from engine.certificate import Certificate
 from engine.http.head import HeadAsGet
 from engine.http.requests import BodyGuard
 from engine.sockets import host_and_port
+from protocol.limits import Limit
 
 # What a shutdown waits for running requests; an ack takes milliseconds, and 10 s is all that the whole engine has.
 GRACE_S = 1.5
@@ -70,10 +71,12 @@ async def serve_http(
     listening_socket: socket.socket,
     *,
     certificate: Certificate | None = None,
+    count_refusal: Callable[[Limit], None] = lambda limit: None,
     task_status: trio.TaskStatus[HttpServer] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serves until cancelled; closes the socket. Reports its HttpServer when it accepts connections."""
-    await HttpServer(app, listening_socket, certificate=certificate).run(task_status=task_status)
+    server = HttpServer(app, listening_socket, certificate=certificate, count_refusal=count_refusal)
+    await server.run(task_status=task_status)
 
 
 class HttpServer:
@@ -85,6 +88,7 @@ class HttpServer:
         listening_socket: socket.socket,
         grace_s: float = GRACE_S,
         certificate: Certificate | None = None,
+        count_refusal: Callable[[Limit], None] = lambda limit: None,
     ) -> None:
         listening_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(SEND_MAX_S * 1_000))
         self.address = address_of(listening_socket, "http" if certificate is None else "https")
@@ -94,6 +98,7 @@ class HttpServer:
         self._context = WorkerContext(None)
         self._grace_s = grace_s
         self._certificate = certificate
+        self._count_refusal = count_refusal
         self._streams: dict[_Stream, trio.CancelScope] = {}
         self._ends_at = math.inf
         self._served = self._refused = self._failed = 0
@@ -128,6 +133,7 @@ class HttpServer:
         """The boundary of one connection: whatever goes wrong in it is counted, logged, and ends it alone."""
         if len(self._streams) >= CONNECTIONS_MAX:
             self._refused += 1
+            self._count_refusal(Limit.HTTP_CONNECTIONS)
             logger.warning("http_connections_at_limit", limit=CONNECTIONS_MAX)
             if self._certificate is None:  # a TLS handshake only to say no would be what an attacker wants
                 await _tell(transport, FULL_ANSWER)

@@ -18,6 +18,7 @@ from engine.certificate import Certificate
 from engine.http import server as server_module
 from engine.http.app import create_app
 from engine.http.ports import About
+from engine.http.problems import BodyTooSlow, own_limit
 from engine.http.server import (
     GRACE_S,
     KEEP_ALIVE_S,
@@ -27,6 +28,8 @@ from engine.http.server import (
     address_of,
     serve_http,
 )
+from protocol.errors import BadRequest
+from protocol.limits import Limit
 from tests.support.certificates import Authority, Files
 from tests.support.http_service import BEARER, FakeService
 
@@ -513,3 +516,19 @@ async def test_head_changes_nothing() -> None:
     async with serving(app) as (server, _), httpx.AsyncClient(base_url=server.address, headers=BEARER) as client:
         assert (await client.head("/api/v1/triggers")).status_code == 405
         assert service.asked == []
+
+
+async def test_too_large_a_body_is_counted_under_its_limit() -> None:
+    about, counted, service = About(name="tocsin", version="1", ws="ws://x", heartbeat_s=30), [], FakeService()
+    app = create_app(
+        service, service, service, lambda: b"", lambda: about, body_max_bytes=10, count_refusal=counted.append
+    )
+    async with serving(app) as (server, _), httpx.AsyncClient(base_url=server.address, headers=BEARER) as client:
+        assert (await client.post("/api/v1/triggers", content=b"x" * 11)).status_code == 413
+        assert (await client.get("/nothing")).status_code == 404
+    assert counted == [Limit.HTTP_BODY_BYTES]
+
+
+def test_a_slow_body_has_a_limit_of_its_own() -> None:
+    assert own_limit(BodyTooSlow()) is Limit.HTTP_BODY_TIME
+    assert own_limit(BadRequest("x")) is None
