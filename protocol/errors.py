@@ -78,7 +78,7 @@ class TokenExpired(TocsinError):
 
 
 class TooManyRequests(TocsinError):
-    """More requests than the role or the workspace may send. Nothing was done: the same again after `retry_after_s`."""
+    """More requests than the role or the workspace may send. Nothing was done; the message says when to come again."""
 
     code = 111
     http_status = 429
