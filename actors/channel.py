@@ -57,7 +57,7 @@ class ChannelKit:
     observer: Observer
     limits: ChannelLimits
     # Told of events that a channel found in the store: the feed may never have said that they were committed.
-    post: Callable[[str, Sequence[Event]], None] = _nobody
+    found: Callable[[str, Sequence[Event]], None] = _nobody
 
 
 class Cell:
@@ -239,7 +239,7 @@ class ChannelActor:
             if not missed:
                 raise RuntimeError(f"{cell.key.name}: the store lost events {audience.told + 1}..{recalled.offset}")
             self._kit.observer.delivered(audience.tell(missed))
-            self._kit.post(cell.key.workspace, missed)
+            self._kit.found(cell.key.workspace, missed)
         return audience
 
     def _answer_committed(self, recalled: Recalled) -> None:

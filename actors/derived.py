@@ -39,16 +39,23 @@ class DerivedStreams:
         self._wake = trio.Event()
 
     def post(self, workspace: str, events: Sequence[Event]) -> None:
-        """Takes note of committed events of a workspace; called by the store in commit order, must not raise.
-
-        A channel that finds events in the store calls it too: nobody else may have said that they were committed.
-        """
+        """Takes note of the events of one commit; called by the store in commit order, must not raise."""
         self._post(DerivedKey(workspace), events)
         for user in dict.fromkeys(event.alert.assigned_to for event in events):
             if user is not None:
                 # Events that come again (a commit answered late) have no user offset: then the store is looked into.
                 theirs = [event for event in events if event.alert.assigned_to == user and event.user_offset]
                 self._post(DerivedKey(workspace, user), theirs)
+
+    def look(self, workspace: str, events: Sequence[Event]) -> None:
+        """Looks into the store for these events, and all others: a channel found them there, and nobody posted them.
+
+        They cannot be posted as they are: what other channels committed between two of them would be left out.
+        """
+        self._post(DerivedKey(workspace), ())
+        for user in dict.fromkeys(event.alert.assigned_to for event in events):
+            if user is not None:
+                self._post(DerivedKey(workspace, user), ())
 
     def _post(self, stream: DerivedKey, events: Sequence[Event]) -> None:
         if stream in self._audiences:

@@ -64,7 +64,7 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
         idle_s=config.channel.idle_s,
     )
     derived = DerivedStreams(store, metrics)
-    kit = ChannelKit(store, machine, world.clock, world.new_id, metrics, limits, derived.post)
+    kit = ChannelKit(store, machine, world.clock, world.new_id, metrics, limits, derived.look)
     registry = Registry(kit, park_s=config.channel.park_s)
     quotas = Quotas(rate_limits(config.limits), config.limits.workspace_items_per_s, metrics.refused, trio.current_time)
     trail = AuditTrail(store, world.clock, config.api.answer_s)

@@ -49,12 +49,12 @@ class Channel:
         self.machines = Machines()
         self.observer = Recorder()
         self.answers = Answers()
-        self.posted: list[int] = []
+        self.found: list[int] = []
         kit = a_kit(self.store, self.machines, self.observer, **limits)
-        self.registry = Registry(dataclasses.replace(kit, post=self._post))
+        self.registry = Registry(dataclasses.replace(kit, found=self._found))
 
-    def _post(self, workspace: str, events: Sequence[Event]) -> None:
-        self.posted += [event.offset for event in events]
+    def _found(self, workspace: str, events: Sequence[Event]) -> None:
+        self.found += [event.offset for event in events]
 
     @property
     def cell(self) -> Cell:
@@ -213,7 +213,7 @@ async def test_what_a_channel_finds_in_the_store_is_passed_on_to_the_derived_str
         await trio.sleep(1)
         assert channel.store.titles() == ["e1", "e2", "a"]
         # What it commits itself the store's feed tells.
-        assert channel.posted == [1, 2]
+        assert channel.found == [1, 2]
 
 
 async def test_a_batch_that_was_not_committed_before_the_crash_is_decided_again_under_its_id(

@@ -94,6 +94,20 @@ async def test_a_commit_that_was_answered_late_is_told_to_the_person_once() -> N
         assert receiver.heard == [(0, 1), (1, 2)]
 
 
+async def test_what_a_channel_found_in_the_store_is_told_with_everything_between() -> None:
+    async with running() as rig:
+        whole, person = await rig.follow(ACME), await rig.follow(ADA)
+        rig.store.feed = lambda workspace, events: None
+        mine = [an_event(1, user="ada"), an_event(2, user="ada")]
+        rig.store.add(mine[:1])
+        rig.store.add([an_event(1)], OTHER)
+        rig.store.add(mine[1:])
+        rig.derived.look("acme", mine)
+        await wait_all_tasks_blocked()
+        assert whole.heard == [(0, 1), (1, 2), (2, 3)]
+        assert person.heard == [(0, 1), (1, 2)]
+
+
 async def test_a_person_of_another_workspace_is_another_person() -> None:
     async with running() as rig:
         receiver = await rig.follow(DerivedKey("umbrella", "ada"))
