@@ -152,12 +152,25 @@ class WebSocket:
                 message = self._handle(event)
                 if message is not None:
                     return message
-            await self._outbox.wait_below(self._limits.reply_backlog_bytes)
+            if self._outbox.waiting_bytes > self._limits.reply_backlog_bytes:
+                await self._wait_until_read()
             data = await self._read()
             if not data:
                 raise Disconnected
             self._parser.receive_data(data)
             self._parsed = self._parser.events()
+
+    async def _wait_until_read(self) -> None:
+        """Waits for the peer to read what we said; the time of a message that it has begun does not run meanwhile."""
+        is_incomplete, self.message_since = self.message_since is not None, None
+        await self._outbox.wait_below(self._limits.reply_backlog_bytes)
+        if is_incomplete:
+            self._begin_message()
+
+    def _begin_message(self) -> None:
+        self.message_since = trio.current_time()
+        if self._on_incomplete is not None:
+            self._on_incomplete()
 
     async def close(self, code: int, reason: str, *, drop_waiting: bool = False) -> None:
         """Sends Close, lets the peer read it, and comes back when the peer has closed or had its time."""
@@ -262,9 +275,7 @@ class WebSocket:
         self._parts.append(data)  # type: ignore[arg-type]  # the parser never mixes kinds within a message
         if not event.message_finished:
             if self.message_since is None:
-                self.message_since = trio.current_time()
-                if self._on_incomplete is not None:
-                    self._on_incomplete()
+                self._begin_message()
             return None
         parts, self._parts, self._size, self._fragments = self._parts, [], 0, 0
         self.message_since = None

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.gateway import GatewayLimits
 from protocol import messages as m
 from protocol.model import Severity
 from tests.support.actors import some_events
 from tests.support.sessions import Rig, a_rig, subscribe
-from tests.support.sockets import Peer
+from tests.support.sockets import Peer, client_frame
 
 TITLE = "x" * 100_000
 LIMITS = GatewayLimits(outbox_max_bytes=10**9, outbox_soft_bytes=10**9)
@@ -45,6 +45,27 @@ async def test_a_peer_whose_answers_we_do_not_read_lives_as_long_as_it_takes_wha
             await trio.sleep(10)
             for _ in range(8):
                 assert isinstance(await peer.hear(), m.AlertMessage), f"after {second} s"
+        assert rig.served.roster.statistics()["connected_clients"] == 1
+
+
+async def test_the_time_of_a_message_does_not_run_while_we_do_not_listen(autojump_clock: MockClock) -> None:
+    async with a_rig(LIMITS, message_s=10.0) as rig:
+        peer = await rig.client()
+        await subscribe(peer)
+        await peer.send(client_frame(1, b'{"type":', final=False))
+        await wait_all_tasks_blocked()
+        for offset in range(1, 201):
+            await one_more(rig, offset)
+        await trio.sleep(1)
+        await peer.send(client_frame(0, b'"ping"', final=False))  # heard: we were listening already
+        await trio.sleep(1)
+        await peer.send(client_frame(0, b"}"))
+        for offset in range(1, 201):
+            await trio.sleep(0.1)
+            message = await peer.hear()
+            while not isinstance(message, m.AlertMessage):
+                message = await peer.hear()
+            assert message.offset == offset
         assert rig.served.roster.statistics()["connected_clients"] == 1
 
 
