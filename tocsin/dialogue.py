@@ -254,6 +254,8 @@ class Dialogue:
         self._send(heard.send)
         if heard.gap is not None:
             self.counters.left_out += heard.gap.count
+            # What was left out has not arrived: no more is said of this channel until it is asked for anew.
+            life.received[message.channel] = m.OFFSET_MAX
             self._on_gap(heard.gap)
 
     def _gap(self, message: m.AlertMessage | m.GapMessage, heard: Heard, life: Life) -> Heard:
@@ -276,6 +278,7 @@ class Dialogue:
             return
         if heard.lost is not None:
             self._lost(wanted.channel, heard.lost)
+        self._life.received.pop(message.channel, None)
         self._send(heard.send)
         if slot := self._subscribing.pop(wanted.channel, None):
             slot.answer(message)

@@ -131,6 +131,33 @@ async def test_what_has_arrived_is_said_with_each_proof_of_silence_and_once(
     assert said == [m.Received(channel=CHANNEL, offset=3), m.Received(channel=CHANNEL, offset=4)]
 
 
+async def test_after_a_gap_nothing_is_said_until_the_channel_is_asked_for_anew(
+    serve: Serve, autojump_clock: MockClock
+) -> None:
+    said: list[m.ClientMessage] = []
+    gap = m.GapMessage(channel=CHANNEL, epoch="e1", prev=1, from_=2, to=3, count=2, reason="slow")
+
+    async def script(peer: Peer) -> None:
+        await peer.greet()
+        await peer.subscribed()
+        await peer.say(an_alert(1), gap, a_position(3))
+        said.append(await peer.hear())
+        await peer.say(m.Pong(id=said[0].id))
+        await peer.subscribed(3, "ok")
+        await peer.say(a_position(3))
+        said.append(await peer.hear())
+        await peer.closed()
+
+    serve(script)
+    async with a_client(received=True) as client:
+        await client.subscribe("web")
+        await trio.sleep(1)
+        await client.ping()
+        await client.subscribe("web", "error")
+        await trio.sleep(1)
+    assert [type(message) for message in said] == [m.Ping, m.Received]
+
+
 async def test_unless_it_is_wanted_nothing_is_said_about_what_has_arrived(
     serve: Serve, autojump_clock: MockClock
 ) -> None:
