@@ -2,7 +2,7 @@
 
 This file is the store as the engine sees it; it only joins the parts: `sqlite_file` (may we use this file at all?),
 `sqlite_rows` (encode), `sqlite_writer` (who writes, in groups), `sqlite_commit` (the fence and one transaction),
-`sqlite_readers` and `sqlite_queries` (answers), `sqlite_recipients` (who
+`sqlite_readers`, `sqlite_queries` and `sqlite_lists` (answers), `sqlite_recipients` (who
 received what), `sqlite_upkeep` (connections, retention). Runs on the trio loop;
 nothing here blocks it, except in a database in memory.
 """
@@ -31,6 +31,7 @@ from engine.stores import (
     migrate,
 )
 from engine.stores import sqlite_acts as acts
+from engine.stores import sqlite_lists as lists
 from engine.stores import sqlite_queries as queries
 from engine.stores import sqlite_recipients as ledger
 from engine.stores import sqlite_revocations as revocations
@@ -97,7 +98,7 @@ class SqliteStore:
         self, stream: StreamKey, min_severity: Severity, before: str | None, limit: int
     ) -> OpenAlerts:
         """Open alerts of a stream, newest first, and where it stood. Raises StoreUnavailable."""
-        question = partial(queries.open_alerts, stream=stream, min_severity=min_severity, before=before, limit=limit)
+        question = partial(lists.open_alerts, stream=stream, min_severity=min_severity, before=before, limit=limit)
         return await self._readers.read(question)
 
     async def recipient_marks(self, marks: Sequence[RecipientMark]) -> None:
@@ -111,7 +112,7 @@ class SqliteStore:
 
     async def alerts(self, query: AlertQuery) -> AlertPage:
         """A page of alerts, newest first. Raises BadRequest, StoreUnavailable."""
-        return await self._readers.read(partial(queries.alerts, query=query))
+        return await self._readers.read(partial(lists.alerts, query=query))
 
     async def alert(self, workspace: str, alert_id: str) -> tuple[ChannelKey, Alert] | None:
         """One alert and its channel. Raises StoreUnavailable."""

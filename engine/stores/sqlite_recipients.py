@@ -14,7 +14,8 @@ from sqlite3 import Connection
 from typing import Any
 
 from engine.stores import RecipientPage
-from engine.stores.sqlite_queries import cursor_of, derived_place, place_of, snapshot
+from engine.stores.sqlite_lists import cursor_of, place_of
+from engine.stores.sqlite_queries import CHANNEL_PLACE, derived_place, snapshot
 from engine.stores.sqlite_rows import Bulk
 from protocol.effects import AlertRecipient, RecipientMark
 from protocol.model import ChannelKey, Severity, StreamKey
@@ -23,10 +24,6 @@ from protocol.times import rfc3339
 # Which kind of stream a number belongs to.
 CHANNEL, WORKSPACE, PERSON = range(3)
 MARKS = Bulk("INSERT OR IGNORE INTO recipient_mark (scope, stream, user, is_seen, min_severity, after, until, at)", 8)
-_CHANNEL = (
-    "SELECT channel.id FROM workspace JOIN channel ON channel.workspace = workspace.id"
-    " WHERE workspace.name = ? AND framework = ?"
-)
 KNOWN_MARK = (
     "SELECT 1 FROM recipient_mark WHERE scope = ? AND stream = ? AND user = ? AND is_seen = ? AND until >= ?"
     " AND after <= ? AND after >= 0 AND min_severity <= ? LIMIT 1"
@@ -102,7 +99,7 @@ def _places(
 def _place(connection: Connection, stream: StreamKey) -> tuple[int, int]:
     """Scope and number of a stream; number 0: there is none."""
     if isinstance(stream, ChannelKey):
-        rows = connection.execute(_CHANNEL, stream).fetchall()
+        rows = connection.execute(CHANNEL_PLACE, stream).fetchall()
         return CHANNEL, rows[0][0] if rows else 0
     return WORKSPACE if stream.user is None else PERSON, derived_place(connection, stream)[0]
 

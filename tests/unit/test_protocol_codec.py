@@ -377,3 +377,17 @@ def test_every_tag_is_used_once():
 def test_fields_of_alerts_triggers_and_readings_keep_the_snake_case_of_the_reference(kind):
     fields = msgspec.inspect.type_info(kind).fields
     assert all(field.encode_name == field.name for field in fields)
+
+
+@pytest.mark.parametrize("text", ['{"type":"hack"}', "{}", '{"id":1}'])
+def test_a_message_of_no_known_type_is_answered_with_those_there_are(text):
+    with pytest.raises(BadRequest) as refused:
+        decode_client(text, WireForm.JSON)
+    known = [kind.__struct_config__.tag for kind in get_args(m.ClientMessage)]
+    assert refused.value.message.endswith(f"; `type` is one of {', '.join(known)}")
+
+
+def test_another_mistake_is_answered_without_a_list_of_types():
+    with pytest.raises(BadRequest) as refused:
+        decode_client('{"type":"ping","id":[]}', WireForm.JSON)
+    assert "is one of" not in refused.value.message

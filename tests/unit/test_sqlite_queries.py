@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.stores import AlertQuery, Retention, migrate
+from engine.stores import sqlite_lists as lists
 from engine.stores import sqlite_queries as queries
 from engine.stores import sqlite_recipients as ledger
 from engine.stores import sqlite_upkeep as upkeep
@@ -51,7 +52,7 @@ def costly(steps: list[str]) -> list[str]:
 @pytest.mark.parametrize(
     ("name", "values"),
     [
-        ("_PLACE", ("acme", "checkout")),
+        ("CHANNEL_PLACE", ("acme", "checkout")),
         ("_HELD", (1, NOW)),
         ("_SOURCED", ("acme",)),
         ("_BODIES", ("[1]",)),
@@ -62,7 +63,6 @@ def costly(steps: list[str]) -> list[str]:
         ("_WORKSPACE", ("acme",)),
         ("_LOCATE", ("acme", "[]")),
         ("_ALERT", ("acme", "x")),
-        ("_CHANNEL_NUMBERS", (1, "[]")),
     ],
 )
 def test_a_read_is_served_by_an_index(connection: sqlite3.Connection, name: str, values: Any) -> None:
@@ -85,11 +85,15 @@ def test_the_ledger_is_served_by_indexes(connection: sqlite3.Connection, sql: st
 
 @pytest.mark.parametrize("before", [None, "x"])
 def test_a_persons_open_alerts_are_found_by_their_index(connection: sqlite3.Connection, before: str | None) -> None:
-    cursor = None if before is None else queries.cursor_of(before)
+    cursor = None if before is None else lists.cursor_of(before)
     query = AlertQuery(workspace="acme", assigned_to="ann", states=(AlertState.ACTIVE,), cursor=cursor)
-    steps = plan(connection, *queries.list_statement(connection, query))
+    steps = plan(connection, *lists.list_statement(connection, query))
     assert costly(steps) == []
     assert any("alert_by_assignee" in step for step in steps)
+
+
+def test_channels_are_found_by_their_names(connection: sqlite3.Connection) -> None:
+    assert costly(plan(connection, lists._CHANNEL_NUMBERS, (1, "[]"))) == []
 
 
 def test_unsettled_reads_only_the_two_small_indexes(connection: sqlite3.Connection) -> None:
@@ -105,7 +109,7 @@ def test_a_list_seeks_and_merges(
     connection: sqlite3.Connection, framework: Any, states: Any, severities: Any, more: Any
 ) -> None:
     query = AlertQuery(workspace="acme", states=states, severities=severities, **framework, **more)
-    steps = plan(connection, *queries.list_statement(connection, query))
+    steps = plan(connection, *lists.list_statement(connection, query))
     assert costly(steps) == []
     assert any(step.strip().startswith("SEARCH alert USING INDEX") for step in steps)
 
@@ -183,7 +187,7 @@ def test_any_row_and_event_comes_back_as_it_was(
         assert queries.recall(connection, "e", KEY, NOW).rows == (row,)
         (event,) = queries.history(connection, KEY, 0, 10)
         assert (event.alert, event.workspace_offset) == (alert, 1)
-        assert queries.alerts(connection, AlertQuery(workspace="acme")).items == [alert]
+        assert lists.alerts(connection, AlertQuery(workspace="acme")).items == [alert]
 
 
 def test_channels_beyond_those_remembered_are_read_again(

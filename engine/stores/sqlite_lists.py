@@ -1,0 +1,140 @@
+"""Lists of alerts: pages with filters, and pages of what is open in a stream.
+
+A page is one seek in an index for each combination of channel, state and severity that is asked for, merged by id, so
+it costs the same however many alerts there are.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from itertools import product
+from sqlite3 import Connection
+from typing import Any
+
+from engine.stores import PAGE_MAX_ALERTS, AlertPage, AlertQuery
+from engine.stores.sqlite_queries import CHANNEL_PLACE, derived_place, numbers, snapshot, workspace_number
+from engine.stores.sqlite_rows import SEVERITIES, STATES, decode_alerts
+from protocol.effects import OpenAlerts
+from protocol.errors import BadRequest
+from protocol.model import OPEN_STATES, Alert, AlertState, ChannelKey, Severity, StreamKey
+
+_OPEN = tuple(state for state in AlertState if state in OPEN_STATES)
+# One seek each; beyond that (a long allow-list) the workspace's newest are read and the others skipped.
+ARMS_MAX = 64
+# Ids are made from the clock when a batch is, times of alerts when it is decided: never a day apart.
+_ID_SLACK_US = 86_400 * 1_000_000
+_ID_TIME_MAX_MS = (1 << 48) - 1
+
+_CHANNEL_NUMBERS = (
+    "SELECT json_group_array(id) FROM channel WHERE workspace = ? AND framework IN (SELECT value FROM json_each(?))"
+)
+
+
+def alerts(connection: Connection, query: AlertQuery) -> AlertPage:
+    """A page of alerts. Raises BadRequest."""
+    if not 1 <= query.limit <= PAGE_MAX_ALERTS:
+        raise BadRequest(f"limit {query.limit} is not allowed: use 1 to {PAGE_MAX_ALERTS}")
+    with snapshot(connection):
+        found = _list(connection, query)
+    items = found[: query.limit]
+    return AlertPage(items=items, next_cursor=cursor_of(items[-1].id) if len(found) > query.limit else None)
+
+
+def open_alerts(
+    connection: Connection, stream: StreamKey, min_severity: Severity, before: str | None, limit: int
+) -> OpenAlerts:
+    """A page of a stream's open alerts, newest first, and where the stream stood then."""
+    query = AlertQuery(
+        workspace=stream.workspace,
+        framework=stream.framework if isinstance(stream, ChannelKey) else None,
+        assigned_to=None if isinstance(stream, ChannelKey) else stream.user,
+        states=_OPEN,
+        severities=tuple(severity for severity in Severity if severity.rank >= min_severity.rank),
+        cursor=None if before is None else cursor_of(before),
+        limit=limit,
+    )
+    with snapshot(connection):
+        if isinstance(stream, ChannelKey):
+            places = connection.execute(CHANNEL_PLACE, stream).fetchall()
+            offset = places[0][1] if places else 0
+        else:
+            _, offset, _ = derived_place(connection, stream)
+        found = _list(connection, query)
+    return OpenAlerts(offset=offset, alerts=tuple(found[:limit]), last=len(found) <= limit)
+
+
+def _list(connection: Connection, query: AlertQuery) -> list[Alert]:
+    """The alerts of a page, and one more if there is one."""
+    sql, values = list_statement(connection, query)
+    found = decode_alerts(f"[{connection.execute(sql, values).fetchall()[0][0] or ''}]")
+    return [row.alert for row in found]
+
+
+def list_statement(connection: Connection, query: AlertQuery) -> tuple[str, list[Any]]:
+    """The statement for a page and one alert more, with its values: a seek for each combination, merged by id."""
+    workspace = workspace_number(connection, query.workspace)
+    condition, values = _conditions(query)
+    channels = _visible_channels(connection, workspace, query)
+    states = [STATES[state] for state in dict.fromkeys(query.states)] or list(STATES.values())
+    severities = [SEVERITIES[severity] for severity in dict.fromkeys(query.severities)] or list(SEVERITIES.values())
+    arms: list[list[Any]]
+    if query.assigned_to is not None:
+        head = "workspace = ? AND assigned_to = ? AND state = ? AND severity = ?"
+        arms = [[workspace, query.assigned_to, *a] for a in product(states, severities)]
+    elif channels is not None and len(channels) * len(states) * len(severities) <= ARMS_MAX:
+        head, arms = "channel = ? AND state = ? AND severity = ?", [[*a] for a in product(channels, states, severities)]
+    else:
+        head, arms = "workspace = ?", [[workspace]]
+        if query.states or query.severities:
+            head += " AND state = ? AND severity = ?"
+            arms = [[workspace, *a] for a in product(states, severities)]
+    if channels is not None and not head.startswith("channel"):
+        condition += " AND channel IN (SELECT value FROM json_each(?))"
+        values = [*values, json.dumps(channels)]
+    arm = f"SELECT id, body FROM alert WHERE {head}{condition}"  # noqa: S608  # our own words, values are parameters
+    union = " UNION ALL ".join([arm] * len(arms)) or "SELECT id, body FROM alert WHERE false"
+    sql = f"SELECT group_concat(body) FROM (SELECT body FROM ({union} ORDER BY id DESC LIMIT ?))"  # noqa: S608
+    return sql, [value for first in arms for value in (*first, *values)] + [query.limit + 1]
+
+
+def _conditions(query: AlertQuery) -> tuple[str, list[Any]]:
+    """What holds besides the columns of the index."""
+    found: list[tuple[str, Any]] = []
+    if query.cursor is not None:
+        found.append(("id < ?", place_of(query.cursor)))
+    if query.rule_id is not None:
+        found.append(("rule_id = ?", query.rule_id))
+    if query.since_us is not None:
+        found += [("triggered_at >= ?", query.since_us), ("id >= ?", _id_at(query.since_us - _ID_SLACK_US))]
+    if query.until_us is not None:
+        found += [("triggered_at < ?", query.until_us), ("id < ?", _id_at(query.until_us + _ID_SLACK_US))]
+    return "".join(f" AND {text}" for text, _ in found), [value for _, value in found]
+
+
+def _visible_channels(connection: Connection, workspace: int, query: AlertQuery) -> list[int] | None:
+    """Numbers of the channels that are asked for and may be seen; None: all."""
+    if query.framework is None and query.frameworks is None:
+        return None
+    names = {query.framework} if query.framework is not None else set(query.frameworks or ())
+    names &= names if query.frameworks is None else set(query.frameworks)
+    return numbers(connection, _CHANNEL_NUMBERS, (workspace, json.dumps(sorted(names))))
+
+
+def _id_at(at_us: int) -> str:
+    """The least UUIDv7 of a moment (RFC 9562, section 5.7: 48 bits of milliseconds first)."""
+    digits = f"{min(max(at_us // 1_000, 0), _ID_TIME_MAX_MS):012x}"
+    return f"{digits[:8]}-{digits[8:]}"
+
+
+def cursor_of(place: str) -> str:
+    """What a page is asked for that goes on after this place."""
+    return urlsafe_b64encode(place.encode()).decode().rstrip("=")
+
+
+def place_of(cursor: str) -> str:
+    """The place that a cursor means. Raises BadRequest."""
+    try:
+        return urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+    except ValueError as fault:
+        raise BadRequest("cursor is not one of ours: use next_cursor of the page before, or none") from fault
