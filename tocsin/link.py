@@ -126,8 +126,8 @@ class Link:
                     text = await self._fresh_token()
                 except TOKEN_FAULTS:
                     continue  # the token in use is good for a while
-                if self._dialogue.session is session:
-                    connection.push(m.Refresh(token=text))
+                # If the connection has broken meanwhile nobody hears this, and the next one came with a token anyway.
+                connection.push(m.Refresh(token=text))
 
     async def close(self) -> None:
         """Ends the connection politely (a Close frame and its answer), in bounded time."""

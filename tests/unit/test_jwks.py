@@ -143,6 +143,20 @@ def test_a_key_has_the_algorithm_of_its_type_if_it_says_none():
     ]
 
 
+def test_a_named_key_is_found_only_for_its_own_algorithm():
+    ring = keys_of(jwk("RS256", "a"), jwk("ES256", "b"))
+    assert [key.kid for key in ring.find("RS256", "a")] == ["a"]
+    for algorithm, kid in (
+        ("ES256", "a"),
+        ("HS256", "a"),
+        ("RS256", "c"),
+        ("RS256", 5),
+        (["RS256"], "a"),
+        (None, None),
+    ):
+        assert ring.find(algorithm, kid) == ()
+
+
 def test_another_key_of_the_same_name_is_another_key():
     assert keys_of(jwk("ES256", "a")).ids != keys_of(jwk("ES256", "a", name="new")).ids
     assert keys_of(jwk("ES256", "a")).ids == keys_of(jwk("ES256", "renamed")).ids
