@@ -179,9 +179,10 @@ class Connection:
         while True:
             # What was heard while nobody received is not known: the library reads one message ahead at most.
             quiet_since = max(self._wire.heard_at, began)
-            if trio.current_time() - quiet_since >= GONE_S:
+            # Compared as they are waited for: a difference can round to less, and we would wait for what is over.
+            if trio.current_time() >= quiet_since + GONE_S:
                 raise trio.TooSlowError(f"nothing heard for {GONE_S:g} s")
-            if asked := trio.current_time() - quiet_since >= QUIET_S:
+            if asked := trio.current_time() >= quiet_since + QUIET_S:
                 self.push(m.Ping())
             with trio.move_on_at(quiet_since + (GONE_S if asked else QUIET_S)):
                 data: str | bytes = await self._websocket.get_message()

@@ -146,12 +146,34 @@ async def test_after_a_break_the_new_connections_token_is_what_counts(
     async def breaks(peer: Peer) -> None:
         await peer.hear()
         await peer.say(hello(100))
-        await trio.sleep(50)
+        with trio.move_on_after(50):
+            await peer.hear()  # answers what asks whether it lives
 
     greeter = Greeter(100, 100)
     await for_a_while(145, Tokens(), breaks, greeter, monkeypatch=monkeypatch)
     (first, *_), (second, *_) = greeter.heard
     assert second - first == 80
+
+
+@pytest.mark.parametrize("start_s", [6.132, 8.943, 11.162, 23.011])
+async def test_a_silence_is_noticed_also_where_the_clock_rounds(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, start_s: float
+) -> None:
+    """At these times (t + 10) - t is less than 10: the client once asked for ever, at the same moment."""
+
+    async def silent(peer: Peer) -> None:
+        await peer.hear()
+        await peer.say(hello(1_000))
+        await trio.sleep(1_000)
+
+    await trio.sleep(start_s)
+    async with trio.open_nursery() as nursery:
+        server = Server(nursery, silent, silent)
+        monkeypatch.setattr(transport, "dial", server.dial)
+        async with Client(URL, "t"):
+            await trio.sleep(25)
+        assert 15 <= server.dialled_at[1] - start_s <= 20
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_token_function_with_a_bug_ends_the_clients_block(
