@@ -191,6 +191,13 @@ class _Http1(H11Protocol):
 class _Connection(TCPServer):
     """Hypercorn's connection, with our choice of protocol where it would put its wrapper for all of them."""
 
+    async def run(self) -> None:
+        """As Hypercorn's. Then it is freed at once: its protocol's `send` is its own, a cycle for the collector."""
+        try:
+            await super().run()
+        finally:
+            vars(self).clear()
+
     @property
     def protocol(self) -> Any:
         """What reads the connection's bytes."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -16,6 +15,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from actors.door import DoorLimits
 from actors.gateway import GatewayLimits
 from protocol import messages as m
+from tests.support.cycles import ours_in_cycles
 from tests.support.sessions import Rig, a_rig, subscribe
 from tests.support.sockets import client_frame
 
@@ -142,19 +142,3 @@ async def test_a_connection_that_is_over_leaves_nothing_to_collect(life: Life, a
         finally:
             gc.enable()
     assert left == {}
-
-
-def ours_in_cycles() -> dict[str, int]:
-    """How many objects of ours only the collector can free, by kind."""
-    gc.set_debug(gc.DEBUG_SAVEALL)
-    try:
-        gc.collect()
-        found: dict[str, int] = {}
-        for each in gc.garbage:
-            kind: Any = type(each)
-            if kind.__module__.startswith(("actors.", "engine.", "protocol.")):
-                found[kind.__qualname__] = found.get(kind.__qualname__, 0) + 1
-        return found
-    finally:
-        gc.set_debug(0)
-        gc.garbage.clear()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -31,6 +32,7 @@ from engine.http.server import (
 from protocol.errors import BadRequest
 from protocol.limits import Limit
 from tests.support.certificates import Authority, Files
+from tests.support.cycles import ours_in_cycles
 from tests.support.http_service import BEARER, FakeService
 
 Clock = trio.testing.MockClock
@@ -532,3 +534,25 @@ async def test_too_large_a_body_is_counted_under_its_limit() -> None:
 def test_a_slow_body_has_a_limit_of_its_own() -> None:
     assert own_limit(BodyTooSlow()) is Limit.HTTP_BODY_TIME
     assert own_limit(BadRequest("x")) is None
+
+
+async def asked_once(server: HttpServer) -> None:
+    """A whole connection, from its only request to its end."""
+    async with await connect(server) as stream:
+        await stream.send_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert (await read_all(stream)).endswith(b"hello")
+    await wait_all_tasks_blocked()
+
+
+async def test_a_connection_that_is_over_leaves_nothing_to_collect() -> None:
+    async with serving(hello) as (server, _):
+        await asked_once(server)  # what is made once for all is made now
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(3):
+                await asked_once(server)
+            left = ours_in_cycles()
+        finally:
+            gc.enable()
+    assert left == {}
