@@ -1,38 +1,30 @@
-"""Every byte to a peer goes through its connection's outbox, and the drain writes them.
+"""Every byte to a peer goes through its connection's outbox.
 
 Owns: the frames that wait for one peer, and the right to write to its socket. Talks to it: whoever has something to
 say (`push`, synchronous, never waits). Waits for: nothing; when the kernel would block, a flusher of its own waits for
 the socket. Bounded in bytes, twice: past the soft bound mild alerts give way to a `gap` (`actors/lanes.py`), past the
 hard one the peer is closed with 3008. Nobody waits for a slow one.
 
-A push is a note; the drain writes once all tasks of a scheduler pass have made theirs, so frames of one pass leave in
-one `send` (one costs the same for 200 bytes as for 8 kB), and a thousand equal lists of frames are joined once. We
-decided against a task and a channel per client (measured: 48 ms for 1,000 clients instead of 14).
-
-What runs once per client and message (`push_all`, `write`) is written flat: a call more costs a thousand calls more.
-So whatever concerns slow peers only is behind the one comparison with the soft bound, or behind a short write.
+A push is a note; the drain (`actors/drain.py`) has the outboxes write once all tasks of a scheduler pass have made
+theirs. What runs once per client and message (`push_all`, `write`) is written flat: a call more costs a thousand calls
+more. So whatever concerns slow peers only is behind the one comparison with the soft bound, or behind a short write.
 """
 
 from __future__ import annotations
 
 import ctypes
 import math
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import trio
 
-from actors.frames import IDLE_LANE, LANES, REPLY_LANE, Frame, Frames, lane_of
+from actors.drain import Drain
+from actors.frames import LANES, REPLY_LANE, Frame, Frames, lane_of
 from actors.lag import Lag
 from actors.lanes import SHED, Lanes
-from actors.ports import Observer
 from actors.send import FLAGS, PIECE_MAX_BYTES, WOULD_BLOCK, Send
 from protocol.model import Severity
-
-# About 2 ms of writing; then acks, pings and cancellation get their turn. Each turn lets the interpreter's lock go, and
-# beside busy threads getting it back costs more than the writing, so not more often.
-WRITES_PER_PASS = 250
 
 
 @dataclass(frozen=True)
@@ -50,59 +42,6 @@ class OutboxStatistics:
     waiting_bytes: int
     lag_s: float
     dropped: Mapping[Severity, int]
-
-
-class Drain:
-    """Writes what outboxes have noted: one task for all connections, woken by the first note."""
-
-    def __init__(self, observer: Observer) -> None:
-        self._lanes: tuple[deque[Outbox], ...] = tuple(deque() for _ in range(LANES))
-        self._noted = trio.Event()
-        self._began = 0.0
-        # Whether alerts are among what is noted: replies and proofs of silence alone are no fan-out.
-        self._has_alerts = False
-        self._observer = observer
-        self._joined_frames: tuple[Frame, ...] = ()
-        self._joined = b""
-        self.writes = 0
-        # Alert messages left out of all outboxes together, by lane.
-        self.dropped = [0] * LANES
-        # Written to all connections so far (one counter: a number per outbox would be a cache miss per client).
-        self.frames = 0
-
-    def note(self, outbox: Outbox, lane: int) -> None:
-        """This outbox has something to write."""
-        self._lanes[lane].append(outbox)
-        if REPLY_LANE < lane < IDLE_LANE:
-            self._has_alerts = True
-        if not self._noted.is_set():
-            self._began = trio.current_time()
-            self._noted.set()
-
-    async def run(self) -> None:
-        """Drains for ever."""
-        while True:
-            await self._noted.wait()
-            writes_before = self.writes
-            while (lane := next(filter(None, self._lanes), None)) is not None:
-                count = min(len(lane), WRITES_PER_PASS)
-                for _ in range(count):
-                    lane.popleft().write()
-                self.writes += count
-                if count == WRITES_PER_PASS:
-                    await trio.lowlevel.checkpoint()
-            self._joined_frames, self._joined = (), b""
-            self._noted = trio.Event()
-            if self._has_alerts:
-                self._has_alerts = False
-                self._observer.fan_out(trio.current_time() - self._began, self.writes - writes_before)
-
-    def join(self, frames: tuple[Frame, ...]) -> bytes:
-        """The bytes of several frames. Subscribers of one channel have the very same ones: they are joined once."""
-        if frames != self._joined_frames:
-            self._joined_frames = frames
-            self._joined = b"".join([frame.data for frame in frames])
-        return self._joined
 
 
 class Outbox:

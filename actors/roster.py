@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from actors.connection import Connection
+from actors.drain import Drain
 from actors.frames import lane_of
 from actors.lanes import SHED
-from actors.outbox import Drain
 from actors.ports import Observer
 from actors.websocket import PING
 from protocol.errors import CloseCode, ConversationEnded

@@ -11,7 +11,7 @@ from typing import Any
 
 import trio
 
-from actors.outbox import Frame
+from actors.frames import Frame
 from actors.websocket import Disconnected, HandshakeRefused, WebSocket, WebSocketLimits
 from engine.auth import Authenticator
 from engine.commands import to_observe, to_ring

@@ -12,8 +12,8 @@ from unittest.mock import patch
 
 from actors.audience import Audience
 from actors.channel import ChannelActor
-from actors.frames import Frames
-from actors.outbox import REPLY_LANE, Outbox
+from actors.frames import REPLY_LANE, Frames
+from actors.outbox import Outbox
 from actors.restart import Exhausted, Restart, RestartHistory
 from protocol.effects import Behind, Commit, Committed, Recalled, Unavailable
 from protocol.stream import EventRing

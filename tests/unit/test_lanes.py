@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from actors import outbox as outbox_module
 from actors.audience import Audience, channel_offset
+from actors.drain import Drain
 from actors.frames import AlertFrame, Frame, Frames, PositionFrame, lane_of
 from actors.lanes import Lanes
-from actors.outbox import Drain, Outbox, OutboxLimits
+from actors.outbox import Outbox, OutboxLimits
 from protocol import messages as m
 from protocol.codec import WireForm, decode_server, frame_message
 from protocol.model import Severity

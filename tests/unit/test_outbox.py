@@ -16,8 +16,9 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors import send as module
 from actors.audience import Audience, channel_offset
+from actors.drain import WRITES_PER_PASS, Drain
 from actors.frames import IDLE_LANE, LANES, REPLY_LANE, AlertFrame, Frame, Frames, lane_of
-from actors.outbox import WRITES_PER_PASS, Drain, Outbox, OutboxLimits
+from actors.outbox import Outbox, OutboxLimits
 from actors.send import FLAGS, Send, choose_send, socket_send
 from protocol import messages as m
 from protocol.codec import WireForm, frame_message

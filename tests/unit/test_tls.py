@@ -16,8 +16,8 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.door import DoorLimits
+from actors.frames import Frame
 from actors.gateway import GatewayLimits
-from actors.outbox import Frame
 from actors.tls import ANSWERS_MAX_BYTES, ENCRYPT_MAX_BYTES, PLAIN_HINT, Tls
 from engine.certificate import Certificate
 from tests.support.certificates import Authority, Files
