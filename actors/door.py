@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import trio
 
 from actors.roster import Roster
-from actors.websocket import HandshakeRefused, Upgrade
+from actors.upgrade import HandshakeRefused, Upgrade
 from protocol.codec import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL
 from protocol.limits import Limit
 

@@ -27,7 +27,8 @@ from actors.roster import Roster
 from actors.send import choose_send
 from actors.supervisor import Started
 from actors.tls import NewTls
-from actors.websocket import Disconnected, HandshakeRefused, WebSocket, WebSocketLimits
+from actors.upgrade import HandshakeRefused
+from actors.websocket import Disconnected, WebSocket, WebSocketLimits
 from protocol.errors import CloseCode, ConversationEnded
 from protocol.limits import Limit
 from protocol.messages import Bye
@@ -143,6 +144,7 @@ class Gateway:
             log.error("connection_failed", exc_info=fault)
         finally:
             self._door.leave(visit)
+            visit.refusal = None  # its traceback holds the visit: a cycle that only the garbage collector would free
             visit.refusal = None  # breaks the cycle with the frames that it was raised through
             outbox.discard()
             sock.close()

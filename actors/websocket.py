@@ -24,14 +24,13 @@ from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 from actors.frames import Frame
 from actors.outbox import Outbox
 from actors.tls import Tls, TlsFailed
+from actors.upgrade import Accept, HandshakeRefused, refusal_bytes, upgrade_of
 from protocol.errors import CloseCode, ConversationEnded
 from protocol.limits import Limit
 
 RECEIVE_BYTES = 65_536
 # A peer that sends thousands of tiny frames in one packet must not hold the loop: about 1 ms of parsing.
 EVENTS_PER_PASS = 50
-# A refused client is told to come back no sooner; ours wait a random time of their own besides.
-RETRY_AFTER_S = 1
 PING = Frame(b"\x89\x00")
 _END_OF_HEAD = re.compile(rb"\n\r?\n")
 
@@ -48,39 +47,12 @@ class WebSocketLimits:
     close_s: float = 2.0
 
 
-@dataclass(frozen=True)
-class Upgrade:
-    """A request to become a WebSocket: path, Origin and X-Forwarded-For if any, offered subprotocols."""
-
-    path: str
-    origin: str | None
-    subprotocols: tuple[str, ...]
-    forwarded_for: str | None = None
-
-
-class HandshakeRefused(Exception):
-    """The peer did not become a WebSocket; `status` is the HTTP status that it was given (0: none, TLS failed).
-
-    `limit`: the limit that was reached, if that is the reason.
-    """
-
-    def __init__(self, status: int, reason: str, limit: Limit | None = None) -> None:
-        super().__init__(f"{status} {reason}")
-        self.status = status
-        self.reason = reason
-        self.limit = limit
-
-
 class Disconnected(Exception):
     """The peer is gone, or has said goodbye with `code` (None: without a word)."""
 
     def __init__(self, code: int | None = None) -> None:
         super().__init__(code)
         self.code = code
-
-
-# Gives the subprotocol to accept (None: none), or raises HandshakeRefused.
-Accept = Callable[[Upgrade], str | None]
 
 
 def close_frame(code: int, reason: str = "") -> bytes:
@@ -131,13 +103,13 @@ class WebSocket:
     async def refuse(self, refusal: HandshakeRefused) -> None:
         """Says in HTTP why not, and lets the peer read it. Who expects TLS and has none yet cannot be told anything."""
         if self._tls is None or self._tls.is_open:
-            self._outbox.seal(_answer(refusal))
+            self._outbox.seal(refusal_bytes(refusal))
             await self.finish()
 
     def refuse_at_once(self, refusal: HandshakeRefused) -> None:
         """The same without waiting: what the kernel takes now has been said."""
         if self._tls is None or self._tls.is_open:
-            self._outbox.seal(_answer(refusal))
+            self._outbox.seal(refusal_bytes(refusal))
             self._outbox.write()
 
     async def receive(self) -> str | bytes:
@@ -199,7 +171,7 @@ class WebSocket:
                 if self._tls is not None:
                     await self._encrypt(self._tls)
                 request, early = await self._request()
-            upgrade = _upgrade(request)
+            upgrade = upgrade_of(request)
             subprotocol = accept(upgrade)
             self._outbox.push(Frame(self._parser.send(events.AcceptConnection(subprotocol=subprotocol))))
         except trio.TooSlowError as fault:
@@ -310,35 +282,3 @@ def _let_go(fault: BaseException) -> None:
     while cause is not None:
         cause.__traceback__ = None
         cause = cause.__cause__ or cause.__context__
-
-
-_PHRASES = {
-    400: "Bad Request",
-    403: "Forbidden",
-    404: "Not Found",
-    408: "Request Timeout",
-    426: "Upgrade Required",
-    429: "Too Many Requests",
-    503: "Service Unavailable",
-}
-
-
-def _answer(refusal: HandshakeRefused) -> bytes:
-    # By hand: after hostile bytes the parser is in no state to send anything.
-    status, body = refusal.status, f"{refusal.reason}\n".encode()
-    head = f"HTTP/1.1 {status} {_PHRASES.get(status, 'Refused')}\r\nConnection: close\r\n"
-    more = "Sec-WebSocket-Version: 13\r\n" if status == 426 else ""
-    more += f"Retry-After: {RETRY_AFTER_S}\r\n" if status in (429, 503) else ""
-    fields = f"Content-Type: text/plain; charset=utf-8\r\nContent-Length: {len(body)}\r\n\r\n"
-    return (head + more + fields).encode() + body
-
-
-def _upgrade(request: events.Request) -> Upgrade:
-    # Of several Origin headers all count, joined as HTTP joins them: such a list is on no list of ours.
-    path = request.target.partition("?")[0]
-    return Upgrade(path, _header(request, b"origin"), tuple(request.subprotocols), _header(request, b"x-forwarded-for"))
-
-
-def _header(request: events.Request, wanted: bytes) -> str | None:
-    values = [value.decode("latin-1") for name, value in request.extra_headers if name.lower() == wanted]
-    return ", ".join(values) if values else None

@@ -12,7 +12,8 @@ from typing import Any
 import trio
 
 from actors.frames import Frame
-from actors.websocket import Disconnected, HandshakeRefused, WebSocket, WebSocketLimits
+from actors.upgrade import HandshakeRefused
+from actors.websocket import Disconnected, WebSocket, WebSocketLimits
 from engine.auth import Authenticator
 from engine.commands import to_observe, to_ring
 from engine.http.alertmanager import PostableAlert, to_report

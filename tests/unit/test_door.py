@@ -8,7 +8,7 @@ import pytest
 
 from actors.door import Door, DoorLimits, Visit, address_key
 from actors.roster import Roster
-from actors.websocket import HandshakeRefused, Upgrade
+from actors.upgrade import HandshakeRefused, Upgrade
 from protocol.limits import Limit
 from tests.support.actors import Recorder
 
