@@ -79,6 +79,7 @@ FULL_TRIGGER = m.TriggerInput(
 FROM_CLIENT: dict[str, m.ClientMessage] = {
     "auth": m.Auth(token="t.o.k"),
     "auth with an id": m.Auth(token="t.o.k", id=1),
+    "auth with a ticket": m.Auth(ticket="once"),
     "refresh": m.Refresh(token="t.o.k", id="r-1"),
     "subscribe to a framework": m.Subscribe(framework_id="checkout"),
     "subscribe and recover": m.Subscribe(

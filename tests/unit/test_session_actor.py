@@ -121,6 +121,34 @@ async def test_who_does_not_authenticate_in_ten_seconds_has_to_go(autojump_clock
         assert trio.current_time() == pytest.approx(10, abs=1)
 
 
+async def test_a_ticket_opens_the_session_once_and_no_more(autojump_clock: MockClock) -> None:
+    async with a_rig() as rig:
+        rig.desk.tickets["once"] = "ada"
+        for kind in (m.AuthSuccess, m.AuthFailed):
+            peer = await rig.served.connect()
+            await peer.say({"type": "auth", "ticket": "once"})
+            assert isinstance(await peer.hear(), kind)
+
+
+@pytest.mark.parametrize("credentials", [{}, {"token": "ada", "ticket": "once"}, {"token": None, "ticket": None}])
+async def test_auth_says_either_a_token_or_a_ticket(autojump_clock: MockClock, credentials: dict[str, str]) -> None:
+    async with a_rig() as rig:
+        rig.desk.tickets["once"] = "ada"
+        peer = await rig.served.connect()
+        await peer.say({"type": "auth", **credentials})
+        assert await peer.hear() == m.ErrorMessage(code=107, message="say either token or ticket", temporary=False)
+        assert rig.desk.tickets == {"once": "ada"}, "it was not used up"
+
+
+async def test_a_ticket_extends_no_session(autojump_clock: MockClock) -> None:
+    async with a_rig() as rig:
+        peer = await rig.client("ada")
+        await peer.say({"type": "refresh", "ticket": "once"})
+        answer = await peer.hear()
+        assert isinstance(answer, m.ErrorMessage)
+        assert answer.code == 107
+
+
 @pytest.mark.parametrize("lifetime_s", [2, 7, 33])
 async def test_an_expired_token_ends_the_session_at_the_second(autojump_clock: MockClock, lifetime_s: int) -> None:
     async with a_rig() as rig:
