@@ -8,14 +8,14 @@ keeps no alerts and decides nothing about them. The workspace always comes from 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
-import trio
 
 from actors.mailbox import Envelope, Receipt
 from actors.ports import Answer, Clock
 from actors.registry import Registry
+from engine.answers import Tally, slot
 from engine.auth import check
 from engine.commands import check_text, is_storable, to_observe, to_ring
 from engine.identity import Identity, IssuedTicket
@@ -33,8 +33,6 @@ from protocol.names import check_id, parse_channel
 UNKNOWN_ALERT = ItemResult(status=Status.REJECTED, reason=Reason.UNKNOWN_ALERT, message="there is no such alert")
 ALREADY_RESOLVED = ItemResult(status=Status.RESOLVED, reason=Reason.ALREADY)
 ALREADY_OVER = ItemResult(status=Status.REJECTED, reason=Reason.ALREADY, message="this alert is over already")
-# What a reading comes to when a rule made a trigger of it.
-_RUNG = frozenset({Status.FIRED, Status.REPEATED, Status.SUPPRESSED})
 
 
 class Service:
@@ -54,6 +52,7 @@ class Service:
         self._registry = registry
         self._identity = identity
         self._metrics = metrics
+        self._tally = Tally(metrics)
         self._clock = clock
         self._answer_s = answer_s
         self._quotas = quotas
@@ -172,7 +171,7 @@ class Service:
         counts = Counter((trigger.framework_id, trigger.alert_type) for trigger in inputs)
         for framework, _ in counts:
             check_id(framework, "framework_id")
-        self._put(who, [(trigger.framework_id, to_ring(trigger)) for trigger in inputs], self._measured(answer))
+        self._put(who, [(trigger.framework_id, to_ring(trigger)) for trigger in inputs], self._tally.measured(answer))
         for (framework, alert_type), count in counts.items():
             self._metrics.triggered(framework, alert_type, count)
 
@@ -182,7 +181,7 @@ class Service:
         for reading in readings:
             check_id(reading.framework_id, "framework_id")
         commands = [(reading.framework_id, to_observe(reading, now)) for reading in readings]
-        self._put(who, commands, self._measured(answer, readings))
+        self._put(who, commands, self._tally.measured(answer, readings))
 
     def _put(self, who: Principal, commands: Sequence[tuple[str, Command]], answer: Answer) -> None:
         """Commands by framework, in order, into the mailboxes. With one channel all or none; else item by item."""
@@ -235,7 +234,7 @@ class Service:
                 ]
             )
 
-        receipt = Receipt(len(alert_ids), self._counted(answer_closed))
+        receipt = Receipt(len(alert_ids), self._tally.counted(answer_closed))
         for index, alert_id in enumerate(alert_ids):
             envelope = Envelope(make(alert_id=alert_id, by=who.user, notes=notes), receipt, index)
             if alert_id not in known:
@@ -253,43 +252,14 @@ class Service:
         make: type[AcknowledgeAlert] | type[ResolveAlert],
         notes: str | None,
     ) -> list[ItemResult]:
-        answered, results = _slot()
+        answered, results = slot()
         await self._change(who, alert_ids, make, notes, answered)
         return await results(self._answer_s)
 
     async def _wait(self, put: Callable[[Answer], None]) -> list[ItemResult]:
-        answered, results = _slot()
+        answered, results = slot()
         put(answered)
         return await results(self._answer_s)
-
-    def _counted(self, answer: Answer) -> Answer:
-        """Counts what became of the items, for every verb."""
-
-        def counted(results: Sequence[ItemResult]) -> None:
-            self._metrics.results(results)
-            if failed := sum(result.reason is Reason.FAILED for result in results):
-                self._metrics.processing_error(failed)
-            answer(results)
-
-        return counted
-
-    def _measured(self, answer: Answer, readings: Sequence[ReadingInput] | None = None) -> Answer:
-        """Counts, and measures how long triggers took; of readings only those that a rule made into one."""
-        began = trio.current_time()
-        counted = self._counted(answer)
-
-        def measured(results: Sequence[ItemResult]) -> None:
-            triggers = len(results)
-            if readings is not None:
-                rung = [r for r, result in zip(readings, results, strict=True) if result.status in _RUNG]
-                triggers = len(rung)
-                for reading in rung:
-                    self._metrics.triggered(reading.framework_id, reading.metric)
-            if triggers:
-                self._metrics.processed(triggers, (trio.current_time() - began) * 1e3)
-            counted(results)
-
-        return measured
 
     def _require_store(self) -> None:
         if not self.is_ready:
@@ -308,24 +278,3 @@ def _ids(request: m.Acknowledge | m.Resolve) -> Sequence[str]:
     if (request.alert_id is None) is (request.alert_ids is None):
         raise BadRequest("say either alertId or alertIds")
     return request.alert_ids or [request.alert_id or ""]
-
-
-def _slot() -> tuple[Answer, Callable[[float], Awaitable[list[ItemResult]]]]:
-    """A place for an answer, and how to wait for it: at most so many seconds, then Busy."""
-    done = trio.Event()
-    held: list[ItemResult] = []
-
-    def answered(results: Sequence[ItemResult]) -> None:
-        held.extend(results)
-        done.set()
-
-    async def wait(seconds: float) -> list[ItemResult]:
-        with trio.move_on_after(seconds):
-            await done.wait()
-        if not done.is_set():
-            raise Busy(
-                f"no answer within {seconds:g} s: it may yet be stored; send the same again, it will not ring twice"
-            )
-        return held
-
-    return answered, wait
