@@ -89,6 +89,12 @@ FIGURES: Mapping[str, Figure] = {
     "keys": Figure(("tocsin_keys",), "Keys that tokens are verified with."),
     "key_changes": Figure(("tocsin_key_changes",), "Changes of the keys since the start.", True),
     "key_reloads_failed": Figure(("tocsin_key_reloads_failed",), "Key files that could not be used.", True),
+    "presence_notes_dropped": Figure(
+        ("tocsin_presence_notes_dropped",), "Changes of connections never recorded: the store was away too long.", True
+    ),
+    "recipient_marks_dropped": Figure(
+        ("tocsin_recipient_marks_dropped",), "Marks of `received` and `seen` never kept, for the same reason.", True
+    ),
     "log_lines_dropped": Figure(("tocsin_log_lines_dropped",), "Log lines lost because nobody read them.", True),
 }
 Numbers = Mapping[str, float]
