@@ -50,7 +50,7 @@ def _fuzz(name: str, seconds: int, *, keep: bool) -> bool:
         print(f"{name}: {seconds} s, {len(list(learned.iterdir()))} inputs, {len(escaped)} escaped", flush=True)
         for data in escaped:
             print(f"  {corpus.base64.b64encode(data).decode()}\n{done.stdout[-3_000:]}", flush=True)
-        if keep:
+        if keep and not escaped:
             # By hand: merging starts processes of a program that Python is not.
             inputs = sorted((path.read_bytes() for path in learned.iterdir()), key=len)
             corpus.save(name, inputs[:INPUTS_MAX])

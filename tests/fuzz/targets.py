@@ -109,6 +109,7 @@ class _Outbox:
     """Takes everything at once."""
 
     sealed = False
+    waiting_bytes = 0
 
     def push(self, frame: Frame) -> None:
         assert not self.sealed, "something was pushed after the Close"
