@@ -23,6 +23,10 @@ PATIENCE_S = 40.0
 RETRY_MAX_S = 1.0
 # What everybody marks as received: the last alert of a channel is called so.
 LAST = "last of "
+# Seconds. One that outlives every simulation (and a clock that jumps an hour), and one that runs out in the middle.
+TOKEN_S, BRIEF_TOKEN_S = 7_200, 20
+# A token of these seconds for a user.
+Token = Callable[[str, int], str]
 LOST = (OSError, EOFError, trio.TooSlowError)
 
 
@@ -84,7 +88,7 @@ class Link:
 class Client:
     """Connects again and again. What it does on a connection is its subclass's."""
 
-    def __init__(self, name: str, network: Network, token: Callable[[str], str], trace: Trace, seed: int) -> None:
+    def __init__(self, name: str, network: Network, token: Token, trace: Trace, seed: int) -> None:
         self.name = name
         self._network = network
         self._token = token
@@ -93,6 +97,8 @@ class Client:
         self.form = self._chance.choice(list(WireForm))
         self.link: Link | None = None
         self._scope = trio.CancelScope()
+        # From now on no token that runs out.
+        self.is_calm = False
 
     async def run(self) -> None:
         """Lives until cancelled."""
@@ -127,7 +133,8 @@ class Client:
                     sock.close()
 
     async def _talk(self, link: Link) -> None:
-        await link.say(m.Auth(token=self._token(self.name)))
+        is_brief = not self.is_calm and self._chance.random() < 0.15
+        await link.say(m.Auth(token=self._token(self.name, BRIEF_TOKEN_S if is_brief else TOKEN_S)))
         if not isinstance(await link.hear(), m.AuthSuccess):
             raise Lost("not authenticated")
         self.link = link
@@ -141,12 +148,15 @@ class Watcher(Client):
     """Follows streams, each in a view."""
 
     def __init__(
-        self, name: str, network: Network, token: Callable[[str], str], trace: Trace, seed: int, views: Sequence[View]
+        self, name: str, network: Network, token: Token, trace: Trace, seed: int, views: Sequence[View]
     ) -> None:
         super().__init__(name, network, token, trace, seed)
         self.views = views
+        # The last alerts that it said to have received on this connection; on an earlier one it may not be heard.
+        self.marked: set[str] = set()
 
     async def _converse(self, link: Link) -> None:
+        self.marked.clear()
         asked = dict(enumerate(self.views))
         for view in self.views:
             view.is_followed = False
@@ -166,6 +176,8 @@ class Watcher(Client):
                     if message.data.title.startswith(LAST) or self._chance.random() < 0.2:
                         kind = m.Seen if self._chance.random() < 0.3 else m.Received
                         await link.say(kind(channel=message.channel, offset=message.offset))
+                        if message.data.title.startswith(LAST):
+                            self.marked.add(message.data.id)
                 case m.Snapshot():
                     self._view(message.channel).snapshot(message)
                     self._trace(self.name, f"page {message.page} of {message.channel}: {len(message.alerts)}")

@@ -205,11 +205,11 @@ class Images:
         self._is_wanted = False
         self._stop.set()
 
-    def token(self, user: str) -> str:
+    def token(self, user: str, ttl_s: int) -> str:
         """A token from the present image. Raises ConnectionRefusedError while there is none."""
         if self.engine is None:
             raise ConnectionRefusedError("no engine")
-        return self.engine.issue_token("acme", user, ttl_s=7_200)
+        return self.engine.issue_token("acme", user, ttl_s=ttl_s)
 
     def statistics(self) -> dict[str, Any]:
         """The present image's, flat by part. Raises StoreUnavailable while there is none."""

@@ -8,7 +8,6 @@ title, which nobody else uses).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import trio
@@ -16,7 +15,7 @@ import trio
 from protocol import messages as m
 from protocol.messages import ItemResult, TriggerInput
 from protocol.model import ChannelKey, Event, EventKind, Reason, Severity, Status
-from tests.simulation.clients import Client, Link, Lost
+from tests.simulation.clients import Client, Link, Lost, Token
 from tests.simulation.network import Network
 from tests.simulation.store import Ledger
 from tests.simulation.trace import Trace, Violation
@@ -69,9 +68,7 @@ class Plan:
 class Producer(Client):
     """Works off a plan, one request after the other."""
 
-    def __init__(
-        self, name: str, network: Network, token: Callable[[str], str], trace: Trace, seed: int, ledger: Ledger
-    ) -> None:
+    def __init__(self, name: str, network: Network, token: Token, trace: Trace, seed: int, ledger: Ledger) -> None:
         super().__init__(name, network, token, trace, seed)
         self.plan = Plan()
         self._ledger = ledger

@@ -15,7 +15,6 @@ import trio
 
 from protocol.errors import StoreUnavailable
 from protocol.model import EventKind
-from tests.simulation.clients import LAST
 from tests.simulation.images import OUTBOX_MAX_BYTES
 from tests.simulation.trace import Trace, Violation
 
@@ -113,8 +112,8 @@ async def _received_by_whom(simulation: Simulation) -> None:
             named = {recipient.user for recipient in page.items}
             told = {who for who, alerts in known.items() if alert.id in alerts}
             _must(named <= told, f"{alert.title} is marked as received by {named - told}, who were not told")
-            missing = told - named if alert.title.startswith(LAST) else set()
-            _must(not missing, f"{alert.title} was received by {missing}, and that is not on record")
+            missing = {watcher.name for watcher in simulation.watchers if alert.id in watcher.marked} - named
+            _must(not missing, f"{missing} said to have received {alert.title}, and that is not on record")
 
 
 def _restarted_as_wanted(simulation: Simulation) -> None:

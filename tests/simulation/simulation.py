@@ -123,6 +123,8 @@ class Simulation:
 
     async def _peace(self) -> None:
         """All work is done, then one more alert on each channel, and time for everybody to hear of it."""
+        for client in self.clients:
+            client.is_calm = True
         with trio.move_on_after(PEACE_MAX_S):
             for producer in self.producers:
                 producer.hurry()
