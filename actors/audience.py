@@ -33,14 +33,18 @@ class Recipient(Protocol):
 
 
 class Group:
-    """Subscribers who get the very same bytes. `last` is the offset of the last message told to the group."""
+    """Subscribers who get the very same bytes. `last` is the offset of the last message told to the group.
 
-    __slots__ = ("form", "last", "members", "min_severity")
+    `told`: how many messages the group was told. A number in each outbox would cost every client at every message.
+    """
+
+    __slots__ = ("form", "last", "members", "min_severity", "told")
 
     def __init__(self, form: WireForm, min_severity: Severity, last: int) -> None:
         self.form = form
         self.min_severity = min_severity
         self.last = last
+        self.told = 0
         self.members: dict[Recipient, None] = {}
 
 
@@ -99,6 +103,7 @@ class Audience:
             frames, group.last = self.frames(fresh, group.form, group.min_severity, group.last)
             if frames:
                 batch = Frames(frames)
+                group.told += len(frames)
                 deliveries += len(frames) * len(group.members)
                 for recipient in group.members:
                     recipient.push_all(batch)
@@ -139,6 +144,7 @@ class Audience:
             if groups:
                 frame = PositionFrame(frame_message(message, form), IDLE_LANE, self.name)
                 for group in groups:
+                    group.told += 1
                     for recipient in group.members:
                         recipient.push(frame)
 

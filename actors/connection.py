@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import trio
 
+from actors.audience import Group
 from actors.frames import Frame
 from actors.outbox import Outbox
 from actors.websocket import WebSocket
@@ -27,18 +28,44 @@ class Connection:
         self.outbox = outbox
         self.subprotocol: str | None = None
         self.address = ""
-        # For operators: since when (microseconds), how many messages it sent, how many streams it follows.
+        # For operators: since when (microseconds), how many messages it sent and was told.
         self.connected_at = 0
         self.messages_in = 0
-        self.subscriptions = 0
+        self._said = 0
+        # The streams that it follows: the group that it is told with, and what that was told before.
+        self._groups: dict[str, tuple[Group, int]] = {}
         # Whose it is, once there was a good token.
         self.principal: Principal | None = None
         self.ending: ConversationEnded | None = None
         self._scope = scope
 
+    @property
+    def subscriptions(self) -> int:
+        """How many streams it follows."""
+        return len(self._groups)
+
+    @property
+    def messages_out(self) -> int:
+        """How many messages were meant for it: answers, history, and what the streams told, with what was dropped."""
+        return self._said + sum(group.told - before for group, before in self._groups.values())
+
+    def followed(self, stream: str, group: Group) -> None:
+        """It is told with this group from now on."""
+        self._groups[stream] = (group, group.told)
+
+    def left(self, stream: str) -> None:
+        """It is told nothing more of this stream."""
+        group, before = self._groups.pop(stream)
+        self._said += group.told - before
+
+    def caught_up(self, messages: int) -> None:
+        """It was sent so many messages of history."""
+        self._said += messages
+
     def say(self, message: ServerMessage) -> None:
         """Answers the peer in its wire form. Never waits."""
         stream = getattr(message, "channel", None)  # what it is about, if it is about a stream
+        self._said += 1
         self.outbox.push(Frame(frame_message(message, form_of(self.subprotocol)), stream=stream))
 
     def end(self, code: CloseCode, reason: str, limit: Limit | None = None) -> None:

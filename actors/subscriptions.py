@@ -184,6 +184,7 @@ class Subscriptions:
                 audience.floor = max(audience.floor, holes[-1])  # so the next try is told that it was trimmed
                 raise ConversationEnded(CloseCode.INSUFFICIENT_STATE, "history was trimmed; subscribe again")
             frames, prev = chunk.frames(audience, self._form, min_severity, prev)
+            self._connection.caught_up(len(frames))
             for frame in frames:
                 # One by one: a chunk of long alerts at once could fill an outbox whose peer reads well.
                 outbox.push(frame)
@@ -209,12 +210,12 @@ class Subscriptions:
     def _follow(self, audience: Audience, key: StreamKey, min_severity: Severity, begins: int, marked: int) -> None:
         group = audience.attach(self._connection.outbox, self._form, min_severity)
         self._followed[audience.name] = _Followed(audience, group, key, begins, {False: marked, True: marked})
-        self._connection.subscriptions = len(self._followed)
+        self._connection.followed(audience.name, group)
         self._counters.followed(audience.name)
 
     def _leave(self, name: str) -> None:
         followed = self._followed.pop(name, None)
         if followed is not None:
             followed.audience.detach(self._connection.outbox, followed.group)
-            self._connection.subscriptions = len(self._followed)
+            self._connection.left(name)
             self._counters.left(name)

@@ -35,6 +35,7 @@ class ConnectionInfo(msgspec.Struct, frozen=True, kw_only=True):
     connected_at: str
     subscriptions: int
     messages_in: int
+    messages_out: int
     waiting_bytes: int
     lag_s: float
     dropped: int
@@ -132,6 +133,7 @@ def _shown(connection: Connection, who: Principal) -> ConnectionInfo:
         connected_at=rfc3339(connection.connected_at),
         subscriptions=connection.subscriptions,
         messages_in=connection.messages_in,
+        messages_out=connection.messages_out,
         waiting_bytes=outbox.waiting_bytes,
         lag_s=round(outbox.lag_s, 3),
         dropped=sum(outbox.dropped.values()),

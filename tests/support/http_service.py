@@ -46,6 +46,7 @@ CONNECTION = ConnectionInfo(
     connected_at="2026-01-01T00:00:00.000000Z",
     subscriptions=2,
     messages_in=3,
+    messages_out=4,
     waiting_bytes=0,
     lag_s=0.0,
     dropped=0,

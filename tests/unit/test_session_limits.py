@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -16,7 +18,7 @@ from actors.throttle import RateLimits, RoleRates
 from protocol import messages as m
 from protocol.errors import CloseCode
 from protocol.limits import Limit
-from tests.support.sessions import a_rig
+from tests.support.sessions import a_rig, subscribe
 from tests.support.sockets import client_frame
 
 
@@ -118,6 +120,40 @@ async def test_while_memory_is_short_who_is_in_stays_and_who_has_not_said_who_he
         await canary.say({"type": "ping"})
         assert isinstance(await canary.hear(), m.Pong)
         assert rig.observer.refusals == [Limit.MEMORY]
+
+
+async def test_an_operator_sees_how_much_a_connection_was_told(autojump_clock: MockClock) -> None:
+    async with a_rig() as rig:
+        peer = await rig.client()
+        await rig.client("eve")
+        connection = rig.roster.connections()[0]
+        assert (connection.messages_out, connection.subscriptions) == (1, 0)
+        await subscribe(peer)
+        await rig.ring("a", "b", "c")
+        assert (connection.messages_out, connection.subscriptions) == (5, 1)
+        await peer.say({"type": "unsubscribe", "channel": "alerts:checkout"})
+        await wait_all_tasks_blocked()
+        await rig.ring("d")
+        assert (connection.messages_out, connection.subscriptions) == (6, 0)
+        position = {"epoch": "e1", "offset": 0}
+        await peer.say({"type": "subscribe", "channel": "alerts:checkout", "recover": position})
+        await wait_all_tasks_blocked()
+        assert (connection.messages_out, connection.subscriptions) == (11, 1)
+
+
+async def test_a_session_that_is_over_is_let_go_without_the_garbage_collector(autojump_clock: MockClock) -> None:
+    async with a_rig() as rig:
+        await rig.client()
+        gone = weakref.ref(rig.roster.connections()[0])
+        gc.collect()
+        gc.disable()
+        try:
+            rig.served.peers[0].close()
+            await trio.sleep(5)
+            assert rig.roster.count == 0
+            assert gone() is None
+        finally:
+            gc.enable()
 
 
 async def test_an_administrator_can_end_the_connections_of_a_user(autojump_clock: MockClock) -> None:
