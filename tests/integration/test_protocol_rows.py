@@ -312,6 +312,23 @@ async def test_bye_comes_before_the_close_of_an_engine_that_stops(tmp_path: Path
     assert bye.reconnect_after_ms > 0
 
 
+async def test_a_person_of_the_same_name_in_another_workspace_hears_and_learns_nothing(engine: Engine) -> None:
+    async with talking(engine) as ours, connected(engine) as theirs:
+        await theirs.ask("auth", token=engine.issue_token("umbrella", "ann"))
+        for channel, name in (("user", "user:umbrella:ann"), ("workspace", "alerts:umbrella:*")):
+            assert (await theirs.ask("subscribe", channel=channel, snapshot=True)).channel == name
+            assert (await theirs.hear()).alerts == []
+        assert (await theirs.ask("subscribe", channel="user:main:ann")).code == 102
+        await ours.ask("subscribe", channel="user")
+        await ours.ring(assigned_to="ann")
+        told = await ours.hear()
+        assert isinstance(await theirs.ask("ping"), m.Pong), "and not the alert"
+        url = f"{engine.http_url}/api/v1/alerts/{told.data.id}/recipients"
+        headers = {"Authorization": f"Bearer {engine.issue_token('umbrella', 'ann')}"}
+        async with httpx.AsyncClient(headers=headers) as http:
+            assert (await http.get(url)).status_code == 404
+
+
 def test_each_message_has_its_test() -> None:
     names = " ".join(name for name in globals() if name.startswith("test_"))
     kinds = get_args(m.ClientMessage) + get_args(m.ServerMessage)
