@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import random
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
 import trio
@@ -96,7 +97,7 @@ class Nemesis:
 
     async def _parked(self) -> None:
         crashes = [self._chance.choice([RAISE_BEFORE, RAISE_AFTER]) for _ in range(6)]
-        self._storage.faults.commits.setdefault(self._key(), type(self._storage.faults.anybody)()).extend(crashes)
+        self._storage.faults.commits.setdefault(self._key(), deque()).extend(crashes)
 
     async def _machine_raises(self) -> None:
         self._images.machines.raises[self._key()] += self._chance.randint(1, 2)

@@ -59,7 +59,7 @@ class Simulation:
         chance = random.Random(seed)
         self.chance = chance
         self.trace = trace
-        self.network = network_of(seed)
+        self.network = Network(random.Random(seed + 3))
         self.storage = Storage(inner, random.Random(seed + 1), trace)
         self.images = Images(self.network, self.storage, random.Random(seed + 2), trace, trims=trims(seed))
         ledger, token = self.storage.ledger, self.images.token
@@ -141,11 +141,6 @@ class Simulation:
 def trims(seed: int) -> bool:
     """Whether this seed's store forgets events soon."""
     return seed % 4 == 0
-
-
-def network_of(seed: int) -> Network:
-    """The network of a seed."""
-    return Network(random.Random(seed + 3))
 
 
 def simulate(seed: int, *, aloud: bool = False) -> Outcome:

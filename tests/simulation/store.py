@@ -18,7 +18,7 @@ import msgspec
 import trio
 
 from engine.stores import CommittedEvents, Feed, Store
-from protocol.effects import Commit, CommitOutcome, Recalled, Unavailable
+from protocol.effects import Commit, CommitOutcome, Unavailable
 from protocol.errors import StoreUnavailable
 from protocol.model import ChannelKey, Event
 from tests.simulation.trace import Trace, Violation
@@ -233,6 +233,3 @@ class Storage:
     async def stored(self, key: ChannelKey) -> Sequence[Event]:
         """What the real store answers for a whole channel."""
         return await self.inner.history(key, 0, 1_000_000)
-
-    async def recalled(self, key: ChannelKey) -> Recalled:
-        return await self.inner.recall(key)
