@@ -174,6 +174,8 @@ class ChannelActor:
                 raise self._blame(batch, fault) from fault
         if committed is not None:
             cell.mailbox.settle(committed.results)
+            for limit in decision.refusals:
+                kit.observer.refused(limit)
             kit.observer.batch(cell.key, len(batch.commands), trio.current_time() - began)
         return committed
 

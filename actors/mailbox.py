@@ -95,7 +95,7 @@ class Mailbox:
         if len(self) + len(envelopes) > self._limit:
             raise Busy(
                 f"this channel has {len(self)} commands waiting, limit {self._limit}; send it again in a moment",
-                Limit.CHANNEL,
+                Limit.CHANNEL_MAILBOX,
             )
         self._waiting.extend(envelopes)
         self._arrived.set()

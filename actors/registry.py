@@ -22,10 +22,9 @@ from protocol.model import ChannelKey
 
 log = structlog.get_logger()
 
-# 20 kB each without alerts: about 400 MB, beyond which one process is the wrong tool.
+# The settings' defaults (`channel.channels_max`, `per_workspace_max`, `park_s`), where the reasons are.
 CHANNELS_MAX = 20_000
-# One workspace that names new frameworks without end must leave room for the others.
-WORKSPACE_CHANNELS_MAX = CHANNELS_MAX // 4
+WORKSPACE_CHANNELS_MAX = 5_000
 PARK_S = 10.0
 # At the end: how long channels may take for what they hold. A store that is away then is not waited for.
 CLOSE_S = 3.0
@@ -40,13 +39,13 @@ class Registry:
         policy: RestartPolicy | None = None,
         park_s: float = PARK_S,
         channels_max: int = CHANNELS_MAX,
-        workspace_max: int = WORKSPACE_CHANNELS_MAX,
+        per_workspace_max: int = WORKSPACE_CHANNELS_MAX,
     ) -> None:
         self._kit = kit
         self._policy = policy or RestartPolicy()
         self._park_s = park_s
         self._channels_max = channels_max
-        self._workspace_max = workspace_max
+        self._per_workspace_max = per_workspace_max
         self._of_workspace: Counter[str] = Counter()
         self._cells: dict[ChannelKey, Cell] = {}
         self._nursery: trio.Nursery | None = None
@@ -90,22 +89,32 @@ class Registry:
         if cell is None:
             if self._is_closing:
                 raise Busy("the engine is stopping; send it again when it is back")
-            self._check_room(key.workspace)
+            try:
+                self._check_room(key.workspace)
+            except Busy as fault:
+                # Here and not where it is answered: a subscription and a trigger meet it in different places.
+                if fault.limit is not None:
+                    self._kit.observer.refused(fault.limit)
+                raise
             self._of_workspace[key.workspace] += 1
             cell = self._cells[key] = Cell(key, self._kit.limits)
             self._start(cell)
         return cell
 
     def _check_room(self, workspace: str) -> None:
-        used, limit = self._of_workspace[workspace], self._workspace_max
+        used, limit = self._of_workspace[workspace], self._per_workspace_max
         if used >= limit:
             raise Busy(
                 f"this workspace has {used} channels in use, limit {limit}; those unused are freed in a minute",
-                Limit.CHANNEL,
+                Limit.CHANNELS_PER_WORKSPACE,
             )
         if len(self._cells) >= self._channels_max:
-            # Without a number: it would tell of other workspaces.
-            raise Busy("too many channels are in use; try again in a minute", Limit.CHANNEL)
+            # The setting tells nothing of other workspaces that the refusal does not: all of them are in use.
+            raise Busy(
+                f"all {self._channels_max} channels of the engine are in use, limit {self._channels_max}; "
+                "those unused are freed in a minute",
+                Limit.CHANNELS,
+            )
 
     def cells(self) -> list[Cell]:
         """All cells that exist now."""

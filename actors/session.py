@@ -43,7 +43,7 @@ class Session:
         self._kit = kit
         self._counters = kit.roster.counters
         self._form = form_of(connection.subprotocol)
-        self._conversation = ServerConversation(kit.limits.subscriptions_max)
+        self._conversation = ServerConversation(kit.limits.conversation)
         self._subscriptions = Subscriptions(connection, kit, self._conversation)
         self._deadlines = Deadlines(connection, kit, self._conversation)
         self._throttle = Throttle(kit.limits.rates, kit.roster.count_refusal, trio.current_time())

@@ -11,6 +11,7 @@ from actors.registry import Registry
 from actors.roster import Roster
 from actors.throttle import RateLimits
 from actors.ticker import Ticker
+from protocol.session import ConversationLimits
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class SessionLimits:
     timeout_s: float = 60.0
     auth_s: float = 10.0
     message_s: float = 10.0
-    subscriptions_max: int = 128
+    conversation: ConversationLimits = field(default_factory=ConversationLimits)
     # History waits for the peer while more than this is unread.
     backlog_bytes: int = 65_536
     rates: RateLimits = field(default_factory=RateLimits)

@@ -31,7 +31,7 @@ from engine.config import Config, ConfigError
 from engine.folder import prepare_data_folder
 from engine.http.app import create_app
 from engine.http.ports import About
-from engine.http.server import HttpServer, serve_http
+from engine.http.server import HttpLimits, HttpServer, serve_http
 from engine.identity import Identity
 from engine.key_files import load_keys
 from engine.key_watch import KeyWatch
@@ -293,7 +293,12 @@ class Engine:
         )
         async with trio.open_nursery() as nursery:
             serve = functools.partial(
-                serve_http, app, listener, certificate=self.certificate, count_refusal=self.metrics.refused
+                serve_http,
+                app,
+                listener,
+                certificate=self.certificate,
+                count_refusal=self.metrics.refused,
+                limits=HttpLimits(self.config.api.connections_max, self.config.api.body_s),
             )
             self._http = await nursery.start(serve)
             status.started()

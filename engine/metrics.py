@@ -269,10 +269,8 @@ class Metrics:
 
     def _limit_refusals(self) -> CounterMetricFamily:
         refusals = CounterMetricFamily("tocsin_refused", "Refused at a limit, by its name.", labels=["limit"])
-        # Items that a channel refused are counted among the results already.
-        busy = {Limit.CHANNEL: self._results.get((Status.REJECTED.value, Reason.BUSY.value), 0)}
         for limit, count in self._refused.items():
-            refusals.add_metric([limit.value], count + busy.get(limit, 0))
+            refusals.add_metric([limit.value], count)
         return refusals
 
     def _result_families(self) -> Iterator[Metric]:

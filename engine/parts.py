@@ -36,6 +36,7 @@ from engine.service import Service
 from engine.stores import Store
 from engine.upkeep import Upkeep
 from engine.world import World
+from protocol.session import ConversationLimits
 
 
 @dataclass
@@ -65,7 +66,12 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
     )
     derived = DerivedStreams(store, metrics)
     kit = ChannelKit(store, machine, world.clock, world.new_id, metrics, limits, derived.look)
-    registry = Registry(kit, park_s=config.channel.park_s)
+    registry = Registry(
+        kit,
+        park_s=config.channel.park_s,
+        channels_max=config.channel.channels_max,
+        per_workspace_max=config.channel.per_workspace_max,
+    )
     quotas = Quotas(rate_limits(config.limits), config.limits.workspace_items_per_s, metrics.refused, trio.current_time)
     trail = AuditTrail(store, world.clock, config.api.answer_s)
     return Parts(
@@ -100,7 +106,11 @@ def session_kit(parts: Parts, roster: Roster, config: Gateway, rates: RateLimits
             timeout_s=config.timeout_s,
             auth_s=config.auth_s,
             message_s=config.message_s,
-            subscriptions_max=config.subscriptions_max,
+            conversation=ConversationLimits(
+                auth_failures_max=config.auth_failures_max,
+                bad_messages_max=config.bad_messages_max,
+                subscriptions_max=config.subscriptions_max,
+            ),
             backlog_bytes=config.reply_backlog_bytes,
             rates=rates,
         ),

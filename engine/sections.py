@@ -94,6 +94,12 @@ class Gateway(Section, frozen=True, kw_only=True):
         limit(0, 2**50, "With more memory in use nobody new comes in (503, 1013); 0: three quarters of what there is."),
     ] = 0
     subscriptions_max: Annotated[int, limit(1, 100_000, "Subscriptions of one connection; more end with 3505.")] = 128
+    auth_failures_max: Annotated[
+        int, limit(1, 1_000, "A person mistypes twice; the third bad token of a connection ends it with 3500.")
+    ] = 3
+    bad_messages_max: Annotated[
+        int, limit(1, 100_000, "A client with a bug hears its errors; who sends only rubbish is cut with 3501.")
+    ] = 20
     position_s: Annotated[float, limit(_TICK_S, 3600, "How often a quiet channel proves that nothing was missed.")] = (
         5.0
     )
@@ -153,6 +159,12 @@ class Channel(Section, frozen=True, kw_only=True):
     windows_max: Annotated[
         int, limit(1, 10_000_000, "Open alerts and suppression windows held in memory; beyond it: busy.")
     ] = 100_000
+    channels_max: Annotated[
+        int, limit(1, 1_000_000, "Channels in use; 20 kB each without alerts: 400 MB. A new one is busy then.")
+    ] = 20_000
+    per_workspace_max: Annotated[
+        int, limit(1, 1_000_000, "A quarter of all: who names frameworks without end leaves room for the others.")
+    ] = 5_000
     park_s: Annotated[float, limit(0.1, 3600, "A channel past its restart intensity is tried again this often.")] = 10.0
 
 
@@ -189,6 +201,10 @@ class Api(Section, frozen=True, kw_only=True):
     body_max_bytes: Annotated[
         int, limit(1024, 1_073_741_824, "Prometheus posts a few hundred alerts at once; 4 MiB is ten times that.")
     ] = 4_194_304
+    body_s: Annotated[float, limit(0.1, 300, "A request's body is here by then (4 MiB at 0.4 MB/s); else 408.")] = 10.0
+    connections_max: Annotated[
+        int, limit(1, 100_000, "HTTP connections; 100 kB each at worst, plus a body. One more is told 503 and closed.")
+    ] = 1_000
     answer_s: Annotated[float, limit(0.1, 300, "A request not answered by then gets busy: try again.")] = 10.0
 
 

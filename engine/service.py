@@ -198,9 +198,8 @@ class Service:
             try:
                 cells[framework].put_all(envelopes)
             except Busy as fault:
+                self._count(fault)
                 if len(cells) == 1:
-                    if fault.limit is not None:
-                        self._metrics.refused(fault.limit)
                     raise
                 for envelope in envelopes:
                     envelope.answer(_busy(fault))
@@ -243,6 +242,7 @@ class Service:
             try:
                 cells[known[alert_id]].put_all([envelope])
             except Busy as fault:
+                self._count(fault)
                 envelope.answer(_busy(fault))
 
     async def _wait_change(
@@ -260,6 +260,10 @@ class Service:
         answered, results = slot()
         put(answered)
         return await results(self._answer_s)
+
+    def _count(self, fault: Busy) -> None:
+        if fault.limit is not None:
+            self._metrics.refused(fault.limit)
 
     def _require_store(self) -> None:
         if not self.is_ready:

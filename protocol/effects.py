@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from protocol.commands import Batch, SourceReport
+from protocol.limits import Limit
 from protocol.messages import ItemResult
 from protocol.model import Alert, ChannelKey, Event, Severity, StreamKey
 
@@ -49,6 +50,8 @@ class Decision(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     events: tuple[Event, ...] = ()
     rows: tuple[Row, ...] = ()
     audits: tuple[Audit, ...] = ()
+    # What was answered busy, and why: counted when the decision holds, stored nowhere.
+    refusals: tuple[Limit, ...] = ()
 
     @property
     def is_durable(self) -> bool:

@@ -35,8 +35,12 @@ class Limit(enum.Enum):
     MESSAGES_PER_S = "messages_per_s"
     ITEMS_PER_S = "items_per_s"
     WORKSPACE_ITEMS_PER_S = "workspace_items_per_s"
-    # A channel's mailbox, windows or events, or the number of channels.
-    CHANNEL = "channel"
+    # Of a channel, and of how many there are (error 120, HTTP 503).
+    CHANNEL_MAILBOX = "channel_mailbox"
+    CHANNEL_WINDOWS = "channel_windows"
+    CHANNEL_EVENTS = "channel_events"
+    CHANNELS = "channels"
+    CHANNELS_PER_WORKSPACE = "channels_per_workspace"
     # Of HTTP alone.
     HTTP_CONNECTIONS = "http_connections"
     HTTP_BODY_BYTES = "http_body_bytes"

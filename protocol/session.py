@@ -19,11 +19,16 @@ from protocol.limits import Limit
 from protocol.model import Principal, Severity
 from protocol.stream import Arrival, Follower
 
-# A person mistypes twice; a third wrong token is a program that will not get better.
-AUTH_FAILURES_MAX = 3
-# A client with a bug gets its errors back and may go on; one that only sends rubbish costs us time.
-BAD_MESSAGES_MAX = 20
-SUBSCRIPTIONS_MAX = 128
+
+@dataclass(frozen=True)
+class ConversationLimits:
+    """What the server's side of one conversation puts up with."""
+
+    # A person mistypes twice; a third wrong token is a program that will not get better.
+    auth_failures_max: int = 3
+    # A client with a bug gets its errors back and may go on; one that only sends rubbish costs us time.
+    bad_messages_max: int = 20
+    subscriptions_max: int = 128
 
 
 class ServerState(enum.Enum):
@@ -45,12 +50,12 @@ SERVER_TABLE: dict[ServerState, frozenset[type]] = {
 class ServerConversation:
     """The server's side of one conversation."""
 
-    def __init__(self, subscriptions_max: int = SUBSCRIPTIONS_MAX) -> None:
+    def __init__(self, limits: ConversationLimits | None = None) -> None:
         self.state = ServerState.CONNECTED
         self.principal: Principal | None = None
         self._auth_failures = 0
         self._bad_messages = 0
-        self._subscriptions_max = subscriptions_max
+        self._limits = limits or ConversationLimits()
 
     @property
     def who(self) -> Principal:
@@ -73,23 +78,25 @@ class ServerConversation:
         self.state = ServerState.AUTHENTICATED
 
     def auth_failed(self) -> None:
-        """A token was bad. Raises ConversationEnded the third time."""
+        """A token was bad. Raises ConversationEnded when there were too many."""
         self._auth_failures += 1
-        if self._auth_failures >= AUTH_FAILURES_MAX:
-            raise ConversationEnded(CloseCode.INVALID_TOKEN, f"{AUTH_FAILURES_MAX} invalid tokens", Limit.AUTH_FAILURES)
+        if self._auth_failures >= (limit := self._limits.auth_failures_max):
+            text = f"{self._auth_failures} invalid tokens, limit {limit}"
+            raise ConversationEnded(CloseCode.INVALID_TOKEN, text, Limit.AUTH_FAILURES)
 
     def bad_message(self) -> None:
         """A message could not be read. Raises ConversationEnded when there were too many."""
         self._bad_messages += 1
-        if self._bad_messages >= BAD_MESSAGES_MAX:
-            raise ConversationEnded(CloseCode.BAD_REQUEST, f"{BAD_MESSAGES_MAX} invalid messages", Limit.BAD_MESSAGES)
+        if self._bad_messages >= (limit := self._limits.bad_messages_max):
+            text = f"{self._bad_messages} invalid messages, limit {limit}"
+            raise ConversationEnded(CloseCode.BAD_REQUEST, text, Limit.BAD_MESSAGES)
 
     def subscribing(self, subscriptions: int) -> None:
         """May there be one more besides so many subscriptions? Raises ConversationEnded if not."""
-        if subscriptions >= self._subscriptions_max:
+        if subscriptions >= self._limits.subscriptions_max:
             raise ConversationEnded(
                 CloseCode.SUBSCRIPTION_LIMIT,
-                f"{subscriptions} subscriptions, limit {self._subscriptions_max}",
+                f"{subscriptions} subscriptions, limit {self._limits.subscriptions_max}",
                 Limit.SUBSCRIPTIONS,
             )
 

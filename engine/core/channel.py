@@ -28,6 +28,7 @@ from engine.core.rules import Firing, RuleBook, fill
 from engine.core.suppression import NEVER, Agenda, Standing, Verdict, window_us
 from protocol.commands import AcknowledgeAlert, Batch, Command, Observe, ResolveAlert, Ring, SourceReport
 from protocol.effects import Audit, Decision, Recalled, Row, Window
+from protocol.limits import Limit
 from protocol.messages import ItemResult
 from protocol.model import ChannelKey, Event, EventKind, Reason, Status, Suppressed, ThresholdRule
 from protocol.times import SECOND_US, rfc3339
@@ -67,7 +68,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 class _Turn:
     """One decision while it is being made."""
 
-    __slots__ = ("at", "audits", "batch_id", "born", "events", "now", "touched")
+    __slots__ = ("at", "audits", "batch_id", "born", "events", "now", "refusals", "touched")
 
     def __init__(self, batch: Batch) -> None:
         self.batch_id = batch.id
@@ -76,6 +77,7 @@ class _Turn:
         self.born = 0
         self.events: list[Event] = []
         self.audits: list[Audit] = []
+        self.refusals: list[Limit] = []
         # Written once, as they are when the turn ends; a dict keeps the order.
         self.touched: dict[Standing, None] = {}
 
@@ -83,6 +85,11 @@ class _Turn:
         """The id of the next new alert."""
         self.born += 1
         return derive_id(self.batch_id, self.born - 1)
+
+    def busy(self, limit: Limit, value: int, maximum: int, what: str) -> ItemResult:
+        """The answer to what finds no room."""
+        self.refusals.append(limit)
+        return _rejected(Reason.BUSY, f"{limit.value}: {value} {what}, limit {maximum}; try again a moment later")
 
 
 class ChannelMachine:
@@ -116,6 +123,7 @@ class ChannelMachine:
             events=tuple(turn.events),
             rows=tuple([standing.row() for standing in turn.touched]),
             audits=tuple(turn.audits),
+            refusals=tuple(turn.refusals),
         )
 
     def flush(self, batch: Batch) -> Decision:
@@ -172,9 +180,10 @@ class ChannelMachine:
         if standing is not None and verdict.status is Status.SUPPRESSED:
             return self._swallow(turn, standing, firing, verdict)
         if standing is None and len(self._standings) >= self._policy.windows_max:
-            return _busy("windows_max", self._policy.windows_max)
+            used, limit = len(self._standings), self._policy.windows_max
+            return turn.busy(Limit.CHANNEL_WINDOWS, used, limit, "open alerts and windows in this channel")
         if room < 1 + self._owes_receipt(turn, standing, verdict):
-            return _busy("events_max", self._policy.events_max)
+            return self._no_room(turn)
         if standing is None or verdict is suppression.FIRED:
             return self._fire(turn, identity, standing, firing)
         return self._tell(turn, standing, firing, verdict)
@@ -268,7 +277,7 @@ class ChannelMachine:
             turn.touched[standing] = None
             return ItemResult(status=Status.SUPPRESSED, reason=Reason.REFRESHED, alert_id=standing.alert_id)
         if self._room(turn) < 1:
-            return _busy("events_max", self._policy.events_max)
+            return self._no_room(turn)
         return self._step(turn, standing, TABLE[standing.current().state, Action.RESOLVE], "source")
 
     # Readings
@@ -277,7 +286,7 @@ class ChannelMachine:
         """A reading, held against each rule on its metric; the loudest outcome is the answer."""
         rules = self._book.watching(reading.metric)
         if rules and self._room(turn) < 1:
-            return _busy("events_max", self._policy.events_max)
+            return self._no_room(turn)
         outcomes = [self._hold_against(turn, reading, rule) for rule in rules]
         return max(outcomes, key=lambda outcome: _LOUDNESS[outcome.status], default=_UNWATCHED)
 
@@ -303,7 +312,7 @@ class ChannelMachine:
         if not step.changes:
             return ItemResult(status=step.status, reason=step.reason, alert_id=command.alert_id, message=step.message)
         if self._room(turn) < 1:
-            return _busy("events_max", self._policy.events_max)
+            return self._no_room(turn)
         turn.audits.append(
             Audit(at=turn.now, by=command.by, verb=action.value, alert_id=command.alert_id, notes=command.notes)
         )
@@ -368,6 +377,9 @@ class ChannelMachine:
     def _room(self, turn: _Turn) -> int:
         return self._policy.events_max - len(turn.events)
 
+    def _no_room(self, turn: _Turn) -> ItemResult:
+        return turn.busy(Limit.CHANNEL_EVENTS, len(turn.events), self._policy.events_max, "events in this commit")
+
     def _emit(
         self,
         turn: _Turn,
@@ -401,10 +413,6 @@ class ChannelMachine:
 
 def _rejected(reason: Reason, message: str) -> ItemResult:
     return ItemResult(status=Status.REJECTED, reason=reason, message=message)
-
-
-def _busy(limit: str, value: int) -> ItemResult:
-    return _rejected(Reason.BUSY, f"the channel is at its limit {limit} ({value}); try again a moment later")
 
 
 def machine_factory(rules: Sequence[ThresholdRule], policy: Policy, own_workspace: str = "") -> MachineFactory:

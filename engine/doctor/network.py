@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from engine.config import Config
 from engine.doctor.findings import Finding, Level
 from engine.fields import Address
-from engine.http.server import CONNECTIONS_MAX
 
 # The database, logs, listeners, libraries.
 DESCRIPTORS_BESIDE = 100
@@ -27,7 +26,7 @@ ANSWER_MAX_BYTES = 65_536
 def descriptors(config: Config) -> Iterator[Finding]:
     """How many files this user's processes may open, against the connections that are allowed."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = config.gateway.connections_max + CONNECTIONS_MAX + DESCRIPTORS_BESIDE
+    needed = config.gateway.connections_max + config.api.connections_max + DESCRIPTORS_BESIDE
     if soft == resource.RLIM_INFINITY or soft >= needed:
         yield Finding("files", Level.OK, f"{soft} may be open, {needed} are needed at most")
         return

@@ -19,9 +19,11 @@ import math
 import socket
 import ssl
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 import h11
+import msgspec
 import structlog
 import trio
 from hypercorn.config import Config
@@ -37,8 +39,10 @@ from actors.supervisor import root_cause
 from actors.tls import PLAIN_ANSWER, PLAIN_REASON
 from engine.certificate import Certificate
 from engine.http.head import HeadAsGet
-from engine.http.requests import BodyGuard
+from engine.http.problems import PROBLEM_JSON, RETRY_AFTER_S, Problem
+from engine.http.requests import BODY_MAX_S, BodyGuard
 from engine.sockets import host_and_port
+from protocol.errors import Busy
 from protocol.limits import Limit
 
 # What a shutdown waits for running requests; an ack takes milliseconds, and 10 s is all that the whole engine has.
@@ -50,15 +54,20 @@ SEND_PIECE_BYTES = 65_536
 KEEP_ALIVE_S = 5
 # A producer may keep its connection for days; Hypercorn's 1,000 made it reconnect every second under load.
 REQUESTS_A_CONNECTION_MAX = 1_000_000_000
-# Bounds tasks and memory (about 100 kB each at worst, plus a body); beyond it new connections are closed at once.
-CONNECTIONS_MAX = 1_000
-# What one more is told; a health check that meets it knows that the loop turns.
-FULL_ANSWER = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+# How long a connection too many may take to read that it is one.
 FULL_ANSWER_S = 1.0
 # As the gateway's; the peer's part is two packets.
 TLS_HANDSHAKE_S = 5.0
 
 logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class HttpLimits:
+    """What operators may set of the server's bounds: `api.connections_max` and `api.body_s`."""
+
+    connections_max: int = 1_000
+    body_s: float = BODY_MAX_S
 
 
 def address_of(listener: socket.socket, scheme: str = "http") -> str:
@@ -72,10 +81,11 @@ async def serve_http(
     *,
     certificate: Certificate | None = None,
     count_refusal: Callable[[Limit], None] = lambda limit: None,
+    limits: HttpLimits | None = None,
     task_status: trio.TaskStatus[HttpServer] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serves until cancelled; closes the socket. Reports its HttpServer when it accepts connections."""
-    server = HttpServer(app, listening_socket, certificate=certificate, count_refusal=count_refusal)
+    server = HttpServer(app, listening_socket, certificate=certificate, count_refusal=count_refusal, limits=limits)
     await server.run(task_status=task_status)
 
 
@@ -89,11 +99,13 @@ class HttpServer:
         grace_s: float = GRACE_S,
         certificate: Certificate | None = None,
         count_refusal: Callable[[Limit], None] = lambda limit: None,
+        limits: HttpLimits | None = None,
     ) -> None:
+        self._limits = limits or HttpLimits()
         listening_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(SEND_MAX_S * 1_000))
         self.address = address_of(listening_socket, "http" if certificate is None else "https")
         self._listener = trio.SocketListener(trio.socket.from_stdlib_socket(listening_socket))
-        self._app = wrap_app(cast(Any, BodyGuard(HeadAsGet(app))), 0, "asgi")
+        self._app = wrap_app(cast(Any, BodyGuard(HeadAsGet(app), self._limits.body_s)), 0, "asgi")
         self._config = _hypercorn_config()
         self._context = WorkerContext(None)
         self._grace_s = grace_s
@@ -131,12 +143,12 @@ class HttpServer:
 
     async def _serve(self, transport: trio.SocketStream) -> None:
         """The boundary of one connection: whatever goes wrong in it is counted, logged, and ends it alone."""
-        if len(self._streams) >= CONNECTIONS_MAX:
+        if len(self._streams) >= self._limits.connections_max:
             self._refused += 1
             self._count_refusal(Limit.HTTP_CONNECTIONS)
-            logger.warning("http_connections_at_limit", limit=CONNECTIONS_MAX)
+            logger.warning("http_connections_at_limit", limit=self._limits.connections_max)
             if self._certificate is None:  # a TLS handshake only to say no would be what an attacker wants
-                await _tell(transport, FULL_ANSWER)
+                await _tell(transport, _full_answer(len(self._streams), self._limits.connections_max))
             return
         stream = _Stream(transport) if self._certificate is None else _TlsStream(transport, self._certificate.context)
         stream.send_until(self._ends_at)
@@ -165,6 +177,19 @@ _PEERS_DOING = (
     trio.BusyResourceError,
     trio.TooSlowError,
 )
+
+
+def _full_answer(count: int, limit: int) -> bytes:
+    """What one connection too many is told; a health check that meets it knows that the loop turns."""
+    detail = f"{count} HTTP connections, limit {limit} ({Limit.HTTP_CONNECTIONS.value}); try again in a moment"
+    body = msgspec.json.encode(
+        Problem(title="Service Unavailable", status=503, detail=detail, code=Busy.code, temporary=True)
+    )
+    head = (
+        f"HTTP/1.1 503 Service Unavailable\r\nRetry-After: {RETRY_AFTER_S}\r\nContent-Type: {PROBLEM_JSON}\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + body
 
 
 async def _tell(transport: trio.SocketStream, answer: bytes) -> None:

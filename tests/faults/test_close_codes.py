@@ -20,7 +20,7 @@ from actors.roster import RosterLimits
 from actors.throttle import RateLimits, RoleRates
 from protocol import messages as m
 from protocol.errors import CloseCode
-from protocol.session import AUTH_FAILURES_MAX, BAD_MESSAGES_MAX
+from protocol.session import ConversationLimits
 from tests.support.actors import some_events
 from tests.support.sessions import Rig, a_rig
 from tests.support.sockets import Peer, client_frame
@@ -107,12 +107,12 @@ async def talk_too_fast(rig: Rig, peer: Peer) -> None:
 
 
 async def guess_tokens(rig: Rig, peer: Peer) -> None:
-    for _ in range(AUTH_FAILURES_MAX):
+    for _ in range(ConversationLimits().auth_failures_max):
         await peer.say({"type": "auth", "token": "bad"})
 
 
 async def talk_rubbish(rig: Rig, peer: Peer) -> None:
-    for _ in range(BAD_MESSAGES_MAX):
+    for _ in range(ConversationLimits().bad_messages_max):
         await peer.say({"type": "rubbish"})
 
 
@@ -155,7 +155,7 @@ ROWS: dict[CloseCode, tuple[Provoke, dict[str, Any]]] = {
     CloseCode.NO_AUTH: (say_nothing, {}),
     CloseCode.FORCED: (be_thrown_out, {}),
     CloseCode.CONNECTION_LIMIT: (be_one_too_many, {"roster": RosterLimits(per_user_max=1)}),
-    CloseCode.SUBSCRIPTION_LIMIT: (subscribe_to_everything, {"subscriptions_max": 2}),
+    CloseCode.SUBSCRIPTION_LIMIT: (subscribe_to_everything, {"conversation": ConversationLimits(subscriptions_max=2)}),
 }
 
 

@@ -9,6 +9,7 @@ import pytest
 from engine.core.channel import ROWS_MAX, Policy, machine_factory
 from protocol.commands import AcknowledgeAlert, Batch, ResolveAlert, Ring
 from protocol.effects import Recalled
+from protocol.limits import Limit
 from protocol.model import ChannelKey, EventKind, Reason, Severity, ThresholdRule
 from tests.unit.test_core_channel import BUSY, CPU, DUPLICATE, FIRED, RAISED, REPEATED, START_US, Channel, outcome
 
@@ -18,7 +19,8 @@ def test_a_full_channel_is_busy_for_new_alerts_only_and_names_the_limit() -> Non
     channel.ring(title="a")
     refused = channel.ring(title="b")
     assert outcome(refused) == BUSY
-    assert "windows_max (1)" in str(refused.message)
+    assert channel.decision.refusals == (Limit.CHANNEL_WINDOWS,)
+    assert str(refused.message).startswith("channel_windows: 1 open alerts and windows in this channel, limit 1;")
     assert outcome(channel.ring(title="a", severity=Severity.CRITICAL)) == RAISED
 
 
@@ -38,7 +40,8 @@ def test_commands_beyond_the_events_of_one_commit_are_busy() -> None:
         Ring(title="b"), Ring(title="c"), Ring(title="d"), Ring(title="a"), ResolveAlert(alert_id=alert_id, by="ann")
     )
     assert [outcome(result) for result in results] == [FIRED, FIRED, BUSY, DUPLICATE, BUSY]
-    assert "events_max (2)" in str(results[2].message)
+    assert channel.decision.refusals == (Limit.CHANNEL_EVENTS,) * 2
+    assert str(results[2].message).startswith("channel_events: 2 events in this commit, limit 2;")
     assert channel.decision.audits == ()
 
 

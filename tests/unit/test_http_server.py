@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import json
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -25,6 +26,7 @@ from engine.http.server import (
     KEEP_ALIVE_S,
     SEND_MAX_S,
     TLS_HANDSHAKE_S,
+    HttpLimits,
     HttpServer,
     address_of,
     serve_http,
@@ -72,9 +74,11 @@ def listener() -> socket.socket:
 
 
 @asynccontextmanager
-async def serving(app: Any, certificate: Certificate | None = None) -> AsyncIterator[tuple[HttpServer, trio.Nursery]]:
+async def serving(
+    app: Any, certificate: Certificate | None = None, limits: HttpLimits | None = None
+) -> AsyncIterator[tuple[HttpServer, trio.Nursery]]:
     async with trio.open_nursery() as nursery:
-        start = functools.partial(serve_http, app, listener(), certificate=certificate)
+        start = functools.partial(serve_http, app, listener(), certificate=certificate, limits=limits)
         server: HttpServer = await nursery.start(start)
         yield server, nursery
         nursery.cancel_scope.cancel()
@@ -292,14 +296,14 @@ async def test_an_upload_that_never_ends_is_answered_and_closed(autojump_clock: 
         assert server.statistics()["connections_open"] == 0
 
 
-async def test_beyond_the_limit_of_connections_new_ones_are_answered_503_at_once(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(server_module, "CONNECTIONS_MAX", 1)
-    async with serving(hello) as (server, _), await connect(server) as first:
+async def test_beyond_the_limit_of_connections_new_ones_are_told_the_limit_with_503_at_once() -> None:
+    async with serving(hello, limits=HttpLimits(connections_max=1)) as (server, _), await connect(server) as first:
         await wait_all_tasks_blocked()
         async with await connect(server) as second:
-            assert (await read_all(second)).startswith(b"HTTP/1.1 503 ")
+            head, _, body = (await read_all(second)).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 503 ")
+        assert f"Content-Length: {len(body)}".encode() in head
+        assert json.loads(body)["detail"] == "1 HTTP connections, limit 1 (http_connections); try again in a moment"
         await first.send_all(GET)
         assert (await read_until(first, b"hello")).startswith(b"HTTP/1.1 200")
         assert server.statistics()["connections_refused"] == 1
@@ -395,8 +399,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
 
 
 @asynccontextmanager
-async def encrypted(app: Any, files: Files) -> AsyncIterator[tuple[HttpServer, trio.Nursery]]:
-    async with serving(app, Certificate(files.cert, files.key)) as both:
+async def encrypted(
+    app: Any, files: Files, limits: HttpLimits | None = None
+) -> AsyncIterator[tuple[HttpServer, trio.Nursery]]:
+    async with serving(app, Certificate(files.cert, files.key), limits) as both:
         yield both
 
 
@@ -465,11 +471,9 @@ async def test_who_does_not_finish_the_tls_handshake_is_gone(files: Files, autoj
         assert server.statistics()["connections_failed"] == 1
 
 
-async def test_one_too_many_over_tls_is_closed_without_a_handshake(
-    files: Files, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(server_module, "CONNECTIONS_MAX", 1)
-    async with encrypted(hello, files) as (server, _), await connect_tls(server, files):
+async def test_one_too_many_over_tls_is_closed_without_a_handshake(files: Files) -> None:
+    limits = HttpLimits(connections_max=1)
+    async with encrypted(hello, files, limits) as (server, _), await connect_tls(server, files):
         async with await connect(server) as one_too_many:
             assert await read_all(one_too_many) == b""
         assert server.statistics()["connections_refused"] == 1
@@ -556,3 +560,18 @@ async def test_a_connection_that_is_over_leaves_nothing_to_collect() -> None:
         finally:
             gc.enable()
     assert left == {}
+
+
+async def test_how_long_a_body_may_take_is_a_setting(autojump_clock: Clock) -> None:
+    async def patient(scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await receive()
+        except BodyTooSlow as fault:
+            await hello(scope, receive, send)
+            told.append(str(fault))
+
+    told: list[str] = []
+    async with serving(patient, limits=HttpLimits(body_s=3)) as (server, _), await connect(server) as stream:
+        await stream.send_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n")
+        assert b"hello" in await read_all(stream)
+    assert told == ["the body did not arrive in 3 s"]

@@ -6,14 +6,13 @@ import pytest
 
 from protocol import messages as m
 from protocol.errors import CloseCode, ConversationEnded, Unauthorized
+from protocol.limits import Limit
 from protocol.model import EventKind, Principal, Severity
 from protocol.session import (
-    AUTH_FAILURES_MAX,
-    BAD_MESSAGES_MAX,
     SERVER_TABLE,
-    SUBSCRIPTIONS_MAX,
     ClientConversation,
     ClientState,
+    ConversationLimits,
     Heard,
     ServerConversation,
     ServerState,
@@ -85,34 +84,38 @@ def test_a_connection_cannot_become_somebody_elses(workspace, user):
 
 def test_the_third_bad_token_ends_the_conversation():
     conversation = ServerConversation()
-    for _ in range(AUTH_FAILURES_MAX - 1):
+    for _ in range(2):
         conversation.auth_failed()
     with pytest.raises(ConversationEnded) as end:
         conversation.auth_failed()
-    assert (AUTH_FAILURES_MAX, end.value.code) == (3, CloseCode.INVALID_TOKEN)
+    assert (end.value.code, end.value.limit) == (CloseCode.INVALID_TOKEN, Limit.AUTH_FAILURES)
+    assert end.value.reason == "3 invalid tokens, limit 3"
 
 
 def test_the_twentieth_bad_message_ends_the_conversation():
     conversation = conversation_in(ServerState.AUTHENTICATED)
-    for _ in range(BAD_MESSAGES_MAX - 1):
+    for _ in range(19):
         conversation.bad_message()
     with pytest.raises(ConversationEnded) as end:
         conversation.bad_message()
-    assert (BAD_MESSAGES_MAX, end.value.code) == (20, CloseCode.BAD_REQUEST)
+    assert (end.value.code, end.value.limit) == (CloseCode.BAD_REQUEST, Limit.BAD_MESSAGES)
+    assert end.value.reason == "20 invalid messages, limit 20"
 
 
 def test_one_subscription_too_many_ends_the_conversation():
     conversation = ServerConversation()
-    conversation.subscribing(SUBSCRIPTIONS_MAX - 1)
+    conversation.subscribing(127)
     with pytest.raises(ConversationEnded) as end:
-        conversation.subscribing(SUBSCRIPTIONS_MAX)
+        conversation.subscribing(128)
     assert end.value.code is CloseCode.SUBSCRIPTION_LIMIT
     assert "limit 128" in end.value.reason
 
 
-def test_the_limit_of_subscriptions_can_be_configured():
-    with pytest.raises(ConversationEnded, match="limit 1"):
-        ServerConversation(subscriptions_max=1).subscribing(1)
+def test_each_limit_of_a_conversation_can_be_configured():
+    conversation = ServerConversation(ConversationLimits(1, 1, 1))
+    for one_too_many in (conversation.auth_failed, conversation.bad_message, lambda: conversation.subscribing(1)):
+        with pytest.raises(ConversationEnded, match="limit 1"):
+            one_too_many()
 
 
 # The client

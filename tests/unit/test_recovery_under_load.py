@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock
 
 from protocol import messages as m
+from protocol.session import ConversationLimits
 from protocol.stream import RING_MAX_EVENTS, Arrival, Follower
 from tests.support.actors import OTHER, an_event, some_events
 from tests.support.sessions import Rig, a_rig
@@ -38,7 +39,7 @@ async def test_who_recovers_under_load_hears_everything_after_its_place_once_and
     autojump_clock: MockClock, channel: str
 ) -> None:
     luck = random.Random(channel)
-    async with a_rig(subscriptions_max=1) as rig:
+    async with a_rig(conversation=ConversationLimits(subscriptions_max=1)) as rig:
         rig.store.add(some_events(1, STORED, user="ada"))
         peers = [await rig.client("ada") for _ in range(CLIENTS)]
         async with trio.open_nursery() as nursery:

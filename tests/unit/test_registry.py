@@ -14,6 +14,7 @@ from actors.registry import CLOSE_S, PARK_S, Registry
 from actors.restart import RestartPolicy
 from protocol.codec import WireForm
 from protocol.errors import Busy
+from protocol.limits import Limit
 from protocol.model import ChannelKey, Reason, Severity
 from tests.support.actors import (
     KEY,
@@ -65,24 +66,26 @@ async def test_a_channel_exists_from_its_first_use_and_is_the_same_for_everybody
 
 
 async def test_more_channels_than_a_workspace_may_have_are_refused_with_the_limit_to_it_alone() -> None:
-    rig = Rig(workspace_max=1)
+    rig = Rig(per_workspace_max=1)
     rig.registry.cell(KEY)
     rig.registry.cell(KEY)
     with pytest.raises(Busy, match="1 channels in use, limit 1"):
         rig.registry.cell(OTHER)
+    assert rig.observer.refusals == [Limit.CHANNELS_PER_WORKSPACE]
     assert rig.registry.cell(ChannelKey("somebody-else", OTHER.framework))
 
 
-async def test_more_channels_than_the_engine_may_have_are_refused_without_telling_how_many() -> None:
+async def test_more_channels_than_the_engine_may_have_are_refused_with_the_limit_to_all() -> None:
     rig = Rig(channels_max=1)
     rig.registry.cell(KEY)
-    with pytest.raises(Busy, match="too many channels") as refused:
-        rig.registry.cell(OTHER)
-    assert not any(letter.isdigit() for letter in str(refused.value))
+    for other in (OTHER, ChannelKey("somebody-else", OTHER.framework)):
+        with pytest.raises(Busy, match="all 1 channels of the engine are in use, limit 1"):
+            rig.registry.cell(other)
+    assert rig.observer.refusals == [Limit.CHANNELS] * 2
 
 
 async def test_a_retired_channel_makes_room_in_its_workspace(autojump_clock: MockClock) -> None:
-    rig = Rig(workspace_max=1)
+    rig = Rig(per_workspace_max=1)
     async with trio.open_nursery() as nursery:
         await start(nursery, rig.registry.run)
         rig.registry.cell(KEY)

@@ -69,10 +69,11 @@ class Bench:
 
     def __init__(self, store: Switch, **limits: Any) -> None:
         channels_max = limits.pop("channels_max", 100)
+        policy = limits.pop("policy", Policy())
         workspace_items_per_s = limits.pop("workspace_items_per_s", 500_000.0)
         self.store = store
         self.metrics = Metrics(version="0")
-        self.machine = machine_factory([RULE], Policy(), own_workspace="acme")
+        self.machine = machine_factory([RULE], policy, own_workspace="acme")
         kit = ChannelKit(store, self.machine, clock, IdSource(clock), self.metrics, ChannelLimits(**limits))
         self.registry = Registry(kit, channels_max=channels_max)
         authenticator = Authenticator(SECRET, lambda: START_US // SECOND_US)
@@ -451,6 +452,7 @@ async def test_a_full_channel_beside_others_answers_its_items_busy(autojump_cloc
         await wait_all_tasks_blocked()
         assert reasons(results) == [Reason.BUSY, Reason.FIRED, Reason.BUSY, Reason.BUSY]
         assert "limit 2" in results[0].message
+        assert bench.figure('tocsin_refused_total{limit="channel_mailbox"}') == 1, "once, however many items it had"
         nursery.cancel_scope.cancel()
 
 
@@ -459,6 +461,20 @@ async def test_a_full_channel_answers_changes_busy_one_by_one(autojump_clock):
         ids = [(await bench.rung(dedup_key=key)) for key in "abc"]
         results = await bench.service.acknowledge(ANN, ids, None)
         assert reasons(results) == [Reason.ACKNOWLEDGED, Reason.ACKNOWLEDGED, Reason.BUSY]
+        assert bench.figure('tocsin_refused_total{limit="channel_mailbox"}') == 1
+
+
+async def test_what_a_channel_has_no_room_for_is_counted_under_the_limit_that_it_met(autojump_clock):
+    async with a_bench(policy=Policy(windows_max=3, events_max=1)) as bench:
+        await bench.rung(dedup_key="a")
+        two = await bench.service.trigger(ANN, [a_trigger("checkout", dedup_key=key) for key in "bc"])
+        assert reasons(two) == [Reason.FIRED, Reason.BUSY]
+        await bench.rung(dedup_key="d")
+        assert reasons(await bench.ring("checkout", dedup_key="e")) == [Reason.BUSY]
+        assert [bench.figure(f'tocsin_refused_total{{limit="channel_{each}"}}') for each in ("events", "windows")] == [
+            1,
+            1,
+        ]
 
 
 async def test_past_the_limit_of_channels_a_request_is_refused_and_nothing_of_it_happens(autojump_clock):

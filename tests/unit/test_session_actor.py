@@ -16,7 +16,7 @@ from protocol import messages as m
 from protocol.codec import WireForm, decode_server, encode
 from protocol.errors import BadRequest, CloseCode
 from protocol.model import ChannelKey, Reason
-from protocol.session import BAD_MESSAGES_MAX
+from protocol.session import ConversationLimits
 from tests.support.actors import (
     KEY,
     clock,
@@ -25,6 +25,7 @@ from tests.support.actors import (
 from tests.support.sessions import CHANNEL, WORKSPACE, a_rig, alerts, close_code, offsets, subscribe
 from tests.support.sockets import client_frame
 
+BAD_MESSAGES = ConversationLimits().bad_messages_max
 SIX = (
     "connected_clients",
     "active_subscriptions",
@@ -344,18 +345,18 @@ async def test_an_invalid_message_is_answered_with_its_id_and_nothing_else_chang
 async def test_twenty_bad_messages_are_enough(autojump_clock: MockClock) -> None:
     async with a_rig() as rig:
         peer = await rig.client()
-        await peer.send(client_frame(1, b"rubbish") * BAD_MESSAGES_MAX)
-        for _ in range(BAD_MESSAGES_MAX):
+        await peer.send(client_frame(1, b"rubbish") * BAD_MESSAGES)
+        for _ in range(BAD_MESSAGES):
             assert isinstance(await peer.hear(), m.ErrorMessage)
         assert await close_code(peer) == CloseCode.BAD_REQUEST
-        assert rig.counters.errors == BAD_MESSAGES_MAX
+        assert rig.counters.errors == BAD_MESSAGES
 
 
 async def test_twenty_messages_that_only_the_desk_finds_malformed_are_enough_too(autojump_clock: MockClock) -> None:
     async with a_rig() as rig:
         peer = await rig.client()
-        await peer.send(client_frame(1, b'{"type": "resolve", "alertId": "x"}') * BAD_MESSAGES_MAX)
-        for _ in range(BAD_MESSAGES_MAX):
+        await peer.send(client_frame(1, b'{"type": "resolve", "alertId": "x"}') * BAD_MESSAGES)
+        for _ in range(BAD_MESSAGES):
             answer = await peer.hear()
             assert isinstance(answer, m.ErrorMessage)
             assert answer.code == BadRequest.code
@@ -460,7 +461,7 @@ async def test_unsubscribed_is_unsubscribed_and_once_more_does_no_harm(autojump_
 
 
 async def test_subscribing_again_replaces_the_subscription_and_does_not_double_it(autojump_clock: MockClock) -> None:
-    async with a_rig(subscriptions_max=1) as rig:
+    async with a_rig(conversation=ConversationLimits(subscriptions_max=1)) as rig:
         peer = await rig.client()
         await subscribe(peer, minSeverity="critical")
         await subscribe(peer)
@@ -472,7 +473,7 @@ async def test_subscribing_again_replaces_the_subscription_and_does_not_double_i
 
 
 async def test_one_subscription_too_many_ends_the_conversation(autojump_clock: MockClock) -> None:
-    async with a_rig(subscriptions_max=2) as rig:
+    async with a_rig(conversation=ConversationLimits(subscriptions_max=2)) as rig:
         peer = await rig.client()
         await subscribe(peer, "alerts:one")
         await subscribe(peer, "alerts:two")
