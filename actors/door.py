@@ -11,22 +11,18 @@ pausing the accept (the silent ones would hold up everybody for 5 s) and against
 
 from __future__ import annotations
 
-import ipaddress
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import trio
 
+from actors.addresses import Proxies, address_key, is_loopback
 from actors.roster import Roster
 from actors.upgrade import HandshakeRefused, Upgrade
 from protocol.codec import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL
 from protocol.limits import Limit
 
 PATHS = frozenset({"/", "/ws"})
-# A proxy chain longer than this is no chain of ours; what is beyond is not looked at.
-FORWARDED_MAX_CHARS = 1_024
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True)
@@ -62,7 +58,7 @@ class Door:
         self._roster = roster
         self._origins = origins
         self._limits = limits
-        self._proxies = [ipaddress.ip_network(text, strict=False) for text in limits.trusted_proxies]
+        self._proxies = Proxies(limits.trusted_proxies)
         # In order of their coming; a refused one stays until it has read why.
         self._waiting: dict[Visit, None] = {}
         self._undecided = 0
@@ -121,10 +117,9 @@ class Door:
         if upgrade.origin is not None and upgrade.origin not in self._origins:
             raise HandshakeRefused(403, "this origin may not connect; add it to gateway.origins")
         self._check_room()
-        if self._is_proxy(visit.peer) and upgrade.forwarded_for is not None:
-            visit.address = self._behind(upgrade.forwarded_for) or visit.peer
-            if not self._is_exempt(visit.address):
-                self._count_address(visit)
+        visit.address = self._proxies.client(visit.peer, upgrade.forwarded_for)
+        if visit.address != visit.peer and not self._is_exempt(visit.address):
+            self._count_address(visit)
         for offered in upgrade.subprotocols:
             if offered in (JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL):
                 return offered
@@ -169,44 +164,4 @@ class Door:
 
     def _is_exempt(self, address: str) -> bool:
         """This machine's own programs, and proxies: behind one address are many clients. Total limits still hold."""
-        return _is_loopback(address) or self._is_proxy(address)
-
-    def _is_proxy(self, address: str) -> bool:
-        return bool(self._proxies) and _is_in(address, self._proxies)
-
-    def _behind(self, forwarded_for: str) -> str | None:
-        """The nearest address that no proxy of ours vouches for: what is left of it anybody could have written."""
-        for text in reversed(forwarded_for[-FORWARDED_MAX_CHARS:].split(",")):
-            address = text.strip()
-            if _parsed(address) is None:
-                return None
-            if not self._is_proxy(address):
-                return address
-        return None
-
-
-def address_key(address: str) -> str:
-    """What counts as one address: an IPv4 address, or the /64 network that one IPv6 subscriber has to himself."""
-    parsed = _parsed(address)
-    if isinstance(parsed, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network((int(parsed) >> 64 << 64, 64)))
-    return address if parsed is None else str(parsed)
-
-
-def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        address = ipaddress.ip_address(text.partition("%")[0])
-    except ValueError:
-        return None
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return mapped or address
-
-
-def _is_loopback(text: str) -> bool:
-    address = _parsed(text)
-    return address is not None and address.is_loopback
-
-
-def _is_in(text: str, networks: Sequence[Network]) -> bool:
-    address = _parsed(text)
-    return address is not None and any(address in network for network in networks)
+        return is_loopback(address) or self._proxies.include(address)

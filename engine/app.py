@@ -290,6 +290,7 @@ class Engine:
             clock=self._world.clock,
             resolve_timeout_s=self.config.suppression.resolve_timeout_s,
             count_refusal=self.metrics.refused,
+            trusted_proxies=self.config.gateway.trusted_proxies,
         )
         async with trio.open_nursery() as nursery:
             serve = functools.partial(

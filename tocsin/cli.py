@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import click
 
-from tocsin.commands import clients, connections, doctor, keys, revoke, serve, setup
+from tocsin.commands import audit, clients, connections, doctor, keys, revoke, serve, setup
 
 
 class Complaint(click.ClickException):
@@ -109,6 +109,7 @@ for command in (
     keys.keys,
     revoke.revoke,
     connections.connections,
+    audit.audit,
     setup.config,
     setup.migrate,
     doctor.doctor,

@@ -10,7 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromQuery, JSONBody, QueryParameter
 
 from engine.http.bodies import json_body
-from engine.http.operators import peer_address
+from engine.http.operators import PeerAddress
 from engine.http.ports import Administration, Service
 from engine.identity import IssuedTicket
 from engine.stores import Revocation, RevocationKind
@@ -67,7 +67,7 @@ def ticket_routes(service: Service) -> list[HTTPRouteHandler]:
     return [issue_ticket]
 
 
-def revocation_routes(administration: Administration) -> list[HTTPRouteHandler]:
+def revocation_routes(administration: Administration, peer_address: PeerAddress) -> list[HTTPRouteHandler]:
     """`GET`, `POST` and `DELETE /api/v1/revocations`."""
 
     @post("/api/v1/revocations", status_code=200, dto=json_body(RevocationBody), return_dto=None)

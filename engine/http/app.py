@@ -8,7 +8,7 @@ guard, so that a new route is closed unless somebody puts it elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from litestar import Litestar, Request, Response, Router
@@ -26,7 +26,7 @@ from engine.http.alertmanager_routes import alertmanager_routes
 from engine.http.alerts import alert_routes
 from engine.http.guards import refuse_token_in_url, require_bearer
 from engine.http.operations import operation_routes
-from engine.http.operators import operator_routes
+from engine.http.operators import PeerAddress, operator_routes
 from engine.http.ports import About, Administration, MetricsRender, Operators, Service
 from engine.http.problems import own_limit, respond_http_exception, respond_tocsin_error, respond_unforeseen
 from engine.http.triggers import trigger_routes
@@ -56,8 +56,10 @@ def create_app(
     clock: Clock = now_us,
     resolve_timeout_s: float = RESOLVE_TIMEOUT_S,
     count_refusal: CountRefusal = lambda limit: None,
+    trusted_proxies: Sequence[str] = (),
 ) -> Litestar:
     """The ASGI application. `about` is called per request: the socket's address is known only after its bind."""
+    peer_address = PeerAddress(trusted_proxies)
     private = Router(
         "/",
         guards=[require_bearer(service)],
@@ -65,8 +67,8 @@ def create_app(
         route_handlers=[
             *trigger_routes(service),
             *ticket_routes(service),
-            *revocation_routes(administration),
-            *operator_routes(operators),
+            *revocation_routes(administration, peer_address),
+            *operator_routes(operators, peer_address),
             *alert_routes(service),
             *alertmanager_routes(service, clock, about().version, resolve_timeout_s),
         ],

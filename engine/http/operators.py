@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -9,6 +10,7 @@ from litestar import Request, delete, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, QueryParameter
 
+from actors.addresses import Proxies
 from engine.http.ports import Operators
 from engine.operators import ConnectionPage
 from engine.stores import AdministrativeAct
@@ -50,7 +52,21 @@ class ActList(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
-def operator_routes(operators: Operators) -> list[HTTPRouteHandler]:
+class PeerAddress:
+    """From where a request came, for the record: the socket's peer, or who stands behind it at a trusted proxy."""
+
+    def __init__(self, trusted_proxies: Sequence[str] = ()) -> None:
+        self._proxies = Proxies(trusted_proxies)
+
+    def __call__(self, request: Request[Any, Any, Any]) -> str:
+        """An address, or nothing for a connection that has none."""
+        peer = request.client.host if request.client is not None else ""
+        # Of several such headers all count, joined as HTTP joins them: the last hop's word is the last one.
+        forwarded = request.headers.getall("x-forwarded-for", [])
+        return self._proxies.client(peer, ", ".join(forwarded) if forwarded else None)
+
+
+def operator_routes(operators: Operators, peer_address: PeerAddress) -> list[HTTPRouteHandler]:
     """`GET` and `DELETE /api/v1/connections`, `GET /api/v1/audit`."""
 
     @get("/api/v1/connections", sync_to_thread=False)
@@ -90,11 +106,6 @@ def operator_routes(operators: Operators) -> list[HTTPRouteHandler]:
         return ActList(items=[_shown(act) for act in page.items], next_cursor=page.next_cursor)
 
     return [connections, disconnect, disconnect_user, audit]
-
-
-def peer_address(request: Request[Any, Any, Any]) -> str:
-    """From where a request came, for the record: the socket's peer, which is the proxy if there is one."""
-    return request.client.host if request.client is not None else ""
 
 
 def _shown(act: AdministrativeAct) -> ActShown:

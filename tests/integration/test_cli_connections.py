@@ -42,7 +42,7 @@ async def connect(ws_url: str, token: str) -> tuple[Peer, str]:
 async def test_connections_are_listed_and_ended_from_the_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tocsin.commands.connections.PAGE_ITEMS", 2)
+    monkeypatch.setattr("tocsin.commands.api.PAGE_ITEMS", 2)
     # The engine shares this process, and its log must not be in what the command prints.
     with capture_logs(), trio.fail_after(PATIENCE_S):
         async with an_engine(tmp_path) as engine:
@@ -89,3 +89,20 @@ def test_help_is_that_of_the_group() -> None:
     said = run("connections", "--help")
     assert said.exit_code == 0
     assert "disconnect" in said.stdout
+
+
+async def test_the_trail_tells_who_did_what_the_newest_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tocsin.commands.api.PAGE_ITEMS", 2)
+    with capture_logs(), trio.fail_after(PATIENCE_S):
+        async with an_engine(tmp_path) as engine:
+            given = ("--api", engine.http_url, "--data", str(tmp_path))
+            for user in ("ann", "bob", "eve"):
+                boss = engine.principal("boss")
+                await engine.operators.disconnect_user(boss, user, address="203.0.113.7")
+            lines = [line.split() for line in (await in_thread("audit", *given)).stdout.splitlines()]
+            assert lines[0] == ["AT", "BY", "VERB", "TARGET", "ADDRESS"]
+            assert [line[1:] for line in lines[1:]] == [
+                ["boss", "disconnect_user", user, "203.0.113.7"] for user in ("eve", "bob", "ann")
+            ]
+            told = (await in_thread("audit", "--json", "--last", "1", *given)).stdout.splitlines()
+            assert [json.loads(line)["target"] for line in told] == ["eve"]

@@ -12,6 +12,7 @@ import pytest
 import trio
 
 from engine.app import Engine
+from engine.config import Gateway
 from protocol import messages as m
 from protocol.errors import CloseCode
 from tests.support.engines import an_engine
@@ -209,3 +210,23 @@ async def test_without_a_user_nobody_is_disconnected(engine: Engine) -> None:
     async with http(engine, "acme") as boss:
         answer = await boss.delete("/api/v1/connections")
         assert (answer.status_code, answer.json()["detail"]) == (400, "say whose connections: ?user=NAME")
+
+
+async def test_behind_a_trusted_proxy_the_record_names_who_stands_behind_it(tmp_path: Path) -> None:
+    settings = {"gateway": Gateway(trusted_proxies=("127.0.0.1",))}
+    async with an_engine(tmp_path, **settings) as engine, http(engine, "acme") as boss:
+        forwarded = [("X-Forwarded-For", "6.6.6.6"), ("X-Forwarded-For", "203.0.113.7")]
+        await boss.delete("/api/v1/connections?user=eve", headers=forwarded)
+        await boss.post("/api/v1/revocations", json={"user": "eve"}, headers=forwarded)
+        acts = (await boss.get("/api/v1/audit")).json()["items"]
+        assert [(act["verb"], act["address"]) for act in acts] == [
+            ("revoke_user", "203.0.113.7"),
+            ("disconnect_user", "203.0.113.7"),
+        ]
+
+
+async def test_nobody_else_is_believed_about_an_address(engine: Engine) -> None:
+    async with http(engine, "acme") as boss:
+        await boss.delete("/api/v1/connections?user=eve", headers={"X-Forwarded-For": "203.0.113.7"})
+        [act] = (await boss.get("/api/v1/audit")).json()["items"]
+        assert act["address"] == "127.0.0.1"

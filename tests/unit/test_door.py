@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from actors.door import Door, DoorLimits, Visit, address_key
+from actors.addresses import address_key
+from actors.door import Door, DoorLimits, Visit
 from actors.roster import Roster
 from actors.upgrade import HandshakeRefused, Upgrade
 from protocol.limits import Limit

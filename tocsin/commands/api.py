@@ -7,6 +7,7 @@ import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,8 @@ from tocsin.commands import options
 # The engine answers within 10 s, or says that it is busy.
 REQUEST_S = 15.0
 ANSWER_MAX_BYTES = 16_777_216
+# As many as the API gives at once; a list of 20,000 is 40 requests.
+PAGE_ITEMS = 500
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,17 @@ class Api:
             reason = getattr(fault, "reason", fault)
             raise CannotConnect(f"cannot reach {self.url}: {reason}; is the engine running there?") from fault
         return json.loads(content) if content else None
+
+    def pages(self, path: str, wanted: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+        """All items of a list that comes in pages, each page asked for when it is reached. Raises as `ask`."""
+        cursor: str | None = None
+        while True:
+            query = {**wanted, "limit": str(PAGE_ITEMS)} | ({"cursor": cursor} if cursor else {})
+            page = self.ask("GET", f"{path}?{urllib.parse.urlencode(query)}")
+            yield from page["items"]
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return
 
 
 def api_of(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -11,8 +10,6 @@ import click
 
 from tocsin.commands import options
 
-# As many as the API gives at once; a list of 20,000 is 40 requests.
-PAGE_ITEMS = 500
 _COLUMNS = (
     "client_id",
     "user",
@@ -54,15 +51,12 @@ def list_connections(user: str | None, as_json: bool, **given: Any) -> None:
     """Shows the connections of a workspace, the oldest first: unread bytes and lag tell who does not keep up."""
     from tocsin.commands.api import api_of
 
-    found = list(_pages(api_of(**given), {"user": user} if user else {}))
+    found = list(api_of(**given).pages("/api/v1/connections", {"user": user} if user else {}))
     if as_json:
         for connection in found:
             options.write(json.dumps(connection))
         return
-    rows = [_HEADS, *([str(connection[column]) for column in _COLUMNS] for connection in found)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        options.write("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+    options.write_table([_HEADS, *([str(connection[column]) for column in _COLUMNS] for connection in found)])
 
 
 @connections.command(short_help="Ends a connection, or all of a user.")
@@ -72,7 +66,7 @@ def list_connections(user: str | None, as_json: bool, **given: Any) -> None:
 def disconnect(client_id: str | None, user: str | None, **given: Any) -> None:
     """Ends the connection CLIENT_ID, or all connections of a user, with 3503: clients do not come back by themselves.
 
-    The token stays good; `tocsin revoke` ends that as well. Who did it is on record (GET /api/v1/audit).
+    The token stays good; `tocsin revoke` ends that as well. Who did it is on record (`tocsin audit`).
     """
     from tocsin.commands.api import api_of
 
@@ -85,14 +79,3 @@ def disconnect(client_id: str | None, user: str | None, **given: Any) -> None:
         return
     done = api.ask("DELETE", f"/api/v1/connections?{urlencode({'user': user})}")
     options.write(f"{done['disconnected']} connections ended")
-
-
-def _pages(api: Any, wanted: dict[str, str]) -> Iterator[dict[str, Any]]:
-    cursor: str | None = None
-    while True:
-        query = urlencode(wanted | {"limit": str(PAGE_ITEMS)} | ({"cursor": cursor} if cursor else {}))
-        page = api.ask("GET", f"/api/v1/connections?{query}")
-        yield from page["items"]
-        cursor = page["next_cursor"]
-        if cursor is None:
-            return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -173,3 +173,10 @@ def write(line: str) -> None:
         # What is left in the buffer goes nowhere, or the interpreter would complain of it once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise OutputFailed(f"the output cannot be written: {fault.strerror}") from fault
+
+
+def write_table(rows: Sequence[Sequence[str]]) -> None:
+    """Lines whose columns are as wide as their widest text. Raises as `write`."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        write("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())

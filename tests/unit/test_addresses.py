@@ -1,0 +1,44 @@
+"""Whose address a peer has, behind proxies that are trusted and others."""
+
+from __future__ import annotations
+
+import pytest
+
+from actors.addresses import FORWARDED_MAX_CHARS, Proxies, address_key, is_loopback
+
+PROXIES = Proxies(("10.0.0.0/8", "fd00::1"))
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded_for", "client"),
+    [
+        ("10.0.0.1", None, "10.0.0.1"),
+        ("10.0.0.1", "203.0.113.7", "203.0.113.7"),
+        ("fd00::1", "6.6.6.6, 203.0.113.7, 10.9.9.9", "203.0.113.7"),
+        ("::ffff:10.0.0.1", "203.0.113.7", "203.0.113.7"),
+        ("10.0.0.1", "203.0.113.7, unknown", "10.0.0.1"),
+        ("10.0.0.1", "10.0.0.2, 10.0.0.3", "10.0.0.1"),
+        ("10.0.0.1", "", "10.0.0.1"),
+        ("10.0.0.1", "203.0.113.7," + " " * FORWARDED_MAX_CHARS, "10.0.0.1"),
+        ("198.51.100.1", "203.0.113.7", "198.51.100.1"),
+        ("", "203.0.113.7", ""),
+    ],
+)
+def test_only_a_trusted_proxy_tells_for_whom_it_speaks(peer: str, forwarded_for: str | None, client: str) -> None:
+    assert PROXIES.client(peer, forwarded_for) == client
+
+
+def test_without_proxies_nobody_is_believed() -> None:
+    assert Proxies().client("10.0.0.1", "203.0.113.7") == "10.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("address", "key"),
+    [("203.0.113.7", "203.0.113.7"), ("2001:db8::1", "2001:db8::/64"), ("::ffff:1.2.3.4", "1.2.3.4"), ("?", "?")],
+)
+def test_what_counts_as_one_address(address: str, key: str) -> None:
+    assert address_key(address) == key
+
+
+def test_loopback_is_this_machine() -> None:
+    assert [is_loopback(each) for each in ("127.9.9.9", "::1", "10.0.0.1", "")] == [True, True, False, False]

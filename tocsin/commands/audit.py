@@ -1,0 +1,32 @@
+"""`tocsin audit`: what administrators did, from a running engine's trail, over HTTP."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import Any
+
+import click
+
+from tocsin.commands import options
+
+_COLUMNS = ("at", "by", "verb", "target", "address")
+# A screenful, the newest; the trail itself never ends.
+SHOWN = 50
+SHOWN_MAX = 1_000_000
+
+
+@click.command(short_help="Shows what administrators did.")
+@click.option("--last", type=click.IntRange(1, SHOWN_MAX), default=SHOWN, show_default=True, help="How many acts.")
+@click.option("--json", "as_json", is_flag=True, help="Prints one JSON object per act.")
+@options.administrator
+def audit(last: int, as_json: bool, **given: Any) -> None:
+    """Shows what the administrators of a workspace did (disconnect, revoke, take back), the newest first."""
+    from tocsin.commands.api import api_of
+
+    acts = list(itertools.islice(api_of(**given).pages("/api/v1/audit", {}), last))
+    if as_json:
+        for act in acts:
+            options.write(json.dumps(act))
+        return
+    options.write_table([[column.upper() for column in _COLUMNS], *([act[name] for name in _COLUMNS] for act in acts)])
