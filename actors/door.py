@@ -86,6 +86,9 @@ class Door:
 
     def admit(self, visit: Visit, upgrade: Upgrade) -> str | None:
         """The request was read: gives the subprotocol, or raises HandshakeRefused. Either way it is decided."""
+        if visit not in self._waiting:
+            # It had to give way in the very pass in which its request arrived: `leave` has undone what it took up.
+            raise self.eviction(visit)
         self._undecided -= 1
         try:
             subprotocol = self._decide(visit, upgrade)

@@ -63,7 +63,7 @@ class Session:
             self._connection.websocket.on_control(None)
             self._deadlines.stop()
             self._subscriptions.leave_all()
-            if self._conversation.principal is not None:
+            if self._connection.principal is not None:  # else it was never opened: the roster had no room for it
                 self._kit.presence.closed(self._connection.client_id)
 
     async def _take(self, data: str | bytes) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import structlog
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
 from actors.send import Send
@@ -100,7 +101,13 @@ def _check_key(path: Path, leaf: x509.Certificate, cert: Path) -> None:
     except ValueError:
         # `from None`: the cause may quote the key.
         raise ConfigError("tls.key", f"{path} holds no private key in PEM form: use the certificate's key") from None
-    if key.public_key() != leaf.public_key():
+    except UnsupportedAlgorithm as fault:
+        raise ConfigError("tls.key", f"{path} is of a kind that we cannot use ({fault}): use RSA or P-256") from fault
+    try:
+        theirs = leaf.public_key()
+    except (UnsupportedAlgorithm, ValueError) as fault:
+        raise ConfigError("tls.cert", f"the key in {cert} is of no use ({fault}): use RSA or P-256") from fault
+    if key.public_key() != theirs:
         raise ConfigError("tls.key", f"{path} is not the key of the certificate {cert}: use the one made with it")
 
 

@@ -42,6 +42,9 @@ class KeyWatch:
         self._paths = key_paths(config)
         # Nothing yet: the first look reads again what was read at the start, in case it has changed since.
         self._seen: tuple[object, ...] | None = None
+        # The watch and a signal may both ask: one reads and assigns after the other, or what a slow disk gave to the
+        # first would replace what the second has read since, and a key that was taken away would be back.
+        self._turn = trio.Lock()
         self.changes = 0
         self.failures = 0
 
@@ -64,6 +67,10 @@ class KeyWatch:
 
     async def reload(self) -> bool:
         """Reads all keys now; whether they could be used."""
+        async with self._turn:
+            return await self._reload()
+
+    async def _reload(self) -> bool:
         try:
             keys = await trio.to_thread.run_sync(partial(load_keys, self._config, make=False))
             if not keys.ring.keys:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from structlog.testing import capture_logs
 
 from engine.certificate import PEM_MAX_BYTES, Certificate
@@ -48,6 +50,11 @@ def test_a_good_pair_is_shown_to_clients_and_its_end_is_known(authority: Authori
     assert certificate.expires_at_s == pytest.approx(time.time() + 3 * 86_400, abs=60)
 
 
+# A private key (PKCS #8) of the kind 1.2.3.4, which nobody knows.
+UNKNOWN_KIND = b"""-----BEGIN PRIVATE KEY-----
+MAwCAQAwBQYDKgMEBAA=
+-----END PRIVATE KEY-----
+"""
 Spoil = Callable[[Files], object]
 
 
@@ -58,6 +65,10 @@ Spoil = Callable[[Files], object]
         (lambda f: f.key.unlink(), r"tls\.key: .*server\.key cannot be read \(No such file"),
         (lambda f: f.cert.write_text("hello"), r"tls\.cert: .*server\.pem holds no certificate in PEM form"),
         (lambda f: f.key.write_text("hello"), r"tls\.key: .*server\.key holds no private key in PEM form"),
+        (
+            lambda f: f.key.write_bytes(UNKNOWN_KIND),
+            r"tls\.key: .*server\.key is of a kind that we cannot use \(Unknown",
+        ),
         (lambda f: f.cert.write_bytes(f.key.read_bytes()), r"tls\.cert: .* holds no certificate"),
         (lambda f: f.cert.write_bytes(bytes(PEM_MAX_BYTES + 1)), rf"tls\.cert: .* larger than {PEM_MAX_BYTES} bytes"),
         (lambda f: f.cert.write_bytes(f.ca.read_bytes()), r"tls\.key: .*server\.key is not the key of .*server\.pem"),
@@ -108,3 +119,25 @@ def test_a_bad_new_pair_leaves_the_old_one_in_use_and_is_logged_and_counted(auth
     assert "is not the key of" in logs[0]["error"]
     statistics = certificate.statistics()
     assert (statistics["tls_renewals"], statistics["tls_renewals_failed"]) == (0, 1)
+
+
+def test_a_new_key_of_a_kind_that_nobody_knows_leaves_the_old_pair_in_use(authority: Authority) -> None:
+    files = authority.issue("old")
+    certificate = Certificate(files.cert, files.key)
+    files.key.write_bytes(UNKNOWN_KIND)
+    with capture_logs() as logs:
+        assert not certificate.renew()
+    assert names_seen(certificate, files) == {"old"}
+    assert [entry["event"] for entry in logs] == ["certificate_not_renewed"]
+    assert certificate.statistics()["tls_renewals_failed"] == 1
+
+
+def test_a_certificate_whose_own_key_is_of_an_unknown_kind_is_refused(authority: Authority) -> None:
+    files = authority.issue()
+    der = x509.load_pem_x509_certificate(files.cert.read_bytes()).public_bytes(serialization.Encoding.DER)
+    # The certificate's curve, P-256, renamed to its neighbour that does not exist. Its signature is not looked at here.
+    renamed = der.replace(bytes.fromhex("06082a8648ce3d030107"), bytes.fromhex("06082a8648ce3d030177"))
+    assert renamed != der
+    files.cert.write_text(ssl.DER_cert_to_PEM_cert(renamed))
+    with pytest.raises(ConfigError, match=r"tls\.cert: the key in .*server\.pem is of no use"):
+        Certificate(files.cert, files.key)

@@ -135,6 +135,16 @@ async def test_with_too_many_unfinished_handshakes_the_oldest_gives_way() -> Non
     assert not visits[2].scope.cancel_called, "who is inside takes up no place at the door"
 
 
+async def test_who_gave_way_as_the_request_arrived_is_told_so_and_takes_up_no_place() -> None:
+    door, _ = a_door(handshakes_max=1, connections_max=1)
+    early = door.knock(OUTSIDE)
+    late = door.knock(OUTSIDE)
+    assert refused(door, early) == (503, Limit.HANDSHAKES)
+    door.leave(early)
+    door.admit(late, upgrade())
+    assert door.knock(OUTSIDE).refusal is None, "nobody who has left takes up a place"
+
+
 def test_who_was_refused_already_hears_that_when_he_gives_way() -> None:
     door, _ = a_door(handshakes_max=1, per_address_max=1)
     door.admit(door.knock(OUTSIDE), upgrade())

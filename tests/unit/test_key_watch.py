@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import structlog
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from engine.auth import Authenticator
 from engine.config import Config, Secret
@@ -108,6 +108,30 @@ async def test_files_are_read_again_only_when_they_look_different(folder: Path) 
     await bench.watch.look()
     assert [key.kid for key in bench.identity.authenticator.keys.keys if not key.is_secret] == ["c"]
     assert len(bench.identity.authenticator.keys.keys) == 2, "also a key file that appears"
+
+
+async def test_a_slow_read_does_not_bring_back_a_key_that_was_taken_away_meanwhile(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = a_bench(folder)
+    is_slow, go_on = trio.Event(), trio.Event()
+
+    async def read(call: Callable[[], object]) -> object:
+        content = call()
+        if not is_slow.is_set():  # the first one: the disk gives the old keys, late
+            is_slow.set()
+            await go_on.wait()
+        return content
+
+    monkeypatch.setattr(trio.to_thread, "run_sync", read)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(bench.watch.reload)
+        await is_slow.wait()
+        (folder / "set.json").write_bytes(jwks(jwk("RS256", "c")))
+        nursery.start_soon(bench.watch.reload)
+        await wait_all_tasks_blocked()
+        go_on.set()
+    assert [key.kid for key in bench.identity.authenticator.keys.keys if not key.is_secret] == ["c"]
 
 
 async def test_the_files_are_looked_at_every_two_seconds(

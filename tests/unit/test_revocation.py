@@ -258,6 +258,34 @@ def test_revocations_that_have_ended_make_room() -> None:
         revocations.check_room("acme", JTI, "new", ends_at - 1)
 
 
+def test_revocations_that_have_ended_leave_nothing_behind() -> None:
+    revocations = Revocations()
+    for number in range(100):
+        revocations.add(a_row(USER, "eve", f"w{number}", at_s=NOW + number % 7))
+    revocations.check_room("acme", USER, "eve", (NOW + 7) * SECOND_US + KEPT_US)
+    assert revocations.count == 0
+    assert not revocations._by_workspace, "not even an empty place for each workspace"
+
+
+def test_a_revocation_that_is_said_again_ends_later_and_those_around_it_do_not() -> None:
+    revocations = Revocations(per_workspace_max=2)
+    for target, at_s in (("again", NOW), ("once", NOW + 1), ("again", NOW + 2)):
+        revocations.add(a_row(JTI, target, at_s=at_s))
+    assert revocations.count == 2
+    revocations.check_room("acme", JTI, "new", (NOW + 1) * SECOND_US + KEPT_US)
+    assert [row.target for row in revocations.page("acme", None, 9).items] == ["again"]
+    revocations.remove("acme", JTI, "again")
+    revocations.remove("acme", JTI, "again")
+    assert revocations.count == 0
+
+
+def test_revocations_are_forgotten_in_the_order_of_their_ends_whatever_order_the_store_gave() -> None:
+    revocations = Revocations()
+    revocations.load([a_row(JTI, "late", at_s=NOW + 9), a_row(JTI, "early")])
+    revocations.check_room("acme", JTI, "new", NOW * SECOND_US + KEPT_US)
+    assert [row.target for row in revocations.page("acme", None, 9).items] == ["late"]
+
+
 async def test_revocations_outlive_the_process_and_end_by_themselves(tmp_path: Path) -> None:
     now = NOW * SECOND_US
     rows = [a_row(JTI, "a"), a_row(USER, "eve"), a_row(USER, "eve", workspace="umbrella")]

@@ -102,6 +102,7 @@ async def test_one_connection_too_many_of_a_user_or_a_workspace_is_3504_until_an
         await third.say({"type": "auth", "token": "ada"})
         assert await third.hear_close() == (CloseCode.CONNECTION_LIMIT, text)
         assert rig.observer.refusals == [limit]
+        assert [note[0] for note in rig.presence.notes] == ["opened", "opened"], "nobody who never came is said to go"
         await rig.client("ada@other")
         first.close()
         await wait_all_tasks_blocked()
