@@ -9,18 +9,14 @@ from __future__ import annotations
 
 import functools
 import math
-import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
 import trio
 
-from actors.connection import Connection
-from actors.gateway import Gateway
 from actors.roster import Roster
-from actors.session import Session
 from actors.supervisor import ChildSpec, Started, Strategy, Supervisor, TooManyRestarts
 from actors.ticker import TICK_S
 from engine.administration import Administration
@@ -28,10 +24,9 @@ from engine.auth import DEFAULT_TTL_S, Authenticator
 from engine.certificate import Certificate
 from engine.claims import Expected
 from engine.config import Config, ConfigError
+from engine.doors import Doors
 from engine.folder import prepare_data_folder
-from engine.http.app import create_app
-from engine.http.ports import About
-from engine.http.server import HttpLimits, HttpServer, serve_http
+from engine.gauges import Watched, watch_engine
 from engine.identity import Identity
 from engine.key_files import load_keys
 from engine.key_watch import KeyWatch
@@ -39,10 +34,9 @@ from engine.lag import LoopLag
 from engine.memory import MemoryGuard
 from engine.metrics import Metrics
 from engine.operators import Operators
-from engine.parts import Parts, build, gateway_limits, rate_limits, roster_limits, session_kit, websocket_limits
+from engine.parts import Parts, build, roster_limits
 from engine.patience import answered
 from engine.service import Service
-from engine.sockets import host_and_port, listen, same_port
 from engine.sources.host import watch_host
 from engine.stores import CommittedEvents, Retention, Store
 from engine.stores.sqlite_file import Database
@@ -74,22 +68,20 @@ class Engine:
         self.config = config
         self._world = world or World()
         self.metrics = Metrics(frameworks_max=config.metrics.framework_labels_max)
-        self.ws_url = ""
-        self.http_url = ""
-        # None: both ports are plain.
-        self.certificate = Certificate.of(config)
         self.identity = self._make_identity()
         self._parts: Parts | None = None
         self._roster = Roster(self.metrics, roster_limits(config.gateway))
         self._keys = KeyWatch(config, self.identity, self._roster.end_where)
         self._memory = MemoryGuard(config.gateway.memory_soft_bytes, self._roster.overloaded)
-        self._http: HttpServer | None = None
+        self._doors = Doors(config, self._world, self.metrics, self._roster, lambda: self._up)
         self._lag = LoopLag(self.metrics.loop_lagged)
         self._helpers = Supervisor(self._helper_children(), Strategy.ONE_FOR_ONE, self.metrics)
         self._sources = Supervisor(self._source_children(), Strategy.ONE_FOR_ONE, self.metrics)
         self._supervisor = Supervisor(self._children(), Strategy.REST_FOR_ONE, self.metrics)
         self._running: Any = None
-        self._watch_metrics()
+        watch_engine(
+            self.metrics, Watched(self._roster, self._doors, self._keys, self.identity, self._lag), lambda: self._parts
+        )
 
     def _make_identity(self) -> Identity:
         authenticator = Authenticator(
@@ -108,6 +100,21 @@ class Engine:
     async def __aexit__(self, *crash: Any) -> bool | None:
         done: bool | None = await self._running.__aexit__(*crash)
         return done
+
+    @property
+    def ws_url(self) -> str:
+        """Where WebSocket clients connect; empty before it is known."""
+        return self._doors.ws_url
+
+    @property
+    def http_url(self) -> str:
+        """Where the API is; empty before it is known."""
+        return self._doors.http_url
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """What both ports show to clients; None: they are plain."""
+        return self._doors.certificate
 
     @property
     def service(self) -> Service:
@@ -193,8 +200,8 @@ class Engine:
             ChildSpec("channels", self._run_channels, start_deadline_s=math.inf),
             ChildSpec("helpers", self._helpers.run, fatal=(TooManyRestarts,), start_deadline_s=math.inf),
             ChildSpec("sources", self._sources.run, fatal=(TooManyRestarts,), start_deadline_s=math.inf),
-            ChildSpec("http", self._run_http, fatal=FATAL),
-            ChildSpec("gateway", self._run_gateway, fatal=FATAL, stop_deadline_s=drain_s),
+            ChildSpec("http", self._doors.run_http, fatal=FATAL),
+            ChildSpec("gateway", self._doors.run_gateway, fatal=FATAL, stop_deadline_s=drain_s),
         ]
 
     def _helper_children(self) -> Sequence[ChildSpec]:
@@ -272,69 +279,6 @@ class Engine:
             if cell.audience:
                 cell.audience.prove(at)
 
-    async def _run_http(self, status: Started) -> None:
-        listener = listen("http", same_port(self.config.http_address, self.http_url))
-        # Closed whatever happens: after a crash the same port is listened on again.
-        with listener:
-            self.http_url = f"{self.config.http_scheme}://{host_and_port(listener)}"
-            await self._serve_http(listener, status)
-
-    async def _serve_http(self, listener: socket.socket, status: Started) -> None:
-        app = create_app(
-            self._up.service,
-            self._up.administration,
-            self._up.operators,
-            self.metrics.render,
-            self._about,
-            body_max_bytes=self.config.api.body_max_bytes,
-            clock=self._world.clock,
-            resolve_timeout_s=self.config.suppression.resolve_timeout_s,
-            count_refusal=self.metrics.refused,
-            trusted_proxies=self.config.gateway.trusted_proxies,
-        )
-        async with trio.open_nursery() as nursery:
-            serve = functools.partial(
-                serve_http,
-                app,
-                listener,
-                certificate=self.certificate,
-                count_refusal=self.metrics.refused,
-                limits=HttpLimits(self.config.api.connections_max, self.config.api.body_s),
-            )
-            self._http = await nursery.start(serve)
-            status.started()
-
-    def _about(self) -> About:
-        return About(
-            name="tocsin", version=self.metrics.version, ws=self.ws_url, heartbeat_s=self.config.gateway.heartbeat_s
-        )
-
-    async def _run_gateway(self, status: Started) -> None:
-        parts = self._up
-        listener = self._world.listen_ws(same_port(self.config.ws_address, self.ws_url))
-        self.ws_url = f"{self.config.ws_scheme}://{host_and_port(listener)}"
-        with listener:
-            await self._serve_ws(listener, parts, status)
-
-    async def _serve_ws(self, listener: trio.socket.SocketType, parts: Parts, status: Started) -> None:
-        config = self.config.gateway
-        kit = session_kit(parts, self._roster, config, rate_limits(self.config.limits))
-
-        async def converse(connection: Connection) -> None:
-            await Session(connection, kit).run()
-
-        gateway = Gateway(
-            [listener],
-            converse,
-            self.config.origins(int(self.http_url.rpartition(":")[2])),
-            gateway_limits(config),
-            websocket_limits(config),
-            self._roster,
-            self._world.new_id,
-            self.certificate.new_tls if self.certificate else None,
-        )
-        await gateway.run(status)
-
     async def _run_host(self, status: Started) -> None:
         service, who = self._up.service, self.principal("host", "producer")
 
@@ -354,34 +298,6 @@ class Engine:
                 )
             )
             status.started()
-
-    def _watch_metrics(self) -> None:
-        self.metrics.watch("gateway", self._roster.statistics)
-        self.metrics.watch("tasks", lambda: trio.lowlevel.current_statistics().tasks_living)
-        self.metrics.watch("registry", self._registry_statistics)
-        self.metrics.watch("store", self._store_statistics)
-        self.metrics.watch("http", lambda: self._http.statistics() if self._http else {})
-        self.metrics.watch("loop_lag_worst_s", lambda: self._lag.worst_s)
-        if self.certificate is not None:
-            self.metrics.watch("certificate", self.certificate.statistics)
-        self.metrics.watch("keys", self._keys.statistics)
-        self.metrics.watch("revocations", lambda: self.identity.revocations.count)
-        self.metrics.watch("tickets_unused", lambda: self.identity.tickets.count)
-        self.metrics.watch("recipient_marks_dropped", lambda: self._parts.recipients.dropped if self._parts else 0)
-        self.metrics.watch("presence_notes_dropped", lambda: self._parts.presence.dropped if self._parts else 0)
-        self.metrics.watch("duplicates_stored", lambda: self._parts.upkeep.duplicates_stored if self._parts else 0)
-
-    def _registry_statistics(self) -> Mapping[str, float]:
-        statistics = self._parts.registry.statistics() if self._parts else {}
-        return {("mailbox_depth" if name == "mailbox_commands" else name): n for name, n in statistics.items()}
-
-    def _store_statistics(self) -> Mapping[str, float]:
-        if self._parts is None:
-            return {"store_available": 0}
-        store = self._parts.store
-        return {f"store_{name}": n for name, n in store.statistics().items()} | {
-            "store_available": int(store.is_available)
-        }
 
 
 def _check_store(config: Config) -> None:

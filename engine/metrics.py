@@ -2,23 +2,20 @@
 
 Actors, the service and the store's writer report here on the hot path, so a report is an integer addition: no label is
 made, no lock taken, nothing is rendered until somebody scrapes. Each counter has one reporting thread. What somebody
-owns already (connections, mailbox depth, outbox bytes, the store's statistics) is not pushed but read at scrape time
-from callables given to `watch`.
+owns already is not pushed but read at scrape time (`engine/figures.py`).
 """
 
 from __future__ import annotations
 
 import platform
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from importlib import metadata
-from typing import NamedTuple
 
-import structlog
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from engine.claims import RefusedFor
+from engine.figures import Figures, Read
 from engine.series import BoundedLabels, Histogram, TriggerCounts
 from protocol.errors import CloseCode
 from protocol.limits import Limit
@@ -30,7 +27,6 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 FRAMEWORKS_MAX = 200
 ALERT_TYPES_MAX = 100
 ACTORS_MAX = 100
-FIGURES_MAX = 200
 # What is not given counts under this name.
 NONE = "none"
 
@@ -44,64 +40,6 @@ COUNT_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 REFERENCE_LATENCY_MS_BUCKETS = (10, 50, 100, 500, 1000, 5000)
 
 
-class Figure(NamedTuple):
-    """How a watched number is shown. `names` without `_total`; `monotonic`: it only grows, so it is a counter."""
-
-    names: tuple[str, ...]
-    text: str
-    monotonic: bool = False
-
-
-# By the name that `watch` is given; for a mapping `<name>.<key>` or the key alone.
-FIGURES: Mapping[str, Figure] = {
-    "gateway.connections_accepted": Figure(("tocsin_connections_accepted",), "Sockets accepted.", True),
-    "gateway.connections_refused": Figure(("tocsin_connections_refused",), "Peers that did not become one.", True),
-    "gateway.connected_clients": Figure(("tocsin_connections", "websocket_connections_active"), "Open connections."),
-    "gateway.active_subscriptions": Figure(("tocsin_streams_followed",), "Channels and workspaces being followed."),
-    "gateway.total_subscribers": Figure(("tocsin_subscriptions",), "Subscriptions of all connections."),
-    "gateway.messages_sent": Figure(("tocsin_messages_sent",), "Messages of every kind sent to clients.", True),
-    "gateway.messages_received": Figure(("tocsin_messages_received",), "Messages received from clients.", True),
-    "gateway.errors": Figure(("tocsin_session_errors",), "Connections and requests that ended with an error.", True),
-    "gateway.slow_disconnects": Figure(("tocsin_slow_disconnects",), "Connections cut for not keeping up.", True),
-    "gateway.tls_handshakes_failed": Figure(("tocsin_tls_handshakes_failed",), "WebSocket peers without TLS.", True),
-    "loop_lag_worst_s": Figure(("tocsin_loop_lag_max_seconds",), "The latest wake-up of the last minute or two."),
-    "watchdog.stalls": Figure(("tocsin_loop_stalls",), "How often the loop was silent for watchdog.stall_s.", True),
-    "tls_expires_at_s": Figure(("tocsin_tls_certificate_expires_timestamp_seconds",), "When the certificate ends."),
-    "tls_renewals": Figure(("tocsin_tls_renewals",), "Certificates taken over while running (SIGHUP).", True),
-    "tls_renewals_failed": Figure(("tocsin_tls_renewals_failed",), "Renewals that could not be used.", True),
-    "gateway.outbox_bytes": Figure(("tocsin_outbox_bytes",), "Bytes waiting to be sent to clients."),
-    "gateway.outbox_lag_s": Figure(("tocsin_outbox_lag_seconds",), "How long the oldest byte not taken waits."),
-    "gateway.messages_dropped_info": Figure(
-        ("tocsin_messages_dropped_info",), "Info alerts left out for slow readers, who got a gap.", True
-    ),
-    "gateway.messages_dropped_warning": Figure(
-        ("tocsin_messages_dropped_warning",), "Warning alerts left out for slow readers, who got a gap.", True
-    ),
-    "mailbox_depth": Figure(("tocsin_mailbox_depth",), "Commands waiting in the mailboxes of all channels."),
-    "channels": Figure(("tocsin_channels",), "Channels that run."),
-    "channels_parked": Figure(("tocsin_channels_parked",), "Channels past their restart intensity."),
-    "store_available": Figure(("tocsin_store_available",), "1 while the store takes commits."),
-    "store_unavailable": Figure(("tocsin_store_unavailable",), "Commits that the store did not take.", True),
-    "duplicates_stored": Figure(("tocsin_duplicates_stored",), "Alerts stored twice; always 0.", True),
-    "tasks": Figure(("tocsin_tasks",), "Tasks of the event loop."),
-    "revocations": Figure(("tocsin_revocations",), "Tokens and users that are revoked."),
-    "tickets_unused": Figure(("tocsin_tickets_unused",), "One-use tickets that nobody has used yet."),
-    "keys": Figure(("tocsin_keys",), "Keys that tokens are verified with."),
-    "key_changes": Figure(("tocsin_key_changes",), "Changes of the keys since the start.", True),
-    "key_reloads_failed": Figure(("tocsin_key_reloads_failed",), "Key files that could not be used.", True),
-    "presence_notes_dropped": Figure(
-        ("tocsin_presence_notes_dropped",), "Changes of connections never recorded: the store was away too long.", True
-    ),
-    "recipient_marks_dropped": Figure(
-        ("tocsin_recipient_marks_dropped",), "Marks of `received` and `seen` never kept, for the same reason.", True
-    ),
-    "log_lines_dropped": Figure(("tocsin_log_lines_dropped",), "Log lines lost because nobody read them.", True),
-}
-Numbers = Mapping[str, float]
-Read = Callable[[], float | Numbers]
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
-
-
 class Metrics:
     """The engine's counters; an `actors.ports.Observer`. `version`: by default the installed package's."""
 
@@ -113,7 +51,7 @@ class Metrics:
         self._loop_lag = Histogram(SECONDS_BUCKETS)
         self._batch_commands, self._commit_batches = Histogram(COUNT_BUCKETS), Histogram(COUNT_BUCKETS)
         self._latency_ms = Histogram(REFERENCE_LATENCY_MS_BUCKETS)
-        self._writes = self._deliveries = self._processed = self._errors = self._dead_letters = self._scrape_errors = 0
+        self._writes = self._deliveries = self._processed = self._errors = self._dead_letters = 0
         self._restarts: dict[str, int] = {}
         self._refused = dict.fromkeys(Limit, 0)
         self._closes = dict.fromkeys(CloseCode, 0)
@@ -122,8 +60,8 @@ class Metrics:
         self._triggers = TriggerCounts(frameworks_max, ALERT_TYPES_MAX)
         # The reasons are there from the start: a rate over a series that just appeared misses its first step.
         self._refusals = {reason.value: 0 for reason in RefusedFor}
-        self._watched: dict[str, Read] = {}
-        self._taken = {family.name for family in self.collect()} | {n for f in FIGURES.values() for n in f.names}
+        self._figures = Figures()
+        self._figures.reserve(family.name for family in self.collect())
         self._registry = CollectorRegistry()
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
@@ -207,17 +145,8 @@ class Metrics:
         self._loop_lag.observe(seconds)
 
     def watch(self, name: str, read: Read) -> None:
-        """Shows what `read` returns at each scrape: a number, or a mapping from names to numbers.
-
-        A name in FIGURES (of a mapping: `<name>.<key>`, or the key alone) has metrics of its own; another number is the
-        gauge `tocsin_<name>`, another key `tocsin_<name>{figure="<key>"}`. `read` must be cheap, and is called on the
-        thread that renders. Raises ValueError for a name that is taken or no metric name.
-        """
-        if name not in FIGURES and not _NAME.fullmatch(name):
-            raise ValueError(f"{name!r} is no metric name: use lower-case letters, digits and _")
-        if name in self._watched or (name not in FIGURES and f"tocsin_{name}" in self._taken):
-            raise ValueError(f"{name!r} is taken by another metric")
-        self._watched[name] = read
+        """Shows what `read` returns at each scrape, as `engine.figures.Figures.watch`, which says what it may be."""
+        self._figures.watch(name, read)
 
     def render(self) -> bytes:
         """All metrics in Prometheus' text format 0.0.4 (CONTENT_TYPE)."""
@@ -227,9 +156,9 @@ class Metrics:
         """Everything but the series per framework and alert type, as the registry asks for it."""
         yield from self._histograms()
         yield from self._counters()
-        yield from self._watched_families()
+        yield from self._figures.families()
         # Last: a read that failed in this very scrape is counted in it.
-        yield _counter("tocsin_scrape_errors", "Watched parts that could not be read.", self._scrape_errors)
+        yield _counter("tocsin_scrape_errors", "Watched parts that could not be read.", self._figures.errors)
 
     def _histograms(self) -> Iterator[Metric]:
         yield self._fan_out.family("tocsin_fan_out_seconds", "From the first frame noted to the last one written.")
@@ -289,41 +218,6 @@ class Metrics:
         for reason, count in suppressed.items():
             by_reason.add_metric([reason], count)
         yield by_reason
-
-    def _watched_families(self) -> Iterator[Metric]:
-        known: dict[str, float] = {}
-        for name, read in list(self._watched.items()):
-            figures = self._read(name, read)
-            known |= {key: value for key, value in figures.items() if key in FIGURES}
-            others = {key: value for key, value in figures.items() if key not in FIGURES}
-            if name in others:
-                yield GaugeMetricFamily(f"tocsin_{name}", f"{name} as of this scrape.", value=others[name])
-            elif others:
-                family = GaugeMetricFamily(f"tocsin_{name}", f"Statistics of {name}.", labels=["figure"])
-                for key in list(others)[:FIGURES_MAX]:
-                    family.add_metric([key.removeprefix(f"{name}.")], others[key])
-                yield family
-        for key, value in known.items():
-            for metric in FIGURES[key].names:
-                make = CounterMetricFamily if FIGURES[key].monotonic else GaugeMetricFamily
-                yield make(metric, FIGURES[key].text, value=value)
-
-    def _read(self, name: str, read: Read) -> dict[str, float]:
-        try:
-            found = read()
-            if isinstance(found, Mapping):
-                return {_figure(name, key): float(value) for key, value in found.items()}
-            return {name: float(found)}
-        except Exception:
-            # Boundary: a part that cannot say how it is (it may be restarting) must not hide how the others are.
-            self._scrape_errors += 1
-            structlog.get_logger().warning("a watched part could not be read", part=name, exc_info=True)
-            return {}
-
-
-def _figure(name: str, key: str) -> str:
-    qualified = f"{name}.{key}"
-    return key if key in FIGURES and qualified not in FIGURES else qualified
 
 
 def _counter(name: str, text: str, value: float) -> CounterMetricFamily:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
-from engine.metrics import ALERT_TYPES_MAX, FIGURES, REFERENCE_LATENCY_MS_BUCKETS, Metrics
+from engine.figures import FIGURES
+from engine.metrics import ALERT_TYPES_MAX, REFERENCE_LATENCY_MS_BUCKETS, Metrics
 from engine.series import BoundedLabels, Histogram, TriggerCounts
 from protocol.messages import ItemResult
 from protocol.model import ChannelKey, Reason, Status

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -25,3 +26,11 @@ def clocks_read(source: str) -> list[str]:
     """Calls without arguments of names that read a clock, as they stand in the source."""
     calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
     return [ast.unparse(call) for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr in CLOCKS]
+
+
+def test_the_contract_of_what_decides_names_every_other_part_of_the_engine() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    [forbidden] = [each["forbidden_modules"] for each in contracts if each.get("source_modules") == ["engine.core"]]
+    there = {f"engine.{each.stem}" for each in (ROOT / "engine").glob("*.py") if each.stem != "__init__"}
+    there |= {f"engine.{each.parent.name}" for each in (ROOT / "engine").glob("*/__init__.py")}
+    assert set(forbidden) == there - {"engine.core"}

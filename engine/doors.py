@@ -1,0 +1,118 @@
+"""The two doors of an engine: where HTTP and WebSocket listen, and what is served there.
+
+Owns the addresses, which outlive the runs of both: after a crash the same ports are listened on again. Each run takes
+the parts that there are then. Started and restarted by the supervision tree in `engine.app`; HTTP first, because its
+port is one of the origins that may connect.
+"""
+
+from __future__ import annotations
+
+import functools
+import socket
+from collections.abc import Callable, Mapping
+
+import trio
+
+from actors.connection import Connection
+from actors.gateway import Gateway
+from actors.roster import Roster
+from actors.session import Session
+from actors.supervisor import Started
+from engine.certificate import Certificate
+from engine.config import Config
+from engine.http.app import create_app
+from engine.http.ports import About
+from engine.http.server import HttpLimits, HttpServer, serve_http
+from engine.metrics import Metrics
+from engine.parts import Parts, gateway_limits, rate_limits, session_kit, websocket_limits
+from engine.sockets import host_and_port, listen, same_port
+from engine.world import World
+
+
+class Doors:
+    """HTTP and WebSocket. `parts`: what there is now; raises StoreUnavailable if there is nothing to serve."""
+
+    def __init__(
+        self, config: Config, world: World, metrics: Metrics, roster: Roster, parts: Callable[[], Parts]
+    ) -> None:
+        self._config = config
+        self._world = world
+        self._metrics = metrics
+        self._roster = roster
+        self._parts = parts
+        self._http: HttpServer | None = None
+        # None: both ports are plain.
+        self.certificate = Certificate.of(config)
+        # Empty until it is known where they listen.
+        self.ws_url = ""
+        self.http_url = ""
+
+    def statistics(self) -> Mapping[str, int]:
+        """The HTTP server's connections; those of the gateway are the roster's."""
+        return self._http.statistics() if self._http else {}
+
+    async def run_http(self, status: Started) -> None:
+        """Serves HTTP until cancelled."""
+        listener = listen("http", same_port(self._config.http_address, self.http_url))
+        # Closed whatever happens: after a crash the same port is listened on again.
+        with listener:
+            self.http_url = f"{self._config.http_scheme}://{host_and_port(listener)}"
+            await self._serve_http(listener, status)
+
+    async def _serve_http(self, listener: socket.socket, status: Started) -> None:
+        parts, config = self._parts(), self._config
+        app = create_app(
+            parts.service,
+            parts.administration,
+            parts.operators,
+            self._metrics.render,
+            self._about,
+            body_max_bytes=config.api.body_max_bytes,
+            clock=self._world.clock,
+            resolve_timeout_s=config.suppression.resolve_timeout_s,
+            count_refusal=self._metrics.refused,
+            trusted_proxies=config.gateway.trusted_proxies,
+        )
+        serve = functools.partial(
+            serve_http,
+            app,
+            listener,
+            certificate=self.certificate,
+            count_refusal=self._metrics.refused,
+            limits=HttpLimits(config.api.connections_max, config.api.body_s),
+        )
+        async with trio.open_nursery() as nursery:
+            self._http = await nursery.start(serve)
+            status.started()
+
+    def _about(self) -> About:
+        return About(
+            name="tocsin", version=self._metrics.version, ws=self.ws_url, heartbeat_s=self._config.gateway.heartbeat_s
+        )
+
+    async def run_gateway(self, status: Started) -> None:
+        """Serves WebSockets until cancelled, then drains."""
+        parts = self._parts()
+        listener = self._world.listen_ws(same_port(self._config.ws_address, self.ws_url))
+        self.ws_url = f"{self._config.ws_scheme}://{host_and_port(listener)}"
+        with listener:
+            await self._serve_ws(listener, parts, status)
+
+    async def _serve_ws(self, listener: trio.socket.SocketType, parts: Parts, status: Started) -> None:
+        config = self._config.gateway
+        kit = session_kit(parts, self._roster, config, rate_limits(self._config.limits))
+
+        async def converse(connection: Connection) -> None:
+            await Session(connection, kit).run()
+
+        gateway = Gateway(
+            [listener],
+            converse,
+            self._config.origins(int(self.http_url.rpartition(":")[2])),
+            gateway_limits(config),
+            websocket_limits(config),
+            self._roster,
+            self._world.new_id,
+            self.certificate.new_tls if self.certificate else None,
+        )
+        await gateway.run(status)

@@ -1,0 +1,139 @@
+"""Numbers that somebody owns already, read at each scrape instead of being counted a second time.
+
+Connections, depths of mailboxes, bytes in outboxes, the statistics of a store. Owns the callables that are asked, and
+how what they return is shown. One that fails hides none of the others. They are called on the thread that renders, so
+they must be cheap.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+import structlog
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+# Prometheus pays for each series: numbers of one part past these are not shown.
+FIGURES_MAX = 200
+
+
+class Figure(NamedTuple):
+    """How a watched number is shown. `names` without `_total`; `monotonic`: it only grows, so it is a counter."""
+
+    names: tuple[str, ...]
+    text: str
+    monotonic: bool = False
+
+
+# By the name that `watch` is given; for a mapping `<name>.<key>` or the key alone.
+FIGURES: Mapping[str, Figure] = {
+    "gateway.connections_accepted": Figure(("tocsin_connections_accepted",), "Sockets accepted.", True),
+    "gateway.connections_refused": Figure(("tocsin_connections_refused",), "Peers that did not become one.", True),
+    "gateway.connected_clients": Figure(("tocsin_connections", "websocket_connections_active"), "Open connections."),
+    "gateway.active_subscriptions": Figure(("tocsin_streams_followed",), "Channels and workspaces being followed."),
+    "gateway.total_subscribers": Figure(("tocsin_subscriptions",), "Subscriptions of all connections."),
+    "gateway.messages_sent": Figure(("tocsin_messages_sent",), "Messages of every kind sent to clients.", True),
+    "gateway.messages_received": Figure(("tocsin_messages_received",), "Messages received from clients.", True),
+    "gateway.errors": Figure(("tocsin_session_errors",), "Connections and requests that ended with an error.", True),
+    "gateway.slow_disconnects": Figure(("tocsin_slow_disconnects",), "Connections cut for not keeping up.", True),
+    "gateway.tls_handshakes_failed": Figure(("tocsin_tls_handshakes_failed",), "WebSocket peers without TLS.", True),
+    "loop_lag_worst_s": Figure(("tocsin_loop_lag_max_seconds",), "The latest wake-up of the last minute or two."),
+    "watchdog.stalls": Figure(("tocsin_loop_stalls",), "How often the loop was silent for watchdog.stall_s.", True),
+    "tls_expires_at_s": Figure(("tocsin_tls_certificate_expires_timestamp_seconds",), "When the certificate ends."),
+    "tls_renewals": Figure(("tocsin_tls_renewals",), "Certificates taken over while running (SIGHUP).", True),
+    "tls_renewals_failed": Figure(("tocsin_tls_renewals_failed",), "Renewals that could not be used.", True),
+    "gateway.outbox_bytes": Figure(("tocsin_outbox_bytes",), "Bytes waiting to be sent to clients."),
+    "gateway.outbox_lag_s": Figure(("tocsin_outbox_lag_seconds",), "How long the oldest byte not taken waits."),
+    "gateway.messages_dropped_info": Figure(
+        ("tocsin_messages_dropped_info",), "Info alerts left out for slow readers, who got a gap.", True
+    ),
+    "gateway.messages_dropped_warning": Figure(
+        ("tocsin_messages_dropped_warning",), "Warning alerts left out for slow readers, who got a gap.", True
+    ),
+    "mailbox_depth": Figure(("tocsin_mailbox_depth",), "Commands waiting in the mailboxes of all channels."),
+    "channels": Figure(("tocsin_channels",), "Channels that run."),
+    "channels_parked": Figure(("tocsin_channels_parked",), "Channels past their restart intensity."),
+    "store_available": Figure(("tocsin_store_available",), "1 while the store takes commits."),
+    "store_unavailable": Figure(("tocsin_store_unavailable",), "Commits that the store did not take.", True),
+    "duplicates_stored": Figure(("tocsin_duplicates_stored",), "Alerts stored twice; always 0.", True),
+    "tasks": Figure(("tocsin_tasks",), "Tasks of the event loop."),
+    "revocations": Figure(("tocsin_revocations",), "Tokens and users that are revoked."),
+    "tickets_unused": Figure(("tocsin_tickets_unused",), "One-use tickets that nobody has used yet."),
+    "keys": Figure(("tocsin_keys",), "Keys that tokens are verified with."),
+    "key_changes": Figure(("tocsin_key_changes",), "Changes of the keys since the start.", True),
+    "key_reloads_failed": Figure(("tocsin_key_reloads_failed",), "Key files that could not be used.", True),
+    "presence_notes_dropped": Figure(
+        ("tocsin_presence_notes_dropped",), "Changes of connections never recorded: the store was away too long.", True
+    ),
+    "recipient_marks_dropped": Figure(
+        ("tocsin_recipient_marks_dropped",), "Marks of `received` and `seen` never kept, for the same reason.", True
+    ),
+    "log_lines_dropped": Figure(("tocsin_log_lines_dropped",), "Log lines lost because nobody read them.", True),
+}
+Numbers = Mapping[str, float]
+Read = Callable[[], float | Numbers]
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
+
+class Figures:
+    """What is watched."""
+
+    def __init__(self) -> None:
+        self._watched: dict[str, Read] = {}
+        self._taken = {name for figure in FIGURES.values() for name in figure.names}
+        # Reads that failed.
+        self.errors = 0
+
+    def reserve(self, names: Iterable[str]) -> None:
+        """These metrics are somebody else's."""
+        self._taken |= set(names)
+
+    def watch(self, name: str, read: Read) -> None:
+        """Shows what `read` returns at each scrape: a number, or a mapping from names to numbers.
+
+        A name in FIGURES (of a mapping: `<name>.<key>`, or the key alone) has metrics of its own; another number is the
+        gauge `tocsin_<name>`, another key `tocsin_<name>{figure="<key>"}`. `read` must be cheap, and is called on the
+        thread that renders. Raises ValueError for a name that is taken or no metric name.
+        """
+        if name not in FIGURES and not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no metric name: use lower-case letters, digits and _")
+        if name in self._watched or (name not in FIGURES and f"tocsin_{name}" in self._taken):
+            raise ValueError(f"{name!r} is taken by another metric")
+        self._watched[name] = read
+
+    def families(self) -> Iterator[Metric]:
+        """All of them, read now."""
+        known: dict[str, float] = {}
+        for name, read in list(self._watched.items()):
+            figures = self._read(name, read)
+            known |= {key: value for key, value in figures.items() if key in FIGURES}
+            others = {key: value for key, value in figures.items() if key not in FIGURES}
+            if name in others:
+                yield GaugeMetricFamily(f"tocsin_{name}", f"{name} as of this scrape.", value=others[name])
+            elif others:
+                family = GaugeMetricFamily(f"tocsin_{name}", f"Statistics of {name}.", labels=["figure"])
+                for key in list(others)[:FIGURES_MAX]:
+                    family.add_metric([key.removeprefix(f"{name}.")], others[key])
+                yield family
+        for key, value in known.items():
+            for metric in FIGURES[key].names:
+                make = CounterMetricFamily if FIGURES[key].monotonic else GaugeMetricFamily
+                yield make(metric, FIGURES[key].text, value=value)
+
+    def _read(self, name: str, read: Read) -> dict[str, float]:
+        try:
+            found = read()
+            if isinstance(found, Mapping):
+                return {_figure(name, key): float(value) for key, value in found.items()}
+            return {name: float(found)}
+        except Exception:
+            # Boundary: a part that cannot say how it is (it may be restarting) must not hide how the others are.
+            self.errors += 1
+            structlog.get_logger().warning("a watched part could not be read", part=name, exc_info=True)
+            return {}
+
+
+def _figure(name: str, key: str) -> str:
+    qualified = f"{name}.{key}"
+    return key if key in FIGURES and qualified not in FIGURES else qualified
