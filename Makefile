@@ -64,11 +64,11 @@ test: install-dev system node
 bench: install-dev node
 	NODE_PATH=$(CURDIR)/tests/node/node_modules $(BIN)/python -m benchmarks all --short --out benchmarks/results
 
-# Steady, churning, slow and hostile clients together; fails for a leak or a lost message.
 # Ten minutes of fuzzing over all parsers; what it learns is kept as test vectors.
 fuzz: install-dev
 	$(BIN)/python -m tests.fuzz --minutes $(FUZZ_MINUTES) --keep
 
+# Steady, churning, slow and hostile clients together; fails for a leak or a lost message.
 soak: install-dev
 	$(BIN)/tocsin bench soak --minutes $(MINUTES)
 

@@ -1,5 +1,6 @@
 """A shop on Starlette (asyncio) with the alert engine inside: a failed payment rings, and the page shows it live.
 
+pip install starlette uvicorn           they are the example's, not Tocsin's
 python docs/examples/asyncio_web.py     then open http://127.0.0.1:8000 (PORT says which), and press the button
 """
 

@@ -13,6 +13,7 @@ import httpx
 import pytest
 import trio
 
+from tests.support.engines import first_line
 from tests.support.iso import Isolation, an_isolation, authenticated
 
 # How soon a client is told that nothing can be stored.
@@ -69,7 +70,7 @@ async def held_by_somebody_else(database: Path) -> AsyncIterator[None]:
         [sys.executable, "-c", HOLDS_THE_LOCK, str(database)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     assert process.stdout is not None and process.stdin is not None
-    assert await process.stdout.receive_some() == b"held\n"
+    assert await first_line(process) == "held"
     try:
         yield
     finally:

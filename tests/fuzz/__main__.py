@@ -24,7 +24,9 @@ INPUTS_MAX = 200
 def main() -> int:
     """Fuzzes every target for its share of the time; the number of targets from which something escaped."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=10.0, help="for all targets together")
+    parser.add_argument(
+        "--minutes", type=float, default=10.0, help=f"for all targets together; each gets at least {SECONDS_MIN} s"
+    )
     parser.add_argument("--keep", action="store_true", help="write what was learned into the corpus")
     parser.add_argument("--target", action="append", help="only this one; may be given several times")
     parser.add_argument("--run", help=argparse.SUPPRESS)

@@ -21,7 +21,7 @@ from protocol.errors import PermissionDenied
 from protocol.messages import GapMessage, Pong, TriggerInput
 from protocol.model import Reason, Status
 from tests.support.client_server import Peer
-from tests.support.engines import ROOT, SECRET, an_engine, an_engine_process, environment
+from tests.support.engines import ROOT, SECRET, an_engine, an_engine_process, environment, first_line
 from tocsin.client import Client, ClientLimits
 from tocsin.commands.options import DEFAULT_URL
 from tocsin.errors import CannotConnect, ClientStopped, ConnectionLost, NoAnswer
@@ -187,12 +187,12 @@ async def test_the_ten_line_client_of_the_docs_works(tmp_path: Path) -> None:
         assert process.stdout is not None
         # It follows only what happens after it has subscribed: ring until it says the first.
         nursery.start_soon(_ring_until_cancelled, engine.ws_url, token)
-        said = bytes(await process.stdout.receive_some())
+        said = await first_line(process)
         process.kill()
         await process.wait()
         await process.stdout.aclose()
         nursery.cancel_scope.cancel()
-    assert said.startswith(b"fired error Hello")
+    assert said.startswith("fired error Hello")
     code = (ROOT / "docs/examples/ten_line_client.py").read_text().splitlines()
     assert sum(bool(line) and not line.lstrip().startswith('"""') for line in code) <= 10
     assert f'"{DEFAULT_URL}"' in "".join(code)

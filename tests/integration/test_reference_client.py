@@ -11,6 +11,7 @@ import trio
 from engine.app import Engine
 from engine.config import Config
 from protocol.messages import TriggerInput
+from tests.support.engines import first_line
 
 SCRIPT = Path(__file__).parent.parent / "node" / "reference_client.mjs"
 
@@ -25,7 +26,7 @@ async def test_the_references_client_connects_subscribes_and_hears_the_alert(tmp
                 ["node", str(SCRIPT), engine.ws_url, token, "web", mode], stdout=subprocess.PIPE
             )
             assert process.stdout is not None
-            assert await process.stdout.receive_some() == b"READY\n"
+            assert await first_line(process) == "READY"
             alert = TriggerInput(framework_id="web", title="Latency", current_value=95, threshold_value=90)
             await engine.service.trigger(engine.principal("test"), [alert])
             assert await process.wait() == 0

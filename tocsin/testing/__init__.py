@@ -1,10 +1,10 @@
 """Fixtures for the tests of programs that use Tocsin: an engine in memory, a client's view of it, time that you move.
 
-In your `conftest.py`:
+`pip install pytest pytest-trio`; with trio, `trio_mode = true` among pytest's settings; and in your `conftest.py`:
 
     pytest_plugins = ["tocsin.testing"]
 
-Under trio, with pytest-trio (the clock must be an argument of the test itself; without it real time passes):
+Under trio (the clock must be an argument of the test itself; without it real time passes):
 
     async def test_a_slow_checkout_rings_again_after_five_minutes(tocsin_engine, tocsin_clock):
         async with tocsin_engine.follow("web") as alerts:
