@@ -18,6 +18,8 @@ SHORT = {
     "TOCSIN_GATEWAY_TIMEOUT_S": "3",
     "TOCSIN_GATEWAY_MESSAGE_S": "2",
     "TOCSIN_GATEWAY_CLOSE_S": "1",
+    # A channel that an attack made is gone, with its task, when the tasks are counted.
+    "TOCSIN_CHANNEL_IDLE_S": "1",
     # The same alerts ring again and again, so that an attack costs bytes and leaves no alerts behind.
     "TOCSIN_SUPPRESSION_WINDOW_S": "0",
 }

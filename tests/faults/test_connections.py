@@ -151,6 +151,25 @@ async def twenty_bad_messages(engine: EngineProcess) -> None:
     await until_closed(peer, 3501)
 
 
+async def hostile_handshakes(engine: EngineProcess) -> None:
+    """What ended a stock server as a whole: bytes beyond ASCII in headers, a ping after the Close, and the like."""
+    for name in ("Host", "Connection", "Upgrade", "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions", "Origin"):
+        for value in (b"\x80", b"caf\xc3\xa9", b"\xff" * 200):
+            peer = await dial(engine)
+            await peer.send(request_bytes(headers={name: value}))
+            await peer.rest()
+            peer.close()
+    for garbage in (b"\x00" * 100, b"\x16\x03\x01\x02\x00\x01", b"GET / HTTP/9.9\r\n\r\n", b"x" * 20_000, b"\r\n" * 50):
+        peer = await dial(engine)
+        await peer.send(garbage)
+        await peer.rest()
+        peer.close()
+    for _ in range(10):
+        peer = await upgraded(engine)
+        await peer.send(client_frame(8, b"\x03\xe8") + client_frame(9, b"after the Close") * 20)
+        await until_closed(peer, 1000)
+
+
 async def reconnect_storm(engine: EngineProcess) -> None:
     """A thousand reconnects one after the other in ten lines."""
 
@@ -203,6 +222,7 @@ ATTACKS: dict[Attack, str | None] = {
     frames_before_the_handshake_answer: "tocsin_connections_accepted",
     messages_before_auth: "tocsin_session_errors",
     auth_too_late: refused("auth_time"),
+    hostile_handshakes: "tocsin_connections_refused",
     ten_thousand_subscriptions: refused("subscriptions"),
     twenty_bad_messages: refused("bad_messages"),
     reconnect_storm: "tocsin_connections_accepted",

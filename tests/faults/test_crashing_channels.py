@@ -21,7 +21,7 @@ PROGRAM = (sys.executable, "-m", "tests.support.faulty_engine")
 
 @pytest.fixture
 async def faulty(tmp_path: Path) -> AsyncIterator[Isolation]:
-    settings = {"TOCSIN_CHANNEL_PARK_S": str(PARK_S), "PYTHONPATH": str(ROOT)}
+    settings = {"TOCSIN_CHANNEL_PARK_S": str(PARK_S), "TOCSIN_CHANNEL_IDLE_S": "1", "PYTHONPATH": str(ROOT)}
     async with an_isolation(tmp_path, program=PROGRAM, **settings) as isolation:
         yield isolation
 
@@ -47,6 +47,7 @@ class Channel:
             {"type": "trigger", "alert": {"framework_id": self.name, "dedup_key": key, "title": title}}
         )
         answer: Any = await self.producer.hear()
+        assert answer.__class__.__name__ == "Accepted", answer
         return answer.results[0]
 
     async def told(self) -> tuple[int, str]:
@@ -103,6 +104,7 @@ async def test_six_crashes_park_the_channel_and_it_comes_back(faulty: Isolation)
         with trio.fail_after(PARK_S + 5):
             while refusal.status.value == "rejected":
                 assert refusal.reason.value == "failed", refusal
+                await trio.sleep(0.05)  # as a client that was told to come back would
                 refusal = await channel.trigger("back", "7")
         assert refusal.status.value == "fired"
         assert (await channel.trigger("again", "6")).status.value == "suppressed"

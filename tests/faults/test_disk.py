@@ -103,7 +103,7 @@ async def test_a_store_that_cannot_write_acks_nothing_and_comes_back(tmp_path: P
     if "ENOSPC" in fault:
         # Sockets are written with `sendto`; of `write` only files and the log are left, and it has room here.
         fault = "pwrite64:error=ENOSPC"
-    async with an_isolation(tmp_path) as isolation:
+    async with an_isolation(tmp_path, TOCSIN_CHANNEL_IDLE_S="1") as isolation:
         engine = isolation.engine
         peer = await authenticated(engine, "victim")
         acked: list[str] = []
