@@ -13,7 +13,7 @@ from typing import Protocol
 
 import msgspec
 
-from actors.frames import IDLE_LANE, AlertFrame, Frame, Frames, PositionFrame, lane_of
+from actors.frames import IDLE_LANE, AlertFrame, Frames, PositionFrame, lane_of
 from protocol import messages as m
 from protocol.codec import WireForm, frame_message
 from protocol.model import Event, Severity
@@ -27,9 +27,6 @@ class Recipient(Protocol):
 
     def push_all(self, frames: Frames) -> None:
         """Takes frames, never waits."""
-
-    def push(self, frame: Frame) -> None:
-        """Takes one frame, never waits."""
 
 
 class Group:
@@ -99,8 +96,10 @@ class Audience:
         if not fresh:
             return 0
         deliveries = 0
-        for group in self._groups.values():
-            frames, group.last = self.frames(fresh, group.form, group.min_severity, group.last)
+        # First all of them: if one cannot be encoded nobody was told, and nobody is told twice when it is tried again.
+        built = [(each, *self.frames(fresh, each.form, each.min_severity, each.last)) for each in self._groups.values()]
+        for group, frames, last in built:
+            group.last = last
             if frames:
                 batch = Frames(frames)
                 group.told += len(frames)
@@ -142,11 +141,11 @@ class Audience:
         for form in WireForm:
             groups = [group for group in self._groups.values() if group.form is form]
             if groups:
-                frame = PositionFrame(frame_message(message, form), IDLE_LANE, self.name)
+                batch = Frames((PositionFrame(frame_message(message, form), IDLE_LANE, self.name),))
                 for group in groups:
                     group.told += 1
                     for recipient in group.members:
-                        recipient.push(frame)
+                        recipient.push_all(batch)
 
 
 def channel_offset(event: Event) -> int:

@@ -28,6 +28,9 @@ class Writer(Protocol):
     def write(self) -> None:
         """Writes what waits, as far as the kernel takes it; never waits."""
 
+    def failed(self, fault: Exception) -> None:
+        """Its `write` raised, which it never should: its connection ends."""
+
 
 class Drain:
     """Writes what outboxes have noted: one task for all connections, woken by the first note."""
@@ -42,6 +45,8 @@ class Drain:
         self._joined_frames: tuple[Frame, ...] = ()
         self._joined = b""
         self.writes = 0
+        # Outboxes whose writing raised.
+        self.failures = 0
         # Alert messages left out of all outboxes together, by lane.
         self.dropped = [0] * LANES
         # Written to all connections so far (one counter: a number per outbox would be a cache miss per client).
@@ -64,7 +69,11 @@ class Drain:
             while (lane := next(filter(None, self._lanes), None)) is not None:
                 count = min(len(lane), WRITES_PER_PASS)
                 for _ in range(count):
-                    lane.popleft().write()
+                    outbox = lane.popleft()
+                    try:
+                        outbox.write()
+                    except Exception as fault:  # one connection's trouble: the drain writes for all of them
+                        outbox.failed(fault)
                 self.writes += count
                 if count == WRITES_PER_PASS:
                     await trio.lowlevel.checkpoint()

@@ -47,8 +47,7 @@ class GatewayLimits:
     """Bounds of the gateway as a whole."""
 
     door: DoorLimits = field(default_factory=DoorLimits)
-    outbox_soft_bytes: int = 262_144
-    outbox_max_bytes: int = 1_048_576
+    outbox: OutboxLimits = field(default_factory=OutboxLimits)
     drain_s: float = 8.0
     # Of the drain: so many closes are under way at once; if there are more connections, over so long a time.
     drain_closes_max: int = 256
@@ -80,7 +79,6 @@ class Gateway:
         self._new_id = new_id
         # None: connections are plain.
         self._new_tls = new_tls
-        self._outbox_limits = OutboxLimits(limits.outbox_soft_bytes, limits.outbox_max_bytes)
         self._send = choose_send()
         self._roster = roster
         # Whose close is under way in a drain.
@@ -129,12 +127,8 @@ class Gateway:
 
     async def _serve(self, sock: trio.socket.SocketType, visit: Visit, nursery: trio.Nursery) -> None:
         """The boundary: whatever happens to one connection stays here."""
-        tls = self._new_tls(self._send) if self._new_tls else None
-        send = tls.send if tls else self._send
-        outbox = Outbox(sock, self._roster.drain, nursery, self._outbox_limits, send)
         try:
-            sock.setsockopt(trio.socket.IPPROTO_TCP, trio.socket.TCP_NODELAY, 1)
-            await self._hold(WebSocket(sock, outbox, self._websocket_limits, tls), outbox, visit)
+            await self._attend(sock, visit, nursery)
         except* (HandshakeRefused, Disconnected) as gone:
             self._roster.refused += gone.subgroup(HandshakeRefused) is not None
         except* OSError:
@@ -145,9 +139,17 @@ class Gateway:
         finally:
             self._door.leave(visit)
             visit.refusal = None  # its traceback holds the visit: a cycle that only the garbage collector would free
-            visit.refusal = None  # breaks the cycle with the frames that it was raised through
-            outbox.discard()
             sock.close()
+
+    async def _attend(self, sock: trio.socket.SocketType, visit: Visit, nursery: trio.Nursery) -> None:
+        sock.setsockopt(trio.socket.IPPROTO_TCP, trio.socket.TCP_NODELAY, 1)
+        tls = self._new_tls(self._send) if self._new_tls else None
+        send = tls.send if tls else self._send
+        outbox = Outbox(sock, self._roster.drain, nursery, self._limits.outbox, send)
+        try:
+            await self._hold(WebSocket(sock, outbox, self._websocket_limits, tls), outbox, visit)
+        finally:
+            outbox.discard()
 
     async def _hold(self, websocket: WebSocket, outbox: Outbox, visit: Visit) -> None:
         scope = trio.CancelScope()
@@ -209,7 +211,7 @@ class Gateway:
     def _is_slow(self, connection: Connection) -> None:
         if connection.ending is None:
             self._roster.slow += 1
-            unread = f"more than {self._limits.outbox_max_bytes} bytes unread"
+            unread = f"more than {self._limits.outbox.max_bytes} bytes unread"
             connection.end(CloseCode.SLOW, unread, Limit.OUTBOX_BYTES)
 
     async def _say_goodbye(self) -> None:

@@ -17,6 +17,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import structlog
 import trio
 
 from actors.drain import Drain
@@ -25,6 +26,8 @@ from actors.lag import Lag
 from actors.lanes import SHED, Lanes
 from actors.send import FLAGS, PIECE_MAX_BYTES, WOULD_BLOCK, Send
 from protocol.model import Severity
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Outbox:
 
     __slots__ = (
         "_drain", "_flushing", "_lag", "_lane", "_lanes", "_limits", "_nursery", "_on_broken", "_on_slow", "_progress",
-        "_rest", "_send", "_slow", "_sock", "_soft_bytes", "_waiting", "broken", "dropped", "sealed", "taken_at",
+        "_rest", "_send", "_slow", "_sock", "_soft_bytes", "_waiting", "broken", "sealed", "taken_at",
         "waiting_bytes",
     )  # fmt: skip
 
@@ -86,7 +89,6 @@ class Outbox:
         self.sealed = False
         self.broken = False
         self.waiting_bytes = 0
-        self.dropped = 0
         # When a peer that is behind took something the last time (trio time); never, if it was never behind.
         self.taken_at = -math.inf
 
@@ -114,7 +116,6 @@ class Outbox:
         if self.sealed:
             return
         if drop_waiting:
-            self.dropped += len(self._waiting) + len(self._lanes or ())
             self._waiting, self._lanes = (), None
             self.waiting_bytes = len(self._rest)
         self.sealed = True
@@ -166,6 +167,12 @@ class Outbox:
             dropped={severity: dropped[lane_of(severity)] for severity in SHED},
         )
 
+    def failed(self, fault: Exception) -> None:
+        """Writing raised, in the drain or in our flusher, and nobody else may suffer: this connection ends."""
+        self._drain.failures += 1
+        log.error("write_failed", exc_info=fault)
+        self._break()
+
     def discard(self) -> None:
         """The connection is over: forgets what waits and takes nothing more."""
         self.sealed = self.broken = True
@@ -184,7 +191,6 @@ class Outbox:
                 return False
             self._slow = True
             self._on_slow()
-        self.dropped += len(frames.frames)
         return False
 
     def _shed(self, frames: Frames) -> bool:
@@ -224,9 +230,12 @@ class Outbox:
                 self._lag.note(sent, self.waiting_bytes, trio.current_time())
             self._wake()
         elif ctypes.get_errno() not in WOULD_BLOCK:
-            tell = self._on_broken
-            self.discard()
-            tell()
+            self._break()
+
+    def _break(self) -> None:
+        tell = self._on_broken
+        self.discard()
+        tell()
 
     def _wake(self) -> None:
         if self._progress is not None:
@@ -234,7 +243,14 @@ class Outbox:
             self._progress = None
 
     async def _flush(self) -> None:
-        """Waits for room in the socket and writes on, until nothing is left."""
+        """The flusher's boundary: it runs in the nursery of all connections."""
+        try:
+            await self._write_on()
+        except Exception as fault:
+            self.failed(fault)
+
+    async def _write_on(self) -> None:
+        """Waits for room in the socket and writes, until nothing is left."""
         while self._rest or self._waiting or self._lanes:
             try:
                 await trio.lowlevel.wait_writable(self._sock.fileno())

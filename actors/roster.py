@@ -22,6 +22,9 @@ from protocol.errors import CloseCode, ConversationEnded
 from protocol.limits import Limit
 from protocol.model import Principal
 
+# `Roster.end_where`, for those who are handed only that.
+EndWhere = Callable[[Callable[[Principal], bool], CloseCode, str], int]
+
 
 class SessionCounters:
     """What all conversations together have seen."""
@@ -142,7 +145,7 @@ class Roster:
     def ping_all(self) -> None:
         """Pushes the one shared ping frame to every connection."""
         for connection in self._connections.values():
-            connection.outbox.push(PING)
+            connection.outbox.push_all(PING)
 
     def statistics(self) -> dict[str, float]:
         """Connections, streams and subscriptions now; messages, errors and refusals since the start."""
@@ -160,7 +163,7 @@ class Roster:
             "outbox_lag_s": max((outbox.lag_s for outbox in outboxes), default=0.0),
             **{f"messages_dropped_{each.value}": self.drain.dropped[lane_of(each)] for each in SHED},
             "slow_disconnects": self.slow,
-            "errors": self.errors + self.counters.errors,
+            "errors": self.errors + self.counters.errors + self.drain.failures,
         }
 
     def _check_room(self, who: Principal) -> None:

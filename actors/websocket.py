@@ -21,7 +21,7 @@ from wsproto import ConnectionType, WSConnection, events
 from wsproto.connection import ConnectionState
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
-from actors.frames import Frame
+from actors.frames import Frame, Frames
 from actors.outbox import Outbox
 from actors.tls import Tls, TlsFailed
 from actors.upgrade import Accept, HandshakeRefused, refusal_bytes, upgrade_of
@@ -31,7 +31,8 @@ from protocol.limits import Limit
 RECEIVE_BYTES = 65_536
 # A peer that sends thousands of tiny frames in one packet must not hold the loop: about 1 ms of parsing.
 EVENTS_PER_PASS = 50
-PING = Frame(b"\x89\x00")
+# One for all connections, as it is pushed.
+PING = Frames((Frame(b"\x89\x00"),))
 _END_OF_HEAD = re.compile(rb"\n\r?\n")
 
 

@@ -7,13 +7,13 @@ yet be stored; it is safe to send the same again. The workspace is the administr
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import structlog
 import trio
 
 from actors.ports import Clock
+from actors.roster import EndWhere
 from engine.audit import AuditTrail, check_administrator
 from engine.claims import TOKEN_ID_MAX_CHARS, is_token_id
 from engine.commands import check_text
@@ -24,7 +24,6 @@ from protocol.errors import BadRequest, Busy, CloseCode, UnknownChannel
 from protocol.model import Principal
 from protocol.names import check_id
 
-EndWhere = Callable[[Callable[[Principal], bool], CloseCode, str], int]
 REVOKED = "this token is not valid any more"
 log = structlog.get_logger()
 

@@ -11,24 +11,22 @@ a link is exchanged), and reading at each token (a door must not wait for a disk
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import structlog
 import trio
 
+from actors.roster import EndWhere
 from actors.supervisor import Started
 from engine.config import Config
 from engine.fields import ConfigError
 from engine.identity import Identity
 from engine.key_files import key_paths, load_keys, stamps
 from protocol.errors import CloseCode
-from protocol.model import Principal
 
 # A key that was stolen is of no use a moment after it was taken away; looking at two files costs 20 µs of a thread.
 CHECK_EVERY_S = 2.0
 KEY_GONE = "the key of this token is not valid any more"
-EndWhere = Callable[[Callable[[Principal], bool], CloseCode, str], int]
 log = structlog.get_logger()
 
 

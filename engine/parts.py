@@ -15,6 +15,7 @@ from actors.channel import ChannelKit, ChannelLimits
 from actors.derived import DerivedStreams
 from actors.door import DoorLimits
 from actors.gateway import GatewayLimits
+from actors.outbox import OutboxLimits
 from actors.ports import Clock
 from actors.registry import Registry
 from actors.roster import Roster, RosterLimits
@@ -126,8 +127,7 @@ def gateway_limits(config: Gateway) -> GatewayLimits:
             handshakes_max=config.handshakes_max,
             trusted_proxies=config.trusted_proxies,
         ),
-        outbox_soft_bytes=config.outbox_soft_bytes,
-        outbox_max_bytes=config.outbox_max_bytes,
+        outbox=OutboxLimits(soft_bytes=config.outbox_soft_bytes, max_bytes=config.outbox_max_bytes),
         drain_s=config.drain_s,
         drain_closes_max=config.drain_closes_max,
         drain_spread_s=config.drain_spread_s,

@@ -15,6 +15,7 @@ import trio
 from kosoku import FailureError, run_fuzzingclient
 
 from actors.gateway import GatewayLimits
+from actors.outbox import OutboxLimits
 from actors.websocket import WebSocketLimits
 from engine.certificate import Certificate
 from tests.support.certificates import Authority
@@ -71,7 +72,7 @@ async def test_every_server_case_passes_over_tls_too(tmp_path: Path) -> None:
     files = Authority(tmp_path).issue()
     tls = Encryption(Certificate(files.cert, files.key).new_tls, files.client())
     async with (
-        serving(limits=GatewayLimits(outbox_max_bytes=2**26), websocket=LIFTED, tls=tls) as served,
+        serving(limits=GatewayLimits(outbox=OutboxLimits(max_bytes=2**26)), websocket=LIFTED, tls=tls) as served,
         trio.open_nursery() as nursery,
     ):
         port = await through_tls(nursery, served, files.client())
@@ -83,7 +84,7 @@ async def test_every_server_case_passes_over_tls_too(tmp_path: Path) -> None:
 
 
 async def test_every_server_case_of_the_conformance_suite_passes() -> None:
-    async with serving(limits=GatewayLimits(outbox_max_bytes=2**26), websocket=LIFTED) as served:
+    async with serving(limits=GatewayLimits(outbox=OutboxLimits(max_bytes=2**26)), websocket=LIFTED) as served:
         ran, failed = await trio.to_thread.run_sync(run_cases, served.address[1])
         assert failed == []
         assert ran == CASES

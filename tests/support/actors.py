@@ -332,9 +332,6 @@ class Receiver:
         self.form = form
         self.frames: list[Frame] = []
 
-    def push(self, frame: Frame) -> None:
-        self.frames.append(frame)
-
     def push_all(self, frames: Frames) -> None:
         self.frames.extend(frames.frames)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from actors import audience as module
 from actors.audience import Audience, channel_offset, workspace_offset
-from actors.frames import IDLE_LANE, lane_of
-from protocol.codec import WireForm
-from protocol.messages import PositionMessage
+from actors.frames import IDLE_LANE, Frames, lane_of
+from protocol.codec import WireForm, frame_message
+from protocol.messages import PositionMessage, ServerMessage
 from protocol.model import Severity, Suppressed
 from tests.support.actors import AT, Receiver, an_event, some_events
 
@@ -120,6 +121,27 @@ def test_a_position_vouches_for_everything_told_and_leaves_last() -> None:
     assert text.frames[0] is loud.frames[0]
 
 
+def test_an_event_that_cannot_be_encoded_is_told_to_nobody_and_nothing_comes_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    audience, text, binary = an_audience(), Receiver(JSON), Receiver(MSGPACK)
+    audience.attach(text, JSON, INFO)
+    audience.attach(binary, MSGPACK, INFO)
+
+    def encode(message: ServerMessage, form: WireForm) -> bytes:
+        if form is MSGPACK:
+            raise ValueError("not in this form")
+        return frame_message(message, form)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "frame_message", encode)
+        with pytest.raises(ValueError, match="not in this form"):
+            audience.tell([an_event(1)])
+    assert (text.frames, audience.told) == ([], 0)
+    audience.tell([an_event(1)])
+    assert [receiver.heard for receiver in (text, binary)] == [[(0, 1)]] * 2
+
+
 def test_nobody_is_told_nothing() -> None:
     audience, binary = an_audience(), Receiver(MSGPACK)
     audience.attach(binary, MSGPACK, INFO)
@@ -134,7 +156,7 @@ def test_an_alert_travels_in_the_lane_of_its_severity_with_its_receipt() -> None
     frames, last = audience.frames([an_event(1, severity=CRITICAL, suppressed=swallowed)], JSON, INFO, 0)
     assert (last, frames[0].lane) == (1, lane_of(CRITICAL))
     receiver = Receiver()
-    receiver.push(frames[0])
+    receiver.push_all(Frames(frames))
     assert receiver.messages[0].suppressed == swallowed
 
 

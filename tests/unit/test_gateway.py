@@ -17,6 +17,7 @@ from actors.connection import Connection
 from actors.door import DoorLimits
 from actors.frames import Frame
 from actors.gateway import ACCEPT_PAUSE_S, RECONNECT_SPREAD_MS, Gateway, GatewayLimits
+from actors.outbox import OutboxLimits
 from actors.roster import Roster
 from actors.websocket import WebSocketLimits
 from protocol import messages as m
@@ -204,7 +205,7 @@ async def test_whatever_goes_wrong_outside_the_conversation_stays_inside_the_bou
 
 
 async def test_a_slow_peer_is_closed_with_3008_and_others_are_not(autojump_clock: MockClock) -> None:
-    async with serving(limits=GatewayLimits(outbox_max_bytes=20_000_000)) as served:
+    async with serving(limits=GatewayLimits(outbox=OutboxLimits(max_bytes=20_000_000))) as served:
         slow, canary = await served.connect(), await served.connect()
         outbox = served.roster.connections()[0].outbox
         for _ in range(300):
@@ -227,7 +228,7 @@ async def test_who_is_closed_already_for_another_reason_does_not_count_as_slow(a
 
 
 async def test_a_peer_that_resets_while_it_is_written_to_is_let_go(autojump_clock: MockClock) -> None:
-    async with serving(limits=GatewayLimits(outbox_max_bytes=20_000_000)) as served:
+    async with serving(limits=GatewayLimits(outbox=OutboxLimits(max_bytes=20_000_000))) as served:
         peer, canary = await served.connect(), await served.connect()
         outbox = served.roster.connections()[0].outbox
         outbox.push(Frame(bytes(10_000_000)))

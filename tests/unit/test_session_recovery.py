@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock
 
 from actors.gateway import GatewayLimits
+from actors.outbox import OutboxLimits
 from protocol import messages as m
 from protocol.errors import CloseCode
 from protocol.model import Severity
@@ -199,7 +200,7 @@ async def test_a_store_that_goes_away_during_a_recovery_does_not_leave_a_client_
 
 
 async def test_a_long_history_of_long_alerts_does_not_make_a_good_reader_slow(autojump_clock: MockClock) -> None:
-    async with a_rig(GatewayLimits(outbox_max_bytes=100_000), backlog_bytes=20_000) as rig:
+    async with a_rig(GatewayLimits(outbox=OutboxLimits(max_bytes=100_000)), backlog_bytes=20_000) as rig:
         rig.store.add(some_events(1, 100, title="x" * 20_000))
         peer = await rig.client()
         await subscribe(peer, recover={"epoch": "e1", "offset": 0})
@@ -208,7 +209,7 @@ async def test_a_long_history_of_long_alerts_does_not_make_a_good_reader_slow(au
 
 
 async def test_a_client_that_reads_its_history_slowly_is_alive(autojump_clock: MockClock) -> None:
-    async with a_rig(GatewayLimits(outbox_max_bytes=10**7), backlog_bytes=1_000) as rig:
+    async with a_rig(GatewayLimits(outbox=OutboxLimits(max_bytes=10**7)), backlog_bytes=1_000) as rig:
         rig.store.add(some_events(1, 1_500, title="x" * 20_000))
         peer = await rig.client()
         # A kernel that grows its buffers takes a minute's worth of this history at once, and we would see no reading.

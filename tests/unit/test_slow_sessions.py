@@ -7,6 +7,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.gateway import GatewayLimits
+from actors.outbox import OutboxLimits
 from protocol import messages as m
 from protocol.model import Severity
 from tests.support.actors import some_events
@@ -14,7 +15,7 @@ from tests.support.sessions import Rig, a_rig, subscribe
 from tests.support.sockets import Peer, client_frame
 
 TITLE = "x" * 100_000
-LIMITS = GatewayLimits(outbox_max_bytes=10**9, outbox_soft_bytes=10**9)
+LIMITS = GatewayLimits(outbox=OutboxLimits(10**9, 10**9))
 
 
 async def one_more(rig: Rig, offset: int) -> None:

@@ -18,6 +18,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from actors.door import DoorLimits
 from actors.frames import Frame
 from actors.gateway import GatewayLimits
+from actors.outbox import OutboxLimits
+from actors.send import Send
 from actors.tls import ANSWERS_MAX_BYTES, ENCRYPT_MAX_BYTES, PLAIN_HINT, Tls
 from engine.certificate import Certificate
 from tests.support.certificates import Authority, Files
@@ -214,7 +216,7 @@ async def test_a_large_message_arrives_whole_through_a_small_socket(
 async def test_a_peer_that_does_not_read_is_cut_at_the_same_bound(
     autojump_clock: MockClock, encryption: Encryption
 ) -> None:
-    async with serving(tls=encryption, limits=GatewayLimits(outbox_max_bytes=1_048_576)) as served:
+    async with serving(tls=encryption, limits=GatewayLimits(outbox=OutboxLimits(max_bytes=1_048_576))) as served:
         await served.connect()
         canary = await served.connect()
         [slow] = [c for c in served.roster.connections() if c.client_id == "c1"]
@@ -471,3 +473,22 @@ async def test_older_versions_are_refused(autojump_clock: MockClock, files: File
             await served.dial()
         await wait_all_tasks_blocked()
         assert served.roster.tls_failed == 1
+
+
+async def test_tls_that_cannot_begin_ends_that_connection_only(
+    autojump_clock: MockClock, encryption: Encryption
+) -> None:
+    faults = [ArithmeticError("no context")]
+
+    def new_tls(send: Send) -> Tls:
+        if faults:
+            raise faults.pop()
+        return encryption.new_tls(send)
+
+    async with serving(tls=Encryption(new_tls, encryption.client)) as served:
+        with capture_logs() as logs:
+            assert await (await served.dial_tcp()).rest() == b""
+        assert (served.roster.errors, [entry["event"] for entry in logs]) == (1, ["connection_failed"])
+        peer = await served.connect()
+        await peer.send(client_frame(1, b"hello"))
+        assert await peer.frame() == (1, b"hello")
