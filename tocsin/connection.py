@@ -69,11 +69,15 @@ TRANSPORT_FAULTS = (
 
 @dataclass(frozen=True)
 class Ended:
-    """Why a connection is over: in words, and the server's close code if it sent one; `hint`: what to look at."""
+    """Why a connection is over: in words, and the server's close code if it sent one; `hint`: what to look at.
+
+    `is_final`: it is in vain to come back, whatever the code.
+    """
 
     reason: str
     code: int | None = None
     hint: str = ""
+    is_final: bool = False
 
 
 @dataclass(frozen=True)

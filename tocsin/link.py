@@ -1,9 +1,9 @@
 """Keeps a client connected: dials, authenticates, reads, and after a break again, with growing pauses.
 
 Owns the one task that does so and the connection that there is now. Ends when the client closes, when the server says
-not to come back (3500-3999), when the token is refused for good, or when the very first connection does not come about
-in time. A second task asks for the next token before the one in use ends. If one crashes (a callback of the program
-that raises), the client's block is cancelled with its exception.
+not to come back (3500-3999), when the token is refused for good or whoever makes it has ended (NotRunning), or when the
+very first connection does not come about in time. A second task asks for the next token before the one in use ends. If
+one crashes (a callback of the program that raises), the client's block is cancelled with its exception.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tocsin.backoff import Backoff
 from tocsin.buffer import AlertBuffer
 from tocsin.connection import Connection, Ended, Endpoint
 from tocsin.dialogue import Dialogue, Life, Slot
-from tocsin.errors import CannotConnect, ClientStopped, NoAnswer
+from tocsin.errors import CannotConnect, ClientStopped, NoAnswer, NotRunning
 from tocsin.freshness import RETRY_S, now_s, refresh_after_s
 
 Token = str | Callable[[], Awaitable[str]]
@@ -150,7 +150,8 @@ class Link:
         try:
             text = await self._fresh_token()
         except TOKEN_FAULTS as fault:
-            ended = Ended(f"no token: {str(fault) or type(fault).__name__}")
+            # The engine that makes the tokens has ended, and it is this program's own: there is nobody to come back to.
+            ended = Ended(f"no token: {str(fault) or type(fault).__name__}", is_final=isinstance(fault, NotRunning))
         else:
             ended = await transport.converse(self._target.endpoint, self._target.form, partial(self._talk, life, text))
         self._dialogue.counters.failed_connects += life.ready_at is None
@@ -196,7 +197,7 @@ class Link:
 
     def _verdict(self, ended: Ended, is_late: bool) -> TocsinError | None:
         """Does this end mean the end of the client?"""
-        if ended.code is not None and not may_reconnect(ended.code):
+        if ended.is_final or (ended.code is not None and not may_reconnect(ended.code)):
             return ClientStopped(ended.reason, ended.code)
         if is_late and not self._dialogue.counters.connects:
             hint = f"; {ended.hint}" if ended.hint else ""

@@ -113,7 +113,9 @@ class Writer(ABC):
     def _tell(self, works: Sequence[Prepared | Job], outcomes: Sequence[Any], seconds: float) -> None:
         """On the loop, in commit order: counts, and tells the feed."""
         if not isinstance(works[0], Prepared):
-            self._counters["jobs"] += not isinstance(outcomes[0], Unavailable)
+            is_refused = isinstance(outcomes[0], Unavailable | StoreUnavailable)
+            self._counters["unavailable"] += is_refused
+            self._counters["jobs"] += not is_refused
             return
         told, rows, unavailable = [], 0, 0
         for work, outcome in zip(cast("Sequence[Prepared]", works), outcomes, strict=True):

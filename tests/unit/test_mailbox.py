@@ -42,6 +42,12 @@ async def test_a_pinned_batch_still_takes_room() -> None:
     mailbox.put_all(envelopes(answers, "c"))
 
 
+async def test_a_request_of_nothing_is_answered_at_once_with_nothing() -> None:
+    answers: list[list[ItemResult]] = []
+    Receipt(0, lambda results: answers.append(list(results)))
+    assert answers == [[]]
+
+
 async def test_commands_are_handed_out_in_order_up_to_the_limit() -> None:
     mailbox = filled(Answers(), "a", "b", "c")
     batch = pin(mailbox, limit=2)

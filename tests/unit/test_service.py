@@ -167,6 +167,16 @@ async def test_an_unknown_role_may_not_even_read(bench):
         bench.service.locate(by, "workspace", None)
 
 
+async def test_a_request_of_nothing_is_answered_with_nothing_and_at_once(bench, autojump_clock):
+    began = trio.current_time()
+    service = bench.service
+    for verb in (service.trigger, service.read, service.report):
+        assert await verb(ANN, []) == []
+    for change in (service.acknowledge, service.resolve):
+        assert await change(ANN, [], None) == []
+    assert trio.current_time() == began
+
+
 async def test_recipients_are_shown_to_who_may_see_the_alert(bench):
     alert_id = await bench.rung()
     mark = RecipientMark(

@@ -13,7 +13,7 @@ from protocol.session import ClientState
 from tests.support.client_scripts import Clock, Talk, a_client, idle
 from tests.support.client_server import Peer, an_alert
 from tocsin.client import ClientLimits
-from tocsin.errors import ClientStopped
+from tocsin.errors import ClientStopped, NotRunning
 
 
 @pytest.mark.parametrize("code", [3500, 3503, 3999])
@@ -124,6 +124,29 @@ async def test_a_token_that_cannot_be_had_now_is_asked_for_again(
     async with a_client(token, limits=ClientLimits(connect_s=math.inf)) as client:
         assert client.statistics()["failed_connects"] == 1
     assert len(tries) == 2
+
+
+@pytest.mark.parametrize("was_ready", [True, False])
+async def test_a_client_whose_own_engine_has_ended_ends_too(
+    serve: Talk, autojump_clock: Clock, was_ready: bool
+) -> None:
+    tries: list[float] = []
+
+    async def token() -> str:
+        tries.append(trio.current_time())
+        if was_ready and len(tries) == 1:
+            return "t"
+        raise NotRunning("this engine has ended")
+
+    async def shuts_down(peer: Peer) -> None:
+        await peer.greet()
+        await peer.websocket.aclose(3001, "shutting down")
+
+    serve(shuts_down)
+    with pytest.raises(ClientStopped, match="this engine has ended"):
+        async with a_client(token) as client:
+            await anext(aiter(client.alerts()))
+    assert len(tries) == 1 + was_ready
 
 
 async def test_a_token_function_that_is_broken_ends_the_block_with_its_exception(
