@@ -20,6 +20,7 @@ from actors.gateway import ACCEPT_PAUSE_S, RECONNECT_SPREAD_MS, Gateway, Gateway
 from actors.outbox import OutboxLimits
 from actors.roster import Roster
 from actors.websocket import WebSocketLimits
+from engine.logs import OncePerSecond
 from protocol import messages as m
 from protocol.codec import WireForm, decode_server
 from protocol.errors import CloseCode, ConversationEnded
@@ -294,6 +295,28 @@ async def test_running_out_of_descriptors_does_not_end_the_listener(autojump_clo
         assert served.roster.errors == 3
     assert listener.accepts[:4] == pytest.approx([n * ACCEPT_PAUSE_S for n in range(4)])
     assert [entry["event"] for entry in logs] == ["accept_without_resources"] * 3
+
+
+async def test_a_lack_of_descriptors_that_lasts_is_one_line_a_second(autojump_clock: MockClock) -> None:
+    listener = StubbornListener(await listening(), *[errno.EMFILE] * 25)
+    with capture_logs(processors=[OncePerSecond(trio.current_time)]) as logs:
+        async with serving(listener=listener) as served:
+            await assert_alive(await served.connect())
+    assert trio.current_time() >= 25 * ACCEPT_PAUSE_S
+    assert [entry["event"] for entry in logs] == ["accept_without_resources"] * 3
+    assert all(entry["repeated"] in (9, 10) for entry in logs[1:]), "none is forgotten"
+
+
+async def test_conversations_that_crash_without_end_are_one_line_a_second(autojump_clock: MockClock) -> None:
+    async def crash(connection: Connection) -> None:
+        raise ValueError("a bug")
+
+    with capture_logs(processors=[OncePerSecond(lambda: 0.0)]) as logs:
+        async with serving(crash) as served:
+            for _ in range(5):
+                assert (await (await served.connect()).hear_close())[0] == CloseCode.SERVER_ERROR
+            assert served.roster.errors == 5
+    assert [entry["event"] for entry in logs] == ["conversation_failed"]
 
 
 async def test_a_peer_that_resets_while_it_is_accepted_does_not_end_the_listener(autojump_clock: MockClock) -> None:

@@ -31,6 +31,7 @@ from engine.http.server import (
     address_of,
     serve_http,
 )
+from engine.logs import OncePerSecond
 from protocol.errors import BadRequest
 from protocol.limits import Limit
 from tests.support.certificates import Authority, Files
@@ -307,6 +308,17 @@ async def test_beyond_the_limit_of_connections_new_ones_are_told_the_limit_with_
         await first.send_all(GET)
         assert (await read_until(first, b"hello")).startswith(b"HTTP/1.1 200")
         assert server.statistics()["connections_refused"] == 1
+
+
+async def test_a_crowd_at_the_limit_of_connections_is_one_line_a_second() -> None:
+    with structlog.testing.capture_logs(processors=[OncePerSecond(lambda: 0.0)]) as logs:
+        async with serving(hello, limits=HttpLimits(connections_max=1)) as (server, _), await connect(server):
+            await wait_all_tasks_blocked()
+            for _ in range(5):
+                async with await connect(server) as one_too_many:
+                    assert (await read_all(one_too_many)).startswith(b"HTTP/1.1 503 ")
+            assert server.statistics()["connections_refused"] == 5
+    assert [(line["event"], line["limit"]) for line in logs] == [("http_connections_at_limit", 1)]
 
 
 async def test_a_fault_of_one_connection_is_logged_and_ends_it_alone(monkeypatch: pytest.MonkeyPatch) -> None:
