@@ -112,9 +112,9 @@ class Isolation:
         text = (await self._http.get(f"{self.engine.http}/metrics")).text
         return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(name))
 
-    async def some_messages(self) -> None:
+    async def some_messages(self, messages: int = MESSAGES_DURING) -> None:
         """Waits until the canary has heard some more: the fault has lasted through them."""
-        until = len(self._heard) + MESSAGES_DURING
+        until = len(self._heard) + messages
         while self._is_listening and len(self._heard) < until:
             await self._heard_one.wait()
 
