@@ -45,6 +45,8 @@ def folder(config: Config) -> Iterator[Finding]:
 def keys(config: Config) -> Iterator[Finding]:
     """What signs and verifies tokens, and whether others may read it."""
     if not has_secret(config) and not config.identity.jwks:
+        if obstacle(config.data):
+            return  # said of the folder already
         yield Finding("key", Level.OK, "there is none yet; the first start makes one")
         return
     try:
@@ -64,10 +66,23 @@ def is_open(path: Path) -> bool:
     return path.exists() and bool(path.stat().st_mode & _OTHERS)
 
 
+def obstacle(folder: Path) -> Path | None:
+    """What stands where a folder would be made: a file, or a link that leads nowhere. None: nothing does."""
+    nearest = _nearest(folder)
+    return None if nearest.is_dir() else nearest
+
+
+def _nearest(path: Path) -> Path:
+    # A link is there even if what it names is not: nothing can be made in its place.
+    return next(there for there in (path.absolute(), *path.absolute().parents) if os.path.lexists(there))
+
+
 def _not_there(path: Path) -> Finding:
-    if path.exists():
-        return Finding("data", Level.FAIL, f"{path} is not a folder", "choose another (--data, TOCSIN_DATA)")
-    above = next(parent for parent in path.absolute().parents if parent.exists())
+    if stands := obstacle(path):
+        what = "a link that leads nowhere" if stands.is_symlink() and not stands.exists() else "not a folder"
+        advice = "choose another (--data, TOCSIN_DATA), or take it away"
+        return Finding("data", Level.FAIL, f"{path} cannot be made: {stands} is {what}", advice)
+    above = _nearest(path)
     if not os.access(above, os.W_OK | os.X_OK):
         advice = "make one that this user may write, or choose another (--data, TOCSIN_DATA)"
         return Finding("data", Level.FAIL, f"{path} does not exist and cannot be made in {above}", advice)

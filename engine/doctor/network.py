@@ -13,7 +13,9 @@ from collections.abc import Iterator
 
 from engine.config import Config
 from engine.doctor.findings import Finding, Level
+from engine.doctor.store import is_in_use
 from engine.fields import Address
+from engine.stores.sqlite_file import Database
 
 # The database, logs, listeners, libraries.
 DESCRIPTORS_BESIDE = 100
@@ -36,21 +38,36 @@ def descriptors(config: Config) -> Iterator[Finding]:
 
 
 def ports(config: Config) -> Iterator[Finding]:
-    """Free, or in use by an engine of ours, which is then asked how it is."""
-    about = _about(config)
-    is_ours = {"http": about is not None, "ws": about is not None and _port(about) == config.ws_address.port}
+    """Free, or in use by the engine of this data folder, which is then asked how it is."""
+    about, data_in_use = _about(config), _is_data_in_use(config)
+    is_served = {"http": about is not None, "ws": about is not None and _port(about) == config.ws_address.port}
     for name, address in (("ws", config.ws_address), ("http", config.http_address)):
         where = f"{name} {address.url_host}:{address.port}"
-        if is_ours[name]:
+        if is_served[name] and data_in_use is False:
+            advice = f"use a free port (--{name}), or end that engine, or look with its data folder (--data)"
+            yield Finding("ports", Level.FAIL, f"{where} is served by an engine with another store", advice)
+        elif is_served[name]:
             yield Finding("ports", Level.OK, f"{where} is served by a running engine")
         elif problem := _cannot_listen(address):
             yield Finding("ports", Level.FAIL, f"{where}: {problem}", "use a free port, or end the program that has it")
         else:
             yield Finding("ports", Level.OK, f"{where} is free")
-    if about is None:
-        yield Finding("engine", Level.OK, "none runs at this address")
-    else:
+    if about is not None and data_in_use is not False:
         yield from _health(config, about)
+    elif data_in_use:
+        advice = "a second one cannot start with it: end that one, or look with its --config (ws, http, tls)"
+        yield Finding("engine", Level.FAIL, "one uses this store, and does not answer at the HTTP address", advice)
+    else:
+        yield Finding("engine", Level.OK, "none runs with this store")
+
+
+def _is_data_in_use(config: Config) -> bool | None:
+    """Whether an engine holds the store of this configuration; None: a store without a file tells nobody."""
+    try:
+        path = Database.of_url(config.store_url).path
+    except ValueError:
+        return None
+    return None if path is None else path.exists() and is_in_use(path)
 
 
 def _health(config: Config, about: dict[str, object]) -> Iterator[Finding]:

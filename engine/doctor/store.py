@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from engine.config import Config
+from engine.doctor.data import obstacle
 from engine.doctor.findings import Finding, Level
 from engine.stores import migrate
 from engine.stores.sqlite_file import Database
@@ -26,6 +27,9 @@ def state(config: Config) -> Iterator[Finding]:
         yield Finding(
             "store", Level.WARNING, "in memory: a stop loses everything", "give store a file, outside of tests"
         )
+    elif stands := obstacle(database.path.parent):
+        text = f"{database.path} cannot be made: {stands} is not a folder"
+        yield Finding("store", Level.FAIL, text, "set store, or leave it out and mend the data folder")
     elif not database.path.exists() or not database.path.stat().st_size:
         yield Finding("store", Level.OK, f"{database.path} does not exist yet; the first start makes it")
     else:

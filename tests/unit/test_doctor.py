@@ -10,6 +10,7 @@ import resource
 import socket
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import closing
 from importlib import metadata
 from pathlib import Path
@@ -21,6 +22,8 @@ import trio
 
 from engine.config import Config, Gateway, Secret, Tls
 from engine.doctor import Finding, Level, clock, data, examine, installation, network, store, tls
+from engine.fields import ConfigError
+from engine.folder import make_folder
 from engine.stores import migrate
 from tests.support.certificates import DAY, Authority
 from tests.support.engines import SECRET, a_config, an_engine, command, environment
@@ -332,10 +335,51 @@ def test_an_address_of_another_machine_is_a_fail(tmp_path: Path) -> None:
 async def test_an_engine_that_cannot_acknowledge_is_a_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = {"/api/v1/about": (200, b'{"name": "tocsin", "version": "1", "ws": "ws://127.0.0.1:5"}')}
     monkeypatch.setattr(network, "_ask", lambda config, path: answers.get(path, (503, b"")))
-    found = list(network.ports(a_config(tmp_path)))
-    assert levels(found)[2:] == [("engine", FAIL), ("engine", FAIL)]
+    config = a_config(tmp_path, store="memory:")
+    assert levels(network.ports(config))[2:] == [("engine", FAIL), ("engine", FAIL)]
     answers["/api/v1/about"] = (200, b"not ours")
+    assert levels(network.ports(config))[2:] == [("engine", OK)]
+
+
+async def test_ports_of_an_engine_with_another_data_folder_are_a_fail(tmp_path: Path) -> None:
+    async with an_engine(tmp_path / "theirs") as engine:
+        there = {"ws": engine.ws_url.rpartition("//")[2], "http": engine.http_url.rpartition("//")[2]}
+        mine = a_config(tmp_path / "mine", **there)
+        found = await trio.to_thread.run_sync(lambda: list(network.ports(mine)))
+        assert levels(found) == [("ports", FAIL), ("ports", FAIL), ("engine", OK)]
+        assert "served by an engine with another store" in found[0].text
+        assert "--ws" in found[0].advice
+
+
+async def test_an_engine_with_this_data_folder_at_other_ports_is_a_fail(tmp_path: Path) -> None:
+    async with an_engine(tmp_path):
+        found = await trio.to_thread.run_sync(lambda: list(network.ports(a_config(tmp_path))))
+    assert levels(found) == [("ports", OK), ("ports", OK), ("engine", FAIL)]
+    assert "a second one cannot start" in found[2].advice
     assert levels(network.ports(a_config(tmp_path)))[2:] == [("engine", OK)]
+
+
+def a_dangling_link(path: Path) -> None:
+    path.symlink_to(path.parent / "nowhere")
+
+
+def a_link_to_itself(path: Path) -> None:
+    path.symlink_to(path)
+
+
+@pytest.mark.parametrize("obstacle", [Path.touch, a_dangling_link, a_link_to_itself])
+@pytest.mark.parametrize("below", ["", "a"])
+def test_where_no_data_folder_can_be_made_nothing_is_promised_of_the_first_start(
+    tmp_path: Path, obstacle: Callable[[Path], None], below: str
+) -> None:
+    obstacle(tmp_path / "data")
+    found = examine({"data": str(tmp_path / "data" / below), "ws": "127.0.0.1:0", "http": "127.0.0.1:0"})
+    told = {finding.check: finding for finding in found}
+    assert (told["data"].level, told["store"].level) == (FAIL, FAIL), found
+    assert not any("the first start" in finding.text for finding in found)
+    assert not any("the check itself failed" in finding.text for finding in found)
+    with pytest.raises(ConfigError):
+        make_folder(tmp_path / "data" / below)
 
 
 async def test_an_encrypted_engine_is_asked_too(tmp_path: Path) -> None:
