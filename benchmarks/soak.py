@@ -42,6 +42,8 @@ WARM_UP_MAX_S = 60.0
 WARM_UP_SHARE = 0.33
 # In a shorter soak what is meant to fill (rings, outboxes of slow clients, SQLite's caches) looks like a leak.
 JUDGED_FROM_MIN = 5.0
+# The database's page cache, which is meant to fill: small, so that it is full before the long act.
+CACHE_BYTES = 1 << 20
 SEED = 20_250_101
 # How long a handshake, a goodbye or an idle thread may take to be over; and what counts as over.
 QUIET_DEADLINE_S = 30.0
@@ -92,7 +94,9 @@ def run(options: Options) -> Report:
     with Rig(options.folder) as rig:
         receivers, producers = rig.receivers(), rig.producers()
         guests = rig.child("company", python("benchmarks.company"), rig.cores.receiver)
-        with rig.engine_of_its_own("engine", TOCSIN_SUPPRESSION_WINDOW_S="0") as engine:
+        with rig.engine_of_its_own(
+            "engine", TOCSIN_SUPPRESSION_WINDOW_S="0", TOCSIN_STORE_CACHE_BYTES=str(CACHE_BYTES)
+        ) as engine:
             receivers.connect(STEADY, engine.target("json", "viewer", [STEADY]), STEADY_CLIENTS)
             producers.open(STEADY, engine.target("json", "producer"), 1)
             line = EngineLine(STEADY, receivers, producers, figures, identities=IDENTITIES)

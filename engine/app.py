@@ -222,7 +222,11 @@ class Engine:
         keep = self.config.retention
         retention = Retention(events_s=keep.events_s, events_per_channel=keep.events_per_channel)
         async with self._world.open_store(
-            self.config.store_url, retention=retention, clock=self._world.clock, on_commit=self.metrics.committed
+            self.config.store_url,
+            retention=retention,
+            clock=self._world.clock,
+            on_commit=self.metrics.committed,
+            cache_bytes=self.config.store_cache_bytes,
         ) as store:
             # Before any door opens: who was revoked stays outside.
             self.identity.revocations.load(await answered(store.revocations, "the revocations"))

@@ -34,6 +34,7 @@ from engine.sections import (
     Suppression,
     Tls,
     Watchdog,
+    limit,
     why,
 )
 from protocol.model import ThresholdRule
@@ -74,6 +75,9 @@ class Config(Section, frozen=True, kw_only=True):
 
     data: Annotated[Path, why("Folder of database, key file and tocsin.toml; made at the first start.")] = Path("data")
     store: Annotated[str, why("URL of the store; empty: the SQLite file tocsin.db in the data folder.")] = ""
+    store_cache_bytes: Annotated[
+        int, limit(65_536, 2**36, "Memory for the file's busiest pages; each of two readers has a quarter more.")
+    ] = 32 << 20
     secret: Annotated[
         Secret, why("Signs the tokens, 32 bytes or more; empty: the key file that the first start makes.")
     ] = Secret()

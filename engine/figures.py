@@ -55,7 +55,9 @@ FIGURES: Mapping[str, Figure] = {
     "channels": Figure(("tocsin_channels",), "Channels that run."),
     "channels_parked": Figure(("tocsin_channels_parked",), "Channels past their restart intensity."),
     "store_available": Figure(("tocsin_store_available",), "1 while the store takes commits."),
-    "store_unavailable": Figure(("tocsin_store_unavailable",), "Commits and other writes that the store did not take.", True),
+    "store_unavailable": Figure(
+        ("tocsin_store_unavailable",), "Commits and other writes that the store did not take.", True
+    ),
     "duplicates_stored": Figure(("tocsin_duplicates_stored",), "Alerts stored twice; always 0.", True),
     "tasks": Figure(("tocsin_tasks",), "Tasks of the event loop."),
     "revocations": Figure(("tocsin_revocations",), "Tokens and users that are revoked."),

@@ -74,8 +74,15 @@ def load(
     try:
         return _build({key: setting.value for key, setting in settings.items()})
     except ConfigError as fault:
-        source = settings[fault.key].source if fault.key in settings else "default"
-        raise ConfigError(fault.key, fault.problem, source) from None
+        raise ConfigError(fault.key, fault.problem, _source_of(fault, settings)) from None
+
+
+def _source_of(fault: ConfigError, settings: Mapping[str, Setting]) -> str:
+    """Who set it; if nobody did, also who set what it does not go together with."""
+    if fault.key in settings:
+        return settings[fault.key].source
+    others = [f"{key} by {setting.source}" for key, setting in settings.items() if key in fault.problem]
+    return ", ".join(["default", *others])
 
 
 def _build(values: Mapping[str, Any]) -> Config:

@@ -26,7 +26,13 @@ class OpenStore(Protocol):
     """How a store is opened: `engine.stores.open_store`."""
 
     def __call__(
-        self, url: str, *, retention: stores.Retention | None, clock: Clock, on_commit: stores.OnCommit | None
+        self,
+        url: str,
+        *,
+        retention: stores.Retention | None,
+        clock: Clock,
+        on_commit: stores.OnCommit | None,
+        cache_bytes: int | None,
     ) -> AbstractAsyncContextManager[stores.Store]:
         """A context whose value is the open store."""
 

@@ -218,15 +218,19 @@ async def open_store(
     retention: Retention | None = None,
     clock: Callable[[], int] = now_us,
     on_commit: OnCommit | None = None,
+    cache_bytes: int | None = None,
 ) -> AsyncIterator[Store]:
     """Opens (and creates or migrates) a store; closes it at the end, after what still waits was written.
 
     `url`: `sqlite:///relative.db`, `sqlite:////absolute.db`, a plain path, or `memory:` (for tests and embedding: gone
     when closed). `on_commit(seconds, batches)` is told of each group commit, on the loop; it must not raise.
+    `cache_bytes`: memory for the busiest pages of a store in a file; None: the store's own default.
     Raises ValueError for another scheme, StoreRefused if the store must not be used. If the store's writer dies, the
     context ends with its exception.
     """
     from engine.stores.sqlite import open_sqlite
+    from engine.stores.sqlite_file import CACHE_BYTES
 
-    async with open_sqlite(url, retention or Retention(), clock, on_commit) as store:
+    cache_bytes = CACHE_BYTES if cache_bytes is None else cache_bytes
+    async with open_sqlite(url, retention or Retention(), clock, on_commit, cache_bytes) as store:
         yield store

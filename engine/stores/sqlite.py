@@ -9,6 +9,7 @@ nothing here blocks it, except in a database in memory.
 
 from __future__ import annotations
 
+import dataclasses
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
@@ -38,7 +39,7 @@ from engine.stores import sqlite_revocations as revocations
 from engine.stores import sqlite_upkeep as upkeep
 from engine.stores.give_way import GiveWay
 from engine.stores.sqlite_commit import Committer
-from engine.stores.sqlite_file import Database
+from engine.stores.sqlite_file import CACHE_BYTES, Database
 from engine.stores.sqlite_readers import InlineReaders, Readers, ThreadedReaders
 from engine.stores.sqlite_rows import prepare
 from engine.stores.sqlite_writer import InlineWriter, ThreadedWriter, Writer
@@ -201,10 +202,15 @@ class _Fate:
 
 @asynccontextmanager
 async def open_sqlite(
-    url: str, retention: Retention, clock: Callable[[], int], on_commit: OnCommit | None
+    url: str,
+    retention: Retention,
+    clock: Callable[[], int],
+    on_commit: OnCommit | None,
+    cache_bytes: int = CACHE_BYTES,
 ) -> AsyncIterator[SqliteStore]:
     """Opens a store; see `engine.stores.open_store`."""
-    async with open_database(Database.of_url(url), retention, clock, on_commit) as store:
+    database = dataclasses.replace(Database.of_url(url), cache_bytes=cache_bytes)
+    async with open_database(database, retention, clock, on_commit) as store:
         yield store
 
 

@@ -446,3 +446,8 @@ def test_a_soft_bound_above_the_hard_one_is_refused():
 def test_a_stop_that_would_take_longer_than_promised_is_refused():
     with pytest.raises(ConfigError, match=r"gateway\.drain_s: 9 is not allowed: use at most 10"):
         Config(gateway=Gateway(drain_s=9.0, close_s=2.0))
+
+
+def test_a_default_that_does_not_go_with_a_setting_names_who_set_that():
+    said = refused(environ={"TOCSIN_GATEWAY_CLOSE_S": "3"})
+    assert said.endswith("(set by default, gateway.close_s by the variable TOCSIN_GATEWAY_CLOSE_S)")
