@@ -123,10 +123,16 @@ class ChannelActor:
 
     async def _serve(self, machine: Machine, audience: Audience, offset: int) -> bool:
         """Handles batches; True when idle, False when the store was ahead of us and memory must be recalled."""
+        cell = self._cell
         while True:
             if not await self._wait(machine, audience):
-                await self._finish(machine, offset)
-                return True
+                is_level = await self._finish(machine, offset)
+                if not cell.mailbox and (cell.mailbox.is_closed or not audience):
+                    return True
+                # Somebody came while that was being stored: the channel is in use again.
+                if not is_level:
+                    return False
+                continue
             committed = await self._handle(machine, offset)
             if committed is None:
                 return False
@@ -149,14 +155,15 @@ class ChannelActor:
                 return False
         return True
 
-    async def _finish(self, machine: Machine, offset: int) -> None:
-        """Before the end: stores what the machine has counted and not written yet."""
+    async def _finish(self, machine: Machine, offset: int) -> bool:
+        """Before the end: stores what the machine has counted and not written yet. False: the store has moved on."""
         kit = self._kit
         batch = Batch(kit.new_id(), kit.clock(), ())
         while (decision := machine.flush(batch)).is_durable:
             if await self._commit(Commit(self._cell.key, offset, batch, decision)) is None:
-                return
+                return False
             batch = Batch(kit.new_id(), kit.clock(), ())
+        return True
 
     async def _handle(self, machine: Machine, offset: int) -> Committed | None:
         cell, kit = self._cell, self._kit

@@ -21,6 +21,9 @@ from actors.supervisor import Started
 from protocol.errors import StoreUnavailable
 from protocol.model import DerivedKey, Event
 
+# About 10 MB: what is committed while the store does not let us read what comes before. Beyond it we read that, too.
+POSTED_MAX_EVENTS = 10_000
+
 
 class _Posted(NamedTuple):
     stream: DerivedKey
@@ -34,8 +37,9 @@ class DerivedStreams:
         self._store = store
         self._observer = observer
         self._audiences: dict[DerivedKey, Audience] = {}
-        # Bounded by the channels' commits: each has one under way, and waits for it.
         self._posted: deque[_Posted] = deque()
+        # A note to look into the store counts as one.
+        self.posted_events = 0
         self._wake = trio.Event()
 
     def post(self, workspace: str, events: Sequence[Event]) -> None:
@@ -59,8 +63,18 @@ class DerivedStreams:
 
     def _post(self, stream: DerivedKey, events: Sequence[Event]) -> None:
         if stream in self._audiences:
+            # Two notes more for each stream, so that folding again and again costs nothing that counts.
+            if self.posted_events + len(events) >= POSTED_MAX_EVENTS + 2 * len(self._audiences):
+                self._fold()
             self._posted.append(_Posted(stream, events))
+            self.posted_events += len(events) or 1
             self._wake.set()
+
+    def _fold(self) -> None:
+        """Leaves one note of each stream to look into the store, where everything that was posted is."""
+        streams = dict.fromkeys(posted.stream for posted in self._posted)
+        self._posted = deque(_Posted(stream, ()) for stream in streams)
+        self.posted_events = len(streams)
 
     async def audience(self, stream: DerivedKey) -> Audience:
         """The audience of a stream. Raises StoreUnavailable if its position cannot be read."""
@@ -88,13 +102,14 @@ class DerivedStreams:
         while True:
             await self._wake.wait()
             while self._posted:
-                await self._tell(self._posted[0])
-                self._posted.popleft()
+                posted = self._posted.popleft()
+                self.posted_events -= len(posted.events) or 1
+                await self._tell(posted)  # if this is broken off, the next run begins by looking into the store
             self._forget_unfollowed()
             self._wake = trio.Event()
 
     async def _tell(self, posted: _Posted) -> None:
-        audience = self._audiences[posted.stream]  # forgotten only when nothing is posted
+        audience = self._audiences[posted.stream]  # forgotten only when nothing is posted, and by us
         until = audience.offset_of(posted.events[0]) - 1 if posted.events else None
         await self._fill(posted.stream, audience, until)
         self._observer.delivered(audience.tell(posted.events))

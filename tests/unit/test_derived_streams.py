@@ -10,6 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from actors import derived as module
 from actors.audience import Audience
 from actors.derived import DerivedStreams
 from protocol.codec import WireForm
@@ -174,6 +175,27 @@ async def test_a_hole_waits_for_a_store_that_is_away_and_keeps_the_order(autojum
         rig.store.away = None
         await trio.sleep(2)
         assert [offset for _, offset in receiver.heard] == [1, 2, 3, 4]
+
+
+async def test_what_waits_for_a_store_that_cannot_be_read_is_bounded_and_all_of_it_is_told_later(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "POSTED_MAX_EVENTS", 20)
+    async with running() as rig:
+        whole, person = await rig.follow(ACME), await rig.follow(ADA)
+        feed, rig.store.feed = rig.store.feed, lambda workspace, events: None
+        rig.store.add([an_event(1, user="ada")])
+        rig.store.feed = feed
+        rig.store.away = "cannot be read"
+        for offset in range(2, 202):
+            rig.store.add([an_event(offset, user="ada" if offset % 2 else None)])
+            await trio.sleep(0.1)
+        assert rig.derived.posted_events < 30
+        rig.store.away = None
+        await trio.sleep(5)
+        assert [offset for _, offset in whole.heard] == list(range(1, 202))
+        assert [offset for _, offset in person.heard] == list(range(1, 102))
+        assert rig.derived.posted_events == 0
 
 
 async def test_what_was_posted_twice_is_told_once() -> None:

@@ -260,6 +260,60 @@ async def test_at_the_end_what_was_accepted_is_handled_and_what_was_counted_is_s
     assert rig.registry.cells() == []
 
 
+async def test_a_command_that_comes_just_before_the_end_while_the_last_counts_are_stored_is_handled(
+    autojump_clock: MockClock,
+) -> None:
+    rig = Rig()
+    async with trio.open_nursery() as nursery:
+        await start(nursery, rig.registry.run)
+        rig.registry.cell(KEY)
+        rig.store.gate, rig.machines.unwritten = trio.Event(), [a_row()]
+        await trio.sleep(1_000)
+        await put(rig.registry.cell(KEY), rig.answers, "in time")
+        nursery.cancel_scope.cancel()
+        rig.store.gate.set()
+    assert rig.answers.reasons == [Reason.FIRED]
+
+
+@pytest.mark.parametrize("moved_on", [False, True])
+async def test_a_command_that_comes_while_an_idle_channel_stores_its_last_counts_is_handled(
+    autojump_clock: MockClock, moved_on: bool
+) -> None:
+    rig = Rig()
+    async with trio.open_nursery() as nursery:
+        await start(nursery, rig.registry.run)
+        rig.registry.cell(KEY)
+        rig.store.gate, rig.machines.unwritten = trio.Event(), [a_row()]
+        await trio.sleep(1_000)
+        assert len(rig.store.commits) == 1, "it is about to be retired"
+        await put(rig.registry.cell(KEY), rig.answers, "in time")
+        if moved_on:
+            rig.store.add([an_event(1, "somebody else's")])
+        rig.store.gate.set()
+        await wait_all_tasks_blocked()
+        assert rig.answers.reasons == [Reason.FIRED]
+        assert rig.store.titles()[-1] == "in time"
+        await trio.sleep(1_000)
+        assert rig.registry.cells() == []
+        nursery.cancel_scope.cancel()
+
+
+async def test_who_subscribes_while_an_idle_channel_stores_its_last_counts_is_told(autojump_clock: MockClock) -> None:
+    rig = Rig()
+    async with trio.open_nursery() as nursery:
+        await start(nursery, rig.registry.run)
+        rig.registry.cell(KEY)
+        rig.store.gate, rig.machines.unwritten = trio.Event(), [a_row()]
+        await trio.sleep(1_000)
+        (await rig.registry.cell(KEY).wait_audience()).attach(receiver := Receiver(), WireForm.JSON, Severity.INFO)
+        rig.store.gate.set()
+        await trio.sleep(1_000)
+        await put(rig.registry.cell(KEY), rig.answers, "a")
+        await wait_all_tasks_blocked()
+        assert receiver.heard == [(0, 1)]
+        nursery.cancel_scope.cancel()
+
+
 async def test_at_the_end_a_store_that_stays_away_is_not_waited_for(autojump_clock: MockClock) -> None:
     rig = Rig()
     async with trio.open_nursery() as nursery:
