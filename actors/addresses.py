@@ -1,13 +1,14 @@
-"""Whose address a peer has: what counts as one address, and who stands behind a trusted proxy.
+"""Whose address a peer has: what counts as one address, how many connections it has, who is behind a trusted proxy.
 
-Pure. The door counts connections by it, HTTP writes it into the audit trail. `X-Forwarded-For` is believed only from a
-proxy that the configuration names, and only as far as such proxies vouch for it: read from the right, because what is
-on the left anybody can write.
+Pure. The doors of both ports count connections by it, HTTP writes it into the audit trail. `X-Forwarded-For` is
+believed only from a proxy that the configuration names, and only as far as such proxies vouch for it: read from the right,
+because what is on the left anybody can write.
 """
 
 from __future__ import annotations
 
 import ipaddress
+from collections import Counter
 from collections.abc import Sequence
 
 # A proxy chain longer than this is no chain of ours; what is beyond is not looked at. Nothing that operators differ in.
@@ -37,6 +38,40 @@ class Proxies:
             if not self.include(address):
                 return address
         return peer
+
+
+class AddressFull(Exception):
+    """So many connections are from this address already; the text says how many, the limit, and what to do."""
+
+
+class Counts:
+    """How many connections of one port each address has.
+
+    This machine's own programs and trusted proxies are not counted: behind one such address are many clients. The
+    limits of the whole still hold for them.
+    """
+
+    def __init__(self, per_address_max: int, proxies: Proxies) -> None:
+        self._per_address_max = per_address_max
+        self._proxies = proxies
+        self._counts: Counter[str] = Counter()
+
+    def enter(self, address: str) -> str:
+        """Counts one more; gives the key to `leave` with, empty if it is not counted. Raises AddressFull."""
+        if is_loopback(address) or self._proxies.include(address):
+            return ""
+        key, limit = address_key(address), self._per_address_max
+        if self._counts[key] >= limit:
+            raise AddressFull(f"{self._counts[key]} connections from this address, limit {limit}; close some first")
+        self._counts[key] += 1
+        return key
+
+    def leave(self, key: str) -> None:
+        """One less."""
+        if key:
+            self._counts[key] -= 1
+            if not self._counts[key]:
+                del self._counts[key]
 
 
 def address_key(address: str) -> str:

@@ -11,12 +11,11 @@ pausing the accept (the silent ones would hold up everybody for 5 s) and against
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 
 import trio
 
-from actors.addresses import Proxies, address_key, is_loopback
+from actors.addresses import AddressFull, Counts, Proxies
 from actors.roster import Roster
 from actors.upgrade import HandshakeRefused, Upgrade
 from protocol.codec import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL
@@ -62,7 +61,7 @@ class Door:
         # In order of their coming; a refused one stays until it has read why.
         self._waiting: dict[Visit, None] = {}
         self._undecided = 0
-        self._of_address: Counter[str] = Counter()
+        self._counts = Counts(limits.per_address_max, self._proxies)
         self._is_closed = False
 
     def close(self) -> None:
@@ -76,8 +75,7 @@ class Door:
             self._evict(next(iter(self._waiting)))
         try:
             self._check_room()
-            if not self._is_exempt(peer):
-                self._count_address(visit)
+            self._count_address(visit)
             self._undecided += 1
         except HandshakeRefused as refusal:
             self._refuse(visit, refusal)
@@ -121,7 +119,7 @@ class Door:
             raise HandshakeRefused(403, "this origin may not connect; add it to gateway.origins")
         self._check_room()
         visit.address = self._proxies.client(visit.peer, upgrade.forwarded_for)
-        if visit.address != visit.peer and not self._is_exempt(visit.address):
+        if visit.address != visit.peer:
             self._count_address(visit)
         for offered in upgrade.subprotocols:
             if offered in (JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL):
@@ -144,27 +142,15 @@ class Door:
             raise HandshakeRefused(503, f"{self._roster.overload}; try again later", Limit.MEMORY)
 
     def _count_address(self, visit: Visit) -> None:
-        key, limit = address_key(visit.address), self._limits.per_address_max
-        if self._of_address[key] >= limit:
-            raise HandshakeRefused(
-                429,
-                f"{self._of_address[key]} connections from this address, limit {limit}; close some first",
-                Limit.CONNECTIONS_PER_ADDRESS,
-            )
-        self._of_address[key] += 1
-        visit.counted_as = key
+        try:
+            visit.counted_as = self._counts.enter(visit.address)
+        except AddressFull as full:
+            raise HandshakeRefused(429, str(full), Limit.CONNECTIONS_PER_ADDRESS) from None
 
     def _forget_address(self, visit: Visit) -> None:
         key, visit.counted_as = visit.counted_as, ""
-        if key:
-            self._of_address[key] -= 1
-            if not self._of_address[key]:
-                del self._of_address[key]
+        self._counts.leave(key)
 
     def _evict(self, visit: Visit) -> None:
         self.leave(visit)
         visit.scope.cancel()
-
-    def _is_exempt(self, address: str) -> bool:
-        """This machine's own programs, and proxies: behind one address are many clients. Total limits still hold."""
-        return is_loopback(address) or self._proxies.include(address)

@@ -22,9 +22,9 @@ from engine.certificate import Certificate
 from engine.config import Config
 from engine.http.app import create_app
 from engine.http.ports import About
-from engine.http.server import HttpLimits, HttpServer, serve_http
+from engine.http.server import HttpServer, serve_http
 from engine.metrics import Metrics
-from engine.parts import Parts, gateway_limits, rate_limits, session_kit, websocket_limits
+from engine.parts import Parts, gateway_limits, http_limits, rate_limits, session_kit, websocket_limits
 from engine.sockets import host_and_port, listen, same_port
 from engine.world import World
 
@@ -79,7 +79,7 @@ class Doors:
             listener,
             certificate=self.certificate,
             count_refusal=self._metrics.refused,
-            limits=HttpLimits(config.api.connections_max, config.api.body_s),
+            limits=http_limits(config),
         )
         async with trio.open_nursery() as nursery:
             self._http = await nursery.start(serve)

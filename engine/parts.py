@@ -27,6 +27,7 @@ from engine.administration import Administration
 from engine.audit import AuditTrail
 from engine.config import Config, Gateway, Limits
 from engine.core.channel import Policy
+from engine.http.door import HttpLimits
 from engine.identity import Identity
 from engine.metrics import Metrics
 from engine.operators import Operators
@@ -131,6 +132,16 @@ def gateway_limits(config: Gateway) -> GatewayLimits:
         drain_s=config.drain_s,
         drain_closes_max=config.drain_closes_max,
         drain_spread_s=config.drain_spread_s,
+    )
+
+
+def http_limits(config: Config) -> HttpLimits:
+    """Bounds of the HTTP server; who counts as one address is the same at both doors."""
+    return HttpLimits(
+        connections_max=config.api.connections_max,
+        body_s=config.api.body_s,
+        per_address_max=config.gateway.connections_per_address_max,
+        trusted_proxies=config.gateway.trusted_proxies,
     )
 
 

@@ -203,7 +203,8 @@ class Api(Section, frozen=True, kw_only=True):
     ] = 4_194_304
     body_s: Annotated[float, limit(0.1, 300, "A request's body is here by then (4 MiB at 0.4 MB/s); else 408.")] = 10.0
     connections_max: Annotated[
-        int, limit(1, 100_000, "HTTP connections; 100 kB each at worst, plus a body. One more is told 503 and closed.")
+        int,
+        limit(1, 100_000, "HTTP connections; 100 kB each at worst, plus a body. For one more a silent one gives way."),
     ] = 1_000
     answer_s: Annotated[float, limit(0.1, 300, "A request not answered by then gets busy: try again.")] = 10.0
 

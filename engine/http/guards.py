@@ -10,13 +10,13 @@ in is decided on the loop, where nothing can come between.
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
 
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard
 
+from actors.addresses import is_loopback
 from engine.http.ports import Service
 from engine.roles import SYSTEM_WORKSPACE
 from protocol.errors import BadRequest, PermissionDenied, Unauthorized
@@ -76,19 +76,10 @@ def require_operator(service: Service) -> Guard:
     """
 
     async def guard(connection: Connection, _: BaseRouteHandler) -> None:
-        if connection.client is None or _is_loopback(connection.client.host):
+        if connection.client is None or is_loopback(connection.client.host):
             return
         who: Principal = service.authenticate(bearer_token(connection))
         if (who.workspace, who.role) != (SYSTEM_WORKSPACE, "admin"):
             raise PermissionDenied(f"from another machine this needs role admin in the workspace {SYSTEM_WORKSPACE!r}")
 
     return guard
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return (mapped or address).is_loopback

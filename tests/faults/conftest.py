@@ -10,6 +10,8 @@ import pytest
 from tests.support.engines import EngineProcess, a_shared_engine
 from tests.support.iso import Isolation, isolating
 
+# A tenth of what there is by default, so that an attack on all places is over soon.
+HTTP_CONNECTIONS_MAX = 100
 # Deadlines in seconds instead of tens of them; what happens at a deadline is the same.
 SHORT = {
     "TOCSIN_GATEWAY_HANDSHAKE_S": "1.5",
@@ -20,6 +22,7 @@ SHORT = {
     "TOCSIN_GATEWAY_CLOSE_S": "1",
     # A channel that an attack made is gone, with its task, when the tasks are counted.
     "TOCSIN_CHANNEL_IDLE_S": "1",
+    "TOCSIN_API_CONNECTIONS_MAX": str(HTTP_CONNECTIONS_MAX),
     # The same alerts ring again and again, so that an attack costs bytes and leaves no alerts behind.
     "TOCSIN_SUPPRESSION_WINDOW_S": "0",
 }

@@ -1,12 +1,10 @@
+"""The HTTP server: its life, slow and broken clients, and what it refuses before the application sees it."""
+
 from __future__ import annotations
 
-import functools
 import gc
-import json
 import socket
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -15,100 +13,41 @@ import structlog
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from actors.tls import PLAIN_HINT
-from engine.certificate import Certificate
 from engine.http import server as server_module
 from engine.http.app import create_app
+from engine.http.door import HttpLimits
 from engine.http.ports import About
 from engine.http.problems import BodyTooSlow, own_limit
 from engine.http.server import (
     GRACE_S,
     KEEP_ALIVE_S,
-    SEND_MAX_S,
-    TLS_HANDSHAKE_S,
-    HttpLimits,
-    HttpServer,
     address_of,
-    serve_http,
 )
-from engine.logs import OncePerSecond
+from engine.http.streams import SEND_MAX_S
 from protocol.errors import BadRequest
 from protocol.limits import Limit
-from tests.support.certificates import Authority, Files
 from tests.support.cycles import ours_in_cycles
+from tests.support.http_server import (
+    GET,
+    HUGE,
+    Gated,
+    asked_once,
+    connect,
+    hello,
+    huge,
+    read_all,
+    read_until,
+    serving,
+    unhurried_clock,
+)
 from tests.support.http_service import BEARER, FakeService
 
 Clock = trio.testing.MockClock
-GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-HUGE = b"x" * 50_000_000
 
 
 @pytest.fixture
 def autojump_clock() -> Clock:
-    """Jumps only when nothing has moved for a while: bytes between real sockets need real time, more under load."""
-    return Clock(autojump_threshold=0.05)
-
-
-async def hello(scope: Any, receive: Any, send: Any) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
-    await send({"type": "http.response.body", "body": b"hello", "more_body": False})
-
-
-async def huge(scope: Any, receive: Any, send: Any) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": HUGE, "more_body": False})
-
-
-class Gated:
-    """An application whose requests wait for a gate."""
-
-    def __init__(self) -> None:
-        self.gate = trio.Event()
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        await self.gate.wait()
-        await hello(scope, receive, send)
-
-
-def listener() -> socket.socket:
-    return socket.create_server(("127.0.0.1", 0))
-
-
-@asynccontextmanager
-async def serving(
-    app: Any, certificate: Certificate | None = None, limits: HttpLimits | None = None
-) -> AsyncIterator[tuple[HttpServer, trio.Nursery]]:
-    async with trio.open_nursery() as nursery:
-        start = functools.partial(serve_http, app, listener(), certificate=certificate, limits=limits)
-        server: HttpServer = await nursery.start(start)
-        yield server, nursery
-        nursery.cancel_scope.cancel()
-
-
-async def connect(server: HttpServer) -> trio.SocketStream:
-    host, port = server.address.rpartition("//")[2].split(":")
-    return await trio.open_tcp_stream(host, int(port))
-
-
-async def read_all(stream: trio.abc.Stream) -> bytes:
-    """Everything up to the end of the connection, however it ends."""
-    received = b""
-    try:
-        async for part in stream:
-            received += part
-    except trio.BrokenResourceError:
-        pass
-    return received
-
-
-async def read_until(stream: trio.abc.Stream, end: bytes) -> bytes:
-    """One answer, which ends with `end`; parts of it may arrive apart."""
-    received = b""
-    while not received.endswith(end):
-        part = await stream.receive_some(65_536)
-        assert part, received
-        received += part
-    return received
+    return unhurried_clock()
 
 
 async def test_it_serves_the_application_until_it_is_cancelled() -> None:
@@ -297,30 +236,6 @@ async def test_an_upload_that_never_ends_is_answered_and_closed(autojump_clock: 
         assert server.statistics()["connections_open"] == 0
 
 
-async def test_beyond_the_limit_of_connections_new_ones_are_told_the_limit_with_503_at_once() -> None:
-    async with serving(hello, limits=HttpLimits(connections_max=1)) as (server, _), await connect(server) as first:
-        await wait_all_tasks_blocked()
-        async with await connect(server) as second:
-            head, _, body = (await read_all(second)).partition(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 503 ")
-        assert f"Content-Length: {len(body)}".encode() in head
-        assert json.loads(body)["detail"] == "1 HTTP connections, limit 1 (http_connections); try again in a moment"
-        await first.send_all(GET)
-        assert (await read_until(first, b"hello")).startswith(b"HTTP/1.1 200")
-        assert server.statistics()["connections_refused"] == 1
-
-
-async def test_a_crowd_at_the_limit_of_connections_is_one_line_a_second() -> None:
-    with structlog.testing.capture_logs(processors=[OncePerSecond(lambda: 0.0)]) as logs:
-        async with serving(hello, limits=HttpLimits(connections_max=1)) as (server, _), await connect(server):
-            await wait_all_tasks_blocked()
-            for _ in range(5):
-                async with await connect(server) as one_too_many:
-                    assert (await read_all(one_too_many)).startswith(b"HTTP/1.1 503 ")
-            assert server.statistics()["connections_refused"] == 5
-    assert [(line["event"], line["limit"]) for line in logs] == [("http_connections_at_limit", 1)]
-
-
 async def test_a_fault_of_one_connection_is_logged_and_ends_it_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving(hello) as (server, _):
         healthy = await connect(server)
@@ -405,117 +320,6 @@ async def test_what_a_peer_breaks_is_one_line_without_a_traceback(monkeypatch: p
         assert server.statistics()["connections_failed"] == 1
 
 
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
-    return Authority(tmp_path_factory.mktemp("tls")).issue()
-
-
-@asynccontextmanager
-async def encrypted(
-    app: Any, files: Files, limits: HttpLimits | None = None
-) -> AsyncIterator[tuple[HttpServer, trio.Nursery]]:
-    async with serving(app, Certificate(files.cert, files.key), limits) as both:
-        yield both
-
-
-async def connect_tls(server: HttpServer, files: Files) -> trio.SSLStream[trio.SocketStream]:
-    stream = trio.SSLStream(await connect(server), files.client(), server_hostname="127.0.0.1", https_compatible=True)
-    await stream.do_handshake()
-    return stream
-
-
-async def test_over_tls_requests_are_https(files: Files) -> None:
-    schemes = []
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        schemes.append(scope["scheme"])
-        await hello(scope, receive, send)
-
-    async with encrypted(app, files) as (server, _), httpx.AsyncClient(verify=files.client()) as client:
-        assert server.address.startswith("https://127.0.0.1:")
-        for _ in range(2):
-            assert (await client.get(server.address)).text == "hello"
-        assert server.statistics()["connections_open"] == 1
-    assert schemes == ["https", "https"]
-
-
-async def test_over_tls_http_2_is_not_offered(files: Files) -> None:
-    context = files.client()
-    context.set_alpn_protocols(["h2", "http/1.1"])
-    async with (
-        encrypted(hello, files) as (server, _),
-        trio.SSLStream(await connect(server), context, server_hostname="127.0.0.1") as stream,
-    ):
-        await stream.do_handshake()
-        assert stream.selected_alpn_protocol() == "http/1.1"
-
-
-async def test_plain_http_on_a_tls_port_is_told_to_use_https(files: Files) -> None:
-    async with encrypted(hello, files) as (server, _):
-        async with await connect(server) as stream:
-            await stream.send_all(GET)
-            answer = (await read_all(stream)).decode()
-        assert answer.startswith("HTTP/1.1 400")
-        assert answer.strip().endswith(PLAIN_HINT)
-        await wait_all_tasks_blocked()
-        assert server.statistics()["connections_failed"] == 1
-
-
-@pytest.mark.parametrize("first", [bytes(100), b"\x16\x03\x01\xff\xff" + bytes(1_000), b"SSH-2.0-x\r\n"])
-async def test_garbage_instead_of_tls_ends_that_connection_alone(files: Files, first: bytes) -> None:
-    async with encrypted(hello, files) as (server, _), await connect_tls(server, files) as canary:
-        with structlog.testing.capture_logs() as logs:
-            async with await connect(server) as stream:
-                await stream.send_all(first)
-                await read_all(stream)
-            await wait_all_tasks_blocked()
-        assert [(line["event"], line["log_level"]) for line in logs] == [("http_connection_ended", "info")]
-        assert server.statistics()["connections_failed"] == 1
-        await canary.send_all(GET)
-        assert (await read_until(canary, b"hello")).startswith(b"HTTP/1.1 200")
-
-
-async def test_who_does_not_finish_the_tls_handshake_is_gone(files: Files, autojump_clock: Clock) -> None:
-    async with encrypted(hello, files) as (server, _), await connect(server) as stream:
-        await stream.send_all(b"\x16\x03")
-        assert await read_all(stream) == b""
-        assert TLS_HANDSHAKE_S <= trio.current_time() < TLS_HANDSHAKE_S + 1
-        assert server.statistics()["connections_failed"] == 1
-
-
-async def test_one_too_many_over_tls_is_closed_without_a_handshake(files: Files) -> None:
-    limits = HttpLimits(connections_max=1)
-    async with encrypted(hello, files, limits) as (server, _), await connect_tls(server, files):
-        async with await connect(server) as one_too_many:
-            assert await read_all(one_too_many) == b""
-        assert server.statistics()["connections_refused"] == 1
-
-
-async def test_over_tls_a_client_that_does_not_read_holds_no_shutdown(files: Files, autojump_clock: Clock) -> None:
-    async with encrypted(huge, files) as (server, nursery):
-        stream = await connect_tls(server, files)
-        await stream.send_all(GET)
-        await wait_all_tasks_blocked()
-        nursery.cancel_scope.cancel()
-    assert trio.current_time() <= GRACE_S + 0.1
-    await trio.aclose_forcefully(stream)
-
-
-async def test_over_tls_an_idle_connection_hears_a_goodbye_when_the_server_ends(
-    files: Files, autojump_clock: Clock
-) -> None:
-    async with encrypted(hello, files) as (server, nursery):
-        # Not https_compatible: an end without a goodbye would be an error.
-        stream = trio.SSLStream(await connect(server), files.client(), server_hostname="127.0.0.1")
-        await stream.send_all(GET)
-        await read_until(stream, b"hello")
-        nursery.cancel_scope.cancel()
-        with trio.CancelScope(shield=True):
-            assert await stream.receive_some() == b""
-    assert trio.current_time() < 0.1
-    await trio.aclose_forcefully(stream)
-
-
 @pytest.mark.parametrize("path", ["/healthz", "/api/v1/alerts", "/metrics", "/nothing"])
 async def test_head_answers_as_get_does_without_the_body(path: str) -> None:
     about = About(name="tocsin", version="1", ws="ws://x", heartbeat_s=30)
@@ -550,14 +354,6 @@ async def test_too_large_a_body_is_counted_under_its_limit() -> None:
 def test_a_slow_body_has_a_limit_of_its_own() -> None:
     assert own_limit(BodyTooSlow()) is Limit.HTTP_BODY_TIME
     assert own_limit(BadRequest("x")) is None
-
-
-async def asked_once(server: HttpServer) -> None:
-    """A whole connection, from its only request to its end."""
-    async with await connect(server) as stream:
-        await stream.send_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        assert (await read_all(stream)).endswith(b"hello")
-    await wait_all_tasks_blocked()
 
 
 async def test_a_connection_that_is_over_leaves_nothing_to_collect() -> None:
