@@ -23,7 +23,7 @@ T = TypeVar("T")
 # Reads are rare (recall, old history, lists); two keep one slow list from stopping a recall.
 READ_THREADS = 2
 READ_MAX_S = 5.0
-# More cannot be answered within the deadline anyway.
+# More cannot be answered within the deadline anyway; another value would not change that, so it is no setting.
 READS_WAITING_MAX = 1_000
 # How often SQLite asks whether the read is still wanted: about every millisecond.
 _STEPS_BETWEEN_QUESTIONS = 20_000
@@ -59,9 +59,11 @@ class ThreadedReaders(Readers):
 
     async def read(self, question: Callable[[sqlite3.Connection], T]) -> T:
         """Asks in a thread. Raises StoreUnavailable after `READ_MAX_S`, or when too many wait already."""
-        if self._closed or self._limiter.statistics().tasks_waiting >= READS_WAITING_MAX:
+        waiting = self._limiter.statistics().tasks_waiting
+        if self._closed or waiting >= READS_WAITING_MAX:
             await trio.lowlevel.checkpoint()
-            raise StoreUnavailable("the store is closed" if self._closed else "too many reads are waiting")
+            full = f"{waiting} reads are waiting, limit {READS_WAITING_MAX}; try again in a moment"
+            raise StoreUnavailable("the store is closed" if self._closed else full)
         read = _Read()
         self._give_way.under_way += 1
         try:
