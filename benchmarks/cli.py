@@ -46,11 +46,23 @@ _BY_NAME: dict[str, Scenario] = {
     "soak": soak.run,
 }
 NAMES = ("fanout", *_BY_NAME, "all")
+# `core` has neither clients nor deliveries.
+_TALKING = tuple(name for name in NAMES if name != "core")
+# Options that mean something to these scenarios only (and to `all`): to others they are refused, not quietly ignored.
+_MEANT_FOR: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("clients", "messages", "rate", "verify"), _TALKING),
+    **dict.fromkeys(("idle", "open", "bare", "busy"), ("fanout",)),
+    "seconds": ("connections",),
+    "store": ("storm",),
+    "minutes": ("soak",),
+}
 
 
 def main(argv: Sequence[str]) -> int:
     """Runs what the arguments ask for; the exit code."""
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    _check(parser, arguments)
     options = _options(arguments)
     passed = True
     try:
@@ -137,7 +149,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--open", type=_bounded(int, 0, OPEN_MAX), default=0, help="fanout: alerts that are open before it")
     add("--seconds", type=_bounded(float, 0.1, 600), default=defaults.idle_s, help="connections: how long idle (30)")
     minutes = _bounded(float, 0.05, 24 * 60)
-    add("--minutes", type=minutes, default=defaults.minutes, help="soak: the length of its long act (15)")
+    add(
+        "--minutes",
+        type=minutes,
+        default=defaults.minutes,
+        help="soak: its long act (15); all of it takes up to two more",
+    )
     add("--bare", action="store_true", help="fanout: broadcast only, beside the peers")
     add("--busy", action="store_true", help="fanout: beside busy threads in the engine's process")
     add("--store", action="store_true", help="storm: after a restart, so that history comes from the store")
@@ -147,6 +164,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", type=Path, help="also write JSON and SVG into this folder")
     add("--folder", type=Path, help="where the data lies meanwhile (default: the temporary folder)")
     return parser
+
+
+def _check(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """Ends with 2 for an option that means nothing to what is to run."""
+    for option, names in _MEANT_FOR.items():
+        is_given = getattr(arguments, option) != parser.get_default(option)
+        if is_given and arguments.name not in (*names, "all"):
+            parser.error(f"--{option} means nothing to {arguments.name}: it is for {', '.join(names)}")
 
 
 def _options(arguments: argparse.Namespace) -> Options:

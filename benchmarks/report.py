@@ -92,7 +92,9 @@ VERIFIED = frozenset(
 class Figures:
     """Collects figures run by run."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, delivers: bool = True) -> None:
+        # Nothing is said of deliveries where there are none.
+        self.delivers = delivers
         self._runs: dict[str, list[float]] = {}
         self._worse: dict[str, Spread] = {}
         self.verdict = Verdict()
@@ -135,7 +137,7 @@ def make_report(
     ranges = figures.ranges()
     medians = {name: round(values.median, 4) for name, values in ranges.items()}
     held = [_held(goal, ranges[goal.figure], conditions.get("clients")) for goal in checks if goal.figure in ranges]
-    counted = msgspec.structs.asdict(figures.verdict)
+    counted = msgspec.structs.asdict(figures.verdict) if figures.delivers else {}
     return Report(
         scenario=scenario,
         conditions=conditions,

@@ -157,7 +157,8 @@ class Config(Section, frozen=True, kw_only=True):
             raise ConfigError(
                 name,
                 f"{getattr(self, name)!r} is reachable from other machines and would carry tokens in plain text: use a "
-                "loopback address behind a TLS proxy, give tls.cert and tls.key, or say allow_public_bind = true",
+                "loopback address behind a TLS proxy, give tls.cert and tls.key (--tls-cert, --tls-key), or say "
+                "allow_public_bind = true",
             )
 
     @property
@@ -199,7 +200,8 @@ def _check_data(data: Path) -> None:
 
 def _check_secret(secret: Secret) -> None:
     if secret and len(secret.reveal()) < SECRET_MIN_BYTES:
-        raise ValueError(f"at least {SECRET_MIN_BYTES} bytes (make one with: openssl rand -base64 48)")
+        count = len(secret.reveal())
+        raise ValueError(f"at least {SECRET_MIN_BYTES} bytes, this one has {count} (make one: openssl rand -base64 48)")
 
 
 def _check_previous_secrets(secrets: Secret) -> None:

@@ -59,11 +59,18 @@ class Commands(click.Group):
 def _translated(fault: Exception) -> Exception | None:
     from actors.supervisor import TooManyRestarts, root_cause
     from engine.fields import ConfigError
-    from protocol.errors import StoreRefused, TocsinError
+    from protocol.errors import CloseCode, StoreRefused, TocsinError
+    from tocsin.errors import ClientStopped
 
+    advice = {
+        CloseCode.INVALID_TOKEN: "get another token (tocsin token), of the engine that you connect to",
+        CloseCode.FORCED: "ask the operator (tocsin audit says who), then start this again",
+    }
     match cause := root_cause(fault):
         case ConfigError() | StoreRefused():
             return Refused(str(cause))
+        case ClientStopped(close_code=code) if code in advice:
+            return Complaint(f"{cause.message}; {advice[CloseCode(code)]}")
         case TocsinError():
             return Complaint(cause.message)
         case TooManyRestarts():

@@ -30,7 +30,7 @@ from wsproto.utilities import ProtocolError
 
 from protocol import messages as m
 from protocol.codec import WireForm, encode, form_of
-from tocsin.errors import ConnectionLost
+from tocsin.errors import ConnectionLost, tls_hint
 
 # Name look-up, TCP, TLS and upgrade together; a server that is slower is as good as away.
 CONNECT_S = 5.0
@@ -48,7 +48,8 @@ MESSAGE_MAX_BYTES = 1_048_576
 RECEIVE_BYTES = 65_536
 IS_IT_RUNNING = "is the engine running, and is this its address? start one with: tocsin serve"
 IS_IT_HTTP = "this may be the engine's HTTP port, WebSocket is on another one"
-WHO_SIGNED = "name the CA that signed its certificate: --ca FILE, or the variable SSL_CERT_FILE"
+# What the gateway answers at any other path than its own.
+_WRONG_PATH = "connect to "
 HUNG_UP = "the server hung up during the handshake"
 
 TRANSPORT_FAULTS = (
@@ -282,7 +283,8 @@ def _explain(fault: Exception) -> Ended:
             return Ended(f"the server closed it: {closed.code} {closed.reason or ''}".rstrip(), closed.code)
         case ConnectionRejected():
             body = (fault.body or b"").decode(errors="replace")[:200]
-            hint = IS_IT_HTTP if fault.status_code in (403, 404) else ""
+            is_gateway = body.startswith(_WRONG_PATH)
+            hint = IS_IT_HTTP if fault.status_code in (403, 404) and not is_gateway else ""
             return Ended(f"the server refused the upgrade: HTTP {fault.status_code} {body}".rstrip(), hint=hint)
         case ProtocolError() | h11.ProtocolError() | UnicodeDecodeError():
             return Ended(f"this is no WebSocket server: {fault}", hint=IS_IT_RUNNING)
@@ -292,5 +294,5 @@ def _explain(fault: Exception) -> Ended:
             # A certificate that is refused was sent by somebody who runs.
             is_nobody = isinstance(fault, OSError) and not isinstance(fault, ssl.SSLError)
             reason = str(fault) or str(fault.__cause__ or "") or type(fault).__name__
-            is_unknown = isinstance(fault.__cause__, ssl.SSLCertVerificationError)
-            return Ended(reason, hint=WHO_SIGNED if is_unknown else IS_IT_RUNNING if is_nobody else "")
+            hint = tls_hint(fault.__cause__, "ws://")
+            return Ended(reason, hint=hint or (IS_IT_RUNNING if is_nobody else ""))

@@ -5,11 +5,24 @@ Answers of the server (`error` messages) become the errors of `protocol.errors` 
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass
 
 from protocol import errors
 from protocol.errors import TocsinError
 from protocol.messages import ErrorMessage
+
+WHO_SIGNED = "name the CA that signed its certificate: --ca FILE, or the variable SSL_CERT_FILE"
+# OpenSSL's words for an answer that is no TLS; the second since 3.2.
+_NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"})
+
+
+def tls_hint(fault: BaseException | str | None, plain: str) -> str:
+    """What to look at when a TLS handshake failed so; `plain`: the scheme without TLS. Empty: nothing known."""
+    if isinstance(fault, ssl.SSLCertVerificationError):
+        return WHO_SIGNED
+    is_plain = isinstance(fault, ssl.SSLError) and fault.reason in _NO_TLS
+    return f"that port is not encrypted: use {plain}" if is_plain else ""
 
 
 class ConnectionLost(TocsinError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import json
 import signal
 import threading
 import time
@@ -50,7 +51,12 @@ async def test_a_user_is_revoked_and_taken_back_from_the_command_line(tmp_path: 
             token = run("token", "--data", data, "--user", "eve", "--jti", "one").stdout.strip()
             peer, _ = await connect(engine, token)
             done = await in_thread("revoke", "--user", "eve", "--reason", "left", "--api", engine.http, "--data", data)
-            assert (done.exit_code, done.stdout) == (0, "revoked; 1 connections ended\n"), done.stderr
+            assert (done.exit_code, done.stdout) == (0, "revoked; 1 connection ended\n"), done.stderr
+            listed = await in_thread("revoke", "--list", "--api", engine.http, "--data", data)
+            heads, row = (line.split() for line in listed.stdout.splitlines())
+            assert (heads[:2], row[0], row[-1]) == (["USER", "JTI"], "eve", "left"), listed.stderr
+            as_json = await in_thread("revoke", "--list", "--json", "--api", engine.http, "--data", data)
+            assert json.loads(as_json.stdout)["user"] == "eve"
             assert (await peer.hear_close())[0] == CloseCode.INVALID_TOKEN
             peer.close()
             undone = await in_thread("revoke", "--user", "eve", "--undo", "--api", engine.http, "--data", data)
@@ -139,6 +145,15 @@ def test_a_revocation_needs_one_target(arguments: tuple[str, ...]) -> None:
     assert "say either --jti (one token) or --user" in said.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [(("--list", "--user", "eve"), "leave --jti, --user"), (("--json", "--user", "eve"), "--json belongs to --list")],
+)
+def test_a_list_of_revocations_goes_with_nothing_else(arguments: tuple[str, ...], why: str) -> None:
+    said = run("revoke", *arguments, TOCSIN_TOKEN="t")
+    assert (said.exit_code, why in said.stderr) == (2, True)
+
+
 @pytest.mark.parametrize("api", ["ftp://x", "127.0.0.1:8080", "http://", "http://me:secret@127.0.0.1"])
 def test_an_address_that_is_none_is_said_to_be_none(api: str) -> None:
     said = run("revoke", "--user", "eve", "--api", api, TOCSIN_TOKEN="t")
@@ -185,5 +200,5 @@ def somebody() -> Iterator[str]:
 def test_whoever_is_no_engine_is_not_followed(somebody: str, path: str) -> None:
     said = run("revoke", "--user", "eve", "--api", somebody + path, TOCSIN_TOKEN="t")
     assert said.exit_code == 1
-    assert "is no engine; is this its HTTP address?" in said.stderr
+    assert "it is no engine's API; is this its HTTP address" in said.stderr
     assert Somebody.heard == [f"{path}/api/v1/revocations"]

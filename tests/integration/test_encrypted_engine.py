@@ -95,6 +95,27 @@ async def test_the_command_line_needs_only_the_ca(tmp_path: Path) -> None:
         assert b"this port speaks TLS: connect with wss://" in plain.stderr
 
 
+async def test_a_wrong_scheme_or_port_is_answered_with_the_right_one(tmp_path: Path) -> None:
+    files = Authority(tmp_path).issue()
+    (tmp_path / "plain").mkdir()
+    async with encrypted(tmp_path, files) as secret, an_engine_process(tmp_path / "plain") as plain:
+        for url, hint in (
+            (secret.http, b"name the CA that signed its certificate: --ca FILE"),
+            (secret.http.replace("https", "http"), b"this port speaks TLS: connect with wss:// or https://"),
+            (plain.http.replace("http", "https"), b"that port is not encrypted: use http://"),
+            (plain.ws.replace("ws", "http"), b"this port speaks WebSocket"),
+        ):
+            said = await run("connections", "--api", url, TOCSIN_TOKEN=TOKEN)
+            assert (said.returncode, hint in said.stderr) == (1, True), said.stderr
+        for url, hint in (
+            (plain.ws.replace("ws", "wss"), b"that port is not encrypted: use ws://"),
+            (plain.http.replace("http", "ws"), b"this may be the engine's HTTP port"),
+            (f"{plain.ws}/nope", b"HTTP 404 connect to /ws\n"),
+        ):
+            said = await run("tail", TOCSIN_URL=url, TOCSIN_TOKEN=TOKEN)
+            assert (said.returncode, hint in said.stderr) == (1, True), said.stderr
+
+
 async def test_a_certificate_for_another_host_is_not_trusted(tmp_path: Path) -> None:
     files = Authority(tmp_path).issue(hosts=("elsewhere.example",))
     async with encrypted(tmp_path, files) as engine:

@@ -52,7 +52,23 @@ def test_each_figure_is_told_as_time_and_as_speed(capsys):
     figures = msgspec.json.decode(capsys.readouterr().out)["figures"]
     for case in core.CASES:
         assert figures[f"{case.name}_us"] * figures[f"{case.name}_per_s"] == pytest.approx(1e6, rel=0.01)
+    assert not {"missing", "duplicated", "reordered"} & figures.keys(), "nothing is sent, so nothing arrives"
     assert core.run(Options(short=True, runs=1)).plotted[0] == ("decide_fired_us", "decide: a new alert (µs)")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["core", "--clients", "5"], "--clients means nothing to core: it is for fanout, burst"),
+        (["core", "--verify"], "--verify means nothing to core"),
+        (["burst", "--idle", "5"], "--idle means nothing to burst: it is for fanout"),
+        (["fanout", "--minutes", "1"], "--minutes means nothing to fanout: it is for soak"),
+    ],
+)
+def test_an_option_that_means_nothing_to_a_scenario_is_refused(arguments: list[str], said: str, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        benchmarks.main(arguments)
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("enabled", [True, False])

@@ -21,6 +21,7 @@ from protocol.errors import Busy
 from tests.support.engines import ROOT, environment
 from tocsin.cli import cli, main
 from tocsin.commands import options
+from tocsin.errors import ClientStopped
 
 
 def run(*arguments: str, **variables: str) -> Result:
@@ -137,7 +138,7 @@ def test_the_configuration_is_shown_with_secrets_masked(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"TOCSIN_SECRET": "short"}, "secret: ******** is not allowed: use at least 32 bytes"),
+        ({"TOCSIN_SECRET": "short"}, "secret: ******** is not allowed: use at least 32 bytes, this one has 5 (make"),
         ({"TOCSIN_WS": "nowhere"}, "ws: 'nowhere' is not allowed: use HOST:PORT"),
         ({"TOCSIN_HTPP": "x"}, "TOCSIN_HTPP: is no setting; did you mean TOCSIN_HTTP"),
         ({"TOCSIN_CONFIG": "/nowhere.toml"}, "cannot be read"),
@@ -318,6 +319,17 @@ def test_an_engine_that_gave_up_exits_with_70_and_says_why(monkeypatch: pytest.M
 def test_an_error_of_ours_is_one_line_and_exit_1(monkeypatch: pytest.MonkeyPatch) -> None:
     result = failing(monkeypatch, Busy("try\nagain"))
     assert (result.exit_code, result.stderr) == (1, "tocsin: try again\n")
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [(3500, "why; get another token (tocsin token)"), (3503, "why; ask the operator (tocsin audit"), (3505, "why\n")],
+)
+def test_a_client_that_was_ended_for_good_is_told_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, code: int, advice: str
+) -> None:
+    result = failing(monkeypatch, ClientStopped("why", code))
+    assert (result.exit_code, advice in result.stderr) == (1, True), result.stderr
 
 
 def test_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:

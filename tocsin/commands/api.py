@@ -16,6 +16,8 @@ from tocsin.commands import options
 # The engine answers within 10 s, or says that it is busy.
 REQUEST_S = 15.0
 ANSWER_MAX_BYTES = 16_777_216
+# Of a text that is not our API's: a line for people, not a page of HTML.
+SAID_MAX_BYTES = 100
 # As many as the API gives at once; a list of 20,000 is 40 requests.
 PAGE_ITEMS = 500
 
@@ -30,7 +32,7 @@ class Api:
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """The decoded answer; None if it is empty. Raises CannotConnect, or the TocsinError that was the answer."""
-        from tocsin.errors import CannotConnect
+        from tocsin.errors import CannotConnect, tls_hint
 
         request = urllib.request.Request(  # noqa: S310  # the scheme is checked where the url is made
             self.url + path,
@@ -50,7 +52,8 @@ class Api:
                 raise _error_of(refusal) from None
         except OSError as fault:  # URLError among them, whose reason is what people know
             reason = getattr(fault, "reason", fault)
-            raise CannotConnect(f"cannot reach {self.url}: {reason}; is the engine running there?") from fault
+            hint = tls_hint(reason, "http://") or "is the engine running there?"
+            raise CannotConnect(f"cannot reach {self.url}: {reason}; {hint}") from fault
         return json.loads(content) if content else None
 
     def pages(self, path: str, wanted: Mapping[str, str]) -> Iterator[dict[str, Any]]:
@@ -100,10 +103,14 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 def _error_of(refusal: urllib.error.HTTPError) -> Exception:
     from protocol.messages import ErrorMessage
     from tocsin.errors import CannotConnect, error_of
+    from tocsin.terminal import printable
 
+    body = refusal.read(65_536)
     try:
-        problem = json.loads(refusal.read(65_536))
-        said = ErrorMessage(code=problem["code"], message=problem["detail"], temporary=problem["temporary"])
-        return error_of(said)
+        problem = json.loads(body)
+        return error_of(ErrorMessage(code=problem["code"], message=problem["detail"], temporary=problem["temporary"]))
     except (ValueError, KeyError, TypeError):
-        return CannotConnect(f"{refusal.url} answered {refusal.code} and is no engine; is this its HTTP address?")
+        # A port that speaks TLS, and the WebSocket's, say in a line of text what they are.
+        said = printable(body[:SAID_MAX_BYTES].decode(errors="replace").strip())
+        text = f"{refusal.url} answered {refusal.code}" + (f" ({said})" if said else "")
+        return CannotConnect(f"{text}: it is no engine's API; is this its HTTP address, http:// or https://?")

@@ -75,7 +75,12 @@ def disconnect(client_id: str | None, user: str | None, **given: Any) -> None:
     api = api_of(**given)
     if client_id is not None:
         api.ask("DELETE", f"/api/v1/connections/{quote(client_id, safe='')}")
-        options.write("1 connection ended")
+        options.write(ended(1))
         return
     done = api.ask("DELETE", f"/api/v1/connections?{urlencode({'user': user})}")
-    options.write(f"{done['disconnected']} connections ended")
+    options.write(ended(done["disconnected"]))
+
+
+def ended(count: int) -> str:
+    """How many connections were ended, in words."""
+    return f"{count} connection{'' if count == 1 else 's'} ended"

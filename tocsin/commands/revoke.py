@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import click
 
 from tocsin.commands import options
+from tocsin.commands.connections import ended
+
+if TYPE_CHECKING:
+    from tocsin.commands.api import Api
+
+_COLUMNS = ("user", "jti", "by", "at", "ends_at", "reason")
+_HEADS = ("USER", "JTI", "BY", "SINCE", "UNTIL", "REASON")
 
 
 @click.command(short_help="Ends a token, or all tokens of a user.")
@@ -15,14 +23,26 @@ from tocsin.commands import options
 @click.option("--user", callback=options.filled, help="The user whose tokens, all until now, are to end.")
 @click.option("--reason", callback=options.filled, help="For those who read the list later.")
 @click.option("--undo", is_flag=True, help="Takes the revocation back.")
+@click.option("--list", "only_list", is_flag=True, help="Only shows what is revoked.")
+@click.option("--json", "as_json", is_flag=True, help="With --list: one JSON object per revocation.")
 @options.administrator
-def revoke(jti: str | None, user: str | None, reason: str | None, undo: bool, **given: Any) -> None:
+def revoke(
+    jti: str | None, user: str | None, reason: str | None, undo: bool, only_list: bool, as_json: bool, **given: Any
+) -> None:
     """Ends a token, or all tokens that a user has until now, in one workspace. Who is connected with one is cut.
 
-    It is done when the command says so, also for every later start of the engine.
+    It is done when the command says so, also for every later start of the engine. `tocsin revoke --list` shows what is
+    revoked; `tocsin audit` shows who did it.
     """
     from tocsin.commands.api import api_of
 
+    if only_list:
+        if jti or user or reason or undo:
+            raise click.UsageError("--list shows all revocations: leave --jti, --user, --reason and --undo out")
+        _show(api_of(**given), as_json=as_json)
+        return
+    if as_json:
+        raise click.UsageError("--json belongs to --list")
     if (jti is None) is (user is None):
         raise click.UsageError("say either --jti (one token) or --user (all tokens of a user)")
     api = api_of(**given)
@@ -32,4 +52,14 @@ def revoke(jti: str | None, user: str | None, reason: str | None, undo: bool, **
         options.write("taken back")
         return
     done = api.ask("POST", "/api/v1/revocations", {**target, **({"reason": reason} if reason else {})})
-    options.write(f"revoked; {done['disconnected']} connections ended")
+    options.write(f"revoked; {ended(done['disconnected'])}")
+
+
+def _show(api: Api, *, as_json: bool) -> None:
+    found = list(api.pages("/api/v1/revocations", {}))
+    if as_json:
+        for revocation in found:
+            options.write(json.dumps(revocation))
+        return
+    rows = [[str(revocation.get(column, "")) for column in _COLUMNS] for revocation in found]
+    options.write_table([_HEADS, *rows])
