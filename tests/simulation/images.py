@@ -7,6 +7,7 @@ stops it politely; `kill` leaves it no chance to do anything more, and the next 
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections import Counter, deque
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from typing import Any
 import trio
 
 from actors.ports import Machine, MachineFactory
-from actors.supervisor import Started
+from actors.supervisor import ChildSpec, Started
 from engine.app import Engine
 from engine.config import Channel, Config, Gateway, Secret
 from engine.config import Retention as RetentionSection
@@ -125,8 +126,14 @@ class FaultyMachines:
 class _Simulated(Engine):
     """Without the HTTP server, whose sockets would be real."""
 
-    async def _run_http(self, status: Started) -> None:
-        self.http_url = "http://10.0.0.1:8080"
+    def _children(self) -> Sequence[ChildSpec]:
+        return [
+            dataclasses.replace(spec, run=self._run_nothing) if spec.name == "http" else spec
+            for spec in super()._children()
+        ]
+
+    async def _run_nothing(self, status: Started) -> None:
+        self._doors.http_url = "http://10.0.0.1:8080"
         status.started()
         await trio.sleep_forever()
 
