@@ -4,7 +4,9 @@ pip install starlette uvicorn           they are the example's, not Tocsin's
 python docs/examples/asyncio_web.py     then open http://127.0.0.1:8000 (PORT says which), and press the button
 """
 
+import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -35,7 +37,12 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
     config = Config(data=Path("shop-data"), ws="127.0.0.1:0", http="127.0.0.1:0", watch_host=False)
     async with tocsin.aio.Engine(config) as engine:
         app.state.engine = engine
-        yield
+        try:
+            yield
+        except asyncio.CancelledError:
+            # The engine has ended, and says why in a moment. uvicorn would go on serving without it.
+            signal.raise_signal(signal.SIGTERM)
+            raise
 
 
 async def index(request: Request) -> HTMLResponse:

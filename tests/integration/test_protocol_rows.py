@@ -1,7 +1,7 @@
 """Every row of the protocol's tables on a real engine, in JSON over a real socket, as a stranger's client would speak.
 
 Each test's name carries the `type` of the rows that it is about; the last test holds the names against the messages.
-`gap` needs a reader that is slow: `tests/integration/test_slow_readers.py`.
+`gap` needs a reader that is slow: `tests/faults/test_slow_readers.py`.
 """
 
 from __future__ import annotations

@@ -306,6 +306,75 @@ def test_entering_can_be_cancelled() -> None:
     run(program)
 
 
+def test_a_call_while_the_resident_is_starting_is_refused_at_once_and_keeps_no_slot() -> None:
+    begun, goes_on = threading.Event(), threading.Event()
+
+    @asynccontextmanager
+    async def slow() -> AsyncIterator[Resident]:
+        begun.set()
+        await trio.to_thread.run_sync(goes_on.wait)
+        yield Resident()
+
+    async def program() -> None:
+        thread = TrioThread("tocsin-test")
+        thread.start()
+        bridge = Bridge(slow, "engine")
+        entering = asyncio.create_task(bridge.enter(thread))
+        await until(begun)
+        with pytest.raises(NotRunning, match="this engine is starting: call it when its `async with` block has begun"):
+            await asyncio.wait_for(bridge.call(Resident.die), PATIENCE_S / 2)
+        assert bridge.statistics() == {"calls": 0, "calls_in_flight": 0, "calls_refused": 0}
+        goes_on.set()
+        await entering
+        await bridge.leave(None)
+        thread.end()
+
+    run(program)
+
+
+def test_entering_on_a_thread_that_has_ended_says_so() -> None:
+    async def program() -> None:
+        thread = TrioThread("tocsin-test")
+        thread.start()
+        thread.end()
+        with pytest.raises(NotRunning, match="this engine has ended"):
+            await Bridge(Resident().living, "engine").enter(thread)
+
+    run(program)
+
+
+class ClosingLoop(asyncio.SelectorEventLoop):
+    """Is closed by the time of the call that follows a look at it."""
+
+    looks_open = False
+
+    def is_closed(self) -> bool:
+        return super().is_closed() and not self.looks_open
+
+
+def test_a_loop_that_closes_at_the_wrong_moment_keeps_nobody_else_from_hearing_of_the_end() -> None:
+    told: list[BaseException | None] = []
+
+    class Other:
+        async def live(self) -> None:
+            await trio.sleep_forever()
+
+        def abandoned(self, fault: BaseException | None) -> None:
+            told.append(fault)
+
+    thread, loop = TrioThread("tocsin-test"), ClosingLoop()
+    bridge = Bridge(Resident().living, "engine")
+    thread.start()
+    loop.run_until_complete(bridge.enter(thread))
+    loop.close()
+    loop.looks_open = True
+    bridge.abandoned(None)
+    thread.adopt(Other())
+    thread.end()
+    loop.looks_open = False
+    assert told == [None]
+
+
 def test_a_cancellation_while_the_block_ends_is_kept_until_the_resident_has_left() -> None:
     closing = threading.Event()
 

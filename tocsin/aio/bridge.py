@@ -19,6 +19,7 @@ other), and running the resident in the host's own loop (docs/decisions/0004-emb
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent import futures
@@ -154,6 +155,8 @@ class Bridge(Generic[T]):
             )
         if block.is_leaving or block.is_over.done():
             raise self._ended(block)
+        if not block.is_up.done():
+            raise NotRunning(f"this {self._name} is starting: call it when its `async with` block has begun")
         if len(self._flights) >= self._calls_max:
             self._refused += 1
             raise Busy(f"{len(self._flights)} calls to this {self._name} are under way, limit {self._calls_max}")
@@ -230,9 +233,9 @@ class Bridge(Generic[T]):
 
     def abandoned(self, fault: BaseException | None) -> None:
         """The thread is over."""
-        block = self._block
-        if not block.loop.is_closed():
-            block.loop.call_soon_threadsafe(self._is_over, fault)
+        # Closed without leaving the block, maybe just now: there is nobody to tell, and others wait for their turn.
+        with contextlib.suppress(RuntimeError):
+            self._block.loop.call_soon_threadsafe(self._is_over, fault)
 
     async def _reside(self) -> None:
         async with self._make() as self._value, trio.open_nursery() as nursery:

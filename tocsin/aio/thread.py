@@ -33,7 +33,7 @@ class Resident(Protocol):
         """Its life, in trio; must not raise."""
 
     def abandoned(self, fault: BaseException | None) -> None:
-        """The thread is over, whatever became of `live`; called in it, as its last act."""
+        """The thread is over, whatever became of `live`; called in it as its last act, or by an `adopt` too late."""
 
 
 class TrioThread:
@@ -47,6 +47,9 @@ class TrioThread:
         self._ending = trio.Event()
         self._token: trio.lowlevel.TrioToken | None = None
         self._nursery: trio.Nursery | None = None
+        # Between the last look at the residents and the thread's end nobody may come unseen.
+        self._lock = threading.Lock()
+        self._is_over = False
         self._residents: set[Resident] = set()
 
     @property
@@ -75,13 +78,20 @@ class TrioThread:
                 return
 
     def adopt(self, resident: Resident) -> None:
-        """Lets it live here. From any thread."""
-        self._residents.add(resident)
-        self.soon(self._settle, resident)
+        """Lets it live here; if the thread is over, it is `abandoned` at once. From any thread."""
+        with self._lock:
+            is_over = self._is_over
+            if not is_over:
+                self._residents.add(resident)
+        if is_over:
+            resident.abandoned(self.fault)
+        else:
+            self.soon(self._settle, resident)
 
     def forget(self, resident: Resident) -> None:
         """It has left."""
-        self._residents.discard(resident)
+        with self._lock:
+            self._residents.discard(resident)
 
     def end(self, wait: bool = True) -> None:
         """Ends the thread, and with it whoever still lives there. Raises RuntimeError if it is waited for in vain."""
@@ -104,7 +114,10 @@ class TrioThread:
             self.fault = fault
         finally:
             self._up.set()
-            for resident in list(self._residents):
+            with self._lock:
+                self._is_over = True
+                left = list(self._residents)
+            for resident in left:
                 resident.abandoned(self.fault)
 
     async def _main(self) -> None:
