@@ -14,6 +14,26 @@ import trio
 from tests.support.engines import ROOT, environment
 
 PATIENCE_S = 30.0
+# Runs the example, and breaks the engine's trio loop as soon as the example serves.
+ENGINE_DIES = """
+import asyncio, runpy, sys
+import trio, uvicorn
+import tocsin.aio
+
+def breaks():
+    raise ZeroDivisionError("the engine's loop broke")
+
+async def die(inner):
+    trio.lowlevel.current_trio_token().run_sync_soon(breaks)
+
+class Server(uvicorn.Server):
+    async def main_loop(self):
+        asyncio.ensure_future(self.config.app.state.engine.call(die))
+        await super().main_loop()
+
+sys.modules["uvicorn.main"].Server = Server
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
 
 
 async def address_of(process: trio.Process) -> str:
@@ -69,3 +89,13 @@ async def test_the_application_rings_and_shows_it_and_stops(tmp_path: Path) -> N
     # The engine was closed in good order: its log is written back.
     assert (tmp_path / "shop-data/tocsin.db").exists()
     assert not (tmp_path / "shop-data/tocsin.db-wal").exists()
+
+
+async def test_when_the_engine_ends_the_application_ends_and_says_why(tmp_path: Path) -> None:
+    with trio.fail_after(PATIENCE_S):
+        process = await trio.run_process(
+            [sys.executable, "-c", ENGINE_DIES, str(ROOT / "docs/examples/asyncio_web.py")],
+            check=False, capture_stderr=True, cwd=tmp_path, env=environment(PORT="0"),
+        )  # fmt: skip
+    assert b"ZeroDivisionError: the engine's loop broke" in process.stderr
+    assert process.returncode != 0
