@@ -8,6 +8,7 @@ a subscriber is attached exactly between two events. A message is built once per
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
@@ -29,6 +30,10 @@ class Recipient(Protocol):
         """Takes frames, never waits."""
 
 
+def _nobody() -> None:
+    """For a recipient that need not know."""
+
+
 class Group:
     """Subscribers who get the very same bytes. `last` is the offset of the last message told to the group.
 
@@ -42,7 +47,8 @@ class Group:
         self.min_severity = min_severity
         self.last = last
         self.told = 0
-        self.members: dict[Recipient, None] = {}
+        # And whom to tell when we cannot go on without a gap.
+        self.members: dict[Recipient, Callable[[], None]] = {}
 
 
 class Audience:
@@ -71,12 +77,17 @@ class Audience:
         finally:
             self._recovering -= 1
 
-    def attach(self, recipient: Recipient, form: WireForm, min_severity: Severity) -> Group:
-        """From now on this recipient gets everything after `told` that passes its filter."""
+    def attach(
+        self, recipient: Recipient, form: WireForm, min_severity: Severity, on_lost: Callable[[], None] = _nobody
+    ) -> Group:
+        """From now on this recipient gets everything after `told` that passes its filter.
+
+        `on_lost` is called if something of it is not stored any more; then it gets nothing more.
+        """
         group = self._groups.get((form, min_severity))
         if group is None:
             group = self._groups[form, min_severity] = Group(form, min_severity, self.told)
-        group.members[recipient] = None
+        group.members[recipient] = on_lost
         return group
 
     def detach(self, recipient: Recipient, group: Group) -> None:
@@ -95,6 +106,8 @@ class Audience:
         fresh = [event for event in events if self.offset_of(event) > self.told]
         if not fresh:
             return 0
+        if self.offset_of(fresh[-1]) - self.told != len(fresh):
+            self._lose_before(fresh)
         deliveries = 0
         # First all of them: if one cannot be encoded nobody was told, and nobody is told twice when it is tried again.
         built = [(each, *self.frames(fresh, each.form, each.min_severity, each.last)) for each in self._groups.values()]
@@ -109,6 +122,22 @@ class Audience:
         self.ring.extend(fresh)
         self.told = self.offset_of(fresh[-1])
         return deliveries
+
+    def lose(self, floor: int) -> None:
+        """What comes after `told`, up to `floor`, is not stored any more: nobody who is attached can go on.
+
+        They are told so and come back; whoever is being brought level notices by itself.
+        """
+        groups, self._groups = self._groups, {}
+        self.told, self.floor = max(self.told, floor), max(self.floor, floor)
+        for group in groups.values():
+            members, group.members = group.members, {}
+            for on_lost in members.values():
+                on_lost()
+
+    def _lose_before(self, fresh: Sequence[Event]) -> None:
+        offsets = [self.told, *map(self.offset_of, fresh)]
+        self.lose(max(there - 1 for here, there in itertools.pairwise(offsets) if there != here + 1))
 
     def frames(
         self, events: Iterable[Event], form: WireForm, min_severity: Severity, prev: int

@@ -236,6 +236,9 @@ class ChannelActor:
             cell.changed()
         audience = cell.audience
         audience.floor = recalled.floor
+        if audience.told < recalled.floor:
+            # Trimmed while we could not tell it. What is left would follow on a `prev` that hides the gap.
+            audience.lose(recalled.floor)
         attempt = 0
         while audience.told < recalled.offset:
             try:

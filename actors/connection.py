@@ -77,6 +77,10 @@ class Connection:
             self.ending = ConversationEnded(code, reason, limit)
             self._scope.cancel()
 
+    def lost(self) -> None:
+        """A stream that it follows has lost events that it was not told: it comes back and is told which way to go."""
+        self.end(CloseCode.INSUFFICIENT_STATE, "history was trimmed; come back and recover")
+
     def abort(self) -> None:
         """The socket is gone: ends the conversation without a word."""
         self._scope.cancel()

@@ -58,12 +58,17 @@ class Gap:
 
 
 class Lanes:
-    """The queue of one slow peer. `dropped`: messages left out by lane; `totals`: the same of all peers together."""
+    """The queue of one slow peer. `dropped`: messages left out by lane; `totals`: the same of all peers together.
+
+    `gaps`: by stream, the offset before the first message that was left out.
+    """
 
     def __init__(self, totals: list[int]) -> None:
         self.dropped = [0] * LANES
         self.bytes = 0
         self._totals = totals
+        # By stream, until it is subscribed again.
+        self.gaps: dict[str, int] = {}
         # By a running number, so that something in the middle can be taken out at once.
         self._queue: OrderedDict[int, Frame | Gap] = OrderedDict()
         self._next = 0
@@ -135,6 +140,7 @@ class Lanes:
                 gap = open_gaps.get(entry.stream)
                 if gap is None:
                     self._append_gap(Gap(entry))
+                    self.gaps.setdefault(entry.stream, entry.prev)
                 else:
                     gap.last = entry.offset
                     gap.count += 1

@@ -167,6 +167,15 @@ class Outbox:
             dropped={severity: dropped[lane_of(severity)] for severity in SHED},
         )
 
+    def gap_after(self, stream: str) -> int | None:
+        """The offset after which a message of this stream was left out; None: nothing was."""
+        return None if self._lanes is None else self._lanes.gaps.get(stream)
+
+    def forget_gap(self, stream: str) -> None:
+        """What was left out of this stream has been made good, or is wanted no more."""
+        if self._lanes is not None:
+            self._lanes.gaps.pop(stream, None)
+
     def failed(self, fault: Exception) -> None:
         """Writing raised, in the drain or in our flusher, and nobody else may suffer: this connection ends."""
         self._drain.failures += 1

@@ -112,6 +112,10 @@ class Subscriptions:
         told, offset, is_seen = followed.audience.told, message.offset, isinstance(message, m.Seen)
         if offset > told:
             raise BadRequest(f"offset {offset} of {key.name} was not told yet, the last one is {told}")
+        gap = self._connection.outbox.gap_after(key.name)
+        if gap is not None:
+            # What was left out since the subscription began nobody has received, whatever came after it.
+            offset = min(offset, max(gap, followed.begins))
         before = followed.marked[is_seen]
         if before == FROM_SNAPSHOT and offset >= followed.begins:
             self._mark(followed, is_seen, FROM_SNAPSHOT, followed.begins)
@@ -208,7 +212,9 @@ class Subscriptions:
             raise ConversationEnded(CloseCode.INSUFFICIENT_STATE, STORE_AWAY) from fault
 
     def _follow(self, audience: Audience, key: StreamKey, min_severity: Severity, begins: int, marked: int) -> None:
-        group = audience.attach(self._connection.outbox, self._form, min_severity)
+        # Subscribed again: what had been left out was sent now, or lies before where this subscription begins.
+        self._connection.outbox.forget_gap(audience.name)
+        group = audience.attach(self._connection.outbox, self._form, min_severity, self._connection.lost)
         self._followed[audience.name] = _Followed(audience, group, key, begins, {False: marked, True: marked})
         self._connection.followed(audience.name, group)
         self._counters.followed(audience.name)
@@ -218,4 +224,5 @@ class Subscriptions:
         if followed is not None:
             followed.audience.detach(self._connection.outbox, followed.group)
             self._connection.left(name)
+            self._connection.outbox.forget_gap(name)
             self._counters.left(name)

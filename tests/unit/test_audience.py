@@ -142,6 +142,18 @@ def test_an_event_that_cannot_be_encoded_is_told_to_nobody_and_nothing_comes_twi
     assert [receiver.heard for receiver in (text, binary)] == [[(0, 1)]] * 2
 
 
+def test_events_that_do_not_follow_on_are_no_silent_gap_to_those_who_are_attached() -> None:
+    audience, early, late = an_audience(told=2), Receiver(JSON), Receiver(JSON)
+    lost: list[str] = []
+    group = audience.attach(early, JSON, INFO, lambda: lost.append("early"))
+    assert audience.tell([an_event(3), an_event(6), an_event(7)]) == 0
+    assert (early.frames, lost, audience.told, audience.floor) == ([], ["early"], 7, 5)
+    audience.detach(early, group)
+    audience.attach(late, JSON, INFO)
+    audience.tell([an_event(8)])
+    assert (early.frames, late.heard, lost) == ([], [(7, 8)], ["early"])
+
+
 def test_nobody_is_told_nothing() -> None:
     audience, binary = an_audience(), Receiver(MSGPACK)
     audience.attach(binary, MSGPACK, INFO)

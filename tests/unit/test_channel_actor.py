@@ -17,7 +17,7 @@ from actors.channel import Cell
 from actors.registry import Registry
 from protocol.codec import WireForm
 from protocol.errors import Busy, StoreUnavailable
-from protocol.model import Event, Reason, Severity
+from protocol.model import ChannelKey, Event, Reason, Severity
 from tests.support.actors import (
     KEY,
     Answers,
@@ -259,12 +259,35 @@ async def test_a_store_that_goes_away_during_the_catch_up_is_waited_for_and_not_
         assert channel.registry.restarts == 0
 
 
-async def test_a_store_that_lost_events_is_not_passed_over_in_silence(autojump_clock: MockClock) -> None:
+async def test_what_was_trimmed_before_it_was_told_ends_who_follows_and_not_the_channel() -> None:
+    async with a_channel() as channel:
+        early, lost = Receiver(), []
+        audience = await channel.cell.wait_audience()
+        audience.attach(early, WireForm.JSON, Severity.INFO, lambda: lost.append("early"))
+        channel.store.add(some_events(1, 3), KEY)
+        channel.store.stream().floor = 2
+        await channel.ring("ours")
+        await channel.settle()
+        assert (early.frames, lost, audience.floor) == ([], ["early"], 2)
+        assert channel.answers.reasons == [Reason.FIRED]
+        late = await channel.follow()
+        await channel.ring("more")
+        await channel.settle()
+        assert late.heard == [(4, 5)]
+
+
+async def test_a_store_that_lost_events_is_not_passed_over_in_silence(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing(key: ChannelKey, after: int, limit: int) -> Sequence[Event]:
+        await trio.lowlevel.checkpoint()
+        return []
+
     with capture_logs() as logs:
         async with a_channel() as channel:
             await channel.follow()
             channel.store.add(some_events(1, 2), KEY)
-            channel.store.stream().floor = 2
+            monkeypatch.setattr(channel.store, "history", nothing)
             await channel.ring("ours")
             await channel.settle()
     assert "the store lost events 1..2" in str(logs[1]["exc_info"])

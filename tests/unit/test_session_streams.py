@@ -9,6 +9,9 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock
 
 from actors import snapshots
+from actors.frames import Frame
+from actors.gateway import GatewayLimits
+from actors.outbox import OutboxLimits
 from protocol import messages as m
 from protocol.effects import FROM_SNAPSHOT
 from protocol.errors import CloseCode
@@ -220,6 +223,9 @@ async def test_a_snapshot_waits_for_its_reader_and_never_fills_the_outbox(autoju
 
 # Who received and saw what
 
+# Far more than a socket takes at once.
+A_LONG_FRAME = Frame(b"\x82\x7f" + (10_000_000).to_bytes(8, "big") + bytes(10_000_000))
+
 
 async def marked(rig: Rig, peer: Peer, *messages: dict[str, object]) -> list[tuple[str, str, bool, int, int]]:
     """The marks after these messages; there was no answer to any of them."""
@@ -279,6 +285,41 @@ async def test_after_a_snapshot_what_was_open_then_is_marked_as_such_and_once(au
         says = [{"type": "seen", "channel": "workspace", "offset": offset} for offset in (2, 3, 4)]
         name = "alerts:acme:*"
         assert await marked(rig, peer, *says) == [(name, "ada", True, FROM_SNAPSHOT, 3), (name, "ada", True, 3, 4)]
+
+
+async def test_a_mark_beyond_a_gap_counts_up_to_the_gap_until_the_channel_is_subscribed_again(
+    autojump_clock: MockClock,
+) -> None:
+    async with a_rig(GatewayLimits(outbox=OutboxLimits(soft_bytes=1_000))) as rig:
+        peer = await rig.client("ada")
+        await subscribe(peer)
+        await rig.ring("a")
+        await alerts(peer, 1)
+        rig.roster.connections()[0].outbox.push(A_LONG_FRAME)
+        await rig.ring("b", "c")
+        assert (await peer.frame())[0] == 2
+        gap = await peer.hear()
+        assert isinstance(gap, m.GapMessage)
+        assert (gap.prev, gap.to) == (1, 3)
+        await rig.ring("d")
+        await alerts(peer, 1)
+        says = {"type": "received", "channel": "alerts:checkout", "offset": 4}
+        assert await marked(rig, peer, says) == [(CHANNEL, "ada", False, 0, 1)]
+        await subscribe(peer, recover={"epoch": "e1", "offset": 1})
+        await alerts(peer, 3)
+        assert (await marked(rig, peer, says))[1:] == [(CHANNEL, "ada", False, 1, 4)]
+
+
+async def test_who_follows_what_was_trimmed_untold_is_told_to_come_back(autojump_clock: MockClock) -> None:
+    async with a_rig() as rig:
+        peer = await rig.client("ada")
+        await subscribe(peer)
+        rig.store.add(some_events(1, 3))
+        rig.store.stream().floor = 2
+        await rig.ring("ours")
+        assert await peer.hear_close() == (CloseCode.INSUFFICIENT_STATE, "history was trimmed; come back and recover")
+        again = await rig.client("ada")
+        assert (await subscribe(again, recover={"epoch": "e1", "offset": 0})).reason == "trimmed"
 
 
 @pytest.mark.parametrize("kind", ["received", "seen"])
