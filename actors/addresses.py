@@ -1,6 +1,6 @@
 """Whose address a peer has: what counts as one address, how many connections it has, who is behind a trusted proxy.
 
-Pure. The doors of both ports count connections by it, HTTP writes it into the audit trail. `X-Forwarded-For` is
+Pure but for counts. The doors of both ports count connections by it, HTTP writes it into the audit trail. `X-Forwarded-For` is
 believed only from a proxy that the configuration names, and only as far as such proxies vouch for it: read from the
 right, because what is on the left anybody can write.
 """
@@ -21,6 +21,8 @@ class Proxies:
 
     def __init__(self, networks: Sequence[str] = ()) -> None:
         self._networks = [ipaddress.ip_network(text, strict=False) for text in networks]
+        # How often a trusted proxy wrote something that is no address: whoever stands behind it was not counted.
+        self.unreadable = 0
 
     def include(self, address: str) -> bool:
         """Whether this is one of them."""
@@ -32,8 +34,9 @@ class Proxies:
         if forwarded_for is None or not self.include(peer):
             return peer
         for text in reversed(forwarded_for[-FORWARDED_MAX_CHARS:].split(",")):
-            address = text.strip()
+            address = _host_of(text)
             if parse(address) is None:
+                self.unreadable += 1
                 return peer
             if not self.include(address):
                 return address
@@ -86,6 +89,18 @@ def is_loopback(address: str) -> bool:
     """Whether it is this machine's own."""
     parsed = parse(address)
     return parsed is not None and parsed.is_loopback
+
+
+def _host_of(text: str) -> str:
+    """The address of one hop as proxies write it: bare, quoted, with a port, an IPv6 one then in brackets."""
+    text = text.strip().strip('"')
+    if text.startswith("["):
+        host, _, port = text[1:].partition("]")
+    elif text.count(":") == 1:
+        host, _, port = text.partition(":")
+    else:
+        return text
+    return host if port.removeprefix(":").isdecimal() or not port else text
 
 
 def parse(text: str) -> Address | None:

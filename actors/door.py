@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import structlog
 import trio
 
 from actors.addresses import AddressFull, Counts, Proxies
@@ -21,6 +22,9 @@ from actors.upgrade import HandshakeRefused, Upgrade
 from protocol.codec import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL
 from protocol.limits import Limit
 
+log = structlog.get_logger()
+# As much of a header as tells an operator what his proxy writes.
+HEADER_SHOWN_CHARS = 100
 PATHS = frozenset({"/", "/ws"})
 
 
@@ -118,13 +122,24 @@ class Door:
         if upgrade.origin is not None and upgrade.origin not in self._origins:
             raise HandshakeRefused(403, "this origin may not connect; add it to gateway.origins")
         self._check_room()
-        visit.address = self._proxies.client(visit.peer, upgrade.forwarded_for)
+        visit.address = self._behind(visit.peer, upgrade.forwarded_for)
         if visit.address != visit.peer:
             self._count_address(visit)
         for offered in upgrade.subprotocols:
             if offered in (JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL):
                 return offered
         return None
+
+    def _behind(self, peer: str, forwarded_for: str | None) -> str:
+        before = self._proxies.unreadable
+        address = self._proxies.client(peer, forwarded_for)
+        if self._proxies.unreadable > before:
+            self._roster.forwarded_unreadable += 1
+            if not before:  # said once: it is the proxy's configuration, and every connection has the same trouble
+                log.warning(
+                    "forwarded_address_unreadable", proxy=peer, header=(forwarded_for or "")[-HEADER_SHOWN_CHARS:]
+                )
+        return address
 
     def _refuse(self, visit: Visit, refusal: HandshakeRefused) -> None:
         visit.refusal = refusal

@@ -79,6 +79,7 @@ class Roster:
         self.accepted = 0
         self.refused = 0
         self.tls_failed = 0
+        self.forwarded_unreadable = 0
         self.errors = 0
         self.slow = 0
         self._connections: dict[str, Connection] = {}
@@ -157,6 +158,7 @@ class Roster:
             "connections_accepted": self.accepted,
             "connections_refused": self.refused,
             "tls_handshakes_failed": self.tls_failed,
+            "forwarded_unreadable": self.forwarded_unreadable,
             "messages_sent": self.drain.frames,
             "messages_received": self.counters.messages_received,
             "outbox_bytes": sum(outbox.waiting_bytes for outbox in outboxes),

@@ -7,6 +7,7 @@ yet be stored; it is safe to send the same again. The workspace is the administr
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import structlog
@@ -20,7 +21,8 @@ from engine.commands import check_text
 from engine.identity import Identity
 from engine.revocation import KEPT_US, RevocationPage
 from engine.stores import Revocation, RevocationKind, Store
-from protocol.errors import BadRequest, Busy, CloseCode, UnknownChannel
+from protocol.errors import BadRequest, Busy, CloseCode, LimitReached, UnknownChannel
+from protocol.limits import Limit
 from protocol.model import Principal
 from protocol.names import check_id
 
@@ -46,6 +48,7 @@ class Administration:
         trail: AuditTrail,
         clock: Clock,
         answer_s: float,
+        count_refusal: Callable[[Limit | None], None] = lambda limit: None,
     ) -> None:
         self._store = store
         self._identity = identity
@@ -53,6 +56,7 @@ class Administration:
         self._trail = trail
         self._clock = clock
         self._answer_s = answer_s
+        self._count_refusal = count_refusal
         # Two changes of one revocation come to memory in the order in which they came to the store.
         self._one_at_a_time = trio.Lock()
 
@@ -64,7 +68,11 @@ class Administration:
         check_target(kind, target)
         check_text(reason or "", "reason")
         revocations = self._identity.revocations
-        revocations.check_room(who.workspace, kind, target, self._clock())
+        try:
+            revocations.check_room(who.workspace, kind, target, self._clock())
+        except LimitReached as fault:
+            self._count_refusal(fault.limit)
+            raise
         await self._trail.record(who, f"revoke_{kind.value}", target, address)
         # Only now: what was issued while the act was put on record is meant as well.
         now = self._clock()
@@ -89,8 +97,10 @@ class Administration:
         return Revoked(row, ended)
 
     def revocations(self, who: Principal, cursor: str | None, limit: int) -> RevocationPage:
-        """What is revoked in the workspace, page by page."""
+        """What is revoked in the workspace, page by page. Raises BadRequest for a cursor that is not ours."""
         check_administrator(who)
+        if cursor is not None:
+            check_cursor(cursor)
         return self._identity.revocations.page(who.workspace, cursor, limit)
 
     async def unrevoke(self, who: Principal, kind: RevocationKind, target: str, address: str = "") -> None:
@@ -107,6 +117,15 @@ class Administration:
             log.info("unrevoked", workspace=who.workspace, kind=kind.value, by=who.user)
             return
         raise Busy(f"not stored within {self._answer_s:g} s: still in force, send it again")
+
+
+def check_cursor(cursor: str) -> None:
+    """Raises BadRequest if no page of revocations can have ended there."""
+    kind, _, target = cursor.partition(":")
+    try:
+        check_target(RevocationKind(kind), target)
+    except (ValueError, BadRequest) as fault:
+        raise BadRequest("cursor: use the next_cursor of the page before") from fault
 
 
 def check_target(kind: RevocationKind, target: str) -> None:

@@ -72,6 +72,7 @@ class Doors:
             resolve_timeout_s=config.suppression.resolve_timeout_s,
             count_refusal=self._metrics.refused,
             trusted_proxies=config.gateway.trusted_proxies,
+            overload=lambda: self._roster.overload,
         )
         serve = functools.partial(
             serve_http,

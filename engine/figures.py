@@ -38,6 +38,9 @@ FIGURES: Mapping[str, Figure] = {
     "gateway.errors": Figure(("tocsin_session_errors",), "Connections and requests that ended with an error.", True),
     "gateway.slow_disconnects": Figure(("tocsin_slow_disconnects",), "Connections cut for not keeping up.", True),
     "gateway.tls_handshakes_failed": Figure(("tocsin_tls_handshakes_failed",), "WebSocket peers without TLS.", True),
+    "gateway.forwarded_unreadable": Figure(
+        ("tocsin_forwarded_unreadable",), "X-Forwarded-For of trusted proxies that names no address.", True
+    ),
     "loop_lag_worst_s": Figure(("tocsin_loop_lag_max_seconds",), "The latest wake-up of the last minute or two."),
     "watchdog.stalls": Figure(("tocsin_loop_stalls",), "How often the loop was silent for watchdog.stall_s.", True),
     "tls_expires_at_s": Figure(("tocsin_tls_certificate_expires_timestamp_seconds",), "When the certificate ends."),

@@ -8,6 +8,7 @@ the record of an act waits, for the store.
 from __future__ import annotations
 
 import heapq
+import re
 
 import msgspec
 
@@ -15,11 +16,13 @@ from actors.connection import Connection
 from actors.roster import Roster
 from engine.audit import ActPage, AuditTrail, check_administrator
 from engine.roles import SYSTEM_WORKSPACE
-from protocol.errors import CloseCode, UnknownChannel
+from protocol.errors import BadRequest, CloseCode, UnknownChannel
 from protocol.model import Principal
 from protocol.names import check_id, is_workspace
 from protocol.times import rfc3339
 
+# Of a connection's id (UUIDv7), which is the cursor too.
+_CLIENT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 FORCED = "disconnected by an administrator"
 PAGE_MAX = 500
 
@@ -63,8 +66,11 @@ class Operators:
         cursor: str | None = None,
         limit: int = PAGE_MAX,
     ) -> ConnectionPage:
-        """Who is connected: authenticated connections, oldest first. Raises UnknownChannel for others' workspaces."""
+        """Who is connected: authenticated connections, oldest first. Raises UnknownChannel for others' workspaces,
+        BadRequest for a cursor that is not ours."""
         workspace, limit = _scope(who, workspace), min(limit, PAGE_MAX)
+        if cursor is not None and not _CLIENT_ID.fullmatch(cursor):
+            raise BadRequest("cursor: use the next_cursor of the page before")
         meant = (
             each
             for each in self._roster.connections()

@@ -85,7 +85,9 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
         upkeep=Upkeep(store, world.clock, config.retention.trim_every_s),
         ticker=Ticker(),
         service=Service(store, registry, identity, metrics, world.clock, config.api.answer_s, quotas),
-        administration=Administration(store, identity, roster.end_where, trail, world.clock, config.api.answer_s),
+        administration=Administration(
+            store, identity, roster.end_where, trail, world.clock, config.api.answer_s, roster.count_refusal
+        ),
         operators=Operators(roster, trail),
         clock=world.clock,
     )

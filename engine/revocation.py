@@ -22,6 +22,7 @@ import msgspec
 from engine.claims import CLOCK_SKEW_S, LIFETIME_MAX_S
 from engine.stores import Revocation, RevocationKind
 from protocol.errors import LimitReached
+from protocol.limits import Limit
 from protocol.model import Principal
 from protocol.times import SECOND_US
 
@@ -67,11 +68,13 @@ class Revocations:
             return
         if len(own) >= self._per_workspace_max:
             limit = f"limit {self._per_workspace_max} (identity.revocations_per_workspace_max)"
-            raise LimitReached(f"{len(own)} revocations, {limit}: revoke users instead of single tokens")
+            text = f"{len(own)} revocations, {limit}: revoke users instead of single tokens"
+            raise LimitReached(text, Limit.REVOCATIONS_PER_WORKSPACE)
         if self.count >= self._in_all_max:
             # Without the count, which would tell about other workspaces.
             limit = f"limit {self._in_all_max} (identity.revocations_max)"
-            raise LimitReached(f"no room for another revocation, {limit}: ask the engine's operator")
+            text = f"no room for another revocation, {limit}: ask the engine's operator"
+            raise LimitReached(text, Limit.REVOCATIONS)
 
     def add(self, row: Revocation) -> None:
         """This token or user is revoked from now on."""

@@ -25,7 +25,15 @@ from engine.stores import AlertPage, AlertQuery, RecipientPage, Store
 from protocol import messages as m
 from protocol.commands import AcknowledgeAlert, Command, ResolveAlert, Ring
 from protocol.effects import Row
-from protocol.errors import BadRequest, Busy, PermissionDenied, StoreUnavailable, UnknownChannel
+from protocol.errors import (
+    BadRequest,
+    Busy,
+    LimitReached,
+    PermissionDenied,
+    StoreUnavailable,
+    TocsinError,
+    UnknownChannel,
+)
 from protocol.messages import ItemResult, ReadingInput, TriggerInput
 from protocol.model import Alert, ChannelKey, Principal, Reason, Status, StreamKey
 from protocol.names import check_id, parse_channel
@@ -73,7 +81,11 @@ class Service:
 
     def issue_ticket(self, who: Principal) -> IssuedTicket:
         """A one-use ticket that stands for the token of `who`. Raises LimitReached."""
-        return self._identity.issue_ticket(who)
+        try:
+            return self._identity.issue_ticket(who)
+        except LimitReached as fault:
+            self._count(fault)
+            raise
 
     def admit(self, who: Principal) -> None:
         """One HTTP request of this user. Raises TooManyRequests."""
@@ -150,7 +162,8 @@ class Service:
     async def alert(self, who: Principal, alert_id: str) -> Alert:
         """One alert. Raises UnknownChannel if this workspace (or this token) has no such alert."""
         check(who, "read")
-        found = await self._store.alert(who.workspace, alert_id)
+        # A text that no store takes is nobody's id.
+        found = await self._store.alert(who.workspace, alert_id) if is_storable(alert_id) else None
         if found is None or not _may_see(who, found[0]):
             raise UnknownChannel("there is no such alert")
         return found[1]
@@ -261,7 +274,7 @@ class Service:
         put(answered)
         return await results(self._answer_s)
 
-    def _count(self, fault: Busy) -> None:
+    def _count(self, fault: TocsinError) -> None:
         if fault.limit is not None:
             self._metrics.refused(fault.limit)
 

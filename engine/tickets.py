@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from engine.claims import Refused, RefusedFor
 from protocol.errors import LimitReached
+from protocol.limits import Limit
 from protocol.model import Principal
 
 # 256 bits: nobody guesses one in half a minute, nor in the age of the universe.
@@ -49,11 +50,16 @@ class Tickets:
         if own >= self._per_user_max:
             raise LimitReached(
                 f"{own} unused tickets, limit {self._per_user_max} for a user (identity.tickets_per_user_max): use "
-                f"them, or wait {self.lifetime_s:g} s"
+                f"them, or wait {self.lifetime_s:g} s",
+                Limit.TICKETS_PER_USER,
+                self._next_end_s(now),
             )
         if len(self._waiting) >= self._in_all_max:
+            # Without the count, which would tell about other workspaces.
             raise LimitReached(
-                f"too many unused tickets, limit {self._in_all_max} (identity.tickets_max): wait a moment"
+                f"too many unused tickets, limit {self._in_all_max} (identity.tickets_max): wait a moment",
+                Limit.TICKETS,
+                self._next_end_s(now),
             )
         ticket = secrets.token_urlsafe(_TICKET_BYTES)
         self._waiting[_digest(ticket)] = _Waiting(who, now + self.lifetime_s)
@@ -66,6 +72,10 @@ class Tickets:
         if waiting is None or waiting.ends_at <= now:
             raise Refused(RefusedFor.TICKET)
         return waiting.who
+
+    def _next_end_s(self, now: float) -> float:
+        """When the oldest of all ends: often enough the moment to try again, and found without a search."""
+        return next(iter(self._waiting.values())).ends_at - now
 
     def _forget_ended(self, now: float) -> None:
         while self._waiting:

@@ -60,6 +60,13 @@ class LimitReached(TocsinError):
     temporary = False
     http_status = 429
 
+    def __init__(self, message: str = "", limit: Limit | None = None, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.limit = limit
+        # When there will be room by itself; without it somebody must do something first.
+        self.retry_after_s = retry_after_s
+        self.temporary = retry_after_s is not None
+
 
 class BadRequest(TocsinError):
     """The request is malformed; the message says where and what is allowed."""

@@ -35,6 +35,12 @@ class Limit(enum.Enum):
     MESSAGES_PER_S = "messages_per_s"
     ITEMS_PER_S = "items_per_s"
     WORKSPACE_ITEMS_PER_S = "workspace_items_per_s"
+    ITEMS = "items"
+    # Of who may come in (error 106, HTTP 429).
+    TICKETS_PER_USER = "tickets_per_user"
+    TICKETS = "tickets"
+    REVOCATIONS_PER_WORKSPACE = "revocations_per_workspace"
+    REVOCATIONS = "revocations"
     # Of a channel, and of how many there are (error 120, HTTP 503).
     CHANNEL_MAILBOX = "channel_mailbox"
     CHANNEL_WINDOWS = "channel_windows"
@@ -45,3 +51,4 @@ class Limit(enum.Enum):
     HTTP_CONNECTIONS = "http_connections"
     HTTP_BODY_BYTES = "http_body_bytes"
     HTTP_BODY_TIME = "http_body_time"
+    QUERY_TIME = "query_time"

@@ -28,6 +28,7 @@ from engine.http.problems import rejection
 from protocol.commands import Ring
 from protocol.effects import Row
 from protocol.errors import BadRequest, LimitReached, TocsinError
+from protocol.limits import Limit
 from protocol.messages import ITEMS_MAX, ItemResult
 from protocol.model import Principal, Reason
 from protocol.times import rfc3339
@@ -153,7 +154,8 @@ async def _encode_matching(rows: Sequence[Row], matchers: Sequence[Matcher], now
                 if await _matches(alert, matchers, yield_if_due):
                     parts.append(_encoder.encode(alert))
     if limit.cancelled_caught:
-        raise LimitReached(f"this query took longer than {QUERY_MAX_S} s; use simpler or fewer matchers")
+        text = f"this query took longer than {QUERY_MAX_S:g} s; use simpler or fewer matchers"
+        raise LimitReached(text, Limit.QUERY_TIME)
     return b"[" + b",".join(parts) + b"]"
 
 

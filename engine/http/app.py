@@ -24,7 +24,7 @@ from engine.http.admission import revocation_routes, ticket_routes
 from engine.http.alertmanager import RESOLVE_TIMEOUT_S
 from engine.http.alertmanager_routes import alertmanager_routes
 from engine.http.alerts import alert_routes
-from engine.http.guards import refuse_token_in_url, require_bearer
+from engine.http.guards import refuse_token_in_url, refuse_unknown_parameters, require_bearer
 from engine.http.operations import operation_routes
 from engine.http.operators import PeerAddress, operator_routes
 from engine.http.ports import About, Administration, MetricsRender, Operators, Service
@@ -57,12 +57,13 @@ def create_app(
     resolve_timeout_s: float = RESOLVE_TIMEOUT_S,
     count_refusal: CountRefusal = lambda limit: None,
     trusted_proxies: Sequence[str] = (),
+    overload: Callable[[], str] = str,
 ) -> Litestar:
     """The ASGI application. `about` is called per request: the socket's address is known only after its bind."""
     peer_address = PeerAddress(trusted_proxies)
     private = Router(
         "/",
-        guards=[require_bearer(service)],
+        guards=[require_bearer(service), refuse_unknown_parameters],
         security=[{"bearer": []}],
         route_handlers=[
             *trigger_routes(service),
@@ -74,7 +75,7 @@ def create_app(
         ],
     )
     return Litestar(
-        route_handlers=[private, *operation_routes(service, metrics_render, about)],
+        route_handlers=[private, *operation_routes(service, metrics_render, about, overload)],
         guards=[refuse_token_in_url],
         exception_handlers={
             TocsinError: counted(respond_tocsin_error, count_refusal),

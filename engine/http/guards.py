@@ -14,6 +14,7 @@ from typing import Any
 
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
+from litestar.params import QueryParameter
 from litestar.types import Guard
 
 from actors.addresses import is_loopback
@@ -32,6 +33,25 @@ async def refuse_token_in_url(connection: Connection, _: BaseRouteHandler) -> No
     """Raises BadRequest if the query carries a token."""
     for name in TOKEN_PARAMETERS & {key.lower() for key in connection.query_params}:
         raise BadRequest(f"a token in the URL (?{name}=) is not accepted: send 'Authorization: Bearer <token>'")
+
+
+async def refuse_unknown_parameters(connection: Connection, handler: BaseRouteHandler) -> None:
+    """Raises BadRequest if what is read or deleted is asked with a parameter that the route does not have.
+
+    A filter with a slip of the pen must not answer (or delete) everything.
+    """
+    if connection.scope.get("method") not in ("GET", "HEAD", "DELETE"):
+        return
+    # The ticket has a check of its own, in whatever case it is written.
+    known = {
+        field.kwarg_definition.name or name
+        for name, field in handler.parsed_fn_signature.parameters.items()
+        if isinstance(field.kwarg_definition, QueryParameter)
+    }
+    unknown = [name for name in connection.query_params if name not in known and name.lower() != TICKET_PARAMETER]
+    if unknown:
+        allowed = ", ".join(sorted(known)) or "none"
+        raise BadRequest(f"there is no parameter {unknown[0][:64]!r} here; known: {allowed}")
 
 
 def url_ticket(connection: Connection) -> str | None:

@@ -1,7 +1,9 @@
 """What operators and their machines ask: alive, ready, metrics, and who we are.
 
 `/healthz` says that the loop turns; restart the process when it does not answer. `/readyz` says that a trigger sent now
-would be acknowledged; send traffic elsewhere while it is 503. Both need no token: a load balancer has none.
+would be acknowledged and a new connection let in; send traffic elsewhere while it is 503. Above the soft memory limit
+it is 503 too: who is connected stays and is served, but whoever a balancer sends is refused at the door. Both need no
+token: a load balancer has none.
 """
 
 from __future__ import annotations
@@ -14,13 +16,13 @@ from litestar.handlers import HTTPRouteHandler
 from engine.http.guards import require_operator
 from engine.http.ports import About, MetricsRender, Service
 from engine.metrics import CONTENT_TYPE
-from protocol.errors import StoreUnavailable
+from protocol.errors import Busy, StoreUnavailable
 
 
 def operation_routes(
-    service: Service, metrics_render: MetricsRender, about: Callable[[], About]
+    service: Service, metrics_render: MetricsRender, about: Callable[[], About], overload: Callable[[], str]
 ) -> list[HTTPRouteHandler]:
-    """`/healthz`, `/readyz`, `/metrics` and `/api/v1/about`."""
+    """`/healthz`, `/readyz`, `/metrics` and `/api/v1/about`. `overload`: why nobody may connect (empty: they may)."""
 
     @get("/healthz", sync_to_thread=False)
     def alive() -> dict[str, str]:
@@ -29,9 +31,12 @@ def operation_routes(
 
     @get("/readyz", sync_to_thread=False)
     def ready() -> dict[str, str]:
-        """Whether a trigger would be acknowledged now; 503 if not."""
+        """Whether a trigger would be acknowledged and a connection let in now; 503 if not."""
         if not service.is_ready:
             raise StoreUnavailable("not able to acknowledge now; try again")
+        if why := overload():
+            # Not counted: nobody was refused, a probe was answered.
+            raise Busy(f"no new connections: {why} (gateway.memory_soft_bytes)")
         return {"status": "ready"}
 
     @get("/metrics", sync_to_thread=False, guards=[require_operator(service)])

@@ -22,7 +22,6 @@ from protocol.errors import (
     InternalError,
     LimitReached,
     TocsinError,
-    TooManyRequests,
     UnknownChannel,
 )
 from protocol.limits import Limit
@@ -73,6 +72,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     type: str = "about:blank"
 
 
+# Reached here and nowhere else, so this door counts them.
+_OWN_LIMITS = frozenset({Limit.HTTP_BODY_TIME, Limit.QUERY_TIME})
 # Numbers for what the framework refuses by itself, before our code runs; all else of 4xx is a bad request (107).
 _CODES = {404: UnknownChannel.code, 413: LimitReached.code}
 _REJECTIONS: dict[Reason, type[TocsinError]] = {
@@ -98,7 +99,7 @@ def respond_tocsin_error(request: Request[Any, Any, Any], error: TocsinError) ->
         tried = "authorization" in request.headers
         headers["WWW-Authenticate"] = 'Bearer realm="tocsin"' + (', error="invalid_token"' if tried else "")
     if error.http_status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS) and error.temporary:
-        wait_s = error.retry_after_s if isinstance(error, TooManyRequests) else RETRY_AFTER_S
+        wait_s = getattr(error, "retry_after_s", None) or RETRY_AFTER_S
         headers["Retry-After"] = str(max(1, math.ceil(wait_s)))
     return _response(error.http_status, error.message, error.code, error.temporary, headers)
 
@@ -108,7 +109,8 @@ def own_limit(error: Exception) -> Limit | None:
     if isinstance(error, HTTPException):
         too_large = error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         return Limit.HTTP_BODY_BYTES if too_large else None
-    return error.limit if isinstance(error, BodyTooSlow) else None
+    limit = error.limit if isinstance(error, TocsinError) else None
+    return limit if limit in _OWN_LIMITS else None
 
 
 def respond_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:

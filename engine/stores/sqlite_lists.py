@@ -18,6 +18,7 @@ from engine.stores.sqlite_rows import SEVERITIES, STATES, decode_alerts
 from protocol.effects import OpenAlerts
 from protocol.errors import BadRequest
 from protocol.model import OPEN_STATES, Alert, AlertState, ChannelKey, Severity, StreamKey
+from protocol.names import is_id
 
 _OPEN = tuple(state for state in AlertState if state in OPEN_STATES)
 # One seek each; beyond that (a long allow-list) the workspace's newest are read and the others skipped.
@@ -127,6 +128,9 @@ def _id_at(at_us: int) -> str:
     return f"{digits[:8]}-{digits[8:]}"
 
 
+BAD_CURSOR = "cursor is not one of ours: use next_cursor of the page before, or none"
+
+
 def cursor_of(place: str) -> str:
     """What a page is asked for that goes on after this place."""
     return urlsafe_b64encode(place.encode()).decode().rstrip("=")
@@ -135,6 +139,10 @@ def cursor_of(place: str) -> str:
 def place_of(cursor: str) -> str:
     """The place that a cursor means. Raises BadRequest."""
     try:
-        return urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        place = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
     except ValueError as fault:
-        raise BadRequest("cursor is not one of ours: use next_cursor of the page before, or none") from fault
+        raise BadRequest(BAD_CURSOR) from fault
+    # The decoder skips what is not of its alphabet: another spelling is nobody's cursor, and would be an empty page.
+    if not is_id(place) or cursor_of(place) != cursor:
+        raise BadRequest(BAD_CURSOR)
+    return place

@@ -151,7 +151,7 @@ async def test_the_operator_of_the_engine_may_disconnect_anybody_and_that_worksp
 async def test_another_workspaces_connection_is_answered_exactly_as_one_that_does_not_exist(engine: Engine) -> None:
     async with open_peer(engine) as socket:
         theirs = await connect(engine, socket, "rival", "eve")
-        nobody = "0" * len(theirs)
+        nobody = "00000000-0000-7000-8000-000000000000"
         async with http(engine, "acme") as boss:
 
             async def told(method: str, path: str) -> tuple[int, Any]:
@@ -204,6 +204,10 @@ async def test_revocations_are_on_record_too_and_the_trail_comes_in_pages(engine
         assert second["next_cursor"] is None
         for cursor in ("x", "-1", "9" * 40, "1.5"):
             assert (await boss.get("/api/v1/audit", params={"cursor": cursor})).status_code == 400
+        for path in ("/api/v1/connections", "/api/v1/alerts"):
+            refused = await boss.get(path, params={"cursor": "abc"})
+            assert (refused.status_code, refused.json()["code"]) == (400, 107)
+            assert "next_cursor of the page before" in refused.json()["detail"]
 
 
 async def test_without_a_user_nobody_is_disconnected(engine: Engine) -> None:

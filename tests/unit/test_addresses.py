@@ -13,6 +13,13 @@ PROXIES = Proxies(("10.0.0.0/8", "fd00::1"))
     ("peer", "forwarded_for", "client"),
     [
         ("10.0.0.1", None, "10.0.0.1"),
+        ("10.0.0.1", "203.0.113.7:51234", "203.0.113.7"),
+        ("10.0.0.1", '"203.0.113.7"', "203.0.113.7"),
+        ("10.0.0.1", '"[2001:db8::1]:51234", 10.0.0.9:80', "2001:db8::1"),
+        ("10.0.0.1", "[2001:db8::1]", "2001:db8::1"),
+        ("10.0.0.1", "2001:db8::1", "2001:db8::1"),
+        ("10.0.0.1", "203.0.113.7:http", "10.0.0.1"),
+        ("10.0.0.1", "[2001:db8::1]garbage", "10.0.0.1"),
         ("10.0.0.1", "203.0.113.7", "203.0.113.7"),
         ("fd00::1", "6.6.6.6, 203.0.113.7, 10.9.9.9", "203.0.113.7"),
         ("::ffff:10.0.0.1", "203.0.113.7", "203.0.113.7"),
@@ -26,6 +33,14 @@ PROXIES = Proxies(("10.0.0.0/8", "fd00::1"))
 )
 def test_only_a_trusted_proxy_tells_for_whom_it_speaks(peer: str, forwarded_for: str | None, client: str) -> None:
     assert PROXIES.client(peer, forwarded_for) == client
+
+
+def test_what_a_trusted_proxy_writes_and_nobody_can_read_is_counted() -> None:
+    proxies = Proxies(("10.0.0.1",))
+    for header in ("unknown", "", "203.0.113.7, _hidden", "203.0.113.7", None):
+        proxies.client("10.0.0.1", header)
+    proxies.client("198.51.100.1", "unknown")
+    assert proxies.unreadable == 3
 
 
 def test_without_proxies_nobody_is_believed() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from actors.addresses import address_key
 from actors.door import Door, DoorLimits, Visit
@@ -85,6 +86,15 @@ def test_a_header_that_names_nobody_leaves_the_proxys_own_address(header: str) -
     visit = door.knock("10.0.0.1")
     door.admit(visit, upgrade(header))
     assert visit.address == "10.0.0.1"
+
+
+def test_a_proxy_that_names_nobody_is_counted_each_time_and_logged_once() -> None:
+    door, roster = a_door(per_address_max=1, trusted_proxies=("10.0.0.1",))
+    with capture_logs() as logs:
+        for header in ("unknown", "nobody", OUTSIDE):
+            door.admit(door.knock("10.0.0.1"), upgrade(header))
+    assert roster.statistics()["forwarded_unreadable"] == 2
+    assert [(line["event"], line["header"]) for line in logs] == [("forwarded_address_unreadable", "unknown")]
 
 
 @pytest.mark.parametrize(

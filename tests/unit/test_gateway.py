@@ -532,6 +532,7 @@ async def test_statistics_count_connections_and_frames_also_of_those_who_have_le
             "total_subscribers": 0,
             "connections_accepted": 3,
             "connections_refused": 1,
+            "forwarded_unreadable": 0,
             "tls_handshakes_failed": 0,
             "messages_sent": 5,
             "messages_received": 0,

@@ -381,6 +381,43 @@ async def test_an_engine_that_cannot_ack_is_not_ready_but_alive(
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "/api/v1/alerts?limt=1",
+        "/api/v1/alerts?states=active",
+        "/api/v1/alerts/a/recipients?x=",
+        "/api/v1/connections?cursr=1",
+        "/api/v1/revocations?q=1",
+        "/api/v1/audit?since=1",
+        "/api/v2/alerts?filtre=a",
+    ],
+)
+async def test_a_parameter_that_a_list_does_not_have_is_refused_and_the_known_ones_are_named(
+    client: httpx.AsyncClient, service: FakeService, url: str
+) -> None:
+    response = await client.get(url)
+    problem(response, 400, 107)
+    assert "known: " in response.json()["detail"]
+    assert service.asked == []
+
+
+async def test_known_parameters_are_named_as_the_wire_has_them(client: httpx.AsyncClient) -> None:
+    detail = (await client.get("/api/v1/alerts?states=active")).json()["detail"]
+    assert detail.endswith(
+        "no parameter 'states' here; known: cursor, framework_id, limit, rule_id, severity, since, state, until"
+    )
+
+
+async def test_an_engine_that_lets_no_connection_in_for_its_memory_is_not_ready_but_alive(service: FakeService) -> None:
+    app = make_app(service, overload=lambda: "900 MiB of memory in use, soft limit 800 MiB")
+    async with client_of(app) as client:
+        response = await client.get("/readyz")
+        problem(response, 503, 120)
+        assert "900 MiB of memory in use, soft limit 800 MiB" in response.json()["detail"]
+        assert (await client.get("/healthz")).status_code == 200
+
+
+@pytest.mark.parametrize(
     ("host", "status"), [("::1", 200), ("::ffff:127.0.0.9", 200), ("10.0.0.1", 401), ("unix", 401)]
 )
 async def test_metrics_of_all_workspaces_are_for_this_machine(service: FakeService, host: str, status: int) -> None:

@@ -29,6 +29,7 @@ from protocol.errors import (
     Unauthorized,
     UnknownChannel,
 )
+from protocol.limits import Limit
 from protocol.model import Principal
 from protocol.times import SECOND_US
 
@@ -86,10 +87,19 @@ class Bench:
     def __init__(self, store: Store, limits: Limits | None = None) -> None:
         self.store, self.stored, self.roster = Slow(store), store, Roster()
         self.refused: list[RefusedFor] = []
+        self.limits: list[Limit | None] = []
         authenticator = Authenticator(SECRET, lambda: NOW, on_refused=self.refused.append)
         self.identity = Identity(authenticator, self.clock, limits)
         trail = AuditTrail(store, self.clock, 10.0)
-        self.desk = Administration(self.store, self.identity, self.roster.end_where, trail, self.clock, answer_s=10.0)  # type: ignore[arg-type]
+        self.desk = Administration(
+            self.store,
+            self.identity,
+            self.roster.end_where,
+            trail,
+            self.clock,
+            answer_s=10.0,
+            count_refusal=self.limits.append,
+        )  # type: ignore[arg-type]
 
     def clock(self) -> int:
         return NOW * SECOND_US
@@ -233,6 +243,12 @@ async def test_what_no_token_can_have_cannot_be_revoked(bench: Bench, kind: Revo
         await bench.desk.revoke(ADMIN, USER, "eve", "\0")
 
 
+@pytest.mark.parametrize("cursor", ["", "abc", "jti:", "user:../x", "key:eve", "\0"])
+async def test_a_cursor_that_no_page_gave_is_refused(bench: Bench, cursor: str) -> None:
+    with pytest.raises(BadRequest, match="use the next_cursor of the page before"):
+        bench.desk.revocations(ADMIN, cursor, 10)
+
+
 async def test_a_workspace_that_has_too_many_is_told_and_others_have_theirs() -> None:
     async with a_bench(Limits(revocations_per_workspace_max=2, revocations_max=3)) as bench:
         for target in ("a", "b", "a"):
@@ -246,6 +262,7 @@ async def test_a_workspace_that_has_too_many_is_told_and_others_have_theirs() ->
             LimitReached, match=r"^no room for another revocation, limit 3 \(identity.revocations_max\)"
         ):
             await bench.desk.revoke(other, JTI, "d", None)
+        assert bench.limits == [Limit.REVOCATIONS_PER_WORKSPACE, Limit.REVOCATIONS]
 
 
 def test_revocations_that_have_ended_make_room() -> None:

@@ -25,6 +25,7 @@ from protocol.effects import RecipientMark
 from protocol.errors import (
     BadRequest,
     Busy,
+    LimitReached,
     PermissionDenied,
     StoreUnavailable,
     TooManyRequests,
@@ -175,6 +176,20 @@ async def test_a_request_of_nothing_is_answered_with_nothing_and_at_once(bench, 
     for change in (service.acknowledge, service.resolve):
         assert await change(ANN, [], None) == []
     assert trio.current_time() == began
+
+
+async def test_a_ticket_too_many_is_refused_and_counted(bench):
+    with pytest.raises(LimitReached, match="32 unused tickets, limit 32"):
+        for _ in range(33):
+            bench.service.issue_ticket(ANN)
+    assert bench.figure('tocsin_refused_total{limit="tickets_per_user"}') == 1
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a\0b"])
+async def test_a_text_that_no_store_takes_is_nobodys_id(bench, text):
+    for question in (bench.service.alert(ANN, text), bench.service.recipients(ANN, text, None, 10)):
+        with pytest.raises(UnknownChannel, match="there is no such alert"):
+            await question
 
 
 async def test_recipients_are_shown_to_who_may_see_the_alert(bench):

@@ -406,7 +406,17 @@ async def test_a_long_allow_list_hides_what_is_not_on_it(factory: StoreFactory) 
 
 
 @pytest.mark.parametrize(
-    "given", [{"limit": 0}, {"limit": 501}, {"cursor": "\udc80"}, {"cursor": "a"}, {"cursor": "_w"}]
+    "given",
+    [
+        {"limit": 0},
+        {"limit": 501},
+        {"cursor": "\udc80"},
+        {"cursor": "a"},
+        {"cursor": "_w"},
+        {"cursor": "\0"},
+        {"cursor": "YQ\0"},
+        {"cursor": ""},
+    ],
 )
 async def test_a_bad_page_request_is_refused(factory: StoreFactory, given: dict[str, object]) -> None:
     async with factory.open() as store:

@@ -15,6 +15,7 @@ from engine.revocation import KEPT_US
 from engine.stores import Revocation, RevocationKind
 from engine.tickets import Tickets
 from protocol.errors import LimitReached, Unauthorized
+from protocol.limits import Limit
 from protocol.model import Principal
 from protocol.times import SECOND_US
 
@@ -61,8 +62,12 @@ def test_a_user_with_many_unused_tickets_waits_and_others_do_not():
     tickets = Tickets(lifetime_s=30, per_user_max=2)
     first = tickets.issue(WHO, 0)
     tickets.issue(WHO, 10)
-    with pytest.raises(LimitReached, match=r"2 unused tickets, limit 2 for a user \(identity.tickets_per_user_max\)"):
+    with pytest.raises(
+        LimitReached, match=r"2 unused tickets, limit 2 for a user \(identity.tickets_per_user_max\)"
+    ) as caught:
         tickets.issue(WHO, 29)
+    refusal = caught.value
+    assert (refusal.limit, refusal.retry_after_s, refusal.temporary) == (Limit.TICKETS_PER_USER, 1, True)
     tickets.issue(BOB, 29)
     tickets.redeem(first, 29)
     tickets.issue(WHO, 29)
@@ -75,8 +80,9 @@ def test_there_is_an_end_to_the_tickets_of_all_as_well():
     tickets = Tickets(in_all_max=2)
     tickets.issue(WHO, 0)
     tickets.issue(BOB, 0)
-    with pytest.raises(LimitReached, match=r"too many unused tickets, limit 2 \(identity.tickets_max\)"):
+    with pytest.raises(LimitReached, match=r"too many unused tickets, limit 2 \(identity.tickets_max\)") as caught:
         tickets.issue(WHO, 0)
+    assert (caught.value.limit, caught.value.temporary) == (Limit.TICKETS, True)
 
 
 def a_gate(limits: Limits | None = None) -> Identity:
