@@ -1,8 +1,8 @@
 """Whose address a peer has: what counts as one address, how many connections it has, who is behind a trusted proxy.
 
-Pure but for counts. The doors of both ports count connections by it, HTTP writes it into the audit trail. `X-Forwarded-For` is
-believed only from a proxy that the configuration names, and only as far as such proxies vouch for it: read from the
-right, because what is on the left anybody can write.
+Pure but for counts. The doors of both ports count connections by it, HTTP writes it into the audit trail.
+`X-Forwarded-For` is believed only from a proxy that the configuration names, and only as far as such proxies vouch for
+it: read from the right, because what is on the left anybody can write.
 """
 
 from __future__ import annotations
