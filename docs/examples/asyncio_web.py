@@ -7,8 +7,9 @@ python docs/examples/asyncio_web.py     then open http://127.0.0.1:8000 (PORT sa
 import asyncio
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -19,7 +20,7 @@ from starlette.responses import HTMLResponse, JSONResponse, StreamingResponse
 from starlette.routing import Route
 
 import tocsin.aio
-from tocsin import Config, TocsinError, TriggerInput
+from tocsin import ClientStopped, Config, TocsinError, TriggerInput
 
 PAGE = """<!doctype html><title>Shop</title><button onclick="fetch('/pay', {method: 'POST'})">Pay</button><ul></ul>
 <script>
@@ -69,8 +70,9 @@ async def alerts(request: Request) -> StreamingResponse:
         async with engine.client(engine.principal("visitor", role="viewer")) as client:
             await client.subscribe("shop")
             yield b": subscribed\n\n"
-            async for message in client.alerts():  # a page that does not read slows down only this loop
-                yield b"data: " + msgspec.json.encode(message.data) + b"\n\n"
+            with suppress(ClientStopped):  # the shop closes: the page comes back by itself
+                async for message in client.alerts():  # a page that does not read slows down only this loop
+                    yield b"data: " + msgspec.json.encode(message.data) + b"\n\n"
 
     return StreamingResponse(events(), media_type="text/event-stream")
 
@@ -79,6 +81,21 @@ app = Starlette(
     routes=[Route("/", index), Route("/pay", pay, methods=["POST"]), Route("/alerts", alerts)], lifespan=lifespan
 )
 
+
+class Server(uvicorn.Server):
+    """Ends the event streams before it waits for what is open: by themselves they never end."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stops; every visitor's client is ended first."""
+        engine: tocsin.aio.Engine = app.state.engine
+        with suppress(TocsinError, TimeoutError):  # if the engine has ended so have they
+            async with asyncio.timeout(1):
+                boss = engine.principal("shop")
+                await engine.call(lambda inside: inside.operators.disconnect_user(boss, "visitor"))
+        await super().shutdown(sockets)
+
+
 if __name__ == "__main__":
-    # Open event streams end by themselves never; so a stop waits for them a second, and no longer.
-    uvicorn.run(app, port=int(os.environ.get("PORT", "8000")), timeout_graceful_shutdown=1)
+    # A stream that a page does not read is waited for a second, and no longer.
+    with suppress(KeyboardInterrupt):  # which uvicorn raises once more when it has stopped
+        Server(uvicorn.Config(app, port=int(os.environ.get("PORT", "8000")), timeout_graceful_shutdown=1)).run()

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import httpx
+import pytest
 import trio
 
 from tests.support.engines import ROOT, environment
@@ -57,7 +58,8 @@ async def heard(stream: trio.SocketStream, word: bytes) -> bytes:
     return said
 
 
-async def test_the_application_rings_and_shows_it_and_stops(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+async def test_the_application_rings_and_shows_it_and_stops(tmp_path: Path, stop: signal.Signals) -> None:
     with trio.fail_after(PATIENCE_S):
         process = await trio.lowlevel.open_process(
             [sys.executable, str(ROOT / "docs/examples/asyncio_web.py")],
@@ -76,8 +78,10 @@ async def test_the_application_rings_and_shows_it_and_stops(tmp_path: Path) -> N
                 answers = [(await http.post("/pay")).json()["why"] for _ in range(2)]
                 told = await heard(stream, b"data: {")
                 # With the stream still open: stopping does not wait for it.
-                process.send_signal(signal.SIGTERM)
+                process.send_signal(stop)
+                assert process.stderr is not None
                 with trio.fail_after(10):
+                    last_words = b"".join([some async for some in process.stderr])
                     await process.wait()
         finally:
             process.kill()
@@ -86,6 +90,8 @@ async def test_the_application_rings_and_shows_it_and_stops(tmp_path: Path) -> N
             await process.stderr.aclose()
     assert answers == ["fired", "duplicate"]
     assert b'"title":"Payment failed"' in told
+    assert b"Traceback" not in last_words
+    assert b"Finished server process" in last_words, last_words.decode()
     # The engine was closed in good order: its log is written back.
     assert (tmp_path / "shop-data/tocsin.db").exists()
     assert not (tmp_path / "shop-data/tocsin.db-wal").exists()
