@@ -75,19 +75,6 @@ def has_secret(config: Config) -> bool:
     return bool(config.secret) or (config.data / KEY_FILE).exists()
 
 
-def load_or_make_secret(data_folder: Path) -> bytes:
-    """The first secret in `secret.key` (0600) of the data folder; the first start makes it. Raises ConfigError.
-
-    The file appears under its name only when it is complete, and only once: of two processes that start together both
-    use the same.
-    """
-    with _key_file(data_folder) as path:
-        if not path.exists():
-            make_folder(data_folder)
-            _make_key_file(path)
-        return _read_key_file(path)[0]
-
-
 def rotate(data_folder: Path, keep: int) -> list[Key]:
     """Puts a new secret before those of the key file, of which so many go on verifying. Raises ConfigError."""
     with _key_file(data_folder) as path:

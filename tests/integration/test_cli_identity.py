@@ -17,11 +17,10 @@ import trio
 from click.testing import CliRunner, Result
 
 from engine.auth import Authenticator
-from engine.key_files import load_or_make_secret
 from protocol import messages as m
 from protocol.errors import CloseCode
 from tests.support.engines import EngineProcess, an_engine_process
-from tests.support.keys import jwk, jwks, signed
+from tests.support.keys import jwk, jwks, secret_of, signed
 from tests.support.sockets import Peer
 from tocsin.cli import cli
 
@@ -71,7 +70,7 @@ async def test_a_user_is_revoked_and_taken_back_from_the_command_line(tmp_path: 
 
 
 async def test_a_rotation_lets_old_tokens_live_until_their_secret_is_dropped(tmp_path: Path) -> None:
-    old = Authenticator(load_or_make_secret(tmp_path)).issue("main", "ann")
+    old = Authenticator(secret_of(tmp_path)).issue("main", "ann")
     with trio.fail_after(60):
         async with an_engine_process(tmp_path, TOCSIN_SECRET="") as engine:
             peer, _ = await connect(engine, old)

@@ -6,12 +6,16 @@ import base64
 import json
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+
+from engine.config import Config
+from engine.key_files import signing_keys
 
 OCT = b"an oct key of at least thirty-two bytes, sixty-four for the longest"
 CURVES = {"ES256": ec.SECP256R1(), "ES384": ec.SECP384R1(), "ES512": ec.SECP521R1()}
@@ -61,3 +65,8 @@ def signed(algorithm: str, claims: object, kid: str | None = None, name: str = "
 
 
 PEM = rsa_key().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def secret_of(data_folder: Path) -> bytes:
+    """The secret that signs in this data folder; made if there is none."""
+    return signing_keys(Config(data=data_folder)).keys[0].material

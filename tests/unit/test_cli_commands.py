@@ -16,9 +16,9 @@ import benchmarks
 import tocsin
 from actors.supervisor import TooManyRestarts
 from engine.auth import Authenticator
-from engine.key_files import load_or_make_secret
 from protocol.errors import Busy
 from tests.support.engines import ROOT, environment
+from tests.support.keys import secret_of
 from tocsin.cli import cli, main
 from tocsin.commands import options
 from tocsin.errors import ClientStopped
@@ -65,7 +65,7 @@ def test_a_token_stands_alone_on_its_line_and_opens_its_workspace(tmp_path: Path
     )
     assert result.exit_code == 0
     assert result.stdout.count("\n") == 1
-    who = Authenticator(load_or_make_secret(tmp_path)).authenticate(result.stdout.strip())
+    who = Authenticator(secret_of(tmp_path)).authenticate(result.stdout.strip())
     assert (who.workspace, who.user, who.role) == ("acme", "ann", "viewer")
 
 
@@ -202,7 +202,7 @@ async def test_without_a_token_fresh_ones_are_made_from_the_engines_secret(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ws: str, url: str
 ) -> None:
     monkeypatch.setenv("TOCSIN_WS", ws)
-    secret = load_or_make_secret(tmp_path)
+    secret = secret_of(tmp_path)
     found = options.access(None, None, "acme", str(tmp_path), None, "viewer")
     assert found.url == url
     assert callable(found.token)

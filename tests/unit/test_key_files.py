@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from engine.config import Config, ConfigError, Identity, Secret
-from engine.key_files import KEY_FILE, key_paths, load_keys, load_or_make_secret, rotate, signing_keys, stamps
+from engine.key_files import KEY_FILE, key_paths, load_keys, rotate, signing_keys, stamps
 from engine.keys import KeyRing
 from engine.settings import effective
-from tests.support.keys import PEM, jwk, jwks
+from tests.support.keys import PEM, jwk, jwks, secret_of
 
 
 def names(folder: Path) -> list[str]:
@@ -25,18 +25,18 @@ def secrets_of(ring: KeyRing) -> list[bytes]:
 
 def test_the_first_start_makes_a_key_file_that_only_its_owner_reads(tmp_path):
     folder = tmp_path / "new" / "data"
-    secret = load_or_make_secret(folder)
+    secret = secret_of(folder)
     path = folder / KEY_FILE
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert (len(secret), path.read_bytes()) == (64, secret + b"\n")
-    assert load_or_make_secret(folder) == secret
+    assert secret_of(folder) == secret
     assert names(folder) == [KEY_FILE]
 
 
 def test_of_two_processes_that_start_together_both_use_the_same_key(tmp_path):
     with ProcessPoolExecutor(4, mp_context=multiprocessing.get_context("forkserver")) as pool:
-        secrets = set(pool.map(load_or_make_secret, [tmp_path] * 8))
+        secrets = set(pool.map(secret_of, [tmp_path] * 8))
     assert len(secrets) == 1
     assert names(tmp_path) == [KEY_FILE]
 
@@ -49,28 +49,28 @@ def test_a_process_that_comes_second_takes_the_firsts_key(tmp_path, monkeypatch)
         raise FileExistsError
 
     monkeypatch.setattr(os, "link", link)
-    assert load_or_make_secret(tmp_path) == first
+    assert secret_of(tmp_path) == first
     assert names(tmp_path) == [KEY_FILE]
 
 
 def test_a_short_key_file_is_refused_with_a_remedy_and_kept(tmp_path):
     (tmp_path / KEY_FILE).write_bytes(b"short\n")
     with pytest.raises(ConfigError, match="holds 5 bytes, at least 32 are needed: restore it, or remove it"):
-        load_or_make_secret(tmp_path)
+        secret_of(tmp_path)
     assert (tmp_path / KEY_FILE).read_bytes() == b"short\n"
 
 
 def test_a_key_file_that_cannot_be_read_or_made_is_refused_with_a_remedy(tmp_path):
     (tmp_path / KEY_FILE).mkdir()
     with pytest.raises(ConfigError, match="cannot be used: Is a directory; make it readable, or set TOCSIN_SECRET"):
-        load_or_make_secret(tmp_path)
+        secret_of(tmp_path)
 
 
 @pytest.mark.parametrize("below", ["file", "file/data"])
 def test_a_data_folder_that_cannot_take_a_key_file_is_to_blame_and_not_the_secret(tmp_path, below):
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match=r"^data: '.*' cannot be used \(it is not a folder\): use a folder"):
-        load_or_make_secret(tmp_path / below)
+        secret_of(tmp_path / below)
 
 
 def test_the_configured_secret_comes_before_the_key_file(tmp_path):
@@ -84,12 +84,12 @@ def a_config(folder: Path, **identity: object) -> Config:
 
 
 def test_a_rotation_puts_a_new_secret_first_and_keeps_the_old_one_for_a_while(tmp_path):
-    first = load_or_make_secret(tmp_path)
+    first = secret_of(tmp_path)
     kids = [key.kid for key in rotate(tmp_path, keep=1)]
     second, kept = secrets_of(load_keys(a_config(tmp_path)).ring)
     assert kept == first != second
     assert [key.kid for key in load_keys(a_config(tmp_path)).ring.keys] == kids
-    assert load_or_make_secret(tmp_path) == second, "the first line signs"
+    assert secret_of(tmp_path) == second, "the first line signs"
     rotate(tmp_path, keep=1)
     assert first not in secrets_of(load_keys(a_config(tmp_path)).ring)
     assert len(rotate(tmp_path, keep=0)) == 1
@@ -106,7 +106,7 @@ def rotate_here(folder: Path) -> None:
 
 
 def test_of_rotations_at_once_none_loses_the_other_ones_secret(tmp_path):
-    first = load_or_make_secret(tmp_path)
+    first = secret_of(tmp_path)
     with ProcessPoolExecutor(4, mp_context=multiprocessing.get_context("forkserver")) as pool:
         list(pool.map(rotate_here, [tmp_path] * 6))
     found = secrets_of(load_keys(a_config(tmp_path)).ring)
@@ -114,7 +114,7 @@ def test_of_rotations_at_once_none_loses_the_other_ones_secret(tmp_path):
 
 
 def test_a_rotation_that_ended_half_way_does_not_hinder_the_next(tmp_path):
-    load_or_make_secret(tmp_path)
+    secret_of(tmp_path)
     (tmp_path / f".{KEY_FILE}.new").write_text("half a")
     assert len(rotate(tmp_path, keep=1)) == 2
     assert names(tmp_path) == [KEY_FILE]
@@ -157,7 +157,7 @@ def test_with_a_key_set_no_secret_is_made_and_one_that_is_there_counts(tmp_path)
     assert [key.kid for key in load_keys(config).ring.keys] == ["a"]
     assert not (tmp_path / KEY_FILE).exists()
     assert signing_keys(config).signing is None
-    load_or_make_secret(tmp_path)
+    secret_of(tmp_path)
     assert [key.is_secret for key in load_keys(config).ring.keys] == [True, False]
     assert key_paths(config) == (tmp_path / KEY_FILE, tmp_path / "set.json")
 
