@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,17 +12,22 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from protocol.errors import CloseCode
 from tests.support.engines import SECRET, EngineProcess
 from tests.support.iso import Isolation, authenticated, dial, token_for
+from tests.support.keys import handmade, jwk, signed
 
 CLAIMS = {"sub": "eve", "workspaceId": "main", "role": "admin"}
 UNKNOWN_ID = "018f0000-0000-7000-8000-00000000ffff"
 
 
 def plain(header: dict[str, Any], claims: dict[str, Any], signature: bytes = b"") -> str:
-    """A token put together by hand."""
-    parts = [json.dumps(header).encode(), json.dumps(claims).encode(), signature]
-    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
+    return handmade(header, json.dumps(claims).encode(), signature=signature)
+
+
+def hs256(payload: bytes, **header: Any) -> str:
+    """Signed with the engine's own secret: only what it says is bad."""
+    return handmade({"alg": "HS256", "typ": "JWT"} | header, payload, SECRET.encode())
 
 
 def bad_tokens() -> dict[str, str]:
@@ -30,8 +35,7 @@ def bad_tokens() -> dict[str, str]:
     good = CLAIMS | {"exp": now + 600}
     key = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    signed = jwt.encode(good, SECRET, "HS256")
-    head, body, signature = signed.split(".")
+    head, body, signature = jwt.encode(good, SECRET, "HS256").split(".")
     return {
         "empty": "",
         "none": plain({"alg": "none"}, good),
@@ -57,24 +61,40 @@ def bad_tokens() -> dict[str, str]:
         "a role that is none": jwt.encode(good | {"role": "root"}, SECRET, "HS256"),
         "channels is text": jwt.encode(good | {"channels": "*"}, SECRET, "HS256"),
         "8 kB": "x" * 8_000,
+        "RS256 with the secret": hs256(json.dumps(good).encode(), alg="RS256"),
+        "an EC key that it brings along": signed("ES256", good, jwk=jwk("ES256")),
+        "an absurd end": hs256(b'{"sub":"eve","workspaceId":"main","exp":1' + b"0" * 400 + b"}"),
+        "claims twice": hs256(b'{"sub":"eve","workspaceId":"x","workspaceId":"main","exp":%d}' % (now + 600)),
+        "5,000 nested lists": hs256(b"[" * 5_000),
+        "no JSON": hs256(b"\xff\xfe"),
+        "not a token": "..",
+        "expired": jwt.encode(CLAIMS | {"exp": 1}, SECRET, "HS256"),
     }
 
 
 async def answer_to(engine: EngineProcess, token: str) -> tuple[int, str]:
+    """What it is told, the same each time; at the third time it is cut."""
     peer = await dial(engine)
     await peer.upgrade()
-    await peer.say({"type": "auth", "token": token})
-    answer: Any = await peer.hear()
+    for _ in range(3):
+        await peer.say({"type": "auth", "token": token})
+    answers: list[Any] = [await peer.hear() for _ in range(3)]
+    assert (await peer.hear_close())[0] == CloseCode.INVALID_TOKEN
     peer.close()
-    assert answer.__class__.__name__ == "AuthFailed", answer
-    return answer.code, answer.message
+    assert {answer.__class__.__name__ for answer in answers} == {"AuthFailed"}, answers
+    ((code, message),) = {(answer.code, answer.message) for answer in answers}
+    return code, message
 
 
-async def test_every_bad_token_gets_the_same_sentence(isolation: Isolation) -> None:
+async def test_every_bad_token_gets_the_same_sentence_and_is_cut_at_the_third(
+    isolation: Isolation, shared_folder: Path
+) -> None:
     tokens = bad_tokens()
 
     async def forge() -> None:
         answers = {name: await answer_to(isolation.engine, token) for name, token in tokens.items()}
+        # Who had a token once is told that it has ended; that he could have read in it.
+        assert answers.pop("expired")[1] == "token expired"
         assert set(answers.values()) == {(101, "invalid token")}, answers
         async with httpx.AsyncClient(base_url=isolation.engine.http) as http:
             for name, token in tokens.items():
@@ -84,6 +104,7 @@ async def test_every_bad_token_gets_the_same_sentence(isolation: Isolation) -> N
                 assert answer.status_code == 401, name
 
     await isolation.check(forge, counted="tocsin_auth_refused")
+    assert "eyJ" not in (shared_folder / "stderr").read_text(), "no part of a token is in the log"
 
 
 async def test_an_id_of_another_workspace_answers_exactly_as_one_that_does_not_exist(isolation: Isolation) -> None:
