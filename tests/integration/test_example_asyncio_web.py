@@ -27,12 +27,13 @@ def breaks():
 async def die(inner):
     trio.lowlevel.current_trio_token().run_sync_soon(breaks)
 
-class Server(uvicorn.Server):
-    async def main_loop(self):
-        asyncio.ensure_future(self.config.app.state.engine.call(die))
-        await super().main_loop()
+serve = uvicorn.Server.main_loop
 
-sys.modules["uvicorn.main"].Server = Server
+async def main_loop(self):
+    asyncio.ensure_future(self.config.app.state.engine.call(die))
+    await serve(self)
+
+uvicorn.Server.main_loop = main_loop
 runpy.run_path(sys.argv[1], run_name="__main__")
 """
 
