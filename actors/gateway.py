@@ -211,7 +211,7 @@ class Gateway:
     def _is_slow(self, connection: Connection) -> None:
         if connection.ending is None:
             self._roster.slow += 1
-            unread = f"more than {self._limits.outbox.max_bytes} bytes unread"
+            unread = f"{connection.outbox.waiting_bytes} bytes unread, limit {self._limits.outbox.max_bytes}"
             connection.end(CloseCode.SLOW, unread, Limit.OUTBOX_BYTES)
 
     async def _say_goodbye(self) -> None:

@@ -235,16 +235,12 @@ class WebSocket:
         data = event.data
         self._size += len(data) if isinstance(data, bytes | bytearray) or data.isascii() else len(data.encode())
         if self._size > self._limits.message_max_bytes:
-            raise ConversationEnded(
-                CloseCode.TOO_BIG, f"message of more than {self._limits.message_max_bytes} bytes", Limit.MESSAGE_BYTES
-            )
+            text = f"message of {self._size} bytes so far, limit {self._limits.message_max_bytes}"
+            raise ConversationEnded(CloseCode.TOO_BIG, text, Limit.MESSAGE_BYTES)
         self._fragments += event.frame_finished
         if self._fragments > self._limits.fragments_max:
-            raise ConversationEnded(
-                CloseCode.TOO_BIG,
-                f"message of more than {self._limits.fragments_max} fragments",
-                Limit.MESSAGE_FRAGMENTS,
-            )
+            text = f"message of {self._fragments} fragments so far, limit {self._limits.fragments_max}"
+            raise ConversationEnded(CloseCode.TOO_BIG, text, Limit.MESSAGE_FRAGMENTS)
         self._parts.append(data)  # type: ignore[arg-type]  # the parser never mixes kinds within a message
         if not event.message_finished:
             if self.message_since is None:

@@ -127,7 +127,7 @@ def translate(
 ) -> tuple[list[tuple[str, Ring]], list[str]]:
     """The good ones as reports, and a sentence for each bad one. Raises BadRequest if there are too many."""
     if len(posted) > ITEMS_MAX:
-        raise BadRequest(f"{len(posted)} alerts are too many for one request, at most {ITEMS_MAX}")
+        raise BadRequest(f"{len(posted)} alerts are too many for one request, limit {ITEMS_MAX}")
     reports: list[tuple[str, Ring]] = []
     refusals: list[str] = []
     for number, alert in enumerate(posted):

@@ -136,7 +136,9 @@ def _explain(request: Request[Any, Any, Any], error: HTTPException) -> str:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         return f"{request.method} is not possible here; allowed: {(error.headers or {}).get('allow', 'nothing')}"
     if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        return f"the body is too large; at most {request.app.request_max_body_size} bytes"
+        limit = f"limit {request.app.request_max_body_size} (api.body_max_bytes)"
+        # Chunked bodies do not say how long they are, and are not read to the end to find out.
+        return f"the body is too large: {request.headers.get('content-length', 'more')[:20]} bytes, {limit}"
     return error.detail
 
 

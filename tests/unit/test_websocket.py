@@ -93,6 +93,16 @@ async def test_a_violation_gets_its_close_frame_before_the_end(
         assert served.roster.errors == 0
 
 
+async def test_what_is_too_big_is_told_its_size_so_far_and_the_limit(autojump_clock: MockClock) -> None:
+    async with serving(websocket=SMALL) as served:
+        peer = await served.connect()
+        await peer.send(client_frame(TEXT, b"x" * 101))
+        assert (await peer.hear_close())[1] == "message of 101 bytes so far, limit 100"
+        peer = await served.connect()
+        await peer.send(client_frame(TEXT, b"", final=False) + client_frame(0, b"", final=False) * 200)
+        assert (await peer.hear_close())[1].startswith(f"message of {SMALL.fragments_max + 1} fragments so far, limit ")
+
+
 async def test_exactly_as_much_as_allowed_is_allowed(autojump_clock: MockClock) -> None:
     async with serving(websocket=SMALL) as served:
         peer = await served.connect()
