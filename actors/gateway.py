@@ -211,7 +211,8 @@ class Gateway:
     def _is_slow(self, connection: Connection) -> None:
         if connection.ending is None:
             self._roster.slow += 1
-            unread = f"{connection.outbox.waiting_bytes} bytes unread, limit {self._limits.outbox.max_bytes}"
+            limit = self._limits.outbox.max_bytes
+            unread = f"{connection.outbox.waiting_bytes} bytes unread and no room for the next, limit {limit}"
             connection.end(CloseCode.SLOW, unread, Limit.OUTBOX_BYTES)
 
     async def _say_goodbye(self) -> None:

@@ -116,7 +116,7 @@ async def test_json_may_be_named_precisely_or_not_at_all(client: httpx.AsyncClie
 async def test_a_body_above_the_limit_is_refused(service: FakeService) -> None:
     async with client_of(make_app(service, body_max_bytes=100), headers=BEARER) as client:
         detail = problem(await client.post("/api/v1/triggers", content=b" " * 101), 413, 106)
-        assert "the body is too large: 101 bytes, limit 100 (api.body_max_bytes)" == detail
+        assert detail == "the body is too large: 101 bytes, limit 100 (api.body_max_bytes)"
     assert service.asked == []
 
 
@@ -278,7 +278,7 @@ async def test_the_end_of_an_alert_that_nobody_knows_is_fine(client: httpx.Async
 
 async def test_too_many_alerts_in_one_post_are_refused(client: httpx.AsyncClient) -> None:
     response = await client.post("/api/v2/alerts", json=[{"labels": {"a": "b"}}] * 1_001)
-    assert "1001 alerts are too many for one request, limit 1000" == problem(response, 400, 107)
+    assert problem(response, 400, 107) == "1001 alerts are too many for one request, limit 1000"
 
 
 async def test_amtool_reads_each_open_label_set(client: httpx.AsyncClient, service: FakeService) -> None:
