@@ -35,7 +35,6 @@ class Limit(enum.Enum):
     MESSAGES_PER_S = "messages_per_s"
     ITEMS_PER_S = "items_per_s"
     WORKSPACE_ITEMS_PER_S = "workspace_items_per_s"
-    ITEMS = "items"
     # Of who may come in (error 106, HTTP 429).
     TICKETS_PER_USER = "tickets_per_user"
     TICKETS = "tickets"
