@@ -15,8 +15,9 @@ from tests.support.engines import ROOT
 from tests.support.iso import Isolation, dial, token_for
 from tests.support.sockets import client_frame
 
-# Twice this long: once to warm up, once measured.
-MUTATED_S = 10.0
+# Four times this long: three waves to warm up (caches of names fill slowly), one measured.
+MUTATED_S = 5.0
+WARM_UPS = 3
 SEED = 20_261_122
 
 
@@ -63,6 +64,6 @@ async def test_twenty_seconds_of_mutated_frames_hurt_nobody(isolation: Isolation
                 await peer.sock.send(client_frame(8, b"\x03\xe8"))
                 await peer.rest()
             peer.close()
-        assert sent > 500
+        assert sent > 250
 
-    await isolation.check(mutate, counted="tocsin_session_errors")
+    await isolation.check(mutate, counted="tocsin_session_errors", warm_ups=WARM_UPS)

@@ -14,7 +14,7 @@ from engine.collector import FULL_EVERY_S, LOOK_EVERY_S, WAVE, Policy, Seen, Ste
 from engine.metrics import Metrics
 from protocol.model import ChannelKey
 
-NOTHING, FREEZE, COLLECT = Step.NOTHING, Step.FREEZE, Step.COLLECT
+NOTHING, FREEZE, COLLECT, COLLECT_NEW = Step.NOTHING, Step.FREEZE, Step.COLLECT, Step.COLLECT_NEW
 
 
 def look(policy: Policy, now: float, connections: int = 0, activity: int = 0) -> Step:
@@ -28,9 +28,11 @@ def test_an_idle_engine_is_collected_every_ten_minutes() -> None:
     assert FREEZE not in steps
 
 
-def test_an_engine_that_is_never_idle_is_never_collected() -> None:
+def test_of_an_engine_that_is_never_idle_only_what_is_new_is_collected_once_a_minute() -> None:
     policy = Policy(0.0)
-    assert {look(policy, n * LOOK_EVERY_S, activity=n) for n in range(1, 1_000)} == {NOTHING}
+    steps = [look(policy, n * LOOK_EVERY_S, activity=n) for n in range(1, 121)]
+    assert set(steps) == {NOTHING, COLLECT_NEW}
+    assert steps.count(COLLECT_NEW) == 10
 
 
 def test_a_wave_of_connections_is_frozen_in_the_middle_of_the_traffic() -> None:
@@ -75,7 +77,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         callbacks=gc.callbacks,
         get_threshold=gc.get_threshold,
         set_threshold=gc.set_threshold,
-        get_objects=lambda: range(NEW_OBJECTS),
+        get_objects=lambda generation=None: range(NEW_OBJECTS),
         get_freeze_count=lambda: FROZEN_OBJECTS,
     )
     monkeypatch.setattr(collector, "gc", fake)
@@ -126,6 +128,21 @@ async def test_what_is_many_is_not_looked_at_again(
         engine.connections = 10_000
         await trio.sleep(FULL_EVERY_S + 2 * LOOK_EVERY_S)
         assert calls == ["collect", "freeze", "freeze", *expected]
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(("old", "collections"), [(collector.NEW_MAX, 2), (collector.NEW_MAX + 1, 0)])
+async def test_in_the_midst_of_traffic_what_is_new_is_collected_if_it_is_little(
+    autojump_clock: MockClock, calls: list[str], monkeypatch: pytest.MonkeyPatch, old: int, collections: int
+) -> None:
+    monkeypatch.setattr(collector.gc, "get_objects", lambda generation: range(old))
+    engine = FakeEngine()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(collector.collect_when_idle, engine)
+        for _ in range(25):
+            await trio.sleep(LOOK_EVERY_S)
+            engine.metrics.delivered(1)
+        assert calls == ["collect", "freeze", *["collect"] * collections]
         nursery.cancel_scope.cancel()
 
 
