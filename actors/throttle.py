@@ -97,7 +97,10 @@ def items_of(message: m.ClientMessage) -> int:
 
 def too_many(limit: Limit, what: str, rate: Rate, wait_s: float) -> TooManyRequests:
     """The refusal of what goes beyond a rate: names the limit, the rate and when to come again."""
+    beyond = math.ceil(wait_s * rate.per_s)
     wait_s = math.ceil(wait_s * 1_000) / 1_000
     return TooManyRequests(
-        f"too many {what} ({limit.value}: {rate}); nothing was done, again in {wait_s:g} s", limit, wait_s
+        f"too many {what} ({limit.value}: {rate}; {beyond} beyond that); nothing was done, again in {wait_s:g} s",
+        limit,
+        wait_s,
     )

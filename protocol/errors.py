@@ -139,22 +139,25 @@ class CloseCode(enum.IntEnum):
     PROTOCOL_ERROR = 1002, "violation of the WebSocket protocol"
     WRONG_FRAME_KIND = 1003, "a text frame where this subprotocol has binary ones, or the other way round"
     BAD_UTF8 = 1007, "a text that is not UTF-8"
-    TOO_BIG = 1009, "a message of more than 64 KiB or more than 64 fragments"
+    TOO_BIG = 1009, "a message of more bytes (by default 64 KiB) or fragments (64) than allowed"
     TRY_LATER = 1013, "the engine has no room for you now; try again later"
     CLOSED = 3000, "closed (reserved)"
     SHUTDOWN = 3001, "the engine is shutting down"
     SERVER_ERROR = 3004, "something broke while talking to you"
     EXPIRED = 3005, "the token has expired; come back with a fresh one"
-    SLOW = 3008, "too slow: more than 1 MiB was unread, or a message took more than 10 s to arrive"
+    SLOW = (
+        3008,
+        "too slow: too much was unread (by default 1 MiB), or a message took too long to arrive (10 s)",
+    )
     INSUFFICIENT_STATE = 3010, "the server cannot go on without a gap: come back and recover"
-    NO_PONG = 3012, "nothing was heard for 60 s"
+    NO_PONG = 3012, "nothing was heard for too long (by default 60 s)"
     TOO_MANY_REQUESTS = 3013, "too many requests, and no pause after they were refused"
-    INVALID_TOKEN = 3500, "the third invalid token, or one that was revoked"
-    BAD_REQUEST = 3501, "the twentieth malformed message"
-    NO_AUTH = 3502, "no good token within 10 s"
+    INVALID_TOKEN = 3500, "too many invalid tokens (by default 3), or one that was revoked"
+    BAD_REQUEST = 3501, "too many malformed messages (by default 20)"
+    NO_AUTH = 3502, "no good token in time (by default 10 s)"
     FORCED = 3503, "ended by an operator"
     CONNECTION_LIMIT = 3504, "too many connections of this user or workspace"
-    SUBSCRIPTION_LIMIT = 3505, "more than 128 subscriptions"
+    SUBSCRIPTION_LIMIT = 3505, "too many subscriptions (by default more than 128)"
     PERMISSION_DENIED = 3507, "permission denied (reserved)"
 
 

@@ -217,7 +217,7 @@ ATTACKS: dict[Attack, str | None] = {
     slow_header: refused("handshake_time"),
     half_open: refused("silence"),
     resets_in_mid_frame: "tocsin_connections_accepted",
-    ping_flood: "tocsin_connections_accepted",
+    ping_flood: refused("messages_per_s"),
     silence_after_our_close: closed(1002),
     frames_before_the_handshake_answer: "tocsin_connections_accepted",
     messages_before_auth: "tocsin_session_errors",

@@ -13,7 +13,7 @@ from actors.connection import Connection
 from actors.derived import DerivedStreams
 from actors.gateway import GatewayLimits
 from actors.mailbox import Envelope, Receipt
-from actors.ports import Answer
+from actors.ports import Answer, NewId
 from actors.registry import Registry
 from actors.roster import Roster, RosterLimits, SessionCounters
 from actors.session import Session
@@ -176,13 +176,16 @@ class Rig:
 
 @asynccontextmanager
 async def a_rig(
-    gateway: GatewayLimits | None = None, roster: RosterLimits | None = None, **limits: Any
+    gateway: GatewayLimits | None = None,
+    roster: RosterLimits | None = None,
+    new_id: NewId | None = None,
+    **limits: Any,
 ) -> AsyncIterator[Rig]:
     rig = Rig(SessionLimits(**limits), roster)
     async with trio.open_nursery() as nursery:
         for part in (rig.registry, rig.derived, rig.ticker):
             await start(nursery, part.run)
-        async with serving(rig.converse, limits=gateway, roster=rig.roster) as rig.served:
+        async with serving(rig.converse, limits=gateway, roster=rig.roster, new_id=new_id) as rig.served:
             yield rig
         nursery.cancel_scope.cancel()
 

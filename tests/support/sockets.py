@@ -15,6 +15,7 @@ import trio
 from actors.connection import Connection
 from actors.frames import Frame
 from actors.gateway import Converse, Gateway, GatewayLimits
+from actors.ports import NewId
 from actors.roster import Roster
 from actors.tls import NewTls
 from actors.websocket import WebSocketLimits
@@ -244,6 +245,7 @@ async def serving(
     listener: Any = None,
     roster: Roster | None = None,
     tls: Encryption | None = None,
+    new_id: NewId | None = None,
 ) -> AsyncIterator[Served]:
     """A gateway that serves inside the block; it drains at its end."""
     listener, tls = listener or await listening(), tls or DEFAULT_TLS
@@ -255,7 +257,7 @@ async def serving(
         limits or GatewayLimits(drain_s=4.0),
         websocket or WebSocketLimits(),
         roster,
-        Ids("c"),
+        new_id or Ids("c"),
         tls.new_tls if tls else None,
     )
     async with trio.open_nursery() as nursery:

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock
 
 from engine.audit import AuditTrail
+from engine.ids import new_id
 from engine.operators import FORCED, Operators
 from engine.stores import AdministrativeAct, open_store
 from protocol.errors import BadRequest, Busy, CloseCode, PermissionDenied, UnknownChannel
@@ -27,7 +28,7 @@ def who(workspace: str = "acme", role: str = "admin", channels: tuple[str, ...] 
 @asynccontextmanager
 async def a_desk() -> AsyncIterator[tuple[Operators, Rig]]:
     with capture_logs():
-        async with open_store("memory:", clock=lambda: NOW) as store, a_rig() as rig:
+        async with open_store("memory:", clock=lambda: NOW) as store, a_rig(new_id=new_id) as rig:
             yield Operators(rig.roster, AuditTrail(store, lambda: NOW, 10.0)), rig
 
 

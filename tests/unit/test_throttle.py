@@ -49,7 +49,7 @@ def test_a_refusal_names_the_limit_its_rate_and_when_to_come_again() -> None:
     with pytest.raises(TooManyRequests) as caught:
         throttle.message(0.5)
     assert caught.value.message == (
-        "too many messages (messages_per_s: 1 a second, 3 at once); nothing was done, again in 0.5 s"
+        "too many messages (messages_per_s: 1 a second, 3 at once; 1 beyond that); nothing was done, again in 0.5 s"
     )
     assert (caught.value.code, caught.value.temporary, caught.value.retry_after_s) == (111, True, 0.5)
     assert counted == [Limit.MESSAGES_PER_S]
