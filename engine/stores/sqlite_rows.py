@@ -30,7 +30,7 @@ ROWS_PER_STATEMENT = 256
 
 _encode = msgspec.json.Encoder().encode
 # Within a batch nearly all times are the same.
-_microseconds = lru_cache(maxsize=4_096)(parse_rfc3339)
+_microseconds = lru_cache(maxsize=1_000)(parse_rfc3339)
 
 
 class Bulk:
