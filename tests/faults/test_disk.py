@@ -137,4 +137,4 @@ async def test_a_store_that_cannot_write_acks_nothing_and_comes_back(tmp_path: P
         await isolation.check(store_fails, counted="tocsin_store_unavailable", store_stays=False)
         assert (await trigger("afterwards")).results[0].status.value == "fired"
         peer.close()
-    assert len(acked) == len(set(acked)) == 2
+    assert len(acked) == len(set(acked)) >= 2
