@@ -23,8 +23,6 @@ class SessionLimits:
     auth_s: float = 10.0
     message_s: float = 10.0
     conversation: ConversationLimits = field(default_factory=ConversationLimits)
-    # History waits for the peer while more than this is unread.
-    backlog_bytes: int = 65_536
     rates: RateLimits = field(default_factory=RateLimits)
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import msgspec
-import trio
 
 from actors.audience import Audience
 from actors.connection import Connection
@@ -48,8 +47,7 @@ async def tell_open_alerts(
                 )
             )
             page += 1
-            await connection.outbox.wait_below(kit.limits.backlog_bytes)
-            connection.websocket.heard_at = trio.current_time()  # it reads: that is life
+            await connection.websocket.pace()
         if found.last:
             return first
         before = found.alerts[-1].id

@@ -10,8 +10,6 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import trio
-
 from actors.audience import Audience, Group
 from actors.connection import Connection
 from actors.history import Chunk
@@ -177,7 +175,6 @@ class Subscriptions:
         Gives the last offset that the peer knows of: below what was told, if its filter left out the rest.
         """
         at = prev = after
-        outbox = self._connection.outbox
         while at < audience.told:
             chunk = await self._missed(audience, key, at)
             events = chunk.events
@@ -191,9 +188,8 @@ class Subscriptions:
             self._connection.caught_up(len(frames))
             for frame in frames:
                 # One by one: a chunk of long alerts at once could fill an outbox whose peer reads well.
-                outbox.push(frame)
-                await outbox.wait_below(self._kit.limits.backlog_bytes)
-                self._connection.websocket.heard_at = trio.current_time()  # it reads: that is life
+                self._connection.outbox.push(frame)
+                await self._connection.websocket.pace()
             at = audience.offset_of(events[-1])
         return prev
 

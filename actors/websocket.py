@@ -43,7 +43,7 @@ class WebSocketLimits:
     handshake_s: float = 5.0
     message_max_bytes: int = 65_536
     fragments_max: int = 64
-    # Replies that a peer does not read stop us from reading its requests.
+    # Replies that a peer does not read stop us from reading its requests, and history waits for it.
     reply_backlog_bytes: int = 65_536
     close_s: float = 2.0
 
@@ -132,6 +132,11 @@ class WebSocket:
                 raise Disconnected
             self._parser.receive_data(data)
             self._parsed = self._parser.events()
+
+    async def pace(self) -> None:
+        """Waits for the peer to read what it was sent, as history at its own pace does; that it reads is life."""
+        await self._outbox.wait_below(self._limits.reply_backlog_bytes)
+        self.heard_at = trio.current_time()
 
     async def _wait_until_read(self) -> None:
         """Waits for the peer to read what we said; the time of a message that it has begun does not run meanwhile."""

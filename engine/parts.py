@@ -115,7 +115,6 @@ def session_kit(parts: Parts, roster: Roster, config: Gateway, rates: RateLimits
                 bad_messages_max=config.bad_messages_max,
                 subscriptions_max=config.subscriptions_max,
             ),
-            backlog_bytes=config.reply_backlog_bytes,
             rates=rates,
         ),
     )

@@ -19,6 +19,7 @@ from actors.roster import Roster, RosterLimits, SessionCounters
 from actors.session import Session
 from actors.session_kit import SessionKit, SessionLimits
 from actors.ticker import Ticker
+from actors.websocket import WebSocketLimits
 from protocol import messages as m
 from protocol.commands import Ring
 from protocol.effects import RecipientMark
@@ -179,13 +180,20 @@ async def a_rig(
     gateway: GatewayLimits | None = None,
     roster: RosterLimits | None = None,
     new_id: NewId | None = None,
+    backlog_bytes: int = WebSocketLimits.reply_backlog_bytes,
     **limits: Any,
 ) -> AsyncIterator[Rig]:
     rig = Rig(SessionLimits(**limits), roster)
     async with trio.open_nursery() as nursery:
         for part in (rig.registry, rig.derived, rig.ticker):
             await start(nursery, part.run)
-        async with serving(rig.converse, limits=gateway, roster=rig.roster, new_id=new_id) as rig.served:
+        async with serving(
+            rig.converse,
+            limits=gateway,
+            websocket=WebSocketLimits(reply_backlog_bytes=backlog_bytes),
+            roster=rig.roster,
+            new_id=new_id,
+        ) as rig.served:
             yield rig
         nursery.cancel_scope.cancel()
 
