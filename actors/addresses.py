@@ -11,6 +11,8 @@ import ipaddress
 from collections import Counter
 from collections.abc import Sequence
 
+from actors.tally import one_less
+
 # A proxy chain longer than this is no chain of ours; what is beyond is not looked at. Nothing that operators differ in.
 FORWARDED_MAX_CHARS = 1_024
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -72,9 +74,7 @@ class Counts:
     def leave(self, key: str) -> None:
         """One less."""
         if key:
-            self._counts[key] -= 1
-            if not self._counts[key]:
-                del self._counts[key]
+            one_less(self._counts, key)
 
 
 def address_key(address: str) -> str:

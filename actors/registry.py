@@ -16,6 +16,7 @@ import trio
 from actors.channel import Cell, ChannelActor, ChannelKit, MachineRaised
 from actors.restart import Exhausted, RestartHistory, RestartPolicy
 from actors.supervisor import Started
+from actors.tally import one_less
 from protocol.errors import Busy
 from protocol.limits import Limit
 from protocol.model import ChannelKey
@@ -171,9 +172,7 @@ class Registry:
             else:
                 # No await since the actor found itself idle: nobody can have put anything into the mailbox.
                 del self._cells[cell.key]
-                self._of_workspace[cell.key.workspace] -= 1
-                if not self._of_workspace[cell.key.workspace]:
-                    del self._of_workspace[cell.key.workspace]
+                one_less(self._of_workspace, cell.key.workspace)
                 return
             self.restarts += 1
             self._kit.observer.restarted("channel")

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 from actors.connection import Connection
 from actors.drain import Drain
 from actors.frames import lane_of
 from actors.lanes import SHED
 from actors.ports import Observer
+from actors.tally import one_less
 from actors.websocket import PING
 from protocol.errors import CloseCode, ConversationEnded
 from protocol.limits import Limit
@@ -41,9 +41,7 @@ class SessionCounters:
 
     def left(self, stream: str) -> None:
         """A subscription to this stream is over."""
-        self._streams[stream] -= 1
-        if not self._streams[stream]:
-            del self._streams[stream]
+        one_less(self._streams, stream)
 
     @property
     def streams(self) -> int:
@@ -100,8 +98,8 @@ class Roster:
             self._observer.ended(connection.ending.code)
         if connection.principal is not None:
             who = connection.principal
-            _decrement(self._of_user, (who.workspace, who.user))
-            _decrement(self._of_workspace, who.workspace)
+            one_less(self._of_user, (who.workspace, who.user))
+            one_less(self._of_workspace, who.workspace)
 
     def claim(self, connection: Connection, who: Principal) -> None:
         """A connection is somebody's now, or has a fresh token. Raises ConversationEnded at a limit."""
@@ -178,12 +176,3 @@ class Roster:
         if of_workspace >= self._limits.per_workspace_max:
             text = f"{of_workspace} connections of this workspace, limit {self._limits.per_workspace_max}"
             raise ConversationEnded(CloseCode.CONNECTION_LIMIT, text, Limit.CONNECTIONS_PER_WORKSPACE)
-
-
-K = TypeVar("K")
-
-
-def _decrement(counter: Counter[K], key: K) -> None:
-    counter[key] -= 1
-    if not counter[key]:
-        del counter[key]

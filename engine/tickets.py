@@ -13,6 +13,7 @@ import secrets
 from collections import Counter
 from typing import NamedTuple
 
+from actors.tally import one_less
 from engine.claims import Refused, RefusedFor
 from protocol.errors import LimitReached
 from protocol.limits import Limit
@@ -87,10 +88,7 @@ class Tickets:
     def _take(self, digest: bytes) -> _Waiting | None:
         waiting = self._waiting.pop(digest, None)
         if waiting is not None:
-            owner = (waiting.who.workspace, waiting.who.user)
-            self._per_user[owner] -= 1
-            if not self._per_user[owner]:
-                del self._per_user[owner]
+            one_less(self._per_user, (waiting.who.workspace, waiting.who.user))
         return waiting
 
 
