@@ -15,7 +15,7 @@ import trio
 
 from actors.ports import Clock
 from actors.roster import EndWhere
-from engine.audit import AuditTrail, check_administrator
+from engine.audit import WRONG_CURSOR, AuditTrail, check_administrator
 from engine.claims import TOKEN_ID_MAX_CHARS, is_token_id
 from engine.commands import check_text
 from engine.identity import Identity
@@ -125,7 +125,7 @@ def check_cursor(cursor: str) -> None:
     try:
         check_target(RevocationKind(kind), target)
     except (ValueError, BadRequest) as fault:
-        raise BadRequest("cursor: use the next_cursor of the page before") from fault
+        raise BadRequest(WRONG_CURSOR) from fault
 
 
 def check_target(kind: RevocationKind, target: str) -> None:

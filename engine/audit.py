@@ -20,6 +20,8 @@ from protocol.model import Principal
 
 log = structlog.get_logger()
 PAGE_MAX = 500
+# What all administrators' lists answer to a cursor that is not theirs.
+WRONG_CURSOR = "cursor: use the next_cursor of the page before"
 
 
 class ActPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +54,7 @@ class AuditTrail:
         """What the workspace's administrators did, newest first. Raises BadRequest for a cursor that is not ours."""
         check_administrator(who)
         if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
-            raise BadRequest("cursor: use the next_cursor of the page before")
+            raise BadRequest(WRONG_CURSOR)
         limit = min(limit, PAGE_MAX)
         acts = await self._store.acts(who.workspace, None if cursor is None else int(cursor), limit + 1)
         more = len(acts) > limit

@@ -14,7 +14,7 @@ import msgspec
 
 from actors.connection import Connection
 from actors.roster import Roster
-from engine.audit import ActPage, AuditTrail, check_administrator
+from engine.audit import WRONG_CURSOR, ActPage, AuditTrail, check_administrator
 from engine.roles import SYSTEM_WORKSPACE
 from protocol.errors import BadRequest, CloseCode, UnknownChannel
 from protocol.model import Principal
@@ -70,7 +70,7 @@ class Operators:
         BadRequest for a cursor that is not ours."""
         workspace, limit = _scope(who, workspace), min(limit, PAGE_MAX)
         if cursor is not None and not _CLIENT_ID.fullmatch(cursor):
-            raise BadRequest("cursor: use the next_cursor of the page before")
+            raise BadRequest(WRONG_CURSOR)
         meant = (
             each
             for each in self._roster.connections()

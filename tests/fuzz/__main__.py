@@ -7,6 +7,7 @@ back what it has learned. Within a target's process the code is instrumented as 
 from __future__ import annotations
 
 import argparse
+import base64
 import subprocess
 import sys
 import tempfile
@@ -51,7 +52,7 @@ def _fuzz(name: str, seconds: int, *, keep: bool) -> bool:
         escaped = [path.read_bytes() for path in found.iterdir()]
         print(f"{name}: {seconds} s, {len(list(learned.iterdir()))} inputs, {len(escaped)} escaped", flush=True)
         for data in escaped:
-            print(f"  {corpus.base64.b64encode(data).decode()}\n{done.stdout[-3_000:]}", flush=True)
+            print(f"  {base64.b64encode(data).decode()}\n{done.stdout[-3_000:]}", flush=True)
         if keep and not escaped:
             # By hand: merging starts processes of a program that Python is not.
             inputs = sorted((path.read_bytes() for path in learned.iterdir()), key=len)

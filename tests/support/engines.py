@@ -51,6 +51,12 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "tocsin", *arguments]
 
 
+def _variables(folder: Path, settings: Mapping[str, str]) -> dict[str, str]:
+    """What an engine with its data in the folder is started with."""
+    ours = {"TOCSIN_DATA": str(folder), "TOCSIN_SECRET": SECRET, "TOCSIN_WATCH_HOST": "false"}
+    return environment(**(ours | dict(settings)))
+
+
 class EngineProcess:
     """An engine that is ready, in a process of its own."""
 
@@ -90,14 +96,13 @@ async def an_engine_process(
 
     `program`: what is run instead of `tocsin`, with the same arguments.
     """
-    settings = {"TOCSIN_DATA": str(folder), "TOCSIN_SECRET": SECRET, "TOCSIN_WATCH_HOST": "false"} | settings
     with (folder / "stderr").open("ab") as log:
         process = await trio.lowlevel.open_process(
             [*(program or command()), "serve", "--ws", ws, "--http", ANY_PORT, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log if stderr is None else stderr,
-            env=environment(**settings),
+            env=_variables(folder, settings),
             cwd=folder,
         )
     try:
@@ -134,7 +139,6 @@ async def first_line(process: trio.Process) -> str:
 @contextmanager
 def a_shared_engine(folder: Path, **settings: str) -> Iterator[EngineProcess]:
     """An engine for several tests, which each have a trio loop of their own: started and ended without one."""
-    settings = {"TOCSIN_DATA": str(folder), "TOCSIN_SECRET": SECRET, "TOCSIN_WATCH_HOST": "false"} | settings
     with (
         (folder / "stderr").open("ab") as log,
         subprocess.Popen(
@@ -142,7 +146,7 @@ def a_shared_engine(folder: Path, **settings: str) -> Iterator[EngineProcess]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
-            env=environment(**settings),
+            env=_variables(folder, settings),
             cwd=folder,
         ) as process,
     ):

@@ -83,8 +83,7 @@ def api_of(
     context = options.trusting(ca)
     if token is None or api is None:
         config = options.load(data, config_file)
-        scheme = "https" if config.ws_scheme == "wss" else "http"
-        configured = f"{scheme}://{config.http}" if config.http_address.port else options.DEFAULT_API
+        configured = f"{config.http_scheme}://{config.http}" if config.http_address.port else options.DEFAULT_API
         api = configured if api is None else api
         token = options.issuer(config, workspace, "admin")() if token is None else token
     parts = urllib.parse.urlsplit(api)
