@@ -79,7 +79,8 @@ def run(options: Options) -> Report:
     for name in _WORSE:
         figures.worse(name, FORMS)
     plotted = [(f"{form}_{name}", f"{label}, {form}") for name, label in _PLOTTED for form in FORMS]
-    return make_report("fanout", conditions, figures, CHECKS, [*plotted, ("commit_p50_ms", "one commit p50")])
+    name = "fanout --idle" if options.idle or options.open_alerts else "fanout"
+    return make_report(name, conditions, figures, CHECKS, [*plotted, ("commit_p50_ms", "one commit p50")])
 
 
 class Stage(NamedTuple):

@@ -171,10 +171,10 @@ async def hostile_handshakes(engine: EngineProcess) -> None:
 
 
 async def reconnect_storm(engine: EngineProcess) -> None:
-    """A thousand reconnects one after the other in ten lines."""
+    """Ten thousand reconnects, one after the other in ten lines."""
 
     async def line() -> None:
-        for _ in range(100):
+        for _ in range(1_000):
             peer = await upgraded(engine)
             (reset if _ % 2 else Peer.close)(peer)
 
