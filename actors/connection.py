@@ -30,6 +30,8 @@ class Connection:
         self.address = ""
         # For operators: since when (microseconds), how many messages it sent and was told.
         self.connected_at = 0
+        # In which of the roster's turns it is pinged.
+        self.ping_turn = 0
         self.messages_in = 0
         self._said = 0
         # The streams that it follows: the group that it is told with, and what that was told before.

@@ -60,6 +60,8 @@ class RosterLimits:
 
     per_user_max: int = 12_000
     per_workspace_max: int = 16_000
+    # In how many turns all are pinged. In one, the pongs of ten thousand peers came at once and held the loop 300 ms.
+    ping_turns: int = 1
 
 
 class Roster:
@@ -81,6 +83,10 @@ class Roster:
         self.errors = 0
         self.slow = 0
         self._connections: dict[str, Connection] = {}
+        # The same ones by whose turn it is to be pinged.
+        self._turns: list[dict[Connection, None]] = [{} for _ in range(self._limits.ping_turns)]
+        self._entered = 0
+        self._turn = 0
 
     @property
     def count(self) -> int:
@@ -90,10 +96,14 @@ class Roster:
     def enter(self, connection: Connection) -> None:
         """A peer has become a WebSocket."""
         self._connections[connection.client_id] = connection
+        connection.ping_turn = self._entered % len(self._turns)
+        self._turns[connection.ping_turn][connection] = None
+        self._entered += 1
 
     def strike(self, connection: Connection) -> None:
         """A connection is over."""
         del self._connections[connection.client_id]
+        del self._turns[connection.ping_turn][connection]
         if connection.ending is not None:
             self._observer.ended(connection.ending.code)
         if connection.principal is not None:
@@ -141,9 +151,10 @@ class Roster:
                 if connection.principal is None:
                     connection.end(CloseCode.TRY_LATER, why, Limit.MEMORY)
 
-    def ping_all(self) -> None:
-        """Pushes the one shared ping frame to every connection."""
-        for connection in self._connections.values():
+    def ping_next(self) -> None:
+        """Pushes the one shared ping frame to those whose turn it is; after `ping_turns` calls everybody had it."""
+        self._turn = (self._turn + 1) % len(self._turns)
+        for connection in self._turns[self._turn]:
             connection.outbox.push_all(PING)
 
     def statistics(self) -> dict[str, float]:

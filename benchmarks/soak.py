@@ -37,8 +37,8 @@ RATE = 20.0
 # One second at a time: each is verified by itself, and ends with a sample of memory.
 ROUND_MESSAGES = 20
 IDENTITIES = 50
-# The first act: a ring of 1,000 events is full after 50 s, but what the allocator and SQLite hold beside a crowd of slow
-# and hostile clients stands still only after three minutes (measured: 60 MB to 64.5 MB, then level); short: a third.
+# The first act: a ring of 1,000 events is full after 50 s, but what the allocator and SQLite hold beside slow and
+# hostile clients stands still only after three minutes (measured: from 60 to 64.5 MB, then level). Short soak: a third.
 WARM_UP_MAX_S = 300.0
 WARM_UP_SHARE = 0.33
 # In a shorter soak what is meant to fill (rings, outboxes of slow clients, SQLite's caches) looks like a leak.

@@ -8,7 +8,9 @@ TooManyRestarts, never half-dead; `tocsin serve` then exits with 70.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
+import zlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -34,7 +36,7 @@ from engine.lag import LoopLag
 from engine.memory import MemoryGuard
 from engine.metrics import Metrics
 from engine.operators import Operators
-from engine.parts import Parts, build, roster_limits
+from engine.parts import Parts, build, roster_limits, turns
 from engine.patience import answered
 from engine.service import Service
 from engine.sources.host import watch_host
@@ -240,9 +242,11 @@ class Engine:
 
     def _build(self, store: Store) -> Parts:
         parts = build(store, self.config, self._world, self.identity, self.metrics, self._roster)
-        parts.ticker.every(self.config.gateway.heartbeat_s, self._ping)
+        gateway = self.config.gateway
+        parts.ticker.every(gateway.heartbeat_s / turns(gateway.heartbeat_s), self._ping)
         parts.ticker.every(TICK_S, self._memory.look)
-        parts.ticker.every(self.config.gateway.position_s, self._prove)
+        proofs = itertools.cycle(range(turns(gateway.position_s)))
+        parts.ticker.every(gateway.position_s / turns(gateway.position_s), lambda: self._prove(next(proofs)))
         return parts
 
     def _feed(self, committed: Sequence[CommittedEvents]) -> None:
@@ -273,15 +277,15 @@ class Engine:
         await self._up.ticker.run(status)
 
     def _ping(self) -> None:
-        self._roster.ping_all()
+        self._roster.ping_next()
 
-    def _prove(self) -> None:
-        parts, at = self._up, rfc3339(self._world.clock())
-        for audience in parts.derived.audiences():
-            audience.prove(at)
-        for cell in parts.registry.cells():
-            if cell.audience:
-                cell.audience.prove(at)
+    def _prove(self, turn: int) -> None:
+        """Proves to the followers of those streams whose turn it is that they have missed nothing."""
+        parts, at, count = self._up, rfc3339(self._world.clock()), turns(self.config.gateway.position_s)
+        followed = [cell.audience for cell in parts.registry.cells() if cell.audience]
+        for audience in (*parts.derived.audiences(), *followed):
+            if zlib.crc32(audience.name.encode()) % count == turn:
+                audience.prove(at)
 
     async def _run_host(self, status: Started) -> None:
         service, who = self._up.service, self.principal("host", "producer")

@@ -21,7 +21,7 @@ from actors.registry import Registry
 from actors.roster import Roster, RosterLimits
 from actors.session_kit import SessionKit, SessionLimits
 from actors.throttle import RateLimits, RoleRates
-from actors.ticker import Ticker
+from actors.ticker import TICK_S, Ticker
 from actors.websocket import WebSocketLimits
 from engine.administration import Administration
 from engine.audit import AuditTrail
@@ -149,8 +149,15 @@ def http_limits(config: Config) -> HttpLimits:
 def roster_limits(config: Gateway) -> RosterLimits:
     """Bounds on whose connections there are."""
     return RosterLimits(
-        per_user_max=config.connections_per_user_max, per_workspace_max=config.connections_per_workspace_max
+        per_user_max=config.connections_per_user_max,
+        per_workspace_max=config.connections_per_workspace_max,
+        ping_turns=turns(config.heartbeat_s),
     )
+
+
+def turns(seconds: float) -> int:
+    """In how many turns everybody is served once in so many seconds: one a tick, so that nobody waits for all of it."""
+    return max(1, int(seconds / TICK_S))
 
 
 def rate_limits(config: Limits) -> RateLimits:

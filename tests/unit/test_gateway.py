@@ -19,7 +19,7 @@ from actors.door import DoorLimits
 from actors.frames import Frame
 from actors.gateway import ACCEPT_PAUSE_S, RECONNECT_SPREAD_MS, Gateway, GatewayLimits
 from actors.outbox import OutboxLimits
-from actors.roster import Roster
+from actors.roster import Roster, RosterLimits
 from actors.websocket import WebSocketLimits
 from engine.logs import OncePerSecond
 from protocol import messages as m
@@ -258,7 +258,7 @@ async def test_a_write_that_finds_the_socket_gone_ends_the_conversation_without_
         peer.close()
         await wait_all_tasks_blocked()
         assert served.roster.statistics()["connected_clients"] == 1, "nobody reads, nobody knows"
-        served.roster.ping_all()
+        served.roster.ping_next()
         await wait_all_tasks_blocked()
         assert served.roster.statistics()["connected_clients"] == 0
 
@@ -266,8 +266,30 @@ async def test_a_write_that_finds_the_socket_gone_ends_the_conversation_without_
 async def test_one_ping_goes_to_everybody(autojump_clock: MockClock) -> None:
     async with serving() as served:
         peers = [await served.connect() for _ in range(3)]
-        served.roster.ping_all()
+        served.roster.ping_next()
         assert [await peer.frame() for peer in peers] == [(9, b"")] * 3
+
+
+async def test_turn_by_turn_everybody_is_pinged_once(autojump_clock: MockClock) -> None:
+    async with serving(roster=Roster(Recorder(), RosterLimits(ping_turns=3))) as served:
+        peers = [await served.connect() for _ in range(4)]
+        for _ in range(2):
+            served.roster.ping_next()
+        late = await served.connect()  # its turn was just over
+        served.roster.ping_next()
+        assert [await peer.frame() for peer in peers] == [(9, b"")] * 4
+        with trio.move_on_after(1) as silence:
+            await late.frame()
+        assert silence.cancelled_caught
+        for _ in range(3):
+            served.roster.ping_next()
+        assert [await peer.frame() for peer in [*peers, late]] == [(9, b"")] * 5
+        for peer in peers[:2]:
+            peer.close()
+        await wait_all_tasks_blocked()
+        for _ in range(3):
+            served.roster.ping_next()
+        assert [await peer.frame() for peer in [*peers[2:], late]] == [(9, b"")] * 3
 
 
 class StubbornListener:
