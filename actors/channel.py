@@ -18,12 +18,13 @@ import trio
 
 from actors.audience import Audience, channel_offset
 from actors.mailbox import PARKED, Envelope, Mailbox
-from actors.ports import HISTORY_CHUNK, ChannelStore, Clock, Machine, MachineFactory, NewId, Observer
+from actors.ports import HISTORY_CHUNK, ChannelStore, Clock, Machine, MachineFactory, NewId, Observer, OrdersOf
 from actors.restart import STORE_RETRY, backoff_s
 from protocol.commands import Batch
 from protocol.effects import Behind, Commit, Committed, Recalled, Unavailable
 from protocol.errors import Busy, CommitInvalid, StoreUnavailable
 from protocol.model import ChannelKey, Event
+from protocol.orders import NO_ORDERS, Orders
 
 log = structlog.get_logger()
 
@@ -46,6 +47,11 @@ def _nobody(workspace: str, events: Sequence[Event]) -> None:
     """Where nothing is derived from channels."""
 
 
+def _no_orders(key: ChannelKey) -> Orders:
+    """Where nobody gives any."""
+    return NO_ORDERS
+
+
 @dataclass(frozen=True)
 class ChannelKit:
     """What every channel actor is handed."""
@@ -56,6 +62,8 @@ class ChannelKit:
     new_id: NewId
     observer: Observer
     limits: ChannelLimits
+    # What holds for a channel; `Registry.wake` says that it has changed.
+    orders: OrdersOf = _no_orders
     # Told of events that a channel found in the store: the feed may never have said that they were committed.
     found: Callable[[str, Sequence[Event]], None] = _nobody
 
@@ -115,7 +123,7 @@ class ChannelActor:
         """Runs until idle. Raises MachineRaised, or whatever else went wrong."""
         while True:
             recalled = await self._recall()
-            machine = self._kit.machine(self._cell.key, recalled)
+            machine = self._kit.machine(self._cell.key, recalled, self._kit.orders(self._cell.key))
             audience = await self._catch_up(recalled)
             self._answer_committed(recalled)
             if await self._serve(machine, audience, recalled.offset):
@@ -168,7 +176,7 @@ class ChannelActor:
     async def _handle(self, machine: Machine, offset: int) -> Committed | None:
         cell, kit = self._cell, self._kit
         began = trio.current_time()
-        batch = cell.mailbox.pin(kit.limits.batch_max, kit.clock, kit.new_id)
+        batch = cell.mailbox.pin(kit.limits.batch_max, kit.clock, kit.new_id, kit.orders(cell.key))
         try:
             decision = machine.decide(batch)
         except Exception as fault:

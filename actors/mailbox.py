@@ -19,6 +19,7 @@ from protocol.errors import Busy
 from protocol.limits import Limit
 from protocol.messages import ItemResult
 from protocol.model import Reason, Status
+from protocol.orders import Orders
 
 # The first raise may be the neighbours' fault, the second bad luck with recalled state; the third is the command's.
 TRIES_MAX = 3
@@ -80,6 +81,7 @@ class Mailbox:
         self._batch: Batch | None = None
         self._singly = 0
         self._arrived = trio.Event()
+        self._is_woken = False
         # Nothing more is taken; what waits is still handled.
         self.is_closed = False
 
@@ -103,6 +105,11 @@ class Mailbox:
         self._waiting.extend(envelopes)
         self._arrived.set()
 
+    def wake(self) -> None:
+        """The reader has something to do although no command may wait: other orders hold now."""
+        self._is_woken = True
+        self._arrived.set()
+
     def close(self) -> None:
         """Takes nothing more; the reader is woken to finish."""
         self.is_closed = True
@@ -110,21 +117,26 @@ class Mailbox:
 
     async def wait(self, seconds: float) -> bool:
         """Waits until there is something to do, at most so long. Says whether there is."""
-        if self or self.is_closed:
+        if self or self.is_closed or self._is_woken:
             # A full mailbox of commands that need no commit must not keep everybody else from running.
             await trio.lowlevel.checkpoint()
         else:
             self._arrived = trio.Event()
             with trio.move_on_after(seconds):
                 await self._arrived.wait()
-        return bool(self)
+        was_woken, self._is_woken = self._is_woken, False
+        return bool(self) or was_woken
 
-    def pin(self, limit: int, clock: Clock, new_id: NewId) -> Batch:
-        """The batch to decide now: the pinned one if there is one, else up to `limit` waiting commands (or none)."""
+    def pin(self, limit: int, clock: Clock, new_id: NewId, orders: Orders) -> Batch:
+        """The batch to decide now: the pinned one if there is one, else up to `limit` waiting commands (or none).
+
+        A pinned batch keeps the orders under which it was decided first.
+        """
         if self._batch is None:
             count = min(1 if self._singly else limit, len(self._waiting))
             self._pinned = [self._waiting.popleft() for _ in range(count)]
-            self._batch = Batch(new_id(), clock(), tuple(envelope.command for envelope in self._pinned))
+            commands = tuple(envelope.command for envelope in self._pinned)
+            self._batch = Batch(new_id(), clock(), commands, orders)
         return self._batch
 
     def settle(self, results: Sequence[ItemResult]) -> None:

@@ -15,6 +15,7 @@ from protocol.errors import CloseCode
 from protocol.limits import Limit
 from protocol.messages import ItemResult
 from protocol.model import ChannelKey, DerivedKey, Event, Principal, Severity, StreamKey
+from protocol.orders import Orders
 
 # Events that are read and told at a time: few enough that a peer takes them at once, enough to make a read worth it.
 HISTORY_CHUNK = 256
@@ -36,8 +37,15 @@ class Machine(Protocol):
 class MachineFactory(Protocol):
     """Builds a machine from what the store knows of its channel."""
 
-    def __call__(self, key: ChannelKey, recalled: Recalled) -> Machine:
-        """A machine that continues where the store stands."""
+    def __call__(self, key: ChannelKey, recalled: Recalled, orders: Orders) -> Machine:
+        """A machine that continues where the store stands, under the orders that hold now."""
+
+
+class OrdersOf(Protocol):
+    """Says what holds for a channel: the same object as long as nothing has changed."""
+
+    def __call__(self, key: ChannelKey) -> Orders:
+        """The standing orders of a channel."""
 
 
 class ChannelStore(Protocol):

@@ -121,6 +121,12 @@ class Registry:
         """All cells that exist now."""
         return list(self._cells.values())
 
+    def wake(self, workspace: str, framework: str | None = None) -> None:
+        """Other orders hold for this channel (None: for all of the workspace): those in use look at them now."""
+        for key, cell in self._cells.items():
+            if key.workspace == workspace and framework in (None, key.framework):
+                cell.mailbox.wake()
+
     @property
     def waits_for_store(self) -> bool:
         """Whether some channel tries again and again to reach the store: it will notice when the store is back."""

@@ -20,13 +20,16 @@ from benchmarks.machine import machine_card
 from benchmarks.measure import NS_PER_S
 from benchmarks.options import Options
 from benchmarks.report import Figures, Report, make_report
-from engine.core.channel import Policy, machine_factory
+from engine.core.channel import machine_factory
 from engine.core.identity import CACHE_MAX_IDENTITIES, identity_of
+from engine.core.turn import Policy
 from protocol import messages as m
 from protocol.codec import WireForm, decode_client, encode, frame, frame_message
 from protocol.commands import Batch, Command, Observe, Ring
 from protocol.effects import Recalled
-from protocol.model import ChannelKey, Event, ThresholdRule
+from protocol.model import ChannelKey, Event
+from protocol.orders import Orders
+from protocol.rules import ThresholdRule
 from protocol.times import SECOND_US, rfc3339
 
 OPERATIONS = 20_000
@@ -37,6 +40,7 @@ _NOW_US = 1_760_000_000 * SECOND_US
 _KEY = ChannelKey("bench", "core")
 _LABELS = {"host": "web-17.example.net", "service": "checkout"}
 _RULE = ThresholdRule(id="cpu", framework="core", metric="cpu_percent", threshold=90.0, workspace=_KEY.workspace)
+_ORDERS = Orders(rules=(_RULE,))
 
 Work = Callable[[], None]
 
@@ -89,13 +93,13 @@ def _ring(key: str) -> Ring:
 
 def _decide(commands: Sequence[Command], before: Sequence[Command] = ()) -> Work:
     """Decides these commands in batches, on a machine that has seen those before."""
-    machine = machine_factory([_RULE], Policy())(_KEY, Recalled(epoch="e", offset=0))
+    machine = machine_factory(Policy())(_KEY, Recalled(epoch="e", offset=0), _ORDERS)
     batches = [
-        Batch(f"0190a0a0-0000-7000-8000-{number:012x}", _NOW_US, tuple(commands[number : number + BATCH]))
+        Batch(f"0190a0a0-0000-7000-8000-{number:012x}", _NOW_US, tuple(commands[number : number + BATCH]), _ORDERS)
         for number in range(0, len(commands), BATCH)
     ]
     if before:
-        machine.decide(Batch("0190a0a0-0000-7000-8000-ffffffffffff", _NOW_US, tuple(before)))
+        machine.decide(Batch("0190a0a0-0000-7000-8000-ffffffffffff", _NOW_US, tuple(before), _ORDERS))
 
     def work() -> None:
         for batch in batches:
@@ -133,8 +137,8 @@ def _identity(count: int, spread: int) -> Work:
 
 def _event() -> Event:
     """An ordinary alert, as the machine tells it."""
-    machine = machine_factory([_RULE], Policy())(_KEY, Recalled(epoch="e", offset=0))
-    [event] = machine.decide(Batch("0190a0a0-0000-7000-8000-000000000000", _NOW_US, (_ring("one"),))).events
+    machine = machine_factory(Policy())(_KEY, Recalled(epoch="e", offset=0), _ORDERS)
+    [event] = machine.decide(Batch("0190a0a0-0000-7000-8000-000000000000", _NOW_US, (_ring("one"),), _ORDERS)).events
     return event
 
 

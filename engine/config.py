@@ -37,8 +37,8 @@ from engine.sections import (
     limit,
     why,
 )
-from protocol.model import ThresholdRule
 from protocol.names import is_id, is_workspace
+from protocol.rules import ThresholdRule
 
 # The tree, and what callers need of `engine.fields` and `engine.sections` beside it.
 __all__ = (

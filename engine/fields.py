@@ -186,7 +186,7 @@ def _table(name: str, key: str, struct: type[msgspec.Struct], row: object, extra
     given = msgspec.structs.asdict(row) if isinstance(row, struct) else row
     if not isinstance(given, dict):
         raise ConfigError(key, f"{given!r:.80} is not allowed: use a table, [[{name}]]")
-    members = _members(struct)
+    given, members = _without_tag(key, struct, given), _members(struct)
     for member in given:
         if member not in members:
             raise ConfigError(f"{key}.{member}", f"is no setting; did you mean {nearest(member, members)}?")
@@ -199,6 +199,16 @@ def _table(name: str, key: str, struct: type[msgspec.Struct], row: object, extra
         own = extra.get(f"{name}.{member}")
         made[member] = check(field, value, {field.key: own} if own else {})
     return struct(**made)
+
+
+def _without_tag(key: str, struct: type[msgspec.Struct], given: dict[str, Any]) -> dict[str, Any]:
+    """A table may say which kind of struct it is; it need not."""
+    name, tag = struct.__struct_config__.tag_field, struct.__struct_config__.tag
+    if name is None or name not in given:
+        return given
+    if given[name] != tag:
+        raise ConfigError(f"{key}.{name}", f"{given[name]!r:.80} is not allowed: use {tag}")
+    return {member: value for member, value in given.items() if member != name}
 
 
 @functools.cache

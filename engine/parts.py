@@ -26,11 +26,12 @@ from actors.websocket import WebSocketLimits
 from engine.administration import Administration
 from engine.audit import AuditTrail
 from engine.config import Config, Gateway, Limits
-from engine.core.channel import Policy
+from engine.core.turn import Policy
 from engine.http.door import HttpLimits
 from engine.identity import Identity
 from engine.metrics import Metrics
 from engine.operators import Operators
+from engine.orders import StandingOrders
 from engine.presence import PresenceLog
 from engine.quotas import Quotas
 from engine.recipients import RecipientLog
@@ -60,14 +61,15 @@ class Parts:
 
 def build(store: Store, config: Config, world: World, identity: Identity, metrics: Metrics, roster: Roster) -> Parts:
     """Everything that stands on this store. Nothing runs yet."""
-    machine = world.machine_factory(config.rules, policy(config), own_workspace=config.workspace)
+    machine = world.machine_factory(policy(config))
+    orders = StandingOrders(config.rules, config.workspace)
     limits = ChannelLimits(
         mailbox_max=config.channel.mailbox_max,
         batch_max=config.channel.batch_max,
         idle_s=config.channel.idle_s,
     )
     derived = DerivedStreams(store, metrics)
-    kit = ChannelKit(store, machine, world.clock, world.new_id, metrics, limits, derived.look)
+    kit = ChannelKit(store, machine, world.clock, world.new_id, metrics, limits, orders.of, derived.look)
     registry = Registry(
         kit,
         park_s=config.channel.park_s,

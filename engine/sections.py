@@ -11,7 +11,8 @@ import msgspec
 
 from engine.fields import Secret, Section
 from protocol.messages import ITEMS_MAX
-from protocol.model import Severity, ThresholdRule
+from protocol.model import Severity
+from protocol.rules import ThresholdRule
 
 # One ticker looks after the deadlines of all connections once a second: what is shorter would be promised and not kept.
 _TICK_S = 1

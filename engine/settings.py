@@ -19,7 +19,7 @@ import msgspec
 from engine.config import CHECKS, FIELDS, Config
 from engine.fields import MASK, ConfigError, Field, Secret, check, nearest
 from engine.folder import unusable_folder
-from protocol.model import ThresholdRule
+from protocol.rules import ThresholdRule
 
 PREFIX = "TOCSIN_"
 CONFIG_VARIABLE = "TOCSIN_CONFIG"

@@ -7,7 +7,7 @@ that patch the modules in which the real ones are used.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,10 +16,10 @@ import trio
 
 from actors.ports import Clock, MachineFactory, NewId
 from engine import ids, stores
-from engine.core.channel import Policy, machine_factory
+from engine.core.channel import machine_factory
+from engine.core.turn import Policy
 from engine.fields import Address
 from engine.sockets import listen
-from protocol.model import ThresholdRule
 
 
 class OpenStore(Protocol):
@@ -40,8 +40,8 @@ class OpenStore(Protocol):
 class MakeMachines(Protocol):
     """How channels come by their machines: `engine.core.channel.machine_factory`."""
 
-    def __call__(self, rules: Sequence[ThresholdRule], policy: Policy, *, own_workspace: str) -> MachineFactory:
-        """Machines that know these rules."""
+    def __call__(self, policy: Policy) -> MachineFactory:
+        """Machines that decide within these bounds."""
 
 
 def listen_ws(address: Address) -> trio.socket.SocketType:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from protocol.model import Comparison, Severity
+from protocol.orders import NO_ORDERS, Orders
 
 
 class Ring(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -71,8 +72,9 @@ Command = Ring | Observe | AcknowledgeAlert | ResolveAlert
 
 
 class Batch(msgspec.Struct, frozen=True, gc=False):
-    """Commands decided together at `now` (microseconds). `id` (UUIDv7) names the batch for ever."""
+    """Commands decided together at `now` (microseconds) under `orders`. `id` (UUIDv7) names the batch for ever."""
 
     id: str
     now: int
     commands: tuple[Command, ...]
+    orders: Orders = NO_ORDERS

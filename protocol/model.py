@@ -211,22 +211,6 @@ class Event(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=T
     suppressed: Suppressed | None = None
 
 
-class ThresholdRule(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
-    """Rings when a metric of its framework compares with a value. Configured under `[[rules]]`."""
-
-    id: Id
-    framework: Id
-    metric: Id
-    threshold: Finite
-    comparison: Comparison = Comparison.ABOVE
-    severity: Severity = Severity.WARNING
-    title: Title = ""
-    # The workspace whose readings it watches; empty: the engine's own (configuration `workspace`).
-    workspace: str = ""
-    suppression_s: Finite | None = None
-    enabled: bool = True
-
-
 class Principal(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Who speaks, as its token says. `channels` limits it to those frameworks; times are in Unix seconds.
 

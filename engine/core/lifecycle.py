@@ -18,7 +18,7 @@ from collections.abc import Mapping
 import msgspec
 from msgspec.structs import replace
 
-from engine.core.rules import Firing
+from engine.core.rules.book import Firing
 from protocol.commands import SourceReport
 from protocol.model import Alert, AlertState, EventKind, Reason, Status
 

@@ -23,7 +23,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from engine.core.lifecycle import LabelSet, label_set
-from engine.core.rules import worse
+from engine.core.rules.book import worse
 from protocol.commands import SourceReport
 from protocol.effects import Row, Window
 from protocol.model import Alert, Comparison, Reason, Severity, Status, Suppressed

@@ -21,7 +21,8 @@ from engine.sections import Tls
 from engine.stores import AlertQuery
 from protocol.errors import BadRequest, PermissionDenied, UnknownChannel
 from protocol.messages import ReadingInput, TriggerInput
-from protocol.model import AlertState, Reason, Severity, Status, ThresholdRule
+from protocol.model import AlertState, Reason, Severity, Status
+from protocol.rules import ThresholdRule
 from tests.support.asyncio_programs import run, run_alone
 from tests.support.certificates import Authority
 from tests.support.engines import a_config

@@ -18,7 +18,8 @@ from engine.ids import IdSource
 from engine.world import World
 from protocol.errors import StoreRefused, TokenExpired
 from protocol.messages import ReadingInput, TriggerInput
-from protocol.model import EventKind, Reason, ThresholdRule
+from protocol.model import EventKind, Reason
+from protocol.rules import ThresholdRule
 from protocol.times import SECOND_US
 from tests.support.engines import a_config, an_engine
 from tocsin import Client

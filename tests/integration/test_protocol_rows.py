@@ -19,7 +19,7 @@ from engine.app import Engine
 from engine.config import Gateway
 from protocol import messages as m
 from protocol.errors import CloseCode
-from protocol.model import ThresholdRule
+from protocol.rules import ThresholdRule
 from tests.support.engines import an_engine
 from tests.support.sockets import Peer
 

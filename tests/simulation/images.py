@@ -22,14 +22,16 @@ from actors.supervisor import ChildSpec, Started
 from engine.app import Engine
 from engine.config import Channel, Config, Gateway, Secret
 from engine.config import Retention as RetentionSection
-from engine.core.channel import Policy, machine_factory
+from engine.core.channel import machine_factory
+from engine.core.turn import Policy
 from engine.ids import IdSource
 from engine.stores import Store
 from engine.world import World
 from protocol.commands import Batch, Ring
 from protocol.effects import Decision, Recalled
 from protocol.errors import StoreUnavailable
-from protocol.model import ChannelKey, ThresholdRule
+from protocol.model import ChannelKey
+from protocol.orders import Orders
 from tests.simulation.network import Network
 from tests.simulation.producers import POISON
 from tests.simulation.store import Injected, Storage
@@ -86,12 +88,12 @@ class FaultyMachines:
         self.crashes = 0
         self.parks_due = 0
 
-    def __call__(self, rules: Sequence[ThresholdRule], policy: Policy, *, own_workspace: str) -> MachineFactory:
+    def __call__(self, policy: Policy) -> MachineFactory:
         """The `machine_factory` of the engine's world."""
-        real = machine_factory(rules, policy, own_workspace=own_workspace)
+        real = machine_factory(policy)
 
-        def make(key: ChannelKey, recalled: Recalled) -> Machine:
-            return FaultyMachine(real(key, recalled), key, self)
+        def make(key: ChannelKey, recalled: Recalled, orders: Orders) -> Machine:
+            return FaultyMachine(real(key, recalled, orders), key, self)
 
         return make
 

@@ -31,6 +31,7 @@ from protocol.model import (
     Status,
     StreamKey,
 )
+from protocol.orders import Orders
 
 KEY = ChannelKey("acme", "checkout")
 OTHER = ChannelKey("acme", "search")
@@ -145,7 +146,7 @@ class Machines:
         # Counted and not stored; written one at a time when the channel ends.
         self.unwritten: list[Row] = []
 
-    def __call__(self, key: ChannelKey, recalled: Recalled) -> TinyMachine:
+    def __call__(self, key: ChannelKey, recalled: Recalled, orders: Orders) -> TinyMachine:
         self.built += 1
         if self.fail_builds:
             self.fail_builds -= 1

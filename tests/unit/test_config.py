@@ -14,7 +14,8 @@ from engine.config import FIELDS, HOST_RULES, Channel, Config, ConfigError, Gate
 from engine.fields import Address, Field, parse_address
 from engine.folder import prepare_data_folder
 from engine.settings import ALIASES, FILE_MAX_BYTES, effective, load, toml_value
-from protocol.model import Severity, ThresholdRule
+from protocol.model import Severity
+from protocol.rules import ThresholdRule
 
 GOOD_SECRET = "correct horse battery staple, twice over"
 
@@ -451,3 +452,10 @@ def test_a_stop_that_would_take_longer_than_promised_is_refused():
 def test_a_default_that_does_not_go_with_a_setting_names_who_set_that():
     said = refused(environ={"TOCSIN_GATEWAY_CLOSE_S": "3"})
     assert said.endswith("(set by default, gateway.close_s by the variable TOCSIN_GATEWAY_CLOSE_S)")
+
+
+def test_a_rule_may_say_of_which_kind_it_is(tmp_path):
+    rule = '[[rules]]\nid = "hot"\nframework = "f"\nmetric = "m"\nthreshold = 1.0\nkind = '
+    assert load(environ={}, file=write(tmp_path, rule + '"threshold"')).rules[0].id == "hot"
+    said = refused(file=write(tmp_path, rule + '"magic"'))
+    assert "rules[0].kind: 'magic' is not allowed: use threshold" in said

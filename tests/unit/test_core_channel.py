@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
-from engine.core.channel import ChannelMachine, Policy
+from engine.core.channel import ChannelMachine
+from engine.core.turn import Policy
 from protocol.commands import AcknowledgeAlert, Batch, Command, ResolveAlert, Ring
 from protocol.effects import Decision, Recalled, Row
 from protocol.messages import ItemResult
-from protocol.model import AlertState, ChannelKey, Comparison, Event, EventKind, Reason, Severity, Status, ThresholdRule
+from protocol.model import AlertState, ChannelKey, Comparison, Event, EventKind, Reason, Severity, Status
+from protocol.orders import Orders
+from protocol.rules import ThresholdRule
 from protocol.times import rfc3339
 
 KEY = ChannelKey("w", "f")
@@ -18,6 +21,7 @@ START_US = 1_700_000_000_000_000
 CPU = ThresholdRule(id="cpu", framework="f", metric="cpu_percent", threshold=90.0, severity=Severity.ERROR)
 BRIEF = ThresholdRule(id="brief", framework="f", metric="m", threshold=0.0, suppression_s=10.0)
 OFF = ThresholdRule(id="off", framework="f", metric="cpu_percent", threshold=1.0, enabled=False)
+ORDERS = Orders(rules=(CPU, BRIEF, OFF))
 
 
 class Channel:
@@ -27,6 +31,7 @@ class Channel:
         self.policy = Policy(**policy)
         self.now = START_US
         self.batches = 0
+        self.orders = ORDERS
         self.rows: dict[str, Row] = {}
         self.events: list[Event] = []
         self.decision = Decision(results=(), offset=0)
@@ -34,12 +39,12 @@ class Channel:
 
     def build(self) -> ChannelMachine:
         recalled = Recalled(epoch="e", offset=len(self.events), rows=tuple(self.rows.values()))
-        return ChannelMachine(KEY, recalled, (CPU, BRIEF, OFF), self.policy)
+        return ChannelMachine(KEY, recalled, self.orders, self.policy)
 
     def send(self, *commands: Command) -> tuple[ItemResult, ...]:
         self.batches += 1
         self.decision = self.machine.decide(
-            Batch(f"0190a0a0-0000-7000-8000-{self.batches:05x}0000000", self.now, commands)
+            Batch(f"0190a0a0-0000-7000-8000-{self.batches:05x}0000000", self.now, commands, self.orders)
         )
         self.rows |= {row.alert.id: row for row in self.decision.rows}
         self.events += self.decision.events
@@ -89,7 +94,9 @@ def test_a_first_trigger_fires_a_new_alert_with_event_and_row() -> None:
 
 
 def test_the_same_batch_decided_again_gives_the_same_decision() -> None:
-    batch = Batch("0190a0a0-0000-7000-8000-000000000000", START_US, (Ring(title="a"), Ring(title="b"), Ring(title="a")))
+    batch = Batch(
+        "0190a0a0-0000-7000-8000-000000000000", START_US, (Ring(title="a"), Ring(title="b"), Ring(title="a")), ORDERS
+    )
     assert Channel().machine.decide(batch) == Channel().machine.decide(batch)
 
 
@@ -287,9 +294,9 @@ def test_a_disabled_rule_suppresses_also_what_is_not_open() -> None:
 def test_a_rule_that_was_disabled_names_the_alert_that_it_left_open() -> None:
     channel = Channel()
     enabled = ThresholdRule(id="off", framework="f", metric="m", threshold=1.0)
-    channel.machine = ChannelMachine(KEY, Recalled(epoch="e", offset=0), (enabled,), channel.policy)
+    channel.orders = Orders(rules=(enabled,))
     fired = channel.ring(rule_id="off")
-    channel.machine = channel.build()
+    channel.orders = ORDERS
     result = channel.ring(rule_id="off")
     assert (result.reason, result.alert_id) == (Reason.DISABLED, fired.alert_id)
 
@@ -366,7 +373,7 @@ def test_before_the_end_all_counters_are_given_though_none_is_due() -> None:
     channel = Channel()
     channel.ring()
     channel.ring()
-    batch = Batch("0190a0a0-0000-7000-8000-000010000000", channel.now, ())
+    batch = Batch("0190a0a0-0000-7000-8000-000010000000", channel.now, (), ORDERS)
     flushed = channel.machine.flush(batch)
     (row,) = flushed.rows
     assert (row.alert.occurrences, row.window.count, flushed.offset, flushed.events) == (2, 1, 1, ())

@@ -6,11 +6,14 @@ from itertools import pairwise
 
 import pytest
 
-from engine.core.channel import ROWS_MAX, Policy, machine_factory
+from engine.core.channel import machine_factory
+from engine.core.turn import ROWS_MAX, Policy
+from engine.orders import StandingOrders
 from protocol.commands import AcknowledgeAlert, Batch, ResolveAlert, Ring
 from protocol.effects import Recalled
 from protocol.limits import Limit
-from protocol.model import ChannelKey, EventKind, Reason, Severity, ThresholdRule
+from protocol.model import ChannelKey, EventKind, Reason, Severity
+from protocol.rules import ThresholdRule
 from tests.unit.test_core_channel import BUSY, CPU, DUPLICATE, FIRED, RAISED, REPEATED, START_US, Channel, outcome
 
 
@@ -114,12 +117,15 @@ def test_ids_of_one_batch_differ_and_sort_in_its_order() -> None:
 
 def test_a_factory_gives_each_channel_its_own_rules() -> None:
     elsewhere = ThresholdRule(id="theirs", framework="f", metric="m", threshold=0.0, workspace="other")
-    build = machine_factory([CPU, elsewhere], Policy(), own_workspace="w")
+    orders, build = StandingOrders([CPU, elsewhere], "w"), machine_factory(Policy())
     empty = Recalled(epoch="e", offset=0)
-    batch = Batch("0190a0a0-0000-7000-8000-000000000000", START_US, (Ring(rule_id="cpu"), Ring(rule_id="theirs")))
+    rings = (Ring(rule_id="cpu"), Ring(rule_id="theirs"))
 
     def reasons(workspace: str, framework: str) -> list[Reason]:
-        decision = build(ChannelKey(workspace, framework), empty).decide(batch)
+        those = orders.of(key := ChannelKey(workspace, framework))
+        decision = build(key, empty, those).decide(
+            Batch("0190a0a0-0000-7000-8000-000000000000", START_US, rings, those)
+        )
         return [result.reason for result in decision.results]
 
     assert reasons("w", "f") == [Reason.FIRED, Reason.UNKNOWN_RULE]
@@ -129,7 +135,7 @@ def test_a_factory_gives_each_channel_its_own_rules() -> None:
 
 def test_a_rule_without_any_workspace_is_refused_at_once() -> None:
     with pytest.raises(ValueError, match="rule 'cpu' names no workspace"):
-        machine_factory([CPU], Policy())
+        StandingOrders([CPU], "")
 
 
 def test_all_counters_are_written_together_and_at_most_a_thousand_at_once() -> None:

@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
-from engine.core.channel import ChannelMachine, Policy
+from engine.core.channel import ChannelMachine
+from engine.core.turn import Policy
 from protocol.commands import AcknowledgeAlert, Batch, Command, Observe, ResolveAlert, Ring, SourceReport
 from protocol.effects import Decision, Recalled, Row
 from protocol.messages import ItemResult
-from protocol.model import AlertState, ChannelKey, Event, EventKind, Reason, Severity, Status, ThresholdRule
+from protocol.model import AlertState, ChannelKey, Event, EventKind, Reason, Severity, Status
+from protocol.orders import Orders
+from protocol.rules import ThresholdRule
 
 KEY = ChannelKey("w", "f")
 START_US = 1_700_000_000_000_000
@@ -18,6 +21,7 @@ MINUTE_US = 60_000_000
 WARM = ThresholdRule(id="warm", framework="f", metric="temp", threshold=50.0)
 HOT = ThresholdRule(id="hot", framework="f", metric="temp", threshold=80.0, severity=Severity.CRITICAL)
 COLD = ThresholdRule(id="cold", framework="f", metric="temp", threshold=0.0, enabled=False)
+ORDERS = Orders(rules=(WARM, HOT, COLD))
 
 
 class Channel:
@@ -28,13 +32,13 @@ class Channel:
         self.rows: dict[str, Row] = {}
         self.batches = 0
         self.decision = Decision(results=(), offset=0)
-        self.machine = ChannelMachine(KEY, Recalled(epoch="e", offset=0), (WARM, HOT, COLD), Policy(**policy))
+        self.machine = ChannelMachine(KEY, Recalled(epoch="e", offset=0), ORDERS, Policy(**policy))
 
     def send(self, *commands: Command, after_us: int = 0) -> tuple[ItemResult, ...]:
         self.now += after_us
         self.batches += 1
         self.decision = self.machine.decide(
-            Batch(f"0190a0a0-0000-7000-8000-{self.batches:05x}0000000", self.now, commands)
+            Batch(f"0190a0a0-0000-7000-8000-{self.batches:05x}0000000", self.now, commands, ORDERS)
         )
         self.rows |= {row.alert.id: row for row in self.decision.rows}
         return self.decision.results

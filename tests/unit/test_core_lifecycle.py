@@ -6,7 +6,7 @@ import pytest
 from msgspec import UNSET
 
 from engine.core.lifecycle import TABLE, Action, born, has_ended, label_set, merged, raised, stepped, told_again
-from engine.core.rules import fill
+from engine.core.rules.book import fill
 from protocol.commands import Ring, SourceReport
 from protocol.model import OPEN_STATES, AlertState, EventKind, Reason, Severity, Status
 

@@ -13,11 +13,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from engine.core.channel import ChannelMachine, Policy
+from engine.core.channel import ChannelMachine
+from engine.core.turn import Policy
 from protocol.commands import AcknowledgeAlert, Batch, Command, ResolveAlert, Ring, SourceReport
 from protocol.effects import Recalled, Row
 from protocol.messages import ItemResult
 from protocol.model import AlertState, ChannelKey, Event, Severity
+from protocol.orders import NO_ORDERS
 
 SECOND = 1_000_000
 WINDOW = 300 * SECOND
@@ -180,7 +182,7 @@ class MachineAgainstModel(RuleBasedStateMachine):
 
     def build(self) -> ChannelMachine:
         rows = (r for r in self.store.values() if r.alert.state.is_open or r.window.until > self.now or r.window.count)
-        return ChannelMachine(KEY, Recalled(epoch="e", offset=self.offset, rows=tuple(rows)), (), Policy())
+        return ChannelMachine(KEY, Recalled(epoch="e", offset=self.offset, rows=tuple(rows)), NO_ORDERS, Policy())
 
     def alert_of(self, op: Op) -> str:
         """An alert that fired lately, whatever has become of it."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from engine.core.rules import RuleBook, fill, holds, title_of, worse
+from engine.core.rules.book import RuleBook, fill, holds, title_of, worse
 from protocol.commands import Ring
-from protocol.model import Comparison, Severity, ThresholdRule
+from protocol.model import Comparison, Severity
+from protocol.rules import ThresholdRule
 
 CPU = ThresholdRule(id="cpu", framework="f", metric="cpu_percent", threshold=90.0, severity=Severity.ERROR)
 LOW = ThresholdRule(

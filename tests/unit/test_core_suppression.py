@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from engine.core import suppression
 from engine.core.lifecycle import born
-from engine.core.rules import fill
+from engine.core.rules.book import fill
 from engine.core.suppression import NEVER, WINDOW_MAX_S, Agenda, Standing, Verdict, decide, window_us
 from protocol.commands import Ring, SourceReport
 from protocol.effects import Row, Window

@@ -10,6 +10,7 @@ from protocol.commands import Batch
 from protocol.errors import Busy
 from protocol.messages import ItemResult
 from protocol.model import Reason, Status
+from protocol.orders import NO_ORDERS
 from tests.support.actors import FIRED, Answers, Ids, envelopes, titles
 
 
@@ -20,7 +21,7 @@ def filled(answers: Answers, *names: str, limit: int = 10) -> Mailbox:
 
 
 def pin(mailbox: Mailbox, limit: int = 10, ids: Ids | None = None) -> Batch:
-    return mailbox.pin(limit, lambda: 7, ids or Ids())
+    return mailbox.pin(limit, lambda: 7, ids or Ids(), NO_ORDERS)
 
 
 async def test_a_request_that_does_not_fit_as_a_whole_is_refused_as_a_whole() -> None:

@@ -12,10 +12,12 @@ from actors.channel import ChannelKit, ChannelLimits
 from actors.registry import Registry
 from actors.throttle import RateLimits
 from engine.auth import Authenticator
-from engine.core.channel import Policy, machine_factory
+from engine.core.channel import machine_factory
+from engine.core.turn import Policy
 from engine.identity import Identity
 from engine.ids import IdSource
 from engine.metrics import Metrics
+from engine.orders import StandingOrders
 from engine.quotas import Quotas
 from engine.service import Service
 from engine.stores import AlertQuery, Store, open_store
@@ -33,7 +35,8 @@ from protocol.errors import (
     UnknownChannel,
 )
 from protocol.messages import ItemResult, ReadingInput, TriggerInput
-from protocol.model import AlertState, ChannelKey, DerivedKey, Principal, Reason, Severity, Status, ThresholdRule
+from protocol.model import AlertState, ChannelKey, DerivedKey, Principal, Reason, Severity, Status
+from protocol.rules import ThresholdRule
 from protocol.times import SECOND_US, rfc3339
 from tests.support.actors import START_US, Answers, clock, start
 
@@ -74,8 +77,9 @@ class Bench:
         workspace_items_per_s = limits.pop("workspace_items_per_s", 500_000.0)
         self.store = store
         self.metrics = Metrics(version="0")
-        self.machine = machine_factory([RULE], policy, own_workspace="acme")
-        kit = ChannelKit(store, self.machine, clock, IdSource(clock), self.metrics, ChannelLimits(**limits))
+        self.machine = machine_factory(policy)
+        orders = StandingOrders([RULE], "acme").of
+        kit = ChannelKit(store, self.machine, clock, IdSource(clock), self.metrics, ChannelLimits(**limits), orders)
         self.registry = Registry(kit, channels_max=channels_max)
         authenticator = Authenticator(SECRET, lambda: START_US // SECOND_US)
         self.token = authenticator.issue("acme", "ann", "viewer")

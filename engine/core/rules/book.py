@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from protocol.commands import Ring
-from protocol.model import Comparison, Severity, ThresholdRule
+from protocol.model import Comparison, Severity
+from protocol.rules import ThresholdRule
 
 _HOLDS: Mapping[Comparison, Callable[[float, float], bool]] = {
     Comparison.ABOVE: operator.gt,

@@ -1,0 +1,122 @@
+"""What a channel's machine remembers: its open alerts and windows, and where its stream stands.
+
+Owns them for one run; the store owns them between runs. Whoever decides (`ringing`, `watching`, `acting`, `passing`)
+changes them through here, so that each change is told (an event), stored (a row) and looked at again when it is due.
+Decided against: a timer per alert (one heap, put right only at its head), and writing each duplicate (counters run in
+memory and are written together, at latest `flush_s` later).
+"""
+
+from __future__ import annotations
+
+import itertools
+
+from engine.core.identity import identity_of
+from engine.core.lifecycle import Step, stepped
+from engine.core.suppression import NEVER, Agenda, Standing, Verdict
+from engine.core.turn import ROWS_MAX, Policy, Turn
+from protocol.commands import Ring
+from protocol.effects import Recalled
+from protocol.limits import Limit
+from protocol.messages import ItemResult
+from protocol.model import Event, EventKind, Suppressed
+from protocol.times import SECOND_US
+
+
+class Ledger:
+    """The standings of one channel, by identity and by alert, and what of them the store does not know yet."""
+
+    def __init__(self, framework: str, recalled: Recalled, policy: Policy) -> None:
+        self.framework = framework
+        self.policy = policy
+        self.offset = recalled.offset
+        self.standings: dict[str, Standing] = {}
+        self.by_id: dict[str, Standing] = {}
+        self.agenda = Agenda()
+        # Whose counters are ahead of the store, and when they must be written; the oldest first.
+        self._unwritten: dict[Standing, int] = {}
+        self._flush_us = int(policy.flush_s * SECOND_US)
+        # Should a store recall an alert and its successor, the open one (else the later one) stands.
+        rows = sorted(recalled.rows, key=lambda row: (row.alert.state.is_open, row.window.until))
+        for row in {row.identity: row for row in rows}.values():
+            self.remember(Standing(row))
+
+    def standing_of(self, ring: Ring) -> Standing | None:
+        """What is remembered of the identity of a trigger."""
+        return self.standings.get(identity_of(self.framework, ring))
+
+    def remember(self, standing: Standing) -> None:
+        """A new alert stands."""
+        self.standings[standing.identity] = standing
+        self.by_id[standing.alert_id] = standing
+        self.agenda.put(standing)
+
+    def forget(self, standing: Standing) -> None:
+        """Out of memory; its row stays in the store as it was written last."""
+        del self.standings[standing.identity]
+        del self.by_id[standing.alert_id]
+        self._unwritten.pop(standing, None)
+        self.agenda.drop(standing)
+
+    def room(self, turn: Turn) -> int:
+        """How many more events this decision may have."""
+        return self.policy.events_max - len(turn.events)
+
+    def no_room(self, turn: Turn) -> ItemResult:
+        """The answer to a command that would need more."""
+        return turn.busy(Limit.CHANNEL_EVENTS, len(turn.events), self.policy.events_max, "events in this commit")
+
+    def step(self, turn: Turn, standing: Standing, step: Step, by: str | None, notes: str | None = None) -> ItemResult:
+        """A step of the table that changes something: one event, and the answer if somebody asked for it."""
+        standing.become(stepped(standing.current(), step, turn.at, by, notes))
+        self.emit(turn, standing, step.event, by)
+        return self.told(step, standing)
+
+    def receipt(self, turn: Turn, standing: Standing) -> None:
+        """What a window has swallowed is told; it is empty afterwards."""
+        self.emit(turn, standing, EventKind.RECEIPT, suppressed=standing.receipt())
+
+    def emit(
+        self,
+        turn: Turn,
+        standing: Standing,
+        kind: EventKind,
+        by: str | None = None,
+        suppressed: Suppressed | None = None,
+    ) -> None:
+        """What happened to a standing's alert goes on the stream, and into the store."""
+        self.offset += 1
+        alert = standing.current()
+        turn.events.append(Event(offset=self.offset, kind=kind, alert=alert, at=turn.at, by=by, suppressed=suppressed))
+        turn.touched[standing] = None
+        self.agenda.put(standing)
+
+    def told(self, outcome: Verdict | Step, standing: Standing) -> ItemResult:
+        """The answer to what has just been put on the stream."""
+        return ItemResult(status=outcome.status, reason=outcome.reason, alert_id=standing.alert_id, offset=self.offset)
+
+    def counted(self, turn: Turn, standing: Standing) -> None:
+        """Its counters are ahead of the store."""
+        if standing not in self._unwritten:
+            self._unwritten[standing] = turn.now + self._flush_us
+
+    def flush(self, turn: Turn) -> None:
+        """Writes the counters; all that are waiting once one must be, so that there is one such commit in `flush_s`."""
+        for standing in turn.touched:
+            self._unwritten.pop(standing, None)
+        if not self._unwritten:
+            return
+        oldest = next(iter(self._unwritten.values()))
+        # Further ahead than `flush_s`, the clock was set back: waiting for it would lose more than we promise.
+        if turn.now < oldest <= turn.now + self._flush_us:
+            return
+        self.write_counters(turn)
+
+    def write_counters(self, turn: Turn) -> None:
+        """Some of the counters that are ahead of the store, as many as a commit has room for."""
+        for standing in list(itertools.islice(self._unwritten, max(ROWS_MAX - len(turn.touched), 0))):
+            del self._unwritten[standing]
+            turn.touched[standing] = None
+
+    def next_due(self) -> int:
+        """When (microseconds) time alone changes something, or counters must be written; NEVER."""
+        return min(self.agenda.next_due(), next(iter(self._unwritten.values()), NEVER))

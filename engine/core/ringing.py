@@ -1,0 +1,161 @@
+"""A firing becomes an alert, is told again, or is swallowed: suppression's verdict, carried out.
+
+Triggers by hand and program, what re-sending sources report, and whatever a rule rings for all end here.
+"""
+
+from __future__ import annotations
+
+from engine.core import suppression
+from engine.core.identity import identity_of
+from engine.core.ledger import Ledger
+from engine.core.lifecycle import TABLE, Action, born, has_ended, label_set, merged, raised, told_again
+from engine.core.rules.book import Firing, RuleBook, fill
+from engine.core.suppression import Standing, Verdict, window_us
+from engine.core.turn import Turn, rejected
+from protocol.commands import Ring, SourceReport
+from protocol.effects import Row, Window
+from protocol.limits import Limit
+from protocol.messages import ItemResult
+from protocol.model import EventKind, Reason, Status
+
+BELOW = ItemResult(status=Status.BELOW_THRESHOLD, reason=Reason.BELOW_THRESHOLD)
+UNKNOWN_ALERT = ItemResult(status=Status.REJECTED, reason=Reason.UNKNOWN_ALERT, message="no such alert")
+
+
+class Ringer:
+    """Carries out what is to ring in one channel."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def ring(self, turn: Turn, ring: Ring, book: RuleBook) -> ItemResult:
+        """A trigger by hand or program, or what a source reports."""
+        if ring.source is not None and has_ended(ring.source, turn.now):
+            # Before the rule is asked: an end must be heard even if the rule has been taken away meanwhile.
+            return self._source_ended(turn, ring, ring.source)
+        rule = None
+        if ring.rule_id is not None:
+            rule = book.by_id.get(ring.rule_id)
+            if rule is None:
+                return rejected(Reason.UNKNOWN_RULE, f"there is no rule {ring.rule_id!r} on this channel")
+            if not rule.enabled:
+                known = self._ledger.standings.get(identity_of(self._ledger.framework, ring))
+                alert_id = known.alert_id if known else None
+                return ItemResult(status=Status.SUPPRESSED, reason=Reason.DISABLED, alert_id=alert_id)
+        firing = fill(ring, rule)
+        return BELOW if firing.is_below else self.judge(turn, firing, self._ledger.room(turn))
+
+    def judge(self, turn: Turn, firing: Firing, room: int) -> ItemResult:
+        """Suppression's verdict on a firing, carried out if it takes no more than `room` events."""
+        identity = identity_of(self._ledger.framework, firing.ring)
+        standing = self._ledger.standings.get(identity)
+        source = firing.ring.source
+        is_resent = False
+        if source is not None and standing is not None:
+            is_resent = label_set(source) in standing.sources
+            if not is_resent and len(standing.sources) >= self._ledger.policy.sources_max:
+                # No use to try again: it is this alert that is full, until one of its sets ends.
+                count, limit = len(standing.sources), self._ledger.policy.sources_max
+                return rejected(
+                    Reason.INVALID, f"this alert has {count} label sets, sources_max ({limit}) is the limit"
+                )
+        verdict = suppression.decide(standing, firing.severity, turn.now, is_resent)
+        if standing is not None and verdict.status is Status.SUPPRESSED:
+            return self._swallow(turn, standing, firing, verdict)
+        if standing is None and len(self._ledger.standings) >= self._ledger.policy.windows_max:
+            used, limit = len(self._ledger.standings), self._ledger.policy.windows_max
+            return turn.busy(Limit.CHANNEL_WINDOWS, used, limit, "open alerts and windows in this channel")
+        if room < 1 + self._owes_receipt(turn, standing, verdict):
+            return self._ledger.no_room(turn)
+        if standing is None or verdict is suppression.FIRED:
+            return self._fire(turn, identity, standing, firing)
+        return self._tell(turn, standing, firing, verdict)
+
+    def _swallow(self, turn: Turn, standing: Standing, firing: Firing, verdict: Verdict) -> ItemResult:
+        if verdict is not suppression.REFRESHED:
+            standing.swallow(turn.now, firing.ring.current_value, firing.comparison)
+            if standing.count == 1:
+                self._ledger.agenda.put(standing)
+        if standing.is_open:
+            standing.seen_at = turn.at
+            standing.occurrences += verdict is suppression.DUPLICATE
+            if firing.ring.source is not None:
+                self._hear_source(turn, standing, firing.ring.source)
+        self._ledger.counted(turn, standing)
+        return ItemResult(status=verdict.status, reason=verdict.reason, alert_id=standing.alert_id)
+
+    def _owes_receipt(self, turn: Turn, standing: Standing | None, verdict: Verdict) -> bool:
+        """Whether a receipt comes before what is told now: its window is over, or another alert takes its place."""
+        if standing is None or not standing.count:
+            return False
+        return standing.until <= turn.now or verdict is suppression.FIRED
+
+    def _fire(self, turn: Turn, identity: str, before: Standing | None, firing: Firing) -> ItemResult:
+        """A new alert. One alert stands for an identity: the one before gets its receipt and is forgotten."""
+        if before is not None:
+            self._supersede(turn, before)
+        source = firing.ring.source
+        row = Row(
+            alert=born(turn.new_id(), self._ledger.framework, firing, turn.at),
+            identity=identity,
+            window=Window(until=self._window_end(turn, firing)),
+            sources=() if source is None else (source,),
+        )
+        standing = Standing(row)
+        self._ledger.remember(standing)
+        self._ledger.emit(turn, standing, EventKind.FIRED)
+        return self._ledger.told(suppression.FIRED, standing)
+
+    def _supersede(self, turn: Turn, before: Standing) -> None:
+        """A closed alert whose place is taken: its window ends here, in the store as well."""
+        if before.count:
+            self._ledger.receipt(turn, before)
+        if before.until > turn.now:
+            before.until = turn.now
+            turn.touched[before] = None
+        self._ledger.forget(before)
+
+    def _tell(self, turn: Turn, standing: Standing, firing: Firing, verdict: Verdict) -> ItemResult:
+        """An open alert is told once more, as repeated or as raised."""
+        if self._owes_receipt(turn, standing, verdict):
+            self._ledger.receipt(turn, standing)
+        if firing.ring.source is not None:
+            self._hear_source(turn, standing, firing.ring.source)
+        alert, kind = standing.current(), EventKind.REPEATED
+        if verdict is suppression.RAISED:
+            step = TABLE[alert.state, Action.RAISE]
+            kind = step.event
+            standing.become(raised(alert, firing, step, turn.at))
+        else:
+            standing.become(told_again(alert, firing, turn.at))
+        standing.until = self._window_end(turn, firing)
+        self._ledger.emit(turn, standing, kind)
+        return self._ledger.told(verdict, standing)
+
+    def _window_end(self, turn: Turn, firing: Firing) -> int:
+        seconds = self._ledger.policy.suppression_s if firing.suppression_s is None else firing.suppression_s
+        return turn.now + window_us(seconds)
+
+    def _hear_source(self, turn: Turn, standing: Standing, source: SourceReport) -> None:
+        """News of a label set. A new one is written at once: an alert must not end while one of its sets lives."""
+        labels = label_set(source)
+        known = standing.sources.get(labels)
+        standing.sources[labels] = merged(known, source)
+        if known is None:
+            turn.touched[standing] = None
+        self._ledger.agenda.put(standing)
+
+    def _source_ended(self, turn: Turn, ring: Ring, source: SourceReport) -> ItemResult:
+        standing = self._ledger.standings.get(identity_of(self._ledger.framework, ring))
+        if standing is None:
+            return UNKNOWN_ALERT
+        labels = label_set(source)
+        if labels not in standing.sources:
+            return ItemResult(status=Status.SUPPRESSED, reason=Reason.ALREADY, alert_id=standing.alert_id)
+        if len(standing.sources) > 1:
+            del standing.sources[labels]
+            turn.touched[standing] = None
+            return ItemResult(status=Status.SUPPRESSED, reason=Reason.REFRESHED, alert_id=standing.alert_id)
+        if self._ledger.room(turn) < 1:
+            return self._ledger.no_room(turn)
+        return self._ledger.step(turn, standing, TABLE[standing.current().state, Action.RESOLVE], "source")

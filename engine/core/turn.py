@@ -1,0 +1,68 @@
+"""One decision while it is being made, and the bounds that it is made within.
+
+A decision is bounded: `events_max` events and about `ROWS_MAX` rows. A command that finds no room is answered `busy`;
+what time brings (receipts, expiry, counters) waits for the next decision.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from engine.core.identity import derive_id
+from engine.core.suppression import Standing
+from protocol.commands import Batch
+from protocol.effects import Audit
+from protocol.limits import Limit
+from protocol.messages import ItemResult
+from protocol.model import Event, Reason, Status
+from protocol.times import rfc3339
+
+# A commit of 1,000 rows takes about 5 ms; more would make the others of its group wait.
+ROWS_MAX = 1_000
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """The bounds and times of a channel; a rule's own `suppression_s` goes before `suppression_s`."""
+
+    # Five minutes, as the reference has it.
+    suppression_s: float = 300.0
+    # Events of one commit: what 1,000 subscribers can be told before the next batch waits noticeably.
+    events_max: int = 256
+    # Open alerts and open windows of one channel, about 1 kB of memory each.
+    windows_max: int = 100_000
+    # Label sets of one alert: a source has one per severity; more than this is a source that makes them up.
+    sources_max: int = 64
+    # Counters of duplicates are written at latest so long after they changed; a crash loses no more than that.
+    flush_s: float = 1.0
+
+
+class Turn:
+    """One decision while it is being made."""
+
+    __slots__ = ("at", "audits", "batch_id", "born", "events", "now", "refusals", "touched")
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch_id = batch.id
+        self.now = batch.now
+        self.at = rfc3339(batch.now)
+        self.born = 0
+        self.events: list[Event] = []
+        self.audits: list[Audit] = []
+        self.refusals: list[Limit] = []
+        # Written once, as they are when the turn ends; a dict keeps the order.
+        self.touched: dict[Standing, None] = {}
+
+    def new_id(self) -> str:
+        """The id of the next new alert."""
+        self.born += 1
+        return derive_id(self.batch_id, self.born - 1)
+
+    def busy(self, limit: Limit, value: int, maximum: int, what: str) -> ItemResult:
+        """The answer to what finds no room."""
+        self.refusals.append(limit)
+        return rejected(Reason.BUSY, f"{limit.value}: {value} {what}, limit {maximum}; try again a moment later")
+
+
+def rejected(reason: Reason, message: str) -> ItemResult:
+    """An item that is refused, and what to do about it."""
+    return ItemResult(status=Status.REJECTED, reason=reason, message=message)
