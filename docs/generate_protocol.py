@@ -24,6 +24,7 @@ if str(FOLDER.parent) not in sys.path:  # started as a script
     sys.path.insert(0, str(FOLDER.parent))
 
 from engine.http import problems  # noqa: E402
+from engine.roles import ROLE_MAY, Verb  # noqa: E402
 from protocol import errors  # noqa: E402
 from protocol import messages as m  # noqa: E402
 from protocol.model import Alert, AlertState, Comparison, EventKind, Reason, Severity, Status, Suppressed  # noqa: E402
@@ -105,9 +106,17 @@ def error_numbers() -> str:
     return table(("code", "meaning", "HTTP", "the same again later may work"), rows)
 
 
+def roles() -> str:
+    """What each role may do."""
+    verbs = get_args(Verb)
+    return table(
+        ("role", "may"), [(f"`{role}`", ", ".join(v for v in verbs if v in may)) for role, may in ROLE_MAY.items()]
+    )
+
+
 PARTS: dict[str, Callable[[], str]] = {
     part.__name__: part
-    for part in (client_messages, server_messages, message_fields, objects, words, close_codes, error_numbers)
+    for part in (client_messages, server_messages, message_fields, objects, words, close_codes, error_numbers, roles)
 }
 
 

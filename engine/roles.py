@@ -1,21 +1,27 @@
-"""What a role may do."""
+"""What a role may do: one table of verbs, for every door. Which door takes which verb: `tests/unit/test_doors_by_role.py`.
+
+read        see alerts, streams, history, rules                   edit        change rules, frameworks, teams
+trigger     ring, and send readings                               broadcast   tell everybody something
+respond     acknowledge, assign, comment, resolve                 administer  people, tokens, connections, audit
+silence     keep alerts quiet for a while
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from protocol.errors import PermissionDenied
 from protocol.model import Principal
 
 # What concerns the engine and not one workspace is for administrators of this one.
 SYSTEM_WORKSPACE = "system"
-Verb = Literal["read", "trigger", "respond", "administer"]
-ROLE_MAY: dict[str, frozenset[str]] = {
+Verb = Literal["read", "trigger", "respond", "silence", "edit", "broadcast", "administer"]
+ROLE_MAY: dict[str, frozenset[Verb]] = {
     "viewer": frozenset({"read"}),
-    "responder": frozenset({"read", "respond"}),
+    "responder": frozenset({"read", "respond", "silence"}),
     "producer": frozenset({"read", "trigger"}),
-    "editor": frozenset({"read", "trigger", "respond"}),
-    "admin": frozenset({"read", "trigger", "respond", "administer"}),
+    "editor": frozenset({"read", "trigger", "respond", "silence", "edit"}),
+    "admin": frozenset(get_args(Verb)),
 }
 
 

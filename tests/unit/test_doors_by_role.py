@@ -1,0 +1,129 @@
+"""Every route and every message of the wire, for every role: allowed, or refused with 103, as the tables here say.
+
+A new route or message without a line here fails a test. A line: which verb it takes, and a request that gets as far as
+the question who may (None as the verb: no role is asked).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, NamedTuple, get_args
+
+import httpx
+import msgspec
+import pytest
+from trio_websocket import open_websocket_url
+
+from engine.app import Engine
+from engine.roles import ROLE_MAY
+from protocol.messages import ClientMessage
+from tests.support.engines import an_engine
+
+NOBODY = "018f0000-0000-7000-8000-00000000dead"
+
+
+class Door(NamedTuple):
+    verb: str | None
+    body: Any = None
+    query: str = ""
+
+
+OPEN = Door(None)
+READ = Door("read")
+ADMINISTER = Door("administer")
+# By method and path, as the OpenAPI document has them.
+ROUTES: dict[str, Door] = {
+    "GET /healthz": OPEN,
+    "GET /readyz": OPEN,
+    "GET /metrics": OPEN,
+    "GET /api/v1/about": OPEN,
+    "POST /api/v1/tickets": OPEN,
+    "POST /api/v1/triggers": Door("trigger", {"alert": {"framework_id": "web"}}),
+    "POST /api/v1/readings": Door("trigger", {"readings": [{"framework_id": "web", "metric": "cpu", "value": 1}]}),
+    "POST /api/v2/alerts": Door("trigger", [{"labels": {"alertname": "A"}}]),
+    "GET /api/v2/alerts": READ,
+    "GET /api/v2/status": OPEN,
+    "GET /api/v1/alerts": READ,
+    "GET /api/v1/alerts/{alert_id}": READ,
+    "GET /api/v1/alerts/{alert_id}/recipients": READ,
+    "POST /api/v1/alerts/{alert_id}/acknowledge": Door("respond", {}),
+    "POST /api/v1/alerts/{alert_id}/resolve": Door("respond", {}),
+    "POST /api/v1/alerts/acknowledge": Door("respond", {"alertIds": [NOBODY]}),
+    "POST /api/v1/alerts/resolve": Door("respond", {"alertIds": [NOBODY]}),
+    "GET /api/v1/connections": ADMINISTER,
+    "DELETE /api/v1/connections": Door("administer", query="?user=nobody"),
+    "DELETE /api/v1/connections/{client_id}": ADMINISTER,
+    "GET /api/v1/audit": ADMINISTER,
+    "GET /api/v1/revocations": ADMINISTER,
+    "POST /api/v1/revocations": Door("administer", {"user": "nobody"}),
+    "DELETE /api/v1/revocations": Door("administer", query="?user=nobody"),
+}
+MESSAGES: dict[str, Door] = {
+    "auth": OPEN,
+    "refresh": OPEN,
+    "ping": OPEN,
+    "subscribe": Door("read", {"frameworkId": "web"}),
+    "unsubscribe": Door("read", {"frameworkId": "web"}),
+    "received": Door("read", {"channel": "alerts:web", "offset": 0}),
+    "seen": Door("read", {"channel": "alerts:web", "offset": 0}),
+    "trigger": Door("trigger", {"alert": {"framework_id": "web"}}),
+    "reading": Door("trigger", {"readings": [{"framework_id": "web", "metric": "cpu", "value": 1}]}),
+    "acknowledge": Door("respond", {"alertId": NOBODY}),
+    "resolve": Door("respond", {"alertId": NOBODY}),
+}
+
+
+@pytest.fixture
+async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
+    async with an_engine(tmp_path) as engine:
+        yield engine
+
+
+async def test_every_route_has_its_line_and_no_other_has_one(engine: Engine) -> None:
+    async with httpx.AsyncClient(base_url=engine.http_url) as client:
+        paths = (await client.get("/schema/openapi.json")).json()["paths"]
+    assert {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods} == set(ROUTES)
+
+
+@pytest.mark.parametrize("role", ROLE_MAY)
+async def test_a_role_may_use_the_routes_of_its_verbs_and_is_told_103_at_the_others(engine: Engine, role: str) -> None:
+    headers = {"Authorization": f"Bearer {engine.issue_token('main', 'ann', role)}"}
+    async with httpx.AsyncClient(base_url=engine.http_url, headers=headers) as client:
+        refused = {route for route, door in ROUTES.items() if await is_refused(client, route, door)}
+    assert refused == {route for route, door in ROUTES.items() if door.verb and door.verb not in ROLE_MAY[role]}
+
+
+async def is_refused(client: httpx.AsyncClient, route: str, door: Door) -> bool:
+    method, path = route.split()
+    for name in ("alert_id", "client_id"):
+        path = path.replace(f"{{{name}}}", NOBODY)
+    async with client.stream(method, path + door.query, json=door.body) as response:
+        assert response.status_code != 401
+        if response.status_code != 403:
+            return False
+        assert msgspec.json.decode(await response.aread())["code"] == 103
+        return True
+
+
+def test_every_message_has_its_line() -> None:
+    assert {kind.__struct_config__.tag for kind in get_args(ClientMessage)} == set(MESSAGES)
+
+
+@pytest.mark.parametrize("role", ROLE_MAY)
+async def test_a_role_may_say_the_messages_of_its_verbs_and_is_told_103_for_the_others(
+    engine: Engine, role: str
+) -> None:
+    token = engine.issue_token("main", "ann", role)
+    refused = set()
+    async with open_websocket_url(engine.ws_url) as socket:
+        # Without an answer of their own, so whatever comes under their id is a refusal; `ping` ends the round.
+        for tag in ("auth", *(tag for tag in MESSAGES if tag != "auth")):
+            body = {"token": token} if tag in ("auth", "refresh") else MESSAGES[tag].body or {}
+            await socket.send_message(msgspec.json.encode({"type": tag, "id": tag, **body}).decode())
+        await socket.send_message('{"type": "ping", "id": "last"}')
+        while (answer := msgspec.json.decode(await socket.get_message())).get("id") != "last":
+            assert answer["type"] != "auth_failed", answer
+            if answer["type"] == "error" and answer["code"] == 103:
+                refused.add(answer["id"])
+    assert refused == {tag for tag, door in MESSAGES.items() if door.verb and door.verb not in ROLE_MAY[role]}
