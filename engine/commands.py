@@ -33,10 +33,16 @@ def to_ring(trigger: TriggerInput) -> Ring:
     for name, value in (
         ("rule_id", trigger.rule_id),
         ("project_id", trigger.project_id),
+        ("step_id", trigger.step_id),
         ("assigned_to", trigger.assigned_to),
     ):
         if value is not None:
             check_id(value, name)
+    if trigger.step_id is not None and trigger.project_id not in (None, trigger.framework_id):
+        raise BadRequest(
+            f"an alert about a step rings on its project's channel: project_id {trigger.project_id!r} and "
+            f"framework_id {trigger.framework_id!r} must be the same, or leave project_id out"
+        )
     _check_finite(trigger.current_value, "current_value")
     _check_finite(trigger.threshold_value, "threshold_value")
     return Ring(
@@ -50,7 +56,8 @@ def to_ring(trigger: TriggerInput) -> Ring:
         message=trigger.message,
         labels=labels,
         dedup_key=trigger.dedup_key,
-        project_id=trigger.project_id,
+        project_id=trigger.framework_id if trigger.step_id is not None else trigger.project_id,
+        step_id=trigger.step_id,
         assigned_to=trigger.assigned_to,
     )
 

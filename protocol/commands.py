@@ -26,7 +26,10 @@ class Ring(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     labels: dict[str, str] = {}
     dedup_key: str | None = None
     project_id: str | None = None
+    step_id: str | None = None
     assigned_to: str | None = None
+    # Its suppression window; None: what its rule says, else the policy.
+    suppression_s: float | None = None
     # Set by a source that reports the same alert again and again until it ends (Prometheus).
     source: SourceReport | None = None
 
@@ -68,7 +71,15 @@ class ResolveAlert(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     notes: str | None = None
 
 
-Command = Ring | Observe | AcknowledgeAlert | ResolveAlert
+class CompleteStep(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """A step of a workflow is done: its alert, if one is open, is over, and so is its suppression window."""
+
+    step_id: str
+    by: str
+    notes: str | None = None
+
+
+Command = Ring | Observe | AcknowledgeAlert | ResolveAlert | CompleteStep
 
 
 class Batch(msgspec.Struct, frozen=True, gc=False):

@@ -61,6 +61,8 @@ class TriggerInput(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw
     labels: Labels = {}
     dedup_key: Label | None = None
     project_id: Id | None = None
+    # A line item of the project's workflow; then the alert belongs on the project's own channel.
+    step_id: Id | None = None
     assigned_to: Id | None = None
 
 

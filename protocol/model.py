@@ -177,6 +177,8 @@ class Alert(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=T
     labels: dict[str, str] = {}
     dedup_key: str | None = None
     project_id: str | None = None
+    # The line item of its project's workflow that it is about; at most one open alert for each project and step.
+    step_id: str | None = None
     assigned_to: str | None = None
     acknowledged_at: str | None = None
     acknowledged_by: str | None = None

@@ -5,6 +5,7 @@ an empty batch. The same store and the same batch give the same decision, ids in
 away, and another is built from the store. The rules and the quieting that hold come with each batch (`Batch.orders`):
 they are the workspace's, not the channel's, and may change between two batches.
 
+    stepping   a workflow's step is done
     ringing    triggers, sources: suppression's verdict, carried out      acting     what people do
     watching   readings, held against the rules                          passing    what time alone brings
     ledger     what is remembered, and what the store does not know yet   turn       a decision while it is made
@@ -19,10 +20,11 @@ from engine.core.acting import Acts
 from engine.core.ledger import Ledger
 from engine.core.passing import pass_time
 from engine.core.ringing import Ringer
+from engine.core.stepping import complete_step
 from engine.core.suppression import NEVER
 from engine.core.turn import Policy, Turn
 from engine.core.watching import Watcher
-from protocol.commands import Batch, Command, Observe, Ring
+from protocol.commands import Batch, Command, CompleteStep, Observe, Ring
 from protocol.effects import Decision, Recalled
 from protocol.messages import ItemResult
 from protocol.model import ChannelKey
@@ -74,6 +76,8 @@ class ChannelMachine:
             return self._ringer.ring(turn, command, self._watcher.book)
         if isinstance(command, Observe):
             return self._watcher.observe(turn, command)
+        if isinstance(command, CompleteStep):
+            return complete_step(self._ledger, turn, command)
         return self._acts.act(turn, command)
 
 

@@ -1,8 +1,9 @@
 """When are two triggers the same alert? And which ids do alerts get?
 
 Identity is a hash of framework, name and labels without `severity`: a warning and a critical of one thing are one
-alert, raised. A `dedup_key` replaces name and labels. Hashed in C (blake2b) and cached, because every trigger needs it;
-Alertmanager's own fingerprint (FNV-1a, byte by byte in Python) is ten times dearer and only computed when its API asks.
+alert, raised. A `dedup_key` replaces name and labels, and a workflow's step replaces both. Hashed in C (blake2b)
+and cached, because every trigger needs it; Alertmanager's own fingerprint (FNV-1a, byte by byte in Python) is ten times
+dearer and only computed when its API asks.
 Decided against: Python's `hash()`, which differs from process to process while identities are stored.
 """
 
@@ -29,7 +30,12 @@ _RANDOM_BITS = (1 << 62) - 1
 
 
 def identity_of(framework: str, ring: Ring) -> str:
-    """The identity of what a trigger reports, 32 hex digits. An empty `dedup_key` counts as none."""
+    """The identity of what a trigger reports, 32 hex digits. An empty `dedup_key` counts as none.
+
+    A step of a workflow is itself, whatever else is said of it.
+    """
+    if ring.step_id:
+        return identity_of_step(framework, ring.step_id)
     if ring.dedup_key:
         return _cached_digest(framework, "key", ring.dedup_key, ())
     labels = ring.labels
@@ -41,6 +47,11 @@ def identity_of(framework: str, ring: Ring) -> str:
     if sum(map(len, labels)) + sum(map(len, labels.values())) > CACHED_LABELS_MAX_CHARS:
         return _digest(framework, kind, name, pairs)
     return _cached_digest(framework, kind, name, pairs)
+
+
+def identity_of_step(framework: str, step_id: str) -> str:
+    """The identity of the alert about a step of a project's workflow."""
+    return _cached_digest(framework, "step", step_id, ())
 
 
 def _digest(framework: str, kind: str, name: str, pairs: tuple[tuple[str, str], ...]) -> str:

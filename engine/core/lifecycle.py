@@ -122,6 +122,7 @@ def born(alert_id: str, framework: str, firing: Firing, at: str) -> Alert:
         labels=ring.labels,
         dedup_key=ring.dedup_key,
         project_id=ring.project_id,
+        step_id=ring.step_id,
         assigned_to=ring.assigned_to,
     )
 

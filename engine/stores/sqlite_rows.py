@@ -25,7 +25,7 @@ from protocol.times import parse_rfc3339
 
 STATES = {state: number for number, state in enumerate(AlertState)}
 SEVERITIES = {severity: severity.rank for severity in Severity}
-# 256 rows of 18 values stay below SQLite's 32,766 parameters; larger statements are no faster.
+# 256 rows of 19 values stay below SQLite's 32,766 parameters; larger statements are no faster.
 ROWS_PER_STATEMENT = 256
 
 _encode = msgspec.json.Encoder().encode
@@ -61,8 +61,8 @@ class Bulk:
 ALERTS = Bulk(
     "INSERT INTO alert (workspace, channel, id, identity, state, severity, rule_id, triggered_at, last_seen_at,"
     " resolved_at, occurrences, window_until, window_count, has_sources, body, assigned_to, first_offset,"
-    " first_workspace_offset)",
-    18,
+    " first_workspace_offset, step)",
+    19,
     "ON CONFLICT (workspace, id) DO UPDATE SET state = excluded.state, severity = excluded.severity,"
     " rule_id = excluded.rule_id, last_seen_at = excluded.last_seen_at, resolved_at = excluded.resolved_at,"
     " occurrences = excluded.occurrences, window_until = excluded.window_until,"
@@ -170,6 +170,7 @@ def _alert_values(row: Row, commit: Commit, first: int | None) -> tuple[Any, ...
         alert.assigned_to,
         None if first is None else commit.base + 1 + first,
         None,
+        alert.step_id,
     )
 
 

@@ -155,7 +155,7 @@ def test_what_makes_two_triggers_the_same_alert_is_documented_in_the_order_that_
     )
     assert found
     order = [name for name in re.findall(r"`(\w+)`", found[0]) if name != "severity"]
-    assert order == ["dedup_key", "rule_id", "alertname", "title", "alert_type"]
+    assert order == ["step_id", "dedup_key", "rule_id", "alertname", "title", "alert_type"]
     for place, name in enumerate(order):
         one, other, different = (dict.fromkeys(order[place:], word) for word in ("same", "other", "different"))
         other[name] = "same"

@@ -67,7 +67,9 @@ def fill(ring: Ring, rule: ThresholdRule | None) -> Firing:
     severity, threshold, comparison, title = ring.severity, ring.threshold_value, ring.comparison, ring.title
     if rule is None:
         title = title or ring.labels.get("alertname") or ring.alert_type or "Alert"
-        return Firing(ring, severity or Severity.WARNING, threshold, comparison or Comparison.AT_LEAST, title, None)
+        return Firing(
+            ring, severity or Severity.WARNING, threshold, comparison or Comparison.AT_LEAST, title, ring.suppression_s
+        )
     return Firing(
         ring,
         severity or rule.severity,

@@ -1,0 +1,34 @@
+"""A step of a workflow is done: its alert is over, and it may ring again as soon as it is current again."""
+
+from __future__ import annotations
+
+from engine.core.identity import identity_of_step
+from engine.core.ledger import Ledger
+from engine.core.lifecycle import TABLE, Action
+from engine.core.turn import Turn
+from protocol.commands import CompleteStep
+from protocol.effects import Audit
+from protocol.messages import ItemResult
+from protocol.model import Reason, Status
+
+NOTHING_OPEN = ItemResult(status=Status.RESOLVED, reason=Reason.ALREADY)
+
+
+def complete_step(ledger: Ledger, turn: Turn, command: CompleteStep) -> ItemResult:
+    """Resolves the step's alert, if one is open, and ends its window; what the window has swallowed is told then."""
+    standing = ledger.standings.get(identity_of_step(ledger.framework, command.step_id))
+    if standing is None:
+        return NOTHING_OPEN
+    if standing.is_open and ledger.room(turn) < 1:
+        return ledger.no_room(turn)
+    standing.until = min(standing.until, turn.now)
+    if not standing.is_open:
+        # Somebody resolved it by hand; its window would keep the step silent when it is current again.
+        turn.touched[standing] = None
+        ledger.agenda.put(standing)
+        return NOTHING_OPEN
+    verb = Action.RESOLVE
+    turn.audits.append(
+        Audit(at=turn.now, by=command.by, verb=verb.value, alert_id=standing.alert_id, notes=command.notes)
+    )
+    return ledger.step(turn, standing, TABLE[standing.current().state, verb], command.by, command.notes)
