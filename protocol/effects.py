@@ -20,13 +20,51 @@ class Window(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     worst: float | None = None
 
 
-class Row(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class Flaps(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Whether an identity comes and goes: bit n of `changes` is set if its state changed n steps ago.
+
+    `at`: when it changed last, `is_bad`: to what, `calm_at`: until when it counts as flapping (0: it does not),
+    `until`: how long this matters. Times are microseconds.
+    """
+
+    changes: int
+    at: int
+    is_bad: bool
+    calm_at: int = 0
+    until: int = 0
+
+
+class StormState(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """A channel's budget of new alerts: when it is full again, and the storm, if there is one (`since` is not 0).
+
+    `held`: alerts that it has kept from ringing, `rang`: those of them whose turn has come. Times are microseconds.
+    """
+
+    full_at: int = 0
+    since: int = 0
+    held: int = 0
+    rang: int = 0
+
+
+class StormNotice(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """A storm has begun, or is over, at `at`; `since` when it began."""
+
+    at: int
+    since: int
+    held: int = 0
+    rang: int = 0
+    is_over: bool = False
+
+
+class Row(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One alert as the store keeps it: with its identity, its window, and the label sets that a source reported."""
 
     alert: Alert
     identity: str
     window: Window
     sources: tuple[SourceReport, ...] = ()
+    # None: it came once, when it was triggered.
+    flaps: Flaps | None = None
 
 
 class Audit(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -42,7 +80,7 @@ class Audit(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 class Decision(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One batch decided: a result per command, and what must be stored before any of it is told.
 
-    `offset` is the channel's offset afterwards. A decision without rows, events and audits needs no commit.
+    `offset` is the channel's offset afterwards. A decision that is not durable needs no commit.
     """
 
     results: tuple[ItemResult, ...]
@@ -52,11 +90,14 @@ class Decision(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     audits: tuple[Audit, ...] = ()
     # What was answered busy, and why: counted when the decision holds, stored nowhere.
     refusals: tuple[Limit, ...] = ()
+    # The channel's budget, if that has changed; and storms that began or ended, which are only counted and logged.
+    storm: StormState | None = None
+    storms: tuple[StormNotice, ...] = ()
 
     @property
     def is_durable(self) -> bool:
         """Whether there is anything to store."""
-        return bool(self.rows or self.events or self.audits)
+        return bool(self.rows or self.events or self.audits or self.storm is not None)
 
 
 class Commit(msgspec.Struct, frozen=True, gc=False):
@@ -102,6 +143,7 @@ class Recalled(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     rows: tuple[Row, ...] = ()
     last_batch: str = ""
     last_results: tuple[ItemResult, ...] = ()
+    storm: StormState = StormState()
 
 
 class OpenAlerts(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -77,6 +77,18 @@ class EventKind(enum.Enum):
     REOPENED = "reopened"
     RESOLVED = "resolved"
     EXPIRED = "expired"
+    # It stays open and no longer rings, or does not ring for another reason than before.
+    QUIETED = "quieted"
+
+
+class QuietedBy(enum.Enum):
+    """What keeps an open alert from ringing; the reply to its trigger has the same word as its reason."""
+
+    MAINTENANCE = "maintenance"
+    SILENCED = "silenced"
+    MUTED_HOURS = "muted_hours"
+    FLAPPING = "flapping"
+    STORM = "storm"
 
 
 class Reason(enum.Enum):
@@ -88,6 +100,12 @@ class Reason(enum.Enum):
     DUPLICATE = "duplicate"
     COOLDOWN = "cooldown"
     REFRESHED = "refreshed"
+    # Stored and told, but quiet: the words of QuietedBy.
+    MAINTENANCE = "maintenance"
+    SILENCED = "silenced"
+    MUTED_HOURS = "muted_hours"
+    FLAPPING = "flapping"
+    STORM = "storm"
     BELOW_THRESHOLD = "below_threshold"
     # A reading that no rule looks at: nothing was compared.
     NO_RULE = "no_rule"
@@ -185,6 +203,10 @@ class Alert(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=T
     resolved_at: str | None = None
     resolved_by: str | None = None
     notes: str | None = None
+    # Why it does not ring, which silence, window or rule is to blame, and until when (RFC 3339), if that is known.
+    quieted_by: QuietedBy | None = None
+    quieted_ref: str | None = None
+    quieted_until: str | None = None
 
 
 class Suppressed(msgspec.Struct, frozen=True, gc=False, kw_only=True):

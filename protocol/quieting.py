@@ -1,7 +1,7 @@
 """Quieting: what keeps an alert from ringing although it is worth it. Silences and maintenance windows.
 
-A quieted alert is stored and shown, with the reason; it does not ring. Times are RFC 3339 outside and microseconds in
-here: whoever takes one in has checked it (`engine.core.quieting`).
+A quieted alert is stored and shown, with the reason; it does not ring. Times are RFC 3339 in UTC, as in an alert;
+whoever takes one of these in has checked it (`engine.core.quieting.check_silence`, `check_maintenance`).
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from protocol.rules import ActiveHours
 
 MATCHERS_MAX = 32
 MATCHER_MAX_CHARS = 256
+WINDOW_FRAMEWORKS_MAX = 100
 
 
 class Operator(enum.Enum):
-    """How a label is held against a value; `=~` and `!~` are regular expressions, anchored at both ends."""
+    """How a label is held against a value; `=~` and `!~` are regular expressions (RE2), anchored at both ends."""
 
     EQUAL = "="
     DIFFERENT = "!="
@@ -28,44 +29,48 @@ class Operator(enum.Enum):
 
 
 class Matcher(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
-    """One condition on a label. Besides an alert's own labels: alertname, framework_id, severity, rule_id."""
+    """One condition on a label; one that is not there is empty. Besides an alert's own: alertname, framework_id,
+    severity, rule_id."""
 
-    name: Label
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=MATCHER_MAX_CHARS)]
     operator: Operator = Operator.EQUAL
     value: Annotated[str, msgspec.Meta(max_length=MATCHER_MAX_CHARS)]
 
 
-Matchers = Annotated[tuple[Matcher, ...], msgspec.Meta(min_length=1, max_length=MATCHERS_MAX)]
+Matchers = Annotated[tuple[Matcher, ...], msgspec.Meta(max_length=MATCHERS_MAX)]
 
 
 class Silence(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
-    """No ringing for what all `matchers` match, from `starts_at` until `ends_at` (microseconds)."""
+    """No ringing for what all `matchers` match, from `starts_at` until `ends_at` (RFC 3339)."""
 
     id: Id
     matchers: Matchers
-    starts_at: int
-    ends_at: int
+    starts_at: Label
+    ends_at: Label
     author: Id
     comment: Text
 
 
 class Maintenance(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
-    """A planned window, once (`starts_at`, `ends_at`) or every week (`weekly`), for frameworks and what matches.
+    """A planned window, once (`starts_at`, `ends_at`, RFC 3339) or every week (`weekly`), then within those if given.
 
-    Empty `frameworks` and `matchers` mean the whole workspace.
+    For these frameworks, and what all `matchers` match; both empty mean the whole workspace.
     """
 
     id: Id
     title: Text
-    frameworks: tuple[Id, ...] = ()
-    matchers: tuple[Matcher, ...] = ()
-    starts_at: int | None = None
-    ends_at: int | None = None
+    frameworks: Annotated[tuple[Id, ...], msgspec.Meta(max_length=WINDOW_FRAMEWORKS_MAX)] = ()
+    matchers: Matchers = ()
+    starts_at: Label | None = None
+    ends_at: Label | None = None
     weekly: ActiveHours | None = None
 
 
-class Quieting(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """All that is quieted in a workspace, as far as it may concern one channel."""
+class Quieting(msgspec.Struct, frozen=True, gc=False, kw_only=True, cache_hash=True):
+    """All that is quieted in a workspace, as far as it may concern one channel. The order means nothing."""
 
     silences: tuple[Silence, ...] = ()
     maintenance: tuple[Maintenance, ...] = ()
+
+
+NOTHING = Quieting()

@@ -19,10 +19,10 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromQuery, JSONBody, QueryParameter
 
 from actors.ports import Clock
+from engine.core.patterns import compile_pattern
 from engine.http.alertmanager import RECEIVER, RESOLVE_TIMEOUT_S, GettableAlert, PostableAlert, to_gettable, to_report
 from engine.http.bodies import json_body
 from engine.http.matchers import Matcher, parse_matchers
-from engine.http.patterns import compile_pattern
 from engine.http.ports import Service
 from engine.http.problems import rejection
 from protocol.commands import Ring

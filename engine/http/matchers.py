@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from engine.http.patterns import Pattern, compile_pattern
+from engine.core.patterns import Pattern, compile_pattern
 from protocol.errors import BadRequest
 from protocol.model import LABEL_MAX_CHARS
 

@@ -17,6 +17,8 @@ from protocol.errors import BadRequest
 PATTERN_MAX_CHARS = 256
 # RE2's own bound on the program it compiles to; (a{1000}){1000} is refused by it.
 PROGRAM_MAX_BYTES = 1 << 20
+# Ordinary ones take a few kB; a thousand silences have as many, and a page that refreshes asks with the same few.
+CACHE_MAX_PATTERNS = 2_048
 
 
 def _options() -> re2.Options:
@@ -47,7 +49,7 @@ class Pattern:
         return self._compiled.fullmatch(text) is not None
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=CACHE_MAX_PATTERNS)
 def compile_pattern(text: str) -> Pattern:
-    """The pattern for a text; a page that refreshes asks with the same few. Raises BadRequest."""
+    """The pattern for a text. Raises BadRequest."""
     return Pattern(text)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.http.patterns import PATTERN_MAX_CHARS, Pattern, compile_pattern
+from engine.core.patterns import PATTERN_MAX_CHARS, Pattern, compile_pattern
 from protocol.errors import BadRequest
 
 _atoms = st.sampled_from(["a", "b", "-", ".", r"\d", r"\w", r"\S", "[ab]", "[^a]", "[a-c0-9]", r"\.", "é"])
