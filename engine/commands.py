@@ -12,6 +12,7 @@ from engine.severity import parse_severity
 from protocol.commands import Observe, Ring
 from protocol.errors import BadRequest
 from protocol.messages import ReadingInput, TriggerInput
+from protocol.model import Comparison
 from protocol.names import check_id
 from protocol.times import TIME_MAX_US, parse_rfc3339
 
@@ -43,6 +44,9 @@ def to_ring(trigger: TriggerInput) -> Ring:
             f"an alert about a step rings on its project's channel: project_id {trigger.project_id!r} and "
             f"framework_id {trigger.framework_id!r} must be the same, or leave project_id out"
         )
+    if trigger.comparison in (Comparison.BETWEEN, Comparison.OUTSIDE):
+        word = trigger.comparison.value
+        raise BadRequest(f"comparison {word!r} is for rules, which have an upper end as well; use > >= < <= == or !=")
     _check_finite(trigger.current_value, "current_value")
     _check_finite(trigger.threshold_value, "threshold_value")
     return Ring(

@@ -18,6 +18,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from engine.core.rules.check import RuleInvalid, check_rule
 from engine.fields import Address, Checks, ConfigError, Field, Secret, Section, check, fields_of, parse_address
 from engine.sections import (
     HOST_FRAMEWORK,
@@ -248,6 +249,11 @@ def _check_rules(rules: tuple[ThresholdRule, ...]) -> None:
     for place, name in enumerate(ids):
         if name in ids[:place]:
             raise ConfigError(f"rules[{place}].id", f"two rules have the id {name!r}: use another, ids are unique")
+    for place, rule in enumerate(rules):
+        try:
+            check_rule(rule)
+        except RuleInvalid as fault:
+            raise ConfigError(f"rules[{place}].{fault.field}", f"{fault.reason}; use {fault.example}") from None
 
 
 # What a type cannot say, by key.

@@ -24,6 +24,7 @@ class Ring(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     title: str | None = None
     message: str | None = None
     labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
     dedup_key: str | None = None
     project_id: str | None = None
     step_id: str | None = None

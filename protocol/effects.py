@@ -67,6 +67,19 @@ class Row(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=Tru
     flaps: Flaps | None = None
 
 
+class RuleState(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """How far one rule has come with one series: `body` is its own affair. It has heard the readings' log up to `seq`.
+
+    `essence` says what the rule evaluated: a rule that evaluates something else starts anew.
+    """
+
+    rule: str
+    labels: dict[str, str]
+    essence: str
+    seq: int
+    body: bytes
+
+
 class Audit(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What a person did: append-only."""
 

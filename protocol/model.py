@@ -98,6 +98,8 @@ class Reason(enum.Enum):
     REPEATED = "repeated"
     RAISED = "raised"
     DUPLICATE = "duplicate"
+    # A rule holds, but not for long enough yet.
+    PENDING = "pending"
     COOLDOWN = "cooldown"
     REFRESHED = "refreshed"
     # Stored and told, but quiet: the words of QuietedBy.
@@ -109,6 +111,8 @@ class Reason(enum.Enum):
     BELOW_THRESHOLD = "below_threshold"
     # A reading that no rule looks at: nothing was compared.
     NO_RULE = "no_rule"
+    # A reading older than what its rules still look at: it changed nothing.
+    LATE = "late"
     DISABLED = "disabled"
     UNKNOWN_RULE = "unknown_rule"
     UNKNOWN_ALERT = "unknown_alert"
@@ -126,6 +130,7 @@ class Status(enum.Enum):
     FIRED = "fired"
     REPEATED = "repeated"
     SUPPRESSED = "suppressed"
+    PENDING = "pending"
     BELOW_THRESHOLD = "below_threshold"
     ACKNOWLEDGED = "acknowledged"
     RESOLVED = "resolved"
@@ -141,6 +146,9 @@ class Comparison(enum.Enum):
     AT_MOST = "<="
     EQUAL = "=="
     DIFFERENT = "!="
+    # Only in rules, which have an upper end as well; both ends are inside.
+    BETWEEN = "between"
+    OUTSIDE = "outside"
 
 
 class ChannelKey(NamedTuple):
@@ -193,6 +201,8 @@ class Alert(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=T
     alert_type: str | None = None
     message: str | None = None
     labels: dict[str, str] = {}
+    # What its rule has to say besides: a runbook, a dashboard.
+    annotations: dict[str, str] = {}
     dedup_key: str | None = None
     project_id: str | None = None
     # The line item of its project's workflow that it is about; at most one open alert for each project and step.

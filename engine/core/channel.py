@@ -48,6 +48,7 @@ class ChannelMachine:
             self._orders = batch.orders
             self._watcher.adopt(batch.orders)
         results = tuple([self._one(turn, command) for command in batch.commands])
+        self._watcher.pass_time(turn)
         pass_time(self._ledger, turn)
         self._ledger.flush(turn)
         return Decision(
@@ -68,7 +69,7 @@ class ChannelMachine:
 
     def next_due(self) -> int | None:
         """When (microseconds) an empty batch would have something to do; in the past if the last one had no room."""
-        due = self._ledger.next_due()
+        due = min(self._ledger.next_due(), self._watcher.next_due())
         return None if due == NEVER else due
 
     def _one(self, turn: Turn, command: Command) -> ItemResult:

@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import itertools
 
-from engine.core.identity import identity_of
 from engine.core.lifecycle import Step, stepped
 from engine.core.suppression import NEVER, Agenda, Standing, Verdict
 from engine.core.turn import ROWS_MAX, Policy, Turn
-from protocol.commands import Ring
 from protocol.effects import Recalled
 from protocol.limits import Limit
 from protocol.messages import ItemResult
@@ -31,7 +29,7 @@ class Ledger:
         self.offset = recalled.offset
         self.standings: dict[str, Standing] = {}
         self.by_id: dict[str, Standing] = {}
-        self.agenda = Agenda()
+        self.agenda: Agenda[Standing] = Agenda()
         # Whose counters are ahead of the store, and when they must be written; the oldest first.
         self._unwritten: dict[Standing, int] = {}
         self._flush_us = int(policy.flush_s * SECOND_US)
@@ -39,10 +37,6 @@ class Ledger:
         rows = sorted(recalled.rows, key=lambda row: (row.alert.state.is_open, row.window.until))
         for row in {row.identity: row for row in rows}.values():
             self.remember(Standing(row))
-
-    def standing_of(self, ring: Ring) -> Standing | None:
-        """What is remembered of the identity of a trigger."""
-        return self.standings.get(identity_of(self.framework, ring))
 
     def remember(self, standing: Standing) -> None:
         """A new alert stands."""

@@ -120,6 +120,7 @@ def born(alert_id: str, framework: str, firing: Firing, at: str) -> Alert:
         alert_type=ring.alert_type,
         message=ring.message,
         labels=ring.labels,
+        annotations=ring.annotations,
         dedup_key=ring.dedup_key,
         project_id=ring.project_id,
         step_id=ring.step_id,
@@ -138,6 +139,7 @@ def told_again(alert: Alert, firing: Firing, at: str) -> Alert:
         threshold_value=alert.threshold_value if firing.threshold is None else firing.threshold,
         title=ring.title or alert.title,
         message=ring.message or alert.message,
+        annotations=ring.annotations or alert.annotations,
     )
 
 

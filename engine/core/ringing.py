@@ -9,7 +9,7 @@ from engine.core import suppression
 from engine.core.identity import identity_of
 from engine.core.ledger import Ledger
 from engine.core.lifecycle import TABLE, Action, born, has_ended, label_set, merged, raised, told_again
-from engine.core.rules.book import Firing, RuleBook, fill
+from engine.core.rules.book import Firing, RuleBook, dressed, fill, identity_under
 from engine.core.suppression import Standing, Verdict, window_us
 from engine.core.turn import Turn, rejected
 from protocol.commands import Ring, SourceReport
@@ -33,21 +33,24 @@ class Ringer:
         if ring.source is not None and has_ended(ring.source, turn.now):
             # Before the rule is asked: an end must be heard even if the rule has been taken away meanwhile.
             return self._source_ended(turn, ring, ring.source)
-        rule = None
+        rule, texts = None, None
         if ring.rule_id is not None:
             rule = book.by_id.get(ring.rule_id)
             if rule is None:
                 return rejected(Reason.UNKNOWN_RULE, f"there is no rule {ring.rule_id!r} on this channel")
             if not rule.enabled:
-                known = self._ledger.standings.get(identity_of(self._ledger.framework, ring))
+                known = self._ledger.standings.get(identity_under(self._ledger.framework, ring, rule))
                 alert_id = known.alert_id if known else None
                 return ItemResult(status=Status.SUPPRESSED, reason=Reason.DISABLED, alert_id=alert_id)
-        firing = fill(ring, rule)
-        return BELOW if firing.is_below else self.judge(turn, firing, self._ledger.room(turn))
+            texts = book.texts(rule)
+        firing = fill(ring, rule, texts)
+        if firing.is_below:
+            return BELOW
+        identity = identity_under(self._ledger.framework, ring, rule)
+        return self.judge(turn, firing, self._ledger.room(turn), identity)
 
-    def judge(self, turn: Turn, firing: Firing, room: int) -> ItemResult:
+    def judge(self, turn: Turn, firing: Firing, room: int, identity: str) -> ItemResult:
         """Suppression's verdict on a firing, carried out if it takes no more than `room` events."""
-        identity = identity_of(self._ledger.framework, firing.ring)
         standing = self._ledger.standings.get(identity)
         source = firing.ring.source
         is_resent = False
@@ -94,7 +97,7 @@ class Ringer:
         """A new alert. One alert stands for an identity: the one before gets its receipt and is forgotten."""
         if before is not None:
             self._supersede(turn, before)
-        source = firing.ring.source
+        source, firing = firing.ring.source, dressed(firing)
         row = Row(
             alert=born(turn.new_id(), self._ledger.framework, firing, turn.at),
             identity=identity,
@@ -117,6 +120,7 @@ class Ringer:
 
     def _tell(self, turn: Turn, standing: Standing, firing: Firing, verdict: Verdict) -> ItemResult:
         """An open alert is told once more, as repeated or as raised."""
+        firing = dressed(firing)
         if self._owes_receipt(turn, standing, verdict):
             self._ledger.receipt(turn, standing)
         if firing.ring.source is not None:

@@ -18,12 +18,12 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from typing import NamedTuple
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from msgspec.structs import replace
 
 from engine.core.lifecycle import LabelSet, label_set
-from engine.core.rules.book import worse
+from engine.core.rules.evaluation import worse
 from protocol.commands import SourceReport
 from protocol.effects import Row, Window
 from protocol.model import Alert, Comparison, Reason, Severity, Status, Suppressed
@@ -104,6 +104,11 @@ class Standing:
         """The id of the newest alert of this identity."""
         return self._alert.id
 
+    @property
+    def rule_id(self) -> str | None:
+        """The rule that it rang for."""
+        return self._alert.rule_id
+
     def current(self) -> Alert:
         """The alert as of now, with its counters."""
         alert = self._alert
@@ -160,15 +165,27 @@ def decide(standing: Standing | None, severity: Severity, now: int, is_resent: b
     return DUPLICATE if is_inside else REPEATED
 
 
-class Agenda:
-    """Which standing is due when. Entries are lazy: put right at the head, not whenever a due time moves away.
+class Timed(Protocol):
+    """What an agenda looks after."""
 
-    Refreshing a source's alert (each minute) therefore costs nothing here. A standing has at most one live entry: the
-    one whose time is its `timer`.
+    timer: int
+
+    def due(self) -> int:
+        """When it is due (microseconds); NEVER."""
+
+
+T = TypeVar("T", bound=Timed)
+
+
+class Agenda(Generic[T]):
+    """Which standing (or series of a rule) is due when.
+
+    Entries are lazy: put right at the head, not whenever a due time moves away. Refreshing a source's alert (each
+    minute) therefore costs nothing here. Each has at most one live entry: the one whose time is its `timer`.
     """
 
     def __init__(self) -> None:
-        self._heap: list[tuple[int, int, Standing]] = []
+        self._heap: list[tuple[int, int, T]] = []
         self._serial = itertools.count()
         self._sweep_at = _SWEEP_MIN
 
@@ -176,7 +193,7 @@ class Agenda:
         """How many entries there are, stale ones included: never more than twice the live ones and a handful."""
         return len(self._heap)
 
-    def put(self, standing: Standing) -> None:
+    def put(self, standing: T) -> None:
         """Makes sure that a standing is looked at when it is due."""
         due = standing.due()
         if due >= standing.timer:
@@ -199,7 +216,7 @@ class Agenda:
                 self.put(standing)
         return NEVER
 
-    def pop(self, now: int) -> Standing | None:
+    def pop(self, now: int) -> T | None:
         """Takes off the standing that has been due longest at `now`, if there is one."""
         if self.next_due() > now:
             return None
@@ -207,7 +224,7 @@ class Agenda:
         standing.timer = NEVER
         return standing
 
-    def drop(self, standing: Standing) -> None:
+    def drop(self, standing: T) -> None:
         """A standing is forgotten; its entry becomes stale."""
         standing.timer = NEVER
 

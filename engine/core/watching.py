@@ -1,29 +1,56 @@
-"""Readings, held against the rules that watch their metric."""
+"""Readings, held against the rules that watch their metric, and what time alone does to those rules.
+
+What a series says (`engine.core.rules.series`) becomes an alert here: it holds for long enough, it rings (suppression
+decides whether that is told); it holds no more, its alert is resolved by "rule"; it falls silent, and its rule wants to
+know, an alert of its own says so. A rule that was changed in what it evaluates starts anew, one that was deleted or
+disabled closes its alerts, all others keep their state (`engine.core.seriesbook`).
+
+A reading that was begun is finished: whatever its rules say may go over the events of a decision.
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 
+from engine.core.identity import identity_of
 from engine.core.ledger import Ledger
 from engine.core.lifecycle import TABLE, Action
 from engine.core.ringing import BELOW, Ringer
 from engine.core.rules.book import RuleBook, fill
-from engine.core.turn import Turn
+from engine.core.rules.evaluation import Seen
+from engine.core.rules.holding import Phase
+from engine.core.rules.milestone import Mark, MilestoneEvaluator
+from engine.core.rules.series import Series
+from engine.core.seriesbook import SeriesBook
+from engine.core.suppression import NEVER, Standing
+from engine.core.turn import ROWS_MAX, Turn, rejected
 from protocol.commands import Observe, Ring
 from protocol.messages import ItemResult
-from protocol.model import Reason, Status
+from protocol.model import Reason, Severity, Status
 from protocol.orders import Orders
-from protocol.rules import ThresholdRule
+from protocol.rules import NoData
+from protocol.times import SECOND_US
 
-_UNWATCHED = ItemResult(status=Status.BELOW_THRESHOLD, reason=Reason.NO_RULE)
+# A clock that is ahead is forgiven so much. One reading of next year would make all others late until then.
+AHEAD_MAX_US = 60 * SECOND_US
+# What time brought and what found no room is tried again so much later.
+RETRY_US = SECOND_US
+# The label, and its value, of an alert that says that a series has fallen silent.
+NO_DATA = {"no_data": "true"}
+
+UNWATCHED = ItemResult(status=Status.BELOW_THRESHOLD, reason=Reason.NO_RULE)
+PENDING = ItemResult(status=Status.PENDING, reason=Reason.PENDING)
+LATE = ItemResult(status=Status.BELOW_THRESHOLD, reason=Reason.LATE)
 # Which of several outcomes of one reading is its answer. A refusal hides nothing but what is silent anyway.
 _LOUDNESS: Mapping[Status, int] = {
     Status.BELOW_THRESHOLD: 0,
-    Status.SUPPRESSED: 1,
-    Status.REJECTED: 2,
-    Status.RESOLVED: 3,
-    Status.REPEATED: 4,
-    Status.FIRED: 5,
+    Status.PENDING: 1,
+    Status.SUPPRESSED: 2,
+    Status.REJECTED: 3,
+    Status.RESOLVED: 4,
+    Status.REPEATED: 5,
+    Status.FIRED: 6,
 }
 
 
@@ -33,31 +60,178 @@ class Watcher:
     def __init__(self, ledger: Ledger, ringer: Ringer, orders: Orders) -> None:
         self._ledger = ledger
         self._ringer = ringer
-        self.book = RuleBook(_thresholds(orders))
+        self._series = SeriesBook(ledger.framework, orders.rules, ledger.policy)
+        # Open alerts of rules that are no more: they are closed as there is room.
+        self._orphans: deque[Standing] = deque()
+        self._find_orphans()
+
+    @property
+    def book(self) -> RuleBook:
+        """The rules that hold."""
+        return self._series.book
 
     def adopt(self, orders: Orders) -> None:
         """Other rules hold from now on."""
-        self.book = RuleBook(_thresholds(orders))
+        before = {rule_id for rule_id, rule in self.book.by_id.items() if rule.enabled}
+        self._series.adopt(orders.rules)
+        if before - {rule_id for rule_id, rule in self.book.by_id.items() if rule.enabled}:
+            self._find_orphans()
+
+    def _find_orphans(self) -> None:
+        """Open alerts whose rule is gone or disabled. What a source reports goes on: the source says when it ends."""
+        rules = self.book.by_id
+        for standing in self._ledger.standings.values():
+            rule_id = standing.rule_id
+            if rule_id is None or not standing.is_open or standing.sources:
+                continue
+            rule = rules.get(rule_id)
+            if rule is None or not rule.enabled:
+                self._orphans.append(standing)
 
     def observe(self, turn: Turn, reading: Observe) -> ItemResult:
-        """A reading, held against each rule on its metric; the loudest outcome is the answer."""
-        rules = self.book.watching(reading.metric)
-        if rules and self._ledger.room(turn) < 1:
+        """A reading, held against each rule on its series; the loudest outcome is the answer."""
+        if reading.at > turn.now + AHEAD_MAX_US:
+            ahead_s = (reading.at - turn.now) / SECOND_US
+            return rejected(
+                Reason.INVALID,
+                f"at lies {ahead_s:.0f} s ahead of the engine's clock, {AHEAD_MAX_US // SECOND_US} is the limit; "
+                "set the sender's clock right, or leave `at` out",
+            )
+        if self._ledger.room(turn) < 1 and self.book.watching(reading.metric, reading.labels):
             return self._ledger.no_room(turn)
-        outcomes = [self._hold_against(turn, reading, rule) for rule in rules]
-        return max(outcomes, key=lambda outcome: _LOUDNESS[outcome.status], default=_UNWATCHED)
+        series, refusal = self._series.concerned(turn, reading)
+        answer = refusal or UNWATCHED
+        if not series:
+            return answer
+        outcomes = [self._hear(turn, reading, each) for each in series]
+        if refusal is not None:
+            outcomes.append(refusal)
+        return outcomes[0] if len(outcomes) == 1 else max(outcomes, key=_loudness)
 
-    def _hold_against(self, turn: Turn, reading: Observe, rule: ThresholdRule) -> ItemResult:
-        ring = Ring(rule_id=rule.id, current_value=reading.value, labels=reading.labels)
-        firing = fill(ring, rule)
-        if not firing.is_below:
-            # A receipt and what follows it: a reading that was begun is finished.
-            return self._ringer.judge(turn, firing, room=2)
-        standing = self._ledger.standing_of(ring)
+    def _hear(self, turn: Turn, reading: Observe, series: Series) -> ItemResult:
+        if series.wakes_at <= turn.now:
+            self._let_pass(turn, series)
+        was_silent = series.is_silent
+        seen = series.hear(reading, turn.now)
+        self._series.changed(series, turn.now)
+        if was_silent:
+            self._close(turn, self._silent_identity(series))
+        if seen is Seen.NOTHING:
+            evaluator = series.evaluator
+            return self._reach(turn, series, evaluator) if isinstance(evaluator, MilestoneEvaluator) else BELOW
+        return LATE if seen is Seen.LATE else self._outcome(turn, series)
+
+    def _outcome(self, turn: Turn, series: Series) -> ItemResult:
+        """What a series' phase means for its alert, after a reading."""
+        phase = series.holding.phase
+        if phase is Phase.FIRING:
+            return self._ring(turn, series)
+        if phase is Phase.PENDING:
+            return PENDING
+        return BELOW if phase is Phase.KEEPING else self._over(turn, series)
+
+    def _ring(self, turn: Turn, series: Series) -> ItemResult:
+        watch, evaluator = series.watch, series.evaluator
+        if watch.is_shared:
+            watch.ringing.add(series)
+        ring = Ring(
+            rule_id=watch.rule.id,
+            current_value=evaluator.value(),
+            threshold_value=evaluator.limit(),
+            labels=series.labels,
+        )
+        # A receipt and what follows it.
+        return self._ringer.judge(turn, fill(ring, watch.rule, watch.texts), room=2, identity=series.identity)
+
+    def _over(self, turn: Turn, series: Series) -> ItemResult:
+        """It holds no more. An alert that stands for all series of a rule is over with the last of them."""
+        ringing = series.watch.ringing
+        ringing.discard(series)
+        return BELOW if ringing else self._close(turn, series.identity) or BELOW
+
+    def _close(self, turn: Turn, identity: str) -> ItemResult | None:
+        standing = self._ledger.standings.get(identity)
         if standing is None or not standing.is_open:
-            return BELOW
+            return None
         return self._ledger.step(turn, standing, TABLE[standing.current().state, Action.RESOLVE], "rule")
 
+    def _reach(self, turn: Turn, series: Series, evaluator: MilestoneEvaluator) -> ItemResult:
+        """The marks of a milestone that were reached ring, each once: one that finds no room is tried again."""
+        outcome = BELOW
+        for mark in evaluator.reached():
+            outcome = self._ring_mark(turn, series, evaluator, mark)
+            if outcome.status is Status.REJECTED:
+                break
+            evaluator.told.add(mark.name)
+            self._series.keep_now(series)
+        return outcome
 
-def _thresholds(orders: Orders) -> list[ThresholdRule]:
-    return [rule for rule in orders.rules if isinstance(rule, ThresholdRule)]
+    def _ring_mark(self, turn: Turn, series: Series, evaluator: MilestoneEvaluator, mark: Mark) -> ItemResult:
+        rule = series.watch.rule
+        ring = Ring(
+            rule_id=rule.id,
+            severity=None if mark.is_goal else Severity.INFO,
+            current_value=evaluator.value(),
+            threshold_value=mark.value,
+            title=None if rule.title else f"{rule.metric} has reached {mark.name}",
+            labels={**series.labels, "goal": mark.name},
+        )
+        identity = identity_of(self._ledger.framework, ring)
+        return self._ringer.judge(turn, fill(ring, rule, series.watch.texts), room=2, identity=identity)
+
+    def pass_time(self, turn: Turn) -> None:
+        """What is due at the turn's time, as far as there is room; the rest stays due."""
+        while self._orphans and self._ledger.room(turn) > 0:
+            standing = self._orphans.popleft()
+            # It may have been closed, or replaced, meanwhile.
+            if standing.is_open and self._ledger.by_id.get(standing.alert_id) is standing:
+                self._ledger.step(turn, standing, TABLE[standing.current().state, Action.RESOLVE], "rule")
+        for _ in range(ROWS_MAX):
+            series = self._series.agenda.pop(turn.now) if self._ledger.room(turn) > 0 else None
+            if series is None:
+                return
+            self._let_pass(turn, series)
+
+    def _let_pass(self, turn: Turn, series: Series) -> None:
+        """What time alone has brought to a series, and what that means for its alerts."""
+        passed = series.pass_time(turn.now)
+        if passed.rings:
+            self._try_again(turn, series, self._ring(turn, series))
+        elif passed.is_over:
+            self._over(turn, series)
+        if passed.is_silent and series.watch.rule.no_data is NoData.ALERT:
+            self._try_again(turn, series, self._ring_silence(turn, series))
+        self._series.keep_now(series)
+        self._series.changed(series, turn.now)
+
+    def _try_again(self, turn: Turn, series: Series, outcome: ItemResult) -> None:
+        """Nobody may come and say it again: what found no room, or met a cooldown, is tried again."""
+        if outcome.status is Status.REJECTED:
+            series.retry_at = turn.now + RETRY_US
+        elif outcome.reason is Reason.COOLDOWN and outcome.alert_id is not None:
+            standing = self._ledger.by_id.get(outcome.alert_id)
+            series.retry_at = NEVER if standing is None else standing.until
+        series.reckon()
+
+    def _ring_silence(self, turn: Turn, series: Series) -> ItemResult:
+        rule = series.watch.rule
+        ring = Ring(
+            rule_id=rule.id,
+            title=f"no data: {rule.metric}",
+            message=f"no reading of {rule.metric} for {rule.no_data_s:g} s",
+            labels={**series.labels, **NO_DATA},
+        )
+        firing = fill(ring, rule, series.watch.texts)
+        return self._ringer.judge(turn, firing, room=2, identity=self._silent_identity(series))
+
+    def _silent_identity(self, series: Series) -> str:
+        ring = Ring(rule_id=series.watch.rule.id, labels={**series.labels, **NO_DATA})
+        return identity_of(self._ledger.framework, ring)
+
+    def next_due(self) -> int:
+        """When (microseconds) time alone changes something; NEVER."""
+        return 0 if self._orphans else self._series.agenda.next_due()
+
+
+def _loudness(outcome: ItemResult) -> int:
+    return _LOUDNESS[outcome.status]

@@ -134,3 +134,9 @@ def test_a_text_is_storable_exactly_if_it_is_utf_8_without_nul(text):
     else:
         with pytest.raises(BadRequest, match="notes"):
             check_text(text, "notes")
+
+
+@pytest.mark.parametrize("comparison", [Comparison.BETWEEN, Comparison.OUTSIDE])
+def test_a_trigger_cannot_compare_with_a_range_it_has_only_one_threshold(comparison: Comparison) -> None:
+    with pytest.raises(BadRequest, match="is for rules, which have an upper end as well"):
+        to_ring(TriggerInput(framework_id="f", comparison=comparison))

@@ -242,7 +242,7 @@ def test_a_reading_that_crosses_a_rule_fires_and_the_next_one_is_swallowed() -> 
     (fired,) = channel.send(read(60.0, host="h1"))
     alert = channel.only_event().alert
     assert outcome(fired) == FIRED
-    assert (alert.rule_id, alert.title, alert.labels) == ("warm", "temp > 50.0", {"host": "h1"})
+    assert (alert.rule_id, alert.title, alert.labels) == ("warm", "temp > 50", {"host": "h1"})
     assert (alert.current_value, alert.threshold_value) == (60.0, 50.0)
     (again,) = channel.send(read(61.0, host="h1"))
     assert (outcome(again), again.alert_id) == (DUPLICATE, fired.alert_id)

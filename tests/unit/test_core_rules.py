@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.core.rules.book import RuleBook, fill, holds, title_of, worse
+from engine.core.rules.book import RuleBook, fill, title_of
+from engine.core.rules.evaluation import holds, worse
 from protocol.commands import Ring
 from protocol.model import Comparison, Severity
 from protocol.rules import ThresholdRule
@@ -86,13 +87,13 @@ def test_a_trigger_without_rule_is_a_warning_and_rings_without_values() -> None:
 
 
 def test_a_rule_without_title_is_called_by_its_condition() -> None:
-    assert title_of(CPU) == "cpu_percent > 90.0"
-    assert fill(Ring(rule_id="cpu"), CPU).title == "cpu_percent > 90.0"
+    assert title_of(CPU) == "cpu_percent > 90"
+    assert fill(Ring(rule_id="cpu"), CPU).title == "cpu_percent > 90"
 
 
 def test_the_book_gives_all_rules_by_id_and_the_enabled_ones_by_metric() -> None:
     off = ThresholdRule(id="off", framework="f", metric="cpu_percent", threshold=1.0, enabled=False)
     book = RuleBook([CPU, LOW, off])
     assert set(book.by_id) == {"cpu", "low", "off"}
-    assert list(book.watching("cpu_percent")) == [CPU]
-    assert list(book.watching("unknown")) == []
+    assert list(book.watching("cpu_percent", {})) == [CPU]
+    assert list(book.watching("unknown", {})) == []

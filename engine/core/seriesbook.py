@@ -1,0 +1,188 @@
+"""The series of one channel: found by metric and labels, bounded, and kept for after a restart.
+
+Once a metric with its labels is known, all that watches it is found in one look-up. Bounded per rule and per channel:
+at the bound, series that have been quiet for FORGET_S make room; if none has, the reading's answer is `busy`, with the
+limit. What is kept: the state of a series when it is new, when time has changed it, and else at latest KEEP_S after it
+changed; the readings in between are in the store's log and are heard again (`restore`), which gives the same state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+from engine.core.rules.book import RuleBook, identity_under
+from engine.core.rules.holding import Phase
+from engine.core.rules.milestone import MilestoneEvaluator
+from engine.core.rules.series import LabelKey, Series, Watch, evaluation_of, label_key
+from engine.core.suppression import Agenda
+from engine.core.turn import ROWS_MAX, Policy, Turn
+from protocol.commands import Observe, Ring
+from protocol.effects import RuleState
+from protocol.limits import Limit
+from protocol.messages import ItemResult
+from protocol.rules import Rule
+from protocol.times import SECOND_US
+
+# A series that is quiet for so long may be forgotten when there is no room: hosts come and go.
+FORGET_US = 3_600 * SECOND_US
+# Looking for such takes long among many; not at every reading that finds no room.
+_LOOK_AGAIN_US = 60 * SECOND_US
+# Look-ups that are remembered: a reading's metric and labels, in the order in which they were sent. A few hundred bytes
+# each; past the bound they are all found anew.
+KNOWN_MAX = 20_000
+# How long the log alone may hold what became of a series: what a restart hears again.
+KEEP_US = 30 * SECOND_US
+
+Place = tuple[str, LabelKey]
+
+
+class SeriesBook:
+    """Which series a reading concerns, and what of them the store does not know yet."""
+
+    def __init__(self, framework: str, rules: Sequence[Rule], policy: Policy) -> None:
+        self._framework = framework
+        self._policy = policy
+        self.book = RuleBook(rules)
+        self.watches: dict[str, Watch] = {}
+        self.agenda: Agenda[Series] = Agenda()
+        self.count = 0
+        self._known: dict[tuple[object, ...], tuple[Series, ...]] = {}
+        self._looked_at = 0
+        # What the store does not know: changed since when (oldest first), to be kept now, and gone.
+        self._changed: dict[Series, int] = {}
+        self._urgent: dict[Series, None] = {}
+        self._gone: dict[Place, None] = {}
+
+    def concerned(self, turn: Turn, reading: Observe) -> tuple[Sequence[Series], ItemResult | None]:
+        """The series that a reading is of, one for each rule that watches it, and the refusal if one found no room."""
+        key = (reading.metric, *reading.labels.items())
+        known = self._known.get(key)
+        return (known, None) if known is not None else self._find(turn, reading, key)
+
+    def _find(
+        self, turn: Turn, reading: Observe, key: tuple[object, ...]
+    ) -> tuple[Sequence[Series], ItemResult | None]:
+        labels, refusal, found = label_key(reading.labels), None, []
+        for rule in self.book.watching(reading.metric, reading.labels):
+            watch = self._watch(rule)
+            series = watch.series.get(labels)
+            if series is None:
+                refused = self._no_room(turn, watch)
+                if refused is not None:
+                    refusal = refused
+                    continue
+                series = self._add(watch, dict(reading.labels), labels, turn.now)
+                self.keep_now(series)
+            found.append(series)
+        if refusal is None:
+            if len(self._known) >= KNOWN_MAX:
+                self._known.clear()
+            self._known[key] = tuple(found)
+        return found, refusal
+
+    def _watch(self, rule: Rule) -> Watch:
+        watch = self.watches.get(rule.id)
+        if watch is None:
+            watch = self.watches[rule.id] = Watch(rule, self.book.texts(rule))
+        return watch
+
+    def _add(self, watch: Watch, labels: dict[str, str], key: LabelKey, now: int) -> Series:
+        identity = identity_under(self._framework, Ring(rule_id=watch.rule.id, labels=labels), watch.rule)
+        series = watch.series[key] = Series(watch, labels, identity, now)
+        self.count += 1
+        self._gone.pop((watch.rule.id, key), None)
+        return series
+
+    def _no_room(self, turn: Turn, watch: Watch) -> ItemResult | None:
+        """Why there can be no further series of this rule now; None: there can."""
+        policy = self._policy
+        if len(watch.series) < policy.rule_series_max and self.count < policy.series_max:
+            if len(self._urgent) < ROWS_MAX:
+                return None
+            return turn.busy(Limit.CHANNEL_EVENTS, len(self._urgent), ROWS_MAX, "new series in this commit")
+        if turn.now >= self._looked_at + _LOOK_AGAIN_US:
+            self._looked_at = turn.now
+            self._forget_quiet(turn.now)
+            return self._no_room(turn, watch)
+        if self.count >= policy.series_max:
+            return turn.busy(Limit.CHANNEL_SERIES, self.count, policy.series_max, "series in this channel")
+        return turn.busy(
+            Limit.RULE_SERIES, len(watch.series), policy.rule_series_max, f"series of rule {watch.rule.id!r}"
+        )
+
+    def _forget_quiet(self, now: int) -> None:
+        for watch in self.watches.values():
+            for series in list(watch.series.values()):
+                is_quiet = series.holding.phase is Phase.IDLE and now - series.heard_at >= FORGET_US
+                # What was reached once must never be told again.
+                if is_quiet and not isinstance(series.evaluator, MilestoneEvaluator):
+                    self.forget(series)
+
+    def forget(self, series: Series) -> None:
+        """Out of memory, and out of the store with the next decision."""
+        key = label_key(series.labels)
+        del series.watch.series[key]
+        series.watch.ringing.discard(series)
+        self.count -= 1
+        self.agenda.drop(series)
+        self._changed.pop(series, None)
+        self._urgent.pop(series, None)
+        self._gone[series.watch.rule.id, key] = None
+        self._known.clear()
+
+    def changed(self, series: Series, now: int) -> None:
+        """It has heard a reading, or time has changed it."""
+        if series not in self._changed:
+            self._changed[series] = now
+        self.agenda.put(series)
+
+    def keep_now(self, series: Series) -> None:
+        """Its state must be stored with this decision: the log alone would not tell it."""
+        self._urgent[series] = None
+
+    def adopt(self, rules: Sequence[Rule]) -> None:
+        """Other rules hold: those that evaluate the same go on with their state, whatever else they say now."""
+        self.book = RuleBook(rules)
+        self._known.clear()
+        for rule_id, watch in list(self.watches.items()):
+            rule = self.book.by_id.get(rule_id)
+            if rule is watch.rule:
+                continue
+            if rule is not None and rule.enabled and watch.essence == evaluation_of(rule):
+                self._go_on(watch, rule)
+                continue
+            for series in list(watch.series.values()):
+                self.forget(series)
+            del self.watches[rule_id]
+
+    def _go_on(self, watch: Watch, rule: Rule) -> None:
+        watch.take(rule, self.book.texts(rule))
+        for series in watch.series.values():
+            ring = Ring(rule_id=rule.id, labels=series.labels)
+            series.identity = identity_under(self._framework, ring, rule)
+            self.agenda.put(series)
+
+    def states(self, turn: Turn, seq: int, most: int) -> list[RuleState]:
+        """States to store with this decision, `most` of them: the urgent ones, then what changed KEEP_US ago."""
+        due = list(islice(self._urgent, most))
+        for series in islice(self._changed, most - len(due)):
+            if self._changed[series] > turn.now - KEEP_US:
+                break
+            due.append(series)
+        return self._hand_out(dict.fromkeys(due), seq)
+
+    def all_states(self, seq: int, most: int) -> list[RuleState]:
+        """States that are ahead of the store, due or not, `most` of them."""
+        return self._hand_out(dict.fromkeys(islice({**self._urgent, **self._changed}, most)), seq)
+
+    def _hand_out(self, chosen: Iterable[Series], seq: int) -> list[RuleState]:
+        states = []
+        for series in chosen:
+            self._urgent.pop(series, None)
+            self._changed.pop(series, None)
+            watch = series.watch
+            states.append(
+                RuleState(rule=watch.rule.id, labels=series.labels, essence=watch.essence, seq=seq, body=series.state())
+            )
+        return states
