@@ -21,6 +21,7 @@ import msgspec
 
 from actors.ports import ChannelStore
 from engine.ids import now_us
+from engine.stores.objects import ObjectStore
 from protocol.effects import AlertRecipient, RecipientMark, Row
 from protocol.model import Alert, AlertState, ChannelKey, Event, Severity
 
@@ -138,7 +139,7 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
     events_per_channel: int = 100_000
 
 
-class Store(ChannelStore, Protocol):
+class Store(ChannelStore, ObjectStore, Protocol):
     """What the engine needs of a store. Reads raise StoreUnavailable after 5 s at the latest."""
 
     @property

@@ -2,8 +2,8 @@
 
 This file is the store as the engine sees it; it only joins the parts: `sqlite_file` (may we use this file at all?),
 `sqlite_rows` (encode), `sqlite_writer` (who writes, in groups), `sqlite_commit` (the fence and one transaction),
-`sqlite_readers`, `sqlite_queries` and `sqlite_lists` (answers), `sqlite_recipients` (who
-received what), `sqlite_upkeep` (connections, retention). Runs on the trio loop;
+`sqlite_readers`, `sqlite_queries` and `sqlite_lists` (answers), `sqlite_recipients` (who received what),
+`sqlite_objects` (rules, people and other objects), `sqlite_upkeep` (connections, retention). Runs on the trio loop;
 nothing here blocks it, except in a database in memory.
 """
 
@@ -40,6 +40,7 @@ from engine.stores import sqlite_upkeep as upkeep
 from engine.stores.give_way import GiveWay
 from engine.stores.sqlite_commit import Committer
 from engine.stores.sqlite_file import CACHE_BYTES, Database
+from engine.stores.sqlite_objects import SqliteObjects
 from engine.stores.sqlite_readers import InlineReaders, Readers, ThreadedReaders
 from engine.stores.sqlite_rows import prepare
 from engine.stores.sqlite_writer import InlineWriter, ThreadedWriter, Writer
@@ -51,7 +52,7 @@ from protocol.model import Alert, ChannelKey, DerivedKey, Event, Severity, Strea
 _HANGING: list[AbstractContextManager[object]] = []
 
 
-class SqliteStore:
+class SqliteStore(SqliteObjects):
     """A store in one SQLite file (or in memory). Made by `open_sqlite`; the contract is `engine.stores.Store`."""
 
     def __init__(

@@ -54,6 +54,19 @@ class _Waiting:
         self.done = trio.Event()
 
 
+class _ToldJob:
+    """A job whose result somebody is told of, whoever waits for it."""
+
+    __slots__ = ("_job", "tell")
+
+    def __init__(self, job: Job, tell: Callable[[Any], None]) -> None:
+        self._job = job
+        self.tell = tell
+
+    def __call__(self, connection: Connection) -> Any:
+        return self._job(connection)
+
+
 class Writer(ABC):
     """What the loop sees of a writer: commits, other jobs, counters."""
 
@@ -87,9 +100,12 @@ class Writer(ABC):
             raise outcome
         return cast(CommitOutcome, outcome)
 
-    async def run(self, job: Callable[[Connection], T]) -> T:
-        """Has another job done in a transaction of its own. Raises StoreUnavailable."""
-        outcome = await self._outcome(job)
+    async def run(self, job: Callable[[Connection], T], tell: Callable[[T], None] | None = None) -> T:
+        """Has another job done in a transaction of its own. Raises StoreUnavailable.
+
+        `tell` is called with the result on the loop, in the order of the commits, also if nobody waits for it any more.
+        """
+        outcome = await self._outcome(job if tell is None else _ToldJob(job, tell))
         if isinstance(outcome, Unavailable):
             raise StoreUnavailable(f"the store does not answer: {outcome.cause}")
         if isinstance(outcome, StoreUnavailable):
@@ -113,9 +129,7 @@ class Writer(ABC):
     def _tell(self, works: Sequence[Prepared | Job], outcomes: Sequence[Any], seconds: float) -> None:
         """On the loop, in commit order: counts, and tells the feed."""
         if not isinstance(works[0], Prepared):
-            is_refused = isinstance(outcomes[0], Unavailable | StoreUnavailable)
-            self._counters["unavailable"] += is_refused
-            self._counters["jobs"] += not is_refused
+            self._tell_of_job(works[0], outcomes[0])
             return
         told, rows, unavailable = [], 0, 0
         for work, outcome in zip(cast("Sequence[Prepared]", works), outcomes, strict=True):
@@ -138,6 +152,16 @@ class Writer(ABC):
                 if self._on_commit:
                     self._on_commit(seconds, len(works))
             except Exception as fault:  # in a trio callback it would end the whole program without a reason
+                self._on_death(fault)
+
+    def _tell_of_job(self, job: Job, outcome: Any) -> None:
+        is_refused = isinstance(outcome, Unavailable | StoreUnavailable)
+        self._counters["unavailable"] += is_refused
+        self._counters["jobs"] += not is_refused
+        if isinstance(job, _ToldJob) and not is_refused:
+            try:
+                job.tell(outcome)
+            except Exception as fault:  # as for the feed
                 self._on_death(fault)
 
 

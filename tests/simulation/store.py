@@ -18,6 +18,7 @@ import msgspec
 import trio
 
 from engine.stores import CommittedEvents, Feed, Store
+from engine.stores.objects import ObjectFeed
 from protocol.effects import Commit, CommitOutcome, Unavailable
 from protocol.errors import StoreUnavailable
 from protocol.model import ChannelKey, Event
@@ -119,6 +120,9 @@ class FaultyStore:
 
     def set_feed(self, feed: Feed) -> None:
         self._feed = feed
+
+    def set_object_feed(self, feed: ObjectFeed) -> None:
+        self._inner.set_object_feed(feed)
 
     def __getattr__(self, name: str) -> Any:
         """Every read of the contract: fails while the store is away, else the real one's answer."""

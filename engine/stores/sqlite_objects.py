@@ -1,0 +1,71 @@
+"""Objects in the embedded store: `sqlite_object_changes` writes them, `sqlite_object_queries` reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from engine.stores.objects import (
+    OBJECT_CHANGES_MAX,
+    ObjectChange,
+    ObjectFeed,
+    ObjectOutcome,
+    ObjectQuery,
+    ObjectVersion,
+    StoredObject,
+)
+from engine.stores.sqlite_object_changes import Changed, change
+from engine.stores.sqlite_object_queries import COUNTS, FRAMEWORKS, named, page, versions
+from engine.stores.sqlite_queries import numbers
+from engine.stores.sqlite_readers import Readers
+from engine.stores.sqlite_writer import Writer
+from protocol.errors import BadRequest
+
+
+class SqliteObjects:
+    """The part of `SqliteStore` that is `engine.stores.objects.ObjectStore`."""
+
+    _writer: Writer
+    _readers: Readers
+    _object_feed: ObjectFeed | None = None
+
+    def set_object_feed(self, feed: ObjectFeed) -> None:
+        """Whom to tell of changes, on the loop, in the order of their commits."""
+        self._object_feed = feed
+
+    async def change_objects(
+        self, changes: Sequence[ObjectChange], *, all_or_nothing: bool = False, objects_max: int | None = None
+    ) -> list[ObjectOutcome]:
+        """Makes changes in one transaction. Raises StoreUnavailable; BadRequest for more than fit into one."""
+        if len(changes) > OBJECT_CHANGES_MAX:
+            raise BadRequest(f"{len(changes)} changes at once, limit {OBJECT_CHANGES_MAX}: send fewer at a time")
+        job = partial(change, changes=changes, all_or_nothing=all_or_nothing, objects_max=objects_max)
+        return (await self._writer.run(job, self._tell_objects)).outcomes
+
+    def _tell_objects(self, changed: Changed) -> None:
+        if changed.news and self._object_feed is not None:
+            self._object_feed(changed.news)
+
+    async def objects(self, query: ObjectQuery) -> list[StoredObject]:
+        """A page of objects. Raises StoreUnavailable."""
+        return await self._readers.read(partial(page, query=query))
+
+    async def objects_named(self, workspace: str, kind: str, ids: Sequence[str]) -> dict[str, StoredObject]:
+        """Those of these that there are. Raises StoreUnavailable."""
+        found = await self._readers.read(partial(named, workspace=workspace, kind=kind, ids=ids))
+        return {each.id: each for each in found}
+
+    async def object_versions(
+        self, workspace: str, kind: str, object_id: str, before: int | None, limit: int
+    ) -> list[ObjectVersion]:
+        """The states of an object, newest first. Raises StoreUnavailable."""
+        question = partial(versions, workspace=workspace, kind=kind, object_id=object_id, before=before, limit=limit)
+        return await self._readers.read(question)
+
+    async def count_objects(self) -> dict[str, int]:
+        """How many there are of each kind. Raises StoreUnavailable."""
+        return dict(await self._readers.read(partial(numbers, sql=COUNTS, values=())))
+
+    async def frameworks_seen(self, workspace: str, after: str, limit: int) -> list[str]:
+        """Frameworks that anything ever came for. Raises StoreUnavailable."""
+        return await self._readers.read(partial(numbers, sql=FRAMEWORKS, values=(workspace, after, limit)))
