@@ -195,7 +195,7 @@ def policy(config: Config) -> Policy:
         suppression_s=config.suppression.window_s,
         events_max=config.channel.events_max,
         windows_max=config.channel.windows_max,
-        series_max=config.channel.series_max,
+        rule_states_max=config.channel.rule_states_max,
         rule_series_max=config.channel.rule_series_max,
         flush_s=config.suppression.flush_s,
     )

@@ -160,8 +160,8 @@ class Channel(Section, frozen=True, kw_only=True):
     windows_max: Annotated[
         int, limit(1, 10_000_000, "Open alerts and suppression windows held in memory; beyond it: busy.")
     ] = 100_000
-    series_max: Annotated[
-        int, limit(1, 10_000_000, "Series that rules watch, 1 to 10 kB each, a percentile up to 400; beyond it: busy.")
+    rule_states_max: Annotated[
+        int, limit(1, 10_000_000, "Pairs of rule and series, 1 to 10 kB each, a percentile up to 400; beyond it: busy.")
     ] = 50_000
     rule_series_max: Annotated[
         int, limit(1, 10_000_000, "Of one rule: a label that makes up values leaves room for the other rules.")

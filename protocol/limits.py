@@ -44,7 +44,7 @@ class Limit(enum.Enum):
     CHANNEL_MAILBOX = "channel_mailbox"
     CHANNEL_WINDOWS = "channel_windows"
     CHANNEL_EVENTS = "channel_events"
-    CHANNEL_SERIES = "channel_series"
+    RULE_STATES = "rule_states"
     RULE_SERIES = "rule_series"
     CHANNELS = "channels"
     CHANNELS_PER_WORKSPACE = "channels_per_workspace"

@@ -97,7 +97,7 @@ class SeriesBook:
     def _no_room(self, turn: Turn, watch: Watch) -> ItemResult | None:
         """Why there can be no further series of this rule now; None: there can."""
         policy = self._policy
-        if len(watch.series) < policy.rule_series_max and self.count < policy.series_max:
+        if len(watch.series) < policy.rule_series_max and self.count < policy.rule_states_max:
             if len(self._urgent) < ROWS_MAX:
                 return None
             return turn.busy(Limit.CHANNEL_EVENTS, len(self._urgent), ROWS_MAX, "new series in this commit")
@@ -105,8 +105,13 @@ class SeriesBook:
             self._looked_at = turn.now
             self._forget_quiet(turn.now)
             return self._no_room(turn, watch)
-        if self.count >= policy.series_max:
-            return turn.busy(Limit.CHANNEL_SERIES, self.count, policy.series_max, "series in this channel")
+        if self.count >= policy.rule_states_max:
+            return turn.busy(
+                Limit.RULE_STATES,
+                self.count,
+                policy.rule_states_max,
+                "rule states (one for each rule and series) in this channel",
+            )
         return turn.busy(
             Limit.RULE_SERIES, len(watch.series), policy.rule_series_max, f"series of rule {watch.rule.id!r}"
         )

@@ -32,9 +32,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     windows_max: int = 100_000
     # Label sets of one alert: a source has one per severity; more than this is a source that makes them up.
     sources_max: int = 64
-    # Series of rules in one channel, 1 to 10 kB of memory each; of them those of one rule: a label that makes up values
-    # fills its own rule and leaves room for the others.
-    series_max: int = 50_000
+    # What rules remember, one state for each rule and series, 1 to 10 kB of memory each; of them those of one rule: a
+    # label that makes up values fills its own rule and leaves room for the others.
+    rule_states_max: int = 50_000
     rule_series_max: int = 10_000
     # Counters of duplicates are written at latest so long after they changed; a crash loses no more than that.
     flush_s: float = 1.0
