@@ -25,6 +25,8 @@ class Acts:
         action = Action.ACKNOWLEDGE if isinstance(command, AcknowledgeAlert) else Action.RESOLVE
         step = TABLE[standing.current().state, action]
         if not step.changes:
+            if not standing.is_open:
+                self._ledger.hear(turn, standing, is_bad=False)
             return ItemResult(status=step.status, reason=step.reason, alert_id=command.alert_id, message=step.message)
         if self._ledger.room(turn) < 1:
             return self._ledger.no_room(turn)

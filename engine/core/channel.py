@@ -8,6 +8,7 @@ they are the workspace's, not the channel's, and may change between two batches.
     stepping   a workflow's step is done
     ringing    triggers, sources: suppression's verdict, carried out      acting     what people do
     watching   readings, held against the rules                          passing    what time alone brings
+    hushing    does it ring, or is it quiet?
     ledger     what is remembered, and what the store does not know yet   turn       a decision while it is made
 
 Only a reading may go over `events_max`, by what the rules on its metric say, because half a reading would be no answer.
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 from actors.ports import MachineFactory
 from engine.core.acting import Acts
+from engine.core.hushing import Hush
 from engine.core.ledger import Ledger
 from engine.core.passing import pass_time
 from engine.core.ringing import Ringer
@@ -25,7 +27,7 @@ from engine.core.suppression import NEVER
 from engine.core.turn import Policy, Turn
 from engine.core.watching import Watcher
 from protocol.commands import Batch, Command, CompleteStep, Observe, Ring
-from protocol.effects import Decision, Recalled
+from protocol.effects import Decision, Recalled, StormState
 from protocol.messages import ItemResult
 from protocol.model import ChannelKey
 from protocol.orders import Orders
@@ -37,7 +39,9 @@ class ChannelMachine:
     def __init__(self, key: ChannelKey, recalled: Recalled, orders: Orders, policy: Policy) -> None:
         self._orders = orders
         self._ledger = Ledger(key.framework, recalled, policy)
-        self._ringer = Ringer(self._ledger)
+        self._hush = Hush(self._ledger, orders, recalled.storm)
+        self._storm = self._hush.storm.state
+        self._ringer = Ringer(self._ledger, self._hush)
         self._watcher = Watcher(self._ledger, self._ringer, orders)
         self._acts = Acts(self._ledger)
 
@@ -47,9 +51,10 @@ class ChannelMachine:
         if batch.orders is not self._orders:
             self._orders = batch.orders
             self._watcher.adopt(batch.orders)
+            self._hush.adopt(batch.orders)
         results = tuple([self._one(turn, command) for command in batch.commands])
         self._watcher.pass_time(turn)
-        pass_time(self._ledger, turn)
+        pass_time(self._ledger, self._hush, turn)
         self._ledger.flush(turn)
         return Decision(
             results=results,
@@ -58,6 +63,8 @@ class ChannelMachine:
             rows=tuple([standing.row() for standing in turn.touched]),
             audits=tuple(turn.audits),
             refusals=tuple(turn.refusals),
+            storm=self._changed_storm(),
+            storms=tuple(turn.storms),
         )
 
     def flush(self, batch: Batch) -> Decision:
@@ -69,8 +76,13 @@ class ChannelMachine:
 
     def next_due(self) -> int | None:
         """When (microseconds) an empty batch would have something to do; in the past if the last one had no room."""
-        due = min(self._ledger.next_due(), self._watcher.next_due())
+        due = min(self._ledger.next_due(), self._watcher.next_due(), self._hush.next_due())
         return None if due == NEVER else due
+
+    def _changed_storm(self) -> StormState | None:
+        """The channel's budget, if this decision has changed it."""
+        before, self._storm = self._storm, self._hush.storm.state
+        return None if self._storm is before else self._storm
 
     def _one(self, turn: Turn, command: Command) -> ItemResult:
         if isinstance(command, Ring):

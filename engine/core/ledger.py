@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 
+from engine.core.flapping import begun, said
 from engine.core.lifecycle import Step, stepped
 from engine.core.suppression import NEVER, Agenda, Standing, Verdict
 from engine.core.turn import ROWS_MAX, Policy, Turn
@@ -17,7 +18,7 @@ from protocol.effects import Recalled
 from protocol.limits import Limit
 from protocol.messages import ItemResult
 from protocol.model import Event, EventKind, Suppressed
-from protocol.times import SECOND_US
+from protocol.times import SECOND_US, parse_rfc3339
 
 
 class Ledger:
@@ -62,8 +63,20 @@ class Ledger:
     def step(self, turn: Turn, standing: Standing, step: Step, by: str | None, notes: str | None = None) -> ItemResult:
         """A step of the table that changes something: one event, and the answer if somebody asked for it."""
         standing.become(stepped(standing.current(), step, turn.at, by, notes))
+        self.hear(turn, standing, is_bad=standing.is_open)
         self.emit(turn, standing, step.event, by)
         return self.told(step, standing)
+
+    def hear(self, turn: Turn, standing: Standing, is_bad: bool) -> None:
+        """Somebody said how it is: whether it comes and goes is known by that."""
+        figures, flaps = self.policy.flapping, standing.flaps
+        if figures is None or (flaps is None and is_bad):
+            return
+        known = begun(parse_rfc3339(standing.current().triggered_at)) if flaps is None else flaps
+        standing.flaps = said(known, is_bad, turn.now, figures)
+        if standing.flaps is not flaps:
+            turn.touched[standing] = None
+            self.agenda.put(standing)
 
     def receipt(self, turn: Turn, standing: Standing) -> None:
         """What a window has swallowed is told; it is empty afterwards."""

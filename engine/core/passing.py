@@ -1,24 +1,26 @@
-"""Whatever time alone brings: silent label sets go, alerts expire, windows end with a receipt."""
+"""Whatever time alone brings: silent label sets go, alerts expire, windows end with a receipt, quiet ends."""
 
 from __future__ import annotations
 
+from engine.core.hushing import Hush
 from engine.core.ledger import Ledger
 from engine.core.lifecycle import TABLE, Action
 from engine.core.suppression import Standing
 from engine.core.turn import ROWS_MAX, Turn
 
 
-def pass_time(ledger: Ledger, turn: Turn) -> None:
+def pass_time(ledger: Ledger, hush: Hush, turn: Turn) -> None:
     """What is due at the turn's time, as far as there is room; the rest stays due."""
     for _ in range(ROWS_MAX - len(turn.touched)):
         standing = ledger.agenda.pop(turn.now) if ledger.room(turn) > 0 else None
         if standing is None:
-            return
-        _settle(ledger, turn, standing)
+            break
+        _settle(ledger, hush, turn, standing)
+    hush.pass_time(turn)
 
 
-def _settle(ledger: Ledger, turn: Turn, standing: Standing) -> None:
-    """One thing that is due: silent label sets go, the alert with the last of them, or the window ends."""
+def _settle(ledger: Ledger, hush: Hush, turn: Turn, standing: Standing) -> None:
+    """One thing that is due: silent label sets go, the alert with the last of them, the window ends, or the quiet."""
     silent = [labels for labels, report in standing.sources.items() if report.ends_at <= turn.now]
     for labels in silent:
         del standing.sources[labels]
@@ -26,8 +28,10 @@ def _settle(ledger: Ledger, turn: Turn, standing: Standing) -> None:
         turn.touched[standing] = None
         if not standing.sources:
             ledger.step(turn, standing, TABLE[standing.current().state, Action.EXPIRE], None)
-    elif standing.count:
+    elif standing.count and standing.until <= turn.now:
         ledger.receipt(turn, standing)
+    elif standing.is_open:
+        hush.look(turn, standing)
     else:
         ledger.forget(standing)
         return

@@ -6,6 +6,7 @@ Triggers by hand and program, what re-sending sources report, and whatever a rul
 from __future__ import annotations
 
 from engine.core import suppression
+from engine.core.hushing import Hush, quieted
 from engine.core.identity import identity_of
 from engine.core.ledger import Ledger
 from engine.core.lifecycle import TABLE, Action, born, has_ended, label_set, merged, raised, told_again
@@ -25,8 +26,9 @@ UNKNOWN_ALERT = ItemResult(status=Status.REJECTED, reason=Reason.UNKNOWN_ALERT, 
 class Ringer:
     """Carries out what is to ring in one channel."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, hush: Hush) -> None:
         self._ledger = ledger
+        self._hush = hush
 
     def ring(self, turn: Turn, ring: Ring, book: RuleBook) -> ItemResult:
         """A trigger by hand or program, or what a source reports."""
@@ -84,6 +86,8 @@ class Ringer:
             standing.occurrences += verdict is suppression.DUPLICATE
             if firing.ring.source is not None:
                 self._hear_source(turn, standing, firing.ring.source)
+        else:
+            self._ledger.hear(turn, standing, is_bad=True)
         self._ledger.counted(turn, standing)
         return ItemResult(status=verdict.status, reason=verdict.reason, alert_id=standing.alert_id)
 
@@ -95,6 +99,8 @@ class Ringer:
 
     def _fire(self, turn: Turn, identity: str, before: Standing | None, firing: Firing) -> ItemResult:
         """A new alert. One alert stands for an identity: the one before gets its receipt and is forgotten."""
+        # Its coming and going is the identity's, whatever alert stands for it.
+        flaps = None if before is None else before.flaps
         if before is not None:
             self._supersede(turn, before)
         source, firing = firing.ring.source, dressed(firing)
@@ -103,18 +109,25 @@ class Ringer:
             identity=identity,
             window=Window(until=self._window_end(turn, firing)),
             sources=() if source is None else (source,),
+            flaps=flaps,
         )
         standing = Standing(row)
         self._ledger.remember(standing)
-        self._ledger.emit(turn, standing, EventKind.FIRED)
-        return self._ledger.told(suppression.FIRED, standing)
+        self._ledger.hear(turn, standing, is_bad=True)
+        return self._say(turn, standing, EventKind.FIRED, suppression.FIRED)
+
+    def _say(self, turn: Turn, standing: Standing, kind: EventKind, verdict: Verdict) -> ItemResult:
+        """Told in any case; whether it rings is the answer."""
+        mark = self._hush.mark(turn, standing, is_new=verdict is suppression.FIRED)
+        self._ledger.emit(turn, standing, kind)
+        return self._ledger.told(verdict, standing) if mark is None else quieted(mark, standing, self._ledger.offset)
 
     def _supersede(self, turn: Turn, before: Standing) -> None:
         """A closed alert whose place is taken: its window ends here, in the store as well."""
         if before.count:
             self._ledger.receipt(turn, before)
-        if before.until > turn.now:
-            before.until = turn.now
+        if before.kept_until > turn.now:
+            before.until, before.flaps = min(before.until, turn.now), None
             turn.touched[before] = None
         self._ledger.forget(before)
 
@@ -133,8 +146,7 @@ class Ringer:
         else:
             standing.become(told_again(alert, firing, turn.at))
         standing.until = self._window_end(turn, firing)
-        self._ledger.emit(turn, standing, kind)
-        return self._ledger.told(verdict, standing)
+        return self._say(turn, standing, kind, verdict)
 
     def _window_end(self, turn: Turn, firing: Firing) -> int:
         seconds = self._ledger.policy.suppression_s if firing.suppression_s is None else firing.suppression_s
@@ -154,6 +166,8 @@ class Ringer:
         if standing is None:
             return UNKNOWN_ALERT
         labels = label_set(source)
+        if not standing.is_open:
+            self._ledger.hear(turn, standing, is_bad=False)
         if labels not in standing.sources:
             return ItemResult(status=Status.SUPPRESSED, reason=Reason.ALREADY, alert_id=standing.alert_id)
         if len(standing.sources) > 1:

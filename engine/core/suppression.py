@@ -68,9 +68,11 @@ class Standing:
         "_alert",
         "count",
         "first_at",
+        "flaps",
         "identity",
         "is_open",
         "last_at",
+        "look_at",
         "occurrences",
         "rank",
         "seen_at",
@@ -88,12 +90,18 @@ class Standing:
         self.first_at, self.last_at = window.first_at, window.last_at
         # When the machine's agenda looks at this one next.
         self.timer = NEVER
+        # Whether it comes and goes (None: it came once), and when time may change why it is quiet.
+        self.flaps = row.flaps
+        self.look_at = NEVER
+        self.is_open = row.alert.state.is_open
         self.become(row.alert)
 
     def become(self, alert: Alert) -> None:
         """The alert has changed. A closed one has no label sets: nothing keeps it alive."""
         self._alert = alert
-        self.is_open = alert.state.is_open
+        if alert.state.is_open is not self.is_open:
+            # Opened again: whether it rings is asked at the end of this decision.
+            self.is_open, self.look_at = alert.state.is_open, 0
         self.rank = alert.severity.rank
         self.occurrences, self.seen_at = alert.occurrences, alert.last_seen_at
         if not self.is_open:
@@ -138,16 +146,24 @@ class Standing:
         return receipt
 
     def due(self) -> int:
-        """When time alone changes something: a label set ends, a receipt is owed, or the identity can be forgotten."""
-        due = self.until if self.count or not self.is_open else NEVER
-        return min((due, *(report.ends_at for report in self.sources.values())))
+        """When time alone changes something: a label set ends, a receipt is owed, it may ring, or can be forgotten."""
+        if not self.is_open:
+            return self.until if self.count else self.kept_until
+        due = min(self.until, self.look_at) if self.count else self.look_at
+        return min((due, *(report.ends_at for report in self.sources.values()))) if self.sources else due
+
+    @property
+    def kept_until(self) -> int:
+        """How long a closed one is remembered: its window, or its coming and going, still matters."""
+        return self.until if self.flaps is None else max(self.until, self.flaps.until)
 
     def row(self) -> Row:
         """How the store keeps it."""
         window = Window(
             until=self.until, count=self.count, first_at=self.first_at, last_at=self.last_at, worst=self.worst
         )
-        return Row(alert=self.current(), identity=self.identity, window=window, sources=tuple(self.sources.values()))
+        sources = tuple(self.sources.values())
+        return Row(alert=self.current(), identity=self.identity, window=window, sources=sources, flaps=self.flaps)
 
 
 def decide(standing: Standing | None, severity: Severity, now: int, is_resent: bool = False) -> Verdict:

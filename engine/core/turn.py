@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import msgspec
 
+from engine.core.flapping import Flapping
 from engine.core.identity import derive_id
 from engine.core.suppression import Standing
 from protocol.commands import Batch
-from protocol.effects import Audit
+from protocol.effects import Audit, StormNotice
 from protocol.limits import Limit
 from protocol.messages import ItemResult
 from protocol.model import Event, Reason, Status
@@ -38,12 +39,16 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     rule_series_max: int = 10_000
     # Counters of duplicates are written at latest so long after they changed; a crash loses no more than that.
     flush_s: float = 1.0
+    # When an alert that comes and goes is quiet; None: never.
+    flapping: Flapping | None = None
+    # New alerts of a channel that may ring in a minute; 0: any number.
+    storm_per_minute: int = 0
 
 
 class Turn:
     """One decision while it is being made."""
 
-    __slots__ = ("at", "audits", "batch_id", "born", "events", "now", "refusals", "touched")
+    __slots__ = ("at", "audits", "batch_id", "born", "events", "now", "refusals", "storms", "touched")
 
     def __init__(self, batch: Batch) -> None:
         self.batch_id = batch.id
@@ -53,6 +58,7 @@ class Turn:
         self.events: list[Event] = []
         self.audits: list[Audit] = []
         self.refusals: list[Limit] = []
+        self.storms: list[StormNotice] = []
         # Written once, as they are when the turn ends; a dict keeps the order.
         self.touched: dict[Standing, None] = {}
 

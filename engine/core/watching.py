@@ -151,7 +151,10 @@ class Watcher:
 
     def _close(self, turn: Turn, identity: str) -> ItemResult | None:
         standing = self._ledger.standings.get(identity)
-        if standing is None or not standing.is_open:
+        if standing is None:
+            return None
+        if not standing.is_open:
+            self._ledger.hear(turn, standing, is_bad=False)
             return None
         return self._ledger.step(turn, standing, TABLE[standing.current().state, Action.RESOLVE], "rule")
 

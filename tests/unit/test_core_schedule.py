@@ -75,6 +75,11 @@ def test_a_stretch_that_the_jump_swallows_is_left_out() -> None:
     assert until(hours, "2026-03-29T00:30:00Z") == (False, "2026-03-30T00:30")
 
 
+def test_a_week_whose_only_stretch_is_swallowed_is_passed_over() -> None:
+    hours = ActiveHours(start="02:30", end="03:15", days=("sun",), zone="Europe/Berlin")
+    assert until(hours, "2026-03-23T00:00:00Z") == (False, "2026-04-05T00:30")
+
+
 def test_a_clock_that_was_set_back_is_asked_anew() -> None:
     assert is_active(OFFICE, at("2026-01-05T12:00:00Z"))
     assert not is_active(OFFICE, at("2026-01-04T12:00:00Z"))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from itertools import count
 from zoneinfo import ZoneInfo
 
 from protocol.rules import ActiveHours
@@ -18,8 +19,6 @@ from protocol.rules import ActiveHours
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 # Later than any time of ours: it stays so for ever.
 NEVER = 1 << 63
-# A week and the day on which it begins again: hours that are not always have a change within that.
-_LOOK_AHEAD_DAYS = 9
 _DAY_MINUTES = 24 * 60
 # About 1 kB each: the hours of all rules and windows of an engine, if people write a few of their own.
 CACHE_MAX_HOURS = 4_096
@@ -50,7 +49,8 @@ class Hours:
     def _look(self, now: int) -> tuple[bool, int]:
         today = (_EPOCH + timedelta(microseconds=now)).astimezone(self._zone).date()
         until, is_active = now, False
-        for number in range(-2, _LOOK_AHEAD_DAYS):
+        # Hours that are not always end and begin within a week, or two if the clock's jump swallows a stretch.
+        for number in count(-2):
             day = today + timedelta(days=number)
             if day.weekday() not in self._days:
                 continue
@@ -60,7 +60,7 @@ class Hours:
             if begins > until:
                 return is_active, until if is_active else begins
             is_active, until = True, ends
-        return is_active, until
+        raise AssertionError("unreachable: counting has no end")  # pragma: no cover  # for the type checker
 
     def _stretch(self, day: date) -> tuple[int, int]:
         """The stretch of a day: from the first moment that reads `start` to the last that reads `end`."""

@@ -1,0 +1,174 @@
+"""Silences and maintenance windows, ready to be held against alerts: whom they mean, and when.
+
+    alert's labels ──▶ Windows.concerning ──▶ those that mean it, whatever the time ──▶ in_force ──▶ mark, next change
+
+A label that is not there counts as empty and expressions match the whole value (RE2, linear in time), both as in
+Alertmanager. Of several in force the one that lasts longest counts, then the least id: one answer, whoever asks. Held
+against an alert's labels are also `alertname`, `severity` (unless it has its own), `framework_id` and `rule_id`. Most
+matchers name one value exactly: windows are found by such a pair, so that a thousand silences of other hosts cost an
+alert nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from engine.core.patterns import Pattern, compile_pattern
+from engine.core.rules.schedule import NEVER, Hours, hours_of
+from protocol.model import Alert, QuietedBy
+from protocol.quieting import Maintenance, Matcher, Operator, Quieting, Silence
+from protocol.times import parse_rfc3339, rfc3339
+
+# Of each there is one for all the channels that it means; with a few matchers about 2 kB.
+CACHE_MAX_WINDOWS = 4_096
+# One for each workspace, and for each framework with windows of its own.
+CACHE_MAX_SETS = 1_024
+
+
+class Mark(NamedTuple):
+    """Why an alert does not ring: the reason, the id of what is to blame, until when (RFC 3339; None: not known)."""
+
+    by: QuietedBy
+    ref: str | None = None
+    until: str | None = None
+
+
+# A mark if a reason holds, and when that may be different (microseconds; NEVER).
+Reasoned = tuple[Mark | None, int]
+
+
+class Window:
+    """A silence or a maintenance window: for whom, and when."""
+
+    def __init__(
+        self,
+        by: QuietedBy,
+        ref: str,
+        matchers: Sequence[Matcher],
+        bounds: tuple[int, int],
+        frameworks: Sequence[str] = (),
+        hours: Hours | None = None,
+    ) -> None:
+        self.by, self.ref = by, ref
+        self.starts_at, self.ends_at = bounds
+        self._frameworks = frozenset(frameworks)
+        self._tests = [(matcher.name, matcher.operator, _value(matcher)) for matcher in matchers]
+        self._hours = hours
+        pairs = [(m.name, m.value) for m in matchers if m.operator is Operator.EQUAL and m.value]
+        # Who has not this label with this value is not meant; None: everybody may be.
+        self.pair = next((pair for pair in pairs if pair[0] != "framework_id"), None)
+
+    def means(self, labels: Mapping[str, str]) -> bool:
+        """Whether all its matchers match, and it is for this framework."""
+        if self._frameworks and labels.get("framework_id") not in self._frameworks:
+            return False
+        return all(_matches(labels.get(name, ""), operator, value) for name, operator, value in self._tests)
+
+    def means_framework(self, framework: str) -> bool:
+        """Whether it can concern a channel at all."""
+        if self._frameworks and framework not in self._frameworks:
+            return False
+        return all(_matches(framework, op, value) for name, op, value in self._tests if name == "framework_id")
+
+    def at(self, now: int) -> tuple[bool, int]:
+        """Whether it is in force, and when that changes; NEVER if it does not any more."""
+        if now >= self.ends_at:
+            return False, NEVER
+        if now < self.starts_at:
+            return False, self.starts_at
+        if self._hours is None:
+            return True, self.ends_at
+        is_active, change = self._hours.at(now)
+        return is_active, min(change, self.ends_at)
+
+
+def _value(matcher: Matcher) -> str | Pattern:
+    is_expression = matcher.operator in (Operator.MATCHES, Operator.MATCHES_NOT)
+    return compile_pattern(matcher.value) if is_expression else matcher.value
+
+
+def _matches(have: str, operator: Operator, value: str | Pattern) -> bool:
+    same = have == value if isinstance(value, str) else value.matches(have)
+    return same is (operator in (Operator.EQUAL, Operator.MATCHES))
+
+
+@lru_cache(maxsize=CACHE_MAX_WINDOWS)
+def window_of_silence(silence: Silence) -> Window:
+    """A silence, compiled."""
+    bounds = (parse_rfc3339(silence.starts_at), parse_rfc3339(silence.ends_at))
+    return Window(QuietedBy.SILENCED, silence.id, silence.matchers, bounds)
+
+
+@lru_cache(maxsize=CACHE_MAX_WINDOWS)
+def window_of_maintenance(planned: Maintenance) -> Window:
+    """A maintenance window, compiled."""
+    bounds = (
+        0 if planned.starts_at is None else parse_rfc3339(planned.starts_at),
+        NEVER if planned.ends_at is None else parse_rfc3339(planned.ends_at),
+    )
+    hours = None if planned.weekly is None else hours_of(planned.weekly)
+    return Window(QuietedBy.MAINTENANCE, planned.id, planned.matchers, bounds, planned.frameworks, hours)
+
+
+class Windows:
+    """All windows that may concern a channel, found by an alert's labels."""
+
+    def __init__(self, windows: Iterable[Window]) -> None:
+        self._by_pair: dict[tuple[str, str], list[Window]] = {}
+        self._others: list[Window] = []
+        for window in windows:
+            if window.pair is None:
+                self._others.append(window)
+            else:
+                self._by_pair.setdefault(window.pair, []).append(window)
+        self.is_empty = not self._by_pair and not self._others
+
+    def concerning(self, labels: Mapping[str, str]) -> list[Window]:
+        """Those that mean an alert with these labels, in force or not."""
+        found = [window for window in self._others if window.means(labels)]
+        if self._by_pair:
+            for pair in labels.items():
+                found += [window for window in self._by_pair.get(pair, ()) if window.means(labels)]
+        return found
+
+
+@lru_cache(maxsize=CACHE_MAX_SETS)
+def windows_of(quieting: Quieting) -> Windows:
+    """What is quieted, compiled; channels that have the same share it."""
+    return Windows(
+        [window_of_maintenance(planned) for planned in quieting.maintenance]
+        + [window_of_silence(silence) for silence in quieting.silences]
+    )
+
+
+def labels_of(alert: Alert) -> dict[str, str]:
+    """What matchers see of an alert."""
+    seen = {"alertname": alert.rule_id or alert.title or alert.alert_type or "alert", "severity": alert.severity.value}
+    seen |= alert.labels
+    seen["framework_id"] = alert.framework_id
+    if alert.rule_id is not None:
+        seen["rule_id"] = alert.rule_id
+    return seen
+
+
+def in_force(windows: Iterable[Window], now: int) -> Reasoned:
+    """Which of these windows keeps an alert from ringing at `now`, and when that may be different; NEVER."""
+    due, best, last = NEVER, None, 0
+    for window in windows:
+        is_active, change = window.at(now)
+        due = min(due, change)
+        if is_active and (best is None or (-change, window.ref) < (-last, best.ref)):
+            best, last = window, change
+    return None if best is None else Mark(best.by, best.ref, written(last)), due
+
+
+def written(moment: int) -> str | None:
+    """RFC 3339; None for what never comes."""
+    return None if moment == NEVER else rfc3339(moment)
+
+
+def mark_of(alert: Alert) -> Mark | None:
+    """Why an alert does not ring, as it says itself."""
+    return None if alert.quieted_by is None else Mark(alert.quieted_by, alert.quieted_ref, alert.quieted_until)
