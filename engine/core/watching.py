@@ -109,8 +109,7 @@ class Watcher:
         return outcomes[0] if len(outcomes) == 1 else max(outcomes, key=_loudness)
 
     def _hear(self, turn: Turn, reading: Observe, series: Series) -> ItemResult:
-        if series.wakes_at <= turn.now:
-            self._let_pass(turn, series)
+        rung = self._let_pass(turn, series) if series.wakes_at <= turn.now else None
         was_silent = series.is_silent
         seen = series.hear(reading, turn.now)
         self._series.changed(series, turn.now)
@@ -119,7 +118,10 @@ class Watcher:
         if seen is Seen.NOTHING:
             evaluator = series.evaluator
             return self._reach(turn, series, evaluator) if isinstance(evaluator, MilestoneEvaluator) else BELOW
-        return LATE if seen is Seen.LATE else self._outcome(turn, series)
+        if seen is Seen.LATE:
+            return LATE
+        # What time has just made of it, it need not be told twice.
+        return rung if rung and series.holding.phase is Phase.FIRING else self._outcome(turn, series)
 
     def _outcome(self, turn: Turn, series: Series) -> ItemResult:
         """What a series' phase means for its alert, after a reading."""
@@ -195,17 +197,19 @@ class Watcher:
                 return
             self._let_pass(turn, series)
 
-    def _let_pass(self, turn: Turn, series: Series) -> None:
-        """What time alone has brought to a series, and what that means for its alerts."""
-        passed = series.pass_time(turn.now)
+    def _let_pass(self, turn: Turn, series: Series) -> ItemResult | None:
+        """What time alone has brought to a series, and what that means for its alerts; the answer if it rang."""
+        passed, rung = series.pass_time(turn.now), None
         if passed.rings:
-            self._try_again(turn, series, self._ring(turn, series))
+            rung = self._ring(turn, series)
+            self._try_again(turn, series, rung)
         elif passed.is_over:
             self._over(turn, series)
         if passed.is_silent and series.watch.rule.no_data is NoData.ALERT:
             self._try_again(turn, series, self._ring_silence(turn, series))
         self._series.keep_now(series)
         self._series.changed(series, turn.now)
+        return rung
 
     def _try_again(self, turn: Turn, series: Series, outcome: ItemResult) -> None:
         """Nobody may come and say it again: what found no room, or met a cooldown, is tried again."""
