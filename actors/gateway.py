@@ -81,6 +81,8 @@ class Gateway:
         self._new_tls = new_tls
         self._send = choose_send()
         self._roster = roster
+        # Its own connections; the roster has the event streams as well.
+        self._open: dict[str, Connection] = {}
         # Whose close is under way in a drain.
         self._parting: set[str] = set()
         # Set and made anew whenever a connection has ended: the drain waits for that.
@@ -158,6 +160,7 @@ class Gateway:
         connection.subprotocol = await self._shake_hands(websocket, visit)
         connection.address = visit.address
         self._roster.enter(connection)
+        self._open[connection.client_id] = connection
         try:
             with scope:
                 await self._talk(connection)
@@ -170,6 +173,7 @@ class Gateway:
         finally:
             # Only now: a drain waits until everybody has had its Close.
             self._roster.strike(connection)
+            del self._open[connection.client_id]
             self._parting.discard(connection.client_id)
             self._one_gone.set()
 
@@ -220,7 +224,7 @@ class Gateway:
         self._door.close()
         for listener in self._listeners:
             listener.close()
-        connections = self._roster.connections()
+        connections = list(self._open.values())
         for connection in connections:
             after_ms = random.randrange(RECONNECT_SPREAD_MS)  # noqa: S311  # spreads load, no secret
             connection.say(Bye(code=CloseCode.SHUTDOWN, reason="shutting down", reconnect_after_ms=after_ms))
@@ -230,7 +234,7 @@ class Gateway:
                 await self._close_in_turn(connections)
             for connection in connections:
                 connection.end(CloseCode.SHUTDOWN, "shutting down")
-            while self._roster.count:
+            while self._open:
                 await self._wait_for_an_end()
 
     async def _close_in_turn(self, connections: Sequence[Connection]) -> None:
@@ -239,7 +243,7 @@ class Gateway:
         for number, connection in enumerate(connections):
             while len(self._parting) >= at_once:
                 await self._wait_for_an_end()
-            if self._roster.find(connection.client_id) is not None:  # else it left by itself
+            if connection.client_id in self._open:  # else it left by itself
                 self._parting.add(connection.client_id)
                 connection.end(CloseCode.SHUTDOWN, "shutting down")
             if pause_s:

@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from actors.connection import Connection
 from actors.drain import Drain
 from actors.frames import lane_of
 from actors.lanes import SHED
+from actors.peer import Peer
 from actors.ports import Observer
 from actors.tally import one_less
 from actors.websocket import PING
@@ -82,9 +82,9 @@ class Roster:
         self.forwarded_unreadable = 0
         self.errors = 0
         self.slow = 0
-        self._connections: dict[str, Connection] = {}
+        self._connections: dict[str, Peer] = {}
         # The same ones by whose turn it is to be pinged.
-        self._turns: list[dict[Connection, None]] = [{} for _ in range(self._limits.ping_turns)]
+        self._turns: list[dict[Peer, None]] = [{} for _ in range(self._limits.ping_turns)]
         self._entered = 0
         self._turn = 0
 
@@ -93,14 +93,14 @@ class Roster:
         """How many connections there are. (No `__len__`: an empty roster would be false.)"""
         return len(self._connections)
 
-    def enter(self, connection: Connection) -> None:
-        """A peer has become a WebSocket."""
+    def enter(self, connection: Peer) -> None:
+        """Somebody listens: a peer has become a WebSocket, or a stream was opened."""
         self._connections[connection.client_id] = connection
         connection.ping_turn = self._entered % len(self._turns)
         self._turns[connection.ping_turn][connection] = None
         self._entered += 1
 
-    def strike(self, connection: Connection) -> None:
+    def strike(self, connection: Peer) -> None:
         """A connection is over."""
         del self._connections[connection.client_id]
         del self._turns[connection.ping_turn][connection]
@@ -111,7 +111,7 @@ class Roster:
             one_less(self._of_user, (who.workspace, who.user))
             one_less(self._of_workspace, who.workspace)
 
-    def claim(self, connection: Connection, who: Principal) -> None:
+    def claim(self, connection: Peer, who: Principal) -> None:
         """A connection is somebody's now, or has a fresh token. Raises ConversationEnded at a limit."""
         if connection.principal is None:
             self._check_room(who)
@@ -124,11 +124,11 @@ class Roster:
         if limit is not None:
             self._observer.refused(limit)
 
-    def connections(self) -> list[Connection]:
+    def connections(self) -> list[Peer]:
         """All connections that exist now."""
         return list(self._connections.values())
 
-    def find(self, client_id: str) -> Connection | None:
+    def find(self, client_id: str) -> Peer | None:
         """The connection of this id, if there is one."""
         return self._connections.get(client_id)
 

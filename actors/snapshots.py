@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from actors.audience import Audience
-from actors.connection import Connection
+from actors.peer import Peer
 from actors.session_kit import SessionKit
 from protocol import messages as m
 from protocol.model import Alert, Severity, StreamKey
@@ -26,7 +26,7 @@ PAGE_BYTES = 65_536
 
 
 async def tell_open_alerts(
-    connection: Connection, kit: SessionKit, audience: Audience, stream: StreamKey, min_severity: Severity
+    connection: Peer, kit: SessionKit, audience: Audience, stream: StreamKey, min_severity: Severity
 ) -> int:
     """Tells the open alerts that pass the filter; gives the offset of the first page. Raises StoreUnavailable."""
     first = before = None
@@ -47,7 +47,7 @@ async def tell_open_alerts(
                 )
             )
             page += 1
-            await connection.websocket.pace()
+            await connection.pace()
         if found.last:
             return first
         before = found.alerts[-1].id

@@ -7,13 +7,12 @@ first, store second) and for its own peer to take that history, never for a comm
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from actors.audience import Audience, Group
-from actors.connection import Connection
 from actors.history import Chunk
-from actors.ports import HISTORY_CHUNK
+from actors.peer import Peer
+from actors.reading import audience_of, missed
 from actors.session_kit import SessionKit
 from actors.snapshots import tell_open_alerts
 from protocol import messages as m
@@ -27,7 +26,7 @@ from protocol.errors import (
     StoreUnavailable,
     UnknownChannel,
 )
-from protocol.model import ChannelKey, Event, Severity, StreamKey
+from protocol.model import ChannelKey, Severity, StreamKey
 from protocol.session import ServerConversation
 from protocol.stream import recovery
 from protocol.times import rfc3339
@@ -53,7 +52,7 @@ class Subscriptions:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: Peer,
         kit: SessionKit,
         conversation: ServerConversation,
     ) -> None:
@@ -67,7 +66,7 @@ class Subscriptions:
     async def subscribe(self, message: m.Subscribe) -> None:
         """Brings the peer level, if it asks for that, and attaches it. Raises TocsinError or ConversationEnded."""
         key = self._kit.desk.locate(self._conversation.who, message.channel, message.framework_id)
-        audience = await self._audience(key)
+        audience = await audience_of(self._kit, key)
         if audience.name not in self._followed:
             self._conversation.subscribing(len(self._followed))
         self._leave(audience.name)
@@ -148,11 +147,6 @@ class Subscriptions:
                 self._leave(name)
                 self._connection.say(m.Unsubscribed(channel=name, code=fault.code))
 
-    async def _audience(self, key: StreamKey) -> Audience:
-        if isinstance(key, ChannelKey):
-            return await self._kit.registry.cell(key).wait_audience()
-        return await self._kit.derived.audience(key)
-
     async def _tell_snapshot(self, audience: Audience, key: StreamKey, min_severity: Severity) -> int:
         try:
             return await tell_open_alerts(self._connection, self._kit, audience, key, min_severity)
@@ -189,20 +183,13 @@ class Subscriptions:
             for frame in frames:
                 # One by one: a chunk of long alerts at once could fill an outbox whose peer reads well.
                 self._connection.outbox.push(frame)
-                await self._connection.websocket.pace()
+                await self._connection.pace()
             at = audience.offset_of(events[-1])
         return prev
 
     async def _missed(self, audience: Audience, key: StreamKey, after: int) -> Chunk:
-        store = self._kit.store
-
-        async def read(after: int) -> Sequence[Event]:
-            if isinstance(key, ChannelKey):
-                return await store.history(key, after, HISTORY_CHUNK)
-            return await store.derived_history(key, after, HISTORY_CHUNK)
-
         try:
-            return await self._kit.history.after(audience, after, read)
+            return await missed(self._kit, audience, key, after)
         except StoreUnavailable as fault:
             # `subscribed` has promised everything: a mere error would leave a client that waits for ever.
             raise ConversationEnded(CloseCode.INSUFFICIENT_STATE, STORE_AWAY) from fault

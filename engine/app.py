@@ -45,7 +45,7 @@ from engine.stores.sqlite_file import Database
 from engine.unsettled import start_unsettled
 from engine.world import World
 from protocol.errors import Busy, StoreRefused, StoreUnavailable
-from protocol.messages import ItemResult, ReadingInput
+from protocol.messages import BroadcastTo, ItemResult, ReadingInput
 from protocol.model import Principal
 from protocol.times import SECOND_US, rfc3339
 
@@ -139,6 +139,11 @@ class Engine:
         """The operators' verbs: connections, and the audit trail. Raises StoreUnavailable while the store is not
         open."""
         return self._up.operators
+
+    async def broadcast(self, to: BroadcastTo, target: str, message: str, who: Principal | None = None) -> int:
+        """Tells whoever is connected now: a client, the followers of a framework or project, a user, a workspace; how
+        many there were. `who`: the embedding program itself, if not given. Raises TocsinError."""
+        return await self._up.broadcasts.send(who or self.principal("engine"), to, target, message)
 
     def issue_token(
         self,

@@ -12,19 +12,26 @@ import socket
 from collections.abc import Callable, Mapping
 
 import trio
+from litestar.handlers import HTTPRouteHandler
 
 from actors.connection import Connection
+from actors.event_streams import EventStreams
 from actors.gateway import Gateway
+from actors.retelling import Retelling
 from actors.roster import Roster
 from actors.session import Session
 from actors.supervisor import Started
 from engine.certificate import Certificate
 from engine.config import Config
 from engine.http.app import create_app
+from engine.http.broadcasts import broadcast_routes
+from engine.http.event_streams import stream_routes
+from engine.http.operators import PeerAddress
 from engine.http.ports import About
 from engine.http.server import HttpServer, serve_http
+from engine.http.stream_history import history_routes
 from engine.metrics import Metrics
-from engine.parts import Parts, gateway_limits, http_limits, rate_limits, session_kit, websocket_limits
+from engine.parts import Parts, gateway_limits, http_limits, rate_limits, session_kit, stream_limits, websocket_limits
 from engine.sockets import host_and_port, listen, same_port
 from engine.world import World
 
@@ -41,6 +48,7 @@ class Doors:
         self._roster = roster
         self._parts = parts
         self._http: HttpServer | None = None
+        self._streams: EventStreams | None = None
         # None: both ports are plain.
         self.certificate = Certificate.of(config)
         # Empty until it is known where they listen.
@@ -48,8 +56,10 @@ class Doors:
         self.http_url = ""
 
     def statistics(self) -> Mapping[str, int]:
-        """The HTTP server's connections; those of the gateway are the roster's."""
-        return self._http.statistics() if self._http else {}
+        """The HTTP server's connections, event streams among them; those of the gateway are the roster's."""
+        if self._http is None or self._streams is None:
+            return {}
+        return {**self._http.statistics(), "event_streams": len(self._streams)}
 
     async def run_http(self, status: Started) -> None:
         """Serves HTTP until cancelled."""
@@ -73,6 +83,7 @@ class Doors:
             count_refusal=self._metrics.refused,
             trusted_proxies=config.gateway.trusted_proxies,
             overload=lambda: self._roster.overload,
+            routes=self._stream_routes(parts),
         )
         serve = functools.partial(
             serve_http,
@@ -81,10 +92,25 @@ class Doors:
             certificate=self.certificate,
             count_refusal=self._metrics.refused,
             limits=http_limits(config),
+            on_drain=self._end_streams,
         )
         async with trio.open_nursery() as nursery:
             self._http = await nursery.start(serve)
             status.started()
+
+    def _stream_routes(self, parts: Parts) -> list[HTTPRouteHandler]:
+        config, peer_address = self._config, PeerAddress(self._config.gateway.trusted_proxies)
+        kit = session_kit(parts, self._roster, config.gateway, rate_limits(config.limits))
+        self._streams = EventStreams(kit, stream_limits(config), self._world.new_id)
+        return [
+            *stream_routes(self._streams, peer_address),
+            *history_routes(Retelling(kit)),
+            *broadcast_routes(parts.broadcasts, peer_address),
+        ]
+
+    def _end_streams(self) -> None:
+        if self._streams is not None:
+            self._streams.end_all()
 
     def _about(self) -> About:
         return About(

@@ -12,7 +12,7 @@ import re
 
 import msgspec
 
-from actors.connection import Connection
+from actors.peer import Peer
 from actors.roster import Roster
 from engine.audit import WRONG_CURSOR, ActPage, AuditTrail, check_administrator
 from engine.roles import SYSTEM_WORKSPACE
@@ -121,14 +121,14 @@ def _scope(who: Principal, workspace: str | None) -> str | None:
     return who.workspace
 
 
-def _is_of(connection: Connection, workspace: str | None, user: str | None) -> bool:
+def _is_of(connection: Peer, workspace: str | None, user: str | None) -> bool:
     who = connection.principal
     if who is None or connection.ending is not None:  # who only reads his Close is not connected any more
         return False
     return workspace in (None, who.workspace) and user in (None, who.user)
 
 
-def _shown(connection: Connection, who: Principal) -> ConnectionInfo:
+def _shown(connection: Peer, who: Principal) -> ConnectionInfo:
     outbox = connection.outbox.statistics()
     return ConnectionInfo(
         client_id=connection.client_id,

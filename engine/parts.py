@@ -14,6 +14,7 @@ from actors.bucket import Rate
 from actors.channel import ChannelKit, ChannelLimits
 from actors.derived import DerivedStreams
 from actors.door import DoorLimits
+from actors.event_streams import StreamLimits
 from actors.gateway import GatewayLimits
 from actors.outbox import OutboxLimits
 from actors.ports import Clock
@@ -25,6 +26,7 @@ from actors.ticker import TICK_S, Ticker
 from actors.websocket import WebSocketLimits
 from engine.administration import Administration
 from engine.audit import AuditTrail
+from engine.broadcasts import Broadcasts
 from engine.config import Config, Gateway, Limits
 from engine.core.turn import Policy
 from engine.http.door import HttpLimits
@@ -56,6 +58,7 @@ class Parts:
     service: Service
     administration: Administration
     operators: Operators
+    broadcasts: Broadcasts
     clock: Clock
 
 
@@ -91,6 +94,7 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
             store, identity, roster.end_where, trail, world.clock, config.api.answer_s, roster.count_refusal
         ),
         operators=Operators(roster, trail),
+        broadcasts=Broadcasts(roster, trail, world.clock),
         clock=world.clock,
     )
 
@@ -135,6 +139,15 @@ def gateway_limits(config: Gateway) -> GatewayLimits:
         drain_s=config.drain_s,
         drain_closes_max=config.drain_closes_max,
         drain_spread_s=config.drain_spread_s,
+    )
+
+
+def stream_limits(config: Config) -> StreamLimits:
+    """Bounds of the event streams; what may wait for one is as for a socket."""
+    return StreamLimits(
+        streams_max=config.api.streams_max,
+        per_user_max=config.api.streams_per_user_max,
+        outbox=OutboxLimits(soft_bytes=config.gateway.outbox_soft_bytes, max_bytes=config.gateway.outbox_max_bytes),
     )
 
 

@@ -213,6 +213,12 @@ class Api(Section, frozen=True, kw_only=True):
         int,
         limit(1, 100_000, "HTTP connections; 100 kB each at worst, plus a body. For one more a silent one gives way."),
     ] = 1_000
+    streams_max: Annotated[
+        int, limit(1, 100_000, "Event streams, each an HTTP connection for as long as it lasts: half of them.")
+    ] = 500
+    streams_per_user_max: Annotated[
+        int, limit(1, 100_000, "A person has a handful of pages open, each with a stream or two.")
+    ] = 32
     answer_s: Annotated[float, limit(0.1, 300, "A request not answered by then gets busy: try again.")] = 10.0
 
 

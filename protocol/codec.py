@@ -122,3 +122,9 @@ def frame(payload: bytes, form: WireForm) -> bytes:
 def frame_message(message: ServerMessage, form: WireForm) -> bytes:
     """Encode and frame in one step."""
     return frame(_ENCODE[form](message), form)
+
+
+def unframe(data: bytes) -> tuple[int, bytes]:
+    """The opcode and the payload of one whole frame of ours, as `frame` made it."""
+    head = {126: 4, 127: 10}.get(data[1], 2)
+    return data[0] & 0x0F, data[head:]

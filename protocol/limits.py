@@ -53,3 +53,5 @@ class Limit(enum.Enum):
     HTTP_BODY_BYTES = "http_body_bytes"
     HTTP_BODY_TIME = "http_body_time"
     QUERY_TIME = "query_time"
+    STREAMS = "streams"
+    STREAMS_PER_USER = "streams_per_user"

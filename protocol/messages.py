@@ -6,6 +6,7 @@ that it does not know; a new field has a default.
 
 from __future__ import annotations
 
+import enum
 from typing import Annotated, ClassVar
 
 import msgspec
@@ -306,6 +307,29 @@ class GapMessage(_Message, frozen=True, gc=False, kw_only=True, tag="gap"):
     reason: str
 
 
+class BroadcastTo(enum.Enum):
+    """Whom an operator's word is for: one connection, who follows a framework or project, a workspace, a user."""
+
+    CLIENT = "client"
+    FRAMEWORK = "framework"
+    WORKSPACE = "workspace"
+    USER = "user"
+    PROJECT = "project"
+
+
+class Broadcast(_Message, frozen=True, gc=False, kw_only=True, tag="broadcast"):
+    """An operator's word to whoever is connected now: `to` a kind of target, which is named `target`.
+
+    On no stream and kept nowhere: who is away does not hear it.
+    """
+
+    to: BroadcastTo
+    target: str
+    message: str
+    by: str
+    at: str
+
+
 class Pong(_Message, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="pong"):
     """Here."""
 
@@ -339,6 +363,7 @@ ServerMessage = (
     | Accepted
     | PositionMessage
     | GapMessage
+    | Broadcast
     | Pong
     | ErrorMessage
     | Bye

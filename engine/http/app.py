@@ -14,6 +14,7 @@ from typing import Any
 from litestar import Litestar, Request, Response, Router
 from litestar.datastructures import MutableScopeHeaders
 from litestar.exceptions import HTTPException, NotFoundException
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
@@ -58,8 +59,12 @@ def create_app(
     count_refusal: CountRefusal = lambda limit: None,
     trusted_proxies: Sequence[str] = (),
     overload: Callable[[], str] = str,
+    routes: Sequence[HTTPRouteHandler] = (),
 ) -> Litestar:
-    """The ASGI application. `about` is called per request: the socket's address is known only after its bind."""
+    """The ASGI application. `about` is called per request: the socket's address is known only after its bind.
+
+    `routes`: more of those that need a token.
+    """
     peer_address = PeerAddress(trusted_proxies)
     private = Router(
         "/",
@@ -72,6 +77,7 @@ def create_app(
             *operator_routes(operators, peer_address),
             *alert_routes(service),
             *alertmanager_routes(service, clock, about().version, resolve_timeout_s),
+            *routes,
         ],
     )
     return Litestar(

@@ -5,6 +5,7 @@ Litestar answers 405 where a route has only GET. One wrapper for all routes, so 
 
 from __future__ import annotations
 
+import trio
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -23,8 +24,15 @@ class HeadAsGet:
 
         async def send_without_body(message: Message) -> None:
             if message["type"] == "http.response.body":
-                message["body"] = b""
+                is_endless = message.get("more_body", False)
+                message["body"], message["more_body"] = b"", False
+                await send(message)
+                if is_endless:
+                    # An event stream would go on; who asks for its head is done with the first piece.
+                    request.cancel()
+                return
             await send(message)
 
         scope["method"] = "GET"
-        await self._app(scope, receive, send_without_body)
+        with trio.CancelScope() as request:
+            await self._app(scope, receive, send_without_body)

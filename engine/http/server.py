@@ -65,10 +65,16 @@ async def serve_http(
     certificate: Certificate | None = None,
     count_refusal: Callable[[Limit], None] = lambda limit: None,
     limits: HttpLimits | None = None,
+    on_drain: Callable[[], None] = lambda: None,
     task_status: trio.TaskStatus[HttpServer] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serves until cancelled; closes the socket. Reports its HttpServer when it accepts connections."""
-    server = HttpServer(app, listening_socket, certificate=certificate, count_refusal=count_refusal, limits=limits)
+    """Serves until cancelled; closes the socket. Reports its HttpServer when it accepts connections.
+
+    `on_drain` is called when it is to end: answers that would go on for ever must come to theirs.
+    """
+    server = HttpServer(
+        app, listening_socket, certificate=certificate, count_refusal=count_refusal, limits=limits, on_drain=on_drain
+    )
     await server.run(task_status=task_status)
 
 
@@ -83,8 +89,10 @@ class HttpServer:
         certificate: Certificate | None = None,
         count_refusal: Callable[[Limit], None] = lambda limit: None,
         limits: HttpLimits | None = None,
+        on_drain: Callable[[], None] = lambda: None,
     ) -> None:
         limits = limits or HttpLimits()
+        self._on_drain = on_drain
         listening_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(SEND_MAX_S * 1_000))
         self.address = address_of(listening_socket, "http" if certificate is None else "https")
         self._listener = trio.SocketListener(trio.socket.from_stdlib_socket(listening_socket))
@@ -119,6 +127,7 @@ class HttpServer:
 
     async def _drain(self) -> None:
         self._ends_at = trio.current_time() + self._grace_s
+        self._on_drain()
         # Idle connections wait for this event and close. Its `set` never waits, so it works while we are cancelled.
         await self._context.terminated.set()
         for stream, scope in self._streams.items():

@@ -58,6 +58,9 @@ ROUTES: dict[str, Door] = {
     "GET /api/v1/revocations": ADMINISTER,
     "POST /api/v1/revocations": Door("administer", {"user": "nobody"}),
     "DELETE /api/v1/revocations": Door("administer", query="?user=nobody"),
+    "POST /api/v1/broadcast": Door("broadcast", {"to": "workspace", "id": "main", "message": "hello"}),
+    "GET /api/v1/stream": Door("read", query="?framework_id=web"),
+    "GET /api/v1/history": Door("read", query="?framework_id=web"),
 }
 MESSAGES: dict[str, Door] = {
     "auth": OPEN,

@@ -145,6 +145,7 @@ FROM_SERVER: dict[str, m.ServerMessage] = {
     "gap": m.GapMessage(
         channel="alerts:acme:checkout", epoch="e1", prev=8, from_=9, to=70_000, count=312, reason="slow"
     ),
+    "broadcast": m.Broadcast(to=m.BroadcastTo.FRAMEWORK, target="checkout", message="lunch", by="ann", at=AT),
     "pong": m.Pong(),
     "error": m.ErrorMessage(code=107, message="invalid message", temporary=False, id="r-1"),
     "bye": m.Bye(code=3001, reason="shutdown", reconnect_after_ms=1_500),
