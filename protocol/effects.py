@@ -8,6 +8,7 @@ from protocol.commands import Batch, SourceReport
 from protocol.limits import Limit
 from protocol.messages import ItemResult
 from protocol.model import Alert, ChannelKey, Event, Severity, StreamKey
+from protocol.readings import Logged, RuleState, Series
 
 
 class Window(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -67,19 +68,6 @@ class Row(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=Tru
     flaps: Flaps | None = None
 
 
-class RuleState(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """How far one rule has come with one series: `body` is its own affair. It has heard the readings' log up to `seq`.
-
-    `essence` says what the rule evaluated: a rule that evaluates something else starts anew.
-    """
-
-    rule: str
-    labels: dict[str, str]
-    essence: str
-    seq: int
-    body: bytes
-
-
 class Audit(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What a person did: append-only."""
 
@@ -106,11 +94,26 @@ class Decision(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     # The channel's budget, if that has changed; and storms that began or ended, which are only counted and logged.
     storm: StormState | None = None
     storms: tuple[StormNotice, ...] = ()
+    # What rules were asked about, as the log keeps it, and the series that came up for the first time.
+    readings: Logged | None = None
+    series: tuple[Series, ...] = ()
+    # What rules remember, as far as it is to be stored now.
+    states: tuple[RuleState, ...] = ()
+    # Up to this row of the log stored states have seen everything: a restart replays what comes after it.
+    settled: int = 0
 
     @property
     def is_durable(self) -> bool:
         """Whether there is anything to store."""
-        return bool(self.rows or self.events or self.audits or self.storm is not None)
+        return bool(
+            self.rows
+            or self.events
+            or self.audits
+            or self.readings
+            or self.states
+            or self.series
+            or self.storm is not None
+        )
 
 
 class Commit(msgspec.Struct, frozen=True, gc=False):
@@ -157,6 +160,11 @@ class Recalled(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     last_batch: str = ""
     last_results: tuple[ItemResult, ...] = ()
     storm: StormState = StormState()
+    # The log's last row, all series, what rules remembered, and the rows that not all of them have seen.
+    seq: int = 0
+    series: tuple[Series, ...] = ()
+    states: tuple[RuleState, ...] = ()
+    readings: tuple[Logged, ...] = ()
 
 
 class OpenAlerts(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -46,6 +46,7 @@ class Limit(enum.Enum):
     CHANNEL_EVENTS = "channel_events"
     RULE_STATES = "rule_states"
     RULE_SERIES = "rule_series"
+    READING_SERIES = "reading_series"
     CHANNELS = "channels"
     CHANNELS_PER_WORKSPACE = "channels_per_workspace"
     # Of HTTP alone.

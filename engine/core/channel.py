@@ -10,6 +10,7 @@ they are the workspace's, not the channel's, and may change between two batches.
     watching   readings, held against the rules                          passing    what time alone brings
     hushing    does it ring, or is it quiet?
     ledger     what is remembered, and what the store does not know yet   turn       a decision while it is made
+    log        readings, as they are stored with the decision             keeping    when rule states are written
 
 Only a reading may go over `events_max`, by what the rules on its metric say, because half a reading would be no answer.
 """
@@ -20,6 +21,7 @@ from actors.ports import MachineFactory
 from engine.core.acting import Acts
 from engine.core.hushing import Hush
 from engine.core.ledger import Ledger
+from engine.core.log import ReadingLog
 from engine.core.passing import pass_time
 from engine.core.ringing import Ringer
 from engine.core.stepping import complete_step
@@ -31,6 +33,7 @@ from protocol.effects import Decision, Recalled, StormState
 from protocol.messages import ItemResult
 from protocol.model import ChannelKey
 from protocol.orders import Orders
+from protocol.readings import Logged
 
 
 class ChannelMachine:
@@ -42,7 +45,9 @@ class ChannelMachine:
         self._hush = Hush(self._ledger, orders, recalled.storm)
         self._storm = self._hush.storm.state
         self._ringer = Ringer(self._ledger, self._hush)
-        self._watcher = Watcher(self._ledger, self._ringer, orders)
+        self._log = ReadingLog(recalled, policy.reading_series_max)
+        self._watcher = Watcher(self._ledger, self._ringer, self._log, orders)
+        self._watcher.restore(recalled)
         self._acts = Acts(self._ledger)
 
     def decide(self, batch: Batch) -> Decision:
@@ -55,7 +60,24 @@ class ChannelMachine:
         results = tuple([self._one(turn, command) for command in batch.commands])
         self._watcher.pass_time(turn)
         pass_time(self._ledger, self._hush, turn)
+        readings = self._log.close(turn)
         self._ledger.flush(turn)
+        self._watcher.write_states(turn)
+        return self._decision(turn, results, readings)
+
+    def flush(self, batch: Batch) -> Decision:
+        """The counters and rule states that are ahead of the store, at most ROWS_MAX rows at a time, due or not."""
+        turn = Turn(batch)
+        self._ledger.write_counters(turn)
+        self._watcher.write_states(turn, everything=True)
+        return self._decision(turn, (), None)
+
+    def next_due(self) -> int | None:
+        """When (microseconds) an empty batch would have something to do; in the past if the last one had no room."""
+        due = min(self._ledger.next_due(), self._watcher.next_due(), self._hush.next_due())
+        return None if due == NEVER else due
+
+    def _decision(self, turn: Turn, results: tuple[ItemResult, ...], readings: Logged | None) -> Decision:
         return Decision(
             results=results,
             offset=self._ledger.offset,
@@ -65,19 +87,11 @@ class ChannelMachine:
             refusals=tuple(turn.refusals),
             storm=self._changed_storm(),
             storms=tuple(turn.storms),
+            readings=readings,
+            series=tuple(turn.series),
+            states=tuple(turn.states),
+            settled=self._watcher.settled,
         )
-
-    def flush(self, batch: Batch) -> Decision:
-        """The counters that are ahead of the store, at most ROWS_MAX rows of them at a time, whenever they are due."""
-        turn = Turn(batch)
-        self._ledger.write_counters(turn)
-        rows = tuple([standing.row() for standing in turn.touched])
-        return Decision(results=(), offset=self._ledger.offset, rows=rows)
-
-    def next_due(self) -> int | None:
-        """When (microseconds) an empty batch would have something to do; in the past if the last one had no room."""
-        due = min(self._ledger.next_due(), self._watcher.next_due(), self._hush.next_due())
-        return None if due == NEVER else due
 
     def _changed_storm(self) -> StormState | None:
         """The channel's budget, if this decision has changed it."""

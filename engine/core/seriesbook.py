@@ -2,25 +2,29 @@
 
 Once a metric with its labels is known, all that watches it is found in one look-up. Bounded per rule and per channel:
 at the bound, series that have been quiet for FORGET_S make room; if none has, the reading's answer is `busy`, with the
-limit. What is kept: the state of a series when it is new, when time has changed it, and else at latest KEEP_S after it
-changed; the readings in between are in the store's log and are heard again (`restore`), which gives the same state.
+limit. What is kept: the state of a series when it is new, when time has changed it, and else now and then
+(`engine.core.keeping`); the readings in between are in the log and are heard again (`restore`), which gives the same
+state.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import islice
 
+from engine.core.keeping import StateKeeper
+from engine.core.log import ReadingLog
 from engine.core.rules.book import RuleBook, identity_under
 from engine.core.rules.holding import Phase
 from engine.core.rules.milestone import MilestoneEvaluator
 from engine.core.rules.series import LabelKey, Series, Watch, evaluation_of, label_key
-from engine.core.suppression import Agenda
+from engine.core.suppression import NEVER, Agenda
 from engine.core.turn import ROWS_MAX, Policy, Turn
 from protocol.commands import Observe, Ring
-from protocol.effects import RuleState
+from protocol.effects import Recalled
 from protocol.limits import Limit
 from protocol.messages import ItemResult
+from protocol.readings import RuleState
 from protocol.rules import Rule
 from protocol.times import SECOND_US
 
@@ -31,8 +35,6 @@ _LOOK_AGAIN_US = 60 * SECOND_US
 # Look-ups that are remembered: a reading's metric and labels, in the order in which they were sent. A few hundred bytes
 # each; past the bound they are all found anew.
 KNOWN_MAX = 20_000
-# How long the log alone may hold what became of a series: what a restart hears again.
-KEEP_US = 30 * SECOND_US
 
 Place = tuple[str, LabelKey]
 
@@ -40,7 +42,7 @@ Place = tuple[str, LabelKey]
 class SeriesBook:
     """Which series a reading concerns, and what of them the store does not know yet."""
 
-    def __init__(self, framework: str, rules: Sequence[Rule], policy: Policy) -> None:
+    def __init__(self, framework: str, rules: Sequence[Rule], policy: Policy, keeper: StateKeeper[Series]) -> None:
         self._framework = framework
         self._policy = policy
         self.book = RuleBook(rules)
@@ -49,9 +51,8 @@ class SeriesBook:
         self.count = 0
         self._known: dict[tuple[object, ...], tuple[Series, ...]] = {}
         self._looked_at = 0
-        # What the store does not know: changed since when (oldest first), to be kept now, and gone.
-        self._changed: dict[Series, int] = {}
-        self._urgent: dict[Series, None] = {}
+        # What the store does not know: states that changed, and those that are gone.
+        self.keeper = keeper
         self._gone: dict[Place, None] = {}
 
     def concerned(self, turn: Turn, reading: Observe) -> tuple[Sequence[Series], ItemResult | None]:
@@ -98,9 +99,9 @@ class SeriesBook:
         """Why there can be no further series of this rule now; None: there can."""
         policy = self._policy
         if len(watch.series) < policy.rule_series_max and self.count < policy.rule_states_max:
-            if len(self._urgent) < ROWS_MAX:
+            if self.keeper.urgent < ROWS_MAX:
                 return None
-            return turn.busy(Limit.CHANNEL_EVENTS, len(self._urgent), ROWS_MAX, "new series in this commit")
+            return turn.busy(Limit.CHANNEL_EVENTS, self.keeper.urgent, ROWS_MAX, "new series in this commit")
         if turn.now >= self._looked_at + _LOOK_AGAIN_US:
             self._looked_at = turn.now
             self._forget_quiet(turn.now)
@@ -131,20 +132,18 @@ class SeriesBook:
         series.watch.ringing.discard(series)
         self.count -= 1
         self.agenda.drop(series)
-        self._changed.pop(series, None)
-        self._urgent.pop(series, None)
+        self.keeper.drop(series)
         self._gone[series.watch.rule.id, key] = None
         self._known.clear()
 
     def changed(self, series: Series, now: int) -> None:
         """It has heard a reading, or time has changed it."""
-        if series not in self._changed:
-            self._changed[series] = now
+        self.keeper.changed(series, now)
         self.agenda.put(series)
 
     def keep_now(self, series: Series) -> None:
         """Its state must be stored with this decision: the log alone would not tell it."""
-        self._urgent[series] = None
+        self.keeper.at_once(series)
 
     def adopt(self, rules: Sequence[Rule]) -> None:
         """Other rules hold: those that evaluate the same go on with their state, whatever else they say now."""
@@ -167,27 +166,69 @@ class SeriesBook:
             ring = Ring(rule_id=rule.id, labels=series.labels)
             series.identity = identity_under(self._framework, ring, rule)
             self.agenda.put(series)
+            # What was heard before was heard under what the rule said then.
+            self.keep_now(series)
 
-    def states(self, turn: Turn, seq: int, most: int) -> list[RuleState]:
-        """States to store with this decision, `most` of them: the urgent ones, then what changed KEEP_US ago."""
-        due = list(islice(self._urgent, most))
-        for series in islice(self._changed, most - len(due)):
-            if self._changed[series] > turn.now - KEEP_US:
-                break
-            due.append(series)
-        return self._hand_out(dict.fromkeys(due), seq)
+    def write_states(self, turn: Turn, *, everything: bool = False) -> None:
+        """What is to be stored with this decision: what is gone, and the states that are ahead of the store."""
+        for place in list(islice(self._gone, ROWS_MAX)):
+            turn.states.append(_gone(place))
+            del self._gone[place]
+        self.keeper.write(turn, _state, everything=everything)
 
-    def all_states(self, seq: int, most: int) -> list[RuleState]:
-        """States that are ahead of the store, due or not, `most` of them."""
-        return self._hand_out(dict.fromkeys(islice({**self._urgent, **self._changed}, most)), seq)
+    def next_due(self) -> int:
+        """When (microseconds) time alone changes something, or states must be written; NEVER."""
+        return 0 if self._gone else min(self.agenda.next_due(), self.keeper.next_due())
 
-    def _hand_out(self, chosen: Iterable[Series], seq: int) -> list[RuleState]:
-        states = []
-        for series in chosen:
-            self._urgent.pop(series, None)
-            self._changed.pop(series, None)
-            watch = series.watch
-            states.append(
-                RuleState(rule=watch.rule.id, labels=series.labels, essence=watch.essence, seq=seq, body=series.state())
-            )
-        return states
+    def restore(self, recalled: Recalled, log: ReadingLog) -> None:
+        """Goes on from stored states, and hears again what was read after them. Alerts are not rung again.
+
+        A series without a stored state was never heard: the first state is written with the first reading.
+        """
+        known = {series: state.seq for state in recalled.states if (series := self._recall(state)) is not None}
+        concerned: dict[int, list[Series]] = {}
+        for row, number, reading in log.replay(recalled):
+            if number not in concerned:
+                concerned[number] = self._known_to(reading)
+            for series in concerned[number]:
+                if known[series] < row.seq:
+                    self._hear_again(series, reading, row.at)
+
+    def _recall(self, state: RuleState) -> Series | None:
+        """The series as it was stored; None if its rule is gone, or evaluates something else now."""
+        rule, key = self.book.by_id.get(state.rule), label_key(state.labels)
+        if rule is None or not rule.enabled or self._watch(rule).essence != state.essence:
+            self._gone[state.rule, key] = None
+            return None
+        series = self._add(self._watch(rule), state.labels, key, 0)
+        series.restore(state.body)
+        self._resume(series)
+        return series
+
+    def _known_to(self, reading: Observe) -> list[Series]:
+        labels = label_key(reading.labels)
+        watches = [self.watches.get(rule.id) for rule in self.book.watching(reading.metric, reading.labels)]
+        return [watch.series[labels] for watch in watches if watch is not None and labels in watch.series]
+
+    def _hear_again(self, series: Series, reading: Observe, at: int) -> None:
+        if series.wakes_at <= at:
+            series.pass_time(at)
+        series.hear(reading, at)
+        self.keeper.changed(series, at)
+        self._resume(series)
+
+    def _resume(self, series: Series) -> None:
+        self.agenda.put(series)
+        if series.watch.is_shared:
+            (series.watch.ringing.add if series.is_firing else series.watch.ringing.discard)(series)
+
+
+def _state(series: Series, seq: int) -> RuleState:
+    watch, due = series.watch, None if series.wakes_at == NEVER else series.wakes_at
+    return RuleState(
+        rule=watch.rule.id, labels=series.labels, essence=watch.essence, seq=seq, body=series.state(), due=due
+    )
+
+
+def _gone(place: Place) -> RuleState:
+    return RuleState(rule=place[0], labels=dict(place[1]), essence="", seq=0, body=b"")

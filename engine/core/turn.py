@@ -16,6 +16,7 @@ from protocol.effects import Audit, StormNotice
 from protocol.limits import Limit
 from protocol.messages import ItemResult
 from protocol.model import Event, Reason, Status
+from protocol.readings import RuleState, Series
 from protocol.times import rfc3339
 
 # A commit of 1,000 rows takes about 5 ms; more would make the others of its group wait.
@@ -37,6 +38,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     # label that makes up values fills its own rule and leaves room for the others.
     rule_states_max: int = 50_000
     rule_series_max: int = 10_000
+    # Series that readings are of: metrics with their labels; about 300 bytes of memory each, and a row a minute.
+    reading_series_max: int = 10_000
     # Counters of duplicates are written at latest so long after they changed; a crash loses no more than that.
     flush_s: float = 1.0
     # When an alert that comes and goes is quiet; None: never.
@@ -48,7 +51,22 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 class Turn:
     """One decision while it is being made."""
 
-    __slots__ = ("at", "audits", "batch_id", "born", "events", "now", "refusals", "storms", "touched")
+    __slots__ = (
+        "at",
+        "audits",
+        "batch_id",
+        "born",
+        "events",
+        "now",
+        "numbers",
+        "refusals",
+        "series",
+        "states",
+        "storms",
+        "times",
+        "touched",
+        "values",
+    )
 
     def __init__(self, batch: Batch) -> None:
         self.batch_id = batch.id
@@ -61,6 +79,13 @@ class Turn:
         self.storms: list[StormNotice] = []
         # Written once, as they are when the turn ends; a dict keeps the order.
         self.touched: dict[Standing, None] = {}
+        # Readings in columns (of which series, when, how much), as the log keeps them; series that are new.
+        self.numbers: list[int] = []
+        self.times: list[int] = []
+        self.values: list[float] = []
+        self.series: list[Series] = []
+        # What rules remember, as far as it is written with this decision.
+        self.states: list[RuleState] = []
 
     def new_id(self) -> str:
         """The id of the next new alert."""

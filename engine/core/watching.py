@@ -14,8 +14,10 @@ from collections import deque
 from collections.abc import Mapping
 
 from engine.core.identity import identity_of
+from engine.core.keeping import StateKeeper
 from engine.core.ledger import Ledger
 from engine.core.lifecycle import TABLE, Action
+from engine.core.log import ReadingLog
 from engine.core.ringing import BELOW, Ringer
 from engine.core.rules.book import RuleBook, fill
 from engine.core.rules.evaluation import Seen
@@ -26,6 +28,7 @@ from engine.core.seriesbook import SeriesBook
 from engine.core.suppression import NEVER, Standing
 from engine.core.turn import ROWS_MAX, Turn, rejected
 from protocol.commands import Observe, Ring
+from protocol.effects import Recalled
 from protocol.messages import ItemResult
 from protocol.model import Reason, Severity, Status
 from protocol.orders import Orders
@@ -57,10 +60,11 @@ _LOUDNESS: Mapping[Status, int] = {
 class Watcher:
     """The rules of one channel, and what they say to its readings."""
 
-    def __init__(self, ledger: Ledger, ringer: Ringer, orders: Orders) -> None:
+    def __init__(self, ledger: Ledger, ringer: Ringer, log: ReadingLog, orders: Orders) -> None:
         self._ledger = ledger
         self._ringer = ringer
-        self._series = SeriesBook(ledger.framework, orders.rules, ledger.policy)
+        self._log = log
+        self._series = SeriesBook(ledger.framework, orders.rules, ledger.policy, StateKeeper(log))
         # Open alerts of rules that are no more: they are closed as there is room.
         self._orphans: deque[Standing] = deque()
         self._find_orphans()
@@ -88,6 +92,19 @@ class Watcher:
             if rule is None or not rule.enabled:
                 self._orphans.append(standing)
 
+    def restore(self, recalled: Recalled) -> None:
+        """Takes up what the rules remembered: stored states, and the readings after them."""
+        self._series.restore(recalled, self._log)
+
+    def write_states(self, turn: Turn, *, everything: bool = False) -> None:
+        """What is to be stored with this decision of what the rules remember."""
+        self._series.write_states(turn, everything=everything)
+
+    @property
+    def settled(self) -> int:
+        """Up to which row of the log stored states have heard everything."""
+        return self._series.keeper.settled()
+
     def observe(self, turn: Turn, reading: Observe) -> ItemResult:
         """A reading, held against each rule on its series; the loudest outcome is the answer."""
         if reading.at > turn.now + AHEAD_MAX_US:
@@ -99,10 +116,15 @@ class Watcher:
             )
         if self._ledger.room(turn) < 1 and self.book.watching(reading.metric, reading.labels):
             return self._ledger.no_room(turn)
+        number = self._log.number(turn, reading)
+        if number is None:
+            return self._log.refusal(turn)
         series, refusal = self._series.concerned(turn, reading)
-        answer = refusal or UNWATCHED
+        if refusal is not None and not series:
+            return refusal
+        self._log.note(turn, number, reading)
         if not series:
-            return answer
+            return UNWATCHED
         outcomes = [self._hear(turn, reading, each) for each in series]
         if refusal is not None:
             outcomes.append(refusal)
@@ -237,7 +259,7 @@ class Watcher:
 
     def next_due(self) -> int:
         """When (microseconds) time alone changes something; NEVER."""
-        return 0 if self._orphans else self._series.agenda.next_due()
+        return 0 if self._orphans else self._series.next_due()
 
 
 def _loudness(outcome: ItemResult) -> int:

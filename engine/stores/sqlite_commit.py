@@ -31,6 +31,9 @@ from engine.stores.sqlite_rows import (
     ENTRIES,
     EVENTS,
     PEOPLE,
+    READINGS,
+    RULE_STATES,
+    SERIES,
     WORKSPACES,
     Prepared,
     decode_results,
@@ -77,6 +80,9 @@ class _Channel:
     offset: int
     last_batch: str
     last_base: int
+    # Of the log of readings, and up to where stored rule states have seen it.
+    seq: int
+    settled: int
 
 
 class Committer:
@@ -157,7 +163,8 @@ class Committer:
         commit, channel = prepared.commit, self._channel(connection, prepared.key)
         if channel.last_batch == commit.batch.id:
             return _replay(connection, channel)
-        if channel.offset != commit.base:
+        logged = commit.decision.readings
+        if channel.offset != commit.base or (logged is not None and logged.seq != channel.seq + 1):
             return Behind(channel.offset)
         workspace, decision = channel.workspace, commit.decision
         prepared.address(channel.number, workspace.number, workspace.offset)
@@ -166,6 +173,7 @@ class Committer:
         if any(event.alert.assigned_to for event in events):
             events = self._assigned(connection, prepared, workspace, events)
         channel.offset, channel.last_batch, channel.last_base = decision.offset, commit.batch.id, commit.base
+        channel.seq, channel.settled = channel.seq if logged is None else logged.seq, decision.settled
         fresh.append(prepared)
         return Committed(decision.results, events)
 
@@ -194,11 +202,17 @@ class Committer:
             ENTRIES.run(connection, entries)
             people = dict(zip(entries[0 :: ENTRIES.width], entries[1 :: ENTRIES.width], strict=True))
             PEOPLE.run(connection, [*chain.from_iterable(people.items())])
+        for prepared in fresh:
+            prepared.log.forget(connection, self._channels[prepared.key].number)
+        SERIES.run(connection, _joined(prepared.log.series for prepared in fresh))
+        READINGS.run(connection, _joined(prepared.log.readings for prepared in fresh))
+        RULE_STATES.run(connection, _joined(prepared.log.states for prepared in fresh))
         channels: list[Any] = []
         workspaces: dict[int, int] = {}
         for prepared in fresh:
             place = self._channels[prepared.key]
             channels += (place.number, place.offset, place.last_batch, place.last_base, prepared.results)
+            channels += (place.seq, place.settled)
             workspaces[place.workspace.number] = place.workspace.offset
         CHANNELS.run(connection, channels)
         WORKSPACES.run(connection, [*chain.from_iterable(workspaces.items())])
@@ -208,7 +222,7 @@ class Committer:
         if known is not None:
             return known
         workspace = self._workspace(connection, key.workspace)
-        columns = "id, last_offset, last_batch, last_base"
+        columns = "id, last_offset, last_batch, last_base, log_seq, log_settled"
         rows = connection.execute(
             f"SELECT {columns} FROM channel WHERE workspace = ? AND framework = ?",  # noqa: S608  # our own words
             (workspace.number, key.framework),
@@ -218,8 +232,8 @@ class Committer:
                 f"INSERT INTO channel (workspace, framework) VALUES (?, ?) RETURNING {columns}",  # noqa: S608
                 (workspace.number, key.framework),
             ).fetchall()
-        number, offset, last_batch, last_base = rows[0]
-        self._channels[key] = fresh = _Channel(number, workspace, offset, last_batch, last_base)
+        number, *place = rows[0]
+        self._channels[key] = fresh = _Channel(number, workspace, *place)
         return fresh
 
     def _workspace(self, connection: sqlite3.Connection, name: str) -> _Place:

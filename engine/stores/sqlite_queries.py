@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from sqlite3 import Connection
 from typing import Any
 
+from engine.stores import sqlite_log as log
 from engine.stores.sqlite_rows import (
     decode_alerts,
     decode_events,
@@ -24,7 +25,8 @@ from protocol.model import Alert, ChannelKey, DerivedKey, Event
 
 DECODED_AT_ONCE = 500
 CHANNEL_PLACE = (
-    "SELECT channel.id, channel.last_offset, channel.floor, last_batch, last_results FROM workspace"
+    "SELECT channel.id, channel.last_offset, channel.floor, last_batch, last_results,"
+    " log_seq, log_settled FROM workspace"
     " JOIN channel ON channel.workspace = workspace.id WHERE workspace.name = ? AND framework = ?"
 )
 # Open ones; closed ones whose window still suppresses; closed ones that owe a receipt.
@@ -70,7 +72,9 @@ _UNSETTLED = (
     "SELECT json_group_array(json_array(workspace.name, framework)) FROM channel"
     " JOIN workspace ON workspace.id = channel.workspace WHERE channel.id IN ("
     "SELECT channel FROM alert INDEXED BY alert_owed WHERE window_count > 0"
-    " UNION SELECT channel FROM alert INDEXED BY alert_sourced WHERE has_sources = 1 AND state < 3)"
+    " UNION SELECT channel FROM alert INDEXED BY alert_sourced WHERE has_sources = 1 AND state < 3"
+    " UNION SELECT channel FROM rule_state INDEXED BY rule_state_waiting WHERE due IS NOT NULL"
+    " UNION SELECT id FROM channel INDEXED BY channel_unsettled WHERE log_settled < log_seq)"
 )
 _LOCATE = (
     "SELECT json_group_array(json_array(alert.id, framework)) FROM workspace"
@@ -99,7 +103,7 @@ def recall(connection: Connection, epoch: str, key: ChannelKey, now_us: int) -> 
         places = connection.execute(CHANNEL_PLACE, key).fetchall()
         if not places:
             return Recalled(epoch=epoch, offset=0)
-        number, offset, floor, last_batch, last_results = places[0]
+        number, offset, floor, last_batch, last_results, seq, settled = places[0]
         return Recalled(
             epoch=epoch,
             offset=offset,
@@ -107,6 +111,10 @@ def recall(connection: Connection, epoch: str, key: ChannelKey, now_us: int) -> 
             rows=tuple(_rows(connection, numbers(connection, _HELD, (number, now_us)))),
             last_batch=last_batch,
             last_results=decode_results(last_results),
+            seq=seq,
+            series=log.series_of(connection, number),
+            states=log.states_of(connection, number),
+            readings=log.rows_after(connection, number, settled),
         )
 
 

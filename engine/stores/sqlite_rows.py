@@ -9,6 +9,7 @@ row), `json_each` over one big parameter (one step, but it parses every body twi
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -17,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from engine.stores.sqlite_log import LogValues, encode_log
 from protocol.effects import Audit, Commit, Row
 from protocol.errors import CommitInvalid
 from protocol.messages import ItemResult
@@ -74,9 +76,17 @@ ENTRIES = Bulk("INSERT INTO entry (person, person_offset, workspace, workspace_o
 AUDITS = Bulk("INSERT INTO audit (workspace, channel, at, by, verb, alert_id, notes)", 7)
 CHANNELS = Bulk(
     "UPDATE channel SET last_offset = new.column2, last_batch = new.column3, last_base = new.column4,"
-    " last_results = new.column5 FROM (",
-    5,
+    " last_results = new.column5, log_seq = new.column6, log_settled = max(log_settled, new.column7) FROM (",
+    7,
     ") AS new WHERE channel.id = new.column1",
+)
+SERIES = Bulk("INSERT INTO series (channel, number, metric, labels)", 4)
+READINGS = Bulk("INSERT INTO reading (channel, seq, at, readings, first_at, last_at, body)", 7)
+RULE_STATES = Bulk(
+    "INSERT INTO rule_state (channel, rule, labels, essence, seq, due, body)",
+    7,
+    "ON CONFLICT (channel, rule, labels) DO UPDATE SET essence = excluded.essence, seq = excluded.seq,"
+    " due = excluded.due, body = excluded.body",
 )
 WORKSPACES = Bulk(
     "UPDATE workspace SET last_offset = new.column2 FROM (", 2, ") AS new WHERE workspace.id = new.column1"
@@ -96,6 +106,7 @@ class Prepared:
     results: str
     # By row: which of the events told its alert for the first time.
     firsts: list[int | None]
+    log: LogValues
     # Places in the streams of those whom alerts are assigned to; only the writer knows them.
     entries: list[Any] = field(default_factory=list)
 
@@ -108,7 +119,7 @@ class Prepared:
     def rows(self) -> int:
         """How many rows of tables it writes."""
         decision = self.commit.decision
-        return len(decision.rows) + len(decision.events) + len(decision.audits)
+        return len(decision.rows) + len(decision.events) + len(decision.audits) + len(self.log)
 
     def address(self, channel: int, workspace: int, workspace_offset: int) -> None:
         """Fills in what only the writer knows; `workspace_offset` is the last one given so far."""
@@ -122,6 +133,7 @@ class Prepared:
         self.events[3 :: EVENTS.width] = range(workspace_offset + 1, workspace_offset + 1 + events)
         self.audits[0 :: AUDITS.width] = [workspace] * audits
         self.audits[1 :: AUDITS.width] = [channel] * audits
+        self.log.address(channel)
 
 
 def prepare(commit: Commit) -> Prepared:
@@ -142,11 +154,27 @@ def prepare(commit: Commit) -> Prepared:
             [value for row, n in zip(decision.rows, firsts, strict=True) for value in _alert_values(row, commit, n)],
             [value for event in decision.events for value in _event_values(event)],
             [value for audit in decision.audits for value in _audit_values(audit)],
-            _encode(decision.results).decode(),
+            encode_results(decision.results),
             firsts,
+            encode_log(decision),
         )
     except (ValueError, TypeError) as fault:
         raise CommitInvalid(f"{commit.key.name}: cannot be encoded: {fault}") from fault
+
+
+def encode_results(results: Sequence[ItemResult]) -> str:
+    """The results as JSON. Equal ones in a row are one, with their number: most readings have the same answer."""
+    runs: list[ItemResult | tuple[int, ItemResult]] = []
+    for result, run in itertools.groupby(results):
+        count = sum(1 for _ in run)
+        runs.append(result if count == 1 else (count, result))
+    return _encode(runs).decode()
+
+
+def decode_results(text: str) -> tuple[ItemResult, ...]:
+    """What `encode_results` has made, and what was stored before there was such a thing: a plain list."""
+    runs = (run if isinstance(run, tuple) else (1, run) for run in _decode_runs(text))
+    return tuple([result for count, result in runs for _ in range(count)])
 
 
 def _alert_values(row: Row, commit: Commit, first: int | None) -> tuple[Any, ...]:
@@ -199,4 +227,4 @@ class OnlyAlert(msgspec.Struct):
 decode_alerts = msgspec.json.Decoder(list[OnlyAlert]).decode
 decode_rows = msgspec.json.Decoder(list[Row]).decode
 decode_events = msgspec.json.Decoder(list[Event]).decode
-decode_results = msgspec.json.Decoder(tuple[ItemResult, ...]).decode
+_decode_runs = msgspec.json.Decoder(list[ItemResult | tuple[int, ItemResult]]).decode

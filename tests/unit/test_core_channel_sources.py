@@ -290,7 +290,7 @@ def test_a_reading_that_no_rule_minds_is_below_and_says_if_there_is_none(
 ) -> None:
     channel = Channel()
     assert outcome(channel.send(reading)[0]) == expected
-    assert not channel.decision.is_durable
+    assert channel.decision.events == channel.decision.rows == ()
 
 
 def test_a_reading_that_was_begun_is_finished_and_the_next_one_is_busy() -> None:
