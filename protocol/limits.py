@@ -47,6 +47,7 @@ class Limit(enum.Enum):
     RULE_STATES = "rule_states"
     RULE_SERIES = "rule_series"
     READING_SERIES = "reading_series"
+    BACKTESTS = "backtests"
     CHANNELS = "channels"
     CHANNELS_PER_WORKSPACE = "channels_per_workspace"
     # Of HTTP alone.

@@ -1,0 +1,95 @@
+"""The process in which a backtest runs: a task comes in on its input, the outcome goes out, and it ends.
+
+It imports what decides and what it is told in, nothing else of the engine: no loop, no store, no configuration.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import msgspec
+
+from engine.commands import to_observe
+from engine.core.rules.backtest import Backtest, backtest
+from protocol.codec import DECODER_FAULTS
+from protocol.commands import Observe
+from protocol.errors import BadRequest
+from protocol.messages import ReadingInput
+from protocol.model import Finite, Id, Label, Labels
+from protocol.rules import Rule
+
+# What a body of 4 MiB holds, and about two seconds of computing.
+READINGS_MAX = 100_000
+# The engine's own threads go first.
+_NICENESS = 10
+
+
+class BacktestReading(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
+    """A measured value of the past; without `metric` it is the rule's own."""
+
+    value: Finite
+    at: Label
+    metric: Id | None = None
+    labels: Labels = {}
+
+
+class Task(msgspec.Struct, frozen=True):
+    """What is to be done. `readings`: a JSON list, decoded here and not on the loop; `until` in microseconds."""
+
+    rule: Rule
+    suppression_s: float
+    until: int
+    readings: bytes
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What came of it, or why the readings are refused."""
+
+    backtest: Backtest | None = None
+    refused: str = ""
+
+
+_decoder = msgspec.json.Decoder(Annotated[list[BacktestReading], msgspec.Meta(max_length=READINGS_MAX)])
+
+
+def work(task: Task) -> Outcome:
+    """Runs one backtest."""
+    try:
+        return Outcome(backtest(task.rule, _observed(task), task.suppression_s, task.until))
+    except BadRequest as fault:
+        return Outcome(refused=fault.message)
+
+
+def _observed(task: Task) -> list[Observe]:
+    try:
+        given = _decoder.decode(task.readings)
+    except DECODER_FAULTS as fault:
+        raise BadRequest(f"readings: {fault}") from fault
+    return [_one(task.rule, place, reading) for place, reading in enumerate(given)]
+
+
+def _one(rule: Rule, place: int, reading: BacktestReading) -> Observe:
+    whole = ReadingInput(
+        framework_id=rule.framework,
+        metric=reading.metric or rule.metric,
+        value=reading.value,
+        at=reading.at,
+        labels=reading.labels,
+    )
+    try:
+        return to_observe(whole, 0)
+    except BadRequest as fault:
+        raise BadRequest(f"readings[{place}]: {fault.message}") from fault
+
+
+def main() -> None:
+    """One task, one outcome."""
+    os.nice(_NICENESS)
+    task = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Task)
+    sys.stdout.buffer.write(msgspec.msgpack.encode(work(task)))
+
+
+if __name__ == "__main__":
+    main()
