@@ -123,8 +123,13 @@ class Registry:
 
     def wake(self, workspace: str, framework: str | None = None) -> None:
         """Other orders hold for this channel (None: for all of the workspace): those in use look at them now."""
+        if framework is not None:
+            cell = self._cells.get(ChannelKey(workspace, framework))
+            if cell is not None:
+                cell.mailbox.wake()
+            return
         for key, cell in self._cells.items():
-            if key.workspace == workspace and framework in (None, key.framework):
+            if key.workspace == workspace:
                 cell.mailbox.wake()
 
     @property

@@ -237,7 +237,9 @@ class Engine:
         ) as store:
             # Before any door opens: who was revoked stays outside.
             self.identity.revocations.load(await answered(store.revocations, "the revocations"))
-            self._parts = self._build(store)
+            parts = self._build(store)
+            await parts.shelves.live.load()
+            self._parts = parts
             store.set_feed(self._feed)
             status.started()
             try:

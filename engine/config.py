@@ -31,6 +31,7 @@ from engine.sections import (
     Identity,
     Limits,
     MetricsSection,
+    Objects,
     Retention,
     Suppression,
     Tls,
@@ -57,6 +58,7 @@ __all__ = (
     "Identity",
     "Limits",
     "MetricsSection",
+    "Objects",
     "Retention",
     "Secret",
     "Suppression",
@@ -99,6 +101,7 @@ class Config(Section, frozen=True, kw_only=True):
     retention: Retention = Retention()
     host: Host = Host()
     api: Api = Api()
+    objects: Objects = Objects()
     identity: Identity = Identity()
     limits: Limits = Limits()
     metrics: MetricsSection = MetricsSection()

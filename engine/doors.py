@@ -29,6 +29,7 @@ from engine.http.event_streams import stream_routes
 from engine.http.operators import PeerAddress
 from engine.http.ports import About
 from engine.http.server import HttpServer, serve_http
+from engine.http.shelves import shelf_routes
 from engine.http.stream_history import history_routes
 from engine.metrics import Metrics
 from engine.parts import Parts, gateway_limits, http_limits, rate_limits, session_kit, stream_limits, websocket_limits
@@ -83,7 +84,10 @@ class Doors:
             count_refusal=self._metrics.refused,
             trusted_proxies=config.gateway.trusted_proxies,
             overload=lambda: self._roster.overload,
-            routes=self._stream_routes(parts),
+            routes=[
+                *self._stream_routes(parts),
+                *shelf_routes(parts.shelves, PeerAddress(config.gateway.trusted_proxies)),
+            ],
         )
         serve = functools.partial(
             serve_http,

@@ -62,6 +62,9 @@ FIGURES: Mapping[str, Figure] = {
         ("tocsin_store_unavailable",), "Commits and other writes that the store did not take.", True
     ),
     "duplicates_stored": Figure(("tocsin_duplicates_stored",), "Alerts stored twice; always 0.", True),
+    "objects.changes": Figure(("tocsin_object_changes",), "Changes of rules, people and other objects stored.", True),
+    "objects.conflicts": Figure(("tocsin_object_conflicts",), "Edits refused because somebody was faster.", True),
+    "objects.unreadable": Figure(("tocsin_objects_unreadable",), "Stored objects that could not be read.", True),
     "tasks": Figure(("tocsin_tasks",), "Tasks of the event loop."),
     "revocations": Figure(("tocsin_revocations",), "Tokens and users that are revoked."),
     "tickets_unused": Figure(("tocsin_tickets_unused",), "One-use tickets that nobody has used yet."),

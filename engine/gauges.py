@@ -50,6 +50,7 @@ def _watch_parts(metrics: Metrics, parts: Callable[[], Parts | None]) -> None:
         return lambda: 0 if (now := parts()) is None else read(now)
 
     metrics.watch("registry", lambda: _registry(parts()))
+    metrics.watch("objects", lambda: {} if (now := parts()) is None else now.shelves.figures.statistics())
     metrics.watch("store", lambda: _store(parts()))
     metrics.watch("recipient_marks_dropped", of_parts(lambda now: now.recipients.dropped))
     metrics.watch("presence_notes_dropped", of_parts(lambda now: now.presence.dropped))

@@ -21,14 +21,49 @@ class StandingOrders:
     """
 
     def __init__(self, rules: Sequence[Rule], own_workspace: str) -> None:
-        by_channel: dict[ChannelKey, list[Rule]] = {}
+        self._configured: dict[ChannelKey, list[Rule]] = {}
+        # Of the stored ones: those of each channel by id, and the channel of each.
+        self._stored: dict[ChannelKey, dict[str, Rule]] = {}
+        self._channels: dict[tuple[str, str], ChannelKey] = {}
+        # Made when they are asked for, forgotten when something changes.
+        self._orders: dict[ChannelKey, Orders] = {}
         for rule in rules:
             workspace = rule.workspace or own_workspace
             if not workspace:
                 raise ValueError(f"rule {rule.id!r} names no workspace, and there is none of our own")
-            by_channel.setdefault(ChannelKey(workspace, rule.framework), []).append(rule)
-        self._orders = {key: Orders(rules=tuple(those)) for key, those in by_channel.items()}
+            self._configured.setdefault(ChannelKey(workspace, rule.framework), []).append(rule)
+        self._reserved = {(key.workspace, rule.id) for key, those in self._configured.items() for rule in those}
 
     def of(self, key: ChannelKey) -> Orders:
         """What holds for a channel now."""
-        return self._orders.get(key, NO_ORDERS)
+        known = self._orders.get(key)
+        if known is not None:
+            return known
+        rules = (*self._configured.get(key, ()), *self._stored_of(key))
+        # Channels without orders are not remembered: anybody may name one.
+        return self._orders.setdefault(key, Orders(rules=rules)) if rules else NO_ORDERS
+
+    def put_rule(self, workspace: str, rule_id: str, rule: Rule | None) -> set[ChannelKey]:
+        """A stored rule is so from now on (None: there is none). The channels that this concerns.
+
+        A rule of the configuration counts before it.
+        """
+        concerned = set()
+        before = self._channels.pop((workspace, rule_id), None)
+        if before is not None:
+            del self._stored[before][rule_id]
+            if not self._stored[before]:
+                del self._stored[before]
+            concerned.add(before)
+        if rule is not None and (workspace, rule_id) not in self._reserved:
+            key = self._channels[workspace, rule_id] = ChannelKey(workspace, rule.framework)
+            self._stored.setdefault(key, {})[rule_id] = rule
+            concerned.add(key)
+        for key in concerned:
+            self._orders.pop(key, None)
+        return concerned
+
+    def _stored_of(self, key: ChannelKey) -> Sequence[Rule]:
+        """In the order of their ids: a restart must not change in which order they are asked."""
+        those = self._stored.get(key, {})
+        return [those[name] for name in sorted(those)]

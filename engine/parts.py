@@ -31,13 +31,16 @@ from engine.config import Config, Gateway, Limits
 from engine.core.turn import Policy
 from engine.http.door import HttpLimits
 from engine.identity import Identity
+from engine.live import ObjectFigures
 from engine.metrics import Metrics
+from engine.objects import ShelfKit
 from engine.operators import Operators
 from engine.orders import StandingOrders
 from engine.presence import PresenceLog
 from engine.quotas import Quotas
 from engine.recipients import RecipientLog
 from engine.service import Service
+from engine.shelves import Shelves, build_shelves
 from engine.stores import Store
 from engine.upkeep import Upkeep
 from engine.world import World
@@ -59,6 +62,7 @@ class Parts:
     administration: Administration
     operators: Operators
     broadcasts: Broadcasts
+    shelves: Shelves
     clock: Clock
 
 
@@ -81,6 +85,7 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
     )
     quotas = Quotas(rate_limits(config.limits), config.limits.workspace_items_per_s, metrics.refused, trio.current_time)
     trail = AuditTrail(store, world.clock, config.api.answer_s)
+    kit_of_shelves = ShelfKit(store, world.clock, world.new_id, config.api.answer_s, ObjectFigures(), metrics.refused)
     return Parts(
         store=store,
         registry=registry,
@@ -95,6 +100,7 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
         ),
         operators=Operators(roster, trail),
         broadcasts=Broadcasts(roster, trail, world.clock),
+        shelves=build_shelves(kit_of_shelves, config, orders, registry.wake),
         clock=world.clock,
     )
 

@@ -222,6 +222,12 @@ class Api(Section, frozen=True, kw_only=True):
     answer_s: Annotated[float, limit(0.1, 300, "A request not answered by then gets busy: try again.")] = 10.0
 
 
+class Objects(Section, frozen=True, kw_only=True):
+    """What people make and change: how many of each kind a workspace may have; beyond it error 106."""
+
+    rules_max: Annotated[int, limit(1, 1_000_000, "All of them are in memory, about 1 kB each.")] = 10_000
+
+
 class Identity(Section, frozen=True, kw_only=True):
     """Who may come in: the keys that tokens are verified with, beside `secret`; revocations and tickets."""
 

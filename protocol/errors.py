@@ -76,6 +76,26 @@ class BadRequest(TocsinError):
     http_status = 400
 
 
+class Conflict(TocsinError):
+    """The object is not in a state in which this can be done."""
+
+    code = 107
+    temporary = False
+    http_status = 409
+
+
+class Outdated(TocsinError):
+    """Somebody else changed the object meanwhile; `version` is the present one. Read it again, and change that."""
+
+    code = 107
+    temporary = False
+    http_status = 412
+
+    def __init__(self, message: str = "", version: int = 0) -> None:
+        super().__init__(message)
+        self.version = version
+
+
 class TokenExpired(TocsinError):
     """The token was valid once. Get a new one and say `auth` or `refresh`."""
 

@@ -40,6 +40,8 @@ class Limit(enum.Enum):
     TICKETS = "tickets"
     REVOCATIONS_PER_WORKSPACE = "revocations_per_workspace"
     REVOCATIONS = "revocations"
+    # Of objects of one kind (error 106, HTTP 429).
+    OBJECTS_PER_WORKSPACE = "objects_per_workspace"
     # Of a channel, and of how many there are (error 120, HTTP 503).
     CHANNEL_MAILBOX = "channel_mailbox"
     CHANNEL_WINDOWS = "channel_windows"

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from litestar.dto import AbstractDTO
+from litestar.typing import FieldDefinition
 
 from engine.http.problems import UnsupportedMedia
 from protocol.codec import DECODER_FAULTS
@@ -21,6 +22,8 @@ from protocol.messages import AlertIds, ItemResult, Readings, TriggerInput, Trig
 from protocol.model import Alert, Text
 
 T = TypeVar("T")
+# Twice what is kept of one: spaces between its members are not.
+BODY_OBJECT_MAX_BYTES = 131_072
 
 
 class TriggersBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +99,37 @@ def json_body(kind: type[T]) -> type[AbstractDTO[T]]:
                 raise BadRequest(f"invalid body: {_explain(fault)}") from fault
 
     return JsonBody
+
+
+def object_body(shape: Any) -> type[AbstractDTO[Any]]:
+    """What to give a handler as `dto=` so that its `data` is the members of a JSON object, which somebody else checks.
+
+    In the OpenAPI document it is a `shape`. Raises BadRequest, UnsupportedMedia as `json_body` does;
+    it is a small thing that is decoded into members, so the body must be small.
+    """
+    decoder = msgspec.json.Decoder(dict[str, Any])
+
+    class ObjectBody(AbstractDTO[Any]):
+        @classmethod
+        def create_for_field_definition(cls, *args: Any, **kwargs: Any) -> None:
+            """Nothing to prepare."""
+
+        @classmethod
+        def create_openapi_schema(cls, field_definition: Any, handler_id: str, schema_creator: Any) -> Any:
+            """The schema of what it must be."""
+            return schema_creator.for_field_definition(FieldDefinition.from_annotation(shape))
+
+        def decode_bytes(self, value: bytes) -> dict[str, Any]:
+            """The members."""
+            _require_json(self.asgi_connection.headers)
+            if len(value) > BODY_OBJECT_MAX_BYTES:
+                raise BadRequest(f"the object has {len(value)} bytes, at most {BODY_OBJECT_MAX_BYTES} are read")
+            try:
+                return decoder.decode(value)
+            except DECODER_FAULTS as fault:
+                raise BadRequest(f"invalid body: {_explain(fault)}") from fault
+
+    return ObjectBody
 
 
 def _require_json(headers: Any) -> None:

@@ -19,8 +19,10 @@ from litestar.exceptions import HTTPException, ValidationException
 from protocol.errors import (
     BadRequest,
     Busy,
+    Conflict,
     InternalError,
     LimitReached,
+    Outdated,
     TocsinError,
     UnknownChannel,
 )
@@ -37,20 +39,20 @@ RETRY_AFTER_S = 1
 logger = structlog.get_logger(__name__)
 
 
-class Conflict(TocsinError):
-    """The object is not in a state in which this can be done."""
-
-    code = 107
-    temporary = False
-    http_status = 409
-
-
 class UnsupportedMedia(TocsinError):
     """The body is of a kind that is not read here."""
 
     code = 107
     temporary = False
     http_status = 415
+
+
+class PreconditionRequired(TocsinError):
+    """An edit must say which version it is made to."""
+
+    code = 107
+    temporary = False
+    http_status = 428
 
 
 class BodyTooSlow(TocsinError):
@@ -98,6 +100,8 @@ def respond_tocsin_error(request: Request[Any, Any, Any], error: TocsinError) ->
     if error.http_status == HTTPStatus.UNAUTHORIZED:
         tried = "authorization" in request.headers
         headers["WWW-Authenticate"] = 'Bearer realm="tocsin"' + (', error="invalid_token"' if tried else "")
+    if isinstance(error, Outdated):
+        headers["ETag"] = f'"{error.version}"'
     if error.http_status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS) and error.temporary:
         wait_s = getattr(error, "retry_after_s", None) or RETRY_AFTER_S
         headers["Retry-After"] = str(max(1, math.ceil(wait_s)))

@@ -62,6 +62,24 @@ ROUTES: dict[str, Door] = {
     "GET /api/v1/stream": Door("read", query="?framework_id=web"),
     "GET /api/v1/history": Door("read", query="?framework_id=web"),
 }
+
+
+def object_routes(path: str, verb: str, reading: str = "read") -> dict[str, Door]:
+    """The lines of a resource that `engine.http.objects` makes: `verb` changes it."""
+    one, change = f"{path}/{{object_id}}", Door(verb, {})
+    bulk = Door(verb, {"action": "archive", "ids": [NOBODY]})
+    return {f"GET {each}": Door(reading) for each in (path, one, f"{one}/versions")} | {
+        f"POST {path}": change,
+        f"PUT {one}": change,
+        f"PATCH {one}": change,
+        f"DELETE {one}": Door(verb),
+        f"POST {one}/archive": Door(verb),
+        f"POST {one}/restore": Door(verb),
+        f"POST {path}/bulk": bulk,
+    }
+
+
+ROUTES |= object_routes("/api/v1/rules", "edit")
 MESSAGES: dict[str, Door] = {
     "auth": OPEN,
     "refresh": OPEN,
@@ -99,7 +117,7 @@ async def test_a_role_may_use_the_routes_of_its_verbs_and_is_told_103_at_the_oth
 
 async def is_refused(client: httpx.AsyncClient, route: str, door: Door) -> bool:
     method, path = route.split()
-    for name in ("alert_id", "client_id"):
+    for name in ("alert_id", "client_id", "object_id"):
         path = path.replace(f"{{{name}}}", NOBODY)
     async with client.stream(method, path + door.query, json=door.body) as response:
         assert response.status_code != 401

@@ -1,0 +1,75 @@
+"""How an object is shown: its own fields, and beside them its version, where it comes from, who changed it when.
+
+One flat Struct for each kind, made from the kind's own, so that the OpenAPI document says all of it and what is shown
+can be sent back as it is. All fields are there, also those that have their default.
+"""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import msgspec
+
+from engine.kinds import Held, Kind
+from protocol.times import rfc3339
+
+
+class Beside(msgspec.Struct, frozen=True, kw_only=True):
+    """What is shown with every object: its version, where it comes from, and who changed it when."""
+
+    version: int
+    origin: str
+    created_at: str | None
+    updated_at: str | None
+    updated_by: str | None
+    archived_at: str | None
+
+
+def shown_type(kind: Kind[Any]) -> Any:
+    """The Struct in which objects of a kind are shown: its own fields, and those of `Beside`."""
+    found = [_shown_struct(each) for each in get_args(kind.type) or (kind.type,)]
+    together = found[0]
+    for each in found[1:]:
+        together |= each
+    return together
+
+
+def page_type(plural: str, shown: Any) -> Any:
+    """The Struct of a page of them."""
+    fields = [("items", list[shown]), ("next_cursor", str | None)]
+    return msgspec.defstruct(f"{plural.capitalize()}Page", fields, frozen=True, kw_only=True, module=__name__)
+
+
+_SHOWN: dict[type, Any] = {}
+
+
+def _shown_struct(given: Any) -> Any:
+    if given not in _SHOWN:
+        config = given.__struct_config__
+        _SHOWN[given] = msgspec.defstruct(
+            f"{given.__name__}Shown",
+            [(field.name, field.type) for field in msgspec.structs.fields(Beside)],
+            bases=(given,),
+            frozen=True,
+            kw_only=True,
+            omit_defaults=False,
+            tag=config.tag,
+            tag_field=config.tag_field,
+            module=__name__,
+        )
+    return _SHOWN[given]
+
+
+def shown(held: Held[Any]) -> Any:
+    """An object with what is shown beside it."""
+    value, stored = held.value, held.stored
+    fields = {name: getattr(value, name) for name in value.__struct_fields__}
+    return _shown_struct(type(value))(
+        **fields,
+        version=held.version,
+        origin=held.origin.value,
+        created_at=stored and rfc3339(stored.created_at),
+        updated_at=stored and rfc3339(stored.updated_at),
+        updated_by=stored and stored.updated_by,
+        archived_at=stored and stored.archived_at and rfc3339(stored.archived_at),
+    )

@@ -1,0 +1,151 @@
+"""What a kind of object is: its Struct, who may do what with it, how many there may be, and what must hold.
+
+Values and small functions only; `engine.objects` gives a kind its verbs, `engine.http.objects` its routes. The Struct
+has a field `id`; where it has `enabled`, many can be switched on and off at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Generic, Protocol, TypeVar, get_args
+
+import msgspec
+
+from engine.roles import check
+from engine.stores.objects import StoredObject
+from protocol.model import Principal
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+PAGE_MAX = 500
+
+
+class Origin(Enum):
+    """Where an object comes from: somebody made it, the configuration file, or it was only ever named by a producer."""
+
+    STORED = "stored"
+    CONFIG = "config"
+    SEEN = "seen"
+
+
+@dataclass(frozen=True, slots=True)
+class Held(Generic[T]):
+    """An object as it is now, and (if it is `STORED`) how it is kept."""
+
+    value: T
+    stored: StoredObject | None = None
+    origin: Origin = Origin.STORED
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return id_of(self.value)
+
+    @property
+    def version(self) -> int:
+        """Which version this is; 0 for what nobody has stored."""
+        return self.stored.version if self.stored else 0
+
+    @property
+    def is_archived(self) -> bool:
+        """Whether it is put away: shown to who asks for it, and not in force."""
+        return self.stored is not None and self.stored.archived_at is not None
+
+
+class Unmanaged(Protocol[T_co]):
+    """Objects of a kind that are there without having been stored."""
+
+    @property
+    def origin(self) -> Origin:
+        """Where they come from."""
+
+    @property
+    def advice(self) -> str:
+        """What to say to who wants to change one; empty: it may be stored, and then it counts instead of this one."""
+
+    async def page(self, workspace: str, after: str, limit: int) -> Sequence[T_co]:
+        """Those behind the id `after`, in the order of ids."""
+
+    async def get(self, workspace: str, object_id: str) -> T_co | None:
+        """One of them."""
+
+
+def as_given(_: Principal, value: T) -> T:
+    """Nothing more is asked of it than its types."""
+    return value
+
+
+def whole_workspace(_: Any) -> None:
+    """It belongs to no framework."""
+
+
+def reads(who: Principal) -> None:
+    """Who may read alerts may read it."""
+    check(who, "read")
+
+
+def edits(who: Principal, before: Any, after: Any) -> None:
+    """Who may edit."""
+    check(who, "edit")
+
+
+def own_workspace(who: Principal) -> str:
+    """It belongs to the workspace of who asks."""
+    return who.workspace
+
+
+@dataclass(frozen=True)
+class Kind(Generic[T]):
+    """One kind. `name` is what the store, the audit trail and errors call it; `type` a Struct, or a union of Structs.
+
+    `prepare` gives the value as it is kept, or raises BadRequest that names field, reason and an example. `may_change`
+    is asked with the object before (None: there was none) and after (None: deleted), and raises PermissionDenied.
+    `objects_max`: in one workspace; `setting` is where an operator changes that.
+    """
+
+    name: str
+    type: Any
+    objects_max: int
+    setting: str
+    prepare: Callable[[Principal, T], T] = as_given
+    framework_of: Callable[[T], str | None] = whole_workspace
+    may_read: Callable[[Principal], None] = reads
+    may_change: Callable[[Principal, T | None, T | None], None] = edits
+    workspace_of: Callable[[Principal], str] = own_workspace
+    unmanaged: Unmanaged[T] | None = None
+
+    @property
+    def can_be_enabled(self) -> bool:
+        """Whether its objects can be switched on and off."""
+        return all("enabled" in each.__struct_fields__ for each in get_args(self.type) or (self.type,))
+
+    def decode(self, body: str) -> T:
+        """The value of a stored text. Raises msgspec.ValidationError if it was written by a program of another time."""
+        value: T = msgspec.json.decode(body, type=self.type)
+        return value
+
+
+@dataclass(frozen=True)
+class ShelfQuery:
+    """Which objects: of one framework, put away ones or (usually) the others (None: both), from where on, how many."""
+
+    framework: str | None = None
+    archived: bool | None = False
+    cursor: str | None = None
+    limit: int = PAGE_MAX
+
+
+@dataclass(frozen=True)
+class ShelfPage(Generic[T]):
+    """Objects in the order of their ids, and where the next page starts (None: there is none)."""
+
+    items: list[Held[T]]
+    next_cursor: str | None
+
+
+def id_of(value: Any) -> str:
+    """The id of a value of any kind."""
+    return str(value.id)
