@@ -22,6 +22,7 @@ import msgspec
 from actors.ports import ChannelStore
 from engine.ids import now_us
 from engine.stores.objects import ObjectStore
+from engine.stores.readings import KeptReadings, ReadingPage, ReadingQuery, SeriesPage
 from protocol.effects import AlertRecipient, RecipientMark, Row
 from protocol.model import Alert, AlertState, ChannelKey, Event, Severity
 
@@ -137,6 +138,7 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
     # A client that was away for a week's holiday can still recover.
     events_s: float = 7 * 86_400
     events_per_channel: int = 100_000
+    readings: KeptReadings = KeptReadings()
 
 
 class Store(ChannelStore, ObjectStore, Protocol):
@@ -197,10 +199,23 @@ class Store(ChannelStore, ObjectStore, Protocol):
         """A page of those who received an alert; nobody, if there is no such alert. Raises BadRequest."""
 
     async def trim(self, now_us: int) -> int:
-        """Deletes what the retention no longer keeps, moves floors, and forgets revocations that have ended.
+        """Deletes what the retention no longer keeps (of readings what is not rolled up, or not heard by every stored
+        rule state, stays), moves floors, and forgets revocations that have ended.
 
         Says how many events went. Raises StoreUnavailable.
         """
+
+    async def roll_up(self) -> int:
+        """Everything that is in the logs of readings now goes into the roll-ups, each reading once; how many.
+
+        In transactions of a few milliseconds; may be interrupted anywhere. Raises StoreUnavailable.
+        """
+
+    async def readings(self, query: ReadingQuery) -> ReadingPage:
+        """A page of readings. Raises BadRequest for a bad cursor or limit, StoreUnavailable."""
+
+    async def series(self, workspace: str, framework: str, cursor: str | None, limit: int) -> SeriesPage:
+        """A page of a framework's series. Raises BadRequest for a bad cursor or limit, StoreUnavailable."""
 
     async def add_act(self, act: AdministrativeAct) -> None:
         """Adds a line to the audit trail, on stable storage. Raises StoreUnavailable."""

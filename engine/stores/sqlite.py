@@ -38,13 +38,15 @@ from engine.stores import sqlite_recipients as ledger
 from engine.stores import sqlite_revocations as revocations
 from engine.stores import sqlite_upkeep as upkeep
 from engine.stores.give_way import GiveWay
+from engine.stores.readings import ReadingPage, ReadingQuery, SeriesPage
 from engine.stores.sqlite_commit import Committer
 from engine.stores.sqlite_file import CACHE_BYTES, Database
 from engine.stores.sqlite_objects import SqliteObjects
 from engine.stores.sqlite_readers import InlineReaders, Readers, ThreadedReaders
+from engine.stores.sqlite_readings import ReadingStore
 from engine.stores.sqlite_rows import prepare
 from engine.stores.sqlite_writer import InlineWriter, ThreadedWriter, Writer
-from protocol.effects import Commit, CommitOutcome, OpenAlerts, Recalled, RecipientMark, Row
+from protocol.effects import Commit, CommitOutcome, Committed, OpenAlerts, Recalled, RecipientMark, Row
 from protocol.errors import StoreRefused
 from protocol.model import Alert, ChannelKey, DerivedKey, Event, Severity, StreamKey
 
@@ -64,6 +66,7 @@ class SqliteStore(SqliteObjects):
         self._retention = retention
         self._clock = clock
         self._history_reads = 0
+        self._log = ReadingStore(writer, readers, retention.readings)
 
     @property
     def is_available(self) -> bool:
@@ -76,7 +79,11 @@ class SqliteStore(SqliteObjects):
 
     async def commit(self, commit: Commit) -> CommitOutcome:
         """Keeps a decision on stable storage. Raises CommitInvalid. Cancelled: it may still happen."""
-        return await self._writer.commit(prepare(commit))
+        prepared = prepare(commit)
+        outcome = await self._writer.commit(prepared)
+        if isinstance(outcome, Committed):
+            self._log.count(prepared.log)
+        return outcome
 
     async def recall(self, key: ChannelKey) -> Recalled:
         """What a channel's machine continues from. Raises StoreUnavailable."""
@@ -168,7 +175,20 @@ class SqliteStore(SqliteObjects):
         while await self._writer.run(partial(upkeep.trim_connections, retention=self._retention, now_us=now_us)):
             pass
         await self._writer.run(partial(revocations.trim, now_us=now_us))
+        await self._log.trim(now_us)
         return events
+
+    async def roll_up(self) -> int:
+        """Everything that is in the logs of readings now goes into the roll-ups. Raises StoreUnavailable."""
+        return await self._log.roll_up()
+
+    async def readings(self, query: ReadingQuery) -> ReadingPage:
+        """A page of readings. Raises BadRequest, StoreUnavailable."""
+        return await self._log.readings(query)
+
+    async def series(self, workspace: str, framework: str, cursor: str | None, limit: int) -> SeriesPage:
+        """A page of a framework's series. Raises BadRequest, StoreUnavailable."""
+        return await self._log.series(workspace, framework, cursor, limit)
 
     async def add_act(self, act: AdministrativeAct) -> None:
         """Adds a line to the audit trail. Raises StoreUnavailable."""
@@ -180,7 +200,7 @@ class SqliteStore(SqliteObjects):
 
     def statistics(self) -> dict[str, int | float]:
         """Counters since opening (commits, batches, rows, unavailable, other jobs, reads of history) and gauges."""
-        return {**self._writer.statistics(), "history_reads": self._history_reads}
+        return {**self._writer.statistics(), "history_reads": self._history_reads, **self._log.statistics()}
 
     async def aclose(self) -> bool:
         """Ends reads, writes what waits, closes the file. False: the writer hangs, and may still write."""

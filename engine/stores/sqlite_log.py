@@ -37,6 +37,16 @@ class LogValues:
     # Rule and labels of the states that are to be forgotten.
     gone: list[tuple[str, str]]
 
+    @property
+    def count(self) -> int:
+        """How many readings."""
+        return self.readings[3] if self.readings else 0
+
+    @property
+    def bytes(self) -> int:
+        """How long their row is."""
+        return len(self.readings[6]) if self.readings else 0
+
     def __len__(self) -> int:
         """How many rows of tables."""
         return len(self.series) // 4 + len(self.readings) // 7 + len(self.states) // 7 + len(self.gone)
