@@ -21,7 +21,7 @@ from actors.mailbox import PARKED, Envelope, Mailbox
 from actors.ports import HISTORY_CHUNK, ChannelStore, Clock, Machine, MachineFactory, NewId, Observer, OrdersOf
 from actors.restart import STORE_RETRY, backoff_s
 from protocol.commands import Batch
-from protocol.effects import Behind, Commit, Committed, Recalled, Unavailable
+from protocol.effects import Behind, Commit, Committed, Recalled, StormNotice, Unavailable
 from protocol.errors import Busy, CommitInvalid, StoreUnavailable
 from protocol.model import ChannelKey, Event
 from protocol.orders import NO_ORDERS, Orders
@@ -191,8 +191,19 @@ class ChannelActor:
             cell.mailbox.settle(committed.results)
             for limit in decision.refusals:
                 kit.observer.refused(limit)
+            for notice in decision.storms:
+                self._say_storm(notice)
             kit.observer.batch(cell.key, len(batch.commands), trio.current_time() - began)
         return committed
+
+    def _say_storm(self, notice: StormNotice) -> None:
+        channel = self._cell.key.name
+        if notice.is_over:
+            seconds = (notice.at - notice.since) / 1e6
+            log.info("storm_over", channel=channel, seconds=seconds, held=notice.held, rang=notice.rang)
+        else:
+            log.warning("storm_began", channel=channel)
+        self._kit.observer.storm(self._cell.key, notice)
 
     def _blame(self, batch: Batch, fault: Exception) -> Exception:
         """What to crash with after the machine failed over a batch; its commands come singly from now on."""

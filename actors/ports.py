@@ -10,7 +10,7 @@ from typing import Protocol
 
 from protocol import messages as m
 from protocol.commands import Batch
-from protocol.effects import Commit, CommitOutcome, Decision, OpenAlerts, Recalled, RecipientMark
+from protocol.effects import Commit, CommitOutcome, Decision, OpenAlerts, Recalled, RecipientMark, StormNotice
 from protocol.errors import CloseCode
 from protocol.limits import Limit
 from protocol.messages import ItemResult
@@ -137,6 +137,9 @@ class Observer(Protocol):
 
     def refused(self, limit: Limit) -> None:
         """Somebody was refused at this limit."""
+
+    def storm(self, key: ChannelKey, notice: StormNotice) -> None:
+        """A channel's storm has begun, or is over."""
 
     def ended(self, code: CloseCode) -> None:
         """We ended a connection with this code."""

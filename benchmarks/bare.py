@@ -22,6 +22,7 @@ from benchmarks.control import CONTROL_FD, CommandReader, raise_open_files, say
 from benchmarks.floor import Round, read_round
 from benchmarks.measure import NS_PER_S
 from protocol.codec import WireForm, frame
+from protocol.effects import StormNotice
 from protocol.errors import CloseCode
 from protocol.limits import Limit
 from protocol.model import ChannelKey, Severity
@@ -50,6 +51,9 @@ class Unobserved:
         """No connection is ended here."""
 
     def refused(self, limit: Limit) -> None:
+        """Nothing is noted."""
+
+    def storm(self, key: ChannelKey, notice: StormNotice) -> None:
         """Nothing is noted."""
 
     def dead_letter(self, key: ChannelKey) -> None:

@@ -17,10 +17,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from engine.claims import RefusedFor
 from engine.figures import Figures, Read
 from engine.series import BoundedLabels, Histogram, TriggerCounts
+from protocol.effects import StormNotice
 from protocol.errors import CloseCode
 from protocol.limits import Limit
 from protocol.messages import ItemResult
-from protocol.model import ChannelKey, Reason, Status
+from protocol.model import ChannelKey, QuietedBy, Reason, Status
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 # Prometheus pays for each series: past these, the rest is counted as `other`.
@@ -52,6 +53,8 @@ class Metrics:
         self._batch_commands, self._commit_batches = Histogram(COUNT_BUCKETS), Histogram(COUNT_BUCKETS)
         self._latency_ms = Histogram(REFERENCE_LATENCY_MS_BUCKETS)
         self._writes = self._deliveries = self._processed = self._errors = self._dead_letters = 0
+        # Those that began, and those that are over.
+        self._storms = [0, 0]
         self._restarts: dict[str, int] = {}
         self._refused = dict.fromkeys(Limit, 0)
         self._closes = dict.fromkeys(CloseCode, 0)
@@ -99,6 +102,10 @@ class Metrics:
     def ended(self, code: CloseCode) -> None:
         """We ended a connection with this code."""
         self._closes[code] += 1
+
+    def storm(self, key: ChannelKey, notice: StormNotice) -> None:
+        """A channel's storm has begun, or is over."""
+        self._storms[notice.is_over] += 1
 
     def dead_letter(self, key: ChannelKey) -> None:
         """A command was set aside."""
@@ -181,6 +188,8 @@ class Metrics:
         yield _counter("tocsin_dead_letters", "Commands set aside after they failed three times.", self._dead_letters)
         yield _counter("alerts_processed", "Triggers answered.", self._processed)
         yield _counter("alert_processing_errors", "Triggers that failed in the engine.", self._errors)
+        yield _counter("tocsin_storms_begun", "Channels whose budget of new alerts was spent.", self._storms[False])
+        yield _counter("tocsin_storms_over", "Storms that are over.", self._storms[True])
         restarts = CounterMetricFamily("tocsin_restarts", "Restarts by kind of actor.", labels=["actor"])
         for actor, count in self._restarts.items():
             restarts.add_metric([actor], count)
@@ -207,7 +216,7 @@ class Metrics:
             "tocsin_triggers_results", "What became of the items of requests.", labels=["status", "reason"]
         )
         # The frequent reasons are there from the start: a rate over a series that just appeared misses its first step.
-        reasons = (Reason.DUPLICATE, Reason.COOLDOWN, Reason.REFRESHED, Reason.DISABLED)
+        reasons = (Reason.DUPLICATE, Reason.COOLDOWN, Reason.REFRESHED, Reason.DISABLED, *map(_quiet, QuietedBy))
         suppressed = {reason.value: 0 for reason in reasons}
         for (status, reason), count in self._results.items():
             results.add_metric([status, reason], count)
@@ -218,6 +227,10 @@ class Metrics:
         for reason, count in suppressed.items():
             by_reason.add_metric([reason], count)
         yield by_reason
+
+
+def _quiet(by: QuietedBy) -> Reason:
+    return Reason(by.value)
 
 
 def _counter(name: str, text: str, value: float) -> CounterMetricFamily:

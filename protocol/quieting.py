@@ -45,9 +45,11 @@ class Silence(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknow
 
     id: Id
     matchers: Matchers
-    starts_at: Label
+    # Empty: from the moment on in which it is made.
+    starts_at: Label = ""
     ends_at: Label
-    author: Id
+    # Who made it, as his token says; what is sent here counts for nothing.
+    author: Label = ""
     comment: Text
 
 

@@ -60,6 +60,11 @@ class Window:
         # Who has not this label with this value is not meant; None: everybody may be.
         self.pair = next((pair for pair in pairs if pair[0] != "framework_id"), None)
 
+    @property
+    def is_for_some(self) -> bool:
+        """Whether it says itself which frameworks it is for."""
+        return bool(self._frameworks) or any(name == "framework_id" for name, _, _ in self._tests)
+
     def means(self, labels: Mapping[str, str]) -> bool:
         """Whether all its matchers match, and it is for this framework."""
         if self._frameworks and labels.get("framework_id") not in self._frameworks:

@@ -23,8 +23,8 @@ from actors.ports import ChannelStore
 from engine.ids import now_us
 from engine.stores.objects import ObjectStore
 from engine.stores.readings import KeptReadings, ReadingPage, ReadingQuery, SeriesPage
-from protocol.effects import AlertRecipient, RecipientMark, Row
-from protocol.model import Alert, AlertState, ChannelKey, Event, Severity
+from protocol.effects import AlertRecipient, RecipientMark, Row, StormState
+from protocol.model import Alert, AlertState, ChannelKey, Event, QuietedBy, Severity
 
 PAGE_MAX_ALERTS = 500
 PAGE_ALERTS = 100
@@ -59,6 +59,8 @@ class AlertQuery(msgspec.Struct, frozen=True, kw_only=True):
     cursor: str | None = None
     limit: int = PAGE_ALERTS
     assigned_to: str | None = None
+    # Only those that are quiet, or were when they ended, for one of these reasons.
+    quieted: tuple[QuietedBy, ...] = ()
 
 
 class AlertPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,7 +174,13 @@ class Store(ChannelStore, ObjectStore, Protocol):
         """The open alerts that a re-sending source reported."""
 
     async def unsettled(self) -> list[ChannelKey]:
-        """Channels that owe something without being asked: a receipt, or the expiry of a source's alert."""
+        """Channels that owe something unasked: a receipt, the expiry of a source's alert, the end of a quiet one."""
+
+    async def open_frameworks(self, workspace: str) -> list[str]:
+        """The frameworks of a workspace that have open alerts, in order."""
+
+    async def storms(self, workspace: str) -> list[tuple[str, StormState]]:
+        """The frameworks of a workspace whose channel is in a storm, in order, and the storm."""
 
     async def duplicates(self) -> int:
         """Open alerts beyond the first of their identity; what the suppression windows are there to keep at 0."""

@@ -34,6 +34,7 @@ from engine.stores import (
 from engine.stores import sqlite_acts as acts
 from engine.stores import sqlite_lists as lists
 from engine.stores import sqlite_queries as queries
+from engine.stores import sqlite_quiet as quiet
 from engine.stores import sqlite_recipients as ledger
 from engine.stores import sqlite_revocations as revocations
 from engine.stores import sqlite_upkeep as upkeep
@@ -46,7 +47,7 @@ from engine.stores.sqlite_readers import InlineReaders, Readers, ThreadedReaders
 from engine.stores.sqlite_readings import ReadingStore
 from engine.stores.sqlite_rows import prepare
 from engine.stores.sqlite_writer import InlineWriter, ThreadedWriter, Writer
-from protocol.effects import Commit, CommitOutcome, Committed, OpenAlerts, Recalled, RecipientMark, Row
+from protocol.effects import Commit, CommitOutcome, Committed, OpenAlerts, Recalled, RecipientMark, Row, StormState
 from protocol.errors import StoreRefused
 from protocol.model import Alert, ChannelKey, DerivedKey, Event, Severity, StreamKey
 
@@ -138,6 +139,14 @@ class SqliteStore(SqliteObjects):
     async def unsettled(self) -> list[ChannelKey]:
         """Channels that owe a receipt or an expiry. Raises StoreUnavailable."""
         return await self._readers.read(queries.unsettled)
+
+    async def open_frameworks(self, workspace: str) -> list[str]:
+        """The frameworks of a workspace with open alerts. Raises StoreUnavailable."""
+        return await self._readers.read(partial(quiet.open_frameworks, workspace=workspace))
+
+    async def storms(self, workspace: str) -> list[tuple[str, StormState]]:
+        """The channels of a workspace that are in a storm. Raises StoreUnavailable."""
+        return await self._readers.read(partial(quiet.storms, workspace=workspace))
 
     async def duplicates(self) -> int:
         """Open alerts beyond the first of their identity. Raises StoreUnavailable."""

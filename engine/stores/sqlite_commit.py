@@ -24,6 +24,7 @@ from msgspec.structs import replace
 
 from engine.stores.sqlite_file import Database
 from engine.stores.sqlite_queries import channel_history
+from engine.stores.sqlite_quiet import STORMS
 from engine.stores.sqlite_rows import (
     ALERTS,
     AUDITS,
@@ -207,6 +208,7 @@ class Committer:
         SERIES.run(connection, _joined(prepared.log.series for prepared in fresh))
         READINGS.run(connection, _joined(prepared.log.readings for prepared in fresh))
         RULE_STATES.run(connection, _joined(prepared.log.states for prepared in fresh))
+        STORMS.run(connection, _joined(self._storm(prepared) for prepared in fresh))
         channels: list[Any] = []
         workspaces: dict[int, int] = {}
         for prepared in fresh:
@@ -216,6 +218,12 @@ class Committer:
             workspaces[place.workspace.number] = place.workspace.offset
         CHANNELS.run(connection, channels)
         WORKSPACES.run(connection, [*chain.from_iterable(workspaces.items())])
+
+    def _storm(self, prepared: Prepared) -> list[Any]:
+        state, place = prepared.commit.decision.storm, self._channels[prepared.key]
+        if state is None:
+            return []
+        return [place.number, place.workspace.number, state.full_at, state.since, state.held, state.rang]
 
     def _channel(self, connection: sqlite3.Connection, key: ChannelKey) -> _Channel:
         known = self._channels.get(key)

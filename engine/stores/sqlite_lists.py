@@ -14,7 +14,7 @@ from typing import Any
 
 from engine.stores import PAGE_MAX_ALERTS, AlertPage, AlertQuery
 from engine.stores.sqlite_queries import CHANNEL_PLACE, derived_place, numbers, snapshot, workspace_number
-from engine.stores.sqlite_rows import SEVERITIES, STATES, decode_alerts
+from engine.stores.sqlite_rows import QUIETED, SEVERITIES, STATES, decode_alerts
 from protocol.effects import OpenAlerts
 from protocol.errors import BadRequest
 from protocol.model import OPEN_STATES, Alert, AlertState, ChannelKey, Severity, StreamKey
@@ -80,7 +80,13 @@ def list_statement(connection: Connection, query: AlertQuery) -> tuple[str, list
     states = [STATES[state] for state in dict.fromkeys(query.states)] or list(STATES.values())
     severities = [SEVERITIES[severity] for severity in dict.fromkeys(query.severities)] or list(SEVERITIES.values())
     arms: list[list[Any]]
-    if query.assigned_to is not None:
+    table = "alert INDEXED BY alert_quieted" if query.quieted else "alert"
+    if query.quieted:
+        # The first condition is that of the index: the reasons are parameters.
+        head = "workspace = ? AND quieted > 0 AND quieted = ? AND state = ? AND severity = ?"
+        reasons = [QUIETED[reason] for reason in dict.fromkeys(query.quieted)]
+        arms = [[workspace, *a] for a in product(reasons, states, severities)]
+    elif query.assigned_to is not None:
         head = "workspace = ? AND assigned_to = ? AND state = ? AND severity = ?"
         arms = [[workspace, query.assigned_to, *a] for a in product(states, severities)]
     elif channels is not None and len(channels) * len(states) * len(severities) <= ARMS_MAX:
@@ -93,7 +99,7 @@ def list_statement(connection: Connection, query: AlertQuery) -> tuple[str, list
     if channels is not None and not head.startswith("channel"):
         condition += " AND channel IN (SELECT value FROM json_each(?))"
         values = [*values, json.dumps(channels)]
-    arm = f"SELECT id, body FROM alert WHERE {head}{condition}"  # noqa: S608  # our own words, values are parameters
+    arm = f"SELECT id, body FROM {table} WHERE {head}{condition}"  # noqa: S608  # our own words, values are parameters
     union = " UNION ALL ".join([arm] * len(arms)) or "SELECT id, body FROM alert WHERE false"
     sql = f"SELECT group_concat(body) FROM (SELECT body FROM ({union} ORDER BY id DESC LIMIT ?))"  # noqa: S608
     return sql, [value for first in arms for value in (*first, *values)] + [query.limit + 1]
@@ -104,6 +110,8 @@ def _conditions(query: AlertQuery) -> tuple[str, list[Any]]:
     found: list[tuple[str, Any]] = []
     if query.cursor is not None:
         found.append(("id < ?", place_of(query.cursor)))
+    if query.quieted and query.assigned_to is not None:
+        found.append(("assigned_to = ?", query.assigned_to))
     if query.rule_id is not None:
         found.append(("rule_id = ?", query.rule_id))
     if query.since_us is not None:

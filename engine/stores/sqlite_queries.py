@@ -14,6 +14,7 @@ from sqlite3 import Connection
 from typing import Any
 
 from engine.stores import sqlite_log as log
+from engine.stores.sqlite_quiet import storm_of
 from engine.stores.sqlite_rows import (
     decode_alerts,
     decode_events,
@@ -73,6 +74,7 @@ _UNSETTLED = (
     " JOIN workspace ON workspace.id = channel.workspace WHERE channel.id IN ("
     "SELECT channel FROM alert INDEXED BY alert_owed WHERE window_count > 0"
     " UNION SELECT channel FROM alert INDEXED BY alert_sourced WHERE has_sources = 1 AND state < 3"
+    " UNION SELECT channel FROM alert INDEXED BY alert_quieted_open WHERE quieted > 0 AND state < 3"
     " UNION SELECT channel FROM rule_state INDEXED BY rule_state_waiting WHERE due IS NOT NULL"
     " UNION SELECT id FROM channel INDEXED BY channel_unsettled WHERE log_settled < log_seq)"
 )
@@ -111,6 +113,7 @@ def recall(connection: Connection, epoch: str, key: ChannelKey, now_us: int) -> 
             rows=tuple(_rows(connection, numbers(connection, _HELD, (number, now_us)))),
             last_batch=last_batch,
             last_results=decode_results(last_results),
+            storm=storm_of(connection, number),
             seq=seq,
             series=log.series_of(connection, number),
             states=log.states_of(connection, number),

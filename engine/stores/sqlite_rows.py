@@ -22,10 +22,11 @@ from engine.stores.sqlite_log import LogValues, encode_log
 from protocol.effects import Audit, Commit, Row
 from protocol.errors import CommitInvalid
 from protocol.messages import ItemResult
-from protocol.model import Alert, AlertState, ChannelKey, Event, EventKind, Severity
+from protocol.model import Alert, AlertState, ChannelKey, Event, EventKind, QuietedBy, Severity
 from protocol.times import parse_rfc3339
 
 STATES = {state: number for number, state in enumerate(AlertState)}
+QUIETED = {reason: number for number, reason in enumerate(QuietedBy, 1)}
 SEVERITIES = {severity: severity.rank for severity in Severity}
 # 256 rows of 19 values stay below SQLite's 32,766 parameters; larger statements are no faster.
 ROWS_PER_STATEMENT = 256
@@ -63,13 +64,13 @@ class Bulk:
 ALERTS = Bulk(
     "INSERT INTO alert (workspace, channel, id, identity, state, severity, rule_id, triggered_at, last_seen_at,"
     " resolved_at, occurrences, window_until, window_count, has_sources, body, assigned_to, first_offset,"
-    " first_workspace_offset, step)",
-    19,
+    " first_workspace_offset, step, quieted)",
+    20,
     "ON CONFLICT (workspace, id) DO UPDATE SET state = excluded.state, severity = excluded.severity,"
     " rule_id = excluded.rule_id, last_seen_at = excluded.last_seen_at, resolved_at = excluded.resolved_at,"
     " occurrences = excluded.occurrences, window_until = excluded.window_until,"
     " window_count = excluded.window_count, has_sources = excluded.has_sources, body = excluded.body,"
-    " assigned_to = excluded.assigned_to",  # the first offsets stay as they were
+    " assigned_to = excluded.assigned_to, quieted = excluded.quieted",  # the first offsets stay as they were
 )
 EVENTS = Bulk("INSERT INTO event (channel, channel_offset, workspace, workspace_offset, at, body)", 6)
 ENTRIES = Bulk("INSERT INTO entry (person, person_offset, workspace, workspace_offset)", 4)
@@ -191,7 +192,8 @@ def _alert_values(row: Row, commit: Commit, first: int | None) -> tuple[Any, ...
         _microseconds(alert.last_seen_at),
         alert.resolved_at and _microseconds(alert.resolved_at),
         alert.occurrences,
-        window.until,
+        # Until when a closed one is recalled.
+        window.until if row.flaps is None else max(window.until, row.flaps.until),
         window.count,
         1 if row.sources else 0,
         _encode(row).decode(),
@@ -199,6 +201,7 @@ def _alert_values(row: Row, commit: Commit, first: int | None) -> tuple[Any, ...
         None if first is None else commit.base + 1 + first,
         None,
         alert.step_id,
+        0 if alert.quieted_by is None else QUIETED[alert.quieted_by],
     )
 
 

@@ -15,7 +15,18 @@ from actors.mailbox import Envelope, Receipt
 from actors.supervisor import Started
 from protocol.codec import WireForm, decode_server
 from protocol.commands import Batch, Command, Ring
-from protocol.effects import Behind, Commit, CommitOutcome, Committed, Decision, OpenAlerts, Recalled, Row, Unavailable
+from protocol.effects import (
+    Behind,
+    Commit,
+    CommitOutcome,
+    Committed,
+    Decision,
+    OpenAlerts,
+    Recalled,
+    Row,
+    StormNotice,
+    Unavailable,
+)
 from protocol.errors import CloseCode, CommitInvalid, StoreUnavailable
 from protocol.limits import Limit
 from protocol.messages import ItemResult
@@ -106,6 +117,7 @@ class Recorder:
         self.batches: list[int] = []
         self.restarts: list[str] = []
         self.refusals: list[Limit] = []
+        self.storms: list[StormNotice] = []
         self.closes: list[CloseCode] = []
         self.dead_letters = 0
         self.deliveries = 0
@@ -124,6 +136,9 @@ class Recorder:
 
     def refused(self, limit: Limit) -> None:
         self.refusals.append(limit)
+
+    def storm(self, key: ChannelKey, notice: StormNotice) -> None:
+        self.storms.append(notice)
 
     def ended(self, code: CloseCode) -> None:
         self.closes.append(code)

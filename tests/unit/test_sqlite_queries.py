@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from engine.stores import AlertQuery, Retention, migrate
 from engine.stores import sqlite_lists as lists
 from engine.stores import sqlite_queries as queries
+from engine.stores import sqlite_quiet as quiet
 from engine.stores import sqlite_recipients as ledger
 from engine.stores import sqlite_upkeep as upkeep
 from engine.stores.sqlite_commit import Committer
@@ -22,7 +23,7 @@ from engine.stores.sqlite_file import Database
 from engine.stores.sqlite_rows import CHANNELS, PEOPLE, WORKSPACES, Bulk, prepare
 from protocol.commands import SourceReport
 from protocol.effects import Committed, Row, Window
-from protocol.model import AlertState, DerivedKey, Severity
+from protocol.model import AlertState, DerivedKey, QuietedBy, Severity
 from tests.support.stores import KEY, NOW, a_commit, an_alert
 
 
@@ -92,13 +93,30 @@ def test_a_persons_open_alerts_are_found_by_their_index(connection: sqlite3.Conn
     assert any("alert_by_assignee" in step for step in steps)
 
 
+@pytest.mark.parametrize("more", [{}, {"framework": "checkout"}, {"assigned_to": "ann"}, {"cursor": "YQ"}])
+def test_quiet_alerts_are_found_by_their_index(connection: sqlite3.Connection, more: Any) -> None:
+    query = AlertQuery(workspace="acme", quieted=(QuietedBy.SILENCED, QuietedBy.STORM), **more)
+    steps = plan(connection, *lists.list_statement(connection, query))
+    assert costly(steps) == []
+    searched = [step for step in steps if step.strip().startswith("SEARCH alert ")]
+    assert searched
+    assert all("alert_quieted" in step for step in searched)
+
+
+@pytest.mark.parametrize(
+    ("sql", "values"), [(quiet.STORM, (1,)), (quiet.STORMY, ("acme",)), (quiet.OPEN_FRAMEWORKS, ("acme",))]
+)
+def test_what_quieting_asks_is_served_by_indexes(connection: sqlite3.Connection, sql: str, values: Any) -> None:
+    assert costly(plan(connection, sql, values)) == []
+
+
 def test_channels_are_found_by_their_names(connection: sqlite3.Connection) -> None:
     assert costly(plan(connection, lists._CHANNEL_NUMBERS, (1, "[]"))) == []
 
 
 def test_unsettled_reads_only_small_indexes(connection: sqlite3.Connection) -> None:
     scanned = [step for step in plan(connection, queries._UNSETTLED, ()) if step.startswith("SCAN")]
-    small = ["alert_owed", "alert_sourced", "rule_state_waiting", "channel_unsettled"]
+    small = ["alert_owed", "alert_sourced", "alert_quieted_open", "rule_state_waiting", "channel_unsettled"]
     assert [step.rpartition(" ")[2] for step in scanned] == small
 
 
