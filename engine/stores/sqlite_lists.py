@@ -80,10 +80,8 @@ def list_statement(connection: Connection, query: AlertQuery) -> tuple[str, list
     states = [STATES[state] for state in dict.fromkeys(query.states)] or list(STATES.values())
     severities = [SEVERITIES[severity] for severity in dict.fromkeys(query.severities)] or list(SEVERITIES.values())
     arms: list[list[Any]]
-    table = "alert INDEXED BY alert_quieted" if query.quieted else "alert"
     if query.quieted:
-        # The first condition is that of the index: the reasons are parameters.
-        head = "workspace = ? AND quieted > 0 AND quieted = ? AND state = ? AND severity = ?"
+        head = "workspace = ? AND quieted = ? AND state = ? AND severity = ?"
         reasons = [QUIETED[reason] for reason in dict.fromkeys(query.quieted)]
         arms = [[workspace, *a] for a in product(reasons, states, severities)]
     elif query.assigned_to is not None:
@@ -99,7 +97,7 @@ def list_statement(connection: Connection, query: AlertQuery) -> tuple[str, list
     if channels is not None and not head.startswith("channel"):
         condition += " AND channel IN (SELECT value FROM json_each(?))"
         values = [*values, json.dumps(channels)]
-    arm = f"SELECT id, body FROM {table} WHERE {head}{condition}"  # noqa: S608  # our own words, values are parameters
+    arm = f"SELECT id, body FROM alert WHERE {head}{condition}"  # noqa: S608  # our own words, values are parameters
     union = " UNION ALL ".join([arm] * len(arms)) or "SELECT id, body FROM alert WHERE false"
     sql = f"SELECT group_concat(body) FROM (SELECT body FROM ({union} ORDER BY id DESC LIMIT ?))"  # noqa: S608
     return sql, [value for first in arms for value in (*first, *values)] + [query.limit + 1]

@@ -74,7 +74,7 @@ _UNSETTLED = (
     " JOIN workspace ON workspace.id = channel.workspace WHERE channel.id IN ("
     "SELECT channel FROM alert INDEXED BY alert_owed WHERE window_count > 0"
     " UNION SELECT channel FROM alert INDEXED BY alert_sourced WHERE has_sources = 1 AND state < 3"
-    " UNION SELECT channel FROM alert INDEXED BY alert_quieted_open WHERE quieted > 0 AND state < 3"
+    " UNION SELECT channel FROM alert INDEXED BY alert_quieted_open WHERE quieted IS NOT NULL AND state < 3"
     " UNION SELECT channel FROM rule_state INDEXED BY rule_state_waiting WHERE due IS NOT NULL"
     " UNION SELECT id FROM channel INDEXED BY channel_unsettled WHERE log_settled < log_seq)"
 )

@@ -201,7 +201,7 @@ def _alert_values(row: Row, commit: Commit, first: int | None) -> tuple[Any, ...
         None if first is None else commit.base + 1 + first,
         None,
         alert.step_id,
-        0 if alert.quieted_by is None else QUIETED[alert.quieted_by],
+        None if alert.quieted_by is None else QUIETED[alert.quieted_by],
     )
 
 

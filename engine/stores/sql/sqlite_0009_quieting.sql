@@ -1,9 +1,9 @@
--- Why an alert does not ring: 0 it does; 1 maintenance, 2 silenced, 3 muted hours, 4 flapping, 5 storm.
-ALTER TABLE alert ADD COLUMN quieted INTEGER NOT NULL DEFAULT 0;
+-- Why an alert does not ring (NULL: it does): 1 maintenance, 2 silenced, 3 muted hours, 4 flapping, 5 storm.
+ALTER TABLE alert ADD COLUMN quieted INTEGER;
 
 -- Lists by reason, and (open ones) what must be looked at after a start. Nothing of other alerts is in here.
-CREATE INDEX alert_quieted ON alert (workspace, quieted, state, severity, id) WHERE quieted > 0;
-CREATE INDEX alert_quieted_open ON alert (channel) WHERE quieted > 0 AND state < 3;
+CREATE INDEX alert_quieted ON alert (workspace, quieted, state, severity, id) WHERE quieted IS NOT NULL;
+CREATE INDEX alert_quieted_open ON alert (channel) WHERE quieted IS NOT NULL AND state < 3;
 
 -- A channel's budget of new alerts (when it is full again), and its storm, if since is not 0. Times are microseconds.
 CREATE TABLE storm (
