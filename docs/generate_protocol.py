@@ -90,10 +90,13 @@ def close_codes() -> str:
 
 def error_numbers() -> str:
     """Errors by number, with every HTTP status that they are told with."""
-    kinds = {kind.code: kind for kind in subclasses(errors) if kind is not errors.TocsinError and own_code(kind)}
+    # Of several with one number the plainest names it: a bad request (400) is what the others are, too.
+    plainest = sorted(subclasses(errors), key=lambda kind: -kind.http_status)
+    kinds = {kind.code: kind for kind in plainest if kind is not errors.TocsinError and own_code(kind)}
     rows = []
     for code, kind in sorted(kinds.items()):
-        others = [(each.http_status, each) for each in subclasses(problems) if each.code == code]
+        special = [each for module in (errors, problems) for each in subclasses(module) if each.code == code]
+        others = [(each.http_status, each) for each in special]
         others = [(status, each) for status, each in others if status != kind.http_status]
         statuses = [str(kind.http_status), *OF_THE_FRAMEWORK.get(code, ())]
         statuses += [f"{status}: {doc_of(each).rstrip('.')}" for status, each in sorted(others, key=lambda one: one[0])]

@@ -20,6 +20,7 @@ import msgspec
 
 from engine.core.rules.check import RuleInvalid, check_rule
 from engine.fields import Address, Checks, ConfigError, Field, Secret, Section, check, fields_of, parse_address
+from engine.foreign_forms.mapped import check_mapping
 from engine.sections import (
     HOST_FRAMEWORK,
     HOST_RULES,
@@ -29,6 +30,7 @@ from engine.sections import (
     Gateway,
     Host,
     Identity,
+    Integration,
     Limits,
     MetricsSection,
     Objects,
@@ -56,6 +58,7 @@ __all__ = (
     "Gateway",
     "Host",
     "Identity",
+    "Integration",
     "Limits",
     "MetricsSection",
     "Objects",
@@ -68,6 +71,8 @@ __all__ = (
 
 # The output size of HMAC-SHA256: a shorter key is easier to guess than the signature (RFC 7518, section 3.2).
 SECRET_MIN_BYTES = 32
+# PagerDuty's have 32 characters, 128 bits in hexadecimal.
+INTEGRATION_KEY_MIN_BYTES = 16
 # `tocsin serve` ends the process if a stop takes longer.
 STOP_MAX_S = 10.0
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
@@ -106,6 +111,9 @@ class Config(Section, frozen=True, kw_only=True):
     limits: Limits = Limits()
     metrics: MetricsSection = MetricsSection()
     watchdog: Watchdog = Watchdog()
+    integrations: Annotated[
+        tuple[Integration, ...], why("Foreign systems that send alerts with a key of their own, or JSON to be mapped.")
+    ] = ()
     rules: Annotated[
         tuple[ThresholdRule, ...], why("Rules for readings; a file that has any replaces these defaults.")
     ] = HOST_RULES
@@ -259,6 +267,26 @@ def _check_rules(rules: tuple[ThresholdRule, ...]) -> None:
             raise ConfigError(f"rules[{place}].{fault.field}", f"{fault.reason}; use {fault.example}") from None
 
 
+def _check_framework(name: str) -> None:
+    if name:
+        _check_id(name)
+
+
+def _check_integration_key(key: Secret) -> None:
+    if key and len(key.reveal()) < INTEGRATION_KEY_MIN_BYTES:
+        count = len(key.reveal())
+        raise ValueError(f"at least {INTEGRATION_KEY_MIN_BYTES} bytes, this one has {count} (openssl rand -hex 16)")
+
+
+def _check_integrations(integrations: tuple[Integration, ...]) -> None:
+    for place, one in enumerate(integrations):
+        for other in integrations[:place]:
+            if one.name == other.name:
+                raise ConfigError(f"integrations[{place}].name", f"two have the name {one.name!r}: use another")
+            if one.key and one.key == other.key:
+                raise ConfigError(f"integrations[{place}].key", f"is that of {other.name!r} too: use another")
+
+
 # What a type cannot say, by key.
 CHECKS: Checks = {
     "data": _check_data,
@@ -270,6 +298,12 @@ CHECKS: Checks = {
     "gateway.trusted_proxies": _check_proxies,
     "identity.previous_secrets": _check_previous_secrets,
     "host.framework": _check_id,
+    "integrations": _check_integrations,
+    "integrations.name": _check_id,
+    "integrations.key": _check_integration_key,
+    "integrations.workspace": _check_rule_workspace,
+    "integrations.framework": _check_framework,
+    "integrations.mapping": check_mapping,
     "rules": _check_rules,
     "rules.id": _check_id,
     "rules.framework": _check_id,

@@ -26,11 +26,14 @@ from engine.config import Config
 from engine.http.app import create_app
 from engine.http.broadcasts import broadcast_routes
 from engine.http.event_streams import stream_routes
+from engine.http.inbound.intake import Intake
+from engine.http.inbound.routes import inbound_routers
 from engine.http.operators import PeerAddress
 from engine.http.ports import About
 from engine.http.server import HttpServer, serve_http
 from engine.http.shelves import shelf_routes
 from engine.http.stream_history import history_routes
+from engine.integrations import Integrations
 from engine.metrics import Metrics
 from engine.parts import Parts, gateway_limits, http_limits, rate_limits, session_kit, stream_limits, websocket_limits
 from engine.sockets import host_and_port, listen, same_port
@@ -88,6 +91,7 @@ class Doors:
                 *self._stream_routes(parts),
                 *shelf_routes(parts.shelves, PeerAddress(config.gateway.trusted_proxies)),
             ],
+            routers=inbound_routers(self._intake(parts)),
         )
         serve = functools.partial(
             serve_http,
@@ -111,6 +115,10 @@ class Doors:
             *history_routes(Retelling(kit)),
             *broadcast_routes(parts.broadcasts, peer_address),
         ]
+
+    def _intake(self, parts: Parts) -> Intake:
+        integrations = Integrations(self._config.integrations, self._config.workspace)
+        return Intake(parts.service, integrations, self._world.clock, self._metrics.inbound)
 
     def _end_streams(self) -> None:
         if self._streams is not None:

@@ -16,6 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from engine.claims import RefusedFor
 from engine.figures import Figures, Read
+from engine.foreign_forms import Form
 from engine.series import BoundedLabels, Histogram, TriggerCounts
 from protocol.effects import StormNotice
 from protocol.errors import CloseCode
@@ -56,6 +57,7 @@ class Metrics:
         # Those that began, and those that are over.
         self._storms = [0, 0]
         self._restarts: dict[str, int] = {}
+        self._inbound = {(form.value, outcome): 0 for form in Form for outcome in ("taken", "refused")}
         self._refused = dict.fromkeys(Limit, 0)
         self._closes = dict.fromkeys(CloseCode, 0)
         self._actors = BoundedLabels(ACTORS_MAX)
@@ -147,6 +149,11 @@ class Metrics:
         """A garbage collection held the loop so long."""
         self._gc_pause.observe(seconds)
 
+    def inbound(self, form: Form, taken: int, refused: int) -> None:
+        """So many alerts came in a foreign form, and so many of them were refused."""
+        self._inbound[form.value, "taken"] += taken
+        self._inbound[form.value, "refused"] += refused
+
     def loop_lagged(self, seconds: float) -> None:
         """A task that slept was woken so late."""
         self._loop_lag.observe(seconds)
@@ -199,6 +206,12 @@ class Metrics:
             refused.add_metric([reason], count)
         yield refused
         yield self._limit_refusals()
+        inbound = CounterMetricFamily(
+            "tocsin_inbound_items", "Alerts in foreign forms, by what became of them.", labels=["form", "outcome"]
+        )
+        for labels, count in self._inbound.items():
+            inbound.add_metric(list(labels), count)
+        yield inbound
         closes = CounterMetricFamily("tocsin_closes", "Connections that we ended, by close code.", labels=["code"])
         for code, count in self._closes.items():
             closes.add_metric([str(int(code))], count)

@@ -5,7 +5,7 @@ Values only. What holds between several settings is checked by `engine.config.Co
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -250,6 +250,24 @@ class Identity(Section, frozen=True, kw_only=True):
     revocations_max: Annotated[
         int, limit(1, 10_000_000, "Revocations of all workspaces: about 100 MB that no peer can make more of.")
     ] = 200_000
+
+
+class Integration(msgspec.Struct, frozen=True, kw_only=True):
+    """A foreign system that sends alerts ([[integrations]]): its key, where its alerts belong, and its form."""
+
+    name: str
+    # 16 bytes or more; sent in a header, or as PagerDuty's routing_key. Empty: it brings a token.
+    key: Secret = Secret()
+    # What it signs its bodies with (Grafana's HMAC); empty: it does not.
+    signature: Secret = Secret()
+    # Empty: `workspace` of the engine.
+    workspace: str = ""
+    # Empty: what the alert says, else the form's name.
+    framework: str = ""
+    # `editor` may acknowledge, too.
+    role: Literal["producer", "editor"] = "producer"
+    # Of plain JSON: where our fields are, as dotted paths.
+    mapping: dict[str, str] = {}
 
 
 class MetricsSection(Section, frozen=True, kw_only=True):

@@ -18,12 +18,13 @@ from actors.registry import Registry
 from engine.answers import Tally, slot
 from engine.auth import check
 from engine.commands import check_text, is_storable, to_observe, to_ring
+from engine.core.identity import identity_of
 from engine.identity import Identity, IssuedTicket
 from engine.metrics import Metrics
 from engine.quotas import Quotas
 from engine.stores import AlertPage, AlertQuery, RecipientPage, Store
 from protocol import messages as m
-from protocol.commands import AcknowledgeAlert, Command, ResolveAlert, Ring
+from protocol.commands import AcknowledgeAlert, AcknowledgeReported, Command, ResolveAlert, Ring
 from protocol.effects import Row
 from protocol.errors import (
     BadRequest,
@@ -143,6 +144,13 @@ class Service:
                 self._metrics.triggered(framework, ring.alert_type)
 
         return await self._wait(put)
+
+    async def acknowledge_reported(self, who: Principal, framework: str, ring: Ring) -> ItemResult:
+        """Somebody looks after what this Ring reported, whatever its id is; idempotent."""
+        check(who, "respond")
+        command = AcknowledgeReported(identity=identity_of(framework, ring), by=who.user)
+        results = await self._wait(lambda answer: self._put(who, [(framework, command)], self._tally.counted(answer)))
+        return results[0]
 
     async def acknowledge(self, who: Principal, alert_ids: Sequence[str], notes: str | None) -> list[ItemResult]:
         """Somebody looks after these alerts; idempotent."""

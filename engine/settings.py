@@ -19,7 +19,6 @@ import msgspec
 from engine.config import CHECKS, FIELDS, Config
 from engine.fields import MASK, ConfigError, Field, Secret, check, nearest
 from engine.folder import unusable_folder
-from protocol.rules import ThresholdRule
 
 PREFIX = "TOCSIN_"
 CONFIG_VARIABLE = "TOCSIN_CONFIG"
@@ -40,6 +39,8 @@ def _seconds(milliseconds: str) -> float:
     return float(milliseconds) / 1_000
 
 
+# Lists of tables: `[[rules]]`.
+TABLES = frozenset({"rules", "integrations"})
 # The reference's operators know these. Its REDIS_*, BULL_QUEUE_* and PROMETHEUS_PORT set nothing that exists here.
 ALIASES: Mapping[str, tuple[str, Callable[[str], object]]] = {
     "WS_HEARTBEAT_INTERVAL": ("gateway.heartbeat_s", _seconds),
@@ -142,8 +143,9 @@ def _aliases(environ: Mapping[str, str]) -> Iterator[Setting]:
 
 
 def _from_text(field: Field, value: object, source: str) -> Setting:
-    if field.key == "rules" and isinstance(value, str):
-        raise ConfigError(field.key, f"rules are tables: write them as [[rules]] into {FILE_NAME}", source)
+    if field.key in TABLES and isinstance(value, str):
+        text = f"{field.key} are tables: write them as [[{field.key}]] into {FILE_NAME}"
+        raise ConfigError(field.key, text, source)
     if isinstance(field.default, tuple) and isinstance(value, str):
         value = [part.strip() for part in value.split(",") if part.strip()]
     return _setting(field, value, source, text=True)
@@ -201,8 +203,8 @@ def effective(config: Config) -> str:
     """The configuration as TOML text that `load` reads again: every setting under its reason, secrets masked."""
     lines = ["# The configuration in force. Each setting can also be given as TOCSIN_<SECTION>_<NAME>.", ""]
     section = ""
-    # TOML: what stands below a [table] belongs to it, so the top level comes first and [[rules]] last.
-    for field in sorted(FIELDS.values(), key=lambda f: (f.key == "rules" and bool(config.rules), bool(f.section))):
+    # TOML: what stands below a [table] belongs to it, so the top level comes first and [[tables]] last.
+    for field in sorted(FIELDS.values(), key=lambda f: (f.key in TABLES and bool(f.of(config)), bool(f.section))):
         if field.section not in ("", section):
             section = field.section
             lines += [f"# {type(getattr(config, section)).__doc__}", f"[{section}]"]
@@ -211,8 +213,8 @@ def effective(config: Config) -> str:
 
 
 def _assignment(field: Field, value: Any) -> list[str]:
-    if field.key == "rules" and value:
-        return [line for rule in value for line in _rule(rule)]
+    if field.key in TABLES and value:
+        return [line for table in value for line in _table(field.key, table)]
     if isinstance(value, Secret):
         # Commented out: a mask that is read back would be a secret that everybody knows.
         return [f'# {field.name} = "{MASK if value else ""}"']
@@ -220,9 +222,18 @@ def _assignment(field: Field, value: Any) -> list[str]:
     return [f"{'# ' if masked != value else ''}{field.name} = {toml_value(masked)}"]
 
 
-def _rule(rule: ThresholdRule) -> list[str]:
-    members = {name: value for name, value in msgspec.to_builtins(rule).items() if value is not None}
-    return ["[[rules]]", *(f"{name} = {toml_value(value)}" for name, value in members.items())]
+def _table(name: str, table: msgspec.Struct) -> list[str]:
+    lines = [f"[[{name}]]"]
+    for member, value in msgspec.to_builtins(table, enc_hook=_masked).items():
+        if value is None:
+            continue
+        is_secret = isinstance(getattr(table, member, None), Secret)
+        lines.append(f"{'# ' if is_secret else ''}{member} = {toml_value(value)}")
+    return lines
+
+
+def _masked(value: object) -> object:
+    return (MASK if value else "") if isinstance(value, Secret) else str(value)
 
 
 def toml_value(value: object) -> str:
@@ -231,6 +242,8 @@ def toml_value(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float):
         return repr(value)
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{toml_value(name)} = {toml_value(each)}' for name, each in value.items())}}}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(toml_value, value))}]"
     # JSON's escapes are TOML's; DEL is the one character that TOML wants escaped besides.

@@ -64,6 +64,13 @@ class AcknowledgeAlert(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     notes: str | None = None
 
 
+class AcknowledgeReported(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Somebody looks after what a source reported: the alert of this identity, whose id its sender does not know."""
+
+    identity: str
+    by: str
+
+
 class ResolveAlert(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Somebody says that an alert is over."""
 
@@ -80,7 +87,7 @@ class CompleteStep(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     notes: str | None = None
 
 
-Command = Ring | Observe | AcknowledgeAlert | ResolveAlert | CompleteStep
+Command = Ring | Observe | AcknowledgeAlert | AcknowledgeReported | ResolveAlert | CompleteStep
 
 
 class Batch(msgspec.Struct, frozen=True, gc=False):

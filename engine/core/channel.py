@@ -23,12 +23,12 @@ from engine.core.hushing import Hush
 from engine.core.ledger import Ledger
 from engine.core.log import ReadingLog
 from engine.core.passing import pass_time
-from engine.core.ringing import Ringer
+from engine.core.ringing import UNKNOWN_ALERT, Ringer
 from engine.core.stepping import complete_step
 from engine.core.suppression import NEVER
 from engine.core.turn import Policy, Turn
 from engine.core.watching import Watcher
-from protocol.commands import Batch, Command, CompleteStep, Observe, Ring
+from protocol.commands import AcknowledgeAlert, AcknowledgeReported, Batch, Command, CompleteStep, Observe, Ring
 from protocol.effects import Decision, Recalled, StormState
 from protocol.messages import ItemResult
 from protocol.model import ChannelKey
@@ -105,7 +105,15 @@ class ChannelMachine:
             return self._watcher.observe(turn, command)
         if isinstance(command, CompleteStep):
             return complete_step(self._ledger, turn, command)
+        if isinstance(command, AcknowledgeReported):
+            return self._acknowledge_reported(turn, command)
         return self._acts.act(turn, command)
+
+    def _acknowledge_reported(self, turn: Turn, command: AcknowledgeReported) -> ItemResult:
+        standing = self._ledger.standings.get(command.identity)
+        if standing is None:
+            return UNKNOWN_ALERT
+        return self._acts.act(turn, AcknowledgeAlert(alert_id=standing.alert_id, by=command.by))
 
 
 def machine_factory(policy: Policy) -> MachineFactory:

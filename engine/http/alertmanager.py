@@ -7,18 +7,17 @@ allow are mapped to allowed ones, overlong texts are cut. Only an alert without 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 
 import msgspec
 
 from engine.core.identity import fingerprint
+from engine.foreign_forms.places import framework_of
 from engine.severity import parse_severity
 from protocol.commands import Ring, SourceReport
 from protocol.effects import Row
 from protocol.errors import BadRequest
-from protocol.model import ID_MAX_CHARS, LABEL_MAX_CHARS, LABELS_MAX, TEXT_MAX_CHARS, TITLE_MAX_CHARS, Alert
-from protocol.names import is_id
+from protocol.model import LABEL_MAX_CHARS, LABELS_MAX, TEXT_MAX_CHARS, TITLE_MAX_CHARS, Alert
 from protocol.times import SECOND_US, TIME_MAX_US, parse_rfc3339, rfc3339
 
 # Alertmanager's default: a source that says nothing of the end has this long to speak again.
@@ -29,8 +28,6 @@ FALLBACK_FRAMEWORK = "prometheus"
 URL_MAX_CHARS = 2_048
 # More annotations than labels are allowed would be a way round the limit on labels.
 ANNOTATIONS_MAX = LABELS_MAX
-
-_REFUSED = re.compile(r"[^\w .\-/@:]")
 
 
 class PostableAlert(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -80,7 +77,7 @@ def to_report(alert: PostableAlert, now: int, resolve_timeout_s: float = RESOLVE
     annotations = _clean(alert.annotations, ANNOTATIONS_MAX, TEXT_MAX_CHARS, "annotations")
     severity = parse_severity(labels["severity"])[0] if "severity" in labels else None
     title = annotations.get("summary") or labels.get("alertname") or "alert"
-    return framework_of(labels), Ring(
+    return framework_of(labels, FALLBACK_FRAMEWORK), Ring(
         alert_type=FALLBACK_FRAMEWORK,
         severity=severity,
         title=title[:TITLE_MAX_CHARS],
@@ -106,23 +103,6 @@ def _source_report(
         generator_url=alert.generator_url[:URL_MAX_CHARS],
         explicit_end=end <= now,
     )
-
-
-def framework_of(labels: Mapping[str, str]) -> str:
-    """The framework of a label set: `framework_id`, else `framework`, else `job`, else `prometheus`; always an allowed
-    id."""
-    for name in ("framework_id", "framework", "job"):
-        if value := labels.get(name, "").strip():
-            return allowed_id(value)
-    return FALLBACK_FRAMEWORK
-
-
-def allowed_id(text: str) -> str:
-    """The text itself if it is an allowed id, else the same with `_` for each refused character and dot segment."""
-    if is_id(text):
-        return text
-    plain = _REFUSED.sub("_", text[:ID_MAX_CHARS])
-    return "/".join("_" * len(part) if part in (".", "..") else part for part in plain.split("/"))
 
 
 def to_gettable(row: Row, now: int) -> Iterator[GettableAlert]:

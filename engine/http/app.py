@@ -60,10 +60,11 @@ def create_app(
     trusted_proxies: Sequence[str] = (),
     overload: Callable[[], str] = str,
     routes: Sequence[HTTPRouteHandler] = (),
+    routers: Sequence[Router] = (),
 ) -> Litestar:
     """The ASGI application. `about` is called per request: the socket's address is known only after its bind.
 
-    `routes`: more of those that need a token.
+    `routes`: more of those that need a token; `routers`: others, which have guards of their own.
     """
     peer_address = PeerAddress(trusted_proxies)
     private = Router(
@@ -81,7 +82,7 @@ def create_app(
         ],
     )
     return Litestar(
-        route_handlers=[private, *operation_routes(service, metrics_render, about, overload)],
+        route_handlers=[private, *routers, *operation_routes(service, metrics_render, about, overload)],
         guards=[refuse_token_in_url],
         exception_handlers={
             TocsinError: counted(respond_tocsin_error, count_refusal),

@@ -54,6 +54,9 @@ class Service(Protocol):
     async def report(self, who: Principal, reports: Sequence[tuple[str, Ring]]) -> list[ItemResult]:
         """Rings for a source that re-sends: pairs of framework and a Ring whose `source` is set."""
 
+    async def acknowledge_reported(self, who: Principal, framework: str, ring: Ring) -> ItemResult:
+        """Somebody looks after what this Ring reported; idempotent."""
+
     async def acknowledge(self, who: Principal, alert_ids: Sequence[str], notes: str | None) -> list[ItemResult]:
         """Somebody looks after these alerts; idempotent."""
 

@@ -138,6 +138,9 @@ class FakeService:
     async def report(self, who: Principal, reports: Sequence[tuple[str, Ring]]) -> list[ItemResult]:
         return self._answer("report", reports)
 
+    async def acknowledge_reported(self, who: Principal, framework: str, ring: Ring) -> ItemResult:
+        return self._answer("acknowledge_reported", [ring])[0]
+
     async def acknowledge(self, who: Principal, alert_ids: Sequence[str], notes: str | None) -> list[ItemResult]:
         return self._answer("acknowledge", alert_ids, notes)
 

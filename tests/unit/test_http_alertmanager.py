@@ -1,12 +1,11 @@
 import pytest
 
 from engine.core.identity import fingerprint
+from engine.foreign_forms.places import allowed_id, framework_of
 from engine.http.alertmanager import (
     RESOLVE_TIMEOUT_S,
     URL_MAX_CHARS,
     PostableAlert,
-    allowed_id,
-    framework_of,
     to_gettable,
     to_report,
 )
@@ -121,7 +120,7 @@ def test_overlong_texts_are_cut_and_nul_is_replaced_rather_than_the_alert_lost()
     ],
 )
 def test_the_framework_is_the_first_label_that_names_one(labels: dict[str, str], framework: str) -> None:
-    assert framework_of(labels) == framework
+    assert framework_of(labels, "prometheus") == framework
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,112 @@
+"""What all foreign forms do with what was posted: translate item by item, take the good ones, say what was wrong.
+
+A sender drops what fails, so a bad item does not keep its neighbours out: the good ones are stored first, then the
+answer is 400 with the bad ones named. Idempotent: what is sent again is the same alert. Counted by form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+from litestar import Request
+
+from actors.ports import Clock
+from engine.foreign_forms import Form
+from engine.foreign_forms.reports import Report
+from engine.http.ports import Service
+from engine.http.problems import UnsupportedMedia, rejection
+from engine.integrations import Integrations
+from protocol.codec import DECODER_FAULTS
+from protocol.errors import BadRequest, TocsinError
+from protocol.messages import ITEMS_MAX, ItemResult
+from protocol.model import Principal, Reason
+
+T = TypeVar("T")
+# As many bad items as fit a sentence are named.
+NAMED_MAX = 5
+# Of one post; a group of Alertmanager's may be long. They are rung by ITEMS_MAX at a time.
+POSTED_MAX = 10_000
+
+
+# (form, taken, refused)
+CountInbound = Callable[[Form, int, int], None]
+
+
+class Results(msgspec.Struct, frozen=True, kw_only=True):
+    """One result per alert, in order."""
+
+    results: list[ItemResult]
+
+
+class Intake:
+    """Takes what foreign systems report."""
+
+    def __init__(self, service: Service, integrations: Integrations, clock: Clock, count: CountInbound) -> None:
+        self.service = service
+        self.integrations = integrations
+        self.clock = clock
+        self._count = count
+
+    async def take(self, who: Principal, form: Form, items: Sequence[T], translate: Callable[[T], Report]) -> Results:
+        """Rings for all good items. Raises the first failure that trying again would mend, then BadRequest."""
+        if len(items) > POSTED_MAX:
+            raise BadRequest(f"{len(items)} alerts are too many for one request, limit {POSTED_MAX}")
+        reports, refusals = _translated(items, translate)
+        self._count(form, 0, len(refusals))
+        self.service.charge(who, len(items))
+        results = await self.report(who, form, reports)
+        if refusals:
+            named = "; ".join(refusals[:NAMED_MAX])
+            raise BadRequest(f"{len(refusals)} of {len(items)} alerts were refused: {named}")
+        return Results(results=results)
+
+    async def report(self, who: Principal, form: Form, reports: Sequence[Report]) -> list[ItemResult]:
+        """Rings, and gives what became of it. Raises what trying again would mend."""
+        results: list[ItemResult] = []
+        for start in range(0, len(reports), ITEMS_MAX):
+            results += await self.service.report(who, reports[start : start + ITEMS_MAX])
+        if failure := first_failure(results):
+            raise failure
+        self._count(form, len(results), 0)
+        return results
+
+    def refused(self, form: Form) -> None:
+        """A post was refused as a whole."""
+        self._count(form, 0, 1)
+
+
+def first_failure(results: Iterable[ItemResult]) -> TocsinError | None:
+    """The first real failure. The end of an alert that we do not know (any more) is none: it is what was wanted."""
+    return next((f for r in results if r.reason is not Reason.UNKNOWN_ALERT and (f := rejection(r))), None)
+
+
+async def read_body(request: Request[Any, Any, Any], kind: type[T]) -> tuple[bytes, T]:
+    """The body, and what it says. Raises BadRequest, UnsupportedMedia."""
+    body = await request.body()
+    return body, decode(request, body, kind)
+
+
+def decode(request: Request[Any, Any, Any], body: bytes, kind: type[T]) -> T:
+    """A JSON body in its type, strictly. Raises BadRequest that says where it is wrong, UnsupportedMedia."""
+    media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        raise UnsupportedMedia(f"the body is {media_type[:100]!r}; send it as application/json")
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except DECODER_FAULTS as fault:
+        raise BadRequest(
+            f"invalid body: {fault if isinstance(fault, msgspec.DecodeError) else 'unreadable'}"
+        ) from fault
+
+
+def _translated(items: Sequence[T], translate: Callable[[T], Report]) -> tuple[list[Report], list[str]]:
+    reports: list[Report] = []
+    refusals: list[str] = []
+    for number, item in enumerate(items):
+        try:
+            reports.append(translate(item))
+        except BadRequest as refusal:
+            refusals.append(f"[{number}] {refusal.message}")
+    return reports, refusals
