@@ -217,6 +217,7 @@ class Engine:
             ChildSpec("presence", self._run_presence),
             ChildSpec("recipients", self._run_recipients),
             ChildSpec("upkeep", self._run_upkeep),
+            ChildSpec("quiet", self._run_quiet),
             ChildSpec("keys", self._keys.run),
             ChildSpec("ticker", self._run_ticker),
             ChildSpec("lag", self._lag.run),
@@ -279,6 +280,9 @@ class Engine:
 
     async def _run_upkeep(self, status: Started) -> None:
         await self._up.upkeep.run(status)
+
+    async def _run_quiet(self, status: Started) -> None:
+        await self._up.quiet_keeper.run(status)
 
     async def _run_ticker(self, status: Started) -> None:
         await self._up.ticker.run(status)

@@ -27,6 +27,7 @@ from engine.sections import (
     WINDOW_MAX_S,
     Api,
     Channel,
+    Flapping,
     Gateway,
     Host,
     Identity,
@@ -35,6 +36,7 @@ from engine.sections import (
     MetricsSection,
     Objects,
     Retention,
+    Storm,
     Suppression,
     Tls,
     Watchdog,
@@ -55,6 +57,7 @@ __all__ = (
     "Channel",
     "Config",
     "ConfigError",
+    "Flapping",
     "Gateway",
     "Host",
     "Identity",
@@ -64,6 +67,7 @@ __all__ = (
     "Objects",
     "Retention",
     "Secret",
+    "Storm",
     "Suppression",
     "Tls",
     "Watchdog",
@@ -103,6 +107,8 @@ class Config(Section, frozen=True, kw_only=True):
     gateway: Gateway = Gateway()
     channel: Channel = Channel()
     suppression: Suppression = Suppression()
+    flapping: Flapping = Flapping()
+    storm: Storm = Storm()
     retention: Retention = Retention()
     host: Host = Host()
     api: Api = Api()
@@ -136,6 +142,12 @@ class Config(Section, frozen=True, kw_only=True):
                 "channel.batch_max",
                 f"{self.channel.batch_max} is not allowed: use at most channel.events_max ({self.channel.events_max}), "
                 "or triggers of a full batch would be answered busy in an idle engine",
+            )
+        if self.flapping.stop_percent >= self.flapping.start_percent:
+            raise ConfigError(
+                "flapping.stop_percent",
+                f"{self.flapping.stop_percent:g} is not allowed: use less than flapping.start_percent "
+                f"({self.flapping.start_percent:g}), or flapping would itself come and go",
             )
         if self.gateway.outbox_soft_bytes > self.gateway.outbox_max_bytes:
             raise ConfigError(

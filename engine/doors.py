@@ -37,6 +37,7 @@ from engine.integrations import Integrations
 from engine.metrics import Metrics
 from engine.parts import Parts, gateway_limits, http_limits, rate_limits, session_kit, stream_limits, websocket_limits
 from engine.sockets import host_and_port, listen, same_port
+from engine.storms import Storms
 from engine.world import World
 
 
@@ -89,7 +90,9 @@ class Doors:
             overload=lambda: self._roster.overload,
             routes=[
                 *self._stream_routes(parts),
-                *shelf_routes(parts.shelves, PeerAddress(config.gateway.trusted_proxies)),
+                *shelf_routes(
+                    parts.shelves, Storms(parts.store), self._world.clock, PeerAddress(config.gateway.trusted_proxies)
+                ),
             ],
             routers=inbound_routers(self._intake(parts)),
         )

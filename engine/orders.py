@@ -7,10 +7,12 @@ get the same object until something has changed. Whoever changes something here 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
+from engine.quiet_book import Quiet, QuietBook, QuietKey
 from protocol.model import ChannelKey
 from protocol.orders import NO_ORDERS, Orders
+from protocol.quieting import NOTHING, Quieting
 from protocol.rules import Rule
 
 
@@ -27,6 +29,9 @@ class StandingOrders:
         self._channels: dict[tuple[str, str], ChannelKey] = {}
         # Made when they are asked for, forgotten when something changes.
         self._orders: dict[ChannelKey, Orders] = {}
+        self.quiet = QuietBook()
+        # Of channels without rules, by what is quieted there: most of a workspace have the same.
+        self._quiet_only: dict[Quieting, Orders] = {}
         for rule in rules:
             workspace = rule.workspace or own_workspace
             if not workspace:
@@ -40,8 +45,30 @@ class StandingOrders:
         if known is not None:
             return known
         rules = (*self._configured.get(key, ()), *self._stored_of(key))
-        # Channels without orders are not remembered: anybody may name one.
-        return self._orders.setdefault(key, Orders(rules=rules)) if rules else NO_ORDERS
+        quieting = self.quiet.of(key)
+        if rules:
+            return self._orders.setdefault(key, Orders(rules=rules, quieting=quieting))
+        # Channels without rules are not remembered: anybody may name one.
+        if quieting == NOTHING:
+            return NO_ORDERS
+        return self._quiet_only.setdefault(quieting, Orders(quieting=quieting))
+
+    def put_quiet(self, workspace: str, changes: Mapping[QuietKey, Quiet | None], now: int) -> None:
+        """These silences and windows are so from now on (None: there is none)."""
+        self.quiet.put(workspace, changes, now)
+        self._forget_quiet([workspace])
+
+    def let_go(self, now: int) -> list[str]:
+        """Forgets quiet that is over; the workspaces where there was some."""
+        touched = self.quiet.let_go(now)
+        self._forget_quiet(touched)
+        return touched
+
+    def _forget_quiet(self, workspaces: Collection[str]) -> None:
+        if workspaces:
+            self._quiet_only.clear()
+        for key in [key for key in self._orders if key.workspace in workspaces]:
+            del self._orders[key]
 
     def put_rule(self, workspace: str, rule_id: str, rule: Rule | None) -> set[ChannelKey]:
         """A stored rule is so from now on (None: there is none). The channels that this concerns.

@@ -27,7 +27,8 @@ from actors.websocket import WebSocketLimits
 from engine.administration import Administration
 from engine.audit import AuditTrail
 from engine.broadcasts import Broadcasts
-from engine.config import Config, Gateway, Limits
+from engine.config import Config, Flapping, Gateway, Limits
+from engine.core import flapping
 from engine.core.turn import Policy
 from engine.http.door import HttpLimits
 from engine.identity import Identity
@@ -37,6 +38,7 @@ from engine.objects import ShelfKit
 from engine.operators import Operators
 from engine.orders import StandingOrders
 from engine.presence import PresenceLog
+from engine.quiet_keeper import QuietKeeper
 from engine.quotas import Quotas
 from engine.recipients import RecipientLog
 from engine.service import Service
@@ -63,6 +65,8 @@ class Parts:
     operators: Operators
     broadcasts: Broadcasts
     shelves: Shelves
+    orders: StandingOrders
+    quiet_keeper: QuietKeeper
     clock: Clock
 
 
@@ -85,6 +89,7 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
     )
     quotas = Quotas(rate_limits(config.limits), config.limits.workspace_items_per_s, metrics.refused, trio.current_time)
     trail = AuditTrail(store, world.clock, config.api.answer_s)
+    keeper = QuietKeeper(orders, store, registry, world.clock)
     kit_of_shelves = ShelfKit(store, world.clock, world.new_id, config.api.answer_s, ObjectFigures(), metrics.refused)
     return Parts(
         store=store,
@@ -100,7 +105,9 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
         ),
         operators=Operators(roster, trail),
         broadcasts=Broadcasts(roster, trail, world.clock),
-        shelves=build_shelves(kit_of_shelves, config, orders, registry.wake),
+        shelves=build_shelves(kit_of_shelves, config, orders, registry.wake, keeper.changed),
+        orders=orders,
+        quiet_keeper=keeper,
         clock=world.clock,
     )
 
@@ -217,4 +224,14 @@ def policy(config: Config) -> Policy:
         rule_states_max=config.channel.rule_states_max,
         rule_series_max=config.channel.rule_series_max,
         flush_s=config.suppression.flush_s,
+        flapping=_flapping(config.flapping),
+        storm_per_minute=config.storm.alerts_per_minute,
+    )
+
+
+def _flapping(config: Flapping) -> flapping.Flapping | None:
+    if not config.enabled:
+        return None
+    return flapping.Flapping(
+        start_percent=config.start_percent, stop_percent=config.stop_percent, interval_s=config.interval_s
     )

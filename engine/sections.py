@@ -185,6 +185,23 @@ class Suppression(Section, frozen=True, kw_only=True):
     ] = 300.0
 
 
+class Flapping(Section, frozen=True, kw_only=True):
+    """When an alert that comes and goes is quiet: Nagios' rule, on the last 21 states of each identity."""
+
+    enabled: Annotated[bool, why("false: an alert rings however often it comes and goes.")] = True
+    start_percent: Annotated[int, limit(1, 100, "So much change in its history, and it flaps: Nagios' figure.")] = 30
+    stop_percent: Annotated[int, limit(1, 100, "Below this it no longer does; less than start_percent.")] = 20
+    interval_s: Annotated[float, limit(1, 3600, "Without a change for so long counts as one more equal state.")] = 60.0
+
+
+class Storm(Section, frozen=True, kw_only=True):
+    """How many new alerts of one channel may ring; the others are stored and shown, and ring when their turn comes."""
+
+    alerts_per_minute: Annotated[
+        int, limit(0, 1_000_000, "0: any number, until digests can tell of those that wait. Critical ones never wait.")
+    ] = 0
+
+
 class Retention(Section, frozen=True, kw_only=True):
     """How long events can be recovered: by age or by count, whichever keeps more."""
 
@@ -226,6 +243,10 @@ class Objects(Section, frozen=True, kw_only=True):
     """What people make and change: how many of each kind a workspace may have; beyond it error 106."""
 
     rules_max: Annotated[int, limit(1, 1_000_000, "All of them are in memory, about 1 kB each.")] = 10_000
+    silences_max: Annotated[
+        int, limit(1, 100_000, "Those that are over are kept for the record; one in force takes about 3 kB of memory.")
+    ] = 10_000
+    maintenance_max: Annotated[int, limit(1, 100_000, "Planned windows: a few for each framework.")] = 1_000
 
 
 class Identity(Section, frozen=True, kw_only=True):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from engine.config import Config
 from engine.live import LiveObjects, ObjectFigures
 from engine.objects import Shelf, ShelfKit
 from engine.orders import StandingOrders
+from engine.quieting import follow_quiet, maintenance_kind, silence_kind
 from engine.rules import RULE, ConfigRules, Wake, follow_rules, rule_kind
+from protocol.quieting import Maintenance, Silence
 from protocol.rules import Rule
 
 
@@ -19,11 +22,25 @@ class Shelves:
     live: LiveObjects
     figures: ObjectFigures
     rules: Shelf[Rule]
+    silences: Shelf[Silence]
+    maintenance: Shelf[Maintenance]
 
 
-def build_shelves(kit: ShelfKit, config: Config, orders: StandingOrders, wake: Wake) -> Shelves:
+def build_shelves(
+    kit: ShelfKit, config: Config, orders: StandingOrders, wake: Wake, quiet_changed: Callable[[str], None]
+) -> Shelves:
     """All of them, on one store."""
     live = LiveObjects(kit.store, kit.figures)
     rules = rule_kind(ConfigRules(config.rules, config.workspace), config.objects.rules_max)
     live.follow(RULE, follow_rules(orders, wake, rules, kit.figures))
-    return Shelves(live=live, figures=kit.figures, rules=Shelf(rules, kit))
+    silences = silence_kind(kit.clock, config.objects.silences_max)
+    maintenance = maintenance_kind(kit.clock, config.objects.maintenance_max)
+    for quiet in (silences, maintenance):
+        live.follow(quiet.name, follow_quiet(orders, quiet_changed, kit.clock, quiet, kit.figures))
+    return Shelves(
+        live=live,
+        figures=kit.figures,
+        rules=Shelf(rules, kit),
+        silences=Shelf(silences, kit),
+        maintenance=Shelf(maintenance, kit),
+    )

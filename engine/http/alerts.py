@@ -20,7 +20,7 @@ from engine.http.problems import rejection
 from engine.stores import AlertQuery
 from protocol.errors import BadRequest, UnknownChannel
 from protocol.messages import ItemResult
-from protocol.model import Alert, AlertState, Principal, Severity
+from protocol.model import Alert, AlertState, Principal, QuietedBy, Severity
 from protocol.names import check_id, is_id
 from protocol.times import parse_rfc3339
 
@@ -37,6 +37,9 @@ States = Annotated[
     list[str] | None, QueryParameter(name="state", description="pending, active, acknowledged, resolved, expired")
 ]
 Severities = Annotated[list[str] | None, QueryParameter(description="info, warning, error, critical")]
+Quieted = Annotated[
+    list[str] | None, QueryParameter(description="quiet for: maintenance, silenced, muted_hours, flapping, storm")
+]
 Moment = Annotated[str | None, QueryParameter(max_length=64, description="RFC 3339, of `triggered_at`")]
 
 E = TypeVar("E", bound=Enum)
@@ -55,6 +58,7 @@ def alert_routes(service: Service) -> list[HTTPRouteHandler]:
         states: States = None,
         severity: Severities = None,
         rule_id: FromQuery[str | None] = None,
+        quieted: Quieted = None,
         since: Moment = None,
         until: Moment = None,
     ) -> AlertList:
@@ -67,6 +71,7 @@ def alert_routes(service: Service) -> list[HTTPRouteHandler]:
             states=parse_words(states, AlertState, "state"),
             severities=parse_words(severity, Severity, "severity"),
             rule_id=rule_id and check_id(rule_id, "rule_id"),
+            quieted=parse_words(quieted, QuietedBy, "quieted"),
             since_us=parse_moment(since, "since"),
             until_us=parse_moment(until, "until"),
             cursor=cursor,

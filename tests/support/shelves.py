@@ -19,6 +19,7 @@ from engine.objects import ShelfKit
 from engine.orders import StandingOrders
 from engine.shelves import Shelves, build_shelves
 from engine.stores import Store, open_store
+from engine.storms import Storms
 from protocol.limits import Limit
 from protocol.model import Principal
 from tests.support.http_service import FakeService
@@ -44,6 +45,8 @@ class Desk:
     now: list[int] = field(default_factory=lambda: [NOW])
     woken: list[tuple[str, str | None]] = field(default_factory=list)
     refused: list[Limit] = field(default_factory=list)
+    # Workspaces in which something else was quieted.
+    quieted: list[str] = field(default_factory=list)
 
     def client(self, *people: Principal) -> httpx.AsyncClient:
         """An HTTP client; each of these people has a token of his name and role, such as `ada:editor`."""
@@ -51,7 +54,9 @@ class Desk:
         service.principals = {f"{each.user}:{each.role}@{each.workspace}": each for each in people}
         first = next(iter(service.principals), "")
         return client_of(
-            make_app(service, routes=shelf_routes(self.shelves, PeerAddress())),
+            make_app(
+                service, routes=shelf_routes(self.shelves, Storms(self.store), lambda: self.now[0], PeerAddress())
+            ),
             headers={"Authorization": f"Bearer {first}"},
         )
 
@@ -66,8 +71,9 @@ async def a_desk(url: str = "memory:", rules: Sequence[Any] = (), **limits: int)
         orders, figures = StandingOrders(config.rules, config.workspace), ObjectFigures()
         woken: list[tuple[str, str | None]] = []
         refused: list[Limit] = []
+        quieted: list[str] = []
         now = [NOW]
         kit = ShelfKit(store, lambda: now[0], IdSource(lambda: now[0]), 10.0, figures, refused.append)
-        shelves = build_shelves(kit, config, orders, lambda *key: woken.append(key))
+        shelves = build_shelves(kit, config, orders, lambda *key: woken.append(key), quieted.append)
         await shelves.live.load()
-        yield Desk(store, shelves, orders, figures, now, woken, refused)
+        yield Desk(store, shelves, orders, figures, now, woken, refused, quieted)

@@ -90,6 +90,8 @@ def object_routes(path: str, verb: str, reading: str = "read") -> dict[str, Door
 
 
 ROUTES |= object_routes("/api/v1/rules", "edit")
+ROUTES |= object_routes("/api/v1/silences", "silence") | object_routes("/api/v1/maintenance", "silence")
+ROUTES |= {"POST /api/v1/silences/{object_id}/expire": Door("silence"), "GET /api/v1/storms": READ}
 MESSAGES: dict[str, Door] = {
     "auth": OPEN,
     "refresh": OPEN,

@@ -1,0 +1,181 @@
+"""Silences and maintenance windows as objects: what must hold of one before it is kept.
+
+A silence says who made it and why; one that would match every alert is refused, as Alertmanager does. What is wrong is
+said with the field, the reason and an example of a right one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import Enum
+from typing import Any
+
+from msgspec.structs import replace
+
+from actors.ports import Clock
+from engine.core.patterns import compile_pattern
+from engine.core.quieting import window_of_silence
+from engine.core.rules.schedule import hours_of
+from engine.kinds import Held, Kind
+from engine.live import Listener, ObjectFigures, readable
+from engine.objects import Shelf
+from engine.orders import StandingOrders
+from engine.quiet_book import Quiet, QuietKey
+from engine.roles import check
+from engine.stores.objects import ObjectNews
+from protocol.errors import BadRequest
+from protocol.model import Principal
+from protocol.quieting import Maintenance, Matcher, Operator, Silence
+from protocol.times import SECOND_US, TIME_MAX_US, parse_rfc3339, rfc3339
+
+SILENCE, MAINTENANCE = "silence", "maintenance"
+# A request that was on its way for so long may still end a silence "now".
+PAST_MAX_US = 60 * SECOND_US
+
+EXAMPLE = '[{"name": "host", "operator": "=~", "value": "web-.*"}]'
+
+
+class SilenceState(Enum):
+    """Where a silence is in its life."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    EXPIRED = "expired"
+
+
+def state_of(silence: Silence, now: int) -> SilenceState:
+    """Where a silence is in its life at `now` (microseconds)."""
+    window = window_of_silence(silence)
+    if now >= window.ends_at:
+        return SilenceState.EXPIRED
+    return SilenceState.ACTIVE if now >= window.starts_at else SilenceState.PENDING
+
+
+def silence_kind(clock: Clock, silences_max: int) -> Kind[Silence]:
+    """What a silence is as an object."""
+    return Kind(
+        name=SILENCE,
+        type=Silence,
+        objects_max=silences_max,
+        setting="objects.silences_max",
+        prepare=lambda who, silence: checked_silence(who, silence, clock()),
+        may_change=silences,
+    )
+
+
+def maintenance_kind(clock: Clock, windows_max: int) -> Kind[Maintenance]:
+    """What a maintenance window is as an object."""
+    return Kind(
+        name=MAINTENANCE,
+        type=Maintenance,
+        objects_max=windows_max,
+        setting="objects.maintenance_max",
+        prepare=lambda _, planned: checked_maintenance(planned),
+        may_change=silences,
+    )
+
+
+def follow_quiet(
+    orders: StandingOrders, changed: Callable[[str], None], clock: Clock, kind: Kind[Any], figures: ObjectFigures
+) -> Listener:
+    """Keeps the standing orders as the store has them; `changed` is told of which workspace."""
+
+    def told(news: Sequence[ObjectNews]) -> None:
+        changes: dict[str, dict[QuietKey, Quiet | None]] = {}
+        for each in news:
+            now = each.now if each.now is not None and each.now.archived_at is None else None
+            one = None if now is None else readable(kind, now, figures)
+            changes.setdefault(each.workspace, {})[kind.type, each.id] = one
+        for workspace, those in changes.items():
+            orders.put_quiet(workspace, those, clock())
+            changed(workspace)
+
+    return told
+
+
+async def end_silence(
+    shelf: Shelf[Silence], who: Principal, silence_id: str, now: int, address: str = ""
+) -> Held[Silence]:
+    """Ends a silence now; one that is over stays as it is. Raises UnknownChannel, PermissionDenied, Outdated."""
+    held = await shelf.to_change(who, silence_id)
+    state = state_of(held.value, now)
+    if state is SilenceState.EXPIRED:
+        return held
+    end = rfc3339(now)
+    change = {"ends_at": end} if state is SilenceState.ACTIVE else {"starts_at": end, "ends_at": end}
+    return await shelf.patch(who, silence_id, change, held.version, address)
+
+
+def silences(who: Principal, before: object, after: object) -> None:
+    """Who may silence."""
+    check(who, "silence")
+
+
+def checked_silence(who: Principal, silence: Silence, now: int) -> Silence:
+    """A silence as it is kept: its author is who sends it, and it begins now unless it says when. Raises BadRequest."""
+    starts_at = _moment(silence.starts_at, "starts_at") if silence.starts_at else now
+    ends_at = _moment(silence.ends_at, "ends_at")
+    if ends_at < starts_at:
+        raise BadRequest(f"ends_at: {silence.ends_at} is before starts_at ({rfc3339(starts_at)})")
+    if ends_at < now - PAST_MAX_US:
+        raise BadRequest(f"ends_at: {silence.ends_at} is over already, it is {rfc3339(now)}; say when it is to end")
+    if not silence.comment.strip():
+        raise BadRequest('comment: it is empty; say why, such as "disk is being replaced, ticket 4711"')
+    check_matchers(silence.matchers)
+    if all(_matches_empty(matcher) for matcher in silence.matchers):
+        raise BadRequest(f"matchers: at least one must not match an empty label, or all is silenced; such as {EXAMPLE}")
+    return replace(silence, author=who.user, starts_at=rfc3339(starts_at), ends_at=rfc3339(ends_at))
+
+
+def checked_maintenance(planned: Maintenance) -> Maintenance:
+    """A window as it is kept. Raises BadRequest."""
+    starts_at = None if planned.starts_at is None else _moment(planned.starts_at, "starts_at")
+    ends_at = None if planned.ends_at is None else _moment(planned.ends_at, "ends_at")
+    if planned.weekly is None and (starts_at is None or ends_at is None):
+        raise BadRequest(
+            "starts_at and ends_at, or weekly, are needed; such as "
+            '"weekly": {"days": ["sun"], "start": "02:00", "end": "04:00", "zone": "Europe/Berlin"}'
+        )
+    if starts_at is not None and ends_at is not None and ends_at <= starts_at:
+        raise BadRequest(f"ends_at: {planned.ends_at} is not after starts_at ({planned.starts_at})")
+    if planned.weekly is not None:
+        try:
+            hours_of(planned.weekly)
+        except ValueError as fault:
+            raise BadRequest(f"weekly.{fault}") from fault
+    check_matchers(planned.matchers)
+    return replace(
+        planned,
+        starts_at=None if starts_at is None else rfc3339(starts_at),
+        ends_at=None if ends_at is None else rfc3339(ends_at),
+    )
+
+
+def check_matchers(matchers: Sequence[Matcher]) -> None:
+    """Raises BadRequest for an expression that RE2 does not take: too long, too large, or not one."""
+    for number, matcher in enumerate(matchers):
+        if matcher.operator in (Operator.MATCHES, Operator.MATCHES_NOT):
+            try:
+                compile_pattern(matcher.value)
+            except BadRequest as fault:
+                raise BadRequest(f"matchers[{number}].value: {fault.message}; write it such as {EXAMPLE}") from fault
+
+
+def _matches_empty(matcher: Matcher) -> bool:
+    compare: dict[Operator, Callable[[], bool]] = {
+        Operator.EQUAL: lambda: not matcher.value,
+        Operator.DIFFERENT: lambda: bool(matcher.value),
+        Operator.MATCHES: lambda: compile_pattern(matcher.value).matches(""),
+        Operator.MATCHES_NOT: lambda: not compile_pattern(matcher.value).matches(""),
+    }
+    return compare[matcher.operator]()
+
+
+def _moment(text: str, field: str) -> int:
+    try:
+        moment = parse_rfc3339(text)
+    except ValueError as fault:
+        raise BadRequest(f"{field}: {text[:64]!r} is no time; write 2026-01-31T12:00:00Z") from fault
+    if not 0 <= moment <= TIME_MAX_US:
+        raise BadRequest(f"{field}: {text[:64]!r} is out of range; use years 1970 to 9999")
+    return moment

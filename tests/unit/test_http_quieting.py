@@ -1,0 +1,177 @@
+"""Silences and maintenance windows over HTTP: what is refused and why, states, the end, who may."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from msgspec.structs import replace
+
+from protocol.effects import StormState
+from protocol.model import ChannelKey
+from protocol.times import SECOND_US, rfc3339
+from tests.support.shelves import Desk, a_desk, who
+from tests.support.stores import FOREIGN, KEY, NOW, a_commit, committed
+from tests.unit.test_http_api import problem
+
+PATH = "/api/v1/silences"
+IN_AN_HOUR = rfc3339(NOW + 3_600 * SECOND_US)
+SILENCE: dict[str, Any] = {"matchers": [{"name": "host", "value": "h1"}], "ends_at": IN_AN_HOUR, "comment": "on it"}
+WEEKLY: dict[str, Any] = {"title": "Patch", "weekly": {"days": ["sun"], "start": "02:00", "end": "04:00"}}
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    async with a_desk(silences_max=3) as desk:
+        yield desk
+
+
+@pytest.fixture
+async def client(desk: Desk) -> AsyncIterator[httpx.AsyncClient]:
+    async with desk.client(who("responder"), who("viewer", user="eve"), who("responder", "umbrella")) as client:
+        yield client
+
+
+async def made(client: httpx.AsyncClient, **changes: Any) -> Any:
+    answer = await client.post(PATH, json=SILENCE | changes)
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+async def test_a_silence_begins_now_and_its_author_is_who_sends_it(client: httpx.AsyncClient, desk: Desk) -> None:
+    body = await made(client, author="somebody else")
+    assert (body["author"], body["starts_at"], body["ends_at"]) == ("ada", rfc3339(NOW), IN_AN_HOUR)
+    [silence] = desk.orders.of(ChannelKey("acme", "any")).quieting.silences
+    assert silence.id == body["id"]
+    assert desk.quieted == ["acme"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"comment": " "}, 'comment: it is empty; say why, such as "disk'),
+        ({"ends_at": "tomorrow"}, "ends_at: 'tomorrow' is no time; write 2026-01-31T12:00:00Z"),
+        ({"ends_at": "1969-01-01T00:00:00Z"}, "out of range"),
+        ({"starts_at": rfc3339(NOW + 7_200 * SECOND_US)}, "ends_at: .* is before starts_at"),
+        ({"starts_at": rfc3339(NOW - 200 * SECOND_US), "ends_at": rfc3339(NOW - 100 * SECOND_US)}, "is over already"),
+        ({"matchers": []}, "matchers: at least one must not match an empty label"),
+        ({"matchers": [{"name": "a", "operator": "!=", "value": "x"}]}, "at least one must not match an empty"),
+        ({"matchers": [{"name": "a", "operator": "=~", "value": ".*"}]}, "at least one must not match an empty"),
+        ({"matchers": [{"name": "a", "operator": "!~", "value": "x"}]}, "at least one must not match an empty"),
+        ({"matchers": [{"name": "a", "operator": "=~", "value": "(a"}]}, r"matchers\[0\].value: .* is not allowed"),
+        ({"matchers": [{"name": "a", "operator": "=~", "value": r"(a)\1"}]}, "not allowed: .*; write it such as"),
+        ({"matchers": [{"name": "", "value": "x"}]}, "length >= 1"),
+        ({"matchers": [{"name": "a", "value": "x"}] * 33}, "length <= 32"),
+    ],
+)
+async def test_a_silence_that_cannot_work_is_refused_with_field_and_reason(
+    client: httpx.AsyncClient, changes: dict[str, Any], said: str
+) -> None:
+    answer = await client.post(PATH, json=SILENCE | changes)
+    assert re.search(said, problem(answer, 400, 107)), answer.text
+
+
+async def test_silences_are_listed_by_their_state(client: httpx.AsyncClient, desk: Desk) -> None:
+    active = await made(client)
+    pending = await made(client, starts_at=rfc3339(NOW + 60 * SECOND_US))
+
+    async def listed(state: str) -> list[str]:
+        return [each["id"] for each in (await client.get(f"{PATH}?state={state}")).json()["items"]]
+
+    assert (await listed("active"), await listed("pending"), await listed("expired")) == (
+        [active["id"]],
+        [pending["id"]],
+        [],
+    )
+    desk.now[0] += 3_600 * SECOND_US
+    assert sorted(await listed("active,expired")) == sorted([active["id"], pending["id"]])
+    assert "state: 'over' is not allowed" in problem(await client.get(f"{PATH}?state=over"), 400, 107)
+
+
+async def test_a_silence_is_ended_now_whether_it_has_begun_or_not(client: httpx.AsyncClient, desk: Desk) -> None:
+    active = await made(client)
+    pending = await made(client, starts_at=rfc3339(NOW + 60 * SECOND_US))
+    desk.now[0] += SECOND_US
+    for each in (active, pending):
+        body = (await client.post(f"{PATH}/{each['id']}/expire")).json()
+        assert (body["ends_at"], body["version"]) == (rfc3339(NOW + SECOND_US), 2)
+        assert (await client.post(f"{PATH}/{each['id']}/expire")).json()["version"] == 2
+    assert desk.orders.of(ChannelKey("acme", "any")).quieting.silences == ()
+    assert desk.orders.quiet.workspaces() == []
+
+
+async def test_an_edit_holds_at_once_and_archiving_lifts_it(client: httpx.AsyncClient, desk: Desk) -> None:
+    body = await made(client)
+    later = rfc3339(NOW + 7_200 * SECOND_US)
+    await client.patch(f"{PATH}/{body['id']}", json={"ends_at": later}, headers={"If-Match": '"1"'})
+    assert desk.orders.quiet.silences("acme")[0].ends_at == later
+    await client.post(f"{PATH}/{body['id']}/archive")
+    assert desk.orders.quiet.silences("acme") == []
+    await client.post(f"{PATH}/{body['id']}/restore")
+    await client.delete(f"{PATH}/{body['id']}")
+    assert desk.orders.quiet.silences("acme") == []
+
+
+async def test_only_who_may_silence_does_and_another_workspaces_silence_does_not_exist(
+    client: httpx.AsyncClient,
+) -> None:
+    body = await made(client)
+    viewer, stranger = ({"Authorization": f"Bearer {name}"} for name in ("eve:viewer@acme", "ada:responder@umbrella"))
+    assert "may not silence" in problem(await client.post(PATH, json=SILENCE, headers=viewer), 403, 103)
+    assert (await client.get(f"{PATH}/{body['id']}", headers=viewer)).status_code == 200
+    unknown = problem(await client.post(f"{PATH}/nobody/expire", headers=stranger), 404, 102)
+    assert problem(await client.post(f"{PATH}/{body['id']}/expire", headers=stranger), 404, 102) == unknown
+
+
+async def test_a_workspace_has_so_many_silences(client: httpx.AsyncClient) -> None:
+    for _ in range(3):
+        await made(client)
+    assert "no room for another silence" in (await client.post(PATH, json=SILENCE)).json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"title": "x"}, "starts_at and ends_at, or weekly, are needed"),
+        ({"title": "x", "starts_at": IN_AN_HOUR}, "starts_at and ends_at, or weekly, are needed"),
+        ({"title": "x", "starts_at": IN_AN_HOUR, "ends_at": IN_AN_HOUR}, "ends_at: .* is not after starts_at"),
+        (WEEKLY | {"weekly": {"zone": "Mars"}}, "weekly.zone: 'Mars' is no time zone"),
+        (WEEKLY | {"weekly": {"days": ["mond"]}}, "weekly.days: 'mond' is no day"),
+        (WEEKLY | {"matchers": [{"name": "a", "operator": "=~", "value": "("}]}, r"matchers\[0\].value"),
+    ],
+)
+async def test_a_window_that_cannot_work_is_refused_with_field_and_reason(
+    client: httpx.AsyncClient, given: dict[str, Any], said: str
+) -> None:
+    assert re.search(said, problem(await client.post("/api/v1/maintenance", json=given), 400, 107))
+
+
+async def test_a_window_is_handed_to_the_frameworks_that_it_is_for(client: httpx.AsyncClient, desk: Desk) -> None:
+    await client.post("/api/v1/maintenance", json=WEEKLY | {"id": "all", "ends_at": IN_AN_HOUR})
+    await client.post("/api/v1/maintenance", json=WEEKLY | {"id": "web", "frameworks": ["web"]})
+
+    def windows(framework: str, workspace: str = "acme") -> list[str]:
+        return [one.id for one in desk.orders.of(ChannelKey(workspace, framework)).quieting.maintenance]
+
+    assert (windows("web"), windows("api"), windows("web", "umbrella")) == (["all", "web"], ["all"], [])
+    assert desk.orders.of(ChannelKey("acme", "api")) is desk.orders.of(ChannelKey("acme", "db"))
+    assert desk.orders.of(ChannelKey("acme", "web")) is desk.orders.of(ChannelKey("acme", "web"))
+    assert desk.orders.let_go(NOW) == []
+    assert desk.orders.let_go(NOW + 3_600 * SECOND_US) == ["acme"]
+    assert (windows("web"), windows("api")) == (["web"], [])
+    assert desk.orders.quiet.statistics() == {"silences": 0, "maintenance_windows": 1}
+
+
+async def test_storms_are_told_to_those_who_may_see_the_channel(desk: Desk) -> None:
+    storm = StormState(since=NOW, held=3, rang=1)
+    for key in (KEY, FOREIGN):
+        commit = a_commit(key)
+        await committed(desk.store, replace(commit, decision=replace(commit.decision, storm=storm)))
+    async with desk.client(who("viewer"), who("viewer", user="eve", channels=("other",))) as client:
+        shown = (await client.get("/api/v1/storms")).json()
+        assert shown["items"] == [{"framework_id": KEY.framework, "since": rfc3339(NOW), "held": 3, "rang": 1}]
+        limited = await client.get("/api/v1/storms", headers={"Authorization": "Bearer eve:viewer@acme"})
+        assert limited.json()["items"] == []
