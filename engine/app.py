@@ -36,11 +36,11 @@ from engine.lag import LoopLag
 from engine.memory import MemoryGuard
 from engine.metrics import Metrics
 from engine.operators import Operators
-from engine.parts import Parts, build, roster_limits, turns
+from engine.parts import Parts, build, retention_of, roster_limits, turns
 from engine.patience import answered
 from engine.service import Service
 from engine.sources.host import watch_host
-from engine.stores import CommittedEvents, Retention, Store
+from engine.stores import CommittedEvents, Store
 from engine.stores.sqlite_file import Database
 from engine.unsettled import start_unsettled
 from engine.world import World
@@ -218,6 +218,7 @@ class Engine:
             ChildSpec("recipients", self._run_recipients),
             ChildSpec("upkeep", self._run_upkeep),
             ChildSpec("quiet", self._run_quiet),
+            ChildSpec("rollups", self._run_rollups),
             ChildSpec("keys", self._keys.run),
             ChildSpec("ticker", self._run_ticker),
             ChildSpec("lag", self._lag.run),
@@ -227,11 +228,9 @@ class Engine:
         return [ChildSpec("host", self._run_host)] if self.config.watch_host else []
 
     async def _run_store(self, status: Started) -> None:
-        keep = self.config.retention
-        retention = Retention(events_s=keep.events_s, events_per_channel=keep.events_per_channel)
         async with self._world.open_store(
             self.config.store_url,
-            retention=retention,
+            retention=retention_of(self.config),
             clock=self._world.clock,
             on_commit=self.metrics.committed,
             cache_bytes=self.config.store_cache_bytes,
@@ -283,6 +282,9 @@ class Engine:
 
     async def _run_quiet(self, status: Started) -> None:
         await self._up.quiet_keeper.run(status)
+
+    async def _run_rollups(self, status: Started) -> None:
+        await self._up.rollups.run(status)
 
     async def _run_ticker(self, status: Started) -> None:
         await self._up.ticker.run(status)

@@ -30,6 +30,7 @@ from engine.http.inbound.intake import Intake
 from engine.http.inbound.routes import inbound_routers
 from engine.http.operators import PeerAddress
 from engine.http.ports import About
+from engine.http.readings import reading_routes
 from engine.http.server import HttpServer, serve_http
 from engine.http.shelves import shelf_routes
 from engine.http.stream_history import history_routes
@@ -89,6 +90,7 @@ class Doors:
             trusted_proxies=config.gateway.trusted_proxies,
             overload=lambda: self._roster.overload,
             routes=[
+                *reading_routes(parts.readings),
                 *self._stream_routes(parts),
                 *shelf_routes(
                     parts.shelves, Storms(parts.store), self._world.clock, PeerAddress(config.gateway.trusted_proxies)

@@ -61,6 +61,10 @@ FIGURES: Mapping[str, Figure] = {
     "store_unavailable": Figure(
         ("tocsin_store_unavailable",), "Commits and other writes that the store did not take.", True
     ),
+    "store_readings": Figure(("tocsin_readings",), "Readings stored.", True),
+    "store_reading_bytes": Figure(("tocsin_reading_bytes",), "Bytes of the log of readings, as written.", True),
+    "store_readings_rolled": Figure(("tocsin_readings_rolled_up",), "Readings that went into the roll-ups.", True),
+    "store_reading_rows_trimmed": Figure(("tocsin_reading_rows_trimmed",), "Rows of the log that were trimmed.", True),
     "duplicates_stored": Figure(("tocsin_duplicates_stored",), "Alerts stored twice; always 0.", True),
     "objects.changes": Figure(("tocsin_object_changes",), "Changes of rules, people and other objects stored.", True),
     "objects.conflicts": Figure(("tocsin_object_conflicts",), "Edits refused because somebody was faster.", True),

@@ -40,10 +40,13 @@ from engine.orders import StandingOrders
 from engine.presence import PresenceLog
 from engine.quiet_keeper import QuietKeeper
 from engine.quotas import Quotas
+from engine.readings import ReadingVerbs
 from engine.recipients import RecipientLog
+from engine.rollups import RollUps
 from engine.service import Service
 from engine.shelves import Shelves, build_shelves
-from engine.stores import Store
+from engine.stores import Retention, Store
+from engine.stores.readings import KeptReadings
 from engine.upkeep import Upkeep
 from engine.world import World
 from protocol.session import ConversationLimits
@@ -59,6 +62,8 @@ class Parts:
     presence: PresenceLog
     recipients: RecipientLog
     upkeep: Upkeep
+    rollups: RollUps
+    readings: ReadingVerbs
     ticker: Ticker
     service: Service
     administration: Administration
@@ -98,6 +103,8 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
         presence=PresenceLog(store, world.clock),
         recipients=RecipientLog(store),
         upkeep=Upkeep(store, world.clock, config.retention.trim_every_s),
+        rollups=RollUps(store, config.retention.roll_up_every_s),
+        readings=ReadingVerbs(store, world.clock, retention_of(config).readings),
         ticker=Ticker(),
         service=Service(store, registry, identity, metrics, world.clock, config.api.answer_s, quotas),
         administration=Administration(
@@ -215,6 +222,16 @@ def websocket_limits(config: Gateway) -> WebSocketLimits:
     )
 
 
+def retention_of(config: Config) -> Retention:
+    """What the store keeps, and how long."""
+    keep = config.retention
+    return Retention(
+        events_s=keep.events_s,
+        events_per_channel=keep.events_per_channel,
+        readings=KeptReadings(raw_s=keep.readings_s, minutes_s=keep.minutes_s, hours_s=keep.hours_s),
+    )
+
+
 def policy(config: Config) -> Policy:
     """How every channel's machine decides."""
     return Policy(
@@ -222,6 +239,7 @@ def policy(config: Config) -> Policy:
         events_max=config.channel.events_max,
         windows_max=config.channel.windows_max,
         rule_states_max=config.channel.rule_states_max,
+        reading_series_max=config.channel.reading_series_max,
         rule_series_max=config.channel.rule_series_max,
         flush_s=config.suppression.flush_s,
         flapping=_flapping(config.flapping),

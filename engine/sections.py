@@ -163,6 +163,9 @@ class Channel(Section, frozen=True, kw_only=True):
     rule_states_max: Annotated[
         int, limit(1, 10_000_000, "Pairs of rule and series, 1 to 10 kB each, a percentile up to 400; beyond it: busy.")
     ] = 50_000
+    reading_series_max: Annotated[
+        int, limit(1, 10_000_000, "Metrics with their labels, 300 bytes each, and a row a minute; more are refused.")
+    ] = 10_000
     rule_series_max: Annotated[
         int, limit(1, 10_000_000, "Of one rule: a label that makes up values leaves room for the other rules.")
     ] = 10_000
@@ -203,11 +206,22 @@ class Storm(Section, frozen=True, kw_only=True):
 
 
 class Retention(Section, frozen=True, kw_only=True):
-    """How long events can be recovered: by age or by count, whichever keeps more."""
+    """How long events (by age or by count, whichever keeps more) and readings are kept."""
 
     events_s: Annotated[int, limit(0, _DECADE_S, "Seven days: a client that was off for a week's holiday.")] = 604_800
     events_per_channel: Annotated[int, limit(0, 1_000_000_000, "The newest are kept however old they are.")] = 100_000
     trim_every_s: Annotated[float, limit(1, _DAY_S, "Small trims often: none is long enough to be felt.")] = 600.0
+    readings_s: Annotated[float, limit(60, _DECADE_S, "Each reading: a morning's incident is looked into today.")] = (
+        21_600.0
+    )
+    minutes_s: Annotated[float, limit(60, _DECADE_S, "Readings by the minute: last week, to compare with.")] = 604_800.0
+    hours_s: Annotated[float, limit(3_600, _DECADE_S, "Readings by the hour: a year, and a month beside it.")] = (
+        34_560_000.0
+    )
+    roll_up_every_s: Annotated[
+        float,
+        limit(1, 3_600, "What is not rolled up yet is summed up for everybody who asks; more often is no dearer."),
+    ] = 15.0
 
 
 class Host(Section, frozen=True, kw_only=True):

@@ -33,7 +33,7 @@ ROWS_A_PAGE = 50
 # Series that a page looks into: most of them may have nothing in the time asked for.
 SERIES_A_PAGE = 500
 # More than any row of the log has; what a cursor may say is bounded so that SQLite can take it.
-NUMBER_MAX = 10**18
+NUMBER_MAX = 10**18 - 1
 _NUMBER = re.compile(r"-?[0-9]{1,18}")
 PLACE = (
     "SELECT channel.id, log_seq, log_rolled, roll_until, roll_series, roll_start FROM workspace"

@@ -71,6 +71,8 @@ ROUTES: dict[str, Door] = {
     "POST /api/v1/broadcast": Door("broadcast", {"to": "workspace", "id": "main", "message": "hello"}),
     "GET /api/v1/stream": Door("read", query="?framework_id=web"),
     "GET /api/v1/history": Door("read", query="?framework_id=web"),
+    "GET /api/v1/readings": Door("read", query="?framework_id=web&metric=cpu"),
+    "GET /api/v1/frameworks/{object_id}/metrics": READ,
 }
 
 
