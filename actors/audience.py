@@ -149,15 +149,19 @@ class Audience:
             if severity.rank < min_severity.rank:
                 continue
             offset = self.offset_of(event)
+            is_bulk = event.change is not None
             message = m.AlertMessage(
                 channel=self.name,
                 epoch=self.epoch,
                 offset=offset,
                 prev=prev,
                 event=event.kind,
-                data=event.alert,
+                data=None if is_bulk else event.alert,
                 timestamp=event.at,
+                by=event.by,
                 suppressed=msgspec.UNSET if event.suppressed is None else event.suppressed,
+                alert_ids=list(event.alert_ids) if is_bulk else None,
+                change=event.change,
             )
             data, lane = frame_message(message, form), lane_of(severity)
             frames.append(AlertFrame(data, lane, self.name, epoch=self.epoch, prev=prev, offset=offset, form=form))
@@ -187,6 +191,6 @@ def workspace_offset(event: Event) -> int:
     return event.workspace_offset
 
 
-def user_offset(event: Event) -> int:
-    """The event's place in the stream of the person whom its alert is assigned to."""
-    return event.user_offset
+def user_offset(user: str) -> OffsetOf:
+    """An event's place in the stream of this person; 0: none, or the store has not said."""
+    return lambda event: event.user_offsets.get(user, 0)

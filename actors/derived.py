@@ -45,11 +45,9 @@ class DerivedStreams:
     def post(self, workspace: str, events: Sequence[Event]) -> None:
         """Takes note of the events of one commit; called by the store in commit order, must not raise."""
         self._post(DerivedKey(workspace), events)
-        for user in dict.fromkeys(event.alert.assigned_to for event in events):
-            if user is not None:
-                # Events that come again (a commit answered late) have no user offset: then the store is looked into.
-                theirs = [event for event in events if event.alert.assigned_to == user and event.user_offset]
-                self._post(DerivedKey(workspace, user), theirs)
+        for user in dict.fromkeys(user for event in events for user in event.people):
+            # Events that come again (a commit answered late) have no user offset: then the store is looked into.
+            self._post(DerivedKey(workspace, user), [event for event in events if user in event.user_offsets])
 
     def look(self, workspace: str, events: Sequence[Event]) -> None:
         """Looks into the store for these events, and all others: a channel found them there, and nobody posted them.
@@ -57,9 +55,8 @@ class DerivedStreams:
         They cannot be posted as they are: what other channels committed between two of them would be left out.
         """
         self._post(DerivedKey(workspace), ())
-        for user in dict.fromkeys(event.alert.assigned_to for event in events):
-            if user is not None:
-                self._post(DerivedKey(workspace, user), ())
+        for user in dict.fromkeys(user for event in events for user in event.people):
+            self._post(DerivedKey(workspace, user), ())
 
     def _post(self, stream: DerivedKey, events: Sequence[Event]) -> None:
         if stream in self._audiences:
@@ -83,7 +80,7 @@ class DerivedStreams:
             place = await self._store.derived_position(stream)
             found = self._audiences.get(stream)  # somebody else may have asked at the same time
         if found is None:
-            offset_of = workspace_offset if stream.user is None else user_offset
+            offset_of = workspace_offset if stream.user is None else user_offset(stream.user)
             found = Audience(stream.name, place.epoch, place.offset, place.floor, offset_of)
             self._audiences[stream] = found
             # What was committed since its position was read was not posted to anybody: look once.

@@ -56,28 +56,36 @@ class Receipt:
 
 
 class Envelope:
-    """A command on its way, with where its result goes."""
+    """A command on its way, with where its results go: a place in the receipt for each item of the command."""
 
-    __slots__ = ("command", "failures", "index", "receipt")
+    __slots__ = ("command", "failures", "places", "receipt")
 
-    def __init__(self, command: Command, receipt: Receipt, index: int) -> None:
+    def __init__(self, command: Command, receipt: Receipt, *places: int) -> None:
         self.command = command
         self.receipt = receipt
-        self.index = index
+        self.places = places
         self.failures = 0
 
     def answer(self, result: ItemResult) -> None:
-        """Hands the result to the request that it belongs to."""
-        self.receipt.settle(self.index, result)
+        """Hands the same result to the request for each item."""
+        for place in self.places:
+            self.receipt.settle(place, result)
+
+    def settle(self, results: Sequence[ItemResult]) -> None:
+        """Hands the results to the request that they belong to, one for each item."""
+        for place, result in zip(self.places, results, strict=True):
+            self.receipt.settle(place, result)
 
 
 class Mailbox:
-    """Commands that wait for one channel, in order, at most `limit` of them."""
+    """Commands that wait for one channel, in order, with at most `limit` items (a bulk change has many)."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._waiting: deque[Envelope] = deque()
         self._pinned: Sequence[Envelope] = ()
+        # Of all that waits or is pinned.
+        self._items = 0
         self._batch: Batch | None = None
         self._singly = 0
         self._arrived = trio.Event()
@@ -86,7 +94,7 @@ class Mailbox:
         self.is_closed = False
 
     def __len__(self) -> int:
-        return len(self._waiting) + len(self._pinned)
+        return self._items
 
     @property
     def pinned_id(self) -> str | None:
@@ -97,12 +105,14 @@ class Mailbox:
         """Takes all of them or, if there is no room, none: raises Busy."""
         if self.is_closed:
             raise Busy("the engine is stopping; send it again when it is back")
-        if len(self) + len(envelopes) > self._limit:
+        items = _items_of(envelopes)
+        if self._items + items > self._limit:
             raise Busy(
-                f"this channel has {len(self)} commands waiting, limit {self._limit}; send it again in a moment",
+                f"this channel has {self._items} commands waiting, limit {self._limit}; send it again in a moment",
                 Limit.CHANNEL_MAILBOX,
             )
         self._waiting.extend(envelopes)
+        self._items += items
         self._arrived.set()
 
     def wake(self) -> None:
@@ -128,23 +138,39 @@ class Mailbox:
         return bool(self) or was_woken
 
     def pin(self, limit: int, clock: Clock, new_id: NewId, orders: Orders) -> Batch:
-        """The batch to decide now: the pinned one if there is one, else up to `limit` waiting commands (or none).
+        """The batch to decide now: the pinned one if there is one, else waiting commands of up to `limit` items.
 
-        A pinned batch keeps the orders under which it was decided first.
+        It may be empty. A command with more items than that comes alone. A pinned batch keeps the orders under which it
+        was decided first.
         """
         if self._batch is None:
-            count = min(1 if self._singly else limit, len(self._waiting))
-            self._pinned = [self._waiting.popleft() for _ in range(count)]
+            self._pinned = self._take(1 if self._singly else limit)
             commands = tuple(envelope.command for envelope in self._pinned)
             self._batch = Batch(new_id(), clock(), commands, orders)
         return self._batch
+
+    def _take(self, limit: int) -> list[Envelope]:
+        """Waiting commands of up to `limit` items, at least one if any waits."""
+        taken: list[Envelope] = []
+        waiting = self._waiting
+        while waiting and (not taken or len(waiting[0].places) <= limit):
+            envelope = waiting.popleft()
+            limit -= len(envelope.places)
+            taken.append(envelope)
+        return taken
 
     def settle(self, results: Sequence[ItemResult]) -> None:
         """The pinned batch is done: answers each command and lets go of it."""
         done, self._pinned, self._batch = self._pinned, (), None
         self._singly = max(0, self._singly - len(done))
-        for envelope, result in zip(done, results, strict=True):
-            envelope.answer(result)
+        self._items -= _items_of(done)
+        start = 0
+        for envelope in done:
+            end = start + len(envelope.places)
+            envelope.settle(results[start:end])
+            start = end
+        if start != len(results):
+            raise ValueError(f"{len(results)} results for {start} items")
 
     def machine_raised(self) -> Command | None:
         """The pinned batch made the machine raise. Gives the command that is set aside, if one is."""
@@ -153,6 +179,7 @@ class Mailbox:
             culprits[0].failures += 1
             if culprits[0].failures >= TRIES_MAX:
                 self._singly = max(0, self._singly - 1)
+                self._items -= len(culprits[0].places)
                 culprits[0].answer(FAILED)
                 return culprits[0].command
         self._singly = max(self._singly, len(culprits))
@@ -162,7 +189,11 @@ class Mailbox:
     def refuse_all(self, result: ItemResult) -> None:
         """Answers everything that waits with the same refusal (the channel is parked)."""
         refused = [*self._pinned, *self._waiting]
-        self._pinned, self._batch, self._singly = (), None, 0
+        self._pinned, self._batch, self._singly, self._items = (), None, 0, 0
         self._waiting.clear()
         for envelope in refused:
             envelope.answer(result)
+
+
+def _items_of(envelopes: Sequence[Envelope]) -> int:
+    return sum([len(envelope.places) for envelope in envelopes])

@@ -67,7 +67,7 @@ class ChannelStore(Protocol):
         """Epoch, last offset and floor of a derived stream (`rows` stays empty). Raises StoreUnavailable."""
 
     async def derived_history(self, stream: DerivedKey, after: int, limit: int) -> Sequence[Event]:
-        """Like `history`, in the order of `workspace_offset`, or of `user_offset` for a person's stream."""
+        """Like `history`, in the order of `workspace_offset`, or of `user_offsets` for a person's stream."""
 
     async def open_alerts(
         self, stream: StreamKey, min_severity: Severity, before: str | None, limit: int
@@ -90,8 +90,8 @@ class Desk(Protocol):
     def locate(self, who: Principal, channel: str | None, framework_id: str | None) -> StreamKey:
         """Which stream is meant, if `who` may read it. Raises TocsinError."""
 
-    async def submit(self, who: Principal, request: m.ClientMessage, answer: Answer) -> None:
-        """Takes a trigger, reading, acknowledge or resolve; `answer` gets the results after the commit.
+    async def submit(self, who: Principal, request: m.ClientMessage, answer: Answer, address: str = "") -> None:
+        """Takes a trigger, reading, acknowledge or resolve from an address; `answer` gets the results after the commit.
 
         Raises TocsinError if the request as a whole is refused. Waits for reads at most, never for a commit.
         """

@@ -104,7 +104,8 @@ class Session:
                 self._subscriptions.mark(message)
             case _:
                 self._throttle.items(items_of(message), trio.current_time())
-                await self._kit.desk.submit(self._conversation.who, message, self._answerer(message.id))
+                answer = self._answerer(message.id)
+                await self._kit.desk.submit(self._conversation.who, message, answer, self._connection.address)
 
     def _authenticate(self, message: m.Auth | m.Refresh) -> None:
         is_first = self._conversation.principal is None

@@ -8,7 +8,7 @@ import trio
 
 from actors.ports import Answer
 from engine.metrics import Metrics
-from protocol.errors import Busy
+from protocol.errors import Busy, TocsinError
 from protocol.messages import ItemResult, ReadingInput
 from protocol.model import Reason, Status
 
@@ -32,6 +32,11 @@ class Tally:
             answer(results)
 
         return count
+
+    def refused(self, fault: TocsinError) -> None:
+        """Counts a refusal at a limit."""
+        if fault.limit is not None:
+            self._metrics.refused(fault.limit)
 
     def measured(self, answer: Answer, readings: Sequence[ReadingInput] | None = None) -> Answer:
         """Counts, and measures how long triggers took; of readings only those that a rule made into one."""

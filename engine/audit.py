@@ -1,4 +1,7 @@
-"""The trail of what administrators do: who, when, which verb, to whom, from which address. Append-only.
+"""The audit trail: who did what, when, to what, from which address. Append-only.
+
+What people do about alerts is written with the alerts, in the same transaction; here it is only read. What
+administrators do is written here.
 
 An act is written down before it is done: one that cannot be recorded (the store is away) is refused as a whole, so what
 happened is always on record; what is on record may have been tried in vain. A row belongs to the workspace of the
@@ -11,12 +14,15 @@ from __future__ import annotations
 import msgspec
 import structlog
 import trio
+from msgspec.structs import replace
 
 from actors.ports import Clock
-from engine.roles import check
+from engine.roles import check, may
 from engine.stores import AdministrativeAct, Store
+from engine.stores.trail import TrailKind, TrailLine, TrailPlace, TrailQuery
 from protocol.errors import BadRequest, Busy, PermissionDenied
-from protocol.model import Principal
+from protocol.model import Alert, EventKind, Principal
+from protocol.times import parse_rfc3339
 
 log = structlog.get_logger()
 PAGE_MAX = 500
@@ -24,15 +30,27 @@ PAGE_MAX = 500
 WRONG_CURSOR = "cursor: use the next_cursor of the page before"
 
 
-class ActPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Acts, newest first, and where the next page starts (None: there is none)."""
+class TrailPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Lines of the trail, newest first, and where the next page starts (None: there is none)."""
 
-    items: list[AdministrativeAct]
+    items: list[TrailLine]
     next_cursor: str | None = None
 
 
+class TrailWanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which lines somebody asks for; all that is given must hold. Times in microseconds."""
+
+    by: str | None = None
+    verb: str | None = None
+    target: str | None = None
+    since_us: int | None = None
+    until_us: int | None = None
+    cursor: str | None = None
+    limit: int = PAGE_MAX
+
+
 class AuditTrail:
-    """Writes acts down and shows them."""
+    """Writes administrators' acts down, and shows everybody's."""
 
     def __init__(self, store: Store, clock: Clock, answer_s: float) -> None:
         self._store = store
@@ -50,15 +68,56 @@ class AuditTrail:
             return
         raise Busy(f"the act was not recorded within {self._answer_s:g} s and not done; send it again")
 
-    async def page(self, who: Principal, cursor: str | None, limit: int) -> ActPage:
-        """What the workspace's administrators did, newest first. Raises BadRequest for a cursor that is not ours."""
+    async def page(self, who: Principal, wanted: TrailWanted) -> TrailPage:
+        """What was done in the workspace, newest first. Raises BadRequest for a cursor that is not ours."""
         check_administrator(who)
-        if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
+        return await self._read(who.workspace, tuple(TrailKind), wanted)
+
+    async def story(self, who: Principal, alert: Alert, cursor: str | None, limit: int) -> TrailPage:
+        """What people did about an alert, newest first; behind that when it fired. Addresses: for administrators."""
+        wanted = TrailWanted(target=alert.id, cursor=cursor, limit=limit)
+        page = await self._read(who.workspace, (TrailKind.ALERT,), wanted)
+        items = page.items if may(who, "administer") else [replace(line, address="") for line in page.items]
+        if page.next_cursor is not None:
+            return TrailPage(items=items, next_cursor=page.next_cursor)
+        return TrailPage(items=[*items, _fired(alert)])
+
+    async def _read(self, workspace: str, kinds: tuple[TrailKind, ...], wanted: TrailWanted) -> TrailPage:
+        limit = min(wanted.limit, PAGE_MAX)
+        query = TrailQuery(
+            workspace=workspace,
+            kinds=kinds,
+            limit=limit + 1,
+            by=wanted.by,
+            verb=wanted.verb,
+            target=wanted.target,
+            since_us=wanted.since_us,
+            until_us=wanted.until_us,
+            before=None if wanted.cursor is None else _place(wanted.cursor),
+        )
+        lines = await self._store.trail(query)
+        return TrailPage(items=lines[:limit], next_cursor=_cursor(lines[limit - 1]) if len(lines) > limit else None)
+
+
+def _fired(alert: Alert) -> TrailLine:
+    """The beginning of every story. Its event is its record, and may have been trimmed: the alert itself knows."""
+    place = TrailPlace(at=parse_rfc3339(alert.triggered_at), kind=TrailKind.ALERT, number=0)
+    return TrailLine(place=place, by="", verb=EventKind.FIRED.value, target=alert.id, address="")
+
+
+def _cursor(line: TrailLine) -> str:
+    return f"{line.place.at}.{line.place.kind.value}.{line.place.number}"
+
+
+def _place(cursor: str) -> TrailPlace:
+    at, _, rest = cursor.partition(".")
+    kind, _, number = rest.partition(".")
+    try:
+        if not all(text.isascii() and text.isdigit() and len(text) < 19 for text in (at, number)):
             raise BadRequest(WRONG_CURSOR)
-        limit = min(limit, PAGE_MAX)
-        acts = await self._store.acts(who.workspace, None if cursor is None else int(cursor), limit + 1)
-        more = len(acts) > limit
-        return ActPage(items=acts[:limit], next_cursor=str(acts[limit - 1].number) if more else None)
+        return TrailPlace(at=int(at), kind=TrailKind(kind), number=int(number))
+    except ValueError as fault:
+        raise BadRequest(WRONG_CURSOR) from fault
 
 
 def check_administrator(who: Principal) -> None:

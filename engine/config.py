@@ -25,6 +25,7 @@ from engine.sections import (
     HOST_FRAMEWORK,
     HOST_RULES,
     WINDOW_MAX_S,
+    Alerts,
     Api,
     Channel,
     Flapping,
@@ -53,6 +54,7 @@ __all__ = (
     "HOST_RULES",
     "SECRET_MIN_BYTES",
     "Address",
+    "Alerts",
     "Api",
     "Channel",
     "Config",
@@ -109,6 +111,7 @@ class Config(Section, frozen=True, kw_only=True):
     suppression: Suppression = Suppression()
     flapping: Flapping = Flapping()
     storm: Storm = Storm()
+    alerts: Alerts = Alerts()
     retention: Retention = Retention()
     host: Host = Host()
     api: Api = Api()

@@ -14,7 +14,7 @@ import msgspec
 
 from actors.peer import Peer
 from actors.roster import Roster
-from engine.audit import WRONG_CURSOR, ActPage, AuditTrail, check_administrator
+from engine.audit import WRONG_CURSOR, AuditTrail, TrailPage, TrailWanted, check_administrator
 from engine.roles import SYSTEM_WORKSPACE
 from protocol.errors import BadRequest, CloseCode, UnknownChannel
 from protocol.model import Principal
@@ -101,9 +101,9 @@ class Operators:
             lambda each: (each.workspace, each.user) == (scope, user), CloseCode.FORCED, FORCED
         )
 
-    async def acts(self, who: Principal, cursor: str | None = None, limit: int = PAGE_MAX) -> ActPage:
-        """What the administrators of this workspace did, newest first."""
-        return await self._trail.page(who, cursor, limit)
+    async def acts(self, who: Principal, wanted: TrailWanted | None = None) -> TrailPage:
+        """What people and administrators of this workspace did, newest first."""
+        return await self._trail.page(who, wanted or TrailWanted())
 
     def _known(self, client_id: str, workspace: str | None) -> None:
         connection = self._roster.find(client_id)

@@ -241,6 +241,7 @@ def policy(config: Config) -> Policy:
         rule_states_max=config.channel.rule_states_max,
         reading_series_max=config.channel.reading_series_max,
         rule_series_max=config.channel.rule_series_max,
+        unacknowledge_s=config.alerts.unacknowledge_s,
         flush_s=config.suppression.flush_s,
         flapping=_flapping(config.flapping),
         storm_per_minute=config.storm.alerts_per_minute,

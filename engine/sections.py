@@ -205,6 +205,14 @@ class Storm(Section, frozen=True, kw_only=True):
     ] = 0
 
 
+class Alerts(Section, frozen=True, kw_only=True):
+    """What time does to alerts that people have taken on."""
+
+    unacknowledge_s: Annotated[
+        float, limit(0, WINDOW_MAX_S, "Acknowledged for so long and not resolved: active again. 0: off, people differ.")
+    ] = 0.0
+
+
 class Retention(Section, frozen=True, kw_only=True):
     """How long events (by age or by count, whichever keeps more) and readings are kept."""
 

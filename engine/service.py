@@ -16,32 +16,30 @@ from actors.mailbox import Envelope, Receipt
 from actors.ports import Answer, Clock
 from actors.registry import Registry
 from engine.answers import Tally, slot
+from engine.audit import AuditTrail, TrailPage
 from engine.auth import check
-from engine.commands import check_text, is_storable, to_observe, to_ring
+from engine.commands import is_storable, to_observe, to_ring
 from engine.core.identity import identity_of
 from engine.identity import Identity, IssuedTicket
 from engine.metrics import Metrics
+from engine.people import BULK_MAX, Deed, People, may_see, refused
 from engine.quotas import Quotas
 from engine.stores import AlertPage, AlertQuery, RecipientPage, Store
 from protocol import messages as m
-from protocol.commands import AcknowledgeAlert, AcknowledgeReported, Command, ResolveAlert, Ring
-from protocol.effects import Row
+from protocol.changes import Action
+from protocol.commands import AcknowledgeReported, Command, Ring
 from protocol.errors import (
     BadRequest,
     Busy,
     LimitReached,
     PermissionDenied,
     StoreUnavailable,
-    TocsinError,
     UnknownChannel,
 )
 from protocol.messages import ItemResult, ReadingInput, TriggerInput
-from protocol.model import Alert, ChannelKey, Principal, Reason, Status, StreamKey
+from protocol.model import Alert, ChannelKey, Principal, StreamKey
 from protocol.names import check_id, parse_channel
-
-UNKNOWN_ALERT = ItemResult(status=Status.REJECTED, reason=Reason.UNKNOWN_ALERT, message="there is no such alert")
-ALREADY_RESOLVED = ItemResult(status=Status.RESOLVED, reason=Reason.ALREADY)
-ALREADY_OVER = ItemResult(status=Status.REJECTED, reason=Reason.ALREADY, message="this alert is over already")
+from protocol.rows import Row
 
 
 class Service:
@@ -65,6 +63,8 @@ class Service:
         self._clock = clock
         self._answer_s = answer_s
         self._quotas = quotas
+        self._people = People(store, registry, quotas, self._tally, answer_s, self._require_store)
+        self._trail = AuditTrail(store, clock, answer_s)
 
     @property
     def is_ready(self) -> bool:
@@ -85,7 +85,7 @@ class Service:
         try:
             return self._identity.issue_ticket(who)
         except LimitReached as fault:
-            self._count(fault)
+            self._tally.refused(fault)
             raise
 
     def admit(self, who: Principal) -> None:
@@ -109,8 +109,8 @@ class Service:
             raise PermissionDenied("this token is limited to other channels")
         return key
 
-    async def submit(self, who: Principal, request: m.ClientMessage, answer: Answer) -> None:
-        """Takes a request of a socket; `answer` gets the results after the commit."""
+    async def submit(self, who: Principal, request: m.ClientMessage, answer: Answer, address: str = "") -> None:
+        """Takes a request of a socket, from an address; `answer` gets the results after the commit."""
         match request:
             case m.Trigger():
                 if (request.alert is None) is (request.alerts is None):
@@ -118,10 +118,10 @@ class Service:
                 self._ring(who, request.alerts or [request.alert], answer)  # type: ignore[list-item]
             case m.Reading():
                 self._read(who, request.readings, answer)
-            case m.Acknowledge():
-                await self._change(who, _ids(request), AcknowledgeAlert, request.notes, answer)
-            case m.Resolve():
-                await self._change(who, _ids(request), ResolveAlert, request.notes, answer)
+            case m.Acknowledge() | m.Resolve():
+                action = Action.ACKNOWLEDGE if isinstance(request, m.Acknowledge) else Action.RESOLVE
+                deed = Deed(action=action, notes=request.notes, address=address)
+                await self._people.submit(who, _ids(request), deed, answer)
             case _:
                 raise BadRequest("this message is not a request")
 
@@ -152,13 +152,30 @@ class Service:
         results = await self._wait(lambda answer: self._put(who, [(framework, command)], self._tally.counted(answer)))
         return results[0]
 
-    async def acknowledge(self, who: Principal, alert_ids: Sequence[str], notes: str | None) -> list[ItemResult]:
-        """Somebody looks after these alerts; idempotent."""
-        return await self._wait_change(who, alert_ids, AcknowledgeAlert, notes)
+    async def act(self, who: Principal, alert_ids: Sequence[str], deed: Deed) -> list[ItemResult]:
+        """Does this about up to 10,000 alerts; one result per alert, in order. Idempotent."""
+        return await self._people.act(who, alert_ids, deed)
 
-    async def resolve(self, who: Principal, alert_ids: Sequence[str], notes: str | None) -> list[ItemResult]:
+    async def acknowledge(self, who: Principal, alert_ids: Sequence[str], notes: str | None = None) -> list[ItemResult]:
+        """Somebody looks after these alerts; idempotent."""
+        return await self.act(who, alert_ids, Deed(action=Action.ACKNOWLEDGE, notes=notes))
+
+    async def resolve(self, who: Principal, alert_ids: Sequence[str], notes: str | None = None) -> list[ItemResult]:
         """These alerts are over; idempotent."""
-        return await self._wait_change(who, alert_ids, ResolveAlert, notes)
+        return await self.act(who, alert_ids, Deed(action=Action.RESOLVE, notes=notes))
+
+    async def matching(self, who: Principal, query: AlertQuery) -> list[str]:
+        """The ids of all alerts that a query means, newest first. Raises BadRequest if they are too many for a bulk."""
+        check(who, "read")
+        query = msgspec.structs.replace(query, workspace=who.workspace, frameworks=who.channels)
+        found = await self._store.matching(query, BULK_MAX + 1)
+        if len(found) > BULK_MAX:
+            raise BadRequest(f"the filter finds more than {BULK_MAX} alerts, the limit of one request: narrow it")
+        return found
+
+    async def story(self, who: Principal, alert_id: str, cursor: str | None, limit: int) -> TrailPage:
+        """What people did about an alert, newest first, and when it fired. Raises UnknownChannel as `alert` does."""
+        return await self._trail.story(who, await self.alert(who, alert_id), cursor, limit)
 
     async def alerts(self, who: Principal, query: AlertQuery) -> AlertPage:
         """A page of the workspace's alerts, newest first."""
@@ -172,7 +189,7 @@ class Service:
         check(who, "read")
         # A text that no store takes is nobody's id.
         found = await self._store.alert(who.workspace, alert_id) if is_storable(alert_id) else None
-        if found is None or not _may_see(who, found[0]):
+        if found is None or not may_see(who, found[0].framework):
             raise UnknownChannel("there is no such alert")
         return found[1]
 
@@ -219,84 +236,20 @@ class Service:
             try:
                 cells[framework].put_all(envelopes)
             except Busy as fault:
-                self._count(fault)
+                self._tally.refused(fault)
                 if len(cells) == 1:
                     raise
                 for envelope in envelopes:
-                    envelope.answer(_busy(fault))
-
-    async def _change(
-        self,
-        who: Principal,
-        alert_ids: Sequence[str],
-        make: type[AcknowledgeAlert] | type[ResolveAlert],
-        notes: str | None,
-        answer: Answer,
-    ) -> None:
-        check(who, "respond")
-        check_text(notes or "", "notes")
-        self._require_store()
-        self._quotas.workspace_items(who.workspace, len(alert_ids))
-        channels = await self._store.locate(who.workspace, [each for each in alert_ids if is_storable(each)])
-        known = {alert_id: key for alert_id, key in channels.items() if _may_see(who, key)}
-        # All cells first: if there cannot be one, the request is refused before any of it was done.
-        cells = {key: self._registry.cell(key) for key in known.values()}
-
-        def answer_closed(results: Sequence[ItemResult]) -> None:
-            # The machine forgets alerts that are over; the store has not: then this change was made before.
-            over = ALREADY_RESOLVED if make is ResolveAlert else ALREADY_OVER
-            answer(
-                [
-                    msgspec.structs.replace(over, alert_id=alert_id)
-                    if result.reason is Reason.UNKNOWN_ALERT and alert_id in known
-                    else result
-                    for alert_id, result in zip(alert_ids, results, strict=True)
-                ]
-            )
-
-        receipt = Receipt(len(alert_ids), self._tally.counted(answer_closed))
-        for index, alert_id in enumerate(alert_ids):
-            envelope = Envelope(make(alert_id=alert_id, by=who.user, notes=notes), receipt, index)
-            if alert_id not in known:
-                envelope.answer(UNKNOWN_ALERT)
-                continue
-            try:
-                cells[known[alert_id]].put_all([envelope])
-            except Busy as fault:
-                self._count(fault)
-                envelope.answer(_busy(fault))
-
-    async def _wait_change(
-        self,
-        who: Principal,
-        alert_ids: Sequence[str],
-        make: type[AcknowledgeAlert] | type[ResolveAlert],
-        notes: str | None,
-    ) -> list[ItemResult]:
-        answered, results = slot()
-        await self._change(who, alert_ids, make, notes, answered)
-        return await results(self._answer_s)
+                    envelope.answer(refused(fault))
 
     async def _wait(self, put: Callable[[Answer], None]) -> list[ItemResult]:
         answered, results = slot()
         put(answered)
         return await results(self._answer_s)
 
-    def _count(self, fault: TocsinError) -> None:
-        if fault.limit is not None:
-            self._metrics.refused(fault.limit)
-
     def _require_store(self) -> None:
         if not self.is_ready:
             raise StoreUnavailable("the store is away; nothing was stored, send it again in a moment")
-
-
-def _busy(fault: Busy) -> ItemResult:
-    return ItemResult(status=Status.REJECTED, reason=Reason.BUSY, message=fault.message)
-
-
-def _may_see(who: Principal, key: ChannelKey) -> bool:
-    return who.channels is None or key.framework in who.channels
 
 
 def _ids(request: m.Acknowledge | m.Resolve) -> Sequence[str]:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import msgspec
 
+from protocol.changes import Action
 from protocol.model import Comparison, Severity
 from protocol.orders import NO_ORDERS, Orders
+from protocol.rows import Row, SourceReport
 
 
 class Ring(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -35,18 +37,6 @@ class Ring(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     source: SourceReport | None = None
 
 
-class SourceReport(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """The part of a trigger that only a re-sending source has. All times in microseconds; `labels` is its full set."""
-
-    labels: dict[str, str]
-    annotations: dict[str, str]
-    starts_at: int
-    ends_at: int
-    generator_url: str = ""
-    # The source said itself when it ended or will end; otherwise `ends_at` is our time-out.
-    explicit_end: bool = False
-
-
 class Observe(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A reading to hold against the channel's rules."""
 
@@ -56,12 +46,20 @@ class Observe(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     labels: dict[str, str] = {}
 
 
-class AcknowledgeAlert(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Somebody looks after an alert."""
+class Act(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Somebody does something about alerts of the channel; what it changes is told together.
 
-    alert_id: str
+    `assignee` (None: nobody) goes with ASSIGN. `address`: from where, for the record. `closed`: those of the alerts
+    that the channel may have forgotten, as the store has them.
+    """
+
+    alert_ids: tuple[str, ...]
+    action: Action
     by: str
     notes: str | None = None
+    assignee: str | None = None
+    address: str = ""
+    closed: tuple[Row, ...] = ()
 
 
 class AcknowledgeReported(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -69,14 +67,6 @@ class AcknowledgeReported(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     identity: str
     by: str
-
-
-class ResolveAlert(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Somebody says that an alert is over."""
-
-    alert_id: str
-    by: str
-    notes: str | None = None
 
 
 class CompleteStep(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -87,7 +77,7 @@ class CompleteStep(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     notes: str | None = None
 
 
-Command = Ring | Observe | AcknowledgeAlert | AcknowledgeReported | ResolveAlert | CompleteStep
+Command = Ring | Observe | Act | AcknowledgeReported | CompleteStep
 
 
 class Batch(msgspec.Struct, frozen=True, gc=False):

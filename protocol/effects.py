@@ -4,35 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from protocol.commands import Batch, SourceReport
+from protocol.commands import Batch
 from protocol.limits import Limit
 from protocol.messages import ItemResult
 from protocol.model import Alert, ChannelKey, Event, Severity, StreamKey
 from protocol.readings import Logged, RuleState, Series
-
-
-class Window(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """A suppression window: until when (microseconds), and what it has swallowed so far."""
-
-    until: int
-    count: int = 0
-    first_at: int = 0
-    last_at: int = 0
-    worst: float | None = None
-
-
-class Flaps(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Whether an identity comes and goes: bit n of `changes` is set if its state changed n steps ago.
-
-    `at`: when it changed last, `is_bad`: to what, `calm_at`: until when it counts as flapping (0: it does not),
-    `until`: how long this matters. Times are microseconds.
-    """
-
-    changes: int
-    at: int
-    is_bad: bool
-    calm_at: int = 0
-    until: int = 0
+from protocol.rows import Row
 
 
 class StormState(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -57,29 +34,23 @@ class StormNotice(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     is_over: bool = False
 
 
-class Row(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
-    """One alert as the store keeps it: with its identity, its window, and the label sets that a source reported."""
-
-    alert: Alert
-    identity: str
-    window: Window
-    sources: tuple[SourceReport, ...] = ()
-    # None: it came once, when it was triggered.
-    flaps: Flaps | None = None
-
-
 class Audit(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """What a person did: append-only."""
+    """What a person did: append-only. `before` and `after` name what is different: `state`, `assigned_to`."""
 
     at: int
     by: str
     verb: str
     alert_id: str
     notes: str | None = None
+    address: str = ""
+    before: dict[str, str | None] = {}
+    after: dict[str, str | None] = {}
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """One batch decided: a result per command, and what must be stored before any of it is told.
+    """One batch decided: its results, and what must be stored before any of it is told.
+
+    A command has one result, an `Act` one for each of its alerts; all of them in the order of the commands.
 
     `offset` is the channel's offset afterwards. A decision that is not durable needs no commit.
     """

@@ -13,6 +13,7 @@ import msgspec
 
 from protocol.model import (
     Alert,
+    Change,
     Comparison,
     EventKind,
     Finite,
@@ -253,16 +254,28 @@ class Unsubscribed(_Message, frozen=True, gc=False, omit_defaults=True, kw_only=
 
 
 class AlertMessage(_Message, frozen=True, gc=False, kw_only=True, tag="alert"):
-    """Something happened to an alert. You have missed nothing when `prev` is at most the last offset that you have."""
+    """Something happened to an alert. You have missed nothing when `prev` is at most the last offset that you have.
+
+    Of many alerts that were changed together, instead of `data`: their ids in `alertIds`, and the `change`. `by` is the
+    user who did it, `rule`, or `source`; left out if nobody did.
+    """
 
     channel: str
     epoch: str
     offset: int
     prev: int
     event: EventKind
-    data: Alert
+    data: Alert | None = None
     timestamp: str
+    by: str | None = None
     suppressed: Suppressed | msgspec.UnsetType = msgspec.UNSET
+    alert_ids: list[str] | None = None
+    change: Change | None = None
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of the alerts that it is about."""
+        return [self.data.id] if self.data is not None else self.alert_ids or []
 
 
 class ItemResult(msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="camel"):

@@ -74,6 +74,9 @@ class EventKind(enum.Enum):
     RAISED = "raised"
     RECEIPT = "receipt"
     ACKNOWLEDGED = "acknowledged"
+    UNACKNOWLEDGED = "unacknowledged"
+    ASSIGNED = "assigned"
+    COMMENTED = "commented"
     REOPENED = "reopened"
     RESOLVED = "resolved"
     EXPIRED = "expired"
@@ -120,7 +123,11 @@ class Reason(enum.Enum):
     BUSY = "busy"
     FAILED = "failed"
     ACKNOWLEDGED = "acknowledged"
+    UNACKNOWLEDGED = "unacknowledged"
+    ASSIGNED = "assigned"
+    COMMENTED = "commented"
     RESOLVED = "resolved"
+    REOPENED = "reopened"
     ALREADY = "already"
 
 
@@ -133,7 +140,11 @@ class Status(enum.Enum):
     PENDING = "pending"
     BELOW_THRESHOLD = "below_threshold"
     ACKNOWLEDGED = "acknowledged"
+    UNACKNOWLEDGED = "unacknowledged"
+    ASSIGNED = "assigned"
+    COMMENTED = "commented"
     RESOLVED = "resolved"
+    REOPENED = "reopened"
     REJECTED = "rejected"
 
 
@@ -182,7 +193,10 @@ StreamKey = ChannelKey | DerivedKey
 
 
 class Alert(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
-    """An alert as stored and told: the `data` of an `alert` message. Optional fields without a value are left out."""
+    """An alert as stored and told: the `data` of an `alert` message. Optional fields without a value are left out.
+
+    `notes` are the last words that anybody said about it, `notes_by` says who.
+    """
 
     id: str
     framework_id: str
@@ -213,10 +227,26 @@ class Alert(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=T
     resolved_at: str | None = None
     resolved_by: str | None = None
     notes: str | None = None
+    notes_by: str | None = None
     # Why it does not ring, which silence, window or rule is to blame, and until when (RFC 3339), if that is known.
     quieted_by: QuietedBy | None = None
     quieted_ref: str | None = None
     quieted_until: str | None = None
+
+
+class Change(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
+    """What a bulk change did to each of its alerts, at `at` (RFC 3339). Without `state` that is as it was.
+
+    `assigned_to` is there if that is the change; null: to nobody. `severity`: the highest among the alerts, by which
+    the message is filtered.
+    """
+
+    at: str
+    state: AlertState | None = None
+    by: str | None = None
+    notes: str | None = None
+    assigned_to: str | msgspec.UnsetType | None = msgspec.UNSET
+    severity: Severity | None = None
 
 
 class Suppressed(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -231,8 +261,9 @@ class Suppressed(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 class Event(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     """One change on a channel's stream: offset in the channel, what happened, and the alert after it.
 
-    `workspace_offset` and `user_offset` are its places in the derived streams of its workspace and of the person whom
-    the alert is assigned to; 0 where the store has not said.
+    A bulk change names all its alerts in `alert_ids`; then `alert` is the most severe of them, and `change` is what is
+    told. `workspace_offset` and `user_offsets` are its places in the derived streams of its workspace and of `people`;
+    0 and none where the store has not said.
     """
 
     offset: int
@@ -240,9 +271,26 @@ class Event(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=T
     alert: Alert
     at: str
     workspace_offset: int = 0
-    user_offset: int = 0
+    user_offsets: dict[str, int] = {}
     by: str | None = None
     suppressed: Suppressed | None = None
+    alert_ids: tuple[str, ...] = ()
+    change: Change | None = None
+    # On whose streams it is besides the assignee's: those who had the alert before, and everybody of a bulk change.
+    also: tuple[str, ...] = ()
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """The users on whose streams it is, each once."""
+        assignee = self.alert.assigned_to
+        if not self.also:
+            return (assignee,) if assignee else ()
+        return tuple(dict.fromkeys((assignee, *self.also) if assignee else self.also))
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the alerts that it is about."""
+        return self.alert_ids or (self.alert.id,)
 
 
 class Principal(msgspec.Struct, frozen=True, gc=False, kw_only=True):

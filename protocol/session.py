@@ -13,6 +13,8 @@ import enum
 import itertools
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from protocol import messages as m
 from protocol.errors import CloseCode, ConversationEnded, Unauthorized
 from protocol.limits import Limit
@@ -270,8 +272,7 @@ class ClientConversation:
         for wanted in self._followers(message.channel)[:1]:
             arrival = wanted.follower.arrive(message.epoch, message.offset, message.prev)
             if arrival is Arrival.NEXT:
-                is_shown = wanted.follower.has_shown(message.data.id, message.offset)
-                return Heard(alert=None if is_shown else message)
+                return Heard(alert=_unshown(message, wanted.follower))
             if arrival is Arrival.GAP:
                 return Heard(send=[self._ask(wanted)])
         return Heard()
@@ -299,3 +300,12 @@ class ClientConversation:
     def _named(self, name: str) -> list[Subscription]:
         """The subscriptions that the server knows by this name."""
         return [s for s in self.subscriptions.values() if name and s.name == name]
+
+
+def _unshown(message: m.AlertMessage, follower: Follower) -> m.AlertMessage | None:
+    """The message without alerts that a page of the snapshot showed as they were after it, or later."""
+    ids = message.ids
+    fresh = [alert_id for alert_id in ids if not follower.has_shown(alert_id, message.offset)]
+    if len(fresh) == len(ids):
+        return message
+    return replace(message, alert_ids=fresh) if fresh else None

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import click
 
-from tocsin.commands import audit, clients, connections, doctor, keys, revoke, serve, setup
+from tocsin.commands import alerts, audit, clients, connections, doctor, keys, revoke, serve, setup
 
 
 class Complaint(click.ClickException):
@@ -112,6 +112,7 @@ for command in (
     serve.serve,
     clients.trigger,
     clients.tail,
+    alerts.alerts,
     setup.token,
     keys.keys,
     revoke.revoke,

@@ -52,19 +52,31 @@ def _can_write(text: str, encoding: str | None) -> bool:
 
 def alert_line(message: AlertMessage, look: Look, zone: tzinfo | None = None) -> str:
     """One event as one line: time (local, or in `zone`), severity, framework, what happened, title, and details."""
-    alert, is_over = message.data, message.event in _OVER
-    shapes = _SHAPES if look.has_shapes else _ASCII_SHAPES
-    shape = ("✓" if look.has_shapes else "v") if is_over else shapes[alert.severity]
-    badge = look.paint(f"{shape} {alert.severity.value:<8}", _DIM if is_over else _COLOURS[alert.severity])
     at = datetime.fromisoformat(message.timestamp).astimezone(zone).strftime("%H:%M:%S")
-    framework = printable(alert.framework_id).ljust(_FRAMEWORK_WIDTH)
-    title = printable(alert.title or alert.message or "(no title)")
-    details = look.paint(_details(message), _DIM)
-    return f"{at}  {badge}  {framework}  {message.event.value:<12}  {title}{details}"
+    alert, is_over = message.data, message.event in _OVER
+    if alert is None:
+        severity, framework = _of_many(message)
+        title, found = f"{len(message.ids)} alerts", _acting(message, message.change.notes if message.change else None)
+    else:
+        severity, framework = alert.severity, alert.framework_id
+        title, found = printable(alert.title or alert.message or "(no title)"), _details(message, alert)
+    shapes = _SHAPES if look.has_shapes else _ASCII_SHAPES
+    shape = ("✓" if look.has_shapes else "v") if is_over else shapes[severity]
+    badge = look.paint(f"{shape} {severity.value:<8}", _DIM if is_over else _COLOURS[severity])
+    details = look.paint(f"  ({', '.join(found)})", _DIM) if found else ""
+    return f"{at}  {badge}  {printable(framework).ljust(_FRAMEWORK_WIDTH)}  {message.event.value:<14}  {title}{details}"
 
 
-def _details(message: AlertMessage) -> str:
-    alert, found = message.data, []
+def _of_many(message: AlertMessage) -> tuple[Severity, str]:
+    """The severity and the framework of a bulk change; on the stream of a workspace or a person the framework is not
+    said."""
+    severity = message.change.severity if message.change else None
+    kind, _, rest = message.channel.partition(":")
+    return severity or Severity.INFO, rest.partition(":")[2] if kind == "alerts" else "-"
+
+
+def _details(message: AlertMessage, alert: Alert) -> list[str]:
+    found = []
     if alert.current_value is not None:
         limit = "" if alert.threshold_value is None else f", threshold {alert.threshold_value:g}"
         found.append(f"value {alert.current_value:g}{limit}")
@@ -72,15 +84,18 @@ def _details(message: AlertMessage) -> str:
         found.append(f"{message.suppressed.count} more were held back")
     elif alert.occurrences > 1:
         found.append(f"seen {alert.occurrences} times")
-    if by := _by(alert, message.event):
-        found.append(f"by {printable(by)}")
-    return f"  ({', '.join(found)})" if found else ""
+    return found + _acting(message, alert.notes if message.event is EventKind.COMMENTED else None, alert.assigned_to)
 
 
-def _by(alert: Alert, event: EventKind) -> str | None:
-    if event is EventKind.ACKNOWLEDGED:
-        return alert.acknowledged_by
-    return alert.resolved_by if event is EventKind.RESOLVED else None
+def _acting(message: AlertMessage, words: str | None, assignee: str | None = None) -> list[str]:
+    """Who did it, to whom it goes now, and what was said."""
+    change = message.change
+    if change is not None:
+        assignee = change.assigned_to or None
+    found = [f"by {printable(message.by)}"] if message.by else []
+    if message.event is EventKind.ASSIGNED:
+        found.append(f"to {printable(assignee or 'nobody')}")
+    return [*found, f'"{printable(words)}"'] if words else found
 
 
 def result_line(result: ItemResult) -> str:

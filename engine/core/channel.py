@@ -28,7 +28,8 @@ from engine.core.stepping import complete_step
 from engine.core.suppression import NEVER
 from engine.core.turn import Policy, Turn
 from engine.core.watching import Watcher
-from protocol.commands import AcknowledgeAlert, AcknowledgeReported, Batch, Command, CompleteStep, Observe, Ring
+from protocol.changes import Action
+from protocol.commands import AcknowledgeReported, Act, Batch, CompleteStep, Observe, Ring
 from protocol.effects import Decision, Recalled, StormState
 from protocol.messages import ItemResult
 from protocol.model import ChannelKey
@@ -57,13 +58,18 @@ class ChannelMachine:
             self._orders = batch.orders
             self._watcher.adopt(batch.orders)
             self._hush.adopt(batch.orders)
-        results = tuple([self._one(turn, command) for command in batch.commands])
+        results: list[ItemResult] = []
+        for command in batch.commands:
+            if isinstance(command, Act):
+                results += self._acts.act(turn, command)
+            else:
+                results.append(self._one(turn, command))
         self._watcher.pass_time(turn)
         pass_time(self._ledger, self._hush, turn)
         readings = self._log.close(turn)
         self._ledger.flush(turn)
         self._watcher.write_states(turn)
-        return self._decision(turn, results, readings)
+        return self._decision(turn, tuple(results), readings)
 
     def flush(self, batch: Batch) -> Decision:
         """The counters and rule states that are ahead of the store, at most ROWS_MAX rows at a time, due or not."""
@@ -98,22 +104,21 @@ class ChannelMachine:
         before, self._storm = self._storm, self._hush.storm.state
         return None if self._storm is before else self._storm
 
-    def _one(self, turn: Turn, command: Command) -> ItemResult:
+    def _one(self, turn: Turn, command: Ring | Observe | CompleteStep | AcknowledgeReported) -> ItemResult:
         if isinstance(command, Ring):
             return self._ringer.ring(turn, command, self._watcher.book)
         if isinstance(command, Observe):
             return self._watcher.observe(turn, command)
         if isinstance(command, CompleteStep):
             return complete_step(self._ledger, turn, command)
-        if isinstance(command, AcknowledgeReported):
-            return self._acknowledge_reported(turn, command)
-        return self._acts.act(turn, command)
+        return self._acknowledge_reported(turn, command)
 
     def _acknowledge_reported(self, turn: Turn, command: AcknowledgeReported) -> ItemResult:
         standing = self._ledger.standings.get(command.identity)
         if standing is None:
             return UNKNOWN_ALERT
-        return self._acts.act(turn, AcknowledgeAlert(alert_id=standing.alert_id, by=command.by))
+        act = Act(alert_ids=(standing.alert_id,), action=Action.ACKNOWLEDGE, by=command.by)
+        return self._acts.act(turn, act)[0]
 
 
 def machine_factory(policy: Policy) -> MachineFactory:

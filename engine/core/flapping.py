@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import msgspec
 
-from protocol.effects import Flaps
+from protocol.rows import Flaps
 from protocol.times import SECOND_US
 
 STEPS = 20

@@ -23,10 +23,11 @@ from engine.core.rules.schedule import hours_of
 from engine.core.storm import Storm
 from engine.core.suppression import NEVER, Standing
 from engine.core.turn import ROWS_MAX, Turn
-from protocol.effects import Flaps, StormNotice, StormState
+from protocol.effects import StormNotice, StormState
 from protocol.messages import ItemResult
 from protocol.model import Alert, EventKind, QuietedBy, Reason, Severity, Status
 from protocol.orders import Orders
+from protocol.rows import Flaps
 
 
 class Hush:

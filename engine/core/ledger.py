@@ -9,6 +9,9 @@ memory and are written together, at latest `flush_s` later).
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
+
+from msgspec.structs import replace
 
 from engine.core.flapping import begun, said
 from engine.core.lifecycle import Step, stepped
@@ -17,7 +20,8 @@ from engine.core.turn import ROWS_MAX, Policy, Turn
 from protocol.effects import Recalled
 from protocol.limits import Limit
 from protocol.messages import ItemResult
-from protocol.model import Event, EventKind, Suppressed
+from protocol.model import Change, Event, EventKind, Suppressed
+from protocol.rows import Row
 from protocol.times import SECOND_US, parse_rfc3339
 
 
@@ -34,23 +38,39 @@ class Ledger:
         # Whose counters are ahead of the store, and when they must be written; the oldest first.
         self._unwritten: dict[Standing, int] = {}
         self._flush_us = int(policy.flush_s * SECOND_US)
+        self._patience_us = int(policy.unacknowledge_s * SECOND_US) or NEVER
         # Should a store recall an alert and its successor, the open one (else the later one) stands.
         rows = sorted(recalled.rows, key=lambda row: (row.alert.state.is_open, row.window.until))
         for row in {row.identity: row for row in rows}.values():
-            self.remember(Standing(row))
+            self.remember(self.standing_for(row))
+
+    def standing_for(self, row: Row) -> Standing:
+        """What will be remembered of an alert."""
+        return Standing(row, self._patience_us)
 
     def remember(self, standing: Standing) -> None:
-        """A new alert stands."""
-        self.standings[standing.identity] = standing
+        """An alert stands, new or changed. One that is closed does not take the place of another one."""
+        if standing.is_open or standing.identity not in self.standings:
+            self.standings[standing.identity] = standing
         self.by_id[standing.alert_id] = standing
         self.agenda.put(standing)
 
     def forget(self, standing: Standing) -> None:
         """Out of memory; its row stays in the store as it was written last."""
-        del self.standings[standing.identity]
+        if self.standings.get(standing.identity) is standing:
+            del self.standings[standing.identity]
         del self.by_id[standing.alert_id]
         self._unwritten.pop(standing, None)
         self.agenda.drop(standing)
+
+    def supersede(self, turn: Turn, before: Standing) -> None:
+        """A closed alert whose place is taken: its window ends here, in the store as well."""
+        if before.count:
+            self.receipt(turn, before)
+        if before.kept_until > turn.now:
+            before.until, before.flaps = min(before.until, turn.now), None
+            turn.touched[before] = None
+        self.forget(before)
 
     def room(self, turn: Turn) -> int:
         """How many more events this decision may have."""
@@ -89,13 +109,38 @@ class Ledger:
         kind: EventKind,
         by: str | None = None,
         suppressed: Suppressed | None = None,
+        also: tuple[str, ...] = (),
     ) -> None:
         """What happened to a standing's alert goes on the stream, and into the store."""
         self.offset += 1
         alert = standing.current()
-        turn.events.append(Event(offset=self.offset, kind=kind, alert=alert, at=turn.at, by=by, suppressed=suppressed))
+        turn.events.append(
+            Event(offset=self.offset, kind=kind, alert=alert, at=turn.at, by=by, suppressed=suppressed, also=also)
+        )
         turn.touched[standing] = None
         self.agenda.put(standing)
+
+    def emit_many(
+        self, turn: Turn, standings: Sequence[Standing], kind: EventKind, change: Change, people: tuple[str, ...]
+    ) -> None:
+        """The same happened to all of these: one event, and each into the store."""
+        self.offset += 1
+        loudest = max(standings, key=lambda standing: standing.rank).current()
+        turn.events.append(
+            Event(
+                offset=self.offset,
+                kind=kind,
+                alert=loudest,
+                at=turn.at,
+                by=change.by,
+                alert_ids=tuple([standing.alert_id for standing in standings]),
+                change=replace(change, severity=loudest.severity),
+                also=people,
+            )
+        )
+        for standing in standings:
+            turn.touched[standing] = None
+            self.agenda.put(standing)
 
     def told(self, outcome: Verdict | Step, standing: Standing) -> ItemResult:
         """The answer to what has just been put on the stream."""

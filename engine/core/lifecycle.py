@@ -1,9 +1,9 @@
-"""What may become of an alert: one table of state and action, and the small changes that its rows stand for.
+"""What may become of an alert: one table of action and state, and the small changes that its cells stand for.
 
-    pending -> active -> acknowledged -> resolved        active -> resolved        any open one -> expired
-
-Acknowledge and resolve are idempotent: done already is an answer, not an error. Raising is an action too: it returns an
-acknowledged alert to active (event `reopened`), because whoever took it on took on something smaller.
+The table is the truth, and the diagram in `docs/lifecycle.md` is drawn from it (`make docs`). Everything is idempotent:
+done already is an answer, not an error. Closed alerts can be commented on and re-opened; all else about them is
+refused, with what to do. Raising is an action too: it returns an acknowledged alert to active (event `reopened`),
+because whoever took it on took on something smaller. What an alert is after a step says `protocol.changes`.
 
 An alert that a source reports (Prometheus) lives as long as at least one of its label sets does. Each set has an end;
 news moves it, silence lets it pass. The merge rule is Alertmanager's (`types/types.go`, `Alert.Merge`): earliest start,
@@ -12,35 +12,26 @@ newest annotations, and an end that was said explicitly beats a time-out unless 
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 
 import msgspec
 from msgspec.structs import replace
 
 from engine.core.rules.book import Firing
-from protocol.commands import SourceReport
-from protocol.model import Alert, AlertState, EventKind, Reason, Status
+from protocol.changes import Action, changed
+from protocol.model import Alert, AlertState, Change, EventKind, Reason, Status
+from protocol.rows import SourceReport
 
 LabelSet = frozenset[tuple[str, str]]
 
 
-class Action(enum.Enum):
-    """What can be done to an alert; the value is the verb in the audit trail."""
-
-    ACKNOWLEDGE = "acknowledge"
-    RESOLVE = "resolve"
-    RAISE = "raise"
-    EXPIRE = "expire"
-
-
 class Step(msgspec.Struct, frozen=True, gc=False):
-    """A cell of the table: the state afterwards, the event that tells it (or told it, if it was so already), the reply.
+    """A cell of the table: the state afterwards (None: as it was), the event that tells it, and the reply.
 
     `message` says why when the reply is a refusal.
     """
 
-    state: AlertState
+    state: AlertState | None
     event: EventKind
     status: Status
     reason: Reason
@@ -52,51 +43,44 @@ class Step(msgspec.Struct, frozen=True, gc=False):
         return self.reason is not Reason.ALREADY
 
 
-_PENDING, _ACTIVE, _TAKEN = AlertState.PENDING, AlertState.ACTIVE, AlertState.ACKNOWLEDGED
-_RESOLVED, _EXPIRED = AlertState.RESOLVED, AlertState.EXPIRED
-
-_ACKNOWLEDGED = Step(_TAKEN, EventKind.ACKNOWLEDGED, Status.ACKNOWLEDGED, Reason.ACKNOWLEDGED)
-_RESOLVE = Step(_RESOLVED, EventKind.RESOLVED, Status.RESOLVED, Reason.RESOLVED)
-_RAISED = Step(_ACTIVE, EventKind.RAISED, Status.FIRED, Reason.RAISED)
-_REOPENED = Step(_ACTIVE, EventKind.REOPENED, Status.FIRED, Reason.RAISED)
-_EXPIRE = Step(_EXPIRED, EventKind.EXPIRED, Status.RESOLVED, Reason.RESOLVED)
+def _so_already(step: Step) -> Step:
+    return replace(step, reason=Reason.ALREADY)
 
 
-_ACKNOWLEDGED_ALREADY = Step(_TAKEN, EventKind.ACKNOWLEDGED, Status.ACKNOWLEDGED, Reason.ALREADY)
-_RESOLVED_ALREADY = Step(_RESOLVED, EventKind.RESOLVED, Status.RESOLVED, Reason.ALREADY)
-_EXPIRED_ALREADY = Step(_EXPIRED, EventKind.EXPIRED, Status.RESOLVED, Reason.ALREADY)
-_REFUSED_RESOLVED = Step(
-    _RESOLVED,
-    EventKind.RESOLVED,
-    Status.REJECTED,
-    Reason.ALREADY,
-    "the alert is resolved already; only a new one rings",
-)
-_REFUSED_EXPIRED = Step(
-    _EXPIRED, EventKind.EXPIRED, Status.REJECTED, Reason.ALREADY, "the alert has expired: its source went silent"
-)
+def _refused(message: str) -> Step:
+    return Step(None, EventKind.RESOLVED, Status.REJECTED, Reason.ALREADY, message)
 
+
+_TAKE = Step(AlertState.ACKNOWLEDGED, EventKind.ACKNOWLEDGED, Status.ACKNOWLEDGED, Reason.ACKNOWLEDGED)
+_GIVE_BACK = Step(AlertState.ACTIVE, EventKind.UNACKNOWLEDGED, Status.UNACKNOWLEDGED, Reason.UNACKNOWLEDGED)
+_ASSIGN = Step(None, EventKind.ASSIGNED, Status.ASSIGNED, Reason.ASSIGNED)
+_COMMENT = Step(None, EventKind.COMMENTED, Status.COMMENTED, Reason.COMMENTED)
+_RESOLVE = Step(AlertState.RESOLVED, EventKind.RESOLVED, Status.RESOLVED, Reason.RESOLVED)
+_REOPEN = Step(AlertState.ACTIVE, EventKind.REOPENED, Status.REOPENED, Reason.REOPENED)
+_RAISE = Step(AlertState.ACTIVE, EventKind.RAISED, Status.FIRED, Reason.RAISED)
+_RAISE_TAKEN = Step(AlertState.ACTIVE, EventKind.REOPENED, Status.FIRED, Reason.RAISED)
+_EXPIRE = Step(AlertState.EXPIRED, EventKind.EXPIRED, Status.RESOLVED, Reason.RESOLVED)
+
+_TAKEN, _FREE, _OPEN = _so_already(_TAKE), _so_already(_GIVE_BACK), _so_already(_REOPEN)
+_DONE, _GONE = _so_already(_RESOLVE), _so_already(_EXPIRE)
+_OVER = _refused("the alert is resolved already: re-open it, or wait for a new one to ring")
+_SILENT = _refused("the alert has expired, its source went silent: re-open it, or wait for a new one to ring")
+
+# fmt: off
+_CELLS: Mapping[Action, tuple[Step, ...]] = {
+    #                      pending      active       acknowledged  resolved  expired
+    Action.ACKNOWLEDGE:   (_TAKE,       _TAKE,       _TAKEN,       _OVER,    _SILENT),
+    Action.UNACKNOWLEDGE: (_FREE,       _FREE,       _GIVE_BACK,   _OVER,    _SILENT),
+    Action.ASSIGN:        (_ASSIGN,     _ASSIGN,     _ASSIGN,      _OVER,    _SILENT),
+    Action.COMMENT:       (_COMMENT,    _COMMENT,    _COMMENT,     _COMMENT, _COMMENT),
+    Action.RESOLVE:       (_RESOLVE,    _RESOLVE,    _RESOLVE,     _DONE,    _GONE),
+    Action.REOPEN:        (_OPEN,       _OPEN,       _OPEN,        _REOPEN,  _REOPEN),
+    Action.RAISE:         (_RAISE,      _RAISE,      _RAISE_TAKEN, _OVER,    _SILENT),
+    Action.EXPIRE:        (_EXPIRE,     _EXPIRE,     _EXPIRE,      _DONE,    _GONE),
+}
+# fmt: on
 TABLE: Mapping[tuple[AlertState, Action], Step] = {
-    (_PENDING, Action.ACKNOWLEDGE): _ACKNOWLEDGED,
-    (_PENDING, Action.RESOLVE): _RESOLVE,
-    (_PENDING, Action.RAISE): _RAISED,
-    (_PENDING, Action.EXPIRE): _EXPIRE,
-    (_ACTIVE, Action.ACKNOWLEDGE): _ACKNOWLEDGED,
-    (_ACTIVE, Action.RESOLVE): _RESOLVE,
-    (_ACTIVE, Action.RAISE): _RAISED,
-    (_ACTIVE, Action.EXPIRE): _EXPIRE,
-    (_TAKEN, Action.ACKNOWLEDGE): _ACKNOWLEDGED_ALREADY,
-    (_TAKEN, Action.RESOLVE): _RESOLVE,
-    (_TAKEN, Action.RAISE): _REOPENED,
-    (_TAKEN, Action.EXPIRE): _EXPIRE,
-    (_RESOLVED, Action.ACKNOWLEDGE): _REFUSED_RESOLVED,
-    (_RESOLVED, Action.RESOLVE): _RESOLVED_ALREADY,
-    (_RESOLVED, Action.RAISE): _REFUSED_RESOLVED,
-    (_RESOLVED, Action.EXPIRE): _RESOLVED_ALREADY,
-    (_EXPIRED, Action.ACKNOWLEDGE): _REFUSED_EXPIRED,
-    (_EXPIRED, Action.RESOLVE): _EXPIRED_ALREADY,
-    (_EXPIRED, Action.RAISE): _REFUSED_EXPIRED,
-    (_EXPIRED, Action.EXPIRE): _EXPIRED_ALREADY,
+    (state, action): step for action, steps in _CELLS.items() for state, step in zip(AlertState, steps, strict=True)
 }
 
 
@@ -158,14 +142,17 @@ def raised(alert: Alert, firing: Firing, step: Step, at: str) -> Alert:
     )
 
 
+def change_of(
+    step: Step, at: str, by: str | None = None, notes: str | None = None, assignee: str | None = None
+) -> Change:
+    """What a step does to an alert. `at` is RFC 3339."""
+    assigned_to = assignee if step.event is EventKind.ASSIGNED else msgspec.UNSET
+    return Change(at=at, state=step.state, by=by, notes=notes, assigned_to=assigned_to)
+
+
 def stepped(alert: Alert, step: Step, at: str, by: str | None, notes: str | None) -> Alert:
-    """The alert after somebody acknowledged or resolved it, or after it expired. Notes that are not given stay."""
-    kept = alert.notes if notes is None else notes
-    if step.state is AlertState.ACKNOWLEDGED:
-        return replace(alert, state=step.state, acknowledged_at=at, acknowledged_by=by, notes=kept)
-    if step.state is AlertState.RESOLVED:
-        return replace(alert, state=step.state, resolved_at=at, resolved_by=by, notes=kept)
-    return replace(alert, state=step.state)
+    """The alert after a step of the table. Notes that are not given stay."""
+    return changed(alert, step.event, change_of(step, at, by, notes))
 
 
 def label_set(report: SourceReport) -> LabelSet:

@@ -1,12 +1,13 @@
-"""Whatever time alone brings: silent label sets go, alerts expire, windows end with a receipt, quiet ends."""
+"""Whatever time alone brings: silent label sets go, alerts expire or are given back, windows end, and quiet does."""
 
 from __future__ import annotations
 
 from engine.core.hushing import Hush
 from engine.core.ledger import Ledger
-from engine.core.lifecycle import TABLE, Action
+from engine.core.lifecycle import TABLE
 from engine.core.suppression import Standing
 from engine.core.turn import ROWS_MAX, Turn
+from protocol.changes import Action
 
 
 def pass_time(ledger: Ledger, hush: Hush, turn: Turn) -> None:
@@ -20,7 +21,8 @@ def pass_time(ledger: Ledger, hush: Hush, turn: Turn) -> None:
 
 
 def _settle(ledger: Ledger, hush: Hush, turn: Turn, standing: Standing) -> None:
-    """One thing that is due: silent label sets go, the alert with the last of them, the window ends, or the quiet."""
+    """One thing that is due: silent label sets go, the alert with the last of them; it was taken on for too long; the
+    window ends, or the quiet."""
     silent = [labels for labels, report in standing.sources.items() if report.ends_at <= turn.now]
     for labels in silent:
         del standing.sources[labels]
@@ -28,6 +30,8 @@ def _settle(ledger: Ledger, hush: Hush, turn: Turn, standing: Standing) -> None:
         turn.touched[standing] = None
         if not standing.sources:
             ledger.step(turn, standing, TABLE[standing.current().state, Action.EXPIRE], None)
+    elif standing.lapses_at <= turn.now:
+        ledger.step(turn, standing, TABLE[standing.current().state, Action.UNACKNOWLEDGE], None)
     elif standing.count and standing.until <= turn.now:
         ledger.receipt(turn, standing)
     elif standing.is_open:

@@ -9,15 +9,16 @@ from engine.core import suppression
 from engine.core.hushing import Hush, quieted
 from engine.core.identity import identity_of
 from engine.core.ledger import Ledger
-from engine.core.lifecycle import TABLE, Action, born, has_ended, label_set, merged, raised, told_again
+from engine.core.lifecycle import TABLE, born, has_ended, label_set, merged, raised, told_again
 from engine.core.rules.book import Firing, RuleBook, dressed, fill, identity_under
 from engine.core.suppression import Standing, Verdict, window_us
 from engine.core.turn import Turn, rejected
-from protocol.commands import Ring, SourceReport
-from protocol.effects import Row, Window
+from protocol.changes import Action
+from protocol.commands import Ring
 from protocol.limits import Limit
 from protocol.messages import ItemResult
 from protocol.model import EventKind, Reason, Status
+from protocol.rows import Row, SourceReport, Window
 
 BELOW = ItemResult(status=Status.BELOW_THRESHOLD, reason=Reason.BELOW_THRESHOLD)
 UNKNOWN_ALERT = ItemResult(status=Status.REJECTED, reason=Reason.UNKNOWN_ALERT, message="no such alert")
@@ -102,7 +103,7 @@ class Ringer:
         # Its coming and going is the identity's, whatever alert stands for it.
         flaps = None if before is None else before.flaps
         if before is not None:
-            self._supersede(turn, before)
+            self._ledger.supersede(turn, before)
         source, firing = firing.ring.source, dressed(firing)
         row = Row(
             alert=born(turn.new_id(), self._ledger.framework, firing, turn.at),
@@ -111,7 +112,7 @@ class Ringer:
             sources=() if source is None else (source,),
             flaps=flaps,
         )
-        standing = Standing(row)
+        standing = self._ledger.standing_for(row)
         self._ledger.remember(standing)
         self._ledger.hear(turn, standing, is_bad=True)
         return self._say(turn, standing, EventKind.FIRED, suppression.FIRED)
@@ -121,15 +122,6 @@ class Ringer:
         mark = self._hush.mark(turn, standing, is_new=verdict is suppression.FIRED)
         self._ledger.emit(turn, standing, kind)
         return self._ledger.told(verdict, standing) if mark is None else quieted(mark, standing, self._ledger.offset)
-
-    def _supersede(self, turn: Turn, before: Standing) -> None:
-        """A closed alert whose place is taken: its window ends here, in the store as well."""
-        if before.count:
-            self._ledger.receipt(turn, before)
-        if before.kept_until > turn.now:
-            before.until, before.flaps = min(before.until, turn.now), None
-            turn.touched[before] = None
-        self._ledger.forget(before)
 
     def _tell(self, turn: Turn, standing: Standing, firing: Firing, verdict: Verdict) -> ItemResult:
         """An open alert is told once more, as repeated or as raised."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from engine.core.identity import identity_of_step
 from engine.core.ledger import Ledger
-from engine.core.lifecycle import TABLE, Action
+from engine.core.lifecycle import TABLE
 from engine.core.turn import Turn
+from protocol.changes import Action
 from protocol.commands import CompleteStep
 from protocol.effects import Audit
 from protocol.messages import ItemResult

@@ -24,10 +24,9 @@ from msgspec.structs import replace
 
 from engine.core.lifecycle import LabelSet, label_set
 from engine.core.rules.evaluation import worse
-from protocol.commands import SourceReport
-from protocol.effects import Row, Window
-from protocol.model import Alert, Comparison, Reason, Severity, Status, Suppressed
-from protocol.times import SECOND_US, rfc3339
+from protocol.model import Alert, AlertState, Comparison, Reason, Severity, Status, Suppressed
+from protocol.rows import Row, SourceReport, Window
+from protocol.times import SECOND_US, parse_rfc3339, rfc3339
 
 # A window longer than a year is a rule switched off; the bound keeps its end inside 64 bits.
 WINDOW_MAX_S = 366 * 86_400.0
@@ -71,9 +70,11 @@ class Standing:
         "flaps",
         "identity",
         "is_open",
+        "lapses_at",
         "last_at",
         "look_at",
         "occurrences",
+        "patience_us",
         "rank",
         "seen_at",
         "sources",
@@ -82,8 +83,10 @@ class Standing:
         "worst",
     )
 
-    def __init__(self, row: Row) -> None:
+    def __init__(self, row: Row, patience_us: int = NEVER) -> None:
         self.identity = row.identity
+        # For how long somebody may have taken it on without resolving it.
+        self.patience_us = patience_us
         self.sources: dict[LabelSet, SourceReport] = {label_set(report): report for report in row.sources}
         window = row.window
         self.until, self.count, self.worst = window.until, window.count, window.worst
@@ -104,6 +107,10 @@ class Standing:
             self.is_open, self.look_at = alert.state.is_open, 0
         self.rank = alert.severity.rank
         self.occurrences, self.seen_at = alert.occurrences, alert.last_seen_at
+        # When it is active again if whoever took it on does nothing more.
+        self.lapses_at = NEVER
+        if self.patience_us != NEVER and alert.state is AlertState.ACKNOWLEDGED and alert.acknowledged_at is not None:
+            self.lapses_at = parse_rfc3339(alert.acknowledged_at) + self.patience_us
         if not self.is_open:
             self.sources.clear()
 
@@ -146,10 +153,13 @@ class Standing:
         return receipt
 
     def due(self) -> int:
-        """When time alone changes something: a label set ends, a receipt is owed, it may ring, or can be forgotten."""
+        """When time alone changes something: a label set ends, a receipt is owed, it was taken on for too long, it may
+        ring, or can be forgotten."""
         if not self.is_open:
             return self.until if self.count else self.kept_until
-        due = min(self.until, self.look_at) if self.count else self.look_at
+        due = min(self.look_at, self.lapses_at)
+        if self.count:
+            due = min(due, self.until)
         return min((due, *(report.ends_at for report in self.sources.values()))) if self.sources else due
 
     @property

@@ -40,6 +40,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     rule_series_max: int = 10_000
     # Series that readings are of: metrics with their labels; about 300 bytes of memory each, and a row a minute.
     reading_series_max: int = 10_000
+    # An alert that somebody took on and did not resolve is active again after so long; 0: never.
+    unacknowledge_s: float = 0.0
     # Counters of duplicates are written at latest so long after they changed; a crash loses no more than that.
     flush_s: float = 1.0
     # When an alert that comes and goes is quiet; None: never.

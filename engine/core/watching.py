@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from engine.core.identity import identity_of
 from engine.core.keeping import StateKeeper
 from engine.core.ledger import Ledger
-from engine.core.lifecycle import TABLE, Action
+from engine.core.lifecycle import TABLE
 from engine.core.log import ReadingLog
 from engine.core.ringing import BELOW, Ringer
 from engine.core.rules.book import RuleBook, fill
@@ -27,6 +27,7 @@ from engine.core.rules.series import Series
 from engine.core.seriesbook import SeriesBook
 from engine.core.suppression import NEVER, Standing
 from engine.core.turn import ROWS_MAX, Turn, rejected
+from protocol.changes import Action
 from protocol.commands import Observe, Ring
 from protocol.effects import Recalled
 from protocol.messages import ItemResult

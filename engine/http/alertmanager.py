@@ -14,10 +14,10 @@ import msgspec
 from engine.core.identity import fingerprint
 from engine.foreign_forms.places import framework_of
 from engine.severity import parse_severity
-from protocol.commands import Ring, SourceReport
-from protocol.effects import Row
+from protocol.commands import Ring
 from protocol.errors import BadRequest
 from protocol.model import LABEL_MAX_CHARS, LABELS_MAX, TEXT_MAX_CHARS, TITLE_MAX_CHARS, Alert
+from protocol.rows import Row, SourceReport
 from protocol.times import SECOND_US, TIME_MAX_US, parse_rfc3339, rfc3339
 
 # Alertmanager's default: a source that says nothing of the end has this long to speak again.

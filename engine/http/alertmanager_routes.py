@@ -26,11 +26,11 @@ from engine.http.matchers import Matcher, parse_matchers
 from engine.http.ports import Service
 from engine.http.problems import rejection
 from protocol.commands import Ring
-from protocol.effects import Row
 from protocol.errors import BadRequest, LimitReached, TocsinError
 from protocol.limits import Limit
 from protocol.messages import ITEMS_MAX, ItemResult
 from protocol.model import Principal, Reason
+from protocol.rows import Row
 from protocol.times import rfc3339
 
 # A matcher on very many alerts costs the loop time; past this the request is refused, not the others.

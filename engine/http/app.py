@@ -22,6 +22,7 @@ from litestar.types import Message, Scope
 
 from actors.ports import Clock
 from engine.http.admission import revocation_routes, ticket_routes
+from engine.http.alert_changes import alert_change_routes
 from engine.http.alertmanager import RESOLVE_TIMEOUT_S
 from engine.http.alertmanager_routes import alertmanager_routes
 from engine.http.alerts import alert_routes
@@ -30,6 +31,7 @@ from engine.http.operations import operation_routes
 from engine.http.operators import PeerAddress, operator_routes
 from engine.http.ports import About, Administration, MetricsRender, Operators, Service
 from engine.http.problems import own_limit, respond_http_exception, respond_tocsin_error, respond_unforeseen
+from engine.http.trail import trail_routes
 from engine.http.triggers import trigger_routes
 from engine.ids import now_us
 from protocol.errors import TocsinError
@@ -77,6 +79,8 @@ def create_app(
             *revocation_routes(administration, peer_address),
             *operator_routes(operators, peer_address),
             *alert_routes(service),
+            *alert_change_routes(service, peer_address),
+            *trail_routes(service, operators),
             *alertmanager_routes(service, clock, about().version, resolve_timeout_s),
             *routes,
         ],

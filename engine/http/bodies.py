@@ -18,8 +18,8 @@ from engine.http.problems import UnsupportedMedia
 from protocol.codec import DECODER_FAULTS
 from protocol.effects import AlertRecipient
 from protocol.errors import BadRequest
-from protocol.messages import AlertIds, ItemResult, Readings, TriggerInput, Triggers
-from protocol.model import Alert, Text
+from protocol.messages import ItemResult, Readings, TriggerInput, Triggers
+from protocol.model import Alert
 
 T = TypeVar("T")
 # Twice what is kept of one: spaces between its members are not.
@@ -37,19 +37,6 @@ class ReadingsBody(msgspec.Struct, frozen=True, kw_only=True):
     """Up to 1,000 measured values."""
 
     readings: Readings
-
-
-class NotesBody(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person has to say when acknowledging or resolving; optional."""
-
-    notes: Text | None = None
-
-
-class AlertIdsBody(msgspec.Struct, frozen=True, kw_only=True):
-    """Up to 1,000 alerts to acknowledge or resolve."""
-
-    alert_ids: AlertIds = msgspec.field(name="alertIds")
-    notes: Text | None = None
 
 
 class Results(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""For operators: who is connected, ending connections, and what administrators did."""
+"""For operators: who is connected, and ending connections."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from actors.addresses import Proxies
 from engine.http.ports import Operators
 from engine.operators import ConnectionPage
-from engine.stores import AdministrativeAct
 from protocol.errors import BadRequest
 from protocol.model import Principal
-from protocol.times import rfc3339
 
 PAGE_DEFAULT = 50
 PAGE_MAX = 500
@@ -35,23 +33,6 @@ class Disconnected(msgspec.Struct, frozen=True, kw_only=True):
     disconnected: int
 
 
-class ActShown(msgspec.Struct, frozen=True, kw_only=True):
-    """Who did what, when, to whom, and from which address (empty: not over the network)."""
-
-    at: str
-    by: str
-    verb: str
-    target: str
-    address: str
-
-
-class ActList(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of acts, newest first; ask again with `cursor=<next_cursor>` until that is null."""
-
-    items: list[ActShown]
-    next_cursor: str | None
-
-
 class PeerAddress:
     """From where a request came, for the record: the socket's peer, or who stands behind it at a trusted proxy."""
 
@@ -67,7 +48,7 @@ class PeerAddress:
 
 
 def operator_routes(operators: Operators, peer_address: PeerAddress) -> list[HTTPRouteHandler]:
-    """`GET` and `DELETE /api/v1/connections`, `GET /api/v1/audit`."""
+    """`GET` and `DELETE /api/v1/connections`."""
 
     @get("/api/v1/connections", sync_to_thread=False)
     def connections(
@@ -97,16 +78,4 @@ def operator_routes(operators: Operators, peer_address: PeerAddress) -> list[HTT
         count = await operators.disconnect_user(request.user, user, workspace, peer_address(request))
         return Disconnected(disconnected=count)
 
-    @get("/api/v1/audit")
-    async def audit(
-        request: Request[Principal, Any, Any], limit: Limit = PAGE_DEFAULT, cursor: Cursor = None
-    ) -> ActList:
-        """What the administrators of this workspace did, newest first."""
-        page = await operators.acts(request.user, cursor, limit)
-        return ActList(items=[_shown(act) for act in page.items], next_cursor=page.next_cursor)
-
-    return [connections, disconnect, disconnect_user, audit]
-
-
-def _shown(act: AdministrativeAct) -> ActShown:
-    return ActShown(at=rfc3339(act.at), by=act.by, verb=act.verb, target=act.target, address=act.address)
+    return [connections, disconnect, disconnect_user]

@@ -11,15 +11,16 @@ from typing import Protocol
 import msgspec
 
 from engine.administration import Revoked
-from engine.audit import ActPage
+from engine.audit import TrailPage, TrailWanted
 from engine.identity import IssuedTicket
 from engine.operators import ConnectionPage
+from engine.people import Deed
 from engine.revocation import RevocationPage
 from engine.stores import AlertPage, AlertQuery, RecipientPage, RevocationKind
 from protocol.commands import Ring
-from protocol.effects import Row
 from protocol.messages import ItemResult, ReadingInput, TriggerInput
 from protocol.model import Alert, Principal
+from protocol.rows import Row
 
 
 class Service(Protocol):
@@ -57,11 +58,14 @@ class Service(Protocol):
     async def acknowledge_reported(self, who: Principal, framework: str, ring: Ring) -> ItemResult:
         """Somebody looks after what this Ring reported; idempotent."""
 
-    async def acknowledge(self, who: Principal, alert_ids: Sequence[str], notes: str | None) -> list[ItemResult]:
-        """Somebody looks after these alerts; idempotent."""
+    async def act(self, who: Principal, alert_ids: Sequence[str], deed: Deed) -> list[ItemResult]:
+        """Does this about alerts; one result per alert, in order. Idempotent."""
 
-    async def resolve(self, who: Principal, alert_ids: Sequence[str], notes: str | None) -> list[ItemResult]:
-        """These alerts are over; idempotent."""
+    async def matching(self, who: Principal, query: AlertQuery) -> list[str]:
+        """The ids of all alerts that a query means. Raises BadRequest if they are too many for a bulk."""
+
+    async def story(self, who: Principal, alert_id: str, cursor: str | None, limit: int) -> TrailPage:
+        """What people did about an alert, newest first. Raises UnknownChannel, BadRequest."""
 
     async def alerts(self, who: Principal, query: AlertQuery) -> AlertPage:
         """A page of alerts, newest first."""
@@ -90,8 +94,8 @@ class Operators(Protocol):
     async def disconnect_user(self, who: Principal, user: str, workspace: str | None, address: str) -> int:
         """Ends a user's connections; how many. Raises UnknownChannel, StoreUnavailable."""
 
-    async def acts(self, who: Principal, cursor: str | None, limit: int) -> ActPage:
-        """What administrators did, newest first."""
+    async def acts(self, who: Principal, wanted: TrailWanted | None = None) -> TrailPage:
+        """What people and administrators did, newest first."""
 
 
 class Administration(Protocol):

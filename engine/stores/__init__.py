@@ -23,8 +23,10 @@ from actors.ports import ChannelStore
 from engine.ids import now_us
 from engine.stores.objects import ObjectStore
 from engine.stores.readings import KeptReadings, ReadingPage, ReadingQuery, SeriesPage
-from protocol.effects import AlertRecipient, RecipientMark, Row, StormState
+from engine.stores.trail import TrailLine, TrailQuery
+from protocol.effects import AlertRecipient, RecipientMark, StormState
 from protocol.model import Alert, AlertState, ChannelKey, Event, QuietedBy, Severity
+from protocol.rows import Row
 
 PAGE_MAX_ALERTS = 500
 PAGE_ALERTS = 100
@@ -68,6 +70,13 @@ class AlertPage(msgspec.Struct, frozen=True, kw_only=True):
 
     items: list[Alert]
     next_cursor: str | None = None
+
+
+class Located(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an alert is; and its row if it is closed, because its channel may have forgotten it."""
+
+    key: ChannelKey
+    closed: Row | None = None
 
 
 class RecipientPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,14 +176,18 @@ class Store(ChannelStore, ObjectStore, Protocol):
     async def alert(self, workspace: str, alert_id: str) -> tuple[ChannelKey, Alert] | None:
         """One alert and its channel; None if this workspace has no such alert."""
 
-    async def locate(self, workspace: str, alert_ids: Sequence[str]) -> dict[str, ChannelKey]:
-        """The channels of those alerts that the workspace has; one query."""
+    async def locate(self, workspace: str, alert_ids: Sequence[str]) -> dict[str, Located]:
+        """Where those alerts are that the workspace has; a query for 500 of them."""
+
+    async def matching(self, query: AlertQuery, limit: int) -> list[str]:
+        """The ids of at most `limit` alerts that a query means, newest first; its own cursor and limit do not count."""
 
     async def open_sources(self, workspace: str) -> list[Row]:
         """The open alerts that a re-sending source reported."""
 
     async def unsettled(self) -> list[ChannelKey]:
-        """Channels that owe something unasked: a receipt, the expiry of a source's alert, the end of a quiet one."""
+        """Channels that owe something unasked: a receipt, the expiry of a source's alert, the end of a quiet one, or
+        giving back one that somebody took on."""
 
     async def open_frameworks(self, workspace: str) -> list[str]:
         """The frameworks of a workspace that have open alerts, in order."""
@@ -228,8 +241,8 @@ class Store(ChannelStore, ObjectStore, Protocol):
     async def add_act(self, act: AdministrativeAct) -> None:
         """Adds a line to the audit trail, on stable storage. Raises StoreUnavailable."""
 
-    async def acts(self, workspace: str, before: int | None, limit: int) -> list[AdministrativeAct]:
-        """Lines of a workspace with numbers below `before` (None: all), newest first. Raises StoreUnavailable."""
+    async def trail(self, query: TrailQuery) -> list[TrailLine]:
+        """What people did about alerts, and administrators about the rest, newest first. Raises StoreUnavailable."""
 
     def statistics(self) -> dict[str, int | float]:
         """Counters since opening (commits, batches, rows, unavailable) and gauges (group_size_last, pending)."""

@@ -24,12 +24,14 @@ from engine.stores import (
     AlertQuery,
     ConnectionChange,
     Feed,
+    Located,
     OnCommit,
     RecipientPage,
     Retention,
     Revocation,
     RevocationKind,
     migrate,
+    sqlite_trail,
 )
 from engine.stores import sqlite_acts as acts
 from engine.stores import sqlite_lists as lists
@@ -47,9 +49,11 @@ from engine.stores.sqlite_readers import InlineReaders, Readers, ThreadedReaders
 from engine.stores.sqlite_readings import ReadingStore
 from engine.stores.sqlite_rows import prepare
 from engine.stores.sqlite_writer import InlineWriter, ThreadedWriter, Writer
-from protocol.effects import Commit, CommitOutcome, Committed, OpenAlerts, Recalled, RecipientMark, Row, StormState
+from engine.stores.trail import TrailLine, TrailQuery
+from protocol.effects import Commit, CommitOutcome, Committed, OpenAlerts, Recalled, RecipientMark, StormState
 from protocol.errors import StoreRefused
 from protocol.model import Alert, ChannelKey, DerivedKey, Event, Severity, StreamKey
+from protocol.rows import Row
 
 # Locks of stores whose disk hung when they were closed: a writer that wakes up later must not meet another engine.
 _HANGING: list[AbstractContextManager[object]] = []
@@ -128,8 +132,12 @@ class SqliteStore(SqliteObjects):
         """One alert and its channel. Raises StoreUnavailable."""
         return await self._readers.read(partial(queries.alert, workspace=workspace, alert_id=alert_id))
 
-    async def locate(self, workspace: str, alert_ids: Sequence[str]) -> dict[str, ChannelKey]:
-        """The channels of those alerts that the workspace has. Raises StoreUnavailable."""
+    async def matching(self, query: AlertQuery, limit: int) -> list[str]:
+        """The ids of the alerts that a query means, newest first. Raises StoreUnavailable."""
+        return await self._readers.read(partial(lists.matching, query=query, limit=limit))
+
+    async def locate(self, workspace: str, alert_ids: Sequence[str]) -> dict[str, Located]:
+        """Where those alerts are that the workspace has. Raises StoreUnavailable."""
         return await self._readers.read(partial(queries.locate, workspace=workspace, alert_ids=alert_ids))
 
     async def open_sources(self, workspace: str) -> list[Row]:
@@ -203,9 +211,9 @@ class SqliteStore(SqliteObjects):
         """Adds a line to the audit trail. Raises StoreUnavailable."""
         await self._writer.run(partial(acts.add, act=act))
 
-    async def acts(self, workspace: str, before: int | None, limit: int) -> list[AdministrativeAct]:
+    async def trail(self, query: TrailQuery) -> list[TrailLine]:
         """Lines of a workspace's audit trail, newest first. Raises StoreUnavailable."""
-        return await self._readers.read(partial(acts.page, workspace=workspace, before=before, limit=limit))
+        return await self._readers.read(partial(sqlite_trail.trail, query=query))
 
     def statistics(self) -> dict[str, int | float]:
         """Counters since opening (commits, batches, rows, unavailable, other jobs, reads of history) and gauges."""

@@ -171,7 +171,7 @@ class Committer:
         prepared.address(channel.number, workspace.number, workspace.offset)
         events = numbered(decision.events, workspace.offset)
         workspace.offset += len(events)
-        if any(event.alert.assigned_to for event in events):
+        if any(event.alert.assigned_to or event.also for event in events):
             events = self._assigned(connection, prepared, workspace, events)
         channel.offset, channel.last_batch, channel.last_base = decision.offset, commit.batch.id, commit.base
         channel.seq, channel.settled = channel.seq if logged is None else logged.seq, decision.settled
@@ -181,17 +181,16 @@ class Committer:
     def _assigned(
         self, connection: sqlite3.Connection, prepared: Prepared, workspace: _Place, events: Sequence[Event]
     ) -> tuple[Event, ...]:
-        """The events with their places in the streams of those whom their alerts are assigned to."""
+        """The events with their places in the streams of the people whom they concern."""
         told: list[Event] = []
         entries: list[Any] = []
         for event in events:
-            if not event.alert.assigned_to:
-                told.append(event)
-                continue
-            person = self._person(connection, workspace.number, event.alert.assigned_to)
-            person.offset += 1
-            entries += (person.number, person.offset, workspace.number, event.workspace_offset)
-            told.append(replace(event, user_offset=person.offset))
+            offsets: dict[str, int] = {}
+            for name in event.people:
+                person = self._person(connection, workspace.number, name)
+                offsets[name] = person.offset = person.offset + 1
+                entries += (person.number, person.offset, workspace.number, event.workspace_offset)
+            told.append(replace(event, user_offsets=offsets) if offsets else event)
         prepared.entries = entries
         return tuple(told)
 

@@ -12,6 +12,8 @@ from itertools import product
 from sqlite3 import Connection
 from typing import Any
 
+from msgspec.structs import replace
+
 from engine.stores import PAGE_MAX_ALERTS, AlertPage, AlertQuery
 from engine.stores.sqlite_queries import CHANNEL_PLACE, derived_place, numbers, snapshot, workspace_number
 from engine.stores.sqlite_rows import QUIETED, SEVERITIES, STATES, decode_alerts
@@ -27,6 +29,7 @@ ARMS_MAX = 64
 _ID_SLACK_US = 86_400 * 1_000_000
 _ID_TIME_MAX_MS = (1 << 48) - 1
 
+_WHOLE, _IDS = "group_concat(shown)", "json_group_array(id)"
 _CHANNEL_NUMBERS = (
     "SELECT json_group_array(id) FROM channel WHERE workspace = ? AND framework IN (SELECT value FROM json_each(?))"
 )
@@ -40,6 +43,14 @@ def alerts(connection: Connection, query: AlertQuery) -> AlertPage:
         found = _list(connection, query)
     items = found[: query.limit]
     return AlertPage(items=items, next_cursor=cursor_of(items[-1].id) if len(found) > query.limit else None)
+
+
+def matching(connection: Connection, query: AlertQuery, limit: int) -> list[str]:
+    """The ids of at most `limit` alerts, newest first."""
+    query = replace(query, cursor=None, limit=limit - 1)  # the statement is for one more than a page
+    with snapshot(connection):
+        sql, values = list_statement(connection, query, _IDS)
+        return numbers(connection, sql, values)
 
 
 def open_alerts(
@@ -72,8 +83,11 @@ def _list(connection: Connection, query: AlertQuery) -> list[Alert]:
     return [row.alert for row in found]
 
 
-def list_statement(connection: Connection, query: AlertQuery) -> tuple[str, list[Any]]:
-    """The statement for a page and one alert more, with its values: a seek for each combination, merged by id."""
+def list_statement(connection: Connection, query: AlertQuery, shown: str = _WHOLE) -> tuple[str, list[Any]]:
+    """The statement for a page and one alert more, with its values: a seek for each combination, merged by id.
+
+    `shown` says what of the alerts is wanted: `_WHOLE` or `_IDS`.
+    """
     workspace = workspace_number(connection, query.workspace)
     condition, values = _conditions(query)
     channels = _visible_channels(connection, workspace, query)
@@ -97,9 +111,10 @@ def list_statement(connection: Connection, query: AlertQuery) -> tuple[str, list
     if channels is not None and not head.startswith("channel"):
         condition += " AND channel IN (SELECT value FROM json_each(?))"
         values = [*values, json.dumps(channels)]
-    arm = f"SELECT id, body FROM alert WHERE {head}{condition}"  # noqa: S608  # our own words, values are parameters
-    union = " UNION ALL ".join([arm] * len(arms)) or "SELECT id, body FROM alert WHERE false"
-    sql = f"SELECT group_concat(body) FROM (SELECT body FROM ({union} ORDER BY id DESC LIMIT ?))"  # noqa: S608
+    column = "body" if shown is _WHOLE else "1"
+    arm = f"SELECT id, {column} AS shown FROM alert WHERE {head}{condition}"  # noqa: S608  # our own words
+    union = " UNION ALL ".join([arm] * len(arms)) or f"SELECT id, {column} AS shown FROM alert WHERE false"  # noqa: S608
+    sql = f"SELECT {shown} FROM (SELECT id, shown FROM ({union} ORDER BY id DESC LIMIT ?))"  # noqa: S608
     return sql, [value for first in arms for value in (*first, *values)] + [query.limit + 1]
 
 

@@ -13,16 +13,19 @@ from contextlib import contextmanager
 from sqlite3 import Connection
 from typing import Any
 
+from engine.stores import Located
 from engine.stores import sqlite_log as log
 from engine.stores.sqlite_quiet import storm_of
 from engine.stores.sqlite_rows import (
     decode_alerts,
     decode_events,
+    decode_places,
     decode_results,
     decode_rows,
 )
-from protocol.effects import Recalled, Row
+from protocol.effects import Recalled
 from protocol.model import Alert, ChannelKey, DerivedKey, Event
+from protocol.rows import Row
 
 DECODED_AT_ONCE = 500
 CHANNEL_PLACE = (
@@ -54,8 +57,9 @@ _WORKSPACE_EVENTS = (
     " WHERE workspace = ? AND workspace_offset > ? ORDER BY workspace_offset LIMIT ?)"
 )
 _USER_EVENTS = (
-    """SELECT group_concat('{"workspace_offset":' || workspace_offset || ',"user_offset":' || person_offset || ',' ||"""
-    " substr(body, 2)) FROM (SELECT workspace_offset, person_offset, body"
+    """SELECT group_concat('{"workspace_offset":' || workspace_offset || ',"user_offsets":' || places || ',' ||"""
+    " substr(body, 2)) FROM (SELECT workspace_offset, body,"
+    " json_object((SELECT name FROM person WHERE id = person), person_offset) AS places"
     " FROM entry JOIN event USING (workspace, workspace_offset)"
     " WHERE person = ? AND person_offset > ? ORDER BY person_offset LIMIT ?)"
 )
@@ -75,11 +79,12 @@ _UNSETTLED = (
     "SELECT channel FROM alert INDEXED BY alert_owed WHERE window_count > 0"
     " UNION SELECT channel FROM alert INDEXED BY alert_sourced WHERE has_sources = 1 AND state < 3"
     " UNION SELECT channel FROM alert INDEXED BY alert_quieted_open WHERE quieted IS NOT NULL AND state < 3"
+    " UNION SELECT channel FROM alert INDEXED BY alert_taken WHERE state = 2"
     " UNION SELECT channel FROM rule_state INDEXED BY rule_state_waiting WHERE due IS NOT NULL"
     " UNION SELECT id FROM channel INDEXED BY channel_unsettled WHERE log_settled < log_seq)"
 )
 _LOCATE = (
-    "SELECT json_group_array(json_array(alert.id, framework)) FROM workspace"
+    "SELECT json_group_array(json_array(alert.id, framework, json(CASE WHEN state >= 3 THEN body END))) FROM workspace"
     " JOIN alert ON alert.workspace = workspace.id JOIN channel ON channel.id = alert.channel"
     " WHERE workspace.name = ? AND alert.id IN (SELECT value FROM json_each(?))"
 )
@@ -154,7 +159,8 @@ def derived_history(connection: Connection, stream: DerivedKey, after: int, limi
         number, _, _ = derived_place(connection, stream)
         if stream.user is None:
             return _stretch(connection, _WORKSPACE_EVENTS, number, lambda event: event.workspace_offset, after, limit)
-        return _stretch(connection, _USER_EVENTS, number, lambda event: event.user_offset, after, limit)
+        user = stream.user
+        return _stretch(connection, _USER_EVENTS, number, lambda event: event.user_offsets[user], after, limit)
 
 
 def open_sources(connection: Connection, workspace: str) -> list[Row]:
@@ -174,10 +180,15 @@ def duplicates(connection: Connection) -> int:
     return int(count)
 
 
-def locate(connection: Connection, workspace: str, alert_ids: Sequence[str]) -> dict[str, ChannelKey]:
-    """Channels of alerts."""
-    found = numbers(connection, _LOCATE, (workspace, json.dumps(list(alert_ids))))
-    return {alert_id: ChannelKey(workspace, framework) for alert_id, framework in found}
+def locate(connection: Connection, workspace: str, alert_ids: Sequence[str]) -> dict[str, Located]:
+    """Channels of alerts, and the rows of those that are closed."""
+    found: dict[str, Located] = {}
+    for start in range(0, len(alert_ids), DECODED_AT_ONCE):
+        wanted = json.dumps(list(alert_ids[start : start + DECODED_AT_ONCE]))
+        ((places,),) = connection.execute(_LOCATE, (workspace, wanted)).fetchall()
+        for place in decode_places(places):
+            found[place.alert_id] = Located(key=ChannelKey(workspace, place.framework), closed=place.closed)
+    return found
 
 
 def alert(connection: Connection, workspace: str, alert_id: str) -> tuple[ChannelKey, Alert] | None:

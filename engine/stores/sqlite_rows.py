@@ -14,15 +14,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from sqlite3 import Connection
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from engine.stores.sqlite_log import LogValues, encode_log
-from protocol.effects import Audit, Commit, Row
+from protocol.effects import Audit, Commit
 from protocol.errors import CommitInvalid
 from protocol.messages import ItemResult
 from protocol.model import Alert, AlertState, ChannelKey, Event, EventKind, QuietedBy, Severity
+from protocol.rows import Row
 from protocol.times import parse_rfc3339
 
 STATES = {state: number for number, state in enumerate(AlertState)}
@@ -74,7 +75,7 @@ ALERTS = Bulk(
 )
 EVENTS = Bulk("INSERT INTO event (channel, channel_offset, workspace, workspace_offset, at, body)", 6)
 ENTRIES = Bulk("INSERT INTO entry (person, person_offset, workspace, workspace_offset)", 4)
-AUDITS = Bulk("INSERT INTO audit (workspace, channel, at, by, verb, alert_id, notes)", 7)
+AUDITS = Bulk("INSERT INTO audit (workspace, channel, at, by, verb, alert_id, notes, address, before, after)", 10)
 CHANNELS = Bulk(
     "UPDATE channel SET last_offset = new.column2, last_batch = new.column3, last_base = new.column4,"
     " last_results = new.column5, log_seq = new.column6, log_settled = max(log_settled, new.column7) FROM (",
@@ -206,13 +207,14 @@ def _alert_values(row: Row, commit: Commit, first: int | None) -> tuple[Any, ...
 
 
 def _event_values(event: Event) -> tuple[Any, ...]:
-    if event.workspace_offset or event.user_offset:
-        event = msgspec.structs.replace(event, workspace_offset=0, user_offset=0)
+    if event.workspace_offset or event.user_offsets:
+        event = msgspec.structs.replace(event, workspace_offset=0, user_offsets={})
     return (0, event.offset, 0, 0, _microseconds(event.at), _encode(event).decode())
 
 
 def _audit_values(audit: Audit) -> tuple[Any, ...]:
-    return (0, 0, audit.at, audit.by, audit.verb, audit.alert_id, audit.notes)
+    before, after = _encode(audit.before).decode(), _encode(audit.after).decode()
+    return (0, 0, audit.at, audit.by, audit.verb, audit.alert_id, audit.notes, audit.address, before, after)
 
 
 def numbered(events: Sequence[Event], workspace_offset: int) -> tuple[Event, ...]:
@@ -227,6 +229,15 @@ class OnlyAlert(msgspec.Struct):
     alert: Alert
 
 
+class StoredPlace(NamedTuple):
+    """Where an alert is, and its row if it is closed."""
+
+    alert_id: str
+    framework: str
+    closed: Row | None
+
+
+decode_places = msgspec.json.Decoder(list[StoredPlace]).decode
 decode_alerts = msgspec.json.Decoder(list[OnlyAlert]).decode
 decode_rows = msgspec.json.Decoder(list[Row]).decode
 decode_events = msgspec.json.Decoder(list[Event]).decode

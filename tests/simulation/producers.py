@@ -155,7 +155,7 @@ class Producer(Client):
 
     def _is_true(self, wish: Wish, result: ItemResult) -> None:
         events = self._ledger.channels.get(wish.key, [])
-        mine = [event for event in events if event.alert.id == result.alert_id]
+        mine = [event for event in events if result.alert_id in event.ids]
         if not mine or mine[0].alert.title != wish.title:
             raise Violation(f"{self.name}: {wish.verb} {wish.title} was acked as {result}, and its alert is not stored")
         if result.offset is not None and not _says(events, result):
@@ -170,7 +170,7 @@ def _says(events: list[Event], result: ItemResult) -> bool:
     if not 0 < offset <= len(events):
         return False
     event = events[offset - 1]
-    return event.alert.id == result.alert_id and event.kind.value == result.reason.value
+    return result.alert_id in event.ids and event.kind.value == result.reason.value
 
 
 def _message(number: int, wishes: list[Wish]) -> m.ClientMessage:

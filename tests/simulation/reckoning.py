@@ -91,7 +91,7 @@ async def _stored_once(simulation: Simulation) -> None:
         stored = await storage.stored(key)
         kept = events[-len(stored) :] if simulation.images.trims and stored else events
         # A channel's history does not say where its events stand in people's streams.
-        kept = [msgspec.structs.replace(event, user_offset=0) for event in kept]
+        kept = [msgspec.structs.replace(event, user_offsets={}) for event in kept]
         _must(list(stored) == kept, f"{key.name}: the store and what it told of its commits differ")
         fired.update(event.alert.title for event in events if event.kind is EventKind.FIRED)
     twice = [title for title, count in fired.items() if count > 1]

@@ -55,16 +55,17 @@ class Ledger:
                 if _is_next(whole, event, event.workspace_offset, f"workspace {one.workspace}"):
                     whole.append(event)
                 # What comes again (a batch that was answered from the store) has no place in a person's stream.
-                user = event.alert.assigned_to
-                if user is not None and event.user_offset:
+                for user, offset in event.user_offsets.items():
                     mine = self.users.setdefault(user, [])
-                    if _is_next(mine, event, event.user_offset, f"user {user}"):
+                    if _is_next(mine, event, offset, f"user {user}"):
                         mine.append(event)
 
 
 def _is_next(events: Sequence[Event], event: Event, offset: int, stream: str) -> bool:
     if offset <= len(events):  # a batch that was answered from the store comes again
-        if msgspec.structs.replace(events[offset - 1], user_offset=0) != msgspec.structs.replace(event, user_offset=0):
+        if msgspec.structs.replace(events[offset - 1], user_offsets={}) != msgspec.structs.replace(
+            event, user_offsets={}
+        ):
             raise Violation(f"{stream}: offset {offset} was given twice")
         return False
     if offset != len(events) + 1:

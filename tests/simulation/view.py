@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from protocol import messages as m
-from protocol.model import AlertState, Event, Severity
+from protocol.changes import changed
+from protocol.model import Alert, AlertState, Event, Severity
 from tests.simulation.trace import Violation
 
 # What may give way in the outbox of a slow peer, and whatever is milder.
@@ -88,7 +89,14 @@ class View:
             self._must(not missing, f"was not shown {missing}, open from {pages[0].offset} to {message.offset}")
 
     def _open_at(self, offset: int) -> dict[str, AlertState]:
-        last = {event.alert.id: event.alert for event in self._events()[:offset]}
+        last: dict[str, Alert] = {}
+        for event in self._events()[:offset]:
+            if event.change is None:
+                last[event.alert.id] = event.alert
+                continue
+            # Somebody's stream may name alerts that were never on it.
+            known = [alert_id for alert_id in event.alert_ids if alert_id in last]
+            last |= {alert_id: changed(last[alert_id], event.kind, event.change) for alert_id in known}
         return {
             alert.id: alert.state
             for alert in last.values()
@@ -104,11 +112,13 @@ class View:
         self._must(message.prev <= known, f"was told {message.offset} with prev {message.prev}, but has only {here}")
         self._nothing_between(here, message.offset - 1)
         event = events[message.offset - 1]
-        is_same = message.data == event.alert and message.event is event.kind and message.timestamp == event.at
-        self._must(is_same, f"was told something else at {message.offset} than is stored")
+        told = message.data or (tuple(message.alert_ids or ()), message.change)
+        stored = event.alert if event.change is None else (event.alert_ids, event.change)
+        is_same = told == stored and message.event is event.kind and message.timestamp == event.at
+        self._must(is_same and message.by == event.by, f"was told something else at {message.offset} than is stored")
         self._must(event.alert.severity.rank >= self.min_severity.rank, f"was told {message.offset} despite the filter")
         self._move(message.epoch, message.offset)
-        self.known.add(message.data.id)
+        self.known.update(message.ids)
 
     def gap(self, message: m.GapMessage) -> None:
         """Some were left out, by policy: exactly so many, all of them mild, and nothing before the first of them."""
@@ -119,7 +129,7 @@ class View:
         severe = [offset for offset in left_out if events[offset - 1].alert.severity.rank > MILD.rank]
         self._must(len(left_out) == message.count and not severe, f"was told {message}, left out are {left_out}")
         self._move(message.epoch, message.to)
-        self.known.update(events[offset - 1].alert.id for offset in left_out)
+        self.known.update(alert_id for offset in left_out for alert_id in events[offset - 1].ids)
 
     def proof(self, message: m.PositionMessage) -> None:
         """Proof of silence."""

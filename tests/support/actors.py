@@ -23,7 +23,6 @@ from protocol.effects import (
     Decision,
     OpenAlerts,
     Recalled,
-    Row,
     StormNotice,
     Unavailable,
 )
@@ -43,6 +42,7 @@ from protocol.model import (
     StreamKey,
 )
 from protocol.orders import Orders
+from protocol.rows import Row
 
 KEY = ChannelKey("acme", "checkout")
 OTHER = ChannelKey("acme", "search")
@@ -289,7 +289,7 @@ class FakeStore:
     async def derived_history(self, stream: DerivedKey, after: int, limit: int) -> Sequence[Event]:
         await self._answer()
         if stream.user is not None:
-            return [event for event in self._assigned(stream.user) if event.user_offset > after][:limit]
+            return [event for event in self._assigned(stream.user) if event.user_offsets[stream.user] > after][:limit]
         found = [event for event in self.workspace_events if event.workspace_offset > max(after, self.workspace_floor)]
         return found[:limit]
 
@@ -310,7 +310,7 @@ class FakeStore:
         return OpenAlerts(offset=len(events), alerts=tuple(rest[:limit]), last=len(rest) <= limit)
 
     def _assigned(self, user: str) -> list[Event]:
-        return [event for event in self.workspace_events if event.alert.assigned_to == user]
+        return [event for event in self.workspace_events if user in event.people]
 
     async def _answer(self) -> None:
         await trio.lowlevel.checkpoint()
@@ -333,9 +333,8 @@ class FakeStore:
         first = len(self.workspace_events) + 1
         stamped = []
         for place, event in enumerate(events, first):
-            user = event.alert.assigned_to
-            place_of_user = 0 if user is None else len(self._assigned(user)) + 1
-            stamped.append(msgspec.structs.replace(event, workspace_offset=place, user_offset=place_of_user))
+            places = {user: len(self._assigned(user)) + 1 for user in event.people}
+            stamped.append(msgspec.structs.replace(event, workspace_offset=place, user_offsets=places))
             self.workspace_events.append(stamped[-1])
         self.stream(key).events += stamped
         return stamped

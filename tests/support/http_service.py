@@ -8,17 +8,20 @@ from typing import Any
 import msgspec
 
 from engine.administration import Revoked
-from engine.audit import ActPage
+from engine.audit import TrailPage, TrailWanted
 from engine.identity import IssuedTicket
 from engine.operators import ConnectionInfo, ConnectionPage
+from engine.people import Deed
 from engine.revocation import RevocationPage
-from engine.stores import AdministrativeAct, AlertPage, AlertQuery, RecipientPage, Revocation, RevocationKind
+from engine.stores import AlertPage, AlertQuery, RecipientPage, Revocation, RevocationKind
+from engine.stores.trail import TrailKind, TrailLine, TrailPlace
 from protocol.commands import Ring
-from protocol.effects import AlertRecipient, Row
+from protocol.effects import AlertRecipient
 from protocol.errors import TokenExpired, TooManyRequests, Unauthorized, UnknownChannel
 from protocol.limits import Limit
 from protocol.messages import ItemResult, ReadingInput, TriggerInput
 from protocol.model import Alert, AlertState, Principal, Reason, Severity, Status
+from protocol.rows import Row
 
 TOKEN = "good"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -50,6 +53,13 @@ CONNECTION = ConnectionInfo(
     waiting_bytes=0,
     lag_s=0.0,
     dropped=0,
+)
+LINE = TrailLine(
+    place=TrailPlace(at=0, kind=TrailKind.ADMINISTRATION, number=7),
+    by="ada",
+    verb="disconnect",
+    target="c1",
+    address="::1",
 )
 FIRED = ItemResult(status=Status.FIRED, reason=Reason.FIRED, alert_id=ALERT.id, offset=7)
 
@@ -114,10 +124,13 @@ class FakeService:
         self._answer("disconnect_user", [user, workspace, address])
         return 3
 
-    async def acts(self, who: Principal, cursor: str | None, limit: int) -> ActPage:
-        self._answer("acts", [cursor, limit])
-        act = AdministrativeAct(workspace="acme", at=0, by="ada", verb="disconnect", target="c1", address="::1")
-        return ActPage(items=[act], next_cursor="7")
+    async def acts(self, who: Principal, wanted: TrailWanted | None = None) -> TrailPage:
+        self._answer("acts", [wanted])
+        return TrailPage(items=[LINE], next_cursor="7")
+
+    async def story(self, who: Principal, alert_id: str, cursor: str | None, limit: int) -> TrailPage:
+        self._answer("story", [alert_id, cursor, limit])
+        return TrailPage(items=[LINE], next_cursor=None)
 
     def admit(self, who: Principal) -> None:
         if self.is_flooded:
@@ -141,11 +154,12 @@ class FakeService:
     async def acknowledge_reported(self, who: Principal, framework: str, ring: Ring) -> ItemResult:
         return self._answer("acknowledge_reported", [ring])[0]
 
-    async def acknowledge(self, who: Principal, alert_ids: Sequence[str], notes: str | None) -> list[ItemResult]:
-        return self._answer("acknowledge", alert_ids, notes)
+    async def act(self, who: Principal, alert_ids: Sequence[str], deed: Deed) -> list[ItemResult]:
+        return self._answer(deed.action.value, alert_ids, deed)
 
-    async def resolve(self, who: Principal, alert_ids: Sequence[str], notes: str | None) -> list[ItemResult]:
-        return self._answer("resolve", alert_ids, notes)
+    async def matching(self, who: Principal, query: AlertQuery) -> list[str]:
+        self._answer("matching", [query])
+        return [ALERT.id]
 
     async def alerts(self, who: Principal, query: AlertQuery) -> AlertPage:
         self._answer("alerts", [query])
@@ -165,8 +179,8 @@ class FakeService:
         self._answer("open_sources", [])
         return self.rows
 
-    def _answer(self, verb: str, items: Sequence[Any], notes: str | None = None) -> list[ItemResult]:
-        self.asked.append((verb, list(items) if notes is None else (list(items), notes)))
+    def _answer(self, verb: str, items: Sequence[Any], more: Any = None) -> list[ItemResult]:
+        self.asked.append((verb, list(items) if more is None else (list(items), more)))
         if self.failure is not None:
             raise self.failure
         return [self.result for _ in items]

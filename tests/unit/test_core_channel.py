@@ -8,13 +8,15 @@ import pytest
 
 from engine.core.channel import ChannelMachine
 from engine.core.turn import Policy
-from protocol.commands import AcknowledgeAlert, Batch, Command, ResolveAlert, Ring
-from protocol.effects import Decision, Recalled, Row
+from protocol.commands import Batch, Command, Ring
+from protocol.effects import Decision, Recalled
 from protocol.messages import ItemResult
 from protocol.model import AlertState, ChannelKey, Comparison, Event, EventKind, Reason, Severity, Status
 from protocol.orders import Orders
+from protocol.rows import Row
 from protocol.rules import ThresholdRule
 from protocol.times import rfc3339
+from tests.support.acts import acknowledging, resolving
 
 KEY = ChannelKey("w", "f")
 START_US = 1_700_000_000_000_000
@@ -144,7 +146,7 @@ def test_a_window_that_is_over_lets_the_same_alert_repeat() -> None:
 def test_an_acknowledged_alert_repeats_and_stays_acknowledged() -> None:
     channel = Channel()
     alert_id = channel.ring().alert_id or ""
-    channel.send(AcknowledgeAlert(alert_id=alert_id, by="ann"))
+    channel.send(acknowledging(alert_id=alert_id, by="ann"))
     assert outcome(channel.ring(after=300)) == REPEATED
     assert channel.last().alert.state is AlertState.ACKNOWLEDGED
 
@@ -163,7 +165,7 @@ def test_a_higher_severity_raises_the_same_alert_and_its_window_starts_anew() ->
 def test_raising_an_acknowledged_alert_reopens_it() -> None:
     channel = Channel()
     alert_id = channel.ring().alert_id or ""
-    channel.send(AcknowledgeAlert(alert_id=alert_id, by="ann"))
+    channel.send(acknowledging(alert_id=alert_id, by="ann"))
     assert outcome(channel.ring(severity=Severity.CRITICAL)) == RAISED
     event = channel.last()
     assert (event.kind, event.alert.state, event.alert.acknowledged_by) == (EventKind.REOPENED, AlertState.ACTIVE, None)
@@ -233,7 +235,7 @@ def test_a_window_that_starts_anew_early_keeps_what_it_swallowed() -> None:
 def test_a_resolved_alert_cools_down_then_gets_its_receipt_and_is_forgotten() -> None:
     channel = Channel()
     fired = channel.ring()
-    channel.send(ResolveAlert(alert_id=fired.alert_id or "", by="ann"))
+    channel.send(resolving(alert_id=fired.alert_id or "", by="ann"))
     cooled = channel.ring(after=1)
     assert outcome(cooled) == COOLDOWN
     assert (cooled.alert_id, cooled.offset) == (fired.alert_id, None)
@@ -241,7 +243,7 @@ def test_a_resolved_alert_cools_down_then_gets_its_receipt_and_is_forgotten() ->
     assert channel.last().alert.state is AlertState.RESOLVED
     assert channel.last().alert.occurrences == 1
     assert channel.machine.next_due() is None
-    assert outcome(channel.send(ResolveAlert(alert_id=fired.alert_id or "", by="ann"))[0])[1] is Reason.UNKNOWN_ALERT
+    assert fired.alert_id not in channel.machine._ledger.by_id
     again = channel.ring()
     assert outcome(again) == FIRED
     assert again.alert_id != fired.alert_id
@@ -250,7 +252,7 @@ def test_a_resolved_alert_cools_down_then_gets_its_receipt_and_is_forgotten() ->
 def test_a_louder_trigger_fires_through_a_cooldown_after_the_old_alerts_receipt() -> None:
     channel = Channel()
     fired = channel.ring()
-    channel.send(ResolveAlert(alert_id=fired.alert_id or "", by="ann"))
+    channel.send(resolving(alert_id=fired.alert_id or "", by="ann"))
     channel.ring(after=1)
     louder = channel.ring(after=1, severity=Severity.CRITICAL)
     assert outcome(louder) == FIRED
@@ -265,7 +267,7 @@ def test_a_louder_trigger_fires_through_a_cooldown_after_the_old_alerts_receipt(
 def test_a_louder_trigger_ends_an_empty_cooldown_in_the_store_as_well() -> None:
     channel = Channel()
     fired = channel.ring()
-    channel.send(ResolveAlert(alert_id=fired.alert_id or "", by="ann"))
+    channel.send(resolving(alert_id=fired.alert_id or "", by="ann"))
     channel.ring(after=1, severity=Severity.CRITICAL)
     assert channel.rows[fired.alert_id or ""].window.until == channel.now
     assert [row.alert.state.is_open for row in channel.decision.rows] == [False, True]
@@ -274,7 +276,7 @@ def test_a_louder_trigger_ends_an_empty_cooldown_in_the_store_as_well() -> None:
 def test_a_late_trigger_after_an_unsettled_cooldown_fires_after_the_receipt() -> None:
     channel = Channel()
     fired = channel.ring()
-    channel.send(ResolveAlert(alert_id=fired.alert_id or "", by="ann"))
+    channel.send(resolving(alert_id=fired.alert_id or "", by="ann"))
     channel.ring(after=1)
     assert outcome(channel.ring(after=400)) == FIRED
     assert [event.kind for event in channel.decision.events] == [EventKind.RECEIPT, EventKind.FIRED]
@@ -320,7 +322,7 @@ def test_a_rule_gives_its_alert_severity_threshold_and_window() -> None:
 def test_acknowledging_tells_writes_and_records_who_and_why() -> None:
     channel = Channel()
     alert_id = channel.ring().alert_id or ""
-    (result,) = channel.send(AcknowledgeAlert(alert_id=alert_id, by="ann", notes="on it"))
+    (result,) = channel.send(acknowledging(alert_id=alert_id, by="ann", notes="on it"))
     assert (outcome(result), result.offset) == ((Status.ACKNOWLEDGED, Reason.ACKNOWLEDGED), 2)
     event, (audit,) = channel.last(), channel.decision.audits
     assert (event.kind, event.by, event.alert.acknowledged_by) == (EventKind.ACKNOWLEDGED, "ann", "ann")
@@ -332,7 +334,7 @@ def test_acknowledging_tells_writes_and_records_who_and_why() -> None:
 def test_acknowledge_and_resolve_are_idempotent() -> None:
     channel = Channel()
     alert_id = channel.ring().alert_id or ""
-    for verb, status in ((AcknowledgeAlert, Status.ACKNOWLEDGED), (ResolveAlert, Status.RESOLVED)):
+    for verb, status in ((acknowledging, Status.ACKNOWLEDGED), (resolving, Status.RESOLVED)):
         assert channel.send(verb(alert_id=alert_id, by="ann"))[0].status is status
         (again,) = channel.send(verb(alert_id=alert_id, by="bob"))
         assert (outcome(again), again.alert_id) == ((status, Reason.ALREADY), alert_id)
@@ -342,22 +344,22 @@ def test_acknowledge_and_resolve_are_idempotent() -> None:
 def test_acknowledging_a_resolved_alert_is_refused_with_a_reason() -> None:
     channel = Channel()
     alert_id = channel.ring().alert_id or ""
-    channel.send(ResolveAlert(alert_id=alert_id, by="ann"))
-    (result,) = channel.send(AcknowledgeAlert(alert_id=alert_id, by="bob"))
+    channel.send(resolving(alert_id=alert_id, by="ann"))
+    (result,) = channel.send(acknowledging(alert_id=alert_id, by="bob"))
     assert outcome(result) == (Status.REJECTED, Reason.ALREADY)
     assert "resolved already" in str(result.message)
 
 
-def test_an_unknown_alert_cannot_be_resolved() -> None:
-    (result,) = Channel().send(ResolveAlert(alert_id="nope", by="ann"))
-    assert (outcome(result), result.message) == ((Status.REJECTED, Reason.UNKNOWN_ALERT), "no such alert")
+def test_an_alert_that_was_forgotten_since_somebody_looked_is_to_be_asked_for_again() -> None:
+    (result,) = Channel().send(resolving(alert_id="nope", by="ann"))
+    assert (outcome(result), "send it again" in (result.message or "")) == (BUSY, True)
 
 
 def test_an_event_carries_the_counters_that_were_not_written_yet() -> None:
     channel = Channel()
     alert_id = channel.ring().alert_id or ""
     channel.ring(after=0.1)
-    channel.send(ResolveAlert(alert_id=alert_id, by="ann"))
+    channel.send(resolving(alert_id=alert_id, by="ann"))
     assert channel.last().alert.occurrences == 2
     assert channel.machine.next_due() == START_US + 300_000_000
 

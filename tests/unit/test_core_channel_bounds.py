@@ -9,11 +9,12 @@ import pytest
 from engine.core.channel import machine_factory
 from engine.core.turn import ROWS_MAX, Policy
 from engine.orders import StandingOrders
-from protocol.commands import AcknowledgeAlert, Batch, ResolveAlert, Ring
+from protocol.commands import Batch, Ring
 from protocol.effects import Recalled
 from protocol.limits import Limit
 from protocol.model import ChannelKey, EventKind, Reason, Severity
 from protocol.rules import ThresholdRule
+from tests.support.acts import acknowledging, resolving
 from tests.unit.test_core_channel import BUSY, CPU, DUPLICATE, FIRED, RAISED, REPEATED, START_US, Channel, outcome
 
 
@@ -30,7 +31,7 @@ def test_a_full_channel_is_busy_for_new_alerts_only_and_names_the_limit() -> Non
 def test_a_resolved_alert_makes_room_when_its_window_is_over() -> None:
     channel = Channel(windows_max=1)
     alert_id = channel.ring(title="a").alert_id or ""
-    channel.send(ResolveAlert(alert_id=alert_id, by="ann"))
+    channel.send(resolving(alert_id=alert_id, by="ann"))
     assert outcome(channel.ring(title="b")) == BUSY
     channel.wait(300)
     assert outcome(channel.ring(title="b")) == FIRED
@@ -40,7 +41,7 @@ def test_commands_beyond_the_events_of_one_commit_are_busy() -> None:
     channel = Channel(events_max=2)
     alert_id = channel.ring(title="a").alert_id or ""
     results = channel.send(
-        Ring(title="b"), Ring(title="c"), Ring(title="d"), Ring(title="a"), ResolveAlert(alert_id=alert_id, by="ann")
+        Ring(title="b"), Ring(title="c"), Ring(title="d"), Ring(title="a"), resolving(alert_id=alert_id, by="ann")
     )
     assert [outcome(result) for result in results] == [FIRED, FIRED, BUSY, DUPLICATE, BUSY]
     assert channel.decision.refusals == (Limit.CHANNEL_EVENTS,) * 2
@@ -82,7 +83,7 @@ def test_a_restarted_machine_goes_on_where_the_store_stands() -> None:
     channel.wait(1)
     channel.machine = channel.build()
     assert outcome(channel.ring()) == DUPLICATE
-    channel.send(AcknowledgeAlert(alert_id=fired.alert_id or "", by="ann"))
+    channel.send(acknowledging(alert_id=fired.alert_id or "", by="ann"))
     assert (channel.last().offset, channel.last().alert.occurrences) == (2, 3)
     assert channel.wait(300) == [EventKind.RECEIPT]
 
@@ -100,13 +101,13 @@ def test_what_fell_due_while_the_machine_was_away_happens_at_once() -> None:
 def test_of_two_recalled_alerts_of_one_identity_the_open_one_stands() -> None:
     channel = Channel()
     old = channel.ring()
-    channel.send(ResolveAlert(alert_id=old.alert_id or "", by="ann"))
+    channel.send(resolving(alert_id=old.alert_id or "", by="ann"))
     new = channel.ring(severity=Severity.CRITICAL)
     channel.rows = dict(reversed(channel.rows.items()))
     channel.machine = channel.build()
     assert channel.ring().alert_id == new.alert_id
-    (result,) = channel.send(ResolveAlert(alert_id=old.alert_id or "", by="ann"))
-    assert result.reason is Reason.UNKNOWN_ALERT
+    (result,) = channel.send(resolving(alert_id=old.alert_id or "", by="ann"))
+    assert result.reason is Reason.BUSY, "the older one is forgotten"
 
 
 def test_ids_of_one_batch_differ_and_sort_in_its_order() -> None:

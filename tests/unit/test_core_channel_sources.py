@@ -8,12 +8,14 @@ import pytest
 
 from engine.core.channel import ChannelMachine
 from engine.core.turn import Policy
-from protocol.commands import AcknowledgeAlert, Batch, Command, Observe, ResolveAlert, Ring, SourceReport
-from protocol.effects import Decision, Recalled, Row
+from protocol.commands import Batch, Command, Observe, Ring
+from protocol.effects import Decision, Recalled
 from protocol.messages import ItemResult
 from protocol.model import AlertState, ChannelKey, Event, EventKind, Reason, Severity, Status
 from protocol.orders import Orders
+from protocol.rows import Row, SourceReport
 from protocol.rules import ThresholdRule
+from tests.support.acts import acknowledging, resolving
 
 KEY = ChannelKey("w", "f")
 START_US = 1_700_000_000_000_000
@@ -179,7 +181,7 @@ def test_an_expired_alert_cools_down_and_cannot_be_acknowledged() -> None:
     channel.send(after_us=MINUTE_US)
     assert channel.only_event().kind is EventKind.EXPIRED
     assert outcome(channel.report()) == (Status.SUPPRESSED, Reason.COOLDOWN)
-    (refused,) = channel.send(AcknowledgeAlert(alert_id=fired.alert_id or "", by="ann"))
+    (refused,) = channel.send(acknowledging(alert_id=fired.alert_id or "", by="ann"))
     assert outcome(refused) == (Status.REJECTED, Reason.ALREADY)
     assert "expired" in str(refused.message)
 
@@ -210,7 +212,7 @@ def test_an_alert_rung_by_hand_takes_on_the_label_set_of_a_source() -> None:
 def test_somebody_who_resolves_a_source_s_alert_lets_it_cool_down() -> None:
     channel = Channel()
     fired = channel.report()
-    channel.send(ResolveAlert(alert_id=fired.alert_id or "", by="ann"))
+    channel.send(resolving(alert_id=fired.alert_id or "", by="ann"))
     assert outcome(channel.report(after_us=MINUTE_US)) == (Status.SUPPRESSED, Reason.COOLDOWN)
     assert outcome(channel.end(after_us=MINUTE_US)) == ALREADY
 

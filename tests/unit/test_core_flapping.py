@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from engine.core.flapping import STEPS, Flapping, begun, is_flapping, percent, said
-from protocol.effects import Flaps
+from protocol.rows import Flaps
 
 FIGURES = Flapping()
 MINUTE = 60_000_000

@@ -10,14 +10,16 @@ from msgspec.structs import replace
 from engine.core.channel import ChannelMachine
 from engine.core.flapping import Flapping
 from engine.core.turn import ROWS_MAX, Policy
-from protocol.commands import AcknowledgeAlert, Batch, Command, Observe, ResolveAlert, Ring
-from protocol.effects import Decision, Recalled, Row, StormNotice, StormState
+from protocol.commands import Batch, Command, Observe, Ring
+from protocol.effects import Decision, Recalled, StormNotice, StormState
 from protocol.messages import ItemResult
 from protocol.model import ChannelKey, Event, EventKind, QuietedBy, Reason, Severity, Status
 from protocol.orders import Orders
 from protocol.quieting import Maintenance, Matcher, Quieting, Silence
+from protocol.rows import Row
 from protocol.rules import ActiveHours, ThresholdRule
 from protocol.times import parse_rfc3339, rfc3339
+from tests.support.acts import acknowledging, resolving
 
 KEY = ChannelKey("w", "f")
 START = parse_rfc3339("2026-01-05T12:00:00Z")  # a Monday
@@ -59,7 +61,7 @@ class Channel:
         return self.send(Ring(title=title, **fields))[0]
 
     def resolve(self, result: ItemResult) -> None:
-        self.send(ResolveAlert(alert_id=result.alert_id or "", by="ann"))
+        self.send(resolving(alert_id=result.alert_id or "", by="ann"))
 
     def quiet(self, *silences: Silence, maintenance: tuple[Maintenance, ...] = ()) -> list[EventKind]:
         """Other orders hold; what the woken machine tells."""
@@ -257,7 +259,7 @@ def test_an_acknowledged_alert_keeps_its_mark() -> None:
     channel = Channel()
     channel.quiet(silence())
     result = channel.ring()
-    channel.send(AcknowledgeAlert(alert_id=result.alert_id or "", by="ann"))
+    channel.send(acknowledging(alert_id=result.alert_id or "", by="ann"))
     assert channel.mark()[0] is QuietedBy.SILENCED
 
 

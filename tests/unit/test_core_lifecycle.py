@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 from msgspec import UNSET
 
-from engine.core.lifecycle import TABLE, Action, born, has_ended, label_set, merged, raised, stepped, told_again
+from engine.core.lifecycle import TABLE, born, has_ended, label_set, merged, raised, stepped, told_again
 from engine.core.rules.book import fill
-from protocol.commands import Ring, SourceReport
-from protocol.model import OPEN_STATES, AlertState, EventKind, Reason, Severity, Status
+from protocol.changes import Action
+from protocol.commands import Ring
+from protocol.model import AlertState, EventKind, Reason, Severity, Status
+from protocol.rows import SourceReport
 
 AT, LATER = "2026-01-01T00:00:00.000000Z", "2026-01-01T00:05:00.000000Z"
 RING = Ring(title="disk", labels={"host": "h1"}, current_value=1.0, threshold_value=0.5, message="full")
@@ -26,19 +28,44 @@ def test_the_table_answers_every_action_in_every_state() -> None:
 
 @pytest.mark.parametrize("state", AlertState)
 @pytest.mark.parametrize("action", Action)
-def test_a_step_that_changes_nothing_stays_and_one_that_does_goes_where_its_action_says(
-    state: AlertState, action: Action
-) -> None:
+def test_a_step_says_where_it_leads_or_that_it_is_so_already_or_why_not(state: AlertState, action: Action) -> None:
     step = TABLE[state, action]
     goal = {
         Action.ACKNOWLEDGE: AlertState.ACKNOWLEDGED,
+        Action.UNACKNOWLEDGE: AlertState.ACTIVE,
         Action.RESOLVE: AlertState.RESOLVED,
+        Action.REOPEN: AlertState.ACTIVE,
         Action.RAISE: AlertState.ACTIVE,
         Action.EXPIRE: AlertState.EXPIRED,
-    }[action]
-    assert step.state is (goal if step.changes else state)
-    assert step.changes == (state in OPEN_STATES and (state, action) != (AlertState.ACKNOWLEDGED, Action.ACKNOWLEDGE))
+    }.get(action)
     assert (step.message is not UNSET) == (step.status is Status.REJECTED)
+    if step.changes:
+        assert step.state is goal
+    elif step.message is UNSET:
+        assert step.state in (state, AlertState.ACTIVE), "it is open already, or in that very state"
+
+
+def test_what_changes_an_alert_in_which_state() -> None:
+    letters = {
+        action.value: "".join(state.value[0] if TABLE[state, action].changes else "-" for state in AlertState)
+        for action in Action
+    }
+    assert letters == {
+        "acknowledge": "pa---",
+        "unacknowledge": "--a--",
+        "assign": "paa--",
+        "comment": "paare",
+        "resolve": "paa--",
+        "reopen": "---re",
+        "raise": "paa--",
+        "expire": "paa--",
+    }
+
+
+def test_what_is_over_is_only_commented_on_and_opened_again() -> None:
+    for state in (AlertState.RESOLVED, AlertState.EXPIRED):
+        refused = [action.value for action in Action if TABLE[state, action].status is Status.REJECTED]
+        assert refused == ["acknowledge", "unacknowledge", "assign", "raise"]
 
 
 def test_acknowledging_what_is_over_is_refused_and_says_why() -> None:

@@ -15,11 +15,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from engine.core.channel import ChannelMachine
 from engine.core.turn import Policy
-from protocol.commands import AcknowledgeAlert, Batch, Command, ResolveAlert, Ring, SourceReport
-from protocol.effects import Recalled, Row
+from protocol.commands import Batch, Command, Ring
+from protocol.effects import Recalled
 from protocol.messages import ItemResult
 from protocol.model import AlertState, ChannelKey, Event, Severity
 from protocol.orders import NO_ORDERS
+from protocol.rows import Row, SourceReport
+from tests.support.acts import acknowledging, resolving
 
 SECOND = 1_000_000
 WINDOW = 300 * SECOND
@@ -190,9 +192,9 @@ class MachineAgainstModel(RuleBasedStateMachine):
 
     def command(self, op: Op) -> Command:
         if op.verb == "acknowledge":
-            return AcknowledgeAlert(alert_id=self.alert_of(op), by="ann")
+            return acknowledging(alert_id=self.alert_of(op), by="ann")
         if op.verb == "resolve":
-            return ResolveAlert(alert_id=self.alert_of(op), by="ann")
+            return resolving(alert_id=self.alert_of(op), by="ann")
         severity = SEVERITIES[op.rank]
         source = None
         if op.verb != "ring":

@@ -9,12 +9,13 @@ import pytest
 from engine.commands import to_ring
 from engine.core.channel import machine_factory
 from engine.core.turn import Policy
-from protocol.commands import AcknowledgeAlert, Batch, Command, CompleteStep, ResolveAlert, Ring
+from protocol.commands import Batch, Command, CompleteStep, Ring
 from protocol.effects import Decision, Recalled
 from protocol.errors import BadRequest
 from protocol.messages import TriggerInput
 from protocol.model import AlertState, ChannelKey, EventKind, Reason, Status
 from protocol.times import SECOND_US
+from tests.support.acts import acknowledging, resolving
 
 KEY = ChannelKey("acme", "42")
 NOW = 1_767_225_600 * SECOND_US
@@ -82,7 +83,7 @@ def test_what_was_swallowed_is_told_when_the_step_is_done() -> None:
 def test_a_step_that_somebody_resolved_by_hand_is_silent_until_it_is_done() -> None:
     channel = Channel()
     (fired,) = channel.decide(a_ring()).results
-    channel.decide(ResolveAlert(alert_id=fired.alert_id or "", by="bob"))
+    channel.decide(resolving(alert_id=fired.alert_id or "", by="bob"))
     assert channel.decide(a_ring()).results[0].reason is Reason.COOLDOWN
     done = channel.decide(DONE)
     assert (done.results[0].status, done.results[0].reason) == (Status.RESOLVED, Reason.ALREADY)
@@ -107,7 +108,7 @@ def test_a_step_is_not_done_where_there_is_no_room_to_say_so() -> None:
 def test_an_acknowledged_step_is_completed_as_well() -> None:
     channel = Channel()
     (fired,) = channel.decide(a_ring()).results
-    channel.decide(AcknowledgeAlert(alert_id=fired.alert_id or "", by="bob"))
+    channel.decide(acknowledging(alert_id=fired.alert_id or "", by="bob"))
     assert kinds(channel.decide(DONE)) == [EventKind.RESOLVED]
 
 

@@ -11,9 +11,9 @@ from engine.core import suppression
 from engine.core.lifecycle import born
 from engine.core.rules.book import fill
 from engine.core.suppression import NEVER, WINDOW_MAX_S, Agenda, Standing, Verdict, decide, window_us
-from protocol.commands import Ring, SourceReport
-from protocol.effects import Row, Window
+from protocol.commands import Ring
 from protocol.model import AlertState, Comparison, Severity
+from protocol.rows import Row, SourceReport, Window
 from protocol.times import rfc3339
 
 ALERT = born("id", "f", fill(Ring(title="disk", severity=Severity.ERROR), None), rfc3339(0))

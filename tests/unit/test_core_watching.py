@@ -9,7 +9,7 @@ import pytest
 from engine.core.rules.templates import Template, TemplateInvalid
 from engine.core.seriesbook import FORGET_US
 from engine.core.watching import AHEAD_MAX_US
-from protocol.commands import AcknowledgeAlert, Observe, ResolveAlert, Ring
+from protocol.commands import Observe, Ring
 from protocol.limits import Limit
 from protocol.model import LABELS_MAX, AlertState, Comparison, EventKind, Reason, Severity, Status
 from protocol.orders import Orders
@@ -23,6 +23,7 @@ from protocol.rules import (
     SuppressBy,
     ThresholdRule,
 )
+from tests.support.acts import acknowledging, resolving
 from tests.unit.test_core_channel import BUSY, DUPLICATE, FIRED, START_US, Channel, outcome
 
 SECOND = 1_000_000
@@ -307,14 +308,14 @@ def test_what_time_brings_and_finds_no_room_is_tried_again_until_there_is() -> N
     channel.read(60.0)
     assert channel.wait(15.0) == []
     assert channel.machine.next_due() == channel.now + SECOND
-    channel.send(ResolveAlert(alert_id=full, by="ann"))
+    channel.send(resolving(alert_id=full, by="ann"))
     assert channel.wait(300.0) == [EventKind.FIRED]
 
 
 def test_an_alert_that_a_person_closed_rings_again_after_its_window_while_the_rule_holds() -> None:
     channel = Watched(a_rule())
     channel.read(60.0)
-    channel.send(ResolveAlert(alert_id=channel.last().alert.id, by="ann"))
+    channel.send(resolving(alert_id=channel.last().alert.id, by="ann"))
     assert channel.read(60.0, after=1.0) == COOLDOWN
     assert channel.read(60.0, after=300.0) == FIRED
 
@@ -322,7 +323,7 @@ def test_an_alert_that_a_person_closed_rings_again_after_its_window_while_the_ru
 def test_an_acknowledged_alert_is_resolved_by_its_rule() -> None:
     channel = Watched(a_rule())
     channel.read(60.0)
-    channel.send(AcknowledgeAlert(alert_id=channel.last().alert.id, by="ann"))
+    channel.send(acknowledging(alert_id=channel.last().alert.id, by="ann"))
     assert channel.read(40.0, after=1.0) == RESOLVED
 
 
@@ -385,7 +386,7 @@ def test_a_milestone_that_finds_no_room_is_told_with_the_next_reading() -> None:
     channel = Watched(rule, windows_max=1)
     full = channel.ring(title="full").alert_id or ""
     assert channel.read(30.0, metric="users") == BUSY
-    channel.send(ResolveAlert(alert_id=full, by="ann"))
+    channel.send(resolving(alert_id=full, by="ann"))
     channel.wait(300.0)
     assert channel.read(5.0, metric="users") == BELOW, "it is where it stands that counts"
     assert channel.read(30.0, metric="users") == BUSY, "one of the two"

@@ -88,7 +88,7 @@ async def test_a_commit_that_was_answered_late_is_told_to_the_person_once() -> N
         feed, rig.store.feed = rig.store.feed, lambda workspace, events: None
         rig.store.add([an_event(1, user="ada"), an_event(2, user="ada")])
         # As a store answers a batch that it had committed before: read back, so without the person's offsets.
-        late = [msgspec.structs.replace(event, user_offset=0) for event in rig.store.workspace_events]
+        late = [msgspec.structs.replace(event, user_offsets={}) for event in rig.store.workspace_events]
         feed("acme", late)
         feed("acme", late)
         await wait_all_tasks_blocked()

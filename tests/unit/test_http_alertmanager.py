@@ -9,11 +9,10 @@ from engine.http.alertmanager import (
     to_gettable,
     to_report,
 )
-from protocol.commands import SourceReport
-from protocol.effects import Row, Window
 from protocol.errors import BadRequest
 from protocol.model import LABEL_MAX_CHARS, LABELS_MAX, TITLE_MAX_CHARS, Severity
 from protocol.names import is_id
+from protocol.rows import Row, SourceReport, Window
 from protocol.times import SECOND_US, parse_rfc3339
 from tests.support.http_service import ALERT
 

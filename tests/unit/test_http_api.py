@@ -14,11 +14,10 @@ from litestar.routes import HTTPRoute
 from engine.http import alertmanager_routes
 from engine.http.app import create_app
 from engine.http.ports import About
-from protocol.commands import SourceReport
-from protocol.effects import Row, Window
 from protocol.errors import Busy, PermissionDenied, TooManyRequests
 from protocol.messages import ItemResult
 from protocol.model import AlertState, Principal, Reason, Severity, Status
+from protocol.rows import Row, SourceReport, Window
 from protocol.times import parse_rfc3339
 from tests.support.http_service import ALERT, BEARER, FIRED, WHO, FakeService
 

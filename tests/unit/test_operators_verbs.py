@@ -10,7 +10,7 @@ import trio
 from structlog.testing import capture_logs
 from trio.testing import MockClock
 
-from engine.audit import AuditTrail
+from engine.audit import AuditTrail, TrailWanted
 from engine.ids import new_id
 from engine.operators import FORCED, Operators
 from engine.stores import AdministrativeAct, open_store
@@ -69,7 +69,7 @@ async def test_one_connection_or_all_of_a_user_are_ended_and_on_record(autojump_
         for peer in peers[1:]:
             assert await peer.hear_close() == (CloseCode.FORCED, FORCED)
         [act] = (await desk.acts(who())).items
-        assert (act.verb, act.target, act.address, act.at) == ("disconnect", first.client_id, "203.0.113.7", NOW)
+        assert (act.verb, act.target, act.address, act.place.at) == ("disconnect", first.client_id, "203.0.113.7", NOW)
         [operators] = (await desk.acts(who("system"))).items
         assert (operators.verb, operators.target) == ("disconnect_user", "ada of acme")
 
@@ -78,12 +78,13 @@ async def test_the_trail_comes_in_pages_newest_first_and_knows_its_cursors(autoj
     async with a_desk() as (desk, _):
         for user in ("ann", "bob", "eve"):
             await desk.disconnect_user(who(), user)
-        page = await desk.acts(who(), limit=2)
+        page = await desk.acts(who(), TrailWanted(limit=2))
         assert [act.target for act in page.items] == ["eve", "bob"]
-        rest = await desk.acts(who(), cursor=page.next_cursor, limit=2)
+        rest = await desk.acts(who(), TrailWanted(cursor=page.next_cursor, limit=2))
         assert ([act.target for act in rest.items], rest.next_cursor) == (["ann"], None)
-        with pytest.raises(BadRequest, match="use the next_cursor"):
-            await desk.acts(who(), cursor="1 or 1")
+        for cursor in ("1 or 1", "1.alert", "1.nobody.1", "1.alert.-1", f"{10**18}.alert.1", "\u0661.alert.1"):
+            with pytest.raises(BadRequest, match="use the next_cursor"):
+                await desk.acts(who(), TrailWanted(cursor=cursor))
 
 
 @pytest.mark.parametrize("bearer", [who(role="viewer"), who(channels=("web",))])

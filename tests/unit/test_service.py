@@ -22,7 +22,7 @@ from engine.quotas import Quotas
 from engine.service import Service
 from engine.stores import AlertQuery, Store, open_store
 from protocol import messages as m
-from protocol.commands import Ring, SourceReport
+from protocol.commands import Ring
 from protocol.effects import RecipientMark
 from protocol.errors import (
     BadRequest,
@@ -36,6 +36,7 @@ from protocol.errors import (
 )
 from protocol.messages import ItemResult, ReadingInput, TriggerInput
 from protocol.model import AlertState, ChannelKey, DerivedKey, Principal, Reason, Severity, Status
+from protocol.rows import SourceReport
 from protocol.rules import ThresholdRule
 from protocol.times import SECOND_US, rfc3339
 from tests.support.actors import START_US, Answers, clock, start
@@ -485,11 +486,12 @@ async def test_a_full_channel_beside_others_answers_its_items_busy(autojump_cloc
         nursery.cancel_scope.cancel()
 
 
-async def test_a_full_channel_answers_changes_busy_one_by_one(autojump_clock):
+async def test_a_full_channel_answers_changes_busy_and_other_channels_do_theirs(autojump_clock):
     async with a_bench(mailbox_max=2) as bench:
         ids = [(await bench.rung(dedup_key=key)) for key in "abc"]
+        ids.append(await bench.rung("search"))
         results = await bench.service.acknowledge(ANN, ids, None)
-        assert reasons(results) == [Reason.ACKNOWLEDGED, Reason.ACKNOWLEDGED, Reason.BUSY]
+        assert reasons(results) == [Reason.BUSY, Reason.BUSY, Reason.BUSY, Reason.ACKNOWLEDGED]
         assert bench.figure('tocsin_refused_total{limit="channel_mailbox"}') == 1
 
 

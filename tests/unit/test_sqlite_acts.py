@@ -5,11 +5,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import pytest
 
 from engine.stores import AdministrativeAct, migrate
 from engine.stores import sqlite_acts as acts
+from engine.stores.sqlite_trail import trail, trail_statement
+from engine.stores.trail import TrailKind, TrailPlace, TrailQuery
 
 
 @pytest.fixture
@@ -27,9 +30,24 @@ def connection() -> Iterator[sqlite3.Connection]:
 def test_what_is_on_record_cannot_be_changed(connection: sqlite3.Connection, statement: str) -> None:
     with pytest.raises(sqlite3.IntegrityError, match="append-only"):
         connection.execute(statement)
-    assert [act.by for act in acts.page(connection, "acme", None, 10)] == ["ada"]
+    assert [line.by for line in trail(connection, TrailQuery(workspace="acme", limit=10))] == ["ada"]
 
 
-def test_a_page_is_served_by_an_index(connection: sqlite3.Connection) -> None:
-    plan = [row[-1] for row in connection.execute(f"EXPLAIN QUERY PLAN {acts.PAGE}", ("acme", 1, 1))]
-    assert plan == ["SEARCH administrative_act USING INDEX administrative_act_by_workspace (workspace=? AND id<?)"]
+FILTERS = [{}, {"target": "c1"}, {"by": "ada"}, {"verb": "resolve"}, {"target": "c1", "by": "ada", "verb": "resolve"}]
+PLACE = TrailPlace(at=5, kind=TrailKind.ALERT, number=3)
+
+
+@pytest.mark.parametrize("kind", TrailKind)
+@pytest.mark.parametrize("wanted", FILTERS)
+@pytest.mark.parametrize("more", [{}, {"since_us": 1, "until_us": 9}, {"before": PLACE}])
+def test_a_page_of_the_trail_is_one_seek_without_sorting(
+    connection: sqlite3.Connection, kind: TrailKind, wanted: dict[str, Any], more: dict[str, Any]
+) -> None:
+    query = TrailQuery(workspace="acme", limit=10, **wanted, **more)
+    sql, values = trail_statement(connection, query, kind)
+    (step,) = [row[-1] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
+    index = next((name for name in ("target", "by", "verb") if name in wanted), "time")
+    named = {"target": "alert" if kind is TrailKind.ALERT else "target", "by": "person"}.get(index, index)
+    table = "audit" if kind is TrailKind.ALERT else "administrative_act"
+    assert step.startswith(f"SEARCH {table} USING INDEX {table}_by_{named} (workspace=?")
+    assert "at<?" in step

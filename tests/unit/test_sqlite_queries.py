@@ -21,9 +21,9 @@ from engine.stores import sqlite_upkeep as upkeep
 from engine.stores.sqlite_commit import Committer
 from engine.stores.sqlite_file import Database
 from engine.stores.sqlite_rows import CHANNELS, PEOPLE, WORKSPACES, Bulk, prepare
-from protocol.commands import SourceReport
-from protocol.effects import Committed, Row, Window
+from protocol.effects import Committed
 from protocol.model import AlertState, DerivedKey, QuietedBy, Severity
+from protocol.rows import Row, SourceReport, Window
 from tests.support.stores import KEY, NOW, a_commit, an_alert
 
 
@@ -116,7 +116,14 @@ def test_channels_are_found_by_their_names(connection: sqlite3.Connection) -> No
 
 def test_unsettled_reads_only_small_indexes(connection: sqlite3.Connection) -> None:
     scanned = [step for step in plan(connection, queries._UNSETTLED, ()) if step.startswith("SCAN")]
-    small = ["alert_owed", "alert_sourced", "alert_quieted_open", "rule_state_waiting", "channel_unsettled"]
+    small = [
+        "alert_owed",
+        "alert_sourced",
+        "alert_quieted_open",
+        "alert_taken",
+        "rule_state_waiting",
+        "channel_unsettled",
+    ]
     assert [step.rpartition(" ")[2] for step in scanned] == small
 
 

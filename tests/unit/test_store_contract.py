@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -15,13 +16,15 @@ from engine.stores import (
     CommittedEvents,
     ConnectionChange,
     ConnectionEvent,
+    Located,
     Retention,
     Store,
     open_store,
 )
+from engine.stores.trail import TrailKind, TrailLine, TrailQuery
 from protocol.effects import Audit, Behind, Commit, Committed, Recalled
 from protocol.errors import BadRequest, CommitInvalid
-from protocol.model import AlertState, ChannelKey, DerivedKey, EventKind, Severity, Suppressed
+from protocol.model import AlertState, Change, ChannelKey, DerivedKey, EventKind, Severity, Suppressed
 from protocol.times import SECOND_US, rfc3339
 from tests.support.stores import (
     FOREIGN,
@@ -294,7 +297,9 @@ async def test_alerts_are_located_in_their_channels(factory: StoreFactory) -> No
         await committed(store, here)
         await committed(store, there)
         ids = [row.alert.id for row in (*here.decision.rows, *there.decision.rows)]
-        assert await store.locate("acme", [*ids, "nobody", "'; --"]) == dict(zip(ids, (KEY, KEY, OTHER), strict=True))
+        assert await store.locate("acme", [*ids, "nobody", "'; --"]) == {
+            each: Located(key=key) for each, key in zip(ids, (KEY, KEY, OTHER), strict=True)
+        }
         assert await store.locate("acme", []) == {}
 
 
@@ -433,14 +438,14 @@ def an_assigned_commit(users: Sequence[str | None], key: ChannelKey = KEY, base:
 async def test_a_person_has_a_stream_of_what_is_assigned_to_them_with_dense_offsets(factory: StoreFactory) -> None:
     async with factory.open() as store:
         outcome = await committed(store, an_assigned_commit(["ann", None, "bob", "ann"]))
-        assert [event.user_offset for event in outcome.events] == [1, 0, 1, 2]
+        assert [event.user_offsets for event in outcome.events] == [{"ann": 1}, {}, {"bob": 1}, {"ann": 2}]
         await committed(store, an_assigned_commit(["ann"], OTHER))
         await committed(store, an_assigned_commit(["ann"], FOREIGN))
         assert (await store.derived_position(ANN)) == Recalled(epoch=store.epoch, offset=3)
         events = await store.derived_history(ANN, 1, 10)
-        assert [(event.user_offset, event.workspace_offset) for event in events] == [(2, 4), (3, 5)]
+        assert [(event.user_offsets["ann"], event.workspace_offset) for event in events] == [(2, 4), (3, 5)]
         assert [event.alert.assigned_to for event in events] == ["ann", "ann"]
-        assert [event.user_offset for event in await store.derived_history(ANN, 0, 2)] == [1, 2]
+        assert [event.user_offsets for event in await store.derived_history(ANN, 0, 2)] == [{"ann": 1}, {"ann": 2}]
 
 
 async def test_nobodys_stream_is_empty_at_offset_0(factory: StoreFactory) -> None:
@@ -462,7 +467,7 @@ async def test_a_persons_offsets_go_on_after_the_store_was_closed(keeping: Store
         await committed(store, an_assigned_commit(["ann", "ann"]))
     async with keeping.open() as store:
         outcome = await committed(store, an_assigned_commit(["ann"], base=2))
-        assert [event.user_offset for event in outcome.events] == [3]
+        assert [event.user_offsets for event in outcome.events] == [{"ann": 3}]
 
 
 async def test_a_persons_stream_loses_the_events_that_are_trimmed(factory: StoreFactory) -> None:
@@ -558,7 +563,7 @@ async def test_ids_with_odd_characters_are_only_text(factory: StoreFactory) -> N
     async with factory.open() as store:
         alert = an_alert(framework_id=key.framework)
         await committed(store, a_commit(key, rows=[a_row(alert, count=1)]))
-        assert await store.locate(key.workspace, [alert.id]) == {alert.id: key}
+        assert await store.locate(key.workspace, [alert.id]) == {alert.id: Located(key=key)}
         assert await store.unsettled() == [key]
         assert (await store.alerts(AlertQuery(workspace=key.workspace, framework=key.framework))).items == [alert]
 
@@ -581,22 +586,131 @@ def an_act(target: str, workspace: str = "acme") -> AdministrativeAct:
     )
 
 
-async def test_acts_of_administrators_come_newest_first_by_workspace_and_in_pages(factory: StoreFactory) -> None:
+def trail_of(workspace: str = "acme", **wanted: Any) -> TrailQuery:
+    return TrailQuery(workspace=workspace, **{"limit": 100, **wanted})
+
+
+def an_audit(alert_id: str = "a", at: int = NOW, **changes: Any) -> Audit:
+    audit = Audit(
+        at=at,
+        by="ann",
+        verb="acknowledge",
+        alert_id=alert_id,
+        notes="mine",
+        address="::1",
+        before={"state": "active"},
+        after={"state": "acknowledged"},
+    )
+    return msgspec.structs.replace(audit, **changes)
+
+
+async def test_the_trail_has_people_and_administrators_in_one_order_by_workspace(factory: StoreFactory) -> None:
+    async with factory.open() as store:
+        for target in ("a", "b"):
+            await store.add_act(an_act(target))
+            await store.add_act(an_act("secret", "rival"))
+        await committed(store, a_commit(audits=[an_audit("x", NOW - 1), an_audit("y", NOW), an_audit("z", NOW + 1)]))
+        await committed(store, a_commit(FOREIGN, audits=[an_audit("foreign")]))
+        lines = await store.trail(trail_of())
+        assert [line.target for line in lines] == ["z", "b", "a", "y", "x"]
+        assert (lines[1].by, lines[1].verb, lines[1].address) == ("ada", "disconnect", "203.0.113.7")
+        assert (lines[0].by, lines[0].notes, lines[0].address) == ("ann", "mine", "::1")
+        assert (lines[0].before, lines[0].after) == ({"state": "active"}, {"state": "acknowledged"})
+        assert (lines[1].notes, lines[1].before) == (None, {})
+        assert await store.trail(trail_of("nobody")) == []
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+async def test_the_trails_pages_go_on_where_the_page_before_ended(factory: StoreFactory, size: int) -> None:
     async with factory.open() as store:
         for target in ("a", "b", "c"):
             await store.add_act(an_act(target))
-            await store.add_act(an_act("secret", "rival"))
-        acts = await store.acts("acme", None, 2)
-        assert [(act.target, act.by, act.at, act.address) for act in acts] == [
-            ("c", "ada", NOW, "203.0.113.7"),
-            ("b", "ada", NOW, "203.0.113.7"),
-        ]
-        assert [act.target for act in await store.acts("acme", acts[-1].number, 2)] == ["a"]
-        assert await store.acts("nobody", None, 2) == []
+        audits = [an_audit("x", NOW - 1), an_audit("y", NOW), an_audit("z", NOW), an_audit("w", NOW + 1)]
+        await committed(store, a_commit(audits=audits))
+        whole = await store.trail(trail_of())
+        found: list[TrailLine] = []
+        while page := await store.trail(trail_of(limit=size, before=found[-1].place if found else None)):
+            found += page
+        assert found == whole
+        assert len(whole) == 7
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ({"by": "ann"}, ["w", "x"]),
+        ({"by": "ada"}, ["b"]),
+        ({"verb": "resolve"}, ["z"]),
+        ({"verb": "resolve", "by": "ann"}, []),
+        ({"target": "x"}, ["x"]),
+        ({"target": "b"}, ["b"]),
+        ({"target": "x", "by": "bob"}, []),
+        ({"since_us": NOW}, ["w", "z", "b"]),
+        ({"until_us": NOW}, ["x"]),
+        ({"since_us": NOW, "until_us": NOW + 1}, ["b"]),
+        ({"kinds": (TrailKind.ALERT,)}, ["w", "z", "x"]),
+        ({"kinds": (TrailKind.ADMINISTRATION,)}, ["b"]),
+    ],
+)
+async def test_the_trail_is_filtered_by_all_that_is_given(
+    factory: StoreFactory, wanted: dict[str, Any], found: list[str]
+) -> None:
+    async with factory.open() as store:
+        await store.add_act(an_act("b"))
+        bobs = an_audit("z", NOW + 1, by="bob", verb="resolve")
+        await committed(store, a_commit(audits=[an_audit("x", NOW - 1), bobs, an_audit("w", NOW + 2)]))
+        assert [line.target for line in await store.trail(trail_of(**wanted))] == found
 
 
 async def test_acts_of_administrators_outlive_a_restart(keeping: StoreFactory) -> None:
     async with keeping.open() as store:
         await store.add_act(an_act("a"))
     async with keeping.open() as store:
-        assert [act.target for act in await store.acts("acme", None, 10)] == ["a"]
+        assert [act.target for act in await store.trail(trail_of())] == ["a"]
+
+
+async def test_an_event_of_many_alerts_comes_back_as_it_was_and_is_on_everybodys_stream(factory: StoreFactory) -> None:
+    change = Change(at=rfc3339(NOW), state=AlertState.RESOLVED, by="ann", severity=Severity.WARNING, assigned_to=None)
+    async with factory.open() as store:
+        commit = a_commit(rows=[a_row(an_alert(assigned_to="ann"))])
+        (event,) = commit.decision.events
+        event = msgspec.structs.replace(
+            event, kind=EventKind.RESOLVED, alert_ids=("x", "y"), change=change, also=("bob", "ann"), by="ann"
+        )
+        commit = msgspec.structs.replace(commit, decision=msgspec.structs.replace(commit.decision, events=(event,)))
+        (told,) = (await committed(store, commit)).events
+        assert told == msgspec.structs.replace(event, workspace_offset=1, user_offsets={"ann": 1, "bob": 1})
+        assert await store.history(KEY, 0, 1) == [msgspec.structs.replace(event, workspace_offset=1)]
+        for user in ("ann", "bob"):
+            (theirs,) = await store.derived_history(DerivedKey("acme", user), 0, 10)
+            assert theirs == msgspec.structs.replace(event, workspace_offset=1, user_offsets={user: 1})
+
+
+async def test_all_ids_that_a_query_means_come_newest_first_up_to_a_bound(factory: StoreFactory) -> None:
+    async with factory.open() as store:
+        await fill(store, KEY, 3)
+        await fill(store, OTHER, 2)
+        await fill(store, FOREIGN, 1)
+        everything = [alert.id for alert in (await store.alerts(AlertQuery(workspace="acme"))).items]
+        assert await store.matching(AlertQuery(workspace="acme", limit=1, cursor="YQ"), 10) == everything
+        assert await store.matching(AlertQuery(workspace="acme"), 2) == everything[:2]
+        assert await store.matching(AlertQuery(workspace="acme", framework="search"), 10) == everything[:2]
+        assert await store.matching(AlertQuery(workspace="nobody"), 10) == []
+
+
+async def test_closed_alerts_are_located_with_their_rows_and_open_ones_without(factory: StoreFactory) -> None:
+    async with factory.open() as store:
+        rows = [
+            a_row(an_alert()),
+            a_row(an_alert(state=AlertState.RESOLVED)),
+            a_row(an_alert(state=AlertState.EXPIRED)),
+        ]
+        await committed(store, a_commit(rows=rows))
+        found = await store.locate("acme", [*(row.alert.id for row in rows), "nobody"])
+        assert [found[row.alert.id] for row in rows] == [
+            Located(key=KEY),
+            Located(key=KEY, closed=rows[1]),
+            Located(key=KEY, closed=rows[2]),
+        ]
+        assert len(found) == 3
+        assert await store.locate("umbrella", [rows[0].alert.id]) == {}

@@ -5,8 +5,9 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from engine.stores import AlertQuery
-from protocol.effects import Decision, Flaps, StormState, Window
+from protocol.effects import Decision, StormState
 from protocol.model import AlertState, QuietedBy
+from protocol.rows import Flaps, Window
 from protocol.times import SECOND_US
 from tests.support.stores import FOREIGN, KEY, NOW, OTHER, StoreFactory, a_commit, a_row, an_alert, committed
 from tests.unit.test_store_contract import factory, keeping  # noqa: F401  # fixtures: the same stores

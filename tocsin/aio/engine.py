@@ -26,12 +26,13 @@ import trio
 from engine import app
 from engine.auth import DEFAULT_TTL_S
 from engine.config import Config
+from engine.people import Deed
 from engine.stores import AlertPage, AlertQuery, RecipientPage
 from engine.world import World
 from protocol.commands import Ring
-from protocol.effects import Row
 from protocol.messages import ItemResult, ReadingInput, TriggerInput
 from protocol.model import Alert, Principal
+from protocol.rows import Row
 from tocsin.aio.bridge import CALLS_MAX, Bridge
 from tocsin.aio.client import Client
 from tocsin.aio.thread import TrioThread
@@ -151,11 +152,15 @@ class Service:
         """Rings for a source that re-sends: pairs of framework and a Ring whose `source` is set."""
         return await self._call(lambda engine: engine.service.report(who, tuple(reports)))
 
-    async def acknowledge(self, who: Principal, alert_ids: Sequence[str], notes: str | None) -> list[ItemResult]:
+    async def act(self, who: Principal, alert_ids: Sequence[str], deed: Deed) -> list[ItemResult]:
+        """Does this about up to 10,000 alerts; one result per alert, in order. Idempotent."""
+        return await self._call(lambda engine: engine.service.act(who, tuple(alert_ids), deed))
+
+    async def acknowledge(self, who: Principal, alert_ids: Sequence[str], notes: str | None = None) -> list[ItemResult]:
         """Somebody looks after these alerts; idempotent."""
         return await self._call(lambda engine: engine.service.acknowledge(who, tuple(alert_ids), notes))
 
-    async def resolve(self, who: Principal, alert_ids: Sequence[str], notes: str | None) -> list[ItemResult]:
+    async def resolve(self, who: Principal, alert_ids: Sequence[str], notes: str | None = None) -> list[ItemResult]:
         """These alerts are over; idempotent."""
         return await self._call(lambda engine: engine.service.resolve(who, tuple(alert_ids), notes))
 

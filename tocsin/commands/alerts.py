@@ -1,0 +1,181 @@
+"""`tocsin alerts`: which alerts there are, what became of one, and what people do about them, over HTTP."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
+
+import click
+
+from tocsin.commands import options
+
+if TYPE_CHECKING:
+    from tocsin.commands.api import Api
+
+# A screenful, the newest.
+SHOWN = 50
+SHOWN_MAX = 1_000_000
+_HEADS = ("ALERT", "STATE", "SEVERITY", "FRAMEWORK", "SINCE", "SEEN", "ASSIGNED", "TITLE")
+_COLUMNS = ("id", "state", "severity", "framework_id", "triggered_at", "occurrences", "assigned_to", "title")
+_FILTERS = {"framework": "framework_id", "state": "state", "severity": "severity", "rule": "rule_id",
+            "assigned_to": "assigned_to", "since": "since", "until": "until"}  # fmt: skip
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _filters(command: Command) -> Command:
+    """The options that say which alerts: they become the filters of the API."""
+    for option in (
+        click.option("--until", callback=options.filled, metavar="TIME", help="Rang before this time (RFC 3339)."),
+        click.option("--since", callback=options.filled, metavar="TIME", help="Rang at this time or later (RFC 3339)."),
+        click.option("--assigned-to", callback=options.filled, metavar="USER", help="Assigned to this user."),
+        click.option("--rule", callback=options.filled, metavar="ID", help="Of this rule."),
+        click.option("--severity", multiple=True, metavar="WORD", help="info, warning, error, critical. Repeat."),
+        click.option(
+            "--state", multiple=True, metavar="WORD", help="pending, active, acknowledged, resolved, expired."
+        ),
+        click.option("--framework", callback=options.filled, metavar="NAME", help="Of this framework."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(short_help="Shows alerts; acknowledges, assigns, resolves them.")
+def alerts() -> None:
+    """Which alerts there are, and what people do about them, in a running engine.
+
+    \b
+    tocsin alerts list --state active              what somebody should look at
+    tocsin alerts ack ID --notes "on it"           I look after it
+    tocsin alerts resolve --framework web --all    all open ones of a framework
+    """
+
+
+@alerts.command("list", short_help="Shows alerts, the newest first.")
+@_filters
+@click.option("--last", type=click.IntRange(1, SHOWN_MAX), default=SHOWN, show_default=True, help="How many at most.")
+@click.option("--json", "as_json", is_flag=True, help="Prints one JSON object per alert.")
+@options.administrator
+def list_alerts(last: int, as_json: bool, **given: Any) -> None:
+    """Shows alerts, the newest first."""
+    wanted = {name: ",".join(value) if isinstance(value, list) else value for name, value in _wanted(given).items()}
+    found = list(itertools.islice(_api(given).pages("/api/v1/alerts", wanted), last))
+    if as_json:
+        for alert in found:
+            options.write(json.dumps(alert))
+        return
+    options.write_table([_HEADS, *([_cell(alert.get(column)) for column in _COLUMNS] for alert in found)])
+
+
+@alerts.command(short_help="Shows one alert and its story.")
+@click.argument("alert_id", metavar="ID", callback=options.filled)
+@click.option("--json", "as_json", is_flag=True, help="Prints one JSON object.")
+@options.administrator
+def show(alert_id: str, as_json: bool, **given: Any) -> None:
+    """Shows one alert, and what people did and said about it."""
+    api, path = _api(given), f"/api/v1/alerts/{quote(alert_id, safe='')}"
+    alert = api.ask("GET", path)
+    story = list(api.pages(f"{path}/audit", {}))
+    if as_json:
+        options.write(json.dumps({"alert": alert, "story": story}))
+        return
+    options.write_table([(name, _cell(value)) for name, value in alert.items()])
+    options.write("")
+    heads = ("AT", "BY", "WHAT", "NOTES")
+    options.write_table(
+        [heads, *((each["at"], _cell(each["by"]), _deed(each), _cell(each["notes"])) for each in story)]
+    )
+
+
+def _act(verb: str, name: str, help_text: str, *more: Callable[[Any], Any]) -> None:
+    """One command for one verb of the API: some ids, or a filter with --all."""
+
+    def command(alert_ids: tuple[str, ...], everything: bool, dry_run: bool, as_json: bool, **given: Any) -> None:
+        body: dict[str, Any] = {"dry_run": True} if dry_run else {}
+        if (notes := given.pop("notes")) is not None:
+            body["notes"] = notes
+        if verb == "assign":
+            body["assigned_to"] = _assignee(given.pop("user"), given.pop("nobody"))
+        body |= _meant(alert_ids, _wanted(given), everything)
+        _report(_api(given).ask("POST", f"/api/v1/alerts/{verb}", body), dry_run, as_json)
+
+    command.__doc__ = help_text
+    made: Any = command
+    for decorate in (
+        options.administrator,
+        click.option("--json", "as_json", is_flag=True, help="Prints the results as JSON."),
+        *more,
+        click.option("--dry-run", is_flag=True, help="Only says how many alerts are meant."),
+        click.option("--all", "everything", is_flag=True, help="Instead of ids: all alerts that the filters find."),
+        _filters,
+        click.argument("alert_ids", metavar="[ID]...", nargs=-1),
+    ):
+        made = decorate(made)
+    alerts.command(name, short_help=help_text.partition(".")[0] + ".")(made)
+
+
+_NOTES = click.option("--notes", callback=options.filled, help="Why, or what was done.")
+_WORDS = click.option("--notes", required=True, callback=options.filled, help="What there is to say.")
+_USER = click.option("--to", "user", metavar="USER", callback=options.filled, help="Whom to assign to.")
+_NOBODY = click.option("--nobody", is_flag=True, help="Takes it from whoever has it.")
+_act("acknowledge", "ack", "Says that I look after alerts. Those that are taken already stay as they are.", _NOTES)
+_act("unacknowledge", "unack", "Gives alerts back: they are active again.", _NOTES)
+_act("assign", "assign", "Assigns alerts to a user, or to nobody.", _NOTES, _USER, _NOBODY)
+_act("comment", "comment", "Says something about alerts, also about those that are over.", _WORDS)
+_act("resolve", "resolve", "Says that alerts are over.", _NOTES)
+_act("reopen", "reopen", "Opens alerts again that are over.", _NOTES)
+
+
+def _api(given: dict[str, Any]) -> Api:
+    from tocsin.commands.api import api_of
+
+    return api_of(**given)
+
+
+def _wanted(given: dict[str, Any]) -> dict[str, Any]:
+    """Takes the filters out of what was given, by the names that the API has for them."""
+    found = {api: given.pop(name) for name, api in _FILTERS.items()}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items() if value}
+
+
+def _meant(alert_ids: tuple[str, ...], wanted: dict[str, Any], everything: bool) -> dict[str, Any]:
+    if bool(alert_ids) is everything or (wanted and not everything):
+        raise click.UsageError("say either some IDs, or --all (with filters, or for all open alerts)")
+    return {"filter": wanted} if everything else {"alertIds": list(alert_ids)}
+
+
+def _assignee(user: str | None, nobody: bool) -> str | None:
+    if (user is None) is not nobody:
+        raise click.UsageError("say either --to USER or --nobody")
+    return user
+
+
+def _report(answer: dict[str, Any], dry_run: bool, as_json: bool) -> None:
+    """What became of it; exits with 1 if some of it was rejected."""
+    results = answer["results"]
+    if as_json:
+        options.write(json.dumps(answer))
+    elif dry_run:
+        options.write(f"{answer['matched']} alerts are meant")
+    else:
+        for result in results:
+            words = [result.get("alertId") or "-", result["status"]]
+            words += [f"({result['reason']})"] if result["reason"] != result["status"] else []
+            options.write(" ".join([*words, _cell(result.get("message"))]).rstrip())
+    if any(result["status"] == "rejected" for result in results):
+        sys.exit(1)
+
+
+def _deed(line: dict[str, Any]) -> str:
+    changes = [f"{name}: {_cell(old)} -> {_cell(line['after'].get(name))}" for name, old in line["before"].items()]
+    verb: str = line["verb"]
+    return verb + (f" ({', '.join(changes)})" if changes else "")
+
+
+def _cell(value: Any) -> str:
+    from tocsin.terminal import printable
+
+    return printable("" if value is None else str(value))
