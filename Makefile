@@ -75,6 +75,7 @@ soak: install-dev
 # Writes the pages that are made from the code.
 docs: install-dev
 	$(BIN)/python docs/generate_protocol.py
+	$(BIN)/python docs/generate_lifecycle.py
 
 # Renews the lock files from pyproject.toml, with the hash of every file.
 lock: install-dev

@@ -84,7 +84,7 @@ class Desk:
             raise PermissionDenied("this token is limited to other channels")
         return key
 
-    async def submit(self, who: Principal, request: m.ClientMessage, answer: Answer) -> None:
+    async def submit(self, who: Principal, request: m.ClientMessage, answer: Answer, address: str = "") -> None:
         if not isinstance(request, m.Trigger) or request.alert is None:
             raise BadRequest("only triggers here")
         if request.alert.title == "bug":

@@ -120,7 +120,7 @@ class Model:
     def act(self, verb: str, alert_id: str | None) -> Answer:
         known = next((known for known in self.known.values() if known.id == alert_id), None)
         if known is None:
-            return "rejected", "unknown_alert", None
+            return "rejected", "busy", None
         if verb == "resolve":
             return self.close(known, "resolved") if known.is_open else ("resolved", "already", known.id)
         if not known.is_open:

@@ -34,6 +34,15 @@ class Door(NamedTuple):
 OPEN = Door(None)
 READ = Door("read")
 ADMINISTER = Door("administer")
+# What people do about alerts, and what each of these needs.
+DEEDS: dict[str, dict[str, Any]] = {
+    "acknowledge": {},
+    "unacknowledge": {},
+    "assign": {"assigned_to": "ann"},
+    "comment": {"notes": "well"},
+    "resolve": {},
+    "reopen": {},
+}
 # By method and path, as the OpenAPI document has them.
 ROUTES: dict[str, Door] = {
     "GET /healthz": OPEN,
@@ -49,10 +58,9 @@ ROUTES: dict[str, Door] = {
     "GET /api/v1/alerts": READ,
     "GET /api/v1/alerts/{alert_id}": READ,
     "GET /api/v1/alerts/{alert_id}/recipients": READ,
-    "POST /api/v1/alerts/{alert_id}/acknowledge": Door("respond", {}),
-    "POST /api/v1/alerts/{alert_id}/resolve": Door("respond", {}),
-    "POST /api/v1/alerts/acknowledge": Door("respond", {"alertIds": [NOBODY]}),
-    "POST /api/v1/alerts/resolve": Door("respond", {"alertIds": [NOBODY]}),
+    "GET /api/v1/alerts/{alert_id}/audit": READ,
+    **{f"POST /api/v1/alerts/{{alert_id}}/{verb}": Door("respond", body) for verb, body in DEEDS.items()},
+    **{f"POST /api/v1/alerts/{verb}": Door("respond", {"alertIds": [NOBODY]} | body) for verb, body in DEEDS.items()},
     "GET /api/v1/connections": ADMINISTER,
     "DELETE /api/v1/connections": Door("administer", query="?user=nobody"),
     "DELETE /api/v1/connections/{client_id}": ADMINISTER,

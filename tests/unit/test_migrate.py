@@ -89,7 +89,7 @@ def test_status_changes_nothing_and_migrate_brings_up_to_date(tmp_path: Path) ->
 def test_the_audit_trail_is_append_only() -> None:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         m.apply(connection, m.migrations("sqlite"))
-        connection.execute("INSERT INTO audit VALUES (1, 1, 1, 1, 'ann', 'resolve', 'a', NULL)")
+        connection.execute("INSERT INTO audit VALUES (1, 1, 1, 1, 'ann', 'resolve', 'a', NULL, '', '{}', '{}')")
         for change in ("UPDATE audit SET by = 'bob'", "DELETE FROM audit"):
             with pytest.raises(sqlite3.IntegrityError, match="append-only"):
                 connection.execute(change)

@@ -16,7 +16,7 @@ import pytest
 
 from protocol import messages as m
 from protocol.codec import WireForm, decode_client, decode_server, encode
-from protocol.model import Alert, AlertState, Comparison, EventKind, Reason, Severity, Status, Suppressed
+from protocol.model import Alert, AlertState, Change, Comparison, EventKind, Reason, Severity, Status, Suppressed
 
 FOLDER = Path(__file__).parents[1] / "golden"
 FILES = {WireForm.JSON: FOLDER / "wire.json", WireForm.MSGPACK: FOLDER / "wire.msgpack.hex"}
@@ -133,6 +133,28 @@ FROM_SERVER: dict[str, m.ServerMessage] = {
         data=FULL_ALERT,
         timestamp=AT,
         suppressed=Suppressed(count=3, first_at=AT, last_at=AT, worst_value=None),
+    ),
+    "alert of many": m.AlertMessage(
+        channel="alerts:acme:checkout",
+        epoch="e1",
+        offset=9,
+        prev=8,
+        event=EventKind.RESOLVED,
+        timestamp=AT,
+        by="ann",
+        alert_ids=["a", "b"],
+        change=Change(at=AT, state=AlertState.RESOLVED, by="ann", notes="restarted", severity=Severity.ERROR),
+    ),
+    "alerts that are nobody's now": m.AlertMessage(
+        channel="user:acme:ann",
+        epoch="e1",
+        offset=3,
+        prev=2,
+        event=EventKind.ASSIGNED,
+        timestamp=AT,
+        by="bob",
+        alert_ids=["a", "b"],
+        change=Change(at=AT, by="bob", assigned_to=None, severity=Severity.INFO),
     ),
     "accepted": m.Accepted(
         id=4,
