@@ -20,10 +20,7 @@ from protocol.changes import Action  # noqa: E402
 from protocol.model import AlertState, Status  # noqa: E402
 
 TEMPLATE, PAGE = FOLDER / "lifecycle.template.md", FOLDER / "lifecycle.md"
-NOTICE = (
-    "<!-- Written by docs/generate_lifecycle.py: change docs/lifecycle.template.md or the table, then `make docs`. -->\n"
-    "\n"
-)
+NOTICE = "<!-- Written by docs/generate_lifecycle.py: change the table, or the template, then `make docs`. -->\n\n"
 PARTS = ("diagram", "table")
 
 

@@ -49,7 +49,7 @@ def test_a_line_says_when_how_loud_where_what_and_how_much() -> None:
         1, title="Disk full", severity=Severity.CRITICAL, current_value=97.25, threshold_value=90, occurrences=3
     )
     assert alert_line(message, PLAIN, timezone(timedelta(hours=2))) == (
-        "02:00:00  ■ critical  web           fired         Disk full  (value 97.25, threshold 90, seen 3 times)"
+        "02:00:00  ■ critical  web           fired           Disk full  (value 97.25, threshold 90, seen 3 times)"
     )
 
 
@@ -59,8 +59,8 @@ def test_a_value_without_a_threshold_and_an_alert_without_a_title_are_shown() ->
 
 
 def test_an_end_is_shown_as_one_and_by_whom() -> None:
-    message = an_alert(1, title="x", event=EventKind.RESOLVED, resolved_by="ann\x1b")
-    assert alert_line(message, PLAIN, UTC) == "00:00:00  ✓ warning   web           resolved      x  (by ann\\x1b)"
+    message = an_alert(1, title="x", event=EventKind.RESOLVED, by="ann\x1b")
+    assert alert_line(message, PLAIN, UTC) == "00:00:00  ✓ warning   web           resolved        x  (by ann\\x1b)"
     assert alert_line(an_alert(1, event=EventKind.EXPIRED), ASCII, UTC).startswith("00:00:00  v warning")
     assert "(by bob)" in alert_line(an_alert(1, event=EventKind.ACKNOWLEDGED, acknowledged_by="bob"), PLAIN, UTC)
 
