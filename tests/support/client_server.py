@@ -23,14 +23,14 @@ def an_alert(offset: int, prev: int | None = None, epoch: str = "e1", channel: s
     """The message of the event at an offset; it follows on the one before unless `prev` says otherwise."""
     fields = {"title": f"alert {offset}", "severity": Severity.WARNING, "occurrences": 1} | more
     event = fields.pop("event", EventKind.FIRED)
-    suppressed = fields.pop("suppressed", None)
+    suppressed, by = fields.pop("suppressed", None), fields.pop("by", None)
     fields = {"current_value": None, "threshold_value": None, "state": AlertState.ACTIVE} | fields
     alert = Alert(
         id=f"a{offset}", framework_id="web", triggered_at=AT, last_seen_at=AT, notification_sent=False, **fields
     )
     message = m.AlertMessage(
         channel=channel, epoch=epoch, offset=offset, prev=offset - 1 if prev is None else prev, event=event,
-        data=alert, timestamp=AT,
+        data=alert, timestamp=AT, by=by,
     )  # fmt: skip
     return message if suppressed is None else m.AlertMessage(
         **{name: getattr(message, name) for name in message.__struct_fields__} | {"suppressed": suppressed}

@@ -62,7 +62,7 @@ def test_an_end_is_shown_as_one_and_by_whom() -> None:
     message = an_alert(1, title="x", event=EventKind.RESOLVED, by="ann\x1b")
     assert alert_line(message, PLAIN, UTC) == "00:00:00  ✓ warning   web           resolved        x  (by ann\\x1b)"
     assert alert_line(an_alert(1, event=EventKind.EXPIRED), ASCII, UTC).startswith("00:00:00  v warning")
-    assert "(by bob)" in alert_line(an_alert(1, event=EventKind.ACKNOWLEDGED, acknowledged_by="bob"), PLAIN, UTC)
+    assert "(by bob)" in alert_line(an_alert(1, event=EventKind.ACKNOWLEDGED, by="bob"), PLAIN, UTC)
 
 
 def test_a_receipt_says_how_many_were_held_back() -> None:

@@ -387,7 +387,7 @@ async def test_what_was_acknowledged_survives_kill_9(tmp_path: Path, acks: int) 
         assert len(found) == len(acked) >= acks
         events = await store.derived_history(DerivedKey("acme"), 0, 100_000)
         assert [event.workspace_offset for event in events] == list(range(1, len(events) + 1))
-        for key in {*found.values()}:
+        for key in {place.key for place in found.values()}:
             own = [event.offset for event in await store.history(key, 0, 100_000)]
             assert own == list(range(1, (await store.recall(key)).offset + 1))
             assert len(own) % 7 == 0

@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 import trio
 
 from engine import app
+from engine.audit import TrailPage
 from engine.auth import DEFAULT_TTL_S
 from engine.config import Config
 from engine.people import Deed
@@ -163,6 +164,14 @@ class Service:
     async def resolve(self, who: Principal, alert_ids: Sequence[str], notes: str | None = None) -> list[ItemResult]:
         """These alerts are over; idempotent."""
         return await self._call(lambda engine: engine.service.resolve(who, tuple(alert_ids), notes))
+
+    async def matching(self, who: Principal, query: AlertQuery) -> list[str]:
+        """The ids of all alerts that a query means, newest first. Raises BadRequest if they are too many for a bulk."""
+        return await self._call(lambda engine: engine.service.matching(who, query))
+
+    async def story(self, who: Principal, alert_id: str, cursor: str | None, limit: int) -> TrailPage:
+        """What people did about an alert, newest first, and when it fired. Raises UnknownChannel as `alert` does."""
+        return await self._call(lambda engine: engine.service.story(who, alert_id, cursor, limit))
 
     async def alerts(self, who: Principal, query: AlertQuery) -> AlertPage:
         """A page of the workspace's alerts, newest first."""
