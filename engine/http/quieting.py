@@ -12,7 +12,6 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, QueryParameter
 
 from actors.ports import Clock
-from engine.http.alerts import parse_words
 from engine.http.objects import (
     PAGE_DEFAULT,
     Archived,
@@ -25,6 +24,7 @@ from engine.http.objects import (
     page_shown,
 )
 from engine.http.operators import PeerAddress
+from engine.http.parameters import parse_words
 from engine.kinds import ShelfQuery
 from engine.quieting import SilenceState, end_silence, state_of
 from engine.shelves import Shelves
