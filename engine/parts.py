@@ -39,7 +39,7 @@ from engine.operators import Operators
 from engine.orders import StandingOrders
 from engine.presence import PresenceLog
 from engine.quiet_keeper import QuietKeeper
-from engine.quotas import Quotas
+from engine.quotas import Quotas, WiderRates
 from engine.readings import ReadingVerbs
 from engine.recipients import RecipientLog
 from engine.rollups import RollUps
@@ -92,7 +92,7 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
         channels_max=config.channel.channels_max,
         per_workspace_max=config.channel.per_workspace_max,
     )
-    quotas = Quotas(rate_limits(config.limits), config.limits.workspace_items_per_s, metrics.refused, trio.current_time)
+    quotas = Quotas(rate_limits(config.limits), wider_rates(config.limits), metrics.refused, trio.current_time)
     trail = AuditTrail(store, world.clock, config.api.answer_s)
     keeper = QuietKeeper(orders, store, registry, world.clock)
     kit_of_shelves = ShelfKit(store, world.clock, world.new_id, config.api.answer_s, ObjectFigures(), metrics.refused)
@@ -209,6 +209,11 @@ def rate_limits(config: Limits) -> RateLimits:
         producer_roles=frozenset(config.producer_roles),
         refusals=Rate(config.refusals_max / config.refusals_window_s, config.refusals_max),
     )
+
+
+def wider_rates(config: Limits) -> WiderRates:
+    """What all tokens of a user, and a workspace, may do together."""
+    return WiderRates(config.tokens_per_user, config.workspace_messages_per_s, config.workspace_items_per_s)
 
 
 def websocket_limits(config: Gateway) -> WebSocketLimits:

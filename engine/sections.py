@@ -120,7 +120,7 @@ class Tls(Section, frozen=True, kw_only=True):
 
 
 class Limits(Section, frozen=True, kw_only=True):
-    """How much a connection (over HTTP: a user) may send; beyond it error 111 or HTTP 429, then 3013."""
+    """How much a connection (over HTTP: a token) may send; beyond it error 111 or HTTP 429, then 3013."""
 
     producer_roles: Annotated[
         tuple[str, ...], why("Roles of programs; a bare `tocsin token` makes an admin, which programs use as well.")
@@ -137,6 +137,12 @@ class Limits(Section, frozen=True, kw_only=True):
         50_000.0
     )
     producer_items_burst: Annotated[int, limit(1, 10**9, "Two seconds' worth: a pause makes a backlog.")] = 100_000
+    tokens_per_user: Annotated[
+        int, limit(1, 10_000, "All tokens of a user together, over HTTP, may so many times what one may.")
+    ] = 4
+    workspace_messages_per_s: Annotated[
+        float, limit(1, 1e6, "HTTP requests of one workspace; an engine serves a few thousand a second in all.")
+    ] = 5_000.0
     workspace_items_per_s: Annotated[float, limit(0.1, 1e9, "All doors of one workspace together, so others live.")] = (
         500_000.0
     )

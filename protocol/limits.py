@@ -34,6 +34,9 @@ class Limit(enum.Enum):
     # Of requests, at every door (errors 111 and 120, HTTP 429 and 503).
     MESSAGES_PER_S = "messages_per_s"
     ITEMS_PER_S = "items_per_s"
+    USER_MESSAGES_PER_S = "user_messages_per_s"
+    USER_ITEMS_PER_S = "user_items_per_s"
+    WORKSPACE_MESSAGES_PER_S = "workspace_messages_per_s"
     WORKSPACE_ITEMS_PER_S = "workspace_items_per_s"
     # Of who may come in (error 106, HTTP 429).
     TICKETS_PER_USER = "tickets_per_user"

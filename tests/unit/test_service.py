@@ -18,7 +18,7 @@ from engine.identity import Identity
 from engine.ids import IdSource
 from engine.metrics import Metrics
 from engine.orders import StandingOrders
-from engine.quotas import Quotas
+from engine.quotas import Quotas, WiderRates
 from engine.service import Service
 from engine.stores import AlertQuery, Store, open_store
 from protocol import messages as m
@@ -84,7 +84,8 @@ class Bench:
         self.registry = Registry(kit, channels_max=channels_max)
         authenticator = Authenticator(SECRET, lambda: START_US // SECOND_US)
         self.token = authenticator.issue("acme", "ann", "viewer")
-        quotas = Quotas(RateLimits(), workspace_items_per_s, self.metrics.refused, trio.current_time)
+        wider = WiderRates(workspace_items_per_s=workspace_items_per_s)
+        quotas = Quotas(RateLimits(), wider, self.metrics.refused, trio.current_time)
         identity = Identity(authenticator, clock)
         self.service = Service(store, self.registry, identity, self.metrics, clock, 10.0, quotas)
 
