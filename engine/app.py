@@ -39,6 +39,7 @@ from engine.operators import Operators
 from engine.parts import Parts, build, retention_of, roster_limits, turns
 from engine.patience import answered
 from engine.service import Service
+from engine.shelves import Shelves
 from engine.sources.host import watch_host
 from engine.stores import CommittedEvents, Store
 from engine.stores.sqlite_file import Database
@@ -122,6 +123,11 @@ class Engine:
     def service(self) -> Service:
         """The verbs. Raises StoreUnavailable while the store is not open."""
         return self._up.service
+
+    @property
+    def shelves(self) -> Shelves:
+        """What people make and change: rules, silences ... Raises StoreUnavailable while the store is not open."""
+        return self._up.shelves
 
     @property
     def administration(self) -> Administration:

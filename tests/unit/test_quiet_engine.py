@@ -1,0 +1,76 @@
+"""Quiet alerts in a whole engine, in virtual time: told with their marks, also by channels that nobody uses."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import trio
+
+from engine.quieting import end_silence
+from engine.stores import AlertQuery
+from protocol.model import ChannelKey, QuietedBy
+from protocol.times import rfc3339
+from tocsin.testing.engines import EngineUnderTest, an_engine
+
+SECOND_US = 1_000_000
+
+
+@pytest.fixture
+async def engine(mock_clock: trio.testing.MockClock) -> AsyncIterator[EngineUnderTest]:
+    async with an_engine() as engine:
+        yield engine
+
+
+async def silence(engine: EngineUnderTest, start_s: float = 0, end_s: float = 3_600, **label: str) -> str:
+    now = engine.engine._world.clock()
+    given = {
+        "matchers": [{"name": name, "value": value} for name, value in (label or {"alertname": "disk"}).items()],
+        "starts_at": rfc3339(now + int(start_s * SECOND_US)),
+        "ends_at": rfc3339(now + int(end_s * SECOND_US)),
+        "comment": "on it",
+    }
+    return (await engine.engine.shelves.silences.create(engine.principal(), given)).id
+
+
+async def listed(engine: EngineUnderTest, *reasons: QuietedBy) -> list[str]:
+    query = AlertQuery(workspace="main", quieted=reasons)
+    return [alert.title for alert in (await engine.engine.service.alerts(engine.principal(), query)).items]
+
+
+async def test_followers_see_a_silenced_alert_with_its_mark_and_hear_it_when_the_silence_ends(
+    engine: EngineUnderTest, mock_clock: trio.testing.MockClock
+) -> None:
+    name = await silence(engine)
+    async with engine.follow("web") as alerts:
+        result = await engine.ring("web", title="disk")
+        assert (result.status.value, result.reason.value) == ("suppressed", "silenced")
+        told = await alerts.next()
+        assert (told.event.value, told.data.quieted_by, told.data.quieted_ref) == ("fired", QuietedBy.SILENCED, name)
+        await end_silence(engine.engine.shelves.silences, engine.principal(), name, engine.engine._world.clock())
+        again = await alerts.next()
+        assert (again.event.value, again.data.quieted_by) == ("repeated", None)
+
+
+async def test_a_silence_marks_what_a_channel_that_nobody_uses_has_open(
+    engine: EngineUnderTest, mock_clock: trio.testing.MockClock
+) -> None:
+    await engine.ring("web", title="disk")
+    await engine.pass_time(3_600)
+    assert not [cell for cell in engine.engine._up.registry.cells() if cell.key.framework == "web"]
+    await silence(engine, start_s=60)
+    await engine.pass_time(30)
+    assert await listed(engine, QuietedBy.SILENCED) == []
+    await engine.pass_time(35)
+    assert await listed(engine, QuietedBy.SILENCED) == ["disk"]
+    await engine.pass_time(3_600)
+    assert await listed(engine, *QuietedBy) == []
+
+
+async def test_what_is_over_leaves_the_memory(engine: EngineUnderTest, mock_clock: trio.testing.MockClock) -> None:
+    await silence(engine, end_s=100)
+    orders = engine.engine._up.orders
+    assert orders.of(ChannelKey("main", "web")).quieting.silences
+    await engine.pass_time(101)
+    assert orders.quiet.workspaces() == []
+    assert not orders.of(ChannelKey("main", "web")).quieting.silences
