@@ -2,7 +2,8 @@
 
 A state need not be written whenever a reading changes it: the reading is in the log. So states are written when what a
 restart would have to hear again grows too long or too old, the oldest first, and all of them when the channel is
-retired. What the log alone would not tell (a new series, what time has brought) is written with the very decision.
+retired. What the log alone would not tell is written with the very decision: a new series whatever the room (who makes
+new ones bounds them, and without its first state nothing would be heard again), what time has brought if there is room.
 """
 
 from __future__ import annotations
@@ -40,11 +41,16 @@ class StateKeeper(Generic[K]):
         self._log = log
         self._ahead: dict[K, _Since] = {}
         self._at_once: dict[K, None] = {}
+        self._new: dict[K, None] = {}
 
     @property
-    def urgent(self) -> int:
-        """How many are to be written with this decision."""
-        return len(self._at_once)
+    def new(self) -> int:
+        """How many have no state in the store."""
+        return len(self._new)
+
+    def begin(self, key: K) -> None:
+        """The store has no state of it: one is written with this decision, come what may."""
+        self._new[key] = None
 
     def changed(self, key: K, now: int) -> None:
         """A reading of the row of the log that is being heard has changed the state."""
@@ -59,6 +65,7 @@ class StateKeeper(Generic[K]):
         """There is nothing more to be kept of it."""
         self._ahead.pop(key, None)
         self._at_once.pop(key, None)
+        self._new.pop(key, None)
 
     def settled(self) -> int:
         """Up to which row of the log stored states have heard everything."""
@@ -72,10 +79,11 @@ class StateKeeper(Generic[K]):
 
     def write(self, turn: Turn, state_of: Callable[[K, int], RuleState], *, everything: bool = False) -> None:
         """Hands out what is to be stored with this decision, as much as it has room for."""
-        room = max(ROWS_MAX - len(turn.touched) - len(turn.states), 0)
+        room = max(ROWS_MAX - len(turn.touched) - len(turn.states) - len(self._new), 0)
         # The oldest come first: behind one that is not due none is.
         due = itertools.takewhile(lambda key: everything or self._is_due(self._ahead[key], turn.now), self._ahead)
-        for key in list(dict.fromkeys(itertools.islice(itertools.chain(self._at_once, due), room))):
+        others = itertools.islice(itertools.chain(self._at_once, due), room)
+        for key in list(dict.fromkeys([*self._new, *others])):
             turn.states.append(state_of(key, self._log.seq))
             self.drop(key)
 

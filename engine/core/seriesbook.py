@@ -74,7 +74,7 @@ class SeriesBook:
                     refusal = refused
                     continue
                 series = self._add(watch, dict(reading.labels), labels, turn.now)
-                self.keep_now(series)
+                self.keeper.begin(series)
             found.append(series)
         if refusal is None:
             if len(self._known) >= KNOWN_MAX:
@@ -99,9 +99,9 @@ class SeriesBook:
         """Why there can be no further series of this rule now; None: there can."""
         policy = self._policy
         if len(watch.series) < policy.rule_series_max and self.count < policy.rule_states_max:
-            if self.keeper.urgent < ROWS_MAX:
+            if self.keeper.new < ROWS_MAX:
                 return None
-            return turn.busy(Limit.CHANNEL_EVENTS, self.keeper.urgent, ROWS_MAX, "new series in this commit")
+            return turn.busy(Limit.RULE_STATES, self.keeper.new, ROWS_MAX, "new rule states in this commit")
         if turn.now >= self._looked_at + _LOOK_AGAIN_US:
             self._looked_at = turn.now
             self._forget_quiet(turn.now)

@@ -76,9 +76,20 @@ def test_what_the_log_would_not_tell_is_written_at_once() -> None:
     kept = Kept()
     kept.heard("a", "b")
     kept.keeper.at_once("b")
-    assert (kept.keeper.urgent, kept.keeper.next_due()) == (1, 0)
+    assert kept.keeper.next_due() == 0
     assert kept.written() == "b"
-    assert (kept.keeper.urgent, kept.keeper.settled(), kept.written()) == (0, 0, "")
+    assert (kept.keeper.settled(), kept.written()) == (0, "")
+
+
+def test_what_the_store_has_never_seen_is_written_whatever_the_room() -> None:
+    kept = Kept()
+    kept.heard("a", *map(chr, range(1_000, 1_000 + ROWS_MAX)))
+    for name in map(chr, range(1_000, 1_000 + ROWS_MAX)):
+        kept.keeper.begin(name)
+    kept.keeper.at_once("a")
+    assert kept.keeper.new == ROWS_MAX
+    assert "a" not in kept.written()
+    assert (kept.keeper.new, kept.written()) == (0, "a")
 
 
 def test_at_the_end_everything_is_written_once() -> None:

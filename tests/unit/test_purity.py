@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PURE = sorted([*(ROOT / "protocol").glob("*.py"), *(ROOT / "engine" / "core").glob("*.py")])
+PURE = sorted([*(ROOT / "protocol").glob("*.py"), *(ROOT / "engine" / "core").rglob("*.py")])
 CLOCKS = {"now", "utcnow", "today"}
 
 

@@ -25,6 +25,9 @@ from protocol.commands import Observe
 from protocol.rules import MilestoneRule, NoData, PerformanceRule, Rule, SuppressBy, ThresholdRule
 from protocol.times import SECOND_US
 
+# How states are written. Whoever changes that counts on: kept states of another layout start anew.
+_LAYOUT = 1
+
 LabelKey = tuple[tuple[str, str], ...]
 
 
@@ -41,6 +44,7 @@ def evaluation_of(rule: Rule) -> str:
     fields = msgspec.structs.asdict(rule)
     own = set(fields) - _SHARED
     essence = [
+        _LAYOUT,
         type(rule).__name__,
         rule.metric,
         sorted(rule.match.items()),
