@@ -143,7 +143,8 @@ class Shelf(Generic[T]):
         await self._make(self.as_deletion(Edit(who, "delete", address, _seen(before, expected)), before))
 
     async def archive(self, who: Principal, object_id: str, is_archived: bool, address: str = "") -> Held[T]:
-        """Puts it away, or takes it back; idempotent."""
+        """Puts it away, or takes it back; idempotent. For who may change any of them: nobody puts himself away."""
+        self.kind.may_change(who, None, None)
         before = await self.to_change(who, object_id)
         self.require_may_change(who, before, before.value)
         if before.is_archived is is_archived:
@@ -216,7 +217,7 @@ class Shelf(Generic[T]):
         match outcome.status:
             case ChangeStatus.DONE:
                 return None
-            case ChangeStatus.EXISTS:
+            case ChangeStatus.EXISTS if change.verb.startswith("create"):
                 return Conflict(f"there is a {name} {change.id!r} already: change that one, or choose another id")
             case ChangeStatus.MISSING:
                 return self._unknown()
@@ -228,7 +229,7 @@ class Shelf(Generic[T]):
                 )
             case ChangeStatus.UNDONE:
                 return Conflict("it was not done, because another one of the same step could not be")
-            case ChangeStatus.CONFLICT:
+            case ChangeStatus.CONFLICT | ChangeStatus.EXISTS:
                 self._kit.figures.conflicts += 1
                 seen = f"version {change.expected_version} was changed meanwhile"
                 return Outdated(f"{seen}, now it is {outcome.version}: read the {name} again", outcome.version)

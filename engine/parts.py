@@ -96,6 +96,7 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
     trail = AuditTrail(store, world.clock, config.api.answer_s)
     keeper = QuietKeeper(orders, store, registry, world.clock)
     kit_of_shelves = ShelfKit(store, world.clock, world.new_id, config.api.answer_s, ObjectFigures(), metrics.refused)
+    shelves = build_shelves(kit_of_shelves, config, orders, registry.wake, keeper.changed)
     return Parts(
         store=store,
         registry=registry,
@@ -106,15 +107,17 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
         rollups=RollUps(store, config.retention.roll_up_every_s),
         readings=ReadingVerbs(store, world.clock, retention_of(config).readings),
         ticker=Ticker(),
-        service=Service(store, registry, identity, metrics, world.clock, config.api.answer_s, quotas),
+        service=Service(
+            store, registry, identity, metrics, world.clock, config.api.answer_s, quotas, shelves.closed.why
+        ),
         administration=Administration(
             store, identity, roster.end_where, trail, world.clock, config.api.answer_s, roster.count_refusal
         ),
         operators=Operators(roster, trail),
         broadcasts=Broadcasts(roster, trail, world.clock),
-        shelves=build_shelves(kit_of_shelves, config, orders, registry.wake, keeper.changed),
         orders=orders,
         quiet_keeper=keeper,
+        shelves=shelves,
         clock=world.clock,
     )
 

@@ -275,6 +275,10 @@ class Objects(Section, frozen=True, kw_only=True):
         int, limit(1, 100_000, "Those that are over are kept for the record; one in force takes about 3 kB of memory.")
     ] = 10_000
     maintenance_max: Annotated[int, limit(1, 100_000, "Planned windows: a few for each framework.")] = 1_000
+    frameworks_max: Annotated[int, limit(1, 1_000_000, "As many as a workspace may have channels in use.")] = 5_000
+    users_max: Annotated[int, limit(1, 1_000_000, "A large company's people; none of them are in memory.")] = 10_000
+    teams_max: Annotated[int, limit(1, 1_000_000, "One for each ten people.")] = 1_000
+    workspaces_max: Annotated[int, limit(1, 1_000_000, "Of one engine.")] = 10_000
 
 
 class Identity(Section, frozen=True, kw_only=True):

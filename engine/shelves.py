@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from engine.closed import ClosedPlaces
 from engine.config import Config
+from engine.directory import framework_kind, team_kind, user_kind, workspace_kind
 from engine.live import LiveObjects, ObjectFigures
 from engine.objects import Shelf, ShelfKit
 from engine.orders import StandingOrders
 from engine.quieting import follow_quiet, maintenance_kind, silence_kind
 from engine.rules import RULE, ConfigRules, Wake, follow_rules, rule_kind
+from protocol.directory import Framework, Team, User, Workspace
 from protocol.quieting import Maintenance, Silence
 from protocol.rules import Rule
 
@@ -21,9 +24,14 @@ class Shelves:
 
     live: LiveObjects
     figures: ObjectFigures
+    closed: ClosedPlaces
     rules: Shelf[Rule]
     silences: Shelf[Silence]
     maintenance: Shelf[Maintenance]
+    frameworks: Shelf[Framework]
+    users: Shelf[User]
+    teams: Shelf[Team]
+    workspaces: Shelf[Workspace]
 
 
 def build_shelves(
@@ -37,10 +45,18 @@ def build_shelves(
     maintenance = maintenance_kind(kit.clock, config.objects.maintenance_max)
     for quiet in (silences, maintenance):
         live.follow(quiet.name, follow_quiet(orders, quiet_changed, kit.clock, quiet, kit.figures))
+    closed = ClosedPlaces()
+    closed.follow(live)
+    limits = config.objects
     return Shelves(
         live=live,
         figures=kit.figures,
+        closed=closed,
         rules=Shelf(rules, kit),
         silences=Shelf(silences, kit),
         maintenance=Shelf(maintenance, kit),
+        frameworks=Shelf(framework_kind(limits, kit.store), kit),
+        users=Shelf(user_kind(limits), kit),
+        teams=Shelf(team_kind(limits), kit),
+        workspaces=Shelf(workspace_kind(limits), kit),
     )

@@ -117,6 +117,8 @@ class Reason(enum.Enum):
     # A reading older than what its rules still look at: it changed nothing.
     LATE = "late"
     DISABLED = "disabled"
+    # Its framework, or its workspace, was put away.
+    ARCHIVED = "archived"
     UNKNOWN_RULE = "unknown_rule"
     UNKNOWN_ALERT = "unknown_alert"
     INVALID = "invalid"

@@ -9,7 +9,7 @@ from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, QueryParameter
 
-from engine.http.alerts import Cursor, parse_moment
+from engine.http.parameters import Cursor, parse_moment
 from engine.readings import ReadingVerbs, parse_labels
 from engine.stores.readings import PAGE_MAX_READINGS, ReadingPoint, Resolution, SeriesInfo
 from protocol.model import Principal

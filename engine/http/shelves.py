@@ -5,6 +5,7 @@ from __future__ import annotations
 from litestar.handlers import HTTPRouteHandler
 
 from actors.ports import Clock
+from engine.http.directory import directory_routes
 from engine.http.operators import PeerAddress
 from engine.http.quieting import quieting_routes
 from engine.http.rules import rule_routes
@@ -14,4 +15,8 @@ from engine.storms import Storms
 
 def shelf_routes(shelves: Shelves, storms: Storms, clock: Clock, peer_address: PeerAddress) -> list[HTTPRouteHandler]:
     """What people make and change, over HTTP."""
-    return [*rule_routes(shelves.rules, peer_address), *quieting_routes(shelves, storms, clock, peer_address)]
+    return [
+        *rule_routes(shelves.rules, peer_address),
+        *quieting_routes(shelves, storms, clock, peer_address),
+        *directory_routes(shelves, clock, peer_address),
+    ]

@@ -102,6 +102,11 @@ def object_routes(path: str, verb: str, reading: str = "read") -> dict[str, Door
 ROUTES |= object_routes("/api/v1/rules", "edit")
 ROUTES |= object_routes("/api/v1/silences", "silence") | object_routes("/api/v1/maintenance", "silence")
 ROUTES |= {"POST /api/v1/silences/{object_id}/expire": Door("silence"), "GET /api/v1/storms": READ}
+ROUTES |= object_routes("/api/v1/frameworks", "edit")
+ROUTES |= object_routes("/api/v1/teams", "edit") | {"GET /api/v1/teams/{object_id}/on-call": READ}
+ROUTES |= object_routes("/api/v1/users", "administer")
+# Of the engine's operator: no role of another workspace is enough.
+ROUTES |= object_routes("/api/v1/workspaces", "operate", "operate")
 MESSAGES: dict[str, Door] = {
     "auth": OPEN,
     "refresh": OPEN,

@@ -1,0 +1,176 @@
+"""Frameworks, people, teams and workspaces as objects: who may change them, and what must hold.
+
+Frameworks and teams are an editor's; people are an administrator's, but for one's own name, zone and Slack id;
+workspaces are those of the engine's operator, the administrators of `system`. Frameworks that nobody has described, but
+that alerts came for, are listed as `seen`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from functools import lru_cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from engine.audit import check_administrator
+from engine.config import Objects
+from engine.kinds import Kind, Origin
+from engine.roles import SYSTEM_WORKSPACE, check
+from engine.stores.objects import ObjectStore
+from protocol.directory import Framework, Rota, Team, User, Workspace
+from protocol.errors import BadRequest, PermissionDenied
+from protocol.model import Principal
+from protocol.names import is_workspace
+from protocol.times import parse_rfc3339
+
+FRAMEWORK, USER, TEAM, WORKSPACE = "framework", "user", "team", "workspace"
+# A rota is counted in days from its first; beyond these years somebody mistyped one.
+ROTA_YEARS = (1970, 2200)
+
+
+class SeenFrameworks:
+    """Frameworks that alerts came for: `engine.kinds.Unmanaged`. Whoever describes one makes it an object."""
+
+    origin = Origin.SEEN
+    advice = ""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    async def page(self, workspace: str, after: str, limit: int) -> Sequence[Framework]:
+        """Those behind an id, in order."""
+        return [Framework(id=name) for name in await self._store.frameworks_seen(workspace, after, limit)]
+
+    async def get(self, workspace: str, object_id: str) -> Framework | None:
+        """One of them."""
+        # Behind the greatest text that is less than it: the names up to it are not read.
+        before = object_id[:-1] + chr(max(ord(object_id[-1]) - 1, 0)) + "\U0010ffff"
+        for name in await self._store.frameworks_seen(workspace, before, 1):
+            if name == object_id:
+                return Framework(id=name)
+        return None
+
+
+def framework_kind(limits: Objects, store: ObjectStore) -> Kind[Framework]:
+    """What is watched."""
+    return Kind(
+        name=FRAMEWORK,
+        type=Framework,
+        objects_max=limits.frameworks_max,
+        setting="objects.frameworks_max",
+        framework_of=lambda framework: framework.id,
+        unmanaged=SeenFrameworks(store),
+    )
+
+
+def user_kind(limits: Objects) -> Kind[User]:
+    """People."""
+    return Kind(
+        name=USER,
+        type=User,
+        objects_max=limits.users_max,
+        setting="objects.users_max",
+        prepare=checked_user,
+        may_change=changes_user,
+    )
+
+
+def team_kind(limits: Objects) -> Kind[Team]:
+    """People who answer for something together."""
+    return Kind(name=TEAM, type=Team, objects_max=limits.teams_max, setting="objects.teams_max", prepare=checked_team)
+
+
+def workspace_kind(limits: Objects) -> Kind[Workspace]:
+    """Workspaces, kept in the operator's own."""
+    return Kind(
+        name=WORKSPACE,
+        type=Workspace,
+        objects_max=limits.workspaces_max,
+        setting="objects.workspaces_max",
+        prepare=checked_workspace,
+        may_read=operates,
+        may_change=lambda who, before, after: operates(who),
+        workspace_of=lambda who: SYSTEM_WORKSPACE,
+    )
+
+
+def operates(who: Principal) -> None:
+    """Raises PermissionDenied for anybody but an administrator of `system`."""
+    check_administrator(who)
+    if who.workspace != SYSTEM_WORKSPACE:
+        raise PermissionDenied(f"workspaces are for administrators of the workspace {SYSTEM_WORKSPACE!r}")
+
+
+def changes_user(who: Principal, before: User | None, after: User | None) -> None:
+    """An administrator changes people; everybody his own name, zone and Slack id."""
+    is_own = before is not None and after is not None and before.id == after.id == who.user
+    if is_own and before is not None and after is not None and (before.role, before.email) == (after.role, after.email):
+        check(who, "read")
+    else:
+        check(who, "administer")
+
+
+def checked_user(_: Principal, user: User) -> User:
+    """A person whose zone there is. Raises BadRequest."""
+    check_zone(user.zone, "zone")
+    return user
+
+
+def checked_team(_: Principal, team: Team) -> Team:
+    """A team whose rota can be followed. Raises BadRequest."""
+    _refuse_repeated("members", team.members)
+    if team.rota is not None:
+        _check_rota(team.rota, team.members)
+    return team
+
+
+def checked_workspace(_: Principal, workspace: Workspace) -> Workspace:
+    """A workspace whose name can stand in a channel's. Raises BadRequest."""
+    if not is_workspace(workspace.id):
+        raise BadRequest(f"id: {workspace.id!r} is no workspace's, it has a colon; for example 'acme'")
+    return workspace
+
+
+def check_zone(name: str, field: str) -> None:
+    """Raises BadRequest if there is no such time zone."""
+    if not _is_zone(name):
+        raise BadRequest(f"{field}: there is no time zone {name!r}; for example 'Europe/Berlin'")
+
+
+@lru_cache(maxsize=1_000)
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
+def _check_rota(rota: Rota, members: Sequence[str]) -> None:
+    check_zone(rota.zone, "rota.zone")
+    try:
+        is_known = ROTA_YEARS[0] <= date.fromisoformat(rota.starts_on).year <= ROTA_YEARS[1]
+    except ValueError:
+        is_known = False
+    if not is_known:
+        raise BadRequest(f"rota.starts_on: {rota.starts_on!r} is no day of our time; for example '2026-01-05'")
+    for name in rota.order:
+        if members and name not in members:
+            raise BadRequest(f"rota.order: {name!r} is not one of the members; add him there, or leave him out here")
+    for place, override in enumerate(rota.overrides):
+        field = f"rota.overrides[{place}]"
+        if not _moment(override.start, f"{field}.start") < _moment(override.end, f"{field}.end"):
+            raise BadRequest(f"{field}.end: is not after its start; for example a day later")
+
+
+def _moment(text: str, field: str) -> int:
+    try:
+        return parse_rfc3339(text)
+    except ValueError as fault:
+        raise BadRequest(f"{field}: {text!r} is no time; for example '2026-01-31T12:00:00Z'") from fault
+
+
+def _refuse_repeated(field: str, names: Sequence[str]) -> None:
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise BadRequest(f"{field}: {name!r} is there twice; name each once")
