@@ -24,6 +24,7 @@ from benchmarks import (
     fanout_bare,
     fanout_busy,
     ingest,
+    readings,
     slow_reader,
     soak,
     storm,
@@ -38,6 +39,7 @@ Scenario = Callable[[Options], Report]
 _BY_NAME: dict[str, Scenario] = {
     "burst": burst.run,
     "ingest": ingest.run,
+    "readings": readings.run,
     "suppress": suppress.run,
     "connections": connections.run,
     "storm": storm.run,

@@ -101,9 +101,9 @@ def proof(acked: Acked, offsets: Sequence[int]) -> Verdict:
     )
 
 
-def note(figures: Figures, prefix: str, acked: Acked) -> None:
+def note(figures: Figures, prefix: str, acked: Acked, what: str = "triggers") -> None:
     """The figures of one closed loop."""
-    figures.add(f"{prefix}triggers_per_s", acked.sent * NS_PER_S / acked.elapsed_ns)
+    figures.add(f"{prefix}{what}_per_s", acked.sent * NS_PER_S / acked.elapsed_ns)
     figures.add(f"{prefix}ack_p50_ms", acked.ack_p50_ms)
     figures.add(f"{prefix}ack_p99_ms", acked.ack_p99_ms)
     figures.add(f"{prefix}producer_cpu_percent", acked.cpu_percent)

@@ -44,6 +44,8 @@ class Options:
     # Of `ingest`: triggers in batches of 100, and one at a time.
     triggers: int = 40_000
     singles: int = 6_400
+    # Of `readings`: in batches of 100.
+    readings: int = 160_000
     # Of `suppress`: duplicates.
     duplicates: int = 200_000
     verify: bool = False
@@ -59,6 +61,7 @@ def shortened(options: Options) -> Options:
         runs=min(options.runs, 2),
         triggers=min(options.triggers, 16_000),
         singles=min(options.singles, 3_200),
+        readings=min(options.readings, 40_000),
         duplicates=min(options.duplicates, 80_000),
         minutes=min(options.minutes, SHORT_SOAK_MIN),
         short=True,

@@ -23,7 +23,7 @@ from benchmarks.arrivals import Plan
 from benchmarks.control import CONTROL_FD, BenchmarkError, CommandReader, raise_open_files, say
 from benchmarks.dial import Target, dial
 from benchmarks.measure import NS_PER_MS, NS_PER_S
-from benchmarks.triggers import distinct, repeated, trigger_frame
+from benchmarks.triggers import distinct, readings, repeated, trigger_frame
 from benchmarks.wire import BINARY, CLOSE, FORMS, TEXT, BadStream, walk
 from protocol import messages as m
 from protocol.codec import WireForm, decode_server
@@ -68,6 +68,8 @@ class Pump(msgspec.Struct, tag="pump"):
     repeat: bool = False
     # Of distinct ones.
     severity: str = "warning"
+    # Instead of triggers: readings of so many metrics in turn (0: triggers).
+    metrics: int = 0
     deadline_s: float = 60.0
 
 
@@ -187,7 +189,9 @@ class Producer:
         for index, connection in enumerate(connections):
             framework = command.frameworks[index % len(command.frameworks)]
             tag, rounds, batch = f"{command.tag}-{index}", command.rounds, command.batch
-            if command.repeat:
+            if command.metrics:
+                connection.frames = iter(readings(connection.form, framework, rounds, batch, command.metrics))
+            elif command.repeat:
                 connection.frames = iter(repeated(connection.form, framework, tag, rounds, batch))
             else:
                 connection.frames = iter(distinct(connection.form, framework, tag, rounds, batch, command.severity))

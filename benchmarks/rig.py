@@ -189,14 +189,17 @@ class Rig:
             yield engine
 
     @contextlib.contextmanager
-    def engine_of_its_own(self, name: str, program: list[str] | None = None, **more: str) -> Iterator[Engine]:
+    def engine_of_its_own(
+        self, name: str, program: list[str] | None = None, *, pinned: bool = True, **more: str
+    ) -> Iterator[Engine]:
         """An engine, run by this program (by default the plain one), for the length of the context.
 
         Its store is fresh, or what an engine of the same name left behind; `more` are settings (`TOCSIN_…`).
         """
         argv, settings, secret = self._serve(name, program or python("tocsin"))
         with Child(name, argv, self.folder, environment(**settings, **more)) as child:
-            child.pin(self.cores.sender)
+            if pinned:
+                child.pin(self.cores.sender)
             yield Engine(child, secret)
 
     def _serve(self, name: str, program: list[str]) -> tuple[list[str], dict[str, str], str]:
@@ -217,6 +220,12 @@ class Rig:
         """Starts a producer; pinned, it shares the receiver's core, which is idle when something is sent."""
         cores = self.cores.receiver if pinned else None
         return Producers(self.child("producer", python("benchmarks.producer"), cores))
+
+    @contextlib.contextmanager
+    def producers_of_their_own(self, name: str) -> Iterator[Producers]:
+        """A producer that is not pinned, for the length of the context."""
+        with Child(name, python("benchmarks.producer"), self.folder, environment()) as child:
+            yield Producers(child)
 
     def floor(self, clients: int) -> Broadcaster:
         """Starts the floor for so many clients: in C where there is a compiler, else in Python."""

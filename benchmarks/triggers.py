@@ -24,6 +24,24 @@ def distinct(
     return [trigger_frame(form, framework, batch_keys, turn, severity) for turn, batch_keys in enumerate(keys)]
 
 
+def readings(form: WireForm, framework: str, rounds: int, batch: int, metrics: int) -> list[bytes]:
+    """So many messages of `batch` readings, of so many metrics in turn."""
+    # After so many messages the same metrics come again; the frames of one cycle are enough.
+    cycle = [
+        _reading_frame(form, framework, [(turn * batch + item) % metrics for item in range(batch)], turn)
+        for turn in range(min(rounds, -(-metrics // batch)))
+    ]
+    return [cycle[turn % len(cycle)] for turn in range(rounds)]
+
+
+def _reading_frame(form: WireForm, framework: str, metrics: list[int], number: int) -> bytes:
+    measured = [
+        m.ReadingInput(framework_id=framework, metric=f"metric-{metric}", value=number % 80 + 0.5, labels=_LABELS)
+        for metric in metrics
+    ]
+    return client_frame(encode(m.Reading(id=number, readings=measured), form), form)
+
+
 def trigger_frame(form: WireForm, framework: str, keys: list[str], number: int, severity: str = "warning") -> bytes:
     """One `trigger` message (request id and `current_value` are its number) with one alert for each dedup key."""
     alerts = [

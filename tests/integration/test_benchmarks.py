@@ -20,6 +20,7 @@ SMALL = ["--json", "--clients", "10", "--messages", "5", "--rate", "100", "--run
         (["burst"], "deliveries_per_s"),
         (["ingest", "--short"], "single_triggers_per_s"),
         (["suppress", "--short"], "triggers_per_s"),
+        (["readings", "--short"], "readings_per_s"),
         (["slow_reader"], "slowed_delivery_p95_ms"),
         (["storm"], "all_back_s"),
         (["storm", "--store"], "all_back_s"),
