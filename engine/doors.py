@@ -89,6 +89,7 @@ class Doors:
             count_refusal=self._metrics.refused,
             trusted_proxies=config.gateway.trusted_proxies,
             overload=lambda: self._roster.overload,
+            silences=parts.orders.quiet.silences,
             routes=[
                 *reading_routes(parts.readings),
                 *self._stream_routes(parts),

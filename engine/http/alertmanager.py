@@ -12,11 +12,12 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from engine.core.identity import fingerprint
+from engine.core.quieting import Windows, labels_of
 from engine.foreign_forms.places import framework_of
 from engine.severity import parse_severity
 from protocol.commands import Ring
 from protocol.errors import BadRequest
-from protocol.model import LABEL_MAX_CHARS, LABELS_MAX, TEXT_MAX_CHARS, TITLE_MAX_CHARS, Alert
+from protocol.model import LABEL_MAX_CHARS, LABELS_MAX, TEXT_MAX_CHARS, TITLE_MAX_CHARS, Alert, QuietedBy
 from protocol.rows import Row, SourceReport
 from protocol.times import SECOND_US, TIME_MAX_US, parse_rfc3339, rfc3339
 
@@ -105,8 +106,14 @@ def _source_report(
     )
 
 
-def to_gettable(row: Row, now: int) -> Iterator[GettableAlert]:
-    """Each label set of an open alert; an alert that no source reports is shown with labels of our making."""
+NOT_SILENCED = Windows(())
+
+
+def to_gettable(row: Row, now: int, silences: Windows = NOT_SILENCED) -> Iterator[GettableAlert]:
+    """Each label set of an open alert; an alert that no source reports is shown with labels of our making.
+
+    What silences it is asked for each label set, as Alertmanager does; the mark of our alert says the rest.
+    """
     updated_at = row.alert.last_seen_at
     for source in row.sources:
         yield GettableAlert(
@@ -115,18 +122,27 @@ def to_gettable(row: Row, now: int) -> Iterator[GettableAlert]:
             fingerprint=fingerprint(source.labels),
             receivers=(ReceiverName(RECEIVER),),
             starts_at=rfc3339(source.starts_at),
-            status=AlertStatus(),
+            status=_status(row.alert, source.labels, now, silences),
             updated_at=updated_at,
             labels=source.labels,
             generator_url=source.generator_url,
         )
     if not row.sources:
-        yield _own_alert(row.alert, now)
+        yield _own_alert(row.alert, now, silences)
 
 
-def _own_alert(alert: Alert, now: int) -> GettableAlert:
-    name = alert.rule_id or alert.title or alert.alert_type or "alert"
-    labels = {"alertname": name, "framework_id": alert.framework_id, **alert.labels, "severity": alert.severity.value}
+def _status(alert: Alert, labels: Mapping[str, str], now: int, silences: Windows) -> AlertStatus:
+    seen = {**labels_of(alert), **labels}
+    silenced_by = tuple(sorted(window.ref for window in silences.concerning(seen) if window.at(now)[0]))
+    muted_by: tuple[str, ...] = ()
+    if alert.quieted_by not in (None, QuietedBy.SILENCED):
+        muted_by = (alert.quieted_ref or alert.quieted_by.value,)
+    state = "suppressed" if silenced_by or muted_by else "active"
+    return AlertStatus(state=state, silenced_by=silenced_by, muted_by=muted_by)
+
+
+def _own_alert(alert: Alert, now: int, silences: Windows) -> GettableAlert:
+    labels = labels_of(alert)
     annotations = {"summary": alert.title} | ({"description": alert.message} if alert.message else {})
     return GettableAlert(
         annotations=annotations,
@@ -135,7 +151,7 @@ def _own_alert(alert: Alert, now: int) -> GettableAlert:
         fingerprint=fingerprint(labels),
         receivers=(ReceiverName(RECEIVER),),
         starts_at=alert.triggered_at,
-        status=AlertStatus(),
+        status=_status(alert, labels, now, silences),
         updated_at=alert.last_seen_at,
         labels=labels,
     )

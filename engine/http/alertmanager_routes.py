@@ -2,15 +2,15 @@
 
 Prometheus posts every minute what fires, and for fifteen minutes what has ended; it waits for the answer and drops a
 batch that fails. So a bad alert does not keep its neighbours out: the good ones are taken first, then the answer is
-400 with the bad ones named. Silences and inhibition do not exist here yet, so no alert is ever `suppressed`.
+400 with the bad ones named. Silences are in `alertmanager_silences.py`; inhibition does not exist here yet.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import trio
@@ -20,6 +20,7 @@ from litestar.params import FromQuery, JSONBody, QueryParameter
 
 from actors.ports import Clock
 from engine.core.patterns import compile_pattern
+from engine.core.quieting import Windows, window_of_silence
 from engine.http.alertmanager import RECEIVER, RESOLVE_TIMEOUT_S, GettableAlert, PostableAlert, to_gettable, to_report
 from engine.http.bodies import json_body
 from engine.http.matchers import Matcher, parse_matchers
@@ -30,6 +31,7 @@ from protocol.errors import BadRequest, LimitReached, TocsinError
 from protocol.limits import Limit
 from protocol.messages import ITEMS_MAX, ItemResult
 from protocol.model import Principal, Reason
+from protocol.quieting import Silence
 from protocol.rows import Row
 from protocol.times import rfc3339
 
@@ -43,8 +45,17 @@ NAMED_MAX = 5
 _encoder = msgspec.json.Encoder()
 
 Posted = list[PostableAlert]
+SilencesOf = Callable[[str], Sequence[Silence]]
 Filters = Annotated[list[str] | None, QueryParameter(name="filter", description='matchers: `alertname=~"Disk.*"`')]
 Receiver = Annotated[str | None, QueryParameter(description="a regular expression for the receiver's name")]
+
+
+class Wanted(NamedTuple):
+    """Which alerts are asked for."""
+
+    matchers: Sequence[Matcher]
+    active: bool
+    silenced: bool
 
 
 class VersionInfo(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -80,9 +91,9 @@ class AlertmanagerStatus(msgspec.Struct, frozen=True, kw_only=True, rename="came
 
 
 def alertmanager_routes(
-    service: Service, clock: Clock, version: str, resolve_timeout_s: float
+    service: Service, clock: Clock, version: str, resolve_timeout_s: float, silences: SilencesOf
 ) -> list[HTTPRouteHandler]:
-    """`POST` and `GET /api/v2/alerts`, `GET /api/v2/status`."""
+    """`POST` and `GET /api/v2/alerts`, `GET /api/v2/alerts/groups`, `GET /api/v2/status`."""
     status = AlertmanagerStatus(uptime=rfc3339(clock()), version_info=VersionInfo(version=version))
 
     @post("/api/v2/alerts", status_code=200, dto=json_body(Posted), return_dto=None)
@@ -107,19 +118,42 @@ def alertmanager_routes(
         inhibited: FromQuery[bool] = True,
         unprocessed: FromQuery[bool] = True,
     ) -> Response[bytes]:
-        """The open alerts, one entry a label set. All are `active`; the other three switches find nothing to hide."""
-        matchers = parse_matchers(filters or ())
+        """The open alerts, one entry a label set. Whatever keeps one quiet here counts as silenced."""
+        wanted = Wanted(parse_matchers(filters or ()), active, silenced)
+        return _json(await matching(request.user, wanted, receiver))
+
+    @get("/api/v2/alerts/groups")
+    async def get_groups(
+        request: Request[Principal, Any, Any],
+        filters: Filters = None,
+        receiver: Receiver = None,
+        active: FromQuery[bool] = True,
+        silenced: FromQuery[bool] = True,
+        inhibited: FromQuery[bool] = True,
+        muted: FromQuery[bool] = True,
+    ) -> Response[bytes]:
+        """The same in groups: here it is one, as there is no routing tree."""
+        wanted = Wanted(parse_matchers(filters or ()), active, silenced and muted)
+        body = await matching(request.user, wanted, receiver)
+        head = b'{"labels":{},"receiver":{"name":"%b"},"alerts":' % RECEIVER.encode()
+        return _json(b"[]" if body == b"[]" else b"[" + head + body + b"}]")
+
+    async def matching(who: Principal, wanted: Wanted, receiver: str | None) -> bytes:
         told = receiver is None or compile_pattern(receiver).matches(RECEIVER)
-        rows = await service.open_sources(request.user) if active and told else []
-        body = await _encode_matching(rows, matchers, clock())
-        return Response(body, headers={"Content-Type": "application/json"})
+        rows = await service.open_sources(who) if told else []
+        in_force = Windows([window_of_silence(silence) for silence in silences(who.workspace)])
+        return await _encode_matching(rows, wanted, clock(), in_force)
 
     @get("/api/v2/status", sync_to_thread=False)
     def get_status() -> AlertmanagerStatus:
         """Which version answers, and since when."""
         return status
 
-    return [post_alerts, get_alerts, get_status]
+    return [post_alerts, get_alerts, get_groups, get_status]
+
+
+def _json(body: bytes) -> Response[bytes]:
+    return Response(body, headers={"Content-Type": "application/json"})
 
 
 def translate(
@@ -143,15 +177,15 @@ def _failure(results: Sequence[ItemResult]) -> TocsinError | None:
     return next((f for r in results if r.reason is not Reason.UNKNOWN_ALERT and (f := rejection(r))), None)
 
 
-async def _encode_matching(rows: Sequence[Row], matchers: Sequence[Matcher], now: int) -> bytes:
+async def _encode_matching(rows: Sequence[Row], wanted: Wanted, now: int, silences: Windows) -> bytes:
     """The matching label sets as one JSON array. Raises LimitReached after `QUERY_MAX_S`."""
     parts: list[bytes] = []
     yield_if_due = _Slices()
     with trio.move_on_after(QUERY_MAX_S) as limit:
         for row in rows:
-            for alert in to_gettable(row, now):
+            for alert in to_gettable(row, now, silences):
                 await yield_if_due()
-                if await _matches(alert, matchers, yield_if_due):
+                if await _matches(alert, wanted, yield_if_due):
                     parts.append(_encoder.encode(alert))
     if limit.cancelled_caught:
         text = f"this query took longer than {QUERY_MAX_S:g} s; use simpler or fewer matchers"
@@ -159,8 +193,10 @@ async def _encode_matching(rows: Sequence[Row], matchers: Sequence[Matcher], now
     return b"[" + b",".join(parts) + b"]"
 
 
-async def _matches(alert: GettableAlert, matchers: Sequence[Matcher], yield_if_due: _Slices) -> bool:
-    for matcher in matchers:
+async def _matches(alert: GettableAlert, wanted: Wanted, yield_if_due: _Slices) -> bool:
+    if not (wanted.active if alert.status.state == "active" else wanted.silenced):
+        return False
+    for matcher in wanted.matchers:
         if not matcher.matches(alert.labels):
             return False
         await yield_if_due()

@@ -24,7 +24,7 @@ from actors.ports import Clock
 from engine.http.admission import revocation_routes, ticket_routes
 from engine.http.alert_changes import alert_change_routes
 from engine.http.alertmanager import RESOLVE_TIMEOUT_S
-from engine.http.alertmanager_routes import alertmanager_routes
+from engine.http.alertmanager_routes import SilencesOf, alertmanager_routes
 from engine.http.alerts import alert_routes
 from engine.http.guards import refuse_token_in_url, refuse_unknown_parameters, require_bearer
 from engine.http.operations import operation_routes
@@ -63,10 +63,12 @@ def create_app(
     overload: Callable[[], str] = str,
     routes: Sequence[HTTPRouteHandler] = (),
     routers: Sequence[Router] = (),
+    silences: SilencesOf = lambda workspace: (),
 ) -> Litestar:
     """The ASGI application. `about` is called per request: the socket's address is known only after its bind.
 
     `routes`: more of those that need a token; `routers`: others, which have guards of their own.
+    `silences`: those of a workspace that may be in force.
     """
     peer_address = PeerAddress(trusted_proxies)
     private = Router(
@@ -81,7 +83,7 @@ def create_app(
             *alert_routes(service),
             *alert_change_routes(service, peer_address),
             *trail_routes(service, operators),
-            *alertmanager_routes(service, clock, about().version, resolve_timeout_s),
+            *alertmanager_routes(service, clock, about().version, resolve_timeout_s, silences),
             *routes,
         ],
     )

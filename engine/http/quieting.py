@@ -12,6 +12,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, QueryParameter
 
 from actors.ports import Clock
+from engine.http.alertmanager_silences import alertmanager_silence_routes
 from engine.http.objects import (
     PAGE_DEFAULT,
     Archived,
@@ -46,9 +47,14 @@ class StormList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def quieting_routes(shelves: Shelves, storms: Storms, clock: Clock, address: PeerAddress) -> list[HTTPRouteHandler]:
-    """`/api/v1/silences`, `/api/v1/maintenance`, `/api/v1/storms`."""
+    """`/api/v1/silences` (and Alertmanager's form of them), `/api/v1/maintenance`, `/api/v1/storms`."""
     maintenance = Resource("/api/v1/maintenance", shelves.maintenance, address)
-    return [*_silence_routes(shelves, clock, address), *object_routes(maintenance), _storm_route(storms)]
+    return [
+        *_silence_routes(shelves, clock, address),
+        *alertmanager_silence_routes(shelves.silences, clock, address),
+        *object_routes(maintenance),
+        _storm_route(storms),
+    ]
 
 
 def _silence_routes(shelves: Shelves, clock: Clock, address: PeerAddress) -> list[HTTPRouteHandler]:

@@ -107,6 +107,14 @@ ROUTES |= object_routes("/api/v1/teams", "edit") | {"GET /api/v1/teams/{object_i
 ROUTES |= object_routes("/api/v1/users", "administer")
 # Of the engine's operator: no role of another workspace is enough.
 ROUTES |= object_routes("/api/v1/workspaces", "operate", "operate")
+ROUTES |= {
+    "GET /api/v2/alerts/groups": READ,
+    "GET /api/v2/silences": READ,
+    "POST /api/v2/silences": Door("silence", {"matchers": [], "startsAt": "", "endsAt": "", "id": NOBODY}),
+    "GET /api/v2/silence/{silence_id}": READ,
+    "DELETE /api/v2/silence/{silence_id}": Door("silence"),
+    "GET /api/v2/receivers": OPEN,
+}
 MESSAGES: dict[str, Door] = {
     "auth": OPEN,
     "refresh": OPEN,
@@ -144,7 +152,7 @@ async def test_a_role_may_use_the_routes_of_its_verbs_and_is_told_103_at_the_oth
 
 async def is_refused(client: httpx.AsyncClient, route: str, door: Door) -> bool:
     method, path = route.split()
-    for name in ("alert_id", "client_id", "object_id"):
+    for name in ("silence_id", "alert_id", "client_id", "object_id"):
         path = path.replace(f"{{{name}}}", NOBODY)
     content = None if door.body is None else msgspec.json.encode(door.body)
     headers = {"Content-Type": door.media_type} if content else {}

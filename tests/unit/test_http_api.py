@@ -383,7 +383,9 @@ async def test_a_parameter_that_a_list_does_not_have_is_refused_and_the_known_on
 
 async def test_known_parameters_are_named_as_the_wire_has_them(client: httpx.AsyncClient) -> None:
     detail = (await client.get("/api/v1/alerts?states=active")).json()["detail"]
-    assert detail.endswith("known: assigned_to, cursor, framework_id, limit, rule_id, severity, since, state, until")
+    assert detail.endswith(
+        "known: assigned_to, cursor, framework_id, limit, quieted, rule_id, severity, since, state, until"
+    )
 
 
 async def test_an_engine_that_lets_no_connection_in_for_its_memory_is_not_ready_but_alive(service: FakeService) -> None:
