@@ -9,6 +9,7 @@ import httpx
 import pytest
 import trio
 
+from engine.stores.trail import TrailQuery
 from protocol.limits import Limit
 from protocol.model import ChannelKey
 from protocol.rules import ThresholdRule
@@ -350,7 +351,7 @@ async def test_a_token_for_channels_sees_and_changes_only_their_rules(desk: Desk
 async def test_the_audit_trail_says_who_changed_what(client: httpx.AsyncClient, desk: Desk) -> None:
     await made(client)
     await client.delete(f"{PATH}/cpu")
-    acts = await desk.store.acts("acme", None, 9)
+    acts = await desk.store.trail(TrailQuery(workspace="acme", limit=9))
     assert [(act.by, act.verb, act.target, act.address) for act in acts] == [
         ("ada", "delete_rule", "cpu", "127.0.0.1"),
         ("ada", "create_rule", "cpu", "127.0.0.1"),

@@ -23,6 +23,7 @@ from engine.stores.objects import (
     StoredObject,
 )
 from engine.stores.sqlite_object_queries import page_statement
+from engine.stores.trail import TrailQuery
 from protocol.errors import BadRequest, StoreUnavailable
 from protocol.model import ChannelKey
 from tests.support.stores import NOW, Breakable, StoreFactory, failing, fill
@@ -146,7 +147,7 @@ async def test_all_or_nothing_leaves_nothing_and_item_by_item_the_rest(factory: 
         outcomes = await store.change_objects(changes, all_or_nothing=True)
         assert statuses(outcomes) == [(UNDONE, 0), (CONFLICT, 1), (UNDONE, 1)]
         assert await ids(store, rules()) == ["r1"]
-        assert len(await store.acts("acme", None, 9)) == 1
+        assert len(await store.trail(TrailQuery(workspace="acme", limit=9))) == 1
         assert statuses(await store.change_objects(changes)) == [(DONE, 1), (CONFLICT, 1), (DONE, 2)]
         assert await ids(store, rules()) == ["r2"]
 
@@ -181,8 +182,14 @@ async def test_the_history_has_every_state_and_a_version_is_never_used_again(fac
 async def test_each_change_is_a_line_of_the_audit_trail(factory: StoreFactory) -> None:
     async with factory.open() as store:
         await store.change_objects([a_change(address="203.0.113.7"), a_change("r2", expected_version=4)])
-        [act] = await store.acts("acme", None, 9)
-        assert (act.by, act.verb, act.target, act.address, act.at) == ("ada", "change_rule", "r1", "203.0.113.7", NOW)
+        [act] = await store.trail(TrailQuery(workspace="acme", limit=9))
+        assert (act.by, act.verb, act.target, act.address, act.place.at) == (
+            "ada",
+            "change_rule",
+            "r1",
+            "203.0.113.7",
+            NOW,
+        )
 
 
 async def test_a_workspace_has_so_many_of_a_kind_and_no_more(factory: StoreFactory) -> None:
@@ -300,7 +307,7 @@ async def test_a_step_that_fails_anywhere_leaves_nothing(
         breakable.breaks.clear()
         assert (await ids(store, rules()), told) == (["r0"], [])
         assert await store.object_versions("acme", "rule", "r1", None, 9) == []
-        assert len(await store.acts("acme", None, 9)) == 1
+        assert len(await store.trail(TrailQuery(workspace="acme", limit=9))) == 1
 
 
 @pytest.mark.parametrize("statement", ["UPDATE object_version SET by = 'nobody'", "DELETE FROM object_version"])

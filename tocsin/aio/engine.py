@@ -153,6 +153,10 @@ class Service:
         """Rings for a source that re-sends: pairs of framework and a Ring whose `source` is set."""
         return await self._call(lambda engine: engine.service.report(who, tuple(reports)))
 
+    async def acknowledge_reported(self, who: Principal, framework: str, ring: Ring) -> ItemResult:
+        """Somebody looks after what this Ring reported, whatever its id is; idempotent."""
+        return await self._call(lambda engine: engine.service.acknowledge_reported(who, framework, ring))
+
     async def act(self, who: Principal, alert_ids: Sequence[str], deed: Deed) -> list[ItemResult]:
         """Does this about up to 10,000 alerts; one result per alert, in order. Idempotent."""
         return await self._call(lambda engine: engine.service.act(who, tuple(alert_ids), deed))
