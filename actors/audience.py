@@ -14,7 +14,7 @@ from typing import Protocol
 
 import msgspec
 
-from actors.frames import IDLE_LANE, AlertFrame, Frames, PositionFrame, lane_of
+from actors.frames import IDLE_LANE, AlertFrame, Frames, HintFrame, PositionFrame, lane_of
 from protocol import messages as m
 from protocol.codec import WireForm, frame_message
 from protocol.model import Event, Severity
@@ -177,6 +177,17 @@ class Audience:
                 batch = Frames((PositionFrame(frame_message(message, form), IDLE_LANE, self.name),))
                 for group in groups:
                     group.told += 1
+                    for recipient in group.members:
+                        recipient.push_all(batch)
+
+    def hint(self, messages: Sequence[m.Hint]) -> None:
+        """Tells everybody something beside the stream, whatever their filters: it has no offset, nobody recovers it."""
+        for form in WireForm:
+            groups = [group for group in self._groups.values() if group.form is form]
+            if groups:
+                batch = Frames([HintFrame(frame_message(each, form), IDLE_LANE, self.name) for each in messages])
+                for group in groups:
+                    group.told += len(messages)
                     for recipient in group.members:
                         recipient.push_all(batch)
 

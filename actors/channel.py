@@ -78,6 +78,8 @@ class Cell:
         self.is_parked = False
         # Why the store did not answer, while it does not; new commands are refused at once, held ones are kept.
         self.away: str | None = None
+        # Somebody else has moved the channel on in the store: memory must be recalled before anything is decided.
+        self.is_behind = False
         self._ready = trio.Event()
 
     def put_all(self, envelopes: Sequence[Envelope]) -> None:
@@ -99,6 +101,11 @@ class Cell:
                 raise Busy("this channel failed too often and is paused; try again in 10 s")
             await self._ready.wait()
         return self.audience
+
+    def moved(self) -> None:
+        """The store has moved on without us (a workflow batch); the actor is woken to recall it."""
+        self.is_behind = True
+        self.mailbox.wake()
 
     def changed(self) -> None:
         """Wakes who waits for the audience."""
@@ -122,6 +129,8 @@ class ChannelActor:
     async def run(self) -> None:
         """Runs until idle. Raises MachineRaised, or whatever else went wrong."""
         while True:
+            # Before it is read: whoever moves the channel on meanwhile may have come too late for it.
+            self._cell.is_behind = False
             recalled = await self._recall()
             machine = self._kit.machine(self._cell.key, recalled, self._kit.orders(self._cell.key))
             audience = await self._catch_up(recalled)
@@ -141,6 +150,8 @@ class ChannelActor:
                 if not is_level:
                     return False
                 continue
+            if cell.is_behind:
+                return False
             committed = await self._handle(machine, offset)
             if committed is None:
                 return False

@@ -87,6 +87,10 @@ class DerivedStreams:
             self._post(stream, ())
         return found
 
+    def find(self, stream: DerivedKey) -> Audience | None:
+        """The audience of a stream, if somebody follows it here."""
+        return self._audiences.get(stream)
+
     def audiences(self) -> list[Audience]:
         """All audiences that exist now."""
         return list(self._audiences.values())

@@ -2,8 +2,8 @@
 
 Values only. A frame is built once and shared by all who get it, so what is said about it here costs nothing per client.
 The class says what may happen to it in the outbox of a peer that does not keep up (`actors/lanes.py` decides): only an
-AlertFrame may be left out, only a PositionFrame may give way to a newer one, everything else is sent or the connection
-ends.
+AlertFrame and a HintFrame may be left out, only a PositionFrame may give way to a newer one, everything else is sent or
+the connection ends.
 """
 
 from __future__ import annotations
@@ -59,6 +59,12 @@ class AlertFrame(Frame):
 
 class PositionFrame(Frame):
     """A proof of silence: of those that wait, only the newest of a stream says anything."""
+
+    __slots__ = ()
+
+
+class HintFrame(Frame):
+    """What is nice to know and recorded elsewhere: left out, and counted, for a peer that does not keep up."""
 
     __slots__ = ()
 

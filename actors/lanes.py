@@ -8,6 +8,7 @@ rules:
 - A gap stands in the place of the first message that it covers, and grows as long as nothing of the same channel waits
   behind it. So on every channel nothing is overtaken, and nothing later hides what is missing.
 - Of the waiting proofs of silence of a channel only the newest is kept.
+- Past the soft bound no hint is taken; there is no gap for it, as it has no place in a stream.
 
 Decided against leaving out only as much as is needed: each further message would make room for itself by one more pass
 over the queue, and a peer that is 256 KiB behind is helped by silence, not by a few messages less.
@@ -19,7 +20,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 
-from actors.frames import LANES, AlertFrame, Frame, Frames, PositionFrame, lane_of
+from actors.frames import IDLE_LANE, LANES, AlertFrame, Frame, Frames, HintFrame, PositionFrame, lane_of
 from protocol.codec import WireForm, frame_message
 from protocol.messages import OFFSET_MAX, GapMessage
 from protocol.model import Severity
@@ -60,7 +61,7 @@ class Gap:
 class Lanes:
     """The queue of one slow peer. `dropped`: messages left out by lane; `totals`: the same of all peers together.
 
-    `gaps`: by stream, the offset before the first message that was left out.
+    Hints are counted in the idle lane. `gaps`: by stream, the offset before the first message that was left out.
     """
 
     def __init__(self, totals: list[int]) -> None:
@@ -122,6 +123,8 @@ class Lanes:
             mild = self._mild[lane] + _mild_bytes(waiting, lane)
             size, has_mild = size - mild, has_mild or mild > 0
             arriving -= _mild_bytes(frames.frames, lane)
+        if shed:
+            arriving -= sum([len(frame.data) for frame in frames.frames if type(frame) is HintFrame])
         if has_mild:
             # One pass over everything. A thousand peers may come to this with the same message, so it is written flat.
             before, self._queue = self._queue, OrderedDict()
@@ -146,9 +149,11 @@ class Lanes:
                     gap.count += 1
             elif isinstance(entry, Gap):
                 self._append_gap(entry)
+            elif shed and type(entry) is HintFrame:
+                dropped[IDLE_LANE] += 1
             else:
                 self._append(entry)
-        for lane in shed:
+        for lane in (*shed, IDLE_LANE):
             self.dropped[lane] += dropped[lane]
             self._totals[lane] += dropped[lane]
 

@@ -13,6 +13,7 @@ from collections import Counter
 import structlog
 import trio
 
+from actors.audience import Audience
 from actors.channel import Cell, ChannelActor, ChannelKit, MachineRaised
 from actors.restart import Exhausted, RestartHistory, RestartPolicy
 from actors.supervisor import Started
@@ -131,6 +132,17 @@ class Registry:
         for key, cell in self._cells.items():
             if key.workspace == workspace:
                 cell.mailbox.wake()
+
+    def moved(self, key: ChannelKey) -> None:
+        """The store has moved this channel on without its actor: if it runs it recalls before it decides anything."""
+        cell = self._cells.get(key)
+        if cell is not None:
+            cell.moved()
+
+    def audience(self, key: ChannelKey) -> Audience | None:
+        """Who follows a channel, if it runs here; nothing is started for it."""
+        cell = self._cells.get(key)
+        return cell.audience if cell is not None else None
 
     @property
     def waits_for_store(self) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from actors.drain import Drain
-from actors.frames import lane_of
+from actors.frames import IDLE_LANE, lane_of
 from actors.lanes import SHED
 from actors.peer import Peer
 from actors.ports import Observer
@@ -173,6 +173,7 @@ class Roster:
             "outbox_bytes": sum(outbox.waiting_bytes for outbox in outboxes),
             "outbox_lag_s": max((outbox.lag_s for outbox in outboxes), default=0.0),
             **{f"messages_dropped_{each.value}": self.drain.dropped[lane_of(each)] for each in SHED},
+            "hints_dropped": self.drain.dropped[IDLE_LANE],
             "slow_disconnects": self.slow,
             "errors": self.errors + self.counters.errors + self.drain.failures,
         }

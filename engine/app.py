@@ -44,6 +44,7 @@ from engine.sources.host import watch_host
 from engine.stores import CommittedEvents, Store
 from engine.stores.sqlite_file import Database
 from engine.unsettled import start_unsettled
+from engine.workflows import Workflows
 from engine.world import World
 from protocol.errors import Busy, StoreRefused, StoreUnavailable
 from protocol.messages import BroadcastTo, ItemResult, ReadingInput
@@ -133,6 +134,11 @@ class Engine:
     def administration(self) -> Administration:
         """The administrators' verbs. Raises StoreUnavailable while the store is not open."""
         return self._up.administration
+
+    @property
+    def workflows(self) -> Workflows:
+        """The verbs of workflows. Raises StoreUnavailable while the store is not open."""
+        return self._up.workflows
 
     async def reload(self) -> None:
         """Reads certificate and keys again. What cannot be used is logged and counted, and the old stays in force."""
@@ -267,6 +273,8 @@ class Engine:
         if parts is not None:
             for one in committed:
                 parts.derived.post(one.workspace, one.events)
+                for key in one.moved:
+                    parts.registry.moved(key)
 
     async def _run_derived(self, status: Started) -> None:
         await self._up.derived.run(status)

@@ -34,6 +34,7 @@ from engine.http.readings import reading_routes
 from engine.http.server import HttpServer, serve_http
 from engine.http.shelves import shelf_routes
 from engine.http.stream_history import history_routes
+from engine.http.workflows import workflow_routes
 from engine.integrations import Integrations
 from engine.metrics import Metrics
 from engine.parts import Parts, gateway_limits, http_limits, rate_limits, session_kit, stream_limits, websocket_limits
@@ -120,6 +121,7 @@ class Doors:
             *stream_routes(self._streams, peer_address),
             *history_routes(Retelling(kit)),
             *broadcast_routes(parts.broadcasts, peer_address),
+            *workflow_routes(parts.workflows, parts.service, peer_address),
         ]
 
     def _intake(self, parts: Parts) -> Intake:

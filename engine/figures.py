@@ -54,6 +54,14 @@ FIGURES: Mapping[str, Figure] = {
     "gateway.messages_dropped_warning": Figure(
         ("tocsin_messages_dropped_warning",), "Warning alerts left out for slow readers, who got a gap.", True
     ),
+    "gateway.hints_dropped": Figure(("tocsin_hints_dropped",), "Hints of workflows left out for slow readers.", True),
+    "workflows.batches": Figure(("tocsin_workflow_batches",), "Workflow batches done.", True),
+    **{
+        f"workflows.projects_{word}": Figure(
+            (f"tocsin_workflow_projects_{word}",), f"Projects of batches: {word}.", True
+        )
+        for word in ("fired", "repeated", "suppressed", "advanced", "finished", "already", "rejected")
+    },
     "mailbox_depth": Figure(("tocsin_mailbox_depth",), "Commands waiting in the mailboxes of all channels."),
     "channels": Figure(("tocsin_channels",), "Channels that run."),
     "channels_parked": Figure(("tocsin_channels_parked",), "Channels past their restart intensity."),

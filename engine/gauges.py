@@ -54,6 +54,7 @@ def _watch_parts(metrics: Metrics, parts: Callable[[], Parts | None]) -> None:
     metrics.watch("store", lambda: _store(parts()))
     metrics.watch("recipient_marks_dropped", of_parts(lambda now: now.recipients.dropped))
     metrics.watch("presence_notes_dropped", of_parts(lambda now: now.presence.dropped))
+    metrics.watch("workflows", lambda: {} if (now := parts()) is None else now.workflows.statistics())
     metrics.watch("duplicates_stored", of_parts(lambda now: now.upkeep.duplicates_stored))
 
 

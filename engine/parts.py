@@ -48,6 +48,8 @@ from engine.shelves import Shelves, build_shelves
 from engine.stores import Retention, Store
 from engine.stores.readings import KeptReadings
 from engine.upkeep import Upkeep
+from engine.workflow_hints import Hints
+from engine.workflows import WorkflowKit, Workflows
 from engine.world import World
 from protocol.session import ConversationLimits
 
@@ -72,6 +74,7 @@ class Parts:
     shelves: Shelves
     orders: StandingOrders
     quiet_keeper: QuietKeeper
+    workflows: Workflows
     clock: Clock
 
 
@@ -118,6 +121,19 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
         orders=orders,
         quiet_keeper=keeper,
         shelves=shelves,
+        workflows=Workflows(
+            WorkflowKit(
+                store=store,
+                machine=machine,
+                orders=orders.of,
+                clock=world.clock,
+                new_id=world.new_id,
+                answer_s=config.api.answer_s,
+                quotas=quotas,
+                hints=Hints(registry, derived),
+                start=registry.cell,
+            )
+        ),
         clock=world.clock,
     )
 

@@ -279,6 +279,7 @@ class Objects(Section, frozen=True, kw_only=True):
     users_max: Annotated[int, limit(1, 1_000_000, "A large company's people; none of them are in memory.")] = 10_000
     teams_max: Annotated[int, limit(1, 1_000_000, "One for each ten people.")] = 1_000
     workspaces_max: Annotated[int, limit(1, 1_000_000, "Of one engine.")] = 10_000
+    workflows_max: Annotated[int, limit(1, 100_000, "At most 64 kB each, in the store only.")] = 1_000
 
 
 class Identity(Section, frozen=True, kw_only=True):

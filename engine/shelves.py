@@ -13,9 +13,11 @@ from engine.objects import Shelf, ShelfKit
 from engine.orders import StandingOrders
 from engine.quieting import follow_quiet, maintenance_kind, silence_kind
 from engine.rules import RULE, ConfigRules, Wake, follow_rules, rule_kind
+from engine.workflow_definitions import workflow_kind
 from protocol.directory import Framework, Team, User, Workspace
 from protocol.quieting import Maintenance, Silence
 from protocol.rules import Rule
+from protocol.workflows import Workflow
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Shelves:
     users: Shelf[User]
     teams: Shelf[Team]
     workspaces: Shelf[Workspace]
+    workflows: Shelf[Workflow]
 
 
 def build_shelves(
@@ -59,4 +62,5 @@ def build_shelves(
         users=Shelf(user_kind(limits), kit),
         teams=Shelf(team_kind(limits), kit),
         workspaces=Shelf(workspace_kind(limits), kit),
+        workflows=Shelf(workflow_kind(config.objects.workflows_max), kit),
     )

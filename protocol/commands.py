@@ -75,6 +75,7 @@ class CompleteStep(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     step_id: str
     by: str
     notes: str | None = None
+    address: str = ""
 
 
 Command = Ring | Observe | Act | AcknowledgeReported | CompleteStep

@@ -343,6 +343,51 @@ class Broadcast(_Message, frozen=True, gc=False, kw_only=True, tag="broadcast"):
     at: str
 
 
+class WorkflowProgress(msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
+    """Which project of a workflow has come on, and the line item that is current now; null: it is finished."""
+
+    project_id: str
+    item_id: str | None
+
+
+class WorkflowUpdated(_Message, frozen=True, gc=False, kw_only=True, tag="workflow_updated"):
+    """A project has come on in its workflow. A hint without an offset: told once, and not to slow readers."""
+
+    channel: str
+    data: WorkflowProgress
+
+
+class RefreshHint(msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
+    """Whose alerts have changed (null: those of several projects), and by what: always `workflow_progression`."""
+
+    project_id: str | None
+    type: str = "workflow_progression"
+
+
+class AlertsRefresh(_Message, frozen=True, gc=False, kw_only=True, tag="alerts_refresh"):
+    """Alerts of a project have changed; each change is an `alert` message as well. A hint, as `workflow_updated`."""
+
+    channel: str
+    data: RefreshHint
+
+
+class AlertHint(msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
+    """An alert as a notification shows it. `priority`: LOW, MEDIUM, HIGH or CRITICAL for our severities."""
+
+    id: str
+    title: str
+    message: str
+    priority: str
+    project_id: str
+
+
+class NewAlert(_Message, frozen=True, gc=False, kw_only=True, tag="new_alert"):
+    """A step of a workflow rings. A hint, as `workflow_updated`; at most 10 of a batch: the `alert` is the record."""
+
+    channel: str
+    data: AlertHint
+
+
 class Pong(_Message, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="pong"):
     """Here."""
 
@@ -377,7 +422,13 @@ ServerMessage = (
     | PositionMessage
     | GapMessage
     | Broadcast
+    | WorkflowUpdated
+    | AlertsRefresh
+    | NewAlert
     | Pong
     | ErrorMessage
     | Bye
 )
+
+# What is told beside the streams, without offsets.
+Hint = WorkflowUpdated | AlertsRefresh | NewAlert

@@ -106,6 +106,7 @@ class Refusal(enum.Enum):
     FINISHED = "finished"
     INACTIVE = "inactive"
     TWICE = "twice"
+    CONFLICT = "conflict"
     FAILED = "failed"
 
 
@@ -117,6 +118,7 @@ class StepStatus(enum.Enum):
     SUPPRESSED = "suppressed"
     ADVANCED = "advanced"
     FINISHED = "finished"
+    SET = "set"
     REJECTED = "rejected"
 
 
@@ -142,6 +144,17 @@ class Completion(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unk
     notes: Text | None = None
 
 
+class TrackerInput(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
+    """A project is set on a workflow. `item_id`: the step that is current (without: as it was, else the first active).
+
+    `assignees`: who has which responsible role there; whose role it is gets the alert of a step.
+    """
+
+    workflow_id: Id
+    item_id: Id | None = None
+    assignees: Annotated[dict[Label, Id], msgspec.Meta(max_length=ROLES_MAX)] = {}
+
+
 class ProjectPlace(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Where a project stands, as the transaction that will move it sees it.
 
@@ -156,10 +169,17 @@ class ProjectPlace(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 class Move(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What was decided about a project: what its channel keeps, and its tracker afterwards (None: as it was).
 
-    `is_due`: its channel will have something to do when time has passed, so it must run.
+    `removed`: the project whose tracker goes. `is_due`: its channel will have something to do when time has passed, so
+    it must run.
     """
 
     result: StepResult
     commit: Commit | None = None
     tracker: Tracker | None = None
+    removed: str | None = None
     is_due: bool = False
+
+    @property
+    def is_done(self) -> bool:
+        """Whether there is anything to store."""
+        return bool(self.commit or self.tracker or self.removed)

@@ -7,51 +7,97 @@ Decided against: rules of our own for these alerts (a silence that holds for all
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from actors.ports import MachineFactory
-from engine.core.workflow import Plan, Refused, plan_completion, plan_ringing
+from engine.core.workflow import Asker, Plan, Refused, leave, plan_completion, plan_ringing, plan_setting
 from protocol.commands import Batch
 from protocol.effects import Commit
 from protocol.messages import ItemResult
 from protocol.model import ChannelKey
 from protocol.orders import NO_ORDERS, Orders
-from protocol.workflows import Completion, Move, ProjectPlace, Refusal, StepResult, StepStatus
+from protocol.workflows import (
+    Completion,
+    Move,
+    ProjectPlace,
+    Refusal,
+    StepResult,
+    StepStatus,
+    Tracker,
+    TrackerInput,
+    Workflow,
+)
 
+NO_TRACKER = "this project follows no workflow; set it on one first (PUT /api/v1/workflows/trackers/<project>)"
 _STATUS = {status.value: status for status in StepStatus}
 
 
-class Task(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """What is asked of one project. `batch_id` names what its channel decides; `completes`: else it only rings."""
+class Ringing(msgspec.Struct, frozen=True, gc=False):
+    """The current step is to ring."""
 
-    workspace: str
-    wanted: Completion
-    completes: bool
+
+class Setting(msgspec.Struct, frozen=True, gc=False):
+    """The project is to be put on a workflow, or on another step.
+
+    `expected`: the version of its tracker (0: it has none; None: whatever it is).
+    """
+
+    wanted: TrackerInput
+    expected: int | None
+
+
+class Removing(msgspec.Struct, frozen=True, gc=False):
+    """The project is to leave its workflow. `expected`: as for a setting."""
+
+    expected: int | None
+
+
+What = Ringing | Completion | Setting | Removing
+
+
+class Task(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What is asked of one project. `batch_id` names what its channel decides."""
+
+    key: ChannelKey
+    what: What
     by: str
     now: int
     batch_id: str
     orders: Orders = NO_ORDERS
+    address: str = ""
 
     @property
-    def key(self) -> ChannelKey:
-        """The project's channel."""
-        return ChannelKey(self.workspace, self.wanted.project_id)
+    def asker(self) -> Asker:
+        """Who asks."""
+        return Asker(self.by, self.address)
+
+    @property
+    def project(self) -> str:
+        """Its channel's framework."""
+        return self.key.framework
 
 
-def move(task: Task, place: ProjectPlace | None, machine: MachineFactory) -> Move:
-    """What becomes of a project; `place`: where it stands (None: there is no such project)."""
+def move(task: Task, place: ProjectPlace | None, workflows: Mapping[str, Workflow], machine: MachineFactory) -> Move:
+    """What becomes of a project; `place`: where it stands (None: it follows no workflow)."""
     try:
-        if place is None:
-            raise Refused(Refusal.UNKNOWN_PROJECT, "this project has no tracker; set it on a workflow first")
-        plan = _plan(task, place)
+        plan = _plan(task, place, workflows)
     except Refused as refusal:
-        return Move(result=refused(task.wanted.project_id, refusal, place))
+        return Move(result=refused(task.project, refusal, place))
+    removed = task.project if isinstance(task.what, Removing) else None
+    if place is None or not plan.commands:
+        return Move(result=_result(task, plan, None), tracker=plan.tracker, removed=removed)
     decider = machine(task.key, place.recalled, task.orders)
     batch = Batch(task.batch_id, task.now, plan.commands, task.orders)
     decision = decider.decide(batch)
-    commit = Commit(task.key, place.recalled.offset, batch, decision) if decision.is_durable else None
-    result = _result(task, plan, decision.results[-1])
-    return Move(result=result, commit=commit, tracker=plan.tracker, is_due=decider.next_due() is not None)
+    return Move(
+        result=_result(task, plan, decision.results[-1]),
+        commit=Commit(task.key, place.recalled.offset, batch, decision) if decision.is_durable else None,
+        tracker=plan.tracker,
+        removed=removed,
+        is_due=decider.next_due() is not None,
+    )
 
 
 def refused(project_id: str, refusal: Refused, place: ProjectPlace | None = None) -> StepResult:
@@ -65,24 +111,50 @@ def refused(project_id: str, refusal: Refused, place: ProjectPlace | None = None
     )
 
 
-def _plan(task: Task, place: ProjectPlace) -> Plan:
-    tracker, wanted = place.tracker, task.wanted
-    if place.workflow is None:
-        raise Refused(Refusal.UNKNOWN_WORKFLOW, f"there is no workflow {tracker.workflow_id!r} any more")
-    if task.completes:
-        return plan_completion(place.workflow, tracker, wanted.item_id, task.by, wanted.notes, task.now)
-    return plan_ringing(place.workflow, tracker)
+def _plan(task: Task, place: ProjectPlace | None, workflows: Mapping[str, Workflow]) -> Plan:
+    tracker = place.tracker if place else None
+    if isinstance(task.what, Setting):
+        _expect(tracker, task.what.expected)
+        workflow = _known(workflows.get(task.what.wanted.workflow_id), task.what.wanted.workflow_id)
+        return plan_setting(workflow, tracker, task.project, task.what.wanted, task.asker, task.now)
+    if place is None:
+        raise Refused(Refusal.UNKNOWN_PROJECT, NO_TRACKER)
+    if isinstance(task.what, Removing):
+        _expect(place.tracker, task.what.expected)
+        return Plan(leave(place.tracker, task.asker), None, None)
+    workflow = _known(place.workflow, place.tracker.workflow_id)
+    if isinstance(task.what, Completion):
+        return plan_completion(workflow, place.tracker, task.what, task.asker, task.now)
+    return plan_ringing(workflow, place.tracker)
 
 
-def _result(task: Task, plan: Plan, rung: ItemResult) -> StepResult:
-    """The last command's answer: that of the ring or, of a project that is finished now, of the completion."""
-    if plan.item_id is None:
-        return StepResult(
-            project_id=task.wanted.project_id, status=StepStatus.FINISHED, reason=StepStatus.FINISHED.value
-        )
+def _expect(tracker: Tracker | None, version: int | None) -> None:
+    """Two who change a tracker at once must not undo each other."""
+    present = tracker.version if tracker else 0
+    if version not in (None, present):
+        is_now = f"has version {present} now" if present else "has no tracker now"
+        raise Refused(Refusal.CONFLICT, f"the project {is_now}, not {version}: read it again, then change it")
+
+
+def _known(workflow: Workflow | None, workflow_id: str) -> Workflow:
+    if workflow is None:
+        raise Refused(Refusal.UNKNOWN_WORKFLOW, f"there is no workflow {workflow_id!r}")
+    return workflow
+
+
+def _result(task: Task, plan: Plan, rung: ItemResult | None) -> StepResult:
+    """`rung`: the last command's answer: that of the ring or, of a project that is finished now, of the completion."""
+    if isinstance(task.what, Setting | Removing) or rung is None:
+        status = StepStatus.SET
+    elif isinstance(task.what, Completion):
+        status = StepStatus.ADVANCED if plan.item_id else StepStatus.FINISHED
+    else:
+        status = _STATUS[rung.status.value]
+    if rung is None or status in (StepStatus.SET, StepStatus.FINISHED):
+        return StepResult(project_id=task.project, status=status, reason=status.value, item_id=plan.item_id)
     return StepResult(
-        project_id=task.wanted.project_id,
-        status=StepStatus.ADVANCED if task.completes else _STATUS[rung.status.value],
+        project_id=task.project,
+        status=status,
         reason=rung.reason.value,
         item_id=plan.item_id,
         alert_id=rung.alert_id,

@@ -10,7 +10,7 @@ from protocol.changes import Action
 from protocol.commands import CompleteStep
 from protocol.effects import Audit
 from protocol.messages import ItemResult
-from protocol.model import Reason, Status
+from protocol.model import AlertState, Reason, Status
 
 NOTHING_OPEN = ItemResult(status=Status.RESOLVED, reason=Reason.ALREADY)
 
@@ -28,8 +28,18 @@ def complete_step(ledger: Ledger, turn: Turn, command: CompleteStep) -> ItemResu
         turn.touched[standing] = None
         ledger.agenda.put(standing)
         return NOTHING_OPEN
-    verb = Action.RESOLVE
+    before = standing.current().state
+    step = TABLE[before, Action.RESOLVE]
     turn.audits.append(
-        Audit(at=turn.now, by=command.by, verb=verb.value, alert_id=standing.alert_id, notes=command.notes)
+        Audit(
+            at=turn.now,
+            by=command.by,
+            verb=Action.RESOLVE.value,
+            alert_id=standing.alert_id,
+            notes=command.notes,
+            address=command.address,
+            before={"state": before.value},
+            after={"state": AlertState.RESOLVED.value},
+        )
     )
-    return ledger.step(turn, standing, TABLE[standing.current().state, verb], command.by, command.notes)
+    return ledger.step(turn, standing, step, command.by, command.notes)

@@ -26,9 +26,11 @@ from protocol.workflows import (
     COMPLETED_MAX,
     ITEMS_MAX,
     Completed,
+    Completion,
     LineItem,
     Refusal,
     Tracker,
+    TrackerInput,
     Workflow,
 )
 
@@ -43,6 +45,13 @@ class Step(NamedTuple):
     item: LineItem
     section: str
     phase: str
+
+
+class Asker(NamedTuple):
+    """Who asks, and from where."""
+
+    by: str
+    address: str
 
 
 class Refused(Exception):
@@ -104,13 +113,29 @@ def check_workflow(workflow: Workflow) -> None:
         seen.add(step.item.id)
 
 
-def tracked(workflow: Workflow, tracker: Tracker, item_id: str | None, now: int) -> Tracker:
-    """The tracker of a project that is set on this step, now (None: on the first active one). Raises Refused."""
-    step = next_step(workflow) if item_id is None else step_of(workflow, item_id)
+def plan_setting(
+    workflow: Workflow, before: Tracker | None, project_id: str, wanted: TrackerInput, asker: Asker, now: int
+) -> Plan:
+    """A project is set on a step, or its assignees change. The alert of a step that it leaves is resolved. Nothing
+    rings: that is for whoever generates. Raises Refused."""
+    same = before is not None and before.workflow_id == workflow.id and wanted.item_id in (None, before.item_id)
+    if before is not None and same:
+        kept = replace(before, assignees=wanted.assignees, version=before.version + 1)
+        return Plan((), kept, kept.item_id)
+    step = next_step(workflow) if wanted.item_id is None else step_of(workflow, wanted.item_id)
     if step is None:
-        what = "has no active line item" if item_id is None else f"has no line item {item_id!r}"
+        what = "has no active line item" if wanted.item_id is None else f"has no line item {wanted.item_id!r}"
         raise Refused(Refusal.UNKNOWN_ITEM, f"the workflow {workflow.id!r} {what}")
-    return _on(replace(tracker, workflow_id=workflow.id), step, now)
+    blank = Tracker(project_id=project_id, workflow_id="", item_id=None, since="", late_at=None, version=0)
+    tracker = replace(before or blank, workflow_id=workflow.id, assignees=wanted.assignees)
+    return Plan(leave(before, asker), _on(tracker, step, now), step.item.id)
+
+
+def leave(tracker: Tracker | None, asker: Asker) -> tuple[Command, ...]:
+    """What is to be done on the channel of a project that leaves its step without completing it."""
+    if tracker is None or tracker.item_id is None:
+        return ()
+    return (CompleteStep(step_id=tracker.item_id, by=asker.by, address=asker.address),)
 
 
 def plan_ringing(workflow: Workflow, tracker: Tracker) -> Plan:
@@ -121,18 +146,19 @@ def plan_ringing(workflow: Workflow, tracker: Tracker) -> Plan:
     return Plan((_ring(workflow, tracker, step),), None, step.item.id)
 
 
-def plan_completion(
-    workflow: Workflow, tracker: Tracker, item_id: str | None, by: str, notes: str | None, now: int
-) -> Plan:
-    """The current step is done, and the next one rings. Raises Refused; `already` if another step is current."""
+def plan_completion(workflow: Workflow, tracker: Tracker, wanted: Completion, asker: Asker, now: int) -> Plan:
+    """The current step is done, and the next one rings. Raises Refused; `already` if the step was done before."""
+    item_id = wanted.item_id
     if item_id is not None and tracker.item_id != item_id:
         if any(done.item_id == item_id for done in tracker.completed):
             raise Refused(Refusal.ALREADY, f"{item_id!r} is done; the current step is {tracker.item_id!r}")
         raise Refused(Refusal.UNKNOWN_ITEM, f"{item_id!r} is not the current step: that is {tracker.item_id!r}")
     step = _current(workflow, tracker)
-    done = Completed(item_id=step.item.id, item_name=step.item.item_name, at=rfc3339(now), by=by)
+    done = Completed(item_id=step.item.id, item_name=step.item.item_name, at=rfc3339(now), by=asker.by)
     tracker = replace(tracker, completed=(*tracker.completed, done)[-COMPLETED_MAX:])
-    commands: tuple[Command, ...] = (CompleteStep(step_id=step.item.id, by=by, notes=notes),)
+    commands: tuple[Command, ...] = (
+        CompleteStep(step_id=step.item.id, by=asker.by, notes=wanted.notes, address=asker.address),
+    )
     following = next_step(workflow, step.item.id)
     if following is None:
         ended = replace(tracker, item_id=None, since=rfc3339(now), late_at=None, version=tracker.version + 1)

@@ -6,6 +6,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from actors.ports import Clock
 from engine.http.directory import directory_routes
+from engine.http.objects import Resource, object_routes
 from engine.http.operators import PeerAddress
 from engine.http.quieting import quieting_routes
 from engine.http.rules import rule_routes
@@ -19,4 +20,5 @@ def shelf_routes(shelves: Shelves, storms: Storms, clock: Clock, peer_address: P
         *rule_routes(shelves.rules, peer_address),
         *quieting_routes(shelves, storms, clock, peer_address),
         *directory_routes(shelves, clock, peer_address),
+        *object_routes(Resource("/api/v1/workflows", shelves.workflows, peer_address)),
     ]

@@ -24,6 +24,7 @@ from engine.ids import now_us
 from engine.stores.objects import ObjectStore
 from engine.stores.readings import KeptReadings, ReadingPage, ReadingQuery, SeriesPage
 from engine.stores.trail import TrailLine, TrailQuery
+from engine.stores.workflows import WorkflowStore
 from protocol.effects import AlertRecipient, RecipientMark, StormState
 from protocol.model import Alert, AlertState, ChannelKey, Event, QuietedBy, Severity
 from protocol.rows import Row
@@ -33,10 +34,14 @@ PAGE_ALERTS = 100
 
 
 class CommittedEvents(msgspec.Struct, frozen=True, gc=False):
-    """Events of one commit, each with its `workspace_offset`, in the order of both offsets."""
+    """Events of one commit, each with its `workspace_offset`, in the order of both offsets.
+
+    `moved`: channels that were not asked about it (a workflow batch): whoever runs them is behind now.
+    """
 
     workspace: str
     events: tuple[Event, ...]
+    moved: tuple[ChannelKey, ...] = ()
 
 
 Feed = Callable[[Sequence[CommittedEvents]], None]
@@ -152,7 +157,7 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
     readings: KeptReadings = KeptReadings()
 
 
-class Store(ChannelStore, ObjectStore, Protocol):
+class Store(ChannelStore, ObjectStore, WorkflowStore, Protocol):
     """What the engine needs of a store. Reads raise StoreUnavailable after 5 s at the latest."""
 
     @property

@@ -48,6 +48,7 @@ from engine.stores.sqlite_objects import SqliteObjects
 from engine.stores.sqlite_readers import InlineReaders, Readers, ThreadedReaders
 from engine.stores.sqlite_readings import ReadingStore
 from engine.stores.sqlite_rows import prepare
+from engine.stores.sqlite_workflows import SqliteWorkflows
 from engine.stores.sqlite_writer import InlineWriter, ThreadedWriter, Writer
 from engine.stores.trail import TrailLine, TrailQuery
 from protocol.effects import Commit, CommitOutcome, Committed, OpenAlerts, Recalled, RecipientMark, StormState
@@ -59,7 +60,7 @@ from protocol.rows import Row
 _HANGING: list[AbstractContextManager[object]] = []
 
 
-class SqliteStore(SqliteObjects):
+class SqliteStore(SqliteObjects, SqliteWorkflows):
     """A store in one SQLite file (or in memory). Made by `open_sqlite`; the contract is `engine.stores.Store`."""
 
     def __init__(

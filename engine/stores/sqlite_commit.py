@@ -23,6 +23,7 @@ import structlog
 from msgspec.structs import replace
 
 from engine.stores.sqlite_file import Database
+from engine.stores.sqlite_progress import Streamed
 from engine.stores.sqlite_queries import channel_history
 from engine.stores.sqlite_quiet import STORMS
 from engine.stores.sqlite_rows import (
@@ -118,14 +119,19 @@ class Committer:
             return Unavailable(self._failed(fault))
 
     def run(self, job: Callable[[sqlite3.Connection], T]) -> T:
-        """Does something else that writes, in a transaction. Raises StoreUnavailable."""
+        """Does something else that writes, in a transaction. Raises StoreUnavailable, and CommitInvalid if it does."""
         try:
             connection = self._open()
             connection.execute("BEGIN IMMEDIATE")
             result = job(connection)
             connection.execute("COMMIT")
+        except CommitInvalid:
+            self._abandon()
+            raise
         except sqlite3.Error as fault:
             raise StoreUnavailable(f"the store does not answer: {self._failed(fault)}") from fault
+        if isinstance(result, Streamed):
+            self._moved(result)
         return result
 
     def close(self) -> None:
@@ -268,6 +274,18 @@ class Committer:
             ).fetchall()
         self._people[workspace, name] = fresh = _Place(*rows[0])
         return fresh
+
+    def _moved(self, by: Streamed) -> None:
+        """A job has put events on streams: those that are remembered stand further on now."""
+        for key, offset in by.channels.items():
+            if key in self._channels:
+                self._channels[key].offset = offset
+        name, offset = by.workspace
+        if name in self._workspaces:
+            self._workspaces[name].offset = offset
+        for person, offset in by.people.items():
+            if person in self._people:
+                self._people[person].offset = offset
 
     def _forget(self) -> None:
         self._channels.clear()

@@ -44,6 +44,7 @@ class Bulk:
         self.width = width
         self._head, self._tail = head, tail
         self._texts: dict[int, str] = {}
+        self._at_once: str | None = None
 
     def run(self, connection: Connection, values: list[Any]) -> None:
         """Inserts `values`, `width` of them a row."""
@@ -54,6 +55,18 @@ class Bulk:
             # A list that is taken whole need not be copied.
             connection.execute(self._text(size), values if end - start == len(values) else values[start:end])
             start, rows = end, rows - size
+
+    def run_at_once(self, connection: Connection, values: list[Any]) -> list[Any]:
+        """Inserts any number of rows with one statement, which reads them from one JSON text; what it returns.
+
+        Dearer than `run` for a few rows, but its text is always the same. Only for an INSERT.
+        """
+        if self._at_once is None:
+            columns = ",".join(f"json_extract(value, '$[{n}]')" for n in range(self.width))
+            # Without WHERE the parser takes the tail's ON for that of a join.
+            self._at_once = f"{self._head} SELECT {columns} FROM json_each(?) WHERE true {self._tail}"  # noqa: S608
+        rows = [values[start : start + self.width] for start in range(0, len(values), self.width)]
+        return connection.execute(self._at_once, (_encode(rows).decode(),)).fetchall()
 
     def _text(self, size: int) -> str:
         if size not in self._texts:

@@ -101,14 +101,14 @@ class Writer(ABC):
         return cast(CommitOutcome, outcome)
 
     async def run(self, job: Callable[[Connection], T], tell: Callable[[T], None] | None = None) -> T:
-        """Has another job done in a transaction of its own. Raises StoreUnavailable.
+        """Has another job done in a transaction of its own. Raises StoreUnavailable, and CommitInvalid if the job does.
 
         `tell` is called with the result on the loop, in the order of the commits, also if nobody waits for it any more.
         """
         outcome = await self._outcome(job if tell is None else _ToldJob(job, tell))
         if isinstance(outcome, Unavailable):
             raise StoreUnavailable(f"the store does not answer: {outcome.cause}")
-        if isinstance(outcome, StoreUnavailable):
+        if isinstance(outcome, StoreUnavailable | CommitInvalid):
             raise outcome
         return cast(T, outcome)
 
@@ -123,7 +123,7 @@ class Writer(ABC):
             return list(self._committer.commit(cast("Sequence[Prepared]", works)))
         try:
             return [self._committer.run(job)]
-        except StoreUnavailable as fault:
+        except (StoreUnavailable, CommitInvalid) as fault:
             return [fault]
 
     def _tell(self, works: Sequence[Prepared | Job], outcomes: Sequence[Any], seconds: float) -> None:
@@ -155,7 +155,7 @@ class Writer(ABC):
                 self._on_death(fault)
 
     def _tell_of_job(self, job: Job, outcome: Any) -> None:
-        is_refused = isinstance(outcome, Unavailable | StoreUnavailable)
+        is_refused = isinstance(outcome, Unavailable | StoreUnavailable | CommitInvalid)
         self._counters["unavailable"] += is_refused
         self._counters["jobs"] += not is_refused
         if isinstance(job, _ToldJob) and not is_refused:

@@ -115,6 +115,16 @@ ROUTES |= {
     "DELETE /api/v2/silence/{silence_id}": Door("silence"),
     "GET /api/v2/receivers": OPEN,
 }
+ROUTES |= object_routes("/api/v1/workflows", "edit")
+ROUTES |= {
+    "POST /api/v1/workflows/generate": Door("trigger", {"project_ids": ["42"]}),
+    "POST /api/v1/workflows/advance": Door("respond", {"project_id": "42"}),
+    "GET /api/v1/workflows/alerts": READ,
+    "GET /api/v1/workflows/trackers": READ,
+    "GET /api/v1/workflows/trackers/{project_id}": READ,
+    "PUT /api/v1/workflows/trackers/{project_id}": Door("edit", {"workflow_id": "roofing"}),
+    "DELETE /api/v1/workflows/trackers/{project_id}": Door("edit"),
+}
 MESSAGES: dict[str, Door] = {
     "auth": OPEN,
     "refresh": OPEN,
@@ -152,7 +162,7 @@ async def test_a_role_may_use_the_routes_of_its_verbs_and_is_told_103_at_the_oth
 
 async def is_refused(client: httpx.AsyncClient, route: str, door: Door) -> bool:
     method, path = route.split()
-    for name in ("silence_id", "alert_id", "client_id", "object_id"):
+    for name in ("silence_id", "alert_id", "client_id", "object_id", "project_id"):
         path = path.replace(f"{{{name}}}", NOBODY)
     content = None if door.body is None else msgspec.json.encode(door.body)
     headers = {"Content-Type": door.media_type} if content else {}

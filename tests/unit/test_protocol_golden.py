@@ -168,6 +168,14 @@ FROM_SERVER: dict[str, m.ServerMessage] = {
         channel="alerts:acme:checkout", epoch="e1", prev=8, from_=9, to=70_000, count=312, reason="slow"
     ),
     "broadcast": m.Broadcast(to=m.BroadcastTo.FRAMEWORK, target="checkout", message="lunch", by="ann", at=AT),
+    "workflow_updated": m.WorkflowUpdated(
+        channel="alerts:acme:42", data=m.WorkflowProgress(project_id="42", item_id="roof")
+    ),
+    "alerts_refresh": m.AlertsRefresh(channel="alerts:acme:42", data=m.RefreshHint(project_id="42")),
+    "new_alert": m.NewAlert(
+        channel="user:acme:ann",
+        data=m.AlertHint(id="a1", title="Cover the roof", message="BUILD / Roof", priority="MEDIUM", project_id="42"),
+    ),
     "pong": m.Pong(),
     "error": m.ErrorMessage(code=107, message="invalid message", temporary=False, id="r-1"),
     "bye": m.Bye(code=3001, reason="shutdown", reconnect_after_ms=1_500),

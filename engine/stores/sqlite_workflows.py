@@ -1,0 +1,39 @@
+"""Workflows in the embedded store: `sqlite_progress` moves projects, `sqlite_trackers` lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from engine.stores.sqlite_progress import Streamed, move_projects
+from engine.stores.sqlite_readers import Readers
+from engine.stores.sqlite_trackers import step_alerts, trackers
+from engine.stores.sqlite_writer import Writer
+from engine.stores.workflows import ProjectBatch, StepAlertPage, StepAlertQuery, TrackerPage, TrackerQuery
+from protocol.workflows import Move
+
+
+class SqliteWorkflows:
+    """The part of `SqliteStore` that is `engine.stores.workflows.WorkflowStore`."""
+
+    epoch: str
+    _writer: Writer
+    _readers: Readers
+    _clock: Callable[[], int]
+
+    async def move_projects(self, batch: ProjectBatch) -> Sequence[Move]:
+        """Decides and keeps a batch in one transaction. Raises StoreUnavailable, CommitInvalid."""
+        job = partial(move_projects, batch=batch, epoch=self.epoch, now_us=self._clock())
+        return (await self._writer.run(job, self._tell)).moves
+
+    async def trackers(self, query: TrackerQuery) -> TrackerPage:
+        """A page of trackers. Raises BadRequest, StoreUnavailable."""
+        return await self._readers.read(partial(trackers, query=query))
+
+    async def step_alerts(self, query: StepAlertQuery) -> StepAlertPage:
+        """A page of the alerts about steps. Raises BadRequest, StoreUnavailable."""
+        return await self._readers.read(partial(step_alerts, query=query))
+
+    def _tell(self, streamed: Streamed) -> None:
+        if streamed.told and self._writer.feed:
+            self._writer.feed(streamed.told)

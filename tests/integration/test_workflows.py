@@ -1,0 +1,296 @@
+"""Workflows against a real engine: over HTTP, on sockets, beside running channels, in races."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import trio
+
+from engine.app import Engine
+from protocol import messages as m
+from protocol.model import EventKind
+from protocol.workflows import Completion, TrackerInput
+from tests.support.engines import an_engine
+from tests.support.sockets import Peer
+from tests.support.workflows import a_workflow, keep
+
+PATIENCE_S = 60.0
+
+
+@pytest.fixture(autouse=True)
+async def patience() -> AsyncIterator[None]:
+    with trio.fail_after(PATIENCE_S):
+        yield
+
+
+@pytest.fixture
+async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
+    async with an_engine(tmp_path) as engine:
+        await keep(engine._up.store, a_workflow(items=4, inactive=[2]), "main")
+        yield engine
+
+
+def http(engine: Engine, workspace: str = "main", role: str = "admin", **more: Any) -> httpx.AsyncClient:
+    token = engine.issue_token(workspace, "boss", role, **more)
+    return httpx.AsyncClient(base_url=engine.http_url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+
+
+@asynccontextmanager
+async def a_peer(engine: Engine, user: str, *channels: str) -> AsyncIterator[Peer]:
+    """A client that follows these channels."""
+    with trio.socket.socket() as sock:
+        host, _, port = engine.ws_url.removeprefix("ws://").rpartition(":")
+        await sock.connect((host, int(port)))
+        peer = Peer(sock)
+        await peer.upgrade()
+        await peer.say({"type": "auth", "token": engine.issue_token("main", user, "editor")})
+        for channel in channels:
+            await peer.say({"type": "subscribe", "channel": channel})
+        for _ in range(1 + len(channels)):
+            assert isinstance(await peer.hear(), m.AuthSuccess | m.Subscribed)
+        yield peer
+
+
+async def heard(peer: Peer, count: int) -> list[m.ServerMessage]:
+    """So many messages, proofs of silence aside."""
+    found: list[m.ServerMessage] = []
+    while len(found) < count:
+        message = await peer.hear()
+        if not isinstance(message, m.PositionMessage):
+            found.append(message)
+    return found
+
+
+def tags(messages: list[m.ServerMessage]) -> list[str]:
+    return sorted(
+        f"alert {message.event.value} {message.data.step_id}"
+        if isinstance(message, m.AlertMessage)
+        else str(message.__struct_config__.tag)
+        for message in messages
+    )
+
+
+async def put(client: httpx.AsyncClient, project: str, **more: Any) -> httpx.Response:
+    headers = {"If-Match": more.pop("version")} if "version" in more else {}
+    return await client.put(
+        f"/api/v1/workflows/trackers/{project}", json={"workflow_id": "roofing"} | more, headers=headers
+    )
+
+
+async def test_a_project_goes_through_its_workflow_over_http(engine: Engine) -> None:
+    async with http(engine) as boss:
+        made = await put(boss, "42", assignees={"foreman": "fred"})
+        assert (made.status_code, made.headers["etag"]) == (200, '"1"'), made.text
+        assert {name: made.json()[name] for name in ("item_id", "steps", "done", "is_late")} == {
+            "item_id": "i0", "steps": 3, "done": 0, "is_late": False,
+        }  # fmt: skip
+        [rung] = (await boss.post("/api/v1/workflows/generate", json={"project_ids": ["42"]})).json()["results"]
+        assert (rung["status"], rung["reason"], rung["item_id"]) == ("fired", "fired", "i0")
+        alert = (await boss.get(f"/api/v1/alerts/{rung['alert_id']}")).json()
+        assert (alert["alert_type"], alert["severity"], alert["title"]) == ("Work Flow Line Item", "warning", "Step 0")
+        assert (alert["project_id"], alert["step_id"], alert["assigned_to"]) == ("42", "i0", "fred")
+        for status, item in (("advanced", "i1"), ("advanced", "i3"), ("finished", None)):
+            answer = await boss.post("/api/v1/workflows/advance", json={"project_id": "42"})
+            [moved] = answer.json()["results"]
+            assert (moved["status"], moved["item_id"]) == (status, item)
+        done = (await boss.get("/api/v1/workflows/trackers/42")).json()
+        assert (done["done"], done["step"], [each["item_id"] for each in done["completed"]]) == (
+            3, None, ["i0", "i1", "i3"],
+        )  # fmt: skip
+        listed = (await boss.get("/api/v1/workflows/alerts?project_id=42&status=COMPLETED")).json()["items"]
+        assert [each["step_id"] for each in listed] == ["i3", "i1", "i0"]
+        assert (await boss.get("/api/v1/workflows/alerts?project_id=42&status=ACTIVE")).json()["items"] == []
+
+
+async def test_the_projects_and_the_assignees_followers_hear_alerts_and_the_references_hints(engine: Engine) -> None:
+    async with http(engine) as boss:
+        await put(boss, "42", assignees={"foreman": "fred"})
+        async with a_peer(engine, "ann", "project:42") as ann, a_peer(engine, "fred", "user") as fred:
+            await boss.post("/api/v1/workflows/generate", json={"project_ids": ["42"]})
+            first = await heard(ann, 3)
+            assert tags(first) == ["alert fired i0", "alerts_refresh", "new_alert"]
+            [hint] = [each for each in first if isinstance(each, m.NewAlert)]
+            assert (hint.data.title, hint.data.priority, hint.data.project_id) == ("Step 0", "MEDIUM", "42")
+            assert hint.data.message == "BUILD / Start: foreman"
+            [refresh] = [each for each in first if isinstance(each, m.AlertsRefresh)]
+            assert (refresh.data.project_id, refresh.data.type) == ("42", "workflow_progression")
+            assert tags(await heard(fred, 3)) == ["alert fired i0", "alerts_refresh", "new_alert"]
+            await boss.post("/api/v1/workflows/advance", json={"project_id": "42"})
+            assert tags(await heard(ann, 5)) == [
+                "alert fired i1", "alert resolved i0", "alerts_refresh", "new_alert", "workflow_updated",
+            ]  # fmt: skip
+            assert tags(await heard(fred, 1)) == ["alert resolved i0"]
+
+
+async def test_a_channel_that_runs_recalls_what_a_batch_did_before_it_decides_anything(engine: Engine) -> None:
+    async with http(engine) as boss:
+        await put(boss, "42")
+        async with a_peer(engine, "ann", "project:42") as ann:
+            trigger = {"alert": {"framework_id": "42", "step_id": "i0", "title": "by hand"}}
+            [rung] = (await boss.post("/api/v1/triggers", json=trigger)).json()["results"]
+            again = (await boss.post("/api/v1/workflows/generate", json={"project_ids": ["42"]})).json()["results"][0]
+            assert (again["reason"], again["alert_id"]) == ("duplicate", rung["alertId"])
+            moved = (await boss.post("/api/v1/workflows/advance", json={"project_id": "42"})).json()["results"][0]
+            late = (await boss.post(f"/api/v1/alerts/{rung['alertId']}/acknowledge", json={})).json()
+            assert (late["status"], late["code"]) == (409, 107), "the advance has resolved it"
+            trigger["alert"]["step_id"] = "i1"
+            [next_one] = (await boss.post("/api/v1/triggers", json=trigger)).json()["results"]
+            assert (next_one["reason"], next_one["alertId"]) == ("duplicate", moved["alert_id"])
+            trigger["alert"]["step_id"] = "i0"
+            [old] = (await boss.post("/api/v1/triggers", json=trigger)).json()["results"]
+            assert old["reason"] == "fired", "its window has ended with it"
+            alerts = [each for each in await heard(ann, 7) if isinstance(each, m.AlertMessage)]
+            assert [(each.event, each.data.step_id) for each in alerts][:3] == [
+                (EventKind.FIRED, "i0"), (EventKind.RESOLVED, "i0"), (EventKind.FIRED, "i1"),
+            ]  # fmt: skip
+            offsets = [each.offset for each in alerts]
+            assert offsets == list(range(1, len(offsets) + 1))
+
+
+async def test_batches_and_triggers_in_races_leave_exactly_one_alert_for_each_step(engine: Engine) -> None:
+    projects, who = [f"p{number:02}" for number in range(40)], engine.principal("racer")
+    for project in projects:
+        await engine.workflows.track(who, project, TrackerInput(workflow_id="roofing"), 0)
+    answers: list[Any] = []
+
+    async def ring(number: int) -> None:
+        project = projects[number % 40]
+        inputs = [m.TriggerInput(framework_id=project, step_id=step, title="race") for step in ("i0", "i1")]
+        answers.extend(await engine.service.trigger(who, inputs))
+
+    async def move(number: int) -> None:
+        if number % 2:
+            await engine.workflows.generate(who, projects)
+        else:
+            await engine.workflows.advance(who, [Completion(project_id=each, item_id="i0") for each in projects])
+
+    async with trio.open_nursery() as nursery:
+        for number in range(50):
+            nursery.start_soon(ring, number)
+            nursery.start_soon(move, number)
+    assert not [answer for answer in answers if answer.status.value == "rejected"]
+    for project in projects:
+        shown, _ = await engine.workflows.tracker(who, project)
+        assert [done.item_id for done in shown.completed] == ["i0"], "completed once, whoever was first"
+        async with http(engine) as boss:
+            found = (await boss.get(f"/api/v1/workflows/alerts?project_id={project}&status=active")).json()["items"]
+        steps = [each["step_id"] for each in found]
+        assert steps.count("i1") == 1
+        assert steps.count("i0") <= 1
+    assert await engine._up.store.duplicates() == 0
+    assert engine.workflows.statistics()["projects_advanced"] == 40
+
+
+async def test_another_workspaces_projects_do_not_exist(engine: Engine) -> None:
+    async with http(engine) as boss, http(engine, "rival") as rival:
+        await put(boss, "42")
+        await boss.post("/api/v1/workflows/generate", json={"project_ids": ["42"]})
+        theirs = (await rival.get("/api/v1/workflows/trackers/42")).json()
+        nobodys = (await rival.get("/api/v1/workflows/trackers/43")).json()
+        assert theirs == nobodys
+        assert theirs["status"] == 404
+        for verb, body in (("generate", {"project_ids": ["42"]}), ("advance", {"project_id": "42"})):
+            [result] = (await rival.post(f"/api/v1/workflows/{verb}", json=body)).json()["results"]
+            assert (result["status"], result["reason"], result["item_id"]) == ("rejected", "unknown_project", None)
+        assert (await rival.get("/api/v1/workflows/trackers")).json()["items"] == []
+        assert (await rival.get("/api/v1/workflows/alerts")).json()["items"] == []
+        assert (await put(rival, "42")).json()["detail"] == "there is no workflow 'roofing'"
+        assert (await rival.delete("/api/v1/workflows/trackers/42", headers={"If-Match": '"1"'})).status_code == 404
+
+
+async def test_a_token_for_some_channels_moves_and_sees_only_those(engine: Engine) -> None:
+    async with http(engine) as boss, http(engine, channels=["42"]) as limited:
+        for project in ("42", "43"):
+            await put(boss, project)
+        answer = await limited.post("/api/v1/workflows/generate", json={"project_ids": ["43", "42", "42"]})
+        assert [each["reason"] for each in answer.json()["results"]] == ["unknown_project", "fired", "twice"]
+        seen = (await limited.get("/api/v1/workflows/trackers")).json()["items"]
+        assert [each["project_id"] for each in seen] == ["42"]
+        assert (await limited.get("/api/v1/workflows/trackers/43")).status_code == 404
+        assert (await put(limited, "43")).status_code == 404
+        assert len((await limited.get("/api/v1/workflows/alerts")).json()["items"]) == 1
+        assert (await limited.get("/api/v1/workflows/alerts?project_id=43")).json()["items"] == []
+
+
+async def test_two_who_change_a_tracker_at_once_do_not_undo_each_other(engine: Engine) -> None:
+    async with http(engine) as boss:
+        await put(boss, "42")
+        assert (await put(boss, "42")).status_code == 412
+        changed = await put(boss, "42", version='"1"', assignees={"foreman": "gina"})
+        assert (changed.status_code, changed.json()["assignees"]) == (200, {"foreman": "gina"})
+        assert (await put(boss, "42", version='"1"', item_id="i1")).status_code == 412
+        assert (await boss.delete("/api/v1/workflows/trackers/42", headers={"If-Match": '"1"'})).status_code == 412
+        assert (await boss.delete("/api/v1/workflows/trackers/42", headers={"If-Match": '"2"'})).status_code == 204
+        assert (await boss.get("/api/v1/workflows/trackers/42")).status_code == 404
+        acts = [act for act in (await boss.get("/api/v1/audit")).json()["items"] if "tracker" in act["verb"]]
+        assert [(act["verb"], act["target"]) for act in acts] == [
+            ("delete_tracker", "42"), ("set_tracker", "42"), ("set_tracker", "42"),
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "said"),
+    [
+        ("generate", {"project_ids": []}, "length >= 1"),
+        ("generate", {"project_ids": ["a/../b"]}, "project_id"),
+        ("generate", {"project_ids": [f"p{n}" for n in range(2_001)]}, "length <= 2000"),
+        ("generate", {"project_ids": ["42"], "force": True}, "unknown field"),
+        ("advance", {}, "say either project_id"),
+        ("advance", {"project_id": "42", "items": [{"project_id": "42"}]}, "say either project_id"),
+        ("advance", {"items": [{"project_id": "42"}], "item_id": "i0"}, "within items"),
+        ("advance", {"items": [{"project_id": "42", "next": "i9"}]}, "unknown field"),
+        ("advance", {"project_id": "42", "item_id": "\u0000"}, "item_id"),
+    ],
+)
+async def test_a_bad_request_is_refused_with_what_is_wrong(engine: Engine, path: str, body: Any, said: str) -> None:
+    async with http(engine) as boss:
+        answer = await boss.post(f"/api/v1/workflows/{path}", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (400, 107)
+        assert said in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("trackers?is_late=false", "only true is a filter"),
+        ("trackers?cursor=%21", "cursor"),
+        ("trackers?is_late=true&cursor=NDI", "cursor"),
+        ("trackers?item_id=a%2F..%2Fb", "item_id"),
+        ("alerts?status=ACTIVE", "say which project"),
+        ("alerts?project_id=42&status=OLD", "status"),
+        ("alerts?cursor=NDI", "cursor"),
+    ],
+)
+async def test_a_bad_question_is_refused_with_what_is_wrong(engine: Engine, query: str, said: str) -> None:
+    async with http(engine) as boss:
+        answer = await boss.get(f"/api/v1/workflows/{query}")
+        assert (answer.status_code, answer.json()["code"]) == (400, 107)
+        assert said in answer.json()["detail"]
+
+
+async def test_pages_of_trackers_late_ones_and_alerts_show_each_once(engine: Engine) -> None:
+    who, projects = engine.principal("ed"), [f"p{number}" for number in range(7)]
+    await keep(engine._up.store, a_workflow(workflow_id="urgent", days=0), "main")
+    for project in projects:
+        await engine.workflows.track(who, project, TrackerInput(workflow_id="urgent"), 0)
+    await engine.workflows.generate(who, projects)
+    async with http(engine) as boss:
+        for query in ("trackers?", "trackers?is_late=true&", "trackers?item_id=i0&", "trackers?workflow_id=urgent&"):
+            assert sorted(await pages(boss, query)) == projects
+        assert await pages(boss, "trackers?item_id=i1&") == []
+        assert sorted(await pages(boss, "alerts?")) == projects
+
+
+async def pages(client: httpx.AsyncClient, query: str) -> list[str]:
+    found, cursor = list[str](), ""
+    while True:
+        page = (await client.get(f"/api/v1/workflows/{query}limit=3{cursor}")).json()
+        found += [each["project_id"] for each in page["items"]]
+        if page["next_cursor"] is None:
+            return found
+        cursor = f"&cursor={page['next_cursor']}"

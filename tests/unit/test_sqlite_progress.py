@@ -1,0 +1,338 @@
+"""A workflow batch in the store: one transaction, few statements, nothing by halves."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.core.progress import Setting
+from engine.stores import CommittedEvents, Retention
+from engine.stores.sqlite import SqliteStore, open_database
+from engine.stores.sqlite_file import Database
+from engine.stores.trail import TrailQuery
+from engine.stores.workflows import Act, Ground, TrackerQuery
+from protocol.commands import Batch
+from protocol.effects import Behind, Commit, Decision
+from protocol.errors import CommitInvalid, StoreUnavailable
+from protocol.model import ChannelKey, DerivedKey, EventKind
+from protocol.workflows import Move, StepResult, StepStatus, TrackerInput
+from tests.support.stores import NOW, Breakable, a_commit, committed, failing, new_id
+from tests.support.workflows import a_batch, a_task, a_workflow, advance, generate, keep, set_on, words
+
+DAY_US = 86_400_000_000
+ROOT = str(Path(__file__).parents[2])
+
+
+@pytest.fixture(autouse=True)
+def mended() -> Iterator[None]:
+    yield
+    Breakable.mend()
+
+
+@asynccontextmanager
+async def a_store(folder: Path, **workflow: Any) -> AsyncIterator[SqliteStore]:
+    """A store that has the definition."""
+    database = Database(folder / "store.db", connection_class=Breakable)
+    async with open_database(database, Retention(), lambda: NOW, None) as store:
+        await keep(store, a_workflow(**workflow))
+        yield store
+
+
+def names(count: int) -> list[str]:
+    return [f"p{number:04}" for number in range(count)]
+
+
+async def open_steps(store: SqliteStore, project: str) -> list[str | None]:
+    rows = (await store.recall(ChannelKey("acme", project))).rows
+    return [row.alert.step_id for row in rows if row.alert.state.is_open]
+
+
+async def test_generate_rings_for_the_current_step_and_advance_for_the_next(tmp_path: Path) -> None:
+    async with a_store(tmp_path) as store:
+        await set_on(store, ["42"], assignees={"foreman": "fred"})
+        assert words(await generate(store, ["42"])) == [("fired", "fired", "i0")]
+        assert words(await generate(store, ["42"])) == [("suppressed", "duplicate", "i0")]
+        assert words(await advance(store, ["42"], item_id="i0")) == [("advanced", "fired", "i1")]
+        events = await store.history(ChannelKey("acme", "42"), 0, 10)
+        assert [(event.kind, event.alert.step_id) for event in events] == [
+            (EventKind.FIRED, "i0"), (EventKind.RESOLVED, "i0"), (EventKind.FIRED, "i1"),
+        ]  # fmt: skip
+        first = events[0].alert
+        assert (first.title, first.alert_type, first.severity.value) == ("Step 0", "Work Flow Line Item", "warning")
+        assert (first.project_id, first.assigned_to) == ("42", "fred")
+        mine = await store.derived_history(DerivedKey("acme", "fred"), 0, 10)
+        assert {event.alert.step_id for event in mine} == {"i0"}
+        assert [event.user_offsets["fred"] for event in mine] == list(range(1, len(mine) + 1))
+
+
+async def test_a_project_comes_to_its_end_and_stays_there(tmp_path: Path) -> None:
+    async with a_store(tmp_path, items=2) as store:
+        await set_on(store, ["42"])
+        assert words(await advance(store, ["42"])) == [("advanced", "fired", "i1")]
+        assert words(await advance(store, ["42"])) == [("finished", "finished", None)]
+        assert words(await advance(store, ["42"])) == [("rejected", "finished", None)]
+        assert words(await generate(store, ["42"])) == [("rejected", "finished", None)]
+        assert await open_steps(store, "42") == []
+        [tracker] = (await store.trackers(TrackerQuery(workspace="acme", project_id="42"))).items
+        assert [(done.item_id, done.by) for done in tracker.completed] == [("i0", "ann"), ("i1", "ann")]
+        assert (tracker.item_id, tracker.late_at, tracker.version) == (None, None, 3)
+
+
+async def test_steps_that_are_not_active_are_passed_over_and_do_not_ring(tmp_path: Path) -> None:
+    async with a_store(tmp_path, items=4, inactive=[1, 2]) as store:
+        await set_on(store, ["42"])
+        assert words(await advance(store, ["42"])) == [("advanced", "fired", "i3")]
+        await set_on(store, ["43"], "i2")
+        assert words(await generate(store, ["43"])) == [("rejected", "inactive", "i2")]
+        assert words(await advance(store, ["43"])) == [("advanced", "fired", "i3")]
+
+
+async def test_the_same_completion_twice_moves_nothing_twice(tmp_path: Path) -> None:
+    async with a_store(tmp_path) as store:
+        await set_on(store, ["42"])
+        assert words(await advance(store, ["42"], item_id="i0")) == [("advanced", "fired", "i1")]
+        assert words(await advance(store, ["42"], item_id="i0")) == [("rejected", "already", "i1")]
+        assert words(await advance(store, ["42"], item_id="i2")) == [("rejected", "unknown_item", "i1")]
+
+
+async def test_a_step_rings_again_when_its_days_have_passed(tmp_path: Path) -> None:
+    async with a_store(tmp_path, days=2) as store:
+        await set_on(store, ["42"])
+        await generate(store, ["42"])
+        assert words(await generate(store, ["42"], NOW + 2 * DAY_US - 1)) == [("suppressed", "duplicate", "i0")]
+        assert words(await generate(store, ["42"], NOW + 2 * DAY_US)) == [("repeated", "repeated", "i0")]
+
+
+async def test_a_project_that_is_set_back_rings_again_at_once_and_only_for_its_step(tmp_path: Path) -> None:
+    async with a_store(tmp_path) as store:
+        await set_on(store, ["42"])
+        await generate(store, ["42"])
+        await advance(store, ["42"])
+        [before] = (await store.trackers(TrackerQuery(workspace="acme", project_id="42"))).items
+        back = Setting(TrackerInput(workflow_id="roofing", item_id="i0"), before.version)
+        assert words(await store.move_projects(a_batch([a_task("42", back)], ["roofing"]))) == [("set", "set", "i0")]
+        assert await open_steps(store, "42") == []
+        assert words(await generate(store, ["42"])) == [("fired", "fired", "i0")]
+
+
+async def test_a_definition_that_is_gone_or_has_lost_the_step_is_said(tmp_path: Path) -> None:
+    async with a_store(tmp_path) as store:
+        await set_on(store, ["42"], "i2")
+        await keep(store, a_workflow(items=2))
+        assert words(await advance(store, ["42"])) == [("rejected", "unknown_item", "i2")]
+        assert words(await advance(store, ["44"])) == [("rejected", "unknown_project", None)]
+        assert words(await set_on(store, ["44"], "i9")) == [("rejected", "unknown_item", None)]
+
+
+async def test_what_a_batch_commits_is_told_in_order_and_says_which_channels_it_moved(tmp_path: Path) -> None:
+    told: list[CommittedEvents] = []
+    async with a_store(tmp_path) as store:
+        await set_on(store, names(300), assignees={"foreman": "fred"})
+        store.set_feed(told.extend)
+        await generate(store, names(300))
+        events = [event for one in told for event in one.events]
+        assert [event.workspace_offset for event in events] == list(range(1, 301))
+        assert [event.user_offsets["fred"] for event in events] == list(range(1, 301))
+        assert told[0].moved == tuple(ChannelKey("acme", name) for name in names(300))
+        assert [len(one.events) for one in told] == [256, 44]
+
+
+async def test_commits_and_batches_take_turns_on_the_same_streams(tmp_path: Path) -> None:
+    key = ChannelKey("acme", "42")
+    async with a_store(tmp_path) as store:
+        await committed(store, a_commit(key))
+        await set_on(store, ["42"], assignees={"foreman": "fred"})
+        await generate(store, ["42"])
+        assert await store.commit(a_commit(key, base=1)) == Behind(2)
+        await committed(store, a_commit(key, base=2))
+        await advance(store, ["42"])
+        await committed(store, a_commit(ChannelKey("acme", "other")))
+        events = await store.derived_history(DerivedKey("acme"), 0, 100)
+        assert [event.workspace_offset for event in events] == list(range(1, len(events) + 1))
+        own = await store.history(key, 0, 100)
+        assert [event.offset for event in own] == list(range(1, len(own) + 1))
+
+
+async def test_what_a_channel_committed_last_is_still_answered_after_a_workflow_batch(tmp_path: Path) -> None:
+    key = ChannelKey("acme", "42")
+    async with a_store(tmp_path) as store:
+        await set_on(store, ["42"])
+        commit = a_commit(key)
+        first = await committed(store, commit)
+        await generate(store, ["42"])
+        again = await committed(store, commit)
+        assert again.results == first.results
+        assert [event.offset for event in again.events] == [1, 2]
+
+
+def tables(path: Path) -> dict[str, list[Any]]:
+    """Everything in the database."""
+    with closing(sqlite3.connect(path)) as connection:
+        found = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+        return {name: connection.execute(f"SELECT * FROM {name}").fetchall() for (name,) in found}
+
+
+class Counting:
+    """Counts the statements of a job, and fails at one of them."""
+
+    def __init__(self, at: int | None = None) -> None:
+        self.seen: list[str] = []
+        self._at = at
+
+    def __call__(self, sql: str) -> None:
+        self.seen.append(sql)
+        if len(self.seen) - 1 == self._at:
+            failing(sqlite3.SQLITE_FULL)()
+
+
+class Watched(Breakable):
+    """Says every statement to whoever counts."""
+
+    counting: Any = None
+
+    def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+        if Watched.counting is not None and not sql.startswith(("ROLLBACK", "PRAGMA")):
+            Watched.counting(sql)
+        return super().execute(sql, *parameters)
+
+
+@asynccontextmanager
+async def counted(folder: Path, projects: int) -> AsyncIterator[SqliteStore]:
+    """A store with projects at different steps (of five; the third is not active), finished ones among them."""
+    async with open_database(
+        Database(folder / "store.db", connection_class=Watched), Retention(), lambda: NOW, None
+    ) as store:
+        await keep(store, a_workflow(items=5, inactive=[2]))
+        await set_on(store, names(projects), assignees={"foreman": "fred", "": "gina"})
+        for step in range(1, 5):
+            await advance(store, names(projects)[step::5])
+            for _ in range(step - 1):
+                await advance(store, names(projects)[step::5])
+        try:
+            yield store
+        finally:
+            Watched.counting = None
+
+
+async def test_a_thousand_projects_take_at_most_ten_statements(tmp_path: Path) -> None:
+    async with counted(tmp_path, 1_000) as store:
+        await generate(store, names(1_000))
+        (writer,) = Breakable.made
+        traced: list[str] = []
+        writer.set_trace_callback(traced.append)
+        moves = await advance(store, names(1_000))
+        writer.set_trace_callback(None)
+        within = [text for text in traced if not text.startswith(("BEGIN", "COMMIT"))]
+        assert len(within) <= 10, [text[:60] for text in within]
+        done = [word for word, _, _ in words(moves)]
+        assert {word: done.count(word) for word in set(done)} == {"advanced": 600, "finished": 200, "rejected": 200}
+        for project in names(1_000)[::50]:
+            assert len(await open_steps(store, project)) == (1 if moves[int(project[1:])].result.item_id else 0)
+
+
+@pytest.mark.parametrize("verb", [generate, advance])
+async def test_whichever_statement_fails_nothing_of_a_batch_remains(tmp_path: Path, verb: Any) -> None:
+    async with counted(tmp_path, 10) as store:
+        told: list[CommittedEvents] = []
+        store.set_feed(told.extend)
+        before, at = tables(tmp_path / "store.db"), 0
+        while True:
+            Watched.counting = counting = Counting(at)
+            try:
+                moves = await verb(store, names(10))
+            except StoreUnavailable:
+                Watched.counting = None
+                assert tables(tmp_path / "store.db") == before
+                assert told == []
+                at += 1
+                continue
+            Watched.counting = None
+            break
+        assert at == len(counting.seen) > 8, "each statement has failed once, then none"
+        assert any(move.commit for move in moves)
+        events = await store.derived_history(DerivedKey("acme"), 0, 1_000)
+        assert [event.workspace_offset for event in events] == list(range(1, len(events) + 1))
+        mine = await store.derived_history(DerivedKey("acme", "fred"), 0, 1_000)
+        assert [event.user_offsets["fred"] for event in mine] == list(range(1, len(mine) + 1))
+
+
+async def test_what_cannot_be_stored_is_refused_and_leaves_the_store_alive(tmp_path: Path) -> None:
+    async with a_store(tmp_path) as store:
+        await set_on(store, ["42"])
+        await generate(store, ["42"])
+
+        def twice(ground: Ground) -> Sequence[Move]:
+            """Rings for a step that rings already, past everything that would have refused it."""
+            place = ground.places["42"]
+            row = place.recalled.rows[0]
+            row = msgspec.structs.replace(row, alert=msgspec.structs.replace(row.alert, id=new_id()))
+            decision = Decision(results=(), offset=1, rows=(row,))
+            commit = Commit(ChannelKey("acme", "42"), 1, Batch(new_id(), NOW, ()), decision)
+            return [Move(result=StepResult(project_id="42", status=StepStatus.FIRED, reason="fired"), commit=commit)]
+
+        batch = a_batch([a_task("42", None)])
+        with pytest.raises(CommitInvalid, match="UNIQUE"):
+            await store.move_projects(msgspec.structs.replace(batch, decide=twice))
+        assert words(await advance(store, ["42"])) == [("advanced", "fired", "i1")]
+
+
+KILLED = """
+import sys, trio
+sys.path.insert(0, {root!r})
+from engine.stores import open_store
+from tests.support.workflows import *
+
+NAMES = [f"p{{number}}" for number in range(40)]
+
+async def main():
+    async with open_store({path!r}) as store:
+        await keep(store, a_workflow(items=400))
+        await set_on(store, NAMES, assignees={{"foreman": "fred"}})
+        while True:
+            moves = await advance(store, NAMES)
+            print(moves[0].result.item_id, flush=True)
+
+trio.run(main)
+"""
+
+
+@pytest.mark.parametrize("acks", [1, 12])
+async def test_what_was_advanced_survives_kill_9_whole(tmp_path: Path, acks: int) -> None:
+    path = tmp_path / "store.db"
+    code = KILLED.format(root=ROOT, path=str(path))
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(acks)]
+        process.kill()
+        lines += [line for line in process.stdout.readlines() if line.endswith("\n")]
+    async with open_database(Database(path), Retention(), lambda: NOW, None) as store:
+        found = (await store.trackers(TrackerQuery(workspace="acme", limit=100))).items
+        items = {tracker.item_id for tracker in found}
+        assert len(items) == 1, "all of a batch, or nothing"
+        reached = int((items.pop() or "i0")[1:])
+        assert int(lines[-1].strip()[1:]) <= reached
+        for tracker in found:
+            assert await open_steps(store, tracker.project_id) == [tracker.item_id]
+        events = await store.derived_history(DerivedKey("acme"), 0, 100_000)
+        assert [event.workspace_offset for event in events] == list(range(1, len(events) + 1))
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+async def test_what_administrators_do_to_a_tracker_is_on_record_with_it(tmp_path: Path) -> None:
+    async with a_store(tmp_path) as store:
+        task = a_task("42", Setting(TrackerInput(workflow_id="roofing"), 0))
+        act = Act(at=NOW, by="ed", verb="set_tracker", target="42", address="::1")
+        batch = msgspec.structs.replace(a_batch([task], ["roofing"]), act=act)
+        await store.move_projects(batch)
+        await store.move_projects(batch)
+        acts = await store.trail(TrailQuery(workspace="acme", limit=10, verb="set_tracker"))
+        assert [(one.by, one.target, one.address) for one in acts] == [("ed", "42", "::1")], "the second was refused"
