@@ -45,7 +45,7 @@ from engine.sections import (
     why,
 )
 from protocol.names import is_id, is_workspace
-from protocol.rules import ThresholdRule
+from protocol.rules import Rule
 
 # The tree, and what callers need of `engine.fields` and `engine.sections` beside it.
 __all__ = (
@@ -123,9 +123,9 @@ class Config(Section, frozen=True, kw_only=True):
     integrations: Annotated[
         tuple[Integration, ...], why("Foreign systems that send alerts with a key of their own, or JSON to be mapped.")
     ] = ()
-    rules: Annotated[
-        tuple[ThresholdRule, ...], why("Rules for readings; a file that has any replaces these defaults.")
-    ] = HOST_RULES
+    rules: Annotated[tuple[Rule, ...], why("Rules for readings; a file that has any replaces these defaults.")] = (
+        HOST_RULES
+    )
 
     def __post_init__(self) -> None:
         for field in FIELDS.values():
@@ -270,7 +270,7 @@ def _check_window(seconds: float | None) -> None:
         raise ValueError(f"a number from 0 to {WINDOW_MAX_S}")
 
 
-def _check_rules(rules: tuple[ThresholdRule, ...]) -> None:
+def _check_rules(rules: tuple[Rule, ...]) -> None:
     ids = [rule.id for rule in rules]
     for place, name in enumerate(ids):
         if name in ids[:place]:

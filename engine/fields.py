@@ -11,7 +11,7 @@ import functools
 import ipaddress
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, get_args, get_type_hints
 
 import msgspec
@@ -140,6 +140,7 @@ def fields_of(struct: type[Section], prefix: str = "") -> dict[str, Field]:
 
 
 Checks = Mapping[str, Callable[[Any], object]]
+Structs = Sequence[type[msgspec.Struct]]
 
 
 def check(field: Field, value: object, extra: Checks, *, text: bool = False) -> Any:
@@ -149,8 +150,8 @@ def check(field: Field, value: object, extra: Checks, *, text: bool = False) -> 
     variable, so "5" is a number too. A list of tables is checked table by table and member by member (`rules[0].id`,
     looked up in `extra` as `rules.id`), so that a mistake in it is told like any other.
     """
-    if (struct := _tables_of(field)) is not None:
-        value = _tables(field, struct, value, extra)
+    if structs := _tables_of(field):
+        value = _tables(field, structs, value, extra)
     try:
         known = msgspec.convert(value, field.type, strict=not text, dec_hook=_custom)
         if field.key in extra:
@@ -169,24 +170,28 @@ def _custom(kind: type, value: Any) -> Any:
     return kind(value)
 
 
-def _tables_of(field: Field) -> type[msgspec.Struct] | None:
-    kind = field.kind
-    is_list = isinstance(kind, inspect.VarTupleType) and isinstance(kind.item_type, inspect.StructType)
-    return kind.item_type.cls if is_list else None  # type: ignore[attr-defined]  # is_list says that they are there
+def _tables_of(field: Field) -> Sequence[type[msgspec.Struct]]:
+    """The structs that a list of tables may hold, the one of a table that does not say its kind first; or none."""
+    item = field.kind.item_type if isinstance(field.kind, inspect.VarTupleType) else None
+    kinds = item.types if isinstance(item, inspect.UnionType) else (item,)
+    return [kind.cls for kind in kinds if isinstance(kind, inspect.StructType)]
 
 
-def _tables(field: Field, struct: type[msgspec.Struct], value: object, extra: Checks) -> list[msgspec.Struct]:
+def _tables(field: Field, structs: Structs, value: object, extra: Checks) -> list[msgspec.Struct]:
     if not isinstance(value, list | tuple):
         raise ConfigError(field.key, f"{value!r:.80} is not allowed: use tables, [[{field.key}]]")
-    return [_table(field.key, f"{field.key}[{place}]", struct, row, extra) for place, row in enumerate(value)]
+    return [_table(field.key, f"{field.key}[{place}]", structs, row, extra) for place, row in enumerate(value)]
 
 
-def _table(name: str, key: str, struct: type[msgspec.Struct], row: object, extra: Checks) -> msgspec.Struct:
+def _table(name: str, key: str, structs: Structs, row: object, extra: Checks) -> msgspec.Struct:
     # A table of a program's own configuration is a struct already; nobody has looked into it yet.
-    given = msgspec.structs.asdict(row) if isinstance(row, struct) else row
-    if not isinstance(given, dict):
-        raise ConfigError(key, f"{given!r:.80} is not allowed: use a table, [[{name}]]")
-    given, members = _without_tag(key, struct, given), _members(struct)
+    if isinstance(row, msgspec.Struct) and isinstance(row, tuple(structs)):
+        struct, given = type(row), msgspec.structs.asdict(row)
+    elif isinstance(row, dict):
+        struct, given = _told_apart(key, structs, row)
+    else:
+        raise ConfigError(key, f"{row!r:.80} is not allowed: use a table, [[{name}]]")
+    members = _members(struct)
     for member in given:
         if member not in members:
             raise ConfigError(f"{key}.{member}", f"is no setting; did you mean {nearest(member, members)}?")
@@ -201,14 +206,16 @@ def _table(name: str, key: str, struct: type[msgspec.Struct], row: object, extra
     return struct(**made)
 
 
-def _without_tag(key: str, struct: type[msgspec.Struct], given: dict[str, Any]) -> dict[str, Any]:
-    """A table may say which kind of struct it is; it need not."""
-    name, tag = struct.__struct_config__.tag_field, struct.__struct_config__.tag
+def _told_apart(key: str, structs: Structs, given: dict[str, Any]) -> tuple[type[msgspec.Struct], dict[str, Any]]:
+    """Which struct a table is, and the table without the word that says so; without one it is the first."""
+    name = structs[0].__struct_config__.tag_field
     if name is None or name not in given:
-        return given
-    if given[name] != tag:
-        raise ConfigError(f"{key}.{name}", f"{given[name]!r:.80} is not allowed: use {tag}")
-    return {member: value for member, value in given.items() if member != name}
+        return structs[0], given
+    by_tag = {struct.__struct_config__.tag: struct for struct in structs}
+    tag = given[name]
+    if not isinstance(tag, str) or tag not in by_tag:
+        raise ConfigError(f"{key}.{name}", f"{tag!r:.80} is not allowed: use {', '.join(map(str, by_tag))}")
+    return by_tag[tag], {member: value for member, value in given.items() if member != name}
 
 
 @functools.cache
@@ -249,8 +256,12 @@ def allowed(kind: inspect.Type) -> str:
             return "one of " + ", ".join(map(str, words))
         case inspect.EnumType(cls=members):
             return "one of " + ", ".join(member.value for member in members)
+        case inspect.VarTupleType(item_type=inspect.FloatType()):
+            return "a list of numbers"
         case inspect.VarTupleType():
             return "a list of texts"
+        case inspect.DictType() | inspect.StructType():
+            return "a table"
         case inspect.StrType(max_length=int(most)):
             return f"a text of {kind.min_length or 0} to {most} characters"
         case _:

@@ -277,8 +277,8 @@ class Objects(Section, frozen=True, kw_only=True):
     maintenance_max: Annotated[int, limit(1, 100_000, "Planned windows: a few for each framework.")] = 1_000
     frameworks_max: Annotated[int, limit(1, 1_000_000, "As many as a workspace may have channels in use.")] = 5_000
     users_max: Annotated[int, limit(1, 1_000_000, "A large company's people; none of them are in memory.")] = 10_000
-    teams_max: Annotated[int, limit(1, 1_000_000, "One for each ten people.")] = 1_000
-    workspaces_max: Annotated[int, limit(1, 1_000_000, "Of one engine.")] = 10_000
+    teams_max: Annotated[int, limit(1, 1_000_000, "One for each ten of its people.")] = 1_000
+    workspaces_max: Annotated[int, limit(1, 1_000_000, "Of one engine: each has at least a channel in use.")] = 10_000
     workflows_max: Annotated[int, limit(1, 100_000, "At most 64 kB each, in the store only.")] = 1_000
 
 

@@ -459,3 +459,57 @@ def test_a_rule_may_say_of_which_kind_it_is(tmp_path):
     assert load(environ={}, file=write(tmp_path, rule + '"threshold"')).rules[0].id == "hot"
     said = refused(file=write(tmp_path, rule + '"magic"'))
     assert "rules[0].kind: 'magic' is not allowed: use threshold" in said
+
+
+def test_a_file_may_have_rules_of_every_kind_and_the_effective_one_says_the_same(tmp_path):
+    text = """
+[[rules]]
+kind = "milestone"
+id = "sales"
+framework = "shop"
+metric = "orders"
+goals = [100, 1000]
+is_cumulative = true
+
+[[rules]]
+kind = "performance"
+id = "slow"
+framework = "shop"
+metric = "latency_ms"
+threshold = 500
+percentile = 99.0
+schedule = {start = "08:00", end = "18:00", days = ["mon", "fri"], zone = "Europe/Berlin"}
+labels = {team = "shop", "odd name" = "x"}
+
+[[rules]]
+kind = "anomaly"
+id = "odd"
+framework = "shop"
+metric = "orders"
+
+[[rules]]
+id = "plain"
+framework = "shop"
+metric = "orders"
+threshold = 5
+"""
+    config = load(environ={}, file=write(tmp_path, text))
+    kinds = [rule.__struct_config__.tag for rule in config.rules]
+    assert kinds == ["milestone", "performance", "anomaly", "threshold"]
+    assert config.rules[1].schedule.days == ("mon", "fri")
+    assert load(environ={}, file=write(tmp_path, effective(config))).rules == config.rules
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("kind = 'milestone'\ngoals = ['a']", "rules[0].goals: ['a'] is not allowed: use a list of numbers"),
+        ("kind = 'milestone'\nthreshold = 3", "rules[0].threshold: is no setting; did you mean"),
+        ("kind = 'anomaly'\nschedule = 5", "rules[0].schedule: 5 is not allowed: use a table"),
+        ("kind = 5", "rules[0].kind: 5 is not allowed: use threshold, anomaly, performance, milestone"),
+        ("threshold = 90\nrecovery = 95", "rules[0].recovery: "),
+    ],
+)
+def test_a_mistake_in_a_rule_of_any_kind_is_named(tmp_path, text, complaint):
+    first = "[[rules]]\nid = 'r'\nframework = 'f'\nmetric = 'm'\n"
+    assert complaint in refused(file=write(tmp_path, first + text + "\n"))
