@@ -27,21 +27,25 @@ _NICENESS = 10
 
 
 class BacktestReading(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
-    """A measured value of the past; without `metric` it is the rule's own."""
+    """A measured value of the past; without `metric` it is the rule's own, only a test takes one without `at`."""
 
     value: Finite
-    at: Label
+    at: Label | None = None
     metric: Id | None = None
     labels: Labels = {}
 
 
 class Task(msgspec.Struct, frozen=True):
-    """What is to be done. `readings`: a JSON list, decoded here and not on the loop; `until` in microseconds."""
+    """What is to be done. `readings`: a JSON list, decoded here and not on the loop; `until` in microseconds.
+
+    Unless they are `is_sorted`, in the order in which they came, they are put into that of their times.
+    """
 
     rule: Rule
     suppression_s: float
     until: int
     readings: bytes
+    is_sorted: bool = True
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -67,10 +71,13 @@ def _observed(task: Task) -> list[Observe]:
         given = _decoder.decode(task.readings)
     except DECODER_FAULTS as fault:
         raise BadRequest(f"readings: {fault}") from fault
-    return [_one(task.rule, place, reading) for place, reading in enumerate(given)]
+    observed = [_one(task.rule, place, reading) for place, reading in enumerate(given)]
+    return observed if task.is_sorted else sorted(observed, key=lambda reading: reading.at)
 
 
 def _one(rule: Rule, place: int, reading: BacktestReading) -> Observe:
+    if reading.at is None:
+        raise BadRequest(f"readings[{place}]: at is missing; write 2026-01-31T12:00:00Z")
     whole = ReadingInput(
         framework_id=rule.framework,
         metric=reading.metric or rule.metric,

@@ -41,8 +41,11 @@ class Backtests:
         self._count_refusal = count_refusal
         self._running = 0
 
-    async def run(self, rule: Rule, readings: bytes, until: int) -> Backtest:
-        """A rule over readings (a JSON list). Raises Busy, BadRequest for the readings, InternalError."""
+    async def run(self, rule: Rule, readings: bytes, until: int, is_sorted: bool = True) -> Backtest:
+        """A rule over readings (a JSON list; `is_sorted` as `Task` says).
+
+        Raises Busy, BadRequest for the readings, InternalError.
+        """
         if self._running >= AT_ONCE_MAX:
             self._count_refusal(Limit.BACKTESTS)
             raise Busy(
@@ -51,7 +54,7 @@ class Backtests:
             )
         self._running += 1
         try:
-            return await self._run(Task(rule, self._suppression_s, until, readings))
+            return await self._run(Task(rule, self._suppression_s, until, readings, is_sorted))
         finally:
             self._running -= 1
 

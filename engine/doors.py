@@ -34,6 +34,7 @@ from engine.http.readings import reading_routes
 from engine.http.server import HttpServer, serve_http
 from engine.http.shelves import shelf_routes
 from engine.http.stream_history import history_routes
+from engine.http.trials import trial_routes
 from engine.http.workflows import workflow_routes
 from engine.integrations import Integrations
 from engine.metrics import Metrics
@@ -93,6 +94,7 @@ class Doors:
             silences=parts.orders.quiet.silences,
             routes=[
                 *reading_routes(parts.readings),
+                *trial_routes(parts.trials),
                 *self._stream_routes(parts),
                 *shelf_routes(
                     parts.shelves, Storms(parts.store), self._world.clock, PeerAddress(config.gateway.trusted_proxies)

@@ -26,6 +26,7 @@ from actors.ticker import TICK_S, Ticker
 from actors.websocket import WebSocketLimits
 from engine.administration import Administration
 from engine.audit import AuditTrail
+from engine.backtests import Backtests
 from engine.broadcasts import Broadcasts
 from engine.config import Config, Flapping, Gateway, Limits
 from engine.core import flapping
@@ -47,6 +48,7 @@ from engine.service import Service
 from engine.shelves import Shelves, build_shelves
 from engine.stores import Retention, Store
 from engine.stores.readings import KeptReadings
+from engine.trials import Trials
 from engine.upkeep import Upkeep
 from engine.workflow_hints import Hints
 from engine.workflows import WorkflowKit, Workflows
@@ -72,6 +74,7 @@ class Parts:
     operators: Operators
     broadcasts: Broadcasts
     shelves: Shelves
+    trials: Trials
     orders: StandingOrders
     quiet_keeper: QuietKeeper
     workflows: Workflows
@@ -100,6 +103,8 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
     keeper = QuietKeeper(orders, store, registry, world.clock)
     kit_of_shelves = ShelfKit(store, world.clock, world.new_id, config.api.answer_s, ObjectFigures(), metrics.refused)
     shelves = build_shelves(kit_of_shelves, config, orders, registry.wake, keeper.changed)
+    readings = ReadingVerbs(store, world.clock, retention_of(config).readings)
+    service = Service(store, registry, identity, metrics, world.clock, config.api.answer_s, quotas, shelves.closed.why)
     return Parts(
         store=store,
         registry=registry,
@@ -108,11 +113,9 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
         recipients=RecipientLog(store),
         upkeep=Upkeep(store, world.clock, config.retention.trim_every_s),
         rollups=RollUps(store, config.retention.roll_up_every_s),
-        readings=ReadingVerbs(store, world.clock, retention_of(config).readings),
+        readings=readings,
         ticker=Ticker(),
-        service=Service(
-            store, registry, identity, metrics, world.clock, config.api.answer_s, quotas, shelves.closed.why
-        ),
+        service=service,
         administration=Administration(
             store, identity, roster.end_where, trail, world.clock, config.api.answer_s, roster.count_refusal
         ),
@@ -134,8 +137,17 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
                 start=registry.cell,
             )
         ),
+        trials=_trials(config, world, metrics, shelves, readings, service),
         clock=world.clock,
     )
+
+
+def _trials(
+    config: Config, world: World, metrics: Metrics, shelves: Shelves, readings: ReadingVerbs, service: Service
+) -> Trials:
+    window_s = config.suppression.window_s
+    backtests = Backtests(window_s, metrics.refused)
+    return Trials(shelves.rules, readings, backtests, service.trigger, world.clock, world.new_id, window_s)
 
 
 def session_kit(parts: Parts, roster: Roster, config: Gateway, rates: RateLimits) -> SessionKit:

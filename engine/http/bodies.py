@@ -59,13 +59,13 @@ class RecipientList(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
-def json_body(kind: type[T]) -> type[AbstractDTO[T]]:
+def json_body(kind: type[T], read_as: type[T] | None = None) -> type[AbstractDTO[T]]:
     """What to give a handler as `dto=` so that its `data` is a `kind`, decoded strictly.
 
     Bad JSON or a wrong field raises BadRequest that says where and what is allowed, another media type raises
     UnsupportedMedia.
     """
-    decoder = msgspec.json.Decoder(kind)
+    decoder = msgspec.json.Decoder(read_as or kind)
 
     class JsonBody(AbstractDTO[T]):
         @classmethod

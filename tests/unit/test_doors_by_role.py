@@ -100,6 +100,10 @@ def object_routes(path: str, verb: str, reading: str = "read") -> dict[str, Door
 
 
 ROUTES |= object_routes("/api/v1/rules", "edit")
+ROUTES |= {
+    "POST /api/v1/rules/{object_id}/test": Door("edit", {"value": 1}),
+    "POST /api/v1/rules/backtest": Door("edit", {"rule_id": NOBODY}),
+}
 ROUTES |= object_routes("/api/v1/silences", "silence") | object_routes("/api/v1/maintenance", "silence")
 ROUTES |= {"POST /api/v1/silences/{object_id}/expire": Door("silence"), "GET /api/v1/storms": READ}
 ROUTES |= object_routes("/api/v1/frameworks", "edit")
