@@ -1,0 +1,146 @@
+"""Rules from end to end: made over HTTP, fed by `/readings`, heard on a socket; and tried before they ring."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+import trio
+
+from engine.app import Engine
+from protocol.messages import AlertMessage
+from protocol.model import EventKind
+from protocol.times import SECOND_US, rfc3339
+from tests.support.engines import ROOT, an_engine
+from tocsin import Client
+
+PAGE = (ROOT / "docs" / "rules.md").read_text()
+EXAMPLES = re.findall(r"```json rule\n(.*?)```\n```json readings\n(.*?)```\nRings: `(.*?)`", PAGE, re.DOTALL)
+RULES = re.findall(r"```json rule\n(.*?)```", PAGE, re.DOTALL)
+HOT = {"id": "hot", "kind": "threshold", "framework": "web", "metric": "temp", "threshold": 50, "for_s": 60}
+
+
+@pytest.fixture
+async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
+    with trio.fail_after(60):
+        async with an_engine(tmp_path) as engine:
+            yield engine
+
+
+def a_client(engine: Engine, workspace: str = "main") -> httpx.AsyncClient:
+    headers = {"Authorization": f"Bearer {engine.issue_token(workspace, 'ann', 'editor')}"}
+    return httpx.AsyncClient(base_url=engine.http_url, headers=headers, timeout=30)
+
+
+async def posted(client: httpx.AsyncClient, path: str, body: Any) -> Any:
+    answer = await client.post(path, json=body)
+    assert answer.is_success, answer.text
+    return answer.json()
+
+
+@pytest.mark.parametrize("text", RULES, ids=lambda text: msgspec.json.decode(text)["id"])
+async def test_each_example_of_the_page_is_a_rule_that_is_let_in(engine: Engine, text: str) -> None:
+    async with a_client(engine) as client:
+        assert (await posted(client, "/api/v1/rules", msgspec.json.decode(text)))["version"] == 1
+
+
+@pytest.mark.parametrize(("rule", "readings", "title"), EXAMPLES, ids=[title for _, _, title in EXAMPLES])
+async def test_readings_that_break_a_rule_are_told_on_a_socket(
+    engine: Engine, rule: str, readings: str, title: str
+) -> None:
+    sent = [{"framework_id": "web"} | each for each in msgspec.json.decode(readings)]
+    async with a_client(engine) as http, Client(engine.ws_url, engine.issue_token("main", "bob")) as socket:
+        await socket.subscribe("web")
+        await posted(http, "/api/v1/rules", msgspec.json.decode(rule))
+        results = (await posted(http, "/api/v1/readings", {"readings": sent}))["results"]
+        assert results[-1]["reason"] == "fired"
+        while (message := await anext(socket.alerts())).data.id != results[-1]["alertId"]:
+            pass
+    assert isinstance(message, AlertMessage)
+    assert (message.event, message.data.title) == (EventKind.FIRED, title)
+    assert message.data.rule_id == msgspec.json.decode(rule)["id"]
+
+
+def test_the_page_has_an_example_for_every_kind() -> None:
+    assert {msgspec.json.decode(text)["kind"] for text in RULES} == {
+        "threshold",
+        "performance",
+        "milestone",
+        "anomaly",
+    }
+
+
+async def test_a_rule_is_tried_on_a_value_and_nobody_hears_of_it(engine: Engine) -> None:
+    async with a_client(engine) as client:
+        await posted(client, "/api/v1/rules", HOT)
+        tried = await posted(client, "/api/v1/rules/hot/test", {"value": 60, "labels": {"host": "h1"}})
+        assert tried["backtest"]["told"] == {"fired": 1}
+        assert tried["backtest"]["events"][0]["title"] == "temp > 50"
+        assert tried["sent"] is None
+        assert (await client.get("/api/v1/alerts")).json()["items"] == []
+        fine = await posted(client, "/api/v1/rules/hot/test", {"readings": [{"value": 60}, {"value": 40}]})
+        assert fine["backtest"]["reasons"] == {"pending": 1, "below_threshold": 1}
+        both = await client.post("/api/v1/rules/hot/test", json={"value": 1, "readings": [{"value": 1}]})
+        wrong = await client.post("/api/v1/rules/hot/test", json={"readings": [{"value": 1, "at": "noon"}]})
+        assert [(each.status_code, each.json()["code"]) for each in (both, wrong)] == [(400, 107), (400, 107)]
+
+
+async def test_a_test_alert_is_marked_as_one_and_is_not_the_rules_own(engine: Engine) -> None:
+    async with a_client(engine) as client:
+        await posted(client, "/api/v1/rules", HOT | {"for_s": 0, "title": "Hot", "severity": "error"})
+        sent = [(await posted(client, "/api/v1/rules/hot/test", {"value": 1, "send": True}))["sent"] for _ in range(2)]
+        assert [each["reason"] for each in sent] == ["fired", "fired"]
+        alert = (await client.get(f"/api/v1/alerts/{sent[0]['alertId']}")).json()
+        assert (alert["title"], alert["severity"], alert["labels"]) == ("[test] Hot", "error", {"test": "true"})
+        assert "sent by ann" in alert["message"]
+        reading = {"framework_id": "web", "metric": "temp", "value": 60}
+        assert (await posted(client, "/api/v1/readings", {"readings": [reading]}))["results"][0]["reason"] == "fired"
+
+
+async def test_a_backtest_over_given_and_over_stored_readings_says_the_same(engine: Engine) -> None:
+    now = engine._world.clock()
+    start = now - 600 * SECOND_US
+    series = [(0, 60.0), (100, 60.0), (110, 40.0)]
+    given = [{"value": value, "at": rfc3339(start + after * SECOND_US)} for after, value in series]
+    async with a_client(engine) as client:
+        over_given = await posted(client, "/api/v1/rules/backtest", {"rule": HOT, "readings": given})
+        assert over_given["told"] == {"fired": 1, "resolved": 1}
+        stored = [{"framework_id": "web", "metric": "temp"} | each for each in given]
+        await posted(client, "/api/v1/readings", {"readings": stored})
+        asked = {"rule": HOT, "since": rfc3339(start), "until": rfc3339(start + 111 * SECOND_US)}
+        over_stored = await posted(client, "/api/v1/rules/backtest", asked)
+        assert over_stored == over_given
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({}, "say either rule or rule_id"),
+        ({"rule": HOT, "rule_id": "hot"}, "say either rule or rule_id"),
+        ({"rule": HOT | {"recovery": 60}}, "recovery: 60 is above threshold"),
+        ({"rule": HOT, "readings": [], "since": "2026-01-31T12:00:00Z"}, "leave out either them or readings"),
+        ({"rule": HOT, "readings": [{"value": "x", "at": ""}]}, "readings: Expected `float`, got `str`"),
+        ({"rule": HOT, "readings": 5}, "readings: Expected `array`, got `int`"),
+    ],
+)
+async def test_a_backtest_that_cannot_be_is_refused_with_the_reason(engine: Engine, body: Any, said: str) -> None:
+    async with a_client(engine) as client:
+        answer = await client.post("/api/v1/rules/backtest", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (400, 107)
+        assert said in answer.json()["detail"]
+
+
+async def test_another_workspaces_rule_is_tried_as_one_that_does_not_exist(engine: Engine) -> None:
+    async with a_client(engine) as ours, a_client(engine, "other") as theirs:
+        await posted(ours, "/api/v1/rules", HOT)
+        for path, body in (("hot/test", {"value": 60}), ("backtest", {"rule_id": "hot"})):
+            answer = await theirs.post(f"/api/v1/rules/{path}", json=body)
+            absent = await theirs.post(f"/api/v1/rules/{path.replace('hot', 'nix')}", json=body)
+            assert (answer.status_code, answer.json()["code"]) == (404, 102)
+            if "test" in path:
+                assert absent.json()["detail"] == answer.json()["detail"]
