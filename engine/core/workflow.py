@@ -107,7 +107,7 @@ def check_workflow(workflow: Workflow) -> None:
     for step in steps:
         if step.item.id in seen:
             raise ValueError(
-                f"phases: two line items have the id {step.item.id!r}; each needs its own, for example "
+                f"phases: two line items have the id {step.item.id!r}; each needs its own, such as "
                 f"{step.item.id + '-2'!r}"
             )
         seen.add(step.item.id)

@@ -12,8 +12,9 @@ import pytest
 import trio
 
 from engine.app import Engine
+from engine.config import Limits
 from protocol import messages as m
-from protocol.model import EventKind
+from protocol.model import ChannelKey, EventKind
 from protocol.workflows import Completion, TrackerInput
 from tests.support.engines import an_engine
 from tests.support.sockets import Peer
@@ -294,3 +295,86 @@ async def pages(client: httpx.AsyncClient, query: str) -> list[str]:
         if page["next_cursor"] is None:
             return found
         cursor = f"&cursor={page['next_cursor']}"
+
+
+async def test_a_definition_is_made_seen_changed_and_followed_over_http(engine: Engine) -> None:
+    phases = [
+        {
+            "phase_type": "LEAD",
+            "sections": [
+                {
+                    "display_name": "First contact",
+                    "items": [
+                        {"id": "call", "item_name": "Call the customer", "responsible_role": "sales", "alert_days": 1},
+                        {"id": "visit", "item_name": "Visit", "responsible_role": "sales", "alert_days": 3},
+                    ],
+                }
+            ],
+        }
+    ]
+    async with http(engine) as boss:
+        made = await boss.post("/api/v1/workflows", json={"id": "sale", "name": "A sale", "phases": phases})
+        assert (made.status_code, made.headers["location"]) == (201, "/api/v1/workflows/sale"), made.text
+        for slip, said in (
+            ({"id": "trackers", "phases": phases}, "word of the API"),
+            ({"id": "x", "phases": []}, "phases"),
+            ({"id": "x", "phases": phases * 2}, "two line items have the id 'call'"),
+            ({"id": "x", "phases": [{"phase_type": "LEAD", "sections": [], "order": 1}]}, "order"),
+        ):
+            refused = await boss.post("/api/v1/workflows", json=slip)
+            assert (refused.status_code, refused.json()["code"]) == (400, 107)
+            assert said in refused.json()["detail"]
+        assert (await put(boss, "43", workflow_id="sale")).json()["step"]["section"] == "First contact"
+        phases[0]["sections"][0]["items"][1]["is_active"] = False  # type: ignore[index]
+        changed = await boss.put(
+            "/api/v1/workflows/sale", json={"id": "sale", "phases": phases}, headers={"If-Match": made.headers["etag"]}
+        )
+        assert changed.status_code == 200, changed.text
+        [moved] = (await boss.post("/api/v1/workflows/advance", json={"project_id": "43"})).json()["results"]
+        assert moved["status"] == "finished", "the visit is not active any more"
+        assert [each["id"] for each in (await boss.get("/api/v1/workflows")).json()["items"]] == ["roofing", "sale"]
+
+
+async def test_a_thousand_projects_advance_at_once_while_fifty_race_for_the_same_alerts(tmp_path: Path) -> None:
+    limits = Limits(producer_items_per_s=1e6, producer_items_burst=1_000_000, workspace_items_per_s=10_000_000)
+    async with an_engine(tmp_path, limits=limits) as engine:
+        store, who = engine._up.store, engine.principal("racer")
+        await keep(store, a_workflow(items=5, inactive=[2]), "main")
+        projects = [f"p{number:04}" for number in range(1_000)]
+        steps = ["i0", "i1", "i2", "i3", "i4"]
+        batches: dict[str, list[Completion]] = {step: [] for step in steps}
+        for number, project in enumerate(projects):
+            step = steps[number % 5]
+            await engine.workflows.track(who, project, TrackerInput(workflow_id="roofing", item_id=step), 0)
+            batches[step].append(Completion(project_id=project, item_id=step))
+        # Of the last step's half is finished already.
+        await engine.workflows.advance(who, batches["i4"][:100])
+        everything = [each for batch in batches.values() for each in batch]
+
+        async def ring(number: int) -> None:
+            some = projects[number::50]
+            inputs = [m.TriggerInput(framework_id=each, step_id=step) for each in some for step in ("i1", "i3")]
+            results = await engine.service.trigger(who, inputs)
+            assert not [result for result in results if result.status.value == "rejected"]
+
+        answers: list[Any] = []
+
+        async def advance() -> None:
+            answers.append(await engine.workflows.advance(who, everything))
+
+        async with trio.open_nursery() as nursery:
+            for number in range(50):
+                nursery.start_soon(ring, number)
+                if number in (10, 30):
+                    nursery.start_soon(advance)
+                if number % 10 == 5:
+                    nursery.start_soon(engine.workflows.generate, who, projects)
+        moved = [result.status.value for answer in answers for result in answer]
+        assert (moved.count("advanced"), moved.count("finished")) == (800, 100), "each once, by one of the two"
+        assert await store.duplicates() == 0
+        for number in range(0, 1_000, 7):
+            place = (await store.recall(ChannelKey("main", projects[number]))).rows
+            open_steps = [row.alert.step_id for row in place if row.alert.state.is_open]
+            shown, _ = await engine.workflows.tracker(who, projects[number])
+            assert len(open_steps) == len(set(open_steps))
+            assert shown.item_id is None or open_steps.count(shown.item_id) == 1

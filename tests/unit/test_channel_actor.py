@@ -26,6 +26,7 @@ from tests.support.actors import (
     Receiver,
     Recorder,
     a_kit,
+    an_event,
     clock,
     envelopes,
     put,
@@ -446,3 +447,38 @@ async def test_parked_it_answers_commands_and_subscribers_at_once(autojump_clock
         assert channel.answers.reasons == [Reason.FAILED]
         with pytest.raises(Busy, match="paused"):
             await channel.cell.wait_audience()
+
+
+async def test_a_channel_that_was_moved_on_recalls_before_it_decides_and_tells_what_it_missed() -> None:
+    async with a_channel() as channel:
+        receiver = await channel.follow()
+        await channel.ring("a")
+        await channel.settle()
+        channel.store.add([an_event(2, "elsewhere")])
+        channel.registry.moved(KEY)
+        await channel.ring("quiet")
+        await channel.settle()
+        assert channel.machines.built == 2
+        assert told(receiver) == ["a", "elsewhere"]
+        assert channel.answers.reasons == [Reason.FIRED, Reason.FIRED]
+
+
+async def test_a_channel_that_is_moved_on_while_it_recalls_recalls_once_more() -> None:
+    async with a_channel() as channel:
+        await channel.follow()
+        channel.registry.moved(KEY)
+        channel.registry.moved(KEY)
+        await channel.settle()
+        assert channel.machines.built == 2, "both were there before it was read"
+
+
+async def test_nothing_is_started_for_a_channel_that_does_not_run() -> None:
+    async with a_channel() as channel:
+        channel.registry.moved(KEY)
+        assert channel.registry.audience(KEY) is None
+        assert channel.registry.cells() == []
+        receiver = await channel.follow()
+        audience = channel.registry.audience(KEY)
+        assert audience is not None
+        assert len(audience) == 1
+        assert receiver.messages == []
