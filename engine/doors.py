@@ -30,6 +30,7 @@ from engine.http.inbound.intake import Intake
 from engine.http.inbound.routes import inbound_routers
 from engine.http.operators import PeerAddress
 from engine.http.ports import About
+from engine.http.previews import preview_routes
 from engine.http.readings import reading_routes
 from engine.http.server import HttpServer, serve_http
 from engine.http.shelves import shelf_routes
@@ -93,6 +94,7 @@ class Doors:
             overload=lambda: self._roster.overload,
             silences=parts.orders.quiet.silences,
             routes=[
+                *preview_routes(parts.service),
                 *reading_routes(parts.readings),
                 *trial_routes(parts.trials),
                 *self._stream_routes(parts),

@@ -28,7 +28,7 @@ from engine.quotas import Quotas
 from engine.stores import AlertPage, AlertQuery, RecipientPage, Store
 from protocol import messages as m
 from protocol.changes import Action
-from protocol.commands import AcknowledgeReported, Command, Ring
+from protocol.commands import AcknowledgeReported, Command, Observe, Preview, Ring
 from protocol.errors import (
     BadRequest,
     Busy,
@@ -135,6 +135,22 @@ class Service:
     async def read(self, who: Principal, readings: Sequence[ReadingInput]) -> list[ItemResult]:
         """Holds readings against the rules of their frameworks; one result per reading, in order."""
         return await self._wait(lambda answer: self._read(who, readings, answer))
+
+    async def preview(self, who: Principal, inputs: Sequence[TriggerInput]) -> list[ItemResult]:
+        """What would happen to these triggers now, and why (`protocol.previews.Previewed`). Nothing happens."""
+        return await self._preview(who, [(each.framework_id, to_ring(each)) for each in inputs])
+
+    async def preview_readings(self, who: Principal, readings: Sequence[ReadingInput]) -> list[ItemResult]:
+        """The same for readings, each as if it came alone."""
+        now = self._clock()
+        return await self._preview(who, [(each.framework_id, to_observe(each, now)) for each in readings])
+
+    async def _preview(self, who: Principal, commands: Sequence[tuple[str, Ring | Observe]]) -> list[ItemResult]:
+        check(who, "read")
+        for framework, _ in commands:
+            check_id(framework, "framework_id")
+        asked: list[tuple[str, Command]] = [(framework, Preview(command=command)) for framework, command in commands]
+        return await self._wait(lambda answer: self._put(who, asked, answer))
 
     async def report(self, who: Principal, reports: Sequence[tuple[str, Ring]]) -> list[ItemResult]:
         """Rings for a source that re-sends: pairs of framework and a Ring whose `source` is set."""

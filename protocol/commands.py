@@ -78,7 +78,13 @@ class CompleteStep(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     address: str = ""
 
 
-Command = Ring | Observe | Act | AcknowledgeReported | CompleteStep
+class Preview(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What would happen to this now, and why? Nothing happens."""
+
+    command: Ring | Observe
+
+
+Command = Ring | Observe | Preview | Act | AcknowledgeReported | CompleteStep
 
 
 class Batch(msgspec.Struct, frozen=True, gc=False):

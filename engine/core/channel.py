@@ -23,13 +23,14 @@ from engine.core.hushing import Hush
 from engine.core.ledger import Ledger
 from engine.core.log import ReadingLog
 from engine.core.passing import pass_time
+from engine.core.previewing import Previewer
 from engine.core.ringing import UNKNOWN_ALERT, Ringer
 from engine.core.stepping import complete_step
 from engine.core.suppression import NEVER
 from engine.core.turn import Policy, Turn
 from engine.core.watching import Watcher
 from protocol.changes import Action
-from protocol.commands import AcknowledgeReported, Act, Batch, CompleteStep, Observe, Ring
+from protocol.commands import AcknowledgeReported, Act, Batch, CompleteStep, Observe, Preview, Ring
 from protocol.effects import Decision, Recalled, StormState
 from protocol.messages import ItemResult
 from protocol.model import ChannelKey
@@ -49,6 +50,7 @@ class ChannelMachine:
         self._log = ReadingLog(recalled, policy.reading_series_max)
         self._watcher = Watcher(self._ledger, self._ringer, self._log, orders)
         self._watcher.restore(recalled)
+        self._previewer = Previewer(self._ledger, self._hush, self._watcher)
         self._acts = Acts(self._ledger)
 
     def decide(self, batch: Batch) -> Decision:
@@ -104,11 +106,13 @@ class ChannelMachine:
         before, self._storm = self._storm, self._hush.storm.state
         return None if self._storm is before else self._storm
 
-    def _one(self, turn: Turn, command: Ring | Observe | CompleteStep | AcknowledgeReported) -> ItemResult:
+    def _one(self, turn: Turn, command: Ring | Observe | Preview | CompleteStep | AcknowledgeReported) -> ItemResult:
         if isinstance(command, Ring):
             return self._ringer.ring(turn, command, self._watcher.book)
         if isinstance(command, Observe):
             return self._watcher.observe(turn, command)
+        if isinstance(command, Preview):
+            return self._previewer.preview(turn, command)
         if isinstance(command, CompleteStep):
             return complete_step(self._ledger, turn, command)
         return self._acknowledge_reported(turn, command)

@@ -82,6 +82,19 @@ class SeriesBook:
             self._known[key] = tuple(found)
         return found, refusal
 
+    def copies(self, reading: Observe, now: int) -> list[Series]:
+        """The series that a reading would be of, as they are now, for somebody to try things with."""
+        labels, found = label_key(reading.labels), []
+        for rule in self.book.watching(reading.metric, reading.labels):
+            watch = self.watches.get(rule.id) or Watch(rule, self.book.texts(rule))
+            known = watch.series.get(labels)
+            identity = identity_under(self._framework, Ring(rule_id=rule.id, labels=reading.labels), rule)
+            copy = Series(watch, dict(reading.labels), identity, now)
+            if known is not None:
+                copy.restore(known.state())
+            found.append(copy)
+        return found
+
     def _watch(self, rule: Rule) -> Watch:
         watch = self.watches.get(rule.id)
         if watch is None:

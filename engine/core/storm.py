@@ -35,13 +35,16 @@ class Storm:
         """Whether there is a budget."""
         return self._each_us > 0
 
+    def would_admit(self, now: int) -> bool:
+        """Whether one more may ring now. Who waits goes first."""
+        return not self._each_us or (self._head() is None and now >= self._paid_at())
+
     def admits(self, now: int) -> bool:
-        """Whether one more may ring now; if so it is paid for. Who waits goes first."""
-        if not self._each_us:
-            return True
-        if self._head() is not None or now < self._paid_at():
+        """Whether one more may ring now; if so it is paid for."""
+        if not self.would_admit(now):
             return False
-        self._pay(now)
+        if self._each_us:
+            self._pay(now)
         return True
 
     def hold(self, standing: Standing, now: int) -> bool:
@@ -66,8 +69,7 @@ class Storm:
 
     def rings(self, now: int) -> None:
         """One that was released rings, and is paid for."""
-        if self._each_us:
-            self._pay(now)
+        self._pay(now)
         state = self.state
         self.state = StormState(full_at=state.full_at, since=state.since, held=state.held, rang=state.rang + 1)
 

@@ -11,7 +11,7 @@ A reading that was begun is finished: whatever its rules say may go over the eve
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from engine.core.identity import identity_of
 from engine.core.keeping import StateKeeper
@@ -129,7 +129,31 @@ class Watcher:
         outcomes = [self._hear(turn, reading, each) for each in series]
         if refusal is not None:
             outcomes.append(refusal)
-        return outcomes[0] if len(outcomes) == 1 else max(outcomes, key=_loudness)
+        return outcomes[0] if len(outcomes) == 1 else max(outcomes, key=loudness)
+
+    def foresee(self, turn: Turn, reading: Observe) -> Iterator[tuple[str, Ring | ItemResult]]:
+        """What each rule would make of a reading: what would ring, or the answer. Changes nothing."""
+        for series in self._series.copies(reading, turn.now):
+            if series.wakes_at <= turn.now:
+                series.pass_time(turn.now)
+            seen = series.hear(reading, turn.now)
+            yield series.watch.rule.id, self._foreseen(series, seen)
+
+    def _foreseen(self, series: Series, seen: Seen) -> Ring | ItemResult:
+        evaluator, phase = series.evaluator, series.holding.phase
+        if seen is Seen.NOTHING:
+            marks = list(evaluator.reached()) if isinstance(evaluator, MilestoneEvaluator) else []
+            return _bell_of_mark(series, evaluator, marks[-1]) if marks else BELOW  # type: ignore[arg-type]
+        if seen is Seen.LATE:
+            return LATE
+        if phase is Phase.FIRING:
+            return _bell(series)
+        if phase is Phase.PENDING:
+            return PENDING
+        standing = self._ledger.standings.get(series.identity)
+        if phase is Phase.KEEPING or standing is None or not standing.is_open:
+            return BELOW
+        return ItemResult(status=Status.RESOLVED, reason=Reason.RESOLVED, alert_id=standing.alert_id)
 
     def _hear(self, turn: Turn, reading: Observe, series: Series) -> ItemResult:
         rung = self._let_pass(turn, series) if series.wakes_at <= turn.now else None
@@ -156,17 +180,11 @@ class Watcher:
         return BELOW if phase is Phase.KEEPING else self._over(turn, series)
 
     def _ring(self, turn: Turn, series: Series) -> ItemResult:
-        watch, evaluator = series.watch, series.evaluator
+        watch = series.watch
         if watch.is_shared:
             watch.ringing.add(series)
-        ring = Ring(
-            rule_id=watch.rule.id,
-            current_value=evaluator.value(),
-            threshold_value=evaluator.limit(),
-            labels=series.labels,
-        )
         # A receipt and what follows it.
-        return self._ringer.judge(turn, fill(ring, watch.rule, watch.texts), room=2, identity=series.identity)
+        return self._ringer.judge(turn, fill(_bell(series), watch.rule, watch.texts), room=2, identity=series.identity)
 
     def _over(self, turn: Turn, series: Series) -> ItemResult:
         """It holds no more. An alert that stands for all series of a rule is over with the last of them."""
@@ -195,15 +213,7 @@ class Watcher:
         return outcome
 
     def _ring_mark(self, turn: Turn, series: Series, evaluator: MilestoneEvaluator, mark: Mark) -> ItemResult:
-        rule = series.watch.rule
-        ring = Ring(
-            rule_id=rule.id,
-            severity=None if mark.is_goal else Severity.INFO,
-            current_value=evaluator.value(),
-            threshold_value=mark.value,
-            title=None if rule.title else f"{rule.metric} has reached {mark.name}",
-            labels={**series.labels, "goal": mark.name},
-        )
+        rule, ring = series.watch.rule, _bell_of_mark(series, evaluator, mark)
         identity = identity_of(self._ledger.framework, ring)
         return self._ringer.judge(turn, fill(ring, rule, series.watch.texts), room=2, identity=identity)
 
@@ -263,5 +273,30 @@ class Watcher:
         return 0 if self._orphans else self._series.next_due()
 
 
-def _loudness(outcome: ItemResult) -> int:
+def _bell(series: Series) -> Ring:
+    """What rings for a series."""
+    evaluator = series.evaluator
+    return Ring(
+        rule_id=series.watch.rule.id,
+        current_value=evaluator.value(),
+        threshold_value=evaluator.limit(),
+        labels=series.labels,
+    )
+
+
+def _bell_of_mark(series: Series, evaluator: MilestoneEvaluator, mark: Mark) -> Ring:
+    """What rings for a mark of a milestone."""
+    rule = series.watch.rule
+    return Ring(
+        rule_id=rule.id,
+        severity=None if mark.is_goal else Severity.INFO,
+        current_value=evaluator.value(),
+        threshold_value=mark.value,
+        title=None if rule.title else f"{rule.metric} has reached {mark.name}",
+        labels={**series.labels, "goal": mark.name},
+    )
+
+
+def loudness(outcome: ItemResult) -> int:
+    """How loud an outcome is: that of several which is loudest is a reading's answer."""
     return _LOUDNESS[outcome.status]

@@ -21,7 +21,7 @@ def trigger_routes(service: Service) -> list[HTTPRouteHandler]:
     @post("/api/v1/triggers", status_code=200, dto=json_body(TriggersBody), return_dto=None)
     async def trigger(request: Request[Principal, Any, Any], data: JSONBody[TriggersBody]) -> Results:
         """Ring one alert or many. The answer comes after they are on stable storage."""
-        inputs = _inputs(data)
+        inputs = trigger_inputs(data)
         service.charge(request.user, len(inputs))
         return Results(results=await service.trigger(request.user, inputs))
 
@@ -34,7 +34,8 @@ def trigger_routes(service: Service) -> list[HTTPRouteHandler]:
     return [trigger, read]
 
 
-def _inputs(body: TriggersBody) -> list[TriggerInput]:
+def trigger_inputs(body: TriggersBody) -> list[TriggerInput]:
+    """The triggers of a body. Raises BadRequest."""
     if body.alert is not None and body.alerts is None:
         return [body.alert]
     if body.alerts is not None and body.alert is None:

@@ -402,6 +402,16 @@ def test_what_is_silenced_and_back_before_its_turn_keeps_its_place() -> None:
     assert channel.wait(60) == [EventKind.REPEATED]
 
 
+def test_one_in_the_middle_that_is_silenced_and_back_waits_once() -> None:
+    channel = Channel(storm_per_minute=1)
+    channel.ring(dedup_key="0")
+    channel.ring(dedup_key="1")
+    channel.ring("other", dedup_key="2")
+    channel.quiet(silence(alertname="other"))
+    channel.quiet()
+    assert channel.wait(180) == [EventKind.REPEATED] * 2
+
+
 def test_a_storm_and_its_budget_survive_a_restart() -> None:
     channel = Channel(storm_per_minute=2)
     for number in range(5):

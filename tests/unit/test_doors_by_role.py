@@ -112,6 +112,8 @@ ROUTES |= object_routes("/api/v1/users", "administer")
 # Of the engine's operator: no role of another workspace is enough.
 ROUTES |= object_routes("/api/v1/workspaces", "operate", "operate")
 ROUTES |= {
+    "POST /api/v1/triggers/preview": Door("read", {"alert": {"framework_id": "web"}}),
+    "POST /api/v1/readings/preview": Door("read", {"readings": [{"framework_id": "web", "metric": "m", "value": 1}]}),
     "GET /api/v2/alerts/groups": READ,
     "GET /api/v2/silences": READ,
     "POST /api/v2/silences": Door("silence", {"matchers": [], "startsAt": "", "endsAt": "", "id": NOBODY}),

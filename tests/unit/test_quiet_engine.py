@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import httpx
 import pytest
 import trio
 
+from engine.http.previews import _previewed
 from engine.quieting import end_silence
 from engine.stores import AlertQuery
-from protocol.model import ChannelKey, QuietedBy
+from protocol.messages import ItemResult
+from protocol.model import ChannelKey, QuietedBy, Reason, Status
+from protocol.previews import Previewed
 from protocol.times import rfc3339
 from tocsin.testing.engines import EngineUnderTest, an_engine
 
@@ -65,6 +69,29 @@ async def test_a_silence_marks_what_a_channel_that_nobody_uses_has_open(
     assert await listed(engine, QuietedBy.SILENCED) == ["disk"]
     await engine.pass_time(3_600)
     assert await listed(engine, *QuietedBy) == []
+
+
+async def test_over_http_a_preview_says_why_and_nothing_happens(engine: EngineUnderTest) -> None:
+    name = await silence(engine)
+    headers = {"Authorization": f"Bearer {await engine.token(role='viewer')}"}
+    async with httpx.AsyncClient(base_url=engine.http_url, headers=headers) as client:
+        body = {"alert": {"framework_id": "web", "title": "disk"}}
+        [result] = (await client.post("/api/v1/triggers/preview", json=body)).json()["results"]
+        assert (result["status"], result["reason"], result["alertId"]) == ("suppressed", "silenced", None)
+        [held] = [check for check in result["checks"] if check["holds"]]
+        assert held["reason"] == "silenced"
+        assert name in held["text"]
+        readings = {"readings": [{"framework_id": "web", "metric": "m", "value": 1}]}
+        [result] = (await client.post("/api/v1/readings/preview", json=readings)).json()["results"]
+        assert (result["reason"], result["rules"]) == ("no_rule", [])
+        assert (await client.get("/api/v1/alerts")).json()["items"] == []
+        bad = {"alert": {"framework_id": "*", "title": "disk"}}
+        assert (await client.post("/api/v1/triggers/preview", json=bad)).status_code == 400
+
+
+def test_a_preview_for_a_channel_that_is_full_is_refused_as_the_real_thing() -> None:
+    refusal = ItemResult(status=Status.REJECTED, reason=Reason.BUSY, message="full")
+    assert _previewed([refusal]) == [Previewed(status=Status.REJECTED, reason=Reason.BUSY, message="full")]
 
 
 async def test_what_is_over_leaves_the_memory(engine: EngineUnderTest, mock_clock: trio.testing.MockClock) -> None:

@@ -1,0 +1,24 @@
+"""What would happen to a trigger or a reading now, and why: every reason in its order, whether it holds or not."""
+
+from __future__ import annotations
+
+import msgspec
+
+from protocol.messages import ItemResult
+from protocol.model import Reason
+
+
+class Check(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """One reason, whether it holds now, and what about it. The first that holds is the answer."""
+
+    reason: Reason
+    holds: bool
+    text: str
+
+
+class Previewed(ItemResult, frozen=True, gc=False, kw_only=True, rename="camel"):
+    """What would be answered. For a reading the loudest of what its `rules` would say, as it would be."""
+
+    rule_id: str | None = None
+    checks: tuple[Check, ...] = ()
+    rules: tuple[Previewed, ...] = ()
