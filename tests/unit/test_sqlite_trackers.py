@@ -33,7 +33,9 @@ def costly(steps: list[str]) -> list[str]:
     """Steps that read a whole table, or sort. What a batch names itself may be read from end to end."""
     named = ("wanted", "tracked", "space", "json_each", "CONSTANT ROW", "(subquery")
     return [
-        step for step in steps if ("SCAN" in step and not any(word in step for word in named)) or "TEMP B-TREE" in step
+        step
+        for step in steps
+        if ("SCAN" in step and not any(word in step for word in named)) or "USE TEMP B-TREE" in step
     ]
 
 
