@@ -49,7 +49,9 @@ class PercentileEvaluator:
 
     def why(self) -> str:
         """What it came to, as a sentence."""
-        rule, value = self._rule, number_in_words(self.value())
+        rule, level = self._rule, self.value()
+        # More digits than it is good for would be a promise.
+        value = "unknown" if level is None else f"{level:.3g}"
         return (
             f"p{rule.percentile:g} of {rule.metric} over {rule.window_s:g} s is {value} (to 1 %, "
             f"{self._window.count()} readings); rings when > {rule.threshold:.10g}"

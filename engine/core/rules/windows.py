@@ -149,9 +149,10 @@ class Mean(Total):
     __slots__ = ()
 
     def value(self) -> float | None:
-        """The mean; there is at least the newest reading."""
+        """The mean; None without readings."""
         sums, counts = self.columns
-        return finite(sum(sums) / sum(counts))
+        count = sum(counts)
+        return finite(sum(sums) / count) if count else None
 
 
 class Least(Window):
@@ -172,8 +173,8 @@ class Least(Window):
         return True
 
     def value(self) -> float | None:
-        """The smallest."""
-        return min(self.columns[0])
+        """The smallest; None without readings."""
+        return finite(min(self.columns[0]))
 
 
 class Most(Window):
@@ -194,8 +195,8 @@ class Most(Window):
         return True
 
     def value(self) -> float | None:
-        """The largest."""
-        return max(self.columns[0])
+        """The largest; None without readings."""
+        return finite(max(self.columns[0]))
 
 
 class Rate(Window):
