@@ -25,7 +25,7 @@ from protocol.effects import Recalled
 from protocol.limits import Limit
 from protocol.messages import ItemResult
 from protocol.readings import RuleState
-from protocol.rules import Rule
+from protocol.rules import MilestoneRule, Rule
 from protocol.times import SECOND_US
 
 # A series that is quiet for so long may be forgotten when there is no room: hosts come and go.
@@ -166,7 +166,7 @@ class SeriesBook:
             rule = self.book.by_id.get(rule_id)
             if rule is watch.rule:
                 continue
-            if rule is not None and rule.enabled and watch.essence == evaluation_of(rule):
+            if rule is not None and _is_kept(rule) and watch.essence == evaluation_of(rule):
                 self._go_on(watch, rule)
                 continue
             for series in list(watch.series.values()):
@@ -210,7 +210,7 @@ class SeriesBook:
     def _recall(self, state: RuleState) -> Series | None:
         """The series as it was stored; None if its rule is gone, or evaluates something else now."""
         rule, key = self.book.by_id.get(state.rule), label_key(state.labels)
-        if rule is None or not rule.enabled or self._watch(rule).essence != state.essence:
+        if rule is None or not _is_kept(rule) or self._watch(rule).essence != state.essence:
             self._gone[state.rule, key] = None
             return None
         series = self._add(self._watch(rule), state.labels, key, 0)
@@ -234,6 +234,11 @@ class SeriesBook:
         self.agenda.put(series)
         if series.watch.is_shared:
             (series.watch.ringing.add if series.is_firing else series.watch.ringing.discard)(series)
+
+
+def _is_kept(rule: Rule) -> bool:
+    """Whether what it knows is kept. A milestone that was told is never told again, also not after a pause."""
+    return rule.enabled or isinstance(rule, MilestoneRule)
 
 
 def _state(series: Series, seq: int) -> RuleState:

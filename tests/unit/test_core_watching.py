@@ -8,6 +8,7 @@ import pytest
 
 from engine.core.rules.templates import Template, TemplateInvalid
 from engine.core.seriesbook import FORGET_US
+from engine.core.turn import ROWS_MAX
 from engine.core.watching import AHEAD_MAX_US
 from protocol.commands import Observe, Ring
 from protocol.limits import Limit
@@ -497,3 +498,30 @@ def test_a_changed_rule_leaves_its_open_alert_to_the_next_reading() -> None:
     channel.obey(a_rule(threshold=70.0))
     assert channel.read(60.0, after=1.0) == RESOLVED
     assert channel.kinds() == [EventKind.FIRED, EventKind.RESOLVED]
+
+
+def test_an_alert_that_a_person_closed_meanwhile_is_not_closed_again() -> None:
+    channel = Watched(a_rule(), events_max=1)
+    for host in ("a", "b", "c"):
+        channel.read(60.0, host=host)
+    channel.obey()
+    channel.send()
+    (second,) = (event.alert.id for event in channel.events if event.alert.labels == {"host": "b"})
+    channel.send(ResolveAlert(alert_id=second, by="ann"))
+    channel.wait(0)
+    closed = [event.alert.labels["host"] for event in channel.events if event.kind is EventKind.RESOLVED]
+    assert sorted(closed) == ["a", "b", "c"]
+
+
+def test_silence_of_very_many_series_is_noticed_a_thousand_at_a_time() -> None:
+    channel = Watched(a_rule(no_data=NoData.OK, no_data_s=30.0))
+    hosts = [f"h{number}" for number in range(ROWS_MAX + 1)]
+    for some in (hosts[:500], hosts[500:1000], hosts[1000:]):
+        channel.send(*(Observe(metric="temp", value=1.0, at=channel.now, labels={"host": host}) for host in some))
+    channel.now += 31 * SECOND
+    channel.send()
+    assert (channel.machine.next_due() or 0) <= channel.now
+    channel.send()
+    channel.send()
+    due = channel.machine.next_due()
+    assert due is None or due > channel.now
