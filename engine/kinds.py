@@ -6,6 +6,7 @@ has a field `id`; where it has `enabled`, many can be switched on and off at onc
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -124,7 +125,7 @@ class Kind(Generic[T]):
 
     def decode(self, body: str) -> T:
         """The value of a stored text. Raises msgspec.ValidationError if it was written by a program of another time."""
-        value: T = msgspec.json.decode(body, type=self.type)
+        value: T = _decoder(self.type).decode(body)
         return value
 
 
@@ -144,6 +145,11 @@ class ShelfPage(Generic[T]):
 
     items: list[Held[T]]
     next_cursor: str | None
+
+
+@functools.cache
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind)
 
 
 def id_of(value: Any) -> str:

@@ -74,8 +74,10 @@ class Shelf(Generic[T]):
             raise BadRequest(WRONG_CURSOR)
         found: list[Held[T]] = []
         after, limit = query.cursor or "", min(query.limit, PAGE_MAX)
+        # One more than the page has: usually that is all. What a filter leaves out is made up for in great steps.
+        count = limit + 1
         while len(found) <= limit:
-            stretch = await self._stretch(self.kind.workspace_of(who), query.framework, after)
+            stretch, last = await self._stretch(self.kind.workspace_of(who), query.framework, after, count)
             found += [
                 held
                 for held in stretch
@@ -84,9 +86,9 @@ class Shelf(Generic[T]):
                 and query.archived in (None, held.is_archived)
                 and where(held.value)
             ]
-            if not stretch:
+            if last is None:
                 break
-            after = stretch[-1].id
+            after, count = last, PAGE_MAX
         return ShelfPage(found[:limit], found[limit - 1].id if len(found) > limit else None)
 
     async def get(self, who: Principal, object_id: str) -> Held[T]:
@@ -247,19 +249,25 @@ class Shelf(Generic[T]):
                     found[object_id] = Held(value, None, unmanaged.origin)
         return {name: held for name, held in found.items() if self._may_see(who, held.value)}
 
-    async def _stretch(self, workspace: str, framework: str | None, after: str) -> list[Held[T]]:
-        """The next `PAGE_MAX` behind `after`, stored or not, in the order of their ids."""
+    async def _stretch(
+        self, workspace: str, framework: str | None, after: str, count: int
+    ) -> tuple[list[Held[T]], str | None]:
+        """The next ones behind `after`, stored or not, in the order of their ids, and where they end (None: no more).
+
+        What cannot be read is left out of the ones, and not of where they end.
+        """
         query = ObjectQuery(
-            kind=self.kind.name, workspace=workspace, framework=framework, after=("", after), limit=PAGE_MAX
+            kind=self.kind.name, workspace=workspace, framework=framework, after=("", after), limit=count
         )
         found = await self._store.objects(query)
-        held = self._held(found)
+        held, names = self._held(found), {each.id for each in found}
         unmanaged = self.kind.unmanaged
         if unmanaged is not None:
-            values = await unmanaged.page(workspace, after, PAGE_MAX)
+            values = await unmanaged.page(workspace, after, count)
             others = {id_of(value): Held(value, None, unmanaged.origin) for value in values}
             held = held | others if unmanaged.advice else others | held
-        return [held[name] for name in sorted(held)[:PAGE_MAX]]
+        ordered = sorted(names | held.keys())[:count]
+        return [held[name] for name in ordered if name in held], ordered[-1] if ordered else None
 
     def _held(self, those: Iterable[StoredObject]) -> dict[str, Held[T]]:
         """By id. What another version of this program has stored and we cannot read is left out, and said."""

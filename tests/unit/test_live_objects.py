@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 import trio
 from structlog.testing import capture_logs
 from trio.testing import MockClock
 
+from engine.kinds import ShelfQuery
 from engine.orders import StandingOrders
 from engine.stores.objects import ObjectChange
 from protocol.errors import Busy
@@ -94,10 +96,12 @@ async def test_what_another_version_of_the_program_stored_is_left_out_and_said()
             workspace="acme", kind="rule", id="odd", body='{"kind":"lunar"}', by="ada", at=NOW, verb="create_rule"
         )
         with capture_logs() as logs:
-            await desk.store.change_objects([change])
+            await desk.store.change_objects([change, msgspec.structs.replace(change, id="a")])
             await desk.shelves.rules.create(who(), RULE)
-        assert [entry["event"] for entry in logs] == ["object_unreadable"]
-        assert desk.figures.unreadable == 1
+        assert [entry["event"] for entry in logs] == ["object_unreadable"] * 2
+        assert desk.figures.unreadable == 2
+        page = await desk.shelves.rules.page(who(), ShelfQuery(limit=1))
+        assert ([held.id for held in page.items], page.next_cursor) == (["cpu"], None), "it hides nothing behind it"
         assert [rule.id for rule in desk.orders.of(WEB).rules] == ["cpu"]
 
 
