@@ -507,7 +507,7 @@ def test_an_alert_that_a_person_closed_meanwhile_is_not_closed_again() -> None:
     channel.obey()
     channel.send()
     (second,) = (event.alert.id for event in channel.events if event.alert.labels == {"host": "b"})
-    channel.send(ResolveAlert(alert_id=second, by="ann"))
+    channel.send(resolving(alert_id=second, by="ann"))
     channel.wait(0)
     closed = [event.alert.labels["host"] for event in channel.events if event.kind is EventKind.RESOLVED]
     assert sorted(closed) == ["a", "b", "c"]
