@@ -15,11 +15,12 @@ from engine.core import suppression
 from engine.core.flapping import said
 from engine.core.hushing import Hush, explained
 from engine.core.ledger import Ledger
-from engine.core.lifecycle import born, told_again
+from engine.core.lifecycle import TABLE, born, raised, told_again
 from engine.core.rules.book import Firing, RuleBook, dressed, fill, identity_under
 from engine.core.suppression import Standing, Verdict
 from engine.core.turn import Turn
 from engine.core.watching import UNWATCHED, Watcher, loudness
+from protocol.changes import Action
 from protocol.commands import Observe, Preview, Ring
 from protocol.messages import ItemResult
 from protocol.model import Alert, QuietedBy, Reason, Severity, Status
@@ -90,7 +91,12 @@ class Previewer:
         verdict = suppression.decide(standing, firing.severity, turn.now)
         if standing is None or not standing.is_open:
             return _Stage(firing, standing, verdict, born("new", ledger.framework, dressed(firing), turn.at))
-        return _Stage(firing, standing, verdict, told_again(standing.current(), dressed(firing), turn.at))
+        alert = standing.current()
+        if verdict is suppression.RAISED:
+            return _Stage(
+                firing, standing, verdict, raised(alert, dressed(firing), TABLE[alert.state, Action.RAISE], turn.at)
+            )
+        return _Stage(firing, standing, verdict, told_again(alert, dressed(firing), turn.at))
 
     def _quiet(self, turn: Turn, stage: _Stage) -> Iterator[Check]:
         """All that would keep it quiet: in force or not."""
