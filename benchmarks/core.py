@@ -20,6 +20,7 @@ from benchmarks.machine import machine_card
 from benchmarks.measure import NS_PER_S
 from benchmarks.options import Options
 from benchmarks.report import Figures, Report, make_report
+from benchmarks.rule_cases import RULES, many_rules, one_rule, readings
 from engine.core.channel import machine_factory
 from engine.core.identity import CACHE_MAX_IDENTITIES, identity_of
 from engine.core.turn import Policy
@@ -91,11 +92,11 @@ def _ring(key: str) -> Ring:
     return Ring(title="Checkout is slow", message="p95 is above its limit", labels=_LABELS, dedup_key=key)
 
 
-def _decide(commands: Sequence[Command], before: Sequence[Command] = ()) -> Work:
+def _decide(commands: Sequence[Command], before: Sequence[Command] = (), orders: Orders = _ORDERS) -> Work:
     """Decides these commands in batches, on a machine that has seen those before."""
-    machine = machine_factory(Policy())(_KEY, Recalled(epoch="e", offset=0), _ORDERS)
+    machine = machine_factory(Policy())(_KEY, Recalled(epoch="e", offset=0), orders)
     batches = [
-        Batch(f"0190a0a0-0000-7000-8000-{number:012x}", _NOW_US, tuple(commands[number : number + BATCH]), _ORDERS)
+        Batch(f"0190a0a0-0000-7000-8000-{number:012x}", _NOW_US, tuple(commands[number : number + BATCH]), orders)
         for number in range(0, len(commands), BATCH)
     ]
     if before:
@@ -121,6 +122,29 @@ def _reading(count: int) -> Work:
     return _decide(
         [Observe(metric="cpu_percent", value=float(n % 80), at=_NOW_US, labels=_LABELS) for n in range(count)]
     )
+
+
+def _among_rules(count: int) -> Work:
+    hosts = min(RULES, count)
+    given = readings(hosts + count, _NOW_US, hosts)
+    machine = machine_factory(Policy())(_KEY, Recalled(epoch="e", offset=0), orders := many_rules())
+    batches = [
+        Batch(f"0190a0a0-0000-7000-8000-{number:012x}", _NOW_US, tuple(given[number : number + BATCH]), orders)
+        for number in range(0, len(given), BATCH)
+    ]
+    # Each host's first reading makes its series.
+    for batch in batches[: hosts // BATCH]:
+        machine.decide(batch)
+
+    def work() -> None:
+        for batch in batches[hosts // BATCH :]:
+            machine.decide(batch)
+
+    return work
+
+
+def _windowed(kind: str) -> Callable[[int], Work]:
+    return lambda count: _decide(readings(count, _NOW_US, 1), orders=one_rule(kind))
 
 
 def _identity(count: int, spread: int) -> Work:
@@ -189,6 +213,10 @@ CASES = [
     Case("decide_fired", "decide: a new alert", _fired),
     Case("decide_suppressed", "decide: a duplicate", _suppressed),
     Case("decide_reading", "decide: a reading within bounds", _reading),
+    Case("decide_rules", "decide: a reading among 10,000 rules", _among_rules),
+    Case("decide_mean", "decide: a mean over a window", _windowed("mean")),
+    Case("decide_percentile", "decide: a percentile over a window", _windowed("percentile")),
+    Case("decide_burn", "decide: a burn rate over two windows", _windowed("burn")),
     Case("identity_known", "identity, seen before", lambda count: _identity(count, BATCH)),
     Case("identity_new", "identity, never seen", lambda count: _identity(count, 10 * CACHE_MAX_IDENTITIES)),
     *_on_the_wire("json", WireForm.JSON),

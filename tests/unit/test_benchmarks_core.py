@@ -37,6 +37,10 @@ def reasons(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         ("decide_fired", {Reason.FIRED.value}),
         ("decide_suppressed", {Reason.DUPLICATE.value}),
         ("decide_reading", {Reason.BELOW_THRESHOLD.value}),
+        ("decide_rules", {Reason.BELOW_THRESHOLD.value}),
+        ("decide_mean", {Reason.BELOW_THRESHOLD.value}),
+        ("decide_percentile", {Reason.BELOW_THRESHOLD.value}),
+        ("decide_burn", {Reason.BELOW_THRESHOLD.value}),
     ],
 )
 def test_each_decision_is_the_one_that_it_is_called_after(reasons: list[str], name: str, wanted: set[str]):
