@@ -16,12 +16,21 @@ import msgspec
 import trio
 from litestar import MediaType, Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromQuery, JSONBody, QueryParameter
 
 from actors.ports import Clock
 from engine.core.patterns import compile_pattern
 from engine.core.quieting import Windows, window_of_silence
-from engine.http.alertmanager import RECEIVER, RESOLVE_TIMEOUT_S, GettableAlert, PostableAlert, to_gettable, to_report
+from engine.http.alertmanager import (
+    RECEIVER,
+    RESOLVE_TIMEOUT_S,
+    GettableAlert,
+    PostableAlert,
+    ReceiverName,
+    to_gettable,
+    to_report,
+)
 from engine.http.bodies import json_body
 from engine.http.matchers import Matcher, parse_matchers
 from engine.http.ports import Service
@@ -90,13 +99,21 @@ class AlertmanagerStatus(msgspec.Struct, frozen=True, kw_only=True, rename="came
     config: ConfigText = ConfigText()
 
 
+class AlertGroup(msgspec.Struct, frozen=True):
+    """Alerts that are told together."""
+
+    labels: dict[str, str]
+    receiver: ReceiverName
+    alerts: list[GettableAlert]
+
+
 def alertmanager_routes(
     service: Service, clock: Clock, version: str, resolve_timeout_s: float, silences: SilencesOf
 ) -> list[HTTPRouteHandler]:
     """`POST` and `GET /api/v2/alerts`, `GET /api/v2/alerts/groups`, `GET /api/v2/status`."""
     status = AlertmanagerStatus(uptime=rfc3339(clock()), version_info=VersionInfo(version=version))
 
-    @post("/api/v2/alerts", status_code=200, dto=json_body(Posted), return_dto=None)
+    @post("/api/v2/alerts", status_code=200, media_type=MediaType.TEXT, dto=json_body(Posted), return_dto=None)
     async def post_alerts(request: Request[Principal, Any, Any], data: JSONBody[Posted]) -> Response[str]:
         """Alerts as Prometheus posts them. Answered, with an empty body, when they are on stable storage."""
         reports, refusals = translate(data, clock(), resolve_timeout_s)
@@ -108,7 +125,7 @@ def alertmanager_routes(
             raise BadRequest(f"{len(refusals)} of {len(data)} alerts were refused: {'; '.join(refusals[:NAMED_MAX])}")
         return Response("", media_type=MediaType.TEXT)
 
-    @get("/api/v2/alerts")
+    @get("/api/v2/alerts", responses={200: ResponseSpec(list[GettableAlert], generate_examples=False)})
     async def get_alerts(
         request: Request[Principal, Any, Any],
         filters: Filters = None,
@@ -122,7 +139,7 @@ def alertmanager_routes(
         wanted = Wanted(parse_matchers(filters or ()), active, silenced)
         return _json(await matching(request.user, wanted, receiver))
 
-    @get("/api/v2/alerts/groups")
+    @get("/api/v2/alerts/groups", responses={200: ResponseSpec(list[AlertGroup], generate_examples=False)})
     async def get_groups(
         request: Request[Principal, Any, Any],
         filters: Filters = None,

@@ -16,7 +16,6 @@ from litestar.datastructures import MutableScopeHeaders
 from litestar.exceptions import HTTPException, NotFoundException
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import Message, Scope
 
@@ -27,6 +26,7 @@ from engine.http.alertmanager import RESOLVE_TIMEOUT_S
 from engine.http.alertmanager_routes import SilencesOf, alertmanager_routes
 from engine.http.alerts import alert_routes
 from engine.http.guards import refuse_token_in_url, refuse_unknown_parameters, require_bearer
+from engine.http.openapi import DocumentedProblems
 from engine.http.operations import operation_routes
 from engine.http.operators import PeerAddress, operator_routes
 from engine.http.ports import About, Administration, MetricsRender, Operators, Service
@@ -139,7 +139,7 @@ def _openapi(version: str) -> OpenAPIConfig:
         components=Components(
             security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}
         ),
-        render_plugins=[JsonRenderPlugin(path=["/", "/openapi.json"])],
+        render_plugins=[DocumentedProblems(path=["/", "/openapi.json"])],
         openapi_router=Router(
             "/schema", route_handlers=[], include_in_schema=False, after_request=refuse_page, dto=None, return_dto=None
         ),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from litestar import Response, get
+from litestar import MediaType, Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from engine.http.guards import require_operator
@@ -39,7 +39,7 @@ def operation_routes(
             raise Busy(f"no new connections: {why} (gateway.memory_soft_bytes)")
         return {"status": "ready"}
 
-    @get("/metrics", sync_to_thread=False, guards=[require_operator(service)])
+    @get("/metrics", sync_to_thread=False, media_type=MediaType.TEXT, guards=[require_operator(service)])
     def metrics() -> Response[bytes]:
         """Metrics in Prometheus' text format."""
         return Response(metrics_render(), headers={"Content-Type": CONTENT_TYPE})

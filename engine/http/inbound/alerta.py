@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from litestar import Request, Response, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody
 
 from engine.foreign_forms import Form, alerta
@@ -20,6 +21,9 @@ from engine.http.inbound.senders import integration_of
 from engine.http.problems import respond_tocsin_error
 from protocol.errors import TocsinError
 from protocol.model import Principal
+
+# Those of our errors that are told in Alerta's words here.
+STATUSES = (400, 401, 403, 404, 408, 409, 415, 429, 500, 503)
 
 
 class AlertaAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +59,9 @@ def alerta_routes(intake: Intake) -> list[HTTPRouteHandler]:
         dto=json_body(AlertaAlert),
         return_dto=None,
         exception_handlers={TocsinError: respond_as_alerta},
+        responses={
+            status: ResponseSpec(AlertaError, description="Why not", generate_examples=False) for status in STATUSES
+        },
     )
     async def ingest_alerta(request: Request[Principal, Any, Any], data: JSONBody[AlertaAlert]) -> AlertaAnswer:
         """An alert of Alerta's; `normal`, `ok` and `cleared` end what it rang."""

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from litestar import Request, Response, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody
 
 from engine.foreign_forms import Form, pagerduty
@@ -61,6 +62,7 @@ def pagerduty_routes(intake: Intake) -> list[HTTPRouteHandler]:
         return_dto=None,
         request_max_body_size=BODY_MAX_BYTES,
         exception_handlers={TocsinError: respond_as_pagerduty},
+        responses={400: ResponseSpec(Invalid, description="What is wrong with the event", generate_examples=False)},
     )
     async def enqueue(request: Request[Any, Any, Any], data: JSONBody[Event]) -> Enqueued:
         """Trigger, acknowledge or resolve by `dedup_key`; `routing_key` is a token or an integration's key."""

@@ -1,0 +1,157 @@
+"""An example of each body that can be posted, for the OpenAPI document: right as it stands, tried by a test.
+
+By method and path. Resources that have the same routes (`engine/http/objects.py`) are written once, as the object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+ALERT_ID = "018f0000-0000-7000-8000-000000000001"
+# What people do about alerts, and what each of these needs.
+_DEEDS: dict[str, dict[str, Any]] = {
+    "acknowledge": {"notes": "on it"},
+    "unacknowledge": {"notes": "not mine after all"},
+    "assign": {"assigned_to": "ann"},
+    "comment": {"notes": "the third time this week"},
+    "resolve": {"notes": "restarted"},
+    "reopen": {"notes": "it is back"},
+}
+# An object of each kind, and a change of it.
+_OBJECTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "rules": (
+        {
+            "kind": "threshold",
+            "id": "search-latency",
+            "framework": "web",
+            "metric": "latency_ms",
+            "threshold": 500.0,
+            "severity": "error",
+            "title": "Search takes over 500 ms",
+        },
+        {"threshold": 750.0},
+    ),
+    "silences": (
+        {
+            "id": "h1-disk",
+            "matchers": [{"name": "host", "operator": "=", "value": "h1"}],
+            "ends_at": "2099-01-01T00:00:00Z",
+            "comment": "the disk is on its way",
+        },
+        {"comment": "the disk comes on Monday"},
+    ),
+    "maintenance": (
+        {
+            "id": "upgrade",
+            "title": "Database upgrade",
+            "frameworks": ["db"],
+            "starts_at": "2099-01-01T00:00:00Z",
+            "ends_at": "2099-01-01T02:00:00Z",
+        },
+        {"title": "Upgrade of the database"},
+    ),
+    "frameworks": (
+        {"id": "web", "kind": "service", "name": "The shop", "metrics": {"latency_ms": "performance"}},
+        {"name": "The web shop"},
+    ),
+    "users": ({"id": "ann", "name": "Ann", "zone": "Europe/Berlin", "role": "responder"}, {"role": "editor"}),
+    "teams": (
+        {"id": "shop", "members": ["ann", "bob"], "rota": {"starts_on": "2026-01-05", "order": ["ann", "bob"]}},
+        {"members": ["ann"]},
+    ),
+    "workspaces": ({"id": "acme", "name": "Acme Ltd."}, {"notes": "on trial until June"}),
+    "workflows": (
+        {
+            "id": "roofing",
+            "phases": [
+                {
+                    "phase_type": "LEAD",
+                    "sections": [
+                        {
+                            "display_name": "Input customer",
+                            "items": [{"id": "call", "item_name": "Call the customer", "alert_days": 2}],
+                        }
+                    ],
+                }
+            ],
+        },
+        {"name": "Roofing"},
+    ),
+}
+_WEBHOOK = {
+    "version": "4",
+    "status": "firing",
+    "receiver": "tocsin",
+    "alerts": [
+        {
+            "status": "firing",
+            "labels": {"alertname": "DiskFull", "instance": "h1:9100", "severity": "critical"},
+            "annotations": {"summary": "Disk of h1 is full"},
+            "startsAt": "2026-01-01T11:00:00Z",
+            "endsAt": "0001-01-01T00:00:00Z",
+        }
+    ],
+}
+_EVENT = {
+    "routing_key": "<a token, or the key of an integration>",
+    "event_action": "trigger",
+    "dedup_key": "srv01/HTTP",
+    "payload": {"summary": "HTTP on srv01 does not answer", "source": "srv01", "severity": "critical"},
+}
+_ALERTA = {
+    "resource": "web04",
+    "event": "NodeDown",
+    "environment": "Production",
+    "severity": "major",
+    "correlate": ["NodeDown", "NodeUp"],
+    "text": "web04 does not answer to ping",
+}
+_SINGLE: dict[str, Any] = {
+    "POST /api/v1/triggers": {
+        "alerts": [{"framework_id": "web", "title": "Search is slow", "severity": "error", "labels": {"host": "h1"}}]
+    },
+    "POST /api/v1/triggers/preview": {"alert": {"framework_id": "web", "title": "Search is slow"}},
+    "POST /api/v1/readings/preview": {"readings": [{"framework_id": "web", "metric": "latency_ms", "value": 950}]},
+    "POST /api/v1/rules/{object_id}/test": {"value": 950},
+    "POST /api/v1/rules/backtest": {"rule_id": "search-latency"},
+    "POST /api/v1/readings": {"readings": [{"framework_id": "web", "metric": "latency_ms", "value": 950}]},
+    "POST /api/v1/revocations": {"user": "eve", "reason": "left the company"},
+    "POST /api/v1/broadcast": {"to": "framework", "id": "web", "message": "We restart the shop in five minutes"},
+    "POST /api/v2/alerts": [
+        {"labels": {"alertname": "DiskFull", "instance": "h1:9100"}, "annotations": {"summary": "Disk of h1 is full"}}
+    ],
+    "POST /api/v2/silences": {
+        "matchers": [{"name": "instance", "value": "h1:9100", "isRegex": False, "isEqual": True}],
+        "startsAt": "2099-01-01T00:00:00Z",
+        "endsAt": "2099-01-01T02:00:00Z",
+        "createdBy": "ann",
+        "comment": "the disk is on its way",
+    },
+    "POST /api/v1/ingest/alertmanager": _WEBHOOK,
+    "POST /api/v1/ingest/grafana": _WEBHOOK,
+    "POST /api/v1/ingest/pagerduty": _EVENT,
+    "POST /v2/enqueue": _EVENT,
+    "POST /api/v1/ingest/alerta": _ALERTA,
+    "POST /alert": _ALERTA,
+    "POST /api/v1/ingest/json": {"title": "Queue is long", "severity": "error", "labels": {"host": "q1"}},
+    "POST /api/v1/workflows/generate": {"project_ids": ["42"]},
+    "POST /api/v1/workflows/advance": {"project_id": "42", "item_id": "call"},
+    "PUT /api/v1/workflows/trackers/{project_id}": {"workflow_id": "roofing"},
+}
+
+
+def _all() -> Iterator[tuple[str, Any]]:
+    yield from _SINGLE.items()
+    for verb, body in _DEEDS.items():
+        yield f"POST /api/v1/alerts/{{alert_id}}/{verb}", body
+        yield f"POST /api/v1/alerts/{verb}", {"alertIds": [ALERT_ID], **body}
+    for kind, (whole, change) in _OBJECTS.items():
+        path = f"/api/v1/{kind}"
+        yield f"POST {path}", whole
+        yield f"PUT {path}/{{object_id}}", whole
+        yield f"PATCH {path}/{{object_id}}", change
+        yield f"POST {path}/bulk", {"action": "archive", "ids": [whole["id"]]}
+
+
+EXAMPLES: dict[str, Any] = dict(_all())

@@ -1,0 +1,114 @@
+"""What the OpenAPI document says beyond the routes themselves: the errors that each may answer with, and examples.
+
+Every failure has one shape (`engine/http/problems.py`), so it is written here once and not at each route: which
+statuses any route may answer with follows from its method, its path and its guards. A route that answers some of them
+in a form of its own (PagerDuty's, Alerta's) says so itself, and keeps that. Pure: a document in, a document out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from litestar import Request
+from litestar.openapi.plugins import JsonRenderPlugin
+
+from engine.http.examples import EXAMPLES
+from engine.http.problems import PROBLEM_JSON
+
+Document = dict[str, Any]
+_REF = {"$ref": "#/components/schemas/Problem"}
+PROBLEM: Document = {
+    "type": "object",
+    "title": "Problem",
+    "description": "A failure (RFC 9457). `code` is our number; `temporary`: the same again may work a moment later.",
+    "required": ["type", "title", "status", "detail", "code", "temporary"],
+    "properties": {
+        "type": {"type": "string", "const": "about:blank"},
+        "title": {"type": "string", "description": "the phrase of the status"},
+        "status": {"type": "integer", "minimum": 400, "maximum": 599},
+        "detail": {"type": "string", "description": "what is wrong, where, and what is allowed"},
+        "code": {"type": "integer", "enum": [100, 101, 102, 103, 106, 107, 109, 111, 120]},
+        "temporary": {"type": "boolean"},
+    },
+    "example": {
+        "type": "about:blank",
+        "title": "Forbidden",
+        "status": 403,
+        "detail": "the role 'viewer' may not trigger; these may: producer, editor, admin",
+        "code": 103,
+        "temporary": False,
+    },
+}
+# Of anything: a wrong parameter, too fast, a fault of ours, busy.
+_ALWAYS = (HTTPStatus.BAD_REQUEST, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.INTERNAL_SERVER_ERROR)
+_GUARDED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+# Objects that are not there, or another workspace's, by path or in the body.
+_OF_OBJECTS = (HTTPStatus.NOT_FOUND,)
+_OF_BODIES = (
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.CONFLICT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+)
+# Edits with a version (`If-Match`).
+_OF_EDITS = (HTTPStatus.PRECONDITION_FAILED, HTTPStatus.PRECONDITION_REQUIRED)
+_SAFE = frozenset({"get", "head"})
+
+
+class DocumentedProblems(JsonRenderPlugin):
+    """Serves the document with its errors."""
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: Document) -> bytes:
+        """The document as JSON."""
+        return self.render_json(request, with_problems(openapi_schema))
+
+
+def with_problems(document: Document) -> Document:
+    """The same document, in which every operation has the errors that it may answer with."""
+    paths = {
+        path: {method: _completed(f"{method.upper()} {path}", operation) for method, operation in operations.items()}
+        for path, operations in document.get("paths", {}).items()
+    }
+    components = document.get("components", {})
+    schemas = {**components.get("schemas", {}), "Problem": PROBLEM}
+    return {**document, "paths": paths, "components": {**components, "schemas": schemas}}
+
+
+def _completed(route: str, operation: Any) -> Any:
+    if not isinstance(operation, Mapping) or "responses" not in operation:
+        return operation  # what belongs to all methods of a path
+    done = {**operation, "responses": _responses(route.partition(" ")[0].lower(), operation)}
+    if route in EXAMPLES and "requestBody" in operation:
+        content = operation["requestBody"]["content"]
+        shown = {media_type: {**body, "example": EXAMPLES[route]} for media_type, body in content.items()}
+        done["requestBody"] = {**operation["requestBody"], "content": shown}
+    return done
+
+
+def _responses(method: str, operation: Mapping[str, Any]) -> Document:
+    responses = dict(_errors(method, operation))
+    for status, own in operation["responses"].items():
+        if status not in responses:
+            responses[status] = own
+        elif not _is_frameworks(own):
+            # In a form of its own; what the framework refuses before the route runs is a problem all the same.
+            content = responses[status]["content"] | own.get("content", {})
+            responses[status] = {**own, "content": content}
+    return responses
+
+
+def _is_frameworks(response: Mapping[str, Any]) -> bool:
+    """The framework's own 400, in a shape that nothing here answers with."""
+    return "status_code" in str(response)
+
+
+def _errors(method: str, operation: Mapping[str, Any]) -> Iterator[tuple[str, Document]]:
+    statuses = [*_ALWAYS, *_OF_OBJECTS, HTTPStatus.SERVICE_UNAVAILABLE]
+    if operation.get("security"):
+        statuses += _GUARDED
+    if method not in _SAFE:
+        statuses += (*_OF_BODIES, *_OF_EDITS)
+    for status in statuses:
+        yield str(int(status)), {"description": status.phrase, "content": {PROBLEM_JSON: {"schema": _REF}}}

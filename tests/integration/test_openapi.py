@@ -1,0 +1,60 @@
+"""Our OpenAPI document, held against a real engine: no fault of ours, nothing undocumented, nobody in without a token.
+
+schemathesis makes requests from the document, good and bad ones, and holds each answer against it. Event streams have
+no end, so they have tests of their own.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from engine.auth import Authenticator
+from tests.support.engines import ROOT, SECRET, a_shared_engine, environment
+
+CHECKS = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_schema_conformance",
+    "ignored_auth",
+)
+# Made-up requests of each operation, beside those that cover what the document says of it.
+EXAMPLES = 5
+# Both phases together take about a minute on two idle cores; beside other work several times as long.
+RUN_MAX_S = 280
+# Faster than any rate: this is about what is answered, not how often.
+FAST = {
+    f"TOCSIN_LIMITS_{name}": "1000000"
+    for name in ("PRODUCER_MESSAGES_PER_S", "PRODUCER_MESSAGES_BURST", "WORKSPACE_MESSAGES_PER_S")
+}
+
+
+def schemathesis(url: str, token: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    program = Path(sys.executable).with_name("schemathesis")
+    return subprocess.run(
+        [
+            *(str(program), "run", f"{url}/schema/openapi.json", "--header", f"Authorization: Bearer {token}"),
+            *("--checks", ",".join(CHECKS), "--seed", "1"),
+            *("--max-examples", str(EXAMPLES), "--no-color", "--warnings", "off", *arguments),
+        ],
+        env=environment() | {"PYTHONWARNINGS": "ignore"},
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=RUN_MAX_S,
+        check=False,
+    )
+
+
+@pytest.mark.timeout(RUN_MAX_S + 20)
+@pytest.mark.parametrize("phases", ["coverage", "examples,fuzzing"])
+def test_whatever_is_asked_the_answer_is_as_the_document_says(tmp_path: Path, phases: str) -> None:
+    with a_shared_engine(tmp_path, **FAST) as engine:
+        token = Authenticator(SECRET.encode(), lambda: int(time.time())).issue("system", "ann", "admin", 3_600)
+        run = schemathesis(engine.http, token, "--phases", phases, "--exclude-path", "/api/v1/stream")
+    assert run.returncode == 0, run.stdout[-20_000:] + run.stderr[-2_000:]
