@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import click
 
-from tocsin.commands import alerts, audit, clients, connections, doctor, keys, revoke, serve, setup
+from tocsin.commands import alerts, audit, clients, connections, doctor, keys, revoke, serve, setup, silences
 
 
 class Complaint(click.ClickException):
@@ -113,6 +113,7 @@ for command in (
     clients.trigger,
     clients.tail,
     alerts.alerts,
+    silences.silences,
     setup.token,
     keys.keys,
     revoke.revoke,

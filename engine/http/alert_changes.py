@@ -24,7 +24,7 @@ from engine.stores import AlertQuery
 from protocol.changes import PEOPLES_ACTIONS, Action
 from protocol.errors import BadRequest
 from protocol.messages import ItemResult
-from protocol.model import OPEN_STATES, Alert, AlertState, Id, Principal, Severity, Text
+from protocol.model import OPEN_STATES, Alert, AlertState, Id, Principal, QuietedBy, Severity, Text
 
 BulkIds = Annotated[list[Id], msgspec.Meta(min_length=1, max_length=BULK_MAX)]
 _CLOSED = tuple(state for state in AlertState if state not in OPEN_STATES)
@@ -45,6 +45,7 @@ class AlertFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     state: list[AlertState] = []
     severity: list[Severity] = []
     rule_id: Id | None = None
+    quieted: list[QuietedBy] = []
     assigned_to: Id | None = None
     since: str | None = None
     until: str | None = None
@@ -136,6 +137,7 @@ async def _meant(service: Service, who: Principal, action: Action, body: BulkBod
         states=tuple(wanted.state) or (_CLOSED if action is Action.REOPEN else _OPEN),
         severities=tuple(wanted.severity),
         rule_id=wanted.rule_id,
+        quieted=tuple(wanted.quieted),
         assigned_to=wanted.assigned_to,
         since_us=parse_moment(wanted.since, "filter.since"),
         until_us=parse_moment(wanted.until, "filter.until"),

@@ -22,7 +22,7 @@ SHOWN_MAX = 1_000_000
 _HEADS = ("ALERT", "STATE", "SEVERITY", "FRAMEWORK", "SINCE", "SEEN", "ASSIGNED", "TITLE")
 _COLUMNS = ("id", "state", "severity", "framework_id", "triggered_at", "occurrences", "assigned_to", "title")
 _FILTERS = {"framework": "framework_id", "state": "state", "severity": "severity", "rule": "rule_id",
-            "assigned_to": "assigned_to", "since": "since", "until": "until"}  # fmt: skip
+            "assigned_to": "assigned_to", "quieted": "quieted", "since": "since", "until": "until"}  # fmt: skip
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -32,6 +32,9 @@ def _filters(command: Command) -> Command:
         click.option("--until", callback=options.filled, metavar="TIME", help="Rang before this time (RFC 3339)."),
         click.option("--since", callback=options.filled, metavar="TIME", help="Rang at this time or later (RFC 3339)."),
         click.option("--assigned-to", callback=options.filled, metavar="USER", help="Assigned to this user."),
+        click.option(
+            "--quieted", multiple=True, metavar="WORD", help="maintenance, silenced, muted_hours, flapping, storm."
+        ),
         click.option("--rule", callback=options.filled, metavar="ID", help="Of this rule."),
         click.option("--severity", multiple=True, metavar="WORD", help="info, warning, error, critical. Repeat."),
         click.option(
