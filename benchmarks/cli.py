@@ -29,6 +29,7 @@ from benchmarks import (
     soak,
     storm,
     suppress,
+    workflows,
 )
 from benchmarks.control import BenchmarkError
 from benchmarks.options import CLIENTS_MAX, MESSAGES_MAX, OPEN_MAX, RUNS_MAX, Options, shortened
@@ -45,11 +46,12 @@ _BY_NAME: dict[str, Scenario] = {
     "storm": storm.run,
     "slow_reader": slow_reader.run,
     "core": core.run,
+    "workflows": workflows.run,
     "soak": soak.run,
 }
 NAMES = ("fanout", *_BY_NAME, "all")
-# `core` has neither clients nor deliveries.
-_TALKING = tuple(name for name in NAMES if name != "core")
+# These have neither clients nor deliveries.
+_TALKING = tuple(name for name in NAMES if name not in ("core", "workflows"))
 # Options that mean something to these scenarios only (and to `all`): to others they are refused, not quietly ignored.
 _MEANT_FOR: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("clients", "messages", "rate", "verify"), _TALKING),
