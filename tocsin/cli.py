@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import click
 
-from tocsin.commands import alerts, audit, clients, connections, doctor, keys, revoke, serve, setup, silences
+from tocsin.commands import alerts, audit, clients, connections, doctor, keys, revoke, serve, setup, silences, workflows
 
 
 class Complaint(click.ClickException):
@@ -114,6 +114,7 @@ for command in (
     clients.tail,
     alerts.alerts,
     silences.silences,
+    workflows.workflows,
     setup.token,
     keys.keys,
     revoke.revoke,
