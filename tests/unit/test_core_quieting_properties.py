@@ -17,10 +17,11 @@ from engine.core.channel import ChannelMachine
 from engine.core.turn import Policy
 from protocol.changes import Action
 from protocol.commands import Act, Batch, Command, Preview, Ring
-from protocol.effects import Recalled, Row
+from protocol.effects import Recalled
 from protocol.model import Alert, ChannelKey, Severity
 from protocol.orders import NO_ORDERS, Orders
 from protocol.quieting import Maintenance, Matcher, Operator, Quieting, Silence
+from protocol.rows import Row
 from protocol.rules import ActiveHours
 from protocol.times import rfc3339
 

@@ -8,10 +8,11 @@ from engine.core import keeping
 from engine.core.channel import ChannelMachine
 from engine.core.turn import Policy
 from protocol.commands import Batch, Observe
-from protocol.effects import Decision, Recalled, Row
+from protocol.effects import Decision, Recalled
 from protocol.model import ChannelKey, Comparison
 from protocol.orders import Orders
 from protocol.readings import Logged, RuleState, Series
+from protocol.rows import Row
 from protocol.rules import (
     Aggregate,
     MilestoneRule,

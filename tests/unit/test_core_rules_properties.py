@@ -17,10 +17,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from engine.core.channel import ChannelMachine
 from engine.core.turn import Policy
 from protocol.commands import Batch, Observe
-from protocol.effects import Decision, Recalled, Row
+from protocol.effects import Decision, Recalled
 from protocol.model import ChannelKey
 from protocol.orders import Orders
 from protocol.readings import Logged, RuleState, Series
+from protocol.rows import Row
 from protocol.rules import Aggregate, MilestoneRule, NoData, PerformanceRule, Rule, ThresholdRule
 
 SECOND = 1_000_000
