@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 
 from benchmarks import (
+    api,
     burst,
     connections,
     core,
@@ -41,6 +42,7 @@ _BY_NAME: dict[str, Scenario] = {
     "burst": burst.run,
     "ingest": ingest.run,
     "readings": readings.run,
+    "api": api.run,
     "suppress": suppress.run,
     "connections": connections.run,
     "storm": storm.run,
@@ -51,7 +53,7 @@ _BY_NAME: dict[str, Scenario] = {
 }
 NAMES = ("fanout", *_BY_NAME, "all")
 # These have neither clients nor deliveries.
-_TALKING = tuple(name for name in NAMES if name not in ("core", "workflows"))
+_TALKING = tuple(name for name in NAMES if name not in ("core", "workflows", "api"))
 # Options that mean something to these scenarios only (and to `all`): to others they are refused, not quietly ignored.
 _MEANT_FOR: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("clients", "messages", "rate", "verify"), _TALKING),

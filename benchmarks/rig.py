@@ -54,7 +54,7 @@ class Engine:
         if not address.hostname or not address.port:
             raise child.failure(f"said where to connect in a way that cannot be read: {ready.ws!r}")
         self._host, self._port = address.hostname, address.port
-        self._http = ready.http
+        self.http = ready.http
 
     def target(self, form: str, role: str, frameworks: Sequence[str] = ()) -> Target:
         """How a client of this role connects; it subscribes to these frameworks' channels (in turn)."""
@@ -88,7 +88,7 @@ class Engine:
 
     def _get(self, path: str) -> bytes:
         token = self.target("json", "viewer").token
-        connection = http.client.HTTPConnection(urlsplit(self._http).netloc, timeout=READY_TIMEOUT_S)
+        connection = http.client.HTTPConnection(urlsplit(self.http).netloc, timeout=READY_TIMEOUT_S)
         with contextlib.closing(connection):
             connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
             response = connection.getresponse()

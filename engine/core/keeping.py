@@ -18,8 +18,8 @@ from engine.core.turn import ROWS_MAX, Turn
 from protocol.readings import RuleState
 from protocol.times import SECOND_US
 
-# What a restart hears again: below a second of computing, at 10 µs a reading.
-REPLAY_MAX_READINGS = 50_000
+# What a restart hears again: half a second of computing, at 25 µs a reading.
+REPLAY_MAX_READINGS = 20_000
 # A state is at latest written so long after it changed: a channel with few readings hears next to nothing again.
 STATE_AGE_S = 30
 

@@ -34,3 +34,11 @@ def test_a_scenario_loses_nothing_and_leaves_nothing(arguments: list[str], figur
     assert outcome["figures"][figure] > 0
     assert [outcome["figures"][fault] for fault in ("missing", "duplicated", "reordered")] == [0, 0, 0]
     assert list(tmp_path.iterdir()) == [], "everything that a benchmark made is gone"
+
+
+def test_the_lists_of_a_million_alerts_are_measured_over_http_and_in_the_store(capsys, tmp_path: Path):
+    assert benchmarks.main(["api", "--short", "--json", "--runs", "1", "--folder", str(tmp_path)]) == 0
+    figures = msgspec.json.decode(capsys.readouterr().out)["figures"]
+    assert 0 < figures["api_p50_ms"] <= figures["api_p95_ms"] <= figures["api_worst_list_p95_ms"]
+    assert 0 < figures["query_p50_ms"] <= figures["query_p95_ms"]
+    assert list(tmp_path.iterdir()) == []

@@ -542,7 +542,7 @@ def test_arguments_become_options(monkeypatch):
 
 
 def test_a_name_means_its_scenarios():
-    assert len(cli.scenarios("all", Options())) == 10
+    assert len(cli.scenarios("all", Options())) == 13
     assert cli.scenarios("fanout", Options(bare=True, busy=True)) == [fanout_bare.run, fanout_busy.run]
     assert cli.scenarios("burst", Options()) == [burst.run]
 
