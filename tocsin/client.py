@@ -39,7 +39,7 @@ from protocol.names import USER_STREAM, WORKSPACE_STREAM
 from protocol.session import ClientState
 from tocsin.buffer import AlertBuffer
 from tocsin.connection import Endpoint
-from tocsin.dialogue import Dialogue, OnGap
+from tocsin.dialogue import Dialogue, OnBroadcast, OnGap
 from tocsin.errors import Lost, NoAnswer
 from tocsin.link import Link, OnState, Target, Token
 
@@ -67,9 +67,10 @@ class Client:
     `url`: ws://HOST:PORT or wss://HOST:PORT. `token`: a text, or an async function that gets a fresh one for each
     connection, and for one that outlives its token (with a text the client ends when the token does).
     `on_lost(Lost)` is told of messages that will never come, `on_gap(GapMessage)` of those that the server left out
-    because the program was too slow (`recover` gets them), `on_state(state, why)` of every change; all are called
-    in the client's task and must not raise. `received`: tells the server every few seconds what has arrived, for its
-    record of who received which alert; off unless asked for, because each of these is a row in the store.
+    because the program was too slow (`recover` gets them), `on_broadcast(Broadcast)` of an operator's word,
+    `on_state(state, why)` of every change; all are called in the client's task and must not raise. `received`: tells
+    the server every few seconds what has arrived, for its record of who received which alert; off unless asked for,
+    because each of these is a row in the store.
     Entering raises CannotConnect or ClientStopped; ValueError for a bad url. Requests raise ConnectionLost, NoAnswer,
     ClientStopped, or the TocsinError that the server answered.
     """
@@ -84,6 +85,7 @@ class Client:
         ssl_context: ssl.SSLContext | None = None,
         on_lost: Callable[[Lost], None] | None = None,
         on_gap: OnGap | None = None,
+        on_broadcast: OnBroadcast | None = None,
         on_state: OnState | None = None,
         received: bool = False,
     ) -> None:
@@ -91,7 +93,12 @@ class Client:
         self._limits = limits or ClientLimits()
         self._buffer = AlertBuffer(self._limits.buffer_max)
         self._dialogue = Dialogue(
-            self._buffer, callable(token), on_lost or (lambda lost: None), on_gap or (lambda gap: None), received
+            self._buffer,
+            callable(token),
+            on_lost or (lambda lost: None),
+            on_gap or (lambda gap: None),
+            received,
+            on_broadcast or (lambda word: None),
         )
         target = Target(url, Endpoint.of(url, ssl_context), token, form)
         self._link = Link(target, self._dialogue, self._buffer, on_state or (lambda state, why: None))

@@ -66,6 +66,7 @@ class Counters:
 
 
 OnGap = Callable[[m.GapMessage], None]
+OnBroadcast = Callable[[m.Broadcast], None]
 Push = Callable[[m.ClientMessage], None]
 
 
@@ -95,6 +96,7 @@ class Dialogue:
         on_lost: Callable[[Lost], None],
         on_gap: OnGap,
         says_received: bool = False,
+        on_broadcast: OnBroadcast = lambda word: None,
     ) -> None:
         self.counters = Counters()
         self.pending: dict[m.RequestId, Slot] = {}
@@ -105,6 +107,7 @@ class Dialogue:
         self._has_fresh_tokens = has_fresh_tokens
         self._on_lost = on_lost
         self._on_gap = on_gap
+        self._on_broadcast = on_broadcast
         self._says_received = says_received
         self._refused_tokens = 0
         self._subscribing: dict[str, Slot] = {}
@@ -168,6 +171,8 @@ class Dialogue:
                 self._auth_failed(message, life)
             case m.AlertMessage():
                 self._alert(message, life)
+            case m.Broadcast():
+                self._on_broadcast(message)
             case m.GapMessage():
                 self._left_out(message, life)
             case m.Subscribed():

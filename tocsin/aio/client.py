@@ -29,7 +29,7 @@ from tocsin import client as under_trio
 from tocsin.aio.bridge import Bridge
 from tocsin.aio.thread import CLIENTS, TrioThread
 from tocsin.client import ClientLimits
-from tocsin.dialogue import OnGap
+from tocsin.dialogue import OnBroadcast, OnGap
 from tocsin.errors import ClientStopped, Lost, NotRunning
 from tocsin.link import OnState
 
@@ -57,11 +57,12 @@ class Client:
         ssl_context: ssl.SSLContext | None = None,
         on_lost: Callable[[Lost], None] | None = None,
         on_gap: OnGap | None = None,
+        on_broadcast: OnBroadcast | None = None,
         on_state: OnState | None = None,
         received: bool = False,
     ) -> None:
         tell_lost, tell_state = on_lost or (lambda lost: None), on_state or (lambda state, why: None)
-        tell_gap = on_gap or (lambda gap: None)
+        tell_gap, tell_word = on_gap or (lambda gap: None), on_broadcast or (lambda word: None)
         self._client = under_trio.Client(
             url,
             token if isinstance(token, str) else lambda: self._bridge.ask(token),
@@ -70,6 +71,7 @@ class Client:
             ssl_context=ssl_context,
             on_lost=lambda lost: self._bridge.tell(tell_lost, lost),
             on_gap=lambda gap: self._bridge.tell(tell_gap, gap),
+            on_broadcast=lambda word: self._bridge.tell(tell_word, word),
             on_state=lambda state, why: self._bridge.tell(tell_state, state, why),
             received=received,
         )

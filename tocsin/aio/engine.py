@@ -31,7 +31,7 @@ from engine.people import Deed
 from engine.stores import AlertPage, AlertQuery, RecipientPage
 from engine.world import World
 from protocol.commands import Ring
-from protocol.messages import ItemResult, ReadingInput, TriggerInput
+from protocol.messages import BroadcastTo, ItemResult, ReadingInput, TriggerInput
 from protocol.model import Alert, Principal
 from protocol.rows import Row
 from tocsin.aio.bridge import CALLS_MAX, Bridge
@@ -94,6 +94,10 @@ class Engine:
     def principal(self, user: str, role: str = "admin", workspace: str | None = None) -> Principal:
         """Who this program speaks as."""
         return self._engine.principal(user, role, workspace)
+
+    async def broadcast(self, to: BroadcastTo, target: str, message: str, who: Principal | None = None) -> int:
+        """As `Engine.broadcast` under trio."""
+        return await self.call(lambda engine: engine.broadcast(to, target, message, who))
 
     async def issue_token(
         self,

@@ -17,7 +17,7 @@ from tocsin.commands.options import Access
 if TYPE_CHECKING:
     import trio
 
-    from protocol.messages import AlertMessage, GapMessage, ItemResult
+    from protocol.messages import AlertMessage, Broadcast, GapMessage, ItemResult
     from protocol.model import Severity
     from protocol.session import ClientState
     from tocsin.errors import Lost
@@ -180,7 +180,9 @@ async def _tail(
     news = _News(access.url, channel)
     async with trio.open_nursery() as nursery:
         await nursery.start(_end_on_signal, nursery.cancel_scope)
-        async with _client(access, ca, on_state=news.state, on_lost=news.lost, on_gap=news.gap) as client:
+        async with _client(
+            access, ca, on_state=news.state, on_lost=news.lost, on_gap=news.gap, on_broadcast=news.word
+        ) as client:
             await client.subscribe(channel, severity, snapshot)
             news.following()
             async for message in client.alerts():
@@ -227,6 +229,9 @@ class _News:
 
     def gap(self, gap: GapMessage) -> None:
         self._say(f"{gap.count} alerts of {gap.channel} were left out by the engine, because this terminal is too slow")
+
+    def word(self, word: Broadcast) -> None:
+        self._say(f"{word.by} says: {word.message}")
 
     def _say(self, text: str) -> None:
         click.echo(f"tocsin: {text}", err=True)
