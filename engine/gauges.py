@@ -52,6 +52,7 @@ def _watch_parts(metrics: Metrics, parts: Callable[[], Parts | None]) -> None:
     metrics.watch("registry", lambda: _registry(parts()))
     metrics.watch("objects", lambda: {} if (now := parts()) is None else now.shelves.figures.statistics())
     metrics.watch("store", lambda: _store(parts()))
+    metrics.watch("quieted", lambda: {} if (now := parts()) is None else now.orders.quiet.statistics())
     metrics.watch("recipient_marks_dropped", of_parts(lambda now: now.recipients.dropped))
     metrics.watch("presence_notes_dropped", of_parts(lambda now: now.presence.dropped))
     metrics.watch("workflows", lambda: {} if (now := parts()) is None else now.workflows.statistics())
