@@ -1,0 +1,141 @@
+"""The verbs of workflows: one project that we fail over, channels that have something due, a store that is slow."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import trio
+from structlog.testing import capture_logs
+from trio.testing import MockClock
+
+from engine.app import Engine
+from engine.config import Channel, Config
+from engine.stores import CommittedEvents
+from engine.world import World
+from protocol.commands import Batch
+from protocol.effects import Decision, Recalled
+from protocol.errors import Busy
+from protocol.messages import TriggerInput
+from protocol.model import ChannelKey, EventKind, QuietedBy
+from protocol.orders import Orders
+from protocol.workflows import Completion, TrackerInput
+from tests.support.engines import a_config
+from tests.support.workflows import MACHINE, a_workflow, keep
+
+PATIENCE_S = 20.0
+
+
+class Sick:
+    """A machine of the project `sick` raises; all others are ours."""
+
+    def __init__(self, key: ChannelKey, recalled: Recalled, orders: Orders) -> None:
+        self._machine = MACHINE(key, recalled, orders)
+        self._is_sick = key.framework == "sick"
+
+    def decide(self, batch: Batch) -> Decision:
+        if self._is_sick:
+            raise ZeroDivisionError("a bug")
+        return self._machine.decide(batch)
+
+    def flush(self, batch: Batch) -> Decision:
+        return self._machine.flush(batch)
+
+    def next_due(self) -> int | None:
+        return self._machine.next_due()
+
+
+@asynccontextmanager
+async def an_engine(config: Config, world: World | None = None) -> AsyncIterator[Engine]:
+    async with Engine(config, world) as engine:
+        await keep(engine._up.store, a_workflow(), "main")
+        yield engine
+
+
+async def set_on(engine: Engine, *projects: str) -> None:
+    for project in projects:
+        await engine.workflows.track(engine.principal("ed"), project, TrackerInput(workflow_id="roofing"), 0)
+
+
+async def test_a_project_that_we_fail_over_keeps_nobody_back(tmp_path: Path) -> None:
+    world = World(machine_factory=lambda policy: Sick)
+    with capture_logs() as logs:
+        async with an_engine(a_config(tmp_path), world) as engine:
+            await set_on(engine, "well", "sick", "fine")
+            results = await engine.workflows.generate(engine.principal("ed"), ["well", "sick", "fine"])
+    assert [result.reason for result in results] == ["fired", "failed", "fired"]
+    assert [line["channel"] for line in logs if line["event"] == "workflow_move_failed"] == ["alerts:main:sick"]
+
+
+async def silence(client: httpx.AsyncClient) -> str:
+    """Silences the project for an hour; the silence's id."""
+    made = await client.post(
+        "/api/v1/silences",
+        json={
+            "matchers": [{"name": "framework_id", "value": "42"}],
+            "starts_at": "2026-01-01T00:00:00Z",
+            "ends_at": "2099-01-01T00:00:00Z",
+            "comment": "noise",
+        },
+    )
+    assert made.status_code == 201, made.text
+    return str(made.json()["id"])
+
+
+def http(engine: Engine) -> httpx.AsyncClient:
+    headers = {"Authorization": f"Bearer {engine.issue_token('main', 'ed', 'editor')}"}
+    return httpx.AsyncClient(base_url=engine.http_url, headers=headers)
+
+
+async def test_a_silenced_step_rings_when_the_silence_ends_though_nobody_used_its_channel(tmp_path: Path) -> None:
+    told: list[tuple[EventKind, QuietedBy | None]] = []
+    rung = trio.Event()
+
+    def note(committed: Sequence[CommittedEvents]) -> None:
+        for event in (event for one in committed for event in one.events):
+            assert event.alert is not None
+            told.append((event.kind, event.alert.quieted_by))
+            if len(told) == 2:
+                rung.set()
+
+    async with an_engine(a_config(tmp_path)) as engine, http(engine) as client:
+        await set_on(engine, "42")
+        silence_id = await silence(client)
+        engine._up.store.set_feed(note)
+        [result] = await engine.workflows.generate(engine.principal("ed"), ["42"])
+        assert (result.status.value, result.reason) == ("suppressed", "silenced")
+        assert [cell.key.framework for cell in engine._up.registry.cells()] == ["42"], "it was started"
+        assert (await client.post(f"/api/v1/silences/{silence_id}/expire")).status_code == 200
+        with trio.fail_after(PATIENCE_S):
+            await rung.wait()
+        assert told[0] == (EventKind.FIRED, QuietedBy.SILENCED)
+        assert told[1][1] is None, "now it rings"
+
+
+async def test_a_channel_that_cannot_be_started_is_no_failure_of_the_batch(tmp_path: Path) -> None:
+    config = a_config(tmp_path, channel=Channel(per_workspace_max=1))
+    async with an_engine(config) as engine, http(engine) as client:
+        await set_on(engine, "42")
+        await silence(client)
+        await engine.service.trigger(engine.principal("ed"), [TriggerInput(framework_id="another", title="x")])
+        with capture_logs() as logs:
+            [result] = await engine.workflows.generate(engine.principal("ed"), ["42"])
+        assert result.reason == "silenced"
+        [cause] = [line["cause"] for line in logs if line["event"] == "workflow_channel_not_started"]
+        assert "this workspace has 1 channels in use, limit 1" in cause
+
+
+async def test_who_gets_no_answer_in_time_is_told_to_send_it_again(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with an_engine(a_config(tmp_path, store="memory:")) as engine:
+        kit = engine._up.workflows._kit
+
+        class Slow:
+            async def move_projects(self, batch: object) -> None:
+                await trio.sleep_forever()
+
+        object.__setattr__(kit, "store", Slow())
+        with pytest.raises(Busy, match="send it again, with item_id"):
+            await engine.workflows.advance(engine.principal("ed"), [Completion(project_id="42")])
