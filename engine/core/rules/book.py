@@ -158,9 +158,6 @@ class RuleBook:
 
 def metrics_of(rule: Rule) -> tuple[str, ...]:
     """The metrics that a rule looks at."""
-    if isinstance(rule, AnomalyRule):
-        # Its detector is not there yet.
-        return ()
     if isinstance(rule, PerformanceRule) and rule.total_metric:
         return (rule.metric, rule.total_metric)
     return (rule.metric,)

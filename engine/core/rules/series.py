@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from engine.core.rules.anomaly import AnomalyEvaluator
 from engine.core.rules.evaluation import Evaluator, Seen
 from engine.core.rules.holding import Holding, Phase
 from engine.core.rules.milestone import MilestoneEvaluator
@@ -220,4 +221,4 @@ def evaluator_of(rule: Rule) -> Evaluator:
         return performance_evaluator(rule)
     if isinstance(rule, MilestoneRule):
         return MilestoneEvaluator(rule)
-    raise TypeError(f"nothing evaluates rules of kind {type(rule).__name__}")
+    return AnomalyEvaluator(rule)
