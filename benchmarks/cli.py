@@ -25,6 +25,7 @@ from benchmarks import (
     fanout_bare,
     fanout_busy,
     ingest,
+    nab,
     readings,
     slow_reader,
     soak,
@@ -48,12 +49,13 @@ _BY_NAME: dict[str, Scenario] = {
     "storm": storm.run,
     "slow_reader": slow_reader.run,
     "core": core.run,
+    "nab": nab.run,
     "workflows": workflows.run,
     "soak": soak.run,
 }
 NAMES = ("fanout", *_BY_NAME, "all")
 # These have neither clients nor deliveries.
-_TALKING = tuple(name for name in NAMES if name not in ("core", "workflows", "api"))
+_TALKING = tuple(name for name in NAMES if name not in ("core", "nab", "workflows", "api"))
 # Options that mean something to these scenarios only (and to `all`): to others they are refused, not quietly ignored.
 _MEANT_FOR: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("clients", "messages", "rate", "verify"), _TALKING),
@@ -61,6 +63,7 @@ _MEANT_FOR: dict[str, tuple[str, ...]] = {
     "seconds": ("connections",),
     "store": ("storm",),
     "minutes": ("soak",),
+    "data": ("nab",),
 }
 
 
@@ -161,6 +164,7 @@ def _parser() -> argparse.ArgumentParser:
         default=defaults.minutes,
         help="soak: its long act (15); all of it takes up to two more",
     )
+    add("--data", type=Path, help="nab: a checkout of numenta/NAB (default: series of our own)")
     add("--bare", action="store_true", help="fanout: broadcast only, beside the peers")
     add("--busy", action="store_true", help="fanout: beside busy threads in the engine's process")
     add("--store", action="store_true", help="storm: after a restart, so that history comes from the store")
@@ -191,6 +195,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         open_alerts=arguments.open,
         idle_s=arguments.seconds,
         verify=arguments.verify,
+        data=arguments.data,
         folder=arguments.folder,
     )
     options = shortened(options) if arguments.short else options

@@ -48,6 +48,8 @@ class Options:
     readings: int = 160_000
     # Of `suppress`: duplicates.
     duplicates: int = 200_000
+    # Of `nab`: the benchmark's folder; None: our own series.
+    data: Path | None = None
     verify: bool = False
     short: bool = False
     folder: Path | None = None
