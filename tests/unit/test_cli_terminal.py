@@ -3,10 +3,12 @@ from __future__ import annotations
 import io
 from datetime import UTC, timedelta, timezone
 
+import msgspec
 import pytest
 
+from protocol import messages as m
 from protocol.messages import ItemResult
-from protocol.model import EventKind, Reason, Severity, Status, Suppressed
+from protocol.model import AlertState, Change, EventKind, Reason, Severity, Status, Suppressed
 from tests.support.client_server import AT, an_alert
 from tocsin.terminal import Look, alert_line, printable, result_line
 
@@ -63,6 +65,33 @@ def test_an_end_is_shown_as_one_and_by_whom() -> None:
     assert alert_line(message, PLAIN, UTC) == "00:00:00  ✓ warning   web           resolved        x  (by ann\\x1b)"
     assert alert_line(an_alert(1, event=EventKind.EXPIRED), ASCII, UTC).startswith("00:00:00  v warning")
     assert "(by bob)" in alert_line(an_alert(1, event=EventKind.ACKNOWLEDGED, by="bob"), PLAIN, UTC)
+
+
+def test_a_bulk_change_is_one_line_that_says_how_many_who_and_why() -> None:
+    change = Change(at=AT, state=AlertState.RESOLVED, by="ann", notes="the\x1b fan", severity=Severity.ERROR)
+    message = m.AlertMessage(
+        channel="alerts:acme:web", epoch="e", offset=2, prev=1, event=EventKind.RESOLVED, timestamp=AT, by="ann",
+        alert_ids=["a", "b"], change=change,
+    )  # fmt: skip
+    assert alert_line(message, PLAIN, UTC) == (
+        '00:00:00  ✓ error     web           resolved        2 alerts  (by ann, "the\\x1b fan")'
+    )
+    everywhere = msgspec.structs.replace(message, channel="user:acme:bob")
+    assert "  -             resolved" in alert_line(everywhere, PLAIN, UTC)
+
+
+def test_an_assignment_says_to_whom_and_a_comment_what() -> None:
+    assigned = an_alert(1, title="x", event=EventKind.ASSIGNED, by="ann", assigned_to="bob")
+    assert alert_line(assigned, PLAIN, UTC).endswith("x  (by ann, to bob)")
+    nobody = an_alert(1, title="x", event=EventKind.ASSIGNED, by="ann")
+    assert alert_line(nobody, PLAIN, UTC).endswith("(by ann, to nobody)")
+    said = an_alert(1, title="x", event=EventKind.COMMENTED, by="ann", notes="the fan")
+    assert alert_line(said, PLAIN, UTC).endswith('(by ann, "the fan")')
+    change = Change(at=AT, by="ann", assigned_to="bob", severity=Severity.INFO)
+    many = msgspec.structs.replace(assigned, data=None, alert_ids=["a", "b"], change=change)
+    assert alert_line(many, PLAIN, UTC).endswith("2 alerts  (by ann, to bob)")
+    none = msgspec.structs.replace(many, change=msgspec.structs.replace(change, assigned_to=None))
+    assert alert_line(none, PLAIN, UTC).endswith("2 alerts  (by ann, to nobody)")
 
 
 def test_a_receipt_says_how_many_were_held_back() -> None:

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from protocol import messages as m
-from protocol.model import EventKind, Severity
+from protocol.model import AlertState, Change, EventKind, Severity
 from protocol.session import ClientConversation
 from tests.support.alerts import PLAIN_ALERT
 
@@ -137,3 +137,32 @@ def test_the_same_snapshot_is_not_asked_for_twice_while_it_waits_for_its_answer(
     client.opened("t")
     assert len(client.subscribe("alerts:a", snapshot=True)) == 1
     assert client.subscribe("alerts:a", snapshot=True) == []
+
+
+def of_many(offset, *names):
+    return m.AlertMessage(
+        channel=NAME,
+        epoch="e",
+        offset=offset,
+        prev=offset - 1,
+        event=EventKind.RESOLVED,
+        timestamp="",
+        by="ann",
+        alert_ids=list(names),
+        change=Change(at="", state=AlertState.RESOLVED, by="ann"),
+    )
+
+
+def test_a_bulk_change_leaves_out_the_alerts_that_a_later_page_has_already(client):
+    client.hear(a_page(0, 6, "a"))
+    client.hear(a_page(1, 9, "b", "c", last=True))
+    assert client.hear(of_many(7, "a", "d")).alert == of_many(7, "a", "d")
+    assert client.hear(of_many(8, "a", "b", "d")).alert == of_many(8, "a", "d")
+    assert client.hear(of_many(9, "b", "c")).alert is None
+    assert client.hear(of_many(10, "b", "c")).alert == of_many(10, "b", "c")
+
+
+def test_a_message_names_its_alerts_whether_one_or_many():
+    assert told(7, "x").ids == ["x"]
+    assert of_many(7, "x", "y").ids == ["x", "y"]
+    assert msgspec.structs.replace(of_many(7), alert_ids=None).ids == []

@@ -110,6 +110,17 @@ def test_what_quieting_asks_is_served_by_indexes(connection: sqlite3.Connection,
     assert costly(plan(connection, sql, values)) == []
 
 
+MORE = [{}, {"assigned_to": "ann"}, {"framework": "checkout"}, {"rule_id": "r", "since_us": 1}]
+
+
+@pytest.mark.parametrize("more", MORE)
+def test_the_ids_that_a_filter_means_are_found_by_an_index(connection: sqlite3.Connection, more: Any) -> None:
+    query = AlertQuery(workspace="acme", states=(AlertState.ACTIVE, AlertState.PENDING), **more)
+    steps = plan(connection, *lists.list_statement(connection, query, lists._IDS))
+    assert costly(steps) == []
+    assert any("USING INDEX" in step or "USING COVERING INDEX" in step for step in steps)
+
+
 def test_channels_are_found_by_their_names(connection: sqlite3.Connection) -> None:
     assert costly(plan(connection, lists._CHANNEL_NUMBERS, (1, "[]"))) == []
 
