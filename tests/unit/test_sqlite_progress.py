@@ -24,7 +24,7 @@ from protocol.effects import Behind, Commit, Decision
 from protocol.errors import CommitInvalid, StoreUnavailable
 from protocol.model import ChannelKey, DerivedKey, EventKind
 from protocol.workflows import Move, StepResult, StepStatus, TrackerInput
-from tests.support.stores import NOW, Breakable, a_commit, committed, failing, new_id
+from tests.support.stores import NOW, Breakable, a_commit, a_row, an_alert, committed, failing, new_id
 from tests.support.workflows import a_batch, a_task, a_workflow, advance, generate, keep, set_on, words
 
 DAY_US = 86_400_000_000
@@ -159,6 +159,26 @@ async def test_commits_and_batches_take_turns_on_the_same_streams(tmp_path: Path
         assert [event.workspace_offset for event in events] == list(range(1, len(events) + 1))
         own = await store.history(key, 0, 100)
         assert [event.offset for event in own] == list(range(1, len(own) + 1))
+
+
+async def test_after_a_batch_commits_go_on_from_where_it_left_the_streams(tmp_path: Path) -> None:
+    """Else the first of each would meet somebody else's offsets, be undone, and be tried again."""
+    undone: list[str] = []
+    keys = [ChannelKey("acme", "42"), ChannelKey("acme", "other")]
+    async with a_store(tmp_path) as store:
+        for key in keys:
+            await committed(
+                store, a_commit(key, rows=[a_row(an_alert(framework_id=key.framework, assigned_to="fred"))])
+            )
+        await set_on(store, ["42"], assignees={"foreman": "fred"})
+        await generate(store, ["42"])
+        Breakable.breaks["ROLLBACK"] = lambda: undone.append("a commit")
+        for key, base in zip(keys, (2, 1), strict=True):
+            alert = an_alert(framework_id=key.framework, assigned_to="fred")
+            await committed(store, a_commit(key, base, rows=[a_row(alert)]))
+        assert undone == []
+        mine = await store.derived_history(DerivedKey("acme", "fred"), 0, 100)
+        assert [event.user_offsets["fred"] for event in mine] == [1, 2, 3, 4, 5]
 
 
 async def test_what_a_channel_committed_last_is_still_answered_after_a_workflow_batch(tmp_path: Path) -> None:
