@@ -12,6 +12,7 @@ import msgspec
 import pytest
 import trio
 
+from engine import trials
 from engine.app import Engine
 from protocol.messages import AlertMessage
 from protocol.model import EventKind
@@ -144,3 +145,43 @@ async def test_another_workspaces_rule_is_tried_as_one_that_does_not_exist(engin
             assert (answer.status_code, answer.json()["code"]) == (404, 102)
             if "test" in path:
                 assert absent.json()["detail"] == answer.json()["detail"]
+
+
+async def test_a_backtest_over_more_readings_than_it_takes_says_what_to_do(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trials, "STORED_MAX", 2)
+    async with a_client(engine) as client:
+        sent = [{"framework_id": "web", "metric": "temp", "value": 1, "labels": {"n": str(n)}} for n in range(3)]
+        await posted(client, "/api/v1/readings", {"readings": sent})
+        answer = await client.post("/api/v1/rules/backtest", json={"rule": HOT})
+        assert answer.status_code == 400
+        assert "more than 2 readings between since and until: use a shorter time" in answer.json()["detail"]
+
+
+async def test_a_token_for_other_channels_tries_no_rule_of_this_one(engine: Engine) -> None:
+    async with a_client(engine) as client:
+        await posted(client, "/api/v1/rules", HOT)
+    limited = engine.issue_token("main", "eve", "editor", channels=["db"])
+    headers = {"Authorization": f"Bearer {limited}"}
+    async with httpx.AsyncClient(base_url=engine.http_url, headers=headers) as client:
+        given = await client.post("/api/v1/rules/backtest", json={"rule": HOT, "readings": []})
+        stored = await client.post("/api/v1/rules/hot/test", json={"value": 1})
+        assert (given.status_code, stored.status_code) == (403, 404)
+
+
+async def test_rates_of_stored_readings_are_backtested_with_both_metrics(engine: Engine) -> None:
+    rule = {
+        "id": "bad",
+        "kind": "performance",
+        "framework": "web",
+        "metric": "errors",
+        "total_metric": "requests",
+        "objective": "error_rate",
+        "threshold": 0.1,
+    }
+    async with a_client(engine) as client:
+        sent = [{"framework_id": "web", "metric": m, "value": v} for m, v in (("requests", 10), ("errors", 5))]
+        await posted(client, "/api/v1/readings", {"readings": sent})
+        found = await posted(client, "/api/v1/rules/backtest", {"rule": rule})
+        assert (found["readings"], found["told"]) == (2, {"fired": 1})
