@@ -23,7 +23,7 @@ from engine.core.rules.book import RuleBook, fill
 from engine.core.rules.evaluation import Seen
 from engine.core.rules.holding import Phase
 from engine.core.rules.milestone import Mark, MilestoneEvaluator
-from engine.core.rules.series import Series
+from engine.core.rules.series import AHEAD_MAX_US, Series
 from engine.core.seriesbook import SeriesBook
 from engine.core.suppression import NEVER, Standing
 from engine.core.turn import ROWS_MAX, Turn, rejected
@@ -36,8 +36,6 @@ from protocol.orders import Orders
 from protocol.rules import NoData
 from protocol.times import SECOND_US
 
-# A clock that is ahead is forgiven so much. One reading of next year would make all others late until then.
-AHEAD_MAX_US = 60 * SECOND_US
 # What time brought and what found no room is tried again so much later.
 RETRY_US = SECOND_US
 # The label, and its value, of an alert that says that a series has fallen silent.

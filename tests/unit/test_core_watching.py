@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from engine.core.rules.series import AHEAD_MAX_US
 from engine.core.rules.templates import Template, TemplateInvalid
 from engine.core.seriesbook import FORGET_US
 from engine.core.turn import ROWS_MAX
-from engine.core.watching import AHEAD_MAX_US
 from protocol.commands import Observe, Ring
 from protocol.limits import Limit
 from protocol.model import LABELS_MAX, AlertState, Comparison, EventKind, Reason, Severity, Status
@@ -525,3 +525,14 @@ def test_silence_of_very_many_series_is_noticed_a_thousand_at_a_time() -> None:
     channel.send()
     due = channel.machine.next_due()
     assert due is None or due > channel.now
+
+
+@pytest.mark.parametrize("window_s", [0.0, 30.0])
+def test_a_clock_that_was_set_back_makes_no_reading_late(window_s: float) -> None:
+    aggregate = Aggregate.AVG if window_s else Aggregate.LAST
+    channel = Watched(a_rule(for_s=20.0, aggregate=aggregate, window_s=window_s))
+    assert channel.read(60.0) == PENDING
+    channel.now -= 3_600 * SECOND
+    assert channel.read(60.0) == PENDING
+    assert channel.read(60.0, after=20.0) == FIRED
+    assert channel.read(10.0, after=100.0) == RESOLVED

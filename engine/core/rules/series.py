@@ -26,6 +26,8 @@ from protocol.commands import Observe
 from protocol.rules import MilestoneRule, NoData, PerformanceRule, Rule, SuppressBy, ThresholdRule
 from protocol.times import SECOND_US
 
+# A clock that is ahead is forgiven so much. One reading of next year would make all others late until then.
+AHEAD_MAX_US = 60 * SECOND_US
 # How states are written. Whoever changes that counts on: kept states of another layout start anew.
 _LAYOUT = 1
 
@@ -135,6 +137,8 @@ class Series:
     def hear(self, reading: Observe, now: int) -> Seen:
         """A reading that came at `now`; whatever time had brought by then has been dealt with."""
         self.heard_at, self.is_silent = now, False
+        if self.newest > now + AHEAD_MAX_US:
+            self._go_back_to(reading.at)
         seen = self.evaluator.observe(reading.at, reading.value, reading.metric)
         if seen is not Seen.LATE:
             if reading.at >= self.newest:
@@ -145,6 +149,16 @@ class Series:
         if self.watch.is_timed:
             self.reckon()
         return seen
+
+    def _go_back_to(self, at: int) -> None:
+        """The engine's clock was set back: what is newer than now would make all that comes late until then.
+
+        So windows begin anew. What does not go by time is kept: goals that were reached, what was learned.
+        """
+        if isinstance(self.watch.rule, ThresholdRule | PerformanceRule):
+            self.evaluator = evaluator_of(self.watch.rule)
+        self.newest = 0
+        self.holding.since = min(self.holding.since, at)
 
     def reckon(self) -> None:
         """When time alone changes something, as things stand."""
