@@ -117,7 +117,7 @@ class Shelf(Generic[T]):
         """Makes one; without an `id` it gets one. Raises Conflict if there is one of that id, LimitReached."""
         self.kind.may_change(who, None, None)
         value = value_of(self.kind, who, {"id": self._kit.new_id()} | dict(given))
-        self._permit(who, None, value)
+        self.permit(who, None, value)
         unmanaged, name = self.kind.unmanaged, id_of(value)
         if unmanaged and unmanaged.advice and await unmanaged.get(self.kind.workspace_of(who), name) is not None:
             raise Conflict(f"there is a {self.kind.name} {name!r}: {unmanaged.advice}")
@@ -164,7 +164,7 @@ class Shelf(Generic[T]):
         return found
 
     async def _change(self, edit: Edit, before: Held[T], value: T) -> Held[T]:
-        self._permit(edit.who, before.value, value)
+        self.permit(edit.who, before.value, value)
         self._require_changeable(before)
         if id_of(value) != before.id:
             raise BadRequest(
@@ -190,7 +190,7 @@ class Shelf(Generic[T]):
 
     def require_may_change(self, who: Principal, before: Held[T], after: T | None) -> None:
         """Raises PermissionDenied; Conflict for what is not stored, so that there is nothing to change."""
-        self._permit(who, before.value, after)
+        self.permit(who, before.value, after)
         self._require_changeable(before)
         if before.stored is None:
             raise Conflict(f"nothing is stored of this {self.kind.name}, it was only seen: make one of this id first")
@@ -277,7 +277,8 @@ class Shelf(Generic[T]):
                 found[stored.id] = Held(value, stored)
         return found
 
-    def _permit(self, who: Principal, before: T | None, after: T | None) -> None:
+    def permit(self, who: Principal, before: T | None, after: T | None) -> None:
+        """Raises PermissionDenied if `who` may not make this of that (None: nothing)."""
         self.kind.may_change(who, before, after)
         frameworks = {self.kind.framework_of(value) for value in (before, after) if value is not None}
         if who.channels is not None and not frameworks <= set(who.channels):

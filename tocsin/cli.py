@@ -11,7 +11,20 @@ from typing import IO, Any
 
 import click
 
-from tocsin.commands import alerts, audit, clients, connections, doctor, keys, revoke, serve, setup, silences, workflows
+from tocsin.commands import (
+    alerts,
+    audit,
+    clients,
+    connections,
+    doctor,
+    keys,
+    revoke,
+    rules,
+    serve,
+    setup,
+    silences,
+    workflows,
+)
 
 
 class Complaint(click.ClickException):
@@ -119,6 +132,7 @@ for command in (
     keys.keys,
     revoke.revoke,
     connections.connections,
+    rules.rules,
     audit.audit,
     setup.config,
     setup.migrate,

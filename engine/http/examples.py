@@ -113,6 +113,10 @@ _SINGLE: dict[str, Any] = {
     },
     "POST /api/v1/triggers/preview": {"alert": {"framework_id": "web", "title": "Search is slow"}},
     "POST /api/v1/readings/preview": {"readings": [{"framework_id": "web", "metric": "latency_ms", "value": 950}]},
+    "POST /api/v1/rules/import": {
+        "rules": [{"kind": "threshold", "id": "cpu", "framework": "web", "metric": "cpu_percent", "threshold": 90}],
+        "dry_run": True,
+    },
     "POST /api/v1/rules/{object_id}/test": {"value": 950},
     "POST /api/v1/rules/backtest": {"rule_id": "search-latency"},
     "POST /api/v1/readings": {"readings": [{"framework_id": "web", "metric": "latency_ms", "value": 950}]},

@@ -9,6 +9,7 @@ from engine.http.directory import directory_routes
 from engine.http.objects import Resource, object_routes
 from engine.http.operators import PeerAddress
 from engine.http.quieting import quieting_routes
+from engine.http.rule_files import rule_file_routes
 from engine.http.rules import rule_routes
 from engine.shelves import Shelves
 from engine.storms import Storms
@@ -18,6 +19,7 @@ def shelf_routes(shelves: Shelves, storms: Storms, clock: Clock, peer_address: P
     """What people make and change, over HTTP."""
     return [
         *rule_routes(shelves.rules, peer_address),
+        *rule_file_routes(shelves.rules, peer_address),
         *quieting_routes(shelves, storms, clock, peer_address),
         *directory_routes(shelves, clock, peer_address),
         *object_routes(Resource("/api/v1/workflows", shelves.workflows, peer_address)),

@@ -24,6 +24,9 @@ from tests.support.foreign_posts import ALERTA, ALERTMANAGER, CLOUDEVENT, GRAFAN
 NOBODY = "018f0000-0000-7000-8000-00000000dead"
 
 
+A_RULE = {"kind": "threshold", "id": "r", "framework": "web", "metric": "cpu", "threshold": 90}
+
+
 class Door(NamedTuple):
     verb: str | None
     body: Any = None
@@ -102,6 +105,8 @@ def object_routes(path: str, verb: str, reading: str = "read") -> dict[str, Door
 ROUTES |= object_routes("/api/v1/rules", "edit")
 ROUTES |= {
     "POST /api/v1/rules/{object_id}/test": Door("edit", {"value": 1}),
+    "GET /api/v1/rules/export": READ,
+    "POST /api/v1/rules/import": Door("edit", {"rules": [A_RULE]}),
     "POST /api/v1/rules/backtest": Door("edit", {"rule_id": NOBODY}),
 }
 ROUTES |= object_routes("/api/v1/silences", "silence") | object_routes("/api/v1/maintenance", "silence")

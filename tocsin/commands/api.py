@@ -30,15 +30,18 @@ class Api:
     token: str
     ssl_context: ssl.SSLContext | None = None
 
-    def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """The decoded answer; None if it is empty. Raises CannotConnect, or the TocsinError that was the answer."""
+    def ask(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Any:
+        """The decoded answer (of TOML its text); None if it is empty.
+
+        Raises CannotConnect, or the TocsinError that was the answer.
+        """
         from tocsin.errors import CannotConnect, tls_hint
 
         request = urllib.request.Request(  # noqa: S310  # the scheme is checked where the url is made
             self.url + path,
             method=method,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
+            headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json", **(headers or {})},
         )
         try:
             # Without proxies of the environment: a token is for the engine that was named and nobody between.
@@ -47,6 +50,7 @@ class Api:
             )
             with opener.open(request, timeout=REQUEST_S) as answer:
                 content = answer.read(ANSWER_MAX_BYTES)
+                is_text = answer.headers.get_content_type() == "application/toml"
         except urllib.error.HTTPError as refusal:
             with refusal:
                 raise _error_of(refusal) from None
@@ -54,6 +58,8 @@ class Api:
             reason = getattr(fault, "reason", fault)
             hint = tls_hint(reason, "http://") or "is the engine running there?"
             raise CannotConnect(f"cannot reach {self.url}: {reason}; {hint}") from fault
+        if is_text:
+            return content.decode()
         return json.loads(content) if content else None
 
     def pages(self, path: str, wanted: Mapping[str, str]) -> Iterator[dict[str, Any]]:

@@ -1,0 +1,52 @@
+"""`tocsin rules` against a real engine: made, shown, changed, switched, written out and taken in again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import trio
+from structlog.testing import capture_logs
+
+from tests.integration.test_cli_connections import PATIENCE_S, in_thread
+from tests.support.engines import an_engine
+
+
+async def test_rules_are_made_changed_and_moved_from_the_command_line(tmp_path: Path) -> None:
+    # The engine shares this process, and its log must not be in what the command prints.
+    with capture_logs(), trio.fail_after(PATIENCE_S):
+        async with an_engine(tmp_path, rules=()) as engine:
+            given = ("--api", engine.http_url, "--data", str(tmp_path))
+
+            async def rules(*arguments: str, code: int = 0) -> str:
+                done = await in_thread("rules", *arguments, *given)
+                assert done.exit_code == code, done.output
+                return done.output
+
+            fields = ("framework=web", "metric=cpu_percent", "threshold=90", "title=Hot CPU")
+            assert await rules("add", "id=team/cpu hot", *fields) == "team/cpu hot\n"
+            assert "is no FIELD=VALUE" in await rules("add", "threshold", code=2)
+            assert "invalid rule: Expected `float`" in await rules("add", "threshold=high", *fields[:2], code=1)
+            assert await rules("edit", "team/cpu hot", "threshold=95", 'labels={"a":"b"}') == "2\n"
+            assert "version 1 was changed" in await rules(
+                "edit", "team/cpu hot", "threshold=1", "--version", "1", code=1
+            )
+            shown = json.loads(await rules("show", "team/cpu hot"))
+            assert (shown["threshold"], shown["labels"], shown["version"]) == (95.0, {"a": "b"}, 2)
+            listed = (await rules("list", "--search", "HOT", "--enabled")).splitlines()
+            assert listed[0].split()[:4] == ["RULE", "KIND", "FRAMEWORK", "METRIC"]
+            assert "cpu_percent" in listed[1]
+            assert "nothing: there is no such rule" in await rules("disable", "team/cpu hot", "nothing", code=1)
+            [line] = (await rules("list", "--disabled", "--json")).splitlines()
+            assert json.loads(line)["enabled"] is False
+            file = tmp_path / "rules.toml"
+            file.write_text(await rules("export"))
+            assert await rules("delete", "team/cpu hot") == "team/cpu hot: deleted\n"
+            assert await rules("import", str(file), "--dry-run") == "team/cpu hot: create\n"
+            assert await rules("list", "--json") == ""
+            assert await rules("import", str(file)) == "team/cpu hot: create\n"
+            as_json = tmp_path / "rules.json"
+            as_json.write_text(await rules("export", "--json"))
+            assert await rules("import", str(as_json)) == "team/cpu hot: unchanged\n"
+            as_json.write_text("[]")
+            assert "has no rules" in await rules("import", str(as_json), code=2)

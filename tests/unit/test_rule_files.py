@@ -1,0 +1,105 @@
+"""Rules as a file: written out and taken in again, all or nothing."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from engine.stores.trail import TrailQuery
+from protocol.model import ChannelKey
+from protocol.rules import ThresholdRule
+from tests.support.shelves import Desk, a_desk, who
+from tests.unit.test_http_api import problem
+
+PATH = "/api/v1/rules"
+CPU = {"kind": "threshold", "id": "cpu", "framework": "web", "metric": "cpu", "threshold": 90.0}
+SALES = {"kind": "milestone", "id": "sales", "framework": "shop", "metric": "orders", "goals": [10.0, 100.0]}
+ODD = {
+    "kind": "anomaly",
+    "id": "odd",
+    "framework": "shop",
+    "metric": "orders",
+    "labels": {"a b": 'x"y'},
+    "schedule": {"start": "08:00", "end": "18:00", "days": ["mon"]},
+}
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    configured = ThresholdRule(id="host", framework="web", metric="load", threshold=4.0)
+    async with a_desk(rules=[configured], rules_max=4) as desk:
+        yield desk
+
+
+@pytest.fixture
+async def client(desk: Desk) -> AsyncIterator[httpx.AsyncClient]:
+    async with desk.client(who()) as client:
+        yield client
+
+
+async def take_in(client: httpx.AsyncClient, *rules: object, is_dry: bool = False) -> httpx.Response:
+    return await client.post(f"{PATH}/import", json={"rules": rules, "dry_run": is_dry})
+
+
+async def ids(client: httpx.AsyncClient) -> list[str]:
+    return [each["id"] for each in (await client.get(PATH)).json()["items"]]
+
+
+async def test_what_is_written_out_can_be_taken_in_and_changes_nothing(client: httpx.AsyncClient, desk: Desk) -> None:
+    results = (await take_in(client, CPU, SALES, ODD)).json()["results"]
+    assert [(each["id"], each["action"]) for each in results] == [
+        ("cpu", "create"),
+        ("sales", "create"),
+        ("odd", "create"),
+    ]
+    assert [rule.id for rule in desk.orders.of(ChannelKey("acme", "shop")).rules] == ["odd", "sales"]
+    answer = await client.get(f"{PATH}/export")
+    assert answer.headers["content-type"].startswith("application/toml")
+    exported = tomllib.loads(answer.text)["rules"]
+    assert [each["id"] for each in exported] == ["cpu", "odd", "sales"], "not the configuration's"
+    assert (await client.get(f"{PATH}/export?format=json")).json() == {"rules": exported}
+    desk.woken.clear()
+    again = (await take_in(client, *exported)).json()["results"]
+    assert {each["action"] for each in again} == {"unchanged"}
+    assert desk.woken == []
+
+
+async def test_a_dry_run_says_what_would_become_of_each_and_does_nothing(client: httpx.AsyncClient) -> None:
+    await take_in(client, CPU)
+    results = (await take_in(client, CPU | {"threshold": 95}, SALES, is_dry=True)).json()["results"]
+    assert [each["action"] for each in results] == ["change", "create"]
+    assert await ids(client) == ["cpu", "host"]
+    assert (await client.get(f"{PATH}/cpu")).json()["version"] == 1
+
+
+@pytest.mark.parametrize(
+    ("rule", "status", "complaint"),
+    [
+        (SALES | {"goals": [100.0, 10.0]}, 400, "rules[1]: goals"),
+        (SALES | {"goals": ["a"]}, 400, "at `$.rules[1].goals[0]`"),
+        (CPU, 400, "rules[1].id: 'cpu' is there twice"),
+        (CPU | {"id": "host"}, 409, "rules[1]: this rule is not changed here: it is one of tocsin.toml"),
+    ],
+)
+async def test_one_rule_that_cannot_be_taken_in_keeps_all_out(
+    client: httpx.AsyncClient, desk: Desk, rule: object, status: int, complaint: str
+) -> None:
+    assert complaint in problem(await take_in(client, CPU, rule), status, 107)
+    assert await ids(client) == ["host"]
+    assert await desk.store.trail(TrailQuery(workspace="acme", limit=9)) == []
+
+
+async def test_more_rules_than_there_is_room_for_are_none(client: httpx.AsyncClient) -> None:
+    answer = await take_in(client, *(CPU | {"id": f"r{number}"} for number in range(5)))
+    assert "rules[4]: this workspace has no room for another rule, limit 4" in problem(answer, 429, 106)
+    assert await ids(client) == ["host"]
+
+
+async def test_an_import_is_for_editors_and_for_their_channels(desk: Desk) -> None:
+    async with desk.client(who("responder")) as responder, desk.client(who(channels=("web",))) as limited:
+        problem(await take_in(responder, CPU), 403, 103)
+        assert "rules[1]: this token is limited" in problem(await take_in(limited, CPU, SALES), 403, 103)
+        assert (await take_in(limited, CPU)).status_code == 200
