@@ -27,7 +27,18 @@ from engine.http import problems  # noqa: E402
 from engine.roles import ROLE_MAY, Verb  # noqa: E402
 from protocol import errors  # noqa: E402
 from protocol import messages as m  # noqa: E402
-from protocol.model import Alert, AlertState, Change, Comparison, EventKind, Reason, Severity, Status, Suppressed  # noqa: E402
+from protocol.model import (
+    Alert,
+    AlertState,
+    Change,
+    Comparison,
+    EventKind,
+    QuietedBy,
+    Reason,
+    Severity,
+    Status,
+    Suppressed,
+)  # noqa: E402
 
 # Longer sets of words are named here and spelled out once, under Words.
 WORDS_INLINE = 6
@@ -37,7 +48,7 @@ NOTICE = (
 )
 MARK = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
 OBJECTS = (m.Position, m.TriggerInput, m.ReadingInput, Alert, Change, Suppressed, m.ItemResult)
-WORDS = (Severity, AlertState, EventKind, Status, Reason, Comparison)
+WORDS = (Severity, AlertState, EventKind, QuietedBy, Status, Reason, Comparison)
 # What the HTTP framework refuses before our code runs, by the number that it is told with.
 OF_THE_FRAMEWORK = {
     errors.LimitReached.code: ["413: The body is too large"],

@@ -44,6 +44,11 @@ class Pattern:
             reason = cause.decode(errors="replace") if isinstance(cause, bytes) else str(cause)
             raise BadRequest(f"the regular expression {text[:100]!r} is not allowed: {reason}") from fault
 
+    @property
+    def size(self) -> int:
+        """How many instructions it was compiled to, of 16 bytes each and as many to search backwards."""
+        return int(self._compiled.programsize)
+
     def matches(self, text: str) -> bool:
         """Whether the whole text matches."""
         return self._compiled.fullmatch(text) is not None

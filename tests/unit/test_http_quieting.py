@@ -63,6 +63,10 @@ async def test_a_silence_begins_now_and_its_author_is_who_sends_it(client: httpx
         ({"matchers": [{"name": "a", "operator": "!~", "value": "x"}]}, "at least one must not match an empty"),
         ({"matchers": [{"name": "a", "operator": "=~", "value": "(a"}]}, r"matchers\[0\].value: .* is not allowed"),
         ({"matchers": [{"name": "a", "operator": "=~", "value": r"(a)\1"}]}, "not allowed: .*; write it such as"),
+        (
+            {"matchers": [{"name": "a", "operator": "=~", "value": "a{1000}"}] * 4},
+            "compile to 4016 steps, at most 4000",
+        ),
         ({"matchers": [{"name": "", "value": "x"}]}, "length >= 1"),
         ({"matchers": [{"name": "a", "value": "x"}] * 33}, "length <= 32"),
     ],
