@@ -102,15 +102,14 @@ _encode = msgspec.json.Encoder().encode
 
 
 def move_projects(connection: Connection, batch: ProjectBatch, epoch: str, now_us: int) -> Streamed:
-    """Reads, decides, writes. Raises CommitInvalid if what was decided cannot be stored."""
+    """Reads, decides, writes. Raises CommitInvalid if what is stored cannot be read, or what was decided not stored."""
     workspace = batch.workspace
     values = (workspace, _text(batch.projects), now_us, _text(batch.workflows))
-    space, found, workflows, *rows = connection.execute(PLACES, values).fetchone()
-    moves = batch.decide(_ground(found, workflows, rows, epoch))
     try:
-        return _keep(connection, batch, moves, space)
-    except (IntegrityError, DataError, OverflowError) as fault:
-        # A bug of ours: the decision contradicts the store. The transaction is undone, the engine lives on.
+        space, found, workflows, *rows = connection.execute(PLACES, values).fetchone()
+        return _keep(connection, batch, batch.decide(_ground(found, workflows, rows, epoch)), space)
+    except (IntegrityError, DataError, OverflowError, msgspec.MsgspecError) as fault:
+        # A bug of ours, or a definition of another version. The transaction is undone, the engine lives on.
         log.error("store_batch_invalid", workspace=workspace, cause=str(fault))
         raise CommitInvalid(f"a workflow batch of {workspace}: {fault}") from fault
 

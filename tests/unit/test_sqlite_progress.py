@@ -15,6 +15,7 @@ import pytest
 
 from engine.core.progress import Setting
 from engine.stores import CommittedEvents, Retention
+from engine.stores.objects import ObjectChange
 from engine.stores.sqlite import SqliteStore, open_database
 from engine.stores.sqlite_file import Database
 from engine.stores.trail import TrailQuery
@@ -302,6 +303,19 @@ async def test_what_cannot_be_stored_is_refused_and_leaves_the_store_alive(tmp_p
         with pytest.raises(CommitInvalid, match="UNIQUE"):
             await store.move_projects(msgspec.structs.replace(batch, decide=twice))
         assert words(await advance(store, ["42"])) == [("advanced", "fired", "i1")]
+
+
+async def test_a_definition_that_cannot_be_read_fails_its_batch_and_nothing_else(tmp_path: Path) -> None:
+    async with a_store(tmp_path) as store:
+        strange = ObjectChange(
+            workspace="acme", kind="workflow", id="odd", body='{"id":"odd"}', by="ed", at=NOW, verb="create_workflow"
+        )
+        await store.change_objects([strange])
+        task = a_task("42", Setting(TrackerInput(workflow_id="odd"), 0))
+        with pytest.raises(CommitInvalid, match="phases"):
+            await store.move_projects(a_batch([task], ["odd"]))
+        await set_on(store, ["42"])
+        assert words(await generate(store, ["42"])) == [("fired", "fired", "i0")]
 
 
 KILLED = """
