@@ -27,7 +27,7 @@ from engine.http import problems  # noqa: E402
 from engine.roles import ROLE_MAY, Verb  # noqa: E402
 from protocol import errors  # noqa: E402
 from protocol import messages as m  # noqa: E402
-from protocol.model import (
+from protocol.model import (  # noqa: E402
     Alert,
     AlertState,
     Change,
@@ -38,7 +38,7 @@ from protocol.model import (
     Severity,
     Status,
     Suppressed,
-)  # noqa: E402
+)
 
 # Longer sets of words are named here and spelled out once, under Words.
 WORDS_INLINE = 6
