@@ -73,7 +73,19 @@ def with_problems(document: Document) -> Document:
     }
     components = document.get("components", {})
     schemas = {**components.get("schemas", {}), "Problem": PROBLEM}
-    return {**document, "paths": paths, "components": {**components, "schemas": schemas}}
+    done: Document = _without_ellipses({**document, "paths": paths, "components": {**components, "schemas": schemas}})
+    return done
+
+
+def _without_ellipses(part: Any) -> Any:
+    """The framework takes the dots of `tuple[X, ...]` for a second type, of which anything is a value."""
+    if isinstance(part, list):
+        return [_without_ellipses(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    if set(part) == {"oneOf"} and len(part["oneOf"]) == 2 and part["oneOf"][1] == {}:
+        return _without_ellipses(part["oneOf"][0])
+    return {name: _without_ellipses(each) for name, each in part.items()}
 
 
 def _completed(route: str, operation: Any) -> Any:

@@ -84,3 +84,9 @@ async def test_each_example_is_right(client: httpx.AsyncClient) -> None:
 
 def test_what_belongs_to_all_methods_of_a_path_is_left_as_it_is() -> None:
     assert with_problems({"paths": {"/x": {"summary": "all"}}})["paths"] == {"/x": {"summary": "all"}}
+
+
+def test_a_tuple_of_any_length_has_one_kind_of_member() -> None:
+    matchers = {"type": "array", "items": {"oneOf": [{"$ref": "#/x"}, {}]}}
+    schemas = with_problems({"components": {"schemas": {"Silence": {"matchers": matchers}}}})["components"]["schemas"]
+    assert schemas["Silence"] == {"matchers": {"type": "array", "items": {"$ref": "#/x"}}}

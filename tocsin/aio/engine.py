@@ -157,6 +157,14 @@ class Service:
         """Rings for a source that re-sends: pairs of framework and a Ring whose `source` is set."""
         return await self._call(lambda engine: engine.service.report(who, tuple(reports)))
 
+    async def preview(self, who: Principal, inputs: Sequence[TriggerInput]) -> list[ItemResult]:
+        """What would happen to these triggers now, and why; nothing happens."""
+        return await self._call(lambda engine: engine.service.preview(who, tuple(inputs)))
+
+    async def preview_readings(self, who: Principal, readings: Sequence[ReadingInput]) -> list[ItemResult]:
+        """The same for readings, each as if it came alone."""
+        return await self._call(lambda engine: engine.service.preview_readings(who, tuple(readings)))
+
     async def acknowledge_reported(self, who: Principal, framework: str, ring: Ring) -> ItemResult:
         """Somebody looks after what this Ring reported, whatever its id is; idempotent."""
         return await self._call(lambda engine: engine.service.acknowledge_reported(who, framework, ring))
