@@ -185,3 +185,20 @@ async def test_rates_of_stored_readings_are_backtested_with_both_metrics(engine:
         await posted(client, "/api/v1/readings", {"readings": sent})
         found = await posted(client, "/api/v1/rules/backtest", {"rule": rule})
         assert (found["readings"], found["told"]) == (2, {"fired": 1})
+
+
+async def test_a_reading_unlike_all_before_is_told_on_a_socket(engine: Engine) -> None:
+    [text] = [text for text in RULES if '"anomaly"' in text]
+    usual = [
+        {"framework_id": "web", "metric": "requests_per_s", "value": 100 + number * 7 % 11} for number in range(150)
+    ]
+    async with a_client(engine) as http, Client(engine.ws_url, engine.issue_token("main", "bob")) as socket:
+        await socket.subscribe("web")
+        await posted(http, "/api/v1/rules", msgspec.json.decode(text))
+        quiet = (await posted(http, "/api/v1/readings", {"readings": usual}))["results"]
+        assert {each["reason"] for each in quiet} == {"below_threshold"}
+        odd = usual[0] | {"value": 5_000}
+        assert (await posted(http, "/api/v1/readings", {"readings": [odd]}))["results"][0]["reason"] == "fired"
+        message = await anext(socket.alerts())
+    assert isinstance(message, AlertMessage)
+    assert (message.data.title, message.data.current_value) == ("traffic is unusual: 5000/s", 5_000.0)
