@@ -181,8 +181,10 @@ class Watcher:
         watch = series.watch
         if watch.is_shared:
             watch.ringing.add(series)
+        why = series.evaluator.why if watch.explains else None
+        firing = fill(_bell(series), watch.rule, watch.texts, why)
         # A receipt and what follows it.
-        return self._ringer.judge(turn, fill(_bell(series), watch.rule, watch.texts), room=2, identity=series.identity)
+        return self._ringer.judge(turn, firing, room=2, identity=series.identity)
 
     def _over(self, turn: Turn, series: Series) -> ItemResult:
         """It holds no more. An alert that stands for all series of a rule is over with the last of them."""

@@ -22,7 +22,7 @@ from protocol.model import ChannelKey
 from protocol.orders import Orders
 from protocol.readings import Logged, RuleState, Series
 from protocol.rows import Row
-from protocol.rules import Aggregate, MilestoneRule, NoData, PerformanceRule, Rule, ThresholdRule
+from protocol.rules import Aggregate, AnomalyRule, MilestoneRule, NoData, PerformanceRule, Rule, ThresholdRule
 
 SECOND = 1_000_000
 KEY = ChannelKey("w", "f")
@@ -46,6 +46,7 @@ MORE: tuple[Rule, ...] = (
     threshold("mean", aggregate=Aggregate.AVG, window_s=60.0, for_s=20.0),
     threshold("slope", aggregate=Aggregate.RATE, window_s=45.0, threshold=0.5),
     PerformanceRule(id="slow", framework="f", metric="m", threshold=60.0, window_s=90.0, recovery=40.0),
+    AnomalyRule(id="odd", framework="f", metric="m", warm_up=10, sensitivity=2.0),
     MilestoneRule(id="far", framework="f", metric="m", goals=(70.0, 300.0), is_cumulative=True, progress=(50.0,)),
 )
 

@@ -150,10 +150,9 @@ def test_an_aggregate_fires_for_its_window_and_shows_what_it_came_to() -> None:
     channel = Watched(a_rule(aggregate=Aggregate.AVG, window_s=60.0))
     assert channel.read(90.0) == FIRED
     assert channel.read(0.0, after=10.0) == RESOLVED
-    assert (channel.events[0].alert.current_value, channel.events[0].alert.title) == (
-        90.0,
-        "avg of temp over 60 s > 50",
-    )
+    alert = channel.events[0].alert
+    assert (alert.current_value, alert.title) == (90.0, "avg of temp over 60 s > 50")
+    assert alert.message == "avg of temp over 60 s is 90; rings when > 50"
 
 
 def test_a_reading_older_than_the_newest_is_late_and_changes_nothing() -> None:

@@ -10,7 +10,7 @@ stands under the rarest of them, so ten thousand rules on one metric, each for a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -45,6 +45,8 @@ class Firing(msgspec.Struct, frozen=True, gc=False):
     upper: float | None = None
     # What else its rule has to say, filled in only when it is told.
     texts: Texts | None = None
+    # What it came to, as a sentence: the message of an alert whose rule and trigger have none.
+    why: Callable[[], str] | None = None
 
     @property
     def is_below(self) -> bool:
@@ -55,7 +57,7 @@ class Firing(msgspec.Struct, frozen=True, gc=False):
         return not holds(value, self.comparison, self.threshold, self.upper)
 
 
-def fill(ring: Ring, rule: Rule | None, texts: Texts | None = None) -> Firing:
+def fill(ring: Ring, rule: Rule | None, texts: Texts | None = None, why: Callable[[], str] | None = None) -> Firing:
     """A trigger together with what its rule (None: it names none) and the defaults add."""
     severity, threshold, comparison, title = ring.severity, ring.threshold_value, ring.comparison, ring.title
     if rule is None:
@@ -72,6 +74,7 @@ def fill(ring: Ring, rule: Rule | None, texts: Texts | None = None) -> Firing:
         rule.suppression_s,
         rule.upper if isinstance(rule, ThresholdRule) else None,
         texts,
+        why,
     )
 
 
@@ -80,6 +83,8 @@ def dressed(firing: Firing) -> Firing:
     if firing.texts is None:
         return firing
     ring, title = firing.texts.dress(firing.ring, firing.threshold, firing.severity, firing.title)
+    if firing.why is not None and ring.message is None:
+        ring = msgspec.structs.replace(ring, message=firing.why())
     return msgspec.structs.replace(firing, ring=ring, title=title)
 
 

@@ -23,7 +23,7 @@ from engine.core.rules.templates import Texts
 from engine.core.rules.threshold import ThresholdEvaluator
 from engine.core.suppression import NEVER
 from protocol.commands import Observe
-from protocol.rules import MilestoneRule, NoData, PerformanceRule, Rule, SuppressBy, ThresholdRule
+from protocol.rules import Aggregate, MilestoneRule, NoData, PerformanceRule, Rule, SuppressBy, ThresholdRule
 from protocol.times import SECOND_US
 
 # A clock that is ahead is forgiven so much. One reading of next year would make all others late until then.
@@ -66,6 +66,7 @@ class Watch:
 
     __slots__ = (
         "essence",
+        "explains",
         "for_us",
         "is_shared",
         "is_timed",
@@ -86,6 +87,8 @@ class Watch:
     def take(self, rule: Rule, texts: Texts) -> None:
         """The rule says something else now, but what it evaluates is the same."""
         self.rule, self.texts = rule, texts
+        # Of a plain value its title says it all.
+        self.explains = not isinstance(rule, ThresholdRule) or rule.aggregate is not Aggregate.LAST
         self.is_shared = rule.suppress_by is SuppressBy.RULE
         self.for_us, self.keep_us = int(rule.for_s * SECOND_US), int(rule.keep_firing_for_s * SECOND_US)
         self.silence_us = NEVER if rule.no_data is NoData.KEEP else int(rule.no_data_s * SECOND_US)
