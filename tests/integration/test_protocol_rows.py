@@ -246,10 +246,13 @@ async def test_acknowledge_and_resolve_change_one_alert_or_many(engine: Engine, 
         await talk.say(verb, alertId=first, notes="on it", id=7)
         heard = {type(message): message for message in [await talk.hear(), await talk.hear()]}
         assert [result.status.value for result in heard[m.Accepted].results] == [status]
-        assert (heard[m.AlertMessage].event.value, heard[m.AlertMessage].data.notes) == (status, "on it")
+        told = heard[m.AlertMessage]
+        assert (told.event.value, told.data.notes, told.by) == (status, "on it", "ann")
         await talk.say(verb, alertIds=others)
-        kinds = sorted([type(await talk.hear()).__name__ for _ in range(3)])
-        assert kinds == ["Accepted", "AlertMessage", "AlertMessage"]
+        heard = {type(message): message for message in [await talk.hear(), await talk.hear()]}
+        assert [result.status.value for result in heard[m.Accepted].results] == [status] * 2
+        told = heard[m.AlertMessage]
+        assert (told.data, told.alert_ids, told.change.state.value) == (None, others, status)
 
 
 async def test_received_and_seen_are_kept_and_listed_by_alert(engine: Engine) -> None:
