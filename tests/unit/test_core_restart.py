@@ -157,3 +157,18 @@ def test_states_are_written_now_and_then_so_that_little_is_heard_again() -> None
         batch = Batch(str(second), START + second * SECOND_US, (Observe(metric="cpu", value=1.0, at=START),), plain)
         stored.keep(machine.decide(batch))
         assert len(stored.log) - stored.settled <= keeping.STATE_AGE_S + 1
+
+
+def test_what_time_brought_between_two_readings_is_found_out_again() -> None:
+    """A state that was to be written at once found no room in its decision: the one before it and the log tell it."""
+    stored, orders = Stored(), orders_of("for", "avg")
+    machine = ChannelMachine(KEY, stored.recalled(START), orders, Policy())
+    stored.keep(read(machine, 1, orders, 7.0))
+    before = dict(stored.states)
+    at = START + 25 * SECOND_US
+    hot = Batch("0190a0a0-0000-7000-8000-00000000aaaa", at, (Observe(metric="cpu", value=7.0, at=at),), orders)
+    stored.keep(machine.decide(hot))
+    stored.states, stored.settled = before, 1
+    again = ChannelMachine(KEY, stored.recalled(at), orders, Policy())
+    results = [read(one, 26 * SECOND_US, orders, 7.0, 1.0).results for one in (machine, again)]
+    assert results[0] == results[1]

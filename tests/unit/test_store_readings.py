@@ -192,6 +192,32 @@ async def test_what_is_not_rolled_up_yet_is_told_all_the_same(factory: StoreFact
         assert await points(store, resolution=Resolution.HOUR) == [(0, "a", 2, 3.0), (0, "b", 2, 12.0)]
 
 
+async def test_a_page_looks_into_so_many_series_and_goes_on_with_the_others(
+    factory: StoreFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.stores.sqlite_series.SERIES_A_PAGE", 1)
+    async with factory.open() as store:
+        await committed(store, log(1, (1, NOW, 1.0), (2, NOW, 2.0), (2, NOW + MINUTE_US, 4.0), series=(CPU_A, CPU_B)))
+        await store.roll_up()
+        query = ReadingQuery(
+            workspace="acme",
+            framework="checkout",
+            metric="cpu",
+            since_us=NOW,
+            until_us=NOW + HOUR_US,
+            resolution=Resolution.MINUTE,
+        )
+        page = await store.readings(query)
+        assert (len(page.items), page.next_cursor is None) == (1, False)
+        assert await points(store, resolution=Resolution.MINUTE) == [
+            (0, "a", 1, 1.0),
+            (0, "b", 1, 2.0),
+            (60, "b", 1, 4.0),
+        ]
+        nothing = {"since_us": NOW + 2 * MINUTE_US, "resolution": Resolution.MINUTE}
+        assert await points(store, **nothing) == []
+
+
 async def test_a_late_reading_changes_the_bucket_of_its_own_time(factory: StoreFactory) -> None:
     async with factory.open() as store:
         await committed(store, log(1, (1, NOW, 1.0), (1, NOW + MINUTE_US, 1.0), series=(CPU_A,)))
