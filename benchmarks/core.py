@@ -8,6 +8,7 @@ A figure is the mean over one run's operations; state is made anew for each run,
 from __future__ import annotations
 
 import gc
+import math
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -23,6 +24,7 @@ from benchmarks.report import Figures, Report, make_report
 from benchmarks.rule_cases import RULES, many_rules, one_rule, readings
 from engine.core.channel import machine_factory
 from engine.core.identity import CACHE_MAX_IDENTITIES, identity_of
+from engine.core.rules.anomaly import Detector
 from engine.core.turn import Policy
 from protocol import messages as m
 from protocol.codec import WireForm, decode_client, encode, frame, frame_message
@@ -30,7 +32,7 @@ from protocol.commands import Batch, Command, Observe, Ring
 from protocol.effects import Recalled
 from protocol.model import ChannelKey, Event
 from protocol.orders import Orders
-from protocol.rules import ThresholdRule
+from protocol.rules import AnomalyRule, Season, ThresholdRule
 from protocol.times import SECOND_US, rfc3339
 
 OPERATIONS = 20_000
@@ -41,6 +43,7 @@ _NOW_US = 1_760_000_000 * SECOND_US
 _KEY = ChannelKey("bench", "core")
 _LABELS = {"host": "web-17.example.net", "service": "checkout"}
 _RULE = ThresholdRule(id="cpu", framework="core", metric="cpu_percent", threshold=90.0, workspace=_KEY.workspace)
+_ODD = AnomalyRule(id="odd", framework="core", metric="cpu_percent", season=Season.DAY)
 _ORDERS = Orders(rules=(_RULE,))
 
 Work = Callable[[], None]
@@ -147,6 +150,20 @@ def _windowed(kind: str) -> Callable[[int], Work]:
     return lambda count: _decide(readings(count, _NOW_US, 1), orders=one_rule(kind))
 
 
+def _unusual(count: int) -> Work:
+    """Readings of a day's course with its noise, for a detector that knows two days of it."""
+    detector = Detector(_ODD)
+    values = [50.0 + 20.0 * math.sin(n * math.tau / 288) + n * 7919 % 101 / 50 for n in range(576 + count)]
+    for number in range(576):
+        detector.observe(_NOW_US + number * 300 * SECOND_US, values[number])
+
+    def work() -> None:
+        for number in range(576, 576 + count):
+            detector.observe(_NOW_US + number * 300 * SECOND_US, values[number])
+
+    return work
+
+
 def _identity(count: int, spread: int) -> Work:
     rings = [
         Ring(title="Checkout is slow", labels=_LABELS | {"instance": str(number % spread)}) for number in range(count)
@@ -217,6 +234,7 @@ CASES = [
     Case("decide_mean", "decide: a mean over a window", _windowed("mean")),
     Case("decide_percentile", "decide: a percentile over a window", _windowed("percentile")),
     Case("decide_burn", "decide: a burn rate over two windows", _windowed("burn")),
+    Case("anomaly", "a reading's anomaly score, with a season", _unusual),
     Case("identity_known", "identity, seen before", lambda count: _identity(count, BATCH)),
     Case("identity_new", "identity, never seen", lambda count: _identity(count, 10 * CACHE_MAX_IDENTITIES)),
     *_on_the_wire("json", WireForm.JSON),

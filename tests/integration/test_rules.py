@@ -67,6 +67,21 @@ async def test_readings_that_break_a_rule_are_told_on_a_socket(
     assert message.data.rule_id == msgspec.json.decode(rule)["id"]
 
 
+async def test_a_reading_unlike_those_before_is_told_on_a_socket(engine: Engine) -> None:
+    rule = {"id": "odd", "kind": "anomaly", "framework": "web", "metric": "rps", "warm_up": 50, "title": "Odd"}
+    usual = [{"framework_id": "web", "metric": "rps", "value": 100 + number % 5} for number in range(60)]
+    async with a_client(engine) as http, Client(engine.ws_url, engine.issue_token("main", "bob")) as socket:
+        await socket.subscribe("web")
+        await posted(http, "/api/v1/rules", rule)
+        quiet = (await posted(http, "/api/v1/readings", {"readings": usual}))["results"]
+        assert {result["status"] for result in quiet} == {"below_threshold"}
+        odd = {"framework_id": "web", "metric": "rps", "value": 900}
+        [result] = (await posted(http, "/api/v1/readings", {"readings": [odd]}))["results"]
+        message = await anext(socket.alerts())
+    assert (result["reason"], message.data.id) == ("fired", result["alertId"])
+    assert (message.data.title, message.data.current_value) == ("Odd", 900)
+
+
 def test_the_page_has_an_example_for_every_kind() -> None:
     assert {msgspec.json.decode(text)["kind"] for text in RULES} == {
         "threshold",

@@ -150,13 +150,13 @@ class Detector:
         self, jump: float, baseline: float, why: Why, sums: tuple[float, float], news: float
     ) -> tuple[float, Why]:
         """How unusual all of it is in the rule's direction, and which look says so loudest."""
-        match self._rule.direction:
-            case Direction.BOTH:
-                jump, baseline, shift = abs(jump), abs(baseline), max(sums)
-            case Direction.UP:
-                shift, news = sums[0], news if baseline > 0.0 else 0.0
-            case Direction.DOWN:
-                jump, baseline, shift, news = -jump, -baseline, sums[1], news if baseline < 0.0 else 0.0
+        direction, (up, down) = self._rule.direction, sums
+        if direction is Direction.BOTH:
+            jump, baseline, shift = abs(jump), abs(baseline), max(sums)
+        elif direction is Direction.UP:
+            shift, news = up, news if baseline > 0.0 else 0.0
+        else:
+            jump, baseline, shift, news = -jump, -baseline, down, news if baseline < 0.0 else 0.0
         score, look = jump, Why.JUMP
         baseline *= SEASON_SHARE if why is Why.SEASON else BASELINE_SHARE
         if baseline > score:
