@@ -3,7 +3,7 @@
     async with Client("ws://127.0.0.1:3008", token) as client:
         await client.subscribe("host")
         async for message in client.alerts():
-            print(message.data.severity.value, message.data.title)
+            print(message.event.value, message.data.title if message.data else message.ids)
 
 Owns a nursery with two tasks (`tocsin.link`): one connects, authenticates, subscribes, reads, and after a break again;
 the other brings the next token before the one in use ends.

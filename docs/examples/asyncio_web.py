@@ -72,7 +72,7 @@ async def alerts(request: Request) -> StreamingResponse:
             yield b": subscribed\n\n"
             with suppress(ClientStopped):  # the shop closes: the page comes back by itself
                 async for message in client.alerts():  # a page that does not read slows down only this loop
-                    yield b"data: " + msgspec.json.encode(message.data) + b"\n\n"
+                    yield b"data: " + msgspec.json.encode(message.data or message) + b"\n\n"
 
     return StreamingResponse(events(), media_type="text/event-stream")
 

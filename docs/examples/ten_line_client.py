@@ -13,7 +13,11 @@ async def main() -> None:
     async with Client(url, os.environ["TOCSIN_TOKEN"]) as client:
         await client.subscribe("workspace")
         async for message in client.alerts():  # reconnects and recovers by itself
-            print(message.event.value, message.data.severity.value, message.data.title, flush=True)
+            print(
+                message.event.value,
+                *((one.severity.value, one.title) if (one := message.data) else message.ids),
+                flush=True,
+            )
 
 
 trio.run(main)
