@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -10,13 +11,14 @@ import trio
 from structlog.testing import capture_logs
 from trio.testing import MockClock
 
-from engine.kinds import ShelfQuery
+from engine.bulk import BulkAction, BulkStatus, change_many
+from engine.kinds import Held, ShelfQuery
 from engine.orders import StandingOrders
 from engine.stores.objects import ObjectChange
-from protocol.errors import Busy
-from protocol.model import ChannelKey
+from protocol.errors import BadRequest, Busy
+from protocol.model import ChannelKey, Principal
 from protocol.orders import NO_ORDERS
-from protocol.rules import ThresholdRule
+from protocol.rules import Rule, ThresholdRule
 from tests.support.shelves import a_desk, who
 from tests.support.stores import NOW
 
@@ -116,3 +118,38 @@ async def test_a_store_that_hangs_is_busy_and_says_that_it_may_be_stored_yet(
         monkeypatch.setattr(desk.store, "change_objects", hang)
         with pytest.raises(Busy, match="not stored within 10 s, and perhaps later"):
             await desk.shelves.rules.create(who(), RULE)
+
+
+async def test_many_at_once_try_again_when_somebody_is_faster_and_give_up_in_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with a_desk() as desk:
+        rules, quick, rivals = desk.shelves.rules, who(user="bob"), 1
+        await rules.create(who(), RULE)
+        several = rules.several
+
+        async def read_and_be_overtaken(me: Principal, ids: Sequence[str]) -> Mapping[str, Held[Rule]]:
+            nonlocal rivals
+            found = await several(me, ids)
+            if me.user == "ada" and rivals:
+                rivals -= 1
+                await rules.patch(quick, "cpu", {"title": f"edit {rivals}"}, None)
+            return found
+
+        monkeypatch.setattr(rules, "several", read_and_be_overtaken)
+        [result] = await change_many(rules, who(), BulkAction.DISABLE, ["cpu"])
+        assert (result.status, result.version) == (BulkStatus.DONE, 3)
+        now = await rules.get(quick, "cpu")
+        assert (now.value.enabled, now.value.title) == (False, "edit 0"), "neither edit is lost"
+        rivals = 99
+        [result] = await change_many(rules, who(), BulkAction.ENABLE, ["cpu"])
+        assert (result.status, result.version) == (BulkStatus.CONFLICT, 6)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800"])
+async def test_a_text_that_a_store_cannot_keep_is_refused(name: str) -> None:
+    async with a_desk() as desk:
+        with pytest.raises(BadRequest, match="leave it out"):
+            await desk.shelves.users.create(who("admin"), {"id": "ann", "name": name})
+        talks_about_it = await desk.shelves.users.create(who("admin"), {"id": "bob", "name": "\\u0000 is NUL"})
+        assert talks_about_it.value.name == "\\u0000 is NUL"
