@@ -14,9 +14,7 @@ async def main() -> None:
         await client.subscribe("workspace")
         async for message in client.alerts():  # reconnects and recovers by itself
             print(
-                message.event.value,
-                *((one.severity.value, one.title) if (one := message.data) else message.ids),
-                flush=True,
+                message.event.value, *([m.severity.value, m.title] if (m := message.data) else message.ids), flush=True
             )
 
 
