@@ -12,10 +12,8 @@ async def main() -> None:
     url = os.environ.get("TOCSIN_URL", "ws://127.0.0.1:3008")
     async with Client(url, os.environ["TOCSIN_TOKEN"]) as client:
         await client.subscribe("workspace")
-        async for message in client.alerts():  # reconnects and recovers by itself
-            print(
-                message.event.value, *([m.severity.value, m.title] if (m := message.data) else message.ids), flush=True
-            )
+        async for it in client.alerts():  # reconnects and recovers by itself; `data` is of one alert, `ids` of many
+            print(it.event.value, *([it.data.severity.value, it.data.title] if it.data else it.ids), flush=True)
 
 
 trio.run(main)
