@@ -550,6 +550,10 @@ async def test_statistics_count_groups_batches_and_rows(factory: StoreFactory) -
             "group_size_last": 0,
             "pending": 0,
             "history_reads": 0,
+            "readings": 0,
+            "reading_bytes": 0,
+            "readings_rolled": 0,
+            "reading_rows_trimmed": 0,
         }
         await fill(store, KEY, 2, size=3)
         assert store.statistics()["commits"] == 2
