@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import operator
 import os
 import signal
 import sys
@@ -543,7 +545,12 @@ def test_arguments_become_options(monkeypatch):
 
 def test_a_name_means_its_scenarios():
     rest = [cli.scenarios(name, Options()) for name in cli.NAMES if name not in ("fanout", "soak", "all")]
-    assert cli.scenarios("all", Options()) == [fanout.run, fanout_bare.run, fanout_busy.run, *sum(rest, [])]
+    assert cli.scenarios("all", Options()) == [
+        fanout.run,
+        fanout_bare.run,
+        fanout_busy.run,
+        *functools.reduce(operator.iadd, rest, []),
+    ]
     assert cli.scenarios("fanout", Options(bare=True, busy=True)) == [fanout_bare.run, fanout_busy.run]
     assert cli.scenarios("burst", Options()) == [burst.run]
 
