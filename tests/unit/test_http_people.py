@@ -11,7 +11,7 @@ import pytest
 from engine.audit import TrailWanted
 from engine.people import Deed
 from protocol.changes import PEOPLES_ACTIONS, Action
-from protocol.model import AlertState, Severity
+from protocol.model import AlertState, QuietedBy, Severity
 from protocol.times import parse_rfc3339
 from tests.support.http_service import ALERT, BEARER, FakeService
 from tests.unit.test_http_api import RESULT, client_of, make_app, problem
@@ -99,6 +99,7 @@ async def test_every_part_of_a_filter_reaches_the_query_and_a_dry_run_changes_no
         "severity": ["critical", "error"],
         "rule_id": "r",
         "assigned_to": "eve",
+        "quieted": ["storm"],
         "since": "2026-01-01T00:00:00Z",
         "until": "2026-01-02T00:00:00Z",
     }
@@ -106,7 +107,7 @@ async def test_every_part_of_a_filter_reaches_the_query_and_a_dry_run_changes_no
     assert response.json() == {"matched": 1, "results": []}
     [(_, [query])] = service.asked
     assert (query.states, query.severities) == ((AlertState.ACTIVE,), (Severity.CRITICAL, Severity.ERROR))
-    assert (query.rule_id, query.assigned_to) == ("r", "eve")
+    assert (query.rule_id, query.assigned_to, query.quieted) == ("r", "eve", (QuietedBy.STORM,))
     assert query.since_us == parse_rfc3339("2026-01-01T00:00:00Z")
     assert query.until_us == parse_rfc3339("2026-01-02T00:00:00Z")
 
