@@ -567,7 +567,6 @@ async def test_statistics_count_connections_and_frames_also_of_those_who_have_le
             "messages_dropped_info": 0,
             "messages_dropped_warning": 0,
             "hints_dropped": 0,
-            "hints_dropped": 0,
             "slow_disconnects": 0,
             "errors": 0,
         }
