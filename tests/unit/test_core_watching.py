@@ -535,3 +535,10 @@ def test_a_clock_that_was_set_back_makes_no_reading_late(window_s: float) -> Non
     assert channel.read(60.0) == PENDING
     assert channel.read(60.0, after=20.0) == FIRED
     assert channel.read(10.0, after=100.0) == RESOLVED
+
+
+def test_a_clock_that_was_set_back_forgets_no_milestone() -> None:
+    channel = Watched(MilestoneRule(id="big", framework="f", metric="users", goals=(10.0,)))
+    assert channel.read(20.0, metric="users") == FIRED
+    channel.now -= 3_600 * SECOND
+    assert channel.read(20.0, metric="users") == BELOW
