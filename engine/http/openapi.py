@@ -54,6 +54,8 @@ _OF_BODIES = (
 )
 # Edits with a version (`If-Match`).
 _OF_EDITS = (HTTPStatus.PRECONDITION_FAILED, HTTPStatus.PRECONDITION_REQUIRED)
+# Routes that answer in more than one form: the framework documents the first.
+_OTHER_FORMS: dict[str, str] = {"GET /api/v1/rules/export": "application/json"}
 _SAFE = frozenset({"get", "head"})
 
 
@@ -92,6 +94,9 @@ def _completed(route: str, operation: Any) -> Any:
     if not isinstance(operation, Mapping) or "responses" not in operation:
         return operation  # what belongs to all methods of a path
     done = {**operation, "responses": _responses(route.partition(" ")[0].lower(), operation)}
+    if route in _OTHER_FORMS:
+        good = done["responses"]["200"]
+        done["responses"]["200"] = {**good, "content": {**good["content"], _OTHER_FORMS[route]: {"schema": {}}}}
     if route in EXAMPLES and "requestBody" in operation:
         content = operation["requestBody"]["content"]
         shown = {media_type: {**body, "example": EXAMPLES[route]} for media_type, body in content.items()}

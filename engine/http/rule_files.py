@@ -42,7 +42,7 @@ class ImportResults(msgspec.Struct, frozen=True, kw_only=True):
 def rule_file_routes(shelf: Shelf[Rule], peer_address: PeerAddress) -> list[HTTPRouteHandler]:
     """The routes of files."""
 
-    @get("/api/v1/rules/export", tags=["rules"], operation_id="export_rules", media_type="text/plain")
+    @get("/api/v1/rules/export", tags=["rules"], operation_id="export_rules", media_type="application/toml")
     async def export(request: Asked, format: FromQuery[Literal["toml", "json"]] = "toml") -> Response[Any]:
         """All rules that people made here, without those of the configuration: TOML, or JSON as `import` takes it."""
         rules = await stored_rules(shelf, request.user)
