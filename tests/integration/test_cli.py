@@ -229,7 +229,7 @@ async def test_the_welcome_tells_a_stranger_what_to_type(tmp_path: Path) -> None
         ended = await trio.run_process(f"{there}; {trigger}", shell=True, capture_stdout=True, env=environment())
         assert ended.stdout.startswith(b"fired alert ")
         heard = Lines(process.stdout)
-        assert "■ critical  demo          fired         Hello, Tocsin" in await heard.until("Hello, Tocsin")
+        assert "■ critical  demo          fired           Hello, Tocsin" in await heard.until("Hello, Tocsin")
         curl = text[text.index("  curl ") : text.index("}'", text.index("  curl ")) + 2]
         script = f"{export}\n{curl}"
         posted = await trio.run_process(script, shell=True, capture_stdout=True, capture_stderr=True, env=environment())
@@ -311,7 +311,7 @@ async def test_tail_shows_alerts_live_and_ends_quietly(tmp_path: Path) -> None:
     async with an_engine_process(tmp_path) as engine, tailing(engine) as (process, heard, said):
         await run("trigger", "web", "--title", "Disk \x1b[2J full", "--value", "97", **to(engine))
         assert re.fullmatch(
-            r"\d\d:\d\d:\d\d  ▲ warning   web           fired         Disk \\x1b\[2J full  \(value 97\)",
+            r"\d\d:\d\d:\d\d  ▲ warning   web           fired           Disk \\x1b\[2J full  \(value 97\)",
             await heard.next(),
         )
         process.send_signal(signal.SIGINT)
