@@ -12,7 +12,6 @@ import msgspec
 from engine.foreign_forms.reports import Report, Reported, moment, text_of, texts_of, to_report
 
 FORM = "pagerduty"
-SUMMARY_MAX_CHARS = 1_024
 DEDUP_KEY_MAX_CHARS = 255
 
 
