@@ -135,6 +135,7 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
                 quotas=quotas,
                 hints=Hints(registry, derived),
                 start=registry.cell,
+                why_closed=shelves.closed.why,
             )
         ),
         trials=_trials(config, world, metrics, shelves, readings, service),

@@ -51,7 +51,10 @@ _COUNTED = [status for status in StepStatus if status is not StepStatus.SET]
 
 @dataclass(frozen=True)
 class WorkflowKit:
-    """What the verbs are handed. `start`: has a channel run, because something is due there; may raise Busy."""
+    """What the verbs are handed. `start`: has a channel run, because something is due there; may raise Busy.
+
+    `why_closed`: why nothing rings on a channel (it was archived); empty: it does.
+    """
 
     store: Store
     machine: MachineFactory
@@ -62,6 +65,7 @@ class WorkflowKit:
     quotas: Quotas
     hints: Hints
     start: Callable[[ChannelKey], object]
+    why_closed: Callable[[ChannelKey], str]
 
 
 class Workflows:
@@ -148,7 +152,7 @@ class Workflows:
         self._kit.quotas.workspace_items(who.workspace, len(asked))
         now, refusals, tasks = self._kit.clock(), list[StepResult | None](), dict[str, Task]()
         for project, what in asked:
-            refusal = _refusal(who, check_id(project, "project_id"), tasks)
+            refusal = self._refusal(who, check_id(project, "project_id"), tasks)
             refusals.append(refused(project, refusal) if refusal else None)
             if refusal is None:
                 tasks[project] = self._task(who, project, what, now, address)
@@ -159,6 +163,14 @@ class Workflows:
             is_behind = result.reason == Refusal.ALREADY.value
             self._counts["projects_already" if is_behind else f"projects_{result.status.value}"] += 1
         return answer
+
+    def _refusal(self, who: Principal, project: str, tasks: Mapping[str, Task]) -> Refused | None:
+        if not _may_see(who, project):
+            return Refused(Refusal.UNKNOWN_PROJECT, NO_TRACKER)
+        if project in tasks:
+            return Refused(Refusal.TWICE, "this project is named twice in the request; only the first counts")
+        reason = self._kit.why_closed(ChannelKey(who.workspace, project))
+        return Refused(Refusal.ARCHIVED, reason) if reason else None
 
     async def _change(
         self, who: Principal, project_id: str, what: Setting | Removing, workflows: Sequence[str], address: str
@@ -252,11 +264,3 @@ def _fault(result: StepResult) -> TocsinError:
             return InternalError(message)
         case _:
             return BadRequest(message)
-
-
-def _refusal(who: Principal, project: str, tasks: Mapping[str, Task]) -> Refused | None:
-    if not _may_see(who, project):
-        return Refused(Refusal.UNKNOWN_PROJECT, NO_TRACKER)
-    if project in tasks:
-        return Refused(Refusal.TWICE, "this project is named twice in the request; only the first counts")
-    return None

@@ -107,6 +107,7 @@ class Refusal(enum.Enum):
     INACTIVE = "inactive"
     TWICE = "twice"
     CONFLICT = "conflict"
+    ARCHIVED = "archived"
     FAILED = "failed"
 
 

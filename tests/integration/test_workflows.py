@@ -378,3 +378,35 @@ async def test_a_thousand_projects_advance_at_once_while_fifty_race_for_the_same
             shown, _ = await engine.workflows.tracker(who, projects[number])
             assert len(open_steps) == len(set(open_steps))
             assert shown.item_id is None or open_steps.count(shown.item_id) == 1
+
+
+async def test_an_archived_project_neither_rings_nor_moves_on_until_it_is_restored(engine: Engine) -> None:
+    async with http(engine) as boss:
+        for project in ("p1", "p2"):
+            await put(boss, project)
+        made = await boss.post("/api/v1/frameworks", json={"id": "p1", "name": "P1", "kind": "project"})
+        assert made.status_code == 201, made.text
+        await boss.post("/api/v1/frameworks/p1/archive")
+        rung = await boss.post("/api/v1/workflows/generate", json={"project_ids": ["p1", "p2"]})
+        moved = await boss.post("/api/v1/workflows/advance", json={"items": [{"project_id": "p1"}]})
+        said = [*rung.json()["results"], *moved.json()["results"]]
+        assert [(each["status"], each["reason"]) for each in said] == [
+            ("rejected", "archived"),
+            ("fired", "fired"),
+            ("rejected", "archived"),
+        ]
+        assert "restore it" in said[0]["message"]
+        await boss.post("/api/v1/frameworks/p1/restore")
+        again = await boss.post("/api/v1/workflows/generate", json={"project_ids": ["p1"]})
+        assert again.json()["results"][0]["item_id"] == "i0"
+        assert again.json()["results"][0]["status"] == "fired"
+
+
+async def test_in_an_archived_workspace_no_project_rings(engine: Engine) -> None:
+    async with http(engine) as boss, http(engine, "system") as operator:
+        await put(boss, "p1")
+        await operator.post("/api/v1/workspaces", json={"id": "main", "name": "Main"})
+        gone = await operator.post("/api/v1/workspaces/main/archive")
+        assert gone.status_code == 200, gone.text
+        rung = await boss.post("/api/v1/workflows/generate", json={"project_ids": ["p1"]})
+        assert rung.json()["results"][0]["reason"] == "archived"
