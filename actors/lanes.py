@@ -143,7 +143,8 @@ class Lanes:
                 gap = open_gaps.get(entry.stream)
                 if gap is None:
                     self._append_gap(Gap(entry))
-                    self.gaps.setdefault(entry.stream, entry.prev)
+                    # Not the first to be left out: a younger, milder one may have given way before.
+                    self.gaps[entry.stream] = min(self.gaps.get(entry.stream, entry.prev), entry.prev)
                 else:
                     gap.last = entry.offset
                     gap.count += 1

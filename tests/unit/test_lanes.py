@@ -131,6 +131,16 @@ def test_two_gaps_become_one_when_what_stood_between_them_gives_way() -> None:
     assert brief(heard(lanes)) == [(1, 4, 4), 5, 6, 7, 8, 9, 10, 11, 12, 13]
 
 
+def test_marks_count_up_to_the_oldest_that_was_left_out_though_a_younger_and_milder_one_gave_way_before() -> None:
+    lanes = lanes_with(told([ERROR, WARNING, INFO]))
+    full = lanes.bytes + 20
+    offer(lanes, told([WARNING], first=4), full)
+    assert lanes.gaps == {A: 2}
+    offer(lanes, told([ERROR] * 2, first=5), full)
+    assert lanes.gaps == {A: 1}
+    assert brief(heard(lanes)) == [1, (2, 4, 3), 5, 6]
+
+
 def test_a_gap_says_where_it_begins_in_a_filtered_stream_and_in_each_wire_form() -> None:
     events = [an_event(offset, severity=WARNING if offset % 3 == 0 else INFO) for offset in range(1, 10)]
     for form in WireForm:
