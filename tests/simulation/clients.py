@@ -152,7 +152,8 @@ class Watcher(Client):
     ) -> None:
         super().__init__(name, network, token, trace, seed)
         self.views = views
-        # The last alerts that it said to have received on this connection; on an earlier one it may not be heard.
+        # The last alerts that it said to have received on this connection, where it has everything since it subscribed
+        # (beyond a gap its word does not count); on an earlier connection it may not be heard.
         self.marked: set[str] = set()
 
     async def _converse(self, link: Link) -> None:
@@ -171,12 +172,13 @@ class Watcher(Client):
                     await trio.sleep(self._chance.uniform(0.1, RETRY_MAX_S))
                     await link.say(asked[int(message.id or 0)].request(int(message.id or 0)))
                 case m.AlertMessage():
-                    self._view(message.channel).alert(message)
+                    view = self._view(message.channel)
+                    view.alert(message)
                     self._trace(self.name, f"told {message.channel} {message.prev}>{message.offset}")
                     if message.data.title.startswith(LAST) or self._chance.random() < 0.2:
                         kind = m.Seen if self._chance.random() < 0.3 else m.Received
                         await link.say(kind(channel=message.channel, offset=message.offset))
-                        if message.data.title.startswith(LAST):
+                        if message.data.title.startswith(LAST) and not view.has_gap:
                             self.marked.add(message.data.id)
                 case m.Snapshot():
                     self._view(message.channel).snapshot(message)

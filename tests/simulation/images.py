@@ -32,8 +32,9 @@ from protocol.effects import Decision, Recalled
 from protocol.errors import StoreUnavailable
 from protocol.model import ChannelKey
 from protocol.orders import Orders
+from protocol.rules import MilestoneRule
 from tests.simulation.network import Network
-from tests.simulation.producers import POISON
+from tests.simulation.producers import METRIC, POISON
 from tests.simulation.store import Injected, Storage
 from tests.simulation.trace import Trace, Violation
 from tests.support.engines import SECRET
@@ -43,6 +44,11 @@ START_US = 1_767_225_600_000_000
 STOP_MAX_S = 10.0
 OUTBOX_SOFT_BYTES, OUTBOX_MAX_BYTES = 65_536, 131_072
 NOWHERE = Path("/nonexistent")
+# One for each framework: adds up all readings, and never rings.
+SUMS = tuple(
+    MilestoneRule(id=f"sum-{name}", workspace="acme", framework=name, metric=METRIC, goals=(1e9,), is_cumulative=True)
+    for name in ("checkout", "search", "mail")
+)
 
 
 class WallClock:
@@ -169,6 +175,7 @@ class Images:
             ),
             channel=Channel(idle_s=20.0, batch_max=chance.choice([2, 8, 240])),
             retention=RetentionSection(trim_every_s=7.0 if trims else 600.0),
+            rules=SUMS,
         )
         self._stop = trio.Event()
         self._is_wanted = True

@@ -15,6 +15,7 @@ from actors.channel import ChannelActor
 from actors.frames import REPLY_LANE, Frames
 from actors.outbox import Outbox
 from actors.restart import Exhausted, Restart, RestartHistory
+from engine.core.keeping import StateKeeper
 from protocol.effects import Behind, Commit, Committed, Recalled, Unavailable
 from protocol.stream import EventRing
 
@@ -85,6 +86,18 @@ def restarts_for_ever() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def dates_states_a_row_late() -> Iterator[None]:
+    """A rule's state is said to have heard the row after it as well: a restart loses those readings (P1)."""
+    write = StateKeeper.write
+
+    def late(self: Any, turn: Any, state_of: Callable[[Any, int], Any], *, everything: bool = False) -> None:
+        write(self, turn, lambda key, seq: state_of(key, seq + 1), everything=everything)
+
+    with patch.object(StateKeeper, "write", late):
+        yield
+
+
 BUGS: dict[str, Callable[[], Any]] = {
     bug.__name__: bug
     for bug in (
@@ -93,5 +106,6 @@ BUGS: dict[str, Callable[[], Any]] = {
         drops_in_silence,
         ring_is_off_by_one,
         restarts_for_ever,
+        dates_states_a_row_late,
     )
 }

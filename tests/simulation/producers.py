@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import trio
 
 from protocol import messages as m
-from protocol.messages import ItemResult, TriggerInput
+from protocol.messages import ItemResult, ReadingInput, TriggerInput
 from protocol.model import ChannelKey, Event, EventKind, Reason, Severity, Status
 from tests.simulation.clients import Client, Link, Lost, Token
 from tests.simulation.network import Network
@@ -23,6 +23,8 @@ from tests.simulation.trace import Trace, Violation
 ANSWER_S = 15.0
 IDLE_S = 5.0
 POISON = "poison"
+# Readings are 1 each, and a rule that never rings adds them up: its state must be what is stored.
+METRIC = "orders"
 
 
 @dataclass
@@ -57,6 +59,8 @@ class Plan:
 
     requests: deque[list[Wish]] = field(default_factory=deque)
     acked: list[Wish] = field(default_factory=list)
+    # Readings that were acked.
+    read: list[Wish] = field(default_factory=list)
     # After they failed three times, or for good.
     refused: list[Wish] = field(default_factory=list)
 
@@ -144,6 +148,9 @@ class Producer(Client):
                 self.plan.refused.append(wish)
                 return True
             return False
+        if wish.verb == "reading":
+            self.plan.read.append(wish)
+            return True
         wish.result, wish.alert_id = result, result.alert_id or ""
         self._is_true(wish, result)
         self.plan.acked.append(wish)
@@ -175,6 +182,11 @@ def _says(events: list[Event], result: ItemResult) -> bool:
 
 def _message(number: int, wishes: list[Wish]) -> m.ClientMessage:
     verb, ids = wishes[0].verb, [wish.alert_id for wish in wishes]
+    if verb == "reading":
+        return m.Reading(
+            id=number,
+            readings=[ReadingInput(framework_id=wish.key.framework, metric=METRIC, value=1.0) for wish in wishes],
+        )
     if verb == "trigger":
         return m.Trigger(id=number, alerts=[wish.trigger() for wish in wishes])
     return m.Acknowledge(id=number, alert_ids=ids) if verb == "acknowledge" else m.Resolve(id=number, alert_ids=ids)

@@ -13,9 +13,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import trio
 
+from engine.core.channel import ChannelMachine
+from engine.core.turn import Policy
+from engine.stores.readings import ReadingQuery
 from protocol.errors import StoreUnavailable
-from protocol.model import EventKind
-from tests.simulation.images import OUTBOX_MAX_BYTES
+from protocol.model import ChannelKey, EventKind
+from protocol.orders import Orders
+from tests.simulation.images import OUTBOX_MAX_BYTES, SUMS
+from tests.simulation.producers import METRIC
 from tests.simulation.trace import Trace, Violation
 
 if TYPE_CHECKING:
@@ -70,6 +75,7 @@ async def reckon(simulation: Simulation) -> None:
             at = view.position.offset if view.position else None
             _must(view.is_level(), f"{watcher.name} is not level on {view.channel}: at {at}")
     await _stored_once(simulation)
+    await _summed_up(simulation)
     _restarted_as_wanted(simulation)
     await _received_by_whom(simulation)
     statistics = simulation.images.statistics()
@@ -101,6 +107,24 @@ async def _stored_once(simulation: Simulation) -> None:
         _must(not lost, f"{producer.name} was acked what is not stored: {lost}")
     duplicates = await storage.inner.duplicates()
     _must(duplicates == 0, f"{duplicates} duplicates are stored")
+
+
+async def _summed_up(simulation: Simulation) -> None:
+    """P1 for readings: what was acked is stored; and a rule, rebuilt from what is stored, has heard each just once."""
+    for rule in SUMS:
+        key = ChannelKey(rule.workspace, rule.framework)
+        recalled = await simulation.storage.inner.recall(key)
+        query = ReadingQuery(
+            workspace=key.workspace, framework=key.framework, metric=METRIC, since_us=0, until_us=2**60, limit=5_000
+        )
+        stored = len((await simulation.storage.inner.readings(query)).items)
+        acked = sum(wish.key == key for producer in simulation.producers for wish in producer.plan.read)
+        # More may be stored: those that were sent again, and those of a batch that was decided anew behind a stranger.
+        _must(acked <= stored, f"{key.name}: {acked} readings were acked, {stored} are stored")
+        machine = ChannelMachine(key, recalled, Orders(rules=(rule,)), Policy())
+        known = [series for watch in machine._watcher._series.watches.values() for series in watch.series.values()]
+        summed = sum(series.evaluator.value() or 0.0 for series in known)
+        _must(summed == stored, f"{key.name}: {stored} readings are stored, and its rule has heard {summed:g}")
 
 
 async def _received_by_whom(simulation: Simulation) -> None:

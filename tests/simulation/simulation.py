@@ -82,6 +82,11 @@ class Simulation:
                 for k in range(chance.randint(1, 4))
             ]
             chance.choice(self.producers).wants(*wishes)
+        # Drawn by a chance of its own, so that the other stories stay what they were.
+        readings = random.Random(seed + 4)
+        for n in range(readings.randint(0, 12)):
+            wishes = [Wish(f"r{n}", readings.choice(KEYS), verb="reading") for _ in range(readings.randint(1, 5))]
+            readings.choice(self.producers).wants(*wishes)
 
     def _views(self, who: str) -> list[View]:
         chance, ledger = self.chance, self.storage.ledger

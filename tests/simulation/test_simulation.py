@@ -51,6 +51,7 @@ FOUND_BY = {
     "drops_in_silence": "silent gap|but has only",
     "ring_is_off_by_one": "recovery answered trimmed|not level",
     "restarts_for_ever": "were parked 0 times, 1 were due",
+    "dates_states_a_row_late": "its rule has heard",
 }
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from protocol import messages as m
 from protocol.changes import changed
-from protocol.model import Alert, AlertState, Event, Severity
+from protocol.model import Alert, AlertState, Event, EventKind, Severity
 from tests.simulation.trace import Violation
 
 # What may give way in the outbox of a slow peer, and whatever is milder.
@@ -46,8 +46,10 @@ class View:
         self._pages: list[m.Snapshot] = []
         self._shown_until = 0
         self.is_followed = False
-        # The alerts that it was told of, shown, or told to have missed.
+        # The alerts whose firing it was told of, and those that it was shown. What a gap left out is not among them.
         self.known: set[str] = set()
+        # Something was left out since it subscribed, and not fetched: its marks count up to there, by the protocol.
+        self.has_gap = False
 
     def request(self, number: int, back_to: m.Position | None = None) -> m.Subscribe:
         """The subscription to ask for now; `back_to` asks for what a gap left out."""
@@ -68,7 +70,7 @@ class View:
         self._must(message.reason in (allowed if self._asked else {"fresh"}), f"recovery answered {message.reason}")
         self._must(message.recovered is (message.reason == "ok"), f"{message.recovered} and {message.reason}")
         self.name, self.is_followed = message.channel, True
-        self._pages, self._shown_until = [], 0
+        self._pages, self._shown_until, self.has_gap = [], 0, False
         self.position = self._asked if message.recovered else m.Position(message.epoch, message.offset)
 
     def snapshot(self, message: m.Snapshot) -> None:
@@ -118,7 +120,8 @@ class View:
         self._must(is_same and message.by == event.by, f"was told something else at {message.offset} than is stored")
         self._must(event.alert.severity.rank >= self.min_severity.rank, f"was told {message.offset} despite the filter")
         self._move(message.epoch, message.offset)
-        self.known.update(message.ids)
+        if message.event is EventKind.FIRED:
+            self.known.update(message.ids)
 
     def gap(self, message: m.GapMessage) -> None:
         """Some were left out, by policy: exactly so many, all of them mild, and nothing before the first of them."""
@@ -129,7 +132,7 @@ class View:
         severe = [offset for offset in left_out if events[offset - 1].alert.severity.rank > MILD.rank]
         self._must(len(left_out) == message.count and not severe, f"was told {message}, left out are {left_out}")
         self._move(message.epoch, message.to)
-        self.known.update(alert_id for offset in left_out for alert_id in events[offset - 1].ids)
+        self.has_gap = True
 
     def proof(self, message: m.PositionMessage) -> None:
         """Proof of silence."""
