@@ -144,7 +144,7 @@ class ChannelActor:
         while True:
             if not await self._wait(machine, audience):
                 is_level = await self._finish(machine, offset)
-                if not cell.mailbox and (cell.mailbox.is_closed or not audience):
+                if not cell.mailbox and (cell.mailbox.is_closed or not (audience or cell.mailbox.is_woken)):
                     return True
                 # Somebody came while that was being stored: the channel is in use again.
                 if not is_level:

@@ -101,6 +101,11 @@ class Mailbox:
         """The id of the batch that a reader has pinned and not settled."""
         return None if self._batch is None else self._batch.id
 
+    @property
+    def is_woken(self) -> bool:
+        """Whether somebody woke the reader since it looked last."""
+        return self._is_woken
+
     def put_all(self, envelopes: Sequence[Envelope]) -> None:
         """Takes all of them or, if there is no room, none: raises Busy."""
         if self.is_closed:
@@ -134,7 +139,9 @@ class Mailbox:
             self._arrived = trio.Event()
             with trio.move_on_after(seconds):
                 await self._arrived.wait()
-        was_woken, self._is_woken = self._is_woken, False
+        was_woken = self._is_woken
+        if self._batch is None:
+            self._is_woken = False
         return bool(self) or was_woken
 
     def pin(self, limit: int, clock: Clock, new_id: NewId, orders: Orders) -> Batch:

@@ -33,6 +33,7 @@ from tests.support.actors import (
     some_events,
     start,
 )
+from tests.support.stores import a_row
 
 
 @pytest.fixture(autouse=True)
@@ -393,6 +394,19 @@ async def test_an_idle_channel_is_retired_and_recalled_on_its_next_use(autojump_
         await channel.ring("b")
         await channel.settle()
         assert (channel.store.titles(), channel.store.recalls) == (["a", "b"], 2)
+
+
+async def test_a_wake_while_a_channel_stores_its_last_counters_is_not_lost(autojump_clock: MockClock) -> None:
+    async with a_channel(idle_s=60) as channel:
+        await channel.ring("a")
+        await channel.settle()
+        channel.machines.unwritten = [a_row()]
+        gate = channel.store.gate = trio.Event()
+        await trio.sleep(61)
+        channel.registry.wake(KEY.workspace, KEY.framework)
+        gate.set()
+        await channel.settle()
+        assert (channel.machines.decided[-1], len(channel.registry.cells())) == ([], 1)
 
 
 async def test_a_channel_that_somebody_watches_or_that_has_something_due_is_not_retired(

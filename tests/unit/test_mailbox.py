@@ -138,6 +138,18 @@ async def test_waiting_ends_with_the_first_command(autojump_clock: trio.testing.
     assert (found, trio.current_time()) == ([True], 0)
 
 
+async def test_a_wake_behind_a_pinned_batch_is_kept_until_that_batch_is_settled() -> None:
+    mailbox = filled(Answers(), "a")
+    pin(mailbox)
+    mailbox.wake()
+    assert await mailbox.wait(60)
+    mailbox.settle([FIRED])
+    # The pinned batch kept its orders: nobody has decided under those that the wake was about.
+    assert mailbox.is_woken
+    assert await mailbox.wait(60)
+    assert not mailbox.is_woken
+
+
 async def test_waiting_ends_when_its_time_is_over(autojump_clock: trio.testing.MockClock) -> None:
     assert await Mailbox(10).wait(60) is False
     assert trio.current_time() == 60
