@@ -199,12 +199,12 @@ class ChannelActor:
             except CommitInvalid as fault:
                 raise self._blame(batch, fault) from fault
         if committed is not None:
-            cell.mailbox.settle(committed.results)
+            handled = cell.mailbox.settle(committed.results)
             for limit in decision.refusals:
                 kit.observer.refused(limit)
             for notice in decision.storms:
                 self._say_storm(notice)
-            kit.observer.batch(cell.key, len(batch.commands), trio.current_time() - began)
+            kit.observer.batch(cell.key, handled, trio.current_time() - began)
         return committed
 
     def _say_storm(self, notice: StormNotice) -> None:

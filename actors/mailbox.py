@@ -166,18 +166,23 @@ class Mailbox:
             taken.append(envelope)
         return taken
 
-    def settle(self, results: Sequence[ItemResult]) -> None:
-        """The pinned batch is done: answers each command and lets go of it."""
-        done, self._pinned, self._batch = self._pinned, (), None
-        self._singly = max(0, self._singly - len(done))
-        self._items -= _items_of(done)
-        start = 0
-        for envelope in done:
-            end = start + len(envelope.places)
-            envelope.settle(results[start:end])
-            start = end
+    def settle(self, results: Sequence[ItemResult]) -> int:
+        """The pinned batch is done: answers its commands and lets go of them; how many there were.
+
+        Results may end between two commands: those that have none come first in the next batch.
+        """
+        pinned, self._pinned, self._batch = self._pinned, (), None
+        start = done = 0
+        while done < len(pinned) and start < len(results):
+            end = start + len(pinned[done].places)
+            pinned[done].settle(results[start:end])
+            start, done = end, done + 1
         if start != len(results):
             raise ValueError(f"{len(results)} results for {start} items")
+        self._singly = max(0, self._singly - done)
+        self._items -= start
+        self._waiting.extendleft(reversed(pinned[done:]))
+        return done
 
     def machine_raised(self) -> Command | None:
         """The pinned batch made the machine raise. Gives the command that is set aside, if one is."""

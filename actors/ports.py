@@ -25,7 +25,10 @@ class Machine(Protocol):
     """Decides for one channel. Pure: no await, no clock, no randomness; one instance per run of a channel's actor."""
 
     def decide(self, batch: Batch) -> Decision:
-        """Applies a batch (also an empty one: whatever is due by `batch.now`) and says what must be stored and told."""
+        """Applies a batch (also an empty one: whatever is due by `batch.now`) and says what must be stored and told.
+
+        It handles at least the first command; of those after it as many as there are results, the rest comes again.
+        """
 
     def flush(self, batch: Batch) -> Decision:
         """What is counted and not stored yet, due or not, some of it at a time; nothing durable: that was all."""

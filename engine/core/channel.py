@@ -12,7 +12,8 @@ they are the workspace's, not the channel's, and may change between two batches.
     ledger     what is remembered, and what the store does not know yet   turn       a decision while it is made
     log        readings, as they are stored with the decision             keeping    when rule states are written
 
-Only a reading may go over `events_max`, by what the rules on its metric say, because half a reading would be no answer.
+Only a reading may go over `events_max`, by what the rules on its metric say, because half a reading would be no answer;
+one that finds no room is left, with what comes after it, to the next decision: there are fewer results than commands.
 """
 
 from __future__ import annotations
@@ -62,6 +63,9 @@ class ChannelMachine:
             self._hush.adopt(batch.orders)
         results: list[ItemResult] = []
         for command in batch.commands:
+            if results and isinstance(command, Observe) and not self._watcher.has_room(turn, command):
+                # An outage breaks many rules at once. What is left waits for the next decision, which is at once.
+                break
             if isinstance(command, Act):
                 results += self._acts.act(turn, command)
             else:

@@ -104,6 +104,10 @@ class Watcher:
         """Up to which row of the log stored states have heard everything."""
         return self._series.keeper.settled()
 
+    def has_room(self, turn: Turn, reading: Observe) -> bool:
+        """Whether a reading may still be heard in this decision."""
+        return self._ledger.room(turn) > 0 or not self.book.watching(reading.metric, reading.labels)
+
     def observe(self, turn: Turn, reading: Observe) -> ItemResult:
         """A reading, held against each rule on its series; the loudest outcome is the answer."""
         if reading.at > turn.now + AHEAD_MAX_US:
@@ -113,8 +117,6 @@ class Watcher:
                 f"at lies {ahead_s:.0f} s ahead of the engine's clock, {AHEAD_MAX_US // SECOND_US} is the limit; "
                 "set the sender's clock right, or leave `at` out",
             )
-        if self._ledger.room(turn) < 1 and self.book.watching(reading.metric, reading.labels):
-            return self._ledger.no_room(turn)
         number = self._log.number(turn, reading)
         if number is None:
             return self._log.refusal(turn)

@@ -9,10 +9,11 @@ import pytest
 from engine.core.channel import machine_factory
 from engine.core.turn import ROWS_MAX, Policy
 from engine.orders import StandingOrders
-from protocol.commands import Batch, Ring
+from protocol.commands import Batch, Observe, Ring
 from protocol.effects import Recalled
 from protocol.limits import Limit
 from protocol.model import ChannelKey, EventKind, Reason, Severity
+from protocol.orders import Orders
 from protocol.rules import ThresholdRule
 from tests.support.acts import acknowledging, resolving
 from tests.unit.test_core_channel import BUSY, CPU, DUPLICATE, FIRED, RAISED, REPEATED, START_US, Channel, outcome
@@ -58,6 +59,21 @@ def test_a_command_that_needs_two_events_does_not_start_with_room_for_one() -> N
     assert [outcome(result) for result in results] == [FIRED, BUSY]
     assert [event.kind for event in channel.decision.events] == [EventKind.FIRED, EventKind.RECEIPT]
     assert outcome(channel.ring(title="a")) == REPEATED
+
+
+def test_a_reading_that_finds_no_room_waits_for_the_next_decision() -> None:
+    rules = tuple(ThresholdRule(id=f"r{n}", framework="f", metric="up", threshold=float(n)) for n in range(3))
+    channel = Channel(events_max=4)
+    channel.orders = Orders(rules=rules)
+    readings = [Observe(metric="up", value=9.0, at=channel.now, labels={"host": str(n)}) for n in range(4)]
+    heard = 0
+    while heard < 4:
+        channel.now += 1
+        results = channel.send(*readings[heard:])
+        assert [outcome(result) for result in results] == [FIRED] * min(2, 4 - heard)
+        heard += len(results)
+    assert len(channel.events) == 12
+    assert channel.decision.refusals == ()
 
 
 def test_receipts_that_find_no_room_come_with_the_next_decision() -> None:

@@ -295,11 +295,13 @@ def test_a_reading_that_no_rule_minds_is_below_and_says_if_there_is_none(
     assert channel.decision.events == channel.decision.rows == ()
 
 
-def test_a_reading_that_was_begun_is_finished_and_the_next_one_is_busy() -> None:
+def test_a_reading_that_was_begun_is_finished_and_the_next_one_that_is_watched_waits() -> None:
     channel = Channel(events_max=1)
-    results = channel.send(read(90.0, host="h1"), read(90.0, host="h2"), read(1.0, metric="unwatched"))
-    assert [outcome(result) for result in results] == [FIRED, BUSY, UNWATCHED]
+    readings = read(90.0, host="h1"), read(1.0, metric="unwatched"), read(90.0, host="h2"), read(1.0, metric="none")
+    results = channel.send(*readings)
+    assert [outcome(result) for result in results] == [FIRED, UNWATCHED]
     assert len(channel.decision.events) == 2
+    assert [outcome(result) for result in channel.send(*readings[2:])] == [FIRED, UNWATCHED]
 
 
 def test_a_refusal_is_not_hidden_by_what_is_silent() -> None:

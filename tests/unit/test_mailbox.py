@@ -69,6 +69,18 @@ async def test_a_pinned_batch_is_met_again_under_its_id_until_it_is_settled() ->
     assert answers.all == [[FIRED]]
 
 
+async def test_commands_without_a_result_come_first_in_the_next_batch() -> None:
+    answers = Answers()
+    mailbox = filled(answers, "a", "b", "c")
+    pin(mailbox)
+    mailbox.put_all(envelopes(answers, "d"))
+    assert mailbox.settle([FIRED]) == 1
+    assert (len(mailbox), answers.all) == (3, [[FIRED]])
+    assert titles(pin(mailbox).commands) == ["b", "c", "d"]
+    assert mailbox.settle([FIRED] * 3) == 3
+    assert answers.all == [[FIRED]] * 4
+
+
 async def test_an_empty_batch_can_be_pinned_and_settled() -> None:
     mailbox = Mailbox(10)
     assert pin(mailbox).commands == ()
