@@ -22,11 +22,13 @@ class Tally:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
-    def counted(self, answer: Answer) -> Answer:
-        """Counts what became of the items, for every verb."""
+    def counted(self, answer: Answer, workspace: str = "", frameworks: Sequence[str] | None = None) -> Answer:
+        """Counts what became of the items, for every verb; of triggers in frameworks, for the log too."""
 
         def count(results: Sequence[ItemResult]) -> None:
             self._metrics.results(results)
+            if frameworks is not None:
+                self._metrics.suppressed.count(workspace, frameworks, results)
             if failed := sum(result.reason is Reason.FAILED for result in results):
                 self._metrics.processing_error(failed)
             answer(results)
@@ -38,10 +40,16 @@ class Tally:
         if fault.limit is not None:
             self._metrics.refused(fault.limit)
 
-    def measured(self, answer: Answer, readings: Sequence[ReadingInput] | None = None) -> Answer:
+    def measured(
+        self,
+        answer: Answer,
+        workspace: str,
+        frameworks: Sequence[str],
+        readings: Sequence[ReadingInput] | None = None,
+    ) -> Answer:
         """Counts, and measures how long triggers took; of readings only those that a rule made into one."""
         began = trio.current_time()
-        counted = self.counted(answer)
+        counted = self.counted(answer, workspace, frameworks)
 
         def measure(results: Sequence[ItemResult]) -> None:
             triggers = len(results)

@@ -43,6 +43,7 @@ from engine.shelves import Shelves
 from engine.sources.host import watch_host
 from engine.stores import CommittedEvents, Store
 from engine.stores.sqlite_file import Database
+from engine.suppressed import WRITE_EVERY_S
 from engine.unsettled import start_unsettled
 from engine.workflows import Workflows
 from engine.world import World
@@ -258,12 +259,14 @@ class Engine:
                 await trio.sleep_forever()
             finally:
                 self._parts = None
+                self.metrics.suppressed.write()
 
     def _build(self, store: Store) -> Parts:
         parts = build(store, self.config, self._world, self.identity, self.metrics, self._roster)
         gateway = self.config.gateway
         parts.ticker.every(gateway.heartbeat_s / turns(gateway.heartbeat_s), self._ping)
         parts.ticker.every(TICK_S, self._memory.look)
+        parts.ticker.every(WRITE_EVERY_S, self.metrics.suppressed.write)
         proofs = itertools.cycle(range(turns(gateway.position_s)))
         parts.ticker.every(gateway.position_s / turns(gateway.position_s), lambda: self._prove(next(proofs)))
         return parts

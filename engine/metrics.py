@@ -18,6 +18,7 @@ from engine.claims import RefusedFor
 from engine.figures import Figures, Read
 from engine.foreign_forms import Form
 from engine.series import BoundedLabels, Histogram, TriggerCounts
+from engine.suppressed import SuppressedLog
 from protocol.effects import StormNotice
 from protocol.errors import CloseCode
 from protocol.limits import Limit
@@ -47,6 +48,7 @@ class Metrics:
 
     def __init__(self, *, frameworks_max: int = FRAMEWORKS_MAX, version: str | None = None) -> None:
         self.version = version or _installed_version()
+        self.suppressed = SuppressedLog()
         self._build = {"version": self.version, "python": platform.python_version()}
         self._fan_out, self._batch = Histogram(SECONDS_BUCKETS), Histogram(SECONDS_BUCKETS)
         self._commit, self._gc_pause = Histogram(SECONDS_BUCKETS), Histogram(SECONDS_BUCKETS)

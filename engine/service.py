@@ -158,7 +158,8 @@ class Service:
         commands: list[tuple[str, Command]] = list(reports)
 
         def put(answer: Answer) -> None:
-            self._put(who, commands, answer)
+            frameworks = [framework for framework, _ in reports]
+            self._put(who, commands, self._tally.counted(answer, who.workspace, frameworks))
             for framework, ring in reports:
                 self._metrics.triggered(framework, ring.alert_type)
 
@@ -228,7 +229,9 @@ class Service:
         counts = Counter((trigger.framework_id, trigger.alert_type) for trigger in inputs)
         for framework, _ in counts:
             check_id(framework, "framework_id")
-        self._put(who, [(trigger.framework_id, to_ring(trigger)) for trigger in inputs], self._tally.measured(answer))
+        commands: list[tuple[str, Command]] = [(trigger.framework_id, to_ring(trigger)) for trigger in inputs]
+        frameworks = [trigger.framework_id for trigger in inputs]
+        self._put(who, commands, self._tally.measured(answer, who.workspace, frameworks))
         for (framework, alert_type), count in counts.items():
             self._metrics.triggered(framework, alert_type, count)
 
@@ -238,7 +241,8 @@ class Service:
         for reading in readings:
             check_id(reading.framework_id, "framework_id")
         commands = [(reading.framework_id, to_observe(reading, now)) for reading in readings]
-        self._put(who, commands, self._tally.measured(answer, readings))
+        frameworks = [reading.framework_id for reading in readings]
+        self._put(who, commands, self._tally.measured(answer, who.workspace, frameworks, readings))
 
     def _put(self, who: Principal, commands: Sequence[tuple[str, Command]], answer: Answer) -> None:
         """Commands by framework, in order, into the mailboxes. With one channel all or none; else item by item."""
