@@ -9,11 +9,12 @@ state.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 
 from engine.core.keeping import StateKeeper
 from engine.core.log import ReadingLog
+from engine.core.orphans import Changed
 from engine.core.rules.book import RuleBook, identity_under
 from engine.core.rules.holding import Phase
 from engine.core.rules.milestone import MilestoneEvaluator
@@ -36,13 +37,23 @@ _LOOK_AGAIN_US = 60 * SECOND_US
 # each; past the bound they are all found anew.
 KNOWN_MAX = 20_000
 
+# A stored state says what its rule evaluated and (`reach_of`) where it looked.
+_AND = "."
+
 Place = tuple[str, LabelKey]
 
 
 class SeriesBook:
     """Which series a reading concerns, and what of them the store does not know yet."""
 
-    def __init__(self, framework: str, rules: Sequence[Rule], policy: Policy, keeper: StateKeeper[Series]) -> None:
+    def __init__(
+        self,
+        framework: str,
+        rules: Sequence[Rule],
+        policy: Policy,
+        keeper: StateKeeper[Series],
+        is_missed: Callable[[Series], bool],
+    ) -> None:
         self._framework = framework
         self._policy = policy
         self.book = RuleBook(rules)
@@ -53,6 +64,8 @@ class SeriesBook:
         self._looked_at = 0
         # What the store does not know: states that changed, and those that are gone.
         self.keeper = keeper
+        # Whether an open alert says that a series is silent: only that series can take it back.
+        self._is_missed = is_missed
         self._gone: dict[Place, None] = {}
 
     def concerned(self, turn: Turn, reading: Observe) -> tuple[Sequence[Series], ItemResult | None]:
@@ -135,7 +148,7 @@ class SeriesBook:
             for series in list(watch.series.values()):
                 is_quiet = series.holding.phase is Phase.IDLE and now - series.heard_at >= FORGET_US
                 # What was reached once must never be told again.
-                if is_quiet and not isinstance(series.evaluator, MilestoneEvaluator):
+                if is_quiet and not isinstance(series.evaluator, MilestoneEvaluator) and not self._is_missed(series):
                     self.forget(series)
 
     def forget(self, series: Series) -> None:
@@ -175,10 +188,11 @@ class SeriesBook:
 
     def _go_on(self, watch: Watch, rule: Rule) -> None:
         watch.take(rule, self.book.texts(rule))
+        watch.ringing.clear()
         for series in watch.series.values():
             ring = Ring(rule_id=rule.id, labels=series.labels)
             series.identity = identity_under(self._framework, ring, rule)
-            self.agenda.put(series)
+            self._resume(series)
             # What was heard before was heard under what the rule said then.
             self.keep_now(series)
 
@@ -193,8 +207,10 @@ class SeriesBook:
         """When (microseconds) time alone changes something, or states must be written; NEVER."""
         return 0 if self._gone else min(self.agenda.next_due(), self.keeper.next_due())
 
-    def restore(self, recalled: Recalled, log: ReadingLog) -> None:
+    def restore(self, recalled: Recalled, log: ReadingLog) -> Changed:
         """Goes on from stored states, and hears again what was read after them. Alerts are not rung again.
+
+        What is found to have changed in rules since the states were stored.
 
         A series without a stored state was never heard: the first state is written with the first reading.
         """
@@ -206,15 +222,34 @@ class SeriesBook:
             for series in concerned[number]:
                 if known[series] < row.seq:
                     self._hear_again(series, reading, row.at)
+        return self._changed_since(recalled.states)
+
+    def _changed_since(self, states: Sequence[RuleState]) -> Changed:
+        moved, anew = set(), set()
+        for state in states:
+            rule = self.book.by_id.get(state.rule)
+            if rule is not None and rule.enabled:
+                evaluation, _, reach = state.essence.partition(_AND)
+                watch = self._watch(rule)
+                if evaluation != watch.essence:
+                    anew.add(rule.id)
+                # A state of an earlier version does not say where its rule looked.
+                if reach not in ("", watch.reach):
+                    moved.add(rule.id)
+        return Changed(moved, anew)
 
     def _recall(self, state: RuleState) -> Series | None:
         """The series as it was stored; None if its rule is gone, or evaluates something else now."""
         rule, key = self.book.by_id.get(state.rule), label_key(state.labels)
-        if rule is None or not _is_kept(rule) or self._watch(rule).essence != state.essence:
+        evaluation, _, reach = state.essence.partition(_AND)
+        if rule is None or not _is_kept(rule) or self._watch(rule).essence != evaluation:
             self._gone[state.rule, key] = None
             return None
         series = self._add(self._watch(rule), state.labels, key, 0)
         series.restore(state.body)
+        if reach != series.watch.reach:
+            # Or the next restart would find again what this one has dealt with.
+            self.keep_now(series)
         self._resume(series)
         return series
 
@@ -243,9 +278,8 @@ def _is_kept(rule: Rule) -> bool:
 
 def _state(series: Series, seq: int) -> RuleState:
     watch, due = series.watch, None if series.wakes_at == NEVER else series.wakes_at
-    return RuleState(
-        rule=watch.rule.id, labels=series.labels, essence=watch.essence, seq=seq, body=series.state(), due=due
-    )
+    essence = watch.essence + _AND + watch.reach
+    return RuleState(rule=watch.rule.id, labels=series.labels, essence=essence, seq=seq, body=series.state(), due=due)
 
 
 def _gone(place: Place) -> RuleState:

@@ -2,15 +2,14 @@
 
 What a series says (`engine.core.rules.series`) becomes an alert here: it holds for long enough, it rings (suppression
 decides whether that is told); it holds no more, its alert is resolved by "rule"; it falls silent, and its rule wants to
-know, an alert of its own says so. A rule that was changed in what it evaluates starts anew, one that was deleted or
-disabled closes its alerts, all others keep their state (`engine.core.seriesbook`).
+know, an alert of its own says so. A rule that was changed in what it evaluates starts anew, all others keep their state
+(`engine.core.seriesbook`); alerts that no reading can close any more are closed (`engine.core.orphans`).
 
 A reading that was begun is finished: whatever its rules say may go over the events of a decision.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Mapping
 
 from engine.core.identity import identity_of
@@ -18,6 +17,7 @@ from engine.core.keeping import StateKeeper
 from engine.core.ledger import Ledger
 from engine.core.lifecycle import TABLE
 from engine.core.log import ReadingLog
+from engine.core.orphans import NO_DATA, Orphans, changed_between
 from engine.core.ringing import BELOW, Ringer
 from engine.core.rules.book import RuleBook, fill
 from engine.core.rules.evaluation import Seen
@@ -25,7 +25,7 @@ from engine.core.rules.holding import Phase
 from engine.core.rules.milestone import Mark, MilestoneEvaluator
 from engine.core.rules.series import AHEAD_MAX_US, Series
 from engine.core.seriesbook import SeriesBook
-from engine.core.suppression import NEVER, Standing
+from engine.core.suppression import NEVER
 from engine.core.turn import ROWS_MAX, Turn, rejected
 from protocol.changes import Action
 from protocol.commands import Observe, Ring
@@ -38,8 +38,6 @@ from protocol.times import SECOND_US
 
 # What time brought and what found no room is tried again so much later.
 RETRY_US = SECOND_US
-# The label, and its value, of an alert that says that a series has fallen silent.
-NO_DATA = {"no_data": "true"}
 
 UNWATCHED = ItemResult(status=Status.BELOW_THRESHOLD, reason=Reason.NO_RULE)
 PENDING = ItemResult(status=Status.PENDING, reason=Reason.PENDING)
@@ -63,10 +61,8 @@ class Watcher:
         self._ledger = ledger
         self._ringer = ringer
         self._log = log
-        self._series = SeriesBook(ledger.framework, orders.rules, ledger.policy, StateKeeper(log))
-        # Open alerts of rules that are no more: they are closed as there is room.
-        self._orphans: deque[Standing] = deque()
-        self._find_orphans()
+        self._series = SeriesBook(ledger.framework, orders.rules, ledger.policy, StateKeeper(log), self._is_missed)
+        self._orphans = Orphans(ledger)
 
     @property
     def book(self) -> RuleBook:
@@ -75,25 +71,14 @@ class Watcher:
 
     def adopt(self, orders: Orders) -> None:
         """Other rules hold from now on."""
-        before = {rule_id for rule_id, rule in self.book.by_id.items() if rule.enabled}
+        before = self.book.by_id
         self._series.adopt(orders.rules)
-        if before - {rule_id for rule_id, rule in self.book.by_id.items() if rule.enabled}:
-            self._find_orphans()
-
-    def _find_orphans(self) -> None:
-        """Open alerts whose rule is gone or disabled. What a source reports goes on: the source says when it ends."""
-        rules = self.book.by_id
-        for standing in self._ledger.standings.values():
-            rule_id = standing.rule_id
-            if rule_id is None or not standing.is_open or standing.sources:
-                continue
-            rule = rules.get(rule_id)
-            if rule is None or not rule.enabled:
-                self._orphans.append(standing)
+        self._orphans.find(self.book.by_id, changed_between(before, self.book.by_id))
 
     def restore(self, recalled: Recalled) -> None:
         """Takes up what the rules remembered: stored states, and the readings after them."""
-        self._series.restore(recalled, self._log)
+        changed = self._series.restore(recalled, self._log)
+        self._orphans.find(self.book.by_id, changed)
 
     def write_states(self, turn: Turn, *, everything: bool = False) -> None:
         """What is to be stored with this decision of what the rules remember."""
@@ -221,11 +206,7 @@ class Watcher:
 
     def pass_time(self, turn: Turn) -> None:
         """What is due at the turn's time, as far as there is room; the rest stays due."""
-        while self._orphans and self._ledger.room(turn) > 0:
-            standing = self._orphans.popleft()
-            # It may have been closed, or replaced, meanwhile.
-            if standing.is_open and self._ledger.by_id.get(standing.alert_id) is standing:
-                self._ledger.step(turn, standing, TABLE[standing.current().state, Action.RESOLVE], "rule")
+        self._orphans.close(turn)
         for _ in range(ROWS_MAX):
             series = self._series.agenda.pop(turn.now) if self._ledger.room(turn) > 0 else None
             if series is None:
@@ -269,6 +250,11 @@ class Watcher:
     def _silent_identity(self, series: Series) -> str:
         ring = Ring(rule_id=series.watch.rule.id, labels={**series.labels, **NO_DATA})
         return identity_of(self._ledger.framework, ring)
+
+    def _is_missed(self, series: Series) -> bool:
+        """Whether an open alert says that this series is silent."""
+        standing = self._ledger.standings.get(self._silent_identity(series)) if series.is_silent else None
+        return standing is not None and standing.is_open
 
     def next_due(self) -> int:
         """When (microseconds) time alone changes something; NEVER."""

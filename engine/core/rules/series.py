@@ -56,6 +56,16 @@ def evaluation_of(rule: Rule) -> str:
     return blake2b(msgspec.json.encode(essence, enc_hook=repr), digest_size=8).hexdigest()
 
 
+def reach_of(rule: Rule) -> str:
+    """Where a rule's alerts are found: a rule that differs in it never hears again of those that are open.
+
+    Marks of a milestone are alerts of their own, whatever the rule says of its suppression.
+    """
+    suppress_by = None if isinstance(rule, MilestoneRule) else rule.suppress_by.value
+    reach = [type(rule).__name__, rule.metric, sorted(rule.match.items()), suppress_by]
+    return blake2b(msgspec.json.encode(reach), digest_size=8).hexdigest()
+
+
 _SHARED = {field.name for field in msgspec.structs.fields(ThresholdRule)} & {
     field.name for field in msgspec.structs.fields(MilestoneRule)
 }
@@ -71,6 +81,7 @@ class Watch:
         "is_shared",
         "is_timed",
         "keep_us",
+        "reach",
         "ringing",
         "rule",
         "series",
@@ -86,7 +97,7 @@ class Watch:
 
     def take(self, rule: Rule, texts: Texts) -> None:
         """The rule says something else now, but what it evaluates is the same."""
-        self.rule, self.texts = rule, texts
+        self.rule, self.texts, self.reach = rule, texts, reach_of(rule)
         # Of a plain value its title says it all.
         self.explains = not isinstance(rule, ThresholdRule) or rule.aggregate is not Aggregate.LAST
         self.is_shared = rule.suppress_by is SuppressBy.RULE
