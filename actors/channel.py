@@ -164,14 +164,16 @@ class ChannelActor:
         cell, kit = self._cell, self._kit
         due = machine.next_due()
         # Never longer than `idle_s`: the wall clock, by which things are due, may be set back meanwhile.
-        wait_s = kit.limits.idle_s if due is None else min(kit.limits.idle_s, max(0.0, (due - kit.clock()) / 1e6))
+        idle_s = kit.limits.idle_s
+        wait_s = idle_s if due is None else min(idle_s, max(0.0, (due - kit.clock()) / 1e6))
         while not await cell.mailbox.wait(wait_s):
             if cell.mailbox.is_closed:
                 return False
+            # Something due that others start the channel for (a window that ends next year) does not keep it running.
+            if wait_s >= idle_s and not audience and not machine.owes():
+                return False
             if due is not None:
                 return True
-            if not audience:
-                return False
         return True
 
     async def _finish(self, machine: Machine, offset: int) -> bool:

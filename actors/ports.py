@@ -36,6 +36,10 @@ class Machine(Protocol):
     def next_due(self) -> int | None:
         """When (microseconds since the epoch) an empty batch would have something to do; None: never."""
 
+    def owes(self) -> bool:
+        """Whether something is due one day that no one else starts the channel for. May look at every alert: asked only
+        before an idle channel is retired."""
+
 
 class MachineFactory(Protocol):
     """Builds a machine from what the store knows of its channel."""

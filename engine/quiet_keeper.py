@@ -1,14 +1,17 @@
 """Sees to it that channels which nobody uses notice when quiet begins or ends for their alerts.
 
-A channel that runs knows its own times, and is woken when something changes. One that was retired has open alerts in
-the store whose marks would go stale: an alert that is silenced would be shown as ringing, or never ring when that
-is over. So at each change of what is quieted, and whenever a window begins or ends, the channels of that workspace with
-open alerts are started; they decide, store, tell, and retire again. Owns: which workspaces are still to be looked at.
-Waits for the store, and for the next change. If it crashes it is started again and looks at all of them.
+A channel that runs knows its own times, and is woken when something changes. One that was retired (it does not stay for
+this, `actors.ports.Machine.owes`) has open alerts in the store whose marks would go stale: an alert that is silenced
+would be shown as ringing, or never ring when that is over. So at each change of what is quieted, and whenever a window
+begins or ends, the channels of that workspace with open alerts are started, some at a time; they decide, store, tell,
+and retire again. A workspace without room keeps its place, the others go on. Owns: which workspaces are still to be
+looked at, and which channels still to be started. Waits for the store, and for the next change. If it crashes it is
+started again and looks at all of them; what was quieted in the store when the engine starts, `engine.unsettled` starts.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from functools import partial
 
 import structlog
@@ -29,6 +32,10 @@ log = structlog.get_logger()
 LOOK_S = 60.0
 # When there was no room to start a channel.
 AGAIN_S = 5.0
+# Each of them reads the store at once and commits: so many take about as long as the pause, and who else is there gets
+# his turn.
+STARTED_AT_ONCE = 64
+PAUSE_S = 0.1
 
 
 class QuietKeeper:
@@ -41,6 +48,8 @@ class QuietKeeper:
         self._registry = registry
         self._clock = clock
         self._changed: set[str] = set()
+        # The frameworks of each workspace whose channels are still to be started.
+        self._waiting: dict[str, deque[str]] = {}
         self._news = trio.Event()
 
     def changed(self, workspace: str) -> None:
@@ -56,6 +65,7 @@ class QuietKeeper:
         while True:
             now = self._clock()
             due = {name: self._book.next_change(name, now) for name in self._book.workspaces()}
+            await self._find_channels()
             await self._start_channels()
             with trio.move_on_after(self._pause_s(min(due.values(), default=None))):
                 await self._news.wait()
@@ -66,18 +76,35 @@ class QuietKeeper:
 
     def _pause_s(self, due: int | None) -> float:
         pause_s = LOOK_S if due is None else min(LOOK_S, max(0.0, (due - self._clock()) / 1e6))
-        return min(pause_s, AGAIN_S) if self._changed else pause_s
+        return min(pause_s, AGAIN_S) if self._waiting else pause_s
+
+    async def _find_channels(self) -> None:
+        while self._changed:
+            workspace = next(iter(self._changed))
+            frameworks = await answered(
+                partial(self._store.open_frameworks, workspace), "the channels with open alerts"
+            )
+            self._changed.discard(workspace)
+            self._registry.wake(workspace)
+            # Who waits already comes first: where there is no room for all, the same ones would have it every time.
+            those = dict.fromkeys([*self._waiting.get(workspace, ()), *frameworks])
+            if those:
+                self._waiting[workspace] = deque(those)
 
     async def _start_channels(self) -> None:
-        while self._changed:
-            workspace = self._changed.pop()
-            ask = partial(self._store.open_frameworks, workspace)
-            frameworks = await answered(ask, "the channels with open alerts")
-            self._registry.wake(workspace)
-            try:
-                for framework in frameworks:
-                    self._registry.cell(ChannelKey(workspace, framework))
-            except Busy as fault:
-                log.warning("quiet_channels_wait", workspace=workspace, cause=fault.message)
-                self._changed.add(workspace)
-                return
+        """Starts all for which there is room."""
+        started = 0
+        for workspace in list(self._waiting):
+            waiting = self._waiting[workspace]
+            while waiting:
+                try:
+                    self._registry.cell(ChannelKey(workspace, waiting[0]))
+                except Busy as fault:
+                    log.warning("quiet_channels_wait", workspace=workspace, waiting=len(waiting), cause=fault.message)
+                    break
+                waiting.popleft()
+                started += 1
+                if started % STARTED_AT_ONCE == 0:
+                    await trio.sleep(PAUSE_S)
+            if not waiting:
+                del self._waiting[workspace]

@@ -89,6 +89,14 @@ class ChannelMachine:
         due = min(self._ledger.next_due(), self._watcher.next_due(), self._hush.next_due())
         return None if due == NEVER else due
 
+    def owes(self) -> bool:
+        """Whether something is due that nobody starts this channel for; for silences and maintenance the keeper does
+        (`engine.quiet_keeper`). As dear as there are alerts."""
+        ledger, hush = self._ledger, self._hush
+        if ledger.is_ahead or self._watcher.next_due() != NEVER or hush.next_due() != NEVER:
+            return True
+        return any(standing.own_due() != NEVER or hush.owes(standing) for standing in ledger.by_id.values())
+
     def _decision(self, turn: Turn, results: tuple[ItemResult, ...], readings: Logged | None) -> Decision:
         return Decision(
             results=results,

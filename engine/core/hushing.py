@@ -124,6 +124,14 @@ class Hush:
         """When (microseconds) there is something to do here; in the past if the last decision had no room for it."""
         return 0 if self._unseen else self.storm.next_due()
 
+    def owes(self, standing: Standing) -> bool:
+        """Whether time may change an alert's mark other than by a silence or maintenance, for which
+        somebody starts the channel."""
+        if not standing.is_open or standing.look_at == NEVER:
+            return False
+        alert = standing.current()
+        return alert.quieted_by is QuietedBy.FLAPPING or alert.rule_id in self._schedules
+
 
 def _first(reasons: Iterable[Reasoned]) -> tuple[Mark | None, int]:
     """The first that holds, and when to ask again."""

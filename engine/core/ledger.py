@@ -169,6 +169,11 @@ class Ledger:
             del self._unwritten[standing]
             turn.touched[standing] = None
 
+    @property
+    def is_ahead(self) -> bool:
+        """Whether some counters are ahead of the store."""
+        return bool(self._unwritten)
+
     def next_due(self) -> int:
         """When (microseconds) time alone changes something, or counters must be written; NEVER."""
         return min(self.agenda.next_due(), next(iter(self._unwritten.values()), NEVER))

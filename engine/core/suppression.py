@@ -155,11 +155,16 @@ class Standing:
     def due(self) -> int:
         """When time alone changes something: a label set ends, a receipt is owed, it was taken on for too long, it may
         ring, or can be forgotten."""
+        own = self.own_due()
+        return own if not self.is_open or own < self.look_at else self.look_at
+
+    def own_due(self) -> int:
+        """The same, whatever is quieted: what `look_at` is about is not asked."""
         if not self.is_open:
             return self.until if self.count else self.kept_until
-        due = min(self.look_at, self.lapses_at)
-        if self.count:
-            due = min(due, self.until)
+        due = self.lapses_at
+        if self.count and self.until < due:
+            due = self.until
         return min((due, *(report.ends_at for report in self.sources.values()))) if self.sources else due
 
     @property

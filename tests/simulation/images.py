@@ -83,6 +83,9 @@ class FaultyMachine:
     def next_due(self) -> int | None:
         return self._inner.next_due()
 
+    def owes(self) -> bool:
+        return self._inner.owes()
+
 
 class FaultyMachines:
     """Makes them, and remembers what their crashes must lead to (P6)."""

@@ -158,6 +158,8 @@ class Machines:
         self.fail_decisions = 0
         # Once its wall clock is past this, an empty batch fires `due`.
         self.due: int | None = None
+        # Whether what is due is nothing that the channel must run for.
+        self.is_started_by_others = False
         # Counted and not stored; written one at a time when the channel ends.
         self.unwritten: list[Row] = []
 
@@ -198,6 +200,9 @@ class TinyMachine:
 
     def next_due(self) -> int | None:
         return self._owner.due
+
+    def owes(self) -> bool:
+        return self._owner.due is not None and not self._owner.is_started_by_others
 
 
 class _Stream:

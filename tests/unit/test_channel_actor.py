@@ -409,6 +409,24 @@ async def test_a_wake_while_a_channel_stores_its_last_counters_is_not_lost(autoj
         assert (channel.machines.decided[-1], len(channel.registry.cells())) == ([], 1)
 
 
+async def test_what_others_start_a_channel_for_does_not_keep_it_running(autojump_clock: MockClock) -> None:
+    async with a_channel(idle_s=60.0) as channel:
+        channel.machines.due, channel.machines.is_started_by_others = clock() + 500_000_000, True
+        await channel.ring("a")
+        await trio.sleep(61)
+        assert channel.registry.cells() == []
+
+
+async def test_what_is_due_before_a_channel_is_idle_is_done_although_others_would_start_it(
+    autojump_clock: MockClock,
+) -> None:
+    async with a_channel(idle_s=60.0) as channel:
+        channel.machines.due, channel.machines.is_started_by_others = clock() + 30_000_000, True
+        await channel.ring("a")
+        await trio.sleep(31)
+        assert channel.store.titles() == ["a", "due"]
+
+
 async def test_a_channel_that_somebody_watches_or_that_has_something_due_is_not_retired(
     autojump_clock: MockClock,
 ) -> None:

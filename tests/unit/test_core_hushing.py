@@ -453,6 +453,65 @@ def test_a_budget_that_a_clock_set_back_has_spent_ahead_is_no_storm_for_ever() -
     assert channel.wait(60) == [EventKind.REPEATED]
 
 
+def test_the_begin_and_end_of_silences_and_maintenance_is_all_that_is_due_and_not_owed() -> None:
+    channel = Channel()
+    channel.ring()
+    assert not channel.machine.owes()
+    channel.quiet(
+        silence(start=60),
+        maintenance=(
+            Maintenance(id="m", title="Sunday", weekly=ActiveHours(days=("sun",), start="02:00", end="04:00")),
+        ),
+    )
+    assert channel.machine.next_due() == START + 60 * SECOND
+    assert not channel.machine.owes()
+    channel.wait(61)
+    assert channel.mark()[0] is QuietedBy.SILENCED
+    assert not channel.machine.owes()
+
+
+def test_a_receipt_is_owed() -> None:
+    channel = Channel()
+    channel.ring()
+    channel.ring()
+    assert channel.machine.owes()
+    channel.wait(10)
+    assert channel.machine.owes()
+    channel.wait(300)
+    assert not channel.machine.owes()
+
+
+def test_what_swallowed_nothing_is_forgotten_in_its_time_and_that_is_owed() -> None:
+    channel = Channel()
+    channel.resolve(channel.ring())
+    channel.quiet(silence())
+    assert channel.machine.owes()
+    channel.wait(300)
+    assert not channel.machine.owes()
+
+
+def test_the_end_of_muted_hours_is_owed() -> None:
+    channel = Channel()
+    channel.ring(rule_id="office")
+    assert channel.mark()[0] is QuietedBy.MUTED_HOURS
+    assert channel.machine.owes()
+
+
+def test_the_end_of_coming_and_going_is_owed() -> None:
+    channel = Channel(**FLAPPY)
+    come_and_go(channel, 4)
+    channel.ring()
+    assert channel.mark()[0] is QuietedBy.FLAPPING
+    assert channel.machine.owes()
+
+
+def test_a_storm_is_owed_its_end() -> None:
+    channel = Channel(storm_per_minute=1)
+    channel.ring(dedup_key="0")
+    channel.ring(dedup_key="1")
+    assert channel.machine.owes()
+
+
 @pytest.mark.parametrize("kind", [EventKind.QUIETED, EventKind.REPEATED])
 def test_an_event_of_quiet_is_no_occurrence(kind: EventKind) -> None:
     channel = Channel()

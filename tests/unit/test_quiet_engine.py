@@ -71,6 +71,22 @@ async def test_a_silence_marks_what_a_channel_that_nobody_uses_has_open(
     assert await listed(engine, *QuietedBy) == []
 
 
+async def test_neither_a_silence_for_years_nor_a_weekly_window_keeps_a_channel_running(
+    engine: EngineUnderTest, mock_clock: trio.testing.MockClock
+) -> None:
+    await engine.ring("web", title="disk")
+    await engine.ring("api", title="other")
+    await engine.pass_time(3_600)
+    await silence(engine, end_s=70 * 365 * 86_400.0)
+    window = {"id": "m", "title": "Sunday", "weekly": {"days": ["sun"], "start": "02:00", "end": "04:00"}}
+    await engine.engine.shelves.maintenance.create(engine.principal(), window)
+    await engine.pass_time(10)
+    assert {cell.key.framework for cell in engine.engine._up.registry.cells()} == {"api", "web"}
+    await engine.pass_time(120)
+    assert engine.engine._up.registry.cells() == []
+    assert await listed(engine, QuietedBy.SILENCED) == ["disk"]
+
+
 async def test_over_http_a_preview_says_why_and_nothing_happens(engine: EngineUnderTest) -> None:
     name = await silence(engine)
     headers = {"Authorization": f"Bearer {await engine.token(role='viewer')}"}

@@ -47,6 +47,9 @@ class Sick:
     def next_due(self) -> int | None:
         return self._machine.next_due()
 
+    def owes(self) -> bool:
+        return self._machine.owes()
+
 
 @asynccontextmanager
 async def an_engine(config: Config, world: World | None = None) -> AsyncIterator[Engine]:
