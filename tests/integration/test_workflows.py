@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -350,12 +351,17 @@ async def test_a_thousand_projects_advance_at_once_while_fifty_race_for_the_same
         # Of the last step's half is finished already.
         await engine.workflows.advance(who, batches["i4"][:100])
         everything = [each for batch in batches.values() for each in batch]
+        # All fifty ring these, and each a share of the others.
+        hot = projects[:40]
+        fired: Counter[tuple[str, str | None]] = Counter()
 
         async def ring(number: int) -> None:
-            some = projects[number::50]
+            some = hot + projects[40 + number :: 50]
             inputs = [m.TriggerInput(framework_id=each, step_id=step) for each in some for step in ("i1", "i3")]
             results = await engine.service.trigger(who, inputs)
             assert not [result for result in results if result.status.value == "rejected"]
+            told = zip(inputs, results, strict=True)
+            fired.update((each.framework_id, each.step_id) for each, result in told if result.reason.value == "fired")
 
         answers: list[Any] = []
 
@@ -372,12 +378,14 @@ async def test_a_thousand_projects_advance_at_once_while_fifty_race_for_the_same
         moved = [result.status.value for answer in answers for result in answer]
         assert (moved.count("advanced"), moved.count("finished")) == (800, 100), "each once, by one of the two"
         assert await store.duplicates() == 0
-        for number in range(0, 1_000, 7):
-            place = (await store.recall(ChannelKey("main", projects[number]))).rows
+        for project in projects:
+            place = (await store.recall(ChannelKey("main", project))).rows
             open_steps = [row.alert.step_id for row in place if row.alert.state.is_open]
-            shown, _ = await engine.workflows.tracker(who, projects[number])
+            shown, _ = await engine.workflows.tracker(who, project)
             assert len(open_steps) == len(set(open_steps))
             assert shown.item_id is None or open_steps.count(shown.item_id) == 1
+        # These went from i0 to i1: nobody but the fifty rang i3, all at once, and one of them was the first.
+        assert [fired[project, "i3"] for project in hot[::5]] == [1] * 8
 
 
 async def test_an_archived_project_neither_rings_nor_moves_on_until_it_is_restored(engine: Engine) -> None:
