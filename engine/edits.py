@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from engine.kinds import Kind, id_of
+from engine.misfits import explained
 from engine.stores.objects import ObjectChange
 from protocol.errors import BadRequest
 from protocol.model import Principal
@@ -23,12 +24,12 @@ DEPTH_MAX = 16
 
 
 def value_of(kind: Kind[Any], who: Principal, given: Mapping[str, Any]) -> Any:
-    """What was sent, as it is kept. Raises BadRequest with the field that is wrong."""
+    """What was sent, as it is kept. Raises BadRequest with the field, the reason and an example."""
     own = {name: value for name, value in given.items() if name not in SHOWN_BESIDES}
     try:
         value = msgspec.convert(own, kind.type)
     except msgspec.ValidationError as fault:
-        raise BadRequest(f"invalid {kind.name}: {fault}") from fault
+        raise BadRequest(f"invalid {kind.name}: {explained(kind.type, own, fault)}") from fault
     check_id(id_of(value), "id")
     return kind.prepare(who, value)
 

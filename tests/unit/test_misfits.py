@@ -1,0 +1,93 @@
+"""What is said of an object that does not fit its types: the field, what is allowed there, and a right example."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec import inspect as types
+
+from engine.misfits import SHOWN, explained, shown_value
+from protocol.directory import Framework, Team, User, Workspace
+from protocol.quieting import Maintenance, Silence
+from protocol.rules import Rule
+from protocol.workflows import Workflow
+
+KINDS: tuple[Any, ...] = (Rule, Silence, Maintenance, Framework, Team, User, Workspace, Workflow)
+OTHER = {"id": "a", "framework": "web", "metric": "m"}
+
+
+def structs_in(kind: Any) -> Iterator[types.StructType]:
+    """All Structs that an object of a kind is made of."""
+    if isinstance(kind, types.StructType):
+        yield kind
+        for field in kind.fields:
+            yield from structs_in(field.type)
+    elif isinstance(kind, types.UnionType):
+        for each in kind.types:
+            yield from structs_in(each)
+    else:
+        inner = [getattr(kind, name, None) for name in ("type", "item_type", "value_type")]
+        for each in inner:
+            if isinstance(each, types.Type):
+                yield from structs_in(each)
+
+
+STRUCTS = {struct.cls: struct for kind in KINDS for struct in structs_in(types.type_info(kind))}
+
+
+@pytest.mark.parametrize("cls", STRUCTS, ids=lambda cls: cls.__name__)
+def test_each_field_has_an_example_that_is_right(cls: Any) -> None:
+    fields = {field.name: field for field in msgspec.structs.fields(cls)}
+    for name, field in fields.items():
+        msgspec.convert(shown_value(STRUCTS[cls], name), field.type)
+
+
+def test_no_example_is_left_over() -> None:
+    names = {field.encode_name for struct in STRUCTS.values() for field in struct.fields}
+    assert {name.partition(".")[2] or name for name in SHOWN} <= names
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "said"),
+    [
+        (
+            Rule,
+            OTHER | {"kind": "anomaly", "season": "x"},
+            'allowed: none, hour, day, week; for example "season": "day"',
+        ),
+        (
+            Rule,
+            OTHER | {"kind": "milestone", "goals": []},
+            'length >= 1 - at `$.goals`; for example "goals": [100,1000]',
+        ),
+        (Rule, OTHER | {"kind": "milestone"}, 'required field `goals`; for example "goals": [100,1000]'),
+        (
+            Rule,
+            OTHER | {"kind": "performance", "threshold": 1, "percentile": 7},
+            '`$.percentile`; for example "percentile": 95',
+        ),
+        (
+            Rule,
+            OTHER | {"kind": "anomaly", "schedule": {"x": 1}},
+            '; its fields: start, end, days, zone; for example "start": ',
+        ),
+        (Rule, OTHER | {"kind": "anomaly", "notify": [1]}, '`$.notify[0]`; for example "notify": ["pager"]'),
+        (Silence, {"id": "a", "matchers": [{"name": "x" * 300}]}, '; for example "name": "host"'),
+        (User, {"id": "a", "email": "nobody"}, '`$.email`; for example "email": "ann@example.org"'),
+        (Framework, {"id": "a", "kind": "x"}, 'network, job, other; for example "kind": "service"'),
+        (Framework, {"id": "a", "metrics": {"m": "x"}}, "; allowed: performance, availability, "),
+        (Team, {"id": "a", "rota": {"overrides": [{"start": 1}]}}, '; for example "start": "2026-01-05T09:00:00Z"'),
+    ],
+)
+def test_a_field_that_is_wrong_is_told_with_what_is_right(kind: Any, given: dict[str, Any], said: str) -> None:
+    with pytest.raises(msgspec.ValidationError) as caught:
+        msgspec.convert(given, kind)
+    assert said in explained(kind, given, caught.value)
+
+
+def test_a_complaint_about_the_whole_stays_as_it_is() -> None:
+    fault = msgspec.ValidationError("Expected `object`, got `array`")
+    assert explained(Rule, {}, fault) == "Expected `object`, got `array`"
