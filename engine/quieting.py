@@ -65,7 +65,7 @@ def silence_kind(clock: Clock, silences_max: int) -> Kind[Silence]:
     )
 
 
-def maintenance_kind(clock: Clock, windows_max: int) -> Kind[Maintenance]:
+def maintenance_kind(windows_max: int) -> Kind[Maintenance]:
     """What a maintenance window is as an object."""
     return Kind(
         name=MAINTENANCE,

@@ -45,7 +45,7 @@ def build_shelves(
     rules = rule_kind(ConfigRules(config.rules, config.workspace), config.objects.rules_max)
     live.follow(RULE, follow_rules(orders, wake, rules, kit.figures))
     silences = silence_kind(kit.clock, config.objects.silences_max)
-    maintenance = maintenance_kind(kit.clock, config.objects.maintenance_max)
+    maintenance = maintenance_kind(config.objects.maintenance_max)
     for quiet in (silences, maintenance):
         live.follow(quiet.name, follow_quiet(orders, quiet_changed, kit.clock, quiet, kit.figures))
     closed = ClosedPlaces()

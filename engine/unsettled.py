@@ -19,9 +19,18 @@ log = structlog.get_logger()
 async def start_unsettled(store: Store, registry: Registry) -> None:
     """Starts them all, or as many as there is room for; the others are started by their next use."""
     keys = await answered(store.unsettled, "the channels that owe something")
-    for started, key in enumerate(keys):
+    # One workspace may be full, and the next one not.
+    full: dict[str, str] = {}
+    started = 0
+    for key in keys:
+        if key.workspace in full:
+            continue
         try:
             registry.cell(key)
         except Busy as fault:
-            log.warning("unsettled_channels_wait", started=started, waiting=len(keys) - started, cause=fault.message)
-            return
+            full[key.workspace] = fault.message
+        else:
+            started += 1
+    if full:
+        cause = next(iter(full.values()))
+        log.warning("unsettled_channels_wait", started=started, waiting=len(keys) - started, cause=cause)
