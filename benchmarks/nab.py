@@ -6,12 +6,14 @@ detector sees times and values only, each series from its beginning, and gives e
 for all files. Two figures each: with the threshold that serves a profile best, as NAB has it, and (`default_`) with the
 rule's own default sensitivity, which is what a user gets.
 
+`python benchmarks/nab.py --data DIR` is the same as `tocsin bench nab --data DIR`.
 The scorer is checked in the same run: two detectors of others must get what Numenta published for them.
 """
 
 from __future__ import annotations
 
 import csv
+import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -136,3 +138,9 @@ def _file(path: Path, windows: Sequence[tuple[str, str]]) -> Labelled:
 
 def _us(text: str) -> int:
     return round(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * SECOND_US
+
+
+if __name__ == "__main__":
+    from benchmarks.cli import main
+
+    sys.exit(main(["nab", *sys.argv[1:]]))

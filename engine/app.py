@@ -259,7 +259,6 @@ class Engine:
                 await trio.sleep_forever()
             finally:
                 self._parts = None
-                self.metrics.suppressed.write()
 
     def _build(self, store: Store) -> Parts:
         parts = build(store, self.config, self._world, self.identity, self.metrics, self._roster)

@@ -137,7 +137,7 @@ class Service:
         return await self._wait(lambda answer: self._read(who, readings, answer))
 
     async def preview(self, who: Principal, inputs: Sequence[TriggerInput]) -> list[ItemResult]:
-        """What would happen to these triggers now, and why (`protocol.previews.Previewed`). Nothing happens."""
+        """What would happen to these triggers now, each as if it came alone, and why (`Previewed`). Nothing happens."""
         return await self._preview(who, [(each.framework_id, to_ring(each)) for each in inputs])
 
     async def preview_readings(self, who: Principal, readings: Sequence[ReadingInput]) -> list[ItemResult]:

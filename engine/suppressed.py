@@ -2,8 +2,9 @@
 
 Owned by `engine.metrics.Metrics`: the service's `engine.answers.Tally` counts here whatever it counts there; the ticker
 writes. Waits for nothing. A count is a step in a dict (there may be 170,000 duplicates a second), no text is made
-before it is written. A crash loses what was counted since the last lines; an orderly stop writes it. Decided against: a
-line for each trigger (a storm would fill the disk with what was kept from people), and a clock of its own.
+before it is written. A stop or a crash loses what was counted since the last lines. Decided against: a line for each
+trigger (a storm would fill the disk with what was kept from people), a clock of its own, and a last line at a stop: an
+engine in somebody's program would print it behind that program's own last words.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ class Foreseer(Protocol):
         """So many items of one request. Raises TooManyRequests."""
 
     async def preview(self, who: Principal, inputs: Sequence[TriggerInput]) -> list[ItemResult]:
-        """What would happen to each."""
+        """What would happen to each, as if it came alone."""
 
     async def preview_readings(self, who: Principal, readings: Sequence[ReadingInput]) -> list[ItemResult]:
         """What would happen to each, as if it came alone."""
@@ -43,7 +43,10 @@ def preview_routes(service: Foreseer) -> list[HTTPRouteHandler]:
 
     @post("/api/v1/triggers/preview", status_code=200, dto=json_body(TriggersBody), return_dto=None)
     async def preview_triggers(request: Asked, data: JSONBody[TriggersBody]) -> Previews:
-        """What would happen to these triggers now, and why: the first of `checks` that holds. Nothing happens."""
+        """What would happen to these triggers now, each as if it came alone, and why: the first of `checks` that holds.
+
+        Nothing happens. Two equal ones in a list are not each other's duplicates here.
+        """
         inputs = trigger_inputs(data)
         service.charge(request.user, len(inputs))
         return Previews(results=_previewed(await service.preview(request.user, inputs)))

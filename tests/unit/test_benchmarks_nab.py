@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -15,6 +17,7 @@ from benchmarks.control import BenchmarkError
 from benchmarks.nab_peers import ENTROPY_WINDOW, GAUSSIAN_STEP, GAUSSIAN_WINDOW, relative_entropy, windowed_gaussian
 from benchmarks.nab_scorer import PROBATION_MAX, PROFILES, Sheet, Window, probation, sigmoid
 from benchmarks.nab_series import COURSES, series
+from tests.support.engines import ROOT
 
 STANDARD, LOW_FP, LOW_FN = PROFILES["standard"], PROFILES["low_fp"], PROFILES["low_fn"]
 # One window of ten records, after probation.
@@ -154,6 +157,14 @@ def test_the_command_scores_the_benchmark_and_says_what_others_get(tmp_path: Pat
     assert {check["figure"] for check in report["checks"]} >= {"nab_standard", "points_per_s", "windowed_gaussian_off"}
 
 
+def test_the_file_itself_is_the_command_too(tmp_path: Path):
+    asked = [sys.executable, "benchmarks/nab.py", "--data", str(corpus(tmp_path)), "--runs", "2", "--json"]
+    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    assert msgspec.json.decode(done.stdout)["conditions"]["points"] == 1_440
+    wrong = subprocess.run([*asked[:3], str(tmp_path / "no")], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (wrong.returncode, "--data is a checkout" in wrong.stderr) == (1, True)
+
+
 def test_without_data_the_command_scores_its_own_series(capsys):
     assert benchmarks.main(["nab", "--short", "--runs", "1"]) == 0
     said = capsys.readouterr().out
@@ -172,7 +183,11 @@ def test_a_folder_that_is_no_benchmark_is_said_to_be_none(tmp_path: Path, capsys
 # Three files of very different kinds: far below what it gets there, far above a detector that has gone blind.
 FLOOR = 20.0
 DATA = os.environ.get("TOCSIN_NAB_DATA")
-absent = pytest.mark.skipif(not DATA, reason="TOCSIN_NAB_DATA is not set: a checkout of github.com/numenta/NAB")
+absent = pytest.mark.skipif(
+    not DATA,
+    reason="TOCSIN_NAB_DATA is not set: the path of a checkout (git clone https://github.com/numenta/NAB), or of any"
+    " folder that has its data/ and labels/combined_windows.json",
+)
 SOME = [
     "realKnownCause/nyc_taxi.csv",
     "realKnownCause/machine_temperature_system_failure.csv",
