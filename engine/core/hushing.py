@@ -4,9 +4,9 @@
 
 The first that holds becomes the alert's mark (`quieted_by`, `quieted_ref`, `quieted_until`). What suppression has
 swallowed does not come here: it would not have rung anyway. An open alert is looked at again when time may change its
-mark (`Standing.look_at`), and all of them when other orders hold; a changed mark is told as `quieted`, the end of the
-last one as `repeated`: then it rings. Decided against: asking for silences where notifications are made, as
-Alertmanager does. There a producer is told that something rang which nobody heard.
+mark (`Standing.look_at`), and when other orders hold that concern it (`engine.core.grounds`); a changed mark is told as
+`quieted`, the end of the last one as `repeated`: then it rings. Decided against: asking for silences where
+notifications are made, as Alertmanager does. There a producer is told that something rang which nobody heard.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from msgspec.structs import replace
 
 from engine.core.flapping import is_flapping
+from engine.core.grounds import Grounds, change_of
 from engine.core.ledger import Ledger
 from engine.core.quieting import Mark, Reasoned, in_force, labels_of, mark_of, windows_of, written
 from engine.core.rules.schedule import hours_of
@@ -27,6 +28,7 @@ from protocol.effects import StormNotice, StormState
 from protocol.messages import ItemResult
 from protocol.model import Alert, EventKind, QuietedBy, Reason, Severity, Status
 from protocol.orders import Orders
+from protocol.quieting import NOTHING
 from protocol.rows import Flaps
 
 
@@ -38,16 +40,23 @@ class Hush:
         open_ones = [standing for standing in ledger.standings.values() if standing.is_open]
         held = [standing for standing in open_ones if standing.current().quieted_by is QuietedBy.STORM]
         self.storm = Storm(ledger.policy.storm_per_minute, storm, held)
+        self._grounds = Grounds(NOTHING, {})
         self._set(orders)
         # What the store recalls may be marked as things stood before the engine was stopped.
         self._unseen: deque[Standing] = deque(filter(self._may_be_quiet, open_ones))
+        if not self._unseen:
+            for standing in open_ones:
+                standing.grounds = self._grounds
 
     def adopt(self, orders: Orders) -> None:
-        """Other orders hold: whatever is open is looked at again, as decisions have room for it."""
-        windows, schedules = self._windows, self._schedules
+        """Other orders hold: whom they concern is looked at again, as decisions have room for it."""
+        before = self._grounds
         self._set(orders)
-        if self._windows is not windows or self._schedules != schedules:
-            self._unseen = deque(standing for standing in self._ledger.standings.values() if standing.is_open)
+        if self._grounds is not before:
+            everybody = self._ledger.standings.values()
+            # Those that wait already stay in front, or who changes something again and again would keep the last ones
+            # waiting for ever.
+            self._unseen = deque(dict.fromkeys((*self._unseen, *everybody)) if self._unseen else everybody)
 
     def _may_be_quiet(self, standing: Standing) -> bool:
         """Whether there is anything that would not let it ring, or that once did not."""
@@ -59,16 +68,19 @@ class Hush:
     def _set(self, orders: Orders) -> None:
         self._windows = windows_of(orders.quieting)
         self._schedules = {rule.id: rule.schedule for rule in orders.rules if rule.schedule is not None}
+        if orders.quieting != self._grounds.quieting or self._schedules != self._grounds.schedules:
+            self._grounds = Grounds(orders.quieting, self._schedules)
         # Of most channels: then a new alert pays for none of this.
         self._is_idle = self._windows.is_empty and not self._schedules and not self.storm.is_on
 
     def mark(self, turn: Turn, standing: Standing, is_new: bool = False, is_its_turn: bool = False) -> Mark | None:
         """Sets the mark of an open alert that is about to be told, and when to look at it again."""
         alert = standing.current()
+        standing.grounds = self._grounds
         if self._is_idle and standing.flaps is None and alert.quieted_by is None:
             standing.look_at = NEVER
             return None
-        mark, standing.look_at = _first(self.reasons(alert, standing.flaps, turn.now))
+        mark, standing.look_at = _first(self.reasons(alert, standing.flaps, turn))
         # What rings already is not a new alert; a critical one does not wait.
         if mark is None and (is_new or alert.quieted_by is not None) and alert.severity is not Severity.CRITICAL:
             mark = self._ask_budget(turn, standing, alert, is_its_turn)
@@ -76,10 +88,13 @@ class Hush:
             standing.become(marked(alert, mark))
         return mark
 
-    def reasons(self, alert: Alert, flaps: Flaps | None, now: int) -> Iterator[Reasoned]:
+    def reasons(self, alert: Alert, flaps: Flaps | None, turn: Turn) -> Iterator[Reasoned]:
         """Each reason but the storm, in their order: the mark if it holds, and when that may be different."""
+        now = turn.now
         if not self._windows.is_empty:
-            meant = self._windows.concerning(labels_of(alert))
+            labels = labels_of(alert)
+            turn.tests_left -= self._windows.cost(labels)
+            meant = self._windows.concerning(labels)
             for by in (QuietedBy.MAINTENANCE, QuietedBy.SILENCED):
                 yield in_force([window for window in meant if window.by is by], now)
         schedule = self._schedules.get(alert.rule_id) if alert.rule_id is not None else None
@@ -110,15 +125,34 @@ class Hush:
     def pass_time(self, turn: Turn) -> None:
         """Looks at those that new orders concern, lets ring those whose turn it is, and notices a storm's end."""
         for _ in range(min(len(self._unseen), ROWS_MAX)):
-            if self._ledger.room(turn) < 1:
+            if not self._has_room(turn):
                 return
             standing = self._unseen.popleft()
-            if standing.is_open:
+            if standing.is_open and standing.grounds is not self._grounds and self._is_concerned(turn, standing):
                 self.look(turn, standing)
-        while self._ledger.room(turn) > 0 and (waiting := self.storm.release(turn.now)) is not None:
+            # Of closed ones as well: they must not hold on to what was quieted long ago.
+            standing.grounds = self._grounds
+        while self._has_room(turn) and (waiting := self.storm.release(turn.now)) is not None:
             self.look(turn, waiting, is_its_turn=True)
         if (over := self.storm.ends()) is not None:
             turn.storms.append(StormNotice(at=turn.now, since=over.since, held=over.held, rang=over.rang, is_over=True))
+
+    def _has_room(self, turn: Turn) -> bool:
+        return self._ledger.room(turn) > 0 and turn.tests_left > 0
+
+    def _is_concerned(self, turn: Turn, standing: Standing) -> bool:
+        """Whether something that has changed since it was looked at may change its mark."""
+        alert, before, now = standing.current(), standing.grounds, self._grounds
+        if before is None or not now.has_same_hours(before, alert.rule_id):
+            return True
+        change = change_of(before.quieting, now.quieting)
+        if (alert.quieted_by, alert.quieted_ref) in change.gone:
+            return True
+        if change.added.is_empty:
+            return False
+        labels = labels_of(alert)
+        turn.tests_left -= change.added.cost(labels)
+        return bool(change.added.concerning(labels))
 
     def next_due(self) -> int:
         """When (microseconds) there is something to do here; in the past if the last decision had no room for it."""

@@ -104,7 +104,7 @@ class Previewer:
         flaps = None if stage.standing is None else stage.standing.flaps
         if figures is not None and flaps is not None:
             flaps = said(flaps, True, turn.now, figures)
-        found = {mark.by: mark for mark, _ in self._hush.reasons(stage.alert, flaps, turn.now) if mark is not None}
+        found = {mark.by: mark for mark, _ in self._hush.reasons(stage.alert, flaps, turn) if mark is not None}
         for by in QuietedBy:
             if by is not QuietedBy.STORM:
                 mark = found.get(by)

@@ -56,6 +56,8 @@ class Window:
         self._frameworks = frozenset(frameworks)
         self._tests = [(matcher.name, matcher.operator, _value(matcher)) for matcher in matchers]
         self._hours = hours
+        # How many tests it costs to ask whom it means, at most.
+        self.cost = max(len(self._tests), 1)
         pairs = [(m.name, m.value) for m in matchers if m.operator is Operator.EQUAL and m.value]
         # Who has not this label with this value is not meant; None: everybody may be.
         self.pair = next((pair for pair in pairs if pair[0] != "framework_id"), None)
@@ -129,6 +131,12 @@ class Windows:
             else:
                 self._by_pair.setdefault(window.pair, []).append(window)
         self.is_empty = not self._by_pair and not self._others
+        self._cost = sum(window.cost for window in self._others)
+        self._costs = {pair: sum(window.cost for window in those) for pair, those in self._by_pair.items()}
+
+    def cost(self, labels: Mapping[str, str]) -> int:
+        """How many matchers `concerning` holds against these labels, at most."""
+        return self._cost + (sum(self._costs.get(pair, 0) for pair in labels.items()) if self._costs else 0)
 
     def concerning(self, labels: Mapping[str, str]) -> list[Window]:
         """Those that mean an alert with these labels, in force or not."""

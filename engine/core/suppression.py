@@ -22,6 +22,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from msgspec.structs import replace
 
+from engine.core.grounds import Grounds
 from engine.core.lifecycle import LabelSet, label_set
 from engine.core.rules.evaluation import worse
 from protocol.model import Alert, AlertState, Comparison, Reason, Severity, Status, Suppressed
@@ -68,6 +69,7 @@ class Standing:
         "count",
         "first_at",
         "flaps",
+        "grounds",
         "identity",
         "is_open",
         "lapses_at",
@@ -96,6 +98,8 @@ class Standing:
         # Whether it comes and goes (None: it came once), and when time may change why it is quiet.
         self.flaps = row.flaps
         self.look_at = NEVER
+        # What held when that was asked last; None: not since it was recalled.
+        self.grounds: Grounds | None = None
         self.is_open = row.alert.state.is_open
         self.become(row.alert)
 
