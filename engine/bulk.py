@@ -63,8 +63,12 @@ async def change_many(
     left = list(dict.fromkeys(ids))
     for _ in range(TRIES):
         held = await shelf.several(who, left)
+        unreadable = await shelf.unreadable(who, left) if action is BulkAction.DELETE else {}
         changes = []
         for object_id in left:
+            if (stored := unreadable.get(object_id)) is not None:
+                changes.append(shelf.as_blind_deletion(Edit(who, action.value, address, stored.version), stored))
+                continue
             decided = _decide(shelf, who, action, object_id, held.get(object_id), address)
             if isinstance(decided, BulkResult):
                 results[object_id] = decided

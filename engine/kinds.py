@@ -124,7 +124,7 @@ class Kind(Generic[T]):
         return all("enabled" in each.__struct_fields__ for each in get_args(self.type) or (self.type,))
 
     def decode(self, body: str) -> T:
-        """The value of a stored text. Raises msgspec.ValidationError if it was written by a program of another time."""
+        """The value of a stored text. Raises msgspec.DecodeError if it was written by a program of another time."""
         value: T = _decoder(self.type).decode(body)
         return value
 

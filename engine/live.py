@@ -86,7 +86,7 @@ def readable(kind: Kind[T], stored: StoredObject, figures: ObjectFigures) -> T |
     """The value of a stored object; None, counted and logged, if this version of the program cannot read it."""
     try:
         return kind.decode(stored.body)
-    except msgspec.ValidationError as fault:
+    except msgspec.DecodeError as fault:
         figures.unreadable += 1
         log.error("object_unreadable", kind=stored.kind, workspace=stored.workspace, id=stored.id, cause=str(fault))
         return None

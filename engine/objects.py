@@ -25,6 +25,7 @@ from engine.kinds import PAGE_MAX, Held, Kind, ShelfPage, ShelfQuery, id_of
 from engine.live import ObjectFigures, readable
 from engine.stores import Store
 from engine.stores.objects import ChangeStatus, ObjectChange, ObjectOutcome, ObjectQuery, ObjectVersion, StoredObject
+from engine.unreadable import deletion, is_readable, unreadable_among
 from protocol.errors import (
     BadRequest,
     Busy,
@@ -108,7 +109,7 @@ class Shelf(Generic[T]):
         found = await self._store.object_versions(workspace, self.kind.name, object_id, before, min(limit, PAGE_MAX))
         bodies = [version.body for version in found if version.body is not None]
         # Whose token is limited sees the history of what was always in his frameworks.
-        hidden = who.channels is not None and not all(self._may_see(who, self.kind.decode(body)) for body in bodies)
+        hidden = who.channels is not None and not all(self._may_see_text(who, body) for body in bodies)
         if not found or hidden:
             raise self._unknown()
         return found
@@ -140,7 +141,12 @@ class Shelf(Generic[T]):
         return await self._change(Edit(who, "change", address, _seen(before, expected)), before, value)
 
     async def delete(self, who: Principal, object_id: str, expected: int | None, address: str = "") -> None:
-        """Takes it away; its history stays. Raises Outdated."""
+        """Takes it away, also what cannot be read; its history stays. Raises Outdated."""
+        unreadable = (await self.unreadable(who, [object_id])).get(object_id)
+        if unreadable is not None:
+            seen = unreadable.version if expected is None else expected
+            await self._make(self.as_blind_deletion(Edit(who, "delete", address, seen), unreadable))
+            return
         before = await self.to_change(who, object_id)
         await self._make(self.as_deletion(Edit(who, "delete", address, _seen(before, expected)), before))
 
@@ -188,6 +194,14 @@ class Shelf(Generic[T]):
         self.require_may_change(edit.who, before, None)
         return edit.change(self.kind, self._kit.clock(), before.id)
 
+    async def unreadable(self, who: Principal, ids: Sequence[str]) -> dict[str, StoredObject]:
+        """Those of these that another version of this program has stored: we can only delete them."""
+        return await unreadable_among(self._store, self.kind, who, ids)
+
+    def as_blind_deletion(self, edit: Edit, stored: StoredObject) -> ObjectChange:
+        """The change that takes away what cannot be read. Raises PermissionDenied."""
+        return deletion(self.kind, edit, stored, self._kit.clock())
+
     def require_may_change(self, who: Principal, before: Held[T], after: T | None) -> None:
         """Raises PermissionDenied; Conflict for what is not stored, so that there is nothing to change."""
         self.permit(who, before.value, after)
@@ -219,6 +233,9 @@ class Shelf(Generic[T]):
         match outcome.status:
             case ChangeStatus.DONE:
                 return None
+            case ChangeStatus.EXISTS if outcome.now is not None and not is_readable(self.kind, outcome.now.body):
+                why = "another version of this program has stored it, and this one cannot read it"
+                return Conflict(f"there is a {name} {change.id!r}: {why}; delete it first, or choose another id")
             case ChangeStatus.EXISTS if change.verb.startswith("create"):
                 return Conflict(f"there is a {name} {change.id!r} already: change that one, or choose another id")
             case ChangeStatus.MISSING:
@@ -287,6 +304,10 @@ class Shelf(Generic[T]):
     def _may_see(self, who: Principal, value: T) -> bool:
         framework = self.kind.framework_of(value)
         return who.channels is None or framework is None or framework in who.channels
+
+    def _may_see_text(self, who: Principal, body: str) -> bool:
+        """Of what cannot be read nobody knows whose it is."""
+        return is_readable(self.kind, body) and self._may_see(who, self.kind.decode(body))
 
     def _unknown(self) -> UnknownChannel:
         return UnknownChannel(f"there is no such {self.kind.name}")

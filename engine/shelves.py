@@ -13,6 +13,7 @@ from engine.objects import Shelf, ShelfKit
 from engine.orders import StandingOrders
 from engine.quieting import follow_quiet, maintenance_kind, silence_kind
 from engine.rules import RULE, ConfigRules, Wake, follow_rules, rule_kind
+from engine.unreadable import say_unreadable
 from engine.workflow_definitions import workflow_kind
 from protocol.directory import Framework, Team, User, Workspace
 from protocol.quieting import Maintenance, Silence
@@ -51,6 +52,10 @@ def build_shelves(
     closed = ClosedPlaces()
     closed.follow(live)
     limits = config.objects
+    frameworks, workflows = framework_kind(limits, kit.store), workflow_kind(limits.workflows_max)
+    users, teams, workspaces = user_kind(limits), team_kind(limits), workspace_kind(limits)
+    for unheld in (frameworks, users, teams, workspaces, workflows):
+        live.follow(unheld.name, say_unreadable(unheld, kit.figures))
     return Shelves(
         live=live,
         figures=kit.figures,
@@ -58,9 +63,9 @@ def build_shelves(
         rules=Shelf(rules, kit),
         silences=Shelf(silences, kit),
         maintenance=Shelf(maintenance, kit),
-        frameworks=Shelf(framework_kind(limits, kit.store), kit),
-        users=Shelf(user_kind(limits), kit),
-        teams=Shelf(team_kind(limits), kit),
-        workspaces=Shelf(workspace_kind(limits), kit),
-        workflows=Shelf(workflow_kind(config.objects.workflows_max), kit),
+        frameworks=Shelf(frameworks, kit),
+        users=Shelf(users, kit),
+        teams=Shelf(teams, kit),
+        workspaces=Shelf(workspaces, kit),
+        workflows=Shelf(workflows, kit),
     )
