@@ -14,6 +14,7 @@ import msgspec
 import trio
 
 from engine.edits import Edit
+from engine.foreign_forms.yaml_text import to_yaml
 from engine.kinds import PAGE_MAX, ShelfQuery
 from engine.objects import Shelf
 from engine.settings import toml_value
@@ -57,6 +58,11 @@ def as_toml(rules: Sequence[Rule]) -> str:
     tables = (msgspec.to_builtins(rule) for rule in rules)
     lines = (["[[rules]]", *(f"{name} = {toml_value(value)}" for name, value in table.items()), ""] for table in tables)
     return "\n".join(line for each in lines for line in each)
+
+
+def as_yaml(rules: Sequence[Rule]) -> str:
+    """Rules as YAML: `rules:`, and of each what tocsin.toml says."""
+    return to_yaml({"rules": [msgspec.to_builtins(rule) for rule in rules]})
 
 
 async def import_rules(

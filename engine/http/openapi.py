@@ -55,7 +55,7 @@ _OF_BODIES = (
 # Edits with a version (`If-Match`).
 _OF_EDITS = (HTTPStatus.PRECONDITION_FAILED, HTTPStatus.PRECONDITION_REQUIRED)
 # Routes that answer in more than one form: the framework documents the first.
-_OTHER_FORMS: dict[str, str] = {"GET /api/v1/rules/export": "application/json"}
+_OTHER_FORMS = {"GET /api/v1/rules/export": ("application/json", "application/yaml")}
 _SAFE = frozenset({"get", "head"})
 
 
@@ -96,7 +96,10 @@ def _completed(route: str, operation: Any) -> Any:
     done = {**operation, "responses": _responses(route.partition(" ")[0].lower(), operation)}
     if route in _OTHER_FORMS:
         good = done["responses"]["200"]
-        done["responses"]["200"] = {**good, "content": {**good["content"], _OTHER_FORMS[route]: {"schema": {}}}}
+        done["responses"]["200"] = {
+            **good,
+            "content": {**good["content"], **{form: {"schema": {}} for form in _OTHER_FORMS[route]}},
+        }
     if route in EXAMPLES and "requestBody" in operation:
         content = operation["requestBody"]["content"]
         shown = {media_type: {**body, "example": EXAMPLES[route]} for media_type, body in content.items()}

@@ -45,6 +45,18 @@ async def test_rules_are_made_changed_and_moved_from_the_command_line(tmp_path: 
             assert await rules("import", str(file), "--dry-run") == "team/cpu hot: create\n"
             assert await rules("list", "--json") == ""
             assert await rules("import", str(file)) == "team/cpu hot: create\n"
+            as_yaml = tmp_path / "rules.yaml"
+            as_yaml.write_text(await rules("export", "--yaml"))
+            assert await rules("import", str(as_yaml)) == "team/cpu hot: unchanged\n"
+            foreign = tmp_path / "alerts.yml"
+            foreign.write_text("groups: [{name: g, limit: 3, rules: [{alert: Hot, expr: temp > 5}, {record: r}]}]")
+            dry = (str(foreign), "--format", "prometheus", "--framework", "shop", "--dry-run")
+            assert (await rules("import", *dry)).splitlines() == [
+                "g/Hot: create",
+                "g: left out limit: rules are evaluated with each reading, groups have no settings here",
+                "g/r: left out: a recording rule; rules here make alerts, no series",
+            ]
+            assert "--framework is for" in await rules("import", str(as_yaml), "--framework", "shop", code=2)
             as_json = tmp_path / "rules.json"
             as_json.write_text(await rules("export", "--json"))
             assert await rules("import", str(as_json)) == "team/cpu hot: unchanged\n"

@@ -67,6 +67,19 @@ async def test_readings_that_break_a_rule_are_told_on_a_socket(
     assert message.data.rule_id == msgspec.json.decode(rule)["id"]
 
 
+async def test_the_page_says_what_becomes_of_a_rule_file_of_prometheus(engine: Engine) -> None:
+    [file] = re.findall(r"```yaml prometheus\n(.*?)```", PAGE, re.DOTALL)
+    [answer] = re.findall(r"```json imported\n(.*?)```", PAGE, re.DOTALL)
+    sent = {"metric": "disk_used_ratio", "value": 0.95, "labels": {"mount": "/", "instance": "db-1"}}
+    async with a_client(engine) as client:
+        path = "/api/v1/rules/import?format=prometheus&framework_id=web"
+        assert await posted(client, path, {"text": file}) == msgspec.json.decode(answer)
+        rule = (await client.get("/api/v1/rules/nodes%252FDiskFull")).json()
+        assert rule["labels"] == {"alertname": "DiskFull", "severity": "page", "team": "infra"}
+        [result] = (await posted(client, "/api/v1/readings", {"readings": [{"framework_id": "web"} | sent]}))["results"]
+        assert result["reason"] == "pending"
+
+
 async def test_a_reading_unlike_those_before_is_told_on_a_socket(engine: Engine) -> None:
     rule = {"id": "odd", "kind": "anomaly", "framework": "web", "metric": "rps", "warm_up": 50, "title": "Odd"}
     usual = [{"framework_id": "web", "metric": "rps", "value": 100 + number % 5} for number in range(60)]

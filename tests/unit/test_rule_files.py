@@ -98,6 +98,66 @@ async def test_more_rules_than_there_is_room_for_are_none(client: httpx.AsyncCli
     assert await ids(client) == ["host"]
 
 
+async def as_text(client: httpx.AsyncClient, form: str, text: object, **more: object) -> httpx.Response:
+    return await client.post(f"{PATH}/import?format={form}", json={"text": text} | more)
+
+
+async def test_rules_as_yaml_are_the_same_rules(client: httpx.AsyncClient) -> None:
+    await take_in(client, CPU, SALES, ODD | {"labels": {"a b": "1e3", "c": "no", "d": "2026-01-01", "e": "ü: #\n"}})
+    answer = await client.get(f"{PATH}/export?format=yaml")
+    assert answer.headers["content-type"].startswith("application/yaml")
+    results = (await as_text(client, "yaml", answer.text)).json()["results"]
+    assert [(each["id"], each["action"]) for each in results] == [
+        (name, "unchanged") for name in ("cpu", "odd", "sales")
+    ]
+
+
+async def test_a_yaml_of_rules_says_thresholds_without_their_kind(client: httpx.AsyncClient) -> None:
+    text = "rules:\n- {id: hot, framework: web, metric: temp, threshold: 5e1}\n"
+    answer = await as_text(client, "yaml", text, dry_run=True)
+    assert answer.json() == {"results": [{"id": "hot", "action": "create"}], "left_out": []}
+    assert await ids(client) == ["host"]
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "complaint"),
+    [
+        ("?format=yaml", {"text": "rules: [1]"}, "invalid rules: Expected `object`, got `int` - at `$.rules[0]`"),
+        ("?format=yaml", {"text": "rules: 1"}, "invalid rules: Expected `array`"),
+        ("?format=yaml", {"text": "- 1"}, "invalid rules: Expected `object`, got `array`"),
+        ("?format=yaml", {"text": "rules: *a"}, "has an alias (*name)"),
+        ("?format=yaml", {"rules": [CPU]}, "format=yaml needs the file as text"),
+        ("", {"text": "rules: []"}, "format=json needs rules"),
+        ("", {"dry_run": True}, "format=json needs rules"),
+        ("?format=prometheus", {"text": "rules: []"}, "the file has no list 'groups'"),
+        ("?format=prometheus&framework_id=a%00", {"text": "groups: []"}, "framework_id 'a"),
+        ("?framework_id=web", {"rules": [CPU]}, "framework_id: only rules of format=prometheus"),
+        ("?format=xml", {"rules": [CPU]}, "format"),
+    ],
+)
+async def test_a_body_that_its_format_does_not_mean_is_refused(
+    client: httpx.AsyncClient, query: str, body: object, complaint: str
+) -> None:
+    answer = await client.post(f"{PATH}/import{query}", json=body)
+    assert answer.status_code == 400
+    assert complaint in answer.text.replace('\\"', '"')
+    assert await ids(client) == ["host"]
+
+
+async def test_rules_of_prometheus_belong_to_the_framework_that_is_named(client: httpx.AsyncClient) -> None:
+    text = "groups: [{name: g, rules: [{alert: Hot, expr: temp > 5}, {record: r, expr: a}]}]"
+    answer = (await client.post(f"{PATH}/import?format=prometheus&framework_id=shop", json={"text": text})).json()
+    assert answer["results"] == [{"id": "g/Hot", "action": "create"}]
+    assert [(each["rule"], each["reason"][:16]) for each in answer["left_out"]] == [("r", "a recording rule")]
+    assert (await client.get(f"{PATH}/g%252FHot")).json()["framework"] == "shop"
+    assert (await as_text(client, "prometheus", "groups: []")).json() == {"results": [], "left_out": []}
+
+
+async def test_who_may_not_change_rules_gets_no_file_read(desk: Desk) -> None:
+    async with desk.client(who("responder")) as responder:
+        problem(await as_text(responder, "yaml", "rules: *a"), 403, 103)
+
+
 async def test_an_import_is_for_editors_and_for_their_channels(desk: Desk) -> None:
     async with desk.client(who("responder")) as responder, desk.client(who(channels=("web",))) as limited:
         problem(await take_in(responder, CPU), 403, 103)

@@ -31,7 +31,7 @@ class Api:
     ssl_context: ssl.SSLContext | None = None
 
     def ask(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Any:
-        """The decoded answer (of TOML its text); None if it is empty.
+        """The decoded answer (of TOML and YAML the text); None if it is empty.
 
         Raises CannotConnect, or the TocsinError that was the answer.
         """
@@ -50,7 +50,7 @@ class Api:
             )
             with opener.open(request, timeout=REQUEST_S) as answer:
                 content = answer.read(ANSWER_MAX_BYTES)
-                is_text = answer.headers.get_content_type() == "application/toml"
+                is_text = answer.headers.get_content_type() in ("application/toml", "application/yaml")
         except urllib.error.HTTPError as refusal:
             with refusal:
                 raise _error_of(refusal) from None

@@ -6,13 +6,16 @@ import json
 import tomllib
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import click
 
 from tocsin.commands import options
 
 PATH = "/api/v1/rules"
+# Read by the engine; the others are read here.
+_TEXTS = ("yaml", "prometheus")
+_FORMS = {".json": "json", ".yaml": "yaml", ".yml": "yaml"}
 _HEADS = ("RULE", "KIND", "FRAMEWORK", "METRIC", "SEVERITY", "ENABLED", "VERSION", "ORIGIN", "TITLE")
 _COLUMNS = ("id", "kind", "framework", "metric", "severity", "enabled", "version", "origin", "title")
 
@@ -26,6 +29,7 @@ def rules() -> None:
     tocsin rules edit cpu threshold=95 'labels={"team":"web"}'
     tocsin rules export > rules.toml
     tocsin rules import rules.toml --dry-run
+    tocsin rules import alerts.yml --format prometheus
     """
 
 
@@ -109,35 +113,54 @@ for _action, _done in (("enable", "enabled"), ("disable", "disabled"), ("delete"
     _bulk(_action, _done)
 
 
-@rules.command(short_help="Writes the rules out as TOML.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@rules.command(short_help="Writes the rules out as TOML, YAML or JSON.")
+@click.option("--json", "form", flag_value="json", help="As JSON.")
+@click.option("--yaml", "form", flag_value="yaml", help="As YAML.")
 @options.administrator
-def export(as_json: bool, **given: Any) -> None:
+def export(form: str | None, **given: Any) -> None:
     """Writes out the rules that people made here, as [[rules]] of tocsin.toml."""
     from tocsin.commands.api import api_of
 
-    answer = api_of(**given).ask("GET", f"{PATH}/export?format={'json' if as_json else 'toml'}")
-    options.write(json.dumps(answer) if as_json else answer or "")
+    answer = api_of(**given).ask("GET", f"{PATH}/export?format={form or 'toml'}")
+    options.write(json.dumps(answer) if form == "json" else answer or "")
 
 
 @rules.command("import", short_help="Takes rules in from a file.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--format", "form", type=click.Choice(["toml", "json", "yaml", "prometheus"]), help="[by the file's name]"
+)
+@click.option("--framework", callback=options.filled, help="What Prometheus' rules belong to. [prometheus]")
 @click.option("--dry-run", is_flag=True, help="Only says what would become of them.")
 @options.administrator
-def import_file(file: Path, dry_run: bool, **given: Any) -> None:
-    """Makes and changes the rules of FILE (TOML, or JSON), all or none; deletes nothing."""
+def import_file(file: Path, form: str | None, framework: str | None, dry_run: bool, **given: Any) -> None:
+    """Makes and changes the rules of FILE, all or none; deletes nothing.
+
+    FILE is TOML, JSON or YAML as `export` writes it, or a rule file of Prometheus; what of that has no counterpart is
+    left out and named.
+    """
     from tocsin.commands.api import api_of
 
-    body = {"rules": [{"kind": "threshold"} | rule for rule in _rules_of(file)], "dry_run": dry_run}
-    for result in api_of(**given).ask("POST", f"{PATH}/import", body)["results"]:
+    form = form or _FORMS.get(file.suffix, "toml")
+    if framework and form != "prometheus":
+        raise click.UsageError("--framework is for --format prometheus; other rules say what they belong to")
+    query = {"format": form if form in _TEXTS else "json"} | ({"framework_id": framework} if framework else {})
+    body = {"dry_run": dry_run} | _content_of(file, form)
+    answer = api_of(**given).ask("POST", f"{PATH}/import?{urlencode(query)}", body)
+    for result in answer["results"]:
         options.write(f"{result['id']}: {result['action']}")
+    for each in answer["left_out"]:
+        name = "/".join(filter(None, (each["group"], each["rule"])))
+        options.write(f"{name}: left out{each['part'] and ' ' + each['part']}: {each['reason']}")
 
 
-def _rules_of(file: Path) -> list[dict[str, Any]]:
-    text = file.read_text("utf-8")
+def _content_of(file: Path, form: str) -> dict[str, Any]:
     try:
-        found = json.loads(text) if file.suffix == ".json" else tomllib.loads(text)
-        return list(found["rules"])
+        text = file.read_text("utf-8")
+        if form in _TEXTS:
+            return {"text": text}
+        found = json.loads(text) if form == "json" else tomllib.loads(text)
+        return {"rules": [{"kind": "threshold"} | rule for rule in found["rules"]]}
     except (ValueError, KeyError, TypeError) as fault:
         raise click.UsageError(f"{file} has no rules ({fault}): write them as [[rules]] of tocsin.toml") from fault
 
