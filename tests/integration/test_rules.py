@@ -58,7 +58,12 @@ async def test_readings_that_break_a_rule_are_told_on_a_socket(
     async with a_client(engine) as http, Client(engine.ws_url, engine.issue_token("main", "bob")) as socket:
         await socket.subscribe("web")
         await posted(http, "/api/v1/rules", msgspec.json.decode(rule))
-        results = (await posted(http, "/api/v1/readings", {"readings": sent}))["results"]
+        for before in sent[:-1]:
+            await posted(http, "/api/v1/readings", {"readings": [before]})
+        [foreseen] = (await posted(http, "/api/v1/readings/preview", {"readings": sent[-1:]}))["results"]
+        results = (await posted(http, "/api/v1/readings", {"readings": sent[-1:]}))["results"]
+        assert (foreseen["status"], foreseen["reason"]) == (results[-1]["status"], results[-1]["reason"])
+        assert foreseen["ruleId"] == msgspec.json.decode(rule)["id"]
         assert results[-1]["reason"] == "fired"
         while (message := await anext(socket.alerts())).data.id != results[-1]["alertId"]:
             pass
@@ -89,7 +94,9 @@ async def test_a_reading_unlike_those_before_is_told_on_a_socket(engine: Engine)
         quiet = (await posted(http, "/api/v1/readings", {"readings": usual}))["results"]
         assert {result["status"] for result in quiet} == {"below_threshold"}
         odd = {"framework_id": "web", "metric": "rps", "value": 900}
+        [foreseen] = (await posted(http, "/api/v1/readings/preview", {"readings": [odd]}))["results"]
         [result] = (await posted(http, "/api/v1/readings", {"readings": [odd]}))["results"]
+        assert (foreseen["reason"], foreseen["ruleId"]) == ("fired", "odd")
         message = await anext(socket.alerts())
     assert (result["reason"], message.data.id) == ("fired", result["alertId"])
     assert (message.data.title, message.data.current_value) == ("Odd", 900)
