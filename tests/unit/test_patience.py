@@ -75,6 +75,7 @@ async def test_more_channels_than_there_is_room_for_wait_for_their_next_use(logs
 async def test_a_workspace_without_room_keeps_no_channel_of_another_one_waiting(logs: list[Any]) -> None:
     registry = a_registry(per_workspace_max=1)
     foreign = ChannelKey("umbrella", "web")
-    await start_unsettled(Owing(0, [KEY, OTHER, foreign]), registry)  # type: ignore[arg-type]
+    one_more = ChannelKey(KEY.workspace, "web")
+    await start_unsettled(Owing(0, [KEY, OTHER, one_more, foreign]), registry)  # type: ignore[arg-type]
     assert [cell.key for cell in registry.cells()] == [KEY, foreign]
-    assert [(entry["started"], entry["waiting"]) for entry in logs] == [(2, 1)]
+    assert [(entry["started"], entry["waiting"]) for entry in logs] == [(2, 2)]
