@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,6 @@ import httpx
 import pytest
 import trio
 
-from engine.settings import load
 from protocol.messages import TriggerInput
 from tests.support.engines import ROOT, an_engine, environment
 
@@ -46,7 +47,8 @@ async def test_the_embedded_engines_of_the_readme_run_beside_one_on_the_usual_po
             done = await trio.run_process(
                 [sys.executable, "-c", program], capture_stdout=True, cwd=tmp_path, env=environment()
             )
-            assert done.stdout.decode().splitlines()[-1].startswith(expected)
+            # Among what the engine logs: nobody has set logging up.
+            assert any(line.startswith(expected) for line in done.stdout.decode().splitlines())
     assert (tmp_path / "my-data" / "tocsin.db").exists()
 
 
@@ -79,14 +81,12 @@ async def test_the_alerts_that_the_readme_rings_do_not_suppress_each_other(tmp_p
 
 
 async def test_the_reading_of_the_readme_rings_by_the_rule_of_the_readme(tmp_path: Path) -> None:
-    (rule,) = blocks("toml", "[[rules]]")
-    (tmp_path / "tocsin.toml").write_text(rule)
-    rules = load({"data": tmp_path}, {}).rules
+    (line,) = blocks("sh", "tocsin rules add")
     with trio.fail_after(PATIENCE_S):
-        async with (
-            an_engine(tmp_path, rules=rules) as engine,
-            httpx.AsyncClient(base_url=engine.http_url) as http,
-        ):
+        async with an_engine(tmp_path) as engine, httpx.AsyncClient(base_url=engine.http_url) as http:
+            given = os.environ | {"TOCSIN_TOKEN": engine.issue_token("main", "me")}
+            command = [sys.executable, "-m", "tocsin", *shlex.split(line)[1:], "--api", engine.http_url]
+            await trio.run_process(command, capture_stdout=True, env=given)
             headers = {"Authorization": f"Bearer {engine.issue_token('main', 'me')}"}
             answer = await http.post("/api/v1/readings", content=sent_by_curl("/api/v1/readings"), headers=headers)
     (result,) = answer.json()["results"]
