@@ -77,7 +77,7 @@ class QuietBook:
         for key, one in changes.items():
             here.known.pop(key, None)
             if one is not None:
-                here.known[key] = _compiled(one), one
+                here.known[key] = compiled(one), one
         self._drop(workspace, [key for key, (window, _) in here.known.items() if window.ends_at <= now])
 
     def let_go(self, now: int) -> list[str]:
@@ -95,6 +95,16 @@ class QuietBook:
         here = self._workspaces.get(workspace, _Workspace())
         found = [one for _, one in here.known.values() if isinstance(one, Silence)]
         return sorted(found, key=lambda silence: silence.id)
+
+    def has_expressions(self, workspace: str, key: QuietKey) -> bool:
+        """Whether this one is known (it is not over, as far as we have looked), with matchers other than `=`."""
+        here = self._workspaces.get(workspace)
+        return here is not None and key in here.known and here.known[key][0].has_expressions
+
+    def expressions(self, workspace: str, now: int) -> int:
+        """How many of a workspace that are not over have matchers other than `=`."""
+        here = self._workspaces.get(workspace, _Workspace())
+        return sum(window.has_expressions and window.ends_at > now for window, _ in here.known.values())
 
     def workspaces(self) -> list[str]:
         """Where anything is quieted, or will be."""
@@ -119,7 +129,8 @@ class QuietBook:
             del self._workspaces[workspace]
 
 
-def _compiled(one: Quiet) -> Window:
+def compiled(one: Quiet) -> Window:
+    """Its window, shared by all that ask."""
     return window_of_silence(one) if isinstance(one, Silence) else window_of_maintenance(one)
 
 

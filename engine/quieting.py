@@ -21,6 +21,7 @@ from engine.live import Listener, ObjectFigures, readable
 from engine.objects import Shelf
 from engine.orders import StandingOrders
 from engine.quiet_book import Quiet, QuietKey
+from engine.quiet_room import QuietRoom
 from engine.roles import check
 from engine.stores.objects import ObjectNews
 from protocol.errors import BadRequest
@@ -53,26 +54,38 @@ def state_of(silence: Silence, now: int) -> SilenceState:
     return SilenceState.ACTIVE if now >= window.starts_at else SilenceState.PENDING
 
 
-def silence_kind(clock: Clock, silences_max: int) -> Kind[Silence]:
+def silence_kind(clock: Clock, silences_max: int, room: QuietRoom) -> Kind[Silence]:
     """What a silence is as an object."""
+
+    def prepare(who: Principal, silence: Silence) -> Silence:
+        checked = checked_silence(who, silence, clock())
+        room.check(who.workspace, checked)
+        return checked
+
     return Kind(
         name=SILENCE,
         type=Silence,
         objects_max=silences_max,
         setting="objects.silences_max",
-        prepare=lambda who, silence: checked_silence(who, silence, clock()),
+        prepare=prepare,
         may_change=silences,
     )
 
 
-def maintenance_kind(windows_max: int) -> Kind[Maintenance]:
+def maintenance_kind(windows_max: int, room: QuietRoom) -> Kind[Maintenance]:
     """What a maintenance window is as an object."""
+
+    def prepare(who: Principal, planned: Maintenance) -> Maintenance:
+        checked = checked_maintenance(planned)
+        room.check(who.workspace, checked)
+        return checked
+
     return Kind(
         name=MAINTENANCE,
         type=Maintenance,
         objects_max=windows_max,
         setting="objects.maintenance_max",
-        prepare=lambda _, planned: checked_maintenance(planned),
+        prepare=prepare,
         may_change=silences,
     )
 

@@ -274,6 +274,14 @@ class Objects(Section, frozen=True, kw_only=True):
     silences_max: Annotated[
         int, limit(1, 100_000, "Those that are over are kept for the record; one in force takes about 3 kB of memory.")
     ] = 10_000
+    quiet_expressions_max: Annotated[
+        int,
+        limit(
+            1,
+            10_000,
+            "Silences and windows in force with matchers other than `=`: each new alert asks all, 1 to 2 us each.",
+        ),
+    ] = 200
     maintenance_max: Annotated[int, limit(1, 100_000, "Planned windows: a few for each framework.")] = 1_000
     frameworks_max: Annotated[int, limit(1, 1_000_000, "As many as a workspace may have channels in use.")] = 5_000
     users_max: Annotated[int, limit(1, 1_000_000, "A large company's people; none of them are in memory.")] = 10_000

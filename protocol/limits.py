@@ -45,6 +45,7 @@ class Limit(enum.Enum):
     REVOCATIONS = "revocations"
     # Of objects of one kind (error 106, HTTP 429).
     OBJECTS_PER_WORKSPACE = "objects_per_workspace"
+    QUIET_EXPRESSIONS = "quiet_expressions"
     # Of a channel, and of how many there are (error 120, HTTP 503).
     CHANNEL_MAILBOX = "channel_mailbox"
     CHANNEL_WINDOWS = "channel_windows"

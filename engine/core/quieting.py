@@ -63,6 +63,11 @@ class Window:
         self.pair = next((pair for pair in pairs if pair[0] != "framework_id"), None)
 
     @property
+    def has_expressions(self) -> bool:
+        """Whether it has matchers that no exact value finds."""
+        return any(operator is not Operator.EQUAL for _, operator, _ in self._tests)
+
+    @property
     def is_for_some(self) -> bool:
         """Whether it says itself which frameworks it is for."""
         return bool(self._frameworks) or any(name == "framework_id" for name, _, _ in self._tests)

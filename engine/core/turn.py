@@ -22,7 +22,7 @@ from protocol.times import rfc3339
 # A commit of 1,000 rows takes about 5 ms; more would make the others of its group wait.
 ROWS_MAX = 1_000
 # Matchers held against alerts in one decision because of time or other orders: 1 to 2 us each, so 2 to 4 ms. What
-# commands bring is bounded by their number, and by `objects.expression_silences_max`.
+# commands bring is bounded by their number, and by `objects.quiet_expressions_max`.
 TESTS_MAX = 2_000
 
 

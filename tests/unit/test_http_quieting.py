@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from protocol.effects import StormState
+from protocol.limits import Limit
 from protocol.model import ChannelKey
 from protocol.times import SECOND_US, rfc3339
 from tests.support.shelves import Desk, a_desk, who
@@ -179,3 +180,30 @@ async def test_storms_are_told_to_those_who_may_see_the_channel(desk: Desk) -> N
         assert shown["items"] == [{"framework_id": KEY.framework, "since": rfc3339(NOW), "held": 3, "rang": 1}]
         limited = await client.get("/api/v1/storms", headers={"Authorization": "Bearer eve:viewer@acme"})
         assert limited.json()["items"] == []
+
+
+EXPRESSION = [{"name": "host", "operator": "=~", "value": "web-.*"}]
+
+
+async def test_a_workspace_has_so_many_silences_and_windows_with_expressions_and_exact_ones_besides() -> None:
+    async with a_desk(quiet_expressions_max=2) as desk, desk.client(who("responder")) as client:
+        first = await made(client, matchers=EXPRESSION)
+        window = WEEKLY | {"matchers": EXPRESSION}
+        assert (await client.post("/api/v1/maintenance", json=window)).status_code == 201
+        for path, body in ((PATH, SILENCE | {"matchers": EXPRESSION}), ("/api/v1/maintenance", window)):
+            refused = await client.post(path, json=body)
+            said = "has 2 silences and maintenance windows .* limit 2 .objects.quiet_expressions_max"
+            assert re.search(said, problem(refused, 429, 106))
+        assert desk.refused == [Limit.QUIET_EXPRESSIONS] * 2
+        exact = await made(client)
+        changed = await client.patch(f"{PATH}/{exact['id']}", json={"matchers": EXPRESSION}, headers={"If-Match": "*"})
+        assert changed.status_code == 429
+        assert (await client.delete(f"{PATH}/{first['id']}")).status_code == 204
+        await made(client, matchers=EXPRESSION)
+
+
+async def test_a_silence_with_expressions_may_be_changed_when_there_is_no_room_for_more() -> None:
+    async with a_desk(quiet_expressions_max=1) as desk, desk.client(who("responder")) as client:
+        only = await made(client, matchers=EXPRESSION)
+        changed = await client.patch(f"{PATH}/{only['id']}", json={"comment": "longer"}, headers={"If-Match": "*"})
+        assert changed.status_code == 200
