@@ -7,6 +7,7 @@ operators and revocations end it from outside. Nothing here waits. There are two
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection
 from typing import Protocol
 
@@ -49,7 +50,7 @@ class Sink(Protocol):
         """What was left out of this stream has been made good, or is wanted no more."""
 
 
-class Peer:
+class Peer(ABC):
     """One who listens."""
 
     outbox: Sink
@@ -72,9 +73,9 @@ class Peer:
         self.ending: ConversationEnded | None = None
         self._scope = scope
 
+    @abstractmethod
     async def pace(self) -> None:
         """Waits for the peer to read what it was sent, as history at its own pace does."""
-        raise NotImplementedError
 
     @property
     def subscriptions(self) -> int:

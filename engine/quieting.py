@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from actors.ports import Clock
 from engine.core.patterns import compile_pattern
-from engine.core.quieting import window_of_silence
+from engine.core.quieting import condition_of, window_of_silence
 from engine.core.rules.schedule import hours_of
 from engine.kinds import Held, Kind
 from engine.live import Listener, ObjectFigures, readable
@@ -137,7 +137,7 @@ def checked_silence(who: Principal, silence: Silence, now: int) -> Silence:
     if not silence.comment.strip():
         raise BadRequest('comment: it is empty; say why, such as "disk is being replaced, ticket 4711"')
     check_matchers(silence.matchers)
-    if all(_matches_empty(matcher) for matcher in silence.matchers):
+    if all(condition_of(matcher).accepts("") for matcher in silence.matchers):
         raise BadRequest(f"matchers: at least one must not match an empty label, or all is silenced; such as {EXAMPLE}")
     return replace(silence, author=who.user, starts_at=rfc3339(starts_at), ends_at=rfc3339(ends_at))
 
@@ -177,16 +177,6 @@ def check_matchers(matchers: Sequence[Matcher]) -> None:
                 raise BadRequest(f"matchers[{number}].value: {fault.message}; write it such as {EXAMPLE}") from fault
     if size > EXPRESSIONS_MAX:
         raise BadRequest(f"matchers: their expressions compile to {size} steps, at most {EXPRESSIONS_MAX}: say less")
-
-
-def _matches_empty(matcher: Matcher) -> bool:
-    compare: dict[Operator, Callable[[], bool]] = {
-        Operator.EQUAL: lambda: not matcher.value,
-        Operator.DIFFERENT: lambda: bool(matcher.value),
-        Operator.MATCHES: lambda: compile_pattern(matcher.value).matches(""),
-        Operator.MATCHES_NOT: lambda: not compile_pattern(matcher.value).matches(""),
-    }
-    return compare[matcher.operator]()
 
 
 def _moment(text: str, field: str) -> int:

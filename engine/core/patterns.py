@@ -1,4 +1,4 @@
-r"""Regular expressions in linear time, for matchers that strangers write.
+r"""Matchers that strangers write: conditions on labels, with regular expressions in linear time.
 
 Python's `re` backtracks: `(a+)+$` on forty letters would hold the engine's only loop for hours, and no time limit can
 interrupt it. RE2 cannot blow up, and it is what Alertmanager itself uses, so an expression means the same here as
@@ -8,7 +8,9 @@ checking patterns for "danger" before giving them to `re` (every such check know
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import NamedTuple
 
 import re2
 
@@ -58,3 +60,20 @@ class Pattern:
 def compile_pattern(text: str) -> Pattern:
     """The pattern for a text. Raises BadRequest."""
     return Pattern(text)
+
+
+class Condition(NamedTuple):
+    """One condition on one label. A label that is not there counts as empty, as in Alertmanager."""
+
+    name: str
+    negated: bool
+    value: str | Pattern
+
+    def accepts(self, have: str) -> bool:
+        """Whether a label with this value fulfils it."""
+        same = have == self.value if isinstance(self.value, str) else self.value.matches(have)
+        return same is not self.negated
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Whether a label set fulfils it."""
+        return self.accepts(labels.get(self.name, ""))

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from engine.core.patterns import Pattern, compile_pattern
+from engine.core.patterns import Condition, compile_pattern
 from engine.core.rules.schedule import NEVER, Hours, hours_of
 from protocol.model import Alert, QuietedBy
 from protocol.quieting import Maintenance, Matcher, Operator, Quieting, Silence
@@ -54,7 +54,7 @@ class Window:
         self.by, self.ref = by, ref
         self.starts_at, self.ends_at = bounds
         self._frameworks = frozenset(frameworks)
-        self._tests = [(matcher.name, matcher.operator, _value(matcher)) for matcher in matchers]
+        self._tests = [condition_of(matcher) for matcher in matchers]
         self._hours = hours
         # How many tests it costs to ask whom it means, at most.
         self.cost = max(len(self._tests), 1)
@@ -65,24 +65,24 @@ class Window:
     @property
     def has_expressions(self) -> bool:
         """Whether it has matchers that no exact value finds."""
-        return any(operator is not Operator.EQUAL for _, operator, _ in self._tests)
+        return any(test.negated or not isinstance(test.value, str) for test in self._tests)
 
     @property
     def is_for_some(self) -> bool:
         """Whether it says itself which frameworks it is for."""
-        return bool(self._frameworks) or any(name == "framework_id" for name, _, _ in self._tests)
+        return bool(self._frameworks) or any(test.name == "framework_id" for test in self._tests)
 
     def means(self, labels: Mapping[str, str]) -> bool:
         """Whether all its matchers match, and it is for this framework."""
         if self._frameworks and labels.get("framework_id") not in self._frameworks:
             return False
-        return all(_matches(labels.get(name, ""), operator, value) for name, operator, value in self._tests)
+        return all(test.matches(labels) for test in self._tests)
 
     def means_framework(self, framework: str) -> bool:
         """Whether it can concern a channel at all."""
         if self._frameworks and framework not in self._frameworks:
             return False
-        return all(_matches(framework, op, value) for name, op, value in self._tests if name == "framework_id")
+        return all(test.accepts(framework) for test in self._tests if test.name == "framework_id")
 
     def at(self, now: int) -> tuple[bool, int]:
         """Whether it is in force, and when that changes; NEVER if it does not any more."""
@@ -96,14 +96,11 @@ class Window:
         return is_active, min(change, self.ends_at)
 
 
-def _value(matcher: Matcher) -> str | Pattern:
+def condition_of(matcher: Matcher) -> Condition:
+    """A matcher, compiled. Raises BadRequest for an expression that is not allowed."""
     is_expression = matcher.operator in (Operator.MATCHES, Operator.MATCHES_NOT)
-    return compile_pattern(matcher.value) if is_expression else matcher.value
-
-
-def _matches(have: str, operator: Operator, value: str | Pattern) -> bool:
-    same = have == value if isinstance(value, str) else value.matches(have)
-    return same is (operator in (Operator.EQUAL, Operator.MATCHES))
+    negated = matcher.operator in (Operator.DIFFERENT, Operator.MATCHES_NOT)
+    return Condition(matcher.name, negated, compile_pattern(matcher.value) if is_expression else matcher.value)
 
 
 @lru_cache(maxsize=CACHE_MAX_WINDOWS)

@@ -11,6 +11,7 @@ from litestar.params import FromQuery, JSONBody, QueryParameter
 
 from engine.http.bodies import json_body
 from engine.http.operators import PeerAddress
+from engine.http.parameters import PAGE_DEFAULT, PAGE_MAX
 from engine.http.ports import Administration, Service
 from engine.identity import IssuedTicket
 from engine.stores import Revocation, RevocationKind
@@ -18,8 +19,6 @@ from protocol.errors import BadRequest
 from protocol.model import Principal, Text
 from protocol.times import rfc3339
 
-PAGE_DEFAULT = 50
-PAGE_MAX = 500
 # A kind, and the longest `jti` with each character in four bytes.
 CURSOR_MAX_CHARS = 1_100
 

@@ -20,7 +20,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromQuery, JSONBody, QueryParameter
 
 from actors.ports import Clock
-from engine.core.patterns import compile_pattern
+from engine.core.patterns import Condition, compile_pattern
 from engine.core.quieting import Windows, window_of_silence
 from engine.http.alertmanager import (
     RECEIVER,
@@ -32,14 +32,14 @@ from engine.http.alertmanager import (
     to_report,
 )
 from engine.http.bodies import json_body
-from engine.http.matchers import Matcher, parse_matchers
+from engine.http.inbound.intake import first_failure, refuse, translated
+from engine.http.matchers import parse_matchers
 from engine.http.ports import Service
-from engine.http.problems import rejection
 from protocol.commands import Ring
-from protocol.errors import BadRequest, LimitReached, TocsinError
+from protocol.errors import BadRequest, LimitReached
 from protocol.limits import Limit
-from protocol.messages import ITEMS_MAX, ItemResult
-from protocol.model import Principal, Reason
+from protocol.messages import ITEMS_MAX
+from protocol.model import Principal
 from protocol.quieting import Silence
 from protocol.rows import Row
 from protocol.times import rfc3339
@@ -48,8 +48,6 @@ from protocol.times import rfc3339
 QUERY_MAX_S = 5.0
 # Fingerprints and expressions take time; after so much of it the loop's other tasks have their turn.
 SLICE_S = 0.002
-# As many bad alerts as fit a sentence are named.
-NAMED_MAX = 5
 
 _encoder = msgspec.json.Encoder()
 
@@ -62,7 +60,7 @@ Receiver = Annotated[str | None, QueryParameter(description="a regular expressio
 class Wanted(NamedTuple):
     """Which alerts are asked for."""
 
-    matchers: Sequence[Matcher]
+    matchers: Sequence[Condition]
     active: bool
     silenced: bool
 
@@ -119,10 +117,9 @@ def alertmanager_routes(
         reports, refusals = translate(data, clock(), resolve_timeout_s)
         service.charge(request.user, len(data))
         results = await service.report(request.user, reports) if reports else []
-        if failure := _failure(results):
+        if failure := first_failure(results):
             raise failure
-        if refusals:
-            raise BadRequest(f"{len(refusals)} of {len(data)} alerts were refused: {'; '.join(refusals[:NAMED_MAX])}")
+        refuse(refusals, len(data))
         return Response("", media_type=MediaType.TEXT)
 
     @get("/api/v2/alerts", responses={200: ResponseSpec(list[GettableAlert], generate_examples=False)})
@@ -179,19 +176,7 @@ def translate(
     """The good ones as reports, and a sentence for each bad one. Raises BadRequest if there are too many."""
     if len(posted) > ITEMS_MAX:
         raise BadRequest(f"{len(posted)} alerts are too many for one request, limit {ITEMS_MAX}")
-    reports: list[tuple[str, Ring]] = []
-    refusals: list[str] = []
-    for number, alert in enumerate(posted):
-        try:
-            reports.append(to_report(alert, now, resolve_timeout_s))
-        except BadRequest as refusal:
-            refusals.append(f"[{number}] {refusal.message}")
-    return reports, refusals
-
-
-def _failure(results: Sequence[ItemResult]) -> TocsinError | None:
-    """The first real failure. The end of an alert that we do not know (any more) is none: it is what was wanted."""
-    return next((f for r in results if r.reason is not Reason.UNKNOWN_ALERT and (f := rejection(r))), None)
+    return translated(posted, lambda alert: to_report(alert, now, resolve_timeout_s))
 
 
 async def _encode_matching(rows: Sequence[Row], wanted: Wanted, now: int, silences: Windows) -> bytes:

@@ -6,6 +6,7 @@ says, whatever `createdBy` is; an edit keeps the id, unless the silence is over:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -14,9 +15,9 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from actors.ports import Clock
+from engine.core.patterns import Condition
 from engine.http.alertmanager import RECEIVER, ReceiverName
 from engine.http.bodies import json_body
-from engine.http.matchers import Matcher as Filter
 from engine.http.matchers import parse_matchers
 from engine.http.operators import PeerAddress
 from engine.kinds import PAGE_MAX, Held, ShelfQuery
@@ -166,7 +167,7 @@ def _shown(matcher: Matcher) -> MatcherShown:
     return MatcherShown(name=matcher.name, value=matcher.value, is_regex=is_regex, is_equal=is_equal)
 
 
-def _is_wanted(silence: Silence, filters: list[Filter]) -> bool:
+def _is_wanted(silence: Silence, filters: Sequence[Condition]) -> bool:
     """As in Alertmanager: a filter is held against the values of the silence's own matchers."""
     values = {matcher.name: matcher.value for matcher in silence.matchers}
     return all(wanted.matches(values) for wanted in filters)

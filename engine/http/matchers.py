@@ -1,15 +1,14 @@
 """Alertmanager's label matchers: `name=value`, `name!="value"`, `name=~"expression"`, `name!~"expression"`.
 
-Pure. A label that is not there counts as empty, and expressions match the whole value, both as in Alertmanager.
+Pure. Expressions match the whole value, as in Alertmanager.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable
 
-from engine.core.patterns import Pattern, compile_pattern
+from engine.core.patterns import Condition, compile_pattern
 from protocol.errors import BadRequest
 from protocol.model import LABEL_MAX_CHARS
 
@@ -23,31 +22,17 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPES = {"n": "\n", '"': '"', "\\": "\\"}
 
 
-class Matcher(NamedTuple):
-    """One condition on one label."""
-
-    name: str
-    negated: bool
-    value: str | Pattern
-
-    def matches(self, labels: Mapping[str, str]) -> bool:
-        """Whether a label set fulfils the condition."""
-        have = labels.get(self.name, "")
-        same = have == self.value if isinstance(self.value, str) else self.value.matches(have)
-        return same is not self.negated
-
-
-def parse_matcher(text: str) -> Matcher:
-    """`alertname=~"Disk.*"` → Matcher. Raises BadRequest that says what a matcher looks like."""
+def parse_matcher(text: str) -> Condition:
+    """`alertname=~"Disk.*"` → Condition. Raises BadRequest that says what a matcher looks like."""
     found = _MATCHER.fullmatch(text[: 4 * LABEL_MAX_CHARS])
     if not found:
         raise BadRequest(f'filter: {text[:100]!r} is not a matcher; write name="value" with one of = != =~ !~')
     name, value = _unquoted(found["name"]), _unquoted(found["value"])
     is_expression = found["op"] in ("=~", "!~")
-    return Matcher(name, found["op"].startswith("!"), compile_pattern(value) if is_expression else value)
+    return Condition(name, found["op"].startswith("!"), compile_pattern(value) if is_expression else value)
 
 
-def parse_matchers(texts: Iterable[str]) -> list[Matcher]:
+def parse_matchers(texts: Iterable[str]) -> list[Condition]:
     """All of a request's `filter` parameters, at most `MATCHERS_MAX`. Raises BadRequest."""
     matchers = [parse_matcher(text) for text in texts]
     if len(matchers) > MATCHERS_MAX:

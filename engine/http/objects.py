@@ -23,9 +23,10 @@ from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, Quer
 from engine.bulk import BulkAction, BulkResult, change_many
 from engine.http.bodies import json_body, object_body
 from engine.http.operators import PeerAddress
+from engine.http.parameters import PAGE_DEFAULT, Limit
 from engine.http.problems import PreconditionRequired
 from engine.http.shown import page_type, shown, shown_type
-from engine.kinds import PAGE_MAX, Held, ShelfQuery
+from engine.kinds import Held, ShelfQuery
 from engine.objects import Shelf
 from engine.stores.objects import ObjectVersion
 from protocol.errors import BadRequest
@@ -37,10 +38,8 @@ if TYPE_CHECKING:
     Shown = Any
     Page = Any
 
-PAGE_DEFAULT = 50
 CURSOR_MAX_CHARS = 128
 
-Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_MAX, description="items a page")]
 Cursor = Annotated[
     str | None, QueryParameter(max_length=CURSOR_MAX_CHARS, description="`next_cursor` of the page before")
 ]

@@ -11,17 +11,15 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from actors.addresses import Proxies
+from engine.http.parameters import PAGE_DEFAULT, Limit
 from engine.http.ports import Operators
 from engine.operators import ConnectionPage
 from protocol.errors import BadRequest
 from protocol.model import Principal
 
-PAGE_DEFAULT = 50
-PAGE_MAX = 500
 # A client's id, or a number.
 CURSOR_MAX_CHARS = 64
 
-Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_MAX, description="items a page")]
 Cursor = Annotated[
     str | None, QueryParameter(max_length=CURSOR_MAX_CHARS, description="`next_cursor` of the page before")
 ]

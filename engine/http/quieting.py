@@ -14,18 +14,16 @@ from litestar.params import FromPath, QueryParameter
 from actors.ports import Clock
 from engine.http.alertmanager_silences import alertmanager_silence_routes
 from engine.http.objects import (
-    PAGE_DEFAULT,
     Archived,
     Asked,
     Cursor,
-    Limit,
     Resource,
     answer,
     object_routes,
     page_shown,
 )
 from engine.http.operators import PeerAddress
-from engine.http.parameters import parse_words
+from engine.http.parameters import PAGE_DEFAULT, Limit, parse_words
 from engine.kinds import ShelfQuery
 from engine.quieting import SilenceState, end_silence, state_of
 from engine.shelves import Shelves

@@ -9,8 +9,9 @@ from litestar import get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromQuery, QueryParameter
 
-from engine.http.objects import PAGE_DEFAULT, Archived, Asked, Cursor, Limit, Resource, object_routes, page_shown
+from engine.http.objects import Archived, Asked, Cursor, Resource, object_routes, page_shown
 from engine.http.operators import PeerAddress
+from engine.http.parameters import PAGE_DEFAULT, Limit
 from engine.kinds import ShelfQuery
 from engine.objects import Shelf
 from engine.rules import rule_filter

@@ -18,13 +18,11 @@ from engine.http.event_streams import (
     one_of,
     parse_severity_word,
 )
+from engine.http.parameters import PAGE_DEFAULT, PAGE_MAX
 from protocol import messages as m
 from protocol.errors import BadRequest
 from protocol.model import Principal
 from protocol.sse import parse_position
-
-PAGE_DEFAULT = 50
-PAGE_MAX = 500
 
 Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_MAX, description="messages a page")]
 After = Annotated[

@@ -10,7 +10,8 @@ from litestar.handlers import HTTPRouteHandler
 
 from engine.foreign_forms import Form, cloudevents
 from engine.foreign_forms.cloudevents import BATCH, STRUCTURED
-from engine.http.inbound.intake import Intake, Results, decode
+from engine.http.bodies import Results
+from engine.http.inbound.intake import Intake, decode
 from engine.http.inbound.senders import integration_of
 from engine.http.inbound.webhooks import Integration
 from engine.http.problems import UnsupportedMedia

@@ -15,6 +15,7 @@ from litestar import Request
 from actors.ports import Clock
 from engine.foreign_forms import Form
 from engine.foreign_forms.reports import Report
+from engine.http.bodies import Results
 from engine.http.ports import Service
 from engine.http.problems import UnsupportedMedia, rejection
 from engine.integrations import Integrations
@@ -24,6 +25,7 @@ from protocol.messages import ITEMS_MAX, ItemResult
 from protocol.model import Principal, Reason
 
 T = TypeVar("T")
+R = TypeVar("R")
 # As many bad items as fit a sentence are named.
 NAMED_MAX = 5
 # Of one post; a group of Alertmanager's may be long. They are rung by ITEMS_MAX at a time.
@@ -32,12 +34,6 @@ POSTED_MAX = 10_000
 
 # (form, taken, refused)
 CountInbound = Callable[[Form, int, int], None]
-
-
-class Results(msgspec.Struct, frozen=True, kw_only=True):
-    """One result per alert, in order."""
-
-    results: list[ItemResult]
 
 
 class Intake:
@@ -53,13 +49,11 @@ class Intake:
         """Rings for all good items. Raises the first failure that trying again would mend, then BadRequest."""
         if len(items) > POSTED_MAX:
             raise BadRequest(f"{len(items)} alerts are too many for one request, limit {POSTED_MAX}")
-        reports, refusals = _translated(items, translate)
+        reports, refusals = translated(items, translate)
         self._count(form, 0, len(refusals))
         self.service.charge(who, len(items))
         results = await self.report(who, form, reports)
-        if refusals:
-            named = "; ".join(refusals[:NAMED_MAX])
-            raise BadRequest(f"{len(refusals)} of {len(items)} alerts were refused: {named}")
+        refuse(refusals, len(items))
         return Results(results=results)
 
     async def report(self, who: Principal, form: Form, reports: Sequence[Report]) -> list[ItemResult]:
@@ -101,8 +95,9 @@ def decode(request: Request[Any, Any, Any], body: bytes, kind: type[T]) -> T:
         ) from fault
 
 
-def _translated(items: Sequence[T], translate: Callable[[T], Report]) -> tuple[list[Report], list[str]]:
-    reports: list[Report] = []
+def translated(items: Sequence[T], translate: Callable[[T], R]) -> tuple[list[R], list[str]]:
+    """The good ones as reports, and a sentence for each bad one."""
+    reports: list[R] = []
     refusals: list[str] = []
     for number, item in enumerate(items):
         try:
@@ -110,3 +105,9 @@ def _translated(items: Sequence[T], translate: Callable[[T], Report]) -> tuple[l
         except BadRequest as refusal:
             refusals.append(f"[{number}] {refusal.message}")
     return reports, refusals
+
+
+def refuse(refusals: Sequence[str], items: int) -> None:
+    """Raises BadRequest that names the first of so many bad items; the good ones are stored."""
+    if refusals:
+        raise BadRequest(f"{len(refusals)} of {items} alerts were refused: {'; '.join(refusals[:NAMED_MAX])}")

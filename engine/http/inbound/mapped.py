@@ -10,8 +10,8 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody
 
 from engine.foreign_forms import Form, mapped
-from engine.http.bodies import json_body
-from engine.http.inbound.intake import Intake, Results
+from engine.http.bodies import Results, json_body
+from engine.http.inbound.intake import Intake
 from engine.http.inbound.senders import check_signed, integration_of
 from engine.http.inbound.webhooks import Integration
 from protocol.model import Principal

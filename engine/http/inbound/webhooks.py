@@ -11,8 +11,8 @@ from litestar.params import JSONBody, QueryParameter
 
 from engine.foreign_forms import Form, alertmanager
 from engine.foreign_forms.alertmanager import Webhook
-from engine.http.bodies import json_body
-from engine.http.inbound.intake import Intake, Results
+from engine.http.bodies import Results, json_body
+from engine.http.inbound.intake import Intake
 from engine.http.inbound.senders import check_signed, integration_of
 from protocol.model import Principal
 
