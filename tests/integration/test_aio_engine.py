@@ -220,6 +220,9 @@ def test_ctrl_c_is_the_hosts_and_ends_both(tmp_path: Path) -> None:
         """
         import signal, threading
 
+        # As at a terminal: who runs the tests in the background has Ctrl-C ignored, and that is inherited.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
         async def main():
             try:
                 async with tocsin.aio.Engine(CONFIG) as engine:

@@ -122,6 +122,17 @@ def test_a_forgotten_alert_that_comes_along_is_commented_on_and_forgotten_again(
     assert channel.ring(title="disk").status is Status.FIRED
 
 
+def test_a_comment_on_a_forgotten_alert_leaves_the_newer_one_of_its_kind_in_place() -> None:
+    channel = Channel()
+    row = forgotten(channel)
+    (newer,) = rung(channel, "disk")
+    assert reasons(channel.send(acting(Action.COMMENT, row.alert.id, notes="x", closed=(row,)))) == ["commented"]
+    channel.wait(1)
+    assert row.alert.id not in channel.machine._ledger.by_id
+    again = channel.ring(title="disk")
+    assert (again.reason, again.alert_id) == (Reason.DUPLICATE, newer)
+
+
 def test_a_forgotten_alert_is_opened_again_and_suppresses_again() -> None:
     channel = Channel()
     row = forgotten(channel)
