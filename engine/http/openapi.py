@@ -41,14 +41,14 @@ PROBLEM: Document = {
         "temporary": False,
     },
 }
-# Of anything: a wrong parameter, too fast, a fault of ours, busy.
-_ALWAYS = (HTTPStatus.BAD_REQUEST, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.INTERNAL_SERVER_ERROR)
+# Of anything: a fault of ours, busy.
+_ALWAYS = (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
+# Of what takes something, be it only a token: a wrong parameter, nothing there, too fast. A probe takes nothing.
+_OF_QUESTIONS = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS)
 _GUARDED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
-# Objects that are not there, or another workspace's, by path or in the body.
-_OF_OBJECTS = (HTTPStatus.NOT_FOUND,)
+_OF_CHANGES = (HTTPStatus.CONFLICT,)
 _OF_BODIES = (
     HTTPStatus.REQUEST_TIMEOUT,
-    HTTPStatus.CONFLICT,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 )
@@ -56,6 +56,9 @@ _OF_BODIES = (
 _OF_EDITS = (HTTPStatus.PRECONDITION_FAILED, HTTPStatus.PRECONDITION_REQUIRED)
 # Routes that answer in more than one form: the framework documents the first.
 _OTHER_FORMS = {"GET /api/v1/rules/export": ("application/json", "application/yaml")}
+_WAIT: Document = {
+    "Retry-After": {"description": "seconds, where waiting helps", "schema": {"type": "integer", "minimum": 1}}
+}
 _SAFE = frozenset({"get", "head"})
 
 
@@ -74,9 +77,35 @@ def with_problems(document: Document) -> Document:
         for path, operations in document.get("paths", {}).items()
     }
     components = document.get("components", {})
-    schemas = {**components.get("schemas", {}), "Problem": PROBLEM}
+    known = components.get("schemas", {})
+    without_id = {f"{name}Given": _without_id(known[name]) for name in known if f"{name}Shown" in known}
+    paths = {path: {name: _given(each, without_id) for name, each in those.items()} for path, those in paths.items()}
+    schemas = {**known, **without_id, "Problem": PROBLEM}
     done: Document = _without_ellipses({**document, "paths": paths, "components": {**components, "schemas": schemas}})
     return done
+
+
+def _without_id(schema: Document) -> Document:
+    """An object as it is sent: without an id it gets one, or has that of its address."""
+    return {**schema, "required": [name for name in schema.get("required", ()) if name != "id"]}
+
+
+def _given(operation: Any, without_id: Mapping[str, Document]) -> Any:
+    """The operation, taking objects as they are sent. A list of them (an import) is another body, and needs the ids."""
+    if not isinstance(operation, Mapping) or "requestBody" not in operation:
+        return operation
+    content = {
+        form: {**body, "schema": _as_sent(body.get("schema", {}), without_id)}
+        for form, body in operation["requestBody"]["content"].items()
+    }
+    return {**operation, "requestBody": {**operation["requestBody"], "content": content}}
+
+
+def _as_sent(schema: Document, without_id: Mapping[str, Document]) -> Document:
+    if "oneOf" in schema:
+        return {**schema, "oneOf": [_as_sent(each, without_id) for each in schema["oneOf"]]}
+    ref = f"{schema.get('$ref', '')}Given"
+    return {"$ref": ref} if ref.rpartition("/")[2] in without_id else schema
 
 
 def _without_ellipses(part: Any) -> Any:
@@ -115,7 +144,7 @@ def _responses(method: str, operation: Mapping[str, Any]) -> Document:
         elif not _is_frameworks(own):
             # In a form of its own; what the framework refuses before the route runs is a problem all the same.
             content = responses[status]["content"] | own.get("content", {})
-            responses[status] = {**own, "content": content}
+            responses[status] = responses[status] | own | {"content": content}
     return responses
 
 
@@ -125,10 +154,18 @@ def _is_frameworks(response: Mapping[str, Any]) -> bool:
 
 
 def _errors(method: str, operation: Mapping[str, Any]) -> Iterator[tuple[str, Document]]:
-    statuses = [*_ALWAYS, *_OF_OBJECTS, HTTPStatus.SERVICE_UNAVAILABLE]
+    statuses = [*_ALWAYS]
+    taken = {parameter.get("name") for parameter in operation.get("parameters", ())}
+    if operation.get("security") or taken or method not in _SAFE:
+        statuses += _OF_QUESTIONS
     if operation.get("security"):
         statuses += _GUARDED
     if method not in _SAFE:
-        statuses += (*_OF_BODIES, *_OF_EDITS)
+        statuses += _OF_CHANGES
+    if "requestBody" in operation:
+        statuses += _OF_BODIES
+    if "If-Match" in taken:
+        statuses += _OF_EDITS
     for status in statuses:
-        yield str(int(status)), {"description": status.phrase, "content": {PROBLEM_JSON: {"schema": _REF}}}
+        problem: Document = {"description": status.phrase, "content": {PROBLEM_JSON: {"schema": _REF}}}
+        yield str(int(status)), problem | ({"headers": _WAIT} if status is HTTPStatus.TOO_MANY_REQUESTS else {})

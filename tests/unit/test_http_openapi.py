@@ -39,13 +39,33 @@ async def test_every_route_says_what_it_is_for_and_which_errors_it_may_answer_wi
     for route, operation in (await operations(client)).items():
         assert operation.get("description"), route
         statuses = set(operation["responses"])
-        assert {"400", "429", "500", "503"} <= statuses, route
+        assert {"500", "503"} <= statuses, route
+        if "429" in statuses:
+            assert "Retry-After" in operation["responses"]["429"].get("headers", {}), route
+        taken = {each["name"] for each in operation.get("parameters", ())}
+        assert ({"412", "428"} <= statuses) is ("If-Match" in taken), route
         if operation.get("security") == [{"bearer": []}]:
-            assert {"401", "403"} <= statuses, route
+            assert {"400", "401", "403", "404", "429"} <= statuses, route
         if "requestBody" in operation:
             assert {"408", "413", "415"} <= statuses, route
         for status in statuses - {"200", "201", "202", "204"}:
             assert "application/problem+json" in operation["responses"][status]["content"], (route, status)
+
+
+async def test_a_probe_is_never_wrong_missing_or_too_fast(client: httpx.AsyncClient) -> None:
+    assert set((await operations(client))["GET /healthz"]["responses"]) == {"200", "500", "503"}
+
+
+async def test_an_object_may_be_sent_without_an_id_and_is_shown_with_one(client: httpx.AsyncClient) -> None:
+    document = (await client.get("/schema/openapi.json")).json()
+    body = document["paths"]["/api/v1/teams"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    schemas = document["components"]["schemas"]
+    assert body == {"$ref": "#/components/schemas/TeamGiven"}
+    assert "id" not in schemas["TeamGiven"]["required"]
+    assert "id" in schemas["TeamShown"]["required"]
+    rules = document["paths"]["/api/v1/rules"]["post"]["requestBody"]["content"]["application/json"]["schema"]["oneOf"]
+    required = {each["$ref"]: schemas[each["$ref"].rpartition("/")[2]]["required"] for each in rules}
+    assert required["#/components/schemas/ThresholdRuleGiven"] == ["framework", "kind", "metric", "threshold"]
 
 
 async def test_the_schema_of_an_error_is_that_of_the_struct(client: httpx.AsyncClient) -> None:

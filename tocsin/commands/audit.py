@@ -1,4 +1,4 @@
-"""`tocsin audit`: what administrators did, from a running engine's trail, over HTTP."""
+"""`tocsin audit`: who changed what, from a running engine's trail, over HTTP."""
 
 from __future__ import annotations
 
@@ -16,12 +16,19 @@ SHOWN = 50
 SHOWN_MAX = 1_000_000
 
 
-@click.command(short_help="Shows what administrators did.")
+@click.command(short_help="Shows who changed what.")
 @click.option("--last", type=click.IntRange(1, SHOWN_MAX), default=SHOWN, show_default=True, help="How many acts.")
 @click.option("--json", "as_json", is_flag=True, help="Prints one JSON object per act.")
 @options.administrator
 def audit(last: int, as_json: bool, **given: Any) -> None:
-    """Shows what the administrators of a workspace did (disconnect, revoke, take back), the newest first."""
+    """Shows every change in a workspace, the newest first: who, what, from where.
+
+    \b
+    Alerts: acknowledged, assigned, commented, resolved, reopened.
+    Objects (rules, silences, maintenance, frameworks, people, teams,
+      workspaces, workflows): create, change, delete, archive, restore, import.
+    Administrators: disconnect, revoke, take back, broadcast.
+    """
     from tocsin.commands.api import api_of
 
     acts = list(itertools.islice(api_of(**given).pages("/api/v1/audit", {}), last))
