@@ -95,7 +95,7 @@ class Doors:
             silences=parts.orders.quiet.silences,
             routes=[
                 *preview_routes(parts.service),
-                *reading_routes(parts.readings),
+                *reading_routes(parts.readings, parts.shelves.frameworks),
                 *trial_routes(parts.trials),
                 *self._stream_routes(parts),
                 *shelf_routes(

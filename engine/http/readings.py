@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
+from urllib.parse import unquote
 
 import msgspec
 from litestar import Request, get
@@ -10,8 +11,10 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from engine.http.parameters import Cursor, parse_moment
+from engine.objects import Shelf
 from engine.readings import ReadingVerbs, parse_labels
 from engine.stores.readings import PAGE_MAX_READINGS, ReadingPoint, Resolution, SeriesInfo
+from protocol.directory import Framework
 from protocol.model import Principal
 
 PAGE_DEFAULT = 500
@@ -43,7 +46,7 @@ class SeriesList(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
-def reading_routes(verbs: ReadingVerbs) -> list[HTTPRouteHandler]:
+def reading_routes(verbs: ReadingVerbs, frameworks: Shelf[Framework]) -> list[HTTPRouteHandler]:
     """`GET /api/v1/readings` and `GET /api/v1/frameworks/{id}/metrics`."""
 
     @get("/api/v1/readings")
@@ -83,8 +86,14 @@ def reading_routes(verbs: ReadingVerbs) -> list[HTTPRouteHandler]:
         limit: Limit = PAGE_DEFAULT,
         cursor: Cursor = None,
     ) -> SeriesList:
-        """The series (a metric with its labels) that readings of this framework were of, each with its newest one."""
-        page = await verbs.series(request.user, object_id, cursor, limit)
+        """The series (a metric with its labels) that readings of this framework were of, each with its newest one.
+
+        404 if there is no such framework.
+        """
+        framework = unquote(object_id)
+        page = await verbs.series(request.user, framework, cursor, limit)
+        if not page.items and cursor is None:
+            await frameworks.get(request.user, framework)  # raises UnknownChannel, as for the framework itself
         return SeriesList(items=page.items, next_cursor=page.next_cursor)
 
     return [readings, framework_metrics]

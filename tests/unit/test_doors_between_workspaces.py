@@ -83,8 +83,8 @@ NO_ID: dict[str, str] = {
     **dict.fromkeys(("POST /api/v2/alerts", "POST /v2/enqueue", "POST /alert"), NAMES),
     **{route: NAMES for route in ROUTES if route.startswith("POST /api/v1/ingest/")},
 }
-# A framework is there once it is named, so it has an empty list; and the stranger has no workflow to track with.
-NOT_404 = {"GET /api/v1/frameworks/{object_id}/metrics", "PUT /api/v1/workflows/trackers/{project_id}"}
+# The stranger has no workflow to track with.
+NOT_404 = {"PUT /api/v1/workflows/trackers/{project_id}"}
 PATH_ID = {route for route in ROUTES if "{" in route}
 
 

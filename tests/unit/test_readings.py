@@ -86,7 +86,16 @@ async def test_another_workspace_and_a_framework_that_does_not_exist_look_the_sa
         await post(ours, 1.0)
         assert await asked(theirs) == await asked(ours, framework_id="nothing")
         paths = ("/api/v1/frameworks/web/metrics", "/api/v1/frameworks/nothing/metrics")
-        assert (await theirs.get(paths[0])).json() == (await ours.get(paths[1])).json()
+        foreign, absent = await theirs.get(paths[0]), await ours.get(paths[1])
+        assert (foreign.status_code, foreign.json()) == (404, absent.json())
+
+
+async def test_a_framework_without_readings_has_an_empty_list_of_series(engine: Engine) -> None:
+    async with client_of(engine) as client:
+        alert = {"alert": {"framework_id": "shop/web", "title": "disk"}}
+        assert (await client.post("/api/v1/triggers", json=alert)).status_code == 200
+        answer = await client.get("/api/v1/frameworks/shop%252Fweb/metrics")
+        assert (answer.status_code, answer.json()) == (200, {"items": [], "next_cursor": None})
 
 
 async def test_a_token_for_other_channels_may_not_ask(engine: Engine) -> None:
