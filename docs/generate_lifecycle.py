@@ -39,10 +39,7 @@ def diagram() -> str:
         if step.changes and step.state not in (None, state):
             arrows.setdefault((state, step.state), []).append(action.value)
     lines = [f"    {old.value} --> {new.value}: {', '.join(actions)}" for (old, new), actions in arrows.items()]
-    starts = ["    [*] --> active: fires", "    [*] --> pending: holds, not for long enough"]
-    return "\n".join(
-        ["```mermaid", "stateDiagram-v2", *starts, "    pending --> active: holds long enough", *lines, "```"]
-    )
+    return "\n".join(["```mermaid", "stateDiagram-v2", "    [*] --> active: fires", *lines, "```"])
 
 
 def table() -> str:

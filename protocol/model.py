@@ -45,9 +45,8 @@ class Severity(enum.Enum):
 
 
 class AlertState(enum.Enum):
-    """Where an alert is in its life. `pending` is a rule that holds but not for long enough yet."""
+    """Where an alert is in its life. What does not hold for long enough yet is no alert, but a series of its rule."""
 
-    PENDING = "pending"
     ACTIVE = "active"
     ACKNOWLEDGED = "acknowledged"
     RESOLVED = "resolved"
@@ -59,7 +58,7 @@ class AlertState(enum.Enum):
         return self in OPEN_STATES
 
 
-OPEN_STATES = frozenset({AlertState.PENDING, AlertState.ACTIVE, AlertState.ACKNOWLEDGED})
+OPEN_STATES = frozenset({AlertState.ACTIVE, AlertState.ACKNOWLEDGED})
 
 
 class EventKind(enum.Enum):

@@ -68,15 +68,15 @@ _SILENT = _refused("the alert has expired, its source went silent: re-open it, o
 
 # fmt: off
 _CELLS: Mapping[Action, tuple[Step, ...]] = {
-    #                      pending      active       acknowledged  resolved  expired
-    Action.ACKNOWLEDGE:   (_TAKE,       _TAKE,       _TAKEN,       _OVER,    _SILENT),
-    Action.UNACKNOWLEDGE: (_FREE,       _FREE,       _GIVE_BACK,   _OVER,    _SILENT),
-    Action.ASSIGN:        (_ASSIGN,     _ASSIGN,     _ASSIGN,      _OVER,    _SILENT),
-    Action.COMMENT:       (_COMMENT,    _COMMENT,    _COMMENT,     _COMMENT, _COMMENT),
-    Action.RESOLVE:       (_RESOLVE,    _RESOLVE,    _RESOLVE,     _DONE,    _GONE),
-    Action.REOPEN:        (_OPEN,       _OPEN,       _OPEN,        _REOPEN,  _REOPEN),
-    Action.RAISE:         (_RAISE,      _RAISE,      _RAISE_TAKEN, _OVER,    _SILENT),
-    Action.EXPIRE:        (_EXPIRE,     _EXPIRE,     _EXPIRE,      _DONE,    _GONE),
+    #                      active       acknowledged  resolved  expired
+    Action.ACKNOWLEDGE:   (_TAKE,       _TAKEN,       _OVER,    _SILENT),
+    Action.UNACKNOWLEDGE: (_FREE,       _GIVE_BACK,   _OVER,    _SILENT),
+    Action.ASSIGN:        (_ASSIGN,     _ASSIGN,      _OVER,    _SILENT),
+    Action.COMMENT:       (_COMMENT,    _COMMENT,     _COMMENT, _COMMENT),
+    Action.RESOLVE:       (_RESOLVE,    _RESOLVE,     _DONE,    _GONE),
+    Action.REOPEN:        (_OPEN,       _OPEN,        _REOPEN,  _REOPEN),
+    Action.RAISE:         (_RAISE,      _RAISE_TAKEN, _OVER,    _SILENT),
+    Action.EXPIRE:        (_EXPIRE,     _EXPIRE,      _DONE,    _GONE),
 }
 # fmt: on
 TABLE: Mapping[tuple[AlertState, Action], Step] = {

@@ -20,7 +20,7 @@ from protocol.names import check_id
 
 # The framework keeps the name `state` for itself, so the parameter has another one in Python.
 States = Annotated[
-    list[str] | None, QueryParameter(name="state", description="pending, active, acknowledged, resolved, expired")
+    list[str] | None, QueryParameter(name="state", description="active, acknowledged, resolved, expired")
 ]
 Severities = Annotated[list[str] | None, QueryParameter(description="info, warning, error, critical")]
 Quieted = Annotated[

@@ -36,7 +36,7 @@ CHANNEL_PLACE = (
 # Open ones; closed ones whose window still suppresses; closed ones that owe a receipt.
 _HELD = (
     "SELECT json_group_array(number) FROM ("
-    "SELECT rowid AS number FROM alert WHERE channel = ?1 AND state IN (0, 1, 2)"
+    "SELECT rowid AS number FROM alert WHERE channel = ?1 AND state IN (1, 2)"
     " UNION ALL SELECT rowid FROM alert INDEXED BY alert_cooling"
     " WHERE channel = ?1 AND state >= 3 AND window_until > ?2"
     " UNION ALL SELECT rowid FROM alert INDEXED BY alert_owed"

@@ -23,7 +23,7 @@ STORMY = (
 OPEN_FRAMEWORKS = (
     "SELECT json_group_array(framework) FROM (SELECT framework FROM workspace"
     " JOIN channel ON channel.workspace = workspace.id WHERE workspace.name = ? AND EXISTS"
-    " (SELECT 1 FROM alert WHERE alert.channel = channel.id AND state IN (0, 1, 2)) ORDER BY framework)"
+    " (SELECT 1 FROM alert WHERE alert.channel = channel.id AND state IN (1, 2)) ORDER BY framework)"
 )
 
 

@@ -26,7 +26,8 @@ from protocol.model import Alert, AlertState, ChannelKey, Event, EventKind, Quie
 from protocol.rows import Row
 from protocol.times import parse_rfc3339
 
-STATES = {state: number for number, state in enumerate(AlertState)}
+# From 1: 0 was for alerts that do not ring yet, of which there has never been one.
+STATES = {state: number for number, state in enumerate(AlertState, 1)}
 QUIETED = {reason: number for number, reason in enumerate(QuietedBy, 1)}
 SEVERITIES = {severity: severity.rank for severity in Severity}
 # 256 rows of 19 values stay below SQLite's 32,766 parameters; larger statements are no faster.

@@ -51,14 +51,14 @@ def test_what_changes_an_alert_in_which_state() -> None:
         for action in Action
     }
     assert letters == {
-        "acknowledge": "pa---",
-        "unacknowledge": "--a--",
-        "assign": "paa--",
-        "comment": "paare",
-        "resolve": "paa--",
-        "reopen": "---re",
-        "raise": "paa--",
-        "expire": "paa--",
+        "acknowledge": "a---",
+        "unacknowledge": "-a--",
+        "assign": "aa--",
+        "comment": "aare",
+        "resolve": "aa--",
+        "reopen": "--re",
+        "raise": "aa--",
+        "expire": "aa--",
     }
 
 

@@ -27,7 +27,7 @@ def standing(state: AlertState = AlertState.ACTIVE, until: int = UNTIL, ends: tu
     return Standing(Row(alert=replace(ALERT, state=state), identity="i", window=Window(until=until), sources=sources))
 
 
-OPEN, TAKEN, PENDING = AlertState.ACTIVE, AlertState.ACKNOWLEDGED, AlertState.PENDING
+OPEN, TAKEN = AlertState.ACTIVE, AlertState.ACKNOWLEDGED
 OVER, GONE = AlertState.RESOLVED, AlertState.EXPIRED
 SAME, LOUDER, QUIETER = Severity.ERROR, Severity.CRITICAL, Severity.INFO
 
@@ -47,7 +47,6 @@ SAME, LOUDER, QUIETER = Severity.ERROR, Severity.CRITICAL, Severity.INFO
         (TAKEN, SAME, 99, False, suppression.DUPLICATE),
         (TAKEN, SAME, 100, False, suppression.REPEATED),
         (TAKEN, LOUDER, 99, False, suppression.RAISED),
-        (PENDING, SAME, 99, False, suppression.DUPLICATE),
         (OVER, SAME, 99, False, suppression.COOLDOWN),
         (OVER, SAME, 99, True, suppression.COOLDOWN),
         (OVER, LOUDER, 99, False, suppression.FIRED),

@@ -18,7 +18,7 @@ from tests.unit.test_http_api import RESULT, client_of, make_app, problem
 
 # What each verb needs besides.
 NEEDS: dict[Action, dict[str, Any]] = {Action.ASSIGN: {"assigned_to": "bob"}}
-OPEN = (AlertState.PENDING, AlertState.ACTIVE, AlertState.ACKNOWLEDGED)
+OPEN = (AlertState.ACTIVE, AlertState.ACKNOWLEDGED)
 CLOSED = (AlertState.RESOLVED, AlertState.EXPIRED)
 LINE = {
     "at": "1970-01-01T00:00:00.000000Z",

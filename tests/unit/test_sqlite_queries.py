@@ -115,7 +115,7 @@ MORE = [{}, {"assigned_to": "ann"}, {"framework": "checkout"}, {"rule_id": "r", 
 
 @pytest.mark.parametrize("more", MORE)
 def test_the_ids_that_a_filter_means_are_found_by_an_index(connection: sqlite3.Connection, more: Any) -> None:
-    query = AlertQuery(workspace="acme", states=(AlertState.ACTIVE, AlertState.PENDING), **more)
+    query = AlertQuery(workspace="acme", states=(AlertState.ACTIVE, AlertState.ACKNOWLEDGED), **more)
     steps = plan(connection, *lists.list_statement(connection, query, lists._IDS))
     assert costly(steps) == []
     assert any("USING INDEX" in step or "USING COVERING INDEX" in step for step in steps)
@@ -139,7 +139,7 @@ def test_unsettled_reads_only_small_indexes(connection: sqlite3.Connection) -> N
 
 
 @pytest.mark.parametrize("framework", [{}, {"framework": "checkout"}, {"frameworks": ("checkout", "search")}])
-@pytest.mark.parametrize("states", [(), (AlertState.ACTIVE,), (AlertState.ACTIVE, AlertState.PENDING)])
+@pytest.mark.parametrize("states", [(), (AlertState.ACTIVE,), (AlertState.ACTIVE, AlertState.ACKNOWLEDGED)])
 @pytest.mark.parametrize("severities", [(), (Severity.INFO, Severity.CRITICAL)])
 @pytest.mark.parametrize("more", [{}, {"rule_id": "r", "since_us": 1, "until_us": NOW, "cursor": "YQ"}])
 def test_a_list_seeks_and_merges(

@@ -114,7 +114,7 @@ async def test_recall_leaves_out_what_is_closed_and_settled(factory: StoreFactor
     past, future = NOW - 1, NOW + 1
     rows = {
         f"{state.value} until {until} owing {count}": a_row(an_alert(state=state), until=until, count=count)
-        for state in (AlertState.PENDING, AlertState.ACTIVE, AlertState.ACKNOWLEDGED, AlertState.RESOLVED)
+        for state in (AlertState.ACTIVE, AlertState.ACKNOWLEDGED, AlertState.RESOLVED)
         for until in (past, NOW, future)
         for count in (0, 2)
     }

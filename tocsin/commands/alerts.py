@@ -37,9 +37,7 @@ def _filters(command: Command) -> Command:
         ),
         click.option("--rule", callback=options.filled, metavar="ID", help="Of this rule."),
         click.option("--severity", multiple=True, metavar="WORD", help="info, warning, error, critical. Repeat."),
-        click.option(
-            "--state", multiple=True, metavar="WORD", help="pending, active, acknowledged, resolved, expired."
-        ),
+        click.option("--state", multiple=True, metavar="WORD", help="active, acknowledged, resolved, expired."),
         click.option("--framework", callback=options.filled, metavar="NAME", help="Of this framework."),
     ):
         command = option(command)
