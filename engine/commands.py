@@ -14,7 +14,7 @@ from protocol.errors import BadRequest
 from protocol.messages import ReadingInput, TriggerInput
 from protocol.model import Comparison
 from protocol.names import check_id
-from protocol.times import TIME_MAX_US, parse_rfc3339
+from protocol.times import moment_of
 
 NUL = "\0"
 FLOAT_MAX = sys.float_info.max
@@ -71,7 +71,8 @@ def to_observe(reading: ReadingInput, now_us: int) -> Observe:
     check_id(reading.metric, "metric")
     _check_texts("", reading.labels)
     _check_finite(reading.value, "value")
-    return Observe(metric=reading.metric, value=reading.value, at=_moment(reading.at, now_us), labels=reading.labels)
+    at = now_us if reading.at is None else moment_of(reading.at, "at")
+    return Observe(metric=reading.metric, value=reading.value, at=at, labels=reading.labels)
 
 
 def is_storable(text: str) -> bool:
@@ -89,18 +90,6 @@ def check_text(text: str, what: str) -> None:
     """Raises BadRequest that names `what` if no store could keep the text."""
     if not is_storable(text):
         raise BadRequest(f"{what} contains the NUL character or half of a surrogate pair; leave it out")
-
-
-def _moment(at: str | None, now_us: int) -> int:
-    if at is None:
-        return now_us
-    try:
-        moment = parse_rfc3339(at)
-    except ValueError as fault:
-        raise BadRequest(f"at {at[:64]!r} is not a time: write 2026-01-31T12:00:00Z") from fault
-    if not 0 <= moment <= TIME_MAX_US:
-        raise BadRequest(f"at {at[:64]!r} is out of range: use years 1970 to 9999")
-    return moment
 
 
 def _check_texts(texts: str, labels: dict[str, str]) -> None:

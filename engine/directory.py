@@ -21,7 +21,7 @@ from protocol.directory import Framework, Rota, Team, User, Workspace
 from protocol.errors import BadRequest, PermissionDenied
 from protocol.model import Principal
 from protocol.names import is_workspace
-from protocol.times import parse_rfc3339
+from protocol.times import moment_of
 
 FRAMEWORK, USER, TEAM, WORKSPACE = "framework", "user", "team", "workspace"
 # A rota is counted in days from its first; beyond these years somebody mistyped one.
@@ -159,15 +159,8 @@ def _check_rota(rota: Rota, members: Sequence[str]) -> None:
             raise BadRequest(f"rota.order: {name!r} is not one of the members; add him there, or leave him out here")
     for place, override in enumerate(rota.overrides):
         field = f"rota.overrides[{place}]"
-        if not _moment(override.start, f"{field}.start") < _moment(override.end, f"{field}.end"):
+        if not moment_of(override.start, f"{field}.start") < moment_of(override.end, f"{field}.end"):
             raise BadRequest(f"{field}.end: is not after its start; for example a day later")
-
-
-def _moment(text: str, field: str) -> int:
-    try:
-        return parse_rfc3339(text)
-    except ValueError as fault:
-        raise BadRequest(f"{field}: {text!r} is no time; for example '2026-01-31T12:00:00Z'") from fault
 
 
 def _refuse_repeated(field: str, names: Sequence[str]) -> None:

@@ -27,7 +27,7 @@ from engine.stores.objects import ObjectNews
 from protocol.errors import BadRequest
 from protocol.model import Principal
 from protocol.quieting import Maintenance, Matcher, Operator, Silence
-from protocol.times import SECOND_US, TIME_MAX_US, parse_rfc3339, rfc3339
+from protocol.times import SECOND_US, moment_of, rfc3339
 
 SILENCE, MAINTENANCE = "silence", "maintenance"
 # A request that was on its way for so long may still end a silence "now".
@@ -128,8 +128,8 @@ def silences(who: Principal, before: object, after: object) -> None:
 
 def checked_silence(who: Principal, silence: Silence, now: int) -> Silence:
     """A silence as it is kept: its author is who sends it, and it begins now unless it says when. Raises BadRequest."""
-    starts_at = _moment(silence.starts_at, "starts_at") if silence.starts_at else now
-    ends_at = _moment(silence.ends_at, "ends_at")
+    starts_at = moment_of(silence.starts_at, "starts_at") if silence.starts_at else now
+    ends_at = moment_of(silence.ends_at, "ends_at")
     if ends_at < starts_at:
         raise BadRequest(f"ends_at: {silence.ends_at} is before starts_at ({rfc3339(starts_at)})")
     if ends_at < now - PAST_MAX_US:
@@ -144,8 +144,8 @@ def checked_silence(who: Principal, silence: Silence, now: int) -> Silence:
 
 def checked_maintenance(planned: Maintenance) -> Maintenance:
     """A window as it is kept. Raises BadRequest."""
-    starts_at = None if planned.starts_at is None else _moment(planned.starts_at, "starts_at")
-    ends_at = None if planned.ends_at is None else _moment(planned.ends_at, "ends_at")
+    starts_at = None if planned.starts_at is None else moment_of(planned.starts_at, "starts_at")
+    ends_at = None if planned.ends_at is None else moment_of(planned.ends_at, "ends_at")
     if planned.weekly is None and (starts_at is None or ends_at is None):
         raise BadRequest(
             "starts_at and ends_at, or weekly, are needed; such as "
@@ -177,13 +177,3 @@ def check_matchers(matchers: Sequence[Matcher]) -> None:
                 raise BadRequest(f"matchers[{number}].value: {fault.message}; write it such as {EXAMPLE}") from fault
     if size > EXPRESSIONS_MAX:
         raise BadRequest(f"matchers: their expressions compile to {size} steps, at most {EXPRESSIONS_MAX}: say less")
-
-
-def _moment(text: str, field: str) -> int:
-    try:
-        moment = parse_rfc3339(text)
-    except ValueError as fault:
-        raise BadRequest(f"{field}: {text[:64]!r} is no time; write 2026-01-31T12:00:00Z") from fault
-    if not 0 <= moment <= TIME_MAX_US:
-        raise BadRequest(f"{field}: {text[:64]!r} is out of range; use years 1970 to 9999")
-    return moment

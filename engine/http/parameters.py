@@ -10,7 +10,7 @@ from litestar.params import QueryParameter
 
 from protocol.errors import BadRequest, UnknownChannel
 from protocol.names import is_id
-from protocol.times import parse_rfc3339
+from protocol.times import moment_of
 
 PAGE_DEFAULT = 50
 PAGE_MAX = 500
@@ -40,9 +40,10 @@ def parse_moment(text: str | None, what: str) -> int | None:
     if text is None:
         return None
     try:
-        return parse_rfc3339(text)
-    except ValueError:
-        raise BadRequest(f"{what}: {text!r} is no time; write 2026-01-31T12:00:00Z, '+' in a URL as %2B") from None
+        return moment_of(text, what)
+    except BadRequest as fault:
+        advice = "; in a URL write '+' as %2B" if " " in text else ""
+        raise BadRequest(fault.message + advice) from None
 
 
 def known_alert(alert_id: str) -> str:

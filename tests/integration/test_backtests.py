@@ -50,7 +50,7 @@ async def test_as_many_readings_as_are_allowed_take_seconds_and_no_minutes(runne
     [
         (b"[{", "readings: "),
         (b'[{"value": 1}]', r"readings\[0\]: at is missing"),
-        (b'[{"value": 1, "at": "noon"}]', r"readings\[0\]: at 'noon' is not a time"),
+        (b'[{"value": 1, "at": "noon"}]', r"readings\[0\]: at: 'noon' is no time"),
         (b'[{"value": 1, "at": "2026-01-31T12:00:00Z", "unit": "s"}]', "unknown field `unit`"),
         (b"[" + b",".join([b'{"value":1,"at":"x"}'] * (READINGS_MAX + 1)) + b"]", "length <= 100000"),
     ],

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from protocol.times import SECOND_US, TIME_MAX_US, parse_rfc3339, rfc3339
+from protocol.errors import BadRequest
+from protocol.times import SECOND_US, TIME_MAX_US, moment_of, parse_rfc3339, rfc3339
 
 YEAR_1_US = -62_135_596_800 * SECOND_US
 MOMENTS = st.integers(YEAR_1_US, TIME_MAX_US + SECOND_US - 1)
@@ -95,3 +96,25 @@ def test_any_text_is_a_moment_or_a_value_error(text):
 def test_a_moment_that_cannot_be_written_is_an_overflow():
     with pytest.raises(OverflowError):
         rfc3339(TIME_MAX_US + SECOND_US)
+
+
+@pytest.mark.parametrize(("text", "at"), [("1970-01-01T00:00:00Z", 0), ("9999-12-31T23:59:59Z", TIME_MAX_US)])
+def test_the_first_and_the_last_time_that_can_be_kept_are_taken_from_everybody(text, at):
+    assert moment_of(text, "ends_at") == at
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["yesterday", "2026-01-31T12:00:00", "1969-12-31T23:59:59.9Z", "9999-12-31T23:59:59.5Z", "0001-01-01T00:00:00Z"],
+)
+def test_what_is_no_time_is_refused_with_the_fields_name_and_a_right_one(text):
+    with pytest.raises(BadRequest) as refusal:
+        moment_of(text, "weekly.until")
+    assert refusal.value.message.startswith(f"weekly.until: {text!r} is no time: use ")
+    assert refusal.value.message.endswith("such as 2026-01-31T12:00:00Z")
+
+
+def test_a_refusal_of_a_long_text_is_short():
+    with pytest.raises(BadRequest) as refusal:
+        moment_of("x" * 1_000, "at")
+    assert len(refusal.value.message) < 200
