@@ -17,6 +17,7 @@ import msgspec
 from actors.frames import IDLE_LANE, AlertFrame, Frames, HintFrame, PositionFrame, lane_of
 from protocol import messages as m
 from protocol.codec import WireForm, frame_message
+from protocol.hints import Hint
 from protocol.model import Event, Severity
 from protocol.stream import EventRing
 
@@ -180,7 +181,7 @@ class Audience:
                     for recipient in group.members:
                         recipient.push_all(batch)
 
-    def hint(self, messages: Sequence[m.Hint]) -> None:
+    def hint(self, messages: Sequence[Hint]) -> None:
         """Tells everybody something beside the stream, whatever their filters: it has no offset, nobody recovers it."""
         for form in WireForm:
             groups = [group for group in self._groups.values() if group.form is form]

@@ -22,7 +22,8 @@ from collections.abc import Set as AbstractSet
 
 from actors.frames import IDLE_LANE, LANES, AlertFrame, Frame, Frames, HintFrame, PositionFrame, lane_of
 from protocol.codec import WireForm, frame_message
-from protocol.messages import OFFSET_MAX, GapMessage
+from protocol.fields import OFFSET_MAX
+from protocol.messages import GapMessage
 from protocol.model import Severity
 
 # What gives way, first to last.

@@ -16,8 +16,8 @@ import trio
 from actors.ports import Answer, Clock, NewId
 from protocol.commands import Batch, Command
 from protocol.errors import Busy
+from protocol.items import ItemResult
 from protocol.limits import Limit
-from protocol.messages import ItemResult
 from protocol.model import Reason, Status
 from protocol.orders import Orders
 

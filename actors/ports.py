@@ -12,8 +12,8 @@ from protocol import messages as m
 from protocol.commands import Batch
 from protocol.effects import Commit, CommitOutcome, Decision, OpenAlerts, Recalled, RecipientMark, StormNotice
 from protocol.errors import CloseCode
+from protocol.items import ItemResult
 from protocol.limits import Limit
-from protocol.messages import ItemResult
 from protocol.model import ChannelKey, DerivedKey, Event, Principal, Severity, StreamKey
 from protocol.orders import Orders
 

@@ -29,7 +29,8 @@ from protocol.errors import (
     TooManyRequests,
     Unauthorized,
 )
-from protocol.messages import ItemResult
+from protocol.fields import RequestId
+from protocol.items import ItemResult
 from protocol.model import Principal
 from protocol.session import ServerConversation
 from protocol.times import SECOND_US, rfc3339
@@ -151,7 +152,7 @@ class Session:
             return False
         return True
 
-    def _answerer(self, request: m.RequestId | None) -> Answer:
+    def _answerer(self, request: RequestId | None) -> Answer:
         connection = self._connection
 
         def answer(results: Sequence[ItemResult]) -> None:
@@ -159,7 +160,7 @@ class Session:
 
         return answer
 
-    def _refuse(self, fault: TocsinError, request: m.RequestId | None) -> None:
+    def _refuse(self, fault: TocsinError, request: RequestId | None) -> None:
         self._counters.errors += 1
         self._connection.say(
             m.ErrorMessage(code=fault.code, message=fault.message, temporary=fault.temporary, id=request)

@@ -11,6 +11,7 @@ import msgspec
 
 from benchmarks.measure import NS_PER_MS, percentiles
 from protocol import messages as m
+from protocol.items import ItemResult
 
 
 class Acked(msgspec.Struct):
@@ -66,7 +67,7 @@ class Ledger:
         self.latencies.append((now_ns - since_ns) / NS_PER_MS)
         return True
 
-    def _item(self, connection: int, result: m.ItemResult) -> None:
+    def _item(self, connection: int, result: ItemResult) -> None:
         self.reasons[result.reason.value] += 1
         if result.alert_id:
             self.alerts.add(result.alert_id)
@@ -75,7 +76,7 @@ class Ledger:
             self.reordered += result.offset <= newest
             self._newest[connection] = max(newest, result.offset)
 
-    def _hold(self, connection: int, results: list[m.ItemResult]) -> None:
+    def _hold(self, connection: int, results: list[ItemResult]) -> None:
         own = self._own.get(connection)
         named = [result.alert_id for result in results]
         if own is None or named == own:

@@ -23,6 +23,7 @@ from benchmarks.measure import Verdict
 from benchmarks.talk import Ended, Talk
 from benchmarks.wire import UNSOLICITED_PONG, BadStream, Heard
 from protocol import messages as m
+from protocol.items import TriggerInput
 from protocol.stream import Arrival, Follower
 
 CHURNERS = 8
@@ -174,7 +175,7 @@ class Company:
     async def _make_noise(self) -> None:
         """Batches of long alerts of every severity, the same identities again and again."""
         alerts = [
-            m.TriggerInput(
+            TriggerInput(
                 framework_id=self._begin.noise,
                 alert_type="noise",
                 severity=_SEVERITIES[number % len(_SEVERITIES)],

@@ -30,6 +30,7 @@ from protocol import messages as m
 from protocol.codec import WireForm, decode_client, encode, frame, frame_message
 from protocol.commands import Batch, Command, Observe, Ring
 from protocol.effects import Recalled
+from protocol.items import TriggerInput
 from protocol.model import ChannelKey, Event
 from protocol.orders import Orders
 from protocol.rules import AnomalyRule, Season, ThresholdRule
@@ -198,7 +199,7 @@ def _alert() -> m.AlertMessage:
 
 
 def _trigger() -> m.Trigger:
-    alert = m.TriggerInput(framework_id="core", title="Checkout is slow", labels=_LABELS, dedup_key="one")
+    alert = TriggerInput(framework_id="core", title="Checkout is slow", labels=_LABELS, dedup_key="one")
     return m.Trigger(id=1, alert=alert)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from benchmarks.wire import client_frame
 from protocol import messages as m
 from protocol.codec import WireForm, encode
+from protocol.items import ReadingInput, TriggerInput
 
 # A realistic alert: what its labels and text look like decides the size of the frames that are fanned out.
 _LABELS = {"host": "web-17.example.net", "service": "checkout"}
@@ -36,7 +37,7 @@ def readings(form: WireForm, framework: str, rounds: int, batch: int, metrics: i
 
 def _reading_frame(form: WireForm, framework: str, metrics: list[int], number: int) -> bytes:
     measured = [
-        m.ReadingInput(framework_id=framework, metric=f"metric-{metric}", value=number % 80 + 0.5, labels=_LABELS)
+        ReadingInput(framework_id=framework, metric=f"metric-{metric}", value=number % 80 + 0.5, labels=_LABELS)
         for metric in metrics
     ]
     return client_frame(encode(m.Reading(id=number, readings=measured), form), form)
@@ -45,7 +46,7 @@ def _reading_frame(form: WireForm, framework: str, metrics: list[int], number: i
 def trigger_frame(form: WireForm, framework: str, keys: list[str], number: int, severity: str = "warning") -> bytes:
     """One `trigger` message (request id and `current_value` are its number) with one alert for each dedup key."""
     alerts = [
-        m.TriggerInput(
+        TriggerInput(
             framework_id=framework,
             alert_type="latency",
             current_value=float(number),

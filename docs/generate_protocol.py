@@ -27,6 +27,7 @@ from engine.http import problems  # noqa: E402
 from engine.roles import ROLE_MAY, Verb  # noqa: E402
 from protocol import errors  # noqa: E402
 from protocol import messages as m  # noqa: E402
+from protocol.items import ItemResult, ReadingInput, TriggerInput  # noqa: E402
 from protocol.model import (  # noqa: E402
     Alert,
     AlertState,
@@ -47,7 +48,7 @@ NOTICE = (
     "<!-- Written by docs/generate_protocol.py: change docs/protocol.template.md or the code, then `make docs`. -->\n\n"
 )
 MARK = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
-OBJECTS = (m.Position, m.TriggerInput, m.ReadingInput, Alert, Change, Suppressed, m.ItemResult)
+OBJECTS = (m.Position, TriggerInput, ReadingInput, Alert, Change, Suppressed, ItemResult)
 WORDS = (Severity, AlertState, EventKind, QuietedBy, Status, Reason, Comparison)
 # What the HTTP framework refuses before our code runs, by the number that it is told with.
 OF_THE_FRAMEWORK = {

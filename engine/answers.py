@@ -9,7 +9,7 @@ import trio
 from actors.ports import Answer
 from engine.metrics import Metrics
 from protocol.errors import Busy, TocsinError
-from protocol.messages import ItemResult, ReadingInput
+from protocol.items import ItemResult, ReadingInput
 from protocol.model import Reason, Status
 
 # What a reading comes to when a rule made a trigger of it.

@@ -48,7 +48,8 @@ from engine.unsettled import start_unsettled
 from engine.workflows import Workflows
 from engine.world import World
 from protocol.errors import Busy, StoreRefused, StoreUnavailable
-from protocol.messages import BroadcastTo, ItemResult, ReadingInput
+from protocol.hints import BroadcastTo
+from protocol.items import ItemResult, ReadingInput
 from protocol.model import Principal
 from protocol.times import SECOND_US, rfc3339
 

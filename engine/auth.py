@@ -24,7 +24,7 @@ from engine.claims import LIFETIME_MAX_S, Expected, Refused, RefusedFor, decode_
 from engine.keys import KeyRing, secret_key
 from engine.roles import ROLE_MAY, Verb, check, may
 from protocol.errors import BadRequest, TokenExpired, Unauthorized
-from protocol.messages import TOKEN_MAX_CHARS
+from protocol.fields import TOKEN_MAX_CHARS
 from protocol.model import Principal
 from protocol.names import check_id, is_workspace
 

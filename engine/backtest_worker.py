@@ -16,8 +16,8 @@ from engine.core.rules.backtest import Backtest, backtest
 from protocol.codec import DECODER_FAULTS
 from protocol.commands import Observe
 from protocol.errors import BadRequest
-from protocol.messages import ReadingInput
-from protocol.model import Finite, Id, Label, Labels
+from protocol.fields import Finite, Id, Label, Labels
+from protocol.items import ReadingInput
 from protocol.rules import Rule
 
 # What a body of 4 MiB holds, and about two seconds of computing.

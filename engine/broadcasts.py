@@ -18,8 +18,9 @@ from engine.commands import check_text
 from engine.roles import check
 from protocol.codec import WireForm, form_of, frame_message
 from protocol.errors import BadRequest, PermissionDenied, UnknownChannel
-from protocol.messages import Broadcast, BroadcastTo
-from protocol.model import TEXT_MAX_CHARS, ChannelKey, DerivedKey, Principal
+from protocol.fields import TEXT_MAX_CHARS
+from protocol.hints import Broadcast, BroadcastTo
+from protocol.model import ChannelKey, DerivedKey, Principal
 from protocol.names import check_id
 from protocol.times import rfc3339
 

@@ -13,7 +13,8 @@ from enum import Enum
 from typing import Any, NamedTuple, NoReturn, TypeGuard
 
 from engine.roles import ROLE_MAY
-from protocol.model import ID_MAX_CHARS, Principal
+from protocol.fields import ID_MAX_CHARS
+from protocol.model import Principal
 from protocol.names import is_id, is_workspace
 
 # A token for longer than a year (and a leap day) is a key that nobody ever changes.

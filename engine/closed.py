@@ -11,7 +11,7 @@ from typing import TypeVar
 from engine.directory import FRAMEWORK, WORKSPACE
 from engine.live import LiveObjects
 from engine.stores.objects import ObjectNews
-from protocol.messages import ItemResult
+from protocol.items import ItemResult
 from protocol.model import ChannelKey, Reason, Status
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ import sys
 from engine.severity import parse_severity
 from protocol.commands import Observe, Ring
 from protocol.errors import BadRequest
-from protocol.messages import ReadingInput, TriggerInput
+from protocol.items import ReadingInput, TriggerInput
 from protocol.model import Comparison
 from protocol.names import check_id
 from protocol.times import moment_of

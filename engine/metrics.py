@@ -21,8 +21,8 @@ from engine.series import BoundedLabels, Histogram, TriggerCounts
 from engine.suppressed import SuppressedLog
 from protocol.effects import StormNotice
 from protocol.errors import CloseCode
+from protocol.items import ItemResult
 from protocol.limits import Limit
-from protocol.messages import ItemResult
 from protocol.model import ChannelKey, QuietedBy, Reason, Status
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

@@ -28,7 +28,7 @@ from engine.stores import Located, Store
 from protocol.changes import Action
 from protocol.commands import Act
 from protocol.errors import BadRequest, Busy, TocsinError
-from protocol.messages import ItemResult
+from protocol.items import ItemResult
 from protocol.model import Principal, Reason, Status
 from protocol.names import check_id
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from engine.fields import Secret, Section
-from protocol.messages import ITEMS_MAX
+from protocol.fields import ITEMS_MAX
 from protocol.model import Severity
 from protocol.rules import ThresholdRule
 

@@ -37,7 +37,7 @@ from protocol.errors import (
     StoreUnavailable,
     UnknownChannel,
 )
-from protocol.messages import ItemResult, ReadingInput, TriggerInput
+from protocol.items import ItemResult, ReadingInput, TriggerInput
 from protocol.model import Alert, ChannelKey, Principal, StreamKey
 from protocol.names import check_id, parse_channel
 from protocol.rows import Row

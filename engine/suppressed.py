@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 
 import structlog
 
-from protocol.messages import ItemResult
+from protocol.items import ItemResult
 from protocol.model import Status
 
 log = structlog.get_logger()

@@ -22,7 +22,7 @@ from engine.rules import checked_rule
 from engine.stores.readings import PAGE_MAX_READINGS, ReadingPoint, Resolution
 from protocol.commands import Observe
 from protocol.errors import BadRequest, PermissionDenied
-from protocol.messages import ItemResult, TriggerInput
+from protocol.items import ItemResult, TriggerInput
 from protocol.model import Principal
 from protocol.rules import Rule
 from protocol.times import SECOND_US, moment_of

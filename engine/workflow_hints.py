@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from actors.derived import DerivedStreams
 from actors.registry import Registry
-from protocol import messages as m
+from protocol.hints import AlertHint, AlertsRefresh, Hint, NewAlert, RefreshHint, WorkflowProgress, WorkflowUpdated
 from protocol.model import Alert, ChannelKey, DerivedKey, EventKind, Severity
 from protocol.workflows import Move
 
@@ -40,8 +40,8 @@ class Hints:
                 if alert.assigned_to:
                     assigned.setdefault(alert.assigned_to, []).append(alert)
             if audience := self._registry.audience(ChannelKey(workspace, project)):
-                updated = m.WorkflowProgress(project_id=project, item_id=move.result.item_id)
-                first = [m.WorkflowUpdated(channel=audience.name, data=updated)] if move.tracker is not None else []
+                updated = WorkflowProgress(project_id=project, item_id=move.result.item_id)
+                first = [WorkflowUpdated(channel=audience.name, data=updated)] if move.tracker is not None else []
                 audience.hint([*first, *_about(audience.name, rung, project)])
         for user, alerts in assigned.items():
             if audience := self._derived.find(DerivedKey(workspace, user)):
@@ -49,18 +49,18 @@ class Hints:
                 audience.hint(_about(audience.name, alerts, projects.pop() if len(projects) == 1 else None))
 
 
-def _about(channel: str, alerts: Sequence[Alert], project: str | None) -> list[m.Hint]:
-    refresh = m.AlertsRefresh(channel=channel, data=m.RefreshHint(project_id=project))
+def _about(channel: str, alerts: Sequence[Alert], project: str | None) -> list[Hint]:
+    refresh = AlertsRefresh(channel=channel, data=RefreshHint(project_id=project))
     return [
-        m.AlertsRefresh(channel=channel, data=refresh.data),
+        AlertsRefresh(channel=channel, data=refresh.data),
         *[_new(channel, alert) for alert in alerts[:NEW_ALERTS_MAX]],
     ]
 
 
-def _new(channel: str, alert: Alert) -> m.NewAlert:
-    return m.NewAlert(
+def _new(channel: str, alert: Alert) -> NewAlert:
+    return NewAlert(
         channel=channel,
-        data=m.AlertHint(
+        data=AlertHint(
             id=alert.id,
             title=alert.title,
             message=alert.message or "",

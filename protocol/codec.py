@@ -15,7 +15,8 @@ from typing import Any, TypeVar, get_args
 import msgspec
 
 from protocol.errors import BadRequest
-from protocol.messages import ClientMessage, RequestId, ServerMessage
+from protocol.fields import RequestId
+from protocol.messages import ClientMessage, ServerMessage
 
 T = TypeVar("T")
 

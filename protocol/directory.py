@@ -12,7 +12,7 @@ from typing import Annotated
 
 import msgspec
 
-from protocol.model import Id, Label, Labels, Title
+from protocol.fields import Id, Label, Labels, Title
 
 METRICS_MAX = 512
 MEMBERS_MAX = 100

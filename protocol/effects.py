@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from protocol.commands import Batch
+from protocol.items import ItemResult
 from protocol.limits import Limit
-from protocol.messages import ItemResult
 from protocol.model import Alert, ChannelKey, Event, Severity, StreamKey
 from protocol.readings import Logged, RuleState, Series
 from protocol.rows import Row

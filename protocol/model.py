@@ -8,26 +8,9 @@ converts with `protocol.times`.
 from __future__ import annotations
 
 import enum
-import sys
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import msgspec
-
-ID_MAX_CHARS = 128
-TITLE_MAX_CHARS = 512
-# A message is at most 64 KiB as a whole; these keep one field from eating it all.
-TEXT_MAX_CHARS = 8_192
-LABELS_MAX = 64
-LABEL_MAX_CHARS = 1_024
-
-# 1-128 characters: any letter, digit or space of Unicode and ._-/@: ; `protocol.names` says what more is refused.
-Id = Annotated[str, msgspec.Meta(min_length=1, max_length=ID_MAX_CHARS)]
-Title = Annotated[str, msgspec.Meta(max_length=TITLE_MAX_CHARS)]
-Text = Annotated[str, msgspec.Meta(max_length=TEXT_MAX_CHARS)]
-Label = Annotated[str, msgspec.Meta(max_length=LABEL_MAX_CHARS)]
-# MessagePack can carry NaN and infinities, stores and JSON cannot: a comparison with the bounds refuses both.
-Finite = Annotated[float, msgspec.Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
-Labels = Annotated[dict[Label, Label], msgspec.Meta(max_length=LABELS_MAX)]
 
 
 class Severity(enum.Enum):

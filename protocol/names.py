@@ -10,7 +10,8 @@ import re
 from functools import lru_cache
 
 from protocol.errors import BadRequest, UnknownChannel
-from protocol.model import ID_MAX_CHARS, ChannelKey, DerivedKey, StreamKey
+from protocol.fields import ID_MAX_CHARS
+from protocol.model import ChannelKey, DerivedKey, StreamKey
 
 _ID = re.compile(rf"[\w .\-/@:]{{1,{ID_MAX_CHARS}}}")
 _SEGMENT = re.compile(r"(?:^|/)\.{1,2}(?:/|$)")

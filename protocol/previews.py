@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from protocol.messages import ItemResult
+from protocol.items import ItemResult
 from protocol.model import Reason
 
 

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import msgspec
 
-from protocol.model import Id, Label, Text
+from protocol.fields import Id, Label, Text
 from protocol.rules import ActiveHours
 
 MATCHERS_MAX = 32

@@ -11,7 +11,8 @@ from typing import Annotated
 
 import msgspec
 
-from protocol.model import Comparison, Finite, Id, Label, Labels, Severity, Text, Title
+from protocol.fields import Finite, Id, Label, Labels, Text, Title
+from protocol.model import Comparison, Severity
 
 WEEK_S = 7 * 86_400.0
 # A window longer than a week is a report and no alarm; its buckets would be hours wide.

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from protocol import messages as m
 from protocol.errors import CloseCode, ConversationEnded, Unauthorized
+from protocol.fields import RequestId
 from protocol.limits import Limit
 from protocol.model import Principal, Severity
 from protocol.stream import Arrival, Follower
@@ -129,7 +130,7 @@ class Subscription:
     name: str = ""
     # Asked, not answered yet: live messages wait for the answer, so that nothing overtakes the history. It stays when
     # the server refuses: then the history is missing until the channel is given up, or asked for on a new connection.
-    asked: m.RequestId | None = None
+    asked: RequestId | None = None
 
     def is_wanted(self, min_severity: Severity, snapshot: bool) -> bool:
         """Whether it is wanted like this."""
@@ -260,7 +261,7 @@ class ClientConversation:
         wanted.follower.restart(message.epoch, message.offset)
         return Heard(lost=None if is_fresh else message.reason)
 
-    def _answered(self, request: m.RequestId | None) -> Subscription | None:
+    def _answered(self, request: RequestId | None) -> Subscription | None:
         """The subscription that this reply is about; it is no longer waited for."""
         for wanted in self.subscriptions.values():
             if wanted.asked is not None and wanted.asked == request:

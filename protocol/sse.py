@@ -11,7 +11,8 @@ import msgspec
 
 from protocol.codec import WireForm, unframe
 from protocol.errors import BadRequest
-from protocol.messages import OFFSET_MAX, Position
+from protocol.fields import OFFSET_MAX
+from protocol.messages import Position
 
 # A comment: shows both ends, and proxies between them, that the connection lives.
 HEARTBEAT = b": ping\n\n"

@@ -13,7 +13,7 @@ from typing import Annotated
 import msgspec
 
 from protocol.effects import Commit, Recalled
-from protocol.model import TITLE_MAX_CHARS, Id, Label, Text, Title
+from protocol.fields import TITLE_MAX_CHARS, Id, Label, Text, Title
 
 # The longest that anybody waits before a step rings again; a suppression window is at most that long as well.
 ALERT_DAYS_MAX = 366

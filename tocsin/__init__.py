@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from engine.settings import load as load_config
     from protocol.codec import WireForm
     from protocol.errors import StoreRefused, TocsinError
-    from protocol.messages import AlertMessage, ItemResult, ReadingInput, TriggerInput
+    from protocol.items import ItemResult, ReadingInput, TriggerInput
+    from protocol.messages import AlertMessage
     from protocol.model import Severity
     from protocol.session import ClientState
     from tocsin.client import Client, ClientLimits
@@ -62,7 +63,8 @@ _HOMES = {
     "engine.fields": ("ConfigError", "Secret"),
     "protocol.codec": ("WireForm",),
     "protocol.errors": ("StoreRefused", "TocsinError"),
-    "protocol.messages": ("AlertMessage", "ItemResult", "ReadingInput", "TriggerInput"),
+    "protocol.items": ("ItemResult", "ReadingInput", "TriggerInput"),
+    "protocol.messages": ("AlertMessage",),
     "protocol.model": ("Severity",),
     "protocol.session": ("ClientState",),
     "tocsin.client": ("Client", "ClientLimits"),

@@ -33,7 +33,9 @@ import trio
 from protocol import messages as m
 from protocol.codec import WireForm, encode
 from protocol.errors import BadRequest, InternalError
-from protocol.messages import ITEMS_MAX, AlertMessage, ItemResult, ReadingInput, TriggerInput
+from protocol.fields import ITEMS_MAX, OFFSET_MAX, RequestId
+from protocol.items import ItemResult, ReadingInput, TriggerInput
+from protocol.messages import AlertMessage
 from protocol.model import Severity
 from protocol.names import USER_STREAM, WORKSPACE_STREAM
 from protocol.session import ClientState
@@ -47,7 +49,7 @@ from tocsin.link import Link, OnState, Target, Token
 MESSAGE_MAX_BYTES = 65_536
 
 Input = TypeVar("Input", TriggerInput, ReadingInput)
-Make = Callable[[list[Input], m.RequestId], m.ClientMessage]
+Make = Callable[[list[Input], RequestId], m.ClientMessage]
 
 
 @dataclass(frozen=True)
@@ -226,7 +228,7 @@ class Client:
             results += await self._ask(partial(make, part), len(part))
         return results
 
-    async def _ask(self, make: Callable[[m.RequestId], m.ClientMessage], items: int) -> list[ItemResult]:
+    async def _ask(self, make: Callable[[RequestId], m.ClientMessage], items: int) -> list[ItemResult]:
         answer = await self._link.request(make, self._limits.request_s)
         if not isinstance(answer, m.Accepted) or len(answer.results) != items:
             raise InternalError(f"the server answered {type(answer).__name__} instead of {items} results")
@@ -270,7 +272,7 @@ def _parts(make: Make[Input], items: list[Input]) -> Iterator[list[Input]]:
     if not items:
         return
     # JSON, the larger of the two forms, and the longest id.
-    size = len(encode(make(items, m.OFFSET_MAX), WireForm.JSON))
+    size = len(encode(make(items, OFFSET_MAX), WireForm.JSON))
     if len(items) <= ITEMS_MAX and size <= MESSAGE_MAX_BYTES:
         yield items
     elif len(items) == 1:

@@ -14,6 +14,8 @@ import trio
 
 from protocol import messages as m
 from protocol.errors import CloseCode, TocsinError
+from protocol.fields import OFFSET_MAX, RequestId
+from protocol.hints import Broadcast
 from protocol.model import EventKind, Severity
 from protocol.session import ClientConversation, ClientState, Heard, Subscription
 from tocsin.buffer import AlertBuffer
@@ -66,7 +68,7 @@ class Counters:
 
 
 OnGap = Callable[[m.GapMessage], None]
-OnBroadcast = Callable[[m.Broadcast], None]
+OnBroadcast = Callable[[Broadcast], None]
 Push = Callable[[m.ClientMessage], None]
 
 
@@ -80,7 +82,7 @@ class Life:
     # Set when we want this connection to end.
     verdict: Ended | None = None
     # By channel: the id of its last `subscribe`, and the position that the last gap was recovered from.
-    asks: dict[str, m.RequestId | None] = field(default_factory=dict)
+    asks: dict[str, RequestId | None] = field(default_factory=dict)
     gaps: dict[str, m.Position | None] = field(default_factory=dict)
     # By the channel's full name: up to where we have said that everything has arrived.
     received: dict[str, int] = field(default_factory=dict)
@@ -99,7 +101,7 @@ class Dialogue:
         on_broadcast: OnBroadcast = lambda word: None,
     ) -> None:
         self.counters = Counters()
-        self.pending: dict[m.RequestId, Slot] = {}
+        self.pending: dict[RequestId, Slot] = {}
         # The server's last greeting: client id, workspace, user, when the token ends.
         self.session: m.AuthSuccess | None = None
         self._conversation = ClientConversation()
@@ -171,7 +173,7 @@ class Dialogue:
                 self._auth_failed(message, life)
             case m.AlertMessage():
                 self._alert(message, life)
-            case m.Broadcast():
+            case Broadcast():
                 self._on_broadcast(message)
             case m.GapMessage():
                 self._left_out(message, life)
@@ -260,7 +262,7 @@ class Dialogue:
         if heard.gap is not None:
             self.counters.left_out += heard.gap.count
             # What was left out has not arrived: no more is said of this channel until it is asked for anew.
-            life.received[message.channel] = m.OFFSET_MAX
+            life.received[message.channel] = OFFSET_MAX
             self._on_gap(heard.gap)
 
     def _gap(self, message: m.AlertMessage | m.GapMessage, heard: Heard, life: Life) -> Heard:
@@ -312,7 +314,7 @@ class Dialogue:
         else:
             self._lost(channel, fault.message)
 
-    def _asking(self, request: m.RequestId | None) -> Subscription | None:
+    def _asking(self, request: RequestId | None) -> Subscription | None:
         """The subscription that this request asks for, if it is not answered yet."""
         if request is None:
             return None

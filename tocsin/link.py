@@ -19,6 +19,7 @@ import trio
 from protocol import messages as m
 from protocol.codec import WireForm, decode_server, encode
 from protocol.errors import BadRequest, TocsinError, may_reconnect
+from protocol.fields import RequestId
 from protocol.session import ClientState
 from tocsin import connection as transport
 from tocsin.backoff import Backoff
@@ -84,7 +85,7 @@ class Link:
             await self._changed.park()
         return self._connection
 
-    async def request(self, make: Callable[[m.RequestId], m.ClientMessage], within_s: float) -> m.ServerMessage:
+    async def request(self, make: Callable[[RequestId], m.ClientMessage], within_s: float) -> m.ServerMessage:
         """Sends a request as soon as there is a connection, and waits for the answer: `within_s` for both together."""
         request, is_sent = self._dialogue.next_id(), False
         with trio.move_on_after(within_s):

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import TextIO
 
-from protocol.messages import AlertMessage, ItemResult
+from protocol.items import ItemResult
+from protocol.messages import AlertMessage
 from protocol.model import Alert, EventKind, Severity
 
 _SHAPES = {Severity.INFO: "○", Severity.WARNING: "▲", Severity.ERROR: "◆", Severity.CRITICAL: "■"}

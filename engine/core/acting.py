@@ -19,8 +19,8 @@ from engine.core.turn import Turn, rejected
 from protocol.changes import Action, changed
 from protocol.commands import Act
 from protocol.effects import Audit
+from protocol.items import ItemResult
 from protocol.limits import Limit
-from protocol.messages import ItemResult
 from protocol.model import Alert, Change, Reason, Status
 from protocol.rows import Row
 

@@ -33,7 +33,7 @@ from engine.core.watching import Watcher
 from protocol.changes import Action
 from protocol.commands import AcknowledgeReported, Act, Batch, CompleteStep, Observe, Preview, Ring
 from protocol.effects import Decision, Recalled, StormState
-from protocol.messages import ItemResult
+from protocol.items import ItemResult
 from protocol.model import ChannelKey
 from protocol.orders import Orders
 from protocol.readings import Logged

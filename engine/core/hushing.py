@@ -25,7 +25,7 @@ from engine.core.storm import Storm
 from engine.core.suppression import NEVER, Standing
 from engine.core.turn import ROWS_MAX, Turn
 from protocol.effects import StormNotice, StormState
-from protocol.messages import ItemResult
+from protocol.items import ItemResult
 from protocol.model import Alert, EventKind, QuietedBy, Reason, Severity, Status
 from protocol.orders import Orders
 from protocol.quieting import NOTHING

@@ -18,8 +18,8 @@ from engine.core.lifecycle import Step, stepped
 from engine.core.suppression import NEVER, Agenda, Standing, Verdict
 from engine.core.turn import ROWS_MAX, Policy, Turn
 from protocol.effects import Recalled
+from protocol.items import ItemResult
 from protocol.limits import Limit
-from protocol.messages import ItemResult
 from protocol.model import Change, Event, EventKind, Suppressed
 from protocol.rows import Row
 from protocol.times import SECOND_US, parse_rfc3339

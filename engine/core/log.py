@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from engine.core.turn import Turn, rejected
 from protocol.commands import Observe
 from protocol.effects import Recalled
+from protocol.items import ItemResult
 from protocol.limits import Limit
-from protocol.messages import ItemResult
 from protocol.model import Reason
 from protocol.readings import Logged, Series
 

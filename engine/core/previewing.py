@@ -22,7 +22,7 @@ from engine.core.turn import Turn
 from engine.core.watching import UNWATCHED, Watcher, loudness
 from protocol.changes import Action
 from protocol.commands import Observe, Preview, Ring
-from protocol.messages import ItemResult
+from protocol.items import ItemResult
 from protocol.model import Alert, QuietedBy, Reason, Severity, Status
 from protocol.previews import Check, Previewed
 from protocol.times import rfc3339

@@ -15,7 +15,7 @@ from actors.ports import MachineFactory
 from engine.core.workflow import Asker, Plan, Refused, leave, plan_completion, plan_ringing, plan_setting
 from protocol.commands import Batch
 from protocol.effects import Commit
-from protocol.messages import ItemResult
+from protocol.items import ItemResult
 from protocol.model import ChannelKey
 from protocol.orders import NO_ORDERS, Orders
 from protocol.workflows import (

@@ -15,8 +15,8 @@ from engine.core.suppression import Standing, Verdict, window_us
 from engine.core.turn import Turn, rejected
 from protocol.changes import Action
 from protocol.commands import Ring
+from protocol.items import ItemResult
 from protocol.limits import Limit
-from protocol.messages import ItemResult
 from protocol.model import EventKind, Reason, Status
 from protocol.rows import Row, SourceReport, Window
 

@@ -23,8 +23,8 @@ from engine.core.suppression import NEVER, Agenda
 from engine.core.turn import ROWS_MAX, Policy, Turn
 from protocol.commands import Observe, Ring
 from protocol.effects import Recalled
+from protocol.items import ItemResult
 from protocol.limits import Limit
-from protocol.messages import ItemResult
 from protocol.readings import RuleState
 from protocol.rules import MilestoneRule, Rule
 from protocol.times import SECOND_US

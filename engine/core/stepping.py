@@ -9,7 +9,7 @@ from engine.core.turn import Turn
 from protocol.changes import Action
 from protocol.commands import CompleteStep
 from protocol.effects import Audit
-from protocol.messages import ItemResult
+from protocol.items import ItemResult
 from protocol.model import AlertState, Reason, Status
 
 NOTHING_OPEN = ItemResult(status=Status.RESOLVED, reason=Reason.ALREADY)

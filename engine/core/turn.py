@@ -13,8 +13,8 @@ from engine.core.identity import derive_id
 from engine.core.suppression import Standing
 from protocol.commands import Batch
 from protocol.effects import Audit, StormNotice
+from protocol.items import ItemResult
 from protocol.limits import Limit
-from protocol.messages import ItemResult
 from protocol.model import Event, Reason, Status
 from protocol.readings import RuleState, Series
 from protocol.times import rfc3339

@@ -30,7 +30,7 @@ from engine.core.turn import ROWS_MAX, Turn, rejected
 from protocol.changes import Action
 from protocol.commands import Observe, Ring
 from protocol.effects import Recalled
-from protocol.messages import ItemResult
+from protocol.items import ItemResult
 from protocol.model import Reason, Severity, Status
 from protocol.orders import Orders
 from protocol.rules import NoData

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from protocol.model import ID_MAX_CHARS
+from protocol.fields import ID_MAX_CHARS
 from protocol.names import is_id
 
 _REFUSED = re.compile(r"[^\w .\-/@:]")

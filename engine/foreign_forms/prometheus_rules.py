@@ -21,7 +21,8 @@ from engine.core.rules.templates import Template, TemplateInvalid
 from engine.foreign_forms.promql import NotMapped, condition_of, seconds_of
 from engine.severity import parse_severity
 from protocol.errors import BadRequest
-from protocol.model import TITLE_MAX_CHARS, Severity
+from protocol.fields import TITLE_MAX_CHARS
+from protocol.model import Severity
 from protocol.rules import Rule, ThresholdRule
 
 FRAMEWORK = "prometheus"

@@ -17,7 +17,7 @@ from engine.commands import FLOAT_MAX
 from engine.severity import parse_severity
 from protocol.commands import Ring
 from protocol.errors import BadRequest
-from protocol.model import LABEL_MAX_CHARS, LABELS_MAX, TEXT_MAX_CHARS, TITLE_MAX_CHARS
+from protocol.fields import LABEL_MAX_CHARS, LABELS_MAX, TEXT_MAX_CHARS, TITLE_MAX_CHARS
 from protocol.rows import SourceReport
 from protocol.times import TIME_MAX_US, parse_rfc3339
 

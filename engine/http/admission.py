@@ -16,7 +16,8 @@ from engine.http.ports import Administration, Service
 from engine.identity import IssuedTicket
 from engine.stores import Revocation, RevocationKind
 from protocol.errors import BadRequest
-from protocol.model import Principal, Text
+from protocol.fields import Text
+from protocol.model import Principal
 from protocol.times import rfc3339
 
 # A kind, and the longest `jti` with each character in four bytes.

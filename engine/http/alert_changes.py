@@ -23,8 +23,9 @@ from engine.people import BULK_MAX, Deed
 from engine.stores import AlertQuery
 from protocol.changes import PEOPLES_ACTIONS, Action
 from protocol.errors import BadRequest
-from protocol.messages import ItemResult
-from protocol.model import OPEN_STATES, Alert, AlertState, Id, Principal, QuietedBy, Severity, Text
+from protocol.fields import Id, Text
+from protocol.items import ItemResult
+from protocol.model import OPEN_STATES, Alert, AlertState, Principal, QuietedBy, Severity
 
 BulkIds = Annotated[list[Id], msgspec.Meta(min_length=1, max_length=BULK_MAX)]
 _CLOSED = tuple(state for state in AlertState if state not in OPEN_STATES)

@@ -17,7 +17,8 @@ from engine.foreign_forms.places import framework_of
 from engine.severity import parse_severity
 from protocol.commands import Ring
 from protocol.errors import BadRequest
-from protocol.model import LABEL_MAX_CHARS, LABELS_MAX, TEXT_MAX_CHARS, TITLE_MAX_CHARS, Alert, QuietedBy
+from protocol.fields import LABEL_MAX_CHARS, LABELS_MAX, TEXT_MAX_CHARS, TITLE_MAX_CHARS
+from protocol.model import Alert, QuietedBy
 from protocol.rows import Row, SourceReport
 from protocol.times import SECOND_US, TIME_MAX_US, parse_rfc3339, rfc3339
 

@@ -37,8 +37,8 @@ from engine.http.matchers import parse_matchers
 from engine.http.ports import Service
 from protocol.commands import Ring
 from protocol.errors import BadRequest, LimitReached
+from protocol.fields import ITEMS_MAX
 from protocol.limits import Limit
-from protocol.messages import ITEMS_MAX
 from protocol.model import Principal
 from protocol.quieting import Silence
 from protocol.rows import Row

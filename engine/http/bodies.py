@@ -18,7 +18,7 @@ from engine.http.problems import UnsupportedMedia
 from protocol.codec import DECODER_FAULTS
 from protocol.effects import AlertRecipient
 from protocol.errors import BadRequest
-from protocol.messages import ItemResult, Readings, TriggerInput, Triggers
+from protocol.items import ItemResult, Readings, TriggerInput, Triggers
 from protocol.model import Alert
 
 T = TypeVar("T")

@@ -11,8 +11,9 @@ from litestar.params import JSONBody
 
 from engine.http.bodies import json_body
 from engine.http.operators import PeerAddress
-from protocol.messages import BroadcastTo
-from protocol.model import TEXT_MAX_CHARS, Id, Principal
+from protocol.fields import TEXT_MAX_CHARS, Id
+from protocol.hints import BroadcastTo
+from protocol.model import Principal
 
 Message = Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_MAX_CHARS)]
 

@@ -21,7 +21,7 @@ from actors.addresses import is_loopback
 from engine.http.ports import Service
 from engine.roles import SYSTEM_WORKSPACE
 from protocol.errors import BadRequest, PermissionDenied, Unauthorized
-from protocol.messages import TOKEN_MAX_CHARS
+from protocol.fields import TOKEN_MAX_CHARS
 from protocol.model import Principal
 
 Connection = ASGIConnection[Any, Any, Any, Any]

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from engine.core.patterns import Condition, compile_pattern
 from protocol.errors import BadRequest
-from protocol.model import LABEL_MAX_CHARS
+from protocol.fields import LABEL_MAX_CHARS
 
 MATCHERS_MAX = 20
 

@@ -30,8 +30,8 @@ from engine.kinds import Held, ShelfQuery
 from engine.objects import Shelf
 from engine.stores.objects import ObjectVersion
 from protocol.errors import BadRequest
-from protocol.messages import ITEMS_MAX
-from protocol.model import Id, Principal
+from protocol.fields import ITEMS_MAX, Id
+from protocol.model import Principal
 from protocol.times import rfc3339
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from engine.people import Deed
 from engine.revocation import RevocationPage
 from engine.stores import AlertPage, AlertQuery, RecipientPage, RevocationKind
 from protocol.commands import Ring
-from protocol.messages import ItemResult, ReadingInput, TriggerInput
+from protocol.items import ItemResult, ReadingInput, TriggerInput
 from protocol.model import Alert, Principal
 from protocol.rows import Row
 

@@ -12,7 +12,7 @@ from litestar.params import JSONBody
 
 from engine.http.bodies import ReadingsBody, TriggersBody, json_body
 from engine.http.triggers import trigger_inputs
-from protocol.messages import ItemResult, ReadingInput, TriggerInput
+from protocol.items import ItemResult, ReadingInput, TriggerInput
 from protocol.model import Principal
 from protocol.previews import Previewed
 

@@ -26,8 +26,8 @@ from protocol.errors import (
     TocsinError,
     UnknownChannel,
 )
+from protocol.items import ItemResult
 from protocol.limits import Limit
-from protocol.messages import ItemResult
 from protocol.model import Reason, Status
 
 PROBLEM_JSON = "application/problem+json"

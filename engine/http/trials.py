@@ -17,7 +17,8 @@ from engine.http.parameters import parse_moment
 from engine.stores.readings import Resolution
 from engine.trials import TRIED_MAX, Trials, Tried
 from protocol.errors import BadRequest
-from protocol.model import Finite, Id, Label, Labels, Principal
+from protocol.fields import Finite, Id, Label, Labels
+from protocol.model import Principal
 from protocol.rules import Rule
 
 Readings = Annotated[list[BacktestReading], msgspec.Meta(max_length=TRIED_MAX)]

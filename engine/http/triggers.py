@@ -11,7 +11,7 @@ from litestar.params import JSONBody
 from engine.http.bodies import ReadingsBody, Results, TriggersBody, json_body
 from engine.http.ports import Service
 from protocol.errors import BadRequest
-from protocol.messages import TriggerInput
+from protocol.items import TriggerInput
 from protocol.model import Principal
 
 

@@ -23,7 +23,8 @@ from engine.http.ports import Service
 from engine.stores.workflows import StepAlertQuery, TrackerQuery
 from engine.workflows import Workflows
 from protocol.errors import BadRequest, UnknownChannel
-from protocol.model import AlertState, Id, Principal, Text
+from protocol.fields import Id, Text
+from protocol.model import AlertState, Principal
 from protocol.names import check_id, is_id
 from protocol.times import parse_rfc3339
 from protocol.workflows import PROJECTS_MAX, Completed, Completion, StepResult, Tracker, TrackerInput, Workflow

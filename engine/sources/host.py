@@ -22,7 +22,7 @@ import structlog
 import trio
 
 from protocol.errors import TocsinError
-from protocol.messages import ReadingInput
+from protocol.items import ReadingInput
 
 INTERVAL_MIN_S = 0.1
 # What sensors raise where the system lacks or hides something: a missing /proc file, a foreign format, no permission.

@@ -21,7 +21,7 @@ import msgspec
 from engine.stores.sqlite_log import LogValues, encode_log
 from protocol.effects import Audit, Commit
 from protocol.errors import CommitInvalid
-from protocol.messages import ItemResult
+from protocol.items import ItemResult
 from protocol.model import Alert, AlertState, ChannelKey, Event, EventKind, QuietedBy, Severity
 from protocol.rows import Row
 from protocol.times import parse_rfc3339

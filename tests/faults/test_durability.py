@@ -17,7 +17,8 @@ import trio
 
 from engine.auth import Authenticator
 from protocol.errors import TocsinError
-from protocol.messages import AlertMessage, ItemResult, TriggerInput
+from protocol.items import ItemResult, TriggerInput
+from protocol.messages import AlertMessage
 from protocol.model import Reason, Status
 from tests.support.engines import SECRET, an_engine_process
 from tocsin import Client

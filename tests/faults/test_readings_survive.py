@@ -17,7 +17,7 @@ import trio
 
 from engine.auth import Authenticator
 from protocol.errors import TocsinError
-from protocol.messages import ReadingInput
+from protocol.items import ReadingInput
 from protocol.model import Status
 from tests.support.engines import SECRET, an_engine_process
 from tocsin import Client

@@ -13,7 +13,7 @@ from engine.app import Engine
 from engine.config import Gateway
 from engine.metrics import Metrics
 from protocol import messages as m
-from protocol.messages import TriggerInput
+from protocol.items import TriggerInput
 from protocol.model import Severity
 from tests.support.engines import an_engine
 from tests.support.sockets import Peer

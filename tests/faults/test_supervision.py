@@ -12,7 +12,7 @@ from benchmarks.dial import Dialled, Target, dial
 from engine.app import Engine
 from engine.config import Config
 from protocol.effects import Commit, CommitOutcome
-from protocol.messages import TriggerInput
+from protocol.items import TriggerInput
 from protocol.model import Status
 
 CLIENTS = 1_000

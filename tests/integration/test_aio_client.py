@@ -12,7 +12,8 @@ import pytest
 
 import tocsin.aio
 from protocol.errors import TocsinError
-from protocol.messages import GapMessage, ReadingInput, TriggerInput
+from protocol.items import ReadingInput, TriggerInput
+from protocol.messages import GapMessage
 from protocol.model import Reason, Status
 from protocol.session import ClientState
 from tests.support.asyncio_programs import run

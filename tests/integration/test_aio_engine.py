@@ -20,7 +20,7 @@ from engine.config import ConfigError
 from engine.sections import Tls
 from engine.stores import AlertQuery
 from protocol.errors import BadRequest, PermissionDenied, UnknownChannel
-from protocol.messages import ReadingInput, TriggerInput
+from protocol.items import ReadingInput, TriggerInput
 from protocol.model import AlertState, Reason, Severity, Status
 from protocol.rules import ThresholdRule
 from tests.support.asyncio_programs import run, run_alone

@@ -16,7 +16,7 @@ import pytest
 import trio
 
 from engine.auth import Authenticator
-from protocol.messages import TriggerInput
+from protocol.items import TriggerInput
 from tests.support.engines import (
     ANY_PORT,
     SECRET,

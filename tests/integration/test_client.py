@@ -18,7 +18,8 @@ from trio_websocket import wrap_server_stream
 
 from engine.auth import Authenticator
 from protocol.errors import PermissionDenied
-from protocol.messages import GapMessage, Pong, TriggerInput
+from protocol.items import TriggerInput
+from protocol.messages import GapMessage, Pong
 from protocol.model import Reason, Status
 from tests.support.client_server import Peer
 from tests.support.engines import ROOT, SECRET, an_engine, an_engine_process, environment, first_line

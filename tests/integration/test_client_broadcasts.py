@@ -7,7 +7,8 @@ from pathlib import Path
 import trio
 
 import tocsin.aio
-from protocol.messages import Broadcast, BroadcastTo, TriggerInput
+from protocol.hints import Broadcast, BroadcastTo
+from protocol.items import TriggerInput
 from tests.support.asyncio_programs import run
 from tests.support.engines import a_config, an_engine
 from tocsin import Client

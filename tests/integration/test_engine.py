@@ -17,7 +17,7 @@ from engine.config import Config, ConfigError, Host, Secret, Suppression
 from engine.ids import IdSource
 from engine.world import World
 from protocol.errors import StoreRefused, TokenExpired
-from protocol.messages import ReadingInput, TriggerInput
+from protocol.items import ReadingInput, TriggerInput
 from protocol.model import EventKind, Reason
 from protocol.rules import ThresholdRule
 from protocol.times import SECOND_US

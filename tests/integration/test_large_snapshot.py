@@ -11,6 +11,7 @@ from engine.app import Engine
 from engine.stores import open_store
 from protocol import messages as m
 from protocol.codec import WireForm, decode_server
+from protocol.items import TriggerInput
 from protocol.model import ChannelKey
 from tests.support.engines import a_config, an_engine
 from tests.support.sockets import Peer
@@ -47,7 +48,7 @@ async def test_a_snapshot_of_very_many_alerts_shows_each_once_in_bounded_memory(
                 seen.update(alert.id for alert in page.alerts)
                 growth = max(growth, resident_bytes() - before)
                 if page.page % 50 == 0:
-                    await engine.service.trigger(who, [m.TriggerInput(framework_id="web", title=f"{page.page}")])
+                    await engine.service.trigger(who, [TriggerInput(framework_id="web", title=f"{page.page}")])
                 if page.last:
                     break
             assert len(seen) == OPEN, "those that rang meanwhile are newer than the first page"

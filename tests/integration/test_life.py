@@ -13,7 +13,8 @@ import httpx
 import trio
 
 from protocol.changes import changed
-from protocol.messages import AlertMessage, TriggerInput
+from protocol.items import TriggerInput
+from protocol.messages import AlertMessage
 from protocol.model import AlertState, EventKind
 from tests.support.engines import an_engine
 from tocsin.client import Client

@@ -19,6 +19,7 @@ from engine.app import Engine
 from engine.config import Gateway
 from protocol import messages as m
 from protocol.errors import CloseCode
+from protocol.items import TriggerInput
 from protocol.rules import ThresholdRule
 from tests.support.engines import an_engine
 from tests.support.sockets import Peer
@@ -51,7 +52,7 @@ class Talk:
     async def ring(self, **alert: Any) -> None:
         """Somebody else rings, and it is committed."""
         who = self._engine.principal("a producer")
-        await self._engine.service.trigger(who, [m.TriggerInput(**{"framework_id": "web"} | alert)])
+        await self._engine.service.trigger(who, [TriggerInput(**{"framework_id": "web"} | alert)])
 
 
 @asynccontextmanager
@@ -185,7 +186,7 @@ async def test_snapshot_shows_the_open_alerts_and_what_happens_then_follows(engi
         for number in range(150):
             await talk.ring(title=f"alert {number}", assigned_to="ann")
         who = engine.principal("ann")
-        (over,) = await engine.service.trigger(who, [m.TriggerInput(framework_id="web", title="over")])
+        (over,) = await engine.service.trigger(who, [TriggerInput(framework_id="web", title="over")])
         await engine.service.resolve(who, [over.alert_id or ""], None)
         answer = await talk.ask("subscribe", channel=channel, snapshot=True)
         assert not answer.recovered

@@ -14,7 +14,7 @@ import httpx
 import pytest
 import trio
 
-from protocol.messages import TriggerInput
+from protocol.items import TriggerInput
 from tests.support.engines import ROOT, an_engine, environment
 
 README = (ROOT / "README.md").read_text()

@@ -10,7 +10,7 @@ import trio
 
 from engine.app import Engine
 from engine.config import Config
-from protocol.messages import TriggerInput
+from protocol.items import TriggerInput
 from tests.support.engines import first_line
 
 SCRIPT = Path(__file__).parent.parent / "node" / "reference_client.mjs"

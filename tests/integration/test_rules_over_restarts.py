@@ -10,7 +10,7 @@ import trio
 from engine.app import Engine
 from engine.ids import now_us
 from engine.world import World
-from protocol.messages import ReadingInput
+from protocol.items import ReadingInput
 from protocol.model import AlertState, Status
 from protocol.rules import NoData, Rule, ThresholdRule
 from protocol.times import SECOND_US

@@ -15,6 +15,8 @@ import trio
 from engine.app import Engine
 from engine.config import Limits
 from protocol import messages as m
+from protocol.hints import AlertsRefresh, NewAlert
+from protocol.items import TriggerInput
 from protocol.model import ChannelKey, EventKind
 from protocol.workflows import Completion, TrackerInput
 from tests.support.engines import an_engine
@@ -116,10 +118,10 @@ async def test_the_projects_and_the_assignees_followers_hear_alerts_and_the_refe
             await boss.post("/api/v1/workflows/generate", json={"project_ids": ["42"]})
             first = await heard(ann, 3)
             assert tags(first) == ["alert fired i0", "alerts_refresh", "new_alert"]
-            [hint] = [each for each in first if isinstance(each, m.NewAlert)]
+            [hint] = [each for each in first if isinstance(each, NewAlert)]
             assert (hint.data.title, hint.data.priority, hint.data.project_id) == ("Step 0", "MEDIUM", "42")
             assert hint.data.message == "BUILD / Start: foreman"
-            [refresh] = [each for each in first if isinstance(each, m.AlertsRefresh)]
+            [refresh] = [each for each in first if isinstance(each, AlertsRefresh)]
             assert (refresh.data.project_id, refresh.data.type) == ("42", "workflow_progression")
             assert tags(await heard(fred, 3)) == ["alert fired i0", "alerts_refresh", "new_alert"]
             await boss.post("/api/v1/workflows/advance", json={"project_id": "42"})
@@ -162,7 +164,7 @@ async def test_batches_and_triggers_in_races_leave_exactly_one_alert_for_each_st
 
     async def ring(number: int) -> None:
         project = projects[number % 40]
-        inputs = [m.TriggerInput(framework_id=project, step_id=step, title="race") for step in ("i0", "i1")]
+        inputs = [TriggerInput(framework_id=project, step_id=step, title="race") for step in ("i0", "i1")]
         answers.extend(await engine.service.trigger(who, inputs))
 
     async def move(number: int) -> None:
@@ -357,7 +359,7 @@ async def test_a_thousand_projects_advance_at_once_while_fifty_race_for_the_same
 
         async def ring(number: int) -> None:
             some = hot + projects[40 + number :: 50]
-            inputs = [m.TriggerInput(framework_id=each, step_id=step) for each in some for step in ("i1", "i3")]
+            inputs = [TriggerInput(framework_id=each, step_id=step) for each in some for step in ("i1", "i3")]
             results = await engine.service.trigger(who, inputs)
             assert not [result for result in results if result.status.value == "rejected"]
             told = zip(inputs, results, strict=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import trio
 
 from protocol import messages as m
-from protocol.messages import ItemResult, ReadingInput, TriggerInput
+from protocol.items import ItemResult, ReadingInput, TriggerInput
 from protocol.model import ChannelKey, Event, EventKind, Reason, Severity, Status
 from tests.simulation.clients import Client, Link, Lost, Token
 from tests.simulation.network import Network

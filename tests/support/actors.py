@@ -27,8 +27,8 @@ from protocol.effects import (
     Unavailable,
 )
 from protocol.errors import CloseCode, CommitInvalid, StoreUnavailable
+from protocol.items import ItemResult
 from protocol.limits import Limit
-from protocol.messages import ItemResult
 from protocol.model import (
     Alert,
     AlertState,

@@ -8,14 +8,14 @@ from typing import Any
 
 import trio
 
-from protocol import messages as m
+from protocol.items import ItemResult
 from protocol.model import Reason, Status
 from tests.support.client_server import Peer
 from tocsin.client import Client
 
 Clock = trio.testing.MockClock
 URL = "ws://engine:3008"
-FIRED = m.ItemResult(status=Status.FIRED, reason=Reason.FIRED, alert_id="a1", offset=1)
+FIRED = ItemResult(status=Status.FIRED, reason=Reason.FIRED, alert_id="a1", offset=1)
 
 Talk = Callable[..., Any]
 

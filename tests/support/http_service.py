@@ -18,8 +18,8 @@ from engine.stores.trail import TrailKind, TrailLine, TrailPlace
 from protocol.commands import Ring
 from protocol.effects import AlertRecipient
 from protocol.errors import TokenExpired, TooManyRequests, Unauthorized, UnknownChannel
+from protocol.items import ItemResult, ReadingInput, TriggerInput
 from protocol.limits import Limit
-from protocol.messages import ItemResult, ReadingInput, TriggerInput
 from protocol.model import Alert, AlertState, Principal, Reason, Severity, Status
 from protocol.rows import Row
 

@@ -13,7 +13,7 @@ import msgspec
 from engine.stores import Store
 from protocol.commands import Batch
 from protocol.effects import Audit, Commit, Committed, Decision
-from protocol.messages import ItemResult
+from protocol.items import ItemResult
 from protocol.model import Alert, AlertState, ChannelKey, Event, EventKind, Reason, Severity, Status
 from protocol.rows import Row, SourceReport, Window
 from protocol.times import SECOND_US, rfc3339

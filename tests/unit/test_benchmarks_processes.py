@@ -29,6 +29,7 @@ from benchmarks.report import Figures, Report
 from benchmarks.rounds import BroadcastLine
 from protocol import messages as m
 from protocol.codec import WireForm, decode_client, form_of, frame
+from protocol.items import TriggerInput
 
 
 class StandIn:
@@ -162,7 +163,7 @@ class StandIn:
         _say(sock, form, m.Pong())
         _say(sock, form, msgspec.to_builtins(m.Accepted(results=[], id=message.id)) | {"results": results})
 
-    def _item(self, item: m.TriggerInput) -> dict[str, object]:
+    def _item(self, item: TriggerInput) -> dict[str, object]:
         key = f"{item.framework_id} {item.dedup_key}"
         if key in self._known:
             alert_id = self._known[key]

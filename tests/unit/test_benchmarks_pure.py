@@ -16,7 +16,8 @@ from benchmarks.arrivals import Arrivals, Client, Group, Plan, on_their_way_ns, 
 from benchmarks.measure import Spread, Verdict
 from benchmarks.report import Figures, Goal, make_report
 from protocol.codec import WireForm, encode, frame
-from protocol.messages import Accepted, ErrorMessage, ItemResult, Ping, Pong
+from protocol.items import ItemResult
+from protocol.messages import Accepted, ErrorMessage, Ping, Pong
 from protocol.model import Reason, Status
 
 # ---- wire

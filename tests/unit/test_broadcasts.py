@@ -15,8 +15,8 @@ from trio_websocket import WebSocketConnection, open_websocket_url
 
 from engine.app import Engine
 from protocol.errors import BadRequest, PermissionDenied, UnknownChannel
-from protocol.messages import BroadcastTo
-from protocol.model import TEXT_MAX_CHARS
+from protocol.fields import TEXT_MAX_CHARS
+from protocol.hints import BroadcastTo
 from tests.support.engines import an_engine
 
 CLIENTS = {

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from protocol import messages as m
-from protocol.messages import ItemResult
+from protocol.items import ItemResult
 from protocol.model import AlertState, Change, EventKind, Reason, Severity, Status, Suppressed
 from tests.support.client_server import AT, an_alert
 from tocsin.terminal import Look, alert_line, printable, result_line

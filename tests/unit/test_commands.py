@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from engine.commands import check_text, is_storable, to_observe, to_ring
 from protocol.commands import Observe, Ring
 from protocol.errors import BadRequest
-from protocol.messages import ReadingInput, TriggerInput
+from protocol.items import ReadingInput, TriggerInput
 from protocol.model import Comparison, Severity
 
 NOW = 1_700_000_000_000_000

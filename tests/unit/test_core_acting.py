@@ -9,7 +9,7 @@ import pytest
 from engine.core.turn import Policy
 from protocol.changes import PEOPLES_ACTIONS, Action, changed
 from protocol.commands import Act, Ring
-from protocol.messages import ItemResult
+from protocol.items import ItemResult
 from protocol.model import AlertState, Change, EventKind, Reason, Severity, Status
 from protocol.rows import Row
 from protocol.times import rfc3339

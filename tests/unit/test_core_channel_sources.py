@@ -10,7 +10,7 @@ from engine.core.channel import ChannelMachine
 from engine.core.turn import Policy
 from protocol.commands import Batch, Command, Observe, Ring
 from protocol.effects import Decision, Recalled
-from protocol.messages import ItemResult
+from protocol.items import ItemResult
 from protocol.model import AlertState, ChannelKey, Event, EventKind, Reason, Severity, Status
 from protocol.orders import Orders
 from protocol.rows import Row, SourceReport

@@ -14,7 +14,7 @@ from engine.core.quieting import Window
 from engine.core.turn import ROWS_MAX, TESTS_MAX, Policy
 from protocol.commands import Batch, Command, Observe, Ring
 from protocol.effects import Decision, Recalled, StormNotice, StormState
-from protocol.messages import ItemResult
+from protocol.items import ItemResult
 from protocol.model import ChannelKey, Event, EventKind, QuietedBy, Reason, Severity, Status
 from protocol.orders import Orders
 from protocol.quieting import Maintenance, Matcher, Operator, Quieting, Silence

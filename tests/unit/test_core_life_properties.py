@@ -20,7 +20,7 @@ from engine.core.turn import Policy
 from protocol.changes import PEOPLES_ACTIONS, Action, changed
 from protocol.commands import Act, Batch, Command, Ring
 from protocol.effects import Recalled
-from protocol.messages import ItemResult
+from protocol.items import ItemResult
 from protocol.model import Alert, AlertState, ChannelKey, Event, Severity
 from protocol.orders import NO_ORDERS
 from protocol.rows import Row

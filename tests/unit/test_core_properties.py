@@ -17,7 +17,7 @@ from engine.core.channel import ChannelMachine
 from engine.core.turn import Policy
 from protocol.commands import Batch, Command, Ring
 from protocol.effects import Recalled
-from protocol.messages import ItemResult
+from protocol.items import ItemResult
 from protocol.model import AlertState, ChannelKey, Event, Severity
 from protocol.orders import NO_ORDERS
 from protocol.rows import Row, SourceReport

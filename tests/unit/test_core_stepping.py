@@ -12,7 +12,7 @@ from engine.core.turn import Policy
 from protocol.commands import Batch, Command, CompleteStep, Ring
 from protocol.effects import Decision, Recalled
 from protocol.errors import BadRequest
-from protocol.messages import TriggerInput
+from protocol.items import TriggerInput
 from protocol.model import AlertState, ChannelKey, EventKind, Reason, Status
 from protocol.times import SECOND_US
 from tests.support.acts import acknowledging, resolving

@@ -11,8 +11,9 @@ from engine.core.rules.templates import Template, TemplateInvalid
 from engine.core.seriesbook import FORGET_US
 from engine.core.turn import ROWS_MAX
 from protocol.commands import Observe, Ring
+from protocol.fields import LABELS_MAX
 from protocol.limits import Limit
-from protocol.model import LABELS_MAX, AlertState, Comparison, EventKind, Reason, Severity, Status
+from protocol.model import AlertState, Comparison, EventKind, Reason, Severity, Status
 from protocol.orders import Orders
 from protocol.rules import (
     Aggregate,

@@ -14,7 +14,8 @@ import trio
 from engine.app import Engine
 from engine.config import Api
 from engine.http.head import HeadAsGet
-from protocol.messages import BroadcastTo, TriggerInput
+from protocol.hints import BroadcastTo
+from protocol.items import TriggerInput
 from tests.support.engines import an_engine
 from tests.support.event_readers import Heard, Reader, reading
 

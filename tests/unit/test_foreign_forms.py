@@ -14,7 +14,8 @@ from engine.foreign_forms.alerta import AlertaAlert
 from engine.foreign_forms.alertmanager import Webhook
 from engine.foreign_forms.reports import Report, Reported, moment, number_of, to_report
 from protocol.errors import BadRequest
-from protocol.model import LABELS_MAX, TEXT_MAX_CHARS, TITLE_MAX_CHARS, Severity
+from protocol.fields import LABELS_MAX, TEXT_MAX_CHARS, TITLE_MAX_CHARS
+from protocol.model import Severity
 from protocol.times import TIME_MAX_US, parse_rfc3339
 from tests.support.foreign_posts import (
     ALERTA,

@@ -18,7 +18,7 @@ from engine.foreign_forms.alertmanager import Webhook
 from engine.foreign_forms.reports import Report
 from protocol.codec import DECODER_FAULTS
 from protocol.errors import BadRequest
-from protocol.model import LABEL_MAX_CHARS, LABELS_MAX, TEXT_MAX_CHARS, TITLE_MAX_CHARS
+from protocol.fields import LABEL_MAX_CHARS, LABELS_MAX, TEXT_MAX_CHARS, TITLE_MAX_CHARS
 from protocol.names import is_id
 from tests.support.foreign_posts import ALERTA, ALERTMANAGER, CLOUDEVENT, GRAFANA, OWN_JSON, OWN_MAPPING, PAGERDUTY
 

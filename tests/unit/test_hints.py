@@ -5,12 +5,12 @@ from __future__ import annotations
 from actors.audience import Audience, channel_offset
 from actors.frames import IDLE_LANE, LANES, Frames, HintFrame
 from actors.lanes import Lanes
-from protocol import messages as m
 from protocol.codec import WireForm, frame_message
+from protocol.hints import AlertsRefresh, RefreshHint
 from protocol.model import Severity
 from tests.support.actors import Receiver, some_events
 
-REFRESH = m.AlertsRefresh(channel="alerts:acme:42", data=m.RefreshHint(project_id="42"))
+REFRESH = AlertsRefresh(channel="alerts:acme:42", data=RefreshHint(project_id="42"))
 ROOMY = 10**9
 
 

@@ -14,7 +14,7 @@ import trio
 
 from engine.sources.host import HostSource, watch_host
 from protocol.errors import Busy, PermissionDenied
-from protocol.messages import ReadingInput
+from protocol.items import ReadingInput
 
 Clock = trio.testing.MockClock
 ALL = {

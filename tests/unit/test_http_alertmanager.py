@@ -10,7 +10,8 @@ from engine.http.alertmanager import (
     to_report,
 )
 from protocol.errors import BadRequest
-from protocol.model import LABEL_MAX_CHARS, LABELS_MAX, TITLE_MAX_CHARS, Severity
+from protocol.fields import LABEL_MAX_CHARS, LABELS_MAX, TITLE_MAX_CHARS
+from protocol.model import Severity
 from protocol.names import is_id
 from protocol.rows import Row, SourceReport, Window
 from protocol.times import SECOND_US, parse_rfc3339

@@ -15,7 +15,7 @@ from engine.http import alertmanager_routes
 from engine.http.app import create_app
 from engine.http.ports import About
 from protocol.errors import Busy, PermissionDenied, TooManyRequests
-from protocol.messages import ItemResult
+from protocol.items import ItemResult
 from protocol.model import AlertState, Principal, Reason, Severity, Status
 from protocol.rows import Row, SourceReport, Window
 from protocol.times import parse_rfc3339

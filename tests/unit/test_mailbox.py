@@ -8,7 +8,7 @@ import trio
 from actors.mailbox import FAILED, PARKED, Mailbox, Receipt
 from protocol.commands import Batch
 from protocol.errors import Busy
-from protocol.messages import ItemResult
+from protocol.items import ItemResult
 from protocol.model import Reason, Status
 from protocol.orders import NO_ORDERS
 from tests.support.actors import FIRED, Answers, Ids, envelopes, titles

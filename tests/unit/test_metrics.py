@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from engine.figures import FIGURES
 from engine.metrics import ALERT_TYPES_MAX, REFERENCE_LATENCY_MS_BUCKETS, Metrics
 from engine.series import BoundedLabels, Histogram, TriggerCounts
-from protocol.messages import ItemResult
+from protocol.items import ItemResult
 from protocol.model import ChannelKey, Reason, Status
 
 KEY = ChannelKey("main", "host")

@@ -15,7 +15,7 @@ from engine.stores import AlertQuery
 from protocol import messages as m
 from protocol.changes import PEOPLES_ACTIONS, Action
 from protocol.errors import BadRequest, Busy, PermissionDenied, StoreUnavailable, UnknownChannel
-from protocol.messages import TriggerInput
+from protocol.items import TriggerInput
 from protocol.model import AlertState, ChannelKey, EventKind, Reason, Status
 from tests.support.actors import Answers
 from tests.unit.test_service import ANN, UNKNOWN_ID, Bench, a_bench, a_trigger, reasons, who

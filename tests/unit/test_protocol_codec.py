@@ -24,6 +24,8 @@ from protocol.codec import (
     request_id,
 )
 from protocol.errors import BadRequest
+from protocol.fields import TOKEN_MAX_CHARS
+from protocol.items import ReadingInput, TriggerInput
 
 JSON, MSGPACK = WireForm.JSON, WireForm.MSGPACK
 CLIENT = get_args(m.ClientMessage)
@@ -262,7 +264,7 @@ BAD_JSON = {
     "a lone surrogate": b'{"type":"auth","token":"\xed\xa0\x80"}',
     "bytes that are not UTF-8": b'{"type":"auth","token":"\xff\xfe"}',
     "control character in a text": b'{"type":"auth","token":"\x00"}',
-    "long token": b'{"type":"auth","token":"%s"}' % (b"x" * (m.TOKEN_MAX_CHARS + 1)),
+    "long token": b'{"type":"auth","token":"%s"}' % (b"x" * (TOKEN_MAX_CHARS + 1)),
     "empty framework": b'{"type":"subscribe","frameworkId":""}',
     "framework of 129 characters": b'{"type":"subscribe","frameworkId":"%s"}' % (b"x" * 129),
     "channel of 301 characters": b'{"type":"subscribe","channel":"%s"}' % (b"x" * 301),
@@ -311,7 +313,7 @@ def test_a_huge_declared_length_takes_no_memory_and_no_long_decoding():
 
 @FORMS
 def test_the_largest_double_is_a_value(form):
-    reading = m.Reading(readings=[m.ReadingInput(framework_id="a", metric="m", value=-sys.float_info.max)])
+    reading = m.Reading(readings=[ReadingInput(framework_id="a", metric="m", value=-sys.float_info.max)])
     assert decode_client(encode(reading, form), form) == reading
 
 
@@ -373,7 +375,7 @@ def test_every_tag_is_used_once():
     assert len(tags) == len(set(tags))
 
 
-@pytest.mark.parametrize("kind", [m.Alert, m.TriggerInput, m.ReadingInput], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [m.Alert, TriggerInput, ReadingInput], ids=lambda kind: kind.__name__)
 def test_fields_of_alerts_triggers_and_readings_keep_the_snake_case_of_the_reference(kind):
     fields = msgspec.inspect.type_info(kind).fields
     assert all(field.encode_name == field.name for field in fields)

@@ -20,6 +20,7 @@ from protocol.codec import WireForm
 from protocol.commands import Ring
 from protocol.effects import AlertRecipient
 from protocol.errors import CloseCode, TocsinError
+from protocol.items import ItemResult, ReadingInput, TriggerInput
 from protocol.model import Alert, Suppressed
 
 PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
@@ -65,7 +66,7 @@ def test_each_field_of_a_message_is_in_its_row(kind):
     assert not missing
 
 
-@pytest.mark.parametrize("kind", [m.TriggerInput, m.ReadingInput, m.ItemResult], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [TriggerInput, ReadingInput, ItemResult], ids=lambda kind: kind.__name__)
 def test_each_field_of_an_item_is_named(kind):
     text = section("Messages of the client") + section("Messages of the server")
     assert all(f"`{field.encode_name}`" in text for field in msgspec.inspect.type_info(kind).fields)
@@ -140,7 +141,7 @@ def test_a_status_that_is_temporary_against_its_row_is_named_there():
 
 
 @pytest.mark.parametrize(
-    "kind", [Alert, Suppressed, m.ItemResult, AlertList, AlertRecipient], ids=lambda kind: kind.__name__
+    "kind", [Alert, Suppressed, ItemResult, AlertList, AlertRecipient], ids=lambda kind: kind.__name__
 )
 def test_each_field_that_is_null_without_a_value_is_named_as_such(kind):
     found = re.search(r"`null` without a value: (.*?)\.", section("Connecting"), re.DOTALL)

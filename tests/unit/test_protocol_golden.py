@@ -16,6 +16,18 @@ import pytest
 
 from protocol import messages as m
 from protocol.codec import WireForm, decode_client, decode_server, encode
+from protocol.fields import OFFSET_MAX
+from protocol.hints import (
+    AlertHint,
+    AlertsRefresh,
+    Broadcast,
+    BroadcastTo,
+    NewAlert,
+    RefreshHint,
+    WorkflowProgress,
+    WorkflowUpdated,
+)
+from protocol.items import ItemResult, ReadingInput, TriggerInput
 from protocol.model import Alert, AlertState, Change, Comparison, EventKind, Reason, Severity, Status, Suppressed
 
 FOLDER = Path(__file__).parents[1] / "golden"
@@ -61,7 +73,7 @@ FULL_ALERT = Alert(
     resolved_by="bob",
     notes="done",
 )
-FULL_TRIGGER = m.TriggerInput(
+FULL_TRIGGER = TriggerInput(
     framework_id="checkout",
     rule_id="cpu",
     alert_type="threshold",
@@ -86,13 +98,13 @@ FROM_CLIENT: dict[str, m.ClientMessage] = {
         id=2, channel="workspace", recover=m.Position("e1", 7), min_severity=Severity.ERROR
     ),
     "unsubscribe": m.Unsubscribe(channel="alerts:checkout", id=3),
-    "trigger": m.Trigger(alert=m.TriggerInput(framework_id="checkout")),
-    "trigger many": m.Trigger(id=4, alerts=[FULL_TRIGGER, m.TriggerInput(framework_id="b")]),
+    "trigger": m.Trigger(alert=TriggerInput(framework_id="checkout")),
+    "trigger many": m.Trigger(id=4, alerts=[FULL_TRIGGER, TriggerInput(framework_id="b")]),
     "reading": m.Reading(
         id=5,
         readings=[
-            m.ReadingInput(framework_id="host", metric="cpu", value=0.5),
-            m.ReadingInput(framework_id="host", metric="cpu", value=1e300, at=AT, labels={"core": "1"}),
+            ReadingInput(framework_id="host", metric="cpu", value=0.5),
+            ReadingInput(framework_id="host", metric="cpu", value=1e300, at=AT, labels={"core": "1"}),
         ],
     ),
     "acknowledge": m.Acknowledge(alert_id="a"),
@@ -100,9 +112,9 @@ FROM_CLIENT: dict[str, m.ClientMessage] = {
     "resolve": m.Resolve(alert_id="a", notes="done", id=7),
     "subscribe with a snapshot": m.Subscribe(id=8, channel="user", snapshot=True),
     "received": m.Received(channel="alerts:checkout", offset=8),
-    "seen": m.Seen(id=9, channel="user:acme:ann", offset=m.OFFSET_MAX),
+    "seen": m.Seen(id=9, channel="user:acme:ann", offset=OFFSET_MAX),
     "ping": m.Ping(),
-    "ping with the largest id": m.Ping(id=m.OFFSET_MAX),
+    "ping with the largest id": m.Ping(id=OFFSET_MAX),
 }
 FROM_SERVER: dict[str, m.ServerMessage] = {
     "auth_success": m.AuthSuccess(client_id="c-1", workspace_id="acme", user_id="ann", expires_at=AT, ping=30.0, id=1),
@@ -159,22 +171,22 @@ FROM_SERVER: dict[str, m.ServerMessage] = {
     "accepted": m.Accepted(
         id=4,
         results=[
-            m.ItemResult(status=Status.FIRED, reason=Reason.FIRED, alert_id="a", offset=8),
-            m.ItemResult(status=Status.REJECTED, reason=Reason.BUSY, message="full"),
+            ItemResult(status=Status.FIRED, reason=Reason.FIRED, alert_id="a", offset=8),
+            ItemResult(status=Status.REJECTED, reason=Reason.BUSY, message="full"),
         ],
     ),
     "position": m.PositionMessage(channel="alerts:acme:checkout", epoch="e1", offset=8, at=AT),
     "gap": m.GapMessage(
         channel="alerts:acme:checkout", epoch="e1", prev=8, from_=9, to=70_000, count=312, reason="slow"
     ),
-    "broadcast": m.Broadcast(to=m.BroadcastTo.FRAMEWORK, target="checkout", message="lunch", by="ann", at=AT),
-    "workflow_updated": m.WorkflowUpdated(
-        channel="alerts:acme:42", data=m.WorkflowProgress(project_id="42", item_id="roof")
+    "broadcast": Broadcast(to=BroadcastTo.FRAMEWORK, target="checkout", message="lunch", by="ann", at=AT),
+    "workflow_updated": WorkflowUpdated(
+        channel="alerts:acme:42", data=WorkflowProgress(project_id="42", item_id="roof")
     ),
-    "alerts_refresh": m.AlertsRefresh(channel="alerts:acme:42", data=m.RefreshHint(project_id="42")),
-    "new_alert": m.NewAlert(
+    "alerts_refresh": AlertsRefresh(channel="alerts:acme:42", data=RefreshHint(project_id="42")),
+    "new_alert": NewAlert(
         channel="user:acme:ann",
-        data=m.AlertHint(id="a1", title="Cover the roof", message="BUILD / Roof", priority="MEDIUM", project_id="42"),
+        data=AlertHint(id="a1", title="Cover the roof", message="BUILD / Roof", priority="MEDIUM", project_id="42"),
     ),
     "pong": m.Pong(),
     "error": m.ErrorMessage(code=107, message="invalid message", temporary=False, id="r-1"),

@@ -6,6 +6,7 @@ import pytest
 
 from protocol import messages as m
 from protocol.errors import CloseCode, ConversationEnded, Unauthorized
+from protocol.items import ReadingInput, TriggerInput
 from protocol.limits import Limit
 from protocol.model import EventKind, Principal, Severity
 from protocol.session import (
@@ -27,8 +28,8 @@ REQUESTS: dict[type, m.ClientMessage] = {
         m.Refresh(token="t"),
         m.Subscribe(channel="workspace"),
         m.Unsubscribe(channel="workspace"),
-        m.Trigger(alert=m.TriggerInput(framework_id="f")),
-        m.Reading(readings=[m.ReadingInput(framework_id="f", metric="m", value=1.0)]),
+        m.Trigger(alert=TriggerInput(framework_id="f")),
+        m.Reading(readings=[ReadingInput(framework_id="f", metric="m", value=1.0)]),
         m.Acknowledge(alert_id="a"),
         m.Resolve(alert_id="a"),
         m.Received(channel="workspace", offset=1),

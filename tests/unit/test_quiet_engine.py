@@ -11,7 +11,7 @@ import trio
 from engine.http.previews import _previewed
 from engine.quieting import end_silence
 from engine.stores import AlertQuery
-from protocol.messages import ItemResult
+from protocol.items import ItemResult
 from protocol.model import ChannelKey, QuietedBy, Reason, Status
 from protocol.previews import Previewed
 from protocol.times import rfc3339

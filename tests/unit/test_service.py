@@ -34,7 +34,7 @@ from protocol.errors import (
     Unauthorized,
     UnknownChannel,
 )
-from protocol.messages import ItemResult, ReadingInput, TriggerInput
+from protocol.items import ItemResult, ReadingInput, TriggerInput
 from protocol.model import AlertState, ChannelKey, DerivedKey, Principal, Reason, Severity, Status
 from protocol.rows import SourceReport
 from protocol.rules import ThresholdRule

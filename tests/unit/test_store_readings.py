@@ -15,7 +15,7 @@ from engine.stores.readings import KeptReadings, ReadingPoint, ReadingQuery, Res
 from engine.stores.sqlite_readings import ReadingStore
 from protocol.effects import Behind, Commit
 from protocol.errors import BadRequest
-from protocol.messages import ItemResult
+from protocol.items import ItemResult
 from protocol.model import ChannelKey, Reason, Status
 from protocol.readings import Logged, RuleState, Series
 from protocol.times import SECOND_US, rfc3339

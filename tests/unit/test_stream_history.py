@@ -11,7 +11,7 @@ import pytest
 
 from engine.app import Engine
 from engine.config import Retention
-from protocol.messages import TriggerInput
+from protocol.items import TriggerInput
 from tests.support.engines import an_engine
 
 

@@ -9,7 +9,7 @@ from structlog.typing import EventDict
 
 from engine.commands import to_ring
 from engine.suppressed import WRITE_EVERY_S, SuppressedLog
-from protocol.messages import ItemResult, ReadingInput, TriggerInput
+from protocol.items import ItemResult, ReadingInput, TriggerInput
 from protocol.model import Reason, Status
 from tocsin.testing.engines import an_engine
 

@@ -8,6 +8,7 @@ from actors.bucket import Rate
 from actors.throttle import PEOPLE, PRODUCERS, RateLimits, RoleRates, Throttle, items_of
 from protocol import messages as m
 from protocol.errors import CloseCode, ConversationEnded, TooManyRequests
+from protocol.items import ReadingInput, TriggerInput
 from protocol.limits import Limit
 
 SLOW = RateLimits(
@@ -98,9 +99,9 @@ def test_a_known_role_has_its_own_rate_and_saying_auth_again_fills_nothing() -> 
 @pytest.mark.parametrize(
     ("message", "items"),
     [
-        (m.Trigger(alert=m.TriggerInput(framework_id="a")), 1),
-        (m.Trigger(alerts=[m.TriggerInput(framework_id="a")] * 7), 7),
-        (m.Reading(readings=[m.ReadingInput(framework_id="a", metric="b", value=1.0)] * 3), 3),
+        (m.Trigger(alert=TriggerInput(framework_id="a")), 1),
+        (m.Trigger(alerts=[TriggerInput(framework_id="a")] * 7), 7),
+        (m.Reading(readings=[ReadingInput(framework_id="a", metric="b", value=1.0)] * 3), 3),
         (m.Acknowledge(alert_id="a"), 1),
         (m.Acknowledge(alert_ids=["a", "b"]), 2),
         (m.Resolve(alert_ids=["a", "b", "c"]), 3),

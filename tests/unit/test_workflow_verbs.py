@@ -19,7 +19,7 @@ from engine.world import World
 from protocol.commands import Batch
 from protocol.effects import Decision, Recalled
 from protocol.errors import Busy
-from protocol.messages import TriggerInput
+from protocol.items import TriggerInput
 from protocol.model import ChannelKey, EventKind, QuietedBy
 from protocol.orders import Orders
 from protocol.workflows import Completion, TrackerInput

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from engine.app import Engine
 from engine.world import World
-from protocol.messages import TriggerInput
+from protocol.items import TriggerInput
 from tests.support.engines import a_config
 from tests.support.stores import NOW
 

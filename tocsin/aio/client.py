@@ -22,7 +22,8 @@ from typing import Any, TypeVar
 
 from protocol import messages as m
 from protocol.codec import WireForm
-from protocol.messages import AlertMessage, ItemResult, ReadingInput, TriggerInput
+from protocol.items import ItemResult, ReadingInput, TriggerInput
+from protocol.messages import AlertMessage
 from protocol.model import Severity
 from protocol.session import ClientState
 from tocsin import client as under_trio

@@ -31,7 +31,8 @@ from engine.people import Deed
 from engine.stores import AlertPage, AlertQuery, RecipientPage
 from engine.world import World
 from protocol.commands import Ring
-from protocol.messages import BroadcastTo, ItemResult, ReadingInput, TriggerInput
+from protocol.hints import BroadcastTo
+from protocol.items import ItemResult, ReadingInput, TriggerInput
 from protocol.model import Alert, Principal
 from protocol.rows import Row
 from tocsin.aio.bridge import CALLS_MAX, Bridge

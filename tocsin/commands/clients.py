@@ -17,7 +17,9 @@ from tocsin.commands.options import Access
 if TYPE_CHECKING:
     import trio
 
-    from protocol.messages import AlertMessage, Broadcast, GapMessage, ItemResult
+    from protocol.hints import Broadcast
+    from protocol.items import ItemResult
+    from protocol.messages import AlertMessage, GapMessage
     from protocol.model import Severity
     from protocol.session import ClientState
     from tocsin.errors import Lost
@@ -26,7 +28,7 @@ SEVERITIES = ("info", "warning", "error", "critical")
 
 
 def _labels(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
-    from protocol.model import LABEL_MAX_CHARS, LABELS_MAX
+    from protocol.fields import LABEL_MAX_CHARS, LABELS_MAX
 
     labels = {}
     for text in given:
@@ -60,7 +62,7 @@ def _fits(member: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
         import msgspec
 
         from engine.fields import allowed
-        from protocol.messages import TriggerInput
+        from protocol.items import TriggerInput
 
         kind = get_type_hints(TriggerInput, include_extras=True)[member]
         try:

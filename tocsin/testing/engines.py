@@ -30,7 +30,8 @@ from engine.fields import Secret
 from engine.ids import IdSource, now_us
 from engine.sections import Gateway
 from engine.world import World
-from protocol.messages import AlertMessage, ItemResult, ReadingInput, TriggerInput
+from protocol.items import ItemResult, ReadingInput, TriggerInput
+from protocol.messages import AlertMessage
 from protocol.model import Principal, Severity
 from protocol.times import SECOND_US
 from tocsin import aio

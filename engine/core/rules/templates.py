@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from protocol.commands import Ring
-from protocol.model import LABELS_MAX, TEXT_MAX_CHARS, TITLE_MAX_CHARS, Severity
+from protocol.fields import LABELS_MAX, TEXT_MAX_CHARS, TITLE_MAX_CHARS
+from protocol.model import Severity
 from protocol.rules import Rule
 
 WORDS = ("value", "threshold", "framework", "metric", "rule", "severity", "goal")

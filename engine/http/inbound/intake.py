@@ -21,7 +21,8 @@ from engine.http.problems import UnsupportedMedia, rejection
 from engine.integrations import Integrations
 from protocol.codec import DECODER_FAULTS
 from protocol.errors import BadRequest, TocsinError
-from protocol.messages import ITEMS_MAX, ItemResult
+from protocol.fields import ITEMS_MAX
+from protocol.items import ItemResult
 from protocol.model import Principal, Reason
 
 T = TypeVar("T")

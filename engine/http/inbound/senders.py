@@ -18,7 +18,7 @@ from engine.http.ports import Service
 from engine.integrations import Integrations, check_signature
 from engine.sections import Integration
 from protocol.errors import BadRequest, Unauthorized
-from protocol.messages import TOKEN_MAX_CHARS
+from protocol.fields import TOKEN_MAX_CHARS
 from protocol.model import Principal
 
 Connection = ASGIConnection[Any, Any, Any, Any]

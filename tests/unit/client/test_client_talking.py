@@ -10,6 +10,7 @@ import trio
 from protocol import errors
 from protocol import messages as m
 from protocol.codec import MSGPACK_SUBPROTOCOL
+from protocol.items import ItemResult, ReadingInput, TriggerInput
 from protocol.model import Reason, Severity, Status
 from protocol.session import ClientState
 from tests.support.client_scripts import FIRED, Clock, Talk, a_client, follows, idle
@@ -66,7 +67,7 @@ async def test_answers_find_their_requests_in_any_order(serve: Talk, autojump_cl
         asks = [await peer.hear() for _ in range(2)]
         for ask in reversed(asks):
             title = ask.alerts[0].title
-            await peer.say(m.Accepted(id=ask.id, results=[m.ItemResult(status=Status.FIRED, reason=Reason.FIRED, alert_id=title)]))  # fmt: skip  # noqa: E501
+            await peer.say(m.Accepted(id=ask.id, results=[ItemResult(status=Status.FIRED, reason=Reason.FIRED, alert_id=title)]))  # fmt: skip  # noqa: E501
         await peer.closed()
 
     serve(script)
@@ -99,8 +100,8 @@ async def test_every_verb_sends_its_message(serve: Talk, autojump_clock: Clock) 
         assert await client.ping() >= 0
         assert await client.trigger_many([]) == []
     assert [type(message) for message in heard] == [m.Trigger, m.Reading, m.Acknowledge, m.Resolve, m.Ping]
-    assert heard[0].alerts == [m.TriggerInput(framework_id="web", title="x", current_value=3.0)]
-    assert heard[1].readings == [m.ReadingInput(framework_id="web", metric="cpu", value=0.5, labels={"host": "a"})]
+    assert heard[0].alerts == [TriggerInput(framework_id="web", title="x", current_value=3.0)]
+    assert heard[1].readings == [ReadingInput(framework_id="web", metric="cpu", value=0.5, labels={"host": "a"})]
     assert (heard[2].alert_id, heard[2].notes, heard[3].alert_id) == ("a1", "mine", "a1")
 
 
@@ -157,11 +158,11 @@ async def test_many_triggers_are_split_into_messages_that_the_server_takes(serve
 
     serve(script)
     async with a_client() as client:
-        small = [m.TriggerInput(framework_id="web", title=str(n)) for n in range(2_000)]
+        small = [TriggerInput(framework_id="web", title=str(n)) for n in range(2_000)]
         assert len(await client.trigger_many(small)) == 2_000
         assert max(sizes) <= 1_000
         sizes.clear()
-        large = [m.TriggerInput(framework_id="web", message="x" * 8_000) for _ in range(10)]
+        large = [TriggerInput(framework_id="web", message="x" * 8_000) for _ in range(10)]
         assert len(await client.trigger_many(large)) == 10
         assert sizes == [5, 5]
         with pytest.raises(errors.BadRequest, match="limit 65536"):

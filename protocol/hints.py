@@ -1,0 +1,84 @@
+"""What is told beside the streams: an operator's word, and hints that a page may want to look again.
+
+None of it has an offset: it is kept nowhere and nobody recovers it. Hints moreover give way for slow readers.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+from protocol.envelope import Message
+
+
+class BroadcastTo(enum.Enum):
+    """Whom an operator's word is for: one connection, who follows a framework or project, a workspace, a user."""
+
+    CLIENT = "client"
+    FRAMEWORK = "framework"
+    WORKSPACE = "workspace"
+    USER = "user"
+    PROJECT = "project"
+
+
+class Broadcast(Message, frozen=True, gc=False, kw_only=True, tag="broadcast"):
+    """An operator's word to whoever is connected now: `to` a kind of target, which is named `target`.
+
+    On no stream and kept nowhere: who is away does not hear it.
+    """
+
+    to: BroadcastTo
+    target: str
+    message: str
+    by: str
+    at: str
+
+
+class WorkflowProgress(msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
+    """Which project of a workflow has come on, and the line item that is current now; null: it is finished."""
+
+    project_id: str
+    item_id: str | None
+
+
+class WorkflowUpdated(Message, frozen=True, gc=False, kw_only=True, tag="workflow_updated"):
+    """A project has come on in its workflow. A hint without an offset: told once, and not to slow readers."""
+
+    channel: str
+    data: WorkflowProgress
+
+
+class RefreshHint(msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
+    """Whose alerts have changed (null: those of several projects), and by what: always `workflow_progression`."""
+
+    project_id: str | None
+    type: str = "workflow_progression"
+
+
+class AlertsRefresh(Message, frozen=True, gc=False, kw_only=True, tag="alerts_refresh"):
+    """Alerts of a project have changed; each change is an `alert` message as well. A hint, as `workflow_updated`."""
+
+    channel: str
+    data: RefreshHint
+
+
+class AlertHint(msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
+    """An alert as a notification shows it. `priority`: LOW, MEDIUM, HIGH or CRITICAL for our severities."""
+
+    id: str
+    title: str
+    message: str
+    priority: str
+    project_id: str
+
+
+class NewAlert(Message, frozen=True, gc=False, kw_only=True, tag="new_alert"):
+    """A step of a workflow rings. A hint, as `workflow_updated`; at most 10 of a batch: the `alert` is the record."""
+
+    channel: str
+    data: AlertHint
+
+
+# What is told beside the streams, without offsets.
+Hint = WorkflowUpdated | AlertsRefresh | NewAlert
