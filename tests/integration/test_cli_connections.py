@@ -7,25 +7,13 @@ from pathlib import Path
 
 import pytest
 import trio
-from click.testing import CliRunner, Result
 from structlog.testing import capture_logs
 
 from protocol import messages as m
 from protocol.errors import CloseCode
 from tests.support.engines import an_engine
+from tests.support.shell import PATIENCE_S, in_thread, run
 from tests.support.sockets import Peer
-from tocsin.cli import cli
-
-PATIENCE_S = 30.0
-
-
-def run(*arguments: str, **variables: str) -> Result:
-    cleared = dict.fromkeys(("TOCSIN_TOKEN", "TOCSIN_URL", "TOCSIN_SECRET", "TOCSIN_DATA"))
-    return CliRunner().invoke(cli, list(arguments), prog_name="tocsin", env=cleared | variables)
-
-
-async def in_thread(*arguments: str) -> Result:
-    return await trio.to_thread.run_sync(lambda: run(*arguments))
 
 
 async def connect(ws_url: str, token: str) -> tuple[Peer, str]:

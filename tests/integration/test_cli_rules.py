@@ -8,8 +8,8 @@ from pathlib import Path
 import trio
 from structlog.testing import capture_logs
 
-from tests.integration.test_cli_connections import PATIENCE_S, in_thread
 from tests.support.engines import an_engine
+from tests.support.shell import PATIENCE_S, in_thread
 
 
 async def test_rules_are_made_changed_and_moved_from_the_command_line(tmp_path: Path) -> None:
@@ -35,7 +35,10 @@ async def test_rules_are_made_changed_and_moved_from_the_command_line(tmp_path: 
             assert (shown["threshold"], shown["labels"], shown["version"]) == (95.0, {"a": "b"}, 2)
             listed = (await rules("list", "--search", "HOT", "--enabled")).splitlines()
             assert listed[0].split()[:4] == ["RULE", "KIND", "FRAMEWORK", "METRIC"]
-            assert "cpu_percent" in listed[1]
+            assert listed[1].split()[-6:] == ["warning", "yes", "2", "stored", "Hot", "CPU"]
+            assert await rules("edit", "team/cpu hot", "title=null") == "3\n"
+            assert (await rules("list")).splitlines()[1].endswith("  cpu_percent > 95")
+            await rules("edit", "team/cpu hot", "title=Hot CPU")
             assert "nothing: there is no such rule" in await rules("disable", "team/cpu hot", "nothing", code=1)
             [line] = (await rules("list", "--disabled", "--json")).splitlines()
             assert json.loads(line)["enabled"] is False

@@ -9,10 +9,8 @@ import pytest
 import trio
 from structlog.testing import capture_logs
 
-from tests.integration.test_cli_connections import in_thread, run
 from tests.support.engines import an_engine
-
-PATIENCE_S = 30.0
+from tests.support.shell import PATIENCE_S, in_thread, run
 
 
 async def test_silences_are_made_listed_and_ended_from_the_command_line(tmp_path: Path) -> None:

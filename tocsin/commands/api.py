@@ -98,6 +98,11 @@ def api_of(
     return Api(api.rstrip("/"), token, context)
 
 
+def place(object_id: str) -> str:
+    """An id in an address, quoted twice: its slashes are still quoted when the server has looked for slashes."""
+    return urllib.parse.quote(urllib.parse.quote(object_id, safe=""), safe="")
+
+
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
     """An engine never redirects; who does is not one, and must not be told our token."""
 

@@ -6,18 +6,44 @@ import json
 import tomllib
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import click
 
 from tocsin.commands import options
+from tocsin.commands.listing import json_option, show
+from tocsin.commands.shelves import Kind, add_bulk, add_show, fields_of
 
-PATH = "/api/v1/rules"
 # Read by the engine; the others are read here.
 _TEXTS = ("yaml", "prometheus")
 _FORMS = {".json": "json", ".yaml": "yaml", ".yml": "yaml"}
-_HEADS = ("RULE", "KIND", "FRAMEWORK", "METRIC", "SEVERITY", "ENABLED", "VERSION", "ORIGIN", "TITLE")
-_COLUMNS = ("id", "kind", "framework", "metric", "severity", "enabled", "version", "origin", "title")
+# What the engine shows of an object besides its own fields.
+_BESIDE = ("version", "origin", "created_at", "updated_at", "updated_by", "archived_at")
+
+
+def _title(rule: dict[str, Any]) -> str:
+    """What its alerts are called; with a title of its own that, with what stands in braces there."""
+    import msgspec
+
+    from engine.core.rules.book import title_of
+    from protocol.rules import Rule
+
+    fields = {name: value for name, value in rule.items() if name not in _BESIDE}
+    try:
+        return title_of(msgspec.convert(fields, Rule))
+    except msgspec.ValidationError:
+        # An engine of another version has rules that we do not know.
+        return str(rule["title"])
+
+
+RULES = Kind(
+    "rules",
+    "rule",
+    {
+        "RULE": "id", "KIND": "kind", "FRAMEWORK": "framework", "METRIC": "metric", "SEVERITY": "severity",
+        "ENABLED": "enabled", "VERSION": "version", "ORIGIN": "origin", "TITLE": _title,
+    },
+)  # fmt: skip
 
 
 @click.group(short_help="Shows rules; makes and changes them.")
@@ -38,32 +64,19 @@ def rules() -> None:
 @click.option("--kind", multiple=True, metavar="WORD", help="threshold, anomaly, performance, milestone. Repeat.")
 @click.option("--enabled/--disabled", default=None, help="Only those that are, or are not.")
 @click.option("--search", "text", callback=options.filled, help="Looked for in id, title and metric.")
-@click.option("--json", "as_json", is_flag=True, help="Prints one JSON object per rule.")
+@json_option
 @options.administrator
 def list_rules(
     framework: str | None, kind: tuple[str, ...], enabled: bool | None, text: str | None, as_json: bool, **given: Any
 ) -> None:
     """Shows rules in the order of their ids, those of the configuration file among them."""
-    from tocsin.commands.api import api_of
-
     wanted = {"framework_id": framework, "kind": ",".join(kind), "q": text}
     wanted["enabled"] = None if enabled is None else str(enabled).lower()
-    found = list(api_of(**given).pages(PATH, {name: value for name, value in wanted.items() if value}))
-    if as_json:
-        for rule in found:
-            options.write(json.dumps(rule))
-        return
-    options.write_table([_HEADS, *([str(rule[column]) for column in _COLUMNS] for rule in found)])
+    found = RULES.api(given).pages(RULES.path, {name: value for name, value in wanted.items() if value})
+    show(found, RULES.columns, as_json)
 
 
-@rules.command(short_help="Shows one rule whole.")
-@click.argument("rule_id")
-@options.administrator
-def show(rule_id: str, **given: Any) -> None:
-    """Shows the rule RULE_ID as JSON."""
-    from tocsin.commands.api import api_of
-
-    options.write(json.dumps(api_of(**given).ask("GET", _address(rule_id)), indent=2))
+add_show(rules, RULES)
 
 
 @rules.command(short_help="Makes a rule.")
@@ -71,10 +84,8 @@ def show(rule_id: str, **given: Any) -> None:
 @options.administrator
 def add(fields: tuple[str, ...], **given: Any) -> None:
     """Makes a rule of FIELDs: values are JSON, or else texts; its kind is threshold unless said. Prints the id."""
-    from tocsin.commands.api import api_of
-
-    body = {"kind": "threshold"} | _fields(fields)
-    options.write(api_of(**given).ask("POST", PATH, body)["id"])
+    body = {"kind": "threshold"} | fields_of(fields)
+    options.write(RULES.api(given).ask("POST", RULES.path, body)["id"])
 
 
 @rules.command(short_help="Changes fields of a rule.")
@@ -84,33 +95,13 @@ def add(fields: tuple[str, ...], **given: Any) -> None:
 @options.administrator
 def edit(rule_id: str, fields: tuple[str, ...], version: int | None, **given: Any) -> None:
     """Changes FIELDs of the rule RULE_ID; `FIELD=null` gives one its default. Prints the new version."""
-    from tocsin.commands.api import api_of
-
-    api, address = api_of(**given), _address(rule_id)
+    api, address = RULES.api(given), RULES.address(rule_id)
     seen = api.ask("GET", address)["version"] if version is None else version
-    options.write(str(api.ask("PATCH", address, _fields(fields), {"If-Match": f'"{seen}"'})["version"]))
+    options.write(str(api.ask("PATCH", address, fields_of(fields), {"If-Match": f'"{seen}"'})["version"]))
 
 
-def _bulk(action: str, done: str) -> click.Command:
-    @click.argument("rule_ids", nargs=-1, required=True, metavar="RULE...")
-    @options.administrator
-    def change(rule_ids: tuple[str, ...], **given: Any) -> None:
-        from tocsin.commands.api import api_of
-
-        body = {"action": action, "ids": list(rule_ids)}
-        results = api_of(**given).ask("POST", f"{PATH}/bulk", body)["results"]
-        for result in results:
-            is_done = result["status"] == "done"
-            options.write(f"{result['id']}: {done if is_done else result.get('message') or result['status']}")
-        if any(result["status"] != "done" for result in results):
-            raise SystemExit(1)
-
-    text = f"{action.capitalize()}s rules; what cannot be done to one keeps nobody back, and the exit code is 1 then."
-    return rules.command(action, help=text, short_help=f"{action.capitalize()}s rules.")(change)
-
-
-for _action, _done in (("enable", "enabled"), ("disable", "disabled"), ("delete", "deleted")):
-    _bulk(_action, _done)
+for _action in ("enable", "disable", "delete", "archive", "restore"):
+    add_bulk(rules, RULES, _action, _action.rstrip("e") + "ed", f"{_action.capitalize()}s rules.")
 
 
 @rules.command(short_help="Writes the rules out as TOML, YAML or JSON.")
@@ -119,9 +110,7 @@ for _action, _done in (("enable", "enabled"), ("disable", "disabled"), ("delete"
 @options.administrator
 def export(form: str | None, **given: Any) -> None:
     """Writes out the rules that people made here, as [[rules]] of tocsin.toml."""
-    from tocsin.commands.api import api_of
-
-    answer = api_of(**given).ask("GET", f"{PATH}/export?format={form or 'toml'}")
+    answer = RULES.api(given).ask("GET", f"{RULES.path}/export?format={form or 'toml'}")
     options.write(json.dumps(answer) if form == "json" else answer or "")
 
 
@@ -139,14 +128,12 @@ def import_file(file: Path, form: str | None, framework: str | None, dry_run: bo
     FILE is TOML, JSON or YAML as `export` writes it, or a rule file of Prometheus; what of that has no counterpart is
     left out and named.
     """
-    from tocsin.commands.api import api_of
-
     form = form or _FORMS.get(file.suffix, "toml")
     if framework and form != "prometheus":
         raise click.UsageError("--framework is for --format prometheus; other rules say what they belong to")
     query = {"format": form if form in _TEXTS else "json"} | ({"framework_id": framework} if framework else {})
     body = {"dry_run": dry_run} | _content_of(file, form)
-    answer = api_of(**given).ask("POST", f"{PATH}/import?{urlencode(query)}", body)
+    answer = RULES.api(given).ask("POST", f"{RULES.path}/import?{urlencode(query)}", body)
     for result in answer["results"]:
         options.write(f"{result['id']}: {result['action']}")
     for each in answer["left_out"]:
@@ -163,21 +150,3 @@ def _content_of(file: Path, form: str) -> dict[str, Any]:
         return {"rules": [{"kind": "threshold"} | rule for rule in found["rules"]]}
     except (ValueError, KeyError, TypeError) as fault:
         raise click.UsageError(f"{file} has no rules ({fault}): write them as [[rules]] of tocsin.toml") from fault
-
-
-def _fields(given: tuple[str, ...]) -> dict[str, Any]:
-    found = {}
-    for text in given:
-        name, is_assignment, value = text.partition("=")
-        if not is_assignment or not name:
-            raise click.UsageError(f"{text!r} is no FIELD=VALUE; for example threshold=90")
-        try:
-            found[name] = json.loads(value)
-        except ValueError:
-            found[name] = value
-    return found
-
-
-def _address(rule_id: str) -> str:
-    # Twice: what stands for a slash must still stand for it when the server has looked for slashes.
-    return f"{PATH}/{quote(quote(rule_id, safe=''), safe='')}"

@@ -1,0 +1,57 @@
+"""How objects are printed: tables with one object a line for people, one JSON object a line for programs.
+
+Words, not Python's: yes and no, `-` for what is not there, labels as `host=web-1`, times in UTC to the second (JSON has
+all of them). Texts come from whoever may write them, so nothing of them may steer a terminal (`tocsin.terminal`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import click
+
+from tocsin.commands import options
+
+# The name of a field, or what to make of the whole object.
+Column = str | Callable[[dict[str, Any]], Any]
+json_option = click.option("--json", "as_json", is_flag=True, help="Prints one JSON object per line.")
+_TIME = re.compile(r"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})\.\d+Z")
+
+
+def show(items: Iterable[dict[str, Any]], columns: Mapping[str, Column], as_json: bool = False) -> None:
+    """Prints them under the heads that `columns` are named by."""
+    if as_json:
+        for item in items:
+            options.write(json.dumps(item))
+        return
+    rows = [[_shown(item, column) for column in columns.values()] for item in items]
+    options.write_table([list(columns), *rows])
+
+
+def _shown(item: dict[str, Any], column: Column) -> str:
+    return cell(item.get(column) if isinstance(column, str) else column(item))
+
+
+def cell(value: Any) -> str:
+    """A value as people write it, in one line."""
+    from tocsin.terminal import printable
+
+    if value in (None, "", [], {}):
+        return "-"
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case dict():
+            return ", ".join(f"{printable(name)}={cell(each)}" for name, each in value.items())
+        case list():
+            return ", ".join(map(cell, value))
+    return printable(_TIME.sub(r"\1Z", str(value)))
+
+
+def changes(line: Mapping[str, Any]) -> str:
+    """What was different before and after a line of the audit trail: `state: active -> resolved`."""
+    before, after = line["before"], line["after"]
+    return ", ".join(f"{name}: {cell(before.get(name))} -> {cell(after.get(name))}" for name in before | after)

@@ -1,0 +1,155 @@
+"""What is kept as objects with versions (frameworks, users, teams, workspaces, and parts of others): the commands that
+all kinds have, over HTTP.
+
+Kinds differ in what they are called and in which fields a list shows; the commands are made here once. An edit names
+the version that it was made to, so nobody's change is lost: a file that `show` printed has it inside.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tocsin.commands import options
+from tocsin.commands.listing import Column, json_option, show
+
+if TYPE_CHECKING:
+    from tocsin.commands.api import Api
+
+# The store's integers.
+VERSION_MAX = (1 << 63) - 1
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of objects. `columns`: of its list; `workspace`: where they are kept, if not in everyone's own."""
+
+    plural: str
+    name: str
+    columns: Mapping[str, Column]
+    workspace: str | None = None
+
+    @property
+    def path(self) -> str:
+        """Where its routes are."""
+        return f"/api/v1/{self.plural}"
+
+    def address(self, object_id: str) -> str:
+        """Where one of them is."""
+        from tocsin.commands.api import place
+
+        return f"{self.path}/{place(object_id)}"
+
+    def api(self, given: dict[str, Any]) -> Api:
+        """The way to an engine, from the options of `options.administrator`."""
+        from tocsin.commands.api import api_of
+
+        return api_of(**given | {"workspace": given["workspace"] or self.workspace})
+
+    def put(self, api: Api, object_id: str, body: dict[str, Any], version: int | None, is_whole: bool) -> str:
+        """Makes an object, or changes what there is (`is_whole`: replaces it); what was done, in words.
+
+        `version`: the one that was seen (None: that of now). Raises as `Api.ask`.
+        """
+        from protocol.errors import UnknownChannel
+
+        address = self.address(object_id)
+        try:
+            now = api.ask("GET", address)["version"]
+        except UnknownChannel:
+            # Without a change that was seen: who has seen one and finds none is told so by the answer to his edit.
+            if version is None:
+                return f"{self.name} {object_id} made, version {api.ask('POST', self.path, body)['version']}"
+            now = version
+        seen = {"If-Match": f'"{now if version is None else version}"'}
+        then = api.ask("PUT" if is_whole else "PATCH", address, body, seen)["version"]
+        return f"{self.name} {object_id} {'was so already' if then == now else 'changed'}, version {then}"
+
+
+def add_list(group: click.Group, kind: Kind) -> None:
+    """`list`."""
+
+    @group.command("list", help=f"Shows {kind.plural} in the order of their ids.", short_help=f"Shows {kind.plural}.")
+    @click.option("--archived", is_flag=True, help="Only those that were put away.")
+    @json_option
+    @options.administrator
+    def list_objects(archived: bool, as_json: bool, **given: Any) -> None:
+        show(kind.api(given).pages(kind.path, {"archived": "true"} if archived else {}), kind.columns, as_json)
+
+
+def add_show(group: click.Group, kind: Kind) -> None:
+    """`show`."""
+
+    @group.command("show", help=f"Prints one {kind.name} as JSON.", short_help=f"Shows one {kind.name} whole.")
+    @click.argument("object_id", metavar=kind.name.upper(), callback=options.filled)
+    @options.administrator
+    def show_object(object_id: str, **given: Any) -> None:
+        options.write(json.dumps(kind.api(given).ask("GET", kind.address(object_id)), indent=2))
+
+
+def add_put(group: click.Group, kind: Kind) -> None:
+    """`put`: of fields, or of a file."""
+    text = (
+        f"Makes a {kind.name}, or changes it if there is one of that id: the FIELDs that are named (values are "
+        "JSON, or else texts; `FIELD=null` gives one its default), or with --file all of it. A file that "
+        "`show` printed says its version, and is refused if somebody was faster."
+    )
+
+    @group.command("put", help=text, short_help=f"Makes or changes a {kind.name}.")
+    @click.argument("object_id", metavar=kind.name.upper(), callback=options.filled)
+    @click.argument("fields", nargs=-1, metavar="[FIELD=VALUE]...")
+    @click.option("--file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="All of it, as JSON.")
+    @click.option("--version", type=click.IntRange(0, VERSION_MAX), help="Only if it is still this one. [that of now]")
+    @options.administrator
+    def put(object_id: str, fields: tuple[str, ...], file: Path | None, version: int | None, **given: Any) -> None:
+        if fields and file:
+            raise click.UsageError("say either FIELD=VALUE (these are changed) or --file (all of it is replaced)")
+        body = {"id": object_id} | (fields_of(fields) if file is None else json_file(file))
+        seen = body.get("version") if version is None and file is not None else version
+        options.write(kind.put(kind.api(given), object_id, body, seen, file is not None))
+
+
+def add_bulk(group: click.Group, kind: Kind, action: str, done: str, text: str) -> None:
+    """A command that does the same to many; exits with 1 if it could not be done to one."""
+    whole = f"{text} What cannot be done to one keeps nobody back, and the exit code is 1 then."
+
+    @group.command(action, help=whole, short_help=f"{action.capitalize()}s {kind.plural}.")
+    @click.argument("ids", nargs=-1, required=True, metavar=f"{kind.name.upper()}...")
+    @options.administrator
+    def change(ids: tuple[str, ...], **given: Any) -> None:
+        results = kind.api(given).ask("POST", f"{kind.path}/bulk", {"action": action, "ids": list(ids)})["results"]
+        for result in results:
+            is_done = result["status"] == "done"
+            options.write(f"{result['id']}: {done if is_done else result.get('message') or result['status']}")
+        if any(result["status"] != "done" for result in results):
+            raise SystemExit(1)
+
+
+def fields_of(given: tuple[str, ...]) -> dict[str, Any]:
+    """`threshold=90` as fields of a body: values are JSON, or else texts. Raises UsageError."""
+    found = {}
+    for text in given:
+        name, is_assignment, value = text.partition("=")
+        if not is_assignment or not name:
+            raise click.UsageError(f"{text!r:.100} is no FIELD=VALUE; for example threshold=90")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
+
+
+def json_file(file: Path) -> dict[str, Any]:
+    """The object that a file holds. Raises UsageError."""
+    try:
+        found = json.loads(file.read_text("utf-8"))
+    except ValueError as fault:
+        raise click.UsageError(f"{file} is no JSON: {fault}") from fault
+    if not isinstance(found, dict):
+        raise click.UsageError(f"{file} is no JSON object: write one as `show` prints it")
+    return found
