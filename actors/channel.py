@@ -1,7 +1,7 @@
 """Runs one workspace channel.
 
-Owns the channel's alerts while it runs (in its machine); the store owns them between runs. The cell (mailbox,
-audience) outlives runs, so a crash is a pause to subscribers and producers, nothing more. Takes commands one batch at a
+Owns the channel's alerts while it runs (in its machine); the store owns them between runs. The cell (`actors.cell`)
+outlives runs, so a crash is a pause to subscribers and producers, nothing more. Takes commands one batch at a
 time, so two triggers never race. Waits only for the store: while it is away we keep the batch, the cell answers busy,
 and nothing is restarted. If our machine raises we crash: memory is recalled from the store, and the mailbox still holds
 the batch. Saved before told: answers and broadcasts follow the commit.
@@ -17,12 +17,12 @@ import structlog
 import trio
 
 from actors.audience import Audience, channel_offset
-from actors.mailbox import PARKED, Envelope, Mailbox
+from actors.cell import Cell, ChannelLimits
 from actors.ports import HISTORY_CHUNK, ChannelStore, Clock, Machine, MachineFactory, NewId, Observer, OrdersOf
 from actors.restart import STORE_RETRY, backoff_s
 from protocol.commands import Batch
 from protocol.effects import Behind, Commit, Committed, Recalled, StormNotice, Unavailable
-from protocol.errors import Busy, CommitInvalid, StoreUnavailable
+from protocol.errors import CommitInvalid, StoreUnavailable
 from protocol.model import ChannelKey, Event
 from protocol.orders import NO_ORDERS, Orders
 
@@ -31,16 +31,6 @@ log = structlog.get_logger()
 
 class MachineRaised(Exception):
     """The machine raised: the actor crashes, but its restart intensity does not count it (its commands do)."""
-
-
-@dataclass(frozen=True)
-class ChannelLimits:
-    """Bounds of each channel."""
-
-    mailbox_max: int = 10_000
-    batch_max: int = 240
-    # A channel that nobody uses or watches for so long is retired; the next use recalls it.
-    idle_s: float = 60.0
 
 
 def _nobody(workspace: str, events: Sequence[Event]) -> None:
@@ -66,57 +56,6 @@ class ChannelKit:
     orders: OrdersOf = _no_orders
     # Told of events that a channel found in the store: the feed may never have said that they were committed.
     found: Callable[[str, Sequence[Event]], None] = _nobody
-
-
-class Cell:
-    """The durable part of a channel: it survives crashes of the actor, and goes only when the channel is retired."""
-
-    def __init__(self, key: ChannelKey, limits: ChannelLimits) -> None:
-        self.key = key
-        self.mailbox = Mailbox(limits.mailbox_max)
-        self.audience: Audience | None = None
-        self.is_parked = False
-        # Why the store did not answer, while it does not; new commands are refused at once, held ones are kept.
-        self.away: str | None = None
-        # Somebody else has moved the channel on in the store: memory must be recalled before anything is decided.
-        self.is_behind = False
-        self._ready = trio.Event()
-
-    def put_all(self, envelopes: Sequence[Envelope]) -> None:
-        """Puts commands into the mailbox, all or none. Raises Busy or StoreUnavailable."""
-        if self.is_parked:
-            for envelope in envelopes:
-                envelope.answer(PARKED)
-            return
-        if self.away is not None:
-            raise StoreUnavailable(f"the store is away ({self.away}); nothing was stored, send it again in a moment")
-        self.mailbox.put_all(envelopes)
-
-    async def wait_audience(self) -> Audience:
-        """The channel's audience, once its position was recalled. Raises StoreUnavailable if that cannot be done."""
-        while self.audience is None:
-            if self.away is not None:
-                raise StoreUnavailable(f"the store is away ({self.away}); subscribe again in a moment")
-            if self.is_parked:
-                raise Busy("this channel failed too often and is paused; try again in 10 s")
-            await self._ready.wait()
-        return self.audience
-
-    def moved(self) -> None:
-        """The store has moved on without us (a workflow batch); the actor is woken to recall it."""
-        self.is_behind = True
-        self.mailbox.wake()
-
-    def changed(self) -> None:
-        """Wakes who waits for the audience."""
-        self._ready.set()
-        self._ready = trio.Event()
-
-    def park(self) -> None:
-        """Set aside: everything that waits is refused."""
-        self.is_parked = True
-        self.mailbox.refuse_all(PARKED)
-        self.changed()
 
 
 class ChannelActor:

@@ -14,7 +14,8 @@ import structlog
 import trio
 
 from actors.audience import Audience
-from actors.channel import Cell, ChannelActor, ChannelKit, MachineRaised
+from actors.cell import Cell
+from actors.channel import ChannelActor, ChannelKit, MachineRaised
 from actors.restart import Exhausted, RestartHistory, RestartPolicy
 from actors.supervisor import Started
 from actors.tally import one_less

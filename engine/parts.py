@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import trio
 
 from actors.bucket import Rate
-from actors.channel import ChannelKit, ChannelLimits
+from actors.cell import ChannelLimits
+from actors.channel import ChannelKit
 from actors.derived import DerivedStreams
 from actors.door import DoorLimits
 from actors.event_streams import StreamLimits

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from actors.channel import Cell
+from actors.cell import Cell
 from actors.mailbox import Envelope, Receipt
 from actors.ports import Answer
 from actors.registry import Registry

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from engine.config import Config
     from engine.fields import ConfigError, Secret
     from engine.settings import load as load_config
+    from protocol.client_session import ClientState
     from protocol.codec import WireForm
     from protocol.errors import StoreRefused, TocsinError
     from protocol.items import ItemResult, ReadingInput, TriggerInput
     from protocol.messages import AlertMessage
     from protocol.model import Severity
-    from protocol.session import ClientState
     from tocsin.client import Client, ClientLimits
     from tocsin.errors import CannotConnect, ClientStopped, ConnectionLost, Lost, NoAnswer, NotRunning
 
@@ -66,7 +66,7 @@ _HOMES = {
     "protocol.items": ("ItemResult", "ReadingInput", "TriggerInput"),
     "protocol.messages": ("AlertMessage",),
     "protocol.model": ("Severity",),
-    "protocol.session": ("ClientState",),
+    "protocol.client_session": ("ClientState",),
     "tocsin.client": ("Client", "ClientLimits"),
     "tocsin.errors": ("CannotConnect", "ClientStopped", "ConnectionLost", "Lost", "NoAnswer", "NotRunning"),
 }

@@ -31,6 +31,7 @@ from typing import Any, TypeVar
 import trio
 
 from protocol import messages as m
+from protocol.client_session import ClientState
 from protocol.codec import WireForm, encode
 from protocol.errors import BadRequest, InternalError
 from protocol.fields import ITEMS_MAX, OFFSET_MAX, RequestId
@@ -38,7 +39,6 @@ from protocol.items import ItemResult, ReadingInput, TriggerInput
 from protocol.messages import AlertMessage
 from protocol.model import Severity
 from protocol.names import USER_STREAM, WORKSPACE_STREAM
-from protocol.session import ClientState
 from tocsin.buffer import AlertBuffer
 from tocsin.connection import Endpoint
 from tocsin.dialogue import Dialogue, OnBroadcast, OnGap

@@ -8,84 +8,28 @@ and per first subscription. What was missed and what to say about it decides `Cl
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 import trio
 
 from protocol import messages as m
+from protocol.client_session import ClientConversation, ClientState, Heard, Subscription
 from protocol.errors import CloseCode, TocsinError
 from protocol.fields import OFFSET_MAX, RequestId
 from protocol.hints import Broadcast
 from protocol.model import EventKind, Severity
-from protocol.session import ClientConversation, ClientState, Heard, Subscription
 from tocsin.buffer import AlertBuffer
 from tocsin.connection import Ended
 from tocsin.errors import ConnectionLost, Lost, error_of
+from tocsin.life import Counters, Life
+from tocsin.slot import Slot
 
 # New tokens that were refused in a row, before we believe that the next one will be too.
 REFUSED_TOKENS_MAX = 3
 
 
-class Slot:
-    """Where a caller waits for its answer."""
-
-    def __init__(self) -> None:
-        self._done = trio.Event()
-        self._answers: list[m.ServerMessage | TocsinError] = []
-
-    def answer(self, answer: m.ServerMessage | TocsinError) -> None:
-        """Wakes the caller with an answer, or an error that it will raise. The first one counts."""
-        self._answers.append(answer)
-        self._done.set()
-
-    async def wait(self) -> m.ServerMessage:
-        """The answer. Raises the TocsinError that came instead of one."""
-        await self._done.wait()
-        answer = self._answers[0]
-        if isinstance(answer, TocsinError):
-            raise answer
-        return answer
-
-
-@dataclass
-class Counters:
-    """Counts since the client's start."""
-
-    connects: int = 0
-    reconnects: int = 0
-    failed_connects: int = 0
-    refreshes: int = 0
-    messages_received: int = 0
-    alerts_received: int = 0
-    alerts_shown: int = 0
-    duplicates: int = 0
-    gaps: int = 0
-    # Messages that the server left out because we read too slowly.
-    left_out: int = 0
-    lost: int = 0
-    unreadable: int = 0
-    requests: int = 0
-
-
 OnGap = Callable[[m.GapMessage], None]
 OnBroadcast = Callable[[Broadcast], None]
 Push = Callable[[m.ClientMessage], None]
-
-
-@dataclass
-class Life:
-    """What is known of one connection: since when it is ready, how it must end, what was asked on it."""
-
-    ready_at: float | None = None
-    # The pause that the server's `bye` asks for.
-    asked_s: float | None = None
-    # Set when we want this connection to end.
-    verdict: Ended | None = None
-    # By channel: the id of its last `subscribe`, and the position that the last gap was recovered from.
-    asks: dict[str, RequestId | None] = field(default_factory=dict)
-    gaps: dict[str, m.Position | None] = field(default_factory=dict)
-    # By the channel's full name: up to where we have said that everything has arrived.
-    received: dict[str, int] = field(default_factory=dict)
 
 
 class Dialogue:

@@ -17,17 +17,19 @@ from functools import partial
 import trio
 
 from protocol import messages as m
+from protocol.client_session import ClientState
 from protocol.codec import WireForm, decode_server, encode
 from protocol.errors import BadRequest, TocsinError, may_reconnect
 from protocol.fields import RequestId
-from protocol.session import ClientState
 from tocsin import connection as transport
 from tocsin.backoff import Backoff
 from tocsin.buffer import AlertBuffer
 from tocsin.connection import Connection, Ended, Endpoint
-from tocsin.dialogue import Dialogue, Life, Slot
+from tocsin.dialogue import Dialogue
 from tocsin.errors import CannotConnect, ClientStopped, NoAnswer, NotRunning
 from tocsin.freshness import RETRY_S, now_s, refresh_after_s
+from tocsin.life import Life
+from tocsin.slot import Slot
 
 Token = str | Callable[[], Awaitable[str]]
 OnState = Callable[[ClientState, str], None]

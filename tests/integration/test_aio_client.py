@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 import tocsin.aio
+from protocol.client_session import ClientState
 from protocol.errors import TocsinError
 from protocol.items import ReadingInput, TriggerInput
 from protocol.messages import GapMessage
 from protocol.model import Reason, Status
-from protocol.session import ClientState
 from tests.support.asyncio_programs import run
 from tests.support.engines import a_config
 from tocsin import CannotConnect, ClientLimits, ClientStopped

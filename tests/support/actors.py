@@ -9,7 +9,8 @@ from typing import Any, cast
 import msgspec
 import trio
 
-from actors.channel import Cell, ChannelKit, ChannelLimits
+from actors.cell import Cell, ChannelLimits
+from actors.channel import ChannelKit
 from actors.frames import Frame, Frames
 from actors.mailbox import Envelope, Receipt
 from actors.supervisor import Started

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.audience import Audience
-from actors.channel import Cell
+from actors.cell import Cell
 from actors.registry import Registry
 from protocol.codec import WireForm
 from protocol.errors import Busy, StoreUnavailable

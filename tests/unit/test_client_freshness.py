@@ -10,8 +10,8 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from protocol import messages as m
+from protocol.client_session import ClientState
 from protocol.errors import Unauthorized
-from protocol.session import ClientState
 from protocol.times import SECOND_US, rfc3339
 from tests.support.client_server import HELLO, Peer, Server
 from tocsin import connection as transport

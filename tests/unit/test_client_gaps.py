@@ -10,7 +10,7 @@ import trio
 from trio.testing import MockClock
 
 from protocol import messages as m
-from protocol.session import ClientConversation
+from protocol.client_session import ClientConversation
 from tests.support.client_server import CHANNEL, HELLO, Peer, Server, an_alert
 from tocsin import connection as transport
 from tocsin.client import Client

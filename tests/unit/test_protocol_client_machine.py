@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from protocol import messages as m
+from protocol.client_session import ClientConversation, ClientState
 from protocol.model import EventKind
-from protocol.session import ClientConversation, ClientState
 from protocol.stream import recovery
 from tests.support.alerts import PLAIN_ALERT
 

@@ -5,19 +5,12 @@ from typing import get_args
 import pytest
 
 from protocol import messages as m
+from protocol.client_session import ClientConversation, ClientState, Heard
 from protocol.errors import CloseCode, ConversationEnded, Unauthorized
 from protocol.items import ReadingInput, TriggerInput
 from protocol.limits import Limit
 from protocol.model import EventKind, Principal, Severity
-from protocol.session import (
-    SERVER_TABLE,
-    ClientConversation,
-    ClientState,
-    ConversationLimits,
-    Heard,
-    ServerConversation,
-    ServerState,
-)
+from protocol.session import SERVER_TABLE, ConversationLimits, ServerConversation, ServerState
 from tests.support.alerts import PLAIN_ALERT
 
 WHO = Principal(workspace="acme", user="u", role="admin", expires_at=100)

@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from protocol import messages as m
+from protocol.client_session import ClientConversation
 from protocol.model import AlertState, Change, EventKind, Severity
-from protocol.session import ClientConversation
 from tests.support.alerts import PLAIN_ALERT
 
 NAME = "alerts:acme:a"

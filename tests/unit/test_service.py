@@ -8,7 +8,8 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from actors.channel import ChannelKit, ChannelLimits
+from actors.cell import ChannelLimits
+from actors.channel import ChannelKit
 from actors.registry import Registry
 from actors.throttle import RateLimits
 from engine.auth import Authenticator

@@ -21,11 +21,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Seque
 from typing import Any, TypeVar
 
 from protocol import messages as m
+from protocol.client_session import ClientState
 from protocol.codec import WireForm
 from protocol.items import ItemResult, ReadingInput, TriggerInput
 from protocol.messages import AlertMessage
 from protocol.model import Severity
-from protocol.session import ClientState
 from tocsin import client as under_trio
 from tocsin.aio.bridge import Bridge
 from tocsin.aio.thread import CLIENTS, TrioThread

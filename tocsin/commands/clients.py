@@ -17,11 +17,11 @@ from tocsin.commands.options import Access
 if TYPE_CHECKING:
     import trio
 
+    from protocol.client_session import ClientState
     from protocol.hints import Broadcast
     from protocol.items import ItemResult
     from protocol.messages import AlertMessage, GapMessage
     from protocol.model import Severity
-    from protocol.session import ClientState
     from tocsin.errors import Lost
 
 SEVERITIES = ("info", "warning", "error", "critical")
@@ -217,7 +217,7 @@ class _News:
         self._say(f"following {self._channel} at {self._url}; Ctrl-C ends")
 
     def state(self, state: ClientState, why: str) -> None:
-        from protocol.session import ClientState
+        from protocol.client_session import ClientState
 
         if state is ClientState.CONNECTING and self._is_following and not self._is_away:
             self._is_away = True

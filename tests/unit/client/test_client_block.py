@@ -7,14 +7,14 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from protocol import messages as m
-from protocol.session import ClientState
+from protocol.client_session import ClientState
 from tests.support.client_scripts import URL, Clock, Talk, a_client, follows, idle
 from tests.support.client_server import Peer, an_alert, raw
 from tocsin import backoff as backoff_module
 from tocsin import connection as transport
 from tocsin.client import Client, ClientLimits
-from tocsin.dialogue import Slot
 from tocsin.errors import CannotConnect, ClientStopped, ConnectionLost
+from tocsin.slot import Slot
 
 
 async def test_nobody_there_is_said_after_the_time_to_connect(serve: Talk, autojump_clock: Clock) -> None:

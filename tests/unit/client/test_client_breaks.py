@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from protocol import messages as m
-from protocol.session import ClientState
+from protocol.client_session import ClientState
 from tests.support.client_scripts import FIRED, Clock, Talk, a_client, follows, idle
 from tests.support.client_server import CHANNEL, HELLO, Peer, an_alert
 from tocsin import backoff as backoff_module

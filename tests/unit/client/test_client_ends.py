@@ -9,7 +9,7 @@ import trio
 
 from protocol import errors
 from protocol import messages as m
-from protocol.session import ClientState
+from protocol.client_session import ClientState
 from tests.support.client_scripts import Clock, Talk, a_client, idle
 from tests.support.client_server import Peer, an_alert
 from tocsin.client import ClientLimits

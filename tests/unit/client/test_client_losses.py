@@ -5,7 +5,7 @@ from __future__ import annotations
 import trio
 
 from protocol import messages as m
-from protocol.session import ClientState
+from protocol.client_session import ClientState
 from tests.support.client_scripts import Clock, Talk, a_client, follows
 from tests.support.client_server import CHANNEL, Peer, an_alert
 from tocsin.errors import Lost

@@ -9,10 +9,10 @@ import trio
 
 from protocol import errors
 from protocol import messages as m
+from protocol.client_session import ClientState
 from protocol.codec import MSGPACK_SUBPROTOCOL
 from protocol.items import ItemResult, ReadingInput, TriggerInput
 from protocol.model import Reason, Severity, Status
-from protocol.session import ClientState
 from tests.support.client_scripts import FIRED, Clock, Talk, a_client, follows, idle
 from tests.support.client_server import CHANNEL, HELLO, Peer, an_alert
 from tocsin import connection as transport

@@ -1,0 +1,79 @@
+"""The durable part of a channel: its mailbox and its audience, and what is known of its actor.
+
+Owned by the registry; the channel's actor (`actors.channel`) works on it, and whoever has a command or wants to follow
+talks to it. It survives crashes of the actor and goes only when the channel is retired. Waits for nothing but, in
+`wait_audience`, for the actor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import trio
+
+from actors.audience import Audience
+from actors.mailbox import PARKED, Envelope, Mailbox
+from protocol.errors import Busy, StoreUnavailable
+from protocol.model import ChannelKey
+
+
+@dataclass(frozen=True)
+class ChannelLimits:
+    """Bounds of each channel."""
+
+    mailbox_max: int = 10_000
+    batch_max: int = 240
+    # A channel that nobody uses or watches for so long is retired; the next use recalls it.
+    idle_s: float = 60.0
+
+
+class Cell:
+    """The durable part of one channel."""
+
+    def __init__(self, key: ChannelKey, limits: ChannelLimits) -> None:
+        self.key = key
+        self.mailbox = Mailbox(limits.mailbox_max)
+        self.audience: Audience | None = None
+        self.is_parked = False
+        # Why the store did not answer, while it does not; new commands are refused at once, held ones are kept.
+        self.away: str | None = None
+        # Somebody else has moved the channel on in the store: memory must be recalled before anything is decided.
+        self.is_behind = False
+        self._ready = trio.Event()
+
+    def put_all(self, envelopes: Sequence[Envelope]) -> None:
+        """Puts commands into the mailbox, all or none. Raises Busy or StoreUnavailable."""
+        if self.is_parked:
+            for envelope in envelopes:
+                envelope.answer(PARKED)
+            return
+        if self.away is not None:
+            raise StoreUnavailable(f"the store is away ({self.away}); nothing was stored, send it again in a moment")
+        self.mailbox.put_all(envelopes)
+
+    async def wait_audience(self) -> Audience:
+        """The channel's audience, once its position was recalled. Raises StoreUnavailable if that cannot be done."""
+        while self.audience is None:
+            if self.away is not None:
+                raise StoreUnavailable(f"the store is away ({self.away}); subscribe again in a moment")
+            if self.is_parked:
+                raise Busy("this channel failed too often and is paused; try again in 10 s")
+            await self._ready.wait()
+        return self.audience
+
+    def moved(self) -> None:
+        """The store has moved on without us (a workflow batch); the actor is woken to recall it."""
+        self.is_behind = True
+        self.mailbox.wake()
+
+    def changed(self) -> None:
+        """Wakes who waits for the audience."""
+        self._ready.set()
+        self._ready = trio.Event()
+
+    def park(self) -> None:
+        """Set aside: everything that waits is refused."""
+        self.is_parked = True
+        self.mailbox.refuse_all(PARKED)
+        self.changed()
