@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
-import json
+import sys
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import click
 
 from tocsin.commands import options
+from tocsin.commands.listing import Column, json_option, show
+from tocsin.commands.shelves import Kind, add_bulk, add_list, add_show, json_file
 
-_TRACKED = ("project_id", "workflow_id", "item_id", "since", "late_at", "is_late", "done", "steps")
-_RESULT = ("project_id", "status", "reason", "item_id", "alert_id")
-as_json_option = click.option("--json", "as_json", is_flag=True, help="Prints one JSON object per line.")
+WORKFLOWS = Kind(
+    "workflows",
+    "workflow",
+    {"WORKFLOW": "id", "NAME": "name", "VERSION": "version", "CHANGED": "updated_at", "BY": "updated_by"},
+)
+_TRACKED: dict[str, Column] = {
+    "PROJECT": "project_id", "WORKFLOW": "workflow_id", "ITEM": "item_id", "SINCE": "since", "LATE AT": "late_at",
+    "LATE": "is_late", "DONE": lambda tracker: f"{tracker['done']} of {tracker['steps']}",
+}  # fmt: skip
+_RESULT: dict[str, Column] = {
+    "PROJECT": "project_id", "STATUS": "status", "REASON": "reason", "ITEM": "item_id", "ALERT": "alert_id",
+    "WHY": "message",
+}  # fmt: skip
 
 
-def _address(kind: str, name: str) -> str:
-    # As the API wants it: a slash within an id is written twice.
-    return f"/api/v1/workflows/{kind}{quote(quote(name, safe=''), safe='')}"
+def _tracker(project: str) -> str:
+    from tocsin.commands.api import place
+
+    return f"{WORKFLOWS.path}/trackers/{place(project)}"
 
 
-def _show(items: list[dict[str, Any]], columns: tuple[str, ...], as_json: bool) -> None:
-    if as_json:
-        for item in items:
-            options.write(json.dumps(item))
-        return
-    rows = [["-" if item[column] is None else str(item[column]) for column in columns] for item in items]
-    options.write_table([[column.upper() for column in columns], *rows])
+def _report(results: list[dict[str, Any]], as_json: bool) -> None:
+    """What became of each project; exits with 1 if some of it was refused."""
+    show(results, _RESULT, as_json)
+    if any(result["status"] == "rejected" for result in results):
+        sys.exit(1)
 
 
 @click.group(short_help="Moves projects through their workflows.")
@@ -38,96 +48,102 @@ def workflows() -> None:
     """
 
 
-@workflows.command("list", short_help="Shows the definitions.")
-@as_json_option
-@options.administrator
-def list_workflows(as_json: bool, **given: Any) -> None:
-    """Shows the workflows of the workspace."""
-    from tocsin.commands.api import api_of
-
-    found = list(api_of(**given).pages("/api/v1/workflows", {}))
-    _show(found, ("id", "name", "version", "updated_by"), as_json)
+add_list(workflows, WORKFLOWS)
+add_show(workflows, WORKFLOWS)
 
 
-@workflows.command(short_help="Shows a definition.")
-@click.argument("workflow_id", callback=options.filled)
-@options.administrator
-def show(workflow_id: str, **given: Any) -> None:
-    """Prints a workflow as JSON, as `put` takes it."""
-    from tocsin.commands.api import api_of
-
-    options.write(json.dumps(api_of(**given).ask("GET", _address("", workflow_id)), indent=2))
-
-
-@workflows.command(short_help="Makes a definition.")
+@workflows.command(short_help="Makes or changes a definition.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--version", type=click.IntRange(0), help="Only if it is still this one. [the file's, else that of now]")
 @options.administrator
-def put(file: Path, **given: Any) -> None:
-    """Makes the workflow that FILE (JSON) describes."""
-    from tocsin.commands.api import api_of
+def put(file: Path, version: int | None, **given: Any) -> None:
+    """Makes the workflow that FILE (JSON) describes, or puts it in the place of the one of its id.
 
-    try:
-        body = json.loads(file.read_text("utf-8"))
-    except ValueError as fault:
-        raise click.UsageError(f"{file} is no JSON: {fault}") from fault
-    made = api_of(**given).ask("POST", "/api/v1/workflows", body)
-    options.write(f"workflow {made['id']} made, version {made['version']}")
+    A file that `show` printed says which version it was made of: it is refused if somebody was faster.
+    """
+    body = json_file(file)
+    name = str(body.get("id") or "")
+    if not name:
+        raise click.UsageError(f"{file} says no id: which workflow is it?")
+    seen = body.get("version") if version is None else version
+    options.write(WORKFLOWS.put(WORKFLOWS.api(given), name, body, seen, is_whole=True))
+
+
+add_bulk(workflows, WORKFLOWS, "archive", "archived", "Puts workflows away: their projects do not move on.")
+add_bulk(workflows, WORKFLOWS, "restore", "restored", "Takes workflows back that were put away.")
+add_bulk(workflows, WORKFLOWS, "delete", "deleted", "Takes workflows away for good; their history stays.")
 
 
 @workflows.command(short_help="Shows how far projects have come.")
 @click.option("--late", is_flag=True, help="Only steps past their days, the longest late first.")
 @click.option("--item", callback=options.filled, help="Only projects on this step.")
-@as_json_option
+@json_option
 @options.administrator
 def trackers(late: bool, item: str | None, as_json: bool, **given: Any) -> None:
     """Shows the projects that follow a workflow."""
-    from tocsin.commands.api import api_of
-
     wanted = ({"is_late": "true"} if late else {}) | ({"item_id": item} if item else {})
-    _show(list(api_of(**given).pages("/api/v1/workflows/trackers", wanted)), _TRACKED, as_json)
+    show(WORKFLOWS.api(given).pages("/api/v1/workflows/trackers", wanted), _TRACKED, as_json)
 
 
 @workflows.command(short_help="Sets a project on a workflow.")
 @click.argument("project", callback=options.filled)
-@click.argument("workflow_id", callback=options.filled)
-@click.option("--item", callback=options.filled, help="The current step. [the first active one]")
+@click.argument("workflow_id", metavar="WORKFLOW", callback=options.filled)
+@click.option("--item", callback=options.filled, help="The current step. [the first active one; with --move as it was]")
 @click.option("--assign", multiple=True, metavar="ROLE=USER", help="Who has which role there; several times.")
+@click.option("--move", is_flag=True, help="Also if it follows one: another step, or others; the old step is resolved.")
 @options.administrator
-def track(project: str, workflow_id: str, item: str | None, assign: tuple[str, ...], **given: Any) -> None:
-    """Sets PROJECT, which follows none yet, on the workflow WORKFLOW_ID."""
-    from tocsin.commands.api import api_of
-
+def track(project: str, workflow_id: str, item: str | None, assign: tuple[str, ...], move: bool, **given: Any) -> None:
+    """Sets PROJECT, which follows none yet, on WORKFLOW; with --move also one that does."""
     assignees = dict(pair.split("=", 1) for pair in assign if "=" in pair)
     if len(assignees) != len(assign):
         raise click.UsageError("--assign: say ROLE=USER, each role once")
-    body = {"workflow_id": workflow_id, "assignees": assignees} | ({"item_id": item} if item else {})
-    found = api_of(**given).ask("PUT", _address("trackers/", project), body)
+    api, body = WORKFLOWS.api(given), {"workflow_id": workflow_id, "assignees": assignees}
+    headers = {}
+    if move:
+        now = api.ask("GET", _tracker(project))
+        headers = {"If-Match": f'"{now["version"]}"'}
+        body["assignees"] = now["assignees"] | assignees
+    found = api.ask("PUT", _tracker(project), body | ({"item_id": item} if item else {}), headers)
     options.write(f"{project} is on {found['item_id']}")
+
+
+@workflows.command(short_help="Takes projects off their workflows.")
+@click.argument("projects", nargs=-1, required=True)
+@options.administrator
+def untrack(projects: tuple[str, ...], **given: Any) -> None:
+    """Takes PROJECTS off their workflows; the alerts of their steps are resolved."""
+    api = WORKFLOWS.api(given)
+    for project in projects:
+        api.ask("DELETE", _tracker(project))
+        options.write(f"{project} follows no workflow")
 
 
 @workflows.command(short_help="Rings for the current steps.")
 @click.argument("projects", nargs=-1, required=True)
-@as_json_option
+@json_option
 @options.administrator
 def generate(projects: tuple[str, ...], as_json: bool, **given: Any) -> None:
-    """Rings for the current step of each of PROJECTS: once in its days, and again when they have passed."""
-    from tocsin.commands.api import api_of
+    """Rings for the current step of each of PROJECTS: once in its days, and again when they have passed.
 
-    answer = api_of(**given).ask("POST", "/api/v1/workflows/generate", {"project_ids": list(projects)})
-    _show(answer["results"], _RESULT, as_json)
+    Exits with 1 if it was refused for one; the others ring all the same.
+    """
+    answer = WORKFLOWS.api(given).ask("POST", "/api/v1/workflows/generate", {"project_ids": list(projects)})
+    _report(answer["results"], as_json)
 
 
 @workflows.command(short_help="Completes the current steps.")
 @click.argument("projects", nargs=-1, required=True)
 @click.option("--item", callback=options.filled, help="Only where this is the current step: then twice does no harm.")
 @click.option("--notes", help="What is to be said about it.")
-@as_json_option
+@json_option
 @options.administrator
 def advance(projects: tuple[str, ...], item: str | None, notes: str | None, as_json: bool, **given: Any) -> None:
-    """Completes the current step of each of PROJECTS and rings for the next one, all in one transaction."""
-    from tocsin.commands.api import api_of
+    """Completes the current step of each of PROJECTS and rings for the next one, all in one transaction.
 
+    Exits with 1 if it was refused for one, which keeps nobody back: see WHY. With --item a request whose answer was
+    lost can be sent again: who has moved already is refused (already), and does not move twice.
+    """
     more = ({"item_id": item} if item else {}) | ({"notes": notes} if notes else {})
     items = [{"project_id": project} | more for project in projects]
-    answer = api_of(**given).ask("POST", "/api/v1/workflows/advance", {"items": items})
-    _show(answer["results"], _RESULT, as_json)
+    answer = WORKFLOWS.api(given).ask("POST", "/api/v1/workflows/advance", {"items": items})
+    _report(answer["results"], as_json)
