@@ -105,7 +105,9 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
     kit_of_shelves = ShelfKit(store, world.clock, world.new_id, config.api.answer_s, ObjectFigures(), metrics.refused)
     shelves = build_shelves(kit_of_shelves, config, orders, registry.wake, keeper.changed)
     readings = ReadingVerbs(store, world.clock, retention_of(config).readings)
-    service = Service(store, registry, identity, metrics, world.clock, config.api.answer_s, quotas, shelves.closed.why)
+    service = Service(
+        store, registry, identity, metrics, world.clock, config.api.answer_s, quotas, shelves.archived.why
+    )
     return Parts(
         store=store,
         registry=registry,
@@ -136,7 +138,7 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
                 quotas=quotas,
                 hints=Hints(registry, derived),
                 start=registry.cell,
-                why_closed=shelves.closed.why,
+                why_archived=shelves.archived.why,
             )
         ),
         trials=_trials(config, world, metrics, shelves, readings, service),

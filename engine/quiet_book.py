@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from engine.core.quieting import Window, window_of_maintenance, window_of_silence
+from engine.core.quieting import QuietWindow, window_of_maintenance, window_of_silence
 from engine.core.rules.schedule import NEVER
 from protocol.model import ChannelKey
 from protocol.quieting import NOTHING, Maintenance, Quieting, Silence
@@ -30,9 +30,9 @@ class _Workspace:
     """What is quieted in one workspace, sorted by whom it can concern."""
 
     def __init__(self) -> None:
-        self.known: dict[QuietKey, tuple[Window, Quiet]] = {}
+        self.known: dict[QuietKey, tuple[QuietWindow, Quiet]] = {}
         self._general = NOTHING
-        self._special: list[tuple[Window, Quiet]] = []
+        self._special: list[tuple[QuietWindow, Quiet]] = []
         self._of: dict[str, Quieting] = {}
 
     def sort(self) -> None:
@@ -129,7 +129,7 @@ class QuietBook:
             del self._workspaces[workspace]
 
 
-def compiled(one: Quiet) -> Window:
+def compiled(one: Quiet) -> QuietWindow:
     """Its window, shared by all that ask."""
     return window_of_silence(one) if isinstance(one, Silence) else window_of_maintenance(one)
 

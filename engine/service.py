@@ -16,9 +16,9 @@ from actors.mailbox import Envelope, Receipt
 from actors.ports import Answer, Clock
 from actors.registry import Registry
 from engine.answers import Tally, slot
+from engine.archived import archived
 from engine.audit import AuditTrail, TrailPage
 from engine.auth import check
-from engine.closed import archived
 from engine.commands import is_storable, to_observe, to_ring
 from engine.core.identity import identity_of
 from engine.identity import Identity, IssuedTicket
@@ -55,7 +55,7 @@ class Service:
         clock: Clock,
         answer_s: float,
         quotas: Quotas,
-        why_closed: Callable[[ChannelKey], str] = lambda key: "",
+        why_archived: Callable[[ChannelKey], str] = lambda key: "",
     ) -> None:
         self._store = store
         self._registry = registry
@@ -67,7 +67,7 @@ class Service:
         self._quotas = quotas
         self._people = People(store, registry, quotas, self._tally, answer_s, self._require_store)
         self._trail = AuditTrail(store, clock, answer_s)
-        self._why_closed = why_closed
+        self._why_archived = why_archived
 
     @property
     def is_ready(self) -> bool:
@@ -255,7 +255,7 @@ class Service:
         self._require_store()
         self._quotas.workspace_items(who.workspace, len(commands))
         for framework in list(by_framework):
-            if reason := self._why_closed(ChannelKey(who.workspace, framework)):
+            if reason := self._why_archived(ChannelKey(who.workspace, framework)):
                 for envelope in by_framework.pop(framework):
                     envelope.answer(archived(reason))
         cells = {framework: self._registry.cell(ChannelKey(who.workspace, framework)) for framework in by_framework}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from engine.closed import ClosedPlaces
+from engine.archived import ArchivedPlaces
 from engine.config import Config
 from engine.directory import framework_kind, team_kind, user_kind, workspace_kind
 from engine.live import LiveObjects, ObjectFigures
@@ -28,7 +28,7 @@ class Shelves:
 
     live: LiveObjects
     figures: ObjectFigures
-    closed: ClosedPlaces
+    archived: ArchivedPlaces
     rules: Shelf[Rule]
     silences: Shelf[Silence]
     maintenance: Shelf[Maintenance]
@@ -51,8 +51,8 @@ def build_shelves(
     maintenance = maintenance_kind(config.objects.maintenance_max, room)
     for quiet in (silences, maintenance):
         live.follow(quiet.name, follow_quiet(orders, quiet_changed, kit.clock, quiet, kit.figures))
-    closed = ClosedPlaces()
-    closed.follow(live)
+    archived = ArchivedPlaces()
+    archived.follow(live)
     limits = config.objects
     frameworks, workflows = framework_kind(limits, kit.store), workflow_kind(limits.workflows_max)
     users, teams, workspaces = user_kind(limits), team_kind(limits), workspace_kind(limits)
@@ -61,7 +61,7 @@ def build_shelves(
     return Shelves(
         live=live,
         figures=kit.figures,
-        closed=closed,
+        archived=archived,
         rules=Shelf(rules, kit),
         silences=Shelf(silences, kit),
         maintenance=Shelf(maintenance, kit),

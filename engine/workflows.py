@@ -53,7 +53,7 @@ _COUNTED = [status for status in StepStatus if status is not StepStatus.SET]
 class WorkflowKit:
     """What the verbs are handed. `start`: has a channel run, because something is due there; may raise Busy.
 
-    `why_closed`: why nothing rings on a channel (it was archived); empty: it does.
+    `why_archived`: why nothing rings on a channel (it was archived); empty: it does.
     """
 
     store: Store
@@ -65,7 +65,7 @@ class WorkflowKit:
     quotas: Quotas
     hints: Hints
     start: Callable[[ChannelKey], object]
-    why_closed: Callable[[ChannelKey], str]
+    why_archived: Callable[[ChannelKey], str]
 
 
 class Workflows:
@@ -169,7 +169,7 @@ class Workflows:
             return Refused(Refusal.UNKNOWN_PROJECT, NO_TRACKER)
         if project in tasks:
             return Refused(Refusal.TWICE, "this project is named twice in the request; only the first counts")
-        reason = self._kit.why_closed(ChannelKey(who.workspace, project))
+        reason = self._kit.why_archived(ChannelKey(who.workspace, project))
         return Refused(Refusal.ARCHIVED, reason) if reason else None
 
     async def _change(

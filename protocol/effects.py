@@ -8,7 +8,7 @@ from protocol.commands import Batch
 from protocol.items import ItemResult
 from protocol.limits import Limit
 from protocol.model import Alert, ChannelKey, Event, Severity, StreamKey
-from protocol.readings import Logged, RuleState, Series
+from protocol.readings import Logged, LoggedSeries, RuleState
 from protocol.rows import Row
 
 
@@ -67,7 +67,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     storms: tuple[StormNotice, ...] = ()
     # What rules were asked about, as the log keeps it, and the series that came up for the first time.
     readings: Logged | None = None
-    series: tuple[Series, ...] = ()
+    series: tuple[LoggedSeries, ...] = ()
     # What rules remember, as far as it is to be stored now.
     states: tuple[RuleState, ...] = ()
     # Up to this row of the log stored states have seen everything: a restart replays what comes after it.
@@ -133,7 +133,7 @@ class Recalled(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     storm: StormState = StormState()
     # The log's last row, all series, what rules remembered, and the rows that not all of them have seen.
     seq: int = 0
-    series: tuple[Series, ...] = ()
+    series: tuple[LoggedSeries, ...] = ()
     states: tuple[RuleState, ...] = ()
     readings: tuple[Logged, ...] = ()
 

@@ -15,7 +15,7 @@ class Message(
     """What all messages share: the tag in `type`, camelCase names, defaults left out."""
 
 
-class Request(Message, frozen=True, gc=False, omit_defaults=True, kw_only=True):
+class RequestMessage(Message, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     """A message from a client; its reply carries the same `id`."""
 
     # The `type` of the answer to it; a refusal is `error` for all.

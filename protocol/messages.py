@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import msgspec
 
-from protocol.envelope import Message, Request
+from protocol.envelope import Message, RequestMessage
 from protocol.fields import ChannelName, Id, Offset, RequestId, Text, Ticket, Token
 from protocol.hints import AlertsRefresh, Broadcast, NewAlert, WorkflowUpdated
 from protocol.items import AlertIds, ItemResult, Readings, TriggerInput, Triggers
@@ -25,7 +25,7 @@ class Position(msgspec.Struct, frozen=True, gc=False):
     offset: Offset
 
 
-class Auth(Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="auth"):
+class Auth(RequestMessage, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="auth"):
     """The first message: who I am. A `token`, or a one-use `ticket` that was made with one."""
 
     answered_by: ClassVar[tuple[str, ...]] = ("auth_success", "auth_failed")
@@ -33,14 +33,14 @@ class Auth(Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag
     ticket: Ticket | None = None
 
 
-class Refresh(Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="refresh"):
+class Refresh(RequestMessage, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="refresh"):
     """A newer token of the same user and workspace: extends the session without reconnecting."""
 
     answered_by: ClassVar[tuple[str, ...]] = ("auth_success", "auth_failed")
     token: Token
 
 
-class Subscribe(Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="subscribe"):
+class Subscribe(RequestMessage, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="subscribe"):
     """Send me this channel from now on, or from `recover` on. Exactly one of `frameworkId` and `channel`."""
 
     answered_by: ClassVar[tuple[str, ...]] = ("subscribed",)
@@ -52,7 +52,7 @@ class Subscribe(Request, frozen=True, gc=False, omit_defaults=True, kw_only=True
     snapshot: bool = False
 
 
-class Unsubscribe(Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="unsubscribe"):
+class Unsubscribe(RequestMessage, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="unsubscribe"):
     """No more of this channel."""
 
     answered_by: ClassVar[tuple[str, ...]] = ("unsubscribed",)
@@ -60,7 +60,7 @@ class Unsubscribe(Request, frozen=True, gc=False, omit_defaults=True, kw_only=Tr
     channel: ChannelName | None = None
 
 
-class Trigger(Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="trigger"):
+class Trigger(RequestMessage, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="trigger"):
     """Ring: one `alert`, or up to 1,000 `alerts`. Answered by `accepted` after the commit."""
 
     answered_by: ClassVar[tuple[str, ...]] = ("accepted",)
@@ -68,14 +68,14 @@ class Trigger(Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, 
     alerts: Triggers | None = None
 
 
-class Reading(Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="reading"):
+class Reading(RequestMessage, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="reading"):
     """Measured values, held against the rules of their frameworks. Answered by `accepted`."""
 
     answered_by: ClassVar[tuple[str, ...]] = ("accepted",)
     readings: Readings
 
 
-class Acknowledge(Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="acknowledge"):
+class Acknowledge(RequestMessage, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="acknowledge"):
     """I am looking after this alert (or these). Idempotent."""
 
     answered_by: ClassVar[tuple[str, ...]] = ("accepted",)
@@ -84,7 +84,7 @@ class Acknowledge(Request, frozen=True, gc=False, omit_defaults=True, kw_only=Tr
     notes: Text | None = None
 
 
-class Resolve(Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="resolve"):
+class Resolve(RequestMessage, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="resolve"):
     """This alert (or these) is over. Idempotent."""
 
     answered_by: ClassVar[tuple[str, ...]] = ("accepted",)
@@ -93,7 +93,7 @@ class Resolve(Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, 
     notes: Text | None = None
 
 
-class Received(Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="received"):
+class Received(RequestMessage, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="received"):
     """Everything of a channel that I follow has arrived up to `offset`: for the record of who received what.
 
     Not answered; an error says if it is wrong.
@@ -103,14 +103,14 @@ class Received(Request, frozen=True, gc=False, omit_defaults=True, kw_only=True,
     offset: Offset
 
 
-class Seen(Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="seen"):
+class Seen(RequestMessage, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="seen"):
     """A person has seen everything of a channel that I follow up to `offset`. Not answered, as `received`."""
 
     channel: ChannelName
     offset: Offset
 
 
-class Ping(Request, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="ping"):
+class Ping(RequestMessage, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="ping"):
     """Are you there? Answered at once by `pong`, also before `auth`."""
 
     answered_by: ClassVar[tuple[str, ...]] = ("pong",)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Series(msgspec.Struct, frozen=True, gc=False):
+class LoggedSeries(msgspec.Struct, frozen=True, gc=False):
     """A metric with one set of labels. `number`: 1, 2, 3 ... in its channel, never given again."""
 
     number: int

@@ -22,7 +22,7 @@ class SourceReport(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     explicit_end: bool = False
 
 
-class Window(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class SuppressionWindow(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A suppression window: until when (microseconds), and what it has swallowed so far."""
 
     until: int
@@ -51,7 +51,7 @@ class Row(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=Tru
 
     alert: Alert
     identity: str
-    window: Window
+    window: SuppressionWindow
     sources: tuple[SourceReport, ...] = ()
     # None: it came once, when it was triggered.
     flaps: Flaps | None = None

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
-from engine.core.quieting import Windows, window_of_maintenance, window_of_silence
+from engine.core.quieting import QuietWindows, window_of_maintenance, window_of_silence
 from protocol.model import QuietedBy
 from protocol.quieting import Maintenance, Quieting, Silence
 from protocol.rules import ActiveHours
@@ -41,7 +41,7 @@ class Grounds:
 class Change(NamedTuple):
     """From one quieting to another: the windows that are new or different, and those that are gone or different."""
 
-    added: Windows
+    added: QuietWindows
     gone: frozenset[tuple[QuietedBy, str]]
 
 
@@ -50,7 +50,9 @@ def change_of(before: Quieting, now: Quieting) -> Change:
     """What is different."""
     silences, windows = _other(before.silences, now.silences), _other(before.maintenance, now.maintenance)
     return Change(
-        Windows([window_of_maintenance(each) for each in windows] + [window_of_silence(each) for each in silences]),
+        QuietWindows(
+            [window_of_maintenance(each) for each in windows] + [window_of_silence(each) for each in silences]
+        ),
         frozenset(
             [(QuietedBy.SILENCED, each.id) for each in _other(now.silences, before.silences)]
             + [(QuietedBy.MAINTENANCE, each.id) for each in _other(now.maintenance, before.maintenance)]

@@ -15,7 +15,7 @@ from protocol.effects import Recalled
 from protocol.items import ItemResult
 from protocol.limits import Limit
 from protocol.model import Reason
-from protocol.readings import Logged, Series
+from protocol.readings import Logged, LoggedSeries
 
 _Name = tuple[str, frozenset[tuple[str, str]]]
 
@@ -37,7 +37,7 @@ class ReadingLog:
         number = self._numbers.get(name)
         if number is None and len(self._numbers) < self._series_max:
             number = self._numbers[name] = len(self._numbers) + 1
-            turn.series.append(Series(number, reading.metric, reading.labels))
+            turn.series.append(LoggedSeries(number, reading.metric, reading.labels))
         return number
 
     def refusal(self, turn: Turn) -> ItemResult:

@@ -1,6 +1,6 @@
 """Silences and maintenance windows, ready to be held against alerts: whom they mean, and when.
 
-    alert's labels ──▶ Windows.concerning ──▶ those that mean it, whatever the time ──▶ in_force ──▶ mark, next change
+    alert's labels ──▶ QuietWindows.concerning ──▶ those that mean it, at any time ──▶ in_force ──▶ mark, next change
 
 A label that is not there counts as empty and expressions match the whole value (RE2, linear in time), both as in
 Alertmanager. Of several in force the one that lasts longest counts, then the least id: one answer, whoever asks. Held
@@ -39,7 +39,7 @@ class Mark(NamedTuple):
 Reasoned = tuple[Mark | None, int]
 
 
-class Window:
+class QuietWindow:
     """A silence or a maintenance window: for whom, and when."""
 
     def __init__(
@@ -104,29 +104,29 @@ def condition_of(matcher: Matcher) -> Condition:
 
 
 @lru_cache(maxsize=CACHE_MAX_WINDOWS)
-def window_of_silence(silence: Silence) -> Window:
+def window_of_silence(silence: Silence) -> QuietWindow:
     """A silence, compiled."""
     bounds = (parse_rfc3339(silence.starts_at), parse_rfc3339(silence.ends_at))
-    return Window(QuietedBy.SILENCED, silence.id, silence.matchers, bounds)
+    return QuietWindow(QuietedBy.SILENCED, silence.id, silence.matchers, bounds)
 
 
 @lru_cache(maxsize=CACHE_MAX_WINDOWS)
-def window_of_maintenance(planned: Maintenance) -> Window:
+def window_of_maintenance(planned: Maintenance) -> QuietWindow:
     """A maintenance window, compiled."""
     bounds = (
         0 if planned.starts_at is None else parse_rfc3339(planned.starts_at),
         NEVER if planned.ends_at is None else parse_rfc3339(planned.ends_at),
     )
     hours = None if planned.weekly is None else hours_of(planned.weekly)
-    return Window(QuietedBy.MAINTENANCE, planned.id, planned.matchers, bounds, planned.frameworks, hours)
+    return QuietWindow(QuietedBy.MAINTENANCE, planned.id, planned.matchers, bounds, planned.frameworks, hours)
 
 
-class Windows:
+class QuietWindows:
     """All windows that may concern a channel, found by an alert's labels."""
 
-    def __init__(self, windows: Iterable[Window]) -> None:
-        self._by_pair: dict[tuple[str, str], list[Window]] = {}
-        self._others: list[Window] = []
+    def __init__(self, windows: Iterable[QuietWindow]) -> None:
+        self._by_pair: dict[tuple[str, str], list[QuietWindow]] = {}
+        self._others: list[QuietWindow] = []
         for window in windows:
             if window.pair is None:
                 self._others.append(window)
@@ -140,7 +140,7 @@ class Windows:
         """How many matchers `concerning` holds against these labels, at most."""
         return self._cost + (sum(self._costs.get(pair, 0) for pair in labels.items()) if self._costs else 0)
 
-    def concerning(self, labels: Mapping[str, str]) -> list[Window]:
+    def concerning(self, labels: Mapping[str, str]) -> list[QuietWindow]:
         """Those that mean an alert with these labels, in force or not."""
         found = [window for window in self._others if window.means(labels)]
         if self._by_pair:
@@ -150,9 +150,9 @@ class Windows:
 
 
 @lru_cache(maxsize=CACHE_MAX_SETS)
-def windows_of(quieting: Quieting) -> Windows:
+def windows_of(quieting: Quieting) -> QuietWindows:
     """What is quieted, compiled; channels that have the same share it."""
-    return Windows(
+    return QuietWindows(
         [window_of_maintenance(planned) for planned in quieting.maintenance]
         + [window_of_silence(silence) for silence in quieting.silences]
     )
@@ -168,7 +168,7 @@ def labels_of(alert: Alert) -> dict[str, str]:
     return seen
 
 
-def in_force(windows: Iterable[Window], now: int) -> Reasoned:
+def in_force(windows: Iterable[QuietWindow], now: int) -> Reasoned:
     """Which of these windows keeps an alert from ringing at `now`, and when that may be different; NEVER."""
     due, best, last = NEVER, None, 0
     for window in windows:

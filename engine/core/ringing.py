@@ -18,7 +18,7 @@ from protocol.commands import Ring
 from protocol.items import ItemResult
 from protocol.limits import Limit
 from protocol.model import EventKind, Reason, Status
-from protocol.rows import Row, SourceReport, Window
+from protocol.rows import Row, SourceReport, SuppressionWindow
 
 BELOW = ItemResult(status=Status.BELOW_THRESHOLD, reason=Reason.BELOW_THRESHOLD)
 UNKNOWN_ALERT = ItemResult(status=Status.REJECTED, reason=Reason.UNKNOWN_ALERT, message="no such alert")
@@ -108,7 +108,7 @@ class Ringer:
         row = Row(
             alert=born(turn.new_id(), self._ledger.framework, firing, turn.at),
             identity=identity,
-            window=Window(until=self._window_end(turn, firing)),
+            window=SuppressionWindow(until=self._window_end(turn, firing)),
             sources=() if source is None else (source,),
             flaps=flaps,
         )

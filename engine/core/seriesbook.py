@@ -40,7 +40,7 @@ KNOWN_MAX = 20_000
 # A stored state says what its rule evaluated and (`reach_of`) where it looked.
 _AND = "."
 
-Place = tuple[str, LabelKey]
+StateKey = tuple[str, LabelKey]
 
 
 class SeriesBook:
@@ -66,7 +66,7 @@ class SeriesBook:
         self.keeper = keeper
         # Whether an open alert says that a series is silent: only that series can take it back.
         self._is_missed = is_missed
-        self._gone: dict[Place, None] = {}
+        self._gone: dict[StateKey, None] = {}
 
     def concerned(self, turn: Turn, reading: Observe) -> tuple[Sequence[Series], ItemResult | None]:
         """The series that a reading is of, one for each rule that watches it, and the refusal if one found no room."""
@@ -198,9 +198,9 @@ class SeriesBook:
 
     def write_states(self, turn: Turn, *, everything: bool = False) -> None:
         """What is to be stored with this decision: what is gone, and the states that are ahead of the store."""
-        for place in list(islice(self._gone, ROWS_MAX)):
-            turn.states.append(_gone(place))
-            del self._gone[place]
+        for key in list(islice(self._gone, ROWS_MAX)):
+            turn.states.append(_gone(key))
+            del self._gone[key]
         self.keeper.write(turn, _state, everything=everything)
 
     def next_due(self) -> int:
@@ -282,5 +282,5 @@ def _state(series: Series, seq: int) -> RuleState:
     return RuleState(rule=watch.rule.id, labels=series.labels, essence=essence, seq=seq, body=series.state(), due=due)
 
 
-def _gone(place: Place) -> RuleState:
-    return RuleState(rule=place[0], labels=dict(place[1]), essence="", seq=0, body=b"")
+def _gone(key: StateKey) -> RuleState:
+    return RuleState(rule=key[0], labels=dict(key[1]), essence="", seq=0, body=b"")

@@ -26,7 +26,7 @@ from engine.core.grounds import Grounds
 from engine.core.lifecycle import LabelSet, label_set
 from engine.core.rules.evaluation import worse
 from protocol.model import Alert, AlertState, Comparison, Reason, Severity, Status, Suppressed
-from protocol.rows import Row, SourceReport, Window
+from protocol.rows import Row, SourceReport, SuppressionWindow
 from protocol.times import SECOND_US, parse_rfc3339, rfc3339
 
 # A window longer than a year is a rule switched off; the bound keeps its end inside 64 bits.
@@ -178,7 +178,7 @@ class Standing:
 
     def row(self) -> Row:
         """How the store keeps it."""
-        window = Window(
+        window = SuppressionWindow(
             until=self.until, count=self.count, first_at=self.first_at, last_at=self.last_at, worst=self.worst
         )
         sources = tuple(self.sources.values())

@@ -16,7 +16,7 @@ from protocol.effects import Audit, StormNotice
 from protocol.items import ItemResult
 from protocol.limits import Limit
 from protocol.model import Event, Reason, Status
-from protocol.readings import RuleState, Series
+from protocol.readings import LoggedSeries, RuleState
 from protocol.times import rfc3339
 
 # A commit of 1,000 rows takes about 5 ms; more would make the others of its group wait.
@@ -91,7 +91,7 @@ class Turn:
         self.numbers: list[int] = []
         self.times: list[int] = []
         self.values: list[float] = []
-        self.series: list[Series] = []
+        self.series: list[LoggedSeries] = []
         # What rules remember, as far as it is written with this decision.
         self.states: list[RuleState] = []
 

@@ -22,7 +22,7 @@ from engine.core.ringing import BELOW, Ringer
 from engine.core.rules.book import RuleBook, fill
 from engine.core.rules.evaluation import Seen
 from engine.core.rules.holding import Phase
-from engine.core.rules.milestone import Mark, MilestoneEvaluator
+from engine.core.rules.milestone import Milepost, MilestoneEvaluator
 from engine.core.rules.series import AHEAD_MAX_US, Series
 from engine.core.seriesbook import SeriesBook
 from engine.core.suppression import NEVER
@@ -127,8 +127,8 @@ class Watcher:
     def _foreseen(self, series: Series, seen: Seen) -> Ring | ItemResult:
         evaluator, phase = series.evaluator, series.holding.phase
         if seen is Seen.NOTHING:
-            marks = list(evaluator.reached()) if isinstance(evaluator, MilestoneEvaluator) else []
-            return _bell_of_mark(series, evaluator, marks[-1]) if marks else BELOW  # type: ignore[arg-type]
+            mileposts = list(evaluator.reached()) if isinstance(evaluator, MilestoneEvaluator) else []
+            return _bell_of_milepost(series, evaluator, mileposts[-1]) if mileposts else BELOW  # type: ignore[arg-type]
         if seen is Seen.LATE:
             return LATE
         if phase is Phase.FIRING:
@@ -189,18 +189,20 @@ class Watcher:
         return self._ledger.step(turn, standing, TABLE[standing.current().state, Action.RESOLVE], "rule")
 
     def _reach(self, turn: Turn, series: Series, evaluator: MilestoneEvaluator) -> ItemResult:
-        """The marks of a milestone that were reached ring, each once: one that finds no room is tried again."""
+        """The mileposts of a milestone that were reached ring, each once: one that finds no room is tried again."""
         outcome = BELOW
-        for mark in evaluator.reached():
-            outcome = self._ring_mark(turn, series, evaluator, mark)
+        for milepost in evaluator.reached():
+            outcome = self._ring_milepost(turn, series, evaluator, milepost)
             if outcome.status is Status.REJECTED:
                 break
-            evaluator.told.add(mark.name)
+            evaluator.told.add(milepost.name)
             self._series.keep_now(series)
         return outcome
 
-    def _ring_mark(self, turn: Turn, series: Series, evaluator: MilestoneEvaluator, mark: Mark) -> ItemResult:
-        rule, ring = series.watch.rule, _bell_of_mark(series, evaluator, mark)
+    def _ring_milepost(
+        self, turn: Turn, series: Series, evaluator: MilestoneEvaluator, milepost: Milepost
+    ) -> ItemResult:
+        rule, ring = series.watch.rule, _bell_of_milepost(series, evaluator, milepost)
         identity = identity_of(self._ledger.framework, ring)
         return self._ringer.judge(turn, fill(ring, rule, series.watch.texts), room=2, identity=identity)
 
@@ -272,16 +274,16 @@ def _bell(series: Series) -> Ring:
     )
 
 
-def _bell_of_mark(series: Series, evaluator: MilestoneEvaluator, mark: Mark) -> Ring:
-    """What rings for a mark of a milestone."""
+def _bell_of_milepost(series: Series, evaluator: MilestoneEvaluator, milepost: Milepost) -> Ring:
+    """What rings for a milepost of a milestone."""
     rule = series.watch.rule
     return Ring(
         rule_id=rule.id,
-        severity=None if mark.is_goal else Severity.INFO,
+        severity=None if milepost.is_goal else Severity.INFO,
         current_value=evaluator.value(),
-        threshold_value=mark.value,
-        title=None if rule.title else f"{rule.metric} has reached {mark.name}",
-        labels={**series.labels, "goal": mark.name},
+        threshold_value=milepost.value,
+        title=None if rule.title else f"{rule.metric} has reached {milepost.name}",
+        labels={**series.labels, "goal": milepost.name},
     )
 
 

@@ -52,7 +52,7 @@ class AlertFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     until: str | None = None
 
 
-class BulkBody(DeedBody, frozen=True, kw_only=True):
+class BulkDeedBody(DeedBody, frozen=True, kw_only=True):
     """Up to 10,000 alerts, by their ids or by a filter; `dry_run` counts them and changes nothing."""
 
     alert_ids: BulkIds | None = msgspec.field(name="alertIds", default=None)
@@ -60,7 +60,7 @@ class BulkBody(DeedBody, frozen=True, kw_only=True):
     dry_run: bool = False
 
 
-class BulkResults(msgspec.Struct, frozen=True, kw_only=True):
+class BulkDeedResults(msgspec.Struct, frozen=True, kw_only=True):
     """How many alerts were meant, and one result for each, in order; no results after a `dry_run`."""
 
     matched: int
@@ -95,19 +95,19 @@ def _routes(service: Service, peer_address: PeerAddress, action: Action) -> list
     @post(
         f"/api/v1/alerts/{verb}",
         status_code=200,
-        dto=json_body(BulkBody),
+        dto=json_body(BulkDeedBody),
         return_dto=None,
         operation_id=f"{verb}_alerts",
         description=f"{verb.capitalize()} up to {BULK_MAX:,} alerts, by `alertIds` or by `filter`;"
         " one result per alert, in order. Idempotent.",
     )
-    async def change_many(request: Request[Principal, Any, Any], data: JSONBody[BulkBody]) -> BulkResults:
+    async def change_many(request: Request[Principal, Any, Any], data: JSONBody[BulkDeedBody]) -> BulkDeedResults:
         deed = _deed(action, data, peer_address(request))
         alert_ids = await _meant(service, request.user, action, data)
         if data.dry_run:
-            return BulkResults(matched=len(alert_ids), results=[])
+            return BulkDeedResults(matched=len(alert_ids), results=[])
         service.charge(request.user, len(alert_ids))
-        return BulkResults(matched=len(alert_ids), results=await service.act(request.user, alert_ids, deed))
+        return BulkDeedResults(matched=len(alert_ids), results=await service.act(request.user, alert_ids, deed))
 
     return [change_one, change_many]
 
@@ -125,7 +125,7 @@ def _deed(action: Action, body: DeedBody, address: str) -> Deed:
     return deed
 
 
-async def _meant(service: Service, who: Principal, action: Action, body: BulkBody) -> list[str]:
+async def _meant(service: Service, who: Principal, action: Action, body: BulkDeedBody) -> list[str]:
     """The ids of the alerts that a bulk is about. Raises BadRequest."""
     if (body.alert_ids is None) is (body.filter is None):
         raise BadRequest('say either {"alertIds": [...]} or {"filter": {...}}')

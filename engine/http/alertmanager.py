@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from engine.core.identity import fingerprint
-from engine.core.quieting import Windows, labels_of
+from engine.core.quieting import QuietWindows, labels_of
 from engine.foreign_forms.places import framework_of
 from engine.severity import parse_severity
 from protocol.commands import Ring
@@ -107,10 +107,10 @@ def _source_report(
     )
 
 
-NOT_SILENCED = Windows(())
+NOT_SILENCED = QuietWindows(())
 
 
-def to_gettable(row: Row, now: int, silences: Windows = NOT_SILENCED) -> Iterator[GettableAlert]:
+def to_gettable(row: Row, now: int, silences: QuietWindows = NOT_SILENCED) -> Iterator[GettableAlert]:
     """Each label set of an open alert; an alert that no source reports is shown with labels of our making.
 
     What silences it is asked for each label set, as Alertmanager does; the mark of our alert says the rest.
@@ -132,7 +132,7 @@ def to_gettable(row: Row, now: int, silences: Windows = NOT_SILENCED) -> Iterato
         yield _own_alert(row.alert, now, silences)
 
 
-def _status(alert: Alert, labels: Mapping[str, str], now: int, silences: Windows) -> AlertStatus:
+def _status(alert: Alert, labels: Mapping[str, str], now: int, silences: QuietWindows) -> AlertStatus:
     seen = {**labels_of(alert), **labels}
     silenced_by = tuple(sorted(window.ref for window in silences.concerning(seen) if window.at(now)[0]))
     muted_by: tuple[str, ...] = ()
@@ -142,7 +142,7 @@ def _status(alert: Alert, labels: Mapping[str, str], now: int, silences: Windows
     return AlertStatus(state=state, silenced_by=silenced_by, muted_by=muted_by)
 
 
-def _own_alert(alert: Alert, now: int, silences: Windows) -> GettableAlert:
+def _own_alert(alert: Alert, now: int, silences: QuietWindows) -> GettableAlert:
     labels = labels_of(alert)
     annotations = {"summary": alert.title} | ({"description": alert.message} if alert.message else {})
     return GettableAlert(

@@ -21,7 +21,7 @@ from litestar.params import FromQuery, JSONBody, QueryParameter
 
 from actors.ports import Clock
 from engine.core.patterns import Condition, compile_pattern
-from engine.core.quieting import Windows, window_of_silence
+from engine.core.quieting import QuietWindows, window_of_silence
 from engine.http.alertmanager import (
     RECEIVER,
     RESOLVE_TIMEOUT_S,
@@ -155,7 +155,7 @@ def alertmanager_routes(
     async def matching(who: Principal, wanted: Wanted, receiver: str | None) -> bytes:
         told = receiver is None or compile_pattern(receiver).matches(RECEIVER)
         rows = await service.open_sources(who) if told else []
-        in_force = Windows([window_of_silence(silence) for silence in silences(who.workspace)])
+        in_force = QuietWindows([window_of_silence(silence) for silence in silences(who.workspace)])
         return await _encode_matching(rows, wanted, clock(), in_force)
 
     @get("/api/v2/status", sync_to_thread=False)
@@ -179,7 +179,7 @@ def translate(
     return translated(posted, lambda alert: to_report(alert, now, resolve_timeout_s))
 
 
-async def _encode_matching(rows: Sequence[Row], wanted: Wanted, now: int, silences: Windows) -> bytes:
+async def _encode_matching(rows: Sequence[Row], wanted: Wanted, now: int, silences: QuietWindows) -> bytes:
     """The matching label sets as one JSON array. Raises LimitReached after `QUERY_MAX_S`."""
     parts: list[bytes] = []
     yield_if_due = _Slices()

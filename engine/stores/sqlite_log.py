@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from protocol.effects import Decision
-from protocol.readings import Logged, RuleState, Series
+from protocol.readings import Logged, LoggedSeries, RuleState
 
 _SERIES = "SELECT number, metric, labels FROM series WHERE channel = ?"
 _STATES = "SELECT rule, labels, essence, seq, body, due FROM rule_state WHERE channel = ?"
@@ -93,10 +93,10 @@ def decode_row(seq: int, at: int, body: bytes) -> Logged:
     return Logged(seq, at, series, [at + time for time in times], values)
 
 
-def series_of(connection: Connection, channel: int) -> tuple[Series, ...]:
+def series_of(connection: Connection, channel: int) -> tuple[LoggedSeries, ...]:
     """All series of a channel."""
     rows = connection.execute(_SERIES, (channel,)).fetchall()
-    return tuple([Series(number, metric, decode_labels(labels)) for number, metric, labels in rows])
+    return tuple([LoggedSeries(number, metric, decode_labels(labels)) for number, metric, labels in rows])
 
 
 def states_of(connection: Connection, channel: int) -> tuple[RuleState, ...]:

@@ -15,7 +15,7 @@ from protocol.commands import Batch
 from protocol.effects import Audit, Commit, Committed, Decision
 from protocol.items import ItemResult
 from protocol.model import Alert, AlertState, ChannelKey, Event, EventKind, Reason, Severity, Status
-from protocol.rows import Row, SourceReport, Window
+from protocol.rows import Row, SourceReport, SuppressionWindow
 from protocol.times import SECOND_US, rfc3339
 
 KEY = ChannelKey("acme", "checkout")
@@ -71,7 +71,7 @@ def an_alert(**changes: Any) -> Alert:
 def a_row(alert: Alert | None = None, *, until: int = NOW + 300 * SECOND_US, count: int = 0, sources: int = 0) -> Row:
     alert = alert or an_alert()
     report = SourceReport(labels={"a": "b"}, annotations={}, starts_at=NOW, ends_at=NOW + 1)
-    window = Window(until=until, count=count, first_at=NOW, last_at=NOW, worst=0.1 if count else None)
+    window = SuppressionWindow(until=until, count=count, first_at=NOW, last_at=NOW, worst=0.1 if count else None)
     return Row(alert=alert, identity=f"identity of {alert.id}", window=window, sources=(report,) * sources)
 
 

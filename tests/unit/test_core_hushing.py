@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from engine.core.channel import ChannelMachine
 from engine.core.flapping import Flapping
-from engine.core.quieting import Window
+from engine.core.quieting import QuietWindow
 from engine.core.turn import ROWS_MAX, TESTS_MAX, Policy
 from protocol.commands import Batch, Command, Observe, Ring
 from protocol.effects import Decision, Recalled, StormNotice, StormState
@@ -253,13 +253,13 @@ def expression(name: str, value: str) -> Silence:
 def tests(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The label values that were held against a window, one entry for each window."""
     seen: list[str] = []
-    really = Window.means
+    really = QuietWindow.means
 
-    def means(window: Window, labels: Mapping[str, str]) -> bool:
+    def means(window: QuietWindow, labels: Mapping[str, str]) -> bool:
         seen.append(labels["alertname"])
         return really(window, labels)
 
-    monkeypatch.setattr(Window, "means", means)
+    monkeypatch.setattr(QuietWindow, "means", means)
     return seen
 
 

@@ -10,7 +10,7 @@ from protocol.effects import Decision, Recalled
 from protocol.limits import Limit
 from protocol.model import ChannelKey, Reason, Status
 from protocol.orders import NO_ORDERS
-from protocol.readings import Logged, Series
+from protocol.readings import Logged, LoggedSeries
 from protocol.times import SECOND_US
 
 KEY = ChannelKey("acme", "web")
@@ -32,16 +32,16 @@ def cpu(value: float, at: int = NOW, **labels: str) -> Observe:
 def test_readings_are_logged_in_columns_with_the_decision_whether_a_rule_minds_or_not() -> None:
     decision = read(machine(), cpu(1.5, NOW - 7, host="a"), cpu(2.5), cpu(3.5, host="a"))
     assert decision.readings == Logged(1, NOW, [1, 2, 1], [NOW - 7, NOW, NOW], [1.5, 2.5, 3.5])
-    assert decision.series == (Series(1, "cpu", {"host": "a"}), Series(2, "cpu"))
+    assert decision.series == (LoggedSeries(1, "cpu", {"host": "a"}), LoggedSeries(2, "cpu"))
     assert decision.is_durable
 
 
 def test_the_log_and_the_series_are_numbered_on_and_a_decision_without_readings_adds_nothing() -> None:
-    one = machine(Recalled(epoch="e", offset=0, seq=41, series=(Series(1, "cpu", {"host": "a"}),)))
+    one = machine(Recalled(epoch="e", offset=0, seq=41, series=(LoggedSeries(1, "cpu", {"host": "a"}),)))
     first, nothing, second = read(one, cpu(1.0, host="a")), read(one), read(one, cpu(2.0))
     assert (first.readings, first.series) == (Logged(42, NOW, [1], [NOW], [1.0]), ())
     assert (nothing.readings, nothing.is_durable) == (None, False)
-    assert (second.readings, second.series) == (Logged(43, NOW, [2], [NOW], [2.0]), (Series(2, "cpu"),))
+    assert (second.readings, second.series) == (Logged(43, NOW, [2], [NOW], [2.0]), (LoggedSeries(2, "cpu"),))
 
 
 def test_labels_without_end_are_refused_and_known_series_go_on() -> None:

@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from engine.core.quieting import NEVER, Mark, Windows, in_force, labels_of, window_of_maintenance, window_of_silence
+from engine.core.quieting import (
+    NEVER,
+    Mark,
+    QuietWindows,
+    in_force,
+    labels_of,
+    window_of_maintenance,
+    window_of_silence,
+)
 from protocol.model import Alert, AlertState, QuietedBy, Severity
 from protocol.quieting import Maintenance, Matcher, Operator, Silence
 from protocol.rules import ActiveHours
@@ -71,12 +79,12 @@ def matcher(name: str, operator: str, value: str) -> Matcher:
 def test_a_matcher_is_held_against_a_label(name: str, operator: str, value: str, expected: bool) -> None:
     window = window_of_silence(a_silence(matcher(name, operator, value)))
     assert window.means(labels_of(an_alert())) is expected
-    assert bool(Windows([window]).concerning(labels_of(an_alert()))) is expected
+    assert bool(QuietWindows([window]).concerning(labels_of(an_alert()))) is expected
 
 
 def test_all_matchers_must_match() -> None:
     both = a_silence(matcher("host", "=", "h1"), matcher("severity", "=", "info"))
-    assert not Windows([window_of_silence(both)]).concerning(labels_of(an_alert()))
+    assert not QuietWindows([window_of_silence(both)]).concerning(labels_of(an_alert()))
 
 
 def test_an_alerts_own_severity_and_name_go_first_and_its_framework_never() -> None:

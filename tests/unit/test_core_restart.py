@@ -11,7 +11,7 @@ from protocol.commands import Batch, Observe
 from protocol.effects import Decision, Recalled
 from protocol.model import ChannelKey, Comparison
 from protocol.orders import Orders
-from protocol.readings import Logged, RuleState, Series
+from protocol.readings import Logged, LoggedSeries, RuleState
 from protocol.rows import Row
 from protocol.rules import (
     Aggregate,
@@ -68,7 +68,7 @@ class Stored:
     def __init__(self) -> None:
         self.rows: dict[str, Row] = {}
         self.states: dict[tuple[str, bytes], RuleState] = {}
-        self.series: list[Series] = []
+        self.series: list[LoggedSeries] = []
         self.log: list[Logged] = []
         self.offset = self.settled = 0
 

@@ -20,7 +20,7 @@ from protocol.commands import Batch, Observe
 from protocol.effects import Decision, Recalled
 from protocol.model import ChannelKey
 from protocol.orders import Orders
-from protocol.readings import Logged, RuleState, Series
+from protocol.readings import Logged, LoggedSeries, RuleState
 from protocol.rows import Row
 from protocol.rules import Aggregate, AnomalyRule, MilestoneRule, NoData, PerformanceRule, Rule, ThresholdRule
 
@@ -56,7 +56,7 @@ class Kept:
     """What a store has of one channel."""
 
     rows: dict[str, Row] = field(default_factory=dict)
-    series: list[Series] = field(default_factory=list)
+    series: list[LoggedSeries] = field(default_factory=list)
     log: list[Logged] = field(default_factory=list)
     states: dict[tuple[str, str], RuleState] = field(default_factory=dict)
     offset: int = 0

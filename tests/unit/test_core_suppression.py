@@ -13,7 +13,7 @@ from engine.core.rules.book import fill
 from engine.core.suppression import NEVER, WINDOW_MAX_S, Agenda, Standing, Verdict, decide, window_us
 from protocol.commands import Ring
 from protocol.model import AlertState, Comparison, Severity
-from protocol.rows import Row, SourceReport, Window
+from protocol.rows import Row, SourceReport, SuppressionWindow
 from protocol.times import rfc3339
 
 ALERT = born("id", "f", fill(Ring(title="disk", severity=Severity.ERROR), None), rfc3339(0))
@@ -24,7 +24,9 @@ def standing(state: AlertState = AlertState.ACTIVE, until: int = UNTIL, ends: tu
     sources = tuple(
         SourceReport(labels={"n": str(n)}, annotations={}, starts_at=0, ends_at=end) for n, end in enumerate(ends)
     )
-    return Standing(Row(alert=replace(ALERT, state=state), identity="i", window=Window(until=until), sources=sources))
+    return Standing(
+        Row(alert=replace(ALERT, state=state), identity="i", window=SuppressionWindow(until=until), sources=sources)
+    )
 
 
 OPEN, TAKEN = AlertState.ACTIVE, AlertState.ACKNOWLEDGED
@@ -72,7 +74,7 @@ def test_a_window_counts_first_last_and_worst_and_its_receipt_empties_it() -> No
     receipt = one.receipt()
     assert (receipt.count, receipt.first_at, receipt.last_at) == (4, rfc3339(3), rfc3339(8))
     assert receipt.worst_value == 9.0
-    assert one.row().window == Window(until=UNTIL)
+    assert one.row().window == SuppressionWindow(until=UNTIL)
 
 
 def test_a_standing_is_what_its_row_says_and_the_other_way_round() -> None:
@@ -81,7 +83,7 @@ def test_a_standing_is_what_its_row_says_and_the_other_way_round() -> None:
     one.occurrences, one.seen_at = 2, rfc3339(3)
     row = one.row()
     assert row.alert == replace(ALERT, occurrences=2, last_seen_at=rfc3339(3))
-    assert row.window == Window(until=UNTIL, count=1, first_at=3, last_at=3, worst=5.0)
+    assert row.window == SuppressionWindow(until=UNTIL, count=1, first_at=3, last_at=3, worst=5.0)
     assert Standing(row).row() == row
 
 

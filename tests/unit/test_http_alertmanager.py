@@ -13,7 +13,7 @@ from protocol.errors import BadRequest
 from protocol.fields import LABEL_MAX_CHARS, LABELS_MAX, TITLE_MAX_CHARS
 from protocol.model import Severity
 from protocol.names import is_id
-from protocol.rows import Row, SourceReport, Window
+from protocol.rows import Row, SourceReport, SuppressionWindow
 from protocol.times import SECOND_US, parse_rfc3339
 from tests.support.http_service import ALERT
 
@@ -139,7 +139,7 @@ def source(**labels: str) -> SourceReport:
 
 def test_each_label_set_is_listed_with_its_fingerprint() -> None:
     sources = (source(alertname="A", severity="warning"), source(alertname="A", severity="critical"))
-    row = Row(alert=ALERT, identity="i", window=Window(until=NOW), sources=sources)
+    row = Row(alert=ALERT, identity="i", window=SuppressionWindow(until=NOW), sources=sources)
     first, second = to_gettable(row, NOW)
     assert (first.labels, second.labels) == (sources[0].labels, sources[1].labels)
     assert first.fingerprint == fingerprint(sources[0].labels) != second.fingerprint
@@ -151,7 +151,7 @@ def test_each_label_set_is_listed_with_its_fingerprint() -> None:
 @pytest.mark.parametrize(("message", "described"), [(None, False), ("It is slow", True)])
 def test_an_alert_of_our_own_is_listed_with_labels_that_name_it(message: str | None, described: bool) -> None:
     alert = type(ALERT)(**{f: getattr(ALERT, f) for f in ALERT.__struct_fields__} | {"message": message})
-    (shown,) = to_gettable(Row(alert=alert, identity="i", window=Window(until=NOW)), NOW)
+    (shown,) = to_gettable(Row(alert=alert, identity="i", window=SuppressionWindow(until=NOW)), NOW)
     assert shown.labels == {"alertname": "Slow", "framework_id": "web", "host": "h1", "severity": "error"}
     assert shown.annotations.get("description") == message
     assert ("description" in shown.annotations) is described

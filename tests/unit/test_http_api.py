@@ -17,7 +17,7 @@ from engine.http.ports import About
 from protocol.errors import Busy, PermissionDenied, TooManyRequests
 from protocol.items import ItemResult
 from protocol.model import AlertState, Principal, Reason, Severity, Status
-from protocol.rows import Row, SourceReport, Window
+from protocol.rows import Row, SourceReport, SuppressionWindow
 from protocol.times import parse_rfc3339
 from tests.support.http_service import ALERT, BEARER, FIRED, WHO, FakeService
 
@@ -213,7 +213,7 @@ async def test_a_rejection_without_a_message_says_what_its_kind_says(
 
 def row(**labels: str) -> Row:
     source = SourceReport(labels=labels, annotations={}, starts_at=NOW, ends_at=NOW + 1)
-    return Row(alert=ALERT, identity="i", window=Window(until=NOW), sources=(source,))
+    return Row(alert=ALERT, identity="i", window=SuppressionWindow(until=NOW), sources=(source,))
 
 
 async def test_what_prometheus_posts_is_reported_and_answered_empty(

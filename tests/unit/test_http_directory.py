@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from engine.closed import ClosedPlaces
+from engine.archived import ArchivedPlaces
 from protocol.model import ChannelKey
 from tests.support.engines import an_engine
 from tests.support.shelves import ROLES, Desk, a_desk, who
@@ -85,16 +85,16 @@ async def test_what_was_archived_is_closed_until_it_is_taken_back(desk: Desk) ->
     async with desk.client(who("admin")) as client, desk.client(who("admin", "system")) as operator:
         await client.post(f"{API}/frameworks", json={"id": "web"})
         await operator.post(f"{API}/workspaces", json={"id": "acme"})
-        assert desk.shelves.closed.why(web) == ""
+        assert desk.shelves.archived.why(web) == ""
         await client.post(f"{API}/frameworks/web/archive")
-        assert "the framework 'web' was archived: restore it" in desk.shelves.closed.why(web)
-        assert desk.shelves.closed.why(ChannelKey("umbrella", "web")) == ""
+        assert "the framework 'web' was archived: restore it" in desk.shelves.archived.why(web)
+        assert desk.shelves.archived.why(ChannelKey("umbrella", "web")) == ""
         await client.post(f"{API}/frameworks/web/restore")
         await operator.post(f"{API}/workspaces/acme/archive")
-        assert "this workspace was archived" in desk.shelves.closed.why(web)
+        assert "this workspace was archived" in desk.shelves.archived.why(web)
         await operator.delete(f"{API}/workspaces/acme")
-        assert desk.shelves.closed.why(web) == ""
-    assert ClosedPlaces().why(web) == ""
+        assert desk.shelves.archived.why(web) == ""
+    assert ArchivedPlaces().why(web) == ""
 
 
 async def test_triggers_and_readings_of_an_archived_framework_are_refused_plainly(tmp_path: Path) -> None:

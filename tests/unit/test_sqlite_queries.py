@@ -23,7 +23,7 @@ from engine.stores.sqlite_file import Database
 from engine.stores.sqlite_rows import CHANNELS, PEOPLE, WORKSPACES, Bulk, prepare
 from protocol.effects import Committed
 from protocol.model import AlertState, DerivedKey, QuietedBy, Severity
-from protocol.rows import Row, SourceReport, Window
+from protocol.rows import Row, SourceReport, SuppressionWindow
 from tests.support.stores import KEY, NOW, a_commit, an_alert
 
 
@@ -199,7 +199,9 @@ sources = st.builds(
     ends_at=numbers,
     explicit_end=st.booleans(),
 )
-windows = st.builds(Window, until=numbers, count=numbers, first_at=numbers, last_at=numbers, worst=st.none() | floats)
+windows = st.builds(
+    SuppressionWindow, until=numbers, count=numbers, first_at=numbers, last_at=numbers, worst=st.none() | floats
+)
 
 
 @given(
@@ -211,7 +213,12 @@ windows = st.builds(Window, until=numbers, count=numbers, first_at=numbers, last
     reports=st.lists(sources, max_size=2).map(tuple),
 )
 def test_any_row_and_event_comes_back_as_it_was(
-    title: str, labels: dict[str, str], value: float, identity: str, window: Window, reports: tuple[SourceReport, ...]
+    title: str,
+    labels: dict[str, str],
+    value: float,
+    identity: str,
+    window: SuppressionWindow,
+    reports: tuple[SourceReport, ...],
 ) -> None:
     alert = an_alert(title=title, labels=labels, current_value=value)
     row = Row(alert=alert, identity=identity, window=window, sources=reports)

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from engine.stores import AlertQuery
 from protocol.effects import Decision, StormState
 from protocol.model import AlertState, QuietedBy
-from protocol.rows import Flaps, Window
+from protocol.rows import Flaps, SuppressionWindow
 from protocol.times import SECOND_US
 from tests.support.stores import FOREIGN, KEY, NOW, OTHER, StoreFactory, a_commit, a_row, an_alert, committed
 from tests.unit.test_store_contract import factory, keeping  # noqa: F401  # fixtures: the same stores
@@ -45,7 +45,7 @@ async def test_a_channel_with_a_quiet_alert_is_unsettled_until_it_is_over(factor
 async def test_a_closed_alert_is_recalled_as_long_as_its_coming_and_going_matters(factory: StoreFactory) -> None:  # noqa: F811
     closed = an_alert(state=AlertState.RESOLVED)
     flaps = Flaps(changes=3, at=NOW, is_bad=False, until=NOW + SECOND_US)
-    row = replace(a_row(closed), window=Window(until=NOW - 1), flaps=flaps)
+    row = replace(a_row(closed), window=SuppressionWindow(until=NOW - 1), flaps=flaps)
     async with factory.open() as store:
         await committed(store, a_commit(rows=[row, replace(a_row(an_alert(state=closed.state)), window=row.window)]))
         assert (await store.recall(KEY)).rows == (row,)

@@ -17,13 +17,13 @@ from protocol.effects import Behind, Commit
 from protocol.errors import BadRequest
 from protocol.items import ItemResult
 from protocol.model import ChannelKey, Reason, Status
-from protocol.readings import Logged, RuleState, Series
+from protocol.readings import Logged, LoggedSeries, RuleState
 from protocol.times import SECOND_US, rfc3339
 from tests.support.stores import KEY, NOW, StoreFactory, a_commit, committed
 from tests.unit.test_store_contract import FACTORIES
 
 MINUTE_US, HOUR_US = 60 * SECOND_US, 3_600 * SECOND_US
-CPU_A, CPU_B, MEM = Series(1, "cpu", {"host": "a"}), Series(2, "cpu", {"host": "b"}), Series(3, "mem")
+CPU_A, CPU_B, MEM = LoggedSeries(1, "cpu", {"host": "a"}), LoggedSeries(2, "cpu", {"host": "b"}), LoggedSeries(3, "mem")
 BELOW = ItemResult(status=Status.BELOW_THRESHOLD, reason=Reason.NO_RULE)
 
 
@@ -36,7 +36,7 @@ def log(
     seq: int,
     *readings: tuple[int, int, float],
     at: int = NOW,
-    series: tuple[Series, ...] = (),
+    series: tuple[LoggedSeries, ...] = (),
     states: tuple[RuleState, ...] = (),
     settled: int | None = None,
     key: ChannelKey = KEY,

@@ -14,7 +14,7 @@ from engine.core.rules.evaluation import Seen, number_in_words
 from protocol.rules import MilestoneRule
 
 
-class Mark(NamedTuple):
+class Milepost(NamedTuple):
     """Something to be reached: at which value, what it is called (a label), and whether it is a goal or progress."""
 
     value: float
@@ -22,22 +22,22 @@ class Mark(NamedTuple):
     is_goal: bool
 
 
-def marks_of(rule: MilestoneRule) -> list[Mark]:
-    """All marks of a rule, lowest first."""
-    goals = [Mark(goal, f"{goal:.10g}", True) for goal in rule.goals]
-    progress = [Mark(rule.goals[-1] * percent / 100, f"{percent:.10g} %", False) for percent in rule.progress]
-    return sorted([*goals, *progress], key=lambda mark: (mark.value, mark.is_goal))
+def mileposts_of(rule: MilestoneRule) -> list[Milepost]:
+    """All mileposts of a rule, lowest first."""
+    goals = [Milepost(goal, f"{goal:.10g}", True) for goal in rule.goals]
+    progress = [Milepost(rule.goals[-1] * percent / 100, f"{percent:.10g} %", False) for percent in rule.progress]
+    return sorted([*goals, *progress], key=lambda milepost: (milepost.value, milepost.is_goal))
 
 
 class MilestoneEvaluator:
-    """One milestone rule on one series: where the metric stands, and which marks were told. About 300 bytes."""
+    """One milestone rule on one series: where the metric stands, and which mileposts were told. About 300 bytes."""
 
-    __slots__ = ("_is_cumulative", "_level", "_marks", "_metric", "told")
+    __slots__ = ("_is_cumulative", "_level", "_metric", "_mileposts", "told")
 
     def __init__(self, rule: MilestoneRule) -> None:
         self._metric = rule.metric
         self._is_cumulative = rule.is_cumulative
-        self._marks = marks_of(rule)
+        self._mileposts = mileposts_of(rule)
         self._level: float | None = None
         self.told: set[str] = set()
 
@@ -48,24 +48,24 @@ class MilestoneEvaluator:
         self._level = value
         return Seen.NOTHING
 
-    def reached(self) -> list[Mark]:
-        """The marks that are reached and were not told yet, lowest first."""
+    def reached(self) -> list[Milepost]:
+        """The mileposts that are reached and were not told yet, lowest first."""
         level = self._level
         if level is None:
             return []
-        return [mark for mark in self._marks if mark.value <= level and mark.name not in self.told]
+        return [milepost for milepost in self._mileposts if milepost.value <= level and milepost.name not in self.told]
 
     def value(self) -> float | None:
         """Where the metric stands."""
         return self._level
 
     def limit(self) -> float | None:
-        """The next mark; None: all were told."""
-        return next((mark.value for mark in self._marks if mark.name not in self.told), None)
+        """The next milepost; None: all were told."""
+        return next((milepost.value for milepost in self._mileposts if milepost.name not in self.told), None)
 
     def why(self) -> str:
         """What it came to, as a sentence."""
-        told = ", ".join(mark.name for mark in self._marks if mark.name in self.told) or "nothing yet"
+        told = ", ".join(milepost.name for milepost in self._mileposts if milepost.name in self.told) or "nothing yet"
         return f"{self._metric} stands at {number_in_words(self._level)}; told: {told}"
 
     def state(self) -> Any:

@@ -17,7 +17,7 @@ from protocol.model import ChannelKey, Reason, Status
 T = TypeVar("T")
 
 
-class ClosedPlaces:
+class ArchivedPlaces:
     """What was put away."""
 
     def __init__(self) -> None:
@@ -47,12 +47,12 @@ class ClosedPlaces:
 
 
 def archived(reason: str) -> ItemResult:
-    """What an item for a closed place is answered."""
+    """What an item for an archived place is answered."""
     return ItemResult(status=Status.REJECTED, reason=Reason.ARCHIVED, message=reason)
 
 
-def _note(closed: set[T], name: T, news: ObjectNews) -> None:
+def _note(archived: set[T], name: T, news: ObjectNews) -> None:
     if news.now is not None and news.now.archived_at is not None:
-        closed.add(name)
+        archived.add(name)
     else:
-        closed.discard(name)
+        archived.discard(name)
