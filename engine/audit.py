@@ -17,6 +17,7 @@ import trio
 from msgspec.structs import replace
 
 from actors.ports import Clock
+from engine.core.progress import TRACKER_VERBS
 from engine.roles import check, may
 from engine.stores import AdministrativeAct, Store
 from engine.stores.trail import TrailKind, TrailLine, TrailPlace, TrailQuery
@@ -77,19 +78,27 @@ class AuditTrail:
         """What people did about an alert, newest first; behind that when it fired. Addresses: for administrators."""
         wanted = TrailWanted(target=alert.id, cursor=cursor, limit=limit)
         page = await self._read(who.workspace, (TrailKind.ALERT,), wanted)
-        items = page.items if may(who, "administer") else [replace(line, address="") for line in page.items]
+        items = _discreet(who, page.items)
         if page.next_cursor is not None:
             return TrailPage(items=items, next_cursor=page.next_cursor)
         return TrailPage(items=[*items, _fired(alert)])
 
-    async def _read(self, workspace: str, kinds: tuple[TrailKind, ...], wanted: TrailWanted) -> TrailPage:
+    async def of_tracker(self, who: Principal, project_id: str, cursor: str | None, limit: int) -> TrailPage:
+        """What people did with a project's tracker, newest first. Addresses: for administrators."""
+        wanted = TrailWanted(target=project_id, cursor=cursor, limit=limit)
+        page = await self._read(who.workspace, (TrailKind.ADMINISTRATION,), wanted, TRACKER_VERBS)
+        return replace(page, items=_discreet(who, page.items))
+
+    async def _read(
+        self, workspace: str, kinds: tuple[TrailKind, ...], wanted: TrailWanted, verbs: tuple[str, ...] = ()
+    ) -> TrailPage:
         limit = min(wanted.limit, PAGE_MAX)
         query = TrailQuery(
             workspace=workspace,
             kinds=kinds,
             limit=limit + 1,
             by=wanted.by,
-            verb=wanted.verb,
+            verbs=verbs if wanted.verb is None else (wanted.verb,),
             target=wanted.target,
             since_us=wanted.since_us,
             until_us=wanted.until_us,
@@ -97,6 +106,11 @@ class AuditTrail:
         )
         lines = await self._store.trail(query)
         return TrailPage(items=lines[:limit], next_cursor=_cursor(lines[limit - 1]) if len(lines) > limit else None)
+
+
+def _discreet(who: Principal, lines: list[TrailLine]) -> list[TrailLine]:
+    """From where somebody acted is for administrators."""
+    return lines if may(who, "administer") else [replace(line, address="") for line in lines]
 
 
 def _fired(alert: Alert) -> TrailLine:

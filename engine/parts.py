@@ -137,6 +137,7 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
                 answer_s=config.api.answer_s,
                 quotas=quotas,
                 hints=Hints(registry, derived),
+                trail=trail,
                 start=registry.cell,
                 why_archived=shelves.archived.why,
             )

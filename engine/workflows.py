@@ -22,13 +22,14 @@ import structlog
 import trio
 
 from actors.ports import Clock, MachineFactory, NewId, OrdersOf
+from engine.audit import AuditTrail, TrailPage
 from engine.commands import check_text
 from engine.core.progress import NO_TRACKER, Removing, Ringing, Setting, Task, move, refused
 from engine.core.workflow import Refused
 from engine.quotas import Quotas
 from engine.roles import check
 from engine.stores import Store
-from engine.stores.workflows import Act, Ground, ProjectBatch, StepAlertPage, StepAlertQuery, TrackerPage, TrackerQuery
+from engine.stores.workflows import Ground, ProjectBatch, StepAlertPage, StepAlertQuery, TrackerPage, TrackerQuery
 from engine.workflow_hints import Hints
 from protocol.errors import BadRequest, Busy, InternalError, Outdated, TocsinError, UnknownChannel
 from protocol.model import ChannelKey, Principal
@@ -64,6 +65,7 @@ class WorkflowKit:
     answer_s: float
     quotas: Quotas
     hints: Hints
+    trail: AuditTrail
     start: Callable[[ChannelKey], object]
     why_archived: Callable[[ChannelKey], str]
 
@@ -131,6 +133,19 @@ class Workflows:
             raise UnknownChannel(NO_TRACKER)
         return page.items[0], page.workflows.get(page.items[0].workflow_id)
 
+    async def history(self, who: Principal, project_id: str, cursor: str | None, limit: int) -> TrailPage:
+        """Who set, advanced and removed a project's tracker, newest first, also of one that is gone.
+
+        Raises UnknownChannel, BadRequest.
+        """
+        check(who, "read")
+        if not _may_see(who, check_id(project_id, "project_id")):
+            raise UnknownChannel(NO_TRACKER)
+        page = await self._kit.trail.of_tracker(who, project_id, cursor, limit)
+        if not page.items and cursor is None:
+            raise UnknownChannel(NO_TRACKER)
+        return page
+
     async def alerts(self, who: Principal, query: StepAlertQuery) -> StepAlertPage:
         """A page of the alerts about steps, newest first. Raises BadRequest."""
         check(who, "read")
@@ -177,10 +192,8 @@ class Workflows:
     ) -> None:
         if not _may_see(who, check_id(project_id, "project_id")):
             raise UnknownChannel(NO_TRACKER)
-        now = self._kit.clock()
-        verb = "set_tracker" if isinstance(what, Setting) else "delete_tracker"
-        act = Act(at=now, by=who.user, verb=verb, target=project_id, address=address)
-        [done] = await self._move(who, [self._task(who, project_id, what, now, address)], workflows, act)
+        task = self._task(who, project_id, what, self._kit.clock(), address)
+        [done] = await self._move(who, [task], workflows)
         if done.result.status is StepStatus.REJECTED:
             raise _fault(done.result)
 
@@ -193,13 +206,7 @@ class Workflows:
             key=key, what=what, by=who.user, now=now, batch_id=kit.new_id(), orders=kit.orders(key), address=address
         )
 
-    async def _move(
-        self,
-        who: Principal,
-        tasks: Sequence[Task],
-        workflows: Sequence[str] = (),
-        act: Act | None = None,
-    ) -> Sequence[Move]:
+    async def _move(self, who: Principal, tasks: Sequence[Task], workflows: Sequence[str] = ()) -> Sequence[Move]:
         """Has the tasks done, in their order. Raises StoreUnavailable, Busy."""
         kit = self._kit
         batch = ProjectBatch(
@@ -207,7 +214,6 @@ class Workflows:
             projects=[task.project for task in tasks],
             decide=functools.partial(decide_all, tasks, kit.machine),
             workflows=workflows,
-            act=act,
         )
         with trio.move_on_after(kit.answer_s):
             moves = await kit.store.move_projects(batch)

@@ -167,20 +167,32 @@ class ProjectPlace(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     recalled: Recalled
 
 
+class TrackerAct(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """One line of a tracker's history: who changed it how, in which words, from which address, and what is different.
+
+    `before`, `after`: `version` (0: no tracker), `workflow_id`, `item_id` (None: finished), `assignees.<role>`.
+    """
+
+    at: int
+    by: str
+    verb: str
+    target: str
+    address: str
+    notes: str | None = None
+    before: dict[str, str | int | None] = {}
+    after: dict[str, str | int | None] = {}
+
+
 class Move(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What was decided about a project: what its channel keeps, and its tracker afterwards (None: as it was).
 
-    `removed`: the project whose tracker goes. `is_due`: its channel will have something to do when time has passed, so
-    it must run.
+    `removed`: the project whose tracker goes. `act` is put on record with what it is about. `is_due`: its channel will
+    have something to do when time has passed, so it must run.
     """
 
     result: StepResult
     commit: Commit | None = None
     tracker: Tracker | None = None
     removed: str | None = None
+    act: TrackerAct | None = None
     is_due: bool = False
-
-    @property
-    def is_done(self) -> bool:
-        """Whether there is anything to store."""
-        return bool(self.commit or self.tracker or self.removed)

@@ -26,11 +26,14 @@ from protocol.workflows import (
     StepResult,
     StepStatus,
     Tracker,
+    TrackerAct,
     TrackerInput,
     Workflow,
 )
 
 NO_TRACKER = "this project follows no workflow; set it on one first (PUT /api/v1/workflows/trackers/<project>)"
+# What a tracker's history says was done; what rings changes none.
+SET_TRACKER, ADVANCE_TRACKER, DELETE_TRACKER = TRACKER_VERBS = ("set_tracker", "advance_tracker", "delete_tracker")
 _STATUS = {status.value: status for status in StepStatus}
 
 
@@ -86,8 +89,9 @@ def move(task: Task, place: ProjectPlace | None, workflows: Mapping[str, Workflo
     except Refused as refusal:
         return Move(result=refused(task.project, refusal, place))
     removed = task.project if isinstance(task.what, Removing) else None
+    act = _act(task, place.tracker if place else None, plan.tracker)
     if place is None or not plan.commands:
-        return Move(result=_result(task, plan, None), tracker=plan.tracker, removed=removed)
+        return Move(result=_result(task, plan, None), tracker=plan.tracker, removed=removed, act=act)
     decider = machine(task.key, place.recalled, task.orders)
     batch = Batch(task.batch_id, task.now, plan.commands, task.orders)
     decision = decider.decide(batch)
@@ -96,6 +100,7 @@ def move(task: Task, place: ProjectPlace | None, workflows: Mapping[str, Workflo
         commit=Commit(task.key, place.recalled.offset, batch, decision) if decision.is_durable else None,
         tracker=plan.tracker,
         removed=removed,
+        act=act,
         is_due=decider.next_due() is not None,
     )
 
@@ -126,6 +131,41 @@ def _plan(task: Task, place: ProjectPlace | None, workflows: Mapping[str, Workfl
     if isinstance(task.what, Completion):
         return plan_completion(workflow, place.tracker, task.what, task.asker, task.now)
     return plan_ringing(workflow, place.tracker)
+
+
+def _act(task: Task, before: Tracker | None, after: Tracker | None) -> TrackerAct | None:
+    """The line of the tracker's history; None: it stays as it is."""
+    match task.what:
+        case Ringing():
+            return None
+        case Setting():
+            verb = SET_TRACKER
+        case Removing():
+            verb = DELETE_TRACKER
+        case Completion():
+            verb = ADVANCE_TRACKER
+    was, is_now = _fields(before), _fields(after)
+    return TrackerAct(
+        at=task.now,
+        by=task.by,
+        verb=verb,
+        target=task.project,
+        address=task.address,
+        notes=task.what.notes if isinstance(task.what, Completion) else None,
+        before=dict(sorted(was.items() - is_now.items())),
+        after=dict(sorted(is_now.items() - was.items())),
+    )
+
+
+def _fields(tracker: Tracker | None) -> dict[str, str | int | None]:
+    if tracker is None:
+        return {"version": 0}
+    standing: dict[str, str | int | None] = {
+        "version": tracker.version,
+        "workflow_id": tracker.workflow_id,
+        "item_id": tracker.item_id,
+    }
+    return standing | {f"assignees.{role}": user for role, user in tracker.assignees.items()}
 
 
 def _expect(tracker: Tracker | None, version: int | None) -> None:

@@ -12,7 +12,7 @@ from litestar.params import FromPath, FromQuery
 from engine.audit import TrailPage, TrailWanted
 from engine.http.parameters import PAGE_DEFAULT, Cursor, Limit, Moment, known_alert, parse_moment
 from engine.http.ports import Operators, Service
-from engine.stores.trail import TrailLine
+from engine.stores.trail import Fields, TrailLine
 from protocol.model import Principal
 from protocol.times import rfc3339
 
@@ -20,7 +20,8 @@ from protocol.times import rfc3339
 class TrailLineShown(msgspec.Struct, frozen=True, kw_only=True):
     """Who did what, when, to what, and from which address (empty: not over the network, or not yours to see).
 
-    `before` and `after` name what is different; of alerts `state` and `assigned_to`.
+    `before` and `after` name what is different: of alerts `state` and `assigned_to`, of objects and trackers `version`
+    (0: there was none). Both are empty where that is not on record.
     """
 
     at: str
@@ -29,8 +30,8 @@ class TrailLineShown(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     address: str
     notes: str | None = None
-    before: dict[str, str | None] = {}
-    after: dict[str, str | None] = {}
+    before: Fields = {}
+    after: Fields = {}
 
 
 class TrailList(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +68,7 @@ def trail_routes(service: Service, operators: Operators) -> list[HTTPRouteHandle
             cursor=cursor,
             limit=limit,
         )
-        return _shown(await operators.acts(request.user, wanted))
+        return trail_shown(await operators.acts(request.user, wanted))
 
     @get("/api/v1/alerts/{alert_id:str}/audit")
     async def story(
@@ -77,12 +78,13 @@ def trail_routes(service: Service, operators: Operators) -> list[HTTPRouteHandle
         cursor: Cursor = None,
     ) -> TrailList:
         """The story of one alert, newest first: what people did and said about it, and at the end when it fired."""
-        return _shown(await service.story(request.user, known_alert(alert_id), cursor, limit))
+        return trail_shown(await service.story(request.user, known_alert(alert_id), cursor, limit))
 
     return [audit, story]
 
 
-def _shown(page: TrailPage) -> TrailList:
+def trail_shown(page: TrailPage) -> TrailList:
+    """A page as it is sent."""
     return TrailList(items=[_line(line) for line in page.items], next_cursor=page.next_cursor)
 
 

@@ -20,6 +20,7 @@ from engine.http.objects import IfMatch, seen_version
 from engine.http.operators import PeerAddress
 from engine.http.parameters import PAGE_DEFAULT, Cursor, Limit, parse_words
 from engine.http.ports import Service
+from engine.http.trail import TrailList, trail_shown
 from engine.stores.workflows import StepAlertQuery, TrackerQuery
 from engine.workflows import Workflows
 from protocol.errors import BadRequest, UnknownChannel
@@ -171,7 +172,20 @@ def _tracker_routes(workflows: Workflows, peer_address: PeerAddress) -> list[HTT
         """Takes a project off its workflow; the alert of its step is resolved. `If-Match` is not required."""
         await workflows.untrack(request.user, _known(project_id), _seen(if_match, None), peer_address(request))
 
-    return [trackers, tracker, track, untrack]
+    @get("/api/v1/workflows/trackers/{project_id:str}/history")
+    async def history(
+        request: Request[Principal, Any, Any],
+        project_id: FromPath[str],
+        limit: Limit = PAGE_DEFAULT,
+        cursor: Cursor = None,
+    ) -> TrailList:
+        """What people did with a project's tracker (`set_tracker`, `advance_tracker`, `delete_tracker`), newest first.
+
+        `before` and `after` name what is different: `version`, `workflow_id`, `item_id`, `assignees.<role>`.
+        """
+        return trail_shown(await workflows.history(request.user, _known(project_id), cursor, limit))
+
+    return [trackers, tracker, track, untrack, history]
 
 
 def _alert_route(workflows: Workflows) -> HTTPRouteHandler:

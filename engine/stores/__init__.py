@@ -23,7 +23,7 @@ from actors.ports import ChannelStore
 from engine.ids import now_us
 from engine.stores.objects import ObjectStore
 from engine.stores.readings import KeptReadings, ReadingPage, ReadingQuery, SeriesPage
-from engine.stores.trail import TrailLine, TrailQuery
+from engine.stores.trail import Fields, TrailLine, TrailQuery
 from engine.stores.workflows import WorkflowStore
 from protocol.effects import AlertRecipient, RecipientMark, StormState
 from protocol.model import Alert, AlertState, ChannelKey, Event, QuietedBy, Severity
@@ -136,7 +136,8 @@ class Revocation(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 class AdministrativeAct(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One line of the audit trail: an administrator of `workspace` did this at `at` (microseconds).
 
-    `number` is the store's: it grows, and is never used again.
+    `before` and `after` name what is different, as in `TrailLine`. `number` is the store's: it grows, and is never used
+    again.
     """
 
     workspace: str
@@ -145,6 +146,9 @@ class AdministrativeAct(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     verb: str
     target: str
     address: str
+    notes: str | None = None
+    before: Fields = {}
+    after: Fields = {}
     number: int = 0
 
 

@@ -13,7 +13,9 @@ from itertools import groupby
 from sqlite3 import Connection
 from typing import Any, NamedTuple
 
+from engine.stores import AdministrativeAct
 from engine.stores.objects import ChangeStatus, ObjectChange, ObjectNews, ObjectOutcome, StoredObject
+from engine.stores.sqlite_acts import ACTS, values_of
 from engine.stores.sqlite_object_queries import COLUMNS, named
 from engine.stores.sqlite_queries import numbers
 from engine.stores.sqlite_rows import Bulk
@@ -34,7 +36,6 @@ _PUT = Bulk(
     " updated_by = excluded.updated_by, archived_at = excluded.archived_at",
 )
 _KEEP_VERSION = Bulk("INSERT INTO object_version (kind, workspace, id, version, body, is_archived, at, by, verb)", 9)
-_ACT = Bulk("INSERT INTO administrative_act (workspace, at, by, verb, target, address)", 6)
 
 
 class Changed(NamedTuple):
@@ -88,7 +89,7 @@ class _Step:
         after = None if change.body is None else _after(change, change.body, version, now)
         self._now[key] = after
         self._count[key[:2]] += (after is not None) - (now is not None)
-        self._note(change, version)
+        self._note(change, now.version if now else 0, version)
         self.news.append(
             ObjectNews(
                 workspace=change.workspace,
@@ -117,7 +118,7 @@ class _Step:
         for place, those in groupby(gone, key=lambda key: key[:2]):
             connection.execute(_DELETE, (*place, json.dumps([key[2] for key in those])))
         _KEEP_VERSION.run(connection, self._history)
-        _ACT.run(connection, self._acts)
+        ACTS.run(connection, self._acts)
 
     def _refusal(self, change: ObjectChange, now: StoredObject | None) -> ChangeStatus | None:
         expected = change.expected_version
@@ -130,10 +131,20 @@ class _Step:
         is_full = self._objects_max is not None and self._count[change.kind, change.workspace] >= self._objects_max
         return ChangeStatus.FULL if is_full else None
 
-    def _note(self, change: ObjectChange, version: int) -> None:
+    def _note(self, change: ObjectChange, before: int, version: int) -> None:
         archived = int(change.archived)
         self._history += (*_key(change), version, change.body, archived, change.at, change.by, change.verb)
-        self._acts += (change.workspace, change.at, change.by, change.verb, change.id, change.address)
+        act = AdministrativeAct(
+            workspace=change.workspace,
+            at=change.at,
+            by=change.by,
+            verb=change.verb,
+            target=change.id,
+            address=change.address,
+            before={"version": before},
+            after={"version": version},
+        )
+        self._acts += values_of(act)
 
 
 def _after(change: ObjectChange, body: str, version: int, before: StoredObject | None) -> StoredObject:

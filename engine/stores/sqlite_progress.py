@@ -1,4 +1,4 @@
-"""A workflow batch in SQLite: many projects read, decided and written in one transaction, in nine statements.
+"""A workflow batch in SQLite: many projects read, decided and written in one transaction, in ten statements at most.
 
 Runs in the writer's thread, as a job. One statement reads where all the projects stand; what is to be done is decided
 by a pure function that the caller brings; each table is then written with one statement, however many rows there are:
@@ -123,8 +123,10 @@ def _keep(connection: Connection, batch: ProjectBatch, moves: Sequence[Move], sp
         TRACKERS.run_at_once(connection, [value for each in trackers for value in _tracker_values(workspace, each)])
     if gone := [move.removed for move in moves if move.removed is not None]:
         connection.execute(NO_TRACKERS, (workspace, _text(gone)))
-    if batch.act is not None and any(move.is_done for move in moves):
-        acts.add(connection, AdministrativeAct(workspace=workspace, **msgspec.structs.asdict(batch.act)))
+    if done := [move.act for move in moves if move.act is not None]:
+        acts.add_at_once(
+            connection, [AdministrativeAct(workspace=workspace, **msgspec.structs.asdict(act)) for act in done]
+        )
     return streamed
 
 

@@ -20,7 +20,7 @@ _TABLES = {
     TrailKind.ALERT: ("audit", "at, id, by, verb, alert_id, address, notes, before, after", "alert_id"),
     TrailKind.ADMINISTRATION: (
         "administrative_act",
-        "at, id, by, verb, target, address, NULL, NULL, NULL",
+        "at, id, by, verb, target, address, notes, before, after",
         "target",
     ),
 }
@@ -43,10 +43,12 @@ def trail_statement(connection: Connection, query: TrailQuery, kind: TrailKind) 
     workspace = workspace_number(connection, query.workspace) if kind is TrailKind.ALERT else query.workspace
     at, number = _below(query, kind)
     found: list[tuple[str, Any]] = [("workspace = ?", workspace)]
-    given = [(target, query.target), ("by", query.by), ("verb", query.verb)]
+    given = [(target, query.target), ("by", query.by), ("verb", query.verbs[0] if len(query.verbs) == 1 else None)]
     narrow = [(column, value) for column, value in given if value is not None]
     # Only the first has an index of its own; a `+` keeps the planner from taking another one for the rest.
     found += [(f"{'+' * (place > 0)}{column} = ?", value) for place, (column, value) in enumerate(narrow)]
+    if len(query.verbs) > 1:
+        found.append(("+verb IN (SELECT value FROM json_each(?))", json.dumps(query.verbs)))
     found += [("at <= ?", at), ("(at < ? OR id < ?)", at), ("", number)]
     if query.since_us is not None:
         found.append(("at >= ?", query.since_us))

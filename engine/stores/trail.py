@@ -22,10 +22,15 @@ class TrailPlace(msgspec.Struct, frozen=True, kw_only=True):
     number: int
 
 
+# Of a thing that was changed: what is different, by name.
+Fields = dict[str, str | int | None]
+
+
 class TrailLine(msgspec.Struct, frozen=True, kw_only=True):
     """Who did what, when, to what (an alert's id, or what an administrator acted on), and from which address.
 
-    `before` and `after` name what is different: of alerts `state` and `assigned_to`.
+    `before` and `after` name what is different: of alerts `state` and `assigned_to`, of objects and trackers `version`
+    (0: there was none), of trackers also where the project stands. Both are empty where nobody wrote it down.
     """
 
     place: TrailPlace
@@ -34,22 +39,22 @@ class TrailLine(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     address: str
     notes: str | None = None
-    before: dict[str, str | None] = {}
-    after: dict[str, str | None] = {}
+    before: Fields = {}
+    after: Fields = {}
 
 
 class TrailQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which lines of a workspace, newest first, at most `limit`. None does not restrict; all that is given must hold.
 
-    `target` is an alert's id or an administrator's target; times are microseconds: from `since_us` on, before
-    `until_us`. `before` is the place of the last line of the page before.
+    `verbs`: any of these. `target` is an alert's id or an administrator's target; times are microseconds: from
+    `since_us` on, before `until_us`. `before` is the place of the last line of the page before.
     """
 
     workspace: str
     limit: int
     kinds: tuple[TrailKind, ...] = tuple(TrailKind)
     by: str | None = None
-    verb: str | None = None
+    verbs: tuple[str, ...] = ()
     target: str | None = None
     since_us: int | None = None
     until_us: int | None = None

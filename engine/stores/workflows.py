@@ -13,16 +13,6 @@ from protocol.workflows import Move, ProjectPlace, Tracker, Workflow
 PAGE_DEFAULT = 100
 
 
-class Act(msgspec.Struct, frozen=True, kw_only=True):
-    """What goes into the audit trail: who did it when, in which words, to which project, from which address."""
-
-    at: int
-    by: str
-    verb: str
-    target: str
-    address: str
-
-
 class Ground(msgspec.Struct, frozen=True, kw_only=True):
     """What a batch is decided on, as its own transaction sees it: by project, and the definitions by their ids."""
 
@@ -35,16 +25,12 @@ Decide = Callable[[Ground], Sequence[Move]]
 
 
 class ProjectBatch(msgspec.Struct, frozen=True, kw_only=True):
-    """A workflow batch: which projects are read, which definitions besides those that they follow, and who decides.
-
-    `act` is put on record in the same transaction, if anything is done.
-    """
+    """A workflow batch: which projects are read, which definitions besides those that they follow, and who decides."""
 
     workspace: str
     projects: Sequence[str]
     decide: Decide
     workflows: Sequence[str] = ()
-    act: Act | None = None
 
 
 class TrackerQuery(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -14,6 +15,7 @@ from protocol.errors import CloseCode
 from tests.support.engines import an_engine
 from tests.support.shell import PATIENCE_S, in_thread, run
 from tests.support.sockets import Peer
+from tocsin.commands.audit import changed
 
 
 async def connect(ws_url: str, token: str) -> tuple[Peer, str]:
@@ -88,9 +90,23 @@ async def test_the_trail_tells_who_did_what_the_newest_first(tmp_path: Path, mon
                 boss = engine.principal("boss")
                 await engine.operators.disconnect_user(boss, user, address="203.0.113.7")
             lines = [line.split() for line in (await in_thread("audit", *given)).stdout.splitlines()]
-            assert lines[0] == ["AT", "BY", "VERB", "TARGET", "ADDRESS"]
+            assert lines[0] == ["AT", "BY", "VERB", "TARGET", "ADDRESS", "CHANGED"]
             assert [line[1:] for line in lines[1:]] == [
                 ["boss", "disconnect_user", user, "203.0.113.7"] for user in ("eve", "bob", "ann")
             ]
             told = (await in_thread("audit", "--json", "--last", "1", *given)).stdout.splitlines()
             assert [json.loads(line)["target"] for line in told] == ["eve"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ({}, {}, ""),
+        ({"version": 1}, {"version": 2}, "version 1 -> 2"),
+        ({"item_id": "i1", "version": 2}, {"item_id": None, "version": 3}, "item_id i1 -> None, version 2 -> 3"),
+        ({"version": 0}, {"version": 1, "workflow_id": "roofing"}, "version 0 -> 1, workflow_id roofing"),
+        ({"item_id": "i1", "version": 2}, {"version": 0}, "item_id i1 -> None, version 2 -> 0"),
+    ],
+)
+def test_a_line_of_the_trail_says_what_is_different(before: dict[str, Any], after: dict[str, Any], said: str) -> None:
+    assert changed({"before": before, "after": after}) == said

@@ -237,6 +237,27 @@ async def test_two_who_change_a_tracker_at_once_do_not_undo_each_other(engine: E
         ]  # fmt: skip
 
 
+async def test_the_history_of_a_tracker_is_for_who_may_read_it_in_pages(engine: Engine) -> None:
+    path = "/api/v1/workflows/trackers/42/history"
+    async with http(engine) as boss, http(engine, role="viewer") as viewer:
+        assert (await viewer.get(path)).status_code == 404, "it follows no workflow"
+        await put(boss, "42")
+        body = {"project_id": "42", "item_id": "i0", "notes": "wants it red"}
+        assert (await boss.post("/api/v1/workflows/advance", json=body)).status_code == 200
+        await boss.delete("/api/v1/workflows/trackers/42")
+        first = (await viewer.get(f"{path}?limit=2")).json()
+        rest = (await viewer.get(f"{path}?limit=2&cursor={first['next_cursor']}")).json()
+        lines = first["items"] + rest["items"]
+        assert [line["verb"] for line in lines] == ["delete_tracker", "advance_tracker", "set_tracker"]
+        assert (lines[1]["notes"], lines[1]["before"]["item_id"], lines[1]["after"]["item_id"]) == (
+            "wants it red", "i0", "i1",
+        )  # fmt: skip
+        assert {line["address"] for line in lines} == {""}, "that is for administrators"
+        assert (await boss.get(path)).json()["items"][0]["address"] == "127.0.0.1"
+    async with http(engine, channels=["43"]) as limited:
+        assert (await limited.get(path)).status_code == 404
+
+
 @pytest.mark.parametrize(
     ("path", "body", "said"),
     [

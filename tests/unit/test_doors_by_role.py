@@ -133,6 +133,7 @@ ROUTES |= {
     "GET /api/v1/workflows/alerts": READ,
     "GET /api/v1/workflows/trackers": READ,
     "GET /api/v1/workflows/trackers/{project_id}": READ,
+    "GET /api/v1/workflows/trackers/{project_id}/history": READ,
     "PUT /api/v1/workflows/trackers/{project_id}": Door("edit", {"workflow_id": "roofing"}),
     "DELETE /api/v1/workflows/trackers/{project_id}": Door("edit"),
 }

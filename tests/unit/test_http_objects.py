@@ -358,9 +358,14 @@ async def test_a_token_for_channels_sees_and_changes_only_their_rules(desk: Desk
 
 async def test_the_audit_trail_says_who_changed_what(client: httpx.AsyncClient, desk: Desk) -> None:
     await made(client)
+    assert (await client.patch(f"{PATH}/cpu", json={"title": "x"}, headers=etag(1))).status_code == 200
     await client.delete(f"{PATH}/cpu")
     acts = await desk.store.trail(TrailQuery(workspace="acme", limit=9))
     assert [(act.by, act.verb, act.target, act.address) for act in acts] == [
         ("ada", "delete_rule", "cpu", "127.0.0.1"),
+        ("ada", "change_rule", "cpu", "127.0.0.1"),
         ("ada", "create_rule", "cpu", "127.0.0.1"),
     ]
+    assert [(act.before["version"], act.after["version"]) for act in acts] == [(2, 3), (1, 2), (0, 1)]
+    kept = [each["version"] for each in (await client.get(f"{PATH}/cpu/versions")).json()["items"]]
+    assert kept == [3, 2, 1], "each of them can be read"

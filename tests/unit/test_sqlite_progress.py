@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.core.progress import Setting
+from engine.core.progress import TRACKER_VERBS, Removing, Setting
 from engine.stores import CommittedEvents, Retention
 from engine.stores.objects import ObjectChange
 from engine.stores.sqlite import SqliteStore, open_database
 from engine.stores.sqlite_file import Database
-from engine.stores.trail import TrailQuery
-from engine.stores.workflows import Act, Ground, TrackerQuery
+from engine.stores.trail import TrailLine, TrailQuery
+from engine.stores.workflows import Ground, TrackerQuery
 from protocol.commands import Batch
 from protocol.effects import Behind, Commit, Decision
 from protocol.errors import CommitInvalid, StoreUnavailable
@@ -243,16 +243,29 @@ async def counted(folder: Path, projects: int) -> AsyncIterator[SqliteStore]:
             Watched.counting = None
 
 
+async def statements_of(advancing: Callable[[], Awaitable[Sequence[Move]]]) -> tuple[list[str], Sequence[Move]]:
+    (writer,) = Breakable.made
+    traced: list[str] = []
+    writer.set_trace_callback(traced.append)
+    moves = await advancing()
+    writer.set_trace_callback(None)
+    return [text[:60] for text in traced if not text.startswith(("BEGIN", "COMMIT"))], moves
+
+
+async def test_the_first_batch_of_a_workspace_takes_at_most_ten_statements(tmp_path: Path) -> None:
+    async with a_store(tmp_path) as store:
+        await set_on(store, names(3), "i1", assignees={"foreman": "fred"})
+        within, moves = await statements_of(lambda: advance(store, names(3)))
+        assert {word for word, _, _ in words(moves)} == {"advanced"}
+        assert any("INSERT INTO workspace" in text for text in within)
+        assert len(within) == 10, within
+
+
 async def test_a_thousand_projects_take_at_most_ten_statements(tmp_path: Path) -> None:
     async with counted(tmp_path, 1_000) as store:
         await generate(store, names(1_000))
-        (writer,) = Breakable.made
-        traced: list[str] = []
-        writer.set_trace_callback(traced.append)
-        moves = await advance(store, names(1_000))
-        writer.set_trace_callback(None)
-        within = [text for text in traced if not text.startswith(("BEGIN", "COMMIT"))]
-        assert len(within) <= 10, [text[:60] for text in within]
+        within, moves = await statements_of(lambda: advance(store, names(1_000)))
+        assert len(within) == 10, within
         done = [word for word, _, _ in words(moves)]
         assert {word: done.count(word) for word in set(done)} == {"advanced": 600, "finished": 200, "rejected": 200}
         for project in names(1_000)[::50]:
@@ -361,12 +374,39 @@ async def test_what_was_advanced_survives_kill_9_whole(tmp_path: Path, acks: int
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
-async def test_what_administrators_do_to_a_tracker_is_on_record_with_it(tmp_path: Path) -> None:
-    async with a_store(tmp_path) as store:
-        task = a_task("42", Setting(TrackerInput(workflow_id="roofing"), 0))
-        act = Act(at=NOW, by="ed", verb="set_tracker", target="42", address="::1")
-        batch = msgspec.structs.replace(a_batch([task], ["roofing"]), act=act)
-        await store.move_projects(batch)
-        await store.move_projects(batch)
-        acts = await store.trail(TrailQuery(workspace="acme", limit=10, verb="set_tracker"))
-        assert [(one.by, one.target, one.address) for one in acts] == [("ed", "42", "::1")], "the second was refused"
+async def history(store: SqliteStore, project: str) -> list[TrailLine]:
+    found = await store.trail(TrailQuery(workspace="acme", limit=10, target=project, verbs=TRACKER_VERBS))
+    return list(reversed(found))
+
+
+async def test_a_trackers_history_says_who_did_what_and_what_is_different(tmp_path: Path) -> None:
+    async with a_store(tmp_path, items=2) as store:
+        await set_on(store, ["42"], assignees={"foreman": "fred"})
+        await advance(store, ["42"], notes="tiles are on")
+        gina = TrackerInput(workflow_id="roofing", item_id="i0", assignees={"foreman": "gina"})
+        for what in (Setting(gina, 2), Removing(3)):
+            await store.move_projects(a_batch([a_task("42", what)], ["roofing"]))
+        lines = await history(store, "42")
+        assert [(line.by, line.verb, line.notes) for line in lines] == [
+            ("ann", "set_tracker", None),
+            ("ann", "advance_tracker", "tiles are on"),
+            ("ann", "set_tracker", None),
+            ("ann", "delete_tracker", None),
+        ]
+        standing = {"assignees.foreman": "fred", "item_id": "i0", "version": 1, "workflow_id": "roofing"}
+        assert (lines[0].before, lines[0].after) == ({"version": 0}, standing)
+        assert (lines[1].before, lines[1].after) == ({"item_id": "i0", "version": 1}, {"item_id": "i1", "version": 2})
+        assert lines[2].before == {"assignees.foreman": "fred", "item_id": "i1", "version": 2}
+        assert lines[2].after == {"assignees.foreman": "gina", "item_id": "i0", "version": 3}
+        assert (lines[3].before["version"], lines[3].after) == (3, {"version": 0})
+
+
+async def test_what_changes_no_tracker_is_not_in_its_history(tmp_path: Path) -> None:
+    async with a_store(tmp_path, items=1) as store:
+        await set_on(store, ["42"])
+        await set_on(store, ["42"])
+        await generate(store, ["42"])
+        await advance(store, ["42"])
+        await advance(store, ["42"])
+        assert [line.verb for line in await history(store, "42")] == ["set_tracker", "advance_tracker"]
+        assert (await history(store, "42"))[1].after == {"item_id": None, "version": 2}

@@ -644,8 +644,9 @@ async def test_the_trails_pages_go_on_where_the_page_before_ended(factory: Store
     [
         ({"by": "ann"}, ["w", "x"]),
         ({"by": "ada"}, ["b"]),
-        ({"verb": "resolve"}, ["z"]),
-        ({"verb": "resolve", "by": "ann"}, []),
+        ({"verbs": ("resolve",)}, ["z"]),
+        ({"verbs": ("resolve",), "by": "ann"}, []),
+        ({"verbs": ("disconnect", "resolve")}, ["z", "b"]),
         ({"target": "x"}, ["x"]),
         ({"target": "b"}, ["b"]),
         ({"target": "x", "by": "bob"}, []),
@@ -664,6 +665,14 @@ async def test_the_trail_is_filtered_by_all_that_is_given(
         bobs = an_audit("z", NOW + 1, by="bob", verb="resolve")
         await committed(store, a_commit(audits=[an_audit("x", NOW - 1), bobs, an_audit("w", NOW + 2)]))
         assert [line.target for line in await store.trail(trail_of(**wanted))] == found
+
+
+async def test_an_act_says_what_was_different_and_which_words_went_with_it(factory: StoreFactory) -> None:
+    async with factory.open() as store:
+        more: dict[str, Any] = {"notes": "why", "before": {"version": 1}, "after": {"version": 2, "item_id": None}}
+        await store.add_act(msgspec.structs.replace(an_act("a"), **more))
+        [line] = await store.trail(trail_of())
+        assert {"notes": line.notes, "before": line.before, "after": line.after} == more
 
 
 async def test_acts_of_administrators_outlive_a_restart(keeping: StoreFactory) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -36,4 +37,14 @@ def audit(last: int, as_json: bool, **given: Any) -> None:
         for act in acts:
             options.write(json.dumps(act))
         return
-    options.write_table([[column.upper() for column in _COLUMNS], *([act[name] for name in _COLUMNS] for act in acts)])
+    heads = [*(column.upper() for column in _COLUMNS), "CHANGED"]
+    options.write_table([heads, *([*(act[name] for name in _COLUMNS), changed(act)] for act in acts)])
+
+
+def changed(act: Mapping[str, Any]) -> str:
+    """What is different after it: `state active -> resolved, version 1 -> 2`; no arrow if it was not there before."""
+    before, after = act.get("before", {}), act.get("after", {})
+    return ", ".join(
+        f"{name} {before[name]} -> {after.get(name)}" if name in before else f"{name} {after[name]}"
+        for name in sorted(before.keys() | after.keys())
+    )
