@@ -13,6 +13,7 @@ import msgspec
 
 from engine.commands import to_observe
 from engine.core.rules.backtest import Backtest, backtest
+from engine.misfits import explained
 from protocol.codec import DECODER_FAULTS
 from protocol.commands import Observe
 from protocol.errors import BadRequest
@@ -55,7 +56,8 @@ class Outcome(msgspec.Struct, frozen=True):
     refused: str = ""
 
 
-_decoder = msgspec.json.Decoder(Annotated[list[BacktestReading], msgspec.Meta(max_length=READINGS_MAX)])
+_Readings = Annotated[list[BacktestReading], msgspec.Meta(max_length=READINGS_MAX)]
+_decoder = msgspec.json.Decoder(_Readings)
 
 
 def work(task: Task) -> Outcome:
@@ -69,6 +71,8 @@ def work(task: Task) -> Outcome:
 def _observed(task: Task) -> list[Observe]:
     try:
         given = _decoder.decode(task.readings)
+    except msgspec.ValidationError as fault:
+        raise BadRequest(f"readings: {explained(_Readings, None, fault)}") from fault
     except DECODER_FAULTS as fault:
         raise BadRequest(f"readings: {fault}") from fault
     observed = [_one(task.rule, place, reading) for place, reading in enumerate(given)]

@@ -8,6 +8,7 @@ document.
 
 from __future__ import annotations
 
+import re
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,6 +16,7 @@ from litestar.dto import AbstractDTO
 from litestar.typing import FieldDefinition
 
 from engine.http.problems import UnsupportedMedia
+from engine.misfits import explained
 from protocol.codec import DECODER_FAULTS
 from protocol.effects import AlertRecipient
 from protocol.errors import BadRequest
@@ -22,6 +24,10 @@ from protocol.items import ItemResult, Readings, TriggerInput, Triggers
 from protocol.model import Alert
 
 T = TypeVar("T")
+# Of two escapes that are one character neither half is one. First what is right is taken out: an escaped backslash
+# (behind it there is plain text) and whole pairs.
+_WHOLE = re.compile(rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+_HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 # Twice what is kept of one: spaces between its members are not.
 BODY_OBJECT_MAX_BYTES = 131_072
 
@@ -62,8 +68,8 @@ class RecipientList(msgspec.Struct, frozen=True, kw_only=True):
 def json_body(kind: type[T], read_as: type[T] | None = None) -> type[AbstractDTO[T]]:
     """What to give a handler as `dto=` so that its `data` is a `kind`, decoded strictly.
 
-    Bad JSON or a wrong field raises BadRequest that says where and what is allowed, another media type raises
-    UnsupportedMedia.
+    Bad JSON or a wrong field raises BadRequest that says where, what is allowed and how a right one looks, another
+    media type raises UnsupportedMedia.
     """
     decoder = msgspec.json.Decoder(read_as or kind)
 
@@ -79,11 +85,8 @@ def json_body(kind: type[T], read_as: type[T] | None = None) -> type[AbstractDTO
 
         def decode_bytes(self, value: bytes) -> T:
             """The body as a `kind`."""
-            _require_json(self.asgi_connection.headers)
-            try:
-                return decoder.decode(value)
-            except DECODER_FAULTS as fault:
-                raise BadRequest(f"invalid body: {_explain(fault)}") from fault
+            require_json(self.asgi_connection.headers)
+            return decode_json(decoder, value)
 
     return JsonBody
 
@@ -108,18 +111,16 @@ def object_body(shape: Any) -> type[AbstractDTO[Any]]:
 
         def decode_bytes(self, value: bytes) -> dict[str, Any]:
             """The members."""
-            _require_json(self.asgi_connection.headers)
+            require_json(self.asgi_connection.headers)
             if len(value) > BODY_OBJECT_MAX_BYTES:
                 raise BadRequest(f"the object has {len(value)} bytes, at most {BODY_OBJECT_MAX_BYTES} are read")
-            try:
-                return decoder.decode(value)
-            except DECODER_FAULTS as fault:
-                raise BadRequest(f"invalid body: {_explain(fault)}") from fault
+            return decode_json(decoder, value)
 
     return ObjectBody
 
 
-def _require_json(headers: Any) -> None:
+def require_json(headers: Any) -> None:
+    """Raises UnsupportedMedia for a body that says to be something else."""
     media_type = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise UnsupportedMedia(f"the body is {media_type[:100]!r}; send it as application/json")
@@ -127,9 +128,34 @@ def _require_json(headers: Any) -> None:
         raise UnsupportedMedia("the body is compressed; send it plain")
 
 
-def _explain(fault: BaseException) -> str:
+def decode_json(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """A body in its type. Raises BadRequest."""
+    try:
+        return decoder.decode(body)
+    except DECODER_FAULTS as fault:
+        raise BadRequest(f"invalid body: {_explain(fault, decoder.type, body)}") from fault
+
+
+def _explain(fault: BaseException, kind: Any, body: bytes) -> str:
+    if isinstance(fault, msgspec.ValidationError):
+        return explained(kind, _members(body), fault)
     if isinstance(fault, RecursionError):
         return "nested too deep"
     if isinstance(fault, UnicodeDecodeError):
         return "a text is not valid UTF-8"
+    if not body.strip():
+        return "it is empty; a JSON body is needed"
+    # The decoder says of the first half at the end of a short text that the input was truncated.
+    if half := _HALF_PAIR.search(_WHOLE.sub(b"", body)):
+        return f"a text has half of a surrogate pair ({half[0].decode()}); send the whole character, or leave it out"
     return str(fault)
+
+
+def _members(body: bytes) -> Any:
+    """The body as plain members, which say of what kind an object was to be; None of one that is too large for that."""
+    if len(body) > BODY_OBJECT_MAX_BYTES:
+        return None
+    try:
+        return msgspec.json.decode(body)
+    except DECODER_FAULTS:
+        return None

@@ -22,6 +22,7 @@ from engine.http.bodies import json_body
 from engine.http.objects import Asked
 from engine.http.operators import PeerAddress
 from engine.imports import ImportResult, as_toml, as_yaml, import_rules, stored_rules
+from engine.misfits import explained
 from engine.objects import Shelf
 from protocol.errors import BadRequest
 from protocol.names import check_id
@@ -133,4 +134,4 @@ def _rules_of(document: Any) -> list[Rule]:
     try:
         return msgspec.convert(document, RulesText).rules
     except msgspec.ValidationError as fault:
-        raise BadRequest(f"invalid rules: {fault}") from fault
+        raise BadRequest(f"invalid rules: {explained(RulesText, document, fault)}") from fault

@@ -15,11 +15,10 @@ from litestar import Request
 from actors.ports import Clock
 from engine.foreign_forms import Form
 from engine.foreign_forms.reports import Report
-from engine.http.bodies import Results
+from engine.http.bodies import Results, decode_json, require_json
 from engine.http.ports import Service
-from engine.http.problems import UnsupportedMedia, rejection
+from engine.http.problems import rejection
 from engine.integrations import Integrations
-from protocol.codec import DECODER_FAULTS
 from protocol.errors import BadRequest, TocsinError
 from protocol.fields import ITEMS_MAX
 from protocol.items import ItemResult
@@ -77,23 +76,10 @@ def first_failure(results: Iterable[ItemResult]) -> TocsinError | None:
     return next((f for r in results if r.reason is not Reason.UNKNOWN_ALERT and (f := rejection(r))), None)
 
 
-async def read_body(request: Request[Any, Any, Any], kind: type[T]) -> tuple[bytes, T]:
-    """The body, and what it says. Raises BadRequest, UnsupportedMedia."""
-    body = await request.body()
-    return body, decode(request, body, kind)
-
-
 def decode(request: Request[Any, Any, Any], body: bytes, kind: type[T]) -> T:
     """A JSON body in its type, strictly. Raises BadRequest that says where it is wrong, UnsupportedMedia."""
-    media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if media_type != "application/json" and not media_type.endswith("+json"):
-        raise UnsupportedMedia(f"the body is {media_type[:100]!r}; send it as application/json")
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except DECODER_FAULTS as fault:
-        raise BadRequest(
-            f"invalid body: {fault if isinstance(fault, msgspec.DecodeError) else 'unreadable'}"
-        ) from fault
+    require_json(request.headers)
+    return decode_json(msgspec.json.Decoder(kind), body)
 
 
 def translated(items: Sequence[T], translate: Callable[[T], R]) -> tuple[list[R], list[str]]:
