@@ -60,12 +60,19 @@ def alert_line(message: AlertMessage, look: Look, zone: tzinfo | None = None) ->
         title, found = f"{len(message.ids)} alerts", _acting(message, message.change.notes if message.change else None)
     else:
         severity, framework = alert.severity, alert.framework_id
-        title, found = printable(alert.title or alert.message or "(no title)"), _details(message, alert)
+        title, found = printable(alert.title or alert.message or "(no title)"), _details(message, alert, zone)
     shapes = _SHAPES if look.has_shapes else _ASCII_SHAPES
     shape = ("✓" if look.has_shapes else "v") if is_over else shapes[severity]
-    badge = look.paint(f"{shape} {severity.value:<8}", _DIM if is_over else _COLOURS[severity])
+    is_dim = is_over or (alert is not None and alert.quieted_by is not None)
+    badge = look.paint(f"{shape} {severity.value:<8}", _DIM if is_dim else _COLOURS[severity])
     details = look.paint(f"  ({', '.join(found)})", _DIM) if found else ""
     return f"{at}  {badge}  {printable(framework).ljust(_FRAMEWORK_WIDTH)}  {message.event.value:<14}  {title}{details}"
+
+
+def _moment(text: str, now: str, zone: tzinfo | None) -> str:
+    """A time by the same clock as the line's own; with its day, if that is another one."""
+    at, today = (datetime.fromisoformat(each).astimezone(zone) for each in (text, now))
+    return at.strftime("%H:%M:%S" if at.date() == today.date() else "%Y-%m-%d %H:%M:%S")
 
 
 def _of_many(message: AlertMessage) -> tuple[Severity, str]:
@@ -76,8 +83,11 @@ def _of_many(message: AlertMessage) -> tuple[Severity, str]:
     return severity or Severity.INFO, rest.partition(":")[2] if kind == "alerts" else "-"
 
 
-def _details(message: AlertMessage, alert: Alert) -> list[str]:
+def _details(message: AlertMessage, alert: Alert, zone: tzinfo | None) -> list[str]:
     found = []
+    if alert.quieted_by is not None:
+        until = alert.quieted_until and _moment(alert.quieted_until, message.timestamp, zone)
+        found.append(f"quiet: {quiet_words(alert.quieted_by.value, alert.quieted_ref, until)}")
     if alert.current_value is not None:
         limit = "" if alert.threshold_value is None else f", threshold {alert.threshold_value:g}"
         found.append(f"value {alert.current_value:g}{limit}")
@@ -97,6 +107,13 @@ def _acting(message: AlertMessage, words: str | None, assignee: str | None = Non
     if message.event is EventKind.ASSIGNED:
         found.append(f"to {printable(assignee or 'nobody')}")
     return [*found, f'"{printable(words)}"'] if words else found
+
+
+def quiet_words(by: str | None, ref: str | None, until: str | None) -> str | None:
+    """Why an alert does not ring, which silence, window or rule is to blame, and until when; None if it rings."""
+    if by is None:
+        return None
+    return printable(by + (f" ({ref})" if ref else "") + (f" until {until}" if until else ""))
 
 
 def result_line(result: ItemResult) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ from structlog.testing import capture_logs
 
 from protocol import messages as m
 from protocol.errors import CloseCode
+from protocol.messages import TriggerInput
 from tests.support.engines import an_engine
-from tests.support.shell import PATIENCE_S, in_thread, run
+from tests.support.shell import PATIENCE_S, a_shell, in_thread, run
 from tests.support.sockets import Peer
-from tocsin.commands.audit import changed
+from tocsin.commands import options
+from tocsin.commands.listing import changes
 
 
 async def connect(ws_url: str, token: str) -> tuple[Peer, str]:
@@ -90,10 +93,11 @@ async def test_the_trail_tells_who_did_what_the_newest_first(tmp_path: Path, mon
                 boss = engine.principal("boss")
                 await engine.operators.disconnect_user(boss, user, address="203.0.113.7")
             lines = [line.split() for line in (await in_thread("audit", *given)).stdout.splitlines()]
-            assert lines[0] == ["AT", "BY", "VERB", "TARGET", "ADDRESS", "CHANGED"]
-            assert [line[1:] for line in lines[1:]] == [
+            assert lines[0] == ["AT", "(UTC)", "BY", "VERB", "TARGET", "FROM", "CHANGED", "NOTES"]
+            assert [line[1:5] for line in lines[1:]] == [
                 ["boss", "disconnect_user", user, "203.0.113.7"] for user in ("eve", "bob", "ann")
             ]
+            assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", line[0]) for line in lines[1:])
             told = (await in_thread("audit", "--json", "--last", "1", *given)).stdout.splitlines()
             assert [json.loads(line)["target"] for line in told] == ["eve"]
 
@@ -102,11 +106,33 @@ async def test_the_trail_tells_who_did_what_the_newest_first(tmp_path: Path, mon
     ("before", "after", "said"),
     [
         ({}, {}, ""),
-        ({"version": 1}, {"version": 2}, "version 1 -> 2"),
-        ({"item_id": "i1", "version": 2}, {"item_id": None, "version": 3}, "item_id i1 -> None, version 2 -> 3"),
-        ({"version": 0}, {"version": 1, "workflow_id": "roofing"}, "version 0 -> 1, workflow_id roofing"),
-        ({"item_id": "i1", "version": 2}, {"version": 0}, "item_id i1 -> None, version 2 -> 0"),
+        ({"version": 1}, {"version": 2}, "version: 1 -> 2"),
+        ({"item_id": "i1", "version": 2}, {"item_id": None, "version": 3}, "item_id: i1 -> -, version: 2 -> 3"),
+        ({"version": 0}, {"version": 1, "workflow_id": "roofing"}, "version: 0 -> 1, workflow_id: - -> roofing"),
+        ({"item_id": "i1", "version": 2}, {"version": 0}, "item_id: i1 -> -, version: 2 -> 0"),
     ],
 )
 def test_a_line_of_the_trail_says_what_is_different(before: dict[str, Any], after: dict[str, Any], said: str) -> None:
-    assert changed({"before": before, "after": after}) == said
+    assert changes({"before": before, "after": after}) == said
+
+
+async def test_the_trail_is_asked_by_whom_what_about_what_and_when_and_shows_why(tmp_path: Path) -> None:
+    async with a_shell(tmp_path) as (engine, said):
+        [rung] = await engine.service.trigger(engine.principal("prom"), [TriggerInput(framework_id="web", title="x")])
+        assert isinstance(rung.alert_id, str)
+        await said("alerts", "ack", rung.alert_id, "--notes", "on it")
+        await said("teams", "put", "ops", "name=Ops")
+
+        async def told(*filters: str) -> list[str]:
+            return [json.loads(line)["verb"] for line in (await said("audit", "--json", *filters)).splitlines()]
+
+        me = options.user_name()
+        assert await told() == ["create_team", "acknowledge"]
+        assert await told("--by", me, "--since", "1h") == ["create_team", "acknowledge"]
+        assert await told("--by", "nobody") == await told("--until", "1h") == []
+        assert await told("--since", "2999-01-01T00:00:00Z") == []
+        assert await told("--verb", "create_team") == await told("--target", "ops") == ["create_team"]
+        line = (await said("audit", "--target", rung.alert_id)).splitlines()[1]
+        assert "state: active -> acknowledged" in line
+        assert line.endswith("  on it")
+        assert "write 2026-01-31T12:00:00Z, or how long" in await said("audit", "--since", "yesterday", code=2)

@@ -8,7 +8,7 @@ import pytest
 
 from protocol import messages as m
 from protocol.items import ItemResult
-from protocol.model import AlertState, Change, EventKind, Reason, Severity, Status, Suppressed
+from protocol.model import AlertState, Change, EventKind, QuietedBy, Reason, Severity, Status, Suppressed
 from tests.support.client_server import AT, an_alert
 from tocsin.terminal import Look, alert_line, printable, result_line
 
@@ -92,6 +92,17 @@ def test_an_assignment_says_to_whom_and_a_comment_what() -> None:
     assert alert_line(many, PLAIN, UTC).endswith("2 alerts  (by ann, to bob)")
     none = msgspec.structs.replace(many, change=msgspec.structs.replace(change, assigned_to=None))
     assert alert_line(none, PLAIN, UTC).endswith("2 alerts  (by ann, to nobody)")
+
+
+def test_what_is_quiet_is_shown_as_such_with_why_because_of_what_and_until_when() -> None:
+    quiet = an_alert(
+        1, title="x", quieted_by=QuietedBy.SILENCED, quieted_ref="s\x1b1", quieted_until=AT.replace("T00:00", "T02:30")
+    )
+    assert alert_line(quiet, PLAIN, UTC).endswith("x  (quiet: silenced (s\\x1b1) until 02:30:00)")
+    assert alert_line(quiet, Look(has_colour=True, has_shapes=True), UTC).count("\x1b[2m") == 2
+    tomorrow = an_alert(1, title="x", quieted_by=QuietedBy.MAINTENANCE, quieted_until="2099-01-02T03:04:05.000000Z")
+    assert alert_line(tomorrow, PLAIN, UTC).endswith("(quiet: maintenance until 2099-01-02 03:04:05)")
+    assert alert_line(an_alert(1, quieted_by=QuietedBy.STORM), PLAIN, UTC).endswith("(quiet: storm)")
 
 
 def test_a_receipt_says_how_many_were_held_back() -> None:

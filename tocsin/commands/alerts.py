@@ -11,7 +11,8 @@ from urllib.parse import quote
 
 import click
 
-from tocsin.commands import options
+from tocsin.commands import options, times
+from tocsin.commands.listing import Column, cell, changes, json_option, show
 
 if TYPE_CHECKING:
     from tocsin.commands.api import Api
@@ -19,8 +20,25 @@ if TYPE_CHECKING:
 # A screenful, the newest.
 SHOWN = 50
 SHOWN_MAX = 1_000_000
-_HEADS = ("ALERT", "STATE", "SEVERITY", "FRAMEWORK", "SINCE", "SEEN", "ASSIGNED", "TITLE")
-_COLUMNS = ("id", "state", "severity", "framework_id", "triggered_at", "occurrences", "assigned_to", "title")
+
+
+def _quiet(alert: dict[str, Any]) -> str | None:
+    """Why it does not ring, what is to blame, and until when."""
+    from tocsin.terminal import quiet_words
+
+    until = alert.get("quieted_until")
+    return quiet_words(alert.get("quieted_by"), alert.get("quieted_ref"), cell(until) if until else None)
+
+
+_COLUMNS: dict[str, Column] = {
+    "ALERT": "id", "STATE": "state", "SEVERITY": "severity", "FRAMEWORK": "framework_id", "SINCE": "triggered_at",
+    "SEEN": "occurrences", "ASSIGNED": "assigned_to", "QUIET": _quiet, "TITLE": "title",
+}  # fmt: skip
+_STORY: dict[str, Column] = {
+    "AT (UTC)": "at", "BY": "by", "WHAT": "verb", "CHANGED": changes, "NOTES": "notes",
+}  # fmt: skip
+# Where what quieted an alert is found, and which field of it says why.
+_QUIETERS = {"silenced": ("silences", "comment"), "maintenance": ("maintenance", "title")}
 _FILTERS = {"framework": "framework_id", "state": "state", "severity": "severity", "rule": "rule_id",
             "assigned_to": "assigned_to", "quieted": "quieted", "since": "since", "until": "until"}  # fmt: skip
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -29,8 +47,10 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 def _filters(command: Command) -> Command:
     """The options that say which alerts: they become the filters of the API."""
     for option in (
-        click.option("--until", callback=options.filled, metavar="TIME", help="Rang before this time (RFC 3339)."),
-        click.option("--since", callback=options.filled, metavar="TIME", help="Rang at this time or later (RFC 3339)."),
+        click.option("--until", callback=times.past, metavar="TIME", help="Rang before this time, or so long ago."),
+        click.option(
+            "--since", callback=times.past, metavar="TIME", help="Rang at this time (RFC 3339) or later, or ago: 2h."
+        ),
         click.option("--assigned-to", callback=options.filled, metavar="USER", help="Assigned to this user."),
         click.option(
             "--quieted", multiple=True, metavar="WORD", help="maintenance, silenced, muted_hours, flapping, storm."
@@ -58,24 +78,19 @@ def alerts() -> None:
 @alerts.command("list", short_help="Shows alerts, the newest first.")
 @_filters
 @click.option("--last", type=click.IntRange(1, SHOWN_MAX), default=SHOWN, show_default=True, help="How many at most.")
-@click.option("--json", "as_json", is_flag=True, help="Prints one JSON object per alert.")
+@json_option
 @options.administrator
 def list_alerts(last: int, as_json: bool, **given: Any) -> None:
     """Shows alerts, the newest first."""
     wanted = {name: ",".join(value) if isinstance(value, list) else value for name, value in _wanted(given).items()}
-    found = list(itertools.islice(_api(given).pages("/api/v1/alerts", wanted), last))
-    if as_json:
-        for alert in found:
-            options.write(json.dumps(alert))
-        return
-    options.write_table([_HEADS, *([_cell(alert.get(column)) for column in _COLUMNS] for alert in found)])
+    show(itertools.islice(_api(given).pages("/api/v1/alerts", wanted), last), _COLUMNS, as_json)
 
 
-@alerts.command(short_help="Shows one alert and its story.")
+@alerts.command("show", short_help="Shows one alert and its story.")
 @click.argument("alert_id", metavar="ID", callback=options.filled)
 @click.option("--json", "as_json", is_flag=True, help="Prints one JSON object.")
 @options.administrator
-def show(alert_id: str, as_json: bool, **given: Any) -> None:
+def show_alert(alert_id: str, as_json: bool, **given: Any) -> None:
     """Shows one alert, and what people did and said about it."""
     api, path = _api(given), f"/api/v1/alerts/{quote(alert_id, safe='')}"
     alert = api.ask("GET", path)
@@ -83,12 +98,10 @@ def show(alert_id: str, as_json: bool, **given: Any) -> None:
     if as_json:
         options.write(json.dumps({"alert": alert, "story": story}))
         return
-    options.write_table([(name, _cell(value)) for name, value in alert.items()])
+    because = {"quieted_because": _because(api, alert)} if alert.get("quieted_by") else {}
+    options.write_table([(name, cell(value)) for name, value in (alert | because).items()])
     options.write("")
-    heads = ("AT", "BY", "WHAT", "NOTES")
-    options.write_table(
-        [heads, *((each["at"], _cell(each["by"]), _deed(each), _cell(each["notes"])) for each in story)]
-    )
+    show(story, _STORY)
 
 
 def _act(verb: str, name: str, help_text: str, *more: Callable[[Any], Any]) -> None:
@@ -101,7 +114,11 @@ def _act(verb: str, name: str, help_text: str, *more: Callable[[Any], Any]) -> N
         if verb == "assign":
             body["assigned_to"] = _assignee(given.pop("user"), given.pop("nobody"))
         body |= _meant(alert_ids, _wanted(given), everything)
-        _report(_api(given).ask("POST", f"/api/v1/alerts/{verb}", body), dry_run, as_json)
+        answer = _api(given).ask("POST", f"/api/v1/alerts/{verb}", body)
+        for alert_id, result in zip(alert_ids, answer["results"], strict=False):
+            # Of what was refused as a whole the engine says no id; the order is that of the request.
+            result["alertId"] = alert_id
+        _report(answer, dry_run, as_json)
 
     command.__doc__ = help_text
     made: Any = command
@@ -159,24 +176,27 @@ def _report(answer: dict[str, Any], dry_run: bool, as_json: bool) -> None:
     results = answer["results"]
     if as_json:
         options.write(json.dumps(answer))
-    elif dry_run:
-        options.write(f"{answer['matched']} alerts are meant")
+    elif dry_run or not results:
+        count = answer["matched"]
+        options.write({0: "no alert is meant", 1: "1 alert is meant"}.get(count, f"{count} alerts are meant"))
     else:
         for result in results:
             words = [result.get("alertId") or "-", result["status"]]
             words += [f"({result['reason']})"] if result["reason"] != result["status"] else []
-            options.write(" ".join([*words, _cell(result.get("message"))]).rstrip())
+            words += [cell(result["message"])] if result.get("message") else []
+            options.write(" ".join(words))
     if any(result["status"] == "rejected" for result in results):
         sys.exit(1)
 
 
-def _deed(line: dict[str, Any]) -> str:
-    changes = [f"{name}: {_cell(old)} -> {_cell(line['after'].get(name))}" for name, old in line["before"].items()]
-    verb: str = line["verb"]
-    return verb + (f" ({', '.join(changes)})" if changes else "")
+def _because(api: Api, alert: dict[str, Any]) -> str | None:
+    """What whoever quieted it had to say about that."""
+    from protocol.errors import UnknownChannel
+    from tocsin.commands.api import place
 
-
-def _cell(value: Any) -> str:
-    from tocsin.terminal import printable
-
-    return printable("" if value is None else str(value))
+    path, field = _QUIETERS.get(alert.get("quieted_by", ""), ("", ""))
+    try:
+        return str(api.ask("GET", f"/api/v1/{path}/{place(alert['quieted_ref'])}")[field]) if path else None
+    except UnknownChannel:
+        # It was deleted a moment ago: the alert is about to ring.
+        return None

@@ -54,4 +54,4 @@ def cell(value: Any) -> str:
 def changes(line: Mapping[str, Any]) -> str:
     """What was different before and after a line of the audit trail: `state: active -> resolved`."""
     before, after = line["before"], line["after"]
-    return ", ".join(f"{name}: {cell(before.get(name))} -> {cell(after.get(name))}" for name in before | after)
+    return ", ".join(f"{name}: {cell(before.get(name))} -> {cell(after.get(name))}" for name in sorted(before | after))

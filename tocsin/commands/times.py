@@ -21,15 +21,6 @@ def future(_: click.Context, __: click.Parameter, given: str | None) -> str | No
     return None if given is None else _moment(given, +1)
 
 
-def duration_us(_: click.Context, __: click.Parameter, given: str | None) -> int | None:
-    """A callback: how long, in microseconds. Raises BadParameter."""
-    if given is None:
-        return None
-    if (found := _microseconds(given)) is None:
-        raise click.BadParameter(f"{given!r:.40} is no time: write 90s, 30m, 2h or 7d")
-    return found
-
-
 def now_us() -> int:
     """This machine's clock."""
     return time.time_ns() // 1_000
