@@ -140,12 +140,6 @@ class Config(Section, frozen=True, kw_only=True):
                 f"{self.gateway.timeout_s:g} is not allowed: use more than gateway.heartbeat_s "
                 f"({self.gateway.heartbeat_s:g}), or every quiet client would be cut before its first ping",
             )
-        if self.channel.batch_max > self.channel.events_max:
-            raise ConfigError(
-                "channel.batch_max",
-                f"{self.channel.batch_max} is not allowed: use at most channel.events_max ({self.channel.events_max}), "
-                "or triggers of a full batch would be answered busy in an idle engine",
-            )
         if self.flapping.stop_percent >= self.flapping.start_percent:
             raise ConfigError(
                 "flapping.stop_percent",

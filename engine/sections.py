@@ -158,11 +158,12 @@ class Channel(Section, frozen=True, kw_only=True):
     mailbox_max: Annotated[
         int, limit(ITEMS_MAX, 1_000_000, "Waiting commands; at least those of one request. More are busy, not lost.")
     ] = 10_000
-    batch_max: Annotated[int, limit(1, 10_000, "Commands decided together; under events_max: receipts need room.")] = (
-        240
-    )
+    batch_max: Annotated[int, limit(1, 10_000, "Commands decided together, if events_max has room for them.")] = 240
     idle_s: Annotated[float, limit(0.1, _DAY_S, "A channel unused for so long gives its memory back.")] = 60.0
-    events_max: Annotated[int, limit(1, 10_000, "Events in one commit: bounds what a fan-out must send at once.")] = 256
+    # At least what a step of a workflow may tell: it is decided at once, or not at all.
+    events_max: Annotated[
+        int, limit(4, 10_000, "Events in one commit, past which a command waits: what a fan-out must send at once.")
+    ] = 256
     windows_max: Annotated[
         int, limit(1, 10_000_000, "Open alerts and suppression windows held in memory; beyond it: busy.")
     ] = 100_000

@@ -49,7 +49,6 @@ class Limit(enum.Enum):
     # Of a channel, and of how many there are (error 120, HTTP 503).
     CHANNEL_MAILBOX = "channel_mailbox"
     CHANNEL_WINDOWS = "channel_windows"
-    CHANNEL_EVENTS = "channel_events"
     RULE_STATES = "rule_states"
     RULE_SERIES = "rule_series"
     READING_SERIES = "reading_series"

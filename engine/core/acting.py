@@ -43,8 +43,6 @@ class Acts:
 
     def act(self, turn: Turn, act: Act) -> list[ItemResult]:
         """A change of each alert that it names; idempotent. One result for each, in order."""
-        if self._ledger.room(turn) < 1:
-            return [self._ledger.no_room(turn)] * len(act.alert_ids)
         closed = {row.alert.id: row for row in act.closed}
         done: list[_Done] = []
         answers = [self._one(turn, act, alert_id, closed.get(alert_id), done) for alert_id in act.alert_ids]
@@ -96,9 +94,6 @@ class Acts:
             return ItemResult(
                 status=Status.REJECTED, reason=Reason.ALREADY, alert_id=standing.alert_id, message=message
             )
-        if ledger.room(turn) < 2:
-            # The receipt of its window, and our own event.
-            return ledger.no_room(turn)
         # Its coming and going is the identity's, whatever alert stands for it.
         standing.flaps = rival.flaps
         ledger.supersede(turn, rival)

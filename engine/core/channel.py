@@ -12,8 +12,9 @@ they are the workspace's, not the channel's, and may change between two batches.
     ledger     what is remembered, and what the store does not know yet   turn       a decision while it is made
     log        readings, as they are stored with the decision             keeping    when rule states are written
 
-Only a reading may go over `events_max`, by what the rules on its metric say, because half a reading would be no answer;
-one that finds no room is left, with what comes after it, to the next decision: there are fewer results than commands.
+A command that was begun is finished, and one that finds no room is left, with what comes after it, to the next
+decision, which is at once: then there are fewer results than commands. So a decision may go over its bounds by what one
+command can do to many: a reading by the rules on its metric, re-opening by the windows of the alerts that it names.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from engine.core.previewing import Previewer
 from engine.core.ringing import UNKNOWN_ALERT, Ringer
 from engine.core.stepping import complete_step
 from engine.core.suppression import NEVER
-from engine.core.turn import Policy, Turn
+from engine.core.turn import TOLD_MAX, Policy, Turn
 from engine.core.watching import Watcher
 from protocol.changes import Action
 from protocol.commands import AcknowledgeReported, Act, Batch, CompleteStep, Observe, Preview, Ring
@@ -63,8 +64,7 @@ class ChannelMachine:
             self._hush.adopt(batch.orders)
         results: list[ItemResult] = []
         for command in batch.commands:
-            if results and isinstance(command, Observe) and not self._watcher.has_room(turn, command):
-                # An outage breaks many rules at once. What is left waits for the next decision, which is at once.
+            if results and self._is_full(turn):
                 break
             if isinstance(command, Act):
                 results += self._acts.act(turn, command)
@@ -76,6 +76,10 @@ class ChannelMachine:
         self._ledger.flush(turn)
         self._watcher.write_states(turn)
         return self._decision(turn, tuple(results), readings)
+
+    def _is_full(self, turn: Turn) -> bool:
+        """Whether the next command has to wait for the next decision."""
+        return self._ledger.room(turn) < TOLD_MAX or self._watcher.is_full
 
     def flush(self, batch: Batch) -> Decision:
         """The counters and rule states that are ahead of the store, at most ROWS_MAX rows at a time, due or not."""

@@ -19,7 +19,6 @@ from engine.core.suppression import NEVER, Agenda, Standing, Verdict
 from engine.core.turn import ROWS_MAX, Policy, Turn
 from protocol.effects import Recalled
 from protocol.items import ItemResult
-from protocol.limits import Limit
 from protocol.model import Change, Event, EventKind, Suppressed
 from protocol.rows import Row
 from protocol.times import SECOND_US, parse_rfc3339
@@ -75,10 +74,6 @@ class Ledger:
     def room(self, turn: Turn) -> int:
         """How many more events this decision may have."""
         return self.policy.events_max - len(turn.events)
-
-    def no_room(self, turn: Turn) -> ItemResult:
-        """The answer to a command that would need more."""
-        return turn.busy(Limit.CHANNEL_EVENTS, len(turn.events), self.policy.events_max, "events in this commit")
 
     def step(self, turn: Turn, standing: Standing, step: Step, by: str | None, notes: str | None = None) -> ItemResult:
         """A step of the table that changes something: one event, and the answer if somebody asked for it."""

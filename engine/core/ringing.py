@@ -50,10 +50,10 @@ class Ringer:
         if firing.is_below:
             return BELOW
         identity = identity_under(self._ledger.framework, ring, rule)
-        return self.judge(turn, firing, self._ledger.room(turn), identity)
+        return self.judge(turn, firing, identity)
 
-    def judge(self, turn: Turn, firing: Firing, room: int, identity: str) -> ItemResult:
-        """Suppression's verdict on a firing, carried out if it takes no more than `room` events."""
+    def judge(self, turn: Turn, firing: Firing, identity: str) -> ItemResult:
+        """Suppression's verdict on a firing, carried out."""
         standing = self._ledger.standings.get(identity)
         source = firing.ring.source
         is_resent = False
@@ -71,8 +71,6 @@ class Ringer:
         if standing is None and len(self._ledger.standings) >= self._ledger.policy.windows_max:
             used, limit = len(self._ledger.standings), self._ledger.policy.windows_max
             return turn.busy(Limit.CHANNEL_WINDOWS, used, limit, "open alerts and windows in this channel")
-        if room < 1 + self._owes_receipt(turn, standing, verdict):
-            return self._ledger.no_room(turn)
         if standing is None or verdict is suppression.FIRED:
             return self._fire(turn, identity, standing, firing)
         return self._tell(turn, standing, firing, verdict)
@@ -91,12 +89,6 @@ class Ringer:
             self._ledger.hear(turn, standing, is_bad=True)
         self._ledger.counted(turn, standing)
         return ItemResult(status=verdict.status, reason=verdict.reason, alert_id=standing.alert_id)
-
-    def _owes_receipt(self, turn: Turn, standing: Standing | None, verdict: Verdict) -> bool:
-        """Whether a receipt comes before what is told now: its window is over, or another alert takes its place."""
-        if standing is None or not standing.count:
-            return False
-        return standing.until <= turn.now or verdict is suppression.FIRED
 
     def _fire(self, turn: Turn, identity: str, before: Standing | None, firing: Firing) -> ItemResult:
         """A new alert. One alert stands for an identity: the one before gets its receipt and is forgotten."""
@@ -126,7 +118,7 @@ class Ringer:
     def _tell(self, turn: Turn, standing: Standing, firing: Firing, verdict: Verdict) -> ItemResult:
         """An open alert is told once more, as repeated or as raised."""
         firing = dressed(firing)
-        if self._owes_receipt(turn, standing, verdict):
+        if standing.count and standing.until <= turn.now:
             self._ledger.receipt(turn, standing)
         if firing.ring.source is not None:
             self._hear_source(turn, standing, firing.ring.source)
@@ -166,6 +158,4 @@ class Ringer:
             del standing.sources[labels]
             turn.touched[standing] = None
             return ItemResult(status=Status.SUPPRESSED, reason=Reason.REFRESHED, alert_id=standing.alert_id)
-        if self._ledger.room(turn) < 1:
-            return self._ledger.no_room(turn)
         return self._ledger.step(turn, standing, TABLE[standing.current().state, Action.RESOLVE], "source")

@@ -125,9 +125,7 @@ class SeriesBook:
         """Why there can be no further series of this rule now; None: there can."""
         policy = self._policy
         if len(watch.series) < policy.rule_series_max and self.count < policy.rule_states_max:
-            if self.keeper.new < ROWS_MAX:
-                return None
-            return turn.busy(Limit.RULE_STATES, self.keeper.new, ROWS_MAX, "new rule states in this commit")
+            return None
         if turn.now >= self._looked_at + _LOOK_AGAIN_US:
             self._looked_at = turn.now
             self._forget_quiet(turn.now)

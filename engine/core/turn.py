@@ -1,7 +1,7 @@
 """One decision while it is being made, and the bounds that it is made within.
 
-A decision is bounded: `events_max` events and about `ROWS_MAX` rows. A command that finds no room is answered `busy`;
-what time brings (receipts, expiry, counters) waits for the next decision.
+A decision is bounded: about `events_max` events and `ROWS_MAX` rows. What finds no room waits for the next decision:
+commands (`ChannelMachine.decide`) as well as what time brings (receipts, expiry, counters).
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from protocol.times import rfc3339
 
 # A commit of 1,000 rows takes about 5 ms; more would make the others of its group wait.
 ROWS_MAX = 1_000
+# What a command about one alert may have to tell: the receipt of its window, and what follows it.
+TOLD_MAX = 2
 # Matchers held against alerts in one decision because of time or other orders: 1 to 2 us each, so 2 to 4 ms. What
 # commands bring is bounded by their number, and by `objects.quiet_expressions_max`.
 TESTS_MAX = 2_000
@@ -31,7 +33,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
     # Five minutes, as the reference has it.
     suppression_s: float = 300.0
-    # Events of one commit: what 1,000 subscribers can be told before the next batch waits noticeably.
+    # Events of one commit, past which no command is begun: what 1,000 subscribers can be told before the next batch
+    # waits noticeably.
     events_max: int = 256
     # Open alerts and open windows of one channel, about 1 kB of memory each.
     windows_max: int = 100_000

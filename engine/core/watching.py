@@ -4,8 +4,6 @@ What a series says (`engine.core.rules.series`) becomes an alert here: it holds 
 decides whether that is told); it holds no more, its alert is resolved by "rule"; it falls silent, and its rule wants to
 know, an alert of its own says so. A rule that was changed in what it evaluates starts anew, all others keep their state
 (`engine.core.seriesbook`); alerts that no reading can close any more are closed (`engine.core.orphans`).
-
-A reading that was begun is finished: whatever its rules say may go over the events of a decision.
 """
 
 from __future__ import annotations
@@ -89,9 +87,10 @@ class Watcher:
         """Up to which row of the log stored states have heard everything."""
         return self._series.keeper.settled()
 
-    def has_room(self, turn: Turn, reading: Observe) -> bool:
-        """Whether a reading may still be heard in this decision."""
-        return self._ledger.room(turn) > 0 or not self.book.watching(reading.metric, reading.labels)
+    @property
+    def is_full(self) -> bool:
+        """Whether a decision has as many new states to store as it may."""
+        return self._series.keeper.new >= ROWS_MAX
 
     def observe(self, turn: Turn, reading: Observe) -> ItemResult:
         """A reading, held against each rule on its series; the loudest outcome is the answer."""
@@ -170,8 +169,7 @@ class Watcher:
             watch.ringing.add(series)
         why = series.evaluator.why if watch.explains else None
         firing = fill(_bell(series), watch.rule, watch.texts, why)
-        # A receipt and what follows it.
-        return self._ringer.judge(turn, firing, room=2, identity=series.identity)
+        return self._ringer.judge(turn, firing, series.identity)
 
     def _over(self, turn: Turn, series: Series) -> ItemResult:
         """It holds no more. An alert that stands for all series of a rule is over with the last of them."""
@@ -204,7 +202,7 @@ class Watcher:
     ) -> ItemResult:
         rule, ring = series.watch.rule, _bell_of_milepost(series, evaluator, milepost)
         identity = identity_of(self._ledger.framework, ring)
-        return self._ringer.judge(turn, fill(ring, rule, series.watch.texts), room=2, identity=identity)
+        return self._ringer.judge(turn, fill(ring, rule, series.watch.texts), identity)
 
     def pass_time(self, turn: Turn) -> None:
         """What is due at the turn's time, as far as there is room; the rest stays due."""
@@ -247,7 +245,7 @@ class Watcher:
             labels={**series.labels, **NO_DATA},
         )
         firing = fill(ring, rule, series.watch.texts)
-        return self._ringer.judge(turn, firing, room=2, identity=self._silent_identity(series))
+        return self._ringer.judge(turn, firing, self._silent_identity(series))
 
     def _silent_identity(self, series: Series) -> str:
         ring = Ring(rule_id=series.watch.rule.id, labels={**series.labels, **NO_DATA})

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.config import FIELDS, HOST_RULES, Channel, Config, ConfigError, Gateway, Host, Secret
+from engine.config import FIELDS, HOST_RULES, Config, ConfigError, Gateway, Host, Secret
 from engine.fields import Address, Field, parse_address
 from engine.folder import prepare_data_folder
 from engine.settings import ALIASES, FILE_MAX_BYTES, effective, load, toml_value
@@ -422,13 +422,6 @@ def test_with_tls_other_machines_may_connect_and_urls_say_so():
 def test_a_watchdog_shows_where_the_loop_hangs_before_it_ends_the_process():
     said = refused(overrides={"watchdog.stall_s": 15})
     assert "watchdog.exit_s: 15 is not allowed: use more than watchdog.stall_s (15)" in said
-
-
-def test_a_batch_larger_than_what_one_commit_may_tell_is_refused():
-    with pytest.raises(
-        ConfigError, match=r"channel\.batch_max: 300 is not allowed: use at most channel\.events_max \(256\)"
-    ):
-        Config(channel=Channel(batch_max=300))
 
 
 def test_a_mailbox_holds_at_least_one_request():

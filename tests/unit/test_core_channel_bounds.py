@@ -12,11 +12,21 @@ from engine.orders import StandingOrders
 from protocol.commands import Batch, Observe, Ring
 from protocol.effects import Recalled
 from protocol.limits import Limit
-from protocol.model import ChannelKey, EventKind, Reason, Severity
+from protocol.model import ChannelKey, EventKind, Reason, Severity, Status
 from protocol.orders import Orders
 from protocol.rules import ThresholdRule
 from tests.support.acts import acknowledging, resolving
-from tests.unit.test_core_channel import BUSY, CPU, DUPLICATE, FIRED, RAISED, REPEATED, START_US, Channel, outcome
+from tests.unit.test_core_channel import (
+    BUSY,
+    CPU,
+    DUPLICATE,
+    FIRED,
+    RAISED,
+    REPEATED,
+    START_US,
+    Channel,
+    outcome,
+)
 
 
 def test_a_full_channel_is_busy_for_new_alerts_only_and_names_the_limit() -> None:
@@ -38,32 +48,38 @@ def test_a_resolved_alert_makes_room_when_its_window_is_over() -> None:
     assert outcome(channel.ring(title="b")) == FIRED
 
 
-def test_commands_beyond_the_events_of_one_commit_are_busy() -> None:
-    channel = Channel(events_max=2)
+def test_commands_beyond_the_events_of_one_commit_wait_for_the_next_one_whatever_they_are() -> None:
+    channel = Channel(events_max=3)
     alert_id = channel.ring(title="a").alert_id or ""
-    results = channel.send(
-        Ring(title="b"), Ring(title="c"), Ring(title="d"), Ring(title="a"), resolving(alert_id=alert_id, by="ann")
+    commands = (
+        *(Ring(title=title) for title in ("b", "c", "d", "a")),
+        resolving(alert_id=alert_id, by="ann"),
+        Observe(metric="temp", value=1.0, at=channel.now),
     )
-    assert [outcome(result) for result in results] == [FIRED, FIRED, BUSY, DUPLICATE, BUSY]
-    assert channel.decision.refusals == (Limit.CHANNEL_EVENTS,) * 2
-    assert str(results[2].message).startswith("channel_events: 2 events in this commit, limit 2;")
-    assert channel.decision.audits == ()
+    results = channel.send(*commands)
+    assert [outcome(result) for result in results] == [FIRED, FIRED]
+    assert (channel.decision.refusals, channel.decision.audits) == ((), ())
+    assert [outcome(result) for result in channel.send(*commands[2:])] == [
+        FIRED,
+        DUPLICATE,
+        (Status.RESOLVED, Reason.RESOLVED),
+    ]
 
 
-def test_a_command_that_needs_two_events_does_not_start_with_room_for_one() -> None:
+def test_a_command_that_may_tell_two_events_does_not_start_with_room_for_one() -> None:
     channel = Channel(events_max=2)
     channel.ring(title="a")
     channel.ring(title="a")
     channel.now += 300_000_000
     results = channel.send(Ring(title="b"), Ring(title="a"))
-    assert [outcome(result) for result in results] == [FIRED, BUSY]
+    assert [outcome(result) for result in results] == [FIRED]
     assert [event.kind for event in channel.decision.events] == [EventKind.FIRED, EventKind.RECEIPT]
     assert outcome(channel.ring(title="a")) == REPEATED
 
 
-def test_a_reading_that_finds_no_room_waits_for_the_next_decision() -> None:
+def test_a_reading_that_was_begun_is_finished_and_one_that_finds_no_room_waits_for_the_next_decision() -> None:
     rules = tuple(ThresholdRule(id=f"r{n}", framework="f", metric="up", threshold=float(n)) for n in range(3))
-    channel = Channel(events_max=4)
+    channel = Channel(events_max=5)
     channel.orders = Orders(rules=rules)
     readings = [Observe(metric="up", value=9.0, at=channel.now, labels={"host": str(n)}) for n in range(4)]
     heard = 0
@@ -156,7 +172,7 @@ def test_a_rule_without_any_workspace_is_refused_at_once() -> None:
 
 
 def test_all_counters_are_written_together_and_at_most_a_thousand_at_once() -> None:
-    channel = Channel(events_max=ROWS_MAX + 100)
+    channel = Channel(events_max=ROWS_MAX + 101)
     rings = [Ring(title=str(n)) for n in range(ROWS_MAX + 100)]
     channel.send(*rings)
     channel.send(*rings)
