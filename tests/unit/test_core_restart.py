@@ -142,9 +142,10 @@ def test_readings_that_a_state_has_heard_are_not_heard_again() -> None:
     stored, goal = Stored(), orders_of("goal", "plain")
     machine = ChannelMachine(KEY, stored.recalled(START), goal, Policy())
     stored.keep(read(machine, 1, goal, 9.0))
-    # The goal's state is stored with the reading; that of the other rule is as well, and then holds the log back.
-    stored.keep(read(machine, 2, goal, 0.5))
+    # A goal that is reached is stored with the reading; the state of the other rule is behind and holds the log back.
+    stored.keep(read(machine, 2, goal, 15.0))
     assert stored.settled == 1
+    assert {state.rule: state.seq for state in stored.states.values()} == {"goal": 2, "plain": 1}
     again = ChannelMachine(KEY, stored.recalled(START), goal, Policy())
     results = [read(one, 3, goal, 0.4, 0.2).results for one in (machine, again)]
     assert results[0] == results[1]

@@ -77,6 +77,33 @@ def test_an_evaluator_goes_on_from_its_state_as_if_nothing_had_happened(
     assert answers(one, after) == answers(other, after)
 
 
+# In order, out of order, of one time, a window later, hopelessly late, and far from all of them.
+STORY: list[tuple[int, float, str]] = [
+    *[(200, 0.0, "m"), (203, 90.0, "all"), (201, 55.0, "m"), (203, 10.0, "m"), (203, 90.0, "m"), (202, 1e-12, "all")],
+    *[(232, 40.0, "all"), (233, -30.0, "m"), (210, 90.0, "m"), (100, 90.0, "m"), (100, 90.0, "all"), (90, 1.0, "m")],
+    *[(500, 55.0, "m"), (501, 90.0, "all"), (502, 90.0, "m"), (300, 40.0, "m")],
+]
+
+
+@pytest.mark.parametrize("rule", [*ALL, AnomalyRule(**COMMON, warm_up=4)], ids=title_of)
+@pytest.mark.parametrize("restarts_before", range(0, len(STORY), 3))
+def test_the_answers_of_a_story_are_the_same_wherever_a_restart_comes(rule: Rule, restarts_before: int) -> None:
+    one, other = evaluator_of(rule), evaluator_of(rule)
+    before, after = STORY[:restarts_before], STORY[restarts_before:]
+    answers(one, before)
+    other.restore(msgspec.msgpack.decode(msgspec.msgpack.encode(one.state())))
+    assert answers(one, after) == answers(other, after)
+
+
+@pytest.mark.parametrize("rule", ALL[:-1], ids=title_of)
+def test_what_is_late_changes_neither_the_answer_nor_the_state(rule: Rule) -> None:
+    evaluator = evaluator_of(rule)
+    answers(evaluator, STORY)
+    before = msgspec.msgpack.encode(evaluator.state())
+    assert evaluator.observe(START, 1e6, "m") is Seen.LATE
+    assert msgspec.msgpack.encode(evaluator.state()) == before
+
+
 @pytest.mark.parametrize(
     ("rule", "why", "limit"),
     [
@@ -121,6 +148,11 @@ def test_a_sum_that_never_ends_stays_a_number() -> None:
     for _ in range(3):
         evaluator.observe(START, sys.float_info.max, "m")
     assert evaluator.value() == sys.float_info.max
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-9, -1e-9, 1.0, -1.0, 12_345.6, -1e307])
+def test_a_value_and_its_mirror_image_are_in_bins_whose_middles_mirror(value: float) -> None:
+    assert middle_of(bin_of(value)) == -middle_of(bin_of(-value)) == pytest.approx(value, rel=RELATIVE_ERROR * 1.000001)
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
