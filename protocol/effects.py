@@ -6,6 +6,7 @@ import msgspec
 
 from protocol.commands import Batch
 from protocol.items import ItemResult
+from protocol.jobs import NewJob
 from protocol.limits import Limit
 from protocol.model import Alert, ChannelKey, Event, Severity, StreamKey
 from protocol.readings import Logged, LoggedSeries, RuleState
@@ -72,6 +73,8 @@ class Decision(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     states: tuple[RuleState, ...] = ()
     # Up to this row of the log stored states have seen everything: a restart replays what comes after it.
     settled: int = 0
+    # What is to be done about it later; enqueued in the same transaction.
+    jobs: tuple[NewJob, ...] = ()
 
     @property
     def is_durable(self) -> bool:
@@ -83,6 +86,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             or self.readings
             or self.states
             or self.series
+            or self.jobs
             or self.storm is not None
         )
 

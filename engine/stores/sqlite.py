@@ -44,6 +44,7 @@ from engine.stores.give_way import GiveWay
 from engine.stores.readings import ReadingPage, ReadingQuery, SeriesPage
 from engine.stores.sqlite_commit import Committer
 from engine.stores.sqlite_file import CACHE_BYTES, Database
+from engine.stores.sqlite_job_store import SqliteJobs
 from engine.stores.sqlite_objects import SqliteObjects
 from engine.stores.sqlite_readers import InlineReaders, Readers, ThreadedReaders
 from engine.stores.sqlite_readings import ReadingStore
@@ -60,7 +61,7 @@ from protocol.rows import Row
 _HANGING: list[AbstractContextManager[object]] = []
 
 
-class SqliteStore(SqliteObjects, SqliteWorkflows):
+class SqliteStore(SqliteObjects, SqliteWorkflows, SqliteJobs):
     """A store in one SQLite file (or in memory). Made by `open_sqlite`; the contract is `engine.stores.Store`."""
 
     def __init__(

@@ -23,6 +23,7 @@ import structlog
 from msgspec.structs import replace
 
 from engine.stores.sqlite_file import Database
+from engine.stores.sqlite_jobs import JOBS
 from engine.stores.sqlite_progress import Streamed
 from engine.stores.sqlite_queries import channel_history
 from engine.stores.sqlite_quiet import STORMS
@@ -214,6 +215,7 @@ class Committer:
         READINGS.run(connection, _joined(prepared.log.readings for prepared in fresh))
         RULE_STATES.run(connection, _joined(prepared.log.states for prepared in fresh))
         STORMS.run(connection, _joined(self._storm(prepared) for prepared in fresh))
+        JOBS.run(connection, _joined(prepared.jobs for prepared in fresh))
         channels: list[Any] = []
         workspaces: dict[int, int] = {}
         for prepared in fresh:

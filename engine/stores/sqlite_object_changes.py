@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 from engine.stores import AdministrativeAct
 from engine.stores.objects import ChangeStatus, ObjectChange, ObjectNews, ObjectOutcome, StoredObject
 from engine.stores.sqlite_acts import ACTS, values_of
+from engine.stores.sqlite_bulk import Bulk
 from engine.stores.sqlite_object_queries import COLUMNS, named
 from engine.stores.sqlite_queries import numbers
-from engine.stores.sqlite_rows import Bulk
 
 _Key = tuple[str, str, str]
 

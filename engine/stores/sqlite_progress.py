@@ -22,7 +22,9 @@ import structlog
 
 from engine.stores import AdministrativeAct, CommittedEvents
 from engine.stores import sqlite_acts as acts
-from engine.stores.sqlite_rows import ALERTS, AUDITS, ENTRIES, EVENTS, WORKSPACES, Bulk, Prepared, numbered, prepare
+from engine.stores.sqlite_bulk import Bulk
+from engine.stores.sqlite_jobs import JOBS
+from engine.stores.sqlite_rows import ALERTS, AUDITS, ENTRIES, EVENTS, WORKSPACES, Prepared, numbered, prepare
 from engine.stores.workflows import Ground, ProjectBatch
 from protocol.effects import Recalled
 from protocol.errors import CommitInvalid
@@ -168,6 +170,8 @@ def _write(connection: Connection, prepared: Sequence[Prepared], workspace: str,
     EVENTS.run_at_once(connection, [value for each in prepared for value in each.events])
     if audits := [value for each in prepared for value in each.audits]:
         AUDITS.run_at_once(connection, audits)
+    if jobs := [value for each in prepared for value in each.jobs]:
+        JOBS.run_at_once(connection, jobs)
     events, people = _assigned(connection, number, events)
     WORKSPACES.run(connection, [number, offset])
     told = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from sqlite3 import Connection
 
-from engine.stores.sqlite_rows import Bulk
+from engine.stores.sqlite_bulk import Bulk
 from protocol.effects import StormState
 
 STORMS = Bulk(

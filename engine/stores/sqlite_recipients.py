@@ -14,9 +14,9 @@ from sqlite3 import Connection
 from typing import Any
 
 from engine.stores import RecipientPage
+from engine.stores.sqlite_bulk import Bulk
 from engine.stores.sqlite_lists import cursor_of, place_of
 from engine.stores.sqlite_queries import CHANNEL_PLACE, derived_place, snapshot
-from engine.stores.sqlite_rows import Bulk
 from protocol.effects import AlertRecipient, RecipientMark
 from protocol.model import ChannelKey, Severity, StreamKey
 from protocol.times import rfc3339

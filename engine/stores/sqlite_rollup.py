@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from sqlite3 import Connection
 from typing import Any, NamedTuple
 
+from engine.stores.sqlite_bulk import Bulk
 from engine.stores.sqlite_log import decode_row
-from engine.stores.sqlite_rows import Bulk
 from protocol.readings import Logged
 from protocol.times import SECOND_US
 

@@ -13,11 +13,12 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from sqlite3 import Connection
 from typing import Any, NamedTuple
 
 import msgspec
 
+from engine.stores.sqlite_bulk import Bulk
+from engine.stores.sqlite_jobs import job_values
 from engine.stores.sqlite_log import LogValues, encode_log
 from protocol.effects import Audit, Commit
 from protocol.errors import CommitInvalid
@@ -30,50 +31,9 @@ from protocol.times import parse_rfc3339
 STATES = {state: number for number, state in enumerate(AlertState, 1)}
 QUIETED = {reason: number for number, reason in enumerate(QuietedBy, 1)}
 SEVERITIES = {severity: severity.rank for severity in Severity}
-# 256 rows of 19 values stay below SQLite's 32,766 parameters; larger statements are no faster.
-ROWS_PER_STATEMENT = 256
-
 _encode = msgspec.json.Encoder().encode
 # Within a batch nearly all times are the same.
 _microseconds = lru_cache(maxsize=1_000)(parse_rfc3339)
-
-
-class Bulk:
-    """An INSERT of many rows in few statements: 256, 128, 64 ... 1 rows each, so that few texts are compiled."""
-
-    def __init__(self, head: str, width: int, tail: str = "") -> None:
-        self.width = width
-        self._head, self._tail = head, tail
-        self._texts: dict[int, str] = {}
-        self._at_once: str | None = None
-
-    def run(self, connection: Connection, values: list[Any]) -> None:
-        """Inserts `values`, `width` of them a row."""
-        start, rows = 0, len(values) // self.width
-        while rows:
-            size = min(ROWS_PER_STATEMENT, 1 << rows.bit_length() - 1)
-            end = start + size * self.width
-            # A list that is taken whole need not be copied.
-            connection.execute(self._text(size), values if end - start == len(values) else values[start:end])
-            start, rows = end, rows - size
-
-    def run_at_once(self, connection: Connection, values: list[Any]) -> list[Any]:
-        """Inserts any number of rows with one statement, which reads them from one JSON text; what it returns.
-
-        Dearer than `run` for a few rows, but its text is always the same. Only for an INSERT.
-        """
-        if self._at_once is None:
-            columns = ",".join(f"json_extract(value, '$[{n}]')" for n in range(self.width))
-            # Without WHERE the parser takes the tail's ON for that of a join.
-            self._at_once = f"{self._head} SELECT {columns} FROM json_each(?) WHERE true {self._tail}"  # noqa: S608
-        rows = [values[start : start + self.width] for start in range(0, len(values), self.width)]
-        return connection.execute(self._at_once, (_encode(rows).decode(),)).fetchall()
-
-    def _text(self, size: int) -> str:
-        if size not in self._texts:
-            row = f"({','.join('?' * self.width)})"
-            self._texts[size] = f"{self._head} VALUES {','.join([row] * size)} {self._tail}"
-        return self._texts[size]
 
 
 ALERTS = Bulk(
@@ -123,6 +83,7 @@ class Prepared:
     # By row: which of the events told its alert for the first time.
     firsts: list[int | None]
     log: LogValues
+    jobs: list[Any]
     # Places in the streams of those whom alerts are assigned to; only the writer knows them.
     entries: list[Any] = field(default_factory=list)
 
@@ -135,7 +96,7 @@ class Prepared:
     def rows(self) -> int:
         """How many rows of tables it writes."""
         decision = self.commit.decision
-        return len(decision.rows) + len(decision.events) + len(decision.audits) + len(self.log)
+        return len(decision.rows) + len(decision.events) + len(decision.audits) + len(decision.jobs) + len(self.log)
 
     def address(self, channel: int, workspace: int, workspace_offset: int) -> None:
         """Fills in what only the writer knows; `workspace_offset` is the last one given so far."""
@@ -173,6 +134,7 @@ def prepare(commit: Commit) -> Prepared:
             encode_results(decision.results),
             firsts,
             encode_log(decision),
+            job_values(decision.jobs, commit.batch.now),
         )
     except (ValueError, TypeError) as fault:
         raise CommitInvalid(f"{commit.key.name}: cannot be encoded: {fault}") from fault

@@ -13,7 +13,7 @@ from sqlite3 import Connection
 from typing import NamedTuple
 
 from engine.stores import ConnectionChange, ConnectionEvent, Retention
-from engine.stores.sqlite_rows import Bulk
+from engine.stores.sqlite_bulk import Bulk
 
 # About 5 ms of the writer's time.
 TRIMMED_AT_ONCE = 500

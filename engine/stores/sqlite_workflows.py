@@ -37,3 +37,4 @@ class SqliteWorkflows:
     def _tell(self, streamed: Streamed) -> None:
         if streamed.told and self._writer.feed:
             self._writer.feed(streamed.told)
+        self._writer.ring(move.commit.decision.jobs for move in streamed.moves if move.commit)

@@ -16,7 +16,7 @@ import queue
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from sqlite3 import Connection
 from typing import Any, TypeVar, cast
 
@@ -25,10 +25,12 @@ import trio
 
 from engine.stores import CommittedEvents, Feed, OnCommit
 from engine.stores.give_way import GiveWay
+from engine.stores.jobs import Doorbell
 from engine.stores.sqlite_commit import Committer
 from engine.stores.sqlite_rows import Prepared
 from protocol.effects import CommitOutcome, Committed, Unavailable
 from protocol.errors import CommitInvalid, StoreUnavailable
+from protocol.jobs import NewJob, Queue
 
 T = TypeVar("T")
 Job = Callable[[Connection], Any]
@@ -72,6 +74,7 @@ class Writer(ABC):
 
     def __init__(self, committer: Committer, on_commit: OnCommit | None, on_death: Callable[[BaseException], None]):
         self.feed: Feed | None = None
+        self.doorbell: Doorbell | None = None
         self.is_available = True
         self._committer = committer
         self._on_commit = on_commit
@@ -116,6 +119,16 @@ class Writer(ABC):
         """Counters since opening, and gauges."""
         return {**self._counters, "pending": self.pending}
 
+    def ring(self, made: Iterable[Sequence[NewJob]]) -> None:
+        """On the loop, after the commit: tells of new jobs. Once too often does no harm."""
+        self.ring_of(job.queue for jobs in made for job in jobs)
+
+    def ring_of(self, queues: Iterable[Queue]) -> None:
+        """The same, by their queues."""
+        found = frozenset(queues)
+        if found and self.doorbell:
+            self.doorbell(found)
+
     def _write(self, works: Sequence[Prepared | Job]) -> list[Any]:
         """In the writer's thread: one job, or a group of commits."""
         job = works[0]
@@ -149,6 +162,7 @@ class Writer(ABC):
             try:
                 if told and self.feed:
                     self.feed(told)
+                self.ring(work.commit.decision.jobs for work in cast("Sequence[Prepared]", works))
                 if self._on_commit:
                     self._on_commit(seconds, len(works))
             except Exception as fault:  # in a trio callback it would end the whole program without a reason

@@ -1,0 +1,148 @@
+"""The part of a store's contract that is about jobs: queues, leases, what has ended, and schedules.
+
+The store's own clock decides what is due and whose lease has ended. A lease is a number that grows at each claim:
+whoever settles or renews with an older one changes nothing and is told so. `tests/unit/test_store_jobs.py` is what
+every adapter must do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from protocol.jobs import Claimed, Job, JobState, Lease, NewJob, Queue, Settlement
+
+PAGE_DEFAULT = 100
+
+# Which queues have something new that is due: called on the loop, after the commit.
+Doorbell = Callable[[frozenset[Queue]], None]
+
+
+class Enqueued(NamedTuple):
+    """A job's number; `is_new` is False if one with the same key was there already."""
+
+    id: int
+    is_new: bool
+
+
+class Swept(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of jobs whose lease had ended: to be tried again, and those that had no attempt left."""
+
+    again: int
+    failed: int
+
+
+class QueueCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """How a queue stands. `oldest_s`: how long the job that has waited longest could have run (0: none waits)."""
+
+    waiting: int = 0
+    delayed: int = 0
+    active: int = 0
+    completed: int = 0
+    failed: int = 0
+    oldest_s: float = 0.0
+    is_paused: bool = False
+
+
+class KeptJobs(msgspec.Struct, frozen=True, kw_only=True):
+    """How long ended jobs of a queue are kept: those that were done, and those that failed or were cancelled."""
+
+    done_s: float
+    failed_s: float
+
+
+class JobQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which jobs, newest first. `workspace` None: those of all, and of the installation itself."""
+
+    workspace: str | None = None
+    queue: Queue | None = None
+    kind: str | None = None
+    state: JobState | None = None
+    before: int | None = None
+    limit: int = PAGE_DEFAULT
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """The last finished run of a schedule."""
+
+    verdict: str
+    started_at: int
+    finished_at: int
+
+
+class ScheduleState(msgspec.Struct, frozen=True, kw_only=True):
+    """What the store knows of a schedule: up to when it has fired, whether it is paused, and how its runs went."""
+
+    name: str
+    last_fire: int
+    paused_at: int | None = None
+    completed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    last: Outcome | None = None
+
+
+class JobStore(Protocol):
+    """What the engine needs of a store for jobs. Everything raises StoreUnavailable."""
+
+    def set_doorbell(self, ring: Doorbell) -> None:
+        """Whom to tell that there are new jobs; `ring` must not raise."""
+
+    async def enqueue(self, jobs: Sequence[NewJob]) -> list[Enqueued]:
+        """Puts jobs into their queues, in one transaction."""
+
+    async def claim(self, node: str, wanted: Mapping[Queue, int], lease_s: float) -> list[Claimed]:
+        """At most so many due jobs of each queue, for this node; none of a paused queue. In the order to run them."""
+
+    async def renew(self, node: str, leases: Sequence[Lease], lease_s: float) -> list[Lease]:
+        """Keeps this node's leases for so long from now, and says that it is alive; those that it no longer holds."""
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
+        """Ends claims, in one transaction. False: the lease was somebody else's by then, and nothing was changed."""
+
+    async def sweep(self, limit: int) -> Swept:
+        """Takes at most so many jobs from those whose lease has ended; the cause of the attempt is "lost"."""
+
+    async def next_due(self) -> int | None:
+        """When the next delayed job of a queue that is not paused is due; None: there is none."""
+
+    async def job(self, workspace: str | None, number: int) -> Job | None:
+        """One job; None if this workspace has no such job. `workspace` None: whose it is does not matter."""
+
+    async def jobs(self, query: JobQuery) -> list[Job]:
+        """A page of jobs."""
+
+    async def cancel(self, workspace: str | None, number: int) -> Job | None:
+        """Ends a job that has not ended; one that runs loses its lease. The job as it is then; None: no such job."""
+
+    async def redrive(self, workspace: str | None, number: int) -> Job | None:
+        """Has a job that failed, or was cancelled, done once more, with all its attempts. As `cancel`."""
+
+    async def redrive_failed(self, queue: Queue, limit: int) -> int:
+        """Has at most so many failed jobs of a queue done once more; how many there were."""
+
+    async def pause(self, queue: Queue, is_paused: bool) -> None:
+        """Whether jobs of this queue are claimed. What runs goes on."""
+
+    async def queue_counts(self) -> dict[Queue, QueueCounts]:
+        """How each queue stands."""
+
+    async def prune(self, kept: Mapping[Queue, KeptJobs], limit: int) -> int:
+        """Deletes at most so many ended jobs that are kept no longer; how many. Never one that has not ended."""
+
+    async def schedules(self) -> dict[str, ScheduleState]:
+        """All schedules that were ever there."""
+
+    async def add_schedule(self, name: str, since: int) -> ScheduleState:
+        """Makes it known: it has fired up to `since`. As it is, if it is known already."""
+
+    async def fire(self, name: str, last_fire: int, fire: int, jobs: Sequence[NewJob], skipped: int = 0) -> bool:
+        """Moves a schedule from `last_fire` to `fire` and enqueues its jobs, in one transaction.
+
+        False: somebody else has moved it, and nothing was done. `skipped`: runs that were left out, to be counted.
+        """
+
+    async def pause_schedule(self, name: str, is_paused: bool) -> bool:
+        """Whether it fires by itself. False: there is none of this name."""

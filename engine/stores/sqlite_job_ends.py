@@ -1,0 +1,156 @@
+"""How jobs end in the embedded store: settled by whoever holds the lease, swept, cancelled, done once more, forgotten.
+
+Runs in the writer's thread. A batch of settlements is a handful of statements whatever its size: the batch travels as
+one JSON text, each row is held against its lease, and only those that still hold it are moved. Whoever comes too late
+changes nothing, and what should have followed from it does not happen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from sqlite3 import Connection
+from typing import Any
+
+import msgspec
+
+from engine.core.retry import after_failure
+from engine.stores.jobs import KeptJobs, Swept
+from engine.stores.sqlite_jobs import JOBS, LOST, job_values
+from protocol.jobs import FINAL, GIVES_BACK, JobError, Lease, Queue, Settlement, Verdict
+from protocol.times import SECOND_US
+
+COMPLETED, FAILED, CANCELLED, DISCARDED = range(3, 7)
+STATES = {Verdict.COMPLETED: COMPLETED, Verdict.FAILED: FAILED, Verdict.DISCARDED: DISCARDED}
+# So many errors of a job are kept: more than any kind has attempts, and enough of one that is redriven for ever.
+ERRORS_MAX = 10
+
+_KEPT = "queue, kind, workspace, framework, prio, run_at, attempt, attempts_max, deadline_s, ukey, schedule, args"
+_KEPT_OF_JOB = ", ".join(f"job.{column.strip()}" for column in _KEPT.split(","))
+_ERRORS = f"""
+CASE WHEN ending.value ->> 'error' IS NULL THEN job.errors
+     WHEN json_array_length(job.errors) < {ERRORS_MAX} THEN json_insert(job.errors, '$[#]', ending.value -> 'error')
+     ELSE json_insert(json_remove(job.errors, '$[0]'), '$[#]', ending.value -> 'error') END
+"""
+_HOLDS = """
+job.id = ending.value ->> 'id' AND job.lease_no = ending.value ->> 'lease' AND job.state = 2
+"""
+_END = f"""
+INSERT INTO job_done (id, {_KEPT}, state, errors, lease_no, result, started_at, created_at, updated_at)
+SELECT job.id, {_KEPT_OF_JOB}, ending.value ->> 'state', {_ERRORS}, job.lease_no, ending.value ->> 'result',
+    job.started_at, job.created_at, ?2
+FROM json_each(?1) AS ending CROSS JOIN job ON {_HOLDS}
+WHERE true RETURNING id, lease_no, schedule, state, started_at
+"""  # noqa: S608  # our own words
+_GONE = "DELETE FROM job WHERE id IN (SELECT value FROM json_each(?))"
+_GO_ON = f"""
+UPDATE job SET state = iif(ending.value ->> 'run_at' > ?2, 0, 1), run_at = ending.value ->> 'run_at',
+    rank = ending.value ->> 'run_at' + prio * {60 * SECOND_US}, attempt = attempt - (ending.value ->> 'given_back'),
+    errors = {_ERRORS}, lease_by = NULL, lease_until = NULL, started_at = NULL, updated_at = ?2
+FROM json_each(?1) AS ending WHERE {_HOLDS} RETURNING job.id, job.lease_no
+"""  # noqa: S608
+_RAN = """
+UPDATE job_cron SET completed = completed + ?, failed = failed + ?, last_verdict = ?, last_started_at = ?,
+    last_finished_at = ? WHERE name = ?
+"""
+_CANCEL = f"""
+INSERT INTO job_done (id, {_KEPT}, state, errors, lease_no, started_at, created_at, updated_at)
+SELECT id, {_KEPT}, {CANCELLED}, errors, lease_no, started_at, created_at, ? FROM job WHERE id = ?
+"""  # noqa: S608
+_AGAIN = f"""
+INSERT INTO job (id, {_KEPT}, state, rank, errors, lease_no, created_at, updated_at)
+SELECT id, queue, kind, workspace, framework, prio, ?1, 0, attempts_max, deadline_s, ukey, schedule, args, 1,
+    ?1 + prio * {60 * SECOND_US}, errors, lease_no, created_at, ?1
+FROM job_done WHERE id = ?2 AND state IN ({FAILED}, {CANCELLED})
+ON CONFLICT (ukey) WHERE ukey IS NOT NULL DO NOTHING RETURNING id
+"""  # noqa: S608
+_FAILED = f"SELECT id FROM job_done WHERE queue = ? AND state = {FAILED} ORDER BY updated_at, id LIMIT ?"  # noqa: S608
+_OLD = """
+DELETE FROM job_done WHERE id IN (
+    SELECT id FROM job_done WHERE queue = ? AND state = ? AND updated_at <= ? ORDER BY updated_at LIMIT ?)
+"""
+_encode = msgspec.json.Encoder().encode
+
+
+def settle(connection: Connection, settlements: Sequence[Settlement], now: int) -> list[bool]:
+    """Ends claims, or lets jobs go on; for each whether its lease still held."""
+    held = _end(connection, [one for one in settlements if one.verdict in FINAL], now)
+    held |= _go_on(connection, [one for one in settlements if one.verdict not in FINAL], now)
+    follow = [job for one in settlements if one.lease in held for job in one.follow]
+    if follow:
+        JOBS.run(connection, job_values(follow, now))
+    return [one.lease in held for one in settlements]
+
+
+def _end(connection: Connection, settlements: Sequence[Settlement], now: int) -> set[Lease]:
+    if not settlements:
+        return set()
+    text = _text({**_common(one), "state": STATES[one.verdict], "result": one.result} for one in settlements)
+    ended = connection.execute(_END, (text, now)).fetchall()
+    connection.execute(_GONE, (_encode([row[0] for row in ended]).decode(),))
+    for _, _, schedule, state, started_at in ended:
+        if schedule is not None:
+            verdict = next(verdict for verdict, number in STATES.items() if number == state)
+            is_good = state != FAILED
+            connection.execute(_RAN, (is_good, not is_good, verdict.value, started_at, now, schedule))
+    return {Lease(row[0], row[1]) for row in ended}
+
+
+def _go_on(connection: Connection, settlements: Sequence[Settlement], now: int) -> set[Lease]:
+    if not settlements:
+        return set()
+    text = _text(
+        {**_common(one), "run_at": max(one.run_at, now), "given_back": int(one.verdict in GIVES_BACK)}
+        for one in settlements
+    )
+    return {Lease(*row) for row in connection.execute(_GO_ON, (text, now)).fetchall()}
+
+
+def _common(one: Settlement) -> dict[str, Any]:
+    return {"id": one.lease.job, "lease": one.lease.number, "error": one.error}
+
+
+def _text(endings: Iterable[dict[str, Any]]) -> str:
+    return _encode(list(endings)).decode()
+
+
+def sweep(connection: Connection, limit: int, now: int) -> Swept:
+    """Takes jobs from those whose lease has ended: their node is gone, or hangs."""
+    found: list[Settlement] = []
+    for number, lease_no, attempt, attempts_max in connection.execute(LOST, (now, limit)).fetchall():
+        then = after_failure(number, attempt, attempts_max, now)
+        error = JobError(at=now, attempt=attempt, cause="lost: its worker did not renew the lease")
+        found.append(Settlement(lease=Lease(number, lease_no), verdict=then.verdict, run_at=then.run_at, error=error))
+    settle(connection, found, now)
+    failed = sum(one.verdict is Verdict.FAILED for one in found)
+    return Swept(again=len(found) - failed, failed=failed)
+
+
+def cancel(connection: Connection, number: int, now: int) -> None:
+    """Ends a job that has not ended. Whoever runs it holds a lease of nothing."""
+    connection.execute(_CANCEL, (now, number))
+    connection.execute("DELETE FROM job WHERE id = ?", (number,))
+
+
+def redrive(connection: Connection, number: int, now: int) -> bool:
+    """Has an ended job done once more; False if its key is taken by a newer one, or it did not fail."""
+    if not connection.execute(_AGAIN, (now, number)).fetchall():
+        return False
+    connection.execute("DELETE FROM job_done WHERE id = ?", (number,))
+    return True
+
+
+def redrive_failed(connection: Connection, queue: Queue, limit: int, now: int) -> int:
+    """Has failed jobs of a queue done once more, the oldest first."""
+    found = connection.execute(_FAILED, (queue.value, limit)).fetchall()
+    return sum(redrive(connection, number, now) for (number,) in found)
+
+
+def prune(connection: Connection, kept: Mapping[Queue, KeptJobs], limit: int, now: int) -> int:
+    """Deletes ended jobs that are kept no longer, at most so many of each queue and state."""
+    deleted = 0
+    for queue, keep in kept.items():
+        for state in (COMPLETED, FAILED, CANCELLED, DISCARDED):
+            age_s = keep.done_s if state in (COMPLETED, DISCARDED) else keep.failed_s
+            before = now - int(age_s * SECOND_US)
+            deleted += connection.execute(_OLD, (queue.value, state, before, limit)).rowcount
+    return deleted

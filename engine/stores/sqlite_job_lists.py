@@ -1,0 +1,118 @@
+"""What can be asked about jobs in the embedded store: one, a page of them, how queues stand, what schedules did."""
+
+from __future__ import annotations
+
+from sqlite3 import Connection
+from typing import Any
+
+import msgspec
+
+from engine.stores.jobs import JobQuery, Outcome, QueueCounts, ScheduleState
+from protocol.jobs import Job, JobError, JobState, Queue
+from protocol.times import SECOND_US
+
+STATES = (
+    *(JobState.DELAYED, JobState.WAITING, JobState.ACTIVE),
+    *(JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED, JobState.DISCARDED),
+)
+_ENDED = 3
+_NUMBER_MAX = (1 << 63) - 1
+_COLUMNS = (
+    "id, queue, kind, state, workspace, framework, args, prio, run_at, attempt, attempts_max, created_at, updated_at,"
+    " started_at, errors, schedule"
+)
+_TABLES = {"job": f"{_COLUMNS}, NULL", "job_done": f"{_COLUMNS}, result"}
+_COUNTS = """
+SELECT queue, state, count(*), min(CASE WHEN state = 1 THEN run_at END) FROM job GROUP BY queue, state
+UNION ALL SELECT queue, state, count(*), NULL FROM job_done GROUP BY queue, state
+"""
+_SCHEDULES = (
+    "SELECT name, last_fire, paused_at, completed, failed, skipped, last_verdict, last_started_at, last_finished_at"
+    " FROM job_cron"
+)
+_errors = msgspec.json.Decoder(tuple[JobError, ...]).decode
+
+
+def job(connection: Connection, workspace: str | None, number: int) -> Job | None:
+    """One job, if it is this workspace's."""
+    for table, columns in _TABLES.items():
+        sql = f"SELECT {columns} FROM {table} WHERE id = ?1 AND (?2 IS NULL OR workspace = ?2)"  # noqa: S608  # our words
+        for row in connection.execute(sql, (number, workspace)).fetchall():
+            return _job(row)
+    return None
+
+
+def jobs(connection: Connection, query: JobQuery) -> list[Job]:
+    """A page of jobs, newest first. A number is in one table only, so two pages of them are one."""
+    found = [row for table in _TABLES for row in _rows(connection, query, table)]
+    found.sort(key=lambda row: row[0], reverse=True)
+    return [_job(row) for row in found[: query.limit]]
+
+
+def _rows(connection: Connection, query: JobQuery, table: str) -> list[Any]:
+    state = None if query.state is None else STATES.index(query.state)
+    if state is not None and (state >= _ENDED) != (table == "job_done"):
+        return []
+    given: list[tuple[str, Any]] = [
+        ("workspace", query.workspace),
+        ("queue", query.queue and query.queue.value),
+        ("kind", query.kind),
+    ]
+    given.append(("state", state))
+    held = [(column, value) for column, value in given if value is not None]
+    condition = " AND ".join(["id < ?", *(f"{column} = ?" for column, _ in held)])
+    sql = f"SELECT {_TABLES[table]} FROM {table} WHERE {condition} ORDER BY id DESC LIMIT ?"  # noqa: S608  # our words
+    before = _NUMBER_MAX if query.before is None else query.before
+    return connection.execute(sql, (before, *(value for _, value in held), query.limit)).fetchall()
+
+
+def _job(row: tuple[Any, ...]) -> Job:
+    number, queue, kind, state, workspace, framework, args, prio, run_at, attempt, attempts_max, *rest = row
+    created_at, updated_at, started_at, errors, schedule, result = rest
+    return Job(
+        id=number,
+        queue=Queue(queue),
+        kind=kind,
+        state=STATES[state],
+        workspace=workspace,
+        framework=framework,
+        args=args,
+        prio=prio,
+        run_at=run_at,
+        attempt=attempt,
+        attempts_max=attempts_max,
+        created_at=created_at,
+        updated_at=updated_at,
+        started_at=started_at,
+        finished_at=updated_at if state >= _ENDED else None,
+        result=result,
+        schedule=schedule,
+        errors=_errors(errors),
+    )
+
+
+def queue_counts(connection: Connection, now: int) -> dict[Queue, QueueCounts]:
+    """How each queue stands."""
+    counts: dict[Queue, dict[str, Any]] = {queue: {} for queue in Queue}
+    for name, state, count, due in connection.execute(_COUNTS).fetchall():
+        of = counts[Queue(name)]
+        word = STATES[state].value
+        if word in QueueCounts.__struct_fields__:
+            of[word] = count
+        if due is not None:
+            of["oldest_s"] = max(0, now - due) / SECOND_US
+    for (name,) in connection.execute("SELECT name FROM job_queue WHERE paused_at IS NOT NULL").fetchall():
+        counts[Queue(name)]["is_paused"] = True
+    return {queue: QueueCounts(**of) for queue, of in counts.items()}
+
+
+def schedules(connection: Connection) -> dict[str, ScheduleState]:
+    """All schedules that were ever there."""
+    return {row[0]: schedule_state(row) for row in connection.execute(_SCHEDULES).fetchall()}
+
+
+def schedule_state(row: tuple[Any, ...]) -> ScheduleState:
+    """A row of `job_cron`, in the order of its columns."""
+    *state, verdict, started_at, finished_at = row
+    last = None if verdict is None else Outcome(verdict=verdict, started_at=started_at, finished_at=finished_at)
+    return ScheduleState(**dict(zip(ScheduleState.__struct_fields__, state, strict=False)), last=last)

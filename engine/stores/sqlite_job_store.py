@@ -1,0 +1,133 @@
+"""The part of the embedded store that is `engine.stores.jobs.JobStore`: who writes, who reads, whom to wake."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from sqlite3 import Connection
+
+from engine.stores import sqlite_job_ends as ends
+from engine.stores import sqlite_job_lists as lists
+from engine.stores import sqlite_jobs, sqlite_schedules
+from engine.stores.jobs import Doorbell, Enqueued, JobQuery, KeptJobs, QueueCounts, ScheduleState, Swept
+from engine.stores.sqlite_readers import Readers
+from engine.stores.sqlite_writer import Writer
+from protocol.jobs import Claimed, Job, Lease, NewJob, Queue, Settlement
+
+
+class SqliteJobs:
+    """Each method is one transaction of the writer, or one read."""
+
+    _writer: Writer
+    _readers: Readers
+    _clock: Callable[[], int]
+
+    def set_doorbell(self, ring: Doorbell) -> None:
+        """Whom to tell that there are new jobs."""
+        self._writer.doorbell = ring
+
+    async def enqueue(self, jobs: Sequence[NewJob]) -> list[Enqueued]:
+        """Puts jobs into their queues. Raises StoreUnavailable."""
+        job = partial(sqlite_jobs.enqueue, jobs=jobs, now=self._clock())
+        return await self._writer.run(job, lambda _: self._writer.ring([jobs]))
+
+    async def claim(self, node: str, wanted: Mapping[Queue, int], lease_s: float) -> list[Claimed]:
+        """Due jobs, for this node. Raises StoreUnavailable."""
+        now = self._clock()
+        return await self._writer.run(partial(sqlite_jobs.claim, node=node, wanted=wanted, lease_s=lease_s, now=now))
+
+    async def renew(self, node: str, leases: Sequence[Lease], lease_s: float) -> list[Lease]:
+        """Keeps leases; those that are lost. Raises StoreUnavailable."""
+        now = self._clock()
+        return await self._writer.run(partial(sqlite_jobs.renew, node=node, leases=leases, lease_s=lease_s, now=now))
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
+        """Ends claims. Raises StoreUnavailable."""
+        job = partial(ends.settle, settlements=settlements, now=self._clock())
+        return await self._writer.run(job, lambda _: self._writer.ring(one.follow for one in settlements))
+
+    async def sweep(self, limit: int) -> Swept:
+        """Takes jobs from those whose lease has ended. Raises StoreUnavailable."""
+        return await self._writer.run(partial(ends.sweep, limit=limit, now=self._clock()))
+
+    async def next_due(self) -> int | None:
+        """When the next delayed job is due. Raises StoreUnavailable."""
+        return await self._readers.read(sqlite_jobs.next_due)
+
+    async def job(self, workspace: str | None, number: int) -> Job | None:
+        """One job. Raises StoreUnavailable."""
+        return await self._readers.read(partial(lists.job, workspace=workspace, number=number))
+
+    async def jobs(self, query: JobQuery) -> list[Job]:
+        """A page of jobs. Raises StoreUnavailable."""
+        return await self._readers.read(partial(lists.jobs, query=query))
+
+    async def cancel(self, workspace: str | None, number: int) -> Job | None:
+        """Ends a job that has not ended. Raises StoreUnavailable."""
+        return await self._change(workspace, number, ends.cancel)
+
+    async def redrive(self, workspace: str | None, number: int) -> Job | None:
+        """Has an ended job done once more. Raises StoreUnavailable."""
+        job = await self._change(workspace, number, ends.redrive)
+        if job is not None:
+            self._writer.ring_of([job.queue])
+        return job
+
+    async def redrive_failed(self, queue: Queue, limit: int) -> int:
+        """Has failed jobs of a queue done once more. Raises StoreUnavailable."""
+        job = partial(ends.redrive_failed, queue=queue, limit=limit, now=self._clock())
+        return await self._writer.run(job, lambda count: self._writer.ring_of([queue] if count else []))
+
+    async def pause(self, queue: Queue, is_paused: bool) -> None:
+        """Whether jobs of this queue are claimed. Raises StoreUnavailable."""
+        at = self._clock() if is_paused else None
+        await self._writer.run(partial(sqlite_jobs.pause, queue=queue, paused_at=at))
+        if not is_paused:
+            self._writer.ring_of([queue])
+
+    async def queue_counts(self) -> dict[Queue, QueueCounts]:
+        """How each queue stands. Raises StoreUnavailable."""
+        return await self._readers.read(partial(lists.queue_counts, now=self._clock()))
+
+    async def prune(self, kept: Mapping[Queue, KeptJobs], limit: int) -> int:
+        """Deletes ended jobs that are kept no longer. Raises StoreUnavailable."""
+        return await self._writer.run(partial(ends.prune, kept=kept, limit=limit, now=self._clock()))
+
+    async def schedules(self) -> dict[str, ScheduleState]:
+        """All schedules that were ever there. Raises StoreUnavailable."""
+        return await self._readers.read(lists.schedules)
+
+    async def add_schedule(self, name: str, since: int) -> ScheduleState:
+        """Makes a schedule known. Raises StoreUnavailable."""
+        return await self._writer.run(partial(sqlite_schedules.add_schedule, name=name, since=since))
+
+    async def fire(self, name: str, last_fire: int, fire: int, jobs: Sequence[NewJob], skipped: int = 0) -> bool:
+        """Moves a schedule on and enqueues its jobs. Raises StoreUnavailable."""
+        job = partial(
+            sqlite_schedules.fire,
+            name=name,
+            last_fire=last_fire,
+            fire=fire,
+            jobs=jobs,
+            skipped=skipped,
+            now=self._clock(),
+        )
+        return await self._writer.run(job, lambda is_moved: self._writer.ring([jobs] if is_moved else []))
+
+    async def pause_schedule(self, name: str, is_paused: bool) -> bool:
+        """Whether it fires by itself. Raises StoreUnavailable."""
+        at = self._clock() if is_paused else None
+        return await self._writer.run(partial(sqlite_schedules.pause_schedule, name=name, paused_at=at))
+
+    async def _change(
+        self, workspace: str | None, number: int, change: Callable[[Connection, int, int], object]
+    ) -> Job | None:
+        now = self._clock()
+
+        def job(connection: Connection) -> Job | None:
+            if lists.job(connection, workspace, number) is None:
+                return None
+            change(connection, number, now)
+            return lists.job(connection, workspace, number)
+
+        return await self._writer.run(job)

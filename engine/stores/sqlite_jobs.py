@@ -1,0 +1,139 @@
+"""Jobs in the embedded store: what goes into queues, is claimed under a lease, renewed, and swept up when it was lost.
+
+Runs in the writer's thread. Claiming looks into three narrow indexes (what has become due, what waits, whose lease has
+ended) and never at a job that has ended: those are in a table of their own (`sqlite_job_ends`). Decided against: one
+table with a state of "done" (the indexes of a day's notifications would be in the way of every claim); a state that is
+computed from `run_at` (a storm of retries would be scanned at each claim).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from sqlite3 import Connection
+from typing import Any
+
+import msgspec
+
+from engine.stores.jobs import Enqueued
+from engine.stores.sqlite_bulk import Bulk
+from protocol.jobs import Claimed, Lease, NewJob, Queue, rank
+from protocol.times import SECOND_US
+
+DELAYED, WAITING, ACTIVE = range(3)
+# So many that have become due are looked at in one claim; more than all workers together can hold.
+DUE_AT_ONCE = 1_000
+
+JOBS = Bulk(
+    "INSERT INTO job (queue, kind, workspace, framework, state, prio, run_at, rank, attempts_max, deadline_s, ukey,"
+    " schedule, args, created_at, updated_at)",
+    15,
+    "ON CONFLICT (ukey) WHERE ukey IS NOT NULL DO NOTHING",
+)
+_ONE = (
+    "INSERT INTO job (queue, kind, workspace, framework, state, prio, run_at, rank, attempts_max, deadline_s, ukey,"
+    " schedule, args, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (ukey) WHERE ukey IS NOT NULL DO NOTHING RETURNING id"
+)
+_HELD = "SELECT id FROM job WHERE ukey = ?"
+_BECOME_DUE = """
+UPDATE job SET state = 1 WHERE id IN (SELECT id FROM job WHERE state = 0 AND run_at <= ? ORDER BY run_at LIMIT ?)
+"""
+_PAUSED = "SELECT name FROM job_queue WHERE paused_at IS NOT NULL"
+_PAUSE = "INSERT INTO job_queue VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET paused_at = excluded.paused_at"
+_CLAIM = """
+UPDATE job SET state = 2, attempt = attempt + 1, lease_no = lease_no + 1, lease_by = ?, lease_until = ?,
+    started_at = ?, updated_at = ?
+WHERE id IN (SELECT id FROM job WHERE state = 1 AND queue = ? ORDER BY rank, id LIMIT ?)
+RETURNING rank, id, lease_no, kind, workspace, framework, args, attempt, attempts_max, deadline_s, created_at, run_at,
+    schedule
+"""
+_RENEW = """
+UPDATE job SET lease_until = ?, updated_at = ? FROM json_each(?) AS held
+WHERE job.id = held.value ->> 0 AND job.lease_no = held.value ->> 1 AND job.state = 2 AND job.lease_by = ?
+RETURNING job.id, job.lease_no
+"""
+_SEEN = "INSERT INTO job_node VALUES (?, ?) ON CONFLICT (node) DO UPDATE SET seen_at = max(seen_at, excluded.seen_at)"
+LOST = """
+SELECT id, lease_no, attempt, attempts_max FROM job WHERE state = 2 AND lease_until <= ? ORDER BY lease_until LIMIT ?
+"""
+NEXT_DUE = f"""
+SELECT min(run_at) FROM job WHERE state = 0 AND queue NOT IN ({_PAUSED})
+"""  # noqa: S608  # our own words
+
+
+def job_values(jobs: Iterable[NewJob], now: int) -> list[Any]:
+    """The rows of new jobs, as `JOBS` takes them: one flat list."""
+    flat: list[Any] = []
+    for job in jobs:
+        run_at = max(job.run_at, now)
+        flat += (
+            *(job.queue.value, job.kind, job.workspace, job.framework, DELAYED if run_at > now else WAITING, job.prio),
+            *(run_at, rank(run_at, job.prio), job.attempts_max, job.deadline_s, job.key, job.schedule, job.args),
+            *(now, now),
+        )
+    return flat
+
+
+def enqueue(connection: Connection, jobs: Sequence[NewJob], now: int) -> list[Enqueued]:
+    """Puts jobs into their queues, and says their numbers."""
+    return [_put(connection, job, now) for job in jobs]
+
+
+def _put(connection: Connection, job: NewJob, now: int) -> Enqueued:
+    for (number,) in connection.execute(_ONE, job_values([job], now)).fetchall():
+        return Enqueued(number, True)
+    ((number,),) = connection.execute(_HELD, (job.key,)).fetchall()
+    return Enqueued(number, False)
+
+
+def claim(connection: Connection, node: str, wanted: Mapping[Queue, int], lease_s: float, now: int) -> list[Claimed]:
+    """Due jobs, each queue's in the order of their ranks."""
+    connection.execute(_BECOME_DUE, (now, DUE_AT_ONCE))
+    paused = {name for (name,) in connection.execute(_PAUSED).fetchall()}
+    until = now + int(lease_s * SECOND_US)
+    claimed: list[Claimed] = []
+    for queue, count in wanted.items():
+        if count > 0 and queue.value not in paused:
+            rows = connection.execute(_CLAIM, (node, until, now, now, queue.value, count)).fetchall()
+            claimed += (_claimed(queue, row) for row in sorted(rows))
+    return claimed
+
+
+def _claimed(queue: Queue, row: tuple[Any, ...]) -> Claimed:
+    _, number, lease_no, kind, workspace, framework, args, attempt, attempts, deadline_s, created_at, due, name = row
+    return Claimed(
+        lease=Lease(number, lease_no),
+        queue=queue,
+        kind=kind,
+        workspace=workspace,
+        framework=framework,
+        args=args,
+        attempt=attempt,
+        attempts_max=attempts,
+        deadline_s=deadline_s,
+        created_at=created_at,
+        waiting_since=due,
+        schedule=name,
+    )
+
+
+def renew(connection: Connection, node: str, leases: Sequence[Lease], lease_s: float, now: int) -> list[Lease]:
+    """Keeps leases; those that this node no longer holds."""
+    connection.execute(_SEEN, (node, now))
+    if not leases:
+        return []
+    held = msgspec.json.encode(leases).decode()
+    rows = connection.execute(_RENEW, (now + int(lease_s * SECOND_US), now, held, node)).fetchall()
+    kept = {Lease(*row) for row in rows}
+    return [lease for lease in leases if lease not in kept]
+
+
+def pause(connection: Connection, queue: Queue, paused_at: int | None) -> None:
+    """Whether jobs of a queue are claimed."""
+    connection.execute(_PAUSE, (queue.value, paused_at))
+
+
+def next_due(connection: Connection) -> int | None:
+    """When the next delayed job is due."""
+    ((at,),) = connection.execute(NEXT_DUE).fetchall()
+    return None if at is None else int(at)

@@ -1,0 +1,36 @@
+"""Schedules in the embedded store: a moment fires once, because moving on and enqueueing are one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from sqlite3 import Connection
+
+from engine.stores.jobs import ScheduleState
+from engine.stores.sqlite_job_lists import schedules
+from engine.stores.sqlite_jobs import JOBS, job_values
+from protocol.jobs import NewJob
+
+_ADD = "INSERT INTO job_cron (name, last_fire) VALUES (?, ?) ON CONFLICT (name) DO NOTHING"
+_MOVE = "UPDATE job_cron SET last_fire = ?, skipped = skipped + ? WHERE name = ? AND last_fire = ?"
+
+
+def add_schedule(connection: Connection, name: str, since: int) -> ScheduleState:
+    """Makes a schedule known; as it is, if it is known already."""
+    connection.execute(_ADD, (name, since))
+    return schedules(connection)[name]
+
+
+def fire(
+    connection: Connection, name: str, last_fire: int, fire: int, jobs: Sequence[NewJob], skipped: int, now: int
+) -> bool:
+    """Moves a schedule on and enqueues its jobs; False if somebody else has moved it."""
+    if not connection.execute(_MOVE, (fire, skipped, name, last_fire)).rowcount:
+        return False
+    if jobs:
+        JOBS.run(connection, job_values(jobs, now))
+    return True
+
+
+def pause_schedule(connection: Connection, name: str, paused_at: int | None) -> bool:
+    """Whether it fires by itself; False if there is none of this name."""
+    return connection.execute("UPDATE job_cron SET paused_at = ? WHERE name = ?", (paused_at, name)).rowcount > 0

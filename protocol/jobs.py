@@ -1,0 +1,154 @@
+"""Jobs: what is to be done later, by whoever has a free hand. Values only.
+
+A job is enqueued in the transaction of what it is about (an alert, a finished job), claimed by one worker at a time
+under a lease with a number, and settled by whoever still holds that number. Times are microseconds, lengths seconds.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+import msgspec
+
+from protocol.times import SECOND_US
+
+# Lower runs first. A job that has waited a minute longer counts as one step lower, so nothing starves.
+PRIO_HIGH = 1
+PRIO_MEDIUM = 5
+PRIO_LOW = 10
+PRIO_MAX = 100
+AGEING_US = 60 * SECOND_US
+
+
+class Queue(Enum):
+    """Where a job waits. Each has its own workers, limits and retention."""
+
+    ALERT = "alert"
+    ANALYTICS = "analytics"
+    PREDICTION = "prediction"
+    NOTIFICATION = "notification"
+
+
+class JobState(Enum):
+    """Where a job is: waiting or delayed, active under a lease, or ended in one of four ways."""
+
+    WAITING = "waiting"
+    DELAYED = "delayed"
+    ACTIVE = "active"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    DISCARDED = "discarded"
+
+
+class NewJob(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What is put into a queue. `args` is a JSON text that the kind's handler decodes.
+
+    `run_at` 0: at once. `key`: while a job with the same key waits or runs, no second one is made. `schedule`: the one
+    that this job is a run of. `workspace` "": the installation's own.
+    """
+
+    queue: Queue
+    kind: str
+    args: str = "{}"
+    workspace: str = ""
+    framework: str | None = None
+    prio: int = PRIO_MEDIUM
+    run_at: int = 0
+    attempts_max: int = 3
+    deadline_s: int = 30
+    key: str | None = None
+    schedule: str | None = None
+
+
+class Lease(NamedTuple):
+    """The right to settle a job: `number` grows at each claim and is never used again for it."""
+
+    job: int
+    number: int
+
+
+class Claimed(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """A job in a worker's hand. `attempt` counts from 1; `waiting_since` is when it could first have run."""
+
+    lease: Lease
+    queue: Queue
+    kind: str
+    workspace: str
+    framework: str | None
+    args: str
+    attempt: int
+    attempts_max: int
+    deadline_s: int
+    created_at: int
+    waiting_since: int
+    schedule: str | None = None
+
+
+class JobError(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Why an attempt failed."""
+
+    at: int
+    attempt: int
+    cause: str
+    traceback: str | None = None
+
+
+class Verdict(Enum):
+    """What came of a claim. `RETRY` and `FAILED` have used up an attempt; `SNOOZED` (also: retry after) and `RELEASED`
+    (handed back at a shutdown) have not; `DISCARDED` needs no doing any more."""
+
+    COMPLETED = "completed"
+    RETRY = "retry"
+    FAILED = "failed"
+    SNOOZED = "snoozed"
+    RELEASED = "released"
+    DISCARDED = "discarded"
+
+
+FINAL = frozenset({Verdict.COMPLETED, Verdict.FAILED, Verdict.DISCARDED})
+GIVES_BACK = frozenset({Verdict.SNOOZED, Verdict.RELEASED})
+
+
+class Settlement(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """How a claim ends, and what follows from it in the same transaction.
+
+    `run_at`: when one that goes on is due again. `result`: a JSON text for whoever asks. `follow`: jobs that exist
+    only if this settlement counts.
+    """
+
+    lease: Lease
+    verdict: Verdict
+    run_at: int = 0
+    result: str | None = None
+    error: JobError | None = None
+    follow: tuple[NewJob, ...] = ()
+
+
+class Job(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """A job as it is shown, whether it is still to be done or has ended."""
+
+    id: int
+    queue: Queue
+    kind: str
+    state: JobState
+    workspace: str
+    framework: str | None
+    args: str
+    prio: int
+    run_at: int
+    attempt: int
+    attempts_max: int
+    created_at: int
+    updated_at: int
+    started_at: int | None = None
+    finished_at: int | None = None
+    result: str | None = None
+    schedule: str | None = None
+    errors: tuple[JobError, ...] = ()
+
+
+def rank(run_at: int, prio: int) -> int:
+    """The order in which due jobs of a queue are claimed: a step of priority is worth a minute of waiting."""
+    return run_at + prio * AGEING_US

@@ -1,0 +1,461 @@
+"""What every store must do with jobs: leases that fence, order, what ends, what follows, schedules that fire once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.stores import Store
+from engine.stores.jobs import JobQuery, KeptJobs, Swept
+from protocol.jobs import (
+    PRIO_HIGH,
+    PRIO_LOW,
+    Claimed,
+    JobError,
+    JobState,
+    Lease,
+    NewJob,
+    Queue,
+    Settlement,
+    Verdict,
+)
+from protocol.times import SECOND_US
+from tests.support.stores import NOW, StoreFactory, a_commit, committed
+from tests.unit.test_store_contract import FACTORIES
+
+MINUTE_US = 60 * SECOND_US
+LEASE_S = 30.0
+ONE_OF_EACH = dict.fromkeys(Queue, 1)
+
+
+class Clock:
+    """A store's clock that tests turn."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> int:
+        return self.now
+
+
+class Open:
+    """An open store, its clock, and what its doorbell said."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self.store = store
+        self.clock = clock
+        self.rung: list[frozenset[Queue]] = []
+        store.set_doorbell(self.rung.append)
+
+    async def add(self, *jobs: NewJob) -> list[int]:
+        return [made.id for made in await self.store.enqueue(jobs)]
+
+    async def claim(self, count: int = 10, queue: Queue = Queue.ALERT, node: str = "n1") -> list[Claimed]:
+        return await self.store.claim(node, {queue: count}, LEASE_S)
+
+    async def one(self, node: str = "n1") -> Claimed:
+        (claimed,) = await self.claim(1, node=node)
+        return claimed
+
+    async def state(self, number: int) -> JobState | None:
+        job = await self.store.job(None, number)
+        return None if job is None else job.state
+
+
+@pytest.fixture(params=list(FACTORIES))
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Any]:
+    factory: StoreFactory = FACTORIES[request.param](tmp_path)
+    clock = Clock()
+
+    @asynccontextmanager
+    async def open_it() -> AsyncIterator[Open]:
+        async with factory.open(clock=clock) as store:
+            yield Open(store, clock)
+
+    return open_it
+
+
+def a_job(kind: str = "noop", **changes: Any) -> NewJob:
+    changes.setdefault("queue", Queue.ALERT)
+    changes.setdefault("workspace", "acme")
+    return NewJob(kind=kind, **changes)
+
+
+def done(claimed: Claimed, **changes: Any) -> Settlement:
+    return Settlement(lease=claimed.lease, verdict=changes.pop("verdict", Verdict.COMPLETED), **changes)
+
+
+async def test_a_job_is_claimed_once_and_comes_with_all_that_was_said_about_it(opened: Any) -> None:
+    async with opened() as it:
+        (number,) = await it.add(
+            a_job("mail", args='{"to":"ann"}', framework="checkout", attempts_max=5, deadline_s=60)
+        )
+        (claimed,) = await it.claim()
+        assert claimed == Claimed(
+            lease=Lease(number, 1),
+            queue=Queue.ALERT,
+            kind="mail",
+            workspace="acme",
+            framework="checkout",
+            args='{"to":"ann"}',
+            attempt=1,
+            attempts_max=5,
+            deadline_s=60,
+            created_at=NOW,
+            waiting_since=NOW,
+        )
+        assert await it.claim() == []
+        assert await it.state(number) is JobState.ACTIVE
+
+
+async def test_only_so_many_as_are_wanted_are_claimed_of_each_queue(opened: Any) -> None:
+    async with opened() as it:
+        await it.add(*(a_job(queue=queue) for queue in Queue for _ in range(3)))
+        claimed = await it.store.claim("n1", {Queue.ALERT: 2, Queue.NOTIFICATION: 1, Queue.ANALYTICS: 0}, LEASE_S)
+        assert [job.queue for job in claimed] == [Queue.ALERT, Queue.ALERT, Queue.NOTIFICATION]
+
+
+async def test_lower_numbers_of_priority_run_first_and_equal_ones_in_the_order_of_their_coming(opened: Any) -> None:
+    async with opened() as it:
+        low, first, second, high = await it.add(a_job(prio=PRIO_LOW), a_job(), a_job(), a_job(prio=PRIO_HIGH))
+        assert [job.lease.job for job in await it.claim()] == [high, first, second, low]
+
+
+async def test_a_minute_of_waiting_is_worth_a_step_of_priority(opened: Any) -> None:
+    async with opened() as it:
+        (old,) = await it.add(a_job(prio=3))
+        it.clock.now += 2 * MINUTE_US + 1
+        (new,) = await it.add(a_job(prio=1))
+        assert [job.lease.job for job in await it.claim()] == [old, new]
+
+
+async def test_a_job_of_later_is_not_claimed_before_its_time(opened: Any) -> None:
+    async with opened() as it:
+        (number,) = await it.add(a_job(run_at=NOW + MINUTE_US))
+        assert await it.state(number) is JobState.DELAYED
+        assert await it.store.next_due() == NOW + MINUTE_US
+        assert await it.claim() == []
+        it.clock.now += MINUTE_US
+        assert (await it.one()).waiting_since == NOW + MINUTE_US
+        assert await it.store.next_due() is None
+
+
+async def test_a_key_keeps_a_second_job_out_until_the_first_has_ended(opened: Any) -> None:
+    async with opened() as it:
+        (first,) = await it.store.enqueue([a_job(key="once")])
+        (second,) = await it.store.enqueue([a_job("other", key="once")])
+        assert (first.is_new, second.is_new, second.id) == (True, False, first.id)
+        await it.store.settle([done(await it.one())])
+        (third,) = await it.store.enqueue([a_job(key="once")])
+        assert third.is_new
+        assert third.id != first.id
+
+
+async def test_what_is_done_leaves_the_queue_and_keeps_its_result(opened: Any) -> None:
+    async with opened() as it:
+        claimed = await (it.add(a_job()),)[0] and await it.one()
+        it.clock.now += SECOND_US
+        assert await it.store.settle([done(claimed, result='{"sent":1}')]) == [True]
+        job = await it.store.job("acme", claimed.lease.job)
+        assert (job.state, job.result, job.started_at, job.finished_at) == (
+            JobState.COMPLETED,
+            '{"sent":1}',
+            NOW,
+            NOW + SECOND_US,
+        )
+
+
+async def test_a_settlement_under_an_older_lease_changes_nothing_and_nothing_follows_from_it(opened: Any) -> None:
+    async with opened() as it:
+        await it.add(a_job())
+        slow = await it.one()
+        it.clock.now += int(LEASE_S * SECOND_US)
+        assert await it.store.sweep(10) == Swept(again=1, failed=0)
+        it.clock.now += MINUTE_US
+        quick = await it.one("n2")
+        assert quick.lease == Lease(slow.lease.job, slow.lease.number + 1)
+        for verdict in Verdict:
+            assert await it.store.settle([done(slow, verdict=verdict, follow=(a_job("follows"),))]) == [False]
+        assert await it.claim() == []
+        assert await it.store.settle([done(quick)]) == [True]
+        assert await it.store.settle([done(quick)]) == [False]
+
+
+async def test_of_a_batch_those_that_hold_their_lease_are_settled(opened: Any) -> None:
+    async with opened() as it:
+        await it.add(a_job(), a_job(), a_job())
+        one, two, three = await it.claim()
+        await it.store.cancel("acme", two.lease.job)
+        verdicts = [done(one), done(two), done(three, verdict=Verdict.RETRY, run_at=NOW)]
+        assert await it.store.settle(verdicts) == [True, False, True]
+        states = [await it.state(claimed.lease.job) for claimed in (one, two, three)]
+        assert states == [JobState.COMPLETED, JobState.CANCELLED, JobState.WAITING]
+
+
+async def test_a_retry_waits_for_its_time_and_keeps_why_it_is_one(opened: Any) -> None:
+    async with opened() as it:
+        (number,) = await it.add(a_job())
+        error = JobError(at=NOW, attempt=1, cause="ConnectionRefused", traceback="Traceback …")
+        later = NOW + 2 * SECOND_US
+        await it.store.settle([done(await it.one(), verdict=Verdict.RETRY, run_at=later, error=error)])
+        job = await it.store.job("acme", number)
+        assert (job.state, job.run_at, job.attempt, job.errors) == (JobState.DELAYED, later, 1, (error,))
+        it.clock.now = later
+        assert (await it.one()).attempt == 2
+
+
+@pytest.mark.parametrize("verdict", [Verdict.SNOOZED, Verdict.RELEASED])
+async def test_what_is_put_off_or_handed_back_has_used_up_no_attempt(opened: Any, verdict: Verdict) -> None:
+    async with opened() as it:
+        await it.add(a_job())
+        first = await it.one()
+        await it.store.settle([done(first, verdict=verdict)])
+        again = await it.one()
+        assert (again.attempt, again.lease.number) == (1, 2)
+
+
+async def test_only_the_newest_errors_of_a_job_are_kept(opened: Any) -> None:
+    async with opened() as it:
+        (number,) = await it.add(a_job(attempts_max=100))
+        for n in range(1, 13):
+            error = JobError(at=NOW, attempt=n, cause=f"no {n}")
+            await it.store.settle([done(await it.one(), verdict=Verdict.RETRY, error=error)])
+        job = await it.store.job("acme", number)
+        assert [error.attempt for error in job.errors] == list(range(3, 13))
+
+
+async def test_what_follows_is_enqueued_with_the_settlement(opened: Any) -> None:
+    async with opened() as it:
+        await it.add(a_job())
+        it.rung.clear()
+        follow = a_job("send", queue=Queue.NOTIFICATION)
+        await it.store.settle([done(await it.one(), follow=(follow,))])
+        assert it.rung == [frozenset({Queue.NOTIFICATION})]
+        assert [job.kind for job in await it.claim(queue=Queue.NOTIFICATION)] == ["send"]
+
+
+async def test_a_lease_that_is_renewed_is_not_swept(opened: Any) -> None:
+    async with opened() as it:
+        await it.add(a_job())
+        claimed = await it.one()
+        it.clock.now += 20 * SECOND_US
+        assert await it.store.renew("n1", [claimed.lease], LEASE_S) == []
+        it.clock.now += 20 * SECOND_US
+        assert await it.store.sweep(10) == Swept(again=0, failed=0)
+        assert await it.store.settle([done(claimed)]) == [True]
+
+
+async def test_renewing_says_which_leases_are_lost(opened: Any) -> None:
+    async with opened() as it:
+        await it.add(a_job(), a_job(), a_job())
+        kept, cancelled, foreign = [claimed.lease for claimed in await it.claim()]
+        await it.store.cancel("acme", cancelled.job)
+        gone = Lease(foreign.job, foreign.number + 1)
+        assert await it.store.renew("n1", [kept, cancelled, gone], LEASE_S) == [cancelled, gone]
+        assert await it.store.renew("n2", [kept], LEASE_S) == [kept]
+        assert await it.store.renew("n1", [], LEASE_S) == []
+
+
+async def test_a_lost_job_is_tried_again_after_a_while_until_no_attempt_is_left(opened: Any) -> None:
+    async with opened() as it:
+        (number,) = await it.add(a_job(attempts_max=2))
+        for expected in (Swept(again=1, failed=0), Swept(again=0, failed=1)):
+            await it.one()
+            it.clock.now += int(LEASE_S * SECOND_US)
+            assert await it.store.sweep(10) == expected
+            assert await it.claim() == []  # waits for its back-off, or is no more
+            it.clock.now += MINUTE_US
+        job = await it.store.job("acme", number)
+        assert job.state is JobState.FAILED
+        assert [error.cause.split(":")[0] for error in job.errors] == ["lost", "lost"]
+
+
+async def test_a_job_that_waits_or_runs_can_be_cancelled_and_one_that_has_ended_stays_as_it_is(opened: Any) -> None:
+    async with opened() as it:
+        waits, runs = await it.add(a_job(), a_job(prio=PRIO_HIGH))
+        claimed = await it.one()
+        assert claimed.lease.job == runs
+        for number in (waits, runs):
+            assert (await it.store.cancel("acme", number)).state is JobState.CANCELLED
+        assert await it.store.settle([done(claimed)]) == [False]
+        (ended,) = await it.add(a_job())
+        await it.store.settle([done(await it.one())])
+        assert (await it.store.cancel("acme", ended)).state is JobState.COMPLETED
+
+
+async def test_a_failed_job_is_redriven_with_all_its_attempts_and_a_newer_lease(opened: Any) -> None:
+    async with opened() as it:
+        (number,) = await it.add(a_job(attempts_max=1))
+        first = await it.one()
+        await it.store.settle([done(first, verdict=Verdict.FAILED)])
+        it.rung.clear()
+        assert (await it.store.redrive("acme", number)).state is JobState.WAITING
+        assert it.rung == [frozenset({Queue.ALERT})]
+        again = await it.one()
+        assert (again.lease, again.attempt) == (Lease(number, first.lease.number + 1), 1)
+
+
+async def test_a_redrive_leaves_a_job_alone_whose_key_a_newer_one_has(opened: Any) -> None:
+    async with opened() as it:
+        (old,) = await it.add(a_job(key="once"))
+        await it.store.settle([done(await it.one(), verdict=Verdict.FAILED)])
+        await it.add(a_job(key="once"))
+        assert (await it.store.redrive("acme", old)).state is JobState.FAILED
+
+
+async def test_what_was_done_well_is_not_redriven(opened: Any) -> None:
+    async with opened() as it:
+        (number,) = await it.add(a_job())
+        await it.store.settle([done(await it.one())])
+        assert (await it.store.redrive("acme", number)).state is JobState.COMPLETED
+
+
+async def test_all_that_failed_in_a_queue_is_redriven_the_oldest_first_within_a_bound(opened: Any) -> None:
+    async with opened() as it:
+        numbers = await it.add(*(a_job(attempts_max=1) for _ in range(3)))
+        for claimed in await it.claim():
+            it.clock.now += 1
+            await it.store.settle([done(claimed, verdict=Verdict.FAILED)])
+        assert await it.store.redrive_failed(Queue.ALERT, 2) == 2
+        assert [await it.state(number) for number in numbers] == [JobState.WAITING, JobState.WAITING, JobState.FAILED]
+        assert await it.store.redrive_failed(Queue.PREDICTION, 2) == 0
+
+
+async def test_a_job_of_another_workspace_is_as_if_it_did_not_exist(opened: Any) -> None:
+    async with opened() as it:
+        (number,) = await it.add(a_job())
+        assert await it.store.job("umbrella", number) is None
+        assert await it.store.cancel("umbrella", number) is None
+        assert await it.store.redrive("umbrella", number) is None
+        assert await it.store.jobs(JobQuery(workspace="umbrella")) == []
+        assert await it.state(number) is JobState.WAITING
+
+
+async def test_jobs_are_listed_newest_first_by_page_and_filter_wherever_they_are(opened: Any) -> None:
+    async with opened() as it:
+        numbers = await it.add(a_job("a"), a_job("b"), a_job("a", queue=Queue.ANALYTICS), a_job("a", workspace=""))
+        await it.store.settle([done(await it.one())])
+
+        async def listed(**query: Any) -> list[int]:
+            return [job.id for job in await it.store.jobs(JobQuery(**query))]
+
+        assert await listed() == numbers[::-1]
+        assert await listed(limit=2) == numbers[:1:-1]
+        assert await listed(limit=2, before=numbers[2]) == numbers[1::-1]
+        assert await listed(workspace="acme") == numbers[2::-1]
+        assert await listed(kind="a", workspace="acme") == [numbers[2], numbers[0]]
+        assert await listed(queue=Queue.ANALYTICS) == [numbers[2]]
+        assert await listed(state=JobState.COMPLETED) == [numbers[0]]
+        assert await listed(state=JobState.WAITING) == numbers[:0:-1]
+
+
+async def test_a_paused_queue_gives_nothing_out_and_rings_when_it_goes_on(opened: Any) -> None:
+    async with opened() as it:
+        await it.add(a_job(), a_job(run_at=NOW + MINUTE_US))
+        await it.store.pause(Queue.ALERT, True)
+        assert await it.claim() == []
+        assert await it.store.next_due() is None
+        assert (await it.store.queue_counts())[Queue.ALERT].is_paused
+        it.rung.clear()
+        await it.store.pause(Queue.ALERT, False)
+        assert it.rung == [frozenset({Queue.ALERT})]
+        assert len(await it.claim()) == 1
+
+
+async def test_counts_say_how_each_queue_stands(opened: Any) -> None:
+    async with opened() as it:
+        await it.add(*(a_job() for _ in range(4)), a_job(run_at=NOW + MINUTE_US))
+        good, bad, _ = await it.claim(3)
+        await it.store.settle([done(good), done(bad, verdict=Verdict.FAILED)])
+        it.clock.now += 5 * SECOND_US
+        counts = await it.store.queue_counts()
+        alert = counts[Queue.ALERT]
+        assert (alert.waiting, alert.delayed, alert.active, alert.completed, alert.failed) == (1, 1, 1, 1, 1)
+        assert (alert.oldest_s, alert.is_paused) == (5.0, False)
+        assert msgspec.structs.asdict(counts[Queue.PREDICTION])["waiting"] == 0
+
+
+async def test_ended_jobs_go_when_their_time_is_over_and_others_never(opened: Any) -> None:
+    async with opened() as it:
+        good, bad, active, waits = await it.add(*(a_job() for _ in range(4)))
+        claimed = {job.lease.job: job for job in await it.claim(3)}
+        await it.store.settle([done(claimed[good]), done(claimed[bad], verdict=Verdict.FAILED)])
+        kept = {Queue.ALERT: KeptJobs(done_s=60, failed_s=120)}
+        it.clock.now += MINUTE_US - 1
+        assert await it.store.prune(kept, 10) == 0
+        it.clock.now += 1
+        assert await it.store.prune(kept, 10) == 1
+        assert await it.state(good) is None
+        it.clock.now += 1_000 * MINUTE_US
+        assert await it.store.prune(kept, 10) == 1
+        assert [await it.state(number) for number in (bad, active, waits)] == [
+            None,
+            JobState.ACTIVE,
+            JobState.WAITING,
+        ]
+
+
+async def test_a_decisions_jobs_are_committed_with_it_and_the_bell_rings(opened: Any) -> None:
+    async with opened() as it:
+        commit = a_commit(rows=1)
+        decision = msgspec.structs.replace(commit.decision, jobs=(a_job("route", queue=Queue.NOTIFICATION),))
+        commit = msgspec.structs.replace(commit, decision=decision)
+        await committed(it.store, commit)
+        assert it.rung == [frozenset({Queue.NOTIFICATION})]
+        await it.store.commit(commit)  # answered from the store: nothing is enqueued twice
+        assert [job.kind for job in await it.claim(queue=Queue.NOTIFICATION)] == ["route"]
+
+
+async def test_the_decision_of_a_channel_that_is_behind_enqueues_nothing(opened: Any) -> None:
+    async with opened() as it:
+        commit = a_commit(base=7, rows=1)
+        decision = msgspec.structs.replace(commit.decision, jobs=(a_job("route"),))
+        await it.store.commit(msgspec.structs.replace(commit, decision=decision))
+        assert await it.claim() == []
+
+
+async def test_a_moment_of_a_schedule_fires_once(opened: Any) -> None:
+    async with opened() as it:
+        state = await it.store.add_schedule("nightly", NOW)
+        assert (state.last_fire, state.completed, state.last) == (NOW, 0, None)
+        at = NOW + MINUTE_US
+        assert await it.store.fire("nightly", NOW, at, [a_job(schedule="nightly")], skipped=2)
+        assert not await it.store.fire("nightly", NOW, at, [a_job(schedule="nightly")])
+        assert len(await it.claim()) == 1
+        again = await it.store.add_schedule("nightly", NOW)
+        assert (again.last_fire, again.skipped) == (at, 2)
+
+
+async def test_a_schedule_keeps_how_its_runs_went(opened: Any) -> None:
+    async with opened() as it:
+        await it.store.add_schedule("nightly", NOW)
+        await it.add(*(a_job(schedule="nightly") for _ in range(3)))
+        for verdict in (Verdict.COMPLETED, Verdict.RETRY, Verdict.FAILED):
+            it.clock.now += SECOND_US
+            await it.store.settle([done(await it.one(), verdict=verdict, run_at=it.clock.now + MINUTE_US)])
+        state = (await it.store.schedules())["nightly"]
+        assert (state.completed, state.failed) == (1, 1)
+        assert (state.last.verdict, state.last.finished_at) == ("failed", NOW + 3 * SECOND_US)
+
+
+async def test_a_schedule_can_be_paused_if_there_is_one(opened: Any) -> None:
+    async with opened() as it:
+        await it.store.add_schedule("nightly", NOW)
+        assert await it.store.pause_schedule("nightly", True)
+        assert (await it.store.schedules())["nightly"].paused_at == NOW
+        assert await it.store.pause_schedule("nightly", False)
+        assert (await it.store.schedules())["nightly"].paused_at is None
+        assert not await it.store.pause_schedule("weekly", True)
+
+
+async def test_nothing_to_do_is_no_work(opened: Any) -> None:
+    async with opened() as it:
+        assert await it.store.enqueue([]) == []
+        assert await it.store.settle([]) == []
+        assert await it.store.claim("n1", ONE_OF_EACH, LEASE_S) == []
+        assert it.rung == []
