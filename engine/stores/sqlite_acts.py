@@ -8,7 +8,7 @@ from sqlite3 import Connection
 from typing import Any
 
 from engine.stores import AdministrativeAct
-from engine.stores.sqlite_rows import Bulk
+from engine.stores.sqlite_bulk import Bulk
 
 # The number of each is the table's to give.
 ACTS = Bulk(

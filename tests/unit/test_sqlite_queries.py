@@ -20,7 +20,8 @@ from engine.stores import sqlite_recipients as ledger
 from engine.stores import sqlite_upkeep as upkeep
 from engine.stores.sqlite_commit import Committer
 from engine.stores.sqlite_file import Database
-from engine.stores.sqlite_rows import CHANNELS, PEOPLE, WORKSPACES, Bulk, prepare
+from engine.stores.sqlite_bulk import Bulk
+from engine.stores.sqlite_rows import CHANNELS, PEOPLE, WORKSPACES, prepare
 from protocol.effects import Committed
 from protocol.model import AlertState, DerivedKey, QuietedBy, Severity
 from protocol.rows import Row, SourceReport, SuppressionWindow
