@@ -18,9 +18,9 @@ from engine.stores import sqlite_queries as queries
 from engine.stores import sqlite_quiet as quiet
 from engine.stores import sqlite_recipients as ledger
 from engine.stores import sqlite_upkeep as upkeep
+from engine.stores.sqlite_bulk import Bulk
 from engine.stores.sqlite_commit import Committer
 from engine.stores.sqlite_file import Database
-from engine.stores.sqlite_bulk import Bulk
 from engine.stores.sqlite_rows import CHANNELS, PEOPLE, WORKSPACES, prepare
 from protocol.effects import Committed
 from protocol.model import AlertState, DerivedKey, QuietedBy, Severity
