@@ -18,17 +18,17 @@ from msgspec.structs import replace
 
 from actors.ports import Clock
 from engine.core.progress import TRACKER_VERBS
+from engine.pages import PAGE_MAX, Count, Cursors
 from engine.roles import check, may
 from engine.stores import AdministrativeAct, Store
 from engine.stores.trail import TrailKind, TrailLine, TrailPlace, TrailQuery
-from protocol.errors import BadRequest, Busy, PermissionDenied
+from protocol.errors import Busy, PermissionDenied
 from protocol.model import Alert, EventKind, Principal
 from protocol.times import parse_rfc3339
 
 log = structlog.get_logger()
-PAGE_MAX = 500
-# What all administrators' lists answer to a cursor that is not theirs.
-WRONG_CURSOR = "cursor: use the next_cursor of the page before"
+# Of a page of the trail: the place of its last line.
+CURSORS = Cursors("audit", tuple[Count, TrailKind, Count])
 
 
 class TrailPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,7 +105,7 @@ class AuditTrail:
             before=None if wanted.cursor is None else _place(wanted.cursor),
         )
         lines = await self._store.trail(query)
-        return TrailPage(items=lines[:limit], next_cursor=_cursor(lines[limit - 1]) if len(lines) > limit else None)
+        return TrailPage(items=lines[:limit], next_cursor=CURSORS.following(lines, limit, _numbers))
 
 
 def _discreet(who: Principal, lines: list[TrailLine]) -> list[TrailLine]:
@@ -119,19 +119,13 @@ def _fired(alert: Alert) -> TrailLine:
     return TrailLine(place=place, by="", verb=EventKind.FIRED.value, target=alert.id, address="")
 
 
-def _cursor(line: TrailLine) -> str:
-    return f"{line.place.at}.{line.place.kind.value}.{line.place.number}"
+def _numbers(line: TrailLine) -> tuple[int, TrailKind, int]:
+    return line.place.at, line.place.kind, line.place.number
 
 
 def _place(cursor: str) -> TrailPlace:
-    at, _, rest = cursor.partition(".")
-    kind, _, number = rest.partition(".")
-    try:
-        if not all(text.isascii() and text.isdigit() and len(text) < 19 for text in (at, number)):
-            raise BadRequest(WRONG_CURSOR)
-        return TrailPlace(at=int(at), kind=TrailKind(kind), number=int(number))
-    except ValueError as fault:
-        raise BadRequest(WRONG_CURSOR) from fault
+    at, kind, number = CURSORS.place(cursor)
+    return TrailPlace(at=at, kind=kind, number=number)
 
 
 def check_administrator(who: Principal) -> None:

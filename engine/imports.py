@@ -15,8 +15,9 @@ import trio
 
 from engine.edits import Edit
 from engine.foreign_forms.yaml_text import to_yaml
-from engine.kinds import PAGE_MAX, ShelfQuery
+from engine.kinds import ShelfQuery
 from engine.objects import Shelf
+from engine.pages import PAGE_MAX
 from engine.settings import toml_value
 from engine.stores.objects import ObjectChange
 from protocol.errors import BadRequest, Conflict, TocsinError

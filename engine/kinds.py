@@ -14,14 +14,13 @@ from typing import Any, Generic, Protocol, TypeVar, get_args
 
 import msgspec
 
+from engine.pages import PAGE_MAX
 from engine.roles import check
-from engine.stores.objects import StoredObject
+from engine.stores.objects import ObjectVersion, StoredObject
 from protocol.model import Principal
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
-
-PAGE_MAX = 500
 
 
 class Origin(Enum):
@@ -144,6 +143,14 @@ class ShelfPage(Generic[T]):
     """Objects in the order of their ids, and where the next page starts (None: there is none)."""
 
     items: list[Held[T]]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True)
+class VersionPage:
+    """States of an object, newest first, and where the next page starts (None: there is none)."""
+
+    items: list[ObjectVersion]
     next_cursor: str | None
 
 

@@ -19,12 +19,12 @@ import msgspec
 import trio
 
 from actors.ports import Clock, NewId
-from engine.audit import WRONG_CURSOR
 from engine.edits import Edit, merged, text_of, value_of
-from engine.kinds import PAGE_MAX, Held, Kind, ShelfPage, ShelfQuery, id_of
+from engine.kinds import Held, Kind, ShelfPage, ShelfQuery, VersionPage, id_of
 from engine.live import ObjectFigures, readable
+from engine.pages import PAGE_MAX, Count, Cursors, Name
 from engine.stores import Store
-from engine.stores.objects import ChangeStatus, ObjectChange, ObjectOutcome, ObjectQuery, ObjectVersion, StoredObject
+from engine.stores.objects import ChangeStatus, ObjectChange, ObjectOutcome, ObjectQuery, StoredObject
 from engine.unreadable import deletion, is_readable, unreadable_among
 from protocol.errors import (
     BadRequest,
@@ -41,6 +41,9 @@ from protocol.model import Principal
 from protocol.names import is_id
 
 T = TypeVar("T")
+
+# Of a page of an object's states: the version of its last one.
+VERSION_CURSORS = Cursors("versions", tuple[Count])
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,8 @@ class Shelf(Generic[T]):
 
     def __init__(self, kind: Kind[T], kit: ShelfKit) -> None:
         self.kind = kind
+        # Of a page: the id of its last one.
+        self._cursors = Cursors(kind.name, tuple[Name])
         self._kit = kit
         self._store = kit.store
 
@@ -71,10 +76,9 @@ class Shelf(Generic[T]):
     ) -> ShelfPage[T]:
         """Those that `who` may see and `where` holds for. Raises BadRequest for a cursor that is not ours."""
         self.kind.may_read(who)
-        if query.cursor is not None and not is_id(query.cursor):
-            raise BadRequest(WRONG_CURSOR)
+        (after,) = ("",) if query.cursor is None else self._cursors.place(query.cursor)
         found: list[Held[T]] = []
-        after, limit = query.cursor or "", min(query.limit, PAGE_MAX)
+        limit = min(query.limit, PAGE_MAX)
         # One more than the page has: usually that is all. What a filter leaves out is made up for in great steps.
         count = limit + 1
         while len(found) <= limit:
@@ -90,7 +94,7 @@ class Shelf(Generic[T]):
             if last is None:
                 break
             after, count = last, PAGE_MAX
-        return ShelfPage(found[:limit], found[limit - 1].id if len(found) > limit else None)
+        return ShelfPage(found[:limit], self._cursors.following(found, limit, lambda held: (held.id,)))
 
     async def get(self, who: Principal, object_id: str) -> Held[T]:
         """One of them."""
@@ -99,20 +103,18 @@ class Shelf(Generic[T]):
             raise self._unknown()
         return found
 
-    async def versions(self, who: Principal, object_id: str, cursor: str | None, limit: int) -> list[ObjectVersion]:
-        """The states that an object had, newest first, also of one that was deleted; `cursor` is a version."""
+    async def versions(self, who: Principal, object_id: str, cursor: str | None, limit: int) -> VersionPage:
+        """The states that an object had, newest first, also of one that was deleted. Raises BadRequest as `page`."""
         self.kind.may_read(who)
-        if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
-            raise BadRequest(WRONG_CURSOR)
-        before = None if cursor is None else int(cursor)
-        workspace = self.kind.workspace_of(who)
-        found = await self._store.object_versions(workspace, self.kind.name, object_id, before, min(limit, PAGE_MAX))
+        (before,) = (None,) if cursor is None else VERSION_CURSORS.place(cursor)
+        workspace, limit = self.kind.workspace_of(who), min(limit, PAGE_MAX)
+        found = await self._store.object_versions(workspace, self.kind.name, object_id, before, limit + 1)
         bodies = [version.body for version in found if version.body is not None]
         # Whose token is limited sees the history of what was always in his frameworks.
         hidden = who.channels is not None and not all(self._may_see_text(who, body) for body in bodies)
         if not found or hidden:
             raise self._unknown()
-        return found
+        return VersionPage(found[:limit], VERSION_CURSORS.following(found, limit, lambda state: (state.version,)))
 
     async def create(self, who: Principal, given: Mapping[str, Any], address: str = "") -> Held[T]:
         """Makes one; without an `id` it gets one. Raises Conflict if there is one of that id, LimitReached."""

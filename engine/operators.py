@@ -8,23 +8,22 @@ the record of an act waits, for the store.
 from __future__ import annotations
 
 import heapq
-import re
 
 import msgspec
 
 from actors.peer import Peer
 from actors.roster import Roster
-from engine.audit import WRONG_CURSOR, AuditTrail, TrailPage, TrailWanted, check_administrator
+from engine.audit import AuditTrail, TrailPage, TrailWanted, check_administrator
+from engine.pages import PAGE_MAX, Cursors, Name
 from engine.roles import SYSTEM_WORKSPACE
-from protocol.errors import BadRequest, CloseCode, UnknownChannel
+from protocol.errors import CloseCode, UnknownChannel
 from protocol.model import Principal
 from protocol.names import check_id, is_workspace
 from protocol.times import rfc3339
 
-# Of a connection's id (UUIDv7), which is the cursor too.
-_CLIENT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# Of a page: the id of its last connection, which is greater than those that came before it (UUIDv7).
+CURSORS = Cursors("connections", tuple[Name])
 FORCED = "disconnected by an administrator"
-PAGE_MAX = 500
 
 
 class ConnectionInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,16 +68,13 @@ class Operators:
         """Who is connected: authenticated connections, oldest first. Raises UnknownChannel for others' workspaces,
         BadRequest for a cursor that is not ours."""
         workspace, limit = _scope(who, workspace), min(limit, PAGE_MAX)
-        if cursor is not None and not _CLIENT_ID.fullmatch(cursor):
-            raise BadRequest(WRONG_CURSOR)
+        (after,) = ("",) if cursor is None else CURSORS.place(cursor)
         meant = (
-            each
-            for each in self._roster.connections()
-            if (cursor is None or each.client_id > cursor) and _is_of(each, workspace, user)
+            each for each in self._roster.connections() if each.client_id > after and _is_of(each, workspace, user)
         )
         found = heapq.nsmallest(limit + 1, meant, key=lambda each: each.client_id)
         shown = [_shown(each, each.principal) for each in found[:limit] if each.principal is not None]
-        return ConnectionPage(items=shown, next_cursor=shown[-1].client_id if len(found) > limit else None)
+        return ConnectionPage(items=shown, next_cursor=CURSORS.following(found, limit, lambda each: (each.client_id,)))
 
     async def disconnect(self, who: Principal, client_id: str, address: str = "") -> None:
         """Ends one connection with 3503. Raises UnknownChannel if this workspace has no such connection."""

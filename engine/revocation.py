@@ -20,19 +20,22 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from engine.claims import CLOCK_SKEW_S, LIFETIME_MAX_S
+from engine.pages import Cursors, Name
 from engine.stores import Revocation, RevocationKind
 from protocol.errors import LimitReached
 from protocol.limits import Limit
 from protocol.model import Principal
 from protocol.times import SECOND_US
 
+# Of a page: kind and target of its last one.
+CURSORS = Cursors("revocations", tuple[Name, Name])
 KEPT_US = (LIFETIME_MAX_S + CLOCK_SKEW_S) * SECOND_US
 
 _Target = tuple[RevocationKind, str]
 
 
 class RevocationPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Revocations of a workspace, users first, each by name; and where the next page starts (None: there is none)."""
+    """Revocations of a workspace, tokens first, each by name; and where the next page starts (None: there is none)."""
 
     items: Sequence[Revocation]
     next_cursor: str | None = None
@@ -106,13 +109,17 @@ class Revocations:
         return of_user is not None and (who.issued_at is None or who.issued_at * SECOND_US <= of_user.at)
 
     def page(self, workspace: str, cursor: str | None, limit: int) -> RevocationPage:
-        """A page of a workspace's revocations; `cursor` is the `next_cursor` of the page before."""
-        names = {f"{kind.value}:{target}": row for (kind, target), row in self._by_workspace.get(workspace, {}).items()}
-        left = sorted(name for name in names if cursor is None or name > cursor)
-        items = [names[name] for name in left[:limit]]
-        return RevocationPage(items=items, next_cursor=left[limit - 1] if len(left) > limit else None)
+        """A page of a workspace's revocations. Raises BadRequest for a cursor that is not ours."""
+        after = None if cursor is None else CURSORS.place(cursor)
+        own = self._by_workspace.get(workspace, {}).values()
+        left = sorted((row for row in own if after is None or _place(row) > after), key=_place)
+        return RevocationPage(items=left[:limit], next_cursor=CURSORS.following(left, limit, _place))
 
     def _forget_ended(self, now_us: int) -> None:
         ended = itertools.takewhile(lambda entry: entry[1] <= now_us, self._by_end.items())
         for (workspace, kind, target), _ in list(ended):
             self.remove(workspace, kind, target)
+
+
+def _place(row: Revocation) -> tuple[str, str]:
+    return row.kind.value, row.target

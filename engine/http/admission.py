@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from litestar import Request, delete, get, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromQuery, JSONBody, QueryParameter
+from litestar.params import FromQuery, JSONBody
 
 from engine.http.bodies import json_body
 from engine.http.operators import PeerAddress
-from engine.http.parameters import PAGE_DEFAULT, PAGE_MAX
+from engine.http.parameters import Cursor, Limit
 from engine.http.ports import Administration, Service
 from engine.identity import IssuedTicket
+from engine.pages import PAGE_DEFAULT
 from engine.stores import Revocation, RevocationKind
 from protocol.errors import BadRequest
 from protocol.fields import Text
 from protocol.model import Principal
 from protocol.times import rfc3339
-
-# A kind, and the longest `jti` with each character in four bytes.
-CURSOR_MAX_CHARS = 1_100
-
-Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_MAX, description="revocations a page")]
-Cursor = Annotated[
-    str | None, QueryParameter(max_length=CURSOR_MAX_CHARS, description="`next_cursor` of the page before")
-]
 
 
 class RevocationBody(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,8 +20,9 @@ from engine.http.alertmanager import RECEIVER, ReceiverName
 from engine.http.bodies import json_body
 from engine.http.matchers import parse_matchers
 from engine.http.operators import PeerAddress
-from engine.kinds import PAGE_MAX, Held, ShelfQuery
+from engine.kinds import Held, ShelfQuery
 from engine.objects import Shelf
+from engine.pages import PAGE_MAX
 from engine.quieting import SilenceState, end_silence, state_of
 from protocol.errors import UnknownChannel
 from protocol.model import Principal

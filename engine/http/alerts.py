@@ -12,8 +12,9 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from engine.http.bodies import AlertList, RecipientList
-from engine.http.parameters import PAGE_DEFAULT, Cursor, Limit, Moment, known_alert, parse_moment, parse_words
+from engine.http.parameters import Cursor, Limit, Moment, known_alert, parse_moment, parse_words
 from engine.http.ports import Service
+from engine.pages import PAGE_DEFAULT
 from engine.stores import AlertQuery
 from protocol.model import Alert, AlertState, Principal, QuietedBy, Severity
 from protocol.names import check_id

@@ -23,11 +23,12 @@ from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, Quer
 from engine.bulk import BulkAction, BulkResult, change_many
 from engine.http.bodies import json_body, object_body
 from engine.http.operators import PeerAddress
-from engine.http.parameters import PAGE_DEFAULT, Limit
+from engine.http.parameters import Cursor, Limit
 from engine.http.problems import PreconditionRequired
 from engine.http.shown import page_type, shown, shown_type
 from engine.kinds import Held, ShelfQuery
 from engine.objects import Shelf
+from engine.pages import PAGE_DEFAULT
 from engine.stores.objects import ObjectVersion
 from protocol.errors import BadRequest
 from protocol.fields import ITEMS_MAX, Id
@@ -38,11 +39,6 @@ if TYPE_CHECKING:
     Shown = Any
     Page = Any
 
-CURSOR_MAX_CHARS = 128
-
-Cursor = Annotated[
-    str | None, QueryParameter(max_length=CURSOR_MAX_CHARS, description="`next_cursor` of the page before")
-]
 Archived = Annotated[bool | None, QueryParameter(description="true: only those that were put away")]
 IfMatch = Annotated[
     str | None, HeaderParameter(name="If-Match", description='the ETag of what was seen, such as "7"; * for any')
@@ -151,9 +147,8 @@ def _reading_routes(resource: Resource) -> list[HTTPRouteHandler]:
         request: Asked, object_id: FromPath[str], limit: Limit = PAGE_DEFAULT, cursor: Cursor = None
     ) -> VersionList:
         """Every state that it had, newest first: who made it so, and when; also of one that was deleted."""
-        found = await shelf.versions(request.user, unquote(object_id), cursor, limit + 1)
-        following = str(found[limit - 1].version) if len(found) > limit else None
-        return VersionList(items=[_version(each) for each in found[:limit]], next_cursor=following)
+        page = await shelf.versions(request.user, unquote(object_id), cursor, limit)
+        return VersionList(items=[_version(each) for each in page.items], next_cursor=page.next_cursor)
 
     return [get_object, versions]
 

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from litestar import Request, delete, get
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.params import FromPath, FromQuery
 
 from actors.addresses import Proxies
-from engine.http.parameters import PAGE_DEFAULT, Limit
+from engine.http.parameters import Cursor, Limit
 from engine.http.ports import Operators
 from engine.operators import ConnectionPage
+from engine.pages import PAGE_DEFAULT
 from protocol.errors import BadRequest
 from protocol.model import Principal
-
-# A client's id, or a number.
-CURSOR_MAX_CHARS = 64
-
-Cursor = Annotated[
-    str | None, QueryParameter(max_length=CURSOR_MAX_CHARS, description="`next_cursor` of the page before")
-]
 
 
 class Disconnected(msgspec.Struct, frozen=True, kw_only=True):

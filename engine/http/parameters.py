@@ -8,13 +8,10 @@ from typing import Annotated, TypeVar
 
 from litestar.params import QueryParameter
 
+from engine.pages import CURSOR_MAX_CHARS, PAGE_MAX
 from protocol.errors import BadRequest, UnknownChannel
 from protocol.names import is_id
 from protocol.times import moment_of
-
-PAGE_DEFAULT = 50
-PAGE_MAX = 500
-CURSOR_MAX_CHARS = 512
 
 Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_MAX, description="items a page")]
 Cursor = Annotated[

@@ -16,15 +16,15 @@ from engine.http.alertmanager_silences import alertmanager_silence_routes
 from engine.http.objects import (
     Archived,
     Asked,
-    Cursor,
     Resource,
     answer,
     object_routes,
     page_shown,
 )
 from engine.http.operators import PeerAddress
-from engine.http.parameters import PAGE_DEFAULT, Limit, parse_words
+from engine.http.parameters import Cursor, Limit, parse_words
 from engine.kinds import ShelfQuery
+from engine.pages import PAGE_DEFAULT
 from engine.quieting import SilenceState, end_silence, state_of
 from engine.shelves import Shelves
 from engine.storms import Storms, StormShown

@@ -9,11 +9,12 @@ from litestar import get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromQuery, QueryParameter
 
-from engine.http.objects import Archived, Asked, Cursor, Resource, object_routes, page_shown
+from engine.http.objects import Archived, Asked, Resource, object_routes, page_shown
 from engine.http.operators import PeerAddress
-from engine.http.parameters import PAGE_DEFAULT, Limit
+from engine.http.parameters import Cursor, Limit
 from engine.kinds import ShelfQuery
 from engine.objects import Shelf
+from engine.pages import PAGE_DEFAULT
 from engine.rules import rule_filter
 from protocol.errors import BadRequest
 from protocol.names import check_id

@@ -18,7 +18,7 @@ from engine.http.event_streams import (
     one_of,
     parse_severity_word,
 )
-from engine.http.parameters import PAGE_DEFAULT, PAGE_MAX
+from engine.pages import PAGE_DEFAULT, PAGE_MAX
 from protocol import messages as m
 from protocol.errors import BadRequest
 from protocol.model import Principal

@@ -10,8 +10,9 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery
 
 from engine.audit import TrailPage, TrailWanted
-from engine.http.parameters import PAGE_DEFAULT, Cursor, Limit, Moment, known_alert, parse_moment
+from engine.http.parameters import Cursor, Limit, Moment, known_alert, parse_moment
 from engine.http.ports import Operators, Service
+from engine.pages import PAGE_DEFAULT
 from engine.stores.trail import Fields, TrailLine
 from protocol.model import Principal
 from protocol.times import rfc3339

@@ -18,9 +18,10 @@ from engine.core.workflow import step_of, steps_of
 from engine.http.bodies import AlertList, json_body
 from engine.http.objects import IfMatch, seen_version
 from engine.http.operators import PeerAddress
-from engine.http.parameters import PAGE_DEFAULT, Cursor, Limit, parse_words
+from engine.http.parameters import Cursor, Limit, parse_words
 from engine.http.ports import Service
 from engine.http.trail import TrailList, trail_shown
+from engine.pages import PAGE_DEFAULT
 from engine.stores.workflows import StepAlertQuery, TrackerQuery
 from engine.workflows import Workflows
 from protocol.errors import BadRequest, UnknownChannel

@@ -21,6 +21,7 @@ import msgspec
 
 from actors.ports import ChannelStore
 from engine.ids import now_us
+from engine.pages import PAGE_DEFAULT
 from engine.stores.jobs import JobStore
 from engine.stores.objects import ObjectStore
 from engine.stores.readings import KeptReadings, ReadingPage, ReadingQuery, SeriesPage
@@ -29,9 +30,6 @@ from engine.stores.workflows import WorkflowStore
 from protocol.effects import AlertRecipient, RecipientMark, StormState
 from protocol.model import Alert, AlertState, ChannelKey, Event, QuietedBy, Severity
 from protocol.rows import Row
-
-PAGE_MAX_ALERTS = 500
-PAGE_ALERTS = 100
 
 
 class CommittedEvents(msgspec.Struct, frozen=True, gc=False):
@@ -65,7 +63,7 @@ class AlertQuery(msgspec.Struct, frozen=True, kw_only=True):
     since_us: int | None = None
     until_us: int | None = None
     cursor: str | None = None
-    limit: int = PAGE_ALERTS
+    limit: int = PAGE_DEFAULT
     assigned_to: str | None = None
     # Only those that are quiet, or were when they ended, for one of these reasons.
     quieted: tuple[QuietedBy, ...] = ()

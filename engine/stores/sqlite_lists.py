@@ -7,21 +7,22 @@ it costs the same however many alerts there are.
 from __future__ import annotations
 
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from itertools import product
 from sqlite3 import Connection
 from typing import Any
 
 from msgspec.structs import replace
 
-from engine.stores import PAGE_MAX_ALERTS, AlertPage, AlertQuery
+from engine.pages import PAGE_MAX, Cursors, Name
+from engine.stores import AlertPage, AlertQuery
 from engine.stores.sqlite_queries import CHANNEL_PLACE, derived_place, numbers, snapshot, workspace_number
 from engine.stores.sqlite_rows import QUIETED, SEVERITIES, STATES, decode_alerts
 from protocol.effects import OpenAlerts
 from protocol.errors import BadRequest
 from protocol.model import OPEN_STATES, Alert, AlertState, ChannelKey, Severity, StreamKey
-from protocol.names import is_id
 
+# Of a page of alerts: the id of its last one.
+CURSORS = Cursors("alerts", tuple[Name])
 _OPEN = tuple(state for state in AlertState if state in OPEN_STATES)
 # One seek each; beyond that (a long allow-list) the workspace's newest are read and the others skipped.
 ARMS_MAX = 64
@@ -37,12 +38,12 @@ _CHANNEL_NUMBERS = (
 
 def alerts(connection: Connection, query: AlertQuery) -> AlertPage:
     """A page of alerts. Raises BadRequest."""
-    if not 1 <= query.limit <= PAGE_MAX_ALERTS:
-        raise BadRequest(f"limit {query.limit} is not allowed: use 1 to {PAGE_MAX_ALERTS}")
+    if not 1 <= query.limit <= PAGE_MAX:
+        raise BadRequest(f"limit {query.limit} is not allowed: use 1 to {PAGE_MAX}")
     with snapshot(connection):
         found = _list(connection, query)
     items = found[: query.limit]
-    return AlertPage(items=items, next_cursor=cursor_of(items[-1].id) if len(found) > query.limit else None)
+    return AlertPage(items=items, next_cursor=CURSORS.following(found, query.limit, lambda alert: (alert.id,)))
 
 
 def matching(connection: Connection, query: AlertQuery, limit: int) -> list[str]:
@@ -63,7 +64,7 @@ def open_alerts(
         assigned_to=None if isinstance(stream, ChannelKey) else stream.user,
         states=_OPEN,
         severities=tuple(severity for severity in Severity if severity.rank >= min_severity.rank),
-        cursor=None if before is None else cursor_of(before),
+        cursor=None if before is None else CURSORS.after((before,)),
         limit=limit,
     )
     with snapshot(connection):
@@ -122,7 +123,7 @@ def _conditions(query: AlertQuery) -> tuple[str, list[Any]]:
     """What holds besides the columns of the index."""
     found: list[tuple[str, Any]] = []
     if query.cursor is not None:
-        found.append(("id < ?", place_of(query.cursor)))
+        found.append(("id < ?", CURSORS.place(query.cursor)[0]))
     if query.quieted and query.assigned_to is not None:
         found.append(("assigned_to = ?", query.assigned_to))
     if query.rule_id is not None:
@@ -147,23 +148,3 @@ def _id_at(at_us: int) -> str:
     """The least UUIDv7 of a moment (RFC 9562, section 5.7: 48 bits of milliseconds first)."""
     digits = f"{min(max(at_us // 1_000, 0), _ID_TIME_MAX_MS):012x}"
     return f"{digits[:8]}-{digits[8:]}"
-
-
-BAD_CURSOR = "cursor is not one of ours: use next_cursor of the page before, or none"
-
-
-def cursor_of(place: str) -> str:
-    """What a page is asked for that goes on after this place."""
-    return urlsafe_b64encode(place.encode()).decode().rstrip("=")
-
-
-def place_of(cursor: str) -> str:
-    """The place that a cursor means. Raises BadRequest."""
-    try:
-        place = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-    except ValueError as fault:
-        raise BadRequest(BAD_CURSOR) from fault
-    # The decoder skips what is not of its alphabet: another spelling is nobody's cursor, and would be an empty page.
-    if not is_id(place) or cursor_of(place) != cursor:
-        raise BadRequest(BAD_CURSOR)
-    return place

@@ -13,14 +13,16 @@ from collections.abc import Sequence
 from sqlite3 import Connection
 from typing import Any
 
+from engine.pages import Cursors, Name
 from engine.stores import RecipientPage
 from engine.stores.sqlite_bulk import Bulk
-from engine.stores.sqlite_lists import cursor_of, place_of
 from engine.stores.sqlite_queries import CHANNEL_PLACE, derived_place, snapshot
 from protocol.effects import AlertRecipient, RecipientMark
 from protocol.model import ChannelKey, Severity, StreamKey
 from protocol.times import rfc3339
 
+# Of a page: the name of its last person.
+CURSORS = Cursors("recipients", tuple[Name])
 # Which kind of stream a number belongs to.
 CHANNEL, WORKSPACE, PERSON = range(3)
 MARKS = Bulk("INSERT OR IGNORE INTO recipient_mark (scope, stream, user, is_seen, min_severity, after, until, at)", 8)
@@ -71,7 +73,7 @@ def write_marks(connection: Connection, marks: Sequence[RecipientMark]) -> None:
 
 def recipients(connection: Connection, workspace: str, alert_id: str, cursor: str | None, limit: int) -> RecipientPage:
     """Who has received an alert, in the order of their names. Raises BadRequest for a bad cursor."""
-    after = "" if cursor is None else place_of(cursor)
+    after = "" if cursor is None else CURSORS.place(cursor)[0]
     with snapshot(connection):
         places, severity, over_at = _places(connection, workspace, alert_id)
         found = connection.execute(RECIPIENTS, (json.dumps(places), after, limit + 1, severity, over_at)).fetchall()
@@ -79,7 +81,7 @@ def recipients(connection: Connection, workspace: str, alert_id: str, cursor: st
         AlertRecipient(user=user, received_at=_moment(_earlier(received, seen)), seen_at=_moment(seen))
         for user, received, seen in found[:limit]
     ]
-    return RecipientPage(items=items, next_cursor=cursor_of(items[-1].user) if len(found) > limit else None)
+    return RecipientPage(items=items, next_cursor=CURSORS.following(found, limit, lambda row: row[:1]))
 
 
 def _places(

@@ -7,11 +7,11 @@ and yet have a next one.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from sqlite3 import Connection
 from typing import Any
 
+from engine.pages import Count, Cursors, Number
 from engine.stores.readings import (
     PAGE_MAX_READINGS,
     ReadingPage,
@@ -21,7 +21,6 @@ from engine.stores.readings import (
     SeriesInfo,
     SeriesPage,
 )
-from engine.stores.sqlite_lists import BAD_CURSOR, cursor_of, place_of
 from engine.stores.sqlite_log import decode_labels, decode_row
 from engine.stores.sqlite_queries import snapshot
 from engine.stores.sqlite_rollup import HOUR_S, LOG_ROWS, MINUTE_S, Bucket, Minutes, Place, by_hour, sum_up
@@ -32,9 +31,13 @@ from protocol.times import SECOND_US, rfc3339
 ROWS_A_PAGE = 50
 # Series that a page looks into: most of them may have nothing in the time asked for.
 SERIES_A_PAGE = 500
-# More than any row of the log has; what a cursor may say is bounded so that SQLite can take it.
-NUMBER_MAX = 10**18 - 1
-_NUMBER = re.compile(r"-?[0-9]{1,18}")
+# More than any row of the log has.
+_SEQ_MAX = 10**18 - 1
+# Where a page ended. Raw: time and number of the log's row that is not told to its end, and how much of it is told.
+RAW_CURSORS = Cursors("raw readings", tuple[Number, Number, Count])
+# Rolled up: the number of the series, and the start of its last bucket that was told.
+ROLLED_CURSORS = Cursors("readings", tuple[Number, Number])
+SERIES_CURSORS = Cursors("series", tuple[Number])
 PLACE = (
     "SELECT channel.id, log_seq, log_rolled, roll_until, roll_series, roll_start FROM workspace"
     " JOIN channel ON channel.workspace = workspace.id WHERE workspace.name = ? AND framework = ?"
@@ -54,7 +57,6 @@ BUCKETS = (
 )
 
 
-Numbers = tuple[int, ...]
 Row = tuple[Any, ...]
 
 
@@ -62,7 +64,8 @@ def readings(connection: Connection, query: ReadingQuery) -> ReadingPage:
     """A page of readings. Raises BadRequest for a bad cursor or limit."""
     _check_limit(query.limit)
     is_raw = query.resolution is Resolution.RAW
-    place = None if query.cursor is None else _place_of(query.cursor, 3 if is_raw else 2)
+    cursors: Cursors[Any] = RAW_CURSORS if is_raw else ROLLED_CURSORS
+    place = None if query.cursor is None else cursors.place(query.cursor)
     with snapshot(connection):
         for channel, *log in connection.execute(PLACE, (query.workspace, query.framework)).fetchall():
             if is_raw:
@@ -74,7 +77,7 @@ def readings(connection: Connection, query: ReadingQuery) -> ReadingPage:
 def series(connection: Connection, workspace: str, framework: str, cursor: str | None, limit: int) -> SeriesPage:
     """A page of a framework's series. Raises BadRequest for a bad cursor or limit."""
     _check_limit(limit)
-    (after,) = (0,) if cursor is None else _place_of(cursor, 1)
+    (after,) = (0,) if cursor is None else SERIES_CURSORS.place(cursor)
     found: list[Row] = []
     fresh: dict[int, Bucket] = {}
     with snapshot(connection):
@@ -83,7 +86,7 @@ def series(connection: Connection, workspace: str, framework: str, cursor: str |
             # In order of time: the last one of a series is its newest.
             fresh = {place.series: bucket for place, bucket in sorted(_tail(connection, channel, log).items(), key=_at)}
     items = [_info(row, fresh.get(row[0])) for row in found[:limit]]
-    return SeriesPage(items=items, next_cursor=_cursor(found[limit - 1][0]) if len(found) > limit else None)
+    return SeriesPage(items=items, next_cursor=SERIES_CURSORS.following(found, limit, lambda row: row[:1]))
 
 
 def _info(row: Row, fresh: Bucket | None) -> SeriesInfo:
@@ -100,10 +103,10 @@ def _matching(connection: Connection, channel: int, query: ReadingQuery, first: 
     return {number: labels for number, labels in found if query.labels.items() <= labels.items()}
 
 
-def _raw(connection: Connection, channel: int, query: ReadingQuery, place: Numbers | None) -> ReadingPage:
+def _raw(connection: Connection, channel: int, query: ReadingQuery, place: tuple[int, int, int] | None) -> ReadingPage:
     """Reads rows of the log until the page is full, or was expensive enough."""
     wanted, items = _matching(connection, channel, query), list[ReadingPoint]()
-    last_at, seq, skip = place or (query.since_us - 1, NUMBER_MAX, 0)
+    last_at, seq, skip = place or (query.since_us - 1, _SEQ_MAX, 0)
     rows = connection.execute(RAW, (channel, last_at, seq, query.until_us, ROWS_A_PAGE)).fetchall()
     for row_seq, at, body, row_last_at in rows:
         logged = decode_row(row_seq, at, body)
@@ -112,14 +115,15 @@ def _raw(connection: Connection, channel: int, query: ReadingQuery, place: Numbe
             if number not in wanted or not query.since_us <= time < query.until_us:
                 continue
             if len(items) == query.limit:
-                return ReadingPage(items=items, next_cursor=_cursor(last_at, seq, index))
+                return ReadingPage(items=items, next_cursor=RAW_CURSORS.after((last_at, seq, index)))
             items.append(_point(time, wanted[number], Bucket(time, value)))
         last_at, seq, skip = row_last_at, row_seq, 0
-    return ReadingPage(items=items, next_cursor=_cursor(last_at, seq, 0) if len(rows) == ROWS_A_PAGE else None)
+    following = RAW_CURSORS.after((last_at, seq, 0)) if len(rows) == ROWS_A_PAGE else None
+    return ReadingPage(items=items, next_cursor=following)
 
 
 def _rolled(
-    connection: Connection, channel: int, query: ReadingQuery, place: Numbers | None, minutes: Minutes
+    connection: Connection, channel: int, query: ReadingQuery, place: tuple[int, int] | None, minutes: Minutes
 ) -> ReadingPage:
     """Series by series: the roll-ups, completed with the tail of the log, until the page is full."""
     is_hour = query.resolution is Resolution.HOUR
@@ -132,7 +136,7 @@ def _rolled(
     for visited, (found, labels) in enumerate(_matching(connection, channel, query, number).items()):
         after = after if found == number else first
         if visited == SERIES_A_PAGE:
-            return ReadingPage(items=items, next_cursor=_cursor(found, after))
+            return ReadingPage(items=items, next_cursor=ROLLED_CURSORS.after((found, after)))
         values = (channel, found, width_s, after, query.until_us, query.limit - len(items) + 1)
         buckets = {start: Bucket.of(*row) for start, *row in connection.execute(BUCKETS, values).fetchall()}
         for start, bucket in tail.get(found, {}).items():
@@ -140,7 +144,7 @@ def _rolled(
                 buckets[start] = bucket if start not in buckets else buckets[start].join(bucket)
         for start in sorted(buckets):
             if len(items) == query.limit:
-                return ReadingPage(items=items, next_cursor=_cursor(found, after))
+                return ReadingPage(items=items, next_cursor=ROLLED_CURSORS.after((found, after)))
             items.append(_point(start, labels, buckets[start]))
             after = start
     return ReadingPage(items=items)
@@ -187,14 +191,3 @@ def _point(at: int, labels: dict[str, str], bucket: Bucket) -> ReadingPoint:
         sum=bucket.total,
         last=bucket.last_value,
     )
-
-
-def _cursor(*numbers: int) -> str:
-    return cursor_of(":".join(map(str, numbers)))
-
-
-def _place_of(cursor: str, width: int) -> Numbers:
-    words = place_of(cursor).split(":")
-    if len(words) != width or not all(_NUMBER.fullmatch(word) for word in words):
-        raise BadRequest(BAD_CURSOR)
-    return tuple(map(int, words))

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
+from collections.abc import Sequence
 from sqlite3 import Connection
 from typing import Any
 
 import msgspec
 
-from engine.stores.sqlite_lists import BAD_CURSOR, cursor_of, place_of
+from engine.pages import Cursors, Name, Number
 from engine.stores.sqlite_queries import snapshot, workspace_number
 from engine.stores.sqlite_rows import STATES, decode_alerts
 from engine.stores.workflows import StepAlertPage, StepAlertQuery, TrackerPage, TrackerQuery
-from protocol.errors import BadRequest
 from protocol.times import parse_rfc3339
 from protocol.workflows import Tracker, Workflow
 
@@ -23,9 +22,11 @@ DEFINITIONS = (
 )
 _CHANNEL = "SELECT id FROM channel WHERE workspace = ? AND framework = ?"
 _CHANNELS = "(SELECT id FROM channel WHERE workspace = ? AND framework IN (SELECT value FROM json_each(?)))"
-# Where a page of alerts ended: the time, and what tells apart those of the same time.
-_NUMBERS = re.compile(r"[0-9]{1,18} [0-9]{1,18} [0-9]{1,18}")
-_NUMBER = re.compile(r"[0-9]{1,18}")
+# Where a page ended. Of trackers: the project; of late ones the time before that.
+CURSORS = Cursors("trackers", tuple[Name])
+LATE_CURSORS = Cursors("late trackers", tuple[Number, Name])
+# Of alerts: the time, and what tells apart those of the same time.
+ALERT_CURSORS = Cursors("step alerts", tuple[Number, Number, Number])
 
 _trackers = msgspec.json.Decoder(list[Tracker]).decode
 _definitions = msgspec.json.Decoder(list[Workflow]).decode
@@ -42,7 +43,7 @@ def trackers(connection: Connection, query: TrackerQuery) -> TrackerPage:
     return TrackerPage(
         items=items,
         workflows={each.id: each for each in _definitions(f"[{definitions or ''}]")},
-        next_cursor=_cursor(query, items[-1]) if len(found) > query.limit else None,
+        next_cursor=_following(query, found),
     )
 
 
@@ -62,7 +63,8 @@ def tracker_statement(query: TrackerQuery) -> tuple[str, list[Any]]:
         where += " AND late_at < ?"
         values.append(query.late_before_us)
     if query.cursor is not None:
-        place = _place_of(query)
+        cursors: Cursors[Any] = CURSORS if query.late_before_us is None else LATE_CURSORS
+        place = cursors.place(query.cursor)
         where += f" AND ({order}) > ({','.join('?' * len(place))})"
         values += place
     sql = f"SELECT group_concat(body) FROM (SELECT body FROM tracker WHERE {where} ORDER BY {order} LIMIT ?)"  # noqa: S608
@@ -76,19 +78,14 @@ def step_alerts(connection: Connection, query: StepAlertQuery) -> StepAlertPage:
         sql, values = step_alert_statement(query, workspace, _channel_of(connection, query, workspace))
         found = connection.execute(sql, values).fetchall()
     items = [row.alert for row in decode_alerts(f"[{','.join(body for body, *_ in found[: query.limit])}]")]
-    more = len(found) > query.limit
-    place = " ".join(map(str, found[query.limit - 1][1:])) if more else ""
-    return StepAlertPage(items=items, next_cursor=cursor_of(place) if more else None)
+    return StepAlertPage(items=items, next_cursor=ALERT_CURSORS.following(found, query.limit, lambda row: row[1:]))
 
 
 def step_alert_statement(query: StepAlertQuery, workspace: int, channel: int) -> tuple[str, list[Any]]:
     """The statement for a page and one alert more; of one project a seek for each state, else the newest of all."""
     condition, more = "", list[Any]()
     if query.cursor is not None:
-        place = place_of(query.cursor)
-        if not _NUMBERS.fullmatch(place):
-            raise BadRequest(BAD_CURSOR)
-        at, *last = map(int, place.split())
+        at, *last = ALERT_CURSORS.place(query.cursor)
         condition = " AND triggered_at <= ? AND (triggered_at < ? OR (channel, rowid) > (?, ?))"
         more = [at, at, *last]
     if query.project_id is None:
@@ -113,17 +110,10 @@ def _channel_of(connection: Connection, query: StepAlertQuery, workspace: int) -
     return int(rows[0][0]) if rows else 0
 
 
-def _cursor(query: TrackerQuery, tracker: Tracker) -> str:
-    """Where a page of trackers ended."""
-    if query.late_before_us is None or tracker.late_at is None:
-        return cursor_of(tracker.project_id)
-    return f"{cursor_of(str(parse_rfc3339(tracker.late_at)))}.{cursor_of(tracker.project_id)}"
-
-
-def _place_of(query: TrackerQuery) -> list[Any]:
-    parts = [place_of(part) for part in (query.cursor or "").split(".")]
-    if query.late_before_us is None and len(parts) == 1:
-        return parts
-    if query.late_before_us is None or len(parts) != 2 or not _NUMBER.fullmatch(parts[0]):
-        raise BadRequest(BAD_CURSOR)
-    return [int(parts[0]), parts[1]]
+def _following(query: TrackerQuery, found: Sequence[Tracker]) -> str | None:
+    if query.late_before_us is None:
+        return CURSORS.following(found, query.limit, lambda tracker: (tracker.project_id,))
+    # Late ones have a time.
+    return LATE_CURSORS.following(
+        found, query.limit, lambda tracker: (parse_rfc3339(tracker.late_at or ""), tracker.project_id)
+    )

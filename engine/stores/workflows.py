@@ -7,10 +7,9 @@ from typing import Protocol
 
 import msgspec
 
+from engine.pages import PAGE_DEFAULT
 from protocol.model import Alert, AlertState
 from protocol.workflows import Move, ProjectPlace, Tracker, Workflow
-
-PAGE_DEFAULT = 100
 
 
 class Ground(msgspec.Struct, frozen=True, kw_only=True):

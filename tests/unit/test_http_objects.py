@@ -146,6 +146,18 @@ async def test_a_rule_is_deleted_and_its_history_stays(client: httpx.AsyncClient
     assert (await made(client))["version"] == 4, "a version is never used again"
 
 
+async def test_also_the_longest_page_of_a_history_has_a_next_one(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.objects.PAGE_MAX", 2)
+    await made(client)
+    for threshold in (95, 96):
+        await client.patch(f"{PATH}/cpu", json={"threshold": threshold}, headers={"If-Match": "*"})
+    history = (await client.get(f"{PATH}/cpu/versions?limit=500")).json()
+    rest = (await client.get(f"{PATH}/cpu/versions?cursor={history['next_cursor']}")).json()
+    assert [[each["version"] for each in page["items"]] for page in (history, rest)] == [[3, 2], [1]]
+
+
 async def test_a_rule_that_was_put_away_holds_no_more_until_it_is_taken_back(
     client: httpx.AsyncClient, desk: Desk
 ) -> None:

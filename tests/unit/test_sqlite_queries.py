@@ -87,14 +87,16 @@ def test_the_ledger_is_served_by_indexes(connection: sqlite3.Connection, sql: st
 
 @pytest.mark.parametrize("before", [None, "x"])
 def test_a_persons_open_alerts_are_found_by_their_index(connection: sqlite3.Connection, before: str | None) -> None:
-    cursor = None if before is None else lists.cursor_of(before)
+    cursor = None if before is None else lists.CURSORS.after((before,))
     query = AlertQuery(workspace="acme", assigned_to="ann", states=(AlertState.ACTIVE,), cursor=cursor)
     steps = plan(connection, *lists.list_statement(connection, query))
     assert costly(steps) == []
     assert any("alert_by_assignee" in step for step in steps)
 
 
-@pytest.mark.parametrize("more", [{}, {"framework": "checkout"}, {"assigned_to": "ann"}, {"cursor": "YQ"}])
+@pytest.mark.parametrize(
+    "more", [{}, {"framework": "checkout"}, {"assigned_to": "ann"}, {"cursor": lists.CURSORS.after(("a",))}]
+)
 def test_quiet_alerts_are_found_by_their_index(connection: sqlite3.Connection, more: Any) -> None:
     query = AlertQuery(workspace="acme", quieted=(QuietedBy.SILENCED, QuietedBy.STORM), **more)
     steps = plan(connection, *lists.list_statement(connection, query))
@@ -142,7 +144,9 @@ def test_unsettled_reads_only_small_indexes(connection: sqlite3.Connection) -> N
 @pytest.mark.parametrize("framework", [{}, {"framework": "checkout"}, {"frameworks": ("checkout", "search")}])
 @pytest.mark.parametrize("states", [(), (AlertState.ACTIVE,), (AlertState.ACTIVE, AlertState.ACKNOWLEDGED)])
 @pytest.mark.parametrize("severities", [(), (Severity.INFO, Severity.CRITICAL)])
-@pytest.mark.parametrize("more", [{}, {"rule_id": "r", "since_us": 1, "until_us": NOW, "cursor": "YQ"}])
+@pytest.mark.parametrize(
+    "more", [{}, {"rule_id": "r", "since_us": 1, "until_us": NOW, "cursor": lists.CURSORS.after(("a",))}]
+)
 def test_a_list_seeks_and_merges(
     connection: sqlite3.Connection, framework: Any, states: Any, severities: Any, more: Any
 ) -> None:

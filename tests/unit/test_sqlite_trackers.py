@@ -12,7 +12,14 @@ import pytest
 from engine.stores import migrate
 from engine.stores.sqlite_file import Database
 from engine.stores.sqlite_progress import PLACES
-from engine.stores.sqlite_trackers import DEFINITIONS, step_alert_statement, tracker_statement
+from engine.stores.sqlite_trackers import (
+    ALERT_CURSORS,
+    CURSORS,
+    DEFINITIONS,
+    LATE_CURSORS,
+    step_alert_statement,
+    tracker_statement,
+)
 from engine.stores.workflows import StepAlertQuery, TrackerQuery
 from protocol.model import AlertState
 from tests.support.stores import NOW
@@ -43,12 +50,15 @@ def costly(steps: list[str]) -> list[str]:
     ("wanted", "index"),
     [
         ({}, "sqlite_autoindex_tracker_1 (workspace=?)"),
-        ({"cursor": "NDI"}, "sqlite_autoindex_tracker_1 (workspace=? AND project>?)"),
+        ({"cursor": CURSORS.after(("42",))}, "sqlite_autoindex_tracker_1 (workspace=? AND project>?)"),
         ({"project_id": "42"}, "sqlite_autoindex_tracker_1 (workspace=? AND project=?)"),
         ({"item_id": "i0"}, "tracker_by_item (workspace=? AND item=?)"),
-        ({"workflow_id": "roofing", "cursor": "NDI"}, "tracker_by_workflow (workspace=? AND workflow=? AND project>?)"),
+        (
+            {"workflow_id": "roofing", "cursor": CURSORS.after(("42",))},
+            "tracker_by_workflow (workspace=? AND workflow=? AND project>?)",
+        ),
         ({"late_before_us": NOW}, "tracker_late (workspace=? AND late_at<?)"),
-        ({"late_before_us": NOW, "cursor": "MTA.NDI"}, "tracker_late (workspace=? AND "),
+        ({"late_before_us": NOW, "cursor": LATE_CURSORS.after((10, "42"))}, "tracker_late (workspace=? AND "),
     ],
 )
 @pytest.mark.parametrize("projects", [None, ("42", "43")])
@@ -65,10 +75,13 @@ def test_a_list_of_trackers_is_a_seek(
     ("wanted", "index"),
     [
         ({}, "alert_step_by_creation (workspace=?)"),
-        ({"cursor": "MTAgMSAx"}, "alert_step_by_creation (workspace=? AND triggered_at<?)"),
+        ({"cursor": ALERT_CURSORS.after((10, 1, 1))}, "alert_step_by_creation (workspace=? AND triggered_at<?)"),
         ({"projects": ("42",)}, "alert_step_by_creation (workspace=?)"),
         ({"project_id": "42", "state": AlertState.ACTIVE}, "alert_step_by_state (channel=? AND state=?)"),
-        ({"project_id": "42", "cursor": "MTAgMSAx"}, "alert_step_by_state (channel=? AND state=? AND triggered_at<?)"),
+        (
+            {"project_id": "42", "cursor": ALERT_CURSORS.after((10, 1, 1))},
+            "alert_step_by_state (channel=? AND state=? AND triggered_at<?)",
+        ),
         ({"project_id": "42"}, "alert_step_by_state (channel=? AND state=?)"),
     ],
 )

@@ -415,11 +415,7 @@ async def test_a_long_allow_list_hides_what_is_not_on_it(factory: StoreFactory) 
     [
         {"limit": 0},
         {"limit": 501},
-        {"cursor": "\udc80"},
-        {"cursor": "a"},
-        {"cursor": "_w"},
-        {"cursor": "\0"},
-        {"cursor": "YQ\0"},
+        {"cursor": "YQ"},
         {"cursor": ""},
     ],
 )
@@ -705,7 +701,7 @@ async def test_all_ids_that_a_query_means_come_newest_first_up_to_a_bound(factor
         await fill(store, OTHER, 2)
         await fill(store, FOREIGN, 1)
         everything = [alert.id for alert in (await store.alerts(AlertQuery(workspace="acme"))).items]
-        assert await store.matching(AlertQuery(workspace="acme", limit=1, cursor="YQ"), 10) == everything
+        assert await store.matching(AlertQuery(workspace="acme", limit=1, cursor="any"), 10) == everything
         assert await store.matching(AlertQuery(workspace="acme"), 2) == everything[:2]
         assert await store.matching(AlertQuery(workspace="acme", framework="search"), 10) == everything[:2]
         assert await store.matching(AlertQuery(workspace="nobody"), 10) == []

