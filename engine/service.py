@@ -28,7 +28,7 @@ from engine.quotas import Quotas
 from engine.stores import AlertPage, AlertQuery, RecipientPage, Store
 from protocol import messages as m
 from protocol.changes import Action
-from protocol.commands import AcknowledgeReported, Command, Observe, Preview, Ring
+from protocol.commands import Act, Command, Observe, Preview, Ring
 from protocol.errors import (
     BadRequest,
     Busy,
@@ -168,7 +168,7 @@ class Service:
     async def acknowledge_reported(self, who: Principal, framework: str, ring: Ring) -> ItemResult:
         """Somebody looks after what this Ring reported, whatever its id is; idempotent."""
         check(who, "respond")
-        command = AcknowledgeReported(identity=identity_of(framework, ring), by=who.user)
+        command = Act(identity=identity_of(framework, ring), action=Action.ACKNOWLEDGE, by=who.user)
         results = await self._wait(lambda answer: self._put(who, [(framework, command)], self._tally.counted(answer)))
         return results[0]
 

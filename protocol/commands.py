@@ -49,24 +49,19 @@ class Observe(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 class Act(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Somebody does something about alerts of the channel; what it changes is told together.
 
+    `identity` stands instead of ids where their sender does not know them: the alert that a source reported.
     `assignee` (None: nobody) goes with ASSIGN. `address`: from where, for the record. `closed`: those of the alerts
     that the channel may have forgotten, as the store has them.
     """
 
-    alert_ids: tuple[str, ...]
+    alert_ids: tuple[str, ...] = ()
+    identity: str | None = None
     action: Action
     by: str
     notes: str | None = None
     assignee: str | None = None
     address: str = ""
     closed: tuple[Row, ...] = ()
-
-
-class AcknowledgeReported(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Somebody looks after what a source reported: the alert of this identity, whose id its sender does not know."""
-
-    identity: str
-    by: str
 
 
 class CompleteStep(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -84,7 +79,7 @@ class Preview(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     command: Ring | Observe
 
 
-Command = Ring | Observe | Preview | Act | AcknowledgeReported | CompleteStep
+Command = Ring | Observe | Preview | Act | CompleteStep
 
 
 class Batch(msgspec.Struct, frozen=True, gc=False):

@@ -12,8 +12,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from engine.core.ledger import Ledger
 from engine.core.lifecycle import TABLE, Step, change_of
+from engine.core.ringing import UNKNOWN_ALERT
 from engine.core.suppression import Standing
 from engine.core.turn import Turn, rejected
 from protocol.changes import Action, changed
@@ -43,6 +46,11 @@ class Acts:
 
     def act(self, turn: Turn, act: Act) -> list[ItemResult]:
         """A change of each alert that it names; idempotent. One result for each, in order."""
+        if act.identity is not None:
+            standing = self._ledger.standings.get(act.identity)
+            if standing is None:
+                return [UNKNOWN_ALERT]
+            act = replace(act, alert_ids=(standing.alert_id,))
         closed = {row.alert.id: row for row in act.closed}
         done: list[_Done] = []
         answers = [self._one(turn, act, alert_id, closed.get(alert_id), done) for alert_id in act.alert_ids]

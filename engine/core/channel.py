@@ -26,13 +26,12 @@ from engine.core.ledger import Ledger
 from engine.core.log import ReadingLog
 from engine.core.passing import pass_time
 from engine.core.previewing import Previewer
-from engine.core.ringing import UNKNOWN_ALERT, Ringer
+from engine.core.ringing import Ringer
 from engine.core.stepping import complete_step
 from engine.core.suppression import NEVER
 from engine.core.turn import TOLD_MAX, Policy, Turn
 from engine.core.watching import Watcher
-from protocol.changes import Action
-from protocol.commands import AcknowledgeReported, Act, Batch, CompleteStep, Observe, Preview, Ring
+from protocol.commands import Act, Batch, CompleteStep, Observe, Preview, Ring
 from protocol.effects import Decision, Recalled, StormState
 from protocol.items import ItemResult
 from protocol.model import ChannelKey
@@ -122,23 +121,14 @@ class ChannelMachine:
         before, self._storm = self._storm, self._hush.storm.state
         return None if self._storm is before else self._storm
 
-    def _one(self, turn: Turn, command: Ring | Observe | Preview | CompleteStep | AcknowledgeReported) -> ItemResult:
+    def _one(self, turn: Turn, command: Ring | Observe | Preview | CompleteStep) -> ItemResult:
         if isinstance(command, Ring):
             return self._ringer.ring(turn, command, self._watcher.book)
         if isinstance(command, Observe):
             return self._watcher.observe(turn, command)
         if isinstance(command, Preview):
             return self._previewer.preview(turn, command)
-        if isinstance(command, CompleteStep):
-            return complete_step(self._ledger, turn, command)
-        return self._acknowledge_reported(turn, command)
-
-    def _acknowledge_reported(self, turn: Turn, command: AcknowledgeReported) -> ItemResult:
-        standing = self._ledger.standings.get(command.identity)
-        if standing is None:
-            return UNKNOWN_ALERT
-        act = Act(alert_ids=(standing.alert_id,), action=Action.ACKNOWLEDGE, by=command.by)
-        return self._acts.act(turn, act)[0]
+        return complete_step(self._ledger, turn, command)
 
 
 def machine_factory(policy: Policy) -> MachineFactory:

@@ -198,6 +198,17 @@ def test_resolving_what_is_over_says_so_from_the_row_that_comes_along() -> None:
     assert reasons(channel.send(acting(Action.RESOLVE, row.alert.id, closed=(row,)))) == ["already"]
 
 
+def test_who_knows_no_id_names_what_the_alert_stands_for() -> None:
+    channel = Channel()
+    (alert_id,) = rung(channel, "disk")
+    identity = channel.rows[alert_id].identity
+    (result,) = channel.send(Act(identity=identity, action=Action.ACKNOWLEDGE, by="ann"))
+    assert (result.reason, result.alert_id) == (Reason.ACKNOWLEDGED, alert_id)
+    assert [line.alert_id for line in channel.decision.audits] == [alert_id]
+    (unknown,) = channel.send(Act(identity="nothing", action=Action.ACKNOWLEDGE, by="ann"))
+    assert unknown.reason is Reason.UNKNOWN_ALERT
+
+
 # Many
 
 

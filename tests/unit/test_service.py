@@ -339,6 +339,12 @@ async def test_an_alert_is_acknowledged_and_resolved_by_whom_the_token_says(benc
     assert (alert.state, alert.acknowledged_by, alert.resolved_by) == (AlertState.RESOLVED, "ann", "ann")
 
 
+async def test_what_a_source_reported_is_acknowledged_by_what_it_reported(bench):
+    alert_id = await bench.rung(dedup_key="disk-7")
+    result = await bench.service.acknowledge_reported(ANN, "checkout", Ring(dedup_key="disk-7"))
+    assert (result.reason, result.alert_id) == (Reason.ACKNOWLEDGED, alert_id)
+
+
 async def test_resolving_what_is_over_succeeds_and_acknowledging_it_does_not(bench, autojump_clock):
     alert_id = await bench.rung()
     await bench.service.resolve(ANN, [alert_id], None)
