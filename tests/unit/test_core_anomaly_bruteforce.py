@@ -16,6 +16,7 @@ from engine.core.rules.anomaly import AnomalyEvaluator, Detector, Why
 from engine.core.rules.evaluation import Seen
 from protocol.rules import AnomalyRule, Direction, Season
 from tests.support.anomaly import Reckoning
+from tests.support.anomaly_looks import BINS, REMEMBERED_MAX, WINDOW
 
 SECOND = 1_000_000
 START = 1_700_000_000 * SECOND
@@ -85,3 +86,35 @@ def test_an_anomaly_is_what_its_definition_gives(season: Season, direction: Dire
             assert verdict is (Seen.HOLDS if wanted.holds else Seen.FINE)
     assert seen[Seen.HOLDS] > 20
     assert {why for why, count in looks.items() if not count} == ({Why.SEASON} if season is Season.NONE else set())
+
+
+def extremes(luck: random.Random) -> Iterator[float]:
+    """What bounds are for: no change, too small a one, more distributions than are remembered, growth, the ends."""
+    yield from [5.0] * 200
+    yield from (5.0 + 1e-6 * luck.random() for _ in range(60))
+    for _ in range(250):
+        shares = [luck.random() ** 4 for _ in range(BINS)]
+        yield from (2.0 * number + luck.random() for number in luck.choices(range(BINS), shares, k=WINDOW))
+    yield from (10 * 1.1**growth for growth in range(120))
+    yield from (luck.choice((-1.7e308, 1e305, 0.0, 3.0)) for _ in range(60))
+
+
+def test_at_the_bounds_of_what_is_learned_the_definition_still_says_all() -> None:
+    rule = AnomalyRule(id="r", framework="f", metric="m", sensitivity=1.0, warm_up=10)
+    detector, reckoning = Detector(rule), Reckoning(rule)
+    for number, value in enumerate(extremes(random.Random(1))):
+        said, wanted = detector.observe(START, value), reckoning.hear(START, value)
+        assert (number, said.why.value, said.holds) == (number, wanted.look, wanted.holds)
+        assert (said.score, said.expected) == pytest.approx(wanted[::2], rel=1e-6)
+    assert len(detector.state().pattern.known) == len(reckoning.patterns.remembered) == REMEMBERED_MAX
+
+
+@pytest.mark.parametrize("ordinary", range(252, 264))
+def test_a_pattern_is_news_from_its_reading_on(ordinary: int) -> None:
+    """What is unlike all before comes one reading later each time: once exactly when that begins to count."""
+    rule, luck = AnomalyRule(id="r", framework="f", metric="m", sensitivity=1.0, warm_up=10), random.Random(ordinary)
+    detector, reckoning = Detector(rule), Reckoning(rule)
+    for number in range(330):
+        value = luck.random() * 10 if number < ordinary else luck.choice((4.0, 6.0)) + luck.random()
+        said, wanted = detector.observe(START, value), reckoning.hear(START, value)
+        assert (number, said.why.value, said.holds) == (number, wanted.look, wanted.holds)
