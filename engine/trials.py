@@ -35,6 +35,12 @@ STORED_MAX = 4 * PAGE_MAX_READINGS
 Trigger = Callable[[Principal, Sequence[TriggerInput]], Awaitable[list[ItemResult]]]
 
 
+class Backtested(Backtest, frozen=True, kw_only=True):
+    """A backtest, and how finely the stored readings that it ran over are told (null: they were given)."""
+
+    resolution: Resolution | None = None
+
+
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
     """What a rule said to a few readings, and what became of the test alert (null: none was asked for)."""
 
@@ -102,13 +108,13 @@ class Trials:
         [result] = await self._trigger(who, [alert])
         return result
 
-    async def over_given(self, who: Principal, rule: Rule, readings: bytes) -> Backtest:
+    async def over_given(self, who: Principal, rule: Rule, readings: bytes) -> Backtested:
         """A rule over readings (a JSON list, read in the other process). Raises BadRequest, Busy."""
-        return await self._backtests.run(self._permitted(who, rule), readings, 0)
+        return _backtested(await self._backtests.run(self._permitted(who, rule), readings, 0))
 
     async def over_stored(
         self, who: Principal, rule: Rule, since_us: int | None, until_us: int | None, resolution: Resolution | None
-    ) -> Backtest:
+    ) -> Backtested:
         """A rule over stored readings, in the order of their times. Raises BadRequest if they are too many, Busy."""
         rule = self._permitted(who, rule)
         until = self._clock() if until_us is None else until_us
@@ -117,7 +123,8 @@ class Trials:
         for metric in metrics_of(rule):
             cursor: str | None = ""
             while cursor is not None:
-                _, page = await self._readings.readings(
+                # What the first page is told in, all are.
+                resolution, page = await self._readings.readings(
                     who, rule.framework, metric, rule.match, since_us, until, resolution, cursor or None,
                     PAGE_MAX_READINGS,
                 )  # fmt: skip
@@ -130,7 +137,8 @@ class Trials:
                 if page.items:
                     pieces.append(msgspec.json.encode([_as_given(metric, point) for point in page.items])[1:-1])
                 cursor = page.next_cursor
-        return await self._backtests.run(rule, b"[" + b",".join(pieces) + b"]", until, is_sorted=False)
+        readings = b"[" + b",".join(pieces) + b"]"
+        return _backtested(await self._backtests.run(rule, readings, until, is_sorted=False), resolution)
 
     async def stored_rule(self, who: Principal, rule_id: str) -> Rule:
         """A rule by its id. Raises UnknownChannel, PermissionDenied."""
@@ -142,6 +150,10 @@ class Trials:
         if who.channels is not None and rule.framework not in who.channels:
             raise PermissionDenied("this token is limited to other channels")
         return checked_rule(who, rule)
+
+
+def _backtested(found: Backtest, resolution: Resolution | None = None) -> Backtested:
+    return Backtested(**{name: getattr(found, name) for name in found.__struct_fields__}, resolution=resolution)
 
 
 def _as_given(metric: str, point: ReadingPoint) -> Mapping[str, object]:

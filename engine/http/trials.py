@@ -11,11 +11,10 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody
 
 from engine.backtest_worker import BacktestReading
-from engine.core.rules.backtest import Backtest
 from engine.http.bodies import json_body
 from engine.http.parameters import parse_moment
 from engine.stores.readings import Resolution
-from engine.trials import TRIED_MAX, Trials, Tried
+from engine.trials import TRIED_MAX, Backtested, Trials, Tried
 from protocol.errors import BadRequest
 from protocol.fields import Finite, Id, Label, Labels
 from protocol.model import Principal
@@ -86,8 +85,8 @@ def trial_routes(trials: Trials) -> list[HTTPRouteHandler]:
         operation_id="backtest_rule",
         tags=["rules"],
     )
-    async def backtest_rule(request: Request[Principal, Any, Any], data: JSONBody[BacktestBody]) -> Backtest:
-        """What a rule would have told, over given or stored readings: when it would have fired and resolved."""
+    async def backtest_rule(request: Request[Principal, Any, Any], data: JSONBody[BacktestBody]) -> Backtested:
+        """What a rule would have told, over given or stored readings: when it would have fired, or not and why."""
         who, readings = request.user, bytes(data.readings or b"")  # type: ignore[arg-type]  # _BacktestBody's are Raw
         if (data.rule is None) is (data.rule_id is None):
             raise BadRequest("say either rule or rule_id")

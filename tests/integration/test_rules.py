@@ -150,7 +150,11 @@ async def test_a_backtest_over_given_and_over_stored_readings_says_the_same(engi
         await posted(client, "/api/v1/readings", {"readings": stored})
         asked = {"rule": HOT, "since": rfc3339(start), "until": rfc3339(start + 111 * SECOND_US)}
         over_stored = await posted(client, "/api/v1/rules/backtest", asked)
+        assert (over_stored.pop("resolution"), over_given.pop("resolution")) == ("raw", None)
         assert over_stored == over_given
+        hourly = await posted(client, "/api/v1/rules/backtest", asked | {"resolution": "1h"})
+        days = await posted(client, "/api/v1/rules/backtest", {"rule": HOT, "since": rfc3339(now - 86_400 * SECOND_US)})
+        assert (hourly["resolution"], days["resolution"]) == ("1h", "1m")
 
 
 @pytest.mark.parametrize(

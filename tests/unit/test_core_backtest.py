@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from engine.core.rules.backtest import EVENTS_MAX, backtest
 from protocol.commands import Observe
-from protocol.model import EventKind
-from protocol.rules import MilestoneRule, ThresholdRule
+from protocol.model import EventKind, QuietedBy, Reason
+from protocol.rules import ActiveHours, MilestoneRule, ThresholdRule
 from protocol.times import SECOND_US, rfc3339
 
 START = 1_700_000_000 * SECOND_US
@@ -39,6 +39,34 @@ def test_what_windows_swallow_is_in_their_receipts() -> None:
         (EventKind.FIRED, 0),
         (EventKind.RECEIPT, 4),
     ]
+
+
+def test_what_was_worth_ringing_and_did_not_ring_is_told_by_reason_and_time() -> None:
+    rule = ThresholdRule(id="hot", framework="f", metric="temp", threshold=50.0)
+    values = {0: 60.0, 1: 60.0, 2: 60.0, 3: 40.0, 4: 60.0, 12: 60.0, 13: 60.0}
+    found = backtest(rule, [reading(after, value) for after, value in values.items()], 10.0)
+    at = {after: rfc3339(START + after * SECOND_US) for after in values}
+    assert [(each.reason, each.first_at, each.last_at, each.count) for each in found.suppressed] == [
+        (Reason.DUPLICATE, at[1], at[2], 2),
+        (Reason.COOLDOWN, at[4], at[4], 1),
+        (Reason.DUPLICATE, at[13], at[13], 1),
+    ]
+    assert found.told == {"fired": 2, "resolved": 1, "receipt": 1}
+
+
+def test_what_would_have_been_quiet_says_why() -> None:
+    never = ActiveHours(start="00:00", end="00:01", days=("mon",))
+    rule = ThresholdRule(id="hot", framework="f", metric="temp", threshold=50.0, schedule=never)
+    found = backtest(rule, [reading(0, 60.0)], 300.0)
+    assert [(event.event, event.quieted_by) for event in found.events] == [(EventKind.FIRED, QuietedBy.MUTED_HOURS)]
+    assert [each.reason for each in found.suppressed] == [Reason.MUTED_HOURS]
+
+
+def test_suppressed_ones_past_a_thousand_stretches_are_only_counted() -> None:
+    rule = ThresholdRule(id="hot", framework="f", metric="temp", threshold=50.0)
+    each_twice = [reading(host, 60.0, host=str(host)) for host in range(EVENTS_MAX + 2) for _ in range(2)]
+    found = backtest(rule, each_twice, 1e6)
+    assert (len(found.suppressed), found.reasons["duplicate"]) == (EVENTS_MAX, EVENTS_MAX + 2)
 
 
 def test_time_goes_on_after_the_last_reading_if_that_is_asked_for() -> None:

@@ -18,9 +18,10 @@ from engine.core.channel import ChannelMachine
 from engine.core.turn import Policy
 from protocol.commands import Batch, Observe
 from protocol.effects import Recalled
-from protocol.model import ChannelKey, Event, EventKind, Severity
+from protocol.model import ChannelKey, Event, EventKind, QuietedBy, Reason, Severity, Status
 from protocol.orders import Orders
 from protocol.rules import Rule
+from protocol.times import rfc3339
 
 # Events that are listed; past it they are counted. A rule that rings more often than that is known to be wrong.
 EVENTS_MAX = 1_000
@@ -29,7 +30,10 @@ _IDS_A_BATCH = 1 << 16
 
 
 class BacktestEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that would have been told. `swallowed`: how often a suppression window kept quiet (receipts)."""
+    """Something that would have been told. `swallowed`: how often a suppression window kept quiet (receipts).
+
+    `quieted_by`: why it would not have rung all the same (hours, flapping).
+    """
 
     at: str
     event: EventKind
@@ -39,10 +43,23 @@ class BacktestEvent(msgspec.Struct, frozen=True, kw_only=True):
     threshold: float | None
     labels: dict[str, str]
     swallowed: int = 0
+    quieted_by: QuietedBy | None = None
+
+
+class BacktestSuppressed(msgspec.Struct, frozen=True, kw_only=True):
+    """Readings that were worth ringing for and did not ring: why, when, how many with nothing told between them."""
+
+    reason: Reason
+    first_at: str
+    last_at: str
+    count: int
 
 
 class Backtest(msgspec.Struct, frozen=True, kw_only=True):
-    """What would have happened: what became of the readings, by reason; what would have been told, and how often."""
+    """What would have happened: what became of the readings, by reason; what would have been told, and how often.
+
+    `suppressed`: at most as many as events; `reasons` counts all of them.
+    """
 
     readings: int
     reasons: dict[str, int]
@@ -50,6 +67,7 @@ class Backtest(msgspec.Struct, frozen=True, kw_only=True):
     events: list[BacktestEvent]
     # Events beyond those that are listed.
     more: int
+    suppressed: list[BacktestSuppressed] = []
 
 
 class _Stage:
@@ -65,6 +83,8 @@ class _Stage:
         self.reasons: Counter[str] = Counter()
         self.told: Counter[str] = Counter()
         self.events: list[BacktestEvent] = []
+        self.suppressed: list[BacktestSuppressed] = []
+        self._is_in_a_row = False
 
     def hear(self, reading: Observe) -> None:
         self.pass_time(max(self.now, reading.at))
@@ -84,8 +104,22 @@ class _Stage:
         self.reasons.update(result.reason.value for result in decision.results)
         for event in decision.events:
             self.told[event.kind.value] += 1
+            self._is_in_a_row = False
             if len(self.events) < EVENTS_MAX:
                 self.events.append(_shown(event))
+        for result in decision.results:
+            if result.status is Status.SUPPRESSED:
+                self._suppress(result.reason)
+
+    def _suppress(self, reason: Reason) -> None:
+        at, last = rfc3339(self.now), self.suppressed[-1] if self._is_in_a_row else None
+        if last is not None and last.reason is reason:
+            self.suppressed[-1] = msgspec.structs.replace(last, last_at=at, count=last.count + 1)
+        elif len(self.suppressed) < EVENTS_MAX:
+            self.suppressed.append(BacktestSuppressed(reason=reason, first_at=at, last_at=at, count=1))
+            self._is_in_a_row = True
+        else:
+            self._is_in_a_row = False
 
 
 def backtest(rule: Rule, readings: Iterable[Observe], suppression_s: float, until: int = 0) -> Backtest:
@@ -104,6 +138,7 @@ def backtest(rule: Rule, readings: Iterable[Observe], suppression_s: float, unti
         told=dict(stage.told),
         events=stage.events,
         more=stage.told.total() - len(stage.events),
+        suppressed=stage.suppressed,
     )
 
 
@@ -118,4 +153,5 @@ def _shown(event: Event) -> BacktestEvent:
         threshold=alert.threshold_value,
         labels=alert.labels,
         swallowed=event.suppressed.count if event.suppressed else 0,
+        quieted_by=alert.quieted_by,
     )
