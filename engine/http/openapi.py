@@ -15,6 +15,7 @@ from litestar import Request
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from engine.http.examples import EXAMPLES
+from engine.http.foreign_errors import error_schema, error_schemas
 from engine.http.problems import PROBLEM_JSON
 
 Document = dict[str, Any]
@@ -80,7 +81,7 @@ def with_problems(document: Document) -> Document:
     known = components.get("schemas", {})
     without_id = {f"{name}Given": _without_id(known[name]) for name in known if f"{name}Shown" in known}
     paths = {path: {name: _given(each, without_id) for name, each in those.items()} for path, those in paths.items()}
-    schemas = {**known, **without_id, "Problem": PROBLEM}
+    schemas = {**known, **without_id, "Problem": PROBLEM, **error_schemas()}
     done: Document = _without_ellipses({**document, "paths": paths, "components": {**components, "schemas": schemas}})
     return done
 
@@ -122,7 +123,8 @@ def _without_ellipses(part: Any) -> Any:
 def _completed(route: str, operation: Any) -> Any:
     if not isinstance(operation, Mapping) or "responses" not in operation:
         return operation  # what belongs to all methods of a path
-    done = {**operation, "responses": _responses(route.partition(" ")[0].lower(), operation)}
+    # The framework's own 400 has a shape that nothing here answers with.
+    done = {**operation, "responses": {**operation["responses"], **dict(_errors(route, operation))}}
     if route in _OTHER_FORMS:
         good = done["responses"]["200"]
         done["responses"]["200"] = {
@@ -136,24 +138,10 @@ def _completed(route: str, operation: Any) -> Any:
     return done
 
 
-def _responses(method: str, operation: Mapping[str, Any]) -> Document:
-    responses = dict(_errors(method, operation))
-    for status, own in operation["responses"].items():
-        if status not in responses:
-            responses[status] = own
-        elif not _is_frameworks(own):
-            # In a form of its own; what the framework refuses before the route runs is a problem all the same.
-            content = responses[status]["content"] | own.get("content", {})
-            responses[status] = responses[status] | own | {"content": content}
-    return responses
-
-
-def _is_frameworks(response: Mapping[str, Any]) -> bool:
-    """The framework's own 400, in a shape that nothing here answers with."""
-    return "status_code" in str(response)
-
-
-def _errors(method: str, operation: Mapping[str, Any]) -> Iterator[tuple[str, Document]]:
+def _errors(route: str, operation: Mapping[str, Any]) -> Iterator[tuple[str, Document]]:
+    method, path = route.lower().split(" ", 1)
+    foreign = error_schema(path)
+    content = {PROBLEM_JSON: {"schema": _REF}} if foreign is None else {"application/json": {"schema": foreign}}
     statuses = [*_ALWAYS]
     taken = {parameter.get("name") for parameter in operation.get("parameters", ())}
     if operation.get("security") or taken or method not in _SAFE:
@@ -167,5 +155,5 @@ def _errors(method: str, operation: Mapping[str, Any]) -> Iterator[tuple[str, Do
     if "If-Match" in taken:
         statuses += _OF_EDITS
     for status in statuses:
-        problem: Document = {"description": status.phrase, "content": {PROBLEM_JSON: {"schema": _REF}}}
+        problem: Document = {"description": status.phrase, "content": content}
         yield str(int(status)), problem | ({"headers": _WAIT} if status is HTTPStatus.TOO_MANY_REQUESTS else {})

@@ -2,7 +2,8 @@
 
 `type` is `about:blank` (so `title` is the phrase of the status, as the RFC asks); what is ours is in `code`, the number
 of `protocol.errors`, and `temporary`. Decided against a URI per problem: the number already names it, and a URI wants a
-page behind it. A fault that we did not foresee is logged with its traceback and answered without it.
+page behind it. A fault that we did not foresee is logged with its traceback and answered without it. Paths that are
+another product's have its form instead (`foreign_errors.py`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
+from engine.http.foreign_errors import foreign_errors
 from protocol.errors import (
     BadRequest,
     Busy,
@@ -94,7 +96,7 @@ def rejection(result: ItemResult) -> TocsinError | None:
     return _REJECTIONS.get(result.reason, BadRequest)(message)
 
 
-def respond_tocsin_error(request: Request[Any, Any, Any], error: TocsinError) -> Response[Problem]:
+def respond_tocsin_error(request: Request[Any, Any, Any], error: TocsinError) -> Response[Any]:
     """One of our own errors. A 401 says which scheme is wanted (RFC 6750 section 3)."""
     headers = {}
     if error.http_status == HTTPStatus.UNAUTHORIZED:
@@ -105,7 +107,7 @@ def respond_tocsin_error(request: Request[Any, Any, Any], error: TocsinError) ->
     if error.http_status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS) and error.temporary:
         wait_s = getattr(error, "retry_after_s", None) or RETRY_AFTER_S
         headers["Retry-After"] = str(max(1, math.ceil(wait_s)))
-    return _response(error.http_status, error.message, error.code, error.temporary, headers)
+    return _response(request, error.http_status, error.message, error.code, error.temporary, headers)
 
 
 def own_limit(error: Exception) -> Limit | None:
@@ -117,15 +119,18 @@ def own_limit(error: Exception) -> Limit | None:
     return limit if limit in _OWN_LIMITS else None
 
 
-def respond_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
+def respond_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
     """What the framework refused: an unknown path, a wrong method, a bad parameter, too big a body."""
     if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return respond_unforeseen(request, error)
     code = _CODES.get(error.status_code, BadRequest.code)
-    return _response(error.status_code, _explain(request, error), code, False, dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if allowed := _allowed(error):
+        headers = {"Allow": ", ".join(allowed)}
+    return _response(request, error.status_code, _explain(request, error), code, False, headers)
 
 
-def respond_unforeseen(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+def respond_unforeseen(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """The boundary of the HTTP door: a fault of ours must not take the connection's neighbours with it, and its text
     may hold what is nobody's business. It is logged whole and answered in general words."""
     logger.error("http_request_failed", method=request.method, path=request.url.path, exc_info=error)
@@ -138,12 +143,26 @@ def _explain(request: Request[Any, Any, Any], error: HTTPException) -> str:
     if error.status_code == HTTPStatus.NOT_FOUND:
         return f"there is nothing at {request.url.path}"
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        return f"{request.method} is not possible here; allowed: {(error.headers or {}).get('allow', 'nothing')}"
+        return f"{request.method} is not possible at {request.url.path}; allowed: {', '.join(_allowed(error))}"
     if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        limit = f"limit {request.app.request_max_body_size} (api.body_max_bytes)"
         # Chunked bodies do not say how long they are, and are not read to the end to find out.
-        return f"the body is too large: {request.headers.get('content-length', 'more')[:20]} bytes, {limit}"
+        return (
+            f"the body is too large: {request.headers.get('content-length', 'more')[:20]} bytes, {_body_limit(request)}"
+        )
     return error.detail
+
+
+def _allowed(error: HTTPException) -> list[str]:
+    """The methods that a path has, if this one was none of them. What is read can be asked for by HEAD as well."""
+    methods = {name.strip() for name in (error.headers or {}).get("allow", "").split(",")} - {""}
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
+
+
+def _body_limit(request: Request[Any, Any, Any]) -> str:
+    """How much is taken here: what the operator set, or what this route has of its own."""
+    common = request.app.request_max_body_size
+    own = request.route_handler.resolve_request_max_body_size()
+    return f"limit {common} (api.body_max_bytes)" if own == common else f"limit {own} of {request.url.path}"
 
 
 def _explain_field(item: dict[str, Any]) -> str:
@@ -153,8 +172,13 @@ def _explain_field(item: dict[str, Any]) -> str:
     return f"{item.get('key', 'request')}: {item.get('message', '')}"
 
 
-def _response(status: int, detail: str, code: int, temporary: bool, headers: dict[str, str]) -> Response[Problem]:
-    problem = Problem(
-        title=HTTPStatus(status).phrase, status=status, detail=detail[:DETAIL_MAX_CHARS], code=code, temporary=temporary
-    )
+def _response(
+    request: Request[Any, Any, Any], status: int, detail: str, code: int, temporary: bool, headers: dict[str, str]
+) -> Response[Any]:
+    detail = detail[:DETAIL_MAX_CHARS]
+    if foreign := foreign_errors(request.url.path):
+        body = foreign.body(status, detail)
+        return Response(msgspec.json.encode(body), status_code=status, media_type="application/json", headers=headers)
+    title = HTTPStatus(status).phrase
+    problem = Problem(title=title, status=status, detail=detail, code=code, temporary=temporary)
     return Response(problem, status_code=status, media_type=PROBLEM_JSON, headers=headers)

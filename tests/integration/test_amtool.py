@@ -30,7 +30,7 @@ def amtool_of(engine: Engine, folder: Path) -> Amtool:
             done = await trio.run_process(
                 ["amtool", *arguments, *where],
                 capture_stdout=True,
-                stderr=subprocess.DEVNULL,  # it warns that our version is not an Alertmanager's
+                capture_stderr=True,  # it warns that our version is not an Alertmanager's
             )
         return str(done.stdout.decode())
 
@@ -80,14 +80,19 @@ async def test_amtool_adds_and_queries_alerts_and_silences(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "said"),
     [
-        ("silence", "add", "alertname=~.*", "--comment=all"),
-        ("silence", "add", "alertname=A", "--comment= "),
-        ("silence", "expire", "nobody"),
+        (("silence", "add", "alertname=~.*", "--comment=all"), "matcher"),
+        (("silence", "add", "alertname=A", "--comment= "), "comment"),
+        (("alert", "query", "--receiver=((("), "regular expression"),
+        # What is not in the API that it knows, it tells by its number alone.
+        (("silence", "expire", "nobody"), "404"),
     ],
 )
-async def test_amtool_is_refused_what_we_refuse(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+async def test_amtool_shows_what_we_refuse_and_why(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
     async with an_engine(tmp_path) as engine:
-        with pytest.raises(subprocess.CalledProcessError):
+        with pytest.raises(subprocess.CalledProcessError) as caught:
             await amtool_of(engine, tmp_path)(*arguments)
+    told = caught.value.stderr.decode()
+    assert said in told
+    assert "no consumer" not in told

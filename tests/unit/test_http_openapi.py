@@ -12,6 +12,7 @@ import pytest
 
 from engine.app import Engine
 from engine.http.examples import ALERT_ID, EXAMPLES
+from engine.http.foreign_errors import foreign_errors
 from engine.http.openapi import PROBLEM, with_problems
 from engine.http.problems import Problem
 from tests.support.engines import an_engine
@@ -48,8 +49,24 @@ async def test_every_route_says_what_it_is_for_and_which_errors_it_may_answer_wi
             assert {"400", "401", "403", "404", "429"} <= statuses, route
         if "requestBody" in operation:
             assert {"408", "413", "415"} <= statuses, route
+        path = route.partition(" ")[2]
+        form = "application/json" if foreign_errors(path) else "application/problem+json"
         for status in statuses - {"200", "201", "202", "204"}:
-            assert "application/problem+json" in operation["responses"][status]["content"], (route, status)
+            assert list(operation["responses"][status]["content"]) == [form], (route, status)
+
+
+async def test_what_another_products_path_answers_is_documented_in_its_form(client: httpx.AsyncClient) -> None:
+    document = (await client.get("/schema/openapi.json")).json()
+    forms = {
+        path: document["paths"][path]["post"]["responses"]["403"]["content"]["application/json"]["schema"]
+        for path in ("/api/v2/alerts", "/v2/enqueue", "/alert")
+    }
+    assert list(forms.values()) == [
+        {"type": "string"},
+        {"$ref": "#/components/schemas/PagerDutyError"},
+        {"$ref": "#/components/schemas/AlertaError"},
+    ]
+    assert {"PagerDutyError", "AlertaError"} <= document["components"]["schemas"].keys()
 
 
 async def test_a_probe_is_never_wrong_missing_or_too_fast(client: httpx.AsyncClient) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import httpx
 import pytest
 
 from engine.app import Engine
+from engine.config import Api, Limits
 from tests.support.engines import an_engine
+from tests.support.foreign_posts import ALERTA, PAGERDUTY
 from tests.unit.test_http_api import problem
 
 ANOMALY = {"kind": "anomaly", "id": "a", "framework": "web", "metric": "m"}
@@ -49,3 +52,63 @@ async def test_a_rule_that_is_tried_or_taken_in_is_refused_with_a_right_value(
     client: httpx.AsyncClient, path: str, body: Any, said: str
 ) -> None:
     assert said in problem(await client.post(f"/api/v1/{path}", json=body), 400, 107)
+
+
+def told(response: httpx.Response) -> tuple[int, str]:
+    """The status, and the sentence in the form of the path's product."""
+    assert response.headers["content-type"] == "application/json"
+    body = response.json()
+    if isinstance(body, str):
+        return response.status_code, body
+    if "code" in body:
+        assert (body["status"], body["code"]) == ("error", response.status_code)
+        return response.status_code, str(body["message"])
+    assert body["status"] == ("throttle exceeded" if response.status_code == 429 else "invalid event")
+    assert body["message"] == (
+        "Event object is invalid" if response.status_code == 400 else HTTPStatus(response.status_code).phrase
+    )
+    (sentence,) = body["errors"]
+    return response.status_code, str(sentence)
+
+
+FOREIGN = {
+    "/api/v2/alerts": [{"labels": {"alertname": "A"}}],
+    "/v2/enqueue": PAGERDUTY,
+    "/api/v1/ingest/pagerduty": PAGERDUTY,
+    "/alert": ALERTA,
+    "/api/v1/ingest/alerta": ALERTA,
+}
+
+
+@pytest.mark.parametrize("path", FOREIGN)
+async def test_a_foreign_door_says_in_its_own_form_whatever_is_wrong(tmp_path: Path, path: str) -> None:
+    slow = Limits(producer_messages_per_s=0.1, producer_messages_burst=2)
+    api = Api(body_max_bytes=600_000)
+    body = FOREIGN[path]
+    async with an_engine(tmp_path, limits=slow, api=api) as engine, client_as(engine, "producer") as client:
+        status, sentence = told(await client.put(path))
+        assert (status, sentence.startswith(f"PUT is not possible at {path}; allowed: ")) == (405, True)
+        anybody = httpx.AsyncClient(base_url=engine.http_url)
+        async with anybody, client_as(engine, "viewer") as viewer:
+            # PagerDuty's credential is in the body: the one of the fixture is nobody's.
+            status, sentence = told(await anybody.post(path, json=body))
+            assert (status, "token" in sentence) == (401, True)
+            status, sentence = told(await viewer.post(path, json=body))
+            assert (status, "may not trigger; these may: producer" in sentence) == (403, True)
+            status, sentence = told(await viewer.post(path, json=body, headers={"Content-Encoding": "gzip"}))
+            assert (status, sentence) == (415, "the body is compressed; send it plain")
+        large = b" " * 600_001
+        limit = f"524288 of {path}" if body is PAGERDUTY else "600000 (api.body_max_bytes)"
+        assert told(await client.post(path, content=large)) == (
+            413,
+            f"the body is too large: 600001 bytes, limit {limit}",
+        )
+        assert told(await client.post(path, content=b"{"))[0] == 400
+        answers = [await client.post(path, json=body) for _ in range(3)]
+        assert told(answers[-1])[0] == 429
+        assert answers[-1].headers["retry-after"] == "10"
+
+
+async def test_what_does_not_exist_below_alertmanagers_path_is_told_in_its_form(client: httpx.AsyncClient) -> None:
+    assert told(await client.get("/api/v2/nothing")) == (404, "there is nothing at /api/v2/nothing")
+    assert told(await client.get("/api/v2/silence/nobody")) == (404, "there is no such silence")

@@ -1,4 +1,4 @@
-"""PagerDuty's Events API v2, for whatever can page PagerDuty: 202 in its words, 400 with its list of errors.
+"""PagerDuty's Events API v2, for whatever can page PagerDuty: 202 in its words, refusals with its list of errors.
 
 `routing_key` is the credential, as there: one of our tokens, or the key of an integration. A sender that can set
 headers may put it there instead. To acknowledge is a person's act, so it takes a role that may respond (`editor`).
@@ -7,22 +7,20 @@ headers may put it there instead. To acknowledge is a person's act, so it takes 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from litestar import Request, Response, post
+from litestar import Request, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody
 
 from engine.foreign_forms import Form, pagerduty
 from engine.foreign_forms.pagerduty import Event
 from engine.http.bodies import json_body
+from engine.http.foreign_errors import PAGERDUTY_PATHS
 from engine.http.inbound.intake import Intake, first_failure
 from engine.http.inbound.senders import admit, credential, refuse_key_in_url
-from engine.http.problems import respond_tocsin_error
-from protocol.errors import BadRequest, TocsinError
+from protocol.errors import BadRequest
 from protocol.model import Principal
 
 # PagerDuty's own bound on an event.
@@ -37,32 +35,15 @@ class Enqueued(msgspec.Struct, frozen=True, kw_only=True):
     message: str = "Event processed"
 
 
-class Invalid(msgspec.Struct, frozen=True, kw_only=True):
-    """PagerDuty's no."""
-
-    errors: Sequence[str]
-    status: str = "invalid event"
-    message: str = "Event object is invalid"
-
-
-def respond_as_pagerduty(request: Request[Any, Any, Any], error: TocsinError) -> Response[Any]:
-    """What its senders know: 400 with errors; the other statuses as everywhere, which they know as well."""
-    if not isinstance(error, BadRequest):
-        return respond_tocsin_error(request, error)
-    return Response(Invalid(errors=[error.message]), status_code=400)
-
-
 def pagerduty_routes(intake: Intake) -> list[HTTPRouteHandler]:
     """`POST /v2/enqueue`, where PagerDuty has it, and `POST /api/v1/ingest/pagerduty`."""
 
     @post(
-        ["/v2/enqueue", "/api/v1/ingest/pagerduty"],
+        list(PAGERDUTY_PATHS),
         status_code=202,
         dto=json_body(Event),
         return_dto=None,
         request_max_body_size=BODY_MAX_BYTES,
-        exception_handlers={TocsinError: respond_as_pagerduty},
-        responses={400: ResponseSpec(Invalid, description="What is wrong with the event", generate_examples=False)},
     )
     async def enqueue(request: Request[Any, Any, Any], data: JSONBody[Event]) -> Enqueued:
         """Trigger, acknowledge or resolve by `dedup_key`; `routing_key` is a token or an integration's key."""
