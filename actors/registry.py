@@ -140,6 +140,10 @@ class Registry:
         if cell is not None:
             cell.moved()
 
+    def runs(self, key: ChannelKey) -> bool:
+        """Whether this channel is in use; nothing is started for it."""
+        return key in self._cells
+
     def audience(self, key: ChannelKey) -> Audience | None:
         """Who follows a channel, if it runs here; nothing is started for it."""
         cell = self._cells.get(key)

@@ -32,6 +32,7 @@ from engine.http.operators import PeerAddress
 from engine.http.ports import About
 from engine.http.previews import preview_routes
 from engine.http.readings import reading_routes
+from engine.http.rule_series import rule_series_routes
 from engine.http.server import HttpServer, serve_http
 from engine.http.shelves import shelf_routes
 from engine.http.stream_history import history_routes
@@ -97,6 +98,7 @@ class Doors:
                 *preview_routes(parts.service),
                 *reading_routes(parts.readings, parts.shelves.frameworks),
                 *trial_routes(parts.trials),
+                *rule_series_routes(parts.rule_series),
                 *self._stream_routes(parts),
                 *shelf_routes(
                     parts.shelves, Storms(parts.store), self._world.clock, PeerAddress(config.gateway.trusted_proxies)

@@ -26,6 +26,7 @@ from actors.throttle import RateLimits, RoleRates
 from actors.ticker import TICK_S, Ticker
 from actors.websocket import WebSocketLimits
 from engine.administration import Administration
+from engine.answers import Tally
 from engine.audit import AuditTrail
 from engine.backtests import Backtests
 from engine.broadcasts import Broadcasts
@@ -45,6 +46,7 @@ from engine.quotas import Quotas, WiderRates
 from engine.readings import ReadingVerbs
 from engine.recipients import RecipientLog
 from engine.rollups import RollUps
+from engine.rule_series import RuleSeries
 from engine.service import Service
 from engine.shelves import Shelves, build_shelves
 from engine.stores import Retention, Store
@@ -76,6 +78,7 @@ class Parts:
     broadcasts: Broadcasts
     shelves: Shelves
     trials: Trials
+    rule_series: RuleSeries
     orders: StandingOrders
     quiet_keeper: QuietKeeper
     workflows: Workflows
@@ -143,6 +146,7 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
             )
         ),
         trials=_trials(config, world, metrics, shelves, readings, service),
+        rule_series=RuleSeries(shelves.rules, store, registry, config.api.answer_s, Tally(metrics).refused),
         clock=world.clock,
     )
 

@@ -12,6 +12,7 @@ from protocol.changes import Action
 from protocol.model import Comparison, Severity
 from protocol.orders import NO_ORDERS, Orders
 from protocol.rows import Row, SourceReport
+from protocol.rule_series import ListSeries
 
 
 class Ring(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -79,7 +80,7 @@ class Preview(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     command: Ring | Observe
 
 
-Command = Ring | Observe | Preview | Act | CompleteStep
+Command = Ring | Observe | Preview | ListSeries | Act | CompleteStep
 
 
 class Batch(msgspec.Struct, frozen=True, gc=False):

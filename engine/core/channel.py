@@ -31,12 +31,13 @@ from engine.core.stepping import complete_step
 from engine.core.suppression import NEVER
 from engine.core.turn import TOLD_MAX, Policy, Turn
 from engine.core.watching import Watcher
-from protocol.commands import Act, Batch, CompleteStep, Observe, Preview, Ring
+from protocol.commands import Act, Batch, Command, CompleteStep, Observe, Preview, Ring
 from protocol.effects import Decision, Recalled, StormState
 from protocol.items import ItemResult
 from protocol.model import ChannelKey
 from protocol.orders import Orders
 from protocol.readings import Logged
+from protocol.rule_series import ListSeries
 
 
 class ChannelMachine:
@@ -63,7 +64,7 @@ class ChannelMachine:
             self._hush.adopt(batch.orders)
         results: list[ItemResult] = []
         for command in batch.commands:
-            if results and self._is_full(turn):
+            if results and self._must_wait(turn, command):
                 break
             if isinstance(command, Act):
                 results += self._acts.act(turn, command)
@@ -76,9 +77,9 @@ class ChannelMachine:
         self._watcher.write_states(turn)
         return self._decision(turn, tuple(results), readings)
 
-    def _is_full(self, turn: Turn) -> bool:
-        """Whether the next command has to wait for the next decision."""
-        return self._ledger.room(turn) < TOLD_MAX or self._watcher.is_full
+    def _must_wait(self, turn: Turn, command: Command) -> bool:
+        """Whether a command is for the next decision: there is no room, or it takes milliseconds, as a page does."""
+        return isinstance(command, ListSeries) or self._ledger.room(turn) < TOLD_MAX or self._watcher.is_full
 
     def flush(self, batch: Batch) -> Decision:
         """The counters and rule states that are ahead of the store, at most ROWS_MAX rows at a time, due or not."""
@@ -121,13 +122,17 @@ class ChannelMachine:
         before, self._storm = self._storm, self._hush.storm.state
         return None if self._storm is before else self._storm
 
-    def _one(self, turn: Turn, command: Ring | Observe | Preview | CompleteStep) -> ItemResult:
+    def _one(self, turn: Turn, command: Ring | Observe | Preview | ListSeries | CompleteStep) -> ItemResult:
         if isinstance(command, Ring):
             return self._ringer.ring(turn, command, self._watcher.book)
         if isinstance(command, Observe):
             return self._watcher.observe(turn, command)
         if isinstance(command, Preview):
             return self._previewer.preview(turn, command)
+        if isinstance(command, ListSeries):
+            # Or a channel that was just started would show what was due long ago.
+            self._watcher.pass_time(turn)
+            return self._watcher.show(command)
         return complete_step(self._ledger, turn, command)
 
 

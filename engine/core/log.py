@@ -17,7 +17,8 @@ from protocol.limits import Limit
 from protocol.model import Reason
 from protocol.readings import Logged, LoggedSeries
 
-_Name = tuple[str, frozenset[tuple[str, str]]]
+LabelSet = frozenset[tuple[str, str]]
+_Name = tuple[str, LabelSet]
 
 
 class ReadingLog:
@@ -29,7 +30,9 @@ class ReadingLog:
         self.hearing = recalled.seq + 1
         self.heard = 0
         self._series_max = series_max
-        self._numbers: dict[_Name, int] = {_name(each.metric, each.labels): each.number for each in recalled.series}
+        # In the order of the numbers.
+        series = sorted(recalled.series, key=lambda each: each.number)
+        self._numbers: dict[_Name, int] = {_name(each.metric, each.labels): each.number for each in series}
 
     def number(self, turn: Turn, reading: Observe) -> int | None:
         """The number of a reading's series, which may be a new one; None: it would be one too many."""
@@ -39,6 +42,16 @@ class ReadingLog:
             number = self._numbers[name] = len(self._numbers) + 1
             turn.series.append(LoggedSeries(number, reading.metric, reading.labels))
         return number
+
+    def numbered(self, after: int) -> Iterator[tuple[int, str, LabelSet]]:
+        """All series behind a number: number, metric and labels, in order."""
+        for (metric, labels), number in self._numbers.items():
+            if number > after:
+                yield number, metric, labels
+
+    def known(self, metric: str, labels: LabelSet) -> int | None:
+        """The number of a series, if it has one."""
+        return self._numbers.get((metric, labels))
 
     def refusal(self, turn: Turn) -> ItemResult:
         """The answer to a reading that would be of one series too many. It is no use to try again."""

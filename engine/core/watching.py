@@ -23,6 +23,7 @@ from engine.core.rules.holding import Phase
 from engine.core.rules.milestone import Milepost, MilestoneEvaluator
 from engine.core.rules.series import AHEAD_MAX_US, Series
 from engine.core.seriesbook import SeriesBook
+from engine.core.showing import page_of, silent_identity
 from engine.core.suppression import NEVER
 from engine.core.turn import ROWS_MAX, Turn, rejected
 from protocol.changes import Action
@@ -31,6 +32,7 @@ from protocol.effects import Recalled
 from protocol.items import ItemResult
 from protocol.model import Reason, Severity, Status
 from protocol.orders import Orders
+from protocol.rule_series import ListSeries, SeriesListed
 from protocol.rules import NoData
 from protocol.times import SECOND_US
 
@@ -115,6 +117,10 @@ class Watcher:
             outcomes.append(refusal)
         return outcomes[0] if len(outcomes) == 1 else max(outcomes, key=loudness)
 
+    def show(self, asked: ListSeries) -> SeriesListed:
+        """What a rule sees now."""
+        return page_of(self._series.watches.get(asked.rule), asked, self._log, self._ledger)
+
     def foresee(self, turn: Turn, reading: Observe) -> Iterator[tuple[str, Ring | ItemResult]]:
         """What each rule would make of a reading: what would ring, or the answer. Changes nothing."""
         for series in self._series.copies(reading, turn.now):
@@ -145,7 +151,7 @@ class Watcher:
         seen = series.hear(reading, turn.now)
         self._series.changed(series, turn.now)
         if was_silent:
-            self._close(turn, self._silent_identity(series))
+            self._close(turn, silent_identity(self._ledger.framework, series))
         if seen is Seen.NOTHING:
             evaluator = series.evaluator
             return self._reach(turn, series, evaluator) if isinstance(evaluator, MilestoneEvaluator) else BELOW
@@ -245,15 +251,13 @@ class Watcher:
             labels={**series.labels, **NO_DATA},
         )
         firing = fill(ring, rule, series.watch.texts)
-        return self._ringer.judge(turn, firing, self._silent_identity(series))
-
-    def _silent_identity(self, series: Series) -> str:
-        ring = Ring(rule_id=series.watch.rule.id, labels={**series.labels, **NO_DATA})
-        return identity_of(self._ledger.framework, ring)
+        return self._ringer.judge(turn, firing, silent_identity(self._ledger.framework, series))
 
     def _is_missed(self, series: Series) -> bool:
         """Whether an open alert says that this series is silent."""
-        standing = self._ledger.standings.get(self._silent_identity(series)) if series.is_silent else None
+        standing = (
+            self._ledger.standings.get(silent_identity(self._ledger.framework, series)) if series.is_silent else None
+        )
         return standing is not None and standing.is_open
 
     def next_due(self) -> int:

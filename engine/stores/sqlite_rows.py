@@ -25,6 +25,7 @@ from protocol.errors import CommitInvalid
 from protocol.items import ItemResult
 from protocol.model import Alert, AlertState, ChannelKey, Event, EventKind, QuietedBy, Severity
 from protocol.rows import Row
+from protocol.rule_series import SeriesListed
 from protocol.times import parse_rfc3339
 
 # From 1: 0 was for alerts that do not ring yet, of which there has never been one.
@@ -145,7 +146,9 @@ def encode_results(results: Sequence[ItemResult]) -> str:
     runs: list[ItemResult | tuple[int, ItemResult]] = []
     for result, run in itertools.groupby(results):
         count = sum(1 for _ in run)
-        runs.append(result if count == 1 else (count, result))
+        # Who asked for a page asks again: it would outgrow all else that is stored with the decision.
+        kept = result.lost() if isinstance(result, SeriesListed) else result
+        runs.append(kept if count == 1 else (count, kept))
     return _encode(runs).decode()
 
 

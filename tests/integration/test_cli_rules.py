@@ -8,8 +8,10 @@ from pathlib import Path
 import trio
 from structlog.testing import capture_logs
 
+from protocol.items import ReadingInput
+from protocol.rules import ThresholdRule
 from tests.support.engines import an_engine
-from tests.support.shell import PATIENCE_S, in_thread
+from tests.support.shell import PATIENCE_S, a_shell, in_thread
 
 
 async def test_rules_are_made_changed_and_moved_from_the_command_line(tmp_path: Path) -> None:
@@ -65,3 +67,20 @@ async def test_rules_are_made_changed_and_moved_from_the_command_line(tmp_path: 
             assert await rules("import", str(as_json)) == "team/cpu hot: unchanged\n"
             as_json.write_text("[]")
             assert "has no rules" in await rules("import", str(as_json), code=2)
+
+
+async def test_what_a_rule_sees_is_shown_series_by_series(tmp_path: Path) -> None:
+    hot = ThresholdRule(id="a/hot", framework="web", metric="cpu", threshold=90.0, for_s=60.0)
+    async with a_shell(tmp_path, rules=(hot,)) as (engine, said):
+        assert len((await said("rules", "series", "a/hot")).splitlines()) == 1
+        readings = [
+            ReadingInput(framework_id="web", metric="cpu", value=value, labels={"host": host})
+            for host, value in (("h1", 95.0), ("h2", 20.0))
+        ]
+        await engine.service.read(engine.principal("p", "producer"), readings)
+        head, *lines = (await said("rules", "series", "a/hot")).splitlines()
+        assert head.split("  ")[0] == "LABELS"
+        assert [line.split()[:3] for line in lines] == [["host=h1", "pending", "95.0"], ["host=h2", "idle", "20.0"]]
+        [line] = (await said("rules", "series", "a/hot", "--state", "pending", "--json")).splitlines()
+        assert json.loads(line)["labels"] == {"host": "h1"}
+        assert "there is no such rule" in await said("rules", "series", "b", code=1)

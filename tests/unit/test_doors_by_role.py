@@ -105,6 +105,7 @@ def object_routes(path: str, verb: str, reading: str = "read") -> dict[str, Door
 
 ROUTES |= object_routes("/api/v1/rules", "edit")
 ROUTES |= {
+    "GET /api/v1/rules/{object_id}/series": READ,
     "POST /api/v1/rules/{object_id}/test": Door("edit", {"value": 1}),
     "GET /api/v1/rules/export": READ,
     "POST /api/v1/rules/import": Door("edit", {"rules": [A_RULE]}),

@@ -24,7 +24,9 @@ from engine.stores import (
 from engine.stores.trail import TrailKind, TrailLine, TrailQuery
 from protocol.effects import Audit, Behind, Commit, Committed, Recalled
 from protocol.errors import BadRequest, CommitInvalid
-from protocol.model import AlertState, Change, ChannelKey, DerivedKey, EventKind, Severity, Suppressed
+from protocol.items import ItemResult
+from protocol.model import AlertState, Change, ChannelKey, DerivedKey, EventKind, Reason, Severity, Status, Suppressed
+from protocol.rule_series import SeriesListed, SeriesSeen, SeriesState
 from protocol.times import SECOND_US, rfc3339
 from tests.support.stores import (
     FOREIGN,
@@ -108,6 +110,16 @@ async def test_everything_is_there_after_a_restart_and_the_epoch_stays(keeping: 
         assert (await store.recall(KEY), await store.derived_history(DerivedKey("acme"), 0, 10)) == before
         await fill(store, KEY, 1, base=6)
         assert (await store.derived_position(DerivedKey("acme"))).offset == 7
+
+
+async def test_a_page_that_was_answered_is_recalled_without_what_was_on_it(factory: StoreFactory) -> None:
+    shown = SeriesSeen(framework_id="web", labels={}, state=SeriesState.IDLE, value=1.0, limit=2.0, last_at=None)
+    commit = a_commit(rows=[a_row(an_alert())])
+    decision = msgspec.structs.replace(commit.decision, results=(SeriesListed(items=(shown,), next_after=1),))
+    async with factory.open() as store:
+        await committed(store, msgspec.structs.replace(commit, decision=decision))
+        recalled = await store.recall(KEY)
+    assert recalled.last_results == (ItemResult(status=Status.REJECTED, reason=Reason.BUSY),)
 
 
 async def test_recall_leaves_out_what_is_closed_and_settled(factory: StoreFactory) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import click
 
 from tocsin.commands import options
-from tocsin.commands.listing import json_option, show
+from tocsin.commands.listing import Column, json_option, show
 from tocsin.commands.shelves import Kind, add_bulk, add_show, fields_of
 
 # Read by the engine; the others are read here.
@@ -44,6 +44,10 @@ RULES = Kind(
         "ENABLED": "enabled", "VERSION": "version", "ORIGIN": "origin", "TITLE": _title,
     },
 )  # fmt: skip
+_SERIES: dict[str, Column] = {
+    "LABELS": "labels", "STATE": "state", "VALUE": "value", "SINCE": "since", "UNTIL": "until",
+    "LAST READING": "last_at", "ALERT": lambda series: series["alert_id"] or series["no_data_alert_id"],
+}  # fmt: skip
 
 
 @click.group(short_help="Shows rules; makes and changes them.")
@@ -53,6 +57,7 @@ def rules() -> None:
     \b
     tocsin rules add id=cpu framework=web metric=cpu_percent threshold=90
     tocsin rules edit cpu threshold=95 'labels={"team":"web"}'
+    tocsin rules series cpu --state pending --state firing
     tocsin rules export > rules.toml
     tocsin rules import rules.toml --dry-run
     tocsin rules import alerts.yml --format prometheus
@@ -77,6 +82,17 @@ def list_rules(
 
 
 add_show(rules, RULES)
+
+
+@rules.command(short_help="Shows what a rule sees now.")
+@click.argument("rule_id", metavar="RULE", callback=options.filled)
+@click.option("--state", multiple=True, metavar="WORD", help="idle, pending, firing, keeping, no_data. Repeat.")
+@json_option
+@options.administrator
+def series(rule_id: str, state: tuple[str, ...], as_json: bool, **given: Any) -> None:
+    """Shows the series that a rule watches: the state of each, since when, its value, and the alert that is open."""
+    wanted = {"state": ",".join(state)} if state else {}
+    show(RULES.api(given).pages(f"{RULES.address(rule_id)}/series", wanted), _SERIES, as_json)
 
 
 @rules.command(short_help="Makes a rule.")

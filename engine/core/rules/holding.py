@@ -42,7 +42,7 @@ class Holding:
             if phase is Phase.IDLE:
                 self.phase, self.since = (Phase.PENDING if self.for_us else Phase.FIRING), at
             elif phase is Phase.KEEPING:
-                self.phase = Phase.FIRING
+                self.phase, self.since = Phase.FIRING, at
         elif phase is Phase.PENDING:
             self.phase = Phase.IDLE
         elif phase is Phase.FIRING:

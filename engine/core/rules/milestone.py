@@ -55,6 +55,10 @@ class MilestoneEvaluator:
             return []
         return [milepost for milepost in self._mileposts if milepost.value <= level and milepost.name not in self.told]
 
+    def told_names(self) -> list[str]:
+        """The mileposts that were told, lowest first."""
+        return [milepost.name for milepost in self._mileposts if milepost.name in self.told]
+
     def value(self) -> float | None:
         """Where the metric stands."""
         return self._level
@@ -65,7 +69,7 @@ class MilestoneEvaluator:
 
     def why(self) -> str:
         """What it came to, as a sentence."""
-        told = ", ".join(milepost.name for milepost in self._mileposts if milepost.name in self.told) or "nothing yet"
+        told = ", ".join(self.told_names()) or "nothing yet"
         return f"{self._metric} stands at {number_in_words(self._level)}; told: {told}"
 
     def state(self) -> Any:
