@@ -14,13 +14,16 @@ import msgspec
 from actors.mailbox import Envelope, Receipt
 from actors.registry import Registry
 from engine.answers import slot
-from engine.audit import WRONG_CURSOR
 from engine.objects import Shelf
+from engine.pages import Count, Cursors
 from engine.stores import Store
-from protocol.errors import BadRequest, Busy, TocsinError
+from protocol.errors import Busy, TocsinError
 from protocol.model import ChannelKey, Principal
 from protocol.rule_series import ListSeries, SeriesListed, SeriesSeen, SeriesState
 from protocol.rules import Rule
+
+# By the number that the channel gave a series.
+CURSORS = Cursors("rule_series", tuple[Count])
 
 
 class RuleSeriesPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,15 +57,14 @@ class RuleSeries:
 
         Raises UnknownChannel, PermissionDenied, BadRequest, Busy, StoreUnavailable.
         """
-        if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
-            raise BadRequest(WRONG_CURSOR)
+        (after,) = (0,) if cursor is None else CURSORS.place(cursor)
         rule = (await self._rules.get(who, rule_id)).value
         key = ChannelKey(who.workspace, rule.framework)
         if not self._registry.runs(key) and not (await self._store.series(*key, None, 1)).items:
             return RuleSeriesPage(items=())
-        asked = ListSeries(rule=rule.id, after=int(cursor or 0), limit=limit, states=states)
+        asked = ListSeries(rule=rule.id, after=after, limit=limit, states=states)
         listed = await self._ask(key, asked)
-        next_cursor = None if listed.next_after is None else str(listed.next_after)
+        next_cursor = None if listed.next_after is None else CURSORS.after((listed.next_after,))
         return RuleSeriesPage(items=listed.items, next_cursor=next_cursor)
 
     async def _ask(self, key: ChannelKey, asked: ListSeries) -> SeriesListed:

@@ -9,7 +9,8 @@ from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, QueryParameter
 
-from engine.http.parameters import PAGE_DEFAULT, Cursor, Limit, parse_words
+from engine.http.parameters import Cursor, Limit, parse_words
+from engine.pages import PAGE_DEFAULT
 from engine.rule_series import RuleSeries, RuleSeriesPage
 from protocol.model import Principal
 from protocol.rule_series import SeriesState
