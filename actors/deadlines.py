@@ -1,6 +1,7 @@
 """When a conversation has lasted too long: no token, an expired one, silence, a message that never ends.
 
-Owns: the one check that the ticker makes for a conversation. Synchronous; ends the connection, never waits.
+Owns: the one check that the ticker makes for a conversation. Synchronous; ends the connection, never waits. Of an event
+stream, which only listens, the token is all that is watched.
 """
 
 from __future__ import annotations
@@ -8,9 +9,11 @@ from __future__ import annotations
 import trio
 
 from actors.connection import Connection
+from actors.peer import Peer
 from actors.session_kit import SessionKit
 from protocol.errors import CloseCode
 from protocol.limits import Limit
+from protocol.model import Principal
 from protocol.session import ServerConversation
 from protocol.times import SECOND_US
 
@@ -48,8 +51,7 @@ class Deadlines:
             nearest = min(nearest, websocket.message_since + limits.message_s)
         if principal is None:
             return min(nearest, self._began + limits.auth_s)
-        left_us = principal.expires_at * SECOND_US - self._kit.clock()
-        return min(nearest, trio.current_time() + left_us / SECOND_US)
+        return min(nearest, token_ends_at(principal, self._kit))
 
     def _check(self, now: float) -> float | None:
         """Asked by the ticker: has this conversation outlived one of its deadlines?"""
@@ -58,8 +60,8 @@ class Deadlines:
         since = websocket.message_since
         if principal is None and now >= self._began + limits.auth_s:
             end(CloseCode.NO_AUTH, f"no auth within {limits.auth_s:g} s", Limit.AUTH_TIME)
-        elif principal is not None and principal.expires_at * SECOND_US <= self._kit.clock():
-            end(CloseCode.EXPIRED, "token expired; come back with a fresh one")
+        elif principal is not None and end_if_expired(self._connection, principal, self._kit):
+            return None
         elif now >= self._alive_at + limits.timeout_s:
             end(CloseCode.NO_PONG, f"nothing heard for {limits.timeout_s:g} s", Limit.SILENCE)
         elif since is not None and now >= since + limits.message_s:
@@ -81,3 +83,16 @@ class Deadlines:
         if heard_at > self._active_at and now >= self._active_at + self._kit.limits.timeout_s:
             self._active_at = heard_at
             self._kit.presence.active(self._connection.client_id)
+
+
+def token_ends_at(who: Principal, kit: SessionKit) -> float:
+    """When a token ends (trio time), as the wall clock stands now."""
+    return trio.current_time() + (who.expires_at * SECOND_US - kit.clock()) / SECOND_US
+
+
+def end_if_expired(peer: Peer, who: Principal, kit: SessionKit) -> bool:
+    """Ends a conversation whose token has ended; whether it has."""
+    is_expired = who.expires_at * SECOND_US <= kit.clock()
+    if is_expired:
+        peer.end(CloseCode.EXPIRED, "token expired; come back with a fresh one")
+    return is_expired

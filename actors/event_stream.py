@@ -12,6 +12,7 @@ from typing import Protocol
 
 import trio
 
+from actors.deadlines import end_if_expired, token_ends_at
 from actors.event_queue import EventQueue
 from actors.frames import Frame
 from actors.outbox import OutboxLimits
@@ -25,7 +26,6 @@ from protocol.limits import Limit
 from protocol.model import Principal
 from protocol.session import ServerConversation
 from protocol.sse import as_event, retry
-from protocol.times import SECOND_US
 
 # History waits for a reader that has more than this to read, as on a socket.
 BACKLOG_BYTES = 65_536
@@ -86,7 +86,7 @@ class EventStream(Peer):
         self._conversation.authenticated(who)
         self.connected_at = self._kit.clock()
         self._kit.presence.opened(self.client_id, who)
-        self._kit.ticker.watch(self._expires_at(who), self._check_token)
+        self._kit.ticker.watch(token_ends_at(who, self._kit), self._check_token)
         try:
             await wire.begin()
             with self._scope:
@@ -142,13 +142,6 @@ class EventStream(Peer):
             text = f"{unread} bytes unread and no room for the next, limit {limit}"
             self.end(CloseCode.SLOW, text, Limit.OUTBOX_BYTES)
 
-    def _expires_at(self, who: Principal) -> float:
-        """When the token ends (trio time)."""
-        return trio.current_time() + (who.expires_at * SECOND_US - self._kit.clock()) / SECOND_US
-
     def _check_token(self, now: float) -> float | None:
         who = self._conversation.who
-        if who.expires_at * SECOND_US <= self._kit.clock():
-            self.end(CloseCode.EXPIRED, "token expired; come back with a fresh one")
-            return None
-        return self._expires_at(who)
+        return None if end_if_expired(self, who, self._kit) else token_ends_at(who, self._kit)
