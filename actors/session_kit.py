@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from actors.derived import DerivedStreams
 from actors.history import History
 from actors.ports import ChannelStore, Clock, Desk, Presence, Recipients
+from actors.proofs import Proofs
 from actors.registry import Registry
 from actors.roster import Roster
 from actors.throttle import RateLimits
@@ -40,5 +41,6 @@ class SessionKit:
     roster: Roster
     clock: Clock
     limits: SessionLimits
+    proofs: Proofs
     # One for all, so that they share what they read.
     history: History = field(default_factory=History)

@@ -201,6 +201,7 @@ class Subscriptions:
         self._followed[audience.name] = _Followed(audience, group, key, begins, {False: marked, True: marked})
         self._connection.followed(audience.name, group)
         self._counters.followed(audience.name)
+        self._kit.proofs.follow(audience)
 
     def _leave(self, name: str) -> None:
         followed = self._followed.pop(name, None)

@@ -8,9 +8,7 @@ TooManyRestarts, never half-dead; `tocsin serve` then exits with 70.
 from __future__ import annotations
 
 import functools
-import itertools
 import math
-import zlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -51,7 +49,7 @@ from protocol.errors import Busy, StoreRefused, StoreUnavailable
 from protocol.hints import BroadcastTo
 from protocol.items import ItemResult, ReadingInput
 from protocol.model import Principal
-from protocol.times import SECOND_US, rfc3339
+from protocol.times import SECOND_US
 
 log = structlog.get_logger()
 
@@ -267,8 +265,7 @@ class Engine:
         parts.ticker.every(gateway.heartbeat_s / turns(gateway.heartbeat_s), self._ping)
         parts.ticker.every(TICK_S, self._memory.look)
         parts.ticker.every(WRITE_EVERY_S, self.metrics.suppressed.write)
-        proofs = itertools.cycle(range(turns(gateway.position_s)))
-        parts.ticker.every(gateway.position_s / turns(gateway.position_s), lambda: self._prove(next(proofs)))
+        parts.ticker.every(gateway.position_s / turns(gateway.position_s), parts.proofs.prove)
         return parts
 
     def _feed(self, committed: Sequence[CommittedEvents]) -> None:
@@ -308,14 +305,6 @@ class Engine:
 
     def _ping(self) -> None:
         self._roster.ping_next()
-
-    def _prove(self, turn: int) -> None:
-        """Proves to the followers of those streams whose turn it is that they have missed nothing."""
-        parts, at, count = self._up, rfc3339(self._world.clock()), turns(self.config.gateway.position_s)
-        followed = [cell.audience for cell in parts.registry.cells() if cell.audience]
-        for audience in (*parts.derived.audiences(), *followed):
-            if zlib.crc32(audience.name.encode()) % count == turn:
-                audience.prove(at)
 
     async def _run_host(self, status: Started) -> None:
         service, who = self._up.service, self.principal("host", "producer")

@@ -19,6 +19,7 @@ from actors.event_streams import StreamLimits
 from actors.gateway import GatewayLimits
 from actors.outbox import OutboxLimits
 from actors.ports import Clock
+from actors.proofs import Proofs
 from actors.registry import Registry
 from actors.roster import Roster, RosterLimits
 from actors.session_kit import SessionKit, SessionLimits
@@ -72,6 +73,7 @@ class Parts:
     rollups: RollUps
     readings: ReadingVerbs
     ticker: Ticker
+    proofs: Proofs
     service: Service
     administration: Administration
     operators: Operators
@@ -121,6 +123,7 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
         rollups=RollUps(store, config.retention.roll_up_every_s),
         readings=readings,
         ticker=Ticker(),
+        proofs=Proofs(world.clock, turns(config.gateway.position_s)),
         service=service,
         administration=Administration(
             store, identity, roster.end_where, trail, world.clock, config.api.answer_s, roster.count_refusal
@@ -183,6 +186,7 @@ def session_kit(parts: Parts, roster: Roster, config: Gateway, rates: RateLimits
             ),
             rates=rates,
         ),
+        parts.proofs,
     )
 
 

@@ -14,6 +14,7 @@ from actors.derived import DerivedStreams
 from actors.gateway import GatewayLimits
 from actors.mailbox import Envelope, Receipt
 from actors.ports import Answer, NewId
+from actors.proofs import Proofs
 from actors.registry import Registry
 from actors.roster import Roster, RosterLimits, SessionCounters
 from actors.session import Session
@@ -146,6 +147,7 @@ class Rig:
             self.roster,
             clock,
             limits,
+            Proofs(clock),
         )
         self.served: Served
 
