@@ -28,7 +28,7 @@ BODIES: tuple[Any, ...] = (
     broadcasts.BroadcastBody,
     admission.RevocationBody,
     objects.BulkBody,
-    alert_changes.BulkBody,
+    alert_changes.BulkDeedBody,
     rule_files.ImportBody,
     trials.TestBody,
     trials.BacktestBody,
