@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -15,6 +15,7 @@ from protocol.errors import BadRequest
 from protocol.model import Principal
 from protocol.names import check_id
 
+T = TypeVar("T")
 # What is shown with an object and is not of it: who sends back what he was shown need not take it out.
 SHOWN_BESIDES = ("version", "origin", "created_at", "updated_at", "updated_by", "archived_at")
 # A rule with 64 labels and 16 annotations of the greatest length is larger; nobody has one.
@@ -57,27 +58,28 @@ class Edit:
     address: str
     expected: int | None
 
-    def change(
-        self,
-        kind: Kind[Any],
-        at: int,
-        object_id: str,
-        body: str | None = None,
-        framework: str | None = None,
-        is_archived: bool = False,
-    ) -> ObjectChange:
-        """The change, for the store."""
+    def keeping(self, kind: Kind[T], at: int, value: T, is_archived: bool) -> ObjectChange:
+        """The change that keeps a value, for the store. Raises BadRequest for what no store takes."""
+        return msgspec.structs.replace(
+            self.deleting(kind, at, id_of(value)),
+            body=text_of(kind, value),
+            framework=kind.framework_of(value),
+            archived=is_archived,
+            ends_at=kind.ends_at(value),
+            crowd=kind.crowd.name if kind.crowd is not None and kind.crowd.means(value) else None,
+        )
+
+    def deleting(self, kind: Kind[Any], at: int, object_id: str) -> ObjectChange:
+        """The change that takes it away."""
         return ObjectChange(
             workspace=kind.workspace_of(self.who),
             kind=kind.name,
             id=object_id,
-            body=body,
+            body=None,
             by=self.who.user,
             at=at,
             verb=f"{self.verb}_{kind.name}",
-            framework=framework,
             expected_version=self.expected,
-            archived=is_archived,
             address=self.address,
         )
 

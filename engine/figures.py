@@ -75,6 +75,9 @@ FIGURES: Mapping[str, Figure] = {
     "store_reading_rows_trimmed": Figure(("tocsin_reading_rows_trimmed",), "Rows of the log that were trimmed.", True),
     "duplicates_stored": Figure(("tocsin_duplicates_stored",), "Alerts stored twice; always 0.", True),
     "objects.changes": Figure(("tocsin_object_changes",), "Changes of rules, people and other objects stored.", True),
+    "objects_forgotten": Figure(
+        ("tocsin_objects_forgotten",), "Silences and windows deleted because they were over long ago.", True
+    ),
     "objects.conflicts": Figure(("tocsin_object_conflicts",), "Edits refused because somebody was faster.", True),
     "objects.unreadable": Figure(("tocsin_objects_unreadable",), "Stored objects that could not be read.", True),
     "tasks": Figure(("tocsin_tasks",), "Tasks of the event loop."),

@@ -17,10 +17,13 @@ import msgspec
 from engine.pages import PAGE_MAX
 from engine.roles import check
 from engine.stores.objects import ObjectVersion, StoredObject
+from protocol.errors import LimitReached
+from protocol.limits import Limit
 from protocol.model import Principal
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+T_contra = TypeVar("T_contra", contravariant=True)
 
 
 class Origin(Enum):
@@ -97,13 +100,40 @@ def own_workspace(who: Principal) -> str:
     return who.workspace
 
 
+def never(_: Any) -> None:
+    """It is not over at any time."""
+
+
+@dataclass(frozen=True)
+class Crowd(Generic[T_contra]):
+    """Objects, of whatever kinds, of which a workspace may have `most` that are neither archived nor over.
+
+    `means`: whether an object is one of them. `what` and `advice` are for who is refused; `setting` for the operator.
+    """
+
+    name: str
+    most: int
+    setting: str
+    limit: Limit
+    means: Callable[[T_contra], bool]
+    what: str
+    advice: str
+
+    def refusal(self, count: int) -> LimitReached:
+        """The error for one more."""
+        return LimitReached(
+            f"this workspace has {count} {self.what}, limit {self.most} ({self.setting}): {self.advice}", self.limit
+        )
+
+
 @dataclass(frozen=True)
 class Kind(Generic[T]):
     """One kind. `name` is what the store, the audit trail and errors call it; `type` a Struct, or a union of Structs.
 
     `prepare` gives the value as it is kept, or raises BadRequest that names field, reason and an example. `may_change`
     is asked with the object before (None: there was none) and after (None: deleted), and raises PermissionDenied.
-    `objects_max`: in one workspace; `setting` is where an operator changes that.
+    `objects_max`: in one workspace; `setting` is where an operator changes that. `ends_at`: when one is over and only
+    kept for the record (microseconds; None: never).
     """
 
     name: str
@@ -116,6 +146,8 @@ class Kind(Generic[T]):
     may_change: Callable[[Principal, T | None, T | None], None] = edits
     workspace_of: Callable[[Principal], str] = own_workspace
     unmanaged: Unmanaged[T] | None = None
+    ends_at: Callable[[T], int | None] = never
+    crowd: Crowd[T] | None = None
 
     @property
     def can_be_enabled(self) -> bool:

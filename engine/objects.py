@@ -19,7 +19,7 @@ import msgspec
 import trio
 
 from actors.ports import Clock, NewId
-from engine.edits import Edit, merged, text_of, value_of
+from engine.edits import Edit, merged, value_of
 from engine.kinds import Held, Kind, ShelfPage, ShelfQuery, VersionPage, id_of
 from engine.live import ObjectFigures, readable
 from engine.pages import PAGE_MAX, Count, Cursors, Name
@@ -188,13 +188,12 @@ class Shelf(Generic[T]):
 
     def as_change(self, edit: Edit, value: T, is_archived: bool) -> ObjectChange:
         """The change that keeps a value. Raises BadRequest for what no store takes."""
-        framework, body = self.kind.framework_of(value), text_of(self.kind, value)
-        return edit.change(self.kind, self._kit.clock(), id_of(value), body, framework, is_archived)
+        return edit.keeping(self.kind, self._kit.clock(), value, is_archived)
 
     def as_deletion(self, edit: Edit, before: Held[T]) -> ObjectChange:
         """The change that takes an object away. Raises PermissionDenied; Conflict if it is not stored."""
         self.require_may_change(edit.who, before, None)
-        return edit.change(self.kind, self._kit.clock(), before.id)
+        return edit.deleting(self.kind, self._kit.clock(), before.id)
 
     async def unreadable(self, who: Principal, ids: Sequence[str]) -> dict[str, StoredObject]:
         """Those of these that another version of this program has stored: we can only delete them."""
@@ -223,9 +222,13 @@ class Shelf(Generic[T]):
         return outcome.now
 
     async def _outcomes(self, changes: Sequence[ObjectChange], all_or_nothing: bool = False) -> list[ObjectOutcome]:
+        kind = self.kind
         with trio.move_on_after(self._kit.answer_s):
             return await self._store.change_objects(
-                changes, all_or_nothing=all_or_nothing, objects_max=self.kind.objects_max
+                changes,
+                all_or_nothing=all_or_nothing,
+                objects_max=kind.objects_max,
+                crowd_max=kind.crowd.most if kind.crowd else None,
             )
         raise Busy(f"not stored within {self._kit.answer_s:g} s, and perhaps later: read it before you send it again")
 
@@ -248,7 +251,10 @@ class Shelf(Generic[T]):
                 return LimitReached(
                     f"this workspace has no room for another {name}, {limit}: delete some", Limit.OBJECTS_PER_WORKSPACE
                 )
-            case ChangeStatus.UNDONE:
+            case ChangeStatus.CROWDED if self.kind.crowd is not None:
+                self._kit.count_refusal(self.kind.crowd.limit)
+                return self.kind.crowd.refusal(outcome.crowd)
+            case ChangeStatus.UNDONE | ChangeStatus.CROWDED:
                 return Conflict("it was not done, because another one of the same step could not be")
             case ChangeStatus.CONFLICT | ChangeStatus.EXISTS:
                 self._kit.figures.conflicts += 1

@@ -119,7 +119,7 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
         derived=derived,
         presence=PresenceLog(store, world.clock),
         recipients=RecipientLog(store),
-        upkeep=Upkeep(store, world.clock, config.retention.trim_every_s),
+        upkeep=Upkeep(store, world.clock, config.retention.trim_every_s, config.retention.over_s),
         rollups=RollUps(store, config.retention.roll_up_every_s),
         readings=readings,
         ticker=Ticker(),

@@ -96,15 +96,10 @@ class QuietBook:
         found = [one for _, one in here.known.values() if isinstance(one, Silence)]
         return sorted(found, key=lambda silence: silence.id)
 
-    def has_expressions(self, workspace: str, key: QuietKey) -> bool:
-        """Whether this one is known (it is not over, as far as we have looked), with matchers other than `=`."""
+    def knows(self, workspace: str, key: QuietKey) -> bool:
+        """Whether it is not over, as far as we have looked."""
         here = self._workspaces.get(workspace)
-        return here is not None and key in here.known and here.known[key][0].has_expressions
-
-    def expressions(self, workspace: str, now: int) -> int:
-        """How many of a workspace that are not over have matchers other than `=`."""
-        here = self._workspaces.get(workspace, _Workspace())
-        return sum(window.has_expressions and window.ends_at > now for window, _ in here.known.values())
+        return here is not None and key in here.known
 
     def workspaces(self) -> list[str]:
         """Where anything is quieted, or will be."""

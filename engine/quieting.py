@@ -15,16 +15,16 @@ from msgspec.structs import replace
 from actors.ports import Clock
 from engine.core.patterns import compile_pattern
 from engine.core.quieting import condition_of, window_of_silence
-from engine.core.rules.schedule import hours_of
-from engine.kinds import Held, Kind
+from engine.core.rules.schedule import NEVER, hours_of
+from engine.kinds import Crowd, Held, Kind
 from engine.live import Listener, ObjectFigures, readable
 from engine.objects import Shelf
 from engine.orders import StandingOrders
-from engine.quiet_book import Quiet, QuietKey
-from engine.quiet_room import QuietRoom
+from engine.quiet_book import Quiet, QuietKey, compiled
 from engine.roles import check
 from engine.stores.objects import ObjectNews
 from protocol.errors import BadRequest
+from protocol.limits import Limit
 from protocol.model import Principal
 from protocol.quieting import Maintenance, Matcher, Operator, Silence
 from protocol.times import SECOND_US, moment_of, rfc3339
@@ -54,13 +54,25 @@ def state_of(silence: Silence, now: int) -> SilenceState:
     return SilenceState.ACTIVE if now >= window.starts_at else SilenceState.PENDING
 
 
-def silence_kind(clock: Clock, silences_max: int, room: QuietRoom) -> Kind[Silence]:
+def expressions(most: int) -> Crowd[Quiet]:
+    """Quiet that costs: what names a value exactly is found by it, and the others are asked, one by one, for every new
+    alert of a workspace, on the loop that everybody shares."""
+    return Crowd(
+        name="quiet_expressions",
+        most=most,
+        setting="objects.quiet_expressions_max",
+        limit=Limit.QUIET_EXPRESSIONS,
+        means=lambda one: compiled(one).has_expressions,
+        what="silences and maintenance windows in force with matchers other than `=`",
+        advice="use `=`, one expression for several such as web-(1|2|3)-.*, or end some",
+    )
+
+
+def silence_kind(clock: Clock, silences_max: int, crowd: Crowd[Quiet]) -> Kind[Silence]:
     """What a silence is as an object."""
 
     def prepare(who: Principal, silence: Silence) -> Silence:
-        checked = checked_silence(who, silence, clock())
-        room.check(who.workspace, checked)
-        return checked
+        return checked_silence(who, silence, clock())
 
     return Kind(
         name=SILENCE,
@@ -69,25 +81,29 @@ def silence_kind(clock: Clock, silences_max: int, room: QuietRoom) -> Kind[Silen
         setting="objects.silences_max",
         prepare=prepare,
         may_change=silences,
+        ends_at=over_at,
+        crowd=crowd,
     )
 
 
-def maintenance_kind(windows_max: int, room: QuietRoom) -> Kind[Maintenance]:
+def maintenance_kind(windows_max: int, crowd: Crowd[Quiet]) -> Kind[Maintenance]:
     """What a maintenance window is as an object."""
-
-    def prepare(who: Principal, planned: Maintenance) -> Maintenance:
-        checked = checked_maintenance(planned)
-        room.check(who.workspace, checked)
-        return checked
-
     return Kind(
         name=MAINTENANCE,
         type=Maintenance,
         objects_max=windows_max,
         setting="objects.maintenance_max",
-        prepare=prepare,
+        prepare=lambda _, planned: checked_maintenance(planned),
         may_change=silences,
+        ends_at=over_at,
+        crowd=crowd,
     )
+
+
+def over_at(one: Quiet) -> int | None:
+    """When it is over for good (microseconds); None: never, it comes again every week."""
+    ends_at = compiled(one).ends_at
+    return None if ends_at == NEVER else ends_at
 
 
 def follow_quiet(
@@ -98,6 +114,9 @@ def follow_quiet(
     def told(news: Sequence[ObjectNews]) -> None:
         changes: dict[str, dict[QuietKey, Quiet | None]] = {}
         for each in news:
+            if each.now is None and not orders.quiet.knows(each.workspace, (kind.type, each.id)):
+                # What was over is deleted: that changes nothing for anybody.
+                continue
             now = each.now if each.now is not None and each.now.archived_at is None else None
             one = None if now is None else readable(kind, now, figures)
             changes.setdefault(each.workspace, {})[kind.type, each.id] = one

@@ -226,6 +226,9 @@ class Retention(Section, frozen=True, kw_only=True):
     events_s: Annotated[int, limit(0, _DECADE_S, "Seven days: a client that was off for a week's holiday.")] = 604_800
     events_per_channel: Annotated[int, limit(0, 1_000_000_000, "The newest are kept however old they are.")] = 100_000
     trim_every_s: Annotated[float, limit(1, _DAY_S, "Small trims often: none is long enough to be felt.")] = 600.0
+    over_s: Annotated[
+        float, limit(0, _DECADE_S, "Silences and one-time windows, after their end: Alertmanager's 120 hours.")
+    ] = 432_000.0
     readings_s: Annotated[float, limit(60, _DECADE_S, "Each reading: a morning's incident is looked into today.")] = (
         21_600.0
     )
@@ -273,7 +276,7 @@ class Objects(Section, frozen=True, kw_only=True):
 
     rules_max: Annotated[int, limit(1, 1_000_000, "All of them are in memory, about 1 kB each.")] = 10_000
     silences_max: Annotated[
-        int, limit(1, 100_000, "Those that are over are kept for the record; one in force takes about 3 kB of memory.")
+        int, limit(1, 100_000, "Also those over since less than retention.over_s; one in force takes 3 kB of memory.")
     ] = 10_000
     quiet_expressions_max: Annotated[
         int,

@@ -11,8 +11,7 @@ from engine.directory import framework_kind, team_kind, user_kind, workspace_kin
 from engine.live import LiveObjects, ObjectFigures
 from engine.objects import Shelf, ShelfKit
 from engine.orders import StandingOrders
-from engine.quiet_room import QuietRoom
-from engine.quieting import follow_quiet, maintenance_kind, silence_kind
+from engine.quieting import expressions, follow_quiet, maintenance_kind, silence_kind
 from engine.rules import RULE, ConfigRules, Wake, follow_rules, rule_kind
 from engine.unreadable import say_unreadable
 from engine.workflow_definitions import workflow_kind
@@ -46,9 +45,9 @@ def build_shelves(
     live = LiveObjects(kit.store, kit.figures)
     rules = rule_kind(ConfigRules(config.rules, config.workspace), config.objects.rules_max)
     live.follow(RULE, follow_rules(orders, wake, rules, kit.figures))
-    room = QuietRoom(orders.quiet, kit.clock, config.objects.quiet_expressions_max, kit.count_refusal)
-    silences = silence_kind(kit.clock, config.objects.silences_max, room)
-    maintenance = maintenance_kind(config.objects.maintenance_max, room)
+    crowd = expressions(config.objects.quiet_expressions_max)
+    silences = silence_kind(kit.clock, config.objects.silences_max, crowd)
+    maintenance = maintenance_kind(config.objects.maintenance_max, crowd)
     for quiet in (silences, maintenance):
         live.follow(quiet.name, follow_quiet(orders, quiet_changed, kit.clock, quiet, kit.figures))
     archived = ArchivedPlaces()

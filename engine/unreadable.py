@@ -49,7 +49,7 @@ async def unreadable_among(
 def deletion(kind: Kind[Any], edit: Edit, stored: StoredObject, at: int) -> ObjectChange:
     """The change that takes it away. Raises PermissionDenied for who may not change just any of the kind."""
     kind.may_change(edit.who, None, None)
-    return edit.change(kind, at, stored.id)
+    return edit.deleting(kind, at, stored.id)
 
 
 def say_unreadable(kind: Kind[Any], figures: ObjectFigures) -> Listener:

@@ -23,7 +23,11 @@ OBJECT_PAGE_MAX = 2_000
 
 
 class StoredObject(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """An object as it is kept. Times are microseconds; `body` is JSON; `framework` is None for the whole workspace."""
+    """An object as it is kept. Times are microseconds; `body` is JSON; `framework` is None for the whole workspace.
+
+    `ends_at`: when it is over and only kept for the record (None: never). `crowd`: which of its workspace, of whatever
+    kinds, may only be so many at a time (None: it counts in none).
+    """
 
     workspace: str
     kind: str
@@ -35,13 +39,15 @@ class StoredObject(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     updated_at: int
     updated_by: str
     archived_at: int | None = None
+    ends_at: int | None = None
+    crowd: str | None = None
 
 
 class ObjectChange(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What is to become of an object, by whom, from where. `body` None: it is deleted.
 
     `expected_version`: the change counts only if that is the present version; 0: only if there is no such object; None:
-    in any case. `verb` (`create_rule`) is what the history and the audit trail say.
+    in any case. `verb` (`create_rule`) is what the history and the audit trail say. `ends_at`, `crowd`: as it is kept.
     """
 
     workspace: str
@@ -55,6 +61,8 @@ class ObjectChange(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     expected_version: int | None = None
     archived: bool = False
     address: str = ""
+    ends_at: int | None = None
+    crowd: str | None = None
 
 
 class ChangeStatus(Enum):
@@ -66,16 +74,22 @@ class ChangeStatus(Enum):
     EXISTS = "exists"
     # The workspace has as many of this kind as it may have.
     FULL = "full"
+    # As many of its crowd as may be are there already, neither archived nor over.
+    CROWDED = "crowded"
     # It could have been done, but another one of the same step could not.
     UNDONE = "undone"
 
 
 class ObjectOutcome(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """What became of a change: the object as it is now (None: there is none), and its present version (0: none)."""
+    """What became of a change: the object as it is now (None: there is none), and its present version (0: none).
+
+    `crowd`: of what is CROWDED, how many there are.
+    """
 
     status: ChangeStatus
     version: int
     now: StoredObject | None = None
+    crowd: int = 0
 
 
 class ObjectNews(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -123,16 +137,25 @@ class ObjectStore(Protocol):
         """Whom to tell of changes that were committed. `feed` must not raise; if it does, the store ends with that."""
 
     async def change_objects(
-        self, changes: Sequence[ObjectChange], *, all_or_nothing: bool = False, objects_max: int | None = None
+        self,
+        changes: Sequence[ObjectChange],
+        *,
+        all_or_nothing: bool = False,
+        objects_max: int | None = None,
+        crowd_max: int | None = None,
     ) -> list[ObjectOutcome]:
         """Makes up to `OBJECT_CHANGES_MAX` changes in one transaction, in order; an outcome each.
 
         `all_or_nothing`: if one of them cannot be done, none is. `objects_max`: how many objects of a kind a workspace
-        may have; a new one beyond it is FULL.
+        may have; a new one beyond it is FULL. `crowd_max`: how many of a crowd there may be in a workspace that are
+        neither archived nor over; one more is CROWDED, and what counts already may be changed.
         """
 
     async def objects(self, query: ObjectQuery) -> list[StoredObject]:
         """A page of objects, in order; the last one is `after` of the next page."""
+
+    async def objects_over(self, before: int, limit: int) -> list[StoredObject]:
+        """Those of all workspaces and kinds that were over before then (microseconds), the longest first."""
 
     async def objects_named(self, workspace: str, kind: str, ids: Sequence[str]) -> dict[str, StoredObject]:
         """Those of these that there are."""

@@ -26,16 +26,29 @@ _LAST_VERSIONS = (
     "SELECT json_group_array(json_array(id, version)) FROM (SELECT id, MAX(version) AS version FROM object_version"
     " WHERE kind = ? AND workspace = ? AND id IN (SELECT value FROM json_each(?)) GROUP BY id)"
 )
+# Neither archived (the index has none of those) nor over.
+CROWD = (
+    "SELECT COUNT(*) FROM object INDEXED BY object_by_crowd WHERE workspace = ? AND crowd = ?"
+    " AND archived_at IS NULL AND (ends_at IS NULL OR ends_at > ?)"
+)
 _COUNT = "SELECT COUNT(*) FROM object INDEXED BY object_by_framework WHERE kind = ? AND workspace = ?"
 _DELETE = "DELETE FROM object WHERE kind = ? AND workspace = ? AND id IN (SELECT value FROM json_each(?))"
 _PUT = Bulk(
     f"INSERT INTO object ({COLUMNS})",
-    10,
+    12,
     "ON CONFLICT (kind, workspace, id) DO UPDATE SET version = excluded.version, framework = excluded.framework,"
     " body = excluded.body, created_at = excluded.created_at, updated_at = excluded.updated_at,"
-    " updated_by = excluded.updated_by, archived_at = excluded.archived_at",
+    " updated_by = excluded.updated_by, archived_at = excluded.archived_at, ends_at = excluded.ends_at,"
+    " crowd = excluded.crowd",
 )
 _KEEP_VERSION = Bulk("INSERT INTO object_version (kind, workspace, id, version, body, is_archived, at, by, verb)", 9)
+
+
+class Bounds(NamedTuple):
+    """How many a workspace may have: of a kind, and of a crowd (None: any number)."""
+
+    objects_max: int | None = None
+    crowd_max: int | None = None
 
 
 class Changed(NamedTuple):
@@ -45,11 +58,9 @@ class Changed(NamedTuple):
     news: list[ObjectNews]
 
 
-def change(
-    connection: Connection, changes: Sequence[ObjectChange], all_or_nothing: bool, objects_max: int | None
-) -> Changed:
+def change(connection: Connection, changes: Sequence[ObjectChange], all_or_nothing: bool, bounds: Bounds) -> Changed:
     """Decides a step of changes, and writes what can be done."""
-    step = _Step(connection, changes, objects_max)
+    step = _Step(connection, changes, bounds)
     outcomes = [step.decide(each) for each in changes]
     if all_or_nothing and any(outcome.status is not ChangeStatus.DONE for outcome in outcomes):
         return Changed([step.undone(*pair) for pair in zip(changes, outcomes, strict=True)], [])
@@ -60,12 +71,14 @@ def change(
 class _Step:
     """What is there, and what it becomes while the changes are decided one after the other."""
 
-    def __init__(self, connection: Connection, changes: Sequence[ObjectChange], objects_max: int | None) -> None:
+    def __init__(self, connection: Connection, changes: Sequence[ObjectChange], bounds: Bounds) -> None:
         self.news: list[ObjectNews] = []
-        self._objects_max = objects_max
+        self._bounds = bounds
         self._before: dict[_Key, StoredObject] = {}
         self._versions: dict[_Key, int] = {}
         self._count: Counter[tuple[str, str]] = Counter()
+        # By workspace and crowd.
+        self._crowds: Counter[tuple[str, str]] = Counter()
         self._history: list[Any] = []
         self._acts: list[Any] = []
         for place, those in groupby(sorted(map(_key, changes)), key=lambda key: key[:2]):
@@ -75,8 +88,11 @@ class _Step:
                 self._versions[*place, name] = version
             for found in named(connection, workspace, kind, ids):
                 self._before[_key(found)] = found
-            if objects_max is not None:
+            if bounds.objects_max is not None:
                 ((self._count[place],),) = connection.execute(_COUNT, place).fetchall()
+        if bounds.crowd_max is not None:
+            for crowd in {(each.workspace, each.crowd) for each in changes if each.crowd is not None}:
+                ((self._crowds[crowd],),) = connection.execute(CROWD, (*crowd, changes[0].at)).fetchall()
         self._now: dict[_Key, StoredObject | None] = dict(self._before)
 
     def decide(self, change: ObjectChange) -> ObjectOutcome:
@@ -84,11 +100,14 @@ class _Step:
         key = _key(change)
         now = self._now.get(key)
         if (refusal := self._refusal(change, now)) is not None:
-            return ObjectOutcome(status=refusal, version=now.version if now else 0, now=now)
+            crowd = self._crowds[change.workspace, change.crowd or ""]
+            return ObjectOutcome(status=refusal, version=now.version if now else 0, now=now, crowd=crowd)
         version = self._versions[key] = self._versions.get(key, 0) + 1
         after = None if change.body is None else _after(change, change.body, version, now)
         self._now[key] = after
         self._count[key[:2]] += (after is not None) - (now is not None)
+        self._crowds.update([place] if (place := _crowd(after, change.at)) else ())
+        self._crowds.subtract([place] if (place := _crowd(now, change.at)) else ())
         self._note(change, now.version if now else 0, version)
         self.news.append(
             ObjectNews(
@@ -122,14 +141,17 @@ class _Step:
 
     def _refusal(self, change: ObjectChange, now: StoredObject | None) -> ChangeStatus | None:
         expected = change.expected_version
-        if now is not None:
-            if expected == 0:
-                return ChangeStatus.EXISTS
-            return None if expected in (None, now.version) else ChangeStatus.CONFLICT
-        if expected or change.body is None:
+        if now is not None and expected not in (None, now.version):
+            return ChangeStatus.EXISTS if expected == 0 else ChangeStatus.CONFLICT
+        if now is None and (expected or change.body is None):
             return ChangeStatus.MISSING
-        is_full = self._objects_max is not None and self._count[change.kind, change.workspace] >= self._objects_max
-        return ChangeStatus.FULL if is_full else None
+        count, bounds = self._count[change.kind, change.workspace], self._bounds
+        if now is None and bounds.objects_max is not None and count >= bounds.objects_max:
+            return ChangeStatus.FULL
+        joined = None if change.body is None else _crowd(change, change.at)
+        if joined is None or joined == _crowd(now, change.at) or bounds.crowd_max is None:
+            return None
+        return ChangeStatus.CROWDED if self._crowds[joined] >= bounds.crowd_max else None
 
     def _note(self, change: ObjectChange, before: int, version: int) -> None:
         archived = int(change.archived)
@@ -160,7 +182,17 @@ def _after(change: ObjectChange, body: str, version: int, before: StoredObject |
         updated_at=change.at,
         updated_by=change.by,
         archived_at=archived_at if change.archived else None,
+        ends_at=change.ends_at,
+        crowd=change.crowd,
     )
+
+
+def _crowd(one: ObjectChange | StoredObject | None, at: int) -> tuple[str, str] | None:
+    """The workspace and crowd that it counts in; None: in none, it is put away, or over."""
+    if one is None or one.crowd is None or (one.ends_at is not None and one.ends_at <= at):
+        return None
+    is_away = one.archived if isinstance(one, ObjectChange) else one.archived_at is not None
+    return None if is_away else (one.workspace, one.crowd)
 
 
 def _values(kept: StoredObject) -> tuple[Any, ...]:
@@ -176,6 +208,8 @@ def _values(kept: StoredObject) -> tuple[Any, ...]:
         kept.updated_at,
         kept.updated_by,
         kept.archived_at,
+        kept.ends_at,
+        kept.crowd,
     )
 
 

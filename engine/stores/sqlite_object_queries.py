@@ -12,9 +12,13 @@ from typing import Any
 from engine.stores.objects import OBJECT_PAGE_MAX, ObjectQuery, ObjectVersion, StoredObject
 from engine.stores.sqlite_queries import numbers
 
-COLUMNS = "kind, workspace, id, version, framework, body, created_at, updated_at, updated_by, archived_at"
+COLUMNS = (
+    "kind, workspace, id, version, framework, body, created_at, updated_at, updated_by, archived_at, ends_at, crowd"
+)
+_NAMES = COLUMNS.split(", ")
 _AS_JSON = f"SELECT json_group_array(json_array({COLUMNS})) FROM"
 _NAMED = f"{_AS_JSON} object WHERE kind = ? AND workspace = ? AND id IN (SELECT value FROM json_each(?))"  # noqa: S608
+OVER = f"{_AS_JSON} (SELECT * FROM object WHERE ends_at < ? ORDER BY ends_at LIMIT ?)"  # noqa: S608
 COUNTS = "SELECT json_group_array(json_array(kind, n)) FROM (SELECT kind, COUNT(*) AS n FROM object GROUP BY kind)"
 VERSIONS = (
     "SELECT json_group_array(json_array(version, body, is_archived, at, by, verb)) FROM (SELECT * FROM object_version"
@@ -48,6 +52,11 @@ def page_statement(query: ObjectQuery) -> tuple[str, list[Any]]:
     return f"{_AS_JSON} ({found})", [*values, min(query.limit, OBJECT_PAGE_MAX)]
 
 
+def over(connection: Connection, before: int, limit: int) -> list[StoredObject]:
+    """What was over before then, the longest first."""
+    return _objects(connection, OVER, (before, limit))
+
+
 def named(connection: Connection, workspace: str, kind: str, ids: Sequence[str]) -> list[StoredObject]:
     """Objects by their ids."""
     return _objects(connection, _NAMED, (kind, workspace, json.dumps(list(ids))))
@@ -65,29 +74,4 @@ def versions(
 
 
 def _objects(connection: Connection, sql: str, values: Sequence[Any]) -> list[StoredObject]:
-    return [
-        StoredObject(
-            kind=kind,
-            workspace=workspace,
-            id=name,
-            version=version,
-            framework=framework,
-            body=body,
-            created_at=created_at,
-            updated_at=updated_at,
-            updated_by=updated_by,
-            archived_at=archived_at,
-        )
-        for (
-            kind,
-            workspace,
-            name,
-            version,
-            framework,
-            body,
-            created_at,
-            updated_at,
-            updated_by,
-            archived_at,
-        ) in numbers(connection, sql, values)
-    ]
+    return [StoredObject(**dict(zip(_NAMES, row, strict=True))) for row in numbers(connection, sql, values)]

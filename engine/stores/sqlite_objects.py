@@ -14,8 +14,8 @@ from engine.stores.objects import (
     ObjectVersion,
     StoredObject,
 )
-from engine.stores.sqlite_object_changes import Changed, change
-from engine.stores.sqlite_object_queries import COUNTS, FRAMEWORKS, named, page, versions
+from engine.stores.sqlite_object_changes import Bounds, Changed, change
+from engine.stores.sqlite_object_queries import COUNTS, FRAMEWORKS, named, over, page, versions
 from engine.stores.sqlite_queries import numbers
 from engine.stores.sqlite_readers import Readers
 from engine.stores.sqlite_writer import Writer
@@ -34,12 +34,18 @@ class SqliteObjects:
         self._object_feed = feed
 
     async def change_objects(
-        self, changes: Sequence[ObjectChange], *, all_or_nothing: bool = False, objects_max: int | None = None
+        self,
+        changes: Sequence[ObjectChange],
+        *,
+        all_or_nothing: bool = False,
+        objects_max: int | None = None,
+        crowd_max: int | None = None,
     ) -> list[ObjectOutcome]:
         """Makes changes in one transaction. Raises StoreUnavailable; BadRequest for more than fit into one."""
         if len(changes) > OBJECT_CHANGES_MAX:
             raise BadRequest(f"{len(changes)} changes at once, limit {OBJECT_CHANGES_MAX}: send fewer at a time")
-        job = partial(change, changes=changes, all_or_nothing=all_or_nothing, objects_max=objects_max)
+        bounds = Bounds(objects_max, crowd_max)
+        job = partial(change, changes=changes, all_or_nothing=all_or_nothing, bounds=bounds)
         return (await self._writer.run(job, self._tell_objects)).outcomes
 
     def _tell_objects(self, changed: Changed) -> None:
@@ -49,6 +55,10 @@ class SqliteObjects:
     async def objects(self, query: ObjectQuery) -> list[StoredObject]:
         """A page of objects. Raises StoreUnavailable."""
         return await self._readers.read(partial(page, query=query))
+
+    async def objects_over(self, before: int, limit: int) -> list[StoredObject]:
+        """Those that were over before then. Raises StoreUnavailable."""
+        return await self._readers.read(partial(over, before=before, limit=limit))
 
     async def objects_named(self, workspace: str, kind: str, ids: Sequence[str]) -> dict[str, StoredObject]:
         """Those of these that there are. Raises StoreUnavailable."""

@@ -8,8 +8,10 @@ from typing import Any
 
 import httpx
 import pytest
+import trio
 from msgspec.structs import replace
 
+from engine.endings import forget_over
 from protocol.effects import StormState
 from protocol.limits import Limit
 from protocol.model import ChannelKey
@@ -207,3 +209,57 @@ async def test_a_silence_with_expressions_may_be_changed_when_there_is_no_room_f
         only = await made(client, matchers=EXPRESSION)
         changed = await client.patch(f"{PATH}/{only['id']}", json={"comment": "longer"}, headers={"If-Match": "*"})
         assert changed.status_code == 200
+
+
+async def test_no_more_than_there_is_room_for_are_made_at_once_or_taken_back() -> None:
+    async with a_desk(quiet_expressions_max=2) as desk, desk.client(who("admin")) as client:
+        codes: list[int] = []
+
+        async def make() -> None:
+            codes.append((await client.post(PATH, json=SILENCE | {"matchers": EXPRESSION})).status_code)
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(10):
+                nursery.start_soon(make)
+        assert sorted(codes) == [201] * 2 + [429] * 8
+        first, _ = (await client.get(PATH)).json()["items"]
+        assert (await client.post(f"{PATH}/{first['id']}/archive")).status_code == 200
+        other = await made(client, matchers=EXPRESSION)
+        assert (await client.post(f"{PATH}/{first['id']}/restore")).status_code == 429
+        bulk = await client.post(f"{PATH}/bulk", json={"action": "restore", "ids": [first["id"]]})
+        assert [each["status"] for each in bulk.json()["results"]] == ["refused"]
+        assert (await client.post(f"{PATH}/{other['id']}/expire")).status_code == 200
+        assert (await client.post(f"{PATH}/{first['id']}/restore")).status_code == 200
+
+
+async def test_what_was_over_long_ago_is_forgotten_and_its_history_stays(client: httpx.AsyncClient, desk: Desk) -> None:
+    over, lasting = await made(client), await made(client, ends_at=rfc3339(NOW + 7_200 * SECOND_US))
+    end = NOW + 3_600 * SECOND_US
+    assert await forget_over(desk.store, end, end) == 0
+    desk.orders.let_go(end)
+    desk.quieted.clear()
+    assert await forget_over(desk.store, end + 1, end + 1) == 1
+    assert [each["id"] for each in (await client.get(PATH)).json()["items"]] == [lasting["id"]]
+    versions = (await client.get(f"{PATH}/{over['id']}/versions")).json()["items"]
+    assert [(each["verb"], each["by"]) for each in versions] == [("forget_silence", ""), ("create_silence", "ada")]
+    assert desk.quieted == [], "nothing else is quieted, so no channel looks again"
+    await made(client)
+    await made(client)
+
+
+async def test_one_that_is_made_to_last_longer_meanwhile_is_kept(desk: Desk) -> None:
+    async with desk.client(who("responder")) as client:
+        silence = await made(client)
+        [old] = await desk.store.objects_over(NOW + 2**40, 9)
+        await client.patch(f"{PATH}/{silence['id']}", json={"comment": "longer"}, headers={"If-Match": "*"})
+
+        class Late:
+            """Finds it as it was before."""
+
+            async def objects_over(self, before: int, limit: int) -> Any:
+                return [old]
+
+            change_objects = desk.store.change_objects
+
+        assert await forget_over(Late(), NOW + 2**40, NOW) == 0  # type: ignore[arg-type]
+        assert (await client.get(f"{PATH}/{silence['id']}")).status_code == 200

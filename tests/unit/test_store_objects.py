@@ -22,7 +22,8 @@ from engine.stores.objects import (
     ObjectQuery,
     StoredObject,
 )
-from engine.stores.sqlite_object_queries import page_statement
+from engine.stores.sqlite_object_changes import CROWD
+from engine.stores.sqlite_object_queries import OVER, page_statement
 from engine.stores.trail import TrailQuery
 from protocol.errors import BadRequest, StoreUnavailable
 from protocol.model import ChannelKey
@@ -31,6 +32,7 @@ from tests.unit.test_store_contract import FACTORIES
 
 DONE, CONFLICT, MISSING = ChangeStatus.DONE, ChangeStatus.CONFLICT, ChangeStatus.MISSING
 EXISTS, FULL, UNDONE = ChangeStatus.EXISTS, ChangeStatus.FULL, ChangeStatus.UNDONE
+CROWDED = ChangeStatus.CROWDED
 
 
 @pytest.fixture(params=list(FACTORIES))
@@ -204,6 +206,50 @@ async def test_a_workspace_has_so_many_of_a_kind_and_no_more(factory: StoreFacto
         assert await store.count_objects() == {"rule": 3, "team": 1}
 
 
+async def test_of_a_crowd_there_are_so_many_whatever_their_kinds(factory: StoreFactory) -> None:
+    async with factory.open() as store:
+
+        async def change(*changes: ObjectChange) -> list[ChangeStatus]:
+            return [each.status for each in await store.change_objects(changes, crowd_max=2)]
+
+        costly = {"crowd": "costly"}
+        assert await change(a_change("a", **costly), a_change("b", kind="team", **costly)) == [DONE, DONE]
+        [outcome] = await store.change_objects([a_change("c", **costly)], crowd_max=2)
+        assert (outcome.status, outcome.crowd, outcome.now) == (CROWDED, 2, None)
+        assert await change(a_change("c"), a_change("c", **costly)) == [DONE, CROWDED], "one that is there cannot join"
+        assert await change(a_change("a", **costly, by="bob")) == [DONE], "one of them may be changed"
+        assert await change(a_change("c", workspace="umbrella", **costly), a_change("d", crowd="x")) == [DONE, DONE]
+        assert await change(a_change("a"), a_change("c", **costly)) == [DONE, DONE], "who leaves makes room"
+        assert await change(a_change("b", kind="team", body=None), a_change("e", **costly)) == [DONE, DONE]
+
+
+async def test_what_is_archived_or_over_does_not_count_in_a_crowd_until_it_is_back(factory: StoreFactory) -> None:
+    async with factory.open() as store:
+
+        async def put(name: str, **more: Any) -> ChangeStatus:
+            [outcome] = await store.change_objects([a_change(name, crowd="costly", **more)], crowd_max=1)
+            return outcome.status
+
+        assert await put("a", archived=True) is DONE
+        assert await put("b", ends_at=NOW + 10) is DONE
+        assert await put("a") is CROWDED, "it is not taken back while there is no room"
+        assert await put("a", at=NOW + 10) is DONE, "the other one is over"
+        assert await put("b", at=NOW + 10, ends_at=NOW + 20) is CROWDED, "nor made to last longer"
+        assert await put("a", at=NOW + 10, archived=True) is DONE
+        assert await put("b", at=NOW + 10, ends_at=NOW + 20) is DONE
+
+
+async def test_what_was_over_long_ago_is_found_the_longest_first(factory: StoreFactory) -> None:
+    async with factory.open() as store:
+        ends = {"r1": NOW + 2, "r2": NOW + 1, "r3": NOW + 3, "r4": None}
+        await store.change_objects([a_change(name, ends_at=at) for name, at in ends.items()])
+        await store.change_objects([a_change("r5", workspace="umbrella", kind="team", ends_at=NOW)])
+        assert [each.id for each in await store.objects_over(NOW + 3, 9)] == ["r5", "r2", "r1"]
+        assert [each.id for each in await store.objects_over(NOW + 3, 1)] == ["r5"]
+        await store.change_objects([a_change("r2")])
+        assert [each.id for each in await store.objects_over(NOW + 3, 9)] == ["r5", "r1"]
+
+
 async def test_pages_go_on_where_the_one_before_ended(factory: StoreFactory) -> None:
     async with factory.open() as store:
         changes = [a_change(f"r{number}", framework="web" if number % 2 else "db") for number in range(5)]
@@ -334,3 +380,18 @@ def test_a_page_is_served_by_an_index(query: ObjectQuery, index: str) -> None:
         plan = [row[-1] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
     assert f"SEARCH object USING {index}" in plan, plan
     assert not [step for step in plan if "TEMP B-TREE" in step or step.startswith("SCAN object ")], plan
+
+
+@pytest.mark.parametrize(
+    ("sql", "values", "searched"),
+    [
+        (OVER, (NOW, 9), "object_by_end (ends_at<?"),
+        (CROWD, ("acme", "x", NOW), "object_by_crowd (workspace=? AND crowd"),
+    ],
+)
+def test_what_is_over_and_what_is_crowded_is_found_by_an_index(sql: str, values: Any, searched: str) -> None:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        migrate.apply(connection, migrate.migrations("sqlite"))
+        plan = "\n".join(row[-1] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values))
+        assert searched in plan
+        assert "TEMP B-TREE" not in plan
