@@ -24,6 +24,7 @@ from tocsin.commands import (
     serve,
     setup,
     silences,
+    trials,
     workflows,
 )
 
@@ -122,6 +123,8 @@ def cli() -> None:
     """
 
 
+for trial in (trials.try_rule, trials.backtest):
+    rules.rules.add_command(trial)
 for command in (
     serve.serve,
     clients.trigger,

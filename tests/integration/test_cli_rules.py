@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import trio
@@ -11,7 +12,7 @@ from structlog.testing import capture_logs
 from protocol.items import ReadingInput
 from protocol.rules import ThresholdRule
 from tests.support.engines import an_engine
-from tests.support.shell import PATIENCE_S, a_shell, in_thread
+from tests.support.shell import PATIENCE_S, a_shell, in_thread, run
 
 
 async def test_rules_are_made_changed_and_moved_from_the_command_line(tmp_path: Path) -> None:
@@ -84,3 +85,65 @@ async def test_what_a_rule_sees_is_shown_series_by_series(tmp_path: Path) -> Non
         [line] = (await said("rules", "series", "a/hot", "--state", "pending", "--json")).splitlines()
         assert json.loads(line)["labels"] == {"host": "h1"}
         assert "there is no such rule" in await said("rules", "series", "b", code=1)
+
+
+def an_hour(*values: float) -> str:
+    """Readings of the last hour, as a file has them."""
+    start = datetime(2026, 1, 5, 12, tzinfo=UTC)
+    return json.dumps([{"value": value, "at": f"{start:%Y-%m-%dT%H:}{n:02}:00Z"} for n, value in enumerate(values)])
+
+
+async def test_a_rule_is_tried_on_values_and_with_a_marked_alert(tmp_path: Path) -> None:
+    async with a_shell(tmp_path, rules=()) as (_, said):
+        await said("rules", "add", "id=cpu", "framework=web", "metric=cpu", "threshold=90", "title=Hot")
+        tried = (await said("rules", "test", "cpu", "95", "96", "10", "--label", "host=1")).splitlines()
+        assert tried[0] == "3 readings: 1 fired, 1 duplicate, 1 resolved"
+        assert tried[1].split() == ["AT", "(UTC)", "WHAT", "WHY", "SEVERITY", "VALUE", "LABELS", "TITLE"]
+        assert [line.split()[1:] for line in tried[2:]] == [
+            ["fired", "-", "warning", "95.0", "host=1", "Hot"],
+            ["suppressed", "duplicate", "(1)", "-", "-", "-", "-"],
+            ["resolved", "-", "warning", "95.0", "host=1", "Hot"],
+        ]
+        assert (await said("rules", "test", "cpu", "10")).endswith("nothing would have rung\n")
+        assert (await said("alerts", "list")).count("\n") == 1
+        assert "\ntest alert: fired " in await said("rules", "test", "cpu", "10", "--send")
+        assert "[test] Hot" in await said("alerts", "list")
+        assert json.loads(await said("rules", "test", "cpu", "95", "--json"))["backtest"]["told"] == {"fired": 1}
+        await said("frameworks", "archive", "web", code=1)
+        await said("frameworks", "put", "web", "name=Web")
+        await said("frameworks", "archive", "web")
+        assert "test alert: rejected" in await said("rules", "test", "cpu", "10", "--send", code=1)
+
+
+async def test_a_backtest_is_a_table_of_what_would_have_happened_when_and_why(tmp_path: Path) -> None:
+    file = tmp_path / "readings.json"
+    file.write_text(an_hour(95, 96, 97, 10, 98, 10, 10, 10, 10, 10, 99))
+    async with a_shell(tmp_path, rules=()) as (engine, said):
+        await said("rules", "add", "id=cpu", "framework=web", "metric=cpu", "threshold=90")
+        told = (await said("rules", "backtest", "cpu", "--readings", str(file))).splitlines()
+        assert told[0] == "11 readings: 2 fired, 2 duplicate, 1 resolved, 1 cooldown, 5 below_threshold"
+        at = "2026-01-05T12:0{}:00Z".format
+        assert [" ".join(line.split()[:3]) for line in told[2:]] == [
+            f"{at(0)} fired -",
+            f"{at(1)} suppressed duplicate",
+            f"{at(3)} resolved -",
+            f"{at(4)} suppressed cooldown",
+            f"{at(5)} window over",
+            "2026-01-05T12:10:00Z fired -",
+        ]
+        assert "duplicate (2, the last at 2026-01-05T12:02:00Z)" in told[3]
+        assert "3 were held back" in told[6]
+        higher = await said("rules", "backtest", "cpu", "threshold=98.5", "--readings", str(file), "--json")
+        assert json.loads(higher)["told"] == {"fired": 1}
+        given = [ReadingInput(framework_id="web", metric="cpu", value=99.0)]
+        await engine.service.read(engine.principal("agent"), given)
+        assert (await said("rules", "backtest", "cpu")).startswith("1 reading (raw): 1 fired\n")
+        assert (await said("rules", "backtest", "cpu", "--since", "10d")).startswith("1 reading (1h): 1 fired\n")
+        assert "there is no such rule" in await said("rules", "backtest", "nothing", "--since", "1h", code=1)
+
+
+def test_readings_that_are_no_json_are_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    broken = tmp_path / "readings.json"
+    broken.write_text("{")
+    done = run("rules", "backtest", "cpu", "--readings", str(broken), TOCSIN_TOKEN="t")
+    assert (done.exit_code, "is no JSON" in done.output) == (2, True)

@@ -13,8 +13,8 @@ from typing import Any
 
 from tocsin.commands import options
 
-# The engine answers within 10 s, or says that it is busy.
-REQUEST_S = 15.0
+# The engine answers within 10 s (a backtest within 20 s), or says that it is busy.
+REQUEST_S = 30.0
 ANSWER_MAX_BYTES = 16_777_216
 # Of a text that is not our API's: a line for people, not a page of HTML.
 SAID_MAX_BYTES = 100

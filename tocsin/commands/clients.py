@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 SEVERITIES = ("info", "warning", "error", "critical")
 
 
-def _labels(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+def labels_of(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    """A callback: `host=web-1`, several times. Raises BadParameter."""
     from protocol.fields import LABEL_MAX_CHARS, LABELS_MAX
 
     labels = {}
@@ -100,7 +101,7 @@ def _severity(context: click.Context, parameter: click.Parameter, given: str | N
     callback=_fits("threshold_value"),
     help="The limit; with --value: rings only if the value is at least this.",
 )
-@click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", callback=_labels, help="Repeat for more.")
+@click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", callback=labels_of, help="Repeat for more.")
 @click.option("--type", "alert_type", callback=_fits("alert_type"), help="The kind of alert, a word of yours.")
 @click.option("--rule", "rule_id", callback=_id, help="The id of the rule that it belongs to.")
 @click.option(

@@ -21,6 +21,11 @@ _FORMS = {".json": "json", ".yaml": "yaml", ".yml": "yaml"}
 _BESIDE = ("version", "origin", "created_at", "updated_at", "updated_by", "archived_at")
 
 
+def rule_body(shown: dict[str, Any]) -> dict[str, Any]:
+    """A rule of which the engine shows more."""
+    return {name: value for name, value in shown.items() if name not in _BESIDE}
+
+
 def _title(rule: dict[str, Any]) -> str:
     """What its alerts are called; with a title of its own that, with what stands in braces there."""
     import msgspec
@@ -28,9 +33,8 @@ def _title(rule: dict[str, Any]) -> str:
     from engine.core.rules.book import title_of
     from protocol.rules import Rule
 
-    fields = {name: value for name, value in rule.items() if name not in _BESIDE}
     try:
-        return title_of(msgspec.convert(fields, Rule))
+        return title_of(msgspec.convert(rule_body(rule), Rule))
     except msgspec.ValidationError:
         # An engine of another version has rules that we do not know.
         return str(rule["title"])
@@ -58,6 +62,7 @@ def rules() -> None:
     tocsin rules add id=cpu framework=web metric=cpu_percent threshold=90
     tocsin rules edit cpu threshold=95 'labels={"team":"web"}'
     tocsin rules series cpu --state pending --state firing
+    tocsin rules backtest cpu threshold=99 --since 7d
     tocsin rules export > rules.toml
     tocsin rules import rules.toml --dry-run
     tocsin rules import alerts.yml --format prometheus
