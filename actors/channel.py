@@ -181,7 +181,9 @@ class ChannelActor:
                     self._back()
                     return outcome
                 case Behind():
-                    log.warning("behind", channel=self._cell.key.name, ours=commit.base, theirs=outcome.offset)
+                    # A workflow batch was in between, and has said so; of anybody else we should not have heard here.
+                    say = log.info if self._cell.is_behind else log.warning
+                    say("behind", channel=self._cell.key.name, ours=commit.base, theirs=outcome.offset)
                     return None
                 case Unavailable():
                     attempt += 1

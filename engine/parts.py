@@ -146,6 +146,7 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
                 trail=trail,
                 start=registry.cell,
                 why_archived=shelves.archived.why,
+                suppressed=metrics.suppressed.note,
             )
         ),
         trials=_trials(config, world, metrics, shelves, readings, service),

@@ -1,10 +1,10 @@
 """Why triggers were not told, in the log: one line for each channel and reason, with a count, at most one in 10 s.
 
-Owned by `engine.metrics.Metrics`: the service's `engine.answers.Tally` counts here whatever it counts there; the ticker
-writes. Waits for nothing. A count is a step in a dict (there may be 170,000 duplicates a second), no text is made
-before it is written. A stop or a crash loses what was counted since the last lines. Decided against: a line for each
-trigger (a storm would fill the disk with what was kept from people), a clock of its own, and a last line at a stop: an
-engine in somebody's program would print it behind that program's own last words.
+Owned by `engine.metrics.Metrics`: the service's `engine.answers.Tally` counts here whatever it counts there, workflows
+the steps of their batches; the ticker writes. Waits for nothing. A count is a step in a dict (there may be 170,000
+duplicates a second), no text is made before it is written. A stop or a crash loses what was counted since the last
+lines. Decided against: a line for each trigger (a storm would fill the disk with what was kept from people), a clock of
+its own, and a last line at a stop: an engine in somebody's program would print it behind that program's own last words.
 """
 
 from __future__ import annotations
@@ -45,10 +45,16 @@ class SuppressedLog:
                 pair = (workspace, framework, reason)
                 if pair in counts:
                     counts[pair] += 1
-                elif len(counts) < self._pairs_max:
-                    counts[pair] = 1
                 else:
-                    self._elsewhere[reason] = self._elsewhere.get(reason, 0) + 1
+                    self.note(*pair)
+
+    def note(self, workspace: str, channel: str, reason: str) -> None:
+        """One more that was not told on this channel."""
+        pair = (workspace, channel, reason)
+        if pair in self._counts or len(self._counts) < self._pairs_max:
+            self._counts[pair] = self._counts.get(pair, 0) + 1
+        else:
+            self._elsewhere[reason] = self._elsewhere.get(reason, 0) + 1
 
     def write(self) -> None:
         """Writes what was counted since the last time."""

@@ -32,7 +32,7 @@ from engine.stores import Store
 from engine.stores.workflows import Ground, ProjectBatch, StepAlertPage, StepAlertQuery, TrackerPage, TrackerQuery
 from engine.workflow_hints import Hints
 from protocol.errors import BadRequest, Busy, InternalError, Outdated, TocsinError, UnknownChannel
-from protocol.model import ChannelKey, Principal
+from protocol.model import ChannelKey, Principal, QuietedBy, Reason
 from protocol.names import check_id
 from protocol.workflows import (
     PROJECTS_MAX,
@@ -47,6 +47,10 @@ from protocol.workflows import (
 )
 
 log = structlog.get_logger()
+# Why the alert of a step did not ring, whatever became of the step.
+_QUIET = frozenset(
+    [Reason.DUPLICATE.value, Reason.COOLDOWN.value, Reason.REFRESHED.value, *(by.value for by in QuietedBy)]
+)
 _COUNTED = [status for status in StepStatus if status is not StepStatus.SET]
 
 
@@ -54,7 +58,8 @@ _COUNTED = [status for status in StepStatus if status is not StepStatus.SET]
 class WorkflowKit:
     """What the verbs are handed. `start`: has a channel run, because something is due there; may raise Busy.
 
-    `why_archived`: why nothing rings on a channel (it was archived); empty: it does.
+    `why_archived`: why nothing rings on a channel (it was archived); empty: it does. `suppressed` is told of each step
+    that did not ring: workspace, channel, reason.
     """
 
     store: Store
@@ -68,6 +73,7 @@ class WorkflowKit:
     trail: AuditTrail
     start: Callable[[ChannelKey], object]
     why_archived: Callable[[ChannelKey], str]
+    suppressed: Callable[[str, str, str], None]
 
 
 class Workflows:
@@ -175,6 +181,8 @@ class Workflows:
         answer = [refusal or next(done).result for refusal in refusals]
         self._counts["batches"] += 1
         for result in answer:
+            if result.reason in _QUIET:
+                self._kit.suppressed(who.workspace, result.project_id, result.reason)
             is_behind = result.reason == Refusal.ALREADY.value
             self._counts["projects_already" if is_behind else f"projects_{result.status.value}"] += 1
         return answer

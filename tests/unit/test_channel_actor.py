@@ -245,6 +245,24 @@ async def test_behind_the_store_it_recalls_tells_the_missed_events_and_decides_a
         assert channel.answers.reasons == [Reason.FIRED]
 
 
+@pytest.mark.parametrize(("is_told", "level"), [(True, "info"), (False, "warning")])
+async def test_to_be_behind_is_a_warning_unless_the_channel_was_told_that_it_would_be(
+    is_told: bool, level: str
+) -> None:
+    async with a_channel() as channel:
+        await channel.follow()
+        gate = channel.store.gate = trio.Event()
+        await channel.ring("ours")
+        await channel.settle()
+        channel.store.add(some_events(1, 2), KEY)
+        if is_told:
+            channel.registry.moved(KEY)
+        with capture_logs() as logs:
+            gate.set()
+            await channel.settle()
+    assert [(line["event"], line["log_level"]) for line in logs] == [("behind", level)]
+
+
 async def test_a_store_that_goes_away_during_the_catch_up_is_waited_for_and_not_away_for_ever(
     autojump_clock: MockClock,
 ) -> None:

@@ -142,3 +142,17 @@ async def test_who_gets_no_answer_in_time_is_told_to_send_it_again(tmp_path: Pat
         object.__setattr__(kit, "store", Slow())
         with pytest.raises(Busy, match="send it again, with item_id"):
             await engine.workflows.advance(engine.principal("ed"), [Completion(project_id="42")])
+
+
+async def test_steps_that_do_not_ring_are_in_the_log_by_project_and_reason(tmp_path: Path) -> None:
+    async with an_engine(a_config(tmp_path)) as engine, http(engine) as client:
+        await set_on(engine, "42", "43")
+        await silence(client)
+        who = engine.principal("ed")
+        for _ in range(3):
+            await engine.workflows.generate(who, ["42", "43"])
+        await engine.workflows.advance(who, [Completion(project_id="42")])
+        with capture_logs() as logs:
+            engine.metrics.suppressed.write()
+    told = [(line["workspace"], line["channel"], line["reason"], line["count"]) for line in logs]
+    assert told == [("main", "42", "silenced", 2), ("main", "42", "duplicate", 2), ("main", "43", "duplicate", 2)]
