@@ -27,7 +27,7 @@ from benchmarks.report import Figures, Goal, Report, make_report
 from benchmarks.rig import Rig
 from benchmarks.rounds import EngineLine, alternate, last_client, single_deliveries
 from benchmarks.wire import FORMS, client_frame
-from engine.sections import Gateway
+from engine.sections.doors import Gateway
 from protocol import messages as m
 from protocol.codec import encode
 

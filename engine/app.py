@@ -23,8 +23,9 @@ from engine.administration import Administration
 from engine.auth import DEFAULT_TTL_S, Authenticator
 from engine.certificate import Certificate
 from engine.claims import Expected
-from engine.config import Config, ConfigError
+from engine.config import Config
 from engine.doors import Doors
+from engine.fields import ConfigError
 from engine.folder import prepare_data_folder
 from engine.gauges import Watched, watch_engine
 from engine.identity import Identity

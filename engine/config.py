@@ -1,16 +1,15 @@
 """The configuration: one frozen record tree, every field with default, unit in its name and the reason for its value.
 
-Owns which settings exist and what each allows. `engine.settings` reads them from files and variables, `tocsin config`
-prints them, everything else is handed the part that it needs. A `Config` checks itself when it is made, so that a
-program which embeds the engine and builds one by hand is told the same as an operator who mistypes a file.
+Puts the tables of `engine.sections` together, and owns what holds between several settings. `engine.settings` reads
+them from files and variables, `tocsin config` prints them, everything else is handed the part that it needs. A `Config`
+checks itself when it is made, so that a program which embeds the engine and builds one by hand is told the same as an
+operator who mistypes a file.
 Decided against: a settings library (it would bring validation models of its own beside msgspec's), and sections that
 look up their values lazily (a wrong value must end the start, not the night).
 """
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -18,70 +17,28 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from engine.core.rules.check import RuleInvalid, check_rule
-from engine.fields import Address, Checks, ConfigError, Field, Secret, Section, check, fields_of, parse_address
-from engine.foreign_forms.mapped import check_mapping
-from engine.sections import (
-    HOST_FRAMEWORK,
-    HOST_RULES,
-    WINDOW_MAX_S,
-    Alerts,
-    Api,
-    Channel,
-    Flapping,
-    Gateway,
-    Host,
-    Identity,
-    Integration,
-    Limits,
-    MetricsSection,
-    Objects,
-    Retention,
-    Storm,
-    Suppression,
-    Tls,
-    Watchdog,
+from engine.config_checks import CHECKS
+from engine.fields import (
+    Address,
+    ConfigError,
+    Field,
+    Secret,
+    Section,
+    check,
+    fields_of,
     limit,
+    parse_address,
     why,
 )
-from protocol.names import is_id, is_workspace
+from engine.sections.alerting import Alerts, Channel, Flapping, Storm, Suppression
+from engine.sections.doors import Api, Gateway, Limits, Tls
+from engine.sections.identity import Identity, Integration
+from engine.sections.keeping import Objects, Retention
+from engine.sections.watching import HOST_FRAMEWORK, HOST_RULES, Host, MetricsSection, Watchdog
 from protocol.rules import Rule
 
-# The tree, and what callers need of `engine.fields` and `engine.sections` beside it.
-__all__ = (
-    "CHECKS",
-    "FIELDS",
-    "HOST_RULES",
-    "SECRET_MIN_BYTES",
-    "Address",
-    "Alerts",
-    "Api",
-    "Channel",
-    "Config",
-    "ConfigError",
-    "Flapping",
-    "Gateway",
-    "Host",
-    "Identity",
-    "Integration",
-    "Limits",
-    "MetricsSection",
-    "Objects",
-    "Retention",
-    "Secret",
-    "Storm",
-    "Suppression",
-    "Tls",
-    "Watchdog",
-)
-
-# The output size of HMAC-SHA256: a shorter key is easier to guess than the signature (RFC 7518, section 3.2).
-SECRET_MIN_BYTES = 32
-# PagerDuty's have 32 characters, 128 bits in hexadecimal.
-INTEGRATION_KEY_MIN_BYTES = 16
 # `tocsin serve` ends the process if a stop takes longer.
 STOP_MAX_S = 10.0
-_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
 
 
 class Config(Section, frozen=True, kw_only=True):
@@ -214,110 +171,4 @@ class Config(Section, frozen=True, kw_only=True):
         return frozenset(self.gateway.origins) | {f"{self.http_scheme}://{name}:{http_port}" for name in hosts}
 
 
-def _check_data(data: Path) -> None:
-    if data == Path() or "\0" in str(data):
-        raise ValueError("the path of a folder, such as ./data")
-
-
-def _check_secret(secret: Secret) -> None:
-    if secret and len(secret.reveal()) < SECRET_MIN_BYTES:
-        count = len(secret.reveal())
-        raise ValueError(f"at least {SECRET_MIN_BYTES} bytes, this one has {count} (make one: openssl rand -base64 48)")
-
-
-def _check_previous_secrets(secrets: Secret) -> None:
-    if any(line.strip() and len(line.strip()) < SECRET_MIN_BYTES for line in secrets.reveal().splitlines()):
-        raise ValueError(f"one secret a line, each of at least {SECRET_MIN_BYTES} bytes")
-
-
-def _check_workspace(name: str) -> None:
-    if not is_workspace(name):
-        raise ValueError("1-128 letters, digits, spaces or ._-/@ and no path segment '.' or '..'")
-
-
-def _check_id(name: str) -> None:
-    if not is_id(name):
-        raise ValueError("1-128 letters, digits, spaces or ._-/@: and no path segment '.' or '..'")
-
-
-def _check_origins(origins: tuple[str, ...]) -> None:
-    for origin in origins:
-        if not _ORIGIN.fullmatch(origin):
-            raise ValueError("origins as browsers write them, such as https://alerts.example.com (no path, no *)")
-
-
-def _check_proxies(networks: tuple[str, ...]) -> None:
-    for text in networks:
-        try:
-            ipaddress.ip_network(text, strict=False)
-        except ValueError:
-            raise ValueError("addresses or networks, such as 127.0.0.1, 10.0.0.0/8 or fd00::/8") from None
-
-
-def _check_rule_workspace(name: str) -> None:
-    if name:
-        _check_workspace(name)
-
-
-def _check_window(seconds: float | None) -> None:
-    if seconds is not None and not 0 <= seconds <= WINDOW_MAX_S:
-        raise ValueError(f"a number from 0 to {WINDOW_MAX_S}")
-
-
-def _check_rules(rules: tuple[Rule, ...]) -> None:
-    ids = [rule.id for rule in rules]
-    for place, name in enumerate(ids):
-        if name in ids[:place]:
-            raise ConfigError(f"rules[{place}].id", f"two rules have the id {name!r}: use another, ids are unique")
-    for place, rule in enumerate(rules):
-        try:
-            check_rule(rule)
-        except RuleInvalid as fault:
-            raise ConfigError(f"rules[{place}].{fault.field}", f"{fault.reason}; use {fault.example}") from None
-
-
-def _check_framework(name: str) -> None:
-    if name:
-        _check_id(name)
-
-
-def _check_integration_key(key: Secret) -> None:
-    if key and len(key.reveal()) < INTEGRATION_KEY_MIN_BYTES:
-        count = len(key.reveal())
-        raise ValueError(f"at least {INTEGRATION_KEY_MIN_BYTES} bytes, this one has {count} (openssl rand -hex 16)")
-
-
-def _check_integrations(integrations: tuple[Integration, ...]) -> None:
-    for place, one in enumerate(integrations):
-        for other in integrations[:place]:
-            if one.name == other.name:
-                raise ConfigError(f"integrations[{place}].name", f"two have the name {one.name!r}: use another")
-            if one.key and one.key == other.key:
-                raise ConfigError(f"integrations[{place}].key", f"is that of {other.name!r} too: use another")
-
-
-# What a type cannot say, by key.
-CHECKS: Checks = {
-    "data": _check_data,
-    "secret": _check_secret,
-    "ws": parse_address,
-    "http": parse_address,
-    "workspace": _check_workspace,
-    "gateway.origins": _check_origins,
-    "gateway.trusted_proxies": _check_proxies,
-    "identity.previous_secrets": _check_previous_secrets,
-    "host.framework": _check_id,
-    "integrations": _check_integrations,
-    "integrations.name": _check_id,
-    "integrations.key": _check_integration_key,
-    "integrations.workspace": _check_rule_workspace,
-    "integrations.framework": _check_framework,
-    "integrations.mapping": check_mapping,
-    "rules": _check_rules,
-    "rules.id": _check_id,
-    "rules.framework": _check_id,
-    "rules.metric": _check_id,
-    "rules.workspace": _check_rule_workspace,
-    "rules.suppression_s": _check_window,
-}
 FIELDS: Mapping[str, Field] = MappingProxyType(fields_of(Config))

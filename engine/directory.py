@@ -13,9 +13,9 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from engine.audit import check_administrator
-from engine.config import Objects
 from engine.kinds import Kind, Origin
 from engine.roles import SYSTEM_WORKSPACE, check
+from engine.sections.keeping import Objects
 from engine.stores.objects import ObjectStore
 from protocol.directory import Framework, Rota, Team, User, Workspace
 from protocol.errors import BadRequest, PermissionDenied

@@ -78,6 +78,16 @@ class Address(NamedTuple):
         return f"[{self.host}]" if ":" in self.host else self.host
 
 
+def limit(low: float, high: float, reason: str) -> msgspec.Meta:
+    """A number from `low` to `high`, and why its default is what it is."""
+    return msgspec.Meta(ge=low, le=high, description=reason)
+
+
+def why(text: str) -> msgspec.Meta:
+    """Any value of its type, and what it is for."""
+    return msgspec.Meta(description=text)
+
+
 def parse_address(text: str) -> Address:
     """`127.0.0.1:8080`, `[::1]:8080` or `name:8080`. Raises ValueError that says what is allowed."""
     host, _, port = text.rpartition(":")

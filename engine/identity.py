@@ -14,9 +14,9 @@ import trio
 from actors.ports import Clock
 from engine.auth import Authenticator
 from engine.claims import Refused, RefusedFor
-from engine.config import Identity as Limits
 from engine.ids import now_us
 from engine.revocation import Revocations
+from engine.sections.identity import Identity as Limits
 from engine.tickets import Tickets
 from protocol.model import Principal
 from protocol.times import SECOND_US, rfc3339

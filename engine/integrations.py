@@ -11,7 +11,7 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 
-from engine.sections import Integration
+from engine.sections.identity import Integration
 from protocol.errors import Unauthorized, UnknownChannel
 from protocol.model import Principal
 

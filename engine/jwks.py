@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, HMACAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from engine.config import SECRET_MIN_BYTES
+from engine.config_checks import SECRET_MIN_BYTES
 from engine.fields import ConfigError
 from engine.keys import HMAC_ALGORITHMS, Key, refuse_public_key
 

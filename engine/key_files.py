@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.config import SECRET_MIN_BYTES, Config
+from engine.config import Config
+from engine.config_checks import SECRET_MIN_BYTES
 from engine.fields import ConfigError
 from engine.folder import make_folder
 from engine.jwks import read_jwks

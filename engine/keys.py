@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from jwt.algorithms import HMACAlgorithm
 from jwt.exceptions import InvalidKeyError
 
-from engine.config import SECRET_MIN_BYTES
+from engine.config_checks import SECRET_MIN_BYTES
 
 # Each costs a token without `kid` an HMAC; a rotation needs two.
 SECRETS_MAX = 8

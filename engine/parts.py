@@ -31,7 +31,7 @@ from engine.answers import Tally
 from engine.audit import AuditTrail
 from engine.backtests import Backtests
 from engine.broadcasts import Broadcasts
-from engine.config import Config, Flapping, Gateway, Limits
+from engine.config import Config
 from engine.core import flapping
 from engine.core.turn import Policy
 from engine.http.door import HttpLimits
@@ -48,6 +48,8 @@ from engine.readings import ReadingVerbs
 from engine.recipients import RecipientLog
 from engine.rollups import RollUps
 from engine.rule_series import RuleSeries
+from engine.sections.alerting import Flapping
+from engine.sections.doors import Gateway, Limits
 from engine.service import Service
 from engine.shelves import Shelves, build_shelves
 from engine.stores import Retention, Store

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from engine.config import CHECKS, FIELDS, Config
+from engine.config import FIELDS, Config
+from engine.config_checks import CHECKS
 from engine.fields import MASK, ConfigError, Field, Secret, check, nearest
 from engine.folder import unusable_folder
 

@@ -16,8 +16,8 @@ import trio.testing
 import tocsin.aio
 from actors.supervisor import TooManyRestarts
 from engine import app
-from engine.config import ConfigError
-from engine.sections import Tls
+from engine.fields import ConfigError
+from engine.sections.doors import Tls
 from engine.stores import AlertQuery
 from protocol.errors import BadRequest, PermissionDenied, UnknownChannel
 from protocol.items import ReadingInput, TriggerInput

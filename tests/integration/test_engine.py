@@ -13,8 +13,11 @@ import trio
 
 from actors.supervisor import TooManyRestarts
 from engine.app import Engine
-from engine.config import Config, ConfigError, Host, Secret, Suppression
+from engine.config import Config
+from engine.fields import ConfigError, Secret
 from engine.ids import IdSource
+from engine.sections.alerting import Suppression
+from engine.sections.watching import Host
 from engine.world import World
 from protocol.errors import StoreRefused, TokenExpired
 from protocol.items import ReadingInput, TriggerInput

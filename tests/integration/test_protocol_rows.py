@@ -16,7 +16,7 @@ import pytest
 import trio
 
 from engine.app import Engine
-from engine.config import Gateway
+from engine.sections.doors import Gateway
 from protocol import messages as m
 from protocol.errors import CloseCode
 from protocol.items import TriggerInput

@@ -137,7 +137,7 @@ def test_a_configuration_of_ones_own_takes_the_place_of_the_fixture(tmp_path: Pa
         """
         import pytest
         from tocsin.testing import a_config
-        from engine.config import Suppression
+        from engine.sections.alerting import Suppression
 
         @pytest.fixture
         def tocsin_config():

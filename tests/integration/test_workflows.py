@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from engine.app import Engine
-from engine.config import Limits
+from engine.sections.doors import Limits
 from protocol import messages as m
 from protocol.hints import AlertsRefresh, NewAlert
 from protocol.items import TriggerInput

@@ -20,11 +20,14 @@ import trio
 from actors.ports import Machine, MachineFactory
 from actors.supervisor import ChildSpec, Started
 from engine.app import Engine
-from engine.config import Channel, Config, Gateway, Secret
-from engine.config import Retention as RetentionSection
+from engine.config import Config
 from engine.core.channel import machine_factory
 from engine.core.turn import Policy
+from engine.fields import Secret
 from engine.ids import IdSource
+from engine.sections.alerting import Channel
+from engine.sections.doors import Gateway
+from engine.sections.keeping import Retention as RetentionSection
 from engine.stores import Store
 from engine.world import World
 from protocol.commands import Batch, Ring

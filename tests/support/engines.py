@@ -14,7 +14,8 @@ from typing import Any
 import trio
 
 from engine.app import Engine
-from engine.config import Config, Gateway
+from engine.config import Config
+from engine.sections.doors import Gateway
 
 ROOT = Path(__file__).resolve().parents[2]
 ANY_PORT = "127.0.0.1:0"

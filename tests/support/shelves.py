@@ -64,7 +64,7 @@ class Desk:
 @asynccontextmanager
 async def a_desk(url: str = "memory:", rules: Sequence[Any] = (), **limits: int) -> AsyncIterator[Desk]:
     """Shelves that are loaded; `rules` are those of the configuration, `limits` the settings of `[objects]`."""
-    from engine.config import Objects
+    from engine.sections.keeping import Objects
 
     config = Config(data=Path("data"), workspace="acme", rules=tuple(rules), objects=Objects(**limits))
     async with open_store(url, clock=lambda: NOW) as store:

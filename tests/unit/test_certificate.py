@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives import serialization
 from structlog.testing import capture_logs
 
 from engine.certificate import PEM_MAX_BYTES, Certificate
-from engine.config import Config, Tls
+from engine.config import Config
 from engine.fields import ConfigError
+from engine.sections.doors import Tls
 from tests.support.certificates import Authority, Files
 
 

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.config import FIELDS, HOST_RULES, Config, ConfigError, Gateway, Host, Secret
-from engine.fields import Address, Field, parse_address
+from engine.config import FIELDS, Config
+from engine.fields import Address, ConfigError, Field, Secret, parse_address
 from engine.folder import prepare_data_folder
+from engine.sections.doors import Gateway
+from engine.sections.watching import HOST_RULES, Host
 from engine.settings import ALIASES, FILE_MAX_BYTES, effective, load, toml_value
 from protocol.model import Severity
 from protocol.rules import ThresholdRule

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from engine.config import Config, ConfigError
+from engine.config import Config
 from engine.core.rules.check import RuleInvalid, check_rule
+from engine.fields import ConfigError
 from protocol.model import Comparison
 from protocol.rules import (
     ActiveHours,

@@ -12,8 +12,8 @@ import pytest
 import trio
 
 from engine.app import Engine
-from engine.config import Api
 from engine.http.head import HeadAsGet
+from engine.sections.doors import Api
 from protocol.hints import BroadcastTo
 from protocol.items import TriggerInput
 from tests.support.engines import an_engine

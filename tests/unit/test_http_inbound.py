@@ -13,7 +13,8 @@ import msgspec
 import pytest
 
 from engine.app import Engine
-from engine.config import Integration, Secret
+from engine.fields import Secret
+from engine.sections.identity import Integration
 from tests.support.engines import an_engine
 from tests.support.foreign_posts import (
     ALERTA,

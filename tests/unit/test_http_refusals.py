@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from engine.app import Engine
-from engine.config import Api, Limits
+from engine.sections.doors import Api, Limits
 from tests.support.engines import an_engine
 from tests.support.foreign_posts import ALERTA, PAGERDUTY
 from tests.unit.test_http_api import problem

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.config import Config, ConfigError, Identity, Secret
+from engine.config import Config
+from engine.fields import ConfigError, Secret
 from engine.key_files import KEY_FILE, key_paths, load_keys, rotate, signing_keys, stamps
 from engine.keys import KeyRing
+from engine.sections.identity import Identity
 from engine.settings import effective
 from tests.support.keys import PEM, jwk, jwks, secret_of
 

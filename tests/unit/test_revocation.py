@@ -14,10 +14,10 @@ from engine.administration import REVOKED, Administration
 from engine.audit import AuditTrail
 from engine.auth import Authenticator
 from engine.claims import RefusedFor
-from engine.config import Identity as Limits
 from engine.identity import Identity
 from engine.keys import KeyRing, secret_key
 from engine.revocation import KEPT_US, Revocations
+from engine.sections.identity import Identity as Limits
 from engine.stores import Revocation, RevocationKind, Store, open_store
 from protocol.errors import (
     BadRequest,

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from engine.app import Engine
-from engine.config import Retention
+from engine.sections.keeping import Retention
 from protocol.items import TriggerInput
 from tests.support.engines import an_engine
 

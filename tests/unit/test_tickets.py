@@ -8,10 +8,10 @@ from trio.testing import MockClock
 
 from engine.auth import Authenticator
 from engine.claims import Refused, RefusedFor
-from engine.config import Identity as Limits
 from engine.identity import Identity
 from engine.keys import KeyRing, secret_key
 from engine.revocation import KEPT_US
+from engine.sections.identity import Identity as Limits
 from engine.stores import Revocation, RevocationKind
 from engine.tickets import Tickets
 from protocol.errors import LimitReached, Unauthorized

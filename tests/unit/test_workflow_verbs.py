@@ -13,7 +13,8 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock
 
 from engine.app import Engine
-from engine.config import Channel, Config
+from engine.config import Config
+from engine.sections.alerting import Channel
 from engine.stores import CommittedEvents
 from engine.world import World
 from protocol.commands import Batch

@@ -28,7 +28,7 @@ from engine import app
 from engine.config import Config
 from engine.fields import Secret
 from engine.ids import IdSource, now_us
-from engine.sections import Gateway
+from engine.sections.doors import Gateway
 from engine.world import World
 from protocol.items import ItemResult, ReadingInput, TriggerInput
 from protocol.messages import AlertMessage

@@ -16,7 +16,7 @@ from litestar.types import Guard
 
 from engine.http.ports import Service
 from engine.integrations import Integrations, check_signature
-from engine.sections import Integration
+from engine.sections.identity import Integration
 from protocol.errors import BadRequest, Unauthorized
 from protocol.fields import TOKEN_MAX_CHARS
 from protocol.model import Principal
