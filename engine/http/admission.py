@@ -13,6 +13,7 @@ from engine.http.bodies import json_body
 from engine.http.operators import PeerAddress
 from engine.http.parameters import Cursor, Limit
 from engine.http.ports import Administration, Service
+from engine.http.role_guards import needs
 from engine.identity import IssuedTicket
 from engine.pages import PAGE_DEFAULT
 from engine.stores import Revocation, RevocationKind
@@ -63,7 +64,13 @@ def ticket_routes(service: Service) -> list[HTTPRouteHandler]:
 def revocation_routes(administration: Administration, peer_address: PeerAddress) -> list[HTTPRouteHandler]:
     """`GET`, `POST` and `DELETE /api/v1/revocations`."""
 
-    @post("/api/v1/revocations", status_code=200, dto=json_body(RevocationBody), return_dto=None)
+    @post(
+        "/api/v1/revocations",
+        status_code=200,
+        guards=[needs("administer")],
+        dto=json_body(RevocationBody),
+        return_dto=None,
+    )
     async def revoke(request: Request[Principal, Any, Any], data: JSONBody[RevocationBody]) -> RevocationShown:
         """Ends a token, or all tokens that a user has until now; who is connected with one is cut."""
         kind, target = _target(data.jti, data.user)

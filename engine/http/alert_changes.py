@@ -19,6 +19,7 @@ from engine.http.operators import PeerAddress
 from engine.http.parameters import known_alert, parse_moment
 from engine.http.ports import Service
 from engine.http.problems import rejection
+from engine.http.role_guards import needs
 from engine.people import BULK_MAX, Deed
 from engine.stores import AlertQuery
 from protocol.changes import PEOPLES_ACTIONS, Action
@@ -78,6 +79,7 @@ def _routes(service: Service, peer_address: PeerAddress, action: Action) -> list
     @post(
         f"/api/v1/alerts/{{alert_id:str}}/{verb}",
         status_code=200,
+        guards=[needs("respond")],
         dto=json_body(DeedBody),
         return_dto=None,
         operation_id=f"{verb}_alert",
@@ -95,6 +97,7 @@ def _routes(service: Service, peer_address: PeerAddress, action: Action) -> list
     @post(
         f"/api/v1/alerts/{verb}",
         status_code=200,
+        guards=[needs("respond")],
         dto=json_body(BulkDeedBody),
         return_dto=None,
         operation_id=f"{verb}_alerts",

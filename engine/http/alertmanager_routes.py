@@ -35,6 +35,7 @@ from engine.http.bodies import json_body
 from engine.http.inbound.intake import first_failure, refuse, translated
 from engine.http.matchers import parse_matchers
 from engine.http.ports import Service
+from engine.http.role_guards import needs
 from protocol.commands import Ring
 from protocol.errors import BadRequest, LimitReached
 from protocol.fields import ITEMS_MAX
@@ -111,7 +112,14 @@ def alertmanager_routes(
     """`POST` and `GET /api/v2/alerts`, `GET /api/v2/alerts/groups`, `GET /api/v2/status`."""
     status = AlertmanagerStatus(uptime=rfc3339(clock()), version_info=VersionInfo(version=version))
 
-    @post("/api/v2/alerts", status_code=200, media_type=MediaType.TEXT, dto=json_body(Posted), return_dto=None)
+    @post(
+        "/api/v2/alerts",
+        status_code=200,
+        media_type=MediaType.TEXT,
+        guards=[needs("trigger")],
+        dto=json_body(Posted),
+        return_dto=None,
+    )
     async def post_alerts(request: Request[Principal, Any, Any], data: JSONBody[Posted]) -> Response[str]:
         """Alerts as Prometheus posts them. Answered, with an empty body, when they are on stable storage."""
         reports, refusals = translate(data, clock(), resolve_timeout_s)

@@ -20,6 +20,7 @@ from engine.http.alertmanager import RECEIVER, ReceiverName
 from engine.http.bodies import json_body
 from engine.http.matchers import parse_matchers
 from engine.http.operators import PeerAddress
+from engine.http.role_guards import may_make
 from engine.kinds import Held, ShelfQuery
 from engine.objects import Shelf
 from engine.pages import PAGE_MAX
@@ -102,7 +103,13 @@ def alertmanager_silence_routes(shelf: Shelf[Silence], clock: Clock, address: Pe
             if (cursor := page.next_cursor) is None:
                 return found
 
-    @post("/api/v2/silences", status_code=200, dto=json_body(PostableSilence), return_dto=None)
+    @post(
+        "/api/v2/silences",
+        status_code=200,
+        guards=[may_make(shelf)],
+        dto=json_body(PostableSilence),
+        return_dto=None,
+    )
     async def post_silence(request: Asked, data: JSONBody[PostableSilence]) -> SilenceId:
         """Makes a silence, or changes the one with this `id`; 404 if there is none."""
         given = to_silence(data)

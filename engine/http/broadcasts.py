@@ -11,6 +11,7 @@ from litestar.params import JSONBody
 
 from engine.http.bodies import json_body
 from engine.http.operators import PeerAddress
+from engine.http.role_guards import needs
 from protocol.fields import TEXT_MAX_CHARS, Id
 from protocol.hints import BroadcastTo
 from protocol.model import Principal
@@ -42,7 +43,9 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 def broadcast_routes(broadcasts: Broadcasts, peer_address: PeerAddress) -> list[HTTPRouteHandler]:
     """`POST /api/v1/broadcast`."""
 
-    @post("/api/v1/broadcast", status_code=200, dto=json_body(BroadcastBody), return_dto=None)
+    @post(
+        "/api/v1/broadcast", status_code=200, guards=[needs("broadcast")], dto=json_body(BroadcastBody), return_dto=None
+    )
     async def broadcast(request: Request[Principal, Any, Any], data: JSONBody[BroadcastBody]) -> Told:
         """Tells whoever is connected now: a client, the followers of a framework or project, a user, a workspace."""
         told = await broadcasts.send(request.user, data.to, data.id, data.message, peer_address(request))

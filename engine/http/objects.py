@@ -25,6 +25,7 @@ from engine.http.bodies import json_body, object_body
 from engine.http.operators import PeerAddress
 from engine.http.parameters import Cursor, Limit
 from engine.http.problems import PreconditionRequired
+from engine.http.role_guards import may_edit, may_make
 from engine.http.shown import page_type, shown, shown_type
 from engine.kinds import Held, ShelfQuery
 from engine.objects import Shelf
@@ -157,13 +158,13 @@ def _edits(resource: Resource) -> list[HTTPRouteHandler]:
     shelf, address, path = resource.shelf, resource.peer_address, resource.path + "/{object_id:str}"
     body = object_body(shelf.kind.type)
 
-    @post(resource.path, status_code=201, **resource.options("create", dto=body))
+    @post(resource.path, status_code=201, guards=[may_make(shelf)], **resource.options("create", dto=body))
     async def create(request: Asked, data: JSONBody[dict[str, Any]]) -> Response[Shown]:
         """Makes one; without an `id` it gets one. 409 if there is one of that id."""
         held = await shelf.create(request.user, data, address(request))
         return answer(held, 201, Location=f"{resource.path}/{held.id.replace('/', '%252F')}")
 
-    @put(path, **resource.options("replace", dto=body))
+    @put(path, guards=[may_edit(shelf)], **resource.options("replace", dto=body))
     async def replace(
         request: Asked, object_id: FromPath[str], data: JSONBody[dict[str, Any]], if_match: IfMatch = None
     ) -> Response[Shown]:
@@ -171,7 +172,7 @@ def _edits(resource: Resource) -> list[HTTPRouteHandler]:
         seen = await seen_by(shelf, request.user, object_id, if_match)
         return answer(await shelf.replace(request.user, unquote(object_id), data, seen, address(request)))
 
-    @patch(path, **resource.options("change", dto=object_body(dict[str, Any])))
+    @patch(path, guards=[may_edit(shelf)], **resource.options("change", dto=object_body(dict[str, Any])))
     async def change(
         request: Asked, object_id: FromPath[str], data: JSONBody[dict[str, Any]], if_match: IfMatch = None
     ) -> Response[Shown]:
@@ -201,7 +202,12 @@ def _others(resource: Resource) -> list[HTTPRouteHandler]:
         """Takes it back from where it was put away. Idempotent."""
         return answer(await shelf.archive(request.user, unquote(object_id), False, address(request)))
 
-    @post(f"{resource.path}/bulk", status_code=200, **resource.options("bulk", dto=json_body(BulkBody)))
+    @post(
+        f"{resource.path}/bulk",
+        status_code=200,
+        guards=[may_make(shelf)],
+        **resource.options("bulk", dto=json_body(BulkBody)),
+    )
     async def bulk(request: Asked, data: JSONBody[BulkBody]) -> BulkResults:
         """Does the same to many; what cannot be done to one keeps nobody back. Idempotent."""
         results = await change_many(shelf, request.user, data.action, data.ids, address(request))

@@ -1,8 +1,7 @@
 """Rules as a file over HTTP: `GET /api/v1/rules/export`, `POST /api/v1/rules/import`.
 
 A text (YAML, a rule file of Prometheus) comes inside the same JSON body as rules do. It is read in a thread, a few at
-a time: half a second of parsing would be half a second of silence for everybody. Who may not change rules is told so
-first.
+a time: half a second of parsing would be half a second of silence for everybody.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from engine.foreign_forms.yaml_text import YAML_MAX_CHARS, from_yaml
 from engine.http.bodies import json_body
 from engine.http.objects import Asked
 from engine.http.operators import PeerAddress
+from engine.http.role_guards import may_make
 from engine.imports import ImportResult, as_toml, as_yaml, import_rules, stored_rules
 from engine.misfits import explained
 from engine.objects import Shelf
@@ -90,6 +90,7 @@ def rule_file_routes(shelf: Shelf[Rule], peer_address: PeerAddress) -> list[HTTP
         tags=["rules"],
         operation_id="import_rules",
         status_code=200,
+        guards=[may_make(shelf)],
         dto=json_body(ImportBody),
         return_dto=None,
     )
@@ -100,7 +101,6 @@ def rule_file_routes(shelf: Shelf[Rule], peer_address: PeerAddress) -> list[HTTP
 
         `rules`, or with `format` a `text`: YAML as `export` writes it, or a rule file of Prometheus.
         """
-        shelf.kind.may_change(request.user, None, None)
         read = partial(_read, data, format, framework)
         rules, left_out = read() if data.text is None else await trio.to_thread.run_sync(read, limiter=texts)
         results = await import_rules(shelf, request.user, rules, data.dry_run, peer_address(request))

@@ -13,6 +13,7 @@ from litestar.params import FromPath, JSONBody
 from engine.backtest_worker import BacktestReading
 from engine.http.bodies import json_body
 from engine.http.parameters import parse_moment
+from engine.http.role_guards import needs
 from engine.stores.readings import Resolution
 from engine.trials import TRIED_MAX, Backtested, Trials, Tried
 from protocol.errors import BadRequest
@@ -61,6 +62,7 @@ def trial_routes(trials: Trials) -> list[HTTPRouteHandler]:
     @post(
         "/api/v1/rules/{object_id:str}/test",
         status_code=200,
+        guards=[needs("edit")],
         dto=json_body(TestBody),
         return_dto=None,
         operation_id="test_rule",
@@ -80,6 +82,7 @@ def trial_routes(trials: Trials) -> list[HTTPRouteHandler]:
     @post(
         "/api/v1/rules/backtest",
         status_code=200,
+        guards=[needs("edit")],
         dto=json_body(BacktestBody, read_as=_BacktestBody),
         return_dto=None,
         operation_id="backtest_rule",

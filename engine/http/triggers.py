@@ -10,6 +10,7 @@ from litestar.params import JSONBody
 
 from engine.http.bodies import ReadingsBody, Results, TriggersBody, json_body
 from engine.http.ports import Service
+from engine.http.role_guards import needs
 from protocol.errors import BadRequest
 from protocol.items import TriggerInput
 from protocol.model import Principal
@@ -18,14 +19,14 @@ from protocol.model import Principal
 def trigger_routes(service: Service) -> list[HTTPRouteHandler]:
     """`POST /api/v1/triggers` and `POST /api/v1/readings`."""
 
-    @post("/api/v1/triggers", status_code=200, dto=json_body(TriggersBody), return_dto=None)
+    @post("/api/v1/triggers", status_code=200, guards=[needs("trigger")], dto=json_body(TriggersBody), return_dto=None)
     async def trigger(request: Request[Principal, Any, Any], data: JSONBody[TriggersBody]) -> Results:
         """Ring one alert or many. The answer comes after they are on stable storage."""
         inputs = trigger_inputs(data)
         service.charge(request.user, len(inputs))
         return Results(results=await service.trigger(request.user, inputs))
 
-    @post("/api/v1/readings", status_code=200, dto=json_body(ReadingsBody), return_dto=None)
+    @post("/api/v1/readings", status_code=200, guards=[needs("trigger")], dto=json_body(ReadingsBody), return_dto=None)
     async def read(request: Request[Principal, Any, Any], data: JSONBody[ReadingsBody]) -> Results:
         """Measured values, held against the rules of their frameworks."""
         service.charge(request.user, len(data.readings))

@@ -20,6 +20,7 @@ from engine.http.objects import IfMatch, seen_version
 from engine.http.operators import PeerAddress
 from engine.http.parameters import Cursor, Limit, parse_words
 from engine.http.ports import Service
+from engine.http.role_guards import needs
 from engine.http.trail import TrailList, trail_shown
 from engine.pages import PAGE_DEFAULT
 from engine.stores.workflows import StepAlertQuery, TrackerQuery
@@ -98,13 +99,25 @@ class TrackerList(msgspec.Struct, frozen=True, kw_only=True):
 def workflow_routes(workflows: Workflows, service: Service, peer_address: PeerAddress) -> list[HTTPRouteHandler]:
     """`POST /api/v1/workflows/generate` and `…/advance`, `…/trackers`, `…/alerts`."""
 
-    @post("/api/v1/workflows/generate", status_code=200, dto=json_body(GenerateBody), return_dto=None)
+    @post(
+        "/api/v1/workflows/generate",
+        status_code=200,
+        guards=[needs("trigger")],
+        dto=json_body(GenerateBody),
+        return_dto=None,
+    )
     async def generate(request: Request[Principal, Any, Any], data: JSONBody[GenerateBody]) -> StepResults:
         """Rings for the current step of each project: once in its `alert_days`, and again when they have passed."""
         service.charge(request.user, len(data.project_ids))
         return StepResults(results=await workflows.generate(request.user, data.project_ids))
 
-    @post("/api/v1/workflows/advance", status_code=200, dto=json_body(AdvanceBody), return_dto=None)
+    @post(
+        "/api/v1/workflows/advance",
+        status_code=200,
+        guards=[needs("respond")],
+        dto=json_body(AdvanceBody),
+        return_dto=None,
+    )
     async def advance(request: Request[Principal, Any, Any], data: JSONBody[AdvanceBody]) -> StepResults:
         """Completes the current step of one project or many, resolves its alert, and rings for the next one.
 
@@ -151,7 +164,12 @@ def _tracker_routes(workflows: Workflows, peer_address: PeerAddress) -> list[HTT
         """How far one project has come."""
         return _answer(*await workflows.tracker(request.user, _known(project_id)), workflows.now_us())
 
-    @put("/api/v1/workflows/trackers/{project_id:str}", dto=json_body(TrackerInput), return_dto=None)
+    @put(
+        "/api/v1/workflows/trackers/{project_id:str}",
+        guards=[needs("edit")],
+        dto=json_body(TrackerInput),
+        return_dto=None,
+    )
     async def track(
         request: Request[Principal, Any, Any],
         project_id: FromPath[str],

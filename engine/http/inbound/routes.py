@@ -12,13 +12,14 @@ from engine.http.inbound.mapped import mapped_routes
 from engine.http.inbound.pagerduty import pagerduty_routes
 from engine.http.inbound.senders import require_sender
 from engine.http.inbound.webhooks import webhook_routes
+from engine.http.role_guards import needs
 
 
 def inbound_routers(intake: Intake) -> list[Router]:
     """What `create_app` is given as `routers`."""
     guarded = Router(
         "/",
-        guards=[require_sender(intake.service, intake.integrations), refuse_unknown_parameters],
+        guards=[require_sender(intake.service, intake.integrations), refuse_unknown_parameters, needs("trigger")],
         security=[{"bearer": []}],
         route_handlers=[
             *webhook_routes(intake),
