@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from engine.core.agenda import NEVER
 from engine.core.quieting import QuietWindow, window_of_maintenance, window_of_silence
-from engine.core.rules.schedule import NEVER
 from protocol.model import ChannelKey
 from protocol.quieting import NOTHING, Maintenance, Quieting, Silence
 

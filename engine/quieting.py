@@ -13,9 +13,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from actors.ports import Clock
+from engine.core.agenda import NEVER
 from engine.core.patterns import compile_pattern
 from engine.core.quieting import condition_of, window_of_silence
-from engine.core.rules.schedule import NEVER, hours_of
+from engine.core.rules.schedule import hours_of
 from engine.kinds import Crowd, Held, Kind
 from engine.live import Listener, ObjectFigures, readable
 from engine.objects import Shelf

@@ -11,6 +11,7 @@ they are the workspace's, not the channel's, and may change between two batches.
     hushing    does it ring, or is it quiet?
     ledger     what is remembered, and what the store does not know yet   turn       a decision while it is made
     log        readings, as they are stored with the decision             keeping    when rule states are written
+    agenda     who of many is due when                                    previewing what would happen, and why
 
 A command that was begun is finished, and one that finds no room is left, with what comes after it, to the next
 decision, which is at once: then there are fewer results than commands. So a decision may go over its bounds by what one
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 from actors.ports import MachineFactory
 from engine.core.acting import Acts
+from engine.core.agenda import NEVER
 from engine.core.hushing import Hush
 from engine.core.ledger import Ledger
 from engine.core.log import ReadingLog
@@ -28,7 +30,6 @@ from engine.core.passing import pass_time
 from engine.core.previewing import Previewer
 from engine.core.ringing import Ringer
 from engine.core.stepping import complete_step
-from engine.core.suppression import NEVER
 from engine.core.turn import TOLD_MAX, Policy, Turn
 from engine.core.watching import Watcher
 from protocol.commands import Act, Batch, Command, CompleteStep, Observe, Preview, Ring

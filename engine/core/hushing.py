@@ -16,13 +16,14 @@ from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
+from engine.core.agenda import NEVER
 from engine.core.flapping import is_flapping
 from engine.core.grounds import Grounds, change_of
 from engine.core.ledger import Ledger
 from engine.core.quieting import Mark, Reasoned, in_force, labels_of, mark_of, windows_of, written
 from engine.core.rules.schedule import hours_of
 from engine.core.storm import Storm
-from engine.core.suppression import NEVER, Standing
+from engine.core.suppression import Standing
 from engine.core.turn import ROWS_MAX, Turn
 from protocol.effects import StormNotice, StormState
 from protocol.items import ItemResult

@@ -12,8 +12,8 @@ import itertools
 from collections.abc import Callable
 from typing import Generic, NamedTuple, TypeVar
 
+from engine.core.agenda import NEVER
 from engine.core.log import ReadingLog
-from engine.core.suppression import NEVER
 from engine.core.turn import ROWS_MAX, Turn
 from protocol.readings import RuleState
 from protocol.times import SECOND_US

@@ -13,9 +13,10 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from engine.core.agenda import NEVER, Agenda
 from engine.core.flapping import begun, said
 from engine.core.lifecycle import Step, stepped
-from engine.core.suppression import NEVER, Agenda, Standing, Verdict
+from engine.core.suppression import Standing, Verdict
 from engine.core.turn import ROWS_MAX, Policy, Turn
 from protocol.effects import Recalled
 from protocol.items import ItemResult

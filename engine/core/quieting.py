@@ -15,8 +15,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from engine.core.agenda import NEVER
 from engine.core.patterns import Condition, compile_pattern
-from engine.core.rules.schedule import NEVER, Hours, hours_of
+from engine.core.rules.schedule import Hours, hours_of
 from protocol.model import Alert, QuietedBy
 from protocol.quieting import Maintenance, Matcher, Operator, Quieting, Silence
 from protocol.times import parse_rfc3339, rfc3339

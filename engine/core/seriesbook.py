@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import islice
 
+from engine.core.agenda import NEVER, Agenda
 from engine.core.keeping import StateKeeper
 from engine.core.log import ReadingLog
 from engine.core.orphans import Changed
@@ -19,7 +20,6 @@ from engine.core.rules.book import RuleBook, identity_under
 from engine.core.rules.holding import Phase
 from engine.core.rules.milestone import MilestoneEvaluator
 from engine.core.rules.series import LabelKey, Series, Watch, evaluation_of, label_key
-from engine.core.suppression import NEVER, Agenda
 from engine.core.turn import ROWS_MAX, Policy, Turn
 from protocol.commands import Observe, Ring
 from protocol.effects import Recalled

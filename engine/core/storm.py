@@ -12,7 +12,8 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable
 
-from engine.core.suppression import NEVER, Standing
+from engine.core.agenda import NEVER
+from engine.core.suppression import Standing
 from protocol.effects import StormState
 from protocol.model import QuietedBy
 

@@ -8,7 +8,7 @@
     closed, inside its window          cooldown    counted, not told; a louder one fires
     closed, window over                fired       a new alert
 
-`Standing` is what is remembered to reach a verdict, `Agenda` knows when time alone changes one.
+`Standing` is what is remembered to reach a verdict.
 The hot path is `Standing.swallow`: a few numbers in slots. Decided against: rebuilding the frozen alert for every
 duplicate (ten times dearer); it is rebuilt when it is told or written. A window that starts anew before its end keeps
 what it has swallowed, so each duplicate is in exactly one receipt.
@@ -16,12 +16,11 @@ what it has swallowed, so each duplicate is in exactly one receipt.
 
 from __future__ import annotations
 
-import heapq
-import itertools
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from engine.core.agenda import NEVER
 from engine.core.grounds import Grounds
 from engine.core.lifecycle import LabelSet, label_set
 from engine.core.rules.evaluation import worse
@@ -31,10 +30,6 @@ from protocol.times import SECOND_US, parse_rfc3339, rfc3339
 
 # A window longer than a year is a rule switched off; the bound keeps its end inside 64 bits.
 WINDOW_MAX_S = 366 * 86_400.0
-# Later than any time of ours.
-NEVER = 1 << 63
-# Stale entries of the agenda are swept out when they outnumber the live ones; not for a handful.
-_SWEEP_MIN = 64
 
 
 class Verdict(NamedTuple):
@@ -198,73 +193,3 @@ def decide(standing: Standing | None, severity: Severity, now: int, is_resent: b
     if is_resent:
         return REFRESHED
     return DUPLICATE if is_inside else REPEATED
-
-
-class Timed(Protocol):
-    """What an agenda looks after."""
-
-    timer: int
-
-    def due(self) -> int:
-        """When it is due (microseconds); NEVER."""
-
-
-T = TypeVar("T", bound=Timed)
-
-
-class Agenda(Generic[T]):
-    """Which standing (or series of a rule) is due when.
-
-    Entries are lazy: put right at the head, not whenever a due time moves away. Refreshing a source's alert (each
-    minute) therefore costs nothing here. Each has at most one live entry: the one whose time is its `timer`.
-    """
-
-    def __init__(self) -> None:
-        self._heap: list[tuple[int, int, T]] = []
-        self._serial = itertools.count()
-        self._sweep_at = _SWEEP_MIN
-
-    def __len__(self) -> int:
-        """How many entries there are, stale ones included: never more than twice the live ones and a handful."""
-        return len(self._heap)
-
-    def put(self, standing: T) -> None:
-        """Makes sure that a standing is looked at when it is due."""
-        due = standing.due()
-        if due >= standing.timer:
-            return
-        standing.timer = due
-        heapq.heappush(self._heap, (due, next(self._serial), standing))
-        if len(self._heap) > self._sweep_at:
-            self._sweep()
-
-    def next_due(self) -> int:
-        """When (microseconds) the next standing is really due; NEVER if none is."""
-        while self._heap:
-            when, _, standing = self._heap[0]
-            is_live = when == standing.timer
-            if is_live and when == standing.due():
-                return when
-            heapq.heappop(self._heap)
-            if is_live:
-                standing.timer = NEVER
-                self.put(standing)
-        return NEVER
-
-    def pop(self, now: int) -> T | None:
-        """Takes off the standing that has been due longest at `now`, if there is one."""
-        if self.next_due() > now:
-            return None
-        standing = heapq.heappop(self._heap)[2]
-        standing.timer = NEVER
-        return standing
-
-    def drop(self, standing: T) -> None:
-        """A standing is forgotten; its entry becomes stale."""
-        standing.timer = NEVER
-
-    def _sweep(self) -> None:
-        live = dict.fromkeys(standing for when, _, standing in self._heap if when == standing.timer)
-        self._heap = [(standing.timer, next(self._serial), standing) for standing in live]
-        heapq.heapify(self._heap)
-        self._sweep_at = 2 * len(self._heap) + _SWEEP_MIN

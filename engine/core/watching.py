@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from engine.core.agenda import NEVER
 from engine.core.identity import identity_of
 from engine.core.keeping import StateKeeper
 from engine.core.ledger import Ledger
@@ -24,7 +25,6 @@ from engine.core.rules.milestone import Milepost, MilestoneEvaluator
 from engine.core.rules.series import AHEAD_MAX_US, Series
 from engine.core.seriesbook import SeriesBook
 from engine.core.showing import page_of, silent_identity
-from engine.core.suppression import NEVER
 from engine.core.turn import ROWS_MAX, Turn, rejected
 from protocol.changes import Action
 from protocol.commands import Observe, Ring

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from engine.core.agenda import NEVER
 from engine.core.keeping import REPLAY_MAX_READINGS, STATE_AGE_S, StateKeeper
 from engine.core.log import ReadingLog
-from engine.core.suppression import NEVER
 from engine.core.turn import ROWS_MAX, Turn
 from protocol.commands import Batch
 from protocol.effects import Recalled

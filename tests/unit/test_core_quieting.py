@@ -6,15 +6,8 @@ from typing import Any
 
 import pytest
 
-from engine.core.quieting import (
-    NEVER,
-    Mark,
-    QuietWindows,
-    in_force,
-    labels_of,
-    window_of_maintenance,
-    window_of_silence,
-)
+from engine.core.agenda import NEVER
+from engine.core.quieting import Mark, QuietWindows, in_force, labels_of, window_of_maintenance, window_of_silence
 from protocol.model import Alert, AlertState, QuietedBy, Severity
 from protocol.quieting import Maintenance, Matcher, Operator, Silence
 from protocol.rules import ActiveHours

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.core.rules.schedule import DAYS, NEVER, hours_of, is_active, next_change
+from engine.core.agenda import NEVER
+from engine.core.rules.schedule import DAYS, hours_of, is_active, next_change
 from protocol.rules import ActiveHours
 from protocol.times import parse_rfc3339, rfc3339
 

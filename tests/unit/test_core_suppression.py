@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from engine.core import suppression
+from engine.core.agenda import NEVER, Agenda
 from engine.core.lifecycle import born
 from engine.core.rules.book import fill
-from engine.core.suppression import NEVER, WINDOW_MAX_S, Agenda, Standing, Verdict, decide, window_us
+from engine.core.suppression import WINDOW_MAX_S, Standing, Verdict, decide, window_us
 from protocol.commands import Ring
 from protocol.model import AlertState, Comparison, Severity
 from protocol.rows import Row, SourceReport, SuppressionWindow

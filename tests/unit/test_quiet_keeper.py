@@ -8,7 +8,7 @@ import pytest
 import trio
 from structlog.testing import capture_logs
 
-from engine.core.rules.schedule import NEVER
+from engine.core.agenda import NEVER
 from engine.orders import StandingOrders
 from engine.quiet_keeper import STARTED_AT_ONCE, QuietKeeper
 from protocol.errors import Busy

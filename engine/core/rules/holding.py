@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import enum
 
-from engine.core.suppression import NEVER
+from engine.core.agenda import NEVER
 
 
 class Phase(enum.IntEnum):

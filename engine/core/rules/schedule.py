@@ -14,11 +14,10 @@ from functools import lru_cache
 from itertools import count
 from zoneinfo import ZoneInfo
 
+from engine.core.agenda import NEVER
 from protocol.rules import ActiveHours
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-# Later than any time of ours: it stays so for ever.
-NEVER = 1 << 63
 _DAY_MINUTES = 24 * 60
 # About 1 kB each: the hours of all rules and windows of an engine, if people write a few of their own.
 CACHE_MAX_HOURS = 4_096

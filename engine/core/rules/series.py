@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from engine.core.agenda import NEVER
 from engine.core.rules.anomaly import AnomalyEvaluator
 from engine.core.rules.evaluation import Evaluator, Seen
 from engine.core.rules.holding import Holding, Phase
@@ -21,7 +22,6 @@ from engine.core.rules.milestone import MilestoneEvaluator
 from engine.core.rules.performance import performance_evaluator
 from engine.core.rules.templates import Texts
 from engine.core.rules.threshold import ThresholdEvaluator
-from engine.core.suppression import NEVER
 from protocol.commands import Observe
 from protocol.rules import Aggregate, MilestoneRule, NoData, PerformanceRule, Rule, SuppressBy, ThresholdRule
 from protocol.times import SECOND_US
