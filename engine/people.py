@@ -22,6 +22,7 @@ from actors.ports import Answer
 from actors.registry import Registry
 from engine.answers import Tally, slot
 from engine.commands import check_text, is_storable
+from engine.core.turn import UNKNOWN_ALERT
 from engine.quotas import Quotas
 from engine.roles import check
 from engine.stores import Located, Store
@@ -36,7 +37,6 @@ from protocol.names import check_id
 TOGETHER_MAX = 500
 # A morning's backlog in one request; at 40 bytes an id that is 400 kB. Who has more sends it in parts.
 BULK_MAX = 10_000
-UNKNOWN_ALERT = ItemResult(status=Status.REJECTED, reason=Reason.UNKNOWN_ALERT, message="there is no such alert")
 
 
 class Deed(msgspec.Struct, frozen=True, kw_only=True):

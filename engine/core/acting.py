@@ -16,9 +16,8 @@ from msgspec.structs import replace
 
 from engine.core.ledger import Ledger
 from engine.core.lifecycle import TABLE, Step, change_of
-from engine.core.ringing import UNKNOWN_ALERT
 from engine.core.suppression import Standing
-from engine.core.turn import Turn, rejected
+from engine.core.turn import UNKNOWN_ALERT, Turn, rejected
 from protocol.changes import Action, changed
 from protocol.commands import Act
 from protocol.effects import Audit

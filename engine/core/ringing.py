@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from engine.core import suppression
 from engine.core.hushing import Hush, quieted
-from engine.core.identity import identity_of
 from engine.core.ledger import Ledger
 from engine.core.lifecycle import TABLE, born, has_ended, label_set, merged, raised, told_again
 from engine.core.rules.book import Firing, RuleBook, dressed, fill, identity_under
 from engine.core.suppression import Standing, Verdict, window_us
-from engine.core.turn import Turn, rejected
+from engine.core.turn import UNKNOWN_ALERT, Turn, rejected
 from protocol.changes import Action
 from protocol.commands import Ring
 from protocol.items import ItemResult
@@ -21,7 +20,6 @@ from protocol.model import EventKind, Reason, Status
 from protocol.rows import Row, SourceReport, SuppressionWindow
 
 BELOW = ItemResult(status=Status.BELOW_THRESHOLD, reason=Reason.BELOW_THRESHOLD)
-UNKNOWN_ALERT = ItemResult(status=Status.REJECTED, reason=Reason.UNKNOWN_ALERT, message="no such alert")
 
 
 class Ringer:
@@ -33,24 +31,19 @@ class Ringer:
 
     def ring(self, turn: Turn, ring: Ring, book: RuleBook) -> ItemResult:
         """A trigger by hand or program, or what a source reports."""
-        if ring.source is not None and has_ended(ring.source, turn.now):
-            # Before the rule is asked: an end must be heard even if the rule has been taken away meanwhile.
-            return self._source_ended(turn, ring, ring.source)
-        rule, texts = None, None
-        if ring.rule_id is not None:
-            rule = book.by_id.get(ring.rule_id)
-            if rule is None:
-                return rejected(Reason.UNKNOWN_RULE, f"there is no rule {ring.rule_id!r} on this channel")
-            if not rule.enabled:
-                known = self._ledger.standings.get(identity_under(self._ledger.framework, ring, rule))
-                alert_id = known.alert_id if known else None
-                return ItemResult(status=Status.SUPPRESSED, reason=Reason.DISABLED, alert_id=alert_id)
-            texts = book.texts(rule)
-        firing = fill(ring, rule, texts)
-        if firing.is_below:
-            return BELOW
+        rule = None if ring.rule_id is None else book.by_id.get(ring.rule_id)
         identity = identity_under(self._ledger.framework, ring, rule)
-        return self.judge(turn, firing, identity)
+        if ring.source is not None and has_ended(ring.source, turn.now):
+            # Whatever became of its rule meanwhile: an end must be heard.
+            return self._source_ended(turn, identity, ring.source)
+        if rule is None and ring.rule_id is not None:
+            return rejected(Reason.UNKNOWN_RULE, f"there is no rule {ring.rule_id!r} on this channel")
+        if rule is not None and not rule.enabled:
+            known = self._ledger.standings.get(identity)
+            alert_id = known.alert_id if known else None
+            return ItemResult(status=Status.SUPPRESSED, reason=Reason.DISABLED, alert_id=alert_id)
+        firing = fill(ring, rule, None if rule is None else book.texts(rule))
+        return BELOW if firing.is_below else self.judge(turn, firing, identity)
 
     def judge(self, turn: Turn, firing: Firing, identity: str) -> ItemResult:
         """Suppression's verdict on a firing, carried out."""
@@ -145,8 +138,8 @@ class Ringer:
             turn.touched[standing] = None
         self._ledger.agenda.put(standing)
 
-    def _source_ended(self, turn: Turn, ring: Ring, source: SourceReport) -> ItemResult:
-        standing = self._ledger.standings.get(identity_of(self._ledger.framework, ring))
+    def _source_ended(self, turn: Turn, identity: str, source: SourceReport) -> ItemResult:
+        standing = self._ledger.standings.get(identity)
         if standing is None:
             return UNKNOWN_ALERT
         labels = label_set(source)

@@ -112,3 +112,6 @@ class Turn:
 def rejected(reason: Reason, message: str) -> ItemResult:
     """An item that is refused, and what to do about it."""
     return ItemResult(status=Status.REJECTED, reason=reason, message=message)
+
+
+UNKNOWN_ALERT = rejected(Reason.UNKNOWN_ALERT, "there is no such alert")

@@ -132,8 +132,9 @@ class Watcher:
     def _foreseen(self, series: Series, seen: Seen) -> Ring | ItemResult:
         evaluator, phase = series.evaluator, series.holding.phase
         if seen is Seen.NOTHING:
-            mileposts = list(evaluator.reached()) if isinstance(evaluator, MilestoneEvaluator) else []
-            return _bell_of_milepost(series, evaluator, mileposts[-1]) if mileposts else BELOW  # type: ignore[arg-type]
+            if not isinstance(evaluator, MilestoneEvaluator) or not (reached := evaluator.reached()):
+                return BELOW
+            return _bell_of_milepost(series, evaluator, reached[-1])
         if seen is Seen.LATE:
             return LATE
         if phase is Phase.FIRING:

@@ -14,7 +14,7 @@ from protocol.items import ItemResult
 from protocol.model import AlertState, ChannelKey, Event, EventKind, Reason, Severity, Status
 from protocol.orders import Orders
 from protocol.rows import Row, SourceReport
-from protocol.rules import ThresholdRule
+from protocol.rules import SuppressBy, ThresholdRule
 from tests.support.acts import acknowledging, resolving
 
 KEY = ChannelKey("w", "f")
@@ -23,7 +23,8 @@ MINUTE_US = 60_000_000
 WARM = ThresholdRule(id="warm", framework="f", metric="temp", threshold=50.0)
 HOT = ThresholdRule(id="hot", framework="f", metric="temp", threshold=80.0, severity=Severity.CRITICAL)
 COLD = ThresholdRule(id="cold", framework="f", metric="temp", threshold=0.0, enabled=False)
-ORDERS = Orders(rules=(WARM, HOT, COLD))
+SHARED = ThresholdRule(id="shared", framework="f", metric="load", threshold=0.0, suppress_by=SuppressBy.RULE)
+ORDERS = Orders(rules=(WARM, HOT, COLD, SHARED))
 
 
 class Channel:
@@ -149,6 +150,22 @@ def test_the_end_of_another_label_set_changes_nothing() -> None:
     channel = Channel()
     channel.report("warning")
     assert outcome(channel.end("critical")) == ALREADY
+
+
+def test_an_alert_that_stands_for_all_of_a_rule_is_over_with_the_end_of_its_last_label_set() -> None:
+    def said(host: str, *, is_over: bool = False) -> tuple[Status, Reason]:
+        source = SourceReport(
+            labels={"host": host},
+            annotations={},
+            starts_at=START_US,
+            ends_at=channel.now if is_over else channel.now + MINUTE_US,
+            explicit_end=is_over,
+        )
+        return outcome(channel.send(Ring(rule_id="shared", labels={"host": host}, source=source))[0])
+
+    channel = Channel()
+    assert [said("a"), said("b")] == [FIRED, DUPLICATE]
+    assert [said("a", is_over=True), said("b", is_over=True)] == [REFRESHED, RESOLVED]
 
 
 def test_an_end_is_heard_although_its_rule_is_disabled_or_gone() -> None:

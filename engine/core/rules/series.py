@@ -59,7 +59,7 @@ def evaluation_of(rule: Rule) -> str:
 def reach_of(rule: Rule) -> str:
     """Where a rule's alerts are found: a rule that differs in it never hears again of those that are open.
 
-    Marks of a milestone are alerts of their own, whatever the rule says of its suppression.
+    Mileposts are alerts of their own, whatever the rule says of its suppression.
     """
     suppress_by = None if isinstance(rule, MilestoneRule) else rule.suppress_by.value
     reach = [type(rule).__name__, rule.metric, sorted(rule.match.items()), suppress_by]
