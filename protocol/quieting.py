@@ -40,7 +40,7 @@ class Matcher(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknow
 Matchers = Annotated[tuple[Matcher, ...], msgspec.Meta(max_length=MATCHERS_MAX)]
 
 
-class Silence(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
+class Silence(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True, cache_hash=True):
     """No ringing for what all `matchers` match, from `starts_at` until `ends_at` (RFC 3339)."""
 
     id: Id
@@ -53,7 +53,7 @@ class Silence(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknow
     comment: Text
 
 
-class Maintenance(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
+class Maintenance(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True, cache_hash=True):
     """A planned window, once (`starts_at`, `ends_at`, RFC 3339) or every week (`weekly`), then within those if given.
 
     For these frameworks, and what all `matchers` match; both empty mean the whole workspace.

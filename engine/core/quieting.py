@@ -5,12 +5,13 @@
 A label that is not there counts as empty and expressions match the whole value (RE2, linear in time), both as in
 Alertmanager. Of several in force the one that lasts longest counts, then the least id: one answer, whoever asks. Held
 against an alert's labels are also `alertname`, `severity` (unless it has its own), `framework_id` and `rule_id`. Most
-matchers name one value exactly: windows are found by such a pair, so that a thousand silences of other hosts cost an
-alert nothing.
+matchers name one value exactly: windows are found by such a pair, each by the one that the fewest others have, so that
+ten thousand silences of other hosts cost an alert nothing, also if all of them name the same team.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -22,8 +23,9 @@ from protocol.model import Alert, QuietedBy
 from protocol.quieting import Maintenance, Matcher, Operator, Quieting, Silence
 from protocol.times import parse_rfc3339, rfc3339
 
-# Of each there is one for all the channels that it means; with a few matchers about 2 kB.
-CACHE_MAX_WINDOWS = 4_096
+# Of each there is one for all the channels that it means; with a few matchers about 2 kB. As many as a workspace may have
+# silences and maintenance windows (by default), and half as many more: with fewer each change would compile all anew.
+CACHE_MAX_WINDOWS = 16_384
 # One for each workspace, and for each framework with windows of its own.
 CACHE_MAX_SETS = 1_024
 
@@ -60,8 +62,8 @@ class QuietWindow:
         # How many tests it costs to ask whom it means, at most.
         self.cost = max(len(self._tests), 1)
         pairs = [(m.name, m.value) for m in matchers if m.operator is Operator.EQUAL and m.value]
-        # Who has not this label with this value is not meant; None: everybody may be.
-        self.pair = next((pair for pair in pairs if pair[0] != "framework_id"), None)
+        # Who has not each of these labels with its value is not meant; none: everybody may be.
+        self.pairs = tuple(pair for pair in pairs if pair[0] != "framework_id")
 
     @property
     def has_expressions(self) -> bool:
@@ -128,11 +130,14 @@ class QuietWindows:
     def __init__(self, windows: Iterable[QuietWindow]) -> None:
         self._by_pair: dict[tuple[str, str], list[QuietWindow]] = {}
         self._others: list[QuietWindow] = []
+        windows = list(windows)
+        shared = Counter(pair for window in windows for pair in window.pairs)
         for window in windows:
-            if window.pair is None:
-                self._others.append(window)
+            if window.pairs:
+                rarest = min(window.pairs, key=shared.__getitem__)
+                self._by_pair.setdefault(rarest, []).append(window)
             else:
-                self._by_pair.setdefault(window.pair, []).append(window)
+                self._others.append(window)
         self.is_empty = not self._by_pair and not self._others
         self._cost = sum(window.cost for window in self._others)
         self._costs = {pair: sum(window.cost for window in those) for pair, those in self._by_pair.items()}

@@ -126,3 +126,15 @@ def test_a_matcher_on_the_framework_says_which_channels_it_can_concern() -> None
 def test_a_window_without_an_end_says_none() -> None:
     always = window_of_maintenance(Maintenance(id="m", title="", weekly=ActiveHours()))
     assert in_force([always], AT) == (Mark(QuietedBy.MAINTENANCE, "m", None), NEVER)
+
+
+def test_what_all_of_them_name_does_not_make_an_alert_ask_all_of_them() -> None:
+    shared = (matcher("team", "=", "ops"), matcher("framework_id", "=", "web"))
+    those = [
+        window_of_silence(a_silence(*shared, matcher("host", "=", f"h{number}"), id=f"s{number}"))
+        for number in range(100)
+    ]
+    windows = QuietWindows([*those, window_of_silence(a_silence(*shared, id="whole team"))])
+    labels = {"team": "ops", "host": "h7", "framework_id": "web"}
+    assert {window.ref for window in windows.concerning(labels)} == {"s7", "whole team"}
+    assert windows.cost(labels) == 3 + 2, "the matchers of these two, and of no other"
