@@ -1,61 +1,38 @@
-"""Wires the engine: every part, who gets what, and the one ordered list that is the supervision tree.
+"""The engine as whoever embeds it sees it, `tocsin serve` included: started, asked for its verbs, stopped.
 
-The children start in the order of the list and stop in reverse; when one crashes, it and those after it are restarted
-(rest-for-one): parts hold what was made by those before them. Past the restart intensity the engine ends with
-TooManyRestarts, never half-dead; `tocsin serve` then exits with 70.
+Owns the identity and the figures, which outlive everything that runs; what runs is `engine.tree`. Past the restart
+intensity the engine ends with TooManyRestarts, never half-dead; `tocsin serve` then exits with 70.
 """
 
 from __future__ import annotations
 
-import functools
-import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-import structlog
 import trio
 
-from actors.roster import Roster
-from actors.supervisor import ChildSpec, Started, Strategy, Supervisor, TooManyRestarts
-from actors.ticker import TICK_S
 from engine.administration import Administration
 from engine.auth import DEFAULT_TTL_S, Authenticator
 from engine.certificate import Certificate
 from engine.claims import Expected
 from engine.config import Config
-from engine.doors import Doors
 from engine.fields import ConfigError
 from engine.folder import prepare_data_folder
-from engine.gauges import Watched, watch_engine
 from engine.identity import Identity
 from engine.key_files import load_keys
-from engine.key_watch import KeyWatch
-from engine.lag import LoopLag
-from engine.memory import MemoryGuard
 from engine.metrics import Metrics
 from engine.operators import Operators
-from engine.parts import Parts, build, retention_of, roster_limits, turns
-from engine.patience import answered
+from engine.parts import Parts
 from engine.service import Service
 from engine.shelves import Shelves
-from engine.sources.host import watch_host
-from engine.stores import CommittedEvents, Store
 from engine.stores.sqlite_file import Database
-from engine.suppressed import WRITE_EVERY_S
-from engine.unsettled import start_unsettled
+from engine.tree import Tree, own_principal
 from engine.workflows import Workflows
 from engine.world import World
-from protocol.errors import Busy, StoreRefused, StoreUnavailable
 from protocol.hints import BroadcastTo
-from protocol.items import ItemResult, ReadingInput
 from protocol.model import Principal
 from protocol.times import SECOND_US
-
-log = structlog.get_logger()
-
-NEVER_EXPIRES = 2**53
-FATAL = (ConfigError, StoreRefused)
 
 
 class Engine:
@@ -74,19 +51,8 @@ class Engine:
         self._world = world or World()
         self.metrics = Metrics(frameworks_max=config.metrics.framework_labels_max)
         self.identity = self._make_identity()
-        self._parts: Parts | None = None
-        self._roster = Roster(self.metrics, roster_limits(config.gateway))
-        self._keys = KeyWatch(config, self.identity, self._roster.end_where)
-        self._memory = MemoryGuard(config.gateway.memory_soft_bytes, self._roster.overloaded)
-        self._doors = Doors(config, self._world, self.metrics, self._roster, lambda: self._up)
-        self._lag = LoopLag(self.metrics.loop_lagged)
-        self._helpers = Supervisor(self._helper_children(), Strategy.ONE_FOR_ONE, self.metrics)
-        self._sources = Supervisor(self._source_children(), Strategy.ONE_FOR_ONE, self.metrics)
-        self._supervisor = Supervisor(self._children(), Strategy.REST_FOR_ONE, self.metrics)
+        self._tree = Tree(config, self._world, self.metrics, self.identity)
         self._running: Any = None
-        watch_engine(
-            self.metrics, Watched(self._roster, self._doors, self._keys, self.identity, self._lag), lambda: self._parts
-        )
 
     def _make_identity(self) -> Identity:
         authenticator = Authenticator(
@@ -109,17 +75,17 @@ class Engine:
     @property
     def ws_url(self) -> str:
         """Where WebSocket clients connect; empty before it is known."""
-        return self._doors.ws_url
+        return self._tree.doors.ws_url
 
     @property
     def http_url(self) -> str:
         """Where the API is; empty before it is known."""
-        return self._doors.http_url
+        return self._tree.doors.http_url
 
     @property
     def certificate(self) -> Certificate | None:
         """What both ports show to clients; None: they are plain."""
-        return self._doors.certificate
+        return self._tree.doors.certificate
 
     @property
     def service(self) -> Service:
@@ -145,7 +111,7 @@ class Engine:
         """Reads certificate and keys again. What cannot be used is logged and counted, and the old stays in force."""
         if self.certificate is not None:
             await trio.to_thread.run_sync(self.certificate.renew)
-        await self._keys.reload()
+        await self._tree.keys.reload()
 
     @property
     def operators(self) -> Operators:
@@ -171,23 +137,15 @@ class Engine:
 
     def principal(self, user: str, role: str = "admin", workspace: str | None = None) -> Principal:
         """Who an embedding program, or a source of the engine's own, speaks as."""
-        return Principal(workspace=workspace or self.config.workspace, user=user, role=role, expires_at=NEVER_EXPIRES)
+        return own_principal(workspace or self.config.workspace, user, role)
 
     def statistics(self) -> dict[str, Any]:
         """Counters of the gateway, the channels, the store and the supervision tree."""
-        parts = self._parts
-        return {
-            "gateway": self._roster.statistics(),
-            "channels": parts.registry.statistics() if parts else {},
-            "store": parts.store.statistics() if parts else {},
-            "supervision": self._supervisor.statistics() | self._helpers.statistics() | self._sources.statistics(),
-        }
+        return self._tree.statistics()
 
     @property
     def _up(self) -> Parts:
-        if self._parts is None:
-            raise StoreUnavailable("the engine is starting or stopping; try again in a moment")
-        return self._parts
+        return self._tree.up
 
     @asynccontextmanager
     async def _run(self) -> AsyncIterator[None]:
@@ -195,7 +153,7 @@ class Engine:
         crash: Exception | None = None
         try:
             async with trio.open_nursery() as nursery:
-                await nursery.start(self._supervise)
+                await nursery.start(self._tree.run)
                 try:
                     yield
                 except Exception as fault:  # only put aside until the nursery, which would wrap it, is over
@@ -207,125 +165,6 @@ class Engine:
             raise
         if crash is not None:
             raise crash
-
-    async def _supervise(self, task_status: trio.TaskStatus[None]) -> None:
-        await self._supervisor.run(task_status)  # type: ignore[arg-type]  # trio's status takes None only, so do we
-
-    def _children(self) -> Sequence[ChildSpec]:
-        """The tree, in order of start. A crash of a helper or a source is its own affair; sockets stay up."""
-        drain_s = self.config.gateway.drain_s + self.config.gateway.close_s
-        return [
-            # Checking a large file, or waiting for a store that is away, takes as long as it takes.
-            ChildSpec("store", self._run_store, fatal=FATAL, start_deadline_s=math.inf),
-            ChildSpec("channels", self._run_channels, start_deadline_s=math.inf),
-            ChildSpec("helpers", self._helpers.run, fatal=(TooManyRestarts,), start_deadline_s=math.inf),
-            ChildSpec("sources", self._sources.run, fatal=(TooManyRestarts,), start_deadline_s=math.inf),
-            ChildSpec("http", self._doors.run_http, fatal=FATAL),
-            ChildSpec("gateway", self._doors.run_gateway, fatal=FATAL, stop_deadline_s=drain_s),
-        ]
-
-    def _helper_children(self) -> Sequence[ChildSpec]:
-        return [
-            ChildSpec("derived", self._run_derived),
-            ChildSpec("presence", self._run_presence),
-            ChildSpec("recipients", self._run_recipients),
-            ChildSpec("upkeep", self._run_upkeep),
-            ChildSpec("quiet", self._run_quiet),
-            ChildSpec("rollups", self._run_rollups),
-            ChildSpec("keys", self._keys.run),
-            ChildSpec("ticker", self._run_ticker),
-            ChildSpec("lag", self._lag.run),
-        ]
-
-    def _source_children(self) -> Sequence[ChildSpec]:
-        return [ChildSpec("host", self._run_host)] if self.config.watch_host else []
-
-    async def _run_store(self, status: Started) -> None:
-        async with self._world.open_store(
-            self.config.store_url,
-            retention=retention_of(self.config),
-            clock=self._world.clock,
-            on_commit=self.metrics.committed,
-            cache_bytes=self.config.store_cache_bytes,
-        ) as store:
-            # Before any door opens: who was revoked stays outside.
-            self.identity.revocations.load(await answered(store.revocations, "the revocations"))
-            parts = self._build(store)
-            await parts.shelves.live.load()
-            self._parts = parts
-            store.set_feed(self._feed)
-            status.started()
-            try:
-                await trio.sleep_forever()
-            finally:
-                self._parts = None
-
-    def _build(self, store: Store) -> Parts:
-        parts = build(store, self.config, self._world, self.identity, self.metrics, self._roster)
-        gateway = self.config.gateway
-        parts.ticker.every(gateway.heartbeat_s / turns(gateway.heartbeat_s), self._ping)
-        parts.ticker.every(TICK_S, self._memory.look)
-        parts.ticker.every(WRITE_EVERY_S, self.metrics.suppressed.write)
-        parts.ticker.every(gateway.position_s / turns(gateway.position_s), parts.proofs.prove)
-        return parts
-
-    def _feed(self, committed: Sequence[CommittedEvents]) -> None:
-        parts = self._parts
-        if parts is not None:
-            for one in committed:
-                parts.derived.post(one.workspace, one.events)
-                for key in one.moved:
-                    parts.registry.moved(key)
-
-    async def _run_derived(self, status: Started) -> None:
-        await self._up.derived.run(status)
-
-    async def _run_presence(self, status: Started) -> None:
-        await self._up.presence.run(status)
-
-    async def _run_recipients(self, status: Started) -> None:
-        await self._up.recipients.run(status)
-
-    async def _run_channels(self, status: Started) -> None:
-        parts = self._up
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(start_unsettled, parts.store, parts.registry)
-            await parts.registry.run(status)
-
-    async def _run_upkeep(self, status: Started) -> None:
-        await self._up.upkeep.run(status)
-
-    async def _run_quiet(self, status: Started) -> None:
-        await self._up.quiet_keeper.run(status)
-
-    async def _run_rollups(self, status: Started) -> None:
-        await self._up.rollups.run(status)
-
-    async def _run_ticker(self, status: Started) -> None:
-        await self._up.ticker.run(status)
-
-    def _ping(self) -> None:
-        self._roster.ping_next()
-
-    async def _run_host(self, status: Started) -> None:
-        service, who = self._up.service, self.principal("host", "producer")
-
-        async def submit(readings: Sequence[ReadingInput]) -> None:
-            results: list[ItemResult] = await service.read(who, readings)
-            if any(result.reason.value == "busy" for result in results):
-                raise Busy("the host's channel is full")
-
-        async with trio.open_nursery() as nursery:
-            await nursery.start(
-                functools.partial(
-                    watch_host,
-                    submit,
-                    self.config.host.framework,
-                    self.config.host.interval_s,
-                    data_path=str(self.config.data),
-                )
-            )
-            status.started()
 
 
 def _check_store(config: Config) -> None:

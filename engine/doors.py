@@ -1,7 +1,7 @@
 """The two doors of an engine: where HTTP and WebSocket listen, and what is served there.
 
 Owns the addresses, which outlive the runs of both: after a crash the same ports are listened on again. Each run takes
-the parts that there are then. Started and restarted by the supervision tree in `engine.app`; HTTP first, because its
+the parts that there are then. Started and restarted by the supervision tree (`engine.tree`); HTTP first, because its
 port is one of the origins that may connect.
 """
 

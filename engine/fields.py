@@ -1,6 +1,6 @@
 """What a setting is: its name, type, default and reason, the check of a value, and the error that an operator reads.
 
-Knows nothing of the settings themselves: those are in `engine.config`. A value is checked against its type by msgspec;
+Knows nothing of the settings themselves: those are in `engine.sections`. A value is checked against its type by msgspec;
 the sentence that says what to use instead is ours, made from the same type, so that the two cannot part.
 """
 

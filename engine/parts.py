@@ -1,6 +1,6 @@
 """The parts that live while the store is open, and how each is made from the configuration.
 
-`build` makes what stands on a store; the doors' kits and limits are made here too, so that `engine.app` is left with
+`build` makes what stands on a store; the doors' kits and limits are made here too, so that `engine.tree` is left with
 one thing: what starts when, and what a crash of it means.
 """
 

@@ -65,7 +65,7 @@ async def test_a_crash_between_commit_and_broadcast_loses_nothing_for_a_thousand
 
 def crash_after_commit(engine: Engine, at: set[int]) -> list[int]:
     """The channel's actor crashes when the n-th commit is on disk and nobody knows it yet."""
-    store = engine._parts.store  # type: ignore[union-attr]  # the fault is injected below every public door
+    store = engine._up.store  # the fault is injected below every public door
     commit, crashed, count = store.commit, [], 0
 
     async def commit_then_crash(work: Commit) -> CommitOutcome:

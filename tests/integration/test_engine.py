@@ -75,7 +75,7 @@ async def test_a_crashing_helper_is_restarted_alone_and_sockets_stay(tmp_path: P
                 await client.subscribe("web")
                 restarted = trio.Event()
                 engine.metrics.restarted = lambda actor: restarted.set()  # type: ignore[method-assign]
-                engine._parts.ticker.watch(0, lambda now: 1 / 0)  # type: ignore[union-attr,arg-type,return-value]
+                engine._up.ticker.watch(0, lambda now: 1 / 0)  # type: ignore[arg-type,return-value]
                 await restarted.wait()
                 await client.ping()
                 assert client.statistics()["connects"] == 1
@@ -87,9 +87,9 @@ async def test_an_engine_part_that_crashes_for_the_sixth_time_ends_the_engine(tm
     engine = Engine(a_config(tmp_path))
     with trio.fail_after(30), pytest.raises(TooManyRestarts):
         async with engine:
-            engine._parts.upkeep.run = explode  # type: ignore[union-attr,method-assign,assignment]
-            engine._parts.ticker.watch(0, lambda now: 1 / 0)  # type: ignore[union-attr,arg-type,return-value]
-            engine._parts.ticker.run = explode  # type: ignore[union-attr,method-assign,assignment]
+            engine._up.upkeep.run = explode  # type: ignore[method-assign,assignment]
+            engine._up.ticker.watch(0, lambda now: 1 / 0)  # type: ignore[arg-type,return-value]
+            engine._up.ticker.run = explode  # type: ignore[method-assign,assignment]
             await trio.sleep_forever()
 
 

@@ -1,0 +1,190 @@
+"""What runs while an engine runs, and what a crash of it means: the one ordered list that is the supervision tree.
+
+The children start in the order of the list and stop in reverse; when one crashes, it and those after it are restarted
+(rest-for-one): parts hold what was made by those before them. Helpers and sources are trees of their own, one for one.
+Owns what outlives those runs (roster, doors, keys, memory guard), and the parts, which are made when the store was
+opened and gone when it is closed: who comes in between is told to try again.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import trio
+
+from actors.roster import Roster
+from actors.supervisor import ChildSpec, Started, Strategy, Supervisor, TooManyRestarts
+from actors.ticker import TICK_S
+from engine.config import Config
+from engine.doors import Doors
+from engine.fields import ConfigError
+from engine.gauges import Watched, watch_engine
+from engine.identity import Identity
+from engine.key_watch import KeyWatch
+from engine.lag import LoopLag
+from engine.memory import MemoryGuard
+from engine.metrics import Metrics
+from engine.parts import Parts, build, retention_of, roster_limits, turns
+from engine.patience import answered
+from engine.sources.host import watch_host
+from engine.stores import CommittedEvents, Store
+from engine.suppressed import WRITE_EVERY_S
+from engine.unsettled import start_unsettled
+from engine.world import World
+from protocol.errors import Busy, StoreRefused, StoreUnavailable
+from protocol.items import ItemResult, ReadingInput
+from protocol.model import Principal
+
+NEVER_EXPIRES = 2**53
+FATAL = (ConfigError, StoreRefused)
+
+Run = Callable[[Started], Awaitable[None]]
+
+
+class Tree:
+    """The supervision tree of one engine."""
+
+    def __init__(self, config: Config, world: World, metrics: Metrics, identity: Identity) -> None:
+        self._config = config
+        self._world = world
+        self._metrics = metrics
+        self._identity = identity
+        self.parts: Parts | None = None
+        self._roster = Roster(metrics, roster_limits(config.gateway))
+        self.keys = KeyWatch(config, identity, self._roster.end_where)
+        self._memory = MemoryGuard(config.gateway.memory_soft_bytes, self._roster.overloaded)
+        self.doors = Doors(config, world, metrics, self._roster, lambda: self.up)
+        self._lag = LoopLag(metrics.loop_lagged)
+        self._helpers = Supervisor(self._helper_children(), Strategy.ONE_FOR_ONE, metrics)
+        self._sources = Supervisor(self._source_children(), Strategy.ONE_FOR_ONE, metrics)
+        self._supervisor = Supervisor(self._children(), Strategy.REST_FOR_ONE, metrics)
+        watch_engine(metrics, Watched(self._roster, self.doors, self.keys, identity, self._lag), lambda: self.parts)
+
+    @property
+    def up(self) -> Parts:
+        """What there is now. Raises StoreUnavailable while the store is not open."""
+        if self.parts is None:
+            raise StoreUnavailable("the engine is starting or stopping; try again in a moment")
+        return self.parts
+
+    def statistics(self) -> dict[str, Any]:
+        """Counters of the gateway, the channels, the store and the supervision tree."""
+        parts = self.parts
+        return {
+            "gateway": self._roster.statistics(),
+            "channels": parts.registry.statistics() if parts else {},
+            "store": parts.store.statistics() if parts else {},
+            "supervision": self._supervisor.statistics() | self._helpers.statistics() | self._sources.statistics(),
+        }
+
+    async def run(self, task_status: trio.TaskStatus[None]) -> None:
+        """Runs until cancelled, or until a child is past its restart intensity."""
+        await self._supervisor.run(task_status)  # type: ignore[arg-type]  # trio's status takes None only, so do we
+
+    def _children(self) -> Sequence[ChildSpec]:
+        """The tree, in order of start. A crash of a helper or a source is its own affair; sockets stay up."""
+        drain_s = self._config.gateway.drain_s + self._config.gateway.close_s
+        return [
+            # Checking a large file, or waiting for a store that is away, takes as long as it takes.
+            ChildSpec("store", self._run_store, fatal=FATAL, start_deadline_s=math.inf),
+            ChildSpec("channels", self._run_channels, start_deadline_s=math.inf),
+            ChildSpec("helpers", self._helpers.run, fatal=(TooManyRestarts,), start_deadline_s=math.inf),
+            ChildSpec("sources", self._sources.run, fatal=(TooManyRestarts,), start_deadline_s=math.inf),
+            ChildSpec("http", self.doors.run_http, fatal=FATAL),
+            ChildSpec("gateway", self.doors.run_gateway, fatal=FATAL, stop_deadline_s=drain_s),
+        ]
+
+    def _helper_children(self) -> Sequence[ChildSpec]:
+        return [
+            ChildSpec("derived", self._part(lambda parts: parts.derived.run)),
+            ChildSpec("presence", self._part(lambda parts: parts.presence.run)),
+            ChildSpec("recipients", self._part(lambda parts: parts.recipients.run)),
+            ChildSpec("upkeep", self._part(lambda parts: parts.upkeep.run)),
+            ChildSpec("quiet", self._part(lambda parts: parts.quiet_keeper.run)),
+            ChildSpec("rollups", self._part(lambda parts: parts.rollups.run)),
+            ChildSpec("keys", self.keys.run),
+            ChildSpec("ticker", self._part(lambda parts: parts.ticker.run)),
+            ChildSpec("lag", self._lag.run),
+        ]
+
+    def _source_children(self) -> Sequence[ChildSpec]:
+        return [ChildSpec("host", self._run_host)] if self._config.watch_host else []
+
+    def _part(self, run_of: Callable[[Parts], Run]) -> Run:
+        """Runs one of the parts that there are when it is started."""
+
+        async def run(status: Started) -> None:
+            await run_of(self.up)(status)
+
+        return run
+
+    async def _run_store(self, status: Started) -> None:
+        async with self._world.open_store(
+            self._config.store_url,
+            retention=retention_of(self._config),
+            clock=self._world.clock,
+            on_commit=self._metrics.committed,
+            cache_bytes=self._config.store_cache_bytes,
+        ) as store:
+            # Before any door opens: who was revoked stays outside.
+            self._identity.revocations.load(await answered(store.revocations, "the revocations"))
+            parts = self._build(store)
+            await parts.shelves.live.load()
+            self.parts = parts
+            store.set_feed(self._feed)
+            status.started()
+            try:
+                await trio.sleep_forever()
+            finally:
+                self.parts = None
+
+    def _build(self, store: Store) -> Parts:
+        parts = build(store, self._config, self._world, self._identity, self._metrics, self._roster)
+        gateway = self._config.gateway
+        parts.ticker.every(gateway.heartbeat_s / turns(gateway.heartbeat_s), self._roster.ping_next)
+        parts.ticker.every(TICK_S, self._memory.look)
+        parts.ticker.every(WRITE_EVERY_S, self._metrics.suppressed.write)
+        parts.ticker.every(gateway.position_s / turns(gateway.position_s), parts.proofs.prove)
+        return parts
+
+    def _feed(self, committed: Sequence[CommittedEvents]) -> None:
+        parts = self.parts
+        if parts is not None:
+            for one in committed:
+                parts.derived.post(one.workspace, one.events)
+                for key in one.moved:
+                    parts.registry.moved(key)
+
+    async def _run_channels(self, status: Started) -> None:
+        parts = self.up
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(start_unsettled, parts.store, parts.registry)
+            await parts.registry.run(status)
+
+    async def _run_host(self, status: Started) -> None:
+        service, who = self.up.service, own_principal(self._config.workspace, "host", "producer")
+
+        async def submit(readings: Sequence[ReadingInput]) -> None:
+            results: list[ItemResult] = await service.read(who, readings)
+            if any(result.reason.value == "busy" for result in results):
+                raise Busy("the host's channel is full")
+
+        async with trio.open_nursery() as nursery:
+            await nursery.start(
+                functools.partial(
+                    watch_host,
+                    submit,
+                    self._config.host.framework,
+                    self._config.host.interval_s,
+                    data_path=str(self._config.data),
+                )
+            )
+            status.started()
+
+
+def own_principal(workspace: str, user: str, role: str) -> Principal:
+    """Who speaks without a token: an embedding program, or a source of the engine's own."""
+    return Principal(workspace=workspace, user=user, role=role, expires_at=NEVER_EXPIRES)
