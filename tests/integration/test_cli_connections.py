@@ -135,4 +135,4 @@ async def test_the_trail_is_asked_by_whom_what_about_what_and_when_and_shows_why
         line = (await said("audit", "--target", rung.alert_id)).splitlines()[1]
         assert "state: active -> acknowledged" in line
         assert line.endswith("  on it")
-        assert "write 2026-01-31T12:00:00Z, or how long" in await said("audit", "--since", "yesterday", code=2)
+        assert "write 2026-01-31T12:00:00Z, or 90s" in await said("audit", "--since", "yesterday", code=2)

@@ -12,18 +12,11 @@ import click
 
 from tocsin.commands import options
 from tocsin.commands.listing import Column, json_option, show
-from tocsin.commands.shelves import Kind, add_bulk, add_show, fields_of
+from tocsin.commands.shelves import Kind, add_bulk, add_show, fields_of, own_fields
 
 # Read by the engine; the others are read here.
 _TEXTS = ("yaml", "prometheus")
 _FORMS = {".json": "json", ".yaml": "yaml", ".yml": "yaml"}
-# What the engine shows of an object besides its own fields.
-_BESIDE = ("version", "origin", "created_at", "updated_at", "updated_by", "archived_at")
-
-
-def rule_body(shown: dict[str, Any]) -> dict[str, Any]:
-    """A rule of which the engine shows more."""
-    return {name: value for name, value in shown.items() if name not in _BESIDE}
 
 
 def _title(rule: dict[str, Any]) -> str:
@@ -34,7 +27,7 @@ def _title(rule: dict[str, Any]) -> str:
     from protocol.rules import Rule
 
     try:
-        return title_of(msgspec.convert(rule_body(rule), Rule))
+        return title_of(msgspec.convert(own_fields(rule), Rule))
     except msgspec.ValidationError:
         # An engine of another version has rules that we do not know.
         return str(rule["title"])

@@ -8,7 +8,7 @@ the version that it was made to, so nobody's change is lost: a file that `show` 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from tocsin.commands.listing import Column, json_option, show
 if TYPE_CHECKING:
     from tocsin.commands.api import Api
 
+_BESIDE = frozenset({"version", "origin", "created_at", "updated_at", "updated_by", "archived_at"})
 # The store's integers.
 VERSION_MAX = (1 << 63) - 1
 
@@ -114,11 +115,12 @@ def add_put(group: click.Group, kind: Kind) -> None:
         options.write(kind.put(kind.api(given), object_id, body, seen, file is not None))
 
 
-def add_bulk(group: click.Group, kind: Kind, action: str, done: str, text: str) -> None:
-    """A command that does the same to many; exits with 1 if it could not be done to one."""
+def add_bulk(group: click.Group, kind: Kind, action: str, done: str, text: str, name: str | None = None) -> None:
+    """A command that does the same to many; exits with 1 if it could not be done to one. `name`: if not the action."""
+    name = name or action
     whole = f"{text} What cannot be done to one keeps nobody back, and the exit code is 1 then."
 
-    @group.command(action, help=whole, short_help=f"{action.capitalize()}s {kind.plural}.")
+    @group.command(name, help=whole, short_help=f"{name.capitalize()}s {kind.plural}.")
     @click.argument("ids", nargs=-1, required=True, metavar=f"{kind.name.upper()}...")
     @options.administrator
     def change(ids: tuple[str, ...], **given: Any) -> None:
@@ -128,6 +130,26 @@ def add_bulk(group: click.Group, kind: Kind, action: str, done: str, text: str) 
             options.write(f"{result['id']}: {done if is_done else result.get('message') or result['status']}")
         if any(result["status"] != "done" for result in results):
             raise SystemExit(1)
+
+
+def one_by_one(ids: Sequence[str], do: Callable[[str], str]) -> None:
+    """Does something to each and prints what it says. What is refused keeps nobody back, and ends with exit code 1."""
+    from protocol.errors import BadRequest, UnknownChannel
+
+    is_done = True
+    for each in ids:
+        try:
+            options.write(do(each))
+        except (BadRequest, UnknownChannel) as refusal:
+            options.write(f"{each}: {refusal.message}")
+            is_done = False
+    if not is_done:
+        raise SystemExit(1)
+
+
+def own_fields(shown: Mapping[str, Any]) -> dict[str, Any]:
+    """An object without what the engine shows besides its own fields."""
+    return {name: value for name, value in shown.items() if name not in _BESIDE}
 
 
 def fields_of(given: tuple[str, ...]) -> dict[str, Any]:

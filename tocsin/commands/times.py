@@ -21,6 +21,24 @@ def future(_: click.Context, __: click.Parameter, given: str | None) -> str | No
     return None if given is None else _moment(given, +1)
 
 
+def lasting(_: click.Context, __: click.Parameter, given: str | None) -> int | None:
+    """A callback: how long (2h), in microseconds. Raises BadParameter."""
+    lasts = None if given is None else _microseconds(given)
+    if given is not None and lasts is None:
+        raise click.BadParameter(f"{given!r:.40} is no time: write 90s, 30m, 2h, 7d")
+    return lasts
+
+
+def span(starts_at: str | None, lasts: int | None, ends_at: str | None) -> dict[str, str]:
+    """From when until when: from now on unless said, so long or until then. Raises UsageError."""
+    from protocol.times import parse_rfc3339, rfc3339
+
+    if (lasts is None) is (ends_at is None):
+        raise click.UsageError("say either --for (how long) or --until (a time)")
+    start = now_us() if starts_at is None else parse_rfc3339(starts_at)
+    return {"starts_at": rfc3339(start), "ends_at": ends_at or rfc3339(start + (lasts or 0))}
+
+
 def now_us() -> int:
     """This machine's clock."""
     return time.time_ns() // 1_000
@@ -35,7 +53,7 @@ def _moment(given: str, sign: int) -> str:
     try:
         return rfc3339(parse_rfc3339(given))
     except ValueError:
-        use = "2026-01-31T12:00:00Z, or how long: 90s, 30m, 2h, 7d"
+        use = "2026-01-31T12:00:00Z, or 90s, 30m, 2h, 7d"
         raise click.BadParameter(f"{given!r:.40} is no time: write {use}") from None
 
 

@@ -13,8 +13,8 @@ import click
 from tocsin.commands import options, times
 from tocsin.commands.clients import labels_of
 from tocsin.commands.listing import Column, cell, json_option, show
-from tocsin.commands.rules import RULES, rule_body
-from tocsin.commands.shelves import fields_of
+from tocsin.commands.rules import RULES
+from tocsin.commands.shelves import fields_of, own_fields
 
 _COLUMNS: dict[str, Column] = {
     "AT (UTC)": "at", "WHAT": "what", "WHY": "why", "SEVERITY": "severity", "VALUE": "value", "LABELS": "labels",
@@ -79,7 +79,7 @@ def backtest(rule_id: str, fields: tuple[str, ...], file: Path | None, as_json: 
         body["readings"] = _readings(file)
     api = RULES.api(given)
     if fields:
-        body["rule"] = rule_body(api.ask("GET", RULES.address(rule_id))) | fields_of(fields)
+        body["rule"] = own_fields(api.ask("GET", RULES.address(rule_id))) | fields_of(fields)
     else:
         body["rule_id"] = rule_id
     found = api.ask("POST", f"{RULES.path}/backtest", body)

@@ -10,7 +10,7 @@ import click
 
 from tocsin.commands import options
 from tocsin.commands.listing import Column, json_option, show
-from tocsin.commands.shelves import Kind, add_bulk, add_list, add_show, json_file
+from tocsin.commands.shelves import Kind, add_bulk, add_list, add_show, json_file, one_by_one
 
 WORKFLOWS = Kind(
     "workflows",
@@ -111,11 +111,14 @@ def track(project: str, workflow_id: str, item: str | None, assign: tuple[str, .
 @click.argument("projects", nargs=-1, required=True)
 @options.administrator
 def untrack(projects: tuple[str, ...], **given: Any) -> None:
-    """Takes PROJECTS off their workflows; the alerts of their steps are resolved."""
+    """Takes PROJECTS off their workflows; the alerts of their steps are resolved. Exits with 1 if one was on none."""
     api = WORKFLOWS.api(given)
-    for project in projects:
+
+    def take_off(project: str) -> str:
         api.ask("DELETE", _tracker(project))
-        options.write(f"{project} follows no workflow")
+        return f"{project} follows no workflow"
+
+    one_by_one(projects, take_off)
 
 
 @workflows.command(short_help="Rings for the current steps.")
