@@ -58,7 +58,7 @@ class Cell:
             if self.away is not None:
                 raise StoreUnavailable(f"the store is away ({self.away}); subscribe again in a moment")
             if self.is_parked:
-                raise Busy("this channel failed too often and is paused; try again in 10 s")
+                raise Busy(str(PARKED.message))
             await self._ready.wait()
         return self.audience
 

@@ -136,11 +136,7 @@ class EventStream(Peer):
             await wire.send(retry(self._retry_ms) + as_event(frame_message(bye, WireForm.JSON)))
 
     def _too_slow(self) -> None:
-        if self.ending is None:
-            self._kit.roster.slow += 1
-            unread, limit = self.outbox.waiting_bytes, self._limits.max_bytes
-            text = f"{unread} bytes unread and no room for the next, limit {limit}"
-            self.end(CloseCode.SLOW, text, Limit.OUTBOX_BYTES)
+        self._kit.roster.too_slow(self, self._limits.max_bytes)
 
     def _check_token(self, now: float) -> float | None:
         who = self._conversation.who

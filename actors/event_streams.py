@@ -6,12 +6,12 @@ HTTP's connections: requests must still get in. Synchronous but for `serve`, whi
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from dataclasses import dataclass, field
 
 from actors.event_stream import EventStream, Wire
 from actors.outbox import OutboxLimits
+from actors.peer import reconnect_after_ms
 from actors.ports import NewId
 from actors.session_kit import SessionKit
 from actors.tally import one_less
@@ -20,8 +20,6 @@ from protocol.errors import CloseCode, ConversationEnded, LimitReached
 from protocol.limits import Limit
 from protocol.model import Principal
 
-# Readers of a stopped engine come back spread over this time, as sockets do.
-RECONNECT_SPREAD_MS = 3_000
 # Nobody can say when a stream ends; a page that asks again so often is no burden.
 RETRY_AFTER_S = 10.0
 
@@ -67,8 +65,7 @@ class EventStreams:
     def end_all(self) -> None:
         """The server stops: everybody is told when to come back."""
         for stream in self._open:
-            after_ms = random.randrange(RECONNECT_SPREAD_MS)  # noqa: S311  # spreads load, no secret
-            stream.leave(CloseCode.SHUTDOWN, "shutting down", after_ms)
+            stream.leave(CloseCode.SHUTDOWN, "shutting down", reconnect_after_ms())
 
     def _enter(self, who: Principal, address: str) -> EventStream:
         self._check_room(who)

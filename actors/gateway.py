@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import errno
 import functools
-import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -22,6 +21,7 @@ import trio
 from actors.connection import Connection
 from actors.door import Door, DoorLimits, Visit
 from actors.outbox import Outbox, OutboxLimits
+from actors.peer import reconnect_after_ms
 from actors.ports import NewId
 from actors.roster import Roster
 from actors.send import choose_send
@@ -30,7 +30,6 @@ from actors.tls import NewTls
 from actors.upgrade import HandshakeRefused
 from actors.websocket import Disconnected, WebSocket, WebSocketLimits
 from protocol.errors import CloseCode, ConversationEnded
-from protocol.limits import Limit
 from protocol.messages import Bye
 
 log = structlog.get_logger()
@@ -38,8 +37,6 @@ log = structlog.get_logger()
 # Nothing to accept with: others must close something first. Not an event that we could wait for.
 ACCEPT_PAUSE_S = 0.1
 _NO_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-# Reconnects after a shutdown are spread over this time, so that a thousand clients do not come back at once.
-RECONNECT_SPREAD_MS = 3_000
 
 
 @dataclass(frozen=True)
@@ -156,7 +153,8 @@ class Gateway:
     async def _hold(self, websocket: WebSocket, outbox: Outbox, visit: Visit) -> None:
         scope = trio.CancelScope()
         connection = Connection(self._new_id(), websocket, outbox, scope)
-        outbox.on_trouble(lambda: self._is_slow(connection), connection.abort)
+        max_bytes = self._limits.outbox.max_bytes
+        outbox.on_trouble(lambda: self._roster.too_slow(connection, max_bytes), connection.abort)
         connection.subprotocol = await self._shake_hands(websocket, visit)
         connection.address = visit.address
         self._roster.enter(connection)
@@ -212,13 +210,6 @@ class Gateway:
         else:
             connection.end(CloseCode.NORMAL, "")
 
-    def _is_slow(self, connection: Connection) -> None:
-        if connection.ending is None:
-            self._roster.slow += 1
-            limit = self._limits.outbox.max_bytes
-            unread = f"{connection.outbox.waiting_bytes} bytes unread and no room for the next, limit {limit}"
-            connection.end(CloseCode.SLOW, unread, Limit.OUTBOX_BYTES)
-
     async def _say_goodbye(self) -> None:
         """Tells everybody when to come back, and closes; takes `drain_s` at most."""
         self._door.close()
@@ -226,8 +217,9 @@ class Gateway:
             listener.close()
         connections = list(self._open.values())
         for connection in connections:
-            after_ms = random.randrange(RECONNECT_SPREAD_MS)  # noqa: S311  # spreads load, no secret
-            connection.say(Bye(code=CloseCode.SHUTDOWN, reason="shutting down", reconnect_after_ms=after_ms))
+            connection.say(
+                Bye(code=CloseCode.SHUTDOWN, reason="shutting down", reconnect_after_ms=reconnect_after_ms())
+            )
         with trio.move_on_after(self._limits.drain_s):
             # The last ones need a moment of their own to read their Close.
             with trio.move_on_after(max(0.0, self._limits.drain_s - self._websocket_limits.close_s)):

@@ -29,7 +29,7 @@ FAILED = ItemResult(
 PARKED = ItemResult(
     status=Status.REJECTED,
     reason=Reason.FAILED,
-    message="this channel failed too often and is paused; try again in 10 s",
+    message="this channel failed too often and is paused for some seconds (channel.park_s); then send it again",
 )
 
 

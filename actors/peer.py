@@ -7,6 +7,7 @@ operators and revocations end it from outside. Nothing here waits. There are two
 
 from __future__ import annotations
 
+import random
 from abc import ABC, abstractmethod
 from collections.abc import Collection
 from typing import Protocol
@@ -21,6 +22,9 @@ from protocol.errors import CloseCode, ConversationEnded
 from protocol.limits import Limit
 from protocol.messages import ServerMessage
 from protocol.model import Principal
+
+# Reconnects after a shutdown are spread over this time, so that a thousand clients do not come back at once.
+RECONNECT_SPREAD_MS = 3_000
 
 
 class Sink(Protocol):
@@ -131,3 +135,8 @@ class Peer(ABC):
     def abort(self) -> None:
         """The peer is gone: ends the conversation without a word."""
         self._scope.cancel()
+
+
+def reconnect_after_ms() -> int:
+    """When a peer of an engine that stops is to come back."""
+    return random.randrange(RECONNECT_SPREAD_MS)  # noqa: S311  # spreads load, no secret

@@ -1,8 +1,8 @@
 """Channels by name: a channel's actor starts on first use, is restarted when it crashes, and retired when idle.
 
 Owns: the cells, and one task per channel that keeps its actor running (one-for-one). Restart intensity counts per
-channel; one past it is parked: it answers at once that it failed, is tried again every 10 s, and never ends the
-process. A machine that raised over somebody's command (MachineRaised) is restarted and not counted: the command is.
+channel; one past it is parked: it answers at once that it failed, is tried again every `park_s`, and never ends
+the process. A machine that raised over somebody's command (MachineRaised) is restarted and not counted: the command is.
 """
 
 from __future__ import annotations

@@ -143,6 +143,13 @@ class Roster:
             connection.end(code, reason)
         return len(meant)
 
+    def too_slow(self, connection: Peer, max_bytes: int) -> None:
+        """It has left too much unread: ended and counted, unless it is ending already."""
+        if connection.ending is None:
+            self.slow += 1
+            text = f"{connection.outbox.waiting_bytes} bytes unread and no room for the next, limit {max_bytes}"
+            connection.end(CloseCode.SLOW, text, Limit.OUTBOX_BYTES)
+
     def overloaded(self, why: str) -> None:
         """Says why nobody new may come in (empty: they may again); who has not said who he is has to go."""
         self.overload = why

@@ -23,8 +23,9 @@ from protocol.model import Alert, QuietedBy
 from protocol.quieting import Maintenance, Matcher, Operator, Quieting, Silence
 from protocol.times import parse_rfc3339, rfc3339
 
-# Of each there is one for all the channels that it means; with a few matchers about 2 kB. As many as a workspace may have
-# silences and maintenance windows (by default), and half as many more: with fewer each change would compile all anew.
+# Of each there is one for all the channels that it means; with a few matchers about 2 kB. As many as a workspace may
+# have silences and maintenance windows (by default), and half as many more: with fewer each change would compile all
+# anew.
 CACHE_MAX_WINDOWS = 16_384
 # One for each workspace, and for each framework with windows of its own.
 CACHE_MAX_SETS = 1_024

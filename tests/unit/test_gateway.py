@@ -17,8 +17,9 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from actors.connection import Connection
 from actors.door import DoorLimits
 from actors.frames import Frame
-from actors.gateway import ACCEPT_PAUSE_S, RECONNECT_SPREAD_MS, Gateway, GatewayLimits
+from actors.gateway import ACCEPT_PAUSE_S, Gateway, GatewayLimits
 from actors.outbox import OutboxLimits
+from actors.peer import RECONNECT_SPREAD_MS
 from actors.roster import Roster, RosterLimits
 from actors.websocket import WebSocketLimits
 from engine.logs import OncePerSecond
