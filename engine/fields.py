@@ -1,7 +1,7 @@
 """What a setting is: its name, type, default and reason, the check of a value, and the error that an operator reads.
 
-Knows nothing of the settings themselves: those are in `engine.sections`. A value is checked against its type by msgspec;
-the sentence that says what to use instead is ours, made from the same type, so that the two cannot part.
+Knows nothing of the settings themselves: those are in `engine.sections`. A value is checked against its type by
+msgspec; the sentence that says what to use instead is ours, made from the same type, so that the two cannot part.
 """
 
 from __future__ import annotations

@@ -88,10 +88,10 @@ def test_an_engine_that_gives_up_ends_the_block_and_every_call(tmp_path: Path) -
         raise RuntimeError("always")
 
     async def break_a_helper(inner: app.Engine) -> None:
-        parts = inner._parts
-        parts.upkeep.run = explode  # type: ignore[union-attr,method-assign,assignment]
-        parts.ticker.run = explode  # type: ignore[union-attr,method-assign,assignment]
-        parts.ticker.watch(0, lambda now: 1 / 0)  # type: ignore[union-attr,arg-type,return-value]
+        parts = inner._up
+        parts.upkeep.run = explode  # type: ignore[method-assign,assignment]
+        parts.ticker.run = explode  # type: ignore[method-assign,assignment]
+        parts.ticker.watch(0, lambda now: 1 / 0)  # type: ignore[arg-type,return-value]
         await trio.sleep_forever()
 
     async def program() -> None:
