@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core.agenda import NEVER
-from engine.core.rules.schedule import DAYS, hours_of, is_active, next_change
+from engine.core.rules.schedule import DAYS, hours_of
 from protocol.rules import ActiveHours
 from protocol.times import parse_rfc3339, rfc3339
 
@@ -24,7 +24,8 @@ def at(text: str) -> int:
 
 
 def until(hours: ActiveHours, text: str) -> tuple[bool, str]:
-    return is_active(hours, at(text)), rfc3339(next_change(hours, at(text)))[:16]
+    is_active, change = hours_of(hours).at(at(text))
+    return is_active, rfc3339(change)[:16]
 
 
 def test_office_hours_begin_and_end_by_the_clock_on_the_wall() -> None:
@@ -50,7 +51,7 @@ def test_days_that_touch_are_one_stretch() -> None:
 
 @pytest.mark.parametrize("hours", [ActiveHours(), ActiveHours(start="08:00", end="08:00", days=DAYS)])
 def test_hours_of_all_days_never_end(hours: ActiveHours) -> None:
-    assert (is_active(hours, 0), next_change(hours, 0)) == (True, NEVER)
+    assert hours_of(hours).at(0) == (True, NEVER)
 
 
 def test_the_hour_that_comes_twice_is_inside_both_times() -> None:
@@ -82,8 +83,8 @@ def test_a_week_whose_only_stretch_is_swallowed_is_passed_over() -> None:
 
 
 def test_a_clock_that_was_set_back_is_asked_anew() -> None:
-    assert is_active(OFFICE, at("2026-01-05T12:00:00Z"))
-    assert not is_active(OFFICE, at("2026-01-04T12:00:00Z"))
+    assert hours_of(OFFICE).at(at("2026-01-05T12:00:00Z"))[0]
+    assert not hours_of(OFFICE).at(at("2026-01-04T12:00:00Z"))[0]
 
 
 clocks = st.builds(
@@ -115,15 +116,15 @@ def test_away_from_jumps_the_wall_clock_decides(hours: ActiveHours, naive: datet
         else (today in days and clock >= hours.start) or (before in days and clock < hours.end)
     )
     now = at(naive.isoformat(timespec="seconds") + "Z")
-    assert is_active(hours, now) is expected
+    assert hours_of(hours).at(now)[0] is expected
 
 
 @given(st.sampled_from([OFFICE, NIGHT]), st.integers(at("2026-01-01T00:00:00Z"), at("2027-01-01T00:00:00Z")))
 def test_nothing_changes_before_the_next_change_and_then_it_does(hours: ActiveHours, now: int) -> None:
-    change = next_change(hours, now)
+    is_active, change = hours_of(hours).at(now)
     assert now < change <= now + 8 * 24 * HOUR
-    assert is_active(hours, change - 1) is is_active(hours, now)
-    assert is_active(hours, change) is not is_active(hours, now)
+    assert hours_of(hours).at(change - 1)[0] is is_active
+    assert hours_of(hours).at(change)[0] is not is_active
 
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "../../etc/passwd", "Europe", "", "a" * 1_000, "/etc/passwd"])

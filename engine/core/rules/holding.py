@@ -49,12 +49,10 @@ class Holding:
             self.phase, self.since = (Phase.KEEPING if self.keep_us else Phase.IDLE), at
         self.pass_time(at)
 
-    def pass_time(self, at: int) -> bool:
-        """The series' time is `at`. Says whether that changed anything."""
-        if at < self.due():
-            return False
-        self.phase = Phase.FIRING if self.phase is Phase.PENDING else Phase.IDLE
-        return True
+    def pass_time(self, at: int) -> None:
+        """The series' time is `at`."""
+        if at >= self.due():
+            self.phase = Phase.FIRING if self.phase is Phase.PENDING else Phase.IDLE
 
     def due(self) -> int:
         """When, in the series' time, time alone changes something; NEVER."""

@@ -84,16 +84,6 @@ def hours_of(schedule: ActiveHours) -> Hours:
         raise ValueError(f"zone: {schedule.zone[:64]!r} is no time zone; write a name like Europe/Berlin") from fault
 
 
-def is_active(schedule: ActiveHours, now: int) -> bool:
-    """Whether `now` (microseconds) is within the hours."""
-    return hours_of(schedule).at(now)[0]
-
-
-def next_change(schedule: ActiveHours, now: int) -> int:
-    """When `is_active` is different next (microseconds); NEVER if it always is the same."""
-    return hours_of(schedule).at(now)[1]
-
-
 def _minutes(clock: str) -> int:
     hours, minutes = clock.split(":")
     return int(hours) * 60 + int(minutes)
