@@ -14,6 +14,7 @@ import click
 from tocsin.commands import (
     alerts,
     audit,
+    broadcast,
     clients,
     connections,
     directory,
@@ -138,6 +139,7 @@ for command in (
     keys.keys,
     revoke.revoke,
     connections.connections,
+    broadcast.broadcast,
     rules.rules,
     directory.frameworks,
     directory.users,
