@@ -89,14 +89,14 @@ class People:
         waves, unknown = await self._plan(who, alert_ids, deed)
         receipt = Receipt(len(alert_ids), self._tally.counted(answer))
         for place in unknown:
-            receipt.settle(place, UNKNOWN_ALERT)
+            receipt.settle(place, _about(alert_ids[place], UNKNOWN_ALERT))
         for portion in [portion for wave in waves for portion in wave]:
             self._put(portion, receipt, portion.places)
 
     async def act(self, who: Principal, alert_ids: Sequence[str], deed: Deed) -> list[ItemResult]:
         """Does it, wave after wave; one result per alert, in order. Raises TocsinError if nothing at all was done."""
         waves, unknown = await self._plan(who, alert_ids, deed)
-        results = dict.fromkeys(unknown, UNKNOWN_ALERT)
+        results = {place: _about(alert_ids[place], UNKNOWN_ALERT) for place in unknown}
         for wave in waves:
             places = [place for portion in wave for place in portion.places]
             try:
@@ -105,7 +105,7 @@ class People:
                 if not results:
                     raise
                 # Part of it is done: what is left says so by itself, and may be sent again with the rest.
-                answered = [refused(fault)] * len(places)
+                answered = [_about(alert_ids[place], refused(fault)) for place in places]
             results.update(zip(places, answered, strict=True))
         done = [results[place] for place in range(len(alert_ids))]
         self._tally.counted(lambda _: None)(done)
@@ -174,6 +174,11 @@ def _act(who: Principal, deed: Deed, alert_ids: Sequence[str], known: Mapping[st
         address=deed.address,
         closed=tuple(row for row in closed.values() if row is not None),
     )
+
+
+def _about(alert_id: str, result: ItemResult) -> ItemResult:
+    """A refusal with the id that was asked about: in a list of thousands the place alone helps nobody."""
+    return msgspec.structs.replace(result, alert_id=alert_id)
 
 
 def refused(fault: TocsinError) -> ItemResult:

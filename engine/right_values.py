@@ -26,6 +26,7 @@ SHOWN: dict[str, Any] = {
     "alert_days": 2,
     "alert_type": "latency",
     "alerts": [{"framework_id": "web", "title": "Search is slow"}],
+    "all": True,
     "annotations": {"runbook": "restart the cache"},
     "assigned_to": "ann",
     "assignees": {"sales": "ann"},

@@ -41,8 +41,12 @@ class DeedBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlertFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Alerts that are all of this. Without `state`: the open ones; of `reopen`: the closed ones. Times RFC 3339."""
+    """Alerts that are all of this. Without `state`: the open ones; of `reopen`: the closed ones. Times RFC 3339.
 
+    `all` alone means all of them: a filter whose members got lost on the way must not.
+    """
+
+    all: bool = False
     framework_id: Id | None = None
     state: list[AlertState] = []
     severity: list[Severity] = []
@@ -135,6 +139,11 @@ async def _meant(service: Service, who: Principal, action: Action, body: BulkDee
     if body.filter is None:
         return body.alert_ids or []
     wanted = body.filter
+    says_nothing_else = wanted == AlertFilter(all=wanted.all)
+    if wanted.all is not says_nothing_else:
+        raise BadRequest(
+            'filter: say of which alerts, such as {"framework_id": "web"}, or {"all": true} and nothing else for all'
+        )
     query = AlertQuery(
         workspace=who.workspace,
         framework=wanted.framework_id,

@@ -21,6 +21,7 @@ from engine.http.operators import PeerAddress
 from protocol import messages as m
 from protocol.errors import BadRequest
 from protocol.model import Principal, Severity
+from protocol.names import check_id
 from protocol.sse import parse_position
 
 MEDIA_TYPE = "text/event-stream"
@@ -123,7 +124,7 @@ def stream_routes(streams: Streams, peer_address: PeerAddress) -> list[HTTPRoute
         """
         wanted = m.Subscribe(
             channel=channel,
-            framework_id=one_of(framework_id, framework_id_as_on_socket),
+            framework_id=framework_wanted(channel, framework_id, framework_id_as_on_socket),
             min_severity=parse_severity_word(min_severity),
             recover=_position(request, last_event_id),
         )
@@ -133,11 +134,12 @@ def stream_routes(streams: Streams, peer_address: PeerAddress) -> list[HTTPRoute
     return [stream]
 
 
-def one_of(framework_id: str | None, as_on_socket: str | None) -> str | None:
-    """The parameter under either of its names. Raises BadRequest for both."""
-    if framework_id is not None and as_on_socket is not None:
-        raise BadRequest("say framework_id or frameworkId, not both")
-    return as_on_socket if framework_id is None else framework_id
+def framework_wanted(channel: str | None, framework_id: str | None, as_on_socket: str | None) -> str | None:
+    """The framework, under either of its names; None if it is a channel. Raises BadRequest unless it is one of them."""
+    if [channel, framework_id, as_on_socket].count(None) != 2:
+        raise BadRequest("say either framework_id or channel, such as ?framework_id=web or ?channel=workspace")
+    framework = as_on_socket if framework_id is None else framework_id
+    return framework if framework is None else check_id(framework, "framework_id")
 
 
 def parse_severity_word(word: str | None) -> Severity:

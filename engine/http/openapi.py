@@ -42,10 +42,10 @@ PROBLEM: Document = {
         "temporary": False,
     },
 }
-# Of anything: a fault of ours, busy.
-_ALWAYS = (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
-# Of what takes something, be it only a token: a wrong parameter, nothing there, too fast. A probe takes nothing.
-_OF_QUESTIONS = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS)
+# Of anything: a token in the URL, a fault of ours, busy.
+_ALWAYS = (HTTPStatus.BAD_REQUEST, HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
+# Of what takes something, be it only a token: nothing there, too fast. A probe takes nothing.
+_OF_QUESTIONS = (HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS)
 _GUARDED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _OF_CHANGES = (HTTPStatus.CONFLICT,)
 _OF_BODIES = (
@@ -60,6 +60,8 @@ _OTHER_FORMS = {"GET /api/v1/rules/export": ("application/json", "application/ya
 _WAIT: Document = {
     "Retry-After": {"description": "seconds, where waiting helps", "schema": {"type": "integer", "minimum": 1}}
 }
+# It needs a token only where it is asked from another machine.
+_GUARDED_ELSEWHERE = "GET /metrics"
 _SAFE = frozenset({"get", "head"})
 
 
@@ -146,7 +148,7 @@ def _errors(route: str, operation: Mapping[str, Any]) -> Iterator[tuple[str, Doc
     taken = {parameter.get("name") for parameter in operation.get("parameters", ())}
     if operation.get("security") or taken or method not in _SAFE:
         statuses += _OF_QUESTIONS
-    if operation.get("security"):
+    if operation.get("security") or route == _GUARDED_ELSEWHERE:
         statuses += _GUARDED
     if method not in _SAFE:
         statuses += _OF_CHANGES

@@ -3,7 +3,8 @@
 `/healthz` says that the loop turns; restart the process when it does not answer. `/readyz` says that a trigger sent now
 would be acknowledged and a new connection let in; send traffic elsewhere while it is 503. Above the soft memory limit
 it is 503 too: who is connected stays and is served, but whoever a balancer sends is refused at the door. Both need no
-token: a load balancer has none.
+token: a load balancer has none. They and `/metrics` take no parameters and heed none: a probe that adds one against
+caches must not have a healthy process restarted.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from litestar import MediaType, Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from engine.http.guards import require_operator
+from engine.http.guards import refuse_unknown_parameters, require_operator
 from engine.http.ports import About, MetricsRender, Service
 from engine.metrics import CONTENT_TYPE
 from protocol.errors import Busy, StoreUnavailable
@@ -44,7 +45,7 @@ def operation_routes(
         """Metrics in Prometheus' text format."""
         return Response(metrics_render(), headers={"Content-Type": CONTENT_TYPE})
 
-    @get("/api/v1/about", sync_to_thread=False)
+    @get("/api/v1/about", sync_to_thread=False, guards=[refuse_unknown_parameters])
     def tell_about() -> About:
         """Which program this is and where its WebSocket listens."""
         return about()

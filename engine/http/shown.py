@@ -48,7 +48,7 @@ def _shown_struct(given: Any) -> Any:
         config = given.__struct_config__
         _SHOWN[given] = msgspec.defstruct(
             f"{given.__name__}Shown",
-            [(field.name, field.type) for field in msgspec.structs.fields(Beside)],
+            [(field.name, field.type) for field in msgspec.structs.fields(Beside)] + _hidden(given),
             bases=(given,),
             frozen=True,
             kw_only=True,
@@ -60,10 +60,18 @@ def _shown_struct(given: Any) -> Any:
     return _SHOWN[given]
 
 
+def _hidden(given: Any) -> list[Any]:
+    """A rule may say of which workspace it is. Nothing means that of the token, and nothing is what is shown then."""
+    is_of_one = "workspace" in given.__struct_fields__
+    return [("workspace", str | msgspec.UnsetType, msgspec.UNSET)] if is_of_one else []
+
+
 def shown(held: Held[Any]) -> Any:
     """An object with what is shown beside it."""
     value, stored = held.value, held.stored
     fields = {name: getattr(value, name) for name in value.__struct_fields__}
+    if fields.get("workspace") == "":
+        del fields["workspace"]
     return _shown_struct(type(value))(
         **fields,
         version=held.version,

@@ -15,7 +15,7 @@ from engine.http.event_streams import (
     Framework,
     FrameworkId,
     MinSeverity,
-    one_of,
+    framework_wanted,
     parse_severity_word,
 )
 from engine.pages import PAGE_DEFAULT, PAGE_MAX
@@ -65,7 +65,7 @@ def history_routes(retelling: Retelling) -> list[HTTPRouteHandler]:
         place = cursor or after
         wanted = m.Subscribe(
             channel=channel,
-            framework_id=one_of(framework_id, framework_id_as_on_socket),
+            framework_id=framework_wanted(channel, framework_id, framework_id_as_on_socket),
             min_severity=parse_severity_word(min_severity),
             recover=parse_position(place, "after" if cursor is None else "cursor") if place else None,
         )

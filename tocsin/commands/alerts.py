@@ -162,7 +162,7 @@ def _wanted(given: dict[str, Any]) -> dict[str, Any]:
 def _meant(alert_ids: tuple[str, ...], wanted: dict[str, Any], everything: bool) -> dict[str, Any]:
     if bool(alert_ids) is everything or (wanted and not everything):
         raise click.UsageError("say either some IDs, or --all (with filters, or for all open alerts)")
-    return {"filter": wanted} if everything else {"alertIds": list(alert_ids)}
+    return {"filter": wanted or {"all": True}} if everything else {"alertIds": list(alert_ids)}
 
 
 def _assignee(user: str | None, nobody: bool) -> str | None:
