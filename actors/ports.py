@@ -5,7 +5,7 @@ Each port is a handful of methods with a one-sentence contract. Actors import no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from protocol import messages as m
@@ -13,6 +13,7 @@ from protocol.commands import Batch
 from protocol.effects import Commit, CommitOutcome, Decision, OpenAlerts, Recalled, RecipientMark, StormNotice
 from protocol.errors import CloseCode
 from protocol.items import ItemResult
+from protocol.jobs import Claimed, Lease, Queue, Settlement, Swept, Verdict
 from protocol.limits import Limit
 from protocol.model import ChannelKey, DerivedKey, Event, Principal, Severity, StreamKey
 from protocol.orders import Orders
@@ -157,3 +158,48 @@ class Observer(Protocol):
 
 Clock = Callable[[], int]
 NewId = Callable[[], str]
+
+
+class JobBoard(Protocol):
+    """What workers need of the store. Everything raises StoreUnavailable."""
+
+    async def claim(self, node: str, wanted: Mapping[Queue, int], lease_s: float) -> list[Claimed]:
+        """At most so many due jobs of each queue, under leases of this node."""
+
+    async def renew(self, node: str, leases: Sequence[Lease], lease_s: float) -> list[Lease]:
+        """Keeps leases for so long from now; those that this node no longer holds."""
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
+        """Ends claims in one transaction; False: the lease was not held any more, nothing was changed."""
+
+    async def sweep(self, limit: int) -> Swept:
+        """Takes at most so many jobs from those whose lease has ended."""
+
+    async def next_due(self) -> int | None:
+        """When (microseconds) the next delayed job is due; None: there is none."""
+
+
+class JobDesk(Protocol):
+    """Knows what jobs mean."""
+
+    async def do(self, claimed: Claimed) -> Settlement:
+        """Does a job. What it raises is a failed attempt; cancelled: its time is over, or its lease."""
+
+    def failed(self, claimed: Claimed, cause: str, traceback: str | None = None) -> Settlement:
+        """What becomes of a job whose attempt failed."""
+
+
+class JobObserver(Protocol):
+    """Counts what workers do."""
+
+    def started(self, queue: Queue, waited_s: float) -> None:
+        """A job was claimed, so long after it could first have run."""
+
+    def ended(self, claimed: Claimed, verdict: Verdict, seconds: float) -> None:
+        """A job was settled, so long after it was claimed."""
+
+    def lost(self, queue: Queue) -> None:
+        """A lease ended before its job did: cancelled, or another node's by now. What came of it is dropped."""
+
+    def swept(self, swept: Swept) -> None:
+        """Jobs whose node had lost them were taken from it."""

@@ -126,6 +126,13 @@ class Settlement(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     follow: tuple[NewJob, ...] = ()
 
 
+class Swept(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of jobs whose lease had ended: to be tried again, and those that had no attempt left."""
+
+    again: int
+    failed: int
+
+
 class Job(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A job as it is shown, whether it is still to be done or has ended."""
 

@@ -12,7 +12,8 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from protocol.jobs import Claimed, Job, JobState, Lease, NewJob, Queue, Settlement
+from actors.ports import JobBoard
+from protocol.jobs import Job, JobState, NewJob, Queue
 
 PAGE_DEFAULT = 100
 
@@ -25,13 +26,6 @@ class Enqueued(NamedTuple):
 
     id: int
     is_new: bool
-
-
-class Swept(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of jobs whose lease had ended: to be tried again, and those that had no attempt left."""
-
-    again: int
-    failed: int
 
 
 class QueueCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +78,7 @@ class ScheduleState(msgspec.Struct, frozen=True, kw_only=True):
     last: Outcome | None = None
 
 
-class JobStore(Protocol):
+class JobStore(JobBoard, Protocol):
     """What the engine needs of a store for jobs. Everything raises StoreUnavailable."""
 
     def set_doorbell(self, ring: Doorbell) -> None:
@@ -92,21 +86,6 @@ class JobStore(Protocol):
 
     async def enqueue(self, jobs: Sequence[NewJob]) -> list[Enqueued]:
         """Puts jobs into their queues, in one transaction."""
-
-    async def claim(self, node: str, wanted: Mapping[Queue, int], lease_s: float) -> list[Claimed]:
-        """At most so many due jobs of each queue, for this node; none of a paused queue. In the order to run them."""
-
-    async def renew(self, node: str, leases: Sequence[Lease], lease_s: float) -> list[Lease]:
-        """Keeps this node's leases for so long from now, and says that it is alive; those that it no longer holds."""
-
-    async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
-        """Ends claims, in one transaction. False: the lease was somebody else's by then, and nothing was changed."""
-
-    async def sweep(self, limit: int) -> Swept:
-        """Takes at most so many jobs from those whose lease has ended; the cause of the attempt is "lost"."""
-
-    async def next_due(self) -> int | None:
-        """When the next delayed job of a queue that is not paused is due; None: there is none."""
 
     async def job(self, workspace: str | None, number: int) -> Job | None:
         """One job; None if this workspace has no such job. `workspace` None: whose it is does not matter."""

@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 
 from engine.core.retry import after_failure
-from engine.stores.jobs import KeptJobs, Swept
+from engine.stores.jobs import KeptJobs
 from engine.stores.sqlite_jobs import JOBS, LOST, job_values
-from protocol.jobs import FINAL, GIVES_BACK, JobError, Lease, Queue, Settlement, Verdict
+from protocol.jobs import FINAL, GIVES_BACK, JobError, Lease, Queue, Settlement, Swept, Verdict
 from protocol.times import SECOND_US
 
 COMPLETED, FAILED, CANCELLED, DISCARDED = range(3, 7)

@@ -9,10 +9,10 @@ from sqlite3 import Connection
 from engine.stores import sqlite_job_ends as ends
 from engine.stores import sqlite_job_lists as lists
 from engine.stores import sqlite_jobs, sqlite_schedules
-from engine.stores.jobs import Doorbell, Enqueued, JobQuery, KeptJobs, QueueCounts, ScheduleState, Swept
+from engine.stores.jobs import Doorbell, Enqueued, JobQuery, KeptJobs, QueueCounts, ScheduleState
 from engine.stores.sqlite_readers import Readers
 from engine.stores.sqlite_writer import Writer
-from protocol.jobs import Claimed, Job, Lease, NewJob, Queue, Settlement
+from protocol.jobs import Claimed, Job, Lease, NewJob, Queue, Settlement, Swept
 
 
 class SqliteJobs:

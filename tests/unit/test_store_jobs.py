@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from engine.stores import Store
-from engine.stores.jobs import JobQuery, KeptJobs, Swept
+from engine.stores.jobs import JobQuery, KeptJobs
 from protocol.jobs import (
     PRIO_HIGH,
     PRIO_LOW,
@@ -22,6 +22,7 @@ from protocol.jobs import (
     NewJob,
     Queue,
     Settlement,
+    Swept,
     Verdict,
 )
 from protocol.times import SECOND_US
