@@ -120,6 +120,10 @@ class Mailbox:
         self._items += items
         self._arrived.set()
 
+    def oblige(self) -> None:
+        """The reader has something to do although no command may wait: at its next step, or when it is woken."""
+        self._is_woken = True
+
     def wake(self) -> None:
         """The reader has something to do although no command may wait: other orders hold now."""
         self._is_woken = True

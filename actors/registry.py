@@ -19,6 +19,7 @@ from actors.channel import ChannelActor, ChannelKit, MachineRaised
 from actors.restart import Exhausted, RestartHistory, RestartPolicy
 from actors.supervisor import Started
 from actors.tally import one_less
+from actors.waker import Waker
 from protocol.errors import Busy
 from protocol.limits import Limit
 from protocol.model import ChannelKey
@@ -52,6 +53,7 @@ class Registry:
         self._of_workspace: Counter[str] = Counter()
         self._cells: dict[ChannelKey, Cell] = {}
         self._nursery: trio.Nursery | None = None
+        self._waker = Waker()
         self._running: dict[ChannelKey, trio.CancelScope] = {}
         self._all_ended = trio.Event()
         self._is_closing = False
@@ -62,6 +64,7 @@ class Registry:
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
+                nursery.start_soon(self._waker.run)
                 for cell in list(self._cells.values()):
                     self._start(cell)
                 status.started()
@@ -124,15 +127,11 @@ class Registry:
         return list(self._cells.values())
 
     def wake(self, workspace: str, framework: str | None = None) -> None:
-        """Other orders hold for this channel (None: for all of the workspace): those in use look at them now."""
-        if framework is not None:
-            cell = self._cells.get(ChannelKey(workspace, framework))
-            if cell is not None:
-                cell.mailbox.wake()
-            return
-        for key, cell in self._cells.items():
-            if key.workspace == workspace:
-                cell.mailbox.wake()
+        """Other orders hold for this channel (None: for all of the workspace): those in use look at them soon."""
+        if framework is None:
+            self._waker.wake(cell for key, cell in self._cells.items() if key.workspace == workspace)
+        elif (cell := self._cells.get(ChannelKey(workspace, framework))) is not None:
+            self._waker.wake([cell])
 
     def moved(self, key: ChannelKey) -> None:
         """The store has moved this channel on without its actor: if it runs it recalls before it decides anything."""
