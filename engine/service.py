@@ -21,6 +21,7 @@ from engine.audit import AuditTrail, TrailPage
 from engine.auth import check
 from engine.commands import is_storable, to_observe, to_ring
 from engine.core.identity import identity_of
+from engine.foresight import Foresight
 from engine.identity import Identity, IssuedTicket
 from engine.metrics import Metrics
 from engine.people import BULK_MAX, Deed, People, may_see, refused
@@ -28,7 +29,7 @@ from engine.quotas import Quotas
 from engine.stores import AlertPage, AlertQuery, RecipientPage, Store
 from protocol import messages as m
 from protocol.changes import Action
-from protocol.commands import Act, Command, Observe, Preview, Ring
+from protocol.commands import Act, Command, Ring
 from protocol.errors import (
     BadRequest,
     Busy,
@@ -66,6 +67,7 @@ class Service:
         self._answer_s = answer_s
         self._quotas = quotas
         self._people = People(store, registry, quotas, self._tally, answer_s, self._require_store)
+        self._foresight = Foresight(self._hand, answer_s)
         self._trail = AuditTrail(store, clock, answer_s)
         self._why_archived = why_archived
 
@@ -137,20 +139,13 @@ class Service:
         return await self._wait(lambda answer: self._read(who, readings, answer))
 
     async def preview(self, who: Principal, inputs: Sequence[TriggerInput]) -> list[ItemResult]:
-        """What would happen to these triggers now, each as if it came alone, and why (`Previewed`). Nothing happens."""
-        return await self._preview(who, [(each.framework_id, to_ring(each)) for each in inputs])
+        """What would happen to these triggers if they came now, and why (`Previewed`). Nothing happens."""
+        return await self._foresight.of(who, [(each.framework_id, to_ring(each)) for each in inputs])
 
     async def preview_readings(self, who: Principal, readings: Sequence[ReadingInput]) -> list[ItemResult]:
-        """The same for readings, each as if it came alone."""
+        """The same for readings."""
         now = self._clock()
-        return await self._preview(who, [(each.framework_id, to_observe(each, now)) for each in readings])
-
-    async def _preview(self, who: Principal, commands: Sequence[tuple[str, Ring | Observe]]) -> list[ItemResult]:
-        check(who, "read")
-        for framework, _ in commands:
-            check_id(framework, "framework_id")
-        asked: list[tuple[str, Command]] = [(framework, Preview(command=command)) for framework, command in commands]
-        return await self._wait(lambda answer: self._put(who, asked, answer))
+        return await self._foresight.of(who, [(each.framework_id, to_observe(each, now)) for each in readings])
 
     async def report(self, who: Principal, reports: Sequence[tuple[str, Ring]]) -> list[ItemResult]:
         """Rings for a source that re-sends: pairs of framework and a Ring whose `source` is set."""
@@ -245,15 +240,18 @@ class Service:
         self._put(who, commands, self._tally.measured(answer, who.workspace, frameworks, readings))
 
     def _put(self, who: Principal, commands: Sequence[tuple[str, Command]], answer: Answer) -> None:
-        """Commands by framework, in order, into the mailboxes. With one channel all or none; else item by item."""
         receipt = Receipt(len(commands), answer)
         by_framework: dict[str, list[Envelope]] = {}
         for index, (framework, command) in enumerate(commands):
             by_framework.setdefault(framework, []).append(Envelope(command, receipt, index))
+        self._hand(who, by_framework, len(commands))
+
+    def _hand(self, who: Principal, by_framework: dict[str, list[Envelope]], items: int) -> None:
+        """Commands, in order, into the mailboxes. With one channel all or none; else channel by channel."""
         if who.channels is not None and not by_framework.keys() <= set(who.channels):
             raise PermissionDenied("this token is limited to other channels")
         self._require_store()
-        self._quotas.workspace_items(who.workspace, len(commands))
+        self._quotas.workspace_items(who.workspace, items)
         for framework in list(by_framework):
             if reason := self._why_archived(ChannelKey(who.workspace, framework)):
                 for envelope in by_framework.pop(framework):

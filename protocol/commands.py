@@ -75,9 +75,9 @@ class CompleteStep(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Preview(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """What would happen to this now, and why? Nothing happens."""
+    """What would happen to these if they came together now, and why? Nothing happens. One result for each."""
 
-    command: Ring | Observe
+    commands: tuple[Ring | Observe, ...]
 
 
 Command = Ring | Observe | Preview | ListSeries | Act | CompleteStep

@@ -51,7 +51,8 @@ class Audit(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 class Decision(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One batch decided: its results, and what must be stored before any of it is told.
 
-    A command has one result, an `Act` one for each of its alerts; all of them in the order of the commands.
+    A command has one result, an `Act` one for each of its alerts, a `Preview` one for each of its commands; all of them
+    in the order of the commands.
 
     `offset` is the channel's offset afterwards. A decision that is not durable needs no commit.
     """

@@ -11,7 +11,8 @@ they are the workspace's, not the channel's, and may change between two batches.
     hushing    does it ring, or is it quiet?
     ledger     what is remembered, and what the store does not know yet   turn       a decision while it is made
     log        readings, as they are stored with the decision             keeping    when rule states are written
-    agenda     who of many is due when                                    previewing what would happen, and why
+    agenda     who of many is due when                                    showing    what a rule sees
+    previewing what would happen, and why                                 rehearsing the same for a list
 
 A command that was begun is finished, and one that finds no room is left, with what comes after it, to the next
 decision, which is at once: then there are fewer results than commands. So a decision may go over its bounds by what one
@@ -27,8 +28,9 @@ from engine.core.hushing import Hush
 from engine.core.ledger import Ledger
 from engine.core.log import ReadingLog
 from engine.core.passing import pass_time
-from engine.core.previewing import Previewer
+from engine.core.rehearsing import Channel, rehearsed
 from engine.core.ringing import Ringer
+from engine.core.showing import page_of
 from engine.core.stepping import complete_step
 from engine.core.turn import TOLD_MAX, Policy, Turn
 from engine.core.watching import Watcher
@@ -53,7 +55,6 @@ class ChannelMachine:
         self._log = ReadingLog(recalled, policy.reading_series_max)
         self._watcher = Watcher(self._ledger, self._ringer, self._log, orders)
         self._watcher.restore(recalled)
-        self._previewer = Previewer(self._ledger, self._hush, self._watcher)
         self._acts = Acts(self._ledger)
 
     def decide(self, batch: Batch) -> Decision:
@@ -69,6 +70,9 @@ class ChannelMachine:
                 break
             if isinstance(command, Act):
                 results += self._acts.act(turn, command)
+            elif isinstance(command, Preview):
+                channel = Channel(self._ledger, self._hush, self._watcher, batch.orders)
+                results += rehearsed(channel, turn, command)
             else:
                 results.append(self._one(turn, command))
         self._watcher.pass_time(turn)
@@ -79,8 +83,8 @@ class ChannelMachine:
         return self._decision(turn, tuple(results), readings)
 
     def _must_wait(self, turn: Turn, command: Command) -> bool:
-        """Whether a command is for the next decision: there is no room, or it takes milliseconds, as a page does."""
-        return isinstance(command, ListSeries) or self._ledger.room(turn) < TOLD_MAX or self._watcher.is_full
+        """Whether a command is for the next decision: there is no room, or it is a question, which takes its time."""
+        return isinstance(command, ListSeries | Preview) or self._ledger.room(turn) < TOLD_MAX or self._watcher.is_full
 
     def flush(self, batch: Batch) -> Decision:
         """The counters and rule states that are ahead of the store, at most ROWS_MAX rows at a time, due or not."""
@@ -123,17 +127,15 @@ class ChannelMachine:
         before, self._storm = self._storm, self._hush.storm.state
         return None if self._storm is before else self._storm
 
-    def _one(self, turn: Turn, command: Ring | Observe | Preview | ListSeries | CompleteStep) -> ItemResult:
+    def _one(self, turn: Turn, command: Ring | Observe | ListSeries | CompleteStep) -> ItemResult:
         if isinstance(command, Ring):
             return self._ringer.ring(turn, command, self._watcher.book)
         if isinstance(command, Observe):
             return self._watcher.observe(turn, command)
-        if isinstance(command, Preview):
-            return self._previewer.preview(turn, command)
         if isinstance(command, ListSeries):
             # Or a channel that was just started would show what was due long ago.
             self._watcher.pass_time(turn)
-            return self._watcher.show(command)
+            return page_of(self._watcher.series.watches.get(command.rule), command, self._log, self._ledger)
         return complete_step(self._ledger, turn, command)
 
 

@@ -1,4 +1,4 @@
-"""What would happen to this trigger, or this reading, now, and why? Asked of the machine itself, which stays as it is.
+"""What would happen to this trigger, or this reading, now, and why? Asked of a copy of the machine (`rehearsing`).
 
     unknown_rule ─▶ disabled ─▶ below_threshold ─▶ duplicate, cooldown ─▶ maintenance … storm ─▶ it would ring
 
@@ -21,7 +21,7 @@ from engine.core.suppression import Standing, Verdict
 from engine.core.turn import Turn
 from engine.core.watching import UNWATCHED, Watcher, loudness
 from protocol.changes import Action
-from protocol.commands import Observe, Preview, Ring
+from protocol.commands import Observe, Ring
 from protocol.items import ItemResult
 from protocol.model import Alert, QuietedBy, Reason, Severity, Status
 from protocol.previews import Check, Previewed
@@ -45,9 +45,8 @@ class Previewer:
         self._hush = hush
         self._watcher = watcher
 
-    def preview(self, turn: Turn, preview: Preview) -> Previewed:
+    def preview(self, turn: Turn, command: Ring | Observe) -> Previewed:
         """What would become of a command."""
-        command = preview.command
         return self._of_ring(turn, command) if isinstance(command, Ring) else self._of_reading(turn, command)
 
     def _of_ring(self, turn: Turn, ring: Ring) -> Previewed:

@@ -9,7 +9,7 @@ state.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from engine.core.agenda import NEVER, Agenda
@@ -107,6 +107,15 @@ class SeriesBook:
                 copy.restore(known.state())
             found.append(copy)
         return found
+
+    def reached(self, reading: Observe, now: int) -> Iterator[tuple[Series, RuleState]]:
+        """The same with what there is to remember of each, for a copy of the channel."""
+        for series in self.copies(reading, now):
+            yield series, _state(series, 0)
+            # One alert for all series: it goes on while any other of them rings.
+            other = next((each for each in series.watch.ringing if each.labels != series.labels), None)
+            if other is not None:
+                yield other, _state(other, 0)
 
     def _watch(self, rule: Rule) -> Watch:
         watch = self.watches.get(rule.id)

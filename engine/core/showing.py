@@ -80,10 +80,10 @@ def _seen(series: Series, ledger: Ledger) -> SeriesSeen:
 
 def _identities(series: Series, framework: str) -> Iterator[str]:
     """Of the alerts that may be open about it, the one to show first."""
-    rule_id, evaluator = series.watch.rule.id, series.evaluator
+    evaluator = series.evaluator
     if isinstance(evaluator, MilestoneEvaluator):
         for name in reversed(evaluator.told_names()):
-            yield identity_of(framework, Ring(rule_id=rule_id, labels={**series.labels, "goal": name}))
+            yield milepost_identity(framework, series, name)
     elif series.is_firing or not series.watch.is_shared:
         # An alert that stands for all series of a rule says nothing of those that are fine.
         yield series.identity
@@ -92,6 +92,11 @@ def _identities(series: Series, framework: str) -> Iterator[str]:
 def silent_identity(framework: str, series: Series) -> str:
     """The identity of the alert that says that a series is silent."""
     return identity_of(framework, Ring(rule_id=series.watch.rule.id, labels={**series.labels, **NO_DATA}))
+
+
+def milepost_identity(framework: str, series: Series, name: str) -> str:
+    """The identity of the alert that says that a milepost was reached."""
+    return identity_of(framework, Ring(rule_id=series.watch.rule.id, labels={**series.labels, "goal": name}))
 
 
 def _open_alert(ledger: Ledger, identities: Iterable[str]) -> str | None:

@@ -36,6 +36,10 @@ class Storm:
         """Whether there is a budget."""
         return self._each_us > 0
 
+    def first(self) -> Standing | None:
+        """Who waits first, if anybody waits."""
+        return self._head()
+
     def would_admit(self, now: int) -> bool:
         """Whether one more may ring now. Who waits goes first."""
         return not self._each_us or (self._head() is None and now >= self._paid_at())

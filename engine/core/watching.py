@@ -24,7 +24,7 @@ from engine.core.rules.holding import Phase
 from engine.core.rules.milestone import Milepost, MilestoneEvaluator
 from engine.core.rules.series import AHEAD_MAX_US, Series
 from engine.core.seriesbook import SeriesBook
-from engine.core.showing import page_of, silent_identity
+from engine.core.showing import silent_identity
 from engine.core.turn import ROWS_MAX, Turn, rejected
 from protocol.changes import Action
 from protocol.commands import Observe, Ring
@@ -32,7 +32,6 @@ from protocol.effects import Recalled
 from protocol.items import ItemResult
 from protocol.model import Reason, Severity, Status
 from protocol.orders import Orders
-from protocol.rule_series import ListSeries, SeriesListed
 from protocol.rules import NoData
 from protocol.times import SECOND_US
 
@@ -61,38 +60,38 @@ class Watcher:
         self._ledger = ledger
         self._ringer = ringer
         self._log = log
-        self._series = SeriesBook(ledger.framework, orders.rules, ledger.policy, StateKeeper(log), self._is_missed)
+        self.series = SeriesBook(ledger.framework, orders.rules, ledger.policy, StateKeeper(log), self._is_missed)
         self._orphans = Orphans(ledger)
 
     @property
     def book(self) -> RuleBook:
         """The rules that hold."""
-        return self._series.book
+        return self.series.book
 
     def adopt(self, orders: Orders) -> None:
         """Other rules hold from now on."""
         before = self.book.by_id
-        self._series.adopt(orders.rules)
+        self.series.adopt(orders.rules)
         self._orphans.find(self.book.by_id, changed_between(before, self.book.by_id))
 
     def restore(self, recalled: Recalled) -> None:
         """Takes up what the rules remembered: stored states, and the readings after them."""
-        changed = self._series.restore(recalled, self._log)
+        changed = self.series.restore(recalled, self._log)
         self._orphans.find(self.book.by_id, changed)
 
     def write_states(self, turn: Turn, *, everything: bool = False) -> None:
         """What is to be stored with this decision of what the rules remember."""
-        self._series.write_states(turn, everything=everything)
+        self.series.write_states(turn, everything=everything)
 
     @property
     def settled(self) -> int:
         """Up to which row of the log stored states have heard everything."""
-        return self._series.keeper.settled()
+        return self.series.keeper.settled()
 
     @property
     def is_full(self) -> bool:
         """Whether a decision has as many new states to store as it may."""
-        return self._series.keeper.new >= ROWS_MAX
+        return self.series.keeper.new >= ROWS_MAX
 
     def observe(self, turn: Turn, reading: Observe) -> ItemResult:
         """A reading, held against each rule on its series; the loudest outcome is the answer."""
@@ -106,7 +105,7 @@ class Watcher:
         number = self._log.number(turn, reading)
         if number is None:
             return self._log.refusal(turn)
-        series, refusal = self._series.concerned(turn, reading)
+        series, refusal = self.series.concerned(turn, reading)
         if refusal is not None and not series:
             return refusal
         self._log.note(turn, number, reading)
@@ -117,13 +116,9 @@ class Watcher:
             outcomes.append(refusal)
         return outcomes[0] if len(outcomes) == 1 else max(outcomes, key=loudness)
 
-    def show(self, asked: ListSeries) -> SeriesListed:
-        """What a rule sees now."""
-        return page_of(self._series.watches.get(asked.rule), asked, self._log, self._ledger)
-
     def foresee(self, turn: Turn, reading: Observe) -> Iterator[tuple[str, Ring | ItemResult]]:
         """What each rule would make of a reading: what would ring, or the answer. Changes nothing."""
-        for series in self._series.copies(reading, turn.now):
+        for series in self.series.copies(reading, turn.now):
             if series.wakes_at <= turn.now:
                 series.pass_time(turn.now)
             seen = series.hear(reading, turn.now)
@@ -144,13 +139,16 @@ class Watcher:
         standing = self._ledger.standings.get(series.identity)
         if phase is Phase.KEEPING or standing is None or not standing.is_open:
             return BELOW
+        if any(other.labels != series.labels for other in series.watch.ringing):
+            # One alert for all series of the rule: it is over with the last of them.
+            return BELOW
         return ItemResult(status=Status.RESOLVED, reason=Reason.RESOLVED, alert_id=standing.alert_id)
 
     def _hear(self, turn: Turn, reading: Observe, series: Series) -> ItemResult:
         rung = self._let_pass(turn, series) if series.wakes_at <= turn.now else None
         was_silent = series.is_silent
         seen = series.hear(reading, turn.now)
-        self._series.changed(series, turn.now)
+        self.series.changed(series, turn.now)
         if was_silent:
             self._close(turn, silent_identity(self._ledger.framework, series))
         if seen is Seen.NOTHING:
@@ -201,7 +199,7 @@ class Watcher:
             if outcome.status is Status.REJECTED:
                 break
             evaluator.told.add(milepost.name)
-            self._series.keep_now(series)
+            self.series.keep_now(series)
         return outcome
 
     def _ring_milepost(
@@ -215,7 +213,7 @@ class Watcher:
         """What is due at the turn's time, as far as there is room; the rest stays due."""
         self._orphans.close(turn)
         for _ in range(ROWS_MAX):
-            series = self._series.agenda.pop(turn.now) if self._ledger.room(turn) > 0 else None
+            series = self.series.agenda.pop(turn.now) if self._ledger.room(turn) > 0 else None
             if series is None:
                 return
             self._let_pass(turn, series)
@@ -230,8 +228,8 @@ class Watcher:
             self._over(turn, series)
         if passed.is_silent and series.watch.rule.no_data is NoData.ALERT:
             self._try_again(turn, series, self._ring_silence(turn, series))
-        self._series.keep_now(series)
-        self._series.changed(series, turn.now)
+        self.series.keep_now(series)
+        self.series.changed(series, turn.now)
         return rung
 
     def _try_again(self, turn: Turn, series: Series, outcome: ItemResult) -> None:
@@ -263,7 +261,7 @@ class Watcher:
 
     def next_due(self) -> int:
         """When (microseconds) time alone changes something; NEVER."""
-        return 0 if self._orphans else self._series.next_due()
+        return 0 if self._orphans else self.series.next_due()
 
 
 def _bell(series: Series) -> Ring:

@@ -26,10 +26,10 @@ class Foreseer(Protocol):
         """So many items of one request. Raises TooManyRequests."""
 
     async def preview(self, who: Principal, inputs: Sequence[TriggerInput]) -> list[ItemResult]:
-        """What would happen to each, as if it came alone."""
+        """What would happen to each, if they came together."""
 
     async def preview_readings(self, who: Principal, readings: Sequence[ReadingInput]) -> list[ItemResult]:
-        """What would happen to each, as if it came alone."""
+        """What would happen to each, if they came together."""
 
 
 class Previews(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,9 +43,8 @@ def preview_routes(service: Foreseer) -> list[HTTPRouteHandler]:
 
     @post("/api/v1/triggers/preview", status_code=200, dto=json_body(TriggersBody), return_dto=None)
     async def preview_triggers(request: Asked, data: JSONBody[TriggersBody]) -> Previews:
-        """What would happen to these triggers now, each as if it came alone, and why: the first of `checks` that holds.
-
-        Nothing happens. Two equal ones in a list are not each other's duplicates here.
+        """What would happen to these triggers now, each after those before it, and why: the first of `checks` that
+        holds. Nothing happens. Up to 100 of them.
         """
         inputs = trigger_inputs(data)
         service.charge(request.user, len(inputs))
@@ -53,7 +52,10 @@ def preview_routes(service: Foreseer) -> list[HTTPRouteHandler]:
 
     @post("/api/v1/readings/preview", status_code=200, dto=json_body(ReadingsBody), return_dto=None)
     async def preview_readings(request: Asked, data: JSONBody[ReadingsBody]) -> Previews:
-        """What each rule would make of these readings now, each as if it came alone, and why. Nothing happens."""
+        """What each rule would make of these readings now, each after those before it, and why. Nothing happens.
+
+        Up to 100 of them.
+        """
         service.charge(request.user, len(data.readings))
         return Previews(results=_previewed(await service.preview_readings(request.user, data.readings)))
 

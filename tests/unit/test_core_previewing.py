@@ -31,7 +31,7 @@ def channel_of(**policy: Any) -> Channel:
 def preview(channel: Channel, command: Ring | Observe) -> Previewed:
     """Asked twice, stored and told nothing."""
     before = channel.machine.next_due()
-    first, again = channel.send(Preview(command=command), Preview(command=command))
+    ((first,), (again,)) = [channel.send(Preview(commands=(command,))) for _ in range(2)]
     assert first == again
     assert isinstance(first, Previewed)
     assert (channel.decision.rows, channel.decision.events, channel.decision.is_durable) == ((), (), False)
@@ -151,5 +151,5 @@ def test_a_preview_waits_for_nothing_that_time_has_brought_meanwhile() -> None:
     channel = channel_of()
     channel.send(Observe(metric="slow", value=2.0, at=START))
     channel.now += 61_000_000
-    (previewed,) = channel.send(Preview(command=Observe(metric="slow", value=2.0, at=channel.now)))
+    (previewed,) = channel.send(Preview(commands=(Observe(metric="slow", value=2.0, at=channel.now),)))
     assert previewed.status is Status.FIRED

@@ -179,7 +179,7 @@ class QuietMachineAgainstModel(RuleBasedStateMachine):
     @rule(host=hosts, severity=severities)
     def ring(self, host: str, severity: Severity) -> None:
         bell = Ring(title="disk", labels={"host": host}, severity=severity)
-        *foreseen, _ = self.decide(Preview(command=bell))
+        *foreseen, _ = self.decide(Preview(commands=(bell,)))
         self.agree()
         status, reason, alert_id = self.decide(bell)
         assert (status, reason) == tuple(foreseen) == self.model.ring(host, severity, self.now, alert_id)

@@ -8,6 +8,7 @@ import httpx
 import pytest
 import trio
 
+from engine.foresight import PREVIEWED_MAX
 from engine.http.previews import _previewed
 from engine.quieting import end_silence
 from engine.stores import AlertQuery
@@ -87,10 +88,14 @@ async def test_neither_a_silence_for_years_nor_a_weekly_window_keeps_a_channel_r
     assert await listed(engine, QuietedBy.SILENCED) == ["disk"]
 
 
+async def a_viewer(engine: EngineUnderTest) -> httpx.AsyncClient:
+    headers = {"Authorization": f"Bearer {await engine.token(role='viewer')}"}
+    return httpx.AsyncClient(base_url=engine.http_url, headers=headers)
+
+
 async def test_over_http_a_preview_says_why_and_nothing_happens(engine: EngineUnderTest) -> None:
     name = await silence(engine)
-    headers = {"Authorization": f"Bearer {await engine.token(role='viewer')}"}
-    async with httpx.AsyncClient(base_url=engine.http_url, headers=headers) as client:
+    async with await a_viewer(engine) as client:
         body = {"alert": {"framework_id": "web", "title": "disk"}}
         [result] = (await client.post("/api/v1/triggers/preview", json=body)).json()["results"]
         assert (result["status"], result["reason"], result["alertId"]) == ("suppressed", "silenced", None)
@@ -103,6 +108,25 @@ async def test_over_http_a_preview_says_why_and_nothing_happens(engine: EngineUn
         assert (await client.get("/api/v1/alerts")).json()["items"] == []
         bad = {"alert": {"framework_id": "*", "title": "disk"}}
         assert (await client.post("/api/v1/triggers/preview", json=bad)).status_code == 400
+
+
+async def test_a_list_is_previewed_in_order_by_the_channels_that_it_is_for(engine: EngineUnderTest) -> None:
+    async with await a_viewer(engine) as client:
+        alerts = [{"framework_id": framework, "title": "disk"} for framework in ("web", "db", "web", "db", "mail")]
+        results = (await client.post("/api/v1/triggers/preview", json={"alerts": alerts})).json()["results"]
+        assert [each["reason"] for each in results] == ["fired", "fired", "duplicate", "duplicate", "fired"]
+        assert (await client.get("/api/v1/alerts")).json()["items"] == []
+
+
+@pytest.mark.parametrize(("count", "status"), [(PREVIEWED_MAX, 200), (PREVIEWED_MAX + 1, 400)])
+async def test_a_list_that_is_too_long_to_preview_is_refused_with_the_limit(
+    engine: EngineUnderTest, count: int, status: int
+) -> None:
+    async with await a_viewer(engine) as client:
+        body = {"alerts": [{"framework_id": "web", "title": "disk"}] * count}
+        answer = await client.post("/api/v1/triggers/preview", json=body)
+    assert answer.status_code == status
+    assert status == 200 or answer.json()["detail"].startswith("101 items in one preview, limit 100")
 
 
 def test_a_preview_for_a_channel_that_is_full_is_refused_as_the_real_thing() -> None:

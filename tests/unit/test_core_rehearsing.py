@@ -1,0 +1,125 @@
+"""Previews of lists: each item is judged after those before it, as it would be if they really came; nothing changes."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from engine.core.flapping import Flapping
+from protocol.commands import Observe, Preview, Ring
+from protocol.items import ItemResult
+from protocol.model import Reason, Severity, Status
+from protocol.orders import Orders
+from protocol.previews import Previewed
+from protocol.rules import MilestoneRule, NoData, SuppressBy, ThresholdRule
+from tests.unit.test_core_hushing import OFFICE, START, Channel, silence
+from tests.unit.test_core_previewing import CPU, DISK, GOAL, LONG, OFF
+
+Command = Ring | Observe
+SHARED = ThresholdRule(
+    id="shared", framework="f", metric="load", threshold=90.0, suppress_by=SuppressBy.RULE, suppression_s=0.0
+)
+SILENT = ThresholdRule(id="silent", framework="f", metric="m", threshold=9.0, no_data=NoData.ALERT, no_data_s=60.0)
+
+
+def channel_of(*more: ThresholdRule | MilestoneRule, **policy: object) -> Channel:
+    channel = Channel(**policy)
+    channel.orders = Orders(rules=(CPU, OFF, LONG, GOAL, OFFICE, *more))
+    channel.build()
+    return channel
+
+
+def previewed(channel: Channel, *commands: Command) -> list[Previewed]:
+    """A list is previewed, and nothing is stored, told or due for it."""
+    due = channel.machine.next_due()
+    results = channel.send(Preview(commands=commands))
+    assert (channel.decision.rows, channel.decision.events, channel.decision.is_durable) == ((), (), False)
+    assert channel.machine.next_due() == due
+    assert all(isinstance(each, Previewed) for each in results)
+    return results  # type: ignore[return-value]
+
+
+def reasons(results: list[Previewed] | list[ItemResult]) -> list[Reason]:
+    return [each.reason for each in results]
+
+
+def test_the_second_of_two_equal_triggers_is_the_duplicate_of_the_first() -> None:
+    first, second = previewed(channel_of(), DISK, DISK)
+    assert (first.reason, second.reason) == (Reason.FIRED, Reason.DUPLICATE)
+    assert (first.alert_id, second.alert_id) == (None, None), "there is no such alert"
+    assert second.checks[3].text == "alert of item 1 is open, its window ends at 2026-01-05T12:05:00.000000Z"
+
+
+def test_a_louder_one_raises_the_alert_that_is_open_and_what_follows_is_its_duplicate() -> None:
+    channel = channel_of()
+    alert_id = channel.ring().alert_id
+    louder = replace(DISK, severity=Severity.CRITICAL)
+    results = previewed(channel, DISK, louder, louder)
+    assert reasons(results) == [Reason.DUPLICATE, Reason.RAISED, Reason.DUPLICATE]
+    assert {each.alert_id for each in results} == {alert_id}
+
+
+def test_readings_are_heard_one_after_the_other() -> None:
+    channel = channel_of()
+    readings = [Observe(metric="cpu", value=value, at=channel.now) for value in (95.0, 96.0, 40.0, 95.0)]
+    found = previewed(channel, *readings)
+    assert reasons(found) == [Reason.FIRED, Reason.DUPLICATE, Reason.RESOLVED, Reason.COOLDOWN]
+    assert reasons(channel.send(*readings)) == reasons(found)
+
+
+def test_a_budget_is_spent_by_the_first_and_who_waits_already_goes_before_all() -> None:
+    bells = [Ring(title=str(number)) for number in range(3)]
+    channel = channel_of(storm_per_minute=2)
+    assert reasons(previewed(channel, *bells)) == [Reason.FIRED, Reason.FIRED, Reason.STORM]
+    channel.send(*bells)
+    channel.now += 1
+    assert reasons(previewed(channel, Ring(title="new"))) == [Reason.STORM]
+
+
+def test_one_alert_for_all_series_is_over_with_the_last_of_them() -> None:
+    channel = channel_of(SHARED)
+    hot = [Observe(metric="load", value=95.0, at=channel.now, labels={"host": host}) for host in ("h1", "h2")]
+    channel.send(*hot)
+    fine = [replace(each, value=10.0) for each in hot]
+    answers = [[each.status for each in previewed(channel, *some)] for some in ([fine[0]], fine)]
+    assert answers == [[Status.BELOW_THRESHOLD], [Status.BELOW_THRESHOLD, Status.RESOLVED]]
+
+
+hosts = st.sampled_from(["h1", "h2"])
+rings = st.builds(
+    lambda rule, host, severity, value: Ring(
+        rule_id=rule, title=None if rule else "disk", labels={"host": host}, severity=severity, current_value=value
+    ),
+    st.sampled_from([None, "cpu", "off", "office", "nobody"]),
+    hosts,
+    st.sampled_from([None, *Severity]),
+    st.sampled_from([None, 50.0, 95.0]),
+)
+readings = st.builds(
+    lambda metric, host, value, ago: Observe(metric=metric, value=value, at=START - ago * 10**6, labels={"host": host}),
+    st.sampled_from(["cpu", "load", "slow", "sold", "m", "none"]),
+    hosts,
+    st.sampled_from([0.0, 2.0, 60.0, 120.0]),
+    st.sampled_from([0, 0, 0, 7]),
+)
+lists = st.lists(st.one_of(rings, readings), min_size=1, max_size=8)
+policies = st.sampled_from(
+    [{}, {"suppression_s": 0.0}, {"storm_per_minute": 2}, {"suppression_s": 0.0, "flapping": Flapping()}]
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(past=lists, after_s=st.sampled_from([0, 1, 61, 301]), coming=lists, policy=policies, is_silenced=st.booleans())
+def test_a_list_is_foreseen_as_it_then_is(
+    past: list[Command], after_s: int, coming: list[Command], policy: dict[str, object], is_silenced: bool
+) -> None:
+    channel = channel_of(SHARED, SILENT, **policy)
+    channel.send(*past)
+    if is_silenced:
+        channel.quiet(silence(host="h1"))
+    channel.wait(after_s)
+    later = [replace(each, at=each.at + after_s * 10**6) if isinstance(each, Observe) else each for each in coming]
+    foreseen = previewed(channel, *later)
+    real = channel.send(*later)
+    assert [(each.status, each.reason) for each in foreseen] == [(each.status, each.reason) for each in real]
