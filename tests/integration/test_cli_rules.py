@@ -66,6 +66,9 @@ async def test_rules_are_made_changed_and_moved_from_the_command_line(tmp_path: 
             as_json = tmp_path / "rules.json"
             as_json.write_text(await rules("export", "--json"))
             assert await rules("import", str(as_json)) == "team/cpu hot: unchanged\n"
+            assert await rules("archive", "team/cpu hot") == "team/cpu hot: archived\n"
+            assert await rules("list", "--json") == ""
+            assert (await rules("list", "--archived", "--json")).count("\n") == 1
             as_json.write_text("[]")
             assert "has no rules" in await rules("import", str(as_json), code=2)
 
@@ -105,6 +108,8 @@ async def test_a_rule_is_tried_on_values_and_with_a_marked_alert(tmp_path: Path)
             ["resolved", "-", "warning", "95.0", "host=1", "Hot"],
         ]
         assert (await said("rules", "test", "cpu", "10")).endswith("nothing would have rung\n")
+        assert (await said("rules", "test", "cpu", "-10.5")).endswith("nothing would have rung\n")
+        assert "'--sned' is not a valid float" in await said("rules", "test", "cpu", "1", "--sned", code=2)
         assert (await said("alerts", "list")).count("\n") == 1
         assert "\ntest alert: fired " in await said("rules", "test", "cpu", "10", "--send")
         assert "[test] Hot" in await said("alerts", "list")

@@ -56,7 +56,7 @@ class Api:
                 raise _error_of(refusal) from None
         except OSError as fault:  # URLError among them, whose reason is what people know
             reason = getattr(fault, "reason", fault)
-            hint = tls_hint(reason, "http://") or "is the engine running there?"
+            hint = tls_hint(reason, "http://") or "is the engine running there? start one with: tocsin serve"
             raise CannotConnect(f"cannot reach {self.url}: {reason}; {hint}") from fault
         if is_text:
             return content.decode()

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import click
 
 from tocsin.commands import options
+from tocsin.commands.listing import Column, json_option, show
 
-_COLUMNS = (
-    "client_id",
-    "user",
-    "role",
-    "address",
-    "connected_at",
-    "subscriptions",
-    "waiting_bytes",
-    "lag_s",
-    "dropped",
-)
-_HEADS = ("CLIENT", "USER", "ROLE", "ADDRESS", "SINCE", "FOLLOWS", "UNREAD", "LAG_S", "DROPPED")
+_COLUMNS: dict[str, Column] = {
+    "CLIENT": "client_id", "USER": "user", "ROLE": "role", "ADDRESS": "address", "SINCE": "connected_at",
+    "FOLLOWS": "subscriptions", "UNREAD": "waiting_bytes", "LAG_S": "lag_s", "DROPPED": "dropped",
+}  # fmt: skip
 
 
 class _ListByDefault(click.Group):
@@ -45,18 +37,13 @@ def connections() -> None:
 
 @connections.command("list", short_help="Shows who is connected.")
 @click.option("--user", callback=options.filled, help="Only those of this user.")
-@click.option("--json", "as_json", is_flag=True, help="Prints one JSON object per connection.")
+@json_option
 @options.administrator
 def list_connections(user: str | None, as_json: bool, **given: Any) -> None:
     """Shows the connections of a workspace, the oldest first: unread bytes and lag tell who does not keep up."""
     from tocsin.commands.api import api_of
 
-    found = list(api_of(**given).pages("/api/v1/connections", {"user": user} if user else {}))
-    if as_json:
-        for connection in found:
-            options.write(json.dumps(connection))
-        return
-    options.write_table([_HEADS, *([str(connection[column]) for column in _COLUMNS] for connection in found)])
+    show(api_of(**given).pages("/api/v1/connections", {"user": user} if user else {}), _COLUMNS, as_json)
 
 
 @connections.command(short_help="Ends a connection, or all of a user.")

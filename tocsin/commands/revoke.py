@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
 import click
 
 from tocsin.commands import options
 from tocsin.commands.connections import ended
+from tocsin.commands.listing import Column, show
 
-if TYPE_CHECKING:
-    from tocsin.commands.api import Api
-
-_COLUMNS = ("user", "jti", "by", "at", "ends_at", "reason")
-_HEADS = ("USER", "JTI", "BY", "SINCE", "UNTIL", "REASON")
+_COLUMNS: dict[str, Column] = {
+    "USER": "user", "JTI": "jti", "BY": "by", "SINCE": "at", "UNTIL": "ends_at", "REASON": "reason",
+}  # fmt: skip
 
 
 @click.command(short_help="Ends a token, or all tokens of a user.")
@@ -39,7 +37,7 @@ def revoke(
     if only_list:
         if jti or user or reason or undo:
             raise click.UsageError("--list shows all revocations: leave --jti, --user, --reason and --undo out")
-        _show(api_of(**given), as_json=as_json)
+        show(api_of(**given).pages("/api/v1/revocations", {}), _COLUMNS, as_json)
         return
     if as_json:
         raise click.UsageError("--json belongs to --list")
@@ -53,13 +51,3 @@ def revoke(
         return
     done = api.ask("POST", "/api/v1/revocations", {**target, **({"reason": reason} if reason else {})})
     options.write(f"revoked; {ended(done['disconnected'])}")
-
-
-def _show(api: Api, *, as_json: bool) -> None:
-    found = list(api.pages("/api/v1/revocations", {}))
-    if as_json:
-        for revocation in found:
-            options.write(json.dumps(revocation))
-        return
-    rows = [[str(revocation.get(column, "")) for column in _COLUMNS] for revocation in found]
-    options.write_table([_HEADS, *rows])

@@ -63,17 +63,25 @@ def rules() -> None:
 
 
 @rules.command("list", short_help="Shows rules.")
-@click.option("--framework", callback=options.filled, help="Only those of this framework.")
+@click.option("--framework", metavar="NAME", callback=options.filled, help="Only those of this framework.")
 @click.option("--kind", multiple=True, metavar="WORD", help="threshold, anomaly, performance, milestone. Repeat.")
 @click.option("--enabled/--disabled", default=None, help="Only those that are, or are not.")
 @click.option("--search", "text", callback=options.filled, help="Looked for in id, title and metric.")
+@click.option("--archived", is_flag=True, help="Only those that were put away.")
 @json_option
 @options.administrator
 def list_rules(
-    framework: str | None, kind: tuple[str, ...], enabled: bool | None, text: str | None, as_json: bool, **given: Any
+    framework: str | None,
+    kind: tuple[str, ...],
+    enabled: bool | None,
+    text: str | None,
+    archived: bool,
+    as_json: bool,
+    **given: Any,
 ) -> None:
     """Shows rules in the order of their ids, those of the configuration file among them."""
     wanted = {"framework_id": framework, "kind": ",".join(kind), "q": text}
+    wanted["archived"] = "true" if archived else None
     wanted["enabled"] = None if enabled is None else str(enabled).lower()
     found = RULES.api(given).pages(RULES.path, {name: value for name, value in wanted.items() if value})
     show(found, RULES.columns, as_json)

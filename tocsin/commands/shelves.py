@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from tocsin.commands.api import Api
 
 _BESIDE = frozenset({"version", "origin", "created_at", "updated_at", "updated_by", "archived_at"})
-# The store's integers.
-VERSION_MAX = (1 << 63) - 1
 
 
 @dataclass(frozen=True)
@@ -105,7 +103,9 @@ def add_put(group: click.Group, kind: Kind) -> None:
     @click.argument("object_id", metavar=kind.name.upper(), callback=options.filled)
     @click.argument("fields", nargs=-1, metavar="[FIELD=VALUE]...")
     @click.option("--file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="All of it, as JSON.")
-    @click.option("--version", type=click.IntRange(0, VERSION_MAX), help="Only if it is still this one. [that of now]")
+    @click.option(
+        "--version", type=click.IntRange(0), help="Only if it is still this one. [the file's, else that of now]"
+    )
     @options.administrator
     def put(object_id: str, fields: tuple[str, ...], file: Path | None, version: int | None, **given: Any) -> None:
         if fields and file:
@@ -120,7 +120,7 @@ def add_bulk(group: click.Group, kind: Kind, action: str, done: str, text: str, 
     name = name or action
     whole = f"{text} What cannot be done to one keeps nobody back, and the exit code is 1 then."
 
-    @group.command(name, help=whole, short_help=f"{name.capitalize()}s {kind.plural}.")
+    @group.command(name, help=whole, short_help=text.partition(":")[0].partition(".")[0] + ".")
     @click.argument("ids", nargs=-1, required=True, metavar=f"{kind.name.upper()}...")
     @options.administrator
     def change(ids: tuple[str, ...], **given: Any) -> None:

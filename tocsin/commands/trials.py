@@ -23,7 +23,8 @@ _COLUMNS: dict[str, Column] = {
 _rule = click.argument("rule_id", metavar="RULE", callback=options.filled)
 
 
-@click.command("test", short_help="Tries a rule on a value.")
+# A value may be negative, and is no option then.
+@click.command("test", short_help="Tries a rule on a value.", context_settings={"ignore_unknown_options": True})
 @_rule
 @click.argument("values", type=float, nargs=-1, required=True, metavar="VALUE...")
 @click.option(
