@@ -27,8 +27,9 @@ from engine.core.turn import Policy
 from engine.ids import new_id, now_us
 from engine.stores import Retention
 from engine.stores.objects import ObjectChange
-from engine.stores.sqlite import SqliteStore, open_database
+from engine.stores.sqlite import SqliteStore
 from engine.stores.sqlite_file import Database
+from engine.stores.sqlite_open import open_database
 from engine.stores.workflows import ProjectBatch
 from engine.workflow_definitions import WORKFLOW
 from engine.workflows import decide_all

@@ -1,23 +1,17 @@
 """The embedded store: SQLite in one file, no server to install.
 
-This file is the store as the engine sees it; it only joins the parts: `sqlite_file` (may we use this file at all?),
-`sqlite_rows` (encode), `sqlite_writer` (who writes, in groups), `sqlite_commit` (the fence and one transaction),
-`sqlite_readers`, `sqlite_queries` and `sqlite_lists` (answers), `sqlite_recipients` (who received what),
-`sqlite_objects` (rules, people and other objects), `sqlite_upkeep` (connections, retention). Runs on the trio loop;
-nothing here blocks it, except in a database in memory.
+This file is the store as the engine sees it; it only joins the parts: `sqlite_open` and `sqlite_file` (may we use this
+file at all?), `sqlite_rows` (encode), `sqlite_writer` and `sqlite_thread` (who writes, in groups), `sqlite_commit` (the
+fence and one transaction), `sqlite_readers`, `sqlite_queries` and `sqlite_lists` (answers), `sqlite_recipients` (who
+received what), `sqlite_objects` (rules, people and other objects), `sqlite_upkeep` (connections, retention). Runs on
+the trio loop; nothing here blocks it, except in a database in memory.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 
-import trio
-
-from engine.ids import new_id, now_us
 from engine.stores import (
     AdministrativeAct,
     AlertPage,
@@ -25,12 +19,10 @@ from engine.stores import (
     ConnectionChange,
     Feed,
     Located,
-    OnCommit,
     RecipientPage,
     Retention,
     Revocation,
     RevocationKind,
-    migrate,
     sqlite_trail,
 )
 from engine.stores import sqlite_acts as acts
@@ -40,29 +32,22 @@ from engine.stores import sqlite_quiet as quiet
 from engine.stores import sqlite_recipients as ledger
 from engine.stores import sqlite_revocations as revocations
 from engine.stores import sqlite_upkeep as upkeep
-from engine.stores.give_way import GiveWay
 from engine.stores.readings import ReadingPage, ReadingQuery, SeriesPage
-from engine.stores.sqlite_commit import Committer
-from engine.stores.sqlite_file import CACHE_BYTES, Database
 from engine.stores.sqlite_job_store import SqliteJobs
 from engine.stores.sqlite_objects import SqliteObjects
-from engine.stores.sqlite_readers import InlineReaders, Readers, ThreadedReaders
+from engine.stores.sqlite_readers import Readers
 from engine.stores.sqlite_readings import ReadingStore
 from engine.stores.sqlite_rows import prepare
 from engine.stores.sqlite_workflows import SqliteWorkflows
-from engine.stores.sqlite_writer import InlineWriter, ThreadedWriter, Writer
+from engine.stores.sqlite_writer import Writer
 from engine.stores.trail import TrailLine, TrailQuery
 from protocol.effects import Commit, CommitOutcome, Committed, OpenAlerts, Recalled, RecipientMark, StormState
-from protocol.errors import StoreRefused
 from protocol.model import Alert, ChannelKey, DerivedKey, Event, Severity, StreamKey
 from protocol.rows import Row
 
-# Locks of stores whose disk hung when they were closed: a writer that wakes up later must not meet another engine.
-_HANGING: list[AbstractContextManager[object]] = []
-
 
 class SqliteStore(SqliteObjects, SqliteWorkflows, SqliteJobs):
-    """A store in one SQLite file (or in memory). Made by `open_sqlite`; the contract is `engine.stores.Store`."""
+    """A store in one SQLite file (or in memory). Made by `open_store`; the contract is `engine.stores.Store`."""
 
     def __init__(
         self, epoch: str, writer: Writer, readers: Readers, retention: Retention, clock: Callable[[], int]
@@ -225,89 +210,3 @@ class SqliteStore(SqliteObjects, SqliteWorkflows, SqliteJobs):
         """Ends reads, writes what waits, closes the file. False: the writer hangs, and may still write."""
         await self._readers.aclose()
         return await self._writer.aclose()
-
-
-class _Fate:
-    """How the store's context learns that its writer died: the scope round the context's body is cancelled."""
-
-    def __init__(self) -> None:
-        self.scope = trio.CancelScope()
-        self.death: BaseException | None = None
-
-    def die(self, death: BaseException) -> None:
-        """Takes the first cause and ends the body."""
-        self.death = self.death or death
-        self.scope.cancel()
-
-
-@asynccontextmanager
-async def open_sqlite(
-    url: str,
-    retention: Retention,
-    clock: Callable[[], int],
-    on_commit: OnCommit | None,
-    cache_bytes: int = CACHE_BYTES,
-) -> AsyncIterator[SqliteStore]:
-    """Opens a store; see `engine.stores.open_store`."""
-    database = dataclasses.replace(Database.of_url(url), cache_bytes=cache_bytes)
-    async with open_database(database, retention, clock, on_commit) as store:
-        yield store
-
-
-@asynccontextmanager
-async def open_database(
-    database: Database, retention: Retention, clock: Callable[[], int], on_commit: OnCommit | None
-) -> AsyncIterator[SqliteStore]:
-    """Opens a store on a database. Raises StoreRefused, and, at the end, what the writer died of."""
-    # Checks read the whole file: in a thread.
-    holding = _holding(database)
-    connection, epoch = await trio.to_thread.run_sync(holding.__enter__)
-    is_closed = True
-    try:
-        fate, give_way = _Fate(), GiveWay()
-        committer = Committer(database, connection)
-        writer: Writer
-        readers: Readers
-        if database.path is None:
-            writer, readers = InlineWriter(committer, on_commit, fate.die), InlineReaders(connection)
-        else:
-            writer = ThreadedWriter(committer, on_commit, fate.die, give_way)
-            readers = ThreadedReaders(database, give_way)
-        store = SqliteStore(epoch, writer, readers, retention, clock)
-        with fate.scope, give_way.watching():
-            try:
-                yield store
-            finally:
-                is_closed = await store.aclose()
-        if fate.death is not None:
-            raise fate.death
-    finally:
-        if is_closed:
-            holding.__exit__(None, None, None)
-        else:
-            _HANGING.append(holding)
-
-
-@contextmanager
-def _holding(database: Database) -> Iterator[tuple[sqlite3.Connection, str]]:
-    """The lock on the file, and a connection to it that is migrated and ready. Raises StoreRefused."""
-    with database.locked():
-        try:
-            connection = database.connect()
-            try:
-                ready = connection, _make_ready(connection)
-            except BaseException:
-                connection.close()
-                raise
-        except sqlite3.Error as fault:
-            raise StoreRefused(f"{database.path} cannot be opened: {fault}") from fault
-        yield ready
-
-
-def _make_ready(connection: sqlite3.Connection) -> str:
-    """Migrates; the store's epoch, made once."""
-    migrate.apply(connection, migrate.migrations("sqlite"))
-    connection.execute("INSERT OR IGNORE INTO store VALUES (1, ?, ?)", (new_id(), now_us()))
-    upkeep.disconnect_all(connection)
-    ((epoch,),) = connection.execute("SELECT epoch FROM store").fetchall()
-    return str(epoch)

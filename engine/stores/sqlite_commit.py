@@ -1,8 +1,8 @@
 """Commits groups of decisions on one connection. Synchronous, without threads: the writer calls it, and tests do.
 
-A group is one transaction. The places of its channels (offset, last batch) and workspaces are remembered between
-groups: nobody else writes while we hold the lock, so the fence costs no query, and the unique offsets of the table
-`event` catch whoever does it all the same (then everything is read anew). If a row of somebody's breaks a constraint
+A group is one transaction. Where its channels stand is remembered between groups (`sqlite_places`), so the fence costs
+no query, and the unique offsets of the table `event` catch whoever else writes all the same (then everything is read
+anew). If a row of somebody's breaks a constraint
 the transaction is rolled back and each commit tried in a transaction of its own, so only its owner suffers. Decided
 against: a savepoint for each commit, two more statements each that, beside a busy loop, wait 5 ms for Python's lock,
 to save time only when there is a bug.
@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -24,6 +23,7 @@ from msgspec.structs import replace
 
 from engine.stores.sqlite_file import Database
 from engine.stores.sqlite_jobs import JOBS
+from engine.stores.sqlite_places import ChannelPlace, Place, Places
 from engine.stores.sqlite_progress import Streamed
 from engine.stores.sqlite_queries import channel_history
 from engine.stores.sqlite_quiet import STORMS
@@ -44,14 +44,12 @@ from engine.stores.sqlite_rows import (
 )
 from protocol.effects import Behind, CommitOutcome, Committed, Unavailable
 from protocol.errors import CommitInvalid, StoreUnavailable
-from protocol.model import ChannelKey, Event
+from protocol.model import Event
 
 T = TypeVar("T")
 Outcome = CommitOutcome | CommitInvalid
 log = structlog.get_logger()
 
-# About 10 MB. Past it all are forgotten and read again when they commit.
-PLACES_REMEMBERED = 20_000
 # What a row of the commit itself can do to SQLite; no other commit is to blame or to suffer.
 _INVALID = (sqlite3.IntegrityError, sqlite3.DataError, OverflowError)
 _HARMLESS = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM}
@@ -68,35 +66,13 @@ _AWAY = _HARMLESS | {
 _LOUD = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR}
 
 
-@dataclass(slots=True)
-class _Place:
-    """A derived stream: a workspace's, or a person's."""
-
-    number: int
-    offset: int
-
-
-@dataclass(slots=True)
-class _Channel:
-    number: int
-    workspace: _Place
-    offset: int
-    last_batch: str
-    last_base: int
-    # Of the log of readings, and up to where stored rule states have seen it.
-    seq: int
-    settled: int
-
-
 class Committer:
     """The connection that writes. Used by one thread at a time."""
 
     def __init__(self, database: Database, connection: sqlite3.Connection) -> None:
         self._database = database
         self._connection: sqlite3.Connection | None = connection
-        self._channels: dict[ChannelKey, _Channel] = {}
-        self._workspaces: dict[str, _Place] = {}
-        self._people: dict[tuple[int, str], _Place] = {}
+        self._places = Places()
 
     def commit(self, group: Sequence[Prepared]) -> list[Outcome]:
         """Keeps a group of commits of different channels; an answer for each. Raises only for our own bugs."""
@@ -132,7 +108,7 @@ class Committer:
         except sqlite3.Error as fault:
             raise StoreUnavailable(f"the store does not answer: {self._failed(fault)}") from fault
         if isinstance(result, Streamed):
-            self._moved(result)
+            self._places.moved(result)
         return result
 
     def close(self) -> None:
@@ -153,8 +129,7 @@ class Committer:
         return self._connection
 
     def _commit(self, group: Sequence[Prepared]) -> list[Outcome]:
-        if len(self._channels) + len(self._people) > PLACES_REMEMBERED:
-            self._forget()
+        self._places.forget_too_many()
         connection = self._open()
         connection.execute("BEGIN IMMEDIATE")
         fresh: list[Prepared] = []
@@ -168,7 +143,7 @@ class Committer:
 
     def _decide(self, connection: sqlite3.Connection, prepared: Prepared, fresh: list[Prepared]) -> Outcome:
         """The fence: known batch, other place, or (then it joins `fresh`) to be written."""
-        commit, channel = prepared.commit, self._channel(connection, prepared.key)
+        commit, channel = prepared.commit, self._places.channel(connection, prepared.key)
         if channel.last_batch == commit.batch.id:
             return _replay(connection, channel)
         logged = commit.decision.readings
@@ -186,7 +161,7 @@ class Committer:
         return Committed(decision.results, events)
 
     def _assigned(
-        self, connection: sqlite3.Connection, prepared: Prepared, workspace: _Place, events: Sequence[Event]
+        self, connection: sqlite3.Connection, prepared: Prepared, workspace: Place, events: Sequence[Event]
     ) -> tuple[Event, ...]:
         """The events with their places in the streams of the people whom they concern."""
         told: list[Event] = []
@@ -194,7 +169,7 @@ class Committer:
         for event in events:
             offsets: dict[str, int] = {}
             for name in event.people:
-                person = self._person(connection, workspace.number, name)
+                person = self._places.person(connection, workspace.number, name)
                 offsets[name] = person.offset = person.offset + 1
                 entries += (person.number, person.offset, workspace.number, event.workspace_offset)
             told.append(replace(event, user_offsets=offsets) if offsets else event)
@@ -210,7 +185,7 @@ class Committer:
             people = dict(zip(entries[0 :: ENTRIES.width], entries[1 :: ENTRIES.width], strict=True))
             PEOPLE.run(connection, [*chain.from_iterable(people.items())])
         for prepared in fresh:
-            prepared.log.forget(connection, self._channels[prepared.key].number)
+            prepared.log.forget(connection, self._places.known(prepared.key).number)
         SERIES.run(connection, _joined(prepared.log.series for prepared in fresh))
         READINGS.run(connection, _joined(prepared.log.readings for prepared in fresh))
         RULE_STATES.run(connection, _joined(prepared.log.states for prepared in fresh))
@@ -219,7 +194,7 @@ class Committer:
         channels: list[Any] = []
         workspaces: dict[int, int] = {}
         for prepared in fresh:
-            place = self._channels[prepared.key]
+            place = self._places.known(prepared.key)
             channels += (place.number, place.offset, place.last_batch, place.last_base, prepared.results)
             channels += (place.seq, place.settled)
             workspaces[place.workspace.number] = place.workspace.offset
@@ -227,76 +202,14 @@ class Committer:
         WORKSPACES.run(connection, [*chain.from_iterable(workspaces.items())])
 
     def _storm(self, prepared: Prepared) -> list[Any]:
-        state, place = prepared.commit.decision.storm, self._channels[prepared.key]
+        state, place = prepared.commit.decision.storm, self._places.known(prepared.key)
         if state is None:
             return []
         return [place.number, place.workspace.number, state.full_at, state.since, state.held, state.rang]
 
-    def _channel(self, connection: sqlite3.Connection, key: ChannelKey) -> _Channel:
-        known = self._channels.get(key)
-        if known is not None:
-            return known
-        workspace = self._workspace(connection, key.workspace)
-        columns = "id, last_offset, last_batch, last_base, log_seq, log_settled"
-        rows = connection.execute(
-            f"SELECT {columns} FROM channel WHERE workspace = ? AND framework = ?",  # noqa: S608  # our own words
-            (workspace.number, key.framework),
-        ).fetchall()
-        if not rows:
-            rows = connection.execute(
-                f"INSERT INTO channel (workspace, framework) VALUES (?, ?) RETURNING {columns}",  # noqa: S608
-                (workspace.number, key.framework),
-            ).fetchall()
-        number, *place = rows[0]
-        self._channels[key] = fresh = _Channel(number, workspace, *place)
-        return fresh
-
-    def _workspace(self, connection: sqlite3.Connection, name: str) -> _Place:
-        known = self._workspaces.get(name)
-        if known is not None:
-            return known
-        rows = connection.execute("SELECT id, last_offset FROM workspace WHERE name = ?", (name,)).fetchall()
-        if not rows:
-            rows = connection.execute(
-                "INSERT INTO workspace (name) VALUES (?) RETURNING id, last_offset", (name,)
-            ).fetchall()
-        self._workspaces[name] = fresh = _Place(*rows[0])
-        return fresh
-
-    def _person(self, connection: sqlite3.Connection, workspace: int, name: str) -> _Place:
-        known = self._people.get((workspace, name))
-        if known is not None:
-            return known
-        rows = connection.execute(
-            "SELECT id, last_offset FROM person WHERE workspace = ? AND name = ?", (workspace, name)
-        ).fetchall()
-        if not rows:
-            rows = connection.execute(
-                "INSERT INTO person (workspace, name) VALUES (?, ?) RETURNING id, last_offset", (workspace, name)
-            ).fetchall()
-        self._people[workspace, name] = fresh = _Place(*rows[0])
-        return fresh
-
-    def _moved(self, by: Streamed) -> None:
-        """A job has put events on streams: those that are remembered stand further on now."""
-        for key, offset in by.channels.items():
-            if key in self._channels:
-                self._channels[key].offset = offset
-        name, offset = by.workspace
-        if name in self._workspaces:
-            self._workspaces[name].offset = offset
-        for person, offset in by.people.items():
-            if person in self._people:
-                self._people[person].offset = offset
-
-    def _forget(self) -> None:
-        self._channels.clear()
-        self._workspaces.clear()
-        self._people.clear()
-
     def _abandon(self) -> None:
         """Rolls back, and forgets what the transaction changed in memory."""
-        self._forget()
+        self._places.forget()
         if self._connection is not None and self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
 
@@ -329,7 +242,7 @@ def _make_durable(connection: sqlite3.Connection) -> None:
         raise fault
 
 
-def _replay(connection: sqlite3.Connection, channel: _Channel) -> Committed:
+def _replay(connection: sqlite3.Connection, channel: ChannelPlace) -> Committed:
     """The answer that the channel's last batch was given."""
     ((results,),) = connection.execute("SELECT last_results FROM channel WHERE id = ?", (channel.number,)).fetchall()
     count = channel.offset - channel.last_base

@@ -15,8 +15,9 @@ import trio
 from trio.testing import MockClock
 
 from engine.stores import CommittedEvents, ConnectionChange, ConnectionEvent, Retention
-from engine.stores.sqlite import SqliteStore, open_database
+from engine.stores.sqlite import SqliteStore
 from engine.stores.sqlite_file import Database
+from engine.stores.sqlite_open import open_database
 from protocol.effects import Behind, Committed, Unavailable
 from protocol.errors import StoreRefused, StoreUnavailable
 from protocol.model import ChannelKey, DerivedKey
@@ -317,7 +318,7 @@ async def test_a_group_takes_commits_of_different_channels_within_its_bounds(tmp
 
 
 async def test_who_finds_no_place_waits_for_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.stores.sqlite_writer.PLACES", 3)
+    monkeypatch.setattr("engine.stores.sqlite_thread.PLACES", 3)
     async with breakable(tmp_path) as store, trio.open_nursery() as nursery:
         for number in range(20):
             nursery.start_soon(committed, store, a_commit(ChannelKey("acme", f"f{number}")))

@@ -16,8 +16,9 @@ import pytest
 from engine.core.progress import TRACKER_VERBS, Removing, Setting
 from engine.stores import CommittedEvents, Retention
 from engine.stores.objects import ObjectChange
-from engine.stores.sqlite import SqliteStore, open_database
+from engine.stores.sqlite import SqliteStore
 from engine.stores.sqlite_file import Database
+from engine.stores.sqlite_open import open_database
 from engine.stores.trail import TrailLine, TrailQuery
 from engine.stores.workflows import Ground, TrackerQuery
 from protocol.commands import Batch

@@ -242,7 +242,7 @@ def test_any_row_and_event_comes_back_as_it_was(
 def test_channels_beyond_those_remembered_are_read_again(
     connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.stores.sqlite_commit.PLACES_REMEMBERED", 1)
+    monkeypatch.setattr("engine.stores.sqlite_places.PLACES_REMEMBERED", 1)
     committer = Committer(Database(None), connection)
     for base in range(3, 6):
         for framework in ("checkout", "search", "cart"):
