@@ -32,15 +32,17 @@ from engine.core.rehearsing import Channel, rehearsed
 from engine.core.ringing import Ringer
 from engine.core.showing import page_of
 from engine.core.stepping import complete_step
-from engine.core.turn import TOLD_MAX, Policy, Turn
+from engine.core.turn import ROWS_MAX, TOLD_MAX, Policy, Turn
 from engine.core.watching import Watcher
-from protocol.commands import Act, Batch, Command, CompleteStep, Observe, Preview, Ring
+from protocol.commands import Act, Batch, CompleteStep, Observe, Preview, Ring
 from protocol.effects import Decision, Recalled, StormState
 from protocol.items import ItemResult
 from protocol.model import ChannelKey
 from protocol.orders import Orders
 from protocol.readings import Logged
 from protocol.rule_series import ListSeries
+
+_QUESTIONS = (ListSeries, Preview)
 
 
 class ChannelMachine:
@@ -65,8 +67,12 @@ class ChannelMachine:
             self._watcher.adopt(batch.orders)
             self._hush.adopt(batch.orders)
         results: list[ItemResult] = []
+        most_events = self._ledger.policy.events_max - TOLD_MAX
         for command in batch.commands:
-            if results and self._must_wait(turn, command):
+            # Is it for the next decision? There is no room, or it is a question, which takes its time. Asked here and
+            # not in a method, which would be a tenth of what a duplicate costs.
+            is_full = len(turn.events) > most_events or turn.new_states >= ROWS_MAX
+            if (is_full or isinstance(command, _QUESTIONS)) and results:
                 break
             if isinstance(command, Act):
                 results += self._acts.act(turn, command)
@@ -81,10 +87,6 @@ class ChannelMachine:
         self._ledger.flush(turn)
         self._watcher.write_states(turn)
         return self._decision(turn, tuple(results), readings)
-
-    def _must_wait(self, turn: Turn, command: Command) -> bool:
-        """Whether a command is for the next decision: there is no room, or it is a question, which takes its time."""
-        return isinstance(command, ListSeries | Preview) or self._ledger.room(turn) < TOLD_MAX or self._watcher.is_full
 
     def flush(self, batch: Batch) -> Decision:
         """The counters and rule states that are ahead of the store, at most ROWS_MAX rows at a time, due or not."""

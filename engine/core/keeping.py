@@ -43,11 +43,6 @@ class StateKeeper(Generic[K]):
         self._at_once: dict[K, None] = {}
         self._new: dict[K, None] = {}
 
-    @property
-    def new(self) -> int:
-        """How many have no state in the store."""
-        return len(self._new)
-
     def begin(self, key: K) -> None:
         """The store has no state of it: one is written with this decision, come what may."""
         self._new[key] = None

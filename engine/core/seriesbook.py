@@ -88,6 +88,7 @@ class SeriesBook:
                     continue
                 series = self._add(watch, dict(reading.labels), labels, turn.now)
                 self.keeper.begin(series)
+                turn.new_states += 1
             found.append(series)
         if refusal is None:
             if len(self._known) >= KNOWN_MAX:

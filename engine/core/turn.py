@@ -65,6 +65,7 @@ class Turn:
         "batch_id",
         "born",
         "events",
+        "new_states",
         "now",
         "numbers",
         "refusals",
@@ -95,8 +96,9 @@ class Turn:
         self.times: list[int] = []
         self.values: list[float] = []
         self.series: list[LoggedSeries] = []
-        # What rules remember, as far as it is written with this decision.
+        # What rules remember, as far as it is written with this decision; how many series are new to the store.
         self.states: list[RuleState] = []
+        self.new_states = 0
 
     def new_id(self) -> str:
         """The id of the next new alert."""

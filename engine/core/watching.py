@@ -88,11 +88,6 @@ class Watcher:
         """Up to which row of the log stored states have heard everything."""
         return self.series.keeper.settled()
 
-    @property
-    def is_full(self) -> bool:
-        """Whether a decision has as many new states to store as it may."""
-        return self.series.keeper.new >= ROWS_MAX
-
     def observe(self, turn: Turn, reading: Observe) -> ItemResult:
         """A reading, held against each rule on its series; the loudest outcome is the answer."""
         if reading.at > turn.now + AHEAD_MAX_US:
