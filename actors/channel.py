@@ -9,17 +9,16 @@ the batch. Saved before told: answers and broadcasts follow the commit.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
 import trio
 
+from actors import patience
 from actors.audience import Audience, channel_offset
 from actors.cell import Cell, ChannelLimits
 from actors.ports import HISTORY_CHUNK, ChannelStore, Clock, Machine, MachineFactory, NewId, Observer, OrdersOf
-from actors.restart import STORE_RETRY, backoff_s
 from protocol.commands import Batch
 from protocol.effects import Behind, Commit, Committed, Recalled, StormNotice, Unavailable
 from protocol.errors import CommitInvalid, StoreUnavailable
@@ -238,7 +237,7 @@ class ChannelActor:
             log.warning("store_away", channel=self._cell.key.name, cause=cause)
         self._cell.away = cause
         self._cell.changed()
-        await trio.sleep(backoff_s(STORE_RETRY, attempt, random.random()))  # noqa: S311  # jitter, not a secret
+        await patience.pause(attempt)
 
     def _back(self) -> None:
         if self._cell.away is not None:

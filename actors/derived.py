@@ -7,16 +7,15 @@ or a commit was answered late) is read from the store. No machine here: the offs
 
 from __future__ import annotations
 
-import random
 from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import trio
 
+from actors import patience
 from actors.audience import Audience, user_offset, workspace_offset
 from actors.ports import HISTORY_CHUNK, ChannelStore, Observer
-from actors.restart import STORE_RETRY, backoff_s
 from actors.supervisor import Started
 from protocol.errors import StoreUnavailable
 from protocol.model import DerivedKey, Event
@@ -123,7 +122,7 @@ class DerivedStreams:
                 missed = await self._store.derived_history(stream, audience.told, HISTORY_CHUNK)
             except StoreUnavailable:
                 attempt += 1
-                await trio.sleep(backoff_s(STORE_RETRY, attempt, random.random()))  # noqa: S311  # jitter
+                await patience.pause(attempt)
                 continue
             if not missed:
                 return

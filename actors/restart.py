@@ -22,10 +22,6 @@ class RestartPolicy:
     jitter: float = 0.2
 
 
-# How an away store is tried again: soon at first, then once a second.
-STORE_RETRY = RestartPolicy(first_delay_s=0.05, max_delay_s=1.0)
-
-
 @dataclass(frozen=True)
 class Restart:
     """Start it again after this delay."""

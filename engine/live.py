@@ -17,8 +17,8 @@ from typing import TypeVar
 import msgspec
 import structlog
 
+from actors.patience import answered
 from engine.kinds import Kind
-from engine.patience import answered
 from engine.stores.objects import OBJECT_PAGE_MAX, ObjectNews, ObjectQuery, ObjectStore, StoredObject
 
 T = TypeVar("T")

@@ -7,14 +7,13 @@ bound the oldest are dropped and counted. If the task crashes the notes stay for
 
 from __future__ import annotations
 
-import random
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 import structlog
 import trio
 
-from actors.restart import STORE_RETRY, backoff_s
+from actors import patience
 from actors.supervisor import Started
 from protocol.errors import StoreUnavailable
 
@@ -63,7 +62,7 @@ class Notebook(Generic[Key, Note]):
                 except StoreUnavailable as fault:
                     attempt += 1
                     self._complain(fault)
-                    await trio.sleep(backoff_s(STORE_RETRY, attempt, random.random()))  # noqa: S311  # jitter
+                    await patience.pause(attempt)
         finally:
             with trio.move_on_after(WRITE_EVERY_S, shield=True):
                 try:

@@ -17,11 +17,11 @@ from functools import partial
 import structlog
 import trio
 
+from actors.patience import answered
 from actors.ports import Clock
 from actors.registry import Registry
 from actors.supervisor import Started
 from engine.orders import StandingOrders
-from engine.patience import answered
 from engine.stores import Store
 from protocol.errors import Busy
 from protocol.model import ChannelKey

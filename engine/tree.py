@@ -15,6 +15,7 @@ from typing import Any
 
 import trio
 
+from actors.patience import answered
 from actors.roster import Roster
 from actors.supervisor import ChildSpec, Started, Strategy, Supervisor, TooManyRestarts
 from actors.ticker import TICK_S
@@ -28,7 +29,6 @@ from engine.lag import LoopLag
 from engine.memory import MemoryGuard
 from engine.metrics import Metrics
 from engine.parts import Parts, build, retention_of, roster_limits, turns
-from engine.patience import answered
 from engine.sources.host import watch_host
 from engine.stores import CommittedEvents, Store
 from engine.suppressed import WRITE_EVERY_S

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import structlog
 
+from actors.patience import answered
 from actors.registry import Registry
-from engine.patience import answered
 from engine.stores import Store
 from protocol.errors import Busy
 

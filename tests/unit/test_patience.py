@@ -10,8 +10,8 @@ import trio
 from structlog.testing import capture_logs
 from trio.testing import MockClock
 
+from actors.patience import answered
 from actors.registry import Registry
-from engine.patience import answered
 from engine.unsettled import start_unsettled
 from protocol.errors import StoreUnavailable
 from protocol.model import ChannelKey
