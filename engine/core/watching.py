@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from engine.core.agenda import NEVER
-from engine.core.identity import identity_of
 from engine.core.keeping import StateKeeper
 from engine.core.ledger import Ledger
 from engine.core.lifecycle import TABLE
@@ -24,7 +23,7 @@ from engine.core.rules.holding import Phase
 from engine.core.rules.milestone import Milepost, MilestoneEvaluator
 from engine.core.rules.series import AHEAD_MAX_US, Series
 from engine.core.seriesbook import SeriesBook
-from engine.core.showing import silent_identity
+from engine.core.showing import milepost_identity, silent_identity
 from engine.core.turn import ROWS_MAX, Turn, rejected
 from protocol.changes import Action
 from protocol.commands import Observe, Ring
@@ -200,9 +199,8 @@ class Watcher:
     def _ring_milepost(
         self, turn: Turn, series: Series, evaluator: MilestoneEvaluator, milepost: Milepost
     ) -> ItemResult:
-        rule, ring = series.watch.rule, _bell_of_milepost(series, evaluator, milepost)
-        identity = identity_of(self._ledger.framework, ring)
-        return self._ringer.judge(turn, fill(ring, rule, series.watch.texts), identity)
+        firing = fill(_bell_of_milepost(series, evaluator, milepost), series.watch.rule, series.watch.texts)
+        return self._ringer.judge(turn, firing, milepost_identity(self._ledger.framework, series, milepost.name))
 
     def pass_time(self, turn: Turn) -> None:
         """What is due at the turn's time, as far as there is room; the rest stays due."""
