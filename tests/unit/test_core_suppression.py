@@ -1,14 +1,12 @@
-"""The verdict about a firing, what a standing counts, and the agenda of due times."""
+"""The verdict about a firing, and what a standing counts."""
 
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from engine.core import suppression
-from engine.core.agenda import NEVER, Agenda
+from engine.core.agenda import NEVER
 from engine.core.lifecycle import born
 from engine.core.rules.book import fill
 from engine.core.suppression import WINDOW_MAX_S, Standing, Verdict, decide, window_us
@@ -109,54 +107,3 @@ def test_a_window_that_swallowed_something_is_due_at_its_end() -> None:
     one = standing(ends=(200,))
     one.swallow(3, None, Comparison.ABOVE)
     assert one.due() == UNTIL
-
-
-def test_the_agenda_gives_what_is_due_the_earliest_first() -> None:
-    agenda = Agenda()
-    late, early = standing(OVER, until=20), standing(OVER, until=10)
-    agenda.put(late)
-    agenda.put(early)
-    agenda.put(early)
-    assert agenda.next_due() == 10
-    assert agenda.pop(9) is None
-    assert [agenda.pop(30), agenda.pop(30), agenda.pop(30)] == [early, late, None]
-    assert agenda.next_due() == NEVER
-
-
-def test_the_agenda_forgets_what_was_dropped_and_follows_what_moved() -> None:
-    agenda = Agenda()
-    gone, moved = standing(OVER, until=10), standing(OVER, until=11)
-    agenda.put(gone)
-    agenda.put(moved)
-    agenda.drop(gone)
-    moved.until = 15
-    assert agenda.next_due() == 15
-    moved.until = 12
-    agenda.put(moved)
-    assert agenda.pop(12) is moved
-    assert agenda.pop(99) is None
-
-
-def test_the_agenda_stays_small_however_often_due_times_move_forward() -> None:
-    agenda = Agenda()
-    crowd = [standing(OVER, until=10**9) for _ in range(10)]
-    for step in range(1, 2_000):
-        for one in crowd:
-            one.until = 10**9 - step
-            agenda.put(one)
-    assert len(agenda) <= 2 * len(crowd) + 65
-    assert sum(agenda.pop(10**9) is not None for _ in range(20)) == 10
-
-
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 50)), max_size=40))
-def test_the_agenda_is_never_late_and_never_idle(moves: list[tuple[int, int]]) -> None:
-    agenda = Agenda()
-    crowd = [standing(OVER, until=1_000) for _ in range(4)]
-    for which, until in moves:
-        crowd[which].until = until
-        agenda.put(crowd[which])
-    wanted = sorted(one.until for one in crowd if one.until < 1_000)
-    taken = []
-    while (one := agenda.pop(999)) is not None:
-        taken.append(one.until)
-    assert taken == wanted
