@@ -1,30 +1,26 @@
 """A shelf: the verbs for one kind of object (rules, frameworks, people, silences ...), whatever the kind is.
 
 Every door and embedding programs call this. It checks the right and the input, keeps what is right in the store with
-its history and its line of the audit trail, and answers with the object as it is then. It remembers nothing: whoever
-needs objects in memory is told by the store (`engine.live`), also of changes whose asker went away. The workspace
-always comes from the principal; another workspace's id is answered exactly as one that does not exist.
+its history and its line of the audit trail, and answers with the object as it is then. Reading is `engine.catalogue`.
+It remembers nothing: whoever needs objects in memory is told by the store (`engine.live`), also of changes whose asker
+went away.
 
 Two editors at once: each says which version he has seen, and the second is told (`Outdated`) that there is a newer one.
-What is not ours to change (a rule of the configuration file) is shown all the same, with its `origin`.
+What is not ours to change (a rule of the configuration file) is refused with what to do instead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 import trio
 
-from actors.ports import Clock, NewId
+from engine.catalogue import Catalogue
 from engine.edits import Edit, merged, value_of
-from engine.kinds import Held, Kind, ShelfPage, ShelfQuery, VersionPage, id_of
-from engine.live import ObjectFigures, readable
-from engine.pages import PAGE_MAX, Count, Cursors, Name
-from engine.stores import Store
-from engine.stores.objects import ChangeStatus, ObjectChange, ObjectOutcome, ObjectQuery, StoredObject
+from engine.kinds import Held, id_of
+from engine.stores.objects import ChangeStatus, ObjectChange, ObjectOutcome, StoredObject
 from engine.unreadable import deletion, is_readable, unreadable_among
 from protocol.errors import (
     BadRequest,
@@ -34,87 +30,18 @@ from protocol.errors import (
     Outdated,
     PermissionDenied,
     TocsinError,
-    UnknownChannel,
 )
 from protocol.limits import Limit
 from protocol.model import Principal
-from protocol.names import is_id
 
 T = TypeVar("T")
 
-# Of a page of an object's states: the version of its last one.
-VERSION_CURSORS = Cursors("versions", tuple[Count])
 
-
-@dataclass(frozen=True)
-class ShelfKit:
-    """What every shelf is handed."""
-
-    store: Store
-    clock: Clock
-    new_id: NewId
-    answer_s: float
-    figures: ObjectFigures
-    count_refusal: Callable[[Limit], None]
-
-
-class Shelf(Generic[T]):
+class Shelf(Catalogue[T]):
     """The verbs for one kind. All raise PermissionDenied, StoreUnavailable; UnknownChannel for an id that is not here.
 
     `address` is from where a change is made, for the audit trail.
     """
-
-    def __init__(self, kind: Kind[T], kit: ShelfKit) -> None:
-        self.kind = kind
-        # Of a page: the id of its last one.
-        self._cursors = Cursors(kind.name, tuple[Name])
-        self._kit = kit
-        self._store = kit.store
-
-    async def page(
-        self, who: Principal, query: ShelfQuery, where: Callable[[T], bool] = lambda value: True
-    ) -> ShelfPage[T]:
-        """Those that `who` may see and `where` holds for. Raises BadRequest for a cursor that is not ours."""
-        self.kind.may_read(who)
-        (after,) = ("",) if query.cursor is None else self._cursors.place(query.cursor)
-        found: list[Held[T]] = []
-        limit = min(query.limit, PAGE_MAX)
-        # One more than the page has: usually that is all. What a filter leaves out is made up for in great steps.
-        count = limit + 1
-        while len(found) <= limit:
-            stretch, last = await self._stretch(self.kind.workspace_of(who), query.framework, after, count)
-            found += [
-                held
-                for held in stretch
-                if self._may_see(who, held.value)
-                and query.framework in (None, self.kind.framework_of(held.value))
-                and query.archived in (None, held.is_archived)
-                and where(held.value)
-            ]
-            if last is None:
-                break
-            after, count = last, PAGE_MAX
-        return ShelfPage(found[:limit], self._cursors.following(found, limit, lambda held: (held.id,)))
-
-    async def get(self, who: Principal, object_id: str) -> Held[T]:
-        """One of them."""
-        found = (await self.several(who, [object_id])).get(object_id)
-        if found is None:
-            raise self._unknown()
-        return found
-
-    async def versions(self, who: Principal, object_id: str, cursor: str | None, limit: int) -> VersionPage:
-        """The states that an object had, newest first, also of one that was deleted. Raises BadRequest as `page`."""
-        self.kind.may_read(who)
-        (before,) = (None,) if cursor is None else VERSION_CURSORS.place(cursor)
-        workspace, limit = self.kind.workspace_of(who), min(limit, PAGE_MAX)
-        found = await self._store.object_versions(workspace, self.kind.name, object_id, before, limit + 1)
-        bodies = [version.body for version in found if version.body is not None]
-        # Whose token is limited sees the history of what was always in his frameworks.
-        hidden = who.channels is not None and not all(self._may_see_text(who, body) for body in bodies)
-        if not found or hidden:
-            raise self._unknown()
-        return VersionPage(found[:limit], VERSION_CURSORS.following(found, limit, lambda state: (state.version,)))
 
     async def create(self, who: Principal, given: Mapping[str, Any], address: str = "") -> Held[T]:
         """Makes one; without an `id` it gets one. Raises Conflict if there is one of that id, LimitReached."""
@@ -261,64 +188,12 @@ class Shelf(Generic[T]):
                 seen = f"version {change.expected_version} was changed meanwhile"
                 return Outdated(f"{seen}, now it is {outcome.version}: read the {name} again", outcome.version)
 
-    async def several(self, who: Principal, ids: Sequence[str]) -> dict[str, Held[T]]:
-        """Those of these that `who` may see."""
-        self.kind.may_read(who)
-        workspace, unmanaged = self.kind.workspace_of(who), self.kind.unmanaged
-        known = [object_id for object_id in ids if is_id(object_id)]
-        found = self._held((await self._store.objects_named(workspace, self.kind.name, known)).values())
-        for object_id in known:
-            if unmanaged is not None and (object_id not in found or unmanaged.advice):
-                value = await unmanaged.get(workspace, object_id)
-                if value is not None:
-                    found[object_id] = Held(value, None, unmanaged.origin)
-        return {name: held for name, held in found.items() if self._may_see(who, held.value)}
-
-    async def _stretch(
-        self, workspace: str, framework: str | None, after: str, count: int
-    ) -> tuple[list[Held[T]], str | None]:
-        """The next ones behind `after`, stored or not, in the order of their ids, and where they end (None: no more).
-
-        What cannot be read is left out of the ones, and not of where they end.
-        """
-        query = ObjectQuery(
-            kind=self.kind.name, workspace=workspace, framework=framework, after=("", after), limit=count
-        )
-        found = await self._store.objects(query)
-        held, names = self._held(found), {each.id for each in found}
-        unmanaged = self.kind.unmanaged
-        if unmanaged is not None:
-            values = await unmanaged.page(workspace, after, count)
-            others = {id_of(value): Held(value, None, unmanaged.origin) for value in values}
-            held = held | others if unmanaged.advice else others | held
-        ordered = sorted(names | held.keys())[:count]
-        return [held[name] for name in ordered if name in held], ordered[-1] if ordered else None
-
-    def _held(self, those: Iterable[StoredObject]) -> dict[str, Held[T]]:
-        """By id. What another version of this program has stored and we cannot read is left out, and said."""
-        found = {}
-        for stored in those:
-            if (value := readable(self.kind, stored, self._kit.figures)) is not None:
-                found[stored.id] = Held(value, stored)
-        return found
-
     def permit(self, who: Principal, before: T | None, after: T | None) -> None:
         """Raises PermissionDenied if `who` may not make this of that (None: nothing)."""
         self.kind.may_change(who, before, after)
         frameworks = {self.kind.framework_of(value) for value in (before, after) if value is not None}
         if who.channels is not None and not frameworks <= set(who.channels):
             raise PermissionDenied("this token is limited to other channels")
-
-    def _may_see(self, who: Principal, value: T) -> bool:
-        framework = self.kind.framework_of(value)
-        return who.channels is None or framework is None or framework in who.channels
-
-    def _may_see_text(self, who: Principal, body: str) -> bool:
-        """Of what cannot be read nobody knows whose it is."""
-        return is_readable(self.kind, body) and self._may_see(who, self.kind.decode(body))
-
-    def _unknown(self) -> UnknownChannel:
-        return UnknownChannel(f"there is no such {self.kind.name}")
 
     def _require_changeable(self, held: Held[T]) -> None:
         unmanaged = self.kind.unmanaged

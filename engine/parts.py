@@ -31,6 +31,7 @@ from engine.answers import Tally
 from engine.audit import AuditTrail
 from engine.backtests import Backtests
 from engine.broadcasts import Broadcasts
+from engine.catalogue import ShelfKit
 from engine.config import Config
 from engine.core import flapping
 from engine.core.turn import Policy
@@ -38,7 +39,6 @@ from engine.http.door import HttpLimits
 from engine.identity import Identity
 from engine.live import ObjectFigures
 from engine.metrics import Metrics
-from engine.objects import ShelfKit
 from engine.operators import Operators
 from engine.orders import StandingOrders
 from engine.presence import PresenceLog

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from engine.archived import ArchivedPlaces
+from engine.catalogue import ShelfKit
 from engine.config import Config
 from engine.directory import framework_kind, team_kind, user_kind, workspace_kind
 from engine.live import LiveObjects, ObjectFigures
-from engine.objects import Shelf, ShelfKit
+from engine.objects import Shelf
 from engine.orders import StandingOrders
 from engine.quieting import expressions, follow_quiet, maintenance_kind, silence_kind
 from engine.rules import RULE, ConfigRules, Wake, follow_rules, rule_kind

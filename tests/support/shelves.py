@@ -10,12 +10,12 @@ from typing import Any
 
 import httpx
 
+from engine.catalogue import ShelfKit
 from engine.config import Config
 from engine.http.operators import PeerAddress
 from engine.http.shelves import shelf_routes
 from engine.ids import IdSource
 from engine.live import ObjectFigures
-from engine.objects import ShelfKit
 from engine.orders import StandingOrders
 from engine.shelves import Shelves, build_shelves
 from engine.stores import Store, open_store
