@@ -113,7 +113,7 @@ def quiet_words(by: str | None, ref: str | None, until: str | None) -> str | Non
     """Why an alert does not ring, which silence, window or rule is to blame, and until when; None if it rings."""
     if by is None:
         return None
-    return printable(by + (f" ({ref})" if ref else "") + (f" until {until}" if until else ""))
+    return printable(by + (f" by {ref}" if ref else "") + (f" until {until}" if until else ""))
 
 
 def result_line(result: ItemResult) -> str:

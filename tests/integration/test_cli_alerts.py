@@ -30,7 +30,7 @@ async def test_a_quiet_alert_is_listed_with_why_because_of_what_and_until_when(t
         until = json.loads(await said("silences", "list", "--json"))["ends_at"]
         head, row = (await said("alerts", "list")).splitlines()
         place = head.index("QUIET")
-        assert row[place:].startswith(f"silenced ({silence}) until {until[:19]}Z  Disk full")
+        assert row[place:].startswith(f"silenced by {silence} until {until[:19]}Z  Disk full")
         shown = await said("alerts", "show", quiet)
         assert ["quieted_because", "new", "disk"] in [line.split() for line in shown.splitlines()]
         await said("silences", "expire", silence)

@@ -26,7 +26,7 @@ async def test_a_window_of_now_keeps_quiet_until_it_is_ended(tmp_path: Path) -> 
         assert row.endswith("  new disks")
         [rung] = await engine.service.trigger(engine.principal("p"), [TriggerInput(framework_id="db", title="x")])
         assert rung.reason.value == "maintenance"
-        assert f"maintenance ({window}) until {until}" in await said("alerts", "list")
+        assert f"maintenance by {window} until {until}" in await said("alerts", "list")
         assert "new disks" in await said("alerts", "show", str(rung.alert_id))
         ended = await said("maintenance", "end", window, "nothing", code=1)
         assert ended == f"{window}: ended\nnothing: there is no such maintenance\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import subprocess
@@ -16,6 +15,7 @@ import trio
 
 from protocol.items import TriggerInput
 from tests.support.engines import ROOT, an_engine, environment
+from tests.support.shell import a_shell
 
 README = (ROOT / "README.md").read_text()
 PATIENCE_S = 30.0
@@ -80,17 +80,18 @@ async def test_the_alerts_that_the_readme_rings_do_not_suppress_each_other(tmp_p
     assert reasons == ["fired", "duplicate", "fired"]
 
 
-async def test_the_reading_of_the_readme_rings_by_the_rule_of_the_readme(tmp_path: Path) -> None:
-    (line,) = blocks("sh", "tocsin rules add")
-    with trio.fail_after(PATIENCE_S):
-        async with an_engine(tmp_path) as engine, httpx.AsyncClient(base_url=engine.http_url) as http:
-            given = os.environ | {"TOCSIN_TOKEN": engine.issue_token("main", "me")}
-            command = [sys.executable, "-m", "tocsin", *shlex.split(line)[1:], "--api", engine.http_url]
-            await trio.run_process(command, capture_stdout=True, env=given)
-            headers = {"Authorization": f"Bearer {engine.issue_token('main', 'me')}"}
-            answer = await http.post("/api/v1/readings", content=sent_by_curl("/api/v1/readings"), headers=headers)
-    (result,) = answer.json()["results"]
-    assert result["status"] == "fired"
+async def test_the_reading_of_the_readme_rings_by_the_rule_of_the_readme_and_is_looked_after(tmp_path: Path) -> None:
+    (made,), (looked_after,) = blocks("sh", "tocsin rules add"), blocks("sh", "tocsin alerts ack")
+    async with a_shell(tmp_path) as (engine, said), httpx.AsyncClient(base_url=engine.http_url) as http:
+        for line in made.splitlines():
+            await said(*shlex.split(line, comments=True)[1:])
+        headers = {"Authorization": f"Bearer {engine.issue_token('main', 'me')}"}
+        answer = await http.post("/api/v1/readings", content=sent_by_curl("/api/v1/readings"), headers=headers)
+        (result,) = answer.json()["results"]
+        assert result["status"] == "fired"
+        told = [await said(*shlex.split(line)[1:]) for line in looked_after.splitlines()]
+    assert told[0] == f"{result['alertId']} acknowledged\n"
+    assert told[-1] == f"{result['alertId']} resolved\n"
 
 
 async def test_the_javascript_of_the_readme_hears_an_alert(tmp_path: Path) -> None:

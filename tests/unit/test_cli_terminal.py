@@ -98,7 +98,7 @@ def test_what_is_quiet_is_shown_as_such_with_why_because_of_what_and_until_when(
     quiet = an_alert(
         1, title="x", quieted_by=QuietedBy.SILENCED, quieted_ref="s\x1b1", quieted_until=AT.replace("T00:00", "T02:30")
     )
-    assert alert_line(quiet, PLAIN, UTC).endswith("x  (quiet: silenced (s\\x1b1) until 02:30:00)")
+    assert alert_line(quiet, PLAIN, UTC).endswith("x  (quiet: silenced by s\\x1b1 until 02:30:00)")
     assert alert_line(quiet, Look(has_colour=True, has_shapes=True), UTC).count("\x1b[2m") == 2
     tomorrow = an_alert(1, title="x", quieted_by=QuietedBy.MAINTENANCE, quieted_until="2099-01-02T03:04:05.000000Z")
     assert alert_line(tomorrow, PLAIN, UTC).endswith("(quiet: maintenance until 2099-01-02 03:04:05)")

@@ -95,7 +95,7 @@ def _print(found: dict[str, Any]) -> None:
     finely = f" ({found['resolution']})" if found.get("resolution") else ""
     reasons = ", ".join(f"{count} {reason}" for reason, count in found["reasons"].items())
     count = found["readings"]
-    options.write(f"{count} reading{'' if count == 1 else 's'}{finely}: {reasons or 'nothing'}")
+    options.write(f"{count} reading{'' if count == 1 else 's'}{finely}{reasons and ': ' + reasons}")
     lines = sorted(_lines(found), key=lambda line: str(line["at"]))
     if lines:
         show(lines, _COLUMNS)
