@@ -7,7 +7,9 @@ new one is a file plus one line in `open_store` and one in that suite's paramete
 What holds for every store: a commit answered `Committed` is on stable storage; the fence (`Commit.base`) makes a second
 owner of a channel harmless; a batch that was committed before is answered with its stored results; the feed is told on
 the trio loop, in commit order, before anybody who waits. "Away" is a result (`Unavailable`) or, for reads, the
-exception `StoreUnavailable`; "must not be used" is `StoreRefused`, raised only while opening.
+exception `StoreUnavailable`; "must not be used" is `StoreRefused`, raised only while opening. Names and ids come in the
+order of their code points, in which we compare them when lists are joined; a `next_cursor` means something to the store
+alone.
 """
 
 from __future__ import annotations

@@ -6,7 +6,12 @@ is. A change that lost (somebody else was faster, there is no such object) is an
 and no exception: two editors at once lose nothing. Versions of an id only grow, also when it is deleted and made again.
 
 Whoever keeps objects in memory (`engine.orders`) is told by the feed: on the trio loop, in the order of the commits,
-before whoever asked for the change, and also when that one does not wait any more.
+before whoever asked for the change, and also when that one does not wait any more. It is told of what this store object
+has committed; what another process commits in a shared store is that store's to find out, and to tell the same way.
+
+What a shared store must see to, and one writer has for nothing: of two steps at once the second is decided on what the
+first has left (versions, `objects_max`, `crowd_max`: never two for the last place); ids come in the order of their code
+points, in which Python compares them, whatever the collation; a body comes back letter by letter.
 """
 
 from __future__ import annotations

@@ -15,7 +15,10 @@ class TrailKind(enum.Enum):
 
 
 class TrailPlace(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a line stands: its time (microseconds), its kind and its number within that kind."""
+    """Where a line stands: its time (microseconds), its kind and its number within that kind.
+
+    Lines of one moment are told apart by the number; that it grows with the commits is not promised.
+    """
 
     at: int
     kind: TrailKind

@@ -19,7 +19,8 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     workflows: Mapping[str, Workflow]
 
 
-# Called inside the transaction, in another thread: pure, and quick.
+# Called inside the transaction, perhaps in another thread: pure, and quick. What it is shown stays so until the commit;
+# where a store has to try a transaction again it is called again, and only what it said last is kept.
 Decide = Callable[[Ground], Sequence[Move]]
 
 
