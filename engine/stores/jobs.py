@@ -117,10 +117,11 @@ class JobStore(JobBoard, Protocol):
     async def add_schedule(self, name: str, since: int) -> ScheduleState:
         """Makes it known: it has fired up to `since`. As it is, if it is known already."""
 
-    async def fire(self, name: str, last_fire: int, fire: int, jobs: Sequence[NewJob], skipped: int = 0) -> bool:
-        """Moves a schedule from `last_fire` to `fire` and enqueues its jobs, in one transaction.
+    async def fire(self, name: str, last_fire: int, fire: int, jobs: Sequence[NewJob], skipped: int = 0) -> int | None:
+        """Moves a schedule from `last_fire` to `fire` and enqueues its jobs, in one transaction; how many it were.
 
-        False: somebody else has moved it, and nothing was done. `skipped`: runs that were left out, to be counted.
+        None: somebody else has moved it, and nothing was done. 0: an earlier run is still going, these are left out.
+        `skipped`: runs that were left out, to be counted.
         """
 
     async def pause_schedule(self, name: str, is_paused: bool) -> bool:

@@ -101,7 +101,7 @@ class SqliteJobs:
         """Makes a schedule known. Raises StoreUnavailable."""
         return await self._writer.run(partial(sqlite_schedules.add_schedule, name=name, since=since))
 
-    async def fire(self, name: str, last_fire: int, fire: int, jobs: Sequence[NewJob], skipped: int = 0) -> bool:
+    async def fire(self, name: str, last_fire: int, fire: int, jobs: Sequence[NewJob], skipped: int = 0) -> int | None:
         """Moves a schedule on and enqueues its jobs. Raises StoreUnavailable."""
         job = partial(
             sqlite_schedules.fire,
@@ -112,7 +112,7 @@ class SqliteJobs:
             skipped=skipped,
             now=self._clock(),
         )
-        return await self._writer.run(job, lambda is_moved: self._writer.ring([jobs] if is_moved else []))
+        return await self._writer.run(job, lambda made: self._writer.ring([jobs] if made else []))
 
     async def pause_schedule(self, name: str, is_paused: bool) -> bool:
         """Whether it fires by itself. Raises StoreUnavailable."""

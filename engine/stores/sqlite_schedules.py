@@ -11,6 +11,7 @@ from engine.stores.sqlite_jobs import JOBS, job_values
 from protocol.jobs import NewJob
 
 _ADD = "INSERT INTO job_cron (name, last_fire) VALUES (?, ?) ON CONFLICT (name) DO NOTHING"
+_IS_GOING = "SELECT EXISTS (SELECT 1 FROM job WHERE schedule = ?)"
 _MOVE = "UPDATE job_cron SET last_fire = ?, skipped = skipped + ? WHERE name = ? AND last_fire = ?"
 
 
@@ -22,13 +23,14 @@ def add_schedule(connection: Connection, name: str, since: int) -> ScheduleState
 
 def fire(
     connection: Connection, name: str, last_fire: int, fire: int, jobs: Sequence[NewJob], skipped: int, now: int
-) -> bool:
-    """Moves a schedule on and enqueues its jobs; False if somebody else has moved it."""
-    if not connection.execute(_MOVE, (fire, skipped, name, last_fire)).rowcount:
-        return False
-    if jobs:
-        JOBS.run(connection, job_values(jobs, now))
-    return True
+) -> int | None:
+    """Moves a schedule on and enqueues its jobs; None if somebody else has moved it, 0 if a run is still going."""
+    ((is_going,),) = connection.execute(_IS_GOING, (name,)).fetchall()
+    made = [] if is_going else jobs
+    if not connection.execute(_MOVE, (fire, skipped + len(jobs) - len(made), name, last_fire)).rowcount:
+        return None
+    JOBS.run(connection, job_values(made, now))
+    return len(made)
 
 
 def pause_schedule(connection: Connection, name: str, paused_at: int | None) -> bool:

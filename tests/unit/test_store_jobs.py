@@ -425,11 +425,23 @@ async def test_a_moment_of_a_schedule_fires_once(opened: Any) -> None:
         state = await it.store.add_schedule("nightly", NOW)
         assert (state.last_fire, state.completed, state.last) == (NOW, 0, None)
         at = NOW + MINUTE_US
-        assert await it.store.fire("nightly", NOW, at, [a_job(schedule="nightly")], skipped=2)
-        assert not await it.store.fire("nightly", NOW, at, [a_job(schedule="nightly")])
+        assert await it.store.fire("nightly", NOW, at, [a_job(schedule="nightly")], skipped=2) == 1
+        assert await it.store.fire("nightly", NOW, at, [a_job(schedule="nightly")]) is None
         assert len(await it.claim()) == 1
         again = await it.store.add_schedule("nightly", NOW)
         assert (again.last_fire, again.skipped) == (at, 2)
+
+
+async def test_a_run_is_left_out_and_counted_while_the_one_before_is_still_going(opened: Any) -> None:
+    async with opened() as it:
+        await it.store.add_schedule("nightly", NOW)
+        await it.store.fire("nightly", NOW, NOW + 1, [a_job(schedule="nightly")])
+        claimed = await it.one()
+        assert await it.store.fire("nightly", NOW + 1, NOW + 2, [a_job(schedule="nightly")]) == 0
+        await it.store.settle([done(claimed)])
+        assert await it.store.fire("nightly", NOW + 2, NOW + 3, [a_job(schedule="nightly")]) == 1
+        state = (await it.store.schedules())["nightly"]
+        assert (state.last_fire, state.skipped) == (NOW + 3, 1)
 
 
 async def test_a_schedule_keeps_how_its_runs_went(opened: Any) -> None:

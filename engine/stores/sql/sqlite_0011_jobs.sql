@@ -30,6 +30,7 @@ CREATE INDEX job_waiting ON job (queue, rank, id) WHERE state = 1;
 CREATE INDEX job_delayed ON job (run_at) WHERE state = 0;
 CREATE INDEX job_active ON job (lease_until) WHERE state = 2;
 CREATE UNIQUE INDEX job_key ON job (ukey) WHERE ukey IS NOT NULL;
+CREATE INDEX job_of_schedule ON job (schedule) WHERE schedule IS NOT NULL;
 CREATE INDEX job_of_workspace ON job (workspace, id);
 
 -- Jobs that have ended: 3 completed, 4 failed, 5 cancelled, 6 discarded.

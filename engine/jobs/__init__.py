@@ -1,0 +1,1 @@
+"""Jobs and schedules: what the engine does later, and when. Processes: `actors.workers`, `engine.jobs.scheduler`."""

@@ -1,0 +1,101 @@
+"""Kinds of jobs: what each is called, where it waits, what it is given, and who does it.
+
+A kind's function is handed the decoded arguments and says what came of it: `Done`, `PutOff`, `NotNeeded` or `Hopeless`.
+Whatever it raises is a failed attempt. It may be run twice for the same job (a node that was lost had perhaps just
+finished it), so what it does outside the store carries a key that makes the second time harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from engine.jobs.queues import QUEUES
+from protocol.jobs import PRIO_MEDIUM, Claimed, NewJob, Queue
+
+A = TypeVar("A", bound=msgspec.Struct)
+_encode = msgspec.json.Encoder().encode
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True):
+    """It is done. `result` is for whoever asks; `follow` is enqueued in the same transaction."""
+
+    result: Any = None
+    follow: tuple[NewJob, ...] = ()
+
+
+class PutOff(msgspec.Struct, frozen=True):
+    """Not now: again at `run_at` (microseconds). It uses up no attempt; `cause` is kept if there is one."""
+
+    run_at: int
+    cause: str | None = None
+
+
+class NotNeeded(msgspec.Struct, frozen=True):
+    """Nothing is to be done any more, and why."""
+
+    reason: str
+
+
+class Hopeless(msgspec.Struct, frozen=True):
+    """It failed, and another attempt would fail as well."""
+
+    cause: str
+
+
+Result = Done | PutOff | NotNeeded | Hopeless
+
+
+class Kind(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
+    """One kind of job. None: as the queue has it."""
+
+    name: str
+    queue: Queue
+    args: type[A]
+    run: Callable[[Claimed, A], Awaitable[Result]]
+    attempts_max: int | None = None
+    deadline_s: int | None = None
+    prio: int = PRIO_MEDIUM
+
+    def job(self, args: A, **more: Any) -> NewJob:
+        """A job of this kind; `more` are other fields of `NewJob`."""
+        policy = QUEUES[self.queue]
+        more.setdefault("prio", self.prio)
+        return NewJob(
+            queue=self.queue,
+            kind=self.name,
+            args=_encode(args).decode(),
+            attempts_max=self.attempts_max or policy.attempts_max,
+            deadline_s=self.deadline_s or policy.deadline_s,
+            **more,
+        )
+
+
+class UnknownKind(Exception):
+    """No such kind: a newer version has enqueued it, or an older one knew it."""
+
+
+class Kinds:
+    """All kinds that this engine can do."""
+
+    def __init__(self, kinds: Iterable[Kind[Any]] = ()) -> None:
+        self._kinds = {kind.name: kind for kind in kinds}
+
+    def add(self, kind: Kind[Any]) -> None:
+        """One more; a second one of the same name is a bug."""
+        if kind.name in self._kinds:
+            raise ValueError(f"there is a kind of job {kind.name!r} already")
+        self._kinds[kind.name] = kind
+
+    def names(self) -> list[str]:
+        """Their names, in order."""
+        return sorted(self._kinds)
+
+    def of(self, name: str) -> Kind[Any]:
+        """One of them. Raises UnknownKind."""
+        try:
+            return self._kinds[name]
+        except KeyError:
+            raise UnknownKind(f"no job of the kind {name!r} is known here; known: {', '.join(self.names())}") from None
