@@ -18,6 +18,7 @@ import socket
 from collections.abc import Callable
 from typing import cast
 
+# What is joined for one call can give way no more, and at that size the call's own cost no longer counts.
 PIECE_MAX_BYTES = 65_536
 FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 WOULD_BLOCK = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR, errno.ENOBUFS})

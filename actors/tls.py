@@ -28,6 +28,7 @@ from actors.send import FLAGS, PIECE_MAX_BYTES, Send
 
 # Encrypted at once: four records, one `send`. What the kernel does not take of it waits here beside the outbox's copy.
 ENCRYPT_MAX_BYTES = PIECE_MAX_BYTES
+# As without TLS (`actors.websocket`).
 RECEIVE_BYTES = 65_536
 # TLS itself answers some messages (key updates). A peer that provokes so much of it without reading is hostile.
 ANSWERS_MAX_BYTES = 16_384

@@ -28,6 +28,7 @@ from actors.upgrade import Accept, HandshakeRefused, refusal_bytes, upgrade_of
 from protocol.errors import CloseCode, ConversationEnded
 from protocol.limits import Limit
 
+# A whole message, as long as one may be by default, in one read.
 RECEIVE_BYTES = 65_536
 # A peer that sends thousands of tiny frames in one packet must not hold the loop: about 1 ms of parsing.
 EVENTS_PER_PASS = 50

@@ -10,10 +10,12 @@ from typing import Annotated
 
 import msgspec
 
+# A UUID, a host name or an e-mail address; ids are parts of channel names, of keys and of addresses.
 ID_MAX_CHARS = 128
+# A message is at most 64 KiB as a whole; these keep one field from eating it all. A title is a line, not a text.
 TITLE_MAX_CHARS = 512
-# A message is at most 64 KiB as a whole; these keep one field from eating it all.
 TEXT_MAX_CHARS = 8_192
+# Prometheus' alerts have about a dozen.
 LABELS_MAX = 64
 LABEL_MAX_CHARS = 1_024
 
@@ -26,7 +28,9 @@ Label = Annotated[str, msgspec.Meta(max_length=LABEL_MAX_CHARS)]
 Finite = Annotated[float, msgspec.Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
 Labels = Annotated[dict[Label, Label], msgspec.Meta(max_length=LABELS_MAX)]
 
+# As long as HTTP servers let a header be; a token with an RSA signature and many claims has about 2,000.
 TOKEN_MAX_CHARS = 8_192
+# Of one request: some milliseconds of deciding, four batches of a channel.
 ITEMS_MAX = 1_000
 OFFSET_MAX = 2**53 - 1  # JavaScript's clients count in doubles
 
@@ -35,4 +39,5 @@ Token = Annotated[str, msgspec.Meta(max_length=TOKEN_MAX_CHARS)]
 # Ours have 43 characters.
 Ticket = Annotated[str, msgspec.Meta(max_length=128)]
 Offset = Annotated[int, msgspec.Meta(ge=0, le=OFFSET_MAX)]
+# `alerts:<workspace>:<framework>` with the longest ids has 264.
 ChannelName = Annotated[str, msgspec.Meta(min_length=1, max_length=300)]

@@ -16,6 +16,7 @@ from protocol.messages import Position
 
 # A comment: shows both ends, and proxies between them, that the connection lives.
 HEARTBEAT = b": ping\n\n"
+# Ours are UUIDs.
 EPOCH_MAX_CHARS = 64
 
 

@@ -1,9 +1,10 @@
 """Alerts that have arrived and wait for the program to take them.
 
 Owned by the client; its reader appends, the program takes. Appending never waits, so an alert whose offset was noted is
-never lost to a cancellation; the reader asks for room afterwards, before it reads on. So at most `limit` alerts and the
-one in hand wait here, and past that the sockets fill: back-pressure. Decided against a memory channel, whose `send` is
-where a cancelled reader would lose the alert in its hand.
+never lost to a cancellation; the reader asks for room afterwards, before it reads on. So at most `limit` alerts and
+those of the message in hand (a page of a snapshot has up to 100) wait here, and past that the sockets fill:
+back-pressure. Decided against a memory channel, whose `send` is where a cancelled reader would lose the alert in its
+hand.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """When a client asks for its next token: before the one in use ends, so that the connection goes on without a break.
 
-Pure. How long a token still lives is known from the server's greeting and this machine's clock. If that clock is wrong
-nothing is lost: the server cuts at the second, and the client comes back with a fresh token and recovers.
+Pure but for the clock (`now_s`). How long a token still lives is known from the server's greeting and this machine's
+clock. If that is wrong nothing is lost: the server cuts at the second, and the client comes back with a fresh token and
+recovers.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from protocol.commands import Ring
 
 # 128 bits: no accidental collision among all alerts that a store will ever hold.
 IDENTITY_BYTES = 16
+# As many rules and hosts as one engine usually hears of again and again.
 CACHE_MAX_IDENTITIES = 10_000
 # Ordinary label sets have 100-300 characters. Longer ones are hashed each time, so that a full cache stays below about
 # 15 MB of Latin text whatever producers send.
