@@ -7,11 +7,12 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trio
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 from trio.testing import MockClock
 
+from tests.support.examples import examples
 from tests.support.sockets import Peer, Served, client_frame, request_bytes, serving
 
 CANARY = client_frame(1, b"alive?")
@@ -159,7 +160,7 @@ async def test_a_refused_peer_that_goes_on_sending_is_drained_for_two_seconds_an
 HEADERS = ["Host", "Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Sec-WebSocket-Protocol"]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(150, suppress_health_check=list(HealthCheck))
 @given(
     headers=st.dictionaries(
         st.sampled_from([*HEADERS, "Sec-WebSocket-Extensions", "Origin", "Transfer-Encoding", "Content-Length"]),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.config import FIELDS, Config
@@ -390,13 +390,11 @@ def test_a_password_in_the_stores_url_is_masked(tmp_path):
     assert '# store = "postgres://tocsin:********@db.example/alerts"' in text
 
 
-@settings(deadline=None)  # a shared machine may pause anywhere
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_any_text_survives_toml(text):
     assert tomllib.loads(f"a = {toml_value(text)}") == {"a": text}
 
 
-@settings(deadline=None)  # a shared machine may pause anywhere
 @given(st.sampled_from(sorted(FIELDS)), st.text(max_size=30))
 def test_any_text_in_any_variable_is_taken_or_refused_with_its_name(key, text):
     field: Field = FIELDS[key]

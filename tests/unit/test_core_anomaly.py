@@ -8,12 +8,13 @@ from collections.abc import Sequence
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core.rules.anomaly import AnomalyEvaluator, Detector, Memory, Score, Why
 from engine.core.rules.evaluation import Seen
 from protocol.rules import AnomalyRule, Direction, Season
+from tests.support.examples import examples
 
 MINUTE_US, DAY_US = 60_000_000, 86_400_000_000
 FIVE_MINUTES_US = 5 * MINUTE_US
@@ -188,7 +189,7 @@ readings = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(readings, readings, st.sampled_from(Season), st.sampled_from(Direction), st.booleans())
 def test_a_restored_detector_goes_on_bit_for_bit(
     before: list[float], after: list[float], season: Season, direction: Direction, as_json: bool

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -24,6 +23,7 @@ from protocol.items import ItemResult
 from protocol.model import Alert, AlertState, ChannelKey, Event, Severity
 from protocol.orders import NO_ORDERS
 from protocol.rows import Row
+from tests.support.examples import examples
 
 SECOND = 1_000_000
 WINDOW, PATIENCE = 300 * SECOND, 1_000 * SECOND
@@ -309,5 +309,5 @@ class LifeAgainstModel(RuleBasedStateMachine):
         assert len(open_ones) == len(set(open_ones))
 
 
-LifeAgainstModel.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+LifeAgainstModel.TestCase.settings = examples(150, stateful_step_count=40)
 TestLifeAgainstModel = LifeAgainstModel.TestCase

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -22,6 +21,7 @@ from protocol.model import AlertState, ChannelKey, Event, Severity
 from protocol.orders import NO_ORDERS
 from protocol.rows import Row, SourceReport
 from tests.support.acts import acknowledging, resolving
+from tests.support.examples import examples
 
 SECOND = 1_000_000
 WINDOW = 300 * SECOND
@@ -298,5 +298,5 @@ class MachineAgainstModel(RuleBasedStateMachine):
         assert due is None or owed or due <= self.now + SECOND
 
 
-MachineAgainstModel.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+MachineAgainstModel.TestCase.settings = examples(150, stateful_step_count=40)
 TestMachineAgainstModel = MachineAgainstModel.TestCase

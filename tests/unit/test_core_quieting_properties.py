@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -24,6 +23,7 @@ from protocol.quieting import Maintenance, Matcher, Operator, Quieting, Silence
 from protocol.rows import Row
 from protocol.rules import ActiveHours
 from protocol.times import rfc3339
+from tests.support.examples import examples
 
 SECOND = 1_000_000
 HOUR = 3_600 * SECOND
@@ -283,5 +283,5 @@ def _silence(quiet: Quiet) -> Silence:
     )
 
 
-QuietMachineAgainstModel.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+QuietMachineAgainstModel.TestCase.settings = examples(100, stateful_step_count=30)
 TestQuietMachineAgainstModel = QuietMachineAgainstModel.TestCase

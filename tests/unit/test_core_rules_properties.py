@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -23,6 +22,7 @@ from protocol.orders import Orders
 from protocol.readings import Logged, LoggedSeries, RuleState
 from protocol.rows import Row
 from protocol.rules import Aggregate, AnomalyRule, MilestoneRule, NoData, PerformanceRule, Rule, ThresholdRule
+from tests.support.examples import examples
 
 SECOND = 1_000_000
 KEY = ChannelKey("w", "f")
@@ -249,7 +249,7 @@ class RulesAgainstModel(RuleBasedStateMachine):
         assert len([row for row in self.life.kept.rows.values() if row.alert.state.is_open]) == ringing
 
 
-RulesAgainstModel.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+RulesAgainstModel.TestCase.settings = examples(100, stateful_step_count=40)
 TestRulesAgainstModel = RulesAgainstModel.TestCase
 
 
@@ -296,5 +296,5 @@ class RestartedAgainstNever(RuleBasedStateMachine):
             assert told(one) == told(other)
 
 
-RestartedAgainstNever.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+RestartedAgainstNever.TestCase.settings = examples(60, stateful_step_count=40)
 TestRestartedAgainstNever = RestartedAgainstNever.TestCase

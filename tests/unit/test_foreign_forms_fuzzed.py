@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.commands import is_storable
@@ -20,6 +20,7 @@ from protocol.codec import DECODER_FAULTS
 from protocol.errors import BadRequest
 from protocol.fields import LABEL_MAX_CHARS, LABELS_MAX, TEXT_MAX_CHARS, TITLE_MAX_CHARS
 from protocol.names import is_id
+from tests.support.examples import examples
 from tests.support.foreign_posts import ALERTA, ALERTMANAGER, CLOUDEVENT, GRAFANA, OWN_JSON, OWN_MAPPING, PAGERDUTY
 
 NOW = 1_767_225_600_000_000
@@ -82,7 +83,7 @@ def test_nothing_but_a_ring_or_a_refusal_comes_of_any_json(form: str) -> None:
     post, translate = FORMS[form]
 
     @given(spoilt(post))
-    @settings(max_examples=300, deadline=None)
+    @examples(300)
     def holds(spoiled: Any) -> None:
         try:
             reports = translate(json.dumps(spoiled).encode())

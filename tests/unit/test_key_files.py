@@ -69,10 +69,12 @@ def test_a_key_file_that_cannot_be_read_or_made_is_refused_with_a_remedy(tmp_pat
 
 
 @pytest.mark.parametrize("below", ["file", "file/data"])
-def test_a_data_folder_that_cannot_take_a_key_file_is_to_blame_and_not_the_secret(tmp_path, below):
-    (tmp_path / "file").touch()
+def test_a_data_folder_that_cannot_take_a_key_file_is_to_blame_and_not_the_secret(tmp_path, below, monkeypatch):
+    # From here its name is short: of a long one the error says the beginning.
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
     with pytest.raises(ConfigError, match=r"^data: '.*' cannot be used \(it is not a folder\): use a folder"):
-        secret_of(tmp_path / below)
+        secret_of(Path(below))
 
 
 def test_the_configured_secret_comes_before_the_key_file(tmp_path):

@@ -10,7 +10,7 @@ from unittest import mock
 
 import pytest
 import trio
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from actors import outbox as outbox_module
@@ -24,6 +24,7 @@ from protocol.codec import WireForm, decode_server, frame_message
 from protocol.model import Severity
 from protocol.stream import Arrival, Follower
 from tests.support.actors import AT, Recorder, an_event
+from tests.support.examples import examples
 
 JSON = WireForm.JSON
 INFO, WARNING, ERROR, CRITICAL = Severity
@@ -329,7 +330,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(100, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=STEPS, soft=st.integers(300, 5_000), more=st.integers(0, 20_000), in_pieces=st.booleans())
 def test_whatever_comes_and_whatever_the_kernel_takes_nothing_is_silently_missing(
     steps: list[tuple[str, str, list[Severity]]], soft: int, more: int, in_pieces: bool

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 import structlog
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.logs import (
@@ -218,7 +218,6 @@ json_like = st.recursive(
 )
 
 
-@settings(deadline=None)  # a shared machine may pause anywhere
 @given(st.dictionaries(st.text(), json_like, max_size=3))
 def test_no_value_makes_a_log_call_raise(values):
     line = render_line(None, "info", mask_secrets(None, "info", {"event": "e"} | values))

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
@@ -116,7 +116,6 @@ def test_past_the_limits_frameworks_types_and_actors_are_counted_as_other():
     assert value(metrics, "tocsin_restarts_total", actor="other") == 100
 
 
-@settings(deadline=None)  # a shared machine may pause anywhere
 @given(st.lists(st.tuples(st.text(max_size=3), st.text(max_size=3), st.integers(1, 9)), max_size=20))
 def test_any_label_is_shown_so_that_prometheus_reads_the_same(triggers):
     counts, expected = TriggerCounts(1_000, 1_000), {}
@@ -143,7 +142,6 @@ def test_a_bounded_label_stays_itself_once_it_is_known():
     assert [labels.bounded(word) for word in ("a", "b", "a")] == ["a", "other", "a"]
 
 
-@settings(deadline=None)  # a shared machine may pause anywhere
 @given(st.lists(st.floats(0, 100), max_size=30))
 def test_a_histograms_buckets_count_what_is_at_most_their_bound(observations):
     histogram = Histogram((1, 10, 50))

@@ -8,7 +8,6 @@ honest in one thing: it sends no `position` for what it dropped.
 from collections import deque
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -17,6 +16,7 @@ from protocol.client_session import ClientConversation, ClientState
 from protocol.model import EventKind
 from protocol.stream import recovery
 from tests.support.alerts import PLAIN_ALERT
+from tests.support.examples import examples
 
 NAMES = {"alerts:a": "alerts:acme:a", "project:a": "alerts:acme:a", "alerts:b": "alerts:acme:b"}
 STREAMS = sorted(set(NAMES.values()))
@@ -309,7 +309,7 @@ class ClientMachine(RuleBasedStateMachine):
 
 
 TestClient = ClientMachine.TestCase
-TestClient.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
+TestClient.settings = examples(300, stateful_step_count=40)
 
 
 def test_the_oracle_notices_a_hole_and_a_repetition():

@@ -1,0 +1,29 @@
+"""How many examples Hypothesis draws, and which.
+
+By default they are drawn from each test's own name and text, the same ones every time: a red build is the fault of its
+change, whoever looks into it sees the same, and coverage does not depend on luck. What luck finds is looked for on
+purpose: `TOCSIN_EXAMPLES=20 pytest -m hypothesis` draws twenty times as many, new ones each time.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from hypothesis import settings
+
+# 0: the same ones every time.
+TIMES = int(os.environ.get("TOCSIN_EXAMPLES", "0"))
+# What a property test draws that says nothing of its own.
+ORDINARY = 100
+
+
+def examples(count: int = ORDINARY, **fields: Any) -> settings:
+    """So many examples. On a shared machine the time that one of them takes says nothing, so it is no failure."""
+    return settings(max_examples=count * max(1, TIMES), deadline=None, **fields)
+
+
+def load_profile() -> None:
+    """For all tests, also those that say nothing of their own."""
+    settings.register_profile("tocsin", examples(), print_blob=True, derandomize=not TIMES)
+    settings.load_profile("tocsin")
