@@ -21,6 +21,7 @@ from actors.retelling import Retelling
 from actors.roster import Roster
 from actors.session import Session
 from actors.supervisor import Started
+from engine.bounds import gateway_limits, http_limits, rate_limits, stream_limits, websocket_limits
 from engine.certificate import Certificate
 from engine.config import Config
 from engine.http.app import create_app
@@ -40,7 +41,7 @@ from engine.http.trials import trial_routes
 from engine.http.workflows import workflow_routes
 from engine.integrations import Integrations
 from engine.metrics import Metrics
-from engine.parts import Parts, gateway_limits, http_limits, rate_limits, session_kit, stream_limits, websocket_limits
+from engine.parts import Parts, session_kit
 from engine.sockets import host_and_port, listen, same_port
 from engine.storms import Storms
 from engine.world import World

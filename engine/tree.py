@@ -19,6 +19,7 @@ from actors.patience import answered
 from actors.roster import Roster
 from actors.supervisor import ChildSpec, Started, Strategy, Supervisor, TooManyRestarts
 from actors.ticker import TICK_S
+from engine.bounds import retention_of, roster_limits, turns
 from engine.config import Config
 from engine.doors import Doors
 from engine.fields import ConfigError
@@ -28,7 +29,7 @@ from engine.key_watch import KeyWatch
 from engine.lag import LoopLag
 from engine.memory import MemoryGuard
 from engine.metrics import Metrics
-from engine.parts import Parts, build, retention_of, roster_limits, turns
+from engine.parts import Parts, build
 from engine.sources.host import watch_host
 from engine.stores import CommittedEvents, Store
 from engine.suppressed import WRITE_EVERY_S
