@@ -109,6 +109,8 @@ def test_a_milestone_says_what_was_reached_and_which_alert_is_open() -> None:
     assert (goal.reached, goal.state, goal.alert_id) == (("25 %", "10", "20"), SeriesState.IDLE, marks[-1].id)
     channel.send(resolving(marks[-1].id))
     assert seen(channel, "goal").alert_id == marks[-2].id
+    channel.send(resolving(marks[0].id), resolving(marks[1].id))
+    assert seen(channel, "goal").alert_id is None
 
 
 def test_a_series_of_two_metrics_is_shown_once() -> None:
