@@ -19,7 +19,7 @@ from protocol.quieting import Maintenance, Quieting, Silence
 from protocol.rules import ActiveHours
 
 # Two for each change that channels are still busy with; each holds on to two quietings.
-CACHE_MAX_CHANGES = 64
+CACHE_MAX_DIFFERENCES = 64
 
 Q = TypeVar("Q", Silence, Maintenance)
 
@@ -38,18 +38,18 @@ class Grounds:
         return rule_id is None or self.schedules.get(rule_id) == other.schedules.get(rule_id)
 
 
-class Change(NamedTuple):
+class Difference(NamedTuple):
     """From one quieting to another: the windows that are new or different, and those that are gone or different."""
 
     added: QuietWindows
     gone: frozenset[tuple[QuietedBy, str]]
 
 
-@lru_cache(maxsize=CACHE_MAX_CHANGES)
-def change_of(before: Quieting, now: Quieting) -> Change:
+@lru_cache(maxsize=CACHE_MAX_DIFFERENCES)
+def difference_of(before: Quieting, now: Quieting) -> Difference:
     """What is different."""
     silences, windows = _other(before.silences, now.silences), _other(before.maintenance, now.maintenance)
-    return Change(
+    return Difference(
         QuietWindows(
             [window_of_maintenance(each) for each in windows] + [window_of_silence(each) for each in silences]
         ),

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from engine.core.agenda import NEVER
 from engine.core.flapping import is_flapping
-from engine.core.grounds import Grounds, change_of
+from engine.core.grounds import Grounds, difference_of
 from engine.core.ledger import Ledger
 from engine.core.quieting import Mark, Reasoned, in_force, labels_of, mark_of, windows_of, written
 from engine.core.rules.schedule import hours_of
@@ -146,14 +146,14 @@ class Hush:
         alert, before, now = standing.current(), standing.grounds, self._grounds
         if before is None or not now.has_same_hours(before, alert.rule_id):
             return True
-        change = change_of(before.quieting, now.quieting)
-        if (alert.quieted_by, alert.quieted_ref) in change.gone:
+        difference = difference_of(before.quieting, now.quieting)
+        if (alert.quieted_by, alert.quieted_ref) in difference.gone:
             return True
-        if change.added.is_empty:
+        if difference.added.is_empty:
             return False
         labels = labels_of(alert)
-        turn.tests_left -= change.added.cost(labels)
-        return bool(change.added.concerning(labels))
+        turn.tests_left -= difference.added.cost(labels)
+        return bool(difference.added.concerning(labels))
 
     def next_due(self) -> int:
         """When (microseconds) there is something to do here; in the past if the last decision had no room for it."""

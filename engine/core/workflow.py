@@ -39,7 +39,7 @@ DAY_S = 86_400
 RESERVED_IDS = frozenset({"trackers", "generate", "advance", "alerts", "bulk"})
 
 
-class Step(NamedTuple):
+class PlacedItem(NamedTuple):
     """A line item and where it stands."""
 
     item: LineItem
@@ -71,20 +71,20 @@ class Plan(NamedTuple):
     item_id: str | None
 
 
-def steps_of(workflow: Workflow) -> Iterator[Step]:
+def steps_of(workflow: Workflow) -> Iterator[PlacedItem]:
     """All line items, in order."""
     for phase in workflow.phases:
         for section in phase.sections:
             for item in section.items:
-                yield Step(item, section.display_name, phase.phase_type)
+                yield PlacedItem(item, section.display_name, phase.phase_type)
 
 
-def step_of(workflow: Workflow, item_id: str) -> Step | None:
+def step_of(workflow: Workflow, item_id: str) -> PlacedItem | None:
     """The step of this id."""
     return next((step for step in steps_of(workflow) if step.item.id == item_id), None)
 
 
-def next_step(workflow: Workflow, item_id: str | None = None) -> Step | None:
+def next_step(workflow: Workflow, item_id: str | None = None) -> PlacedItem | None:
     """The first active step after this one (None: of all); None: there is none."""
     steps = steps_of(workflow)
     if item_id is not None:
@@ -167,7 +167,7 @@ def plan_completion(workflow: Workflow, tracker: Tracker, wanted: Completion, as
     return Plan((*commands, _ring(workflow, tracker, following)), tracker, following.item.id)
 
 
-def _current(workflow: Workflow, tracker: Tracker) -> Step:
+def _current(workflow: Workflow, tracker: Tracker) -> PlacedItem:
     if tracker.item_id is None:
         raise Refused(Refusal.FINISHED, f"the project is finished since {tracker.since}")
     step = step_of(workflow, tracker.item_id)
@@ -180,14 +180,14 @@ def _current(workflow: Workflow, tracker: Tracker) -> Step:
     return step
 
 
-def _on(tracker: Tracker, step: Step, now: int) -> Tracker:
+def _on(tracker: Tracker, step: PlacedItem, now: int) -> Tracker:
     late_at = now + step.item.alert_days * DAY_S * SECOND_US
     return replace(
         tracker, item_id=step.item.id, since=rfc3339(now), late_at=rfc3339(late_at), version=tracker.version + 1
     )
 
 
-def _ring(workflow: Workflow, tracker: Tracker, step: Step) -> Ring:
+def _ring(workflow: Workflow, tracker: Tracker, step: PlacedItem) -> Ring:
     role = step.item.responsible_role
     labels = {"workflow": workflow.id, "phase": step.phase, "section": step.section}
     return Ring(
