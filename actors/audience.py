@@ -14,7 +14,7 @@ from typing import Protocol
 
 import msgspec
 
-from actors.frames import IDLE_LANE, AlertFrame, Frames, HintFrame, PositionFrame, lane_of
+from actors.frames import IDLE_LANE, AlertFrame, Frame, Frames, HintFrame, PositionFrame, lane_of
 from protocol import messages as m
 from protocol.codec import WireForm, frame_message
 from protocol.hints import Hint
@@ -172,23 +172,20 @@ class Audience:
     def prove(self, at: str) -> None:
         """Tells everybody up to where they have been told everything: proof of silence."""
         message = m.PositionMessage(channel=self.name, epoch=self.epoch, offset=self.told, at=at)
-        for form in WireForm:
-            groups = [group for group in self._groups.values() if group.form is form]
-            if groups:
-                batch = Frames((PositionFrame(frame_message(message, form), IDLE_LANE, self.name),))
-                for group in groups:
-                    group.told += 1
-                    for recipient in group.members:
-                        recipient.push_all(batch)
+        self._tell_all(lambda form: [PositionFrame(frame_message(message, form), IDLE_LANE, self.name)])
 
     def hint(self, messages: Sequence[Hint]) -> None:
         """Tells everybody something beside the stream, whatever their filters: it has no offset, nobody recovers it."""
+        self._tell_all(lambda form: [HintFrame(frame_message(each, form), IDLE_LANE, self.name) for each in messages])
+
+    def _tell_all(self, build: Callable[[WireForm], Sequence[Frame]]) -> None:
+        """Tells everybody the same, whatever their filters; built once per wire form."""
         for form in WireForm:
             groups = [group for group in self._groups.values() if group.form is form]
             if groups:
-                batch = Frames([HintFrame(frame_message(each, form), IDLE_LANE, self.name) for each in messages])
+                batch = Frames(build(form))
                 for group in groups:
-                    group.told += len(messages)
+                    group.told += len(batch.frames)
                     for recipient in group.members:
                         recipient.push_all(batch)
 
