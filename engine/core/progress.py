@@ -58,6 +58,7 @@ class Removing(msgspec.Struct, frozen=True, gc=False):
 
 
 What = Ringing | Completion | Setting | Removing
+_VERBS = {Setting: SET_TRACKER, Completion: ADVANCE_TRACKER, Removing: DELETE_TRACKER}
 
 
 class Task(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -135,15 +136,9 @@ def _plan(task: Task, place: ProjectPlace | None, workflows: Mapping[str, Workfl
 
 def _act(task: Task, before: Tracker | None, after: Tracker | None) -> TrackerAct | None:
     """The line of the tracker's history; None: it stays as it is."""
-    match task.what:
-        case Ringing():
-            return None
-        case Setting():
-            verb = SET_TRACKER
-        case Removing():
-            verb = DELETE_TRACKER
-        case Completion():
-            verb = ADVANCE_TRACKER
+    verb = _VERBS.get(type(task.what))
+    if verb is None:
+        return None
     was, is_now = _fields(before), _fields(after)
     return TrackerAct(
         at=task.now,

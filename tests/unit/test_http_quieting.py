@@ -263,3 +263,13 @@ async def test_one_that_is_made_to_last_longer_meanwhile_is_kept(desk: Desk) -> 
 
         assert await forget_over(Late(), NOW + 2**40, NOW) == 0  # type: ignore[arg-type]
         assert (await client.get(f"{PATH}/{silence['id']}")).status_code == 200
+
+
+async def test_however_many_are_over_all_of_them_go(
+    client: httpx.AsyncClient, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.endings.FORGOTTEN_AT_ONCE", 1)
+    for _ in range(3):
+        await made(client)
+    assert await forget_over(desk.store, NOW + 2**40, NOW) == 3
+    assert (await client.get(PATH)).json()["items"] == []
