@@ -27,6 +27,12 @@ async def test_a_project_is_set_rung_for_and_moved_on_from_the_command_line(tmp_
         [_, line] = (await said("workflows", "trackers", "--item", "i1")).splitlines()
         assert (line.split()[:3], line.split()[-4:]) == (["a/b", "roofing", "i1"], ["no", "1", "of", "2"])
         assert await said("workflows", "trackers", "--late", "--json") == ""
+        heads, latest, first = (await said("workflows", "history", "a/b")).splitlines()
+        assert heads.split() == ["AT", "(UTC)", "BY", "VERB", "CHANGED", "NOTES"]
+        assert "advance_tracker" in latest
+        assert "item_id: i0 -> i1" in latest
+        assert latest.endswith("done")
+        assert "set_tracker" in first
 
 
 async def test_what_is_refused_for_a_project_is_told_in_words_and_exits_with_1(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from tocsin.commands import options
-from tocsin.commands.listing import Column, json_option, show
+from tocsin.commands.listing import Column, changes, json_option, show
 from tocsin.commands.shelves import Kind, add_bulk, add_list, add_show, json_file, one_by_one
 
 WORKFLOWS = Kind(
@@ -20,6 +20,9 @@ WORKFLOWS = Kind(
 _TRACKED: dict[str, Column] = {
     "PROJECT": "project_id", "WORKFLOW": "workflow_id", "ITEM": "item_id", "SINCE": "since", "LATE AT": "late_at",
     "LATE": "is_late", "DONE": lambda tracker: f"{tracker['done']} of {tracker['steps']}",
+}  # fmt: skip
+_MOVED: dict[str, Column] = {
+    "AT (UTC)": "at", "BY": "by", "VERB": "verb", "CHANGED": changes, "NOTES": "notes",
 }  # fmt: skip
 _RESULT: dict[str, Column] = {
     "PROJECT": "project_id", "STATUS": "status", "REASON": "reason", "ITEM": "item_id", "ALERT": "alert_id",
@@ -83,6 +86,15 @@ def trackers(late: bool, item: str | None, as_json: bool, **given: Any) -> None:
     """Shows the projects that follow a workflow."""
     wanted = ({"is_late": "true"} if late else {}) | ({"item_id": item} if item else {})
     show(WORKFLOWS.api(given).pages("/api/v1/workflows/trackers", wanted), _TRACKED, as_json)
+
+
+@workflows.command(short_help="Shows who moved a project when.")
+@click.argument("project", callback=options.filled)
+@json_option
+@options.administrator
+def history(project: str, as_json: bool, **given: Any) -> None:
+    """Shows who set, advanced and removed the tracker of PROJECT, the newest first; also of one that is gone."""
+    show(WORKFLOWS.api(given).pages(f"{_tracker(project)}/history", {}), _MOVED, as_json)
 
 
 @workflows.command(short_help="Sets a project on a workflow.")
