@@ -6,6 +6,7 @@ import itertools
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any, ClassVar
 
 import msgspec
@@ -40,6 +41,13 @@ class StoreFactory:
 
         options.setdefault("clock", lambda: NOW)
         return open_store(self.url, **options)
+
+
+# What every store must do is asked of each of these. A new adapter is one more entry.
+FACTORIES: dict[str, Callable[[Path], StoreFactory]] = {
+    "memory": lambda _: StoreFactory("memory", "memory:", keeps=False),
+    "sqlite": lambda folder: StoreFactory("sqlite", f"sqlite:///{folder}/store.db", keeps=True),
+}
 
 
 def new_id(at: int = NOW) -> str:

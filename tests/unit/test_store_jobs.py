@@ -26,8 +26,7 @@ from protocol.jobs import (
     Verdict,
 )
 from protocol.times import SECOND_US
-from tests.support.stores import NOW, StoreFactory, a_commit, committed
-from tests.unit.test_store_contract import FACTORIES
+from tests.support.stores import FACTORIES, NOW, StoreFactory, a_commit, committed
 
 MINUTE_US = 60 * SECOND_US
 LEASE_S = 30.0

@@ -28,21 +28,10 @@ from engine.stores.trail import TrailQuery
 from protocol.errors import BadRequest, StoreUnavailable
 from protocol.model import ChannelKey
 from tests.support.stores import NOW, Breakable, StoreFactory, failing, fill
-from tests.unit.test_store_contract import FACTORIES
 
 DONE, CONFLICT, MISSING = ChangeStatus.DONE, ChangeStatus.CONFLICT, ChangeStatus.MISSING
 EXISTS, FULL, UNDONE = ChangeStatus.EXISTS, ChangeStatus.FULL, ChangeStatus.UNDONE
 CROWDED = ChangeStatus.CROWDED
-
-
-@pytest.fixture(params=list(FACTORIES))
-def factory(request: pytest.FixtureRequest, tmp_path: Path) -> StoreFactory:
-    return FACTORIES[request.param](tmp_path)
-
-
-@pytest.fixture(params=[name for name, make in FACTORIES.items() if make(Path()).keeps])
-def keeping(request: pytest.FixtureRequest, tmp_path: Path) -> StoreFactory:
-    return FACTORIES[request.param](tmp_path)
 
 
 @pytest.fixture

@@ -10,12 +10,11 @@ from protocol.model import AlertState, QuietedBy
 from protocol.rows import Flaps, SuppressionWindow
 from protocol.times import SECOND_US
 from tests.support.stores import FOREIGN, KEY, NOW, OTHER, StoreFactory, a_commit, a_row, an_alert, committed
-from tests.unit.test_store_contract import factory, keeping  # noqa: F401  # fixtures: the same stores
 
 STORM = StormState(full_at=NOW + 1, since=NOW, held=3, rang=1)
 
 
-async def test_alerts_are_listed_by_what_keeps_them_quiet(factory: StoreFactory) -> None:  # noqa: F811
+async def test_alerts_are_listed_by_what_keeps_them_quiet(factory: StoreFactory) -> None:
     silenced = an_alert(quieted_by=QuietedBy.SILENCED, quieted_ref="s1", quieted_until="2026-01-02T00:00:00Z")
     storm = an_alert(quieted_by=QuietedBy.STORM, assigned_to="ann")
     async with factory.open() as store:
@@ -33,7 +32,7 @@ async def test_alerts_are_listed_by_what_keeps_them_quiet(factory: StoreFactory)
         assert await listed(quieted=(QuietedBy.SILENCED,)) == []
 
 
-async def test_a_channel_with_a_quiet_alert_is_unsettled_until_it_is_over(factory: StoreFactory) -> None:  # noqa: F811
+async def test_a_channel_with_a_quiet_alert_is_unsettled_until_it_is_over(factory: StoreFactory) -> None:
     alert = an_alert(quieted_by=QuietedBy.SILENCED)
     async with factory.open() as store:
         await committed(store, a_commit(rows=[a_row(alert)]))
@@ -42,7 +41,7 @@ async def test_a_channel_with_a_quiet_alert_is_unsettled_until_it_is_over(factor
         assert await store.unsettled() == []
 
 
-async def test_a_closed_alert_is_recalled_as_long_as_its_coming_and_going_matters(factory: StoreFactory) -> None:  # noqa: F811
+async def test_a_closed_alert_is_recalled_as_long_as_its_coming_and_going_matters(factory: StoreFactory) -> None:
     closed = an_alert(state=AlertState.RESOLVED)
     flaps = Flaps(changes=3, at=NOW, is_bad=False, until=NOW + SECOND_US)
     row = replace(a_row(closed), window=SuppressionWindow(until=NOW - 1), flaps=flaps)
@@ -51,7 +50,7 @@ async def test_a_closed_alert_is_recalled_as_long_as_its_coming_and_going_matter
         assert (await store.recall(KEY)).rows == (row,)
 
 
-async def test_a_budget_and_a_storm_are_kept_with_the_commit(keeping: StoreFactory) -> None:  # noqa: F811
+async def test_a_budget_and_a_storm_are_kept_with_the_commit(keeping: StoreFactory) -> None:
     async with keeping.open() as store:
         commit = a_commit()
         assert (await store.recall(KEY)).storm == StormState()
@@ -68,7 +67,7 @@ async def test_a_budget_and_a_storm_are_kept_with_the_commit(keeping: StoreFacto
         assert (await store.recall(KEY)).storm == StormState(full_at=STORM.full_at)
 
 
-async def test_the_frameworks_with_open_alerts_are_known(factory: StoreFactory) -> None:  # noqa: F811
+async def test_the_frameworks_with_open_alerts_are_known(factory: StoreFactory) -> None:
     async with factory.open() as store:
         await committed(store, a_commit())
         await committed(store, a_commit(OTHER, rows=[a_row(an_alert(state=AlertState.EXPIRED))]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -20,16 +19,10 @@ from protocol.model import ChannelKey, Reason, Status
 from protocol.readings import Logged, LoggedSeries, RuleState
 from protocol.times import SECOND_US, rfc3339
 from tests.support.stores import KEY, NOW, StoreFactory, a_commit, committed
-from tests.unit.test_store_contract import FACTORIES
 
 MINUTE_US, HOUR_US = 60 * SECOND_US, 3_600 * SECOND_US
 CPU_A, CPU_B, MEM = LoggedSeries(1, "cpu", {"host": "a"}), LoggedSeries(2, "cpu", {"host": "b"}), LoggedSeries(3, "mem")
 BELOW = ItemResult(status=Status.BELOW_THRESHOLD, reason=Reason.NO_RULE)
-
-
-@pytest.fixture(params=list(FACTORIES))
-def factory(request: pytest.FixtureRequest, tmp_path: Path) -> StoreFactory:
-    return FACTORIES[request.param](tmp_path)
 
 
 def log(

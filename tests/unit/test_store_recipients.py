@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -14,16 +13,10 @@ from protocol.errors import BadRequest
 from protocol.model import Alert, AlertState, ChannelKey, DerivedKey, Severity, StreamKey
 from protocol.times import SECOND_US, rfc3339
 from tests.support.stores import FOREIGN, KEY, NOW, OTHER, StoreFactory, a_commit, a_row, an_alert, committed, fill
-from tests.unit.test_store_contract import FACTORIES
 
 ACME = DerivedKey("acme")
 ANN = DerivedKey("acme", "ann")
 EVERY = [KEY, ACME, ANN]
-
-
-@pytest.fixture(params=list(FACTORIES))
-def factory(request: pytest.FixtureRequest, tmp_path: Path) -> StoreFactory:
-    return FACTORIES[request.param](tmp_path)
 
 
 def a_mark(user: str = "ann", stream: StreamKey = KEY, after: int = 0, until: int = 1, **more: object) -> RecipientMark:

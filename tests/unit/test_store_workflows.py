@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from engine.core.progress import TRACKER_VERBS, Removing, Setting
 from engine.stores import CommittedEvents, Store
@@ -18,14 +15,8 @@ from protocol.model import ChannelKey, DerivedKey, EventKind
 from protocol.workflows import TrackerInput
 from tests.support.stores import NOW, StoreFactory, a_commit, committed
 from tests.support.workflows import a_batch, a_task, a_workflow, advance, generate, keep, set_on, words
-from tests.unit.test_store_contract import FACTORIES
 
 DAY_US = 86_400_000_000
-
-
-@pytest.fixture(params=list(FACTORIES))
-def factory(request: pytest.FixtureRequest, tmp_path: Path) -> StoreFactory:
-    return FACTORIES[request.param](tmp_path)
 
 
 @asynccontextmanager
