@@ -78,6 +78,7 @@ soak: install-dev
 docs: install-dev
 	$(BIN)/python docs/generate_protocol.py
 	$(BIN)/python docs/generate_lifecycle.py
+	$(BIN)/python docs/generate_metrics.py
 
 # Renews the lock files from pyproject.toml, with the hash of every file.
 lock: install-dev
