@@ -6,10 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+import trio
 
 from engine.app import Engine
 from protocol.messages import TriggerInput
 from tests.support.shell import Said, a_shell, run
+from tocsin.commands.alerts import because
+from tocsin.commands.api import Api
 
 
 async def rung(engine: Engine, *titles: str) -> list[str]:
@@ -36,6 +39,13 @@ async def test_a_quiet_alert_is_listed_with_why_because_of_what_and_until_when(t
         await said("silences", "expire", silence)
         loud = (await said("alerts", "list", "--since", "1h")).splitlines()[1]
         assert loud[place:].split() == ["-", "Disk", "full"]
+
+
+async def test_what_quieted_an_alert_may_be_deleted_in_the_meantime(tmp_path: Path) -> None:
+    async with a_shell(tmp_path) as (engine, _):
+        api = Api(engine.http_url, engine.issue_token("main", "ann"))
+        quiet = {"quieted_by": "silenced", "quieted_ref": "gone"}
+        assert await trio.to_thread.run_sync(because, api, quiet) is None
 
 
 async def test_each_thing_that_people_do_ends_with_0_also_when_it_was_so_already(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 import pytest
+import trio
 
 from tests.support.shell import a_shell, run
 from tocsin.cli import cli
@@ -88,3 +89,10 @@ async def test_a_token_that_is_none_is_one_line_and_exit_1_from_every_command(tm
             told = await said(*enough(name, command, tmp_path), "--token", "nonsense", code=1)
             assert told.startswith("tocsin: "), name
             assert told.count("\n") == 1, name
+
+
+async def test_the_way_to_an_engine_elsewhere_is_said_once_for_all_commands(tmp_path: Path) -> None:
+    async with a_shell(tmp_path) as (engine, _):
+        where = {"TOCSIN_API": engine.http_url, "TOCSIN_TOKEN": engine.issue_token("main", "ann", "viewer")}
+        done = await trio.to_thread.run_sync(lambda: run("rules", "list", "--json", **where))
+    assert (done.exit_code, '"id": ' in done.stdout) == (0, True), done.output

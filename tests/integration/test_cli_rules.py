@@ -13,6 +13,7 @@ from protocol.items import ReadingInput
 from protocol.rules import ThresholdRule
 from tests.support.engines import an_engine
 from tests.support.shell import PATIENCE_S, a_shell, in_thread, run
+from tocsin.commands.rules import RULES
 
 
 async def test_rules_are_made_changed_and_moved_from_the_command_line(tmp_path: Path) -> None:
@@ -62,6 +63,8 @@ async def test_rules_are_made_changed_and_moved_from_the_command_line(tmp_path: 
                 "g: left out limit: rules are evaluated with each reading, groups have no settings here",
                 "g/r: left out: a recording rule; rules here make alerts, no series",
             ]
+            [left_out, _] = json.loads(await rules("import", *dry, "--json"))["left_out"]
+            assert left_out["part"] == "limit"
             assert "--framework is for" in await rules("import", str(as_yaml), "--framework", "shop", code=2)
             as_json = tmp_path / "rules.json"
             as_json.write_text(await rules("export", "--json"))
@@ -138,6 +141,10 @@ async def test_a_backtest_is_a_table_of_what_would_have_happened_when_and_why(tm
         ]
         assert "duplicate (2, the last at 2026-01-05T12:02:00Z)" in told[3]
         assert "3 were held back" in told[6]
+        file.write_text(json.dumps([json.loads(an_hour(95))[0] | {"labels": {"n": str(n)}} for n in range(1_002)]))
+        many = await said("rules", "backtest", "cpu", "--readings", str(file))
+        assert many.endswith("\nand 2 events more\n")
+        file.write_text(an_hour(95, 99))
         higher = await said("rules", "backtest", "cpu", "threshold=98.5", "--readings", str(file), "--json")
         assert json.loads(higher)["told"] == {"fired": 1}
         given = [ReadingInput(framework_id="web", metric="cpu", value=99.0)]
@@ -145,6 +152,12 @@ async def test_a_backtest_is_a_table_of_what_would_have_happened_when_and_why(tm
         assert (await said("rules", "backtest", "cpu")).startswith("1 reading (raw): 1 fired\n")
         assert (await said("rules", "backtest", "cpu", "--since", "10d")).startswith("1 reading (1h): 1 fired\n")
         assert "there is no such rule" in await said("rules", "backtest", "nothing", "--since", "1h", code=1)
+
+
+def test_a_rule_of_another_version_is_listed_as_it_says() -> None:
+    title = RULES.columns["TITLE"]
+    assert callable(title)
+    assert title({"id": "x", "kind": "forecast", "title": "Full soon", "version": 1}) == "Full soon"
 
 
 def test_readings_that_are_no_json_are_refused_before_anything_is_sent(tmp_path: Path) -> None:

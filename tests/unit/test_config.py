@@ -298,6 +298,7 @@ def test_variables_that_kubernetes_or_our_client_commands_use_are_left_alone():
         "TOCSIN_PORT_8080_TCP": "tcp://10.0.0.1:8080",
         "TOCSIN_PORT_8080_TCP_ADDR": "10.0.0.1",
         "TOCSIN_TOKEN": "x",
+        "TOCSIN_API": "http://127.0.0.1:8080",
         "TOCSIN_URL": "ws://127.0.0.1:3008",
     }
     assert load(environ=environ) == Config()

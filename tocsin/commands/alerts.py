@@ -98,8 +98,8 @@ def show_alert(alert_id: str, as_json: bool, **given: Any) -> None:
     if as_json:
         options.write(json.dumps({"alert": alert, "story": story}))
         return
-    because = {"quieted_because": _because(api, alert)} if alert.get("quieted_by") else {}
-    options.write_table([(name, cell(value)) for name, value in (alert | because).items()])
+    why = {"quieted_because": because(api, alert)} if alert.get("quieted_by") else {}
+    options.write_table([(name, cell(value)) for name, value in (alert | why).items()])
     options.write("")
     show(story, _STORY)
 
@@ -189,7 +189,7 @@ def _report(answer: dict[str, Any], dry_run: bool, as_json: bool) -> None:
         sys.exit(1)
 
 
-def _because(api: Api, alert: dict[str, Any]) -> str | None:
+def because(api: Api, alert: dict[str, Any]) -> str | None:
     """What whoever quieted it had to say about that."""
     from protocol.errors import UnknownChannel
     from tocsin.commands.api import place

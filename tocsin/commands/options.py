@@ -81,7 +81,11 @@ def client(command: Command) -> Command:
 def administrator(command: Command) -> Command:
     """As `client`, for commands that talk to the HTTP API: `api` instead of `url`."""
     api = click.option(
-        "--api", metavar="URL", callback=filled, help=f"The engine's HTTP address. [as configured, else {DEFAULT_API}]"
+        "--api",
+        metavar="URL",
+        envvar="TOCSIN_API",
+        callback=filled,
+        help=f"The engine's HTTP address. [TOCSIN_API, else as configured, else {DEFAULT_API}]",
     )
     return configuration(api(_as_whom(command)))
 

@@ -143,8 +143,11 @@ def export(form: str | None, **given: Any) -> None:
 )
 @click.option("--framework", callback=options.filled, help="What Prometheus' rules belong to. [prometheus]")
 @click.option("--dry-run", is_flag=True, help="Only says what would become of them.")
+@click.option("--json", "as_json", is_flag=True, help="Prints the results, and what is left out, as JSON.")
 @options.administrator
-def import_file(file: Path, form: str | None, framework: str | None, dry_run: bool, **given: Any) -> None:
+def import_file(
+    file: Path, form: str | None, framework: str | None, dry_run: bool, as_json: bool, **given: Any
+) -> None:
     """Makes and changes the rules of FILE, all or none; deletes nothing.
 
     FILE is TOML, JSON or YAML as `export` writes it, or a rule file of Prometheus; what of that has no counterpart is
@@ -156,6 +159,9 @@ def import_file(file: Path, form: str | None, framework: str | None, dry_run: bo
     query = {"format": form if form in _TEXTS else "json"} | ({"framework_id": framework} if framework else {})
     body = {"dry_run": dry_run} | _content_of(file, form)
     answer = RULES.api(given).ask("POST", f"{RULES.path}/import?{urlencode(query)}", body)
+    if as_json:
+        options.write(json.dumps(answer))
+        return
     for result in answer["results"]:
         options.write(f"{result['id']}: {result['action']}")
     for each in answer["left_out"]:
