@@ -13,7 +13,7 @@ from protocol.model import Reason, Severity, Status
 from protocol.orders import Orders
 from protocol.previews import Previewed
 from protocol.rules import MilestoneRule, NoData, ThresholdRule
-from tests.unit.test_core_hushing import OFFICE, START, Channel, come_and_go, silence
+from tests.support.quieted import OFFICE, START, Channel, come_and_go, silence
 
 CPU = ThresholdRule(id="cpu", framework="f", metric="cpu", threshold=90.0)
 OFF = ThresholdRule(id="off", framework="f", metric="cpu", threshold=1.0, enabled=False)

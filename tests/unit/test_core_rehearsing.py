@@ -13,7 +13,7 @@ from protocol.model import Reason, Severity, Status
 from protocol.orders import Orders
 from protocol.previews import Previewed
 from protocol.rules import MilestoneRule, NoData, SuppressBy, ThresholdRule
-from tests.unit.test_core_hushing import OFFICE, START, Channel, silence
+from tests.support.quieted import OFFICE, START, Channel, silence
 from tests.unit.test_core_previewing import CPU, DISK, GOAL, LONG, OFF
 
 Command = Ring | Observe
