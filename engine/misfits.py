@@ -20,6 +20,8 @@ from msgspec import inspect as types
 from engine.right_values import SHOWN
 
 _PLACE = re.compile(r" - at (`key` in )?`\$\.?([^`]*)`$")
+# What was sent may be quoted as far as one needs to recognise it.
+_LONG = re.compile(r"((?:value '|field `).{64}).{65,}?(['`](?: - at `[^`]*`)?)$", re.DOTALL)
 _NAMED = re.compile(r"(?:unknown|required) field `([^`]*)`")
 _STEP = re.compile(r"\[[^\]]*\]|[^.\[\]]+")
 
@@ -29,7 +31,7 @@ def explained(kind: Any, given: object, fault: msgspec.ValidationError) -> str:
 
     `given` says which of several kinds an object was to be; None if it is not known.
     """
-    text = str(fault)
+    text = _LONG.sub(r"\1…\2", str(fault))
     place = _PLACE.search(text)
     steps = _STEP.findall(place[2]) if place else []
     if (named := _NAMED.search(text)) is not None:

@@ -48,7 +48,8 @@ def report_of(item: Any, mapping: Mapping[str, str], now: int, framework: str | 
     said = texts["framework_id"]
     title = texts["title"] or texts["key"]
     if title is None:
-        raise BadRequest(f"nothing at {mapping.get('title', mapping.get('key', 'title'))!r}")
+        where = mapping.get("title", mapping.get("key", "title"))
+        raise BadRequest(f"nothing at {where!r}; send a title there, or say in the integration's mapping where it is")
     value = lookup(item, mapping["value"]) if "value" in mapping else None
     labels = _labels(item, mapping)
     return to_report(

@@ -23,7 +23,7 @@ from protocol.model import Principal
 from protocol.times import rfc3339
 
 
-class RevocationBody(msgspec.Struct, frozen=True, kw_only=True):
+class RevocationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is not good any more: the token with this `jti`, or all that `user` has until now; one of the two."""
 
     jti: str | None = None

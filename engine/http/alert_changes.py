@@ -33,7 +33,7 @@ _CLOSED = tuple(state for state in AlertState if state not in OPEN_STATES)
 _OPEN = tuple(state for state in AlertState if state in OPEN_STATES)
 
 
-class DeedBody(msgspec.Struct, frozen=True, kw_only=True):
+class DeedBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a person has to say: `notes` (a comment needs them). `assigned_to` goes with `assign`: a user, or null."""
 
     notes: Text | None = None
@@ -57,7 +57,7 @@ class AlertFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     until: str | None = None
 
 
-class BulkDeedBody(DeedBody, frozen=True, kw_only=True):
+class BulkDeedBody(DeedBody, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Up to 10,000 alerts, by their ids or by a filter; `dry_run` counts them and changes nothing."""
 
     alert_ids: BulkIds | None = msgspec.field(name="alertIds", default=None)

@@ -15,6 +15,8 @@ import msgspec
 from litestar.dto import AbstractDTO
 from litestar.typing import FieldDefinition
 
+from engine.http.examples import whole_example
+from engine.http.guards import Connection
 from engine.http.problems import UnsupportedMedia
 from engine.misfits import explained
 from protocol.codec import DECODER_FAULTS
@@ -86,7 +88,7 @@ def json_body(kind: type[T], read_as: type[T] | None = None) -> type[AbstractDTO
         def decode_bytes(self, value: bytes) -> T:
             """The body as a `kind`."""
             require_json(self.asgi_connection.headers)
-            return decode_json(decoder, value)
+            return decode_json(decoder, value, self.asgi_connection)
 
     return JsonBody
 
@@ -114,7 +116,7 @@ def object_body(shape: Any) -> type[AbstractDTO[Any]]:
             require_json(self.asgi_connection.headers)
             if len(value) > BODY_OBJECT_MAX_BYTES:
                 raise BadRequest(f"the object has {len(value)} bytes, at most {BODY_OBJECT_MAX_BYTES} are read")
-            return decode_json(decoder, value)
+            return decode_json(decoder, value, self.asgi_connection)
 
     return ObjectBody
 
@@ -128,12 +130,18 @@ def require_json(headers: Any) -> None:
         raise UnsupportedMedia("the body is compressed; send it plain")
 
 
-def decode_json(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+def decode_json(decoder: msgspec.json.Decoder[T], body: bytes, connection: Connection) -> T:
     """A body in its type. Raises BadRequest."""
     try:
         return decoder.decode(body)
     except DECODER_FAULTS as fault:
-        raise BadRequest(f"invalid body: {_explain(fault, decoder.type, body)}") from fault
+        shown = "" if _is_about_field(fault) else whole_example(connection.scope)
+        raise BadRequest(f"invalid body: {_explain(fault, decoder.type, body)}{shown}") from fault
+
+
+def _is_about_field(fault: BaseException) -> bool:
+    """Whether one field is wrong, of which an example is shown; else it is the body as a whole."""
+    return isinstance(fault, msgspec.ValidationError) and re.search(r"field `| - at ", str(fault)) is not None
 
 
 def _explain(fault: BaseException, kind: Any, body: bytes) -> str:
@@ -148,7 +156,7 @@ def _explain(fault: BaseException, kind: Any, body: bytes) -> str:
     # The decoder says of the first half at the end of a short text that the input was truncated.
     if half := _HALF_PAIR.search(_WHOLE.sub(b"", body)):
         return f"a text has half of a surrogate pair ({half[0].decode()}); send the whole character, or leave it out"
-    return str(fault)
+    return "the JSON ends before it is complete" if str(fault) == "Input data was truncated" else str(fault)
 
 
 def _members(body: bytes) -> Any:

@@ -26,7 +26,7 @@ class Broadcasts(Protocol):
         """How many were told. Raises UnknownChannel, StoreUnavailable."""
 
 
-class BroadcastBody(msgspec.Struct, frozen=True, kw_only=True):
+class BroadcastBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whom to tell (`to` and its `id`), and what."""
 
     to: BroadcastTo

@@ -5,9 +5,13 @@ By method and path. Resources that have the same routes (`engine/http/objects.py
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import msgspec
+
+# A longer one is for the document: who reads a sentence wants its end.
+SHOWN_MAX_CHARS = 400
 ALERT_ID = "018f0000-0000-7000-8000-000000000001"
 # What people do about alerts, and what each of these needs.
 _DEEDS: dict[str, dict[str, Any]] = {
@@ -159,3 +163,10 @@ def _all() -> Iterator[tuple[str, Any]]:
 
 
 EXAMPLES: dict[str, Any] = dict(_all())
+
+
+def whole_example(scope: Mapping[str, Any]) -> str:
+    """The end of a sentence about a body that is wrong as a whole: a right one of this route."""
+    example = EXAMPLES.get(f"{scope['method']} {scope['path_template']}")
+    text = msgspec.json.encode(example).decode()
+    return f"; for example {text}" if example is not None and len(text) <= SHOWN_MAX_CHARS else ""

@@ -15,9 +15,10 @@ from typing import Any
 import msgspec
 import structlog
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions import HTTPException
 
 from engine.http.foreign_errors import foreign_errors
+from engine.http.framework_faults import allowed_methods, sentence
 from protocol.errors import (
     BadRequest,
     Busy,
@@ -125,9 +126,9 @@ def respond_http_exception(request: Request[Any, Any, Any], error: HTTPException
         return respond_unforeseen(request, error)
     code = _CODES.get(error.status_code, BadRequest.code)
     headers = dict(error.headers or {})
-    if allowed := _allowed(error):
+    if allowed := allowed_methods(error):
         headers = {"Allow": ", ".join(allowed)}
-    return _response(request, error.status_code, _explain(request, error), code, False, headers)
+    return _response(request, error.status_code, sentence(request, error), code, False, headers)
 
 
 def respond_unforeseen(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
@@ -135,41 +136,6 @@ def respond_unforeseen(request: Request[Any, Any, Any], error: Exception) -> Res
     may hold what is nobody's business. It is logged whole and answered in general words."""
     logger.error("http_request_failed", method=request.method, path=request.url.path, exc_info=error)
     return respond_tocsin_error(request, InternalError("something broke while handling this request; try again"))
-
-
-def _explain(request: Request[Any, Any, Any], error: HTTPException) -> str:
-    if isinstance(error, ValidationException) and isinstance(error.extra, list):
-        return "; ".join(_explain_field(item) for item in error.extra)
-    if error.status_code == HTTPStatus.NOT_FOUND:
-        return f"there is nothing at {request.url.path}"
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        return f"{request.method} is not possible at {request.url.path}; allowed: {', '.join(_allowed(error))}"
-    if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        # Chunked bodies do not say how long they are, and are not read to the end to find out.
-        return (
-            f"the body is too large: {request.headers.get('content-length', 'more')[:20]} bytes, {_body_limit(request)}"
-        )
-    return error.detail
-
-
-def _allowed(error: HTTPException) -> list[str]:
-    """The methods that a path has, if this one was none of them. What is read can be asked for by HEAD as well."""
-    methods = {name.strip() for name in (error.headers or {}).get("allow", "").split(",")} - {""}
-    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
-
-
-def _body_limit(request: Request[Any, Any, Any]) -> str:
-    """How much is taken here: what the operator set, or what this route has of its own."""
-    common = request.app.request_max_body_size
-    own = request.route_handler.resolve_request_max_body_size()
-    return f"limit {common} (api.body_max_bytes)" if own == common else f"limit {own} of {request.url.path}"
-
-
-def _explain_field(item: dict[str, Any]) -> str:
-    # The only complaint about the body as a whole that the framework makes itself is that there is none.
-    if item.get("key") == "data":
-        return "a JSON body is needed"
-    return f"{item.get('key', 'request')}: {item.get('message', '')}"
 
 
 def _response(

@@ -99,7 +99,7 @@ async def test_readings_are_answered_with_a_result_each(client: httpx.AsyncClien
         (b" ", "a JSON body is needed"),
         (b'{"alert": {"framework_id": "a", "title": "x\\ud83d"}}', "half of a surrogate pair (\\ud83d)"),
         (b'{"alert": {"framework_id": "a", "title": "\\\\ud83d", "x": "\\ude00 and more"}}', "pair (\\ude00)"),
-        (b'{"alert": {"framework_id": "a", "title": "\\ud83d\\ude00"', "truncated"),
+        (b'{"alert": {"framework_id": "a", "title": "\\ud83d\\ude00"', "ends before it is complete"),
         (b'{"alerts": [' + b'{"framework_id": "a"},' * 9_000 + b"5]}", "got `int` - at `$.alerts[9000]`"),
         (b'{"alert": {"framework_id": 5, "title": "\xff"}}', '; for example "framework_id": "web"'),
     ],

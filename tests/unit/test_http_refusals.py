@@ -102,6 +102,59 @@ async def test_a_probe_heeds_no_parameter_and_the_rest_refuses_what_it_does_not_
     assert "there is no parameter 'x'" in problem(await client.get("/api/v1/about?x=1"), 400, 107)
 
 
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        (
+            "history?frameworkId=" + "x" * 400,
+            "frameworkId: Expected `str` of length <= 300 (the same, as on the socket)",
+        ),
+        ("rules?archived=5", "archived: Expected `bool | null`, got `str`; allowed: true, false (true: only those"),
+        ("rules/export?format=" + "x" * 4_000, "x; allowed: toml, json, yaml"),
+        ("readings?framework_id=web", "metric: it is missing"),
+        ("rules?limit=0", "limit: Expected `int` >= 1 (items a page)"),
+    ],
+)
+async def test_a_wrong_parameter_is_told_by_its_name_with_what_it_may_be(
+    client: httpx.AsyncClient, path: str, said: str
+) -> None:
+    assert said in problem(await client.get(f"/api/v1/{path}"), 400, 107)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "a JSON body is needed"),
+        (b" ", "it is empty; a JSON body is needed"),
+        (b"[]", "Expected `object`, got `array`"),
+        (b'{"ids": [', "the JSON ends before it is complete"),
+        (b"\x1f\x8b", "JSON is malformed"),
+    ],
+)
+async def test_who_sends_something_else_altogether_is_shown_a_whole_body(
+    client: httpx.AsyncClient, body: bytes, said: str
+) -> None:
+    answer = await client.post("/api/v1/rules/bulk", content=body)
+    detail = problem(answer, 400, 107)
+    assert said in detail
+    assert detail.endswith('; for example {"action":"archive","ids":["search-latency"]}')
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("alerts/resolve", {"alertIds": ["a"], "note": "well"}),
+        ("alerts/a/comment", {"note": "well"}),
+        ("revocations", {"user": "eve", "until": "2026-01-01T00:00:00Z"}),
+        ("broadcast", {"to": "workspace", "id": "main", "message": "hello", "dry_run": True}),
+    ],
+)
+async def test_what_a_person_says_is_not_lost_by_a_slip_in_its_name(
+    client: httpx.AsyncClient, path: str, body: Any
+) -> None:
+    assert "unknown field" in problem(await client.post(f"/api/v1/{path}", json=body), 400, 107)
+
+
 def told(response: httpx.Response) -> tuple[int, str]:
     """The status, and the sentence in the form of the path's product."""
     assert response.headers["content-type"] == "application/json"

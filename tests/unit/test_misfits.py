@@ -112,6 +112,14 @@ def test_a_field_that_is_wrong_is_told_with_what_is_right(kind: Any, given: Any,
     assert said in explained(kind, given, caught.value)
 
 
+def test_what_was_sent_is_quoted_no_longer_than_one_needs_to_recognise_it() -> None:
+    given = {"id": "a", "kind": "x" * 100_000}
+    with pytest.raises(msgspec.ValidationError) as caught:
+        msgspec.convert(given, Framework)
+    text = explained(Framework, given, caught.value)
+    assert text.startswith(f"Invalid enum value '{'x' * 64}…' - at `$.kind`; allowed: service, ")
+
+
 def test_a_complaint_about_the_whole_stays_as_it_is() -> None:
     fault = msgspec.ValidationError("Expected `object`, got `array`")
     assert explained(Rule, {}, fault) == "Expected `object`, got `array`"

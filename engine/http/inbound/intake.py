@@ -79,7 +79,7 @@ def first_failure(results: Iterable[ItemResult]) -> TocsinError | None:
 def decode(request: Request[Any, Any, Any], body: bytes, kind: type[T]) -> T:
     """A JSON body in its type, strictly. Raises BadRequest that says where it is wrong, UnsupportedMedia."""
     require_json(request.headers)
-    return decode_json(msgspec.json.Decoder(kind), body)
+    return decode_json(msgspec.json.Decoder(kind), body, request)
 
 
 def translated(items: Sequence[T], translate: Callable[[T], R]) -> tuple[list[R], list[str]]:
