@@ -110,6 +110,18 @@ class Workers:
         self._done: list[tuple[_Hand, Settlement]] = []
         self._has_done = _Bell()
         self._is_idle = trio.Event()
+        # When the grace of what is in hand is over; None: it has not begun.
+        self._grace_ends: float | None = None
+
+    def rest(self) -> None:
+        """Claims nothing more; what is in hand has its grace from now on: others may have to be stopped first."""
+        if self._grace_ends is None:
+            self._grace_ends = trio.current_time() + self._limits.grace_s
+
+    def resume(self) -> None:
+        """Claims again."""
+        self._grace_ends = None
+        self._bell.ring()
 
     def ring(self, queues: frozenset[Queue]) -> None:
         """There may be something to do."""
@@ -148,7 +160,7 @@ class Workers:
             claimed: Sequence[Claimed] = ()
             active = self.active
             wanted = {queue: slots - active[queue] for queue, slots in self._limits.slots.items()}
-            if any(count > 0 for count in wanted.values()):
+            if self._grace_ends is None and any(count > 0 for count in wanted.values()):
                 # Rung from here on: there is more than this claim can see.
                 self._bell = _Bell()
                 claimed = await self._claim(wanted)
@@ -276,7 +288,8 @@ class Workers:
 
     async def _hand_back(self) -> None:
         """Gives what is in hand its grace, then cancels it, and waits until the store has taken it back."""
-        with trio.move_on_after(self._limits.grace_s):
+        ends = self._grace_ends or trio.current_time() + self._limits.grace_s
+        with trio.CancelScope(deadline=ends):
             await self._all_settled()
         for hand in self._hands.values():
             hand.stop(_End.RELEASED)

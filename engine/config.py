@@ -33,6 +33,7 @@ from engine.fields import (
 from engine.sections.alerting import Alerts, Channel, Flapping, Storm, Suppression
 from engine.sections.doors import Api, Gateway, Limits, Tls
 from engine.sections.identity import Identity, Integration
+from engine.sections.jobs import Jobs
 from engine.sections.keeping import Objects, Retention
 from engine.sections.watching import HOST_FRAMEWORK, HOST_RULES, Host, MetricsSection, Watchdog
 from protocol.rules import Rule
@@ -73,6 +74,7 @@ class Config(Section, frozen=True, kw_only=True):
     host: Host = Host()
     api: Api = Api()
     objects: Objects = Objects()
+    jobs: Jobs = Jobs()
     identity: Identity = Identity()
     limits: Limits = Limits()
     metrics: MetricsSection = MetricsSection()

@@ -56,6 +56,7 @@ def _watch_parts(metrics: Metrics, parts: Callable[[], Parts | None]) -> None:
     metrics.watch("recipient_marks_dropped", of_parts(lambda now: now.recipients.dropped))
     metrics.watch("presence_notes_dropped", of_parts(lambda now: now.presence.dropped))
     metrics.watch("workflows", lambda: {} if (now := parts()) is None else now.workflows.statistics())
+    metrics.add(lambda: () if (now := parts()) is None else now.works.counts.families())
     metrics.watch("objects_forgotten", of_parts(lambda now: now.upkeep.forgotten))
     metrics.watch("duplicates_stored", of_parts(lambda now: now.upkeep.duplicates_stored))
 

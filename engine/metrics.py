@@ -8,7 +8,7 @@ owns already is not pushed but read at scrape time (`engine/figures.py`).
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import metadata
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -58,6 +58,7 @@ class Metrics:
         self._writes = self._deliveries = self._processed = self._errors = self._dead_letters = 0
         # Those that began, and those that are over.
         self._storms = [0, 0]
+        self._more: list[Callable[[], Iterable[Metric]]] = []
         self._restarts: dict[str, int] = {}
         self._inbound = {(form.value, outcome): 0 for form in Form for outcome in ("taken", "refused")}
         self._refused = dict.fromkeys(Limit, 0)
@@ -164,6 +165,10 @@ class Metrics:
         """Shows what `read` returns at each scrape, as `engine.figures.Figures.watch`, which says what it may be."""
         self._figures.watch(name, read)
 
+    def add(self, families: Callable[[], Iterable[Metric]]) -> None:
+        """Shows what a part counts by itself."""
+        self._more.append(families)
+
     def render(self) -> bytes:
         """All metrics in Prometheus' text format 0.0.4 (CONTENT_TYPE)."""
         return generate_latest(self._registry) + self._triggers.render()
@@ -173,6 +178,8 @@ class Metrics:
         yield from self._histograms()
         yield from self._counters()
         yield from self._figures.families()
+        for families in self._more:
+            yield from families()
         # Last: a read that failed in this very scrape is counted in it.
         yield _counter("tocsin_scrape_errors", "Watched parts that could not be read.", self._figures.errors)
 

@@ -28,6 +28,7 @@ from engine.broadcasts import Broadcasts
 from engine.catalogue import ShelfKit
 from engine.config import Config
 from engine.identity import Identity
+from engine.jobs.works import Works, build_works
 from engine.live import ObjectFigures
 from engine.metrics import Metrics
 from engine.operators import Operators
@@ -74,6 +75,7 @@ class Parts:
     orders: StandingOrders
     quiet_keeper: QuietKeeper
     workflows: Workflows
+    works: Works
     clock: Clock
 
 
@@ -141,6 +143,7 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
         ),
         trials=_trials(config, world, metrics, shelves, readings, service),
         rule_series=RuleSeries(shelves.rules, store, registry, config.api.answer_s, Tally(metrics).refused),
+        works=build_works(store, config.jobs, world.clock),
         clock=world.clock,
     )
 

@@ -33,13 +33,18 @@ class Histogram:
         self._sum += value * n
 
     def family(self, name: str, text: str) -> HistogramMetricFamily:
-        """The state as Prometheus wants it: cumulative."""
+        """The state as Prometheus wants it."""
+        buckets, total = self.cumulative()
+        return HistogramMetricFamily(name, text, buckets=buckets, sum_value=total)
+
+    def cumulative(self) -> tuple[list[tuple[str, float]], float]:
+        """Each bound with how many were at most that, and the sum of all."""
         total = 0
         buckets: list[tuple[str, float]] = []
         for bound, count in zip((*self._bounds, float("inf")), self._counts, strict=True):
             total += count
             buckets.append((_bound(bound), float(total)))
-        return HistogramMetricFamily(name, text, buckets=buckets, sum_value=self._sum)
+        return buckets, self._sum
 
 
 class BoundedLabels:

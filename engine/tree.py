@@ -40,6 +40,8 @@ from protocol.items import ItemResult, ReadingInput
 from protocol.model import Principal
 
 NEVER_EXPIRES = 2**53
+# Their grace has begun when the claiming stopped; this is for what is left of it, and for the store.
+JOBS_STOP_S = 9.0
 FATAL = (ConfigError, StoreRefused)
 
 Run = Callable[[Started], Awaitable[None]]
@@ -96,6 +98,8 @@ class Tree:
             ChildSpec("sources", self._sources.run, fatal=(TooManyRestarts,), start_deadline_s=math.inf),
             ChildSpec("http", self.doors.run_http, fatal=FATAL),
             ChildSpec("gateway", self.doors.run_gateway, fatal=FATAL, stop_deadline_s=drain_s),
+            # First down: while the sockets say goodbye, what is in hand can end.
+            ChildSpec("claiming", self._run_claiming),
         ]
 
     def _helper_children(self) -> Sequence[ChildSpec]:
@@ -109,6 +113,8 @@ class Tree:
             ChildSpec("keys", self.keys.run),
             ChildSpec("ticker", self._part(lambda parts: parts.ticker.run)),
             ChildSpec("lag", self._lag.run),
+            ChildSpec("workers", self._part(lambda parts: parts.works.workers.run), stop_deadline_s=JOBS_STOP_S),
+            ChildSpec("scheduler", self._part(lambda parts: parts.works.scheduler.run)),
         ]
 
     def _source_children(self) -> Sequence[ChildSpec]:
@@ -164,6 +170,15 @@ class Tree:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(start_unsettled, parts.store, parts.registry)
             await parts.registry.run(status)
+
+    async def _run_claiming(self, status: Started) -> None:
+        workers = self.up.works.workers
+        workers.resume()
+        status.started()
+        try:
+            await trio.sleep_forever()
+        finally:
+            workers.rest()
 
     async def _run_host(self, status: Started) -> None:
         service, who = self.up.service, own_principal(self._config.workspace, "host", "producer")

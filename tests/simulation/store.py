@@ -18,6 +18,7 @@ import msgspec
 import trio
 
 from engine.stores import CommittedEvents, Feed, Store
+from engine.stores.jobs import Doorbell
 from engine.stores.objects import ObjectFeed
 from protocol.effects import Commit, CommitOutcome, Unavailable
 from protocol.errors import StoreUnavailable
@@ -124,6 +125,9 @@ class FaultyStore:
 
     def set_object_feed(self, feed: ObjectFeed) -> None:
         self._inner.set_object_feed(feed)
+
+    def set_doorbell(self, ring: Doorbell) -> None:
+        self._inner.set_doorbell(ring)
 
     def __getattr__(self, name: str) -> Any:
         """Every read of the contract: fails while the store is away, else the real one's answer."""

@@ -212,6 +212,51 @@ async def test_stopping_hands_back_what_takes_longer_and_costs_it_no_attempt(aut
         assert await state(store, later) is JobState.DELAYED
 
 
+async def test_at_rest_nothing_is_claimed_until_they_resume(autojump_clock: MockClock) -> None:
+    async def do(claimed: Claimed) -> Settlement:
+        return completed(claimed)
+
+    async with job_store() as store:
+        team = workers(store, do)
+        async with working(store, team):
+            team.rest()
+            (number,) = await add(store, a_job())
+            await trio.sleep(5)
+            assert await state(store, number) is JobState.WAITING
+            team.resume()
+            await trio.sleep(0.1)
+            assert await state(store, number) is JobState.COMPLETED
+
+
+async def test_the_grace_counts_from_when_they_were_put_to_rest(autojump_clock: MockClock) -> None:
+    async def do(claimed: Claimed) -> Settlement:
+        await trio.sleep(60)
+        return completed(claimed)
+
+    async with job_store() as store:
+        team = workers(store, do)
+        async with working(store, team):
+            await add(store, a_job(deadline_s=600))
+            await trio.sleep(1)
+            team.rest()
+            await trio.sleep(5)
+            began = trio.current_time()
+        assert 1 <= trio.current_time() - began < 1.5
+
+
+async def test_workers_that_were_stopped_can_be_started_again(autojump_clock: MockClock) -> None:
+    async def do(claimed: Claimed) -> Settlement:
+        return completed(claimed)
+
+    async with job_store() as store:
+        team = workers(store, do)
+        for _ in range(2):
+            async with working(store, team):
+                (number,) = await add(store, a_job())
+                await trio.sleep(1)
+            assert await state(store, number) is JobState.COMPLETED
+
+
 class Flaky:
     """A store that is away while `is_away`."""
 

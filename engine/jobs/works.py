@@ -1,0 +1,131 @@
+"""The part of the engine that does things later: kinds, workers and schedules, made from the configuration.
+
+`engine.parts` builds it, `engine.tree` runs it. The schedules are the reference's, and retention, which comes so often
+that what is kept for an hour is not there for two.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from actors.ports import Clock
+from actors.workers import WorkerLimits, Workers
+from engine.core.firing import Cron
+from engine.jobs.counts import JobCounts
+from engine.jobs.desk import Desk
+from engine.jobs.kinds import Done, Kind, Kinds, Result
+from engine.jobs.queues import QUEUES
+from engine.jobs.scheduler import RunArgs, Schedule, Scheduler
+from engine.sections.jobs import Jobs
+from engine.stores.jobs import JobStore
+from protocol.jobs import PRIO_HIGH, PRIO_LOW, PRIO_MEDIUM, Claimed, Queue
+
+# Ended jobs go in transactions of so many of each queue and state: none is long enough to be felt.
+PRUNED_AT_ONCE = 1_000
+# What a schedule says whose content needs data that this version does not keep yet.
+NOTHING_YET = "nothing to do yet"
+
+
+@dataclass
+class Works:
+    """Workers and schedules of one engine."""
+
+    kinds: Kinds
+    workers: Workers
+    scheduler: Scheduler
+    counts: JobCounts
+
+
+def build_works(store: JobStore, config: Jobs, clock: Clock, kinds: Iterable[Kind[Any]] = ()) -> Works:
+    """Everything that does jobs on this store. Nothing runs yet. `kinds`: besides those of the schedules."""
+    keep = _Keep(store)
+    schedules = _schedules(keep)
+    known = Kinds([*kinds, *{schedule.kind.name: schedule.kind for schedule in schedules}.values()])
+    counts = JobCounts()
+    workers = Workers(store, Desk(known, clock), counts, clock, node_name(), limits_of(config))
+    store.set_doorbell(workers.ring)
+    return Works(known, workers, Scheduler(store, schedules, clock), counts)
+
+
+def node_name() -> str:
+    """What other nodes, and operators, see of this process."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def limits_of(config: Jobs) -> WorkerLimits:
+    """Bounds of this node's workers."""
+    return WorkerLimits(
+        slots={
+            Queue.ALERT: config.alert_slots,
+            Queue.ANALYTICS: config.analytics_slots,
+            Queue.PREDICTION: config.prediction_slots,
+            Queue.NOTIFICATION: config.notification_slots,
+        },
+        lease_s=config.lease_s,
+        renew_s=config.lease_s / 3,
+        give_up_s=config.lease_s * 2 / 3,
+        sweep_s=config.sweep_s,
+        poll_s=config.poll_s,
+        grace_s=config.grace_s,
+    )
+
+
+class _Keep:
+    """Deletes jobs that ended long enough ago."""
+
+    def __init__(self, store: JobStore) -> None:
+        self._store = store
+
+    async def run(self, claimed: Claimed, args: RunArgs) -> Result:
+        deleted = 0
+        kept = {queue: policy.kept for queue, policy in QUEUES.items()}
+        while step := await self._store.prune(kept, PRUNED_AT_ONCE):
+            deleted += step
+        return Done(result=Deleted(deleted=deleted))
+
+
+class Deleted(msgspec.Struct, frozen=True):
+    """What a clean-up did."""
+
+    deleted: int
+
+
+class Idle(msgspec.Struct, frozen=True):
+    """What a run says that had nothing to do."""
+
+    note: str
+
+
+async def _nothing_yet(claimed: Claimed, args: RunArgs) -> Result:
+    return Done(result=Idle(NOTHING_YET))
+
+
+def _schedules(keep: _Keep) -> list[Schedule]:
+    def idle(name: str, queue: Queue = Queue.ANALYTICS) -> Kind[RunArgs]:
+        return Kind(name=name, queue=queue, args=RunArgs, run=_nothing_yet)
+
+    clean = Kind(name="job_cleanup", queue=Queue.ANALYTICS, args=RunArgs, run=keep.run)
+    return [
+        Schedule(
+            name="analytics-aggregation", cron=Cron("0 2 * * *"), kind=idle("analytics_aggregation"), prio=PRIO_HIGH
+        ),
+        Schedule(name="pattern-detection", cron=Cron("0 */6 * * *"), kind=idle("pattern_detection"), prio=PRIO_MEDIUM),
+        Schedule(
+            name="prediction-generation",
+            cron=Cron("0 3 * * *"),
+            kind=idle("prediction_generation", Queue.PREDICTION),
+            prio=PRIO_HIGH,
+        ),
+        Schedule(name="cache-health-check", cron=Cron("0 * * * *"), kind=idle("cache_health_check"), prio=PRIO_LOW),
+        Schedule(
+            name="alert-stats-refresh", cron=Cron("*/30 * * * *"), kind=idle("alert_stats_refresh"), prio=PRIO_LOW
+        ),
+        Schedule(name="job-cleanup", cron=Cron("0 */12 * * *"), kind=clean, prio=PRIO_LOW),
+        Schedule(name="retention", cron=Cron("*/10 * * * *"), kind=clean, prio=PRIO_LOW),
+    ]

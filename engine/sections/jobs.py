@@ -1,0 +1,22 @@
+"""What is done later: how many jobs at once (`[jobs]`), and when schedules fire (`[schedules.NAME]`)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from engine.fields import Section, limit
+
+
+class Jobs(Section, frozen=True, kw_only=True):
+    """The workers of this node: how many jobs of each queue at once (0: none of it), and what a lease is."""
+
+    alert_slots: Annotated[int, limit(0, 1_000, "They wait for the store, and share its transactions.")] = 16
+    analytics_slots: Annotated[int, limit(0, 1_000, "They compute, in processes of their own.")] = 2
+    prediction_slots: Annotated[int, limit(0, 1_000, "They compute, in processes of their own.")] = 2
+    notification_slots: Annotated[int, limit(0, 1_000, "They wait for other people's servers.")] = 32
+    lease_s: Annotated[
+        float, limit(15, 600, "A node that is gone is noticed after so long; renewed thrice in that time.")
+    ] = 30.0
+    poll_s: Annotated[float, limit(0.1, 60, "Commits wake the workers; so often they look all the same.")] = 1.0
+    sweep_s: Annotated[float, limit(1, 300, "How often jobs whose lease has ended are looked for.")] = 5.0
+    grace_s: Annotated[float, limit(0, 8, "At a stop: for what is in hand, before it is handed back.")] = 6.0

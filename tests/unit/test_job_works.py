@@ -1,0 +1,120 @@
+"""Workers and schedules as the engine makes them."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+import trio
+from trio.testing import MockClock
+
+from engine.jobs.queues import HOUR_S
+from engine.jobs.works import NOTHING_YET, Works, build_works, limits_of, node_name
+from engine.sections.jobs import Jobs
+from engine.stores import Store
+from engine.stores.jobs import JobQuery
+from protocol.jobs import Job, JobState, Queue, Verdict
+from tests.support.jobs import a_job, clock, job_store
+
+SCHEDULES = {
+    "analytics-aggregation": "0 2 * * *",
+    "pattern-detection": "0 */6 * * *",
+    "prediction-generation": "0 3 * * *",
+    "cache-health-check": "0 * * * *",
+    "alert-stats-refresh": "*/30 * * * *",
+    "job-cleanup": "0 */12 * * *",
+    "retention": "*/10 * * * *",
+}
+
+
+async def work_for(seconds: float, works: Works) -> None:
+    async def run(part: object, task_status: trio.TaskStatus[None]) -> None:
+        await part.run(task_status)  # type: ignore[attr-defined]
+
+    async with trio.open_nursery() as nursery:
+        for part in (works.workers, works.scheduler):
+            await nursery.start(run, part)
+        await trio.sleep(seconds)
+        nursery.cancel_scope.cancel()
+
+
+async def ended(store: Store, kind: str) -> list[Job]:
+    return await store.jobs(JobQuery(kind=kind))
+
+
+async def test_the_schedules_are_the_references_and_retention() -> None:
+    async with job_store() as store:
+        schedules = build_works(store, Jobs(), clock).scheduler.schedules
+        assert {name: schedule.cron.line for name, schedule in schedules.items()} == SCHEDULES
+        assert {schedule.cron.zone for schedule in schedules.values()} == {"UTC"}
+
+
+async def test_a_morning_runs_each_schedule_as_often_as_its_line_says(autojump_clock: MockClock) -> None:
+    async with job_store() as store:
+        works = build_works(store, Jobs(poll_s=60.0), clock)
+        await work_for(6 * HOUR_S + 60, works)
+        states = await store.schedules()
+        assert {name: (state.completed, state.failed, state.skipped) for name, state in states.items()} == {
+            "analytics-aggregation": (1, 0, 0),
+            "pattern-detection": (1, 0, 0),
+            "prediction-generation": (1, 0, 0),
+            "cache-health-check": (6, 0, 0),
+            "alert-stats-refresh": (12, 0, 0),
+            "job-cleanup": (0, 0, 0),
+            "retention": (36, 0, 0),
+        }
+        assert works.counts.queues[Queue.ANALYTICS].success_rate == 1.0
+        assert works.counts.queues[Queue.ALERT].success_rate is None
+
+
+async def test_a_run_that_has_nothing_to_do_yet_says_so(autojump_clock: MockClock) -> None:
+    async with job_store() as store:
+        await work_for(3_660, build_works(store, Jobs(poll_s=60.0), clock))
+        (job,) = await ended(store, "cache_health_check")
+        assert msgspec.json.decode(job.result or "") == {"note": NOTHING_YET}
+
+
+async def test_what_is_kept_for_an_hour_is_not_there_for_two(autojump_clock: MockClock) -> None:
+    async with job_store() as store:
+        works = build_works(store, Jobs(poll_s=60.0), clock)
+        ((number, _),) = await store.enqueue([a_job()])
+        await store.cancel(None, number)
+        ((done, _),) = await store.enqueue([a_job("job_cleanup", args='{"since":0,"until":0}')])
+        await work_for(HOUR_S - 60, works)
+        assert (await store.job(None, done) or a_failure()).state is JobState.COMPLETED
+        await work_for(13 * 60, works)
+        assert await store.job(None, done) is None
+        # What was cancelled is kept as long as what failed.
+        assert (await store.job(None, number) or a_failure()).state is JobState.CANCELLED
+
+
+def a_failure() -> Job:
+    raise AssertionError("there is no such job")
+
+
+def test_limits_come_from_the_configuration() -> None:
+    limits = limits_of(Jobs(alert_slots=3, lease_s=60.0, grace_s=1.0))
+    assert limits.slots[Queue.ALERT] == 3
+    assert (limits.lease_s, limits.renew_s, limits.give_up_s, limits.grace_s) == (60.0, 20.0, 40.0, 1.0)
+
+
+def test_a_node_has_a_name_that_says_where_it_runs() -> None:
+    assert node_name().rpartition(":")[2].isdigit()
+
+
+async def test_what_workers_did_is_shown_to_prometheus(autojump_clock: MockClock) -> None:
+    async with job_store() as store:
+        works = build_works(store, Jobs(), clock)
+        await store.enqueue([a_job("job_cleanup", args='{"since":0,"until":0}'), a_job("fax")])
+        await work_for(1, works)
+        samples = {
+            (sample.name, *sample.labels.values()): sample.value
+            for family in works.counts.families()
+            for sample in family.samples
+        }
+        assert samples["tocsin_jobs_ended_total", "alert", "completed"] == 1
+        assert samples["tocsin_jobs_ended_total", "alert", "failed"] == 1
+        assert samples["tocsin_job_seconds_count", "alert"] == 2
+        assert samples["tocsin_job_wait_seconds_bucket", "alert", "+Inf"] == 2
+        assert samples["tocsin_job_leases_lost_total", "alert"] == 0
+        assert works.counts.queues[Queue.ALERT].verdicts[Verdict.FAILED] == 1
+        assert works.counts.queues[Queue.ALERT].success_rate == pytest.approx(0.5)
