@@ -101,7 +101,7 @@ async def test_a_whole_workspace_has_its_history_too(engine: Engine, client: htt
 @pytest.mark.parametrize(
     ("parameters", "status", "complaint"),
     [
-        ({}, 400, "either frameworkId or channel"),
+        ({}, 400, "either framework_id or channel"),
         ({"framework_id": "web", "after": "7"}, 400, "no place in a stream"),
         ({"framework_id": "web", "after": "elsewhere:1"}, 400, "another one now"),
         ({"framework_id": "web", "after": "EPOCH:9"}, 400, "not told yet, the last one is 1"),
