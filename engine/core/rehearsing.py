@@ -42,10 +42,17 @@ class Channel:
 class _Rehearsal(Turn):
     """A decision that is never stored. Its new alerts have no ids, only the item that they would be of."""
 
-    item = 1
+    item = 0
+    _alerts = 0
+
+    def begin(self, item: int) -> None:
+        """What follows is about this item."""
+        self.item, self._alerts = item, 0
 
     def new_id(self) -> str:
-        return f"of item {self.item}"
+        """One reading may ring several rules: their alerts must not pass for one another."""
+        self._alerts += 1
+        return f"of item {self.item}" + (f" ({self._alerts})" if self._alerts > 1 else "")
 
 
 def rehearsed(channel: Channel, turn: Turn, preview: Preview) -> list[Previewed]:
@@ -54,12 +61,15 @@ def rehearsed(channel: Channel, turn: Turn, preview: Preview) -> list[Previewed]
     ringer, previewer = Ringer(small.ledger, small.hush), Previewer(small.ledger, small.hush, small.watcher)
     trial = _Rehearsal(Batch("", turn.now, ()))
     found = []
-    for trial.item, command in enumerate(preview.commands, 1):
-        found.append(_known(previewer.preview(trial, command), channel.ledger))
+    for item, command in enumerate(preview.commands, 1):
+        trial.begin(item)
+        previewed = _known(previewer.preview(trial, command), channel.ledger)
         if isinstance(command, Ring):
-            ringer.ring(trial, command, small.watcher.book)
+            real = ringer.ring(trial, command, small.watcher.book)
         else:
-            small.watcher.observe(trial, command)
+            real = small.watcher.observe(trial, command)
+        # One reading may ring several alerts, of which the first spends what the others are judged by.
+        found.append(replace(previewed, status=real.status, reason=real.reason))
     return found
 
 

@@ -86,6 +86,15 @@ def test_one_alert_for_all_series_is_over_with_the_last_of_them() -> None:
     assert answers == [[Status.BELOW_THRESHOLD], [Status.BELOW_THRESHOLD, Status.RESOLVED]]
 
 
+def test_two_alerts_of_one_reading_are_two_and_the_first_spends_the_budget_of_the_second() -> None:
+    channel = channel_of(storm_per_minute=2)
+    both = [Ring(title="disk"), Observe(metric="sold", value=120.0, at=channel.now)]
+    answers = [
+        [(each.status, each.reason) for each in said] for said in (previewed(channel, *both), channel.send(*both))
+    ]
+    assert answers[0] == answers[1]
+
+
 hosts = st.sampled_from(["h1", "h2"])
 rings = st.builds(
     lambda rule, host, severity, value: Ring(
