@@ -1,0 +1,53 @@
+"""What sending asks of others: a sender for each channel, and whoever puts a message into words.
+
+A sender waits for its target and says what came of it; it raises nothing for what a target does. What it raises is a
+failed attempt of the job, with its traceback. It may be handed the same message again, under the same key.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from protocol.notify import Outgoing, Rendered
+
+
+class Sent(msgspec.Struct, frozen=True, kw_only=True):
+    """It is with the next hop; `is_delivered`: with the target itself. `reference`: the target's word for it."""
+
+    is_delivered: bool = False
+    reference: str | None = None
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """Another attempt would be refused as well: `cause` in a few words, for the ledger."""
+
+    cause: str
+
+
+class TryLater(msgspec.Struct, frozen=True):
+    """Not now. `after_s` None: an attempt has failed, and the next comes after the usual time.
+
+    Else the target (`Retry-After`), a rate limit or an open circuit said when, and no attempt is used up.
+    """
+
+    after_s: float | None
+    cause: str
+
+
+Outcome = Sent | Refused | TryLater
+
+
+class Sender(Protocol):
+    """Sends by one channel."""
+
+    async def send(self, message: Outgoing) -> Outcome:
+        """Sends a message, and says what came of it. The message is rendered."""
+
+
+class Renderer(Protocol):
+    """Puts messages into words."""
+
+    async def render(self, message: Outgoing) -> Rendered:
+        """All forms of a message that its channel needs."""

@@ -1,0 +1,222 @@
+"""Notifications: how people are told, what of, what they prefer, and what became of it. Values only.
+
+A delivery is one line of the ledger: an alert, a channel, a recipient, and the version of the alert (the offset of the
+change in its channel's stream, or a step of an escalation). There is one of each, whoever tries however often: its key
+goes with the message, so that a target which gets it twice can tell.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from enum import Enum
+from typing import Annotated, Any
+
+import msgspec
+
+from protocol.directory import Zone
+from protocol.fields import Id
+from protocol.model import Alert, EventKind, Severity
+from protocol.rules import ActiveHours
+
+# Of a digest so many alerts are listed; the others are counted.
+DIGEST_LISTED_MAX = 50
+
+
+class Channel(Enum):
+    """How somebody is told."""
+
+    EMAIL = "email"
+    SLACK = "slack"
+    WEBHOOK = "webhook"
+    IN_APP = "in_app"
+    APPRISE = "apprise"
+
+
+class Change(Enum):
+    """What somebody is told of."""
+
+    FIRED = "fired"
+    REPEATED = "repeated"
+    RAISED = "raised"
+    ACKNOWLEDGED = "acknowledged"
+    UNACKNOWLEDGED = "unacknowledged"
+    ASSIGNED = "assigned"
+    REOPENED = "reopened"
+    RESOLVED = "resolved"
+    EXPIRED = "expired"
+    ESCALATED = "escalated"
+    REMINDER = "reminder"
+    DIGEST = "digest"
+    TEST = "test"
+
+    @property
+    def is_start(self) -> bool:
+        """Whether this may be the first that somebody hears of an alert; of the rest only who heard that is told."""
+        return self in _STARTS
+
+    @property
+    def is_end(self) -> bool:
+        """Whether nothing is left to be done about the alert."""
+        return self in (Change.RESOLVED, Change.EXPIRED)
+
+
+_STARTS = frozenset(
+    {
+        *(Change.FIRED, Change.REPEATED, Change.RAISED, Change.ASSIGNED, Change.REOPENED, Change.UNACKNOWLEDGED),
+        *(Change.ESCALATED, Change.REMINDER, Change.DIGEST, Change.TEST),
+    }
+)
+# What of an alert's stream anybody is notified of; the rest (comments, receipts, what is quieted) is only told.
+CHANGE_OF = {
+    kind: Change(kind.value)
+    for kind in (
+        *(EventKind.FIRED, EventKind.REPEATED, EventKind.RAISED, EventKind.ACKNOWLEDGED, EventKind.UNACKNOWLEDGED),
+        *(EventKind.ASSIGNED, EventKind.REOPENED, EventKind.RESOLVED, EventKind.EXPIRED),
+    )
+}
+
+
+class DeliveryState(Enum):
+    """Where a delivery is. `SENT`: the next hop has it (a mail server); `DELIVERED`: the target itself said so."""
+
+    QUEUED = "queued"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    SUPPRESSED = "suppressed"
+    ACKNOWLEDGED = "acknowledged"
+    READ = "read"
+
+
+# The recipient has heard of it, or has at least been sent it.
+TOLD = frozenset({DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.ACKNOWLEDGED, DeliveryState.READ})
+
+
+class Why(Enum):
+    """Why a delivery was suppressed, put aside, or failed."""
+
+    # Put aside for the next digest.
+    DIGEST = "digest"
+    # The recipient's own choice.
+    PREFERENCE = "preference"
+    QUIET_HOURS = "quiet_hours"
+    OWN_ACT = "own_act"
+    # The endpoint's.
+    SEVERITY = "severity"
+    FRAMEWORK = "framework"
+    RULE = "rule"
+    DISABLED = "disabled"
+    # The alert's.
+    STORM = "storm"
+    NOT_TOLD = "not_told"
+    OVER = "over"
+    # The target's.
+    NO_ADDRESS = "no_address"
+    NO_SENDER = "no_sender"
+    REFUSED = "refused"
+    GAVE_UP = "gave_up"
+
+
+class DigestFrequency(Enum):
+    """How often what was put aside is sent together."""
+
+    OFF = "off"
+    HOURLY = "hourly"
+    DAILY = "daily"
+
+
+class Digest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What is put aside and sent together instead of at once: alerts up to `up_to`; daily ones at `hour` o'clock."""
+
+    frequency: DigestFrequency = DigestFrequency.OFF
+    hour: Annotated[int, msgspec.Meta(ge=0, le=23)] = 8
+    up_to: Severity = Severity.WARNING
+
+
+Channels = Annotated[tuple[Channel, ...], msgspec.Meta(max_length=len(Channel))]
+
+
+class Preference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a person wants to be told; `id` is the user's. Of severities without an entry: in the app and by e-mail.
+
+    In the quiet hours only what is at least as severe as `quiet_below` passes; the rest waits for the digest, or for
+    nobody. Hours are in `zone`; empty: the user's own.
+    """
+
+    id: Id
+    channels: dict[Severity, Channels] = {}
+    quiet_hours: ActiveHours | None = None
+    quiet_below: Severity = Severity.CRITICAL
+    digest: Digest = Digest()
+    zone: Zone | None = None
+
+
+class Recipient(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """Who is told: an endpoint, or a person."""
+
+    endpoint: str | None = None
+    user: str | None = None
+
+    @property
+    def name(self) -> str:
+        """As it stands in the ledger."""
+        return f"user:{self.user}" if self.endpoint is None else f"endpoint:{self.endpoint}"
+
+
+class Delivery(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """One line of the ledger. Times are microseconds; `cause` is what a target or a sender said."""
+
+    key: str
+    workspace: str
+    alert_id: str
+    channel: Channel
+    recipient: Recipient
+    version: str
+    change: Change
+    state: DeliveryState
+    at: int
+    updated_at: int
+    why: Why | None = None
+    cause: str | None = None
+    attempts: int = 0
+    # What the target calls it: the message that a later one may change.
+    reference: str | None = None
+
+
+class Rendered(msgspec.Struct, frozen=True, kw_only=True):
+    """A message in the forms that senders need. `blocks`: Slack's Block Kit."""
+
+    subject: str
+    text: str
+    html: str = ""
+    blocks: tuple[dict[str, Any], ...] = ()
+
+
+class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sender is handed. `key` is the same however often it is tried.
+
+    `address`: where a person is (a mail address, a Slack id); an endpoint knows its own. `alerts`: one, or those that a
+    digest lists; `more` are only counted. `by`: whose act it was. `previous`: the target's own word for the last
+    message about this alert. `at`: when it happened (microseconds). `text`: what is said besides (a test, a step).
+    """
+
+    key: str
+    workspace: str
+    channel: Channel
+    recipient: Recipient
+    change: Change
+    alerts: tuple[Alert, ...]
+    at: int
+    address: str = ""
+    by: str | None = None
+    more: int = 0
+    previous: str | None = None
+    text: str = ""
+    rendered: Rendered | None = None
+
+
+def delivery_key(workspace: str, alert_id: str, channel: Channel, recipient: Recipient, version: str) -> str:
+    """What a target sees of a delivery: the same for the same one, whoever computes it (a webhook's `webhook-id`)."""
+    words = (workspace, alert_id, channel.value, recipient.name, version)
+    spelled = "".join(f"{len(word)}:{word}" for word in words)
+    return f"msg_{hashlib.blake2b(spelled.encode(), digest_size=16).hexdigest()}"
