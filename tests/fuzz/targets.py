@@ -75,6 +75,7 @@ def token(data: bytes) -> None:
 
 class _Headers(dict[str, str]):
     headers: Any
+    scope: Any
 
 
 def posted_alerts(data: bytes) -> None:
@@ -82,6 +83,7 @@ def posted_alerts(data: bytes) -> None:
     body = _POSTED.__new__(_POSTED)
     body.asgi_connection = _Headers()
     body.asgi_connection.headers = {}
+    body.asgi_connection.scope = {"method": "POST", "path_template": "/api/v2/alerts"}
     try:
         for alert in body.decode_bytes(data):
             to_report(alert, NOW_US)
