@@ -17,7 +17,7 @@ class Check(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Previewed(ItemResult, frozen=True, gc=False, kw_only=True, rename="camel"):
-    """What would be answered. For a reading the loudest of what its `rules` would say, as it would be."""
+    """What would be answered. `rules`: what each rule would answer to a reading; the loudest of them is the answer."""
 
     rule_id: str | None = None
     checks: tuple[Check, ...] = ()

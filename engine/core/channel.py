@@ -12,7 +12,7 @@ they are the workspace's, not the channel's, and may change between two batches.
     ledger     what is remembered, and what the store does not know yet   turn       a decision while it is made
     log        readings, as they are stored with the decision             keeping    when rule states are written
     agenda     who of many is due when                                    showing    what a rule sees
-    previewing what would happen, and why                                 rehearsing the same for a list
+    previewing what a firing would meet                                   rehearsing what a list would come to
 
 A command that was begun is finished, and one that finds no room is left, with what comes after it, to the next
 decision, which is at once: then there are fewer results than commands. So a decision may go over its bounds by what one

@@ -1,24 +1,25 @@
 """A small copy of a channel, to see what a list of triggers or readings would come to, one after the other.
 
-Each is previewed and then really done, in the copy: so the second of two equal ones is the first one's duplicate, and a
-reading is heard where the one before it has left the series. The copy is made of the same parts as the channel, from
+Each is really done, in the copy, and the answers are those of the copy: so the second of two equal ones is the first
+one's duplicate, and a reading is heard where the one before it has left the series. What a firing met on its way
+(`engine.core.previewing`) is noted just before it is judged. The copy is made of the same parts as the channel, from
 what the list can reach and nothing else: the rules that it names or that watch its metrics, their series, the alerts of
-those identities, the storm and who waits first in it. Decided against: undoing what was done (each part would need to
-know how), and a copy of the whole channel (a hundred thousand alerts for one question).
+those identities, the storm and who waits first in it. So it has room: that a full channel would answer `busy` is not
+foreseen. Decided against: undoing what was done (each part would need to know how), a copy of the whole channel (a
+hundred thousand alerts for one question), and a second judge beside the real one (they contradicted each other).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-
-from msgspec.structs import replace
+from typing import NamedTuple
 
 from engine.core.hushing import Hush
 from engine.core.ledger import Ledger
 from engine.core.log import ReadingLog
 from engine.core.previewing import Previewer
 from engine.core.ringing import Ringer
-from engine.core.rules.book import identity_under
+from engine.core.rules.book import Firing, identity_under
 from engine.core.rules.milestone import mileposts_of
 from engine.core.rules.series import LabelKey, Series, label_key
 from engine.core.showing import milepost_identity, silent_identity
@@ -26,8 +27,9 @@ from engine.core.turn import Turn
 from engine.core.watching import Watcher
 from protocol.commands import Batch, Observe, Preview, Ring
 from protocol.effects import Recalled
+from protocol.items import ItemResult
 from protocol.orders import Orders
-from protocol.previews import Previewed
+from protocol.previews import Check, Previewed
 from protocol.readings import RuleState
 from protocol.rules import MilestoneRule, Rule
 
@@ -37,6 +39,60 @@ class Channel:
 
     def __init__(self, ledger: Ledger, hush: Hush, watcher: Watcher, orders: Orders) -> None:
         self.ledger, self.hush, self.watcher, self.orders = ledger, hush, watcher, orders
+
+
+def rehearsed(channel: Channel, turn: Turn, preview: Preview) -> list[Previewed]:
+    """What would become of each command, in order, if they came together now. Changes nothing in the channel."""
+    return _Stage(channel, turn, preview.commands).play(preview.commands)
+
+
+class _Stage:
+    """The copy, and who notes what happens in it."""
+
+    def __init__(self, channel: Channel, turn: Turn, commands: Sequence[Ring | Observe]) -> None:
+        recalled, orders = _reached(channel, turn, commands)
+        policy = channel.ledger.policy
+        ledger = Ledger(channel.ledger.framework, recalled, policy)
+        hush = Hush(ledger, orders, recalled.storm)
+        log = ReadingLog(recalled, policy.reading_series_max)
+        self._known = channel.ledger.by_id
+        self._trial = _Rehearsal(Batch("", turn.now, ()))
+        self._previewer, self._ringer = Previewer(ledger, hush), Ringer(ledger, hush)
+        self._watcher = _NotingWatcher(ledger, _NotingRinger(ledger, hush), log, orders)
+        self._watcher.restore(recalled)
+
+    def play(self, commands: Sequence[Ring | Observe]) -> list[Previewed]:
+        """Does them, one after the other."""
+        found = []
+        for item, command in enumerate(commands, 1):
+            self._trial.begin(item)
+            found.append(self._ring(command) if isinstance(command, Ring) else self._observe(command))
+        return found
+
+    def _ring(self, ring: Ring) -> Previewed:
+        book = self._watcher.book
+        checks = self._previewer.of_trigger(self._trial, ring, book)
+        return self._said(_Noted(self._ringer.ring(self._trial, ring, book), ring.rule_id, checks))
+
+    def _observe(self, reading: Observe) -> Previewed:
+        heard = self._watcher.heard
+        heard.clear()
+        answer = self._watcher.observe(self._trial, reading)
+        loudest = next((noted for noted in heard if noted.answer is answer), _Noted(answer, None))
+        return self._said(loudest, tuple([self._said(noted) for noted in heard]))
+
+    def _said(self, noted: _Noted, rules: tuple[Previewed, ...] = ()) -> Previewed:
+        """An alert that only the copy has is not named, and nothing is on a stream."""
+        answer = noted.answer
+        return Previewed(
+            status=answer.status,
+            reason=answer.reason,
+            alert_id=answer.alert_id if answer.alert_id in self._known else None,
+            message=answer.message,
+            rule_id=noted.rule_id,
+            checks=noted.checks,
+            rules=rules,
+        )
 
 
 class _Rehearsal(Turn):
@@ -55,31 +111,47 @@ class _Rehearsal(Turn):
         return f"of item {self.item}" + (f" ({self._alerts})" if self._alerts > 1 else "")
 
 
-def rehearsed(channel: Channel, turn: Turn, preview: Preview) -> list[Previewed]:
-    """What would become of each command, in order, if they came together now. Changes nothing in the channel."""
-    small = _copy(channel, turn, preview.commands)
-    ringer, previewer = Ringer(small.ledger, small.hush), Previewer(small.ledger, small.hush, small.watcher)
-    trial = _Rehearsal(Batch("", turn.now, ()))
-    found = []
-    for item, command in enumerate(preview.commands, 1):
-        trial.begin(item)
-        previewed = _known(previewer.preview(trial, command), channel.ledger)
-        if isinstance(command, Ring):
-            real = ringer.ring(trial, command, small.watcher.book)
-        else:
-            real = small.watcher.observe(trial, command)
-        # One reading may ring several alerts, of which the first spends what the others are judged by.
-        found.append(replace(previewed, status=real.status, reason=real.reason))
-    return found
+class _Noted(NamedTuple):
+    """An answer, the rule whose it is, and what the firing met before it."""
+
+    answer: ItemResult
+    rule_id: str | None
+    checks: tuple[Check, ...] = ()
 
 
-def _known(previewed: Previewed, ledger: Ledger) -> Previewed:
-    """The same; an alert that only the rehearsal has is not named."""
-    alert_id = previewed.alert_id if previewed.alert_id in ledger.by_id else None
-    return replace(previewed, alert_id=alert_id, rules=tuple([_known(each, ledger) for each in previewed.rules]))
+class _NotingRinger(Ringer):
+    """Notes what each firing meets."""
+
+    def __init__(self, ledger: Ledger, hush: Hush) -> None:
+        super().__init__(ledger, hush)
+        self._previewer = Previewer(ledger, hush)
+        self.judged: list[_Noted] = []
+
+    def judge(self, turn: Turn, firing: Firing, identity: str) -> ItemResult:
+        checks = tuple(self._previewer.of_firing(turn, firing, identity))
+        answer = super().judge(turn, firing, identity)
+        self.judged.append(_Noted(answer, firing.ring.rule_id, checks))
+        return answer
 
 
-def _copy(channel: Channel, turn: Turn, commands: Sequence[Ring | Observe]) -> Channel:
+class _NotingWatcher(Watcher):
+    """Notes what each rule makes of a reading."""
+
+    def __init__(self, ledger: Ledger, ringer: _NotingRinger, log: ReadingLog, orders: Orders) -> None:
+        super().__init__(ledger, ringer, log, orders)
+        self._judged = ringer.judged
+        self.heard: list[_Noted] = []
+
+    def hear(self, turn: Turn, reading: Observe, series: Series) -> ItemResult:
+        self._judged.clear()
+        answer = super().hear(turn, reading, series)
+        # What time has rung besides, or an earlier milepost, is not the answer.
+        found = next((noted for noted in self._judged if noted.answer is answer), None)
+        self.heard.append(found or _Noted(answer, series.watch.rule.id))
+        return answer
+
+
+def _reached(channel: Channel, turn: Turn, commands: Sequence[Ring | Observe]) -> tuple[Recalled, Orders]:
     """As much of the channel as the commands can reach."""
     ledger, storm = channel.ledger, channel.hush.storm
     rules: dict[str, Rule] = {}
@@ -101,17 +173,7 @@ def _copy(channel: Channel, turn: Turn, commands: Sequence[Ring | Observe]) -> C
     found.append(storm.first())
     rows = tuple([standing.row() for standing in dict.fromkeys(found) if standing is not None])
     recalled = Recalled(epoch="", offset=0, rows=rows, storm=storm.state, states=tuple(states.values()))
-    return _built(channel, Orders(rules=tuple(rules.values()), quieting=channel.orders.quieting), recalled)
-
-
-def _built(channel: Channel, orders: Orders, recalled: Recalled) -> Channel:
-    policy = channel.ledger.policy
-    ledger = Ledger(channel.ledger.framework, recalled, policy)
-    hush = Hush(ledger, orders, recalled.storm)
-    log = ReadingLog(recalled, policy.reading_series_max)
-    watcher = Watcher(ledger, Ringer(ledger, hush), log, orders)
-    watcher.restore(recalled)
-    return Channel(ledger, hush, watcher, orders)
+    return recalled, Orders(rules=tuple(rules.values()), quieting=channel.orders.quieting)
 
 
 def _identities(framework: str, series: Series) -> Iterator[str]:

@@ -96,25 +96,15 @@ class SeriesBook:
             self._known[key] = tuple(found)
         return found, refusal
 
-    def copies(self, reading: Observe, now: int) -> list[Series]:
-        """The series that a reading would be of, as they are now, for somebody to try things with."""
-        labels, found = label_key(reading.labels), []
+    def reached(self, reading: Observe, now: int) -> Iterator[tuple[Series, RuleState]]:
+        """The series that a reading would be of, with what there is to remember of each: for a copy of the channel."""
+        labels = label_key(reading.labels)
         for rule in self.book.watching(reading.metric, reading.labels):
             watch = self.watches.get(rule.id) or Watch(rule, self.book.texts(rule))
-            known = watch.series.get(labels)
-            identity = identity_under(self._framework, Ring(rule_id=rule.id, labels=reading.labels), rule)
-            copy = Series(watch, dict(reading.labels), identity, now)
-            if known is not None:
-                copy.restore(known.state())
-            found.append(copy)
-        return found
-
-    def reached(self, reading: Observe, now: int) -> Iterator[tuple[Series, RuleState]]:
-        """The same with what there is to remember of each, for a copy of the channel."""
-        for series in self.copies(reading, now):
+            series = watch.series.get(labels) or self._new(watch, dict(reading.labels), now)
             yield series, _state(series, 0)
             # One alert for all series: it goes on while any other of them rings.
-            other = next((each for each in series.watch.ringing if each.labels != series.labels), None)
+            other = next((each for each in watch.ringing if each is not series), None)
             if other is not None:
                 yield other, _state(other, 0)
 
@@ -125,11 +115,14 @@ class SeriesBook:
         return watch
 
     def _add(self, watch: Watch, labels: dict[str, str], key: LabelKey, now: int) -> Series:
-        identity = identity_under(self._framework, Ring(rule_id=watch.rule.id, labels=labels), watch.rule)
-        series = watch.series[key] = Series(watch, labels, identity, now)
+        series = watch.series[key] = self._new(watch, labels, now)
         self.count += 1
         self._gone.pop((watch.rule.id, key), None)
         return series
+
+    def _new(self, watch: Watch, labels: dict[str, str], now: int) -> Series:
+        identity = identity_under(self._framework, Ring(rule_id=watch.rule.id, labels=labels), watch.rule)
+        return Series(watch, labels, identity, now)
 
     def _no_room(self, turn: Turn, watch: Watch) -> ItemResult | None:
         """Why there can be no further series of this rule now; None: there can."""

@@ -8,7 +8,7 @@ know, an alert of its own says so. A rule that was changed in what it evaluates 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from engine.core.agenda import NEVER
 from engine.core.keeping import StateKeeper
@@ -105,40 +105,13 @@ class Watcher:
         self._log.note(turn, number, reading)
         if not series:
             return UNWATCHED
-        outcomes = [self._hear(turn, reading, each) for each in series]
+        outcomes = [self.hear(turn, reading, each) for each in series]
         if refusal is not None:
             outcomes.append(refusal)
         return outcomes[0] if len(outcomes) == 1 else max(outcomes, key=loudness)
 
-    def foresee(self, turn: Turn, reading: Observe) -> Iterator[tuple[str, Ring | ItemResult]]:
-        """What each rule would make of a reading: what would ring, or the answer. Changes nothing."""
-        for series in self.series.copies(reading, turn.now):
-            if series.wakes_at <= turn.now:
-                series.pass_time(turn.now)
-            seen = series.hear(reading, turn.now)
-            yield series.watch.rule.id, self._foreseen(series, seen)
-
-    def _foreseen(self, series: Series, seen: Seen) -> Ring | ItemResult:
-        evaluator, phase = series.evaluator, series.holding.phase
-        if seen is Seen.NOTHING:
-            if not isinstance(evaluator, MilestoneEvaluator) or not (reached := evaluator.reached()):
-                return BELOW
-            return _bell_of_milepost(series, evaluator, reached[-1])
-        if seen is Seen.LATE:
-            return LATE
-        if phase is Phase.FIRING:
-            return _bell(series)
-        if phase is Phase.PENDING:
-            return PENDING
-        standing = self._ledger.standings.get(series.identity)
-        if phase is Phase.KEEPING or standing is None or not standing.is_open:
-            return BELOW
-        if any(other.labels != series.labels for other in series.watch.ringing):
-            # One alert for all series of the rule: it is over with the last of them.
-            return BELOW
-        return ItemResult(status=Status.RESOLVED, reason=Reason.RESOLVED, alert_id=standing.alert_id)
-
-    def _hear(self, turn: Turn, reading: Observe, series: Series) -> ItemResult:
+    def hear(self, turn: Turn, reading: Observe, series: Series) -> ItemResult:
+        """What one of the rules makes of a reading."""
         rung = self._let_pass(turn, series) if series.wakes_at <= turn.now else None
         was_silent = series.is_silent
         seen = series.hear(reading, turn.now)

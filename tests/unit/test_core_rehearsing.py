@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from engine.core.flapping import Flapping
+from engine.core.watching import loudness
 from protocol.commands import Observe, Preview, Ring
 from protocol.items import ItemResult
 from protocol.model import Reason, Severity, Status
@@ -14,9 +15,10 @@ from protocol.orders import Orders
 from protocol.previews import Previewed
 from protocol.rules import MilestoneRule, NoData, SuppressBy, ThresholdRule
 from tests.support.quieted import OFFICE, START, Channel, silence
-from tests.unit.test_core_previewing import CPU, DISK, GOAL, LONG, OFF
+from tests.unit.test_core_previewing import CPU, DISK, GOAL, LONG, OFF, holding
 
 Command = Ring | Observe
+_RINGS = {Status.FIRED, Status.REPEATED}
 SHARED = ThresholdRule(
     id="shared", framework="f", metric="load", threshold=90.0, suppress_by=SuppressBy.RULE, suppression_s=0.0
 )
@@ -95,6 +97,24 @@ def test_two_alerts_of_one_reading_are_two_and_the_first_spends_the_budget_of_th
     assert answers[0] == answers[1]
 
 
+def test_of_several_rules_each_answer_is_its_own_and_says_what_it_met() -> None:
+    louder = ThresholdRule(id="cpu2", framework="f", metric="cpu", threshold=80.0)
+    channel = channel_of(louder, storm_per_minute=1)
+    (found,) = previewed(channel, Observe(metric="cpu", value=99.0, at=channel.now))
+    assert (found.rule_id, found.reason) == ("cpu", Reason.FIRED)
+    assert [(each.rule_id, each.reason, holding(each)) for each in found.rules] == [
+        ("cpu", Reason.FIRED, []),
+        ("cpu2", Reason.STORM, [Reason.STORM]),
+    ]
+
+
+def test_a_reading_that_is_refused_is_heard_by_no_rule_and_says_why() -> None:
+    channel = channel_of()
+    (found,) = previewed(channel, Observe(metric="cpu", value=99.0, at=channel.now + 10**12))
+    assert (found.reason, found.rules, found.checks) == (Reason.INVALID, (), ())
+    assert "ahead of the engine's clock" in str(found.message)
+
+
 hosts = st.sampled_from(["h1", "h2"])
 rings = st.builds(
     lambda rule, host, severity, value: Ring(
@@ -131,4 +151,9 @@ def test_a_list_is_foreseen_as_it_then_is(
     later = [replace(each, at=each.at + after_s * 10**6) if isinstance(each, Observe) else each for each in coming]
     foreseen = previewed(channel, *later)
     real = channel.send(*later)
-    assert [(each.status, each.reason) for each in foreseen] == [(each.status, each.reason) for each in real]
+    assert [(each.status, each.reason, each.message) for each in foreseen] == [
+        (each.status, each.reason, each.message) for each in real
+    ]
+    for each in foreseen:
+        assert each.checks == () or holding(each)[:1] == ([] if each.status in _RINGS else [each.reason])
+        assert each.rules == () or each == replace(max(each.rules, key=loudness), rules=each.rules)
