@@ -13,10 +13,9 @@ from typing import Annotated, Any
 
 import msgspec
 
-from protocol.directory import Zone
+from protocol.directory import ClockTime, Zone
 from protocol.fields import Id
 from protocol.model import Alert, EventKind, Severity
-from protocol.rules import ActiveHours
 
 # Of a digest so many alerts are listed; the others are counted.
 DIGEST_LISTED_MAX = 50
@@ -136,16 +135,25 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 Channels = Annotated[tuple[Channel, ...], msgspec.Meta(max_length=len(Channel))]
 
 
+class QuietHours(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """When somebody is not to be disturbed: as a rule's active hours (`protocol.rules`), in the zone of who asks."""
+
+    start: ClockTime = "22:00"
+    end: ClockTime = "07:00"
+    days: Annotated[tuple[str, ...], msgspec.Meta(max_length=7)] = ()
+
+
 class Preference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a person wants to be told; `id` is the user's. Of severities without an entry: in the app and by e-mail.
 
-    In the quiet hours only what is at least as severe as `quiet_below` passes; the rest waits for the digest, or for
-    nobody. Hours are in `zone`; empty: the user's own.
+    In the quiet hours only what is at least as severe as `quiet_below` passes, and what escalates; the rest is sent
+    together when they end. The app's own list is quiet by itself: neither hours nor digests hold for it. `zone`: that
+    of hours and digests; none: the user's own.
     """
 
     id: Id
     channels: dict[Severity, Channels] = {}
-    quiet_hours: ActiveHours | None = None
+    quiet_hours: QuietHours | None = None
     quiet_below: Severity = Severity.CRITICAL
     digest: Digest = Digest()
     zone: Zone | None = None
@@ -176,6 +184,8 @@ class Delivery(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     state: DeliveryState
     at: int
     updated_at: int
+    # Of what was put aside: with which digest it goes.
+    due: int | None = None
     why: Why | None = None
     cause: str | None = None
     attempts: int = 0

@@ -1,0 +1,258 @@
+"""Who is told of a change of an alert, by which channel, and when: the one point at which all of it is decided. Pure.
+
+    the alert ─▶ the endpoint's filters, or the person's channels for this severity ─▶ was the start told? ─▶ storm
+              ─▶ quiet hours ─▶ digest ─▶ send
+
+Each channel of each recipient gets one answer: send, put aside for a digest, or not at all and why. So what is in a
+digest is never told at once as well. Whoever was told that something began is told that it ended, whatever his filters
+say by then; whoever was not is not ("done only if start was sent"). What is quieted never comes here, but for what a
+storm holds back: that is put aside, and told together a minute later. An escalation passes quiet hours and digests:
+it exists because nobody has reacted.
+
+Decided against: asking preferences where messages are sent (by then an hour may have passed, and a digest would know
+nothing of what went at once); a digest in the app (its list is quiet by itself).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from engine.core.agenda import NEVER
+from engine.core.rules.schedule import hours_of
+from protocol.model import Alert, QuietedBy, Severity
+from protocol.notify import (
+    TOLD,
+    Change,
+    Channel,
+    Delivery,
+    DeliveryState,
+    Digest,
+    DigestFrequency,
+    Preference,
+    Recipient,
+    Why,
+)
+from protocol.rules import ActiveHours
+from protocol.times import SECOND_US
+
+# Whoever has not said otherwise: the app's list for everything, a mail for what will not wait until he looks.
+USUAL = {
+    Severity.INFO: (Channel.IN_APP,),
+    Severity.WARNING: (Channel.IN_APP,),
+    Severity.ERROR: (Channel.IN_APP, Channel.EMAIL),
+    Severity.CRITICAL: (Channel.IN_APP, Channel.EMAIL),
+}
+# Changes that concern people alone, and those that are sent at once whatever the hour.
+_PERSONAL = frozenset({Change.ASSIGNED})
+_URGENT = frozenset({Change.ESCALATED, Change.REMINDER, Change.TEST})
+# How long a storm gathers: Alertmanager's group_wait is half of it, the budget is one of a minute.
+STORM_GATHERS_US = 60 * SECOND_US
+# Where a channel and a recipient stand, by both.
+Place = tuple[Channel, str]
+
+
+class Endpoint(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What routing knows of an endpoint. Empty `frameworks`: all. `names`: what a rule may call it."""
+
+    id: str
+    channel: Channel
+    names: tuple[str, ...] = ()
+    min_severity: Severity = Severity.INFO
+    frameworks: tuple[str, ...] = ()
+    is_enabled: bool = True
+
+
+class Person(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Somebody whom an alert concerns: where he is, and what he prefers."""
+
+    id: str
+    email: str = ""
+    slack_id: str = ""
+    zone: str = "UTC"
+    preference: Preference | None = None
+
+    def address(self, channel: Channel) -> str:
+        """Where he is by this channel; empty: nowhere. The app needs no more than his name."""
+        return {Channel.EMAIL: self.email, Channel.SLACK: self.slack_id, Channel.IN_APP: self.id}.get(channel, "")
+
+
+class News(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What has happened: the alert after it, by whom, and the endpoints that its rule names (empty: all)."""
+
+    change: Change
+    alert: Alert
+    by: str | None = None
+    rule_notify: tuple[str, ...] = ()
+
+
+class Action(Enum):
+    """What is to be done."""
+
+    SEND = "send"
+    DIGEST = "digest"
+    SUPPRESS = "suppress"
+
+
+class Routed(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """The answer for one channel of one recipient. `due`: when its digest is (microseconds)."""
+
+    channel: Channel
+    recipient: Recipient
+    action: Action
+    why: Why | None = None
+    due: int | None = None
+
+
+class Heard(NamedTuple):
+    """What a recipient has heard of an alert by one channel, or will."""
+
+    was_told: bool = False
+    # It is in a digest of a storm, or will be.
+    in_storm: bool = False
+
+
+_NOTHING = Heard()
+
+
+def heard(deliveries: Iterable[Delivery]) -> dict[Place, Heard]:
+    """What was told of one alert, by channel and recipient. What waits to be sent will be: that counts."""
+    known: dict[Place, Heard] = {}
+    for each in deliveries:
+        if each.state in TOLD or each.state is DeliveryState.QUEUED:
+            place = (each.channel, each.recipient.name)
+            in_storm = each.why is Why.STORM or known.get(place, _NOTHING).in_storm
+            known[place] = Heard(was_told=True, in_storm=in_storm)
+    return known
+
+
+def route(
+    news: News, endpoints: Sequence[Endpoint], people: Sequence[Person], known: Mapping[Place, Heard], now: int
+) -> list[Routed]:
+    """An answer for each channel of each recipient that there is."""
+    routed = [] if news.change in _PERSONAL else [_to_endpoint(news, each, known, now) for each in endpoints]
+    for person in people:
+        routed += _to_person(news, person, known, now)
+    return routed
+
+
+def _to_endpoint(news: News, endpoint: Endpoint, known: Mapping[Place, Heard], now: int) -> Routed:
+    recipient = Recipient(endpoint=endpoint.id)
+    told = known.get((endpoint.channel, recipient.name), _NOTHING)
+    why = _refusal(news, endpoint, told) or _unheard(news, told)
+    if why is not None:
+        return Routed(channel=endpoint.channel, recipient=recipient, action=Action.SUPPRESS, why=why)
+    return _sent(endpoint.channel, recipient, {Why.STORM: _storm_due(news, now)})
+
+
+def _refusal(news: News, endpoint: Endpoint, told: Heard) -> Why | None:
+    """Why an endpoint does not take this, by its own filters."""
+    if not endpoint.is_enabled:
+        return Why.DISABLED
+    if told.was_told:
+        return None
+    if news.rule_notify and not any(name in news.rule_notify for name in (endpoint.id, *endpoint.names)):
+        return Why.RULE
+    if endpoint.frameworks and news.alert.framework_id not in endpoint.frameworks:
+        return Why.FRAMEWORK
+    return Why.SEVERITY if news.alert.severity.rank < endpoint.min_severity.rank else None
+
+
+def _unheard(news: News, told: Heard) -> Why | None:
+    """Why somebody is not told of what follows, or once more."""
+    if not news.change.is_start and not told.was_told:
+        return Why.NOT_TOLD
+    # Its turn has come: it was told with the others of the storm.
+    return Why.STORM if told.in_storm and news.change is Change.REPEATED else None
+
+
+def _storm_due(news: News, now: int) -> int | None:
+    """When that which a storm holds back is told (microseconds); None: it does not hold this back."""
+    if news.alert.quieted_by is not QuietedBy.STORM or news.change.is_end:
+        return None
+    # All of a minute together, whoever was first.
+    return (now // STORM_GATHERS_US + 1) * STORM_GATHERS_US
+
+
+def _sent(channel: Channel, recipient: Recipient, put_aside: Mapping[Why, int | None]) -> Routed:
+    """At once or, for the reason that holds longest, with a digest; not at all if that is never."""
+    last = max(put_aside.items(), key=lambda reason: reason[1] or 0)
+    if last[1] is None:
+        return Routed(channel=channel, recipient=recipient, action=Action.SEND)
+    if last[1] == NEVER:
+        return Routed(channel=channel, recipient=recipient, action=Action.SUPPRESS, why=last[0])
+    return Routed(channel=channel, recipient=recipient, action=Action.DIGEST, why=last[0], due=last[1])
+
+
+def _to_person(news: News, person: Person, known: Mapping[Place, Heard], now: int) -> Iterator[Routed]:
+    preference = person.preference or Preference(id=person.id)
+    severity = news.alert.severity
+    wanted = preference.channels.get(severity, USUAL[severity])
+    recipient = Recipient(user=person.id)
+    for channel in (Channel.IN_APP, Channel.EMAIL, Channel.SLACK):
+        told = known.get((channel, recipient.name), _NOTHING)
+        if channel not in wanted and not told.was_told:
+            if person.address(channel) and news.change.is_start:
+                yield Routed(channel=channel, recipient=recipient, action=Action.SUPPRESS, why=Why.PREFERENCE)
+            continue
+        why = _personal_refusal(news, person, channel) or _unheard(news, told)
+        if why is not None:
+            yield Routed(channel=channel, recipient=recipient, action=Action.SUPPRESS, why=why)
+        else:
+            yield _when(news, person, preference, channel, now)
+
+
+def _personal_refusal(news: News, person: Person, channel: Channel) -> Why | None:
+    if not person.address(channel):
+        return Why.NO_ADDRESS
+    return Why.OWN_ACT if news.by == person.id and news.change not in _URGENT else None
+
+
+def _when(news: News, person: Person, preference: Preference, channel: Channel, now: int) -> Routed:
+    """At once, or with which digest."""
+    recipient, rank = Recipient(user=person.id), news.alert.severity.rank
+    reasons: dict[Why, int | None] = {Why.STORM: _storm_due(news, now)}
+    if channel is not Channel.IN_APP and news.change not in _URGENT:
+        zone = preference.zone or person.zone
+        if rank < preference.quiet_below.rank:
+            reasons[Why.QUIET_HOURS] = quiet_until(preference, zone, now)
+        if rank <= preference.digest.up_to.rank:
+            reasons[Why.DIGEST] = next_digest(preference.digest, zone, now)
+    return _sent(channel, recipient, reasons)
+
+
+def quiet_until(preference: Preference, zone: str, now: int) -> int | None:
+    """When somebody's quiet hours end (NEVER: not at all); None: it is none of them now."""
+    quiet = preference.quiet_hours
+    if quiet is None:
+        return None
+    hours = hours_of(ActiveHours(start=quiet.start, end=quiet.end, days=quiet.days, zone=zone))
+    is_quiet, until = hours.at(now)
+    return until if is_quiet else None
+
+
+def next_digest(digest: Digest, zone: str, now: int) -> int | None:
+    """When the next digest is (microseconds); None: there are none.
+
+    A daily one comes at its hour by the wall clock. In the night in which that hour is skipped it is as long after
+    midnight as it would have been; of an hour that comes twice the first counts (PEP 495, fold 0).
+    """
+    if digest.frequency is DigestFrequency.OFF:
+        return None
+    if digest.frequency is DigestFrequency.HOURLY:
+        hour_us = 3_600 * SECOND_US
+        return (now // hour_us + 1) * hour_us
+    today = datetime.fromtimestamp(now // SECOND_US, ZoneInfo(zone)).replace(
+        hour=digest.hour, minute=0, second=0, fold=0
+    )
+    moment = _moment(today)
+    return moment if moment > now else _moment(today + timedelta(days=1))
+
+
+def _moment(local: datetime) -> int:
+    return int(local.astimezone(UTC).timestamp()) * SECOND_US
