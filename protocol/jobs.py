@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from protocol.notify import Delivery
 from protocol.times import SECOND_US
 
 # Lower runs first. A job that has waited a minute longer counts as one step lower, so nothing starves.
@@ -114,8 +115,8 @@ GIVES_BACK = frozenset({Verdict.SNOOZED, Verdict.RELEASED})
 class Settlement(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """How a claim ends, and what follows from it in the same transaction.
 
-    `run_at`: when one that goes on is due again. `result`: a JSON text for whoever asks. `follow`: jobs that exist
-    only if this settlement counts.
+    `run_at`: when one that goes on is due again. `result`: a JSON text for whoever asks. `follow`: jobs, and
+    `deliveries`: lines of the ledger, that exist (or are moved on) only if this settlement counts.
     """
 
     lease: Lease
@@ -124,6 +125,7 @@ class Settlement(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     result: str | None = None
     error: JobError | None = None
     follow: tuple[NewJob, ...] = ()
+    deliveries: tuple[Delivery, ...] = ()
 
 
 class Swept(msgspec.Struct, frozen=True, kw_only=True):

@@ -114,6 +114,7 @@ class Why(Enum):
     NO_SENDER = "no_sender"
     REFUSED = "refused"
     GAVE_UP = "gave_up"
+    CANCELLED = "cancelled"
 
 
 class DigestFrequency(Enum):
@@ -169,6 +170,12 @@ class Recipient(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaul
     def name(self) -> str:
         """As it stands in the ledger."""
         return f"user:{self.user}" if self.endpoint is None else f"endpoint:{self.endpoint}"
+
+    @classmethod
+    def named(cls, name: str) -> Recipient:
+        """The one of this name."""
+        kind, _, known = name.partition(":")
+        return cls(user=known) if kind == "user" else cls(endpoint=known)
 
 
 class Delivery(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -24,6 +24,7 @@ import msgspec
 from actors.ports import ChannelStore
 from engine.ids import now_us
 from engine.pages import PAGE_DEFAULT
+from engine.stores.deliveries import DeliveryStore
 from engine.stores.jobs import JobStore
 from engine.stores.objects import ObjectStore
 from engine.stores.readings import KeptReadings, ReadingPage, ReadingQuery, SeriesPage
@@ -162,7 +163,7 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
     readings: KeptReadings = KeptReadings()
 
 
-class Store(ChannelStore, ObjectStore, WorkflowStore, JobStore, Protocol):
+class Store(ChannelStore, ObjectStore, WorkflowStore, JobStore, DeliveryStore, Protocol):
     """What the engine needs of a store. Reads raise StoreUnavailable after 5 s at the latest."""
 
     @property

@@ -33,6 +33,7 @@ from engine.stores import sqlite_recipients as ledger
 from engine.stores import sqlite_revocations as revocations
 from engine.stores import sqlite_upkeep as upkeep
 from engine.stores.readings import ReadingPage, ReadingQuery, SeriesPage
+from engine.stores.sqlite_deliveries import SqliteDeliveries
 from engine.stores.sqlite_job_store import SqliteJobs
 from engine.stores.sqlite_objects import SqliteObjects
 from engine.stores.sqlite_readers import Readers
@@ -46,7 +47,7 @@ from protocol.model import Alert, ChannelKey, DerivedKey, Event, Severity, Strea
 from protocol.rows import Row
 
 
-class SqliteStore(SqliteObjects, SqliteWorkflows, SqliteJobs):
+class SqliteStore(SqliteObjects, SqliteWorkflows, SqliteJobs, SqliteDeliveries):
     """A store in one SQLite file (or in memory). Made by `open_store`; the contract is `engine.stores.Store`."""
 
     def __init__(

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from engine.core.retry import after_failure
+from engine.stores import sqlite_deliveries as ledger
 from engine.stores.jobs import KeptJobs
 from engine.stores.sqlite_jobs import JOBS, LOST, job_values
 from protocol.jobs import FINAL, GIVES_BACK, JobError, Lease, Queue, Settlement, Swept, Verdict
@@ -78,6 +79,10 @@ def settle(connection: Connection, settlements: Sequence[Settlement], now: int) 
     follow = [job for one in settlements if one.lease in held for job in one.follow]
     if follow:
         JOBS.run(connection, job_values(follow, now))
+    if deliveries := [row for one in settlements if one.lease in held for row in one.deliveries]:
+        ledger.write(connection, deliveries)
+    if failed := [one.lease.job for one in settlements if one.verdict is Verdict.FAILED and one.lease in held]:
+        ledger.fail(connection, failed, now)
     return [one.lease in held for one in settlements]
 
 
@@ -129,6 +134,7 @@ def cancel(connection: Connection, number: int, now: int) -> None:
     """Ends a job that has not ended. Whoever runs it holds a lease of nothing."""
     connection.execute(_CANCEL, (now, number))
     connection.execute("DELETE FROM job WHERE id = ?", (number,))
+    ledger.give_up(connection, number, now)
 
 
 def redrive(connection: Connection, number: int, now: int) -> bool:

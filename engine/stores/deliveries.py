@@ -1,0 +1,77 @@
+"""The part of a store's contract that is about notifications: the ledger of deliveries, and a person's list in the app.
+
+A row is written before its job exists, in the transaction that makes the job, and changed in the one that settles it
+(`protocol.jobs.Settlement.deliveries`): so whatever is killed when, a row says what is known. A row that exists is only
+ever moved on: what was told is not queued again. `tests/unit/test_store_deliveries.py` is what every adapter must do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from protocol.notify import Channel, Delivery, Recipient
+
+# One digest takes so many; what is left goes with another one, at once.
+DIGEST_MAX = 500
+
+
+class PutAside(NamedTuple):
+    """Something waits for a digest of this recipient that is due."""
+
+    workspace: str
+    channel: Channel
+    recipient: Recipient
+    due: int
+
+
+class LedgerLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A delivery and its number in the ledger, by which lists go on."""
+
+    number: int
+    delivery: Delivery
+
+
+class DeliveryStore(Protocol):
+    """What the engine needs of a store to know who was told. Everything raises StoreUnavailable."""
+
+    async def deliveries_of(self, workspace: str, alert_ids: Sequence[str]) -> dict[str, list[Delivery]]:
+        """All deliveries of these alerts, the oldest first; of at most 500 alerts at a time."""
+
+    async def deliveries(self, workspace: str, alert_id: str, after: int, limit: int) -> list[LedgerLine]:
+        """Those of one alert behind a number, the oldest first."""
+
+    async def delivery(self, workspace: str, key: str) -> Delivery | None:
+        """The one with this key."""
+
+    async def keep_deliveries(self, deliveries: Sequence[Delivery]) -> None:
+        """Writes rows, or moves them on, in one transaction."""
+
+    async def answered(self, workspace: str, user: str, alert_ids: Sequence[str]) -> None:
+        """Whoever was told of these alerts has acknowledged them."""
+
+    async def put_aside(self, workspace: str, place: tuple[Channel, str], until: int, limit: int) -> list[Delivery]:
+        """What waits for the digests of a recipient that are due until then, the oldest first."""
+
+    async def digests_due(self, until: int, limit: int) -> list[PutAside]:
+        """Recipients for whom something waits that was due before then."""
+
+    async def in_app(self, workspace: str, user: str, before: int | None, limit: int) -> list[LedgerLine]:
+        """What a person was told in the app, newest first."""
+
+    async def unread(self, workspace: str, user: str) -> int:
+        """How much of it he has not read."""
+
+    async def read(self, workspace: str, user: str, keys: Sequence[str] | None) -> int:
+        """He has read these (None: all); how many of them were unread."""
+
+    async def told(self, workspace: str, alert_ids: Sequence[str]) -> set[str]:
+        """Of which of these alerts anybody was notified."""
+
+    async def is_preceded(self, workspace: str, framework: str, kind: str, job: int) -> bool:
+        """Whether an older job of this kind and framework has not ended."""
+
+    async def trim_deliveries(self, before: int, limit: int) -> int:
+        """Deletes at most so many that have not changed since then; how many."""

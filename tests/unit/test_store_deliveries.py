@@ -1,0 +1,183 @@
+"""What every store must do with the ledger of notifications."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import trio
+from msgspec.structs import replace
+
+from engine.stores import Store
+from protocol.jobs import JobError, Queue, Verdict
+from protocol.notify import Channel, DeliveryState, Recipient, Why
+from tests.support.deliveries import ANN, a_delivery
+from tests.support.jobs import a_job, clock, completed, job_store
+from tests.support.stores import NOW
+
+IN_APP = Channel.IN_APP
+
+
+@asynccontextmanager
+async def ledger(*deliveries: object) -> AsyncIterator[Store]:
+    async with job_store() as store:
+        await store.keep_deliveries(deliveries)  # type: ignore[arg-type]
+        yield store
+
+
+async def states(store: Store, alert_id: str = "a1") -> list[DeliveryState]:
+    return [line.delivery.state for line in await store.deliveries("acme", alert_id, 0, 100)]
+
+
+async def test_a_line_comes_back_as_it_was_written(autojump_clock: None) -> None:
+    line = a_delivery(why=Why.DIGEST, due=NOW + 5, cause="later", attempts=2, reference="ts-1")
+    async with ledger(line) as store:
+        assert await store.delivery("acme", line.key) == line
+        assert await store.deliveries_of("acme", ["a1", "a2"]) == {"a1": [line]}
+
+
+async def test_another_workspace_has_no_such_line(autojump_clock: None) -> None:
+    line = a_delivery()
+    async with ledger(line) as store:
+        assert await store.delivery("other", line.key) is None
+        assert await store.deliveries("other", "a1", 0, 10) == []
+
+
+async def test_a_line_is_written_once_and_moved_on(autojump_clock: None) -> None:
+    line = a_delivery()
+    async with ledger(line, line) as store:
+        await store.keep_deliveries([replace(line, state=DeliveryState.SENT, reference="r")])
+        assert await states(store) == [DeliveryState.SENT]
+
+
+async def test_what_was_told_is_never_queued_again(autojump_clock: None) -> None:
+    line = a_delivery()
+    async with ledger(replace(line, state=DeliveryState.SENT), line) as store:
+        assert await states(store) == [DeliveryState.SENT]
+
+
+async def test_what_was_read_stays_read(autojump_clock: None) -> None:
+    line = a_delivery(channel=IN_APP, state=DeliveryState.SENT)
+    async with ledger(line) as store:
+        assert await store.read("acme", "ann", None) == 1
+        await store.keep_deliveries([replace(line, state=DeliveryState.DELIVERED)])
+        assert await states(store) == [DeliveryState.READ]
+
+
+async def test_a_settlement_writes_its_lines_with_it(autojump_clock: None) -> None:
+    async with ledger() as store:
+        await store.enqueue([a_job()])
+        (claimed,) = await store.claim("n", {Queue.ALERT: 1}, 30.0)
+        assert await store.settle([completed(claimed, deliveries=(a_delivery(),))]) == [True]
+        assert await states(store) == [DeliveryState.QUEUED]
+
+
+async def test_a_settlement_that_comes_too_late_writes_no_line(autojump_clock: None) -> None:
+    async with ledger() as store:
+        await store.enqueue([a_job()])
+        (claimed,) = await store.claim("n", {Queue.ALERT: 1}, 30.0)
+        await store.settle([completed(claimed)])
+        assert await store.settle([completed(claimed, deliveries=(a_delivery(),))]) == [False]
+        assert await states(store) == []
+
+
+async def test_a_job_that_fails_for_good_fails_its_delivery_with_the_last_cause(autojump_clock: None) -> None:
+    line = a_delivery()
+    async with ledger(line) as store:
+        await store.enqueue([a_job(key=line.key)])
+        (claimed,) = await store.claim("n", {Queue.ALERT: 1}, 30.0)
+        error = JobError(at=NOW, attempt=1, cause="the server hangs")
+        await store.settle([completed(claimed, verdict=Verdict.FAILED, error=error)])
+        found = await store.delivery("acme", line.key)
+        assert found is not None
+        assert (found.state, found.why, found.cause, found.attempts) == (
+            DeliveryState.FAILED,
+            Why.GAVE_UP,
+            "the server hangs",
+            1,
+        )
+
+
+async def test_a_job_whose_node_is_lost_for_good_fails_its_delivery(autojump_clock: None) -> None:
+    line = a_delivery()
+    async with ledger(line) as store:
+        await store.enqueue([a_job(key=line.key, attempts_max=1)])
+        await store.claim("n", {Queue.ALERT: 1}, 30.0)
+        await trio.sleep(31)
+        await store.sweep(10)
+        assert await states(store) == [DeliveryState.FAILED]
+
+
+async def test_a_job_that_is_cancelled_fails_its_delivery(autojump_clock: None) -> None:
+    line = a_delivery()
+    async with ledger(line) as store:
+        ((number, _),) = await store.enqueue([a_job(key=line.key)])
+        await store.cancel("acme", number)
+        found = await store.delivery("acme", line.key)
+        assert found is not None and found.why is Why.CANCELLED
+
+
+async def test_what_is_put_aside_is_found_when_it_is_due_and_not_before(autojump_clock: None) -> None:
+    line = a_delivery(why=Why.DIGEST, due=NOW + 60_000_000)
+    async with ledger(line) as store:
+        place = (Channel.EMAIL, ANN.name)
+        assert await store.digests_due(NOW, 10) == []
+        assert await store.put_aside("acme", place, NOW, 10) == []
+        ((workspace, channel, recipient, due),) = await store.digests_due(NOW + 60_000_000, 10)
+        assert (workspace, channel, recipient, due) == ("acme", Channel.EMAIL, ANN, line.due)
+        assert await store.put_aside("acme", place, NOW + 60_000_000, 10) == [line]
+
+
+async def test_what_was_sent_with_a_digest_is_not_put_aside_any_more(autojump_clock: None) -> None:
+    line = a_delivery(why=Why.DIGEST, due=NOW)
+    async with ledger(line, replace(line, state=DeliveryState.SENT)) as store:
+        assert await store.digests_due(NOW, 10) == []
+
+
+async def test_a_persons_list_in_the_app_has_the_newest_first_and_counts_what_is_unread(autojump_clock: None) -> None:
+    lines = [a_delivery(f"a{n}", channel=IN_APP, state=DeliveryState.DELIVERED) for n in range(3)]
+    others = a_delivery("b", channel=IN_APP, recipient=Recipient(user="bob"), state=DeliveryState.DELIVERED)
+    async with ledger(*lines, others, a_delivery("q", channel=IN_APP)) as store:
+        first = await store.in_app("acme", "ann", None, 2)
+        assert [line.delivery.alert_id for line in first] == ["a2", "a1"]
+        rest = await store.in_app("acme", "ann", first[-1].number, 2)
+        assert [line.delivery.alert_id for line in rest] == ["a0"]
+        assert await store.unread("acme", "ann") == 3
+
+
+async def test_nobody_reads_what_is_somebody_elses(autojump_clock: None) -> None:
+    lines = [a_delivery(f"a{n}", channel=IN_APP, state=DeliveryState.DELIVERED) for n in range(3)]
+    async with ledger(*lines) as store:
+        assert await store.read("acme", "bob", [lines[0].key]) == 0
+        assert await store.read("other", "ann", None) == 0
+        assert await store.read("acme", "ann", [lines[0].key, "nothing"]) == 1
+        assert await store.read("acme", "ann", [lines[0].key]) == 0
+        assert await store.unread("acme", "ann") == 2
+
+
+async def test_whoever_was_told_and_acknowledges_has_answered(autojump_clock: None) -> None:
+    told, waiting = a_delivery(state=DeliveryState.SENT), a_delivery(version="2")
+    async with ledger(told, waiting) as store:
+        await store.answered("acme", "ann", ["a1"])
+        assert await states(store) == [DeliveryState.ACKNOWLEDGED, DeliveryState.QUEUED]
+
+
+async def test_alerts_that_anybody_was_told_of_are_known(autojump_clock: None) -> None:
+    lines = a_delivery("a1", state=DeliveryState.SENT), a_delivery("a2"), a_delivery("a3", state=DeliveryState.FAILED)
+    async with ledger(*lines) as store:
+        assert await store.told("acme", ["a1", "a2", "a3", "a4"]) == {"a1"}
+
+
+async def test_an_older_job_of_the_same_framework_precedes(autojump_clock: None) -> None:
+    async with ledger() as store:
+        first, second = await store.enqueue([a_job("route", framework="api"), a_job("route", framework="api")])
+        assert await store.is_preceded("acme", "api", "route", second.id)
+        assert not await store.is_preceded("acme", "api", "route", first.id)
+        assert not await store.is_preceded("acme", "web", "route", second.id)
+
+
+async def test_old_lines_go_some_at_a_time(autojump_clock: None) -> None:
+    async with ledger(*[a_delivery(f"a{n}") for n in range(3)]) as store:
+        assert await store.trim_deliveries(clock(), 2) == 0
+        assert await store.trim_deliveries(clock() + 1, 2) == 2
+        assert await store.trim_deliveries(clock() + 1, 2) == 1
