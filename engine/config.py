@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from engine.config_checks import CHECKS
+from engine.config_checks import CHECKS, check_smtp
 from engine.fields import (
     Address,
     ConfigError,
@@ -35,6 +35,7 @@ from engine.sections.doors import Api, Gateway, Limits, Tls
 from engine.sections.identity import Identity, Integration
 from engine.sections.jobs import Jobs
 from engine.sections.keeping import Objects, Retention
+from engine.sections.notify import Notify
 from engine.sections.watching import HOST_FRAMEWORK, HOST_RULES, Host, MetricsSection, Watchdog
 from protocol.rules import Rule
 
@@ -75,6 +76,7 @@ class Config(Section, frozen=True, kw_only=True):
     api: Api = Api()
     objects: Objects = Objects()
     jobs: Jobs = Jobs()
+    notify: Notify = Notify()
     identity: Identity = Identity()
     limits: Limits = Limits()
     metrics: MetricsSection = MetricsSection()
@@ -128,6 +130,7 @@ class Config(Section, frozen=True, kw_only=True):
                 raise ConfigError(f"tls.{name}", f"{given!r:.80} is given without tls.{other}: use both, or none")
         for name in ("ws", "http"):
             self._check_bind(name)
+        check_smtp(self.notify.smtp)
         if self.ws == self.http and self.ws_address.port:
             raise ConfigError("http", f"{self.http!r} is not allowed: use another port, ws has this one")
 

@@ -11,10 +11,12 @@ import re
 from pathlib import Path
 
 from engine.core.rules.check import RuleInvalid, check_rule
-from engine.fields import Checks, ConfigError, Secret, parse_address
+from engine.fields import Address, Checks, ConfigError, Secret, parse_address
 from engine.foreign_forms.mapped import check_mapping
+from engine.notify.addresses import address_in
 from engine.sections.alerting import WINDOW_MAX_S
 from engine.sections.identity import Integration
+from engine.sections.smtp import Smtp
 from protocol.names import is_id, is_workspace
 from protocol.rules import Rule
 
@@ -22,6 +24,7 @@ from protocol.rules import Rule
 SECRET_MIN_BYTES = 32
 # PagerDuty's have 32 characters, 128 bits in hexadecimal.
 INTEGRATION_KEY_MIN_BYTES = 16
+_PUBLIC_URL = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
 
 
@@ -107,6 +110,32 @@ def _check_integrations(integrations: tuple[Integration, ...]) -> None:
                 raise ConfigError(f"integrations[{place}].key", f"is that of {other.name!r} too: use another")
 
 
+def _check_public_url(url: str) -> None:
+    if url and not _PUBLIC_URL.fullmatch(url):
+        raise ValueError("how a browser reaches this engine, such as https://alerts.example.com (a path may follow)")
+
+
+def _check_sender(sender: str) -> None:
+    if sender and address_in(sender) is None:
+        raise ValueError("an address of your own, such as alerts@example.com or Tocsin <alerts@example.com>")
+
+
+def check_smtp(smtp: Smtp) -> None:
+    """Raises ConfigError for settings of the mail server that do not go together."""
+    if smtp.host and not smtp.sender:
+        raise ConfigError(
+            "notify.smtp.sender", "is missing: with notify.smtp.host use an address, such as alerts@example.com"
+        )
+    if bool(smtp.user) != bool(smtp.password):
+        raise ConfigError("notify.smtp.user", "goes with notify.smtp.password: use both, or none")
+    if smtp.password and smtp.security == "none" and not Address(smtp.host, smtp.port).is_loopback:
+        raise ConfigError(
+            "notify.smtp.security",
+            f"'none' would send the password in plain text to {smtp.host!r:.80}: use starttls or tls "
+            "(notify.smtp.password)",
+        )
+
+
 # What a type cannot say, by key.
 CHECKS: Checks = {
     "data": _check_data,
@@ -124,6 +153,8 @@ CHECKS: Checks = {
     "integrations.workspace": _check_rule_workspace,
     "integrations.framework": _check_framework,
     "integrations.mapping": check_mapping,
+    "notify.public_url": _check_public_url,
+    "notify.smtp.sender": _check_sender,
     "rules": _check_rules,
     "rules.id": _check_id,
     "rules.framework": _check_id,

@@ -7,6 +7,7 @@ names the nearest setting: a misspelt limit that is silently not in force is wor
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import tomllib
@@ -88,13 +89,27 @@ def _source_of(fault: ConfigError, settings: Mapping[str, Setting]) -> str:
 
 
 def _build(values: Mapping[str, Any]) -> Config:
-    top: dict[str, Any] = {}
-    sections: dict[str, dict[str, Any]] = {}
+    sections: dict[str, dict[str, Any]] = {"": {}}
     for key, value in values.items():
-        field = FIELDS[key]
-        (sections.setdefault(field.section, {}) if field.section else top)[field.name] = value
-    made = {name: type(getattr(_DEFAULTS, name))(**members) for name, members in sections.items()}
-    return Config(**top, **made)
+        section, name = FIELDS[key].section, FIELDS[key].name
+        sections.setdefault(section, {})[name] = value
+        while section:  # a section is a member of the one that it stands in
+            section, _, name = section.rpartition(".")
+            sections.setdefault(section, {}).setdefault(name, None)
+    return Config(**_members("", sections))
+
+
+def _members(section: str, given: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What was given of a section, its inner sections made whole."""
+    made = {}
+    for name, value in given[section].items():
+        inner = f"{section}.{name}" if section else name
+        made[name] = type(_section(inner))(**_members(inner, given)) if inner in given else value
+    return made
+
+
+def _section(name: str) -> Any:
+    return functools.reduce(getattr, name.split("."), _DEFAULTS)
 
 
 def _setting(field: Field, value: object, source: str, *, text: bool = False) -> Setting:
@@ -208,7 +223,7 @@ def effective(config: Config) -> str:
     for field in sorted(FIELDS.values(), key=lambda f: (f.key in TABLES and bool(f.of(config)), bool(f.section))):
         if field.section not in ("", section):
             section = field.section
-            lines += [f"# {type(getattr(config, section)).__doc__}", f"[{section}]"]
+            lines += [f"# {type(_section(section)).__doc__}", f"[{section}]"]
         lines += [f"# {field.description}", *_assignment(field, field.of(config)), ""]
     return "\n".join(lines)
 

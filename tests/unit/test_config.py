@@ -507,3 +507,48 @@ threshold = 5
 def test_a_mistake_in_a_rule_of_any_kind_is_named(tmp_path, text, complaint):
     first = "[[rules]]\nid = 'r'\nframework = 'f'\nmetric = 'm'\n"
     assert complaint in refused(file=write(tmp_path, first + text + "\n"))
+
+
+MAIL = {"TOCSIN_NOTIFY_SMTP_HOST": "mail.example.com", "TOCSIN_NOTIFY_SMTP_SENDER": "alerts@example.com"}
+
+
+def test_a_section_inside_a_section_is_read_from_files_and_variables(tmp_path: Path) -> None:
+    file = tmp_path / "t.toml"
+    file.write_text('[notify]\npublic_url = "https://a.example"\n[notify.smtp]\nhost = "old.example"\nport = 25\n')
+    config = load(environ=MAIL, file=file)
+    assert config.notify.public_url == "https://a.example"
+    assert (config.notify.smtp.host, config.notify.smtp.port) == ("mail.example.com", 25)
+    again = tmp_path / "again.toml"
+    again.write_text(effective(config))
+    assert load(environ={}, file=again) == config
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"TOCSIN_NOTIFY_SMTP_SENDER": ""}, "notify.smtp.sender: is missing"),
+        ({"TOCSIN_NOTIFY_SMTP_SENDER": "nobody"}, "notify.smtp.sender: 'nobody' is not allowed: use an address"),
+        ({"TOCSIN_NOTIFY_SMTP_USER": "ada"}, "notify.smtp.user: goes with notify.smtp.password"),
+        (
+            {
+                "TOCSIN_NOTIFY_SMTP_USER": "ada",
+                "TOCSIN_NOTIFY_SMTP_PASSWORD": "secret-word",
+                "TOCSIN_NOTIFY_SMTP_SECURITY": "none",
+            },
+            "notify.smtp.security: 'none' would send the password in plain text",
+        ),
+        ({"TOCSIN_NOTIFY_PUBLIC_URL": "alerts.example.com"}, "use how a browser reaches this engine"),
+        ({"TOCSIN_NOTIFY_PUBLIC_URL": "https://a.example/?x=1"}, "use how a browser reaches this engine"),
+    ],
+)
+def test_settings_of_mail_that_cannot_work_are_refused(more: dict[str, str], said: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load(environ={**MAIL, **more})
+    assert said in str(refused.value)
+    assert "secret-word" not in str(refused.value)
+
+
+def test_a_password_may_go_in_plain_text_to_this_very_machine() -> None:
+    here = {"TOCSIN_NOTIFY_SMTP_HOST": "127.0.0.1", "TOCSIN_NOTIFY_SMTP_SECURITY": "none"}
+    word = {"TOCSIN_NOTIFY_SMTP_USER": "ada", "TOCSIN_NOTIFY_SMTP_PASSWORD": "secret-word"}
+    assert load(environ={**MAIL, **here, **word}).notify.smtp.user == "ada"
