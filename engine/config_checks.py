@@ -60,7 +60,7 @@ def _check_origins(origins: tuple[str, ...]) -> None:
             raise ValueError("origins as browsers write them, such as https://alerts.example.com (no path, no *)")
 
 
-def _check_proxies(networks: tuple[str, ...]) -> None:
+def _check_networks(networks: tuple[str, ...]) -> None:
     for text in networks:
         try:
             ipaddress.ip_network(text, strict=False)
@@ -144,9 +144,11 @@ CHECKS: Checks = {
     "http": parse_address,
     "workspace": _check_workspace,
     "gateway.origins": _check_origins,
-    "gateway.trusted_proxies": _check_proxies,
+    "gateway.trusted_proxies": _check_networks,
     "identity.previous_secrets": _check_previous_secrets,
     "host.framework": _check_id,
+    "notify.allow_private": _check_networks,
+    "notify.sealing_secret": _check_secret,
     "integrations": _check_integrations,
     "integrations.name": _check_id,
     "integrations.key": _check_integration_key,

@@ -1,0 +1,202 @@
+"""The one way out: requests to servers that users wrote down.
+
+Owns the pool of connections; everything that leaves over HTTP on behalf of a user goes through here. What is asked for
+is taken apart strictly (`engine.core.targets`), connected to only where that is allowed (`engine.notify.network`), and
+bounded in time and in bytes: a server that hangs, drips or sends a gigabyte costs one worker `total_s` and 64 KiB.
+Redirects are answers and not followed, so that nobody leads us where we would not go. There are no cookies, no proxies
+from the environment, no decompression.
+
+Waits for the target alone. Nothing of it crashes for what a target does: that is `Unreachable`, or an `Answer`. Errors
+and logs name host and port and never a path, a header or a body, which may be secrets.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Mapping
+from contextlib import aclosing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpcore2
+import msgspec
+import trio
+
+from engine.core.addresses import Networks
+from engine.core.targets import Target, TargetInvalid, parse_target
+from engine.fields import ConfigError
+from engine.notify.network import GuardedNetwork, TargetRefused, Unreachable
+from engine.notify.resolver import Resolve, Resolver
+from engine.sections.notify import Notify
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# An answer is a line of JSON; what is behind that is not read, and the connection not used again.
+ANSWER_MAX_BYTES = 65_536
+# All workers at once, and as many tests of endpoints; who comes then waits for one, as for a connection.
+CONNECTIONS_MAX = 128
+# A storm to one target takes one handshake; most servers keep a quiet connection longer than that.
+KEEPALIVE_S = 15.0
+USER_AGENT = b"tocsin"
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What a server said; names of `headers` in lower case, `body` cut off at ANSWER_MAX_BYTES."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Connector:
+    """Sends requests. `resolve`: how names become addresses; a test has its own."""
+
+    def __init__(self, config: Notify, resolve: Resolve | None = None) -> None:
+        """Raises ConfigError for certificates that cannot be read."""
+        self._network = GuardedNetwork(Networks(config.allow_private), resolve or Resolver())
+        self._config = config
+        self._tls = _tls(config.ca_file)
+        self._pool = httpcore2.AsyncConnectionPool(
+            ssl_context=self._tls,
+            max_connections=CONNECTIONS_MAX,
+            keepalive_expiry=KEEPALIVE_S,
+            network_backend=self._network,
+        )
+        self._requests = self._unreachable = 0
+        # At `debug` it would log requests; what is said of those is ours to say.
+        logging.getLogger("httpcore2").setLevel(logging.WARNING)
+
+    def statistics(self) -> Mapping[str, int]:
+        """Requests begun, those without an answer, and targets that were refused."""
+        return {"requests": self._requests, "unreachable": self._unreachable, "refused": self._network.refused}
+
+    async def aclose(self) -> None:
+        """Ends all connections."""
+        await self._pool.aclose()
+
+    async def check(self, url: str) -> Target:
+        """Connects once and says nothing, as what a user wrote down is saved.
+
+        Raises TargetInvalid, TargetRefused: it is never sent to. Raises Unreachable: it does not answer at present.
+        """
+        target = parse_target(url)
+        with self._judged(target):
+            stream = await self._network.connect_tcp(target.host, target.port, self._config.connect_s)
+            try:
+                if target.scheme == "https":
+                    stream = await stream.start_tls(self._tls, target.host, self._config.connect_s)
+            finally:
+                # Not a farewell worth waiting for.
+                with trio.move_on_after(0, shield=True):
+                    await stream.aclose()
+        return target
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Posts, and reads the answer whatever its status. Raises TargetInvalid, TargetRefused, Unreachable."""
+        target = parse_target(url)
+        self._requests += 1
+        with self._judged(target), trio.fail_after(self._config.total_s):
+            async with self._pool.stream(
+                "POST",
+                httpcore2.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path),
+                headers=_headers(target, body, headers),
+                content=body,
+                extensions={"timeout": self._timeouts()},
+            ) as response:
+                return Answer(response.status, _read(response.headers), await _beginning(response))
+
+    def _timeouts(self) -> dict[str, float]:
+        config = self._config
+        return {
+            "connect": config.connect_s,
+            "pool": config.connect_s,
+            "write": config.first_byte_s,
+            "read": config.first_byte_s,
+        }
+
+    @contextmanager
+    def _judged(self, target: Target) -> Iterator[None]:
+        """Puts what went wrong into our words."""
+        where = f"{target.host} port {target.port}"
+        try:
+            yield
+        except Unreachable:
+            self._unreachable += 1
+            raise
+        except (trio.TooSlowError, httpcore2.TimeoutException) as fault:
+            self._unreachable += 1
+            raise Unreachable(f"{where}: {self._lateness(fault)}") from fault
+        except (
+            httpcore2.NetworkError,
+            httpcore2.ProtocolError,
+            ssl.SSLError,
+            trio.BrokenResourceError,
+            OSError,
+        ) as fault:
+            self._unreachable += 1
+            raise Unreachable(f"{where}: {_cause(fault)}") from fault
+
+    def _lateness(self, fault: Exception) -> str:
+        config = self._config
+        if isinstance(fault, trio.TooSlowError):
+            return f"not done within {config.total_s:g} s"
+        if isinstance(fault, httpcore2.ReadTimeout | httpcore2.WriteTimeout):
+            return f"silent for {config.first_byte_s:g} s"
+        return f"not connected within {config.connect_s:g} s"
+
+
+def _headers(target: Target, body: bytes, more: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """h11 refuses what would split a header; here it is our own bug, because senders make values from checked words."""
+    own = [
+        (b"Host", target.authority.encode()),
+        (b"User-Agent", USER_AGENT),
+        (b"Accept", b"*/*"),
+        (b"Accept-Encoding", b"identity"),
+        (b"Content-Length", str(len(body)).encode()),
+    ]
+    return own + [(name.encode("ascii"), value.encode("ascii")) for name, value in more.items()]
+
+
+async def _beginning(response: httpcore2.Response) -> bytes:
+    received = b""
+    async with aclosing(response.aiter_stream()) as chunks:
+        async for chunk in chunks:
+            received += chunk
+            if len(received) >= ANSWER_MAX_BYTES:
+                break
+    return received[:ANSWER_MAX_BYTES]
+
+
+def _read(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
+
+
+def _cause(fault: BaseException) -> str:
+    """In a few words. A certificate's fault is two levels down, and the one thing that its owner must be told."""
+    inner: BaseException | None = fault
+    while inner is not None:
+        if isinstance(inner, ssl.SSLCertVerificationError):
+            return f"its certificate does not hold ({inner.verify_message})"
+        if isinstance(inner, ssl.SSLError):
+            return f"no TLS ({inner.reason or 'handshake failed'})"
+        inner = inner.__cause__ or inner.__context__
+    if isinstance(fault, httpcore2.ProtocolError):
+        return "it ended the connection without an answer, or does not speak HTTP"
+    return "the connection broke"
+
+
+def _tls(ca_file: str) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if ca_file:
+        try:
+            context.load_verify_locations(Path(ca_file))
+        except (OSError, ssl.SSLError) as fault:
+            raise ConfigError(
+                "notify.ca_file", f"{ca_file!r:.80} cannot be read as certificates ({fault.strerror}): use a PEM file"
+            ) from fault
+    return context
+
+
+__all__ = ["Answer", "Connector", "TargetInvalid", "TargetRefused", "Unreachable"]

@@ -1,0 +1,108 @@
+"""Connections to what was checked: a name is resolved once, every address is judged, and one of those is connected to.
+
+The seam of httpcore at which it asks for a connection, so that nothing of ours stands between the check and the
+connect: a name that answers differently the second time (DNS rebinding) is not asked a second time. `Host` and SNI are
+those of the name, because httpcore takes them from the URL. One bad address among good ones refuses them all.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import httpcore2
+import trio
+
+from engine.core.addresses import Networks
+from engine.notify.resolver import Resolve
+
+# Of a name with more addresses the others are its own reserve; each has an equal part of the time to connect.
+ADDRESSES_MAX = 4
+
+
+class TargetRefused(Exception):
+    """The target is not on the public internet, and not in a network that the operator allows."""
+
+
+class Unreachable(Exception):
+    """There was no connection, or no answer; another time there may be one. The text names no path and no secret."""
+
+
+class GuardedNetwork(httpcore2.AsyncNetworkBackend):
+    """Opens connections for httpcore. Holds nothing that changes but its counts."""
+
+    def __init__(self, networks: Networks, resolve: Resolve) -> None:
+        self._networks = networks
+        self._resolve = resolve
+        self.refused = 0
+
+    async def addresses(self, host: str) -> Sequence[str]:
+        """What a host may be connected at. Raises TargetRefused, Unreachable."""
+        found = [host] if _is_address(host) else await self._resolved(host)
+        if not all(self._networks.allow(address) for address in found):
+            self.refused += 1
+            # Not which address a name has: who asks may not be somebody who could look it up in that network.
+            raise TargetRefused(
+                f"{host} is not on the public internet; an operator can allow its network (notify.allow_private)"
+            )
+        return found[:ADDRESSES_MAX]
+
+    async def _resolved(self, host: str) -> Sequence[str]:
+        try:
+            found = await self._resolve(host)
+        except (OSError, UnicodeError) as fault:
+            reason = fault.strerror if isinstance(fault, OSError) and fault.strerror else "it is no name"
+            raise Unreachable(f"the name {host} does not resolve ({reason})") from fault
+        if not found:
+            raise Unreachable(f"the name {host} has no address")
+        return found
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        """A connection to one of the host's addresses, tried in order. Raises TargetRefused, Unreachable."""
+        whole = float("inf") if timeout is None else timeout
+        with trio.move_on_after(whole):
+            addresses = await self.addresses(host)
+            fault: OSError | None = None
+            for address in addresses:
+                with trio.move_on_after(whole / len(addresses)):
+                    try:
+                        return _as_stream(await _connected(address, port))
+                    except OSError as error:
+                        fault = error
+            if fault is not None:
+                raise Unreachable(f"{host} port {port}: {fault.strerror or fault}") from fault
+        raise Unreachable(f"{host} port {port}: not connected within {whole:g} s")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+async def _connected(address: str, port: int) -> trio.SocketStream:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    connection = trio.socket.socket(family, socket.SOCK_STREAM)
+    try:
+        await connection.connect((address, port))
+        return trio.SocketStream(connection)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _as_stream(stream: trio.SocketStream) -> httpcore2.AsyncNetworkStream:
+    from httpcore2._backends.trio import TrioStream
+
+    return TrioStream(stream)
