@@ -226,13 +226,15 @@ class Workflows:
         with trio.move_on_after(kit.answer_s):
             moves = await kit.store.move_projects(batch)
             kit.hints.tell(who.workspace, moves)
-            self._start_due(moves)
+            self._start_due(tasks, moves)
             return moves
         raise Busy(f"not stored within {kit.answer_s:g} s, or not known to be: send it again, with item_id")
 
-    def _start_due(self, moves: Sequence[Move]) -> None:
-        for one in moves:
-            if one.is_due and one.commit is not None:
+    def _start_due(self, tasks: Sequence[Task], moves: Sequence[Move]) -> None:
+        for task, one in zip(tasks, moves, strict=True):
+            # A silence that was stored while we waited for the writer: whoever looked then saw no alert here yet.
+            is_outdated = self._kit.orders(task.key) is not task.orders
+            if (one.is_due or is_outdated) and one.commit is not None:
                 try:
                     self._kit.start(one.commit.key)
                 except TocsinError as fault:

@@ -15,7 +15,8 @@ from trio.testing import MockClock
 from engine.app import Engine
 from engine.config import Config
 from engine.sections.alerting import Channel
-from engine.stores import CommittedEvents
+from engine.stores import AlertQuery, CommittedEvents
+from engine.stores.workflows import ProjectBatch
 from engine.world import World
 from protocol.commands import Batch
 from protocol.effects import Decision, Recalled
@@ -23,7 +24,7 @@ from protocol.errors import Busy
 from protocol.items import TriggerInput
 from protocol.model import ChannelKey, EventKind, QuietedBy
 from protocol.orders import Orders
-from protocol.workflows import Completion, TrackerInput
+from protocol.workflows import Completion, Move, TrackerInput
 from tests.support.engines import a_config
 from tests.support.workflows import MACHINE, a_workflow, keep
 
@@ -130,6 +131,24 @@ async def test_a_channel_that_cannot_be_started_is_no_failure_of_the_batch(tmp_p
         assert result.reason == "silenced"
         [cause] = [line["cause"] for line in logs if line["event"] == "workflow_channel_not_started"]
         assert "this workspace has 1 channels in use, limit 1" in cause
+
+
+async def test_a_silence_that_overtakes_a_batch_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with an_engine(a_config(tmp_path, store="memory:")) as engine, http(engine) as client:
+        await set_on(engine, "42")
+        store, who = engine._up.store, engine.principal("ed")
+        move = store.move_projects
+
+        async def move_later(batch: ProjectBatch) -> Sequence[Move]:
+            await silence(client)
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            return await move(batch)
+
+        monkeypatch.setattr(store, "move_projects", move_later)
+        await engine.workflows.generate(who, ["42"])
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        [alert] = (await engine.service.alerts(who, AlertQuery(workspace="main"))).items
+        assert alert.quieted_by is QuietedBy.SILENCED
 
 
 async def test_who_gets_no_answer_in_time_is_told_to_send_it_again(tmp_path: Path, autojump_clock: MockClock) -> None:
