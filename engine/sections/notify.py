@@ -17,7 +17,6 @@ class Notify(Section, frozen=True, kw_only=True):
     link_s: Annotated[
         float, limit(60, 2_592_000, "An acknowledge link in an e-mail is good for so long: three days.")
     ] = 259_200.0
-    smtp: Smtp = Smtp()
     allow_private: Annotated[
         tuple[str, ...],
         why("Networks that endpoints may be in although they are not public: for tests and closed networks."),
@@ -34,3 +33,5 @@ class Notify(Section, frozen=True, kw_only=True):
         Secret,
         why("Keeps the secrets of endpoints, 32 bytes or more; empty: the key file sealing.key in the data folder."),
     ] = Secret()
+    # Last: a table of TOML goes on until the next one begins.
+    smtp: Smtp = Smtp()
