@@ -24,6 +24,8 @@ from protocol.rules import Rule
 SECRET_MIN_BYTES = 32
 # PagerDuty's have 32 characters, 128 bits in hexadecimal.
 INTEGRATION_KEY_MIN_BYTES = 16
+# It stands in every line of a digest.
+PUBLIC_URL_MAX_CHARS = 300
 _PUBLIC_URL = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
 
@@ -111,8 +113,11 @@ def _check_integrations(integrations: tuple[Integration, ...]) -> None:
 
 
 def _check_public_url(url: str) -> None:
-    if url and not _PUBLIC_URL.fullmatch(url):
-        raise ValueError("how a browser reaches this engine, such as https://alerts.example.com (a path may follow)")
+    if url and (len(url) > PUBLIC_URL_MAX_CHARS or not _PUBLIC_URL.fullmatch(url)):
+        raise ValueError(
+            "how a browser reaches this engine, such as https://alerts.example.com (a path may follow; "
+            f"{PUBLIC_URL_MAX_CHARS} characters at most)"
+        )
 
 
 def _check_sender(sender: str) -> None:

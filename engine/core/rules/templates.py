@@ -9,7 +9,7 @@ sandbox, whose sandbox has to be right.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -28,14 +28,14 @@ class TemplateInvalid(ValueError):
 
 
 class Template:
-    """A text, taken apart once. Raises TemplateInvalid."""
+    """A text, taken apart once; `words` are those that it may name. Raises TemplateInvalid."""
 
     __slots__ = ("_parts", "_text")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, words: Sequence[str] = WORDS) -> None:
         self._text = text
         # Plain text and words by turns.
-        self._parts = _taken_apart(text)
+        self._parts = _taken_apart(text, words)
 
     def render(self, words: Mapping[str, str], labels: Mapping[str, str], most_chars: int) -> str:
         """The text with its words filled in, cut at so many characters."""
@@ -49,7 +49,7 @@ def _filled(word: str, words: Mapping[str, str], labels: Mapping[str, str]) -> s
     return labels.get(word[len(_LABELS) :], "") if word.startswith(_LABELS) else words.get(word, "")
 
 
-def _taken_apart(text: str) -> list[str]:
+def _taken_apart(text: str, words: Sequence[str]) -> list[str]:
     parts: list[str] = []
     rest = text
     while "{{" in rest:
@@ -57,17 +57,17 @@ def _taken_apart(text: str) -> list[str]:
         word, closed, rest = rest.partition("}}")
         if not closed:
             raise TemplateInvalid(f"'{{{{{word[:40]}' is not closed with }}}}")
-        parts += [before, _checked(word.strip())]
+        parts += [before, _checked(word.strip(), words)]
     return [*parts, rest]
 
 
-def _checked(word: str) -> str:
-    if word in WORDS:
+def _checked(word: str, words: Sequence[str]) -> str:
+    if word in words:
         return word
     if word.startswith(_LABELS) and _LABEL_NAME.fullmatch(word, len(_LABELS)):
         return word
     raise TemplateInvalid(
-        f"'{{{{ {word[:40]} }}}}' is no word of templates; use {', '.join(WORDS)} or labels.NAME, nothing else"
+        f"'{{{{ {word[:40]} }}}}' is no word of templates; use {', '.join(words)} or labels.NAME, nothing else"
     )
 
 
