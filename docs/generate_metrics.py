@@ -41,6 +41,8 @@ def render() -> str:
         for name, text, kind in _HELP.findall(Metrics(version="0").render().decode())
         if not name.startswith("process_")
     }
+    for family in JobCounts().families():
+        found[family.name + ("_total" if family.type == "counter" else "")] = (family.type, family.documentation)
     for figure in FIGURES.values():
         kind, end = ("counter", "_total") if figure.monotonic else ("gauge", "")
         found |= {name + end: (kind, figure.text) for name in figure.names}

@@ -29,6 +29,7 @@ from engine.http.broadcasts import broadcast_routes
 from engine.http.event_streams import stream_routes
 from engine.http.inbound.intake import Intake
 from engine.http.inbound.routes import inbound_routers
+from engine.http.jobs import job_routes, queue_metrics_router
 from engine.http.operators import PeerAddress
 from engine.http.ports import About
 from engine.http.previews import preview_routes
@@ -95,6 +96,7 @@ class Doors:
             trusted_proxies=config.gateway.trusted_proxies,
             overload=lambda: self._roster.overload,
             silences=parts.orders.quiet.silences,
+            handed=parts.handed,
             routes=[
                 *preview_routes(parts.service),
                 *reading_routes(parts.readings, parts.shelves.frameworks),
@@ -105,7 +107,7 @@ class Doors:
                     parts.shelves, Storms(parts.store), self._world.clock, PeerAddress(config.gateway.trusted_proxies)
                 ),
             ],
-            routers=inbound_routers(self._intake(parts)),
+            routers=[*inbound_routers(self._intake(parts)), queue_metrics_router(parts.jobs, parts.service)],
         )
         serve = functools.partial(
             serve_http,
@@ -128,7 +130,8 @@ class Doors:
             *stream_routes(self._streams, peer_address),
             *history_routes(Retelling(kit)),
             *broadcast_routes(parts.broadcasts, peer_address),
-            *workflow_routes(parts.workflows, parts.service, peer_address),
+            *workflow_routes(parts.workflows, parts.service, parts.handed, peer_address),
+            *job_routes(parts.jobs, peer_address),
         ]
 
     def _intake(self, parts: Parts) -> Intake:

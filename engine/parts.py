@@ -28,6 +28,8 @@ from engine.broadcasts import Broadcasts
 from engine.catalogue import ShelfKit
 from engine.config import Config
 from engine.identity import Identity
+from engine.jobs.handed import HandOver, generate_kind, ring_kind
+from engine.jobs.verbs import JobVerbs
 from engine.jobs.works import Works, build_works
 from engine.live import ObjectFigures
 from engine.metrics import Metrics
@@ -76,6 +78,8 @@ class Parts:
     quiet_keeper: QuietKeeper
     workflows: Workflows
     works: Works
+    jobs: JobVerbs
+    handed: HandOver
     clock: Clock
 
 
@@ -105,6 +109,24 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
     service = Service(
         store, registry, identity, metrics, world.clock, config.api.answer_s, quotas, shelves.archived.why
     )
+    workflows = Workflows(
+        WorkflowKit(
+            store=store,
+            machine=machine,
+            orders=orders.of,
+            clock=world.clock,
+            new_id=world.new_id,
+            answer_s=config.api.answer_s,
+            quotas=quotas,
+            hints=Hints(registry, derived),
+            trail=trail,
+            start=registry.cell,
+            why_archived=shelves.archived.why,
+            suppressed=metrics.suppressed.note,
+        )
+    )
+    ring, generate = ring_kind(service.trigger), generate_kind(workflows.generate, workflows.trackers)
+    works = build_works(store, config.jobs, world.clock, [ring, generate])
     return Parts(
         store=store,
         registry=registry,
@@ -125,25 +147,12 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
         orders=orders,
         quiet_keeper=keeper,
         shelves=shelves,
-        workflows=Workflows(
-            WorkflowKit(
-                store=store,
-                machine=machine,
-                orders=orders.of,
-                clock=world.clock,
-                new_id=world.new_id,
-                answer_s=config.api.answer_s,
-                quotas=quotas,
-                hints=Hints(registry, derived),
-                trail=trail,
-                start=registry.cell,
-                why_archived=shelves.archived.why,
-                suppressed=metrics.suppressed.note,
-            )
-        ),
+        workflows=workflows,
         trials=_trials(config, world, metrics, shelves, readings, service),
         rule_series=RuleSeries(shelves.rules, store, registry, config.api.answer_s, Tally(metrics).refused),
-        works=build_works(store, config.jobs, world.clock),
+        works=works,
+        jobs=JobVerbs(store, works.kinds, works.counts, trail),
+        handed=HandOver(store, ring, generate, world.new_id, config.jobs.handed_over_max, metrics.refused),
         clock=world.clock,
     )
 

@@ -46,6 +46,16 @@ class Histogram:
             buckets.append((_bound(bound), float(total)))
         return buckets, self._sum
 
+    def quantile(self, share: float) -> float | None:
+        """The least bound that this share of all is within (infinite: it is beyond them); None: nothing was seen."""
+        total = sum(self._counts)
+        seen = 0
+        for bound, count in zip((*self._bounds, math.inf), self._counts, strict=True):
+            seen += count
+            if seen and seen >= share * total:
+                return bound
+        return None
+
 
 class BoundedLabels:
     """At most `limit` values of one label; the rest are `other`."""

@@ -53,6 +53,7 @@ class Limit(enum.Enum):
     RULE_SERIES = "rule_series"
     READING_SERIES = "reading_series"
     BACKTESTS = "backtests"
+    HANDED_OVER = "handed_over"
     CHANNELS = "channels"
     CHANNELS_PER_WORKSPACE = "channels_per_workspace"
     # Of HTTP alone.

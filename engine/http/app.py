@@ -26,6 +26,7 @@ from engine.http.alertmanager import RESOLVE_TIMEOUT_S
 from engine.http.alertmanager_routes import SilencesOf, alertmanager_routes
 from engine.http.alerts import alert_routes
 from engine.http.guards import refuse_token_in_url, refuse_unknown_parameters, require_bearer
+from engine.http.handing import HandsOver
 from engine.http.openapi import DocumentedProblems
 from engine.http.operations import operation_routes
 from engine.http.operators import PeerAddress, operator_routes
@@ -64,11 +65,12 @@ def create_app(
     routes: Sequence[HTTPRouteHandler] = (),
     routers: Sequence[Router] = (),
     silences: SilencesOf = lambda workspace: (),
+    handed: HandsOver | None = None,
 ) -> Litestar:
     """The ASGI application. `about` is called per request: the socket's address is known only after its bind.
 
     `routes`: more of those that need a token; `routers`: others, which have guards of their own.
-    `silences`: those of a workspace that may be in force.
+    `silences`: those of a workspace that may be in force. `handed`: who does requests later (None: nobody).
     """
     peer_address = PeerAddress(trusted_proxies)
     private = Router(
@@ -76,7 +78,7 @@ def create_app(
         guards=[require_bearer(service), refuse_unknown_parameters],
         security=[{"bearer": []}],
         route_handlers=[
-            *trigger_routes(service),
+            *trigger_routes(service, handed),
             *ticket_routes(service),
             *revocation_routes(administration, peer_address),
             *operator_routes(operators, peer_address),

@@ -16,6 +16,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from engine.core.workflow import step_of, steps_of
 from engine.http.bodies import AlertList, json_body
+from engine.http.handing import ACCEPTED, HandsOver, IdempotencyKey, IsAsync, accepted
 from engine.http.objects import IfMatch, seen_version
 from engine.http.operators import PeerAddress
 from engine.http.parameters import Cursor, Limit, parse_words
@@ -96,7 +97,9 @@ class TrackerList(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
-def workflow_routes(workflows: Workflows, service: Service, peer_address: PeerAddress) -> list[HTTPRouteHandler]:
+def workflow_routes(
+    workflows: Workflows, service: Service, handed: HandsOver, peer_address: PeerAddress
+) -> list[HTTPRouteHandler]:
     """`POST /api/v1/workflows/generate` and `…/advance`, `…/trackers`, `…/alerts`."""
 
     @post(
@@ -105,11 +108,22 @@ def workflow_routes(workflows: Workflows, service: Service, peer_address: PeerAd
         guards=[needs("trigger")],
         dto=json_body(GenerateBody),
         return_dto=None,
+        responses=ACCEPTED,
     )
-    async def generate(request: Request[Principal, Any, Any], data: JSONBody[GenerateBody]) -> StepResults:
-        """Rings for the current step of each project: once in its `alert_days`, and again when they have passed."""
+    async def generate(
+        request: Request[Principal, Any, Any],
+        data: JSONBody[GenerateBody],
+        is_async: IsAsync = False,
+        idempotency_key: IdempotencyKey = None,
+    ) -> Response[StepResults]:
+        """Rings for the current step of each project: once in its `alert_days`, and again when they have passed.
+
+        With `async=true` later, as a job: `GET /api/v1/jobs/{job_id}` has the results then.
+        """
         service.charge(request.user, len(data.project_ids))
-        return StepResults(results=await workflows.generate(request.user, data.project_ids))
+        if is_async:
+            return accepted(await handed.generate(request.user, data.project_ids, idempotency_key))
+        return Response(StepResults(results=await workflows.generate(request.user, data.project_ids)))
 
     @post(
         "/api/v1/workflows/advance",

@@ -29,6 +29,13 @@ class QueueTally:
         completed, failed = self.verdicts[Verdict.COMPLETED], self.verdicts[Verdict.FAILED]
         return completed / (completed + failed) if completed or failed else None
 
+    @property
+    def retry_rate(self) -> float | None:
+        """Attempts that failed and were to be made again, of all that completed or failed; None: there was none."""
+        again = self.verdicts[Verdict.RETRY]
+        attempts = again + self.verdicts[Verdict.COMPLETED] + self.verdicts[Verdict.FAILED]
+        return again / attempts if attempts else None
+
 
 class JobCounts:
     """The workers' `JobObserver`."""

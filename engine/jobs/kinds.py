@@ -58,6 +58,8 @@ class Kind(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
     attempts_max: int | None = None
     deadline_s: int | None = None
     prio: int = PRIO_MEDIUM
+    # Whether people may have it done by schedules of their own.
+    is_schedulable: bool = False
 
     def job(self, args: A, **more: Any) -> NewJob:
         """A job of this kind; `more` are other fields of `NewJob`."""
@@ -92,6 +94,10 @@ class Kinds:
     def names(self) -> list[str]:
         """Their names, in order."""
         return sorted(self._kinds)
+
+    def schedulable(self) -> list[str]:
+        """The names of those that people may schedule, in order."""
+        return [name for name in self.names() if self._kinds[name].is_schedulable]
 
     def of(self, name: str) -> Kind[Any]:
         """One of them. Raises UnknownKind."""

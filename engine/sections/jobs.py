@@ -19,4 +19,7 @@ class Jobs(Section, frozen=True, kw_only=True):
     ] = 30.0
     poll_s: Annotated[float, limit(0.1, 60, "Commits wake the workers; so often they look all the same.")] = 1.0
     sweep_s: Annotated[float, limit(1, 300, "How often jobs whose lease has ended are looked for.")] = 5.0
+    handed_over_max: Annotated[
+        int, limit(1, 1_000_000, "Requests with ?async=true of a workspace that wait; each at most 256 kB.")
+    ] = 1_000
     grace_s: Annotated[float, limit(0, 8, "At a stop: for what is in hand, before it is handed back.")] = 6.0

@@ -48,7 +48,10 @@ class KeptJobs(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which jobs, newest first. `workspace` None: those of all, and of the installation itself."""
+    """Which jobs, newest first. `workspace` None: those of all, and of the installation itself.
+
+    `is_brief`: without arguments and results, and of errors only the last one's cause; a page of them is small.
+    """
 
     workspace: str | None = None
     queue: Queue | None = None
@@ -56,6 +59,7 @@ class JobQuery(msgspec.Struct, frozen=True, kw_only=True):
     state: JobState | None = None
     before: int | None = None
     limit: int = PAGE_DEFAULT
+    is_brief: bool = False
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +90,13 @@ class JobStore(JobBoard, Protocol):
 
     async def enqueue(self, jobs: Sequence[NewJob]) -> list[Enqueued]:
         """Puts jobs into their queues, in one transaction."""
+
+    async def hand_over(self, job: NewJob, prefix: str, most: int) -> Enqueued | None:
+        """Puts a job into its queue, unless there is one of its key, to be done or ended and still kept: then that one.
+
+        None, and nothing is done: `most` jobs whose keys begin with `prefix` are to be done. The key begins so, too,
+        and all of them with `handed:`; `prefix` ends with a colon.
+        """
 
     async def job(self, workspace: str | None, number: int) -> Job | None:
         """One job; None if this workspace has no such job. `workspace` None: whose it is does not matter."""

@@ -22,6 +22,13 @@ _COLUMNS = (
     " started_at, errors, schedule"
 )
 _TABLES = {"job": f"{_COLUMNS}, NULL", "job_done": f"{_COLUMNS}, result"}
+_BRIEF = (
+    _COLUMNS.replace(" args,", " '{}',").replace(
+        " errors,",
+        " iif(errors = '[]', errors, json_array(json_remove(errors -> '$[#-1]', '$.traceback'))),",
+    )
+    + ", NULL"
+)
 _COUNTS = """
 SELECT queue, state, count(*), min(CASE WHEN state = 1 THEN run_at END) FROM job GROUP BY queue, state
 UNION ALL SELECT queue, state, count(*), NULL FROM job_done GROUP BY queue, state
@@ -58,10 +65,12 @@ def _rows(connection: Connection, query: JobQuery, table: str) -> list[Any]:
         ("queue", query.queue and query.queue.value),
         ("kind", query.kind),
     ]
-    given.append(("state", state))
     held = [(column, value) for column, value in given if value is not None]
-    condition = " AND ".join(["id < ?", *(f"{column} = ?" for column, _ in held)])
-    sql = f"SELECT {_TABLES[table]} FROM {table} WHERE {condition} ORDER BY id DESC LIMIT ?"  # noqa: S608  # our words
+    # Written out: the failed ones have an index of their own, which a parameter would not be known to mean.
+    of_state = [] if state is None else [f"state = {state}"]
+    condition = " AND ".join(["id < ?", *(f"{column} = ?" for column, _ in held), *of_state])
+    columns = _BRIEF if query.is_brief else _TABLES[table]
+    sql = f"SELECT {columns} FROM {table} WHERE {condition} ORDER BY id DESC LIMIT ?"  # noqa: S608  # our words
     before = _NUMBER_MAX if query.before is None else query.before
     return connection.execute(sql, (before, *(value for _, value in held), query.limit)).fetchall()
 

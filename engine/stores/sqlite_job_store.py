@@ -31,6 +31,11 @@ class SqliteJobs:
         job = partial(sqlite_jobs.enqueue, jobs=jobs, now=self._clock())
         return await self._writer.run(job, lambda _: self._writer.ring([jobs]))
 
+    async def hand_over(self, job: NewJob, prefix: str, most: int) -> Enqueued | None:
+        """Puts a job into its queue, once for its key. Raises StoreUnavailable."""
+        change = partial(sqlite_jobs.hand_over, job=job, prefix=prefix, most=most, now=self._clock())
+        return await self._writer.run(change, lambda put: self._writer.ring([[job]] if put and put.is_new else []))
+
     async def claim(self, node: str, wanted: Mapping[Queue, int], lease_s: float) -> list[Claimed]:
         """Due jobs, for this node. Raises StoreUnavailable."""
         now = self._clock()

@@ -35,6 +35,11 @@ _ONE = (
     " ON CONFLICT (ukey) WHERE ukey IS NOT NULL DO NOTHING RETURNING id"
 )
 _HELD = "SELECT id FROM job WHERE ukey = ?"
+_ENDED = """
+SELECT id FROM job_done WHERE ukey = ? AND ukey >= 'handed:' AND ukey < 'handed;' ORDER BY id DESC LIMIT 1
+"""
+# A colon is before a semicolon, and nothing between: these are the keys that begin with the prefix.
+_SO_MANY = "SELECT count(*) FROM (SELECT 1 FROM job WHERE ukey >= ? AND ukey < ? LIMIT ?)"
 _BECOME_DUE = """
 UPDATE job SET state = 1 WHERE id IN (SELECT id FROM job WHERE state = 0 AND run_at <= ? ORDER BY run_at LIMIT ?)
 """
@@ -84,6 +89,15 @@ def _put(connection: Connection, job: NewJob, now: int) -> Enqueued:
         return Enqueued(number, True)
     ((number,),) = connection.execute(_HELD, (job.key,)).fetchall()
     return Enqueued(number, False)
+
+
+def hand_over(connection: Connection, job: NewJob, prefix: str, most: int, now: int) -> Enqueued | None:
+    """Puts a job into its queue, once for its key, also after it has ended; None if there are too many."""
+    for sql in (_HELD, _ENDED):
+        for (number,) in connection.execute(sql, (job.key,)).fetchall():
+            return Enqueued(number, False)
+    ((count,),) = connection.execute(_SO_MANY, (prefix, f"{prefix[:-1]};", most)).fetchall()
+    return None if count >= most else _put(connection, job, now)
 
 
 def claim(connection: Connection, node: str, wanted: Mapping[Queue, int], lease_s: float, now: int) -> list[Claimed]:

@@ -6,6 +6,7 @@ any other must have a line here, with the ids in its query or body, or the reaso
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -51,6 +52,7 @@ LINES: dict[str, Line] = {
     **{f"POST /api/v1/{name}/bulk": Line(name, body={"action": "archive", "ids": ["{}"]}) for name in OURS},
     "POST /api/v1/workspaces/bulk": Line("workspace", body={"action": "archive", "ids": ["{}"]}),
     "DELETE /api/v1/connections": Line("users", "?user={}"),
+    "GET /api/v1/jobs": Line("workspace", "?workspace={}"),
     "GET /api/v1/alerts": Line("rules", "?rule_id={}"),
     "GET /api/v1/audit": Line("alert", "?alert_id={}"),
     "GET /api/v1/history": Line("frameworks", "?framework_id={}"),
@@ -73,6 +75,7 @@ NAMES = "the framework it names is the caller's own, made by naming it"
 USERS = "the user it names is one of the caller's own, whether known or not"
 NO_ID: dict[str, str] = {
     **dict.fromkeys(("GET /healthz", "GET /readyz", "GET /metrics", "GET /api/v1/about"), OF_THE_ENGINE),
+    **dict.fromkeys(("GET /api/metrics/queue", "GET /api/v1/queues"), OF_THE_ENGINE),
     **dict.fromkeys(("GET /api/v2/status", "GET /api/v2/receivers", "POST /api/v1/tickets"), OF_THE_ENGINE),
     **{f"{method} /api/v1/{name}": LISTS for name in (*OURS, "workspaces") for method in ("GET", "POST")},
     **dict.fromkeys(("GET /api/v2/alerts", "GET /api/v2/alerts/groups", "GET /api/v2/silences"), LISTS),
@@ -106,7 +109,7 @@ def as_admin(engine: Engine, workspace: str) -> httpx.AsyncClient:
 
 async def furnish(ours: httpx.AsyncClient) -> dict[str, str]:
     """One of each thing; their ids."""
-    ids = {"workspace": "main", "project": "our-project"}
+    ids = {"workspace": "main", "project": "our-project", "queue": "alert"}
     for name, body in OURS.items():
         answer = await ours.post(f"/api/v1/{name}", json=body)
         assert answer.status_code == 201, answer.text
@@ -116,15 +119,24 @@ async def furnish(ours: httpx.AsyncClient) -> dict[str, str]:
     tracker = {"workflow_id": "our-flow"}
     del ours.headers["If-Match"]
     assert (await ours.put("/api/v1/workflows/trackers/our-project", json=tracker)).status_code == 200
+    later = await ours.post("/api/v1/triggers?async=true", json={"alert": {"framework_id": "our-web"}})
+    ids["job"] = later.headers["Location"].rpartition("/")[2]
     ids["client"] = (await ours.get("/api/v1/connections")).json()["items"][0]["client_id"]
     return ids
 
 
 def thing_in(path: str) -> str:
     """Whose id a path has."""
-    for name, thing in (("{alert_id}", "alert"), ("{client_id}", "client"), ("{project_id}", "project")):
+    for name, thing in (
+        ("{alert_id}", "alert"),
+        ("{client_id}", "client"),
+        ("{project_id}", "project"),
+        ("{job_id}", "job"),
+    ):
         if name in path:
             return thing
+    if "{queue}" in path:
+        return "queue"
     return "workspace" if "/workspaces" in path else "silences" if "/v2/silence" in path else path.split("/")[3]
 
 
@@ -132,14 +144,14 @@ async def asked(client: httpx.AsyncClient, route: str, name: str) -> tuple[int, 
     """The answer, with the id taken out."""
     method, path = route.split()
     line = LINES.get(route) or Line("", ROUTES[route].query, ROUTES[route].body)
-    for parameter in ("silence_id", "alert_id", "client_id", "object_id", "project_id"):
+    for parameter in ("silence_id", "alert_id", "client_id", "object_id", "project_id", "job_id", "queue"):
         path = path.replace(f"{{{parameter}}}", name)
     content = None if line.body is None else msgspec.json.encode(line.body).replace(b"{}", name.encode())
     if route in PATH_ID and line.body == {}:
         content = b"{}"
     headers = {"Content-Type": "application/json"} if content else {}
     answer = await client.request(method, path + line.query.replace("{}", name), content=content, headers=headers)
-    return answer.status_code, answer.text.replace(name, "ID")
+    return answer.status_code, re.sub(rf"\b{re.escape(name)}\b", "ID", answer.text)
 
 
 async def test_an_id_of_another_workspace_is_answered_as_one_that_nobody_has(engine: Engine) -> None:

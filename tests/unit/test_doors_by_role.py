@@ -139,6 +139,18 @@ ROUTES |= {
     "PUT /api/v1/workflows/trackers/{project_id}": Door("edit", {"workflow_id": "roofing"}),
     "DELETE /api/v1/workflows/trackers/{project_id}": Door("edit"),
 }
+OPERATE = Door("operate")
+ROUTES |= {
+    "GET /api/v1/jobs": ADMINISTER,
+    "GET /api/v1/jobs/{job_id}": READ,
+    "POST /api/v1/jobs/{job_id}/cancel": ADMINISTER,
+    "POST /api/v1/jobs/{job_id}/retry": ADMINISTER,
+    "GET /api/v1/queues": OPERATE,
+    "POST /api/v1/queues/{queue}/pause": OPERATE,
+    "POST /api/v1/queues/{queue}/resume": OPERATE,
+    "POST /api/v1/queues/{queue}/redrive": OPERATE,
+    "GET /api/metrics/queue": OPEN,
+}
 MESSAGES: dict[str, Door] = {
     "auth": OPEN,
     "refresh": OPEN,
@@ -191,8 +203,9 @@ async def test_who_may_not_is_told_so_before_what_is_wrong_with_his_body(engine:
 
 async def is_refused(client: httpx.AsyncClient, route: str, door: Door) -> bool:
     method, path = route.split()
-    for name in ("silence_id", "alert_id", "client_id", "object_id", "project_id"):
+    for name in ("silence_id", "alert_id", "client_id", "object_id", "project_id", "job_id"):
         path = path.replace(f"{{{name}}}", NOBODY)
+    path = path.replace("{queue}", "alert")
     content = None if door.body is None else msgspec.json.encode(door.body)
     headers = {"Content-Type": door.media_type} if content else {}
     async with client.stream(method, path + door.query, content=content, headers=headers) as response:

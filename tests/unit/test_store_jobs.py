@@ -471,3 +471,45 @@ async def test_nothing_to_do_is_no_work(opened: Any) -> None:
         assert await it.store.settle([]) == []
         assert await it.store.claim("n1", ONE_OF_EACH, LEASE_S) == []
         assert it.rung == []
+
+
+async def test_what_is_handed_over_twice_is_one_job_while_it_is_kept(opened: Any) -> None:
+    async with opened() as it:
+        job = a_job(key="handed:acme:ann:k")
+        first = await it.store.hand_over(job, "handed:acme:", 5)
+        again = await it.store.hand_over(job, "handed:acme:", 5)
+        assert first is not None
+        assert (first.is_new, again) == (True, first._replace(is_new=False))
+        [claimed] = await it.claim()
+        await it.store.settle([done(claimed)])
+        assert await it.store.hand_over(job, "handed:acme:", 5) == again
+        assert it.rung == [frozenset({Queue.ALERT})]
+        await it.store.prune({Queue.ALERT: KeptJobs(done_s=0, failed_s=0)}, 10)
+        new = await it.store.hand_over(job, "handed:acme:", 5)
+        assert new is not None
+        assert new.is_new
+
+
+async def test_no_more_is_handed_over_than_may_wait_with_the_same_prefix(opened: Any) -> None:
+    async with opened() as it:
+        await it.add(a_job(key="handed:acme"), a_job(key="handed:acmex:ann:1"), a_job())
+        put = [await it.store.hand_over(a_job(key=f"handed:acme:ann:{n}"), "handed:acme:", 2) for n in range(3)]
+        assert [each is not None for each in put] == [True, True, False]
+        assert await it.store.hand_over(a_job(key="handed:acmex:ann:2"), "handed:acmex:", 2) is not None
+        await it.claim()
+        assert await it.store.hand_over(a_job(key="handed:acme:ann:3"), "handed:acme:", 2) is None
+
+
+async def test_a_list_can_leave_out_what_is_large(opened: Any) -> None:
+    async with opened() as it:
+        await it.add(a_job(args='{"a":1}', attempts_max=5), a_job(args='{"b":2}'))
+        for attempt in (1, 2):
+            [claimed] = await it.claim(1)
+            error = JobError(at=NOW, attempt=attempt, cause=f"cause {attempt}", traceback="Traceback")
+            verdict = Verdict.RETRY if attempt == 1 else Verdict.FAILED
+            await it.store.settle([done(claimed, verdict=verdict, error=error, result='"r"')])
+        for job in await it.store.jobs(JobQuery(is_brief=True)):
+            assert (job.args, job.result) == ("{}", None)
+            assert [error.traceback for error in job.errors] in ([], [None])
+        whole = await it.store.jobs(JobQuery())
+        assert {job.args for job in whole} == {'{"a":1}', '{"b":2}'}

@@ -1,0 +1,216 @@
+"""What somebody hands over to be done later (`?async=true`): ringing, and ringing for workflows' steps.
+
+The door has asked who may and how much; here the request becomes a job of the queue `alert`, answered with its number.
+It is done later with the rights of who asked, and its result is what he would have been answered. At most
+`jobs.handed_over_max` of a workspace are to be done at a time: beyond that the answer is busy. A request that names a
+key (`Idempotency-Key`) is handed over once as long as its job is kept; the same key with something else is a conflict.
+
+A job may be done twice (a node was lost between doing and settling): what rang then is a duplicate to the suppression.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Any
+
+import msgspec
+import trio
+
+from actors.ports import NewId
+from engine.jobs.kinds import Done, Kind, Result
+from engine.roles import check
+from engine.severity import parse_severity
+from engine.stores.jobs import Enqueued, JobStore
+from engine.stores.workflows import TrackerPage, TrackerQuery
+from protocol.errors import BadRequest, Busy, Conflict, TooManyRequests
+from protocol.fields import Id
+from protocol.items import ItemResult, TriggerInput
+from protocol.jobs import PRIO_HIGH, PRIO_LOW, PRIO_MEDIUM, Claimed, Job, NewJob, Queue
+from protocol.limits import Limit
+from protocol.model import Principal, Reason, Severity
+from protocol.workflows import PROJECTS_MAX, StepResult
+
+# 1,000 triggers with short messages fit; all that may wait of a workspace is a quarter of a gigabyte in the store.
+ARGS_MAX_BYTES = 262_144
+KEY_MAX_CHARS = 255
+# A mailbox that is full is not for long: what did not fit is offered again after these, within the job's deadline.
+PAUSES_S = (1.0, 2.0, 4.0)
+# It goes through all trackers of a workspace, a thousand a transaction.
+GENERATE_DEADLINE_S = 600
+NEVER_EXPIRES = 2**53
+_PRIO = {Severity.CRITICAL: PRIO_HIGH, Severity.ERROR: 3, Severity.WARNING: PRIO_MEDIUM, Severity.INFO: PRIO_LOW}
+
+
+class Asker(msgspec.Struct, frozen=True, kw_only=True):
+    """Who handed a job over, and as what."""
+
+    user: str
+    role: str
+    channels: tuple[str, ...] | None = None
+
+    def principal(self, workspace: str) -> Principal:
+        """Who speaks when it is done."""
+        return Principal(
+            workspace=workspace, user=self.user, role=self.role, expires_at=NEVER_EXPIRES, channels=self.channels
+        )
+
+
+class RingArgs(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to ring, and for whom."""
+
+    by: Asker
+    triggers: list[TriggerInput]
+
+
+class GenerateArgs(msgspec.Struct, frozen=True, kw_only=True):
+    """The projects for whose steps it is to ring (null: all that follow a workflow). `by` null: a schedule has it
+    done."""
+
+    by: Asker | None = None
+    project_ids: Annotated[list[Id], msgspec.Meta(min_length=1, max_length=PROJECTS_MAX)] | None = None
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    by: Asker | None = None
+
+
+Ring = Callable[[Principal, Sequence[TriggerInput]], Awaitable[list[ItemResult]]]
+Generate = Callable[[Principal, Sequence[str]], Awaitable[list[StepResult]]]
+Trackers = Callable[[Principal, TrackerQuery], Awaitable[TrackerPage]]
+
+
+def asker_of(job: Job) -> str | None:
+    """Who handed a job over; None: nobody did."""
+    try:
+        by = msgspec.json.decode(job.args, type=_Asked).by
+    except msgspec.MsgspecError:
+        return None
+    return None if by is None else by.user
+
+
+def ring_kind(ring: Ring) -> Kind[RingArgs]:
+    """Ringing, as `POST /api/v1/triggers` does."""
+
+    async def run(claimed: Claimed, args: RingArgs) -> Result:
+        who = args.by.principal(claimed.workspace)
+        results = await ring(who, args.triggers)
+        for pause_s in PAUSES_S:
+            places = [place for place, result in enumerate(results) if result.reason is Reason.BUSY]
+            if not places:
+                break
+            await trio.sleep(pause_s)
+            again = await ring(who, [args.triggers[place] for place in places])
+            for place, result in zip(places, again, strict=True):
+                results[place] = result
+        return Done(result={"results": results})
+
+    return Kind(name="trigger", queue=Queue.ALERT, args=RingArgs, run=run)
+
+
+def generate_kind(generate: Generate, trackers: Trackers) -> Kind[GenerateArgs]:
+    """Ringing for steps, as `POST /api/v1/workflows/generate` does; without projects for all of the workspace."""
+
+    async def patient(who: Principal, projects: Sequence[str]) -> list[StepResult]:
+        while True:
+            try:
+                return await generate(who, projects)
+            except TooManyRequests as fault:
+                # The workspace's rate; the job's deadline is the end of patience.
+                await trio.sleep(fault.retry_after_s)
+
+    async def run(claimed: Claimed, args: GenerateArgs) -> Result:
+        by = args.by or Asker(user=f"schedule:{claimed.schedule or claimed.kind}"[-128:], role="editor")
+        who = by.principal(claimed.workspace)
+        if args.project_ids is not None:
+            return Done(result={"results": await patient(who, args.project_ids)})
+        statuses: Counter[str] = Counter()
+        query = TrackerQuery(workspace=claimed.workspace, limit=PROJECTS_MAX)
+        while True:
+            page = await trackers(who, query)
+            if page.items:
+                results = await patient(who, [tracker.project_id for tracker in page.items])
+                statuses.update(result.status.value for result in results)
+            if page.next_cursor is None:
+                return Done(result={"projects": statuses.total(), "statuses": dict(statuses)})
+            query = msgspec.structs.replace(query, cursor=page.next_cursor)
+
+    return Kind(
+        name="workflow_generate",
+        queue=Queue.ALERT,
+        args=GenerateArgs,
+        run=run,
+        deadline_s=GENERATE_DEADLINE_S,
+        is_schedulable=True,
+    )
+
+
+class HandOver:
+    """The verbs. All raise PermissionDenied, BadRequest, Conflict, Busy, StoreUnavailable; the answer is the job's
+    number."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        ring: Kind[RingArgs],
+        generate: Kind[GenerateArgs],
+        new_id: NewId,
+        most: int,
+        count_refusal: Callable[[Limit], None],
+    ) -> None:
+        self._store = store
+        self._ring = ring
+        self._generate = generate
+        self._new_id = new_id
+        self._most = most
+        self._count_refusal = count_refusal
+
+    async def triggers(self, who: Principal, inputs: Sequence[TriggerInput], key: str | None = None) -> int:
+        """Has these rung, those of high severity before others."""
+        check(who, "trigger")
+        args = RingArgs(by=_asker(who), triggers=list(inputs))
+        places = {each.framework_id for each in inputs}
+        framework = places.pop() if len(places) == 1 else None
+        return await self._put(who, self._ring, args, key, prio=_prio(inputs), framework=framework)
+
+    async def generate(self, who: Principal, project_ids: Sequence[str], key: str | None = None) -> int:
+        """Has the current steps of these projects rung."""
+        check(who, "trigger")
+        return await self._put(who, self._generate, GenerateArgs(by=_asker(who), project_ids=list(project_ids)), key)
+
+    async def _put(self, who: Principal, kind: Kind[Any], args: Any, key: str | None, **more: Any) -> int:
+        prefix = f"handed:{who.workspace}:"
+        named = f"{prefix}{who.user}:{kind.name}:{_checked(key) if key is not None else self._new_id()}"
+        job = kind.job(args, workspace=who.workspace, key=named, **more)
+        if (size := len(job.args)) > ARGS_MAX_BYTES:
+            raise BadRequest(f"{size} bytes are too many to be handed over, at most {ARGS_MAX_BYTES}: send it in parts")
+        put = await self._store.hand_over(job, prefix, self._most)
+        if put is None:
+            self._count_refusal(Limit.HANDED_OVER)
+            raise Busy(
+                f"{self._most} jobs that this workspace handed over are still to be done, the limit "
+                "(jobs.handed_over_max): nothing was taken, send it again later",
+                Limit.HANDED_OVER,
+            )
+        if not put.is_new:
+            await self._require_same(put, job)
+        return put.id
+
+    async def _require_same(self, put: Enqueued, job: NewJob) -> None:
+        before = await self._store.job(job.workspace, put.id)
+        if before is not None and before.args != job.args:
+            raise Conflict("this Idempotency-Key stands for another request already: use a new key for a new request")
+
+
+def _asker(who: Principal) -> Asker:
+    return Asker(user=who.user, role=who.role, channels=who.channels)
+
+
+def _checked(key: str) -> str:
+    if not 1 <= len(key) <= KEY_MAX_CHARS or not key.isprintable():
+        raise BadRequest(f"Idempotency-Key: use 1-{KEY_MAX_CHARS} printable characters, for example a UUID")
+    return key
+
+
+def _prio(inputs: Sequence[TriggerInput]) -> int:
+    return min(_PRIO[parse_severity(each.severity or "warning")[0]] for each in inputs)
