@@ -17,6 +17,7 @@ if str(FOLDER.parent) not in sys.path:  # started as a script
     sys.path.insert(0, str(FOLDER.parent))
 
 from engine.figures import FIGURES  # noqa: E402
+from engine.jobs.counts import JobCounts  # noqa: E402
 from engine.metrics import Metrics  # noqa: E402
 
 PAGE = FOLDER / "metrics.md"
