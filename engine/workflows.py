@@ -178,14 +178,16 @@ class Workflows:
             if refusal is None:
                 tasks[project] = self._task(who, project, what, now, address)
         done = iter(await self._move(who, list(tasks.values())) if tasks else [])
-        answer = [refusal or next(done).result for refusal in refusals]
         self._counts["batches"] += 1
-        for result in answer:
+        self._count(who.workspace, [refusal for refusal in refusals if refusal is not None])
+        return [refusal or next(done).result for refusal in refusals]
+
+    def _count(self, workspace: str, results: Sequence[StepResult]) -> None:
+        for result in results:
             if result.reason in _QUIET:
-                self._kit.suppressed(who.workspace, result.project_id, result.reason)
+                self._kit.suppressed(workspace, result.project_id, result.reason)
             is_behind = result.reason == Refusal.ALREADY.value
             self._counts["projects_already" if is_behind else f"projects_{result.status.value}"] += 1
-        return answer
 
     def _refusal(self, who: Principal, project: str, tasks: Mapping[str, Task]) -> Refused | None:
         if not _may_see(who, project):
@@ -223,23 +225,33 @@ class Workflows:
             decide=functools.partial(decide_all, tasks, kit.machine),
             workflows=workflows,
         )
-        with trio.move_on_after(kit.answer_s):
-            moves = await kit.store.move_projects(batch)
+
+        def told(moves: Sequence[Move]) -> None:
             kit.hints.tell(who.workspace, moves)
-            self._start_due(tasks, moves)
-            return moves
+            self._start_owing(tasks, moves)
+            if not workflows:
+                self._count(who.workspace, [one.result for one in moves])
+
+        with trio.move_on_after(kit.answer_s):
+            # Told by the store: what is stored after we have stopped waiting is just as true.
+            return await kit.store.move_projects(batch, told)
         raise Busy(f"not stored within {kit.answer_s:g} s, or not known to be: send it again, with item_id")
 
-    def _start_due(self, tasks: Sequence[Task], moves: Sequence[Move]) -> None:
+    def _start_owing(self, tasks: Sequence[Task], moves: Sequence[Move]) -> None:
+        left = list[str]()
+        cause = ""
         for task, one in zip(tasks, moves, strict=True):
             # A silence that was stored while we waited for the writer: whoever looked then saw no alert here yet.
             is_outdated = self._kit.orders(task.key) is not task.orders
-            if (one.is_due or is_outdated) and one.commit is not None:
+            if (one.is_owing or is_outdated) and one.commit is not None:
                 try:
                     self._kit.start(one.commit.key)
                 except TocsinError as fault:
                     # What is due comes when somebody uses the channel, or at the next start; the registry counts it.
-                    log.warning("workflow_channel_not_started", channel=one.commit.key.name, cause=fault.message)
+                    left.append(one.commit.key.framework)
+                    cause = fault.message
+        if left:
+            log.warning("workflow_channels_not_started", channels=len(left), first=left[0], cause=cause)
 
 
 def decide_all(tasks: Sequence[Task], machine: MachineFactory, ground: Ground) -> list[Move]:

@@ -186,8 +186,8 @@ class TrackerAct(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 class Move(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What was decided about a project: what its channel keeps, and its tracker afterwards (None: as it was).
 
-    `removed`: the project whose tracker goes. `act` is put on record with what it is about. `is_due`: its channel will
-    have something to do when time has passed, so it must run.
+    `removed`: the project whose tracker goes. `act` is put on record with what it is about. `is_owing`: its channel
+    will have something to do when time has passed that nobody else starts it for.
     """
 
     result: StepResult
@@ -195,4 +195,4 @@ class Move(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     tracker: Tracker | None = None
     removed: str | None = None
     act: TrackerAct | None = None
-    is_due: bool = False
+    is_owing: bool = False

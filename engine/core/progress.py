@@ -102,7 +102,7 @@ def move(task: Task, place: ProjectPlace | None, workflows: Mapping[str, Workflo
         tracker=plan.tracker,
         removed=removed,
         act=act,
-        is_due=decider.next_due() is not None,
+        is_owing=decider.owes(),
     )
 
 

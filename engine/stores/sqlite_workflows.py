@@ -9,7 +9,7 @@ from engine.stores.sqlite_progress import Streamed, move_projects
 from engine.stores.sqlite_readers import Readers
 from engine.stores.sqlite_trackers import step_alerts, trackers
 from engine.stores.sqlite_writer import Writer
-from engine.stores.workflows import ProjectBatch, StepAlertPage, StepAlertQuery, TrackerPage, TrackerQuery
+from engine.stores.workflows import ProjectBatch, StepAlertPage, StepAlertQuery, Told, TrackerPage, TrackerQuery
 from protocol.workflows import Move
 
 
@@ -21,10 +21,11 @@ class SqliteWorkflows:
     _readers: Readers
     _clock: Callable[[], int]
 
-    async def move_projects(self, batch: ProjectBatch) -> Sequence[Move]:
+    async def move_projects(self, batch: ProjectBatch, tell: Told | None = None) -> Sequence[Move]:
         """Decides and keeps a batch in one transaction. Raises StoreUnavailable, CommitInvalid."""
         job = partial(move_projects, batch=batch, epoch=self.epoch, now_us=self._clock())
-        return (await self._writer.run(job, self._tell)).moves
+        streamed = await self._writer.run(job, lambda streamed: self._tell(streamed, tell))
+        return streamed.moves
 
     async def trackers(self, query: TrackerQuery) -> TrackerPage:
         """A page of trackers. Raises BadRequest, StoreUnavailable."""
@@ -34,7 +35,9 @@ class SqliteWorkflows:
         """A page of the alerts about steps. Raises BadRequest, StoreUnavailable."""
         return await self._readers.read(partial(step_alerts, query=query))
 
-    def _tell(self, streamed: Streamed) -> None:
+    def _tell(self, streamed: Streamed, tell: Told | None) -> None:
         if streamed.told and self._writer.feed:
             self._writer.feed(streamed.told)
         self._writer.ring(move.commit.decision.jobs for move in streamed.moves if move.commit)
+        if tell is not None:
+            tell(streamed.moves)

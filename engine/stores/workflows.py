@@ -24,6 +24,10 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
 Decide = Callable[[Ground], Sequence[Move]]
 
 
+# Called on the loop once a batch is stored, after the feed, also if nobody waits for it any more; must not raise.
+Told = Callable[[Sequence[Move]], None]
+
+
 class ProjectBatch(msgspec.Struct, frozen=True, kw_only=True):
     """A workflow batch: which projects are read, which definitions besides those that they follow, and who decides."""
 
@@ -78,7 +82,7 @@ class StepAlertPage(msgspec.Struct, frozen=True, kw_only=True):
 class WorkflowStore(Protocol):
     """What the engine needs of a store for workflows. Everything raises StoreUnavailable."""
 
-    async def move_projects(self, batch: ProjectBatch) -> Sequence[Move]:
+    async def move_projects(self, batch: ProjectBatch, tell: Told | None = None) -> Sequence[Move]:
         """Has a batch decided and keeps all of it in one transaction; tells the feed. Raises CommitInvalid."""
 
     async def trackers(self, query: TrackerQuery) -> TrackerPage:

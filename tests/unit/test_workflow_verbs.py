@@ -16,7 +16,7 @@ from engine.app import Engine
 from engine.config import Config
 from engine.sections.alerting import Channel
 from engine.stores import AlertQuery, CommittedEvents
-from engine.stores.workflows import ProjectBatch
+from engine.stores.workflows import ProjectBatch, Told
 from engine.world import World
 from protocol.commands import Batch
 from protocol.effects import Decision, Recalled
@@ -112,7 +112,7 @@ async def test_a_silenced_step_rings_when_the_silence_ends_though_nobody_used_it
         engine._up.store.set_feed(note)
         [result] = await engine.workflows.generate(engine.principal("ed"), ["42"])
         assert (result.status.value, result.reason) == ("suppressed", "silenced")
-        assert [cell.key.framework for cell in engine._up.registry.cells()] == ["42"], "it was started"
+        assert not list(engine._up.registry.cells()), "when the silence ends it is started"
         assert (await client.post(f"/api/v1/silences/{silence_id}/expire")).status_code == 200
         with trio.fail_after(PATIENCE_S):
             await rung.wait()
@@ -120,31 +120,61 @@ async def test_a_silenced_step_rings_when_the_silence_ends_though_nobody_used_it
         assert told[1][1] is None, "now it rings"
 
 
-async def test_a_channel_that_cannot_be_started_is_no_failure_of_the_batch(tmp_path: Path) -> None:
-    config = a_config(tmp_path, channel=Channel(per_workspace_max=1))
+def silenced_meanwhile(engine: Engine, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next batch is stored behind a silence that nobody knew of when it was asked for."""
+    store = engine._up.store
+    move = store.move_projects
+
+    async def move_later(batch: ProjectBatch, tell: Told) -> Sequence[Move]:
+        await silence(client)
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        return await move(batch, tell)
+
+    monkeypatch.setattr(store, "move_projects", move_later)
+
+
+async def test_a_channel_that_cannot_be_started_is_no_failure_of_the_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = a_config(tmp_path, store="memory:", channel=Channel(per_workspace_max=1))
     async with an_engine(config) as engine, http(engine) as client:
         await set_on(engine, "42")
-        await silence(client)
-        await engine.service.trigger(engine.principal("ed"), [TriggerInput(framework_id="another", title="x")])
+        who = engine.principal("ed")
+        await engine.service.trigger(who, [TriggerInput(framework_id="another", title="x")])
+        silenced_meanwhile(engine, client, monkeypatch)
         with capture_logs() as logs:
-            [result] = await engine.workflows.generate(engine.principal("ed"), ["42"])
-        assert result.reason == "silenced"
-        [cause] = [line["cause"] for line in logs if line["event"] == "workflow_channel_not_started"]
-        assert "this workspace has 1 channels in use, limit 1" in cause
+            [result] = await engine.workflows.generate(who, ["42"])
+        assert result.reason == "fired"
+        [line] = [line for line in logs if line["event"] == "workflow_channels_not_started"]
+        assert (line["channels"], line["first"]) == (1, "42")
+        assert "this workspace has 1 channels in use, limit 1" in line["cause"]
+
+
+async def test_what_is_stored_after_nobody_waits_any_more_is_counted_and_started_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with an_engine(a_config(tmp_path, store="memory:")) as engine, http(engine) as client:
+        await set_on(engine, "42")
+        silenced_meanwhile(engine, client, monkeypatch)
+        store = engine._up.store
+        move = store.move_projects
+
+        async def give_up(batch: ProjectBatch, tell: Told) -> Sequence[Move]:
+            await move(batch, tell)
+            raise Busy("nobody waits any more")
+
+        monkeypatch.setattr(store, "move_projects", give_up)
+        with pytest.raises(Busy):
+            await engine.workflows.generate(engine.principal("ed"), ["42"])
+        assert [cell.key.framework for cell in engine._up.registry.cells()] == ["42"]
+        assert engine.workflows.statistics()["projects_fired"] == 1
 
 
 async def test_a_silence_that_overtakes_a_batch_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with an_engine(a_config(tmp_path, store="memory:")) as engine, http(engine) as client:
         await set_on(engine, "42")
-        store, who = engine._up.store, engine.principal("ed")
-        move = store.move_projects
-
-        async def move_later(batch: ProjectBatch) -> Sequence[Move]:
-            await silence(client)
-            await trio.testing.wait_all_tasks_blocked(0.05)
-            return await move(batch)
-
-        monkeypatch.setattr(store, "move_projects", move_later)
+        who = engine.principal("ed")
+        silenced_meanwhile(engine, client, monkeypatch)
         await engine.workflows.generate(who, ["42"])
         await trio.testing.wait_all_tasks_blocked(0.05)
         [alert] = (await engine.service.alerts(who, AlertQuery(workspace="main"))).items
@@ -156,7 +186,7 @@ async def test_who_gets_no_answer_in_time_is_told_to_send_it_again(tmp_path: Pat
         kit = engine._up.workflows._kit
 
         class Slow:
-            async def move_projects(self, batch: object) -> None:
+            async def move_projects(self, batch: object, tell: object) -> None:
                 await trio.sleep_forever()
 
         object.__setattr__(kit, "store", Slow())
