@@ -24,9 +24,10 @@ from engine.core.identity import identity_of
 from engine.foresight import Foresight
 from engine.identity import Identity, IssuedTicket
 from engine.metrics import Metrics
+from engine.pages import PAGE_MAX
 from engine.people import BULK_MAX, Deed, People, may_see, refused
 from engine.quotas import Quotas
-from engine.stores import AlertPage, AlertQuery, RecipientPage, Store
+from engine.stores import AlertPage, AlertQuery, RecipientPage, RowPage, Store
 from protocol import messages as m
 from protocol.changes import Action
 from protocol.commands import Act, Command, Ring
@@ -41,7 +42,6 @@ from protocol.errors import (
 from protocol.items import ItemResult, ReadingInput, TriggerInput
 from protocol.model import Alert, ChannelKey, Principal, StreamKey
 from protocol.names import check_id, parse_channel
-from protocol.rows import Row
 
 
 class Service:
@@ -213,11 +213,12 @@ class Service:
         await self.alert(who, alert_id)
         return await self._store.recipients(who.workspace, alert_id, cursor, limit)
 
-    async def open_sources(self, who: Principal) -> list[Row]:
-        """The open alerts that a re-sending source reports, with the label sets of each."""
+    async def open_rows(self, who: Principal, cursor: str | None) -> RowPage:
+        """A page of the open alerts, newest first, each with the label sets of its sources. Raises BadRequest."""
         check(who, "read")
-        rows = await self._store.open_sources(who.workspace)
-        return [row for row in rows if who.channels is None or row.alert.framework_id in who.channels]
+        return await self._store.open_rows(
+            AlertQuery(workspace=who.workspace, frameworks=who.channels, cursor=cursor, limit=PAGE_MAX)
+        )
 
     def _ring(self, who: Principal, inputs: Sequence[TriggerInput], answer: Answer) -> None:
         check(who, "trigger")

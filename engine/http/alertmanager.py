@@ -111,21 +111,23 @@ NOT_SILENCED = QuietWindows(())
 
 
 def to_gettable(row: Row, now: int, silences: QuietWindows = NOT_SILENCED) -> Iterator[GettableAlert]:
-    """Each label set of an open alert; an alert that no source reports is shown with labels of our making.
+    """Each label set of an open alert; one that no source reports with labels is shown with labels of our making.
 
     What silences it is asked for each label set, as Alertmanager does; the mark of our alert says the rest.
     """
     updated_at = row.alert.last_seen_at
     for source in row.sources:
+        # A sender that names its alerts by a key alone has said nothing that a reader would know it by.
+        labels = labels_of(row.alert) if source.labels.keys() == {"key"} else source.labels
         yield GettableAlert(
-            annotations=source.annotations,
+            annotations=source.annotations or _told(row.alert),
             ends_at=rfc3339(source.ends_at),
-            fingerprint=fingerprint(source.labels),
+            fingerprint=fingerprint(labels),
             receivers=(ReceiverName(RECEIVER),),
             starts_at=rfc3339(source.starts_at),
             status=_status(row.alert, source.labels, now, silences),
             updated_at=updated_at,
-            labels=source.labels,
+            labels=labels,
             generator_url=source.generator_url,
         )
     if not row.sources:
@@ -144,9 +146,8 @@ def _status(alert: Alert, labels: Mapping[str, str], now: int, silences: QuietWi
 
 def _own_alert(alert: Alert, now: int, silences: QuietWindows) -> GettableAlert:
     labels = labels_of(alert)
-    annotations = {"summary": alert.title} | ({"description": alert.message} if alert.message else {})
     return GettableAlert(
-        annotations=annotations,
+        annotations=_told(alert),
         # It has no end; like Alertmanager we show when it would end if nothing more were heard of it.
         ends_at=rfc3339(now + int(RESOLVE_TIMEOUT_S * SECOND_US)),
         fingerprint=fingerprint(labels),
@@ -156,6 +157,10 @@ def _own_alert(alert: Alert, now: int, silences: QuietWindows) -> GettableAlert:
         updated_at=alert.last_seen_at,
         labels=labels,
     )
+
+
+def _told(alert: Alert) -> dict[str, str]:
+    return {"summary": alert.title} | ({"description": alert.message} if alert.message else {})
 
 
 def _moment(text: str | None, what: str) -> int | None:

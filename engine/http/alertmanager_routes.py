@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
@@ -36,6 +37,7 @@ from engine.http.inbound.intake import first_failure, refuse, translated
 from engine.http.matchers import parse_matchers
 from engine.http.ports import Service
 from engine.http.role_guards import needs
+from engine.stores import RowPage
 from protocol.commands import Ring
 from protocol.errors import BadRequest, LimitReached
 from protocol.fields import ITEMS_MAX
@@ -53,6 +55,7 @@ SLICE_S = 0.002
 _encoder = msgspec.json.Encoder()
 
 Posted = list[PostableAlert]
+Pages = Callable[[str | None], Awaitable[RowPage]]
 SilencesOf = Callable[[str], Sequence[Silence]]
 Filters = Annotated[list[str] | None, QueryParameter(name="filter", description='matchers: `alertname=~"Disk.*"`')]
 Receiver = Annotated[str | None, QueryParameter(description="a regular expression for the receiver's name")]
@@ -162,9 +165,10 @@ def alertmanager_routes(
 
     async def matching(who: Principal, wanted: Wanted, receiver: str | None) -> bytes:
         told = receiver is None or compile_pattern(receiver).matches(RECEIVER)
-        rows = await service.open_sources(who) if told else []
+        if not told:
+            return b"[]"
         in_force = QuietWindows([window_of_silence(silence) for silence in silences(who.workspace)])
-        return await _encode_matching(rows, wanted, clock(), in_force)
+        return await _encode_matching(partial(service.open_rows, who), wanted, clock(), in_force)
 
     @get("/api/v2/status", sync_to_thread=False)
     def get_status() -> AlertmanagerStatus:
@@ -187,12 +191,12 @@ def translate(
     return translated(posted, lambda alert: to_report(alert, now, resolve_timeout_s))
 
 
-async def _encode_matching(rows: Sequence[Row], wanted: Wanted, now: int, silences: QuietWindows) -> bytes:
+async def _encode_matching(pages: Pages, wanted: Wanted, now: int, silences: QuietWindows) -> bytes:
     """The matching label sets as one JSON array. Raises LimitReached after `QUERY_MAX_S`."""
     parts: list[bytes] = []
     yield_if_due = _Slices()
     with trio.move_on_after(QUERY_MAX_S) as limit:
-        for row in rows:
+        async for row in _rows(pages):
             for alert in to_gettable(row, now, silences):
                 await yield_if_due()
                 if await _matches(alert, wanted, yield_if_due):
@@ -201,6 +205,17 @@ async def _encode_matching(rows: Sequence[Row], wanted: Wanted, now: int, silenc
         text = f"this query took longer than {QUERY_MAX_S:g} s; use simpler or fewer matchers"
         raise LimitReached(text, Limit.QUERY_TIME)
     return b"[" + b",".join(parts) + b"]"
+
+
+async def _rows(pages: Pages) -> AsyncIterator[Row]:
+    """One page after the other: the store's reader and this memory hold one page's rows at a time."""
+    cursor: str | None = None
+    while True:
+        page = await pages(cursor)
+        for row in page.items:
+            yield row
+        if (cursor := page.next_cursor) is None:
+            return
 
 
 async def _matches(alert: GettableAlert, wanted: Wanted, yield_if_due: _Slices) -> bool:

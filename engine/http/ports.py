@@ -16,11 +16,10 @@ from engine.identity import IssuedTicket
 from engine.operators import ConnectionPage
 from engine.people import Deed
 from engine.revocation import RevocationPage
-from engine.stores import AlertPage, AlertQuery, RecipientPage, RevocationKind
+from engine.stores import AlertPage, AlertQuery, RecipientPage, RevocationKind, RowPage
 from protocol.commands import Ring
 from protocol.items import ItemResult, ReadingInput, TriggerInput
 from protocol.model import Alert, Principal
-from protocol.rows import Row
 
 
 class Service(Protocol):
@@ -76,8 +75,8 @@ class Service(Protocol):
     async def recipients(self, who: Principal, alert_id: str, cursor: str | None, limit: int) -> RecipientPage:
         """Who says to have received and seen an alert, and when. Raises UnknownChannel, BadRequest."""
 
-    async def open_sources(self, who: Principal) -> list[Row]:
-        """The open alerts that a source reports, with the label sets of each."""
+    async def open_rows(self, who: Principal, cursor: str | None) -> RowPage:
+        """A page of the open alerts, each with the label sets of its sources. Raises BadRequest."""
 
 
 class Operators(Protocol):

@@ -79,6 +79,13 @@ class AlertPage(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None = None
 
 
+class RowPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of alerts, newest first, and where the next page starts; None: there is none."""
+
+    items: list[Row]
+    next_cursor: str | None = None
+
+
 class Located(msgspec.Struct, frozen=True, kw_only=True):
     """Where an alert is; and its row if it is closed, because its channel may have forgotten it."""
 
@@ -193,8 +200,11 @@ class Store(ChannelStore, ObjectStore, WorkflowStore, JobStore, DeliveryStore, P
     async def matching(self, query: AlertQuery, limit: int) -> list[str]:
         """The ids of at most `limit` alerts that a query means, newest first; its own cursor and limit do not count."""
 
-    async def open_sources(self, workspace: str) -> list[Row]:
-        """The open alerts that a re-sending source reported."""
+    async def open_rows(self, query: AlertQuery) -> RowPage:
+        """A page of the open alerts among those that a query means (its states do not count), with their sources.
+
+        Raises BadRequest for a bad cursor or limit (1..500).
+        """
 
     async def unsettled(self) -> list[ChannelKey]:
         """Channels that owe something unasked: a receipt, the expiry of a source's alert, the end of a quiet one, or

@@ -23,6 +23,7 @@ from engine.stores import (
     Retention,
     Revocation,
     RevocationKind,
+    RowPage,
     sqlite_trail,
 )
 from engine.stores import sqlite_acts as acts
@@ -44,7 +45,6 @@ from engine.stores.sqlite_writer import Writer
 from engine.stores.trail import TrailLine, TrailQuery
 from protocol.effects import Commit, CommitOutcome, Committed, OpenAlerts, Recalled, RecipientMark, StormState
 from protocol.model import Alert, ChannelKey, DerivedKey, Event, Severity, StreamKey
-from protocol.rows import Row
 
 
 class SqliteStore(SqliteObjects, SqliteWorkflows, SqliteJobs, SqliteDeliveries):
@@ -128,9 +128,9 @@ class SqliteStore(SqliteObjects, SqliteWorkflows, SqliteJobs, SqliteDeliveries):
         """Where those alerts are that the workspace has. Raises StoreUnavailable."""
         return await self._readers.read(partial(queries.locate, workspace=workspace, alert_ids=alert_ids))
 
-    async def open_sources(self, workspace: str) -> list[Row]:
-        """The open alerts that a re-sending source reported. Raises StoreUnavailable."""
-        return await self._readers.read(partial(queries.open_sources, workspace=workspace))
+    async def open_rows(self, query: AlertQuery) -> RowPage:
+        """A page of open alerts with their sources, newest first. Raises BadRequest, StoreUnavailable."""
+        return await self._readers.read(partial(lists.open_rows, query=query))
 
     async def unsettled(self) -> list[ChannelKey]:
         """Channels that owe a receipt or an expiry. Raises StoreUnavailable."""

@@ -14,9 +14,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from engine.pages import PAGE_MAX, Cursors, Name
-from engine.stores import AlertPage, AlertQuery
+from engine.stores import AlertPage, AlertQuery, RowPage
 from engine.stores.sqlite_queries import CHANNEL_PLACE, derived_place, numbers, snapshot, workspace_number
-from engine.stores.sqlite_rows import QUIETED, SEVERITIES, STATES, decode_alerts
+from engine.stores.sqlite_rows import QUIETED, SEVERITIES, STATES, decode_alerts, decode_rows
 from protocol.effects import OpenAlerts
 from protocol.errors import BadRequest
 from protocol.model import OPEN_STATES, Alert, AlertState, ChannelKey, Severity, StreamKey
@@ -38,12 +38,25 @@ _CHANNEL_NUMBERS = (
 
 def alerts(connection: Connection, query: AlertQuery) -> AlertPage:
     """A page of alerts. Raises BadRequest."""
-    if not 1 <= query.limit <= PAGE_MAX:
-        raise BadRequest(f"limit {query.limit} is not allowed: use 1 to {PAGE_MAX}")
+    _check_limit(query)
     with snapshot(connection):
         found = _list(connection, query)
     items = found[: query.limit]
     return AlertPage(items=items, next_cursor=CURSORS.following(found, query.limit, lambda alert: (alert.id,)))
+
+
+def open_rows(connection: Connection, query: AlertQuery) -> RowPage:
+    """A page of open alerts with all that is kept of them. Raises BadRequest."""
+    _check_limit(query)
+    with snapshot(connection):
+        found = decode_rows(_bodies(connection, replace(query, states=_OPEN)))
+    items = found[: query.limit]
+    return RowPage(items=items, next_cursor=CURSORS.following(found, query.limit, lambda row: (row.alert.id,)))
+
+
+def _check_limit(query: AlertQuery) -> None:
+    if not 1 <= query.limit <= PAGE_MAX:
+        raise BadRequest(f"limit {query.limit} is not allowed: use 1 to {PAGE_MAX}")
 
 
 def matching(connection: Connection, query: AlertQuery, limit: int) -> list[str]:
@@ -79,9 +92,12 @@ def open_alerts(
 
 def _list(connection: Connection, query: AlertQuery) -> list[Alert]:
     """The alerts of a page, and one more if there is one."""
+    return [row.alert for row in decode_alerts(_bodies(connection, query))]
+
+
+def _bodies(connection: Connection, query: AlertQuery) -> str:
     sql, values = list_statement(connection, query)
-    found = decode_alerts(f"[{connection.execute(sql, values).fetchall()[0][0] or ''}]")
-    return [row.alert for row in found]
+    return f"[{connection.execute(sql, values).fetchall()[0][0] or ''}]"
 
 
 def list_statement(connection: Connection, query: AlertQuery, shown: str = _WHOLE) -> tuple[str, list[Any]]:

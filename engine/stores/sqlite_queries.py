@@ -42,10 +42,6 @@ _HELD = (
     " UNION ALL SELECT rowid FROM alert INDEXED BY alert_owed"
     " WHERE channel = ?1 AND window_count > 0 AND state >= 3 AND window_until <= ?2)"
 )
-_SOURCED = (
-    "SELECT json_group_array(alert.rowid) FROM workspace JOIN alert INDEXED BY alert_sourced"
-    " ON alert.workspace = workspace.id AND has_sources = 1 AND state < 3 WHERE workspace.name = ?"
-)
 _BODIES = "SELECT group_concat(body) FROM alert WHERE rowid IN (SELECT value FROM json_each(?))"
 _NUMBERED_BODY = """group_concat('{"workspace_offset":' || workspace_offset || ',' || substr(body, 2))"""
 _CHANNEL_EVENTS = (
@@ -161,12 +157,6 @@ def derived_history(connection: Connection, stream: DerivedKey, after: int, limi
             return _stretch(connection, _WORKSPACE_EVENTS, number, lambda event: event.workspace_offset, after, limit)
         user = stream.user
         return _stretch(connection, _USER_EVENTS, number, lambda event: event.user_offsets[user], after, limit)
-
-
-def open_sources(connection: Connection, workspace: str) -> list[Row]:
-    """Open alerts that have sources."""
-    with snapshot(connection):
-        return list(_rows(connection, numbers(connection, _SOURCED, (workspace,))))
 
 
 def unsettled(connection: Connection) -> list[ChannelKey]:

@@ -46,7 +46,7 @@ def test_the_verbs_of_an_embedded_engine(tmp_path: Path) -> None:
             assert done.reason is Reason.ACKNOWLEDGED
             await verbs.resolve(who, [str(rung.alert_id)], None)
             assert (await verbs.alert(who, str(rung.alert_id))).state is AlertState.RESOLVED
-            assert await verbs.open_sources(who) == []
+            assert [row.alert.title for row in (await verbs.open_rows(who, None)).items] == ["Over 500 ms"]
             statistics = await engine.statistics()
             assert statistics["bridge"] == {"calls": 8, "calls_in_flight": 0, "calls_refused": 0}
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import trio
 
@@ -16,6 +17,9 @@ from tests.support.engines import an_engine
 from tocsin.client import Client
 
 PATIENCE_S = 30.0
+HOT = {
+    "id": "hot", "kind": "threshold", "framework": "web", "metric": "cpu", "comparison": ">", "threshold": 90,
+}  # fmt: skip
 Amtool = Callable[..., Awaitable[str]]
 
 
@@ -77,6 +81,29 @@ async def test_amtool_adds_and_queries_alerts_and_silences(tmp_path: Path) -> No
             while rung[-1].event.value == "quieted":
                 rung.append(await anext(client.alerts()))
             assert (rung[-1].event.value, rung[-1].data.quieted_by) == ("repeated", None)
+
+
+async def test_amtool_lists_what_our_own_doors_and_foreign_keys_rang(tmp_path: Path) -> None:
+    async with an_engine(tmp_path) as engine:
+        amtool = amtool_of(engine, tmp_path)
+        async with httpx.AsyncClient(
+            base_url=str(engine.http_url), headers={"Authorization": f"Bearer {engine.issue_token('main', 'ada')}"}
+        ) as http:
+            await posted(http, "/api/v1/rules", **HOT)
+            await posted(http, "/api/v1/readings", readings=[{"framework_id": "web", "metric": "cpu", "value": 95}])
+            await posted(http, "/api/v1/triggers", alert={"framework_id": "web", "title": "Backup failed"})
+            await posted(http, "/api/v1/ingest/alerta", resource="db1", event="Down", severity="critical")
+        shown = {each["labels"]["alertname"]: each for each in await listed(amtool, "alert", "query")}
+        assert sorted(shown) == ["Backup failed", "Down on db1", "hot"]
+        assert shown["Down on db1"]["annotations"] == {"summary": "Down on db1"}
+        assert [each["labels"]["alertname"] for each in await listed(amtool, "alert", "query", "rule_id=hot")] == [
+            "hot"
+        ]
+
+
+async def posted(http: httpx.AsyncClient, path: str, **body: Any) -> None:
+    answer = await http.post(path, json=body)
+    assert answer.is_success, answer.text
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,10 @@ QUESTIONS: dict[str, list[Ask]] = {
     "alert": [lambda store: store.alert("bench", ID)],
     "locate": [lambda store: store.locate("bench", [ID] * 100)],
     "matching": [lambda store: store.matching(AlertQuery(workspace="bench", states=(AlertState.ACTIVE,)), 1_000)],
-    "open_sources": [lambda store: store.open_sources("bench")],
+    "open_rows": [
+        lambda store: store.open_rows(AlertQuery(workspace="bench", limit=500)),
+        lambda store: store.open_rows(AlertQuery(workspace="bench", frameworks=("web-1", "web-2"), limit=500)),
+    ],
     "open_frameworks": [lambda store: store.open_frameworks("bench")],
     "storms": [lambda store: store.storms("bench")],
     "recipients": [lambda store: store.recipients("bench", ID, None, 50)],

@@ -13,7 +13,7 @@ from engine.identity import IssuedTicket
 from engine.operators import ConnectionInfo, ConnectionPage
 from engine.people import Deed
 from engine.revocation import RevocationPage
-from engine.stores import AlertPage, AlertQuery, RecipientPage, Revocation, RevocationKind
+from engine.stores import AlertPage, AlertQuery, RecipientPage, Revocation, RevocationKind, RowPage
 from engine.stores.trail import TrailKind, TrailLine, TrailPlace
 from protocol.commands import Ring
 from protocol.effects import AlertRecipient
@@ -175,9 +175,12 @@ class FakeService:
         ann = AlertRecipient(user="ann", received_at=ALERT.triggered_at, seen_at=None)
         return RecipientPage(items=[ann], next_cursor="more")
 
-    async def open_sources(self, who: Principal) -> list[Row]:
-        self._answer("open_sources", [])
-        return self.rows
+    async def open_rows(self, who: Principal, cursor: str | None) -> RowPage:
+        """Two rows a page."""
+        self._answer("open_rows", [cursor])
+        start = int(cursor or 0)
+        rest = len(self.rows) > start + 2
+        return RowPage(items=self.rows[start : start + 2], next_cursor=str(start + 2) if rest else None)
 
     def _answer(self, verb: str, items: Sequence[Any], more: Any = None) -> list[ItemResult]:
         self.asked.append((verb, list(items) if more is None else (list(items), more)))

@@ -148,6 +148,14 @@ def test_each_label_set_is_listed_with_its_fingerprint() -> None:
     assert first.updated_at == ALERT.last_seen_at
 
 
+def test_a_source_that_gave_a_key_alone_is_listed_with_what_its_alert_says() -> None:
+    keyed = SourceReport(labels={"key": "a\nb"}, annotations={}, starts_at=NOW, ends_at=NOW, generator_url="u")
+    (shown,) = to_gettable(Row(alert=ALERT, identity="i", window=SuppressionWindow(until=NOW), sources=(keyed,)), NOW)
+    assert shown.labels == {"alertname": "Slow", "framework_id": "web", "host": "h1", "severity": "error"}
+    assert shown.fingerprint == fingerprint(shown.labels)
+    assert (shown.annotations["summary"], shown.generator_url) == (ALERT.title, "u")
+
+
 @pytest.mark.parametrize(("message", "described"), [(None, False), ("It is slow", True)])
 def test_an_alert_of_our_own_is_listed_with_labels_that_name_it(message: str | None, described: bool) -> None:
     alert = type(ALERT)(**{f: getattr(ALERT, f) for f in ALERT.__struct_fields__} | {"message": message})

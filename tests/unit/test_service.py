@@ -167,7 +167,7 @@ async def test_an_unknown_role_may_not_even_read(bench):
     for read in (
         lambda: bench.service.alerts(by, AlertQuery(workspace="acme")),
         lambda: bench.service.alert(by, UNKNOWN_ID),
-        lambda: bench.service.open_sources(by),
+        lambda: bench.service.open_rows(by, None),
     ):
         with pytest.raises(PermissionDenied):
             await read()
@@ -315,15 +315,15 @@ def a_report(**labels: str) -> Ring:
     return Ring(title="Down", alert_type="Down", labels=labels, source=source)
 
 
-async def test_a_source_that_sends_again_refreshes_and_is_listed(bench):
+async def test_a_source_that_sends_again_refreshes_and_is_listed_as_all_open_alerts_are(bench):
     report = ("checkout", a_report(alertname="Down"))
     assert reasons(await bench.service.report(ANN, [report])) == [Reason.FIRED]
     assert reasons(await bench.service.report(ANN, [report])) == [Reason.REFRESHED]
     await bench.service.report(ANN, [("search", a_report(alertname="Slow"))])
     await bench.rung("checkout")
-    rows = await bench.service.open_sources(who("viewer"))
-    assert sorted(row.alert.framework_id for row in rows) == ["checkout", "search"]
-    (only,) = await bench.service.open_sources(who("viewer", channels=("search",)))
+    rows = (await bench.service.open_rows(who("viewer"), None)).items
+    assert sorted(row.alert.framework_id for row in rows) == ["checkout", "checkout", "search"]
+    (only,) = (await bench.service.open_rows(who("viewer", channels=("search",)), None)).items
     assert only.alert.framework_id == "search"
 
 

@@ -56,7 +56,6 @@ def costly(steps: list[str]) -> list[str]:
     [
         ("CHANNEL_PLACE", ("acme", "checkout")),
         ("_HELD", (1, NOW)),
-        ("_SOURCED", ("acme",)),
         ("_BODIES", ("[1]",)),
         ("_CHANNEL_EVENTS", (1, 0, 10)),
         ("_WORKSPACE_EVENTS", (1, 0, 10)),

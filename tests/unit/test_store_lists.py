@@ -49,15 +49,33 @@ async def test_alerts_are_located_in_their_channels(factory: StoreFactory) -> No
         assert await store.locate("acme", []) == {}
 
 
-async def test_open_alerts_with_sources_are_listed_and_unsettled(factory: StoreFactory) -> None:
+async def test_open_alerts_are_read_in_pages_with_their_sources(factory: StoreFactory) -> None:
+    async with factory.open() as store:
+        sourced, plain, elsewhere = a_row(sources=1), a_row(), a_row()
+        resolved = a_row(an_alert(state=AlertState.RESOLVED), until=NOW)
+        await committed(store, a_commit(rows=[sourced, resolved, plain]))
+        await committed(store, a_commit(OTHER, rows=[elsewhere]))
+        newest_first = sorted([sourced, plain, elsewhere], key=lambda row: row.alert.id, reverse=True)
+        query = AlertQuery(workspace="acme", limit=2)
+        first = await store.open_rows(query)
+        rest = await store.open_rows(msgspec.structs.replace(query, cursor=first.next_cursor))
+        assert (len(first.items), rest.next_cursor) == (2, None)
+        assert first.items + rest.items == newest_first
+        assert (await store.open_rows(msgspec.structs.replace(query, frameworks=(OTHER.framework,)))).items == [
+            elsewhere
+        ]
+        assert (await store.open_rows(AlertQuery(workspace="nowhere"))).items == []
+        with pytest.raises(BadRequest, match="limit 501"):
+            await store.open_rows(msgspec.structs.replace(query, limit=501))
+
+
+async def test_channels_of_alerts_with_sources_and_of_receipts_owed_are_unsettled(factory: StoreFactory) -> None:
     async with factory.open() as store:
         sourced, owing = a_row(sources=1), a_row(count=2)
         resolved = a_row(an_alert(state=AlertState.RESOLVED), sources=1, until=NOW)
         await committed(store, a_commit(rows=[sourced, resolved, a_row()]))
         await committed(store, a_commit(OTHER, rows=[owing]))
         await committed(store, a_commit(ChannelKey("acme", "quiet")))
-        assert await store.open_sources("acme") == [sourced]
-        assert await store.open_sources("nowhere") == []
         assert sorted(await store.unsettled()) == [KEY, OTHER]
 
 

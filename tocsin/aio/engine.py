@@ -28,13 +28,12 @@ from engine.audit import TrailPage
 from engine.auth import DEFAULT_TTL_S
 from engine.config import Config
 from engine.people import Deed
-from engine.stores import AlertPage, AlertQuery, RecipientPage
+from engine.stores import AlertPage, AlertQuery, RecipientPage, RowPage
 from engine.world import World
 from protocol.commands import Ring
 from protocol.hints import BroadcastTo
 from protocol.items import ItemResult, ReadingInput, TriggerInput
 from protocol.model import Alert, Principal
-from protocol.rows import Row
 from tocsin.aio.bridge import CALLS_MAX, Bridge
 from tocsin.aio.client import Client
 from tocsin.aio.thread import TrioThread
@@ -202,9 +201,9 @@ class Service:
         """Who says to have received and seen an alert, and when. Raises UnknownChannel as `alert` does."""
         return await self._call(lambda engine: engine.service.recipients(who, alert_id, cursor, limit))
 
-    async def open_sources(self, who: Principal) -> list[Row]:
-        """The open alerts that a re-sending source reports, with the label sets of each."""
-        return await self._call(lambda engine: engine.service.open_sources(who))
+    async def open_rows(self, who: Principal, cursor: str | None) -> RowPage:
+        """A page of the open alerts, newest first, each with the label sets of its sources. Raises BadRequest."""
+        return await self._call(lambda engine: engine.service.open_rows(who, cursor))
 
 
 def _own_certificate(config: Config) -> ssl.SSLContext | None:
