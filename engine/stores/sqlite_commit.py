@@ -102,11 +102,11 @@ class Committer:
             connection.execute("BEGIN IMMEDIATE")
             result = job(connection)
             connection.execute("COMMIT")
-        except CommitInvalid:
-            self._abandon()
-            raise
         except sqlite3.Error as fault:
             raise StoreUnavailable(f"the store does not answer: {self._failed(fault)}") from fault
+        except BaseException:  # refused by the job, or a bug in it: whoever goes on here finds no half of it
+            self._abandon()
+            raise
         if isinstance(result, Streamed):
             self._places.moved(result)
         return result
@@ -217,6 +217,7 @@ class Committer:
         """Cleans up after a failure of the database and says its cause. Raises it again if it is a bug of ours."""
         kind = getattr(fault, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         if kind not in _AWAY:
+            self._abandon()
             raise fault
         cause = f"{getattr(fault, 'sqlite_errorname', 'SQLITE')}: {fault}"
         (log.error if kind in _LOUD else log.warning)("store_unavailable", cause=cause)

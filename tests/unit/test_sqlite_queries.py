@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -249,3 +249,29 @@ def test_channels_beyond_those_remembered_are_read_again(
             (outcome,) = committer.commit([prepare(a_commit(KEY._replace(framework=framework), offset))])
             assert isinstance(outcome, Committed)
     assert queries.derived_position(connection, "e", DerivedKey("acme")).offset == 12
+
+
+def a_bug(connection: sqlite3.Connection) -> None:
+    raise KeyError("no such thing")
+
+
+def a_broken_row(connection: sqlite3.Connection) -> None:
+    connection.execute("INSERT INTO channel (workspace, framework) VALUES (NULL, NULL)")
+
+
+@pytest.mark.parametrize("breaks", [a_bug, a_broken_row])
+def test_a_job_that_breaks_off_leaves_nothing_behind_whatever_broke_it(
+    connection: sqlite3.Connection, breaks: Callable[[sqlite3.Connection], None]
+) -> None:
+    committer = Committer(Database(None), connection)
+
+    def job(connection: sqlite3.Connection) -> None:
+        connection.execute("DELETE FROM event")
+        breaks(connection)
+
+    with pytest.raises((KeyError, sqlite3.IntegrityError)):
+        committer.run(job)
+    assert not connection.in_transaction
+    assert len(queries.history(connection, KEY, 0, 10)) == 3
+    (outcome,) = committer.commit([prepare(a_commit(base=3))])
+    assert isinstance(outcome, Committed)
