@@ -14,16 +14,18 @@ from actors.ports import Clock, NewId
 from engine.backtest_worker import BacktestReading
 from engine.backtests import Backtests
 from engine.core.rules.backtest import Backtest, backtest
-from engine.core.rules.book import metrics_of
+from engine.core.rules.book import Firing, dressed, fill, metrics_of
+from engine.core.rules.templates import Texts
 from engine.objects import Shelf
 from engine.readings import ReadingVerbs
 from engine.roles import check
 from engine.rules import checked_rule
 from engine.stores.readings import PAGE_MAX_READINGS, ReadingPoint, Resolution
-from protocol.commands import Observe
+from protocol.commands import Observe, Ring
 from protocol.errors import BadRequest, PermissionDenied
+from protocol.fields import LABELS_MAX, TITLE_MAX_CHARS
 from protocol.items import ItemResult, TriggerInput
-from protocol.model import Principal
+from protocol.model import EventKind, Principal
 from protocol.rules import Rule
 from protocol.times import SECOND_US, moment_of
 
@@ -79,7 +81,9 @@ class Trials:
         readings = self._observed(rule, given)
         until = max((reading.at for reading in readings), default=0) + int(rule.for_s * SECOND_US)
         found = backtest(rule, readings, self._suppression_s, until)
-        return Tried(backtest=found, sent=await self._send(who, rule) if is_sent else None)
+        return Tried(
+            backtest=found, sent=await self._send(who, rule, _sample(rule, found, readings)) if is_sent else None
+        )
 
     def _observed(self, rule: Rule, given: Sequence[BacktestReading]) -> list[Observe]:
         now = self._clock()
@@ -94,15 +98,18 @@ class Trials:
             for place, reading in enumerate(given)
         ]
 
-    async def _send(self, who: Principal, rule: Rule) -> ItemResult:
+    async def _send(self, who: Principal, rule: Rule, sample: Firing) -> ItemResult:
         """An alert that is marked as a test, and the same as no other; people close it like any."""
+        labels = dict(list((rule.match | sample.ring.labels).items())[: LABELS_MAX - 1])
         alert = TriggerInput(
             framework_id=rule.framework,
             rule_id=rule.id if rule.enabled else None,
-            severity=rule.severity.value,
-            title=f"[test] {rule.title or rule.id}"[:512],
+            severity=sample.severity.value,
+            # A value at which the rule is content would be refused as below its threshold; the title still says it.
+            current_value=None if sample.is_below else sample.ring.current_value,
+            title=f"[test] {sample.title}"[:TITLE_MAX_CHARS],
             message=f"This is a test of the rule {rule.id}, sent by {who.user}. Nothing has happened.",
-            labels=rule.match | {"test": "true"},
+            labels=labels | {"test": "true"},
             dedup_key=f"test:{self._new_id()}",
         )
         [result] = await self._trigger(who, [alert])
@@ -150,6 +157,17 @@ class Trials:
         if who.channels is not None and rule.framework not in who.channels:
             raise PermissionDenied("this token is limited to other channels")
         return checked_rule(who, rule)
+
+
+def _sample(rule: Rule, found: Backtest, readings: Sequence[Observe]) -> Firing:
+    """What the test alert shows: what would have rung first; if nothing would have, the last reading in its words."""
+    for event in found.events:
+        if event.event is EventKind.FIRED:
+            ring = Ring(severity=event.severity, title=event.title, current_value=event.value, labels=event.labels)
+            return fill(ring, rule)
+    last = readings[-1] if readings else None
+    ring = Ring(current_value=last.value, labels=last.labels) if last is not None else Ring()
+    return dressed(fill(ring, rule, Texts(rule)))
 
 
 def _backtested(found: Backtest, resolution: Resolution | None = None) -> Backtested:

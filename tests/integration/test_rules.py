@@ -131,6 +131,17 @@ async def test_a_test_alert_is_marked_as_one_and_is_not_the_rules_own(engine: En
         assert (await posted(client, "/api/v1/readings", {"readings": [reading]}))["results"][0]["reason"] == "fired"
 
 
+@pytest.mark.parametrize(("value", "shown"), [(60, 60), (10, None)], ids=["rings", "would not ring"])
+async def test_a_test_alert_says_what_the_rule_would_have_said(engine: Engine, value: float, shown: Any) -> None:
+    async with a_client(engine) as client:
+        await posted(client, "/api/v1/rules", HOT | {"title": "{{ labels.host }} is at {{ value }}"})
+        tried = {"value": value, "labels": {"host": "h1"}, "send": True}
+        sent = (await posted(client, "/api/v1/rules/hot/test", tried))["sent"]
+        alert = (await client.get(f"/api/v1/alerts/{sent['alertId']}")).json()
+        assert alert["title"] == f"[test] h1 is at {value}"
+        assert (alert["labels"], alert.get("current_value")) == ({"host": "h1", "test": "true"}, shown)
+
+
 async def test_a_backtest_over_given_and_over_stored_readings_says_the_same(engine: Engine) -> None:
     now = engine._world.clock()
     start = now - 600 * SECOND_US
