@@ -31,7 +31,9 @@ class StandingOrders:
         self._orders: dict[ChannelKey, Orders] = {}
         self.quiet = QuietBook()
         # Of channels without rules, by what is quieted there: most of a workspace have the same.
-        self._quiet_only: dict[Quieting, Orders] = {}
+        self._quiet_only: dict[tuple[Quieting, bool], Orders] = {}
+        # Workspaces in which somebody can be notified.
+        self._notified: set[str] = set()
         for rule in rules:
             workspace = rule.workspace or own_workspace
             if not workspace:
@@ -45,13 +47,26 @@ class StandingOrders:
         if known is not None:
             return known
         rules = (*self._configured.get(key, ()), *self._stored_of(key))
-        quieting = self.quiet.of(key)
+        quieting, notifies = self.quiet.of(key), key.workspace in self._notified
         if rules:
-            return self._orders.setdefault(key, Orders(rules=rules, quieting=quieting))
+            return self._orders.setdefault(key, Orders(rules=rules, quieting=quieting, notifies=notifies))
         # Channels without rules are not remembered: anybody may name one.
-        if quieting == NOTHING:
+        if quieting == NOTHING and not notifies:
             return NO_ORDERS
-        return self._quiet_only.setdefault(quieting, Orders(quieting=quieting))
+        return self._quiet_only.setdefault((quieting, notifies), Orders(quieting=quieting, notifies=notifies))
+
+    def rule(self, key: ChannelKey, rule_id: str | None) -> Rule | None:
+        """A rule that holds for a channel."""
+        return next((rule for rule in self.of(key).rules if rule.id == rule_id), None)
+
+    def put_notified(self, workspace: str, is_notified: bool) -> bool:
+        """Whether somebody in this workspace can be notified; whether that is news."""
+        if (workspace in self._notified) is is_notified:
+            return False
+        (self._notified.add if is_notified else self._notified.discard)(workspace)
+        for key in [key for key in self._orders if key.workspace == workspace]:
+            del self._orders[key]
+        return True
 
     def put_quiet(self, workspace: str, changes: Mapping[QuietKey, Quiet | None], now: int) -> None:
         """These silences and windows are so from now on (None: there is none)."""

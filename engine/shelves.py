@@ -12,11 +12,14 @@ from engine.directory import framework_kind, team_kind, user_kind, workspace_kin
 from engine.live import LiveObjects, ObjectFigures
 from engine.objects import Shelf
 from engine.orders import StandingOrders
+from engine.preferences import escalation_kind, preference_kind
 from engine.quieting import expressions, follow_quiet, maintenance_kind, silence_kind
 from engine.rules import RULE, ConfigRules, Wake, follow_rules, rule_kind
 from engine.unreadable import say_unreadable
 from engine.workflow_definitions import workflow_kind
 from protocol.directory import Framework, Team, User, Workspace
+from protocol.escalation import Escalation
+from protocol.notify import Preference
 from protocol.quieting import Maintenance, Silence
 from protocol.rules import Rule
 from protocol.workflows import Workflow
@@ -37,6 +40,8 @@ class Shelves:
     teams: Shelf[Team]
     workspaces: Shelf[Workspace]
     workflows: Shelf[Workflow]
+    preferences: Shelf[Preference]
+    escalations: Shelf[Escalation]
 
 
 def build_shelves(
@@ -56,7 +61,8 @@ def build_shelves(
     limits = config.objects
     frameworks, workflows = framework_kind(limits, kit.store), workflow_kind(limits.workflows_max)
     users, teams, workspaces = user_kind(limits), team_kind(limits), workspace_kind(limits)
-    for unheld in (frameworks, users, teams, workspaces, workflows):
+    preferences, escalations = preference_kind(limits), escalation_kind(limits)
+    for unheld in (frameworks, users, teams, workspaces, workflows, preferences):
         live.follow(unheld.name, say_unreadable(unheld, kit.figures))
     return Shelves(
         live=live,
@@ -70,4 +76,6 @@ def build_shelves(
         teams=Shelf(teams, kit),
         workspaces=Shelf(workspaces, kit),
         workflows=Shelf(workflows, kit),
+        preferences=Shelf(preferences, kit),
+        escalations=Shelf(escalations, kit),
     )

@@ -10,6 +10,7 @@ import enum
 import msgspec
 
 from protocol.envelope import Message
+from protocol.model import Alert
 
 
 class BroadcastTo(enum.Enum):
@@ -80,5 +81,21 @@ class NewAlert(Message, frozen=True, gc=False, kw_only=True, tag="new_alert"):
     data: AlertHint
 
 
+class Notification(Message, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="notification"):
+    """Somebody is notified in the app, on his stream. `kind`: what of (`fired`, `escalated`, `digest`, ...).
+
+    A hint, as `workflow_updated`: `GET /api/v1/notifications` has them all. `key` is what he says to have read; `more`:
+    how many alerts it is about besides this one; `unread`: how many of his he has not read.
+    """
+
+    channel: str
+    key: str
+    kind: str
+    alert: Alert
+    text: str
+    unread: int
+    more: int = 0
+
+
 # What is told beside the streams, without offsets.
-Hint = WorkflowUpdated | AlertsRefresh | NewAlert
+Hint = WorkflowUpdated | AlertsRefresh | NewAlert | Notification

@@ -13,7 +13,7 @@ import msgspec
 
 from protocol.envelope import Message, RequestMessage
 from protocol.fields import ChannelName, Id, Offset, RequestId, Text, Ticket, Token
-from protocol.hints import AlertsRefresh, Broadcast, NewAlert, WorkflowUpdated
+from protocol.hints import AlertsRefresh, Broadcast, NewAlert, Notification, WorkflowUpdated
 from protocol.items import AlertIds, ItemResult, Readings, TriggerInput, Triggers
 from protocol.model import Alert, Change, EventKind, Severity, Suppressed
 
@@ -275,6 +275,7 @@ ServerMessage = (
     | WorkflowUpdated
     | AlertsRefresh
     | NewAlert
+    | Notification
     | Pong
     | ErrorMessage
     | Bye

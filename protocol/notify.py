@@ -75,6 +75,30 @@ CHANGE_OF = {
 }
 
 
+# The kind of job that decides who is told.
+ROUTE = "route"
+
+
+class Noted(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """A change that somebody may have to be told of. `version`: its offset in the channel's stream; `at`: RFC 3339.
+
+    `in_storm`: a storm holds it back.
+    """
+
+    alert_ids: tuple[str, ...]
+    change: Change
+    version: int
+    at: str
+    by: str | None = None
+    in_storm: bool = False
+
+
+class RouteArgs(msgspec.Struct, frozen=True, kw_only=True):
+    """What a routing job is told: changes of alerts of one channel."""
+
+    noted: tuple[Noted, ...]
+
+
 class DeliveryState(Enum):
     """Where a delivery is. `SENT`: the next hop has it (a mail server); `DELIVERED`: the target itself said so."""
 
@@ -109,6 +133,8 @@ class Why(Enum):
     STORM = "storm"
     NOT_TOLD = "not_told"
     OVER = "over"
+    # Put aside, and told at once meanwhile.
+    TOLD = "told"
     # The target's.
     NO_ADDRESS = "no_address"
     NO_SENDER = "no_sender"

@@ -17,6 +17,8 @@ class Orders(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     rules: tuple[Rule, ...] = ()
     quieting: Quieting = Quieting()
+    # Whether anybody in the workspace can be notified: else nobody pays for it.
+    notifies: bool = False
 
 
 # Of channels that nobody has given any.

@@ -11,6 +11,7 @@ they are the workspace's, not the channel's, and may change between two batches.
     hushing    does it ring, or is it quiet?
     ledger     what is remembered, and what the store does not know yet   turn       a decision while it is made
     log        readings, as they are stored with the decision             keeping    when rule states are written
+    noting     what somebody may have to be notified of
     agenda     who of many is due when                                    showing    what a rule sees
     previewing what a firing would meet                                   rehearsing what a list would come to
 
@@ -27,6 +28,7 @@ from engine.core.agenda import NEVER
 from engine.core.hushing import Hush
 from engine.core.ledger import Ledger
 from engine.core.log import ReadingLog
+from engine.core.noting import routing_jobs
 from engine.core.passing import pass_time
 from engine.core.rehearsing import Channel, rehearsed
 from engine.core.ringing import Ringer
@@ -49,6 +51,7 @@ class ChannelMachine:
     """Decides for one channel: the `Machine` of its actor. `orders` are those that hold when it is built."""
 
     def __init__(self, key: ChannelKey, recalled: Recalled, orders: Orders, policy: Policy) -> None:
+        self._key = key
         self._orders = orders
         self._ledger = Ledger(key.framework, recalled, policy)
         self._hush = Hush(self._ledger, orders, recalled.storm)
@@ -122,6 +125,7 @@ class ChannelMachine:
             series=tuple(turn.series),
             states=tuple(turn.states),
             settled=self._watcher.settled,
+            jobs=routing_jobs(self._key, turn.events) if self._orders.notifies else (),
         )
 
     def _changed_storm(self) -> StormState | None:

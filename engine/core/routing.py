@@ -25,7 +25,7 @@ import msgspec
 
 from engine.core.agenda import NEVER
 from engine.core.rules.schedule import hours_of
-from protocol.model import Alert, QuietedBy, Severity
+from protocol.model import Alert, Severity
 from protocol.notify import (
     TOLD,
     Change,
@@ -67,6 +67,10 @@ class Endpoint(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     frameworks: tuple[str, ...] = ()
     is_enabled: bool = True
 
+    def is_named(self, names: Sequence[str]) -> bool:
+        """Whether it is one of these."""
+        return any(name in names for name in (self.id, *self.names))
+
 
 class Person(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Somebody whom an alert concerns: where he is, and what he prefers."""
@@ -83,12 +87,16 @@ class Person(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class News(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """What has happened: the alert after it, by whom, and the endpoints that its rule names (empty: all)."""
+    """What has happened: the alert after it, by whom, and the endpoints that its rule names (empty: all).
+
+    `in_storm`: a storm held it back.
+    """
 
     change: Change
     alert: Alert
     by: str | None = None
     rule_notify: tuple[str, ...] = ()
+    in_storm: bool = False
 
 
 class Action(Enum):
@@ -156,7 +164,7 @@ def _refusal(news: News, endpoint: Endpoint, told: Heard) -> Why | None:
         return Why.DISABLED
     if told.was_told:
         return None
-    if news.rule_notify and not any(name in news.rule_notify for name in (endpoint.id, *endpoint.names)):
+    if news.rule_notify and not endpoint.is_named(news.rule_notify):
         return Why.RULE
     if endpoint.frameworks and news.alert.framework_id not in endpoint.frameworks:
         return Why.FRAMEWORK
@@ -173,7 +181,7 @@ def _unheard(news: News, told: Heard) -> Why | None:
 
 def _storm_due(news: News, now: int) -> int | None:
     """When that which a storm holds back is told (microseconds); None: it does not hold this back."""
-    if news.alert.quieted_by is not QuietedBy.STORM or news.change.is_end:
+    if not news.in_storm or news.change.is_end:
         return None
     # All of a minute together, whoever was first.
     return (now // STORM_GATHERS_US + 1) * STORM_GATHERS_US

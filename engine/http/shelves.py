@@ -23,4 +23,6 @@ def shelf_routes(shelves: Shelves, storms: Storms, clock: Clock, peer_address: P
         *quieting_routes(shelves, storms, clock, peer_address),
         *directory_routes(shelves, clock, peer_address),
         *object_routes(Resource("/api/v1/workflows", shelves.workflows, peer_address)),
+        *object_routes(Resource("/api/v1/preferences", shelves.preferences, peer_address)),
+        *object_routes(Resource("/api/v1/escalations", shelves.escalations, peer_address)),
     ]

@@ -6,10 +6,11 @@ Owns nothing. Called by the workers, one task a job; waits for what the kind wai
 from __future__ import annotations
 
 import msgspec
+from msgspec.structs import replace
 
 from actors.ports import Clock
 from engine.core.retry import after_failure
-from engine.jobs.kinds import Done, Hopeless, Kinds, NotNeeded, PutOff, Result, UnknownKind
+from engine.jobs.kinds import Again, Done, Hopeless, Kinds, NotNeeded, PutOff, Result, UnknownKind
 from protocol.jobs import Claimed, JobError, Settlement, Verdict
 
 # A cause is shown in lists.
@@ -40,12 +41,17 @@ class Desk:
         return Settlement(lease=claimed.lease, verdict=then.verdict, run_at=then.run_at, error=error)
 
     def _settled(self, claimed: Claimed, result: Result) -> Settlement:
+        return replace(self._verdict(claimed, result), deliveries=result.deliveries)
+
+    def _verdict(self, claimed: Claimed, result: Result) -> Settlement:
         if isinstance(result, Done):
             text = None if result.result is None else _encode(result.result).decode()
             return Settlement(lease=claimed.lease, verdict=Verdict.COMPLETED, result=text, follow=result.follow)
         if isinstance(result, NotNeeded):
             text = _encode({"reason": result.reason}).decode()
             return Settlement(lease=claimed.lease, verdict=Verdict.DISCARDED, result=text)
+        if isinstance(result, Again):
+            return self.failed(claimed, result.cause)
         error = None if result.cause is None else self._error(claimed, result.cause)
         if isinstance(result, PutOff):
             return Settlement(lease=claimed.lease, verdict=Verdict.SNOOZED, run_at=result.run_at, error=error)

@@ -14,16 +14,19 @@ import msgspec
 
 from engine.jobs.queues import QUEUES
 from protocol.jobs import PRIO_MEDIUM, Claimed, NewJob, Queue
+from protocol.notify import Delivery
 
 A = TypeVar("A", bound=msgspec.Struct)
 _encode = msgspec.json.Encoder().encode
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
-    """It is done. `result` is for whoever asks; `follow` is enqueued in the same transaction."""
+    """It is done. `result` is for whoever asks; `follow` is enqueued, and lines of the ledger (`deliveries`, with any
+    result) are written, in the same transaction."""
 
     result: Any = None
     follow: tuple[NewJob, ...] = ()
+    deliveries: tuple[Delivery, ...] = ()
 
 
 class PutOff(msgspec.Struct, frozen=True):
@@ -31,21 +34,31 @@ class PutOff(msgspec.Struct, frozen=True):
 
     run_at: int
     cause: str | None = None
+    deliveries: tuple[Delivery, ...] = ()
+
+
+class Again(msgspec.Struct, frozen=True):
+    """An attempt has failed, and why: another one after the usual time, if there is one left."""
+
+    cause: str
+    deliveries: tuple[Delivery, ...] = ()
 
 
 class NotNeeded(msgspec.Struct, frozen=True):
     """Nothing is to be done any more, and why."""
 
     reason: str
+    deliveries: tuple[Delivery, ...] = ()
 
 
 class Hopeless(msgspec.Struct, frozen=True):
     """It failed, and another attempt would fail as well."""
 
     cause: str
+    deliveries: tuple[Delivery, ...] = ()
 
 
-Result = Done | PutOff | NotNeeded | Hopeless
+Result = Done | PutOff | Again | NotNeeded | Hopeless
 
 
 class Kind(msgspec.Struct, Generic[A], frozen=True, kw_only=True):

@@ -1,0 +1,59 @@
+"""Which chain an alert has, and what comes after a step of it. Pure.
+
+Of several chains that mean an alert the one that names its rule counts, then one that names its framework, then one for
+all; of equals the one with the least id: one answer, whoever asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from protocol.escalation import Escalation
+from protocol.model import Alert
+from protocol.notify import Change
+
+# What begins a chain. Being told again, or louder, begins none anew: its steps are those of the alert's beginning.
+BEGINS = frozenset({Change.FIRED, Change.REPEATED, Change.RAISED, Change.REOPENED, Change.UNACKNOWLEDGED})
+_ANEW = frozenset({Change.REOPENED, Change.UNACKNOWLEDGED})
+
+
+class Place(NamedTuple):
+    """Which step of which round is next, and how long to wait for it."""
+
+    round: int
+    step: int
+    wait_s: float
+
+
+def chain_of(alert: Alert, chains: Iterable[Escalation]) -> Escalation | None:
+    """The chain of an alert; None: it has none."""
+    fits = [chain for chain in chains if _means(chain, alert)]
+    return min(fits, key=lambda chain: (not chain.rules, not chain.frameworks, chain.id), default=None)
+
+
+def _means(chain: Escalation, alert: Alert) -> bool:
+    if not chain.enabled or alert.severity.rank < chain.min_severity.rank:
+        return False
+    if chain.rules and alert.rule_id not in chain.rules:
+        return False
+    return not chain.frameworks or alert.framework_id in chain.frameworks
+
+
+def since_of(change: Change, version: int) -> str:
+    """Which beginning a chain belongs to: of the same one each step is told once."""
+    return str(version) if change in _ANEW else "0"
+
+
+def first(chain: Escalation) -> Place | None:
+    """Where a chain begins; None: it only reminds."""
+    return Place(0, 0, chain.steps[0].after_s) if chain.steps else None
+
+
+def following(chain: Escalation, round_: int, step: int) -> Place | None:
+    """What comes after a step; None: nothing."""
+    if step + 1 < len(chain.steps):
+        return Place(round_, step + 1, chain.steps[step + 1].after_s)
+    if round_ < chain.repeat and chain.steps:
+        return Place(round_ + 1, 0, chain.steps[0].after_s)
+    return None

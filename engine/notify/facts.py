@@ -1,0 +1,84 @@
+"""What routing asks of the store: alerts with what was told of them, and the people whom they concern.
+
+Owns nothing. Whom an alert concerns: its assignee, and who is on call in the team that owns its framework. Nobody who
+is not a user of the workspace: an assignee may be any name, and nothing is known of him but that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+import structlog
+
+from engine.core.rota import on_call
+from engine.core.routing import Person
+from engine.directory import FRAMEWORK, TEAM, USER
+from engine.stores import Store
+from protocol.directory import Framework, Team, User
+from protocol.model import Alert
+from protocol.notify import Preference
+
+T = TypeVar("T")
+PREFERENCE = "preference"
+log = structlog.get_logger()
+
+
+class Facts:
+    """Reads, for one workspace at a time."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def alerts(self, workspace: str, alert_ids: Iterable[str]) -> dict[str, Alert]:
+        """Those of these that there are."""
+        found = {}
+        for alert_id in alert_ids:
+            place = await self._store.alert(workspace, alert_id)
+            if place is not None:
+                found[alert_id] = place[1]
+        return found
+
+    async def on_call(self, workspace: str, framework: str, now: int) -> str | None:
+        """Who is on call for a framework."""
+        known = await self._named(workspace, FRAMEWORK, [framework], Framework)
+        owner = known[framework].owner if framework in known else None
+        if owner is None:
+            return None
+        return (await self.on_call_of(workspace, [owner], now)).get(owner)
+
+    async def on_call_of(self, workspace: str, teams: Sequence[str], now: int) -> dict[str, str]:
+        """Who of each of these teams is on call, if anybody is."""
+        known = await self._named(workspace, TEAM, teams, Team)
+        shifts = {name: on_call(team, now).user for name, team in known.items()}
+        return {name: user for name, user in shifts.items() if user is not None}
+
+    async def people(self, workspace: str, users: Iterable[str | None]) -> dict[str, Person]:
+        """Those of these whom the workspace knows, by id, with what they prefer."""
+        names = list(dict.fromkeys(user for user in users if user))
+        known = await self._named(workspace, USER, names, User)
+        preferences = await self._named(workspace, PREFERENCE, list(known), Preference)
+        return {
+            name: Person(
+                id=name,
+                email=user.email,
+                slack_id=user.slack_id,
+                zone=user.zone,
+                preference=preferences.get(name),
+            )
+            for name, user in known.items()
+        }
+
+    async def _named(self, workspace: str, kind: str, names: Sequence[str], type_: type[T]) -> dict[str, T]:
+        if not names:
+            return {}
+        found = await self._store.objects_named(workspace, kind, names)
+        values: dict[str, Any] = {}
+        for name, stored in found.items():
+            if stored.archived_at is None:
+                try:
+                    values[name] = msgspec.json.decode(stored.body, type=type_)
+                except msgspec.DecodeError as fault:
+                    log.error("object_unreadable", kind=kind, workspace=workspace, id=name, cause=str(fault))
+        return values

@@ -1,0 +1,39 @@
+"""Tells people in the app: a `notification` on their stream, while they follow it.
+
+Owns nothing. The ledger is the record: a line is written before anybody is told of it, and who was away asks for his
+list (`GET /api/v1/notifications`). So the message has no offset, as hints have none, and a slow reader may miss it.
+"""
+
+from __future__ import annotations
+
+from actors.derived import DerivedStreams
+from engine.notify.ports import Sent
+from engine.stores import Store
+from protocol.hints import Notification
+from protocol.model import DerivedKey
+from protocol.notify import Outgoing
+
+
+class InApp:
+    """The sender of the channel `in_app`."""
+
+    def __init__(self, store: Store, derived: DerivedStreams) -> None:
+        self._store = store
+        self._derived = derived
+
+    async def send(self, message: Outgoing) -> Sent:
+        """Tells him, if he is there. `delivered` is what he says himself: that he has read it."""
+        user = message.recipient.user or ""
+        if (audience := self._derived.find(DerivedKey(message.workspace, user))) is not None:
+            rendered = message.rendered
+            told = Notification(
+                channel=audience.name,
+                key=message.key,
+                kind=message.change.value,
+                alert=message.alerts[0],
+                more=message.more + len(message.alerts) - 1,
+                text=rendered.subject if rendered is not None else message.alerts[0].title,
+                unread=await self._store.unread(message.workspace, user),
+            )
+            audience.hint([told])
+        return Sent()

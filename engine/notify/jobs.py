@@ -1,0 +1,79 @@
+"""The jobs of notifications: what each is called and told. Making one is a function, so that those who make them need
+not know those who do them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from engine.core.noting import PRIO_OF
+from engine.jobs.queues import QUEUES
+from protocol.jobs import PRIO_HIGH, PRIO_MEDIUM, NewJob, Queue
+from protocol.model import Severity
+from protocol.notify import Channel, Delivery, Recipient
+
+SEND, DIGEST, DIGESTS = "send", "digest", "digests_due"
+ESCALATE, REMIND = "escalate", "remind"
+_encode = msgspec.json.Encoder().encode
+
+
+class SendArgs(msgspec.Struct, frozen=True, kw_only=True):
+    """Which line of the ledger is to be sent; whose act it was, and what is said besides."""
+
+    key: str
+    by: str | None = None
+    text: str = ""
+
+
+class DigestArgs(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose digest, and of what is due until when (microseconds)."""
+
+    channel: Channel
+    recipient: Recipient
+    until: int
+
+
+class StepArgs(msgspec.Struct, frozen=True, kw_only=True):
+    """A step of an alert's escalation: of which chain, since which version of the alert, and which step it is.
+
+    `round`: how often the chain was gone through before.
+    """
+
+    alert_id: str
+    chain: str
+    since: str
+    step: int = 0
+    round: int = 0
+
+
+def send_job(delivery: Delivery, severity: Severity, by: str | None, text: str = "") -> NewJob:
+    """Sends one. While it waits there is no second one of the same line."""
+    args = SendArgs(key=delivery.key, by=by, text=text)
+    return _job(SEND, args, delivery.workspace, key=delivery.key, prio=PRIO_OF[severity])
+
+
+def digest_job(workspace: str, channel: Channel, recipient: Recipient, due: int) -> NewJob:
+    """Sends together what is put aside for a recipient until `due`."""
+    key = f"digest:{workspace}:{channel.value}:{recipient.name}:{due}"
+    args = DigestArgs(channel=channel, recipient=recipient, until=due)
+    return _job(DIGEST, args, workspace, key=key, run_at=due, prio=PRIO_MEDIUM)
+
+
+def step_job(workspace: str, args: StepArgs, run_at: int, kind: str = ESCALATE) -> NewJob:
+    """The next step of an alert's escalation, or its next reminder: one of each at a time."""
+    key = f"{kind}:{args.alert_id}:{args.round}:{args.step}"
+    return _job(kind, args, workspace, key=key, run_at=run_at, prio=PRIO_HIGH)
+
+
+def _job(kind: str, args: msgspec.Struct, workspace: str, **more: Any) -> NewJob:
+    policy = QUEUES[Queue.NOTIFICATION]
+    return NewJob(
+        queue=Queue.NOTIFICATION,
+        kind=kind,
+        args=_encode(args).decode(),
+        workspace=workspace,
+        attempts_max=policy.attempts_max,
+        deadline_s=policy.deadline_s,
+        **more,
+    )

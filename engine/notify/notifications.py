@@ -1,0 +1,70 @@
+"""The part of the engine that notifies people: who decides, who sends, and the jobs by which they do it.
+
+`engine.parts` builds it and hands its kinds of jobs to the workers. Senders are added by channel; what no sender is
+there for is refused with the reason in the ledger, and not silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from actors.ports import Clock
+from engine.directory import USER
+from engine.jobs.kinds import Kind
+from engine.live import ObjectFigures, readable
+from engine.notify.book import NotifyBook, Wake
+from engine.notify.digests import Digests
+from engine.notify.escalation import Escalations
+from engine.notify.ports import Renderer, Sender
+from engine.notify.router import Router
+from engine.notify.sending import Sending, Tools
+from engine.orders import StandingOrders
+from engine.preferences import ESCALATION
+from engine.shelves import Shelves
+from engine.stores import Store
+from protocol.notify import Channel
+
+
+@dataclass(frozen=True)
+class Notifications:
+    """All of it, on one store."""
+
+    book: NotifyBook
+    escalations: Escalations
+    router: Router
+    sending: Sending
+    digests: Digests
+
+    @property
+    def kinds(self) -> list[Kind[Any]]:
+        """Its kinds of jobs, but for those of schedules."""
+        return [self.router.kind, *self.escalations.kinds, *self.sending.kinds]
+
+    def follow(self, shelves: Shelves, figures: ObjectFigures) -> None:
+        """Keeps in memory what it must know at once. Before `LiveObjects.load`."""
+        shelves.live.follow(USER, self.book.follow_people())
+        chains = partial(readable, shelves.escalations.kind, figures=figures)
+        shelves.live.follow(ESCALATION, self.escalations.follow(chains))
+
+
+def build_notifications(
+    store: Store,
+    orders: StandingOrders,
+    wake: Wake,
+    senders: Mapping[Channel, Sender],
+    renderer: Renderer,
+    clock: Clock,
+) -> Notifications:
+    """Nothing of it runs yet."""
+    book = NotifyBook(orders, wake)
+    escalations = Escalations(store, book, clock)
+    return Notifications(
+        book=book,
+        escalations=escalations,
+        router=Router(store, orders, book, escalations, clock),
+        sending=Sending(Tools(store, senders, renderer, clock)),
+        digests=Digests(store, clock),
+    )
