@@ -6,6 +6,7 @@ What starts when, and what a crash of it means, is `engine.tree`; what a part ma
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import trio
 
@@ -29,10 +30,15 @@ from engine.catalogue import ShelfKit
 from engine.config import Config
 from engine.identity import Identity
 from engine.jobs.handed import HandOver, generate_kind, ring_kind
+from engine.jobs.kinds import Kind
 from engine.jobs.verbs import JobVerbs
 from engine.jobs.works import Works, build_works
 from engine.live import ObjectFigures
 from engine.metrics import Metrics
+from engine.notify.inapp import InApp
+from engine.notify.notifications import Notifications, build_notifications, digest_schedule
+from engine.notify.plain import PlainRenderer
+from engine.notify.ports import Sender
 from engine.operators import Operators
 from engine.orders import StandingOrders
 from engine.presence import PresenceLog
@@ -51,6 +57,7 @@ from engine.upkeep import Upkeep
 from engine.workflow_hints import Hints
 from engine.workflows import WorkflowKit, Workflows
 from engine.world import World
+from protocol.notify import Channel
 
 
 @dataclass
@@ -77,6 +84,7 @@ class Parts:
     orders: StandingOrders
     quiet_keeper: QuietKeeper
     workflows: Workflows
+    notifications: Notifications
     works: Works
     jobs: JobVerbs
     handed: HandOver
@@ -105,6 +113,7 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
     keeper = QuietKeeper(orders, store, registry, world.clock)
     kit_of_shelves = ShelfKit(store, world.clock, world.new_id, config.api.answer_s, ObjectFigures(), metrics.refused)
     shelves = build_shelves(kit_of_shelves, config, orders, registry.wake, keeper.changed)
+    notifications = _notifications(store, orders, registry, derived, shelves, world)
     readings = ReadingVerbs(store, world.clock, retention_of(config).readings)
     service = Service(
         store, registry, identity, metrics, world.clock, config.api.answer_s, quotas, shelves.archived.why
@@ -126,7 +135,8 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
         )
     )
     ring, generate = ring_kind(service.trigger), generate_kind(workflows.generate, workflows.trackers)
-    works = build_works(store, config.jobs, world.clock, [ring, generate])
+    kinds: list[Kind[Any]] = [ring, generate, *notifications.kinds]
+    works = build_works(store, config.jobs, world.clock, kinds, [digest_schedule(notifications.digests)])
     return Parts(
         store=store,
         registry=registry,
@@ -150,11 +160,26 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
         workflows=workflows,
         trials=_trials(config, world, metrics, shelves, readings, service),
         rule_series=RuleSeries(shelves.rules, store, registry, config.api.answer_s, Tally(metrics).refused),
+        notifications=notifications,
         works=works,
         jobs=JobVerbs(store, works.kinds, works.counts, trail),
         handed=HandOver(store, ring, generate, world.new_id, config.jobs.handed_over_max, metrics.refused),
         clock=world.clock,
     )
+
+
+def _notifications(
+    store: Store,
+    orders: StandingOrders,
+    registry: Registry,
+    derived: DerivedStreams,
+    shelves: Shelves,
+    world: World,
+) -> Notifications:
+    senders: dict[Channel, Sender] = {Channel.IN_APP: InApp(store, derived)}
+    notifications = build_notifications(store, orders, registry.wake, senders, PlainRenderer(), world.clock)
+    notifications.follow(shelves, shelves.figures)
+    return notifications
 
 
 def _trials(

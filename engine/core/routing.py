@@ -152,7 +152,7 @@ def route(
 def _to_endpoint(news: News, endpoint: Endpoint, known: Mapping[Place, Heard], now: int) -> Routed:
     recipient = Recipient(endpoint=endpoint.id)
     told = known.get((endpoint.channel, recipient.name), _NOTHING)
-    why = _refusal(news, endpoint, told) or _unheard(news, told)
+    why = _unheard(news, told) or _refusal(news, endpoint, told)
     if why is not None:
         return Routed(channel=endpoint.channel, recipient=recipient, action=Action.SUPPRESS, why=why)
     return _sent(endpoint.channel, recipient, {Why.STORM: _storm_due(news, now)})
@@ -208,7 +208,7 @@ def _to_person(news: News, person: Person, known: Mapping[Place, Heard], now: in
             if person.address(channel) and news.change.is_start:
                 yield Routed(channel=channel, recipient=recipient, action=Action.SUPPRESS, why=Why.PREFERENCE)
             continue
-        why = _personal_refusal(news, person, channel) or _unheard(news, told)
+        why = _unheard(news, told) or _personal_refusal(news, person, channel)
         if why is not None:
             yield Routed(channel=channel, recipient=recipient, action=Action.SUPPRESS, why=why)
         else:

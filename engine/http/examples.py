@@ -64,6 +64,24 @@ _OBJECTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"id": "shop", "members": ["ann", "bob"], "rota": {"starts_on": "2026-01-05", "order": ["ann", "bob"]}},
         {"members": ["ann"]},
     ),
+    "preferences": (
+        {
+            "id": "ann",
+            "channels": {"critical": ["in_app", "email", "slack"], "error": ["in_app", "email"]},
+            "quiet_hours": {"start": "22:00", "end": "07:00"},
+            "digest": {"frequency": "daily", "hour": 8},
+        },
+        {"digest": {"frequency": "hourly"}},
+    ),
+    "escalations": (
+        {
+            "id": "shop",
+            "frameworks": ["web"],
+            "steps": [{"after_s": 300, "teams": ["shop"]}, {"after_s": 900, "users": ["ann"]}],
+            "remind_every_s": 1800,
+        },
+        {"repeat": 2},
+    ),
     "workspaces": ({"id": "acme", "name": "Acme Ltd."}, {"notes": "on trial until June"}),
     "workflows": (
         {

@@ -42,10 +42,17 @@ class Works:
     counts: JobCounts
 
 
-def build_works(store: JobStore, config: Jobs, clock: Clock, kinds: Iterable[Kind[Any]] = ()) -> Works:
-    """Everything that does jobs on this store. Nothing runs yet. `kinds`: besides those of the schedules."""
+def build_works(
+    store: JobStore,
+    config: Jobs,
+    clock: Clock,
+    kinds: Iterable[Kind[Any]] = (),
+    more: Iterable[Schedule] = (),
+) -> Works:
+    """Everything that does jobs on this store. Nothing runs yet. `kinds`: besides those of the schedules; `more`: other
+    schedules than ours."""
     keep = _Keep(store)
-    schedules = _schedules(keep)
+    schedules = [*_schedules(keep), *more]
     known = Kinds([*kinds, *{schedule.kind.name: schedule.kind for schedule in schedules}.values()])
     counts = JobCounts()
     workers = Workers(store, Desk(known, clock), counts, clock, node_name(), limits_of(config))

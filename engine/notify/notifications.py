@@ -6,14 +6,15 @@ there for is refused with the reason in the ledger, and not silently.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from actors.ports import Clock
+from engine.core.firing import Cron
 from engine.directory import USER
 from engine.jobs.kinds import Kind
+from engine.jobs.scheduler import Schedule
 from engine.live import ObjectFigures, readable
 from engine.notify.book import NotifyBook, Wake
 from engine.notify.digests import Digests
@@ -25,6 +26,7 @@ from engine.orders import StandingOrders
 from engine.preferences import ESCALATION
 from engine.shelves import Shelves
 from engine.stores import Store
+from protocol.jobs import PRIO_MEDIUM
 from protocol.notify import Channel
 
 
@@ -32,6 +34,8 @@ from protocol.notify import Channel
 class Notifications:
     """All of it, on one store."""
 
+    # By channel; who adds one later adds it here.
+    senders: dict[Channel, Sender]
     book: NotifyBook
     escalations: Escalations
     router: Router
@@ -50,11 +54,16 @@ class Notifications:
         shelves.live.follow(ESCALATION, self.escalations.follow(chains))
 
 
+def digest_schedule(digests: Digests) -> Schedule:
+    """Looks every ten minutes for what was put aside and not sent."""
+    return Schedule(name="digests", cron=Cron("*/10 * * * *"), kind=digests.kind, prio=PRIO_MEDIUM)
+
+
 def build_notifications(
     store: Store,
     orders: StandingOrders,
     wake: Wake,
-    senders: Mapping[Channel, Sender],
+    senders: dict[Channel, Sender],
     renderer: Renderer,
     clock: Clock,
 ) -> Notifications:
@@ -62,6 +71,7 @@ def build_notifications(
     book = NotifyBook(orders, wake)
     escalations = Escalations(store, book, clock)
     return Notifications(
+        senders=senders,
         book=book,
         escalations=escalations,
         router=Router(store, orders, book, escalations, clock),

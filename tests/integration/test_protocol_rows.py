@@ -340,6 +340,7 @@ ELSEWHERE = {
     "workflow_updated": "tests/integration/test_workflows.py",
     "alerts_refresh": "tests/integration/test_workflows.py",
     "new_alert": "tests/integration/test_workflows.py",
+    "notification": "tests/integration/test_notifications_in_app.py",
 }
 
 

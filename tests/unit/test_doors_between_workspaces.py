@@ -36,6 +36,8 @@ OURS: dict[str, dict[str, Any]] = {
     "teams": {"id": "our-team"},
     "users": {"id": "our-ann"},
     "workflows": {"id": "our-flow", "phases": PHASES},
+    "preferences": {"id": "our-ann"},
+    "escalations": {"id": "our-chain", "remind_every_s": 600},
 }
 
 

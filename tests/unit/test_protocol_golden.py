@@ -23,6 +23,7 @@ from protocol.hints import (
     Broadcast,
     BroadcastTo,
     NewAlert,
+    Notification,
     RefreshHint,
     WorkflowProgress,
     WorkflowUpdated,
@@ -187,6 +188,9 @@ FROM_SERVER: dict[str, m.ServerMessage] = {
     "new_alert": NewAlert(
         channel="user:acme:ann",
         data=AlertHint(id="a1", title="Cover the roof", message="BUILD / Roof", priority="MEDIUM", project_id="42"),
+    ),
+    "notification": Notification(
+        channel="user:acme:ann", key="msg_1", kind="escalated", alert=SOME_ALERT, text="escalated: cpu", unread=3
     ),
     "pong": m.Pong(),
     "error": m.ErrorMessage(code=107, message="invalid message", temporary=False, id="r-1"),
