@@ -14,8 +14,9 @@ from typing import Any
 
 import msgspec
 
+from actors.hands import WorkerLimits
 from actors.ports import Clock
-from actors.workers import WorkerLimits, Workers
+from actors.workers import Workers
 from engine.core.firing import Cron
 from engine.jobs.counts import JobCounts
 from engine.jobs.desk import Desk

@@ -2,44 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import trio
 from trio.testing import MockClock
 
-from actors.workers import Workers
 from engine.stores import Store
 from protocol.errors import StoreUnavailable
-from protocol.jobs import Claimed, JobState, Lease, NewJob, Queue, Settlement, Verdict
-from tests.support.jobs import Observed, a_job, clock, completed, job_store, workers
-
-
-@asynccontextmanager
-async def working(store: Store, *teams: Workers) -> AsyncIterator[trio.CancelScope]:
-    """Workers that run; cancelled at the end, or by the scope."""
-
-    def ring(queues: frozenset[Queue]) -> None:
-        for team in teams:
-            team.ring(queues)
-
-    store.set_doorbell(ring)
-    async with trio.open_nursery() as nursery:
-        for team in teams:
-            await nursery.start(lambda task_status, team=team: team.run(task_status))
-        yield nursery.cancel_scope
-        nursery.cancel_scope.cancel()
-
-
-async def state(store: Store, number: int) -> JobState:
-    job = await store.job(None, number)
-    assert job is not None
-    return job.state
-
-
-async def add(store: Store, *jobs: NewJob) -> list[int]:
-    return [made.id for made in await store.enqueue(jobs)]
+from protocol.jobs import Claimed, JobState, Lease, Queue, Settlement, Verdict
+from tests.support.jobs import Observed, a_job, add, clock, completed, job_store, state, workers, working
 
 
 async def test_a_job_starts_with_its_commit_not_with_the_next_poll(autojump_clock: MockClock) -> None:
@@ -219,6 +191,7 @@ async def test_at_rest_nothing_is_claimed_until_they_resume(autojump_clock: Mock
     async with job_store() as store:
         team = workers(store, do)
         async with working(store, team):
+            await trio.sleep(0.1)  # the first look is over
             team.rest()
             (number,) = await add(store, a_job())
             await trio.sleep(5)
