@@ -1,0 +1,166 @@
+"""Sends e-mail: the sender of the channel `email`, and the owner of the connections to the mail server.
+
+Owns: at most `connections_max` connections, those in use and those kept for the next mail; when the server was last
+found away; and how much each address was sent lately. Asked by jobs, each of which waits for its own mail: for a free
+connection and for the server, together no longer than `total_s`. A kept connection is ended when it was not used for
+`keep_s`: that is what the task does. If it crashes nothing is lost: connections are opened again when needed.
+
+A server that is away (not reached, no TLS, no password) is away for everybody's mail: who comes within `AWAY_S` is put
+off without asking it again and without using up an attempt, until the mail is older than `GIVE_UP_S`.
+"""
+
+from __future__ import annotations
+
+import smtplib
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple
+
+import trio
+
+from actors.ports import Clock
+from actors.supervisor import Started
+from engine.notify.addresses import Mailbox, address_in
+from engine.notify.letters import Letter, letter_of
+from engine.notify.pace import Pace
+from engine.notify.ports import Outcome, Refused, Sent, TryLater
+from engine.notify.smtp import Line, meaning_of
+from engine.sections.smtp import Smtp
+from protocol.notify import Outgoing
+from protocol.times import SECOND_US
+
+# A mail server that restarts is back within a minute; asked twice a minute it notices nothing of us.
+AWAY_S = 30.0
+# As long as a server may be mended on the next morning; from then on attempts count, and the ledger says why.
+GIVE_UP_S = 24 * 3_600.0
+REFUSALS = (smtplib.SMTPRecipientsRefused, smtplib.SMTPDataError, smtplib.SMTPSenderRefused)
+
+# Where a message goes; None: there is no such endpoint, or it has no address.
+AddressOf = Callable[[Outgoing], Awaitable[str | None]]
+
+
+async def own_address(message: Outgoing) -> str | None:
+    """The address that the message itself names."""
+    return message.address or None
+
+
+class _Kept(NamedTuple):
+    line: Line
+    until: float
+
+
+class Mailer:
+    """Sends by e-mail. `site`: where links lead (`notify.public_url`)."""
+
+    def __init__(self, config: Smtp, clock: Clock, site: str = "", address_of: AddressOf = own_address) -> None:
+        self._config = config
+        self._sender = address_in(config.sender) or Mailbox("")
+        self._clock = clock
+        self._site = site
+        self._address_of = address_of
+        self._room = trio.CapacityLimiter(config.connections_max)
+        # A thread that could not be ended yet still counts: else a resolver that hangs would cost one thread a mail.
+        self._threads = trio.CapacityLimiter(config.connections_max + 1)
+        self._kept: list[_Kept] = []
+        self._something_kept = trio.Event()
+        self._away_until, self._away_cause = -1.0, ""
+        self._pace = Pace(config.per_recipient_s, config.per_recipient_burst)
+        self._figures = dict.fromkeys(("sent", "refused", "put_off", "slowed", "failed", "connections"), 0)
+
+    def statistics(self) -> Mapping[str, int]:
+        """Mails by what came of them, connections opened, and those kept open now."""
+        return {**self._figures, "connections_kept": len(self._kept)}
+
+    async def send(self, message: Outgoing) -> Outcome:
+        """Hands a mail to the mail server."""
+        outcome = await self._send(message)
+        match outcome:
+            case Sent():
+                self._figures["sent"] += 1
+            case Refused():
+                self._figures["refused"] += 1
+            case TryLater(after_s=None):
+                self._figures["failed"] += 1
+            case TryLater():
+                self._figures["put_off"] += 1
+        return outcome
+
+    async def _send(self, message: Outgoing) -> Outcome:
+        if not self._config.host:
+            return Refused("no mail server is configured (notify.smtp.host)")
+        text = await self._address_of(message)
+        to = address_in(text or "")
+        if to is None or message.rendered is None:
+            return Refused(f"{text or ''!r:.80} is no mail address; write one like ada@example.com")
+        if trio.current_time() < self._away_until:
+            return self._put_off(message, TryLater(None, self._away_cause))
+        if wait_s := self._pace.wait_s(to.address, trio.current_time()):
+            self._figures["slowed"] += 1
+            return TryLater(wait_s, "this address was sent many mails just now (notify.smtp.per_recipient_s)")
+        letter = letter_of(message, message.rendered, self._sender, to, self._clock(), self._site)
+        outcome: Outcome = TryLater(None, f"not done within {self._config.total_s:g} s (notify.smtp.total_s)")
+        with trio.move_on_after(self._config.total_s):
+            async with self._room:
+                outcome = await self._deliver(letter)
+        is_away = trio.current_time() < self._away_until
+        return self._put_off(message, outcome) if is_away and isinstance(outcome, TryLater) else outcome
+
+    async def _deliver(self, letter: Letter) -> Outcome:
+        line = self._kept.pop().line if self._kept else Line(self._config)
+        opened, is_usable = line.opened, False
+        try:
+            await trio.to_thread.run_sync(line.deliver, letter, abandon_on_cancel=True, limiter=self._threads)
+            is_usable = True
+            return Sent()
+        except (smtplib.SMTPException, OSError) as fault:
+            # After a refusal of one mail the connection is as good as before, unless it was ended with it.
+            is_usable = line.is_in and line.sock is not None and isinstance(fault, REFUSALS)
+            return self._failed(line, meaning_of(fault))
+        except trio.Cancelled:
+            self._failed(line, TryLater(None, "the mail server did not let us in in time"))
+            raise
+        finally:
+            self._figures["connections"] += line.opened - opened
+            if is_usable:
+                self._keep(line)
+            else:
+                line.abort()
+
+    def _failed(self, line: Line, outcome: Refused | TryLater) -> Outcome:
+        if not line.is_in:
+            self._away_until, self._away_cause = trio.current_time() + AWAY_S, outcome.cause
+        return outcome
+
+    def _put_off(self, message: Outgoing, outcome: TryLater) -> TryLater:
+        """Without using up an attempt, while the mail is young."""
+        if self._clock() - message.at > GIVE_UP_S * SECOND_US:
+            return outcome
+        return TryLater(max(self._away_until - trio.current_time(), 1.0), outcome.cause)
+
+    def _keep(self, line: Line) -> None:
+        self._kept.append(_Kept(line, trio.current_time() + self._config.keep_s))
+        self._something_kept.set()
+
+    async def run(self, status: Started) -> None:
+        """Ends connections that nobody uses any more, until cancelled; then all that are kept."""
+        status.started()
+        try:
+            while True:
+                await self._something_kept.wait()
+                if not self._kept:
+                    self._something_kept = trio.Event()
+                    continue
+                # The last one that was kept is the next one to be used: the first has been idle for longest.
+                await trio.sleep_until(self._kept[0].until)
+                await self._end_idle()
+        finally:
+            while self._kept:
+                self._kept.pop().line.abort()
+
+    async def _end_idle(self) -> None:
+        now = trio.current_time()
+        while self._kept and self._kept[0].until <= now:
+            line = self._kept.pop(0).line
+            try:
+                await trio.to_thread.run_sync(line.leave, abandon_on_cancel=True, limiter=self._threads)
+            finally:
+                line.abort()
