@@ -73,6 +73,9 @@ class ChannelActor:
             machine = self._kit.machine(self._cell.key, recalled, self._kit.orders(self._cell.key))
             audience = await self._catch_up(recalled)
             self._answer_committed(recalled)
+            # Hours of readings may have to be heard again: what was committed need not wait for it, nor other channels.
+            for _ in machine.restore():
+                await trio.lowlevel.checkpoint()
             if await self._serve(machine, audience, recalled.offset):
                 return
 

@@ -5,7 +5,7 @@ Each port is a handful of methods with a one-sentence contract. Actors import no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from protocol import messages as m
@@ -24,6 +24,12 @@ HISTORY_CHUNK = 256
 
 class Machine(Protocol):
     """Decides for one channel. Pure: no await, no clock, no randomness; one instance per run of a channel's actor."""
+
+    def restore(self) -> Iterator[None]:
+        """Takes up what was recalled, some milliseconds of work between two yields, so that others run meanwhile.
+
+        Whoever has no others need not ask for it: each other method does first what is left of it.
+        """
 
     def decide(self, batch: Batch) -> Decision:
         """Applies a batch (also an empty one: whatever is due by `batch.now`) and says what must be stored and told.

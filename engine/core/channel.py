@@ -22,6 +22,8 @@ command can do to many: a reading by the rules on its metric, re-opening by the 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from actors.ports import MachineFactory
 from engine.core.acting import Acts
 from engine.core.agenda import NEVER
@@ -34,7 +36,7 @@ from engine.core.rehearsing import Channel, rehearsed
 from engine.core.ringing import Ringer
 from engine.core.showing import page_of
 from engine.core.stepping import complete_step
-from engine.core.turn import ROWS_MAX, TOLD_MAX, Policy, Turn
+from engine.core.turn import HEARD_MAX, ROWS_MAX, TOLD_MAX, Policy, Turn
 from engine.core.watching import Watcher
 from protocol.commands import Act, Batch, CompleteStep, Observe, Preview, Ring
 from protocol.effects import Decision, Recalled, StormState
@@ -59,11 +61,17 @@ class ChannelMachine:
         self._ringer = Ringer(self._ledger, self._hush)
         self._log = ReadingLog(recalled, policy.reading_series_max)
         self._watcher = Watcher(self._ledger, self._ringer, self._log, orders)
-        self._watcher.restore(recalled)
+        self._restoring = self._watcher.restore(recalled)
         self._acts = Acts(self._ledger)
+
+    def restore(self) -> Iterator[None]:
+        """Takes up what rules remembered, some milliseconds between two yields; whatever else is asked first does it
+        all at once."""
+        return self._restoring
 
     def decide(self, batch: Batch) -> Decision:
         """Applies a batch, then whatever else is due by `batch.now`. Changes the machine: commit it or rebuild it."""
+        self._be_ready()
         turn = Turn(batch)
         if batch.orders is not self._orders:
             self._orders = batch.orders
@@ -74,7 +82,7 @@ class ChannelMachine:
         for command in batch.commands:
             # Is it for the next decision? There is no room, or it is a question, which takes its time. Asked here and
             # not in a method, which would be a tenth of what a duplicate costs.
-            is_full = len(turn.events) > most_events or turn.new_states >= ROWS_MAX
+            is_full = len(turn.events) > most_events or turn.new_states >= ROWS_MAX or turn.heard >= HEARD_MAX
             if (is_full or isinstance(command, _QUESTIONS)) and results:
                 break
             if isinstance(command, Act):
@@ -93,6 +101,7 @@ class ChannelMachine:
 
     def flush(self, batch: Batch) -> Decision:
         """The counters and rule states that are ahead of the store, at most ROWS_MAX rows at a time, due or not."""
+        self._be_ready()
         turn = Turn(batch)
         self._ledger.write_counters(turn)
         self._watcher.write_states(turn, everything=True)
@@ -100,16 +109,22 @@ class ChannelMachine:
 
     def next_due(self) -> int | None:
         """When (microseconds) an empty batch would have something to do; in the past if the last one had no room."""
+        self._be_ready()
         due = min(self._ledger.next_due(), self._watcher.next_due(), self._hush.next_due())
         return None if due == NEVER else due
 
     def owes(self) -> bool:
         """Whether something is due that nobody starts this channel for; for silences and maintenance the keeper does
         (`engine.quiet_keeper`). As dear as there are alerts."""
+        self._be_ready()
         ledger, hush = self._ledger, self._hush
         if ledger.is_ahead or self._watcher.next_due() != NEVER or hush.next_due() != NEVER:
             return True
         return any(standing.own_due() != NEVER or hush.owes(standing) for standing in ledger.by_id.values())
+
+    def _be_ready(self) -> None:
+        for _ in self._restoring:
+            pass
 
     def _decision(self, turn: Turn, results: tuple[ItemResult, ...], readings: Logged | None) -> Decision:
         return Decision(

@@ -18,8 +18,11 @@ from engine.core.turn import ROWS_MAX, Turn
 from protocol.readings import RuleState
 from protocol.times import SECOND_US
 
-# What a restart hears again: half a second of computing, at 25 µs a reading.
-REPLAY_MAX_READINGS = 20_000
+# What a restart hears again, counted as often as a reading was held against a rule (`ReadingLog.heard`): half a second
+# of computing, at 25 us each. Ten thousand rules on one metric may come to a few times that: each decision hears a
+# reading ten thousand times, and writes a tenth of the states. Counting readings alone was not enough: three hundred
+# rules that watched one metric left a minute's work behind, over which the next start stalled, and each one after it.
+REPLAY_MAX_HEARINGS = 20_000
 # A state is at latest written so long after it changed: a channel with few readings hears next to nothing again.
 STATE_AGE_S = 30
 
@@ -27,7 +30,7 @@ K = TypeVar("K")
 
 
 class _Since(NamedTuple):
-    """When a state left the one that is stored: the row of the log, the readings heard until then, the time."""
+    """When a state left the one that is stored: the row of the log, what had been heard until then, the time."""
 
     seq: int
     heard: int
@@ -85,4 +88,4 @@ class StateKeeper(Generic[K]):
     def _is_due(self, since: _Since, now: int) -> bool:
         # Further ahead than that, the clock was set back.
         is_old = not since.at <= now < since.at + STATE_AGE_S * SECOND_US
-        return is_old or self._log.heard - since.heard >= REPLAY_MAX_READINGS
+        return is_old or self._log.heard - since.heard >= REPLAY_MAX_HEARINGS

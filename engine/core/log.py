@@ -25,7 +25,8 @@ class ReadingLog:
     """Numbers readings, and gathers those of a decision."""
 
     def __init__(self, recalled: Recalled, series_max: int) -> None:
-        # The last row of the log; which row is being heard now, live or again; and how many readings that were so far.
+        # The last row of the log; which row is being heard now, live or again; and what it costs to hear again all
+        # that came so far: a reading counts for each rule that it was held against, and at least once.
         self.seq = recalled.seq
         self.hearing = recalled.seq + 1
         self.heard = 0
@@ -74,13 +75,13 @@ class ReadingLog:
             return None
         self.seq += 1
         self.hearing = self.seq + 1
-        self.heard += len(turn.values)
+        self.heard += max(turn.heard, len(turn.values))
         return Logged(self.seq, turn.now, turn.numbers, turn.times, turn.values)
 
     def replay(self, recalled: Recalled) -> Iterator[tuple[Logged, int, Observe]]:
         """The readings that not all stored rule states have heard, in order: row, number of the series, reading.
 
-        A state that has heard `row.seq` ignores it.
+        A state that has heard `row.seq` ignores it. Whoever lets them be heard counts them (`heard`).
         """
         series = {each.number: each for each in recalled.series}
         for row in recalled.readings:
@@ -88,7 +89,6 @@ class ReadingLog:
             for number, at, value in zip(row.series, row.times, row.values, strict=True):
                 known = series[number]
                 yield row, number, Observe(metric=known.metric, value=value, at=at, labels=known.labels)
-            self.heard += len(row.values)
         self.hearing = self.seq + 1
 
 

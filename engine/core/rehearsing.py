@@ -59,7 +59,8 @@ class _Stage:
         self._trial = _Rehearsal(Batch("", turn.now, ()))
         self._previewer, self._ringer = Previewer(ledger, hush), Ringer(ledger, hush)
         self._watcher = _NotingWatcher(ledger, _NotingRinger(ledger, hush), log, orders)
-        self._watcher.restore(recalled)
+        for _ in self._watcher.restore(recalled):
+            pass
 
     def play(self, commands: Sequence[Ring | Observe]) -> list[Previewed]:
         """Does them, one after the other."""

@@ -1,7 +1,8 @@
 """One decision while it is being made, and the bounds that it is made within.
 
-A decision is bounded: about `events_max` events and `ROWS_MAX` rows. What finds no room waits for the next decision:
-commands (`ChannelMachine.decide`) as well as what time brings (receipts, expiry, counters).
+A decision is bounded: about `events_max` events, `ROWS_MAX` rows and `HEARD_MAX` readings held against rules. What
+finds no room waits for the next decision: commands (`ChannelMachine.decide`) as well as what time brings (receipts,
+expiry, counters).
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from protocol.times import rfc3339
 
 # A commit of 1,000 rows takes about 5 ms; more would make the others of its group wait.
 ROWS_MAX = 1_000
+# Readings held against rules in one decision, past which no command is begun: 2 to 25 us each, so 4 to 50 ms. One
+# reading may go over it, by the rules on its metric: it is heard by all of them or by none.
+HEARD_MAX = 2_000
 # What a command about one alert may have to tell: the receipt of its window, and what follows it.
 TOLD_MAX = 2
 # Matchers held against alerts in one decision because of time or other orders: 1 to 2 us each, so 2 to 4 ms. What
@@ -65,6 +69,7 @@ class Turn:
         "batch_id",
         "born",
         "events",
+        "heard",
         "new_states",
         "now",
         "numbers",
@@ -95,6 +100,8 @@ class Turn:
         self.numbers: list[int] = []
         self.times: list[int] = []
         self.values: list[float] = []
+        # How often a reading was held against a rule.
+        self.heard = 0
         self.series: list[LoggedSeries] = []
         # What rules remember, as far as it is written with this decision; how many series are new to the store.
         self.states: list[RuleState] = []

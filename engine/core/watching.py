@@ -8,7 +8,7 @@ know, an alert of its own says so. A rule that was changed in what it evaluates 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from engine.core.agenda import NEVER
 from engine.core.keeping import StateKeeper
@@ -73,9 +73,9 @@ class Watcher:
         self.series.adopt(orders.rules)
         self._orphans.find(self.book.by_id, changed_between(before, self.book.by_id))
 
-    def restore(self, recalled: Recalled) -> None:
-        """Takes up what the rules remembered: stored states, and the readings after them."""
-        changed = self.series.restore(recalled, self._log)
+    def restore(self, recalled: Recalled) -> Iterator[None]:
+        """Takes up what the rules remembered, a slice at a time: stored states, and the readings after them."""
+        changed = yield from self.series.restore(recalled, self._log)
         self._orphans.find(self.book.by_id, changed)
 
     def write_states(self, turn: Turn, *, everything: bool = False) -> None:
@@ -105,6 +105,7 @@ class Watcher:
         self._log.note(turn, number, reading)
         if not series:
             return UNWATCHED
+        turn.heard += len(series)
         outcomes = [self.hear(turn, reading, each) for each in series]
         if refusal is not None:
             outcomes.append(refusal)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import random
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,9 @@ class FaultyMachine:
         self._inner = inner
         self._key = key
         self._machines = machines
+
+    def restore(self) -> Iterator[None]:
+        return self._inner.restore()
 
     def decide(self, batch: Batch) -> Decision:
         is_poisoned = any(isinstance(one, Ring) and (one.title or "").startswith(POISON) for one in batch.commands)

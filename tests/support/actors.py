@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -163,6 +163,9 @@ class Machines:
         self.is_started_by_others = False
         # Counted and not stored; written one at a time when the channel ends.
         self.unwritten: list[Row] = []
+        # How many slices a machine needs to be ready, and those that were taken up.
+        self.slices = 0
+        self.restored: list[int] = []
 
     def __call__(self, key: ChannelKey, recalled: Recalled, orders: Orders) -> TinyMachine:
         self.built += 1
@@ -178,6 +181,11 @@ class TinyMachine:
     def __init__(self, owner: Machines, offset: int) -> None:
         self._owner = owner
         self._offset = offset
+
+    def restore(self) -> Iterator[None]:
+        for slice_ in range(self._owner.slices):
+            self._owner.restored.append(slice_)
+            yield
 
     def decide(self, batch: Batch) -> Decision:
         names = titles(batch.commands)

@@ -101,6 +101,24 @@ async def test_an_alert_is_told_and_answered_after_it_was_saved_never_before() -
         assert channel.answers.reasons == [Reason.FIRED]
 
 
+async def test_a_channel_that_has_much_to_take_up_gives_way_between_slices_and_decides_when_it_is_ready() -> None:
+    async with a_channel() as channel:
+        channel.machines.slices = 3
+        others: list[list[int]] = []
+
+        async def another() -> None:
+            while len(channel.machines.restored) < 3:
+                others.append(list(channel.machines.restored))
+                await trio.lowlevel.checkpoint()
+
+        async with trio.open_nursery() as nursery:
+            await channel.ring("cpu")
+            nursery.start_soon(another)
+        await channel.settle()
+        assert any(0 < len(restored) < 3 for restored in others)
+        assert channel.machines.decided == [["cpu"]]
+
+
 async def test_waiting_commands_are_decided_together_and_told_in_order() -> None:
     async with a_channel(batch_max=2) as channel:
         receiver = await channel.follow()

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from engine.core.channel import machine_factory
-from engine.core.turn import ROWS_MAX, Policy
+from engine.core.turn import HEARD_MAX, ROWS_MAX, Policy
 from engine.orders import StandingOrders
 from protocol.commands import Batch, Observe, Ring
 from protocol.effects import Recalled
@@ -90,6 +90,19 @@ def test_a_reading_that_was_begun_is_finished_and_one_that_finds_no_room_waits_f
         heard += len(results)
     assert len(channel.events) == 12
     assert channel.decision.refusals == ()
+
+
+def test_a_decision_holds_readings_against_so_many_rules_and_leaves_the_rest_to_the_next() -> None:
+    channel = Channel()
+    channel.orders = Orders(
+        rules=tuple(ThresholdRule(id=f"r{n}", framework="f", metric="up", threshold=9.0) for n in range(300))
+    )
+    readings = [Observe(metric="up", value=1.0, at=channel.now + n) for n in range(20)]
+    answered = []
+    while sum(answered) < len(readings):
+        answered.append(len(channel.send(*readings[sum(answered) :])))
+    assert answered == [7, 7, 6]
+    assert 6 * 300 < HEARD_MAX <= 7 * 300
 
 
 def test_receipts_that_find_no_room_come_with_the_next_decision() -> None:

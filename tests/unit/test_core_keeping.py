@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.core.agenda import NEVER
-from engine.core.keeping import REPLAY_MAX_READINGS, STATE_AGE_S, StateKeeper
+from engine.core.keeping import REPLAY_MAX_HEARINGS, STATE_AGE_S, StateKeeper
 from engine.core.log import ReadingLog
 from engine.core.turn import ROWS_MAX, Turn
 from protocol.commands import Batch
@@ -22,10 +22,11 @@ class Kept:
         self.log = ReadingLog(Recalled(epoch="e", offset=0, seq=seq), 10)
         self.keeper: StateKeeper[str] = StateKeeper(self.log)
 
-    def heard(self, *names: str, now: int = NOW) -> None:
-        """One row of the log that changes these."""
+    def heard(self, *names: str, now: int = NOW, by: int = 1) -> None:
+        """One row of the log, a reading that was held against so many rules and changes these."""
         turn = Turn(Batch("", now, ()))
         turn.values.append(1.0)
+        turn.heard = by
         for name in names:
             self.keeper.changed(name, now)
         self.log.close(turn)
@@ -66,9 +67,17 @@ def test_a_clock_that_was_set_back_makes_states_old() -> None:
 def test_states_are_written_when_a_restart_would_hear_too_many_readings_again() -> None:
     kept = Kept()
     kept.heard("a")
-    kept.log.heard += REPLAY_MAX_READINGS - 2
+    kept.log.heard += REPLAY_MAX_HEARINGS - 2
     assert kept.written() == ""
     kept.heard("b")
+    assert kept.written() == "a"
+
+
+def test_a_reading_counts_for_each_rule_that_hears_it_and_one_that_nobody_hears_counts_once() -> None:
+    kept = Kept()
+    kept.heard("a", by=REPLAY_MAX_HEARINGS - 1)
+    assert kept.written() == ""
+    kept.heard(by=0)
     assert kept.written() == "a"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from engine.core import keeping
+from engine.core import keeping, seriesbook
 from engine.core.channel import ChannelMachine
 from engine.core.turn import Policy
 from protocol.commands import Batch, Observe
@@ -158,6 +158,40 @@ def test_states_are_written_now_and_then_so_that_little_is_heard_again() -> None
         batch = Batch(str(second), START + second * SECOND_US, (Observe(metric="cpu", value=1.0, at=START),), plain)
         stored.keep(machine.decide(batch))
         assert len(stored.log) - stored.settled <= keeping.STATE_AGE_S + 1
+
+
+CROWD = Orders(
+    rules=tuple(ThresholdRule(id=f"r{n}", framework="web", metric="cpu", threshold=50.0 + n) for n in range(300))
+)
+
+
+def test_many_rules_on_one_metric_leave_no_more_to_hear_again_than_one() -> None:
+    stored = Stored()
+    machine = ChannelMachine(KEY, stored.recalled(START), CROWD, Policy())
+    for number in range(200):
+        stored.keep(read(machine, number, CROWD, 1.0))
+        behind = (len(stored.log) - stored.settled) * len(CROWD.rules)
+        assert behind <= keeping.REPLAY_MAX_HEARINGS + len(CROWD.rules)
+
+
+def test_a_log_that_grew_too_long_is_heard_again_in_slices_and_gives_the_same_state() -> None:
+    """As an earlier version left it: one state each, and thousands of readings after it."""
+    stored = Stored()
+    machine = ChannelMachine(KEY, stored.recalled(START), CROWD, Policy())
+    stored.keep(read(machine, 1, CROWD, 1.0))
+    first = dict(stored.states)
+    for number in range(2, 42):
+        stored.keep(read(machine, number, CROWD, 1.0, 60.0))
+    stored.states, stored.settled = first, 1
+    whole, sliced = (ChannelMachine(KEY, stored.recalled(START), CROWD, Policy()) for _ in range(2))
+    slices = sum(1 for _ in sliced.restore())
+    assert slices == (300 + 2 * 40 * 300) // seriesbook.RESTORED_AT_ONCE
+    assert list(sliced.restore()) == []
+    decisions = [read(one, 42, CROWD, 1.0, 60.0) for one in (machine, sliced, whole)]
+    assert decisions[0].results == decisions[1].results == decisions[2].results
+    assert decisions[1] == decisions[2]
+    # What took so long is not to be heard yet again at the next restart.
+    assert len(decisions[1].states) == 300
 
 
 def test_what_time_brought_between_two_readings_is_found_out_again() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -37,6 +37,9 @@ class Sick:
     def __init__(self, key: ChannelKey, recalled: Recalled, orders: Orders) -> None:
         self._machine = MACHINE(key, recalled, orders)
         self._is_sick = key.framework == "sick"
+
+    def restore(self) -> Iterator[None]:
+        return self._machine.restore()
 
     def decide(self, batch: Batch) -> Decision:
         if self._is_sick:
