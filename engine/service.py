@@ -160,6 +160,12 @@ class Service:
 
         return await self._wait(put)
 
+    async def reported_in(self, who: Principal, ring: Ring) -> list[str]:
+        """The frameworks, of those that this token reaches, where what this Ring is about is open, in order."""
+        check(who, "trigger")
+        found = await self._store.where_open(who.workspace, lambda framework: identity_of(framework, ring))
+        return [framework for framework in found if who.channels is None or framework in who.channels]
+
     async def acknowledge_reported(self, who: Principal, framework: str, ring: Ring) -> ItemResult:
         """Somebody looks after what this Ring reported, whatever its id is; idempotent."""
         check(who, "respond")

@@ -50,7 +50,7 @@ def report_of(alert: AlertaAlert, now: int, framework: str | None) -> Report:
     return to_report(
         Reported(
             form=FORM,
-            framework=framework or (allowed_id(alert.service[0]) if alert.service and alert.service[0] else FORM),
+            framework=framework or (allowed_id(alert.service[0]) if alert.service and alert.service[0] else None),
             title=f"{alert.event} on {alert.resource}",
             now=now,
             labels=_labels(alert),

@@ -109,9 +109,9 @@ def _taken_apart(kind: str) -> tuple[str, str]:
     return (name, last.lower()) if dot and last.lower() in _STATES else (kind, "")
 
 
-def _framework(event: Mapping[str, Any], data: Mapping[str, Any], framework: str | None) -> str:
+def _framework(event: Mapping[str, Any], data: Mapping[str, Any], framework: str | None) -> str | None:
     said = data.get("framework_id") or event.get("frameworkid")
-    return framework or allowed_id(text_of(said) if said else FORM)
+    return framework or (allowed_id(text_of(said)) if said else None)
 
 
 def _labels(event: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, str]:

@@ -55,7 +55,7 @@ def report_of(item: Any, mapping: Mapping[str, str], now: int, framework: str | 
     return to_report(
         Reported(
             form=FORM,
-            framework=allowed_id(said) if said else framework or FORM,
+            framework=allowed_id(said) if said else framework,
             title=title,
             now=now,
             labels=labels,

@@ -29,17 +29,22 @@ ENDED = frozenset(
 
 
 class Report(NamedTuple):
-    """One reported alert: where it belongs, and what rings or ends there."""
+    """One reported alert: where it belongs, and what rings or ends there.
+
+    `is_end_anywhere`: an end whose sender has not said where; it ends that alert wherever it is open.
+    """
 
     framework: str
     ring: Ring
+    is_end_anywhere: bool = False
 
 
 class Reported(msgspec.Struct, frozen=True, kw_only=True):
     """What a converter has found; texts of any length. Without `key` the labels are the identity."""
 
     form: str
-    framework: str
+    # None: the sender has not said; then it is called like the form.
+    framework: str | None
     title: str
     now: int
     labels: Mapping[str, str] = {}
@@ -79,7 +84,7 @@ def to_report(found: Reported) -> Report:
         dedup_key=key,
         source=source,
     )
-    return Report(found.framework, ring)
+    return Report(found.framework or found.form, ring, found.ended and not found.framework)
 
 
 def clean(text: str, chars_max: int) -> str:

@@ -54,6 +54,9 @@ class Service(Protocol):
     async def report(self, who: Principal, reports: Sequence[tuple[str, Ring]]) -> list[ItemResult]:
         """Rings for a source that re-sends: pairs of framework and a Ring whose `source` is set."""
 
+    async def reported_in(self, who: Principal, ring: Ring) -> list[str]:
+        """The frameworks where what this Ring is about is open, in order."""
+
     async def acknowledge_reported(self, who: Principal, framework: str, ring: Ring) -> ItemResult:
         """Somebody looks after what this Ring reported; idempotent."""
 

@@ -206,6 +206,10 @@ class Store(ChannelStore, ObjectStore, WorkflowStore, JobStore, DeliveryStore, P
         Raises BadRequest for a bad cursor or limit (1..500).
         """
 
+    async def where_open(self, workspace: str, identity_in: Callable[[str], str]) -> list[str]:
+        """The frameworks, in order, where an open alert that a source reported has the identity that is `identity_in`
+        there; that is pure, and may be called in another thread."""
+
     async def unsettled(self) -> list[ChannelKey]:
         """Channels that owe something unasked: a receipt, the expiry of a source's alert, the end of a quiet one, or
         giving back one that somebody took on."""

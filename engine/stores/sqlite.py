@@ -132,6 +132,10 @@ class SqliteStore(SqliteObjects, SqliteWorkflows, SqliteJobs, SqliteDeliveries):
         """A page of open alerts with their sources, newest first. Raises BadRequest, StoreUnavailable."""
         return await self._readers.read(partial(lists.open_rows, query=query))
 
+    async def where_open(self, workspace: str, identity_in: Callable[[str], str]) -> list[str]:
+        """Where an alert is open, whatever its framework. Raises StoreUnavailable."""
+        return await self._readers.read(partial(queries.where_open, workspace=workspace, identity_in=identity_in))
+
     async def unsettled(self) -> list[ChannelKey]:
         """Channels that owe a receipt or an expiry. Raises StoreUnavailable."""
         return await self._readers.read(queries.unsettled)

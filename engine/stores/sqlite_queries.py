@@ -42,6 +42,15 @@ _HELD = (
     " UNION ALL SELECT rowid FROM alert INDEXED BY alert_owed"
     " WHERE channel = ?1 AND window_count > 0 AND state >= 3 AND window_until <= ?2)"
 )
+_SOURCED = (
+    "SELECT json_group_array(json_array(framework, channel.id)) FROM channel WHERE id IN (SELECT channel FROM alert"
+    " INDEXED BY alert_sourced WHERE workspace = ? AND has_sources = 1 AND state < 3)"
+)
+_WHERE_OPEN = (
+    "SELECT json_group_array(value ->> 0) FROM json_each(?) JOIN alert INDEXED BY alert_sourced"
+    " ON workspace = ? AND channel = value ->> 1 AND identity = value ->> 2"
+    " AND has_sources = 1 AND state < 3"
+)
 _BODIES = "SELECT group_concat(body) FROM alert WHERE rowid IN (SELECT value FROM json_each(?))"
 _NUMBERED_BODY = """group_concat('{"workspace_offset":' || workspace_offset || ',' || substr(body, 2))"""
 _CHANNEL_EVENTS = (
@@ -157,6 +166,14 @@ def derived_history(connection: Connection, stream: DerivedKey, after: int, limi
             return _stretch(connection, _WORKSPACE_EVENTS, number, lambda event: event.workspace_offset, after, limit)
         user = stream.user
         return _stretch(connection, _USER_EVENTS, number, lambda event: event.user_offsets[user], after, limit)
+
+
+def where_open(connection: Connection, workspace: str, identity_in: Callable[[str], str]) -> list[str]:
+    """The frameworks where an open alert that a source reported has this identity: a seek for each that has any."""
+    with snapshot(connection):
+        number = workspace_number(connection, workspace)
+        places = [[name, channel, identity_in(name)] for name, channel in numbers(connection, _SOURCED, (number,))]
+        return sorted(numbers(connection, _WHERE_OPEN, (json.dumps(places), number)))
 
 
 def unsettled(connection: Connection) -> list[ChannelKey]:

@@ -93,6 +93,7 @@ QUESTIONS: dict[str, list[Ask]] = {
         lambda store: store.open_rows(AlertQuery(workspace="bench", frameworks=("web-1", "web-2"), limit=500)),
     ],
     "open_frameworks": [lambda store: store.open_frameworks("bench")],
+    "where_open": [lambda store: store.where_open("bench", lambda framework: "identity")],
     "storms": [lambda store: store.storms("bench")],
     "recipients": [lambda store: store.recipients("bench", ID, None, 50)],
     "open_alerts": [

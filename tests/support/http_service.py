@@ -151,6 +151,10 @@ class FakeService:
     async def report(self, who: Principal, reports: Sequence[tuple[str, Ring]]) -> list[ItemResult]:
         return self._answer("report", reports)
 
+    async def reported_in(self, who: Principal, ring: Ring) -> list[str]:
+        self._answer("reported_in", [ring])
+        return []
+
     async def acknowledge_reported(self, who: Principal, framework: str, ring: Ring) -> ItemResult:
         return self._answer("acknowledge_reported", [ring])[0]
 

@@ -89,7 +89,7 @@ def test_nothing_but_a_ring_or_a_refusal_comes_of_any_json(form: str) -> None:
             reports = translate(json.dumps(spoiled).encode())
         except (BadRequest, *DECODER_FAULTS):
             return
-        for framework, ring in reports:
+        for framework, ring, _ in reports:
             texts = [framework, ring.title or "", ring.message or "", ring.dedup_key or "", *ring.labels]
             assert is_storable("".join((*texts, *ring.labels.values())))
             assert is_id(framework)

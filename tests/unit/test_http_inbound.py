@@ -108,6 +108,33 @@ async def test_an_end_resolves_what_was_rung_and_harms_nothing_when_nothing_was(
     assert {alert["state"] for alert in await alerts(engine, client)} == {"resolved"}
 
 
+async def test_an_end_that_names_no_framework_ends_its_alert_wherever_it_is_open(
+    engine: Engine, client: httpx.AsyncClient
+) -> None:
+    elsewhere = changed(ALERTA, service=["example.org"])
+    event = changed(CLOUDEVENT, data={"severity": "ok"}, type="com.example.disk.full.resolved")
+    events = {"content": msgspec.json.encode(CLOUDEVENT), "headers": {"Content-Type": "application/cloudevents+json"}}
+    for post in (ALERTA, elsewhere):
+        assert (await client.post("/alert", json=post)).is_success
+    assert (await client.post("/api/v1/ingest/cloudevents", **events)).is_success
+    begun = {alert["framework_id"]: alert["id"] for alert in await alerts(engine, client)}
+    assert sorted(begun) == ["example.com", "example.org", "storage"]
+
+    ended = await client.post("/alert", json={k: v for k, v in ALERTA.items() if k != "service"} | {"severity": "ok"})
+    assert ended.json()["id"] == begun["example.com"]
+    over = await client.post("/api/v1/ingest/cloudevents", **events | {"content": msgspec.json.encode(event)})
+    assert [each["alertId"] for each in over.json()["results"]] == [begun["storage"]]
+    assert {alert["state"] for alert in await alerts(engine, client)} == {"resolved"}
+
+
+async def test_an_end_that_names_its_framework_ends_no_other_ones_alert(
+    engine: Engine, client: httpx.AsyncClient
+) -> None:
+    for post in (ALERTA, changed(ALERTA, service=["example.org"], severity="ok")):
+        assert (await client.post("/alert", json=post)).is_success
+    assert [alert["state"] for alert in await alerts(engine, client)] == ["active"]
+
+
 @pytest.mark.parametrize("path", [*FORMS, "/api/v1/ingest/cloudevents"])
 async def test_who_says_not_who_he_is_is_refused(engine: Engine, path: str) -> None:
     post = FORMS.get(path, (CLOUDEVENT,))[0]

@@ -56,6 +56,8 @@ def costly(steps: list[str]) -> list[str]:
     [
         ("CHANNEL_PLACE", ("acme", "checkout")),
         ("_HELD", (1, NOW)),
+        ("_SOURCED", (1,)),
+        ("_WHERE_OPEN", ("[]", 1)),
         ("_BODIES", ("[1]",)),
         ("_CHANNEL_EVENTS", (1, 0, 10)),
         ("_WORKSPACE_EVENTS", (1, 0, 10)),

@@ -69,6 +69,20 @@ async def test_open_alerts_are_read_in_pages_with_their_sources(factory: StoreFa
             await store.open_rows(msgspec.structs.replace(query, limit=501))
 
 
+async def test_the_frameworks_are_found_where_a_source_reports_an_identity(factory: StoreFactory) -> None:
+    async with factory.open() as store:
+        here, there, plain = a_row(sources=1), a_row(sources=1), a_row()
+        over = a_row(an_alert(state=AlertState.RESOLVED), sources=1, until=NOW)
+        await committed(store, a_commit(rows=[here, over, plain]))
+        await committed(store, a_commit(OTHER, rows=[there]))
+        identities = {KEY.framework: here.identity, OTHER.framework: there.identity}
+        assert await store.where_open("acme", identities.__getitem__) == sorted(identities)
+        for row in (here, over, plain):
+            found = await store.where_open("acme", lambda _, row=row: row.identity)  # type: ignore[misc]
+            assert found == ([KEY.framework] if row is here else [])
+        assert await store.where_open("nowhere", identities.__getitem__) == []
+
+
 async def test_channels_of_alerts_with_sources_and_of_receipts_owed_are_unsettled(factory: StoreFactory) -> None:
     async with factory.open() as store:
         sourced, owing = a_row(sources=1), a_row(count=2)

@@ -165,6 +165,10 @@ class Service:
         """The same for readings, each as if it came alone."""
         return await self._call(lambda engine: engine.service.preview_readings(who, tuple(readings)))
 
+    async def reported_in(self, who: Principal, ring: Ring) -> list[str]:
+        """The frameworks, of those that this token reaches, where what this Ring is about is open, in order."""
+        return await self._call(lambda engine: engine.service.reported_in(who, ring))
+
     async def acknowledge_reported(self, who: Principal, framework: str, ring: Ring) -> ItemResult:
         """Somebody looks after what this Ring reported, whatever its id is; idempotent."""
         return await self._call(lambda engine: engine.service.acknowledge_reported(who, framework, ring))

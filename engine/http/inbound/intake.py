@@ -19,6 +19,7 @@ from engine.http.bodies import Results, decode_json, require_json
 from engine.http.ports import Service
 from engine.http.problems import rejection
 from engine.integrations import Integrations
+from protocol.commands import Ring
 from protocol.errors import BadRequest, TocsinError
 from protocol.fields import ITEMS_MAX
 from protocol.items import ItemResult
@@ -59,12 +60,25 @@ class Intake:
     async def report(self, who: Principal, form: Form, reports: Sequence[Report]) -> list[ItemResult]:
         """Rings, and gives what became of it. Raises what trying again would mend."""
         results: list[ItemResult] = []
-        for start in range(0, len(reports), ITEMS_MAX):
-            results += await self.service.report(who, reports[start : start + ITEMS_MAX])
+        placed = await self._placed(who, reports)
+        for start in range(0, len(placed), ITEMS_MAX):
+            results += await self.service.report(who, placed[start : start + ITEMS_MAX])
         if failure := first_failure(results):
             raise failure
-        self._count(form, len(results), 0)
-        return results
+        self._count(form, len(reports), 0)
+        return results[: len(reports)]
+
+    async def _placed(self, who: Principal, reports: Sequence[Report]) -> list[tuple[str, Ring]]:
+        """Where each goes. An end that names no place goes wherever its alert is open: its first place here, in the
+        order of the reports, what more of them there are behind all."""
+        placed: list[tuple[str, Ring]] = []
+        more: list[tuple[str, Ring]] = []
+        for report in reports:
+            found = await self.service.reported_in(who, report.ring) if report.is_end_anywhere else []
+            first, *others = found or [report.framework]
+            placed.append((first, report.ring))
+            more += [(framework, report.ring) for framework in others]
+        return placed + more
 
     def refused(self, form: Form) -> None:
         """A post was refused as a whole."""
