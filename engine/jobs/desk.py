@@ -1,6 +1,8 @@
 """What a job means: finds its kind, decodes its arguments, has it done, and turns what came of it into a settlement.
 
-Owns nothing. Called by the workers, one task a job; waits for what the kind waits for.
+Owns nothing. Called by the workers, one task a job; waits for what the kind waits for. What a kind returns is held
+against the types of a settlement before it goes to the store, where something else would end the writer: a kind that
+returns nonsense has failed an attempt, as if it had raised.
 """
 
 from __future__ import annotations
@@ -11,11 +13,18 @@ from msgspec.structs import replace
 from actors.ports import Clock
 from engine.core.retry import after_failure
 from engine.jobs.kinds import Again, Done, Hopeless, Kinds, NotNeeded, PutOff, Result, UnknownKind
-from protocol.jobs import Claimed, JobError, Settlement, Verdict
+from protocol.jobs import PRIO_MAX, Claimed, JobError, NewJob, Settlement, Verdict
+from protocol.times import SECOND_US
 
 # A cause is shown in lists.
 CAUSE_MAX_CHARS = 500
+# Nothing is put off for longer, whatever a server far away said about when to come back.
+PUT_OFF_MAX_US = 366 * 24 * 3_600 * SECOND_US
+# The end of the year 9999: past it nothing can be shown as a time.
+TIME_END_US = 253_402_300_800 * SECOND_US
 _encode = msgspec.json.Encoder().encode
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(Settlement).decode
 
 
 class Desk:
@@ -32,7 +41,10 @@ class Desk:
             args = msgspec.json.decode(claimed.args, type=kind.args)
         except (UnknownKind, msgspec.MsgspecError) as fault:
             return self._settled(claimed, Hopeless(f"{claimed.kind}: {fault}"))
-        return self._settled(claimed, await kind.run(claimed, args))
+        result = await kind.run(claimed, args)
+        if not isinstance(result, Result):
+            raise TypeError(f"{claimed.kind} returned {type(result).__name__}: a kind returns one of {Result}")
+        return _sound(self._settled(claimed, result))
 
     def failed(self, claimed: Claimed, cause: str, traceback: str | None = None) -> Settlement:
         """Another attempt after a while, or none."""
@@ -54,7 +66,8 @@ class Desk:
             return self.failed(claimed, result.cause)
         error = None if result.cause is None else self._error(claimed, result.cause)
         if isinstance(result, PutOff):
-            return Settlement(lease=claimed.lease, verdict=Verdict.SNOOZED, run_at=result.run_at, error=error)
+            run_at = min(result.run_at, self._clock() + PUT_OFF_MAX_US)
+            return Settlement(lease=claimed.lease, verdict=Verdict.SNOOZED, run_at=run_at, error=error)
         return Settlement(lease=claimed.lease, verdict=Verdict.FAILED, error=error)
 
     def _error(self, claimed: Claimed, cause: str, traceback: str | None = None) -> JobError:
@@ -63,3 +76,16 @@ class Desk:
         return JobError(
             at=self._clock(), attempt=claimed.attempt, cause=said[:CAUSE_MAX_CHARS], traceback=trace or None
         )
+
+
+def _sound(settlement: Settlement) -> Settlement:
+    """As it is, if a store can keep it. Raises TypeError, ValueError (ours or msgspec's)."""
+    _unpack(_pack(settlement))
+    for job in settlement.follow:
+        _check(job)
+    return settlement
+
+
+def _check(job: NewJob) -> None:
+    if not (0 <= job.run_at < TIME_END_US and 0 <= job.prio <= PRIO_MAX):
+        raise ValueError(f"the job {job.kind!r} that follows is due at {job.run_at} with priority {job.prio}")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
-from engine.jobs.desk import CAUSE_MAX_CHARS, Desk
+from engine.jobs.desk import CAUSE_MAX_CHARS, PUT_OFF_MAX_US, Desk
 from engine.jobs.kinds import Done, Hopeless, Kind, Kinds, NotNeeded, PutOff, Result
 from engine.jobs.queues import QUEUES
-from protocol.jobs import PRIO_HIGH, Claimed, Lease, Queue, Settlement, Verdict
+from protocol.jobs import PRIO_HIGH, Claimed, Lease, NewJob, Queue, Settlement, Verdict
 from tests.support.stores import NOW
 
 
@@ -118,3 +120,35 @@ def test_two_kinds_of_one_name_are_a_bug() -> None:
     kinds.add(kind)
     with pytest.raises(ValueError, match="'mail' already"):
         kinds.add(kind)
+
+
+FOLLOWS = NewJob(queue=Queue.ALERT, kind="next")
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        None,
+        {"ok": True},
+        Done(result=object()),
+        Done(result="\udcff"),
+        Done(follow=("next",)),  # type: ignore[arg-type]
+        Done(follow=(msgspec.structs.replace(FOLLOWS, prio="high"),)),
+        Done(follow=(msgspec.structs.replace(FOLLOWS, run_at=2**62),)),
+        Done(follow=(msgspec.structs.replace(FOLLOWS, run_at=2**70),)),
+        Done(follow=(msgspec.structs.replace(FOLLOWS, prio=-1),)),
+        Done(follow=(msgspec.structs.replace(FOLLOWS, args="\udcff"),)),
+        Done(deliveries=({"key": "k"},)),  # type: ignore[arg-type]
+        PutOff("tomorrow"),  # type: ignore[arg-type]
+        NotNeeded("\udcff"),
+    ],
+    ids=str,
+)
+async def test_what_no_store_can_keep_is_a_failed_attempt(nonsense: Any) -> None:
+    with pytest.raises((TypeError, ValueError, OverflowError)):
+        await settled(nonsense)
+
+
+async def test_nothing_is_put_off_for_longer_than_a_year() -> None:
+    settlement = await settled(PutOff(2**80))
+    assert settlement.run_at == NOW + PUT_OFF_MAX_US
