@@ -76,6 +76,20 @@ def has_secret(config: Config) -> bool:
     return bool(config.secret) or (config.data / KEY_FILE).exists()
 
 
+def make_key_file(folder: Path, name: str) -> None:
+    """A file with a secret of its own in the data folder, unless there is one. Raises ConfigError."""
+    with _key_file(folder, name) as path:
+        make_folder(folder)
+        if not path.exists():
+            _make_key_file(path)
+
+
+def read_secrets(folder: Path, name: str) -> list[bytes]:
+    """The secrets of such a file, the one to use first; none if there is no file. Raises ConfigError."""
+    with _key_file(folder, name) as path:
+        return _read_key_file(path) if path.exists() else []
+
+
 def rotate(data_folder: Path, keep: int) -> list[Key]:
     """Puts a new secret before those of the key file, of which so many go on verifying. Raises ConfigError."""
     with _key_file(data_folder) as path:
@@ -122,31 +136,39 @@ def _stamp(path: Path) -> Stamp | None:
 
 
 @contextmanager
-def _key_file(data_folder: Path) -> Iterator[Path]:
-    path = data_folder / KEY_FILE
+def _key_file(data_folder: Path, name: str = KEY_FILE) -> Iterator[Path]:
+    path = data_folder / name
     try:
         yield path
     except OSError as fault:
+        key, variable = _setting_of(name)
         raise ConfigError(
-            "secret", f"the key file {path} cannot be used: {fault.strerror}; make it readable, or set TOCSIN_SECRET"
+            key, f"the key file {path} cannot be used: {fault.strerror}; make it readable, or set {variable}"
         ) from fault
 
 
 def _read_key_file(path: Path) -> list[bytes]:
+    key, _ = _setting_of(path.name)
     with path.open("rb") as file:
         found = _lines(file.read(_KEY_FILE_MAX_BYTES)) or [b""]
     if len(found) > SECRETS_MAX:
-        raise ConfigError(
-            "secret", f"the key file {path} holds {len(found)} secrets, limit {SECRETS_MAX}: drop old ones"
-        )
+        raise ConfigError(key, f"the key file {path} holds {len(found)} secrets, limit {SECRETS_MAX}: drop old ones")
     for secret in found:
         if len(secret) < SECRET_MIN_BYTES:
+            lost = "all tokens become invalid" if path.name == KEY_FILE else "what it has sealed is lost"
             raise ConfigError(
-                "secret",
+                key,
                 f"the key file {path} holds {len(secret)} bytes, at least {SECRET_MIN_BYTES} are needed: restore it, "
-                "or remove it to have a new one made (all tokens become invalid)",
+                f"or remove it to have a new one made ({lost})",
             )
     return found
+
+
+def _setting_of(name: str) -> tuple[str, str]:
+    """The setting that a key file stands for, and its variable."""
+    return (
+        ("secret", "TOCSIN_SECRET") if name == KEY_FILE else ("notify.sealing_secret", "TOCSIN_NOTIFY_SEALING_SECRET")
+    )
 
 
 def _new_secret() -> bytes:
@@ -154,7 +176,7 @@ def _new_secret() -> bytes:
 
 
 def _make_key_file(path: Path) -> None:
-    draft = path.with_name(f".{KEY_FILE}.{secrets.token_hex(8)}")
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         _write(draft, _new_secret() + b"\n")
         try:

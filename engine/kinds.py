@@ -7,8 +7,8 @@ has a field `id`; where it has `enabled`, many can be switched on and off at onc
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Generic, Protocol, TypeVar, get_args
 
@@ -36,11 +36,12 @@ class Origin(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Held(Generic[T]):
-    """An object as it is now, and (if it is `STORED`) how it is kept."""
+    """An object as it is now, and (if it is `STORED`) how it is kept. `once`: what is shown with it this time alone."""
 
     value: T
     stored: StoredObject | None = None
     origin: Origin = Origin.STORED
+    once: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -189,6 +190,11 @@ class VersionPage:
 @functools.cache
 def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(kind)
+
+
+def hidden_of(kind: Any) -> frozenset[str]:
+    """The fields of a Struct (or of each of a union) that are kept and not shown."""
+    return frozenset().union(*(getattr(each, "HIDDEN", ()) for each in get_args(kind) or (kind,)))
 
 
 def id_of(value: Any) -> str:

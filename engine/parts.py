@@ -37,6 +37,7 @@ from engine.live import ObjectFigures
 from engine.metrics import Metrics
 from engine.notify.inapp import InApp
 from engine.notify.notifications import Notifications, build_notifications, digest_schedule
+from engine.notify.outbound import Outbound, build_outbound
 from engine.notify.plain import PlainRenderer
 from engine.notify.ports import Sender
 from engine.operators import Operators
@@ -85,6 +86,7 @@ class Parts:
     quiet_keeper: QuietKeeper
     workflows: Workflows
     notifications: Notifications
+    outbound: Outbound
     works: Works
     jobs: JobVerbs
     handed: HandOver
@@ -112,7 +114,8 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
     trail = AuditTrail(store, world.clock, config.api.answer_s)
     keeper = QuietKeeper(orders, store, registry, world.clock)
     kit_of_shelves = ShelfKit(store, world.clock, world.new_id, config.api.answer_s, ObjectFigures(), metrics.refused)
-    shelves = build_shelves(kit_of_shelves, config, orders, registry.wake, keeper.changed)
+    outbound = build_outbound(config)
+    shelves = build_shelves(kit_of_shelves, config, orders, registry.wake, keeper.changed, outbound)
     notifications = _notifications(store, orders, registry, derived, shelves, world)
     readings = ReadingVerbs(store, world.clock, retention_of(config).readings)
     service = Service(
@@ -161,6 +164,7 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
         trials=_trials(config, world, metrics, shelves, readings, service),
         rule_series=RuleSeries(shelves.rules, store, registry, config.api.answer_s, Tally(metrics).refused),
         notifications=notifications,
+        outbound=outbound,
         works=works,
         jobs=JobVerbs(store, works.kinds, works.counts, trail),
         handed=HandOver(store, ring, generate, world.new_id, config.jobs.handed_over_max, metrics.refused),

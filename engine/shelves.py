@@ -10,6 +10,9 @@ from engine.catalogue import ShelfKit
 from engine.config import Config
 from engine.directory import framework_kind, team_kind, user_kind, workspace_kind
 from engine.live import LiveObjects, ObjectFigures
+from engine.notify.endpoints import EndpointShelf, endpoint_kind
+from engine.notify.kept_endpoints import follow_endpoints
+from engine.notify.outbound import Outbound
 from engine.objects import Shelf
 from engine.orders import StandingOrders
 from engine.preferences import escalation_kind, preference_kind
@@ -42,10 +45,16 @@ class Shelves:
     workflows: Shelf[Workflow]
     preferences: Shelf[Preference]
     escalations: Shelf[Escalation]
+    endpoints: EndpointShelf
 
 
 def build_shelves(
-    kit: ShelfKit, config: Config, orders: StandingOrders, wake: Wake, quiet_changed: Callable[[str], None]
+    kit: ShelfKit,
+    config: Config,
+    orders: StandingOrders,
+    wake: Wake,
+    quiet_changed: Callable[[str], None],
+    outbound: Outbound,
 ) -> Shelves:
     """All of them, on one store."""
     live = LiveObjects(kit.store, kit.figures)
@@ -56,6 +65,8 @@ def build_shelves(
     maintenance = maintenance_kind(config.objects.maintenance_max, crowd)
     for quiet in (silences, maintenance):
         live.follow(quiet.name, follow_quiet(orders, quiet_changed, kit.clock, quiet, kit.figures))
+    endpoints = endpoint_kind(config.objects.endpoints_max)
+    live.follow(endpoints.name, follow_endpoints(outbound.book, endpoints, kit.figures, outbound.targets.forget))
     archived = ArchivedPlaces()
     archived.follow(live)
     limits = config.objects
@@ -78,4 +89,5 @@ def build_shelves(
         workflows=Shelf(workflows, kit),
         preferences=Shelf(preferences, kit),
         escalations=Shelf(escalations, kit),
+        endpoints=EndpointShelf(endpoints, kit, outbound.outside),
     )

@@ -113,6 +113,8 @@ class Tree:
             ChildSpec("keys", self.keys.run),
             ChildSpec("ticker", self._part(lambda parts: parts.ticker.run)),
             ChildSpec("lag", self._lag.run),
+            # Before the workers, so that it ends after them.
+            ChildSpec("outbound", self._part(lambda parts: parts.outbound.run)),
             ChildSpec("workers", self._part(lambda parts: parts.works.workers.run), stop_deadline_s=JOBS_STOP_S),
             ChildSpec("scheduler", self._part(lambda parts: parts.works.scheduler.run)),
         ]

@@ -55,6 +55,17 @@ _OBJECTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         },
         {"title": "Upgrade of the database"},
     ),
+    "endpoints": (
+        {
+            "id": "pager",
+            "name": "The pager's webhook",
+            "channel": "webhook",
+            "url": "https://hooks.example.com/tocsin",
+            "min_severity": "error",
+            "frameworks": ["web"],
+        },
+        {"min_severity": "critical"},
+    ),
     "frameworks": (
         {"id": "web", "kind": "service", "name": "The shop", "metrics": {"latency_ms": "performance"}},
         {"name": "The web shop"},
@@ -140,6 +151,7 @@ _SINGLE: dict[str, Any] = {
         "dry_run": True,
     },
     "POST /api/v1/rules/{object_id}/test": {"value": 950},
+    "POST /api/v1/endpoints/{object_id}/rotate": {"keep_s": 3600},
     "POST /api/v1/rules/backtest": {"rule_id": "search-latency"},
     "POST /api/v1/readings": {"readings": [{"framework_id": "web", "metric": "latency_ms", "value": 950}]},
     "POST /api/v1/revocations": {"user": "eve", "reason": "left the company"},

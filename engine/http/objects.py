@@ -27,7 +27,7 @@ from engine.http.parameters import Cursor, Limit
 from engine.http.problems import PreconditionRequired
 from engine.http.role_guards import may_edit, may_make
 from engine.http.shown import page_type, shown, shown_type
-from engine.kinds import Held, ShelfQuery
+from engine.kinds import Held, ShelfQuery, hidden_of
 from engine.objects import Shelf
 from engine.pages import PAGE_DEFAULT
 from engine.stores.objects import ObjectVersion
@@ -85,6 +85,8 @@ class Resource:
     path: str
     shelf: Shelf[Any]
     peer_address: PeerAddress
+    # The Struct of a body, where what is kept has fields that nobody writes.
+    body: Any = None
 
     @property
     def plural(self) -> str:
@@ -149,14 +151,15 @@ def _reading_routes(resource: Resource) -> list[HTTPRouteHandler]:
     ) -> VersionList:
         """Every state that it had, newest first: who made it so, and when; also of one that was deleted."""
         page = await shelf.versions(request.user, unquote(object_id), cursor, limit)
-        return VersionList(items=[_version(each) for each in page.items], next_cursor=page.next_cursor)
+        hidden = hidden_of(shelf.kind.type)
+        return VersionList(items=[_version(each, hidden) for each in page.items], next_cursor=page.next_cursor)
 
     return [get_object, versions]
 
 
 def _edits(resource: Resource) -> list[HTTPRouteHandler]:
     shelf, address, path = resource.shelf, resource.peer_address, resource.path + "/{object_id:str}"
-    body = object_body(shelf.kind.type)
+    body = object_body(resource.body or shelf.kind.type)
 
     @post(resource.path, status_code=201, guards=[may_make(shelf)], **resource.options("create", dto=body))
     async def create(request: Asked, data: JSONBody[dict[str, Any]]) -> Response[Shown]:
@@ -241,12 +244,13 @@ def seen_version(if_match: str) -> int | None:
     return int(tag[1])
 
 
-def _version(kept: ObjectVersion) -> VersionShown:
+def _version(kept: ObjectVersion, hidden: frozenset[str]) -> VersionShown:
+    fields = None if kept.body is None else msgspec.json.decode(kept.body, type=dict[str, Any])
     return VersionShown(
         version=kept.version,
         at=rfc3339(kept.at),
         by=kept.by,
         verb=kept.verb,
         archived=kept.is_archived,
-        object=None if kept.body is None else msgspec.json.decode(kept.body),
+        object=None if fields is None else {name: fields[name] for name in fields if name not in hidden},
     )

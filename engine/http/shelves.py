@@ -6,6 +6,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from actors.ports import Clock
 from engine.http.directory import directory_routes
+from engine.http.endpoints import endpoint_routes
 from engine.http.objects import Resource, object_routes
 from engine.http.operators import PeerAddress
 from engine.http.quieting import quieting_routes
@@ -22,6 +23,7 @@ def shelf_routes(shelves: Shelves, storms: Storms, clock: Clock, peer_address: P
         *rule_file_routes(shelves.rules, peer_address),
         *quieting_routes(shelves, storms, clock, peer_address),
         *directory_routes(shelves, clock, peer_address),
+        *endpoint_routes(shelves.endpoints, peer_address),
         *object_routes(Resource("/api/v1/workflows", shelves.workflows, peer_address)),
         *object_routes(Resource("/api/v1/preferences", shelves.preferences, peer_address)),
         *object_routes(Resource("/api/v1/escalations", shelves.escalations, peer_address)),

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from engine.kinds import Held, Kind
+from engine.kinds import Held, Kind, hidden_of
 from protocol.times import rfc3339
 
 
@@ -61,15 +61,17 @@ def _shown_struct(given: Any) -> Any:
 
 
 def _hidden(given: Any) -> list[Any]:
-    """A rule may say of which workspace it is. Nothing means that of the token, and nothing is what is shown then."""
-    is_of_one = "workspace" in given.__struct_fields__
-    return [("workspace", str | msgspec.UnsetType, msgspec.UNSET)] if is_of_one else []
+    """What is left out: what a kind hides, and a rule's workspace where nothing says so (that of the token)."""
+    names = hidden_of(given) | {"workspace"}
+    fields = [field for field in msgspec.structs.fields(given) if field.name in names]
+    return [(field.name, field.type | msgspec.UnsetType, msgspec.UNSET) for field in fields]
 
 
 def shown(held: Held[Any]) -> Any:
     """An object with what is shown beside it."""
     value, stored = held.value, held.stored
-    fields = {name: getattr(value, name) for name in value.__struct_fields__}
+    hidden = hidden_of(type(value))
+    fields = {name: getattr(value, name) for name in value.__struct_fields__ if name not in hidden} | dict(held.once)
     if fields.get("workspace") == "":
         del fields["workspace"]
     return _shown_struct(type(value))(

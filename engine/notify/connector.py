@@ -16,6 +16,7 @@ import logging
 import ssl
 from collections.abc import Mapping
 from contextlib import aclosing, contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,16 +58,26 @@ class Connector:
         """Raises ConfigError for certificates that cannot be read."""
         self._network = GuardedNetwork(Networks(config.allow_private), resolve or Resolver())
         self._config = config
-        self._tls = _tls(config.ca_file)
-        self._pool = httpcore2.AsyncConnectionPool(
+        if config.ca_file:
+            # Now, and not with the first alert.
+            _ = self._tls
+        self._requests = self._unreachable = 0
+        # At `debug` it would log requests; what is said of those is ours to say.
+        logging.getLogger("httpcore2").setLevel(logging.WARNING)
+
+    # The system's certificates take 20 ms to read: an engine without endpoints starts without them.
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return _tls(self._config.ca_file)
+
+    @cached_property
+    def _pool(self) -> httpcore2.AsyncConnectionPool:
+        return httpcore2.AsyncConnectionPool(
             ssl_context=self._tls,
             max_connections=CONNECTIONS_MAX,
             keepalive_expiry=KEEPALIVE_S,
             network_backend=self._network,
         )
-        self._requests = self._unreachable = 0
-        # At `debug` it would log requests; what is said of those is ours to say.
-        logging.getLogger("httpcore2").setLevel(logging.WARNING)
 
     def statistics(self) -> Mapping[str, int]:
         """Requests begun, those without an answer, and targets that were refused."""
@@ -74,7 +85,8 @@ class Connector:
 
     async def aclose(self) -> None:
         """Ends all connections."""
-        await self._pool.aclose()
+        if self._requests:
+            await self._pool.aclose()
 
     async def check(self, url: str) -> Target:
         """Connects once and says nothing, as what a user wrote down is saved.

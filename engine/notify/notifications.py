@@ -18,7 +18,9 @@ from engine.jobs.scheduler import Schedule
 from engine.live import ObjectFigures, readable
 from engine.notify.book import NotifyBook, Wake
 from engine.notify.digests import Digests
+from engine.notify.endpoints import ENDPOINT
 from engine.notify.escalation import Escalations
+from engine.notify.kept_endpoints import as_routed
 from engine.notify.ports import Renderer, Sender
 from engine.notify.router import Router
 from engine.notify.sending import Sending, Tools
@@ -50,6 +52,7 @@ class Notifications:
     def follow(self, shelves: Shelves, figures: ObjectFigures) -> None:
         """Keeps in memory what it must know at once. Before `LiveObjects.load`."""
         shelves.live.follow(USER, self.book.follow_people())
+        shelves.live.follow(ENDPOINT, self.book.follow_endpoints(partial(as_routed, shelves.endpoints.kind, figures)))
         chains = partial(readable, shelves.escalations.kind, figures=figures)
         shelves.live.follow(ESCALATION, self.escalations.follow(chains))
 

@@ -55,3 +55,4 @@ class Objects(Section, frozen=True, kw_only=True):
     workflows_max: Annotated[int, limit(1, 100_000, "At most 64 kB each, in the store only.")] = 1_000
     preferences_max: Annotated[int, limit(1, 1_000_000, "One for each of its people; none are in memory.")] = 10_000
     escalations_max: Annotated[int, limit(1, 10_000, "Chains: a few for each team. All of them are in memory.")] = 1_000
+    endpoints_max: Annotated[int, limit(1, 100_000, "All of them are in memory, about 2 kB each.")] = 1_000

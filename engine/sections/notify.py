@@ -33,5 +33,10 @@ class Notify(Section, frozen=True, kw_only=True):
         Secret,
         why("Keeps the secrets of endpoints, 32 bytes or more; empty: the key file sealing.key in the data folder."),
     ] = Secret()
+    apprise_schemes: Annotated[
+        tuple[str, ...],
+        why("Services that apprise may send to: fixed hosts only, because Apprise connects past our address checks."),
+    ] = ("discord", "tgram", "pover", "pbul", "opsgenie", "twilio", "sendgrid", "wxteams", "ifttt", "simplepush")
+    apprise_s: Annotated[float, limit(0.1, 120, "Apprise blocks a thread; after so long it is left to itself.")] = 20.0
     # Last: a table of TOML goes on until the next one begins.
     smtp: Smtp = Smtp()

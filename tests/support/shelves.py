@@ -16,6 +16,7 @@ from engine.http.operators import PeerAddress
 from engine.http.shelves import shelf_routes
 from engine.ids import IdSource
 from engine.live import ObjectFigures
+from engine.notify.outbound import build_outbound
 from engine.orders import StandingOrders
 from engine.shelves import Shelves, build_shelves
 from engine.stores import Store, open_store
@@ -74,6 +75,7 @@ async def a_desk(url: str = "memory:", rules: Sequence[Any] = (), **limits: int)
         quieted: list[str] = []
         now = [NOW]
         kit = ShelfKit(store, lambda: now[0], IdSource(lambda: now[0]), 10.0, figures, refused.append)
-        shelves = build_shelves(kit, config, orders, lambda *key: woken.append(key), quieted.append)
+        outbound = build_outbound(config)
+        shelves = build_shelves(kit, config, orders, lambda *key: woken.append(key), quieted.append, outbound)
         await shelves.live.load()
         yield Desk(store, shelves, orders, figures, now, woken, refused, quieted)

@@ -38,6 +38,7 @@ OURS: dict[str, dict[str, Any]] = {
     "workflows": {"id": "our-flow", "phases": PHASES},
     "preferences": {"id": "our-ann"},
     "escalations": {"id": "our-chain", "remind_every_s": 600},
+    "endpoints": {"id": "our-pager", "channel": "email", "address": "ops@example.com"},
 }
 
 

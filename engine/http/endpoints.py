@@ -1,0 +1,50 @@
+"""Endpoints over HTTP: `/api/v1/endpoints`, as any object, and a new secret for one that has one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import unquote
+
+import msgspec
+from litestar import Response, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, JSONBody
+
+from engine.http.bodies import json_body
+from engine.http.objects import Asked, Resource, answer, object_routes
+from engine.http.operators import PeerAddress
+from engine.http.role_guards import may_edit
+from engine.notify.endpoints import KEEP_MAX_S, KEEP_S, EndpointShelf
+from protocol.endpoints import SECRET_MAX_CHARS, EndpointGiven
+
+if TYPE_CHECKING:
+    Shown = Any
+
+PATH = "/api/v1/endpoints"
+
+
+class RotateBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A new secret (none: we make one), and for how long the old one goes on signing (seconds; a day)."""
+
+    secret: Annotated[str, msgspec.Meta(max_length=SECRET_MAX_CHARS)] = ""
+    keep_s: Annotated[float, msgspec.Meta(ge=0, le=KEEP_MAX_S)] = KEEP_S
+
+
+def endpoint_routes(shelf: EndpointShelf, peer_address: PeerAddress) -> list[HTTPRouteHandler]:
+    """`/api/v1/endpoints`."""
+    resource = Resource(PATH, shelf, peer_address, body=EndpointGiven)
+
+    @post(
+        PATH + "/{object_id:str}/rotate",
+        status_code=200,
+        guards=[may_edit(shelf)],
+        **resource.options("rotate", dto=json_body(RotateBody)),
+    )
+    async def rotate(request: Asked, object_id: FromPath[str], data: JSONBody[RotateBody]) -> Response[Shown]:
+        """Gives it a new secret, which is in this answer alone if we made it; for a while both sign what we send."""
+        held = await shelf.rotate(
+            request.user, unquote(object_id), data.secret, data.keep_s, address=peer_address(request)
+        )
+        return answer(held)
+
+    return [*object_routes(resource), rotate]

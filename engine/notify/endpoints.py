@@ -1,0 +1,250 @@
+"""The shelf of endpoints: as any object's, and what is secret of one is sealed before it is kept.
+
+What somebody writes down is checked (`endpoint_checks`), its target looked for: what must never be sent to is refused,
+what does not answer is kept and marked (`unreachable`), because a receiver may be set up after us. The whole address
+and the secrets go into one sealed text; shown is the address without its path. Whoever sends back what he was shown
+changes neither. A secret that we made is in the answer that made it, and in no other.
+
+Two secrets are valid while one is being rotated: what we send is signed with both. Waits for the store, and for at most
+`notify.connect_s` for the target.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+
+from engine.catalogue import ShelfKit
+from engine.edits import SHOWN_BESIDES, Edit, merged
+from engine.kinds import Held, Kind
+from engine.misfits import explained
+from engine.notify.connector import Connector, TargetInvalid, TargetRefused, Unreachable
+from engine.notify.endpoint_checks import KEY_PREFIX, checked, masked
+from engine.notify.health import Targets
+from engine.notify.sealing import Confidential, KeptSecret, Sealer, Unsealable
+from engine.objects import Shelf
+from protocol.endpoints import Endpoint, EndpointGiven, Format, SecretNote
+from protocol.errors import BadRequest, Conflict, Outdated
+from protocol.model import Principal
+from protocol.notify import Channel
+from protocol.times import SECOND_US, rfc3339
+
+ENDPOINT = "endpoint"
+# The receiver's operators take the new one over within a day.
+KEEP_S = 86_400
+KEEP_MAX_S = 30 * 86_400
+# As many random bytes as the signature's hash has.
+_KEY_BYTES = 32
+# Two are valid while one is rotated; who rotates faster than that drops the oldest.
+SECRETS_MAX = 2
+# Shown with an endpoint and not written by anybody: what is sent back of it is not read.
+_SHOWN = frozenset({*SHOWN_BESIDES, "secrets", "unreachable", "why_off", "health"})
+# Whoever switches a target off that is gone: no person.
+ENGINE = "tocsin"
+_TRIES = 3
+
+
+def endpoint_kind(endpoints_max: int) -> Kind[Endpoint]:
+    """What an endpoint is as an object."""
+    return Kind(
+        name=ENDPOINT,
+        type=Endpoint,
+        objects_max=endpoints_max,
+        setting="objects.endpoints_max",
+        framework_of=lambda endpoint: endpoint.frameworks[0] if len(endpoint.frameworks) == 1 else None,
+    )
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What an endpoint is held against: the way out, what keeps secrets, how targets are doing, Apprise's services."""
+
+    connector: Connector
+    sealer: Sealer
+    targets: Targets
+    apprise_schemes: Sequence[str] = ()
+
+
+class EndpointShelf(Shelf[Endpoint]):
+    """The verbs of endpoints. All raise as `Shelf`'s; BadRequest for a target that is never sent to."""
+
+    def __init__(self, kind: Kind[Endpoint], kit: ShelfKit, outside: Outside) -> None:
+        super().__init__(kind, kit)
+        self._outside = outside
+
+    async def get(self, who: Principal, object_id: str) -> Held[Endpoint]:
+        """One of them, and how its target is doing."""
+        held = await super().get(who, object_id)
+        place = (self.kind.workspace_of(who), held.id)
+        return replace(held, once={"health": self._outside.targets.shown(place, held.value.channel)})
+
+    async def create(self, who: Principal, given: Mapping[str, Any], address: str = "") -> Held[Endpoint]:
+        """Makes one; a webhook without a secret gets one, which is in this answer alone."""
+        self.kind.may_change(who, None, None)
+        wanted = _given({"id": self._kit.new_id()} | dict(given))
+        made, once = await self._made(who, wanted, None, Confidential())
+        held = await super().create(who, msgspec.to_builtins(made), address)
+        return replace(held, once=once)
+
+    async def replace(
+        self, who: Principal, object_id: str, given: Mapping[str, Any], expected: int | None, address: str = ""
+    ) -> Held[Endpoint]:
+        """Puts another in its place; address and secret stay where nothing, or what is shown, is given."""
+        before = await self.to_change(who, object_id)
+        return await self._remade(who, before, _given({"id": object_id} | dict(given)), expected, address)
+
+    async def patch(
+        self, who: Principal, object_id: str, merge: Mapping[str, Any], expected: int | None, address: str = ""
+    ) -> Held[Endpoint]:
+        """Changes some fields; address and secret as in `replace`."""
+        before = await self.to_change(who, object_id)
+        shown = {name: value for name, value in msgspec.to_builtins(before.value).items() if name != "sealed"}
+        written = {name: value for name, value in merge.items() if name not in _SHOWN}
+        return await self._remade(who, before, _given(merged(shown, written)), expected, address)
+
+    async def rotate(
+        self, who: Principal, object_id: str, secret: str = "", keep_s: float = KEEP_S, address: str = ""
+    ) -> Held[Endpoint]:
+        """A new secret; a webhook's old one goes on signing for `keep_s`. One that we made is in this answer alone."""
+        before = await self.to_change(who, object_id)
+        value, old = before.value, self.open(who.workspace, before.value)
+        if value.channel not in (Channel.WEBHOOK, Channel.SLACK) or not old.secrets:
+            raise Conflict(
+                "there is no secret to rotate: this endpoint has none but its address, which you can replace"
+            )
+        new = secret or _new_key(value)
+        now, signs = self._kit.clock(), _signs(value)
+        until = now + int(keep_s * SECOND_US)
+        kept = [_ended(each, until) for each in old.secrets if each.until is None or now < each.until] if signs else []
+        whole = Confidential(url=old.url, secrets=(KeptSecret(value=new, since=now), *kept[: SECRETS_MAX - 1]))
+        checked(value, whole, self._outside.apprise_schemes)
+        edit = Edit(who, "rotate", address, before.version)
+        held = await self._change(edit, before, self._sealed(who.workspace, value, whole))
+        return replace(held, once={} if secret else {"secret": new})
+
+    async def switch_off(self, workspace: str, object_id: str, why: str) -> None:
+        """Switches it off, because its target is gone for good."""
+        who = Principal(workspace=workspace, user=ENGINE, role="admin", expires_at=2**53)
+        for _ in range(_TRIES):
+            before = (await self.several(who, [object_id])).get(object_id)
+            if before is None or not before.value.enabled:
+                return
+            value = msgspec.structs.replace(before.value, enabled=False, why_off=why)
+            try:
+                await self._change(Edit(who, "disable", "", before.version), before, value)
+            except Outdated:
+                continue
+            return
+
+    def open(self, workspace: str, endpoint: Endpoint) -> Confidential:
+        """What of it is secret. Raises Conflict if that cannot be opened."""
+        try:
+            return self._outside.sealer.open(endpoint.sealed, (workspace, endpoint.id))
+        except Unsealable as fault:
+            raise Conflict(str(fault)) from fault
+
+    async def _remade(
+        self, who: Principal, before: Held[Endpoint], wanted: EndpointGiven, expected: int | None, address: str
+    ) -> Held[Endpoint]:
+        anew = bool(wanted.secret) and not _is_as_shown(wanted.url, before.value)
+        old = Confidential() if anew else self.open(who.workspace, before.value)
+        made, once = await self._made(who, wanted, before.value, old)
+        seen = before.version if expected is None else expected
+        return replace(await self._change(Edit(who, "change", address, seen), before, made), once=once)
+
+    async def _made(
+        self, who: Principal, wanted: EndpointGiven, before: Endpoint | None, old: Confidential
+    ) -> tuple[Endpoint, Mapping[str, Any]]:
+        """The endpoint as it is kept, and what is shown of it once."""
+        value = Endpoint(**_fields(wanted))
+        self.permit(who, before, value)
+        if before is not None and (before.channel, before.format) != (value.channel, value.format):
+            # What one channel calls secret or address means nothing to another.
+            old = Confidential()
+        is_same = before is not None and _is_as_shown(wanted.url, before)
+        if not is_same and not _signs(value):
+            # A token goes where the address says: who could lead it elsewhere would learn it.
+            old = Confidential()
+        whole, once = self._with_secret(
+            wanted, value, Confidential(url=old.url if is_same else wanted.url, secrets=old.secrets)
+        )
+        url = checked(wanted, whole, self._outside.apprise_schemes)
+        if before is not None and url == old.url and before.enabled >= wanted.enabled:
+            unreachable = before.unreachable
+        else:
+            unreachable = await self._looked_for(wanted.channel, url)
+        why_off = before.why_off if before is not None else ""
+        value = msgspec.structs.replace(value, url=masked(value.channel, url), unreachable=unreachable, why_off=why_off)
+        kept = Confidential(url=url, secrets=whole.secrets)
+        if before is not None and kept == old:
+            # As it was: an edit that changes nothing must not look like one, as sealing anew would make it.
+            return msgspec.structs.replace(value, sealed=before.sealed, secrets=before.secrets), {}
+        return self._sealed(who.workspace, value, kept), once
+
+    def _with_secret(
+        self, wanted: EndpointGiven, value: Endpoint, old: Confidential
+    ) -> tuple[Confidential, Mapping[str, Any]]:
+        new = wanted.secret or ("" if old.secrets or not _signs(value) else _new_key(value))
+        if not new:
+            return old, {}
+        made = KeptSecret(value=new, since=self._kit.clock())
+        return Confidential(url=old.url, secrets=(made,)), {} if wanted.secret else {"secret": new}
+
+    async def _looked_for(self, channel: Channel, url: str) -> str:
+        """Why a target does not answer; empty: it does, or cannot be asked. Raises BadRequest for what is refused."""
+        if not url or channel is Channel.APPRISE:
+            return ""
+        try:
+            await self._outside.connector.check(url)
+        except (TargetInvalid, TargetRefused) as fault:
+            raise BadRequest(f"url: {fault}") from fault
+        except Unreachable as fault:
+            return str(fault)
+        return ""
+
+    def _sealed(self, workspace: str, value: Endpoint, whole: Confidential) -> Endpoint:
+        notes = tuple(_note(each) for each in whole.secrets)
+        sealed = self._outside.sealer.seal(whole, (workspace, value.id)) if whole != Confidential() else ""
+        return msgspec.structs.replace(value, sealed=sealed, secrets=notes)
+
+
+def _given(written: Mapping[str, Any]) -> EndpointGiven:
+    own = {name: value for name, value in written.items() if name not in _SHOWN}
+    try:
+        return msgspec.convert(own, EndpointGiven)
+    except msgspec.ValidationError as fault:
+        raise BadRequest(f"invalid {ENDPOINT}: {explained(EndpointGiven, own, fault)}") from fault
+
+
+def _fields(wanted: EndpointGiven) -> dict[str, Any]:
+    """Those that are kept as they are written."""
+    return {name: getattr(wanted, name) for name in wanted.__struct_fields__ if name not in ("secret", "url")}
+
+
+def _is_as_shown(url: str, before: Endpoint) -> bool:
+    """Whether nothing was written, or what was shown without its path."""
+    return url in ("", before.url) and not url.endswith("/")
+
+
+def _signs(value: Endpoint) -> bool:
+    """Whether what is sent to it is signed, so that two secrets can be valid at once."""
+    return value.channel is Channel.WEBHOOK and value.format is not Format.PAGERDUTY
+
+
+def _new_key(value: Endpoint) -> str:
+    if not _signs(value):
+        raise BadRequest("secret: is missing; only a webhook's can be made by us")
+    return KEY_PREFIX + base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode()
+
+
+def _ended(secret: KeptSecret, until: int) -> KeptSecret:
+    return msgspec.structs.replace(secret, until=until if secret.until is None else min(secret.until, until))
+
+
+def _note(secret: KeptSecret) -> SecretNote:
+    return SecretNote(since=rfc3339(secret.since), until=None if secret.until is None else rfc3339(secret.until))

@@ -1,0 +1,116 @@
+"""How targets are doing: the circuit, the line and the last words of each, in memory.
+
+Owned by the senders of this node, asked by whoever shows an endpoint. Nothing of it is stored: after a restart a target
+has a clean slate, and is known again after five messages. What is not in use falls out first when there are too many.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+
+from engine.core.breaker import Breaker
+from engine.core.pacing import Pacer
+from engine.notify.ports import Outcome, Refused, Sent, TryLater
+from protocol.endpoints import Circuit, TargetHealth
+from protocol.notify import Channel
+from protocol.times import SECOND_US, rfc3339
+
+# About 1 kB each; as many as endpoints in use. One that is forgotten is met as if for the first time.
+TARGETS_MAX = 10_000
+# How many a second, and how many at once. Slack allows one a second and channel; other servers are not ours to burden.
+PACES = {Channel.SLACK: (1.0, 1), Channel.WEBHOOK: (50.0, 100), Channel.APPRISE: (1.0, 5)}
+_USUAL_PACE = (1.0, 5)
+
+Place = tuple[str, str]
+
+
+class Health:
+    """One target."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.breaker = Breaker()
+        self.pacer = Pacer(*PACES.get(channel, _USUAL_PACE))
+        self.sent = self.failed = 0
+        self._held_until = self._sent_at = self._failed_at = 0
+        self._cause = ""
+
+    def wait(self, key: str, now: int) -> TryLater | None:
+        """When to come again, and why; None: now. The circuit is asked last: whoever it lets through is the probe."""
+        if now < self._held_until:
+            return TryLater((self._held_until - now) / SECOND_US, "the target asked for a pause")
+        if wait_us := self.pacer.wait_us(key, now):
+            return TryLater(wait_us / SECOND_US, "the target is sent to no faster than its limit")
+        if wait_us := self.breaker.wait_us(now):
+            return TryLater(wait_us / SECOND_US, f"{self.breaker.failures} failures in a row: {self._cause}")
+        return None
+
+    def note(self, outcome: Outcome, now: int) -> None:
+        """What came of a message. A refusal is an answer: the target lives."""
+        match outcome:
+            case Sent():
+                self.sent, self._sent_at = self.sent + 1, now
+                self.breaker.succeeded()
+            case Refused(cause):
+                self.breaker.succeeded()
+                self._failed_with(cause, now)
+            case TryLater(None, cause):
+                self.breaker.failed(now)
+                self._failed_with(cause, now)
+            case TryLater(float() | int() as after_s, cause):
+                self._held_until = now + int(after_s * SECOND_US)
+                self._failed_with(cause, now)
+
+    def _failed_with(self, cause: str, now: int) -> None:
+        self.failed, self._failed_at, self._cause = self.failed + 1, now, cause
+
+    def shown(self) -> TargetHealth:
+        """As it is answered."""
+        return TargetHealth(
+            circuit=Circuit.OPEN if self.breaker.is_open else Circuit.CLOSED,
+            failures_in_a_row=self.breaker.failures,
+            waiting=self.pacer.waiting,
+            sent=self.sent,
+            failed=self.failed,
+            held_until=_moment(self._held_until),
+            last_sent_at=_moment(self._sent_at),
+            last_failed_at=_moment(self._failed_at),
+            last_cause=self._cause,
+        )
+
+
+def _moment(at: int) -> str | None:
+    return rfc3339(at) if at else None
+
+
+class Targets:
+    """All that were sent to lately."""
+
+    def __init__(self) -> None:
+        self._health: OrderedDict[Place, Health] = OrderedDict()
+
+    def of(self, place: Place, channel: Channel) -> Health:
+        """One of them."""
+        health = self._health.get(place)
+        if health is None:
+            health = self._health[place] = Health(channel)
+            if len(self._health) > TARGETS_MAX:
+                self._health.popitem(last=False)
+        self._health.move_to_end(place)
+        return health
+
+    def shown(self, place: Place, channel: Channel) -> TargetHealth:
+        """How one is doing; nothing is known of one that was not sent to."""
+        return (self._health.get(place) or Health(channel)).shown()
+
+    def forget(self, workspace: str, endpoint: str) -> None:
+        """It was changed: whatever was wrong may be right now."""
+        self._health.pop((workspace, endpoint), None)
+
+    def statistics(self) -> Mapping[str, int]:
+        """Circuits that are open, and messages in line."""
+        every = self._health.values()
+        return {
+            "circuits_open": sum(health.breaker.is_open for health in every),
+            "messages_paced": sum(health.pacer.waiting for health in every),
+        }
