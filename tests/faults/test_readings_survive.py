@@ -35,6 +35,24 @@ metric = "orders"
 is_cumulative = true
 goals = [{GOAL}]
 """
+CROWD = "".join(
+    f"""
+[[rules]]
+id = "r{number}"
+kind = "anomaly"
+framework = "web"
+metric = "orders"
+season = "week"
+warm_up = 10
+"""
+    for number in range(300)
+)
+# 150,000 times a rule hears a reading: some seconds of computing.
+CROWD_READINGS = 500
+# What a start has to hear again takes half a second; a loaded machine gets its time.
+BACK_S = 10.0
+# All of it in one go takes three seconds on an idle machine.
+STALL_S = "1"
 ONE = ReadingInput(framework_id="web", metric="orders", value=1.0)
 
 
@@ -100,3 +118,24 @@ async def test_acked_readings_are_stored_and_rule_state_goes_on_over_kills(tmp_p
             (last,) = await client.readings([ONE])
             assert last.status is Status.FIRED
             assert stored(tmp_path) == GOAL
+
+
+@pytest.mark.timeout(120)
+async def test_three_hundred_rules_on_one_metric_do_not_stall_the_start_after_a_kill(tmp_path: Path) -> None:
+    (tmp_path / "tocsin.toml").write_text('workspace = "main"' + CROWD)
+    token = Authenticator(SECRET.encode()).issue("main", "producer")
+    readings = [ReadingInput(framework_id="web", metric="orders", value=float(n % 7)) for n in range(100)]
+    async with (
+        an_engine_process(tmp_path, TOCSIN_WATCHDOG_STALL_S=STALL_S) as engine,
+        Client(engine.ws, token) as client,
+    ):
+        for _ in range(CROWD_READINGS // len(readings)):
+            await client.readings(readings)
+        await engine.kill()
+    async with (
+        an_engine_process(tmp_path, TOCSIN_WATCHDOG_STALL_S=STALL_S) as engine,
+        Client(engine.ws, token) as client,
+    ):
+        with trio.fail_after(BACK_S):
+            await client.readings([ONE])
+    assert "loop_stalled" not in (tmp_path / "stderr").read_text()
