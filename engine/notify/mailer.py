@@ -6,7 +6,7 @@ connection and for the server, together no longer than `total_s`. A kept connect
 `keep_s`: that is what the task does. If it crashes nothing is lost: connections are opened again when needed.
 
 A server that is away (not reached, no TLS, no password) is away for everybody's mail: who comes within `AWAY_S` is put
-off without asking it again and without using up an attempt, until the mail is older than `GIVE_UP_S`.
+off without asking it again and without using up an attempt; whoever sends loses patience after a day (`sending.py`).
 """
 
 from __future__ import annotations
@@ -26,12 +26,9 @@ from engine.notify.ports import Outcome, Refused, Sent, TryLater
 from engine.notify.smtp import Line, meaning_of
 from engine.sections.smtp import Smtp
 from protocol.notify import Outgoing
-from protocol.times import SECOND_US
 
 # A mail server that restarts is back within a minute; asked twice a minute it notices nothing of us.
 AWAY_S = 30.0
-# As long as a server may be mended on the next morning; from then on attempts count, and the ledger says why.
-GIVE_UP_S = 24 * 3_600.0
 REFUSALS = (smtplib.SMTPRecipientsRefused, smtplib.SMTPDataError, smtplib.SMTPSenderRefused)
 
 # Where a message goes; None: there is no such endpoint, or it has no address.
@@ -91,18 +88,18 @@ class Mailer:
         to = address_in(text or "")
         if to is None or message.rendered is None:
             return Refused(f"{text or ''!r:.80} is no mail address; write one like ada@example.com")
-        if trio.current_time() < self._away_until:
-            return self._put_off(message, TryLater(None, self._away_cause))
+        if (wait_s := self._away_until - trio.current_time()) > 0:
+            return TryLater(wait_s, self._away_cause)
         if wait_s := self._pace.wait_s(to.address, trio.current_time()):
             self._figures["slowed"] += 1
             return TryLater(wait_s, "this address was sent many mails just now (notify.smtp.per_recipient_s)")
         letter = letter_of(message, message.rendered, self._sender, to, self._clock(), self._site)
-        outcome: Outcome = TryLater(None, f"not done within {self._config.total_s:g} s (notify.smtp.total_s)")
         with trio.move_on_after(self._config.total_s):
             async with self._room:
-                outcome = await self._deliver(letter)
-        is_away = trio.current_time() < self._away_until
-        return self._put_off(message, outcome) if is_away and isinstance(outcome, TryLater) else outcome
+                return await self._deliver(letter)
+        if (wait_s := self._away_until - trio.current_time()) > 0:
+            return TryLater(wait_s, self._away_cause)
+        return TryLater(None, f"not done within {self._config.total_s:g} s (notify.smtp.total_s)")
 
     async def _deliver(self, letter: Letter) -> Outcome:
         line = self._kept.pop().line if self._kept else Line(self._config)
@@ -126,15 +123,10 @@ class Mailer:
                 line.abort()
 
     def _failed(self, line: Line, outcome: Refused | TryLater) -> Outcome:
-        if not line.is_in:
-            self._away_until, self._away_cause = trio.current_time() + AWAY_S, outcome.cause
-        return outcome
-
-    def _put_off(self, message: Outgoing, outcome: TryLater) -> TryLater:
-        """Without using up an attempt, while the mail is young."""
-        if self._clock() - message.at > GIVE_UP_S * SECOND_US:
+        if line.is_in:
             return outcome
-        return TryLater(max(self._away_until - trio.current_time(), 1.0), outcome.cause)
+        self._away_until, self._away_cause = trio.current_time() + AWAY_S, outcome.cause
+        return TryLater(AWAY_S, outcome.cause)
 
     def _keep(self, line: Line) -> None:
         self._kept.append(_Kept(line, trio.current_time() + self._config.keep_s))

@@ -74,6 +74,7 @@ def mail_server(
     """A real server, until the block ends."""
     inbox, loop = Inbox(), asyncio.new_event_loop()
     listening = socket.create_server(("127.0.0.1", 0))
+    spoken: list[SMTP] = []
     ready, stop = threading.Event(), asyncio.Event()
 
     def serve() -> SMTP:
@@ -81,17 +82,20 @@ def mail_server(
         with warnings.catch_warnings():
             # It warns of passwords in plain text, and does not see that all of the connection is encrypted.
             warnings.simplefilter("ignore")
-            return SMTP(
-                inbox,
-                hostname="mail.example",
-                loop=loop,
-                enable_SMTPUTF8=utf8,
-                tls_context=_context(starttls) if starttls else None,
-                require_starttls=starttls is not None,
-                auth_required=auth,
-                auth_require_tls=tls is None,
-                authenticator=_authenticate if auth else None,
+            spoken.append(
+                SMTP(
+                    inbox,
+                    hostname="mail.example",
+                    loop=loop,
+                    enable_SMTPUTF8=utf8,
+                    tls_context=_context(starttls) if starttls else None,
+                    require_starttls=starttls is not None,
+                    auth_required=auth,
+                    auth_require_tls=tls is None,
+                    authenticator=_authenticate if auth else None,
+                )
             )
+        return spoken[-1]
 
     async def main() -> None:
         server = await loop.create_server(serve, sock=listening, ssl=_context(tls) if tls else None)
@@ -102,6 +106,12 @@ def mail_server(
         for talk in talks:
             talk.cancel()
         await asyncio.gather(*talks, return_exceptions=True)
+        for talk in spoken:
+            if talk.transport is not None:
+                talk.transport.abort()
+        # A transport closes its socket in the turn after that, an encrypted one in the next.
+        for _ in range(3):
+            await asyncio.sleep(0)
 
     def run() -> None:
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
