@@ -13,6 +13,7 @@ import msgspec
 
 from engine.commands import to_observe
 from engine.core.rules.backtest import Backtest, backtest
+from engine.core.rules.replay import Point, Replay, Stretch, replay
 from engine.misfits import explained
 from protocol.codec import DECODER_FAULTS
 from protocol.commands import Observe
@@ -36,17 +37,25 @@ class BacktestReading(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbi
     labels: Labels = {}
 
 
-class Task(msgspec.Struct, frozen=True):
-    """What is to be done. `readings`: a JSON list, decoded here and not on the loop; `until` in microseconds.
+class StoredPage(msgspec.Struct, frozen=True):
+    """Stored readings of a metric, each (`width_s` 0) or rolled up by so many seconds; `points`: a JSON list."""
 
-    Unless they are `is_sorted`, in the order in which they came, they are put into that of their times.
+    metric: str
+    width_s: int
+    points: bytes
+
+
+class Task(msgspec.Struct, frozen=True):
+    """What is to be done: with `readings` in the order in which they came, or `stored` ones in that of their times.
+
+    `readings`: a JSON list, decoded here and not on the loop; `until` in microseconds.
     """
 
     rule: Rule
     suppression_s: float
     until: int
     readings: bytes
-    is_sorted: bool = True
+    stored: tuple[StoredPage, ...] = ()
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -58,14 +67,22 @@ class Outcome(msgspec.Struct, frozen=True):
 
 _Readings = Annotated[list[BacktestReading], msgspec.Meta(max_length=READINGS_MAX)]
 _decoder = msgspec.json.Decoder(_Readings)
+_points = msgspec.json.Decoder(list[Point])
 
 
 def work(task: Task) -> Outcome:
     """Runs one backtest."""
     try:
-        return Outcome(backtest(task.rule, _observed(task), task.suppression_s, task.until))
+        rule, readings, note = _of_store(task) if task.stored else Replay(task.rule, _observed(task), None)
+        found = backtest(rule, readings, task.suppression_s, task.until)
     except BadRequest as fault:
         return Outcome(refused=fault.message)
+    return Outcome(msgspec.structs.replace(found, note=note))
+
+
+def _of_store(task: Task) -> Replay:
+    stretches = [Stretch(page.metric, page.width_s, _points.decode(page.points)) for page in task.stored]
+    return replay(task.rule, stretches, task.until)
 
 
 def _observed(task: Task) -> list[Observe]:
@@ -75,8 +92,7 @@ def _observed(task: Task) -> list[Observe]:
         raise BadRequest(f"readings: {explained(_Readings, None, fault)}") from fault
     except DECODER_FAULTS as fault:
         raise BadRequest(f"readings: {fault}") from fault
-    observed = [_one(task.rule, place, reading) for place, reading in enumerate(given)]
-    return observed if task.is_sorted else sorted(observed, key=lambda reading: reading.at)
+    return [_one(task.rule, place, reading) for place, reading in enumerate(given)]
 
 
 def _one(rule: Rule, place: int, reading: BacktestReading) -> Observe:

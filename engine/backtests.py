@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 import structlog
 import trio
 
-from engine.backtest_worker import Outcome, Task
+from engine.backtest_worker import Outcome, StoredPage, Task
 from engine.core.rules.backtest import Backtest
 from protocol.errors import BadRequest, Busy, InternalError
 from protocol.limits import Limit
@@ -41,8 +41,10 @@ class Backtests:
         self._count_refusal = count_refusal
         self._running = 0
 
-    async def run(self, rule: Rule, readings: bytes, until: int, is_sorted: bool = True) -> Backtest:
-        """A rule over readings (a JSON list; `is_sorted` as `Task` says).
+    async def run(
+        self, rule: Rule, readings: bytes = b"[]", until: int = 0, stored: Sequence[StoredPage] = ()
+    ) -> Backtest:
+        """A rule over readings (a JSON list), and over stored ones.
 
         Raises Busy, BadRequest for the readings, InternalError.
         """
@@ -54,7 +56,7 @@ class Backtests:
             )
         self._running += 1
         try:
-            return await self._run(Task(rule, self._suppression_s, until, readings, is_sorted))
+            return await self._run(Task(rule, self._suppression_s, until, readings, tuple(stored)))
         finally:
             self._running -= 1
 

@@ -52,6 +52,7 @@ from engine.rule_series import RuleSeries
 from engine.sections.doors import Gateway
 from engine.service import Service
 from engine.shelves import Shelves, build_shelves
+from engine.stored import StoredReadings
 from engine.stores import Store
 from engine.trials import Trials
 from engine.upkeep import Upkeep
@@ -191,7 +192,8 @@ def _trials(
 ) -> Trials:
     window_s = config.suppression.window_s
     backtests = Backtests(window_s, metrics.refused)
-    return Trials(shelves.rules, readings, backtests, service.trigger, world.clock, world.new_id, window_s)
+    stored = StoredReadings(readings, retention_of(config).readings, world.clock)
+    return Trials(shelves.rules, stored, backtests, service.trigger, world.clock, world.new_id, window_s)
 
 
 def session_kit(parts: Parts, roster: Roster, config: Gateway, rates: RateLimits) -> SessionKit:

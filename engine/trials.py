@@ -6,7 +6,7 @@ their own (`engine.backtests`). Neither stores anything nor tells anybody; only 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
@@ -14,33 +14,35 @@ from actors.ports import Clock, NewId
 from engine.backtest_worker import BacktestReading
 from engine.backtests import Backtests
 from engine.core.rules.backtest import Backtest, backtest
-from engine.core.rules.book import Firing, dressed, fill, metrics_of
+from engine.core.rules.book import Firing, dressed, fill
 from engine.core.rules.templates import Texts
 from engine.objects import Shelf
-from engine.readings import ReadingVerbs
 from engine.roles import check
 from engine.rules import checked_rule
-from engine.stores.readings import PAGE_MAX_READINGS, ReadingPoint, Resolution
+from engine.stored import Span, StoredReadings, StoredSpan
+from engine.stores.readings import Resolution
 from protocol.commands import Observe, Ring
-from protocol.errors import BadRequest, PermissionDenied
+from protocol.errors import PermissionDenied
 from protocol.fields import LABELS_MAX, TITLE_MAX_CHARS
 from protocol.items import ItemResult, TriggerInput
 from protocol.model import EventKind, Principal
 from protocol.rules import Rule
-from protocol.times import SECOND_US, moment_of
+from protocol.times import SECOND_US, moment_of, rfc3339
 
 # A dry run on the loop: about 2 ms.
 TRIED_MAX = 100
-# Stored readings of one backtest: four pages, each read and written down in less than 5 ms.
-STORED_MAX = 4 * PAGE_MAX_READINGS
 
 Trigger = Callable[[Principal, Sequence[TriggerInput]], Awaitable[list[ItemResult]]]
 
 
 class Backtested(Backtest, frozen=True, kw_only=True):
-    """A backtest, and how finely the stored readings that it ran over are told (null: they were given)."""
+    """A backtest, and how finely the stored readings that it ran over are told (null: they were given).
+
+    `resolution` is the coarsest of `stored`: the newest may be told in readings, older ones by the minute or hour.
+    """
 
     resolution: Resolution | None = None
+    stored: list[StoredSpan] = []
 
 
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +58,7 @@ class Trials:
     def __init__(
         self,
         rules: Shelf[Rule],
-        readings: ReadingVerbs,
+        stored: StoredReadings,
         backtests: Backtests,
         trigger: Trigger,
         clock: Clock,
@@ -64,7 +66,7 @@ class Trials:
         suppression_s: float,
     ) -> None:
         self._rules = rules
-        self._readings = readings
+        self._stored = stored
         self._backtests = backtests
         self._trigger = trigger
         self._clock = clock
@@ -117,35 +119,19 @@ class Trials:
 
     async def over_given(self, who: Principal, rule: Rule, readings: bytes) -> Backtested:
         """A rule over readings (a JSON list, read in the other process). Raises BadRequest, Busy."""
-        return _backtested(await self._backtests.run(self._permitted(who, rule), readings, 0))
+        return _backtested(await self._backtests.run(self._permitted(who, rule), readings))
 
     async def over_stored(
         self, who: Principal, rule: Rule, since_us: int | None, until_us: int | None, resolution: Resolution | None
     ) -> Backtested:
-        """A rule over stored readings, in the order of their times. Raises BadRequest if they are too many, Busy."""
+        """A rule over stored readings, in the order of their times; `resolution` None: as finely as they are kept.
+
+        Raises BadRequest if they are too many, Busy.
+        """
         rule = self._permitted(who, rule)
         until = self._clock() if until_us is None else until_us
-        pieces: list[bytes] = []
-        count = 0
-        for metric in metrics_of(rule):
-            cursor: str | None = ""
-            while cursor is not None:
-                # What the first page is told in, all are.
-                resolution, page = await self._readings.readings(
-                    who, rule.framework, metric, rule.match, since_us, until, resolution, cursor or None,
-                    PAGE_MAX_READINGS,
-                )  # fmt: skip
-                count += len(page.items)
-                if count > STORED_MAX:
-                    raise BadRequest(
-                        f"more than {STORED_MAX} readings between since and until: use a shorter time, or "
-                        "resolution 1m or 1h"
-                    )
-                if page.items:
-                    pieces.append(msgspec.json.encode([_as_given(metric, point) for point in page.items])[1:-1])
-                cursor = page.next_cursor
-        readings = b"[" + b",".join(pieces) + b"]"
-        return _backtested(await self._backtests.run(rule, readings, until, is_sorted=False), resolution)
+        found = await self._stored.of(who, rule, since_us, until, resolution)
+        return _backtested(await self._backtests.run(rule, until=until, stored=found.pages), found.spans)
 
     async def stored_rule(self, who: Principal, rule_id: str) -> Rule:
         """A rule by its id. Raises UnknownChannel, PermissionDenied."""
@@ -170,9 +156,13 @@ def _sample(rule: Rule, found: Backtest, readings: Sequence[Observe]) -> Firing:
     return dressed(fill(ring, rule, Texts(rule)))
 
 
-def _backtested(found: Backtest, resolution: Resolution | None = None) -> Backtested:
-    return Backtested(**{name: getattr(found, name) for name in found.__struct_fields__}, resolution=resolution)
-
-
-def _as_given(metric: str, point: ReadingPoint) -> Mapping[str, object]:
-    return {"metric": metric, "at": point.at, "value": point.value, "labels": point.labels}
+def _backtested(found: Backtest, spans: Sequence[tuple[Span, int]] = ()) -> Backtested:
+    # Oldest first, and only where there was something: what is empty says nothing about how finely.
+    told = [
+        StoredSpan(since=rfc3339(span.since), resolution=span.resolution, points=points)
+        for span, points in reversed(spans)
+        if points
+    ]
+    coarsest = (told[0].resolution if told else spans[0][0].resolution) if spans else None
+    said = {name: getattr(found, name) for name in found.__struct_fields__}
+    return Backtested(**said, resolution=coarsest, stored=told)

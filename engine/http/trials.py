@@ -39,7 +39,7 @@ class TestBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class BacktestBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A `rule`, or the `rule_id` of a stored one; `readings` as they came, or stored ones of a time.
 
-    Stored ones are told as finely as the time asked for allows, or as `resolution` (raw, 1m, 1h) says.
+    Stored ones are told as finely as they are kept, or as `resolution` (raw, 1m, 1h) says.
     """
 
     rule: Rule | None = None

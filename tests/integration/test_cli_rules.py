@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from structlog.testing import capture_logs
 
 from protocol.items import ReadingInput
 from protocol.rules import ThresholdRule
+from protocol.times import SECOND_US, rfc3339
 from tests.support.engines import an_engine
 from tests.support.shell import PATIENCE_S, a_shell, in_thread, run
 from tocsin.commands.rules import RULES
@@ -147,10 +149,15 @@ async def test_a_backtest_is_a_table_of_what_would_have_happened_when_and_why(tm
         file.write_text(an_hour(95, 99))
         higher = await said("rules", "backtest", "cpu", "threshold=98.5", "--readings", str(file), "--json")
         assert json.loads(higher)["told"] == {"fired": 1}
-        given = [ReadingInput(framework_id="web", metric="cpu", value=99.0)]
+        yesterday = rfc3339(engine._world.clock() - 20 * 3_600 * SECOND_US)
+        series = ((yesterday, 1.0), (None, 99.0))
+        given = [ReadingInput(framework_id="web", metric="cpu", value=value, at=at) for at, value in series]
         await engine.service.read(engine.principal("agent"), given)
         assert (await said("rules", "backtest", "cpu")).startswith("1 reading (raw): 1 fired\n")
-        assert (await said("rules", "backtest", "cpu", "--since", "10d")).startswith("1 reading (1h): 1 fired\n")
+        mixed = await said("rules", "backtest", "cpu", "--since", "10d")
+        assert re.match(r"3 readings \(1m from 20[^,]*Z, raw from 20[^,]*Z\): 2 below_threshold, 1 fired\n", mixed)
+        hourly = await said("rules", "backtest", "cpu", "for_s=60", "--resolution", "1h")
+        assert "\nnote: readings are averages of 1 h; shorter breaches are not seen; for_s is" in hourly
         assert "there is no such rule" in await said("rules", "backtest", "nothing", "--since", "1h", code=1)
 
 

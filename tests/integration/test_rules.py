@@ -13,7 +13,7 @@ import msgspec
 import pytest
 import trio
 
-from engine import trials
+from engine import stored
 from engine.app import Engine
 from protocol.messages import AlertMessage
 from protocol.model import EventKind
@@ -155,10 +155,43 @@ async def test_a_backtest_over_given_and_over_stored_readings_says_the_same(engi
         asked = {"rule": HOT, "since": rfc3339(start), "until": rfc3339(start + 111 * SECOND_US)}
         over_stored = await posted(client, "/api/v1/rules/backtest", asked)
         assert (over_stored.pop("resolution"), over_given.pop("resolution")) == ("raw", None)
+        [span] = over_stored.pop("stored")
+        assert (span["resolution"], span["points"], over_given.pop("stored")) == ("raw", 3, [])
         assert over_stored == over_given
         hourly = await posted(client, "/api/v1/rules/backtest", asked | {"resolution": "1h"})
-        days = await posted(client, "/api/v1/rules/backtest", {"rule": HOT, "since": rfc3339(now - 86_400 * SECOND_US)})
-        assert (hourly["resolution"], days["resolution"]) == ("1h", "1m")
+        assert hourly["resolution"] == "1h"
+        assert hourly["note"].startswith("readings are averages of 1 h; shorter breaches are not seen")
+
+
+WEB = {"framework": "web", "kind": "threshold"}
+RATE = {"kind": "performance", "objective": "error_rate", "metric": "err", "total_metric": "req", "threshold": 0.1}
+AS_LIVE = [
+    {"id": "up", "kind": "milestone", "metric": "signups", "is_cumulative": True, "goals": [100]},
+    RATE | {"id": "rate"},
+    {"id": "sum", "metric": "signups", "aggregate": "sum", "window_s": 3600, "threshold": 90},
+    {"id": "count", "metric": "signups", "aggregate": "count", "window_s": 3600, "threshold": 5},
+    {"id": "hot", "metric": "cpu", "threshold": 90},
+    {"id": "cold", "metric": "cpu", "threshold": 10, "comparison": "<"},
+]
+
+
+@pytest.mark.parametrize("rule", AS_LIVE, ids=lambda rule: rule["id"])
+async def test_what_fired_live_fires_in_a_backtest_whatever_form_readings_are_told_in(
+    engine: Engine, rule: dict[str, Any]
+) -> None:
+    values = {"signups": [20] * 10, "req": [20] * 10, "err": [50], "cpu": [50, 95, 5, 50]}
+    sent = [{"framework_id": "web", "metric": metric, "value": value} for metric in values for value in values[metric]]
+    rule = WEB | rule
+    async with a_client(engine) as client:
+        await posted(client, "/api/v1/rules", rule)
+        live = [each["reason"] for each in (await posted(client, "/api/v1/readings", {"readings": sent}))["results"]]
+        assert live.count("fired") == 1
+        ways = [{"resolution": form} for form in ("raw", "1m", "1h")]
+        week_ago = rfc3339(engine._world.clock() - 7 * 86_400 * SECOND_US)
+        for way in [*ways, {"since": week_ago}]:
+            found = await posted(client, "/api/v1/rules/backtest", {"rule": rule} | way)
+            assert found["told"]["fired"] == 1, way
+        assert ([each["resolution"] for each in found["stored"]], found["note"]) == (["raw"], None)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +226,7 @@ async def test_another_workspaces_rule_is_tried_as_one_that_does_not_exist(engin
 async def test_a_backtest_over_more_readings_than_it_takes_says_what_to_do(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trials, "STORED_MAX", 2)
+    monkeypatch.setattr(stored, "STORED_MAX", 2)
     async with a_client(engine) as client:
         sent = [{"framework_id": "web", "metric": "temp", "value": 1, "labels": {"n": str(n)}} for n in range(3)]
         await posted(client, "/api/v1/readings", {"readings": sent})

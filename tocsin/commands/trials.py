@@ -58,7 +58,7 @@ def try_rule(
 @click.argument("fields", nargs=-1, metavar="[FIELD=VALUE]...")
 @click.option("--since", metavar="TIME", callback=times.past, help="From this time (RFC 3339), or ago: 7d. [1h]")
 @click.option("--until", metavar="TIME", callback=times.past, help="Until this time, or so long ago. [now]")
-@click.option("--resolution", type=click.Choice(["raw", "1m", "1h"]), help="How finely. [as the time asked for allows]")
+@click.option("--resolution", type=click.Choice(["raw", "1m", "1h"]), help="How finely. [as they are kept]")
 @click.option(
     "--readings",
     "file",
@@ -92,7 +92,10 @@ def backtest(rule_id: str, fields: tuple[str, ...], file: Path | None, as_json: 
 
 def _print(found: dict[str, Any]) -> None:
     """How many, and a table of what happened in the order of time."""
-    finely = f" ({found['resolution']})" if found.get("resolution") else ""
+    forms = [f"{span['resolution']} from {cell(span['since'])}" for span in found.get("stored", ())]
+    finely = (
+        f" ({', '.join(forms)})" if len(forms) > 1 else f" ({found['resolution']})" if found.get("resolution") else ""
+    )
     reasons = ", ".join(f"{count} {reason}" for reason, count in found["reasons"].items())
     count = found["readings"]
     options.write(f"{count} reading{'' if count == 1 else 's'}{finely}{reasons and ': ' + reasons}")
@@ -103,6 +106,8 @@ def _print(found: dict[str, Any]) -> None:
         options.write("nothing would have rung")
     if found["more"]:
         options.write(f"and {found['more']} events more")
+    if found["note"]:
+        options.write(f"note: {found['note']}")
 
 
 def _lines(found: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -58,7 +58,8 @@ class BacktestSuppressed(msgspec.Struct, frozen=True, kw_only=True):
 class Backtest(msgspec.Struct, frozen=True, kw_only=True):
     """What would have happened: what became of the readings, by reason; what would have been told, and how often.
 
-    `suppressed`: at most as many as events; `reasons` counts all of them.
+    `suppressed`: at most as many as events; `reasons` counts all of them. `note`: what the readings could not tell
+    (null: they are all there).
     """
 
     readings: int
@@ -68,6 +69,7 @@ class Backtest(msgspec.Struct, frozen=True, kw_only=True):
     # Events beyond those that are listed.
     more: int
     suppressed: list[BacktestSuppressed] = []
+    note: str | None = None
 
 
 class _Stage:
