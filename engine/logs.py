@@ -4,7 +4,8 @@ Engine code says `structlog.get_logger().warning("what happened", key=value)`: t
 goes into keys. Only `serve` calls `logging_to_stderr`; a program that embeds the engine keeps its own logging. Lines go
 through a bounded queue to one daemon thread; when nobody reads standard error the queue fills, further lines are
 dropped and counted, and the count is told as soon as a line can be written again. The same event is written at most
-once a second; its next line says how often it happened in between (`repeated`). The standard library's logging
+once a second; its next line says how often it happened in between (`repeated`). What an event is about makes no other
+event of it, but for the few that are news for each (TOLD_APART_BY). The standard library's logging
 (Hypercorn, Litestar, trio) comes the same way.
 
 Decided against: logging's QueueHandler (its queue has a lock that a log call from a destructor can meet while it is
@@ -41,6 +42,18 @@ CLOSE_S = 1.0
 REPEAT_AFTER_S = 1.0
 # Different events remembered for that; the oldest is forgotten first.
 EVENTS_MAX = 1_000
+# Events that are the same only if these keys are, too; their writers see to it that they come in bounded numbers. (A
+# table, and no key of the event: programs that embed the engine have loggers of their own, which would show it.)
+TOLD_APART_BY = {
+    "suppressed": ("workspace", "channel", "reason"),
+    "suppressed_elsewhere": ("reason",),
+    "storm_began": ("channel",),
+    "storm_over": ("channel",),
+    "object_unreadable": ("kind", "workspace", "id"),
+    "administrative_act": ("workspace", "by", "verb", "target"),
+    "revoked": ("workspace", "kind", "by"),
+    "unrevoked": ("workspace", "kind", "by"),
+}
 # Nested values are looked through for secrets to this depth; deeper ones are shown as text.
 DEPTH_MAX = 4
 MASK = "********"
@@ -124,18 +137,20 @@ def _notice(dropped: int, total: int) -> bytes:
 class OncePerSecond:
     """A processor that lets the same event through at most once a second, with the number held back as `repeated`.
 
-    The same: same level, logger and event text. `clock`: monotonic seconds.
+    The same: same level, logger and event text, and what tells it apart (TOLD_APART_BY). `clock`: monotonic seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._seen: dict[tuple[str, str, str], tuple[float, int]] = {}
+        self._seen: dict[tuple[str, ...], tuple[float, int]] = {}
         # Re-entrant: a destructor that runs while we hold it may log too.
         self._lock = threading.RLock()
 
     def __call__(self, logger: object, method: str, event: Event) -> Event:
         """The event, or DropEvent."""
-        key = (method, str(event.get("logger", "")), str(event.pop("_template", event.get("event"))))
+        name = str(event.pop("_template", event.get("event")))
+        about = (str(event.get(field)) for field in TOLD_APART_BY.get(name, ()))
+        key = (method, str(event.get("logger", "")), name, *about)
         now = self._clock()
         with self._lock:
             at, held_back = self._seen.pop(key, (now - REPEAT_AFTER_S, 0))

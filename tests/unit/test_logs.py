@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 from engine.logs import (
     EVENTS_MAX,
     LINE_MAX_BYTES,
+    TOLD_APART_BY,
     LineWriter,
     OncePerSecond,
     logging_to_stderr,
     mask_secrets,
     render_line,
 )
+from engine.suppressed import SuppressedLog
 
 log = structlog.get_logger()
 
@@ -324,3 +326,31 @@ def test_standard_error_is_the_default(capfd):
     with logging_to_stderr():
         log.error("to standard error")
     assert "to standard error" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(("event", "fields"), TOLD_APART_BY.items())
+def test_an_event_that_is_news_for_each_is_written_for_each(event, fields):
+    with captured() as lines:
+        for field in fields:
+            for number in range(3):
+                log.info(event, **dict.fromkeys(fields, "-") | {field: str(number)})
+        log.info(event, **dict.fromkeys(fields, "0"))
+        log.info(event, **dict.fromkeys(fields, "0"))
+    assert len(lines) == 3 * len(fields) + (len(fields) > 1)
+
+
+def test_each_reason_of_a_writing_is_in_the_log_of_a_process():
+    counts = SuppressedLog(pairs_max=3)
+    for channel in ("web", "db", "mail", "more"):
+        counts.note("main", channel, "duplicate")
+        counts.note("main", channel, "silenced")
+    with captured() as lines:
+        counts.write()
+    said = [(line["event"], line.get("channel"), line["reason"]) for line in lines]
+    assert said == [
+        ("suppressed", "web", "duplicate"),
+        ("suppressed", "web", "silenced"),
+        ("suppressed", "db", "duplicate"),
+        ("suppressed_elsewhere", None, "silenced"),
+        ("suppressed_elsewhere", None, "duplicate"),
+    ]
