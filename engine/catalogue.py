@@ -138,8 +138,10 @@ class Catalogue(Generic[T]):
         return found
 
     def _may_see(self, who: Principal, value: T) -> bool:
-        framework = self.kind.framework_of(value)
-        return who.channels is None or framework is None or framework in who.channels
+        if who.channels is None:
+            return True
+        framework, listed = self.kind.framework_of(value), self.kind.frameworks_of(value)
+        return framework in (None, *who.channels) and (not listed or not set(listed).isdisjoint(who.channels))
 
     def _may_see_text(self, who: Principal, body: str) -> bool:
         """Of what cannot be read nobody knows whose it is."""

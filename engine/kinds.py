@@ -86,6 +86,11 @@ def whole_workspace(_: Any) -> None:
     """It belongs to no framework."""
 
 
+def of_no_few(_: Any) -> tuple[str, ...]:
+    """It lists no frameworks."""
+    return ()
+
+
 def reads(who: Principal) -> None:
     """Who may read alerts may read it."""
     check(who, "read")
@@ -134,7 +139,8 @@ class Kind(Generic[T]):
     `prepare` gives the value as it is kept, or raises BadRequest that names field, reason and an example. `may_change`
     is asked with the object before (None: there was none) and after (None: deleted), and raises PermissionDenied.
     `objects_max`: in one workspace; `setting` is where an operator changes that. `ends_at`: when one is over and only
-    kept for the record (microseconds; None: never).
+    kept for the record (microseconds; None: never). `framework_of` is the one that it belongs to (None: the workspace);
+    `frameworks_of` those that it lists and is for alone: a token that reaches none of them does not see it.
     """
 
     name: str
@@ -143,6 +149,7 @@ class Kind(Generic[T]):
     setting: str
     prepare: Callable[[Principal, T], T] = as_given
     framework_of: Callable[[T], str | None] = whole_workspace
+    frameworks_of: Callable[[T], Sequence[str]] = of_no_few
     may_read: Callable[[Principal], None] = reads
     may_change: Callable[[Principal, T | None, T | None], None] = edits
     workspace_of: Callable[[Principal], str] = own_workspace

@@ -26,10 +26,11 @@ _NAMED = re.compile(r"(?:unknown|required) field `([^`]*)`")
 _STEP = re.compile(r"\[[^\]]*\]|[^.\[\]]+")
 
 
-def explained(kind: Any, given: object, fault: msgspec.ValidationError) -> str:
+def explained(kind: Any, given: object, fault: msgspec.ValidationError, right: object = None) -> str:
     """The decoder's complaint about `given`, which was to be a `kind`: with the words allowed, and an example.
 
-    `given` says which of several kinds an object was to be; None if it is not known.
+    `given` says which of several kinds an object was to be; None if it is not known. `right` is a right body of this
+    very door, whose value of the field is the one that is shown if it has the field.
     """
     text = _LONG.sub(r"\1…\2", str(fault))
     place = _PLACE.search(text)
@@ -42,7 +43,8 @@ def explained(kind: Any, given: object, fault: msgspec.ValidationError) -> str:
     if not steps:
         return text
     owners = _reached(_type_of(kind), given, steps[:-1])
-    return text + _allowed(owners, steps[-1], is_unknown="unknown field" in text) + _example(owners, steps[-1])
+    allowed = _allowed(owners, steps[-1], is_unknown="unknown field" in text)
+    return text + allowed + _example(owners, steps[-1], _within(right, steps[:-1]))
 
 
 def _allowed(owners: Sequence[types.StructType], name: str, *, is_unknown: bool) -> str:
@@ -59,14 +61,33 @@ def _names(structs: Sequence[types.StructType]) -> list[str]:
     return list(dict.fromkeys(field.encode_name for struct in structs for field in struct.fields))
 
 
-def _example(owners: Sequence[types.StructType], name: str) -> str:
+def _within(right: object, steps: Sequence[str]) -> Mapping[str, Any]:
+    """The object of a right body in which the field is; empty if that body leaves it out."""
+    for step in steps:
+        if step.startswith("["):
+            right = _member(right, "[0]")
+        else:
+            right = right.get(step) if isinstance(right, Mapping) else None
+    return right if isinstance(right, Mapping) else {}
+
+
+def _example(owners: Sequence[types.StructType], name: str, right: Mapping[str, Any]) -> str:
     """A right value of the field; of one that is not there, of another one of the same object."""
     own = _names(owners)
     value: Any = next((struct.tag for struct in owners if struct.tag_field == name), None)
     if value is None and own:
-        name = name if name in own else next(iter(difflib.get_close_matches(name, own, 1)), own[0])
-        value = shown_value(next(each for each in owners if name in _names([each])), name)
+        name = name if name in own else _meant(name, own, right)
+        value = right.get(name) or shown_value(next(each for each in owners if name in _names([each])), name)
     return "" if value is None else f'; for example "{name}": {msgspec.json.encode(value).decode()}'
+
+
+def _meant(name: str, own: Sequence[str], right: Mapping[str, Any]) -> str:
+    """The field that somebody means who has named one that there is not."""
+    closest = next(iter(difflib.get_close_matches(name, own, 1)), own[0])
+    if name == f"{closest}s":
+        # He has many of what a field takes one of: the list is what he looks for.
+        return next((each for each, value in right.items() if isinstance(value, list)), closest)
+    return closest
 
 
 def shown_value(owner: types.StructType, name: str) -> Any:

@@ -44,6 +44,7 @@ def escalation_kind(limits: Objects) -> Kind[Escalation]:
         objects_max=limits.escalations_max,
         setting="objects.escalations_max",
         prepare=checked_escalation,
+        frameworks_of=lambda escalation: escalation.frameworks,
     )
 
 

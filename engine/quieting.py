@@ -95,6 +95,7 @@ def maintenance_kind(windows_max: int, crowd: Crowd[Quiet]) -> Kind[Maintenance]
         objects_max=windows_max,
         setting="objects.maintenance_max",
         prepare=lambda _, planned: checked_maintenance(planned),
+        frameworks_of=lambda planned: planned.frameworks,
         may_change=silences,
         ends_at=over_at,
         crowd=crowd,

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from itertools import chain
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
@@ -44,7 +45,6 @@ from protocol.fields import ITEMS_MAX
 from protocol.limits import Limit
 from protocol.model import Principal
 from protocol.quieting import Silence
-from protocol.rows import Row
 from protocol.times import rfc3339
 
 # A matcher on very many alerts costs the loop time; past this the request is refused, not the others.
@@ -196,26 +196,20 @@ async def _encode_matching(pages: Pages, wanted: Wanted, now: int, silences: Qui
     parts: list[bytes] = []
     yield_if_due = _Slices()
     with trio.move_on_after(QUERY_MAX_S) as limit:
-        async for row in _rows(pages):
-            for alert in to_gettable(row, now, silences):
+        cursor: str | None = None
+        while True:
+            # The store's reader, and this memory, hold the rows of one page at a time.
+            page = await pages(cursor)
+            for alert in chain.from_iterable(to_gettable(row, now, silences) for row in page.items):
                 await yield_if_due()
                 if await _matches(alert, wanted, yield_if_due):
                     parts.append(_encoder.encode(alert))
+            if (cursor := page.next_cursor) is None:
+                break
     if limit.cancelled_caught:
         text = f"this query took longer than {QUERY_MAX_S:g} s; use simpler or fewer matchers"
         raise LimitReached(text, Limit.QUERY_TIME)
     return b"[" + b",".join(parts) + b"]"
-
-
-async def _rows(pages: Pages) -> AsyncIterator[Row]:
-    """One page after the other: the store's reader and this memory hold one page's rows at a time."""
-    cursor: str | None = None
-    while True:
-        page = await pages(cursor)
-        for row in page.items:
-            yield row
-        if (cursor := page.next_cursor) is None:
-            return
 
 
 async def _matches(alert: GettableAlert, wanted: Wanted, yield_if_due: _Slices) -> bool:

@@ -15,7 +15,7 @@ import msgspec
 from litestar.dto import AbstractDTO
 from litestar.typing import FieldDefinition
 
-from engine.http.examples import whole_example
+from engine.http.examples import right_body, whole_example
 from engine.http.guards import Connection
 from engine.http.problems import UnsupportedMedia
 from engine.misfits import explained
@@ -135,8 +135,9 @@ def decode_json(decoder: msgspec.json.Decoder[T], body: bytes, connection: Conne
     try:
         return decoder.decode(body)
     except DECODER_FAULTS as fault:
+        right = right_body(connection.scope)
         shown = "" if _is_about_field(fault) else whole_example(connection.scope)
-        raise BadRequest(f"invalid body: {_explain(fault, decoder.type, body)}{shown}") from fault
+        raise BadRequest(f"invalid body: {_explain(fault, decoder.type, body, right)}{shown}") from fault
 
 
 def _is_about_field(fault: BaseException) -> bool:
@@ -144,9 +145,9 @@ def _is_about_field(fault: BaseException) -> bool:
     return isinstance(fault, msgspec.ValidationError) and re.search(r"field `| - at ", str(fault)) is not None
 
 
-def _explain(fault: BaseException, kind: Any, body: bytes) -> str:
+def _explain(fault: BaseException, kind: Any, body: bytes, right: object = None) -> str:
     if isinstance(fault, msgspec.ValidationError):
-        return explained(kind, _members(body), fault)
+        return explained(kind, _members(body), fault, right)
     if isinstance(fault, RecursionError):
         return "nested too deep"
     if isinstance(fault, UnicodeDecodeError):

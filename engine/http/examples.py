@@ -174,7 +174,7 @@ _SINGLE: dict[str, Any] = {
     "POST /alert": _ALERTA,
     "POST /api/v1/ingest/json": {"title": "Queue is long", "severity": "error", "labels": {"host": "q1"}},
     "POST /api/v1/workflows/generate": {"project_ids": ["42"]},
-    "POST /api/v1/workflows/advance": {"project_id": "42", "item_id": "call"},
+    "POST /api/v1/workflows/advance": {"items": [{"project_id": "42", "item_id": "call"}]},
     "PUT /api/v1/workflows/trackers/{project_id}": {"workflow_id": "roofing"},
 }
 
@@ -195,8 +195,13 @@ def _all() -> Iterator[tuple[str, Any]]:
 EXAMPLES: dict[str, Any] = dict(_all())
 
 
+def right_body(scope: Mapping[str, Any]) -> Any:
+    """A right body of this route; None if it takes none."""
+    return EXAMPLES.get(f"{scope['method']} {scope['path_template']}")
+
+
 def whole_example(scope: Mapping[str, Any]) -> str:
     """The end of a sentence about a body that is wrong as a whole: a right one of this route."""
-    example = EXAMPLES.get(f"{scope['method']} {scope['path_template']}")
+    example = right_body(scope)
     text = msgspec.json.encode(example).decode()
     return f"; for example {text}" if example is not None and len(text) <= SHOWN_MAX_CHARS else ""

@@ -381,3 +381,18 @@ async def test_the_audit_trail_says_who_changed_what(client: httpx.AsyncClient, 
     assert [(act.before["version"], act.after["version"]) for act in acts] == [(2, 3), (1, 2), (0, 1)]
     kept = [each["version"] for each in (await client.get(f"{PATH}/cpu/versions")).json()["items"]]
     assert kept == [3, 2, 1], "each of them can be read"
+
+
+async def test_a_token_for_channels_sees_only_windows_that_list_one_of_them_or_none(desk: Desk) -> None:
+    window = {"title": "Upgrade", "starts_at": "2099-01-01T00:00:00Z", "ends_at": "2099-01-01T02:00:00Z"}
+    path = "/api/v1/maintenance"
+    async with desk.client(who()) as editor, desk.client(who(channels=("web",))) as client:
+        for name, more in {
+            "all": {"matchers": [{"name": "host", "value": "h1"}]},
+            "both": {"frameworks": ["db", "web"]},
+            "theirs": {"frameworks": ["db"]},
+        }.items():
+            assert (await editor.post(path, json={"id": name, **window, **more})).status_code == 201
+        assert [each["id"] for each in (await client.get(path)).json()["items"]] == ["all", "both"]
+        problem(await client.get(f"{path}/theirs"), 404, 102)
+        problem(await client.get(f"{path}/theirs/versions"), 404, 102)

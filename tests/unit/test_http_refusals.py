@@ -155,6 +155,25 @@ async def test_what_a_person_says_is_not_lost_by_a_slip_in_its_name(
     assert "unknown field" in problem(await client.post(f"/api/v1/{path}", json=body), 400, 107)
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "shown"),
+    [
+        ("broadcast", {"to": "framework", "message": "hello"}, '; for example "id": "web"'),
+        (
+            "broadcast",
+            {"to": "framework", "id": "web"},
+            '; for example "message": "We restart the shop in five minutes"',
+        ),
+        ("workflows/advance", {"project_ids": ["42"]}, '; for example "items": [{"project_id":"42","item_id":"call"}]'),
+        ("workflows/advance", {"project": "42"}, '; for example "project_id": "42"'),
+    ],
+)
+async def test_the_example_of_a_field_is_that_of_the_door_it_was_sent_to(
+    client: httpx.AsyncClient, path: str, body: Any, shown: str
+) -> None:
+    assert problem(await client.post(f"/api/v1/{path}", json=body), 400, 107).endswith(shown)
+
+
 def told(response: httpx.Response) -> tuple[int, str]:
     """The status, and the sentence in the form of the path's product."""
     assert response.headers["content-type"] == "application/json"
