@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from msgspec.structs import replace
+
 from protocol.model import Alert, AlertState, Severity
 
 PLAIN_ALERT = Alert(
@@ -17,3 +21,8 @@ PLAIN_ALERT = Alert(
     last_seen_at="",
     notification_sent=False,
 )
+
+
+def an_alert(**fields: Any) -> Alert:
+    """One with these fields."""
+    return replace(PLAIN_ALERT, **fields)

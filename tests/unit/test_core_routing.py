@@ -1,0 +1,282 @@
+"""Who is told of a change, by which channel, and when."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from engine.core.agenda import NEVER
+from engine.core.routing import (
+    USUAL,
+    Action,
+    Endpoint,
+    Heard,
+    News,
+    Person,
+    Routed,
+    heard,
+    next_digest,
+    quiet_until,
+    route,
+)
+from protocol.model import Severity
+from protocol.notify import (
+    CHANGE_OF,
+    Change,
+    Channel,
+    DeliveryState,
+    Digest,
+    DigestFrequency,
+    Preference,
+    QuietHours,
+    Recipient,
+    Why,
+)
+from protocol.times import SECOND_US, parse_rfc3339
+from tests.support.alerts import an_alert
+from tests.support.deliveries import a_delivery
+
+HOUR_US = 3_600 * SECOND_US
+NOON = parse_rfc3339("2026-01-05T12:00:00Z")
+MIDNIGHT = parse_rfc3339("2026-01-05T00:00:00Z")
+HOOK = Endpoint(id="hook", channel=Channel.WEBHOOK, names=("the pager",))
+ANN = Person(id="ann", email="ann@example.org", slack_id="U1", zone="Europe/Berlin")
+TOLD = Heard(was_told=True)
+ALL = (Channel.IN_APP, Channel.EMAIL, Channel.SLACK)
+
+
+def news(change: Change = Change.FIRED, severity: Severity = Severity.ERROR, **fields: Any) -> News:
+    return News(change=change, alert=an_alert(severity=severity, framework_id="web"), **fields)
+
+
+def prefers(**fields: Any) -> Person:
+    return replace(ANN, preference=Preference(id="ann", **fields))
+
+
+def everything(**fields: Any) -> Person:
+    return prefers(channels=dict.fromkeys(Severity, ALL), **fields)
+
+
+def hook(what: News, endpoint: Endpoint = HOOK, told: Heard | None = None, now: int = NOON) -> Routed:
+    known = {} if told is None else {(endpoint.channel, f"endpoint:{endpoint.id}"): told}
+    (routed,) = route(what, [endpoint], [], known, now)
+    return routed
+
+
+def to(
+    what: News, person: Person, told: Heard | None = None, now: int = NOON
+) -> dict[Channel, tuple[Action, Why | None, int | None]]:
+    known = {} if told is None else {(channel, f"user:{person.id}"): told for channel in ALL}
+    return {each.channel: (each.action, each.why, each.due) for each in route(what, [], [person], known, now)}
+
+
+SEND = (Action.SEND, None, None)
+
+
+def no(why: Why) -> tuple[Action, Why, None]:
+    return Action.SUPPRESS, why, None
+
+
+# Endpoints.
+
+
+def test_an_endpoint_without_filters_is_sent_what_begins() -> None:
+    assert hook(news()) == Routed(channel=Channel.WEBHOOK, recipient=Recipient(endpoint="hook"), action=Action.SEND)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "what", "why"),
+    [
+        (replace(HOOK, is_enabled=False), news(), Why.DISABLED),
+        (replace(HOOK, min_severity=Severity.CRITICAL), news(), Why.SEVERITY),
+        (replace(HOOK, frameworks=("db",)), news(), Why.FRAMEWORK),
+        (HOOK, news(rule_notify=("other",)), Why.RULE),
+    ],
+)
+def test_what_an_endpoint_does_not_take_is_not_sent_to_it(endpoint: Endpoint, what: News, why: Why) -> None:
+    assert (hook(what, endpoint).action, hook(what, endpoint).why) == (Action.SUPPRESS, why)
+
+
+@pytest.mark.parametrize("name", ["hook", "the pager"])
+def test_an_endpoint_that_the_rule_names_by_id_or_name_is_sent_it(name: str) -> None:
+    assert hook(news(rule_notify=("other", name))).action is Action.SEND
+
+
+def test_filters_that_fit_let_through() -> None:
+    endpoint = replace(HOOK, min_severity=Severity.ERROR, frameworks=("db", "web"))
+    assert hook(news(), endpoint).action is Action.SEND
+
+
+def test_whoever_heard_the_beginning_hears_the_rest_whatever_his_filters_are_by_then() -> None:
+    endpoint = replace(HOOK, min_severity=Severity.CRITICAL, frameworks=("db",))
+    assert hook(news(Change.RESOLVED), endpoint, TOLD).action is Action.SEND
+    assert hook(news(Change.RESOLVED), replace(endpoint, is_enabled=False), TOLD).why is Why.DISABLED
+
+
+@pytest.mark.parametrize("change", [change for change in Change if not change.is_start])
+def test_of_what_follows_only_who_heard_the_beginning_hears(change: Change) -> None:
+    assert hook(news(change)).why is Why.NOT_TOLD
+    assert hook(news(change), told=TOLD).action is Action.SEND
+    assert set(to(news(change), everything()).values()) == {no(Why.NOT_TOLD)}
+    assert set(to(news(change), everything(), TOLD).values()) == {SEND}
+
+
+def test_to_whom_an_alert_is_given_is_between_people() -> None:
+    assert route(news(Change.ASSIGNED), [HOOK], [], {}, NOON) == []
+    assert to(news(Change.ASSIGNED), everything())[Channel.EMAIL] == SEND
+
+
+# People.
+
+
+@pytest.mark.parametrize("severity", list(Severity))
+def test_who_has_said_nothing_is_told_in_the_app_and_by_mail_of_what_will_not_wait(severity: Severity) -> None:
+    routed = to(news(severity=severity), ANN)
+    assert {channel for channel, answer in routed.items() if answer == SEND} == set(USUAL[severity])
+    assert {answer for answer in routed.values() if answer != SEND} == {no(Why.PREFERENCE)}
+
+
+@pytest.mark.parametrize("chosen", [chosen for n in range(4) for chosen in itertools.combinations(ALL, n)])
+def test_exactly_the_chosen_channels_are_used(chosen: tuple[Channel, ...]) -> None:
+    routed = to(news(), prefers(channels={Severity.ERROR: chosen}))
+    assert {channel: answer == SEND for channel, answer in routed.items()} == {
+        channel: channel in chosen for channel in ALL
+    }
+
+
+def test_a_chosen_channel_without_an_address_is_explained_and_another_one_is_not_mentioned() -> None:
+    person = replace(everything(), slack_id="")
+    assert to(news(), person)[Channel.SLACK] == no(Why.NO_ADDRESS)
+    assert Channel.SLACK not in to(news(), replace(ANN, slack_id=""))
+
+
+def test_a_channel_that_was_given_up_meanwhile_still_brings_the_end() -> None:
+    person = prefers(channels={Severity.ERROR: ()})
+    assert to(news(Change.RESOLVED), person, TOLD)[Channel.EMAIL] == SEND
+
+
+def test_nobody_is_told_of_what_he_did_himself() -> None:
+    assert to(news(Change.ASSIGNED, by="ann"), everything())[Channel.EMAIL] == no(Why.OWN_ACT)
+    assert to(news(Change.ASSIGNED, by="bob"), everything())[Channel.EMAIL] == SEND
+
+
+# Quiet hours and digests.
+NIGHT = QuietHours(start="22:00", end="07:00")
+HOURLY = Digest(frequency=DigestFrequency.HOURLY, up_to=Severity.ERROR)
+
+
+def test_in_quiet_hours_what_can_wait_waits_for_their_end_by_the_persons_clock() -> None:
+    routed = to(news(), everything(quiet_hours=NIGHT), now=MIDNIGHT)
+    # 07:00 in Berlin.
+    assert routed[Channel.EMAIL] == (Action.DIGEST, Why.QUIET_HOURS, MIDNIGHT + 6 * HOUR_US)
+    assert routed[Channel.IN_APP] == SEND
+
+
+def test_outside_of_quiet_hours_nothing_waits() -> None:
+    assert to(news(), everything(quiet_hours=NIGHT))[Channel.EMAIL] == SEND
+
+
+def test_what_is_severe_enough_passes_quiet_hours() -> None:
+    assert to(news(severity=Severity.CRITICAL), everything(quiet_hours=NIGHT), now=MIDNIGHT)[Channel.EMAIL] == SEND
+
+
+@pytest.mark.parametrize("change", [Change.ESCALATED, Change.REMINDER, Change.TEST])
+def test_what_is_urgent_passes_quiet_hours_and_digests(change: Change) -> None:
+    person = everything(quiet_hours=NIGHT, digest=HOURLY)
+    assert to(news(change, by="ann"), person, now=MIDNIGHT)[Channel.EMAIL] == SEND
+
+
+def test_quiet_hours_without_an_end_let_nothing_through() -> None:
+    always = QuietHours(start="00:00", end="00:00")
+    assert to(news(), everything(quiet_hours=always))[Channel.EMAIL] == no(Why.QUIET_HOURS)
+
+
+def test_what_a_digest_gathers_is_not_sent_at_once() -> None:
+    routed = to(news(), everything(digest=HOURLY), now=NOON + 1)
+    assert routed[Channel.EMAIL] == (Action.DIGEST, Why.DIGEST, NOON + HOUR_US)
+    assert routed[Channel.IN_APP] == SEND
+
+
+def test_what_is_too_severe_for_the_digest_is_sent_at_once() -> None:
+    assert to(news(severity=Severity.CRITICAL), everything(digest=HOURLY))[Channel.EMAIL] == SEND
+
+
+def test_a_digest_in_quiet_hours_waits_for_their_end() -> None:
+    routed = to(news(), everything(quiet_hours=NIGHT, digest=HOURLY), now=MIDNIGHT)
+    assert routed[Channel.EMAIL] == (Action.DIGEST, Why.QUIET_HOURS, MIDNIGHT + 6 * HOUR_US)
+
+
+def test_nobody_without_quiet_hours_is_quiet() -> None:
+    assert quiet_until(Preference(id="ann"), "UTC", NOON) is None
+    assert quiet_until(Preference(id="ann", quiet_hours=QuietHours(start="00:00", end="00:00")), "UTC", 0) == NEVER
+
+
+# Storms.
+
+
+def test_what_a_storm_holds_back_is_told_with_all_of_its_minute() -> None:
+    for second in (1, 30, 59):
+        routed = hook(news(in_storm=True), now=NOON + second * SECOND_US)
+        assert (routed.action, routed.why, routed.due) == (Action.DIGEST, Why.STORM, NOON + 60 * SECOND_US)
+    assert to(news(in_storm=True), everything())[Channel.EMAIL][:2] == (Action.DIGEST, Why.STORM)
+
+
+def test_the_end_of_what_a_storm_held_back_is_told_at_once() -> None:
+    assert hook(news(Change.RESOLVED, in_storm=True), told=TOLD).action is Action.SEND
+
+
+def test_what_was_told_with_its_storm_is_not_told_when_its_turn_comes_but_when_it_gets_worse() -> None:
+    told = Heard(was_told=True, in_storm=True)
+    assert hook(news(Change.REPEATED), told=told).why is Why.STORM
+    assert hook(news(Change.RAISED), told=told).action is Action.SEND
+    assert hook(news(Change.REPEATED), told=TOLD).action is Action.SEND
+
+
+# What was heard.
+
+
+@pytest.mark.parametrize("state", list(DeliveryState))
+def test_what_was_told_or_will_be_counts_as_heard(state: DeliveryState) -> None:
+    known = heard([a_delivery(state=state)])
+    is_heard = state not in (DeliveryState.FAILED, DeliveryState.SUPPRESSED)
+    assert known == ({(Channel.EMAIL, "user:ann"): Heard(was_told=True)} if is_heard else {})
+
+
+def test_once_in_a_storm_is_in_a_storm() -> None:
+    lines = [a_delivery(why=Why.STORM, due=1), a_delivery(version="2")]
+    assert heard(lines)[Channel.EMAIL, "user:ann"].in_storm
+
+
+# When digests come.
+
+
+def test_there_may_be_no_digest() -> None:
+    assert next_digest(Digest(), "UTC", NOON) is None
+
+
+@pytest.mark.parametrize(
+    ("zone", "hour", "now", "due"),
+    [
+        ("UTC", 8, "2026-01-05T07:59:59Z", "2026-01-05T08:00:00Z"),
+        ("UTC", 8, "2026-01-05T08:00:00Z", "2026-01-06T08:00:00Z"),
+        ("Europe/Berlin", 8, "2026-01-05T06:00:00Z", "2026-01-05T07:00:00Z"),
+        ("Europe/Berlin", 8, "2026-07-05T05:00:00Z", "2026-07-05T06:00:00Z"),
+        # The night before summer time: 24 hours later would be 09:00.
+        ("Europe/Berlin", 8, "2026-03-28T07:00:00Z", "2026-03-29T06:00:00Z"),
+        # An hour that is skipped, and one that comes twice.
+        ("Europe/Berlin", 2, "2026-03-29T00:30:00Z", "2026-03-29T01:00:00Z"),
+        ("Europe/Berlin", 2, "2026-10-24T23:00:00Z", "2026-10-25T00:00:00Z"),
+        ("Asia/Kolkata", 8, "2026-01-05T02:00:00Z", "2026-01-05T02:30:00Z"),
+        ("UTC", 8, "2028-02-28T09:00:00Z", "2028-02-29T08:00:00Z"),
+    ],
+)
+def test_a_daily_digest_comes_at_its_hour_by_the_wall_clock(zone: str, hour: int, now: str, due: str) -> None:
+    digest = Digest(frequency=DigestFrequency.DAILY, hour=hour)
+    assert next_digest(digest, zone, parse_rfc3339(now)) == parse_rfc3339(due)
+
+
+def test_changes_of_the_stream_have_the_same_words() -> None:
+    assert all(kind.value == change.value for kind, change in CHANGE_OF.items())
