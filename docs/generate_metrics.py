@@ -19,6 +19,7 @@ if str(FOLDER.parent) not in sys.path:  # started as a script
 from engine.figures import FIGURES  # noqa: E402
 from engine.jobs.counts import JobCounts  # noqa: E402
 from engine.metrics import Metrics  # noqa: E402
+from engine.notify.sending import SendCounts  # noqa: E402
 
 PAGE = FOLDER / "metrics.md"
 HEAD = """\
@@ -42,7 +43,7 @@ def render() -> str:
         for name, text, kind in _HELP.findall(Metrics(version="0").render().decode())
         if not name.startswith("process_")
     }
-    for family in JobCounts().families():
+    for family in (*JobCounts().families(), *SendCounts().families()):
         found[family.name + ("_total" if family.type == "counter" else "")] = (family.type, family.documentation)
     for figure in FIGURES.values():
         kind, end = ("counter", "_total") if figure.monotonic else ("gauge", "")

@@ -30,6 +30,7 @@ from engine.http.event_streams import stream_routes
 from engine.http.inbound.intake import Intake
 from engine.http.inbound.routes import inbound_routers
 from engine.http.jobs import job_routes, queue_metrics_router
+from engine.http.notifications import notification_routes
 from engine.http.operators import PeerAddress
 from engine.http.ports import About
 from engine.http.previews import preview_routes
@@ -42,6 +43,7 @@ from engine.http.trials import trial_routes
 from engine.http.workflows import workflow_routes
 from engine.integrations import Integrations
 from engine.metrics import Metrics
+from engine.notify.verbs import NotifyVerbs
 from engine.parts import Parts, session_kit
 from engine.sockets import host_and_port, listen, same_port
 from engine.storms import Storms
@@ -102,6 +104,7 @@ class Doors:
                 *reading_routes(parts.readings, parts.shelves.frameworks),
                 *trial_routes(parts.trials),
                 *rule_series_routes(parts.rule_series),
+                *notification_routes(NotifyVerbs(parts.store, parts.notifications.book, parts.service)),
                 *self._stream_routes(parts),
                 *shelf_routes(
                     parts.shelves, Storms(parts.store), self._world.clock, PeerAddress(config.gateway.trusted_proxies)

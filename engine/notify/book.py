@@ -33,6 +33,10 @@ class NotifyBook:
         those = self._endpoints.get(workspace, {})
         return [those[name] for name in sorted(those)]
 
+    def is_anybody_there(self, workspace: str) -> bool:
+        """Whether there is anybody in this workspace who can be told of anything."""
+        return workspace in self._endpoints or workspace in self._people
+
     def put_endpoint(self, workspace: str, endpoint_id: str, endpoint: Endpoint | None) -> None:
         """It is so from now on; None: there is none."""
         self._endpoints[workspace].pop(endpoint_id, None)
@@ -65,6 +69,5 @@ class NotifyBook:
         for kept in (self._endpoints, self._people):
             if not kept[workspace]:
                 del kept[workspace]
-        is_notified = workspace in self._endpoints or workspace in self._people
-        if self._orders.put_notified(workspace, is_notified):
+        if self._orders.put_notified(workspace, self.is_anybody_there(workspace)):
             self._wake(workspace, None)

@@ -73,11 +73,12 @@ def build_notifications(
     """Nothing of it runs yet."""
     book = NotifyBook(orders, wake)
     escalations = Escalations(store, book, clock)
+    sending = Sending(Tools(store, senders, renderer, clock))
     return Notifications(
         senders=senders,
         book=book,
         escalations=escalations,
-        router=Router(store, orders, book, escalations, clock),
-        sending=Sending(Tools(store, senders, renderer, clock)),
+        router=Router(store, orders, book, escalations, sending.counts, clock),
+        sending=sending,
         digests=Digests(store, clock),
     )

@@ -16,6 +16,7 @@ from engine.notify.book import NotifyBook
 from engine.notify.escalation import Escalations
 from engine.notify.facts import Facts
 from engine.notify.outcome import Outcome, line_of
+from engine.notify.sending import SendCounts
 from engine.orders import StandingOrders
 from engine.stores import Store
 from protocol.jobs import Claimed, Queue
@@ -43,11 +44,20 @@ class _Scene:
 class Router:
     """Does jobs of the kind `route`."""
 
-    def __init__(self, store: Store, orders: StandingOrders, book: NotifyBook, escalations: Escalations, clock: Clock):
+    def __init__(
+        self,
+        store: Store,
+        orders: StandingOrders,
+        book: NotifyBook,
+        escalations: Escalations,
+        counts: SendCounts,
+        clock: Clock,
+    ) -> None:
         self._store = store
         self._orders = orders
         self._book = book
         self._escalations = escalations
+        self._counts = counts
         self._facts = Facts(store)
         self._clock = clock
 
@@ -68,6 +78,7 @@ class Router:
                     self._route(scene, noted, scene.alerts[alert_id], outcome)
                     outcome.jobs += self._escalations.begin(scene.key, noted, scene.alerts[alert_id])
             await self._note_answer(scene, noted)
+        self._counts.count(outcome.deliveries)
         return outcome.done
 
     async def _scene(self, claimed: Claimed, args: RouteArgs) -> _Scene:

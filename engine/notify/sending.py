@@ -9,10 +9,11 @@ their order: a later one waits until the earlier one is out of our hands.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
+from prometheus_client.core import CounterMetricFamily, Metric
 
 from actors.ports import Clock
 from engine.jobs.kinds import Again, Done, Hopeless, Kind, NotNeeded, PutOff, Result
@@ -63,6 +64,15 @@ class SendCounts:
         for line in lines:
             if line.state is not DeliveryState.QUEUED:
                 self.ended[line.channel, line.state] += 1
+
+    def families(self) -> Iterator[Metric]:
+        """For Prometheus; the name and the labels are the reference's."""
+        sent = CounterMetricFamily(
+            "notifications_sent", "Notifications that ended, one way or another.", labels=("channel", "status")
+        )
+        for (channel, state), count in self.ended.items():
+            sent.add_metric((channel.value, state.value), count)
+        yield sent
 
 
 class Sending:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import httpx
 import trio
+from msgspec.structs import replace
 
+from engine.core.routing import Endpoint
+from engine.notify.verbs import NotifyVerbs
 from protocol import messages as m
 from protocol.hints import Notification
-from tests.support.notified import a_notified_engine
+from protocol.model import Severity
+from protocol.notify import Channel
+from tests.support.notified import Notified, a_notified_engine
 from tests.support.sockets import Peer
 
 
@@ -29,3 +35,59 @@ async def test_whoever_follows_his_stream_is_told_and_how_much_he_has_not_read(m
         assert (told.kind, told.text, told.unread) == ("fired", "fired: disk full", 1)
         (line,) = await notified.parts.store.in_app(notified.workspace, "ann", None, 10)
         assert told.key == line.delivery.key
+
+
+def http(notified: Notified, token: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=notified.engine.http_url, headers={"Authorization": f"Bearer {token}"})
+
+
+async def test_a_persons_list_is_his_own_and_he_says_what_he_has_read(mock_clock: None) -> None:
+    async with a_notified_engine() as notified:
+        for name in ("ann", "bob"):
+            await notified.make("users", id=name)
+        for title in ("one", "two", "three"):
+            await notified.ring(assigned_to="ann", title=title)
+        async with http(notified, await notified.engine.token("ann", "viewer")) as ann:
+            first = (await ann.get("/api/v1/notifications?limit=2")).json()
+            assert [item["alert"]["title"] for item in first["items"]] == ["three", "two"]
+            assert (first["unread"], first["items"][0]["is_read"]) == (3, False)
+            rest = (await ann.get(f"/api/v1/notifications?cursor={first['next_cursor']}")).json()
+            assert ([item["alert"]["title"] for item in rest["items"]], rest["next_cursor"]) == (["one"], None)
+            one = await ann.post("/api/v1/notifications/read", json={"keys": [first["items"][0]["key"]]})
+            assert one.json() == {"read": 1}
+            assert (await ann.get("/api/v1/notifications")).json()["unread"] == 2
+            assert (await ann.post("/api/v1/notifications/read", json={})).json() == {"read": 2}
+        async with http(notified, await notified.engine.token("bob")) as bob:
+            assert (await bob.get("/api/v1/notifications")).json() == {"items": [], "next_cursor": None, "unread": 0}
+
+
+async def test_a_token_for_other_frameworks_shows_that_there_was_something_and_not_what(mock_clock: None) -> None:
+    async with a_notified_engine() as notified:
+        await notified.make("users", id="ann")
+        await notified.ring(assigned_to="ann")
+        who = replace(notified.engine.principal("ann"), channels=("db",))
+        page = await NotifyVerbs(
+            notified.parts.store, notified.parts.notifications.book, notified.parts.service
+        ).in_app(who, None, 10)
+        assert (len(page.lines), page.alerts) == (1, {})
+
+
+async def test_the_ledger_of_an_alert_says_in_sentences_who_was_told_and_who_was_not(mock_clock: None) -> None:
+    async with a_notified_engine() as notified:
+        alone = await notified.ring(title="alone")
+        notified.endpoint()
+        notified.endpoint(Endpoint(id="loud", channel=Channel.WEBHOOK, min_severity=Severity.CRITICAL))
+        alert = await notified.ring(title="heard")
+        async with http(notified, await notified.engine.token("ann")) as ann:
+            found = (await ann.get(f"/api/v1/alerts/{alert}/deliveries?limit=1")).json()
+            assert (found["items"][0]["recipient"], found["explanation"]) == ("endpoint:loud", None)
+            assert "only more severe alerts" in found["items"][0]["explanation"]
+            rest = (await ann.get(f"/api/v1/alerts/{alert}/deliveries?cursor={found['next_cursor']}")).json()
+            assert [item["explanation"] for item in rest["items"]] == ["The target has taken it."]
+            assert rest["items"][0]["key"] == notified.sink.got[0].key
+            nobody = (await ann.get(f"/api/v1/alerts/{alone}/deliveries")).json()
+            assert (nobody["items"], "Nobody was told" in nobody["explanation"]) == ([], True)
+            assert (await ann.get(f"/api/v1/alerts/{'0' * 36}/deliveries")).status_code == 404
+            text = (await ann.get("/metrics")).text
+        assert 'notifications_sent_total{channel="webhook",status="delivered"} 1.0' in text
+        assert 'notifications_sent_total{channel="webhook",status="suppressed"} 1.0' in text

@@ -128,6 +128,11 @@ ROUTES |= {
     "DELETE /api/v2/silence/{silence_id}": Door("silence"),
     "GET /api/v2/receivers": OPEN,
 }
+ROUTES |= {
+    "GET /api/v1/alerts/{alert_id}/deliveries": READ,
+    "GET /api/v1/notifications": READ,
+    "POST /api/v1/notifications/read": Door("read", {}),
+}
 ROUTES |= object_routes("/api/v1/workflows", "edit") | object_routes("/api/v1/escalations", "edit")
 # Everybody his own; whose it is, is asked when that is known.
 ROUTES |= object_routes("/api/v1/preferences", "read") | {"POST /api/v1/preferences": Door("read", {"id": "ann"})}

@@ -104,6 +104,22 @@ def show_alert(alert_id: str, as_json: bool, **given: Any) -> None:
     show(story, _STORY)
 
 
+@alerts.command("deliveries", short_help="Says who was told of an alert, and why others were not.")
+@click.argument("alert_id", metavar="ID", callback=options.filled)
+@json_option
+@options.administrator
+def deliveries(alert_id: str, as_json: bool, **given: Any) -> None:
+    """Says who was told of an alert, by which channel, and why others were not."""
+    from tocsin.commands.notifications import DELIVERIES
+
+    path, api = f"/api/v1/alerts/{quote(alert_id, safe='')}/deliveries", _api(given)
+    why = api.ask("GET", path)["explanation"]
+    if why is not None and not as_json:
+        options.write(why)
+        return
+    show(api.pages(path, {}), DELIVERIES, as_json)
+
+
 def _act(verb: str, name: str, help_text: str, *more: Callable[[Any], Any]) -> None:
     """One command for one verb of the API: some ids, or a filter with --all."""
 

@@ -30,7 +30,8 @@ WORKSPACES = Kind(
 )
 
 
-def _group(kind: Kind, about: str, example: str) -> click.Group:
+def group_of(kind: Kind, about: str, example: str) -> click.Group:
+    """The commands of one kind."""
     name = kind.plural
     text = f"{about}\n\n\b\ntocsin {name} put {example}\ntocsin {name} list\ntocsin {name} archive ID"
     group = click.Group(name, help=text, short_help=f"Shows {name}; makes, changes and archives them.")
@@ -42,23 +43,23 @@ def _group(kind: Kind, about: str, example: str) -> click.Group:
     return group
 
 
-frameworks = _group(
+frameworks = group_of(
     FRAMEWORKS,
     "What is watched. What only ever rang is listed as well (origin: seen), and `put` describes it. An archived one "
     "refuses triggers and readings.",
     'shop name="Web shop" owner=web \'metrics={"latency_ms": "performance"}\'',
 )
-users = _group(
+users = group_of(
     USERS,
     "People that alerts are assigned to. A user's id is `sub` of his tokens; what he may do is in them, not here.",
     'ann name="Ann Lee" email=ann@example.org zone=Europe/Berlin',
 )
-teams = _group(
+teams = group_of(
     TEAMS,
     "People who answer for something together, and who of them is on call (docs/objects.md has a rota).",
     'web \'members=["ann", "bob"]\'',
 )
-workspaces = _group(
+workspaces = group_of(
     WORKSPACES,
     "What the engine's operator knows of workspaces: for administrators of the workspace `system`.",
     'acme name="Acme Ltd"',

@@ -1,0 +1,76 @@
+"""A line of the ledger in words: why did I get it, or why not? Pure."""
+
+from __future__ import annotations
+
+from protocol.model import Alert
+from protocol.notify import Delivery, DeliveryState, Why
+from protocol.times import rfc3339
+
+# What follows "Not told: ".
+_REASONS = {
+    Why.PREFERENCE: "the recipient's preferences do not name this channel for this severity",
+    Why.QUIET_HOURS: "it came in the recipient's quiet hours, which have no end",
+    Why.OWN_ACT: "it was the recipient's own act",
+    Why.SEVERITY: "the endpoint takes only more severe alerts (min_severity)",
+    Why.FRAMEWORK: "the endpoint is for other frameworks (frameworks)",
+    Why.RULE: "the alert's rule names other endpoints (notify)",
+    Why.DISABLED: "the endpoint is switched off",
+    Why.STORM: "it was told with the others of its storm",
+    Why.NOT_TOLD: "the recipient had not been told that it began",
+    Why.OVER: "the alert is not there any more",
+    Why.TOLD: "it was told at once meanwhile, and not with the digest",
+    Why.NO_ADDRESS: "nothing is known of where the recipient is by this channel",
+}
+_WAITS = {
+    Why.DIGEST: "it goes with the recipient's next digest",
+    Why.QUIET_HOURS: "it came in the recipient's quiet hours, and goes when they end",
+    Why.STORM: "a storm holds it back, and it goes with the others of its minute",
+}
+_FAILS = {
+    Why.REFUSED: "the target refused it",
+    Why.GAVE_UP: "it was tried as often as it may be",
+    Why.CANCELLED: "its job was cancelled",
+    Why.NO_SENDER: "this engine cannot send by this channel",
+    Why.NO_ADDRESS: "nothing is known of where the recipient is by this channel",
+}
+
+
+def explained(line: Delivery) -> str:
+    """What became of a delivery, in a sentence."""
+    match line.state:
+        case DeliveryState.SUPPRESSED:
+            text = f"Not told: {_reason(_REASONS, line.why)}"
+        case DeliveryState.FAILED:
+            text = f"Failed: {_reason(_FAILS, line.why)}"
+        case DeliveryState.QUEUED:
+            text = _waiting(line)
+        case DeliveryState.SENT:
+            text = "Handed on; whether it arrived is not known"
+        case DeliveryState.DELIVERED:
+            text = "The target has taken it"
+        case DeliveryState.ACKNOWLEDGED:
+            text = "The recipient has acknowledged the alert"
+        case DeliveryState.READ:
+            text = "The recipient has read it"
+    return f"{text} ({line.cause})." if line.cause else f"{text}."
+
+
+def _waiting(line: Delivery) -> str:
+    if line.due is not None:
+        return f"Put aside until {rfc3339(line.due)}: {_reason(_WAITS, line.why)}"
+    return f"To be tried again, after {line.attempts} without success" if line.attempts else "On its way"
+
+
+def _reason(words: dict[Why, str], why: Why | None) -> str:
+    return words.get(why, why.value) if why is not None else "nobody said why"
+
+
+def explained_silence(alert: Alert, is_anybody_there: bool) -> str:
+    """Why the ledger has no line about an alert."""
+    if alert.quieted_by is not None:
+        until = f"until {alert.quieted_until}" if alert.quieted_until else None
+        why = " ".join(word for word in (alert.quieted_by.value, alert.quieted_ref, until) if word)
+        return f"Nobody was told: it does not ring ({why})."
+    if not is_anybody_there:
+        return "Nobody was told: there is no endpoint in this workspace, and no user."
+    return "Nobody was told: it concerns no endpoint and no user of this workspace, or is about to be routed."

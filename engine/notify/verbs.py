@@ -1,0 +1,80 @@
+"""What people ask about notifications: what became of those of an alert, and what they were told in the app themselves.
+
+Keeps nothing. The workspace, and whose list it is, come from the principal alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from engine.core.telling import explained_silence
+from engine.http.ports import Service
+from engine.notify.book import NotifyBook
+from engine.notify.facts import Facts
+from engine.pages import PAGE_MAX, Count, Cursors
+from engine.roles import check
+from engine.stores import Store
+from engine.stores.deliveries import LedgerLine
+from protocol.model import Alert, Principal
+
+# Of a page: the number of its last line.
+DELIVERY_CURSORS = Cursors("deliveries", tuple[Count])
+LIST_CURSORS = Cursors("notifications", tuple[Count])
+
+
+class DeliveryPage(NamedTuple):
+    """Lines of the ledger, the oldest first; `explanation`: why there is none, if there is none."""
+
+    lines: list[LedgerLine]
+    next_cursor: str | None
+    explanation: str | None
+
+
+class InAppPage(NamedTuple):
+    """What somebody was told in the app, newest first, with the alerts as they are now (None: gone)."""
+
+    lines: list[LedgerLine]
+    alerts: dict[str, Alert]
+    unread: int
+    next_cursor: str | None
+
+
+class NotifyVerbs:
+    """All raise PermissionDenied, StoreUnavailable."""
+
+    def __init__(self, store: Store, book: NotifyBook, service: Service) -> None:
+        self._store = store
+        self._book = book
+        self._service = service
+        self._facts = Facts(store)
+
+    async def deliveries(self, who: Principal, alert_id: str, cursor: str | None, limit: int) -> DeliveryPage:
+        """Who was told of an alert, and who was not. Raises UnknownChannel, BadRequest."""
+        alert = await self._service.alert(who, alert_id)
+        (after,) = (0,) if cursor is None else DELIVERY_CURSORS.place(cursor)
+        limit = min(limit, PAGE_MAX)
+        found = await self._store.deliveries(who.workspace, alert_id, after, limit + 1)
+        is_anybody_there = self._book.is_anybody_there(who.workspace)
+        why = explained_silence(alert, is_anybody_there) if not found and cursor is None else None
+        following = DELIVERY_CURSORS.following(found, limit, lambda line: (line.number,))
+        return DeliveryPage(found[:limit], following, why)
+
+    async def in_app(self, who: Principal, cursor: str | None, limit: int) -> InAppPage:
+        """What `who` was told in the app. Raises BadRequest."""
+        check(who, "read")
+        (before,) = (None,) if cursor is None else LIST_CURSORS.place(cursor)
+        limit = min(limit, PAGE_MAX)
+        found = await self._store.in_app(who.workspace, who.user, before, limit + 1)
+        shown = found[:limit]
+        alerts = await self._facts.alerts(who.workspace, dict.fromkeys(line.delivery.alert_id for line in shown))
+        if who.channels is not None:
+            # Whose token is limited sees of others that there was something, and not what.
+            alerts = {name: alert for name, alert in alerts.items() if alert.framework_id in who.channels}
+        unread = await self._store.unread(who.workspace, who.user)
+        return InAppPage(shown, alerts, unread, LIST_CURSORS.following(found, limit, lambda line: (line.number,)))
+
+    async def read(self, who: Principal, keys: Sequence[str] | None) -> int:
+        """`who` has read these (None: all of them); how many of them he had not."""
+        check(who, "read")
+        return await self._store.read(who.workspace, who.user, keys)

@@ -1,0 +1,61 @@
+"""What became of a delivery, in a sentence."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.core.telling import explained, explained_silence
+from protocol.model import QuietedBy
+from protocol.notify import DeliveryState, Why
+from tests.support.alerts import PLAIN_ALERT, an_alert
+from tests.support.deliveries import a_delivery
+from tests.support.stores import NOW
+
+STATES = [DeliveryState.SUPPRESSED, DeliveryState.FAILED]
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        (a_delivery(), "On its way."),
+        (a_delivery(attempts=2, cause="429"), "To be tried again, after 2 without success (429)."),
+        (
+            a_delivery(due=0, why=Why.DIGEST),
+            "Put aside until 1970-01-01T00:00:00.000000Z: it goes with the recipient's next digest.",
+        ),
+        (a_delivery(state=DeliveryState.SENT), "Handed on; whether it arrived is not known."),
+        (a_delivery(state=DeliveryState.DELIVERED), "The target has taken it."),
+        (a_delivery(state=DeliveryState.ACKNOWLEDGED), "The recipient has acknowledged the alert."),
+        (a_delivery(state=DeliveryState.READ), "The recipient has read it."),
+        (
+            a_delivery(state=DeliveryState.SUPPRESSED, why=Why.NOT_TOLD),
+            "Not told: the recipient had not been told that it began.",
+        ),
+        (
+            a_delivery(state=DeliveryState.FAILED, why=Why.REFUSED, cause="404: no such hook"),
+            "Failed: the target refused it (404: no such hook).",
+        ),
+        # A line of another version of this program.
+        (a_delivery(state=DeliveryState.FAILED, why=Why.STORM), "Failed: storm."),
+        (a_delivery(state=DeliveryState.FAILED), "Failed: nobody said why."),
+    ],
+)
+def test_each_line_is_explained(line: object, sentence: str) -> None:
+    assert explained(line) == sentence  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("why", list(Why))
+def test_each_reason_is_a_sentence_in_one_state_at_least(why: Why) -> None:
+    sentences = [explained(a_delivery(state=state, why=why)) for state in STATES]
+    sentences.append(explained(a_delivery(due=NOW, why=why)))
+    assert any(not sentence.endswith(f": {why.value}.") for sentence in sentences)
+
+
+def test_an_alert_without_a_line_is_explained_too() -> None:
+    until = "2026-01-01T00:00:00Z"
+    quiet = an_alert(quieted_by=QuietedBy.SILENCED, quieted_ref="s1", quieted_until=until)
+    assert explained_silence(quiet, True) == f"Nobody was told: it does not ring (silenced s1 until {until})."
+    flapping = an_alert(quieted_by=QuietedBy.FLAPPING)
+    assert explained_silence(flapping, True) == "Nobody was told: it does not ring (flapping)."
+    assert "no endpoint in this workspace" in explained_silence(PLAIN_ALERT, False)
+    assert "concerns no endpoint" in explained_silence(PLAIN_ALERT, True)
