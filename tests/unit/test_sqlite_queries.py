@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.stores import AlertQuery, Retention, migrate
+from engine.stores import sqlite_deliveries as deliveries
 from engine.stores import sqlite_lists as lists
 from engine.stores import sqlite_queries as queries
 from engine.stores import sqlite_quiet as quiet
@@ -112,6 +113,34 @@ def test_quiet_alerts_are_found_by_their_index(connection: sqlite3.Connection, m
 )
 def test_what_quieting_asks_is_served_by_indexes(connection: sqlite3.Connection, sql: str, values: Any) -> None:
     assert costly(plan(connection, sql, values)) == []
+
+
+@pytest.mark.parametrize(
+    ("sql", "values", "index"),
+    [
+        (deliveries._OF_ALERTS, ("acme", "[]"), "delivery_of_alert"),
+        (deliveries.OF_ALERT, ("acme", "a", 0, 10), "delivery_of_alert"),
+        (deliveries._TOLD, ("acme", "[]"), "delivery_of_alert"),
+        (deliveries._BY_KEY, ("k", "acme"), "delivery_key"),
+        (deliveries._LOST, ("[]", NOW), "delivery_key"),
+        (deliveries._CANCELLED, (1, NOW), "delivery_key"),
+        (deliveries.PUT_ASIDE, (NOW, "acme", "email", "user:ann", 10), "delivery_put_aside"),
+        (deliveries.DIGESTS_DUE, (NOW, 10), "delivery_put_aside"),
+        (deliveries.IN_APP, ("acme", "user:ann", 9, 10), "delivery_in_app"),
+        (deliveries.UNREAD, ("acme", "user:ann"), "delivery_unread"),
+        (deliveries._READ_ALL, (NOW, "acme", "user:ann"), "delivery_unread"),
+        (deliveries._READ, (NOW, "acme", "user:ann", "[]"), "delivery_unread"),
+        (deliveries._ANSWERED, (NOW, "acme", "user:ann", "[]"), "delivery_of_alert"),
+        (deliveries._OLD, (NOW, 10), "delivery_kept"),
+        (deliveries._PRECEDED, ("acme", 9, "route", "web"), "job_of_workspace"),
+    ],
+)
+def test_what_is_asked_of_notifications_is_served_by_its_index(
+    connection: sqlite3.Connection, sql: str, values: Any, index: str
+) -> None:
+    steps = plan(connection, sql, values)
+    assert [step for step in steps if "SCAN" in step and "VIRTUAL TABLE" not in step and index not in step] == []
+    assert any(index in step for step in steps)
 
 
 MORE = [{}, {"assigned_to": "ann"}, {"framework": "checkout"}, {"rule_id": "r", "since_us": 1}]
