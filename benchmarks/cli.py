@@ -25,6 +25,7 @@ from benchmarks import (
     fanout_bare,
     fanout_busy,
     ingest,
+    jobs,
     nab,
     readings,
     slow_reader,
@@ -51,11 +52,12 @@ _BY_NAME: dict[str, Scenario] = {
     "core": core.run,
     "nab": nab.run,
     "workflows": workflows.run,
+    "jobs": jobs.run,
     "soak": soak.run,
 }
 NAMES = ("fanout", *_BY_NAME, "all")
 # These have neither clients nor deliveries.
-_TALKING = tuple(name for name in NAMES if name not in ("core", "nab", "workflows", "api"))
+_TALKING = tuple(name for name in NAMES if name not in ("core", "nab", "workflows", "jobs", "api"))
 # Options that mean something to these scenarios only (and to `all`): to others they are refused, not quietly ignored.
 _MEANT_FOR: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("clients", "messages", "rate", "verify"), _TALKING),

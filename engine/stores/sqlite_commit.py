@@ -111,6 +111,26 @@ class Committer:
             self._places.moved(result)
         return result
 
+    def run_together(self, jobs: Sequence[Callable[[sqlite3.Connection], Any]]) -> list[Any]:
+        """Does several in one transaction: what came of each, or what it raised, as `run` does.
+
+        If one of them breaks off, each is done again in a transaction of its own. So a job may be called twice.
+        """
+        if len(jobs) > 1:
+            try:
+                return self.run(lambda connection: [job(connection) for job in jobs])
+            except StoreUnavailable as fault:
+                return [fault] * len(jobs)
+            except Exception as fault:
+                log.warning("store_jobs_taken_apart", jobs=len(jobs), cause=repr(fault))
+        return [self._alone(job) for job in jobs]
+
+    def _alone(self, job: Callable[[sqlite3.Connection], Any]) -> Any:
+        try:
+            return self.run(job)
+        except (StoreUnavailable, CommitInvalid) as fault:
+            return fault
+
     def close(self) -> None:
         """Closes the connection; the last one to close writes the log back into the database."""
         if self._connection is not None:

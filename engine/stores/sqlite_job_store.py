@@ -16,7 +16,7 @@ from protocol.jobs import Claimed, Job, Lease, NewJob, Queue, Settlement, Swept
 
 
 class SqliteJobs:
-    """Each method is one transaction of the writer, or one read."""
+    """Each method is one read, or in one transaction of the writer; what workers ask all the time shares one."""
 
     _writer: Writer
     _readers: Readers
@@ -29,7 +29,7 @@ class SqliteJobs:
     async def enqueue(self, jobs: Sequence[NewJob]) -> list[Enqueued]:
         """Puts jobs into their queues. Raises StoreUnavailable."""
         job = partial(sqlite_jobs.enqueue, jobs=jobs, now=self._clock())
-        return await self._writer.run(job, lambda _: self._writer.ring([jobs]))
+        return await self._writer.join(job, lambda _: self._writer.ring([jobs]))
 
     async def hand_over(self, job: NewJob, prefix: str, most: int) -> Enqueued | None:
         """Puts a job into its queue, once for its key. Raises StoreUnavailable."""
@@ -39,17 +39,17 @@ class SqliteJobs:
     async def claim(self, node: str, wanted: Mapping[Queue, int], lease_s: float) -> list[Claimed]:
         """Due jobs, for this node. Raises StoreUnavailable."""
         now = self._clock()
-        return await self._writer.run(partial(sqlite_jobs.claim, node=node, wanted=wanted, lease_s=lease_s, now=now))
+        return await self._writer.join(partial(sqlite_jobs.claim, node=node, wanted=wanted, lease_s=lease_s, now=now))
 
     async def renew(self, node: str, leases: Sequence[Lease], lease_s: float) -> list[Lease]:
         """Keeps leases; those that are lost. Raises StoreUnavailable."""
         now = self._clock()
-        return await self._writer.run(partial(sqlite_jobs.renew, node=node, leases=leases, lease_s=lease_s, now=now))
+        return await self._writer.join(partial(sqlite_jobs.renew, node=node, leases=leases, lease_s=lease_s, now=now))
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
         """Ends claims. Raises StoreUnavailable."""
         job = partial(ends.settle, settlements=settlements, now=self._clock())
-        return await self._writer.run(job, lambda _: self._writer.ring(one.follow for one in settlements))
+        return await self._writer.join(job, lambda _: self._writer.ring(one.follow for one in settlements))
 
     async def sweep(self, limit: int) -> Swept:
         """Takes jobs from those whose lease has ended. Raises StoreUnavailable."""

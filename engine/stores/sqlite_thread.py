@@ -1,12 +1,12 @@
 """Group commit: one thread that writes, and everybody on the loop who waits for it.
 
-Owns: the queue of what waits (bounded by places), the thread with its `Committer`, the order in which commits are
-told. Who talks to us: the store, on the trio loop. The thread takes all that waits as one group (of different
-channels, within bounds), commits it, and crosses to the loop once for the group: there the feed is told first, then
-the waiting tasks are woken. A task that was cancelled meanwhile is not there to be woken; its commit happened all the
-same. If the thread meets a bug it ends: whoever waits is answered `Unavailable`, and the store's context ends with
-the bug. Decided against: trio's worker threads (a hop and a group for each commit), SQLite on the loop (an fsync
-stops everything).
+Owns: the queue of what waits (bounded by places), the thread with its `Committer`, the order in which commits are told.
+Who talks to us: the store, on the trio loop. The thread takes all that waits as one group (commits of different
+channels, or the queue's small jobs, within bounds), commits it, and crosses to the loop once for the group: there the
+feed is told first, then the waiting tasks are woken. A task that was cancelled meanwhile is not there to be woken; its
+commit happened all the same. If the thread meets a bug it ends: whoever waits is answered `Unavailable`, and the
+store's context ends with the bug. Decided against: trio's worker threads (a hop and a group for each commit), SQLite on
+the loop (an fsync stops everything).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import structlog
 import trio
@@ -24,8 +24,9 @@ from engine.stores import OnCommit
 from engine.stores.give_way import GiveWay
 from engine.stores.sqlite_commit import Committer
 from engine.stores.sqlite_rows import Prepared
-from engine.stores.sqlite_writer import Job, Writer
+from engine.stores.sqlite_writer import Job, JoinedJob, Writer
 from protocol.effects import Unavailable
+from protocol.model import ChannelKey
 
 log = structlog.get_logger()
 
@@ -119,25 +120,29 @@ class ThreadedWriter(Writer):
         self._token.run_sync_soon(self._end, death)
 
     def _take(self) -> bool:
-        """Fills the group with what waits: one job, or commits of different channels. False: we are to end."""
-        keys, rows = set(), 0
+        """Fills the group with what waits: commits of different channels, jobs that join, or one that does not.
+
+        False: we are to end.
+        """
+        keys: set[ChannelKey] = set()
+        rows = 0
         while len(self._group) < GROUP_MAX_COMMITS and rows < GROUP_MAX_ROWS:
             try:
                 waiting = self._held.pop() if self._held else self._queue.get(block=not self._group)
             except queue.Empty:
                 break
-            work = waiting and waiting.work
-            is_commit = isinstance(work, Prepared)
-            if self._group and (not is_commit or cast(Prepared, work).key in keys):
+            work = None if waiting is None else waiting.work
+            if self._group and not _joins(self._group[0].work, work, keys):
                 self._held.append(waiting)
                 break
             if waiting is None:
                 return False
             self._group.append(waiting)
-            if not isinstance(work, Prepared):
+            if isinstance(work, Prepared):
+                keys.add(work.key)
+                rows += work.rows
+            elif not isinstance(work, JoinedJob):
                 break
-            keys.add(work.key)
-            rows += work.rows
         return True
 
     def _deliver(self, group: Sequence[_Waiting], outcomes: Sequence[Any], seconds: float) -> None:
@@ -165,3 +170,10 @@ class ThreadedWriter(Writer):
             self.is_available = False
             log.critical("store_writer_died", cause=repr(death))
             self._on_death(death)
+
+
+def _joins(first: Prepared | Job, work: Prepared | Job | None, keys: set[ChannelKey]) -> bool:
+    """Whether it may be in one transaction with what begins with `first`, of these channels."""
+    if isinstance(first, Prepared):
+        return isinstance(work, Prepared) and work.key not in keys
+    return isinstance(first, JoinedJob) and isinstance(work, JoinedJob)

@@ -42,6 +42,12 @@ class _ToldJob:
         return self._job(connection)
 
 
+class JoinedJob(_ToldJob):
+    """A job that shares its transaction with others of its like. It may be called twice, and moves no streams."""
+
+    __slots__ = ()
+
+
 class Writer(ABC):
     """What the loop sees of a writer: commits, other jobs, counters."""
 
@@ -81,12 +87,18 @@ class Writer(ABC):
 
         `tell` is called with the result on the loop, in the order of the commits, also if nobody waits for it any more.
         """
-        outcome = await self._outcome(job if tell is None else _ToldJob(job, tell))
+        return cast(T, self._answered(await self._outcome(job if tell is None else _ToldJob(job, tell))))
+
+    def _answered(self, outcome: Any) -> Any:
         if isinstance(outcome, Unavailable):
             raise StoreUnavailable(f"the store does not answer: {outcome.cause}")
         if isinstance(outcome, StoreUnavailable | CommitInvalid):
             raise outcome
-        return cast(T, outcome)
+        return outcome
+
+    async def join(self, job: Callable[[Connection], T], tell: Callable[[T], None] = lambda _: None) -> T:
+        """As `run`, for what comes often and is small: all that waits shares a transaction, and its fsync."""
+        return cast(T, self._answered(await self._outcome(JoinedJob(job, tell))))
 
     def statistics(self) -> dict[str, int | float]:
         """Counters since opening, and gauges."""
@@ -103,19 +115,16 @@ class Writer(ABC):
             self.doorbell(found)
 
     def _write(self, works: Sequence[Prepared | Job]) -> list[Any]:
-        """In the writer's thread: one job, or a group of commits."""
-        job = works[0]
-        if isinstance(job, Prepared):
+        """In the writer's thread: a group of commits, or of jobs (most are a group of one)."""
+        if isinstance(works[0], Prepared):
             return list(self._committer.commit(cast("Sequence[Prepared]", works)))
-        try:
-            return [self._committer.run(job)]
-        except (StoreUnavailable, CommitInvalid) as fault:
-            return [fault]
+        return self._committer.run_together(cast("Sequence[Job]", works))
 
     def _tell(self, works: Sequence[Prepared | Job], outcomes: Sequence[Any], seconds: float) -> None:
         """On the loop, in commit order: counts, and tells the feed."""
         if not isinstance(works[0], Prepared):
-            self._tell_of_job(works[0], outcomes[0])
+            for work, outcome in zip(works, outcomes, strict=True):
+                self._tell_of_job(cast(Job, work), outcome)
             return
         told, rows, unavailable = [], 0, 0
         for work, outcome in zip(cast("Sequence[Prepared]", works), outcomes, strict=True):
