@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import httpx
 import trio
 
 from tests.support.engines import ROOT, an_engine
+from tests.support.shell import a_shell
 
 PATIENCE_S = 30.0
 _BLOCK = re.compile(r"```json\n([A-Z]+) (\S+)\n(.*?)→ (\d{3}) ?(.*?)```", re.DOTALL)
@@ -29,6 +31,20 @@ async def test_the_worked_example_is_answered_as_the_page_says(tmp_path: Path) -
                     assert response.status_code == int(status), response.text
                     if answer.strip():
                         assert_within(json.loads(answer), response.json())
+
+
+async def test_the_commands_of_the_page_do_the_same(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "workflows.md").read_text()
+    [block] = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "roofing.json").write_text(_BLOCK.findall(page)[0][2])
+    (tmp_path / "data").mkdir()
+    async with a_shell(tmp_path / "data") as (_, said):
+        told = [
+            await said(*(str(tmp_path / word) if word.endswith(".json") else word for word in shlex.split(line)[1:]))
+            for line in block.splitlines()
+        ]
+    assert told[1] == "44 is on call\n"
+    assert told[-1].splitlines()[1].split()[:3] == ["44", "roofing", "tiles"]
 
 
 def assert_within(said: Any, really: Any) -> None:

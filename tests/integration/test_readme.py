@@ -89,6 +89,8 @@ async def test_the_reading_of_the_readme_rings_by_the_rule_of_the_readme_and_is_
         answer = await http.post("/api/v1/readings", content=sent_by_curl("/api/v1/readings"), headers=headers)
         (result,) = answer.json()["results"]
         assert result["status"] == "fired"
+        (tried,) = blocks("sh", "tocsin rules backtest")
+        assert "1 fired" in await said(*shlex.split(tried, comments=True)[1:])
         told = [await said(*shlex.split(line)[1:]) for line in looked_after.splitlines()]
     assert told[0] == f"{result['alertId']} acknowledged\n"
     assert told[-1] == f"{result['alertId']} resolved\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,15 @@ from protocol.messages import AlertMessage
 from protocol.model import EventKind
 from protocol.times import SECOND_US, rfc3339
 from tests.support.engines import ROOT, an_engine
+from tests.support.shell import a_shell
 from tocsin import Client
 
 PAGE = (ROOT / "docs" / "rules.md").read_text()
 EXAMPLES = re.findall(r"```json rule\n(.*?)```\n```json readings\n(.*?)```\nRings: `(.*?)`", PAGE, re.DOTALL)
 # An anomaly is unlike what came before, which would be too long for a page.
 [ODD] = re.findall(r'```json rule\n([^`]*"anomaly".*?)```', PAGE, re.DOTALL)
-UNLIKE = [{"metric": "requests_per_s", "value": 100 + number * 7 % 11} for number in range(150)]
-EXAMPLES.append((ODD, json.dumps([*UNLIKE, UNLIKE[0] | {"value": 5_000}]), "traffic is unusual: 5000/s"))
+UNLIKE = [{"framework_id": "web", "metric": "requests_per_s", "value": 100 + number * 7 % 11} for number in range(150)]
+EXAMPLES.append((ODD, json.dumps({"readings": [*UNLIKE, UNLIKE[0] | {"value": 5_000}]}), "traffic is unusual: 5000/s"))
 RULES = re.findall(r"```json rule\n(.*?)```", PAGE, re.DOTALL)
 HOT = {"id": "hot", "kind": "threshold", "framework": "web", "metric": "temp", "threshold": 50, "for_s": 60}
 
@@ -59,7 +61,7 @@ async def test_each_example_of_the_page_is_a_rule_that_is_let_in(engine: Engine,
 async def test_readings_that_break_a_rule_are_told_on_a_socket(
     engine: Engine, rule: str, readings: str, title: str
 ) -> None:
-    sent = [{"framework_id": "web"} | each for each in msgspec.json.decode(readings)]
+    sent = msgspec.json.decode(readings)["readings"]
     async with a_client(engine) as http, Client(engine.ws_url, engine.issue_token("main", "bob")) as socket:
         await socket.subscribe("web")
         await posted(http, "/api/v1/rules", msgspec.json.decode(rule))
@@ -80,6 +82,17 @@ async def test_readings_that_break_a_rule_are_told_on_a_socket(
     assert isinstance(message, AlertMessage)
     assert (message.event, message.data.title) == (EventKind.FIRED, title)
     assert message.data.rule_id == msgspec.json.decode(rule)["id"]
+
+
+async def test_the_commands_of_the_page_try_its_first_rule(tmp_path: Path) -> None:
+    [block] = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+    rule, readings, title = EXAMPLES[0]
+    async with a_shell(tmp_path) as (engine, said), a_client(engine) as client:
+        await posted(client, "/api/v1/rules", msgspec.json.decode(rule))
+        await posted(client, "/api/v1/readings", msgspec.json.decode(readings))
+        for line in block.splitlines():
+            told = await said(*shlex.split(line, comments=True)[1:])
+            assert ("fired" in told, title in told) == (True, True), told
 
 
 async def test_the_page_says_what_becomes_of_a_rule_file_of_prometheus(engine: Engine) -> None:
