@@ -31,11 +31,13 @@ DELIVERIES = Bulk(
     " AND (delivery.state = 'queued' OR excluded.state NOT IN ('queued', 'suppressed'))",
 )
 # A job that has failed for good has its delivery's key as its own.
+_FAILED_JOBS = """
+SELECT attempt, errors ->> '$[#-1].cause', ukey FROM job_done
+WHERE id IN (SELECT value FROM json_each(?)) AND ukey IS NOT NULL
+"""
 _LOST = """
-UPDATE delivery SET state = 'failed', why = 'gave_up', updated_at = ?2, attempts = ended.attempt,
-    cause = ended.errors ->> '$[#-1].cause'
-FROM json_each(?1) AS lost CROSS JOIN job_done AS ended ON ended.id = lost.value
-WHERE delivery.key = ended.ukey AND delivery.state = 'queued'
+UPDATE delivery SET state = 'failed', why = 'gave_up', updated_at = ?, attempts = ?, cause = ?
+WHERE key = ? AND state = 'queued'
 """
 _CANCELLED = """
 UPDATE delivery SET state = 'failed', why = 'cancelled', updated_at = ?2
@@ -95,7 +97,8 @@ def write(connection: Connection, deliveries: Iterable[Delivery]) -> None:
 
 def fail(connection: Connection, jobs: Sequence[int], now: int) -> None:
     """What these jobs, which have failed for good, were to deliver has failed."""
-    connection.execute(_LOST, (_text(jobs), now))
+    for attempts, cause, key in connection.execute(_FAILED_JOBS, (_text(jobs),)).fetchall():
+        connection.execute(_LOST, (now, attempts, cause, key))
 
 
 def give_up(connection: Connection, job: int, now: int) -> None:
