@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from engine.http.examples import ALERT_ID, EXAMPLES
 from engine.http.foreign_errors import foreign_errors
 from engine.http.openapi import PROBLEM, with_problems
 from engine.http.problems import Problem
+from engine.http.samples import fits_plain
 from tests.support.engines import an_engine
 
 
@@ -52,7 +54,55 @@ async def test_every_route_says_what_it_is_for_and_which_errors_it_may_answer_wi
         path = route.partition(" ")[2]
         form = "application/json" if foreign_errors(path) else "application/problem+json"
         for status in statuses - {"200", "201", "202", "204"}:
-            assert list(operation["responses"][status]["content"]) == [form], (route, status)
+            ((told, body),) = operation["responses"][status]["content"].items()
+            assert told == form, (route, status)
+            if told == "application/problem+json":
+                example = msgspec.convert(body["example"], Problem)
+                assert (example.status, example.title) == (int(status), HTTPStatus(int(status)).phrase), route
+                assert example.code in PROBLEM["properties"]["code"]["enum"]
+            else:
+                msgspec.convert(body["example"], foreign_errors(path).kind)
+
+
+def misfits(schema: Any, value: Any, schemas: Any, at: str = "$") -> list[str]:
+    """Where a value is not what a schema says."""
+    if "$ref" in schema:
+        return misfits(schemas[schema["$ref"].rpartition("/")[2]], value, schemas, at)
+    if branches := schema.get("oneOf") or schema.get("anyOf"):
+        found = [misfits(branch, value, schemas, at) for branch in branches]
+        return [] if [] in found else min(found, key=len)
+    if isinstance(value, dict):
+        fields, others = schema.get("properties", {}), schema.get("additionalProperties", not schema.get("properties"))
+        wrong = [f"{at}.{name} is missing" for name in schema.get("required", ()) if name not in value]
+        wrong += [f"{at}.{name} is unknown" for name in value if name not in fields and others is False]
+        if schema.get("type", "object") != "object":
+            wrong.append(f"{at}: {value!r} is no {schema}")
+        for name, each in value.items():
+            wrong += misfits(
+                fields.get(name, others if isinstance(others, dict) else {}), each, schemas, f"{at}.{name}"
+            )
+        return wrong
+    if isinstance(value, list):
+        is_long = schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value))
+        wrong = [] if schema.get("type", "array") == "array" and is_long else [f"{at}: {value!r} is no {schema}"]
+        return wrong + [each for one in value for each in misfits(schema.get("items", {}), one, schemas, f"{at}[]")]
+    return [] if fits_plain(schema, value) or not schema else [f"{at}: {value!r} is no {schema}"]
+
+
+async def test_every_answer_in_json_has_an_example_that_is_one(client: httpx.AsyncClient) -> None:
+    document = (await client.get("/schema/openapi.json")).json()
+    schemas, wrong, seen = document["components"]["schemas"], {}, 0
+    for route, operation in (await operations(client)).items():
+        for status, response in operation["responses"].items():
+            body = response.get("content", {}).get("application/json", {})
+            if status.startswith("2") and body.get("schema"):
+                seen += 1
+                found = misfits(body["schema"], body.get("example", ...), schemas)
+                if found:
+                    wrong[f"{route} {status}"] = found
+    assert wrong == {}
+    assert seen > 130
+    assert misfits({"type": "object", "required": ["x"]}, {"y": 1}, {}) == ["$.x is missing"]
 
 
 async def test_what_another_products_path_answers_is_documented_in_its_form(client: httpx.AsyncClient) -> None:
@@ -91,7 +141,6 @@ async def test_the_schema_of_an_error_is_that_of_the_struct(client: httpx.AsyncC
     document = (await client.get("/schema/openapi.json")).json()
     assert document["components"]["schemas"]["Problem"] == PROBLEM
     assert set(PROBLEM["properties"]) == {field.name for field in msgspec.structs.fields(Problem)}
-    assert msgspec.convert(PROBLEM["example"], Problem).code == 103
 
 
 async def test_every_json_body_has_an_example_and_no_example_is_left_over(client: httpx.AsyncClient) -> None:
@@ -107,7 +156,8 @@ async def test_every_json_body_has_an_example_and_no_example_is_left_over(client
 
 
 async def test_each_example_is_right(client: httpx.AsyncClient) -> None:
-    wrong = {}
+    document = (await client.get("/schema/openapi.json")).json()
+    wrong: dict[str, Any] = {}
     # First a workflow and who follows it, before others put it away.
     for route in sorted(EXAMPLES, key=lambda route: (route != "POST /api/v1/workflows", "trackers" not in route)):
         example = EXAMPLES[route]
@@ -118,6 +168,13 @@ async def test_each_example_is_right(client: httpx.AsyncClient) -> None:
         # There may be no such object, or an edit wants its version: but it was read and understood.
         if response.status_code not in (200, 201, 202, 404, 428):
             wrong[route] = response.text
+        if response.status_code in (200, 201, 202) and response.headers.get("Content-Type") == "application/json":
+            answers = document["paths"][route.split()[1]][method.lower()]["responses"][str(response.status_code)]
+            body = answers["content"]["application/json"]
+            if found := misfits(body["schema"], response.json(), document["components"]["schemas"]):
+                wrong[route] = found
+            if isinstance(body.get("example"), dict) and "oneOf" not in body["schema"]:
+                assert response.json().keys() <= body["example"].keys(), route
     assert wrong == {}
 
 
