@@ -33,12 +33,7 @@ class Facts:
 
     async def alerts(self, workspace: str, alert_ids: Iterable[str]) -> dict[str, Alert]:
         """Those of these that there are."""
-        found = {}
-        for alert_id in alert_ids:
-            place = await self._store.alert(workspace, alert_id)
-            if place is not None:
-                found[alert_id] = place[1]
-        return found
+        return await self._store.alerts_named(workspace, list(alert_ids))
 
     async def on_call(self, workspace: str, framework: str, now: int) -> str | None:
         """Who is on call for a framework."""

@@ -16,6 +16,10 @@ class Retention(Section, frozen=True, kw_only=True):
     events_s: Annotated[int, limit(0, _DECADE_S, "Seven days: a client that was off for a week's holiday.")] = 604_800
     events_per_channel: Annotated[int, limit(0, 1_000_000_000, "The newest are kept however old they are.")] = 100_000
     trim_every_s: Annotated[float, limit(1, _DAY_S, "Small trims often: none is long enough to be felt.")] = 600.0
+    deliveries_s: Annotated[
+        int,
+        limit(3_600, _DECADE_S, "Who was told of what: a quarter of a year, for whoever looks back at an incident."),
+    ] = 7_776_000
     over_s: Annotated[
         float, limit(0, _DECADE_S, "Silences and one-time windows, after their end: Alertmanager's 120 hours.")
     ] = 432_000.0

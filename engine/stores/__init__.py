@@ -168,6 +168,8 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
     events_s: float = 7 * 86_400
     events_per_channel: int = 100_000
     readings: KeptReadings = KeptReadings()
+    # Lines of the ledger of notifications, since they last changed.
+    deliveries_s: float = 90 * 86_400
 
 
 class Store(ChannelStore, ObjectStore, WorkflowStore, JobStore, DeliveryStore, Protocol):
@@ -193,6 +195,9 @@ class Store(ChannelStore, ObjectStore, WorkflowStore, JobStore, DeliveryStore, P
 
     async def alert(self, workspace: str, alert_id: str) -> tuple[ChannelKey, Alert] | None:
         """One alert and its channel; None if this workspace has no such alert."""
+
+    async def alerts_named(self, workspace: str, alert_ids: Sequence[str]) -> dict[str, Alert]:
+        """Those of these alerts that the workspace has; a query for 500 of them."""
 
     async def locate(self, workspace: str, alert_ids: Sequence[str]) -> dict[str, Located]:
         """Where those alerts are that the workspace has; a query for 500 of them."""

@@ -67,9 +67,6 @@ class DeliveryStore(Protocol):
     async def read(self, workspace: str, user: str, keys: Sequence[str] | None) -> int:
         """He has read these (None: all); how many of them were unread."""
 
-    async def told(self, workspace: str, alert_ids: Sequence[str]) -> set[str]:
-        """Of which of these alerts anybody was notified."""
-
     async def is_preceded(self, workspace: str, framework: str, kind: str, job: int) -> bool:
         """Whether an older job of this kind and framework has not ended."""
 

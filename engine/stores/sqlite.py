@@ -11,6 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from sqlite3 import Connection
+
+from msgspec.structs import replace
 
 from engine.stores import (
     AdministrativeAct,
@@ -34,7 +37,7 @@ from engine.stores import sqlite_recipients as ledger
 from engine.stores import sqlite_revocations as revocations
 from engine.stores import sqlite_upkeep as upkeep
 from engine.stores.readings import ReadingPage, ReadingQuery, SeriesPage
-from engine.stores.sqlite_deliveries import SqliteDeliveries
+from engine.stores.sqlite_deliveries import SqliteDeliveries, with_told
 from engine.stores.sqlite_job_store import SqliteJobs
 from engine.stores.sqlite_objects import SqliteObjects
 from engine.stores.sqlite_readers import Readers
@@ -114,11 +117,15 @@ class SqliteStore(SqliteObjects, SqliteWorkflows, SqliteJobs, SqliteDeliveries):
 
     async def alerts(self, query: AlertQuery) -> AlertPage:
         """A page of alerts, newest first. Raises BadRequest, StoreUnavailable."""
-        return await self._readers.read(partial(lists.alerts, query=query))
+        return await self._readers.read(partial(_alerts, query=query))
 
     async def alert(self, workspace: str, alert_id: str) -> tuple[ChannelKey, Alert] | None:
         """One alert and its channel. Raises StoreUnavailable."""
-        return await self._readers.read(partial(queries.alert, workspace=workspace, alert_id=alert_id))
+        return await self._readers.read(partial(_alert, workspace=workspace, alert_id=alert_id))
+
+    async def alerts_named(self, workspace: str, alert_ids: Sequence[str]) -> dict[str, Alert]:
+        """Those of these alerts that there are. Raises StoreUnavailable."""
+        return await self._readers.read(partial(queries.alerts_named, workspace=workspace, alert_ids=alert_ids))
 
     async def matching(self, query: AlertQuery, limit: int) -> list[str]:
         """The ids of the alerts that a query means, newest first. Raises StoreUnavailable."""
@@ -215,3 +222,17 @@ class SqliteStore(SqliteObjects, SqliteWorkflows, SqliteJobs, SqliteDeliveries):
         """Ends reads, writes what waits, closes the file. False: the writer hangs, and may still write."""
         await self._readers.aclose()
         return await self._writer.aclose()
+
+
+def _alerts(connection: Connection, query: AlertQuery) -> AlertPage:
+    """A page, with what the ledger knows of its alerts (a moment later: that does no harm)."""
+    page = lists.alerts(connection, query)
+    return replace(page, items=with_told(connection, query.workspace, page.items))
+
+
+def _alert(connection: Connection, workspace: str, alert_id: str) -> tuple[ChannelKey, Alert] | None:
+    found = queries.alert(connection, workspace, alert_id)
+    if found is None:
+        return None
+    (told,) = with_told(connection, workspace, [found[1]])
+    return found[0], told

@@ -10,11 +10,13 @@ from sqlite3 import Connection
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from engine.stores.deliveries import LedgerLine, PutAside
 from engine.stores.sqlite_bulk import Bulk
 from engine.stores.sqlite_readers import Readers
 from engine.stores.sqlite_writer import Writer
+from protocol.model import Alert
 from protocol.notify import Change, Channel, Delivery, DeliveryState, Recipient, Why
 
 _COLUMNS = (
@@ -151,6 +153,14 @@ def of_alerts(connection: Connection, workspace: str, alert_ids: Sequence[str]) 
     return found
 
 
+def with_told(connection: Connection, workspace: str, alerts: Sequence[Alert]) -> list[Alert]:
+    """The same alerts, and of each whether anybody was notified of it: the ledger knows, and the alert does not."""
+    if not alerts:
+        return []
+    told = {name for (name,) in connection.execute(_TOLD, (workspace, _text([alert.id for alert in alerts])))}
+    return [replace(alert, notification_sent=True) if alert.id in told else alert for alert in alerts]
+
+
 class SqliteDeliveries:
     """The embedded store as an `engine.stores.deliveries.DeliveryStore`."""
 
@@ -206,10 +216,6 @@ class SqliteDeliveries:
         if keys is None:
             return await self._alter(_READ_ALL, self._clock(), workspace, name)
         return await self._alter(_READ, self._clock(), workspace, name, _text(keys))
-
-    async def told(self, workspace: str, alert_ids: Sequence[str]) -> set[str]:
-        """Of which of these alerts anybody was notified. Raises StoreUnavailable."""
-        return {alert_id for (alert_id,) in await self._rows(_TOLD, workspace, _text(alert_ids))}
 
     async def is_preceded(self, workspace: str, framework: str, kind: str, job: int) -> bool:
         """Whether an older job of this kind has not ended. Raises StoreUnavailable."""

@@ -98,6 +98,11 @@ _ALERT = (
     " JOIN channel ON channel.id = alert.channel WHERE workspace.name = ? AND alert.id = ?"
 )
 
+ALERTS_NAMED = (
+    "SELECT group_concat(body) FROM workspace JOIN alert ON alert.workspace = workspace.id"
+    " WHERE workspace.name = ? AND alert.id IN (SELECT value FROM json_each(?))"
+)
+
 
 @contextmanager
 def snapshot(connection: Connection) -> Iterator[None]:
@@ -203,6 +208,16 @@ def alert(connection: Connection, workspace: str, alert_id: str) -> tuple[Channe
     for framework, body in connection.execute(_ALERT, (workspace, alert_id)).fetchall():
         return ChannelKey(workspace, framework), decode_alerts(f"[{body}]")[0].alert
     return None
+
+
+def alerts_named(connection: Connection, workspace: str, alert_ids: Sequence[str]) -> dict[str, Alert]:
+    """Those of these that there are."""
+    found: dict[str, Alert] = {}
+    for start in range(0, len(alert_ids), DECODED_AT_ONCE):
+        wanted = json.dumps(list(alert_ids[start : start + DECODED_AT_ONCE]))
+        ((bodies,),) = connection.execute(ALERTS_NAMED, (workspace, wanted)).fetchall()
+        found |= {row.alert.id: row.alert for row in decode_alerts(f"[{bodies or ''}]")}
+    return found
 
 
 def workspace_number(connection: Connection, name: str) -> int:

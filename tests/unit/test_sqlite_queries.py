@@ -67,6 +67,7 @@ def costly(steps: list[str]) -> list[str]:
         ("_WORKSPACE", ("acme",)),
         ("_LOCATE", ("acme", "[]")),
         ("_ALERT", ("acme", "x")),
+        ("ALERTS_NAMED", ("acme", "[]")),
     ],
 )
 def test_a_read_is_served_by_an_index(connection: sqlite3.Connection, name: str, values: Any) -> None:

@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 import trio
 from msgspec.structs import replace
 
-from engine.stores import Store
+from engine.stores import AlertQuery, Store
 from protocol.jobs import JobError, Queue, Verdict
 from protocol.notify import Channel, DeliveryState, Recipient, Why
 from tests.support.deliveries import ANN, a_delivery
 from tests.support.jobs import a_job, clock, completed, job_store
-from tests.support.stores import NOW
+from tests.support.stores import NOW, a_commit
 
 IN_APP = Channel.IN_APP
 
@@ -162,10 +162,27 @@ async def test_whoever_was_told_and_acknowledges_has_answered(autojump_clock: No
         assert await states(store) == [DeliveryState.ACKNOWLEDGED, DeliveryState.QUEUED]
 
 
-async def test_alerts_that_anybody_was_told_of_are_known(autojump_clock: None) -> None:
-    lines = a_delivery("a1", state=DeliveryState.SENT), a_delivery("a2"), a_delivery("a3", state=DeliveryState.FAILED)
-    async with ledger(*lines) as store:
-        assert await store.told("acme", ["a1", "a2", "a3", "a4"]) == {"a1"}
+async def test_an_alert_says_whether_anybody_was_notified_of_it(autojump_clock: None) -> None:
+    async with ledger() as store:
+        await store.commit(a_commit(rows=3))
+        (first, second, third) = (await store.alerts(AlertQuery(workspace="acme"))).items
+        assert [each.notification_sent for each in (first, second, third)] == [False] * 3
+        await store.keep_deliveries(
+            [a_delivery(first.id, state=DeliveryState.SENT), a_delivery(second.id, state=DeliveryState.FAILED)]
+        )
+        page = await store.alerts(AlertQuery(workspace="acme"))
+        assert [each.notification_sent for each in page.items] == [True, False, False]
+        found = await store.alert("acme", first.id)
+        assert found is not None and found[1].notification_sent
+
+
+async def test_alerts_are_found_by_their_ids(autojump_clock: None) -> None:
+    async with ledger() as store:
+        await store.commit(a_commit(rows=3))
+        items = (await store.alerts(AlertQuery(workspace="acme"))).items
+        assert await store.alerts_named("acme", [items[0].id, "x"]) == {items[0].id: items[0]}
+        assert await store.alerts_named("other", [items[0].id]) == {}
+        assert await store.alerts_named("acme", []) == {}
 
 
 async def test_an_older_job_of_the_same_framework_precedes(autojump_clock: None) -> None:
