@@ -26,6 +26,7 @@ from engine.certificate import Certificate
 from engine.config import Config
 from engine.http.app import create_app
 from engine.http.broadcasts import broadcast_routes
+from engine.http.endpoints import endpoint_test_routes
 from engine.http.event_streams import stream_routes
 from engine.http.inbound.intake import Intake
 from engine.http.inbound.routes import inbound_routers
@@ -101,6 +102,7 @@ class Doors:
             handed=parts.handed,
             routes=[
                 *preview_routes(parts.service),
+                *endpoint_test_routes(parts.tryout),
                 *reading_routes(parts.readings, parts.shelves.frameworks),
                 *trial_routes(parts.trials),
                 *rule_series_routes(parts.rule_series),

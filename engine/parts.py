@@ -40,6 +40,7 @@ from engine.notify.notifications import Notifications, build_notifications, dige
 from engine.notify.outbound import Outbound, build_outbound
 from engine.notify.plain import PlainRenderer
 from engine.notify.ports import Sender
+from engine.notify.senders import Tryout, endpoint_senders
 from engine.operators import Operators
 from engine.orders import StandingOrders
 from engine.presence import PresenceLog
@@ -88,6 +89,7 @@ class Parts:
     workflows: Workflows
     notifications: Notifications
     outbound: Outbound
+    tryout: Tryout
     works: Works
     jobs: JobVerbs
     handed: HandOver
@@ -118,6 +120,7 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
     outbound = build_outbound(config)
     shelves = build_shelves(kit_of_shelves, config, orders, registry.wake, keeper.changed, outbound)
     notifications = _notifications(store, orders, registry, derived, shelves, world)
+    notifications.senders.update(endpoint_senders(outbound, shelves.endpoints, config, world.clock))
     readings = ReadingVerbs(store, world.clock, retention_of(config).readings)
     service = Service(
         store, registry, identity, metrics, world.clock, config.api.answer_s, quotas, shelves.archived.why
@@ -166,6 +169,7 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
         rule_series=RuleSeries(shelves.rules, store, registry, config.api.answer_s, Tally(metrics).refused),
         notifications=notifications,
         outbound=outbound,
+        tryout=Tryout(shelves.endpoints, notifications, world.clock, world.new_id),
         works=works,
         jobs=JobVerbs(store, works.kinds, works.counts, trail),
         handed=HandOver(store, ring, generate, world.new_id, config.jobs.handed_over_max, metrics.refused),

@@ -1,4 +1,4 @@
-"""Endpoints over HTTP: `/api/v1/endpoints`, as any object, and a new secret for one that has one."""
+"""Endpoints over HTTP: `/api/v1/endpoints`, as any object, a new secret for one that has one, and a test of it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from engine.http.objects import Asked, Resource, answer, object_routes
 from engine.http.operators import PeerAddress
 from engine.http.role_guards import may_edit
 from engine.notify.endpoints import KEEP_MAX_S, KEEP_S, EndpointShelf
+from engine.notify.senders import Tryout, TryoutResult
 from protocol.endpoints import SECRET_MAX_CHARS, EndpointGiven
 
 if TYPE_CHECKING:
@@ -48,3 +49,14 @@ def endpoint_routes(shelf: EndpointShelf, peer_address: PeerAddress) -> list[HTT
         return answer(held)
 
     return [*object_routes(resource), rotate]
+
+
+def endpoint_test_routes(tryout: Tryout) -> list[HTTPRouteHandler]:
+    """`POST /api/v1/endpoints/{id}/test`."""
+
+    @post(PATH + "/{object_id:str}/test", status_code=200, tags=["endpoints"], operation_id="test_endpoint")
+    async def test(request: Asked, object_id: FromPath[str]) -> TryoutResult:
+        """Sends it a test notification, marked as one, and answers what came of that."""
+        return await tryout.try_out(request.user, unquote(object_id))
+
+    return [test]

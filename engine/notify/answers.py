@@ -4,7 +4,7 @@
 429, 503 Retry-After    again when it says, at most an hour from now; no attempt is used up
 408, 425, 5xx           a failed attempt
 3xx                     refused: redirects are not followed
-410                     refused, and its endpoint is switched off (`GONE`)
+410                     refused, and its endpoint is switched off (`Gone`)
 other 4xx               refused: the same again would be, too
 """
 
@@ -20,6 +20,7 @@ from engine.notify.ports import Outcome, Refused, Sent, TryLater
 from protocol.times import SECOND_US
 
 GONE = 410
+
 # Longer a message that somebody waits for is not put off at a server's word; it asks again then.
 RETRY_AFTER_MAX_S = 3_600.0
 RETRY_AFTER_MIN_S = 1.0
@@ -28,6 +29,10 @@ RETRY_AFTER_USUAL_S = 30.0
 # Of what it said, for the ledger.
 SAID_MAX_CHARS = 120
 _AGAIN = frozenset({408, 425})
+
+
+class Gone(Refused, frozen=True):
+    """The target is gone for good: its endpoint is switched off."""
 
 
 def outcome_of(answer: Answer, now: int) -> Outcome:
@@ -44,7 +49,7 @@ def outcome_of(answer: Answer, now: int) -> Outcome:
     if 300 <= status < 400:
         return Refused(f"answered {status}: redirects are not followed, write down where it leads")
     if status == GONE:
-        return Refused(f"{words}: it is gone")
+        return Gone(f"{words}: it is gone")
     return Refused(words)
 
 

@@ -129,14 +129,25 @@ class EndpointShelf(Shelf[Endpoint]):
 
     async def switch_off(self, workspace: str, object_id: str, why: str) -> None:
         """Switches it off, because its target is gone for good."""
+        await self._by_engine(workspace, object_id, "disable", enabled=False, why_off=why)
+
+    async def reached(self, workspace: str, object_id: str) -> None:
+        """Its target answers now."""
+        await self._by_engine(workspace, object_id, "change", unreachable="")
+
+    async def _by_engine(self, workspace: str, object_id: str, verb: str, **fields: Any) -> None:
+        """A change of our own; none if it is so already, or if there is no such endpoint any more."""
         who = Principal(workspace=workspace, user=ENGINE, role="admin", expires_at=2**53)
         for _ in range(_TRIES):
             before = (await self.several(who, [object_id])).get(object_id)
-            if before is None or not before.value.enabled:
+            # What is off already keeps the reason that it has.
+            if before is None or all(
+                getattr(before.value, name) == fields[name] for name in fields if name != "why_off"
+            ):
                 return
-            value = msgspec.structs.replace(before.value, enabled=False, why_off=why)
+            value = msgspec.structs.replace(before.value, **fields)
             try:
-                await self._change(Edit(who, "disable", "", before.version), before, value)
+                await self._change(Edit(who, verb, "", before.version), before, value)
             except Outdated:
                 continue
             return

@@ -38,6 +38,7 @@ class Notifications:
 
     # By channel; who adds one later adds it here.
     senders: dict[Channel, Sender]
+    renderer: Renderer
     book: NotifyBook
     escalations: Escalations
     router: Router
@@ -76,6 +77,7 @@ def build_notifications(
     sending = Sending(Tools(store, senders, renderer, clock))
     return Notifications(
         senders=senders,
+        renderer=renderer,
         book=book,
         escalations=escalations,
         router=Router(store, orders, book, escalations, sending.counts, clock),

@@ -59,17 +59,16 @@ class Sealer:
     """Seals and opens."""
 
     def __init__(self, given: bytes, folder: Path) -> None:
-        """`given`: the configured secret, or empty for the file in the folder."""
+        """`given`: the configured secret, or empty for the file in the folder. Raises ConfigError."""
         self._given = given
         self._folder = folder
         self._keys: dict[str, AESGCM] = {}
+        self._load()
 
     @classmethod
     def of(cls, config: Config) -> Sealer:
         """That of an engine. Raises ConfigError for a key file that cannot be used."""
-        sealer = cls(config.notify.sealing_secret.reveal(), config.data)
-        sealer._load()
-        return sealer
+        return cls(config.notify.sealing_secret.reveal(), config.data)
 
     def seal(self, what: Confidential, place: tuple[str, str]) -> str:
         """A text that only `open` with the same place reads. The first one of an installation makes the key file."""

@@ -43,6 +43,13 @@ class Sink:
     got: list[Got] = field(default_factory=list)
     behave: deque[Behaviour] = field(default_factory=deque)
     connections: int = 0
+    arrived: trio.lowlevel.ParkingLot = field(default_factory=trio.lowlevel.ParkingLot)
+
+    async def wait_for(self, count: int) -> list[Got]:
+        """All requests, once there are so many."""
+        while len(self.got) < count:
+            await self.arrived.park()
+        return self.got
 
     def url(self, path: str = "/hook", host: str = "127.0.0.1") -> str:
         """Where to post."""
@@ -90,6 +97,7 @@ async def _one(sink: Sink, stream: trio.abc.Stream) -> bool:
     assert request is not None
     headers = {name.decode(): value.decode() for name, value in request.headers}
     sink.got.append(Got(request.target.decode(), headers, body))
+    sink.arrived.unpark_all()
     await (sink.behave.popleft() if sink.behave else answer(200))(stream)
     return True
 
@@ -136,7 +144,7 @@ async def flood(stream: trio.abc.Stream) -> None:
 
 async def break_off(stream: trio.abc.Stream) -> None:
     """Ends the connection without an answer."""
-    await trio.aclose_forcefully(stream)
+    raise trio.BrokenResourceError
 
 
 async def babble(stream: trio.abc.Stream) -> None:

@@ -12,12 +12,14 @@ import httpx
 
 from engine.catalogue import ShelfKit
 from engine.config import Config
+from engine.fields import Secret
 from engine.http.operators import PeerAddress
 from engine.http.shelves import shelf_routes
 from engine.ids import IdSource
 from engine.live import ObjectFigures
-from engine.notify.outbound import build_outbound
+from engine.notify.outbound import Outbound, build_outbound
 from engine.orders import StandingOrders
+from engine.sections.notify import Notify
 from engine.shelves import Shelves, build_shelves
 from engine.stores import Store, open_store
 from engine.storms import Storms
@@ -27,6 +29,8 @@ from tests.support.http_service import FakeService
 from tests.support.stores import NOW
 from tests.unit.test_http_api import client_of, make_app
 
+# Keeps secrets without a file.
+NOTIFY = Notify(sealing_secret=Secret("a secret for tests, 32 bytes long or more"))
 ROLES = ("viewer", "responder", "producer", "editor", "admin")
 
 
@@ -43,6 +47,7 @@ class Desk:
     shelves: Shelves
     orders: StandingOrders
     figures: ObjectFigures
+    outbound: Outbound
     now: list[int] = field(default_factory=lambda: [NOW])
     woken: list[tuple[str, str | None]] = field(default_factory=list)
     refused: list[Limit] = field(default_factory=list)
@@ -63,11 +68,13 @@ class Desk:
 
 
 @asynccontextmanager
-async def a_desk(url: str = "memory:", rules: Sequence[Any] = (), **limits: int) -> AsyncIterator[Desk]:
+async def a_desk(
+    url: str = "memory:", rules: Sequence[Any] = (), notify: Notify = NOTIFY, **limits: int
+) -> AsyncIterator[Desk]:
     """Shelves that are loaded; `rules` are those of the configuration, `limits` the settings of `[objects]`."""
     from engine.sections.keeping import Objects
 
-    config = Config(data=Path("data"), workspace="acme", rules=tuple(rules), objects=Objects(**limits))
+    config = Config(data=Path("data"), workspace="acme", rules=tuple(rules), objects=Objects(**limits), notify=notify)
     async with open_store(url, clock=lambda: NOW) as store:
         orders, figures = StandingOrders(config.rules, config.workspace), ObjectFigures()
         woken: list[tuple[str, str | None]] = []
@@ -78,4 +85,4 @@ async def a_desk(url: str = "memory:", rules: Sequence[Any] = (), **limits: int)
         outbound = build_outbound(config)
         shelves = build_shelves(kit, config, orders, lambda *key: woken.append(key), quieted.append, outbound)
         await shelves.live.load()
-        yield Desk(store, shelves, orders, figures, now, woken, refused, quieted)
+        yield Desk(store, shelves, orders, figures, outbound, now, woken, refused, quieted)

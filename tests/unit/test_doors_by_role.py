@@ -136,7 +136,11 @@ ROUTES |= {
 ROUTES |= object_routes("/api/v1/workflows", "edit") | object_routes("/api/v1/escalations", "edit")
 # Everybody his own; whose it is, is asked when that is known.
 ROUTES |= object_routes("/api/v1/preferences", "read") | {"POST /api/v1/preferences": Door("read", {"id": "ann"})}
-ROUTES |= object_routes("/api/v1/endpoints", "edit") | {"POST /api/v1/endpoints/{object_id}/rotate": Door("edit", {})}
+ROUTES |= object_routes("/api/v1/endpoints", "edit")
+ROUTES |= {
+    "POST /api/v1/endpoints/{object_id}/rotate": Door("edit", {}),
+    "POST /api/v1/endpoints/{object_id}/test": Door("edit"),
+}
 ROUTES |= {
     "POST /api/v1/workflows/generate": Door("trigger", {"project_ids": ["42"]}),
     "POST /api/v1/workflows/advance": Door("respond", {"project_id": "42"}),

@@ -10,12 +10,14 @@ from typing import Any
 
 import httpx
 import pytest
+import trio
+from standardwebhooks.webhooks import Webhook
 
 from engine.app import Engine
 from engine.sections.notify import Notify
 from protocol.endpoints import Endpoint
 from tests.support.engines import an_engine
-from tests.support.http_sink import Sink, a_sink
+from tests.support.http_sink import Sink, a_sink, answer
 from tests.unit.test_http_api import problem
 
 PATH = "/api/v1/endpoints"
@@ -311,3 +313,60 @@ async def test_other_channels_need_other_fields(place: Place, given: dict[str, A
     answer = await place.client.post(PATH, json={"id": "e"} | given)
     assert answer.status_code == 201, answer.text
     assert "secret-path" not in answer.text
+
+
+async def test_a_test_notification_is_marked_as_one_and_its_answer_says_what_came_of_it(place: Place) -> None:
+    await place.made(id="e")
+    answered = await place.client.post(f"{PATH}/e/test")
+    assert answered.json() == {"outcome": "delivered", "cause": "", "after_s": None}
+    [got] = place.sink.got
+    assert (got.json["type"], got.json["data"]["is_test"]) == ("alert.test", True)
+    assert "test" in got.json["data"]["alerts"][0]["title"]
+    for behaviour, said in (
+        (answer(403), {"outcome": "refused", "cause": "answered 403", "after_s": None}),
+        (answer(429, Retry_After="9"), {"outcome": "try_later", "cause": "answered 429", "after_s": 9.0}),
+    ):
+        place.sink.behave.append(behaviour)
+        assert (await place.client.post(f"{PATH}/e/test")).json() == said
+    problem(await place.client.post(f"{PATH}/none/test"), 404, 102)
+
+
+async def test_a_test_that_arrives_takes_the_mark_away(place: Place) -> None:
+    async with a_sink() as other:
+        gone = other.url()
+    assert (await place.made(url=gone))["unreachable"] != ""
+    failed = (await place.client.post(f"{PATH}/e/test")).json()
+    assert failed["outcome"] == "try_later" and "Connection refused" in failed["cause"]
+    shelf = place.engine._tree.up.shelves.endpoints
+    await shelf.reached("main", "e")
+    await shelf.reached("main", "e")
+    shown = await place.shown()
+    assert (shown["unreachable"], shown["version"]) == ("", 2)
+
+
+async def test_an_alert_that_fires_and_is_resolved_arrives_at_the_webhook_with_a_key_for_each(place: Place) -> None:
+    key = (await place.made(secret=""))["secret"]
+    alert = {"framework_id": "web", "title": "Search is slow", "severity": "error"}
+    fired = (await place.client.post("/api/v1/triggers", json={"alerts": [alert]})).json()
+    alert_id = fired["results"][0]["alertId"]
+    with trio.fail_after(10):
+        await place.sink.wait_for(1)
+        await place.client.post(f"/api/v1/alerts/{alert_id}/resolve", json={})
+        first, second = await place.sink.wait_for(2)
+    assert [got.json["type"] for got in (first, second)] == ["alert.fired", "alert.resolved"]
+    assert first.headers["webhook-id"] != second.headers["webhook-id"]
+    assert [got.json["data"]["alerts"][0]["id"] for got in (first, second)] == [alert_id] * 2
+    for got in (first, second):
+        assert Webhook(key).verify(got.body, got.headers) == got.json
+
+
+async def test_what_an_endpoint_does_not_want_does_not_arrive(place: Place) -> None:
+    await place.made(min_severity="critical")
+    alerts = [
+        {"framework_id": "web", "title": "small", "severity": "warning"},
+        {"framework_id": "web", "title": "great", "severity": "critical"},
+    ]
+    await place.client.post("/api/v1/triggers", json={"alerts": alerts})
+    with trio.fail_after(10):
+        [got] = await place.sink.wait_for(1)
+    assert got.json["data"]["alerts"][0]["title"] == "great"

@@ -1,0 +1,61 @@
+"""Hands messages to Apprise, which knows a hundred services: an optional extra, in a thread with a hard time-out.
+
+Apprise opens its own connections, past our address checks: so only services with hosts of their own are allowed
+(`notify.apprise_schemes`), and only one of them an address. It blocks, and says yes or no and not why. A thread that it
+does not give back in time is left to itself; `THREADS_MAX` counts those as well, so a service that hangs can take no
+more of them.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+
+import trio
+
+from engine.notify.ports import Outcome, Refused, Sent, TryLater
+from engine.notify.webhook import Envelope
+
+# Each may be held by a service that hangs; messages to others wait for one that is free.
+THREADS_MAX = 4
+TITLE_MAX_CHARS = 250
+
+
+class Apprise:
+    """Hands over to Apprise."""
+
+    def __init__(self, within_s: float) -> None:
+        self._within_s = within_s
+        self._threads = trio.CapacityLimiter(THREADS_MAX)
+
+    async def deliver(self, envelope: Envelope) -> Outcome:
+        """One message."""
+        if importlib.util.find_spec("apprise") is None:
+            return Refused("Apprise is not installed with this engine: pip install 'tocsin[apprise]'")
+        rendered = envelope.message.rendered
+        subject, text = (rendered.subject, rendered.text) if rendered else ("", envelope.message.text)
+        more = f"\n{envelope.waiting} more messages wait for their turn" if envelope.waiting else ""
+        with trio.move_on_after(self._within_s):
+            return await trio.to_thread.run_sync(
+                _notify,
+                envelope.secret.url,
+                subject[:TITLE_MAX_CHARS],
+                (text or subject) + more,
+                abandon_on_cancel=True,
+                limiter=self._threads,
+            )
+        return TryLater(None, f"the service did not answer within {self._within_s:g} s")
+
+
+def _notify(url: str, title: str, body: str) -> Outcome:
+    """Runs in a thread. One address is one service: `add` would take a list of them apart."""
+    import apprise
+
+    # It logs addresses, which are secrets.
+    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
+    service = apprise.Apprise.instantiate(url, suppress_exceptions=True)
+    if service is None:
+        return Refused("Apprise does not understand this address")
+    if service.notify(body=body, title=title, notify_type=apprise.NotifyType.WARNING):
+        return Sent(is_delivered=False)
+    return TryLater(None, "the service did not take it")

@@ -1,0 +1,102 @@
+"""Sends to endpoints, whatever their channel: looks one up, waits for its turn, delivers, notes what came of it.
+
+Owns nothing; how targets are doing is in `health`. In this order: is there such an endpoint, is it on; is it its turn
+(pause, rate, circuit); then the target is asked. What the target's server does is an outcome and never an exception. A
+target that says it is gone (410) has its endpoint switched off, which is in its history as any change.
+
+A person's Slack message goes through the workspace's first bot, to the person's own id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import structlog
+
+from actors.ports import Clock
+from engine.notify.answers import Gone
+from engine.notify.connector import TargetInvalid, TargetRefused, Unreachable
+from engine.notify.endpoints import EndpointShelf
+from engine.notify.outbound import Outbound
+from engine.notify.ports import Outcome, Refused, TryLater
+from engine.notify.webhook import Deliverer, Envelope
+from protocol.endpoints import Endpoint
+from protocol.errors import Conflict, TocsinError
+from protocol.notify import Channel, Outgoing
+
+log = structlog.get_logger()
+
+
+class EndpointSender:
+    """The sender of the channels that go to endpoints over the way out."""
+
+    def __init__(
+        self, outbound: Outbound, shelf: EndpointShelf, deliverers: Mapping[Channel, Deliverer], clock: Clock
+    ) -> None:
+        self._outbound = outbound
+        self._shelf = shelf
+        self._deliverers = deliverers
+        self._clock = clock
+
+    async def send(self, message: Outgoing) -> Outcome:
+        """Sends it, or says why not now or not at all."""
+        endpoint = self._endpoint(message)
+        if endpoint is None:
+            return Refused(_nowhere(message))
+        if not endpoint.enabled:
+            return Refused("the endpoint is switched off" + (f": {endpoint.why_off}" if endpoint.why_off else ""))
+        try:
+            secret = self._shelf.open(message.workspace, endpoint)
+        except Conflict as fault:
+            return TryLater(None, fault.message)
+        place, now = (message.workspace, endpoint.id), self._clock()
+        health = self._outbound.targets.of(place, endpoint.channel)
+        if (later := health.wait(message.key, now)) is not None:
+            return later
+        outcome = await self._delivered(
+            Envelope(
+                message=message,
+                endpoint=endpoint,
+                secret=secret,
+                waiting=health.pacer.waiting,
+                now=now,
+                address=message.address,
+            )
+        )
+        health.note(outcome, self._clock())
+        if isinstance(outcome, Gone):
+            await self._switch_off(message.workspace, endpoint, outcome.cause)
+        return outcome
+
+    def _endpoint(self, message: Outgoing) -> Endpoint | None:
+        book, recipient = self._outbound.book, message.recipient
+        if recipient.endpoint is not None:
+            found = book.get(message.workspace, recipient.endpoint)
+            return found if found is not None and found.channel is message.channel else None
+        if message.channel is not Channel.SLACK:
+            return None
+        bots = [each for each in book.of(message.workspace) if each.channel is Channel.SLACK and each.secrets]
+        return min(bots, key=lambda each: (not each.enabled, each.id), default=None)
+
+    async def _delivered(self, envelope: Envelope) -> Outcome:
+        try:
+            return await self._deliverers[envelope.endpoint.channel].deliver(envelope)
+        except Unreachable as fault:
+            return TryLater(None, str(fault))
+        except (TargetRefused, TargetInvalid) as fault:
+            return Refused(str(fault))
+
+    async def _switch_off(self, workspace: str, endpoint: Endpoint, cause: str) -> None:
+        try:
+            await self._shelf.switch_off(workspace, endpoint.id, cause)
+        except TocsinError as fault:
+            # The store is away: the next message finds the target gone again.
+            log.warning("endpoint_not_switched_off", workspace=workspace, endpoint=endpoint.id, cause=fault.message)
+
+
+def _nowhere(message: Outgoing) -> str:
+    if message.recipient.endpoint is not None:
+        return "there is no such endpoint any more"
+    if message.channel is Channel.SLACK:
+        return "the workspace has no Slack bot: make an endpoint with a bot's token"
+    return f"people are not reached by {message.channel.value}, only endpoints are"

@@ -1,0 +1,116 @@
+"""The senders that go out to endpoints, and the test that somebody makes of one."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+
+import msgspec
+
+from actors.ports import Clock, NewId
+from engine.config import Config
+from engine.notify.apprise import Apprise
+from engine.notify.endpoint_sender import EndpointSender
+from engine.notify.endpoints import EndpointShelf
+from engine.notify.notifications import Notifications
+from engine.notify.outbound import Outbound
+from engine.notify.ports import Refused, Sender, Sent
+from engine.notify.slack import Slack
+from engine.notify.webhook import Deliverer, Webhook
+from protocol.model import Alert, AlertState, Principal, Severity
+from protocol.notify import Change, Channel, Outgoing, Recipient
+from protocol.times import rfc3339
+
+TEST_TITLE = "This is a test: nothing has happened"
+
+
+def endpoint_senders(outbound: Outbound, shelf: EndpointShelf, config: Config, clock: Clock) -> dict[Channel, Sender]:
+    """By channel."""
+    connector = outbound.outside.connector
+    deliverers: Mapping[Channel, Deliverer] = {
+        Channel.WEBHOOK: Webhook(connector),
+        Channel.SLACK: Slack(connector),
+        Channel.APPRISE: Apprise(config.notify.apprise_s),
+    }
+    sender = EndpointSender(outbound, shelf, deliverers, clock)
+    return dict.fromkeys(deliverers, sender)
+
+
+class TryoutOutcome(enum.Enum):
+    """What came of a test: the target has it; the next hop has it; never; not now."""
+
+    DELIVERED = "delivered"
+    SENT = "sent"
+    REFUSED = "refused"
+    TRY_LATER = "try_later"
+
+
+class TryoutResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a test notification. `cause`: what the target said, or why it was not asked."""
+
+    outcome: TryoutOutcome
+    cause: str = ""
+    after_s: float | None = None
+
+
+class Tryout:
+    """Sends test notifications, past routing and ledger: what is tested is the target."""
+
+    def __init__(self, shelf: EndpointShelf, notifications: Notifications, clock: Clock, new_id: NewId) -> None:
+        self._shelf = shelf
+        self._notifications = notifications
+        self._clock = clock
+        self._new_id = new_id
+
+    async def try_out(self, who: Principal, object_id: str) -> TryoutResult:
+        """Sends one, for who may change the endpoint. Raises UnknownChannel, PermissionDenied."""
+        held = await self._shelf.to_change(who, object_id)
+        self._shelf.permit(who, held.value, held.value)
+        channel = held.value.channel
+        sender = self._notifications.senders.get(channel)
+        if sender is None:
+            cause = f"this engine sends nothing by {channel.value}: it is not configured"
+            return TryoutResult(outcome=TryoutOutcome.REFUSED, cause=cause)
+        message = self._message(who, held.id, channel)
+        rendered = await self._notifications.renderer.render(message)
+        outcome = await sender.send(msgspec.structs.replace(message, rendered=rendered))
+        if isinstance(outcome, Sent):
+            await self._shelf.reached(who.workspace, held.id)
+            return TryoutResult(outcome=TryoutOutcome.DELIVERED if outcome.is_delivered else TryoutOutcome.SENT)
+        if isinstance(outcome, Refused):
+            return TryoutResult(outcome=TryoutOutcome.REFUSED, cause=outcome.cause)
+        return TryoutResult(outcome=TryoutOutcome.TRY_LATER, cause=outcome.cause, after_s=outcome.after_s)
+
+    def _message(self, who: Principal, endpoint: str, channel: Channel) -> Outgoing:
+        now, name = self._clock(), self._new_id()
+        return Outgoing(
+            key=f"msg_test_{name}",
+            workspace=who.workspace,
+            channel=channel,
+            recipient=Recipient(endpoint=endpoint),
+            change=Change.TEST,
+            alerts=(_nothing(name, rfc3339(now), who.user),),
+            at=now,
+            by=who.user,
+            text=TEST_TITLE,
+        )
+
+
+def _nothing(alert_id: str, at: str, user: str) -> Alert:
+    """An alert that there is not."""
+    return Alert(
+        id=alert_id,
+        framework_id="test",
+        severity=Severity.INFO,
+        state=AlertState.ACTIVE,
+        current_value=None,
+        threshold_value=None,
+        title=TEST_TITLE,
+        message=f"{user} asked for it, to see whether notifications arrive.",
+        occurrences=1,
+        triggered_at=at,
+        last_seen_at=at,
+        notification_sent=True,
+        alert_type="test",
+        labels={"test": "true"},
+    )
