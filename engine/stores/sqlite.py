@@ -48,6 +48,10 @@ from engine.stores.sqlite_writer import Writer
 from engine.stores.trail import TrailLine, TrailQuery
 from protocol.effects import Commit, CommitOutcome, Committed, OpenAlerts, Recalled, RecipientMark, StormState
 from protocol.model import Alert, ChannelKey, DerivedKey, Event, Severity, StreamKey
+from protocol.times import SECOND_US
+
+# Lines of the ledger that go in one transaction: none is long enough to be felt.
+TRIMMED_AT_ONCE = 1_000
 
 
 class SqliteStore(SqliteObjects, SqliteWorkflows, SqliteJobs, SqliteDeliveries):
@@ -189,6 +193,9 @@ class SqliteStore(SqliteObjects, SqliteWorkflows, SqliteJobs, SqliteDeliveries):
         while await self._writer.run(upkeep.trim_marks):
             pass
         while await self._writer.run(partial(upkeep.trim_connections, retention=self._retention, now_us=now_us)):
+            pass
+        old_us = now_us - int(self._retention.deliveries_s * SECOND_US)
+        while await self.trim_deliveries(old_us, TRIMMED_AT_ONCE):
             pass
         await self._writer.run(partial(revocations.trim, now_us=now_us))
         await self._log.trim(now_us)

@@ -193,6 +193,14 @@ async def test_an_older_job_of_the_same_framework_precedes(autojump_clock: None)
         assert not await store.is_preceded("acme", "web", "route", second.id)
 
 
+async def test_lines_are_kept_as_long_as_the_retention_says(autojump_clock: None) -> None:
+    day_us = 86_400 * 1_000_000
+    lines = a_delivery("old", updated_at=NOW - 91 * day_us), a_delivery("young", updated_at=NOW - 89 * day_us)
+    async with ledger(*lines) as store:
+        await store.trim(NOW)
+        assert [await states(store, name) for name in ("old", "young")] == [[], [DeliveryState.QUEUED]]
+
+
 async def test_old_lines_go_some_at_a_time(autojump_clock: None) -> None:
     async with ledger(*[a_delivery(f"a{n}") for n in range(3)]) as store:
         assert await store.trim_deliveries(clock(), 2) == 0
