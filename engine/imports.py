@@ -69,7 +69,10 @@ def as_yaml(rules: Sequence[Rule]) -> str:
 async def import_rules(
     shelf: Shelf[Rule], who: Principal, rules: Sequence[Rule], is_dry: bool, address: str = ""
 ) -> list[ImportResult]:
-    """Takes rules in, all or none; `is_dry`: only says what would become of them. Raises BadRequest, Conflict."""
+    """Takes rules in, all or none; `is_dry`: only says what would become of them.
+
+    Raises BadRequest, Conflict, LimitReached: a dry one as the real one would.
+    """
     shelf.kind.may_change(who, None, None)
     held = await shelf.several(who, [rule.id for rule in rules])
     results: list[ImportResult] = []
@@ -96,13 +99,13 @@ async def import_rules(
         except TocsinError as fault:
             raise type(fault)(f"rules[{place}]: {fault.message}") from fault
         results.append(ImportResult(id=given.id, action=action))
-    if changes and not is_dry:
-        await _store(shelf, changes)
+    if changes:
+        await _store(shelf, changes, is_dry)
     return results
 
 
-async def _store(shelf: Shelf[Rule], changes: dict[int, ObjectChange]) -> None:
-    faults = await shelf.make(list(changes.values()), all_or_nothing=True)
+async def _store(shelf: Shelf[Rule], changes: dict[int, ObjectChange], is_dry: bool) -> None:
+    faults = await shelf.make(list(changes.values()), all_or_nothing=True, is_dry=is_dry)
     refused = [(place, fault) for place, fault in zip(changes, faults, strict=True) if fault is not None]
     for place, fault in refused:
         if type(fault) is not Conflict:

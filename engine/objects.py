@@ -137,9 +137,14 @@ class Shelf(Catalogue[T]):
         if before.stored is None:
             raise Conflict(f"nothing is stored of this {self.kind.name}, it was only seen: make one of this id first")
 
-    async def make(self, changes: Sequence[ObjectChange], *, all_or_nothing: bool = False) -> list[TocsinError | None]:
-        """Has changes stored in one step; what each failed with. Raises Busy, StoreUnavailable for all of them."""
-        outcomes = await self._outcomes(changes, all_or_nothing)
+    async def make(
+        self, changes: Sequence[ObjectChange], *, all_or_nothing: bool = False, is_dry: bool = False
+    ) -> list[TocsinError | None]:
+        """Has changes stored in one step (`is_dry`: only asks); what each failed with, or would.
+
+        Raises Busy, StoreUnavailable for all of them.
+        """
+        outcomes = await self._outcomes(changes, all_or_nothing, is_dry)
         return [self._fault(*pair) for pair in zip(changes, outcomes, strict=True)]
 
     async def _make(self, change: ObjectChange) -> StoredObject | None:
@@ -148,7 +153,9 @@ class Shelf(Catalogue[T]):
             raise fault
         return outcome.now
 
-    async def _outcomes(self, changes: Sequence[ObjectChange], all_or_nothing: bool = False) -> list[ObjectOutcome]:
+    async def _outcomes(
+        self, changes: Sequence[ObjectChange], all_or_nothing: bool = False, is_dry: bool = False
+    ) -> list[ObjectOutcome]:
         kind = self.kind
         with trio.move_on_after(self._kit.answer_s):
             return await self._store.change_objects(
@@ -156,6 +163,7 @@ class Shelf(Catalogue[T]):
                 all_or_nothing=all_or_nothing,
                 objects_max=kind.objects_max,
                 crowd_max=kind.crowd.most if kind.crowd else None,
+                is_dry=is_dry,
             )
         raise Busy(f"not stored within {self._kit.answer_s:g} s, and perhaps later: read it before you send it again")
 

@@ -148,12 +148,14 @@ class ObjectStore(Protocol):
         all_or_nothing: bool = False,
         objects_max: int | None = None,
         crowd_max: int | None = None,
+        is_dry: bool = False,
     ) -> list[ObjectOutcome]:
         """Makes up to `OBJECT_CHANGES_MAX` changes in one transaction, in order; an outcome each.
 
         `all_or_nothing`: if one of them cannot be done, none is. `objects_max`: how many objects of a kind a workspace
         may have; a new one beyond it is FULL. `crowd_max`: how many of a crowd there may be in a workspace that are
-        neither archived nor over; one more is CROWDED, and what counts already may be changed.
+        neither archived nor over; one more is CROWDED, and what counts already may be changed. `is_dry`: only says what
+        would become of them.
         """
 
     async def objects(self, query: ObjectQuery) -> list[StoredObject]:

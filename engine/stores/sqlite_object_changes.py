@@ -68,6 +68,12 @@ def change(connection: Connection, changes: Sequence[ObjectChange], all_or_nothi
     return Changed(outcomes, step.news)
 
 
+def foreseen(connection: Connection, changes: Sequence[ObjectChange], bounds: Bounds) -> list[ObjectOutcome]:
+    """What would become of a step of changes. Only reads."""
+    step = _Step(connection, changes, bounds)
+    return [step.decide(each) for each in changes]
+
+
 class _Step:
     """What is there, and what it becomes while the changes are decided one after the other."""
 

@@ -14,7 +14,7 @@ from engine.stores.objects import (
     ObjectVersion,
     StoredObject,
 )
-from engine.stores.sqlite_object_changes import Bounds, Changed, change
+from engine.stores.sqlite_object_changes import Bounds, Changed, change, foreseen
 from engine.stores.sqlite_object_queries import COUNTS, FRAMEWORKS, named, over, page, versions
 from engine.stores.sqlite_queries import numbers
 from engine.stores.sqlite_readers import Readers
@@ -40,11 +40,14 @@ class SqliteObjects:
         all_or_nothing: bool = False,
         objects_max: int | None = None,
         crowd_max: int | None = None,
+        is_dry: bool = False,
     ) -> list[ObjectOutcome]:
         """Makes changes in one transaction. Raises StoreUnavailable; BadRequest for more than fit into one."""
         if len(changes) > OBJECT_CHANGES_MAX:
             raise BadRequest(f"{len(changes)} changes at once, limit {OBJECT_CHANGES_MAX}: send fewer at a time")
         bounds = Bounds(objects_max, crowd_max)
+        if is_dry:
+            return await self._readers.read(partial(foreseen, changes=changes, bounds=bounds))
         job = partial(change, changes=changes, all_or_nothing=all_or_nothing, bounds=bounds)
         return (await self._writer.run(job, self._tell_objects)).outcomes
 

@@ -92,8 +92,9 @@ async def test_one_rule_that_cannot_be_taken_in_keeps_all_out(
     assert await desk.store.trail(TrailQuery(workspace="acme", limit=9)) == []
 
 
-async def test_more_rules_than_there_is_room_for_are_none(client: httpx.AsyncClient) -> None:
-    answer = await take_in(client, *(CPU | {"id": f"r{number}"} for number in range(5)))
+@pytest.mark.parametrize("is_dry", [False, True])
+async def test_more_rules_than_there_is_room_for_are_none(client: httpx.AsyncClient, is_dry: bool) -> None:
+    answer = await take_in(client, *(CPU | {"id": f"r{number}"} for number in range(5)), is_dry=is_dry)
     assert "rules[4]: this workspace has no room for another rule, limit 4" in problem(answer, 429, 106)
     assert await ids(client) == ["host"]
 

@@ -143,6 +143,17 @@ async def test_all_or_nothing_leaves_nothing_and_item_by_item_the_rest(factory: 
         assert await ids(store, rules()) == ["r2"]
 
 
+async def test_what_would_become_of_changes_is_said_without_making_any(factory: StoreFactory) -> None:
+    async with factory.open() as store:
+        await store.change_objects([a_change()])
+        changes = [a_change(expected_version=7), a_change("r2"), a_change("r3")]
+        outcomes = await store.change_objects(changes, objects_max=2, is_dry=True)
+        assert statuses(outcomes) == [(CONFLICT, 1), (DONE, 1), (FULL, 0)]
+        assert await ids(store, rules()) == ["r1"]
+        assert len(await store.trail(TrailQuery(workspace="acme", limit=9))) == 1
+        assert statuses(await store.change_objects(changes, objects_max=2)) == statuses(outcomes)
+
+
 async def test_changes_of_one_step_see_each_other(factory: StoreFactory) -> None:
     async with factory.open() as store:
         changes = [a_change(expected_version=0), a_change(expected_version=1, body="{}"), a_change(body=None)]
