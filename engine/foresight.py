@@ -16,8 +16,10 @@ from protocol.errors import BadRequest
 from protocol.items import ItemResult
 from protocol.model import Principal
 from protocol.names import check_id
+from protocol.previews import TooDear
 
-# Of one request: 2 to 11 ms of a channel's time, in which nothing else runs.
+# Of one request: of triggers 2 to 11 ms of a channel's time, in which nothing else runs. Readings cost as much as there
+# are rules that hear them, which only the channel knows and bounds (`engine.core.rehearsing.REHEARSED_MAX`).
 PREVIEWED_MAX = 100
 
 # Puts commands of so many items, by framework, into the mailboxes. Raises TocsinError.
@@ -32,7 +34,10 @@ class Foresight:
         self._answer_s = answer_s
 
     async def of(self, who: Principal, items: Sequence[tuple[str, Ring | Observe]]) -> list[ItemResult]:
-        """What would be answered to each (`Previewed`): pairs of framework and command. Raises as `Service.trigger`."""
+        """What would be answered to each (`Previewed`): pairs of framework and command.
+
+        Raises as `Service.trigger`, and BadRequest if there are too many, or too many rules would hear them.
+        """
         check(who, "read")
         if len(items) > PREVIEWED_MAX:
             raise BadRequest(f"{len(items)} items in one preview, limit {PREVIEWED_MAX}: send fewer at a time")
@@ -46,4 +51,8 @@ class Foresight:
             for framework, its in places.items()
         }
         self._hand(who, asked, len(items))
-        return await results(self._answer_s)
+        answers = await results(self._answer_s)
+        for answer in answers:
+            if isinstance(answer, TooDear):
+                raise BadRequest(str(answer.message))
+        return answers

@@ -33,6 +33,8 @@ class Ledger:
         self.policy = policy
         self.offset = recalled.offset
         self.standings: dict[str, Standing] = {}
+        # Standings that count towards the limit and are not here: a copy holds only some of a channel's.
+        self.others = 0
         self.by_id: dict[str, Standing] = {}
         self.agenda: Agenda[Standing] = Agenda()
         # Whose counters are ahead of the store, and when they must be written; the oldest first.

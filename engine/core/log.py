@@ -31,15 +31,22 @@ class ReadingLog:
         self.hearing = recalled.seq + 1
         self.heard = 0
         self._series_max = series_max
+        # Series that count towards the limit and are not here: a copy holds only some of a channel's.
+        self.others = 0
         # In the order of the numbers.
         series = sorted(recalled.series, key=lambda each: each.number)
         self._numbers: dict[_Name, int] = {_name(each.metric, each.labels): each.number for each in series}
+
+    @property
+    def used(self) -> int:
+        """How many series count towards the limit."""
+        return len(self._numbers) + self.others
 
     def number(self, turn: Turn, reading: Observe) -> int | None:
         """The number of a reading's series, which may be a new one; None: it would be one too many."""
         name = _name(reading.metric, reading.labels)
         number = self._numbers.get(name)
-        if number is None and len(self._numbers) < self._series_max:
+        if number is None and self.used < self._series_max:
             number = self._numbers[name] = len(self._numbers) + 1
             turn.series.append(LoggedSeries(number, reading.metric, reading.labels))
         return number
@@ -59,7 +66,7 @@ class ReadingLog:
         turn.refusals.append(Limit.READING_SERIES)
         return rejected(
             Reason.INVALID,
-            f"{Limit.READING_SERIES.value}: {len(self._numbers)} series (metric and labels) in this channel, limit "
+            f"{Limit.READING_SERIES.value}: {self.used} series (metric and labels) in this channel, limit "
             f"{self._series_max}; leave out labels that are different for every reading",
         )
 

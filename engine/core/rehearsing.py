@@ -4,9 +4,11 @@ Each is really done, in the copy, and the answers are those of the copy: so the 
 one's duplicate, and a reading is heard where the one before it has left the series. What a firing met on its way
 (`engine.core.previewing`) is noted just before it is judged. The copy is made of the same parts as the channel, from
 what the list can reach and nothing else: the rules that it names or that watch its metrics, their series, the alerts of
-those identities, the storm and who waits first in it. So it has room: that a full channel would answer `busy` is not
-foreseen. Decided against: undoing what was done (each part would need to know how), a copy of the whole channel (a
-hundred thousand alerts for one question), and a second judge beside the real one (they contradicted each other).
+those identities, the storm and who waits first in it. What it does not hold counts towards the limits all the same:
+what a full channel would refuse is refused in it.
+
+Decided against: undoing what was done (each part would need to know how), a copy of the whole channel (a hundred
+thousand alerts for one question), and a second judge beside the real one (they contradicted each other).
 """
 
 from __future__ import annotations
@@ -19,19 +21,26 @@ from engine.core.ledger import Ledger
 from engine.core.log import ReadingLog
 from engine.core.previewing import Previewer
 from engine.core.ringing import Ringer
-from engine.core.rules.book import Firing, identity_under
+from engine.core.rules.book import Firing, RuleBook, identity_under
 from engine.core.rules.milestone import mileposts_of
 from engine.core.rules.series import LabelKey, Series, label_key
 from engine.core.showing import milepost_identity, silent_identity
 from engine.core.turn import Turn
-from engine.core.watching import Watcher
+from engine.core.watching import Watcher, loudness
 from protocol.commands import Batch, Observe, Preview, Ring
 from protocol.effects import Recalled
 from protocol.items import ItemResult
+from protocol.model import Reason, Status
 from protocol.orders import Orders
-from protocol.previews import Check, Previewed
-from protocol.readings import RuleState
+from protocol.previews import Check, Previewed, TooDear
+from protocol.readings import LoggedSeries, RuleState
 from protocol.rules import MilestoneRule, Rule
+
+# Readings held against rules in one rehearsal, in which nothing else runs: 20 to 70 us each, because the series is
+# copied, and what its firing meets is noted.
+REHEARSED_MAX = 1_000
+# What is told of a reading, if more rules than that hear it.
+TOLD_RULES_MAX = 100
 
 
 class Channel:
@@ -41,8 +50,11 @@ class Channel:
         self.ledger, self.hush, self.watcher, self.orders = ledger, hush, watcher, orders
 
 
-def rehearsed(channel: Channel, turn: Turn, preview: Preview) -> list[Previewed]:
+def rehearsed(channel: Channel, turn: Turn, preview: Preview) -> Sequence[Previewed | TooDear]:
     """What would become of each command, in order, if they came together now. Changes nothing in the channel."""
+    hearings = _hearings(channel.watcher.book, preview.commands)
+    if hearings > REHEARSED_MAX:
+        return [_too_dear(hearings)] * len(preview.commands)
     return _Stage(channel, turn, preview.commands).play(preview.commands)
 
 
@@ -61,6 +73,9 @@ class _Stage:
         self._watcher = _NotingWatcher(ledger, _NotingRinger(ledger, hush), log, orders)
         for _ in self._watcher.restore(recalled):
             pass
+        ledger.others = len(channel.ledger.standings) - len(ledger.standings)
+        log.others = channel.watcher.log.used - log.used
+        self._watcher.series.room.be_part_of(channel.watcher.series.room)
 
     def play(self, commands: Sequence[Ring | Observe]) -> list[Previewed]:
         """Does them, one after the other."""
@@ -80,9 +95,10 @@ class _Stage:
         heard.clear()
         answer = self._watcher.observe(self._trial, reading)
         loudest = next((noted for noted in heard if noted.answer is answer), _Noted(answer, None))
-        return self._said(loudest, tuple([self._said(noted) for noted in heard]))
+        told = sorted(heard, key=lambda noted: -loudness(noted.answer))[:TOLD_RULES_MAX]
+        return self._said(loudest, tuple([self._said(noted) for noted in told]), len(heard) - len(told))
 
-    def _said(self, noted: _Noted, rules: tuple[Previewed, ...] = ()) -> Previewed:
+    def _said(self, noted: _Noted, rules: tuple[Previewed, ...] = (), more_rules: int = 0) -> Previewed:
         """An alert that only the copy has is not named, and nothing is on a stream."""
         answer = noted.answer
         return Previewed(
@@ -93,6 +109,7 @@ class _Stage:
             rule_id=noted.rule_id,
             checks=noted.checks,
             rules=rules,
+            more_rules=more_rules,
         )
 
 
@@ -152,12 +169,33 @@ class _NotingWatcher(Watcher):
         return answer
 
 
+def _hearings(book: RuleBook, commands: Sequence[Ring | Observe]) -> int:
+    """How often rules would hear a reading; once that is too often, it need not be counted further."""
+    hearings = 0
+    for command in commands:
+        if isinstance(command, Observe):
+            hearings += len(book.watching(command.metric, command.labels))
+        if hearings > REHEARSED_MAX:
+            break
+    return hearings
+
+
+def _too_dear(hearings: int) -> TooDear:
+    return TooDear(
+        status=Status.REJECTED,
+        reason=Reason.INVALID,
+        message=f"rules would hear readings {hearings} times or more in this preview, limit {REHEARSED_MAX}: send "
+        "fewer readings at a time, or readings that fewer rules watch",
+    )
+
+
 def _reached(channel: Channel, turn: Turn, commands: Sequence[Ring | Observe]) -> tuple[Recalled, Orders]:
     """As much of the channel as the commands can reach."""
     ledger, storm = channel.ledger, channel.hush.storm
     rules: dict[str, Rule] = {}
     # Several commands may be of one series.
     states: dict[tuple[str, LabelKey], RuleState] = {}
+    logged: dict[int, LoggedSeries] = {}
     identities: dict[str, None] = {}
     for command in commands:
         if isinstance(command, Ring):
@@ -165,15 +203,26 @@ def _reached(channel: Channel, turn: Turn, commands: Sequence[Ring | Observe]) -
             rules |= {} if rule is None else {rule.id: rule}
             identities[identity_under(ledger.framework, command, rule)] = None
             continue
+        number = channel.watcher.log.known(command.metric, frozenset(command.labels.items()))
+        if number is not None:
+            logged[number] = LoggedSeries(number, command.metric, command.labels)
         for series, state in channel.watcher.series.reached(command, turn.now):
             rules[series.watch.rule.id] = series.watch.rule
-            states[state.rule, label_key(state.labels)] = state
+            if state is not None:
+                states[state.rule, label_key(state.labels)] = state
             identities |= dict.fromkeys(_identities(ledger.framework, series))
     found = [ledger.standings.get(identity) for identity in identities]
     # Who waits for its turn goes before whatever is new.
     found.append(storm.first())
     rows = tuple([standing.row() for standing in dict.fromkeys(found) if standing is not None])
-    recalled = Recalled(epoch="", offset=0, rows=rows, storm=storm.state, states=tuple(states.values()))
+    recalled = Recalled(
+        epoch="",
+        offset=0,
+        rows=rows,
+        storm=storm.state,
+        series=tuple(logged.values()),
+        states=tuple(states.values()),
+    )
     return recalled, Orders(rules=tuple(rules.values()), quieting=channel.orders.quieting)
 
 

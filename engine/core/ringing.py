@@ -61,8 +61,8 @@ class Ringer:
         verdict = suppression.decide(standing, firing.severity, turn.now, is_resent)
         if standing is not None and verdict.status is Status.SUPPRESSED:
             return self._swallow(turn, standing, firing, verdict)
-        if standing is None and len(self._ledger.standings) >= self._ledger.policy.windows_max:
-            used, limit = len(self._ledger.standings), self._ledger.policy.windows_max
+        used, limit = len(self._ledger.standings) + self._ledger.others, self._ledger.policy.windows_max
+        if standing is None and used >= limit:
             return turn.busy(Limit.CHANNEL_WINDOWS, used, limit, "open alerts and windows in this channel")
         if standing is None or verdict is suppression.FIRED:
             return self._fire(turn, identity, standing, firing)

@@ -1,10 +1,9 @@
 """The series of one channel: found by metric and labels, bounded, and kept for after a restart.
 
-Once a metric with its labels is known, all that watches it is found in one look-up. Bounded per rule and per channel:
-at the bound, series that have been quiet for FORGET_S make room; if none has, the reading's answer is `busy`, with the
-limit. What is kept: the state of a series when it is new, when time has changed it, and else now and then
-(`engine.core.keeping`); the readings in between are in the log and are heard again (`restore`), which gives the same
-state.
+Once a metric with its labels is known, all that watches it is found in one look-up. Bounded per rule and per channel
+(`engine.core.seriesroom`). What is kept: the state of a series when it is new, when time has changed it, and else now
+and then (`engine.core.keeping`); the readings in between are in the log and are heard again (`restore`), which gives
+the same state.
 """
 
 from __future__ import annotations
@@ -17,22 +16,15 @@ from engine.core.keeping import StateKeeper
 from engine.core.log import ReadingLog
 from engine.core.orphans import Changed
 from engine.core.rules.book import RuleBook, identity_under
-from engine.core.rules.holding import Phase
-from engine.core.rules.milestone import MilestoneEvaluator
 from engine.core.rules.series import LabelKey, Series, Watch, evaluation_of, label_key
+from engine.core.seriesroom import SeriesRoom
 from engine.core.turn import ROWS_MAX, Policy, Turn
 from protocol.commands import Observe, Ring
 from protocol.effects import Recalled
 from protocol.items import ItemResult
-from protocol.limits import Limit
 from protocol.readings import RuleState
 from protocol.rules import MilestoneRule, Rule
-from protocol.times import SECOND_US
 
-# A series that is quiet for so long may be forgotten when there is no room: hosts come and go.
-FORGET_US = 3_600 * SECOND_US
-# Looking for such takes long among many; not at every reading that finds no room.
-_LOOK_AGAIN_US = 60 * SECOND_US
 # Look-ups that are remembered: a reading's metric and labels, in the order in which they were sent. A few hundred bytes
 # each; past the bound they are all found anew.
 KNOWN_MAX = 20_000
@@ -57,17 +49,13 @@ class SeriesBook:
         is_missed: Callable[[Series], bool],
     ) -> None:
         self._framework = framework
-        self._policy = policy
         self.book = RuleBook(rules)
         self.watches: dict[str, Watch] = {}
         self.agenda: Agenda[Series] = Agenda()
-        self.count = 0
         self._known: dict[tuple[object, ...], tuple[Series, ...]] = {}
-        self._looked_at = 0
         # What the store does not know: states that changed, and those that are gone.
         self.keeper = keeper
-        # Whether an open alert says that a series is silent: only that series can take it back.
-        self._is_missed = is_missed
+        self.room = SeriesRoom(policy, self.watches, self.forget, is_missed)
         self._gone: dict[StateKey, None] = {}
 
     def concerned(self, turn: Turn, reading: Observe) -> tuple[Sequence[Series], ItemResult | None]:
@@ -84,7 +72,7 @@ class SeriesBook:
             watch = self._watch(rule)
             series = watch.series.get(labels)
             if series is None:
-                refused = self._no_room(turn, watch)
+                refused = self.room.refusal(turn, watch)
                 if refused is not None:
                     refusal = refused
                     continue
@@ -98,13 +86,14 @@ class SeriesBook:
             self._known[key] = tuple(found)
         return found, refusal
 
-    def reached(self, reading: Observe, now: int) -> Iterator[tuple[Series, RuleState]]:
-        """The series that a reading would be of, with what there is to remember of each: for a copy of the channel."""
+    def reached(self, reading: Observe, now: int) -> Iterator[tuple[Series, RuleState | None]]:
+        """The series that a reading would be of, with what there is to remember of each (None: it would be a new one):
+        for a copy of the channel."""
         labels = label_key(reading.labels)
         for rule in self.book.watching(reading.metric, reading.labels):
             watch = self.watches.get(rule.id) or Watch(rule, self.book.texts(rule))
-            series = watch.series.get(labels) or self._new(watch, dict(reading.labels), now)
-            yield series, _state(series, 0)
+            series = watch.series.get(labels)
+            yield series or self._new(watch, dict(reading.labels), now), _state(series, 0) if series else None
             # One alert for all series: it goes on while any other of them rings.
             other = next((each for each in watch.ringing if each is not series), None)
             if other is not None:
@@ -118,7 +107,7 @@ class SeriesBook:
 
     def _add(self, watch: Watch, labels: dict[str, str], key: LabelKey, now: int) -> Series:
         series = watch.series[key] = self._new(watch, labels, now)
-        self.count += 1
+        self.room.count += 1
         self._gone.pop((watch.rule.id, key), None)
         return series
 
@@ -126,40 +115,12 @@ class SeriesBook:
         identity = identity_under(self._framework, Ring(rule_id=watch.rule.id, labels=labels), watch.rule)
         return Series(watch, labels, identity, now)
 
-    def _no_room(self, turn: Turn, watch: Watch) -> ItemResult | None:
-        """Why there can be no further series of this rule now; None: there can."""
-        policy = self._policy
-        if len(watch.series) < policy.rule_series_max and self.count < policy.rule_states_max:
-            return None
-        if turn.now >= self._looked_at + _LOOK_AGAIN_US:
-            self._looked_at = turn.now
-            self._forget_quiet(turn.now)
-            return self._no_room(turn, watch)
-        if self.count >= policy.rule_states_max:
-            return turn.busy(
-                Limit.RULE_STATES,
-                self.count,
-                policy.rule_states_max,
-                "rule states (one for each rule and series) in this channel",
-            )
-        return turn.busy(
-            Limit.RULE_SERIES, len(watch.series), policy.rule_series_max, f"series of rule {watch.rule.id!r}"
-        )
-
-    def _forget_quiet(self, now: int) -> None:
-        for watch in self.watches.values():
-            for series in list(watch.series.values()):
-                is_quiet = series.holding.phase is Phase.IDLE and now - series.heard_at >= FORGET_US
-                # What was reached once must never be told again.
-                if is_quiet and not isinstance(series.evaluator, MilestoneEvaluator) and not self._is_missed(series):
-                    self.forget(series)
-
     def forget(self, series: Series) -> None:
         """Out of memory, and out of the store with the next decision."""
         key = label_key(series.labels)
         del series.watch.series[key]
         series.watch.ringing.discard(series)
-        self.count -= 1
+        self.room.count -= 1
         self.agenda.drop(series)
         self.keeper.drop(series)
         self._gone[series.watch.rule.id, key] = None

@@ -58,7 +58,7 @@ class Watcher:
     def __init__(self, ledger: Ledger, ringer: Ringer, log: ReadingLog, orders: Orders) -> None:
         self._ledger = ledger
         self._ringer = ringer
-        self._log = log
+        self.log = log
         self.series = SeriesBook(ledger.framework, orders.rules, ledger.policy, StateKeeper(log), self._is_missed)
         self._orphans = Orphans(ledger)
 
@@ -75,7 +75,7 @@ class Watcher:
 
     def restore(self, recalled: Recalled) -> Iterator[None]:
         """Takes up what the rules remembered, a slice at a time: stored states, and the readings after them."""
-        changed = yield from self.series.restore(recalled, self._log)
+        changed = yield from self.series.restore(recalled, self.log)
         self._orphans.find(self.book.by_id, changed)
 
     def write_states(self, turn: Turn, *, everything: bool = False) -> None:
@@ -96,13 +96,13 @@ class Watcher:
                 f"at lies {ahead_s:.0f} s ahead of the engine's clock, {AHEAD_MAX_US // SECOND_US} is the limit; "
                 "set the sender's clock right, or leave `at` out",
             )
-        number = self._log.number(turn, reading)
+        number = self.log.number(turn, reading)
         if number is None:
-            return self._log.refusal(turn)
+            return self.log.refusal(turn)
         series, refusal = self.series.concerned(turn, reading)
         if refusal is not None and not series:
             return refusal
-        self._log.note(turn, number, reading)
+        self.log.note(turn, number, reading)
         if not series:
             return UNWATCHED
         turn.heard += len(series)

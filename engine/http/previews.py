@@ -54,7 +54,8 @@ def preview_routes(service: Foreseer) -> list[HTTPRouteHandler]:
     async def preview_readings(request: Asked, data: JSONBody[ReadingsBody]) -> Previews:
         """What each rule would make of these readings now, each after those before it, and why. Nothing happens.
 
-        Up to 100 of them.
+        Up to 100 of them, which rules may hear 1,000 times: readings times rules on them. `rules` has the loudest 100
+        of a reading, `moreRules` is how many others there are.
         """
         service.charge(request.user, len(data.readings))
         return Previews(results=_previewed(await service.preview_readings(request.user, data.readings)))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.core.channel import ChannelMachine
-from engine.core.seriesbook import FORGET_US
+from engine.core.seriesroom import FORGET_US
 from protocol.commands import Ring
 from protocol.effects import Recalled
 from protocol.model import EventKind

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from engine.core.flapping import Flapping
+from engine.core.rehearsing import TOLD_RULES_MAX
+from engine.core.seriesroom import FORGET_US
 from engine.core.watching import loudness
 from protocol.commands import Observe, Preview, Ring
 from protocol.items import ItemResult
 from protocol.model import Reason, Severity, Status
 from protocol.orders import Orders
-from protocol.previews import Previewed
+from protocol.previews import Previewed, TooDear
 from protocol.rules import MilestoneRule, NoData, SuppressBy, ThresholdRule
 from tests.support.quieted import OFFICE, START, Channel, silence
 from tests.unit.test_core_previewing import CPU, DISK, GOAL, LONG, OFF, holding
@@ -157,3 +162,87 @@ def test_a_list_is_foreseen_as_it_then_is(
     for each in foreseen:
         assert each.checks == () or holding(each)[:1] == ([] if each.status in _RINGS else [each.reason])
         assert each.rules == () or each == replace(max(each.rules, key=loudness), rules=each.rules)
+
+
+def outcomes(results: Sequence[ItemResult]) -> list[tuple[Status, Reason, str]]:
+    return [(each.status, each.reason, each.message or "") for each in results]
+
+
+def load(value: float, host: str) -> Observe:
+    return Observe(metric="load", value=value, at=START, labels={"host": host})
+
+
+LOAD = ThresholdRule(id="load", framework="f", metric="load", threshold=90.0)
+
+
+def foreseen(channel: Channel, *commands: Command) -> list[tuple[Status, Reason, str]]:
+    """What is foreseen and what then happens are the same, refusals with their figures included."""
+    before = outcomes(previewed(channel, *commands))
+    assert outcomes(channel.send(*commands)) == before
+    return before
+
+
+def test_what_finds_no_window_in_a_full_channel_is_foreseen() -> None:
+    channel = channel_of(windows_max=2)
+    channel.ring(title="a")
+    found = foreseen(channel, Ring(title="a"), Ring(title="b"), Ring(title="c"))
+    assert [reason for _, reason, _ in found] == [Reason.DUPLICATE, Reason.FIRED, Reason.BUSY]
+    assert found[2][2].startswith("channel_windows: 2 open alerts and windows in this channel, limit 2;")
+
+
+def test_labels_without_end_are_refused_in_a_preview_too() -> None:
+    channel = channel_of(LOAD, reading_series_max=2)
+    channel.send(load(1.0, "h1"))
+    found = foreseen(channel, load(1.0, "h1"), load(1.0, "h2"), load(1.0, "h3"))
+    assert [status for status, _, _ in found] == [Status.BELOW_THRESHOLD] * 2 + [Status.REJECTED]
+    assert found[2][2].startswith("reading_series: 2 series")
+
+
+@pytest.mark.parametrize(
+    ("limit", "says"), [("rule_series_max", "rule_series: 2 "), ("rule_states_max", "rule_states: 2 ")]
+)
+def test_a_series_that_its_rule_or_the_channel_has_no_room_for_is_foreseen(limit: str, says: str) -> None:
+    channel = channel_of(LOAD, **{limit: 2})
+    channel.send(load(95.0, "h1"))
+    found = foreseen(channel, load(95.0, "h1"), load(95.0, "h2"), load(95.0, "h3"))
+    assert [reason for _, reason, _ in found] == [Reason.DUPLICATE, Reason.FIRED, Reason.BUSY]
+    assert found[2][2].startswith(says)
+
+
+@pytest.mark.parametrize("limit", ["rule_series_max", "rule_states_max"])
+def test_series_that_would_be_forgotten_make_room_in_a_preview_too(limit: str) -> None:
+    channel = channel_of(LOAD, **{limit: 3})
+    channel.send(load(1.0, "h1"), load(1.0, "h2"), load(95.0, "h3"))
+    channel.now += FORGET_US
+    assert {status for status, _, _ in foreseen(channel, *(load(95.0, host) for host in ("h4", "h2", "h5")))} == {
+        Status.FIRED,
+        Status.REJECTED,
+    }
+
+
+def test_series_of_other_rules_make_room_in_a_preview_too() -> None:
+    other = ThresholdRule(id="other", framework="f", metric="other", threshold=90.0)
+    channel = channel_of(LOAD, other, rule_states_max=2)
+    channel.send(Observe(metric="other", value=1.0, at=START), load(95.0, "h1"))
+    channel.now += FORGET_US
+    assert [reason for _, reason, _ in foreseen(channel, load(95.0, "h2"))] == [Reason.FIRED]
+
+
+def test_of_very_many_rules_the_loudest_are_told_and_the_others_counted() -> None:
+    rules = [ThresholdRule(id=f"r{n}", framework="f", metric="load", threshold=n % 101) for n in range(202)]
+    (found,) = previewed(channel_of(*rules), load(50.0, "h1"))
+    assert (len(found.rules), found.more_rules) == (TOLD_RULES_MAX, 102)
+    assert {each.status for each in found.rules} == {Status.FIRED}
+    assert (found.status, found.rule_id) == (Status.FIRED, "r0")
+
+
+def test_a_list_that_rules_would_hear_too_often_is_not_judged_at_all() -> None:
+    rules = [ThresholdRule(id=f"r{n}", framework="f", metric="load", threshold=90.0) for n in range(500)]
+    channel = channel_of(*rules)
+    assert len(previewed(channel, *[load(1.0, "h1")] * 2, DISK)) == 3
+    results = channel.send(Preview(commands=(load(1.0, "h1"),) * 3))
+    assert all(isinstance(each, TooDear) for each in results)
+    assert [each.message for each in results] == [
+        "rules would hear readings 1500 times or more in this preview, limit 1000: send fewer readings at a time, "
+        "or readings that fewer rules watch"
+    ] * 3

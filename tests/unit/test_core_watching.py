@@ -8,7 +8,7 @@ import pytest
 
 from engine.core.rules.series import AHEAD_MAX_US
 from engine.core.rules.templates import Template, TemplateInvalid
-from engine.core.seriesbook import FORGET_US
+from engine.core.seriesroom import FORGET_US
 from engine.core.turn import ROWS_MAX
 from protocol.commands import Observe, Ring
 from protocol.fields import LABELS_MAX

@@ -15,8 +15,9 @@ from engine.stores import AlertQuery
 from protocol.items import ItemResult
 from protocol.model import ChannelKey, QuietedBy, Reason, Status
 from protocol.previews import Previewed
+from protocol.rules import ThresholdRule
 from protocol.times import rfc3339
-from tocsin.testing.engines import EngineUnderTest, an_engine
+from tocsin.testing.engines import EngineUnderTest, a_config, an_engine
 
 SECOND_US = 1_000_000
 
@@ -116,6 +117,18 @@ async def test_a_list_is_previewed_in_order_by_the_channels_that_it_is_for(engin
         results = (await client.post("/api/v1/triggers/preview", json={"alerts": alerts})).json()["results"]
         assert [each["reason"] for each in results] == ["fired", "fired", "duplicate", "duplicate", "fired"]
         assert (await client.get("/api/v1/alerts")).json()["items"] == []
+
+
+async def test_readings_that_very_many_rules_would_hear_are_refused_with_the_limit(
+    mock_clock: trio.testing.MockClock,
+) -> None:
+    rules = tuple(ThresholdRule(id=f"r{n}", framework="web", metric="m", threshold=9.0) for n in range(11))
+    async with an_engine(a_config(rules=rules)) as engine, await a_viewer(engine) as client:
+        body = {"readings": [{"framework_id": "web", "metric": "m", "value": 1}] * 91}
+        answer = await client.post("/api/v1/readings/preview", json=body)
+        assert (answer.status_code, "1001 times or more in this preview, limit 1000" in answer.text) == (400, True)
+        body["readings"].pop()
+        assert (await client.post("/api/v1/readings/preview", json=body)).status_code == 200
 
 
 @pytest.mark.parametrize(("count", "status"), [(PREVIEWED_MAX, 200), (PREVIEWED_MAX + 1, 400)])

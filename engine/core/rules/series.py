@@ -81,6 +81,7 @@ class Watch:
         "is_shared",
         "is_timed",
         "keep_us",
+        "others",
         "reach",
         "ringing",
         "rule",
@@ -91,6 +92,8 @@ class Watch:
 
     def __init__(self, rule: Rule, texts: Texts) -> None:
         self.series: dict[LabelKey, Series] = {}
+        # Series that count towards the limit and are not here: a copy holds only some of a channel's.
+        self.others = 0
         self.ringing: set[Series] = set()
         self.essence = evaluation_of(rule)
         self.take(rule, texts)
