@@ -1,0 +1,308 @@
+"""Any order of enqueueing, claiming, renewing, settling, sweeping, cancelling, redriving, restarts and clocks that are
+set: the store does what a naive model does, which has no indexes, no statements and no transactions."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import trio
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from engine.core.retry import after_failure
+from engine.stores import Store, open_store
+from engine.stores.jobs import KeptJobs
+from protocol.jobs import JobState, Lease, NewJob, Queue, Settlement, Verdict
+from protocol.times import SECOND_US
+from tests.support.stores import NOW
+
+LEASE_S = 30.0
+QUEUES = (Queue.ALERT, Queue.NOTIFICATION)
+KEPT_S = 300
+OPEN = (JobState.DELAYED, JobState.WAITING, JobState.ACTIVE)
+ENDS = {
+    Verdict.COMPLETED: JobState.COMPLETED,
+    Verdict.FAILED: JobState.FAILED,
+    Verdict.DISCARDED: JobState.DISCARDED,
+}
+# Most of it happens in one queue, so that it meets.
+queues = st.sampled_from([Queue.ALERT, Queue.ALERT, Queue.ALERT, Queue.NOTIFICATION])
+prios, nodes = st.integers(0, 3), st.sampled_from(["n1", "n2"])
+seconds = st.integers(0, 90)
+
+
+@dataclass
+class Thing:
+    """A job, as the model has it."""
+
+    id: int
+    queue: Queue
+    prio: int
+    run_at: int
+    attempts_max: int
+    key: str | None
+    state: JobState = JobState.WAITING
+    attempt: int = 0
+    number: int = 0
+    node: str = ""
+    until: int = 0
+    ended: int = 0
+
+    @property
+    def place(self) -> tuple[int, int]:
+        return (self.run_at + self.prio * 60 * SECOND_US, self.id)
+
+    def go_on(self, run_at: int, now: int) -> None:
+        self.run_at = max(run_at, now)
+        self.state = JobState.DELAYED if run_at > now else JobState.WAITING
+
+    def end(self, state: JobState, now: int) -> None:
+        self.state, self.ended = state, now
+
+
+class OnLoop:
+    """A store on a trio loop in a thread, called from without."""
+
+    def __init__(self, url: str, clock: Callable[[], int]) -> None:
+        self._url, self._clock = url, clock
+        self._up: SimpleQueue[Any] = SimpleQueue()
+        self._thread = threading.Thread(target=trio.run, args=(self._main,))
+        self._thread.start()
+        self._token, self._end, self.store = self._up.get(timeout=30)
+
+    async def _main(self) -> None:
+        async with open_store(self._url, clock=self._clock) as store:
+            end = trio.Event()
+            self._up.put((trio.lowlevel.current_trio_token(), end, store))
+            await end.wait()
+
+    def call(self, ask: Callable[[Store], Awaitable[Any]]) -> Any:
+        async def on_loop() -> Any:
+            return await ask(self.store)
+
+        return trio.from_thread.run(on_loop, trio_token=self._token)
+
+    def close(self) -> None:
+        trio.from_thread.run_sync(self._end.set, trio_token=self._token)
+        self._thread.join()
+
+
+class Jobs(RuleBasedStateMachine):
+    """The store in memory; `JobsInAFile` has it in a file, which is closed and opened again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = NOW
+        self.things: dict[int, Thing] = {}
+        self.paused: set[Queue] = set()
+        self.leases: list[Lease] = []
+        self.folder = tempfile.TemporaryDirectory()
+        self.loop = self.open()
+
+    @property
+    def url(self) -> str:
+        return "memory:"
+
+    def open(self) -> OnLoop:
+        return OnLoop(self.url, lambda: self.now)
+
+    def call(self, ask: Callable[[Store], Awaitable[Any]]) -> Any:
+        return self.loop.call(ask)
+
+    def teardown(self) -> None:
+        self.loop.close()
+        self.folder.cleanup()
+
+    def held(self, key: str | None) -> Thing | None:
+        """The job that has this key now."""
+        of_key = (each for each in self.things.values() if key is not None and each.key == key and each.state in OPEN)
+        return next(of_key, None)
+
+    @initialize(some=st.lists(prios, min_size=2, max_size=5))
+    def start_with(self, some: list[int]) -> None:
+        for prio in some:
+            self.enqueue(Queue.ALERT, prio, 0, None, 3)
+
+    @rule(queue=queues, prio=prios, delay=seconds, key=st.sampled_from([None, "a", "b"]), most=st.integers(1, 3))
+    def enqueue(self, queue: Queue, prio: int, delay: int, key: str | None, most: int) -> None:
+        run_at = self.now + delay * SECOND_US
+        job = NewJob(queue=queue, kind="noop", prio=prio, run_at=run_at, attempts_max=most, key=key)
+        (made,) = self.call(lambda store: store.enqueue([job]))
+        if other := self.held(key):
+            assert made == (other.id, False)
+            return
+        assert made.is_new
+        assert made.id not in self.things
+        self.things[made.id] = thing = Thing(made.id, queue, prio, run_at, most, key)
+        thing.go_on(run_at, self.now)
+
+    @rule(node=nodes, wanted=st.dictionaries(queues, st.integers(0, 3) | st.just(2), min_size=1))
+    def claim(self, node: str, wanted: dict[Queue, int]) -> None:
+        claimed = self.call(lambda store: store.claim(node, wanted, LEASE_S))
+        for thing in self.things.values():
+            if thing.state is JobState.DELAYED and thing.run_at <= self.now:
+                thing.state = JobState.WAITING
+        expected: list[Thing] = []
+        for queue, count in wanted.items():
+            waiting = [each for each in self.things.values() if each.state is JobState.WAITING and each.queue is queue]
+            expected += [] if queue in self.paused else sorted(waiting, key=lambda each: each.place)[:count]
+        for thing in expected:
+            thing.state, thing.attempt, thing.number = JobState.ACTIVE, thing.attempt + 1, thing.number + 1
+            thing.node, thing.until = node, self.now + int(LEASE_S * SECOND_US)
+        leases = [Lease(each.id, each.number) for each in expected]
+        assert [(each.lease, each.attempt) for each in claimed] == [
+            (lease, each.attempt) for lease, each in zip(leases, expected, strict=True)
+        ]
+        assert not set(leases) & set(self.leases), "a lease was given out twice"
+        self.leases += leases
+
+    def is_held(self, lease: Lease) -> bool:
+        thing = self.things.get(lease.job)
+        return thing is not None and thing.state is JobState.ACTIVE and thing.number == lease.number
+
+    @precondition(lambda self: self.leases)
+    @rule(data=st.data(), node=nodes)
+    def renew(self, data: st.DataObject, node: str) -> None:
+        leases = data.draw(st.lists(st.sampled_from(self.leases), max_size=4, unique=True))
+        lost = self.call(lambda store: store.renew(node, leases, LEASE_S))
+        kept = [lease for lease in leases if self.is_held(lease) and self.things[lease.job].node == node]
+        assert lost == [lease for lease in leases if lease not in kept]
+        for lease in kept:
+            self.things[lease.job].until = self.now + int(LEASE_S * SECOND_US)
+
+    @precondition(lambda self: self.leases)
+    @rule(data=st.data(), verdicts=st.lists(st.sampled_from(Verdict), min_size=1, max_size=4), delay=seconds)
+    def settle(self, data: st.DataObject, verdicts: list[Verdict], delay: int) -> None:
+        leases = data.draw(st.lists(st.sampled_from(self.leases), min_size=1, max_size=len(verdicts), unique=True))
+        run_at = self.now + delay * SECOND_US
+        batch = [
+            Settlement(lease=lease, verdict=of, run_at=run_at) for lease, of in zip(leases, verdicts, strict=False)
+        ]
+        held = [self.is_held(one.lease) for one in batch]
+        assert self.call(lambda store: store.settle(batch)) == held
+        for one in (one for one, is_held in zip(batch, held, strict=True) if is_held):
+            thing = self.things[one.lease.job]
+            if one.verdict in ENDS:
+                thing.end(ENDS[one.verdict], self.now)
+            else:
+                thing.attempt -= one.verdict in (Verdict.SNOOZED, Verdict.RELEASED)
+                thing.go_on(run_at, self.now)
+
+    @rule()
+    def sweep(self) -> None:
+        lost = [each for each in self.things.values() if each.state is JobState.ACTIVE and each.until <= self.now]
+        swept = self.call(lambda store: store.sweep(100))
+        for thing in lost:
+            then = after_failure(thing.id, thing.attempt, thing.attempts_max, self.now)
+            if then.verdict is Verdict.FAILED:
+                thing.end(JobState.FAILED, self.now)
+            else:
+                thing.go_on(then.run_at, self.now)
+        failed = sum(each.state is JobState.FAILED for each in lost)
+        assert (swept.again, swept.failed) == (len(lost) - failed, failed)
+
+    @precondition(lambda self: any(each.state is JobState.ACTIVE for each in self.things.values()))
+    @rule(node=nodes)
+    def lose_and_claim_again(self, node: str) -> None:
+        self.now += int(LEASE_S * SECOND_US)
+        self.sweep()
+        self.now += 10 * SECOND_US
+        self.claim(node, dict.fromkeys(QUEUES, 3))
+
+    @precondition(lambda self: self.things)
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        thing = data.draw(st.sampled_from(list(self.things.values())))
+        self.call(lambda store: store.cancel(None, thing.id))
+        if thing.state in OPEN:
+            thing.end(JobState.CANCELLED, self.now)
+
+    def again(self, thing: Thing, *states: JobState) -> bool:
+        if thing.state not in states or self.held(thing.key):
+            return False
+        thing.state, thing.run_at, thing.attempt = JobState.WAITING, self.now, 0
+        return True
+
+    @precondition(lambda self: self.things)
+    @rule(data=st.data())
+    def redrive(self, data: st.DataObject) -> None:
+        thing = data.draw(st.sampled_from(list(self.things.values())))
+        self.call(lambda store: store.redrive(None, thing.id))
+        self.again(thing, JobState.FAILED, JobState.CANCELLED)
+
+    @rule(queue=queues)
+    def redrive_failed(self, queue: Queue) -> None:
+        count = self.call(lambda store: store.redrive_failed(queue, 100))
+        failed = sorted(
+            (each for each in self.things.values() if each.queue is queue), key=lambda each: (each.ended, each.id)
+        )
+        assert count == sum(self.again(each, JobState.FAILED) for each in failed)
+
+    @rule(queue=queues, is_paused=st.booleans())
+    def pause(self, queue: Queue, is_paused: bool) -> None:
+        self.call(lambda store: store.pause(queue, is_paused))
+        (self.paused.add if is_paused else self.paused.discard)(queue)
+
+    @rule(by=st.integers(-60, 120))
+    def set_clock(self, by: int) -> None:
+        self.now += by * SECOND_US
+
+    @rule()
+    def prune(self) -> None:
+        kept = dict.fromkeys(QUEUES, KeptJobs(done_s=KEPT_S, failed_s=KEPT_S))
+        old = [
+            each.id
+            for each in self.things.values()
+            if each.state not in OPEN and each.ended <= self.now - KEPT_S * SECOND_US
+        ]
+        assert self.call(lambda store: store.prune(kept, 100)) == len(old)
+        for number in old:
+            del self.things[number]
+            assert self.call(lambda store, number=number: store.job(None, number)) is None
+
+    @invariant()
+    def each_job_is_as_the_model_has_it(self) -> None:
+        async def ask(store: Store) -> list[Any]:
+            return [await store.job(None, number) for number in self.things]
+
+        for job, thing in zip(self.call(ask), self.things.values(), strict=True):
+            assert job is not None
+            assert (job.state, job.attempt, job.run_at) == (thing.state, thing.attempt, thing.run_at), thing
+
+    @invariant()
+    def queues_are_counted_right(self) -> None:
+        counts = self.call(lambda store: store.queue_counts())
+        states = Counter((each.queue, each.state) for each in self.things.values())
+        for queue in QUEUES:
+            found = counts[queue]
+            assert (found.waiting, found.delayed, found.active, found.completed, found.failed) == tuple(
+                states[queue, state] for state in (JobState.WAITING, *OPEN[::2], JobState.COMPLETED, JobState.FAILED)
+            )
+            assert found.is_paused is (queue in self.paused)
+
+
+class JobsInAFile(Jobs):
+    """The same in a file; what was written is there after a restart, and leases outlive who held them."""
+
+    @property
+    def url(self) -> str:
+        return f"sqlite:///{Path(self.folder.name) / 'store.db'}"
+
+    @rule()
+    def restart(self) -> None:
+        self.loop.close()
+        self.loop = self.open()
+
+
+TestJobsInMemory = Jobs.TestCase
+TestJobsInMemory.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestJobsInAFile = JobsInAFile.TestCase
+TestJobsInAFile.settings = settings(max_examples=8, stateful_step_count=30, deadline=None)
