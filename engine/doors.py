@@ -24,6 +24,7 @@ from actors.supervisor import Started
 from engine.bounds import gateway_limits, http_limits, rate_limits, stream_limits, websocket_limits
 from engine.certificate import Certificate
 from engine.config import Config
+from engine.http.action_pages import action_routers
 from engine.http.app import create_app
 from engine.http.broadcasts import broadcast_routes
 from engine.http.endpoints import endpoint_test_routes
@@ -112,7 +113,11 @@ class Doors:
                     parts.shelves, Storms(parts.store), self._world.clock, PeerAddress(config.gateway.trusted_proxies)
                 ),
             ],
-            routers=[*inbound_routers(self._intake(parts)), queue_metrics_router(parts.jobs, parts.service)],
+            routers=[
+                *inbound_routers(self._intake(parts)),
+                queue_metrics_router(parts.jobs, parts.service),
+                *action_routers(parts.link_verbs, PeerAddress(config.gateway.trusted_proxies)),
+            ],
         )
         serve = functools.partial(
             serve_http,

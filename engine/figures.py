@@ -55,6 +55,27 @@ FIGURES: Mapping[str, Figure] = {
         ("tocsin_messages_dropped_warning",), "Warning alerts left out for slow readers, who got a gap.", True
     ),
     "gateway.hints_dropped": Figure(("tocsin_hints_dropped",), "Hints of workflows left out for slow readers.", True),
+    **{
+        f"mail.{word}": Figure((f"tocsin_mail_{word}",), text, True)
+        for word, text in {
+            "sent": "Mails that the mail server took.",
+            "refused": "Mails that it, or we, refused for good.",
+            "failed": "Attempts that failed.",
+            "put_off": "Mails put off: the server was away, or their address was sent many.",
+            "slowed": "Mails put off because their address was sent many.",
+            "connections": "Connections to the mail server opened.",
+        }.items()
+    },
+    "mail.connections_kept": Figure(("tocsin_mail_connections_kept",), "Connections kept for the next mail."),
+    **{
+        f"links.{word}": Figure((f"tocsin_mail_links_{word}",), text, True)
+        for word, text in {
+            "opened": "Pages of acknowledge links opened.",
+            "done": "Acknowledge links used.",
+            "refused": "Links that were not ours, or whose person may not.",
+            "expired": "Links that came too late.",
+        }.items()
+    },
     "workflows.batches": Figure(("tocsin_workflow_batches",), "Workflow batches done.", True),
     **{
         f"workflows.projects_{word}": Figure(

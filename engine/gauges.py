@@ -55,6 +55,8 @@ def _watch_parts(metrics: Metrics, parts: Callable[[], Parts | None]) -> None:
     metrics.watch("quieted", lambda: {} if (now := parts()) is None else now.orders.quiet.statistics())
     metrics.watch("recipient_marks_dropped", of_parts(lambda now: now.recipients.dropped))
     metrics.watch("presence_notes_dropped", of_parts(lambda now: now.presence.dropped))
+    metrics.watch("mail", lambda: {} if (now := parts()) is None else now.mail.mailer.statistics())
+    metrics.watch("links", lambda: {} if (now := parts()) is None else now.link_verbs.statistics())
     metrics.watch("workflows", lambda: {} if (now := parts()) is None else now.workflows.statistics())
     metrics.add(lambda: () if (now := parts()) is None else now.works.counts.families())
     metrics.add(lambda: () if (now := parts()) is None else now.notifications.sending.counts.families())

@@ -35,11 +35,11 @@ from engine.jobs.verbs import JobVerbs
 from engine.jobs.works import Works, build_works
 from engine.live import ObjectFigures
 from engine.metrics import Metrics
+from engine.notify.by_link import LinkVerbs
 from engine.notify.inapp import InApp
+from engine.notify.mail import Mail, build_mail
 from engine.notify.notifications import Notifications, build_notifications, digest_schedule
 from engine.notify.outbound import Outbound, build_outbound
-from engine.notify.plain import PlainRenderer
-from engine.notify.ports import Sender
 from engine.notify.senders import Tryout, endpoint_senders
 from engine.operators import Operators
 from engine.orders import StandingOrders
@@ -90,6 +90,8 @@ class Parts:
     notifications: Notifications
     outbound: Outbound
     tryout: Tryout
+    mail: Mail
+    link_verbs: LinkVerbs
     works: Works
     jobs: JobVerbs
     handed: HandOver
@@ -119,8 +121,12 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
     kit_of_shelves = ShelfKit(store, world.clock, world.new_id, config.api.answer_s, ObjectFigures(), metrics.refused)
     outbound = build_outbound(config)
     shelves = build_shelves(kit_of_shelves, config, orders, registry.wake, keeper.changed, outbound)
-    notifications = _notifications(store, orders, registry, derived, shelves, world)
-    notifications.senders.update(endpoint_senders(outbound, shelves.endpoints, config, world.clock))
+    mail = build_mail(config, identity, shelves, outbound.book, world.clock)
+    others = endpoint_senders(outbound, shelves.endpoints, config, world.clock)
+    senders = {Channel.IN_APP: InApp(store, derived), **mail.senders, **others}
+    notifications = build_notifications(store, orders, registry.wake, senders, mail.renderer, world.clock)
+    notifications.follow(shelves, shelves.figures)
+>>>>>>> 6adaca8 (People are written to: real words in every message, and a link that acknowledges)
     readings = ReadingVerbs(store, world.clock, retention_of(config).readings)
     service = Service(
         store, registry, identity, metrics, world.clock, config.api.answer_s, quotas, shelves.archived.why
@@ -170,25 +176,13 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
         notifications=notifications,
         outbound=outbound,
         tryout=Tryout(shelves.endpoints, notifications, world.clock, world.new_id),
+        mail=mail,
+        link_verbs=LinkVerbs(mail.links, mail.persons, service),
         works=works,
         jobs=JobVerbs(store, works.kinds, works.counts, trail),
         handed=HandOver(store, ring, generate, world.new_id, config.jobs.handed_over_max, metrics.refused),
         clock=world.clock,
     )
-
-
-def _notifications(
-    store: Store,
-    orders: StandingOrders,
-    registry: Registry,
-    derived: DerivedStreams,
-    shelves: Shelves,
-    world: World,
-) -> Notifications:
-    senders: dict[Channel, Sender] = {Channel.IN_APP: InApp(store, derived)}
-    notifications = build_notifications(store, orders, registry.wake, senders, PlainRenderer(), world.clock)
-    notifications.follow(shelves, shelves.figures)
-    return notifications
 
 
 def _trials(

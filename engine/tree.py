@@ -115,6 +115,7 @@ class Tree:
             ChildSpec("lag", self._lag.run),
             # Before the workers, so that it ends after them.
             ChildSpec("outbound", self._part(lambda parts: parts.outbound.run)),
+            ChildSpec("mail", self._part(lambda parts: parts.mail.mailer.run)),
             ChildSpec("workers", self._part(lambda parts: parts.works.workers.run), stop_deadline_s=JOBS_STOP_S),
             ChildSpec("scheduler", self._part(lambda parts: parts.works.scheduler.run)),
         ]

@@ -1,0 +1,55 @@
+"""The part of the engine that writes to people: the mailer, the links in mails, and who is behind those.
+
+`engine.parts` builds it, the tree runs its mailer, the doors serve its links.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from actors.ports import Clock
+from engine.config import Config
+from engine.core.notices.notice import Style
+from engine.identity import Identity
+from engine.notify.action_links import ActionLinks
+from engine.notify.kept_endpoints import KeptEndpoints
+from engine.notify.mailer import Mailer
+from engine.notify.persons import Persons
+from engine.notify.ports import Sender
+from engine.notify.renderer import NoticeRenderer
+from engine.shelves import Shelves
+from protocol.notify import Channel, Outgoing
+
+
+@dataclass(frozen=True)
+class Mail:
+    """All of it. Without a mail server in the configuration there is no sender, and the ledger says so."""
+
+    mailer: Mailer
+    persons: Persons
+    links: ActionLinks
+    renderer: NoticeRenderer
+    senders: dict[Channel, Sender]
+
+
+def build_mail(config: Config, identity: Identity, shelves: Shelves, book: KeptEndpoints, clock: Clock) -> Mail:
+    """Nothing of it runs yet; before `LiveObjects.load`."""
+    site = config.notify.public_url
+    persons = Persons(shelves.users, identity.is_over)
+    persons.follow(shelves.live, shelves.figures)
+    links = ActionLinks(lambda: identity.authenticator.keys, clock, site, config.notify.link_s)
+
+    async def address_of(message: Outgoing) -> str | None:
+        if message.recipient.endpoint is None:
+            return message.address
+        endpoint = book.get(message.workspace, message.recipient.endpoint)
+        return endpoint.address if endpoint is not None else None
+
+    mailer = Mailer(config.notify.smtp, clock, site, address_of)
+    return Mail(
+        mailer=mailer,
+        persons=persons,
+        links=links,
+        renderer=NoticeRenderer(links, persons, site, lambda message: Style(), lambda workspace: False),
+        senders={Channel.EMAIL: mailer} if config.notify.smtp.host else {},
+    )
