@@ -126,7 +126,6 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
     senders = {Channel.IN_APP: InApp(store, derived), **mail.senders, **others}
     notifications = build_notifications(store, orders, registry.wake, senders, mail.renderer, world.clock)
     notifications.follow(shelves, shelves.figures)
->>>>>>> 6adaca8 (People are written to: real words in every message, and a link that acknowledges)
     readings = ReadingVerbs(store, world.clock, retention_of(config).readings)
     service = Service(
         store, registry, identity, metrics, world.clock, config.api.answer_s, quotas, shelves.archived.why
