@@ -135,7 +135,9 @@ class Shelf(Catalogue[T]):
         self.permit(who, before.value, after)
         self._require_changeable(before)
         if before.stored is None:
-            raise Conflict(f"nothing is stored of this {self.kind.name}, it was only seen: make one of this id first")
+            name = self.kind.name
+            how = f"make one of this id first (tocsin {name}s put {before.id}, or PUT /api/v1/{name}s/<id>)"
+            raise Conflict(f"nothing is stored of this {name}, it was only seen: {how}")
 
     async def make(
         self, changes: Sequence[ObjectChange], *, all_or_nothing: bool = False, is_dry: bool = False

@@ -23,6 +23,7 @@ from actors.registry import Registry
 from engine.answers import Tally, slot
 from engine.commands import check_text, is_storable
 from engine.core.turn import UNKNOWN_ALERT
+from engine.directory import USER
 from engine.quotas import Quotas
 from engine.roles import check
 from engine.stores import Located, Store
@@ -96,6 +97,7 @@ class People:
     async def act(self, who: Principal, alert_ids: Sequence[str], deed: Deed) -> list[ItemResult]:
         """Does it, wave after wave; one result per alert, in order. Raises TocsinError if nothing at all was done."""
         waves, unknown = await self._plan(who, alert_ids, deed)
+        warning = await self._warning(who, deed)
         results = {place: _about(alert_ids[place], UNKNOWN_ALERT) for place in unknown}
         for wave in waves:
             places = [place for portion in wave for place in portion.places]
@@ -109,7 +111,16 @@ class People:
             results.update(zip(places, answered, strict=True))
         done = [results[place] for place in range(len(alert_ids))]
         self._tally.counted(lambda _: None)(done)
-        return done
+        return [_warned(result, warning) for result in done] if warning else done
+
+    async def _warning(self, who: Principal, deed: Deed) -> str | None:
+        """What to say of an assignee whom we do not know: producers name people before anybody has described them."""
+        if deed.action is not Action.ASSIGN or deed.assignee is None:
+            return None
+        user = (await self._store.objects_named(who.workspace, USER, [deed.assignee])).get(deed.assignee)
+        if user is not None and user.archived_at is None:
+            return None
+        return f"{deed.assignee} is not a user of this workspace: nobody can be notified"
 
     async def _surge(self, wave: Sequence[_Portion], items: int) -> list[ItemResult]:
         """One portion of each channel; waits for all of them."""
@@ -179,6 +190,13 @@ def _act(who: Principal, deed: Deed, alert_ids: Sequence[str], known: Mapping[st
 def _about(alert_id: str, result: ItemResult) -> ItemResult:
     """A refusal with the id that was asked about: in a list of thousands the place alone helps nobody."""
     return msgspec.structs.replace(result, alert_id=alert_id)
+
+
+def _warned(result: ItemResult, warning: str) -> ItemResult:
+    """What was done, with what to say about it; a refusal has said its own."""
+    if result.status is Status.REJECTED or result.message:
+        return result
+    return msgspec.structs.replace(result, message=warning)
 
 
 def refused(fault: TocsinError) -> ItemResult:

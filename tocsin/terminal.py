@@ -14,7 +14,7 @@ from typing import TextIO
 
 from protocol.items import ItemResult
 from protocol.messages import AlertMessage
-from protocol.model import Alert, EventKind, Severity
+from protocol.model import OPEN_STATES, Alert, EventKind, Severity
 
 _SHAPES = {Severity.INFO: "○", Severity.WARNING: "▲", Severity.ERROR: "◆", Severity.CRITICAL: "■"}
 _ASCII_SHAPES = {Severity.INFO: "o", Severity.WARNING: "!", Severity.ERROR: "#", Severity.CRITICAL: "X"}
@@ -85,14 +85,16 @@ def _of_many(message: AlertMessage) -> tuple[Severity, str]:
 
 def _details(message: AlertMessage, alert: Alert, zone: tzinfo | None) -> list[str]:
     found = []
-    if alert.quieted_by is not None:
+    # A receipt comes when its alert may long be over, and so may what had kept it quiet.
+    if alert.quieted_by is not None and (not message.suppressed or alert.state in OPEN_STATES):
         until = alert.quieted_until and _moment(alert.quieted_until, message.timestamp, zone)
         found.append(f"quiet: {quiet_words(alert.quieted_by.value, alert.quieted_ref, until)}")
     if alert.current_value is not None:
         limit = "" if alert.threshold_value is None else f", threshold {alert.threshold_value:g}"
         found.append(f"value {alert.current_value:g}{limit}")
     if message.suppressed:
-        found.append(f"{message.suppressed.count} more were held back")
+        count = message.suppressed.count
+        found.append(f"{count} more {'was' if count == 1 else 'were'} held back")
     elif alert.occurrences > 1:
         found.append(f"seen {alert.occurrences} times")
     return found + _acting(message, alert.notes if message.event is EventKind.COMMENTED else None, alert.assigned_to)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
+from engine.core.hushing import Hush
 from engine.core.ledger import Ledger
 from engine.core.lifecycle import TABLE, Step, change_of
 from engine.core.suppression import Standing
@@ -40,8 +41,9 @@ class _Done:
 class Acts:
     """Carries out what people ask for in one channel."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, hush: Hush) -> None:
         self._ledger = ledger
+        self._hush = hush
 
     def act(self, turn: Turn, act: Act) -> list[ItemResult]:
         """A change of each alert that it names; idempotent. One result for each, in order."""
@@ -79,6 +81,9 @@ class Acts:
         if act.action is Action.REOPEN and (refusal := self._make_way(turn, standing)) is not None:
             return refusal
         standing.become(after)
+        if act.action is Action.REOPEN:
+            # Its mark is that of when it ended; what kept it quiet then may be over.
+            self._hush.mark(turn, standing)
         self._ledger.remember(standing)
         if step.state is not None:
             self._ledger.hear(turn, standing, is_bad=standing.is_open)

@@ -62,7 +62,7 @@ class ChannelMachine:
         self._log = ReadingLog(recalled, policy.reading_series_max)
         self._watcher = Watcher(self._ledger, self._ringer, self._log, orders)
         self._restoring = self._watcher.restore(recalled)
-        self._acts = Acts(self._ledger)
+        self._acts = Acts(self._ledger, self._hush)
 
     def restore(self) -> Iterator[None]:
         """Takes up what rules remembered, some milliseconds between two yields; whatever else is asked first does it

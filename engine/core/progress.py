@@ -31,7 +31,10 @@ from protocol.workflows import (
     Workflow,
 )
 
-NO_TRACKER = "this project follows no workflow; set it on one first (PUT /api/v1/workflows/trackers/<project>)"
+NO_TRACKER = (
+    "this project follows no workflow; set it on one first (tocsin workflows track PROJECT WORKFLOW, or"
+    " PUT /api/v1/workflows/trackers/<project>)"
+)
 # What a tracker's history says was done; what rings changes none.
 SET_TRACKER, ADVANCE_TRACKER, DELETE_TRACKER = TRACKER_VERBS = ("set_tracker", "advance_tracker", "delete_tracker")
 _STATUS = {status.value: status for status in StepStatus}
@@ -166,6 +169,10 @@ def _fields(tracker: Tracker | None) -> dict[str, str | int | None]:
 def _expect(tracker: Tracker | None, version: int | None) -> None:
     """Two who change a tracker at once must not undo each other."""
     present = tracker.version if tracker else 0
+    if tracker and version == 0:
+        how = f'with If-Match: "{present}" (tocsin workflows track --move)'
+        follows = f"the project follows {tracker.workflow_id} already, version {present}"
+        raise Refused(Refusal.CONFLICT, f"{follows}: {how} it is set anew")
     if version not in (None, present):
         is_now = f"has version {present} now" if present else "has no tracker now"
         raise Refused(Refusal.CONFLICT, f"the project {is_now}, not {version}: read it again, then change it")

@@ -126,6 +126,8 @@ def _read(body: ImportBody, form: Form, framework: str | None) -> tuple[list[Rul
 
 
 def _rules_of(document: Any) -> list[Rule]:
+    if isinstance(document, dict) and "groups" in document and "rules" not in document:
+        raise BadRequest("this is a rule file of Prometheus: say format=prometheus (--format prometheus)")
     given = document.get("rules") if isinstance(document, dict) else None
     if isinstance(given, list):
         # As on the command line: most rules are thresholds.

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from engine.app import Engine
-from protocol.messages import TriggerInput
+from protocol.items import ReadingInput, TriggerInput
 from tests.support.shell import Said, a_shell, run
 from tocsin.commands.alerts import because
 from tocsin.commands.api import Api
@@ -55,7 +55,11 @@ async def test_each_thing_that_people_do_ends_with_0_also_when_it_was_so_already
         assert await said("alerts", "ack", *both) == f"{one} acknowledged\n{two} acknowledged\n"
         assert await said("alerts", "ack", one) == f"{one} acknowledged (already)\n"
         assert await said("alerts", "unack", one) == f"{one} unacknowledged\n"
-        assert await said("alerts", "assign", one, "--to", "ann") == f"{one} assigned\n"
+        stranger = "ann is not a user of this workspace: nobody can be notified"
+        assert await said("alerts", "assign", one, "--to", "ann") == f"{one} assigned {stranger}\n"
+        await said("users", "put", "bob")
+        assert await said("alerts", "assign", one, "--to", "bob") == f"{one} assigned\n"
+        await said("alerts", "assign", one, "--to", "ann")
         assert "  ann  " in (await said("alerts", "list", "--assigned-to", "ann")).splitlines()[1]
         assert await said("alerts", "assign", one, "--nobody") == f"{one} assigned\n"
         assert await said("alerts", "comment", one, "--notes", "the fan") == f"{one} commented\n"
@@ -65,6 +69,17 @@ async def test_each_thing_that_people_do_ends_with_0_also_when_it_was_so_already
         story = (await said("alerts", "show", one)).splitlines()
         assert [line.split()[2] for line in story if line.startswith("20")][:3] == ["reopen", "resolve", "comment"]
         assert any("state: resolved -> active" in line for line in story)
+
+
+async def test_the_story_of_an_alert_ends_also_when_no_person_has_ended_it(tmp_path: Path) -> None:
+    async with a_shell(tmp_path) as (engine, said):
+        await said("rules", "add", "id=hot", "framework=web", "metric=cpu", "threshold=90")
+        by = engine.principal("p")
+        readings = [ReadingInput(framework_id="web", metric="cpu", value=value) for value in (95.0, 10.0)]
+        rung, _ = await engine.service.read(by, readings)
+        shown = (await said("alerts", "show", str(rung.alert_id))).splitlines()
+        assert [line.split()[1:3] for line in shown if line.startswith("20")] == [["rule", "resolved"], ["-", "fired"]]
+        assert not any(line.startswith("alert_rule_id") for line in shown)
 
 
 async def test_what_is_refused_says_why_and_exits_with_1_and_keeps_nobody_back(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ async def test_what_a_rule_sees_is_shown_series_by_series(tmp_path: Path) -> Non
         await engine.service.read(engine.principal("p", "producer"), readings)
         head, *lines = (await said("rules", "series", "a/hot")).splitlines()
         assert head.split("  ")[0] == "LABELS"
-        assert [line.split()[:3] for line in lines] == [["host=h1", "pending", "95.0"], ["host=h2", "idle", "20.0"]]
+        assert [line.split()[:3] for line in lines] == [["host=h1", "pending", "95"], ["host=h2", "idle", "20"]]
         [line] = (await said("rules", "series", "a/hot", "--state", "pending", "--json")).splitlines()
         assert json.loads(line)["labels"] == {"host": "h1"}
         assert "there is no such rule" in await said("rules", "series", "b", code=1)
@@ -119,7 +119,7 @@ async def test_a_rule_is_tried_on_values_and_with_a_marked_alert(tmp_path: Path)
         assert "\ntest alert: fired " in await said("rules", "test", "cpu", "10", "--send")
         assert "[test] Hot" in await said("alerts", "list")
         assert json.loads(await said("rules", "test", "cpu", "95", "--json"))["backtest"]["told"] == {"fired": 1}
-        await said("frameworks", "archive", "web", code=1)
+        assert "tocsin frameworks put web" in await said("frameworks", "archive", "web", code=1)
         await said("frameworks", "put", "web", "name=Web")
         await said("frameworks", "archive", "web")
         assert "test alert: rejected" in await said("rules", "test", "cpu", "10", "--send", code=1)

@@ -33,7 +33,7 @@ async def test_silences_are_made_listed_and_ended_from_the_command_line(tmp_path
             assert lines[1].split()[:4] == [name, "active", "host=web-3", "alertname=~Disk.*"]
             assert lines[2].split()[1] == "pending"
             ended = await in_thread("silences", "expire", name, *given)
-            assert ended.output.strip() == name
+            assert ended.output.strip() == f"{name}: expired"
             expired = await in_thread("silences", "list", "--state", "expired", "--json", *given)
             assert [json.loads(line)["id"] for line in expired.output.splitlines()] == [name]
             table = await in_thread("silences", "list", "--state", "expired", *given)

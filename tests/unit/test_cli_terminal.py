@@ -108,6 +108,15 @@ def test_what_is_quiet_is_shown_as_such_with_why_because_of_what_and_until_when(
 def test_a_receipt_says_how_many_were_held_back() -> None:
     swallowed = Suppressed(count=12, first_at=AT, last_at=AT, worst_value=None)
     assert "(12 more were held back)" in alert_line(an_alert(1, suppressed=swallowed, occurrences=13), PLAIN, UTC)
+    one = msgspec.structs.replace(swallowed, count=1)
+    assert "(1 more was held back)" in alert_line(an_alert(1, suppressed=one, occurrences=2), PLAIN, UTC)
+
+
+def test_a_receipt_does_not_blame_what_had_kept_an_alert_quiet_that_is_over() -> None:
+    swallowed = Suppressed(count=1, first_at=AT, last_at=AT, worst_value=None)
+    quiet = {"quieted_by": QuietedBy.SILENCED, "quieted_ref": "s", "suppressed": swallowed}
+    assert "quiet: " in alert_line(an_alert(1, **quiet), PLAIN, UTC)
+    assert "quiet: " not in alert_line(an_alert(1, **quiet, state=AlertState.RESOLVED), PLAIN, UTC)
 
 
 def test_nothing_in_a_text_can_steer_the_terminal() -> None:

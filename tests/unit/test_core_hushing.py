@@ -6,13 +6,14 @@ import pytest
 from msgspec.structs import replace
 
 from engine.core.flapping import Flapping
+from protocol.changes import Action
 from protocol.commands import Observe
 from protocol.model import EventKind, QuietedBy, Reason, Severity, Status
 from protocol.orders import Orders
 from protocol.quieting import Maintenance
 from protocol.rules import ActiveHours
 from protocol.times import rfc3339
-from tests.support.acts import acknowledging
+from tests.support.acts import acknowledging, acting
 from tests.support.quieted import (
     IN_AN_HOUR,
     NO_MARK,
@@ -67,6 +68,18 @@ def test_when_the_silence_ends_an_alert_that_is_over_does_not() -> None:
     channel.resolve(channel.ring())
     assert channel.mark()[0] is QuietedBy.SILENCED
     assert channel.wait(4_000) == []
+
+
+def test_an_alert_that_is_opened_again_has_the_mark_of_now_and_not_of_when_it_ended() -> None:
+    channel = Channel()
+    channel.quiet(silence(end=60))
+    rung = channel.ring()
+    channel.resolve(rung)
+    channel.wait(100)
+    assert channel.mark()[0] is QuietedBy.SILENCED
+    channel.send(acting(Action.REOPEN, rung.alert_id or ""))
+    assert channel.events[-1].kind is EventKind.REOPENED
+    assert (channel.mark(), channel.events[-1].alert.quieted_by) == (NO_MARK, None)
 
 
 def test_a_silence_that_begins_for_an_open_alert_is_told() -> None:

@@ -133,6 +133,7 @@ def test_a_project_that_is_set_elsewhere_leaves_its_step() -> None:
         (Ringing(), a_tracker("i0"), a_workflow(inactive=[0]), "inactive", "not active"),
         (Removing(3), None, None, "unknown_project", "follows no workflow"),
         (Removing(2), a_tracker(), None, "conflict", "has version 3 now, not 2"),
+        (Removing(0), a_tracker(), None, "conflict", "follows roofing already, version 3: with If-Match: "),
         (Setting(TrackerInput(workflow_id="roofing"), 1), None, a_workflow(), "conflict", "has no tracker now"),
         (Setting(TrackerInput(workflow_id="x"), None), None, a_workflow(), "unknown_workflow", "no workflow 'x'"),
         (

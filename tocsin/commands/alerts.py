@@ -99,9 +99,25 @@ def show_alert(alert_id: str, as_json: bool, **given: Any) -> None:
         options.write(json.dumps({"alert": alert, "story": story}))
         return
     why = {"quieted_because": because(api, alert)} if alert.get("quieted_by") else {}
-    options.write_table([(name, cell(value)) for name, value in (alert | why).items()])
+    options.write_table([(name, cell(value)) for name, value in (alert | why).items() if name != "alert_rule_id"])
     options.write("")
-    show(story, _STORY)
+    show(_with_ending(story, alert), _STORY)
+
+
+def _with_ending(story: list[dict[str, Any]], alert: dict[str, Any]) -> list[dict[str, Any]]:
+    """The story with its end, also if no person but a rule, a source or time has ended it."""
+    ended, verbs = alert.get("resolved_at"), {line["verb"] for line in story if line["at"] == alert.get("resolved_at")}
+    if ended is None or "resolve" in verbs:
+        return story
+    line = {
+        "at": ended,
+        "by": alert.get("resolved_by"),
+        "verb": alert["state"],
+        "before": {},
+        "after": {},
+        "notes": None,
+    }
+    return sorted([line, *story], key=lambda each: str(each["at"]), reverse=True)
 
 
 @alerts.command("deliveries", short_help="Says who was told of an alert, and why others were not.")

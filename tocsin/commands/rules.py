@@ -33,6 +33,11 @@ def _title(rule: dict[str, Any]) -> str:
         return str(rule["title"])
 
 
+def _value(series: dict[str, Any]) -> str | None:
+    """As `tail` shows it."""
+    return None if series["value"] is None else f"{series['value']:g}"
+
+
 RULES = Kind(
     "rules",
     "rule",
@@ -42,7 +47,7 @@ RULES = Kind(
     },
 )  # fmt: skip
 _SERIES: dict[str, Column] = {
-    "LABELS": "labels", "STATE": "state", "VALUE": "value", "SINCE": "since", "UNTIL": "until",
+    "LABELS": "labels", "STATE": "state", "VALUE": _value, "SINCE": "since", "UNTIL": "until",
     "LAST READING": "last_at", "ALERT": lambda series: series["alert_id"] or series["no_data_alert_id"],
 }  # fmt: skip
 
@@ -127,6 +132,7 @@ for _action in ("enable", "disable", "delete", "archive", "restore"):
 
 
 @rules.command(short_help="Writes the rules out as TOML, YAML or JSON.")
+@click.option("--format", "form", type=click.Choice(["toml", "yaml", "json"]), help="[toml]")
 @click.option("--json", "form", flag_value="json", help="As JSON.")
 @click.option("--yaml", "form", flag_value="yaml", help="As YAML.")
 @options.administrator

@@ -102,6 +102,10 @@ def add(
 @click.argument("silence_ids", nargs=-1, required=True, metavar="ID...")
 @options.administrator
 def expire(silence_ids: tuple[str, ...], **given: Any) -> None:
-    """Ends silences now; what they kept quiet and is still open rings. Prints each id; exits with 1 if one is none."""
+    """Ends silences now; what they kept quiet and is still open rings. Exits with 1 if one is none."""
     api = SILENCES.api(given)
-    one_by_one(silence_ids, lambda name: str(api.ask("POST", f"{SILENCES.address(name)}/expire")["id"]))
+
+    def expire_one(name: str) -> str:
+        return f"{api.ask('POST', f'{SILENCES.address(name)}/expire')['id']}: expired"
+
+    one_by_one(silence_ids, expire_one)

@@ -113,7 +113,11 @@ def _print(found: dict[str, Any]) -> None:
 def _lines(found: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for event in found["events"]:
         is_receipt = event["event"] == "receipt"
-        why = f"{event['swallowed']} were held back" if is_receipt else event["quieted_by"]
+        why = (
+            f"{event['swallowed']} {'was' if event['swallowed'] == 1 else 'were'} held back"
+            if is_receipt
+            else event["quieted_by"]
+        )
         what = "window over" if is_receipt else event["event"]
         yield event | {"what": f"{what}, quiet" if event["quieted_by"] else what, "why": why}
     for each in found["suppressed"]:
