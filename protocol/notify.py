@@ -151,7 +151,7 @@ class DigestFrequency(Enum):
     DAILY = "daily"
 
 
-class Digest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Digest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is put aside and sent together instead of at once: alerts up to `up_to`; daily ones at `hour` o'clock."""
 
     frequency: DigestFrequency = DigestFrequency.OFF
@@ -162,7 +162,7 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 Channels = Annotated[tuple[Channel, ...], msgspec.Meta(max_length=len(Channel))]
 
 
-class QuietHours(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class QuietHours(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When somebody is not to be disturbed: as a rule's active hours (`protocol.rules`), in the zone of who asks."""
 
     start: ClockTime = "22:00"

@@ -75,8 +75,8 @@ def notifications() -> None:
     """What you were told in the app yourself.
 
     \b
-    tocsin notifications list --user ann
-    tocsin notifications read --user ann           all of them
+    tocsin notifications list                      as whom TOCSIN_TOKEN says, else as who is at the keyboard
+    tocsin notifications read                      all of them
     """
 
 

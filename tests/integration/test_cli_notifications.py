@@ -1,0 +1,86 @@
+"""`tocsin preferences`, `escalations`, `notifications` and `alerts deliveries` against a real engine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from protocol.messages import TriggerInput
+from protocol.notify import Channel, DeliveryState, Recipient
+from tests.support.deliveries import a_delivery
+from tests.support.shell import a_shell
+from tocsin.commands.options import user_name
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "heads", "cells"),
+    [
+        (
+            "preferences",
+            ('quiet_hours={"start":"22:00","end":"07:00"}', 'digest={"frequency":"daily","hour":8}'),
+            ["USER", "CHANNELS", "QUIET", "DIGEST"],
+            ["-", "22:00-07:00", "daily", "at", "08:00"],
+        ),
+        (
+            "escalations",
+            ('frameworks=["web"]', 'steps=[{"after_s":600,"users":["ann"]}]'),
+            ["CHAIN", "ENABLED", "RULES", "FRAMEWORKS", "FROM", "STEPS"],
+            ["yes", "-", "web", "error", "1"],
+        ),
+    ],
+)
+async def test_how_people_are_told_is_made_listed_and_taken_away(
+    tmp_path: Path, kind: str, fields: tuple[str, ...], heads: list[str], cells: list[str]
+) -> None:
+    async with a_shell(tmp_path) as (_, said):
+        assert await said(kind, "put", "x1", *fields) == f"{kind[:-1]} x1 made, version 1\n"
+        head, row = (await said(kind, "list")).splitlines()
+        assert head.split()[: len(heads)] == heads
+        assert row.split()[: len(cells) + 1] == ["x1", *cells]
+        assert json.loads(await said(kind, "show", "x1"))["id"] == "x1"
+        assert await said(kind, "delete", "x1") == "x1: deleted\n"
+
+
+async def test_what_is_wrong_with_a_preference_or_a_chain_is_said(tmp_path: Path) -> None:
+    async with a_shell(tmp_path) as (_, said):
+        assert "there is no time zone 'Mars'" in await said("preferences", "put", "ann", "zone=Mars", code=1)
+        days = 'quiet_hours={"days":["someday"]}'
+        assert "quiet_hours.days: 'someday' is no day" in await said("preferences", "put", "ann", days, code=1)
+        assert "the chain tells nobody" in await said("escalations", "put", "x", code=1)
+        steps = 'steps=[{"after_s":600}]'
+        assert "steps[0]: it tells nobody" in await said("escalations", "put", "x", steps, code=1)
+        assert "is less than 60 s" in await said("escalations", "put", "x", "remind_every_s=5", code=1)
+
+
+async def test_what_one_was_told_is_listed_and_read(tmp_path: Path) -> None:
+    async with a_shell(tmp_path) as (engine, said):
+        bell = TriggerInput(framework_id="web", title="disk full")
+        (result,) = await engine.service.trigger(engine.principal("boss"), [bell])
+        line = a_delivery(
+            str(result.alert_id),
+            workspace="main",
+            channel=Channel.IN_APP,
+            recipient=Recipient(user=user_name()),
+            state=DeliveryState.SENT,
+        )
+        await engine._up.store.keep_deliveries([line])
+        head, row = (await said("alerts", "deliveries", line.alert_id)).splitlines()
+        assert head.split()[2:] == ["WHAT", "CHANNEL", "WHO", "STATE", "WHY"]
+        assert "Handed on" in row
+        [told] = (await said("notifications", "list", "--json")).splitlines()
+        assert json.loads(told)["alert"]["title"] == "disk full"
+        assert await said("notifications", "read", "nothing") == "0 read\n"
+        assert await said("notifications", "read") == "1 read\n"
+        head, row = (await said("notifications", "list")).splitlines()
+        assert head.split()[:3] == ["AT", "(UTC)", "WHAT"]
+        assert row.split()[1:3] == ["fired", "yes"]
+
+
+async def test_an_alert_that_nobody_was_told_of_says_why(tmp_path: Path) -> None:
+    async with a_shell(tmp_path) as (engine, said):
+        (result,) = await engine.service.trigger(engine.principal("boss"), [TriggerInput(framework_id="web")])
+        text = await said("alerts", "deliveries", str(result.alert_id))
+        assert text == "Nobody was told: there is no endpoint in this workspace, and no user.\n"
+        assert await said("alerts", "deliveries", str(result.alert_id), "--json") == ""
