@@ -149,7 +149,7 @@ class Hush:
         difference = difference_of(before.quieting, now.quieting)
         if (alert.quieted_by, alert.quieted_ref) in difference.gone:
             return True
-        if difference.added.is_empty:
+        if difference.added.is_empty or difference.added.is_far_from(alert):
             return False
         labels = labels_of(alert)
         turn.tests_left -= difference.added.cost(labels)

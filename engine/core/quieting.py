@@ -29,6 +29,10 @@ from protocol.times import parse_rfc3339, rfc3339
 CACHE_MAX_WINDOWS = 16_384
 # One for each workspace, and for each framework with windows of its own.
 CACHE_MAX_SETS = 1_024
+# Windows that an alert is glanced at for, one after the other; of more it is quicker to go by the alert's labels.
+GLANCED_MAX = 8
+# What matchers see of an alert besides its own labels (`labels_of`).
+_SEEN = frozenset({"alertname", "severity", "framework_id", "rule_id"})
 
 
 class Mark(NamedTuple):
@@ -141,7 +145,19 @@ class QuietWindows:
                 self._others.append(window)
         self.is_empty = not self._by_pair and not self._others
         self._cost = sum(window.cost for window in self._others)
+        # If each of them asks for a label of the alert's own: what they ask for.
+        is_glance = not self._others and len(self._by_pair) <= GLANCED_MAX
+        is_glance = is_glance and not any(name in _SEEN for name, _ in self._by_pair)
+        self._asked = tuple(self._by_pair) if is_glance else None
         self._costs = {pair: sum(window.cost for window in those) for pair, those in self._by_pair.items()}
+
+    def is_far_from(self, alert: Alert) -> bool:
+        """Whether a glance at its own labels shows that none means it.
+
+        Every open alert is asked after a change, which mostly is one silence of something else: half a microsecond instead of five.
+        """
+        labels = alert.labels
+        return self._asked is not None and all(labels.get(name) != value for name, value in self._asked)
 
     def cost(self, labels: Mapping[str, str]) -> int:
         """How many matchers `concerning` holds against these labels, at most."""

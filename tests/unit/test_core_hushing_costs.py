@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 from msgspec.structs import replace
 
-from engine.core.quieting import QuietWindow
+from engine.core.quieting import GLANCED_MAX, QuietWindow, QuietWindows
 from engine.core.turn import ROWS_MAX, TESTS_MAX
 from protocol.commands import Ring
 from protocol.model import EventKind, QuietedBy
@@ -65,6 +65,35 @@ def test_one_more_silence_costs_each_open_alert_one_test_however_many_there_are(
     assert channel.quiet(*former, expression("more", "web-x-.*")) == []
     channel.wait(0)
     assert len(tests) == 100
+
+
+def of_host(name: str, host: str) -> Silence:
+    return replace(silence(name), matchers=(Matcher(name="host", value=host),))
+
+
+def test_alerts_are_only_glanced_at_for_a_silence_of_other_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    really = QuietWindows.concerning
+
+    def concerning(windows: QuietWindows, labels: Mapping[str, str]) -> list[QuietWindow]:
+        asked.append(labels.get("host", ""))
+        return really(windows, labels)
+
+    channel = Channel(events_max=10_000)
+    channel.send(*(Ring(title="disk", labels={"host": f"h{number}"}) for number in range(20)))
+    monkeypatch.setattr(QuietWindows, "concerning", concerning)
+    assert channel.quiet(of_host("nobody", "h77")) == []
+    assert asked == []
+    # When it is meant it is asked, and marked.
+    assert len(channel.quiet(of_host("nobody", "h77"), of_host("one", "h7"))) == 1
+    assert set(asked) == {"h7"}
+
+
+def test_a_change_of_very_many_silences_goes_by_the_alerts_labels() -> None:
+    channel = Channel(events_max=10_000)
+    channel.send(*(Ring(title="disk", labels={"host": f"h{number}"}) for number in range(20)))
+    many_hosts = [of_host(f"s{number:02}", f"h{number}") for number in range(5, 5 + GLANCED_MAX + 1)]
+    assert len(channel.quiet(*many_hosts)) == GLANCED_MAX + 1
 
 
 def test_the_end_of_a_silence_that_meant_nothing_costs_no_test(tests: list[str]) -> None:
