@@ -184,6 +184,9 @@ class Workflows:
 
     def _count(self, workspace: str, results: Sequence[StepResult]) -> None:
         for result in results:
+            if result.status is StepStatus.SET:
+                # Somebody set one project on a workflow, or took it off: that is no batch.
+                continue
             if result.reason in _QUIET:
                 self._kit.suppressed(workspace, result.project_id, result.reason)
             is_behind = result.reason == Refusal.ALREADY.value
