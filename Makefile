@@ -58,7 +58,8 @@ test: install-dev system node
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest -n 2 --dist loadfile tests/unit
+	$(BIN)/coverage run -m pytest --ignore=tests/unit tests
 	$(BIN)/coverage combine --quiet
 	rm -f .coverage.*  # what processes that were killed on purpose left half-written
 	$(BIN)/coverage report

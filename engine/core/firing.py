@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from itertools import islice, takewhile
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -58,14 +59,10 @@ class Cron(NamedTuple):
 
     def moments_before(self, at: int, after: int, limit: int) -> list[int]:
         """The newest moments after `after` and up to `at`, newest first."""
-        found: list[int] = []
         # cronsim looks for what is before its start.
-        for moment in CronSim(self.line, _moment(at // SECOND_US * SECOND_US + SECOND_US, self.zone), reverse=True):
-            when = _us(moment)
-            if when <= after or len(found) == limit:
-                break
-            found.append(when)
-        return found
+        start = _moment(at // SECOND_US * SECOND_US + SECOND_US, self.zone)
+        moments = (_us(moment) for moment in CronSim(self.line, start, reverse=True))
+        return list(islice(takewhile(lambda when: when > after, moments), limit))
 
     def next_after(self, at: int) -> int | None:
         """The first moment after `at`; None: there is none any more."""
