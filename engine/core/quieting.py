@@ -154,7 +154,8 @@ class QuietWindows:
     def is_far_from(self, alert: Alert) -> bool:
         """Whether a glance at its own labels shows that none means it.
 
-        Every open alert is asked after a change, which mostly is one silence of something else: half a microsecond instead of five.
+        Every open alert is asked after a change, which mostly is one silence of something else: it takes a tenth of
+        the whole question.
         """
         labels = alert.labels
         return self._asked is not None and all(labels.get(name) != value for name, value in self._asked)
