@@ -1,0 +1,116 @@
+"""The circuit and the line before a target: who may go, who waits how long, and that nobody is overtaken."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.core import pacing
+from engine.core.breaker import FAILURES_MAX, PROBE_US, Breaker
+from engine.core.pacing import LOST_US, Pacer
+from protocol.times import SECOND_US
+
+SECOND = SECOND_US
+
+
+def broken() -> Breaker:
+    breaker = Breaker()
+    for _ in range(FAILURES_MAX):
+        breaker.failed(0)
+    return breaker
+
+
+def test_a_circuit_stays_closed_until_the_last_failure_that_is_allowed() -> None:
+    breaker = Breaker()
+    for _ in range(FAILURES_MAX - 1):
+        breaker.failed(0)
+        assert (breaker.is_open, breaker.wait_us(0)) == (False, 0)
+    breaker.failed(0)
+    assert (breaker.is_open, breaker.wait_us(0)) == (True, PROBE_US)
+
+
+def test_a_success_in_between_starts_the_count_anew() -> None:
+    breaker = Breaker()
+    for _ in range(FAILURES_MAX - 1):
+        breaker.failed(0)
+    breaker.succeeded()
+    breaker.failed(0)
+    assert (breaker.failures, breaker.is_open) == (1, False)
+
+
+def test_one_probe_goes_out_and_the_others_wait_for_what_comes_of_it() -> None:
+    breaker = broken()
+    assert [breaker.wait_us(PROBE_US) for _ in range(2)] == [0, PROBE_US]
+    breaker.failed(PROBE_US + SECOND)
+    assert breaker.wait_us(PROBE_US + SECOND) == PROBE_US
+    assert breaker.wait_us(2 * PROBE_US + SECOND) == 0
+    breaker.succeeded()
+    assert breaker.wait_us(2 * PROBE_US + SECOND) == 0
+
+
+def test_a_probe_whose_answer_never_came_is_followed_by_another() -> None:
+    breaker = broken()
+    assert breaker.wait_us(PROBE_US) == 0
+    assert breaker.wait_us(2 * PROBE_US) == 0
+
+
+def test_a_few_go_at_once_and_then_one_at_a_time() -> None:
+    pacer = Pacer(per_s=2, burst=3)
+    assert [pacer.wait_us(f"k{number}", 0) for number in range(6)] == [0, 0, 0, *(SECOND // 2 * n for n in (1, 2, 3))]
+    assert pacer.waiting == 3
+
+
+def test_who_waits_keeps_his_turn_and_is_not_overtaken() -> None:
+    pacer = Pacer(per_s=1, burst=1)
+    assert [pacer.wait_us(key, 0) for key in "abc"] == [0, SECOND, 2 * SECOND]
+    assert pacer.wait_us("b", SECOND // 2) == SECOND // 2
+    assert pacer.wait_us("d", SECOND) == 2 * SECOND
+    assert [pacer.wait_us(key, SECOND) for key in "bc"] == [0, SECOND]
+    assert pacer.waiting == 2
+
+
+def test_an_idle_target_has_its_whole_allowance_again() -> None:
+    pacer = Pacer(per_s=1, burst=2)
+    for key in "abc":
+        pacer.wait_us(key, 0)
+    assert [pacer.wait_us(key, 60 * SECOND) for key in ("c", "x", "y", "z")] == [0, 0, 0, SECOND]
+
+
+def test_who_never_comes_back_is_forgotten() -> None:
+    pacer = Pacer(per_s=1, burst=1)
+    for key in "abc":
+        pacer.wait_us(key, 0)
+    pacer.wait_us("x", LOST_US + SECOND)
+    assert pacer.waiting == 1
+    pacer.wait_us("y", LOST_US + 2 * SECOND)
+    assert pacer.waiting == 0
+
+
+def test_a_line_that_is_full_sends_away_and_keeps_its_order() -> None:
+    pacer = Pacer(per_s=1, burst=1)
+    pacer.wait_us("first", 0)
+    for number in range(pacing.WAITING_MAX):
+        pacer.wait_us(str(number), 0)
+    end = (pacing.WAITING_MAX + 1) * SECOND
+    assert (pacer.wait_us("late", 0), pacer.waiting) == (end, pacing.WAITING_MAX)
+    assert pacer.wait_us("0", SECOND) == 0
+    assert (pacer.wait_us("late", SECOND), pacer.waiting) == (end - SECOND, pacing.WAITING_MAX)
+
+
+@given(st.lists(st.integers(0, 3 * SECOND), min_size=1, max_size=60), st.integers(1, 5), st.integers(1, 4))
+def test_never_more_than_the_rate_allows_and_everybody_gets_his_turn(
+    arrivals: list[int], per_s: int, burst: int
+) -> None:
+    pacer, sent = Pacer(per_s, burst), []
+    pending = sorted((at, f"k{number}") for number, at in enumerate(arrivals))
+    while pending:
+        now, key = pending.pop(0)
+        wait = pacer.wait_us(key, now)
+        if wait:
+            pending = sorted([*pending, (now + wait, key)])
+        else:
+            sent.append(now)
+    assert len(sent) == len(arrivals) and pacer.waiting == 0
+    interval = SECOND // per_s
+    for place, at in enumerate(sent[burst:]):
+        assert at - sent[place] >= interval
