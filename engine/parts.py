@@ -147,7 +147,7 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
         )
     )
     ring, generate = ring_kind(service.trigger), generate_kind(workflows.generate, workflows.trackers)
-    kinds: list[Kind[Any]] = [ring, generate, *notifications.kinds]
+    kinds: list[Kind[Any]] = [ring, generate, *notifications.kinds, *world.kinds]
     works = build_works(store, config.jobs, world.clock, kinds, [digest_schedule(notifications.digests)])
     return Parts(
         store=store,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import trio
 
@@ -19,6 +19,7 @@ from engine import ids, stores
 from engine.core.channel import machine_factory
 from engine.core.turn import Policy
 from engine.fields import Address
+from engine.jobs.kinds import Kind
 from engine.sockets import listen
 
 
@@ -58,3 +59,5 @@ class World:
     open_store: OpenStore = stores.open_store
     machine_factory: MakeMachines = machine_factory
     listen_ws: Callable[[Address], trio.socket.SocketType] = listen_ws
+    # Of jobs, besides the engine's own: what a program that embeds it has done by its workers.
+    kinds: tuple[Kind[Any], ...] = ()

@@ -61,6 +61,7 @@ _SEEN = "INSERT INTO job_node VALUES (?, ?) ON CONFLICT (node) DO UPDATE SET see
 LOST = """
 SELECT id, lease_no, attempt, attempts_max FROM job WHERE state = 2 AND lease_until <= ? ORDER BY lease_until LIMIT ?
 """
+END_LEASES = "UPDATE job SET lease_until = 0 WHERE state = 2"
 NEXT_DUE = f"""
 SELECT min(run_at) FROM job WHERE state = 0 AND queue NOT IN ({_PAUSED})
 """  # noqa: S608  # our own words
@@ -140,6 +141,11 @@ def renew(connection: Connection, node: str, leases: Sequence[Lease], lease_s: f
     rows = connection.execute(_RENEW, (now + int(lease_s * SECOND_US), now, held, node)).fetchall()
     kept = {Lease(*row) for row in rows}
     return [lease for lease in leases if lease not in kept]
+
+
+def end_leases(connection: Connection) -> None:
+    """Nobody holds a lease who did before the file was opened: one process has it. The next sweep takes their jobs."""
+    connection.execute(END_LEASES)
 
 
 def pause(connection: Connection, queue: Queue, paused_at: int | None) -> None:

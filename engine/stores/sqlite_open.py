@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, asynccontextmanager, contextmanag
 import trio
 
 from engine.ids import new_id, now_us
-from engine.stores import OnCommit, Retention, migrate
+from engine.stores import OnCommit, Retention, migrate, sqlite_jobs
 from engine.stores import sqlite_upkeep as upkeep
 from engine.stores.give_way import GiveWay
 from engine.stores.sqlite import SqliteStore
@@ -112,5 +112,6 @@ def _make_ready(connection: sqlite3.Connection) -> str:
     migrate.apply(connection, migrate.migrations("sqlite"))
     connection.execute("INSERT OR IGNORE INTO store VALUES (1, ?, ?)", (new_id(), now_us()))
     upkeep.disconnect_all(connection)
+    sqlite_jobs.end_leases(connection)
     ((epoch,),) = connection.execute("SELECT epoch FROM store").fetchall()
     return str(epoch)

@@ -290,7 +290,7 @@ class Jobs(RuleBasedStateMachine):
 
 
 class JobsInAFile(Jobs):
-    """The same in a file; what was written is there after a restart, and leases outlive who held them."""
+    """The same in a file; what was written is there after a restart, and all leases have ended."""
 
     @property
     def url(self) -> str:
@@ -300,6 +300,8 @@ class JobsInAFile(Jobs):
     def restart(self) -> None:
         self.loop.close()
         self.loop = self.open()
+        for thing in self.things.values():
+            thing.until = 0
 
 
 TestJobsInMemory = Jobs.TestCase
