@@ -100,7 +100,7 @@ def _decide(
             is_archived = action is BulkAction.ARCHIVE
         shelf.require_may_change(who, held, value)
         if (value, is_archived) == (held.value, held.is_archived):
-            return BulkResult(id=object_id, status=BulkStatus.DONE, version=held.version)
+            return BulkResult(id=object_id, status=BulkStatus.DONE, version=held.version, message="it was so already")
         return shelf.as_change(edit, value, is_archived)
     except TocsinError as fault:
         return _result_of(object_id, fault, held.version)

@@ -30,6 +30,7 @@ async def test_a_window_of_now_keeps_quiet_until_it_is_ended(tmp_path: Path) -> 
         assert "new disks" in await said("alerts", "show", str(rung.alert_id))
         ended = await said("maintenance", "end", window, "nothing", code=1)
         assert ended == f"{window}: ended\nnothing: there is no such maintenance\n"
+        assert await said("maintenance", "end", window) == f"{window}: ended already\n"
         assert await said("maintenance", "list", "--json") == ""
         assert (await said("maintenance", "list", "--ended")).splitlines()[1].split()[1] == "ended"
         assert json.loads(await said("maintenance", "show", window))["archived_at"]

@@ -55,10 +55,11 @@ async def test_rules_are_made_changed_and_moved_from_the_command_line(tmp_path: 
             assert await rules("list", "--json") == ""
             assert await rules("import", str(file)) == "team/cpu hot: create\n"
             as_yaml = tmp_path / "rules.yaml"
-            as_yaml.write_text(await rules("export", "--yaml"))
+            as_yaml.write_text(await rules("export", "--format", "yaml"))
             assert await rules("import", str(as_yaml)) == "team/cpu hot: unchanged\n"
             foreign = tmp_path / "alerts.yml"
             foreign.write_text("groups: [{name: g, limit: 3, rules: [{alert: Hot, expr: temp > 5}, {record: r}]}]")
+            assert "say format=prometheus (--format prometheus)" in await rules("import", str(foreign), code=1)
             dry = (str(foreign), "--format", "prometheus", "--framework", "shop", "--dry-run")
             assert (await rules("import", *dry)).splitlines() == [
                 "g/Hot: create",

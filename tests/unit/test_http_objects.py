@@ -298,7 +298,7 @@ async def test_many_are_changed_at_once_and_one_that_cannot_be_keeps_nobody_back
     listed = (await client.get(f"{PATH}?enabled=false")).json()["items"]
     assert [(each["id"], each["version"]) for each in listed] == [("a", 2), ("b", 2)]
     again = (await client.post(f"{PATH}/bulk", json={"action": "disable", "ids": ["a"]})).json()["results"]
-    assert again == [{"id": "a", "status": "done", "version": 2}]
+    assert again == [{"id": "a", "status": "done", "version": 2, "message": "it was so already"}]
     for action in ("enable", "archive", "restore", "delete"):
         answer = await client.post(f"{PATH}/bulk", json={"action": action, "ids": ["a", "b"]})
         assert [each["status"] for each in answer.json()["results"]] == ["done", "done"], action

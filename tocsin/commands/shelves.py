@@ -126,8 +126,10 @@ def add_bulk(group: click.Group, kind: Kind, action: str, done: str, text: str, 
     def change(ids: tuple[str, ...], **given: Any) -> None:
         results = kind.api(given).ask("POST", f"{kind.path}/bulk", {"action": action, "ids": list(ids)})["results"]
         for result in results:
-            is_done = result["status"] == "done"
-            options.write(f"{result['id']}: {done if is_done else result.get('message') or result['status']}")
+            said = result.get("message")
+            if result["status"] == "done":
+                said = f"{done} already" if said else done
+            options.write(f"{result['id']}: {said or result['status']}")
         if any(result["status"] != "done" for result in results):
             raise SystemExit(1)
 
