@@ -110,6 +110,9 @@ def _check_integrations(integrations: tuple[Integration, ...]) -> None:
                 raise ConfigError(f"integrations[{place}].name", f"two have the name {one.name!r}: use another")
             if one.key and one.key == other.key:
                 raise ConfigError(f"integrations[{place}].key", f"is that of {other.name!r} too: use another")
+            if one.slack_secret and one.slack_secret == other.slack_secret:
+                why = f"is that of {other.name!r} too: a Slack app acts on one workspace, use another app"
+                raise ConfigError(f"integrations[{place}].slack_secret", why)
 
 
 def _check_public_url(url: str) -> None:
@@ -157,6 +160,7 @@ CHECKS: Checks = {
     "integrations": _check_integrations,
     "integrations.name": _check_id,
     "integrations.key": _check_integration_key,
+    "integrations.slack_secret": _check_integration_key,
     "integrations.workspace": _check_rule_workspace,
     "integrations.framework": _check_framework,
     "integrations.mapping": check_mapping,

@@ -31,6 +31,7 @@ from engine.http.endpoints import endpoint_test_routes
 from engine.http.event_streams import stream_routes
 from engine.http.inbound.intake import Intake
 from engine.http.inbound.routes import inbound_routers
+from engine.http.inbound.slack import slack_router
 from engine.http.jobs import job_routes, queue_metrics_router
 from engine.http.notifications import notification_routes
 from engine.http.operators import PeerAddress
@@ -116,6 +117,7 @@ class Doors:
             routers=[
                 *inbound_routers(self._intake(parts)),
                 queue_metrics_router(parts.jobs, parts.service),
+                slack_router(parts.slack_actions),
                 *action_routers(parts.link_verbs, PeerAddress(config.gateway.trusted_proxies)),
             ],
         )

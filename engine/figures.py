@@ -76,6 +76,14 @@ FIGURES: Mapping[str, Figure] = {
             "expired": "Links that came too late.",
         }.items()
     },
+    **{
+        f"slack_buttons.{word}": Figure((f"tocsin_slack_buttons_{word}",), text, True)
+        for word, text in {
+            "done": "Buttons pressed in Slack that acknowledged or resolved.",
+            "refused": "Those that did not: not known, or may not.",
+            "unsigned": "Posts for buttons that Slack had not signed.",
+        }.items()
+    },
     "workflows.batches": Figure(("tocsin_workflow_batches",), "Workflow batches done.", True),
     **{
         f"workflows.projects_{word}": Figure(

@@ -57,6 +57,7 @@ def _watch_parts(metrics: Metrics, parts: Callable[[], Parts | None]) -> None:
     metrics.watch("presence_notes_dropped", of_parts(lambda now: now.presence.dropped))
     metrics.watch("mail", lambda: {} if (now := parts()) is None else now.mail.mailer.statistics())
     metrics.watch("links", lambda: {} if (now := parts()) is None else now.link_verbs.statistics())
+    metrics.watch("slack_buttons", lambda: {} if (now := parts()) is None else now.slack_actions.statistics())
     metrics.watch("workflows", lambda: {} if (now := parts()) is None else now.workflows.statistics())
     metrics.add(lambda: () if (now := parts()) is None else now.works.counts.families())
     metrics.add(lambda: () if (now := parts()) is None else now.notifications.sending.counts.families())

@@ -48,6 +48,11 @@ class Integrations:
             token_id=f"integration:{integration.name}",
         )
 
+    def slack_apps(self) -> list[tuple[str, bytes]]:
+        """The Slack apps whose buttons act here: the workspace of each, and its signing secret."""
+        configured = self._by_name.values()
+        return [(self._workspace(each), each.slack_secret.reveal()) for each in configured if each.slack_secret]
+
     def _workspace(self, integration: Integration) -> str:
         return integration.workspace or self._own_workspace
 

@@ -41,6 +41,8 @@ from engine.notify.mail import Mail, build_mail
 from engine.notify.notifications import Notifications, build_notifications, digest_schedule
 from engine.notify.outbound import Outbound, build_outbound
 from engine.notify.senders import Tryout, endpoint_senders
+from engine.notify.slack_actions import SlackActions
+from engine.notify.slack_replies import SlackReplies
 from engine.operators import Operators
 from engine.orders import StandingOrders
 from engine.presence import PresenceLog
@@ -92,6 +94,7 @@ class Parts:
     tryout: Tryout
     mail: Mail
     link_verbs: LinkVerbs
+    slack_actions: SlackActions
     works: Works
     jobs: JobVerbs
     handed: HandOver
@@ -147,7 +150,8 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
         )
     )
     ring, generate = ring_kind(service.trigger), generate_kind(workflows.generate, workflows.trackers)
-    kinds: list[Kind[Any]] = [ring, generate, *notifications.kinds, *world.kinds]
+    replies = SlackReplies(store, outbound.outside.sealer, outbound.outside.connector, mail.renderer, world.clock)
+    kinds: list[Kind[Any]] = [ring, generate, *notifications.kinds, replies.kind, *world.kinds]
     works = build_works(store, config.jobs, world.clock, kinds, [digest_schedule(notifications.digests)])
     return Parts(
         store=store,
@@ -177,6 +181,7 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
         tryout=Tryout(shelves.endpoints, notifications, world.clock, world.new_id),
         mail=mail,
         link_verbs=LinkVerbs(mail.links, mail.persons, service),
+        slack_actions=SlackActions(mail.slack_apps, mail.persons, service, replies, world.clock),
         works=works,
         jobs=JobVerbs(store, works.kinds, works.counts, trail),
         handed=HandOver(store, ring, generate, world.new_id, config.jobs.handed_over_max, metrics.refused),

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from actors.ports import Clock
 from engine.config import Config
 from engine.core.notices.notice import Style
 from engine.identity import Identity
+from engine.integrations import Integrations
 from engine.notify.action_links import ActionLinks
 from engine.notify.kept_endpoints import KeptEndpoints
 from engine.notify.mailer import Mailer
@@ -29,12 +31,16 @@ class Mail:
     persons: Persons
     links: ActionLinks
     renderer: NoticeRenderer
+    # Of each Slack app whose buttons act here its workspace and signing secret.
+    slack_apps: Sequence[tuple[str, bytes]]
     senders: dict[Channel, Sender]
 
 
 def build_mail(config: Config, identity: Identity, shelves: Shelves, book: KeptEndpoints, clock: Clock) -> Mail:
     """Nothing of it runs yet; before `LiveObjects.load`."""
     site = config.notify.public_url
+    slack_apps = Integrations(config.integrations, config.workspace).slack_apps()
+    with_buttons = {workspace for workspace, _ in slack_apps}
     persons = Persons(shelves.users, identity.is_over)
     persons.follow(shelves.live, shelves.figures)
     links = ActionLinks(lambda: identity.authenticator.keys, clock, site, config.notify.link_s)
@@ -50,6 +56,7 @@ def build_mail(config: Config, identity: Identity, shelves: Shelves, book: KeptE
         mailer=mailer,
         persons=persons,
         links=links,
-        renderer=NoticeRenderer(links, persons, site, lambda message: Style(), lambda workspace: False),
+        renderer=NoticeRenderer(links, persons, site, lambda message: Style(), with_buttons.__contains__),
+        slack_apps=slack_apps,
         senders={Channel.EMAIL: mailer} if config.notify.smtp.host else {},
     )

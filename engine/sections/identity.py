@@ -41,6 +41,8 @@ class Integration(msgspec.Struct, frozen=True, kw_only=True):
     key: Secret = Secret()
     # What it signs its bodies with (Grafana's HMAC); empty: it does not.
     signature: Secret = Secret()
+    # Of a Slack app whose buttons act on this workspace's alerts: its signing secret.
+    slack_secret: Secret = Secret()
     # Empty: `workspace` of the engine.
     workspace: str = ""
     # Empty: what the alert says, else the form's name.

@@ -1,0 +1,118 @@
+"""What is shown in Slack after a button was pressed: the message as its alert is now, or a word to who pressed it.
+
+A job, because Slack's server may be slow or away and the address that it gave us is good for half an hour. That address
+opens a channel for whoever has it, so the job holds it sealed. It is posted to through the guarded way out, as every
+address that came from outside.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from actors.ports import Clock
+from engine.core.notices.as_slack import escaped
+from engine.core.targets import TargetInvalid
+from engine.jobs.kinds import Again, Done, Hopeless, Kind, NotNeeded, PutOff, Result
+from engine.notify.answers import outcome_of
+from engine.notify.connector import Connector
+from engine.notify.network import TargetRefused, Unreachable
+from engine.notify.ports import Outcome, Refused, Renderer, Sent, TryLater
+from engine.notify.sealing import Confidential, Sealer, Unsealable
+from engine.stores import Store
+from protocol.changes import Action
+from protocol.jobs import PRIO_HIGH, Claimed, Queue
+from protocol.model import Alert
+from protocol.notify import Change, Channel, Outgoing, Recipient
+from protocol.times import SECOND_US
+
+KIND = "slack_reply"
+URL_MAX_CHARS = 2_048
+TEXT_MAX_CHARS = 3_000
+_CHANGES = {Action.ACKNOWLEDGE: Change.ACKNOWLEDGED, Action.RESOLVE: Change.RESOLVED}
+
+
+class ReplyArgs(msgspec.Struct, frozen=True, kw_only=True):
+    """Where to (sealed), about which alert, after what; `why_not`: what to say if nothing was done."""
+
+    sealed: str
+    alert_id: str
+    action: Action
+    why_not: str = ""
+
+
+class SlackReplies:
+    """Puts replies into the queue, and makes them."""
+
+    def __init__(self, store: Store, sealer: Sealer, connector: Connector, renderer: Renderer, clock: Clock) -> None:
+        self._store = store
+        self._sealer = sealer
+        self._connector = connector
+        self._renderer = renderer
+        self._clock = clock
+        self.kind: Kind[ReplyArgs] = Kind(
+            name=KIND, queue=Queue.NOTIFICATION, args=ReplyArgs, run=self.run, attempts_max=3, prio=PRIO_HIGH
+        )
+
+    async def put(self, workspace: str, url: str, alert_id: str, action: Action, why_not: str) -> None:
+        """One more reply. Raises StoreUnavailable."""
+        if len(url) > URL_MAX_CHARS:
+            return
+        sealed = self._sealer.seal(Confidential(url=url), (workspace, KIND))
+        args = ReplyArgs(sealed=sealed, alert_id=alert_id, action=action, why_not=why_not)
+        await self._store.enqueue([self.kind.job(args, workspace=workspace)])
+
+    async def run(self, claimed: Claimed, args: ReplyArgs) -> Result:
+        """One reply."""
+        try:
+            url = self._sealer.open(args.sealed, (claimed.workspace, KIND)).url
+        except Unsealable as fault:
+            return Hopeless(str(fault))
+        body = await self._body(claimed.workspace, args)
+        if body is None:
+            return NotNeeded("there is no such alert any more")
+        return self._result(await self._posted(url, body))
+
+    async def _posted(self, url: str, body: dict[str, Any]) -> Outcome:
+        try:
+            answer = await self._connector.post(
+                url, msgspec.json.encode(body), {"Content-Type": "application/json; charset=utf-8"}
+            )
+        except Unreachable as fault:
+            return TryLater(None, str(fault))
+        except (TargetRefused, TargetInvalid) as fault:
+            return Refused(str(fault))
+        return outcome_of(answer, self._clock())
+
+    def _result(self, outcome: Outcome) -> Result:
+        if isinstance(outcome, Sent):
+            return Done()
+        if isinstance(outcome, Refused):
+            return Hopeless(outcome.cause)
+        if outcome.after_s is None:
+            return Again(outcome.cause)
+        return PutOff(self._clock() + int(outcome.after_s * SECOND_US), outcome.cause)
+
+    async def _body(self, workspace: str, args: ReplyArgs) -> dict[str, Any] | None:
+        if args.why_not:
+            text = escaped(args.why_not, TEXT_MAX_CHARS)
+            return {"response_type": "ephemeral", "replace_original": False, "text": text}
+        found = await self._store.alert(workspace, args.alert_id)
+        if found is None:
+            return None
+        rendered = await self._renderer.render(self._message(workspace, found[1], args.action))
+        text = escaped(rendered.subject, TEXT_MAX_CHARS)
+        return {"replace_original": True, "text": text, "blocks": list(rendered.blocks)}
+
+    def _message(self, workspace: str, alert: Alert, action: Action) -> Outgoing:
+        return Outgoing(
+            key="",
+            workspace=workspace,
+            channel=Channel.SLACK,
+            recipient=Recipient(endpoint="slack"),
+            change=_CHANGES[action],
+            alerts=(alert,),
+            at=self._clock(),
+            by=alert.resolved_by or alert.acknowledged_by,
+        )
