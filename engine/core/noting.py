@@ -62,6 +62,11 @@ def routing_jobs(key: ChannelKey, events: Sequence[Event]) -> tuple[NewJob, ...]
     return tuple([_job(key, portion) for portion in portions])
 
 
+def is_routed(event: Event) -> bool:
+    """Whether somebody may be notified of an event, at once or later."""
+    return _when(event) is not None
+
+
 def _when(event: Event) -> int | None:
     """When it is to be routed: 0 at once, or when the quiet is over; None: not at all."""
     change, alert = CHANGE_OF.get(event.kind), event.alert

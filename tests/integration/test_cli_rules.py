@@ -107,11 +107,11 @@ async def test_a_rule_is_tried_on_values_and_with_a_marked_alert(tmp_path: Path)
         await said("rules", "add", "id=cpu", "framework=web", "metric=cpu", "threshold=90", "title=Hot")
         tried = (await said("rules", "test", "cpu", "95", "96", "10", "--label", "host=1")).splitlines()
         assert tried[0] == "3 readings: 1 fired, 1 duplicate, 1 resolved"
-        assert tried[1].split() == ["AT", "(UTC)", "WHAT", "WHY", "SEVERITY", "VALUE", "LABELS", "TITLE"]
+        assert tried[1].split() == ["AT", "(UTC)", "WHAT", "WHY", "NOTIFIED", "SEVERITY", "VALUE", "LABELS", "TITLE"]
         assert [line.split()[1:] for line in tried[2:]] == [
-            ["fired", "-", "warning", "95.0", "host=1", "Hot"],
-            ["suppressed", "duplicate", "(1)", "-", "-", "-", "-"],
-            ["resolved", "-", "warning", "95.0", "host=1", "Hot"],
+            ["fired", "-", "yes", "warning", "95.0", "host=1", "Hot"],
+            ["suppressed", "duplicate", "(1)", "-", "-", "-", "-", "-"],
+            ["resolved", "-", "yes", "warning", "95.0", "host=1", "Hot"],
         ]
         assert (await said("rules", "test", "cpu", "10")).endswith("nothing would have rung\n")
         assert (await said("rules", "test", "cpu", "-10.5")).endswith("nothing would have rung\n")

@@ -32,7 +32,7 @@ async def test_whoever_follows_his_stream_is_told_and_how_much_he_has_not_read(m
             assert isinstance(await ann.hear(), m.AlertMessage)
             told = await ann.hear()
         assert isinstance(told, Notification)
-        assert (told.kind, told.text, told.unread) == ("fired", "fired: disk full", 1)
+        assert (told.kind, told.text, told.unread) == ("fired", "[WARNING] disk full", 1)
         (line,) = await notified.parts.store.in_app(notified.workspace, "ann", None, 10)
         assert told.key == line.delivery.key
 

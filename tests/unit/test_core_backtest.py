@@ -24,6 +24,7 @@ def test_a_backtest_tells_what_would_have_been_told_and_when() -> None:
     ]
     assert found.reasons == {"pending": 1, "duplicate": 1, "resolved": 1, "below_threshold": 1}
     assert (found.readings, found.told, found.more) == (4, {"fired": 1, "resolved": 1}, 0)
+    assert (found.notified, [event.notifies for event in found.events]) == (2, [True, True])
     assert (found.events[0].title, found.events[0].value, found.events[0].threshold) == ("temp > 50", 60.0, 50.0)
 
 
@@ -52,6 +53,8 @@ def test_what_was_worth_ringing_and_did_not_ring_is_told_by_reason_and_time() ->
         (Reason.DUPLICATE, at[13], at[13], 1),
     ]
     assert found.told == {"fired": 2, "resolved": 1, "receipt": 1}
+    # Nobody is notified of a receipt.
+    assert found.notified == 3
 
 
 def test_what_would_have_been_quiet_says_why() -> None:

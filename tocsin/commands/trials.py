@@ -17,8 +17,8 @@ from tocsin.commands.rules import RULES
 from tocsin.commands.shelves import fields_of, own_fields
 
 _COLUMNS: dict[str, Column] = {
-    "AT (UTC)": "at", "WHAT": "what", "WHY": "why", "SEVERITY": "severity", "VALUE": "value", "LABELS": "labels",
-    "TITLE": "title",
+    "AT (UTC)": "at", "WHAT": "what", "WHY": "why", "NOTIFIED": "notifies", "SEVERITY": "severity", "VALUE": "value",
+    "LABELS": "labels", "TITLE": "title",
 }  # fmt: skip
 _rule = click.argument("rule_id", metavar="RULE", callback=options.filled)
 

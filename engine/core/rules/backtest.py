@@ -15,6 +15,7 @@ from collections.abc import Iterable
 import msgspec
 
 from engine.core.channel import ChannelMachine
+from engine.core.noting import is_routed
 from engine.core.turn import Policy
 from protocol.commands import Batch, Observe
 from protocol.effects import Recalled
@@ -32,7 +33,8 @@ _IDS_A_BATCH = 1 << 16
 class BacktestEvent(msgspec.Struct, frozen=True, kw_only=True):
     """Something that would have been told. `swallowed`: how often a suppression window kept quiet (receipts).
 
-    `quieted_by`: why it would not have rung all the same (hours, flapping).
+    `quieted_by`: why it would not have rung all the same (hours, flapping). `notifies`: whether somebody would be
+    notified of it.
     """
 
     at: str
@@ -44,6 +46,7 @@ class BacktestEvent(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str]
     swallowed: int = 0
     quieted_by: QuietedBy | None = None
+    notifies: bool = False
 
 
 class BacktestSuppressed(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +61,7 @@ class BacktestSuppressed(msgspec.Struct, frozen=True, kw_only=True):
 class Backtest(msgspec.Struct, frozen=True, kw_only=True):
     """What would have happened: what became of the readings, by reason; what would have been told, and how often.
 
+    `notified`: of how many of these events somebody would be notified, endpoints and preferences aside.
     `suppressed`: at most as many as events; `reasons` counts all of them. `note`: what the readings could not tell
     (null: they are all there).
     """
@@ -68,6 +72,7 @@ class Backtest(msgspec.Struct, frozen=True, kw_only=True):
     events: list[BacktestEvent]
     # Events beyond those that are listed.
     more: int
+    notified: int = 0
     suppressed: list[BacktestSuppressed] = []
     note: str | None = None
 
@@ -86,6 +91,7 @@ class _Stage:
         self.told: Counter[str] = Counter()
         self.events: list[BacktestEvent] = []
         self.suppressed: list[BacktestSuppressed] = []
+        self.notified = 0
         self._is_in_a_row = False
 
     def hear(self, reading: Observe) -> None:
@@ -106,6 +112,7 @@ class _Stage:
         self.reasons.update(result.reason.value for result in decision.results)
         for event in decision.events:
             self.told[event.kind.value] += 1
+            self.notified += is_routed(event)
             self._is_in_a_row = False
             if len(self.events) < EVENTS_MAX:
                 self.events.append(_shown(event))
@@ -140,6 +147,7 @@ def backtest(rule: Rule, readings: Iterable[Observe], suppression_s: float, unti
         told=dict(stage.told),
         events=stage.events,
         more=stage.told.total() - len(stage.events),
+        notified=stage.notified,
         suppressed=stage.suppressed,
     )
 
@@ -156,4 +164,5 @@ def _shown(event: Event) -> BacktestEvent:
         labels=alert.labels,
         swallowed=event.suppressed.count if event.suppressed else 0,
         quieted_by=alert.quieted_by,
+        notifies=is_routed(event),
     )
