@@ -134,7 +134,7 @@ class Catalogue(Generic[T]):
         found = {}
         for stored in those:
             if (value := readable(self.kind, stored, self._kit.figures)) is not None:
-                found[stored.id] = Held(value, stored)
+                found[stored.id] = self.kind.held(value, stored)
         return found
 
     def _may_see(self, who: Principal, value: T) -> bool:

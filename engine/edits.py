@@ -26,7 +26,8 @@ DEPTH_MAX = 16
 
 def value_of(kind: Kind[Any], who: Principal, given: Mapping[str, Any]) -> Any:
     """What was sent, as it is kept. Raises BadRequest with the field, the reason and an example."""
-    own = {name: value for name, value in given.items() if name not in SHOWN_BESIDES}
+    besides = {*SHOWN_BESIDES, *kind.reckoned}
+    own = {name: value for name, value in given.items() if name not in besides}
     try:
         value = msgspec.convert(own, kind.type)
     except msgspec.ValidationError as fault:

@@ -156,6 +156,12 @@ class Kind(Generic[T]):
     unmanaged: Unmanaged[T] | None = None
     ends_at: Callable[[T], int | None] = never
     crowd: Crowd[T] | None = None
+    # What is shown with one besides and reckoned at that moment, by name: its type, and from what.
+    reckoned: Mapping[str, tuple[Any, Callable[[T, StoredObject | None], Any]]] = field(default_factory=dict)
+
+    def held(self, value: T, stored: StoredObject | None) -> Held[T]:
+        """One of the store as it is shown now."""
+        return Held(value, stored, once={name: reckon(value, stored) for name, (_, reckon) in self.reckoned.items()})
 
     @property
     def can_be_enabled(self) -> bool:

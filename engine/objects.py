@@ -111,7 +111,7 @@ class Shelf(Catalogue[T]):
 
     async def _put(self, edit: Edit, value: T, is_archived: bool = False) -> Held[T]:
         change = self.as_change(edit, value, is_archived)
-        return Held(value, await self._make(change))
+        return self.kind.held(value, await self._make(change))
 
     def as_change(self, edit: Edit, value: T, is_archived: bool) -> ObjectChange:
         """The change that keeps a value. Raises BadRequest for what no store takes."""

@@ -23,7 +23,7 @@ from engine.objects import Shelf
 from engine.orders import StandingOrders
 from engine.quiet_book import Quiet, QuietKey, compiled
 from engine.roles import check
-from engine.stores.objects import ObjectNews
+from engine.stores.objects import ObjectNews, StoredObject
 from protocol.errors import BadRequest
 from protocol.limits import Limit
 from protocol.model import Principal
@@ -33,6 +33,7 @@ from protocol.times import SECOND_US, moment_of, rfc3339
 SILENCE, MAINTENANCE = "silence", "maintenance"
 # A request that was on its way for so long may still end a silence "now".
 PAST_MAX_US = 60 * SECOND_US
+HOUR_US = 3_600 * SECOND_US
 # Steps of all expressions of one silence, 32 bytes each: ordinary ones have 10 to 100, a class like \pL has 1,200.
 EXPRESSIONS_MAX = 4_000
 
@@ -40,7 +41,7 @@ EXAMPLE = '[{"name": "host", "operator": "=~", "value": "web-.*"}]'
 
 
 class SilenceState(Enum):
-    """Where a silence is in its life."""
+    """Where a silence or a window is in its life; one that comes every week is pending between its times."""
 
     PENDING = "pending"
     ACTIVE = "active"
@@ -53,6 +54,18 @@ def state_of(silence: Silence, now: int) -> SilenceState:
     if now >= window.ends_at:
         return SilenceState.EXPIRED
     return SilenceState.ACTIVE if now >= window.starts_at else SilenceState.PENDING
+
+
+def _state_shown(one: Quiet, stored: StoredObject | None, now: int) -> SilenceState:
+    if stored is not None and stored.archived_at is not None:
+        # It is put away: nothing is quiet because of it.
+        return SilenceState.EXPIRED
+    if isinstance(one, Silence):
+        return state_of(one, now)
+    is_on, change = compiled(one).at(now)
+    if is_on:
+        return SilenceState.ACTIVE
+    return SilenceState.EXPIRED if change == NEVER else SilenceState.PENDING
 
 
 def expressions(most: int) -> Crowd[Quiet]:
@@ -84,10 +97,11 @@ def silence_kind(clock: Clock, silences_max: int, crowd: Crowd[Quiet]) -> Kind[S
         may_change=silences,
         ends_at=over_at,
         crowd=crowd,
+        reckoned={"state": (SilenceState, lambda silence, stored: _state_shown(silence, stored, clock()))},
     )
 
 
-def maintenance_kind(windows_max: int, crowd: Crowd[Quiet]) -> Kind[Maintenance]:
+def maintenance_kind(clock: Clock, windows_max: int, crowd: Crowd[Quiet]) -> Kind[Maintenance]:
     """What a maintenance window is as an object."""
     return Kind(
         name=MAINTENANCE,
@@ -99,6 +113,7 @@ def maintenance_kind(windows_max: int, crowd: Crowd[Quiet]) -> Kind[Maintenance]
         may_change=silences,
         ends_at=over_at,
         crowd=crowd,
+        reckoned={"state": (SilenceState, lambda planned, stored: _state_shown(planned, stored, clock()))},
     )
 
 
@@ -152,7 +167,10 @@ def checked_silence(who: Principal, silence: Silence, now: int) -> Silence:
     starts_at = moment_of(silence.starts_at, "starts_at") if silence.starts_at else now
     ends_at = moment_of(silence.ends_at, "ends_at")
     if ends_at < starts_at:
-        raise BadRequest(f"ends_at: {silence.ends_at} is before starts_at ({rfc3339(starts_at)})")
+        later = rfc3339(starts_at + 2 * HOUR_US)
+        raise BadRequest(
+            f'ends_at: {silence.ends_at} is before starts_at ({rfc3339(starts_at)}); such as "ends_at": "{later}"'
+        )
     if ends_at < now - PAST_MAX_US:
         raise BadRequest(f"ends_at: {silence.ends_at} is over already, it is {rfc3339(now)}; say when it is to end")
     if not silence.comment.strip():
@@ -173,7 +191,10 @@ def checked_maintenance(planned: Maintenance) -> Maintenance:
             '"weekly": {"days": ["sun"], "start": "02:00", "end": "04:00", "zone": "Europe/Berlin"}'
         )
     if starts_at is not None and ends_at is not None and ends_at <= starts_at:
-        raise BadRequest(f"ends_at: {planned.ends_at} is not after starts_at ({planned.starts_at})")
+        later = rfc3339(starts_at + 2 * HOUR_US)
+        raise BadRequest(
+            f'ends_at: {planned.ends_at} is not after starts_at ({planned.starts_at}); such as "ends_at": "{later}"'
+        )
     if planned.weekly is not None:
         try:
             hours_of(planned.weekly)

@@ -62,7 +62,7 @@ def build_shelves(
     live.follow(RULE, follow_rules(orders, wake, rules, kit.figures))
     crowd = expressions(config.objects.quiet_expressions_max)
     silences = silence_kind(kit.clock, config.objects.silences_max, crowd)
-    maintenance = maintenance_kind(config.objects.maintenance_max, crowd)
+    maintenance = maintenance_kind(kit.clock, config.objects.maintenance_max, crowd)
     for quiet in (silences, maintenance):
         live.follow(quiet.name, follow_quiet(orders, quiet_changed, kit.clock, quiet, kit.figures))
     endpoints = endpoint_kind(config.objects.endpoints_max)

@@ -27,7 +27,8 @@ class Beside(msgspec.Struct, frozen=True, kw_only=True):
 
 def shown_type(kind: Kind[Any]) -> Any:
     """The Struct in which objects of a kind are shown: its own fields, and those of `Beside`."""
-    found = [_shown_struct(each) for each in get_args(kind.type) or (kind.type,)]
+    reckoned = tuple((name, type_) for name, (type_, _) in kind.reckoned.items())
+    found = [_shown_struct(each, reckoned) for each in get_args(kind.type) or (kind.type,)]
     together = found[0]
     for each in found[1:]:
         together |= each
@@ -43,12 +44,13 @@ def page_type(plural: str, shown: Any) -> Any:
 _SHOWN: dict[type, Any] = {}
 
 
-def _shown_struct(given: Any) -> Any:
+def _shown_struct(given: Any, reckoned: tuple[tuple[str, Any], ...] = ()) -> Any:
+    """Made by the routes of a kind, which know what is reckoned; found here afterwards."""
     if given not in _SHOWN:
         config = given.__struct_config__
         _SHOWN[given] = msgspec.defstruct(
             f"{given.__name__}Shown",
-            [(field.name, field.type) for field in msgspec.structs.fields(Beside)] + _hidden(given),
+            [(field.name, field.type) for field in msgspec.structs.fields(Beside)] + [*reckoned, *_hidden(given)],
             bases=(given,),
             frozen=True,
             kw_only=True,
@@ -71,7 +73,8 @@ def shown(held: Held[Any]) -> Any:
     """An object with what is shown beside it."""
     value, stored = held.value, held.stored
     hidden = hidden_of(type(value))
-    fields = {name: getattr(value, name) for name in value.__struct_fields__ if name not in hidden} | dict(held.once)
+    fields = {name: _whole(getattr(value, name)) for name in value.__struct_fields__ if name not in hidden}
+    fields |= held.once
     if fields.get("workspace") == "":
         del fields["workspace"]
     return _shown_struct(type(value))(
@@ -83,3 +86,10 @@ def shown(held: Held[Any]) -> Any:
         updated_by=stored and stored.updated_by,
         archived_at=stored and stored.archived_at and rfc3339(stored.archived_at),
     )
+
+
+def _whole(value: Any) -> Any:
+    """With all fields inside of it, too: the store leaves out what has its default, who reads it need not know that."""
+    if isinstance(value, msgspec.Struct) and value.__struct_config__.omit_defaults:
+        return {name: _whole(getattr(value, name)) for name in value.__struct_fields__}
+    return [_whole(each) for each in value] if isinstance(value, tuple | list) else value

@@ -17,7 +17,10 @@ async def test_a_project_is_set_rung_for_and_moved_on_from_the_command_line(tmp_
     async with a_shell(tmp_path) as (_, said):
         assert await said("workflows", "put", str(file)) == "workflow roofing made, version 1\n"
         assert (await said("workflows", "list")).splitlines()[1].split()[:3] == ["roofing", "Roofing", "1"]
-        assert json.loads(await said("workflows", "show", "roofing"))["id"] == "roofing"
+        shown = json.loads(await said("workflows", "show", "roofing"))
+        assert shown["id"] == "roofing"
+        item = shown["phases"][0]["sections"][0]["items"][0]
+        assert item.keys() == {"id", "item_name", "responsible_role", "alert_days", "is_active"}
         assert await said("workflows", "track", "a/b", "roofing", "--assign", "foreman=fred") == "a/b is on i0\n"
         rung = (await said("workflows", "generate", "a/b")).splitlines()
         assert rung[0].split() == ["PROJECT", "STATUS", "REASON", "ITEM", "ALERT", "WHY"]

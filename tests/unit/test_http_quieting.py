@@ -58,7 +58,10 @@ async def test_a_silence_begins_now_and_its_author_is_who_sends_it(client: httpx
         ({"comment": " "}, 'comment: it is empty; say why, such as "disk'),
         ({"ends_at": "tomorrow"}, "ends_at: 'tomorrow' is no time: use RFC 3339"),
         ({"ends_at": "1969-01-01T00:00:00Z"}, "a year from 1970 on"),
-        ({"starts_at": rfc3339(NOW + 7_200 * SECOND_US)}, "ends_at: .* is before starts_at"),
+        (
+            {"starts_at": rfc3339(NOW + 7_200 * SECOND_US)},
+            r'ends_at: .* is before starts_at .*; such as "ends_at": "20',
+        ),
         ({"starts_at": rfc3339(NOW - 200 * SECOND_US), "ends_at": rfc3339(NOW - 100 * SECOND_US)}, "is over already"),
         ({"matchers": []}, "matchers: at least one must not match an empty label"),
         ({"matchers": [{"name": "a", "operator": "!=", "value": "x"}]}, "at least one must not match an empty"),
@@ -96,6 +99,24 @@ async def test_silences_are_listed_by_their_state(client: httpx.AsyncClient, des
     desk.now[0] += 3_600 * SECOND_US
     assert sorted(await listed("active,expired")) == sorted([active["id"], pending["id"]])
     assert "state: 'over' is not allowed" in problem(await client.get(f"{PATH}?state=over"), 400, 107)
+
+
+async def test_each_says_its_state_and_what_is_shown_can_be_sent_back(client: httpx.AsyncClient, desk: Desk) -> None:
+    begins = rfc3339(NOW + 60 * SECOND_US)
+    silence = await made(client, id="s", starts_at=begins)
+    planned = {"id": "w", "title": "x", "starts_at": begins, "ends_at": IN_AN_HOUR}
+    window = (await client.post("/api/v1/maintenance", json=planned)).json()
+    weekly = (await client.post("/api/v1/maintenance", json=WEEKLY | {"id": "weekly"})).json()
+    assert [each["state"] for each in (silence, window, weekly)] == ["pending"] * 3
+    for path in (f"{PATH}/s", "/api/v1/maintenance/w"):
+        for later, state in ((60, "active"), (3_600, "expired")):
+            desk.now[0] = NOW + later * SECOND_US
+            assert (await client.get(path)).json()["state"] == state
+        desk.now[0] = NOW
+        shown = (await client.get(path)).json()
+        again = await client.put(path, json=shown | {"state": "active"}, headers={"If-Match": "*"})
+        assert (again.status_code, again.json()["state"]) == (200, "pending")
+        assert (await client.post(f"{path}/archive")).json()["state"] == "expired"
 
 
 async def test_a_silence_is_ended_now_whether_it_has_begun_or_not(client: httpx.AsyncClient, desk: Desk) -> None:
@@ -144,7 +165,10 @@ async def test_a_workspace_has_so_many_silences(client: httpx.AsyncClient) -> No
     [
         ({"title": "x"}, "starts_at and ends_at, or weekly, are needed"),
         ({"title": "x", "starts_at": IN_AN_HOUR}, "starts_at and ends_at, or weekly, are needed"),
-        ({"title": "x", "starts_at": IN_AN_HOUR, "ends_at": IN_AN_HOUR}, "ends_at: .* is not after starts_at"),
+        (
+            {"title": "x", "starts_at": IN_AN_HOUR, "ends_at": IN_AN_HOUR},
+            r'ends_at: .* is not after .*; such as "ends_at": "20',
+        ),
         (WEEKLY | {"weekly": {"zone": "Mars"}}, "weekly.zone: 'Mars' is no time zone"),
         (WEEKLY | {"weekly": {"days": ["mond"]}}, "weekly.days: 'mond' is no day"),
         (WEEKLY | {"matchers": [{"name": "a", "operator": "=~", "value": "("}]}, r"matchers\[0\].value"),

@@ -27,21 +27,11 @@ def matchers_in_words(matchers: list[dict[str, str]]) -> str:
     return " ".join(f"{each['name']}{each['operator']}{each['value']}" for each in matchers)
 
 
-def _state(silence: dict[str, Any]) -> str:
-    """As of this machine's clock; the engine's decides what is quiet."""
-    from protocol.times import parse_rfc3339
-
-    now = times.now_us()
-    if now >= parse_rfc3339(silence["ends_at"]):
-        return "expired"
-    return "active" if now >= parse_rfc3339(silence["starts_at"]) else "pending"
-
-
 SILENCES = Kind(
     "silences",
     "silence",
     {
-        "SILENCE": "id", "STATE": _state, "MATCHERS": lambda silence: matchers_in_words(silence["matchers"]),
+        "SILENCE": "id", "STATE": "state", "MATCHERS": lambda silence: matchers_in_words(silence["matchers"]),
         "FROM": "starts_at", "UNTIL": "ends_at", "AUTHOR": "author", "COMMENT": "comment",
     },
 )  # fmt: skip
