@@ -33,7 +33,7 @@ from engine.fields import (
 from engine.sections.alerting import Alerts, Channel, Flapping, Storm, Suppression
 from engine.sections.doors import Api, Gateway, Limits, Tls
 from engine.sections.identity import Identity, Integration
-from engine.sections.jobs import Jobs
+from engine.sections.jobs import Jobs, ScheduleSetting
 from engine.sections.keeping import Objects, Retention
 from engine.sections.notify import Notify
 from engine.sections.watching import HOST_FRAMEWORK, HOST_RULES, Host, MetricsSection, Watchdog
@@ -83,6 +83,9 @@ class Config(Section, frozen=True, kw_only=True):
     watchdog: Watchdog = Watchdog()
     integrations: Annotated[
         tuple[Integration, ...], why("Foreign systems that send alerts with a key of their own, or JSON to be mapped.")
+    ] = ()
+    schedules: Annotated[
+        tuple[ScheduleSetting, ...], why("Schedules beside the engine's own, or by their names what those have.")
     ] = ()
     rules: Annotated[tuple[Rule, ...], why("Rules for readings; a file that has any replaces these defaults.")] = (
         HOST_RULES

@@ -10,12 +10,16 @@ import ipaddress
 import re
 from pathlib import Path
 
+from engine.core.firing import Cron, check
 from engine.core.rules.check import RuleInvalid, check_rule
+from engine.directory import is_zone
 from engine.fields import Address, Checks, ConfigError, Secret, parse_address
 from engine.foreign_forms.mapped import check_mapping
+from engine.ids import now_us
 from engine.notify.addresses import address_in
 from engine.sections.alerting import WINDOW_MAX_S
 from engine.sections.identity import Integration
+from engine.sections.jobs import ScheduleSetting
 from engine.sections.smtp import Smtp
 from protocol.names import is_id, is_workspace
 from protocol.rules import Rule
@@ -144,6 +148,25 @@ def check_smtp(smtp: Smtp) -> None:
         )
 
 
+def _check_schedules(schedules: tuple[ScheduleSetting, ...]) -> None:
+    names = [one.name for one in schedules]
+    for place, one in enumerate(schedules):
+        if one.name in names[:place]:
+            raise ConfigError(f"schedules[{place}].name", f"two have the name {one.name!r}: use another")
+        if one.cron and (fault := check(Cron(one.cron, one.zone or "UTC"), now_us())):
+            raise ConfigError(f"schedules[{place}].cron", fault)
+
+
+def _check_schedule_name(name: str) -> None:
+    if not is_workspace(name):
+        raise ValueError("1-128 letters, digits, spaces or ._-/@ and no path segment '.' or '..'")
+
+
+def _check_zone(zone: str) -> None:
+    if zone and not is_zone(zone):
+        raise ValueError("a time zone, such as Europe/Berlin")
+
+
 # What a type cannot say, by key.
 CHECKS: Checks = {
     "data": _check_data,
@@ -166,6 +189,10 @@ CHECKS: Checks = {
     "integrations.mapping": check_mapping,
     "notify.public_url": _check_public_url,
     "notify.smtp.sender": _check_sender,
+    "schedules": _check_schedules,
+    "schedules.name": _check_schedule_name,
+    "schedules.zone": _check_zone,
+    "schedules.workspace": _check_rule_workspace,
     "rules": _check_rules,
     "rules.id": _check_id,
     "rules.framework": _check_id,

@@ -133,12 +133,13 @@ def checked_workspace(_: Principal, workspace: Workspace) -> Workspace:
 
 def check_zone(name: str, field: str) -> None:
     """Raises BadRequest if there is no such time zone."""
-    if not _is_zone(name):
+    if not is_zone(name):
         raise BadRequest(f"{field}: there is no time zone {name!r}; for example 'Europe/Berlin'")
 
 
 @lru_cache(maxsize=1_000)
-def _is_zone(name: str) -> bool:
+def is_zone(name: str) -> bool:
+    """Whether there is such a time zone."""
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):

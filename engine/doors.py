@@ -39,6 +39,7 @@ from engine.http.ports import About
 from engine.http.previews import preview_routes
 from engine.http.readings import reading_routes
 from engine.http.rule_series import rule_series_routes
+from engine.http.schedules import schedule_routes
 from engine.http.server import HttpServer, serve_http
 from engine.http.shelves import shelf_routes
 from engine.http.stream_history import history_routes
@@ -144,6 +145,7 @@ class Doors:
             *broadcast_routes(parts.broadcasts, peer_address),
             *workflow_routes(parts.workflows, parts.service, parts.handed, peer_address),
             *job_routes(parts.jobs, peer_address),
+            *schedule_routes(parts.schedules, peer_address),
         ]
 
     def _intake(self, parts: Parts) -> Intake:

@@ -17,7 +17,7 @@ from protocol.names import check_id
 
 T = TypeVar("T")
 # What is shown with an object and is not of it: who sends back what he was shown need not take it out.
-SHOWN_BESIDES = ("version", "origin", "created_at", "updated_at", "updated_by", "archived_at")
+SHOWN_BESIDES = ("version", "origin", "created_at", "updated_at", "updated_by", "archived_at", "runs")
 # A rule with 64 labels and 16 annotations of the greatest length is larger; nobody has one.
 OBJECT_MAX_BYTES = 65_536
 # Nothing of ours is deeper; what is put in whole below that is refused by its type.

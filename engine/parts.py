@@ -31,6 +31,8 @@ from engine.config import Config
 from engine.identity import Identity
 from engine.jobs.handed import HandOver, generate_kind, ring_kind
 from engine.jobs.kinds import Kind
+from engine.jobs.own import SCHEDULE, Given, follow_schedules, schedule_kind
+from engine.jobs.schedules import ScheduleVerbs
 from engine.jobs.verbs import JobVerbs
 from engine.jobs.works import Works, build_works
 from engine.live import ObjectFigures
@@ -43,6 +45,7 @@ from engine.notify.outbound import Outbound, build_outbound
 from engine.notify.senders import Tryout, endpoint_senders
 from engine.notify.slack_actions import SlackActions
 from engine.notify.slack_replies import SlackReplies
+from engine.objects import Shelf
 from engine.operators import Operators
 from engine.orders import StandingOrders
 from engine.presence import PresenceLog
@@ -97,6 +100,7 @@ class Parts:
     slack_actions: SlackActions
     works: Works
     jobs: JobVerbs
+    schedules: ScheduleVerbs
     handed: HandOver
     clock: Clock
 
@@ -152,7 +156,11 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
     ring, generate = ring_kind(service.trigger), generate_kind(workflows.generate, workflows.trackers)
     replies = SlackReplies(store, outbound.outside.sealer, outbound.outside.connector, mail.renderer, world.clock)
     kinds: list[Kind[Any]] = [ring, generate, *notifications.kinds, replies.kind, *world.kinds]
-    works = build_works(store, config.jobs, world.clock, kinds, [digest_schedule(notifications.digests)])
+    digests = digest_schedule(notifications.digests)
+    works = build_works(store, config.jobs, world.clock, kinds, [digests], config.schedules, config.workspace)
+    given = Given(works.scheduler.schedules)
+    own = schedule_kind(given, works.kinds, config.objects.schedules_max, world.clock)
+    shelves.live.follow(SCHEDULE, follow_schedules(works.scheduler, works.kinds, given, own, shelves.figures))
     return Parts(
         store=store,
         registry=registry,
@@ -184,6 +192,7 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
         slack_actions=SlackActions(mail.slack_apps, mail.persons, service, replies, world.clock),
         works=works,
         jobs=JobVerbs(store, works.kinds, works.counts, trail),
+        schedules=ScheduleVerbs(Shelf(own, kit_of_shelves), store, works.scheduler, trail, world.clock),
         handed=HandOver(store, ring, generate, world.new_id, config.jobs.handed_over_max, metrics.refused),
         clock=world.clock,
     )

@@ -42,7 +42,7 @@ def _seconds(milliseconds: str) -> float:
 
 
 # Lists of tables: `[[rules]]`.
-TABLES = frozenset({"rules", "integrations"})
+TABLES = frozenset({"rules", "integrations", "schedules"})
 # The reference's operators know these. Its REDIS_*, BULL_QUEUE_* and PROMETHEUS_PORT set nothing that exists here.
 ALIASES: Mapping[str, tuple[str, Callable[[str], object]]] = {
     "WS_HEARTBEAT_INTERVAL": ("gateway.heartbeat_s", _seconds),

@@ -10,13 +10,13 @@ a doubled hour's run once).
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from enum import Enum
 from itertools import islice, takewhile
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
+from protocol.schedules import Missed
 from protocol.times import SECOND_US
 
 # So many missed moments are looked at; beyond that all are left out but the newest ones.
@@ -26,14 +26,6 @@ CATCH_UP_MAX = 24
 # A run that is later than this is too late for `skip`.
 LATE_US = 60 * SECOND_US
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Missed(Enum):
-    """What is done about moments that passed while nobody was there."""
-
-    COALESCE = "coalesce"
-    CATCH_UP = "catch_up"
-    SKIP = "skip"
 
 
 class Window(NamedTuple):

@@ -94,6 +94,10 @@ _OBJECTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"repeat": 2},
     ),
     "workspaces": ({"id": "acme", "name": "Acme Ltd."}, {"notes": "on trial until June"}),
+    "schedules": (
+        {"id": "nightly", "cron": "0 2 * * 1-5", "zone": "Europe/Berlin", "kind": "workflow_generate"},
+        {"cron": "30 2 * * *"},
+    ),
     "workflows": (
         {
             "id": "roofing",

@@ -110,9 +110,13 @@ class Resource:
         } | more
 
 
-def object_routes(resource: Resource, list_route: HTTPRouteHandler | None = None) -> list[HTTPRouteHandler]:
-    """All routes of a resource; `list_route` instead of the plain list, for one with filters of its own."""
-    return [list_route or _list_route(resource), *_reading_routes(resource), *_edits(resource), *_others(resource)]
+def object_routes(
+    resource: Resource, list_route: HTTPRouteHandler | None = None, get_route: HTTPRouteHandler | None = None
+) -> list[HTTPRouteHandler]:
+    """All routes of a resource; `list_route` instead of the plain list, for one with filters of its own, and
+    `get_route` for one that shows more."""
+    reading = [get_route or _get_route(resource), _versions_route(resource)]
+    return [list_route or _list_route(resource), *reading, *_edits(resource), *_others(resource)]
 
 
 def _list_route(resource: Resource) -> HTTPRouteHandler:
@@ -137,13 +141,19 @@ async def page_shown(resource: Resource, who: Principal, query: ShelfQuery, wher
     return {"items": [shown(held) for held in page.items], "next_cursor": page.next_cursor}
 
 
-def _reading_routes(resource: Resource) -> list[HTTPRouteHandler]:
+def _get_route(resource: Resource) -> HTTPRouteHandler:
     shelf, path = resource.shelf, resource.path + "/{object_id:str}"
 
     @get(path, **resource.options("get"))
     async def get_object(request: Asked, object_id: FromPath[str]) -> Response[Shown]:
         """One of them; its `ETag` is what an edit must name in `If-Match`."""
         return answer(await shelf.get(request.user, unquote(object_id)))
+
+    return get_object
+
+
+def _versions_route(resource: Resource) -> HTTPRouteHandler:
+    shelf, path = resource.shelf, resource.path + "/{object_id:str}"
 
     @get(f"{path}/versions", **resource.options("versions_of"))
     async def versions(
@@ -154,7 +164,7 @@ def _reading_routes(resource: Resource) -> list[HTTPRouteHandler]:
         hidden = hidden_of(shelf.kind.type)
         return VersionList(items=[_version(each, hidden) for each in page.items], next_cursor=page.next_cursor)
 
-    return [get_object, versions]
+    return versions
 
 
 def _edits(resource: Resource) -> list[HTTPRouteHandler]:

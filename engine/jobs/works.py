@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,14 +18,17 @@ from actors.hands import WorkerLimits
 from actors.ports import Clock
 from actors.workers import Workers
 from engine.core.firing import Cron
+from engine.fields import ConfigError
 from engine.jobs.counts import JobCounts
 from engine.jobs.desk import Desk
 from engine.jobs.kinds import Done, Kind, Kinds, Result
+from engine.jobs.own import check_given
 from engine.jobs.queues import QUEUES
 from engine.jobs.scheduler import RunArgs, Schedule, Scheduler
-from engine.sections.jobs import Jobs
+from engine.sections.jobs import Jobs, ScheduleSetting
 from engine.stores.jobs import JobStore
 from protocol.jobs import PRIO_HIGH, PRIO_LOW, PRIO_MEDIUM, Claimed, Queue
+from protocol.schedules import Missed
 
 # Ended jobs go in transactions of so many of each queue and state: none is long enough to be felt.
 PRUNED_AT_ONCE = 1_000
@@ -49,16 +52,66 @@ def build_works(
     clock: Clock,
     kinds: Iterable[Kind[Any]] = (),
     more: Iterable[Schedule] = (),
+    settings: Sequence[ScheduleSetting] = (),
+    workspace: str = "",
 ) -> Works:
-    """Everything that does jobs on this store. Nothing runs yet. `kinds`: besides those of the schedules; `more`: other
-    schedules than ours."""
+    """Everything that does jobs on this store. Nothing runs yet. Raises ConfigError.
+
+    `kinds`: besides those of the schedules; `more`: other schedules of the engine's own. `settings`: the schedules of
+    the configuration, which belong to `workspace` if they do not say another.
+    """
     keep = _Keep(store)
-    schedules = [*_schedules(keep), *more]
-    known = Kinds([*kinds, *{schedule.kind.name: schedule.kind for schedule in schedules}.values()])
+    own = [*_schedules(keep), *more]
+    known = Kinds([*kinds, *{schedule.kind.name: schedule.kind for schedule in own}.values()])
+    schedules = configured(own, settings, known, workspace)
     counts = JobCounts()
     workers = Workers(store, Desk(known, clock), counts, clock, node_name(), limits_of(config))
     store.set_doorbell(workers.ring)
     return Works(known, workers, Scheduler(store, schedules, clock), counts)
+
+
+def configured(
+    schedules: Sequence[Schedule], settings: Sequence[ScheduleSetting], kinds: Kinds, workspace: str
+) -> list[Schedule]:
+    """The engine's own schedules as the configuration wants them, and those that it adds. Raises ConfigError."""
+    found = {schedule.name: schedule for schedule in schedules}
+    for place, setting in enumerate(settings):
+        own = found.get(setting.name)
+        if own is None:
+            found[setting.name] = _added(f"schedules[{place}]", setting, kinds, workspace)
+        elif setting.kind or setting.args or setting.workspace:
+            raise ConfigError(
+                f"schedules[{place}]",
+                f"{setting.name!r} is the engine's own: leave out kind, args and workspace, or use another name",
+            )
+        else:
+            cron = Cron(setting.cron or own.cron.line, setting.zone or own.cron.zone)
+            found[setting.name] = msgspec.structs.replace(
+                own, cron=cron, missed=setting.missed or own.missed, is_off=setting.paused
+            )
+    return list(found.values())
+
+
+def _added(key: str, setting: ScheduleSetting, kinds: Kinds, workspace: str) -> Schedule:
+    if setting.kind not in (able := kinds.schedulable()):
+        raise ConfigError(f"{key}.kind", f"{setting.kind!r} is not allowed: use one of: {', '.join(able)}")
+    if not setting.cron:
+        raise ConfigError(f"{key}.cron", "is missing: use a cron line, such as '0 2 * * *'")
+    kind = kinds.of(setting.kind)
+    try:
+        check_given(kind, setting.args)
+    except ValueError as fault:
+        raise ConfigError(f"{key}.args", str(fault)) from fault
+    return Schedule(
+        name=setting.name,
+        cron=Cron(setting.cron, setting.zone or "UTC"),
+        kind=kind,
+        missed=setting.missed or Missed.COALESCE,
+        prio=kind.prio,
+        workspace=setting.workspace or workspace,
+        given=setting.args,
+        is_off=setting.paused,
+    )
 
 
 def node_name() -> str:

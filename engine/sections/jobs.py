@@ -1,10 +1,13 @@
-"""What is done later: how many jobs at once (`[jobs]`), and when schedules fire (`[schedules.NAME]`)."""
+"""What is done later: how many jobs at once (`[jobs]`), and when schedules fire (`[[schedules]]`)."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
+
+import msgspec
 
 from engine.fields import Section, limit
+from protocol.schedules import Missed
 
 
 class Jobs(Section, frozen=True, kw_only=True):
@@ -23,3 +26,20 @@ class Jobs(Section, frozen=True, kw_only=True):
         int, limit(1, 1_000_000, "Requests with ?async=true of a workspace that wait; each at most 256 kB.")
     ] = 1_000
     grace_s: Annotated[float, limit(0, 8, "At a stop: for what is in hand, before it is handed back.")] = 6.0
+
+
+class ScheduleSetting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A schedule ([[schedules]]): another one, or with the name of one of the engine's own what is otherwise there."""
+
+    name: str
+    # Five fields, or six with seconds first; empty: as the engine has it.
+    cron: str = ""
+    # Of the cron line; empty: as the engine has it, else UTC.
+    zone: str = ""
+    # What is done; not for one of the engine's own.
+    kind: str = ""
+    missed: Missed | None = None
+    paused: bool = False
+    # Whose it is; empty: `workspace` of the engine.
+    workspace: str = ""
+    args: dict[str, Any] = {}

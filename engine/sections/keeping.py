@@ -56,6 +56,7 @@ class Objects(Section, frozen=True, kw_only=True):
     users_max: Annotated[int, limit(1, 1_000_000, "A large company's people; none of them are in memory.")] = 10_000
     teams_max: Annotated[int, limit(1, 1_000_000, "One for each ten of its people.")] = 1_000
     workspaces_max: Annotated[int, limit(1, 1_000_000, "Of one engine: each has at least a channel in use.")] = 10_000
+    schedules_max: Annotated[int, limit(1, 10_000, "A workspace's own; all are in memory and fire from there.")] = 100
     workflows_max: Annotated[int, limit(1, 100_000, "At most 64 kB each, in the store only.")] = 1_000
     preferences_max: Annotated[int, limit(1, 1_000_000, "One for each of its people; none are in memory.")] = 10_000
     escalations_max: Annotated[int, limit(1, 10_000, "Chains: a few for each team. All of them are in memory.")] = 1_000

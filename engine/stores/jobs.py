@@ -122,11 +122,14 @@ class JobStore(JobBoard, Protocol):
     async def prune(self, kept: Mapping[Queue, KeptJobs], limit: int) -> int:
         """Deletes at most so many ended jobs that are kept no longer; how many. Never one that has not ended."""
 
-    async def schedules(self) -> dict[str, ScheduleState]:
-        """All schedules that were ever there."""
+    async def schedules(self, names: Sequence[str] | None = None) -> dict[str, ScheduleState]:
+        """What is known of these schedules (None: of all), by name; those that are not known are left out."""
 
     async def add_schedule(self, name: str, since: int) -> ScheduleState:
         """Makes it known: it has fired up to `since`. As it is, if it is known already."""
+
+    async def forget_schedule(self, name: str) -> None:
+        """There is no such schedule any more; jobs of it stay."""
 
     async def fire(self, name: str, last_fire: int, fire: int, jobs: Sequence[NewJob], skipped: int = 0) -> int | None:
         """Moves a schedule from `last_fire` to `fire` and enqueues its jobs, in one transaction; how many it were.

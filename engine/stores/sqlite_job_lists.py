@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from sqlite3 import Connection
 from typing import Any
 
@@ -115,9 +116,13 @@ def queue_counts(connection: Connection, now: int) -> dict[Queue, QueueCounts]:
     return {queue: QueueCounts(**of) for queue, of in counts.items()}
 
 
-def schedules(connection: Connection) -> dict[str, ScheduleState]:
-    """All schedules that were ever there."""
-    return {row[0]: schedule_state(row) for row in connection.execute(_SCHEDULES).fetchall()}
+def schedules(connection: Connection, names: Sequence[str] | None = None) -> dict[str, ScheduleState]:
+    """What is known of these schedules, or of all."""
+    if names is None:
+        return {row[0]: schedule_state(row) for row in connection.execute(_SCHEDULES).fetchall()}
+    sql = f"{_SCHEDULES} WHERE name IN (SELECT value FROM json_each(?))"  # noqa: S608  # our own words
+    rows = connection.execute(sql, (msgspec.json.encode(names).decode(),)).fetchall()
+    return {row[0]: schedule_state(row) for row in rows}
 
 
 def schedule_state(row: tuple[Any, ...]) -> ScheduleState:

@@ -98,9 +98,13 @@ class SqliteJobs:
         """Deletes ended jobs that are kept no longer. Raises StoreUnavailable."""
         return await self._writer.run(partial(ends.prune, kept=kept, limit=limit, now=self._clock()))
 
-    async def schedules(self) -> dict[str, ScheduleState]:
-        """All schedules that were ever there. Raises StoreUnavailable."""
-        return await self._readers.read(lists.schedules)
+    async def schedules(self, names: Sequence[str] | None = None) -> dict[str, ScheduleState]:
+        """What is known of these schedules, or of all. Raises StoreUnavailable."""
+        return await self._readers.read(partial(lists.schedules, names=names))
+
+    async def forget_schedule(self, name: str) -> None:
+        """There is no such schedule any more. Raises StoreUnavailable."""
+        await self._writer.run(partial(sqlite_schedules.forget_schedule, name=name))
 
     async def add_schedule(self, name: str, since: int) -> ScheduleState:
         """Makes a schedule known. Raises StoreUnavailable."""

@@ -18,7 +18,12 @@ _MOVE = "UPDATE job_cron SET last_fire = ?, skipped = skipped + ? WHERE name = ?
 def add_schedule(connection: Connection, name: str, since: int) -> ScheduleState:
     """Makes a schedule known; as it is, if it is known already."""
     connection.execute(_ADD, (name, since))
-    return schedules(connection)[name]
+    return schedules(connection, [name])[name]
+
+
+def forget_schedule(connection: Connection, name: str) -> None:
+    """There is no such schedule any more."""
+    connection.execute("DELETE FROM job_cron WHERE name = ?", (name,))
 
 
 def fire(

@@ -12,13 +12,20 @@ import msgspec
 import trio
 
 from engine.audit import AuditTrail
+from engine.catalogue import ShelfKit
 from engine.http.jobs import job_routes, queue_metrics_router
 from engine.http.operators import PeerAddress
+from engine.http.schedules import schedule_routes
+from engine.ids import IdSource
 from engine.jobs.handed import HandOver, generate_kind, ring_kind
 from engine.jobs.kinds import Done, Kind
+from engine.jobs.own import Given, follow_schedules, schedule_kind
+from engine.jobs.schedules import ScheduleVerbs
 from engine.jobs.verbs import JobVerbs
 from engine.jobs.works import Works, build_works
-from engine.sections.jobs import Jobs
+from engine.live import LiveObjects, ObjectFigures
+from engine.objects import Shelf
+from engine.sections.jobs import Jobs, ScheduleSetting
 from engine.stores import Store
 from engine.stores.workflows import TrackerPage, TrackerQuery
 from protocol.items import ItemResult, TriggerInput
@@ -30,6 +37,8 @@ from tests.support.http_service import FakeService
 from tests.support.jobs import clock, job_store
 from tests.unit.test_http_api import client_of, make_app
 
+# Hours pass quickly if nobody looks meanwhile.
+QUIET = Jobs(poll_s=60.0, sweep_s=300.0, lease_s=600.0)
 RUNG = ItemResult(status=Status.FIRED, reason=Reason.FIRED)
 BUSY = ItemResult(status=Status.REJECTED, reason=Reason.BUSY)
 
@@ -54,14 +63,25 @@ class Workshop:
     trackers: list[str] = field(default_factory=list)
     doing: Callable[[Claimed, Word], Awaitable[Any]] | None = None
     most: int = 3
+    settings: Sequence[ScheduleSetting] = ()
 
     def __post_init__(self) -> None:
         self.ring = ring_kind(self._ring)
         self.generate = generate_kind(self._generate, self._trackers)
         say = Kind(name="say", queue=Queue.NOTIFICATION, args=Word, run=self._say)
-        self.works: Works = build_works(self.store, Jobs(), clock, [self.ring, self.generate, say])
+        kinds = [self.ring, self.generate, say]
+        self.works: Works = build_works(self.store, QUIET, clock, kinds, (), self.settings, "acme")
         self.trail = AuditTrail(self.store, clock, 10.0)
         self.jobs = JobVerbs(self.store, self.works.kinds, self.works.counts, self.trail)
+        figures = ObjectFigures()
+        self.live = LiveObjects(self.store, figures)
+        given = Given(self.works.scheduler.schedules)
+        kind = schedule_kind(given, self.works.kinds, 3, clock)
+        follow = follow_schedules(self.works.scheduler, self.works.kinds, given, kind, figures)
+        self.live.follow(kind.name, follow)
+        kit = ShelfKit(self.store, clock, IdSource(clock), 10.0, figures, self.refused.append)
+        shelf = Shelf(kind, kit)
+        self.schedules = ScheduleVerbs(shelf, self.store, self.works.scheduler, self.trail, clock)
         self._ids = iter(range(10_000))
         self.handed = HandOver(
             self.store, self.ring, self.generate, lambda: str(next(self._ids)), self.most, self.refused.append
@@ -94,13 +114,17 @@ class Workshop:
         return TrackerPage(items=items, workflows={}, next_cursor=str(start + 2) if more else None)
 
     async def work(self, seconds: float = 0.5) -> None:
-        """Has the workers work so long."""
+        """Has the workers work so long, and schedules fire."""
 
-        async def run(task_status: trio.TaskStatus[None]) -> None:
+        async def work(task_status: trio.TaskStatus[None]) -> None:
             await self.works.workers.run(task_status)
 
+        async def fire(task_status: trio.TaskStatus[None]) -> None:
+            await self.works.scheduler.run(task_status)
+
         async with trio.open_nursery() as nursery:
-            await nursery.start(run)
+            await nursery.start(work)
+            await nursery.start(fire)
             await trio.sleep(seconds)
             nursery.cancel_scope.cancel()
 
@@ -116,7 +140,7 @@ class Workshop:
         service.principals = {f"{each.user}:{each.role}@{each.workspace}": each for each in people}
         app = make_app(
             service,
-            routes=job_routes(self.jobs, PeerAddress()),
+            routes=[*job_routes(self.jobs, PeerAddress()), *schedule_routes(self.schedules, PeerAddress())],
             routers=[queue_metrics_router(self.jobs, service)],
             handed=self.handed,
         )
@@ -126,4 +150,6 @@ class Workshop:
 @asynccontextmanager
 async def a_workshop(**changes: Any) -> AsyncIterator[Workshop]:
     async with job_store() as store:
-        yield Workshop(store, **changes)
+        workshop = Workshop(store, **changes)
+        await workshop.live.load()
+        yield workshop

@@ -4,6 +4,7 @@ import re
 import stat
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -552,3 +553,28 @@ def test_a_password_may_go_in_plain_text_to_this_very_machine() -> None:
     here = {"TOCSIN_NOTIFY_SMTP_HOST": "127.0.0.1", "TOCSIN_NOTIFY_SMTP_SECURITY": "none"}
     word = {"TOCSIN_NOTIFY_SMTP_USER": "ada", "TOCSIN_NOTIFY_SMTP_PASSWORD": "secret-word"}
     assert load(environ={**MAIL, **here, **word}).notify.smtp.user == "ada"
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ([{"name": "a"}, {"name": "a"}], "schedules[1].name: two have the name 'a': use another"),
+        ([{"name": "a", "cron": "0 2"}], "schedules[0].cron: '0 2' is not a cron line"),
+        ([{"name": "a:b"}], "schedules[0].name: 'a:b' is not allowed: use 1-128 letters"),
+        ([{"name": "a", "zone": "Mars"}], "schedules[0].zone: 'Mars' is not allowed: use a time zone"),
+        ([{"name": "a", "workspace": "a:b"}], "schedules[0].workspace: 'a:b' is not allowed"),
+        ([{"name": "a", "when": "soon"}], "schedules[0].when"),
+    ],
+)
+def test_a_schedule_that_cannot_be_meant_is_refused_by_its_place(settings: Any, said: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        Config(schedules=settings)
+    assert said in str(refused.value)
+
+
+def test_a_schedule_is_shown_as_it_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "tocsin.toml"
+    file.write_text('[[schedules]]\nname = "retention"\ncron = "0 4 * * *"\nmissed = "skip"\npaused = true\n')
+    config = load({}, {}, file)
+    file.write_text(effective(config))
+    assert load({}, {}, file).schedules == config.schedules

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.core.firing import CATCH_UP_MAX, MISSED_MAX, Cron, Missed, Plan, Window, check, plan
+from engine.core.firing import CATCH_UP_MAX, MISSED_MAX, Cron, Plan, Window, check, plan
+from protocol.schedules import Missed
 from protocol.times import SECOND_US, parse_rfc3339, rfc3339
 
 HOURLY = Cron("0 * * * *")

@@ -35,6 +35,7 @@ OURS: dict[str, dict[str, Any]] = {
     "frameworks": {"id": "our-web"},
     "teams": {"id": "our-team"},
     "users": {"id": "our-ann"},
+    "schedules": {"id": "our-nightly", "cron": "0 2 * * *", "kind": "workflow_generate"},
     "workflows": {"id": "our-flow", "phases": PHASES},
     "preferences": {"id": "our-ann"},
     "escalations": {"id": "our-chain", "remind_every_s": 600},
@@ -124,7 +125,7 @@ async def furnish(ours: httpx.AsyncClient) -> dict[str, str]:
     tracker = {"workflow_id": "our-flow"}
     del ours.headers["If-Match"]
     assert (await ours.put("/api/v1/workflows/trackers/our-project", json=tracker)).status_code == 200
-    later = await ours.post("/api/v1/triggers?async=true", json={"alert": {"framework_id": "our-web"}})
+    later = await ours.post("/api/v1/workflows/generate?async=true", json={"project_ids": ["nobodys"]})
     ids["job"] = later.headers["Location"].rpartition("/")[2]
     ids["client"] = (await ours.get("/api/v1/connections")).json()["items"][0]["client_id"]
     return ids

@@ -152,6 +152,8 @@ ROUTES |= {
     "DELETE /api/v1/workflows/trackers/{project_id}": Door("edit"),
 }
 OPERATE = Door("operate")
+ROUTES |= object_routes("/api/v1/schedules", "edit")
+ROUTES |= {f"POST /api/v1/schedules/{{object_id}}/{verb}": Door("edit") for verb in ("pause", "resume", "run")}
 ROUTES |= {
     "GET /api/v1/jobs": ADMINISTER,
     "GET /api/v1/jobs/{job_id}": READ,

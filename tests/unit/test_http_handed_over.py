@@ -26,7 +26,7 @@ RING = {"alert": {"framework_id": "web", "title": "Search is slow"}}
 
 
 @pytest.fixture
-async def workshop(autojump_clock: MockClock) -> AsyncIterator[Workshop]:
+async def workshop() -> AsyncIterator[Workshop]:
     async with a_workshop() as workshop:
         yield workshop
 
@@ -46,7 +46,7 @@ async def taken(client: httpx.AsyncClient, body: Any = RING, key: str | None = N
 
 
 async def test_it_is_taken_at_once_and_the_job_has_the_results_later(
-    client: httpx.AsyncClient, workshop: Workshop
+    client: httpx.AsyncClient, workshop: Workshop, autojump_clock: MockClock
 ) -> None:
     place = await taken(client)
     assert workshop.rung == []
@@ -74,7 +74,9 @@ async def test_who_handed_it_over_sees_it_and_other_people_do_not(
     assert asker_of(await workshop.jobs.job(ADMIN, str(strange))) is None
 
 
-async def test_tracebacks_are_for_administrators(client: httpx.AsyncClient, workshop: Workshop) -> None:
+async def test_tracebacks_are_for_administrators(
+    client: httpx.AsyncClient, workshop: Workshop, autojump_clock: MockClock
+) -> None:
     workshop.answers = [ValueError("a bug")] * 3
     place = await taken(client)
     await workshop.work(20)
@@ -102,7 +104,9 @@ async def test_a_job_belongs_to_the_framework_that_all_of_it_is_about(client: ht
     assert [(await client.get(place)).json()["framework_id"] for place in (one, two)] == ["web", None]
 
 
-async def test_what_found_a_full_mailbox_is_offered_again_alone(client: httpx.AsyncClient, workshop: Workshop) -> None:
+async def test_what_found_a_full_mailbox_is_offered_again_alone(
+    client: httpx.AsyncClient, workshop: Workshop, autojump_clock: MockClock
+) -> None:
     place = await taken(client, {"alerts": [{"framework_id": "web", "title": title} for title in ("one", "two")]})
     workshop.answers = [BUSY]
     await workshop.work(3)
@@ -111,14 +115,18 @@ async def test_what_found_a_full_mailbox_is_offered_again_alone(client: httpx.As
     assert [result["status"] for result in results] == ["fired", "fired"]
 
 
-async def test_a_mailbox_that_stays_full_is_what_the_result_says(client: httpx.AsyncClient, workshop: Workshop) -> None:
+async def test_a_mailbox_that_stays_full_is_what_the_result_says(
+    client: httpx.AsyncClient, workshop: Workshop, autojump_clock: MockClock
+) -> None:
     place = await taken(client)
     workshop.answers = [BUSY] * 4
     await workshop.work(10)
     assert (await client.get(place)).json()["result"]["results"][0]["reason"] == "busy"
 
 
-async def test_a_store_that_is_away_is_another_attempt(client: httpx.AsyncClient, workshop: Workshop) -> None:
+async def test_a_store_that_is_away_is_another_attempt(
+    client: httpx.AsyncClient, workshop: Workshop, autojump_clock: MockClock
+) -> None:
     place = await taken(client)
     workshop.answers = [StoreUnavailable("away")]
     await workshop.work(4)
@@ -126,7 +134,9 @@ async def test_a_store_that_is_away_is_another_attempt(client: httpx.AsyncClient
     assert (job["state"], job["attempt"], job["cause"]) == ("completed", 2, "StoreUnavailable: away")
 
 
-async def test_the_same_key_is_one_job_also_after_it_has_ended(client: httpx.AsyncClient, workshop: Workshop) -> None:
+async def test_the_same_key_is_one_job_also_after_it_has_ended(
+    client: httpx.AsyncClient, workshop: Workshop, autojump_clock: MockClock
+) -> None:
     places = {await taken(client, key="order-7") for _ in range(2)}
     await workshop.work()
     places.add(await taken(client, key="order-7"))
@@ -152,7 +162,7 @@ async def test_a_key_that_cannot_be_one_is_refused(client: httpx.AsyncClient, ke
 
 
 async def test_beyond_the_limit_of_a_workspace_the_answer_is_busy_and_counted(
-    client: httpx.AsyncClient, workshop: Workshop
+    client: httpx.AsyncClient, workshop: Workshop, autojump_clock: MockClock
 ) -> None:
     await workshop.put(queue=Queue.ALERT, key="another's")
     for _ in range(3):
@@ -183,7 +193,7 @@ async def test_where_nothing_is_done_later_that_is_said() -> None:
         assert "async: nothing is done later here" in problem(await client.post(LATER, json=RING), 400, 107)
 
 
-async def test_steps_of_projects_ring_later_with_a_result_each(workshop: Workshop) -> None:
+async def test_steps_of_projects_ring_later_with_a_result_each(workshop: Workshop, autojump_clock: MockClock) -> None:
     number = await workshop.handed.generate(BOB, ["7", "8"], "k")
     assert await workshop.handed.generate(BOB, ["7", "8"], "k") == number
     # The workspace sends too much just then: the job waits as long as it is told.
@@ -196,7 +206,9 @@ async def test_steps_of_projects_ring_later_with_a_result_each(workshop: Worksho
     assert '"project_id":"8"' in job.result
 
 
-async def test_a_schedule_rings_for_all_projects_that_follow_a_workflow(workshop: Workshop) -> None:
+async def test_a_schedule_rings_for_all_projects_that_follow_a_workflow(
+    workshop: Workshop, autojump_clock: MockClock
+) -> None:
     workshop.trackers = ["1", "2", "3"]
     number = await workshop.put(
         queue=Queue.ALERT, kind="workflow_generate", schedule="acme:nightly", args='{"since":1,"until":2}'
@@ -208,7 +220,7 @@ async def test_a_schedule_rings_for_all_projects_that_follow_a_workflow(workshop
     assert job.result == '{"projects":3,"statuses":{"fired":3}}'
 
 
-async def test_where_no_project_follows_a_workflow_nothing_rings(workshop: Workshop) -> None:
+async def test_where_no_project_follows_a_workflow_nothing_rings(workshop: Workshop, autojump_clock: MockClock) -> None:
     number = await workshop.put(queue=Queue.ALERT, kind="workflow_generate")
     await workshop.work()
     assert workshop.generated == []

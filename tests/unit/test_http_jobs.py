@@ -25,7 +25,7 @@ RIVAL = who("admin", "umbrella")
 
 
 @pytest.fixture
-async def workshop(autojump_clock: MockClock) -> AsyncIterator[Workshop]:
+async def workshop() -> AsyncIterator[Workshop]:
     async with a_workshop() as workshop:
         yield workshop
 
@@ -114,7 +114,9 @@ async def test_what_is_not_ours_is_answered_as_what_does_not_exist(
         assert problem(answer, 404, 102) == "there is no such job"
 
 
-async def test_a_job_shows_what_it_was_given_and_what_came_of_it(client: httpx.AsyncClient, workshop: Workshop) -> None:
+async def test_a_job_shows_what_it_was_given_and_what_came_of_it(
+    client: httpx.AsyncClient, workshop: Workshop, autojump_clock: MockClock
+) -> None:
     number = await workshop.put(args='{"text":"hello"}', framework="web")
     before = (await client.get(f"{PATH}/{number}")).json()
     assert (before["state"], before["attempt"], before["finished_at"]) == ("waiting", 0, None)
@@ -134,7 +136,7 @@ async def test_a_job_shows_what_it_was_given_and_what_came_of_it(client: httpx.A
 
 
 async def test_a_failed_job_shows_each_attempts_cause_and_traceback(
-    client: httpx.AsyncClient, workshop: Workshop
+    client: httpx.AsyncClient, workshop: Workshop, autojump_clock: MockClock
 ) -> None:
     workshop.doing = boom
     number = await workshop.put(args='{"text":"wire"}', attempts_max=2)
@@ -148,7 +150,9 @@ async def test_a_failed_job_shows_each_attempts_cause_and_traceback(
     assert "args" not in line
 
 
-async def test_a_job_that_waits_is_cancelled_once_and_stays_so(client: httpx.AsyncClient, workshop: Workshop) -> None:
+async def test_a_job_that_waits_is_cancelled_once_and_stays_so(
+    client: httpx.AsyncClient, workshop: Workshop, autojump_clock: MockClock
+) -> None:
     number = await workshop.put()
     for _ in range(2):
         answer = await client.post(f"{PATH}/{number}/cancel")
@@ -158,7 +162,7 @@ async def test_a_job_that_waits_is_cancelled_once_and_stays_so(client: httpx.Asy
 
 
 async def test_what_has_ended_is_not_cancelled_and_what_has_not_failed_is_not_retried(
-    client: httpx.AsyncClient, workshop: Workshop
+    client: httpx.AsyncClient, workshop: Workshop, autojump_clock: MockClock
 ) -> None:
     number = await workshop.put()
     assert "the job is waiting" in problem(await client.post(f"{PATH}/{number}/retry"), 409, 107)
@@ -167,7 +171,9 @@ async def test_what_has_ended_is_not_cancelled_and_what_has_not_failed_is_not_re
     assert "the job is completed" in problem(await client.post(f"{PATH}/{number}/retry"), 409, 107)
 
 
-async def test_a_failed_job_is_done_once_more(client: httpx.AsyncClient, workshop: Workshop) -> None:
+async def test_a_failed_job_is_done_once_more(
+    client: httpx.AsyncClient, workshop: Workshop, autojump_clock: MockClock
+) -> None:
     workshop.doing = hopeless
     number = await workshop.put()
     await workshop.work()
@@ -206,7 +212,9 @@ async def test_each_act_is_on_record(client: httpx.AsyncClient, workshop: Worksh
     ]
 
 
-async def test_a_paused_queue_keeps_what_comes_until_it_goes_on(client: httpx.AsyncClient, workshop: Workshop) -> None:
+async def test_a_paused_queue_keeps_what_comes_until_it_goes_on(
+    client: httpx.AsyncClient, workshop: Workshop, autojump_clock: MockClock
+) -> None:
     paused = await client.post("/api/v1/queues/notification/pause", headers=as_one(OPERATOR))
     assert (paused.status_code, paused.json()["paused"]) == (200, True)
     number = await workshop.put()
@@ -218,7 +226,9 @@ async def test_a_paused_queue_keeps_what_comes_until_it_goes_on(client: httpx.As
     assert (await client.get(f"{PATH}/{number}")).json()["state"] == "completed"
 
 
-async def test_the_failed_jobs_of_a_queue_are_redriven_together(client: httpx.AsyncClient, workshop: Workshop) -> None:
+async def test_the_failed_jobs_of_a_queue_are_redriven_together(
+    client: httpx.AsyncClient, workshop: Workshop, autojump_clock: MockClock
+) -> None:
     workshop.doing = hopeless
     for _ in range(3):
         await workshop.put()
@@ -237,7 +247,9 @@ async def test_queues_are_the_operators(client: httpx.AsyncClient) -> None:
         assert "there is no queue 'mail'; there are: alert, analytics" in problem(unknown, 404, 102)
 
 
-async def test_queues_tell_how_they_stand_and_how_they_fare(client: httpx.AsyncClient, workshop: Workshop) -> None:
+async def test_queues_tell_how_they_stand_and_how_they_fare(
+    client: httpx.AsyncClient, workshop: Workshop, autojump_clock: MockClock
+) -> None:
     async def first_time_fails(claimed: Claimed, args: Word) -> Any:
         return await boom(claimed, args) if claimed.attempt == 1 else Done()
 
@@ -255,7 +267,7 @@ async def test_queues_tell_how_they_stand_and_how_they_fare(client: httpx.AsyncC
 
 
 async def test_the_references_health_is_told_to_this_machine_without_a_token(
-    client: httpx.AsyncClient, workshop: Workshop
+    client: httpx.AsyncClient, workshop: Workshop, autojump_clock: MockClock
 ) -> None:
     workshop.doing = hopeless
     for _ in range(FAILED_HEALTHY):

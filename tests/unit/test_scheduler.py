@@ -7,13 +7,14 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from engine.core.firing import Cron, Missed
+from engine.core.firing import Cron
 from engine.jobs.kinds import Done, Kind
 from engine.jobs.scheduler import RunArgs, Schedule, Scheduler
 from engine.stores import Store
 from engine.stores.jobs import JobQuery
 from protocol.errors import StoreUnavailable
 from protocol.jobs import Claimed, Job, Queue
+from protocol.schedules import Missed
 from protocol.times import SECOND_US
 from tests.support.jobs import clock, job_store
 from tests.support.stores import NOW

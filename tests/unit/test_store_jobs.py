@@ -513,3 +513,14 @@ async def test_a_list_can_leave_out_what_is_large(opened: Any) -> None:
             assert [error.traceback for error in job.errors] in ([], [None])
         whole = await it.store.jobs(JobQuery())
         assert {job.args for job in whole} == {'{"a":1}', '{"b":2}'}
+
+
+async def test_a_schedule_is_asked_for_by_name_and_forgotten(opened: Any) -> None:
+    async with opened() as it:
+        for name in ("a", "b"):
+            await it.store.add_schedule(name, NOW)
+        assert set(await it.store.schedules()) == {"a", "b"}
+        assert set(await it.store.schedules(["b", "c"])) == {"b"}
+        await it.store.forget_schedule("b")
+        await it.store.forget_schedule("c")
+        assert set(await it.store.schedules()) == {"a"}

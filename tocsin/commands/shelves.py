@@ -21,7 +21,7 @@ from tocsin.commands.listing import Column, json_option, show
 if TYPE_CHECKING:
     from tocsin.commands.api import Api
 
-_BESIDE = frozenset({"version", "origin", "created_at", "updated_at", "updated_by", "archived_at", "state"})
+_BESIDE = frozenset({"version", "origin", "created_at", "updated_at", "updated_by", "archived_at", "state", "runs"})
 
 
 @dataclass(frozen=True)
