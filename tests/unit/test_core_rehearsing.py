@@ -239,6 +239,7 @@ def test_of_very_many_rules_the_loudest_are_told_and_the_others_counted() -> Non
 def test_a_list_that_rules_would_hear_too_often_is_not_judged_at_all() -> None:
     rules = [ThresholdRule(id=f"r{n}", framework="f", metric="load", threshold=90.0) for n in range(500)]
     channel = channel_of(*rules)
+    channel.send(load(1.0, "h1"))
     assert len(previewed(channel, *[load(1.0, "h1")] * 2, DISK)) == 3
     results = channel.send(Preview(commands=(load(1.0, "h1"),) * 3))
     assert all(isinstance(each, TooDear) for each in results)
