@@ -91,6 +91,15 @@ FIGURES: Mapping[str, Figure] = {
         )
         for word in ("fired", "repeated", "suppressed", "advanced", "finished", "already", "rejected")
     },
+    "outbound.requests": Figure(("tocsin_outbound_requests",), "Requests to endpoints' servers.", True),
+    "outbound.unreachable": Figure(("tocsin_outbound_unreachable",), "Those that got no answer.", True),
+    "outbound.refused": Figure(
+        ("tocsin_outbound_refused",), "Endpoints not connected to: their address is not public.", True
+    ),
+    "outbound.endpoints": Figure(("tocsin_endpoints",), "Endpoints of all workspaces."),
+    "outbound.endpoints_off": Figure(("tocsin_endpoints_off",), "Endpoints that are switched off."),
+    "outbound.circuits_open": Figure(("tocsin_endpoint_circuits_open",), "Targets that keep failing: only probes."),
+    "outbound.messages_paced": Figure(("tocsin_endpoint_messages_paced",), "Messages in line for their target's rate."),
     "mailbox_depth": Figure(("tocsin_mailbox_depth",), "Commands waiting in the mailboxes of all channels."),
     "channels": Figure(("tocsin_channels",), "Channels that run."),
     "channels_parked": Figure(("tocsin_channels_parked",), "Channels past their restart intensity."),

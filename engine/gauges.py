@@ -56,6 +56,7 @@ def _watch_parts(metrics: Metrics, parts: Callable[[], Parts | None]) -> None:
     metrics.watch("recipient_marks_dropped", of_parts(lambda now: now.recipients.dropped))
     metrics.watch("presence_notes_dropped", of_parts(lambda now: now.presence.dropped))
     metrics.watch("mail", lambda: {} if (now := parts()) is None else now.mail.mailer.statistics())
+    metrics.watch("outbound", lambda: {} if (now := parts()) is None else now.outbound.statistics())
     metrics.watch("links", lambda: {} if (now := parts()) is None else now.link_verbs.statistics())
     metrics.watch("slack_buttons", lambda: {} if (now := parts()) is None else now.slack_actions.statistics())
     metrics.watch("workflows", lambda: {} if (now := parts()) is None else now.workflows.statistics())
