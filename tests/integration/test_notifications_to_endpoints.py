@@ -1,0 +1,65 @@
+"""From a trigger to a server that somebody wrote down: a real engine, real sockets, real time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+import trio
+
+from engine.app import Engine
+from engine.sections.notify import Notify
+from protocol.items import TriggerInput
+from tests.support.engines import an_engine
+from tests.support.http_sink import a_sink, answer
+
+NOTIFY = Notify(allow_private=("127.0.0.1/32",))
+
+
+async def ring(engine: Engine, **fields: str) -> str:
+    bell = TriggerInput(framework_id="web", title="disk full", **fields)
+    (result,) = await engine.service.trigger(engine.principal("boss"), [bell])
+    return str(result.alert_id)
+
+
+def http(engine: Engine) -> httpx.AsyncClient:
+    token = engine.issue_token(engine.config.workspace, "boss", "admin")
+    return httpx.AsyncClient(base_url=engine.http_url, headers={"Authorization": f"Bearer {token}"})
+
+
+async def test_what_rings_reaches_the_hook_and_its_end_too_each_under_its_key_of_the_ledger(tmp_path: Path) -> None:
+    with trio.fail_after(30):
+        async with a_sink() as sink, an_engine(tmp_path, notify=NOTIFY) as engine, http(engine) as boss:
+            body = {"id": "pager", "channel": "webhook", "url": sink.url()}
+            assert (await boss.post("/api/v1/endpoints", json=body)).status_code == 201
+            alert = await ring(engine)
+            await sink.wait_for(1)
+            await boss.post(f"/api/v1/alerts/{alert}/resolve", json={})
+            got = await sink.wait_for(2)
+            ledger = (await boss.get(f"/api/v1/alerts/{alert}/deliveries")).json()["items"]
+            assert [each.headers["webhook-id"] for each in got] == [line["key"] for line in ledger]
+            assert [line["change"] for line in ledger] == ["fired", "resolved"]
+
+
+async def test_a_hook_that_fails_gets_the_same_message_again(tmp_path: Path) -> None:
+    with trio.fail_after(30):
+        async with a_sink() as sink, an_engine(tmp_path, notify=NOTIFY) as engine, http(engine) as boss:
+            sink.behave.append(answer(503))
+            body = {"id": "pager", "channel": "webhook", "url": sink.url()}
+            assert (await boss.post("/api/v1/endpoints", json=body)).status_code == 201
+            await ring(engine)
+            first, second = await sink.wait_for(2)
+            assert first.headers["webhook-id"] == second.headers["webhook-id"]
+
+
+async def test_steps_of_workflows_are_notified_as_any_alert_is(tmp_path: Path) -> None:
+    phases = [{"phase_type": "LEAD", "sections": [{"display_name": "S", "items": [{"id": "i0", "item_name": "Call"}]}]}]
+    with trio.fail_after(30):
+        async with a_sink() as sink, an_engine(tmp_path, notify=NOTIFY) as engine, http(engine) as boss:
+            await boss.post("/api/v1/endpoints", json={"id": "pager", "channel": "webhook", "url": sink.url()})
+            await boss.post("/api/v1/workflows", json={"id": "roofing", "phases": phases})
+            await boss.put("/api/v1/workflows/trackers/42", json={"workflow_id": "roofing"})
+            await boss.post("/api/v1/workflows/generate", json={"project_ids": ["42"]})
+            await sink.wait_for(1)
+            await boss.post("/api/v1/workflows/advance", json={"project_id": "42"})
+            assert len(await sink.wait_for(2)) == 2
