@@ -160,6 +160,12 @@ async def asked(client: httpx.AsyncClient, route: str, name: str) -> tuple[int, 
     return answer.status_code, re.sub(rf"\b{re.escape(name)}\b", "ID", answer.text)
 
 
+def lasting(answer: httpx.Response) -> Any:
+    """An answer without what a connection was told meanwhile: routing of our own alert is a job, and has its time."""
+    items = answer.json()["items"]
+    return [{name: value for name, value in item.items() if name != "messages_out"} for item in items]
+
+
 async def test_an_id_of_another_workspace_is_answered_as_one_that_nobody_has(engine: Engine) -> None:
     differ, found = dict[str, Any](), list[str]()
     async with (
@@ -182,4 +188,4 @@ async def test_an_id_of_another_workspace_is_answered_as_one_that_nobody_has(eng
         again = [await ours.get(str(each.request.url)) for each in kept]
     assert differ == {}
     assert set(found) == NOT_404
-    assert [each.json() for each in again] == [each.json() for each in kept], "and nothing of ours has changed"
+    assert [lasting(each) for each in again] == [lasting(each) for each in kept], "and nothing of ours has changed"

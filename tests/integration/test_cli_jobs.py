@@ -1,0 +1,46 @@
+"""`tocsin jobs`, `queues` and `schedules` against a real engine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.support.shell import a_shell
+
+SYSTEM = ("--workspace", "system")
+
+
+async def test_a_schedule_is_made_run_seen_and_deleted_from_the_command_line(tmp_path: Path) -> None:
+    async with a_shell(tmp_path) as (_, said):
+        # So that what is run waits, and can be looked at.
+        assert await said("queues", "pause", "alert") == "queue alert is paused\n"
+        made = await said("schedules", "put", "nightly", "cron=0 2 * * *", "kind=workflow_generate")
+        assert made == "schedule nightly made, version 1\n"
+        _, line = (await said("schedules", "list")).splitlines()
+        assert line.split()[:8] == ["nightly", "0", "2", "*", "*", "*", "UTC", "workflow_generate"]
+        assert await said("schedules", "pause", "nightly") == "schedule nightly is paused\n"
+        assert json.loads(await said("schedules", "show", "nightly"))["runs"]["paused"] is True
+        assert (await said("schedules", "resume", "nightly")).startswith("schedule nightly goes on, next at 20")
+        number = (await said("schedules", "run", "nightly")).split()[-1]
+        job = json.loads((await said("jobs", "list", "--json", "--state", "waiting")).splitlines()[0])
+        assert (str(job["id"]), job["kind"], job["schedule"]) == (number, "workflow_generate", "main:nightly")
+        assert await said("jobs", "cancel", number) == f"{number}: cancelled\n"
+        assert await said("jobs", "retry", number, "999", code=1) == (
+            f"{number}: to be done once more\n999: there is no such job\n"
+        )
+        assert json.loads(await said("jobs", "show", number))["state"] == "waiting"
+        assert await said("queues", "resume", "alert") == "queue alert goes on\n"
+        assert await said("schedules", "delete", "nightly") == "nightly: deleted\n"
+
+
+async def test_the_operator_sees_queues_and_the_engines_own_schedules(tmp_path: Path) -> None:
+    async with a_shell(tmp_path) as (_, said):
+        heads, *lines = (await said("queues", "list")).splitlines()
+        assert heads.split()[:4] == ["QUEUE", "WAITING", "ACTIVE", "DELAYED"]
+        assert [line.split()[0] for line in lines] == ["alert", "analytics", "prediction", "notification"]
+        assert await said("queues", "redrive", "alert") == "0 jobs of queue alert to be done once more\n"
+        assert "there is no queue 'mail'" in await said("queues", "pause", "mail", code=1)
+        listed = await said("schedules", "list", *SYSTEM)
+        assert "retention" in listed
+        assert await said("schedules", "list", "--json") == ""
+        assert "is the engine's own" in await said("schedules", "put", "retention", "zone=UTC", *SYSTEM, code=1)
