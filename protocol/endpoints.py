@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
-from protocol.fields import Id, Title
+from protocol.fields import Id, Text, Title
 from protocol.model import Severity
 from protocol.notify import Channel
 
@@ -42,7 +42,8 @@ class EndpointGiven(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     `url`: of a webhook, of Slack's incoming webhook, or Apprise's. `address`: a mailbox, or a Slack channel for a bot.
     `secret`: a webhook's key (`whsec_…`; without one it gets one), PagerDuty's routing key, a Slack bot's token.
-    Told is what is at least as severe as `min_severity`, of these `frameworks` (none: of all).
+    Told is what is at least as severe as `min_severity`, of these `frameworks` (none: of all). `title` and `message`:
+    templates of what is said of one alert, instead of our words.
     """
 
     id: Id
@@ -55,6 +56,8 @@ class EndpointGiven(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     min_severity: Severity = Severity.INFO
     frameworks: Annotated[tuple[Id, ...], msgspec.Meta(max_length=FRAMEWORKS_MAX)] = ()
     enabled: bool = True
+    title: Title = ""
+    message: Text = ""
 
 
 class Circuit(enum.Enum):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from engine import settings
 from engine.config import Config
-from engine.doctor import clock, data, installation, network, store, tls
+from engine.doctor import clock, data, installation, mail, network, store, tls
 from engine.doctor.findings import Finding, Level
 from engine.fields import ConfigError
 
@@ -43,6 +43,7 @@ def _checks(config: Config) -> list[tuple[str, Check]]:
         ("store", partial(store.state, config)),
         ("clock", partial(clock.sanity, config)),
         ("tls", partial(tls.certificate, config)),
+        ("mail", partial(mail.server, config)),
         ("files", partial(network.descriptors, config)),
         ("engine", partial(network.ports, config)),
     ]

@@ -10,6 +10,8 @@ import binascii
 import re
 from collections.abc import Sequence
 
+from engine.core.notices.notice import WORDS, Style
+from engine.core.rules.templates import Template, TemplateInvalid
 from engine.core.targets import TargetInvalid, parse_target
 from engine.notify.addresses import address_in
 from engine.notify.sealing import Confidential
@@ -33,6 +35,7 @@ def checked(given: EndpointGiven, secret: Confidential, apprise_schemes: Sequenc
     """The whole address that it is sent to (empty: it needs none); `secret` is what will be kept. Raises BadRequest."""
     for framework in given.frameworks:
         check_id(framework, "frameworks:")
+    style_of(given)
     if given.channel is not Channel.WEBHOOK and given.format is not Format.TOCSIN:
         raise BadRequest(f"format: {given.format.value!r} is for webhooks; leave it out")
     newest = secret.secrets[0].value if secret.secrets else ""
@@ -47,6 +50,17 @@ def checked(given: EndpointGiven, secret: Confidential, apprise_schemes: Sequenc
             return _apprise(given, secret.url, newest, apprise_schemes)
         case Channel.IN_APP:
             raise BadRequest("channel: the app needs no endpoint, its people are told there; use webhook, slack, email")
+
+
+def style_of(given: EndpointGiven) -> Style:
+    """The templates of an endpoint. Raises BadRequest for texts that are none."""
+    made: dict[str, Template | None] = {}
+    for field, text in (("title", given.title), ("message", given.message)):
+        try:
+            made[field] = Template(text, WORDS) if text else None
+        except TemplateInvalid as fault:
+            raise BadRequest(f"{field}: {fault}; for example '{{{{ severity }}}}: {{{{ title }}}}'") from fault
+    return Style(made["title"], made["message"])
 
 
 def _webhook(given: EndpointGiven, url: str, secret: str) -> str:

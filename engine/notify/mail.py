@@ -14,6 +14,7 @@ from engine.core.notices.notice import Style
 from engine.identity import Identity
 from engine.integrations import Integrations
 from engine.notify.action_links import ActionLinks
+from engine.notify.endpoint_checks import style_of
 from engine.notify.kept_endpoints import KeptEndpoints
 from engine.notify.mailer import Mailer
 from engine.notify.persons import Persons
@@ -51,12 +52,17 @@ def build_mail(config: Config, identity: Identity, shelves: Shelves, book: KeptE
         endpoint = book.get(message.workspace, message.recipient.endpoint)
         return endpoint.address if endpoint is not None else None
 
+    def templates_of(message: Outgoing) -> Style:
+        name = message.recipient.endpoint
+        endpoint = book.get(message.workspace, name) if name is not None else None
+        return style_of(endpoint) if endpoint is not None else Style()
+
     mailer = Mailer(config.notify.smtp, clock, site, address_of)
     return Mail(
         mailer=mailer,
         persons=persons,
         links=links,
-        renderer=NoticeRenderer(links, persons, site, lambda message: Style(), with_buttons.__contains__),
+        renderer=NoticeRenderer(links, persons, site, templates_of, with_buttons.__contains__),
         slack_apps=slack_apps,
         senders={Channel.EMAIL: mailer} if config.notify.smtp.host else {},
     )

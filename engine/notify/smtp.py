@@ -56,6 +56,11 @@ class Line(smtplib.SMTP):
             self.sendmail(letter.sender, [letter.recipient], letter.content, options)
             self.delivered += 1
 
+    def knock(self) -> None:
+        """Opens it, and says nothing. Raises as `deliver`."""
+        with self._busy():
+            self._open()
+
     def leave(self) -> None:
         """Ends it as is polite. Raises nothing that a server can cause."""
         with self._busy(), contextlib.suppress(smtplib.SMTPException, OSError):
