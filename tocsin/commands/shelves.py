@@ -63,11 +63,19 @@ class Kind:
         except UnknownChannel:
             # Without a change that was seen: who has seen one and finds none is told so by the answer to his edit.
             if version is None:
-                return f"{self.name} {object_id} made, version {api.ask('POST', self.path, body)['version']}"
+                made = api.ask("POST", self.path, body)
+                return f"{self.name} {object_id} made, version {made['version']}{once(made)}"
             now = version
         seen = {"If-Match": f'"{now if version is None else version}"'}
-        then = api.ask("PUT" if is_whole else "PATCH", address, body, seen)["version"]
-        return f"{self.name} {object_id} {'was so already' if then == now else 'changed'}, version {then}"
+        changed = api.ask("PUT" if is_whole else "PATCH", address, body, seen)
+        then = changed["version"]
+        what = "was so already" if then == now else "changed"
+        return f"{self.name} {object_id} {what}, version {then}{once(changed)}"
+
+
+def once(answer: dict[str, Any]) -> str:
+    """What an answer shows and no other will, as a line of its own."""
+    return f"\nsecret, shown this once: {answer['secret']}" if "secret" in answer else ""
 
 
 def add_list(group: click.Group, kind: Kind) -> None:
