@@ -43,12 +43,32 @@ class SeenFrameworks:
 
     async def get(self, workspace: str, object_id: str) -> Framework | None:
         """One of them."""
-        # Behind the greatest text that is less than it: the names up to it are not read.
-        before = object_id[:-1] + chr(max(ord(object_id[-1]) - 1, 0)) + "\U0010ffff"
-        for name in await self._store.frameworks_seen(workspace, before, 1):
-            if name == object_id:
-                return Framework(id=name)
-        return None
+        names = await self._store.frameworks_seen(workspace, just_before(object_id), 1)
+        return Framework(id=object_id) if object_id in names else None
+
+
+class SeenWorkspaces:
+    """Workspaces that alerts came for: `engine.kinds.Unmanaged`. They exist with their first token."""
+
+    origin = Origin.SEEN
+    advice = ""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    async def page(self, workspace: str, after: str, limit: int) -> Sequence[Workspace]:
+        """Those behind an id, in order; whoever asks is an operator, so they are all of them."""
+        return [Workspace(id=name) for name in await self._store.workspaces_seen(after, limit)]
+
+    async def get(self, workspace: str, object_id: str) -> Workspace | None:
+        """One of them."""
+        names = await self._store.workspaces_seen(just_before(object_id), 1)
+        return Workspace(id=object_id) if object_id in names else None
+
+
+def just_before(name: str) -> str:
+    """Behind the greatest text that is less than it: the names up to it are not read."""
+    return name[:-1] + chr(max(ord(name[-1]) - 1, 0)) + "\U0010ffff"
 
 
 def framework_kind(limits: Objects, store: ObjectStore) -> Kind[Framework]:
@@ -80,7 +100,7 @@ def team_kind(limits: Objects) -> Kind[Team]:
     return Kind(name=TEAM, type=Team, objects_max=limits.teams_max, setting="objects.teams_max", prepare=checked_team)
 
 
-def workspace_kind(limits: Objects) -> Kind[Workspace]:
+def workspace_kind(limits: Objects, store: ObjectStore) -> Kind[Workspace]:
     """Workspaces, kept in the operator's own."""
     return Kind(
         name=WORKSPACE,
@@ -91,6 +111,7 @@ def workspace_kind(limits: Objects) -> Kind[Workspace]:
         may_read=operates,
         may_change=lambda who, before, after: operates(who),
         workspace_of=lambda who: SYSTEM_WORKSPACE,
+        unmanaged=SeenWorkspaces(store),
     )
 
 

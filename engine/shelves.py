@@ -71,7 +71,7 @@ def build_shelves(
     archived.follow(live)
     limits = config.objects
     frameworks, workflows = framework_kind(limits, kit.store), workflow_kind(limits.workflows_max)
-    users, teams, workspaces = user_kind(limits), team_kind(limits), workspace_kind(limits)
+    users, teams, workspaces = user_kind(limits), team_kind(limits), workspace_kind(limits, kit.store)
     preferences, escalations = preference_kind(limits), escalation_kind(limits)
     for unheld in (frameworks, users, teams, workspaces, workflows, preferences):
         live.follow(unheld.name, say_unreadable(unheld, kit.figures))

@@ -1,11 +1,12 @@
 """Rules as a file over HTTP: `GET /api/v1/rules/export`, `POST /api/v1/rules/import`.
 
-A text (YAML, a rule file of Prometheus) comes inside the same JSON body as rules do. It is read in a thread, a few at
-a time: half a second of parsing would be half a second of silence for everybody.
+A text (TOML, YAML, a rule file of Prometheus) comes inside the same JSON body as rules do. It is read in a thread,
+a few at a time: half a second of parsing would be half a second of silence for everybody.
 """
 
 from __future__ import annotations
 
+import tomllib
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -34,7 +35,7 @@ IMPORT_MAX_RULES = 10_000
 TEXTS_AT_ONCE = 2
 
 Rules = Annotated[list[Rule], msgspec.Meta(min_length=1, max_length=IMPORT_MAX_RULES)]
-Form = Literal["json", "yaml", "prometheus"]
+Form = Literal["json", "yaml", "toml", "prometheus"]
 FrameworkOfFile = Annotated[
     str | None,
     QueryParameter(
@@ -99,7 +100,7 @@ def rule_file_routes(shelf: Shelf[Rule], peer_address: PeerAddress) -> list[HTTP
     ) -> ImportResults:
         """Makes and changes rules, all or none; nothing is deleted. With `dry_run` nothing is done at all.
 
-        `rules`, or with `format` a `text`: YAML as `export` writes it, or a rule file of Prometheus.
+        `rules`, or with `format` a `text`: TOML or YAML as `export` writes it, or a rule file of Prometheus.
         """
         read = partial(_read, data, format, framework)
         rules, left_out = read() if data.text is None else await trio.to_thread.run_sync(read, limiter=texts)
@@ -115,14 +116,26 @@ def _read(body: ImportBody, form: Form, framework: str | None) -> tuple[list[Rul
         raise BadRequest("framework_id: only rules of format=prometheus have none of their own; leave it out")
     if form == "json":
         if body.rules is None or body.text is not None:
-            raise BadRequest("format=json needs rules and no text; for a text say format=yaml or format=prometheus")
+            raise BadRequest(
+                "format=json needs rules and no text; for a text say format=toml, format=yaml or format=prometheus"
+            )
         return body.rules, []
     if body.text is None or body.rules is not None:
         raise BadRequest(f"format={form} needs the file as text, and no rules")
     if form == "yaml":
         return _rules_of(from_yaml(body.text)), []
+    if form == "toml":
+        return _rules_of(_from_toml(body.text)), []
     mapping = map_rules(from_yaml(body.text, is_typed=False), check_id(framework or FRAMEWORK, "framework_id"))
     return mapping.rules, mapping.left_out
+
+
+def _from_toml(text: str) -> Any:
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as fault:
+        # The parser calls itself: what is too deep for it is no file of rules.
+        raise BadRequest(f"the TOML cannot be read: {fault}") from fault
 
 
 def _rules_of(document: Any) -> list[Rule]:

@@ -74,6 +74,8 @@ def trial_routes(trials: Trials) -> list[HTTPRouteHandler]:
         """Try a rule on a few values: nothing is stored, nobody is told, unless `send` asks for a test alert."""
         if data.value is not None and data.readings:
             raise BadRequest("say either value or readings")
+        if data.value is None and not data.readings and not data.send:
+            raise BadRequest('say what to try it on: "value": 95, or readings; or "send": true for a test alert')
         readings = data.readings
         if data.value is not None:
             readings = [BacktestReading(value=data.value, labels=data.labels)]

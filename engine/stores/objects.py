@@ -177,3 +177,6 @@ class ObjectStore(Protocol):
 
     async def frameworks_seen(self, workspace: str, after: str, limit: int) -> list[str]:
         """The names of frameworks that alerts or readings ever came for, behind `after`, in order."""
+
+    async def workspaces_seen(self, after: str, limit: int) -> list[str]:
+        """The names of workspaces that alerts or readings ever came for, behind `after`, in order."""

@@ -28,6 +28,7 @@ FRAMEWORKS = (
     "SELECT json_group_array(framework) FROM (SELECT framework FROM workspace JOIN channel"
     " ON channel.workspace = workspace.id WHERE workspace.name = ? AND framework > ? ORDER BY framework LIMIT ?)"
 )
+WORKSPACES = "SELECT json_group_array(name) FROM (SELECT name FROM workspace WHERE name > ? ORDER BY name LIMIT ?)"
 _NEWEST = (1 << 63) - 1
 
 

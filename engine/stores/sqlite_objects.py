@@ -15,7 +15,7 @@ from engine.stores.objects import (
     StoredObject,
 )
 from engine.stores.sqlite_object_changes import Bounds, Changed, change, foreseen
-from engine.stores.sqlite_object_queries import COUNTS, FRAMEWORKS, named, over, page, versions
+from engine.stores.sqlite_object_queries import COUNTS, FRAMEWORKS, WORKSPACES, named, over, page, versions
 from engine.stores.sqlite_queries import numbers
 from engine.stores.sqlite_readers import Readers
 from engine.stores.sqlite_writer import Writer
@@ -82,3 +82,7 @@ class SqliteObjects:
     async def frameworks_seen(self, workspace: str, after: str, limit: int) -> list[str]:
         """Frameworks that anything ever came for. Raises StoreUnavailable."""
         return await self._readers.read(partial(numbers, sql=FRAMEWORKS, values=(workspace, after, limit)))
+
+    async def workspaces_seen(self, after: str, limit: int) -> list[str]:
+        """Workspaces that anything ever came for. Raises StoreUnavailable."""
+        return await self._readers.read(partial(numbers, sql=WORKSPACES, values=(after, limit)))

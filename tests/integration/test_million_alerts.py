@@ -130,6 +130,7 @@ QUESTIONS: dict[str, list[Ask]] = {
     "objects_named": [lambda store: store.objects_named("bench", "rule", ["rule-1", "rule-2"])],
     "object_versions": [lambda store: store.object_versions("bench", "rule", "rule-1", None, 50)],
     "frameworks_seen": [lambda store: store.frameworks_seen("bench", "", 50)],
+    "workspaces_seen": [lambda store: store.workspaces_seen("", 50)],
     "trackers": [
         trackers(),
         trackers(projects=("web-1", "web-2")),

@@ -128,6 +128,8 @@ async def test_a_rule_is_tried_on_a_value_and_nobody_hears_of_it(engine: Engine)
         fine = await posted(client, "/api/v1/rules/hot/test", {"readings": [{"value": 60}, {"value": 40}]})
         assert fine["backtest"]["reasons"] == {"pending": 1, "below_threshold": 1}
         both = await client.post("/api/v1/rules/hot/test", json={"value": 1, "readings": [{"value": 1}]})
+        nothing = await client.post("/api/v1/rules/hot/test", json={})
+        assert (nothing.status_code, "say what to try it on" in nothing.json()["detail"]) == (400, True)
         wrong = await client.post("/api/v1/rules/hot/test", json={"readings": [{"value": 1, "at": "noon"}]})
         assert [(each.status_code, each.json()["code"]) for each in (both, wrong)] == [(400, 107), (400, 107)]
 

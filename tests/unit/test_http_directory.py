@@ -192,6 +192,16 @@ async def test_what_cannot_be_switched_is_refused_as_a_whole(client: httpx.Async
     assert "a team cannot be switched on or off" in problem(await client.post(f"{API}/teams/bulk", json=body), 400, 107)
 
 
+async def test_workspaces_in_use_that_nobody_described_are_listed_as_seen(desk: Desk) -> None:
+    for name in ("acme", "zoo"):
+        await fill(desk.store, ChannelKey(name, "web"), 1)
+    async with desk.client(who("admin", "system")) as operator:
+        await operator.post(f"{API}/workspaces", json={"id": "beta"})
+        assert await ids(operator, "/workspaces") == [("acme", "seen"), ("beta", "stored"), ("zoo", "seen")]
+        assert (await operator.get(f"{API}/workspaces/zoo")).json()["origin"] == "seen"
+        problem(await operator.get(f"{API}/workspaces/zo"), 404, 102)
+
+
 async def test_workspaces_are_for_administrators_of_system(desk: Desk) -> None:
     async with desk.client(who("admin", "system")) as operator, desk.client(who("admin")) as client:
         assert (await operator.post(f"{API}/workspaces", json={"id": "acme", "name": "Acme"})).status_code == 201

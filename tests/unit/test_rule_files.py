@@ -103,11 +103,12 @@ async def as_text(client: httpx.AsyncClient, form: str, text: object, **more: ob
     return await client.post(f"{PATH}/import?format={form}", json={"text": text} | more)
 
 
-async def test_rules_as_yaml_are_the_same_rules(client: httpx.AsyncClient) -> None:
+@pytest.mark.parametrize("form", ["yaml", "toml"])
+async def test_rules_as_a_text_are_the_same_rules(client: httpx.AsyncClient, form: str) -> None:
     await take_in(client, CPU, SALES, ODD | {"labels": {"a b": "1e3", "c": "no", "d": "2026-01-01", "e": "ü: #\n"}})
-    answer = await client.get(f"{PATH}/export?format=yaml")
-    assert answer.headers["content-type"].startswith("application/yaml")
-    results = (await as_text(client, "yaml", answer.text)).json()["results"]
+    answer = await client.get(f"{PATH}/export?format={form}")
+    assert answer.headers["content-type"].startswith(f"application/{form}")
+    results = (await as_text(client, form, answer.text)).json()["results"]
     assert [(each["id"], each["action"]) for each in results] == [
         (name, "unchanged") for name in ("cpu", "odd", "sales")
     ]
@@ -128,6 +129,9 @@ async def test_a_yaml_of_rules_says_thresholds_without_their_kind(client: httpx.
         ("?format=yaml", {"text": "- 1"}, "invalid rules: Expected `object`, got `array`"),
         ("?format=yaml", {"text": "rules: *a"}, "has an alias (*name)"),
         ("?format=yaml", {"rules": [CPU]}, "format=yaml needs the file as text"),
+        ("?format=toml", {"text": "[[rules]]\nid = 1"}, "invalid rules: "),
+        ("?format=toml", {"text": "rules: []"}, "the TOML cannot be read: "),
+        ("?format=toml", {"text": "a = " + "[" * 9_999}, "the TOML cannot be read: "),
         ("", {"text": "rules: []"}, "format=json needs rules"),
         ("", {"dry_run": True}, "format=json needs rules"),
         ("?format=prometheus", {"text": "rules: []"}, "the file has no list 'groups'"),

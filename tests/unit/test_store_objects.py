@@ -274,6 +274,9 @@ async def test_frameworks_that_anything_came_for_are_known_by_name(factory: Stor
         assert await store.frameworks_seen("acme", "", 2) == ["db", "queue"]
         assert await store.frameworks_seen("acme", "queue", 9) == ["web"]
         assert await store.frameworks_seen("umbrella", "", 9) == []
+        await fill(store, ChannelKey("umbrella", "web"), 1)
+        assert await store.workspaces_seen("", 9) == ["acme", "umbrella"]
+        assert await store.workspaces_seen("acme", 1) == ["umbrella"]
 
 
 async def test_the_feed_is_told_of_what_was_done_before_who_asked_for_it(factory: StoreFactory) -> None:
