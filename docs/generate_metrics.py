@@ -18,6 +18,7 @@ if str(FOLDER.parent) not in sys.path:  # started as a script
 
 from engine.figures import FIGURES  # noqa: E402
 from engine.jobs.counts import JobCounts  # noqa: E402
+from engine.jobs.gauges import QueueGauges  # noqa: E402
 from engine.metrics import Metrics  # noqa: E402
 from engine.notify.sending import SendCounts  # noqa: E402
 
@@ -43,7 +44,9 @@ def render() -> str:
         for name, text, kind in _HELP.findall(Metrics(version="0").render().decode())
         if not name.startswith("process_")
     }
-    for family in (*JobCounts().families(), *SendCounts().families()):
+    # Nobody is asked for what the families are.
+    gauges = QueueGauges(None)  # type: ignore[arg-type]
+    for family in (*JobCounts().families(), *gauges.families(), *SendCounts().families()):
         found[family.name + ("_total" if family.type == "counter" else "")] = (family.type, family.documentation)
     for figure in FIGURES.values():
         kind, end = ("counter", "_total") if figure.monotonic else ("gauge", "")

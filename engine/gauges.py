@@ -61,6 +61,7 @@ def _watch_parts(metrics: Metrics, parts: Callable[[], Parts | None]) -> None:
     metrics.watch("slack_buttons", lambda: {} if (now := parts()) is None else now.slack_actions.statistics())
     metrics.watch("workflows", lambda: {} if (now := parts()) is None else now.workflows.statistics())
     metrics.add(lambda: () if (now := parts()) is None else now.works.counts.families())
+    metrics.add(lambda: () if (now := parts()) is None else now.works.gauges.families())
     metrics.add(lambda: () if (now := parts()) is None else now.notifications.sending.counts.families())
     metrics.watch("objects_forgotten", of_parts(lambda now: now.upkeep.forgotten))
     metrics.watch("duplicates_stored", of_parts(lambda now: now.upkeep.duplicates_stored))

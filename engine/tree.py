@@ -117,6 +117,7 @@ class Tree:
             ChildSpec("outbound", self._part(lambda parts: parts.outbound.run)),
             ChildSpec("mail", self._part(lambda parts: parts.mail.mailer.run)),
             ChildSpec("workers", self._part(lambda parts: parts.works.workers.run), stop_deadline_s=JOBS_STOP_S),
+            ChildSpec("queue-gauges", self._part(lambda parts: parts.works.gauges.run)),
             ChildSpec("scheduler", self._part(lambda parts: parts.works.scheduler.run)),
         ]
 

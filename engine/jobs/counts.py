@@ -12,6 +12,8 @@ from protocol.jobs import Claimed, Queue, Swept, Verdict
 
 # 1 ms to 10 minutes: a no-op, somebody's slow mail server, a day's aggregation.
 SECONDS_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0)
+# The reference's, exactly, as of its other latencies.
+REFERENCE_BUCKETS_MS = (10, 50, 100, 500, 1000, 5000)
 
 
 @dataclass
@@ -22,6 +24,7 @@ class QueueTally:
     lost: int = 0
     waited: Histogram = field(default_factory=lambda: Histogram(SECONDS_BUCKETS))
     took: Histogram = field(default_factory=lambda: Histogram(SECONDS_BUCKETS))
+    took_ms: Histogram = field(default_factory=lambda: Histogram(REFERENCE_BUCKETS_MS))
 
     @property
     def success_rate(self) -> float | None:
@@ -53,6 +56,7 @@ class JobCounts:
         tally = self.queues[claimed.queue]
         tally.verdicts[verdict] += 1
         tally.took.observe(seconds)
+        tally.took_ms.observe(seconds * 1_000)
 
     def lost(self, queue: Queue) -> None:
         """A lease ended before its job did."""
@@ -69,14 +73,15 @@ class JobCounts:
         lost = CounterMetricFamily("tocsin_job_leases_lost", "Leases that ended before their job.", labels=("queue",))
         waited = HistogramMetricFamily("tocsin_job_wait_seconds", "From due to claimed.", labels=("queue",))
         took = HistogramMetricFamily("tocsin_job_seconds", "From claimed to settled.", labels=("queue",))
+        took_ms = HistogramMetricFamily("queue_processing_time_ms", "The same in milliseconds.", labels=("queue",))
         for queue, tally in self.queues.items():
             for verdict, count in tally.verdicts.items():
                 ended.add_metric((queue.value, verdict.value), count)
             lost.add_metric((queue.value,), tally.lost)
-            for family, histogram in ((waited, tally.waited), (took, tally.took)):
+            for family, histogram in ((waited, tally.waited), (took, tally.took), (took_ms, tally.took_ms)):
                 buckets, total = histogram.cumulative()
                 family.add_metric((queue.value,), buckets, total)
-        yield from (ended, lost, waited, took)
+        yield from (ended, lost, waited, took, took_ms)
         swept = CounterMetricFamily("tocsin_jobs_swept", "Jobs whose node had lost them.", labels=("outcome",))
         swept.add_metric(("again",), self.swept_again)
         swept.add_metric(("failed",), self.swept_failed)

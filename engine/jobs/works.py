@@ -21,6 +21,7 @@ from engine.core.firing import Cron
 from engine.fields import ConfigError
 from engine.jobs.counts import JobCounts
 from engine.jobs.desk import Desk
+from engine.jobs.gauges import QueueGauges
 from engine.jobs.kinds import Done, Kind, Kinds, Result
 from engine.jobs.own import check_given
 from engine.jobs.queues import QUEUES
@@ -44,6 +45,7 @@ class Works:
     workers: Workers
     scheduler: Scheduler
     counts: JobCounts
+    gauges: QueueGauges
 
 
 def build_works(
@@ -67,7 +69,7 @@ def build_works(
     counts = JobCounts()
     workers = Workers(store, Desk(known, clock), counts, clock, node_name(), limits_of(config))
     store.set_doorbell(workers.ring)
-    return Works(known, workers, Scheduler(store, schedules, clock), counts)
+    return Works(known, workers, Scheduler(store, schedules, clock), counts, QueueGauges(store))
 
 
 def configured(
