@@ -147,10 +147,12 @@ class Scheduler:
         if state is None:
             state = await self._store.add_schedule(schedule.name, self._clock())
         after = max(state.last_fire, schedule.since)
-        planned = plan(schedule.cron, schedule.missed, after, self._clock())
+        # Read once: a moment that comes while we look is not passed over until the one after it.
+        now = self._clock()
+        planned = plan(schedule.cron, schedule.missed, after, now)
         if planned is not None:
             await self._fire(schedule, state, planned)
-        moment = schedule.cron.next_after(max(after, self._clock()))
+        moment = schedule.cron.next_after(max(after, now))
         if self.schedules.get(schedule.name) is schedule:
             # One that never fires again is looked at again all the same: nobody needs a case for it.
             self._due[schedule.name] = moment or self._clock() + int(LOOK_S * SECOND_US)

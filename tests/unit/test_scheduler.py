@@ -16,7 +16,7 @@ from protocol.errors import StoreUnavailable
 from protocol.jobs import Claimed, Job, Queue
 from protocol.schedules import Missed
 from protocol.times import SECOND_US
-from tests.support.jobs import clock, job_store
+from tests.support.jobs import Wall, clock, job_store
 from tests.support.stores import NOW
 
 HOUR_US = 3_600 * SECOND_US
@@ -145,3 +145,33 @@ async def test_a_schedule_is_about_the_clock_on_its_own_wall(autojump_clock: Moc
         await run_for(3 * 3_600, Scheduler(store, [a_schedule("0 2 * * *", cron=Cron("0 2 * * *", zone))], clock))
         (job,) = await runs(store)
         assert job.created_at == NOW + (2 if zone == "UTC" else 1) * HOUR_US
+
+
+async def test_a_moment_that_comes_while_it_looks_does_not_wait_for_the_next_look(autojump_clock: MockClock) -> None:
+    looks = 0
+
+    def ticking() -> int:
+        nonlocal looks
+        looks += 1
+        return NOW + HOUR_US + (-1 if looks == 1 else int(trio.current_time() * SECOND_US))
+
+    async with job_store() as store:
+        await store.add_schedule("hourly", NOW)
+        await run_for(5, Scheduler(store, [a_schedule()], ticking))
+        assert len(await runs(store)) == 1
+
+
+async def test_a_clock_that_is_set_back_and_forth_fires_each_moment_once(autojump_clock: MockClock) -> None:
+    wall = Wall()
+    async with job_store(wall) as store:
+        scheduler = Scheduler(store, [a_schedule("*/10 * * * *")], wall)
+        for jump_s in (0, 1_500, -3_000, 0, 2_500, -900, 0):
+            wall.ahead_s += jump_s
+            for _ in range(20):
+                await run_for(60, scheduler)
+                await end_all(store)
+        windows = [msgspec.json.decode(job.args, type=RunArgs) for job in await runs(store)]
+        assert [before.until for before in windows[:-1]] == [after.since for after in windows[1:]]
+        moments = [window.until for window in windows]
+        assert moments == sorted(set(moments))
+        assert len(moments) > 5

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -12,18 +14,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.stores import AlertQuery, Retention, migrate
+from engine.stores import AlertQuery, Retention, migrate, sqlite_jobs
 from engine.stores import sqlite_deliveries as deliveries
+from engine.stores import sqlite_job_ends as job_ends
 from engine.stores import sqlite_lists as lists
 from engine.stores import sqlite_queries as queries
 from engine.stores import sqlite_quiet as quiet
 from engine.stores import sqlite_recipients as ledger
+from engine.stores import sqlite_schedules as schedules
 from engine.stores import sqlite_upkeep as upkeep
 from engine.stores.sqlite_bulk import Bulk
 from engine.stores.sqlite_commit import Committer
 from engine.stores.sqlite_file import Database
 from engine.stores.sqlite_rows import CHANNELS, PEOPLE, WORKSPACES, prepare
 from protocol.effects import Committed
+from protocol.jobs import NewJob, Queue
 from protocol.model import AlertState, DerivedKey, QuietedBy, Severity
 from protocol.rows import Row, SourceReport, SuppressionWindow
 from tests.support.stores import KEY, NOW, a_commit, an_alert
@@ -308,3 +313,52 @@ def test_a_job_that_breaks_off_leaves_nothing_behind_whatever_broke_it(
     assert len(queries.history(connection, KEY, 0, 10)) == 3
     (outcome,) = committer.commit([prepare(a_commit(base=3))])
     assert isinstance(outcome, Committed)
+
+
+JOB_STATEMENTS = [
+    *((sqlite_jobs, name) for name in ("_BECOME_DUE", "_CLAIM", "_RENEW", "LOST", "_HELD", "_ONE", "_SEEN")),
+    *((job_ends, name) for name in ("_END", "_GONE", "_GO_ON", "_RAN", "_CANCEL", "_AGAIN", "_FAILED", "_OLD")),
+    *((schedules, name) for name in ("_IS_GOING", "_MOVE", "_ADD")),
+]
+
+
+@pytest.mark.parametrize(("where", "name"), JOB_STATEMENTS, ids=lambda value: value if isinstance(value, str) else "")
+def test_no_statement_of_the_queue_reads_a_whole_table(
+    connection: sqlite3.Connection, where: ModuleType, name: str
+) -> None:
+    sql = getattr(where, name)
+    numbered = [int(number) for number in re.findall(r"[?]([0-9]+)", sql)]
+    steps = plan(connection, sql, [None] * (max(numbered) if numbered else sql.count("?")))
+    # What is given as JSON is as long as the batch.
+    assert [step for step in costly(steps) if "VIRTUAL TABLE" not in step] == []
+
+
+def test_the_next_due_job_is_found_at_the_front_of_an_index(connection: sqlite3.Connection) -> None:
+    steps = [step for step in plan(connection, sqlite_jobs.NEXT_DUE, ()) if step != "SCAN job_queue"]
+    assert costly(steps) == []
+
+
+def test_a_claim_costs_the_same_with_a_hundred_thousand_jobs_behind_it(connection: sqlite3.Connection) -> None:
+    def steps_of_a_claim() -> int:
+        """SQLite's own steps, in tens: what it did, and not how fast this machine is."""
+        tens = 0
+
+        def count() -> int:
+            nonlocal tens
+            tens += 1
+            return 0
+
+        connection.set_progress_handler(count, 10)
+        claimed = sqlite_jobs.claim(connection, "n1", dict.fromkeys(Queue, 16), 30.0, NOW)
+        connection.set_progress_handler(None, 10)
+        assert len(claimed) == 64
+        return tens
+
+    def add(count: int) -> None:
+        jobs = [NewJob(queue=queue, kind="noop", run_at=at) for queue in Queue for at in (0, NOW + 10**9)]
+        sqlite_jobs.JOBS.run(connection, sqlite_jobs.job_values(jobs * (count // len(jobs)), NOW))
+
+    add(800)
+    few = steps_of_a_claim()
+    add(100_000)
+    assert steps_of_a_claim() < 1.2 * few
