@@ -26,6 +26,9 @@ from protocol.times import SECOND_US
 
 # An older job of the same channel is about to end: it takes some milliseconds.
 AFTER_OLDER_US = SECOND_US // 5
+# Or it has failed and is tried again: the last of five attempts comes 32 s after the one before. Those that are due
+# later wait for the end of a quiet, and for nothing that could come before this.
+RETRIED_US = 60 * SECOND_US
 
 
 @dataclass
@@ -104,7 +107,7 @@ class Router:
         begun = {alert_id for noted in args.noted if noted.change.is_start for alert_id in noted.alert_ids}
         followed = {alert_id for noted in args.noted for alert_id in noted.alert_ids} - begun - scene.told.keys()
         return bool(followed) and await self._store.is_preceded(
-            claimed.workspace, claimed.framework or "", ROUTE, claimed.lease.job
+            claimed.workspace, claimed.framework or "", ROUTE, claimed.lease.job, scene.now + RETRIED_US
         )
 
     def _route(self, scene: _Scene, noted: Noted, alert: Alert, outcome: Outcome) -> None:

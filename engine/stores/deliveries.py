@@ -67,8 +67,8 @@ class DeliveryStore(Protocol):
     async def read(self, workspace: str, user: str, keys: Sequence[str] | None) -> int:
         """He has read these (None: all); how many of them were unread."""
 
-    async def is_preceded(self, workspace: str, framework: str, kind: str, job: int) -> bool:
-        """Whether an older job of this kind and framework has not ended."""
+    async def is_preceded(self, workspace: str, framework: str, kind: str, job: int, until: int) -> bool:
+        """Whether an older job of this kind and framework has not ended, and is due until then (microseconds)."""
 
     async def trim_deliveries(self, before: int, limit: int) -> int:
         """Deletes at most so many that have not changed since then; how many."""

@@ -85,7 +85,7 @@ _TOLD = """
 SELECT DISTINCT alert_id FROM delivery WHERE workspace = ?1 AND alert_id IN (SELECT value FROM json_each(?2))
     AND state IN ('sent', 'delivered', 'acknowledged', 'read')
 """
-_PRECEDED = "SELECT 1 FROM job WHERE workspace = ? AND id < ? AND kind = ? AND framework = ? LIMIT 1"
+_PRECEDED = "SELECT 1 FROM job WHERE workspace = ? AND id < ? AND kind = ? AND framework = ? AND run_at <= ? LIMIT 1"
 _OLD = "DELETE FROM delivery WHERE id IN (SELECT id FROM delivery WHERE updated_at < ? ORDER BY updated_at LIMIT ?)"
 # Behind every number.
 _LAST = 1 << 62
@@ -217,9 +217,9 @@ class SqliteDeliveries:
             return await self._alter(_READ_ALL, self._clock(), workspace, name)
         return await self._alter(_READ, self._clock(), workspace, name, _text(keys))
 
-    async def is_preceded(self, workspace: str, framework: str, kind: str, job: int) -> bool:
-        """Whether an older job of this kind has not ended. Raises StoreUnavailable."""
-        return bool(await self._rows(_PRECEDED, workspace, job, kind, framework))
+    async def is_preceded(self, workspace: str, framework: str, kind: str, job: int, until: int) -> bool:
+        """Whether an older job of this kind is still to be done by then. Raises StoreUnavailable."""
+        return bool(await self._rows(_PRECEDED, workspace, job, kind, framework, until))
 
     async def trim_deliveries(self, before: int, limit: int) -> int:
         """Deletes what has not changed since then. Raises StoreUnavailable."""

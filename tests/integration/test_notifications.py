@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from engine.core.noting import routing_jobs
 from engine.core.routing import Endpoint
 from engine.notify.ports import Refused, TryLater
 from engine.sections.alerting import Storm
-from protocol.model import Severity
+from protocol.model import ChannelKey, Event, EventKind, Severity
 from protocol.notify import Channel
 from protocol.times import SECOND_US, rfc3339
+from tests.support.alerts import an_alert
 from tests.support.notified import Notified, Sink, a_notified_engine
+
+
+def an_event(alert_id: str, at: int) -> Event:
+    """Somebody acknowledges."""
+    return Event(offset=1_000, kind=EventKind.ACKNOWLEDGED, alert=an_alert(id=alert_id), at=rfc3339(at), by="bob")
+
 
 CRITICAL = {"severity": "critical"}
 
@@ -72,6 +80,31 @@ async def test_a_silenced_alert_tells_nobody_and_rings_when_the_silence_is_over(
         await notified.settle()
         assert notified.sink.told() == ["repeated webhook endpoint:pager"]
         assert await notified.ledger(alert) == ["repeated webhook endpoint:pager delivered"]
+
+
+async def test_the_end_that_a_silence_held_back_is_told_after_it_and_keeps_nobody_waiting(mock_clock: None) -> None:
+    async with a_notified_engine() as notified:
+        notified.endpoint()
+        first = await notified.ring(title="one")
+        await notified.make(
+            "silences",
+            matchers=[{"name": "framework_id", "operator": "=", "value": "web"}],
+            ends_at=rfc3339(notified.parts.clock() + 600 * SECOND_US),
+            comment="at work",
+        )
+        await notified.settle()
+        await notified.act("resolve", first)
+        assert notified.sink.told() == ["fired webhook endpoint:pager"]
+        assert notified.sink.told() == ["fired webhook endpoint:pager"]
+        # Nobody heard that this one began: its acknowledgement is looked at at once, though an older job waits.
+        bell = await notified.ring(title="two", severity="critical")
+        store, key = notified.parts.store, (notified.workspace, "web")
+        await store.enqueue(routing_jobs(ChannelKey(*key), [an_event(bell, notified.parts.clock())]))
+        await notified.settle()
+        assert await notified.ledger(bell) == ["acknowledged webhook endpoint:pager suppressed not_told"]
+        await notified.engine.pass_time(600)
+        await notified.settle()
+        assert "resolved webhook endpoint:pager" in notified.sink.told()
 
 
 async def test_who_is_on_call_is_told_as_he_prefers(mock_clock: None) -> None:

@@ -139,7 +139,7 @@ def test_what_quieting_asks_is_served_by_indexes(connection: sqlite3.Connection,
         (deliveries._READ, (NOW, "acme", "user:ann", "[]"), "delivery_unread"),
         (deliveries._ANSWERED, (NOW, "acme", "user:ann", "[]"), "delivery_of_alert"),
         (deliveries._OLD, (NOW, 10), "delivery_kept"),
-        (deliveries._PRECEDED, ("acme", 9, "route", "web"), "job_of_workspace"),
+        (deliveries._PRECEDED, ("acme", 9, "route", "web", NOW), "job_of_workspace"),
     ],
 )
 def test_what_is_asked_of_notifications_is_served_by_its_index(

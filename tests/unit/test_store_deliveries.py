@@ -188,9 +188,14 @@ async def test_alerts_are_found_by_their_ids(autojump_clock: None) -> None:
 async def test_an_older_job_of_the_same_framework_precedes(autojump_clock: None) -> None:
     async with ledger() as store:
         first, second = await store.enqueue([a_job("route", framework="api"), a_job("route", framework="api")])
-        assert await store.is_preceded("acme", "api", "route", second.id)
-        assert not await store.is_preceded("acme", "api", "route", first.id)
-        assert not await store.is_preceded("acme", "web", "route", second.id)
+        assert await store.is_preceded("acme", "api", "route", second.id, clock())
+        assert not await store.is_preceded("acme", "api", "route", first.id, clock())
+        assert not await store.is_preceded("acme", "web", "route", second.id, clock())
+        _, third = await store.enqueue(
+            [a_job("route", framework="web", run_at=clock() + 90), a_job("route", framework="web")]
+        )
+        assert not await store.is_preceded("acme", "web", "route", third.id, clock())
+        assert await store.is_preceded("acme", "web", "route", third.id, clock() + 90)
 
 
 async def test_lines_are_kept_as_long_as_the_retention_says(autojump_clock: None) -> None:
