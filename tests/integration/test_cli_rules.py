@@ -119,6 +119,8 @@ async def test_a_rule_is_tried_on_values_and_with_a_marked_alert(tmp_path: Path)
         assert (await said("alerts", "list")).count("\n") == 1
         assert "\ntest alert: fired " in await said("rules", "test", "cpu", "10", "--send")
         assert "[test] Hot" in await said("alerts", "list")
+        enabled = json.loads(await said("rules", "enable", "cpu", "--json"))
+        assert (enabled["id"], enabled["status"]) == ("cpu", "done")
         assert json.loads(await said("rules", "test", "cpu", "95", "--json"))["backtest"]["told"] == {"fired": 1}
         assert "tocsin frameworks put web" in await said("frameworks", "archive", "web", code=1)
         await said("frameworks", "put", "web", "name=Web")

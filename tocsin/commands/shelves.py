@@ -130,14 +130,15 @@ def add_bulk(group: click.Group, kind: Kind, action: str, done: str, text: str, 
 
     @group.command(name, help=whole, short_help=text.partition(":")[0].partition(".")[0] + ".")
     @click.argument("ids", nargs=-1, required=True, metavar=f"{kind.name.upper()}...")
+    @json_option
     @options.administrator
-    def change(ids: tuple[str, ...], **given: Any) -> None:
+    def change(ids: tuple[str, ...], as_json: bool, **given: Any) -> None:
         results = kind.api(given).ask("POST", f"{kind.path}/bulk", {"action": action, "ids": list(ids)})["results"]
         for result in results:
             said = result.get("message")
             if result["status"] == "done":
                 said = f"{done} already" if said else done
-            options.write(f"{result['id']}: {said or result['status']}")
+            options.write(json.dumps(result) if as_json else f"{result['id']}: {said or result['status']}")
         if any(result["status"] != "done" for result in results):
             raise SystemExit(1)
 
