@@ -64,7 +64,12 @@ SELECT id, queue, kind, workspace, framework, prio, ?1, 0, attempts_max, deadlin
 FROM job_done WHERE id = ?2 AND state IN ({FAILED}, {CANCELLED})
 ON CONFLICT (ukey) WHERE ukey IS NOT NULL DO NOTHING RETURNING id
 """  # noqa: S608
-_FAILED = f"SELECT id FROM job_done WHERE queue = ? AND state = {FAILED} ORDER BY updated_at, id LIMIT ?"  # noqa: S608
+# Not those whose key another job has by now: they would come first each time, and keep the others from their turn.
+_FAILED = f"""
+SELECT id FROM job_done AS ended WHERE queue = ? AND state = {FAILED}
+    AND NOT EXISTS (SELECT 1 FROM job WHERE job.ukey = ended.ukey)
+ORDER BY updated_at, id LIMIT ?
+"""  # noqa: S608
 _OLD = """
 DELETE FROM job_done WHERE id IN (
     SELECT id FROM job_done WHERE queue = ? AND state = ? AND updated_at <= ? ORDER BY updated_at LIMIT ?)

@@ -326,6 +326,17 @@ async def test_all_that_failed_in_a_queue_is_redriven_the_oldest_first_within_a_
         assert await it.store.redrive_failed(Queue.PREDICTION, 2) == 0
 
 
+async def test_failed_jobs_whose_key_is_taken_do_not_keep_others_from_being_redriven(opened: Any) -> None:
+    async with opened() as it:
+        for key in ("once", None):
+            await it.add(a_job(key=key))
+            await it.store.settle([done(await it.one(), verdict=Verdict.FAILED)])
+            it.clock.now += 1
+        await it.add(a_job(key="once"))
+        assert await it.store.redrive_failed(Queue.ALERT, 1) == 1
+        assert await it.store.redrive_failed(Queue.ALERT, 1) == 0
+
+
 async def test_a_job_of_another_workspace_is_as_if_it_did_not_exist(opened: Any) -> None:
     async with opened() as it:
         (number,) = await it.add(a_job())
