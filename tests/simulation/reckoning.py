@@ -122,6 +122,8 @@ async def _summed_up(simulation: Simulation) -> None:
         # More may be stored: those that were sent again, and those of a batch that was decided anew behind a stranger.
         _must(acked <= stored, f"{key.name}: {acked} readings were acked, {stored} are stored")
         machine = ChannelMachine(key, recalled, Orders(rules=(rule,)), Policy())
+        for _ in machine.restore():
+            pass
         known = [series for watch in machine._watcher.series.watches.values() for series in watch.series.values()]
         summed = sum(series.evaluator.value() or 0.0 for series in known)
         _must(summed == stored, f"{key.name}: {stored} readings are stored, and its rule has heard {summed:g}")
