@@ -63,3 +63,20 @@ async def test_steps_of_workflows_are_notified_as_any_alert_is(tmp_path: Path) -
             await sink.wait_for(1)
             await boss.post("/api/v1/workflows/advance", json={"project_id": "42"})
             assert len(await sink.wait_for(2)) == 2
+
+
+async def test_a_chain_goes_on_after_a_restart(tmp_path: Path) -> None:
+    with trio.fail_after(40):
+        async with a_sink() as sink:
+            async with an_engine(tmp_path, notify=NOTIFY) as engine, http(engine) as boss:
+                body = {"id": "pager", "channel": "webhook", "url": sink.url()}
+                await boss.post("/api/v1/endpoints", json=body)
+                chain = {"id": "all", "steps": [{"after_s": 3, "endpoints": ["pager"]}]}
+                assert (await boss.post("/api/v1/escalations", json=chain)).status_code == 201
+                alert = await ring(engine, severity="critical")
+                await sink.wait_for(1)
+            async with an_engine(tmp_path, notify=NOTIFY) as engine, http(engine) as boss:
+                await sink.wait_for(2)
+                ledger = (await boss.get(f"/api/v1/alerts/{alert}/deliveries")).json()["items"]
+                assert [line["change"] for line in ledger] == ["fired", "escalated"]
+                assert sink.got[1].headers["webhook-id"] == ledger[1]["key"]
