@@ -331,6 +331,12 @@ async def test_a_test_notification_is_marked_as_one_and_its_answer_says_what_cam
     problem(await place.client.post(f"{PATH}/none/test"), 404, 102)
 
 
+async def test_a_test_of_a_channel_that_the_operator_has_not_set_up_says_so(place: Place) -> None:
+    await place.client.post(PATH, json={"id": "e", "channel": "email", "address": "ops@example.com"})
+    answered = (await place.client.post(f"{PATH}/e/test")).json()
+    assert (answered["outcome"], "not configured" in answered["cause"]) == ("refused", True)
+
+
 async def test_a_test_that_arrives_takes_the_mark_away(place: Place) -> None:
     async with a_sink() as other:
         gone = other.url()
