@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import trio
 
@@ -44,6 +44,9 @@ class Engine:
     start.
     """
 
+    # What runs; the simulation's has no HTTP server.
+    tree: ClassVar[type[Tree]] = Tree
+
     def __init__(self, config: Config, world: World | None = None) -> None:
         _check_store(config)
         prepare_data_folder(config)
@@ -51,7 +54,7 @@ class Engine:
         self._world = world or World()
         self.metrics = Metrics(frameworks_max=config.metrics.framework_labels_max)
         self.identity = self._make_identity()
-        self._tree = Tree(config, self._world, self.metrics, self.identity)
+        self._tree = self.tree(config, self._world, self.metrics, self.identity)
         self._running: Any = None
 
     def _make_identity(self) -> Identity:

@@ -29,6 +29,7 @@ from engine.sections.alerting import Channel
 from engine.sections.doors import Gateway
 from engine.sections.keeping import Retention as RetentionSection
 from engine.stores import Store
+from engine.tree import Tree
 from engine.world import World
 from protocol.commands import Batch, Ring
 from protocol.effects import Decision, Recalled
@@ -140,7 +141,7 @@ class FaultyMachines:
         self.crashes = 0
 
 
-class _Simulated(Engine):
+class _Bodiless(Tree):
     """Without the HTTP server, whose sockets would be real."""
 
     def _children(self) -> Sequence[ChildSpec]:
@@ -150,9 +151,13 @@ class _Simulated(Engine):
         ]
 
     async def _run_nothing(self, status: Started) -> None:
-        self._doors.http_url = "http://10.0.0.1:8080"
+        self.doors.http_url = "http://10.0.0.1:8080"
         status.started()
         await trio.sleep_forever()
+
+
+class _Simulated(Engine):
+    tree = _Bodiless
 
 
 class Images:
