@@ -16,8 +16,9 @@ from engine.audit import check_administrator
 from engine.kinds import Kind, Origin
 from engine.roles import SYSTEM_WORKSPACE, check
 from engine.sections.keeping import Objects
-from engine.stores.objects import ObjectStore
-from protocol.directory import Framework, Rota, Team, User, Workspace
+from engine.stores import Store
+from engine.stores.workflows import TrackerQuery
+from protocol.directory import Framework, FrameworkKind, Rota, Team, User, Workspace
 from protocol.errors import BadRequest, PermissionDenied
 from protocol.model import Principal
 from protocol.names import is_workspace
@@ -29,22 +30,33 @@ ROTA_YEARS = (1970, 2200)
 
 
 class SeenFrameworks:
-    """Frameworks that alerts came for: `engine.kinds.Unmanaged`. Whoever describes one makes it an object."""
+    """Frameworks that alerts came for: `engine.kinds.Unmanaged`. Whoever describes one makes it an object.
+
+    One that follows a workflow is a project.
+    """
 
     origin = Origin.SEEN
     advice = ""
 
-    def __init__(self, store: ObjectStore) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
 
     async def page(self, workspace: str, after: str, limit: int) -> Sequence[Framework]:
         """Those behind an id, in order."""
-        return [Framework(id=name) for name in await self._store.frameworks_seen(workspace, after, limit)]
+        return await self._kinds(workspace, await self._store.frameworks_seen(workspace, after, limit))
 
     async def get(self, workspace: str, object_id: str) -> Framework | None:
         """One of them."""
         names = await self._store.frameworks_seen(workspace, just_before(object_id), 1)
-        return Framework(id=object_id) if object_id in names else None
+        return (await self._kinds(workspace, names))[0] if object_id in names else None
+
+    async def _kinds(self, workspace: str, names: Sequence[str]) -> list[Framework]:
+        if not names:
+            return []
+        query = TrackerQuery(workspace=workspace, projects=tuple(names), limit=len(names))
+        projects = {tracker.project_id for tracker in (await self._store.trackers(query)).items}
+        kinds = {True: FrameworkKind.PROJECT, False: FrameworkKind.SERVICE}
+        return [Framework(id=name, kind=kinds[name in projects]) for name in names]
 
 
 class SeenWorkspaces:
@@ -53,7 +65,7 @@ class SeenWorkspaces:
     origin = Origin.SEEN
     advice = ""
 
-    def __init__(self, store: ObjectStore) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
 
     async def page(self, workspace: str, after: str, limit: int) -> Sequence[Workspace]:
@@ -71,7 +83,7 @@ def just_before(name: str) -> str:
     return name[:-1] + chr(max(ord(name[-1]) - 1, 0)) + "\U0010ffff"
 
 
-def framework_kind(limits: Objects, store: ObjectStore) -> Kind[Framework]:
+def framework_kind(limits: Objects, store: Store) -> Kind[Framework]:
     """What is watched."""
     return Kind(
         name=FRAMEWORK,
@@ -100,7 +112,7 @@ def team_kind(limits: Objects) -> Kind[Team]:
     return Kind(name=TEAM, type=Team, objects_max=limits.teams_max, setting="objects.teams_max", prepare=checked_team)
 
 
-def workspace_kind(limits: Objects, store: ObjectStore) -> Kind[Workspace]:
+def workspace_kind(limits: Objects, store: Store) -> Kind[Workspace]:
     """Workspaces, kept in the operator's own."""
     return Kind(
         name=WORKSPACE,

@@ -40,7 +40,7 @@ class Ringer:
             return rejected(Reason.UNKNOWN_RULE, f"there is no rule {ring.rule_id!r} on this channel")
         if rule is not None and not rule.enabled:
             known = self._ledger.standings.get(identity)
-            alert_id = known.alert_id if known else None
+            alert_id = known.alert_id if known and known.is_open else None
             return ItemResult(status=Status.SUPPRESSED, reason=Reason.DISABLED, alert_id=alert_id)
         firing = fill(ring, rule, None if rule is None else book.texts(rule))
         return BELOW if firing.is_below else self.judge(turn, firing, identity)

@@ -303,6 +303,15 @@ def test_a_rule_that_was_disabled_names_the_alert_that_it_left_open() -> None:
     assert (result.reason, result.alert_id) == (Reason.DISABLED, fired.alert_id)
 
 
+def test_a_rule_that_was_disabled_names_no_alert_that_is_over() -> None:
+    channel = Channel()
+    channel.orders = Orders(rules=(ThresholdRule(id="off", framework="f", metric="m", threshold=1.0),))
+    fired = channel.ring(rule_id="off")
+    channel.send(resolving(alert_id=fired.alert_id or "", by="ann"))
+    channel.orders = ORDERS
+    assert channel.ring(rule_id="off").alert_id is None
+
+
 def test_values_that_do_not_hold_are_below_the_threshold() -> None:
     channel = Channel()
     result = channel.ring(rule_id="cpu", current_value=90.0)

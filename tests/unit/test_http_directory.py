@@ -14,6 +14,7 @@ from protocol.model import ChannelKey
 from tests.support.engines import an_engine
 from tests.support.shelves import ROLES, Desk, a_desk, who
 from tests.support.stores import fill
+from tests.support.workflows import a_workflow, keep, set_on
 from tests.unit.test_http_api import problem
 
 API = "/api/v1"
@@ -55,6 +56,16 @@ async def test_frameworks_that_were_only_ever_named_are_listed_and_can_be_descri
     assert (await ids(client, "/frameworks"))[2] == ("web", "stored")
     problem(await client.get(f"{API}/frameworks/we"), 404, 102)
     problem(await client.put(f"{API}/frameworks/web", json={"metrics": {"a": "beauty"}}, headers=ANY), 400, 107)
+
+
+async def test_a_framework_that_follows_a_workflow_is_a_project(desk: Desk, client: httpx.AsyncClient) -> None:
+    for name in ("42", "web"):
+        await fill(desk.store, ChannelKey("acme", name), 1)
+    await keep(desk.store, a_workflow())
+    await set_on(desk.store, ["42"])
+    assert (await client.get(f"{API}/frameworks/42")).json()["kind"] == "project"
+    kinds = [each["kind"] for each in (await client.get(f"{API}/frameworks")).json()["items"]]
+    assert kinds == ["project", "service"]
 
 
 async def test_pages_of_seen_and_described_frameworks_have_no_seam(desk: Desk, client: httpx.AsyncClient) -> None:
