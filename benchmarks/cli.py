@@ -57,7 +57,7 @@ _BY_NAME: dict[str, Scenario] = {
 }
 NAMES = ("fanout", *_BY_NAME, "all")
 # These have neither clients nor deliveries.
-_TALKING = tuple(name for name in NAMES if name not in ("core", "nab", "workflows", "jobs", "api"))
+_TALKING = tuple(name for name in NAMES if name not in ("core", "nab", "workflows", "api"))
 # Options that mean something to these scenarios only (and to `all`): to others they are refused, not quietly ignored.
 _MEANT_FOR: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("clients", "messages", "rate", "verify"), _TALKING),

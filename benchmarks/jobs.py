@@ -3,7 +3,7 @@
 In this process, on the embedded store in a file with durable commits, with the engine's own workers and desk. First a
 backlog over all four queues is worked off while more comes; then 500 jobs a second come to each queue (four a
 transaction, one of each queue), and each says when it began. The cost of a commit is taken in the same folder at the
-same rate. Every job must be done exactly once.
+same rate. Every job must be done exactly once. Last, what such jobs do to the fan-out beside them (`jobs_beside`).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import trio
 
 from actors.hands import WorkerLimits
 from actors.workers import Workers
+from benchmarks import jobs_beside
 from benchmarks.control import BenchmarkError
 from benchmarks.machine import machine_card
 from benchmarks.measure import NS_PER_MS, percentiles
@@ -38,7 +39,7 @@ from protocol.jobs import Claimed, NewJob, Queue, Verdict
 
 BACKLOG, SHORT_BACKLOG = 20_000, 4_000
 # A second for each queue, and for how long.
-RATE = 500
+RATE = jobs_beside.RATE
 SECONDS, SHORT_SECONDS = 10.0, 2.0
 # Of each queue at once. The engine's own two of `analytics` are for what computes.
 SLOTS = 32
@@ -51,6 +52,7 @@ CHECKS = [
     Goal("jobs_per_s", "no-op jobs/s over four queues", 2_000.0, at_least=True),
     Goal("start_over_two_commits_ms", "p50 from enqueue to start, beyond two commits (ms)", 1.0),
     Goal("start_p99_ms", "p99 from enqueue to start (ms), 500 jobs/s a queue", 50.0),
+    jobs_beside.BESIDE,
 ]
 
 
@@ -120,15 +122,18 @@ async def _run(workers: Workers, task_status: trio.TaskStatus[None]) -> None:
 
 def run(options: Options) -> Report:
     """Measures. Raises BenchmarkError if a job was not done, or twice."""
-    figures = Figures(delivers=False)
+    figures = Figures()
     backlog, seconds = (SHORT_BACKLOG, SHORT_SECONDS) if options.short else (BACKLOG, SECONDS)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         for number in range(options.runs):
             trio.run(_backlog, Path(folder) / f"backlog-{number}.db", backlog, figures)
             trio.run(_paced, Path(folder) / f"paced-{number}.db", seconds, figures)
+    jobs_beside.run(options, figures)
     for peer, why in _missing_peers():
         figures.warn(peer, 0, f"{peer} is left out: {why}")
     conditions = {
+        "clients": options.clients,
+        "messages": options.messages,
         "backlog": backlog,
         "rate_per_s_and_queue": RATE,
         "seconds": seconds,

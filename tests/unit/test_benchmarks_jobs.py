@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 import benchmarks
-from benchmarks import jobs
+from benchmarks import jobs, jobs_beside
 from benchmarks.control import BenchmarkError
 from benchmarks.options import Options
 from engine.jobs.kinds import Hopeless, Result
@@ -17,6 +17,8 @@ from protocol.jobs import Claimed
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "SHORT_BACKLOG", 402)
     monkeypatch.setattr(jobs, "SHORT_SECONDS", 0.1)
+    # Processes of their own: `tests/integration/test_benchmarks.py` has them.
+    monkeypatch.setattr(jobs_beside, "run", lambda options, figures: None)
 
 
 def test_it_says_how_many_a_second_and_how_long_until_the_start(capsys: pytest.CaptureFixture[str]) -> None:
