@@ -68,7 +68,7 @@ class Storm(Section, frozen=True, kw_only=True):
     """How many new alerts of one channel may ring; the others are stored and shown, and ring when their turn comes."""
 
     alerts_per_minute: Annotated[
-        int, limit(0, 1_000_000, "0: any number, until digests can tell of those that wait. Critical ones never wait.")
+        int, limit(0, 1_000_000, "0: any number. Those beyond are one digest a minute; critical ones never wait.")
     ] = 0
 
 
