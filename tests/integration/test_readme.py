@@ -13,8 +13,10 @@ import httpx
 import pytest
 import trio
 
+from engine.sections.notify import Notify
 from protocol.items import TriggerInput
 from tests.support.engines import ROOT, an_engine, environment
+from tests.support.mail_servers import mail_server
 from tests.support.shell import a_shell
 
 README = (ROOT / "README.md").read_text()
@@ -94,6 +96,24 @@ async def test_the_reading_of_the_readme_rings_by_the_rule_of_the_readme_and_is_
         told = [await said(*shlex.split(line)[1:]) for line in looked_after.splitlines()]
     assert told[0] == f"{result['alertId']} acknowledged\n"
     assert told[-1] == f"{result['alertId']} resolved\n"
+
+
+async def test_the_mailbox_of_the_readme_is_told(tmp_path: Path) -> None:
+    (settings,) = re.findall(r"`(TOCSIN_NOTIFY_SMTP_HOST=[^`]+?) \.venv/bin/tocsin serve`", README)
+    named = dict(one.split("=") for one in settings.split())
+    with mail_server() as mail, trio.fail_after(PATIENCE_S):
+        smtp = mail.config(sender=named["TOCSIN_NOTIFY_SMTP_SENDER"])
+        async with an_engine(tmp_path, notify=Notify(smtp=smtp)) as engine:
+            headers = {"Authorization": f"Bearer {engine.issue_token('main', 'me')}"}
+            async with httpx.AsyncClient(base_url=engine.http_url, headers=headers) as http:
+                made = await http.post("/api/v1/endpoints", content=sent_by_curl("/api/v1/endpoints"))
+                assert made.status_code == 201, made.text
+                await http.post("/api/v1/triggers", content=sent_by_curl("/api/v1/triggers"))
+                while not mail.inbox.taken:
+                    await trio.testing.wait_all_tasks_blocked(0.02)
+    (told,) = mail.inbox.mails
+    assert (told["From"], told["To"]) == ("alerts@example.com", "ops@example.com")
+    assert told["Subject"] == "[ERROR] Search is slow"
 
 
 async def test_the_javascript_of_the_readme_hears_an_alert(tmp_path: Path) -> None:
