@@ -104,6 +104,19 @@ async def test_the_scheduler_learns_at_once_of_what_is_made_changed_archived_and
         nursery.cancel_scope.cancel()
 
 
+async def test_one_that_is_to_fire_sooner_than_before_does(
+    client: httpx.AsyncClient, workshop: Workshop, autojump_clock: MockClock
+) -> None:
+    await made(client)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(workshop.work, 3_600)
+        await trio.sleep(10)
+        await client.patch(f"{PATH}/nightly", json={"cron": "* * * * *"}, headers={"If-Match": "*"})
+        await trio.sleep(60)
+        assert len(workshop.generated) == 1
+        nursery.cancel_scope.cancel()
+
+
 async def test_what_was_deleted_while_nobody_fired_is_forgotten_at_the_next_start(
     workshop: Workshop, autojump_clock: MockClock
 ) -> None:
