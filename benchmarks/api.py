@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import trio
@@ -46,10 +48,20 @@ PATHS = (
     "/api/v1/frameworks/web-0/metrics",
     "/api/v2/alerts",
 )
+# As many as one workspace must list in a moment.
+RULES = 1_200
 CHECKS = [
     Goal("api_p95_ms", "p95 of a list over HTTP, a million alerts (ms)", 300.0),
+    Goal("rules_ms", f"{RULES:,} rules of a workspace, listed in pages over HTTP (ms)", 50.0),
     Goal("query_p95_ms", "p95 of a list in the store, a million alerts (ms)", 100.0),
 ]
+
+
+class Ask(Protocol):
+    """Asks for a path; with a body it posts. The answer's bytes. Raises BenchmarkError."""
+
+    def __call__(self, path: str, body: str | None = None) -> bytes:
+        """Waits for the answer."""
 
 
 def run(options: Options) -> Report:
@@ -62,6 +74,9 @@ def run(options: Options) -> Report:
         with rig.engine_of_its_own(NAME) as engine:
             for _ in range(options.runs):
                 note(figures, "api", [over_http(engine, list_, turns) for list_ in PATHS])
+            make_rules(engine)
+            for _ in range(options.runs):
+                figures.add("rules_ms", percentile(all_rules(engine, turns), 50))
         for _ in range(options.runs):
             note(figures, "query", trio.run(in_store, f"sqlite:///{path}", now_ms * 1_000, turns))
         conditions = {
@@ -94,18 +109,65 @@ def over_http(engine: Engine, path: str, turns: int) -> list[float]:
     return times[1:]
 
 
+def make_rules(engine: Engine) -> None:
+    """Takes in so many rules that the workspace has at least `RULES`. Raises BenchmarkError."""
+    with connection_to(engine) as ask:
+        missing = RULES - len(pages(ask))
+        rules = [
+            {
+                "kind": "threshold",
+                "id": f"listed-{number:04d}",
+                "framework": "web-0",
+                "metric": f"m{number}",
+                "threshold": 90.0,
+                "title": f"Metric {number} is above 90",
+                "labels": {"team": "shop", "tier": "1"},
+            }
+            for number in range(missing)
+        ]
+        if rules:
+            ask("/api/v1/rules/import", json.dumps({"rules": rules}))
+
+
+def all_rules(engine: Engine, turns: int) -> list[float]:
+    """Milliseconds until all rules were there, page after page, the first time (a warm-up) left out."""
+    times: list[float] = []
+    with connection_to(engine) as ask:
+        for _ in range(turns + 1):
+            began = time.perf_counter_ns()
+            found = pages(ask)
+            times.append((time.perf_counter_ns() - began) / NS_PER_MS)
+    if len(found) < RULES:
+        raise BenchmarkError(f"{len(found)} rules were listed, not {RULES}")
+    return times[1:]
+
+
+def pages(ask: Ask) -> list[str]:
+    """The ids of all rules of the workspace, in three pages."""
+    found: list[str] = []
+    cursor = ""
+    while True:
+        page = json.loads(ask(f"/api/v1/rules?limit=500{cursor and f'&cursor={cursor}'}"))
+        found += [each["id"] for each in page["items"]]
+        if page["next_cursor"] is None:
+            return found
+        cursor = page["next_cursor"]
+
+
 @contextlib.contextmanager
-def connection_to(engine: Engine) -> Iterator[Callable[[str], None]]:
-    """Asks an engine for paths as an administrator, one after the other."""
+def connection_to(engine: Engine) -> Iterator[Ask]:
+    """Asks an engine for paths as an administrator, one after the other; with a body it posts."""
     headers = {"Authorization": f"Bearer {engine.target('json', 'admin').token}"}
     connection = http.client.HTTPConnection(urlsplit(engine.http).netloc, timeout=_TIMEOUT_S)
 
-    def ask(path: str) -> None:
-        connection.request("GET", path, headers=headers)
+    def ask(path: str, body: str | None = None) -> bytes:
+        posted = {} if body is None else {"Content-Type": "application/json"}
+        connection.request("GET" if body is None else "POST", path, body, headers | posted)
         response = connection.getresponse()
-        body = response.read()
+        answer = response.read()
         if response.status != http.client.OK:
-            raise BenchmarkError(f"{path} was refused ({response.status}): {body[:200]!r}")
+            raise BenchmarkError(f"{path} was refused ({response.status}): {answer[:200]!r}")
+        return answer
 
     with contextlib.closing(connection):
         yield ask

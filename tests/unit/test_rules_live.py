@@ -1,8 +1,7 @@
-"""Rules in a whole engine: a change holds from the next reading on, others keep their state, and a list is quick."""
+"""Rules in a whole engine: a change holds from the next reading on, others keep their state, and a list is whole."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,7 +15,6 @@ from tests.support.shelves import a_desk, who
 from tests.support.stores import NOW
 
 RULE = {"framework": "web", "metric": "cpu", "kind": "threshold", "threshold": 90}
-LIST_MAX_S = 0.05
 
 
 @asynccontextmanager
@@ -63,23 +61,17 @@ async def test_after_a_restart_the_rules_hold_again(tmp_path: Path) -> None:
         assert (await read(client, 95))[0] == "fired"
 
 
-async def test_1200_rules_of_a_workspace_are_listed_in_less_than_50_ms(tmp_path: Path) -> None:
+async def test_1200_rules_of_a_workspace_are_listed_in_three_pages(tmp_path: Path) -> None:
     async with a_desk(f"sqlite:///{tmp_path}/store.db") as desk, desk.client(who()) as client:
         await desk.store.change_objects([_stored(number) for number in range(1_200)])
-        times = []
-        for _ in range(5):
-            found, cursor = [], ""
-            began, worked = time.perf_counter(), time.process_time()
-            while cursor is not None:
-                page = (await client.get(f"/api/v1/rules?limit=500{cursor and f'&cursor={cursor}'}")).json()
-                found += page["items"]
-                cursor = page["next_cursor"]
-            times.append((time.process_time() - worked, time.perf_counter() - began))
-            assert len(found) == 1_200
-        work, wall = (min(each) * 1_000 for each in zip(*times, strict=True))
-        print(f"1,200 rules over HTTP, three pages, the client's work too: {work:.1f} ms of CPU, {wall:.1f} ms")
-        # Of CPU: what others do on this machine meanwhile is none of the list's doing.
-        assert work < LIST_MAX_S * 1_000
+        found, sizes, cursor = list[str](), list[int](), ""
+        while cursor is not None:
+            page = (await client.get(f"/api/v1/rules?limit=500{cursor and f'&cursor={cursor}'}")).json()
+            found += [each["id"] for each in page["items"]]
+            sizes.append(len(page["items"]))
+            cursor = page["next_cursor"]
+        assert sizes == [500, 500, 200]
+        assert found == [f"rule-{number:04d}" for number in range(1_200)]
 
 
 def _stored(number: int) -> ObjectChange:
