@@ -50,7 +50,7 @@ def explained(line: Delivery) -> str:
             text = "The target has taken it"
         case DeliveryState.ACKNOWLEDGED:
             text = "The recipient has acknowledged the alert"
-        case DeliveryState.READ:
+        case _:
             text = "The recipient has read it"
     return f"{text} ({line.cause})." if line.cause else f"{text}."
 
