@@ -113,7 +113,7 @@ QUESTIONS: dict[str, list[Ask]] = {
     "trail": [
         trail(),
         trail(by="person-1"),
-        trail(verb="acknowledge"),
+        trail(verbs=("acknowledge",)),
         trail(target=ID),
         trail(since_us=NOW_US - 7 * DAY_US, until_us=NOW_US),
         trail(kinds=tuple(TrailKind)[:1]),
