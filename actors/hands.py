@@ -14,12 +14,13 @@ from __future__ import annotations
 import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
 import structlog
 import trio
 
+from actors.bell import Bell
 from actors.ports import JobBoard, JobDesk, JobObserver
 from protocol.errors import StoreUnavailable
 from protocol.jobs import Claimed, Lease, Queue, Settlement, Verdict
@@ -52,27 +53,6 @@ class WorkerLimits:
     # At a stop: for what is in hand, and then for the store to take it back.
     grace_s: float = 6.0
     hand_back_s: float = 2.0
-
-
-@dataclass
-class Bell:
-    """An event that can be set again. One task waits for it."""
-
-    event: trio.Event = field(default_factory=trio.Event)
-
-    def ring(self) -> None:
-        """Wakes who waits, or who will next."""
-        self.event.set()
-
-    def clear(self) -> None:
-        """Forgets what was rung."""
-        self.event = trio.Event()
-
-    async def wait(self, seconds: float) -> None:
-        """Until it is rung, but no longer than this."""
-        with trio.move_on_after(seconds):
-            await self.event.wait()
-        self.clear()
 
 
 class _End(Enum):
@@ -133,6 +113,7 @@ class Hands:
     async def run(self, task_status: trio.TaskStatus[trio.Nursery]) -> None:
         """Settles and renews until the nursery that it starts with, where the jobs are done, is cancelled."""
         try:
+            # Outlasts the claiming: what is in hand is finished, settled or handed back before this is cancelled.
             with trio.CancelScope(shield=True):
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._settle_for_ever)

@@ -2,7 +2,7 @@
 
 Owns: whether anything is claimed, and when the next look is. Talks to: the store (claim, sweep), and `actors.hands`,
 which does what was claimed. Waits for: the bell (a commit has made new jobs, a slot is free), the moment when the next
-delayed one is due, and a second at most, whatever else is said. If this crashes, or the process does, its leases end
+delayed one is due, and `poll_s` at most, whatever else is said. If this crashes, or the process does, its leases end
 and any node's sweep gives the jobs to somebody else; what was done twice then is for the desk to make harmless.
 
 Stopped, it claims nothing more, gives what is in hand some seconds, and hands the rest back with its attempt. Decided
@@ -18,7 +18,8 @@ from collections.abc import Mapping, Sequence
 import structlog
 import trio
 
-from actors.hands import Bell, Hands, WorkerLimits
+from actors.bell import Bell
+from actors.hands import Hands, WorkerLimits
 from actors.ports import Clock, JobBoard, JobDesk, JobObserver
 from actors.supervisor import Started
 from protocol.errors import StoreUnavailable
@@ -77,6 +78,7 @@ class Workers:
                     status.started()
                     await self._claim_for_ever(hands)
             finally:
+                # Bounded by the grace and `hand_back_s`: what the store has given out is finished or given back.
                 with trio.CancelScope(shield=True):
                     await self._hands.hand_back(self._grace_ends or trio.current_time() + self._limits.grace_s)
                 hands.cancel_scope.cancel()

@@ -13,10 +13,9 @@ from collections.abc import Sequence
 
 from engine.sections.identity import Integration
 from protocol.errors import Unauthorized, UnknownChannel
-from protocol.model import Principal
+from protocol.model import NEVER_EXPIRES, Principal
 
 # As an embedding program's principal: it ends with its entry in the configuration.
-NEVER_EXPIRES = 2**53
 
 
 class Integrations:

@@ -37,9 +37,8 @@ from engine.unsettled import start_unsettled
 from engine.world import World
 from protocol.errors import Busy, StoreRefused, StoreUnavailable
 from protocol.items import ItemResult, ReadingInput
-from protocol.model import Principal
+from protocol.model import NEVER_EXPIRES, Principal
 
-NEVER_EXPIRES = 2**53
 # Their grace has begun when the claiming stopped; this is for what is left of it, and for the store.
 JOBS_STOP_S = 9.0
 FATAL = (ConfigError, StoreRefused)

@@ -6,11 +6,14 @@ under a lease with a number, and settled by whoever still holds that number. Tim
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import msgspec
 
+from protocol.model import Severity
 from protocol.notify import Delivery
 from protocol.times import SECOND_US
 
@@ -61,6 +64,40 @@ class NewJob(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     deadline_s: int = 30
     key: str | None = None
     schedule: str | None = None
+
+
+class Attempts(NamedTuple):
+    """How often a job is tried, and how long each time may take, in seconds."""
+
+    most: int
+    deadline_s: int
+
+
+# What holds for the jobs of a queue unless their kind says otherwise.
+ATTEMPTS: Mapping[Queue, Attempts] = MappingProxyType(
+    {
+        Queue.ALERT: Attempts(3, 30),
+        Queue.ANALYTICS: Attempts(3, 600),
+        Queue.PREDICTION: Attempts(2, 600),
+        Queue.NOTIFICATION: Attempts(5, 60),
+    }
+)
+# How urgent a job about an alert is.
+PRIO_OF: Mapping[Severity, int] = MappingProxyType(
+    {
+        Severity.CRITICAL: PRIO_HIGH,
+        Severity.ERROR: PRIO_MEDIUM - 2,
+        Severity.WARNING: PRIO_MEDIUM,
+        Severity.INFO: PRIO_LOW,
+    }
+)
+
+
+def new_job(queue: Queue, kind: str, args: msgspec.Struct, **more: Any) -> NewJob:
+    """A job as its queue has it; `more` are other fields of `NewJob`."""
+    attempts = ATTEMPTS[queue]
+    more = {"attempts_max": attempts.most, "deadline_s": attempts.deadline_s} | more
+    return NewJob(queue=queue, kind=kind, args=msgspec.json.encode(args).decode(), **more)
 
 
 class Lease(NamedTuple):

@@ -277,6 +277,10 @@ class Event(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=T
         return self.alert_ids or (self.alert.id,)
 
 
+# Who speaks without a token, or long after he showed one: seconds that no clock reaches.
+NEVER_EXPIRES = 2**53
+
+
 class Principal(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Who speaks, as its token says. `channels` limits it to those frameworks; times are in Unix seconds.
 

@@ -11,24 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import msgspec
-
-from protocol.jobs import PRIO_HIGH, PRIO_LOW, PRIO_MEDIUM, NewJob, Queue
+from protocol.jobs import PRIO_OF, NewJob, Queue, new_job
 from protocol.model import ChannelKey, Event, QuietedBy, Severity
 from protocol.notify import CHANGE_OF, ROUTE, Noted, RouteArgs
 from protocol.times import parse_rfc3339
 
 # Alerts of one job: a bulk of ten thousand is twenty jobs, each well within its deadline.
 ALERTS_MAX = 500
-# As `engine.jobs.queues` has them for notifications.
-ATTEMPTS_MAX, DEADLINE_S = 5, 60
-PRIO_OF = {
-    Severity.CRITICAL: PRIO_HIGH,
-    Severity.ERROR: PRIO_MEDIUM - 2,
-    Severity.WARNING: PRIO_MEDIUM,
-    Severity.INFO: PRIO_LOW,
-}
-_encode = msgspec.json.Encoder().encode
 
 
 @dataclass
@@ -91,14 +80,12 @@ def _noted(event: Event) -> Noted:
 
 
 def _job(key: ChannelKey, portion: _Portion) -> NewJob:
-    return NewJob(
-        queue=Queue.NOTIFICATION,
-        kind=ROUTE,
-        args=_encode(RouteArgs(noted=tuple(portion.noted))).decode(),
+    return new_job(
+        Queue.NOTIFICATION,
+        ROUTE,
+        RouteArgs(noted=tuple(portion.noted)),
         workspace=key.workspace,
         framework=key.framework,
         prio=PRIO_OF[portion.loudest],
         run_at=portion.run_at,
-        attempts_max=ATTEMPTS_MAX,
-        deadline_s=DEADLINE_S,
     )

@@ -26,9 +26,9 @@ from engine.stores.workflows import TrackerPage, TrackerQuery
 from protocol.errors import BadRequest, Busy, Conflict, TooManyRequests
 from protocol.fields import Id
 from protocol.items import ItemResult, TriggerInput
-from protocol.jobs import PRIO_HIGH, PRIO_LOW, PRIO_MEDIUM, Claimed, Job, NewJob, Queue
+from protocol.jobs import PRIO_OF, Claimed, Job, NewJob, Queue
 from protocol.limits import Limit
-from protocol.model import Principal, Reason, Severity
+from protocol.model import NEVER_EXPIRES, Principal, Reason
 from protocol.workflows import PROJECTS_MAX, StepResult
 
 # 1,000 triggers with short messages fit; all that may wait of a workspace is a quarter of a gigabyte in the store.
@@ -38,8 +38,6 @@ KEY_MAX_CHARS = 255
 PAUSES_S = (1.0, 2.0, 4.0)
 # It goes through all trackers of a workspace, a thousand a transaction.
 GENERATE_DEADLINE_S = 600
-NEVER_EXPIRES = 2**53
-_PRIO = {Severity.CRITICAL: PRIO_HIGH, Severity.ERROR: 3, Severity.WARNING: PRIO_MEDIUM, Severity.INFO: PRIO_LOW}
 
 
 class Asker(msgspec.Struct, frozen=True, kw_only=True):
@@ -213,4 +211,4 @@ def _checked(key: str) -> str:
 
 
 def _prio(inputs: Sequence[TriggerInput]) -> int:
-    return min(_PRIO[parse_severity(each.severity or "warning")[0]] for each in inputs)
+    return min(PRIO_OF[parse_severity(each.severity or "warning")[0]] for each in inputs)

@@ -1,8 +1,8 @@
 """Kinds of jobs: what each is called, where it waits, what it is given, and who does it.
 
-A kind's function is handed the decoded arguments and says what came of it: `Done`, `PutOff`, `NotNeeded` or `Hopeless`.
-Whatever it raises is a failed attempt. It may be run twice for the same job (a node that was lost had perhaps just
-finished it), so what it does outside the store carries a key that makes the second time harmless.
+A kind's function is handed the decoded arguments and says what came of it: `Done`, `PutOff`, `Again`, `NotNeeded` or
+`Hopeless`. Whatever it raises is a failed attempt. It may be run twice for the same job (a node that was lost had
+perhaps just finished it), so what it does outside the store carries a key that makes the second time harmless.
 """
 
 from __future__ import annotations
@@ -12,12 +12,10 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from engine.jobs.queues import QUEUES
-from protocol.jobs import PRIO_MEDIUM, Claimed, NewJob, Queue
+from protocol.jobs import PRIO_MEDIUM, Claimed, NewJob, Queue, new_job
 from protocol.notify import Delivery
 
 A = TypeVar("A", bound=msgspec.Struct)
-_encode = msgspec.json.Encoder().encode
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,16 +74,9 @@ class Kind(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
 
     def job(self, args: A, **more: Any) -> NewJob:
         """A job of this kind; `more` are other fields of `NewJob`."""
-        policy = QUEUES[self.queue]
-        more.setdefault("prio", self.prio)
-        return NewJob(
-            queue=self.queue,
-            kind=self.name,
-            args=_encode(args).decode(),
-            attempts_max=self.attempts_max or policy.attempts_max,
-            deadline_s=self.deadline_s or policy.deadline_s,
-            **more,
-        )
+        own = {"prio": self.prio, "attempts_max": self.attempts_max, "deadline_s": self.deadline_s}
+        given = {name: value for name, value in own.items() if value is not None} | more
+        return new_job(self.queue, self.name, args, **given)
 
 
 class UnknownKind(Exception):

@@ -18,8 +18,8 @@ from typing import Any
 
 import msgspec
 import structlog
-import trio
 
+from actors.bell import Bell
 from actors.ports import Clock
 from actors.supervisor import Started
 from engine.core.firing import Cron, Plan, Window, plan
@@ -82,21 +82,21 @@ class Scheduler:
         # When each is looked at next (microseconds); what is not here is looked at now.
         self._due: dict[str, int] = {}
         self._gone: set[str] = set()
-        self._bell = trio.Event()
+        self._bell = Bell()
         self.fired = 0
 
     def put(self, schedule: Schedule) -> None:
         """There is this schedule now, or it is another one now."""
         self.schedules[schedule.name] = schedule
         self._due.pop(schedule.name, None)
-        self._bell.set()
+        self._bell.ring()
 
     def remove(self, name: str) -> None:
         """There is no such schedule any more; it is forgotten in the store, too."""
         if self.schedules.pop(name, None) is not None:
             self._due.pop(name, None)
             self._gone.add(name)
-            self._bell.set()
+            self._bell.ring()
 
     def next_due(self, name: str, state: ScheduleState) -> int | None:
         """When it fires next (microseconds); None: it is paused, or never does."""
@@ -111,7 +111,7 @@ class Scheduler:
         self._due.clear()
         is_tidy = False
         while True:
-            self._bell = trio.Event()
+            self._bell.clear()
             try:
                 if not is_tidy:
                     await self._find_gone()
@@ -120,8 +120,7 @@ class Scheduler:
             except StoreUnavailable as fault:
                 log.warning("schedules_postponed", cause=str(fault))
                 wait_s = 1.0
-            with trio.move_on_after(wait_s):
-                await self._bell.wait()
+            await self._bell.wait(wait_s)
 
     async def _find_gone(self) -> None:
         """Those that were deleted while nobody was there to forget them."""

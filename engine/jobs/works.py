@@ -24,7 +24,7 @@ from engine.jobs.desk import Desk
 from engine.jobs.gauges import QueueGauges
 from engine.jobs.kinds import Done, Kind, Kinds, Result
 from engine.jobs.own import check_given
-from engine.jobs.queues import QUEUES
+from engine.jobs.queues import KEPT
 from engine.jobs.scheduler import RunArgs, Schedule, Scheduler
 from engine.sections.jobs import Jobs, ScheduleSetting
 from engine.stores.jobs import JobStore
@@ -147,8 +147,7 @@ class _Keep:
 
     async def run(self, claimed: Claimed, args: RunArgs) -> Result:
         deleted = 0
-        kept = {queue: policy.kept for queue, policy in QUEUES.items()}
-        while step := await self._store.prune(kept, PRUNED_AT_ONCE):
+        while step := await self._store.prune(KEPT, PRUNED_AT_ONCE):
             deleted += step
         return Done(result=Deleted(deleted=deleted))
 

@@ -29,8 +29,6 @@ from protocol.times import SECOND_US
 LINK_MAX_CHARS = 1_500
 PATH = "/act/"
 _PURPOSE = b"tocsin action link, version 1"
-# What links may ask for. Whoever resolves should look at the alert first.
-ACTIONS = (Action.ACKNOWLEDGE,)
 
 
 class Asked(msgspec.Struct, frozen=True, array_like=True):

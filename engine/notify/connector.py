@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import aclosing, contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +28,7 @@ from engine.core.addresses import Networks
 from engine.core.targets import Target, TargetInvalid, parse_target
 from engine.fields import ConfigError
 from engine.notify.network import GuardedNetwork, TargetRefused, Unreachable
+from engine.notify.ports import Outcome, Refused, TryLater
 from engine.notify.resolver import Resolve, Resolver
 from engine.sections.notify import Notify
 
@@ -211,4 +212,14 @@ def _tls(ca_file: str) -> ssl.SSLContext:
     return context
 
 
-__all__ = ["Answer", "Connector", "TargetInvalid", "TargetRefused", "Unreachable"]
+async def tried(sending: Awaitable[Outcome]) -> Outcome:
+    """What came of a message, also if the way out raised: who was not reached is tried again, a wrong target is not."""
+    try:
+        return await sending
+    except Unreachable as fault:
+        return TryLater(None, str(fault))
+    except (TargetRefused, TargetInvalid) as fault:
+        return Refused(str(fault))
+
+
+__all__ = ["Answer", "Connector", "TargetInvalid", "TargetRefused", "Unreachable", "tried"]

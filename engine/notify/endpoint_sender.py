@@ -15,7 +15,7 @@ import structlog
 
 from actors.ports import Clock
 from engine.notify.answers import Gone
-from engine.notify.connector import TargetInvalid, TargetRefused, Unreachable
+from engine.notify.connector import tried
 from engine.notify.endpoints import EndpointShelf
 from engine.notify.outbound import Outbound
 from engine.notify.ports import Outcome, Refused, TryLater
@@ -53,16 +53,15 @@ class EndpointSender:
         health = self._outbound.targets.of(place, endpoint.channel)
         if (later := health.wait(message.key, now)) is not None:
             return later
-        outcome = await self._delivered(
-            Envelope(
-                message=message,
-                endpoint=endpoint,
-                secret=secret,
-                waiting=health.pacer.waiting,
-                now=now,
-                address=message.address,
-            )
+        envelope = Envelope(
+            message=message,
+            endpoint=endpoint,
+            secret=secret,
+            waiting=health.pacer.waiting,
+            now=now,
+            address=message.address,
         )
+        outcome = await tried(self._deliverers[endpoint.channel].deliver(envelope))
         health.note(outcome, self._clock())
         if isinstance(outcome, Gone):
             await self._switch_off(message.workspace, endpoint, outcome.cause)
@@ -77,14 +76,6 @@ class EndpointSender:
             return None
         bots = [each for each in book.of(message.workspace) if each.channel is Channel.SLACK and each.secrets]
         return min(bots, key=lambda each: (not each.enabled, each.id), default=None)
-
-    async def _delivered(self, envelope: Envelope) -> Outcome:
-        try:
-            return await self._deliverers[envelope.endpoint.channel].deliver(envelope)
-        except Unreachable as fault:
-            return TryLater(None, str(fault))
-        except (TargetRefused, TargetInvalid) as fault:
-            return Refused(str(fault))
 
     async def _switch_off(self, workspace: str, endpoint: Endpoint, cause: str) -> None:
         try:

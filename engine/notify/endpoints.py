@@ -30,7 +30,7 @@ from engine.notify.sealing import Confidential, KeptSecret, Sealer, Unsealable
 from engine.objects import Shelf
 from protocol.endpoints import Endpoint, EndpointGiven, Format, SecretNote
 from protocol.errors import BadRequest, Conflict, Outdated
-from protocol.model import Principal
+from protocol.model import NEVER_EXPIRES, Principal
 from protocol.notify import Channel
 from protocol.times import SECOND_US, rfc3339
 
@@ -137,7 +137,7 @@ class EndpointShelf(Shelf[Endpoint]):
 
     async def _by_engine(self, workspace: str, object_id: str, verb: str, **fields: Any) -> None:
         """A change of our own; none if it is so already, or if there is no such endpoint any more."""
-        who = Principal(workspace=workspace, user=ENGINE, role="admin", expires_at=2**53)
+        who = Principal(workspace=workspace, user=ENGINE, role="admin", expires_at=NEVER_EXPIRES)
         for _ in range(_TRIES):
             before = (await self.several(who, [object_id])).get(object_id)
             # What is off already keeps the reason that it has.

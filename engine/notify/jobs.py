@@ -7,15 +7,12 @@ from typing import Any
 
 import msgspec
 
-from engine.core.noting import PRIO_OF
-from engine.jobs.queues import QUEUES
-from protocol.jobs import PRIO_HIGH, PRIO_MEDIUM, NewJob, Queue
+from protocol.jobs import PRIO_HIGH, PRIO_MEDIUM, PRIO_OF, NewJob, Queue, new_job
 from protocol.model import Severity
 from protocol.notify import Channel, Delivery, Recipient
 
 SEND, DIGEST, DIGESTS = "send", "digest", "digests_due"
 ESCALATE, REMIND = "escalate", "remind"
-_encode = msgspec.json.Encoder().encode
 
 
 class SendArgs(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,13 +64,4 @@ def step_job(workspace: str, args: StepArgs, run_at: int, kind: str = ESCALATE) 
 
 
 def _job(kind: str, args: msgspec.Struct, workspace: str, **more: Any) -> NewJob:
-    policy = QUEUES[Queue.NOTIFICATION]
-    return NewJob(
-        queue=Queue.NOTIFICATION,
-        kind=kind,
-        args=_encode(args).decode(),
-        workspace=workspace,
-        attempts_max=policy.attempts_max,
-        deadline_s=policy.deadline_s,
-        **more,
-    )
+    return new_job(Queue.NOTIFICATION, kind, args, workspace=workspace, **more)

@@ -17,9 +17,8 @@ from engine.objects import Shelf
 from engine.roles import may
 from engine.stores.objects import ObjectNews
 from protocol.directory import User
-from protocol.model import Principal
+from protocol.model import NEVER_EXPIRES, Principal
 
-NEVER_EXPIRES = 2**53
 # The record says by which way somebody came.
 BY_LINK, BY_SLACK = "link", "slack"
 

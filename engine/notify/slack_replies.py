@@ -13,12 +13,10 @@ import msgspec
 
 from actors.ports import Clock
 from engine.core.notices.as_slack import escaped
-from engine.core.targets import TargetInvalid
 from engine.jobs.kinds import Again, Done, Hopeless, Kind, NotNeeded, PutOff, Result
 from engine.notify.answers import outcome_of
-from engine.notify.connector import Connector
-from engine.notify.network import TargetRefused, Unreachable
-from engine.notify.ports import Outcome, Refused, Renderer, Sent, TryLater
+from engine.notify.connector import Connector, tried
+from engine.notify.ports import Outcome, Refused, Renderer, Sent
 from engine.notify.sealing import Confidential, Sealer, Unsealable
 from engine.stores import Store
 from protocol.changes import Action
@@ -72,17 +70,12 @@ class SlackReplies:
         body = await self._body(claimed.workspace, args)
         if body is None:
             return NotNeeded("there is no such alert any more")
-        return self._result(await self._posted(url, body))
+        return self._result(await tried(self._posted(url, body)))
 
     async def _posted(self, url: str, body: dict[str, Any]) -> Outcome:
-        try:
-            answer = await self._connector.post(
-                url, msgspec.json.encode(body), {"Content-Type": "application/json; charset=utf-8"}
-            )
-        except Unreachable as fault:
-            return TryLater(None, str(fault))
-        except (TargetRefused, TargetInvalid) as fault:
-            return Refused(str(fault))
+        answer = await self._connector.post(
+            url, msgspec.json.encode(body), {"Content-Type": "application/json; charset=utf-8"}
+        )
         return outcome_of(answer, self._clock())
 
     def _result(self, outcome: Outcome) -> Result:

@@ -17,7 +17,7 @@ from engine.core.retry import after_failure
 from engine.stores import sqlite_deliveries as ledger
 from engine.stores.jobs import KeptJobs
 from engine.stores.sqlite_jobs import JOBS, LOST, job_values
-from protocol.jobs import FINAL, GIVES_BACK, JobError, Lease, Queue, Settlement, Swept, Verdict
+from protocol.jobs import AGEING_US, FINAL, GIVES_BACK, JobError, Lease, Queue, Settlement, Swept, Verdict
 from protocol.times import SECOND_US
 
 COMPLETED, FAILED, CANCELLED, DISCARDED = range(3, 7)
@@ -45,7 +45,7 @@ WHERE true RETURNING id, lease_no, schedule, state, started_at
 _GONE = "DELETE FROM job WHERE id IN (SELECT value FROM json_each(?))"
 _GO_ON = f"""
 UPDATE job SET state = iif(ending.value ->> 'run_at' > ?2, 0, 1), run_at = ending.value ->> 'run_at',
-    rank = ending.value ->> 'run_at' + prio * {60 * SECOND_US}, attempt = attempt - (ending.value ->> 'given_back'),
+    rank = ending.value ->> 'run_at' + prio * {AGEING_US}, attempt = attempt - (ending.value ->> 'given_back'),
     errors = {_ERRORS}, lease_by = NULL, lease_until = NULL, started_at = NULL, updated_at = ?2
 FROM json_each(?1) AS ending WHERE {_HOLDS} RETURNING job.id, job.lease_no
 """  # noqa: S608
@@ -60,7 +60,7 @@ SELECT id, {_KEPT}, {CANCELLED}, errors, lease_no, started_at, created_at, ? FRO
 _AGAIN = f"""
 INSERT INTO job (id, {_KEPT}, state, rank, errors, lease_no, created_at, updated_at)
 SELECT id, queue, kind, workspace, framework, prio, ?1, 0, attempts_max, deadline_s, ukey, schedule, args, 1,
-    ?1 + prio * {60 * SECOND_US}, errors, lease_no, created_at, ?1
+    ?1 + prio * {AGEING_US}, errors, lease_no, created_at, ?1
 FROM job_done WHERE id = ?2 AND state IN ({FAILED}, {CANCELLED})
 ON CONFLICT (ukey) WHERE ukey IS NOT NULL DO NOTHING RETURNING id
 """  # noqa: S608

@@ -23,17 +23,13 @@ DELAYED, WAITING, ACTIVE = range(3)
 # So many that have become due are looked at in one claim; more than all workers together can hold.
 DUE_AT_ONCE = 1_000
 
-JOBS = Bulk(
+_INTO = (
     "INSERT INTO job (queue, kind, workspace, framework, state, prio, run_at, rank, attempts_max, deadline_s, ukey,"
-    " schedule, args, created_at, updated_at)",
-    15,
-    "ON CONFLICT (ukey) WHERE ukey IS NOT NULL DO NOTHING",
+    " schedule, args, created_at, updated_at)"
 )
-_ONE = (
-    "INSERT INTO job (queue, kind, workspace, framework, state, prio, run_at, rank, attempts_max, deadline_s, ukey,"
-    " schedule, args, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-    " ON CONFLICT (ukey) WHERE ukey IS NOT NULL DO NOTHING RETURNING id"
-)
+_ONCE = "ON CONFLICT (ukey) WHERE ukey IS NOT NULL DO NOTHING"
+JOBS = Bulk(_INTO, 15, _ONCE)
+_ONE = f"{_INTO} VALUES ({', '.join('?' * JOBS.width)}) {_ONCE} RETURNING id"
 _HELD = "SELECT id FROM job WHERE ukey = ?"
 _ENDED = """
 SELECT id FROM job_done WHERE ukey = ? AND ukey >= 'handed:' AND ukey < 'handed;' ORDER BY id DESC LIMIT 1

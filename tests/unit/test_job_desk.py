@@ -9,8 +9,7 @@ import pytest
 
 from engine.jobs.desk import CAUSE_MAX_CHARS, PUT_OFF_MAX_US, Desk
 from engine.jobs.kinds import Done, Hopeless, Kind, Kinds, NotNeeded, PutOff, Result
-from engine.jobs.queues import QUEUES
-from protocol.jobs import PRIO_HIGH, Claimed, Lease, NewJob, Queue, Settlement, Verdict
+from protocol.jobs import ATTEMPTS, PRIO_HIGH, Claimed, Lease, NewJob, Queue, Settlement, Verdict
 from tests.support.stores import NOW
 
 
@@ -108,8 +107,8 @@ def test_a_cause_is_cut_and_made_text() -> None:
 def test_a_job_is_as_its_queue_has_it_unless_its_kind_says_otherwise() -> None:
     plain = Kind(name="mail", queue=Queue.NOTIFICATION, args=Mail, run=desk(Done()).do)  # type: ignore[arg-type]
     job = plain.job(Mail("ann"), workspace="acme", key="k")
-    policy = QUEUES[Queue.NOTIFICATION]
-    assert (job.attempts_max, job.deadline_s, job.args) == (policy.attempts_max, policy.deadline_s, '{"to":"ann"}')
+    attempts = ATTEMPTS[Queue.NOTIFICATION]
+    assert (job.attempts_max, job.deadline_s, job.args) == (attempts.most, attempts.deadline_s, '{"to":"ann"}')
     own = msgspec.structs.replace(plain, attempts_max=1, deadline_s=9, prio=PRIO_HIGH).job(Mail("ann"))
     assert (own.attempts_max, own.deadline_s, own.prio) == (1, 9, PRIO_HIGH)
 
