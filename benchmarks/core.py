@@ -27,7 +27,7 @@ from engine.core.channel import machine_factory
 from engine.core.identity import CACHE_MAX_IDENTITIES, identity_of
 from engine.core.rules.anomaly import Detector
 from engine.core.turn import Policy
-from engine.metrics import ALERT_TYPES_MAX, FRAMEWORKS_MAX, Metrics
+from engine.telemetry.metrics import ALERT_TYPES_MAX, FRAMEWORKS_MAX, Metrics
 from protocol import messages as m
 from protocol.codec import WireForm, decode_client, encode, frame, frame_message
 from protocol.commands import Batch, Command, Observe, Ring

@@ -16,13 +16,13 @@ import trio
 
 from benchmarks.control import raise_open_files
 from engine.app import Engine
-from engine.collector import collect_when_idle
-from engine.config import Config
+from engine.configuration.config import Config
+from engine.configuration.settings import load
 from engine.ids import now_us
 from engine.jobs.kinds import Done, Kind, Result
-from engine.logs import logging_to_stderr
-from engine.settings import load
 from engine.stores import open_store
+from engine.telemetry.collector import collect_when_idle
+from engine.telemetry.logs import logging_to_stderr
 from engine.world import World
 from protocol.jobs import Claimed, NewJob, Queue
 from protocol.times import SECOND_US

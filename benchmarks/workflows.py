@@ -25,14 +25,14 @@ from engine.core.channel import machine_factory
 from engine.core.progress import Ringing, Setting, Task, What
 from engine.core.turn import Policy
 from engine.ids import new_id, now_us
+from engine.shelf.workflow_definitions import WORKFLOW
 from engine.stores import Retention
 from engine.stores.objects import ObjectChange
 from engine.stores.sqlite import SqliteStore
 from engine.stores.sqlite_file import Database
 from engine.stores.sqlite_open import open_database
 from engine.stores.workflows import ProjectBatch
-from engine.workflow_definitions import WORKFLOW
-from engine.workflows import decide_all
+from engine.verbs.workflows import decide_all
 from protocol.model import ChannelKey
 from protocol.workflows import Completion, LineItem, Move, Phase, Section, StepStatus, TrackerInput, Workflow
 

@@ -16,11 +16,11 @@ FOLDER = Path(__file__).resolve().parent
 if str(FOLDER.parent) not in sys.path:  # started as a script
     sys.path.insert(0, str(FOLDER.parent))
 
-from engine.figures import FIGURES  # noqa: E402
 from engine.jobs.counts import JobCounts  # noqa: E402
 from engine.jobs.gauges import QueueGauges  # noqa: E402
-from engine.metrics import Metrics  # noqa: E402
 from engine.notify.sending import SendCounts  # noqa: E402
+from engine.telemetry.figures import FIGURES  # noqa: E402
+from engine.telemetry.metrics import Metrics  # noqa: E402
 
 PAGE = FOLDER / "metrics.md"
 HEAD = """\

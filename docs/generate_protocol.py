@@ -23,8 +23,8 @@ FOLDER = Path(__file__).resolve().parent
 if str(FOLDER.parent) not in sys.path:  # started as a script
     sys.path.insert(0, str(FOLDER.parent))
 
+from engine.access.roles import ROLE_MAY, Verb  # noqa: E402
 from engine.http import problems  # noqa: E402
-from engine.roles import ROLE_MAY, Verb  # noqa: E402
 from protocol import errors  # noqa: E402
 from protocol import messages as m  # noqa: E402
 from protocol.items import ItemResult, ReadingInput, TriggerInput  # noqa: E402

@@ -12,23 +12,23 @@ from typing import Any, ClassVar
 
 import trio
 
-from engine.administration import Administration
-from engine.auth import DEFAULT_TTL_S, Authenticator
-from engine.certificate import Certificate
-from engine.claims import Expected
-from engine.config import Config
-from engine.fields import ConfigError
-from engine.folder import prepare_data_folder
-from engine.identity import Identity
-from engine.key_files import load_keys
-from engine.metrics import Metrics
-from engine.operators import Operators
+from engine.access.administration import Administration
+from engine.access.auth import DEFAULT_TTL_S, Authenticator
+from engine.access.certificate import Certificate
+from engine.access.claims import Expected
+from engine.access.identity import Identity
+from engine.access.key_files import load_keys
+from engine.configuration.config import Config
+from engine.configuration.fields import ConfigError
+from engine.configuration.folder import prepare_data_folder
 from engine.parts import Parts
 from engine.service import Service
-from engine.shelves import Shelves
+from engine.shelf.shelves import Shelves
 from engine.stores.sqlite_file import Database
+from engine.telemetry.metrics import Metrics
 from engine.tree import Tree, own_principal
-from engine.workflows import Workflows
+from engine.verbs.operators import Operators
+from engine.verbs.workflows import Workflows
 from engine.world import World
 from protocol.hints import BroadcastTo
 from protocol.model import Principal

@@ -15,11 +15,11 @@ from actors.session_kit import SessionLimits
 from actors.throttle import RateLimits, RoleRates
 from actors.ticker import TICK_S
 from actors.websocket import WebSocketLimits
-from engine.config import Config
+from engine.access.quotas import WiderRates
+from engine.configuration.config import Config
 from engine.core import flapping
 from engine.core.turn import Policy
 from engine.http.door import HttpLimits
-from engine.quotas import WiderRates
 from engine.sections.alerting import Flapping
 from engine.sections.doors import Gateway, Limits
 from engine.stores import Retention

@@ -21,9 +21,9 @@ from actors.retelling import Retelling
 from actors.roster import Roster
 from actors.session import Session
 from actors.supervisor import Started
+from engine.access.certificate import Certificate
 from engine.bounds import gateway_limits, http_limits, rate_limits, stream_limits, websocket_limits
-from engine.certificate import Certificate
-from engine.config import Config
+from engine.configuration.config import Config
 from engine.http.action_pages import action_routers
 from engine.http.app import create_app
 from engine.http.broadcasts import broadcast_routes
@@ -45,12 +45,12 @@ from engine.http.shelves import shelf_routes
 from engine.http.stream_history import history_routes
 from engine.http.trials import trial_routes
 from engine.http.workflows import workflow_routes
-from engine.integrations import Integrations
-from engine.metrics import Metrics
+from engine.input.integrations import Integrations
 from engine.notify.verbs import NotifyVerbs
 from engine.parts import Parts, session_kit
+from engine.quiet.storms import Storms
 from engine.sockets import host_and_port, listen, same_port
-from engine.storms import Storms
+from engine.telemetry.metrics import Metrics
 from engine.world import World
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from engine.quiet_book import Quiet, QuietBook, QuietKey
+from engine.quiet.quiet_book import Quiet, QuietBook, QuietKey
 from protocol.model import ChannelKey
 from protocol.orders import NO_ORDERS, Orders
 from protocol.quieting import NOTHING, Quieting

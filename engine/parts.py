@@ -20,23 +20,22 @@ from actors.roster import Roster
 from actors.session_kit import SessionKit
 from actors.throttle import RateLimits
 from actors.ticker import Ticker
-from engine.administration import Administration
-from engine.answers import Tally
-from engine.audit import AuditTrail
-from engine.backtests import Backtests
+from engine.access.administration import Administration
+from engine.access.audit import AuditTrail
+from engine.access.identity import Identity
+from engine.access.quotas import Quotas
 from engine.bounds import policy, rate_limits, retention_of, session_limits, turns, wider_rates
-from engine.broadcasts import Broadcasts
-from engine.catalogue import ShelfKit
-from engine.config import Config
-from engine.identity import Identity
+from engine.configuration.config import Config
 from engine.jobs.handed import HandOver, generate_kind, ring_kind
 from engine.jobs.kinds import Kind
 from engine.jobs.own import SCHEDULE, Given, follow_schedules, schedule_kind
 from engine.jobs.schedules import ScheduleVerbs
 from engine.jobs.verbs import JobVerbs
 from engine.jobs.works import Works, build_works
-from engine.live import ObjectFigures
-from engine.metrics import Metrics
+from engine.keepers.presence import PresenceLog
+from engine.keepers.recipients import RecipientLog
+from engine.keepers.rollups import RollUps
+from engine.keepers.upkeep import Upkeep
 from engine.notify.by_link import LinkVerbs
 from engine.notify.inapp import InApp
 from engine.notify.mail import Mail, build_mail
@@ -45,25 +44,26 @@ from engine.notify.outbound import Outbound, build_outbound
 from engine.notify.senders import Tryout, endpoint_senders
 from engine.notify.slack_actions import SlackActions
 from engine.notify.slack_replies import SlackReplies
-from engine.objects import Shelf
-from engine.operators import Operators
 from engine.orders import StandingOrders
-from engine.presence import PresenceLog
-from engine.quiet_keeper import QuietKeeper
-from engine.quotas import Quotas
-from engine.readings import ReadingVerbs
-from engine.recipients import RecipientLog
-from engine.rollups import RollUps
-from engine.rule_series import RuleSeries
+from engine.quiet.quiet_keeper import QuietKeeper
 from engine.sections.doors import Gateway
 from engine.service import Service
-from engine.shelves import Shelves, build_shelves
-from engine.stored import StoredReadings
+from engine.shelf.catalogue import ShelfKit
+from engine.shelf.live import ObjectFigures
+from engine.shelf.objects import Shelf
+from engine.shelf.shelves import Shelves, build_shelves
 from engine.stores import Store
-from engine.trials import Trials
-from engine.upkeep import Upkeep
-from engine.workflow_hints import Hints
-from engine.workflows import WorkflowKit, Workflows
+from engine.telemetry.metrics import Metrics
+from engine.trying.backtests import Backtests
+from engine.trying.stored import StoredReadings
+from engine.trying.trials import Trials
+from engine.verbs.answers import Tally
+from engine.verbs.broadcasts import Broadcasts
+from engine.verbs.operators import Operators
+from engine.verbs.readings import ReadingVerbs
+from engine.verbs.rule_series import RuleSeries
+from engine.verbs.workflow_hints import Hints
+from engine.verbs.workflows import WorkflowKit, Workflows
 from engine.world import World
 from protocol.notify import Channel
 

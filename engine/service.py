@@ -15,19 +15,19 @@ import msgspec
 from actors.mailbox import Envelope, Receipt
 from actors.ports import Answer, Clock
 from actors.registry import Registry
-from engine.answers import Tally, slot
-from engine.archived import archived
-from engine.audit import AuditTrail, TrailPage
-from engine.auth import check
-from engine.commands import is_storable, to_observe, to_ring
+from engine.access.audit import AuditTrail, TrailPage
+from engine.access.auth import check
+from engine.access.identity import Identity, IssuedTicket
+from engine.access.quotas import Quotas
 from engine.core.identity import identity_of
-from engine.foresight import Foresight
-from engine.identity import Identity, IssuedTicket
-from engine.metrics import Metrics
+from engine.input.commands import is_storable, to_observe, to_ring
 from engine.pages import PAGE_MAX
-from engine.people import BULK_MAX, Deed, People, may_see, refused
-from engine.quotas import Quotas
+from engine.shelf.archived import archived
 from engine.stores import AlertPage, AlertQuery, RecipientPage, RowPage, Store
+from engine.telemetry.metrics import Metrics
+from engine.verbs.answers import Tally, slot
+from engine.verbs.foresight import Foresight
+from engine.verbs.people import BULK_MAX, Deed, People, may_see, refused
 from protocol import messages as m
 from protocol.changes import Action
 from protocol.commands import Act, Command, Ring

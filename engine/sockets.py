@@ -6,7 +6,7 @@ import socket
 
 import trio
 
-from engine.fields import Address, ConfigError
+from engine.configuration.fields import Address, ConfigError
 
 # A connection wave of ten thousand must not be refused by the kernel before we have seen it.
 LISTEN_BACKLOG = 4_096

@@ -19,21 +19,21 @@ from actors.patience import answered
 from actors.roster import Roster
 from actors.supervisor import ChildSpec, Started, Strategy, Supervisor, TooManyRestarts
 from actors.ticker import TICK_S
+from engine.access.identity import Identity
+from engine.access.key_watch import KeyWatch
 from engine.bounds import retention_of, roster_limits, turns
-from engine.config import Config
+from engine.configuration.config import Config
+from engine.configuration.fields import ConfigError
 from engine.doors import Doors
-from engine.fields import ConfigError
-from engine.gauges import Watched, watch_engine
-from engine.identity import Identity
-from engine.key_watch import KeyWatch
-from engine.lag import LoopLag
-from engine.memory import MemoryGuard
-from engine.metrics import Metrics
+from engine.keepers.unsettled import start_unsettled
 from engine.parts import Parts, build
 from engine.sources.host import watch_host
 from engine.stores import CommittedEvents, Store
-from engine.suppressed import WRITE_EVERY_S
-from engine.unsettled import start_unsettled
+from engine.telemetry.gauges import Watched, watch_engine
+from engine.telemetry.lag import LoopLag
+from engine.telemetry.memory import MemoryGuard
+from engine.telemetry.metrics import Metrics
+from engine.telemetry.suppressed import WRITE_EVERY_S
 from engine.world import World
 from protocol.errors import Busy, StoreRefused, StoreUnavailable
 from protocol.items import ItemResult, ReadingInput

@@ -16,9 +16,9 @@ import trio
 
 from actors.ports import Clock, MachineFactory, NewId
 from engine import ids, stores
+from engine.configuration.fields import Address
 from engine.core.channel import machine_factory
 from engine.core.turn import Policy
-from engine.fields import Address
 from engine.jobs.kinds import Kind
 from engine.sockets import listen
 

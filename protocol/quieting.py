@@ -1,7 +1,7 @@
 """Quieting: what keeps an alert from ringing although it is worth it. Silences and maintenance windows.
 
 A quieted alert is stored and shown, with the reason; it does not ring. Times are RFC 3339 in UTC, as in an alert;
-whoever takes one of these in has checked it (`engine.quieting.checked_silence`, `checked_maintenance`).
+whoever takes one of these in has checked it (`engine.quiet.quieting.checked_silence`, `checked_maintenance`).
 """
 
 from __future__ import annotations

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from engine.app import Engine
-    from engine.config import Config
-    from engine.fields import ConfigError, Secret
-    from engine.settings import load as load_config
+    from engine.configuration.config import Config
+    from engine.configuration.fields import ConfigError, Secret
+    from engine.configuration.settings import load as load_config
     from protocol.client_session import ClientState
     from protocol.codec import WireForm
     from protocol.errors import StoreRefused, TocsinError
@@ -56,11 +56,11 @@ __all__ = (
 )
 
 _OURS = ("engine", "actors", "protocol")
-# Where each public name is at home; `load_config` is `engine.settings.load`.
+# Where each public name is at home; `load_config` is `engine.configuration.settings.load`.
 _HOMES = {
     "engine.app": ("Engine",),
-    "engine.config": ("Config",),
-    "engine.fields": ("ConfigError", "Secret"),
+    "engine.configuration.config": ("Config",),
+    "engine.configuration.fields": ("ConfigError", "Secret"),
     "protocol.codec": ("WireForm",),
     "protocol.errors": ("StoreRefused", "TocsinError"),
     "protocol.items": ("ItemResult", "ReadingInput", "TriggerInput"),
@@ -101,7 +101,7 @@ def _check_not_shadowed() -> None:
 
 def __getattr__(name: str) -> Any:
     if name == "load_config":
-        return importlib.import_module("engine.settings").load
+        return importlib.import_module("engine.configuration.settings").load
     if name not in _HOME_OF:
         raise AttributeError(f"module 'tocsin' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOME_OF[name]), name)

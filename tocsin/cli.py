@@ -79,7 +79,7 @@ class Commands(click.Group):
 
 def _translated(fault: Exception) -> Exception | None:
     from actors.supervisor import TooManyRestarts, root_cause
-    from engine.fields import ConfigError
+    from engine.configuration.fields import ConfigError
     from protocol.errors import CloseCode, StoreRefused, TocsinError
     from tocsin.errors import ClientStopped
 
@@ -106,7 +106,7 @@ def _translated(fault: Exception) -> Exception | None:
 
 def _version(ctx: click.Context, _: click.Parameter, is_asked: bool) -> None:
     if is_asked and not ctx.resilient_parsing:
-        from engine.metrics import Metrics
+        from engine.telemetry.metrics import Metrics
 
         click.echo(f"tocsin {Metrics().version}")
         ctx.exit()

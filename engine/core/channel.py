@@ -115,7 +115,7 @@ class ChannelMachine:
 
     def owes(self) -> bool:
         """Whether something is due that nobody starts this channel for; for silences and maintenance the keeper does
-        (`engine.quiet_keeper`). As dear as there are alerts."""
+        (`engine.quiet.quiet_keeper`). As dear as there are alerts."""
         self._be_ready()
         ledger, hush = self._ledger, self._hush
         if ledger.is_ahead or self._watcher.next_due() != NEVER or hush.next_due() != NEVER:

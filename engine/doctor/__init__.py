@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-from engine import settings
-from engine.config import Config
+from engine.configuration import settings
+from engine.configuration.config import Config
+from engine.configuration.fields import ConfigError
 from engine.doctor import clock, data, installation, mail, network, store, tls
 from engine.doctor.findings import Finding, Level
-from engine.fields import ConfigError
 
 __all__ = ("Finding", "Level", "examine")
 

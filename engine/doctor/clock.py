@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import engine
-from engine.claims import CLOCK_SKEW_S
-from engine.config import Config
+from engine.access.claims import CLOCK_SKEW_S
+from engine.configuration.config import Config
 from engine.doctor.findings import Finding, Level
 from engine.stores.sqlite_file import Database
 

@@ -10,10 +10,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine.config import Config
+from engine.access.key_files import has_secret, key_paths, load_keys
+from engine.configuration.config import Config
+from engine.configuration.fields import ConfigError
 from engine.doctor.findings import Finding, Level
-from engine.fields import ConfigError
-from engine.key_files import has_secret, key_paths, load_keys
 
 # Below it the next restart of a busy log or a big migration may fail; a week of events of a busy channel is 50 MB.
 FREE_MIN_BYTES = 100 * 1024 * 1024

@@ -5,7 +5,7 @@ from __future__ import annotations
 import smtplib
 from collections.abc import Iterator
 
-from engine.config import Config
+from engine.configuration.config import Config
 from engine.doctor.findings import Finding, Level
 from engine.notify.smtp import Line, meaning_of
 

@@ -11,10 +11,10 @@ import socket
 import ssl
 from collections.abc import Iterator
 
-from engine.config import Config
+from engine.configuration.config import Config
+from engine.configuration.fields import Address
 from engine.doctor.findings import Finding, Level
 from engine.doctor.store import is_in_use
-from engine.fields import Address
 from engine.stores.sqlite_file import Database
 
 # The database, logs, listeners, libraries.

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from engine.config import Config
+from engine.configuration.config import Config
 from engine.doctor.data import obstacle
 from engine.doctor.findings import Finding, Level
 from engine.stores import migrate

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from cryptography import x509
 
-from engine.certificate import load, read_certificates
-from engine.config import Config
+from engine.access.certificate import load, read_certificates
+from engine.configuration.config import Config
+from engine.configuration.fields import Address, ConfigError
 from engine.doctor.data import is_open
 from engine.doctor.findings import Finding, Level
-from engine.fields import Address, ConfigError
 
 # Renewals are done a month before the end; half of that later somebody should have a look.
 ENDS_SOON_S = 14 * 86_400

@@ -19,7 +19,7 @@ import msgspec
 from engine.core.rules.check import RuleInvalid, check_rule
 from engine.core.rules.templates import Template, TemplateInvalid
 from engine.foreign_forms.promql import NotMapped, condition_of, seconds_of
-from engine.severity import parse_severity
+from engine.input.severity import parse_severity
 from protocol.errors import BadRequest
 from protocol.fields import TITLE_MAX_CHARS
 from protocol.model import Severity

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from engine.commands import FLOAT_MAX
-from engine.severity import parse_severity
+from engine.input.commands import FLOAT_MAX
+from engine.input.severity import parse_severity
 from protocol.commands import Ring
 from protocol.errors import BadRequest
 from protocol.fields import LABEL_MAX_CHARS, LABELS_MAX, TEXT_MAX_CHARS, TITLE_MAX_CHARS

@@ -9,12 +9,12 @@ from litestar import Request, delete, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromQuery, JSONBody
 
+from engine.access.identity import IssuedTicket
 from engine.http.bodies import json_body
 from engine.http.operators import PeerAddress
 from engine.http.parameters import Cursor, Limit
 from engine.http.ports import Administration, Service
 from engine.http.role_guards import needs
-from engine.identity import IssuedTicket
 from engine.pages import PAGE_DEFAULT
 from engine.stores import Revocation, RevocationKind
 from protocol.errors import BadRequest

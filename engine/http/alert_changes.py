@@ -20,8 +20,8 @@ from engine.http.parameters import known_alert, parse_moment
 from engine.http.ports import Service
 from engine.http.problems import rejection
 from engine.http.role_guards import needs
-from engine.people import BULK_MAX, Deed
 from engine.stores import AlertQuery
+from engine.verbs.people import BULK_MAX, Deed
 from protocol.changes import PEOPLES_ACTIONS, Action
 from protocol.errors import BadRequest
 from protocol.fields import Id, Text

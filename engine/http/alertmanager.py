@@ -14,7 +14,7 @@ import msgspec
 from engine.core.identity import fingerprint
 from engine.core.quieting import QuietWindows, labels_of
 from engine.foreign_forms.places import framework_of
-from engine.severity import parse_severity
+from engine.input.severity import parse_severity
 from protocol.commands import Ring
 from protocol.errors import BadRequest
 from protocol.fields import LABEL_MAX_CHARS, LABELS_MAX, TEXT_MAX_CHARS, TITLE_MAX_CHARS

@@ -21,10 +21,10 @@ from engine.http.bodies import json_body
 from engine.http.matchers import parse_matchers
 from engine.http.operators import PeerAddress
 from engine.http.role_guards import may_make
-from engine.kinds import Held, ShelfQuery
-from engine.objects import Shelf
 from engine.pages import PAGE_MAX
-from engine.quieting import SilenceState, end_silence, state_of
+from engine.quiet.quieting import SilenceState, end_silence, state_of
+from engine.shelf.kinds import Held, ShelfQuery
+from engine.shelf.objects import Shelf
 from protocol.errors import UnknownChannel
 from protocol.model import Principal
 from protocol.quieting import Matcher, Operator, Silence

@@ -18,7 +18,7 @@ from litestar.typing import FieldDefinition
 from engine.http.examples import right_body, whole_example
 from engine.http.guards import Connection
 from engine.http.problems import UnsupportedMedia
-from engine.misfits import explained
+from engine.input.misfits import explained
 from protocol.codec import DECODER_FAULTS
 from protocol.effects import AlertRecipient
 from protocol.errors import BadRequest

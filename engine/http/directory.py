@@ -13,7 +13,7 @@ from actors.ports import Clock
 from engine.core.rota import on_call
 from engine.http.objects import Asked, Resource, object_routes
 from engine.http.operators import PeerAddress
-from engine.shelves import Shelves
+from engine.shelf.shelves import Shelves
 from protocol.times import rfc3339
 
 

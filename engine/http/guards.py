@@ -18,8 +18,8 @@ from litestar.params import QueryParameter
 from litestar.types import Guard
 
 from actors.addresses import is_loopback
+from engine.access.roles import SYSTEM_WORKSPACE
 from engine.http.ports import Service
-from engine.roles import SYSTEM_WORKSPACE
 from protocol.errors import BadRequest, PermissionDenied, Unauthorized
 from protocol.fields import TOKEN_MAX_CHARS
 from protocol.model import Principal

@@ -20,16 +20,16 @@ from litestar import Request, Response, delete, get, patch, post, put
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
 
-from engine.bulk import BulkAction, BulkResult, change_many
 from engine.http.bodies import json_body, object_body
 from engine.http.operators import PeerAddress
 from engine.http.parameters import Cursor, Limit
 from engine.http.problems import PreconditionRequired
 from engine.http.role_guards import may_edit, may_make
 from engine.http.shown import page_type, shown, shown_type
-from engine.kinds import Held, ShelfQuery, hidden_of
-from engine.objects import Shelf
 from engine.pages import PAGE_DEFAULT
+from engine.shelf.bulk import BulkAction, BulkResult, change_many
+from engine.shelf.kinds import Held, ShelfQuery, hidden_of
+from engine.shelf.objects import Shelf
 from engine.stores.objects import ObjectVersion
 from protocol.errors import BadRequest
 from protocol.fields import ITEMS_MAX, Id

@@ -16,7 +16,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from engine.http.guards import refuse_unknown_parameters, require_operator
 from engine.http.ports import About, MetricsRender, Service
-from engine.metrics import CONTENT_TYPE
+from engine.telemetry.metrics import CONTENT_TYPE
 from protocol.errors import Busy, StoreUnavailable
 
 

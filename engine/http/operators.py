@@ -13,8 +13,8 @@ from litestar.params import FromPath, FromQuery
 from actors.addresses import Proxies
 from engine.http.parameters import Cursor, Limit
 from engine.http.ports import Operators
-from engine.operators import ConnectionPage
 from engine.pages import PAGE_DEFAULT
+from engine.verbs.operators import ConnectionPage
 from protocol.errors import BadRequest
 from protocol.model import Principal
 

@@ -10,13 +10,13 @@ from typing import Protocol
 
 import msgspec
 
-from engine.administration import Revoked
-from engine.audit import TrailPage, TrailWanted
-from engine.identity import IssuedTicket
-from engine.operators import ConnectionPage
-from engine.people import Deed
-from engine.revocation import RevocationPage
+from engine.access.administration import Revoked
+from engine.access.audit import TrailPage, TrailWanted
+from engine.access.identity import IssuedTicket
+from engine.access.revocation import RevocationPage
 from engine.stores import AlertPage, AlertQuery, RecipientPage, RevocationKind, RowPage
+from engine.verbs.operators import ConnectionPage
+from engine.verbs.people import Deed
 from protocol.commands import Ring
 from protocol.items import ItemResult, ReadingInput, TriggerInput
 from protocol.model import Alert, Principal

@@ -23,11 +23,11 @@ from engine.http.objects import (
 )
 from engine.http.operators import PeerAddress
 from engine.http.parameters import Cursor, Limit, parse_words
-from engine.kinds import ShelfQuery
 from engine.pages import PAGE_DEFAULT
-from engine.quieting import SilenceState, end_silence, state_of
-from engine.shelves import Shelves
-from engine.storms import Storms, StormShown
+from engine.quiet.quieting import SilenceState, end_silence, state_of
+from engine.quiet.storms import Storms, StormShown
+from engine.shelf.kinds import ShelfQuery
+from engine.shelf.shelves import Shelves
 from protocol.quieting import Silence
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from engine.http.parameters import Cursor, parse_moment
-from engine.objects import Shelf
-from engine.readings import ReadingVerbs, parse_labels
+from engine.shelf.objects import Shelf
 from engine.stores.readings import PAGE_MAX_READINGS, ReadingPoint, Resolution, SeriesInfo
+from engine.verbs.readings import ReadingVerbs, parse_labels
 from protocol.directory import Framework
 from protocol.model import Principal
 

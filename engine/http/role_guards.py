@@ -11,9 +11,9 @@ from urllib.parse import unquote
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard
 
+from engine.access.roles import Verb, check
 from engine.http.guards import Connection
-from engine.objects import Shelf
-from engine.roles import Verb, check
+from engine.shelf.objects import Shelf
 from protocol.errors import PermissionDenied
 
 

@@ -22,9 +22,9 @@ from engine.http.bodies import json_body
 from engine.http.objects import Asked
 from engine.http.operators import PeerAddress
 from engine.http.role_guards import may_make
-from engine.imports import ImportResult, as_toml, as_yaml, import_rules, stored_rules
-from engine.misfits import explained
-from engine.objects import Shelf
+from engine.input.misfits import explained
+from engine.shelf.imports import ImportResult, as_toml, as_yaml, import_rules, stored_rules
+from engine.shelf.objects import Shelf
 from protocol.errors import BadRequest
 from protocol.names import check_id
 from protocol.rules import Rule

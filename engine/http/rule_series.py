@@ -11,7 +11,7 @@ from litestar.params import FromPath, QueryParameter
 
 from engine.http.parameters import Cursor, Limit, parse_words
 from engine.pages import PAGE_DEFAULT
-from engine.rule_series import RuleSeries, RuleSeriesPage
+from engine.verbs.rule_series import RuleSeries, RuleSeriesPage
 from protocol.model import Principal
 from protocol.rule_series import SeriesState
 

@@ -12,10 +12,10 @@ from litestar.params import FromQuery, QueryParameter
 from engine.http.objects import Archived, Asked, Resource, object_routes, page_shown
 from engine.http.operators import PeerAddress
 from engine.http.parameters import Cursor, Limit
-from engine.kinds import ShelfQuery
-from engine.objects import Shelf
 from engine.pages import PAGE_DEFAULT
-from engine.rules import rule_filter
+from engine.shelf.kinds import ShelfQuery
+from engine.shelf.objects import Shelf
+from engine.shelf.rules import rule_filter
 from protocol.errors import BadRequest
 from protocol.names import check_id
 from protocol.rules import Rule

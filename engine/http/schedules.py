@@ -16,8 +16,8 @@ from engine.http.operators import PeerAddress
 from engine.http.parameters import Cursor, Limit
 from engine.http.shown import page_type, shown, shown_type
 from engine.jobs.schedules import RunsShown, ScheduleHeld, ScheduleVerbs
-from engine.kinds import ShelfQuery
 from engine.pages import PAGE_DEFAULT
+from engine.shelf.kinds import ShelfQuery
 
 if TYPE_CHECKING:
     Faring = Any

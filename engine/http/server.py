@@ -35,7 +35,7 @@ from litestar.types import ASGIApp
 
 from actors.send import FLAGS, choose_send
 from actors.supervisor import root_cause
-from engine.certificate import Certificate
+from engine.access.certificate import Certificate
 from engine.http.door import Guest, HttpDoor, HttpLimits, HttpRefused
 from engine.http.head import HeadAsGet
 from engine.http.requests import BodyGuard

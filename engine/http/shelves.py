@@ -12,8 +12,8 @@ from engine.http.operators import PeerAddress
 from engine.http.quieting import quieting_routes
 from engine.http.rule_files import rule_file_routes
 from engine.http.rules import rule_routes
-from engine.shelves import Shelves
-from engine.storms import Storms
+from engine.quiet.storms import Storms
+from engine.shelf.shelves import Shelves
 
 
 def shelf_routes(shelves: Shelves, storms: Storms, clock: Clock, peer_address: PeerAddress) -> list[HTTPRouteHandler]:

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from engine.kinds import Held, Kind, hidden_of
+from engine.shelf.kinds import Held, Kind, hidden_of
 from protocol.times import rfc3339
 
 

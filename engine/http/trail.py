@@ -9,7 +9,7 @@ from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery
 
-from engine.audit import TrailPage, TrailWanted
+from engine.access.audit import TrailPage, TrailWanted
 from engine.http.parameters import Cursor, Limit, Moment, known_alert, parse_moment
 from engine.http.ports import Operators, Service
 from engine.pages import PAGE_DEFAULT

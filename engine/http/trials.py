@@ -10,12 +10,12 @@ from litestar import Request, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody
 
-from engine.backtest_worker import BacktestReading
 from engine.http.bodies import json_body
 from engine.http.parameters import parse_moment
 from engine.http.role_guards import needs
 from engine.stores.readings import Resolution
-from engine.trials import TRIED_MAX, Backtested, Trials, Tried
+from engine.trying.backtest_worker import BacktestReading
+from engine.trying.trials import TRIED_MAX, Backtested, Trials, Tried
 from protocol.errors import BadRequest
 from protocol.fields import Finite, Id, Label, Labels
 from protocol.model import Principal

@@ -25,7 +25,7 @@ from engine.http.role_guards import needs
 from engine.http.trail import TrailList, trail_shown
 from engine.pages import PAGE_DEFAULT
 from engine.stores.workflows import StepAlertQuery, TrackerQuery
-from engine.workflows import Workflows
+from engine.verbs.workflows import Workflows
 from protocol.errors import BadRequest, UnknownChannel
 from protocol.fields import Id, Text
 from protocol.model import AlertState, Principal

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 
-from engine.series import Histogram
+from engine.telemetry.series import Histogram
 from protocol.jobs import Claimed, Queue, Swept, Verdict
 
 # 1 ms to 10 minutes: a no-op, somebody's slow mail server, a day's aggregation.

@@ -18,9 +18,9 @@ import msgspec
 import trio
 
 from actors.ports import NewId
+from engine.access.roles import check
+from engine.input.severity import parse_severity
 from engine.jobs.kinds import Done, Kind, Result
-from engine.roles import check
-from engine.severity import parse_severity
 from engine.stores.jobs import Enqueued, JobStore
 from engine.stores.workflows import TrackerPage, TrackerQuery
 from protocol.errors import BadRequest, Busy, Conflict, TooManyRequests

@@ -15,15 +15,15 @@ from typing import Any
 import msgspec
 
 from actors.ports import Clock
+from engine.access.roles import SYSTEM_WORKSPACE
 from engine.core.firing import Cron, check
-from engine.directory import check_zone
+from engine.input.misfits import explained
 from engine.jobs.kinds import Kind as JobKind
 from engine.jobs.kinds import Kinds
 from engine.jobs.scheduler import OWN, Schedule, Scheduler
-from engine.kinds import Kind, Origin
-from engine.live import Listener, ObjectFigures, readable
-from engine.misfits import explained
-from engine.roles import SYSTEM_WORKSPACE
+from engine.shelf.directory import check_zone
+from engine.shelf.kinds import Kind, Origin
+from engine.shelf.live import Listener, ObjectFigures, readable
 from engine.stores.objects import ObjectNews
 from protocol.errors import BadRequest, Conflict
 from protocol.model import Principal
@@ -36,7 +36,7 @@ FIELDS = 5
 
 
 class Given:
-    """Schedules that nobody stored, by workspace: `engine.kinds.Unmanaged`."""
+    """Schedules that nobody stored, by workspace: `engine.shelf.kinds.Unmanaged`."""
 
     origin = Origin.CONFIG
     advice = "it is the engine's own or of tocsin.toml: change it there ([[schedules]]) and start the engine again"

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import msgspec
 
 from actors.ports import Clock
-from engine.audit import AuditTrail
+from engine.access.audit import AuditTrail
+from engine.access.roles import check
 from engine.core.firing import Window
 from engine.jobs.own import own_name
 from engine.jobs.scheduler import Schedule, Scheduler
-from engine.kinds import Held, ShelfQuery
-from engine.objects import Shelf
-from engine.roles import check
+from engine.shelf.kinds import Held, ShelfQuery
+from engine.shelf.objects import Shelf
 from engine.stores.jobs import JobStore, ScheduleState
 from protocol.errors import Conflict
 from protocol.model import Principal

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import msgspec
 
-from engine.audit import AuditTrail, check_administrator
+from engine.access.audit import AuditTrail, check_administrator
+from engine.access.roles import SYSTEM_WORKSPACE, check, may
 from engine.jobs.counts import JobCounts, QueueTally
 from engine.jobs.handed import asker_of
 from engine.jobs.kinds import Kinds
 from engine.pages import PAGE_MAX, Count, Cursors
-from engine.roles import SYSTEM_WORKSPACE, check, may
 from engine.stores.jobs import JobQuery, JobStore, QueueCounts
 from protocol.errors import BadRequest, Conflict, PermissionDenied, UnknownChannel
 from protocol.jobs import Job, JobState, Queue

@@ -17,8 +17,8 @@ import msgspec
 from actors.hands import WorkerLimits
 from actors.ports import Clock
 from actors.workers import Workers
+from engine.configuration.fields import ConfigError
 from engine.core.firing import Cron
-from engine.fields import ConfigError
 from engine.jobs.counts import JobCounts
 from engine.jobs.desk import Desk
 from engine.jobs.gauges import QueueGauges

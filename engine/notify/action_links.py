@@ -21,7 +21,7 @@ from collections.abc import Callable
 import msgspec
 
 from actors.ports import Clock
-from engine.keys import KeyRing
+from engine.access.keys import KeyRing
 from protocol.changes import Action
 from protocol.times import SECOND_US
 

@@ -1,7 +1,7 @@
 """Whom there is to notify in each workspace: its endpoints, and whether there are any people. In memory.
 
-Owns that; the store owns it for good, and tells of every change (`engine.live`). Synchronous. The standing orders know
-from here in which workspaces anything has to be routed at all; channels are woken when that changes.
+Owns that; the store owns it for good, and tells of every change (`engine.shelf.live`). Synchronous. The standing orders
+know from here in which workspaces anything has to be routed at all; channels are woken when that changes.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 from engine.core.routing import Endpoint
-from engine.live import Listener
 from engine.orders import StandingOrders
+from engine.shelf.live import Listener
 from engine.stores.objects import ObjectNews, StoredObject
 
 Wake = Callable[[str, str | None], None]

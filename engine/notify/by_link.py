@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 from engine.notify.action_links import ActionLinks, Asked, LinkExpired, LinkInvalid
 from engine.notify.persons import BY_LINK, Persons
-from engine.people import Deed
+from engine.verbs.people import Deed
 from protocol.errors import UnknownChannel
 from protocol.items import ItemResult
 from protocol.model import Alert, Principal

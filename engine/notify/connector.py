@@ -24,9 +24,9 @@ import httpcore2
 import msgspec
 import trio
 
+from engine.configuration.fields import ConfigError
 from engine.core.addresses import Networks
 from engine.core.targets import Target, TargetInvalid, parse_target
-from engine.fields import ConfigError
 from engine.notify.network import GuardedNetwork, TargetRefused, Unreachable
 from engine.notify.ports import Outcome, Refused, TryLater
 from engine.notify.resolver import Resolve, Resolver

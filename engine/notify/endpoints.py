@@ -19,15 +19,15 @@ from typing import Any
 
 import msgspec
 
-from engine.catalogue import ShelfKit
-from engine.edits import SHOWN_BESIDES, Edit, merged
-from engine.kinds import Held, Kind
-from engine.misfits import explained
+from engine.input.misfits import explained
 from engine.notify.connector import Connector, TargetInvalid, TargetRefused, Unreachable
 from engine.notify.endpoint_checks import KEY_PREFIX, checked, masked
 from engine.notify.health import Targets
 from engine.notify.sealing import Confidential, KeptSecret, Sealer, Unsealable
-from engine.objects import Shelf
+from engine.shelf.catalogue import ShelfKit
+from engine.shelf.edits import SHOWN_BESIDES, Edit, merged
+from engine.shelf.kinds import Held, Kind
+from engine.shelf.objects import Shelf
 from protocol.endpoints import Endpoint, EndpointGiven, Format, SecretNote
 from protocol.errors import BadRequest, Conflict, Outdated
 from protocol.model import NEVER_EXPIRES, Principal

@@ -15,11 +15,11 @@ from actors.ports import Clock
 from engine.core.escalating import BEGINS, Place, chain_of, first, following, since_of
 from engine.core.routing import Action, News, Routed, heard, route
 from engine.jobs.kinds import Kind, NotNeeded, PutOff, Result
-from engine.live import Listener
 from engine.notify.book import NotifyBook
 from engine.notify.facts import Facts
 from engine.notify.jobs import ESCALATE, REMIND, StepArgs, step_job
 from engine.notify.outcome import Outcome, line_of
+from engine.shelf.live import Listener
 from engine.stores import Store
 from engine.stores.objects import ObjectNews, StoredObject
 from protocol.escalation import REMINDERS_MAX, Escalation

@@ -14,7 +14,7 @@ import structlog
 
 from engine.core.rota import on_call
 from engine.core.routing import Person
-from engine.directory import FRAMEWORK, TEAM, USER
+from engine.shelf.directory import FRAMEWORK, TEAM, USER
 from engine.stores import Store
 from protocol.directory import Framework, Team, User
 from protocol.model import Alert

@@ -1,7 +1,7 @@
 """The endpoints of all workspaces, in memory: what senders ask, as the store has them.
 
-Told of every change at its commit (`engine.live`), so an endpoint that was deleted, put away or switched off is not
-sent to from the answer on. Holds what is kept, secrets sealed. At most `objects.endpoints_max` a workspace.
+Told of every change at its commit (`engine.shelf.live`), so an endpoint that was deleted, put away or switched off is
+not sent to from the answer on. Holds what is kept, secrets sealed. At most `objects.endpoints_max` a workspace.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from engine.core.routing import Endpoint as Routed
-from engine.kinds import Kind
-from engine.live import Listener, ObjectFigures, readable
+from engine.shelf.kinds import Kind
+from engine.shelf.live import Listener, ObjectFigures, readable
 from engine.stores.objects import ObjectNews, StoredObject
 from protocol.endpoints import Endpoint
 

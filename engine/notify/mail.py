@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from actors.ports import Clock
-from engine.config import Config
+from engine.access.identity import Identity
+from engine.configuration.config import Config
 from engine.core.notices.notice import Style
-from engine.identity import Identity
-from engine.integrations import Integrations
+from engine.input.integrations import Integrations
 from engine.notify.action_links import ActionLinks
 from engine.notify.endpoint_checks import style_of
 from engine.notify.kept_endpoints import KeptEndpoints
@@ -20,7 +20,7 @@ from engine.notify.mailer import Mailer
 from engine.notify.persons import Persons
 from engine.notify.ports import Sender
 from engine.notify.renderer import NoticeRenderer
-from engine.shelves import Shelves
+from engine.shelf.shelves import Shelves
 from protocol.notify import Channel, Outgoing
 
 

@@ -12,10 +12,8 @@ from typing import Any
 
 from actors.ports import Clock
 from engine.core.firing import Cron
-from engine.directory import USER
 from engine.jobs.kinds import Kind
 from engine.jobs.scheduler import Schedule
-from engine.live import ObjectFigures, readable
 from engine.notify.book import NotifyBook, Wake
 from engine.notify.digests import Digests
 from engine.notify.endpoints import ENDPOINT
@@ -25,8 +23,10 @@ from engine.notify.ports import Renderer, Sender
 from engine.notify.router import Router
 from engine.notify.sending import Sending, Tools
 from engine.orders import StandingOrders
-from engine.preferences import ESCALATION
-from engine.shelves import Shelves
+from engine.shelf.directory import USER
+from engine.shelf.live import ObjectFigures, readable
+from engine.shelf.preferences import ESCALATION
+from engine.shelf.shelves import Shelves
 from engine.stores import Store
 from protocol.jobs import PRIO_MEDIUM
 from protocol.notify import Channel

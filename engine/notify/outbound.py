@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import trio
 
 from actors.supervisor import Started
-from engine.config import Config
+from engine.configuration.config import Config
 from engine.notify.connector import Connector
 from engine.notify.endpoints import Outside
 from engine.notify.health import Targets

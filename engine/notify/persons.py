@@ -2,7 +2,7 @@
 
 A person acts with the role that is written down for him (`User.role`), because that is what whoever issues tokens goes
 by; a viewer gets no link, and his button does nothing. Who was deleted, put away or revoked acts no more. Owns which
-Slack ids are whose, told of every change at its commit (`engine.live`): one entry for each person who has one.
+Slack ids are whose, told of every change at its commit (`engine.shelf.live`): one entry for each person who has one.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from engine.directory import USER
-from engine.kinds import Kind
-from engine.live import LiveObjects, ObjectFigures, readable
-from engine.objects import Shelf
-from engine.roles import may
+from engine.access.roles import may
+from engine.shelf.directory import USER
+from engine.shelf.kinds import Kind
+from engine.shelf.live import LiveObjects, ObjectFigures, readable
+from engine.shelf.objects import Shelf
 from engine.stores.objects import ObjectNews
 from protocol.directory import User
 from protocol.model import NEVER_EXPIRES, Principal

@@ -24,8 +24,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from engine.config import Config
-from engine.key_files import make_key_file, read_secrets
+from engine.access.key_files import make_key_file, read_secrets
+from engine.configuration.config import Config
 
 SEALING_FILE = "sealing.key"
 _FORM = "v1"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from actors.ports import Clock, NewId
-from engine.config import Config
+from engine.configuration.config import Config
 from engine.notify.apprise import Apprise
 from engine.notify.endpoint_sender import EndpointSender
 from engine.notify.endpoints import EndpointShelf

@@ -23,7 +23,7 @@ from engine.core.notices.as_slack import ACKNOWLEDGE, RESOLVE
 from engine.notify.by_link import Alerts
 from engine.notify.persons import BY_SLACK, Persons
 from engine.notify.slack_replies import SlackReplies
-from engine.people import Deed
+from engine.verbs.people import Deed
 from protocol.changes import Action
 from protocol.errors import BadRequest, Unauthorized
 from protocol.model import Reason, Status

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from engine.access.roles import check
 from engine.core.telling import explained_silence
 from engine.http.ports import Service
 from engine.notify.book import NotifyBook
 from engine.notify.facts import Facts
 from engine.pages import PAGE_MAX, Count, Cursors
-from engine.roles import check
 from engine.stores import Store
 from engine.stores.deliveries import LedgerLine
 from protocol.model import Alert, Principal

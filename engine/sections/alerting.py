@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from engine.fields import Section, limit, why
+from engine.configuration.fields import Section, limit, why
 from protocol.fields import ITEMS_MAX
 
 _DAY_S = 86_400

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from engine.fields import Section, limit, why
+from engine.configuration.fields import Section, limit, why
 
 # One ticker looks after the deadlines of all connections once a second: what is shorter would be promised and not kept.
 _TICK_S = 1

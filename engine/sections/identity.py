@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from engine.fields import Secret, Section, limit, why
+from engine.configuration.fields import Secret, Section, limit, why
 
 
 class Identity(Section, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from engine.fields import Section, limit
+from engine.configuration.fields import Section, limit
 from protocol.schedules import Missed
 
 

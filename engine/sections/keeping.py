@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from engine.fields import Section, limit
+from engine.configuration.fields import Section, limit
 
 _DAY_S = 86_400
 _DECADE_S = 3_653 * _DAY_S

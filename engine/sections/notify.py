@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from engine.fields import Secret, Section, limit, why
+from engine.configuration.fields import Secret, Section, limit, why
 from engine.sections.smtp import Smtp
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from engine.fields import Secret, Section, limit, why
+from engine.configuration.fields import Secret, Section, limit, why
 
 
 class Smtp(Section, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from engine.fields import Section, limit, why
+from engine.configuration.fields import Section, limit, why
 from protocol.model import Severity
 from protocol.rules import ThresholdRule
 

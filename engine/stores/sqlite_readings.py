@@ -1,6 +1,6 @@
 """The part of the store that looks after readings: what is asked of them, roll-ups, and what is kept how long.
 
-Owns no rows, only counters; one task at a time rolls up (`engine.upkeep`). Reads go through the readers, a few
+Owns no rows, only counters; one task at a time rolls up (`engine.keepers.upkeep`). Reads go through the readers, a few
 milliseconds each, so that nothing else waits for long; writes are jobs of the writer, each its own short transaction.
 """
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from engine.auth import Authenticator
+from engine.access.auth import Authenticator
 from protocol.errors import TocsinError
 from protocol.items import ItemResult, TriggerInput
 from protocol.messages import AlertMessage

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 import trio
 
-from engine.auth import Authenticator
+from engine.access.auth import Authenticator
 from protocol.errors import TocsinError
 from protocol.items import ReadingInput
 from protocol.model import Status

@@ -21,8 +21,8 @@ from actors.event_stream import GOODBYE_S
 from engine.app import Engine
 from engine.http.server import KEEP_ALIVE_S
 from engine.http.streams import SEND_MAX_S
-from engine.operators import ConnectionInfo
 from engine.sections.doors import Gateway
+from engine.verbs.operators import ConnectionInfo
 from protocol.items import TriggerInput
 from tests.support.engines import an_engine
 from tests.support.event_readers import Heard, Reader

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import trio
 
 from engine.app import Engine
-from engine.metrics import Metrics
 from engine.sections.doors import Gateway
+from engine.telemetry.metrics import Metrics
 from protocol import messages as m
 from protocol.items import TriggerInput
 from protocol.model import Severity

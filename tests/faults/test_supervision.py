@@ -10,7 +10,7 @@ import trio
 
 from benchmarks.dial import Dialled, Target, dial
 from engine.app import Engine
-from engine.config import Config
+from engine.configuration.config import Config
 from protocol.effects import Commit, CommitOutcome
 from protocol.items import TriggerInput
 from protocol.model import Status

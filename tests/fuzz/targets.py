@@ -14,10 +14,10 @@ import trio
 from actors.frames import Frame
 from actors.upgrade import HandshakeRefused
 from actors.websocket import Disconnected, WebSocket, WebSocketLimits
-from engine.auth import Authenticator
-from engine.commands import to_observe, to_ring
+from engine.access.auth import Authenticator
 from engine.http.alertmanager import PostableAlert, to_report
 from engine.http.bodies import json_body
+from engine.input.commands import to_observe, to_ring
 from protocol import messages as m
 from protocol.codec import WireForm, decode_client, decode_server, encode, request_id
 from protocol.errors import BadRequest, ConversationEnded, TocsinError, TokenExpired, Unauthorized

@@ -16,7 +16,7 @@ import trio.testing
 import tocsin.aio
 from actors.supervisor import TooManyRestarts
 from engine import app
-from engine.fields import ConfigError
+from engine.configuration.fields import ConfigError
 from engine.sections.doors import Tls
 from engine.stores import AlertQuery
 from protocol.errors import BadRequest, PermissionDenied, UnknownChannel

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 import trio
 
-from engine import backtests
-from engine.backtest_worker import READINGS_MAX, Task, work
-from engine.backtests import AT_ONCE_MAX, Backtests
+from engine.trying import backtests
+from engine.trying.backtest_worker import READINGS_MAX, Task, work
+from engine.trying.backtests import AT_ONCE_MAX, Backtests
 from protocol.errors import BadRequest, Busy, InternalError
 from protocol.limits import Limit
 from protocol.rules import ThresholdRule

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from engine.auth import Authenticator
+from engine.access.auth import Authenticator
 from protocol.items import TriggerInput
 from tests.support.engines import (
     ANY_PORT,

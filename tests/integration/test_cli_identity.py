@@ -16,7 +16,7 @@ import pytest
 import trio
 from click.testing import CliRunner, Result
 
-from engine.auth import Authenticator
+from engine.access.auth import Authenticator
 from protocol import messages as m
 from protocol.errors import CloseCode
 from tests.support.engines import EngineProcess, an_engine_process

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from trio_websocket import wrap_server_stream
 
-from engine.auth import Authenticator
+from engine.access.auth import Authenticator
 from protocol.errors import PermissionDenied
 from protocol.items import TriggerInput
 from protocol.messages import GapMessage, Pong

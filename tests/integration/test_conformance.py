@@ -17,7 +17,7 @@ from kosoku import FailureError, run_fuzzingclient
 from actors.gateway import GatewayLimits
 from actors.outbox import OutboxLimits
 from actors.websocket import WebSocketLimits
-from engine.certificate import Certificate
+from engine.access.certificate import Certificate
 from tests.support.certificates import Authority
 from tests.support.sockets import Encryption, Served, serving
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import trio
 
-from engine.settings import load
+from engine.configuration.settings import load
 from tests.integration.test_docs_workflows import assert_within
 from tests.support.engines import ROOT, an_engine
 from tests.support.shell import a_shell

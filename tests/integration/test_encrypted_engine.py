@@ -12,7 +12,7 @@ import httpx
 import pytest
 import trio
 
-from engine.auth import Authenticator
+from engine.access.auth import Authenticator
 from tests.support.certificates import Authority, Files
 from tests.support.engines import SECRET, EngineProcess, an_engine_process, command, environment
 from tocsin import Client

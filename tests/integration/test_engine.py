@@ -13,8 +13,8 @@ import trio
 
 from actors.supervisor import TooManyRestarts
 from engine.app import Engine
-from engine.config import Config
-from engine.fields import ConfigError, Secret
+from engine.configuration.config import Config
+from engine.configuration.fields import ConfigError, Secret
 from engine.ids import IdSource
 from engine.sections.alerting import Suppression
 from engine.sections.watching import Host

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.auth import Authenticator
+from engine.access.auth import Authenticator
 from tests.support.engines import SECRET, a_shared_engine, environment
 
 CHECKS = (

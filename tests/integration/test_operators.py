@@ -12,8 +12,8 @@ import pytest
 import trio
 
 from engine.app import Engine
-from engine.operators import CURSORS
 from engine.sections.doors import Gateway
+from engine.verbs.operators import CURSORS
 from protocol import messages as m
 from protocol.errors import CloseCode
 from tests.support.engines import an_engine

@@ -14,7 +14,7 @@ import trio
 from trio_websocket import WebSocketConnection, open_websocket_url
 
 from engine.app import Engine
-from engine.config import Config
+from engine.configuration.config import Config
 
 RULES = """
 groups:

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from engine.app import Engine
-from engine.config import Config
+from engine.configuration.config import Config
 from protocol.items import TriggerInput
 from tests.support.engines import first_line
 

@@ -14,8 +14,8 @@ import msgspec
 import pytest
 import trio
 
-from engine import stored
 from engine.app import Engine
+from engine.trying import stored
 from protocol.messages import AlertMessage
 from protocol.model import EventKind
 from protocol.times import SECOND_US, rfc3339

@@ -15,7 +15,7 @@ import pytest
 from slack_sdk.models.blocks import Block
 from slack_sdk.signature import SignatureVerifier
 
-from engine.fields import Secret
+from engine.configuration.fields import Secret
 from engine.ids import now_us
 from engine.notify.slack_actions import is_signed
 from engine.sections.identity import Integration

@@ -12,10 +12,10 @@ import httpx
 import pytest
 import trio
 
+from engine.access.keys import KeyRing, secret_key
 from engine.app import Engine
-from engine.fields import Secret
+from engine.configuration.fields import Secret
 from engine.ids import now_us as real_now_us
-from engine.keys import KeyRing, secret_key
 from engine.notify.action_links import ActionLinks
 from engine.sections.notify import Notify
 from protocol.changes import Action

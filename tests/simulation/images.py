@@ -20,10 +20,10 @@ import trio
 from actors.ports import Machine, MachineFactory
 from actors.supervisor import ChildSpec, Started
 from engine.app import Engine
-from engine.config import Config
+from engine.configuration.config import Config
+from engine.configuration.fields import Secret
 from engine.core.channel import machine_factory
 from engine.core.turn import Policy
-from engine.fields import Secret
 from engine.ids import IdSource
 from engine.sections.alerting import Channel
 from engine.sections.doors import Gateway

@@ -14,7 +14,7 @@ from typing import Any
 import trio
 
 from engine.app import Engine
-from engine.config import Config
+from engine.configuration.config import Config
 from engine.sections.doors import Gateway
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,7 +11,7 @@ from typing import Any
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from engine.certificate import Certificate
+from engine.access.certificate import Certificate
 from engine.http.door import HttpLimits
 from engine.http.server import HttpServer, serve_http
 from tests.support.certificates import Files

@@ -7,14 +7,14 @@ from typing import Any
 
 import msgspec
 
-from engine.administration import Revoked
-from engine.audit import TrailPage, TrailWanted
-from engine.identity import IssuedTicket
-from engine.operators import ConnectionInfo, ConnectionPage
-from engine.people import Deed
-from engine.revocation import RevocationPage
+from engine.access.administration import Revoked
+from engine.access.audit import TrailPage, TrailWanted
+from engine.access.identity import IssuedTicket
+from engine.access.revocation import RevocationPage
 from engine.stores import AlertPage, AlertQuery, RecipientPage, Revocation, RevocationKind, RowPage
 from engine.stores.trail import TrailKind, TrailLine, TrailPlace
+from engine.verbs.operators import ConnectionInfo, ConnectionPage
+from engine.verbs.people import Deed
 from protocol.commands import Ring
 from protocol.effects import AlertRecipient
 from protocol.errors import TokenExpired, TooManyRequests, Unauthorized, UnknownChannel

@@ -20,7 +20,7 @@ import httpx
 import psutil
 import trio
 
-from engine.auth import Authenticator
+from engine.access.auth import Authenticator
 from protocol.messages import AlertMessage
 from tests.support.engines import SECRET, EngineProcess, an_engine_process
 from tests.support.sockets import Peer, client_frame

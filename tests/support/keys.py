@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from engine.config import Config
-from engine.key_files import signing_keys
+from engine.access.key_files import signing_keys
+from engine.configuration.config import Config
 
 OCT = b"an oct key of at least thirty-two bytes, sixty-four for the longest"
 CURVES = {"ES256": ec.SECP256R1(), "ES384": ec.SECP384R1(), "ES512": ec.SECP521R1()}

@@ -11,8 +11,8 @@ import trio
 from engine.core.routing import Endpoint
 from engine.notify.ports import Outcome, Sent
 from engine.parts import Parts
-from engine.people import Deed
 from engine.stores.deliveries import LedgerLine
+from engine.verbs.people import Deed
 from protocol.changes import Action
 from protocol.notify import Channel, Outgoing
 from tocsin.testing.engines import EngineUnderTest, a_config, an_engine

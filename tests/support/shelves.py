@@ -10,19 +10,19 @@ from typing import Any
 
 import httpx
 
-from engine.catalogue import ShelfKit
-from engine.config import Config
-from engine.fields import Secret
+from engine.configuration.config import Config
+from engine.configuration.fields import Secret
 from engine.http.operators import PeerAddress
 from engine.http.shelves import shelf_routes
 from engine.ids import IdSource
-from engine.live import ObjectFigures
 from engine.notify.outbound import Outbound, build_outbound
 from engine.orders import StandingOrders
+from engine.quiet.storms import Storms
 from engine.sections.notify import Notify
-from engine.shelves import Shelves, build_shelves
+from engine.shelf.catalogue import ShelfKit
+from engine.shelf.live import ObjectFigures
+from engine.shelf.shelves import Shelves, build_shelves
 from engine.stores import Store, open_store
-from engine.storms import Storms
 from protocol.limits import Limit
 from protocol.model import Principal
 from tests.support.http_service import FakeService

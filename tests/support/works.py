@@ -11,8 +11,7 @@ import httpx
 import msgspec
 import trio
 
-from engine.audit import AuditTrail
-from engine.catalogue import ShelfKit
+from engine.access.audit import AuditTrail
 from engine.http.jobs import job_routes, queue_metrics_router
 from engine.http.operators import PeerAddress
 from engine.http.schedules import schedule_routes
@@ -23,9 +22,10 @@ from engine.jobs.own import Given, follow_schedules, schedule_kind
 from engine.jobs.schedules import ScheduleVerbs
 from engine.jobs.verbs import JobVerbs
 from engine.jobs.works import Works, build_works
-from engine.live import LiveObjects, ObjectFigures
-from engine.objects import Shelf
 from engine.sections.jobs import Jobs, ScheduleSetting
+from engine.shelf.catalogue import ShelfKit
+from engine.shelf.live import LiveObjects, ObjectFigures
+from engine.shelf.objects import Shelf
 from engine.stores import Store
 from engine.stores.workflows import TrackerPage, TrackerQuery
 from protocol.items import ItemResult, TriggerInput

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.auth import LIFETIME_MAX_S, ROLE_MAY, Authenticator
-from engine.claims import Expected, RefusedFor
-from engine.keys import KeyRing, secret_key
+from engine.access.auth import LIFETIME_MAX_S, ROLE_MAY, Authenticator
+from engine.access.claims import Expected, RefusedFor
+from engine.access.keys import KeyRing, secret_key
 from protocol.errors import BadRequest, TokenExpired, Unauthorized
 from protocol.model import Principal
 

@@ -16,7 +16,7 @@ from benchmarks.measure import Verdict
 from benchmarks.report import Figures, make_report
 from benchmarks.rig import Rig
 from benchmarks.triggers import readings as frames_of
-from engine.settings import load
+from engine.configuration.settings import load
 from protocol.codec import WireForm
 
 

@@ -13,9 +13,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from structlog.testing import capture_logs
 
-from engine.certificate import PEM_MAX_BYTES, Certificate
-from engine.config import Config
-from engine.fields import ConfigError
+from engine.access.certificate import PEM_MAX_BYTES, Certificate
+from engine.configuration.config import Config
+from engine.configuration.fields import ConfigError
 from engine.sections.doors import Tls
 from tests.support.certificates import Authority, Files
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 import benchmarks
 import tocsin
 from actors.supervisor import TooManyRestarts
-from engine.auth import Authenticator
+from engine.access.auth import Authenticator
 from protocol.errors import Busy
 from tests.support.engines import ROOT, environment
 from tests.support.keys import secret_of

@@ -13,8 +13,8 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from engine.config import Config
-from engine.fields import Secret
+from engine.configuration.config import Config
+from engine.configuration.fields import Secret
 from tocsin.commands import serve
 from tocsin.commands.options import DEFAULT_URL
 from tocsin.commands.welcome import welcome_text

@@ -9,9 +9,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from engine import collector
-from engine.collector import FULL_EVERY_S, LOOK_EVERY_S, WAVE, Policy, Seen, Step
-from engine.metrics import Metrics
+from engine.telemetry import collector
+from engine.telemetry.collector import FULL_EVERY_S, LOOK_EVERY_S, WAVE, Policy, Seen, Step
+from engine.telemetry.metrics import Metrics
 from protocol.model import ChannelKey
 
 NOTHING, FREEZE, COLLECT, COLLECT_NEW = Step.NOTHING, Step.FREEZE, Step.COLLECT, Step.COLLECT_NEW

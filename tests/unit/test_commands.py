@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.commands import check_text, is_storable, to_observe, to_ring
+from engine.input.commands import check_text, is_storable, to_observe, to_ring
 from protocol.commands import Observe, Ring
 from protocol.errors import BadRequest
 from protocol.items import ReadingInput, TriggerInput

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.config import FIELDS, Config
-from engine.fields import Address, ConfigError, Field, Secret, parse_address
-from engine.folder import prepare_data_folder
+from engine.configuration.config import FIELDS, Config
+from engine.configuration.fields import Address, ConfigError, Field, Secret, parse_address
+from engine.configuration.folder import prepare_data_folder
+from engine.configuration.settings import ALIASES, FILE_MAX_BYTES, effective, load, toml_value
 from engine.sections.doors import Gateway
 from engine.sections.watching import HOST_RULES, Host
-from engine.settings import ALIASES, FILE_MAX_BYTES, effective, load, toml_value
 from protocol.model import Severity
 from protocol.rules import ThresholdRule
 

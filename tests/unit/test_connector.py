@@ -13,7 +13,7 @@ import pytest
 import trio
 import trio.testing
 
-from engine.fields import ConfigError
+from engine.configuration.fields import ConfigError
 from engine.notify.connector import ANSWER_MAX_BYTES, Connector, TargetInvalid, TargetRefused, Unreachable
 from engine.notify.resolver import Resolver
 from engine.sections.notify import Notify

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from engine.config import Config
+from engine.configuration.config import Config
+from engine.configuration.fields import ConfigError
 from engine.core.rules.check import RuleInvalid, check_rule
-from engine.fields import ConfigError
 from protocol.model import Comparison
 from protocol.rules import (
     ActiveHours,

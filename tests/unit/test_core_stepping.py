@@ -6,9 +6,9 @@ import itertools
 
 import pytest
 
-from engine.commands import to_ring
 from engine.core.channel import machine_factory
 from engine.core.turn import Policy
+from engine.input.commands import to_ring
 from protocol.commands import Batch, Command, CompleteStep, Ring
 from protocol.effects import Decision, Recalled
 from protocol.errors import BadRequest

@@ -20,10 +20,10 @@ from typing import Any
 import pytest
 import trio
 
-from engine.config import Config
+from engine.configuration.config import Config
+from engine.configuration.fields import ConfigError, Secret
+from engine.configuration.folder import make_folder
 from engine.doctor import Finding, Level, clock, data, examine, installation, network, store, tls
-from engine.fields import ConfigError, Secret
-from engine.folder import make_folder
 from engine.sections.doors import Gateway, Tls
 from engine.stores import migrate
 from tests.support.certificates import DAY, Authority

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from engine.config import Config
+from engine.configuration.config import Config
+from engine.configuration.fields import Secret
 from engine.doctor.findings import Finding, Level
 from engine.doctor.mail import server
-from engine.fields import Secret
 from engine.sections.notify import Notify
 from engine.sections.smtp import Smtp
 from tests.support.certificates import Authority

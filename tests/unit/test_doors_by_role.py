@@ -15,9 +15,9 @@ import msgspec
 import pytest
 from trio_websocket import open_websocket_url
 
+from engine.access.roles import ROLE_MAY
 from engine.app import Engine
 from engine.http.foreign_errors import foreign_errors
-from engine.roles import ROLE_MAY
 from protocol.messages import ClientMessage
 from tests.support.engines import an_engine
 from tests.support.foreign_posts import ALERTA, ALERTMANAGER, CLOUDEVENT, GRAFANA, PAGERDUTY, changed

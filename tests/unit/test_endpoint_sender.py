@@ -15,7 +15,7 @@ import trio.testing
 from standardwebhooks.webhooks import Webhook as Oracle
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from engine.config import Config
+from engine.configuration.config import Config
 from engine.core.breaker import FAILURES_MAX, PROBE_US
 from engine.notify.answers import Gone
 from engine.notify.connector import Connector

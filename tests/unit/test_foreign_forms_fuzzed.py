@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.commands import is_storable
 from engine.core.identity import identity_of
 from engine.foreign_forms import alerta, alertmanager, cloudevents, mapped, pagerduty
 from engine.foreign_forms.alertmanager import Webhook
 from engine.foreign_forms.reports import Report
+from engine.input.commands import is_storable
 from protocol.codec import DECODER_FAULTS
 from protocol.errors import BadRequest
 from protocol.fields import LABEL_MAX_CHARS, LABELS_MAX, TEXT_MAX_CHARS, TITLE_MAX_CHARS

@@ -22,7 +22,7 @@ from actors.outbox import OutboxLimits
 from actors.peer import RECONNECT_SPREAD_MS
 from actors.roster import Roster, RosterLimits
 from actors.websocket import WebSocketLimits
-from engine.logs import OncePerSecond
+from engine.telemetry.logs import OncePerSecond
 from protocol import messages as m
 from protocol.codec import WireForm, decode_server
 from protocol.errors import CloseCode, ConversationEnded

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from engine.archived import ArchivedPlaces
+from engine.shelf.archived import ArchivedPlaces
 from protocol.model import ChannelKey
 from tests.support.engines import an_engine
 from tests.support.shelves import ROLES, Desk, a_desk, who

@@ -11,7 +11,7 @@ import structlog
 from trio.testing import wait_all_tasks_blocked
 
 from engine.http.door import HttpDoor, HttpLimits, HttpRefused
-from engine.logs import OncePerSecond
+from engine.telemetry.logs import OncePerSecond
 from protocol.limits import Limit
 from tests.support.certificates import Authority
 from tests.support.http_server import (

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from engine.app import Engine
-from engine.fields import Secret
+from engine.configuration.fields import Secret
 from engine.sections.identity import Integration
 from tests.support.engines import an_engine
 from tests.support.foreign_posts import (

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from trio.testing import MockClock
 
-from engine.audit import TrailWanted
+from engine.access.audit import TrailWanted
 from engine.jobs.kinds import Done, Hopeless
 from engine.jobs.verbs import FAILED_HEALTHY
 from protocol.jobs import Claimed, Queue

@@ -149,7 +149,7 @@ async def test_a_rule_is_deleted_and_its_history_stays(client: httpx.AsyncClient
 async def test_also_the_longest_page_of_a_history_has_a_next_one(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.catalogue.PAGE_MAX", 2)
+    monkeypatch.setattr("engine.shelf.catalogue.PAGE_MAX", 2)
     await made(client)
     for threshold in (95, 96):
         await client.patch(f"{PATH}/cpu", json={"threshold": threshold}, headers={"If-Match": "*"})

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from engine.audit import TrailWanted
-from engine.people import Deed
+from engine.access.audit import TrailWanted
+from engine.verbs.people import Deed
 from protocol.changes import PEOPLES_ACTIONS, Action
 from protocol.model import AlertState, QuietedBy, Severity
 from protocol.times import parse_rfc3339

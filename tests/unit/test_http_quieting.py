@@ -11,7 +11,7 @@ import pytest
 import trio
 from msgspec.structs import replace
 
-from engine.endings import forget_over
+from engine.shelf.endings import forget_over
 from protocol.effects import StormState
 from protocol.limits import Limit
 from protocol.model import ChannelKey
@@ -292,7 +292,7 @@ async def test_one_that_is_made_to_last_longer_meanwhile_is_kept(desk: Desk) -> 
 async def test_however_many_are_over_all_of_them_go(
     client: httpx.AsyncClient, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.endings.FORGOTTEN_AT_ONCE", 1)
+    monkeypatch.setattr("engine.shelf.endings.FORGOTTEN_AT_ONCE", 1)
     for _ in range(3):
         await made(client)
     assert await forget_over(desk.store, NOW + 2**40, NOW) == 3

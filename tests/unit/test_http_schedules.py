@@ -10,8 +10,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from engine.audit import TrailWanted
-from engine.fields import ConfigError
+from engine.access.audit import TrailWanted
+from engine.configuration.fields import ConfigError
 from engine.sections.jobs import ScheduleSetting
 from protocol.errors import Conflict
 from protocol.jobs import Verdict

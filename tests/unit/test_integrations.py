@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.config import Config
-from engine.fields import ConfigError, Secret
-from engine.integrations import Integrations, check_signature
+from engine.configuration.config import Config
+from engine.configuration.fields import ConfigError, Secret
+from engine.configuration.settings import effective, load
+from engine.input.integrations import Integrations, check_signature
 from engine.sections.identity import Integration
-from engine.settings import effective, load
 from protocol.errors import Unauthorized, UnknownChannel
 from protocol.model import Principal
 

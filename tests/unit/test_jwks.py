@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jwt.algorithms import RSAAlgorithm
 
-from engine.auth import Authenticator
-from engine.fields import ConfigError
-from engine.jwks import FILE_MAX_BYTES, KEYS_MAX, parse_jwks, read_jwks
-from engine.keys import KeyRing, secret_key
+from engine.access.auth import Authenticator
+from engine.access.jwks import FILE_MAX_BYTES, KEYS_MAX, parse_jwks, read_jwks
+from engine.access.keys import KeyRing, secret_key
+from engine.configuration.fields import ConfigError
 from protocol.errors import Unauthorized
 from tests.support.keys import ALGORITHMS, OCT, PEM, base64url, jwk, jwks, private_key, rsa_key, signed
 

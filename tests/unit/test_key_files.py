@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from engine.config import Config
-from engine.fields import ConfigError, Secret
-from engine.key_files import KEY_FILE, key_paths, load_keys, rotate, signing_keys, stamps
-from engine.keys import KeyRing
+from engine.access.key_files import KEY_FILE, key_paths, load_keys, rotate, signing_keys, stamps
+from engine.access.keys import KeyRing
+from engine.configuration.config import Config
+from engine.configuration.fields import ConfigError, Secret
+from engine.configuration.settings import effective
 from engine.sections.identity import Identity
-from engine.settings import effective
 from tests.support.keys import PEM, jwk, jwks, secret_of
 
 

@@ -10,12 +10,12 @@ import structlog
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from engine.auth import Authenticator
-from engine.config import Config
-from engine.fields import Secret
-from engine.identity import Identity
-from engine.key_files import KEY_FILE, load_keys, rotate
-from engine.key_watch import CHECK_EVERY_S, KEY_GONE, KeyWatch
+from engine.access.auth import Authenticator
+from engine.access.identity import Identity
+from engine.access.key_files import KEY_FILE, load_keys, rotate
+from engine.access.key_watch import CHECK_EVERY_S, KEY_GONE, KeyWatch
+from engine.configuration.config import Config
+from engine.configuration.fields import Secret
 from engine.sections.identity import Identity as Limits
 from protocol.errors import CloseCode, Unauthorized
 from protocol.model import Principal

@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from engine.lag import LOOK_EVERY_S, WINDOW_S, LoopLag
+from engine.telemetry.lag import LOOK_EVERY_S, WINDOW_S, LoopLag
 from tests.support.actors import start
 
 

@@ -11,9 +11,9 @@ import trio
 from structlog.testing import capture_logs
 from trio.testing import MockClock
 
-from engine.bulk import BulkAction, BulkStatus, change_many
-from engine.kinds import Held, ShelfQuery
 from engine.orders import StandingOrders
+from engine.shelf.bulk import BulkAction, BulkStatus, change_many
+from engine.shelf.kinds import Held, ShelfQuery
 from engine.stores.objects import ObjectChange
 from protocol.errors import BadRequest, Busy
 from protocol.model import ChannelKey, Principal

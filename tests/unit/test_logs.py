@@ -11,7 +11,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.logs import (
+from engine.telemetry.logs import (
     EVENTS_MAX,
     LINE_MAX_BYTES,
     TOLD_APART_BY,
@@ -21,7 +21,7 @@ from engine.logs import (
     mask_secrets,
     render_line,
 )
-from engine.suppressed import SuppressedLog
+from engine.telemetry.suppressed import SuppressedLog
 
 log = structlog.get_logger()
 
@@ -256,7 +256,7 @@ def _fill(descriptor: int) -> int:
 
 
 def test_closing_does_not_wait_for_ever_for_a_reader(monkeypatch):
-    monkeypatch.setattr("engine.logs.CLOSE_S", 0.01)
+    monkeypatch.setattr("engine.telemetry.logs.CLOSE_S", 0.01)
     with pipe() as (reader, writer):
         filler = _fill(writer)
         with logging_to_stderr("info", writer) as lines:

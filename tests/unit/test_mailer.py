@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from trio.testing import MockClock
 
+from engine.configuration.fields import Secret
 from engine.core.notices.as_html import html
 from engine.core.notices.as_text import text
 from engine.core.notices.notice import Links, notice_of
-from engine.fields import Secret
 from engine.notify.addresses import Mailbox
 from engine.notify.letters import letter_of
 from engine.notify.mailer import AWAY_S, Mailer

@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from engine.memory import MIB, SHARE, MemoryGuard, available_bytes, resident_bytes
+from engine.telemetry.memory import MIB, SHARE, MemoryGuard, available_bytes, resident_bytes
 
 
 def test_above_the_soft_limit_it_is_said_with_both_figures_and_below_it_taken_back() -> None:

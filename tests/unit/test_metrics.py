@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
-from engine.figures import FIGURES
-from engine.metrics import ALERT_TYPES_MAX, REFERENCE_LATENCY_MS_BUCKETS, Metrics
-from engine.series import BoundedLabels, Histogram, TriggerCounts
+from engine.telemetry.figures import FIGURES
+from engine.telemetry.metrics import ALERT_TYPES_MAX, REFERENCE_LATENCY_MS_BUCKETS, Metrics
+from engine.telemetry.series import BoundedLabels, Histogram, TriggerCounts
 from protocol.items import ItemResult
 from protocol.model import ChannelKey, Reason, Status
 
@@ -234,9 +234,9 @@ def test_the_build_names_its_version(monkeypatch):
     def missing(name):
         raise __import__("importlib.metadata").metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr("engine.metrics.metadata.version", missing)
+    monkeypatch.setattr("engine.telemetry.metrics.metadata.version", missing)
     assert Metrics().version == "unknown"
-    monkeypatch.setattr("engine.metrics.metadata.version", lambda name: "9.9")
+    monkeypatch.setattr("engine.telemetry.metrics.metadata.version", lambda name: "9.9")
     assert Metrics().version == "9.9"
 
 

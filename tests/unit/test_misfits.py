@@ -10,8 +10,8 @@ import pytest
 from msgspec import inspect as types
 
 from engine.http import admission, alert_changes, bodies, broadcasts, objects, rule_files, trials, workflows
-from engine.misfits import explained, shown_value
-from engine.right_values import SHOWN
+from engine.input.misfits import explained, shown_value
+from engine.input.right_values import SHOWN
 from protocol.directory import Framework, Team, User, Workspace
 from protocol.quieting import Maintenance, Silence
 from protocol.rules import Rule

@@ -10,10 +10,10 @@ import trio
 from structlog.testing import capture_logs
 from trio.testing import MockClock
 
-from engine.audit import AuditTrail, TrailWanted
+from engine.access.audit import AuditTrail, TrailWanted
 from engine.ids import new_id
-from engine.operators import FORCED, Operators
 from engine.stores import AdministrativeAct, open_store
+from engine.verbs.operators import FORCED, Operators
 from protocol.errors import BadRequest, Busy, CloseCode, PermissionDenied, UnknownChannel
 from protocol.model import Principal
 from tests.support.sessions import Rig, a_rig

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.claims import TOKEN_ID_MAX_CHARS
+from engine.access.claims import TOKEN_ID_MAX_CHARS
 from engine.pages import CURSOR_MAX_CHARS, FORM, WRONG_CURSOR, Count, Cursors, Name, Number
 from protocol.errors import BadRequest
 

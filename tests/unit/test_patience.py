@@ -12,7 +12,7 @@ from trio.testing import MockClock
 
 from actors.patience import answered
 from actors.registry import Registry
-from engine.unsettled import start_unsettled
+from engine.keepers.unsettled import start_unsettled
 from protocol.errors import StoreUnavailable
 from protocol.model import ChannelKey
 from tests.support.actors import KEY, OTHER, FakeStore, Machines, Recorder, a_kit

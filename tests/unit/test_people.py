@@ -10,9 +10,9 @@ import pytest
 import trio
 import trio.testing
 
-from engine.people import BULK_MAX, TOGETHER_MAX, Deed
-from engine.roles import ROLE_MAY
+from engine.access.roles import ROLE_MAY
 from engine.stores import AlertQuery
+from engine.verbs.people import BULK_MAX, TOGETHER_MAX, Deed
 from protocol import messages as m
 from protocol.changes import PEOPLES_ACTIONS, Action
 from protocol.errors import BadRequest, Busy, PermissionDenied, StoreUnavailable, UnknownChannel

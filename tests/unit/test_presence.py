@@ -6,8 +6,8 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from engine import notebook
-from engine.presence import PresenceLog
+from engine.keepers import notebook
+from engine.keepers.presence import PresenceLog
 from engine.stores import ConnectionChange, ConnectionEvent
 from protocol.errors import StoreUnavailable
 from protocol.model import ChannelKey, Principal

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from docs.generate_protocol import OBJECTS, TEMPLATE, WORDS, render
-from engine.auth import ROLE_MAY
+from engine.access.auth import ROLE_MAY
 from engine.core.identity import identity_of
 from engine.http import problems
 from engine.http.bodies import AlertList

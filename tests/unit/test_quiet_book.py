@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from engine import quiet_book
 from engine.orders import StandingOrders
-from engine.quiet_book import Quiet, QuietBook, QuietKey
+from engine.quiet import quiet_book
+from engine.quiet.quiet_book import Quiet, QuietBook, QuietKey
 from protocol.model import ChannelKey
 from protocol.quieting import Matcher, Silence
 

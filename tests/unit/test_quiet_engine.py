@@ -8,10 +8,10 @@ import httpx
 import pytest
 import trio
 
-from engine.foresight import PREVIEWED_MAX
 from engine.http.previews import _previewed
-from engine.quieting import end_silence
+from engine.quiet.quieting import end_silence
 from engine.stores import AlertQuery
+from engine.verbs.foresight import PREVIEWED_MAX
 from protocol.items import ItemResult
 from protocol.model import ChannelKey, QuietedBy, Reason, Status
 from protocol.previews import Previewed

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from engine.core.agenda import NEVER
 from engine.orders import StandingOrders
-from engine.quiet_keeper import STARTED_AT_ONCE, QuietKeeper
+from engine.quiet.quiet_keeper import STARTED_AT_ONCE, QuietKeeper
 from protocol.errors import Busy
 from protocol.model import ChannelKey
 from protocol.quieting import Maintenance, Matcher, Silence

@@ -7,8 +7,8 @@ import pytest
 
 from actors.bucket import Rate
 from actors.throttle import RateLimits, RoleRates
-from engine import quotas
-from engine.quotas import Quotas, WiderRates
+from engine.access import quotas
+from engine.access.quotas import Quotas, WiderRates
 from protocol.errors import TooManyRequests
 from protocol.limits import Limit
 from protocol.model import Principal

@@ -12,9 +12,9 @@ import trio
 from trio.testing import MockClock
 
 from engine.app import Engine
-from engine.readings import ReadingVerbs
-from engine.rollups import RollUps
+from engine.keepers.rollups import RollUps
 from engine.stores.readings import KeptReadings, Resolution
+from engine.verbs.readings import ReadingVerbs
 from protocol.errors import StoreUnavailable
 from protocol.times import SECOND_US
 from tests.support.engines import an_engine

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 import trio
 
-from engine.recipients import RecipientLog
+from engine.keepers.recipients import RecipientLog
 from protocol.effects import FROM_SNAPSHOT, RecipientMark
 from protocol.errors import StoreUnavailable
 from protocol.model import ChannelKey, Severity

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from engine.access.keys import KeyRing, secret_key
 from engine.core.notices.notice import Style
-from engine.keys import KeyRing, secret_key
 from engine.notify.action_links import LINK_MAX_CHARS, ActionLinks, Asked, LinkExpired, LinkInvalid, _signature, _text
 from engine.notify.endpoint_checks import style_of
 from engine.notify.renderer import NoticeRenderer

@@ -10,13 +10,13 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from engine.administration import REVOKED, Administration
-from engine.audit import AuditTrail
-from engine.auth import Authenticator
-from engine.claims import RefusedFor
-from engine.identity import Identity
-from engine.keys import KeyRing, secret_key
-from engine.revocation import KEPT_US, Revocations
+from engine.access.administration import REVOKED, Administration
+from engine.access.audit import AuditTrail
+from engine.access.auth import Authenticator
+from engine.access.claims import RefusedFor
+from engine.access.identity import Identity
+from engine.access.keys import KeyRing, secret_key
+from engine.access.revocation import KEPT_US, Revocations
 from engine.sections.identity import Identity as Limits
 from engine.stores import Revocation, RevocationKind, Store, open_store
 from protocol.errors import (

@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from engine.roles import ROLE_MAY, Verb, check, may
+from engine.access.roles import ROLE_MAY, Verb, check, may
 from protocol.errors import PermissionDenied
 from protocol.model import Principal
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.fields import ConfigError
+from engine.configuration.fields import ConfigError
 from engine.notify.sealing import SEALING_FILE, Confidential, KeptSecret, Sealer, Unsealable
 
 PLACE = ("acme", "e")

@@ -12,16 +12,16 @@ from actors.cell import ChannelLimits
 from actors.channel import ChannelKit
 from actors.registry import Registry
 from actors.throttle import RateLimits
-from engine.auth import Authenticator
+from engine.access.auth import Authenticator
+from engine.access.identity import Identity
+from engine.access.quotas import Quotas, WiderRates
 from engine.core.channel import machine_factory
 from engine.core.turn import Policy
-from engine.identity import Identity
 from engine.ids import IdSource
-from engine.metrics import Metrics
 from engine.orders import StandingOrders
-from engine.quotas import Quotas, WiderRates
 from engine.service import Service
 from engine.stores import AlertQuery, Store, open_store
+from engine.telemetry.metrics import Metrics
 from protocol import messages as m
 from protocol.commands import Ring
 from protocol.effects import RecipientMark

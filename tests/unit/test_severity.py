@@ -1,6 +1,6 @@
 import pytest
 
-from engine.severity import SEVERITIES, parse_severity
+from engine.input.severity import SEVERITIES, parse_severity
 from protocol.model import Severity
 
 

@@ -7,8 +7,8 @@ import trio
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from engine.commands import to_ring
-from engine.suppressed import WRITE_EVERY_S, SuppressedLog
+from engine.input.commands import to_ring
+from engine.telemetry.suppressed import WRITE_EVERY_S, SuppressedLog
 from protocol.items import ItemResult, ReadingInput, TriggerInput
 from protocol.model import Reason, Status
 from tocsin.testing.engines import an_engine

@@ -6,14 +6,14 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from engine.auth import Authenticator
-from engine.claims import Refused, RefusedFor
-from engine.identity import Identity
-from engine.keys import KeyRing, secret_key
-from engine.revocation import KEPT_US
+from engine.access.auth import Authenticator
+from engine.access.claims import Refused, RefusedFor
+from engine.access.identity import Identity
+from engine.access.keys import KeyRing, secret_key
+from engine.access.revocation import KEPT_US
+from engine.access.tickets import Tickets
 from engine.sections.identity import Identity as Limits
 from engine.stores import Revocation, RevocationKind
-from engine.tickets import Tickets
 from protocol.errors import LimitReached, Unauthorized
 from protocol.limits import Limit
 from protocol.model import Principal

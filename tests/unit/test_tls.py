@@ -21,7 +21,7 @@ from actors.gateway import GatewayLimits
 from actors.outbox import OutboxLimits
 from actors.send import Send
 from actors.tls import ANSWERS_MAX_BYTES, ENCRYPT_MAX_BYTES, PLAIN_HINT, Tls
-from engine.certificate import Certificate
+from engine.access.certificate import Certificate
 from tests.support.certificates import Authority, Files
 from tests.support.sockets import Encryption, Peer, Served, TlsSocket, client_frame, request_bytes, serving
 

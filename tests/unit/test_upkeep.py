@@ -7,7 +7,7 @@ from typing import Any
 import trio
 from trio.testing import MockClock
 
-from engine.upkeep import Upkeep
+from engine.keepers.upkeep import Upkeep
 from protocol.errors import StoreUnavailable
 
 

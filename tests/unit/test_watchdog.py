@@ -11,8 +11,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from engine import watchdog as module
-from engine.watchdog import FRAMES_MAX, GAVE_UP, PIECE_BYTES, Silence, Verdict, Watchdog, stacks, write_stderr
+from engine.telemetry import watchdog as module
+from engine.telemetry.watchdog import FRAMES_MAX, GAVE_UP, PIECE_BYTES, Silence, Verdict, Watchdog, stacks, write_stderr
 
 TURNS, SILENT, STALLED, GIVEN_UP = Verdict.TURNS, Verdict.SILENT, Verdict.STALLED, Verdict.GIVEN_UP
 

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock
 
 from engine.app import Engine
-from engine.config import Config
+from engine.configuration.config import Config
 from engine.sections.alerting import Channel
 from engine.stores import AlertQuery, CommittedEvents
 from engine.stores.workflows import ProjectBatch, Told

@@ -24,11 +24,11 @@ from typing import Any, TypeVar
 import trio
 
 from engine import app
-from engine.audit import TrailPage
-from engine.auth import DEFAULT_TTL_S
-from engine.config import Config
-from engine.people import Deed
+from engine.access.audit import TrailPage
+from engine.access.auth import DEFAULT_TTL_S
+from engine.configuration.config import Config
 from engine.stores import AlertPage, AlertQuery, RecipientPage, RowPage
+from engine.verbs.people import Deed
 from engine.world import World
 from protocol.commands import Ring
 from protocol.hints import BroadcastTo

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import trio
 
-from engine.config import STOP_MAX_S
+from engine.configuration.config import STOP_MAX_S
 
 # A trio loop is up within a millisecond or two, so waiting for it blocks nobody; past this the machine is in trouble.
 START_MAX_S = 10.0

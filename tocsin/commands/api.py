@@ -84,7 +84,7 @@ def api_of(
     ca: str | None,
 ) -> Api:
     """The API that the options of `options.administrator` mean, as an administrator. Raises ConfigError."""
-    from engine.fields import ConfigError
+    from engine.configuration.fields import ConfigError
 
     context = options.trusting(ca)
     if token is None or api is None:

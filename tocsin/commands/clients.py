@@ -62,7 +62,7 @@ def _fits(member: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
             return None
         import msgspec
 
-        from engine.fields import allowed
+        from engine.configuration.fields import allowed
         from protocol.items import TriggerInput
 
         kind = get_type_hints(TriggerInput, include_extras=True)[member]
@@ -76,7 +76,7 @@ def _fits(member: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
 
 
 def _severity(context: click.Context, parameter: click.Parameter, given: str | None) -> str | None:
-    from engine.severity import SEVERITIES
+    from engine.input.severity import SEVERITIES
 
     word: str | None = _fits("severity")(context, parameter, given)
     if word is not None and word.strip().lower() not in SEVERITIES:
@@ -194,7 +194,7 @@ async def _tail(
 
 def _client(access: Access, ca: str | None, **callbacks: Any) -> Any:
     """A client that tries once: a person wants to know at once that there is no engine."""
-    from engine.fields import ConfigError
+    from engine.configuration.fields import ConfigError
     from tocsin.client import Client, ClientLimits
 
     context = options.trusting(ca)

@@ -16,7 +16,7 @@ def keys() -> None:
 @options.configuration
 def list_keys(data: str | None, config_file: str | None) -> None:
     """Shows the keys that this configuration leads to, one a line: name (kid), algorithms, where it is from."""
-    from engine.key_files import load_keys
+    from engine.access.key_files import load_keys
 
     found = load_keys(options.load(data, config_file), make=False)
     for key in found.ring.keys:
@@ -43,8 +43,8 @@ def rotate(keep: int, data: str | None, config_file: str | None) -> None:
     A running engine takes it within seconds. New tokens are signed with it; tokens of the old secret are good until
     they end, or until the next rotation drops their secret.
     """
-    from engine.key_files import KEY_FILE
-    from engine.key_files import rotate as rotate_file
+    from engine.access.key_files import KEY_FILE
+    from engine.access.key_files import rotate as rotate_file
 
     config = options.load(data, config_file)
     if config.secret:

@@ -14,7 +14,7 @@ import click
 if TYPE_CHECKING:
     import ssl
 
-    from engine.config import Config
+    from engine.configuration.config import Config
     from tocsin.link import Token
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -92,7 +92,7 @@ def administrator(command: Command) -> Command:
 
 def load(data: str | None, config_file: str | None, **overrides: object) -> Config:
     """The configuration with the command line's settings on top. Raises ConfigError."""
-    from engine import settings
+    from engine.configuration import settings
 
     return settings.load({"data": data, **overrides}, file=config_file)
 
@@ -123,9 +123,9 @@ def access(
 
 def issuer(config: Config, workspace: str | None, role: str) -> Callable[[], str]:
     """Makes tokens from the engine's secret if we can read it. Raises ConfigError."""
-    from engine.auth import Authenticator
-    from engine.fields import ConfigError
-    from engine.key_files import KEY_FILE, has_secret, signing_keys
+    from engine.access.auth import Authenticator
+    from engine.access.key_files import KEY_FILE, has_secret, signing_keys
+    from engine.configuration.fields import ConfigError
 
     if not has_secret(config):
         raise ConfigError(
@@ -144,7 +144,7 @@ def trusting(ca: str | None) -> ssl.SSLContext | None:
         return None
     import ssl
 
-    from engine.fields import ConfigError
+    from engine.configuration.fields import ConfigError
 
     try:
         return ssl.create_default_context(cafile=ca)

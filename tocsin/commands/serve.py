@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import trio
 
     from engine.app import Engine
-    from engine.watchdog import Watchdog
+    from engine.telemetry.watchdog import Watchdog
 
 # The promise to operators and their process managers.
 DRAIN_MAX_S = 10.0
@@ -56,8 +56,8 @@ def serve(
     import trio
 
     from engine.app import Engine
-    from engine.logs import logging_to_stderr
-    from engine.watchdog import Watchdog
+    from engine.telemetry.logs import logging_to_stderr
+    from engine.telemetry.watchdog import Watchdog
 
     config = options.load(data, config_file, **{"tls.cert": tls_cert, "tls.key": tls_key}, **settings)
     # Made first: what is wrong with the configuration is said in one line, before anything else is set up.
@@ -83,7 +83,7 @@ async def run(engine: Engine, watchdog: Watchdog, announce: Callable[[], None]) 
     """Runs an engine until a signal; `announce` is called when it can ack. Raises what ends the engine."""
     import trio
 
-    from engine.collector import collect_when_idle
+    from engine.telemetry.collector import collect_when_idle
 
     async with trio.open_nursery() as nursery:
         # Outside what is drained: a drain that hangs is a stall too.

@@ -36,8 +36,8 @@ def token(
     It is signed with the configured secret: TOCSIN_SECRET, or the key file in the data folder, which is made if there
     is none yet (the engine's first start would make it too).
     """
-    from engine.auth import Authenticator
-    from engine.key_files import KEY_FILE, has_secret, signing_keys
+    from engine.access.auth import Authenticator
+    from engine.access.key_files import KEY_FILE, has_secret, signing_keys
     from protocol.errors import BadRequest
 
     config = options.load(data, config_file)
@@ -63,7 +63,7 @@ def token(
 @options.configuration
 def config(data: str | None, config_file: str | None) -> None:
     """Prints the configuration in force as TOML: every setting under its reason, secrets masked."""
-    from engine.settings import effective
+    from engine.configuration.settings import effective
 
     options.write(effective(options.load(data, config_file)))
 
@@ -74,7 +74,7 @@ def config(data: str | None, config_file: str | None) -> None:
 @options.configuration
 def migrate(only_status: bool, store: str | None, data: str | None, config_file: str | None) -> None:
     """Applies the migrations that the store lacks. `serve` does the same at its start."""
-    from engine.fields import ConfigError
+    from engine.configuration.fields import ConfigError
     from engine.stores import migrate as migrations
     from protocol.times import rfc3339
 

@@ -35,7 +35,7 @@ from functools import partial
 import pytest
 import trio.testing
 
-from engine.config import Config
+from engine.configuration.config import Config
 from tocsin.testing.engines import EngineUnderTest, Followed, a_config, an_aio_engine, an_engine
 
 __all__ = ("EngineUnderTest", "Followed", "a_config", "an_aio_engine", "an_engine")

@@ -25,8 +25,8 @@ import trio
 import trio.testing
 
 from engine import app
-from engine.config import Config
-from engine.fields import Secret
+from engine.configuration.config import Config
+from engine.configuration.fields import Secret
 from engine.ids import IdSource, now_us
 from engine.sections.doors import Gateway
 from engine.world import World

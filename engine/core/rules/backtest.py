@@ -4,7 +4,7 @@ Readings arrive in the order in which they are given, each at its own time or, i
 one's: so late and out-of-order readings are what they would have been. Between them time passes as it does in a
 channel: what is pending fires, silence is noticed, windows end. Nothing is stored and nobody is told.
 
-About 10 µs a reading: more than a few hundred belong into another process (`engine.backtests`).
+About 10 µs a reading: more than a few hundred belong into another process (`engine.trying.backtests`).
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from engine.foreign_forms.reports import Report
 from engine.http.bodies import Results, decode_json, require_json
 from engine.http.ports import Service
 from engine.http.problems import rejection
-from engine.integrations import Integrations
+from engine.input.integrations import Integrations
 from protocol.commands import Ring
 from protocol.errors import BadRequest, TocsinError
 from protocol.fields import ITEMS_MAX

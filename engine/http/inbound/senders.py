@@ -15,7 +15,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard
 
 from engine.http.ports import Service
-from engine.integrations import Integrations, check_signature
+from engine.input.integrations import Integrations, check_signature
 from engine.sections.identity import Integration
 from protocol.errors import BadRequest, Unauthorized
 from protocol.fields import TOKEN_MAX_CHARS

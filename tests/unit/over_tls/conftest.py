@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from trio.testing import MockClock
 
-from engine.certificate import Certificate
+from engine.access.certificate import Certificate
 from tests.support import sockets
 from tests.support.certificates import Authority
 

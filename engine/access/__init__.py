@@ -1,0 +1,1 @@
+"""Who comes in, and with what right: keys and tokens, roles, quotas, revocations, and the audit trail of it all."""

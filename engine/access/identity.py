@@ -1,0 +1,73 @@
+"""Who may come in, and who may stay: tokens, tickets, and what has been revoked. The one gate of all doors.
+
+Owns nothing that a restart of the store must not lose: it is made above the store, and what the store knows of
+revocations is read into it before a door opens. Everything here is synchronous: between a revocation and the look at a
+token nothing can come, so who is let in after a revocation is not who it meant. Whoever is refused, for whatever
+reason, gets one generic sentence; operators get a count by reason.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import trio
+
+from actors.ports import Clock
+from engine.access.auth import Authenticator
+from engine.access.claims import Refused, RefusedFor
+from engine.access.revocation import Revocations
+from engine.access.tickets import Tickets
+from engine.ids import now_us
+from engine.sections.identity import Identity as Limits
+from protocol.model import Principal
+from protocol.times import SECOND_US, rfc3339
+
+
+class IssuedTicket(msgspec.Struct, frozen=True, kw_only=True):
+    """A ticket: good once, until then, instead of a token."""
+
+    ticket: str
+    expires_at: str
+
+
+class Identity:
+    """Says who somebody is, if he may come in. `clock`: microseconds."""
+
+    def __init__(self, authenticator: Authenticator, clock: Clock = now_us, limits: Limits | None = None) -> None:
+        limits = limits or Limits()
+        self.authenticator = authenticator
+        self.revocations = Revocations(limits.revocations_per_workspace_max, limits.revocations_max)
+        self.tickets = Tickets(limits.ticket_s, limits.tickets_per_user_max, limits.tickets_max)
+        self._clock = clock
+
+    def authenticate(self, token: str) -> Principal:
+        """Who the bearer of a token is. Raises TokenExpired for one that was good once, Unauthorized for others."""
+        try:
+            who = self.authenticator.read(token)
+            if self.revocations.covers(who):
+                raise Refused(RefusedFor.REVOKED)
+        except Refused as fault:
+            raise self.authenticator.refusal(fault.reason) from fault
+        return who
+
+    def redeem(self, ticket: str) -> Principal:
+        """Who the bearer of a ticket is; it is used up. Raises Unauthorized."""
+        try:
+            who = self.tickets.redeem(ticket, trio.current_time())
+            if self.is_over(who) or who.expires_at * SECOND_US <= self._clock():
+                raise Refused(RefusedFor.TICKET)
+        except Refused as fault:
+            raise self.authenticator.refusal(fault.reason) from fault
+        return who
+
+    def issue_ticket(self, who: Principal) -> IssuedTicket:
+        """A ticket that stands for the token that `who` came with. Raises LimitReached."""
+        ends_at = self._clock() + int(self.tickets.lifetime_s * SECOND_US)
+        return IssuedTicket(
+            ticket=self.tickets.issue(who, trio.current_time()),
+            expires_at=rfc3339(min(ends_at, who.expires_at * SECOND_US)),
+        )
+
+    def is_over(self, who: Principal) -> bool:
+        """Whether somebody who was let in would not be let in with the same token now, though it has not expired."""
+        is_key_gone = bool(who.key) and who.key not in self.authenticator.keys.ids
+        return is_key_gone or self.revocations.covers(who)

@@ -1,0 +1,1 @@
+"""What the engine writes or tidies up beside the way of an alert: receipts, presence, roll-ups, retention."""

@@ -1,0 +1,84 @@
+"""Preferences and escalation chains as objects: who may change them, and what must hold.
+
+A preference belongs to the person of its id: he makes and changes it himself, whatever his role; an administrator may
+as well. Everybody who may read sees those of all: who wonders why somebody was not told must be able to look. Chains
+are an editor's.
+"""
+
+from __future__ import annotations
+
+from engine.access.roles import check
+from engine.core.rules.schedule import hours_of
+from engine.notify.facts import PREFERENCE
+from engine.sections.keeping import Objects
+from engine.shelf.directory import check_zone
+from engine.shelf.kinds import Kind
+from protocol.errors import BadRequest
+from protocol.escalation import Escalation
+from protocol.model import Principal
+from protocol.notify import Preference
+from protocol.rules import ActiveHours
+
+ESCALATION = "escalation"
+# More often is what people switch off.
+REMIND_MIN_S = 60.0
+
+
+def preference_kind(limits: Objects) -> Kind[Preference]:
+    """How people want to be told."""
+    return Kind(
+        name=PREFERENCE,
+        type=Preference,
+        objects_max=limits.preferences_max,
+        setting="objects.preferences_max",
+        prepare=checked_preference,
+        may_change=changes_preference,
+    )
+
+
+def escalation_kind(limits: Objects) -> Kind[Escalation]:
+    """Whom an alert goes to next."""
+    return Kind(
+        name=ESCALATION,
+        type=Escalation,
+        objects_max=limits.escalations_max,
+        setting="objects.escalations_max",
+        prepare=checked_escalation,
+        frameworks_of=lambda escalation: escalation.frameworks,
+    )
+
+
+def changes_preference(who: Principal, before: Preference | None, after: Preference | None) -> None:
+    """Everybody his own, an administrator anybody's. With neither it is asked whether he may change any at all."""
+    those = [each for each in (before, after) if each is not None]
+    is_own = all(each.id == who.user for each in those)
+    check(who, "read" if is_own else "administer")
+
+
+def checked_preference(_: Principal, preference: Preference) -> Preference:
+    """A preference whose zone and hours there are. Raises BadRequest."""
+    if preference.zone is not None:
+        check_zone(preference.zone, "zone")
+    quiet = preference.quiet_hours
+    if quiet is not None:
+        try:
+            hours_of(ActiveHours(start=quiet.start, end=quiet.end, days=quiet.days))
+        except ValueError as fault:
+            raise BadRequest(f"quiet_hours.{fault}") from fault
+    return preference
+
+
+def checked_escalation(_: Principal, chain: Escalation) -> Escalation:
+    """A chain that does something. Raises BadRequest."""
+    if not chain.steps and not chain.remind_every_s:
+        raise BadRequest(
+            'steps: the chain tells nobody; for example [{"after_s": 600, "teams": ["platform"]}], or remind_every_s'
+        )
+    for place, step in enumerate(chain.steps):
+        if not (step.users or step.teams or step.endpoints):
+            raise BadRequest(f'steps[{place}]: it tells nobody; name users, teams or endpoints, such as ["ann"]')
+    if 0 < chain.remind_every_s < REMIND_MIN_S:
+        raise BadRequest(
+            f"remind_every_s: {chain.remind_every_s:g} s is less than {REMIND_MIN_S:g} s: people would switch it off"
+        )
+    return chain

@@ -1,0 +1,1 @@
+"""What the engine says of itself: figures for Prometheus, log lines, the loop's lag, memory, and the watchdog."""

@@ -1,0 +1,1 @@
+"""What would happen: rules tried on values, on the past (in a process of their own), or on people, marked as a test."""

@@ -1,0 +1,1 @@
+"""What every door and embedding programs can ask besides `engine.service`: each verb once, with its rights."""
