@@ -1,4 +1,4 @@
-"""What sending asks of others: a sender for each channel, and whoever puts a message into words.
+"""What sending asks of others: a sender for each channel, whoever puts a message into words, whoever shows an alert.
 
 A sender waits for its target and says what came of it; it raises nothing for what a target does. What it raises is a
 failed attempt of the job, with its traceback. It may be handed the same message again, under the same key.
@@ -10,6 +10,7 @@ from typing import Protocol
 
 import msgspec
 
+from protocol.model import Alert, Principal
 from protocol.notify import Outgoing, Rendered
 
 
@@ -51,3 +52,10 @@ class Renderer(Protocol):
 
     async def render(self, message: Outgoing) -> Rendered:
         """All forms of a message that its channel needs."""
+
+
+class Alerts(Protocol):
+    """Shows alerts to those who may see them."""
+
+    async def alert(self, who: Principal, alert_id: str) -> Alert:
+        """One alert. Raises PermissionDenied, UnknownChannel, StoreUnavailable."""

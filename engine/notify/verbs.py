@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from engine.access.roles import check
 from engine.core.telling import explained_silence
-from engine.http.ports import Service
 from engine.notify.book import NotifyBook
 from engine.notify.facts import Facts
+from engine.notify.ports import Alerts
 from engine.pages import PAGE_MAX, Count, Cursors
 from engine.stores import Store
 from engine.stores.deliveries import LedgerLine
@@ -43,15 +43,15 @@ class InAppPage(NamedTuple):
 class NotifyVerbs:
     """All raise PermissionDenied, StoreUnavailable."""
 
-    def __init__(self, store: Store, book: NotifyBook, service: Service) -> None:
+    def __init__(self, store: Store, book: NotifyBook, alerts: Alerts) -> None:
         self._store = store
         self._book = book
-        self._service = service
+        self._alerts = alerts
         self._facts = Facts(store)
 
     async def deliveries(self, who: Principal, alert_id: str, cursor: str | None, limit: int) -> DeliveryPage:
         """Who was told of an alert, and who was not. Raises UnknownChannel, BadRequest."""
-        alert = await self._service.alert(who, alert_id)
+        alert = await self._alerts.alert(who, alert_id)
         (after,) = (0,) if cursor is None else DELIVERY_CURSORS.place(cursor)
         limit = min(limit, PAGE_MAX)
         found = await self._store.deliveries(who.workspace, alert_id, after, limit + 1)
