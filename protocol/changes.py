@@ -31,15 +31,15 @@ class Action(enum.Enum):
 
 PEOPLES_ACTIONS = tuple(action for action in Action if action not in (Action.RAISE, Action.EXPIRE))
 
+_NOT_TAKEN: dict[str, Any] = {"acknowledged_at": None, "acknowledged_by": None}
+_NOT_OVER: dict[str, Any] = {"resolved_at": None, "resolved_by": None}
 # What besides state and notes is different afterwards.
 _TRACES: Mapping[EventKind, Callable[[Change], dict[str, Any]]] = {
     EventKind.ACKNOWLEDGED: lambda change: {"acknowledged_at": change.at, "acknowledged_by": change.by},
-    EventKind.UNACKNOWLEDGED: lambda _: {"acknowledged_at": None, "acknowledged_by": None},
+    EventKind.UNACKNOWLEDGED: lambda change: _NOT_TAKEN | {"active_since": change.at},
     EventKind.ASSIGNED: lambda change: {"assigned_to": change.assigned_to},
     EventKind.RESOLVED: lambda change: {"resolved_at": change.at, "resolved_by": change.by},
-    EventKind.REOPENED: lambda _: dict.fromkeys(
-        ("acknowledged_at", "acknowledged_by", "resolved_at", "resolved_by"), None
-    ),
+    EventKind.REOPENED: lambda change: _NOT_TAKEN | _NOT_OVER | {"active_since": change.at},
 }
 
 

@@ -179,7 +179,8 @@ StreamKey = ChannelKey | DerivedKey
 class Alert(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     """An alert as stored and told: the `data` of an `alert` message. Optional fields without a value are left out.
 
-    `notes` are the last words that anybody said about it, `notes_by` says who.
+    `notes` are the last words that anybody said about it, `notes_by` says who. `active_since`: when it was given back
+    or re-opened, if nobody has looked after it since then and not from the start (`triggered_at`).
     """
 
     id: str
@@ -206,6 +207,7 @@ class Alert(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=T
     # The line item of its project's workflow that it is about; at most one open alert for each project and step.
     step_id: str | None = None
     assigned_to: str | None = None
+    active_since: str | None = None
     acknowledged_at: str | None = None
     acknowledged_by: str | None = None
     resolved_at: str | None = None

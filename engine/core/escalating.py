@@ -11,11 +11,13 @@ from typing import NamedTuple
 
 from protocol.escalation import Escalation
 from protocol.model import Alert
-from protocol.notify import Change
+from protocol.notify import Change, Delivery
+from protocol.times import parse_rfc3339
 
-# What begins a chain. Being told again, or louder, begins none anew: its steps are those of the alert's beginning.
+# What begins a chain, if it has not begun: when an alert that was quiet rings, or a small one has become severe enough,
+# that is the first that anybody hears of it.
 BEGINS = frozenset({Change.FIRED, Change.REPEATED, Change.RAISED, Change.REOPENED, Change.UNACKNOWLEDGED})
-_ANEW = frozenset({Change.REOPENED, Change.UNACKNOWLEDGED})
+_BY_CHAINS = frozenset({Change.ESCALATED, Change.REMINDER})
 
 
 class Place(NamedTuple):
@@ -40,9 +42,23 @@ def _means(chain: Escalation, alert: Alert) -> bool:
     return not chain.frameworks or alert.framework_id in chain.frameworks
 
 
-def since_of(change: Change, version: int) -> str:
-    """Which beginning a chain belongs to: of the same one each step is told once."""
-    return str(version) if change in _ANEW else "0"
+def since_of(alert: Alert) -> int:
+    """Which beginning of an alert is the present one: when it was given back or re-opened (microseconds), else 0.
+
+    Of the same beginning each step is told once; steps of an earlier one are told no more.
+    """
+    return 0 if alert.active_since is None else parse_rfc3339(alert.active_since)
+
+
+def version_of(place: str, since: str, chain: str) -> str:
+    """What a step, or a reminder, is called in the ledger. What people named comes last and cannot be mistaken."""
+    return f"{place}:{since}:{chain}"
+
+
+def has_begun(told: Iterable[Delivery], since: str, chain: str) -> bool:
+    """Whether anybody was told of anything by this chain since then."""
+    chains = (line.version.partition(":")[2] for line in told if line.change in _BY_CHAINS)
+    return f"{since}:{chain}" in chains
 
 
 def first(chain: Escalation) -> Place | None:

@@ -137,6 +137,7 @@ def raised(alert: Alert, firing: Firing, step: Step, at: str) -> Alert:
         state=step.state,
         severity=firing.severity,
         labels=firing.ring.labels or alert.labels,
+        active_since=at if step.event is EventKind.REOPENED else alert.active_since,
         acknowledged_at=None,
         acknowledged_by=None,
     )

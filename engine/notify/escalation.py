@@ -9,10 +9,10 @@ waits. Decided against: taking jobs back when somebody acknowledges (a job more 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from actors.ports import Clock
-from engine.core.escalating import BEGINS, Place, chain_of, first, following, since_of
+from engine.core.escalating import BEGINS, Place, chain_of, first, following, has_begun, since_of, version_of
 from engine.core.routing import Action, News, Routed, heard, route
 from engine.jobs.kinds import Kind, NotNeeded, PutOff, Result
 from engine.notify.book import NotifyBook
@@ -25,7 +25,7 @@ from engine.stores.objects import ObjectNews, StoredObject
 from protocol.escalation import REMINDERS_MAX, Escalation
 from protocol.jobs import Claimed, NewJob, Queue
 from protocol.model import Alert, AlertState, ChannelKey
-from protocol.notify import TOLD, Change, Noted
+from protocol.notify import TOLD, Change, Delivery, Noted
 from protocol.times import SECOND_US, parse_rfc3339, rfc3339
 
 # A quiet alert whose quiet has no known end is looked at again so often.
@@ -69,15 +69,19 @@ class Escalations:
         if not self._chains[workspace]:
             del self._chains[workspace]
 
-    def begin(self, key: ChannelKey, noted: Noted, alert: Alert) -> list[NewJob]:
-        """What a change of an alert sets going."""
+    def begin(self, key: ChannelKey, noted: Noted, alert: Alert, told: Iterable[Delivery]) -> list[NewJob]:
+        """What a change of an alert sets going, if it has not begun; `told`: what the ledger says of the alert."""
         if noted.change not in BEGINS or alert.state is not AlertState.ACTIVE:
             return []
         chain = chain_of(alert, self._chains.get(key.workspace, {}).values())
         if chain is None:
             return []
-        at = parse_rfc3339(noted.at)
-        args = StepArgs(alert_id=alert.id, chain=chain.id, since=since_of(noted.change, noted.version))
+        since = since_of(alert)
+        if has_begun(told, str(since), chain.id):
+            return []
+        # A beginning that is looked at late belongs to the present one: its chain has the same keys.
+        at = max(parse_rfc3339(noted.at), since)
+        args = StepArgs(alert_id=alert.id, chain=chain.id, since=str(since))
         place, jobs = first(chain), []
         if place is not None:
             jobs.append(_next(key.workspace, args, place, at))
@@ -100,7 +104,7 @@ class Escalations:
         endpoints = [each for each in self._book.endpoints(workspace) if each.is_named(step.endpoints)]
         news = News(change=Change.ESCALATED, alert=alert, rule_notify=step.endpoints)
         told = await self._store.deliveries_of(workspace, [alert.id])
-        outcome, version = Outcome(), f"e{args.since}-{args.round}-{args.step}"
+        outcome, version = Outcome(), version_of(f"e{args.round}.{args.step}", args.since, chain.id)
         for routed in route(news, endpoints, list(people.values()), heard(told.get(alert.id, ())), now):
             line = line_of(workspace, alert, routed, Change.ESCALATED, version, rfc3339(now), now)
             outcome.add(routed, line, alert, None, f"Nobody has acknowledged it: step {args.step + 1} of {chain.id}.")
@@ -122,7 +126,7 @@ class Escalations:
         outcome, number = Outcome(), args.step + 1
         for channel, recipient in dict.fromkeys((line.channel, line.recipient) for line in told if line.state in TOLD):
             routed = Routed(channel=channel, recipient=recipient, action=Action.SEND)
-            version = f"r{args.since}-{args.step}"
+            version = version_of(f"r{args.step}", args.since, chain.id)
             line = line_of(workspace, alert, routed, Change.REMINDER, version, rfc3339(now), now)
             outcome.add(routed, line, alert, None, f"Nobody has acknowledged it: reminder {number}.")
         if number < REMINDERS_MAX:
@@ -136,6 +140,8 @@ class Escalations:
         chain = self._chains.get(claimed.workspace, {}).get(args.chain)
         if found is None or found[1].state is not AlertState.ACTIVE:
             return NotNeeded("there is no such alert" if found is None else f"it is {found[1].state.value}")
+        if args.since != str(since_of(found[1])):
+            return NotNeeded("somebody had taken it on meanwhile, or it was over: it has begun anew")
         if chain is None or not chain.enabled:
             return NotNeeded(f"the chain {args.chain!r} is not there any more")
         alert = found[1]

@@ -32,9 +32,8 @@ class DigestArgs(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StepArgs(msgspec.Struct, frozen=True, kw_only=True):
-    """A step of an alert's escalation: of which chain, since which version of the alert, and which step it is.
-
-    `round`: how often the chain was gone through before.
+    """A step of an alert's escalation: of which chain, since which beginning (`engine.core.escalating.since_of`), and
+    which step it is. `round`: how often the chain was gone through before.
     """
 
     alert_id: str
@@ -59,7 +58,8 @@ def digest_job(workspace: str, channel: Channel, recipient: Recipient, due: int)
 
 def step_job(workspace: str, args: StepArgs, run_at: int, kind: str = ESCALATE) -> NewJob:
     """The next step of an alert's escalation, or its next reminder: one of each at a time."""
-    key = f"{kind}:{args.alert_id}:{args.round}:{args.step}"
+    # What people may have named comes last, and never makes a key of another one.
+    key = f"{kind}:{args.alert_id}:{args.since}:{args.round}:{args.step}:{workspace}:{args.chain}"
     return _job(kind, args, workspace, key=key, run_at=run_at, prio=PRIO_HIGH)
 
 

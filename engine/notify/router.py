@@ -78,8 +78,9 @@ class Router:
         for noted in args.noted:
             for alert_id in noted.alert_ids:
                 if alert_id in scene.alerts:
-                    self._route(scene, noted, scene.alerts[alert_id], outcome)
-                    outcome.jobs += self._escalations.begin(scene.key, noted, scene.alerts[alert_id])
+                    alert = scene.alerts[alert_id]
+                    self._route(scene, noted, alert, outcome)
+                    outcome.jobs += self._escalations.begin(scene.key, noted, alert, scene.told[alert_id])
             await self._note_answer(scene, noted)
         self._counts.count(outcome.deliveries)
         return outcome.done

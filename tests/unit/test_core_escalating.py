@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.core.escalating import Place, chain_of, first, following, since_of
+from msgspec.structs import replace
+
+from engine.core.escalating import Place, chain_of, first, following, has_begun, since_of, version_of
+from engine.notify.jobs import REMIND, StepArgs, step_job
 from protocol.escalation import Escalation, EscalationStep
 from protocol.model import Severity
 from protocol.notify import Change
 from tests.support.alerts import an_alert
+from tests.support.deliveries import a_delivery
 
 ALERT = an_alert(severity=Severity.ERROR, framework_id="web", rule_id="cpu")
 TWO = (EscalationStep(after_s=60, users=("ann",)), EscalationStep(after_s=120, users=("bob",)))
@@ -52,6 +56,24 @@ def test_a_chain_without_steps_only_reminds() -> None:
     assert (first(chain), following(chain, 0, 0)) == (None, None)
 
 
-def test_each_beginning_has_its_own_steps_and_being_told_again_is_none() -> None:
-    assert since_of(Change.FIRED, 1) == since_of(Change.REPEATED, 5) == since_of(Change.RAISED, 6)
-    assert len({since_of(Change.FIRED, 1), since_of(Change.REOPENED, 7), since_of(Change.UNACKNOWLEDGED, 9)}) == 3
+def test_a_beginning_is_told_by_when_the_alert_was_given_back_or_re_opened() -> None:
+    assert since_of(ALERT) == 0
+    assert since_of(replace(ALERT, active_since="1970-01-01T00:00:02Z")) == 2_000_000
+
+
+def test_a_chain_has_begun_since_then_when_somebody_was_told_by_it() -> None:
+    line = a_delivery(change=Change.ESCALATED, version=version_of("e0.0", "7", "c:1"))
+    assert has_begun([line], "7", "c:1")
+    assert has_begun([replace(line, change=Change.REMINDER, version=version_of("r3", "7", "c:1"))], "7", "c:1")
+    assert not has_begun([line], "8", "c:1")
+    assert not has_begun([line], "7", "1")
+    assert not has_begun([replace(line, change=Change.FIRED, version="12")], "7", "c:1")
+
+
+def test_jobs_of_the_same_step_are_one_only_for_one_chain_of_one_alert_of_one_workspace_since_one_beginning() -> None:
+    args = StepArgs(alert_id="a", chain="c", since="0")
+    same = step_job("w", args, 5).key
+    assert step_job("w", args, 9).key == same
+    others = [replace(args, alert_id="b"), replace(args, chain="d"), replace(args, since="7"), replace(args, step=1)]
+    keys = {step_job("w", other, 5).key for other in [*others, replace(args, round=1)]}
+    assert len(keys | {same, step_job("v", args, 5).key, step_job("w", args, 5, REMIND).key}) == 8
