@@ -21,7 +21,7 @@ SMALL = ["--json", "--clients", "10", "--messages", "5", "--rate", "100", "--run
         (["ingest", "--short"], "single_triggers_per_s"),
         (["suppress", "--short"], "triggers_per_s"),
         (["readings", "--short"], "readings_per_s"),
-        (["jobs", "--short"], "fanout_500_last_client_p99_ms"),
+        (["jobs", "--short"], "fanout_beside_last_client_p99_ms"),
         (["slow_reader"], "slowed_delivery_p95_ms"),
         (["storm"], "all_back_s"),
         (["storm", "--store"], "all_back_s"),

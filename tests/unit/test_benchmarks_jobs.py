@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+import trio
 
 import benchmarks
+from actors.hands import WorkerLimits
+from actors.workers import Workers
 from benchmarks import jobs, jobs_beside
 from benchmarks.control import BenchmarkError
+from benchmarks.jobs_engine import CHAINS, Chains, Pace, Paced
 from benchmarks.options import Options
-from engine.jobs.kinds import Hopeless, Result
-from protocol.jobs import Claimed
+from benchmarks.report import Figures
+from engine.jobs.counts import JobCounts
+from engine.jobs.desk import Desk
+from engine.jobs.kinds import Hopeless, Kinds, Result
+from protocol.jobs import Claimed, Queue
+from tests.support.jobs import clock, working
 
 
 @pytest.fixture(autouse=True)
@@ -50,3 +58,27 @@ def test_jobs_that_are_done_twice_are_no_figure(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(jobs.Bench, "_run", twice)
     with pytest.raises(BenchmarkError, match="804 were done"):
         jobs.run(Options(short=True, runs=1))
+
+
+def test_a_rate_that_the_jobs_did_not_keep_is_warned_of() -> None:
+    kept, missed = Figures(), Figures()
+    jobs_beside.note(Paced(1_910, 1.0, 5.0), 2_000, kept)
+    jobs_beside.note(Paced(1_890, 1.0, 5.0), 2_000, missed)
+    assert kept.warnings == []
+    assert missed.warnings == ["beside the fan-out only 1890 of 2000 jobs a second were done"]
+
+
+async def test_chains_keep_a_rate_until_they_are_told_another(autojump_clock: object) -> None:
+    chains = Chains(clock)
+    limits = WorkerLimits(slots=dict.fromkeys(Queue, CHAINS))
+    async with chains.open_store("memory:", clock=clock) as store:
+        desk = Desk(Kinds(chains.kinds.values()), clock)
+        async with working(store, Workers(store, desk, JobCounts(), clock, "bench", limits)):
+            assert await chains.keep(Pace(500)) == Paced()
+            await trio.sleep(1)
+            done = await chains.keep(Pace(0))
+            await trio.sleep(1)
+            assert await chains.keep(Pace(0)) == Paced(seconds=pytest.approx(1))
+    assert done.seconds == pytest.approx(1)
+    assert done.jobs == pytest.approx(2_000, abs=2 * CHAINS * len(Queue))
+    assert 0 <= done.start_p99_ms < 10
