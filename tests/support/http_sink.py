@@ -1,7 +1,7 @@
 """A server that notifications are sent to, on loopback: it keeps what it got, and behaves as it is told to.
 
 A behaviour is handed the stream after a request was read, and answers, drips, hangs or breaks off. The next one is
-taken from `behave`; when that is empty, the answer is 200.
+taken from `behave`; when that is empty, `usual` says it of the request: as long as nobody sets it, the answer is 200.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class Sink:
     scheme: str = "http"
     got: list[Got] = field(default_factory=list)
     behave: deque[Behaviour] = field(default_factory=deque)
+    usual: Callable[[Got], Behaviour] = lambda got: answer(200)
     connections: int = 0
     arrived: trio.lowlevel.ParkingLot = field(default_factory=trio.lowlevel.ParkingLot)
 
@@ -96,9 +97,10 @@ async def _one(sink: Sink, stream: trio.abc.Stream) -> bool:
             return False
     assert request is not None
     headers = {name.decode(): value.decode() for name, value in request.headers}
-    sink.got.append(Got(request.target.decode(), headers, body))
+    got = Got(request.target.decode(), headers, body)
+    sink.got.append(got)
     sink.arrived.unpark_all()
-    await (sink.behave.popleft() if sink.behave else answer(200))(stream)
+    await (sink.behave.popleft() if sink.behave else sink.usual(got))(stream)
     return True
 
 
