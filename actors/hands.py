@@ -23,7 +23,7 @@ import trio
 from actors.bell import Bell
 from actors.ports import JobBoard, JobDesk, JobObserver
 from protocol.errors import StoreUnavailable
-from protocol.jobs import Claimed, Lease, Queue, Settlement, Verdict
+from protocol.jobs import Claimed, Held, Lease, Queue, Settlement, Shares, Verdict
 
 log = structlog.get_logger()
 
@@ -38,6 +38,8 @@ class WorkerLimits:
     """Bounds of one node's workers."""
 
     slots: Mapping[Queue, int]
+    # One target that hangs holds no more; the others of its queue are reached meanwhile.
+    target_slots: int = 4
     # A node that is gone is noticed so long after it last renewed.
     lease_s: float = 30.0
     renew_s: float = 10.0
@@ -53,6 +55,15 @@ class WorkerLimits:
     # At a stop: for what is in hand, and then for the store to take it back.
     grace_s: float = 6.0
     hand_back_s: float = 2.0
+
+    def shares(self, in_hand: Mapping[Held, int]) -> Shares:
+        """What is left to targets: half of a queue to one workspace, and of 8 slots one to what has no target."""
+        return Shares(
+            each=self.target_slots,
+            of_workspace={queue: max(1, slots // 2) for queue, slots in self.slots.items()},
+            of_all={queue: slots - slots // 8 for queue, slots in self.slots.items()},
+            in_hand=in_hand,
+        )
 
 
 class _End(Enum):
@@ -109,6 +120,12 @@ class Hands:
     def active(self) -> Counter[Queue]:
         """How many jobs of each queue are in hand."""
         return Counter(hand.claimed.queue for hand in self._hands.values())
+
+    @property
+    def targets(self) -> Counter[Held]:
+        """How many jobs of each target are in hand."""
+        those = (hand.claimed for hand in self._hands.values())
+        return Counter(Held(one.queue, one.workspace, one.target) for one in those if one.target is not None)
 
     async def run(self, task_status: trio.TaskStatus[trio.Nursery]) -> None:
         """Settles and renews until the nursery that it starts with, where the jobs are done, is cancelled."""

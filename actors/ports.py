@@ -13,7 +13,7 @@ from protocol.commands import Batch
 from protocol.effects import Commit, CommitOutcome, Decision, OpenAlerts, Recalled, RecipientMark, StormNotice
 from protocol.errors import CloseCode
 from protocol.items import ItemResult
-from protocol.jobs import Claimed, Lease, Queue, Settlement, Swept, Verdict
+from protocol.jobs import A_FEW_EACH, Claimed, Lease, Queue, Settlement, Shares, Swept, Verdict
 from protocol.limits import Limit
 from protocol.model import ChannelKey, DerivedKey, Event, Principal, Severity, StreamKey
 from protocol.orders import Orders
@@ -169,8 +169,10 @@ NewId = Callable[[], str]
 class JobBoard(Protocol):
     """What workers need of the store. Everything raises StoreUnavailable."""
 
-    async def claim(self, node: str, wanted: Mapping[Queue, int], lease_s: float) -> list[Claimed]:
-        """At most so many due jobs of each queue, under leases of this node."""
+    async def claim(
+        self, node: str, wanted: Mapping[Queue, int], lease_s: float, shares: Shares = A_FEW_EACH
+    ) -> list[Claimed]:
+        """At most so many due jobs of each queue, under leases of this node; no more of a target than its share."""
 
     async def renew(self, node: str, leases: Sequence[Lease], lease_s: float) -> list[Lease]:
         """Keeps leases for so long from now; those that this node no longer holds."""

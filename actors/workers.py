@@ -113,7 +113,8 @@ class Workers:
         try:
             # Not to be cancelled half-way: what the store has given out must be taken up, or it is lost for a lease.
             with trio.move_on_after(self._limits.give_up_s, shield=True):
-                claimed = await self._board.claim(self._node, wanted, self._limits.lease_s)
+                shares = self._limits.shares(self._hands.targets)
+                claimed = await self._board.claim(self._node, wanted, self._limits.lease_s, shares)
         except StoreUnavailable as fault:
             log.warning("claim_postponed", cause=str(fault))
         return claimed

@@ -50,7 +50,8 @@ class NewJob(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What is put into a queue. `args` is a JSON text that the kind's handler decodes.
 
     `run_at` 0: at once. `key`: while a job with the same key waits or runs, no second one is made. `schedule`: the one
-    that this job is a run of. `workspace` "": the installation's own.
+    that this job is a run of. `workspace` "": the installation's own. `target`: whom it waits for while it is done; of
+    one target only a few are done at a time (it begins with the workspace, unless workspaces share it).
     """
 
     queue: Queue
@@ -64,6 +65,7 @@ class NewJob(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     deadline_s: int = 30
     key: str | None = None
     schedule: str | None = None
+    target: str | None = None
 
 
 class Attempts(NamedTuple):
@@ -122,6 +124,32 @@ class Claimed(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     created_at: int
     waiting_since: int
     schedule: str | None = None
+    target: str | None = None
+
+
+class Held(NamedTuple):
+    """In whose way a job in hand is: those of its workspace and of its target in the same queue."""
+
+    queue: Queue
+    workspace: str
+    target: str
+
+
+class Shares(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of a claim jobs with a target may take, beside what is in hand already.
+
+    `each`: of one target. `of_workspace`, `of_all`: of a queue's slots, one workspace's and all together; a queue that
+    is not named has no such bound. What has no target waits for nobody outside and is not bounded.
+    """
+
+    each: int = 4
+    of_workspace: Mapping[Queue, int] = {}
+    of_all: Mapping[Queue, int] = {}
+    in_hand: Mapping[Held, int] = {}
+
+
+# Of one target a few, and no other bound.
+A_FEW_EACH = Shares()
 
 
 class JobError(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -179,7 +179,7 @@ class HandOver:
     async def _put(self, who: Principal, kind: Kind[Any], args: Any, key: str | None, **more: Any) -> int:
         prefix = f"handed:{who.workspace}:"
         named = f"{prefix}{who.user}:{kind.name}:{_checked(key) if key is not None else self._new_id()}"
-        job = kind.job(args, workspace=who.workspace, key=named, **more)
+        job = kind.job(args, workspace=who.workspace, key=named, target=f"{who.workspace}/handed", **more)
         if (size := len(job.args)) > ARGS_MAX_BYTES:
             raise BadRequest(f"{size} bytes are too many to be handed over, at most {ARGS_MAX_BYTES}: send it in parts")
         put = await self._store.hand_over(job, prefix, self._most)

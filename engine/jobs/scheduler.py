@@ -69,7 +69,10 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     def job(self, run: Window, key: str) -> NewJob:
         """The job of one run."""
         args = msgspec.convert({**self.given, "since": run.since, "until": run.until}, self.kind.args)
-        return self.kind.job(args, prio=self.prio, key=key, schedule=self.name, workspace=self.workspace)
+        # What a workspace has scheduled for midnight does not keep others' from being done at midnight.
+        target = f"{self.workspace}/schedules" if self.workspace else None
+        more = {"key": key, "schedule": self.name, "workspace": self.workspace, "target": target}
+        return self.kind.job(args, prio=self.prio, **more)
 
 
 class Scheduler:

@@ -130,6 +130,7 @@ def limits_of(config: Jobs) -> WorkerLimits:
             Queue.PREDICTION: config.prediction_slots,
             Queue.NOTIFICATION: config.notification_slots,
         },
+        target_slots=config.target_slots,
         lease_s=config.lease_s,
         renew_s=config.lease_s / 3,
         give_up_s=config.lease_s * 2 / 3,

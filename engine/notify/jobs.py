@@ -11,6 +11,8 @@ from protocol.jobs import PRIO_HIGH, PRIO_MEDIUM, PRIO_OF, NewJob, Queue, new_jo
 from protocol.model import Severity
 from protocol.notify import Channel, Delivery, Recipient
 
+# All mail goes through one server.
+EVERYBODYS_MAIL = "email"
 SEND, DIGEST, DIGESTS = "send", "digest", "digests_due"
 ESCALATE, REMIND = "escalate", "remind"
 
@@ -46,14 +48,16 @@ class StepArgs(msgspec.Struct, frozen=True, kw_only=True):
 def send_job(delivery: Delivery, severity: Severity, by: str | None, text: str = "") -> NewJob:
     """Sends one. While it waits there is no second one of the same line."""
     args = SendArgs(key=delivery.key, by=by, text=text)
-    return _job(SEND, args, delivery.workspace, key=delivery.key, prio=PRIO_OF[severity])
+    target = target_of(delivery.workspace, delivery.channel, delivery.recipient)
+    return _job(SEND, args, delivery.workspace, key=delivery.key, prio=PRIO_OF[severity], target=target)
 
 
 def digest_job(workspace: str, channel: Channel, recipient: Recipient, due: int) -> NewJob:
     """Sends together what is put aside for a recipient until `due`."""
     key = f"digest:{workspace}:{channel.value}:{recipient.name}:{due}"
     args = DigestArgs(channel=channel, recipient=recipient, until=due)
-    return _job(DIGEST, args, workspace, key=key, run_at=due, prio=PRIO_MEDIUM)
+    target = target_of(workspace, channel, recipient)
+    return _job(DIGEST, args, workspace, key=key, run_at=due, prio=PRIO_MEDIUM, target=target)
 
 
 def step_job(workspace: str, args: StepArgs, run_at: int, kind: str = ESCALATE) -> NewJob:
@@ -61,6 +65,15 @@ def step_job(workspace: str, args: StepArgs, run_at: int, kind: str = ESCALATE) 
     # What people may have named comes last, and never makes a key of another one.
     key = f"{kind}:{args.alert_id}:{args.since}:{args.round}:{args.step}:{workspace}:{args.chain}"
     return _job(kind, args, workspace, key=key, run_at=run_at, prio=PRIO_HIGH)
+
+
+def target_of(workspace: str, channel: Channel, recipient: Recipient) -> str | None:
+    """Whose server a message waits for: the mail server is everybody's, people's Slack messages go through one bot."""
+    if channel is Channel.EMAIL:
+        return EVERYBODYS_MAIL
+    if channel is Channel.IN_APP:
+        return None
+    return f"{workspace}/{channel.value}/{recipient.endpoint or ''}"
 
 
 def _job(kind: str, args: msgspec.Struct, workspace: str, **more: Any) -> NewJob:

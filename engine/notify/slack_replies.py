@@ -59,7 +59,7 @@ class SlackReplies:
             return
         sealed = self._sealer.seal(Confidential(url=url), (workspace, KIND))
         args = ReplyArgs(sealed=sealed, alert_id=alert_id, action=action, why_not=why_not)
-        await self._store.enqueue([self.kind.job(args, workspace=workspace)])
+        await self._store.enqueue([self.kind.job(args, workspace=workspace, target=f"{workspace}/{KIND}")])
 
     async def run(self, claimed: Claimed, args: ReplyArgs) -> Result:
         """One reply."""

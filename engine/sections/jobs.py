@@ -17,6 +17,9 @@ class Jobs(Section, frozen=True, kw_only=True):
     analytics_slots: Annotated[int, limit(0, 1_000, "They compute, in processes of their own.")] = 2
     prediction_slots: Annotated[int, limit(0, 1_000, "They compute, in processes of their own.")] = 2
     notification_slots: Annotated[int, limit(0, 1_000, "They wait for other people's servers.")] = 32
+    target_slots: Annotated[
+        int, limit(1, 1_000, "Of one endpoint, and of the mail server, at once: one that hangs holds no more slots.")
+    ] = 4
     lease_s: Annotated[
         float, limit(15, 600, "A node that is gone is noticed after so long; renewed thrice in that time.")
     ] = 30.0

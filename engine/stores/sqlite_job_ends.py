@@ -25,7 +25,9 @@ STATES = {Verdict.COMPLETED: COMPLETED, Verdict.FAILED: FAILED, Verdict.DISCARDE
 # So many errors of a job are kept: more than any kind has attempts, and enough of one that is redriven for ever.
 ERRORS_MAX = 10
 
-_KEPT = "queue, kind, workspace, framework, prio, run_at, attempt, attempts_max, deadline_s, ukey, schedule, args"
+_KEPT = (
+    "queue, kind, workspace, framework, prio, run_at, attempt, attempts_max, deadline_s, ukey, schedule, target, args"
+)
 _KEPT_OF_JOB = ", ".join(f"job.{column.strip()}" for column in _KEPT.split(","))
 _ERRORS = f"""
 CASE WHEN ending.value ->> 'error' IS NULL THEN job.errors
@@ -59,7 +61,7 @@ SELECT id, {_KEPT}, {CANCELLED}, errors, lease_no, started_at, created_at, ? FRO
 """  # noqa: S608
 _AGAIN = f"""
 INSERT INTO job (id, {_KEPT}, state, rank, errors, lease_no, created_at, updated_at)
-SELECT id, queue, kind, workspace, framework, prio, ?1, 0, attempts_max, deadline_s, ukey, schedule, args, 1,
+SELECT id, queue, kind, workspace, framework, prio, ?1, 0, attempts_max, deadline_s, ukey, schedule, target, args, 1,
     ?1 + prio * {AGEING_US}, errors, lease_no, created_at, ?1
 FROM job_done WHERE id = ?2 AND state IN ({FAILED}, {CANCELLED})
 ON CONFLICT (ukey) WHERE ukey IS NOT NULL DO NOTHING RETURNING id

@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from sqlite3 import Connection
 
+from engine.stores import sqlite_job_claims as claims
 from engine.stores import sqlite_job_ends as ends
 from engine.stores import sqlite_job_lists as lists
 from engine.stores import sqlite_jobs, sqlite_schedules
 from engine.stores.jobs import Doorbell, Enqueued, JobQuery, KeptJobs, QueueCounts, ScheduleState
 from engine.stores.sqlite_readers import Readers
 from engine.stores.sqlite_writer import Writer
-from protocol.jobs import Claimed, Job, Lease, NewJob, Queue, Settlement, Swept
+from protocol.jobs import A_FEW_EACH, Claimed, Job, Lease, NewJob, Queue, Settlement, Shares, Swept
 
 
 class SqliteJobs:
@@ -36,10 +37,12 @@ class SqliteJobs:
         change = partial(sqlite_jobs.hand_over, job=job, prefix=prefix, most=most, now=self._clock())
         return await self._writer.run(change, lambda put: self._writer.ring([[job]] if put and put.is_new else []))
 
-    async def claim(self, node: str, wanted: Mapping[Queue, int], lease_s: float) -> list[Claimed]:
+    async def claim(
+        self, node: str, wanted: Mapping[Queue, int], lease_s: float, shares: Shares = A_FEW_EACH
+    ) -> list[Claimed]:
         """Due jobs, for this node. Raises StoreUnavailable."""
-        now = self._clock()
-        return await self._writer.join(partial(sqlite_jobs.claim, node=node, wanted=wanted, lease_s=lease_s, now=now))
+        by = claims.Claimer(node, lease_s, shares)
+        return await self._writer.join(partial(claims.claim, by=by, wanted=wanted, now=self._clock()))
 
     async def renew(self, node: str, leases: Sequence[Lease], lease_s: float) -> list[Lease]:
         """Keeps leases; those that are lost. Raises StoreUnavailable."""

@@ -1,14 +1,13 @@
-"""Jobs in the embedded store: what goes into queues, is claimed under a lease, renewed, and swept up when it was lost.
+"""Jobs in the embedded store: what goes into queues, whose lease is renewed, which queues are paused.
 
-Runs in the writer's thread. Claiming looks into three narrow indexes (what has become due, what waits, whose lease has
-ended) and never at a job that has ended: those are in a table of their own (`sqlite_job_ends`). Decided against: one
-table with a state of "done" (the indexes of a day's notifications would be in the way of every claim); a state that is
-computed from `run_at` (a storm of retries would be scanned at each claim).
+Runs in the writer's thread. What has ended is in a table of its own (`sqlite_job_ends`); claiming is in
+`sqlite_job_claims`. Decided against: one table with a state of "done" (the indexes of a day's notifications would be in
+the way of every claim); a state that is computed from `run_at` (a storm of retries would be scanned at each claim).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from sqlite3 import Connection
 from typing import Any
 
@@ -16,19 +15,17 @@ import msgspec
 
 from engine.stores.jobs import Enqueued
 from engine.stores.sqlite_bulk import Bulk
-from protocol.jobs import Claimed, Lease, NewJob, Queue, rank
+from protocol.jobs import Lease, NewJob, Queue, rank
 from protocol.times import SECOND_US
 
 DELAYED, WAITING, ACTIVE = range(3)
-# So many that have become due are looked at in one claim; more than all workers together can hold.
-DUE_AT_ONCE = 1_000
 
 _INTO = (
     "INSERT INTO job (queue, kind, workspace, framework, state, prio, run_at, rank, attempts_max, deadline_s, ukey,"
-    " schedule, args, created_at, updated_at)"
+    " schedule, target, args, created_at, updated_at)"
 )
 _ONCE = "ON CONFLICT (ukey) WHERE ukey IS NOT NULL DO NOTHING"
-JOBS = Bulk(_INTO, 15, _ONCE)
+JOBS = Bulk(_INTO, 16, _ONCE)
 _ONE = f"{_INTO} VALUES ({', '.join('?' * JOBS.width)}) {_ONCE} RETURNING id"
 _HELD = "SELECT id FROM job WHERE ukey = ?"
 _ENDED = """
@@ -36,18 +33,8 @@ SELECT id FROM job_done WHERE ukey = ? AND ukey >= 'handed:' AND ukey < 'handed;
 """
 # A colon is before a semicolon, and nothing between: these are the keys that begin with the prefix.
 _SO_MANY = "SELECT count(*) FROM (SELECT 1 FROM job WHERE ukey >= ? AND ukey < ? LIMIT ?)"
-_BECOME_DUE = """
-UPDATE job SET state = 1 WHERE id IN (SELECT id FROM job WHERE state = 0 AND run_at <= ? ORDER BY run_at LIMIT ?)
-"""
-_PAUSED = "SELECT name FROM job_queue WHERE paused_at IS NOT NULL"
+PAUSED = "SELECT name FROM job_queue WHERE paused_at IS NOT NULL"
 _PAUSE = "INSERT INTO job_queue VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET paused_at = excluded.paused_at"
-_CLAIM = """
-UPDATE job SET state = 2, attempt = attempt + 1, lease_no = lease_no + 1, lease_by = ?, lease_until = ?,
-    started_at = ?, updated_at = ?
-WHERE id IN (SELECT id FROM job WHERE state = 1 AND queue = ? ORDER BY rank, id LIMIT ?)
-RETURNING rank, id, lease_no, kind, workspace, framework, args, attempt, attempts_max, deadline_s, created_at, run_at,
-    schedule
-"""
 _RENEW = """
 UPDATE job SET lease_until = ?, updated_at = ? FROM json_each(?) AS held
 WHERE job.id = held.value ->> 0 AND job.lease_no = held.value ->> 1 AND job.state = 2 AND job.lease_by = ?
@@ -59,7 +46,7 @@ SELECT id, lease_no, attempt, attempts_max FROM job WHERE state = 2 AND lease_un
 """
 END_LEASES = "UPDATE job SET lease_until = 0 WHERE state = 2"
 NEXT_DUE = f"""
-SELECT min(run_at) FROM job WHERE state = 0 AND queue NOT IN ({_PAUSED})
+SELECT min(run_at) FROM job WHERE state = 0 AND queue NOT IN ({PAUSED})
 """  # noqa: S608  # our own words
 
 
@@ -70,8 +57,8 @@ def job_values(jobs: Iterable[NewJob], now: int) -> list[Any]:
         run_at = max(job.run_at, now)
         flat += (
             *(job.queue.value, job.kind, job.workspace, job.framework, DELAYED if run_at > now else WAITING, job.prio),
-            *(run_at, rank(run_at, job.prio), job.attempts_max, job.deadline_s, job.key, job.schedule, job.args),
-            *(now, now),
+            *(run_at, rank(run_at, job.prio), job.attempts_max, job.deadline_s, job.key, job.schedule, job.target),
+            *(job.args, now, now),
         )
     return flat
 
@@ -95,37 +82,6 @@ def hand_over(connection: Connection, job: NewJob, prefix: str, most: int, now: 
             return Enqueued(number, False)
     ((count,),) = connection.execute(_SO_MANY, (prefix, f"{prefix[:-1]};", most)).fetchall()
     return None if count >= most else _put(connection, job, now)
-
-
-def claim(connection: Connection, node: str, wanted: Mapping[Queue, int], lease_s: float, now: int) -> list[Claimed]:
-    """Due jobs, each queue's in the order of their ranks."""
-    connection.execute(_BECOME_DUE, (now, DUE_AT_ONCE))
-    paused = {name for (name,) in connection.execute(_PAUSED).fetchall()}
-    until = now + int(lease_s * SECOND_US)
-    claimed: list[Claimed] = []
-    for queue, count in wanted.items():
-        if count > 0 and queue.value not in paused:
-            rows = connection.execute(_CLAIM, (node, until, now, now, queue.value, count)).fetchall()
-            claimed += (_claimed(queue, row) for row in sorted(rows))
-    return claimed
-
-
-def _claimed(queue: Queue, row: tuple[Any, ...]) -> Claimed:
-    _, number, lease_no, kind, workspace, framework, args, attempt, attempts, deadline_s, created_at, due, name = row
-    return Claimed(
-        lease=Lease(number, lease_no),
-        queue=queue,
-        kind=kind,
-        workspace=workspace,
-        framework=framework,
-        args=args,
-        attempt=attempt,
-        attempts_max=attempts,
-        deadline_s=deadline_s,
-        created_at=created_at,
-        waiting_since=due,
-        schedule=name,
-    )
 
 
 def renew(connection: Connection, node: str, leases: Sequence[Lease], lease_s: float, now: int) -> list[Lease]:

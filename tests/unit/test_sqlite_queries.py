@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from engine.stores import AlertQuery, Retention, migrate, sqlite_jobs
 from engine.stores import sqlite_deliveries as deliveries
+from engine.stores import sqlite_job_claims as job_claims
 from engine.stores import sqlite_job_ends as job_ends
 from engine.stores import sqlite_lists as lists
 from engine.stores import sqlite_queries as queries
@@ -28,7 +29,7 @@ from engine.stores.sqlite_commit import Committer
 from engine.stores.sqlite_file import Database
 from engine.stores.sqlite_rows import CHANNELS, PEOPLE, WORKSPACES, prepare
 from protocol.effects import Committed
-from protocol.jobs import NewJob, Queue
+from protocol.jobs import Held, NewJob, Queue, Shares
 from protocol.model import AlertState, DerivedKey, QuietedBy, Severity
 from protocol.rows import Row, SourceReport, SuppressionWindow
 from tests.support.stores import KEY, NOW, a_commit, an_alert
@@ -316,7 +317,9 @@ def test_a_job_that_breaks_off_leaves_nothing_behind_whatever_broke_it(
 
 
 JOB_STATEMENTS = [
-    *((sqlite_jobs, name) for name in ("_BECOME_DUE", "_CLAIM", "_RENEW", "LOST", "_HELD", "_ONE", "_SEEN")),
+    *((sqlite_jobs, name) for name in ("_RENEW", "LOST", "_HELD", "_ONE", "_SEEN")),
+    *((job_claims, name) for name in ("_BECOME_DUE", "_CLAIM", "_CLAIM_THESE", "_FREE_RANKS")),
+    *((job_claims, name) for name in ("_FRONT", "_NEXT_TARGET", "_OF_TARGET")),
     *((job_ends, name) for name in ("_END", "_GONE", "_GO_ON", "_RAN", "_CANCEL", "_AGAIN", "_FAILED", "_OLD")),
     *((schedules, name) for name in ("_IS_GOING", "_MOVE", "_ADD")),
 ]
@@ -338,7 +341,13 @@ def test_the_next_due_job_is_found_at_the_front_of_an_index(connection: sqlite3.
     assert costly(steps) == []
 
 
-def test_a_claim_costs_the_same_with_a_hundred_thousand_jobs_behind_it(connection: sqlite3.Connection) -> None:
+@pytest.mark.parametrize("is_beside_a_hanging_target", [False, True])
+def test_a_claim_costs_the_same_with_a_hundred_thousand_jobs_behind_it(
+    connection: sqlite3.Connection, is_beside_a_hanging_target: bool
+) -> None:
+    shares = Shares(in_hand={Held(queue, "", "hangs"): 4 for queue in Queue} if is_beside_a_hanging_target else {})
+    by = job_claims.Claimer("n1", 30.0, shares)
+
     def steps_of_a_claim() -> int:
         """SQLite's own steps, in tens: what it did, and not how fast this machine is."""
         tens = 0
@@ -349,16 +358,21 @@ def test_a_claim_costs_the_same_with_a_hundred_thousand_jobs_behind_it(connectio
             return 0
 
         connection.set_progress_handler(count, 10)
-        claimed = sqlite_jobs.claim(connection, "n1", dict.fromkeys(Queue, 16), 30.0, NOW)
+        claimed = job_claims.claim(connection, by, dict.fromkeys(Queue, 16), NOW)
         connection.set_progress_handler(None, 10)
         assert len(claimed) == 64
         return tens
 
     def add(count: int) -> None:
-        jobs = [NewJob(queue=queue, kind="noop", run_at=at) for queue in Queue for at in (0, NOW + 10**9)]
+        jobs = [
+            NewJob(queue=queue, kind="noop", run_at=at, target=target)
+            for queue in Queue
+            for at in (0, NOW + 10**9)
+            for target in (None, "hangs")[: 1 + is_beside_a_hanging_target]
+        ]
         sqlite_jobs.JOBS.run(connection, sqlite_jobs.job_values(jobs * (count // len(jobs)), NOW))
 
-    add(800)
+    add(8_000)
     few = steps_of_a_claim()
     add(100_000)
     assert steps_of_a_claim() < 1.2 * few

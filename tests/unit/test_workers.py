@@ -10,7 +10,7 @@ from trio.testing import MockClock
 
 from engine.stores import Store
 from protocol.errors import StoreUnavailable
-from protocol.jobs import Claimed, JobState, Lease, Queue, Settlement, Verdict
+from protocol.jobs import Claimed, JobState, Lease, Queue, Settlement, Shares, Verdict
 from tests.support.jobs import Observed, a_job, add, clock, completed, job_store, state, workers, working
 
 
@@ -242,9 +242,9 @@ class Flaky:
         if self.is_away:
             raise StoreUnavailable("away")
 
-    async def claim(self, node: str, wanted: Mapping[Queue, int], lease_s: float) -> list[Claimed]:
+    async def claim(self, node: str, wanted: Mapping[Queue, int], lease_s: float, shares: Shares) -> list[Claimed]:
         self._look()
-        return await self.store.claim(node, wanted, lease_s)
+        return await self.store.claim(node, wanted, lease_s, shares)
 
     async def renew(self, node: str, leases: Sequence[Lease], lease_s: float) -> list[Lease]:
         self._look()

@@ -1,0 +1,129 @@
+"""Jobs in the embedded store are claimed: what is due, in the order of its rank, under a lease.
+
+Runs in the writer's thread. Looks into narrow indexes (what has become due, what waits, what waits for a target) and
+never at a job that has ended. Jobs without a target are claimed by one statement. Those with one are chosen first
+(`engine.core.sharing`): from the front of the order as a rule; where a target that is full stands there with hundreds
+of jobs, from the first few of each target, found by steps through an index, so that no backlog is read from end to end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from sqlite3 import Connection
+from typing import Any, NamedTuple
+
+import msgspec
+
+from engine.core.sharing import Room, Waiting
+from engine.stores.sqlite_jobs import PAUSED
+from protocol.jobs import A_FEW_EACH, Claimed, Lease, Queue, Shares
+from protocol.times import SECOND_US
+
+# So many that have become due are looked at in one claim; more than all workers together can hold.
+DUE_AT_ONCE = 1_000
+# So many at the front of the order are looked at before targets are gone through one by one.
+FRONT = 256
+
+_BECOME_DUE = """
+UPDATE job SET state = 1 WHERE id IN (SELECT id FROM job WHERE state = 0 AND run_at <= ? ORDER BY run_at LIMIT ?)
+"""
+_TAKE = """
+UPDATE job SET state = 2, attempt = attempt + 1, lease_no = lease_no + 1, lease_by = ?, lease_until = ?,
+    started_at = ?, updated_at = ?
+"""
+_TAKEN = """
+RETURNING rank, id, lease_no, kind, workspace, framework, args, attempt, attempts_max, deadline_s, created_at, run_at,
+    schedule, target
+"""
+_FREE = "SELECT id FROM job WHERE state = 1 AND target IS NULL AND queue = ? ORDER BY rank, id LIMIT ?"
+_CLAIM = f"{_TAKE} WHERE id IN ({_FREE}) {_TAKEN}"
+_CLAIM_THESE = f"{_TAKE} WHERE id IN (SELECT value FROM json_each(?)) {_TAKEN}"  # noqa: S608  # our own words
+_FREE_RANKS = "SELECT rank, id FROM job WHERE state = 1 AND target IS NULL AND queue = ? ORDER BY rank, id LIMIT ?"
+_FRONT = """
+SELECT rank, id, workspace, target FROM job WHERE state = 1 AND target IS NOT NULL AND queue = ?
+ORDER BY rank, id LIMIT ?
+"""
+_NEXT_TARGET = """
+SELECT min(target) FROM job WHERE state = 1 AND target IS NOT NULL AND queue = ? AND target > ?
+"""
+_OF_TARGET = """
+SELECT rank, id, workspace, target FROM job WHERE state = 1 AND target IS NOT NULL AND queue = ? AND target = ?
+ORDER BY rank, id LIMIT ?
+"""
+
+
+class Claimer(NamedTuple):
+    """Who claims, for how long, and how much of it may be for one target."""
+
+    node: str
+    lease_s: float
+    shares: Shares = A_FEW_EACH
+
+
+def claim(connection: Connection, by: Claimer, wanted: Mapping[Queue, int], now: int) -> list[Claimed]:
+    """Due jobs, each queue's in the order of their ranks."""
+    connection.execute(_BECOME_DUE, (now, DUE_AT_ONCE))
+    paused = {name for (name,) in connection.execute(PAUSED).fetchall()}
+    lease = (by.node, now + int(by.lease_s * SECOND_US), now, now)
+    claimed: list[Claimed] = []
+    for queue, count in wanted.items():
+        if count > 0 and queue.value not in paused:
+            rows = _claim(connection, by.shares, queue, count, lease)
+            claimed += (_claimed(queue, row) for row in sorted(rows))
+    return claimed
+
+
+def _claim(
+    connection: Connection, shares: Shares, queue: Queue, count: int, lease: tuple[str, int, int, int]
+) -> list[tuple[Any, ...]]:
+    chosen = _chosen(connection, shares, queue, count)
+    if not chosen:
+        return connection.execute(_CLAIM, (*lease, queue.value, count)).fetchall()
+    free = connection.execute(_FREE_RANKS, (queue.value, count)).fetchall()
+    first = sorted([*free, *(one[:2] for one in chosen)])[:count]
+    these = msgspec.json.encode([number for _, number in first]).decode()
+    return connection.execute(_CLAIM_THESE, (*lease, these)).fetchall()
+
+
+def _chosen(connection: Connection, shares: Shares, queue: Queue, count: int) -> list[Waiting]:
+    """Jobs with a target that may be begun, the first in the order of claiming."""
+    front = [Waiting(*row) for row in connection.execute(_FRONT, (queue.value, FRONT)).fetchall()]
+    if not front:
+        return []
+    room = Room(queue, shares, count)
+    chosen = room.choose(front)
+    if room.left and len(front) == FRONT:
+        room = Room(queue, shares, count)
+        chosen = room.choose(sorted(_heads(connection, room, shares.each, queue)))
+    return chosen
+
+
+def _heads(connection: Connection, room: Room, each: int, queue: Queue) -> Iterator[Waiting]:
+    """The first few of each target that has room."""
+    target: str | None = ""
+    while True:
+        ((target,),) = connection.execute(_NEXT_TARGET, (queue.value, target)).fetchall()
+        if target is None:
+            return
+        if not room.is_full(target):
+            yield from (Waiting(*row) for row in connection.execute(_OF_TARGET, (queue.value, target, each)).fetchall())
+
+
+def _claimed(queue: Queue, row: tuple[Any, ...]) -> Claimed:
+    _, number, lease_no, kind, workspace, framework, args, attempt, attempts, deadline_s, created_at, due, *rest = row
+    schedule, target = rest
+    return Claimed(
+        lease=Lease(number, lease_no),
+        queue=queue,
+        kind=kind,
+        workspace=workspace,
+        framework=framework,
+        args=args,
+        attempt=attempt,
+        attempts_max=attempts,
+        deadline_s=deadline_s,
+        created_at=created_at,
+        waiting_since=due,
+        schedule=schedule,
+        target=target,
+    )
