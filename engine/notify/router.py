@@ -71,9 +71,10 @@ class Router:
 
     async def run(self, claimed: Claimed, args: RouteArgs) -> Result:
         """Decides who is told of these changes."""
-        scene = await self._scene(claimed, args)
-        if await self._is_early(claimed, args, scene):
+        if await self._is_early(claimed, args):
             return PutOff(self._clock() + AFTER_OLDER_US)
+        # Only now: what older jobs have settled with before they were said to have ended must be in it.
+        scene = await self._scene(claimed, args)
         outcome = Outcome()
         for noted in args.noted:
             for alert_id in noted.alert_ids:
@@ -103,12 +104,13 @@ class Router:
             endpoints=list(self._book.endpoints(key.workspace)),
         )
 
-    async def _is_early(self, claimed: Claimed, args: RouteArgs, scene: _Scene) -> bool:
-        """Whether something here follows a beginning that nobody has routed yet."""
-        begun = {alert_id for noted in args.noted if noted.change.is_start for alert_id in noted.alert_ids}
-        followed = {alert_id for noted in args.noted for alert_id in noted.alert_ids} - begun - scene.told.keys()
-        return bool(followed) and await self._store.is_preceded(
-            claimed.workspace, claimed.framework or "", ROUTE, claimed.lease.job, scene.now + RETRIED_US
+    async def _is_early(self, claimed: Claimed, args: RouteArgs) -> bool:
+        """Whether something here follows what nobody has routed yet. Nothing comes before the firing of an alert; what
+        is known of one that has fired elsewhere may be known of some and not yet of others."""
+        fired = {alert_id for noted in args.noted if noted.change is Change.FIRED for alert_id in noted.alert_ids}
+        follows = any(not noted.change.is_start and not fired.issuperset(noted.alert_ids) for noted in args.noted)
+        return follows and await self._store.is_preceded(
+            claimed.workspace, claimed.framework or "", claimed.lease.job, self._clock() + RETRIED_US
         )
 
     def _route(self, scene: _Scene, noted: Noted, alert: Alert, outcome: Outcome) -> None:

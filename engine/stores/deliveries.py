@@ -34,6 +34,23 @@ class LedgerLine(msgspec.Struct, frozen=True, kw_only=True):
     delivery: Delivery
 
 
+class TrimPlace(NamedTuple):
+    """How far a trimming has looked: when the last line that it saw was changed, and the line's number."""
+
+    changed_at: int
+    number: int
+
+
+TRIM_START = TrimPlace(0, 0)
+
+
+class TrimmedLines(NamedTuple):
+    """One step of trimming: how many lines went, and where to go on (None: it has seen all that is old)."""
+
+    gone: int
+    after: TrimPlace | None
+
+
 class DeliveryStore(Protocol):
     """What the engine needs of a store to know who was told. Everything raises StoreUnavailable."""
 
@@ -67,8 +84,12 @@ class DeliveryStore(Protocol):
     async def read(self, workspace: str, user: str, keys: Sequence[str] | None) -> int:
         """He has read these (None: all); how many of them were unread."""
 
-    async def is_preceded(self, workspace: str, framework: str, kind: str, job: int, until: int) -> bool:
-        """Whether an older job of this kind and framework has not ended, and is due until then (microseconds)."""
+    async def is_preceded(self, workspace: str, framework: str, job: int, until: int) -> bool:
+        """Whether an older job that routes changes of this channel has not ended, and is due until then (microseconds).
 
-    async def trim_deliveries(self, before: int, limit: int) -> int:
-        """Deletes at most so many that have not changed since then; how many."""
+        What such a job has settled with is seen by whoever reads the ledger after being told that there is none.
+        """
+
+    async def trim_deliveries(self, before: int, limit: int, after: TrimPlace = TRIM_START) -> TrimmedLines:
+        """Looks at so many that have not changed since then, and deletes those that nothing asks for any more: not what
+        is still to be told, and nothing of an alert that is open, or was after `before`."""

@@ -36,6 +36,7 @@ from engine.stores import sqlite_quiet as quiet
 from engine.stores import sqlite_recipients as ledger
 from engine.stores import sqlite_revocations as revocations
 from engine.stores import sqlite_upkeep as upkeep
+from engine.stores.deliveries import TRIM_START, TrimPlace
 from engine.stores.readings import ReadingPage, ReadingQuery, SeriesPage
 from engine.stores.sqlite_deliveries import SqliteDeliveries, with_told
 from engine.stores.sqlite_job_store import SqliteJobs
@@ -195,8 +196,9 @@ class SqliteStore(SqliteObjects, SqliteWorkflows, SqliteJobs, SqliteDeliveries):
         while await self._writer.run(partial(upkeep.trim_connections, retention=self._retention, now_us=now_us)):
             pass
         old_us = now_us - int(self._retention.deliveries_s * SECOND_US)
-        while await self.trim_deliveries(old_us, TRIMMED_AT_ONCE):
-            pass
+        after: TrimPlace | None = TRIM_START
+        while after is not None:
+            after = (await self.trim_deliveries(old_us, TRIMMED_AT_ONCE, after)).after
         await self._writer.run(partial(revocations.trim, now_us=now_us))
         await self._log.trim(now_us)
         return events

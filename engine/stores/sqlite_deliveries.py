@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from engine.stores.deliveries import LedgerLine, PutAside
+from engine.stores.deliveries import TRIM_START, LedgerLine, PutAside, TrimmedLines, TrimPlace
 from engine.stores.sqlite_bulk import Bulk
 from engine.stores.sqlite_readers import Readers
 from engine.stores.sqlite_writer import Writer
 from protocol.model import Alert
-from protocol.notify import Change, Channel, Delivery, DeliveryState, Recipient, Why
+from protocol.notify import ROUTE, Change, Channel, Delivery, DeliveryState, Recipient, Why
 
 _COLUMNS = (
     "key, workspace, alert_id, channel, recipient, version, change, state, at, updated_at, due, why, cause, attempts,"
@@ -85,8 +85,22 @@ _TOLD = """
 SELECT DISTINCT alert_id FROM delivery WHERE workspace = ?1 AND alert_id IN (SELECT value FROM json_each(?2))
     AND state IN ('sent', 'delivered', 'acknowledged', 'read')
 """
-_PRECEDED = "SELECT 1 FROM job WHERE workspace = ? AND id < ? AND kind = ? AND framework = ? AND run_at <= ? LIMIT 1"
-_OLD = "DELETE FROM delivery WHERE id IN (SELECT id FROM delivery WHERE updated_at < ? ORDER BY updated_at LIMIT ?)"
+# The kind is written out: a parameter would not be known to mean the index of the jobs that route.
+_PRECEDED = f"""
+SELECT 1 FROM job INDEXED BY job_routing
+WHERE workspace = ? AND framework = ? AND id < ? AND run_at <= ? AND kind = '{ROUTE}' LIMIT 1
+"""  # noqa: S608
+_OLD = """
+SELECT id, updated_at FROM delivery INDEXED BY delivery_kept
+WHERE state <> 'queued' AND updated_at < ? AND (updated_at, id) > (?, ?) ORDER BY updated_at, id LIMIT ?
+"""
+# Of an alert that is open, or was when lines as old as these were still kept, all stay: its end is told by them.
+_FORGET = """
+DELETE FROM delivery WHERE id IN (SELECT value FROM json_each(?)) AND NOT EXISTS (
+    SELECT 1 FROM workspace JOIN alert ON alert.workspace = workspace.id AND alert.id = delivery.alert_id
+    WHERE workspace.name = delivery.workspace
+        AND (alert.state < 3 OR coalesce(alert.resolved_at, alert.last_seen_at) >= ?))
+"""
 # Behind every number.
 _LAST = 1 << 62
 _encode = msgspec.json.Encoder().encode
@@ -106,6 +120,13 @@ def fail(connection: Connection, jobs: Sequence[int], now: int) -> None:
 def give_up(connection: Connection, job: int, now: int) -> None:
     """What a job that was cancelled was to deliver will not be."""
     connection.execute(_CANCELLED, (job, now))
+
+
+def trim(connection: Connection, before: int, limit: int, after: TrimPlace) -> TrimmedLines:
+    """One step through what is old."""
+    found = connection.execute(_OLD, (before, *after, limit)).fetchall()
+    gone = connection.execute(_FORGET, (_text([number for number, _ in found]), before)).rowcount
+    return TrimmedLines(gone, TrimPlace(found[-1][1], found[-1][0]) if len(found) == limit else None)
 
 
 def _values(each: Delivery) -> tuple[Any, ...]:
@@ -217,13 +238,13 @@ class SqliteDeliveries:
             return await self._alter(_READ_ALL, self._clock(), workspace, name)
         return await self._alter(_READ, self._clock(), workspace, name, _text(keys))
 
-    async def is_preceded(self, workspace: str, framework: str, kind: str, job: int, until: int) -> bool:
-        """Whether an older job of this kind is still to be done by then. Raises StoreUnavailable."""
-        return bool(await self._rows(_PRECEDED, workspace, job, kind, framework, until))
+    async def is_preceded(self, workspace: str, framework: str, job: int, until: int) -> bool:
+        """Whether older changes of a channel are still to be routed by then. Raises StoreUnavailable."""
+        return bool(await self._rows(_PRECEDED, workspace, framework, job, until))
 
-    async def trim_deliveries(self, before: int, limit: int) -> int:
+    async def trim_deliveries(self, before: int, limit: int, after: TrimPlace = TRIM_START) -> TrimmedLines:
         """Deletes what has not changed since then. Raises StoreUnavailable."""
-        return await self._alter(_OLD, before, limit)
+        return await self._writer.run(partial(trim, before=before, limit=limit, after=after))
 
     async def _rows(self, sql: str, *values: Any) -> list[Any]:
         return await self._readers.read(lambda connection: connection.execute(sql, values).fetchall())

@@ -139,8 +139,9 @@ def test_what_quieting_asks_is_served_by_indexes(connection: sqlite3.Connection,
         (deliveries._READ_ALL, (NOW, "acme", "user:ann"), "delivery_unread"),
         (deliveries._READ, (NOW, "acme", "user:ann", "[]"), "delivery_unread"),
         (deliveries._ANSWERED, (NOW, "acme", "user:ann", "[]"), "delivery_of_alert"),
-        (deliveries._OLD, (NOW, 10), "delivery_kept"),
-        (deliveries._PRECEDED, ("acme", 9, "route", "web", NOW), "job_of_workspace"),
+        (deliveries._OLD, (NOW, 0, 0, 10), "delivery_kept"),
+        (deliveries._FORGET, ("[]", NOW), "sqlite_autoindex_alert"),
+        (deliveries._PRECEDED, ("acme", "web", 9, NOW), "job_routing"),
     ],
 )
 def test_what_is_asked_of_notifications_is_served_by_its_index(

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
+import pytest
 import trio
 from msgspec.structs import replace
 
 from engine.stores import AlertQuery, Store
 from protocol.jobs import JobError, Queue, Verdict
+from protocol.model import AlertState
 from protocol.notify import Channel, DeliveryState, Recipient, Why
+from protocol.times import rfc3339
 from tests.support.deliveries import ANN, a_delivery
 from tests.support.jobs import a_job, clock, completed, job_store
-from tests.support.stores import NOW, a_commit
+from tests.support.stores import NOW, a_commit, a_row, an_alert
 
 IN_APP = Channel.IN_APP
 
@@ -188,26 +192,66 @@ async def test_alerts_are_found_by_their_ids(autojump_clock: None) -> None:
 async def test_an_older_job_of_the_same_framework_precedes(autojump_clock: None) -> None:
     async with ledger() as store:
         first, second = await store.enqueue([a_job("route", framework="api"), a_job("route", framework="api")])
-        assert await store.is_preceded("acme", "api", "route", second.id, clock())
-        assert not await store.is_preceded("acme", "api", "route", first.id, clock())
-        assert not await store.is_preceded("acme", "web", "route", second.id, clock())
+        assert await store.is_preceded("acme", "api", second.id, clock())
+        assert not await store.is_preceded("acme", "api", first.id, clock())
+        assert not await store.is_preceded("other", "api", second.id, clock())
+        assert not await store.is_preceded("acme", "web", second.id, clock())
         _, third = await store.enqueue(
             [a_job("route", framework="web", run_at=clock() + 90), a_job("route", framework="web")]
         )
-        assert not await store.is_preceded("acme", "web", "route", third.id, clock())
-        assert await store.is_preceded("acme", "web", "route", third.id, clock() + 90)
+        assert not await store.is_preceded("acme", "web", third.id, clock())
+        assert await store.is_preceded("acme", "web", third.id, clock() + 90)
+        _, fifth = await store.enqueue([a_job("send", framework="db"), a_job("route", framework="db")])
+        assert not await store.is_preceded("acme", "db", fifth.id, clock())
+
+
+DAY_US = 86_400 * 1_000_000
 
 
 async def test_lines_are_kept_as_long_as_the_retention_says(autojump_clock: None) -> None:
-    day_us = 86_400 * 1_000_000
-    lines = a_delivery("old", updated_at=NOW - 91 * day_us), a_delivery("young", updated_at=NOW - 89 * day_us)
-    async with ledger(*lines) as store:
+    old = a_delivery("old", updated_at=NOW - 91 * DAY_US, state=DeliveryState.SENT)
+    young = a_delivery("young", updated_at=NOW - 89 * DAY_US, state=DeliveryState.SENT)
+    async with ledger(old, young) as store:
         await store.trim(NOW)
-        assert [await states(store, name) for name in ("old", "young")] == [[], [DeliveryState.QUEUED]]
+        assert [await states(store, name) for name in ("old", "young")] == [[], [DeliveryState.SENT]]
 
 
-async def test_old_lines_go_some_at_a_time(autojump_clock: None) -> None:
-    async with ledger(*[a_delivery(f"a{n}") for n in range(3)]) as store:
-        assert await store.trim_deliveries(clock(), 2) == 0
-        assert await store.trim_deliveries(clock() + 1, 2) == 2
-        assert await store.trim_deliveries(clock() + 1, 2) == 1
+async def test_what_is_still_to_be_told_is_kept_however_old_it_is(autojump_clock: None) -> None:
+    async with ledger(a_delivery(updated_at=NOW - 400 * DAY_US)) as store:
+        await store.trim(NOW)
+        assert await states(store) == [DeliveryState.QUEUED]
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_kept"),
+    [
+        ({"state": AlertState.ACTIVE}, True),
+        ({"state": AlertState.ACKNOWLEDGED}, True),
+        ({"state": AlertState.RESOLVED, "resolved_at": rfc3339(NOW - DAY_US)}, True),
+        ({"state": AlertState.RESOLVED, "resolved_at": rfc3339(NOW - 91 * DAY_US)}, False),
+        ({"state": AlertState.EXPIRED, "last_seen_at": rfc3339(NOW - 91 * DAY_US)}, False),
+    ],
+)
+async def test_what_was_told_of_an_alert_is_kept_until_its_end_is_old_as_well(
+    autojump_clock: None, changes: Any, is_kept: bool
+) -> None:
+    alert = replace(an_alert(at=NOW - 400 * DAY_US), **changes)
+    line = a_delivery(alert.id, updated_at=NOW - 400 * DAY_US, state=DeliveryState.SENT)
+    async with ledger(line) as store:
+        await store.commit(a_commit(rows=[a_row(alert)]))
+        await store.trim(NOW)
+        assert await states(store, alert.id) == [DeliveryState.SENT] * is_kept
+
+
+async def test_old_lines_are_looked_at_some_at_a_time_and_each_once(autojump_clock: None) -> None:
+    alert = an_alert()
+    lines = [a_delivery(f"a{n}", state=DeliveryState.SENT) for n in range(2)]
+    kept = [a_delivery(alert.id, version=str(n), state=DeliveryState.SENT) for n in range(2)]
+    async with ledger(*kept, *lines) as store:
+        await store.commit(a_commit(rows=[a_row(alert)]))
+        assert await store.trim_deliveries(NOW, 2) == (0, None)
+        gone, after = await store.trim_deliveries(NOW + 1, 2)
+        assert gone == 0 and after is not None
+        gone, after = await store.trim_deliveries(NOW + 1, 2, after)
+        assert gone == 2 and after is not None
+        assert await store.trim_deliveries(NOW + 1, 2, after) == (0, None)

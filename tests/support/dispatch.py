@@ -1,0 +1,107 @@
+"""Routing and sending on a real store, one job at a time: for tests of what happens between two of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from engine.core.noting import routing_jobs
+from engine.core.routing import Endpoint
+from engine.jobs.desk import Desk
+from engine.jobs.kinds import Kinds
+from engine.notify.notifications import Notifications, build_notifications
+from engine.orders import StandingOrders
+from engine.stores import Store
+from engine.stores.jobs import JobQuery
+from protocol.jobs import Claimed, JobState, Queue, Settlement
+from protocol.model import Alert, Event, EventKind
+from protocol.notify import Channel, Delivery, Outgoing, Recipient, Rendered
+from protocol.times import rfc3339
+from tests.support.jobs import clock, job_store
+from tests.support.notified import PAGER, Sink
+from tests.support.stores import KEY, a_commit, a_row, an_alert
+
+PAGER_NAME = Recipient(endpoint=PAGER.id)
+
+
+class Plain:
+    """A renderer that says the least."""
+
+    async def render(self, message: Outgoing) -> Rendered:
+        """The change."""
+        return Rendered(subject=message.change.value, text=message.change.value)
+
+
+class Dispatch:
+    """A store, those who notify on it, and whoever does their jobs by hand."""
+
+    def __init__(self, store: Store, notifications: Notifications, sink: Sink) -> None:
+        self.store = store
+        self.notifications = notifications
+        self.sink = sink
+        self._desk = Desk(Kinds(notifications.kinds), clock)
+        self._offset = 0
+
+    async def alerts(self, count: int = 1, **fields: Any) -> list[Alert]:
+        """New ones, stored; nobody is told of them yet."""
+        rows = [a_row(an_alert(framework_id=KEY.framework, **fields)) for _ in range(count)]
+        await self.store.commit(a_commit(base=self._offset, rows=rows))
+        self._offset += count
+        return [row.alert for row in rows]
+
+    async def note(self, kind: EventKind, *alerts: Alert, by: str | None = None) -> list[int]:
+        """Something has happened to these alerts; the numbers of the jobs that route it."""
+        return await self.note_all(self.event(kind, *alerts, by=by))
+
+    async def note_all(self, *events: Event) -> list[int]:
+        """All of it has happened in one decision."""
+        return [made.id for made in await self.store.enqueue(routing_jobs(KEY, events))]
+
+    def event(self, kind: EventKind, *alerts: Alert, by: str | None = None) -> Event:
+        """The next one."""
+        self._offset += 1
+        ids = tuple(alert.id for alert in alerts)
+        return Event(offset=self._offset, kind=kind, alert=alerts[0], alert_ids=ids, at=rfc3339(clock()), by=by)
+
+    async def claim(self, most: int = 1) -> list[Claimed]:
+        """The next jobs, as a worker takes them."""
+        return await self.store.claim("n", {Queue.NOTIFICATION: most}, 30.0)
+
+    async def do(self, claimed: Claimed) -> Settlement:
+        """What comes of a job; nothing of it is stored yet."""
+        return await self._desk.do(claimed)
+
+    async def settle(self, *settlements: Settlement) -> list[bool]:
+        """Now it is."""
+        return await self.store.settle(settlements)
+
+    async def work(self) -> None:
+        """Does all that is due."""
+        while claimed := await self.claim():
+            await self.settle(*[await self.do(one) for one in claimed])
+
+    async def lines(self, *alerts: Alert) -> list[Delivery]:
+        """The ledger of these alerts."""
+        found = await self.store.deliveries_of(KEY.workspace, [alert.id for alert in alerts])
+        return [line for alert in alerts for line in found.get(alert.id, [])]
+
+    async def ended(self, state: JobState) -> list[int]:
+        """Jobs that ended so."""
+        return [job.id for job in await self.store.jobs(JobQuery(state=state))]
+
+
+@asynccontextmanager
+async def a_dispatch(
+    endpoints: Sequence[Endpoint] = (PAGER,), wrapped: type[Any] | None = None
+) -> AsyncIterator[Dispatch]:
+    """`wrapped`: what is to stand between those who notify and the store."""
+    async with job_store() as store:
+        sink = Sink()
+        orders = StandingOrders((), KEY.workspace)
+        seen = store if wrapped is None else wrapped(store)
+        senders = dict.fromkeys((Channel.WEBHOOK, Channel.EMAIL, Channel.SLACK), sink)
+        parts = build_notifications(seen, orders, lambda workspace, framework: None, senders, Plain(), clock)
+        for endpoint in endpoints:
+            parts.book.put_endpoint(KEY.workspace, endpoint.id, endpoint)
+        yield Dispatch(store, parts, sink)

@@ -1,0 +1,84 @@
+"""What routing knows when it decides, however jobs of a channel overtake each other."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import trio
+
+from engine.stores import Store
+from protocol.jobs import Verdict
+from protocol.model import EventKind, Severity
+from protocol.notify import Change, DeliveryState, Why
+from tests.support.dispatch import a_dispatch
+
+FIRED, RAISED, RESOLVED = EventKind.FIRED, EventKind.RAISED, EventKind.RESOLVED
+
+
+class Between:
+    """A store to which something happens in the moment in which routing asks whether it is early."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.then: Callable[[], Awaitable[Any]] | None = None
+
+    def __getattr__(self, verb: str) -> Any:
+        return getattr(self._store, verb)
+
+    async def is_preceded(self, *asked: Any) -> bool:
+        if self.then is not None:
+            await self.then()
+        return await self._store.is_preceded(*asked)
+
+
+async def test_an_end_is_told_though_the_beginning_is_settled_while_the_end_is_looked_at(autojump_clock: None) -> None:
+    async with a_dispatch(wrapped=Between) as dispatch:
+        (alert,) = await dispatch.alerts()
+        await dispatch.note(FIRED, alert)
+        await dispatch.note(RESOLVED, alert)
+        beginning, end = await dispatch.claim(2)
+        begun = await dispatch.do(beginning)
+        dispatch.notifications.router._store.then = lambda: dispatch.settle(begun)  # type: ignore[attr-defined]
+        await dispatch.settle(await dispatch.do(end))
+        await dispatch.work()
+        assert dispatch.sink.told() == ["fired webhook endpoint:pager", "resolved webhook endpoint:pager"]
+
+
+async def test_an_end_waits_for_a_raise_that_nobody_has_routed_though_the_ledger_has_lines(
+    autojump_clock: None,
+) -> None:
+    async with a_dispatch() as dispatch:
+        (alert,) = await dispatch.alerts(severity=Severity.CRITICAL)
+        await dispatch.note(FIRED, alert)
+        await dispatch.work()
+        await dispatch.note(RAISED, alert)
+        await dispatch.note(RESOLVED, alert)
+        raised, end = await dispatch.claim(2)
+        early = await dispatch.do(end)
+        assert early.verdict is Verdict.SNOOZED
+        await dispatch.settle(await dispatch.do(raised), early)
+        await trio.sleep(1)
+        await dispatch.work()
+        assert [message.change.value for message in dispatch.sink.got] == ["fired", "raised", "resolved"]
+
+
+async def test_what_follows_its_own_firing_in_the_same_job_waits_for_nobody(autojump_clock: None) -> None:
+    async with a_dispatch() as dispatch:
+        first, second = await dispatch.alerts(2)
+        await dispatch.note(FIRED, first)
+        await dispatch.note_all(dispatch.event(FIRED, second), dispatch.event(RESOLVED, second))
+        _, claimed = await dispatch.claim(2)
+        settlement = await dispatch.do(claimed)
+        assert settlement.verdict is Verdict.COMPLETED
+        assert [line.change for line in settlement.deliveries] == [Change.FIRED, Change.RESOLVED]
+
+
+async def test_the_end_of_what_nobody_heard_of_is_told_to_nobody_and_the_ledger_says_why(autojump_clock: None) -> None:
+    async with a_dispatch() as dispatch:
+        (alert,) = await dispatch.alerts()
+        await dispatch.note(RESOLVED, alert)
+        await dispatch.work()
+        assert [(line.state, line.why) for line in await dispatch.lines(alert)] == [
+            (DeliveryState.SUPPRESSED, Why.NOT_TOLD)
+        ]
