@@ -153,7 +153,8 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
             suppressed=metrics.suppressed.note,
         )
     )
-    ring, generate = ring_kind(service.trigger), generate_kind(workflows.generate, workflows.trackers)
+    ring = ring_kind(service.trigger, identity.is_over)
+    generate = generate_kind(workflows.generate, workflows.trackers, identity.is_over)
     replies = SlackReplies(store, outbound.outside.sealer, outbound.outside.connector, mail.renderer, world.clock)
     kinds: list[Kind[Any]] = [ring, generate, *notifications.kinds, replies.kind, *world.kinds]
     digests = digest_schedule(notifications.digests)

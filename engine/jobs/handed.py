@@ -1,7 +1,8 @@
 """What somebody hands over to be done later (`?async=true`): ringing, and ringing for workflows' steps.
 
 The door has asked who may and how much; here the request becomes a job of the queue `alert`, answered with its number.
-It is done later with the rights of who asked, and its result is what he would have been answered. At most
+It is done later with the rights of who asked, and its result is what he would have been answered. What was taken stays
+taken when his token expires meanwhile; when it was revoked, nothing is done in his name any more. At most
 `jobs.handed_over_max` of a workspace are to be done at a time: beyond that the answer is busy. A request that names a
 key (`Idempotency-Key`) is handed over once as long as its job is kept; the same key with something else is a conflict.
 
@@ -20,7 +21,7 @@ import trio
 from actors.ports import NewId
 from engine.access.roles import check
 from engine.input.severity import parse_severity
-from engine.jobs.kinds import Done, Kind, Result
+from engine.jobs.kinds import Again, Done, Hopeless, Kind, Result
 from engine.stores.jobs import Enqueued, JobStore
 from engine.stores.workflows import TrackerPage, TrackerQuery
 from protocol.errors import BadRequest, Busy, Conflict, TooManyRequests
@@ -29,6 +30,7 @@ from protocol.items import ItemResult, TriggerInput
 from protocol.jobs import PRIO_OF, Claimed, Job, NewJob, Queue
 from protocol.limits import Limit
 from protocol.model import NEVER_EXPIRES, Principal, Reason
+from protocol.times import SECOND_US
 from protocol.workflows import PROJECTS_MAX, StepResult
 
 # 1,000 triggers with short messages fit; all that may wait of a workspace is a quarter of a gigabyte in the store.
@@ -41,16 +43,25 @@ GENERATE_DEADLINE_S = 600
 
 
 class Asker(msgspec.Struct, frozen=True, kw_only=True):
-    """Who handed a job over, and as what."""
+    """Who handed a job over, and as what; `token_id` and `key` say with which token, as in a `Principal`."""
 
     user: str
     role: str
     channels: tuple[str, ...] | None = None
+    token_id: str = ""
+    key: str = ""
 
-    def principal(self, workspace: str) -> Principal:
-        """Who speaks when it is done."""
+    def principal(self, claimed: Claimed) -> Principal:
+        """Who speaks when it is done. His token was good when the job was made: what was revoked since is meant."""
         return Principal(
-            workspace=workspace, user=self.user, role=self.role, expires_at=NEVER_EXPIRES, channels=self.channels
+            workspace=claimed.workspace,
+            user=self.user,
+            role=self.role,
+            expires_at=NEVER_EXPIRES,
+            channels=self.channels,
+            token_id=self.token_id,
+            issued_at=claimed.created_at // SECOND_US,
+            key=self.key,
         )
 
 
@@ -75,6 +86,8 @@ class _Asked(msgspec.Struct, frozen=True):
 
 Ring = Callable[[Principal, Sequence[TriggerInput]], Awaitable[list[ItemResult]]]
 Generate = Callable[[Principal, Sequence[str]], Awaitable[list[StepResult]]]
+# Whether somebody would not be let in with the same token now, though it has not expired.
+IsOver = Callable[[Principal], bool]
 Trackers = Callable[[Principal, TrackerQuery], Awaitable[TrackerPage]]
 
 
@@ -87,11 +100,13 @@ def asker_of(job: Job) -> str | None:
     return None if by is None else by.user
 
 
-def ring_kind(ring: Ring) -> Kind[RingArgs]:
-    """Ringing, as `POST /api/v1/triggers` does."""
+def ring_kind(ring: Ring, is_over: IsOver) -> Kind[RingArgs]:
+    """Ringing, as `POST /api/v1/triggers` does. What stays busy for all of its pauses is another attempt."""
 
     async def run(claimed: Claimed, args: RingArgs) -> Result:
-        who = args.by.principal(claimed.workspace)
+        who = args.by.principal(claimed)
+        if is_over(who):
+            return _revoked(who)
         results = await ring(who, args.triggers)
         for pause_s in PAUSES_S:
             places = [place for place, result in enumerate(results) if result.reason is Reason.BUSY]
@@ -101,12 +116,15 @@ def ring_kind(ring: Ring) -> Kind[RingArgs]:
             again = await ring(who, [args.triggers[place] for place in places])
             for place, result in zip(places, again, strict=True):
                 results[place] = result
+        if busy := sum(result.reason is Reason.BUSY for result in results):
+            # Those that rang are duplicates then.
+            return Again(f"{busy} of {len(results)} triggers were not taken: busy; the others were")
         return Done(result={"results": results})
 
     return Kind(name="trigger", queue=Queue.ALERT, args=RingArgs, run=run)
 
 
-def generate_kind(generate: Generate, trackers: Trackers) -> Kind[GenerateArgs]:
+def generate_kind(generate: Generate, trackers: Trackers, is_over: IsOver) -> Kind[GenerateArgs]:
     """Ringing for steps, as `POST /api/v1/workflows/generate` does; without projects for all of the workspace."""
 
     async def patient(who: Principal, projects: Sequence[str]) -> list[StepResult]:
@@ -119,7 +137,9 @@ def generate_kind(generate: Generate, trackers: Trackers) -> Kind[GenerateArgs]:
 
     async def run(claimed: Claimed, args: GenerateArgs) -> Result:
         by = args.by or Asker(user=f"schedule:{claimed.schedule or claimed.kind}"[-128:], role="editor")
-        who = by.principal(claimed.workspace)
+        who = by.principal(claimed)
+        if is_over(who):
+            return _revoked(who)
         if args.project_ids is not None:
             return Done(result={"results": await patient(who, args.project_ids)})
         statuses: Counter[str] = Counter()
@@ -196,12 +216,22 @@ class HandOver:
 
     async def _require_same(self, put: Enqueued, job: NewJob) -> None:
         before = await self._store.job(job.workspace, put.id)
-        if before is not None and before.args != job.args:
+        if before is not None and _request(before.args) != _request(job.args):
             raise Conflict("this Idempotency-Key stands for another request already: use a new key for a new request")
 
 
 def _asker(who: Principal) -> Asker:
-    return Asker(user=who.user, role=who.role, channels=who.channels)
+    return Asker(user=who.user, role=who.role, channels=who.channels, token_id=who.token_id, key=who.key)
+
+
+def _request(args: str) -> dict[str, Any]:
+    """What is to be done; not with which token it was asked for, which a sender may have renewed."""
+    known: dict[str, Any] = msgspec.json.decode(args)
+    return {name: value for name, value in known.items() if name != "by"}
+
+
+def _revoked(who: Principal) -> Result:
+    return Hopeless(f"the token of {who.user} was revoked after this was handed over: nothing was done in his name")
 
 
 def _checked(key: str) -> str:

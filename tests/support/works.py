@@ -12,6 +12,7 @@ import msgspec
 import trio
 
 from engine.access.audit import AuditTrail
+from engine.access.revocation import Revocations
 from engine.http.jobs import job_routes, queue_metrics_router
 from engine.http.operators import PeerAddress
 from engine.http.schedules import schedule_routes
@@ -66,8 +67,9 @@ class Workshop:
     settings: Sequence[ScheduleSetting] = ()
 
     def __post_init__(self) -> None:
-        self.ring = ring_kind(self._ring)
-        self.generate = generate_kind(self._generate, self._trackers)
+        self.revocations = Revocations()
+        self.ring = ring_kind(self._ring, self.revocations.covers)
+        self.generate = generate_kind(self._generate, self._trackers, self.revocations.covers)
         say = Kind(name="say", queue=Queue.NOTIFICATION, args=Word, run=self._say)
         kinds = [self.ring, self.generate, say]
         self.works: Works = build_works(self.store, QUIET, clock, kinds, (), self.settings, "acme")

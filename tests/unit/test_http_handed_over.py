@@ -6,16 +6,21 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
+import trio
 from trio.testing import MockClock
 
 from engine.jobs.handed import ARGS_MAX_BYTES, asker_of
+from engine.stores import Revocation, RevocationKind
 from protocol.errors import StoreUnavailable, TooManyRequests
-from protocol.jobs import Queue
+from protocol.items import TriggerInput
+from protocol.jobs import JobState, Queue
 from protocol.limits import Limit
 from tests.support.http_service import FakeService
+from tests.support.jobs import clock
 from tests.support.shelves import who
-from tests.support.works import BUSY, Workshop, a_workshop
+from tests.support.works import BUSY, RUNG, Workshop, a_workshop
 from tests.unit.test_http_api import client_of, make_app, problem
 from tests.unit.test_http_jobs import as_one
 
@@ -115,13 +120,73 @@ async def test_what_found_a_full_mailbox_is_offered_again_alone(
     assert [result["status"] for result in results] == ["fired", "fired"]
 
 
-async def test_a_mailbox_that_stays_full_is_what_the_result_says(
+async def test_a_mailbox_that_stays_full_is_another_attempt_and_the_trigger_is_not_lost(
     client: httpx.AsyncClient, workshop: Workshop, autojump_clock: MockClock
 ) -> None:
     place = await taken(client)
     workshop.answers = [BUSY] * 4
+    await workshop.work(8)
+    job = (await client.get(place)).json()
+    assert (job["state"], job["cause"]) == ("delayed", "1 of 1 triggers were not taken: busy; the others were")
     await workshop.work(10)
-    assert (await client.get(place)).json()["result"]["results"][0]["reason"] == "busy"
+    job = (await client.get(place)).json()
+    assert (job["state"], job["attempt"], job["result"]["results"][0]["status"]) == ("completed", 2, "fired")
+
+
+async def test_a_mailbox_that_is_full_at_every_attempt_is_a_failed_job(
+    client: httpx.AsyncClient, workshop: Workshop, autojump_clock: MockClock
+) -> None:
+    place = await taken(client, {"alerts": [{"framework_id": "web"}, {"framework_id": "db"}]})
+    workshop.answers = [answer for _ in range(3) for answer in (RUNG, BUSY, BUSY, BUSY, BUSY)]
+    await workshop.work(60)
+    job = (await client.get(place)).json()
+    assert (job["state"], job["attempt"]) == ("failed", 3)
+    assert job["cause"] == "1 of 2 triggers were not taken: busy; the others were"
+
+
+@pytest.mark.parametrize(("kind", "target"), [(RevocationKind.USER, "ada"), (RevocationKind.JTI, "token-1")])
+async def test_who_was_revoked_meanwhile_does_not_ring_any_more(
+    workshop: Workshop, autojump_clock: MockClock, kind: RevocationKind, target: str
+) -> None:
+    ada = msgspec.structs.replace(ADA, token_id="token-1")
+    numbers = [
+        await workshop.handed.triggers(ada, [TriggerInput(framework_id="web")]),
+        await workshop.handed.generate(ada, ["p1"]),
+    ]
+    await trio.sleep(5)
+    workshop.revocations.add(
+        Revocation(workspace="acme", kind=kind, target=target, at=clock(), ends_at=clock() + 10**12, by="boss")
+    )
+    await workshop.work()
+    assert (workshop.rung, workshop.generated) == ([], [])
+    for number in numbers:
+        job = await workshop.store.job("acme", number)
+        assert job is not None
+        assert (job.state, job.attempt) == (JobState.FAILED, 1)
+        assert job.errors[0].cause.startswith("the token of ada was revoked after this was handed over")
+
+
+async def test_what_was_handed_over_with_a_newer_token_than_the_revoked_ones_rings(
+    workshop: Workshop, autojump_clock: MockClock
+) -> None:
+    workshop.revocations.add(
+        Revocation(
+            workspace="acme", kind=RevocationKind.USER, target="ada", at=clock(), ends_at=clock() + 10**12, by="boss"
+        )
+    )
+    await trio.sleep(5)
+    await workshop.handed.triggers(ADA, [TriggerInput(framework_id="web")])
+    await workshop.work()
+    assert len(workshop.rung) == 1
+
+
+async def test_a_renewed_token_sends_the_same_request(workshop: Workshop) -> None:
+    inputs = [TriggerInput(framework_id="web")]
+    numbers = {
+        await workshop.handed.triggers(msgspec.structs.replace(ADA, token_id=token), inputs, "order-7")
+        for token in ("token-1", "token-2")
+    }
+    assert len(numbers) == 1
 
 
 async def test_a_store_that_is_away_is_another_attempt(
