@@ -162,7 +162,8 @@ def _refusal(news: News, endpoint: Endpoint, told: Heard) -> Why | None:
     """Why an endpoint does not take this, by its own filters."""
     if not endpoint.is_enabled:
         return Why.DISABLED
-    if told.was_told:
+    if told.was_told or news.change is Change.ESCALATED:
+        # Whoever wrote a step that names it means it, whatever it takes by itself.
         return None
     if news.rule_notify and not endpoint.is_named(news.rule_notify):
         return Why.RULE

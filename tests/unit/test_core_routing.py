@@ -280,3 +280,11 @@ def test_a_daily_digest_comes_at_its_hour_by_the_wall_clock(zone: str, hour: int
 
 def test_changes_of_the_stream_have_the_same_words() -> None:
     assert all(kind.value == change.value for kind, change in CHANGE_OF.items())
+
+
+def test_an_endpoint_that_a_step_names_is_told_whatever_it_takes_by_itself_unless_it_is_off() -> None:
+    picky = Endpoint(id="boss", channel=Channel.WEBHOOK, min_severity=Severity.CRITICAL, frameworks=("db",))
+    step = news(Change.ESCALATED, rule_notify=("boss",))
+    assert [routed.action for routed in route(step, [picky], [], {}, NOON)] == [Action.SEND]
+    off = replace(picky, is_enabled=False)
+    assert [routed.why for routed in route(step, [off], [], {}, NOON)] == [Why.DISABLED]
