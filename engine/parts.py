@@ -44,6 +44,7 @@ from engine.notify.outbound import Outbound, build_outbound
 from engine.notify.senders import Tryout, endpoint_senders
 from engine.notify.slack_actions import SlackActions
 from engine.notify.slack_replies import SlackReplies
+from engine.notify.stream_word import word_on_streams
 from engine.orders import StandingOrders
 from engine.quiet.quiet_keeper import QuietKeeper
 from engine.sections.doors import Gateway
@@ -131,7 +132,8 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
     mail = build_mail(config, identity, shelves, outbound.book, world.clock)
     others = endpoint_senders(outbound, shelves.endpoints, config, world.clock)
     senders = {Channel.IN_APP: InApp(store, derived), **mail.senders, **others}
-    notifications = build_notifications(store, orders, registry.wake, senders, mail.renderer, world.clock)
+    say = word_on_streams(registry, config.api.answer_s)
+    notifications = build_notifications(store, orders, registry.wake, senders, mail.renderer, say, world.clock)
     notifications.follow(shelves, shelves.figures)
     readings = ReadingVerbs(store, world.clock, retention_of(config).readings)
     service = Service(

@@ -31,7 +31,8 @@ class Action(enum.Enum):
 
 PEOPLES_ACTIONS = tuple(action for action in Action if action not in (Action.RAISE, Action.EXPIRE))
 
-_NOT_TAKEN: dict[str, Any] = {"acknowledged_at": None, "acknowledged_by": None}
+# It begins anew, its chain of escalation as well.
+_NOT_TAKEN: dict[str, Any] = {"acknowledged_at": None, "acknowledged_by": None, "escalated": None}
 _NOT_OVER: dict[str, Any] = {"resolved_at": None, "resolved_by": None}
 # What besides state and notes is different afterwards.
 _TRACES: Mapping[EventKind, Callable[[Change], dict[str, Any]]] = {

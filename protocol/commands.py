@@ -65,6 +65,19 @@ class Act(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     closed: tuple[Row, ...] = ()
 
 
+class Escalate(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """The next ones of a chain are about to be told of an alert, if nobody has looked after it `since` then.
+
+    `since`: which beginning is meant (`engine.core.escalating.since_of`). Steps and rounds count from 1.
+    """
+
+    alert_id: str
+    chain: str
+    since: int
+    step: int
+    round: int
+
+
 class CompleteStep(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A step of a workflow is done: its alert, if one is open, is over, and so is its suppression window."""
 
@@ -80,7 +93,7 @@ class Preview(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     commands: tuple[Ring | Observe, ...]
 
 
-Command = Ring | Observe | Preview | ListSeries | Act | CompleteStep
+Command = Ring | Observe | Preview | ListSeries | Act | CompleteStep | Escalate
 
 
 class Batch(msgspec.Struct, frozen=True, gc=False):

@@ -59,6 +59,8 @@ class EventKind(enum.Enum):
     UNACKNOWLEDGED = "unacknowledged"
     ASSIGNED = "assigned"
     COMMENTED = "commented"
+    # Nobody has looked after it: the next ones of its chain are told.
+    ESCALATED = "escalated"
     REOPENED = "reopened"
     RESOLVED = "resolved"
     EXPIRED = "expired"
@@ -110,6 +112,7 @@ class Reason(enum.Enum):
     UNACKNOWLEDGED = "unacknowledged"
     ASSIGNED = "assigned"
     COMMENTED = "commented"
+    ESCALATED = "escalated"
     RESOLVED = "resolved"
     REOPENED = "reopened"
     ALREADY = "already"
@@ -127,6 +130,7 @@ class Status(enum.Enum):
     UNACKNOWLEDGED = "unacknowledged"
     ASSIGNED = "assigned"
     COMMENTED = "commented"
+    ESCALATED = "escalated"
     RESOLVED = "resolved"
     REOPENED = "reopened"
     REJECTED = "rejected"
@@ -176,6 +180,18 @@ class DerivedKey(msgspec.Struct, frozen=True, gc=False):
 StreamKey = ChannelKey | DerivedKey
 
 
+class Escalated(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """How far an alert's chain of escalation has come: its last step (from 1) and when that was (RFC 3339).
+
+    `round`: from 1; the chain may be gone through several times.
+    """
+
+    chain: str
+    step: int
+    round: int
+    at: str
+
+
 class Alert(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     """An alert as stored and told: the `data` of an `alert` message. Optional fields without a value are left out.
 
@@ -208,6 +224,7 @@ class Alert(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=T
     step_id: str | None = None
     assigned_to: str | None = None
     active_since: str | None = None
+    escalated: Escalated | None = None
     acknowledged_at: str | None = None
     acknowledged_by: str | None = None
     resolved_at: str | None = None

@@ -95,6 +95,8 @@ def _details(message: AlertMessage, alert: Alert, zone: tzinfo | None) -> list[s
     if message.suppressed:
         count = message.suppressed.count
         found.append(f"{count} more {'was' if count == 1 else 'were'} held back")
+    elif message.event is EventKind.ESCALATED and alert.escalated is not None:
+        found.append(f"step {alert.escalated.step} of {printable(alert.escalated.chain)}")
     elif alert.occurrences > 1:
         found.append(f"seen {alert.occurrences} times")
     return found + _acting(message, alert.notes if message.event is EventKind.COMMENTED else None, alert.assigned_to)

@@ -5,7 +5,7 @@ an empty batch. The same store and the same batch give the same decision, ids in
 away, and another is built from the store. The rules and the quieting that hold come with each batch (`Batch.orders`):
 they are the workspace's, not the channel's, and may change between two batches.
 
-    stepping   a workflow's step is done
+    stepping   a workflow's step is done                                 handing_on   escalation: to the next ones
     ringing    triggers, sources: suppression's verdict, carried out      acting     what people do
     watching   readings, held against the rules                          passing    what time alone brings
     hushing    does it ring, or is it quiet?
@@ -27,6 +27,7 @@ from collections.abc import Iterator
 from actors.ports import MachineFactory
 from engine.core.acting import Acts
 from engine.core.agenda import NEVER
+from engine.core.handing_on import hand_on
 from engine.core.hushing import Hush
 from engine.core.ledger import Ledger
 from engine.core.log import ReadingLog
@@ -38,7 +39,7 @@ from engine.core.showing import page_of
 from engine.core.stepping import complete_step
 from engine.core.turn import HEARD_MAX, ROWS_MAX, TOLD_MAX, Policy, Turn
 from engine.core.watching import Watcher
-from protocol.commands import Act, Batch, CompleteStep, Observe, Preview, Ring
+from protocol.commands import Act, Batch, CompleteStep, Escalate, Observe, Preview, Ring
 from protocol.effects import Decision, Recalled, StormState
 from protocol.items import ItemResult
 from protocol.model import ChannelKey
@@ -148,7 +149,7 @@ class ChannelMachine:
         before, self._storm = self._storm, self._hush.storm.state
         return None if self._storm is before else self._storm
 
-    def _one(self, turn: Turn, command: Ring | Observe | ListSeries | CompleteStep) -> ItemResult:
+    def _one(self, turn: Turn, command: Ring | Observe | ListSeries | CompleteStep | Escalate) -> ItemResult:
         if isinstance(command, Ring):
             return self._ringer.ring(turn, command, self._watcher.book)
         if isinstance(command, Observe):
@@ -157,6 +158,8 @@ class ChannelMachine:
             # Or a channel that was just started would show what was due long ago.
             self._watcher.pass_time(turn)
             return page_of(self._watcher.series.watches.get(command.rule), command, self._log, self._ledger)
+        if isinstance(command, Escalate):
+            return hand_on(self._ledger, turn, command)
         return complete_step(self._ledger, turn, command)
 
 

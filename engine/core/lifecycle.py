@@ -132,15 +132,8 @@ def raised(alert: Alert, firing: Firing, step: Step, at: str) -> Alert:
 
     The labels follow, because a source writes the severity into them.
     """
-    return replace(
-        told_again(alert, firing, at),
-        state=step.state,
-        severity=firing.severity,
-        labels=firing.ring.labels or alert.labels,
-        active_since=at if step.event is EventKind.REOPENED else alert.active_since,
-        acknowledged_at=None,
-        acknowledged_by=None,
-    )
+    louder = replace(told_again(alert, firing, at), severity=firing.severity, labels=firing.ring.labels or alert.labels)
+    return changed(louder, step.event, Change(at=at, state=step.state))
 
 
 def change_of(

@@ -22,6 +22,7 @@ from engine.notify.kept_endpoints import as_routed
 from engine.notify.ports import Renderer, Sender
 from engine.notify.router import Router
 from engine.notify.sending import Sending, Tools
+from engine.notify.stream_word import SayOnStream
 from engine.orders import StandingOrders
 from engine.shelf.directory import USER
 from engine.shelf.live import ObjectFigures, readable
@@ -69,11 +70,12 @@ def build_notifications(
     wake: Wake,
     senders: dict[Channel, Sender],
     renderer: Renderer,
+    say: SayOnStream,
     clock: Clock,
 ) -> Notifications:
     """Nothing of it runs yet."""
     book = NotifyBook(orders, wake)
-    escalations = Escalations(store, book, clock)
+    escalations = Escalations(store, book, say, clock)
     sending = Sending(Tools(store, senders, renderer, clock))
     return Notifications(
         senders=senders,

@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 
+from engine.core.routing import Endpoint
+from engine.notify.jobs import StepArgs, step_job
+from engine.verbs.people import Deed
+from protocol.changes import Action
+from protocol.commands import Escalate
+from protocol.errors import Busy
+from protocol.items import ItemResult
 from protocol.jobs import Queue
+from protocol.model import ChannelKey, EventKind
+from protocol.notify import Channel
 from tests.support.notified import Notified, a_notified_engine
 
 STEPS = [{"after_s": 300, "users": ["bob"]}, {"after_s": 300, "users": ["eve"]}]
@@ -42,7 +51,7 @@ async def test_an_alert_that_is_open_again_before_its_first_step_has_one_chain_f
         assert escalated(notified) == [], "the step of the first beginning is five minutes after that"
         await notified.engine.pass_time(60)
         assert escalated(notified) == [BOB]
-        await notified.engine.pass_time(3_600)
+        await notified.engine.pass_time(1_500)
         assert escalated(notified) == [BOB, EVE]
 
 
@@ -61,7 +70,7 @@ async def test_an_alert_that_is_open_again_amid_its_chain_has_the_whole_chain_on
         await notified.act(given_back, alert)
         await notified.engine.pass_time(250)
         assert escalated(notified) == [BOB], "Eve's turn was that of a beginning which is over"
-        await notified.engine.pass_time(3_600)
+        await notified.engine.pass_time(1_500)
         assert escalated(notified) == [BOB, BOB, EVE]
 
 
@@ -73,7 +82,7 @@ async def test_an_alert_that_gets_worse_after_somebody_took_it_on_has_its_chain_
         await notified.engine.pass_time(600)
         assert escalated(notified) == []
         await notified.ring(severity="critical")
-        await notified.engine.pass_time(3_600)
+        await notified.engine.pass_time(1_500)
         assert escalated(notified) == [BOB, EVE]
 
 
@@ -88,3 +97,91 @@ async def test_being_told_again_changes_nothing_about_a_chain_or_its_reminders(m
         assert sorted(reminded) == ["reminder email user:bob"] * 2 + ["reminder email user:eve"] * 2
         waiting = await notified.parts.store.queue_counts()
         assert waiting[Queue.NOTIFICATION].delayed == 1, "the next reminder, and no other job"
+
+
+async def test_each_step_is_an_event_on_the_alerts_stream_once_and_says_how_far_it_has_come(mock_clock: None) -> None:
+    async with a_notified_engine() as notified, notified.engine.follow("alerts:web") as followed:
+        await with_a_chain(notified, repeat=1)
+        alert = await notified.ring(severity="critical")
+        await notified.engine.pass_time(1_500)
+        told = [message for message in await followed.so_far() if message.event is EventKind.ESCALATED]
+        reached = [message.data.escalated for message in told if message.data]
+        assert [(each.chain, each.round, each.step) for each in reached if each] == [
+            *(("all", 1, 1), ("all", 1, 2)),
+            *(("all", 2, 1), ("all", 2, 2)),
+        ]
+        assert {message.data.id for message in told if message.data} == {alert}
+
+
+async def test_a_step_that_is_done_twice_is_told_once_by_each_way(mock_clock: None) -> None:
+    async with a_notified_engine() as notified, notified.engine.follow("alerts:web") as followed:
+        await with_a_chain(notified)
+        alert = await notified.ring(severity="critical")
+        await notified.engine.pass_time(310)
+        # As if we had been killed after the event was stored, and before the job was settled.
+        args = StepArgs(alert_id=alert, chain="all", since="0")
+        await notified.parts.store.enqueue([step_job(notified.workspace, args, 0)])
+        await notified.engine.pass_time(1_500)
+        assert escalated(notified) == [BOB, EVE]
+        told = [message.event for message in await followed.so_far()]
+        assert told.count(EventKind.ESCALATED) == 2
+
+
+async def test_a_channel_that_does_not_answer_keeps_nobody_from_being_told(mock_clock: None) -> None:
+    async with a_notified_engine() as notified:
+        await with_a_chain(notified)
+        asked = []
+
+        async def silent(key: ChannelKey, command: Escalate) -> ItemResult:
+            asked.append(command.step)
+            raise Busy("no answer within 5 s")
+
+        notified.parts.notifications.escalations._say = silent
+        await notified.ring(severity="critical")
+        await notified.engine.pass_time(310)
+        assert (asked[0], escalated(notified)) == (1, [])
+        await notified.engine.pass_time(600)
+        assert (asked, escalated(notified)) == ([1] * 5 + [2] * 5, [BOB, EVE])
+
+
+async def test_who_acknowledges_at_the_very_moment_of_a_step_stops_it(mock_clock: None) -> None:
+    async with a_notified_engine() as notified:
+        await with_a_chain(notified)
+        say = notified.parts.notifications.escalations._say
+
+        async def too_late(key: ChannelKey, command: Escalate) -> ItemResult:
+            deed = Deed(action=Action.ACKNOWLEDGE)
+            await notified.engine.engine.service.act(notified.engine.principal("ann"), [command.alert_id], deed)
+            return await say(key, command)
+
+        notified.parts.notifications.escalations._say = too_late
+        await notified.ring(severity="critical")
+        await notified.engine.pass_time(1_500)
+        assert escalated(notified) == []
+
+
+async def test_an_alert_that_another_chain_means_by_now_goes_on_with_that_one(mock_clock: None) -> None:
+    async with a_notified_engine() as notified:
+        await with_a_chain(notified)
+        notified.endpoint(Endpoint(id="pager", channel=Channel.WEBHOOK, frameworks=("nothing",)))
+        pager = [{"after_s": 60, "endpoints": ["pager"]}]
+        await notified.make(
+            "escalations", id="loud", rules=[], frameworks=["web"], min_severity="critical", steps=pager
+        )
+        await notified.ring(severity="error")
+        await notified.engine.pass_time(200)
+        await notified.ring(severity="critical")
+        await notified.engine.pass_time(1_500)
+        assert escalated(notified) == ["escalated webhook endpoint:pager"]
+
+
+async def test_a_chain_that_takes_anothers_place_begins_when_that_ones_next_step_is_due(mock_clock: None) -> None:
+    async with a_notified_engine() as notified:
+        await with_a_chain(notified)
+        await notified.ring(severity="critical")
+        await notified.engine.pass_time(400)
+        await notified.make("escalations", id="web", frameworks=["web"], steps=[{"after_s": 60, "users": ["bob"]}])
+        await notified.engine.pass_time(250)
+        assert escalated(notified) == [BOB]
+        await notified.engine.pass_time(1_500)
+        assert escalated(notified) == [BOB, BOB]

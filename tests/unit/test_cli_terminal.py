@@ -8,7 +8,7 @@ import pytest
 
 from protocol import messages as m
 from protocol.items import ItemResult
-from protocol.model import AlertState, Change, EventKind, QuietedBy, Reason, Severity, Status, Suppressed
+from protocol.model import AlertState, Change, Escalated, EventKind, QuietedBy, Reason, Severity, Status, Suppressed
 from tests.support.client_server import AT, an_alert
 from tocsin.terminal import Look, alert_line, printable, result_line
 
@@ -92,6 +92,11 @@ def test_an_assignment_says_to_whom_and_a_comment_what() -> None:
     assert alert_line(many, PLAIN, UTC).endswith("2 alerts  (by ann, to bob)")
     none = msgspec.structs.replace(many, change=msgspec.structs.replace(change, assigned_to=None))
     assert alert_line(none, PLAIN, UTC).endswith("2 alerts  (by ann, to nobody)")
+
+
+def test_a_step_of_an_escalation_says_which_of_what_chain() -> None:
+    step = an_alert(1, title="x", event=EventKind.ESCALATED, escalated=Escalated(chain="web", step=2, round=1, at=AT))
+    assert alert_line(step, PLAIN, UTC).endswith("escalated       x  (step 2 of web)")
 
 
 def test_what_is_quiet_is_shown_as_such_with_why_because_of_what_and_until_when() -> None:
