@@ -17,6 +17,11 @@ class Bell:
         """Wakes who waits, or who will next."""
         self.event.set()
 
+    @property
+    def is_rung(self) -> bool:
+        """Whether whoever waits next is woken at once."""
+        return self.event.is_set()
+
     def clear(self) -> None:
         """Forgets what was rung."""
         self.event = trio.Event()

@@ -98,8 +98,10 @@ class Workers:
             for one in claimed or ():
                 self._observer.started(one.queue, max(0, self._clock() - one.waiting_since) / SECOND_US)
                 self._hands.take_up(one, asked, hands)
-            if not claimed:
-                await self._bell.wait(self._limits.poll_s if claimed is None else await self._quiet_s())
+            if claimed is None:
+                await self._bell.wait(self._limits.poll_s)
+            elif _is_all(claimed, wanted) and not self._bell.is_rung:
+                await self._bell.wait(await self._quiet_s())
 
     def _free_slots(self) -> dict[Queue, int]:
         if self._grace_ends is not None:
@@ -143,3 +145,9 @@ class Workers:
                 log.warning("lost_jobs_swept", again=swept.again, failed=swept.failed)
                 self._observer.swept(swept)
                 self._bell.ring()
+
+
+def _is_all(claimed: Sequence[Claimed], wanted: Mapping[Queue, int]) -> bool:
+    """Whether there was no more to claim: each queue gave less than it was asked for."""
+    given = Counter(one.queue for one in claimed)
+    return all(given[queue] < count for queue, count in wanted.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from trio.testing import MockClock
 from engine.stores import Store
 from protocol.errors import StoreUnavailable
 from protocol.jobs import Claimed, JobState, Lease, Queue, Settlement, Shares, Verdict
-from tests.support.jobs import Observed, a_job, add, clock, completed, job_store, state, workers, working
+from tests.support.jobs import Board, Observed, a_job, add, clock, completed, job_store, state, workers, working
 
 
 async def test_a_job_starts_with_its_commit_not_with_the_next_poll(autojump_clock: MockClock) -> None:
@@ -343,3 +344,40 @@ async def test_a_bell_for_queues_without_slots_wakes_nobody(autojump_clock: Mock
         (number,) = await add(store, a_job(queue=Queue.PREDICTION))
         await trio.sleep(3)
         assert await state(store, number) is JobState.WAITING
+
+
+async def test_a_queue_that_gave_less_than_it_was_asked_for_is_not_asked_again(autojump_clock: MockClock) -> None:
+    async def do(claimed: Claimed) -> Settlement:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    async with job_store() as store:
+        board = Board(store)
+        async with working(store, workers(board, do, poll_s=10.0)):
+            await trio.sleep(1)
+            looked = Counter(board.calls)
+            await add(store, a_job(), a_job())
+            await trio.sleep(1)
+            assert board.calls["claim"] - looked["claim"] == 1
+
+
+async def test_who_was_rung_while_claiming_claims_again_before_asking_what_is_due(autojump_clock: MockClock) -> None:
+    async def do(claimed: Claimed) -> Settlement:
+        raise AssertionError
+
+    async with job_store() as store:
+        board = Board(store)
+        team = workers(board, do, poll_s=10.0)
+
+        async def rung_again() -> None:
+            del board.breaks["claim"]
+            team.ring(frozenset(Queue))
+
+        async with working(store, team):
+            await trio.sleep(1)
+            looked = Counter(board.calls)
+            board.breaks["claim"] = rung_again
+            team.ring(frozenset(Queue))
+            await trio.sleep(1)
+            assert board.calls["claim"] - looked["claim"] == 2
+            assert board.calls["next_due"] - looked["next_due"] == 1
