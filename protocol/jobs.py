@@ -194,10 +194,22 @@ class Settlement(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Swept(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of jobs whose lease had ended: to be tried again, and those that had no attempt left."""
+    """What became of jobs whose lease had ended, by queue: to be tried again, or failed, with no attempt left."""
 
-    again: int
-    failed: int
+    ended: Mapping[tuple[Queue, Verdict], int] = {}
+
+    @property
+    def again(self) -> int:
+        """How many are tried again."""
+        return self._count(Verdict.RETRY)
+
+    @property
+    def failed(self) -> int:
+        """How many are not."""
+        return self._count(Verdict.FAILED)
+
+    def _count(self, verdict: Verdict) -> int:
+        return sum(count for (_, of), count in self.ended.items() if of is verdict)
 
 
 class Job(msgspec.Struct, frozen=True, gc=False, kw_only=True):

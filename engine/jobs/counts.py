@@ -63,7 +63,9 @@ class JobCounts:
         self.queues[queue].lost += 1
 
     def swept(self, swept: Swept) -> None:
-        """Jobs were taken from nodes that had lost them."""
+        """Jobs were taken from nodes that had lost them: their claims ended, too."""
+        for (queue, verdict), count in swept.ended.items():
+            self.queues[queue].verdicts[verdict] += count
         self.swept_again += swept.again
         self.swept_failed += swept.failed
 

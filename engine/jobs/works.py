@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+import trio
 
 from actors.hands import WorkerLimits
 from actors.ports import Clock
@@ -31,8 +32,9 @@ from engine.stores.jobs import JobStore
 from protocol.jobs import PRIO_HIGH, PRIO_LOW, PRIO_MEDIUM, Claimed, Queue
 from protocol.schedules import Missed
 
-# Ended jobs go in transactions of so many of each queue and state: none is long enough to be felt.
+# Ended jobs go in transactions of so many: none is long enough to be felt, and between two others have the writer.
 PRUNED_AT_ONCE = 1_000
+PRUNE_PAUSE_S = 0.02
 # What a schedule says whose content needs data that this version does not keep yet.
 NOTHING_YET = "nothing to do yet"
 
@@ -150,6 +152,8 @@ class _Keep:
         deleted = 0
         while step := await self._store.prune(KEPT, PRUNED_AT_ONCE):
             deleted += step
+            # Others' turn: a week's leavings are hundreds of such transactions.
+            await trio.sleep(PRUNE_PAUSE_S)
         return Done(result=Deleted(deleted=deleted))
 
 

@@ -7,6 +7,7 @@ changes nothing, and what should have followed from it does not happen.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from sqlite3 import Connection
 from typing import Any
@@ -42,7 +43,7 @@ INSERT INTO job_done (id, {_KEPT}, state, errors, lease_no, result, started_at, 
 SELECT job.id, {_KEPT_OF_JOB}, ending.value ->> 'state', {_ERRORS}, job.lease_no, ending.value ->> 'result',
     job.started_at, job.created_at, ?2
 FROM json_each(?1) AS ending CROSS JOIN job ON {_HOLDS}
-WHERE true RETURNING id, lease_no, schedule, state, started_at
+WHERE true RETURNING id, lease_no, schedule, state, started_at, queue
 """  # noqa: S608  # our own words
 _GONE = "DELETE FROM job WHERE id IN (SELECT value FROM json_each(?))"
 _GO_ON = f"""
@@ -57,7 +58,7 @@ UPDATE job_cron SET completed = completed + ?, failed = failed + ?, last_verdict
 """
 _CANCEL = f"""
 INSERT INTO job_done (id, {_KEPT}, state, errors, lease_no, started_at, created_at, updated_at)
-SELECT id, {_KEPT}, {CANCELLED}, errors, lease_no, started_at, created_at, ? FROM job WHERE id = ?
+SELECT id, {_KEPT}, {CANCELLED}, errors, lease_no, started_at, created_at, ? FROM job WHERE id = ? RETURNING queue
 """  # noqa: S608
 _AGAIN = f"""
 INSERT INTO job (id, {_KEPT}, state, rank, errors, lease_no, created_at, updated_at)
@@ -72,6 +73,12 @@ SELECT id FROM job_done AS ended WHERE queue = ? AND state = {FAILED}
     AND NOT EXISTS (SELECT 1 FROM job WHERE job.ukey = ended.ukey)
 ORDER BY updated_at, id LIMIT ?
 """  # noqa: S608
+_COUNT = """
+INSERT INTO job_count VALUES (?, ?, ?) ON CONFLICT (queue, state) DO UPDATE SET count = count + excluded.count
+"""
+# A node that works renews every ten seconds, whatever it has in hand.
+NODE_KEPT_US = 3_600 * SECOND_US
+_FORGET_NODES = "DELETE FROM job_node WHERE seen_at < ?"
 _OLD = """
 DELETE FROM job_done WHERE id IN (
     SELECT id FROM job_done WHERE queue = ? AND state = ? AND updated_at <= ? ORDER BY updated_at LIMIT ?)
@@ -99,7 +106,8 @@ def _end(connection: Connection, settlements: Sequence[Settlement], now: int) ->
     text = _text({**_common(one), "state": STATES[one.verdict], "result": one.result} for one in settlements)
     ended = connection.execute(_END, (text, now)).fetchall()
     connection.execute(_GONE, (_encode([row[0] for row in ended]).decode(),))
-    for _, _, schedule, state, started_at in ended:
+    _count(connection, Counter((row[5], row[3]) for row in ended))
+    for _, _, schedule, state, started_at, _ in ended:
         if schedule is not None:
             verdict = next(verdict for verdict, number in STATES.items() if number == state)
             is_good = state != FAILED
@@ -125,21 +133,30 @@ def _text(endings: Iterable[dict[str, Any]]) -> str:
     return _encode(list(endings)).decode()
 
 
+def _count(connection: Connection, changes: Mapping[tuple[str, int], int]) -> None:
+    """So many more ended jobs, or fewer, are kept of a queue and a state."""
+    for (queue, state), change in changes.items():
+        connection.execute(_COUNT, (queue, state, change))
+
+
 def sweep(connection: Connection, limit: int, now: int) -> Swept:
-    """Takes jobs from those whose lease has ended: their node is gone, or hangs."""
+    """Takes jobs from those whose lease has ended: their node is gone, or hangs. Forgets nodes that are long gone."""
+    connection.execute(_FORGET_NODES, (now - NODE_KEPT_US,))
     found: list[Settlement] = []
-    for number, lease_no, attempt, attempts_max in connection.execute(LOST, (now, limit)).fetchall():
+    ended: Counter[tuple[Queue, Verdict]] = Counter()
+    for number, lease_no, attempt, attempts_max, queue in connection.execute(LOST, (now, limit)).fetchall():
         then = after_failure(number, attempt, attempts_max, now)
         error = JobError(at=now, attempt=attempt, cause="lost: its worker did not renew the lease")
         found.append(Settlement(lease=Lease(number, lease_no), verdict=then.verdict, run_at=then.run_at, error=error))
+        ended[Queue(queue), then.verdict] += 1
     settle(connection, found, now)
-    failed = sum(one.verdict is Verdict.FAILED for one in found)
-    return Swept(again=len(found) - failed, failed=failed)
+    return Swept(ended=ended)
 
 
 def cancel(connection: Connection, number: int, now: int) -> None:
     """Ends a job that has not ended. Whoever runs it holds a lease of nothing."""
-    connection.execute(_CANCEL, (now, number))
+    ended = connection.execute(_CANCEL, (now, number)).fetchall()
+    _count(connection, {(queue, CANCELLED): 1 for (queue,) in ended})
     connection.execute("DELETE FROM job WHERE id = ?", (number,))
     ledger.give_up(connection, number, now)
 
@@ -148,7 +165,8 @@ def redrive(connection: Connection, number: int, now: int) -> bool:
     """Has an ended job done once more; False if its key is taken by a newer one, or it did not fail."""
     if not connection.execute(_AGAIN, (now, number)).fetchall():
         return False
-    connection.execute("DELETE FROM job_done WHERE id = ?", (number,))
+    gone = connection.execute("DELETE FROM job_done WHERE id = ? RETURNING queue, state", (number,)).fetchall()
+    _count(connection, dict.fromkeys(gone, -1))
     return True
 
 
@@ -159,11 +177,12 @@ def redrive_failed(connection: Connection, queue: Queue, limit: int, now: int) -
 
 
 def prune(connection: Connection, kept: Mapping[Queue, KeptJobs], limit: int, now: int) -> int:
-    """Deletes ended jobs that are kept no longer, at most so many of each queue and state."""
-    deleted = 0
+    """Deletes at most so many ended jobs that are kept no longer."""
+    deleted: Counter[tuple[str, int]] = Counter()
     for queue, keep in kept.items():
         for state in (COMPLETED, FAILED, CANCELLED, DISCARDED):
             age_s = keep.done_s if state in (COMPLETED, DISCARDED) else keep.failed_s
-            before = now - int(age_s * SECOND_US)
-            deleted += connection.execute(_OLD, (queue.value, state, before, limit)).rowcount
-    return deleted
+            before, left = now - int(age_s * SECOND_US), limit - deleted.total()
+            deleted[queue.value, state] = connection.execute(_OLD, (queue.value, state, before, left)).rowcount
+    _count(connection, {place: -count for place, count in deleted.items() if count})
+    return deleted.total()

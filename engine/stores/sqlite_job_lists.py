@@ -32,7 +32,7 @@ _BRIEF = (
 )
 _COUNTS = """
 SELECT queue, state, count(*), min(CASE WHEN state = 1 THEN run_at END) FROM job GROUP BY queue, state
-UNION ALL SELECT queue, state, count(*), NULL FROM job_done GROUP BY queue, state
+UNION ALL SELECT queue, state, count, NULL FROM job_count
 """
 _SCHEDULES = (
     "SELECT name, last_fire, paused_at, completed, failed, skipped, last_verdict, last_started_at, last_finished_at"

@@ -34,7 +34,9 @@ SELECT id FROM job_done WHERE ukey = ? AND ukey >= 'handed:' AND ukey < 'handed;
 # A colon is before a semicolon, and nothing between: these are the keys that begin with the prefix.
 _SO_MANY = "SELECT count(*) FROM (SELECT 1 FROM job WHERE ukey >= ? AND ukey < ? LIMIT ?)"
 PAUSED = "SELECT name FROM job_queue WHERE paused_at IS NOT NULL"
-_PAUSE = "INSERT INTO job_queue VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET paused_at = excluded.paused_at"
+_PAUSE = """
+INSERT INTO job_queue (name, paused_at) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET paused_at = excluded.paused_at
+"""
 _RENEW = """
 UPDATE job SET lease_until = ?, updated_at = ? FROM json_each(?) AS held
 WHERE job.id = held.value ->> 0 AND job.lease_no = held.value ->> 1 AND job.state = 2 AND job.lease_by = ?
@@ -42,7 +44,8 @@ RETURNING job.id, job.lease_no
 """
 _SEEN = "INSERT INTO job_node VALUES (?, ?) ON CONFLICT (node) DO UPDATE SET seen_at = max(seen_at, excluded.seen_at)"
 LOST = """
-SELECT id, lease_no, attempt, attempts_max FROM job WHERE state = 2 AND lease_until <= ? ORDER BY lease_until LIMIT ?
+SELECT id, lease_no, attempt, attempts_max, queue FROM job WHERE state = 2 AND lease_until <= ?
+ORDER BY lease_until LIMIT ?
 """
 END_LEASES = "UPDATE job SET lease_until = 0 WHERE state = 2"
 NEXT_DUE = f"""

@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 import pytest
+import trio
 
-from engine.jobs.desk import CAUSE_MAX_CHARS, PUT_OFF_MAX_US, Desk
+from engine.jobs.desk import CAUSE_MAX_CHARS, CHECKED_AT_ONCE, PUT_OFF_MAX_US, Desk
 from engine.jobs.kinds import Done, Hopeless, Kind, Kinds, NotNeeded, PutOff, Result
 from protocol.jobs import ATTEMPTS, PRIO_HIGH, Claimed, Lease, NewJob, Queue, Settlement, Verdict
 from tests.support.stores import NOW
@@ -139,6 +140,7 @@ FOLLOWS = NewJob(queue=Queue.ALERT, kind="next")
         Done(follow=(msgspec.structs.replace(FOLLOWS, args="\udcff"),)),
         Done(deliveries=({"key": "k"},)),  # type: ignore[arg-type]
         PutOff("tomorrow"),  # type: ignore[arg-type]
+        PutOff(1.5),  # type: ignore[arg-type]
         NotNeeded("\udcff"),
     ],
     # Not their texts, which have addresses: two processes must find the same tests.
@@ -147,6 +149,22 @@ FOLLOWS = NewJob(queue=Queue.ALERT, kind="next")
 async def test_what_no_store_can_keep_is_a_failed_attempt(nonsense: Any) -> None:
     with pytest.raises((TypeError, ValueError, OverflowError)):
         await settled(nonsense)
+
+
+async def test_others_have_their_turn_while_much_is_held_against_its_types() -> None:
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            await trio.lowlevel.checkpoint()
+            turns += 1
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(take_turns)
+        await settled(Done(follow=(FOLLOWS,) * (5 * CHECKED_AT_ONCE)))
+        nursery.cancel_scope.cancel()
+    assert turns >= 4
 
 
 async def test_nothing_is_put_off_for_longer_than_a_year() -> None:

@@ -175,7 +175,7 @@ async def test_a_settlement_under_an_older_lease_changes_nothing_and_nothing_fol
         await it.add(a_job())
         slow = await it.one()
         it.clock.now += int(LEASE_S * SECOND_US)
-        assert await it.store.sweep(10) == Swept(again=1, failed=0)
+        assert (await it.store.sweep(10)).again == 1
         it.clock.now += MINUTE_US
         quick = await it.one("n2")
         assert quick.lease == Lease(slow.lease.job, slow.lease.number + 1)
@@ -246,7 +246,7 @@ async def test_a_lease_that_is_renewed_is_not_swept(opened: Any) -> None:
         it.clock.now += 20 * SECOND_US
         assert await it.store.renew("n1", [claimed.lease], LEASE_S) == []
         it.clock.now += 20 * SECOND_US
-        assert await it.store.sweep(10) == Swept(again=0, failed=0)
+        assert await it.store.sweep(10) == Swept()
         assert await it.store.settle([done(claimed)]) == [True]
 
 
@@ -264,10 +264,10 @@ async def test_renewing_says_which_leases_are_lost(opened: Any) -> None:
 async def test_a_lost_job_is_tried_again_after_a_while_until_no_attempt_is_left(opened: Any) -> None:
     async with opened() as it:
         (number,) = await it.add(a_job(attempts_max=2))
-        for expected in (Swept(again=1, failed=0), Swept(again=0, failed=1)):
+        for expected in (Verdict.RETRY, Verdict.FAILED):
             await it.one()
             it.clock.now += int(LEASE_S * SECOND_US)
-            assert await it.store.sweep(10) == expected
+            assert await it.store.sweep(10) == Swept(ended={(Queue.ALERT, expected): 1})
             assert await it.claim() == []  # waits for its back-off, or is no more
             it.clock.now += MINUTE_US
         job = await it.store.job("acme", number)
@@ -409,6 +409,22 @@ async def test_ended_jobs_go_when_their_time_is_over_and_others_never(opened: An
             JobState.ACTIVE,
             JobState.WAITING,
         ]
+
+
+async def test_no_more_ended_jobs_go_at_once_than_was_said_whatever_queues_they_are_of(opened: Any) -> None:
+    async with opened() as it:
+        queues = (Queue.ALERT, Queue.NOTIFICATION)
+        for queue in queues:
+            await it.add(*(a_job(queue=queue) for _ in range(6)))
+            verdicts = [Verdict.COMPLETED, Verdict.FAILED] * 3
+            await it.store.settle(
+                [done(one, verdict=of) for one, of in zip(await it.claim(6, queue), verdicts, strict=True)]
+            )
+        it.clock.now += MINUTE_US
+        kept = dict.fromkeys(queues, KeptJobs(done_s=60, failed_s=60))
+        assert [await it.store.prune(kept, 5) for _ in range(4)] == [5, 5, 2, 0]
+        counts = await it.store.queue_counts()
+        assert [(counts[queue].completed, counts[queue].failed) for queue in queues] == [(0, 0)] * 2
 
 
 async def test_a_decisions_jobs_are_committed_with_it_and_the_bell_rings(opened: Any) -> None:
