@@ -38,12 +38,11 @@ class Mail:
 
 
 def build_mail(config: Config, identity: Identity, shelves: Shelves, book: KeptEndpoints, clock: Clock) -> Mail:
-    """Nothing of it runs yet; before `LiveObjects.load`."""
+    """Nothing of it runs yet."""
     site = config.notify.public_url
     slack_apps = Integrations(config.integrations, config.workspace).slack_apps()
     with_buttons = {workspace for workspace, _ in slack_apps}
-    persons = Persons(shelves.users, identity.is_over)
-    persons.follow(shelves.live, shelves.figures)
+    persons = Persons(shelves.users, shelves.slack_ids, identity.is_over)
     links = ActionLinks(lambda: identity.authenticator.keys, clock, site, config.notify.link_s)
 
     async def address_of(message: Outgoing) -> str | None:

@@ -1,21 +1,16 @@
 """People as the workspace has written them down, for acts that come without a token: from a mail's link, from Slack.
 
 A person acts with the role that is written down for him (`User.role`), because that is what whoever issues tokens goes
-by; a viewer gets no link, and his button does nothing. Who was deleted, put away or revoked acts no more. Owns which
-Slack ids are whose, told of every change at its commit (`engine.shelf.live`): one entry for each person who has one.
+by; a viewer gets no link, and his button does nothing. Who was deleted, put away or revoked acts no more.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from engine.access.roles import may
-from engine.shelf.directory import USER
-from engine.shelf.kinds import Kind
-from engine.shelf.live import LiveObjects, ObjectFigures, readable
 from engine.shelf.objects import Shelf
-from engine.stores.objects import ObjectNews
+from engine.shelf.slack_ids import SlackIds
 from protocol.directory import User
 from protocol.model import NEVER_EXPIRES, Principal
 
@@ -26,34 +21,14 @@ BY_LINK, BY_SLACK = "link", "slack"
 class Persons:
     """Says who somebody is, and that he may respond to alerts. `is_over`: whether he was revoked."""
 
-    def __init__(self, users: Shelf[User], is_over: Callable[[Principal], bool]) -> None:
+    def __init__(self, users: Shelf[User], slack_ids: SlackIds, is_over: Callable[[Principal], bool]) -> None:
         self._users = users
+        self._slack_ids = slack_ids
         self._is_over = is_over
-        self._slack: defaultdict[str, dict[str, str]] = defaultdict(dict)
-
-    def follow(self, live: LiveObjects, figures: ObjectFigures) -> None:
-        """Keeps the Slack ids. Before `LiveObjects.load`."""
-        kind: Kind[User] = self._users.kind
-
-        def told(news: Sequence[ObjectNews]) -> None:
-            for each in news:
-                stored = each.now
-                user = readable(kind, stored, figures) if stored is not None and stored.archived_at is None else None
-                self._put(each.workspace, each.id, "" if user is None else user.slack_id)
-
-        live.follow(USER, told)
-
-    def _put(self, workspace: str, user: str, slack_id: str) -> None:
-        known = self._slack[workspace]
-        known.pop(user, None)
-        if slack_id:
-            known[user] = slack_id
-        if not known:
-            del self._slack[workspace]
 
     def slack_users(self, workspace: str, slack_id: str) -> list[str]:
         """Whose Slack id this is: one person's, nobody's, or (a mistake) several's."""
-        return [user for user, known in self._slack.get(workspace, {}).items() if known == slack_id]
+        return self._slack_ids.users(workspace, slack_id)
 
     async def responder(self, workspace: str, user: str, way: str, issued_at: int | None = None) -> Principal | None:
         """Who this is, if he may respond to alerts now; None: he is not known, or may not."""

@@ -16,6 +16,7 @@ from engine.access.audit import check_administrator
 from engine.access.roles import SYSTEM_WORKSPACE, check
 from engine.sections.keeping import Objects
 from engine.shelf.kinds import Kind, Origin
+from engine.shelf.slack_ids import SlackIds
 from engine.stores import Store
 from engine.stores.workflows import TrackerQuery
 from protocol.directory import Framework, FrameworkKind, Rota, Team, User, Workspace
@@ -95,14 +96,19 @@ def framework_kind(limits: Objects, store: Store) -> Kind[Framework]:
     )
 
 
-def user_kind(limits: Objects) -> Kind[User]:
-    """People."""
+def user_kind(limits: Objects, slack_ids: SlackIds) -> Kind[User]:
+    """People, each with a Slack id of his own."""
+
+    def checked(who: Principal, user: User) -> User:
+        slack_ids.check(who.workspace, user)
+        return checked_user(who, user)
+
     return Kind(
         name=USER,
         type=User,
         objects_max=limits.users_max,
         setting="objects.users_max",
-        prepare=checked_user,
+        prepare=checked,
         may_change=changes_user,
     )
 

@@ -18,6 +18,7 @@ from engine.shelf.live import LiveObjects, ObjectFigures
 from engine.shelf.objects import Shelf
 from engine.shelf.preferences import escalation_kind, preference_kind
 from engine.shelf.rules import RULE, ConfigRules, Wake, follow_rules, rule_kind
+from engine.shelf.slack_ids import SlackIds
 from engine.shelf.unreadable import say_unreadable
 from engine.shelf.workflow_definitions import workflow_kind
 from protocol.directory import Framework, Team, User, Workspace
@@ -35,6 +36,7 @@ class Shelves:
     live: LiveObjects
     figures: ObjectFigures
     archived: ArchivedPlaces
+    slack_ids: SlackIds
     rules: Shelf[Rule]
     silences: Shelf[Silence]
     maintenance: Shelf[Maintenance]
@@ -71,14 +73,17 @@ def build_shelves(
     archived.follow(live)
     limits = config.objects
     frameworks, workflows = framework_kind(limits, kit.store), workflow_kind(limits.workflows_max)
-    users, teams, workspaces = user_kind(limits), team_kind(limits), workspace_kind(limits, kit.store)
+    slack_ids = SlackIds()
+    users, teams, workspaces = user_kind(limits, slack_ids), team_kind(limits), workspace_kind(limits, kit.store)
+    live.follow(users.name, slack_ids.follow(users, kit.figures))
     preferences, escalations = preference_kind(limits), escalation_kind(limits)
-    for unheld in (frameworks, users, teams, workspaces, workflows, preferences):
+    for unheld in (frameworks, teams, workspaces, workflows, preferences):
         live.follow(unheld.name, say_unreadable(unheld, kit.figures))
     return Shelves(
         live=live,
         figures=kit.figures,
         archived=archived,
+        slack_ids=slack_ids,
         rules=Shelf(rules, kit),
         silences=Shelf(silences, kit),
         maintenance=Shelf(maintenance, kit),

@@ -88,10 +88,14 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
             for body in (
                 {"id": "ada", "slack_id": ADA, "role": "responder"},
                 {"id": "eve", "slack_id": EVE, "role": "viewer"},
-                {"id": "tom", "slack_id": TWIN, "role": "responder"},
                 {"id": "tim", "slack_id": TWIN, "role": "responder"},
             ):
                 assert (await admin.post("/api/v1/users", json=body)).status_code == 201
+            # Tim's is free while he is put away; nobody notices when he is taken back.
+            await admin.post("/api/v1/users/tim/archive")
+            twin = {"id": "tom", "slack_id": TWIN, "role": "responder"}
+            assert (await admin.post("/api/v1/users", json=twin)).status_code == 201
+            assert (await admin.post("/api/v1/users/tim/restore")).status_code == 200
             yield Scene(admin, slack, sink)
 
 
@@ -249,3 +253,13 @@ def test_slacks_own_library_signs_the_same():
     assert mark is not None
     assert is_signed(SECRET.encode(), body, mark, str(now), now * 1_000_000)
     assert not is_signed(SECRET.encode(), body, mark, str(now), (now + 301) * 1_000_000)
+
+
+async def test_a_slack_id_is_one_persons_and_the_second_one_is_told_whose(scene: Scene):
+    said = await scene.admin.post("/api/v1/users", json={"id": "mallory", "slack_id": ADA})
+    assert said.status_code == 400
+    assert "slack_id: 'U0ADA' is that of 'ada' already" in said.json()["detail"]
+    changed = await scene.admin.patch("/api/v1/users/eve", json={"slack_id": ADA}, headers={"If-Match": "*"})
+    assert changed.status_code == 400
+    assert (await scene.admin.patch("/api/v1/users/ada", json={"slack_id": ""}, headers={"If-Match": "*"})).is_success
+    assert (await scene.admin.post("/api/v1/users", json={"id": "mallory", "slack_id": ADA})).status_code == 201

@@ -140,7 +140,7 @@ async def test_people_are_an_administrators_but_for_ones_own_name_and_zone(desk:
         answers = [
             await ann.patch(f"{API}/users/ann", json={"role": "admin" if role != "admin" else "viewer"}, headers=ANY),
             await ann.patch(f"{API}/users/ann", json={"email": "eve@example.com"}, headers=ANY),
-            await ann.patch(f"{API}/users/bob", json=own, headers=ANY),
+            await ann.patch(f"{API}/users/bob", json=own | {"slack_id": "U2"}, headers=ANY),
             await ann.post(f"{API}/users", json={"id": "eve"}),
             await ann.post(f"{API}/users/ann/archive"),
             await ann.delete(f"{API}/users/bob"),
