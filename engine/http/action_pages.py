@@ -15,6 +15,7 @@ from http import HTTPStatus
 from typing import Any
 
 from litestar import MediaType, Request, Response, Router, get, post
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath
 
 from engine.core.notices.notice import SUBJECT_MAX_CHARS, line_of, moment
@@ -37,13 +38,27 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Robots-Tag": "noindex, nofollow",
 }
+# Whatever becomes of a link is a page.
+_PAGES: Any = {
+    status: ResponseSpec(str, description=says, media_type=MediaType.HTML, generate_examples=False)
+    for status, says in {
+        HTTPStatus.OK: "The page",
+        HTTPStatus.NOT_FOUND: "There is no such link, or its person may no more",
+        HTTPStatus.GONE: "The link has ended",
+    }.items()
+}
+_BUSY: Any = {
+    HTTPStatus.SERVICE_UNAVAILABLE: ResponseSpec(
+        str, description="Nothing was done: press again", media_type=MediaType.HTML, generate_examples=False
+    )
+}
 _AGAIN = "Something is busy just now, and nothing was done: press the button again in a moment."
 
 
 def action_routers(verbs: LinkVerbs, peer_address: PeerAddress) -> list[Router]:
     """`GET` and `POST /act/{link}`, and the page that stands in for the dashboard's `GET /alerts/{alert_id}`."""
 
-    @get("/act/{link:str}", media_type=MediaType.HTML, include_in_schema=False)
+    @get("/act/{link:str}", media_type=MediaType.HTML, responses=_PAGES, operation_id="open_link", tags=["links"])
     async def ask(link: FromPath[str]) -> Response[str]:
         """The page of an acknowledge link: which alert, and a button. Changes nothing."""
         try:
@@ -51,7 +66,14 @@ def action_routers(verbs: LinkVerbs, peer_address: PeerAddress) -> list[Router]:
         except (LinkInvalid, LinkExpired) as fault:
             return _refused(fault)
 
-    @post("/act/{link:str}", media_type=MediaType.HTML, status_code=200, include_in_schema=False)
+    @post(
+        "/act/{link:str}",
+        media_type=MediaType.HTML,
+        status_code=200,
+        responses=_PAGES | _BUSY,
+        operation_id="follow_link",
+        tags=["links"],
+    )
     async def act(request: Request[Any, Any, Any], link: FromPath[str]) -> Response[str]:
         """Does what an acknowledge link asks for, in the name of its person; again is harmless."""
         try:
@@ -63,7 +85,13 @@ def action_routers(verbs: LinkVerbs, peer_address: PeerAddress) -> list[Router]:
             return _page(HTTPStatus.SERVICE_UNAVAILABLE, title, f"<p>{escape(result.message or _AGAIN)}</p>{body}")
         return _page(HTTPStatus.OK, *_done(opened))
 
-    @get("/alerts/{alert_id:str}", media_type=MediaType.HTML, sync_to_thread=False, include_in_schema=False)
+    @get(
+        "/alerts/{alert_id:str}",
+        media_type=MediaType.HTML,
+        sync_to_thread=False,
+        operation_id="alert_page",
+        tags=["links"],
+    )
     def show(alert_id: FromPath[str]) -> Response[str]:
         """Where links to an alert lead until there is a dashboard: how to look at it. Knows nothing of the alert."""
         shown = escape(line_of(alert_id, SUBJECT_MAX_CHARS))

@@ -21,6 +21,7 @@ from engine.http.problems import PROBLEM_JSON, Problem
 from engine.http.samples import Samples
 
 Document = dict[str, Any]
+PAGE = "text/html"
 _REF = {"$ref": "#/components/schemas/Problem"}
 PROBLEM: Document = {
     "type": "object",
@@ -72,6 +73,8 @@ _WAIT: Document = {
 }
 # It needs a token only where it is asked from another machine.
 _GUARDED_ELSEWHERE = "GET /metrics"
+# It needs a signature, and no token.
+_SIGNED = "POST /api/v1/slack/actions"
 # Its body is of three kinds, told apart by the media type: the document knows of none.
 _BODY_IN_MODES = "POST /api/v1/ingest/cloudevents"
 _SAFE = frozenset({"get", "head"})
@@ -154,7 +157,9 @@ def _completed(route: str, operation: Any) -> Any:
     if not isinstance(operation, Mapping) or "responses" not in operation:
         return operation  # what belongs to all methods of a path
     # The framework's own 400 has a shape that nothing here answers with.
-    done = {**operation, "responses": {**operation["responses"], **dict(_errors(route, operation))}}
+    own = operation["responses"]
+    errors = {status: _besides(own.get(status, {}), problem) for status, problem in _errors(route, operation)}
+    done = {**operation, "responses": {**own, **errors}}
     if route in _OTHER_FORMS:
         good = done["responses"]["200"]
         done["responses"]["200"] = {
@@ -166,6 +171,14 @@ def _completed(route: str, operation: Any) -> Any:
         shown = {media_type: {**body, "example": EXAMPLES[route]} for media_type, body in content.items()}
         done["requestBody"] = {**operation["requestBody"], "content": shown}
     return done
+
+
+def _besides(own: Document, problem: Document) -> Document:
+    """An error, beside the page that a route for people answers with."""
+    page = own.get("content", {}).get(PAGE)
+    if page is None:
+        return problem
+    return {**problem, "description": own["description"], "content": {**problem["content"], PAGE: page}}
 
 
 def _told(path: str, status: HTTPStatus) -> Any:
@@ -186,6 +199,8 @@ def _errors(route: str, operation: Mapping[str, Any]) -> Iterator[tuple[str, Doc
         statuses += _OF_QUESTIONS
     if operation.get("security") or route == _GUARDED_ELSEWHERE:
         statuses += _GUARDED
+    if route == _SIGNED:
+        statuses.append(HTTPStatus.UNAUTHORIZED)
     if method not in _SAFE:
         statuses += _OF_CHANGES
     if "requestBody" in operation or route == _BODY_IN_MODES:

@@ -54,7 +54,13 @@ async def test_every_route_says_what_it_is_for_and_which_errors_it_may_answer_wi
         path = route.partition(" ")[2]
         form = "application/json" if foreign_errors(path) else "application/problem+json"
         for status in statuses - {"200", "201", "202", "204"}:
-            ((told, body),) = operation["responses"][status]["content"].items()
+            forms = dict(operation["responses"][status]["content"])
+            if forms.pop("text/html", None):
+                assert route.endswith("/act/{link}"), route
+            if not forms:
+                assert status == "410", "told by a page alone"
+                continue
+            ((told, body),) = forms.items()
             assert told == form, (route, status)
             if told == "application/problem+json":
                 example = msgspec.convert(body["example"], Problem)
@@ -144,7 +150,9 @@ async def test_the_schema_of_an_error_is_that_of_the_struct(client: httpx.AsyncC
 
 
 async def test_every_json_body_has_an_example_and_no_example_is_left_over(client: httpx.AsyncClient) -> None:
-    bodies = {route: each["requestBody"] for route, each in (await operations(client)).items() if "requestBody" in each}
+    taken = {route: each["requestBody"] for route, each in (await operations(client)).items() if "requestBody" in each}
+    # What Slack posts is a form, and signed: no example of it would be taken.
+    bodies = {route: body for route, body in taken.items() if not any("form" in kind for kind in body["content"])}
     shown = {
         route: content["example"]
         for route, body in bodies.items()
@@ -186,3 +194,19 @@ def test_a_tuple_of_any_length_has_one_kind_of_member() -> None:
     matchers = {"type": "array", "items": {"oneOf": [{"$ref": "#/x"}, {}]}}
     schemas = with_problems({"components": {"schemas": {"Silence": {"matchers": matchers}}}})["components"]["schemas"]
     assert schemas["Silence"] == {"matchers": {"type": "array", "items": {"$ref": "#/x"}}}
+
+
+async def test_pages_behind_links_and_what_slack_posts_are_documented(client: httpx.AsyncClient) -> None:
+    known = await operations(client)
+    for route in ("GET /act/{link}", "POST /act/{link}"):
+        answers = known[route]["responses"]
+        assert {status for status, answer in answers.items() if "text/html" in answer["content"]} >= {
+            "200",
+            "404",
+            "410",
+        }
+    assert "text/html" in known["POST /act/{link}"]["responses"]["503"]["content"]
+    assert "text/html" in known["GET /alerts/{alert_id}"]["responses"]["200"]["content"]
+    posted = known["POST /api/v1/slack/actions"]
+    assert {each["name"] for each in posted["parameters"]} == {"x-slack-signature", "x-slack-request-timestamp"}
+    assert list(posted["requestBody"]["content"]) == ["application/x-www-form-urlencoded"]
