@@ -217,6 +217,23 @@ class Jobs(RuleBasedStateMachine):
         self.now += 10 * SECOND_US
         self.claim(node, dict.fromkeys(QUEUES, 3))
 
+    @property
+    def outdated(self) -> list[Lease]:
+        """Leases that were lost, of jobs that are under a newer one now."""
+        active = {each.id for each in self.things.values() if each.state is JobState.ACTIVE}
+        return [lease for lease in self.leases if lease.job in active and not self.is_held(lease)]
+
+    @precondition(lambda self: self.outdated)
+    @rule(data=st.data())
+    def renew_what_was_lost(self, data: st.DataObject) -> None:
+        """The newer lease of the same job, of the same node, is not kept by it: it ends when it would have."""
+        lease = data.draw(st.sampled_from(self.outdated))
+        thing = self.things[lease.job]
+        self.now = max(self.now, thing.until - SECOND_US)
+        assert self.call(lambda store: store.renew(thing.node, [lease], LEASE_S)) == [lease]
+        self.now = max(self.now, thing.until)
+        self.sweep()
+
     @precondition(lambda self: self.things)
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
