@@ -41,6 +41,8 @@ from protocol.model import NEVER_EXPIRES, Principal
 
 # Their grace has begun when the claiming stopped; this is for what is left of it, and for the store.
 JOBS_STOP_S = 9.0
+# All helpers: the jobs, and a moment for the others. With less, the store would be closed before they are handed back.
+HELPERS_STOP_S = JOBS_STOP_S + 1.0
 FATAL = (ConfigError, StoreRefused)
 
 Run = Callable[[Started], Awaitable[None]]
@@ -93,7 +95,13 @@ class Tree:
             # Checking a large file, or waiting for a store that is away, takes as long as it takes.
             ChildSpec("store", self._run_store, fatal=FATAL, start_deadline_s=math.inf),
             ChildSpec("channels", self._run_channels, start_deadline_s=math.inf),
-            ChildSpec("helpers", self._helpers.run, fatal=(TooManyRestarts,), start_deadline_s=math.inf),
+            ChildSpec(
+                "helpers",
+                self._helpers.run,
+                fatal=(TooManyRestarts,),
+                start_deadline_s=math.inf,
+                stop_deadline_s=HELPERS_STOP_S,
+            ),
             ChildSpec("sources", self._sources.run, fatal=(TooManyRestarts,), start_deadline_s=math.inf),
             ChildSpec("http", self.doors.run_http, fatal=FATAL),
             ChildSpec("gateway", self.doors.run_gateway, fatal=FATAL, stop_deadline_s=drain_s),
