@@ -1,4 +1,4 @@
-"""SIGTERM while notifications are being sent: what ends soon is finished, the rest is handed back, and nothing is lost."""
+"""SIGTERM while notifications are sent: what ends soon is finished, the rest is handed back, and nothing is lost."""
 
 from __future__ import annotations
 
