@@ -31,11 +31,12 @@ $(VENV)/.installed-dev: requirements/dev.lock pyproject.toml | $(VENV)/bin/pip
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@ $(VENV)/.installed
 
-# What the tests need of the system: Prometheus and amtool from Debian, strace for failing disks, faketime for clocks.
+# What the tests need of the system: Prometheus and amtool from Debian, strace for failing disks, faketime for clocks,
+# redis-server for the queue that `tocsin bench jobs` runs beside ours.
 system:
 	tests/support/install_system.sh
 
-# The reference's client is a Node program: the tests run the real one.
+# The reference's client, and that other queue, are Node programs: the real ones are run.
 node: tests/node/node_modules/.installed
 
 tests/node/node_modules/.installed: tests/node/package-lock.json

@@ -3,14 +3,13 @@
 In this process, on the embedded store in a file with durable commits, with the engine's own workers and desk. First a
 backlog over all four queues is worked off while more comes; then 500 jobs a second come to each queue (four a
 transaction, one of each queue), and each says when it began. The cost of a commit is taken in the same folder at the
-same rate. Every job must be done exactly once. Last, what such jobs do to the fan-out beside them (`jobs_beside`).
+same rate. Every job must be done exactly once. In turn with ours, if it is there, BullMQ does the same (`peers.redis`).
+Last, what such jobs do to the fan-out beside them (`jobs_beside`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib.util
-import shutil
 import sqlite3
 import tempfile
 import time
@@ -29,6 +28,7 @@ from benchmarks.control import BenchmarkError
 from benchmarks.machine import machine_card
 from benchmarks.measure import NS_PER_MS, percentiles
 from benchmarks.options import Options
+from benchmarks.peers import redis
 from benchmarks.report import Figures, Goal, Report, make_report
 from engine.ids import now_us
 from engine.jobs.counts import JobCounts
@@ -124,13 +124,16 @@ def run(options: Options) -> Report:
     """Measures. Raises BenchmarkError if a job was not done, or twice."""
     figures = Figures()
     backlog, seconds = (SHORT_BACKLOG, SHORT_SECONDS) if options.short else (BACKLOG, SECONDS)
+    peer, why_none = redis.bullmq()
+    if why_none:
+        figures.warn("bullmq", 0, f"bullmq is left out: {why_none}")
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         for number in range(options.runs):
             trio.run(_backlog, Path(folder) / f"backlog-{number}.db", backlog, figures)
             trio.run(_paced, Path(folder) / f"paced-{number}.db", seconds, figures)
+            if peer:
+                _peer(peer, Path(folder), backlog, seconds, figures)
     jobs_beside.run(options, figures)
-    for peer, why in _missing_peers():
-        figures.warn(peer, 0, f"{peer} is left out: {why}")
     conditions = {
         "clients": options.clients,
         "messages": options.messages,
@@ -139,6 +142,7 @@ def run(options: Options) -> Report:
         "seconds": seconds,
         "slots_per_queue": SLOTS,
         "runs": options.runs,
+        "bullmq": "on Redis, appendonly yes, appendfsync as named" if peer else "none",
         "machine": machine_card(options.folder or Path(tempfile.gettempdir())),
     }
     plotted = [
@@ -221,10 +225,12 @@ def _commits(path: Path) -> list[float]:
     return times
 
 
-def _missing_peers() -> list[tuple[str, str]]:
-    """Peers that cannot be measured here, and why."""
-    if shutil.which("redis-server") is None:
-        return [("bullmq", "there is no redis-server here")]
-    if importlib.util.find_spec("bullmq") is None:
-        return [("bullmq", "its Python port is not installed")]
-    return [("bullmq", "a row for it is not written yet")]
+def _peer(program: list[str], folder: Path, backlog: int, seconds: float, figures: Figures) -> None:
+    """BullMQ's figures, durable as ours and as people run it."""
+    names = [queue.value for queue in Queue]
+    for fsync in redis.FSYNCS:
+        with tempfile.TemporaryDirectory(dir=folder) as data, redis.redis(Path(data), fsync) as socket:
+            work = redis.Work(socket, names, SLOTS, backlog, _AT_ONCE, RATE, seconds)
+            done = redis.done(program, Path(data), work)
+        for name, value in msgspec.structs.asdict(done).items():
+            figures.add(f"bullmq_{fsync}_{name}", value)

@@ -1,4 +1,5 @@
-"""Other WebSocket servers as broadcasters (see `benchmarks.floor`): rows beside ours in `fanout --bare`.
+"""Other people's servers as rows beside ours: WebSocket broadcasters (see `benchmarks.floor`) in `fanout --bare`, and
+a queue in `jobs` (`redis`).
 
 Each is a program of its own that is given what it needs to be at its best for this: no compression, no pings, its own
 broadcast function where it has one. A peer that is not installed is left out, and the report says so.
@@ -15,7 +16,7 @@ from typing import NamedTuple
 
 from benchmarks.harness import python
 
-_NODE_PROGRAM = Path(__file__).with_name("node_ws.mjs")
+_HERE = Path(__file__).parent
 _NODE_TIMEOUT_S = 20.0
 
 
@@ -27,11 +28,11 @@ class Peer(NamedTuple):
 
 
 def peers() -> list[Peer]:
-    """All peers that we know of."""
+    """All broadcasters that we know of."""
     return [
         Peer("websockets", python_peer("websockets")),
         Peer("picows", python_peer("picows")),
-        Peer("node-ws", node_peer()),
+        Peer("node-ws", node_peer("node_ws.mjs")),
     ]
 
 
@@ -42,14 +43,17 @@ def python_peer(package: str) -> list[str] | None:
     return python(f"benchmarks.peers.{package}_server")
 
 
-def node_peer() -> list[str] | None:
-    """Node, if it is there and finds the npm package `ws` through NODE_PATH or in ./node_modules."""
+def node_peer(program: str) -> list[str] | None:
+    """The command of our program for an npm package; None if node, or the package, is not installed.
+
+    It is looked for in NODE_PATH and in ./node_modules.
+    """
     node = shutil.which("node")
     if node is None:
         return None
     places = [*filter(None, os.environ.get("NODE_PATH", "").split(os.pathsep)), str(Path.cwd() / "node_modules")]
-    program = [node, str(_NODE_PROGRAM), *places]
+    command = [node, str(_HERE / program), *places]
     probe = subprocess.run(  # noqa: S603 - our own program, no shell
-        [*program, "--probe"], capture_output=True, stdin=subprocess.DEVNULL, timeout=_NODE_TIMEOUT_S, check=False
+        [*command, "--probe"], capture_output=True, stdin=subprocess.DEVNULL, timeout=_NODE_TIMEOUT_S, check=False
     )
-    return program if probe.returncode == 0 else None
+    return command if probe.returncode == 0 else None

@@ -1,25 +1,8 @@
-// Node's `ws` as a broadcaster (see benchmarks/floor.py for the control). Arguments: folders in which to look for the
-// package `ws`; with --probe last, only says by its exit code whether it was found.
-import { createRequire } from 'node:module';
-import path from 'node:path';
+// Node's `ws` as a broadcaster (see benchmarks/floor.py for the control, load.mjs for the arguments).
 import process from 'node:process';
-
-const places = process.argv.slice(2).filter((argument) => argument !== '--probe');
-const require = createRequire(import.meta.url);
-
-function load(name) {
-  for (const place of places) {
-    try {
-      return require(path.join(place, name));
-    } catch (fault) {
-      if (fault.code !== 'MODULE_NOT_FOUND') throw fault;
-    }
-  }
-  process.exit(3);
-}
+import { load } from './load.mjs';
 
 const { WebSocketServer, WebSocket } = load('ws');
-if (process.argv.includes('--probe')) process.exit(0);
 
 const AWAKE_NS = 2_000_000n; // timers are whole milliseconds; the rest of the way is waited for awake
 const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: false, backlog: 1024 });

@@ -7,6 +7,7 @@ command -v prometheus >/dev/null || wanted+=(prometheus)
 command -v amtool >/dev/null || wanted+=(prometheus-alertmanager)
 command -v strace >/dev/null || wanted+=(strace)
 command -v faketime >/dev/null || wanted+=(faketime)
+command -v redis-server >/dev/null || wanted+=(redis-server)
 [ ${#wanted[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" -ne 0 ]; then
   echo "These Debian packages are needed; install them as root: apt-get install ${wanted[*]}" >&2

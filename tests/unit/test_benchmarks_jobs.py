@@ -13,6 +13,7 @@ from benchmarks import jobs, jobs_beside
 from benchmarks.control import BenchmarkError
 from benchmarks.jobs_engine import CHAINS, Chains, Pace, Paced
 from benchmarks.options import Options
+from benchmarks.peers import redis
 from benchmarks.report import Figures
 from engine.jobs.counts import JobCounts
 from engine.jobs.desk import Desk
@@ -27,6 +28,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "SHORT_SECONDS", 0.1)
     # Processes of their own: `tests/integration/test_benchmarks.py` has them.
     monkeypatch.setattr(jobs_beside, "run", lambda options, figures: None)
+    monkeypatch.setattr(redis, "bullmq", lambda: ([], "not in these tests"))
 
 
 def test_it_says_how_many_a_second_and_how_long_until_the_start(capsys: pytest.CaptureFixture[str]) -> None:
@@ -36,6 +38,7 @@ def test_it_says_how_many_a_second_and_how_long_until_the_start(capsys: pytest.C
     assert figures["jobs_per_s"] > 0
     assert 0 < figures["start_p50_ms"] <= figures["start_p99_ms"]
     assert report["conditions"]["backlog"] == 402
+    assert report["warnings"] == ["bullmq is left out: not in these tests"]
 
 
 def test_jobs_that_fail_are_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,3 +85,19 @@ async def test_chains_keep_a_rate_until_they_are_told_another(autojump_clock: ob
     assert done.seconds == pytest.approx(1)
     assert done.jobs == pytest.approx(2_000, abs=2 * CHAINS * len(Queue))
     assert 0 <= done.start_p99_ms < 10
+
+
+@pytest.mark.parametrize(
+    ("there", "why"),
+    [
+        ({"node"}, "there is no redis-server here"),
+        ({"redis-server"}, "there is no node here, or it does not find the npm package"),
+    ],
+    ids=["no redis", "no node"],
+)
+def test_a_peer_that_is_not_there_is_left_out_with_a_reason(
+    there: set[str], why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr("shutil.which", lambda name: name if name in there else None)
+    assert redis.bullmq() == ([], why)

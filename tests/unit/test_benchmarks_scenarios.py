@@ -375,9 +375,9 @@ def test_a_peer_is_looked_for_where_node_looks(tmp_path: Path, monkeypatch: pyte
         answer.write_text(f"#!/bin/sh\nexit {code}\n")
         answer.chmod(0o755)
         monkeypatch.setattr(peers.shutil, "which", lambda name: str(answer))
-        assert (peers.node_peer() is not None) is found
+        assert (peers.node_peer("node_ws.mjs") is not None) is found
     monkeypatch.setattr(peers.shutil, "which", lambda name: None)
-    assert peers.node_peer() is None
+    assert peers.node_peer("node_ws.mjs") is None
     assert peers.python_peer("no_such_package_here") is None
 
 

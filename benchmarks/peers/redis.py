@@ -1,0 +1,74 @@
+"""BullMQ on a Redis of its own: the rows beside ours in `jobs`.
+
+The server listens on a Unix socket only and keeps its data where ours lies. It is asked twice: with `appendfsync
+always`, the counterpart of our durable commits, and with `everysec`, as people run it, where a second of acked jobs is
+lost with the machine. The program is `bullmq_jobs.mjs`: the same queues, slots, rates and no-op jobs; both keep what is
+done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.harness import Child, environment
+from benchmarks.peers import node_peer
+
+FSYNCS = ("always", "everysec")
+_READY = b"ready to accept connections at"
+_READY_S = 20.0
+
+
+class Work(msgspec.Struct, frozen=True):
+    """What the program is asked to do. `at_once`: jobs of one call while the backlog is made; `rate`: of each queue."""
+
+    socket: str
+    queues: list[str]
+    slots: int
+    backlog: int
+    at_once: int
+    rate: int
+    seconds: float
+
+
+class Done(msgspec.Struct, frozen=True):
+    """What came of it."""
+
+    jobs_per_s: float
+    start_p50_ms: float
+    start_p99_ms: float
+
+
+def bullmq() -> tuple[list[str], str]:
+    """The program, and why there is none."""
+    if shutil.which("redis-server") is None:
+        return [], "there is no redis-server here"
+    program = node_peer("bullmq_jobs.mjs")
+    return program or [], "" if program else "there is no node here, or it does not find the npm package"
+
+
+@contextlib.contextmanager
+def redis(folder: Path, fsync: str) -> Iterator[str]:
+    """A Redis for the length of the context: its socket. Raises BenchmarkError."""
+    # A socket's path has 107 characters at most, so it does not lie beside the data.
+    with tempfile.TemporaryDirectory(prefix="tocsin-") as place:
+        socket = f"{place}/redis"
+        data = folder / f"redis-{fsync}"
+        data.mkdir()
+        told = ["--port", "0", "--unixsocket", socket, "--dir", str(data), "--save", ""]
+        durable = ["--appendonly", "yes", "--appendfsync", fsync, "--maxmemory-policy", "noeviction"]
+        with Child(f"redis-{fsync}", ["redis-server", *told, *durable], folder) as server:
+            while _READY not in server.receive(_READY_S):
+                pass
+            yield socket
+
+
+def done(program: list[str], folder: Path, work: Work) -> Done:
+    """Has it done once. Raises BenchmarkError."""
+    with Child("bullmq", program, folder, environment()) as child:
+        return child.ask(work, Done)
