@@ -221,6 +221,34 @@ def test_a_sender_may_have_words_of_its_own():
     assert notice.body == f"See https://alerts.example.com/alerts/{ALERT.id} (bob)"
 
 
+def test_a_sender_may_name_what_the_rule_says_besides():
+    style = Style(body=Template("{{ annotations.runbook_url }}{{ annotations.nothing }}!", WORDS))
+    alert = an_alert(annotations={"runbook_url": "https://wiki.example.com/disk"})
+    assert notice_of(a_message(Change.FIRED, alert), LINKS, style).body == "https://wiki.example.com/disk!"
+
+
+def test_what_a_rule_says_besides_is_in_every_form_however_much_else_there_is_to_say():
+    alert = an_alert(
+        state=AlertState.RESOLVED,
+        rule_id="r",
+        occurrences=3,
+        assigned_to="ann",
+        acknowledged_by="ann",
+        resolved_by="bob",
+        notes="fan",
+        annotations={"summary": "it fills up", "runbook_url": "https://wiki.example.com/disk?a=1&b=2"},
+    )
+    notice = notice_of(a_message(Change.RESOLVED, alert), LINKS)
+    sections = [block["fields"] for block in slack_blocks(notice) if "fields" in block]
+    assert [len(fields) <= 10 for fields in sections] == [True] * 2
+    said = [field["text"] for fields in sections for field in fields]
+    assert "*summary*\nit fills up" in said
+    assert "*runbook_url*\n<https://wiki.example.com/disk?a=1&amp;b=2>" in said
+    assert_slack_takes(notice)
+    assert "https://wiki.example.com/disk?a=1&b=2" in Seen(html(notice)).links
+    assert "it fills up" in text(notice)
+
+
 def test_every_word_of_templates_has_a_value():
     style = Style(body=Template(" ".join(f"{word}={{{{ {word} }}}}" for word in WORDS), WORDS))
     said = notice_of(a_message(by="bob"), LINKS, style).body

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from engine.core.notices.notice import Notice, line_of
+from engine.core.notices.notice import Fact, Notice, line_of
 
 Block = dict[str, Any]
 HEADER_MAX_CHARS = 150
 SECTION_MAX_CHARS = 3_000
-FIELDS_MAX = 10
+# Slack takes ten fields in a section. An alert's own facts fill one; what its rule adds (a runbook) follows them.
+FIELDS_MAX, FACTS_MAX = 10, 30
 FIELD_MAX_CHARS = 2_000
 URL_MAX_CHARS = 3_000
 # Three lines of a digest fit a section, so fifty alerts stay far below Slack's fifty blocks.
@@ -43,14 +44,9 @@ def _blocks(notice: Notice) -> Iterator[Block]:
     yield _section(notice.lead)
     if notice.body:
         yield _section(notice.body)
-    if notice.facts:
-        yield {
-            "type": "section",
-            "fields": [
-                _mrkdwn(f"*{escaped(fact.name, 400)}*\n{escaped(fact.value, FIELD_MAX_CHARS - 410)}")
-                for fact in notice.facts[:FIELDS_MAX]
-            ],
-        }
+    shown = notice.facts[:FACTS_MAX]
+    for start in range(0, len(shown), FIELDS_MAX):
+        yield {"type": "section", "fields": [_field(fact) for fact in shown[start : start + FIELDS_MAX]]}
     for part in _together([_entry_line(notice, place) for place in range(len(notice.entries))]):
         yield {"type": "section", "text": _mrkdwn(part)}
     if notice.more:
@@ -58,6 +54,14 @@ def _blocks(notice: Notice) -> Iterator[Block]:
     if buttons := list(_buttons(notice)):
         yield {"type": "actions", "elements": buttons}
     yield {"type": "context", "elements": [_mrkdwn(escaped(notice.foot, FIELD_MAX_CHARS))]}
+
+
+def _field(fact: Fact) -> Block:
+    value = escaped(fact.value, FIELD_MAX_CHARS - 410)
+    if fact.url and "|" not in value:
+        # A bar would end the address.
+        value = f"<{value}>"
+    return _mrkdwn(f"*{escaped(fact.name, 400)}*\n{value}")
 
 
 def _section(text: str) -> Block:

@@ -19,7 +19,7 @@ from protocol.notify import DIGEST_LISTED_MAX, Change, Outgoing
 # What templates of notifications may name besides `labels.NAME`.
 WORDS = (
     *("title", "message", "change", "severity", "state", "framework", "rule", "alert", "value", "threshold"),
-    *("occurrences", "by", "at", "url"),
+    *("occurrences", "by", "at", "url", "annotations.NAME"),
 )
 # A phone shows 40, a list of mails 80; longer ones are cut by programs at places of their own.
 SUBJECT_MAX_CHARS = 200
@@ -239,6 +239,7 @@ def _words(message: Outgoing, alert: Alert, links: Links) -> dict[str, str]:
         "by": message.by or "",
         "at": moment(alert.triggered_at),
         "url": links.alert(alert.id),
+        **{f"annotations.{name}": text for name, text in alert.annotations.items()},
     }
 
 

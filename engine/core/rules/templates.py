@@ -28,7 +28,7 @@ class TemplateInvalid(ValueError):
 
 
 class Template:
-    """A text, taken apart once; `words` are those that it may name. Raises TemplateInvalid."""
+    """A text, taken apart once; `words` are those that it may name, `x.NAME` any of x. Raises TemplateInvalid."""
 
     __slots__ = ("_parts", "_text")
 
@@ -64,7 +64,8 @@ def _taken_apart(text: str, words: Sequence[str]) -> list[str]:
 def _checked(word: str, words: Sequence[str]) -> str:
     if word in words:
         return word
-    if word.startswith(_LABELS) and _LABEL_NAME.fullmatch(word, len(_LABELS)):
+    groups = [each.removesuffix("NAME") for each in (*words, "labels.NAME") if each.endswith(".NAME")]
+    if any(word.startswith(group) and _LABEL_NAME.fullmatch(word, len(group)) for group in groups):
         return word
     raise TemplateInvalid(
         f"'{{{{ {word[:40]} }}}}' is no word of templates; use {', '.join(words)} or labels.NAME, nothing else"
