@@ -9,10 +9,11 @@ a doubled hour's run once).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice, takewhile
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 
@@ -51,15 +52,21 @@ class Cron(NamedTuple):
 
     def moments_before(self, at: int, after: int, limit: int) -> list[int]:
         """The newest moments after `after` and up to `at`, newest first."""
+        ahead = takewhile(lambda when: when <= at, self._ahead(after))
+        # As `next_after` finds them: where clocks change by half an hour, cronsim finds others when it looks back.
+        if len(moments := list(islice(ahead, limit + 1))) <= limit:
+            return moments[::-1]
         # cronsim looks for what is before its start.
         start = _moment(at // SECOND_US * SECOND_US + SECOND_US, self.zone)
-        moments = (_us(moment) for moment in CronSim(self.line, start, reverse=True))
-        return list(islice(takewhile(lambda when: when > after, moments), limit))
+        behind = (_us(moment) for moment in CronSim(self.line, start, reverse=True))
+        return list(islice(takewhile(lambda when: when > after, behind), limit))
 
     def next_after(self, at: int) -> int | None:
         """The first moment after `at`; None: there is none any more."""
-        moment = next(CronSim(self.line, _moment(at, self.zone)), None)
-        return None if moment is None else _us(moment)
+        return next(self._ahead(at), None)
+
+    def _ahead(self, at: int) -> Iterator[int]:
+        return (_us(moment) for moment in CronSim(self.line, _moment(at, self.zone)))
 
 
 def check(cron: Cron, now: int) -> str | None:
@@ -67,21 +74,25 @@ def check(cron: Cron, now: int) -> str | None:
     try:
         if cron.next_after(now) is None:
             return f"{cron.line!r} never fires again"
+    except (ZoneInfoNotFoundError, ValueError):
+        return f"there is no time zone {cron.zone!r} here; write one such as Europe/Berlin, or UTC"
     except CronSimError as fault:
         return f"{cron.line!r} is not a cron line: {fault}; write minute hour day month weekday, such as '0 2 * * *'"
     return None
 
 
-def plan(cron: Cron, missed: Missed, last_fire: int, now: int) -> Plan | None:
-    """What is due at `now`; None: nothing."""
+def plan(cron: Cron, missed: Missed, last_fire: int, now: int, covered: int | None = None) -> Plan | None:
+    """What is due at `now`; None: nothing. `covered`: the end of the last run's window, if later ones were left out."""
     moments = cron.moments_before(now, last_fire, MISSED_MAX)[::-1]
     if not moments:
         return None
     newest = moments[-1]
+    start = last_fire if covered is None else covered
     if missed is Missed.COALESCE:
-        return Plan(newest, (Window(last_fire, newest),), 0)
+        return Plan(newest, (Window(start, newest),), 0)
     windows = [Window(since, until) for since, until in zip((last_fire, *moments), moments, strict=False)]
     if missed is Missed.CATCH_UP:
+        windows[0] = Window(start, moments[0])
         runs = tuple(windows[-CATCH_UP_MAX:])
         return Plan(newest, runs, len(windows) - len(runs))
     runs = tuple(windows[-1:] if now - newest <= LATE_US else ())

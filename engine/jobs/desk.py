@@ -22,6 +22,9 @@ from protocol.times import SECOND_US
 CAUSE_MAX_CHARS = 500
 # Nothing is put off for longer, whatever a server far away said about when to come back.
 PUT_OFF_MAX_US = 366 * 24 * 3_600 * SECOND_US
+# An update of all nodes takes less than a day; meanwhile a job of a new kind passes by the old ones once a minute.
+UNKNOWN_US = 24 * 3_600 * SECOND_US
+UNKNOWN_AGAIN_US = 60 * SECOND_US
 # The end of the year 9999: past it nothing can be shown as a time.
 TIME_END_US = 253_402_300_800 * SECOND_US
 _encode = msgspec.json.Encoder().encode
@@ -44,7 +47,9 @@ class Desk:
         try:
             kind = self._kinds.of(claimed.kind)
             args = msgspec.json.decode(claimed.args, type=kind.args)
-        except (UnknownKind, msgspec.MsgspecError) as fault:
+        except UnknownKind as fault:
+            return self._settled(claimed, self._unknown(claimed, f"{claimed.kind}: {fault}"))
+        except msgspec.MsgspecError as fault:
             return self._settled(claimed, Hopeless(f"{claimed.kind}: {fault}"))
         result = await kind.run(claimed, args)
         if not isinstance(result, Result):
@@ -58,6 +63,13 @@ class Desk:
         then = after_failure(claimed.lease.job, claimed.attempt, claimed.attempts_max, self._clock())
         error = self._error(claimed, cause, traceback)
         return Settlement(lease=claimed.lease, verdict=then.verdict, run_at=then.run_at, error=error)
+
+    def _unknown(self, claimed: Claimed, cause: str) -> Result:
+        """Of a newer version, while both run: a node of that version does it. What nobody has known for a day fails."""
+        now = self._clock()
+        if now - claimed.created_at > UNKNOWN_US:
+            return Hopeless(cause)
+        return PutOff(now + UNKNOWN_AGAIN_US, cause)
 
     def _settled(self, claimed: Claimed, result: Result) -> Settlement:
         return replace(self._verdict(claimed, result), deliveries=result.deliveries)

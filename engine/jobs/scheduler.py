@@ -4,7 +4,8 @@ Owns: which schedules there are, and when each is to be looked at next; what eac
 turn looks at those that are due and moves each on with its jobs in one transaction, if it is still where it was:
 another node may have been quicker, and then it is its run. Waits until the next moment, `LOOK_S` at most, because the
 wall clock can be set, and for the bell: people make, change and delete schedules of their own (`engine.jobs.schedules`)
-while it runs. While the store is away it waits; what is missed then is made good as the schedule says. If it crashes,
+while it runs. While the store is away it waits; what is missed then is made good as the schedule says. One that cannot
+fire as it is (a time zone that is not there any more) is marked with the reason, and the others go on. If it crashes,
 its supervisor starts it again, and it looks at all of them.
 
 Decided against: asking the store for all schedules at each turn (with a thousand workspaces there are many of them).
@@ -18,11 +19,12 @@ from typing import Any
 
 import msgspec
 import structlog
+import trio
 
 from actors.bell import Bell
 from actors.ports import Clock
 from actors.supervisor import Started
-from engine.core.firing import Cron, Plan, Window, plan
+from engine.core.firing import Cron, Plan, Window, check, plan
 from engine.jobs.kinds import Kind
 from engine.stores.jobs import JobStore, ScheduleState
 from protocol.errors import StoreUnavailable
@@ -33,8 +35,18 @@ from protocol.times import SECOND_US, rfc3339
 log = structlog.get_logger()
 # The wall clock may be set meanwhile, and another node may have fired.
 LOOK_S = 30.0
+# One that cannot fire is looked at again so often: a time zone may have been installed.
+FAULTY_LOOK_S = 300.0
+# Fired for a moment so far ahead: the clock was wrong then, or is now. One that is a little wrong is waited for.
+AHEAD_US = 24 * 3_600 * SECOND_US
+# A machine that starts in 1970 has asked for the time by then.
+SURE_S = 3_600.0
 # The name of a schedule that people made has its workspace before it; no other has one in it.
 OWN = ":"
+
+
+class AheadError(Exception):
+    """It has fired for a time that is far away by this clock."""
 
 
 class RunArgs(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,27 +98,42 @@ class Scheduler:
         self._due: dict[str, int] = {}
         self._gone: set[str] = set()
         self._bell = Bell()
-        self.fired = 0
+        self._latest = 0
+        # Those that have fired for a time that is far away, and since when that is known (by trio's clock).
+        self._ahead: dict[str, float] = {}
+        # Why those do not fire that cannot, as they are.
+        self.faults: dict[str, str] = {}
+        self.fired = self.set_right = 0
+
+    def statistics(self) -> dict[str, int]:
+        """Runs fired, schedules that cannot fire, and those that were far ahead of the clock and are not any more."""
+        return {"fired": self.fired, "faulty": len(self.faults), "set_right": self.set_right}
 
     def put(self, schedule: Schedule) -> None:
         """There is this schedule now, or it is another one now."""
         self.schedules[schedule.name] = schedule
         self._due.pop(schedule.name, None)
+        self.faults.pop(schedule.name, None)
         self._bell.ring()
 
     def remove(self, name: str) -> None:
         """There is no such schedule any more; it is forgotten in the store, too."""
         if self.schedules.pop(name, None) is not None:
             self._due.pop(name, None)
+            self.faults.pop(name, None)
             self._gone.add(name)
             self._bell.ring()
 
     def next_due(self, name: str, state: ScheduleState) -> int | None:
         """When it fires next (microseconds); None: it is paused, or never does."""
         schedule = self.schedules[name]
-        if state.paused_at is not None or schedule.is_off:
+        if state.paused_at is not None or schedule.is_off or self._fault_of(schedule):
             return None
         return schedule.cron.next_after(max(state.last_fire, schedule.since))
+
+    def fault(self, name: str) -> str | None:
+        """Why it cannot fire; None: it can."""
+        return self.faults.get(name) or self._fault_of(self.schedules[name])
 
     async def run(self, status: Started) -> None:
         """Fires what is due, for ever."""
@@ -136,6 +163,10 @@ class Scheduler:
             await self._store.forget_schedule(name)
             self._gone.discard(name)
         now = self._clock()
+        if now < self._latest:
+            # It was set back: what was due at a time that has not come yet may be due before it.
+            self._due.clear()
+        self._latest = now
         due = [name for name in self.schedules if self._due.get(name, 0) <= now]
         states = await self._store.schedules(due) if due else {}
         for name in due:
@@ -146,18 +177,58 @@ class Scheduler:
         return min(LOOK_S, max(0.0, (soonest - self._clock()) / SECOND_US))
 
     async def _look(self, schedule: Schedule, state: ScheduleState | None) -> None:
+        """Fires one if it is due. What is wrong with it is kept as its fault, and keeps no other from firing."""
+        try:
+            due = await self._fire_due(schedule, state)
+            fault = None if due is not None else self._fault_of(schedule)
+        except StoreUnavailable:
+            raise
+        except AheadError as raised:
+            due, fault = None, str(raised)
+        except Exception as raised:
+            # The boundary of one schedule: a zone or a kind's arguments may have changed since it was saved.
+            due, fault = None, self._fault_of(schedule) or f"{type(raised).__name__}: {raised}"
+        if self.schedules.get(schedule.name) is schedule:
+            self._due[schedule.name] = due or self._clock() + int(FAULTY_LOOK_S * SECOND_US)
+            self._note(schedule.name, fault)
+
+    async def _fire_due(self, schedule: Schedule, state: ScheduleState | None) -> int | None:
+        """When it is due next; None: never again."""
         if state is None:
             state = await self._store.add_schedule(schedule.name, self._clock())
-        after = max(state.last_fire, schedule.since)
         # Read once: a moment that comes while we look is not passed over until the one after it.
         now = self._clock()
-        planned = plan(schedule.cron, schedule.missed, after, now)
+        if state.last_fire > now + AHEAD_US:
+            return await self._set_right(schedule, state, now)
+        self._ahead.pop(schedule.name, None)
+        # It was changed when the clock was wrong.
+        since = schedule.since if schedule.since <= now + AHEAD_US else 0
+        after, covered = max(state.last_fire, since), None if since > state.last_fire else state.covered
+        planned = plan(schedule.cron, schedule.missed, after, now, covered)
         if planned is not None:
             await self._fire(schedule, state, planned)
-        moment = schedule.cron.next_after(max(after, now))
-        if self.schedules.get(schedule.name) is schedule:
-            # One that never fires again is looked at again all the same: nobody needs a case for it.
-            self._due[schedule.name] = moment or self._clock() + int(LOOK_S * SECOND_US)
+        return schedule.cron.next_after(max(after, now))
+
+    async def _set_right(self, schedule: Schedule, state: ScheduleState, now: int) -> int | None:
+        """Which clock was wrong, that one or this? This one is put right within `SURE_S`, if it is wrong."""
+        first_seen = self._ahead.setdefault(schedule.name, trio.current_time())
+        if trio.current_time() < first_seen + SURE_S:
+            ahead = f"it has fired up to {rfc3339(state.last_fire)}"
+            raise AheadError(f"{ahead}: if the clock stays as it is, it goes on in an hour")
+        if await self._store.fire(schedule.name, state.last_fire, now, []) is not None:
+            self.set_right += 1
+            log.warning("schedule_set_right", schedule=schedule.name, fired_up_to=rfc3339(state.last_fire))
+        return schedule.cron.next_after(now)
+
+    def _fault_of(self, schedule: Schedule) -> str | None:
+        return check(schedule.cron, self._clock())
+
+    def _note(self, name: str, fault: str | None) -> None:
+        if fault is None:
+            self.faults.pop(name, None)
+        elif self.faults.get(name) != fault:
+            self.faults[name] = fault
+            log.warning("schedule_cannot_fire", schedule=name, fault=fault)
 
     async def _fire(self, schedule: Schedule, state: ScheduleState, planned: Plan) -> None:
         # What is paused moves on too: else all that it has missed would come at once when it goes on.

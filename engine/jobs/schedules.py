@@ -29,7 +29,7 @@ from protocol.times import SECOND_US, rfc3339
 
 class RunsShown(msgspec.Struct, frozen=True, kw_only=True):
     """How a schedule fares. `next_run` null: it is paused. `skipped`: moments at which the run before was still going,
-    or that were missed and not made good."""
+    or that were missed and not made good. `fault`: why it does not fire, as it is."""
 
     paused: bool
     next_run: str | None
@@ -39,6 +39,7 @@ class RunsShown(msgspec.Struct, frozen=True, kw_only=True):
     last_run: str | None
     last_duration_s: float | None
     last_outcome: str | None
+    fault: str | None = None
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,7 @@ class ScheduleVerbs:
             last_run=None if last is None else rfc3339(last.started_at),
             last_duration_s=None if last is None else round((last.finished_at - last.started_at) / SECOND_US, 3),
             last_outcome=None if last is None else last.verdict,
+            fault=None if schedule is None else self._scheduler.fault(name),
         )
 
 

@@ -71,10 +71,14 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScheduleState(msgspec.Struct, frozen=True, kw_only=True):
-    """What the store knows of a schedule: up to when it has fired, whether it is paused, and how its runs went."""
+    """What the store knows of a schedule: up to when it has fired, whether it is paused, and how its runs went.
+
+    `covered`: the end of the last run's window; before `last_fire` if runs were left out since, because it went on.
+    """
 
     name: str
     last_fire: int
+    covered: int | None = None
     paused_at: int | None = None
     completed: int = 0
     failed: int = 0

@@ -35,8 +35,8 @@ SELECT queue, state, count(*), min(CASE WHEN state = 1 THEN run_at END) FROM job
 UNION ALL SELECT queue, state, count, NULL FROM job_count
 """
 _SCHEDULES = (
-    "SELECT name, last_fire, paused_at, completed, failed, skipped, last_verdict, last_started_at, last_finished_at"
-    " FROM job_cron"
+    "SELECT name, last_fire, covered, paused_at, completed, failed, skipped, last_verdict, last_started_at,"
+    " last_finished_at FROM job_cron"
 )
 _errors = msgspec.json.Decoder(tuple[JobError, ...]).decode
 

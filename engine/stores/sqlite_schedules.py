@@ -12,7 +12,10 @@ from protocol.jobs import NewJob
 
 _ADD = "INSERT INTO job_cron (name, last_fire) VALUES (?, ?) ON CONFLICT (name) DO NOTHING"
 _IS_GOING = "SELECT EXISTS (SELECT 1 FROM job WHERE schedule = ?)"
-_MOVE = "UPDATE job_cron SET last_fire = ?, skipped = skipped + ? WHERE name = ? AND last_fire = ?"
+_MOVE = """
+UPDATE job_cron SET last_fire = ?, covered = iif(?, coalesce(covered, last_fire), NULL), skipped = skipped + ?
+WHERE name = ? AND last_fire = ?
+"""
 
 
 def add_schedule(connection: Connection, name: str, since: int) -> ScheduleState:
@@ -32,7 +35,10 @@ def fire(
     """Moves a schedule on and enqueues its jobs; None if somebody else has moved it, 0 if a run is still going."""
     ((is_going,),) = connection.execute(_IS_GOING, (name,)).fetchall()
     made = [] if is_going else jobs
-    if not connection.execute(_MOVE, (fire, skipped + len(jobs) - len(made), name, last_fire)).rowcount:
+    # What was left out because a run is going is the next one's business; what nobody wanted is nobody's.
+    is_left_out = len(made) < len(jobs)
+    moved = connection.execute(_MOVE, (fire, is_left_out, skipped + len(jobs) - len(made), name, last_fire))
+    if not moved.rowcount:
         return None
     JOBS.run(connection, job_values(made, now))
     return len(made)

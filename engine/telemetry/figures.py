@@ -118,6 +118,11 @@ FIGURES: Mapping[str, Figure] = {
     ),
     "objects.conflicts": Figure(("tocsin_object_conflicts",), "Edits refused because somebody was faster.", True),
     "objects.unreadable": Figure(("tocsin_objects_unreadable",), "Stored objects that could not be read.", True),
+    "schedules.fired": Figure(("tocsin_schedule_runs",), "Runs that schedules have fired.", True),
+    "schedules.faulty": Figure(("tocsin_schedules_faulty",), "Schedules that cannot fire as they are."),
+    "schedules.set_right": Figure(
+        ("tocsin_schedules_set_right",), "Schedules that had fired with a clock far ahead, and go on from now.", True
+    ),
     "tasks": Figure(("tocsin_tasks",), "Tasks of the event loop."),
     "revocations": Figure(("tocsin_revocations",), "Tokens and users that are revoked."),
     "tickets_unused": Figure(("tocsin_tickets_unused",), "One-use tickets that nobody has used yet."),

@@ -122,3 +122,17 @@ def test_a_line_that_will_never_fire_again_is_refused() -> None:
             return None
 
     assert check(Never("0 0 29 2 *"), 0) == "'0 0 29 2 *' never fires again"
+
+
+def test_a_run_covers_those_that_were_left_out_before_it() -> None:
+    covered, last, now = at("01-01T08:00:00"), at("01-01T10:00:00"), at("01-01T12:00:00")
+    assert plan(HOURLY, Missed.COALESCE, last, now, covered) == Plan(now, (Window(covered, now),), 0)
+    first, second = Window(covered, last + HOUR_US), Window(last + HOUR_US, now)
+    assert plan(HOURLY, Missed.CATCH_UP, last, now, covered) == Plan(now, (first, second), 0)
+
+
+def test_a_zone_that_does_not_exist_is_what_is_wrong_with_it() -> None:
+    for zone in ("Europe/Atlantis", "../etc"):
+        assert check(Cron("0 2 * * *", zone), at("01-01T00:00:00")) == (
+            f"there is no time zone {zone!r} here; write one such as Europe/Berlin, or UTC"
+        )

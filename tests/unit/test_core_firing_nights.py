@@ -14,7 +14,13 @@ from protocol.times import SECOND_US
 
 MINUTE_US = 60 * SECOND_US
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "America/St_Johns", "Australia/Lord_Howe", "Africa/Casablanca")
-LINES = ("30 2 * * *", "0 2 * * *", "30 1 * * *", "0 3 * * *", "0 */6 * * *", "*/30 * * * *", "15 0 29 2 *")
+LINES = (
+    *("30 2 * * *", "0 2 * * *", "30 1 * * *", "0 3 * * *", "0 */6 * * *", "*/30 * * * *", "15 0 29 2 *"),
+    *("30 * * * *", "45 */2 * * *"),
+)
+
+
+LORD_HOWE = "Australia/Lord_Howe"
 
 
 def us(text: str) -> int:
@@ -82,3 +88,18 @@ def test_what_comes_every_half_hour_comes_so_in_every_night(zone: str) -> None:
         moments = Cron("*/30 * * * *", zone).moments_before(until, since, 1_000)[::-1]
         assert {after - before for before, after in pairwise(moments)} == {30 * MINUTE_US}
         assert len(moments) == (until - since) // (30 * MINUTE_US)
+
+
+@pytest.mark.parametrize("line", ["30 * * * *", "45 */2 * * *", "*/10 * * * *"])
+@pytest.mark.parametrize("span", [("2026-04-04T00:00", "2026-04-06T00:00"), ("2026-10-03T00:00", "2026-10-05T00:00")])
+def test_where_clocks_change_by_half_an_hour_what_is_due_next_is_what_is_due_then(
+    line: str, span: tuple[str, str]
+) -> None:
+    cron, (since, until) = Cron(line, LORD_HOWE), (us(span[0]), us(span[1]))
+    ahead, last = [], since
+    while (last := cron.next_after(last) or until + 1) <= until:
+        planned = plan(cron, Missed.COALESCE, last - 1, last)
+        assert planned is not None
+        assert planned.fire == last
+        ahead.append(last)
+    assert cron.moments_before(until, since, 1_000)[::-1] == ahead

@@ -65,6 +65,7 @@ async def test_a_schedule_of_ones_own_fires_from_then_on_and_tells_how_it_fares(
         "completed": 0,
         "failed": 0,
         "skipped": 0,
+        "fault": None,
         "last_run": None,
         "last_duration_s": None,
         "last_outcome": None,

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 import trio
 
-from engine.jobs.desk import CAUSE_MAX_CHARS, CHECKED_AT_ONCE, PUT_OFF_MAX_US, Desk
+from engine.jobs.desk import CAUSE_MAX_CHARS, CHECKED_AT_ONCE, PUT_OFF_MAX_US, UNKNOWN_AGAIN_US, UNKNOWN_US, Desk
 from engine.jobs.kinds import Done, Hopeless, Kind, Kinds, NotNeeded, PutOff, Result
 from protocol.jobs import ATTEMPTS, PRIO_HIGH, Claimed, Lease, NewJob, Queue, Settlement, Verdict
 from tests.support.stores import NOW
@@ -78,11 +78,16 @@ async def test_what_is_hopeless_fails_at_once_though_there_are_attempts_left() -
     assert settlement.error.cause == "no such mailbox"
 
 
-async def test_a_kind_that_nobody_knows_here_fails_and_says_which_are_known() -> None:
+async def test_a_kind_of_a_newer_version_is_left_to_a_node_of_that_version() -> None:
     settlement = await desk(Done()).do(claimed("fax"))
-    assert settlement.verdict is Verdict.FAILED
+    assert (settlement.verdict, settlement.run_at) == (Verdict.SNOOZED, NOW + UNKNOWN_AGAIN_US)
     assert settlement.error is not None
     assert settlement.error.cause == "fax: no job of the kind 'fax' is known here; known: mail"
+
+
+async def test_a_kind_that_nobody_has_known_for_a_day_fails() -> None:
+    old = msgspec.structs.replace(claimed("fax"), created_at=NOW - UNKNOWN_US - 1)
+    assert (await desk(Done()).do(old)).verdict is Verdict.FAILED
 
 
 async def test_arguments_that_do_not_fit_fail_with_the_field() -> None:

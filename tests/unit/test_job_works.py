@@ -104,7 +104,7 @@ def test_a_node_has_a_name_that_says_where_it_runs() -> None:
 async def test_what_workers_did_is_shown_to_prometheus(autojump_clock: MockClock) -> None:
     async with job_store() as store:
         works = build_works(store, Jobs(), clock)
-        await store.enqueue([a_job("job_cleanup", args='{"since":0,"until":0}'), a_job("fax")])
+        await store.enqueue([a_job("job_cleanup", args='{"since":0,"until":0}'), a_job("job_cleanup")])
         await work_for(1, works)
         samples = {
             (sample.name, *sample.labels.values()): sample.value

@@ -113,6 +113,82 @@ async def test_a_paused_schedule_does_not_fire_nor_make_up_for_it_later(autojump
         assert scheduler.next_due("hourly", state) == NOW + 6 * HOUR_US
 
 
+async def test_the_run_after_one_that_was_left_out_covers_its_time(autojump_clock: MockClock) -> None:
+    async with job_store() as store:
+        scheduler = Scheduler(store, [a_schedule()], clock)
+        await run_for(3 * 3_600 + 1, scheduler)
+        await end_all(store)
+        await run_for(2 * 3_600, scheduler)
+        await end_all(store)
+        await run_for(3_600, scheduler)
+        windows = [msgspec.json.decode(job.args, type=RunArgs) for job in await runs(store)]
+        hours = [((each.since - NOW) // HOUR_US, (each.until - NOW) // HOUR_US) for each in windows]
+        assert hours == [(0, 1), (1, 4), (4, 6)]
+        assert (await store.schedules())["hourly"].skipped == 3
+
+
+async def test_one_that_cannot_fire_says_why_and_keeps_no_other_from_firing(autojump_clock: MockClock) -> None:
+    class Wanted(RunArgs, frozen=True, kw_only=True):
+        project: str
+
+    strange = Kind(name="strange", queue=Queue.ANALYTICS, args=Wanted, run=nothing)
+    async with job_store() as store:
+        gone = a_schedule(name="a-zone", cron=Cron("0 * * * *", "Europe/Atlantis"))
+        never = a_schedule(name="a-line", cron=Cron("0 0 31 2 *"))
+        other = a_schedule(name="a-kind", kind=strange)
+        scheduler = Scheduler(store, [gone, never, other, a_schedule()], clock)
+        await run_for(3_700, scheduler)
+        assert [job.schedule for job in await runs(store)] == ["hourly"]
+        assert scheduler.faults == {
+            "a-zone": "there is no time zone 'Europe/Atlantis' here; write one such as Europe/Berlin, or UTC",
+            "a-line": "'0 0 31 2 *' is not a cron line: Bad day-of-month; write minute hour day month weekday,"
+            " such as '0 2 * * *'",
+            "a-kind": "ValidationError: Object missing required field `project`",
+        }
+        states = await store.schedules()
+        assert scheduler.next_due("a-zone", states["hourly"]) is None
+        assert scheduler.fault("a-zone") == scheduler.faults["a-zone"]
+        assert scheduler.statistics() == {"fired": 1, "faulty": 3, "set_right": 0}
+        scheduler.put(a_schedule(name="a-zone"))
+        assert scheduler.fault("a-zone") is None
+
+
+async def test_one_that_fired_when_the_clock_was_years_ahead_goes_on_when_the_clock_is_right(
+    autojump_clock: MockClock,
+) -> None:
+    wall = Wall()
+    async with job_store(wall) as store:
+        scheduler = Scheduler(store, [a_schedule()], wall)
+        await run_for(60, scheduler)
+        wall.ahead_s = 10 * 365 * 86_400
+        await run_for(60, scheduler)
+        await end_all(store)
+        wall.ahead_s = 0
+        await run_for(1_800, scheduler)
+        assert "it has fired up to 203" in (scheduler.fault("hourly") or "")
+        await run_for(4 * 3_600, scheduler)
+        assert (scheduler.fault("hourly"), scheduler.set_right) == (None, 1)
+        _, right = await runs(store)
+        window = msgspec.json.decode(right.args, type=RunArgs)
+        assert NOW < window.since < window.until <= NOW + 5 * HOUR_US
+
+
+async def test_a_clock_that_starts_in_1970_and_is_put_right_fires_nothing_again(autojump_clock: MockClock) -> None:
+    wall = Wall()
+    async with job_store(wall) as store:
+        await run_for(3_700, Scheduler(store, [a_schedule()], wall))
+        await end_all(store)
+        wall.ahead_s = -NOW // SECOND_US
+        scheduler = Scheduler(store, [a_schedule()], wall)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(started, scheduler)
+            await trio.sleep(900)
+            wall.ahead_s = 0
+            await trio.sleep(2_000)
+            nursery.cancel_scope.cancel()
+        assert (len(await runs(store)), scheduler.set_right) == (1, 0)
+
+
 class Away:
     """A store that is away at first."""
 

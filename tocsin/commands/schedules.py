@@ -31,6 +31,7 @@ SCHEDULES = Kind(
         "DONE": _run("completed"),
         "FAILED": _run("failed"),
         "SKIPPED": _run("skipped"),
+        "FAULT": _run("fault"),
     },
 )
 
