@@ -18,7 +18,7 @@ if str(FOLDER.parent) not in sys.path:  # started as a script
 
 from engine.jobs.counts import JobCounts  # noqa: E402
 from engine.jobs.gauges import QueueGauges  # noqa: E402
-from engine.notify.sending import SendCounts  # noqa: E402
+from engine.notify.counted import families  # noqa: E402
 from engine.telemetry.figures import FIGURES  # noqa: E402
 from engine.telemetry.metrics import Metrics  # noqa: E402
 
@@ -46,7 +46,7 @@ def render() -> str:
     }
     # Nobody is asked for what the families are.
     gauges = QueueGauges(None)  # type: ignore[arg-type]
-    for family in (*JobCounts().families(), *gauges.families(), *SendCounts().families()):
+    for family in (*JobCounts().families(), *gauges.families(), *families({})):
         found[family.name + ("_total" if family.type == "counter" else "")] = (family.type, family.documentation)
     for figure in FIGURES.values():
         kind, end = ("counter", "_total") if figure.monotonic else ("gauge", "")

@@ -75,8 +75,8 @@ CHANGE_OF = {
 }
 
 
-# The kind of job that decides who is told.
-ROUTE = "route"
+# The kinds of jobs that a store knows: the one that decides who is told, and the one that sends what was put aside.
+ROUTE, DIGEST = "route", "digest"
 
 
 class Noted(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -204,6 +204,14 @@ class Recipient(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaul
         return cls(user=known) if kind == "user" else cls(endpoint=known)
 
 
+class DigestArgs(msgspec.Struct, frozen=True, kw_only=True):
+    """Which digest: whose, and of what is put aside until when (microseconds)."""
+
+    channel: Channel
+    recipient: Recipient
+    until: int
+
+
 class Delivery(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One line of the ledger. Times are microseconds; `cause` is what a target or a sender said."""
 
@@ -224,6 +232,8 @@ class Delivery(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     attempts: int = 0
     # What the target calls it: the message that a later one may change.
     reference: str | None = None
+    # Since when its target has been saying "later".
+    held_since: int | None = None
 
 
 class Rendered(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,11 +9,11 @@ import msgspec
 
 from protocol.jobs import PRIO_HIGH, PRIO_MEDIUM, PRIO_OF, NewJob, Queue, new_job
 from protocol.model import Severity
-from protocol.notify import Channel, Delivery, Recipient
+from protocol.notify import DIGEST, Channel, Delivery, DigestArgs, Recipient
 
 # All mail goes through one server.
 EVERYBODYS_MAIL = "email"
-SEND, DIGEST, DIGESTS = "send", "digest", "digests_due"
+SEND, DIGESTS = "send", "digests_due"
 ESCALATE, REMIND = "escalate", "remind"
 
 
@@ -23,14 +23,6 @@ class SendArgs(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     by: str | None = None
     text: str = ""
-
-
-class DigestArgs(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose digest, and of what is due until when (microseconds)."""
-
-    channel: Channel
-    recipient: Recipient
-    until: int
 
 
 class StepArgs(msgspec.Struct, frozen=True, kw_only=True):

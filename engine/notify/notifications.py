@@ -76,13 +76,12 @@ def build_notifications(
     """Nothing of it runs yet."""
     book = NotifyBook(orders, wake)
     escalations = Escalations(store, book, say, clock)
-    sending = Sending(Tools(store, senders, renderer, clock))
     return Notifications(
         senders=senders,
         renderer=renderer,
         book=book,
         escalations=escalations,
-        router=Router(store, orders, book, escalations, sending.counts, clock),
-        sending=sending,
+        router=Router(store, orders, book, escalations, clock),
+        sending=Sending(Tools(store, senders, renderer, clock)),
         digests=Digests(store, clock),
     )

@@ -16,7 +16,6 @@ from engine.notify.book import NotifyBook
 from engine.notify.escalation import Escalations
 from engine.notify.facts import Facts
 from engine.notify.outcome import Outcome, line_of
-from engine.notify.sending import SendCounts
 from engine.orders import StandingOrders
 from engine.stores import Store
 from protocol.jobs import Claimed, Queue
@@ -53,14 +52,12 @@ class Router:
         orders: StandingOrders,
         book: NotifyBook,
         escalations: Escalations,
-        counts: SendCounts,
         clock: Clock,
     ) -> None:
         self._store = store
         self._orders = orders
         self._book = book
         self._escalations = escalations
-        self._counts = counts
         self._facts = Facts(store)
         self._clock = clock
 
@@ -83,7 +80,6 @@ class Router:
                     self._route(scene, noted, alert, outcome)
                     outcome.jobs += self._escalations.begin(scene.key, noted, alert, scene.told[alert_id])
             await self._note_answer(scene, noted)
-        self._counts.count(outcome.deliveries)
         return outcome.done
 
     async def _scene(self, claimed: Claimed, args: RouteArgs) -> _Scene:

@@ -1,36 +1,36 @@
 """The jobs that send: one message, or what was put aside for somebody as one digest. What came of it goes into the
 ledger with the job's own end.
 
-Owns nothing but counts. A line is in the ledger before its job is, and its key goes with the message: if we are killed
+Owns nothing. A line is in the ledger before its job is, and its key goes with the message: if we are killed
 between sending and settling, the target gets the same key once more. Messages about one alert go to one recipient in
 their order: a later one waits until the earlier one is out of our hands.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
-from prometheus_client.core import CounterMetricFamily, Metric
 
 from actors.ports import Clock
+from engine.core.gathering import by_weight, gather
 from engine.jobs.kinds import Again, Done, Hopeless, Kind, NotNeeded, PutOff, Result
 from engine.notify.facts import Facts
-from engine.notify.jobs import DIGEST, SEND, DigestArgs, SendArgs, digest_job
+from engine.notify.jobs import SEND, SendArgs, digest_job
 from engine.notify.ports import Outcome, Refused, Renderer, Sender, Sent, TryLater
 from engine.stores import Store
 from engine.stores.deliveries import DIGEST_MAX
 from protocol.jobs import Claimed, Queue
-from protocol.model import Alert
 from protocol.notify import (
+    DIGEST,
     DIGEST_LISTED_MAX,
     TOLD,
     Change,
     Channel,
     Delivery,
     DeliveryState,
+    DigestArgs,
     Outgoing,
     Recipient,
     Why,
@@ -38,10 +38,15 @@ from protocol.notify import (
 )
 from protocol.times import SECOND_US
 
-# An earlier message to the same recipient is still on its way.
+# While an earlier message to the same recipient is on its way, a later one looks again after a quarter of the time that
+# it has waited, within these bounds: a target that is away for a day is not asked about each second.
 AFTER_EARLIER_US = SECOND_US
-# A target that says "later" uses up no attempt; who has said so for a day is given up.
+AFTER_EARLIER_MAX_US = 30 * SECOND_US
+# A target that says "later" uses up no attempt; who has said so for a day is given up. Counted from the first time that
+# it said so: however long the job was put aside, paused or failed before, the target was not asked then.
 PATIENCE_US = 86_400 * SECOND_US
+# Why somebody waits is written down again when it has changed, but not more often: there may be thousands who wait.
+CAUSE_FRESH_US = 600 * SECOND_US
 
 
 class Tools(NamedTuple):
@@ -53,35 +58,12 @@ class Tools(NamedTuple):
     clock: Clock
 
 
-class SendCounts:
-    """How many deliveries ended how, by channel: `notifications_sent_total`."""
-
-    def __init__(self) -> None:
-        self.ended: Counter[tuple[Channel, DeliveryState]] = Counter()
-
-    def count(self, lines: Sequence[Delivery]) -> None:
-        """These have ended, one way or another."""
-        for line in lines:
-            if line.state is not DeliveryState.QUEUED:
-                self.ended[line.channel, line.state] += 1
-
-    def families(self) -> Iterator[Metric]:
-        """For Prometheus; the name and the labels are the reference's."""
-        sent = CounterMetricFamily(
-            "notifications_sent", "Notifications that ended, one way or another.", labels=("channel", "status")
-        )
-        for (channel, state), count in self.ended.items():
-            sent.add_metric((channel.value, state.value), count)
-        yield sent
-
-
 class Sending:
     """Does jobs of the kinds `send` and `digest`."""
 
     def __init__(self, tools: Tools) -> None:
         self._store, self._senders, self._renderer, self._clock = tools
         self._facts = Facts(tools.store)
-        self.counts = SendCounts()
 
     @property
     def kinds(self) -> list[Kind[SendArgs] | Kind[DigestArgs]]:
@@ -98,14 +80,17 @@ class Sending:
             return NotNeeded("the ledger has no such line" if line is None else f"it is {line.state.value} already")
         found = await self._store.alert(line.workspace, line.alert_id)
         if found is None:
-            return self._ended([_moved(line, DeliveryState.SUPPRESSED, self._clock(), Why.OVER)])
+            return self._suppressed(line, Why.OVER)
         known = (await self._store.deliveries_of(line.workspace, [line.alert_id]))[line.alert_id]
         same = [each for each in known if (each.channel, each.recipient) == (line.channel, line.recipient)]
         earlier = same[: [each.key for each in same].index(line.key)]
-        if any(each.state is DeliveryState.QUEUED and each.due is None for each in earlier):
-            return PutOff(self._clock() + AFTER_EARLIER_US)
+        now = self._clock()
+        # Also with a digest that is due: it may be at the target, and show the alert as it was before.
+        if any(each.state is DeliveryState.QUEUED and (each.due is None or each.due <= now) for each in earlier):
+            wait_us = (now - line.updated_at) // 4
+            return PutOff(now + min(AFTER_EARLIER_MAX_US, max(AFTER_EARLIER_US, wait_us)))
         if not line.change.is_start and not any(each.state in TOLD for each in earlier):
-            return self._ended([_moved(line, DeliveryState.SUPPRESSED, self._clock(), Why.NOT_TOLD)])
+            return self._suppressed(line, Why.NOT_TOLD)
         message = Outgoing(
             key=line.key,
             workspace=line.workspace,
@@ -120,48 +105,37 @@ class Sending:
         )
         return await self._hand_over(claimed, message, [line])
 
+    def _suppressed(self, line: Delivery, why: Why) -> Result:
+        return Done(deliveries=(_moved(line, DeliveryState.SUPPRESSED, self._clock(), why),))
+
     async def send_digest(self, claimed: Claimed, args: DigestArgs) -> Result:
-        """What was put aside for a recipient, as one message; of an alert that he was told of meanwhile nothing."""
+        """What was put aside for a recipient until a moment, as one message."""
         workspace, place = claimed.workspace, (args.channel, args.recipient.name)
         lines = await self._store.put_aside(workspace, place, args.until, DIGEST_MAX)
         if not lines:
             return NotNeeded("nothing is put aside any more")
-        told = await self._told_meanwhile(workspace, lines)
-        dropped = [_moved(line, DeliveryState.SUPPRESSED, self._clock(), Why.TOLD) for line in lines if line in told]
-        lines = [line for line in lines if line not in told]
         ids = list(dict.fromkeys(line.alert_id for line in lines))
-        alerts = await self._facts.alerts(workspace, ids[:DIGEST_LISTED_MAX])
-        if not alerts:
-            gone = [_moved(line, DeliveryState.SUPPRESSED, self._clock(), Why.OVER) for line in lines]
-            return self._ended([*dropped, *gone])
-        message = Outgoing(
-            key=delivery_key(workspace, "digest", args.channel, args.recipient, str(claimed.lease.job)),
-            workspace=workspace,
-            channel=args.channel,
-            recipient=args.recipient,
-            change=Change.DIGEST,
-            alerts=_by_weight(alerts),
-            more=len(ids) - len(alerts),
-            at=args.until,
-        )
-        result = await self._hand_over(claimed, message, lines)
-        self.counts.count(dropped)
-        if isinstance(result, Done) and len(lines) + len(dropped) == DIGEST_MAX:
-            # There may be more of it; the key of this job is taken until it has ended.
-            again = digest_job(workspace, args.channel, args.recipient, args.until + 1)
-            result = replace(result, follow=(*result.follow, again))
-        return replace(result, deliveries=(*result.deliveries, *dropped))
-
-    async def _told_meanwhile(self, workspace: str, lines: Sequence[Delivery]) -> set[Delivery]:
-        known = await self._store.deliveries_of(workspace, list({line.alert_id for line in lines}))
-        return {
-            line
-            for line in lines
-            if any(
-                each.due is None and each.state in TOLD and each.at >= line.at and _place(each) == _place(line)
-                for each in known[line.alert_id]
+        alerts = await self._facts.alerts(workspace, ids)
+        told, dropped = gather(lines, await self._store.deliveries_of(workspace, ids), alerts)
+        result: Result = Done()
+        if told:
+            shown = by_weight([alerts[name] for name in dict.fromkeys(line.alert_id for line in told)])
+            message = Outgoing(
+                key=delivery_key(workspace, "digest", args.channel, args.recipient, str(claimed.lease.job)),
+                workspace=workspace,
+                channel=args.channel,
+                recipient=args.recipient,
+                change=Change.DIGEST,
+                alerts=tuple(shown[:DIGEST_LISTED_MAX]),
+                more=len(shown[DIGEST_LISTED_MAX:]),
+                at=args.until,
             )
-        }
+            result = await self._hand_over(claimed, message, told)
+        if isinstance(result, Done) and len(lines) == DIGEST_MAX:
+            # There may be more of it. The key of this job is free once it has ended, and what follows comes after that.
+            result = replace(result, follow=(digest_job(workspace, args.channel, args.recipient, args.until),))
+        gone = [_moved(line, DeliveryState.SUPPRESSED, self._clock(), why) for line, why in dropped]
+        return replace(result, deliveries=(*result.deliveries, *gone))
 
     async def _hand_over(self, claimed: Claimed, message: Outgoing, lines: Sequence[Delivery]) -> Result:
         sender = self._senders.get(message.channel)
@@ -173,7 +147,7 @@ class Sending:
             return self._failed(lines, Why.NO_ADDRESS, f"{message.recipient.name} has no {message.channel.value}")
         if message.channel is Channel.IN_APP:
             # Saved before told: who is told looks at his list at once.
-            await self._store.keep_deliveries(self._moved_on(lines, DeliveryState.SENT))
+            await self._store.keep_deliveries(self._sent(lines, DeliveryState.SENT))
         message = replace(message, address=address)
         outcome = await sender.send(replace(message, rendered=await self._renderer.render(message)))
         return self._result(claimed, lines, outcome)
@@ -190,44 +164,44 @@ class Sending:
     def _result(self, claimed: Claimed, lines: Sequence[Delivery], outcome: Outcome) -> Result:
         if isinstance(outcome, Sent):
             state = DeliveryState.DELIVERED if outcome.is_delivered else DeliveryState.SENT
-            return self._ended([replace(line, reference=outcome.reference) for line in self._moved_on(lines, state)])
+            sent = [replace(line, reference=outcome.reference) for line in self._sent(lines, state)]
+            return Done(deliveries=tuple(sent))
         if isinstance(outcome, Refused):
-            return self._failed(lines, Why.REFUSED, outcome.cause)
+            return self._failed(self._tried(lines), Why.REFUSED, outcome.cause)
         return self._later(claimed, lines, outcome)
 
     def _later(self, claimed: Claimed, lines: Sequence[Delivery], outcome: TryLater) -> Result:
-        now = self._clock()
-        if outcome.after_s is None and claimed.attempt >= claimed.attempts_max:
-            return self._failed(lines, Why.GAVE_UP, outcome.cause)
-        if outcome.after_s is not None and now - claimed.created_at > PATIENCE_US:
-            return self._failed(lines, Why.GAVE_UP, f"a day of: {outcome.cause}")
-        tried = tuple(replace(line, cause=outcome.cause, attempts=line.attempts + 1, updated_at=now) for line in lines)
-        if outcome.after_s is None:
-            return Again(outcome.cause, tried)
-        return PutOff(now + int(outcome.after_s * SECOND_US), outcome.cause, tried)
+        if outcome.after_s is not None:
+            return self._held(lines, outcome.after_s, outcome.cause)
+        if claimed.attempt >= claimed.attempts_max:
+            return self._failed(self._tried(lines), Why.GAVE_UP, outcome.cause)
+        return Again(outcome.cause, tuple(replace(line, cause=outcome.cause) for line in self._tried(lines)))
 
-    def _ended(self, lines: Sequence[Delivery]) -> Result:
-        self.counts.count(lines)
-        return Done(deliveries=tuple(lines))
+    def _held(self, lines: Sequence[Delivery], after_s: float, cause: str) -> Result:
+        """The target was not asked, or said when to come again: no attempt, and nothing that is written each time."""
+        now = self._clock()
+        since = min((line.held_since for line in lines if line.held_since is not None), default=now)
+        if now - since > PATIENCE_US:
+            return self._failed(lines, Why.GAVE_UP, f"a day of: {cause}")
+        news = [
+            replace(line, cause=cause, held_since=since, updated_at=now)
+            for line in lines
+            if line.held_since is None or (line.cause != cause and now - line.updated_at >= CAUSE_FRESH_US)
+        ]
+        return PutOff(now + int(after_s * SECOND_US), cause, tuple(news))
 
     def _failed(self, lines: Sequence[Delivery], why: Why, cause: str) -> Result:
-        failed = [replace(line, why=why, cause=cause) for line in self._moved_on(lines, DeliveryState.FAILED)]
-        self.counts.count(failed)
+        now = self._clock()
+        failed = [replace(_moved(line, DeliveryState.FAILED, now, why), cause=cause) for line in lines]
         return Hopeless(cause, tuple(failed))
 
-    def _moved_on(self, lines: Sequence[Delivery], state: DeliveryState) -> list[Delivery]:
+    def _tried(self, lines: Sequence[Delivery]) -> list[Delivery]:
         now = self._clock()
-        return [replace(line, state=state, cause=None, attempts=line.attempts + 1, updated_at=now) for line in lines]
+        return [replace(line, attempts=line.attempts + 1, updated_at=now) for line in lines]
+
+    def _sent(self, lines: Sequence[Delivery], state: DeliveryState) -> list[Delivery]:
+        return [replace(line, state=state, cause=None) for line in self._tried(lines)]
 
 
 def _moved(line: Delivery, state: DeliveryState, now: int, why: Why) -> Delivery:
     return replace(line, state=state, why=why, updated_at=now)
-
-
-def _place(line: Delivery) -> tuple[Channel, Recipient]:
-    return line.channel, line.recipient
-
-
-def _by_weight(alerts: Mapping[str, Alert]) -> tuple[Alert, ...]:
-    """The open ones first, the most severe first."""
-    return tuple(sorted(alerts.values(), key=lambda alert: (not alert.state.is_open, -alert.severity.rank)))

@@ -7,12 +7,12 @@ ever moved on: what was told is not queued again. `tests/unit/test_store_deliver
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
 
-from protocol.notify import Channel, Delivery, Recipient
+from protocol.notify import Channel, Delivery, DeliveryState, Recipient
 
 # One digest takes so many; what is left goes with another one, at once.
 DIGEST_MAX = 500
@@ -54,6 +54,10 @@ class TrimmedLines(NamedTuple):
 class DeliveryStore(Protocol):
     """What the engine needs of a store to know who was told. Everything raises StoreUnavailable."""
 
+    def deliveries_ended(self) -> Mapping[tuple[Channel, DeliveryState], int]:
+        """How many lines ended how (came to be anything but queued) by what was stored here since it was opened: each
+        once for each time that it was to be told, whoever moved it: routing, sending, or the end of its job."""
+
     async def deliveries_of(self, workspace: str, alert_ids: Sequence[str]) -> dict[str, list[Delivery]]:
         """All deliveries of these alerts, the oldest first; of at most 500 alerts at a time."""
 
@@ -69,8 +73,11 @@ class DeliveryStore(Protocol):
     async def answered(self, workspace: str, user: str, alert_ids: Sequence[str]) -> None:
         """Whoever was told of these alerts has acknowledged them."""
 
-    async def put_aside(self, workspace: str, place: tuple[Channel, str], until: int, limit: int) -> list[Delivery]:
-        """What waits for the digests of a recipient that are due until then, the oldest first."""
+    async def put_aside(self, workspace: str, place: tuple[Channel, str], due: int, limit: int) -> list[Delivery]:
+        """What waits for the digest of a recipient that is due at this moment, the oldest first.
+
+        Each digest has its own lines: two that are at work at the same time send nothing twice.
+        """
 
     async def digests_due(self, until: int, limit: int) -> list[PutAside]:
         """Recipients for whom something waits that was due before then."""

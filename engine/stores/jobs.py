@@ -109,10 +109,16 @@ class JobStore(JobBoard, Protocol):
         """A page of jobs."""
 
     async def cancel(self, workspace: str | None, number: int) -> Job | None:
-        """Ends a job that has not ended; one that runs loses its lease. The job as it is then; None: no such job."""
+        """Ends a job that has not ended; one that runs loses its lease. The job as it is then; None: no such job.
+
+        What it was to deliver has failed, in the same transaction.
+        """
 
     async def redrive(self, workspace: str | None, number: int) -> Job | None:
-        """Has a job that failed, or was cancelled, done once more, with all its attempts. As `cancel`."""
+        """Has a job that failed, or was cancelled, done once more, with all its attempts. As `cancel`.
+
+        What it was to deliver, and has not, waits again.
+        """
 
     async def redrive_failed(self, queue: Queue, limit: int) -> int:
         """Has at most so many failed jobs of a queue done once more; how many there were."""

@@ -39,6 +39,7 @@ from engine.stores import sqlite_upkeep as upkeep
 from engine.stores.deliveries import TRIM_START, TrimPlace
 from engine.stores.readings import ReadingPage, ReadingQuery, SeriesPage
 from engine.stores.sqlite_deliveries import SqliteDeliveries, with_told
+from engine.stores.sqlite_delivery_lines import Ended
 from engine.stores.sqlite_job_store import SqliteJobs
 from engine.stores.sqlite_objects import SqliteObjects
 from engine.stores.sqlite_readers import Readers
@@ -67,6 +68,7 @@ class SqliteStore(SqliteObjects, SqliteWorkflows, SqliteJobs, SqliteDeliveries):
         self._retention = retention
         self._clock = clock
         self._history_reads = 0
+        self._deliveries_ended = Ended()
         self._log = ReadingStore(writer, readers, retention.readings)
 
     @property

@@ -1,60 +1,35 @@
-"""The ledger of notifications in the embedded store: rows written in the transactions of jobs, and asked by alert, by
-recipient and by digest. Each question is served by an index; a test explains it."""
+"""The ledger of notifications in the embedded store, as `engine.stores.deliveries.DeliveryStore`: asked by alert, by
+recipient and by digest. Each question is served by an index; a test explains it. Who writes lines, and what becomes of
+them with their jobs, is in `sqlite_delivery_lines`."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from sqlite3 import Connection
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
+from engine.stores import sqlite_delivery_lines as lines
 from engine.stores.deliveries import TRIM_START, LedgerLine, PutAside, TrimmedLines, TrimPlace
-from engine.stores.sqlite_bulk import Bulk
+from engine.stores.sqlite_delivery_lines import COLUMNS, Ended, delivery_of, json_text
 from engine.stores.sqlite_readers import Readers
 from engine.stores.sqlite_writer import Writer
 from protocol.model import Alert
-from protocol.notify import ROUTE, Change, Channel, Delivery, DeliveryState, Recipient, Why
+from protocol.notify import ROUTE, Channel, Delivery, DeliveryState, Recipient
 
-_COLUMNS = (
-    "key, workspace, alert_id, channel, recipient, version, change, state, at, updated_at, due, why, cause, attempts,"
-    " reference"
-)
-# Never back: what was told is not queued again, and what its reader has said of it stays.
-DELIVERIES = Bulk(
-    f"INSERT INTO delivery ({_COLUMNS})",
-    15,
-    "ON CONFLICT (key) DO UPDATE SET state = excluded.state, why = excluded.why, cause = excluded.cause,"
-    " due = excluded.due, attempts = excluded.attempts, reference = coalesce(excluded.reference, reference),"
-    " updated_at = excluded.updated_at WHERE delivery.state NOT IN ('acknowledged', 'read')"
-    " AND (delivery.state = 'queued' OR excluded.state NOT IN ('queued', 'suppressed'))",
-)
-# A job that has failed for good has its delivery's key as its own.
-_FAILED_JOBS = """
-SELECT attempt, errors ->> '$[#-1].cause', ukey FROM job_done
-WHERE id IN (SELECT value FROM json_each(?)) AND ukey IS NOT NULL
-"""
-_LOST = """
-UPDATE delivery SET state = 'failed', why = 'gave_up', updated_at = ?, attempts = ?, cause = ?
-WHERE key = ? AND state = 'queued'
-"""
-_CANCELLED = """
-UPDATE delivery SET state = 'failed', why = 'cancelled', updated_at = ?2
-WHERE key = (SELECT ukey FROM job_done WHERE id = ?1) AND state = 'queued'
-"""
 _OF_ALERTS = f"""
-SELECT {_COLUMNS} FROM delivery WHERE workspace = ?1 AND alert_id IN (SELECT value FROM json_each(?2)) ORDER BY id
+SELECT {COLUMNS} FROM delivery WHERE workspace = ?1 AND alert_id IN (SELECT value FROM json_each(?2)) ORDER BY id
 """  # noqa: S608  # our own words
 OF_ALERT = f"""
-SELECT id, {_COLUMNS} FROM delivery WHERE workspace = ? AND alert_id = ? AND id > ? ORDER BY id LIMIT ?
+SELECT id, {COLUMNS} FROM delivery WHERE workspace = ? AND alert_id = ? AND id > ? ORDER BY id LIMIT ?
 """  # noqa: S608
-_BY_KEY = f"SELECT {_COLUMNS} FROM delivery WHERE key = ? AND workspace = ?"  # noqa: S608
+_BY_KEY = f"SELECT {COLUMNS} FROM delivery WHERE key = ? AND workspace = ?"  # noqa: S608
 PUT_ASIDE = f"""
-SELECT {_COLUMNS} FROM delivery INDEXED BY delivery_put_aside
-WHERE state = 'queued' AND due IS NOT NULL AND due <= ? AND workspace = ? AND channel = ? AND recipient = ?
+SELECT {COLUMNS} FROM delivery INDEXED BY delivery_put_aside
+WHERE state = 'queued' AND due IS NOT NULL AND due = ? AND workspace = ? AND channel = ? AND recipient = ?
 ORDER BY id LIMIT ?
 """  # noqa: S608
 DIGESTS_DUE = """
@@ -62,7 +37,7 @@ SELECT DISTINCT workspace, channel, recipient, due FROM delivery INDEXED BY deli
 WHERE state = 'queued' AND due IS NOT NULL AND due <= ? ORDER BY due LIMIT ?
 """
 IN_APP = f"""
-SELECT id, {_COLUMNS} FROM delivery INDEXED BY delivery_in_app
+SELECT id, {COLUMNS} FROM delivery INDEXED BY delivery_in_app
 WHERE workspace = ? AND recipient = ? AND channel = 'in_app' AND id < ?
     AND state IN ('sent', 'delivered', 'acknowledged', 'read') ORDER BY id DESC LIMIT ?
 """  # noqa: S608
@@ -90,87 +65,19 @@ _PRECEDED = f"""
 SELECT 1 FROM job INDEXED BY job_routing
 WHERE workspace = ? AND framework = ? AND id < ? AND run_at <= ? AND kind = '{ROUTE}' LIMIT 1
 """  # noqa: S608
-_OLD = """
-SELECT id, updated_at FROM delivery INDEXED BY delivery_kept
-WHERE state <> 'queued' AND updated_at < ? AND (updated_at, id) > (?, ?) ORDER BY updated_at, id LIMIT ?
-"""
-# Of an alert that is open, or was when lines as old as these were still kept, all stay: its end is told by them.
-_FORGET = """
-DELETE FROM delivery WHERE id IN (SELECT value FROM json_each(?)) AND NOT EXISTS (
-    SELECT 1 FROM workspace JOIN alert ON alert.workspace = workspace.id AND alert.id = delivery.alert_id
-    WHERE workspace.name = delivery.workspace
-        AND (alert.state < 3 OR coalesce(alert.resolved_at, alert.last_seen_at) >= ?))
-"""
 # Behind every number.
 _LAST = 1 << 62
-_encode = msgspec.json.Encoder().encode
-
-
-def write(connection: Connection, deliveries: Iterable[Delivery]) -> None:
-    """Writes rows, or moves them on."""
-    DELIVERIES.run(connection, [value for each in deliveries for value in _values(each)])
-
-
-def fail(connection: Connection, jobs: Sequence[int], now: int) -> None:
-    """What these jobs, which have failed for good, were to deliver has failed."""
-    for attempts, cause, key in connection.execute(_FAILED_JOBS, (_text(jobs),)).fetchall():
-        connection.execute(_LOST, (now, attempts, cause, key))
-
-
-def give_up(connection: Connection, job: int, now: int) -> None:
-    """What a job that was cancelled was to deliver will not be."""
-    connection.execute(_CANCELLED, (job, now))
-
-
-def trim(connection: Connection, before: int, limit: int, after: TrimPlace) -> TrimmedLines:
-    """One step through what is old."""
-    found = connection.execute(_OLD, (before, *after, limit)).fetchall()
-    gone = connection.execute(_FORGET, (_text([number for number, _ in found]), before)).rowcount
-    return TrimmedLines(gone, TrimPlace(found[-1][1], found[-1][0]) if len(found) == limit else None)
-
-
-def _values(each: Delivery) -> tuple[Any, ...]:
-    return (
-        *(each.key, each.workspace, each.alert_id, each.channel.value, each.recipient.name, each.version),
-        *(each.change.value, each.state.value, each.at, each.updated_at, each.due),
-        *(None if each.why is None else each.why.value, each.cause, each.attempts, each.reference),
-    )
-
-
-def _delivery(row: Sequence[Any]) -> Delivery:
-    key, workspace, alert_id, channel, recipient, version, change, state, at, updated, due, why, *rest = row
-    return Delivery(
-        key=key,
-        workspace=workspace,
-        alert_id=alert_id,
-        channel=Channel(channel),
-        recipient=Recipient.named(recipient),
-        version=version,
-        change=Change(change),
-        state=DeliveryState(state),
-        at=at,
-        updated_at=updated,
-        due=due,
-        why=None if why is None else Why(why),
-        cause=rest[0],
-        attempts=rest[1],
-        reference=rest[2],
-    )
 
 
 def _line(row: Sequence[Any]) -> LedgerLine:
-    return LedgerLine(number=row[0], delivery=_delivery(row[1:]))
-
-
-def _text(values: Sequence[Any]) -> str:
-    return _encode(list(values)).decode()
+    return LedgerLine(number=row[0], delivery=delivery_of(row[1:]))
 
 
 def of_alerts(connection: Connection, workspace: str, alert_ids: Sequence[str]) -> dict[str, list[Delivery]]:
     """All of these alerts'."""
     found: defaultdict[str, list[Delivery]] = defaultdict(list)
-    for row in connection.execute(_OF_ALERTS, (workspace, _text(alert_ids))).fetchall():
-        found[row[2]].append(_delivery(row))
+    for row in connection.execute(_OF_ALERTS, (workspace, json_text(alert_ids))).fetchall():
+        found[row[2]].append(delivery_of(row))
     return found
 
 
@@ -178,7 +85,7 @@ def with_told(connection: Connection, workspace: str, alerts: Sequence[Alert]) -
     """The same alerts, and of each whether anybody was notified of it: the ledger knows, and the alert does not."""
     if not alerts:
         return []
-    told = {name for (name,) in connection.execute(_TOLD, (workspace, _text([alert.id for alert in alerts])))}
+    told = {name for (name,) in connection.execute(_TOLD, (workspace, json_text([alert.id for alert in alerts])))}
     return [replace(alert, notification_sent=True) if alert.id in told else alert for alert in alerts]
 
 
@@ -188,6 +95,11 @@ class SqliteDeliveries:
     _writer: Writer
     _readers: Readers
     _clock: Callable[[], int]
+    _deliveries_ended: Ended
+
+    def deliveries_ended(self) -> Mapping[tuple[Channel, DeliveryState], int]:
+        """How many lines ended how, by what this process wrote."""
+        return self._deliveries_ended
 
     async def deliveries_of(self, workspace: str, alert_ids: Sequence[str]) -> dict[str, list[Delivery]]:
         """All deliveries of these alerts. Raises StoreUnavailable."""
@@ -199,21 +111,21 @@ class SqliteDeliveries:
 
     async def delivery(self, workspace: str, key: str) -> Delivery | None:
         """The one with this key. Raises StoreUnavailable."""
-        return next((_delivery(row) for row in await self._rows(_BY_KEY, key, workspace)), None)
+        return next((delivery_of(row) for row in await self._rows(_BY_KEY, key, workspace)), None)
 
     async def keep_deliveries(self, deliveries: Sequence[Delivery]) -> None:
         """Writes rows, or moves them on. Raises StoreUnavailable."""
-        await self._writer.run(partial(write, deliveries=deliveries))
+        await self._writer.run(partial(lines.write, deliveries=deliveries), self._deliveries_ended.update)
 
     async def answered(self, workspace: str, user: str, alert_ids: Sequence[str]) -> None:
         """Whoever was told of these alerts has acknowledged them. Raises StoreUnavailable."""
-        await self._alter(_ANSWERED, self._clock(), workspace, Recipient(user=user).name, _text(alert_ids))
+        await self._alter(_ANSWERED, self._clock(), workspace, Recipient(user=user).name, json_text(alert_ids))
 
-    async def put_aside(self, workspace: str, place: tuple[Channel, str], until: int, limit: int) -> list[Delivery]:
-        """What waits for a recipient's digests. Raises StoreUnavailable."""
+    async def put_aside(self, workspace: str, place: tuple[Channel, str], due: int, limit: int) -> list[Delivery]:
+        """What waits for a digest of a recipient. Raises StoreUnavailable."""
         channel, recipient = place
-        rows = await self._rows(PUT_ASIDE, until, workspace, channel.value, recipient, limit)
-        return [_delivery(row) for row in rows]
+        rows = await self._rows(PUT_ASIDE, due, workspace, channel.value, recipient, limit)
+        return [delivery_of(row) for row in rows]
 
     async def digests_due(self, until: int, limit: int) -> list[PutAside]:
         """Recipients for whom something waits. Raises StoreUnavailable."""
@@ -236,7 +148,7 @@ class SqliteDeliveries:
         name = Recipient(user=user).name
         if keys is None:
             return await self._alter(_READ_ALL, self._clock(), workspace, name)
-        return await self._alter(_READ, self._clock(), workspace, name, _text(keys))
+        return await self._alter(_READ, self._clock(), workspace, name, json_text(keys))
 
     async def is_preceded(self, workspace: str, framework: str, job: int, until: int) -> bool:
         """Whether older changes of a channel are still to be routed by then. Raises StoreUnavailable."""
@@ -244,7 +156,7 @@ class SqliteDeliveries:
 
     async def trim_deliveries(self, before: int, limit: int, after: TrimPlace = TRIM_START) -> TrimmedLines:
         """Deletes what has not changed since then. Raises StoreUnavailable."""
-        return await self._writer.run(partial(trim, before=before, limit=limit, after=after))
+        return await self._writer.run(partial(lines.trim, before=before, limit=limit, after=after))
 
     async def _rows(self, sql: str, *values: Any) -> list[Any]:
         return await self._readers.read(lambda connection: connection.execute(sql, values).fetchall())

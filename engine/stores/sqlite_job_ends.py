@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from sqlite3 import Connection
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from engine.core.retry import after_failure
-from engine.stores import sqlite_deliveries as ledger
+from engine.stores import sqlite_delivery_lines as ledger
 from engine.stores.jobs import KeptJobs
 from engine.stores.sqlite_jobs import JOBS, LOST, job_values
 from protocol.jobs import AGEING_US, FINAL, GIVES_BACK, JobError, Lease, Queue, Settlement, Swept, Verdict
@@ -86,18 +86,27 @@ DELETE FROM job_done WHERE id IN (
 _encode = msgspec.json.Encoder().encode
 
 
-def settle(connection: Connection, settlements: Sequence[Settlement], now: int) -> list[bool]:
-    """Ends claims, or lets jobs go on; for each whether its lease still held."""
+class Settled(NamedTuple):
+    """What was stored: for each settlement whether its lease still held, and lines of the ledger that ended by it."""
+
+    held: list[bool]
+    ended: ledger.Ended
+
+
+def settle(connection: Connection, settlements: Sequence[Settlement], now: int) -> Settled:
+    """Ends claims, or lets jobs go on."""
     held = _end(connection, [one for one in settlements if one.verdict in FINAL], now)
     held |= _go_on(connection, [one for one in settlements if one.verdict not in FINAL], now)
+    # After the ends: what follows may have the key of what it follows.
     follow = [job for one in settlements if one.lease in held for job in one.follow]
     if follow:
         JOBS.run(connection, job_values(follow, now))
+    ended = ledger.Ended()
     if deliveries := [row for one in settlements if one.lease in held for row in one.deliveries]:
-        ledger.write(connection, deliveries)
-    if failed := [one.lease.job for one in settlements if one.verdict is Verdict.FAILED and one.lease in held]:
-        ledger.fail(connection, failed, now)
-    return [one.lease in held for one in settlements]
+        ended += ledger.write(connection, deliveries)
+    failed = [one.lease.job for one in settlements if one.verdict is Verdict.FAILED and one.lease in held]
+    ended += ledger.fail(connection, failed, now)
+    return Settled([one.lease in held for one in settlements], ended)
 
 
 def _end(connection: Connection, settlements: Sequence[Settlement], now: int) -> set[Lease]:
@@ -139,7 +148,7 @@ def _count(connection: Connection, changes: Mapping[tuple[str, int], int]) -> No
         connection.execute(_COUNT, (queue, state, change))
 
 
-def sweep(connection: Connection, limit: int, now: int) -> Swept:
+def sweep(connection: Connection, limit: int, now: int) -> tuple[Swept, ledger.Ended]:
     """Takes jobs from those whose lease has ended: their node is gone, or hangs. Forgets nodes that are long gone."""
     connection.execute(_FORGET_NODES, (now - NODE_KEPT_US,))
     found: list[Settlement] = []
@@ -149,22 +158,24 @@ def sweep(connection: Connection, limit: int, now: int) -> Swept:
         error = JobError(at=now, attempt=attempt, cause="lost: its worker did not renew the lease")
         found.append(Settlement(lease=Lease(number, lease_no), verdict=then.verdict, run_at=then.run_at, error=error))
         ended[Queue(queue), then.verdict] += 1
-    settle(connection, found, now)
-    return Swept(ended=ended)
+    return Swept(ended=ended), settle(connection, found, now).ended
 
 
-def cancel(connection: Connection, number: int, now: int) -> None:
+def cancel(connection: Connection, number: int, now: int) -> ledger.Ended:
     """Ends a job that has not ended. Whoever runs it holds a lease of nothing."""
     ended = connection.execute(_CANCEL, (now, number)).fetchall()
+    if not ended:
+        return ledger.Ended()
     _count(connection, {(queue, CANCELLED): 1 for (queue,) in ended})
     connection.execute("DELETE FROM job WHERE id = ?", (number,))
-    ledger.give_up(connection, number, now)
+    return ledger.give_up(connection, number, now)
 
 
 def redrive(connection: Connection, number: int, now: int) -> bool:
     """Has an ended job done once more; False if its key is taken by a newer one, or it did not fail."""
     if not connection.execute(_AGAIN, (now, number)).fetchall():
         return False
+    ledger.revive(connection, number, now)
     gone = connection.execute("DELETE FROM job_done WHERE id = ? RETURNING queue, state", (number,)).fetchall()
     _count(connection, dict.fromkeys(gone, -1))
     return True

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from sqlite3 import Connection
+from typing import TypeVar
 
 from engine.stores import sqlite_job_claims as claims
 from engine.stores import sqlite_job_ends as ends
 from engine.stores import sqlite_job_lists as lists
 from engine.stores import sqlite_jobs, sqlite_schedules
 from engine.stores.jobs import Doorbell, Enqueued, JobQuery, KeptJobs, QueueCounts, ScheduleState
+from engine.stores.sqlite_delivery_lines import Ended
 from engine.stores.sqlite_readers import Readers
 from engine.stores.sqlite_writer import Writer
 from protocol.jobs import A_FEW_EACH, Claimed, Job, Lease, NewJob, Queue, Settlement, Shares, Swept
+
+T = TypeVar("T")
 
 
 class SqliteJobs:
@@ -22,6 +26,7 @@ class SqliteJobs:
     _writer: Writer
     _readers: Readers
     _clock: Callable[[], int]
+    _deliveries_ended: Ended
 
     def set_doorbell(self, ring: Doorbell) -> None:
         """Whom to tell that there are new jobs."""
@@ -52,11 +57,18 @@ class SqliteJobs:
     async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
         """Ends claims. Raises StoreUnavailable."""
         job = partial(ends.settle, settlements=settlements, now=self._clock())
-        return await self._writer.join(job, lambda _: self._writer.ring(one.follow for one in settlements))
+
+        def tell(settled: ends.Settled) -> None:
+            self._deliveries_ended.update(settled.ended)
+            self._writer.ring(one.follow for one in settlements)
+
+        return (await self._writer.join(job, tell)).held
 
     async def sweep(self, limit: int) -> Swept:
         """Takes jobs from those whose lease has ended. Raises StoreUnavailable."""
-        return await self._writer.run(partial(ends.sweep, limit=limit, now=self._clock()))
+        job = partial(ends.sweep, limit=limit, now=self._clock())
+        swept, _ = await self._writer.run(job, lambda done: self._deliveries_ended.update(done[1]))
+        return swept
 
     async def next_due(self) -> int | None:
         """When the next delayed job is due. Raises StoreUnavailable."""
@@ -72,11 +84,11 @@ class SqliteJobs:
 
     async def cancel(self, workspace: str | None, number: int) -> Job | None:
         """Ends a job that has not ended. Raises StoreUnavailable."""
-        return await self._change(workspace, number, ends.cancel)
+        return await self._change(workspace, number, ends.cancel, self._deliveries_ended.update)
 
     async def redrive(self, workspace: str | None, number: int) -> Job | None:
         """Has an ended job done once more. Raises StoreUnavailable."""
-        job = await self._change(workspace, number, ends.redrive)
+        job = await self._change(workspace, number, ends.redrive, lambda _: None)
         if job is not None:
             self._writer.ring_of([job.queue])
         return job
@@ -132,14 +144,19 @@ class SqliteJobs:
         return await self._writer.run(partial(sqlite_schedules.pause_schedule, name=name, paused_at=at))
 
     async def _change(
-        self, workspace: str | None, number: int, change: Callable[[Connection, int, int], object]
+        self,
+        workspace: str | None,
+        number: int,
+        change: Callable[[Connection, int, int], T],
+        tell: Callable[[T], None],
     ) -> Job | None:
         now = self._clock()
 
-        def job(connection: Connection) -> Job | None:
+        def job(connection: Connection) -> tuple[Job | None, T] | None:
             if lists.job(connection, workspace, number) is None:
                 return None
-            change(connection, number, now)
-            return lists.job(connection, workspace, number)
+            done = change(connection, number, now)
+            return lists.job(connection, workspace, number), done
 
-        return await self._writer.run(job)
+        found = await self._writer.run(job, lambda done: None if done is None else tell(done[1]))
+        return None if found is None else found[0]

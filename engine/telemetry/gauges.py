@@ -15,6 +15,7 @@ from actors.roster import Roster
 from engine.access.identity import Identity
 from engine.access.key_watch import KeyWatch
 from engine.doors import Doors
+from engine.notify.counted import families as notifications
 from engine.parts import Parts
 from engine.telemetry.lag import LoopLag
 from engine.telemetry.metrics import Metrics
@@ -63,7 +64,7 @@ def _watch_parts(metrics: Metrics, parts: Callable[[], Parts | None]) -> None:
     metrics.watch("schedules", lambda: {} if (now := parts()) is None else now.works.scheduler.statistics())
     metrics.add(lambda: () if (now := parts()) is None else now.works.counts.families())
     metrics.add(lambda: () if (now := parts()) is None else now.works.gauges.families())
-    metrics.add(lambda: () if (now := parts()) is None else now.notifications.sending.counts.families())
+    metrics.add(lambda: () if (now := parts()) is None else notifications(now.store.deliveries_ended()))
     metrics.watch("objects_forgotten", of_parts(lambda now: now.upkeep.forgotten))
     metrics.watch("duplicates_stored", of_parts(lambda now: now.upkeep.duplicates_stored))
 

@@ -52,6 +52,25 @@ async def test_a_hook_that_fails_gets_the_same_message_again(tmp_path: Path) -> 
             assert first.headers["webhook-id"] == second.headers["webhook-id"]
 
 
+async def test_what_a_hook_refused_is_sent_when_its_job_is_retried_under_the_same_id(tmp_path: Path) -> None:
+    with trio.fail_after(30):
+        async with a_sink() as sink:
+            sink.behave.append(answer(400))
+            # An engine that stops has settled what it did.
+            async with an_engine(tmp_path, notify=NOTIFY) as engine, http(engine) as boss:
+                await boss.post("/api/v1/endpoints", json={"id": "pager", "channel": "webhook", "url": sink.url()})
+                alert = await ring(engine)
+                await sink.wait_for(1)
+            async with an_engine(tmp_path, notify=NOTIFY) as engine, http(engine) as boss:
+                (failed,) = (await boss.get("/api/v1/jobs?state=failed")).json()["items"]
+                assert (await boss.post(f"/api/v1/jobs/{failed['id']}/retry")).status_code == 200
+                refused, taken = await sink.wait_for(2)
+            assert refused.headers["webhook-id"] == taken.headers["webhook-id"]
+            async with an_engine(tmp_path, notify=NOTIFY) as engine, http(engine) as boss:
+                (line,) = (await boss.get(f"/api/v1/alerts/{alert}/deliveries")).json()["items"]
+                assert (line["state"], line["attempts"]) == ("delivered", 2)
+
+
 async def test_steps_of_workflows_are_notified_as_any_alert_is(tmp_path: Path) -> None:
     phases = [{"phase_type": "LEAD", "sections": [{"display_name": "S", "items": [{"id": "i0", "item_name": "Call"}]}]}]
     with trio.fail_after(30):

@@ -14,8 +14,10 @@ from engine.notify.notifications import Notifications, build_notifications
 from engine.orders import StandingOrders
 from engine.stores import Store
 from engine.stores.jobs import JobQuery
+from protocol.commands import Escalate
+from protocol.items import ItemResult
 from protocol.jobs import Claimed, JobState, Queue, Settlement
-from protocol.model import Alert, Event, EventKind
+from protocol.model import Alert, ChannelKey, Event, EventKind, Reason, Status
 from protocol.notify import Channel, Delivery, Outgoing, Recipient, Rendered
 from protocol.times import rfc3339
 from tests.support.jobs import clock, job_store
@@ -31,6 +33,11 @@ class Plain:
     async def render(self, message: Outgoing) -> Rendered:
         """The change."""
         return Rendered(subject=message.change.value, text=message.change.value)
+
+
+async def _said(key: ChannelKey, command: Escalate) -> ItemResult:
+    """There is no channel; whoever says a step on its stream has said it."""
+    return ItemResult(status=Status.ESCALATED, reason=Reason.ESCALATED)
 
 
 class Dispatch:
@@ -101,7 +108,7 @@ async def a_dispatch(
         orders = StandingOrders((), KEY.workspace)
         seen = store if wrapped is None else wrapped(store)
         senders = dict.fromkeys((Channel.WEBHOOK, Channel.EMAIL, Channel.SLACK), sink)
-        parts = build_notifications(seen, orders, lambda workspace, framework: None, senders, Plain(), clock)
+        parts = build_notifications(seen, orders, lambda workspace, framework: None, senders, Plain(), _said, clock)
         for endpoint in endpoints:
             parts.book.put_endpoint(KEY.workspace, endpoint.id, endpoint)
         yield Dispatch(store, parts, sink)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from engine.stores import AlertQuery, Retention, migrate, sqlite_jobs
 from engine.stores import sqlite_deliveries as deliveries
+from engine.stores import sqlite_delivery_lines as delivery_lines
 from engine.stores import sqlite_job_claims as job_claims
 from engine.stores import sqlite_job_ends as job_ends
 from engine.stores import sqlite_lists as lists
@@ -129,9 +130,12 @@ def test_what_quieting_asks_is_served_by_indexes(connection: sqlite3.Connection,
         (deliveries.OF_ALERT, ("acme", "a", 0, 10), "delivery_of_alert"),
         (deliveries._TOLD, ("acme", "[]"), "delivery_of_alert"),
         (deliveries._BY_KEY, ("k", "acme"), "delivery_key"),
-        (deliveries._FAILED_JOBS, ("[]",), "job_done"),
-        (deliveries._LOST, (NOW, 1, "c", "k"), "delivery_key"),
-        (deliveries._CANCELLED, (1, NOW), "delivery_key"),
+        (delivery_lines._KNOWN, ("[]",), "delivery_key"),
+        (delivery_lines.LOST, ("[]", NOW, 1, "c"), "delivery_key"),
+        (delivery_lines.LOST, ("[]", NOW, 1, "c"), "delivery_put_aside (due=? AND workspace=? AND channel=?"),
+        (delivery_lines.CANCELLED, ("[]", NOW), "delivery_put_aside (due=? AND workspace=? AND channel=?"),
+        (delivery_lines.AGAIN, ("[]", NOW), "delivery_key"),
+        (delivery_lines.AGAIN, ("[]", NOW), "delivery_digest_failed (due=? AND workspace=? AND channel=?"),
         (deliveries.PUT_ASIDE, (NOW, "acme", "email", "user:ann", 10), "delivery_put_aside"),
         (deliveries.DIGESTS_DUE, (NOW, 10), "delivery_put_aside"),
         (deliveries.IN_APP, ("acme", "user:ann", 9, 10), "delivery_in_app"),
@@ -139,8 +143,8 @@ def test_what_quieting_asks_is_served_by_indexes(connection: sqlite3.Connection,
         (deliveries._READ_ALL, (NOW, "acme", "user:ann"), "delivery_unread"),
         (deliveries._READ, (NOW, "acme", "user:ann", "[]"), "delivery_unread"),
         (deliveries._ANSWERED, (NOW, "acme", "user:ann", "[]"), "delivery_of_alert"),
-        (deliveries._OLD, (NOW, 0, 0, 10), "delivery_kept"),
-        (deliveries._FORGET, ("[]", NOW), "sqlite_autoindex_alert"),
+        (delivery_lines._OLD, (NOW, 0, 0, 10), "delivery_kept"),
+        (delivery_lines._FORGET, ("[]", NOW), "sqlite_autoindex_alert"),
         (deliveries._PRECEDED, ("acme", "web", 9, NOW), "job_routing"),
     ],
 )

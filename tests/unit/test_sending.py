@@ -1,0 +1,308 @@
+"""What becomes of messages whose jobs fail, are cancelled, wait for long, or are done once more; and that all of them
+are counted as the ledger has them."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+import trio
+
+from engine.core.routing import Endpoint
+from engine.notify.jobs import digest_job
+from engine.notify.ports import Refused, Sent, TryLater
+from engine.stores.deliveries import DIGEST_MAX
+from protocol.jobs import JobState, Queue, Verdict
+from protocol.model import EventKind, Severity
+from protocol.notify import DIGEST_LISTED_MAX, Channel, DeliveryState, Why
+from protocol.times import SECOND_US
+from tests.support.deliveries import a_delivery
+from tests.support.dispatch import PAGER_NAME, Dispatch, a_dispatch
+from tests.support.jobs import clock
+from tests.support.notified import PAGER, Sink
+
+FIRED, RESOLVED = EventKind.FIRED, EventKind.RESOLVED
+DAY_S = 86_400
+LATER = TryLater(60.0, "429: too many")
+
+
+async def put_aside(dispatch: Dispatch, alert_ids: list[str], due: int) -> int:
+    """Lines for the pager's digest; the number of its job."""
+    lines = [
+        a_delivery(name, channel=Channel.WEBHOOK, recipient=PAGER_NAME, due=due, why=Why.STORM) for name in alert_ids
+    ]
+    await dispatch.store.keep_deliveries(lines)
+    ((number, _),) = await dispatch.store.enqueue([digest_job("acme", Channel.WEBHOOK, PAGER_NAME, due)])
+    return number
+
+
+async def redrive(dispatch: Dispatch, number: int) -> None:
+    job = await dispatch.store.redrive("acme", number)
+    assert job is not None and job.state is JobState.WAITING
+
+
+async def test_a_refused_message_that_is_retried_is_sent_under_the_same_key(autojump_clock: None) -> None:
+    async with a_dispatch() as dispatch:
+        (alert,) = await dispatch.alerts()
+        await dispatch.note(FIRED, alert)
+        dispatch.sink.answer = lambda message: Refused("400: no")
+        await dispatch.work()
+        (failed,) = await dispatch.ended(JobState.FAILED)
+        dispatch.sink.answer = Sink().answer
+        await redrive(dispatch, failed)
+        (waiting,) = await dispatch.lines(alert)
+        assert (waiting.state, waiting.why, waiting.cause) == (DeliveryState.QUEUED, None, None)
+        await dispatch.work()
+        first, second = dispatch.sink.got
+        assert first.key == second.key
+        assert [line.state for line in await dispatch.lines(alert)] == [DeliveryState.DELIVERED]
+
+
+async def test_a_cancelled_message_that_is_retried_is_sent(autojump_clock: None) -> None:
+    async with a_dispatch() as dispatch:
+        (alert,) = await dispatch.alerts()
+        await dispatch.note(FIRED, alert)
+        (route,) = await dispatch.claim()
+        await dispatch.settle(await dispatch.do(route))
+        (send,) = await dispatch.claim()
+        await dispatch.store.cancel("acme", send.lease.job)
+        await redrive(dispatch, send.lease.job)
+        await dispatch.work()
+        assert dispatch.sink.told() == ["fired webhook endpoint:pager"]
+
+
+async def test_all_failed_messages_of_a_queue_are_sent_when_it_is_redriven(autojump_clock: None) -> None:
+    async with a_dispatch() as dispatch:
+        alerts = await dispatch.alerts(3)
+        await dispatch.note(FIRED, *alerts)
+        dispatch.sink.answer = lambda message: Refused("400: no")
+        await dispatch.work()
+        dispatch.sink.answer = Sink().answer
+        assert await dispatch.store.redrive_failed(Queue.NOTIFICATION, 10) == 3
+        await dispatch.work()
+        assert {line.state for line in await dispatch.lines(*alerts)} == {DeliveryState.DELIVERED}
+
+
+async def test_a_failed_digest_that_is_retried_brings_back_its_own_lines_and_no_others(autojump_clock: None) -> None:
+    async with a_dispatch() as dispatch:
+        alerts = await dispatch.alerts(3)
+        ids = [alert.id for alert in alerts]
+        now = clock()
+        first = await put_aside(dispatch, ids[:2], now)
+        await put_aside(dispatch, ids[2:], now - 1)
+        dispatch.sink.answer = lambda message: Refused("400: no")
+        await dispatch.work()
+        assert {line.state for line in await dispatch.lines(*alerts)} == {DeliveryState.FAILED}
+        dispatch.sink.answer = Sink().answer
+        await redrive(dispatch, first)
+        await dispatch.work()
+        states = [line.state for line in await dispatch.lines(*alerts)]
+        assert states == [DeliveryState.DELIVERED, DeliveryState.DELIVERED, DeliveryState.FAILED]
+
+
+async def test_a_cancelled_digest_leaves_nothing_queued(autojump_clock: None) -> None:
+    async with a_dispatch() as dispatch:
+        alerts = await dispatch.alerts(2)
+        job = await put_aside(dispatch, [alert.id for alert in alerts], clock())
+        await dispatch.store.cancel("acme", job)
+        lines = await dispatch.lines(*alerts)
+        assert [(line.state, line.why) for line in lines] == [(DeliveryState.FAILED, Why.CANCELLED)] * 2
+        assert await dispatch.store.digests_due(clock(), 10) == []
+
+
+async def test_cancelling_a_digest_that_has_ended_leaves_the_next_one_alone(autojump_clock: None) -> None:
+    async with a_dispatch() as dispatch:
+        first, second = await dispatch.alerts(2)
+        due = clock()
+        ended = await put_aside(dispatch, [first.id], due)
+        await dispatch.work()
+        await put_aside(dispatch, [second.id], due)
+        await dispatch.store.cancel("acme", ended)
+        assert [line.state for line in await dispatch.lines(second)] == [DeliveryState.QUEUED]
+
+
+async def test_a_digest_whose_workers_are_lost_again_and_again_fails_its_lines(autojump_clock: None) -> None:
+    async with a_dispatch() as dispatch:
+        (alert,) = await dispatch.alerts()
+        await put_aside(dispatch, [alert.id], clock())
+        while await dispatch.claim():
+            await trio.sleep(100)
+            await dispatch.store.sweep(10)
+            await trio.sleep(100)
+        assert [(line.state, line.why) for line in await dispatch.lines(alert)] == [(DeliveryState.FAILED, Why.GAVE_UP)]
+
+
+async def test_two_digests_at_work_at_once_send_no_line_twice(autojump_clock: None) -> None:
+    async with a_dispatch() as dispatch:
+        first, second = await dispatch.alerts(2)
+        now = clock()
+        await put_aside(dispatch, [first.id], now - 1)
+        await put_aside(dispatch, [second.id], now)
+        await dispatch.settle(*[await dispatch.do(one) for one in await dispatch.claim(2)])
+        told = [alert.id for message in dispatch.sink.got for alert in message.alerts]
+        assert sorted(told) == sorted([first.id, second.id])
+
+
+async def test_a_digest_that_is_too_long_goes_on_with_another_one(autojump_clock: None) -> None:
+    async with a_dispatch() as dispatch:
+        alerts = await dispatch.alerts(DIGEST_MAX + 1)
+        await put_aside(dispatch, [alert.id for alert in alerts], clock())
+        await dispatch.work()
+        assert [len(message.alerts) + message.more for message in dispatch.sink.got] == [DIGEST_MAX, 1]
+        assert {line.state for line in await dispatch.lines(alerts[0], alerts[-1])} == {DeliveryState.DELIVERED}
+
+
+async def test_of_a_digest_only_what_is_gone_is_left_out(autojump_clock: None) -> None:
+    async with a_dispatch() as dispatch:
+        (alert,) = await dispatch.alerts()
+        gone = [f"gone{number:02}" for number in range(DIGEST_LISTED_MAX)]
+        await put_aside(dispatch, [*gone, alert.id], clock())
+        await dispatch.work()
+        assert [each.id for message in dispatch.sink.got for each in message.alerts] == [alert.id]
+        (missing,) = (await dispatch.store.deliveries_of("acme", gone[:1]))[gone[0]]
+        assert (missing.state, missing.why) == (DeliveryState.SUPPRESSED, Why.OVER)
+
+
+async def test_of_a_long_digest_the_most_severe_are_listed(autojump_clock: None) -> None:
+    async with a_dispatch() as dispatch:
+        small = await dispatch.alerts(DIGEST_LISTED_MAX, severity=Severity.INFO)
+        (great,) = await dispatch.alerts(severity=Severity.CRITICAL)
+        await put_aside(dispatch, [alert.id for alert in [*small, great]], clock())
+        await dispatch.work()
+        (message,) = dispatch.sink.got
+        assert (message.alerts[0].id, len(message.alerts), message.more) == (great.id, DIGEST_LISTED_MAX, 1)
+
+
+async def test_an_end_waits_for_a_digest_that_may_be_at_its_target(autojump_clock: None) -> None:
+    async with a_dispatch() as dispatch:
+        (alert,) = await dispatch.alerts()
+        await put_aside(dispatch, [alert.id], clock())
+        (digest,) = await dispatch.claim()
+        sent = await dispatch.do(digest)
+        await dispatch.note(RESOLVED, alert)
+        await dispatch.work()
+        assert dispatch.sink.told() == ["digest webhook endpoint:pager"]
+        await dispatch.settle(sent)
+        await trio.sleep(2)
+        await dispatch.work()
+        assert dispatch.sink.told() == ["digest webhook endpoint:pager", "resolved webhook endpoint:pager"]
+
+
+async def test_patience_begins_when_the_target_is_first_asked(autojump_clock: None) -> None:
+    async with a_dispatch() as dispatch:
+        (alert,) = await dispatch.alerts()
+        await dispatch.note(FIRED, alert)
+        # The queue was paused for two days.
+        await trio.sleep(2 * DAY_S)
+        dispatch.sink.answer = lambda message: LATER
+        await dispatch.work()
+        assert [line.state for line in await dispatch.lines(alert)] == [DeliveryState.QUEUED]
+        for _ in range(25):
+            await trio.sleep(3_600)
+            await dispatch.work()
+        (line,) = await dispatch.lines(alert)
+        assert (line.state, line.why, line.cause) == (DeliveryState.FAILED, Why.GAVE_UP, "a day of: 429: too many")
+
+
+async def test_what_is_retried_after_patience_has_ended_has_all_of_it_again(autojump_clock: None) -> None:
+    async with a_dispatch() as dispatch:
+        (alert,) = await dispatch.alerts()
+        await dispatch.note(FIRED, alert)
+        dispatch.sink.answer = lambda message: LATER
+        await dispatch.work()
+        await trio.sleep(DAY_S + 60)
+        await dispatch.work()
+        (failed,) = await dispatch.ended(JobState.FAILED)
+        await redrive(dispatch, failed)
+        await dispatch.work()
+        assert [line.state for line in await dispatch.lines(alert)] == [DeliveryState.QUEUED]
+
+
+async def test_only_what_was_tried_counts_as_an_attempt_and_waiting_is_written_down_once(autojump_clock: None) -> None:
+    async with a_dispatch() as dispatch:
+        (alert,) = await dispatch.alerts()
+        await dispatch.note(FIRED, alert)
+        (route,) = await dispatch.claim()
+        await dispatch.settle(await dispatch.do(route))
+        dispatch.sink.answer = lambda message: LATER
+        written = []
+        for _ in range(3):
+            (send,) = await dispatch.claim()
+            settlement = await dispatch.do(send)
+            written.append(len(settlement.deliveries))
+            await dispatch.settle(settlement)
+            await trio.sleep(61)
+        assert written == [1, 0, 0]
+        (line,) = await dispatch.lines(alert)
+        assert (line.attempts, line.cause) == (0, "429: too many")
+        dispatch.sink.answer = Sink().answer
+        await dispatch.work()
+        (line,) = await dispatch.lines(alert)
+        assert (line.state, line.attempts) == (DeliveryState.DELIVERED, 1)
+
+
+async def test_another_reason_to_wait_is_written_down_when_the_last_one_is_old(autojump_clock: None) -> None:
+    async with a_dispatch() as dispatch:
+        (alert,) = await dispatch.alerts()
+        await dispatch.note(FIRED, alert)
+        dispatch.sink.answer = lambda message: LATER
+        await dispatch.work()
+        dispatch.sink.answer = lambda message: TryLater(60.0, "away")
+        causes = []
+        for _ in range(11):
+            await trio.sleep(61)
+            await dispatch.work()
+            causes += [line.cause for line in await dispatch.lines(alert)]
+        assert causes == ["429: too many"] * 9 + ["away"] * 2
+
+
+@pytest.mark.parametrize("seconds", [4, 4_000])
+async def test_a_later_message_looks_less_often_the_longer_it_waits(autojump_clock: None, seconds: int) -> None:
+    async with a_dispatch() as dispatch:
+        (alert,) = await dispatch.alerts()
+        await dispatch.note(FIRED, alert)
+        dispatch.sink.answer = lambda message: TryLater(2 * seconds, "away")
+        await dispatch.work()
+        await dispatch.note(RESOLVED, alert)
+        await dispatch.work()
+        await trio.sleep(seconds)
+        (second,) = await dispatch.claim()
+        put_off = await dispatch.do(second)
+        assert put_off.verdict is Verdict.SNOOZED
+        assert put_off.run_at - clock() == min(30, max(1, seconds // 4)) * SECOND_US
+
+
+async def test_what_is_counted_is_what_the_ledger_says_whoever_wrote_it(autojump_clock: None) -> None:
+    other = Endpoint(id="other", channel=Channel.SLACK)
+    loud = Endpoint(id="loud", channel=Channel.WEBHOOK, min_severity=Severity.CRITICAL)
+    async with a_dispatch([PAGER, other, loud]) as dispatch:
+        alerts = await dispatch.alerts(6)
+        await dispatch.note(FIRED, *alerts)
+        dispatch.sink.answer = lambda message: (
+            Refused("400: no") if message.alerts[0].id == alerts[0].id else Sent(is_delivered=True)
+        )
+        (route,) = await dispatch.claim()
+        await dispatch.settle(await dispatch.do(route))
+        # One is cancelled, one is sent by somebody whose lease has ended, and one is lost for good.
+        cancelled, stale = await dispatch.claim(2)
+        await dispatch.store.cancel("acme", cancelled.lease.job)
+        finished = await dispatch.do(stale)
+        await trio.sleep(31)
+        await dispatch.store.sweep(10)
+        assert await dispatch.settle(finished) == [False]
+        await trio.sleep(10)
+        lost = (await dispatch.claim())[0]
+        for _ in range(lost.attempts_max):
+            await trio.sleep(31)
+            await dispatch.store.sweep(10)
+            await trio.sleep(60)
+            await dispatch.store.claim("n", {Queue.NOTIFICATION: 1}, 30.0)
+        await dispatch.work()
+        lines = [line for line in await dispatch.lines(*alerts) if line.state is not DeliveryState.QUEUED]
+        counted = Counter((line.channel, line.state) for line in lines)
+        assert {state for _, state in counted} == {
+            DeliveryState.DELIVERED,
+            DeliveryState.FAILED,
+            DeliveryState.SUPPRESSED,
+        }
+        assert dispatch.store.deliveries_ended() == counted
