@@ -93,6 +93,16 @@ def test_the_fingerprint_is_alertmanagers() -> None:
     assert fingerprint(labels) == "cb96ba6f5cd47f45"
 
 
+def test_the_fingerprint_of_a_long_label_set_is_computed_and_not_cached() -> None:
+    identity._cached_fnv.cache_clear()
+    long = {"text": "x" * (CACHED_LABELS_MAX_CHARS - len("text") - 1)}
+    assert fingerprint(long) == fingerprint(long) == identity._fnv(b"text\xff%b\xff" % long["text"].encode())
+    assert identity._cached_fnv.cache_info().currsize == 0
+    short = {"text": long["text"][1:]}
+    assert fingerprint(short) == fingerprint(short)
+    assert identity._cached_fnv.cache_info().hits == 1
+
+
 def test_the_fingerprint_of_no_labels_is_the_start_value() -> None:
     assert fingerprint({}) == "cbf29ce484222325"
 
