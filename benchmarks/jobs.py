@@ -26,7 +26,7 @@ from actors.workers import Workers
 from benchmarks import jobs_beside
 from benchmarks.control import BenchmarkError
 from benchmarks.machine import machine_card
-from benchmarks.measure import NS_PER_MS, percentiles
+from benchmarks.measure import NS_PER_MS, percentile, percentiles
 from benchmarks.options import Options
 from benchmarks.peers import redis
 from benchmarks.report import Figures, Goal, Report, make_report
@@ -45,7 +45,7 @@ SECONDS, SHORT_SECONDS = 10.0, 2.0
 SLOTS = 32
 # Jobs of one transaction while the backlog is made.
 _AT_ONCE = 500
-_COMMITS = 200
+_COMMITS = 100
 # Nothing here takes so long: what is not done by then will never be.
 DEADLINE_S = 120.0
 CHECKS = [
@@ -177,7 +177,7 @@ async def _paced(path: Path, seconds: float, figures: Figures) -> None:
     """Open loop: each transaction at its time, whether the one before is answered or not."""
     ticks = int(seconds * RATE)
     bench = Bench(ticks * len(Queue))
-    commit_ms = percentiles(_commits(path.with_suffix(".commits")), [50])[0]
+    commits_ms = _commits(path.with_suffix(".before"))
     async with working(path, bench) as store:
         async with trio.open_nursery() as nursery:
             begin = trio.current_time()
@@ -187,6 +187,8 @@ async def _paced(path: Path, seconds: float, figures: Figures) -> None:
         await bench.counts.settled_within(DEADLINE_S)
         verdict = await _verdict(store, bench)
     _expect(verdict)
+    # Before and after: a disk that has become slower meanwhile is no fault of the jobs.
+    commit_ms = percentile([*commits_ms, *_commits(path.with_suffix(".after"))], 50)
     p50, p99 = percentiles(bench.started_ms, [50, 99])
     figures.add("start_p50_ms", p50)
     figures.add("start_p99_ms", p99)
