@@ -110,6 +110,12 @@ class Desk(Protocol):
         Raises TocsinError if the request as a whole is refused. Waits for reads at most, never for a commit.
         """
 
+    async def mark_read(self, who: Principal, keys: Sequence[str] | None) -> tuple[int, int]:
+        """`who` has read these notifications (None: all of them): how many he had not, and how many are unread yet.
+
+        Raises PermissionDenied, StoreUnavailable, Busy: it waits for one small commit, and not for long.
+        """
+
 
 class Presence(Protocol):
     """Who is connected, for operators. Called on the loop: notes it and returns."""

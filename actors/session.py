@@ -2,8 +2,9 @@
 
 Owns: the conversation's state (who, which subscriptions) and nothing that outlives it. Reads one message at a time and
 hands it on: triggers to the desk, subscriptions to the audiences. It waits for reads (where is this alert? what did I
-miss?) and for its own peer to take its answers, never for a commit: results come by callback into the outbox. If it
-crashes, this connection ends and the client comes back.
+miss?) and for its own peer to take its answers. Never for a channel's commit, results come by callback into the outbox;
+only what somebody says to have read is one small write that he waits for. If it crashes, this connection ends and the
+client comes back.
 """
 
 from __future__ import annotations
@@ -103,6 +104,9 @@ class Session:
                 self._subscriptions.unsubscribe(message)
             case m.Received() | m.Seen():
                 self._subscriptions.mark(message)
+            case m.Read():
+                read, unread = await self._kit.desk.mark_read(self._conversation.who, message.keys)
+                self._connection.say(m.MarkedRead(read=read, unread=unread, id=message.id))
             case _:
                 self._throttle.items(items_of(message), trio.current_time())
                 answer = self._answerer(message.id)

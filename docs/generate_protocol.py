@@ -33,6 +33,7 @@ from protocol.model import (  # noqa: E402
     AlertState,
     Change,
     Comparison,
+    Escalated,
     EventKind,
     QuietedBy,
     Reason,
@@ -48,7 +49,7 @@ NOTICE = (
     "<!-- Written by docs/generate_protocol.py: change docs/protocol.template.md or the code, then `make docs`. -->\n\n"
 )
 MARK = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
-OBJECTS = (m.Position, TriggerInput, ReadingInput, Alert, Change, Suppressed, ItemResult)
+OBJECTS = (m.Position, TriggerInput, ReadingInput, Alert, Escalated, Change, Suppressed, ItemResult)
 WORDS = (Severity, AlertState, EventKind, QuietedBy, Status, Reason, Comparison)
 # What the HTTP framework refuses before our code runs, by the number that it is told with.
 OF_THE_FRAMEWORK = {

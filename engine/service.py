@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 import msgspec
+import trio
 
 from actors.mailbox import Envelope, Receipt
 from actors.ports import Answer, Clock
@@ -218,6 +219,14 @@ class Service:
         """Who says to have received and seen an alert, and when. Raises UnknownChannel as `alert` does."""
         await self.alert(who, alert_id)
         return await self._store.recipients(who.workspace, alert_id, cursor, limit)
+
+    async def mark_read(self, who: Principal, keys: Sequence[str] | None) -> tuple[int, int]:
+        """`who` has read these notifications (None: all): how many he had not, and how many are unread yet."""
+        check(who, "read")
+        with trio.move_on_after(self._answer_s):
+            read = await self._store.read(who.workspace, who.user, keys)
+            return read, await self._store.unread(who.workspace, who.user)
+        raise Busy(f"not stored within {self._answer_s:g} s, and perhaps later: send the same again, it does no harm")
 
     async def open_rows(self, who: Principal, cursor: str | None) -> RowPage:
         """A page of the open alerts, newest first, each with the label sets of its sources. Raises BadRequest."""

@@ -84,7 +84,7 @@ class NewAlert(Message, frozen=True, gc=False, kw_only=True, tag="new_alert"):
 class Notification(Message, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="notification"):
     """Somebody is notified in the app, on his stream. `kind`: what of (`fired`, `escalated`, `digest`, ...).
 
-    A hint, as `workflow_updated`: `GET /api/v1/notifications` has them all. `key` is what he says to have read; `more`:
+    A hint, as `workflow_updated`: `GET /api/v1/notifications` has them all. He says to have `read` its `key`; `more`:
     how many alerts it is about besides this one; `unread`: how many of his he has not read.
     """
 

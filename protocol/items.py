@@ -47,6 +47,8 @@ class ReadingInput(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw
 Triggers = Annotated[list[TriggerInput], msgspec.Meta(min_length=1, max_length=ITEMS_MAX)]
 Readings = Annotated[list[ReadingInput], msgspec.Meta(min_length=1, max_length=ITEMS_MAX)]
 AlertIds = Annotated[list[Id], msgspec.Meta(min_length=1, max_length=ITEMS_MAX)]
+# What the ledger calls notifications.
+NoticeKeys = Annotated[list[Id], msgspec.Meta(max_length=ITEMS_MAX)]
 
 
 class ItemResult(msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="camel"):

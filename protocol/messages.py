@@ -14,7 +14,7 @@ import msgspec
 from protocol.envelope import Message, RequestMessage
 from protocol.fields import ChannelName, Id, Offset, RequestId, Text, Ticket, Token
 from protocol.hints import AlertsRefresh, Broadcast, NewAlert, Notification, WorkflowUpdated
-from protocol.items import AlertIds, ItemResult, Readings, TriggerInput, Triggers
+from protocol.items import AlertIds, ItemResult, NoticeKeys, Readings, TriggerInput, Triggers
 from protocol.model import Alert, Change, EventKind, Severity, Suppressed
 
 
@@ -110,6 +110,13 @@ class Seen(RequestMessage, frozen=True, gc=False, omit_defaults=True, kw_only=Tr
     offset: Offset
 
 
+class Read(RequestMessage, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="read"):
+    """I have read these notifications of mine, by their `key`; without `keys`: all of them. Idempotent."""
+
+    answered_by: ClassVar[tuple[str, ...]] = ("marked_read",)
+    keys: NoticeKeys | None = None
+
+
 class Ping(RequestMessage, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="ping"):
     """Are you there? Answered at once by `pong`, also before `auth`."""
 
@@ -117,7 +124,7 @@ class Ping(RequestMessage, frozen=True, gc=False, omit_defaults=True, kw_only=Tr
 
 
 ClientMessage = (
-    Auth | Refresh | Subscribe | Unsubscribe | Trigger | Reading | Acknowledge | Resolve | Received | Seen | Ping
+    Auth | Refresh | Subscribe | Unsubscribe | Trigger | Reading | Acknowledge | Resolve | Received | Seen | Read | Ping
 )
 
 
@@ -213,6 +220,14 @@ class Accepted(Message, frozen=True, gc=False, omit_defaults=True, kw_only=True,
     id: RequestId | None = None
 
 
+class MarkedRead(Message, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="marked_read"):
+    """So many of them were `read` now and not before; so many of all your notifications are still `unread`."""
+
+    read: int
+    unread: int
+    id: RequestId | None = None
+
+
 class PositionMessage(Message, frozen=True, gc=False, kw_only=True, tag="position"):
     """Proof of silence: up to `offset` you were told everything, as of `at`."""
 
@@ -269,6 +284,7 @@ ServerMessage = (
     | Unsubscribed
     | AlertMessage
     | Accepted
+    | MarkedRead
     | PositionMessage
     | GapMessage
     | Broadcast

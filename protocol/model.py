@@ -196,7 +196,8 @@ class Alert(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=T
     """An alert as stored and told: the `data` of an `alert` message. Optional fields without a value are left out.
 
     `notes` are the last words that anybody said about it, `notes_by` says who. `active_since`: when it was given back
-    or re-opened, if nobody has looked after it since then and not from the start (`triggered_at`).
+    or re-opened, if nobody has looked after it since then and not from the start (`triggered_at`). `notification_sent`
+    is known where alerts are read over HTTP; on streams it is false.
     """
 
     id: str

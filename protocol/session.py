@@ -40,7 +40,7 @@ _ALWAYS: frozenset[type] = frozenset({m.Auth, m.Ping})
 SERVER_TABLE: dict[ServerState, frozenset[type]] = {
     ServerState.CONNECTED: _ALWAYS,
     ServerState.AUTHENTICATED: _ALWAYS
-    | {m.Refresh, m.Subscribe, m.Unsubscribe, m.Received, m.Seen}
+    | {m.Refresh, m.Subscribe, m.Unsubscribe, m.Received, m.Seen, m.Read}
     | {m.Trigger, m.Reading, m.Acknowledge, m.Resolve},
 }
 

@@ -41,7 +41,7 @@ from protocol.model import Severity
 from protocol.names import USER_STREAM, WORKSPACE_STREAM
 from tocsin.buffer import AlertBuffer
 from tocsin.connection import Endpoint
-from tocsin.dialogue import Dialogue, OnBroadcast, OnGap
+from tocsin.dialogue import Dialogue, OnBroadcast, OnGap, OnNotification
 from tocsin.errors import Lost, NoAnswer
 from tocsin.link import Link, OnState, Target, Token
 
@@ -70,7 +70,8 @@ class Client:
     connection, and for one that outlives its token (with a text the client ends when the token does).
     `on_lost(Lost)` is told of messages that will never come, `on_gap(GapMessage)` of those that the server left out
     because the program was too slow (`recover` gets them), `on_broadcast(Broadcast)` of an operator's word,
-    `on_state(state, why)` of every change; all are called in the client's task and must not raise. `received`: tells
+    `on_notification(Notification)` of what the user is notified of, once it follows `user`, `on_state(state, why)` of
+    every change; all are called in the client's task and must not raise. `received`: tells
     the server every few seconds what has arrived, for its record of who received which alert; off unless asked for,
     because each of these is a row in the store.
     Entering raises CannotConnect or ClientStopped; ValueError for a bad url. Requests raise ConnectionLost, NoAnswer,
@@ -88,6 +89,7 @@ class Client:
         on_lost: Callable[[Lost], None] | None = None,
         on_gap: OnGap | None = None,
         on_broadcast: OnBroadcast | None = None,
+        on_notification: OnNotification | None = None,
         on_state: OnState | None = None,
         received: bool = False,
     ) -> None:
@@ -101,6 +103,7 @@ class Client:
             on_gap or (lambda gap: None),
             received,
             on_broadcast or (lambda word: None),
+            on_notification or (lambda notice: None),
         )
         target = Target(url, Endpoint.of(url, ssl_context), token, form)
         self._link = Link(target, self._dialogue, self._buffer, on_state or (lambda state, why: None))
@@ -209,6 +212,17 @@ class Client:
     async def resolve(self, alert_id: str, notes: str | None = None) -> ItemResult:
         """Says that an alert is over; idempotent."""
         return await self._change(m.Resolve, alert_id, notes)
+
+    async def mark_read(self, keys: Sequence[str] | None = None) -> m.MarkedRead:
+        """Says which notifications this user has read, by their keys (None: all of them); idempotent.
+
+        How many he had not, and how many are unread yet. At most 1,000 keys at a time.
+        """
+        asked = None if keys is None else list(keys)
+        answer = await self._link.request(lambda request: m.Read(id=request, keys=asked), self._limits.request_s)
+        if not isinstance(answer, m.MarkedRead):
+            raise InternalError(f"the server answered {type(answer).__name__} instead of what was read")
+        return answer
 
     async def ping(self) -> float:
         """Asks the engine whether it is there; gives the seconds until it answered."""

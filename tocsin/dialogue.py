@@ -15,7 +15,7 @@ from protocol import messages as m
 from protocol.client_session import ClientConversation, ClientState, Heard, Subscription
 from protocol.errors import CloseCode, TocsinError
 from protocol.fields import OFFSET_MAX, RequestId
-from protocol.hints import Broadcast
+from protocol.hints import Broadcast, Notification
 from protocol.model import EventKind, Severity
 from tocsin.buffer import AlertBuffer
 from tocsin.connection import Ended
@@ -29,6 +29,7 @@ REFUSED_TOKENS_MAX = 3
 
 OnGap = Callable[[m.GapMessage], None]
 OnBroadcast = Callable[[Broadcast], None]
+OnNotification = Callable[[Notification], None]
 Push = Callable[[m.ClientMessage], None]
 
 
@@ -43,6 +44,7 @@ class Dialogue:
         on_gap: OnGap,
         says_received: bool = False,
         on_broadcast: OnBroadcast = lambda word: None,
+        on_notification: OnNotification = lambda notice: None,
     ) -> None:
         self.counters = Counters()
         self.pending: dict[RequestId, Slot] = {}
@@ -54,6 +56,7 @@ class Dialogue:
         self._on_lost = on_lost
         self._on_gap = on_gap
         self._on_broadcast = on_broadcast
+        self._on_notification = on_notification
         self._says_received = says_received
         self._refused_tokens = 0
         self._subscribing: dict[str, Slot] = {}
@@ -132,7 +135,9 @@ class Dialogue:
                 self._refused(message, life)
             case m.Bye():
                 life.asked_s = message.reconnect_after_ms / 1e3
-            case m.Accepted() | m.Pong() if message.id is not None and message.id in self.pending:
+            case Notification():
+                self._on_notification(message)
+            case m.Accepted() | m.MarkedRead() | m.Pong() if message.id is not None and message.id in self.pending:
                 self.pending[message.id].answer(message)
             case _:
                 self._send(self._conversation.hear(message).send)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from litestar import Request, get, post
@@ -16,7 +16,7 @@ from engine.http.role_guards import needs
 from engine.notify.verbs import NotifyVerbs
 from engine.pages import PAGE_DEFAULT
 from engine.stores.deliveries import LedgerLine
-from protocol.fields import ITEMS_MAX
+from protocol.items import NoticeKeys
 from protocol.model import Alert, Principal
 from protocol.notify import Change, Channel, DeliveryState, Why
 from protocol.times import rfc3339
@@ -73,13 +73,14 @@ class NotificationList(msgspec.Struct, frozen=True, kw_only=True):
 class ReadBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which notifications one has read, by their keys; left out: all."""
 
-    keys: Annotated[list[str], msgspec.Meta(max_length=ITEMS_MAX)] | None = None
+    keys: NoticeKeys | None = None
 
 
 class ReadResult(msgspec.Struct, frozen=True, kw_only=True):
-    """How many of them were unread."""
+    """How many of them were unread, and how many of all of one's notifications are so still."""
 
     read: int
+    unread: int
 
 
 def notification_routes(verbs: NotifyVerbs) -> list[HTTPRouteHandler]:
@@ -117,7 +118,8 @@ def notification_routes(verbs: NotifyVerbs) -> list[HTTPRouteHandler]:
     )
     async def read(request: Asked, data: JSONBody[ReadBody]) -> ReadResult:
         """Says which of one's own notifications one has read (without `keys`: all of them). Idempotent."""
-        return ReadResult(read=await verbs.read(request.user, data.keys))
+        read, unread = await verbs.read(request.user, data.keys)
+        return ReadResult(read=read, unread=unread)
 
     return [deliveries, notifications, read]
 

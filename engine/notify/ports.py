@@ -6,6 +6,7 @@ failed attempt of the job, with its traceback. It may be handed the same message
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
@@ -55,7 +56,10 @@ class Renderer(Protocol):
 
 
 class Alerts(Protocol):
-    """Shows alerts to those who may see them."""
+    """Shows alerts to those who may see them, and keeps what they say to have read."""
 
     async def alert(self, who: Principal, alert_id: str) -> Alert:
         """One alert. Raises PermissionDenied, UnknownChannel, StoreUnavailable."""
+
+    async def mark_read(self, who: Principal, keys: Sequence[str] | None) -> tuple[int, int]:
+        """`who` has read these notifications (None: all): how many he had not, and how many are unread yet."""

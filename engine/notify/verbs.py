@@ -74,7 +74,6 @@ class NotifyVerbs:
         unread = await self._store.unread(who.workspace, who.user)
         return InAppPage(shown, alerts, unread, LIST_CURSORS.following(found, limit, lambda line: (line.number,)))
 
-    async def read(self, who: Principal, keys: Sequence[str] | None) -> int:
-        """`who` has read these (None: all of them); how many of them he had not."""
-        check(who, "read")
-        return await self._store.read(who.workspace, who.user, keys)
+    async def read(self, who: Principal, keys: Sequence[str] | None) -> tuple[int, int]:
+        """`who` has read these (None: all of them): how many of them he had not, and how many are unread yet."""
+        return await self._alerts.mark_read(who, keys)

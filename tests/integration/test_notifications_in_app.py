@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import httpx
+import pytest
 import trio
 from msgspec.structs import replace
 
 from engine.core.routing import Endpoint
 from engine.notify.verbs import NotifyVerbs
 from protocol import messages as m
+from protocol.errors import Busy, StoreUnavailable
 from protocol.hints import Notification
 from protocol.model import Severity
 from protocol.notify import Channel
 from tests.support.notified import Notified, a_notified_engine
 from tests.support.sockets import Peer
+from tocsin import Client
 
 
 async def test_whoever_follows_his_stream_is_told_and_how_much_he_has_not_read(mock_clock: None) -> None:
@@ -54,9 +57,9 @@ async def test_a_persons_list_is_his_own_and_he_says_what_he_has_read(mock_clock
             rest = (await ann.get(f"/api/v1/notifications?cursor={first['next_cursor']}")).json()
             assert ([item["alert"]["title"] for item in rest["items"]], rest["next_cursor"]) == (["one"], None)
             one = await ann.post("/api/v1/notifications/read", json={"keys": [first["items"][0]["key"]]})
-            assert one.json() == {"read": 1}
+            assert one.json() == {"read": 1, "unread": 2}
             assert (await ann.get("/api/v1/notifications")).json()["unread"] == 2
-            assert (await ann.post("/api/v1/notifications/read", json={})).json() == {"read": 2}
+            assert (await ann.post("/api/v1/notifications/read", json={})).json() == {"read": 2, "unread": 0}
         async with http(notified, await notified.engine.token("bob")) as bob:
             assert (await bob.get("/api/v1/notifications")).json() == {"items": [], "next_cursor": None, "unread": 0}
 
@@ -91,3 +94,37 @@ async def test_the_ledger_of_an_alert_says_in_sentences_who_was_told_and_who_was
             text = (await ann.get("/metrics")).text
         assert 'notifications_sent_total{channel="webhook",status="delivered"} 1.0' in text
         assert 'notifications_sent_total{channel="webhook",status="suppressed"} 1.0' in text
+
+
+async def test_what_was_read_is_said_over_the_wire_and_answered(mock_clock: None) -> None:
+    heard: list[Notification] = []
+    async with a_notified_engine() as notified:
+        for name in ("ann", "bob"):
+            await notified.make("users", id=name)
+        token = await notified.engine.token("ann", "viewer")
+        async with Client(notified.engine.ws_url, token, on_notification=heard.append) as ann:
+            await ann.subscribe("user")
+            await notified.ring(assigned_to="bob", title="not hers")
+            for title in ("one", "two", "three"):
+                await notified.ring(assigned_to="ann", title=title)
+            await ann.ping()
+            assert [(notice.kind, notice.unread) for notice in heard] == [("fired", 1), ("fired", 2), ("fired", 3)]
+            keys = [notice.key for notice in heard[:2]]
+            answers = [await ann.mark_read(each) for each in (keys, [*keys, "nobody's"], None)]
+            assert [(answer.read, answer.unread) for answer in answers] == [(2, 1), (0, 1), (1, 0)]
+        assert await notified.parts.store.unread(notified.workspace, "bob") == 1
+
+
+async def test_a_store_that_is_away_refuses_what_was_read_and_the_conversation_goes_on(mock_clock: None) -> None:
+    async with (
+        a_notified_engine() as notified,
+        Client(notified.engine.ws_url, await notified.engine.token("ann")) as ann,
+    ):
+
+        async def away(*_: object) -> int:
+            raise StoreUnavailable("the store is away")
+
+        notified.parts.store.read = away  # type: ignore[method-assign,assignment]
+        with pytest.raises(Busy, match="the store is away"):
+            await ann.mark_read()
+        assert await ann.ping() >= 0

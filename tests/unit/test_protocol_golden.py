@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from msgspec.structs import replace
 
 from protocol import messages as m
 from protocol.codec import WireForm, decode_client, decode_server, encode
@@ -29,7 +30,18 @@ from protocol.hints import (
     WorkflowUpdated,
 )
 from protocol.items import ItemResult, ReadingInput, TriggerInput
-from protocol.model import Alert, AlertState, Change, Comparison, EventKind, Reason, Severity, Status, Suppressed
+from protocol.model import (
+    Alert,
+    AlertState,
+    Change,
+    Comparison,
+    Escalated,
+    EventKind,
+    Reason,
+    Severity,
+    Status,
+    Suppressed,
+)
 
 FOLDER = Path(__file__).parents[1] / "golden"
 FILES = {WireForm.JSON: FOLDER / "wire.json", WireForm.MSGPACK: FOLDER / "wire.msgpack.hex"}
@@ -114,6 +126,8 @@ FROM_CLIENT: dict[str, m.ClientMessage] = {
     "subscribe with a snapshot": m.Subscribe(id=8, channel="user", snapshot=True),
     "received": m.Received(channel="alerts:checkout", offset=8),
     "seen": m.Seen(id=9, channel="user:acme:ann", offset=OFFSET_MAX),
+    "read": m.Read(id=10, keys=["msg_1", "msg_2"]),
+    "read everything": m.Read(),
     "ping": m.Ping(),
     "ping with the largest id": m.Ping(id=OFFSET_MAX),
 }
@@ -175,6 +189,16 @@ FROM_SERVER: dict[str, m.ServerMessage] = {
             ItemResult(status=Status.FIRED, reason=Reason.FIRED, alert_id="a", offset=8),
             ItemResult(status=Status.REJECTED, reason=Reason.BUSY, message="full"),
         ],
+    ),
+    "marked_read": m.MarkedRead(id=10, read=2, unread=0),
+    "alert that was handed on": m.AlertMessage(
+        channel="alerts:acme:checkout",
+        epoch="e1",
+        offset=10,
+        prev=9,
+        event=EventKind.ESCALATED,
+        data=replace(SOME_ALERT, active_since=AT, escalated=Escalated(chain="web", step=2, round=1, at=AT)),
+        timestamp=AT,
     ),
     "position": m.PositionMessage(channel="alerts:acme:checkout", epoch="e1", offset=8, at=AT),
     "gap": m.GapMessage(

@@ -25,6 +25,7 @@ REQUESTS: dict[type, m.ClientMessage] = {
         m.Resolve(alert_id="a"),
         m.Received(channel="workspace", offset=1),
         m.Seen(channel="workspace", offset=1),
+        m.Read(keys=["msg_1"]),
         m.Ping(),
     )
 }

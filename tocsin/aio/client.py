@@ -6,8 +6,8 @@
 
 Methods, results, errors and counters are those of `tocsin.Client`; each method is a hop to it and back. Alerts come in
 batches: one hop takes what has arrived, up to `BATCH_MAX`, and an alert whose taker was cancelled on the way is kept
-for the next one. `token` functions are awaited, and `on_lost`, `on_gap` and `on_state` called, in the program's own
-loop; what a callback raises goes to that loop's exception handler.
+for the next one. `token` functions are awaited, and the callbacks (`on_lost`, `on_state`, …) called, in the program's
+own loop; what a callback raises goes to that loop's exception handler.
 
 Decided against: the same machine over an asyncio transport. Reconnecting, recovery and the rules for silent servers
 would stand there a second time, and a wrong reconnect is what nobody notices until it matters.
@@ -30,7 +30,7 @@ from tocsin import client as under_trio
 from tocsin.aio.bridge import Bridge
 from tocsin.aio.thread import CLIENTS, TrioThread
 from tocsin.client import ClientLimits
-from tocsin.dialogue import OnBroadcast, OnGap
+from tocsin.dialogue import OnBroadcast, OnGap, OnNotification
 from tocsin.errors import ClientStopped, Lost, NotRunning
 from tocsin.link import OnState
 
@@ -59,11 +59,13 @@ class Client:
         on_lost: Callable[[Lost], None] | None = None,
         on_gap: OnGap | None = None,
         on_broadcast: OnBroadcast | None = None,
+        on_notification: OnNotification | None = None,
         on_state: OnState | None = None,
         received: bool = False,
     ) -> None:
         tell_lost, tell_state = on_lost or (lambda lost: None), on_state or (lambda state, why: None)
         tell_gap, tell_word = on_gap or (lambda gap: None), on_broadcast or (lambda word: None)
+        tell_notice = on_notification or (lambda notice: None)
         self._client = under_trio.Client(
             url,
             token if isinstance(token, str) else lambda: self._bridge.ask(token),
@@ -73,6 +75,7 @@ class Client:
             on_lost=lambda lost: self._bridge.tell(tell_lost, lost),
             on_gap=lambda gap: self._bridge.tell(tell_gap, gap),
             on_broadcast=lambda word: self._bridge.tell(tell_word, word),
+            on_notification=lambda notice: self._bridge.tell(tell_notice, notice),
             on_state=lambda state, why: self._bridge.tell(tell_state, state, why),
             received=received,
         )
@@ -168,6 +171,10 @@ class Client:
     async def resolve(self, alert_id: str, notes: str | None = None) -> ItemResult:
         """Says that an alert is over; idempotent."""
         return await self._call(lambda client: client.resolve(alert_id, notes))
+
+    async def mark_read(self, keys: Sequence[str] | None = None) -> m.MarkedRead:
+        """Says which notifications this user has read, by their keys (None: all of them); idempotent."""
+        return await self._call(lambda client: client.mark_read(keys))
 
     async def ping(self) -> float:
         """Asks the engine whether it is there; gives the seconds until it answered."""

@@ -205,6 +205,10 @@ class Service:
         """Who says to have received and seen an alert, and when. Raises UnknownChannel as `alert` does."""
         return await self._call(lambda engine: engine.service.recipients(who, alert_id, cursor, limit))
 
+    async def mark_read(self, who: Principal, keys: Sequence[str] | None) -> tuple[int, int]:
+        """`who` has read these notifications (None: all): how many he had not, and how many are unread yet."""
+        return await self._call(lambda engine: engine.service.mark_read(who, None if keys is None else tuple(keys)))
+
     async def open_rows(self, who: Principal, cursor: str | None) -> RowPage:
         """A page of the open alerts, newest first, each with the label sets of its sources. Raises BadRequest."""
         return await self._call(lambda engine: engine.service.open_rows(who, cursor))
