@@ -17,6 +17,7 @@ from actors.ports import Clock
 from engine.notify.answers import Gone
 from engine.notify.connector import tried
 from engine.notify.endpoints import EndpointShelf
+from engine.notify.kept_endpoints import refusal
 from engine.notify.outbound import Outbound
 from engine.notify.ports import Outcome, Refused, TryLater
 from engine.notify.webhook import Deliverer, Envelope
@@ -43,8 +44,8 @@ class EndpointSender:
         endpoint = self._endpoint(message)
         if endpoint is None:
             return Refused(_nowhere(message))
-        if not endpoint.enabled:
-            return Refused("the endpoint is switched off" + (f": {endpoint.why_off}" if endpoint.why_off else ""))
+        if (why_not := refusal(endpoint)) is not None:
+            return why_not
         try:
             secret = self._shelf.open(message.workspace, endpoint)
         except Conflict as fault:

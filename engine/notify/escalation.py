@@ -19,7 +19,7 @@ import structlog
 
 from actors.ports import Clock
 from engine.core.escalating import BEGINS, Place, chain_of, first, following, has_begun, since_of, version_of
-from engine.core.routing import Action, News, Routed, heard, route
+from engine.core.routing import News, Routed, heard, route
 from engine.core.turn import rejected
 from engine.jobs.kinds import Again, Done, Kind, NotNeeded, PutOff, Result
 from engine.notify.book import NotifyBook
@@ -121,7 +121,7 @@ class Escalations:
         return outcome.done
 
     async def remind(self, claimed: Claimed, args: StepArgs) -> Result:
-        """Everybody who was told is told once more."""
+        """Everybody who was told is told once more, by each way that he was told by and that is still open."""
         found = await self._waiting(claimed, args)
         if not isinstance(found, tuple):
             return found
@@ -131,15 +131,22 @@ class Escalations:
             return NotNeeded("the chain reminds no more")
         told = (await self._store.deliveries_of(workspace, [alert.id])).get(alert.id, [])
         outcome, number = Outcome(), args.step + 1
-        for channel, recipient in dict.fromkeys((line.channel, line.recipient) for line in told if line.state in TOLD):
-            routed = Routed(channel=channel, recipient=recipient, action=Action.SEND)
-            version = version_of(f"r{args.step}", args.since, chain.id)
+        version = version_of(f"r{args.step}", args.since, chain.id)
+        for routed in await self._to_remind(workspace, alert, [line for line in told if line.state in TOLD], now):
             line = line_of(workspace, alert, routed, Change.REMINDER, version, rfc3339(now), now)
             outcome.add(routed, line, alert, None, f"Nobody has acknowledged it: reminder {number}.")
         if number < REMINDERS_MAX:
             place = Place(args.round, number, chain.remind_every_s)
             outcome.jobs.append(_next(workspace, args, place, now, REMIND))
         return outcome.done
+
+    async def _to_remind(self, workspace: str, alert: Alert, told: Sequence[Delivery], now: int) -> list[Routed]:
+        """What routing says of whoever was told, and of nobody else."""
+        places = {(line.channel, line.recipient) for line in told}
+        people = await self._facts.people(workspace, [line.recipient.user for line in told])
+        news = News(change=Change.REMINDER, alert=alert)
+        routed = route(news, self._book.endpoints(workspace), list(people.values()), heard(told), now)
+        return [each for each in routed if (each.channel, each.recipient) in places]
 
     async def _unsaid(self, claimed: Claimed, framework: str, args: StepArgs) -> Result | None:
         """Says a step on the alert's stream; why the step is not to be taken, if it is not."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from engine.core.routing import Endpoint as Routed
+from engine.notify.ports import Refused, SwitchedOff
 from engine.shelf.kinds import Kind
 from engine.shelf.live import Listener, ObjectFigures, readable
 from engine.stores.objects import ObjectNews, StoredObject
@@ -43,6 +44,15 @@ class KeptEndpoints:
             those.pop(object_id, None)
             if not those:
                 del self._endpoints[workspace]
+
+
+def refusal(endpoint: Endpoint | None) -> Refused | None:
+    """Why nothing is sent to an endpoint, whatever its channel; None: it may be sent to."""
+    if endpoint is None:
+        return Refused("there is no such endpoint any more")
+    if endpoint.enabled:
+        return None
+    return SwitchedOff("the endpoint is switched off" + (f": {endpoint.why_off}" if endpoint.why_off else ""))
 
 
 def follow_endpoints(

@@ -15,10 +15,10 @@ from engine.core.notices.notice import Style
 from engine.input.integrations import Integrations
 from engine.notify.action_links import ActionLinks
 from engine.notify.endpoint_checks import style_of
-from engine.notify.kept_endpoints import KeptEndpoints
+from engine.notify.kept_endpoints import KeptEndpoints, refusal
 from engine.notify.mailer import Mailer
 from engine.notify.persons import Persons
-from engine.notify.ports import Sender
+from engine.notify.ports import Refused, Sender
 from engine.notify.renderer import NoticeRenderer
 from engine.shelf.shelves import Shelves
 from protocol.notify import Channel, Outgoing
@@ -45,11 +45,11 @@ def build_mail(config: Config, identity: Identity, shelves: Shelves, book: KeptE
     persons = Persons(shelves.users, shelves.slack_ids, identity.is_over)
     links = ActionLinks(lambda: identity.authenticator.keys, clock, site, config.notify.link_s)
 
-    async def address_of(message: Outgoing) -> str | None:
+    async def address_of(message: Outgoing) -> str | Refused | None:
         if message.recipient.endpoint is None:
             return message.address
         endpoint = book.get(message.workspace, message.recipient.endpoint)
-        return endpoint.address if endpoint is not None else None
+        return refusal(endpoint) or (endpoint.address if endpoint is not None else None)
 
     def templates_of(message: Outgoing) -> Style:
         name = message.recipient.endpoint

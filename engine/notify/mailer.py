@@ -31,11 +31,11 @@ from protocol.notify import Outgoing
 AWAY_S = 30.0
 REFUSALS = (smtplib.SMTPRecipientsRefused, smtplib.SMTPDataError, smtplib.SMTPSenderRefused)
 
-# Where a message goes; None: there is no such endpoint, or it has no address.
-AddressOf = Callable[[Outgoing], Awaitable[str | None]]
+# Where a message goes, or why it does not; None: no address is known.
+AddressOf = Callable[[Outgoing], Awaitable[str | Refused | None]]
 
 
-async def own_address(message: Outgoing) -> str | None:
+async def own_address(message: Outgoing) -> str | Refused | None:
     """The address that the message itself names."""
     return message.address or None
 
@@ -85,6 +85,8 @@ class Mailer:
         if not self._config.host:
             return Refused("no mail server is configured (notify.smtp.host)")
         text = await self._address_of(message)
+        if isinstance(text, Refused):
+            return text
         to = address_in(text or "")
         if to is None or message.rendered is None:
             return Refused(f"{text or ''!r:.80} is no mail address; write one like ada@example.com")

@@ -28,6 +28,10 @@ class Refused(msgspec.Struct, frozen=True):
     cause: str
 
 
+class SwitchedOff(Refused, frozen=True):
+    """Nobody was asked: whoever keeps the endpoint has switched it off, or its target has said that it is gone."""
+
+
 class TryLater(msgspec.Struct, frozen=True):
     """Not now. `after_s` None: an attempt has failed, and the next comes after the usual time.
 

@@ -18,7 +18,7 @@ from engine.core.gathering import by_weight, gather
 from engine.jobs.kinds import Again, Done, Hopeless, Kind, NotNeeded, PutOff, Result
 from engine.notify.facts import Facts
 from engine.notify.jobs import SEND, SendArgs, digest_job
-from engine.notify.ports import Outcome, Refused, Renderer, Sender, Sent, TryLater
+from engine.notify.ports import Outcome, Refused, Renderer, Sender, Sent, SwitchedOff, TryLater
 from engine.stores import Store
 from engine.stores.deliveries import DIGEST_MAX
 from protocol.jobs import Claimed, Queue
@@ -166,6 +166,9 @@ class Sending:
             state = DeliveryState.DELIVERED if outcome.is_delivered else DeliveryState.SENT
             sent = [replace(line, reference=outcome.reference) for line in self._sent(lines, state)]
             return Done(deliveries=tuple(sent))
+        if isinstance(outcome, SwitchedOff):
+            off = [_moved(line, DeliveryState.SUPPRESSED, self._clock(), Why.DISABLED) for line in lines]
+            return Done(deliveries=tuple(off))
         if isinstance(outcome, Refused):
             return self._failed(self._tried(lines), Why.REFUSED, outcome.cause)
         return self._later(claimed, lines, outcome)

@@ -185,3 +185,16 @@ async def test_a_chain_that_takes_anothers_place_begins_when_that_ones_next_step
         assert escalated(notified) == [BOB]
         await notified.engine.pass_time(1_500)
         assert escalated(notified) == [BOB, BOB]
+
+
+async def test_an_endpoint_that_was_switched_off_is_not_reminded_and_the_ledger_says_so(mock_clock: None) -> None:
+    async with a_notified_engine() as notified:
+        notified.endpoint()
+        await notified.make("escalations", id="all", remind_every_s=600)
+        alert = await notified.ring(severity="critical")
+        notified.endpoint(Endpoint(id="pager", channel=Channel.WEBHOOK, is_enabled=False))
+        # Whoever was not told of the alert is not reminded of it either.
+        notified.endpoint(Endpoint(id="other", channel=Channel.WEBHOOK))
+        await notified.engine.pass_time(700)
+        assert notified.sink.told() == ["fired webhook endpoint:pager"]
+        assert (await notified.ledger(alert))[1:] == ["reminder webhook endpoint:pager suppressed disabled"]

@@ -6,8 +6,9 @@ from typing import Any
 
 from engine.core.noting import routing_jobs
 from engine.core.routing import Endpoint
-from engine.notify.ports import Refused, TryLater
+from engine.notify.ports import Refused, SwitchedOff, TryLater
 from engine.sections.alerting import Storm
+from protocol.jobs import Queue
 from protocol.model import ChannelKey, Event, EventKind, Severity
 from protocol.notify import Channel
 from protocol.times import SECOND_US, rfc3339
@@ -152,6 +153,15 @@ async def test_a_target_that_refuses_is_not_tried_again(mock_clock: None) -> Non
         await notified.engine.pass_time(600)
         assert len(notified.sink.got) == 1
         assert await notified.ledger(alert) == ["fired webhook endpoint:pager failed refused"]
+
+
+async def test_what_waits_for_an_endpoint_that_is_switched_off_meanwhile_is_no_failure(mock_clock: None) -> None:
+    async with a_notified_engine() as notified:
+        notified.endpoint()
+        notified.sink.answer = lambda message: SwitchedOff("the endpoint is switched off")
+        alert = await notified.ring()
+        assert await notified.ledger(alert) == ["fired webhook endpoint:pager suppressed disabled"]
+        assert (await notified.parts.store.queue_counts())[Queue.NOTIFICATION].failed == 0
 
 
 async def test_a_target_that_fails_again_and_again_is_given_up_and_hears_no_end(mock_clock: None) -> None:

@@ -233,3 +233,13 @@ async def test_the_ledger_says_that_the_mail_went_out_and_metrics_count_it(told:
 async def mailed(told: Told, alert_id: str) -> list[dict[str, Any]]:
     answer = await told.admin.get(f"/api/v1/alerts/{alert_id}/deliveries")
     return [line for line in answer.json()["items"] if line["channel"] == "email" and line["state"] != "queued"]
+
+
+async def test_a_mailbox_that_is_switched_off_gets_nothing_not_even_a_test(told: Told):
+    fields = {"id": "ops", "channel": "email", "address": "o@example.com"}
+    assert (await told.admin.post("/api/v1/endpoints", json=fields)).status_code == 201
+    off = await told.admin.patch("/api/v1/endpoints/ops", json={"enabled": False}, headers={"If-Match": "*"})
+    assert off.status_code == 200, off.text
+    answer = (await told.admin.post("/api/v1/endpoints/ops/test")).json()
+    assert (answer["outcome"], answer["cause"]) == ("refused", "the endpoint is switched off")
+    assert told.mail.inbox.taken == []

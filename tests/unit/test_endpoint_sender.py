@@ -21,7 +21,7 @@ from engine.notify.answers import Gone
 from engine.notify.connector import Connector
 from engine.notify.endpoints import EndpointShelf
 from engine.notify.outbound import Outbound
-from engine.notify.ports import Outcome, Refused, Sent, TryLater
+from engine.notify.ports import Outcome, Refused, Sent, SwitchedOff, TryLater
 from engine.notify.sealing import Sealer
 from engine.notify.senders import endpoint_senders
 from engine.sections.notify import Notify
@@ -220,7 +220,7 @@ async def test_a_target_that_is_gone_is_switched_off_and_not_asked_again(post: P
     assert await post.sends() == Gone("answered 410: it is gone")
     kept = (await post.shelf.get(who(), "e")).value
     assert (kept.enabled, kept.why_off) == (False, "answered 410: it is gone")
-    assert await post.sends() == Refused("the endpoint is switched off: answered 410: it is gone")
+    assert await post.sends() == SwitchedOff("the endpoint is switched off: answered 410: it is gone")
     assert len(post.sink.got) == 1
 
 
@@ -319,7 +319,7 @@ async def test_an_endpoint_that_is_not_there_or_of_another_channel_or_workspace_
 
 async def test_one_that_is_switched_off_by_hand_is_not_sent_to(post: Post) -> None:
     await post.made(enabled=False)
-    assert await post.sends() == Refused("the endpoint is switched off")
+    assert await post.sends() == SwitchedOff("the endpoint is switched off")
 
 
 async def test_an_address_that_is_not_allowed_any_more_is_refused_when_it_is_sent_to(post: Post) -> None:

@@ -331,7 +331,7 @@ async def test_without_a_server_or_an_address_nothing_is_tried():
 
 
 async def test_an_address_may_be_the_endpoints_own():
-    async def address_of(message: Outgoing) -> str | None:
+    async def address_of(message: Outgoing) -> str | Refused | None:
         return "ops@example.com"
 
     with mail_server() as server:
