@@ -9,14 +9,15 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Router, get, post
-from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
-from engine.http.guards import refuse_unknown_parameters, require_operator
+from engine.http.bodies import json_body
+from engine.http.guards import Connection, refuse_unknown_parameters, require_operator
 from engine.http.operators import PeerAddress
 from engine.http.parameters import Cursor, Limit, parse_words
 from engine.http.ports import Service
-from engine.jobs.verbs import JobsWanted, JobVerbs, QueueHealth, QueueShown
+from engine.jobs.verbs import JobsWanted, JobVerbs, QueueHealth, QueueShown, operates
 from engine.pages import PAGE_DEFAULT
 from protocol.jobs import Job, JobError, JobState, Queue
 from protocol.model import Principal
@@ -25,6 +26,12 @@ from protocol.times import rfc3339
 Asked = Request[Principal, Any, Any]
 QueueName = Annotated[str | None, QueryParameter(name="queue", description=", ".join(each.value for each in Queue))]
 StateName = Annotated[str | None, QueryParameter(name="state", description=", ".join(each.value for each in JobState))]
+
+
+class QueueLimit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many jobs of a queue at a time; null: as many as nodes have slots."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=10_000)] | None
 
 
 class AttemptShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,7 +156,26 @@ def _queue_routes(verbs: JobVerbs, peer_address: PeerAddress) -> list[HTTPRouteH
         """Has the failed jobs of this queue done once more, the oldest first, at most 1,000 of them."""
         return Redriven(redriven=await verbs.redrive(request.user, queue, peer_address(request)))
 
-    return [queues, pause, resume, redrive]
+    @post(
+        "/api/v1/queues/{queue:str}/limit",
+        status_code=200,
+        guards=[_only_operators],
+        dto=json_body(QueueLimit),
+        return_dto=None,
+        operation_id="limit_queue",
+        tags=["queues"],
+    )
+    async def limit(request: Asked, queue: FromPath[str], data: JSONBody[QueueLimit]) -> QueueShown:
+        """At most so many jobs of this queue at a time, on all nodes together; what runs goes on. Null: as many
+        as nodes have slots. Idempotent."""
+        return await verbs.limit(request.user, queue, data.limit, peer_address(request))
+
+    return [queues, pause, resume, redrive, limit]
+
+
+async def _only_operators(connection: Connection, _: BaseRouteHandler) -> None:
+    """Before the body is read."""
+    operates(connection.user)
 
 
 def queue_metrics_router(verbs: JobVerbs, service: Service) -> Router:

@@ -63,7 +63,8 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
 class QueueShown(msgspec.Struct, frozen=True, kw_only=True):
     """How a queue stands: what the store has (`completed` and `failed` as long as they are kept), and since this
     process started: shares of attempts that were to be made again and of jobs that were done in the end, leases lost,
-    from due to claimed (`claim`) and from claimed to settled (`finish`)."""
+    from due to claimed (`claim`) and from claimed to settled (`finish`). `limit`: at most so many at a time, on all
+    nodes together (null: as many as nodes have slots)."""
 
     queue: str
     waiting: int
@@ -72,6 +73,7 @@ class QueueShown(msgspec.Struct, frozen=True, kw_only=True):
     completed: int
     failed: int
     paused: bool
+    limit: int | None
     oldest_s: float
     retry_rate: float | None
     success_rate: float | None
@@ -179,6 +181,14 @@ class JobVerbs:
         await self._store.pause(known, is_paused)
         return next(shown for shown in await self._shown() if shown.queue == known.value)
 
+    async def limit(self, who: Principal, queue: str, most: int | None, address: str = "") -> QueueShown:
+        """At most so many jobs of a queue at a time, on all nodes together; None: as many as have slots. Idempotent."""
+        operates(who)
+        known = queue_of(queue)
+        await self._trail.record(who, "limit_queue", f"{known.value}:{'none' if most is None else most}", address)
+        await self._store.limit(known, most)
+        return next(shown for shown in await self._shown() if shown.queue == known.value)
+
     async def redrive(self, who: Principal, queue: str, address: str = "") -> int:
         """Has the failed jobs of a queue done once more, the oldest first, at most 1,000 of them; how many."""
         operates(who)
@@ -238,6 +248,7 @@ def _queue_shown(queue: Queue, counts: QueueCounts, tally: QueueTally) -> QueueS
         completed=counts.completed,
         failed=counts.failed,
         paused=counts.is_paused,
+        limit=counts.limit,
         oldest_s=round(counts.oldest_s, 3),
         retry_rate=tally.retry_rate,
         success_rate=tally.success_rate,

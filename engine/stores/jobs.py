@@ -29,7 +29,10 @@ class Enqueued(NamedTuple):
 
 
 class QueueCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """How a queue stands. `oldest_s`: how long the job that has waited longest could have run (0: none waits)."""
+    """How a queue stands. `oldest_s`: how long the job that has waited longest could have run (0: none waits).
+
+    `limit`: at most so many of it are in hand at a time, on all nodes together (None: as many as have slots).
+    """
 
     waiting: int = 0
     delayed: int = 0
@@ -38,6 +41,7 @@ class QueueCounts(msgspec.Struct, frozen=True, kw_only=True):
     failed: int = 0
     oldest_s: float = 0.0
     is_paused: bool = False
+    limit: int | None = None
 
 
 class KeptJobs(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,6 +129,9 @@ class JobStore(JobBoard, Protocol):
 
     async def pause(self, queue: Queue, is_paused: bool) -> None:
         """Whether jobs of this queue are claimed. What runs goes on."""
+
+    async def limit(self, queue: Queue, most: int | None) -> None:
+        """At most so many jobs of this queue are in hand at a time, on all nodes together; what runs goes on."""
 
     async def queue_counts(self) -> dict[Queue, QueueCounts]:
         """How each queue stands."""

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from engine.core.sharing import Room, Waiting
-from engine.stores.sqlite_jobs import PAUSED
+from engine.stores.sqlite_jobs import BOUNDS
 from protocol.jobs import A_FEW_EACH, Claimed, Lease, Queue, Shares
 from protocol.times import SECOND_US
 
@@ -52,6 +52,10 @@ ORDER BY rank, id LIMIT ?
 """
 
 
+# As many as all nodes have slots.
+_IN_HAND = "SELECT count(*) FROM job WHERE state = 2 AND queue = ?"
+
+
 class Claimer(NamedTuple):
     """Who claims, for how long, and how much of it may be for one target."""
 
@@ -63,14 +67,23 @@ class Claimer(NamedTuple):
 def claim(connection: Connection, by: Claimer, wanted: Mapping[Queue, int], now: int) -> list[Claimed]:
     """Due jobs, each queue's in the order of their ranks."""
     connection.execute(_BECOME_DUE, (now, DUE_AT_ONCE))
-    paused = {name for (name,) in connection.execute(PAUSED).fetchall()}
+    bounds = dict(connection.execute(BOUNDS).fetchall())
     lease = (by.node, now + int(by.lease_s * SECOND_US), now, now)
     claimed: list[Claimed] = []
     for queue, count in wanted.items():
-        if count > 0 and queue.value not in paused:
-            rows = _claim(connection, by.shares, queue, count, lease)
+        room = _room(connection, queue, count, bounds.get(queue.value))
+        if room > 0:
+            rows = _claim(connection, by.shares, queue, room, lease)
             claimed += (_claimed(queue, row) for row in sorted(rows))
     return claimed
+
+
+def _room(connection: Connection, queue: Queue, count: int, most: int | None) -> int:
+    """How many of those that are wanted may be in hand; of a queue with a limit on all nodes together."""
+    if most is None:
+        return count
+    ((in_hand,),) = connection.execute(_IN_HAND, (queue.value,)).fetchall()
+    return min(count, most - int(in_hand))
 
 
 def _claim(

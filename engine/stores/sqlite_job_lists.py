@@ -111,8 +111,8 @@ def queue_counts(connection: Connection, now: int) -> dict[Queue, QueueCounts]:
             of[word] = count
         if due is not None:
             of["oldest_s"] = max(0, now - due) / SECOND_US
-    for (name,) in connection.execute("SELECT name FROM job_queue WHERE paused_at IS NOT NULL").fetchall():
-        counts[Queue(name)]["is_paused"] = True
+    for name, paused_at, most in connection.execute("SELECT name, paused_at, most FROM job_queue").fetchall():
+        counts[Queue(name)] |= {"is_paused": paused_at is not None, "limit": most}
     return {queue: QueueCounts(**of) for queue, of in counts.items()}
 
 

@@ -105,6 +105,11 @@ class SqliteJobs:
         if not is_paused:
             self._writer.ring_of([queue])
 
+    async def limit(self, queue: Queue, most: int | None) -> None:
+        """At most so many jobs of this queue at a time. Raises StoreUnavailable."""
+        job = partial(sqlite_jobs.limit, queue=queue, most=most)
+        await self._writer.run(job, lambda _: self._writer.ring_of([queue]))
+
     async def queue_counts(self) -> dict[Queue, QueueCounts]:
         """How each queue stands. Raises StoreUnavailable."""
         return await self._readers.read(partial(lists.queue_counts, now=self._clock()))

@@ -33,6 +33,10 @@ SELECT id FROM job_done WHERE ukey = ? AND ukey >= 'handed:' AND ukey < 'handed;
 """
 # A colon is before a semicolon, and nothing between: these are the keys that begin with the prefix.
 _SO_MANY = "SELECT count(*) FROM (SELECT 1 FROM job WHERE ukey >= ? AND ukey < ? LIMIT ?)"
+_LIMIT = """
+INSERT INTO job_queue (name, most) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET most = excluded.most
+"""
+BOUNDS = "SELECT name, iif(paused_at IS NULL, most, 0) FROM job_queue"
 PAUSED = "SELECT name FROM job_queue WHERE paused_at IS NOT NULL"
 _PAUSE = """
 INSERT INTO job_queue (name, paused_at) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET paused_at = excluded.paused_at
@@ -106,6 +110,11 @@ def end_leases(connection: Connection) -> None:
 def pause(connection: Connection, queue: Queue, paused_at: int | None) -> None:
     """Whether jobs of a queue are claimed."""
     connection.execute(_PAUSE, (queue.value, paused_at))
+
+
+def limit(connection: Connection, queue: Queue, most: int | None) -> None:
+    """At most so many jobs of a queue are in hand at a time."""
+    connection.execute(_LIMIT, (queue.value, most))
 
 
 def next_due(connection: Connection) -> int | None:

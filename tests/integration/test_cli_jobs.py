@@ -39,6 +39,10 @@ async def test_the_operator_sees_queues_and_the_engines_own_schedules(tmp_path: 
         assert heads.split()[:4] == ["QUEUE", "WAITING", "ACTIVE", "DELAYED"]
         assert [line.split()[0] for line in lines] == ["alert", "analytics", "prediction", "notification"]
         assert await said("queues", "redrive", "alert") == "0 jobs of queue alert to be done once more\n"
+        assert await said("queues", "limit", "alert", "3") == "queue alert: at most 3 at a time\n"
+        _, alert, *_ = (await said("queues", "list")).splitlines()
+        assert alert.split()[-1] == "3"
+        assert await said("queues", "limit", "alert", "0") == "queue alert: as many as there are slots\n"
         assert "there is no queue 'mail'" in await said("queues", "pause", "mail", code=1)
         listed = await said("schedules", "list", *SYSTEM)
         assert "retention" in listed

@@ -163,6 +163,7 @@ ROUTES |= {
     "POST /api/v1/queues/{queue}/pause": OPERATE,
     "POST /api/v1/queues/{queue}/resume": OPERATE,
     "POST /api/v1/queues/{queue}/redrive": OPERATE,
+    "POST /api/v1/queues/{queue}/limit": Door("operate", {"limit": 8}),
     "GET /api/metrics/queue": OPEN,
 }
 MESSAGES: dict[str, Door] = {

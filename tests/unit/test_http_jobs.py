@@ -238,6 +238,21 @@ async def test_the_failed_jobs_of_a_queue_are_redriven_together(
     assert len(await listed(client, "?state=waiting")) == 3
 
 
+async def test_a_queue_can_be_bounded_and_set_free_again(client: httpx.AsyncClient, workshop: Workshop) -> None:
+    place, headers = "/api/v1/queues/notification/limit", as_one(OPERATOR)
+    for limit in (2, None):
+        answer = await client.post(place, json={"limit": limit}, headers=headers)
+        assert (answer.status_code, answer.json()["limit"]) == (200, limit)
+    acts = (await workshop.trail.page(OPERATOR, TrailWanted())).items
+    assert [(act.verb, act.target) for act in acts] == [
+        ("limit_queue", "notification:none"),
+        ("limit_queue", "notification:2"),
+    ]
+    for wrong in ({"limit": 0}, {"limit": "many"}, {}):
+        problem(await client.post(place, json=wrong, headers=headers), 400, 107)
+    problem(await client.post(place, json={"limit": 2}), 403, 103)
+
+
 async def test_queues_are_the_operators(client: httpx.AsyncClient) -> None:
     said = "queues are for administrators of the workspace 'system'"
     assert said in problem(await client.get("/api/v1/queues"), 403, 103)

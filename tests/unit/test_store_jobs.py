@@ -378,6 +378,31 @@ async def test_a_paused_queue_gives_nothing_out_and_rings_when_it_goes_on(opened
         assert len(await it.claim()) == 1
 
 
+async def test_of_a_queue_with_a_limit_no_more_are_in_hand_on_all_nodes_together(opened: Any) -> None:
+    async with opened() as it:
+        await it.add(*(a_job() for _ in range(6)))
+        await it.store.limit(Queue.ALERT, 3)
+        assert (await it.store.queue_counts())[Queue.ALERT].limit == 3
+        first = [*await it.claim(2), *await it.claim(2, node="n2")]
+        assert (len(first), await it.claim()) == (3, [])
+        await it.store.settle([done(first[0])])
+        assert len(await it.claim()) == 1
+        it.rung.clear()
+        await it.store.limit(Queue.ALERT, None)
+        assert (it.rung, len(await it.claim())) == ([frozenset({Queue.ALERT})], 2)
+
+
+async def test_a_limit_and_a_pause_leave_each_other_alone(opened: Any) -> None:
+    async with opened() as it:
+        await it.add(a_job(), a_job())
+        await it.store.limit(Queue.ALERT, 1)
+        await it.store.pause(Queue.ALERT, True)
+        assert await it.claim() == []
+        await it.store.pause(Queue.ALERT, False)
+        counts = (await it.store.queue_counts())[Queue.ALERT]
+        assert (counts.limit, counts.is_paused, len(await it.claim())) == (1, False, 1)
+
+
 async def test_counts_say_how_each_queue_stands(opened: Any) -> None:
     async with opened() as it:
         await it.add(*(a_job() for _ in range(4)), a_job(run_at=NOW + MINUTE_US))

@@ -19,6 +19,7 @@ _JOB: dict[str, Column] = {
 _QUEUE: dict[str, Column] = {
     "QUEUE": "queue", "WAITING": "waiting", "ACTIVE": "active", "DELAYED": "delayed", "COMPLETED": "completed",
     "FAILED": "failed", "PAUSED": "paused", "OLDEST_S": "oldest_s", "RETRIES": "retry_rate", "SUCCESS": "success_rate",
+    "LIMIT": "limit",
 }  # fmt: skip
 
 
@@ -125,10 +126,20 @@ def redrive(queue: str, **given: Any) -> None:
     options.write(f"{count} job{'' if count == 1 else 's'} of queue {queue} to be done once more")
 
 
-def _act(queue: str, verb: str, given: dict[str, Any]) -> Any:
+@queues.command(short_help="Bounds how many jobs of a queue are done at a time.")
+@click.argument("queue", callback=options.filled)
+@click.argument("most", type=click.IntRange(0, 10_000))
+@options.administrator
+def limit(queue: str, most: int, **given: Any) -> None:
+    """Has at most MOST jobs of QUEUE done at a time, on all nodes together; 0: as many as they have slots."""
+    _act(queue, "limit", given, {"limit": most or None})
+    options.write(f"queue {queue}: " + (f"at most {most} at a time" if most else "as many as there are slots"))
+
+
+def _act(queue: str, verb: str, given: dict[str, Any], body: Any = None) -> Any:
     from tocsin.commands.api import place
 
-    return _operator(given).ask("POST", f"{QUEUES}/{place(queue)}/{verb}")
+    return _operator(given).ask("POST", f"{QUEUES}/{place(queue)}/{verb}", body)
 
 
 def _operator(given: dict[str, Any]) -> Any:
