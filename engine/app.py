@@ -21,6 +21,10 @@ from engine.access.key_files import load_keys
 from engine.configuration.config import Config
 from engine.configuration.fields import ConfigError
 from engine.configuration.folder import prepare_data_folder
+from engine.jobs.handed import HandOver
+from engine.jobs.schedules import ScheduleVerbs
+from engine.jobs.verbs import JobVerbs
+from engine.notify.verbs import NotifyVerbs
 from engine.parts import Parts
 from engine.service import Service
 from engine.shelf.shelves import Shelves
@@ -38,7 +42,8 @@ from protocol.times import SECOND_US
 class Engine:
     """A whole Tocsin engine. `async with Engine(config) as engine:` under trio runs it until the block ends.
 
-    Inside the block `engine.service` has all verbs, `engine.administration` and `engine.operators` those of
+    Inside the block `engine.service` has the verbs of alerts, `shelves`, `workflows`, `jobs`, `schedules`, `later` and
+    `notifications` those of what they are called, `engine.administration` and `engine.operators` those of
     administrators, `engine.identity` knows who may come in, `engine.ws_url` and `engine.http_url` say where it listens.
     The block ends with TooManyRestarts if a part crashed too often, with ConfigError or StoreRefused if it cannot
     start.
@@ -109,6 +114,30 @@ class Engine:
     def workflows(self) -> Workflows:
         """The verbs of workflows. Raises StoreUnavailable while the store is not open."""
         return self._up.workflows
+
+    @property
+    def jobs(self) -> JobVerbs:
+        """The verbs of jobs and queues. Raises StoreUnavailable while the store is not open."""
+        return self._up.jobs
+
+    @property
+    def schedules(self) -> ScheduleVerbs:
+        """The verbs of schedules; `schedules.shelf` makes and changes them. Raises StoreUnavailable as the others."""
+        return self._up.schedules
+
+    @property
+    def later(self) -> HandOver:
+        """Triggers, and the generation of workflows' alerts, to be done later: each is a job. Raises StoreUnavailable
+        as the others."""
+        return self._up.handed
+
+    @property
+    def notifications(self) -> NotifyVerbs:
+        """Who was told of an alert, and what people were told in the app. Raises StoreUnavailable as the others.
+
+        Endpoints, preferences and escalation chains are `shelves`.
+        """
+        return self._up.notify_verbs
 
     async def reload(self) -> None:
         """Reads certificate and keys again. What cannot be used is logged and counted, and the old stays in force."""

@@ -46,7 +46,6 @@ from engine.http.stream_history import history_routes
 from engine.http.trials import trial_routes
 from engine.http.workflows import workflow_routes
 from engine.input.integrations import Integrations
-from engine.notify.verbs import NotifyVerbs
 from engine.parts import Parts, session_kit
 from engine.quiet.storms import Storms
 from engine.sockets import host_and_port, listen, same_port
@@ -109,7 +108,7 @@ class Doors:
                 *reading_routes(parts.readings, parts.shelves.frameworks),
                 *trial_routes(parts.trials),
                 *rule_series_routes(parts.rule_series),
-                *notification_routes(NotifyVerbs(parts.store, parts.notifications.book, parts.service)),
+                *notification_routes(parts.notify_verbs),
                 *self._stream_routes(parts),
                 *shelf_routes(
                     parts.shelves, Storms(parts.store), self._world.clock, PeerAddress(config.gateway.trusted_proxies)

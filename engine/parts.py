@@ -45,6 +45,7 @@ from engine.notify.senders import Tryout, endpoint_senders
 from engine.notify.slack_actions import SlackActions
 from engine.notify.slack_replies import SlackReplies
 from engine.notify.stream_word import word_on_streams
+from engine.notify.verbs import NotifyVerbs
 from engine.orders import StandingOrders
 from engine.quiet.quiet_keeper import QuietKeeper
 from engine.sections.doors import Gateway
@@ -94,6 +95,7 @@ class Parts:
     quiet_keeper: QuietKeeper
     workflows: Workflows
     notifications: Notifications
+    notify_verbs: NotifyVerbs
     outbound: Outbound
     tryout: Tryout
     mail: Mail
@@ -188,6 +190,7 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
         trials=_trials(config, world, metrics, shelves, readings, service),
         rule_series=RuleSeries(shelves.rules, store, registry, config.api.answer_s, Tally(metrics).refused),
         notifications=notifications,
+        notify_verbs=NotifyVerbs(store, notifications.book, service),
         outbound=outbound,
         tryout=Tryout(shelves.endpoints, notifications, world.clock, world.new_id),
         mail=mail,

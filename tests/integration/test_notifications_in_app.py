@@ -8,7 +8,6 @@ import trio
 from msgspec.structs import replace
 
 from engine.core.routing import Endpoint
-from engine.notify.verbs import NotifyVerbs
 from protocol import messages as m
 from protocol.errors import Busy, StoreUnavailable
 from protocol.hints import Notification
@@ -69,9 +68,7 @@ async def test_a_token_for_other_frameworks_shows_that_there_was_something_and_n
         await notified.make("users", id="ann")
         await notified.ring(assigned_to="ann")
         who = replace(notified.engine.principal("ann"), channels=("db",))
-        page = await NotifyVerbs(
-            notified.parts.store, notified.parts.notifications.book, notified.parts.service
-        ).in_app(who, None, 10)
+        page = await notified.parts.notify_verbs.in_app(who, None, 10)
         assert (len(page.lines), page.alerts) == (1, {})
 
 
