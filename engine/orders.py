@@ -55,10 +55,6 @@ class StandingOrders:
             return NO_ORDERS
         return self._quiet_only.setdefault((quieting, notifies), Orders(quieting=quieting, notifies=notifies))
 
-    def rule(self, key: ChannelKey, rule_id: str | None) -> Rule | None:
-        """A rule that holds for a channel."""
-        return next((rule for rule in self.of(key).rules if rule.id == rule_id), None)
-
     def put_notified(self, workspace: str, is_notified: bool) -> bool:
         """Whether somebody in this workspace can be notified; whether that is news."""
         if (workspace in self._notified) is is_notified:

@@ -141,12 +141,13 @@ def heard(deliveries: Iterable[Delivery]) -> dict[Place, Heard]:
 
 def route(
     news: News, endpoints: Sequence[Endpoint], people: Sequence[Person], known: Mapping[Place, Heard], now: int
-) -> list[Routed]:
-    """An answer for each channel of each recipient that there is."""
-    routed = [] if news.change in _PERSONAL else [_to_endpoint(news, each, known, now) for each in endpoints]
+) -> Iterator[Routed]:
+    """An answer for each channel of each recipient that there is; one at a time, because there may be many."""
+    if news.change not in _PERSONAL:
+        for endpoint in endpoints:
+            yield _to_endpoint(news, endpoint, known, now)
     for person in people:
-        routed += _to_person(news, person, known, now)
-    return routed
+        yield from _to_person(news, person, known, now)
 
 
 def _to_endpoint(news: News, endpoint: Endpoint, known: Mapping[Place, Heard], now: int) -> Routed:

@@ -19,6 +19,7 @@ class Outcome:
 
     deliveries: list[Delivery] = field(default_factory=list)
     jobs: list[NewJob] = field(default_factory=list)
+    _digests: set[str | None] = field(default_factory=set)
 
     def add(self, routed: Routed, line: Delivery, alert: Alert, by: str | None, text: str = "") -> None:
         """An answer of routing, and its line."""
@@ -27,7 +28,8 @@ class Outcome:
             self.jobs.append(send_job(line, alert.severity, by, text))
         elif routed.action is Action.DIGEST and routed.due is not None:
             job = digest_job(line.workspace, line.channel, line.recipient, routed.due)
-            if job.key not in {each.key for each in self.jobs}:
+            if job.key not in self._digests:
+                self._digests.add(job.key)
                 self.jobs.append(job)
 
     @property

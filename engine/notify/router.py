@@ -1,16 +1,21 @@
 """The job `route`: reads what there is to know of some changes, has `engine.core.routing` decide, and settles with the
 ledger's lines and the jobs that send, in one transaction.
 
-Owns nothing. It may run twice: lines and jobs have keys. Jobs of one channel may run at the same time, so what follows
-a beginning may be looked at before it: then it waits until the older jobs of its channel have ended.
+Owns nothing. It may run twice: lines and jobs have keys, and a line that the ledger has is decided. Jobs of one channel
+may run at the same time, so what follows a beginning may be looked at before it: then it waits until the older jobs of
+its channel have ended. A crowd of alerts and a thousand endpoints are many lines: they are decided some at a time, with
+others in between, and go to the ledger in pieces, each with its jobs; the last piece is the settlement.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import trio
 
 from actors.ports import Clock
-from engine.core.routing import Endpoint, News, Person, heard, route
+from engine.core.routing import Endpoint, News, Person, Routed, heard, route
 from engine.jobs.kinds import Kind, PutOff, Result
 from engine.notify.book import NotifyBook
 from engine.notify.escalation import Escalations
@@ -28,19 +33,26 @@ AFTER_OLDER_US = SECOND_US // 5
 # Or it has failed and is tried again: the last of five attempts comes 32 s after the one before. Those that are due
 # later wait for the end of a quiet, and for nothing that could come before this.
 RETRIED_US = 60 * SECOND_US
+# What is known of so many alerts at a time: with a thousand endpoints that are 50,000 lines of the ledger.
+ALERTS_AT_ONCE = 50
+# So many answers are 2 ms of the loop; so many lines, with their jobs, one transaction that nobody notices.
+ANSWERS_AT_ONCE = 250
+LINES_AT_ONCE = 1_000
 
 
 @dataclass
 class _Scene:
-    """What one job knows."""
+    """What is known while some of a job's alerts are looked at."""
 
     key: ChannelKey
     now: int
-    alerts: dict[str, Alert]
-    told: dict[str, list[Delivery]]
-    people: dict[str, Person]
     on_call: str | None
-    endpoints: list[Endpoint]
+    endpoints: Sequence[Endpoint]
+    # Which endpoints the channel's rules name, by rule.
+    named: Mapping[str | None, tuple[str, ...]]
+    alerts: Mapping[str, Alert]
+    told: dict[str, list[Delivery]]
+    people: Mapping[str, Person]
 
 
 class Router:
@@ -71,34 +83,62 @@ class Router:
         if await self._is_early(claimed, args):
             return PutOff(self._clock() + AFTER_OLDER_US)
         # Only now: what older jobs have settled with before they were said to have ended must be in it.
-        scene = await self._scene(claimed, args)
+        key, now = ChannelKey(claimed.workspace, claimed.framework or ""), self._clock()
+        base = await self._base(key, now)
+        ids = list(dict.fromkeys(alert_id for noted in args.noted for alert_id in noted.alert_ids))
         outcome = Outcome()
+        for start in range(0, len(ids), ALERTS_AT_ONCE):
+            scene = await self._scene(base, ids[start : start + ALERTS_AT_ONCE])
+            outcome = await self._decide(scene, args, outcome)
         for noted in args.noted:
-            for alert_id in noted.alert_ids:
-                if alert_id in scene.alerts:
-                    alert = scene.alerts[alert_id]
-                    self._route(scene, noted, alert, outcome)
-                    outcome.jobs += self._escalations.begin(scene.key, noted, alert, scene.told[alert_id])
-            await self._note_answer(scene, noted)
+            await self._note_answer(key, noted)
         return outcome.done
 
-    async def _scene(self, claimed: Claimed, args: RouteArgs) -> _Scene:
-        key, now = ChannelKey(claimed.workspace, claimed.framework or ""), self._clock()
-        ids = list(dict.fromkeys(alert_id for noted in args.noted for alert_id in noted.alert_ids))
-        alerts = await self._facts.alerts(key.workspace, ids)
-        on_call = await self._facts.on_call(key.workspace, key.framework, now)
-        told = await self._store.deliveries_of(key.workspace, ids)
-        assigned = (alert.assigned_to for alert in alerts.values())
-        others = (line.recipient.user for lines in told.values() for line in lines)
+    async def _base(self, key: ChannelKey, now: int) -> _Scene:
+        """What is the same for all alerts of a job."""
         return _Scene(
             key=key,
             now=now,
-            alerts=alerts,
-            told=told,
-            people=await self._facts.people(key.workspace, [on_call, *assigned, *others]),
-            on_call=on_call,
-            endpoints=list(self._book.endpoints(key.workspace)),
+            on_call=await self._facts.on_call(key.workspace, key.framework, now),
+            endpoints=self._book.endpoints(key.workspace),
+            named={rule.id: rule.notify for rule in self._orders.of(key).rules},
+            alerts={},
+            told={},
+            people={},
         )
+
+    async def _scene(self, base: _Scene, ids: Sequence[str]) -> _Scene:
+        workspace = base.key.workspace
+        alerts = await self._facts.alerts(workspace, ids)
+        told = await self._store.deliveries_of(workspace, ids)
+        assigned = (alert.assigned_to for alert in alerts.values())
+        others = (line.recipient.user for lines in told.values() for line in lines)
+        people = await self._facts.people(workspace, [base.on_call, *assigned, *others])
+        return replace(base, alerts=alerts, told=told, people=people)
+
+    async def _decide(self, scene: _Scene, args: RouteArgs, outcome: Outcome) -> Outcome:
+        """What is not stored yet, after all changes of these alerts."""
+        answers = 0
+        for noted in args.noted:
+            for alert_id in noted.alert_ids:
+                if (alert := scene.alerts.get(alert_id)) is None:
+                    continue
+                for answer in _answers(scene, noted, alert):
+                    if answer is not None:
+                        outcome.add(*answer, alert, noted.by)
+                    answers += 1
+                    if not answers % ANSWERS_AT_ONCE:
+                        outcome = await self._kept(outcome)
+                outcome.jobs += self._escalations.begin(scene.key, noted, alert, scene.told.get(alert_id, ()))
+        return outcome
+
+    async def _kept(self, outcome: Outcome) -> Outcome:
+        """Lets others have the loop, and stores a piece that is large enough."""
+        if len(outcome.deliveries) < LINES_AT_ONCE:
+            await trio.lowlevel.checkpoint()
+            return outcome
+        await self._store.keep_deliveries(outcome.deliveries, outcome.jobs)
+        return Outcome()
 
     async def _is_early(self, claimed: Claimed, args: RouteArgs) -> bool:
         """Whether something here follows what nobody has routed yet. Nothing comes before the firing of an alert; what
@@ -109,30 +149,33 @@ class Router:
             claimed.workspace, claimed.framework or "", claimed.lease.job, self._clock() + RETRIED_US
         )
 
-    def _route(self, scene: _Scene, noted: Noted, alert: Alert, outcome: Outcome) -> None:
-        rule = self._orders.rule(scene.key, alert.rule_id)
-        news = News(
-            change=noted.change,
-            alert=alert,
-            by=noted.by,
-            rule_notify=() if rule is None else rule.notify,
-            in_storm=noted.in_storm,
-        )
-        told = scene.told.setdefault(alert.id, [])
-        known = heard(told)
-        for routed in route(news, scene.endpoints, concerned(scene, alert, noted), known, scene.now):
-            if routed.why is Why.NOT_TOLD and any(line.recipient == routed.recipient for line in told):
-                # Why he was not told of the beginning is in the ledger already.
-                continue
-            line = line_of(scene.key.workspace, alert, routed, noted.change, str(noted.version), noted.at, scene.now)
-            # What follows in this job knows of it.
-            told.append(line)
-            outcome.add(routed, line, alert, noted.by)
-
-    async def _note_answer(self, scene: _Scene, noted: Noted) -> None:
+    async def _note_answer(self, key: ChannelKey, noted: Noted) -> None:
         """Whoever was told and has acknowledged has answered."""
         if noted.change is Change.ACKNOWLEDGED and noted.by is not None:
-            await self._store.answered(scene.key.workspace, noted.by, noted.alert_ids)
+            await self._store.answered(key.workspace, noted.by, noted.alert_ids)
+
+
+def _answers(scene: _Scene, noted: Noted, alert: Alert) -> Iterator[tuple[Routed, Delivery] | None]:
+    """What routing answers to a change, with the line of each answer; None: the ledger has it."""
+    news = News(
+        change=noted.change,
+        alert=alert,
+        by=noted.by,
+        rule_notify=scene.named.get(alert.rule_id, ()),
+        in_storm=noted.in_storm,
+    )
+    told = scene.told.setdefault(alert.id, [])
+    known, keys, names = heard(told), {line.key for line in told}, {line.recipient.name for line in told}
+    for routed in route(news, scene.endpoints, concerned(scene, alert, noted), known, scene.now):
+        line = line_of(scene.key.workspace, alert, routed, noted.change, str(noted.version), noted.at, scene.now)
+        # Decided by an earlier run; or why he was not told of the beginning is there already.
+        if line.key in keys or (routed.why is Why.NOT_TOLD and routed.recipient.name in names):
+            yield None
+            continue
+        # What follows in this job knows of it.
+        told.append(line)
+        names.add(routed.recipient.name)
+        yield routed, line
 
 
 def concerned(scene: _Scene, alert: Alert, noted: Noted) -> list[Person]:
@@ -140,4 +183,4 @@ def concerned(scene: _Scene, alert: Alert, noted: Noted) -> list[Person]:
     names = [alert.assigned_to, *([] if noted.change is Change.ASSIGNED else [scene.on_call])]
     if not noted.change.is_start:
         names += [line.recipient.user for line in scene.told.get(alert.id, ())]
-    return [scene.people[name] for name in dict.fromkeys(names) if name in scene.people]
+    return [scene.people[name] for name in dict.fromkeys(names) if name is not None and name in scene.people]

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from protocol.jobs import NewJob
 from protocol.notify import Channel, Delivery, DeliveryState, Recipient
 
 # One digest takes so many; what is left goes with another one, at once.
@@ -67,8 +68,8 @@ class DeliveryStore(Protocol):
     async def delivery(self, workspace: str, key: str) -> Delivery | None:
         """The one with this key."""
 
-    async def keep_deliveries(self, deliveries: Sequence[Delivery]) -> None:
-        """Writes rows, or moves them on, in one transaction."""
+    async def keep_deliveries(self, deliveries: Sequence[Delivery], jobs: Sequence[NewJob] = ()) -> None:
+        """Writes rows, or moves them on, and enqueues the jobs that carry them out, in one transaction."""
 
     async def answered(self, workspace: str, user: str, alert_ids: Sequence[str]) -> None:
         """Whoever was told of these alerts has acknowledged them."""

@@ -15,8 +15,10 @@ from msgspec.structs import replace
 from engine.stores import sqlite_delivery_lines as lines
 from engine.stores.deliveries import TRIM_START, LedgerLine, PutAside, TrimmedLines, TrimPlace
 from engine.stores.sqlite_delivery_lines import COLUMNS, Ended, delivery_of, json_text
+from engine.stores.sqlite_jobs import JOBS, job_values
 from engine.stores.sqlite_readers import Readers
 from engine.stores.sqlite_writer import Writer
+from protocol.jobs import NewJob
 from protocol.model import Alert
 from protocol.notify import ROUTE, Channel, Delivery, DeliveryState, Recipient
 
@@ -113,9 +115,19 @@ class SqliteDeliveries:
         """The one with this key. Raises StoreUnavailable."""
         return next((delivery_of(row) for row in await self._rows(_BY_KEY, key, workspace)), None)
 
-    async def keep_deliveries(self, deliveries: Sequence[Delivery]) -> None:
-        """Writes rows, or moves them on. Raises StoreUnavailable."""
-        await self._writer.run(partial(lines.write, deliveries=deliveries), self._deliveries_ended.update)
+    async def keep_deliveries(self, deliveries: Sequence[Delivery], jobs: Sequence[NewJob] = ()) -> None:
+        """Writes rows, or moves them on, with jobs. Raises StoreUnavailable."""
+        now = self._clock()
+
+        def keep(connection: Connection) -> Ended:
+            JOBS.run(connection, job_values(jobs, now))
+            return lines.write(connection, deliveries)
+
+        def tell(ended: Ended) -> None:
+            self._deliveries_ended.update(ended)
+            self._writer.ring([jobs])
+
+        await self._writer.run(keep, tell)
 
     async def answered(self, workspace: str, user: str, alert_ids: Sequence[str]) -> None:
         """Whoever was told of these alerts has acknowledged them. Raises StoreUnavailable."""

@@ -125,7 +125,7 @@ def test_of_what_follows_only_who_heard_the_beginning_hears(change: Change) -> N
 
 
 def test_to_whom_an_alert_is_given_is_between_people() -> None:
-    assert route(news(Change.ASSIGNED), [HOOK], [], {}, NOON) == []
+    assert list(route(news(Change.ASSIGNED), [HOOK], [], {}, NOON)) == []
     assert to(news(Change.ASSIGNED), everything())[Channel.EMAIL] == SEND
 
 

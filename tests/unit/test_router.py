@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pytest
 import trio
 
+from engine.core.routing import Endpoint
+from engine.notify.router import ANSWERS_AT_ONCE, LINES_AT_ONCE
 from engine.stores import Store
 from protocol.jobs import Verdict
-from protocol.model import EventKind, Severity
-from protocol.notify import Change, DeliveryState, Why
+from protocol.model import EventKind, QuietedBy, Severity
+from protocol.notify import Change, Channel, DeliveryState, Why
 from tests.support.dispatch import a_dispatch
 
 FIRED, RAISED, RESOLVED = EventKind.FIRED, EventKind.RAISED, EventKind.RESOLVED
@@ -82,3 +85,56 @@ async def test_the_end_of_what_nobody_heard_of_is_told_to_nobody_and_the_ledger_
         assert [(line.state, line.why) for line in await dispatch.lines(alert)] == [
             (DeliveryState.SUPPRESSED, Why.NOT_TOLD)
         ]
+
+
+CROWD = [Endpoint(id=f"hook{number:02}", channel=Channel.WEBHOOK) for number in range(12)]
+
+
+async def test_a_crowd_is_decided_in_pieces_and_others_have_the_loop_in_between(autojump_clock: None) -> None:
+    async with a_dispatch(CROWD) as dispatch:
+        alerts = await dispatch.alerts(110)
+        await dispatch.note(FIRED, *alerts)
+        (claimed,) = await dispatch.claim()
+        turns, settlements = 0, []
+
+        async def decide() -> None:
+            settlements.append(await dispatch.do(claimed))
+            nursery.cancel_scope.cancel()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(decide)
+            while True:
+                turns += 1
+                await trio.lowlevel.checkpoint()
+        answers = len(alerts) * len(CROWD)
+        assert turns > answers // ANSWERS_AT_ONCE
+        assert len(settlements[0].deliveries) < LINES_AT_ONCE + ANSWERS_AT_ONCE < answers
+        await dispatch.settle(*settlements)
+        await dispatch.work()
+        assert len(dispatch.sink.got) == len({message.key for message in dispatch.sink.got}) == answers
+
+
+@pytest.mark.parametrize("is_storm", [False, True])
+async def test_a_crowd_whose_job_is_lost_half_way_is_told_once_and_as_it_was_decided(
+    autojump_clock: None, is_storm: bool
+) -> None:
+    quiet = QuietedBy.STORM if is_storm else None
+    async with a_dispatch(CROWD) as dispatch:
+        alerts = await dispatch.alerts(110, quieted_by=quiet)
+        await dispatch.note(EventKind.REPEATED, *alerts)
+        (claimed,) = await dispatch.claim()
+        await dispatch.do(claimed)
+        decided = {line.key: line.why for line in await dispatch.lines(*alerts)}
+        assert 0 < len(decided) < len(alerts) * len(CROWD)
+        await trio.sleep(31)
+        await dispatch.store.sweep(10)
+        await trio.sleep(60)
+        await dispatch.work()
+        await trio.sleep(120)
+        await dispatch.work()
+        lines = {line.key: line for line in await dispatch.lines(*alerts)}
+        assert {line.state for line in lines.values()} == {DeliveryState.DELIVERED}
+        assert {key: lines[key].why for key in decided} == decided
+        told = [(each.recipient.name, alert.id) for each in dispatch.sink.got for alert in each.alerts]
+        assert len(told) == len(set(told))
+        assert len(told) + sum(each.more for each in dispatch.sink.got) == len(lines) == len(alerts) * len(CROWD)
