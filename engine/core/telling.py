@@ -56,11 +56,13 @@ def explained(line: Delivery) -> str:
 
 
 def _waiting(line: Delivery) -> str:
-    if line.due is not None:
-        return f"Put aside until {rfc3339(line.due)}: {_reason(_WAITS, line.why)}"
     if line.attempts:
         return f"To be tried again, after {line.attempts} without success"
-    return "It waits for its target" if line.held_since is not None else "On its way"
+    if line.held_since is not None:
+        return "It waits for its target"
+    if line.due is not None:
+        return f"Put aside until {rfc3339(line.due)}: {_reason(_WAITS, line.why)}"
+    return "On its way"
 
 
 def _reason(words: dict[Why, str], why: Why | None) -> str:

@@ -20,6 +20,8 @@ from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8, EmailPolicy
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from engine.core.notices.notice import FACT_MAX_CHARS, SUBJECT_MAX_CHARS, line_of
 from engine.notify.addresses import Mailbox
 from protocol.notify import Outgoing, Rendered
@@ -58,6 +60,17 @@ def letter_of(message: Outgoing, rendered: Rendered, sender: Mailbox, to: Mailbo
     if rendered.html:
         mail.add_alternative(rendered.html, subtype="html")
     return Letter(sender.address, to.address, _subject(rendered.subject) + mail.as_bytes(), needs_utf8)
+
+
+def with_more(rendered: Rendered, waiting: int) -> Rendered:
+    """The same, and how many mails to this address wait behind this one."""
+    if not waiting:
+        return rendered
+    said = f"{waiting} more mails to this address wait for their turn."
+    # What people wrote is escaped: the document ends only once.
+    document, end, rest = rendered.html.rpartition("</body>")
+    html = f"{document}<p>{said}</p>{end}{rest}" if end else rendered.html
+    return replace(rendered, text=f"{rendered.text.rstrip()}\n\n{said}\n", html=html)
 
 
 def _subject(text: str) -> bytes:

@@ -20,7 +20,7 @@ import trio
 from actors.ports import Clock
 from actors.supervisor import Started
 from engine.notify.addresses import Mailbox, address_in
-from engine.notify.letters import Letter, letter_of
+from engine.notify.letters import Letter, letter_of, with_more
 from engine.notify.pace import Pace
 from engine.notify.ports import Outcome, Refused, Sent, TryLater
 from engine.notify.smtp import Line, meaning_of
@@ -95,7 +95,8 @@ class Mailer:
         if wait_s := self._pace.wait_s(to.address, trio.current_time()):
             self._figures["slowed"] += 1
             return TryLater(wait_s, "this address was sent many mails just now (notify.smtp.per_recipient_s)")
-        letter = letter_of(message, message.rendered, self._sender, to, self._clock(), self._site)
+        rendered = with_more(message.rendered, self._pace.waiting(to.address, trio.current_time()))
+        letter = letter_of(message, rendered, self._sender, to, self._clock(), self._site)
         with trio.move_on_after(self._config.total_s):
             async with self._room:
                 return await self._deliver(letter)

@@ -6,6 +6,7 @@ and not all hundred each time. What was promised is no claim: who comes then and
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 
 from actors.bucket import Bucket, Rate
@@ -42,6 +43,11 @@ class Pace:
             return 0.0
         one.promised = min(max(one.promised + self._every_s, now + missing_s), now + WAIT_MAX_S)
         return one.promised - now
+
+    def waiting(self, address: str, now: float) -> int:
+        """How many were told a time that is still to come: what the next message says."""
+        one = self._known.get(address.casefold())
+        return 0 if one is None or one.promised <= now else math.ceil((one.promised - now) / self._every_s)
 
     def _of(self, name: str, now: float) -> _One:
         if name not in self._known:

@@ -20,6 +20,8 @@ STATES = [DeliveryState.SUPPRESSED, DeliveryState.FAILED]
         (a_delivery(), "On its way."),
         (a_delivery(attempts=2, cause="429"), "To be tried again, after 2 without success (429)."),
         (a_delivery(held_since=NOW, cause="429"), "It waits for its target (429)."),
+        # With a digest whose time has come, and which was not taken.
+        (a_delivery(due=0, why=Why.DIGEST, attempts=1), "To be tried again, after 1 without success."),
         (
             a_delivery(due=0, why=Why.DIGEST),
             "Put aside until 1970-01-01T00:00:00.000000Z: it goes with the recipient's next digest.",

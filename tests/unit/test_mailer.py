@@ -362,10 +362,26 @@ async def test_an_address_that_was_sent_many_waits_and_others_do_not():
     assert 59 < outcomes[2].after_s <= 60 < outcomes[3].after_s <= 120
 
 
+async def test_the_next_mail_to_an_address_says_how_many_wait_behind_it(mock_clock: MockClock):
+    mail = replace(MAIL, rendered=Rendered(subject="s", text="text", html="<html><body><p>text</p></body></html>"))
+    with mail_server() as server:
+        async with mailing(server.config(per_recipient_burst=1, per_recipient_s=60)) as mailer:
+            for _ in range(3):
+                await mailer.send(mail)
+            mock_clock.jump(60)
+            await mailer.send(mail)
+    said = "1 more mails to this address wait for their turn."
+    assert [[part.get_content().split() for part in each.iter_parts()] for each in server.inbox.mails] == [
+        [["text"], ["<html><body><p>text</p></body></html>"]],
+        [["text", *said.split()], f"<html><body><p>text</p><p>{said}</p></body></html>".split()],
+    ]
+
+
 def test_those_who_wait_are_given_times_of_their_own():
     pace = Pace(10.0, 1)
     assert [pace.wait_s("Ada@x", 0.0) for _ in range(4)] == [0.0, 10.0, 20.0, 30.0]
     assert pace.wait_s("ada@X", 10.0) == 0.0
+    assert [pace.waiting(name, 10.0) for name in ("Ada@x", "bob@x")] == [2, 0]
     assert pace.wait_s("bob@x", 10.0) == 0.0
     assert max(pace.wait_s("ada@x", 10.0) for _ in range(1_000)) == WAIT_MAX_S
     assert Pace(0.0, 1).wait_s("ada@x", 0.0) == 0.0
