@@ -100,7 +100,8 @@ class Sending:
             alerts=(found[1],),
             at=line.at,
             by=args.by,
-            previous=next((each.reference for each in reversed(earlier) if each.reference), None),
+            # A digest speaks of others as well: it does not follow this one.
+            previous=next((each.reference for each in reversed(earlier) if each.reference and each.due is None), None),
             text=args.text,
         )
         return await self._hand_over(claimed, message, [line])

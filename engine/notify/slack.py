@@ -2,8 +2,10 @@
 
 With a bot's token the first message of an alert is posted (`chat.postMessage`), and what becomes of the alert changes
 that message (`chat.update`), so that a channel shows each alert once, as it is. What must ring again (worse, reopened,
-a reminder) is a message of its own. `text` is always filled: it is what a phone's notification shows. Slack answers 200
-with `"ok": false` and a word to what it does not do; the words are sorted here.
+a reminder) is a message of its own; the one before says so first, and loses its buttons: nobody comes back to it. In
+this order, because what is done twice after a failure must not ring twice. `text` is always filled: it is what a
+phone's notification shows. Slack answers 200 with `"ok": false` and a word to what it does not do; the words are
+sorted here.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ _LIMITED = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
 # The message that was to be changed is not there any more, or may not be changed any more: it is said anew.
 _STALE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed", "channel_not_found"})
 _LIMITED_S = 30.0
+_LEFT_BEHIND = "It was told again in a newer message, which follows it from there on."
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,10 +53,12 @@ class Slack:
         if not tokens:
             return outcome_of(await self._post(envelope.secret.url, body, {}), envelope.now)
         previous = _place(envelope.message.previous or "")
-        if previous is not None and not envelope.message.change.is_start:
+        if previous is not None:
             channel, ts = previous
-            changed = await self._call(envelope, tokens[0], "chat.update", body | {"channel": channel, "ts": ts})
-            if not (isinstance(changed, Refused) and changed.cause in _STALE):
+            is_new = envelope.message.change.is_start
+            shown = _left_behind(envelope) if is_new else body
+            changed = await self._call(envelope, tokens[0], "chat.update", shown | {"channel": channel, "ts": ts})
+            if isinstance(changed, TryLater) or not (is_new or _is_stale(changed)):
                 return changed
         address = envelope.address or envelope.endpoint.address
         return await self._call(envelope, tokens[0], "chat.postMessage", body | {"channel": address})
@@ -84,6 +89,10 @@ def _meant(answer: Answer) -> Outcome:
     return Refused(said.error[:100] or "it was not ok, and Slack does not say why")
 
 
+def _is_stale(outcome: Outcome) -> bool:
+    return isinstance(outcome, Refused) and outcome.cause in _STALE
+
+
 def _place(reference: str) -> tuple[str, str] | None:
     channel, colon, ts = reference.partition(":")
     return (channel, ts) if colon and channel and ts else None
@@ -101,6 +110,14 @@ def _body(envelope: Envelope) -> dict[str, Any]:
         note = {"type": "context", "elements": [{"type": "mrkdwn", "text": _more(envelope)}]}
         blocks = [*blocks[: BLOCKS_MAX - 1], note]
     return body | {"text": escaped(subject or text, TEXT_MAX_CHARS) or "Tocsin", "blocks": blocks[:BLOCKS_MAX]}
+
+
+def _left_behind(envelope: Envelope) -> dict[str, Any]:
+    """What a message says once there is a newer one: nothing that could be out of date, and no buttons."""
+    rendered = envelope.message.rendered
+    subject = escaped(rendered.subject if rendered else envelope.message.text, TEXT_MAX_CHARS) or "Tocsin"
+    note = {"type": "context", "elements": [{"type": "mrkdwn", "text": _LEFT_BEHIND}]}
+    return {"text": subject, "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": subject}}, note]}
 
 
 def _more(envelope: Envelope) -> str:

@@ -117,7 +117,7 @@ class SlackActions:
         why_not = await self._do(workspace, interaction.user.id, action, alert_id)
         self._figures["refused" if why_not else "done"] += 1
         if interaction.response_url:
-            await self._replies.put(workspace, interaction.response_url, alert_id, action, why_not)
+            await self._replies.put(workspace, interaction.response_url, alert_id, why_not)
 
     async def _do(self, workspace: str, slack_id: str, action: Action, alert_id: str) -> str:
         """Why nothing was done, in a sentence for who pressed the button; empty: it is done."""

@@ -1,5 +1,8 @@
 """What is shown in Slack after a button was pressed: the message as its alert is now, or a word to who pressed it.
 
+What is said comes from the alert, not from the button: the message may be an old one, and somebody else may have been
+faster.
+
 A job, because Slack's server may be slow or away and the address that it gave us is good for half an hour. That address
 opens a channel for whoever has it, so the job holds it sealed. It is posted to through the guarded way out, as every
 address that came from outside.
@@ -19,24 +22,21 @@ from engine.notify.connector import Connector, tried
 from engine.notify.ports import Outcome, Refused, Renderer, Sent
 from engine.notify.sealing import Confidential, Sealer, Unsealable
 from engine.stores import Store
-from protocol.changes import Action
 from protocol.jobs import PRIO_HIGH, Claimed, Queue
-from protocol.model import Alert
+from protocol.model import Alert, AlertState
 from protocol.notify import Change, Channel, Outgoing, Recipient
 from protocol.times import SECOND_US
 
 KIND = "slack_reply"
 URL_MAX_CHARS = 2_048
 TEXT_MAX_CHARS = 3_000
-_CHANGES = {Action.ACKNOWLEDGE: Change.ACKNOWLEDGED, Action.RESOLVE: Change.RESOLVED}
 
 
 class ReplyArgs(msgspec.Struct, frozen=True, kw_only=True):
-    """Where to (sealed), about which alert, after what; `why_not`: what to say if nothing was done."""
+    """Where to (sealed), and about which alert; `why_not`: what to say if nothing was done."""
 
     sealed: str
     alert_id: str
-    action: Action
     why_not: str = ""
 
 
@@ -53,12 +53,12 @@ class SlackReplies:
             name=KIND, queue=Queue.NOTIFICATION, args=ReplyArgs, run=self.run, attempts_max=3, prio=PRIO_HIGH
         )
 
-    async def put(self, workspace: str, url: str, alert_id: str, action: Action, why_not: str) -> None:
+    async def put(self, workspace: str, url: str, alert_id: str, why_not: str) -> None:
         """One more reply. Raises StoreUnavailable."""
         if len(url) > URL_MAX_CHARS:
             return
         sealed = self._sealer.seal(Confidential(url=url), (workspace, KIND))
-        args = ReplyArgs(sealed=sealed, alert_id=alert_id, action=action, why_not=why_not)
+        args = ReplyArgs(sealed=sealed, alert_id=alert_id, why_not=why_not)
         await self._store.enqueue([self.kind.job(args, workspace=workspace, target=f"{workspace}/{KIND}")])
 
     async def run(self, claimed: Claimed, args: ReplyArgs) -> Result:
@@ -94,18 +94,33 @@ class SlackReplies:
         found = await self._store.alert(workspace, args.alert_id)
         if found is None:
             return None
-        rendered = await self._renderer.render(self._message(workspace, found[1], args.action))
+        rendered = await self._renderer.render(self._message(workspace, found[1]))
         text = escaped(rendered.subject, TEXT_MAX_CHARS)
         return {"replace_original": True, "text": text, "blocks": list(rendered.blocks)}
 
-    def _message(self, workspace: str, alert: Alert, action: Action) -> Outgoing:
+    def _message(self, workspace: str, alert: Alert) -> Outgoing:
+        change, by = last_of(alert)
         return Outgoing(
             key="",
             workspace=workspace,
             channel=Channel.SLACK,
             recipient=Recipient(endpoint="slack"),
-            change=_CHANGES[action],
+            change=change,
             alerts=(alert,),
             at=self._clock(),
-            by=alert.resolved_by or alert.acknowledged_by,
+            by=by,
         )
+
+
+def last_of(alert: Alert) -> tuple[Change, str | None]:
+    """What was done about an alert last, and by whom."""
+    match alert.state:
+        case AlertState.ACKNOWLEDGED:
+            return Change.ACKNOWLEDGED, alert.acknowledged_by
+        case AlertState.RESOLVED:
+            return Change.RESOLVED, alert.resolved_by
+        case AlertState.EXPIRED:
+            return Change.EXPIRED, None
+        case AlertState.ACTIVE:
+            # What the button says was done, and somebody has taken it back since.
+            return Change.REOPENED, None

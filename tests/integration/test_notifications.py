@@ -6,7 +6,7 @@ from typing import Any
 
 from engine.core.noting import routing_jobs
 from engine.core.routing import Endpoint
-from engine.notify.ports import Refused, SwitchedOff, TryLater
+from engine.notify.ports import Refused, Sent, SwitchedOff, TryLater
 from engine.sections.alerting import Storm
 from protocol.jobs import Queue
 from protocol.model import ChannelKey, Event, EventKind, Severity
@@ -201,6 +201,18 @@ async def test_a_storm_is_told_as_one_digest_and_its_alerts_not_once_more(mock_c
         await notified.engine.pass_time(600)
         assert notified.sink.told() == ["fired webhook endpoint:pager"] * 2 + ["digest webhook endpoint:pager"]
         assert len(notified.sink.got[-1].alerts) == 4
+
+
+async def test_a_digest_does_not_follow_one_of_its_alerts(mock_clock: None) -> None:
+    async with a_notified_engine(storm=Storm(alerts_per_minute=2)) as notified:
+        notified.endpoint()
+        notified.sink.answer = lambda message: Sent(is_delivered=True, reference=message.change.value)
+        for number in range(4):
+            await notified.engine.ring(title=f"bell {number}")
+        await notified.engine.pass_time(600)
+        single, digest = notified.sink.got[0], notified.sink.got[-1]
+        await notified.act("resolve", single.alerts[0].id, digest.alerts[0].id)
+        assert [each.previous for each in notified.sink.got[-2:]] == ["fired", None]
 
 
 async def test_a_chain_goes_on_until_somebody_acknowledges(mock_clock: None) -> None:

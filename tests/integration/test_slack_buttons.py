@@ -18,10 +18,14 @@ from slack_sdk.signature import SignatureVerifier
 from engine.configuration.fields import Secret
 from engine.ids import now_us
 from engine.notify.slack_actions import is_signed
+from engine.notify.slack_replies import last_of
 from engine.sections.identity import Integration
 from engine.sections.notify import Notify
+from protocol.model import AlertState
+from protocol.notify import Change
 from tests.support.engines import an_engine
 from tests.support.http_sink import Got, Sink, a_sink, answer
+from tests.support.notices import an_alert
 
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 OTHER = "another app's secret, for a rival"
@@ -117,6 +121,35 @@ async def test_a_button_acts_as_its_person_and_the_message_follows(scene: Scene,
     assert buttons == (["resolve"] if state == "acknowledged" else [])
     story = (await scene.admin.get(f"/api/v1/alerts/{alert_id}/audit")).json()["items"]
     assert (story[0]["by"], story[0]["verb"], story[0]["address"]) == ("ada", action, f"Slack user {ADA}")
+
+
+@pytest.mark.parametrize(
+    ("act", "says"),
+    [
+        ("resolve", "[CRITICAL] Resolved: Disk full|Resolved: critical alert in web, by boss."),
+        ("acknowledge", "[CRITICAL] Acknowledged: Disk full|Acknowledged: critical alert in web, by boss."),
+    ],
+)
+async def test_a_button_of_a_message_that_is_out_of_date_says_what_was_done_and_by_whom(
+    scene: Scene, act: str, says: str
+):
+    alert_id = await scene.ring()
+    assert (await scene.admin.post(f"/api/v1/alerts/{alert_id}/{act}", json={})).is_success
+    await scene.press(pressed(alert_id, url=scene.sink.url()))
+    shown = (await scene.reply()).json
+    assert f"{shown['text']}|{shown['blocks'][1]['text']['text']}" == says
+
+
+@pytest.mark.parametrize(
+    ("alert", "last"),
+    [
+        ({"state": AlertState.EXPIRED, "acknowledged_by": "ann"}, (Change.EXPIRED, None)),
+        ({"state": AlertState.RESOLVED, "acknowledged_by": "ann"}, (Change.RESOLVED, None)),
+        ({"state": AlertState.ACTIVE}, (Change.REOPENED, None)),
+    ],
+)
+def test_what_happened_last_is_not_what_somebody_did_before_that(alert: dict[str, Any], last: tuple[Change, None]):
+    assert last_of(an_alert(**alert)) == last
 
 
 async def test_a_button_pressed_twice_acts_once(scene: Scene):

@@ -103,9 +103,25 @@ async def test_a_bot_posts_and_then_changes_its_message_as_the_alert_changes(bot
 
 @pytest.mark.parametrize("change", [Change.RAISED, Change.REOPENED, Change.REMINDER, Change.ESCALATED])
 async def test_what_must_ring_again_is_a_message_of_its_own(bot: Post, change: Change) -> None:
-    bot.sink.behave.append(posted("172.33"))
+    bot.sink.behave.extend([posted(), posted("172.33")])
     assert await sends(bot, change, previous=f"{PLACE}:171.22") == Sent(is_delivered=True, reference=f"{PLACE}:172.33")
-    assert [got.path for got in bot.sink.got] == ["/api/chat.postMessage"]
+    older, newer = bot.sink.got
+    assert [older.path, newer.path] == ["/api/chat.update", "/api/chat.postMessage"]
+    assert (older.json["ts"], "ts" in newer.json) == ("171.22", False)
+    assert "newer message" in older.json["blocks"][-1]["elements"][0]["text"]
+    assert not [block for block in older.json["blocks"] if block["type"] == "actions"], "nobody comes back to it"
+    for block in older.json["blocks"]:
+        Block.parse(block).validate_json()
+
+
+async def test_a_message_that_could_not_be_left_behind_yet_does_not_ring_twice(bot: Post) -> None:
+    bot.sink.behave.extend(
+        [said(ok=False, error="ratelimited"), said(ok=False, error="not_in_channel"), posted("172.33")]
+    )
+    assert isinstance(await sends(bot, Change.RAISED, previous=f"{PLACE}:171.22"), TryLater)
+    bot.passes(60)
+    assert isinstance(await sends(bot, Change.RAISED, previous=f"{PLACE}:171.22"), Sent)
+    assert [got.path.rpartition(".")[2] for got in bot.sink.got] == ["update", "update", "postMessage"]
 
 
 @pytest.mark.parametrize("word", ["message_not_found", "cant_update_message", "edit_window_closed"])
