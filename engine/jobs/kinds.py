@@ -3,6 +3,9 @@
 A kind's function is handed the decoded arguments and says what came of it: `Done`, `PutOff`, `Again`, `NotNeeded` or
 `Hopeless`. Whatever it raises is a failed attempt. It may be run twice for the same job (a node that was lost had
 perhaps just finished it), so what it does outside the store carries a key that makes the second time harmless.
+
+It runs on the loop, beside everything else. What it computes for longer than 5 ms it has computed in a process
+(`engine.computing.processes`): that ends with the job, at its deadline or when it is handed back.
 """
 
 from __future__ import annotations

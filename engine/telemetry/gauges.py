@@ -61,6 +61,7 @@ def _watch_parts(metrics: Metrics, parts: Callable[[], Parts | None]) -> None:
     metrics.watch("links", lambda: {} if (now := parts()) is None else now.link_verbs.statistics())
     metrics.watch("slack_buttons", lambda: {} if (now := parts()) is None else now.slack_actions.statistics())
     metrics.watch("workflows", lambda: {} if (now := parts()) is None else now.workflows.statistics())
+    metrics.watch("backtests", lambda: {} if (now := parts()) is None else now.trials.statistics())
     metrics.watch("schedules", lambda: {} if (now := parts()) is None else now.works.scheduler.statistics())
     metrics.add(lambda: () if (now := parts()) is None else now.works.counts.families())
     metrics.add(lambda: () if (now := parts()) is None else now.works.gauges.families())

@@ -5,8 +5,6 @@ It imports what decides and what it is told in, nothing else of the engine: no l
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import Annotated
 
 import msgspec
@@ -24,8 +22,6 @@ from protocol.rules import Rule
 
 # What a body of 4 MiB holds, and about two seconds of computing.
 READINGS_MAX = 100_000
-# The engine's own threads go first.
-_NICENESS = 10
 
 
 class BacktestReading(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
@@ -111,12 +107,6 @@ def _one(rule: Rule, place: int, reading: BacktestReading) -> Observe:
         raise BadRequest(f"readings[{place}]: {fault.message}") from fault
 
 
-def main() -> None:
-    """One task, one outcome."""
-    os.nice(_NICENESS)
-    task = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Task)
-    sys.stdout.buffer.write(msgspec.msgpack.encode(work(task)))
-
-
-if __name__ == "__main__":
-    main()
+def compute(task: bytes) -> bytes:
+    """The same, packed: what `engine.computing` has a process do."""
+    return msgspec.msgpack.encode(work(msgspec.msgpack.decode(task, type=Task)))

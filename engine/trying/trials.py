@@ -6,7 +6,7 @@ their own (`engine.trying.backtests`). Neither stores anything nor tells anybody
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 
@@ -72,6 +72,10 @@ class Trials:
         self._clock = clock
         self._new_id = new_id
         self._suppression_s = suppression_s
+
+    def statistics(self) -> Mapping[str, int]:
+        """Processes of backtests, by what became of them."""
+        return self._backtests.processes.statistics()
 
     async def test(self, who: Principal, rule_id: str, given: Sequence[BacktestReading], is_sent: bool) -> Tried:
         """A stored rule on a few readings; those without a time follow each other by a second, from now on.

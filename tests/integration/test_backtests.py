@@ -8,6 +8,7 @@ import msgspec
 import pytest
 import trio
 
+from engine.computing import processes
 from engine.trying import backtests
 from engine.trying.backtest_worker import READINGS_MAX, Task, work
 from engine.trying.backtests import AT_ONCE_MAX, Backtests
@@ -74,13 +75,13 @@ async def test_so_many_run_at_once_and_one_more_is_busy(runner: Backtests, refus
 async def test_a_process_that_fails_is_an_error_of_ours_and_in_the_log(
     runner: Backtests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backtests, "COMMAND", (backtests.COMMAND[0], "-c", "raise SystemExit(3)"))
+    monkeypatch.setattr(processes, "COMMAND", (processes.COMMAND[0], "-c", "raise SystemExit(3)"))
     with pytest.raises(InternalError, match="the engine's log says why"):
         await runner.run(RULE, readings(1), 0)
 
 
 async def test_a_process_that_takes_too_long_is_ended(runner: Backtests, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backtests, "COMMAND", (backtests.COMMAND[0], "-c", "import time; time.sleep(600)"))
+    monkeypatch.setattr(processes, "COMMAND", (processes.COMMAND[0], "-c", "import time; time.sleep(600)"))
     monkeypatch.setattr(backtests, "WORK_MAX_S", 0.2)
     with pytest.raises(BadRequest, match=r"took longer than 0.2 s"):
         await runner.run(RULE, readings(1), 0)

@@ -1,0 +1,81 @@
+"""Computes in processes: seconds of computing have no place on the loop, nor in a thread beside it (the GIL).
+
+A module with a function `compute(task: bytes) -> bytes` is run in a process of its own, which starts in a quarter of a
+second, gets its task, answers and ends. It shares nothing with the engine, knows no secret (its environment is empty),
+gives way to it (nice), and has bounds of memory and of computing time, so that it ends by itself even if the engine was
+killed. Who waits for it and is cancelled (a job past its deadline, a shutdown) has it ended at once. At most `at_once`
+run, others wait for their turn. Owns nothing but counts.
+
+Decided against: processes that stay (nobody computes all day), and pickling functions over to them (a program that
+embeds the engine would be imported there again).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+
+import structlog
+import trio
+
+log = structlog.get_logger()
+
+# A day's events of a large workspace, twice over.
+MEMORY_MAX_BYTES = 1 << 30
+# More than the longest deadline of a job, 10 minutes: only who was left behind by a killed engine meets it.
+CPU_MAX_S = 900
+# -P: what lies in the working directory is not imported.
+COMMAND = (sys.executable, "-P", "-m", "engine.computing.child")
+_FAULT_MAX_CHARS = 2_000
+
+
+class ComputingFailedError(Exception):
+    """The process ended without a result: it ran out of memory, or has a bug. Its last words are in the log."""
+
+
+class Processes:
+    """Those that run now."""
+
+    def __init__(self, at_once: int) -> None:
+        self._room = trio.CapacityLimiter(at_once)
+        self._figures = dict.fromkeys(("started", "failed", "ended_early"), 0)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether one more would have to wait."""
+        return not self._room.available_tokens
+
+    def statistics(self) -> Mapping[str, int]:
+        """Processes by what became of them, and those that run."""
+        return {**self._figures, "running": int(self._room.borrowed_tokens)}
+
+    async def compute(self, module: str, task: bytes) -> bytes:
+        """What `compute` of this module says to the task. Raises ComputingFailedError. Cancelled: the process ends."""
+        async with self._room:
+            self._figures["started"] += 1
+            done = None
+            try:
+                done = await trio.run_process(
+                    (*COMMAND, module, str(MEMORY_MAX_BYTES), str(CPU_MAX_S)),
+                    stdin=task,
+                    capture_stdout=True,
+                    capture_stderr=True,
+                    check=False,
+                    env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                    deliver_cancel=_end,
+                )
+            finally:
+                self._figures["ended_early"] += done is None
+        if done.returncode:
+            self._figures["failed"] += 1
+            fault = done.stderr.decode(errors="replace")[-_FAULT_MAX_CHARS:]
+            log.error("computing_failed", module=module, returncode=done.returncode, fault=fault)
+            last = fault.strip().rpartition("\n")[2]
+            raise ComputingFailedError(f"{module} ended with {done.returncode}: {last or 'it was killed'}")
+        return done.stdout
+
+
+async def _end(process: trio.Process) -> None:
+    """It has nothing to tidy up."""
+    process.kill()

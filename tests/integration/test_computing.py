@@ -1,0 +1,135 @@
+"""Computing in processes: what is heavy leaves the loop free, and ends with whoever waits for it."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+import trio
+import trio.testing
+
+from actors.hands import WorkerLimits
+from actors.workers import Workers
+from engine.computing.processes import MEMORY_MAX_BYTES, ComputingFailedError, Processes
+from engine.jobs.desk import Desk
+from engine.jobs.kinds import Done, Kind, Kinds, Result
+from engine.stores import Store
+from protocol.jobs import Claimed, Job, JobState, Queue, Verdict
+from tests.support.jobs import Observed, add, clock, job_store, working
+
+BURNING = "tests.support.burning"
+
+
+class Heavy(msgspec.Struct, frozen=True):
+    """What a process is told."""
+
+    task: str
+
+
+def heavy_kind(processes: Processes) -> Kind[Heavy]:
+    async def run(claimed: Claimed, args: Heavy) -> Result:
+        return Done(result=(await processes.compute(BURNING, args.task.encode())).decode())
+
+    return Kind(name="heavy", queue=Queue.ANALYTICS, args=Heavy, run=run, attempts_max=1, deadline_s=600)
+
+
+def workers_on(store: Store, kind: Kind[Heavy], observed: Observed) -> Workers:
+    limits = WorkerLimits(dict.fromkeys(Queue, 2), grace_s=0.1)
+    return Workers(store, Desk(Kinds([kind]), clock), observed, clock, "n1", limits)
+
+
+async def the_job(store: Store, number: int) -> Job:
+    job = await store.job(None, number)
+    assert job is not None
+    return job
+
+
+async def test_a_process_answers_and_knows_nothing_of_our_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOCSIN_SECRET", "s")
+    answer = await Processes(1).compute(BURNING, b"say hello")
+    assert answer.startswith(b"(b'hello', [")
+    assert b"TOCSIN_SECRET" not in answer
+
+
+class Watching(Observed):
+    """Says when a job was claimed, and when one has ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.was_begun, self.has_ended = trio.Event(), trio.Event()
+
+    def started(self, queue: Queue, waited_s: float) -> None:
+        self.was_begun.set()
+
+    def ended(self, claimed: Claimed, verdict: Verdict, seconds: float) -> None:
+        super().ended(claimed, verdict, seconds)
+        self.has_ended.set()
+
+
+async def test_a_job_that_burns_a_core_leaves_the_loop_to_others() -> None:
+    processes, watching, turns = Processes(1), Watching(), 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            await trio.lowlevel.checkpoint()
+            turns += 1
+
+    kind = heavy_kind(processes)
+    async with job_store() as store, working(store, workers_on(store, kind, watching)):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(take_turns)
+            (number,) = await add(store, kind.job(Heavy("work 0.1")))
+            await watching.has_ended.wait()
+            nursery.cancel_scope.cancel()
+        assert (await the_job(store, number)).state is JobState.COMPLETED
+    # On the loop, or in a thread that holds the interpreter, it would have been a handful.
+    assert turns > 200
+
+
+async def test_a_deadline_ends_the_process() -> None:
+    processes, watching = Processes(1), Watching()
+    kind = heavy_kind(processes)
+    async with job_store() as store, working(store, workers_on(store, kind, watching)):
+        (number,) = await add(store, kind.job(Heavy("burn"), deadline_s=1))
+        await watching.has_ended.wait()
+        job = await the_job(store, number)
+        assert (job.state, job.errors[0].cause) == (JobState.FAILED, "deadline: it took longer than 1 s")
+        assert processes.statistics() == {"started": 1, "failed": 0, "ended_early": 1, "running": 0}
+
+
+async def test_at_a_stop_the_process_ends_and_the_job_is_handed_back_with_its_attempt() -> None:
+    processes, watching = Processes(1), Watching()
+    kind = heavy_kind(processes)
+    async with job_store() as store:
+        async with working(store, workers_on(store, kind, watching)):
+            (number,) = await add(store, kind.job(Heavy("burn")))
+            await watching.was_begun.wait()
+        job = await the_job(store, number)
+        assert (job.state, job.attempt, processes.statistics()["running"]) == (JobState.WAITING, 0, 0)
+        assert watching.verdicts == {Verdict.RELEASED: 1}
+
+
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [(f"take {2 * MEMORY_MAX_BYTES}", "ended with 1: MemoryError"), ("fail a bug", "ValueError: a bug")],
+)
+async def test_a_process_that_fails_says_why_and_is_counted(task: str, said: str) -> None:
+    processes = Processes(1)
+    with pytest.raises(ComputingFailedError, match=said):
+        await processes.compute(BURNING, task.encode())
+    assert processes.statistics()["failed"] == 1
+
+
+async def test_no_more_run_at_once_than_may_and_others_wait_for_their_turn() -> None:
+    processes = Processes(1)
+    answers: list[bytes] = []
+
+    async def ask(word: bytes) -> None:
+        answers.append(await processes.compute(BURNING, word))
+
+    async with trio.open_nursery() as nursery:
+        for word in (b"say one", b"say two"):
+            nursery.start_soon(ask, word)
+        await trio.testing.wait_all_tasks_blocked()
+        assert (processes.is_full, processes.statistics()["started"]) == (True, 1)
+    assert (len(answers), processes.is_full) == (2, False)
