@@ -10,9 +10,12 @@ import msgspec
 from protocol.jobs import PRIO_HIGH, PRIO_MEDIUM, PRIO_OF, NewJob, Queue, new_job
 from protocol.model import Severity
 from protocol.notify import DIGEST, Channel, Delivery, DigestArgs, Recipient
+from protocol.times import SECOND_US
 
 # All mail goes through one server.
 EVERYBODYS_MAIL = "email"
+# A digest is sent so long after its moment: what was decided just before it is in the ledger by then.
+DIGEST_GRACE_US = 2 * SECOND_US
 SEND, DIGESTS = "send", "digests_due"
 ESCALATE, REMIND = "escalate", "remind"
 
@@ -45,11 +48,11 @@ def send_job(delivery: Delivery, severity: Severity, by: str | None, text: str =
 
 
 def digest_job(workspace: str, channel: Channel, recipient: Recipient, due: int) -> NewJob:
-    """Sends together what is put aside for a recipient until `due`."""
+    """Sends together what is put aside for a recipient until `due`, a moment later."""
     key = f"digest:{workspace}:{channel.value}:{recipient.name}:{due}"
     args = DigestArgs(channel=channel, recipient=recipient, until=due)
     target = target_of(workspace, channel, recipient)
-    return _job(DIGEST, args, workspace, key=key, run_at=due, prio=PRIO_MEDIUM, target=target)
+    return _job(DIGEST, args, workspace, key=key, run_at=due + DIGEST_GRACE_US, prio=PRIO_MEDIUM, target=target)
 
 
 def step_job(workspace: str, args: StepArgs, run_at: int, kind: str = ESCALATE) -> NewJob:

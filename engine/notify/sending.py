@@ -9,6 +9,7 @@ their order: a later one waits until the earlier one is out of our hands.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -81,9 +82,8 @@ class Sending:
         found = await self._store.alert(line.workspace, line.alert_id)
         if found is None:
             return self._suppressed(line, Why.OVER)
-        known = (await self._store.deliveries_of(line.workspace, [line.alert_id]))[line.alert_id]
-        same = [each for each in known if (each.channel, each.recipient) == (line.channel, line.recipient)]
-        earlier = same[: [each.key for each in same].index(line.key)]
+        same = await self._store.deliveries_to(line.workspace, line.alert_id, (line.channel, line.recipient.name))
+        earlier = list(takewhile(lambda each: each.key != line.key, same))
         now = self._clock()
         # Also with a digest that is due: it may be at the target, and show the alert as it was before.
         if any(each.state is DeliveryState.QUEUED and (each.due is None or each.due <= now) for each in earlier):

@@ -62,6 +62,9 @@ class DeliveryStore(Protocol):
     async def deliveries_of(self, workspace: str, alert_ids: Sequence[str]) -> dict[str, list[Delivery]]:
         """All deliveries of these alerts, the oldest first; of at most 500 alerts at a time."""
 
+    async def deliveries_to(self, workspace: str, alert_id: str, place: tuple[Channel, str]) -> list[Delivery]:
+        """Those of one alert to one recipient by one channel, the oldest first."""
+
     async def deliveries(self, workspace: str, alert_id: str, after: int, limit: int) -> list[LedgerLine]:
         """Those of one alert behind a number, the oldest first."""
 

@@ -25,6 +25,11 @@ from protocol.notify import ROUTE, Channel, Delivery, DeliveryState, Recipient
 _OF_ALERTS = f"""
 SELECT {COLUMNS} FROM delivery WHERE workspace = ?1 AND alert_id IN (SELECT value FROM json_each(?2)) ORDER BY id
 """  # noqa: S608  # our own words
+# However many others are told of it: their rows are passed over where they are.
+TO_PLACE = f"""
+SELECT {COLUMNS} FROM delivery INDEXED BY delivery_of_alert
+WHERE workspace = ? AND alert_id = ? AND channel = ? AND recipient = ? ORDER BY id
+"""  # noqa: S608
 OF_ALERT = f"""
 SELECT id, {COLUMNS} FROM delivery WHERE workspace = ? AND alert_id = ? AND id > ? ORDER BY id LIMIT ?
 """  # noqa: S608
@@ -106,6 +111,11 @@ class SqliteDeliveries:
     async def deliveries_of(self, workspace: str, alert_ids: Sequence[str]) -> dict[str, list[Delivery]]:
         """All deliveries of these alerts. Raises StoreUnavailable."""
         return await self._readers.read(partial(of_alerts, workspace=workspace, alert_ids=alert_ids))
+
+    async def deliveries_to(self, workspace: str, alert_id: str, place: tuple[Channel, str]) -> list[Delivery]:
+        """Those of one alert to one recipient. Raises StoreUnavailable."""
+        channel, recipient = place
+        return [delivery_of(row) for row in await self._rows(TO_PLACE, workspace, alert_id, channel.value, recipient)]
 
     async def deliveries(self, workspace: str, alert_id: str, after: int, limit: int) -> list[LedgerLine]:
         """Those of one alert. Raises StoreUnavailable."""

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from engine.core.routing import Endpoint
-from engine.notify.jobs import digest_job
+from engine.notify.jobs import DIGEST_GRACE_US, digest_job
 from engine.notify.ports import Refused, Sent, TryLater
 from engine.stores.deliveries import DIGEST_MAX
 from protocol.jobs import JobState, Queue, Verdict
@@ -24,6 +24,11 @@ from tests.support.notified import PAGER, Sink
 FIRED, RESOLVED = EventKind.FIRED, EventKind.RESOLVED
 DAY_S = 86_400
 LATER = TryLater(60.0, "429: too many")
+
+
+def due_now() -> int:
+    """The moment of a digest that is sent now."""
+    return clock() - DIGEST_GRACE_US
 
 
 async def put_aside(dispatch: Dispatch, alert_ids: list[str], due: int) -> int:
@@ -87,7 +92,7 @@ async def test_a_failed_digest_that_is_retried_brings_back_its_own_lines_and_no_
     async with a_dispatch() as dispatch:
         alerts = await dispatch.alerts(3)
         ids = [alert.id for alert in alerts]
-        now = clock()
+        now = due_now()
         first = await put_aside(dispatch, ids[:2], now)
         await put_aside(dispatch, ids[2:], now - 1)
         dispatch.sink.answer = lambda message: Refused("400: no")
@@ -103,7 +108,7 @@ async def test_a_failed_digest_that_is_retried_brings_back_its_own_lines_and_no_
 async def test_a_cancelled_digest_leaves_nothing_queued(autojump_clock: None) -> None:
     async with a_dispatch() as dispatch:
         alerts = await dispatch.alerts(2)
-        job = await put_aside(dispatch, [alert.id for alert in alerts], clock())
+        job = await put_aside(dispatch, [alert.id for alert in alerts], due_now())
         await dispatch.store.cancel("acme", job)
         lines = await dispatch.lines(*alerts)
         assert [(line.state, line.why) for line in lines] == [(DeliveryState.FAILED, Why.CANCELLED)] * 2
@@ -113,7 +118,7 @@ async def test_a_cancelled_digest_leaves_nothing_queued(autojump_clock: None) ->
 async def test_cancelling_a_digest_that_has_ended_leaves_the_next_one_alone(autojump_clock: None) -> None:
     async with a_dispatch() as dispatch:
         first, second = await dispatch.alerts(2)
-        due = clock()
+        due = due_now()
         ended = await put_aside(dispatch, [first.id], due)
         await dispatch.work()
         await put_aside(dispatch, [second.id], due)
@@ -124,7 +129,7 @@ async def test_cancelling_a_digest_that_has_ended_leaves_the_next_one_alone(auto
 async def test_a_digest_whose_workers_are_lost_again_and_again_fails_its_lines(autojump_clock: None) -> None:
     async with a_dispatch() as dispatch:
         (alert,) = await dispatch.alerts()
-        await put_aside(dispatch, [alert.id], clock())
+        await put_aside(dispatch, [alert.id], due_now())
         while await dispatch.claim():
             await trio.sleep(100)
             await dispatch.store.sweep(10)
@@ -132,10 +137,23 @@ async def test_a_digest_whose_workers_are_lost_again_and_again_fails_its_lines(a
         assert [(line.state, line.why) for line in await dispatch.lines(alert)] == [(DeliveryState.FAILED, Why.GAVE_UP)]
 
 
+async def test_what_is_decided_in_the_last_moment_goes_with_its_digest(autojump_clock: None) -> None:
+    async with a_dispatch() as dispatch:
+        first, second = await dispatch.alerts(2)
+        due = clock()
+        await put_aside(dispatch, [first.id], due)
+        await dispatch.work()
+        assert dispatch.sink.got == []
+        await put_aside(dispatch, [second.id], due)
+        await trio.sleep(2)
+        await dispatch.work()
+        assert [len(message.alerts) for message in dispatch.sink.got] == [2]
+
+
 async def test_two_digests_at_work_at_once_send_no_line_twice(autojump_clock: None) -> None:
     async with a_dispatch() as dispatch:
         first, second = await dispatch.alerts(2)
-        now = clock()
+        now = due_now()
         await put_aside(dispatch, [first.id], now - 1)
         await put_aside(dispatch, [second.id], now)
         await dispatch.settle(*[await dispatch.do(one) for one in await dispatch.claim(2)])
@@ -146,7 +164,7 @@ async def test_two_digests_at_work_at_once_send_no_line_twice(autojump_clock: No
 async def test_a_digest_that_is_too_long_goes_on_with_another_one(autojump_clock: None) -> None:
     async with a_dispatch() as dispatch:
         alerts = await dispatch.alerts(DIGEST_MAX + 1)
-        await put_aside(dispatch, [alert.id for alert in alerts], clock())
+        await put_aside(dispatch, [alert.id for alert in alerts], due_now())
         await dispatch.work()
         assert [len(message.alerts) + message.more for message in dispatch.sink.got] == [DIGEST_MAX, 1]
         assert {line.state for line in await dispatch.lines(alerts[0], alerts[-1])} == {DeliveryState.DELIVERED}
@@ -156,7 +174,7 @@ async def test_of_a_digest_only_what_is_gone_is_left_out(autojump_clock: None) -
     async with a_dispatch() as dispatch:
         (alert,) = await dispatch.alerts()
         gone = [f"gone{number:02}" for number in range(DIGEST_LISTED_MAX)]
-        await put_aside(dispatch, [*gone, alert.id], clock())
+        await put_aside(dispatch, [*gone, alert.id], due_now())
         await dispatch.work()
         assert [each.id for message in dispatch.sink.got for each in message.alerts] == [alert.id]
         (missing,) = (await dispatch.store.deliveries_of("acme", gone[:1]))[gone[0]]
@@ -167,7 +185,7 @@ async def test_of_a_long_digest_the_most_severe_are_listed(autojump_clock: None)
     async with a_dispatch() as dispatch:
         small = await dispatch.alerts(DIGEST_LISTED_MAX, severity=Severity.INFO)
         (great,) = await dispatch.alerts(severity=Severity.CRITICAL)
-        await put_aside(dispatch, [alert.id for alert in [*small, great]], clock())
+        await put_aside(dispatch, [alert.id for alert in [*small, great]], due_now())
         await dispatch.work()
         (message,) = dispatch.sink.got
         assert (message.alerts[0].id, len(message.alerts), message.more) == (great.id, DIGEST_LISTED_MAX, 1)
@@ -176,7 +194,7 @@ async def test_of_a_long_digest_the_most_severe_are_listed(autojump_clock: None)
 async def test_an_end_waits_for_a_digest_that_may_be_at_its_target(autojump_clock: None) -> None:
     async with a_dispatch() as dispatch:
         (alert,) = await dispatch.alerts()
-        await put_aside(dispatch, [alert.id], clock())
+        await put_aside(dispatch, [alert.id], due_now())
         (digest,) = await dispatch.claim()
         sent = await dispatch.do(digest)
         await dispatch.note(RESOLVED, alert)

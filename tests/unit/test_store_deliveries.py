@@ -40,6 +40,18 @@ async def test_a_line_comes_back_as_it_was_written(autojump_clock: None) -> None
         assert await store.deliveries_of("acme", ["a1", "a2"]) == {"a1": [line]}
 
 
+async def test_what_was_told_to_one_recipient_by_one_channel_is_found_in_its_order(autojump_clock: None) -> None:
+    first, second = a_delivery(version="9"), a_delivery(version="1")
+    others = [
+        a_delivery(channel=IN_APP),
+        a_delivery(recipient=Recipient(user="bob")),
+        a_delivery("a2"),
+        a_delivery(workspace="other"),
+    ]
+    async with ledger(first, *others, second) as store:
+        assert await store.deliveries_to("acme", "a1", (Channel.EMAIL, ANN.name)) == [first, second]
+
+
 async def test_another_workspace_has_no_such_line(autojump_clock: None) -> None:
     line = a_delivery()
     async with ledger(line) as store:
