@@ -159,6 +159,8 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     up_to: Severity = Severity.WARNING
 
 
+# How a person can be told; the others are for endpoints alone.
+PERSONAL = (Channel.IN_APP, Channel.EMAIL, Channel.SLACK)
 Channels = Annotated[tuple[Channel, ...], msgspec.Meta(max_length=len(Channel))]
 
 

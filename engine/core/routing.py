@@ -27,6 +27,7 @@ from engine.core.agenda import NEVER
 from engine.core.rules.schedule import hours_of
 from protocol.model import Alert, Severity
 from protocol.notify import (
+    PERSONAL,
     TOLD,
     Change,
     Channel,
@@ -204,7 +205,7 @@ def _to_person(news: News, person: Person, known: Mapping[Place, Heard], now: in
     severity = news.alert.severity
     wanted = preference.channels.get(severity, USUAL[severity])
     recipient = Recipient(user=person.id)
-    for channel in (Channel.IN_APP, Channel.EMAIL, Channel.SLACK):
+    for channel in PERSONAL:
         told = known.get((channel, recipient.name), _NOTHING)
         if channel not in wanted and not told.was_told:
             if person.address(channel) and news.change.is_start:

@@ -43,18 +43,20 @@ def explained(kind: Any, given: object, fault: msgspec.ValidationError, right: o
     if not steps:
         return text
     owners = _reached(_type_of(kind), given, steps[:-1])
-    allowed = _allowed(owners, steps[-1], is_unknown="unknown field" in text)
+    is_key = place is not None and place[1] is not None
+    allowed = _allowed(owners, steps[-1], is_unknown="unknown field" in text, is_key=is_key)
     return text + allowed + _example(owners, steps[-1], _within(right, steps[:-1]))
 
 
-def _allowed(owners: Sequence[types.StructType], name: str, *, is_unknown: bool) -> str:
-    """The words that may stand there; of an unknown field: the fields that there are."""
+def _allowed(owners: Sequence[types.StructType], name: str, *, is_unknown: bool, is_key: bool) -> str:
+    """The words that may stand there (`is_key`: as keys of the mapping there); of an unknown field: those there are."""
     tags = [struct.tag for struct in owners if struct.tag_field == name]
     if tags:
         return f"; allowed: {', '.join(map(str, tags))}"
     if is_unknown:
         return f"; its fields: {', '.join(_names(owners))}"
-    return next((_words(field.type) for each in owners for field in each.fields if field.encode_name == name), "")
+    found = [field.type for each in owners for field in each.fields if field.encode_name == name]
+    return next((_words(_keys(each) if is_key else each) for each in found), "")
 
 
 def _names(structs: Sequence[types.StructType]) -> list[str]:
@@ -149,6 +151,12 @@ def _inside(kind: types.Type) -> types.Type:
     if isinstance(kind, types.CollectionType | types.VarTupleType):
         return kind.item_type
     return kind.value_type if isinstance(kind, types.DictType) else kind
+
+
+def _keys(kind: types.Type) -> types.Type:
+    """What the keys of a mapping are; anything else is itself."""
+    plain = _plain(kind)
+    return plain.key_type if isinstance(plain, types.DictType) else plain
 
 
 def _plain(kind: types.Type) -> types.Type:

@@ -16,7 +16,7 @@ from engine.shelf.kinds import Kind
 from protocol.errors import BadRequest
 from protocol.escalation import Escalation
 from protocol.model import Principal
-from protocol.notify import Preference
+from protocol.notify import PERSONAL, Preference
 from protocol.rules import ActiveHours
 
 ESCALATION = "escalation"
@@ -56,7 +56,14 @@ def changes_preference(who: Principal, before: Preference | None, after: Prefere
 
 
 def checked_preference(_: Principal, preference: Preference) -> Preference:
-    """A preference whose zone and hours there are. Raises BadRequest."""
+    """A preference whose zone and hours there are, and whose channels reach a person. Raises BadRequest."""
+    for severity, channels in preference.channels.items():
+        for channel in channels:
+            if channel not in PERSONAL:
+                raise BadRequest(
+                    f"channels.{severity.value}: {channel.value!r} reaches nobody in person, it is for endpoints; "
+                    f"allowed: {', '.join(each.value for each in PERSONAL)}"
+                )
     if preference.zone is not None:
         check_zone(preference.zone, "zone")
     quiet = preference.quiet_hours

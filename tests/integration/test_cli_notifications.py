@@ -48,6 +48,10 @@ async def test_what_is_wrong_with_a_preference_or_a_chain_is_said(tmp_path: Path
         assert "there is no time zone 'Mars'" in await said("preferences", "put", "ann", "zone=Mars", code=1)
         days = 'quiet_hours={"days":["someday"]}'
         assert "quiet_hours.days: 'someday' is no day" in await said("preferences", "put", "ann", days, code=1)
+        hook = 'channels={"critical":["webhook"]}'
+        wrong = await said("preferences", "put", "ann", hook, code=1)
+        assert "channels.critical: 'webhook' reaches nobody in person" in wrong
+        assert "allowed: in_app, email, slack" in wrong
         assert "the chain tells nobody" in await said("escalations", "put", "x", code=1)
         steps = 'steps=[{"after_s":600}]'
         assert "steps[0]: it tells nobody" in await said("escalations", "put", "x", steps, code=1)

@@ -9,15 +9,31 @@ import msgspec
 import pytest
 from msgspec import inspect as types
 
-from engine.http import admission, alert_changes, bodies, broadcasts, objects, rule_files, trials, workflows
+from engine.http import (
+    admission,
+    alert_changes,
+    bodies,
+    broadcasts,
+    endpoints,
+    notifications,
+    objects,
+    rule_files,
+    trials,
+    workflows,
+)
 from engine.input.misfits import explained, shown_value
 from engine.input.right_values import SHOWN
 from protocol.directory import Framework, Team, User, Workspace
+from protocol.endpoints import EndpointGiven
+from protocol.escalation import Escalation
+from protocol.notify import Preference
 from protocol.quieting import Maintenance, Silence
 from protocol.rules import Rule
 from protocol.workflows import TrackerInput, Workflow
 
-KINDS: tuple[Any, ...] = (Rule, Silence, Maintenance, Framework, Team, User, Workspace, Workflow)
+KINDS: tuple[Any, ...] = (
+    *(Rule, Silence, Maintenance, Framework, Team, User, Workspace, Workflow, Preference, Escalation, EndpointGiven),
+)
 # What is posted to our own routes; a foreign sender's fields are its own.
 BODIES: tuple[Any, ...] = (
     bodies.TriggersBody,
@@ -32,6 +48,8 @@ BODIES: tuple[Any, ...] = (
     rule_files.ImportBody,
     trials.TestBody,
     trials.BacktestBody,
+    endpoints.RotateBody,
+    notifications.ReadBody,
 )
 OTHER = {"id": "a", "framework": "web", "metric": "m"}
 
@@ -103,6 +121,15 @@ def test_no_example_is_left_over() -> None:
             'at `$.rules[1].season`; allowed: none, hour, day, week; for example "season": "day"',
         ),
         (rule_files.ImportBody, {"rules": [{"kind": "x"}]}, "; allowed: threshold, anomaly, performance, milestone; "),
+        (
+            Preference,
+            {"id": "a", "channels": {"loud": ["email"]}},
+            'allowed: info, warning, error, critical; for example "channels": {"critical":["email","slack"]}',
+        ),
+        (Preference, {"id": "a", "channels": {"critical": ["mail"]}}, "allowed: email, slack, "),
+        (Preference, {"id": "a", "digest": {"frequency": "weekly"}}, "allowed: off, hourly, daily; for example"),
+        (Preference, {"id": "a", "quiet_hours": {"start": "25:00"}}, '; for example "start": "08:00"'),
+        (Escalation, {"id": "a", "repeat": 6}, '<= 5 - at `$.repeat`; for example "repeat": 1'),
         (Team, {"id": "a", "rota": {"overrides": [{"start": 1}]}}, '; for example "start": "2026-01-05T09:00:00Z"'),
     ],
 )

@@ -50,7 +50,7 @@ ESCALATIONS = Kind(
 )  # fmt: skip
 _COLUMNS: dict[str, Column] = {
     "AT (UTC)": "at", "WHAT": "kind", "READ": "is_read", "ALERT": _alert("id"), "SEVERITY": _alert("severity"),
-    "STATE": _alert("state"), "TITLE": _alert("title"),
+    "STATE": _alert("state"), "TITLE": _alert("title"), "KEY": "key",
 }  # fmt: skip
 DELIVERIES: dict[str, Column] = {
     "AT (UTC)": "at", "WHAT": "change", "CHANNEL": "channel", "WHO": "recipient", "STATE": "state",
