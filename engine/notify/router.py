@@ -28,8 +28,10 @@ from protocol.model import Alert, ChannelKey
 from protocol.notify import ROUTE, Change, Delivery, Noted, RouteArgs, Why
 from protocol.times import SECOND_US
 
-# An older job of the same channel is about to end: it takes some milliseconds.
+# An older job of the same channel is about to end: it takes some milliseconds. If it does not, those that wait for it
+# look less often, a quarter of their age apart: there may be thousands.
 AFTER_OLDER_US = SECOND_US // 5
+AFTER_OLDER_MAX_US = 2 * SECOND_US
 # Or it has failed and is tried again: the last of five attempts comes 32 s after the one before. Those that are due
 # later wait for the end of a quiet, and for nothing that could come before this.
 RETRIED_US = 60 * SECOND_US
@@ -81,7 +83,8 @@ class Router:
     async def run(self, claimed: Claimed, args: RouteArgs) -> Result:
         """Decides who is told of these changes."""
         if await self._is_early(claimed, args):
-            return PutOff(self._clock() + AFTER_OLDER_US)
+            wait_us = (self._clock() - claimed.created_at) // 4
+            return PutOff(self._clock() + min(AFTER_OLDER_MAX_US, max(AFTER_OLDER_US, wait_us)))
         # Only now: what older jobs have settled with before they were said to have ended must be in it.
         key, now = ChannelKey(claimed.workspace, claimed.framework or ""), self._clock()
         base = await self._base(key, now)

@@ -9,12 +9,14 @@ import pytest
 import trio
 
 from engine.core.routing import Endpoint
-from engine.notify.router import ANSWERS_AT_ONCE, LINES_AT_ONCE
+from engine.notify.router import AFTER_OLDER_MAX_US, AFTER_OLDER_US, ANSWERS_AT_ONCE, LINES_AT_ONCE
 from engine.stores import Store
 from protocol.jobs import Verdict
 from protocol.model import EventKind, QuietedBy, Severity
 from protocol.notify import Change, Channel, DeliveryState, Why
+from protocol.times import SECOND_US
 from tests.support.dispatch import a_dispatch
+from tests.support.jobs import clock
 
 FIRED, RAISED, RESOLVED = EventKind.FIRED, EventKind.RAISED, EventKind.RESOLVED
 
@@ -64,6 +66,19 @@ async def test_an_end_waits_for_a_raise_that_nobody_has_routed_though_the_ledger
         await trio.sleep(1)
         await dispatch.work()
         assert [message.change.value for message in dispatch.sink.got] == ["fired", "raised", "resolved"]
+
+
+@pytest.mark.parametrize(("age_s", "wait_us"), [(0, AFTER_OLDER_US), (4, SECOND_US), (3_600, AFTER_OLDER_MAX_US)])
+async def test_an_end_looks_less_often_the_longer_its_beginning_takes(
+    autojump_clock: None, age_s: int, wait_us: int
+) -> None:
+    async with a_dispatch() as dispatch:
+        (alert,) = await dispatch.alerts()
+        await dispatch.note(FIRED, alert)
+        await dispatch.note(RESOLVED, alert)
+        await trio.sleep(age_s)
+        _, end = await dispatch.claim(2)
+        assert (await dispatch.do(end)).run_at == clock() + wait_us
 
 
 async def test_what_follows_its_own_firing_in_the_same_job_waits_for_nobody(autojump_clock: None) -> None:
