@@ -86,7 +86,9 @@ class Desk:
         error = None if result.cause is None else self._error(claimed, result.cause)
         if isinstance(result, PutOff):
             run_at = min(result.run_at, self._clock() + PUT_OFF_MAX_US)
-            return Settlement(lease=claimed.lease, verdict=Verdict.SNOOZED, run_at=run_at, error=error)
+            return Settlement(
+                lease=claimed.lease, verdict=Verdict.SNOOZED, run_at=run_at, behind=result.behind, error=error
+            )
         return Settlement(lease=claimed.lease, verdict=Verdict.FAILED, error=error)
 
     def _error(self, claimed: Claimed, cause: str, traceback: str | None = None) -> JobError:
@@ -104,6 +106,8 @@ async def _check(settlement: Settlement) -> None:
     """
     if not isinstance(settlement.run_at, int):
         raise TypeError(f"a job is put off until a whole number of microseconds, not {settlement.run_at!r}")
+    if not isinstance(settlement.behind, str | None):
+        raise TypeError(f"a job is put off behind the key of another one, not {settlement.behind!r}")
     for rows, check in ((settlement.follow, _check_jobs), (settlement.deliveries, _check_lines)):
         for start in range(0, len(rows), CHECKED_AT_ONCE):
             check(rows[start : start + CHECKED_AT_ONCE])

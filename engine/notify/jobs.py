@@ -49,10 +49,19 @@ def send_job(delivery: Delivery, severity: Severity, by: str | None, text: str =
 
 def digest_job(workspace: str, channel: Channel, recipient: Recipient, due: int) -> NewJob:
     """Sends together what is put aside for a recipient until `due`, a moment later."""
-    key = f"digest:{workspace}:{channel.value}:{recipient.name}:{due}"
+    key = _digest_key(workspace, channel, recipient, due)
     args = DigestArgs(channel=channel, recipient=recipient, until=due)
     target = target_of(workspace, channel, recipient)
     return _job(DIGEST, args, workspace, key=key, run_at=due + DIGEST_GRACE_US, prio=PRIO_MEDIUM, target=target)
+
+
+def key_of_job(line: Delivery) -> str:
+    """The key of the job that sends a line of the ledger, at once or with a digest."""
+    return line.key if line.due is None else _digest_key(line.workspace, line.channel, line.recipient, line.due)
+
+
+def _digest_key(workspace: str, channel: Channel, recipient: Recipient, due: int) -> str:
+    return f"digest:{workspace}:{channel.value}:{recipient.name}:{due}"
 
 
 def step_job(workspace: str, args: StepArgs, run_at: int, kind: str = ESCALATE) -> NewJob:

@@ -3,7 +3,7 @@ ledger with the job's own end.
 
 Owns nothing. A line is in the ledger before its job is, and its key goes with the message: if we are killed
 between sending and settling, the target gets the same key once more. Messages about one alert go to one recipient in
-their order: a later one waits until the earlier one is out of our hands.
+their order: a later one waits until the job of the earlier one has ended, and costs nothing meanwhile.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from actors.ports import Clock
 from engine.core.gathering import by_weight, gather
 from engine.jobs.kinds import Again, Done, Hopeless, Kind, NotNeeded, PutOff, Result
 from engine.notify.facts import Facts
-from engine.notify.jobs import SEND, SendArgs, digest_job
+from engine.notify.jobs import SEND, SendArgs, digest_job, key_of_job
 from engine.notify.ports import Outcome, Refused, Renderer, Sender, Sent, SwitchedOff, TryLater
 from engine.stores import Store
 from engine.stores.deliveries import DIGEST_MAX
@@ -39,8 +39,9 @@ from protocol.notify import (
 )
 from protocol.times import SECOND_US
 
-# While an earlier message to the same recipient is on its way, a later one looks again after a quarter of the time that
-# it has waited, within these bounds: a target that is away for a day is not asked about each second.
+# While an earlier message to the same recipient is on its way, a later one waits for the end of its job. If that has no
+# job (it has ended in this very moment, or the next look for digests makes it one), the later one looks again after a
+# quarter of the time that it has waited, within these bounds.
 AFTER_EARLIER_US = SECOND_US
 AFTER_EARLIER_MAX_US = 30 * SECOND_US
 # A target that says "later" uses up no attempt; who has said so for a day is given up. Counted from the first time that
@@ -86,9 +87,11 @@ class Sending:
         earlier = list(takewhile(lambda each: each.key != line.key, same))
         now = self._clock()
         # Also with a digest that is due: it may be at the target, and show the alert as it was before.
-        if any(each.state is DeliveryState.QUEUED and (each.due is None or each.due <= now) for each in earlier):
-            wait_us = (now - line.updated_at) // 4
-            return PutOff(now + min(AFTER_EARLIER_MAX_US, max(AFTER_EARLIER_US, wait_us)))
+        waiting = [each for each in earlier if each.state is DeliveryState.QUEUED and (each.due or 0) <= now]
+        if waiting:
+            wait_us = min(AFTER_EARLIER_MAX_US, max(AFTER_EARLIER_US, (now - line.updated_at) // 4))
+            # Behind the last of them: when the first one ends, one job comes to look, and not all.
+            return PutOff(now + wait_us, behind=key_of_job(waiting[-1]))
         if not line.change.is_start and not any(each.state in TOLD for each in earlier):
             return self._suppressed(line, Why.NOT_TOLD)
         message = Outgoing(

@@ -43,14 +43,21 @@ INSERT INTO job_done (id, {_KEPT}, state, errors, lease_no, result, started_at, 
 SELECT job.id, {_KEPT_OF_JOB}, ending.value ->> 'state', {_ERRORS}, job.lease_no, ending.value ->> 'result',
     job.started_at, job.created_at, ?2
 FROM json_each(?1) AS ending CROSS JOIN job ON {_HOLDS}
-WHERE true RETURNING id, lease_no, schedule, state, started_at, queue
+WHERE true RETURNING id, lease_no, schedule, state, started_at, queue, ukey
 """  # noqa: S608  # our own words
 _GONE = "DELETE FROM job WHERE id IN (SELECT value FROM json_each(?))"
 _GO_ON = f"""
 UPDATE job SET state = iif(ending.value ->> 'run_at' > ?2, 0, 1), run_at = ending.value ->> 'run_at',
     rank = ending.value ->> 'run_at' + prio * {AGEING_US}, attempt = attempt - (ending.value ->> 'given_back'),
-    errors = {_ERRORS}, lease_by = NULL, lease_until = NULL, started_at = NULL, updated_at = ?2
+    errors = {_ERRORS}, behind = ending.value ->> 'behind', lease_by = NULL, lease_until = NULL, started_at = NULL,
+    updated_at = ?2
 FROM json_each(?1) AS ending WHERE {_HOLDS} RETURNING job.id, job.lease_no
+"""  # noqa: S608
+_THERE = "SELECT ukey FROM job WHERE ukey IN (SELECT value FROM json_each(?))"
+# What is at work, or due by now, goes its way: it looks by itself.
+_FREE = f"""
+UPDATE job SET state = 1, behind = NULL, run_at = ?2, rank = ?2 + prio * {AGEING_US}
+WHERE behind IN (SELECT value FROM json_each(?1)) AND state = 0 RETURNING queue
 """  # noqa: S608
 _RAN = """
 UPDATE job_cron SET completed = completed + ?, failed = failed + ?, last_verdict = ?, last_started_at = ?,
@@ -58,7 +65,8 @@ UPDATE job_cron SET completed = completed + ?, failed = failed + ?, last_verdict
 """
 _CANCEL = f"""
 INSERT INTO job_done (id, {_KEPT}, state, errors, lease_no, started_at, created_at, updated_at)
-SELECT id, {_KEPT}, {CANCELLED}, errors, lease_no, started_at, created_at, ? FROM job WHERE id = ? RETURNING queue
+SELECT id, {_KEPT}, {CANCELLED}, errors, lease_no, started_at, created_at, ? FROM job WHERE id = ?
+RETURNING queue, ukey
 """  # noqa: S608
 _AGAIN = f"""
 INSERT INTO job (id, {_KEPT}, state, rank, errors, lease_no, created_at, updated_at)
@@ -76,6 +84,8 @@ ORDER BY updated_at, id LIMIT ?
 _COUNT = """
 INSERT INTO job_count VALUES (?, ?, ?) ON CONFLICT (queue, state) DO UPDATE SET count = count + excluded.count
 """
+# A job that waits for another one looks by itself after so long: no target is waited for any longer.
+BEHIND_MAX_US = 86_400 * SECOND_US
 # A node that works renews every ten seconds, whatever it has in hand.
 NODE_KEPT_US = 3_600 * SECOND_US
 _FORGET_NODES = "DELETE FROM job_node WHERE seen_at < ?"
@@ -87,15 +97,17 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Settled(NamedTuple):
-    """What was stored: for each settlement whether its lease still held, and lines of the ledger that ended by it."""
+    """What was stored: for each settlement whether its lease still held, lines of the ledger that ended by it, and in
+    which queues there is something to do that had waited for it."""
 
     held: list[bool]
     ended: ledger.Ended
+    freed: frozenset[Queue] = frozenset()
 
 
 def settle(connection: Connection, settlements: Sequence[Settlement], now: int) -> Settled:
     """Ends claims, or lets jobs go on."""
-    held = _end(connection, [one for one in settlements if one.verdict in FINAL], now)
+    held, freed = _end(connection, [one for one in settlements if one.verdict in FINAL], now)
     held |= _go_on(connection, [one for one in settlements if one.verdict not in FINAL], now)
     # After the ends: what follows may have the key of what it follows.
     follow = [job for one in settlements if one.lease in held for job in one.follow]
@@ -106,32 +118,45 @@ def settle(connection: Connection, settlements: Sequence[Settlement], now: int) 
         ended += ledger.write(connection, deliveries)
     failed = [one.lease.job for one in settlements if one.verdict is Verdict.FAILED and one.lease in held]
     ended += ledger.fail(connection, failed, now)
-    return Settled([one.lease in held for one in settlements], ended)
+    return Settled([one.lease in held for one in settlements], ended, freed)
 
 
-def _end(connection: Connection, settlements: Sequence[Settlement], now: int) -> set[Lease]:
+def _end(connection: Connection, settlements: Sequence[Settlement], now: int) -> tuple[set[Lease], frozenset[Queue]]:
     if not settlements:
-        return set()
+        return set(), frozenset()
     text = _text({**_common(one), "state": STATES[one.verdict], "result": one.result} for one in settlements)
     ended = connection.execute(_END, (text, now)).fetchall()
     connection.execute(_GONE, (_encode([row[0] for row in ended]).decode(),))
     _count(connection, Counter((row[5], row[3]) for row in ended))
-    for _, _, schedule, state, started_at, _ in ended:
+    for _, _, schedule, state, started_at, *_ in ended:
         if schedule is not None:
             verdict = next(verdict for verdict, number in STATES.items() if number == state)
             is_good = state != FAILED
             connection.execute(_RAN, (is_good, not is_good, verdict.value, started_at, now, schedule))
-    return {Lease(row[0], row[1]) for row in ended}
+    return {Lease(row[0], row[1]) for row in ended}, _free(connection, [row[6] for row in ended], now)
+
+
+def _free(connection: Connection, keys: Iterable[str | None], now: int) -> frozenset[Queue]:
+    """These jobs are gone, however they ended: what waited for them is due; in which queues."""
+    gone = [key for key in keys if key is not None]
+    rows = connection.execute(_FREE, (_encode(gone).decode(), now)).fetchall() if gone else []
+    return frozenset(Queue(queue) for (queue,) in rows)
 
 
 def _go_on(connection: Connection, settlements: Sequence[Settlement], now: int) -> set[Lease]:
     if not settlements:
         return set()
-    text = _text(
-        {**_common(one), "run_at": max(one.run_at, now), "given_back": int(one.verdict in GIVES_BACK)}
-        for one in settlements
-    )
+    # Asked after the ends of the same batch: who waits for what has just ended waits no more.
+    keys = [one.behind for one in settlements if one.behind is not None]
+    there = {key for (key,) in connection.execute(_THERE, (_encode(keys).decode(),))} if keys else set()
+    text = _text(_going_on(one, one.behind in there, now) for one in settlements)
     return {Lease(*row) for row in connection.execute(_GO_ON, (text, now)).fetchall()}
+
+
+def _going_on(one: Settlement, is_behind: bool, now: int) -> dict[str, Any]:
+    run_at = now + BEHIND_MAX_US if is_behind else max(one.run_at, now)
+    given_back = int(one.verdict in GIVES_BACK)
+    return {**_common(one), "run_at": run_at, "behind": one.behind if is_behind else None, "given_back": given_back}
 
 
 def _common(one: Settlement) -> dict[str, Any]:
@@ -148,7 +173,7 @@ def _count(connection: Connection, changes: Mapping[tuple[str, int], int]) -> No
         connection.execute(_COUNT, (queue, state, change))
 
 
-def sweep(connection: Connection, limit: int, now: int) -> tuple[Swept, ledger.Ended]:
+def sweep(connection: Connection, limit: int, now: int) -> tuple[Swept, Settled]:
     """Takes jobs from those whose lease has ended: their node is gone, or hangs. Forgets nodes that are long gone."""
     connection.execute(_FORGET_NODES, (now - NODE_KEPT_US,))
     found: list[Settlement] = []
@@ -158,17 +183,19 @@ def sweep(connection: Connection, limit: int, now: int) -> tuple[Swept, ledger.E
         error = JobError(at=now, attempt=attempt, cause="lost: its worker did not renew the lease")
         found.append(Settlement(lease=Lease(number, lease_no), verdict=then.verdict, run_at=then.run_at, error=error))
         ended[Queue(queue), then.verdict] += 1
-    return Swept(ended=ended), settle(connection, found, now).ended
+    return Swept(ended=ended), settle(connection, found, now)
 
 
-def cancel(connection: Connection, number: int, now: int) -> ledger.Ended:
+def cancel(connection: Connection, number: int, now: int) -> Settled:
     """Ends a job that has not ended. Whoever runs it holds a lease of nothing."""
     ended = connection.execute(_CANCEL, (now, number)).fetchall()
     if not ended:
-        return ledger.Ended()
-    _count(connection, {(queue, CANCELLED): 1 for (queue,) in ended})
+        return Settled([], ledger.Ended())
+    ((queue, key),) = ended
+    _count(connection, {(queue, CANCELLED): 1})
     connection.execute("DELETE FROM job WHERE id = ?", (number,))
-    return ledger.give_up(connection, number, now)
+    freed = _free(connection, [key], now)
+    return Settled([], ledger.give_up(connection, number, now), freed)
 
 
 def redrive(connection: Connection, number: int, now: int) -> bool:

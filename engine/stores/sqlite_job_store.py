@@ -59,7 +59,7 @@ class SqliteJobs:
         job = partial(ends.settle, settlements=settlements, now=self._clock())
 
         def tell(settled: ends.Settled) -> None:
-            self._deliveries_ended.update(settled.ended)
+            self._told(settled)
             self._writer.ring(one.follow for one in settlements)
 
         return (await self._writer.join(job, tell)).held
@@ -67,7 +67,7 @@ class SqliteJobs:
     async def sweep(self, limit: int) -> Swept:
         """Takes jobs from those whose lease has ended. Raises StoreUnavailable."""
         job = partial(ends.sweep, limit=limit, now=self._clock())
-        swept, _ = await self._writer.run(job, lambda done: self._deliveries_ended.update(done[1]))
+        swept, _ = await self._writer.run(job, lambda done: self._told(done[1]))
         return swept
 
     async def next_due(self) -> int | None:
@@ -84,7 +84,7 @@ class SqliteJobs:
 
     async def cancel(self, workspace: str | None, number: int) -> Job | None:
         """Ends a job that has not ended. Raises StoreUnavailable."""
-        return await self._change(workspace, number, ends.cancel, self._deliveries_ended.update)
+        return await self._change(workspace, number, ends.cancel, self._told)
 
     async def redrive(self, workspace: str | None, number: int) -> Job | None:
         """Has an ended job done once more. Raises StoreUnavailable."""
@@ -147,6 +147,11 @@ class SqliteJobs:
         """Whether it fires by itself. Raises StoreUnavailable."""
         at = self._clock() if is_paused else None
         return await self._writer.run(partial(sqlite_schedules.pause_schedule, name=name, paused_at=at))
+
+    def _told(self, settled: ends.Settled) -> None:
+        """On the loop, after the commit."""
+        self._deliveries_ended.update(settled.ended)
+        self._writer.ring_of(settled.freed)
 
     async def _change(
         self,

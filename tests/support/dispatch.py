@@ -100,10 +100,10 @@ class Dispatch:
 
 @asynccontextmanager
 async def a_dispatch(
-    endpoints: Sequence[Endpoint] = (PAGER,), wrapped: type[Any] | None = None
+    endpoints: Sequence[Endpoint] = (PAGER,), wrapped: type[Any] | None = None, url: str = "memory:"
 ) -> AsyncIterator[Dispatch]:
-    """`wrapped`: what is to stand between those who notify and the store."""
-    async with job_store() as store:
+    """`wrapped`: what is to stand between those who notify and the store, which is at `url`."""
+    async with job_store(url=url) as store:
         sink = Sink()
         orders = StandingOrders((), KEY.workspace)
         seen = store if wrapped is None else wrapped(store)

@@ -27,8 +27,8 @@ def clock() -> int:
 
 
 @asynccontextmanager
-async def job_store(clock: Callable[[], int] = clock) -> AsyncIterator[Store]:
-    async with open_store("memory:", clock=clock) as store:
+async def job_store(clock: Callable[[], int] = clock, url: str = "memory:") -> AsyncIterator[Store]:
+    async with open_store(url, clock=clock) as store:
         yield store
 
 

@@ -275,12 +275,13 @@ async def test_another_reason_to_wait_is_written_down_when_the_last_one_is_old(a
 
 
 @pytest.mark.parametrize("seconds", [4, 4_000])
-async def test_a_later_message_looks_less_often_the_longer_it_waits(autojump_clock: None, seconds: int) -> None:
+async def test_a_message_behind_one_without_a_job_looks_less_often_the_longer_it_waits(
+    autojump_clock: None, seconds: int
+) -> None:
     async with a_dispatch() as dispatch:
         (alert,) = await dispatch.alerts()
-        await dispatch.note(FIRED, alert)
-        dispatch.sink.answer = lambda message: TryLater(2 * seconds, "away")
-        await dispatch.work()
+        aside = a_delivery(alert.id, channel=Channel.WEBHOOK, recipient=PAGER_NAME, due=clock(), why=Why.STORM)
+        await dispatch.store.keep_deliveries([aside])
         await dispatch.note(RESOLVED, alert)
         await dispatch.work()
         await trio.sleep(seconds)

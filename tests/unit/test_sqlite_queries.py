@@ -326,7 +326,10 @@ JOB_STATEMENTS = [
     *((sqlite_jobs, name) for name in ("_RENEW", "LOST", "_HELD", "_ONE", "_SEEN")),
     *((job_claims, name) for name in ("_BECOME_DUE", "_CLAIM", "_CLAIM_THESE", "_FREE_RANKS")),
     *((job_claims, name) for name in ("_FRONT", "_NEXT_TARGET", "_OF_TARGET")),
-    *((job_ends, name) for name in ("_END", "_GONE", "_GO_ON", "_RAN", "_CANCEL", "_AGAIN", "_FAILED", "_OLD")),
+    *(
+        (job_ends, name)
+        for name in ("_END", "_GONE", "_GO_ON", "_THERE", "_FREE", "_RAN", "_CANCEL", "_AGAIN", "_FAILED", "_OLD")
+    ),
     *((schedules, name) for name in ("_IS_GOING", "_MOVE", "_ADD")),
 ]
 

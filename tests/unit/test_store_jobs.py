@@ -576,3 +576,80 @@ async def test_a_schedule_is_asked_for_by_name_and_forgotten(opened: Any) -> Non
         await it.store.forget_schedule("b")
         await it.store.forget_schedule("c")
         assert set(await it.store.schedules()) == {"a"}
+
+
+def behind(claimed: Claimed, key: str, run_at: int = 0) -> Settlement:
+    return done(claimed, verdict=Verdict.SNOOZED, behind=key, run_at=run_at)
+
+
+async def test_a_job_behind_another_one_is_claimed_when_that_one_has_ended_and_not_before(opened: Any) -> None:
+    async with opened() as it:
+        await it.add(a_job(key="first"), a_job(key="second"))
+        first, second = await it.claim()
+        await it.store.settle([behind(second, "first")])
+        await it.store.settle([done(first, verdict=Verdict.SNOOZED, run_at=NOW + 3_600 * SECOND_US)])
+        for _ in range(60):
+            it.clock.now += MINUTE_US - 1
+            assert await it.claim() == []
+            assert await it.store.next_due() == NOW + 3_600 * SECOND_US
+        it.clock.now += MINUTE_US
+        again = await it.one()
+        assert again.lease.job == first.lease.job
+        it.rung.clear()
+        await it.store.settle([done(again)])
+        assert it.rung == [frozenset({Queue.ALERT})]
+        freed = await it.one()
+        assert (freed.lease.job, freed.attempt, freed.waiting_since) == (second.lease.job, 1, it.clock.now)
+
+
+@pytest.mark.parametrize("end", ["completed", "failed", "discarded", "cancelled", "lost"])
+async def test_however_a_job_ends_what_was_behind_it_goes_on(opened: Any, end: str) -> None:
+    async with opened() as it:
+        await it.add(a_job(key="first", attempts_max=1), a_job(key="second"), a_job(key="third"))
+        first, second, third = await it.claim()
+        await it.store.settle([behind(second, "first"), behind(third, "second")])
+        it.rung.clear()
+        if end == "cancelled":
+            await it.store.cancel("acme", first.lease.job)
+        elif end == "lost":
+            it.clock.now += 31 * SECOND_US
+            await it.store.sweep(10)
+        else:
+            await it.store.settle([done(first, verdict=Verdict(end))])
+        assert it.rung == [frozenset({Queue.ALERT})]
+        assert [one.lease.job for one in await it.claim()] == [second.lease.job]
+
+
+async def test_a_job_behind_what_has_just_ended_or_never_was_goes_on_as_it_said(opened: Any) -> None:
+    async with opened() as it:
+        await it.add(a_job(key="first"), a_job(key="second"), a_job(key="third"))
+        first, second, third = await it.claim()
+        soon = NOW + SECOND_US
+        await it.store.settle([behind(second, "first"), behind(third, "nobody", soon), done(first)])
+        assert [one.lease.job for one in await it.claim()] == [second.lease.job]
+        it.clock.now = soon
+        assert [one.lease.job for one in await it.claim()] == [third.lease.job]
+
+
+async def test_a_job_behind_another_one_can_be_cancelled_and_then_nobody_is_behind_it(opened: Any) -> None:
+    async with opened() as it:
+        await it.add(a_job(key="first"), a_job(key="second"), a_job(key="third"))
+        _, second, third = await it.claim()
+        await it.store.settle([behind(second, "first"), behind(third, "second")])
+        await it.store.cancel("acme", second.lease.job)
+        (freed,) = await it.claim()
+        await it.store.settle([behind(freed, "first")])
+        assert await it.claim() == []
+
+
+async def test_a_job_behind_one_that_never_ends_looks_by_itself_after_a_day(opened: Any) -> None:
+    async with opened() as it:
+        await it.add(a_job(key="first"), a_job(key="second"))
+        first, second = await it.claim()
+        await it.store.settle([behind(second, "first"), done(first, verdict=Verdict.SNOOZED, run_at=NOW * 2)])
+        it.clock.now += 86_400 * SECOND_US
+        (looking,) = await it.claim()
+        # At work by itself: the end of the first does not make it due once more.
+        await it.store.cancel("acme", first.lease.job)
+        assert await it.claim() == []
+        assert (looking.lease.job, await it.state(looking.lease.job)) == (second.lease.job, JobState.ACTIVE)
