@@ -169,7 +169,8 @@ async def test_others_have_their_turn_while_much_is_held_against_its_types() -> 
         nursery.start_soon(take_turns)
         await settled(Done(follow=(FOLLOWS,) * (5 * CHECKED_AT_ONCE)))
         nursery.cancel_scope.cancel()
-    assert turns >= 4
+    # Five times it lets others go on; in which order trio does that is chance, and may cost the first and the last.
+    assert turns >= 3
 
 
 async def test_nothing_is_put_off_for_longer_than_a_year() -> None:
