@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from engine.core.retry import after_failure
-from engine.stores import Store, open_store
+from engine.stores import Store, open_store, sqlite_job_claims
 from engine.stores.jobs import KeptJobs
-from protocol.jobs import JobState, Lease, NewJob, Queue, Settlement, Verdict
+from protocol.jobs import Held, JobState, Lease, NewJob, Queue, Settlement, Shares, Verdict
 from protocol.times import SECOND_US
 from tests.support.stores import NOW
 
@@ -49,6 +49,7 @@ class Thing:
     run_at: int
     attempts_max: int
     key: str | None
+    target: str | None = None
     state: JobState = JobState.WAITING
     attempt: int = 0
     number: int = 0
@@ -129,31 +130,50 @@ class Jobs(RuleBasedStateMachine):
     @initialize(some=st.lists(prios, min_size=2, max_size=5))
     def start_with(self, some: list[int]) -> None:
         for prio in some:
-            self.enqueue(Queue.ALERT, prio, 0, None, 3)
+            self.enqueue(Queue.ALERT, prio, 0, None, 3, None)
 
-    @rule(queue=queues, prio=prios, delay=seconds, key=st.sampled_from([None, "a", "b"]), most=st.integers(1, 3))
-    def enqueue(self, queue: Queue, prio: int, delay: int, key: str | None, most: int) -> None:
+    @rule(
+        queue=queues,
+        prio=prios,
+        delay=seconds,
+        key=st.sampled_from([None, "a", "b"]),
+        most=st.integers(1, 3),
+        whom=st.sampled_from([None, None, "x", "y"]),
+    )
+    def enqueue(self, queue: Queue, prio: int, delay: int, key: str | None, most: int, whom: str | None) -> None:
         run_at = self.now + delay * SECOND_US
-        job = NewJob(queue=queue, kind="noop", prio=prio, run_at=run_at, attempts_max=most, key=key)
+        job = NewJob(queue=queue, kind="noop", prio=prio, run_at=run_at, attempts_max=most, key=key, target=whom)
         (made,) = self.call(lambda store: store.enqueue([job]))
         if other := self.held(key):
             assert made == (other.id, False)
             return
         assert made.is_new
         assert made.id not in self.things
-        self.things[made.id] = thing = Thing(made.id, queue, prio, run_at, most, key)
+        self.things[made.id] = thing = Thing(made.id, queue, prio, run_at, most, key, whom)
         thing.go_on(run_at, self.now)
 
     @rule(node=nodes, wanted=st.dictionaries(queues, st.integers(0, 3) | st.just(2), min_size=1))
     def claim(self, node: str, wanted: dict[Queue, int]) -> None:
-        claimed = self.call(lambda store: store.claim(node, wanted, LEASE_S))
+        held = Counter(
+            Held(each.queue, "", each.target)
+            for each in self.things.values()
+            if each.state is JobState.ACTIVE and each.node == node and each.target is not None
+        )
+        shares = Shares(each=2, in_hand=held)
+        claimed = self.call(lambda store: store.claim(node, wanted, LEASE_S, shares))
         for thing in self.things.values():
             if thing.state is JobState.DELAYED and thing.run_at <= self.now:
                 thing.state = JobState.WAITING
         expected: list[Thing] = []
         for queue, count in wanted.items():
             waiting = [each for each in self.things.values() if each.state is JobState.WAITING and each.queue is queue]
-            expected += [] if queue in self.paused else sorted(waiting, key=lambda each: each.place)[:count]
+            taken = 0
+            for each in [] if queue in self.paused else sorted(waiting, key=lambda each: each.place):
+                place = None if each.target is None else Held(queue, "", each.target)
+                if taken < count and (place is None or held[place] < shares.each):
+                    taken += 1
+                    expected.append(each)
+                    held.update([place] if place else [])
         for thing in expected:
             thing.state, thing.attempt, thing.number = JobState.ACTIVE, thing.attempt + 1, thing.number + 1
             thing.node, thing.until = node, self.now + int(LEASE_S * SECOND_US)
@@ -321,6 +341,20 @@ class JobsInAFile(Jobs):
             thing.until = 0
 
 
+class JobsBehindFullTargets(Jobs):
+    """The same where targets are gone through one by one as soon as the first two that wait are not enough."""
+
+    def __init__(self) -> None:
+        self.front, sqlite_job_claims.FRONT = sqlite_job_claims.FRONT, 2
+        super().__init__()
+
+    def teardown(self) -> None:
+        sqlite_job_claims.FRONT = self.front
+        super().teardown()
+
+
+TestJobsBehindFullTargets = JobsBehindFullTargets.TestCase
+TestJobsBehindFullTargets.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
 TestJobsInMemory = Jobs.TestCase
 TestJobsInMemory.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 TestJobsInAFile = JobsInAFile.TestCase
