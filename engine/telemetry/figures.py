@@ -118,7 +118,7 @@ FIGURES: Mapping[str, Figure] = {
     ),
     "objects.conflicts": Figure(("tocsin_object_conflicts",), "Edits refused because somebody was faster.", True),
     "objects.unreadable": Figure(("tocsin_objects_unreadable",), "Stored objects that could not be read.", True),
-    "backtests.started": Figure(("tocsin_backtests",), "Processes started for backtests.", True),
+    "backtests.started": Figure(("tocsin_backtests_started",), "Processes started for backtests.", True),
     "backtests.failed": Figure(("tocsin_backtests_failed",), "Of them those that ended without a result.", True),
     "backtests.ended_early": Figure(("tocsin_backtests_ended_early",), "Of them those that took too long.", True),
     "backtests.running": Figure(("tocsin_backtests_running",), "Of them those that run now."),
