@@ -2,10 +2,13 @@
 
 Slack signs what it posts with the app's signing secret; whose secret it was says which workspace the alert must be in,
 nothing that was posted does. The person is found by the Slack id that is written down for him, and acts with his own
-role and name; who is not known, or may not, is told so in Slack, where nobody else sees it. Owns nothing but counts.
+role and name; who is not known, or may not, is told so in Slack, where nobody else sees it. Owns counts, and which
+signatures were used.
 
-A signature is good for five minutes, and posted again within them it changes nothing: both acts are idempotent. Slack
-wants an answer within 3 s, so what it is to show (the message as it is now, or why not) is a job of its own.
+A signature is good for five minutes and for one press: posted again within them it does nothing, or who has listened
+could acknowledge anew what was given back meanwhile. Which were used is kept in memory: after a restart the acts, which
+are idempotent, are all there is against it. Slack wants an answer within 3 s, so what it is to show (the message as it
+is now, or why not) is a job of its own.
 """
 
 from __future__ import annotations
@@ -37,6 +40,8 @@ _SIGNATURE = re.compile(r"v0=[0-9a-f]{64}")
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 _ACTIONS = {ACKNOWLEDGE: Action.ACKNOWLEDGE, RESOLVE: Action.RESOLVE}
 ALERT_ID_MAX_CHARS = 128
+# Presses in ten minutes, each 150 bytes of memory; beyond them the oldest are forgotten first.
+USED_MAX = 10_000
 
 
 class _User(msgspec.Struct):
@@ -85,19 +90,33 @@ class SlackActions:
         self._alerts = alerts
         self._replies = replies
         self._clock = clock
-        self._figures = dict.fromkeys(("done", "refused", "unsigned"), 0)
+        self._figures = dict.fromkeys(("done", "refused", "replayed", "unsigned"), 0)
+        # Signatures that were used, and until when they would be good (seconds); the oldest first.
+        self._used: dict[str, int] = {}
 
     def statistics(self) -> Mapping[str, int]:
-        """Buttons that did something (or had done it before), those that did not, and what was not Slack's."""
+        """Buttons that did something (or had done it before), those that did not, posts that had come before, and what
+        was not Slack's."""
         return dict(self._figures)
 
     async def take(self, body: bytes, signature: str, timestamp: str) -> None:
         """One press of a button. Raises Unauthorized, BadRequest."""
         interaction, workspace = self._read(body, signature, timestamp)
+        if signature in self._used:
+            self._figures["replayed"] += 1
+            return
         for pressed in interaction.actions[:1]:
             action = _ACTIONS.get(pressed.action_id)
             if interaction.type == "block_actions" and action is not None:
                 await self._act(workspace, interaction, action, pressed.value[:ALERT_ID_MAX_CHARS])
+        self._use(signature, int(timestamp))
+
+    def _use(self, signature: str, at: int) -> None:
+        """It is not good any more; what ended by itself is forgotten."""
+        now = self._clock() // SECOND_US
+        while self._used and (len(self._used) >= USED_MAX or next(iter(self._used.values())) < now):
+            del self._used[next(iter(self._used))]
+        self._used[signature] = at + AGE_MAX_S
 
     def _read(self, body: bytes, signature: str, timestamp: str) -> tuple[Interaction, str]:
         now = self._clock()

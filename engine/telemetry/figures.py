@@ -81,6 +81,7 @@ FIGURES: Mapping[str, Figure] = {
         for word, text in {
             "done": "Buttons pressed in Slack that acknowledged or resolved.",
             "refused": "Those that did not: not known, or may not.",
+            "replayed": "Posts for buttons that had come before; nothing was done again.",
             "unsigned": "Posts for buttons that Slack had not signed.",
         }.items()
     },

@@ -17,7 +17,7 @@ from slack_sdk.signature import SignatureVerifier
 
 from engine.configuration.fields import Secret
 from engine.ids import now_us
-from engine.notify.slack_actions import is_signed
+from engine.notify.slack_actions import AGE_MAX_S, USED_MAX, SlackActions, is_signed
 from engine.notify.slack_replies import last_of
 from engine.sections.identity import Integration
 from engine.sections.notify import Notify
@@ -150,6 +150,31 @@ async def test_a_button_of_a_message_that_is_out_of_date_says_what_was_done_and_
 )
 def test_what_happened_last_is_not_what_somebody_did_before_that(alert: dict[str, Any], last: tuple[Change, None]):
     assert last_of(an_alert(**alert)) == last
+
+
+async def test_what_slack_posted_once_does_nothing_when_it_is_posted_again(scene: Scene):
+    alert_id = await scene.ring()
+    body = pressed(alert_id)
+    headers = signed(body)
+    assert (await scene.press(body, headers)).status_code == 200
+    assert (await scene.admin.post(f"/api/v1/alerts/{alert_id}/unacknowledge", json={})).status_code == 200
+    assert (await scene.press(body, headers)).status_code == 200
+    assert (await scene.alert(alert_id))["state"] == "active"
+    assert "tocsin_slack_buttons_replayed_total 1.0" in (await scene.slack.get("/metrics")).text
+    await scene.press(body, signed(body, at=now_us() // 1_000_000 - 1))
+    assert (await scene.alert(alert_id))["state"] == "acknowledged", "another press is another signature"
+
+
+async def test_which_signatures_were_used_is_kept_no_longer_than_they_would_be_good():
+    now = 1_000 * AGE_MAX_S
+    slack = SlackActions([], None, None, None, lambda: now * 1_000_000)  # type: ignore[arg-type]
+    for number in range(USED_MAX + 5):
+        slack._use(f"v0={number}", now)
+    assert len(slack._used) == USED_MAX
+    assert "v0=0" not in slack._used
+    now += AGE_MAX_S + 1
+    slack._use("v0=new", now)
+    assert list(slack._used) == ["v0=new"]
 
 
 async def test_a_button_pressed_twice_acts_once(scene: Scene):
