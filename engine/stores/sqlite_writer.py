@@ -55,6 +55,8 @@ class Writer(ABC):
         self.feed: Feed | None = None
         self.doorbell: Doorbell | None = None
         self.is_available = True
+        # Grows with everything written whose outcome was told: who remembers the number knows whether it still holds.
+        self.changes = 0
         self._committer = committer
         self._on_commit = on_commit
         self._on_death = on_death
@@ -126,6 +128,7 @@ class Writer(ABC):
             for work, outcome in zip(works, outcomes, strict=True):
                 self._tell_of_job(cast(Job, work), outcome)
             return
+        self.changes += 1
         told, rows, unavailable = [], 0, 0
         for work, outcome in zip(cast("Sequence[Prepared]", works), outcomes, strict=True):
             if isinstance(outcome, Committed):
@@ -151,6 +154,7 @@ class Writer(ABC):
                 self._on_death(fault)
 
     def _tell_of_job(self, job: Job, outcome: Any) -> None:
+        self.changes += 1
         is_refused = isinstance(outcome, Unavailable | StoreUnavailable | CommitInvalid)
         self._counters["unavailable"] += is_refused
         self._counters["jobs"] += not is_refused

@@ -92,3 +92,32 @@ async def test_what_workers_ask_while_the_disk_is_busy_is_one_commit(tmp_path: P
         assert len(commits) == 2
         alert = (await store.queue_counts())[Queue.ALERT]
         assert alert.waiting + alert.active == 6
+
+
+async def test_what_a_claim_saw_to_be_due_next_needs_no_reader_until_something_is_written(tmp_path: Path) -> None:
+    async with open_database(Database(tmp_path / "store.db"), Retention(), lambda: NOW, None) as store:
+        await store.enqueue([a_job(run_at=NOW + 2_000_000)])
+        await store.claim("n1", {Queue.ALERT: 1}, 30.0)
+        await store._readers.aclose()
+        assert await store.next_due() == NOW + 2_000_000
+        await store.enqueue([a_job(run_at=NOW + 1_000_000)])
+        with pytest.raises(StoreUnavailable):
+            await store.next_due()
+        await store.claim("n1", {Queue.ALERT: 1}, 30.0)
+        assert await store.next_due() == NOW + 1_000_000
+
+
+async def test_what_joins_a_claim_in_its_transaction_is_seen_by_who_asks_what_is_due_next(tmp_path: Path) -> None:
+    database = Database(tmp_path / "store.db", connection_class=Breakable)
+    gate = threading.Event()
+    async with open_database(database, Retention(), lambda: NOW, None) as store:
+        Breakable.breaks["BEGIN"] = gate.wait
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(store.pause, Queue.PREDICTION, True)
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.start_soon(store.claim, "n1", {Queue.ALERT: 1}, 30.0)
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.start_soon(store.enqueue, [a_job(run_at=NOW + 1_000_000)])
+            await trio.testing.wait_all_tasks_blocked()
+            gate.set()
+        assert await store.next_due() == NOW + 1_000_000
