@@ -82,7 +82,7 @@ class Desk:
             text = _encode({"reason": result.reason}).decode()
             return Settlement(lease=claimed.lease, verdict=Verdict.DISCARDED, result=text)
         if isinstance(result, Again):
-            return self.failed(claimed, result.cause)
+            return self.failed(claimed, result.cause, result.traceback)
         error = None if result.cause is None else self._error(claimed, result.cause)
         if isinstance(result, PutOff):
             run_at = min(result.run_at, self._clock() + PUT_OFF_MAX_US)

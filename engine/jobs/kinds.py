@@ -43,10 +43,14 @@ class PutOff(msgspec.Struct, frozen=True):
 
 
 class Again(msgspec.Struct, frozen=True):
-    """An attempt has failed, and why: another one after the usual time, if there is one left."""
+    """An attempt has failed, and why: another one after the usual time, if there is one left.
+
+    `traceback`: of what was raised, if something was that has left lines to be moved on.
+    """
 
     cause: str
     deliveries: tuple[Delivery, ...] = ()
+    traceback: str | None = None
 
 
 class NotNeeded(msgspec.Struct, frozen=True):

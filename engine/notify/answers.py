@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from engine.notify.connector import Answer
@@ -67,9 +67,12 @@ def retry_after_s(headers: Mapping[str, str], now: int) -> float | None:
 
 def _date(text: str) -> datetime | None:
     try:
-        return parsedate_to_datetime(text)
-    except ValueError:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        # OverflowError: of a zone that is further away than there are days.
         return None
+    # `-0000`: UTC, from who does not know his own zone (RFC 5322, 3.3); the library leaves it without one.
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _said(body: bytes) -> str:

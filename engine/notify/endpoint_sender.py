@@ -62,7 +62,12 @@ class EndpointSender:
             now=now,
             address=message.address,
         )
-        outcome = await tried(self._deliverers[endpoint.channel].deliver(envelope))
+        try:
+            outcome = await tried(self._deliverers[endpoint.channel].deliver(envelope))
+        except Exception as fault:
+            # Ours or the target's fault: it may be the same with each message to it, so it counts for the circuit.
+            health.note(TryLater(None, f"the sender failed: {type(fault).__name__}"), self._clock())
+            raise
         health.note(outcome, self._clock())
         if isinstance(outcome, Gone):
             await self._switch_off(message.workspace, endpoint, outcome.cause)

@@ -8,12 +8,15 @@ their order: a later one waits until the job of the earlier one has ended, and c
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from typing import NamedTuple
 
+import structlog
 from msgspec.structs import replace
 
+from actors.hands import TRACEBACK_MAX_CHARS
 from actors.ports import Clock
 from engine.core.gathering import by_weight, gather
 from engine.jobs.kinds import Again, Done, Hopeless, Kind, NotNeeded, PutOff, Result
@@ -22,6 +25,7 @@ from engine.notify.jobs import SEND, SendArgs, digest_job, key_of_job
 from engine.notify.ports import Outcome, Refused, Renderer, Sender, Sent, SwitchedOff, TryLater
 from engine.stores import Store
 from engine.stores.deliveries import DIGEST_MAX
+from protocol.errors import StoreUnavailable
 from protocol.jobs import Claimed, Queue
 from protocol.notify import (
     DIGEST,
@@ -49,6 +53,7 @@ AFTER_EARLIER_MAX_US = 30 * SECOND_US
 PATIENCE_US = 86_400 * SECOND_US
 # Why somebody waits is written down again when it has changed, but not more often: there may be thousands who wait.
 CAUSE_FRESH_US = 600 * SECOND_US
+log = structlog.get_logger()
 
 
 class Tools(NamedTuple):
@@ -153,8 +158,24 @@ class Sending:
             # Saved before told: who is told looks at his list at once.
             await self._store.keep_deliveries(self._sent(lines, DeliveryState.SENT))
         message = replace(message, address=address)
-        outcome = await sender.send(replace(message, rendered=await self._renderer.render(message)))
+        try:
+            outcome = await sender.send(replace(message, rendered=await self._renderer.render(message)))
+        except StoreUnavailable:
+            raise
+        except Exception as fault:
+            if claimed.attempt >= claimed.attempts_max:
+                raise
+            return self._raised(claimed, lines, fault)
         return self._result(claimed, lines, outcome)
+
+    def _raised(self, claimed: Claimed, lines: Sequence[Delivery], fault: Exception) -> Result:
+        """A bug, or what nobody has thought of: the ledger says so, and the job has the traceback."""
+        log.warning("sender_raised", job=claimed.lease.job, channel=lines[0].channel.value, exc_info=fault)
+        name = type(fault).__name__
+        # Not what it says: an address may stand in it that is secret.
+        tried = [replace(line, cause=f"the sender failed: {name}") for line in self._tried(lines)]
+        text = "".join(traceback.format_exception(fault))[-TRACEBACK_MAX_CHARS:]
+        return Again(f"{name}: {fault}", tuple(tried), text)
 
     async def _address(self, workspace: str, channel: Channel, recipient: Recipient) -> str | None:
         """Where a person is; empty for an endpoint, which knows that itself."""

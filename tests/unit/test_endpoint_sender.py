@@ -259,6 +259,20 @@ async def test_after_five_failures_in_a_row_only_a_probe_goes_out_each_half_minu
     assert health.last_cause == "answered 500"
 
 
+async def test_what_raises_again_and_again_opens_the_circuit_too(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    await post.made()
+
+    async def broken(*_: Any) -> Any:
+        raise OverflowError("date value out of range")
+
+    monkeypatch.setattr(post.outbound.outside.connector, "post", broken)
+    for _ in range(FAILURES_MAX):
+        with pytest.raises(OverflowError):
+            await post.sends()
+    waiting = await post.sends()
+    assert waiting == TryLater(PROBE_US / SECOND_US, "5 failures in a row: the sender failed: OverflowError")
+
+
 async def test_a_refusal_is_an_answer_and_opens_no_circuit(post: Post) -> None:
     await post.made()
     post.sink.behave.extend([answer(404)] * (FAILURES_MAX + 2))

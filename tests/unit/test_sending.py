@@ -325,3 +325,36 @@ async def test_what_is_counted_is_what_the_ledger_says_whoever_wrote_it(autojump
             DeliveryState.SUPPRESSED,
         }
         assert dispatch.store.deliveries_ended() == counted
+
+
+async def test_a_sender_that_raises_is_in_the_ledger_and_its_traceback_with_the_job(autojump_clock: None) -> None:
+    async with a_dispatch() as dispatch:
+        (alert,) = await dispatch.alerts()
+        await dispatch.note(FIRED, alert)
+        (route,) = await dispatch.claim()
+        await dispatch.settle(await dispatch.do(route))
+        (send,) = await dispatch.claim()
+        dispatch.sink.answer = lambda message: {}["https://hooks.example.com/secret"]
+        await dispatch.settle(await dispatch.do(send))
+        (line,) = await dispatch.lines(alert)
+        assert (line.state, line.attempts, line.cause) == (DeliveryState.QUEUED, 1, "the sender failed: KeyError")
+        job = await dispatch.store.job(None, send.lease.job)
+        assert job is not None and job.state is JobState.DELAYED
+        assert "Traceback" in (job.errors[0].traceback or "")
+
+
+async def test_the_last_attempt_that_raises_is_a_failed_one(autojump_clock: None) -> None:
+    async with a_dispatch() as dispatch:
+        (alert,) = await dispatch.alerts()
+        await dispatch.note(FIRED, alert)
+        (route,) = await dispatch.claim()
+        await dispatch.settle(await dispatch.do(route))
+        dispatch.sink.answer = lambda message: {}["x"]
+        for _ in range(4):
+            (send,) = await dispatch.claim()
+            await dispatch.settle(await dispatch.do(send))
+            await trio.sleep(60)
+        (send,) = await dispatch.claim()
+        assert send.attempt == send.attempts_max
+        with pytest.raises(KeyError):
+            await dispatch.do(send)
