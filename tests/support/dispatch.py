@@ -22,7 +22,7 @@ from protocol.notify import Channel, Delivery, Outgoing, Recipient, Rendered
 from protocol.times import rfc3339
 from tests.support.jobs import clock, job_store
 from tests.support.notified import PAGER, Sink
-from tests.support.stores import KEY, a_commit, a_row, an_alert
+from tests.support.stores import KEY, a_commit, a_row, an_alert, committed
 
 PAGER_NAME = Recipient(endpoint=PAGER.id)
 
@@ -48,13 +48,14 @@ class Dispatch:
         self.notifications = notifications
         self.sink = sink
         self._desk = Desk(Kinds(notifications.kinds), clock)
-        self._offset = 0
+        # Of alerts that are stored; and of what happens to them, which is not.
+        self._stored, self._offset = 0, 1_000
 
     async def alerts(self, count: int = 1, **fields: Any) -> list[Alert]:
         """New ones, stored; nobody is told of them yet."""
         rows = [a_row(an_alert(framework_id=KEY.framework, **fields)) for _ in range(count)]
-        await self.store.commit(a_commit(base=self._offset, rows=rows))
-        self._offset += count
+        await committed(self.store, a_commit(base=self._stored, rows=rows))
+        self._stored += count
         return [row.alert for row in rows]
 
     async def note(self, kind: EventKind, *alerts: Alert, by: str | None = None) -> list[int]:

@@ -66,6 +66,15 @@ async def test_a_line_is_written_once_and_moved_on(autojump_clock: None) -> None
         assert await states(store) == [DeliveryState.SENT]
 
 
+async def test_a_line_is_counted_when_it_ends_and_not_again_when_more_is_known_of_it(autojump_clock: None) -> None:
+    line, sent = a_delivery(), a_delivery(state=DeliveryState.SENT)
+    async with ledger(line) as store:
+        assert store.deliveries_ended() == {}
+        await store.keep_deliveries([sent, sent])
+        await store.keep_deliveries([replace(sent, state=DeliveryState.DELIVERED)])
+        assert store.deliveries_ended() == {(Channel.EMAIL, DeliveryState.SENT): 1}
+
+
 async def test_what_was_told_is_never_queued_again(autojump_clock: None) -> None:
     line = a_delivery()
     async with ledger(replace(line, state=DeliveryState.SENT), line) as store:
