@@ -135,6 +135,9 @@ class Why(Enum):
     OVER = "over"
     # Put aside, and told at once meanwhile.
     TOLD = "told"
+    # Nobody is there: no such user, team or endpoint; a team without anybody who is a user.
+    UNKNOWN = "unknown"
+    NOBODY = "nobody"
     # The target's.
     NO_ADDRESS = "no_address"
     NO_SENDER = "no_sender"
@@ -189,21 +192,24 @@ class Preference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Recipient(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
-    """Who is told: an endpoint, or a person."""
+    """Who is told: an endpoint, or a person. A team is in the ledger only if it has nobody who could be told."""
 
     endpoint: str | None = None
     user: str | None = None
+    team: str | None = None
 
     @property
     def name(self) -> str:
         """As it stands in the ledger."""
-        return f"user:{self.user}" if self.endpoint is None else f"endpoint:{self.endpoint}"
+        if self.endpoint is not None:
+            return f"endpoint:{self.endpoint}"
+        return f"user:{self.user}" if self.team is None else f"team:{self.team}"
 
     @classmethod
     def named(cls, name: str) -> Recipient:
         """The one of this name."""
         kind, _, known = name.partition(":")
-        return cls(user=known) if kind == "user" else cls(endpoint=known)
+        return cls(**{kind: known})
 
 
 class DigestArgs(msgspec.Struct, frozen=True, kw_only=True):

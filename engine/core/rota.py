@@ -35,6 +35,12 @@ def on_call(team: Team, now_us: int) -> OnCall:
     return OnCall(regular.user, min(ends, default=None))
 
 
+def answering(team: Team, now_us: int) -> tuple[str, ...]:
+    """Who of a team is told of something now: who is on call, else all members."""
+    user = on_call(team, now_us).user
+    return team.members if user is None else (user,)
+
+
 def _override(overrides: tuple[Override, ...], now_us: int) -> tuple[str | None, int | None]:
     """Who stands in now, and the next moment at which that changes."""
     spans = [(parse_rfc3339(each.start), parse_rfc3339(each.end), each.user) for each in overrides]

@@ -25,7 +25,7 @@ Asked = Request[Principal, Any, Any]
 
 
 class DeliveryShown(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the ledger: a channel, a recipient (`endpoint:<id>` or `user:<id>`), a change of the alert.
+    """One line of the ledger: a channel, a recipient (`endpoint:<id>`, `user:<id>`; `team:<id>`: nobody).
 
     `key` is what the target got with it (a webhook's `webhook-id`); `explanation` says it in a sentence.
     """

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 import structlog
 
 from actors.ports import Clock
+from engine.core.absent import Meant, absent
 from engine.core.escalating import BEGINS, Place, chain_of, first, following, has_begun, since_of, version_of
 from engine.core.routing import News, Routed, heard, route
 from engine.core.turn import rejected
@@ -106,13 +107,16 @@ class Escalations:
         if (why_not := await self._unsaid(claimed, framework, args)) is not None:
             return why_not
         step = chain.steps[args.step]
-        on_call = await self._facts.on_call_of(workspace, step.teams, now)
-        people = await self._facts.people(workspace, [*step.users, *on_call.values()])
+        answering = await self._facts.answering(workspace, step.teams, now)
+        called = [user for those in answering.values() for user in those]
+        people = await self._facts.people(workspace, [*step.users, *called])
         endpoints = [each for each in self._book.endpoints(workspace) if each.is_named(step.endpoints)]
+        meant = Meant(step.users, step.teams, step.endpoints, answering)
         news = News(change=Change.ESCALATED, alert=alert, rule_notify=step.endpoints)
         told = await self._store.deliveries_of(workspace, [alert.id])
         outcome, version = Outcome(), version_of(f"e{args.round}.{args.step}", args.since, chain.id)
-        for routed in route(news, endpoints, list(people.values()), heard(told.get(alert.id, ())), now):
+        answers = route(news, endpoints, list(people.values()), heard(told.get(alert.id, ())), now)
+        for routed in (*answers, *absent(meant, people, endpoints)):
             line = line_of(workspace, alert, routed, Change.ESCALATED, version, rfc3339(now), now)
             outcome.add(routed, line, alert, None, f"Nobody has acknowledged it: step {args.step + 1} of {chain.id}.")
         place = following(chain, args.round, args.step)

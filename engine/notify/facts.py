@@ -1,6 +1,6 @@
 """What routing asks of the store: alerts with what was told of them, and the people whom they concern.
 
-Owns nothing. Whom an alert concerns: its assignee, and who is on call in the team that owns its framework. Nobody who
+Owns nothing. Whom an alert concerns: its assignee, and whoever answers for the team that owns its framework. Nobody who
 is not a user of the workspace: an assignee may be any name, and nothing is known of him but that.
 """
 
@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 import structlog
 
-from engine.core.rota import on_call
+from engine.core.rota import answering
 from engine.core.routing import Person
 from engine.shelf.directory import FRAMEWORK, TEAM, USER
 from engine.stores import Store
@@ -35,19 +35,15 @@ class Facts:
         """Those of these that there are."""
         return await self._store.alerts_named(workspace, list(alert_ids))
 
-    async def on_call(self, workspace: str, framework: str, now: int) -> str | None:
-        """Who is on call for a framework."""
+    async def owner(self, workspace: str, framework: str) -> str | None:
+        """The team that owns a framework."""
         known = await self._named(workspace, FRAMEWORK, [framework], Framework)
-        owner = known[framework].owner if framework in known else None
-        if owner is None:
-            return None
-        return (await self.on_call_of(workspace, [owner], now)).get(owner)
+        return known[framework].owner if framework in known else None
 
-    async def on_call_of(self, workspace: str, teams: Sequence[str], now: int) -> dict[str, str]:
-        """Who of each of these teams is on call, if anybody is."""
+    async def answering(self, workspace: str, teams: Sequence[str], now: int) -> dict[str, tuple[str, ...]]:
+        """Of each of these teams that there is who answers for it now."""
         known = await self._named(workspace, TEAM, teams, Team)
-        shifts = {name: on_call(team, now).user for name, team in known.items()}
-        return {name: user for name, user in shifts.items() if user is not None}
+        return {name: answering(team, now) for name, team in known.items()}
 
     async def people(self, workspace: str, users: Iterable[str | None]) -> dict[str, Person]:
         """Those of these whom the workspace knows, by id, with what they prefer."""

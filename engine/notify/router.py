@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import trio
 
 from actors.ports import Clock
+from engine.core.absent import Meant, absent
 from engine.core.routing import Endpoint, News, Person, Routed, heard, route
 from engine.jobs.kinds import Kind, PutOff, Result
 from engine.notify.book import NotifyBook
@@ -48,7 +49,9 @@ class _Scene:
 
     key: ChannelKey
     now: int
-    on_call: str | None
+    # The team that owns the framework, and who answers for it.
+    owner: str | None
+    answering: Mapping[str, tuple[str, ...]]
     endpoints: Sequence[Endpoint]
     # Which endpoints the channel's rules name, by rule.
     named: Mapping[str | None, tuple[str, ...]]
@@ -99,10 +102,12 @@ class Router:
 
     async def _base(self, key: ChannelKey, now: int) -> _Scene:
         """What is the same for all alerts of a job."""
+        owner = await self._facts.owner(key.workspace, key.framework)
         return _Scene(
             key=key,
             now=now,
-            on_call=await self._facts.on_call(key.workspace, key.framework, now),
+            owner=owner,
+            answering=await self._facts.answering(key.workspace, [owner] if owner else [], now),
             endpoints=self._book.endpoints(key.workspace),
             named={rule.id: rule.notify for rule in self._orders.of(key).rules},
             alerts={},
@@ -116,7 +121,7 @@ class Router:
         told = await self._store.deliveries_of(workspace, ids)
         assigned = (alert.assigned_to for alert in alerts.values())
         others = (line.recipient.user for lines in told.values() for line in lines)
-        people = await self._facts.people(workspace, [base.on_call, *assigned, *others])
+        people = await self._facts.people(workspace, [*base.answering.get(base.owner or "", ()), *assigned, *others])
         return replace(base, alerts=alerts, told=told, people=people)
 
     async def _decide(self, scene: _Scene, args: RouteArgs, outcome: Outcome) -> Outcome:
@@ -169,7 +174,8 @@ def _answers(scene: _Scene, noted: Noted, alert: Alert) -> Iterator[tuple[Routed
     )
     told = scene.told.setdefault(alert.id, [])
     known, keys, names = heard(told), {line.key for line in told}, {line.recipient.name for line in told}
-    for routed in route(news, scene.endpoints, concerned(scene, alert, noted), known, scene.now):
+    answers = route(news, scene.endpoints, concerned(scene, alert, noted), known, scene.now)
+    for routed in (*answers, *absent(_meant(scene, alert, noted), scene.people, scene.endpoints)):
         line = line_of(scene.key.workspace, alert, routed, noted.change, str(noted.version), noted.at, scene.now)
         # Decided by an earlier run; or why he was not told of the beginning is there already.
         if line.key in keys or (routed.why is Why.NOT_TOLD and routed.recipient.name in names):
@@ -181,9 +187,22 @@ def _answers(scene: _Scene, noted: Noted, alert: Alert) -> Iterator[tuple[Routed
         yield routed, line
 
 
+def _meant(scene: _Scene, alert: Alert, noted: Noted) -> Meant:
+    """Whose names are looked for: at a beginning; whoever was not there then hears of no end."""
+    if not noted.change.is_start:
+        return Meant()
+    users = [alert.assigned_to] if alert.assigned_to else []
+    if noted.change is Change.ASSIGNED:
+        return Meant(users)
+    owner = [scene.owner] if scene.owner else []
+    return Meant(users, owner, scene.named.get(alert.rule_id, ()), scene.answering)
+
+
 def concerned(scene: _Scene, alert: Alert, noted: Noted) -> list[Person]:
     """The people whom a change of an alert concerns, each once: of what follows also who heard of its beginning."""
-    names = [alert.assigned_to, *([] if noted.change is Change.ASSIGNED else [scene.on_call])]
+    names = [alert.assigned_to]
+    if noted.change is not Change.ASSIGNED:
+        names += scene.answering.get(scene.owner or "", ())
     if not noted.change.is_start:
         names += [line.recipient.user for line in scene.told.get(alert.id, ())]
     return [scene.people[name] for name in dict.fromkeys(names) if name is not None and name in scene.people]

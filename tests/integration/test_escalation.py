@@ -198,3 +198,28 @@ async def test_an_endpoint_that_was_switched_off_is_not_reminded_and_the_ledger_
         await notified.engine.pass_time(700)
         assert notified.sink.told() == ["fired webhook endpoint:pager"]
         assert (await notified.ledger(alert))[1:] == ["reminder webhook endpoint:pager suppressed disabled"]
+
+
+async def test_a_step_that_reaches_nobody_says_so_for_each_name_in_it(mock_clock: None) -> None:
+    async with a_notified_engine() as notified:
+        await notified.make("users", id="bob")
+        await notified.make("teams", id="strangers", members=["eve"])
+        step = {"after_s": 60, "users": ["ghost"], "teams": ["strangers", "nowhere"], "endpoints": ["nope"]}
+        await notified.make("escalations", id="all", steps=[step])
+        alert = await notified.ring(severity="critical")
+        await notified.engine.pass_time(70)
+        assert await notified.ledger(alert) == [
+            "escalated in_app user:ghost suppressed unknown",
+            "escalated in_app team:strangers suppressed nobody",
+            "escalated in_app team:nowhere suppressed unknown",
+            "escalated webhook endpoint:nope suppressed unknown",
+        ]
+
+
+async def test_all_members_of_a_team_without_anybody_on_call_are_told(mock_clock: None) -> None:
+    async with a_notified_engine() as notified:
+        await with_a_chain(notified, steps=[{"after_s": 60, "teams": ["ops"]}])
+        await notified.make("teams", id="ops", members=["bob", "eve"])
+        await notified.ring(severity="critical")
+        await notified.engine.pass_time(70)
+        assert sorted(escalated(notified)) == [BOB, EVE]

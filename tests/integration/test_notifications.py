@@ -120,6 +120,33 @@ async def test_who_is_on_call_is_told_as_he_prefers(mock_clock: None) -> None:
         ]
 
 
+async def test_all_of_the_team_that_owns_a_framework_are_told_where_nobody_is_on_call(mock_clock: None) -> None:
+    async with a_notified_engine() as notified:
+        for user in ("ann", "bob"):
+            await notified.make("users", id=user, email=f"{user}@example.org")
+        await notified.make("teams", id="ops", members=["ann", "bob"])
+        await notified.make("frameworks", id="web", owner="ops")
+        await notified.ring(**CRITICAL)
+        assert sorted(notified.sink.told()) == ["fired email user:ann", "fired email user:bob"]
+
+
+async def test_an_alert_whose_owner_assignee_and_endpoint_are_not_there_says_so_at_its_beginning(
+    mock_clock: None,
+) -> None:
+    async with a_notified_engine() as notified:
+        await notified.make("users", id="ann")
+        await notified.make("frameworks", id="web", owner="ops")
+        rule = {"kind": "threshold", "id": "cpu", "framework": "web", "metric": "cpu", "threshold": 90}
+        await notified.make("rules", **rule, notify=["nope"])
+        alert = await notified.ring(rule_id="cpu", **CRITICAL)
+        begun = ["fired in_app team:ops suppressed unknown", "fired webhook endpoint:nope suppressed unknown"]
+        assert await notified.ledger(alert) == begun
+        await notified.act("assign", alert, assignee="ghost")
+        assert await notified.ledger(alert) == [*begun, "assigned in_app user:ghost suppressed unknown"]
+        await notified.act("resolve", alert)
+        assert len(await notified.ledger(alert)) == 3
+
+
 async def test_who_acknowledges_is_not_told_of_it_and_has_answered(mock_clock: None) -> None:
     async with a_notified_engine() as notified:
         await with_ann(notified, channels={"critical": ["email"]})

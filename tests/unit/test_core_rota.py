@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.core.rota import OnCall, on_call
+from engine.core.rota import OnCall, answering, on_call
 from protocol.directory import Override, Rota, Team
 from protocol.times import parse_rfc3339
 
@@ -24,6 +24,13 @@ def at(text: str, team: Team) -> tuple[str | None, int | None]:
 
 def test_a_team_without_a_rota_has_nobody_on_call() -> None:
     assert on_call(Team(id="ops"), 0) == OnCall(None, None)
+
+
+def test_where_nobody_is_on_call_all_members_answer() -> None:
+    team = a_team()
+    assert answering(team, parse_rfc3339("2026-01-05T09:00:00Z")) == ("ann",)
+    assert answering(team, parse_rfc3339("2026-01-05T08:59:59Z")) == ORDER
+    assert answering(Team(id="ops", members=ORDER), 0) == ORDER
 
 
 @pytest.mark.parametrize(
