@@ -288,3 +288,28 @@ def test_an_endpoint_that_a_step_names_is_told_whatever_it_takes_by_itself_unles
     assert [routed.action for routed in route(step, [picky], [], {}, NOON)] == [Action.SEND]
     off = replace(picky, is_enabled=False)
     assert [routed.why for routed in route(step, [off], [], {}, NOON)] == [Why.DISABLED]
+
+
+@pytest.mark.parametrize(
+    ("now", "ends"),
+    [
+        ("2026-01-05T20:59:59Z", None),
+        ("2026-01-05T21:00:00Z", "2026-01-06T06:00:00Z"),
+        # The night in which an hour is skipped, and the one in which an hour comes twice.
+        ("2026-03-28T23:30:00Z", "2026-03-29T05:00:00Z"),
+        ("2026-10-24T22:30:00Z", "2026-10-25T06:00:00Z"),
+        ("2026-10-25T00:30:00Z", "2026-10-25T06:00:00Z"),
+        ("2026-10-25T06:00:00Z", None),
+    ],
+)
+def test_quiet_hours_go_over_midnight_and_end_by_the_wall_clock(now: str, ends: str | None) -> None:
+    preference = Preference(id="ann", quiet_hours=QuietHours(start="22:00", end="07:00"))
+    until = quiet_until(preference, "Europe/Berlin", parse_rfc3339(now))
+    assert until == (None if ends is None else parse_rfc3339(ends))
+
+
+def test_quiet_hours_of_some_days_belong_to_the_evening_on_which_they_begin() -> None:
+    preference = Preference(id="ann", quiet_hours=QuietHours(start="22:00", end="07:00", days=("fri",)))
+    saturday = parse_rfc3339("2026-01-10T03:00:00Z")
+    assert quiet_until(preference, "UTC", saturday) == parse_rfc3339("2026-01-10T07:00:00Z")
+    assert quiet_until(preference, "UTC", saturday + 24 * HOUR_US) is None
