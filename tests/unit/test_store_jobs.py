@@ -392,6 +392,23 @@ async def test_of_a_queue_with_a_limit_no_more_are_in_hand_on_all_nodes_together
         assert (it.rung, len(await it.claim())) == ([frozenset({Queue.ALERT})], 2)
 
 
+async def test_one_claim_takes_the_share_of_each_target_however_many_wait_for_the_first(opened: Any) -> None:
+    async with opened() as it:
+        first = await it.add(*(a_job(target="x") for _ in range(300)))
+        others = await it.add(*(a_job(target="y") for _ in range(5)), a_job(), a_job(target="z"))
+        numbers = [one.lease.job for one in await it.claim(20)]
+        assert numbers == [*first[:4], *others[:4], *others[5:]]
+        assert [one.target for one in await it.claim(2)] == ["x", "x"], "another node asks: it has none in hand"
+
+
+async def test_a_job_keeps_its_target_when_it_is_done_once_more(opened: Any) -> None:
+    async with opened() as it:
+        (number,) = await it.add(a_job(target="x"))
+        await it.store.settle([done(await it.one(), verdict=Verdict.FAILED)])
+        await it.store.redrive("acme", number)
+        assert (await it.one()).target == "x"
+
+
 async def test_a_limit_and_a_pause_leave_each_other_alone(opened: Any) -> None:
     async with opened() as it:
         await it.add(a_job(), a_job())

@@ -37,6 +37,7 @@ ENDS = {
 queues = st.sampled_from([Queue.ALERT, Queue.ALERT, Queue.ALERT, Queue.NOTIFICATION])
 prios, nodes = st.integers(0, 3), st.sampled_from(["n1", "n2"])
 seconds = st.integers(0, 90)
+whoms = st.sampled_from([None, "x", "x", "x", "y"])
 
 
 @dataclass
@@ -127,10 +128,10 @@ class Jobs(RuleBasedStateMachine):
         of_key = (each for each in self.things.values() if key is not None and each.key == key and each.state in OPEN)
         return next(of_key, None)
 
-    @initialize(some=st.lists(prios, min_size=2, max_size=5))
-    def start_with(self, some: list[int]) -> None:
-        for prio in some:
-            self.enqueue(Queue.ALERT, prio, 0, None, 3, None)
+    @initialize(some=st.lists(st.tuples(prios, whoms), min_size=3, max_size=9))
+    def start_with(self, some: list[tuple[int, str | None]]) -> None:
+        for prio, whom in some:
+            self.enqueue(Queue.ALERT, prio, 0, None, 3, whom)
 
     @rule(
         queue=queues,
@@ -138,7 +139,7 @@ class Jobs(RuleBasedStateMachine):
         delay=seconds,
         key=st.sampled_from([None, "a", "b"]),
         most=st.integers(1, 3),
-        whom=st.sampled_from([None, None, "x", "y"]),
+        whom=whoms,
     )
     def enqueue(self, queue: Queue, prio: int, delay: int, key: str | None, most: int, whom: str | None) -> None:
         run_at = self.now + delay * SECOND_US
