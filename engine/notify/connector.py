@@ -2,9 +2,10 @@
 
 Owns the pool of connections; everything that leaves over HTTP on behalf of a user goes through here. What is asked for
 is taken apart strictly (`engine.core.targets`), connected to only where that is allowed (`engine.notify.network`), and
-bounded in time and in bytes: a server that hangs, drips or sends a gigabyte costs one worker `total_s` and 64 KiB.
-Redirects are answers and not followed, so that nobody leads us where we would not go. There are no cookies, no proxies
-from the environment, no decompression.
+bounded in time and in bytes: a server that hangs, drips or sends a gigabyte costs one worker `total_s` and 64 KiB. A
+server that has said its status has answered: what goes wrong with the rest changes nothing, or what it has taken would
+be sent again. Redirects are answers and not followed, so that nobody leads us where we would not go. There are no
+cookies, no proxies from the environment, no decompression.
 
 Waits for the target alone. Nothing of it crashes for what a target does: that is `Unreachable`, or an `Answer`. Errors
 and logs name host and port and never a path, a header or a body, which may be secrets.
@@ -15,7 +16,7 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Awaitable, Mapping
-from contextlib import aclosing, contextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,14 +43,23 @@ CONNECTIONS_MAX = 128
 # A storm to one target takes one handshake; most servers keep a quiet connection longer than that.
 KEEPALIVE_S = 15.0
 USER_AGENT = b"tocsin"
+# What goes wrong on the way.
+FAULTS = (
+    *(httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException),
+    *(ssl.SSLError, trio.BrokenResourceError, OSError),
+)
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What a server said; names of `headers` in lower case, `body` cut off at ANSWER_MAX_BYTES."""
+    """What a server said; names of `headers` in lower case, `body` cut off at ANSWER_MAX_BYTES.
+
+    `is_whole`: whether that is all of the body, and it did not break off or take too long.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    is_whole: bool = True
 
 
 class Connector:
@@ -106,19 +116,34 @@ class Connector:
                     await stream.aclose()
         return target
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    async def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> Answer:
         """Posts, and reads the answer whatever its status. Raises TargetInvalid, TargetRefused, Unreachable."""
         target = parse_target(url)
         self._requests += 1
-        with self._judged(target), trio.fail_after(self._config.total_s):
-            async with self._pool.stream(
-                "POST",
-                httpcore2.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path),
-                headers=_headers(target, body, headers),
-                content=body,
-                extensions={"timeout": self._timeouts()},
-            ) as response:
-                return Answer(response.status, _read(response.headers), await _beginning(response))
+        answer, body = None, bytearray()
+        with self._judged(target):
+            try:
+                with trio.move_on_after(self._config.total_s):
+                    async with self._posted(target, content, headers) as response:
+                        answer = Answer(response.status, _read(response.headers), b"", is_whole=False)
+                        answer = msgspec.structs.replace(answer, is_whole=await _received(response, body))
+            except FAULTS:
+                if answer is None:
+                    raise
+            if answer is None:
+                raise trio.TooSlowError
+        return msgspec.structs.replace(answer, body=bytes(body[:ANSWER_MAX_BYTES]))
+
+    def _posted(
+        self, target: Target, content: bytes, headers: Mapping[str, str]
+    ) -> AbstractAsyncContextManager[httpcore2.Response]:
+        return self._pool.stream(
+            "POST",
+            httpcore2.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path),
+            headers=_headers(target, content, headers),
+            content=content,
+            extensions={"timeout": self._timeouts()},
+        )
 
     def _timeouts(self) -> dict[str, float]:
         config = self._config
@@ -141,13 +166,7 @@ class Connector:
         except (trio.TooSlowError, httpcore2.TimeoutException) as fault:
             self._unreachable += 1
             raise Unreachable(f"{where}: {self._lateness(fault)}") from fault
-        except (
-            httpcore2.NetworkError,
-            httpcore2.ProtocolError,
-            ssl.SSLError,
-            trio.BrokenResourceError,
-            OSError,
-        ) as fault:
+        except FAULTS as fault:
             self._unreachable += 1
             raise Unreachable(f"{where}: {_cause(fault)}") from fault
 
@@ -172,14 +191,14 @@ def _headers(target: Target, body: bytes, more: Mapping[str, str]) -> list[tuple
     return own + [(name.encode("ascii"), value.encode("ascii")) for name, value in more.items()]
 
 
-async def _beginning(response: httpcore2.Response) -> bytes:
-    received = b""
+async def _received(response: httpcore2.Response, body: bytearray) -> bool:
+    """Reads the beginning of a body; whether that is all of it."""
     async with aclosing(response.aiter_stream()) as chunks:
         async for chunk in chunks:
-            received += chunk
-            if len(received) >= ANSWER_MAX_BYTES:
-                break
-    return received[:ANSWER_MAX_BYTES]
+            body += chunk
+            if len(body) >= ANSWER_MAX_BYTES:
+                return False
+    return True
 
 
 def _read(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -10,6 +10,7 @@ sorted here.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -28,6 +29,7 @@ _LIMITED = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
 # The message that was to be changed is not there any more, or may not be changed any more: it is said anew.
 _STALE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed", "channel_not_found"})
 _LIMITED_S = 30.0
+_REFUSES = re.compile(rb'\s*\{\s*"ok"\s*:\s*false')
 _LEFT_BEHIND = "It was told again in a newer message, which follows it from there on."
 
 
@@ -79,6 +81,9 @@ def _meant(answer: Answer) -> Outcome:
     try:
         said = msgspec.json.decode(answer.body, type=Said)
     except msgspec.DecodeError:
+        if not answer.is_whole and not _REFUSES.match(answer.body):
+            # Slack has taken it and broke off while it said so. Where the message is we do not know.
+            return Sent()
         return TryLater(None, "answered with something that is not Slack's")
     if said.ok:
         return Sent(is_delivered=True, reference=f"{said.channel}:{said.ts}" if said.ts else None)

@@ -128,6 +128,16 @@ async def drip(stream: trio.abc.Stream) -> None:
         await trio.sleep(1)
 
 
+def cut_short(beginning: bytes) -> Behaviour:
+    """Breaks off in the middle of what it says."""
+
+    async def behave(stream: trio.abc.Stream) -> None:
+        await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" + beginning)
+        raise trio.BrokenResourceError
+
+    return behave
+
+
 async def drip_headers(stream: trio.abc.Stream) -> None:
     """Says a byte of a header a second, for ever."""
     await stream.send_all(b"HTTP/1.1 200 OK\r\nX: ")

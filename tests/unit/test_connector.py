@@ -24,6 +24,7 @@ from tests.support.http_sink import (
     answer,
     babble,
     break_off,
+    cut_short,
     drip,
     drip_headers,
     flood,
@@ -142,7 +143,7 @@ async def test_the_second_address_is_tried_when_the_first_does_not_answer(sink: 
 
 @pytest.mark.parametrize(
     ("behaviour", "within_s", "cause"),
-    [(hang, 10, "silent for 10 s"), (drip, 20, "not done within 20 s"), (drip_headers, 20, "not done within 20 s")],
+    [(hang, 10, "silent for 10 s"), (drip_headers, 20, "not done within 20 s")],
 )
 async def test_a_server_that_hangs_or_drips_costs_no_more_time_than_is_stated(
     sink: Sink, autojump_clock: trio.testing.MockClock, behaviour: Any, within_s: float, cause: str
@@ -153,6 +154,24 @@ async def test_a_server_that_hangs_or_drips_costs_no_more_time_than_is_stated(
         await connector.post(sink.url("/secret"), b"", {})
     assert math.isclose(trio.current_time() - before, within_s, abs_tol=0.1)
     assert connector.statistics()["unreachable"] == 1
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "within_s", "body"), [(drip, 20, b"x" * 20), (cut_short(b'{"ok":'), 0, b'{"ok":')]
+)
+async def test_who_has_said_a_status_has_answered_whatever_becomes_of_the_rest(
+    sink: Sink, autojump_clock: trio.testing.MockClock, behaviour: Any, within_s: float, body: bytes
+) -> None:
+    sink.behave.append(behaviour)
+    connector, before = a_connector(), trio.current_time()
+    answered = await connector.post(sink.url(), b"", {})
+    assert (answered.status, answered.body, answered.is_whole) == (200, body, False)
+    assert math.isclose(trio.current_time() - before, within_s, abs_tol=0.1)
+    assert connector.statistics()["unreachable"] == 0
+    # It is not used again, and nothing is left of it.
+    assert (await connector.post(sink.url(), b"", {})).is_whole
+    assert sink.connections == 2
+    await connector.aclose()
 
 
 async def test_of_a_gigabyte_only_the_beginning_is_read_and_the_connection_not_used_again(sink: Sink) -> None:

@@ -14,7 +14,7 @@ from engine.core.notices.notice import notice_of
 from engine.notify.ports import Outcome, Refused, Sent, TryLater
 from engine.notify.slack import BLOCKS_MAX
 from protocol.notify import Change, Channel, Outgoing, Recipient, Rendered
-from tests.support.http_sink import Behaviour, answer
+from tests.support.http_sink import Behaviour, answer, cut_short
 from tests.unit.test_endpoint_sender import TOKEN, Post, a_message, an_alert, post
 
 __all__ = ["post"]
@@ -158,6 +158,13 @@ async def test_slacks_words_are_sorted_by_whether_another_attempt_helps(
 ) -> None:
     bot.sink.behave.append(behaviour)
     assert await sends(bot) == outcome
+
+
+async def test_what_slack_has_taken_is_not_said_again_though_it_broke_off(bot: Post) -> None:
+    bot.sink.behave.append(cut_short(b'{"ok":true,"ch'))
+    assert await sends(bot) == Sent()
+    bot.sink.behave.append(cut_short(b'{"ok": false,"err'))
+    assert await sends(bot) == TryLater(None, "answered with something that is not Slack's")
 
 
 async def test_a_person_is_reached_through_the_workspaces_bot_at_his_own_id(bot: Post) -> None:
