@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from protocol.jobs import Job, JobState
 from protocol.model import Alert
 from protocol.notify import Delivery, DeliveryState, Why
 from protocol.times import rfc3339
@@ -71,12 +72,30 @@ def _reason(words: dict[Why, str], why: Why | None) -> str:
     return words.get(why, why.value) if why is not None else "nobody said why"
 
 
-def explained_silence(alert: Alert, is_anybody_there: bool) -> str:
-    """Why the ledger has no line about an alert."""
+def explained_silence(alert: Alert, is_anybody_there: bool, routing: Job | None = None, is_paused: bool = False) -> str:
+    """Why the ledger has no line about an alert. `routing`: the job that is to decide who is told, or that did not;
+    `is_paused`: its queue is.
+    """
     if alert.quieted_by is not None:
         until = f"until {alert.quieted_until}" if alert.quieted_until else None
         why = " ".join(word for word in (alert.quieted_by.value, alert.quieted_ref, until) if word)
         return f"Nobody was told: it does not ring ({why})."
     if not is_anybody_there:
         return "Nobody was told: there is no endpoint in this workspace, and no user."
-    return "Nobody was told: it concerns no endpoint and no user of this workspace, or is about to be routed."
+    if routing is not None:
+        return _undecided(routing, is_paused)
+    return "Nobody was told: it concerns no endpoint and no user of this workspace."
+
+
+def _undecided(routing: Job, is_paused: bool) -> str:
+    cause = f" ({routing.errors[-1].cause})" if routing.errors else ""
+    if routing.state in (JobState.FAILED, JobState.CANCELLED):
+        what = "failed" if routing.state is JobState.FAILED else "was cancelled"
+        return (
+            f"Nobody was told: job {routing.id}, which was to decide who is, {what}{cause}; "
+            f"tocsin jobs retry {routing.id} does it again."
+        )
+    if is_paused:
+        queue = routing.queue.value
+        return f"Nobody was told yet: the queue {queue} is paused, and who is told is decided when it goes on."
+    return f"Nobody was told yet: job {routing.id} is about to decide who is{cause}."

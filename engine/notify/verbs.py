@@ -55,10 +55,15 @@ class NotifyVerbs:
         (after,) = (0,) if cursor is None else DELIVERY_CURSORS.place(cursor)
         limit = min(limit, PAGE_MAX)
         found = await self._store.deliveries(who.workspace, alert_id, after, limit + 1)
-        is_anybody_there = self._book.is_anybody_there(who.workspace)
-        why = explained_silence(alert, is_anybody_there) if not found and cursor is None else None
+        why = await self._silence(who.workspace, alert) if not found and cursor is None else None
         following = DELIVERY_CURSORS.following(found, limit, lambda line: (line.number,))
         return DeliveryPage(found[:limit], following, why)
+
+    async def _silence(self, workspace: str, alert: Alert) -> str:
+        number = await self._store.routing_of(workspace, alert.framework_id, alert.id)
+        routing = None if number is None else await self._store.job(workspace, number)
+        is_paused = routing is not None and (await self._store.queue_counts())[routing.queue].is_paused
+        return explained_silence(alert, self._book.is_anybody_there(workspace), routing, is_paused)
 
     async def in_app(self, who: Principal, cursor: str | None, limit: int) -> InAppPage:
         """What `who` was told in the app. Raises BadRequest."""

@@ -101,6 +101,12 @@ class DeliveryStore(Protocol):
         What such a job has settled with is seen by whoever reads the ledger after being told that there is none.
         """
 
+    async def routing_of(self, workspace: str, framework: str, alert_id: str) -> int | None:
+        """The newest job that is still to decide who is told of an alert; else the newest that failed or was cancelled.
+
+        None: there is no such job, or none any more.
+        """
+
     async def trim_deliveries(self, before: int, limit: int, after: TrimPlace = TRIM_START) -> TrimmedLines:
         """Looks at so many that have not changed since then, and deletes those that nothing asks for any more: not what
         is still to be told, and nothing of an alert that is open, or was after `before`."""

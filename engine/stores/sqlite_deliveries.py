@@ -72,6 +72,15 @@ _PRECEDED = f"""
 SELECT 1 FROM job INDEXED BY job_routing
 WHERE workspace = ? AND framework = ? AND id < ? AND run_at <= ? AND kind = '{ROUTE}' LIMIT 1
 """  # noqa: S608
+# An alert's id stands in quotes in what such a job is told, and nothing else of that looks like one.
+ROUTING = tuple(
+    f"SELECT id FROM {table} INDEXED BY {index} WHERE workspace = ? AND framework = ? AND instr(args, ?)"  # noqa: S608
+    f" AND kind = '{ROUTE}'{states} ORDER BY id DESC LIMIT 1"
+    for table, index, states in (
+        ("job", "job_routing", ""),
+        ("job_done", "job_done_unrouted", " AND state IN (4, 5)"),
+    )
+)
 # Behind every number.
 _LAST = 1 << 62
 
@@ -175,6 +184,13 @@ class SqliteDeliveries:
     async def is_preceded(self, workspace: str, framework: str, job: int, until: int) -> bool:
         """Whether older changes of a channel are still to be routed by then. Raises StoreUnavailable."""
         return bool(await self._rows(_PRECEDED, workspace, framework, job, until))
+
+    async def routing_of(self, workspace: str, framework: str, alert_id: str) -> int | None:
+        """The job that is to decide who is told of an alert, or that did not. Raises StoreUnavailable."""
+        for sql in ROUTING:
+            for (number,) in await self._rows(sql, workspace, framework, f'"{alert_id}"'):
+                return int(number)
+        return None
 
     async def trim_deliveries(self, before: int, limit: int, after: TrimPlace = TRIM_START) -> TrimmedLines:
         """Deletes what has not changed since then. Raises StoreUnavailable."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 import pytest
 import trio
 from msgspec.structs import replace
 
 from engine.core.routing import Endpoint
+from engine.stores.jobs import JobQuery
 from protocol import messages as m
 from protocol.errors import Busy, StoreUnavailable
 from protocol.hints import Notification
+from protocol.jobs import Queue
 from protocol.model import Severity
 from protocol.notify import Channel
 from tests.support.notified import Notified, a_notified_engine
@@ -91,6 +95,26 @@ async def test_the_ledger_of_an_alert_says_in_sentences_who_was_told_and_who_was
             text = (await ann.get("/metrics")).text
         assert 'notifications_sent_total{channel="webhook",status="delivered"} 1.0' in text
         assert 'notifications_sent_total{channel="webhook",status="suppressed"} 1.0' in text
+
+
+async def test_an_alert_whose_routing_was_cancelled_says_so_and_no_more_once_it_is_done(mock_clock: None) -> None:
+    async with a_notified_engine() as notified:
+        notified.endpoint()
+        await notified.parts.store.pause(Queue.NOTIFICATION, True)
+        alert = await notified.ring()
+        (job,) = await notified.parts.store.jobs(JobQuery(kind="route"))
+        async with http(notified, await notified.engine.token("ann")) as ann:
+
+            async def explanation() -> Any:
+                return (await ann.get(f"/api/v1/alerts/{alert}/deliveries")).json()["explanation"]
+
+            assert "the queue notification is paused" in await explanation()
+            await notified.parts.store.cancel(None, job.id)
+            assert f"job {job.id}, which was to decide who is, was cancelled" in await explanation()
+            await notified.parts.store.redrive(None, job.id)
+            await notified.parts.store.pause(Queue.NOTIFICATION, False)
+            await notified.settle()
+            assert await explanation() is None
 
 
 async def test_what_was_read_is_said_over_the_wire_and_answered(mock_clock: None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.core.telling import explained, explained_silence
+from protocol.jobs import Job, JobError, JobState, Queue
 from protocol.model import QuietedBy
 from protocol.notify import DeliveryState, Why
 from tests.support.alerts import PLAIN_ALERT, an_alert
@@ -62,3 +63,40 @@ def test_an_alert_without_a_line_is_explained_too() -> None:
     assert explained_silence(flapping, True) == "Nobody was told: it does not ring (flapping)."
     assert "no endpoint in this workspace" in explained_silence(PLAIN_ALERT, False)
     assert "concerns no endpoint" in explained_silence(PLAIN_ALERT, True)
+
+
+@pytest.mark.parametrize(
+    ("state", "is_paused", "cause", "sentence"),
+    [
+        (JobState.WAITING, False, "", "Nobody was told yet: job 7 is about to decide who is."),
+        (JobState.DELAYED, False, "disk full", "Nobody was told yet: job 7 is about to decide who is (disk full)."),
+        (
+            JobState.WAITING,
+            True,
+            "",
+            "Nobody was told yet: the queue notification is paused, and who is told is decided when it goes on.",
+        ),
+        (
+            JobState.CANCELLED,
+            True,
+            "",
+            "Nobody was told: job 7, which was to decide who is, was cancelled; tocsin jobs retry 7 does it again.",
+        ),
+        (
+            JobState.FAILED,
+            False,
+            "full",
+            "Nobody was told: job 7, which was to decide who is, failed (full); tocsin jobs retry 7 does it again.",
+        ),
+    ],
+)
+def test_an_alert_that_nobody_has_routed_is_not_one_that_concerns_nobody(
+    state: JobState, is_paused: bool, cause: str, sentence: str
+) -> None:
+    errors = (JobError(at=NOW, attempt=1, cause=cause),) if cause else ()
+    job = Job(
+        **{"id": 7, "queue": Queue.NOTIFICATION, "kind": "route", "state": state, "workspace": "acme", "args": "{}"},
+        **{"framework": "web", "prio": 1, "run_at": NOW, "attempt": 1, "attempts_max": 5, "errors": errors},
+        **{"created_at": NOW, "updated_at": NOW},
+    )
+    assert explained_silence(PLAIN_ALERT, True, job, is_paused) == sentence

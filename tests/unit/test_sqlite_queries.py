@@ -147,6 +147,8 @@ def test_what_quieting_asks_is_served_by_indexes(connection: sqlite3.Connection,
         (delivery_lines._OLD, (NOW, 0, 0, 10), "delivery_kept"),
         (delivery_lines._FORGET, ("[]", NOW), "sqlite_autoindex_alert"),
         (deliveries._PRECEDED, ("acme", "web", 9, NOW), "job_routing"),
+        (deliveries.ROUTING[0], ("acme", "web", "a"), "job_routing"),
+        (deliveries.ROUTING[1], ("acme", "web", "a"), "job_done_unrouted"),
     ],
 )
 def test_what_is_asked_of_notifications_is_served_by_its_index(

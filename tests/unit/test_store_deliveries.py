@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 from msgspec.structs import replace
@@ -13,7 +14,7 @@ from msgspec.structs import replace
 from engine.stores import AlertQuery, Store
 from protocol.jobs import JobError, Queue, Verdict
 from protocol.model import AlertState
-from protocol.notify import Channel, DeliveryState, Recipient, Why
+from protocol.notify import Change, Channel, DeliveryState, Noted, Recipient, RouteArgs, Why
 from protocol.times import rfc3339
 from tests.support.deliveries import ANN, a_delivery
 from tests.support.jobs import a_job, clock, completed, job_store
@@ -224,6 +225,20 @@ async def test_an_older_job_of_the_same_framework_precedes(autojump_clock: None)
         assert await store.is_preceded("acme", "web", third.id, clock() + 90)
         _, fifth = await store.enqueue([a_job("send", framework="db"), a_job("route", framework="db")])
         assert not await store.is_preceded("acme", "db", fifth.id, clock())
+
+
+async def test_the_job_that_is_to_route_an_alert_is_found_or_the_one_that_did_not(autojump_clock: None) -> None:
+    told = RouteArgs(noted=(Noted(alert_ids=("a1", "a2"), change=Change.FIRED, version=1, at="2026-01-01T00:00:00Z"),))
+    job = a_job("route", framework="api", args=msgspec.json.encode(told).decode())
+    async with ledger() as store:
+        first, second = await store.enqueue([job, job])
+        assert await store.routing_of("acme", "api", "a1") == second.id
+        for place in (("other", "api", "a1"), ("acme", "web", "a1"), ("acme", "api", "a")):
+            assert await store.routing_of(*place) is None
+        await store.cancel("acme", second.id)
+        assert await store.routing_of("acme", "api", "a2") == first.id, "what is still to be done counts first"
+        await store.cancel("acme", first.id)
+        assert await store.routing_of("acme", "api", "a2") == second.id
 
 
 DAY_US = 86_400 * 1_000_000
