@@ -1,7 +1,9 @@
-"""kill -9 and SIGSTOP with jobs in hand: each is done at least once, ends once, and what follows from it happens once.
+"""kill -9, SIGSTOP and clocks that are set, with jobs in hand: each is done at least once, ends once, and what follows
+from it happens once; and no moment of a schedule has two runs, or none that nobody counted.
 
-A real engine with a kind of job of the test's own: chains, where the end of a step enqueues the next one in the same
-transaction. A step that was lost would end its chain; one that ended twice would be two steps from there on.
+A real engine with kinds of jobs of the test's own: chains, where the end of a step enqueues the next one in the same
+transaction. A step that was lost would end its chain; one that ended twice would be two steps from there on. And a
+schedule that fires each second, whose runs say for which time they are.
 """
 
 from __future__ import annotations
@@ -11,7 +13,9 @@ import signal
 import sqlite3
 import sys
 from collections import Counter
+from collections.abc import Callable
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -21,10 +25,12 @@ import trio
 from engine.ids import now_us
 from engine.stores import open_store
 from engine.stores.sqlite_job_ends import COMPLETED
+from protocol.times import SECOND_US
 from tests.support.engines import EngineProcess, an_engine_process
-from tests.support.working_engine import Chains, Step
+from tests.support.working_engine import TICKS, Chains, Step
 
 CHAINS, STEPS, KILLS = 40, 30, 10
+HOUR_US = 3_600 * SECOND_US
 EXPECTED = {(chain, step) for chain in range(CHAINS) for step in range(STEPS)}
 PROGRAM = [sys.executable, "-m", "tests.support.working_engine"]
 
@@ -34,21 +40,35 @@ class Told:
 
     def __init__(self) -> None:
         self.steps: Counter[tuple[int, int]] = Counter()
+        # What the runs of the schedule were for: since when, until when. Each as often as it was done.
+        self.windows: Counter[tuple[int, int]] = Counter()
         self._rest = b""
 
     async def listen(self, engine: EngineProcess, until: int) -> bool:
         """Reads until so many different steps were done; False: the engine has ended."""
-        while len(self.steps) < until:
+        return await self.hear(engine, lambda: len(self.steps) >= until)
+
+    async def hear_ticks(self, engine: EngineProcess, count: int) -> None:
+        """Reads until the schedule has run so many times more."""
+        enough = len(self.windows) + count
+        assert await self.hear(engine, lambda: len(self.windows) >= enough)
+
+    async def hear(self, engine: EngineProcess, is_enough: Callable[[], bool]) -> bool:
+        """Reads until it is enough; False: the engine has ended."""
+        while not is_enough():
             data = await engine.process.stdout.receive_some()
             if not data:
                 self._rest = b""
                 return False
             *lines, self._rest = (self._rest + data).split(b"\n")
-            # An embedded engine's log goes there as well.
-            for line in (line for line in lines if line.startswith(b"did ")):
-                _, chain, step = line.split()
-                self.steps[int(chain), int(step)] += 1
+            for line in lines:
+                self._take(line)
         return True
+
+    def _take(self, line: bytes) -> None:
+        word, first, second = line.split()
+        said = {b"did": self.steps, b"tick": self.windows}[word]
+        said[int(first), int(second)] += 1
 
 
 async def first_steps(folder: Path) -> None:
@@ -68,6 +88,19 @@ def ended(folder: Path) -> Counter[tuple[int, int]]:
     return Counter((step.chain, step.step) for step in steps)
 
 
+def each_second_has_a_run(told: Told, folder: Path) -> None:
+    """No two runs are for the same time; what is nobody's was left out because a run was going, and is counted."""
+    with closing(sqlite3.connect(folder / "tocsin.db")) as base:
+        ((skipped,),) = base.execute("SELECT skipped FROM job_cron WHERE name = ?", (TICKS,)).fetchall()
+        ((failed,),) = base.execute("SELECT failed FROM job_cron WHERE name = ?", (TICKS,)).fetchall()
+    windows = sorted(told.windows)
+    assert all(since < until and until % SECOND_US == 0 for since, until in windows)
+    between = [after[0] - before[1] for before, after in pairwise(windows)]
+    assert min(between) >= 0, "two runs are for the same time"
+    assert sum(gap > 0 for gap in between) <= skipped, "a run was lost"
+    assert failed == 0
+
+
 @pytest.mark.timeout(300)
 async def test_ten_kills_lose_no_job_and_end_none_twice(tmp_path: Path) -> None:
     chance, told = random.Random(20261122), Told()
@@ -82,8 +115,10 @@ async def test_ten_kills_lose_no_job_and_end_none_twice(tmp_path: Path) -> None:
             await told.listen(engine, sys.maxsize)
     async with an_engine_process(tmp_path, program=PROGRAM, STEPS=str(STEPS)) as engine:
         assert await told.listen(engine, len(EXPECTED))
+        await told.hear_ticks(engine, 1)
     assert set(told.steps) == EXPECTED
     assert ended(tmp_path) == dict.fromkeys(EXPECTED, 1)
+    each_second_has_a_run(told, tmp_path)
 
 
 @pytest.mark.timeout(120)
@@ -96,5 +131,40 @@ async def test_a_process_that_is_stopped_for_longer_than_its_lease_loses_nothing
         await trio.sleep(16)  # the stop is what is tested, and nothing tells that it was long enough
         engine.process.send_signal(signal.SIGCONT)
         assert await told.listen(engine, len(EXPECTED))
+        await told.hear_ticks(engine, 2)
     assert set(told.steps.values()) == {1}
+    assert set(told.windows.values()) == {1}
     assert ended(tmp_path) == dict.fromkeys(EXPECTED, 1)
+    each_second_has_a_run(told, tmp_path)
+
+
+def set_clock(file: Path, hours: int) -> None:
+    with file.open("r+b" if file.exists() else "wb") as opened:
+        opened.write((hours * HOUR_US).to_bytes(8, signed=True))
+
+
+@pytest.mark.timeout(120)
+async def test_a_clock_that_is_set_forward_and_back_ends_nothing_twice_and_loses_nothing(tmp_path: Path) -> None:
+    told, clock = Told(), tmp_path / "clock"
+    set_clock(clock, 0)
+    await first_steps(tmp_path)
+    settings, steps = {"STEPS": str(2 * STEPS), "CLOCK": str(clock)}, 2 * len(EXPECTED)
+    async with an_engine_process(tmp_path, program=PROGRAM, **settings) as engine:
+        await told.hear_ticks(engine, 1)
+        set_clock(clock, 2)
+        await told.hear_ticks(engine, 2)
+        set_clock(clock, 0)
+        # Jobs go on, whatever the clock says. A schedule has no moments before those that it has fired for.
+        assert await told.listen(engine, min(len(told.steps) + 3 * CHAINS, steps))
+        engine.process.send_signal(signal.SIGTERM)
+        # What it did until it stopped is in the pipe.
+        await told.listen(engine, sys.maxsize)
+    set_clock(clock, 3)
+    async with an_engine_process(tmp_path, program=PROGRAM, **settings) as engine:
+        await told.hear_ticks(engine, 2)
+        assert await told.listen(engine, steps)
+    # By this clock hours have passed: some are not kept any more.
+    assert set(ended(tmp_path).values()) == {1}
+    each_second_has_a_run(told, tmp_path)
+    jumps = [until - since for since, until in told.windows if until - since > HOUR_US // 2]
+    assert len(jumps) == 2, "what was jumped over has a run, once"
