@@ -112,6 +112,23 @@ def test_alertmanagers_form_has_labels_status_and_fingerprint_as_alertmanager_ha
     assert body(Format.ALERTMANAGER, a_message(alerts=()))["commonLabels"] == {}
 
 
+@pytest.mark.parametrize("change", [Change.FIRED, Change.RAISED, Change.ACKNOWLEDGED, Change.RESOLVED, Change.EXPIRED])
+@pytest.mark.parametrize("state", list(AlertState))
+def test_a_message_means_the_same_at_each_attempt_whatever_the_alert_is_by_then(
+    change: Change, state: AlertState
+) -> None:
+    alert = an_alert(state=state, resolved_at=None if state.is_open else "2026-01-05T10:00:00.000000Z")
+    message = a_message(change=change, alerts=(alert,))
+    found = body(Format.ALERTMANAGER, message)
+    status, [one] = found["status"], found["alerts"]
+    assert {status, one["status"]} == {"resolved" if change.is_end else "firing"}
+    assert (one["endsAt"] == "0001-01-01T00:00:00Z") is not change.is_end
+    action = body(Format.PAGERDUTY, message)["event_action"]
+    assert action == ("resolve" if change.is_end else "acknowledge" if change is Change.ACKNOWLEDGED else "trigger")
+    assert body(Format.TOCSIN, message)["type"] == f"alert.{change.value}"
+    assert body(Format.CLOUDEVENTS, message)["type"] == f"tocsin.alert.{change.value}"
+
+
 def test_pagerduty_opens_acknowledges_and_resolves_an_incident_by_the_alerts_id() -> None:
     actions = {
         change: body(Format.PAGERDUTY, a_message(change=change))["event_action"]
