@@ -22,6 +22,9 @@ from protocol.jobs import Queue
 RATE = 500
 # Jobs that were fewer than these (of what was asked for) have left the fan-out more of the machine.
 KEPT_RATE = 0.95
+# Whatever is asked for: a run's p99 is of one or two messages, and the ratio of two such says something only in the
+# middle of several.
+RUNS_MIN = 5
 BESIDE = Goal("fanout_p99_moved_percent", "p99 until the last client moves beside the jobs (%)", 25.0, clients=CLIENTS)
 
 
@@ -69,7 +72,7 @@ def _measure(stage: Stage, line: EngineLine, floor: BroadcastLine) -> None:
     for each in (alone, beside):
         each.round(min(WARM_UP_MESSAGES, options.messages), options.rate)
     floor.frame_bytes = line.frame_bytes
-    for _ in range(options.runs):
+    for _ in range(max(options.runs, RUNS_MIN)):
         lines: list[Line] = [floor, alone, beside, CommitLine(stage.rig)]
         at_floor, *ours, commits = alternate(lines, options.messages, options.rate)
         commit_ms = percentile(commits.last_client_ms, 50)
