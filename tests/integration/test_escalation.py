@@ -16,6 +16,7 @@ from protocol.items import ItemResult
 from protocol.jobs import Queue
 from protocol.model import ChannelKey, EventKind
 from protocol.notify import Channel
+from protocol.times import SECOND_US, rfc3339
 from tests.support.notified import Notified, a_notified_engine
 
 STEPS = [{"after_s": 300, "users": ["bob"]}, {"after_s": 300, "users": ["eve"]}]
@@ -223,3 +224,43 @@ async def test_all_members_of_a_team_without_anybody_on_call_are_told(mock_clock
         await notified.ring(severity="critical")
         await notified.engine.pass_time(70)
         assert sorted(escalated(notified)) == [BOB, EVE]
+
+
+async def test_a_chain_waits_while_its_alert_is_quiet(mock_clock: None) -> None:
+    async with a_notified_engine() as notified:
+        await with_a_chain(notified)
+        await notified.ring(severity="critical")
+        await notified.make(
+            "silences",
+            matchers=[{"name": "framework_id", "operator": "=", "value": "web"}],
+            ends_at=rfc3339(notified.parts.clock() + 600 * SECOND_US),
+            comment="at work",
+        )
+        await notified.engine.pass_time(590)
+        assert escalated(notified) == []
+        await notified.engine.pass_time(30)
+        assert escalated(notified) == [BOB]
+
+
+@pytest.mark.parametrize("less", [{"enabled": False}, {"min_severity": "critical"}, {"steps": STEPS[:1]}])
+async def test_what_a_chain_does_not_say_any_more_is_not_done(less: dict[str, Any], mock_clock: None) -> None:
+    async with a_notified_engine() as notified:
+        await with_a_chain(notified)
+        await notified.ring(severity="error")
+        await notified.engine.pass_time(310)
+        await notified.parts.shelves.escalations.patch(notified.engine.principal(), "all", less, None)
+        await notified.engine.pass_time(400)
+        assert escalated(notified) == [BOB]
+
+
+async def test_a_chain_that_reminds_no_more_reminds_nobody(mock_clock: None) -> None:
+    async with a_notified_engine() as notified:
+        notified.endpoint()
+        await with_a_chain(notified, steps=STEPS[:1], remind_every_s=60.0)
+        await notified.ring(severity="critical")
+        await notified.engine.pass_time(70)
+        reminded = notified.sink.told()
+        assert reminded[-1] == "reminder webhook endpoint:pager"
+        await notified.parts.shelves.escalations.patch(notified.engine.principal(), "all", {"remind_every_s": 0}, None)
+        await notified.engine.pass_time(200)
+        assert notified.sink.told() == reminded
