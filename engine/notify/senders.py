@@ -17,11 +17,14 @@ from engine.notify.outbound import Outbound
 from engine.notify.ports import Refused, Sender, Sent
 from engine.notify.slack import Slack
 from engine.notify.webhook import Deliverer, Webhook
+from protocol.endpoints import Endpoint, Format
 from protocol.model import Alert, AlertState, Principal, Severity
 from protocol.notify import Change, Channel, Outgoing, Recipient
 from protocol.times import rfc3339
 
 TEST_TITLE = "This is a test: nothing has happened"
+# Forms in which a test cannot be told from an alert: their receivers open something that must be closed again.
+_OPENS = frozenset({Format.ALERTMANAGER, Format.PAGERDUTY})
 
 
 def endpoint_senders(outbound: Outbound, shelf: EndpointShelf, config: Config, clock: Clock) -> dict[Channel, Sender]:
@@ -72,14 +75,26 @@ class Tryout:
             cause = f"this engine sends nothing by {channel.value}: it is not configured"
             return TryoutResult(outcome=TryoutOutcome.REFUSED, cause=cause)
         message = self._message(who, held.id, channel)
-        rendered = await self._notifications.renderer.render(message)
-        outcome = await sender.send(msgspec.structs.replace(message, rendered=rendered))
+        message = msgspec.structs.replace(message, rendered=await self._notifications.renderer.render(message))
+        outcome = await sender.send(message)
         if isinstance(outcome, Sent):
             await self._shelf.reached(who.workspace, held.id)
-            return TryoutResult(outcome=TryoutOutcome.DELIVERED if outcome.is_delivered else TryoutOutcome.SENT)
+            taken = TryoutOutcome.DELIVERED if outcome.is_delivered else TryoutOutcome.SENT
+            return TryoutResult(outcome=taken, cause=await self._closed(sender, held.value, message))
         if isinstance(outcome, Refused):
             return TryoutResult(outcome=TryoutOutcome.REFUSED, cause=outcome.cause)
         return TryoutResult(outcome=TryoutOutcome.TRY_LATER, cause=outcome.cause, after_s=outcome.after_s)
+
+    async def _closed(self, sender: Sender, endpoint: Endpoint, test: Outgoing) -> str:
+        """Ends what a test has opened there; why it is still open, if it is."""
+        if endpoint.format not in _OPENS:
+            return ""
+        over = tuple(msgspec.structs.replace(alert, state=AlertState.RESOLVED) for alert in test.alerts)
+        end = msgspec.structs.replace(test, key=f"{test.key}_end", change=Change.RESOLVED, alerts=over)
+        outcome = await sender.send(end)
+        if isinstance(outcome, Sent):
+            return ""
+        return f"the end of the test was not taken ({outcome.cause}): close there what it has opened"
 
     def _message(self, who: Principal, endpoint: str, channel: Channel) -> Outgoing:
         now, name = self._clock(), self._new_id()

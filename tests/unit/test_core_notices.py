@@ -327,3 +327,9 @@ def texts_of(part: Any) -> list[str]:
         return []
     own = [part["text"]] if isinstance(part.get("text"), str) else []
     return own + [said for each in part.values() for said in texts_of(each)]
+
+
+def test_a_test_leads_to_no_alert_because_there_is_none():
+    notice = notice_of(a_message(Change.TEST), Links("https://alerts.example.com/"))
+    for said in (text(notice), html(notice), str(slack_blocks(notice))):
+        assert "alerts.example.com" not in said

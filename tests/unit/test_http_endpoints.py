@@ -331,6 +331,34 @@ async def test_a_test_notification_is_marked_as_one_and_its_answer_says_what_cam
     problem(await place.client.post(f"{PATH}/none/test"), 404, 102)
 
 
+@pytest.mark.parametrize("form", ["alertmanager", "pagerduty"])
+async def test_a_test_leaves_nothing_open_at_who_cannot_tell_it_from_an_alert(place: Place, form: str) -> None:
+    await place.made(id="e", format=form, secret="a" * 32 if form == "pagerduty" else "")
+    answered = await place.client.post(f"{PATH}/e/test")
+    assert answered.json() == {"outcome": "delivered", "cause": "", "after_s": None}
+    opened, closed = (got.json for got in place.sink.got)
+    if form == "pagerduty":
+        assert (opened["event_action"], closed["event_action"]) == ("trigger", "resolve")
+        assert opened["dedup_key"] == closed["dedup_key"]
+    else:
+        assert (opened["status"], closed["status"]) == ("firing", "resolved")
+        assert opened["alerts"][0]["fingerprint"] == closed["alerts"][0]["fingerprint"]
+        assert (opened["groupKey"], opened["alerts"][0]["startsAt"]) == (
+            closed["groupKey"],
+            closed["alerts"][0]["startsAt"],
+        )
+    first, second = (got.headers["webhook-id"] for got in place.sink.got)
+    assert first != second
+
+
+async def test_a_test_whose_end_was_not_taken_says_that_something_is_open(place: Place) -> None:
+    await place.made(id="e", format="pagerduty", secret="a" * 32)
+    place.sink.behave.extend([answer(202), answer(500)])
+    answered = (await place.client.post(f"{PATH}/e/test")).json()
+    assert answered["outcome"] == "delivered"
+    assert answered["cause"] == "the end of the test was not taken (answered 500): close there what it has opened"
+
+
 async def test_a_test_of_a_channel_that_the_operator_has_not_set_up_says_so(place: Place) -> None:
     await place.client.post(PATH, json={"id": "e", "channel": "email", "address": "ops@example.com"})
     answered = (await place.client.post(f"{PATH}/e/test")).json()

@@ -105,6 +105,9 @@ class Notice(NamedTuple):
 def notice_of(message: Outgoing, links: Links | None = None, style: Style | None = None) -> Notice:
     """What a message says."""
     links, style = links or Links(), style or Style()
+    if message.change is Change.TEST:
+        # There is no such alert, and so no page of it.
+        links = links._replace(site="")
     alert = message.alerts[0] if len(message.alerts) == 1 and message.change is not Change.DIGEST else None
     subject, lead = _said(message, alert) if alert is not None else _counted(message)
     body = text_of(alert.message or "", BODY_MAX_CHARS) if alert is not None else ""
