@@ -13,6 +13,7 @@ from pathlib import Path
 from engine.configuration.fields import Address, Checks, ConfigError, Secret, parse_address
 from engine.core.firing import Cron, check
 from engine.core.rules.check import RuleInvalid, check_rule
+from engine.core.zones import is_zone
 from engine.foreign_forms.mapped import check_mapping
 from engine.ids import now_us
 from engine.notify.addresses import address_in
@@ -20,7 +21,6 @@ from engine.sections.alerting import WINDOW_MAX_S
 from engine.sections.identity import Integration
 from engine.sections.jobs import ScheduleSetting
 from engine.sections.smtp import Smtp
-from engine.shelf.directory import is_zone
 from protocol.names import is_id, is_workspace
 from protocol.rules import Rule
 

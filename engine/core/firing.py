@@ -3,8 +3,9 @@
 A schedule fires for moments after the last one that it has fired for, up to now. Normally that is one. After a pause of
 the process there may be many: `coalesce` runs once for all of them, with the whole window; `catch_up` runs once for
 each, within a bound; `skip` leaves out what is too late. Clocks that step back fire nothing twice: what has been fired
-for is stored. Nights in which clocks change are cronsim's (as Debian's cron: a skipped hour's runs come right after it,
-a doubled hour's run once).
+for is stored. Nights in which clocks change are cronsim's, which does as Debian's cron: a skipped hour's runs come
+right after it, a doubled hour's run once. But a line whose minutes or hours begin with `*` goes by how much time has
+passed: it fires in both of two hours of the same name, and has nothing to make good.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice, takewhile
 from typing import NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
+from engine.core.zones import is_zone
 from protocol.schedules import Missed
 from protocol.times import SECOND_US
 
@@ -71,11 +73,13 @@ class Cron(NamedTuple):
 
 def check(cron: Cron, now: int) -> str | None:
     """What is wrong with a cron line; None: it will fire."""
+    if not is_zone(cron.zone):
+        return f"there is no time zone {cron.zone!r} here; write one such as Europe/Berlin, or UTC"
+    if not cron.line.isprintable():
+        return f"{cron.line!r} has a sign that nobody sees, such as a line end; write one line, such as '0 2 * * *'"
     try:
         if cron.next_after(now) is None:
             return f"{cron.line!r} never fires again"
-    except (ZoneInfoNotFoundError, ValueError):
-        return f"there is no time zone {cron.zone!r} here; write one such as Europe/Berlin, or UTC"
     except CronSimError as fault:
         return f"{cron.line!r} is not a cron line: {fault}; write minute hour day month weekday, such as '0 2 * * *'"
     return None

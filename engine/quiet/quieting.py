@@ -17,7 +17,7 @@ from engine.access.roles import check
 from engine.core.agenda import NEVER
 from engine.core.patterns import compile_pattern
 from engine.core.quieting import condition_of, window_of_silence
-from engine.core.rules.schedule import hours_of
+from engine.core.rules.schedule import check_hours
 from engine.orders import StandingOrders
 from engine.quiet.quiet_book import Quiet, QuietKey, compiled
 from engine.shelf.kinds import Crowd, Held, Kind
@@ -197,7 +197,7 @@ def checked_maintenance(planned: Maintenance) -> Maintenance:
         )
     if planned.weekly is not None:
         try:
-            hours_of(planned.weekly)
+            check_hours(planned.weekly)
         except ValueError as fault:
             raise BadRequest(f"weekly.{fault}") from fault
     check_matchers(planned.matchers)

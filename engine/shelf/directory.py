@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from functools import lru_cache
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from engine.access.audit import check_administrator
 from engine.access.roles import SYSTEM_WORKSPACE, check
+from engine.core.zones import is_zone
 from engine.sections.keeping import Objects
 from engine.shelf.kinds import Kind, Origin
 from engine.shelf.slack_ids import SlackIds
@@ -174,16 +173,6 @@ def check_zone(name: str, field: str) -> None:
     """Raises BadRequest if there is no such time zone."""
     if not is_zone(name):
         raise BadRequest(f"{field}: there is no time zone {name!r}; for example 'Europe/Berlin'")
-
-
-@lru_cache(maxsize=1_000)
-def is_zone(name: str) -> bool:
-    """Whether there is such a time zone."""
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    return True
 
 
 def _check_rota(rota: Rota, members: Sequence[str]) -> None:

@@ -8,7 +8,8 @@ are an editor's.
 from __future__ import annotations
 
 from engine.access.roles import check
-from engine.core.rules.schedule import hours_of
+from engine.core.agenda import NEVER
+from engine.core.rules.schedule import check_hours
 from engine.notify.facts import PREFERENCE
 from engine.sections.keeping import Objects
 from engine.shelf.directory import check_zone
@@ -69,9 +70,14 @@ def checked_preference(_: Principal, preference: Preference) -> Preference:
     quiet = preference.quiet_hours
     if quiet is not None:
         try:
-            hours_of(ActiveHours(start=quiet.start, end=quiet.end, days=quiet.days))
+            hours = check_hours(ActiveHours(start=quiet.start, end=quiet.end, days=quiet.days))
         except ValueError as fault:
             raise BadRequest(f"quiet_hours.{fault}") from fault
+        if hours.at(0)[1] == NEVER:
+            raise BadRequest(
+                f"quiet_hours: from {quiet.start} to {quiet.end} on every day has no end, and what waits for it is "
+                'never told; for no messages at all leave the channel out of channels, such as {"info": []}'
+            )
     return preference
 
 

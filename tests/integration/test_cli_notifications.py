@@ -48,6 +48,10 @@ async def test_what_is_wrong_with_a_preference_or_a_chain_is_said(tmp_path: Path
         assert "there is no time zone 'Mars'" in await said("preferences", "put", "ann", "zone=Mars", code=1)
         days = 'quiet_hours={"days":["someday"]}'
         assert "quiet_hours.days: 'someday' is no day" in await said("preferences", "put", "ann", days, code=1)
+        always = 'quiet_hours={"start":"01:00","end":"01:00"}'
+        assert "has no end" in await said("preferences", "put", "ann", always, code=1)
+        weekend = 'quiet_hours={"start":"00:00","end":"00:00","days":["sat","sun"]}'
+        assert "made" in await said("preferences", "put", "ann", weekend)
         hook = 'channels={"critical":["webhook"]}'
         wrong = await said("preferences", "put", "ann", hook, code=1)
         assert "channels.critical: 'webhook' reaches nobody in person" in wrong

@@ -116,6 +116,23 @@ def test_what_is_wrong_with_a_line_is_said_with_an_example_of_a_right_one() -> N
     assert "Wrong number of fields" in (check(Cron("hourly"), now) or "")
 
 
+def test_a_line_with_a_sign_that_nobody_sees_is_refused() -> None:
+    for line in ("0 2 * * *\n", "0 2\t* * *", "0 2 * * *\u200b"):
+        assert "has a sign that nobody sees" in (check(Cron(line), 0) or "")
+
+
+def test_a_line_with_a_star_goes_by_the_time_that_has_passed_and_another_one_by_the_wall_clock() -> None:
+    def moments(line: str, day: str) -> list[str]:
+        since = parse_rfc3339(f"{day}T22:30:00Z")
+        found = Cron(line, "Europe/Berlin").moments_before(since + 4 * HOUR_US, since, 10)
+        return [rfc3339(moment)[11:16] for moment in reversed(found)]
+
+    assert moments("0 */2 * * *", "2027-10-30") == ["00:00", "01:00"], "02:00 twice"
+    assert moments("0 0-23/2 * * *", "2027-10-30") == ["00:00"]
+    assert moments("0 */2 * * *", "2027-03-27") == ["23:00", "02:00"], "00:00, and 04:00: there is no 02:00"
+    assert moments("0 0-23/2 * * *", "2027-03-27") == ["23:00", "01:00", "02:00"]
+
+
 def test_a_line_that_will_never_fire_again_is_refused() -> None:
     class Never(Cron):
         def next_after(self, at: int) -> int | None:
@@ -132,7 +149,7 @@ def test_a_run_covers_those_that_were_left_out_before_it() -> None:
 
 
 def test_a_zone_that_does_not_exist_is_what_is_wrong_with_it() -> None:
-    for zone in ("Europe/Atlantis", "../etc"):
+    for zone in ("Europe/Atlantis", "../etc", "localtime", "Factory"):
         assert check(Cron("0 2 * * *", zone), at("01-01T00:00:00")) == (
             f"there is no time zone {zone!r} here; write one such as Europe/Berlin, or UTC"
         )

@@ -333,3 +333,7 @@ def test_a_test_leads_to_no_alert_because_there_is_none():
     notice = notice_of(a_message(Change.TEST), Links("https://alerts.example.com/"))
     for said in (text(notice), html(notice), str(slack_blocks(notice))):
         assert "alerts.example.com" not in said
+
+
+def test_a_mail_says_how_its_recipient_changes_what_he_is_told() -> None:
+    assert "/api/v1/preferences (POST makes yours, PATCH changes it)" in notice_of(a_message()).foot

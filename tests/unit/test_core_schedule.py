@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core.agenda import NEVER
-from engine.core.rules.schedule import DAYS, hours_of
+from engine.core.rules.schedule import DAYS, check_hours, hours_of
 from protocol.rules import ActiveHours
 from protocol.times import parse_rfc3339, rfc3339
 
@@ -131,6 +131,13 @@ def test_nothing_changes_before_the_next_change_and_then_it_does(hours: ActiveHo
 def test_a_zone_that_does_not_exist_is_named(zone: str) -> None:
     with pytest.raises(ValueError, match=r"zone: .* is no time zone; write a name like"):
         hours_of(ActiveHours(zone=zone))
+
+
+@pytest.mark.parametrize("zone", ["localtime", "posixrules", "Factory", "Mars/Olympus"])
+def test_a_zone_that_is_another_one_on_each_machine_is_not_taken_in(zone: str) -> None:
+    with pytest.raises(ValueError, match=r"zone: .* is no time zone; write a name like"):
+        check_hours(ActiveHours(zone=zone))
+    assert check_hours(OFFICE) is hours_of(OFFICE)
 
 
 def test_a_day_that_does_not_exist_is_named() -> None:

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from engine.core.rules.evaluation import DOWNWARDS, RANGES, UPWARDS
-from engine.core.rules.schedule import hours_of
+from engine.core.rules.schedule import check_hours
 from engine.core.rules.templates import Template, TemplateInvalid
 from engine.core.suppression import WINDOW_MAX_S
 from protocol.names import is_id, is_workspace
@@ -112,7 +112,7 @@ def _check_schedule(rule: Rule) -> None:
     if rule.schedule is None:
         return
     try:
-        hours_of(rule.schedule)
+        check_hours(rule.schedule)
     except ValueError as fault:
         raise RuleInvalid("schedule", str(fault), 'days = ["mon", "tue"], zone = "Europe/Berlin"') from None
 

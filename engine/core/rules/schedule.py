@@ -15,6 +15,7 @@ from itertools import count
 from zoneinfo import ZoneInfo
 
 from engine.core.agenda import NEVER
+from engine.core.zones import is_zone
 from protocol.rules import ActiveHours
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -82,6 +83,15 @@ def hours_of(schedule: ActiveHours) -> Hours:
     except (KeyError, ValueError, OSError) as fault:
         # A name that is no file, a path that leads elsewhere, a folder: all of them are no zone.
         raise ValueError(f"zone: {schedule.zone[:64]!r} is no time zone; write a name like Europe/Berlin") from fault
+
+
+def check_hours(schedule: ActiveHours) -> Hours:
+    """The hours of a schedule that somebody writes down. Raises ValueError as `hours_of`, and for what is no zone of
+    its own (`engine.core.zones`)."""
+    hours = hours_of(schedule)
+    if not is_zone(schedule.zone):
+        raise ValueError(f"zone: {schedule.zone[:64]!r} is no time zone; write a name like Europe/Berlin")
+    return hours
 
 
 def _minutes(clock: str) -> int:
