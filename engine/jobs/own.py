@@ -92,10 +92,13 @@ def follow_schedules(
         for each in news:
             name = own_name(each.workspace, each.id)
             now = each.now if each.now is not None and each.now.archived_at is None else None
-            value = None if now is None else readable(kind, now, figures)
             # One of the configuration counts before a stored one of the same id.
-            if now is None or value is None or given.has(each.workspace, each.id) or value.kind not in kinds.names():
+            if now is None or given.has(each.workspace, each.id):
                 scheduler.remove(name)
+            elif (value := readable(kind, now, figures)) is None:
+                scheduler.rest(name, "it was stored by another version of the program, which this one cannot read")
+            elif value.kind not in kinds.names():
+                scheduler.rest(name, f"no job of the kind {value.kind!r} is known here")
             else:
                 scheduler.put(_as_schedule(value, kinds.of(value.kind), each.workspace, now.updated_at))
 

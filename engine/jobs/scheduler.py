@@ -118,11 +118,17 @@ class Scheduler:
 
     def remove(self, name: str) -> None:
         """There is no such schedule any more; it is forgotten in the store, too."""
-        if self.schedules.pop(name, None) is not None:
+        if self.schedules.pop(name, None) is not None or name in self.faults:
             self._due.pop(name, None)
             self.faults.pop(name, None)
             self._gone.add(name)
             self._bell.ring()
+
+    def rest(self, name: str, why: str) -> None:
+        """There is such a schedule, but not for this version of the program: others may know it, so it is kept."""
+        self.schedules.pop(name, None)
+        self._due.pop(name, None)
+        self._note(name, why)
 
     def next_due(self, name: str, state: ScheduleState) -> int | None:
         """When it fires next (microseconds); None: it is paused, or never does."""
@@ -133,7 +139,8 @@ class Scheduler:
 
     def fault(self, name: str) -> str | None:
         """Why it cannot fire; None: it can."""
-        return self.faults.get(name) or self._fault_of(self.schedules[name])
+        schedule = self.schedules.get(name)
+        return self.faults.get(name) or (None if schedule is None else self._fault_of(schedule))
 
     async def run(self, status: Started) -> None:
         """Fires what is due, for ever."""
@@ -155,7 +162,8 @@ class Scheduler:
     async def _find_gone(self) -> None:
         """Those that were deleted while nobody was there to forget them."""
         known = await self._store.schedules()
-        self._gone |= {name for name in known if OWN in name and name not in self.schedules}
+        kept = self.schedules.keys() | self.faults.keys()
+        self._gone |= {name for name in known if OWN in name and name not in kept}
 
     async def _turn(self) -> float:
         """Fires what is due now; how long there is nothing to do then."""

@@ -130,7 +130,7 @@ class ScheduleVerbs:
             last_run=None if last is None else rfc3339(last.started_at),
             last_duration_s=None if last is None else round((last.finished_at - last.started_at) / SECOND_US, 3),
             last_outcome=None if last is None else last.verdict,
-            fault=None if schedule is None else self._scheduler.fault(name),
+            fault=self._scheduler.fault(name),
         )
 
 

@@ -12,11 +12,16 @@ from trio.testing import MockClock
 
 from engine.access.audit import TrailWanted
 from engine.configuration.fields import ConfigError
+from engine.jobs.kinds import Kinds
+from engine.jobs.own import Given, follow_schedules, schedule_kind
+from engine.jobs.scheduler import Scheduler
 from engine.sections.jobs import ScheduleSetting
+from engine.shelf.live import LiveObjects, ObjectFigures
 from protocol.errors import Conflict
 from protocol.jobs import Verdict
 from protocol.schedules import Missed
 from protocol.times import SECOND_US, rfc3339
+from tests.support.jobs import clock
 from tests.support.shelves import who
 from tests.support.stores import NOW
 from tests.support.works import Workshop, a_workshop
@@ -115,6 +120,28 @@ async def test_one_that_is_to_fire_sooner_than_before_does(
         await client.patch(f"{PATH}/nightly", json={"cron": "* * * * *"}, headers={"If-Match": "*"})
         await trio.sleep(60)
         assert len(workshop.generated) == 1
+        nursery.cancel_scope.cancel()
+
+
+async def test_one_whose_kind_only_another_version_knows_says_so_and_stays_as_it_is(
+    client: httpx.AsyncClient, workshop: Workshop, autojump_clock: MockClock
+) -> None:
+    await made(client)
+    await client.post(f"{PATH}/nightly/pause")
+    older, given, figures = Scheduler(workshop.store, [], clock), Given({}), ObjectFigures()
+    kind = schedule_kind(given, Kinds(), 3, clock)
+    live = LiveObjects(workshop.store, figures)
+    live.follow(kind.name, follow_schedules(older, Kinds(), given, kind, figures))
+    await live.load()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(lambda task_status: older.run(task_status))
+        await trio.sleep(3_600)
+        assert older.fault("acme:nightly") == "no job of the kind 'workflow_generate' is known here"
+        assert (await workshop.store.schedules())["acme:nightly"].paused_at is not None
+        await client.delete(f"{PATH}/nightly")
+        older.remove("acme:nightly")
+        await trio.sleep(1)
+        assert (older.fault("acme:nightly"), await workshop.store.schedules()) == (None, {})
         nursery.cancel_scope.cancel()
 
 
