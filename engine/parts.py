@@ -131,7 +131,7 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
     kit_of_shelves = ShelfKit(store, world.clock, world.new_id, config.api.answer_s, ObjectFigures(), metrics.refused)
     outbound = build_outbound(config)
     shelves = build_shelves(kit_of_shelves, config, orders, registry.wake, keeper.changed, outbound)
-    mail = build_mail(config, identity, shelves, outbound.book, world.clock)
+    mail = build_mail(config, identity, shelves, outbound, world.clock)
     others = endpoint_senders(outbound, shelves.endpoints, config, world.clock)
     senders = {Channel.IN_APP: InApp(store, derived), **mail.senders, **others}
     say = word_on_streams(registry, config.api.answer_s)

@@ -2,14 +2,15 @@
 
 Owns nothing; how targets are doing is in `health`. In this order: is there such an endpoint, is it on; is it its turn
 (pause, rate, circuit); then the target is asked. What the target's server does is an outcome and never an exception. A
-target that says it is gone (410) has its endpoint switched off, which is in its history as any change.
+target that says it is gone (410) has its endpoint switched off, and one that was marked unreachable loses the mark when
+it has taken something: both are in its history as any change.
 
 A person's Slack message goes through the workspace's first bot, to the person's own id.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 
 import structlog
 
@@ -17,9 +18,10 @@ from actors.ports import Clock
 from engine.notify.answers import Gone
 from engine.notify.connector import tried
 from engine.notify.endpoints import EndpointShelf
+from engine.notify.health import Place
 from engine.notify.kept_endpoints import refusal
 from engine.notify.outbound import Outbound
-from engine.notify.ports import Outcome, Refused, TryLater
+from engine.notify.ports import Outcome, Refused, Sent, TryLater
 from engine.notify.webhook import Deliverer, Envelope
 from protocol.endpoints import Endpoint
 from protocol.errors import Conflict, TocsinError
@@ -68,9 +70,13 @@ class EndpointSender:
             # Ours or the target's fault: it may be the same with each message to it, so it counts for the circuit.
             health.note(TryLater(None, f"the sender failed: {type(fault).__name__}"), self._clock())
             raise
+        if isinstance(outcome, Sent) and endpoint.unreachable:
+            await self._change(place, self._shelf.reached(*place))
+            # As any change of an endpoint, that one has begun the account of its target anew.
+            health = self._outbound.targets.of(place, endpoint.channel)
         health.note(outcome, self._clock())
         if isinstance(outcome, Gone):
-            await self._switch_off(message.workspace, endpoint, outcome.cause)
+            await self._change(place, self._shelf.switch_off(*place, outcome.cause))
         return outcome
 
     def _endpoint(self, message: Outgoing) -> Endpoint | None:
@@ -83,12 +89,12 @@ class EndpointSender:
         bots = [each for each in book.of(message.workspace) if each.channel is Channel.SLACK and each.secrets]
         return min(bots, key=lambda each: (not each.enabled, each.id), default=None)
 
-    async def _switch_off(self, workspace: str, endpoint: Endpoint, cause: str) -> None:
+    async def _change(self, place: Place, change: Awaitable[None]) -> None:
         try:
-            await self._shelf.switch_off(workspace, endpoint.id, cause)
+            await change
         except TocsinError as fault:
-            # The store is away: the next message finds the target gone again.
-            log.warning("endpoint_not_switched_off", workspace=workspace, endpoint=endpoint.id, cause=fault.message)
+            # The store is away: the next message finds the target as this one did.
+            log.warning("endpoint_not_changed", workspace=place[0], endpoint=place[1], cause=fault.message)
 
 
 def _nowhere(message: Outgoing) -> str:

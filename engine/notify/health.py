@@ -7,7 +7,7 @@ has a clean slate, and is known again after five messages. What is not in use fa
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from engine.core.breaker import Breaker
 from engine.core.pacing import Pacer
@@ -30,10 +30,22 @@ class Health:
 
     def __init__(self, channel: Channel) -> None:
         self.breaker = Breaker()
+        # All mail goes through one server, and whether that is there is the mailer's to know.
+        self._has_circuit = channel is not Channel.EMAIL
         self.pacer = Pacer(*PACES.get(channel, _USUAL_PACE))
+        # How many messages wait for their turn; whoever has another line for this target says so here.
+        self.waiting: Callable[[], int] = self._in_line
         self.sent = self.failed = 0
         self._held_until = self._sent_at = self._failed_at = 0
         self._cause = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether only a probe goes out now and then."""
+        return self._has_circuit and self.breaker.is_open
+
+    def _in_line(self) -> int:
+        return self.pacer.waiting
 
     def wait(self, key: str, now: int) -> TryLater | None:
         """When to come again, and why; None: now. The circuit is asked last: whoever it lets through is the probe."""
@@ -67,9 +79,9 @@ class Health:
     def shown(self) -> TargetHealth:
         """As it is answered."""
         return TargetHealth(
-            circuit=Circuit.OPEN if self.breaker.is_open else Circuit.CLOSED,
+            circuit=Circuit.OPEN if self.is_open else Circuit.CLOSED,
             failures_in_a_row=self.breaker.failures,
-            waiting=self.pacer.waiting,
+            waiting=self.waiting(),
             sent=self.sent,
             failed=self.failed,
             held_until=_moment(self._held_until),
@@ -111,6 +123,6 @@ class Targets:
         """Circuits that are open, and messages in line."""
         every = self._health.values()
         return {
-            "circuits_open": sum(health.breaker.is_open for health in every),
-            "messages_paced": sum(health.pacer.waiting for health in every),
+            "circuits_open": sum(health.is_open for health in every),
+            "messages_paced": sum(health.waiting() for health in every),
         }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from actors.ports import Clock
 from engine.access.identity import Identity
@@ -15,10 +16,11 @@ from engine.core.notices.notice import Style
 from engine.input.integrations import Integrations
 from engine.notify.action_links import ActionLinks
 from engine.notify.endpoint_checks import style_of
-from engine.notify.kept_endpoints import KeptEndpoints, refusal
+from engine.notify.kept_endpoints import refusal
 from engine.notify.mailer import Mailer
+from engine.notify.outbound import Outbound
 from engine.notify.persons import Persons
-from engine.notify.ports import Refused, Sender
+from engine.notify.ports import Outcome, Refused, Sender
 from engine.notify.renderer import NoticeRenderer
 from engine.shelf.shelves import Shelves
 from protocol.notify import Channel, Outgoing
@@ -37,8 +39,9 @@ class Mail:
     senders: dict[Channel, Sender]
 
 
-def build_mail(config: Config, identity: Identity, shelves: Shelves, book: KeptEndpoints, clock: Clock) -> Mail:
+def build_mail(config: Config, identity: Identity, shelves: Shelves, outbound: Outbound, clock: Clock) -> Mail:
     """Nothing of it runs yet."""
+    book, targets = outbound.book, outbound.targets
     site = config.notify.public_url
     slack_apps = Integrations(config.integrations, config.workspace).slack_apps()
     with_buttons = {workspace for workspace, _ in slack_apps}
@@ -56,7 +59,15 @@ def build_mail(config: Config, identity: Identity, shelves: Shelves, book: KeptE
         endpoint = book.get(message.workspace, name) if name is not None else None
         return style_of(endpoint) if endpoint is not None else Style()
 
-    mailer = Mailer(config.notify.smtp, clock, site, address_of)
+    def note(message: Outgoing, outcome: Outcome) -> None:
+        name = message.recipient.endpoint
+        endpoint = book.get(message.workspace, name) if name is not None else None
+        if endpoint is not None:
+            health = targets.of((message.workspace, endpoint.id), Channel.EMAIL)
+            health.waiting = partial(mailer.waiting, endpoint.address)
+            health.note(outcome, clock())
+
+    mailer = Mailer(config.notify.smtp, clock, site, address_of, note)
     return Mail(
         mailer=mailer,
         persons=persons,

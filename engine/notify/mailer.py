@@ -40,6 +40,14 @@ async def own_address(message: Outgoing) -> str | Refused | None:
     return message.address or None
 
 
+# What came of a mail that the server was asked to take. Not of one that only waits for its turn.
+Note = Callable[[Outgoing, Outcome], None]
+
+
+def no_note(message: Outgoing, outcome: Outcome) -> None:
+    """Nobody keeps account."""
+
+
 class _Kept(NamedTuple):
     line: Line
     until: float
@@ -48,7 +56,15 @@ class _Kept(NamedTuple):
 class Mailer:
     """Sends by e-mail. `site`: where links lead (`notify.public_url`)."""
 
-    def __init__(self, config: Smtp, clock: Clock, site: str = "", address_of: AddressOf = own_address) -> None:
+    def __init__(
+        self,
+        config: Smtp,
+        clock: Clock,
+        site: str = "",
+        address_of: AddressOf = own_address,
+        note: Note = no_note,
+    ) -> None:
+        self._note = note
         self._config = config
         self._sender = address_in(config.sender) or Mailbox("")
         self._clock = clock
@@ -66,6 +82,11 @@ class Mailer:
     def statistics(self) -> Mapping[str, int]:
         """Mails by what came of them, connections opened, and those kept open now."""
         return {**self._figures, "connections_kept": len(self._kept)}
+
+    def waiting(self, text: str) -> int:
+        """How many mails to an address wait for their turn."""
+        box = address_in(text)
+        return 0 if box is None else self._pace.waiting(box.address, trio.current_time())
 
     async def send(self, message: Outgoing) -> Outcome:
         """Hands a mail to the mail server."""
@@ -97,6 +118,11 @@ class Mailer:
             return TryLater(wait_s, "this address was sent many mails just now (notify.smtp.per_recipient_s)")
         rendered = with_more(message.rendered, self._pace.waiting(to.address, trio.current_time()))
         letter = letter_of(message, rendered, self._sender, to, self._clock(), self._site)
+        outcome = await self._tried(letter)
+        self._note(message, outcome)
+        return outcome
+
+    async def _tried(self, letter: Letter) -> Outcome:
         with trio.move_on_after(self._config.total_s):
             async with self._room:
                 return await self._deliver(letter)

@@ -78,7 +78,6 @@ class Tryout:
         message = msgspec.structs.replace(message, rendered=await self._notifications.renderer.render(message))
         outcome = await sender.send(message)
         if isinstance(outcome, Sent):
-            await self._shelf.reached(who.workspace, held.id)
             taken = TryoutOutcome.DELIVERED if outcome.is_delivered else TryoutOutcome.SENT
             return TryoutResult(outcome=taken, cause=await self._closed(sender, held.value, message))
         if isinstance(outcome, Refused):

@@ -235,6 +235,33 @@ async def mailed(told: Told, alert_id: str) -> list[dict[str, Any]]:
     return [line for line in answer.json()["items"] if line["channel"] == "email" and line["state"] != "queued"]
 
 
+async def test_how_a_mailbox_is_doing_can_be_seen(told: Told):
+    fields = {"id": "ops", "channel": "email", "address": "Ops <o@example.com>"}
+    assert (await told.admin.post("/api/v1/endpoints", json=fields)).status_code == 201
+
+    async def health() -> tuple[int, int, int, str, str]:
+        shown = (await told.admin.get("/api/v1/endpoints/ops")).json()["health"]
+        return (
+            *(shown["sent"], shown["failed"], shown["failures_in_a_row"]),
+            *(shown["circuit"], shown["last_cause"]),
+        )
+
+    assert (await told.admin.post("/api/v1/endpoints/ops/test")).json()["outcome"] == "sent"
+    assert await health() == (1, 0, 0, "closed", "")
+    told.mail.inbox.refuse["o@example.com"] = "452 4.2.2 mailbox full"
+    for _ in range(6):
+        await told.admin.post("/api/v1/endpoints/ops/test")
+    cause = "the mail server refused the recipient: 452 4.2.2 mailbox full"
+    # There is one server for all mail; a mailbox has no circuit of its own.
+    assert await health() == (1, 6, 6, "closed", cause)
+    # What only waits for its turn is in the line, and neither sent nor failed.
+    while (answer := (await told.admin.post("/api/v1/endpoints/ops/test")).json())["after_s"] is None:
+        pass
+    assert "this address was sent many mails" in answer["cause"]
+    shown = (await told.admin.get("/api/v1/endpoints/ops")).json()["health"]
+    assert (shown["waiting"], shown["last_cause"]) == (1, cause)
+
+
 async def test_a_mailbox_that_is_switched_off_gets_nothing_not_even_a_test(told: Told):
     fields = {"id": "ops", "channel": "email", "address": "o@example.com"}
     assert (await told.admin.post("/api/v1/endpoints", json=fields)).status_code == 201

@@ -58,9 +58,9 @@ class Sink:
 
 
 @asynccontextmanager
-async def a_sink(tls: ssl.SSLContext | None = None) -> AsyncIterator[Sink]:
-    """A sink that listens."""
-    [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
+async def a_sink(tls: ssl.SSLContext | None = None, port: int = 0) -> AsyncIterator[Sink]:
+    """A sink that listens; `port` 0: anywhere."""
+    [listener] = await trio.open_tcp_listeners(port, host="127.0.0.1")
     sink = Sink(listener.socket.getsockname()[1], "https" if tls else "http")
 
     async def serve(stream: trio.SocketStream) -> None:

@@ -371,11 +371,25 @@ async def test_a_test_that_arrives_takes_the_mark_away(place: Place) -> None:
     assert (await place.made(url=gone))["unreachable"] != ""
     failed = (await place.client.post(f"{PATH}/e/test")).json()
     assert failed["outcome"] == "try_later" and "Connection refused" in failed["cause"]
-    shelf = place.engine._tree.up.shelves.endpoints
-    await shelf.reached("main", "e")
-    await shelf.reached("main", "e")
+    async with a_sink(port=other.port) as back:
+        for _ in range(2):
+            assert (await place.client.post(f"{PATH}/e/test")).json()["outcome"] == "delivered"
+        assert len(back.got) == 2
     shown = await place.shown()
-    assert (shown["unreachable"], shown["version"]) == ("", 2)
+    assert (shown["unreachable"], shown["version"], shown["health"]["sent"]) == ("", 2, 2)
+
+
+async def test_an_alert_that_arrives_takes_the_mark_away_too(place: Place) -> None:
+    async with a_sink() as other:
+        gone = other.url()
+    assert (await place.made(url=gone))["unreachable"] != ""
+    async with a_sink(port=other.port) as back:
+        await place.client.post("/api/v1/triggers", json={"alerts": [{"framework_id": "web", "title": "Slow"}]})
+        with trio.fail_after(10):
+            await back.wait_for(1)
+            while (shown := await place.shown())["unreachable"]:
+                await trio.testing.wait_all_tasks_blocked(0.01)
+    assert (shown["version"], shown["health"]["sent"]) == (2, 1)
 
 
 async def test_an_alert_that_fires_and_is_resolved_arrives_at_the_webhook_with_a_key_for_each(place: Place) -> None:
