@@ -60,8 +60,8 @@ class Escalations:
     def kinds(self) -> list[Kind[StepArgs]]:
         """Its kinds of jobs."""
         return [
-            Kind(name=ESCALATE, queue=Queue.NOTIFICATION, args=StepArgs, run=self.escalate),
-            Kind(name=REMIND, queue=Queue.NOTIFICATION, args=StepArgs, run=self.remind),
+            Kind(name=ESCALATE, queue=Queue.ALERT, args=StepArgs, run=self.escalate),
+            Kind(name=REMIND, queue=Queue.ALERT, args=StepArgs, run=self.remind),
         ]
 
     def follow(self, read: ReadChain) -> Listener:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from protocol.jobs import PRIO_HIGH, PRIO_MEDIUM, PRIO_OF, NewJob, Queue, new_job
+from protocol.jobs import ATTEMPTS, PRIO_HIGH, PRIO_MEDIUM, PRIO_OF, NewJob, Queue, new_job
 from protocol.model import Severity
 from protocol.notify import DIGEST, Channel, Delivery, DigestArgs, Recipient
 from protocol.times import SECOND_US
@@ -18,6 +18,8 @@ EVERYBODYS_MAIL = "email"
 DIGEST_GRACE_US = 2 * SECOND_US
 SEND, DIGESTS = "send", "digests_due"
 ESCALATE, REMIND = "escalate", "remind"
+# With the last step that failed a chain ends, and nobody is told any more: as patient as what it sends.
+STEP_ATTEMPTS_MAX = ATTEMPTS[Queue.NOTIFICATION].most
 
 
 class SendArgs(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,10 +67,14 @@ def _digest_key(workspace: str, channel: Channel, recipient: Recipient, due: int
 
 
 def step_job(workspace: str, args: StepArgs, run_at: int, kind: str = ESCALATE) -> NewJob:
-    """The next step of an alert's escalation, or its next reminder: one of each at a time."""
+    """The next step of an alert's escalation, or its next reminder: one of each at a time.
+
+    Not in the queue of what is sent: a chain goes on however full that is, and while it is paused.
+    """
     # What people may have named comes last, and never makes a key of another one.
     key = f"{kind}:{args.alert_id}:{args.since}:{args.round}:{args.step}:{workspace}:{args.chain}"
-    return _job(kind, args, workspace, key=key, run_at=run_at, prio=PRIO_HIGH)
+    more = {"key": key, "run_at": run_at, "prio": PRIO_HIGH, "attempts_max": STEP_ATTEMPTS_MAX}
+    return new_job(Queue.ALERT, kind, args, workspace=workspace, **more)
 
 
 def target_of(workspace: str, channel: Channel, recipient: Recipient) -> str | None:

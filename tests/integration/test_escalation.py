@@ -97,7 +97,7 @@ async def test_being_told_again_changes_nothing_about_a_chain_or_its_reminders(m
         reminded = [told for told in notified.sink.told() if told.startswith("reminder")]
         assert sorted(reminded) == ["reminder email user:bob"] * 2 + ["reminder email user:eve"] * 2
         waiting = await notified.parts.store.queue_counts()
-        assert waiting[Queue.NOTIFICATION].delayed == 1, "the next reminder, and no other job"
+        assert waiting[Queue.ALERT].delayed == 1, "the next reminder, and no other job"
 
 
 async def test_each_step_is_an_event_on_the_alerts_stream_once_and_says_how_far_it_has_come(mock_clock: None) -> None:
@@ -264,3 +264,15 @@ async def test_a_chain_that_reminds_no_more_reminds_nobody(mock_clock: None) -> 
         await notified.parts.shelves.escalations.patch(notified.engine.principal(), "all", {"remind_every_s": 0}, None)
         await notified.engine.pass_time(200)
         assert notified.sink.told() == reminded
+
+
+async def test_a_chain_goes_on_while_what_is_sent_is_paused(mock_clock: None) -> None:
+    async with a_notified_engine() as notified:
+        await with_a_chain(notified)
+        alert = await notified.ring(severity="critical")
+        await notified.parts.store.pause(Queue.NOTIFICATION, True)
+        await notified.engine.pass_time(620)
+        assert {f"{BOB} queued", f"{EVE} queued"} <= set(await notified.ledger(alert))
+        await notified.parts.store.pause(Queue.NOTIFICATION, False)
+        await notified.settle()
+        assert escalated(notified) == [BOB, EVE]
