@@ -190,7 +190,7 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
         trials=_trials(config, world, metrics, shelves, readings, service),
         rule_series=RuleSeries(shelves.rules, store, registry, config.api.answer_s, Tally(metrics).refused),
         notifications=notifications,
-        notify_verbs=NotifyVerbs(store, notifications.book, service),
+        notify_verbs=NotifyVerbs(store, notifications.book, service, world.clock),
         outbound=outbound,
         tryout=Tryout(shelves.endpoints, notifications, world.clock, world.new_id),
         mail=mail,

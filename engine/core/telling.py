@@ -38,15 +38,15 @@ _FAILS = {
 }
 
 
-def explained(line: Delivery) -> str:
-    """What became of a delivery, in a sentence."""
+def explained(line: Delivery, ahead: Delivery | None = None) -> str:
+    """What became of a delivery, in a sentence. `ahead`: the message that it waits for, if it waits for one."""
     match line.state:
         case DeliveryState.SUPPRESSED:
             text = f"Not told: {_reason(_REASONS, line.why)}"
         case DeliveryState.FAILED:
             text = f"Failed: {_reason(_FAILS, line.why)}"
         case DeliveryState.QUEUED:
-            text = _waiting(line)
+            text = _waiting(line) if ahead is None else f"It waits for the message before it ({ahead.change.value})"
         case DeliveryState.SENT:
             text = "Handed on; whether it arrived is not known"
         case DeliveryState.DELIVERED:

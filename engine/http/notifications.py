@@ -18,7 +18,7 @@ from engine.pages import PAGE_DEFAULT
 from engine.stores.deliveries import LedgerLine
 from protocol.items import NoticeKeys
 from protocol.model import Alert, Principal
-from protocol.notify import Change, Channel, DeliveryState, Why
+from protocol.notify import Change, Channel, Delivery, DeliveryState, Why
 from protocol.times import rfc3339
 
 Asked = Request[Principal, Any, Any]
@@ -93,7 +93,7 @@ def notification_routes(verbs: NotifyVerbs) -> list[HTTPRouteHandler]:
         """Who was told of this alert, and who was not and why: each in a sentence."""
         page = await verbs.deliveries(request.user, known_alert(alert_id), cursor, limit)
         return DeliveryList(
-            items=[_delivery(line) for line in page.lines],
+            items=[_delivery(line, page.ahead.get(line.delivery.key)) for line in page.lines],
             next_cursor=page.next_cursor,
             explanation=page.explanation,
         )
@@ -124,7 +124,7 @@ def notification_routes(verbs: NotifyVerbs) -> list[HTTPRouteHandler]:
     return [deliveries, notifications, read]
 
 
-def _delivery(line: LedgerLine) -> DeliveryShown:
+def _delivery(line: LedgerLine, ahead: Delivery | None) -> DeliveryShown:
     one = line.delivery
     return DeliveryShown(
         key=one.key,
@@ -138,7 +138,7 @@ def _delivery(line: LedgerLine) -> DeliveryShown:
         at=rfc3339(one.at),
         updated_at=rfc3339(one.updated_at),
         due=None if one.due is None else rfc3339(one.due),
-        explanation=explained(one),
+        explanation=explained(one, ahead),
     )
 
 

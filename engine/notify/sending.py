@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from actors.hands import TRACEBACK_MAX_CHARS
 from actors.ports import Clock
 from engine.core.gathering import by_weight, gather
+from engine.core.turns import ahead_of
 from engine.jobs.kinds import Again, Done, Hopeless, Kind, NotNeeded, PutOff, Result
 from engine.notify.facts import Facts
 from engine.notify.jobs import SEND, SendArgs, digest_job, key_of_job
@@ -91,12 +92,10 @@ class Sending:
         same = await self._store.deliveries_to(line.workspace, line.alert_id, (line.channel, line.recipient.name))
         earlier = list(takewhile(lambda each: each.key != line.key, same))
         now = self._clock()
-        # Also with a digest that is due: it may be at the target, and show the alert as it was before.
-        waiting = [each for each in earlier if each.state is DeliveryState.QUEUED and (each.due or 0) <= now]
-        if waiting:
+        if (ahead := ahead_of(earlier, now)) is not None:
             wait_us = min(AFTER_EARLIER_MAX_US, max(AFTER_EARLIER_US, (now - line.updated_at) // 4))
             # Behind the last of them: when the first one ends, one job comes to look, and not all.
-            return PutOff(now + wait_us, behind=key_of_job(waiting[-1]))
+            return PutOff(now + wait_us, behind=key_of_job(ahead))
         if not line.change.is_start and not any(each.state in TOLD for each in earlier):
             return self._suppressed(line, Why.NOT_TOLD)
         message = Outgoing(

@@ -5,11 +5,13 @@ Keeps nothing. The workspace, and whose list it is, come from the principal alon
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from actors.ports import Clock
 from engine.access.roles import check
 from engine.core.telling import explained_silence
+from engine.core.turns import in_line
 from engine.notify.book import NotifyBook
 from engine.notify.facts import Facts
 from engine.notify.ports import Alerts
@@ -17,6 +19,7 @@ from engine.pages import PAGE_MAX, Count, Cursors
 from engine.stores import Store
 from engine.stores.deliveries import LedgerLine
 from protocol.model import Alert, Principal
+from protocol.notify import Delivery, DeliveryState
 
 # Of a page: the number of its last line.
 DELIVERY_CURSORS = Cursors("deliveries", tuple[Count])
@@ -24,9 +27,13 @@ LIST_CURSORS = Cursors("notifications", tuple[Count])
 
 
 class DeliveryPage(NamedTuple):
-    """Lines of the ledger, the oldest first; `explanation`: why there is none, if there is none."""
+    """Lines of the ledger, the oldest first; `explanation`: why there is none, if there is none.
+
+    `ahead`: for which message those wait that wait for another one, by their keys.
+    """
 
     lines: list[LedgerLine]
+    ahead: Mapping[str, Delivery]
     next_cursor: str | None
     explanation: str | None
 
@@ -43,10 +50,11 @@ class InAppPage(NamedTuple):
 class NotifyVerbs:
     """All raise PermissionDenied, StoreUnavailable."""
 
-    def __init__(self, store: Store, book: NotifyBook, alerts: Alerts) -> None:
+    def __init__(self, store: Store, book: NotifyBook, alerts: Alerts, clock: Clock) -> None:
         self._store = store
         self._book = book
         self._alerts = alerts
+        self._clock = clock
         self._facts = Facts(store)
 
     async def deliveries(self, who: Principal, alert_id: str, cursor: str | None, limit: int) -> DeliveryPage:
@@ -57,7 +65,14 @@ class NotifyVerbs:
         found = await self._store.deliveries(who.workspace, alert_id, after, limit + 1)
         why = await self._silence(who.workspace, alert) if not found and cursor is None else None
         following = DELIVERY_CURSORS.following(found, limit, lambda line: (line.number,))
-        return DeliveryPage(found[:limit], following, why)
+        return DeliveryPage(found[:limit], await self._ahead(who.workspace, alert_id, found), following, why)
+
+    async def _ahead(self, workspace: str, alert_id: str, shown: Sequence[LedgerLine]) -> Mapping[str, Delivery]:
+        """The one that is waited for may be on another page."""
+        if not any(line.delivery.state is DeliveryState.QUEUED for line in shown):
+            return {}
+        lines = (await self._store.deliveries_of(workspace, [alert_id])).get(alert_id, [])
+        return in_line(lines, self._clock())
 
     async def _silence(self, workspace: str, alert: Alert) -> str:
         number = await self._store.routing_of(workspace, alert.framework_id, alert.id)

@@ -99,3 +99,22 @@ async def test_a_chain_goes_on_after_a_restart(tmp_path: Path) -> None:
                 ledger = (await boss.get(f"/api/v1/alerts/{alert}/deliveries")).json()["items"]
                 assert [line["change"] for line in ledger] == ["fired", "escalated"]
                 assert sink.got[1].headers["webhook-id"] == ledger[1]["key"]
+
+
+async def test_what_waits_for_an_earlier_message_says_so_on_whatever_page(tmp_path: Path) -> None:
+    with trio.fail_after(30):
+        async with a_sink() as sink, an_engine(tmp_path, notify=NOTIFY) as engine, http(engine) as boss:
+            sink.behave.append(answer(429, Retry_After="3600"))
+            await boss.post("/api/v1/endpoints", json={"id": "pager", "channel": "webhook", "url": sink.url()})
+            alert = await ring(engine)
+            await sink.wait_for(1)
+            await boss.post(f"/api/v1/alerts/{alert}/resolve", json={})
+            path = f"/api/v1/alerts/{alert}/deliveries?limit=1"
+            first = (await boss.get(path)).json()
+            while first["next_cursor"] is None or first["items"][0]["cause"] is None:
+                await trio.testing.wait_all_tasks_blocked(0.02)
+                first = (await boss.get(path)).json()
+            second = (await boss.get(f"{path}&cursor={first['next_cursor']}")).json()
+            (held,), (behind,) = first["items"], second["items"]
+            assert held["explanation"] == "It waits for its target (answered 429)."
+            assert behind["explanation"] == "It waits for the message before it (fired)."

@@ -7,7 +7,7 @@ import pytest
 from engine.core.telling import explained, explained_silence
 from protocol.jobs import Job, JobError, JobState, Queue
 from protocol.model import QuietedBy
-from protocol.notify import DeliveryState, Why
+from protocol.notify import Change, DeliveryState, Why
 from tests.support.alerts import PLAIN_ALERT, an_alert
 from tests.support.deliveries import a_delivery
 from tests.support.stores import NOW
@@ -46,6 +46,10 @@ STATES = [DeliveryState.SUPPRESSED, DeliveryState.FAILED]
 )
 def test_each_line_is_explained(line: object, sentence: str) -> None:
     assert explained(line) == sentence  # type: ignore[arg-type]
+
+
+def test_what_is_behind_another_message_says_behind_which() -> None:
+    assert explained(a_delivery(), a_delivery(change=Change.RAISED)) == "It waits for the message before it (raised)."
 
 
 @pytest.mark.parametrize("why", list(Why))
