@@ -15,10 +15,26 @@ import trio
 
 from engine.notify.ports import Outcome, Refused, Sent, TryLater
 from engine.notify.webhook import Envelope
+from protocol.model import Severity
+from protocol.notify import Change, Outgoing
 
 # Each may be held by a service that hangs; messages to others wait for one that is free.
 THREADS_MAX = 4
 TITLE_MAX_CHARS = 250
+# As Apprise calls them.
+_KINDS = {
+    Severity.INFO: "info",
+    Severity.WARNING: "warning",
+    Severity.ERROR: "failure",
+    Severity.CRITICAL: "failure",
+}
+
+
+def why_not_here() -> str:
+    """Why nothing can be handed to Apprise on this machine; empty: it can."""
+    if importlib.util.find_spec("apprise") is not None:
+        return ""
+    return "Apprise is not installed with this engine: pip install 'tocsin[apprise]'"
 
 
 class Apprise:
@@ -30,8 +46,8 @@ class Apprise:
 
     async def deliver(self, envelope: Envelope) -> Outcome:
         """One message."""
-        if importlib.util.find_spec("apprise") is None:
-            return Refused("Apprise is not installed with this engine: pip install 'tocsin[apprise]'")
+        if cause := why_not_here():
+            return Refused(cause)
         rendered = envelope.message.rendered
         subject, text = (rendered.subject, rendered.text) if rendered else ("", envelope.message.text)
         more = f"\n{envelope.waiting} more messages wait for their turn" if envelope.waiting else ""
@@ -41,13 +57,24 @@ class Apprise:
                 envelope.secret.url,
                 subject[:TITLE_MAX_CHARS],
                 (text or subject) + more,
+                _kind_of(envelope.message),
                 abandon_on_cancel=True,
                 limiter=self._threads,
             )
         return TryLater(None, f"the service did not answer within {self._within_s:g} s")
 
 
-def _notify(url: str, title: str, body: str) -> Outcome:
+def _kind_of(message: Outgoing) -> str:
+    """What services show by colour or sign: of several alerts the worst that is open; an end is good news."""
+    if message.change is Change.TEST:
+        return "info"
+    open_ones = [alert.severity for alert in message.alerts if alert.state.is_open]
+    if message.change.is_end or not open_ones:
+        return "success"
+    return _KINDS[max(open_ones, key=lambda severity: severity.rank)]
+
+
+def _notify(url: str, title: str, body: str, kind: str) -> Outcome:
     """Runs in a thread. One address is one service: `add` would take a list of them apart."""
     import apprise
 
@@ -56,6 +83,6 @@ def _notify(url: str, title: str, body: str) -> Outcome:
     service = apprise.Apprise.instantiate(url, suppress_exceptions=True)
     if service is None:
         return Refused("Apprise does not understand this address")
-    if service.notify(body=body, title=title, notify_type=apprise.NotifyType.WARNING):
+    if service.notify(body=body, title=title, notify_type=apprise.NotifyType(kind)):
         return Sent(is_delivered=False)
     return TryLater(None, "the service did not take it")

@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from engine.input.misfits import explained
+from engine.notify.apprise import why_not_here
 from engine.notify.connector import Connector, TargetInvalid, TargetRefused, Unreachable
 from engine.notify.endpoint_checks import KEY_PREFIX, checked, masked
 from engine.notify.health import Targets
@@ -208,7 +209,9 @@ class EndpointShelf(Shelf[Endpoint]):
 
     async def _looked_for(self, channel: Channel, url: str) -> str:
         """Why a target does not answer; empty: it does, or cannot be asked. Raises BadRequest for what is refused."""
-        if not url or channel is Channel.APPRISE:
+        if channel is Channel.APPRISE:
+            return why_not_here()
+        if not url:
             return ""
         try:
             await self._outside.connector.check(url)

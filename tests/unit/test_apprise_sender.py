@@ -15,7 +15,9 @@ from engine.notify.ports import Outcome, Refused, Sent, TryLater
 from engine.notify.sealing import Confidential
 from engine.notify.webhook import Envelope
 from protocol.endpoints import Endpoint
-from protocol.notify import Channel, Rendered
+from protocol.model import Severity
+from protocol.notify import Change, Channel, Rendered
+from tests.support.alerts import an_alert
 from tests.support.http_sink import Sink, a_sink, answer, hang
 from tests.support.stores import NOW
 from tests.unit.test_endpoint_sender import a_message
@@ -54,6 +56,25 @@ async def test_what_apprise_takes_is_sent_with_title_and_text(sink: Sink) -> Non
     assert (got.json["title"], got.json["message"]) == (
         *("Search is slow", "950 > 500\n2 more messages wait for their turn"),
     )
+
+
+@pytest.mark.parametrize(
+    ("change", "alerts", "kind"),
+    [
+        (Change.FIRED, [Severity.INFO], "info"),
+        (Change.RAISED, [Severity.WARNING], "warning"),
+        (Change.ACKNOWLEDGED, [Severity.ERROR], "failure"),
+        (Change.DIGEST, [Severity.INFO, Severity.CRITICAL], "failure"),
+        (Change.DIGEST, [], "success"),
+        (Change.RESOLVED, [Severity.CRITICAL], "success"),
+        (Change.TEST, [Severity.CRITICAL], "info"),
+    ],
+)
+async def test_services_are_told_how_bad_it_is_and_that_an_end_is_good_news(
+    sink: Sink, change: Change, alerts: list[Severity], kind: str
+) -> None:
+    await sends(address(sink), change=change, alerts=tuple(an_alert(severity=severity) for severity in alerts))
+    assert [got.json["type"] for got in sink.got] == [kind]
 
 
 async def test_a_message_without_a_text_says_its_subject(sink: Sink) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib.util
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -418,3 +419,12 @@ async def test_what_an_endpoint_does_not_want_does_not_arrive(place: Place) -> N
     with trio.fail_after(10):
         [got] = await place.sink.wait_for(1)
     assert got.json["data"]["alerts"][0]["title"] == "great"
+
+
+async def test_what_needs_an_extra_that_is_not_installed_is_marked_when_it_is_saved(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "apprise" else find(name))
+    given = {"channel": "apprise", "url": "json://a.example/secret-path"}
+    assert "pip install 'tocsin[apprise]'" in (await place.client.post(PATH, json=given)).json()["unreachable"]
