@@ -76,6 +76,7 @@ LINES: dict[str, Line] = {
 OF_THE_ENGINE = "about the engine, not about anybody's"
 LISTS = "lists, and makes, what is the caller's own: no id is looked up"
 NAMES = "the framework it names is the caller's own, made by naming it"
+SIGNED = "whose alert it is stands in what is signed, and nobody can sign another's"
 USERS = "the user it names is one of the caller's own, whether known or not"
 NO_ID: dict[str, str] = {
     **dict.fromkeys(("GET /healthz", "GET /readyz", "GET /metrics", "GET /api/v1/about"), OF_THE_ENGINE),
@@ -89,12 +90,13 @@ NO_ID: dict[str, str] = {
     **dict.fromkeys(("GET /api/v1/rules/export", "POST /api/v1/rules/import"), LISTS),
     **dict.fromkeys(("POST /api/v1/revocations", "DELETE /api/v1/revocations"), USERS),
     **dict.fromkeys(("POST /api/v1/triggers", "POST /api/v1/readings", "GET /api/v1/stream"), NAMES),
+    **dict.fromkeys(("GET /act/{link}", "POST /act/{link}", "POST /api/v1/slack/actions"), SIGNED),
     **dict.fromkeys(("POST /api/v2/alerts", "POST /v2/enqueue", "POST /alert"), NAMES),
     **{route: NAMES for route in ROUTES if route.startswith("POST /api/v1/ingest/")},
 }
-# The stranger has no workflow to track with.
-NOT_404 = {"PUT /api/v1/workflows/trackers/{project_id}"}
-PATH_ID = {route for route in ROUTES if "{" in route}
+# The stranger has no workflow to track with; the page says how to look at an alert, and looks at none itself.
+NOT_404 = {"PUT /api/v1/workflows/trackers/{project_id}", "GET /alerts/{alert_id}"}
+PATH_ID = {route for route in ROUTES if "{" in route and route not in NO_ID}
 
 
 def test_every_route_has_an_id_in_its_path_or_a_line_that_says_where_or_why_not() -> None:
