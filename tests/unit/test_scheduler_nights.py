@@ -1,4 +1,4 @@
-"""A scheduler and workers that live through nights in which clocks change, and a leap day: each moment has its run, once
+"""Nights in which clocks change, and a leap day, lived through by a scheduler and workers: each moment has one run,
 and on time. (That what is found does not depend on when one looks: `test_core_firing_nights`.)"""
 
 from __future__ import annotations
