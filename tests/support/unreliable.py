@@ -16,8 +16,8 @@ from tests.support.http_sink import Behaviour, Got, answer, break_off, drip_head
 FAILS = 0.2
 # One more than this opens the sender's circuit, which is tested elsewhere and costs half a minute.
 IN_A_ROW_MAX = 3
-# Of what fails; who hangs or drips holds a worker until the engine's patience is over. (It is the headers that drip: who
-# has said its status has answered.)
+# Of what fails; who hangs or drips holds a worker until the engine's patience is over. (It is the headers that drip:
+# who has said its status has answered.)
 FAILURES: dict[Behaviour, int] = {answer(500): 10, answer(503): 10, break_off: 5, hang: 1, drip_headers: 1}
 
 KeyOf = Callable[[Got], str]
