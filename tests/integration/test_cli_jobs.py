@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from tests.support.shell import a_shell
+from tocsin.commands.jobs import _QUEUE
 
 SYSTEM = ("--workspace", "system")
 
@@ -38,6 +39,8 @@ async def test_the_operator_sees_queues_and_the_engines_own_schedules(tmp_path: 
         heads, *lines = (await said("queues", "list")).splitlines()
         assert heads.split()[:4] == ["QUEUE", "WAITING", "ACTIVE", "DELAYED"]
         assert [line.split()[0] for line in lines] == ["alert", "analytics", "prediction", "notification"]
+        number = (await said("workflows", "generate", "42", "--async")).removeprefix("job ").strip()
+        assert json.loads(await said("jobs", "show", number))["kind"] == "workflow_generate"
         assert await said("queues", "redrive", "alert") == "0 jobs of queue alert to be done once more\n"
         assert await said("queues", "limit", "alert", "3") == "queue alert: at most 3 at a time\n"
         _, alert, *_ = (await said("queues", "list")).splitlines()
@@ -48,3 +51,9 @@ async def test_the_operator_sees_queues_and_the_engines_own_schedules(tmp_path: 
         assert "retention" in listed
         assert await said("schedules", "list", "--json") == ""
         assert "is the engine's own" in await said("schedules", "put", "retention", "zone=UTC", *SYSTEM, code=1)
+
+
+def test_shares_and_seconds_of_queues_are_rounded_for_people() -> None:
+    queue = {"oldest_s": 12.3456, "retry_rate": None, "success_rate": 0.19455252918287938}
+    shown = [column(queue) for column in _QUEUE.values() if callable(column)]
+    assert shown == ["12.3", None, "0.195"]

@@ -12,14 +12,21 @@ from tocsin.commands.listing import Column, json_option, show
 from tocsin.commands.shelves import one_by_one
 
 PATH, QUEUES = "/api/v1/jobs", "/api/v1/queues"
+
+
+def _rounded(name: str) -> Column:
+    """Seconds and shares as people read them; JSON has all of them."""
+    return lambda queue: None if queue[name] is None else f"{queue[name]:.3g}"
+
+
 _JOB: dict[str, Column] = {
     "JOB": "id", "QUEUE": "queue", "KIND": "kind", "STATE": "state", "WORKSPACE": "workspace",
     "ATTEMPT": lambda job: f"{job['attempt']} of {job['attempts_max']}", "DUE": "run_at", "CAUSE": "cause",
 }  # fmt: skip
 _QUEUE: dict[str, Column] = {
     "QUEUE": "queue", "WAITING": "waiting", "ACTIVE": "active", "DELAYED": "delayed", "COMPLETED": "completed",
-    "FAILED": "failed", "PAUSED": "paused", "OLDEST_S": "oldest_s", "RETRIES": "retry_rate", "SUCCESS": "success_rate",
-    "LIMIT": "limit",
+    "FAILED": "failed", "PAUSED": "paused", "OLDEST_S": _rounded("oldest_s"), "RETRIES": _rounded("retry_rate"),
+    "SUCCESS": _rounded("success_rate"), "LIMIT": "limit",
 }  # fmt: skip
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -135,15 +137,20 @@ def untrack(projects: tuple[str, ...], **given: Any) -> None:
 
 @workflows.command(short_help="Rings for the current steps.")
 @click.argument("projects", nargs=-1, required=True)
+@click.option("--async", "is_async", is_flag=True, help="Later, as a job whose number is printed (tocsin jobs show).")
 @json_option
 @options.administrator
-def generate(projects: tuple[str, ...], as_json: bool, **given: Any) -> None:
+def generate(projects: tuple[str, ...], is_async: bool, as_json: bool, **given: Any) -> None:
     """Rings for the current step of each of PROJECTS: once in its days, and again when they have passed.
 
     Exits with 1 if it was refused for one; the others ring all the same.
     """
-    answer = WORKFLOWS.api(given).ask("POST", "/api/v1/workflows/generate", {"project_ids": list(projects)})
-    _report(answer["results"], as_json)
+    ask = partial(WORKFLOWS.api(given).ask, "POST", body={"project_ids": list(projects)})
+    if not is_async:
+        _report(ask(path="/api/v1/workflows/generate")["results"], as_json)
+        return
+    handed = ask(path="/api/v1/workflows/generate?async=true")
+    options.write(json.dumps(handed) if as_json else f"job {handed['job_id']}")
 
 
 @workflows.command(short_help="Completes the current steps.")
