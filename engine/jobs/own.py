@@ -91,10 +91,11 @@ def follow_schedules(
     def told(news: Sequence[ObjectNews]) -> None:
         for each in news:
             name = own_name(each.workspace, each.id)
-            now = each.now if each.now is not None and each.now.archived_at is None else None
             # One of the configuration counts before a stored one of the same id.
-            if now is None or given.has(each.workspace, each.id):
+            if (now := each.now) is None:
                 scheduler.remove(name)
+            elif now.archived_at is not None or given.has(each.workspace, each.id):
+                scheduler.put_away(name)
             elif (value := readable(kind, now, figures)) is None:
                 scheduler.rest(name, "it was stored by another version of the program, which this one cannot read")
             elif value.kind not in kinds.names():

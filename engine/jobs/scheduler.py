@@ -96,6 +96,8 @@ class Scheduler:
         self.schedules: dict[str, Schedule] = {schedule.name: schedule for schedule in schedules}
         # When each is looked at next (microseconds); what is not here is looked at now.
         self._due: dict[str, int] = {}
+        # Put away: they fire nothing, and what is known of them stays, because they may be taken out again.
+        self._away: set[str] = set()
         self._gone: set[str] = set()
         self._bell = Bell()
         self._latest = 0
@@ -111,24 +113,31 @@ class Scheduler:
 
     def put(self, schedule: Schedule) -> None:
         """There is this schedule now, or it is another one now."""
+        self._take_out(schedule.name)
         self.schedules[schedule.name] = schedule
-        self._due.pop(schedule.name, None)
-        self.faults.pop(schedule.name, None)
         self._bell.ring()
+
+    def put_away(self, name: str) -> None:
+        """It fires no more, for now: its pause and its counts are kept. Taken out again, it is as it was."""
+        self._take_out(name)
+        self._away.add(name)
 
     def remove(self, name: str) -> None:
         """There is no such schedule any more; it is forgotten in the store, too."""
-        if self.schedules.pop(name, None) is not None or name in self.faults:
-            self._due.pop(name, None)
-            self.faults.pop(name, None)
-            self._gone.add(name)
-            self._bell.ring()
+        self._take_out(name)
+        self._gone.add(name)
+        self._bell.ring()
 
     def rest(self, name: str, why: str) -> None:
         """There is such a schedule, but not for this version of the program: others may know it, so it is kept."""
-        self.schedules.pop(name, None)
-        self._due.pop(name, None)
+        self._take_out(name)
         self._note(name, why)
+
+    async def known(self, name: str) -> ScheduleState:
+        """What the store knows of one, from now on if it has not been looked at. Raises StoreUnavailable."""
+        # One that was deleted and made again has nothing of the old one, and keeps what is done to it from now on.
+        await self._forget(name)
+        return await self._store.add_schedule(name, self._clock())
 
     def next_due(self, name: str, state: ScheduleState) -> int | None:
         """When it fires next (microseconds); None: it is paused, or never does."""
@@ -162,14 +171,13 @@ class Scheduler:
     async def _find_gone(self) -> None:
         """Those that were deleted while nobody was there to forget them."""
         known = await self._store.schedules()
-        kept = self.schedules.keys() | self.faults.keys()
+        kept = self.schedules.keys() | self.faults.keys() | self._away
         self._gone |= {name for name in known if OWN in name and name not in kept}
 
     async def _turn(self) -> float:
         """Fires what is due now; how long there is nothing to do then."""
         for name in sorted(self._gone):
-            await self._store.forget_schedule(name)
-            self._gone.discard(name)
+            await self._forget(name)
         now = self._clock()
         if now < self._latest:
             # It was set back: what was due at a time that has not come yet may be due before it.
@@ -183,6 +191,17 @@ class Scheduler:
                 await self._look(schedule, states.get(name))
         soonest = min((self._due.get(name, 0) for name in self.schedules), default=now + int(LOOK_S * SECOND_US))
         return min(LOOK_S, max(0.0, (soonest - self._clock()) / SECOND_US))
+
+    def _take_out(self, name: str) -> None:
+        self.schedules.pop(name, None)
+        self._due.pop(name, None)
+        self.faults.pop(name, None)
+        self._away.discard(name)
+
+    async def _forget(self, name: str) -> None:
+        if name in self._gone:
+            await self._store.forget_schedule(name)
+            self._gone.discard(name)
 
     async def _look(self, schedule: Schedule, state: ScheduleState | None) -> None:
         """Fires one if it is due. What is wrong with it is kept as its fault, and keeps no other from firing."""

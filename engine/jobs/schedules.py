@@ -79,8 +79,7 @@ class ScheduleVerbs:
         if schedule.is_off and not is_paused:
             raise Conflict("it is paused by the configuration: take `paused` out there and start the engine again")
         await self._trail.record(who, "pause_schedule" if is_paused else "resume_schedule", object_id, address)
-        # One that has not been looked at yet is not known to the store.
-        await self._store.add_schedule(schedule.name, self._clock())
+        await self._scheduler.known(schedule.name)
         await self._store.pause_schedule(schedule.name, is_paused)
         [found] = await self._fared(who, [held])
         return found
@@ -90,7 +89,7 @@ class ScheduleVerbs:
         _, schedule = await self._to_act(who, object_id)
         await self._trail.record(who, "run_schedule", object_id, address)
         now = self._clock()
-        state = await self._store.add_schedule(schedule.name, now)
+        state = await self._scheduler.known(schedule.name)
         job = schedule.job(Window(min(state.last_fire, now), now), f"run:{schedule.name}")
         [made] = await self._store.enqueue([job])
         if not made.is_new:

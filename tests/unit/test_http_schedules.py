@@ -292,6 +292,39 @@ async def test_one_that_is_put_away_is_not_run(client: httpx.AsyncClient, worksh
     assert (runs["paused"], runs["next_run"]) == (False, None)
 
 
+async def test_one_that_is_taken_out_again_is_as_it_was_put_away(
+    client: httpx.AsyncClient, workshop: Workshop, autojump_clock: MockClock
+) -> None:
+    await made(client, cron="* * * * *")
+    await workshop.work(65)
+    await client.post(f"{PATH}/nightly/pause")
+    await client.post(f"{PATH}/nightly/archive")
+    await workshop.work(65)
+    # Started again meanwhile, it knows what is put away from what was deleted.
+    again = Workshop(workshop.store)
+    await again.live.load()
+    await again.work(65)
+    async with again.client(EDITOR) as client:
+        await client.post(f"{PATH}/nightly/restore")
+        await again.work(600)
+        runs = await runs_of(client)
+    assert (again.generated, runs["paused"], runs["completed"]) == ([], True, 1)
+
+
+async def test_one_that_is_made_anew_has_nothing_of_the_deleted_one_and_keeps_what_is_done_to_it(
+    client: httpx.AsyncClient, workshop: Workshop, autojump_clock: MockClock
+) -> None:
+    await made(client, cron="* * * * *")
+    await workshop.work(65)
+    assert (await client.delete(f"{PATH}/nightly")).status_code == 204
+    await made(client, cron="* * * * *")
+    # Before the scheduler has forgotten the old one.
+    await client.post(f"{PATH}/nightly/pause")
+    await workshop.work(65)
+    runs = await runs_of(client)
+    assert (runs["paused"], runs["completed"], len(workshop.generated)) == (True, 0, 1)
+
+
 async def test_a_workspace_has_so_many_and_no_more(client: httpx.AsyncClient) -> None:
     for name in "abc":
         await made(client, id=name)
