@@ -41,6 +41,10 @@ class Room:
         """Whether no more of this target may be begun."""
         return self._targets[target] >= self._each
 
+    def is_filled_by(self, workspace: str) -> bool:
+        """Whether no more of this workspace may be begun."""
+        return self._workspaces[workspace] >= self._of_workspace
+
     def choose(self, waiting: Iterable[Waiting]) -> list[Waiting]:
         """Those that may be begun, of jobs in the order of claiming."""
         chosen: list[Waiting] = []

@@ -50,7 +50,8 @@ _OF_TARGET = """
 SELECT rank, id, workspace, target FROM job WHERE state = 1 AND target IS NOT NULL AND queue = ? AND target = ?
 ORDER BY rank, id LIMIT ?
 """
-
+# "0" is next to "/": workspaces whose own name goes on with a slash, and whose targets are among this one's therefore.
+_HAS_NESTED = "SELECT EXISTS (SELECT 1 FROM job WHERE workspace > ?1 || '/' AND workspace < ?1 || '0')"
 
 # As many as all nodes have slots.
 _IN_HAND = "SELECT count(*) FROM job WHERE state = 2 AND queue = ?"
@@ -106,8 +107,10 @@ def _chosen(connection: Connection, shares: Shares, queue: Queue, count: int) ->
     room = Room(queue, shares, count)
     chosen = room.choose(front)
     if room.left and len(front) == FRONT:
-        room = Room(queue, shares, count)
-        chosen = room.choose(sorted(_heads(connection, room, shares.each, queue)))
+        # What the front has given stays: it was first. The rest comes from those who have room beside it.
+        known = {one.id for one in chosen}
+        heads = sorted(one for one in _heads(connection, room, shares.each + len(chosen), queue) if one.id not in known)
+        chosen += room.choose(heads)
     return chosen
 
 
@@ -118,8 +121,20 @@ def _heads(connection: Connection, room: Room, each: int, queue: Queue) -> Itera
         ((target,),) = connection.execute(_NEXT_TARGET, (queue.value, target)).fetchall()
         if target is None:
             return
-        if not room.is_full(target):
-            yield from (Waiting(*row) for row in connection.execute(_OF_TARGET, (queue.value, target, each)).fetchall())
+        if room.is_full(target):
+            continue
+        rows = [Waiting(*row) for row in connection.execute(_OF_TARGET, (queue.value, target, each)).fetchall()]
+        yield from rows
+        if room.is_filled_by(workspace := rows[0].workspace):
+            target = _end_of(connection, workspace, target)
+
+
+def _end_of(connection: Connection, workspace: str, target: str) -> str:
+    """Behind which target to go on if this one's workspace may begin no more: behind its last one, as a rule."""
+    if target.startswith(f"{workspace}/"):
+        ((has_nested,),) = connection.execute(_HAS_NESTED, (workspace,)).fetchall()
+        return target if has_nested else f"{workspace}0"
+    return target
 
 
 def _claimed(queue: Queue, row: tuple[Any, ...]) -> Claimed:

@@ -327,7 +327,7 @@ def test_a_job_that_breaks_off_leaves_nothing_behind_whatever_broke_it(
 JOB_STATEMENTS = [
     *((sqlite_jobs, name) for name in ("_RENEW", "LOST", "_HELD", "_ONE", "_SEEN")),
     *((job_claims, name) for name in ("_BECOME_DUE", "_CLAIM", "_CLAIM_THESE", "_FREE_RANKS")),
-    *((job_claims, name) for name in ("_FRONT", "_NEXT_TARGET", "_OF_TARGET")),
+    *((job_claims, name) for name in ("_FRONT", "_NEXT_TARGET", "_OF_TARGET", "_HAS_NESTED")),
     *(
         (job_ends, name)
         for name in ("_END", "_GONE", "_GO_ON", "_THERE", "_FREE", "_RAN", "_CANCEL", "_AGAIN", "_FAILED", "_OLD")
@@ -359,21 +359,6 @@ def test_a_claim_costs_the_same_with_a_hundred_thousand_jobs_behind_it(
     shares = Shares(in_hand={Held(queue, "", "hangs"): 4 for queue in Queue} if is_beside_a_hanging_target else {})
     by = job_claims.Claimer("n1", 30.0, shares)
 
-    def steps_of_a_claim() -> int:
-        """SQLite's own steps, in tens: what it did, and not how fast this machine is."""
-        tens = 0
-
-        def count() -> int:
-            nonlocal tens
-            tens += 1
-            return 0
-
-        connection.set_progress_handler(count, 10)
-        claimed = job_claims.claim(connection, by, dict.fromkeys(Queue, 16), NOW)
-        connection.set_progress_handler(None, 10)
-        assert len(claimed) == 64
-        return tens
-
     def add(count: int) -> None:
         jobs = [
             NewJob(queue=queue, kind="noop", run_at=at, target=target)
@@ -384,6 +369,40 @@ def test_a_claim_costs_the_same_with_a_hundred_thousand_jobs_behind_it(
         sqlite_jobs.JOBS.run(connection, sqlite_jobs.job_values(jobs * (count // len(jobs)), NOW))
 
     add(8_000)
-    few = steps_of_a_claim()
+    few = steps_of_a_claim(connection, by)
     add(100_000)
-    assert steps_of_a_claim() < 1.2 * few
+    assert steps_of_a_claim(connection, by) < 1.2 * few
+
+
+def test_a_workspace_that_may_begin_no_more_has_its_targets_passed_over(connection: sqlite3.Connection) -> None:
+    shares = Shares(of_workspace={Queue.ALERT: 4}, in_hand={Held(Queue.ALERT, "acme", "acme/hangs"): 4})
+    by = job_claims.Claimer("n1", 30.0, shares)
+
+    def add(workspace: str, targets: int) -> None:
+        names = [f"{workspace}/webhook/{number}" for number in range(targets)]
+        jobs = [
+            NewJob(queue=Queue.ALERT, kind="noop", workspace=workspace, target=name) for name in names for _ in "abc"
+        ]
+        sqlite_jobs.JOBS.run(connection, sqlite_jobs.job_values(jobs, NOW))
+
+    add("acme", 100)
+    add("other", 8)
+    few = steps_of_a_claim(connection, by, 4)
+    add("acme", 1_000)
+    assert steps_of_a_claim(connection, by, 4) < 1.2 * few
+
+
+def steps_of_a_claim(connection: sqlite3.Connection, by: job_claims.Claimer, expected: int = 64) -> int:
+    """SQLite's own steps, in tens: what it did, and not how fast this machine is."""
+    tens = 0
+
+    def count() -> int:
+        nonlocal tens
+        tens += 1
+        return 0
+
+    connection.set_progress_handler(count, 10)
+    claimed = job_claims.claim(connection, by, dict.fromkeys(Queue, 16), NOW)
+    connection.set_progress_handler(None, 10)
+    assert len(claimed) == expected
+    return tens

@@ -16,12 +16,14 @@ from protocol.jobs import (
     PRIO_HIGH,
     PRIO_LOW,
     Claimed,
+    Held,
     JobError,
     JobState,
     Lease,
     NewJob,
     Queue,
     Settlement,
+    Shares,
     Swept,
     Verdict,
 )
@@ -399,6 +401,18 @@ async def test_one_claim_takes_the_share_of_each_target_however_many_wait_for_th
         numbers = [one.lease.job for one in await it.claim(20)]
         assert numbers == [*first[:4], *others[:4], *others[5:]]
         assert [one.target for one in await it.claim(2)] == ["x", "x"], "another node asks: it has none in hand"
+
+
+async def test_behind_a_workspace_that_may_begin_no_more_all_others_are_found_however_they_are_called(
+    opened: Any,
+) -> None:
+    shares = Shares(of_workspace={Queue.ALERT: 2}, in_hand={Held(Queue.ALERT, "acme", "acme/x"): 2})
+    async with opened() as it:
+        await it.add(*(a_job(target=f"acme/webhook/{number}") for number in range(300)))
+        names = ("abc", "acme.", "acme/lab", "acme/webhook/7/x", "acme0", "acme:", "z")
+        others = await it.add(*(a_job(workspace=name, target=f"{name}/webhook/1") for name in names))
+        claimed = await it.store.claim("n1", {Queue.ALERT: 20}, LEASE_S, shares)
+        assert [one.lease.job for one in claimed] == others
 
 
 async def test_a_job_keeps_its_target_when_it_is_done_once_more(opened: Any) -> None:
