@@ -11,9 +11,11 @@ from litestar.params import FromPath
 
 from actors.ports import Clock
 from engine.core.rota import on_call
+from engine.core.zones import is_zone
 from engine.http.objects import Asked, Resource, object_routes
 from engine.http.operators import PeerAddress
 from engine.shelf.shelves import Shelves
+from protocol.errors import Conflict
 from protocol.times import rfc3339
 
 
@@ -36,8 +38,11 @@ def directory_routes(shelves: Shelves, clock: Clock, peer_address: PeerAddress) 
 
     @get("/api/v1/teams/{object_id:str}/on-call", tags=["teams"])
     async def who_is_on_call(request: Asked, object_id: FromPath[str]) -> OnCallShown:
-        """Who of a team is on call at this moment, by its rota and who stands in."""
+        """Who of a team is on call at this moment, by its rota and who stands in; 409 if its zone is gone."""
         team = (await shelves.teams.get(request.user, unquote(object_id))).value
+        if team.rota is not None and not is_zone(team.rota.zone):
+            gone = f"there is no time zone {team.rota.zone!r} on this machine any more"
+            raise Conflict(f"rota.zone: {gone}, and all members are told; write another one, like 'Europe/Berlin'")
         user, until = on_call(team, clock())
         return OnCallShown(team=team.id, user=user, until=None if until is None else rfc3339(until))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,6 +15,7 @@ from engine.notify.notifications import Notifications, build_notifications
 from engine.orders import StandingOrders
 from engine.stores import Store
 from engine.stores.jobs import JobQuery
+from engine.stores.objects import ObjectChange
 from protocol.commands import Escalate
 from protocol.items import ItemResult
 from protocol.jobs import Claimed, JobState, Queue, Settlement
@@ -57,6 +59,14 @@ class Dispatch:
         await committed(self.store, a_commit(base=self._stored, rows=rows))
         self._stored += count
         return [row.alert for row in rows]
+
+    async def keep(self, kind: str, object_id: str, /, **fields: Any) -> None:
+        """An object as some version of the program has stored it: nobody checks it."""
+        body = json.dumps({"id": object_id, **fields})
+        made = ObjectChange(
+            workspace=KEY.workspace, kind=kind, id=object_id, body=body, by="eve", at=clock(), verb=f"create_{kind}"
+        )
+        await self.store.change_objects([made])
 
     async def note(self, kind: EventKind, *alerts: Alert, by: str | None = None) -> list[int]:
         """Something has happened to these alerts; the numbers of the jobs that route it."""

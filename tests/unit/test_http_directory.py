@@ -10,10 +10,11 @@ import httpx
 import pytest
 
 from engine.shelf.archived import ArchivedPlaces
+from engine.stores.objects import ObjectChange
 from protocol.model import ChannelKey
 from tests.support.engines import an_engine
 from tests.support.shelves import ROLES, Desk, a_desk, who
-from tests.support.stores import fill
+from tests.support.stores import NOW, fill
 from tests.support.workflows import a_workflow, keep, set_on
 from tests.unit.test_http_api import problem
 
@@ -196,6 +197,15 @@ async def test_a_team_says_who_is_on_call(client: httpx.AsyncClient) -> None:
     }
     assert (await client.get(f"{API}/teams/idle/on-call")).json() == {"team": "idle", "user": None, "until": None}
     problem(await client.get(f"{API}/teams/nobody/on-call"), 404, 102)
+
+
+async def test_who_is_on_call_in_a_zone_that_is_gone_is_answered_with_what_to_do(desk: Desk) -> None:
+    body = '{"id":"mars","rota":{"starts_on":"2026-01-05","order":["ann"],"zone":"Mars/Base"}}'
+    made = ObjectChange(workspace="acme", kind="team", id="mars", body=body, by="eve", at=NOW, verb="create_team")
+    await desk.store.change_objects([made])
+    async with desk.client(who("viewer")) as viewer:
+        said = problem(await viewer.get(f"{API}/teams/mars/on-call"), 409, 107)
+    assert "Mars/Base" in said
 
 
 async def test_what_cannot_be_switched_is_refused_as_a_whole(client: httpx.AsyncClient) -> None:

@@ -153,3 +153,43 @@ async def test_a_crowd_whose_job_is_lost_half_way_is_told_once_and_as_it_was_dec
         told = [(each.recipient.name, alert.id) for each in dispatch.sink.got for alert in each.alerts]
         assert len(told) == len(set(told))
         assert len(told) + sum(each.more for each in dispatch.sink.got) == len(lines) == len(alerts) * len(CROWD)
+
+
+@pytest.mark.parametrize("whose", ["user", "preference"])
+async def test_a_person_whose_zone_is_gone_keeps_nobody_from_being_told(autojump_clock: None, whose: str) -> None:
+    gone = {"zone": "Mars/Base"}
+    async with a_dispatch() as dispatch:
+        await dispatch.keep("user", "ann", email="ann@example.org", **(gone if whose == "user" else {}))
+        quiet = {"quiet_hours": {"start": "00:00", "end": "23:59"}, "digest": {"frequency": "daily"}}
+        channels = {"warning": ["email"], "critical": ["email"]}
+        more = gone if whose == "preference" else {}
+        await dispatch.keep("preference", "ann", channels=channels, **quiet, **more)
+        low, high = (
+            *await dispatch.alerts(severity=Severity.WARNING, assigned_to="ann"),
+            *await dispatch.alerts(severity=Severity.CRITICAL, assigned_to="ann"),
+        )
+        await dispatch.note(FIRED, low, high)
+        await dispatch.work()
+        assert set(dispatch.sink.told()) == {"fired webhook endpoint:pager", "fired email user:ann"}
+        mail = next(line for line in await dispatch.lines(low) if line.channel is Channel.EMAIL)
+        assert (mail.state, mail.why) == (DeliveryState.QUEUED, Why.QUIET_HOURS)
+
+
+ON_MARS = {"starts_on": "2026-01-05", "order": ["ann"], "zone": "Mars/Base"}
+OF_LATER = {"starts_on": "2026-01-05", "order": ["ann"], "overrides": [{"user": "ann", "start": "?", "end": "?"}]}
+
+
+@pytest.mark.parametrize("rota", [ON_MARS, OF_LATER], ids=["zone", "override"])
+async def test_of_a_team_whose_rota_cannot_be_followed_everybody_is_told(
+    autojump_clock: None, rota: dict[str, Any]
+) -> None:
+    async with a_dispatch() as dispatch:
+        await dispatch.keep("framework", "checkout", kind="service", owner="web")
+        await dispatch.keep("team", "web", members=["ann", "bob"], rota=rota)
+        for user in ("ann", "bob"):
+            await dispatch.keep("user", user, email=f"{user}@example.org")
+        (alert,) = await dispatch.alerts(severity=Severity.CRITICAL)
+        await dispatch.note(FIRED, alert)
+        await dispatch.work()
+        mails = [f"fired email user:{user}" for user in ("ann", "bob")]
+        assert sorted(dispatch.sink.told()) == [*mails, "fired webhook endpoint:pager"]
