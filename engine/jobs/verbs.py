@@ -24,7 +24,7 @@ from protocol.names import is_workspace
 
 # Of a page: the number of its last job.
 CURSORS = Cursors("jobs", tuple[Count])
-# A transaction of so many is not felt by others; who has more asks again.
+# A request of so many ends soon, in pieces that others do not feel; who has more asks again.
 REDRIVEN_AT_ONCE = 1_000
 # The reference's threshold: more failed jobs than this are somebody's business.
 FAILED_HEALTHY = 10

@@ -77,7 +77,7 @@ ON CONFLICT (ukey) WHERE ukey IS NOT NULL DO NOTHING RETURNING id
 """  # noqa: S608
 # Not those whose key another job has by now: they would come first each time, and keep the others from their turn.
 _FAILED = f"""
-SELECT id FROM job_done AS ended WHERE queue = ? AND state = {FAILED}
+SELECT id FROM job_done AS ended WHERE queue = ? AND state = {FAILED} AND updated_at <= ?
     AND NOT EXISTS (SELECT 1 FROM job WHERE job.ukey = ended.ukey)
 ORDER BY updated_at, id LIMIT ?
 """  # noqa: S608
@@ -208,9 +208,9 @@ def redrive(connection: Connection, number: int, now: int) -> bool:
     return True
 
 
-def redrive_failed(connection: Connection, queue: Queue, limit: int, now: int) -> int:
-    """Has failed jobs of a queue done once more, the oldest first."""
-    found = connection.execute(_FAILED, (queue.value, limit)).fetchall()
+def redrive_failed(connection: Connection, queue: Queue, limit: int, until: int, now: int) -> int:
+    """Has jobs of a queue that failed until a moment done once more, the oldest first."""
+    found = connection.execute(_FAILED, (queue.value, until, limit)).fetchall()
     return sum(redrive(connection, number, now) for (number,) in found)
 
 

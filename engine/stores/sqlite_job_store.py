@@ -13,7 +13,15 @@ from engine.stores import sqlite_job_claims as claims
 from engine.stores import sqlite_job_ends as ends
 from engine.stores import sqlite_job_lists as lists
 from engine.stores import sqlite_jobs, sqlite_schedules
-from engine.stores.jobs import Doorbell, Enqueued, JobQuery, KeptJobs, QueueCounts, ScheduleState
+from engine.stores.jobs import (
+    REDRIVEN_TOGETHER,
+    Doorbell,
+    Enqueued,
+    JobQuery,
+    KeptJobs,
+    QueueCounts,
+    ScheduleState,
+)
 from engine.stores.sqlite_delivery_lines import Ended
 from engine.stores.sqlite_readers import Readers
 from engine.stores.sqlite_writer import Writer
@@ -120,8 +128,16 @@ class SqliteJobs:
 
     async def redrive_failed(self, queue: Queue, limit: int) -> int:
         """Has failed jobs of a queue done once more. Raises StoreUnavailable."""
-        job = partial(ends.redrive_failed, queue=queue, limit=limit, now=self._clock())
-        return await self._writer.run(job, lambda count: self._writer.ring_of([queue] if count else []))
+        failed_until = self._clock()
+        count = 0
+        while count < limit:
+            most = min(REDRIVEN_TOGETHER, limit - count)
+            job = partial(ends.redrive_failed, queue=queue, limit=most, until=failed_until, now=self._clock())
+            again = await self._writer.run(job, lambda some: self._writer.ring_of([queue] if some else []))
+            if not again:
+                break
+            count += again
+        return count
 
     async def pause(self, queue: Queue, is_paused: bool) -> None:
         """Whether jobs of this queue are claimed. Raises StoreUnavailable."""

@@ -93,3 +93,10 @@ def test_nodes_that_were_not_seen_for_an_hour_are_forgotten(connection: sqlite3.
     assert connection.execute("SELECT count(*) FROM job_node").fetchone() == (2,)
     ends.sweep(connection, 10, NOW + HOUR_US + 1)
     assert connection.execute("SELECT node FROM job_node").fetchall() == [("here",)]
+
+
+def test_what_has_failed_again_since_a_redrive_began_is_not_redriven_by_it(connection: sqlite3.Connection) -> None:
+    put(connection, NewJob(queue=Queue.ANALYTICS, kind="k"))
+    settle(connection, Verdict.FAILED, "boom")
+    assert ends.redrive_failed(connection, Queue.ANALYTICS, 10, NOW - 1, NOW) == 0
+    assert ends.redrive_failed(connection, Queue.ANALYTICS, 10, NOW, NOW) == 1
