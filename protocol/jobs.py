@@ -180,15 +180,16 @@ GIVES_BACK = frozenset({Verdict.SNOOZED, Verdict.RELEASED})
 class Settlement(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """How a claim ends, and what follows from it in the same transaction.
 
-    `run_at`: when one that goes on is due again. `behind`: the key of a job that it waits for; if there is one, it is
-    due when that one has ended, however it ends, and `run_at` does not count. `result`: a JSON text for whoever asks.
-    `follow`: jobs, and `deliveries`: lines of the ledger, that exist (or are moved on) only if this settlement counts.
+    `run_at`: when one that goes on is due again. `behind`: the key, or the number, of a job that it waits for; if
+    there is one, it is due when that one has ended, however it ends, and `run_at` does not count. `result`: a JSON
+    text for whoever asks. `follow`: jobs, and `deliveries`: lines of the ledger, that exist (or are moved on) only if
+    this settlement counts.
     """
 
     lease: Lease
     verdict: Verdict
     run_at: int = 0
-    behind: str | None = None
+    behind: str | int | None = None
     result: str | None = None
     error: JobError | None = None
     follow: tuple[NewJob, ...] = ()

@@ -106,8 +106,8 @@ async def _check(settlement: Settlement) -> None:
     """
     if not isinstance(settlement.run_at, int):
         raise TypeError(f"a job is put off until a whole number of microseconds, not {settlement.run_at!r}")
-    if not isinstance(settlement.behind, str | None):
-        raise TypeError(f"a job is put off behind the key of another one, not {settlement.behind!r}")
+    if not isinstance(settlement.behind, str | int | None):
+        raise TypeError(f"a job is put off behind another one's key or number, not {settlement.behind!r}")
     for rows, check in ((settlement.follow, _check_jobs), (settlement.deliveries, _check_lines)):
         for start in range(0, len(rows), CHECKED_AT_ONCE):
             check(rows[start : start + CHECKED_AT_ONCE])

@@ -33,13 +33,13 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
 class PutOff(msgspec.Struct, frozen=True):
     """Not now: again at `run_at` (microseconds). It uses up no attempt; `cause` is kept if there is one.
 
-    `behind`: the key of a job; if that is still to be done, again as soon as it has ended, and not before.
+    `behind`: a job's key or number; if that is still to be done, again as soon as it has ended, and not before.
     """
 
     run_at: int
     cause: str | None = None
     deliveries: tuple[Delivery, ...] = ()
-    behind: str | None = None
+    behind: str | int | None = None
 
 
 class Again(msgspec.Struct, frozen=True):

@@ -1,10 +1,11 @@
 """The job `route`: reads what there is to know of some changes, has `engine.core.routing` decide, and settles with the
 ledger's lines and the jobs that send, in one transaction.
 
-Owns nothing. It may run twice: lines and jobs have keys, and a line that the ledger has is decided. Jobs of one channel
-may run at the same time, so what follows a beginning may be looked at before it: then it waits until the older jobs of
-its channel have ended. A crowd of alerts and a thousand endpoints are many lines: they are decided some at a time, with
-others in between, and go to the ledger in pieces, each with its jobs; the last piece is the settlement.
+Owns nothing. It may run twice: lines and jobs have keys, and a line that the ledger has is decided. Jobs of one
+channel may run at the same time, so what follows a beginning may be looked at before it: then it waits until the older
+jobs about its alerts have ended, and costs nothing meanwhile. A crowd of alerts and a thousand endpoints are many
+lines: they are decided some at a time, with others in between, and go to the ledger in pieces, each with its jobs; the
+last piece is the settlement.
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ from protocol.model import Alert, ChannelKey
 from protocol.notify import ROUTE, Change, Delivery, Noted, RouteArgs, Why
 from protocol.times import SECOND_US
 
-# An older job of the same channel is about to end: it takes some milliseconds. If it does not, those that wait for it
-# look less often, a quarter of their age apart: there may be thousands.
-AFTER_OLDER_US = SECOND_US // 5
-AFTER_OLDER_MAX_US = 2 * SECOND_US
-# Or it has failed and is tried again: the last of five attempts comes 32 s after the one before. Those that are due
-# later wait for the end of a quiet, and for nothing that could come before this.
+# An older job about the same alerts has ended in the moment in which it was asked for: look again.
+AFTER_OLDER_US = SECOND_US // 50
+# Of so many alerts it is asked whether an older job is about them; what is about more waits for all older ones.
+LOOKED_FOR_MAX = 20
+# An older one may have failed, and is tried again: the last of five attempts comes 32 s after the one before. Those
+# that are due later wait for the end of a quiet, and for nothing that could come before this.
 RETRIED_US = 60 * SECOND_US
 # What is known of so many alerts at a time: with a thousand endpoints that are 50,000 lines of the ledger.
 ALERTS_AT_ONCE = 50
@@ -85,9 +86,8 @@ class Router:
 
     async def run(self, claimed: Claimed, args: RouteArgs) -> Result:
         """Decides who is told of these changes."""
-        if await self._is_early(claimed, args):
-            wait_us = (self._clock() - claimed.created_at) // 4
-            return PutOff(self._clock() + min(AFTER_OLDER_MAX_US, max(AFTER_OLDER_US, wait_us)))
+        if (older := await self._ahead(claimed, args)) is not None:
+            return PutOff(self._clock() + AFTER_OLDER_US, behind=older)
         # Only now: what older jobs have settled with before they were said to have ended must be in it.
         key, now = ChannelKey(claimed.workspace, claimed.framework or ""), self._clock()
         base = await self._base(key, now)
@@ -148,14 +148,18 @@ class Router:
         await self._store.keep_deliveries(outcome.deliveries, outcome.jobs)
         return Outcome()
 
-    async def _is_early(self, claimed: Claimed, args: RouteArgs) -> bool:
-        """Whether something here follows what nobody has routed yet. Nothing comes before the firing of an alert; what
-        is known of one that has fired elsewhere may be known of some and not yet of others."""
+    async def _ahead(self, claimed: Claimed, args: RouteArgs) -> int | None:
+        """The job that something here follows and that has not routed yet. Nothing comes before the firing of an alert;
+        what is known of one that has fired elsewhere may be known of some and not yet of others."""
         fired = {alert_id for noted in args.noted if noted.change is Change.FIRED for alert_id in noted.alert_ids}
-        follows = any(not noted.change.is_start and not fired.issuperset(noted.alert_ids) for noted in args.noted)
-        return follows and await self._store.is_preceded(
-            claimed.workspace, claimed.framework or "", claimed.lease.job, self._clock() + RETRIED_US
-        )
+        later = {alert_id for noted in args.noted if not noted.change.is_start for alert_id in noted.alert_ids} - fired
+        if not later:
+            return None
+        until = self._clock() + RETRIED_US
+        # A crowd is not looked for one by one.
+        names = sorted(later) if len(later) <= LOOKED_FOR_MAX else ()
+        place = (claimed.workspace, claimed.framework or "")
+        return await self._store.preceding(*place, claimed.lease.job, until, names)
 
     async def _note_answer(self, key: ChannelKey, noted: Noted) -> None:
         """Whoever was told and has acknowledged has answered."""

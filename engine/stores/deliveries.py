@@ -95,10 +95,14 @@ class DeliveryStore(Protocol):
     async def read(self, workspace: str, user: str, keys: Sequence[str] | None) -> int:
         """He has read these (None: all); how many of them were unread."""
 
-    async def is_preceded(self, workspace: str, framework: str, job: int, until: int) -> bool:
-        """Whether an older job that routes changes of this channel has not ended, and is due until then (microseconds).
+    async def preceding(
+        self, workspace: str, framework: str, job: int, until: int, alert_ids: Sequence[str] = ()
+    ) -> int | None:
+        """The newest older job that routes changes of one of these alerts (none given: of any) of this channel, has not
+        ended, and is due until then (microseconds), or waits for another one. None: there is none.
 
-        What such a job has settled with is seen by whoever reads the ledger after being told that there is none.
+        Of very many older jobs only the newest are looked through: then it may be one that concerns none of them. What
+        such a job has settled with is seen by whoever reads the ledger after being told that there is none.
         """
 
     async def routing_of(self, workspace: str, framework: str, alert_id: str) -> int | None:

@@ -68,9 +68,16 @@ SELECT DISTINCT alert_id FROM delivery WHERE workspace = ?1 AND alert_id IN (SEL
     AND state IN ('sent', 'delivered', 'acknowledged', 'read')
 """
 # The kind is written out: a parameter would not be known to mean the index of the jobs that route.
-_PRECEDED = f"""
-SELECT 1 FROM job INDEXED BY job_routing
-WHERE workspace = ? AND framework = ? AND id < ? AND run_at <= ? AND kind = '{ROUTE}' LIMIT 1
+# Some kilobytes each; those that are older than so many are waited for without being read.
+_READ_THROUGH = 500
+_PRECEDING = f"""
+WITH older (id, args) AS (
+    SELECT id, args FROM job INDEXED BY job_routing WHERE workspace = ?1 AND framework = ?2 AND id < ?3
+        AND (run_at <= ?4 OR behind IS NOT NULL) AND kind = '{ROUTE}' ORDER BY id DESC LIMIT {_READ_THROUGH}
+)
+SELECT coalesce(
+    (SELECT max(id) FROM older WHERE ?5 = '[]' OR EXISTS (SELECT 1 FROM json_each(?5) WHERE instr(args, value))),
+    (SELECT iif(count(*) = {_READ_THROUGH}, min(id), NULL) FROM older))
 """  # noqa: S608
 # An alert's id stands in quotes in what such a job is told, and nothing else of that looks like one.
 ROUTING = tuple(
@@ -181,9 +188,13 @@ class SqliteDeliveries:
             return await self._alter(_READ_ALL, self._clock(), workspace, name)
         return await self._alter(_READ, self._clock(), workspace, name, json_text(keys))
 
-    async def is_preceded(self, workspace: str, framework: str, job: int, until: int) -> bool:
-        """Whether older changes of a channel are still to be routed by then. Raises StoreUnavailable."""
-        return bool(await self._rows(_PRECEDED, workspace, framework, job, until))
+    async def preceding(
+        self, workspace: str, framework: str, job: int, until: int, alert_ids: Sequence[str] = ()
+    ) -> int | None:
+        """An older job that is still to route by then. Raises StoreUnavailable."""
+        names = json_text([f'"{name}"' for name in alert_ids])
+        ((found,),) = await self._rows(_PRECEDING, workspace, framework, job, until, names)
+        return None if found is None else int(found)
 
     async def routing_of(self, workspace: str, framework: str, alert_id: str) -> int | None:
         """The job that is to decide who is told of an alert, or that did not. Raises StoreUnavailable."""

@@ -43,7 +43,7 @@ INSERT INTO job_done (id, {_KEPT}, state, errors, lease_no, result, started_at, 
 SELECT job.id, {_KEPT_OF_JOB}, ending.value ->> 'state', {_ERRORS}, job.lease_no, ending.value ->> 'result',
     job.started_at, job.created_at, ?2
 FROM json_each(?1) AS ending CROSS JOIN job ON {_HOLDS}
-WHERE true RETURNING id, lease_no, schedule, state, started_at, queue, ukey
+WHERE true RETURNING id, lease_no, schedule, state, started_at, queue
 """  # noqa: S608  # our own words
 _GONE = "DELETE FROM job WHERE id IN (SELECT value FROM json_each(?))"
 _GO_ON = f"""
@@ -53,7 +53,10 @@ UPDATE job SET state = iif(ending.value ->> 'run_at' > ?2, 0, 1), run_at = endin
     updated_at = ?2
 FROM json_each(?1) AS ending WHERE {_HOLDS} RETURNING job.id, job.lease_no
 """  # noqa: S608
-_THERE = "SELECT ukey FROM job WHERE ukey IN (SELECT value FROM json_each(?))"
+_THERE = """
+SELECT ukey, id FROM job WHERE ukey IN (SELECT value FROM json_each(?1))
+UNION ALL SELECT id, id FROM job WHERE id IN (SELECT value FROM json_each(?2))
+"""
 # What is at work, or due by now, goes its way: it looks by itself.
 _FREE = f"""
 UPDATE job SET state = 1, behind = NULL, run_at = ?2, rank = ?2 + prio * {AGEING_US}
@@ -66,7 +69,7 @@ UPDATE job_cron SET completed = completed + ?, failed = failed + ?, last_verdict
 _CANCEL = f"""
 INSERT INTO job_done (id, {_KEPT}, state, errors, lease_no, started_at, created_at, updated_at)
 SELECT id, {_KEPT}, {CANCELLED}, errors, lease_no, started_at, created_at, ? FROM job WHERE id = ?
-RETURNING queue, ukey
+RETURNING queue
 """  # noqa: S608
 _AGAIN = f"""
 INSERT INTO job (id, {_KEPT}, state, rank, errors, lease_no, created_at, updated_at)
@@ -133,13 +136,12 @@ def _end(connection: Connection, settlements: Sequence[Settlement], now: int) ->
             verdict = next(verdict for verdict, number in STATES.items() if number == state)
             is_good = state != FAILED
             connection.execute(_RAN, (is_good, not is_good, verdict.value, started_at, now, schedule))
-    return {Lease(row[0], row[1]) for row in ended}, _free(connection, [row[6] for row in ended], now)
+    return {Lease(row[0], row[1]) for row in ended}, _free(connection, [row[0] for row in ended], now)
 
 
-def _free(connection: Connection, keys: Iterable[str | None], now: int) -> frozenset[Queue]:
+def _free(connection: Connection, gone: Sequence[int], now: int) -> frozenset[Queue]:
     """These jobs are gone, however they ended: what waited for them is due; in which queues."""
-    gone = [key for key in keys if key is not None]
-    rows = connection.execute(_FREE, (_encode(gone).decode(), now)).fetchall() if gone else []
+    rows = connection.execute(_FREE, (_encode(gone).decode(), now)).fetchall()
     return frozenset(Queue(queue) for (queue,) in rows)
 
 
@@ -147,16 +149,22 @@ def _go_on(connection: Connection, settlements: Sequence[Settlement], now: int) 
     if not settlements:
         return set()
     # Asked after the ends of the same batch: who waits for what has just ended waits no more.
-    keys = [one.behind for one in settlements if one.behind is not None]
-    there = {key for (key,) in connection.execute(_THERE, (_encode(keys).decode(),))} if keys else set()
-    text = _text(_going_on(one, one.behind in there, now) for one in settlements)
+    there = _there(connection, [one.behind for one in settlements if one.behind is not None])
+    text = _text(_going_on(one, there.get(one.behind), now) for one in settlements)
     return {Lease(*row) for row in connection.execute(_GO_ON, (text, now)).fetchall()}
 
 
-def _going_on(one: Settlement, is_behind: bool, now: int) -> dict[str, Any]:
-    run_at = now + BEHIND_MAX_US if is_behind else max(one.run_at, now)
-    given_back = int(one.verdict in GIVES_BACK)
-    return {**_common(one), "run_at": run_at, "behind": one.behind if is_behind else None, "given_back": given_back}
+def _there(connection: Connection, named: Sequence[str | int]) -> dict[str | int | None, int]:
+    """The numbers of those of these jobs that have not ended, by what they were called."""
+    if not named:
+        return {}
+    keys, numbers = ([name for name in named if isinstance(name, kind)] for kind in (str, int))
+    return dict(connection.execute(_THERE, (_encode(keys).decode(), _encode(numbers).decode())).fetchall())
+
+
+def _going_on(one: Settlement, behind: int | None, now: int) -> dict[str, Any]:
+    run_at = max(one.run_at, now) if behind is None else now + BEHIND_MAX_US
+    return {**_common(one), "run_at": run_at, "behind": behind, "given_back": int(one.verdict in GIVES_BACK)}
 
 
 def _common(one: Settlement) -> dict[str, Any]:
@@ -191,10 +199,10 @@ def cancel(connection: Connection, number: int, now: int) -> Settled:
     ended = connection.execute(_CANCEL, (now, number)).fetchall()
     if not ended:
         return Settled([], ledger.Ended())
-    ((queue, key),) = ended
+    ((queue,),) = ended
     _count(connection, {(queue, CANCELLED): 1})
     connection.execute("DELETE FROM job WHERE id = ?", (number,))
-    freed = _free(connection, [key], now)
+    freed = _free(connection, [number], now)
     return Settled([], ledger.give_up(connection, number, now), freed)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -9,15 +10,14 @@ import pytest
 import trio
 
 from engine.core.routing import Endpoint
-from engine.notify.router import AFTER_OLDER_MAX_US, AFTER_OLDER_US, ANSWERS_AT_ONCE, LINES_AT_ONCE
+from engine.notify.router import ANSWERS_AT_ONCE, LINES_AT_ONCE, LOOKED_FOR_MAX
 from engine.stores import Store
 from protocol.jobs import Verdict
 from protocol.model import EventKind, QuietedBy, Severity
 from protocol.notify import Change, Channel, DeliveryState, Why
-from protocol.times import SECOND_US
 from tests.support.dispatch import a_dispatch
-from tests.support.jobs import clock
 
+MANY = 30
 FIRED, RAISED, RESOLVED = EventKind.FIRED, EventKind.RAISED, EventKind.RESOLVED
 
 
@@ -31,10 +31,10 @@ class Between:
     def __getattr__(self, verb: str) -> Any:
         return getattr(self._store, verb)
 
-    async def is_preceded(self, *asked: Any) -> bool:
+    async def preceding(self, *asked: Any) -> int | None:
         if self.then is not None:
             await self.then()
-        return await self._store.is_preceded(*asked)
+        return await self._store.preceding(*asked)
 
 
 async def test_an_end_is_told_though_the_beginning_is_settled_while_the_end_is_looked_at(autojump_clock: None) -> None:
@@ -68,17 +68,47 @@ async def test_an_end_waits_for_a_raise_that_nobody_has_routed_though_the_ledger
         assert [message.change.value for message in dispatch.sink.got] == ["fired", "raised", "resolved"]
 
 
-@pytest.mark.parametrize(("age_s", "wait_us"), [(0, AFTER_OLDER_US), (4, SECOND_US), (3_600, AFTER_OLDER_MAX_US)])
-async def test_an_end_looks_less_often_the_longer_its_beginning_takes(
-    autojump_clock: None, age_s: int, wait_us: int
-) -> None:
+async def test_ends_that_wait_for_one_beginning_look_once_and_then_all_are_told(autojump_clock: None) -> None:
     async with a_dispatch() as dispatch:
-        (alert,) = await dispatch.alerts()
-        await dispatch.note(FIRED, alert)
-        await dispatch.note(RESOLVED, alert)
-        await trio.sleep(age_s)
+        alerts = await dispatch.alerts(MANY)
+        await dispatch.note(FIRED, *alerts)
+        (beginning,) = await dispatch.claim()
+        for alert in alerts:
+            await dispatch.note(RESOLVED, alert)
+        looked = 0
+        for _ in range(60):
+            claimed = await dispatch.claim(MANY)
+            looked += len(claimed)
+            await dispatch.settle(*[await dispatch.do(one) for one in claimed])
+            await trio.sleep(0.4)
+        assert looked == MANY
+        await dispatch.settle(await dispatch.do(beginning))
+        await dispatch.work()
+        assert Counter(dispatch.sink.told()) == {
+            "fired webhook endpoint:pager": MANY,
+            "resolved webhook endpoint:pager": MANY,
+        }
+
+
+async def test_an_end_does_not_wait_for_what_is_about_other_alerts(autojump_clock: None) -> None:
+    async with a_dispatch() as dispatch:
+        first, second = await dispatch.alerts(2)
+        await dispatch.note(FIRED, second)
+        await dispatch.work()
+        await dispatch.note(FIRED, first)
+        await dispatch.note(RESOLVED, second)
         _, end = await dispatch.claim(2)
-        assert (await dispatch.do(end)).run_at == clock() + wait_us
+        assert (await dispatch.do(end)).verdict is Verdict.COMPLETED
+
+
+async def test_the_ends_of_a_crowd_wait_for_all_that_is_older(autojump_clock: None) -> None:
+    async with a_dispatch() as dispatch:
+        (other,) = await dispatch.alerts()
+        alerts = await dispatch.alerts(LOOKED_FOR_MAX + 1)
+        await dispatch.note(FIRED, other)
+        await dispatch.note(RESOLVED, *alerts)
+        beginning, end = await dispatch.claim(2)
+        assert (await dispatch.do(end)).behind == beginning.lease.job
 
 
 async def test_what_follows_its_own_firing_in_the_same_job_waits_for_nobody(autojump_clock: None) -> None:

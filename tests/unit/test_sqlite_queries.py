@@ -146,7 +146,7 @@ def test_what_quieting_asks_is_served_by_indexes(connection: sqlite3.Connection,
         (deliveries._ANSWERED, (NOW, "acme", "user:ann", "[]"), "delivery_of_alert"),
         (delivery_lines._OLD, (NOW, 0, 0, 10), "delivery_kept"),
         (delivery_lines._FORGET, ("[]", NOW), "sqlite_autoindex_alert"),
-        (deliveries._PRECEDED, ("acme", "web", 9, NOW), "job_routing"),
+        (deliveries._PRECEDING, ("acme", "web", 9, NOW, "[]"), "job_routing"),
         (deliveries.ROUTING[0], ("acme", "web", "a"), "job_routing"),
         (deliveries.ROUTING[1], ("acme", "web", "a"), "job_done_unrouted"),
     ],
@@ -155,7 +155,9 @@ def test_what_is_asked_of_notifications_is_served_by_its_index(
     connection: sqlite3.Connection, sql: str, values: Any, index: str
 ) -> None:
     steps = plan(connection, sql, values)
-    assert [step for step in steps if "SCAN" in step and "VIRTUAL TABLE" not in step and index not in step] == []
+    # `older`: at most so many rows as are named there.
+    harmless = ("VIRTUAL TABLE", "CONSTANT ROW", "SCAN older", index)
+    assert [step for step in steps if "SCAN" in step and not any(word in step for word in harmless)] == []
     assert any(index in step for step in steps)
 
 

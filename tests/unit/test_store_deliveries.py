@@ -12,7 +12,7 @@ import trio
 from msgspec.structs import replace
 
 from engine.stores import AlertQuery, Store
-from protocol.jobs import JobError, Queue, Verdict
+from protocol.jobs import JobError, NewJob, Queue, Settlement, Verdict
 from protocol.model import AlertState
 from protocol.notify import Change, Channel, DeliveryState, Noted, Recipient, RouteArgs, Why
 from protocol.times import rfc3339
@@ -214,17 +214,49 @@ async def test_alerts_are_found_by_their_ids(autojump_clock: None) -> None:
 async def test_an_older_job_of_the_same_framework_precedes(autojump_clock: None) -> None:
     async with ledger() as store:
         first, second = await store.enqueue([a_job("route", framework="api"), a_job("route", framework="api")])
-        assert await store.is_preceded("acme", "api", second.id, clock())
-        assert not await store.is_preceded("acme", "api", first.id, clock())
-        assert not await store.is_preceded("other", "api", second.id, clock())
-        assert not await store.is_preceded("acme", "web", second.id, clock())
-        _, third = await store.enqueue(
+        assert await store.preceding("acme", "api", second.id, clock()) == first.id
+        assert await store.preceding("acme", "api", first.id, clock()) is None
+        assert await store.preceding("other", "api", second.id, clock()) is None
+        assert await store.preceding("acme", "web", second.id, clock()) is None
+        quiet, third = await store.enqueue(
             [a_job("route", framework="web", run_at=clock() + 90), a_job("route", framework="web")]
         )
-        assert not await store.is_preceded("acme", "web", third.id, clock())
-        assert await store.is_preceded("acme", "web", third.id, clock() + 90)
+        assert await store.preceding("acme", "web", third.id, clock()) is None
+        assert await store.preceding("acme", "web", third.id, clock() + 90) == quiet.id
         _, fifth = await store.enqueue([a_job("send", framework="db"), a_job("route", framework="db")])
-        assert not await store.is_preceded("acme", "db", fifth.id, clock())
+        assert await store.preceding("acme", "db", fifth.id, clock()) is None
+
+
+def a_route(*alert_ids: str) -> NewJob:
+    noted = Noted(alert_ids=alert_ids, change=Change.FIRED, version=1, at="2026-01-01T00:00:00Z")
+    return a_job("route", framework="api", args=msgspec.json.encode(RouteArgs(noted=(noted,))).decode())
+
+
+async def test_an_older_job_precedes_if_it_is_about_one_of_the_same_alerts(autojump_clock: None) -> None:
+    async with ledger() as store:
+        first, second, third = await store.enqueue([a_route("a1", "a2"), a_route("a3"), a_route("a1")])
+        until = clock()
+        assert await store.preceding("acme", "api", third.id, until, ["a1"]) == first.id
+        assert await store.preceding("acme", "api", third.id, until, ["a", "a4"]) is None
+        assert await store.preceding("acme", "api", third.id, until, ["a4", "a3", "a2"]) == second.id
+
+
+async def test_an_older_job_that_waits_for_another_one_precedes(autojump_clock: None) -> None:
+    async with ledger() as store:
+        first, second, third = await store.enqueue([a_route("a1"), a_route("a1"), a_route("a1")])
+        _, later, _ = await store.claim("n", {Queue.ALERT: 3}, 30.0)
+        await store.settle([Settlement(lease=later.lease, verdict=Verdict.SNOOZED, behind=first.id)])
+        assert await store.preceding("acme", "api", third.id, clock(), ["a1"]) == second.id
+
+
+async def test_of_very_many_older_jobs_the_newest_are_looked_through_and_the_others_waited_for(
+    autojump_clock: None,
+) -> None:
+    async with ledger() as store:
+        made = await store.enqueue([a_route(f"a{number}") for number in range(501)])
+        await store.enqueue([a_route("x")])
+        assert await store.preceding("acme", "api", made[-1].id, clock(), ["x"]) == made[0].id
+        assert await store.preceding("acme", "api", made[-2].id, clock(), ["x"]) is None
 
 
 async def test_the_job_that_is_to_route_an_alert_is_found_or_the_one_that_did_not(autojump_clock: None) -> None:
