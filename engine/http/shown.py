@@ -27,7 +27,7 @@ class Beside(msgspec.Struct, frozen=True, kw_only=True):
 
 def shown_type(kind: Kind[Any]) -> Any:
     """The Struct in which objects of a kind are shown: its own fields, and those of `Beside`."""
-    reckoned = tuple((name, type_) for name, (type_, _) in kind.reckoned.items())
+    reckoned = tuple(_beside(name, type_) for name, (type_, _) in kind.reckoned.items())
     found = [_shown_struct(each, reckoned) for each in get_args(kind.type) or (kind.type,)]
     together = found[0]
     for each in found[1:]:
@@ -44,7 +44,7 @@ def page_type(plural: str, shown: Any) -> Any:
 _SHOWN: dict[type, Any] = {}
 
 
-def _shown_struct(given: Any, reckoned: tuple[tuple[str, Any], ...] = ()) -> Any:
+def _shown_struct(given: Any, reckoned: tuple[tuple[Any, ...], ...] = ()) -> Any:
     """Made by the routes of a kind, which know what is reckoned; found here afterwards."""
     if given not in _SHOWN:
         config = given.__struct_config__
@@ -60,6 +60,11 @@ def _shown_struct(given: Any, reckoned: tuple[tuple[str, Any], ...] = ()) -> Any
             module=__name__,
         )
     return _SHOWN[given]
+
+
+def _beside(name: str, type_: Any) -> tuple[Any, ...]:
+    """A field of what is reckoned, with its default if it may be left out."""
+    return (name, type_, msgspec.UNSET) if msgspec.UnsetType in get_args(type_) else (name, type_)
 
 
 def _hidden(given: Any) -> list[Any]:

@@ -14,6 +14,14 @@ from engine.quiet.quieting import expressions, follow_quiet, maintenance_kind, s
 from engine.shelf.archived import ArchivedPlaces
 from engine.shelf.catalogue import ShelfKit
 from engine.shelf.directory import framework_kind, team_kind, user_kind, workspace_kind
+from engine.shelf.known_names import (
+    FOLLOWED,
+    KnownNames,
+    named_by_chain,
+    named_by_framework,
+    named_by_preference,
+    named_by_rule,
+)
 from engine.shelf.live import LiveObjects, ObjectFigures
 from engine.shelf.objects import Shelf
 from engine.shelf.preferences import escalation_kind, preference_kind
@@ -59,8 +67,11 @@ def build_shelves(
     outbound: Outbound,
 ) -> Shelves:
     """All of them, on one store."""
-    live = LiveObjects(kit.store, kit.figures)
+    live, names = LiveObjects(kit.store, kit.figures), KnownNames()
+    for named in FOLLOWED:
+        live.follow(named, names.told)
     rules = rule_kind(ConfigRules(config.rules, config.workspace), config.objects.rules_max)
+    rules = names.marking(rules, named_by_rule)
     live.follow(RULE, follow_rules(orders, wake, rules, kit.figures))
     crowd = expressions(config.objects.quiet_expressions_max)
     silences = silence_kind(kit.clock, config.objects.silences_max, crowd)
@@ -72,11 +83,13 @@ def build_shelves(
     archived = ArchivedPlaces()
     archived.follow(live)
     limits = config.objects
-    frameworks, workflows = framework_kind(limits, kit.store), workflow_kind(limits.workflows_max)
+    frameworks = names.marking(framework_kind(limits, kit.store), named_by_framework)
+    workflows = workflow_kind(limits.workflows_max)
     slack_ids = SlackIds()
     users, teams, workspaces = user_kind(limits, slack_ids), team_kind(limits), workspace_kind(limits, kit.store)
     live.follow(users.name, slack_ids.follow(users, kit.figures))
-    preferences, escalations = preference_kind(limits), escalation_kind(limits)
+    preferences = names.marking(preference_kind(limits), named_by_preference)
+    escalations = names.marking(escalation_kind(limits), named_by_chain)
     for unheld in (frameworks, teams, workspaces, workflows, preferences):
         live.follow(unheld.name, say_unreadable(unheld, kit.figures))
     return Shelves(

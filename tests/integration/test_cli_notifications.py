@@ -35,7 +35,7 @@ async def test_how_people_are_told_is_made_listed_and_taken_away(
     tmp_path: Path, kind: str, fields: tuple[str, ...], heads: list[str], cells: list[str]
 ) -> None:
     async with a_shell(tmp_path) as (_, said):
-        assert await said(kind, "put", "x1", *fields) == f"{kind[:-1]} x1 made, version 1\n"
+        assert (await said(kind, "put", "x1", *fields)).splitlines()[0] == f"{kind[:-1]} x1 made, version 1"
         head, row = (await said(kind, "list")).splitlines()
         assert head.split()[: len(heads)] == heads
         assert row.split()[: len(cells) + 1] == ["x1", *cells]
@@ -57,6 +57,8 @@ async def test_what_is_wrong_with_a_preference_or_a_chain_is_said(tmp_path: Path
         assert "channels.critical: 'webhook' reaches nobody in person" in wrong
         assert "allowed: in_app, email, slack" in wrong
         assert "the chain tells nobody" in await said("escalations", "put", "x", code=1)
+        ghost = 'steps=[{"after_s":600,"users":["ghost"]}]'
+        assert "\nsteps[0].users: there is no user 'ghost'\n" in await said("escalations", "put", "y", ghost)
         steps = 'steps=[{"after_s":600}]'
         assert "steps[0]: it tells nobody" in await said("escalations", "put", "x", steps, code=1)
         assert "is less than 60 s" in await said("escalations", "put", "x", "remind_every_s=5", code=1)

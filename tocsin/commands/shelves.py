@@ -74,8 +74,9 @@ class Kind:
 
 
 def once(answer: dict[str, Any]) -> str:
-    """What an answer shows and no other will, as a line of its own."""
-    return f"\nsecret, shown this once: {answer['secret']}" if "secret" in answer else ""
+    """What an answer shows and no other will, and what is said of the names in it, as lines of their own."""
+    lines = [f"secret, shown this once: {answer['secret']}"] if "secret" in answer else []
+    return "".join(f"\n{line}" for line in (*lines, *answer.get("unknown", ())))
 
 
 def add_list(group: click.Group, kind: Kind) -> None:
