@@ -143,11 +143,11 @@ async def test_readings_that_ring_nothing_are_not_measured_as_triggers(tmp_path:
     assert "tocsin_http" in page
 
 
-async def test_the_service_of_an_engine_that_is_not_running_says_so() -> None:
+async def test_the_service_of_an_engine_that_is_not_running_says_so(tmp_path: Path) -> None:
     from protocol.errors import StoreUnavailable
 
     with pytest.raises(StoreUnavailable, match="starting or stopping"):
-        _ = Engine(Config(data=Path("never-made"), secret=Secret("x" * 40))).service
+        _ = Engine(Config(data=tmp_path, secret=Secret("x" * 40))).service
 
 
 async def test_an_engine_goes_by_the_clock_that_it_is_handed(tmp_path: Path) -> None:
