@@ -19,13 +19,14 @@ from engine.stores.sqlite_jobs import BOUNDS
 from protocol.jobs import A_FEW_EACH, Claimed, Lease, Queue, Shares
 from protocol.times import SECOND_US
 
-# So many that have become due are looked at in one claim; more than all workers together can hold.
+# So many of a queue that have become due are looked at in one claim; more than all workers together can hold.
 DUE_AT_ONCE = 1_000
 # So many at the front of the order are looked at before targets are gone through one by one.
 FRONT = 256
 
 _BECOME_DUE = """
-UPDATE job SET state = 1 WHERE id IN (SELECT id FROM job WHERE state = 0 AND run_at <= ? ORDER BY run_at LIMIT ?)
+UPDATE job SET state = 1
+WHERE id IN (SELECT id FROM job WHERE state = 0 AND queue = ? AND run_at <= ? ORDER BY run_at LIMIT ?)
 """
 _TAKE = """
 UPDATE job SET state = 2, attempt = attempt + 1, lease_no = lease_no + 1, lease_by = ?, lease_until = ?,
@@ -67,7 +68,8 @@ class Claimer(NamedTuple):
 
 def claim(connection: Connection, by: Claimer, wanted: Mapping[Queue, int], now: int) -> list[Claimed]:
     """Due jobs, each queue's in the order of their ranks."""
-    connection.execute(_BECOME_DUE, (now, DUE_AT_ONCE))
+    for queue in Queue:
+        connection.execute(_BECOME_DUE, (queue.value, now, DUE_AT_ONCE))
     bounds = dict(connection.execute(BOUNDS).fetchall())
     lease = (by.node, now + int(by.lease_s * SECOND_US), now, now)
     claimed: list[Claimed] = []

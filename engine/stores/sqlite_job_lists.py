@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from sqlite3 import Connection
 from typing import Any
 
@@ -17,6 +17,10 @@ STATES = (
     *(JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED, JobState.DISCARDED),
 )
 _ENDED = 3
+# What ends otherwise than completed is in indexes of its own.
+_COMPLETED = 3
+# There are a dozen kinds of jobs, each of one queue: the next one is a step through the index.
+_NEXT_KIND = "SELECT min(kind) FROM job_done WHERE queue = ? AND kind > ?"
 _NUMBER_MAX = (1 << 63) - 1
 _COLUMNS = (
     "id, queue, kind, state, workspace, framework, args, prio, run_at, attempt, attempts_max, created_at, updated_at,"
@@ -61,19 +65,38 @@ def _rows(connection: Connection, query: JobQuery, table: str) -> list[Any]:
     state = None if query.state is None else STATES.index(query.state)
     if state is not None and (state >= _ENDED) != (table == "job_done"):
         return []
-    given: list[tuple[str, Any]] = [
-        ("workspace", query.workspace),
-        ("queue", query.queue and query.queue.value),
-        ("kind", query.kind),
-    ]
-    held = [(column, value) for column, value in given if value is not None]
-    # Written out: the failed ones have an index of their own, which a parameter would not be known to mean.
-    of_state = [] if state is None else [f"state = {state}"]
-    condition = " AND ".join(["id < ?", *(f"{column} = ?" for column, _ in held), *of_state])
+    given = {"workspace": query.workspace, "queue": query.queue and query.queue.value, "kind": query.kind}
+    held = {column: value for column, value in given.items() if value is not None}
+    has_index = "workspace" in held or state not in (None, _COMPLETED)
+    if table == "job" or has_index or not held:
+        return connection.execute(*page_statement(query, table, held, "workspace")).fetchall()
+    kinds = [each for each in _kinds(connection) if each.items() >= held.items()]
+    return [row for each in kinds for row in connection.execute(*page_statement(query, table, each)).fetchall()]
+
+
+def page_statement(
+    query: JobQuery, table: str, held: Mapping[str, Any], *leading: str
+) -> tuple[str, tuple[str | int, ...]]:
+    """A page of what holds all this, newest first; an index is chosen by the columns that lead (none: by all).
+
+    Left to itself, the planner takes the index with most columns, also one that leaves it a week's jobs to sort.
+    """
+    held_by = [f"{column} = ?" if column in (leading or held) else f"+{column} = ?" for column in held]
+    # Written out: the index of those that did not complete is not known to be meant by a parameter.
+    of_state = [] if query.state is None else [f"state = {STATES.index(query.state)}"]
+    condition = " AND ".join(["id < ?", *held_by, *of_state])
     columns = _BRIEF if query.is_brief else _TABLES[table]
     sql = f"SELECT {columns} FROM {table} WHERE {condition} ORDER BY id DESC LIMIT ?"  # noqa: S608  # our words
     before = _NUMBER_MAX if query.before is None else query.before
-    return connection.execute(sql, (before, *(value for _, value in held), query.limit)).fetchall()
+    return sql, (before, *held.values(), query.limit)
+
+
+def _kinds(connection: Connection) -> Iterator[dict[str, str]]:
+    """Of which queues and kinds ended jobs are kept."""
+    for queue in Queue:
+        kind = ""
+        while kind := connection.execute(_NEXT_KIND, (queue.value, kind)).fetchone()[0]:
+            yield {"queue": queue.value, "kind": kind}
 
 
 def _job(row: tuple[Any, ...]) -> Job:

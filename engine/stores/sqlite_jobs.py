@@ -52,9 +52,12 @@ SELECT id, lease_no, attempt, attempts_max, queue FROM job WHERE state = 2 AND l
 ORDER BY lease_until LIMIT ?
 """
 END_LEASES = "UPDATE job SET lease_until = 0 WHERE state = 2"
+# The first one of each queue that is not paused: however much waits in one that is, nothing of it is read.
 NEXT_DUE = f"""
-SELECT min(run_at) FROM job WHERE state = 0 AND queue NOT IN ({PAUSED})
+SELECT min((SELECT min(run_at) FROM job WHERE state = 0 AND job.queue = name.value))
+FROM json_each(?) AS name WHERE name.value NOT IN ({PAUSED})
 """  # noqa: S608  # our own words
+_QUEUES = msgspec.json.encode(list(Queue)).decode()
 
 
 def job_values(jobs: Iterable[NewJob], now: int) -> list[Any]:
@@ -119,5 +122,5 @@ def limit(connection: Connection, queue: Queue, most: int | None) -> None:
 
 def next_due(connection: Connection) -> int | None:
     """When the next delayed job is due."""
-    ((at,),) = connection.execute(NEXT_DUE).fetchall()
+    ((at,),) = connection.execute(NEXT_DUE, (_QUEUES,)).fetchall()
     return None if at is None else int(at)

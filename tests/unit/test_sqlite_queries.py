@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -19,18 +19,20 @@ from engine.stores import sqlite_deliveries as deliveries
 from engine.stores import sqlite_delivery_lines as delivery_lines
 from engine.stores import sqlite_job_claims as job_claims
 from engine.stores import sqlite_job_ends as job_ends
+from engine.stores import sqlite_job_lists as job_lists
 from engine.stores import sqlite_lists as lists
 from engine.stores import sqlite_queries as queries
 from engine.stores import sqlite_quiet as quiet
 from engine.stores import sqlite_recipients as ledger
 from engine.stores import sqlite_schedules as schedules
 from engine.stores import sqlite_upkeep as upkeep
+from engine.stores.jobs import JobQuery
 from engine.stores.sqlite_bulk import Bulk
 from engine.stores.sqlite_commit import Committer
 from engine.stores.sqlite_file import Database
 from engine.stores.sqlite_rows import CHANNELS, PEOPLE, WORKSPACES, prepare
 from protocol.effects import Committed
-from protocol.jobs import Held, NewJob, Queue, Shares
+from protocol.jobs import Held, JobState, NewJob, Queue, Settlement, Shares, Verdict
 from protocol.model import AlertState, DerivedKey, QuietedBy, Severity
 from protocol.rows import Row, SourceReport, SuppressionWindow
 from tests.support.stores import KEY, NOW, a_commit, an_alert
@@ -334,6 +336,7 @@ JOB_STATEMENTS = [
         (job_ends, name)
         for name in ("_END", "_GONE", "_GO_ON", "_THERE", "_FREE", "_RAN", "_CANCEL", "_AGAIN", "_FAILED", "_OLD")
     ),
+    (job_lists, "_NEXT_KIND"),
     *((schedules, name) for name in ("_IS_GOING", "_MOVE", "_ADD")),
 ]
 
@@ -349,9 +352,67 @@ def test_no_statement_of_the_queue_reads_a_whole_table(
     assert [step for step in costly(steps) if "VIRTUAL TABLE" not in step] == []
 
 
-def test_the_next_due_job_is_found_at_the_front_of_an_index(connection: sqlite3.Connection) -> None:
-    steps = [step for step in plan(connection, sqlite_jobs.NEXT_DUE, ()) if step != "SCAN job_queue"]
-    assert costly(steps) == []
+def test_what_is_due_next_costs_the_same_however_much_waits_in_a_queue_that_is_paused(
+    connection: sqlite3.Connection,
+) -> None:
+    def add(count: int) -> None:
+        jobs = [NewJob(queue=Queue.NOTIFICATION, kind="noop", run_at=NOW + 1)] * count
+        sqlite_jobs.JOBS.run(connection, sqlite_jobs.job_values(jobs, NOW))
+
+    sqlite_jobs.pause(connection, Queue.NOTIFICATION, NOW)
+    later = NewJob(queue=Queue.ALERT, kind="noop", run_at=NOW + 9)
+    sqlite_jobs.JOBS.run(connection, sqlite_jobs.job_values([later], NOW))
+    add(100)
+    with counted(connection) as few:
+        assert sqlite_jobs.next_due(connection) == NOW + 9
+    add(10_000)
+    with counted(connection) as many:
+        assert sqlite_jobs.next_due(connection) == NOW + 9
+    assert sum(many) < 1.2 * sum(few)
+
+
+WHERES = [{}, {"workspace": "acme"}, {"queue": "alert"}, {"kind": "k"}, {"queue": "alert", "kind": "k"}]
+WHERES += [{"workspace": "acme", **each} for each in WHERES[2:]]
+
+
+@pytest.mark.parametrize("table", ["job", "job_done"])
+@pytest.mark.parametrize("state", [None, *JobState])
+@pytest.mark.parametrize("held", WHERES, ids=str)
+def test_a_list_of_jobs_is_read_in_its_order_and_only_as_far_as_it_is_shown(
+    connection: sqlite3.Connection, held: Any, state: JobState | None, table: str
+) -> None:
+    statement = job_lists.page_statement(JobQuery(state=state), table, held, "workspace")
+    (step,) = plan(connection, *statement)
+    ended = (JobState.FAILED, JobState.CANCELLED, JobState.DISCARDED)
+    if table == "job_done" and state in ended:
+        assert ("INDEX job_done_of_state_here" if "workspace" in held else "INDEX job_done_of_state ") in step
+    elif "workspace" in held:
+        assert (
+            f"INDEX {table}_of_workspace (workspace=? AND rowid<?)" in step
+            or "_of_workspace (workspace=? AND id<?" in step
+        )
+    else:
+        assert "INTEGER PRIMARY KEY (rowid<?)" in step
+
+
+def test_a_list_of_a_queue_or_a_kind_costs_the_same_whatever_others_have_left(connection: sqlite3.Connection) -> None:
+    def leave(kind: str, queue: Queue, count: int) -> None:
+        jobs = [NewJob(queue=queue, kind=kind)] * count
+        sqlite_jobs.JOBS.run(connection, sqlite_jobs.job_values(jobs, NOW))
+        for one in job_claims.claim(connection, job_claims.Claimer("n1", 30.0), {queue: count}, NOW):
+            job_ends.settle(connection, [Settlement(lease=one.lease, verdict=Verdict.COMPLETED)], NOW)
+
+    def look() -> int:
+        with counted(connection) as steps:
+            assert [job.kind for job in job_lists.jobs(connection, JobQuery(kind="rare"))] == ["rare"] * 3
+            assert len(job_lists.jobs(connection, JobQuery(queue=Queue.PREDICTION))) == 3
+        return sum(steps)
+
+    leave("rare", Queue.PREDICTION, 3)
+    leave("usual", Queue.ALERT, 50)
+    few = look()
+    leave("usual", Queue.ALERT, 2_000)
+    assert look() < 1.2 * few
 
 
 @pytest.mark.parametrize("is_beside_a_hanging_target", [False, True])
@@ -395,16 +456,21 @@ def test_a_workspace_that_may_begin_no_more_has_its_targets_passed_over(connecti
 
 
 def steps_of_a_claim(connection: sqlite3.Connection, by: job_claims.Claimer, expected: int = 64) -> int:
+    with counted(connection) as tens:
+        claimed = job_claims.claim(connection, by, dict.fromkeys(Queue, 16), NOW)
+    assert len(claimed) == expected
+    return sum(tens)
+
+
+@contextmanager
+def counted(connection: sqlite3.Connection) -> Iterator[list[int]]:
     """SQLite's own steps, in tens: what it did, and not how fast this machine is."""
-    tens = 0
+    tens: list[int] = []
 
     def count() -> int:
-        nonlocal tens
-        tens += 1
+        tens.append(1)
         return 0
 
     connection.set_progress_handler(count, 10)
-    claimed = job_claims.claim(connection, by, dict.fromkeys(Queue, 16), NOW)
+    yield tens
     connection.set_progress_handler(None, 10)
-    assert len(claimed) == expected
-    return tens
