@@ -41,6 +41,14 @@ async def test_the_operator_sees_queues_and_the_engines_own_schedules(tmp_path: 
         assert [line.split()[0] for line in lines] == ["alert", "analytics", "prediction", "notification"]
         number = (await said("workflows", "generate", "42", "--async")).removeprefix("job ").strip()
         assert json.loads(await said("jobs", "show", number))["kind"] == "workflow_generate"
+        await said("queues", "pause", "alert")
+        ring = ("trigger", "web", "--title", "Disk full", "--label", "host=h1", "--value", "95", "--async")
+        number = (await said(*ring)).removeprefix("job ").strip()
+        job = json.loads(await said("jobs", "show", number))
+        assert (job["kind"], job["state"]) == ("trigger", "waiting")
+        (alert,) = job["args"]["triggers"]
+        assert alert == {"framework_id": "web", "title": "Disk full", "labels": {"host": "h1"}, "current_value": 95.0}
+        assert json.loads(await said(*ring, "--json"))["job_id"] > int(number)
         assert await said("queues", "redrive", "alert") == "0 jobs of queue alert to be done once more\n"
         assert await said("queues", "limit", "alert", "3") == "queue alert: at most 3 at a time\n"
         _, alert, *_ = (await said("queues", "list")).splitlines()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -110,12 +111,28 @@ def _severity(context: click.Context, parameter: click.Parameter, given: str | N
     help="What makes two triggers the same alert. [its rule or title, and its labels without severity]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Prints the result as JSON.")
+@click.option(
+    "--async", "is_async", is_flag=True, help="Later, over HTTP (--api), as a job whose number is printed (jobs show)."
+)
+@options.api
 @options.client
-def trigger(framework: str, value: float | None, threshold: float | None, as_json: bool, **given: Any) -> None:
+def trigger(
+    framework: str,
+    value: float | None,
+    threshold: float | None,
+    as_json: bool,
+    is_async: bool,
+    api: str | None,
+    **given: Any,
+) -> None:
     """Makes an alert of FRAMEWORK ring, and prints what became of it once it is on stable storage.
 
     Exits with 1 if it was rejected.
     """
+    if is_async:
+        measured = {"current_value": value, "threshold_value": threshold}
+        _hand_over({**given, **measured, "framework_id": framework}, api, as_json)
+        return
     import msgspec
     import trio
 
@@ -162,6 +179,17 @@ def _access(given: dict[str, Any], role: str) -> Access:
     names = ("url", "token", "workspace", "data", "config_file")
     url, token, workspace, data, config_file = (given.pop(name) for name in names)
     return options.access(url, token, workspace, data, config_file, role)
+
+
+def _hand_over(given: dict[str, Any], api: str | None, as_json: bool) -> None:
+    """What is not asked here is asked when it rings: the job has the answer."""
+    from tocsin.commands.api import api_of
+
+    names = ("token", "workspace", "data", "config_file", "ca")
+    way = api_of(api=api, **{name: given.pop(name) for name in names})
+    alert = {name: value for name, value in given.items() if name != "url" and value not in (None, {}, ())}
+    handed = way.ask("POST", "/api/v1/triggers?async=true", {"alert": alert})
+    options.write(json.dumps(handed) if as_json else f"job {handed['job_id']}")
 
 
 async def _trigger(access: Access, ca: str | None, framework: str, **fields: Any) -> ItemResult:

@@ -78,15 +78,19 @@ def client(command: Command) -> Command:
     return configuration(url(_as_whom(command)))
 
 
-def administrator(command: Command) -> Command:
-    """As `client`, for commands that talk to the HTTP API: `api` instead of `url`."""
-    api = click.option(
+def api(command: Command) -> Command:
+    """The option that says where the HTTP API is: `api`."""
+    return click.option(
         "--api",
         metavar="URL",
         envvar="TOCSIN_API",
         callback=filled,
         help=f"The engine's HTTP address. [TOCSIN_API, else as configured, else {DEFAULT_API}]",
-    )
+    )(command)
+
+
+def administrator(command: Command) -> Command:
+    """As `client`, for commands that talk to the HTTP API: `api` instead of `url`."""
     return configuration(api(_as_whom(command)))
 
 
