@@ -21,8 +21,9 @@ MORE = {
     "maintenance add": ("--everything", "--for", "1h"),
     "revoke": ("--user", "x"),
     "silences add": ("--for", "1h"),
+    "trigger": ("--async",),
 } | {f"alerts {verb}": ("x",) for verb in ("ack", "unack", "comment", "resolve", "reopen")}
-VALUES = {"fields": "a=b", "matchers": "a=b", "values": "1"}
+VALUES = {"fields": "a=b", "matchers": "a=b", "values": "1", "most": "1"}
 
 
 def leaves(group: click.Group, *words: str) -> Iterator[tuple[str, click.Command]]:
