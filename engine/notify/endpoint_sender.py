@@ -22,6 +22,7 @@ from engine.notify.health import Place
 from engine.notify.kept_endpoints import refusal
 from engine.notify.outbound import Outbound
 from engine.notify.ports import Outcome, Refused, Sent, TryLater
+from engine.notify.raised import cause_of
 from engine.notify.webhook import Deliverer, Envelope
 from protocol.endpoints import Endpoint
 from protocol.errors import Conflict, TocsinError
@@ -68,7 +69,7 @@ class EndpointSender:
             outcome = await tried(self._deliverers[endpoint.channel].deliver(envelope))
         except Exception as fault:
             # Ours or the target's fault: it may be the same with each message to it, so it counts for the circuit.
-            health.note(TryLater(None, f"the sender failed: {type(fault).__name__}"), self._clock())
+            health.note(TryLater(None, cause_of(fault)), self._clock())
             raise
         if isinstance(outcome, Sent) and endpoint.unreachable:
             await self._change(place, self._shelf.reached(*place))

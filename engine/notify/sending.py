@@ -8,7 +8,6 @@ their order: a later one waits until the job of the earlier one has ended, and c
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from typing import NamedTuple
@@ -16,7 +15,6 @@ from typing import NamedTuple
 import structlog
 from msgspec.structs import replace
 
-from actors.hands import TRACEBACK_MAX_CHARS
 from actors.ports import Clock
 from engine.core.gathering import by_weight, gather
 from engine.core.turns import ahead_of
@@ -24,6 +22,7 @@ from engine.jobs.kinds import Again, Done, Hopeless, Kind, NotNeeded, PutOff, Re
 from engine.notify.facts import Facts
 from engine.notify.jobs import SEND, SendArgs, digest_job, key_of_job
 from engine.notify.ports import Outcome, Refused, Renderer, Sender, Sent, SwitchedOff, TryLater
+from engine.notify.raised import cause_of, trace_of
 from engine.stores import Store
 from engine.stores.deliveries import DIGEST_MAX
 from protocol.errors import StoreUnavailable
@@ -162,19 +161,17 @@ class Sending:
         except StoreUnavailable:
             raise
         except Exception as fault:
-            if claimed.attempt >= claimed.attempts_max:
-                raise
             return self._raised(claimed, lines, fault)
         return self._result(claimed, lines, outcome)
 
     def _raised(self, claimed: Claimed, lines: Sequence[Delivery], fault: Exception) -> Result:
-        """A bug, or what nobody has thought of: the ledger says so, and the job has the traceback."""
-        log.warning("sender_raised", job=claimed.lease.job, channel=lines[0].channel.value, exc_info=fault)
-        name = type(fault).__name__
-        # Not what it says: an address may stand in it that is secret.
-        tried = [replace(line, cause=f"the sender failed: {name}") for line in self._tried(lines)]
-        text = "".join(traceback.format_exception(fault))[-TRACEBACK_MAX_CHARS:]
-        return Again(f"{name}: {fault}", tuple(tried), text)
+        """A bug, or what nobody has thought of: the ledger says so, and the job has the traceback.
+
+        After the last attempt the job fails, and its lines with it.
+        """
+        cause, trace = cause_of(fault), trace_of(fault)
+        log.warning("sender_raised", job=claimed.lease.job, channel=lines[0].channel.value, cause=cause, trace=trace)
+        return Again(cause, tuple(replace(line, cause=cause) for line in self._tried(lines)), trace)
 
     async def _address(self, workspace: str, channel: Channel, recipient: Recipient) -> str | None:
         """Where a person is; empty for an endpoint, which knows that itself."""

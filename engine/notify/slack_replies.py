@@ -20,6 +20,7 @@ from engine.jobs.kinds import Again, Done, Hopeless, Kind, NotNeeded, PutOff, Re
 from engine.notify.answers import outcome_of
 from engine.notify.connector import Connector, tried
 from engine.notify.ports import Outcome, Refused, Renderer, Sent
+from engine.notify.raised import cause_of, trace_of
 from engine.notify.sealing import Confidential, Sealer, Unsealable
 from engine.stores import Store
 from protocol.jobs import PRIO_HIGH, Claimed, Queue
@@ -70,7 +71,12 @@ class SlackReplies:
         body = await self._body(claimed.workspace, args)
         if body is None:
             return NotNeeded("there is no such alert any more")
-        return self._result(await tried(self._posted(url, body)))
+        try:
+            outcome = await tried(self._posted(url, body))
+        except Exception as fault:
+            # The address is kept sealed, and may stand in what this says.
+            return Again(cause_of(fault), traceback=trace_of(fault))
+        return self._result(outcome)
 
     async def _posted(self, url: str, body: dict[str, Any]) -> Outcome:
         answer = await self._connector.post(

@@ -7,14 +7,15 @@ from collections import Counter
 
 import pytest
 import trio
+from structlog.testing import capture_logs
 
 from engine.core.routing import Endpoint
 from engine.notify.jobs import DIGEST_GRACE_US, digest_job
-from engine.notify.ports import Refused, Sent, TryLater
+from engine.notify.ports import Outcome, Refused, Sent, TryLater
 from engine.stores.deliveries import DIGEST_MAX
 from protocol.jobs import JobState, Queue, Verdict
 from protocol.model import EventKind, Severity
-from protocol.notify import DIGEST_LISTED_MAX, Channel, DeliveryState, Why
+from protocol.notify import DIGEST_LISTED_MAX, Channel, DeliveryState, Outgoing, Why
 from protocol.times import SECOND_US
 from tests.support.deliveries import a_delivery
 from tests.support.dispatch import PAGER_NAME, Dispatch, a_dispatch
@@ -346,18 +347,30 @@ async def test_a_sender_that_raises_is_in_the_ledger_and_its_traceback_with_the_
         assert "Traceback" in (job.errors[0].traceback or "")
 
 
-async def test_the_last_attempt_that_raises_is_a_failed_one(autojump_clock: None) -> None:
+SECRET = "https://hooks.example.com/T0/B0/xyzzy"
+
+
+def raise_with_a_secret(message: Outgoing) -> Outcome:
+    try:
+        raise KeyError(SECRET)
+    except KeyError as fault:
+        raise ValueError(f"cannot post to {SECRET}") from fault
+
+
+async def test_what_a_sender_that_raises_says_is_told_to_nobody_also_at_the_last_attempt(autojump_clock: None) -> None:
     async with a_dispatch() as dispatch:
         (alert,) = await dispatch.alerts()
         await dispatch.note(FIRED, alert)
-        (route,) = await dispatch.claim()
-        await dispatch.settle(await dispatch.do(route))
-        dispatch.sink.answer = lambda message: {}["x"]
-        for _ in range(4):
-            (send,) = await dispatch.claim()
-            await dispatch.settle(await dispatch.do(send))
-            await trio.sleep(60)
-        (send,) = await dispatch.claim()
-        assert send.attempt == send.attempts_max
-        with pytest.raises(KeyError):
-            await dispatch.do(send)
+        dispatch.sink.answer = raise_with_a_secret
+        with capture_logs() as logged:
+            for _ in range(6):
+                await dispatch.work()
+                await trio.sleep(60)
+        (line,) = await dispatch.lines(alert)
+        assert (line.state, line.why, line.attempts) == (DeliveryState.FAILED, Why.GAVE_UP, 5)
+        assert line.cause == "the sender failed: ValueError"
+        (failed,) = await dispatch.ended(JobState.FAILED)
+        job = await dispatch.store.job(None, failed)
+        assert job is not None and [error.cause for error in job.errors] == [line.cause] * 5
+        assert "raise_with_a_secret" in str(job.errors[-1].traceback) and "KeyError" in str(job.errors[-1].traceback)
+        assert SECRET not in str((job.errors, line, logged)) and logged
