@@ -212,7 +212,8 @@ class Sending:
             for line in lines
             if line.held_since is None or (line.cause != cause and now - line.updated_at >= CAUSE_FRESH_US)
         ]
-        return PutOff(now + int(after_s * SECOND_US), cause, tuple(news))
+        # The job's few last errors are for what has failed: the same wait each time would push those out.
+        return PutOff(now + int(after_s * SECOND_US), cause if news else None, tuple(news))
 
     def _failed(self, lines: Sequence[Delivery], why: Why, cause: str) -> Result:
         now = self._clock()

@@ -374,3 +374,20 @@ async def test_what_a_sender_that_raises_says_is_told_to_nobody_also_at_the_last
         assert job is not None and [error.cause for error in job.errors] == [line.cause] * 5
         assert "raise_with_a_secret" in str(job.errors[-1].traceback) and "KeyError" in str(job.errors[-1].traceback)
         assert SECRET not in str((job.errors, line, logged)) and logged
+
+
+async def test_waiting_leaves_a_job_its_reasons_to_have_failed(autojump_clock: None) -> None:
+    async with a_dispatch() as dispatch:
+        (alert,) = await dispatch.alerts()
+        await dispatch.note(FIRED, alert)
+        dispatch.sink.answer = raise_with_a_secret
+        await dispatch.work()
+        dispatch.sink.answer = lambda message: LATER
+        for _ in range(12):
+            await trio.sleep(61)
+            await dispatch.work()
+        (waiting,) = await dispatch.ended(JobState.DELAYED)
+        job = await dispatch.store.job(None, waiting)
+        assert job is not None
+        assert [error.cause for error in job.errors] == ["the sender failed: ValueError", LATER.cause]
+        assert job.errors[0].traceback is not None
