@@ -15,7 +15,7 @@ from engine.notify.jobs import DIGESTS, digest_job
 from engine.stores import Store
 from protocol.jobs import Claimed, Queue
 
-# Recipients of one run; the others are found by the next.
+# Recipients at a time: their jobs are one transaction that nobody notices.
 FOUND_MAX = 1_000
 
 
@@ -38,7 +38,13 @@ class Digests:
         return Kind(name=DIGESTS, queue=Queue.NOTIFICATION, args=RunArgs, run=self.run)
 
     async def run(self, claimed: Claimed, args: RunArgs) -> Result:
-        """Makes a job for each recipient for whom something is overdue."""
-        overdue = await self._store.digests_due(self._clock(), FOUND_MAX)
-        jobs = [digest_job(each.workspace, each.channel, each.recipient, each.due) for each in overdue]
-        return Done(result=Found(digests=len(jobs)), follow=tuple(jobs))
+        """Makes a job for each recipient for whom something is overdue.
+
+        Looks at all of them: thousands may have their job, and wait for a target that is away; who has none is found
+        behind them. A job that there is already is not made again.
+        """
+        now, found, last = self._clock(), 0, None
+        while overdue := await self._store.digests_due(now, FOUND_MAX, last):
+            await self._store.enqueue([digest_job(*each) for each in overdue])
+            found, last = found + len(overdue), overdue[-1]
+        return Done(result=Found(digests=found))

@@ -83,8 +83,8 @@ class DeliveryStore(Protocol):
         Each digest has its own lines: two that are at work at the same time send nothing twice.
         """
 
-    async def digests_due(self, until: int, limit: int) -> list[PutAside]:
-        """Recipients for whom something waits that was due before then."""
+    async def digests_due(self, until: int, limit: int, after: PutAside | None = None) -> list[PutAside]:
+        """Recipients for whom something waits that was due before then, the longest due first; those behind `after`."""
 
     async def in_app(self, workspace: str, user: str, before: int | None, limit: int) -> list[LedgerLine]:
         """What a person was told in the app, newest first."""

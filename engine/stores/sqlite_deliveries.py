@@ -41,7 +41,8 @@ ORDER BY id LIMIT ?
 """  # noqa: S608
 DIGESTS_DUE = """
 SELECT DISTINCT workspace, channel, recipient, due FROM delivery INDEXED BY delivery_put_aside
-WHERE state = 'queued' AND due IS NOT NULL AND due <= ? ORDER BY due LIMIT ?
+WHERE state = 'queued' AND due IS NOT NULL AND due <= ? AND (due, workspace, channel, recipient) > (?, ?, ?, ?)
+ORDER BY due, workspace, channel, recipient LIMIT ?
 """
 IN_APP = f"""
 SELECT id, {COLUMNS} FROM delivery INDEXED BY delivery_in_app
@@ -165,9 +166,12 @@ class SqliteDeliveries:
         rows = await self._rows(PUT_ASIDE, due, workspace, channel.value, recipient, limit)
         return [delivery_of(row) for row in rows]
 
-    async def digests_due(self, until: int, limit: int) -> list[PutAside]:
+    async def digests_due(self, until: int, limit: int, after: PutAside | None = None) -> list[PutAside]:
         """Recipients for whom something waits. Raises StoreUnavailable."""
-        rows = await self._rows(DIGESTS_DUE, until, limit)
+        place = (-1, "", "", "")
+        if after is not None:
+            place = (after.due, after.workspace, after.channel.value, after.recipient.name)
+        rows = await self._rows(DIGESTS_DUE, until, *place, limit)
         return [PutAside(row[0], Channel(row[1]), Recipient.named(row[2]), row[3]) for row in rows]
 
     async def in_app(self, workspace: str, user: str, before: int | None, limit: int) -> list[LedgerLine]:

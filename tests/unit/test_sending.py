@@ -10,12 +10,17 @@ import trio
 from structlog.testing import capture_logs
 
 from engine.core.routing import Endpoint
-from engine.notify.jobs import DIGEST_GRACE_US, digest_job
+from engine.jobs.desk import Desk
+from engine.jobs.kinds import Kinds
+from engine.jobs.scheduler import RunArgs
+from engine.notify.digests import FOUND_MAX
+from engine.notify.jobs import DIGEST_GRACE_US, DIGESTS, digest_job
 from engine.notify.ports import Outcome, Refused, Sent, TryLater
 from engine.stores.deliveries import DIGEST_MAX
+from engine.stores.jobs import JobQuery
 from protocol.jobs import JobState, Queue, Verdict
 from protocol.model import EventKind, Severity
-from protocol.notify import DIGEST_LISTED_MAX, Channel, DeliveryState, Outgoing, Why
+from protocol.notify import DIGEST, DIGEST_LISTED_MAX, Channel, DeliveryState, Outgoing, Recipient, Why
 from protocol.times import SECOND_US
 from tests.support.deliveries import a_delivery
 from tests.support.dispatch import PAGER_NAME, Dispatch, a_dispatch
@@ -345,6 +350,21 @@ async def test_a_sender_that_raises_is_in_the_ledger_and_its_traceback_with_the_
         job = await dispatch.store.job(None, send.lease.job)
         assert job is not None and job.state is JobState.DELAYED
         assert "Traceback" in (job.errors[0].traceback or "")
+
+
+async def test_a_line_without_a_digest_is_found_behind_all_those_that_wait_for_theirs(autojump_clock: None) -> None:
+    async with a_dispatch() as dispatch:
+        now = clock()
+        people = [Recipient(user=f"u{number:04}") for number in range(FOUND_MAX)]
+        last = Recipient(user="z")
+        waiting = [a_delivery("a", channel=Channel.SLACK, recipient=each, due=now) for each in (*people, last)]
+        await dispatch.store.keep_deliveries(waiting, [digest_job("acme", Channel.SLACK, each, now) for each in people])
+        digests = dispatch.notifications.digests
+        await dispatch.store.enqueue([digests.kind.job(RunArgs(since=0, until=now))])
+        (look,) = [job for job in await dispatch.claim(2_000) if job.kind == DIGESTS]
+        await dispatch.settle(await Desk(Kinds([digests.kind]), clock).do(look))
+        (found,) = await dispatch.store.jobs(JobQuery(kind=DIGEST, limit=1))
+        assert f'"{last.user}"' in found.args
 
 
 SECRET = "https://hooks.example.com/T0/B0/xyzzy"

@@ -154,6 +154,20 @@ async def test_what_is_put_aside_is_found_when_it_is_due_and_not_before(autojump
         assert await store.put_aside("acme", place, NOW + 60_000_000, 10) == [line]
 
 
+async def test_who_waits_for_a_digest_is_found_page_by_page_each_once(autojump_clock: None) -> None:
+    places = [(due, workspace, user) for due in (NOW - 1, NOW) for workspace in ("acme", "umbrella") for user in "abc"]
+    lines = [
+        a_delivery(f"{due}{number}", workspace=workspace, recipient=Recipient(user=user), due=due, why=Why.DIGEST)
+        for due, workspace, user in places
+        for number in range(2)
+    ]
+    async with ledger(*lines) as store:
+        found, last = [], None
+        while page := await store.digests_due(NOW, 5, last):
+            found, last = [*found, *page], page[-1]
+        assert [(each.due, each.workspace, each.recipient.user) for each in found] == places
+
+
 async def test_what_was_sent_with_a_digest_is_not_put_aside_any_more(autojump_clock: None) -> None:
     line = a_delivery(why=Why.DIGEST, due=NOW)
     async with ledger(line, replace(line, state=DeliveryState.SENT)) as store:
