@@ -75,7 +75,7 @@ class DeliveryStore(Protocol):
         """Writes rows, or moves them on, and enqueues the jobs that carry them out, in one transaction."""
 
     async def answered(self, workspace: str, user: str, alert_ids: Sequence[str]) -> None:
-        """Whoever was told of these alerts has acknowledged them."""
+        """Whoever was told of these alerts has acknowledged them; what is on its way counts as soon as he has it."""
 
     async def put_aside(self, workspace: str, place: tuple[Channel, str], due: int, limit: int) -> list[Delivery]:
         """What waits for the digest of a recipient that is due at this moment, the oldest first.

@@ -60,9 +60,12 @@ _READ = f"""
 UPDATE delivery SET state = 'read', updated_at = ? WHERE workspace = ? AND recipient = ? AND {_IS_UNREAD}
     AND key IN (SELECT value FROM json_each(?))
 """  # noqa: S608
+# What is on its way is acknowledged when it has arrived.
 _ANSWERED = """
-UPDATE delivery SET state = 'acknowledged', updated_at = ?1 WHERE workspace = ?2 AND recipient = ?3
-    AND alert_id IN (SELECT value FROM json_each(?4)) AND state IN ('sent', 'delivered')
+UPDATE delivery SET is_answered = state = 'queued', state = iif(state = 'queued', state, 'acknowledged'),
+    updated_at = iif(state = 'queued', updated_at, ?1)
+WHERE workspace = ?2 AND recipient = ?3 AND alert_id IN (SELECT value FROM json_each(?4))
+    AND state IN ('queued', 'sent', 'delivered')
 """
 _TOLD = """
 SELECT DISTINCT alert_id FROM delivery WHERE workspace = ?1 AND alert_id IN (SELECT value FROM json_each(?2))

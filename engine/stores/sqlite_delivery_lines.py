@@ -25,11 +25,14 @@ COLUMNS = (
     "key, workspace, alert_id, channel, recipient, version, change, state, at, updated_at, due, why, cause, attempts,"
     " reference, held_since"
 )
-# Never back: what was told is not queued again, and what its reader has said of it stays.
+# Never back: what was told is not queued again, and what its reader has said of it stays. What he said of the alert
+# while the line was on its way is known by then. Why it was put aside (`aside`) is what its first writing said.
 DELIVERIES = Bulk(
-    f"INSERT INTO delivery ({COLUMNS})",
-    16,
-    "ON CONFLICT (key) DO UPDATE SET state = excluded.state, why = excluded.why, cause = excluded.cause,"
+    f"INSERT INTO delivery ({COLUMNS}, aside)",
+    17,
+    "ON CONFLICT (key) DO UPDATE SET"
+    " state = iif(is_answered AND excluded.state IN ('sent', 'delivered'), 'acknowledged', excluded.state),"
+    " why = excluded.why, cause = excluded.cause,"
     " due = excluded.due, attempts = excluded.attempts, reference = coalesce(excluded.reference, reference),"
     " held_since = excluded.held_since, updated_at = excluded.updated_at"
     " WHERE delivery.state NOT IN ('acknowledged', 'read')"
@@ -58,8 +61,8 @@ CANCELLED = f"""
 UPDATE delivery SET state = 'failed', why = 'cancelled', updated_at = ?2 WHERE id IN ({TO_DELIVER}) RETURNING channel
 """  # noqa: S608
 AGAIN = f"""
-UPDATE delivery SET state = 'queued', why = iif(due IS NULL, NULL, 'digest'), cause = NULL, held_since = NULL,
-    updated_at = ?2 WHERE id IN ({NOT_DELIVERED})
+UPDATE delivery SET state = 'queued', why = iif(due IS NULL, NULL, coalesce(aside, 'digest')), cause = NULL,
+    held_since = NULL, updated_at = ?2 WHERE id IN ({NOT_DELIVERED})
 """  # noqa: S608
 _OLD = """
 SELECT id, updated_at FROM delivery INDEXED BY delivery_kept
@@ -131,7 +134,7 @@ def _values(each: Delivery) -> tuple[Any, ...]:
         *(each.key, each.workspace, each.alert_id, each.channel.value, each.recipient.name, each.version),
         *(each.change.value, each.state.value, each.at, each.updated_at, each.due),
         *(None if each.why is None else each.why.value, each.cause, each.attempts, each.reference),
-        each.held_since,
+        *(each.held_since, None if each.due is None or each.why is None else each.why.value),
     )
 
 

@@ -37,11 +37,9 @@ def due_now() -> int:
     return clock() - DIGEST_GRACE_US
 
 
-async def put_aside(dispatch: Dispatch, alert_ids: list[str], due: int) -> int:
+async def put_aside(dispatch: Dispatch, alert_ids: list[str], due: int, why: Why = Why.STORM) -> int:
     """Lines for the pager's digest; the number of its job."""
-    lines = [
-        a_delivery(name, channel=Channel.WEBHOOK, recipient=PAGER_NAME, due=due, why=Why.STORM) for name in alert_ids
-    ]
+    lines = [a_delivery(name, channel=Channel.WEBHOOK, recipient=PAGER_NAME, due=due, why=why) for name in alert_ids]
     await dispatch.store.keep_deliveries(lines)
     ((number, _),) = await dispatch.store.enqueue([digest_job("acme", Channel.WEBHOOK, PAGER_NAME, due)])
     return number
@@ -109,6 +107,20 @@ async def test_a_failed_digest_that_is_retried_brings_back_its_own_lines_and_no_
         await dispatch.work()
         states = [line.state for line in await dispatch.lines(*alerts)]
         assert states == [DeliveryState.DELIVERED, DeliveryState.DELIVERED, DeliveryState.FAILED]
+
+
+@pytest.mark.parametrize("why", [Why.STORM, Why.QUIET_HOURS])
+async def test_a_digest_that_is_done_once_more_knows_why_its_lines_were_put_aside(
+    autojump_clock: None, why: Why
+) -> None:
+    async with a_dispatch() as dispatch:
+        (alert,) = await dispatch.alerts()
+        number = await put_aside(dispatch, [alert.id], due_now(), why)
+        dispatch.sink.answer = lambda message: Refused("400: no")
+        await dispatch.work()
+        assert [line.why for line in await dispatch.lines(alert)] == [Why.REFUSED]
+        await redrive(dispatch, number)
+        assert [(line.state, line.why) for line in await dispatch.lines(alert)] == [(DeliveryState.QUEUED, why)]
 
 
 async def test_a_cancelled_digest_leaves_nothing_queued(autojump_clock: None) -> None:

@@ -195,6 +195,28 @@ async def test_nobody_reads_what_is_somebody_elses(autojump_clock: None) -> None
         assert await store.unread("acme", "ann") == 2
 
 
+@pytest.mark.parametrize("state", [DeliveryState.SENT, DeliveryState.DELIVERED])
+async def test_what_is_on_its_way_to_whoever_acknowledges_is_acknowledged_when_it_is_there(
+    autojump_clock: None, state: DeliveryState
+) -> None:
+    line = a_delivery()
+    async with ledger(line, a_delivery(recipient=Recipient(user="bob"))) as store:
+        await store.answered("acme", "ann", ["a1"])
+        assert await states(store) == [DeliveryState.QUEUED] * 2
+        await store.keep_deliveries(
+            [replace(line, state=state), a_delivery(recipient=Recipient(user="bob"), state=state)]
+        )
+        assert await states(store) == [DeliveryState.ACKNOWLEDGED, state]
+
+
+async def test_what_fails_on_its_way_to_whoever_acknowledges_has_failed(autojump_clock: None) -> None:
+    line = a_delivery()
+    async with ledger(line) as store:
+        await store.answered("acme", "ann", ["a1"])
+        await store.keep_deliveries([replace(line, state=DeliveryState.FAILED, why=Why.REFUSED)])
+        assert await states(store) == [DeliveryState.FAILED]
+
+
 async def test_whoever_was_told_and_acknowledges_has_answered(autojump_clock: None) -> None:
     told, waiting = a_delivery(state=DeliveryState.SENT), a_delivery(version="2")
     async with ledger(told, waiting) as store:
