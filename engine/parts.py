@@ -36,6 +36,7 @@ from engine.keepers.presence import PresenceLog
 from engine.keepers.recipients import RecipientLog
 from engine.keepers.rollups import RollUps
 from engine.keepers.upkeep import Upkeep
+from engine.notify.book import NotifyBook
 from engine.notify.by_link import LinkVerbs
 from engine.notify.inapp import InApp
 from engine.notify.mail import Mail, build_mail
@@ -135,7 +136,8 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
     others = endpoint_senders(outbound, shelves.endpoints, config, world.clock)
     senders = {Channel.IN_APP: InApp(store, derived), **mail.senders, **others}
     say = word_on_streams(registry, config.api.answer_s)
-    notifications = build_notifications(store, orders, registry.wake, senders, mail.renderer, say, world.clock)
+    book = NotifyBook(orders, registry.wake, outbound.book)
+    notifications = build_notifications(store, orders, book, senders, mail.renderer, say, world.clock)
     notifications.follow(shelves, shelves.figures)
     readings = ReadingVerbs(store, world.clock, retention_of(config).readings)
     service = Service(

@@ -99,6 +99,11 @@ class Endpoint(EndpointGiven, frozen=True, kw_only=True, forbid_unknown_fields=T
     sealed: str = ""
     health: TargetHealth | None = None
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What a rule or a chain may call it."""
+        return (self.id, self.name) if self.name else (self.id,)
+
     def __post_init__(self) -> None:
         # Whoever switches it on again, one or many at once, need not know of the reason.
         if self.enabled and self.why_off:

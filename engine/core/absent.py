@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from engine.core.routing import Action, Endpoint, Routed
+from engine.core.routing import Action, Routed
+from protocol.endpoints import Endpoint
 from protocol.notify import Channel, Recipient, Why
 
 
@@ -31,7 +32,7 @@ def absent(meant: Meant, people: Container[str], endpoints: Sequence[Endpoint]) 
         if not any(user in people for user in meant.answering.get(team, ())):
             why = Why.NOBODY if team in meant.answering else Why.UNKNOWN
             yield _not_told(Channel.IN_APP, Recipient(team=team), why)
-    there = {name for endpoint in endpoints for name in (endpoint.id, *endpoint.names)} if meant.endpoints else set()
+    there = {name for endpoint in endpoints for name in endpoint.names} if meant.endpoints else set()
     for name in dict.fromkeys(meant.endpoints):
         if name not in there:
             # By which channel it would have been told nobody knows; most endpoints are webhooks.

@@ -15,7 +15,7 @@ nothing of what went at once); a digest in the app (its list is quiet by itself)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import NamedTuple
@@ -25,6 +25,7 @@ import msgspec
 
 from engine.core.agenda import NEVER
 from engine.core.rules.schedule import hours_of
+from protocol.endpoints import Endpoint
 from protocol.model import Alert, Severity
 from protocol.notify import (
     PERSONAL,
@@ -56,21 +57,6 @@ _URGENT = frozenset({Change.ESCALATED, Change.REMINDER, Change.TEST})
 STORM_GATHERS_US = 60 * SECOND_US
 # Where a channel and a recipient stand, by both.
 Place = tuple[Channel, str]
-
-
-class Endpoint(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """What routing knows of an endpoint. Empty `frameworks`: all. `names`: what a rule may call it."""
-
-    id: str
-    channel: Channel
-    names: tuple[str, ...] = ()
-    min_severity: Severity = Severity.INFO
-    frameworks: tuple[str, ...] = ()
-    is_enabled: bool = True
-
-    def is_named(self, names: Sequence[str]) -> bool:
-        """Whether it is one of these."""
-        return any(name in names for name in (self.id, *self.names))
 
 
 class Person(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -160,14 +146,19 @@ def _to_endpoint(news: News, endpoint: Endpoint, known: Mapping[Place, Heard], n
     return _sent(endpoint.channel, recipient, {Why.STORM: _storm_due(news, now)})
 
 
+def is_named(endpoint: Endpoint, names: Collection[str]) -> bool:
+    """Whether it is one of these."""
+    return any(name in names for name in endpoint.names)
+
+
 def _refusal(news: News, endpoint: Endpoint, told: Heard) -> Why | None:
     """Why an endpoint does not take this, by its own filters."""
-    if not endpoint.is_enabled:
+    if not endpoint.enabled:
         return Why.DISABLED
     if told.was_told or news.change is Change.ESCALATED:
         # Whoever wrote a step that names it means it, whatever it takes by itself.
         return None
-    if news.rule_notify and not endpoint.is_named(news.rule_notify):
+    if news.rule_notify and not is_named(endpoint, news.rule_notify):
         return Why.RULE
     if endpoint.frameworks and news.alert.framework_id not in endpoint.frameworks:
         return Why.FRAMEWORK

@@ -20,7 +20,7 @@ import structlog
 from actors.ports import Clock
 from engine.core.absent import Meant, absent
 from engine.core.escalating import BEGINS, Place, chain_of, first, following, has_begun, since_of, version_of
-from engine.core.routing import News, Routed, heard, route
+from engine.core.routing import News, Routed, heard, is_named, route
 from engine.core.turn import rejected
 from engine.jobs.kinds import Again, Done, Kind, NotNeeded, PutOff, Result
 from engine.notify.book import NotifyBook
@@ -110,7 +110,7 @@ class Escalations:
         answering = await self._facts.answering(workspace, step.teams, now)
         called = [user for those in answering.values() for user in those]
         people = await self._facts.people(workspace, [*step.users, *called])
-        endpoints = [each for each in self._book.endpoints(workspace) if each.is_named(step.endpoints)]
+        endpoints = [each for each in self._book.endpoints(workspace) if is_named(each, step.endpoints)]
         meant = Meant(step.users, step.teams, step.endpoints, answering)
         news = News(change=Change.ESCALATED, alert=alert, rule_notify=step.endpoints)
         told = await self._store.deliveries_of(workspace, [alert.id])

@@ -1,4 +1,4 @@
-"""The endpoints of all workspaces, in memory: what senders ask, as the store has them.
+"""The endpoints of all workspaces, in memory: what routing and senders ask, as the store has them.
 
 Told of every change at its commit (`engine.shelf.live`), so an endpoint that was deleted, put away or switched off is
 not sent to from the answer on. Holds what is kept, secrets sealed. At most `objects.endpoints_max` a workspace.
@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from engine.core.routing import Endpoint as Routed
 from engine.notify.ports import Refused, SwitchedOff
 from engine.shelf.kinds import Kind
 from engine.shelf.live import Listener, ObjectFigures, readable
-from engine.stores.objects import ObjectNews, StoredObject
+from engine.stores.objects import ObjectNews
 from protocol.endpoints import Endpoint
+
+# Is told the workspace and the endpoint. Does not wait, and raises nothing.
+Changed = Callable[[str, str], None]
 
 
 class KeptEndpoints:
@@ -21,6 +23,11 @@ class KeptEndpoints:
 
     def __init__(self) -> None:
         self._endpoints: dict[str, dict[str, Endpoint]] = {}
+        self._followers: list[Changed] = []
+
+    def follow(self, changed: Changed) -> None:
+        """Tells of each endpoint that is put from now on, for whoever remembers something of it."""
+        self._followers.append(changed)
 
     def of(self, workspace: str) -> Collection[Endpoint]:
         """Those of a workspace, switched off or not."""
@@ -44,6 +51,8 @@ class KeptEndpoints:
             those.pop(object_id, None)
             if not those:
                 del self._endpoints[workspace]
+        for changed in self._followers:
+            changed(workspace, object_id)
 
 
 def refusal(endpoint: Endpoint | None) -> Refused | None:
@@ -55,30 +64,12 @@ def refusal(endpoint: Endpoint | None) -> Refused | None:
     return SwitchedOff("the endpoint is switched off" + (f": {endpoint.why_off}" if endpoint.why_off else ""))
 
 
-def follow_endpoints(
-    book: KeptEndpoints, kind: Kind[Endpoint], figures: ObjectFigures, changed: Callable[[str, str], None]
-) -> Listener:
-    """Keeps the book; `changed` is told the workspace and the endpoint, for whoever remembers something of it."""
+def follow_endpoints(book: KeptEndpoints, kind: Kind[Endpoint], figures: ObjectFigures) -> Listener:
+    """Keeps the book."""
 
     def told(news: Sequence[ObjectNews]) -> None:
         for each in news:
             now = each.now if each.now is not None and each.now.archived_at is None else None
             book.put(each.workspace, each.id, None if now is None else readable(kind, now, figures))
-            changed(each.workspace, each.id)
 
     return told
-
-
-def as_routed(kind: Kind[Endpoint], figures: ObjectFigures, stored: StoredObject) -> Routed | None:
-    """What routing knows of an endpoint; None of one that was put away, or that cannot be read."""
-    found = readable(kind, stored, figures) if stored.archived_at is None else None
-    if found is None:
-        return None
-    return Routed(
-        id=found.id,
-        channel=found.channel,
-        names=tuple(filter(None, (found.id, found.name))),
-        min_severity=found.min_severity,
-        frameworks=found.frameworks,
-        is_enabled=found.enabled,
-    )

@@ -14,11 +14,9 @@ from actors.ports import Clock
 from engine.core.firing import Cron
 from engine.jobs.kinds import Kind
 from engine.jobs.scheduler import Schedule
-from engine.notify.book import NotifyBook, Wake
+from engine.notify.book import NotifyBook
 from engine.notify.digests import Digests
-from engine.notify.endpoints import ENDPOINT
 from engine.notify.escalation import Escalations
-from engine.notify.kept_endpoints import as_routed
 from engine.notify.ports import Renderer, Sender
 from engine.notify.router import Router
 from engine.notify.sending import Sending, Tools
@@ -54,7 +52,6 @@ class Notifications:
     def follow(self, shelves: Shelves, figures: ObjectFigures) -> None:
         """Keeps in memory what it must know at once. Before `LiveObjects.load`."""
         shelves.live.follow(USER, self.book.follow_people())
-        shelves.live.follow(ENDPOINT, self.book.follow_endpoints(partial(as_routed, shelves.endpoints.kind, figures)))
         chains = partial(readable, shelves.escalations.kind, figures=figures)
         shelves.live.follow(ESCALATION, self.escalations.follow(chains))
 
@@ -67,14 +64,13 @@ def digest_schedule(digests: Digests) -> Schedule:
 def build_notifications(
     store: Store,
     orders: StandingOrders,
-    wake: Wake,
+    book: NotifyBook,
     senders: dict[Channel, Sender],
     renderer: Renderer,
     say: SayOnStream,
     clock: Clock,
 ) -> Notifications:
     """Nothing of it runs yet."""
-    book = NotifyBook(orders, wake)
     escalations = Escalations(store, book, say, clock)
     return Notifications(
         senders=senders,

@@ -49,4 +49,6 @@ def build_outbound(config: Config) -> Outbound:
     """Nothing of it is connected yet. Raises ConfigError for a key file or certificates that cannot be used."""
     targets = Targets()
     outside = Outside(Connector(config.notify), Sealer.of(config), targets, config.notify.apprise_schemes)
-    return Outbound(outside, KeptEndpoints(), targets)
+    book = KeptEndpoints()
+    book.follow(targets.forget)
+    return Outbound(outside, book, targets)

@@ -17,7 +17,7 @@ import trio
 
 from actors.ports import Clock
 from engine.core.absent import Meant, absent
-from engine.core.routing import Endpoint, News, Person, Routed, heard, route
+from engine.core.routing import News, Person, Routed, heard, route
 from engine.jobs.kinds import Kind, PutOff, Result
 from engine.notify.book import NotifyBook
 from engine.notify.escalation import Escalations
@@ -25,6 +25,7 @@ from engine.notify.facts import Facts
 from engine.notify.outcome import Outcome, line_of
 from engine.orders import StandingOrders
 from engine.stores import Store
+from protocol.endpoints import Endpoint
 from protocol.jobs import Claimed, Queue
 from protocol.model import Alert, ChannelKey
 from protocol.notify import ROUTE, Change, Delivery, Noted, RouteArgs, Why

@@ -79,7 +79,7 @@ def build_shelves(
     for quiet in (silences, maintenance):
         live.follow(quiet.name, follow_quiet(orders, quiet_changed, kit.clock, quiet, kit.figures))
     endpoints = endpoint_kind(config.objects.endpoints_max)
-    live.follow(endpoints.name, follow_endpoints(outbound.book, endpoints, kit.figures, outbound.targets.forget))
+    live.follow(endpoints.name, follow_endpoints(outbound.book, endpoints, kit.figures))
     archived = ArchivedPlaces()
     archived.follow(live)
     limits = config.objects

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from engine.core.routing import Endpoint
 from engine.notify.jobs import StepArgs, step_job
 from engine.verbs.people import Deed
 from protocol.changes import Action
 from protocol.commands import Escalate
+from protocol.endpoints import Endpoint
 from protocol.errors import Busy
 from protocol.items import ItemResult
 from protocol.jobs import Queue
@@ -193,7 +193,7 @@ async def test_an_endpoint_that_was_switched_off_is_not_reminded_and_the_ledger_
         notified.endpoint()
         await notified.make("escalations", id="all", remind_every_s=600)
         alert = await notified.ring(severity="critical")
-        notified.endpoint(Endpoint(id="pager", channel=Channel.WEBHOOK, is_enabled=False))
+        notified.endpoint(Endpoint(id="pager", channel=Channel.WEBHOOK, enabled=False))
         # Whoever was not told of the alert is not reminded of it either.
         notified.endpoint(Endpoint(id="other", channel=Channel.WEBHOOK))
         await notified.engine.pass_time(700)

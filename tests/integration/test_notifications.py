@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from engine.core.noting import routing_jobs
-from engine.core.routing import Endpoint
 from engine.notify.ports import Refused, Sent, SwitchedOff, TryLater
 from engine.sections.alerting import Storm
+from protocol.endpoints import Endpoint
 from protocol.jobs import Queue
 from protocol.model import ChannelKey, Event, EventKind, Severity
 from protocol.notify import Channel

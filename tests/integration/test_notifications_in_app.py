@@ -9,9 +9,9 @@ import pytest
 import trio
 from msgspec.structs import replace
 
-from engine.core.routing import Endpoint
 from engine.stores.jobs import JobQuery
 from protocol import messages as m
+from protocol.endpoints import Endpoint
 from protocol.errors import Busy, StoreUnavailable
 from protocol.hints import Notification
 from protocol.jobs import Queue

@@ -8,15 +8,17 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from engine.core.noting import routing_jobs
-from engine.core.routing import Endpoint
 from engine.jobs.desk import Desk
 from engine.jobs.kinds import Kinds
+from engine.notify.book import NotifyBook
+from engine.notify.kept_endpoints import KeptEndpoints
 from engine.notify.notifications import Notifications, build_notifications
 from engine.orders import StandingOrders
 from engine.stores import Store
 from engine.stores.jobs import JobQuery
 from engine.stores.objects import ObjectChange
 from protocol.commands import Escalate
+from protocol.endpoints import Endpoint
 from protocol.items import ItemResult
 from protocol.jobs import Claimed, JobState, Queue, Settlement
 from protocol.model import Alert, ChannelKey, Event, EventKind, Reason, Status
@@ -119,7 +121,9 @@ async def a_dispatch(
         orders = StandingOrders((), KEY.workspace)
         seen = store if wrapped is None else wrapped(store)
         senders = dict.fromkeys((Channel.WEBHOOK, Channel.EMAIL, Channel.SLACK), sink)
-        parts = build_notifications(seen, orders, lambda workspace, framework: None, senders, Plain(), _said, clock)
+        kept = KeptEndpoints()
+        book = NotifyBook(orders, lambda workspace, framework: None, kept)
+        parts = build_notifications(seen, orders, book, senders, Plain(), _said, clock)
         for endpoint in endpoints:
-            parts.book.put_endpoint(KEY.workspace, endpoint.id, endpoint)
+            kept.put(KEY.workspace, endpoint.id, endpoint)
         yield Dispatch(store, parts, sink)

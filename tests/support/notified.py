@@ -8,12 +8,12 @@ from typing import Any
 
 import trio
 
-from engine.core.routing import Endpoint
 from engine.notify.ports import Outcome, Sent
 from engine.parts import Parts
 from engine.stores.deliveries import LedgerLine
 from engine.verbs.people import Deed
 from protocol.changes import Action
+from protocol.endpoints import Endpoint
 from protocol.notify import Channel, Outgoing
 from tocsin.testing.engines import EngineUnderTest, a_config, an_engine
 
@@ -61,7 +61,7 @@ class Notified:
 
     def endpoint(self, endpoint: Endpoint = PAGER) -> None:
         """There is an endpoint from now on."""
-        self.parts.notifications.book.put_endpoint(self.workspace, endpoint.id, endpoint)
+        self.parts.outbound.book.put(self.workspace, endpoint.id, endpoint)
 
     async def ring(self, **fields: Any) -> str:
         """Rings; the alert's id. What follows from it is done."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from engine.core.absent import Meant, absent
-from engine.core.routing import Action, Endpoint
+from engine.core.routing import Action
+from protocol.endpoints import Endpoint
 from protocol.notify import Channel
 
-PAGER = Endpoint(id="pager", channel=Channel.SLACK, names=("pager", "The pager"))
+PAGER = Endpoint(id="pager", channel=Channel.SLACK, name="The pager")
 
 
 def said(meant: Meant) -> list[str]:

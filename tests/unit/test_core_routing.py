@@ -12,7 +12,6 @@ from engine.core.agenda import NEVER
 from engine.core.routing import (
     USUAL,
     Action,
-    Endpoint,
     Heard,
     News,
     Person,
@@ -22,6 +21,7 @@ from engine.core.routing import (
     quiet_until,
     route,
 )
+from protocol.endpoints import Endpoint
 from protocol.model import Severity
 from protocol.notify import (
     CHANGE_OF,
@@ -42,7 +42,7 @@ from tests.support.deliveries import a_delivery
 HOUR_US = 3_600 * SECOND_US
 NOON = parse_rfc3339("2026-01-05T12:00:00Z")
 MIDNIGHT = parse_rfc3339("2026-01-05T00:00:00Z")
-HOOK = Endpoint(id="hook", channel=Channel.WEBHOOK, names=("the pager",))
+HOOK = Endpoint(id="hook", channel=Channel.WEBHOOK, name="the pager")
 ANN = Person(id="ann", email="ann@example.org", slack_id="U1", zone="Europe/Berlin")
 TOLD = Heard(was_told=True)
 ALL = (Channel.IN_APP, Channel.EMAIL, Channel.SLACK)
@@ -90,7 +90,7 @@ def test_an_endpoint_without_filters_is_sent_what_begins() -> None:
 @pytest.mark.parametrize(
     ("endpoint", "what", "why"),
     [
-        (replace(HOOK, is_enabled=False), news(), Why.DISABLED),
+        (replace(HOOK, enabled=False), news(), Why.DISABLED),
         (replace(HOOK, min_severity=Severity.CRITICAL), news(), Why.SEVERITY),
         (replace(HOOK, frameworks=("db",)), news(), Why.FRAMEWORK),
         (HOOK, news(rule_notify=("other",)), Why.RULE),
@@ -113,7 +113,7 @@ def test_filters_that_fit_let_through() -> None:
 def test_whoever_heard_the_beginning_hears_the_rest_whatever_his_filters_are_by_then() -> None:
     endpoint = replace(HOOK, min_severity=Severity.CRITICAL, frameworks=("db",))
     assert hook(news(Change.RESOLVED), endpoint, TOLD).action is Action.SEND
-    assert hook(news(Change.RESOLVED), replace(endpoint, is_enabled=False), TOLD).why is Why.DISABLED
+    assert hook(news(Change.RESOLVED), replace(endpoint, enabled=False), TOLD).why is Why.DISABLED
 
 
 @pytest.mark.parametrize("change", [change for change in Change if not change.is_start])
@@ -286,7 +286,7 @@ def test_an_endpoint_that_a_step_names_is_told_whatever_it_takes_by_itself_unles
     picky = Endpoint(id="boss", channel=Channel.WEBHOOK, min_severity=Severity.CRITICAL, frameworks=("db",))
     step = news(Change.ESCALATED, rule_notify=("boss",))
     assert [routed.action for routed in route(step, [picky], [], {}, NOON)] == [Action.SEND]
-    off = replace(picky, is_enabled=False)
+    off = replace(picky, enabled=False)
     assert [routed.why for routed in route(step, [off], [], {}, NOON)] == [Why.DISABLED]
 
 

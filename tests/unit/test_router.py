@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import trio
 
-from engine.core.routing import Endpoint
 from engine.notify.router import ANSWERS_AT_ONCE, LINES_AT_ONCE, LOOKED_FOR_MAX
 from engine.stores import Store
+from protocol.endpoints import Endpoint
 from protocol.jobs import Verdict
 from protocol.model import EventKind, QuietedBy, Severity
 from protocol.notify import Change, Channel, DeliveryState, Why

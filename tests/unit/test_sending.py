@@ -9,7 +9,6 @@ import pytest
 import trio
 from structlog.testing import capture_logs
 
-from engine.core.routing import Endpoint
 from engine.jobs.desk import Desk
 from engine.jobs.kinds import Kinds
 from engine.jobs.scheduler import RunArgs
@@ -18,6 +17,7 @@ from engine.notify.jobs import DIGEST_GRACE_US, DIGESTS, digest_job
 from engine.notify.ports import Outcome, Refused, Sent, TryLater
 from engine.stores.deliveries import DIGEST_MAX
 from engine.stores.jobs import JobQuery
+from protocol.endpoints import Endpoint
 from protocol.jobs import JobState, Queue, Verdict
 from protocol.model import EventKind, Severity
 from protocol.notify import DIGEST, DIGEST_LISTED_MAX, Channel, DeliveryState, Outgoing, Recipient, Why
