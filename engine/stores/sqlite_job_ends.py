@@ -163,6 +163,9 @@ def _there(connection: Connection, named: Sequence[str | int]) -> dict[str | int
 
 
 def _going_on(one: Settlement, behind: int | None, now: int) -> dict[str, Any]:
+    if behind == one.lease.job:
+        # Behind itself: it would wait for a day.
+        behind = None
     run_at = max(one.run_at, now) if behind is None else now + BEHIND_MAX_US
     return {**_common(one), "run_at": run_at, "behind": behind, "given_back": int(one.verdict in GIVES_BACK)}
 

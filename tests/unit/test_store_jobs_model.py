@@ -20,6 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from engine.core.retry import after_failure
 from engine.stores import Store, open_store, sqlite_job_claims
 from engine.stores.jobs import KeptJobs
+from engine.stores.sqlite_job_ends import BEHIND_MAX_US
 from protocol.jobs import Held, JobState, Lease, NewJob, Queue, Settlement, Shares, Verdict
 from protocol.times import SECOND_US
 from tests.support.stores import NOW
@@ -57,17 +58,16 @@ class Thing:
     node: str = ""
     until: int = 0
     ended: int = 0
+    behind: int | None = None
 
     @property
     def place(self) -> tuple[int, int]:
         return (self.run_at + self.prio * 60 * SECOND_US, self.id)
 
-    def go_on(self, run_at: int, now: int) -> None:
-        self.run_at = max(run_at, now)
-        self.state = JobState.DELAYED if run_at > now else JobState.WAITING
-
-    def end(self, state: JobState, now: int) -> None:
-        self.state, self.ended = state, now
+    def go_on(self, run_at: int, now: int, behind: int | None = None) -> None:
+        self.behind = behind
+        self.run_at = max(run_at, now) if behind is None else now + BEHIND_MAX_US
+        self.state = JobState.DELAYED if self.run_at > now else JobState.WAITING
 
 
 class OnLoop:
@@ -127,6 +127,17 @@ class Jobs(RuleBasedStateMachine):
         """The job that has this key now."""
         of_key = (each for each in self.things.values() if key is not None and each.key == key and each.state in OPEN)
         return next(of_key, None)
+
+    def end(self, thing: Thing, state: JobState) -> None:
+        thing.state, thing.ended = state, self.now
+        for each in self.things.values():
+            if each.behind == thing.id and each.state is JobState.DELAYED:
+                each.go_on(self.now, self.now)
+
+    def named(self, name: int | str | None) -> int | None:
+        """The job of this number or key, if it has not ended."""
+        one = self.things.get(name) if isinstance(name, int) else self.held(name)
+        return one.id if one is not None and one.state in OPEN else None
 
     @initialize(some=st.lists(st.tuples(prios, whoms), min_size=3, max_size=9))
     def start_with(self, some: list[tuple[int, str | None]]) -> None:
@@ -204,18 +215,22 @@ class Jobs(RuleBasedStateMachine):
     def settle(self, data: st.DataObject, verdicts: list[Verdict], delay: int) -> None:
         leases = data.draw(st.lists(st.sampled_from(self.leases), min_size=1, max_size=len(verdicts), unique=True))
         run_at = self.now + delay * SECOND_US
+        names = st.sampled_from([None, "a", "b", *self.things])
         batch = [
-            Settlement(lease=lease, verdict=of, run_at=run_at) for lease, of in zip(leases, verdicts, strict=False)
+            Settlement(lease=lease, verdict=of, run_at=run_at, behind=None if of in ENDS else data.draw(names))
+            for lease, of in zip(leases, verdicts, strict=False)
         ]
         held = [self.is_held(one.lease) for one in batch]
         assert self.call(lambda store: store.settle(batch)) == held
-        for one in (one for one, is_held in zip(batch, held, strict=True) if is_held):
-            thing = self.things[one.lease.job]
+        counted = [one for one, is_held in zip(batch, held, strict=True) if is_held]
+        for one in counted:
             if one.verdict in ENDS:
-                thing.end(ENDS[one.verdict], self.now)
-            else:
+                self.end(self.things[one.lease.job], ENDS[one.verdict])
+        for one in counted:
+            if one.verdict not in ENDS:
+                thing, ahead = self.things[one.lease.job], self.named(one.behind)
                 thing.attempt -= one.verdict in (Verdict.SNOOZED, Verdict.RELEASED)
-                thing.go_on(run_at, self.now)
+                thing.go_on(run_at, self.now, None if ahead == thing.id else ahead)
 
     @rule()
     def sweep(self) -> None:
@@ -224,7 +239,7 @@ class Jobs(RuleBasedStateMachine):
         for thing in lost:
             then = after_failure(thing.id, thing.attempt, thing.attempts_max, self.now)
             if then.verdict is Verdict.FAILED:
-                thing.end(JobState.FAILED, self.now)
+                self.end(thing, JobState.FAILED)
             else:
                 thing.go_on(then.run_at, self.now)
         failed = sum(each.state is JobState.FAILED for each in lost)
@@ -261,12 +276,12 @@ class Jobs(RuleBasedStateMachine):
         thing = data.draw(st.sampled_from(list(self.things.values())))
         self.call(lambda store: store.cancel(None, thing.id))
         if thing.state in OPEN:
-            thing.end(JobState.CANCELLED, self.now)
+            self.end(thing, JobState.CANCELLED)
 
     def again(self, thing: Thing, *states: JobState) -> bool:
         if thing.state not in states or self.held(thing.key):
             return False
-        thing.state, thing.run_at, thing.attempt = JobState.WAITING, self.now, 0
+        thing.state, thing.run_at, thing.attempt, thing.behind = JobState.WAITING, self.now, 0, None
         return True
 
     @precondition(lambda self: self.things)
