@@ -21,6 +21,7 @@ _REASONS = {
     Why.OVER: "the alert is not there any more",
     Why.TOLD: "it was told at once meanwhile, and not with the digest",
     Why.NO_ADDRESS: "nothing is known of where the recipient is by this channel",
+    Why.NO_SENDER: "this engine sends nothing by this channel: it is not configured",
     Why.UNKNOWN: "nobody has this name here",
     Why.NOBODY: "nobody is on call in this team, and none of its members is a user here",
 }
@@ -33,8 +34,6 @@ _FAILS = {
     Why.REFUSED: "the target refused it",
     Why.GAVE_UP: "it was tried as often as it may be",
     Why.CANCELLED: "its job was cancelled",
-    Why.NO_SENDER: "this engine cannot send by this channel",
-    Why.NO_ADDRESS: "nothing is known of where the recipient is by this channel",
 }
 
 

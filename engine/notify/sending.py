@@ -87,7 +87,7 @@ class Sending:
             return NotNeeded("the ledger has no such line" if line is None else f"it is {line.state.value} already")
         found = await self._store.alert(line.workspace, line.alert_id)
         if found is None:
-            return self._suppressed(line, Why.OVER)
+            return self._suppressed([line], Why.OVER)
         same = await self._store.deliveries_to(line.workspace, line.alert_id, (line.channel, line.recipient.name))
         earlier = list(takewhile(lambda each: each.key != line.key, same))
         now = self._clock()
@@ -96,7 +96,7 @@ class Sending:
             # Behind the last of them: when the first one ends, one job comes to look, and not all.
             return PutOff(now + wait_us, behind=key_of_job(ahead))
         if not line.change.is_start and not any(each.state in TOLD for each in earlier):
-            return self._suppressed(line, Why.NOT_TOLD)
+            return self._suppressed([line], Why.NOT_TOLD)
         message = Outgoing(
             key=line.key,
             workspace=line.workspace,
@@ -112,8 +112,9 @@ class Sending:
         )
         return await self._hand_over(claimed, message, [line])
 
-    def _suppressed(self, line: Delivery, why: Why) -> Result:
-        return Done(deliveries=(_moved(line, DeliveryState.SUPPRESSED, self._clock(), why),))
+    def _suppressed(self, lines: Sequence[Delivery], why: Why) -> Result:
+        """Nothing is to be sent, and nobody has failed."""
+        return Done(deliveries=tuple(_moved(line, DeliveryState.SUPPRESSED, self._clock(), why) for line in lines))
 
     async def send_digest(self, claimed: Claimed, args: DigestArgs) -> Result:
         """What was put aside for a recipient until a moment, as one message."""
@@ -147,11 +148,10 @@ class Sending:
     async def _hand_over(self, claimed: Claimed, message: Outgoing, lines: Sequence[Delivery]) -> Result:
         sender = self._senders.get(message.channel)
         if sender is None:
-            cause = f"this engine sends nothing by {message.channel.value}: it is not configured"
-            return self._failed(lines, Why.NO_SENDER, cause)
+            return self._suppressed(lines, Why.NO_SENDER)
         address = await self._address(message.workspace, message.channel, message.recipient)
         if address is None:
-            return self._failed(lines, Why.NO_ADDRESS, f"{message.recipient.name} has no {message.channel.value}")
+            return self._suppressed(lines, Why.NO_ADDRESS)
         if message.channel is Channel.IN_APP:
             # Saved before told: who is told looks at his list at once.
             await self._store.keep_deliveries(self._sent(lines, DeliveryState.SENT))
@@ -188,8 +188,7 @@ class Sending:
             sent = [replace(line, reference=outcome.reference) for line in self._sent(lines, state)]
             return Done(deliveries=tuple(sent))
         if isinstance(outcome, SwitchedOff):
-            off = [_moved(line, DeliveryState.SUPPRESSED, self._clock(), Why.DISABLED) for line in lines]
-            return Done(deliveries=tuple(off))
+            return self._suppressed(lines, Why.DISABLED)
         if isinstance(outcome, Refused):
             return self._failed(self._tried(lines), Why.REFUSED, outcome.cause)
         return self._later(claimed, lines, outcome)

@@ -89,7 +89,7 @@ def test_the_page_names_every_state_every_reason_and_every_word_of_templates() -
     for state in DeliveryState:
         assert f"`{state.value}`" in PAGE
     suppressed = [Why.PREFERENCE, Why.QUIET_HOURS, Why.OWN_ACT, Why.SEVERITY, Why.FRAMEWORK, Why.RULE, Why.DISABLED]
-    for why in [*suppressed, Why.STORM, Why.NOT_TOLD, Why.TOLD, Why.OVER, Why.NO_ADDRESS]:
+    for why in [*suppressed, Why.STORM, Why.NOT_TOLD, Why.TOLD, Why.OVER, Why.NO_ADDRESS, Why.NO_SENDER]:
         assert f"`{why.value}`" in PAGE
     for word in WORDS:
         assert f"`{word}`" in PAGE

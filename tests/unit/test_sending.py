@@ -50,6 +50,16 @@ async def redrive(dispatch: Dispatch, number: int) -> None:
     assert job is not None and job.state is JobState.WAITING
 
 
+async def test_a_channel_that_is_not_configured_is_no_failure(autojump_clock: None) -> None:
+    async with a_dispatch([Endpoint(id="any", channel=Channel.APPRISE)]) as dispatch:
+        (alert,) = await dispatch.alerts()
+        await dispatch.note(FIRED, alert)
+        await dispatch.work()
+        (line,) = await dispatch.lines(alert)
+        assert (line.state, line.why) == (DeliveryState.SUPPRESSED, Why.NO_SENDER)
+        assert await dispatch.ended(JobState.FAILED) == []
+
+
 async def test_a_refused_message_that_is_retried_is_sent_under_the_same_key(autojump_clock: None) -> None:
     async with a_dispatch() as dispatch:
         (alert,) = await dispatch.alerts()
