@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from engine.pages import PAGE_MAX, Cursors, Name
 from engine.stores import AlertPage, AlertQuery, RowPage
-from engine.stores.sqlite_queries import CHANNEL_PLACE, derived_place, numbers, snapshot, workspace_number
+from engine.stores.sqlite_queries import CHANNEL_PLACE, derived_place, numbers, workspace_number
 from engine.stores.sqlite_rows import QUIETED, SEVERITIES, STATES, decode_alerts, decode_rows
 from protocol.effects import OpenAlerts
 from protocol.errors import BadRequest
@@ -39,8 +39,7 @@ _CHANNEL_NUMBERS = (
 def alerts(connection: Connection, query: AlertQuery) -> AlertPage:
     """A page of alerts. Raises BadRequest."""
     _check_limit(query)
-    with snapshot(connection):
-        found = _list(connection, query)
+    found = _list(connection, query)
     items = found[: query.limit]
     return AlertPage(items=items, next_cursor=CURSORS.following(found, query.limit, lambda alert: (alert.id,)))
 
@@ -48,8 +47,7 @@ def alerts(connection: Connection, query: AlertQuery) -> AlertPage:
 def open_rows(connection: Connection, query: AlertQuery) -> RowPage:
     """A page of open alerts with all that is kept of them. Raises BadRequest."""
     _check_limit(query)
-    with snapshot(connection):
-        found = decode_rows(_bodies(connection, replace(query, states=_OPEN)))
+    found = decode_rows(_bodies(connection, replace(query, states=_OPEN)))
     items = found[: query.limit]
     return RowPage(items=items, next_cursor=CURSORS.following(found, query.limit, lambda row: (row.alert.id,)))
 
@@ -62,9 +60,8 @@ def _check_limit(query: AlertQuery) -> None:
 def matching(connection: Connection, query: AlertQuery, limit: int) -> list[str]:
     """The ids of at most `limit` alerts, newest first."""
     query = replace(query, cursor=None, limit=limit - 1)  # the statement is for one more than a page
-    with snapshot(connection):
-        sql, values = list_statement(connection, query, _IDS)
-        return numbers(connection, sql, values)
+    sql, values = list_statement(connection, query, _IDS)
+    return numbers(connection, sql, values)
 
 
 def open_alerts(
@@ -80,13 +77,12 @@ def open_alerts(
         cursor=None if before is None else CURSORS.after((before,)),
         limit=limit,
     )
-    with snapshot(connection):
-        if isinstance(stream, ChannelKey):
-            places = connection.execute(CHANNEL_PLACE, stream).fetchall()
-            offset = places[0][1] if places else 0
-        else:
-            _, offset, _ = derived_place(connection, stream)
-        found = _list(connection, query)
+    if isinstance(stream, ChannelKey):
+        places = connection.execute(CHANNEL_PLACE, stream).fetchall()
+        offset = places[0][1] if places else 0
+    else:
+        _, offset, _ = derived_place(connection, stream)
+    found = _list(connection, query)
     return OpenAlerts(offset=offset, alerts=tuple(found[:limit]), last=len(found) <= limit)
 
 

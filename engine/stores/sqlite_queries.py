@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from sqlite3 import Connection
 from typing import Any
 
@@ -104,36 +103,25 @@ ALERTS_NAMED = (
 )
 
 
-@contextmanager
-def snapshot(connection: Connection) -> Iterator[None]:
-    """Several statements that see one state of the database."""
-    connection.execute("BEGIN")
-    try:
-        yield
-    finally:
-        connection.execute("ROLLBACK")
-
-
 def recall(connection: Connection, epoch: str, key: ChannelKey, now_us: int) -> Recalled:
     """What a channel's machine continues from."""
-    with snapshot(connection):
-        places = connection.execute(CHANNEL_PLACE, key).fetchall()
-        if not places:
-            return Recalled(epoch=epoch, offset=0)
-        number, offset, floor, last_batch, last_results, seq, settled = places[0]
-        return Recalled(
-            epoch=epoch,
-            offset=offset,
-            floor=floor,
-            rows=tuple(_rows(connection, numbers(connection, _HELD, (number, now_us)))),
-            last_batch=last_batch,
-            last_results=decode_results(last_results),
-            storm=storm_of(connection, number),
-            seq=seq,
-            series=log.series_of(connection, number),
-            states=log.states_of(connection, number),
-            readings=log.rows_after(connection, number, settled),
-        )
+    places = connection.execute(CHANNEL_PLACE, key).fetchall()
+    if not places:
+        return Recalled(epoch=epoch, offset=0)
+    number, offset, floor, last_batch, last_results, seq, settled = places[0]
+    return Recalled(
+        epoch=epoch,
+        offset=offset,
+        floor=floor,
+        rows=tuple(_rows(connection, numbers(connection, _HELD, (number, now_us)))),
+        last_batch=last_batch,
+        last_results=decode_results(last_results),
+        storm=storm_of(connection, number),
+        seq=seq,
+        series=log.series_of(connection, number),
+        states=log.states_of(connection, number),
+        readings=log.rows_after(connection, number, settled),
+    )
 
 
 def derived_position(connection: Connection, epoch: str, stream: DerivedKey) -> Recalled:
@@ -153,9 +141,8 @@ def derived_place(connection: Connection, stream: DerivedKey) -> tuple[int, int,
 
 def history(connection: Connection, key: ChannelKey, after: int, limit: int) -> list[Event]:
     """Events of a channel, in order."""
-    with snapshot(connection):
-        places = connection.execute(CHANNEL_PLACE, key).fetchall()
-        return channel_history(connection, places[0][0], after, limit) if places else []
+    places = connection.execute(CHANNEL_PLACE, key).fetchall()
+    return channel_history(connection, places[0][0], after, limit) if places else []
 
 
 def channel_history(connection: Connection, channel: int, after: int, limit: int) -> list[Event]:
@@ -165,20 +152,18 @@ def channel_history(connection: Connection, channel: int, after: int, limit: int
 
 def derived_history(connection: Connection, stream: DerivedKey, after: int, limit: int) -> list[Event]:
     """Events of a derived stream, in its order."""
-    with snapshot(connection):
-        number, _, _ = derived_place(connection, stream)
-        if stream.user is None:
-            return _stretch(connection, _WORKSPACE_EVENTS, number, lambda event: event.workspace_offset, after, limit)
-        user = stream.user
-        return _stretch(connection, _USER_EVENTS, number, lambda event: event.user_offsets[user], after, limit)
+    number, _, _ = derived_place(connection, stream)
+    if stream.user is None:
+        return _stretch(connection, _WORKSPACE_EVENTS, number, lambda event: event.workspace_offset, after, limit)
+    user = stream.user
+    return _stretch(connection, _USER_EVENTS, number, lambda event: event.user_offsets[user], after, limit)
 
 
 def where_open(connection: Connection, workspace: str, identity_in: Callable[[str], str]) -> list[str]:
     """The frameworks where an open alert that a source reported has this identity: a seek for each that has any."""
-    with snapshot(connection):
-        number = workspace_number(connection, workspace)
-        places = [[name, channel, identity_in(name)] for name, channel in numbers(connection, _SOURCED, (number,))]
-        return sorted(numbers(connection, _WHERE_OPEN, (json.dumps(places), number)))
+    number = workspace_number(connection, workspace)
+    places = [[name, channel, identity_in(name)] for name, channel in numbers(connection, _SOURCED, (number,))]
+    return sorted(numbers(connection, _WHERE_OPEN, (json.dumps(places), number)))
 
 
 def unsettled(connection: Connection) -> list[ChannelKey]:

@@ -16,7 +16,7 @@ from typing import Any
 from engine.pages import Cursors, Name
 from engine.stores import RecipientPage
 from engine.stores.sqlite_bulk import Bulk
-from engine.stores.sqlite_queries import CHANNEL_PLACE, derived_place, snapshot
+from engine.stores.sqlite_queries import CHANNEL_PLACE, derived_place
 from protocol.effects import AlertRecipient, RecipientMark
 from protocol.model import ChannelKey, Severity, StreamKey
 from protocol.times import rfc3339
@@ -74,9 +74,8 @@ def write_marks(connection: Connection, marks: Sequence[RecipientMark]) -> None:
 def recipients(connection: Connection, workspace: str, alert_id: str, cursor: str | None, limit: int) -> RecipientPage:
     """Who has received an alert, in the order of their names. Raises BadRequest for a bad cursor."""
     after = "" if cursor is None else CURSORS.place(cursor)[0]
-    with snapshot(connection):
-        places, severity, over_at = _places(connection, workspace, alert_id)
-        found = connection.execute(RECIPIENTS, (json.dumps(places), after, limit + 1, severity, over_at)).fetchall()
+    places, severity, over_at = _places(connection, workspace, alert_id)
+    found = connection.execute(RECIPIENTS, (json.dumps(places), after, limit + 1, severity, over_at)).fetchall()
     items = [
         AlertRecipient(user=user, received_at=_moment(_earlier(received, seen)), seen_at=_moment(seen))
         for user, received, seen in found[:limit]

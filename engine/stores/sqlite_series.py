@@ -22,7 +22,6 @@ from engine.stores.readings import (
     SeriesPage,
 )
 from engine.stores.sqlite_log import decode_labels, decode_row
-from engine.stores.sqlite_queries import snapshot
 from engine.stores.sqlite_rollup import HOUR_S, LOG_ROWS, MINUTE_S, Bucket, Minutes, Place, by_hour, sum_up
 from protocol.errors import BadRequest
 from protocol.times import SECOND_US, rfc3339
@@ -66,11 +65,10 @@ def readings(connection: Connection, query: ReadingQuery) -> ReadingPage:
     is_raw = query.resolution is Resolution.RAW
     cursors: Cursors[Any] = RAW_CURSORS if is_raw else ROLLED_CURSORS
     place = None if query.cursor is None else cursors.place(query.cursor)
-    with snapshot(connection):
-        for channel, *log in connection.execute(PLACE, (query.workspace, query.framework)).fetchall():
-            if is_raw:
-                return _raw(connection, channel, query, place)
-            return _rolled(connection, channel, query, place, _tail(connection, channel, log))
+    for channel, *log in connection.execute(PLACE, (query.workspace, query.framework)).fetchall():
+        if is_raw:
+            return _raw(connection, channel, query, place)
+        return _rolled(connection, channel, query, place, _tail(connection, channel, log))
     return ReadingPage(items=[])
 
 
@@ -80,11 +78,10 @@ def series(connection: Connection, workspace: str, framework: str, cursor: str |
     (after,) = (0,) if cursor is None else SERIES_CURSORS.place(cursor)
     found: list[Row] = []
     fresh: dict[int, Bucket] = {}
-    with snapshot(connection):
-        for channel, *log in connection.execute(PLACE, (workspace, framework)).fetchall():
-            found = connection.execute(SERIES_OF_CHANNEL, (channel, after, limit + 1)).fetchall()
-            # In order of time: the last one of a series is its newest.
-            fresh = {place.series: bucket for place, bucket in sorted(_tail(connection, channel, log).items(), key=_at)}
+    for channel, *log in connection.execute(PLACE, (workspace, framework)).fetchall():
+        found = connection.execute(SERIES_OF_CHANNEL, (channel, after, limit + 1)).fetchall()
+        # In order of time: the last one of a series is its newest.
+        fresh = {place.series: bucket for place, bucket in sorted(_tail(connection, channel, log).items(), key=_at)}
     items = [_info(row, fresh.get(row[0])) for row in found[:limit]]
     return SeriesPage(items=items, next_cursor=SERIES_CURSORS.following(found, limit, lambda row: row[:1]))
 

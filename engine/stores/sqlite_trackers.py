@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from engine.pages import Cursors, Name, Number
-from engine.stores.sqlite_queries import snapshot, workspace_number
+from engine.stores.sqlite_queries import workspace_number
 from engine.stores.sqlite_rows import STATES, decode_alerts
 from engine.stores.workflows import StepAlertPage, StepAlertQuery, TrackerPage, TrackerQuery
 from protocol.times import parse_rfc3339
@@ -35,11 +35,10 @@ _definitions = msgspec.json.Decoder(list[Workflow]).decode
 def trackers(connection: Connection, query: TrackerQuery) -> TrackerPage:
     """A page of trackers, and the definitions that they follow. Raises BadRequest for a bad cursor."""
     sql, values = tracker_statement(query)
-    with snapshot(connection):
-        found = _trackers(f"[{connection.execute(sql, values).fetchone()[0] or ''}]")
-        items = found[: query.limit]
-        ids = json.dumps(list(dict.fromkeys(item.workflow_id for item in items)))
-        definitions = connection.execute(DEFINITIONS, (query.workspace, ids)).fetchone()[0]
+    found = _trackers(f"[{connection.execute(sql, values).fetchone()[0] or ''}]")
+    items = found[: query.limit]
+    ids = json.dumps(list(dict.fromkeys(item.workflow_id for item in items)))
+    definitions = connection.execute(DEFINITIONS, (query.workspace, ids)).fetchone()[0]
     return TrackerPage(
         items=items,
         workflows={each.id: each for each in _definitions(f"[{definitions or ''}]")},
@@ -73,10 +72,9 @@ def tracker_statement(query: TrackerQuery) -> tuple[str, list[Any]]:
 
 def step_alerts(connection: Connection, query: StepAlertQuery) -> StepAlertPage:
     """A page of the alerts about steps, newest first. Raises BadRequest for a bad cursor."""
-    with snapshot(connection):
-        workspace = workspace_number(connection, query.workspace)
-        sql, values = step_alert_statement(query, workspace, _channel_of(connection, query, workspace))
-        found = connection.execute(sql, values).fetchall()
+    workspace = workspace_number(connection, query.workspace)
+    sql, values = step_alert_statement(query, workspace, _channel_of(connection, query, workspace))
+    found = connection.execute(sql, values).fetchall()
     items = [row.alert for row in decode_alerts(f"[{','.join(body for body, *_ in found[: query.limit])}]")]
     return StepAlertPage(items=items, next_cursor=ALERT_CURSORS.following(found, query.limit, lambda row: row[1:]))
 

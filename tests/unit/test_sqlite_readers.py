@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,37 @@ async def test_a_reader_cannot_write(database: Database) -> None:
     with pytest.raises(StoreUnavailable, match="readonly"):
         await readers.read(lambda connection: connection.execute("DELETE FROM fact"))
     assert await readers.read(fact) == 42
+    await readers.aclose()
+
+
+async def test_a_question_of_several_statements_sees_one_moment(database: Database) -> None:
+    readers = ThreadedReaders(database, GiveWay())
+
+    def ask_twice(connection: sqlite3.Connection) -> tuple[int, int]:
+        before = fact(connection)
+        with closing(database.connect()) as writer:
+            writer.execute("UPDATE fact SET number = number + 1")
+        return before, fact(connection)
+
+    assert [await readers.read(ask_twice) for _ in range(2)] == [(42, 42), (43, 43)]
+    await readers.aclose()
+
+
+@pytest.mark.parametrize("fault", [None, KeyError, sqlite3.OperationalError])
+async def test_a_moment_is_held_no_longer_than_its_question(database: Database, fault: type[Exception] | None) -> None:
+    readers = ThreadedReaders(database, GiveWay())
+
+    def ask(connection: sqlite3.Connection) -> None:
+        fact(connection)
+        if fault is not None:
+            raise fault
+
+    with nullcontext() if fault is None else pytest.raises((KeyError, StoreUnavailable)):
+        await readers.read(ask)
+    with closing(database.connect()) as writer:
+        writer.execute("UPDATE fact SET number = number + 1")
+        # Busy is 1 while anybody still sees an older state: the log could not be begun anew, and would grow.
+        assert writer.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()[0] == 0
     await readers.aclose()
 
 
