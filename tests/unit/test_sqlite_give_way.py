@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 import trio
@@ -64,6 +65,21 @@ async def test_the_loop_is_watched_only_inside() -> None:
     assert after > 0
     await trio.lowlevel.checkpoint()
     assert give_way._next == after
+
+
+async def test_a_store_ends_well_after_trio_has_put_a_failing_watch_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(self: GiveWay, timeout: float) -> None:
+        raise MemoryError
+
+    async with open_store(str(tmp_path / "store.db"), clock=lambda: NOW) as store:
+        monkeypatch.setattr(GiveWay, "before_io_wait", fail)
+        assert len(await store.alerts_named(KEY.workspace, [])) == 0
+    # Trio has told of it.
+    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [MemoryError]
+    async with open_store(str(tmp_path / "store.db"), clock=lambda: NOW):
+        pass
 
 
 async def test_commits_go_on_beside_a_loop_that_never_rests(tmp_path_factory: pytest.TempPathFactory) -> None:
