@@ -39,7 +39,7 @@ class GiveWay(trio.abc.Instrument):
         try:
             yield
         finally:
-            # If it ever raises, trio puts it aside and says so in the log: commits are slow then, but the store ends well.
+            # If it ever raised, trio has put it aside and said so in the log: commits are slow then, no more.
             with suppress(KeyError):
                 trio.lowlevel.remove_instrument(self)
 
