@@ -67,7 +67,7 @@ def build_mail(config: Config, identity: Identity, shelves: Shelves, outbound: O
             health.waiting = partial(mailer.waiting, endpoint.address)
             health.note(outcome, clock())
 
-    mailer = Mailer(config.notify.smtp, clock, site, address_of, note)
+    mailer = Mailer(config.notify.smtp, clock, address_of, site, note)
     return Mail(
         mailer=mailer,
         persons=persons,

@@ -26,8 +26,7 @@ from engine.core.notices.as_text import text
 from engine.core.notices.notice import Links, notice_of
 from engine.notify.addresses import Mailbox
 from engine.notify.letters import letter_of
-from engine.notify.mailer import AWAY_S, Mailer
-from engine.notify.pace import WAIT_MAX_S, Pace
+from engine.notify.mailer import AWAY_S, WAIT_MAX_S, Mailer
 from engine.notify.ports import Refused, Sent, TryLater
 from engine.notify.smtp import Line, meaning_of
 from engine.sections.smtp import Smtp
@@ -48,9 +47,19 @@ def rendered(message: Outgoing) -> Outgoing:
 MAIL = rendered(a_message())
 
 
+def mails(count: int) -> list[Outgoing]:
+    """Different ones to the same address."""
+    return [replace(MAIL, key=f"{MAIL.key}{number}") for number in range(count)]
+
+
+async def own_address(message: Outgoing) -> str | None:
+    return message.address
+
+
 @asynccontextmanager
 async def mailing(config: Smtp, **more: Any) -> AsyncIterator[Mailer]:
-    mailer = Mailer(config, lambda: NOW, "https://alerts.example.com", **more)
+    more.setdefault("address_of", own_address)
+    mailer = Mailer(config, lambda: NOW, site="https://alerts.example.com", **more)
     async with trio.open_nursery() as nursery:
         await nursery.start(lambda task_status: mailer.run(task_status))
         yield mailer
@@ -315,16 +324,16 @@ async def until_ended(mailer: Mailer) -> None:
 
 
 async def test_who_waits_too_long_for_a_connection_is_told_so(autojump_clock: MockClock):
-    mailer = Mailer(of(1, connections_max=1), lambda: NOW)
+    mailer = Mailer(of(1, connections_max=1), lambda: NOW, own_address)
     mailer._room.acquire_on_behalf_of_nowait("somebody else")
     outcome = await mailer.send(MAIL)
     assert outcome == TryLater(None, "not done within 40 s (notify.smtp.total_s)")
 
 
 async def test_without_a_server_or_an_address_nothing_is_tried():
-    assert "notify.smtp.host" in (await Mailer(Smtp(), lambda: NOW).send(MAIL)).cause
+    assert "notify.smtp.host" in (await Mailer(Smtp(), lambda: NOW, own_address).send(MAIL)).cause
     for address in ("", "ada", "ada@example.com\r\nBcc: eve@example.com"):
-        outcome = await Mailer(of(1), lambda: NOW).send(replace(MAIL, address=address))
+        outcome = await Mailer(of(1), lambda: NOW, own_address).send(replace(MAIL, address=address))
         assert isinstance(outcome, Refused)
         assert "is no mail address" in outcome.cause
         assert "\n" not in outcome.cause
@@ -355,7 +364,7 @@ async def test_an_address_in_another_script_goes_where_the_server_takes_it(utf8:
 async def test_an_address_that_was_sent_many_waits_and_others_do_not():
     with mail_server() as server:
         async with mailing(server.config(per_recipient_burst=2, per_recipient_s=60)) as mailer:
-            outcomes = [await mailer.send(MAIL) for _ in range(4)]
+            outcomes = [await mailer.send(mail) for mail in mails(4)]
             assert await mailer.send(replace(MAIL, address="bob@example.com")) == Sent()
             assert mailer.statistics()["slowed"] == 2
     assert outcomes[:2] == [Sent(), Sent()]
@@ -366,10 +375,10 @@ async def test_the_next_mail_to_an_address_says_how_many_wait_behind_it(mock_clo
     mail = replace(MAIL, rendered=Rendered(subject="s", text="text", html="<html><body><p>text</p></body></html>"))
     with mail_server() as server:
         async with mailing(server.config(per_recipient_burst=1, per_recipient_s=60)) as mailer:
-            for _ in range(3):
-                await mailer.send(mail)
+            for number in range(3):
+                await mailer.send(replace(mail, key=str(number)))
             mock_clock.jump(60)
-            await mailer.send(mail)
+            await mailer.send(replace(mail, key="1"))
     said = "1 more mails to this address wait for their turn."
     assert [[part.get_content().split() for part in each.iter_parts()] for each in server.inbox.mails] == [
         [["text"], ["<html><body><p>text</p></body></html>"]],
@@ -377,20 +386,28 @@ async def test_the_next_mail_to_an_address_says_how_many_wait_behind_it(mock_clo
     ]
 
 
-def test_those_who_wait_are_given_times_of_their_own():
-    pace = Pace(10.0, 1)
-    assert [pace.wait_s("Ada@x", 0.0) for _ in range(4)] == [0.0, 10.0, 20.0, 30.0]
-    assert pace.wait_s("ada@X", 10.0) == 0.0
-    assert [pace.waiting(name, 10.0) for name in ("Ada@x", "bob@x")] == [2, 0]
-    assert pace.wait_s("bob@x", 10.0) == 0.0
-    assert max(pace.wait_s("ada@x", 10.0) for _ in range(1_000)) == WAIT_MAX_S
-    assert Pace(0.0, 1).wait_s("ada@x", 0.0) == 0.0
+async def test_nobody_is_told_to_come_later_than_in_an_hour(mock_clock: MockClock):
+    with mail_server() as server:
+        async with mailing(server.config(per_recipient_burst=1, per_recipient_s=3_000)) as mailer:
+            outcomes = [await mailer.send(mail) for mail in mails(4)]
+    assert [outcome.after_s for outcome in outcomes[1:]] == [3_000.0, WAIT_MAX_S, WAIT_MAX_S]
 
 
-def test_the_address_that_was_silent_for_longest_is_forgotten(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("engine.notify.pace.ADDRESSES_MAX", 2)
-    pace = Pace(10.0, 1)
-    assert [pace.wait_s(name, 0.0) for name in ("a", "b", "c", "b", "a")] == [0.0, 0.0, 0.0, 10.0, 0.0]
+async def test_a_rate_of_zero_slows_nobody():
+    with mail_server() as server:
+        async with mailing(server.config(per_recipient_burst=1, per_recipient_s=0)) as mailer:
+            assert [await mailer.send(mail) for mail in mails(3)] == [Sent()] * 3
+
+
+async def test_the_address_that_was_silent_for_longest_is_forgotten(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("engine.notify.mailer.ADDRESSES_MAX", 2)
+    with mail_server() as server:
+        async with mailing(server.config(per_recipient_burst=1, per_recipient_s=60)) as mailer:
+            outcomes = [
+                await mailer.send(replace(mail, address=f"{name}@example.com"))
+                for mail, name in zip(mails(5), "abcBa", strict=True)
+            ]
+    assert [outcome == Sent() for outcome in outcomes] == [True, True, True, False, True]
 
 
 def test_a_line_that_was_ended_before_it_was_opened_is_not_opened():
