@@ -22,8 +22,8 @@ from engine.core.notices.notice import SUBJECT_MAX_CHARS, line_of, moment
 from engine.http.guards import refuse_unknown_parameters
 from engine.http.operators import PeerAddress
 from engine.notify.action_links import LinkExpired, LinkInvalid
-from engine.notify.by_link import LinkVerbs, Opened
-from protocol.model import Alert, AlertState, Status
+from engine.notify.by_link import TRANSIENT, LinkVerbs, Opened
+from protocol.model import Alert, AlertState
 
 _STYLE = (
     "body{font-family:sans-serif;line-height:1.5;max-width:36em;margin:2em auto;padding:0 1em}"
@@ -80,7 +80,7 @@ def action_routers(verbs: LinkVerbs, peer_address: PeerAddress) -> list[Router]:
             opened, result = await verbs.act(link, peer_address(request))
         except (LinkInvalid, LinkExpired) as fault:
             return _refused(fault)
-        if result.status is Status.REJECTED:
+        if result.reason in TRANSIENT:
             title, body = _asking(opened)
             return _page(HTTPStatus.SERVICE_UNAVAILABLE, title, f"<p>{escape(result.message or _AGAIN)}</p>{body}")
         return _page(HTTPStatus.OK, *_done(opened))

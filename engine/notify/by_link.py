@@ -16,10 +16,12 @@ from engine.notify.persons import BY_LINK, Persons
 from engine.verbs.people import Deed
 from protocol.errors import UnknownChannel
 from protocol.items import ItemResult
-from protocol.model import Alert, Principal
+from protocol.model import Alert, Principal, Reason, Status
 
 # How the record says where it came from.
 BY_MAIL = "by e-mail link"
+# What pressing again a moment later may mend; any other refusal is the alert's present state, such as resolved.
+TRANSIENT = frozenset({Reason.BUSY, Reason.FAILED})
 
 
 class Alerts(Protocol):
@@ -53,7 +55,7 @@ class LinkVerbs:
         self._figures = dict.fromkeys(("opened", "done", "refused", "expired"), 0)
 
     def statistics(self) -> Mapping[str, int]:
-        """Links opened, done (again, too), refused, and come too late."""
+        """Links opened, done (again, too; not what was refused about the alert), refused, and come too late."""
         return dict(self._figures)
 
     async def look(self, link: str) -> Opened:
@@ -67,7 +69,7 @@ class LinkVerbs:
         opened = await self._counted(lambda: self._open(link))
         deed = Deed(action=opened.asked.action, address=f"{address} {BY_MAIL}".strip())
         (result,) = await self._alerts.act(opened.who, [opened.asked.alert_id], deed)
-        self._figures["done"] += 1
+        self._figures["done"] += result.status is not Status.REJECTED
         return opened._replace(alert=await self._alerts.alert(opened.who, opened.asked.alert_id)), result
 
     async def _counted(self, open_it: Callable[[], Awaitable[Opened]]) -> Opened:
