@@ -41,7 +41,7 @@ KEEP_S = 86_400
 KEEP_MAX_S = 30 * 86_400
 # As many random bytes as the signature's hash has.
 _KEY_BYTES = 32
-# Two are valid while one is rotated; who rotates faster than that drops the oldest.
+# Two are valid while one is rotated; who would rotate again meanwhile is refused.
 SECRETS_MAX = 2
 # Shown with an endpoint and not written by anybody: what is sent back of it is not read.
 _SHOWN = frozenset({*SHOWN_BESIDES, "secrets", "unreachable", "why_off", "health"})
@@ -111,7 +111,10 @@ class EndpointShelf(Shelf[Endpoint]):
     async def rotate(
         self, who: Principal, object_id: str, secret: str = "", keep_s: float = KEEP_S, address: str = ""
     ) -> Held[Endpoint]:
-        """A new secret; a webhook's old one goes on signing for `keep_s`. One that we made is in this answer alone."""
+        """A new secret; a webhook's old one goes on signing for `keep_s`. One that we made is in this answer alone.
+
+        Raises Conflict while an older one signs, unless `keep_s` is 0: that ends it.
+        """
         before = await self.to_change(who, object_id)
         value, old = before.value, self.open(who.workspace, before.value)
         if value.channel not in (Channel.WEBHOOK, Channel.SLACK) or not old.secrets:
@@ -120,6 +123,12 @@ class EndpointShelf(Shelf[Endpoint]):
             )
         new = secret or _new_key(value)
         now, signs = self._kit.clock(), _signs(value)
+        if keep_s and (end := max((each.until for each in old.secrets if each.until), default=0)) > now:
+            # A third would put out the one that the receiver may still be checking with.
+            raise Conflict(
+                f"a rotation is under way: the secret before this one signs until {rfc3339(end)}; wait until then, "
+                "or say keep_s: 0, after which only the new one signs"
+            )
         until = now + int(keep_s * SECOND_US)
         kept = [_ended(each, until) for each in old.secrets if each.until is None or now < each.until] if signs else []
         whole = Confidential(url=old.url, secrets=(KeptSecret(value=new, since=now), *kept[: SECRETS_MAX - 1]))

@@ -31,7 +31,7 @@ async def test_an_endpoint_is_made_tested_rotated_and_its_secret_is_printed_once
         assert rotated == "endpoint pager has a new secret, version 2"
         assert secret.startswith("secret, shown this once: whsec_")
         given = "whsec_" + "a" * 44
-        assert await said("endpoints", "rotate", "pager", "--secret", given) == (
+        assert await said("endpoints", "rotate", "pager", "--secret", given, "--keep", "0") == (
             "endpoint pager has a new secret, version 3\n"
         )
         assert await said("endpoints", "put", "pager", "min_severity=error") == "endpoint pager changed, version 4\n"

@@ -141,19 +141,28 @@ async def test_a_key_means_nothing_to_another_channel(place: Place) -> None:
     assert "routing key" in problem(answer, 400, 107)
 
 
-async def test_while_a_key_is_rotated_both_are_valid_and_a_third_drops_the_first(place: Place) -> None:
+async def test_while_a_key_is_rotated_both_are_valid_and_it_is_not_rotated_again(place: Place) -> None:
     first = (await place.made())["secret"]
     answer = (await place.client.post(f"{PATH}/e/rotate", json={})).json()
     second = answer["secret"]
     assert place.secrets() == [second, first]
     assert [note["until"] is None for note in answer["secrets"]] == [True, False]
-    await place.client.post(f"{PATH}/e/rotate", json={"secret": KEY, "keep_s": 60})
-    assert place.secrets() == [KEY, second]
-    await place.client.post(f"{PATH}/e/rotate", json={"keep_s": 0})
+    for again in ({}, {"secret": KEY, "keep_s": 60}):
+        why = problem(await place.client.post(f"{PATH}/e/rotate", json=again), 409, 107)
+        assert f"signs until {answer['secrets'][1]['until']}" in why and "keep_s: 0" in why
+    assert place.secrets() == [second, first]
+    assert first not in await everything_shown(place)
+
+
+async def test_a_rotation_that_keeps_nothing_ends_the_one_that_is_under_way(place: Place) -> None:
+    await place.made()
+    await place.client.post(f"{PATH}/e/rotate", json={})
+    third = (await place.client.post(f"{PATH}/e/rotate", json={"keep_s": 0})).json()["secret"]
     parts = place.engine._tree.up
     confidential = parts.shelves.endpoints.open("main", place.kept())
-    assert len(confidential.in_force(parts.clock() + 1)) == 1
-    assert first not in await everything_shown(place)
+    assert confidential.in_force(parts.clock() + 1) == [third]
+    # Nothing but the newest signs any more: the next rotation may begin.
+    assert (await place.client.post(f"{PATH}/e/rotate", json={})).status_code == 200
 
 
 async def test_a_token_is_rotated_by_giving_the_new_one(place: Place) -> None:
@@ -288,6 +297,8 @@ WRONG: Sequence[tuple[dict[str, Any], str]] = [
     ({"channel": "email"}, "address: '' is no mail address"),
     ({"channel": "email", "address": "a@b.example\r\nBcc: c@d.example"}, "is no mail address"),
     ({"channel": "email", "address": "a@b.example\0"}, "is no mail address"),
+    ({"channel": "email", "address": "a@b.example\n"}, "is no mail address"),
+    ({"channel": "email", "address": " a@b.example "}, "is no mail address"),
     ({"channel": "email", "address": "a@b.example", "url": "https://a.example/"}, "url: is not used here"),
     ({"channel": "email", "address": "a@b.example", "secret": "x"}, "secret: is not used here"),
     ({"channel": "apprise"}, "url: one of Apprise"),
