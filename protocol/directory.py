@@ -19,7 +19,8 @@ MEMBERS_MAX = 100
 OVERRIDES_MAX = 100
 EMAIL_MAX_CHARS = 254
 
-Email = Annotated[str, msgspec.Meta(max_length=EMAIL_MAX_CHARS, pattern=r"^$|^[^@\s]+@[^@\s]+$")]
+# Nothing behind it: `$` alone would let a line end pass.
+Email = Annotated[str, msgspec.Meta(max_length=EMAIL_MAX_CHARS, pattern=r"^([^@\s]+@[^@\s]+)?(?![\s\S])")]
 # An IANA name, such as Europe/Berlin; who takes it in checks that there is such a zone.
 Zone = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 ClockTime = Annotated[str, msgspec.Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]

@@ -90,7 +90,8 @@ def _slack(given: EndpointGiven, url: str, secret: str) -> str:
 def _email(given: EndpointGiven, url: str, secret: str) -> str:
     _refuse("url", url, "a mailbox has an address")
     _refuse("secret", secret, "the mail server is the operator's (notify.smtp)")
-    if address_in(given.address) is None:
+    # Kept as it is written, so white space round it is refused rather than carried along.
+    if address_in(given.address) is None or given.address != given.address.strip():
         raise BadRequest(f"address: {given.address[:64]!r} is no mail address; for example 'ops@example.com'")
     return ""
 

@@ -160,6 +160,8 @@ async def test_people_are_an_administrators_but_for_ones_own_name_and_zone(desk:
         ("users", {"id": "a", "zone": "Mars/North"}, "zone: there is no time zone 'Mars/North'"),
         ("users", {"id": "a", "zone": "../etc"}, "zone: there is no time zone"),
         ("users", {"id": "a", "email": "nobody"}, "$.email"),
+        ("users", {"id": "a", "email": "a@b.example\n"}, "$.email"),
+        ("users", {"id": "a", "email": "\n"}, "$.email"),
         ("teams", {"id": "t", "members": ["a", "a"]}, "members: 'a' is there twice"),
         ("teams", {"id": "t", "rota": ROTA | {"zone": "x"}}, "rota.zone: there is no time zone"),
         ("teams", {"id": "t", "rota": ROTA | {"starts_on": "2026-02-30"}}, "rota.starts_on: '2026-02-30' is no day"),
