@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from engine.core.routing import Action, Routed
+from engine.core.routing import Answer, Routed
 from protocol.endpoints import Endpoint
 from protocol.notify import Channel, Recipient, Why
 
@@ -40,4 +40,4 @@ def absent(meant: Meant, people: Container[str], endpoints: Sequence[Endpoint]) 
 
 
 def _not_told(channel: Channel, recipient: Recipient, why: Why) -> Routed:
-    return Routed(channel=channel, recipient=recipient, action=Action.SUPPRESS, why=why)
+    return Routed(channel=channel, recipient=recipient, answer=Answer.SUPPRESS, why=why)

@@ -20,7 +20,7 @@ BEGINS = frozenset({Change.FIRED, Change.REPEATED, Change.RAISED, Change.REOPENE
 _BY_CHAINS = frozenset({Change.ESCALATED, Change.REMINDER})
 
 
-class Place(NamedTuple):
+class NextStep(NamedTuple):
     """Which step of which round is next, and how long to wait for it."""
 
     round: int
@@ -61,15 +61,15 @@ def has_begun(told: Iterable[Delivery], since: str, chain: str) -> bool:
     return f"{since}:{chain}" in chains
 
 
-def first(chain: Escalation) -> Place | None:
+def first(chain: Escalation) -> NextStep | None:
     """Where a chain begins; None: it only reminds."""
-    return Place(0, 0, chain.steps[0].after_s) if chain.steps else None
+    return NextStep(0, 0, chain.steps[0].after_s) if chain.steps else None
 
 
-def following(chain: Escalation, round_: int, step: int) -> Place | None:
+def following(chain: Escalation, round_: int, step: int) -> NextStep | None:
     """What comes after a step; None: nothing."""
     if step + 1 < len(chain.steps):
-        return Place(round_, step + 1, chain.steps[step + 1].after_s)
+        return NextStep(round_, step + 1, chain.steps[step + 1].after_s)
     if round_ < chain.repeat and chain.steps:
-        return Place(round_ + 1, 0, chain.steps[0].after_s)
+        return NextStep(round_ + 1, 0, chain.steps[0].after_s)
     return None

@@ -1,5 +1,8 @@
 """What a channel's machine remembers: its open alerts and windows, and where its stream stands.
 
+This ledger is in memory and of alerts. The ledger of notifications, who was told of what, is a table that knows nothing
+of this one (`engine.stores.deliveries`).
+
 Owns them for one run; the store owns them between runs. Whoever decides (`ringing`, `watching`, `acting`, `passing`)
 changes them through here, so that each change is told (an event), stored (a row) and looked at again when it is due.
 Decided against: a timer per alert (one heap, put right only at its head), and writing each duplicate (counters run in

@@ -86,7 +86,7 @@ class News(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     in_storm: bool = False
 
 
-class Action(Enum):
+class Answer(Enum):
     """What is to be done."""
 
     SEND = "send"
@@ -99,7 +99,7 @@ class Routed(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     channel: Channel
     recipient: Recipient
-    action: Action
+    answer: Answer
     why: Why | None = None
     due: int | None = None
 
@@ -142,7 +142,7 @@ def _to_endpoint(news: News, endpoint: Endpoint, known: Mapping[Place, Heard], n
     told = known.get((endpoint.channel, recipient.name), _NOTHING)
     why = _unheard(news, told) or _refusal(news, endpoint, told)
     if why is not None:
-        return Routed(channel=endpoint.channel, recipient=recipient, action=Action.SUPPRESS, why=why)
+        return Routed(channel=endpoint.channel, recipient=recipient, answer=Answer.SUPPRESS, why=why)
     return _sent(endpoint.channel, recipient, {Why.STORM: _storm_due(news, now)})
 
 
@@ -185,10 +185,10 @@ def _sent(channel: Channel, recipient: Recipient, put_aside: Mapping[Why, int | 
     """At once or, for the reason that holds longest, with a digest; not at all if that is never."""
     last = max(put_aside.items(), key=lambda reason: reason[1] or 0)
     if last[1] is None:
-        return Routed(channel=channel, recipient=recipient, action=Action.SEND)
+        return Routed(channel=channel, recipient=recipient, answer=Answer.SEND)
     if last[1] == NEVER:
-        return Routed(channel=channel, recipient=recipient, action=Action.SUPPRESS, why=last[0])
-    return Routed(channel=channel, recipient=recipient, action=Action.DIGEST, why=last[0], due=last[1])
+        return Routed(channel=channel, recipient=recipient, answer=Answer.SUPPRESS, why=last[0])
+    return Routed(channel=channel, recipient=recipient, answer=Answer.DIGEST, why=last[0], due=last[1])
 
 
 def _to_person(news: News, person: Person, known: Mapping[Place, Heard], now: int) -> Iterator[Routed]:
@@ -200,11 +200,11 @@ def _to_person(news: News, person: Person, known: Mapping[Place, Heard], now: in
         told = known.get((channel, recipient.name), _NOTHING)
         if channel not in wanted and not told.was_told:
             if person.address(channel) and news.change.is_start:
-                yield Routed(channel=channel, recipient=recipient, action=Action.SUPPRESS, why=Why.PREFERENCE)
+                yield Routed(channel=channel, recipient=recipient, answer=Answer.SUPPRESS, why=Why.PREFERENCE)
             continue
         why = _unheard(news, told) or _personal_refusal(news, person, channel)
         if why is not None:
-            yield Routed(channel=channel, recipient=recipient, action=Action.SUPPRESS, why=why)
+            yield Routed(channel=channel, recipient=recipient, answer=Answer.SUPPRESS, why=why)
         else:
             yield _when(news, person, preference, channel, now)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from engine.configuration.config import Config
 from engine.doctor.findings import Finding, Level
-from engine.notify.smtp import Line, meaning_of
+from engine.notify.smtp import MailLink, meaning_of
 
 
 def server(config: Config) -> Iterator[Finding]:
@@ -16,7 +16,7 @@ def server(config: Config) -> Iterator[Finding]:
     if not smtp.host:
         yield Finding("mail", Level.OK, "no mail server is configured: nobody is told by e-mail")
         return
-    where, line = f"{smtp.host} port {smtp.port}", Line(smtp)
+    where, line = f"{smtp.host} port {smtp.port}", MailLink(smtp)
     try:
         line.knock()
     except (smtplib.SMTPException, OSError) as fault:

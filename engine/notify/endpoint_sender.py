@@ -18,7 +18,7 @@ from actors.ports import Clock
 from engine.notify.answers import Gone
 from engine.notify.connector import tried
 from engine.notify.endpoints import EndpointShelf
-from engine.notify.health import Place
+from engine.notify.health import TargetKey
 from engine.notify.kept_endpoints import refusal
 from engine.notify.outbound import Outbound
 from engine.notify.ports import Outcome, Refused, Sent, TryLater
@@ -90,7 +90,7 @@ class EndpointSender:
         bots = [each for each in book.of(message.workspace) if each.channel is Channel.SLACK and each.secrets]
         return min(bots, key=lambda each: (not each.enabled, each.id), default=None)
 
-    async def _change(self, place: Place, change: Awaitable[None]) -> None:
+    async def _change(self, place: TargetKey, change: Awaitable[None]) -> None:
         try:
             await change
         except TocsinError as fault:

@@ -19,14 +19,14 @@ import structlog
 
 from actors.ports import Clock
 from engine.core.absent import Meant, absent
-from engine.core.escalating import BEGINS, Place, chain_of, first, following, has_begun, since_of, version_of
+from engine.core.escalating import BEGINS, NextStep, chain_of, first, following, has_begun, since_of, version_of
 from engine.core.routing import News, Routed, heard, is_named, route
 from engine.core.turn import rejected
 from engine.jobs.kinds import Again, Done, Kind, NotNeeded, PutOff, Result
 from engine.notify.book import NotifyBook
+from engine.notify.decided import Decided, line_of
 from engine.notify.facts import Facts
 from engine.notify.jobs import ESCALATE, REMIND, StepArgs, step_job
-from engine.notify.outcome import Outcome, line_of
 from engine.notify.stream_word import SayOnStream
 from engine.shelf.live import Listener
 from engine.stores import Store
@@ -114,15 +114,15 @@ class Escalations:
         meant = Meant(step.users, step.teams, step.endpoints, answering)
         news = News(change=Change.ESCALATED, alert=alert, rule_notify=step.endpoints)
         told = await self._store.deliveries_of(workspace, [alert.id])
-        outcome, version = Outcome(), version_of(f"e{args.round}.{args.step}", args.since, chain.id)
+        decided, version = Decided(), version_of(f"e{args.round}.{args.step}", args.since, chain.id)
         answers = route(news, endpoints, list(people.values()), heard(told.get(alert.id, ())), now)
         for routed in (*answers, *absent(meant, people, endpoints)):
             line = line_of(workspace, alert, routed, Change.ESCALATED, version, rfc3339(now), now)
-            outcome.add(routed, line, alert, None, f"Nobody has acknowledged it: step {args.step + 1} of {chain.id}.")
+            decided.add(routed, line, alert, None, f"Nobody has acknowledged it: step {args.step + 1} of {chain.id}.")
         place = following(chain, args.round, args.step)
         if place is not None:
-            outcome.jobs.append(_next(workspace, args, place, now))
-        return outcome.done
+            decided.jobs.append(_next(workspace, args, place, now))
+        return decided.done
 
     async def remind(self, claimed: Claimed, args: StepArgs) -> Result:
         """Everybody who was told is told once more, by each way that he was told by and that is still open."""
@@ -134,15 +134,15 @@ class Escalations:
         if not chain.remind_every_s:
             return NotNeeded("the chain reminds no more")
         told = (await self._store.deliveries_of(workspace, [alert.id])).get(alert.id, [])
-        outcome, number = Outcome(), args.step + 1
+        decided, number = Decided(), args.step + 1
         version = version_of(f"r{args.step}", args.since, chain.id)
         for routed in await self._to_remind(workspace, alert, [line for line in told if line.state in TOLD], now):
             line = line_of(workspace, alert, routed, Change.REMINDER, version, rfc3339(now), now)
-            outcome.add(routed, line, alert, None, f"Nobody has acknowledged it: reminder {number}.")
+            decided.add(routed, line, alert, None, f"Nobody has acknowledged it: reminder {number}.")
         if number < REMINDERS_MAX:
-            place = Place(args.round, number, chain.remind_every_s)
-            outcome.jobs.append(_next(workspace, args, place, now, REMIND))
-        return outcome.done
+            place = NextStep(args.round, number, chain.remind_every_s)
+            decided.jobs.append(_next(workspace, args, place, now, REMIND))
+        return decided.done
 
     async def _to_remind(self, workspace: str, alert: Alert, told: Sequence[Delivery], now: int) -> list[Routed]:
         """What routing says of whoever was told, and of nobody else."""
@@ -198,10 +198,10 @@ def _begun(workspace: str, alert: Alert, chain: Escalation, at: int) -> list[New
     if place is not None:
         jobs.append(_next(workspace, args, place, at))
     if chain.remind_every_s:
-        jobs.append(_next(workspace, args, Place(0, 0, chain.remind_every_s), at, REMIND))
+        jobs.append(_next(workspace, args, NextStep(0, 0, chain.remind_every_s), at, REMIND))
     return jobs
 
 
-def _next(workspace: str, args: StepArgs, place: Place, now: int, kind: str = ESCALATE) -> NewJob:
+def _next(workspace: str, args: StepArgs, place: NextStep, now: int, kind: str = ESCALATE) -> NewJob:
     after = StepArgs(alert_id=args.alert_id, chain=args.chain, since=args.since, step=place.step, round=place.round)
     return step_job(workspace, after, now + int(place.wait_s * SECOND_US), kind)

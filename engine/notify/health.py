@@ -22,7 +22,8 @@ TARGETS_MAX = 10_000
 PACES = {Channel.SLACK: (1.0, 1), Channel.WEBHOOK: (50.0, 100), Channel.APPRISE: (1.0, 5)}
 _USUAL_PACE = (1.0, 5)
 
-Place = tuple[str, str]
+# Workspace and endpoint.
+TargetKey = tuple[str, str]
 
 
 class Health:
@@ -99,9 +100,9 @@ class Targets:
     """All that were sent to lately."""
 
     def __init__(self) -> None:
-        self._health: OrderedDict[Place, Health] = OrderedDict()
+        self._health: OrderedDict[TargetKey, Health] = OrderedDict()
 
-    def of(self, place: Place, channel: Channel) -> Health:
+    def of(self, place: TargetKey, channel: Channel) -> Health:
         """One of them."""
         health = self._health.get(place)
         if health is None:
@@ -111,7 +112,7 @@ class Targets:
         self._health.move_to_end(place)
         return health
 
-    def shown(self, place: Place, channel: Channel) -> TargetHealth:
+    def shown(self, place: TargetKey, channel: Channel) -> TargetHealth:
         """How one is doing; nothing is known of one that was not sent to."""
         return (self._health.get(place) or Health(channel)).shown()
 

@@ -27,7 +27,7 @@ from engine.core.pacing import Pacer
 from engine.notify.addresses import Mailbox, address_in
 from engine.notify.letters import Letter, letter_of, with_more
 from engine.notify.ports import Outcome, Refused, Sent, TryLater
-from engine.notify.smtp import Line, meaning_of
+from engine.notify.smtp import MailLink, meaning_of
 from engine.sections.smtp import Smtp
 from protocol.notify import Outgoing
 from protocol.times import SECOND_US
@@ -52,7 +52,7 @@ def no_note(message: Outgoing, outcome: Outcome) -> None:
 
 
 class _Kept(NamedTuple):
-    line: Line
+    line: MailLink
     until: float
 
 
@@ -151,7 +151,7 @@ class Mailer:
         return TryLater(None, f"not done within {self._config.total_s:g} s (notify.smtp.total_s)")
 
     async def _deliver(self, letter: Letter) -> Outcome:
-        line = self._kept.pop().line if self._kept else Line(self._config)
+        line = self._kept.pop().line if self._kept else MailLink(self._config)
         opened, is_usable = line.opened, False
         try:
             await trio.to_thread.run_sync(line.deliver, letter, abandon_on_cancel=True, limiter=self._threads)
@@ -171,13 +171,13 @@ class Mailer:
             else:
                 line.abort()
 
-    def _failed(self, line: Line, outcome: Refused | TryLater) -> Outcome:
+    def _failed(self, line: MailLink, outcome: Refused | TryLater) -> Outcome:
         if line.is_in:
             return outcome
         self._away_until, self._away_cause = trio.current_time() + AWAY_S, outcome.cause
         return TryLater(AWAY_S, outcome.cause)
 
-    def _keep(self, line: Line) -> None:
+    def _keep(self, line: MailLink) -> None:
         self._kept.append(_Kept(line, trio.current_time() + self._config.keep_s))
         self._something_kept.ring()
 

@@ -20,9 +20,9 @@ from engine.core.absent import Meant, absent
 from engine.core.routing import News, Person, Routed, heard, route
 from engine.jobs.kinds import Kind, PutOff, Result
 from engine.notify.book import NotifyBook
+from engine.notify.decided import Decided, line_of
 from engine.notify.escalation import Escalations
 from engine.notify.facts import Facts
-from engine.notify.outcome import Outcome, line_of
 from engine.orders import StandingOrders
 from engine.stores import Store
 from protocol.endpoints import Endpoint
@@ -93,13 +93,13 @@ class Router:
         key, now = ChannelKey(claimed.workspace, claimed.framework or ""), self._clock()
         base = await self._base(key, now)
         ids = list(dict.fromkeys(alert_id for noted in args.noted for alert_id in noted.alert_ids))
-        outcome = Outcome()
+        decided = Decided()
         for start in range(0, len(ids), ALERTS_AT_ONCE):
             scene = await self._scene(base, ids[start : start + ALERTS_AT_ONCE])
-            outcome = await self._decide(scene, args, outcome)
+            decided = await self._decide(scene, args, decided)
         for noted in args.noted:
             await self._note_answer(key, noted)
-        return outcome.done
+        return decided.done
 
     async def _base(self, key: ChannelKey, now: int) -> _Scene:
         """What is the same for all alerts of a job."""
@@ -125,7 +125,7 @@ class Router:
         people = await self._facts.people(workspace, [*base.answering.get(base.owner or "", ()), *assigned, *others])
         return replace(base, alerts=alerts, told=told, people=people)
 
-    async def _decide(self, scene: _Scene, args: RouteArgs, outcome: Outcome) -> Outcome:
+    async def _decide(self, scene: _Scene, args: RouteArgs, decided: Decided) -> Decided:
         """What is not stored yet, after all changes of these alerts."""
         answers = 0
         for noted in args.noted:
@@ -134,20 +134,20 @@ class Router:
                     continue
                 for answer in _answers(scene, noted, alert):
                     if answer is not None:
-                        outcome.add(*answer, alert, noted.by)
+                        decided.add(*answer, alert, noted.by)
                     answers += 1
                     if not answers % ANSWERS_AT_ONCE:
-                        outcome = await self._kept(outcome)
-                outcome.jobs += self._escalations.begin(scene.key, noted, alert, scene.told.get(alert_id, ()))
-        return outcome
+                        decided = await self._kept(decided)
+                decided.jobs += self._escalations.begin(scene.key, noted, alert, scene.told.get(alert_id, ()))
+        return decided
 
-    async def _kept(self, outcome: Outcome) -> Outcome:
+    async def _kept(self, decided: Decided) -> Decided:
         """Lets others have the loop, and stores a piece that is large enough."""
-        if len(outcome.deliveries) < LINES_AT_ONCE:
+        if len(decided.deliveries) < LINES_AT_ONCE:
             await trio.lowlevel.checkpoint()
-            return outcome
-        await self._store.keep_deliveries(outcome.deliveries, outcome.jobs)
-        return Outcome()
+            return decided
+        await self._store.keep_deliveries(decided.deliveries, decided.jobs)
+        return Decided()
 
     async def _ahead(self, claimed: Claimed, args: RouteArgs) -> int | None:
         """The job that something here follows and that has not routed yet. Nothing comes before the firing of an alert;

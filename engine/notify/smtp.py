@@ -29,7 +29,7 @@ class Aborted(OSError):
     """The connection was ended by us."""
 
 
-class Line(smtplib.SMTP):
+class MailLink(smtplib.SMTP):
     """A connection, or what is to become one. Used by one thread at a time; `abort` by any."""
 
     def __init__(self, config: Smtp) -> None:

@@ -1,5 +1,9 @@
 """The part of a store's contract that is about notifications: the ledger of deliveries, and a person's list in the app.
 
+"The ledger", where notifications are spoken of, is this one; what a channel's machine keeps its alerts in
+(`engine.core.ledger`) has nothing to do with it, and who has received which message of a stream is marked elsewhere
+(`recipient_mark`).
+
 A row is written before its job exists, in the transaction that makes the job, and changed in the one that settles it
 (`protocol.jobs.Settlement.deliveries`): so whatever is killed when, a row says what is known. A row that exists is only
 ever moved on: what was told is not queued again. `tests/unit/test_store_deliveries.py` is what every adapter must do.

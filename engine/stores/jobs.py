@@ -70,7 +70,7 @@ class JobQuery(msgspec.Struct, frozen=True, kw_only=True):
     is_brief: bool = False
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class LastRun(msgspec.Struct, frozen=True, kw_only=True):
     """The last finished run of a schedule."""
 
     verdict: str
@@ -91,7 +91,7 @@ class ScheduleState(msgspec.Struct, frozen=True, kw_only=True):
     completed: int = 0
     failed: int = 0
     skipped: int = 0
-    last: Outcome | None = None
+    last: LastRun | None = None
 
 
 class JobStore(JobBoard, Protocol):

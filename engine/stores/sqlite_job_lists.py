@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from engine.stores.jobs import JobQuery, Outcome, QueueCounts, ScheduleState
+from engine.stores.jobs import JobQuery, LastRun, QueueCounts, ScheduleState
 from protocol.jobs import Job, JobError, JobState, Queue
 from protocol.times import SECOND_US
 
@@ -151,5 +151,5 @@ def schedules(connection: Connection, names: Sequence[str] | None = None) -> dic
 def schedule_state(row: tuple[Any, ...]) -> ScheduleState:
     """A row of `job_cron`, in the order of its columns."""
     *state, verdict, started_at, finished_at = row
-    last = None if verdict is None else Outcome(verdict=verdict, started_at=started_at, finished_at=finished_at)
+    last = None if verdict is None else LastRun(verdict=verdict, started_at=started_at, finished_at=finished_at)
     return ScheduleState(**dict(zip(ScheduleState.__struct_fields__, state, strict=False)), last=last)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.core.absent import Meant, absent
-from engine.core.routing import Action
+from engine.core.routing import Answer
 from protocol.endpoints import Endpoint
 from protocol.notify import Channel
 
@@ -13,7 +13,7 @@ PAGER = Endpoint(id="pager", channel=Channel.SLACK, name="The pager")
 def said(meant: Meant) -> list[str]:
     """With ann and the pager there."""
     return [
-        f"{each.recipient.name} {each.action.value} {each.why.value if each.why else '-'}"
+        f"{each.recipient.name} {each.answer.value} {each.why.value if each.why else '-'}"
         for each in absent(meant, {"ann"}, [PAGER])
     ]
 
@@ -39,4 +39,4 @@ def test_each_name_behind_which_there_is_nobody_is_answered_once() -> None:
 
 def test_nothing_is_sent_to_nobody() -> None:
     (answer,) = absent(Meant(("ghost",)), {}, [])
-    assert (answer.action, answer.due) == (Action.SUPPRESS, None)
+    assert (answer.answer, answer.due) == (Answer.SUPPRESS, None)

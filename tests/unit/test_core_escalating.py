@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from engine.core.escalating import Place, chain_of, first, following, has_begun, since_of, version_of
+from engine.core.escalating import NextStep, chain_of, first, following, has_begun, since_of, version_of
 from engine.notify.jobs import REMIND, StepArgs, step_job
 from protocol.escalation import Escalation, EscalationStep
 from protocol.model import Severity
@@ -48,7 +48,7 @@ def test_steps_follow_each_other_and_the_whole_as_often_as_it_is_repeated() -> N
     while place is not None:
         seen.append(place)
         place = following(chain, place.round, place.step)
-    assert seen == [Place(0, 0, 60), Place(0, 1, 120), Place(1, 0, 60), Place(1, 1, 120)]
+    assert seen == [NextStep(0, 0, 60), NextStep(0, 1, 120), NextStep(1, 0, 60), NextStep(1, 1, 120)]
 
 
 def test_a_chain_without_steps_only_reminds() -> None:

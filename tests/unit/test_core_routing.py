@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from engine.core.agenda import NEVER
 from engine.core.routing import (
     USUAL,
-    Action,
+    Answer,
     Heard,
     News,
     Person,
@@ -68,23 +68,23 @@ def hook(what: News, endpoint: Endpoint = HOOK, told: Heard | None = None, now: 
 
 def to(
     what: News, person: Person, told: Heard | None = None, now: int = NOON
-) -> dict[Channel, tuple[Action, Why | None, int | None]]:
+) -> dict[Channel, tuple[Answer, Why | None, int | None]]:
     known = {} if told is None else {(channel, f"user:{person.id}"): told for channel in ALL}
-    return {each.channel: (each.action, each.why, each.due) for each in route(what, [], [person], known, now)}
+    return {each.channel: (each.answer, each.why, each.due) for each in route(what, [], [person], known, now)}
 
 
-SEND = (Action.SEND, None, None)
+SEND = (Answer.SEND, None, None)
 
 
-def no(why: Why) -> tuple[Action, Why, None]:
-    return Action.SUPPRESS, why, None
+def no(why: Why) -> tuple[Answer, Why, None]:
+    return Answer.SUPPRESS, why, None
 
 
 # Endpoints.
 
 
 def test_an_endpoint_without_filters_is_sent_what_begins() -> None:
-    assert hook(news()) == Routed(channel=Channel.WEBHOOK, recipient=Recipient(endpoint="hook"), action=Action.SEND)
+    assert hook(news()) == Routed(channel=Channel.WEBHOOK, recipient=Recipient(endpoint="hook"), answer=Answer.SEND)
 
 
 @pytest.mark.parametrize(
@@ -97,29 +97,29 @@ def test_an_endpoint_without_filters_is_sent_what_begins() -> None:
     ],
 )
 def test_what_an_endpoint_does_not_take_is_not_sent_to_it(endpoint: Endpoint, what: News, why: Why) -> None:
-    assert (hook(what, endpoint).action, hook(what, endpoint).why) == (Action.SUPPRESS, why)
+    assert (hook(what, endpoint).answer, hook(what, endpoint).why) == (Answer.SUPPRESS, why)
 
 
 @pytest.mark.parametrize("name", ["hook", "the pager"])
 def test_an_endpoint_that_the_rule_names_by_id_or_name_is_sent_it(name: str) -> None:
-    assert hook(news(rule_notify=("other", name))).action is Action.SEND
+    assert hook(news(rule_notify=("other", name))).answer is Answer.SEND
 
 
 def test_filters_that_fit_let_through() -> None:
     endpoint = replace(HOOK, min_severity=Severity.ERROR, frameworks=("db", "web"))
-    assert hook(news(), endpoint).action is Action.SEND
+    assert hook(news(), endpoint).answer is Answer.SEND
 
 
 def test_whoever_heard_the_beginning_hears_the_rest_whatever_his_filters_are_by_then() -> None:
     endpoint = replace(HOOK, min_severity=Severity.CRITICAL, frameworks=("db",))
-    assert hook(news(Change.RESOLVED), endpoint, TOLD).action is Action.SEND
+    assert hook(news(Change.RESOLVED), endpoint, TOLD).answer is Answer.SEND
     assert hook(news(Change.RESOLVED), replace(endpoint, enabled=False), TOLD).why is Why.DISABLED
 
 
 @pytest.mark.parametrize("change", [change for change in Change if not change.is_start])
 def test_of_what_follows_only_who_heard_the_beginning_hears(change: Change) -> None:
     assert hook(news(change)).why is Why.NOT_TOLD
-    assert hook(news(change), told=TOLD).action is Action.SEND
+    assert hook(news(change), told=TOLD).answer is Answer.SEND
     assert set(to(news(change), everything()).values()) == {no(Why.NOT_TOLD)}
     assert set(to(news(change), everything(), TOLD).values()) == {SEND}
 
@@ -171,7 +171,7 @@ HOURLY = Digest(frequency=DigestFrequency.HOURLY, up_to=Severity.ERROR)
 def test_in_quiet_hours_what_can_wait_waits_for_their_end_by_the_persons_clock() -> None:
     routed = to(news(), everything(quiet_hours=NIGHT), now=MIDNIGHT)
     # 07:00 in Berlin.
-    assert routed[Channel.EMAIL] == (Action.DIGEST, Why.QUIET_HOURS, MIDNIGHT + 6 * HOUR_US)
+    assert routed[Channel.EMAIL] == (Answer.DIGEST, Why.QUIET_HOURS, MIDNIGHT + 6 * HOUR_US)
     assert routed[Channel.IN_APP] == SEND
 
 
@@ -196,7 +196,7 @@ def test_quiet_hours_without_an_end_let_nothing_through() -> None:
 
 def test_what_a_digest_gathers_is_not_sent_at_once() -> None:
     routed = to(news(), everything(digest=HOURLY), now=NOON + 1)
-    assert routed[Channel.EMAIL] == (Action.DIGEST, Why.DIGEST, NOON + HOUR_US)
+    assert routed[Channel.EMAIL] == (Answer.DIGEST, Why.DIGEST, NOON + HOUR_US)
     assert routed[Channel.IN_APP] == SEND
 
 
@@ -206,7 +206,7 @@ def test_what_is_too_severe_for_the_digest_is_sent_at_once() -> None:
 
 def test_a_digest_in_quiet_hours_waits_for_their_end() -> None:
     routed = to(news(), everything(quiet_hours=NIGHT, digest=HOURLY), now=MIDNIGHT)
-    assert routed[Channel.EMAIL] == (Action.DIGEST, Why.QUIET_HOURS, MIDNIGHT + 6 * HOUR_US)
+    assert routed[Channel.EMAIL] == (Answer.DIGEST, Why.QUIET_HOURS, MIDNIGHT + 6 * HOUR_US)
 
 
 def test_nobody_without_quiet_hours_is_quiet() -> None:
@@ -220,19 +220,19 @@ def test_nobody_without_quiet_hours_is_quiet() -> None:
 def test_what_a_storm_holds_back_is_told_with_all_of_its_minute() -> None:
     for second in (1, 30, 59):
         routed = hook(news(in_storm=True), now=NOON + second * SECOND_US)
-        assert (routed.action, routed.why, routed.due) == (Action.DIGEST, Why.STORM, NOON + 60 * SECOND_US)
-    assert to(news(in_storm=True), everything())[Channel.EMAIL][:2] == (Action.DIGEST, Why.STORM)
+        assert (routed.answer, routed.why, routed.due) == (Answer.DIGEST, Why.STORM, NOON + 60 * SECOND_US)
+    assert to(news(in_storm=True), everything())[Channel.EMAIL][:2] == (Answer.DIGEST, Why.STORM)
 
 
 def test_the_end_of_what_a_storm_held_back_is_told_at_once() -> None:
-    assert hook(news(Change.RESOLVED, in_storm=True), told=TOLD).action is Action.SEND
+    assert hook(news(Change.RESOLVED, in_storm=True), told=TOLD).answer is Answer.SEND
 
 
 def test_what_was_told_with_its_storm_is_not_told_when_its_turn_comes_but_when_it_gets_worse() -> None:
     told = Heard(was_told=True, in_storm=True)
     assert hook(news(Change.REPEATED), told=told).why is Why.STORM
-    assert hook(news(Change.RAISED), told=told).action is Action.SEND
-    assert hook(news(Change.REPEATED), told=TOLD).action is Action.SEND
+    assert hook(news(Change.RAISED), told=told).answer is Answer.SEND
+    assert hook(news(Change.REPEATED), told=TOLD).answer is Answer.SEND
 
 
 # What was heard.
@@ -285,7 +285,7 @@ def test_changes_of_the_stream_have_the_same_words() -> None:
 def test_an_endpoint_that_a_step_names_is_told_whatever_it_takes_by_itself_unless_it_is_off() -> None:
     picky = Endpoint(id="boss", channel=Channel.WEBHOOK, min_severity=Severity.CRITICAL, frameworks=("db",))
     step = news(Change.ESCALATED, rule_notify=("boss",))
-    assert [routed.action for routed in route(step, [picky], [], {}, NOON)] == [Action.SEND]
+    assert [routed.answer for routed in route(step, [picky], [], {}, NOON)] == [Answer.SEND]
     off = replace(picky, enabled=False)
     assert [routed.why for routed in route(step, [off], [], {}, NOON)] == [Why.DISABLED]
 

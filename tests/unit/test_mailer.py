@@ -28,7 +28,7 @@ from engine.notify.addresses import Mailbox
 from engine.notify.letters import letter_of
 from engine.notify.mailer import AWAY_S, WAIT_MAX_S, Mailer
 from engine.notify.ports import Refused, Sent, TryLater
-from engine.notify.smtp import Line, meaning_of
+from engine.notify.smtp import MailLink, meaning_of
 from engine.sections.smtp import Smtp
 from protocol.notify import Change, Outgoing, Recipient, Rendered
 from tests.support.certificates import Authority
@@ -412,7 +412,7 @@ async def test_the_address_that_was_silent_for_longest_is_forgotten(monkeypatch:
 
 def test_a_line_that_was_ended_before_it_was_opened_is_not_opened():
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        line = Line(of(listening.getsockname()[1]))
+        line = MailLink(of(listening.getsockname()[1]))
         line.abort()
         made = letter_of(MAIL, MAIL.rendered, BOX, BOX, NOW, "")
         with pytest.raises(OSError, match="ended while it was opened"):

@@ -1,10 +1,11 @@
-"""What routing and escalation settle with: lines of the ledger, and the jobs that carry them out."""
+"""What routing and escalation settle with: lines of the ledger (`engine.stores.deliveries`), and jobs that carry them
+out."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from engine.core.routing import Action, Routed
+from engine.core.routing import Answer, Routed
 from engine.jobs.kinds import Done
 from engine.notify.jobs import digest_job, send_job
 from protocol.jobs import NewJob
@@ -14,7 +15,7 @@ from protocol.times import parse_rfc3339
 
 
 @dataclass
-class Outcome:
+class Decided:
     """Lines of the ledger, and the jobs that carry them out."""
 
     deliveries: list[Delivery] = field(default_factory=list)
@@ -24,9 +25,9 @@ class Outcome:
     def add(self, routed: Routed, line: Delivery, alert: Alert, by: str | None, text: str = "") -> None:
         """An answer of routing, and its line."""
         self.deliveries.append(line)
-        if routed.action is Action.SEND:
+        if routed.answer is Answer.SEND:
             self.jobs.append(send_job(line, alert.severity, by, text))
-        elif routed.action is Action.DIGEST and routed.due is not None:
+        elif routed.answer is Answer.DIGEST and routed.due is not None:
             job = digest_job(line.workspace, line.channel, line.recipient, routed.due)
             if job.key not in self._digests:
                 self._digests.add(job.key)
@@ -48,7 +49,7 @@ def line_of(workspace: str, alert: Alert, routed: Routed, change: Change, versio
         recipient=routed.recipient,
         version=version,
         change=change,
-        state=DeliveryState.SUPPRESSED if routed.action is Action.SUPPRESS else DeliveryState.QUEUED,
+        state=DeliveryState.SUPPRESSED if routed.answer is Answer.SUPPRESS else DeliveryState.QUEUED,
         why=routed.why,
         due=routed.due,
         at=parse_rfc3339(at),
