@@ -95,16 +95,14 @@ class UnknownKind(Exception):
 
 
 class Kinds:
-    """All kinds that this engine can do."""
+    """All kinds that this engine can do. A second one of the same name is a bug (ValueError)."""
 
     def __init__(self, kinds: Iterable[Kind[Any]] = ()) -> None:
-        self._kinds = {kind.name: kind for kind in kinds}
-
-    def add(self, kind: Kind[Any]) -> None:
-        """One more; a second one of the same name is a bug."""
-        if kind.name in self._kinds:
-            raise ValueError(f"there is a kind of job {kind.name!r} already")
-        self._kinds[kind.name] = kind
+        self._kinds: dict[str, Kind[Any]] = {}
+        for kind in kinds:
+            if kind.name in self._kinds:
+                raise ValueError(f"there is a kind of job {kind.name!r} already; call the other one something else")
+            self._kinds[kind.name] = kind
 
     def names(self) -> list[str]:
         """Their names, in order."""

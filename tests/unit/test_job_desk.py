@@ -121,10 +121,8 @@ def test_a_job_is_as_its_queue_has_it_unless_its_kind_says_otherwise() -> None:
 
 def test_two_kinds_of_one_name_are_a_bug() -> None:
     kind = Kind(name="mail", queue=Queue.ALERT, args=Mail, run=desk(Done()).do)  # type: ignore[arg-type]
-    kinds = Kinds()
-    kinds.add(kind)
     with pytest.raises(ValueError, match="'mail' already"):
-        kinds.add(kind)
+        Kinds([kind, kind])
 
 
 FOLLOWS = NewJob(queue=Queue.ALERT, kind="next")
