@@ -28,7 +28,7 @@ import trio
 from engine.configuration.fields import ConfigError
 from engine.core.addresses import Networks
 from engine.core.targets import Target, TargetInvalid, parse_target
-from engine.notify.network import GuardedNetwork, TargetRefused, Unreachable
+from engine.notify.network import GuardedNetwork, TargetRefused, Unreachable, Whose, own_name
 from engine.notify.ports import Outcome, Refused, TryLater
 from engine.notify.resolver import Resolve, Resolver
 from engine.sections.notify import Notify
@@ -116,15 +116,18 @@ class Connector:
                     await stream.aclose()
         return target
 
-    async def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> Answer:
-        """Posts, and reads the answer whatever its status. Raises TargetInvalid, TargetRefused, Unreachable."""
+    async def post(self, whose: Whose, url: str, content: bytes, headers: Mapping[str, str]) -> Answer:
+        """Posts, and reads the answer whatever its status. Raises TargetInvalid, TargetRefused, Unreachable.
+
+        Nobody else's message goes over the same connection.
+        """
         target = parse_target(url)
         self._requests += 1
         answer, body = None, bytearray()
         with self._judged(target):
             try:
                 with trio.move_on_after(self._config.total_s):
-                    async with self._posted(target, content, headers) as response:
+                    async with self._posted(whose, target, content, headers) as response:
                         answer = Answer(response.status, _read(response.headers), b"", is_whole=False)
                         answer = msgspec.structs.replace(answer, is_whole=await _received(response, body))
             except FAULTS:
@@ -135,14 +138,17 @@ class Connector:
         return msgspec.structs.replace(answer, body=bytes(body[:ANSWER_MAX_BYTES]))
 
     def _posted(
-        self, target: Target, content: bytes, headers: Mapping[str, str]
+        self, whose: Whose, target: Target, content: bytes, headers: Mapping[str, str]
     ) -> AbstractAsyncContextManager[httpcore2.Response]:
         return self._pool.stream(
             "POST",
-            httpcore2.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path),
+            httpcore2.URL(
+                scheme=target.scheme, host=own_name(whose, target.host), port=target.port, target=target.path
+            ),
             headers=_headers(target, content, headers),
             content=content,
-            extensions={"timeout": self._timeouts()},
+            # What its certificate is held against is the host itself.
+            extensions={"timeout": self._timeouts(), "sni_hostname": target.host},
         )
 
     def _timeouts(self) -> dict[str, float]:

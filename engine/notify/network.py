@@ -1,8 +1,13 @@
 """Connections to what was checked: a name is resolved once, every address is judged, and one of those is connected to.
 
 The seam of httpcore at which it asks for a connection, so that nothing of ours stands between the check and the
-connect: a name that answers differently the second time (DNS rebinding) is not asked a second time. `Host` and SNI are
-those of the name, because httpcore takes them from the URL. One bad address among good ones refuses them all.
+connect: a name that answers differently the second time (DNS rebinding) is not asked a second time. One bad address
+among good ones refuses them all.
+
+httpcore keeps connections by origin, and bytes that a server has sent too many are taken for its next answer: on a
+connection that two endpoints share, one's server would say what became of the other's message. So what httpcore takes
+for a host is an endpoint's own name for it (`own_name`): each has connections of its own, in one bounded pool. Decided
+against closing after each answer: a storm to one target would take a handshake for each message.
 """
 
 from __future__ import annotations
@@ -11,6 +16,7 @@ import ipaddress
 import socket
 from collections.abc import Iterable, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import httpcore2
 import trio
@@ -18,6 +24,8 @@ import trio
 from engine.core.addresses import Networks
 from engine.notify.resolver import Resolve
 
+# Whose a connection is: workspace and endpoint.
+Whose = tuple[str, str]
 # Of a name with more addresses the others are its own reserve; each has an equal part of the time to connect.
 ADDRESSES_MAX = 4
 
@@ -67,7 +75,11 @@ class GuardedNetwork(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        """A connection to one of the host's addresses, tried in order. Raises TargetRefused, Unreachable."""
+        """A connection to one of the host's addresses, tried in order. Raises TargetRefused, Unreachable.
+
+        `host` is an `own_name`.
+        """
+        _, _, host = host.rpartition("@")
         whole = float("inf") if timeout is None else timeout
         with trio.move_on_after(whole):
             addresses = await self.addresses(host)
@@ -81,6 +93,12 @@ class GuardedNetwork(httpcore2.AsyncNetworkBackend):
             if fault is not None:
                 raise Unreachable(f"{host} port {port}: {fault.strerror or fault}") from fault
         raise Unreachable(f"{host} port {port}: not connected within {whole:g} s")
+
+
+def own_name(whose: Whose, host: str) -> str:
+    """What httpcore takes for the host, when this is what `host` is connected to for. Hosts have no @."""
+    workspace, endpoint = (quote(word, safe="") for word in whose)
+    return f"{workspace}/{endpoint}@{host}"
 
 
 def _is_address(host: str) -> bool:

@@ -18,6 +18,7 @@ import msgspec
 from engine.core.notices.as_slack import escaped
 from engine.notify.answers import outcome_of
 from engine.notify.connector import Answer, Connector
+from engine.notify.network import Whose
 from engine.notify.ports import Outcome, Refused, Sent, TryLater
 from engine.notify.webhook import Envelope
 
@@ -53,7 +54,7 @@ class Slack:
         tokens = envelope.secret.in_force(envelope.now)
         body = _body(envelope)
         if not tokens:
-            return outcome_of(await self._post(envelope.secret.url, body, {}), envelope.now)
+            return outcome_of(await self._post(envelope.whose, envelope.secret.url, body, {}), envelope.now)
         previous = _place(envelope.message.previous or "")
         if previous is not None:
             channel, ts = previous
@@ -67,13 +68,13 @@ class Slack:
 
     async def _call(self, envelope: Envelope, token: str, method: str, body: dict[str, Any]) -> Outcome:
         url = f"{envelope.secret.url.removesuffix('/')}/{method}"
-        answer = await self._post(url, body, {"Authorization": f"Bearer {token}"})
+        answer = await self._post(envelope.whose, url, body, {"Authorization": f"Bearer {token}"})
         outcome = outcome_of(answer, envelope.now)
         return _meant(answer) if isinstance(outcome, Sent) else outcome
 
-    async def _post(self, url: str, body: dict[str, Any], headers: dict[str, str]) -> Answer:
+    async def _post(self, whose: Whose, url: str, body: dict[str, Any], headers: dict[str, str]) -> Answer:
         whole = {"Content-Type": "application/json; charset=utf-8", **headers}
-        return await self._connector.post(url, msgspec.json.encode(body), whole)
+        return await self._connector.post(whose, url, msgspec.json.encode(body), whole)
 
 
 def _meant(answer: Answer) -> Outcome:

@@ -19,6 +19,7 @@ from engine.core.notices.as_slack import escaped
 from engine.jobs.kinds import Again, Done, Hopeless, Kind, NotNeeded, PutOff, Result
 from engine.notify.answers import outcome_of
 from engine.notify.connector import Connector, tried
+from engine.notify.network import Whose
 from engine.notify.ports import Outcome, Refused, Renderer, Sent
 from engine.notify.raised import cause_of, trace_of
 from engine.notify.sealing import Confidential, Sealer, Unsealable
@@ -72,15 +73,15 @@ class SlackReplies:
         if body is None:
             return NotNeeded("there is no such alert any more")
         try:
-            outcome = await tried(self._posted(url, body))
+            outcome = await tried(self._posted((claimed.workspace, KIND), url, body))
         except Exception as fault:
             # The address is kept sealed, and may stand in what this says.
             return Again(cause_of(fault), traceback=trace_of(fault))
         return self._result(outcome)
 
-    async def _posted(self, url: str, body: dict[str, Any]) -> Outcome:
+    async def _posted(self, whose: Whose, url: str, body: dict[str, Any]) -> Outcome:
         answer = await self._connector.post(
-            url, msgspec.json.encode(body), {"Content-Type": "application/json; charset=utf-8"}
+            whose, url, msgspec.json.encode(body), {"Content-Type": "application/json; charset=utf-8"}
         )
         return outcome_of(answer, self._clock())
 

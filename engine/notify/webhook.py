@@ -9,6 +9,7 @@ import msgspec
 from engine.notify.answers import outcome_of
 from engine.notify.connector import Connector
 from engine.notify.forms import body_of
+from engine.notify.network import Whose
 from engine.notify.ports import Outcome
 from engine.notify.sealing import Confidential
 from engine.notify.signing import signed_headers
@@ -28,6 +29,11 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int
     now: int
     address: str = ""
+
+    @property
+    def whose(self) -> Whose:
+        """Whose connection it goes over."""
+        return self.message.workspace, self.endpoint.id
 
 
 class Deliverer(Protocol):
@@ -51,5 +57,5 @@ class Webhook:
         body = body_of(endpoint.format, message, name, newest, envelope.waiting)
         signing = () if endpoint.format is Format.PAGERDUTY else secrets
         headers = {"Content-Type": body.media_type, **signed_headers(message.key, body.content, signing, envelope.now)}
-        answer = await self._connector.post(envelope.secret.url, body.content, headers)
+        answer = await self._connector.post(envelope.whose, envelope.secret.url, body.content, headers)
         return outcome_of(answer, envelope.now)

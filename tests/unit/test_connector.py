@@ -32,6 +32,8 @@ from tests.support.http_sink import (
 )
 
 HERE = ("127.0.0.1/32",)
+# Whose messages they are.
+OURS, THEIRS = ("main", "pager"), ("other", "pager")
 
 
 class Names:
@@ -63,7 +65,7 @@ async def sink() -> AsyncIterator[Sink]:
 async def test_a_request_arrives_whole_under_the_name_that_was_asked_for(sink: Sink) -> None:
     connector = a_connector(Names(hooks_example=[["127.0.0.1"]]))
     url = sink.url("/a?b=c", "hooks.example")
-    answered = await connector.post(url, b'{"n": 1}', {"Content-Type": "application/json", "X-Own": "yes"})
+    answered = await connector.post(OURS, url, b'{"n": 1}', {"Content-Type": "application/json", "X-Own": "yes"})
     assert (answered.status, answered.body, answered.headers["content-length"]) == (200, b"{}", "2")
     [got] = sink.got
     assert (got.path, got.json, got.headers["host"]) == ("/a?b=c", {"n": 1}, f"hooks.example:{sink.port}")
@@ -77,8 +79,25 @@ async def test_the_next_request_uses_the_same_connection_and_no_other_target_doe
     connector = a_connector()
     async with a_sink() as other:
         for url in (sink.url(), sink.url("/b"), other.url()):
-            await connector.post(url, b"{}", {})
+            await connector.post(OURS, url, b"{}", {})
         assert (sink.connections, other.connections, len(sink.got)) == (1, 1, 2)
+    await connector.aclose()
+
+
+@pytest.mark.parametrize("others", [THEIRS, ("main", "é/@ pager"), ("main", "")])
+async def test_what_a_server_sends_too_many_is_never_the_answer_to_somebody_elses_message(
+    sink: Sink, others: tuple[str, str]
+) -> None:
+    async def says_more(stream: trio.abc.Stream) -> None:
+        await stream.send_all(
+            b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+        )
+
+    sink.behave.extend([says_more, answer(503)])
+    connector = a_connector()
+    assert (await connector.post(OURS, sink.url(), b"1", {})).status == 500
+    assert (await connector.post(others, sink.url(), b"2", {})).status == 503
+    assert [got.body for got in sink.got] == [b"1", b"2"]
     await connector.aclose()
 
 
@@ -89,14 +108,16 @@ async def test_an_address_that_is_not_public_is_refused_when_it_is_saved_and_whe
 ) -> None:
     connector = a_connector(allowed=())
     with pytest.raises(TargetRefused, match="not on the public internet"):
-        await (connector.check(f"http://{host}/") if verb == "check" else connector.post(f"http://{host}/", b"", {}))
+        await (
+            connector.check(f"http://{host}/") if verb == "check" else connector.post(OURS, f"http://{host}/", b"", {})
+        )
     assert connector.statistics() == {"requests": int(verb == "post"), "unreachable": 0, "refused": 1}
 
 
 @pytest.mark.parametrize("url", ["http://127.1/", "http://2130706433/", "http://a@b/", "http://①②⑦.⓪.⓪.①/", "ftp://b/"])
 async def test_what_is_no_plain_address_is_refused_when_it_is_saved_and_when_it_is_sent_to(url: str) -> None:
     connector = a_connector(Names(b=[["127.0.0.1"]]))
-    for attempt in (connector.check(url), connector.post(url, b"", {})):
+    for attempt in (connector.check(url), connector.post(OURS, url, b"", {})):
         with pytest.raises(TargetInvalid):
             await attempt
 
@@ -104,7 +125,7 @@ async def test_what_is_no_plain_address_is_refused_when_it_is_saved_and_when_it_
 async def test_one_private_address_among_public_ones_refuses_the_name(sink: Sink) -> None:
     names = Names(mixed_example=[["127.0.0.1", "10.0.0.1"]])
     with pytest.raises(TargetRefused) as refused:
-        await a_connector(names).post(sink.url(host="mixed.example"), b"", {})
+        await a_connector(names).post(OURS, sink.url(host="mixed.example"), b"", {})
     assert "10.0.0.1" not in str(refused.value)
     assert sink.connections == 0
 
@@ -112,7 +133,7 @@ async def test_one_private_address_among_public_ones_refuses_the_name(sink: Sink
 async def test_a_name_that_answers_differently_the_second_time_is_not_asked_a_second_time(sink: Sink) -> None:
     names = Names(rebinds_example=[["127.0.0.1"], ["10.0.0.1"]])
     connector = a_connector(names)
-    await connector.post(sink.url(host="rebinds.example"), b"", {})
+    await connector.post(OURS, sink.url(host="rebinds.example"), b"", {})
     assert (names.asked, sink.connections) == (["rebinds.example"], 1)
     await connector.aclose()
 
@@ -122,7 +143,7 @@ async def test_a_name_that_was_public_when_it_was_saved_is_refused_once_it_is_pr
     connector = a_connector(names)
     await connector.check(sink.url(host="rebinds.example"))
     with pytest.raises(TargetRefused):
-        await connector.post(sink.url(host="rebinds.example"), b"", {})
+        await connector.post(OURS, sink.url(host="rebinds.example"), b"", {})
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -130,14 +151,14 @@ async def test_a_redirect_is_an_answer_and_not_followed(sink: Sink, status: int)
     async with a_sink() as inside:
         sink.behave.append(answer(status, Location=inside.url()))
         connector = a_connector()
-        assert (await connector.post(sink.url(), b"", {})).status == status
+        assert (await connector.post(OURS, sink.url(), b"", {})).status == status
         assert inside.connections == 0
         await connector.aclose()
 
 
 async def test_the_second_address_is_tried_when_the_first_does_not_answer(sink: Sink) -> None:
     connector = a_connector(Names(two_example=[["127.0.0.9", "127.0.0.1"]]), ["127.0.0.0/8"])
-    assert (await connector.post(sink.url(host="two.example"), b"", {})).status == 200
+    assert (await connector.post(OURS, sink.url(host="two.example"), b"", {})).status == 200
     await connector.aclose()
 
 
@@ -151,7 +172,7 @@ async def test_a_server_that_hangs_or_drips_costs_no_more_time_than_is_stated(
     sink.behave.append(behaviour)
     connector, before = a_connector(), trio.current_time()
     with pytest.raises(Unreachable, match=cause):
-        await connector.post(sink.url("/secret"), b"", {})
+        await connector.post(OURS, sink.url("/secret"), b"", {})
     assert math.isclose(trio.current_time() - before, within_s, abs_tol=0.1)
     assert connector.statistics()["unreachable"] == 1
 
@@ -164,12 +185,12 @@ async def test_who_has_said_a_status_has_answered_whatever_becomes_of_the_rest(
 ) -> None:
     sink.behave.append(behaviour)
     connector, before = a_connector(), trio.current_time()
-    answered = await connector.post(sink.url(), b"", {})
+    answered = await connector.post(OURS, sink.url(), b"", {})
     assert (answered.status, answered.body, answered.is_whole) == (200, body, False)
     assert math.isclose(trio.current_time() - before, within_s, abs_tol=0.1)
     assert connector.statistics()["unreachable"] == 0
     # It is not used again, and nothing is left of it.
-    assert (await connector.post(sink.url(), b"", {})).is_whole
+    assert (await connector.post(OURS, sink.url(), b"", {})).is_whole
     assert sink.connections == 2
     await connector.aclose()
 
@@ -177,9 +198,9 @@ async def test_who_has_said_a_status_has_answered_whatever_becomes_of_the_rest(
 async def test_of_a_gigabyte_only_the_beginning_is_read_and_the_connection_not_used_again(sink: Sink) -> None:
     sink.behave.append(flood)
     connector = a_connector()
-    answered = await connector.post(sink.url(), b"", {})
+    answered = await connector.post(OURS, sink.url(), b"", {})
     assert (answered.status, len(answered.body)) == (200, ANSWER_MAX_BYTES)
-    assert (await connector.post(sink.url(), b"", {})).body == b"{}"
+    assert (await connector.post(OURS, sink.url(), b"", {})).body == b"{}"
     assert sink.connections == 2
     await connector.aclose()
 
@@ -188,7 +209,7 @@ async def test_of_a_gigabyte_only_the_beginning_is_read_and_the_connection_not_u
 async def test_a_server_that_breaks_off_or_speaks_something_else_is_unreachable(sink: Sink, behaviour: Any) -> None:
     sink.behave.append(behaviour)
     with pytest.raises(Unreachable) as failed:
-        await a_connector().post(sink.url("/secret?token=abc"), b"", {})
+        await a_connector().post(OURS, sink.url("/secret?token=abc"), b"", {})
     assert "secret" not in str(failed.value)
     assert "abc" not in str(failed.value)
 
@@ -196,7 +217,7 @@ async def test_a_server_that_breaks_off_or_speaks_something_else_is_unreachable(
 async def test_a_port_where_nobody_listens_and_a_name_that_does_not_resolve_are_unreachable() -> None:
     async with a_sink() as sink:
         gone = sink.url()
-    for verb in (lambda url: a_connector().check(url), lambda url: a_connector().post(url, b"", {})):
+    for verb in (lambda url: a_connector().check(url), lambda url: a_connector().post(OURS, url, b"", {})):
         with pytest.raises(Unreachable, match="Connection refused"):
             await verb(gone)
         with pytest.raises(Unreachable, match=r"the name no\.example does not resolve \(Name or service not known\)"):
@@ -214,7 +235,7 @@ async def test_a_name_server_that_hangs_costs_no_more_than_the_time_to_connect(
 
     connector = Connector(Notify(), never)
     with pytest.raises(Unreachable, match="not connected within 5 s"):
-        await connector.post("https://slow.example/", b"", {})
+        await connector.post(OURS, "https://slow.example/", b"", {})
     assert trio.current_time() <= 5.1
 
 
@@ -227,9 +248,9 @@ async def test_a_certificate_is_held_against_the_name_and_the_authority(tmp_path
         names = Names(hooks_example=[["127.0.0.1"]], other_example=[["127.0.0.1"]])
         trusting = a_connector(names, ca_file=str(files.ca))
         assert (await trusting.check(sink.url(host="hooks.example"))).scheme == "https"
-        assert (await trusting.post(sink.url(host="hooks.example"), b"{}", {})).status == 200
+        assert (await trusting.post(OURS, sink.url(host="hooks.example"), b"{}", {})).status == 200
         for connector, host in ((trusting, "other.example"), (a_connector(names), "hooks.example")):
-            for attempt in (connector.check(sink.url(host=host)), connector.post(sink.url(host=host), b"", {})):
+            for attempt in (connector.check(sink.url(host=host)), connector.post(OURS, sink.url(host=host), b"", {})):
                 with pytest.raises(Unreachable, match="its certificate does not hold"):
                     await attempt
         await trusting.aclose()
@@ -238,7 +259,7 @@ async def test_a_certificate_is_held_against_the_name_and_the_authority(tmp_path
 
 async def test_tls_where_there_is_none_is_unreachable(sink: Sink) -> None:
     with pytest.raises(Unreachable, match="no TLS"):
-        await a_connector().post(sink.url().replace("http:", "https:"), b"", {})
+        await a_connector().post(OURS, sink.url().replace("http:", "https:"), b"", {})
 
 
 def test_a_file_of_certificates_that_cannot_be_read_ends_the_start(tmp_path: Path) -> None:
@@ -251,7 +272,7 @@ async def test_what_is_said_in_the_log_names_no_path_and_no_header(
 ) -> None:
     with caplog.at_level(logging.DEBUG):
         connector = a_connector()
-        await connector.post(sink.url("/secret"), b"secret", {"Authorization": "Bearer secret"})
+        await connector.post(OURS, sink.url("/secret"), b"secret", {"Authorization": "Bearer secret"})
         await connector.aclose()
     assert "secret" not in caplog.text
 
@@ -261,7 +282,7 @@ async def test_the_environments_proxies_are_not_used(sink: Sink, monkeypatch: py
         for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, proxy.url("/"))
         connector = a_connector()
-        await connector.post(sink.url(), b"", {})
+        await connector.post(OURS, sink.url(), b"", {})
         assert (len(sink.got), proxy.connections) == (1, 0)
         await connector.aclose()
 
