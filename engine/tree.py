@@ -25,6 +25,7 @@ from engine.bounds import retention_of, roster_limits, turns
 from engine.configuration.config import Config
 from engine.configuration.fields import ConfigError
 from engine.doors import Doors
+from engine.jobs.works import stop_s
 from engine.keepers.unsettled import start_unsettled
 from engine.parts import Parts, build
 from engine.sources.host import watch_host
@@ -39,10 +40,8 @@ from protocol.errors import Busy, StoreRefused, StoreUnavailable
 from protocol.items import ItemResult, ReadingInput
 from protocol.model import NEVER_EXPIRES, Principal
 
-# Their grace has begun when the claiming stopped; this is for what is left of it, and for the store.
-JOBS_STOP_S = 9.0
 # All helpers: the jobs, and a moment for the others. With less, the store would be closed before they are handed back.
-HELPERS_STOP_S = JOBS_STOP_S + 1.0
+HELPERS_STOP_MORE_S = 1.0
 FATAL = (ConfigError, StoreRefused)
 
 Run = Callable[[Started], Awaitable[None]]
@@ -100,7 +99,7 @@ class Tree:
                 self._helpers.run,
                 fatal=(TooManyRestarts,),
                 start_deadline_s=math.inf,
-                stop_deadline_s=HELPERS_STOP_S,
+                stop_deadline_s=stop_s(self._config.jobs) + HELPERS_STOP_MORE_S,
             ),
             ChildSpec("sources", self._sources.run, fatal=(TooManyRestarts,), start_deadline_s=math.inf),
             ChildSpec("http", self.doors.run_http, fatal=FATAL),
@@ -123,7 +122,11 @@ class Tree:
             # Before the workers, so that it ends after them.
             ChildSpec("outbound", self._part(lambda parts: parts.outbound.run)),
             ChildSpec("mail", self._part(lambda parts: parts.mail.mailer.run)),
-            ChildSpec("workers", self._part(lambda parts: parts.works.workers.run), stop_deadline_s=JOBS_STOP_S),
+            ChildSpec(
+                "workers",
+                self._part(lambda parts: parts.works.workers.run),
+                stop_deadline_s=stop_s(self._config.jobs),
+            ),
             ChildSpec("queue-gauges", self._part(lambda parts: parts.works.gauges.run)),
             ChildSpec("scheduler", self._part(lambda parts: parts.works.scheduler.run)),
         ]

@@ -35,6 +35,8 @@ from protocol.schedules import Missed
 # Ended jobs go in transactions of so many: none is long enough to be felt, and between two others have the writer.
 PRUNED_AT_ONCE = 1_000
 PRUNE_PAUSE_S = 0.02
+# Beside the grace and the store's time: who is cancelled ends in a moment, and a claim that is under way is waited for.
+STOP_MORE_S = 1.0
 # What a schedule says whose content needs data that this version does not keep yet.
 NOTHING_YET = "nothing to do yet"
 
@@ -140,6 +142,12 @@ def limits_of(config: Jobs) -> WorkerLimits:
         poll_s=config.poll_s,
         grace_s=config.grace_s,
     )
+
+
+def stop_s(config: Jobs) -> float:
+    """How long workers may take to stop: less, and the store would be closed under them."""
+    limits = limits_of(config)
+    return limits.grace_s + limits.hand_back_s + STOP_MORE_S
 
 
 class _Keep:

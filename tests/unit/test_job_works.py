@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 import trio
 from trio.testing import MockClock
 
+from engine.app import Engine
 from engine.jobs.queues import HOUR_S
 from engine.jobs.works import NOTHING_YET, Works, build_works, limits_of, node_name
 from engine.sections.jobs import Jobs
 from engine.stores import Store
 from engine.stores.jobs import JobQuery
 from protocol.jobs import Job, JobState, Queue, Verdict
-from tests.support.jobs import a_job, clock, job_store
+from tests.support.engines import a_config
+from tests.support.jobs import Board, a_job, add, clock, job_store, workers, working
 
 SCHEDULES = {
     "analytics-aggregation": "0 2 * * *",
@@ -95,6 +99,26 @@ def test_limits_come_from_the_configuration() -> None:
     limits = limits_of(Jobs(alert_slots=3, lease_s=60.0, grace_s=1.0))
     assert limits.slots[Queue.ALERT] == 3
     assert (limits.lease_s, limits.renew_s, limits.give_up_s, limits.grace_s) == (60.0, 20.0, 40.0, 1.0)
+
+
+@pytest.mark.parametrize("grace_s", [0.0, 6.0, 8.0])
+async def test_workers_have_the_time_that_they_may_need_to_stop(
+    autojump_clock: MockClock, tmp_path: Path, grace_s: float
+) -> None:
+    config = a_config(tmp_path, jobs=Jobs(grace_s=grace_s))
+    tree = Engine(config)._tree
+    specs = {spec.name: spec.stop_deadline_s for spec in [*tree._children(), *tree._helper_children()]}
+    async with job_store() as store:
+        # Neither the job ends by itself, nor does the store take it back.
+        board = Board(store)
+        board.breaks["settle"] = trio.sleep_forever
+        limits = limits_of(config.jobs)
+        team = workers(board, lambda claimed: trio.sleep(600), grace_s=limits.grace_s, hand_back_s=limits.hand_back_s)
+        async with working(store, team):
+            await add(store, a_job(deadline_s=600))
+            await trio.sleep(1)
+            began = trio.current_time()
+        assert grace_s + 2.0 <= trio.current_time() - began < specs["workers"] < specs["helpers"]
 
 
 def test_a_node_has_a_name_that_says_where_it_runs() -> None:
