@@ -46,10 +46,13 @@ FROM json_each(?1) AS ending CROSS JOIN job ON {_HOLDS}
 WHERE true RETURNING id, lease_no, schedule, state, started_at, queue
 """  # noqa: S608  # our own words
 _GONE = "DELETE FROM job WHERE id IN (SELECT value FROM json_each(?))"
+# What was handed back keeps its rank: it has waited for a hand, and a stop of ours takes nothing of that from it. What
+# was put off, or failed, waits for somebody else, and begins to wait for a hand when it is due again.
 _GO_ON = f"""
 UPDATE job SET state = iif(ending.value ->> 'run_at' > ?2, 0, 1), run_at = ending.value ->> 'run_at',
-    rank = ending.value ->> 'run_at' + prio * {AGEING_US}, attempt = attempt - (ending.value ->> 'given_back'),
-    errors = {_ERRORS}, behind = ending.value ->> 'behind', lease_by = NULL, lease_until = NULL, started_at = NULL,
+    rank = iif(ending.value ->> 'keeps_rank', rank, ending.value ->> 'run_at' + prio * {AGEING_US}),
+    attempt = attempt - (ending.value ->> 'given_back'), errors = {_ERRORS}, behind = ending.value ->> 'behind',
+    lease_by = NULL, lease_until = NULL, started_at = NULL,
     updated_at = ?2
 FROM json_each(?1) AS ending WHERE {_HOLDS} RETURNING job.id, job.lease_no
 """  # noqa: S608
@@ -167,7 +170,8 @@ def _going_on(one: Settlement, behind: int | None, now: int) -> dict[str, Any]:
         # Behind itself: it would wait for a day.
         behind = None
     run_at = max(one.run_at, now) if behind is None else now + BEHIND_MAX_US
-    return {**_common(one), "run_at": run_at, "behind": behind, "given_back": int(one.verdict in GIVES_BACK)}
+    how = {"given_back": int(one.verdict in GIVES_BACK), "keeps_rank": one.verdict is Verdict.RELEASED}
+    return {**_common(one), "run_at": run_at, "behind": behind, **how}
 
 
 def _common(one: Settlement) -> dict[str, Any]:

@@ -211,6 +211,20 @@ async def test_a_retry_waits_for_its_time_and_keeps_why_it_is_one(opened: Any) -
         assert (await it.one()).attempt == 2
 
 
+@pytest.mark.parametrize(("verdict", "first"), [(Verdict.RELEASED, "old"), (Verdict.SNOOZED, "new")])
+async def test_what_is_handed_back_keeps_its_age_and_what_was_put_off_begins_to_wait_when_it_is_due(
+    opened: Any, verdict: Verdict, first: str
+) -> None:
+    async with opened() as it:
+        await it.add(a_job("old"))
+        claimed = await it.one()
+        it.clock.now += MINUTE_US
+        await it.add(a_job("new"))
+        it.clock.now += 1
+        await it.store.settle([done(claimed, verdict=verdict, run_at=it.clock.now)])
+        assert (await it.one()).kind == first
+
+
 @pytest.mark.parametrize("verdict", [Verdict.SNOOZED, Verdict.RELEASED])
 async def test_what_is_put_off_or_handed_back_has_used_up_no_attempt(opened: Any, verdict: Verdict) -> None:
     async with opened() as it:

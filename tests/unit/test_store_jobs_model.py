@@ -62,11 +62,16 @@ class Thing:
 
     @property
     def place(self) -> tuple[int, int]:
-        return (self.run_at + self.prio * 60 * SECOND_US, self.id)
+        return (self.since + self.prio * 60 * SECOND_US, self.id)
 
-    def go_on(self, run_at: int, now: int, behind: int | None = None) -> None:
+    def __post_init__(self) -> None:
+        # From when on its waiting counts.
+        self.since = self.run_at
+
+    def go_on(self, run_at: int, now: int, behind: int | None = None, keeps_age: bool = False) -> None:
         self.behind = behind
         self.run_at = max(run_at, now) if behind is None else now + BEHIND_MAX_US
+        self.since = self.since if keeps_age else self.run_at
         self.state = JobState.DELAYED if self.run_at > now else JobState.WAITING
 
 
@@ -230,7 +235,7 @@ class Jobs(RuleBasedStateMachine):
             if one.verdict not in ENDS:
                 thing, ahead = self.things[one.lease.job], self.named(one.behind)
                 thing.attempt -= one.verdict in (Verdict.SNOOZED, Verdict.RELEASED)
-                thing.go_on(run_at, self.now, None if ahead == thing.id else ahead)
+                thing.go_on(run_at, self.now, None if ahead == thing.id else ahead, one.verdict is Verdict.RELEASED)
 
     @precondition(lambda self: sum(self.is_held(lease) for lease in self.leases) > 1)
     @rule(data=st.data(), looks=st.booleans())
@@ -301,7 +306,8 @@ class Jobs(RuleBasedStateMachine):
     def again(self, thing: Thing, *states: JobState) -> bool:
         if thing.state not in states or self.held(thing.key):
             return False
-        thing.state, thing.run_at, thing.attempt, thing.behind = JobState.WAITING, self.now, 0, None
+        thing.go_on(self.now, self.now)
+        thing.attempt = 0
         return True
 
     @precondition(lambda self: self.things)
