@@ -6,6 +6,7 @@ import enum
 from collections.abc import Mapping
 
 import msgspec
+import structlog
 
 from actors.ports import Clock, NewId
 from engine.configuration.config import Config
@@ -14,15 +15,18 @@ from engine.notify.endpoint_sender import EndpointSender
 from engine.notify.endpoints import EndpointShelf
 from engine.notify.notifications import Notifications
 from engine.notify.outbound import Outbound
-from engine.notify.ports import Refused, Sender, Sent
+from engine.notify.ports import Outcome, Refused, Sender, Sent, TryLater
+from engine.notify.raised import cause_of, trace_of
 from engine.notify.slack import Slack
 from engine.notify.webhook import Deliverer, Webhook
 from protocol.endpoints import Endpoint, Format
+from protocol.errors import TocsinError
 from protocol.model import Alert, AlertState, Principal, Severity
 from protocol.notify import Change, Channel, Outgoing, Recipient
 from protocol.times import rfc3339
 
 TEST_TITLE = "This is a test: nothing has happened"
+log = structlog.get_logger()
 # Forms in which a test cannot be told from an alert: their receivers open something that must be closed again.
 _OPENS = frozenset({Format.ALERTMANAGER, Format.PAGERDUTY})
 
@@ -76,7 +80,7 @@ class Tryout:
             return TryoutResult(outcome=TryoutOutcome.REFUSED, cause=cause)
         message = self._message(who, held.id, channel)
         message = msgspec.structs.replace(message, rendered=await self._notifications.renderer.render(message))
-        outcome = await sender.send(message)
+        outcome = await _asked(sender, message)
         if isinstance(outcome, Sent):
             taken = TryoutOutcome.DELIVERED if outcome.is_delivered else TryoutOutcome.SENT
             return TryoutResult(outcome=taken, cause=await self._closed(sender, held.value, message))
@@ -90,7 +94,7 @@ class Tryout:
             return ""
         over = tuple(msgspec.structs.replace(alert, state=AlertState.RESOLVED) for alert in test.alerts)
         end = msgspec.structs.replace(test, key=f"{test.key}_end", change=Change.RESOLVED, alerts=over)
-        outcome = await sender.send(end)
+        outcome = await _asked(sender, end)
         if isinstance(outcome, Sent):
             return ""
         return f"the end of the test was not taken ({outcome.cause}): close there what it has opened"
@@ -108,6 +112,17 @@ class Tryout:
             by=who.user,
             text=TEST_TITLE,
         )
+
+
+async def _asked(sender: Sender, message: Outgoing) -> Outcome:
+    """What comes of a message; a bug that this meets is told as jobs tell it, without its text."""
+    try:
+        return await sender.send(message)
+    except TocsinError:
+        raise
+    except Exception as fault:
+        log.warning("sender_raised", channel=message.channel.value, cause=cause_of(fault), trace=trace_of(fault))
+        return TryLater(None, cause_of(fault))
 
 
 def _nothing(alert_id: str, at: str, user: str) -> Alert:

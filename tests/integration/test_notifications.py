@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+from structlog.testing import capture_logs
+
 from engine.core.noting import routing_jobs
-from engine.notify.ports import Refused, Sent, SwitchedOff, TryLater
+from engine.notify.ports import Outcome, Refused, Sent, SwitchedOff, TryLater
+from engine.notify.senders import TryoutOutcome
 from engine.sections.alerting import Storm
 from protocol.endpoints import Endpoint
+from protocol.errors import StoreUnavailable
 from protocol.jobs import Queue
 from protocol.model import ChannelKey, Event, EventKind, Severity
-from protocol.notify import Channel
+from protocol.notify import Channel, Outgoing
 from protocol.times import SECOND_US, rfc3339
 from tests.support.alerts import an_alert
 from tests.support.notified import Notified, Sink, a_notified_engine
@@ -281,3 +286,29 @@ async def test_whoever_was_told_is_reminded_until_it_is_over(mock_clock: None) -
         await notified.act("resolve", alert)
         await notified.engine.pass_time(3_600)
         assert notified.sink.told()[3:] == ["resolved webhook endpoint:pager"]
+
+
+async def test_a_test_that_meets_a_bug_says_so_and_quotes_no_secret(mock_clock: None) -> None:
+    secret = "https://hooks.example.com/T0/xyzzy"
+
+    def broken(message: Outgoing) -> Outcome:
+        raise ValueError(f"cannot post to {secret}")
+
+    async with a_notified_engine() as notified:
+        await notified.make("endpoints", id="ops", channel="email", address="ops@example.com")
+        notified.sink.answer = broken
+        with capture_logs() as logged:
+            said = await notified.parts.tryout.try_out(notified.engine.principal(), "ops")
+        assert (said.outcome, said.cause) == (TryoutOutcome.TRY_LATER, "the sender failed: ValueError")
+        assert "broken" in str(logged) and secret not in str((logged, said))
+
+
+async def test_a_test_while_the_store_is_away_is_answered_as_any_request_is(mock_clock: None) -> None:
+    def away(message: Outgoing) -> Outcome:
+        raise StoreUnavailable("the store is away")
+
+    async with a_notified_engine() as notified:
+        await notified.make("endpoints", id="ops", channel="email", address="ops@example.com")
+        notified.sink.answer = away
+        with pytest.raises(StoreUnavailable):
+            await notified.parts.tryout.try_out(notified.engine.principal(), "ops")
