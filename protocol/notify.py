@@ -1,4 +1,4 @@
-"""Notifications: how people are told, what of, what they prefer, and what became of it. Values only.
+"""Notifications: how people are told, what of, and what became of it. Values only. What they prefer: `preferences`.
 
 A delivery is one line of the ledger: an alert, a channel, a recipient, and the version of the alert (the offset of the
 change in its channel's stream, or a step of an escalation). There is one of each, whoever tries however often: its key
@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import hashlib
 from enum import Enum
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 
-from protocol.directory import ClockTime, Zone
-from protocol.fields import Id
-from protocol.model import Alert, EventKind, Severity
+from protocol.model import Alert, EventKind
 
 # Of a digest so many alerts are listed; the others are counted.
 DIGEST_LISTED_MAX = 50
@@ -146,49 +144,8 @@ class Why(Enum):
     CANCELLED = "cancelled"
 
 
-class DigestFrequency(Enum):
-    """How often what was put aside is sent together."""
-
-    OFF = "off"
-    HOURLY = "hourly"
-    DAILY = "daily"
-
-
-class Digest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is put aside and sent together instead of at once: alerts up to `up_to`; daily ones at `hour` o'clock."""
-
-    frequency: DigestFrequency = DigestFrequency.OFF
-    hour: Annotated[int, msgspec.Meta(ge=0, le=23)] = 8
-    up_to: Severity = Severity.WARNING
-
-
 # How a person can be told; the others are for endpoints alone.
 PERSONAL = (Channel.IN_APP, Channel.EMAIL, Channel.SLACK)
-Channels = Annotated[tuple[Channel, ...], msgspec.Meta(max_length=len(Channel))]
-
-
-class QuietHours(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When somebody is not to be disturbed: as a rule's active hours (`protocol.rules`), in the zone of who asks."""
-
-    start: ClockTime = "22:00"
-    end: ClockTime = "07:00"
-    days: Annotated[tuple[str, ...], msgspec.Meta(max_length=7)] = ()
-
-
-class Preference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a person wants to be told; `id` is the user's. Of severities without an entry: in the app and by e-mail.
-
-    In the quiet hours only what is at least as severe as `quiet_below` passes, and what escalates; the rest is sent
-    together when they end. The app's own list is quiet by itself: neither hours nor digests hold for it. `zone`: that
-    of hours and digests; none: the user's own.
-    """
-
-    id: Id
-    channels: dict[Severity, Channels] = {}
-    quiet_hours: QuietHours | None = None
-    quiet_below: Severity = Severity.CRITICAL
-    digest: Digest = Digest()
-    zone: Zone | None = None
 
 
 class Recipient(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):

@@ -27,19 +27,8 @@ from engine.core.agenda import NEVER
 from engine.core.rules.schedule import hours_of
 from protocol.endpoints import Endpoint
 from protocol.model import Alert, Severity
-from protocol.notify import (
-    PERSONAL,
-    TOLD,
-    Change,
-    Channel,
-    Delivery,
-    DeliveryState,
-    Digest,
-    DigestFrequency,
-    Preference,
-    Recipient,
-    Why,
-)
+from protocol.notify import PERSONAL, TOLD, Change, Channel, Delivery, DeliveryState, Recipient, Why
+from protocol.preferences import Digest, DigestFrequency, Preference
 from protocol.rules import ActiveHours
 from protocol.times import SECOND_US
 

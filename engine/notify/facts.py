@@ -23,7 +23,7 @@ from engine.shelf.directory import FRAMEWORK, TEAM, USER
 from engine.stores import Store
 from protocol.directory import Framework, Team, User
 from protocol.model import Alert
-from protocol.notify import Preference
+from protocol.preferences import Preference
 
 T = TypeVar("T")
 PREFERENCE = "preference"

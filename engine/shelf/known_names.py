@@ -20,7 +20,7 @@ from engine.shelf.kinds import Kind
 from engine.stores.objects import ObjectNews, StoredObject
 from protocol.directory import Framework
 from protocol.escalation import Escalation
-from protocol.notify import Preference
+from protocol.preferences import Preference
 from protocol.rules import Rule
 
 T = TypeVar("T")

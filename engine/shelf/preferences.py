@@ -17,7 +17,8 @@ from engine.shelf.kinds import Kind
 from protocol.errors import BadRequest
 from protocol.escalation import Escalation
 from protocol.model import Principal
-from protocol.notify import PERSONAL, Preference
+from protocol.notify import PERSONAL
+from protocol.preferences import Preference
 from protocol.rules import ActiveHours
 
 ESCALATION = "escalation"

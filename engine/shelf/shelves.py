@@ -31,7 +31,7 @@ from engine.shelf.unreadable import say_unreadable
 from engine.shelf.workflow_definitions import workflow_kind
 from protocol.directory import Framework, Team, User, Workspace
 from protocol.escalation import Escalation
-from protocol.notify import Preference
+from protocol.preferences import Preference
 from protocol.quieting import Maintenance, Silence
 from protocol.rules import Rule
 from protocol.workflows import Workflow

@@ -23,18 +23,8 @@ from engine.core.routing import (
 )
 from protocol.endpoints import Endpoint
 from protocol.model import Severity
-from protocol.notify import (
-    CHANGE_OF,
-    Change,
-    Channel,
-    DeliveryState,
-    Digest,
-    DigestFrequency,
-    Preference,
-    QuietHours,
-    Recipient,
-    Why,
-)
+from protocol.notify import CHANGE_OF, Change, Channel, DeliveryState, Recipient, Why
+from protocol.preferences import Digest, DigestFrequency, Preference, QuietHours
 from protocol.times import SECOND_US, parse_rfc3339
 from tests.support.alerts import an_alert
 from tests.support.deliveries import a_delivery

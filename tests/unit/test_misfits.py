@@ -26,7 +26,7 @@ from engine.input.right_values import SHOWN
 from protocol.directory import Framework, Team, User, Workspace
 from protocol.endpoints import EndpointGiven
 from protocol.escalation import Escalation
-from protocol.notify import Preference
+from protocol.preferences import Preference
 from protocol.quieting import Maintenance, Silence
 from protocol.rules import Rule
 from protocol.workflows import TrackerInput, Workflow
