@@ -59,6 +59,16 @@ async def test_a_file_that_show_printed_is_refused_if_somebody_was_faster(tmp_pa
         assert "there is no such team" in await said(*put, code=1)
 
 
+async def test_what_is_put_has_one_id(tmp_path: Path) -> None:
+    async with a_shell(tmp_path) as (_, said):
+        file = tmp_path / "team.json"
+        file.write_text('{"id": "yan"}')
+        assert f"{file} says id 'yan', not 'zed'" in await said("teams", "put", "zed", "--file", str(file), code=2)
+        assert "FIELD=VALUE says id None, not 'zed'" in await said("teams", "put", "zed", "id=null", code=2)
+        assert await said("teams", "list", "--json") == ""
+        assert await said("teams", "put", "yan", "--file", str(file)) == "team yan made, version 1\n"
+
+
 async def test_what_only_rang_is_listed_and_put_describes_it(tmp_path: Path) -> None:
     async with a_shell(tmp_path) as (engine, said):
         await engine.service.trigger(engine.principal("ann"), [TriggerInput(framework_id="shop", title="x")])

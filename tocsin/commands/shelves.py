@@ -120,6 +120,10 @@ def add_put(group: click.Group, kind: Kind) -> None:
         if fields and file:
             raise click.UsageError("say either FIELD=VALUE (these are changed) or --file (all of it is replaced)")
         body = {"id": object_id} | (fields_of(fields) if file is None else json_file(file))
+        if body["id"] != object_id:
+            # The engine would make the one that the body names: not the one that this command says it made.
+            where = "FIELD=VALUE" if file is None else file
+            raise click.UsageError(f"{where} says id {body['id']!r:.100}, not {object_id!r}: take the id out of it")
         seen = body.get("version") if version is None and file is not None else version
         options.write(kind.put(kind.api(given), object_id, body, seen, file is not None))
 
