@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import heapq
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core import pacing
-from engine.core.breaker import FAILURES_MAX, PROBE_US, Breaker
+from engine.core.breaker import FAILURES_MAX, PROBE_US, WAIT_MAX_US, Breaker
 from engine.core.pacing import LOST_US, Pacer
 from protocol.times import SECOND_US
 
@@ -52,6 +54,36 @@ def test_a_probe_whose_answer_never_came_is_followed_by_another() -> None:
     breaker = broken()
     assert breaker.wait_us(PROBE_US) == 0
     assert breaker.wait_us(2 * PROBE_US) == 0
+
+
+def test_the_longer_a_circuit_is_open_the_less_often_those_ask_who_are_not_the_next_probe() -> None:
+    breaker = broken()
+    assert [breaker.wait_us(SECOND) for _ in range(3)] == [PROBE_US - SECOND, PROBE_US, PROBE_US]
+    assert [breaker.wait_us(400 * SECOND) for _ in range(3)] == [0, PROBE_US, 100 * SECOND]
+    assert [breaker.wait_us(86_400 * SECOND) for _ in range(3)] == [0, PROBE_US, WAIT_MAX_US]
+    breaker.succeeded()
+    for _ in range(FAILURES_MAX):
+        breaker.failed(90_000 * SECOND)
+    assert [breaker.wait_us(90_000 * SECOND) for _ in range(2)] == [PROBE_US, PROBE_US], "it was closed in between"
+
+
+def test_a_thousand_who_wait_for_a_dead_target_ask_a_few_times_an_hour_and_it_is_probed_each_half_minute() -> None:
+    """Each question is a job that is claimed."""
+    breaker = broken()
+    coming = [(number, number) for number in range(1_000)]
+    asked = probes = 0
+    while coming[0][0] < 3_600 * SECOND:
+        now, who = heapq.heappop(coming)
+        asked += 1
+        if not (wait_us := breaker.wait_us(now)):
+            probes += 1
+            breaker.failed(now)
+            # As a job that has failed once more.
+            wait_us = 8 * SECOND
+        heapq.heappush(coming, (now + wait_us, who))
+    assert 115 <= probes <= 120
+    # Each 30 s these would be 120,000.
+    assert asked < 25 * 1_000
 
 
 def test_a_few_go_at_once_and_then_one_at_a_time() -> None:
