@@ -17,7 +17,7 @@ from engine.http.guards import Connection, refuse_unknown_parameters, require_op
 from engine.http.operators import PeerAddress
 from engine.http.parameters import Cursor, Limit, parse_words
 from engine.http.ports import Service
-from engine.jobs.verbs import JobsWanted, JobVerbs, QueueHealth, QueueShown, operates
+from engine.jobs.verbs import NUMBER_MAX, JobsWanted, JobVerbs, QueueHealth, QueueShown, operates
 from engine.pages import PAGE_DEFAULT
 from protocol.jobs import Job, JobError, JobState, Queue
 from protocol.model import Principal
@@ -120,17 +120,17 @@ def job_routes(verbs: JobVerbs, peer_address: PeerAddress) -> list[HTTPRouteHand
     @get("/api/v1/jobs/{job_id:str}", operation_id="get_job", tags=["jobs"])
     async def job(request: Asked, job_id: FromPath[str]) -> JobShown:
         """One job: its attempts, why they failed, and its result. For administrators, and for who handed it over."""
-        return job_shown(await verbs.job(request.user, job_id))
+        return job_shown(await verbs.job(request.user, _number(job_id)))
 
     @post("/api/v1/jobs/{job_id:str}/cancel", status_code=200, operation_id="cancel_job", tags=["jobs"])
     async def cancel(request: Asked, job_id: FromPath[str]) -> JobShown:
         """Ends a job that has not ended; one that runs is stopped, what it did stays done. Idempotent."""
-        return job_shown(await verbs.cancel(request.user, job_id, peer_address(request)))
+        return job_shown(await verbs.cancel(request.user, _number(job_id), peer_address(request)))
 
     @post("/api/v1/jobs/{job_id:str}/retry", status_code=200, operation_id="retry_job", tags=["jobs"])
     async def retry(request: Asked, job_id: FromPath[str]) -> JobShown:
         """Has a job that failed or was cancelled done once more, with all its attempts."""
-        return job_shown(await verbs.retry(request.user, job_id, peer_address(request)))
+        return job_shown(await verbs.retry(request.user, _number(job_id), peer_address(request)))
 
     return [jobs, job, cancel, retry, *_queue_routes(verbs, peer_address)]
 
@@ -232,3 +232,9 @@ def _attempt(error: JobError) -> AttemptShown:
 def _word(given: str | None, kind: Any, what: str) -> Any:
     words = parse_words(None if given is None else [given], kind, what)
     return words[0] if words else None
+
+
+def _number(job_id: str) -> int:
+    """A job's number as it stands in an address; 0, which no job has, for what cannot be one."""
+    is_number = job_id.isascii() and job_id.isdigit() and len(job_id) < len(str(NUMBER_MAX)) and job_id[0] != "0"
+    return int(job_id) if is_number else 0

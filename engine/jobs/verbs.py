@@ -31,7 +31,7 @@ FAILED_HEALTHY = 10
 # A job that could have run a minute ago has met no free hand, or nobody who claims.
 OLDEST_HEALTHY_S = 60.0
 # Less than what a store can compare: ten billion jobs a second for three years.
-NUMBER_MAX_DIGITS = 18
+NUMBER_MAX = 10**18
 NO_JOB = "there is no such job"
 
 
@@ -120,7 +120,7 @@ class JobVerbs:
         found = await self._store.jobs(query)
         return JobPage(items=found[:limit], next_cursor=CURSORS.following(found, limit, lambda job: (job.id,)))
 
-    async def job(self, who: Principal, job_id: str) -> Job:
+    async def job(self, who: Principal, job_id: int) -> Job:
         """One job, whole; without arguments and tracebacks for who is no administrator. Raises UnknownChannel."""
         check(who, "read")
         if may(who, "administer") and who.channels is None:
@@ -131,7 +131,7 @@ class JobVerbs:
         errors = tuple(msgspec.structs.replace(error, traceback=None) for error in job.errors)
         return msgspec.structs.replace(job, args="{}", errors=errors)
 
-    async def cancel(self, who: Principal, job_id: str, address: str = "") -> Job:
+    async def cancel(self, who: Principal, job_id: int, address: str = "") -> Job:
         """Ends a job that has not ended; the handler of one that runs is stopped. Idempotent. Raises Conflict."""
         scope = _scope(who, None)
         number = (await self._known(scope, job_id)).id
@@ -143,7 +143,7 @@ class JobVerbs:
             raise Conflict(f"the job has ended ({job.state.value}): there is nothing to cancel")
         return job
 
-    async def retry(self, who: Principal, job_id: str, address: str = "") -> Job:
+    async def retry(self, who: Principal, job_id: int, address: str = "") -> Job:
         """Has a job that failed or was cancelled done once more, with all its attempts. Raises Conflict."""
         scope = _scope(who, None)
         if (before := await self._known(scope, job_id)).state not in (JobState.FAILED, JobState.CANCELLED):
@@ -196,21 +196,14 @@ class JobVerbs:
         await self._trail.record(who, "redrive_queue", known.value, address)
         return await self._store.redrive_failed(known, REDRIVEN_AT_ONCE)
 
-    async def _known(self, workspace: str | None, job_id: str) -> Job:
-        number = number_of(job_id)
-        if number is None or (job := await self._store.job(workspace, number)) is None:
+    async def _known(self, workspace: str | None, job_id: int) -> Job:
+        if not 0 < job_id < NUMBER_MAX or (job := await self._store.job(workspace, job_id)) is None:
             raise UnknownChannel(NO_JOB)
         return job
 
     async def _shown(self) -> list[QueueShown]:
         counts = await self._store.queue_counts()
         return [_queue_shown(queue, counts[queue], self._counts.queues[queue]) for queue in Queue]
-
-
-def number_of(job_id: str) -> int | None:
-    """A job's number as somebody wrote it; None for what cannot be one, or is not as we write it."""
-    is_number = job_id.isascii() and job_id.isdigit() and len(job_id) <= NUMBER_MAX_DIGITS and job_id[0] != "0"
-    return int(job_id) if is_number else None
 
 
 def queue_of(name: str) -> Queue:

@@ -13,6 +13,7 @@ against closing after each answer: a storm to one target would take a handshake 
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -91,7 +92,7 @@ class GuardedNetwork(httpcore2.AsyncNetworkBackend):
                     except OSError as error:
                         fault = error
             if fault is not None:
-                raise Unreachable(f"{host} port {port}: {fault.strerror or fault}") from fault
+                raise Unreachable(f"{host} port {port}: {_said(fault)}") from fault
         raise Unreachable(f"{host} port {port}: not connected within {whole:g} s")
 
 
@@ -99,6 +100,11 @@ def own_name(whose: Whose, host: str) -> str:
     """What httpcore takes for the host, when this is what `host` is connected to for. Hosts have no @."""
     workspace, endpoint = (quote(word, safe="") for word in whose)
     return f"{workspace}/{endpoint}@{host}"
+
+
+def _said(fault: OSError) -> str:
+    """Without the address, which trio adds to the system's words."""
+    return os.strerror(fault.errno) if fault.errno else type(fault).__name__
 
 
 def _is_address(host: str) -> bool:

@@ -28,7 +28,7 @@ async def test_a_trigger_for_later_is_a_job_that_has_its_results(mock_clock: Non
         with pytest.raises(Conflict):
             await engine.later.triggers(who, [BELL, BELL], key="once")
         await notified.settle()
-        job = await engine.jobs.job(who, str(number))
+        job = await engine.jobs.job(who, number)
         assert job.state is JobState.COMPLETED
         assert '"fired"' in (job.result or "")
         with pytest.raises(PermissionDenied):
@@ -75,6 +75,6 @@ def test_a_program_on_asyncio_reaches_all_of_it(tmp_path: Path) -> None:
         async with tocsin.aio.Engine(a_config(tmp_path)) as engine:
             who = engine.principal("ann")
             number = await engine.call(lambda inner: inner.later.triggers(who, [BELL]))
-            assert (await engine.call(lambda inner: inner.jobs.job(who, str(number)))).id == number
+            assert (await engine.call(lambda inner: inner.jobs.job(who, number))).id == number
 
     run(program)

@@ -218,7 +218,7 @@ async def test_a_port_where_nobody_listens_and_a_name_that_does_not_resolve_are_
     async with a_sink() as sink:
         gone = sink.url()
     for verb in (lambda url: a_connector().check(url), lambda url: a_connector().post(OURS, url, b"", {})):
-        with pytest.raises(Unreachable, match="Connection refused"):
+        with pytest.raises(Unreachable, match=r"^127\.0\.0\.1 port \d+: Connection refused$"):
             await verb(gone)
         with pytest.raises(Unreachable, match=r"the name no\.example does not resolve \(Name or service not known\)"):
             await verb("https://no.example/")

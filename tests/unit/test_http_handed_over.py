@@ -76,7 +76,7 @@ async def test_who_handed_it_over_sees_it_and_other_people_do_not(
     nobodys = await workshop.put(args='{"text":"hello"}')
     problem(await client.get(f"/api/v1/jobs/{nobodys}"), 404, 102)
     strange = await workshop.put(args='{"by":5}')
-    assert asker_of(await workshop.jobs.job(ADMIN, str(strange))) is None
+    assert asker_of(await workshop.jobs.job(ADMIN, strange)) is None
 
 
 async def test_tracebacks_are_for_administrators(
@@ -266,7 +266,7 @@ async def test_steps_of_projects_ring_later_with_a_result_each(workshop: Worksho
     await workshop.work(3)
     [(by, projects)] = workshop.generated
     assert (by.user, list(projects)) == ("bob", ["7", "8"])
-    job = await workshop.jobs.job(BOB, str(number))
+    job = await workshop.jobs.job(BOB, number)
     assert job.result is not None
     assert '"project_id":"8"' in job.result
 
@@ -281,7 +281,7 @@ async def test_a_schedule_rings_for_all_projects_that_follow_a_workflow(
     await workshop.work()
     assert [list(projects) for _, projects in workshop.generated] == [["1", "2"], ["3"]]
     assert {(by.user, by.role) for by, _ in workshop.generated} == {("schedule:acme:nightly", "editor")}
-    job = await workshop.jobs.job(ADMIN, str(number))
+    job = await workshop.jobs.job(ADMIN, number)
     assert job.result == '{"projects":3,"statuses":{"fired":3}}'
 
 
@@ -289,4 +289,4 @@ async def test_where_no_project_follows_a_workflow_nothing_rings(workshop: Works
     number = await workshop.put(queue=Queue.ALERT, kind="workflow_generate")
     await workshop.work()
     assert workshop.generated == []
-    assert (await workshop.jobs.job(ADMIN, str(number))).result == '{"projects":0,"statuses":{}}'
+    assert (await workshop.jobs.job(ADMIN, number)).result == '{"projects":0,"statuses":{}}'
