@@ -21,7 +21,7 @@ _REASONS = {
     Why.OVER: "the alert is not there any more",
     Why.TOLD: "it was told at once meanwhile, and not with the digest",
     Why.NO_ADDRESS: "nothing is known of where the recipient is by this channel",
-    Why.NO_SENDER: "this engine sends nothing by this channel: it is not configured",
+    Why.NO_SENDER: "this engine sends nothing by this channel: it is not configured (e-mail: notify.smtp.host)",
     Why.UNKNOWN: "nobody has this name here",
     Why.NOBODY: "nobody is on call in this team, and none of its members is a user here",
 }

@@ -24,14 +24,17 @@ from engine.notify.apprise import why_not_here
 from engine.notify.connector import Connector, TargetInvalid, TargetRefused, Unreachable
 from engine.notify.endpoint_checks import KEY_PREFIX, checked, masked
 from engine.notify.health import Targets
+from engine.notify.ports import NO_MAIL_SERVER
 from engine.notify.sealing import Confidential, KeptSecret, Sealer, Unsealable
 from engine.shelf.catalogue import ShelfKit
 from engine.shelf.edits import SHOWN_BESIDES, Edit, merged
 from engine.shelf.kinds import Held, Kind
 from engine.shelf.objects import Shelf
+from engine.stores.objects import StoredObject
 from protocol.endpoints import Endpoint, EndpointGiven, Format, SecretNote
 from protocol.errors import BadRequest, Conflict, Outdated
 from protocol.model import NEVER_EXPIRES, Principal
+from protocol.names import check_id
 from protocol.notify import Channel
 from protocol.times import SECOND_US, rfc3339
 
@@ -50,14 +53,20 @@ ENGINE = "tocsin"
 _TRIES = 3
 
 
-def endpoint_kind(endpoints_max: int) -> Kind[Endpoint]:
+def endpoint_kind(endpoints_max: int, has_mail_server: bool) -> Kind[Endpoint]:
     """What an endpoint is as an object."""
+
+    def unreachable(endpoint: Endpoint, _: StoredObject | None) -> str:
+        # Reckoned when it is shown: with a mail server in the configuration it is right without an edit.
+        return NO_MAIL_SERVER if endpoint.channel is Channel.EMAIL and not has_mail_server else endpoint.unreachable
+
     return Kind(
         name=ENDPOINT,
         type=Endpoint,
         objects_max=endpoints_max,
         setting="objects.endpoints_max",
         framework_of=lambda endpoint: endpoint.frameworks[0] if len(endpoint.frameworks) == 1 else None,
+        reckoned={"unreachable": (str, unreachable)},
     )
 
 
@@ -82,15 +91,15 @@ class EndpointShelf(Shelf[Endpoint]):
         """One of them, and how its target is doing."""
         held = await super().get(who, object_id)
         place = (self.kind.workspace_of(who), held.id)
-        return replace(held, once={"health": self._outside.targets.shown(place, held.value.channel)})
+        return _with(held, {"health": self._outside.targets.shown(place, held.value.channel)})
 
     async def create(self, who: Principal, given: Mapping[str, Any], address: str = "") -> Held[Endpoint]:
         """Makes one; a webhook without a secret gets one, which is in this answer alone."""
         self.kind.may_change(who, None, None)
         wanted = _given({"id": self._kit.new_id()} | dict(given))
         made, once = await self._made(who, wanted, None, Confidential())
-        held = await super().create(who, msgspec.to_builtins(made), address)
-        return replace(held, once=once)
+        check_id(made.id, "id")
+        return _with(await self._put(Edit(who, "create", address, 0), made), once)
 
     async def replace(
         self, who: Principal, object_id: str, given: Mapping[str, Any], expected: int | None, address: str = ""
@@ -135,7 +144,7 @@ class EndpointShelf(Shelf[Endpoint]):
         checked(value, whole, self._outside.apprise_schemes)
         edit = Edit(who, "rotate", address, before.version)
         held = await self._change(edit, before, self._sealed(who.workspace, value, whole))
-        return replace(held, once={} if secret else {"secret": new})
+        return _with(held, {} if secret else {"secret": new})
 
     async def switch_off(self, workspace: str, object_id: str, why: str) -> None:
         """Switches it off, because its target is gone for good."""
@@ -176,7 +185,7 @@ class EndpointShelf(Shelf[Endpoint]):
         old = Confidential() if anew else self.open(who.workspace, before.value)
         made, once = await self._made(who, wanted, before.value, old)
         seen = before.version if expected is None else expected
-        return replace(await self._change(Edit(who, "change", address, seen), before, made), once=once)
+        return _with(await self._change(Edit(who, "change", address, seen), before, made), once)
 
     async def _made(
         self, who: Principal, wanted: EndpointGiven, before: Endpoint | None, old: Confidential
@@ -234,6 +243,10 @@ class EndpointShelf(Shelf[Endpoint]):
         notes = tuple(_note(each) for each in whole.secrets)
         sealed = self._outside.sealer.seal(whole, (workspace, value.id)) if whole != Confidential() else ""
         return msgspec.structs.replace(value, sealed=sealed, secrets=notes)
+
+
+def _with(held: Held[Endpoint], more: Mapping[str, Any]) -> Held[Endpoint]:
+    return replace(held, once={**held.once, **more})
 
 
 def _given(written: Mapping[str, Any]) -> EndpointGiven:

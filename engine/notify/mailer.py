@@ -26,7 +26,7 @@ from actors.supervisor import Started
 from engine.core.pacing import Pacer
 from engine.notify.addresses import Mailbox, address_in
 from engine.notify.letters import Letter, letter_of, with_more
-from engine.notify.ports import Outcome, Refused, Sent, TryLater
+from engine.notify.ports import NO_MAIL_SERVER, Outcome, Refused, Sent, TryLater
 from engine.notify.smtp import MailLink, meaning_of
 from engine.sections.smtp import Smtp
 from protocol.notify import Outgoing
@@ -107,7 +107,7 @@ class Mailer:
 
     async def _send(self, message: Outgoing) -> Outcome:
         if not self._config.host:
-            return Refused("no mail server is configured (notify.smtp.host)")
+            return Refused(NO_MAIL_SERVER)
         text = await self._address_of(message)
         if isinstance(text, Refused):
             return text

@@ -14,6 +14,9 @@ import msgspec
 from protocol.model import Alert, Principal
 from protocol.notify import Outgoing, Rendered
 
+# What is said of every mailbox while there is none.
+NO_MAIL_SERVER = "no mail server is configured (notify.smtp.host)"
+
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
     """It is with the next hop; `is_delivered`: with the target itself. `reference`: the target's word for it."""

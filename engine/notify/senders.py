@@ -15,7 +15,7 @@ from engine.notify.endpoint_sender import EndpointSender
 from engine.notify.endpoints import EndpointShelf
 from engine.notify.notifications import Notifications
 from engine.notify.outbound import Outbound
-from engine.notify.ports import Outcome, Refused, Sender, Sent, TryLater
+from engine.notify.ports import NO_MAIL_SERVER, Outcome, Refused, Sender, Sent, TryLater
 from engine.notify.raised import cause_of, trace_of
 from engine.notify.slack import Slack
 from engine.notify.webhook import Deliverer, Webhook
@@ -76,8 +76,8 @@ class Tryout:
         channel = held.value.channel
         sender = self._notifications.senders.get(channel)
         if sender is None:
-            cause = f"this engine sends nothing by {channel.value}: it is not configured"
-            return TryoutResult(outcome=TryoutOutcome.REFUSED, cause=cause)
+            # Whatever else an endpoint may be has its sender always.
+            return TryoutResult(outcome=TryoutOutcome.REFUSED, cause=NO_MAIL_SERVER)
         message = self._message(who, held.id, channel)
         message = msgspec.structs.replace(message, rendered=await self._notifications.renderer.render(message))
         outcome = await _asked(sender, message)

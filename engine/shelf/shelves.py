@@ -78,7 +78,7 @@ def build_shelves(
     maintenance = maintenance_kind(kit.clock, config.objects.maintenance_max, crowd)
     for quiet in (silences, maintenance):
         live.follow(quiet.name, follow_quiet(orders, quiet_changed, kit.clock, quiet, kit.figures))
-    endpoints = endpoint_kind(config.objects.endpoints_max)
+    endpoints = endpoint_kind(config.objects.endpoints_max, bool(config.notify.smtp.host))
     live.follow(endpoints.name, follow_endpoints(outbound.book, endpoints, kit.figures))
     archived = ArchivedPlaces()
     archived.follow(live)

@@ -6,8 +6,10 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from engine.app import Engine
 from engine.configuration.config import Config
 from engine.configuration.fields import Secret
 from engine.doctor.findings import Finding, Level
@@ -15,17 +17,36 @@ from engine.doctor.mail import server
 from engine.sections.notify import Notify
 from engine.sections.smtp import Smtp
 from tests.support.certificates import Authority
+from tests.support.engines import a_config
 from tests.support.mail_servers import PASSWORD, SENDER, USER, mail_server
+
+NOBODY = Finding("mail", Level.OK, "no mail server is configured: nobody is told by e-mail")
 
 
 def found(smtp: Smtp, public_url: str = "https://alerts.example.com") -> list[Finding]:
     return list(server(Config(notify=Notify(smtp=smtp, public_url=public_url))))
 
 
-def test_without_a_mail_server_there_is_nothing_to_look_at():
-    assert found(Smtp()) == [
-        Finding("mail", Level.OK, "no mail server is configured: nobody is told by e-mail"),
-    ]
+def test_without_a_mail_server_there_is_nothing_to_look_at(tmp_path: Path):
+    assert list(server(Config(data=tmp_path / "not there yet"))) == [NOBODY]
+    assert list(server(Config(data=tmp_path, store=":memory:"))) == [NOBODY]
+    (tmp_path / "tocsin.db").write_text("no database at all, of which another check speaks")
+    assert list(server(Config(data=tmp_path))) == [NOBODY]
+
+
+async def test_who_has_an_address_and_no_mail_server_is_told(tmp_path: Path):
+    config = a_config(tmp_path)
+    async with Engine(config) as engine:
+        headers = {"Authorization": f"Bearer {engine.issue_token('main', 'ada', 'admin')}"}
+        async with httpx.AsyncClient(base_url=engine.http_url + "/api/v1", headers=headers) as client:
+            await client.post("/users", json={"id": "cleo"})
+            await client.post("/endpoints", json={"id": "app", "channel": "apprise", "url": "discord://1/2"})
+            assert list(server(config)) == [NOBODY]
+            await client.post("/users", json={"id": "ben", "email": "ben@example.com"})
+            await client.post("/endpoints", json={"id": "ops", "channel": "email", "address": "ops@example.com"})
+            (finding,) = server(config)
+    assert (finding.level, "1 endpoints and 1 users have an address" in finding.text) == (Level.WARNING, True)
+    assert "notify.smtp.host" in finding.advice
 
 
 @pytest.mark.parametrize(("password", "level"), [(PASSWORD, Level.OK), ("wrong one", Level.WARNING)])

@@ -16,6 +16,7 @@ from standardwebhooks.webhooks import Webhook
 
 from engine.app import Engine
 from engine.sections.notify import Notify
+from engine.sections.smtp import Smtp
 from protocol.endpoints import Endpoint
 from tests.support.engines import an_engine
 from tests.support.http_sink import Sink, a_sink, answer
@@ -212,6 +213,22 @@ async def test_an_address_that_does_not_answer_is_saved_and_marked(place: Place)
     assert (await place.changed(url=place.sink.url()))["unreachable"] == ""
 
 
+async def test_a_mailbox_is_marked_while_there_is_no_mail_server(tmp_path: Path) -> None:
+    given = {"id": "e", "channel": "email", "address": "ops@example.com"}
+    why = "no mail server is configured (notify.smtp.host)"
+    for smtp, unreachable in [(Smtp(), why), (Smtp(host="127.0.0.1", sender="a@example.com"), ""), (Smtp(), why)]:
+        async with an_engine(tmp_path, notify=Notify(smtp=smtp)) as engine:
+            headers = {"Authorization": f"Bearer {engine.issue_token('main', 'ada', 'editor')}"}
+            async with httpx.AsyncClient(base_url=engine.http_url, headers=headers) as client:
+                put = await client.put(f"{PATH}/e", json=given, headers=ANY)
+                made = await client.post(PATH, json=given) if put.status_code == 404 else put
+                (listed,) = (await client.get(PATH)).json()["items"]
+                read = (await client.get(f"{PATH}/e")).json()
+                tried = (await client.post(f"{PATH}/e/test")).json() if unreachable else {"cause": ""}
+        assert [each["unreachable"] for each in (made.json(), listed, read)] == [unreachable] * 3
+        assert (tried["cause"], "health" in read) == (unreachable, True)
+
+
 async def test_an_endpoint_is_shown_with_how_its_target_is_doing(place: Place) -> None:
     await place.made()
     health = (await place.shown())["health"]
@@ -381,7 +398,7 @@ async def test_a_test_whose_end_was_not_taken_says_that_something_is_open(place:
 async def test_a_test_of_a_channel_that_the_operator_has_not_set_up_says_so(place: Place) -> None:
     await place.client.post(PATH, json={"id": "e", "channel": "email", "address": "ops@example.com"})
     answered = (await place.client.post(f"{PATH}/e/test")).json()
-    assert (answered["outcome"], "not configured" in answered["cause"]) == ("refused", True)
+    assert (answered["outcome"], "notify.smtp.host" in answered["cause"]) == ("refused", True)
 
 
 async def test_a_test_that_arrives_takes_the_mark_away(place: Place) -> None:
