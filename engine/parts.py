@@ -130,7 +130,7 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
     trail = AuditTrail(store, world.clock, config.api.answer_s)
     keeper = QuietKeeper(orders, store, registry, world.clock)
     kit_of_shelves = ShelfKit(store, world.clock, world.new_id, config.api.answer_s, ObjectFigures(), metrics.refused)
-    outbound = build_outbound(config)
+    outbound = build_outbound(config, world.clock)
     shelves = build_shelves(kit_of_shelves, config, orders, registry.wake, keeper.changed, outbound)
     mail = build_mail(config, identity, shelves, outbound, world.clock)
     others = endpoint_senders(outbound, shelves.endpoints, config, world.clock)

@@ -70,7 +70,7 @@ class Circuit(enum.Enum):
 class TargetHealth(msgspec.Struct, frozen=True, kw_only=True):
     """How a target is doing, since this node started or the endpoint was changed. Times are RFC 3339.
 
-    `waiting`: messages in line because of the rate. `held_until`: the target has asked for a pause.
+    `waiting`: messages in line because of the rate. `held_until`: the target has asked for a pause, and until when.
     """
 
     circuit: Circuit

@@ -4,7 +4,7 @@ A circuit breaker. While it is open, one of those who ask is told when the next 
 what comes of it closes the circuit or keeps it open as long again. All others are told to come after a quarter of the
 time for which it has been open: each question is a job that is claimed, and thousands may wait. So a target that is
 gone costs one connection in half a minute instead of a worker for each alert, and what waited for one that is back is
-on its way at most a quarter later. Pure: the time is handed in.
+on its way at most a quarter later. Pure: the time is handed in, from a clock that nobody sets.
 
 Decided against: all are told the same moment (5,000 who wait were 170 claims a second, for as long as the target was
 gone); an end of waiting for all when the probe is through (who asks is told how long, and nobody keeps a list of them).

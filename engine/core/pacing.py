@@ -2,7 +2,7 @@
 
 Who is too fast is told when his turn is, and that turn is kept for him under his key: a thousand who wait come one
 after the other, in the order in which they asked, and none of them asks in vain. How many wait is what the next message
-says ("12 more"). Nothing is dropped here. Pure: the time is handed in (microseconds).
+says ("12 more"). Nothing is dropped here. Pure: the time is handed in (microseconds, from a clock that nobody sets).
 
 GCRA (the leaky bucket as a meter, ITU-T I.371): one number says when the bucket is empty again.
 """

@@ -53,29 +53,29 @@ class EndpointSender:
             secret = self._shelf.open(message.workspace, endpoint)
         except Conflict as fault:
             return TryLater(None, fault.message)
-        place, now = (message.workspace, endpoint.id), self._clock()
+        place = (message.workspace, endpoint.id)
         health = self._outbound.targets.of(place, endpoint.channel)
-        if (later := health.wait(message.key, now)) is not None:
+        if (later := health.wait(message.key)) is not None:
             return later
         envelope = Envelope(
             message=message,
             endpoint=endpoint,
             secret=secret,
             waiting=health.pacer.waiting,
-            now=now,
+            now=self._clock(),
             address=message.address,
         )
         try:
             outcome = await tried(self._deliverers[endpoint.channel].deliver(envelope))
         except Exception as fault:
             # Ours or the target's fault: it may be the same with each message to it, so it counts for the circuit.
-            health.note(TryLater(None, cause_of(fault)), self._clock())
+            health.note(TryLater(None, cause_of(fault)))
             raise
         if isinstance(outcome, Sent) and endpoint.unreachable:
             await self._change(place, self._shelf.reached(*place))
             # As any change of an endpoint, that one has begun the account of its target anew.
             health = self._outbound.targets.of(place, endpoint.channel)
-        health.note(outcome, self._clock())
+        health.note(outcome)
         if isinstance(outcome, Gone):
             await self._change(place, self._shelf.switch_off(*place, outcome.cause))
         return outcome

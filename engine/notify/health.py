@@ -2,6 +2,9 @@
 
 Owned by the senders of this node, asked by whoever shows an endpoint. Nothing of it is stored: after a restart a target
 has a clean slate, and is known again after five messages. What is not in use falls out first when there are too many.
+
+How long somebody waits is measured by trio's clock, which nobody sets: by the clock of the day, a target that was used
+while that was two hours ahead would be sent nothing for two hours. That clock is only for the moments that are shown.
 """
 
 from __future__ import annotations
@@ -9,6 +12,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 
+import trio
+
+from actors.ports import Clock
 from engine.core.breaker import Breaker
 from engine.core.pacing import Pacer
 from engine.notify.ports import Outcome, Refused, Sent, TryLater
@@ -29,7 +35,8 @@ TargetKey = tuple[str, str]
 class Health:
     """One target."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, clock: Clock) -> None:
+        self._clock = clock
         self.breaker = Breaker()
         # All mail goes through one server, and whether that is there is the mailer's to know.
         self._has_circuit = channel is not Channel.EMAIL
@@ -37,7 +44,9 @@ class Health:
         # How many messages wait for their turn; whoever has another line for this target says so here.
         self.waiting: Callable[[], int] = self._in_line
         self.sent = self.failed = 0
-        self._held_until = self._sent_at = self._failed_at = 0
+        self._held_until = 0
+        # As they are shown: by the clock of the day.
+        self._sent_at = self._failed_at = 0
         self._cause = ""
 
     @property
@@ -48,8 +57,9 @@ class Health:
     def _in_line(self) -> int:
         return self.pacer.waiting
 
-    def wait(self, key: str, now: int) -> TryLater | None:
+    def wait(self, key: str) -> TryLater | None:
         """When to come again, and why; None: now. The circuit is asked last: whoever it lets through is the probe."""
+        now = _elapsed_us()
         if now < self._held_until:
             return TryLater((self._held_until - now) / SECOND_US, "the target asked for a pause")
         if wait_us := self.pacer.wait_us(key, now):
@@ -58,38 +68,44 @@ class Health:
             return TryLater(wait_us / SECOND_US, f"{self.breaker.failures} failures in a row: {self._cause}")
         return None
 
-    def note(self, outcome: Outcome, now: int) -> None:
+    def note(self, outcome: Outcome) -> None:
         """What came of a message. A refusal is an answer: the target lives."""
+        now = _elapsed_us()
         match outcome:
             case Sent():
-                self.sent, self._sent_at = self.sent + 1, now
+                self.sent, self._sent_at = self.sent + 1, self._clock()
                 self.breaker.succeeded()
             case Refused(cause):
                 self.breaker.succeeded()
-                self._failed_with(cause, now)
+                self._failed_with(cause)
             case TryLater(None, cause):
                 self.breaker.failed(now)
-                self._failed_with(cause, now)
+                self._failed_with(cause)
             case TryLater(float() | int() as after_s, cause):
                 self._held_until = now + int(after_s * SECOND_US)
-                self._failed_with(cause, now)
+                self._failed_with(cause)
 
-    def _failed_with(self, cause: str, now: int) -> None:
-        self.failed, self._failed_at, self._cause = self.failed + 1, now, cause
+    def _failed_with(self, cause: str) -> None:
+        self.failed, self._failed_at, self._cause = self.failed + 1, self._clock(), cause
 
     def shown(self) -> TargetHealth:
         """As it is answered."""
+        held_us = self._held_until - _elapsed_us()
         return TargetHealth(
             circuit=Circuit.OPEN if self.is_open else Circuit.CLOSED,
             failures_in_a_row=self.breaker.failures,
             waiting=self.waiting(),
             sent=self.sent,
             failed=self.failed,
-            held_until=_moment(self._held_until),
+            held_until=rfc3339(self._clock() + held_us) if held_us > 0 else None,
             last_sent_at=_moment(self._sent_at),
             last_failed_at=_moment(self._failed_at),
             last_cause=self._cause,
         )
+
+
+def _elapsed_us() -> int:
+    return int(trio.current_time() * SECOND_US)
 
 
 def _moment(at: int) -> str | None:
@@ -99,14 +115,15 @@ def _moment(at: int) -> str | None:
 class Targets:
     """All that were sent to lately."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._health: OrderedDict[TargetKey, Health] = OrderedDict()
 
     def of(self, place: TargetKey, channel: Channel) -> Health:
         """One of them."""
         health = self._health.get(place)
         if health is None:
-            health = self._health[place] = Health(channel)
+            health = self._health[place] = Health(channel, self._clock)
             if len(self._health) > TARGETS_MAX:
                 self._health.popitem(last=False)
         self._health.move_to_end(place)
@@ -114,7 +131,7 @@ class Targets:
 
     def shown(self, place: TargetKey, channel: Channel) -> TargetHealth:
         """How one is doing; nothing is known of one that was not sent to."""
-        return (self._health.get(place) or Health(channel)).shown()
+        return (self._health.get(place) or Health(channel, self._clock)).shown()
 
     def forget(self, workspace: str, endpoint: str) -> None:
         """It was changed: whatever was wrong may be right now."""

@@ -65,7 +65,7 @@ def build_mail(config: Config, identity: Identity, shelves: Shelves, outbound: O
         if endpoint is not None:
             health = targets.of((message.workspace, endpoint.id), Channel.EMAIL)
             health.waiting = partial(mailer.waiting, endpoint.address)
-            health.note(outcome, clock())
+            health.note(outcome)
 
     mailer = Mailer(config.notify.smtp, clock, address_of, site, note)
     return Mail(

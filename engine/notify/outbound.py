@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import trio
 
+from actors.ports import Clock
 from actors.supervisor import Started
 from engine.configuration.config import Config
 from engine.notify.connector import Connector
@@ -45,9 +46,9 @@ class Outbound:
                 await self.outside.connector.aclose()
 
 
-def build_outbound(config: Config) -> Outbound:
+def build_outbound(config: Config, clock: Clock) -> Outbound:
     """Nothing of it is connected yet. Raises ConfigError for a key file or certificates that cannot be used."""
-    targets = Targets()
+    targets = Targets(clock)
     outside = Outside(Connector(config.notify), Sealer.of(config), targets, config.notify.apprise_schemes)
     book = KeptEndpoints()
     book.follow(targets.forget)

@@ -82,7 +82,7 @@ async def a_desk(
         quieted: list[str] = []
         now = [NOW]
         kit = ShelfKit(store, lambda: now[0], IdSource(lambda: now[0]), 10.0, figures, refused.append)
-        outbound = build_outbound(config)
+        outbound = build_outbound(config, lambda: now[0])
         shelves = build_shelves(kit, config, orders, lambda *key: woken.append(key), quieted.append, outbound)
         await shelves.live.load()
         yield Desk(store, shelves, orders, figures, outbound, now, woken, refused, quieted)

@@ -11,15 +11,16 @@ from typing import Any
 import msgspec
 import pytest
 import trio
-import trio.testing
 from standardwebhooks.webhooks import Webhook as Oracle
 from standardwebhooks.webhooks import WebhookVerificationError
+from trio.testing import MockClock
 
 from engine.configuration.config import Config
 from engine.core.breaker import FAILURES_MAX, PROBE_US
 from engine.notify.answers import Gone
 from engine.notify.connector import Connector
 from engine.notify.endpoints import EndpointShelf
+from engine.notify.health import PACES
 from engine.notify.outbound import Outbound
 from engine.notify.ports import Outcome, Refused, Sent, SwitchedOff, TryLater
 from engine.notify.sealing import Sealer
@@ -29,7 +30,7 @@ from protocol.endpoints import Endpoint, TargetHealth
 from protocol.errors import StoreUnavailable
 from protocol.model import Alert, AlertState, Severity
 from protocol.notify import Change, Channel, Outgoing, Recipient, Rendered
-from protocol.times import SECOND_US
+from protocol.times import SECOND_US, rfc3339
 from tests.support.http_sink import Sink, a_sink, answer, break_off, hang
 from tests.support.shelves import NOTIFY, Desk, a_desk, who
 from tests.support.stores import NOW
@@ -71,7 +72,7 @@ def a_message(key: str = "msg_1", **fields: Any) -> Outgoing:
 
 @dataclass
 class Post:
-    """Endpoints in a store in memory, a server to send to, and the sender between them; time is `desk.now`."""
+    """Endpoints in a store in memory, a server to send to, and the sender between them; `desk.now`: the wall clock."""
 
     desk: Desk
     sink: Sink
@@ -93,6 +94,13 @@ class Post:
 
     def passes(self, seconds: float) -> None:
         self.desk.now[0] += int(seconds * SECOND_US)
+        clock = trio.lowlevel.current_clock()
+        assert isinstance(clock, MockClock)
+        clock.jump(seconds)
+
+    def is_set(self, ahead_s: float) -> None:
+        """Somebody sets the clock of the day; no time passes."""
+        self.desk.now[0] += int(ahead_s * SECOND_US)
 
     async def health(self) -> TargetHealth:
         health = (await self.shelf.get(who(), "e")).once["health"]
@@ -151,7 +159,7 @@ async def test_the_oracle_itself_takes_what_is_signed_now(post: Post) -> None:
         Oracle(KEY).verify(got.body + b" ", got.headers)
 
 
-async def test_while_a_key_is_rotated_each_receiver_finds_its_signature(post: Post) -> None:
+async def test_while_a_key_is_rotated_each_receiver_finds_its_signature(post: Post, mock_clock: MockClock) -> None:
     await post.made()
     held = await post.shelf.rotate(who(), "e", keep_s=60)
     await post.sends()
@@ -165,7 +173,7 @@ async def test_while_a_key_is_rotated_each_receiver_finds_its_signature(post: Po
         verified(second, KEY)
 
 
-async def test_a_second_attempt_has_the_same_id_and_a_time_of_its_own(post: Post) -> None:
+async def test_a_second_attempt_has_the_same_id_and_a_time_of_its_own(post: Post, mock_clock: MockClock) -> None:
     await post.made()
     post.sink.behave.append(answer(500))
     assert await post.sends() == TryLater(None, "answered 500")
@@ -206,7 +214,7 @@ async def test_an_answer_says_whether_and_when_to_try_again(post: Post, behaviou
     assert await post.sends() == outcome
 
 
-async def test_a_server_without_an_answer_is_tried_again(post: Post, autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_server_without_an_answer_is_tried_again(post: Post, autojump_clock: MockClock) -> None:
     await post.made()
     post.sink.behave.extend([break_off, hang])
     for words in ("ended the connection", "silent for 10 s"):
@@ -238,7 +246,9 @@ async def test_a_store_that_is_away_does_not_hide_that_the_target_is_gone(
     assert isinstance(outcome, Refused) and "gone" in outcome.cause
 
 
-async def test_after_five_failures_in_a_row_only_a_probe_goes_out_each_half_minute(post: Post) -> None:
+async def test_after_five_failures_in_a_row_only_a_probe_goes_out_each_half_minute(
+    post: Post, mock_clock: MockClock
+) -> None:
     await post.made()
     post.sink.behave.extend([answer(500)] * (FAILURES_MAX + 1))
     for number in range(FAILURES_MAX):
@@ -259,7 +269,9 @@ async def test_after_five_failures_in_a_row_only_a_probe_goes_out_each_half_minu
     assert health.last_cause == "answered 500"
 
 
-async def test_what_raises_again_and_again_opens_the_circuit_too(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_raises_again_and_again_opens_the_circuit_too(
+    post: Post, mock_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await post.made()
 
     async def broken(*_: Any) -> Any:
@@ -289,19 +301,69 @@ async def test_a_change_of_the_endpoint_closes_its_circuit(post: Post) -> None:
     assert isinstance(await post.sends(a_message("m9")), Sent)
 
 
-async def test_a_pause_that_a_target_asks_for_holds_for_all_messages_to_it_and_no_other(post: Post) -> None:
+async def test_a_pause_that_a_target_asks_for_holds_for_all_messages_to_it_and_no_other(
+    post: Post, mock_clock: MockClock
+) -> None:
     await post.made()
     await post.made(id="f")
     post.sink.behave.append(answer(429, Retry_After="20"))
     await post.sends(a_message("m1"))
     assert await post.sends(a_message("m2")) == TryLater(20.0, "the target asked for a pause")
     assert isinstance(await post.sends(a_message("m3", recipient=Recipient(endpoint="f"))), Sent)
-    assert (await post.health()).held_until is not None
+    assert (await post.health()).held_until == rfc3339(NOW + 20 * SECOND_US)
+    post.passes(20)
+    assert (await post.health()).held_until is None
+    assert isinstance(await post.sends(a_message("m2")), Sent)
+
+
+HOURS_S = 2 * 3_600.0
+
+
+@pytest.mark.parametrize("ahead_s", [HOURS_S, -HOURS_S])
+async def test_a_clock_that_was_wrong_for_a_moment_holds_no_message_up(
+    post: Post, mock_clock: MockClock, ahead_s: float
+) -> None:
+    await post.made()
+    post.is_set(ahead_s)
+    assert isinstance(await post.sends(), Sent)
+    post.is_set(-ahead_s)
+    room = int(PACES[Channel.WEBHOOK][1])
+    assert [type(await post.sends(a_message(f"m{number}"))) for number in range(room - 1)] == [Sent] * (room - 1)
+
+
+@pytest.mark.parametrize("ahead_s", [HOURS_S, -HOURS_S])
+async def test_a_pause_is_as_long_as_was_asked_for_whatever_becomes_of_the_clock(
+    post: Post, mock_clock: MockClock, ahead_s: float
+) -> None:
+    await post.made()
+    post.is_set(ahead_s)
+    post.sink.behave.append(answer(429, Retry_After="20"))
+    await post.sends(a_message("m1"))
+    post.is_set(-ahead_s)
+    assert await post.sends(a_message("m2")) == TryLater(20.0, "the target asked for a pause")
+    assert (await post.health()).held_until == rfc3339(NOW + 20 * SECOND_US)
     post.passes(20)
     assert isinstance(await post.sends(a_message("m2")), Sent)
 
 
-async def test_slack_is_sent_one_message_a_second_and_the_next_says_how_many_wait(post: Post) -> None:
+@pytest.mark.parametrize("ahead_s", [HOURS_S, -HOURS_S])
+async def test_a_circuit_has_its_probe_after_half_a_minute_whatever_becomes_of_the_clock(
+    post: Post, mock_clock: MockClock, ahead_s: float
+) -> None:
+    await post.made()
+    post.sink.behave.extend([answer(500)] * FAILURES_MAX)
+    post.is_set(ahead_s)
+    for number in range(FAILURES_MAX):
+        await post.sends(a_message(f"m{number}"))
+    post.is_set(-ahead_s)
+    assert isinstance(await post.sends(a_message("m5")), TryLater)
+    post.passes(30)
+    assert isinstance(await post.sends(a_message("m5")), Sent)
+
+
+async def test_slack_is_sent_one_message_a_second_and_the_next_says_how_many_wait(
+    post: Post, mock_clock: MockClock
+) -> None:
     await post.made(channel="slack", secret="", url=post.sink.url("/services/x"))
 
     async def sends(key: str) -> Outcome:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 from slack_sdk.models.blocks import Block
+from trio.testing import MockClock
 
 from engine.core.notices.as_slack import blocks
 from engine.core.notices.notice import notice_of
@@ -48,7 +49,9 @@ def slack_message(change: Change = Change.FIRED, **fields: Any) -> Outgoing:
     return msgspec.structs.replace(message, rendered=rendered)
 
 
-async def test_an_incoming_webhook_gets_text_and_blocks_that_slacks_own_models_accept(post: Post) -> None:
+async def test_an_incoming_webhook_gets_text_and_blocks_that_slacks_own_models_accept(
+    post: Post, mock_clock: MockClock
+) -> None:
     await post.made(channel="slack", secret="", url=post.sink.url("/services/T/B/x"))
     post.sink.behave.append(answer(200, b"ok"))
     assert await sends(post) == Sent(is_delivered=True)
@@ -61,7 +64,9 @@ async def test_an_incoming_webhook_gets_text_and_blocks_that_slacks_own_models_a
         block.validate_json()
 
 
-async def test_a_message_with_as_many_blocks_as_slack_takes_still_says_how_many_wait(post: Post) -> None:
+async def test_a_message_with_as_many_blocks_as_slack_takes_still_says_how_many_wait(
+    post: Post, mock_clock: MockClock
+) -> None:
     await post.made(channel="slack", secret="", url=post.sink.url("/services/x"))
     many = tuple({"type": "section", "text": {"type": "mrkdwn", "text": f"{n}"}} for n in range(BLOCKS_MAX + 9))
     rendered = Rendered(subject="many", text="", blocks=many)
@@ -76,7 +81,9 @@ async def test_a_message_with_as_many_blocks_as_slack_takes_still_says_how_many_
     Block.parse_all(second)[-1].validate_json()
 
 
-async def test_nothing_in_a_text_is_a_mention_or_a_link_and_text_is_never_empty(post: Post) -> None:
+async def test_nothing_in_a_text_is_a_mention_or_a_link_and_text_is_never_empty(
+    post: Post, mock_clock: MockClock
+) -> None:
     await post.made(channel="slack", secret="", url=post.sink.url("/services/x"))
     hostile = "<!channel> <@U1> <https://evil.example|click> & more"
     await sends(post, rendered=Rendered(subject=hostile, text=hostile))
@@ -87,7 +94,7 @@ async def test_nothing_in_a_text_is_a_mention_or_a_link_and_text_is_never_empty(
     assert texts[1:] == ["Tocsin", "by hand"]
 
 
-async def test_a_bot_posts_and_then_changes_its_message_as_the_alert_changes(bot: Post) -> None:
+async def test_a_bot_posts_and_then_changes_its_message_as_the_alert_changes(bot: Post, mock_clock: MockClock) -> None:
     bot.sink.behave.extend([posted(), posted(), posted()])
     assert await sends(bot) == Sent(is_delivered=True, reference=f"{PLACE}:171.22")
     for change in (Change.ACKNOWLEDGED, Change.RESOLVED):
@@ -102,7 +109,7 @@ async def test_a_bot_posts_and_then_changes_its_message_as_the_alert_changes(bot
 
 
 @pytest.mark.parametrize("change", [Change.RAISED, Change.REOPENED, Change.REMINDER, Change.ESCALATED])
-async def test_what_must_ring_again_is_a_message_of_its_own(bot: Post, change: Change) -> None:
+async def test_what_must_ring_again_is_a_message_of_its_own(bot: Post, mock_clock: MockClock, change: Change) -> None:
     bot.sink.behave.extend([posted(), posted("172.33")])
     assert await sends(bot, change, previous=f"{PLACE}:171.22") == Sent(is_delivered=True, reference=f"{PLACE}:172.33")
     older, newer = bot.sink.got
@@ -114,7 +121,9 @@ async def test_what_must_ring_again_is_a_message_of_its_own(bot: Post, change: C
         Block.parse(block).validate_json()
 
 
-async def test_a_message_that_could_not_be_left_behind_yet_does_not_ring_twice(bot: Post) -> None:
+async def test_a_message_that_could_not_be_left_behind_yet_does_not_ring_twice(
+    bot: Post, mock_clock: MockClock
+) -> None:
     bot.sink.behave.extend(
         [said(ok=False, error="ratelimited"), said(ok=False, error="not_in_channel"), posted("172.33")]
     )
@@ -125,7 +134,9 @@ async def test_a_message_that_could_not_be_left_behind_yet_does_not_ring_twice(b
 
 
 @pytest.mark.parametrize("word", ["message_not_found", "cant_update_message", "edit_window_closed"])
-async def test_a_message_that_cannot_be_changed_any_more_is_said_anew(bot: Post, word: str) -> None:
+async def test_a_message_that_cannot_be_changed_any_more_is_said_anew(
+    bot: Post, mock_clock: MockClock, word: str
+) -> None:
     bot.sink.behave.extend([said(ok=False, error=word), posted("172.33")])
     assert await sends(bot, Change.RESOLVED, previous=f"{PLACE}:171.22") == Sent(
         is_delivered=True, reference=f"{PLACE}:172.33"
@@ -133,7 +144,7 @@ async def test_a_message_that_cannot_be_changed_any_more_is_said_anew(bot: Post,
     assert [got.path for got in bot.sink.got] == ["/api/chat.update", "/api/chat.postMessage"]
 
 
-async def test_a_reference_that_is_not_slacks_is_not_changed(bot: Post) -> None:
+async def test_a_reference_that_is_not_slacks_is_not_changed(bot: Post, mock_clock: MockClock) -> None:
     bot.sink.behave.append(posted())
     await sends(bot, Change.RESOLVED, previous="something")
     assert [got.path for got in bot.sink.got] == ["/api/chat.postMessage"]
@@ -154,20 +165,20 @@ async def test_a_reference_that_is_not_slacks_is_not_changed(bot: Post) -> None:
     ],
 )
 async def test_slacks_words_are_sorted_by_whether_another_attempt_helps(
-    bot: Post, behaviour: Behaviour, outcome: Outcome
+    bot: Post, mock_clock: MockClock, behaviour: Behaviour, outcome: Outcome
 ) -> None:
     bot.sink.behave.append(behaviour)
     assert await sends(bot) == outcome
 
 
-async def test_what_slack_has_taken_is_not_said_again_though_it_broke_off(bot: Post) -> None:
+async def test_what_slack_has_taken_is_not_said_again_though_it_broke_off(bot: Post, mock_clock: MockClock) -> None:
     bot.sink.behave.append(cut_short(b'{"ok":true,"ch'))
     assert await sends(bot) == Sent()
     bot.sink.behave.append(cut_short(b'{"ok": false,"err'))
     assert await sends(bot) == TryLater(None, "answered with something that is not Slack's")
 
 
-async def test_a_person_is_reached_through_the_workspaces_bot_at_his_own_id(bot: Post) -> None:
+async def test_a_person_is_reached_through_the_workspaces_bot_at_his_own_id(bot: Post, mock_clock: MockClock) -> None:
     bot.sink.behave.append(posted())
     ann = {"recipient": Recipient(user="ann"), "address": "U0123456789"}
     assert isinstance(await sends(bot, **ann), Sent)
@@ -177,7 +188,7 @@ async def test_a_person_is_reached_through_the_workspaces_bot_at_his_own_id(bot:
     )
 
 
-async def test_a_digest_is_said_in_blocks_that_slack_takes(bot: Post) -> None:
+async def test_a_digest_is_said_in_blocks_that_slack_takes(bot: Post, mock_clock: MockClock) -> None:
     bot.sink.behave.append(posted())
     alerts = tuple(an_alert(id=f"a{number}", title=f"<!here> {number}") for number in range(50))
     await sends(bot, Change.DIGEST, alerts=alerts, more=950)
