@@ -12,6 +12,7 @@ import hashlib
 import sqlite3
 from contextlib import closing
 from importlib import resources
+from itertools import pairwise
 from typing import NamedTuple
 
 from engine.ids import now_us
@@ -59,13 +60,24 @@ class MigrationStatus(NamedTuple):
 
 
 def migrations(kind: str) -> list[Migration]:
-    """The files for one kind of store (`sqlite`), in order."""
+    """The files for one kind of store (`sqlite`), in order. Raises StoreRefused if two have one number."""
     found = []
     for file in resources.files("engine.stores.sql").iterdir():
         if file.name.startswith(f"{kind}_") and file.name.endswith(".sql"):
             number, _, name = file.name.removeprefix(f"{kind}_").removesuffix(".sql").partition("_")
             found.append(Migration(int(number), name, file.read_text("utf-8")))
-    return sorted(found)
+    return in_order(found)
+
+
+def in_order(found: list[Migration]) -> list[Migration]:
+    """By their numbers. Raises StoreRefused if two have the same: which one a database has then nobody could say."""
+    for one, other in pairwise(found := sorted(found)):
+        if one.number == other.number:
+            raise StoreRefused(
+                f"two migrations have the number {one.number}: {one.name!r} and {other.name!r}; this program was put "
+                "together from two that differ: give the later one the next free number"
+            )
+    return found
 
 
 def ledger(connection: sqlite3.Connection) -> list[Applied]:

@@ -33,6 +33,13 @@ def test_our_files_are_numbered_from_1_without_holes() -> None:
     assert m.migrations("nothing") == []
 
 
+def test_two_of_one_number_are_both_named() -> None:
+    other = m.Migration(2, "other", "CREATE TABLE other (a);")
+    assert m.in_order([other, FIRST]) == [FIRST, other]
+    with pytest.raises(StoreRefused, match="the number 2: 'other' and 'second'"):
+        m.in_order([SECOND, FIRST, other])
+
+
 def test_what_is_missing_is_applied_in_order_and_only_once(connection: sqlite3.Connection) -> None:
     assert [line.name for line in m.apply(connection, [FIRST])] == ["first"]
     assert [line.name for line in m.apply(connection, [FIRST, SECOND])] == ["second"]

@@ -1,12 +1,14 @@
 """Stores that older versions of the program have filled, opened by this one: nothing is lost, and they go on.
 
 `stores_of_old/` has what `iterdump` wrote of a store after an engine of that time was used over HTTP: 0004 is the last
-version before rules and silences were objects, 0009 the last one before the audit trail knew versions.
+version before rules and silences were objects, 0009 the last one before the audit trail knew versions. 0015 has jobs in
+each state and lines of the ledger, from before jobs knew targets and ended ones were counted; its process was killed.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -15,14 +17,18 @@ import httpx
 import pytest
 
 from engine.app import Engine
-from engine.stores import migrate, open_store
+from engine.stores import Store, migrate, open_store
+from engine.stores.jobs import JobQuery, QueueCounts
 from engine.stores.objects import ObjectQuery, StoredObject
+from engine.stores.sqlite_job_lists import STATES
 from engine.world import World
+from protocol.jobs import JobState, Queue, Settlement, Verdict
+from protocol.notify import Channel, DeliveryState
 from protocol.times import parse_rfc3339
 from tests.support.engines import a_config
 
 DUMPS = Path(__file__).parent / "stores_of_old"
-# The day after both were filled.
+# The day after they were filled.
 LATER = parse_rfc3339("2026-11-23T12:00:00Z")
 OLD = pytest.mark.parametrize("version", ["0004", "0009"])
 
@@ -47,7 +53,7 @@ async def an_engine(version: str, folder: Path) -> AsyncIterator[tuple[Engine, h
             yield engine, client
 
 
-@OLD
+@pytest.mark.parametrize("version", ["0004", "0009", "0015"])
 def test_a_store_of_old_is_brought_up_to_date_and_sound(version: str, tmp_path: Path) -> None:
     path = restored(version, tmp_path)
     applied = [line.number for line in migrate.migrate(f"sqlite:///{path}")]
@@ -114,6 +120,61 @@ async def test_what_administrators_did_is_on_record_without_what_nobody_wrote_do
 async def stored(path: Path, kind: str) -> dict[str, StoredObject]:
     async with open_store(f"sqlite:///{path}", clock=lambda: LATER) as store:
         return {each.id: each for each in await store.objects(ObjectQuery(kind=kind, workspace="main"))}
+
+
+@asynccontextmanager
+async def a_store_with_jobs(folder: Path) -> AsyncIterator[tuple[Store, sqlite3.Connection]]:
+    """The store of 0015, a day later, and what is in its file."""
+    path = restored("0015", folder)
+    async with open_store(f"sqlite:///{path}", clock=lambda: LATER) as store:
+        with closing(sqlite3.connect(path)) as file:
+            yield store, file
+
+
+async def test_jobs_of_old_are_counted_as_they_are_there(tmp_path: Path) -> None:
+    async with a_store_with_jobs(tmp_path) as (store, file):
+        rows = file.execute("SELECT queue, state FROM job UNION ALL SELECT queue, state FROM job_done").fetchall()
+        there = Counter((queue, STATES[state].value) for queue, state in rows)
+        assert len(set(there)) == 7, "in each state but one, in all queues but one"
+        counts = await store.queue_counts()
+        words = [state.value for state in STATES if state.value in QueueCounts.__struct_fields__]
+        shown = {(queue.value, word): getattr(counts[queue], word) for queue in Queue for word in words}
+        assert {place: count for place, count in shown.items() if count} == {
+            place: count for place, count in there.items() if place[1] in words
+        }
+        assert [queue for queue in Queue if counts[queue].is_paused] == [Queue.PREDICTION]
+        assert (await store.schedules())["main:nightly"].paused_at is not None
+
+
+async def test_jobs_of_old_are_claimed_and_those_that_were_in_hand_are_taken_from_the_dead(tmp_path: Path) -> None:
+    async with a_store_with_jobs(tmp_path) as (store, _):
+        claimed = await store.claim("new:1", dict.fromkeys(Queue, 10), 30.0)
+        assert sorted(one.kind for one in claimed) == ["digest", "ring", "send", "send"]
+        done = [Settlement(lease=one.lease, verdict=Verdict.COMPLETED) for one in claimed]
+        assert await store.settle(done) == [True] * 4
+        assert (await store.sweep(10)).again == 1
+        [lost] = await store.jobs(JobQuery(kind="job_cleanup", state=JobState.DELAYED))
+        assert "did not renew" in lost.errors[-1].cause
+
+
+async def test_lines_of_old_wait_are_put_aside_or_failed_and_a_failed_one_is_sent_when_its_job_is_redriven(
+    tmp_path: Path,
+) -> None:
+    async with a_store_with_jobs(tmp_path) as (store, file):
+        [(job, key)] = file.execute("SELECT id, ukey FROM job_done WHERE state = 4").fetchall()
+        lines = [line for (line,) in file.execute("SELECT key FROM delivery ORDER BY id").fetchall()]
+        found = [await store.delivery("main", each) for each in lines]
+        assert [None if line is None else (line.state, line.due is not None) for line in found] == [
+            *[(DeliveryState.QUEUED, False)] * 2,
+            *[(DeliveryState.QUEUED, True)] * 2,
+            (DeliveryState.FAILED, False),
+        ]
+        [due] = {line.due for line in found if line is not None and line.due is not None}
+        assert len(await store.put_aside("main", (Channel.EMAIL, "user:ann"), due, 10)) == 2
+        assert await store.redrive_failed(Queue.NOTIFICATION, 10) == 1
+        again, line = await store.job("main", job), await store.delivery("main", key)
+        assert again is not None and again.state is JobState.WAITING
+        assert line is not None and line.state is DeliveryState.QUEUED
 
 
 async def test_silences_and_windows_know_their_end_and_who_of_them_costs(tmp_path: Path) -> None:
