@@ -108,10 +108,13 @@ def heard(deliveries: Iterable[Delivery]) -> dict[Place, Heard]:
     """What was told of one alert, by channel and recipient. What waits to be sent will be: that counts."""
     known: dict[Place, Heard] = {}
     for each in deliveries:
+        place = (each.channel, each.recipient.name)
+        before = known.get(place, _NOTHING)
         if each.state in TOLD or each.state is DeliveryState.QUEUED:
-            place = (each.channel, each.recipient.name)
-            in_storm = each.why is Why.STORM or known.get(place, _NOTHING).in_storm
-            known[place] = Heard(was_told=True, in_storm=in_storm)
+            known[place] = Heard(was_told=True, in_storm=each.why is Why.STORM or before.in_storm)
+        elif each.state is DeliveryState.FAILED and each.due is not None and before.in_storm:
+            # An earlier storm was told of; of the last one he has heard nothing.
+            known[place] = before._replace(in_storm=False)
     return known
 
 
@@ -158,7 +161,7 @@ def _unheard(news: News, told: Heard) -> Why | None:
     """Why somebody is not told of what follows, or once more."""
     if not news.change.is_start and not told.was_told:
         return Why.NOT_TOLD
-    # Its turn has come: it was told with the others of the storm.
+    # Its turn has come: it is told with the others of the storm, unless that has failed.
     return Why.STORM if told.in_storm and news.change is Change.REPEATED else None
 
 

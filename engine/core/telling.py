@@ -16,7 +16,7 @@ _REASONS = {
     Why.FRAMEWORK: "the endpoint is for other frameworks (frameworks)",
     Why.RULE: "the alert's rule names other endpoints (notify)",
     Why.DISABLED: "the endpoint is switched off",
-    Why.STORM: "it was told with the others of its storm",
+    Why.STORM: "it is told with the others of its storm",
     Why.NOT_TOLD: "the recipient had not been told that it began",
     Why.OVER: "the alert is not there any more",
     Why.TOLD: "it was told at once meanwhile, and not with the digest",

@@ -240,6 +240,17 @@ def test_once_in_a_storm_is_in_a_storm() -> None:
     assert heard(lines)[Channel.EMAIL, "user:ann"].in_storm
 
 
+@pytest.mark.parametrize("state", [DeliveryState.QUEUED, DeliveryState.SENT, DeliveryState.FAILED])
+def test_what_was_not_told_with_its_last_storm_is_told_when_its_turn_comes(state: DeliveryState) -> None:
+    first = a_delivery(why=Why.STORM, due=1, state=DeliveryState.SENT)
+    is_lost = state is DeliveryState.FAILED
+    last = a_delivery(version="2", why=Why.GAVE_UP if is_lost else Why.STORM, due=2, state=state)
+    told = heard([first, last])[Channel.EMAIL, "user:ann"]
+    assert told == Heard(was_told=True, in_storm=not is_lost)
+    assert (hook(news(Change.REPEATED), told=told).answer is Answer.SEND) == is_lost
+    assert heard([replace(last, state=DeliveryState.FAILED)]) == {}
+
+
 # When digests come.
 
 

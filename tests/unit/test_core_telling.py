@@ -35,6 +35,11 @@ STATES = [DeliveryState.SUPPRESSED, DeliveryState.FAILED]
             a_delivery(state=DeliveryState.SUPPRESSED, why=Why.NOT_TOLD),
             "Not told: the recipient had not been told that it began.",
         ),
+        # Its storm may not have been told of yet.
+        (
+            a_delivery(state=DeliveryState.SUPPRESSED, why=Why.STORM),
+            "Not told: it is told with the others of its storm.",
+        ),
         (
             a_delivery(state=DeliveryState.FAILED, why=Why.REFUSED, cause="404: no such hook"),
             "Failed: the target refused it (404: no such hook).",
