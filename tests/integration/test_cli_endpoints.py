@@ -46,3 +46,14 @@ async def test_what_is_wrong_with_an_endpoint_is_said(tmp_path: Path) -> None:
         assert "is not on the public internet" in private
         assert "there is no such endpoint" in await said("endpoints", "test", "x", code=1)
         assert "there is no such endpoint" in await said("endpoints", "rotate", "x", code=1)
+
+
+async def test_who_makes_an_endpoint_that_does_not_answer_is_told_so(tmp_path: Path) -> None:
+    async with a_sink() as sink:
+        gone = sink.url()
+    async with a_shell(tmp_path, notify=HERE) as (_, said):
+        secret = "secret=whsec_" + "a" * 44
+        made, wrong = (await said("endpoints", "put", "x", "channel=webhook", f"url={gone}", secret)).splitlines()
+        assert made == "endpoint x made, version 1"
+        assert wrong.startswith("kept, but nothing arrives there now: 127.0.0.1 port ")
+        assert wrong.endswith(": Connection refused")
