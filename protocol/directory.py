@@ -81,7 +81,8 @@ class Role(enum.Enum):
 
 
 class User(_Object, frozen=True, kw_only=True):
-    """A person: `id` is `sub` of his tokens. `slack_id` and `email` are where D's notifications reach him."""
+    """A person: `id` is `sub` of his tokens. `slack_id` and `email` are where notifications reach him; links in mails
+    and buttons in Slack act with `role`."""
 
     id: Id
     name: Title = ""

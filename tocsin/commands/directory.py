@@ -51,8 +51,9 @@ frameworks = group_of(
 )
 users = group_of(
     USERS,
-    "People that alerts are assigned to. A user's id is `sub` of his tokens; what he may do is in them, not here.",
-    'ann name="Ann Lee" email=ann@example.org zone=Europe/Berlin',
+    "People that alerts are assigned to. A user's id is `sub` of his tokens, and they say what he may do with them; "
+    "links in mails and buttons in Slack act with his `role` (viewer unless said, who may not acknowledge).",
+    'ann name="Ann Lee" email=ann@example.org zone=Europe/Berlin role=responder',
 )
 teams = group_of(
     TEAMS,
