@@ -51,6 +51,8 @@ AFTER_EARLIER_MAX_US = 30 * SECOND_US
 # A target that says "later" uses up no attempt; who has said so for a day is given up. Counted from the first time that
 # it said so: however long the job was put aside, paused or failed before, the target was not asked then.
 PATIENCE_US = 86_400 * SECOND_US
+# Who waits is told to come again within the hour; at the end of a full line before a slow target, within three.
+ASKS_WITHIN_US = 3 * 3_600 * SECOND_US
 # Why somebody waits is written down again when it has changed, but not more often: there may be thousands who wait.
 CAUSE_FRESH_US = 600 * SECOND_US
 log = structlog.get_logger()
@@ -203,13 +205,15 @@ class Sending:
     def _held(self, lines: Sequence[Delivery], after_s: float, cause: str) -> Result:
         """The target was not asked, or said when to come again: no attempt, and nothing that is written each time."""
         now = self._clock()
-        since = min((line.held_since for line in lines if line.held_since is not None), default=now)
+        since = _held_since(lines, now)
         if now - since > PATIENCE_US:
             return self._failed(lines, Why.GAVE_UP, f"a day of: {cause}")
         news = [
             replace(line, cause=cause, held_since=since, updated_at=now)
             for line in lines
-            if line.held_since is None or (line.cause != cause and now - line.updated_at >= CAUSE_FRESH_US)
+            if line.held_since is None
+            or since == now
+            or (line.cause != cause and now - line.updated_at >= CAUSE_FRESH_US)
         ]
         # The job's few last errors are for what has failed: the same wait each time would push those out.
         return PutOff(now + int(after_s * SECOND_US), cause if news else None, tuple(news))
@@ -225,6 +229,16 @@ class Sending:
 
     def _sent(self, lines: Sequence[Delivery], state: DeliveryState) -> list[Delivery]:
         return [replace(line, state=state, cause=None) for line in self._tried(lines)]
+
+
+def _held_since(lines: Sequence[Delivery], now: int) -> int:
+    """Since when these wait for their target.
+
+    Since now, if that was in the future, or longer ago than anybody waits without asking: the clock was set, or nothing
+    was sent meanwhile, and the target has not been away for a day.
+    """
+    since = min((line.held_since for line in lines if line.held_since is not None), default=now)
+    return since if since <= now <= since + PATIENCE_US + ASKS_WITHIN_US else now
 
 
 def _moved(line: Delivery, state: DeliveryState, now: int, why: Why) -> Delivery:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from actors.ports import Clock
 from engine.core.noting import routing_jobs
 from engine.jobs.desk import Desk
 from engine.jobs.kinds import Kinds
@@ -47,11 +48,11 @@ async def _said(key: ChannelKey, command: Escalate) -> ItemResult:
 class Dispatch:
     """A store, those who notify on it, and whoever does their jobs by hand."""
 
-    def __init__(self, store: Store, notifications: Notifications, sink: Sink) -> None:
+    def __init__(self, store: Store, notifications: Notifications, sink: Sink, clock: Clock = clock) -> None:
         self.store = store
         self.notifications = notifications
         self.sink = sink
-        self._desk = Desk(Kinds(notifications.kinds), clock)
+        self._desk, self._clock = Desk(Kinds(notifications.kinds), clock), clock
         # Of alerts that are stored; and of what happens to them, which is not.
         self._stored, self._offset = 0, 1_000
 
@@ -66,7 +67,13 @@ class Dispatch:
         """An object as some version of the program has stored it: nobody checks it."""
         body = json.dumps({"id": object_id, **fields})
         made = ObjectChange(
-            workspace=KEY.workspace, kind=kind, id=object_id, body=body, by="eve", at=clock(), verb=f"create_{kind}"
+            workspace=KEY.workspace,
+            kind=kind,
+            id=object_id,
+            body=body,
+            by="eve",
+            at=self._clock(),
+            verb=f"create_{kind}",
         )
         await self.store.change_objects([made])
 
@@ -82,7 +89,7 @@ class Dispatch:
         """The next one."""
         self._offset += 1
         ids = tuple(alert.id for alert in alerts)
-        return Event(offset=self._offset, kind=kind, alert=alerts[0], alert_ids=ids, at=rfc3339(clock()), by=by)
+        return Event(offset=self._offset, kind=kind, alert=alerts[0], alert_ids=ids, at=rfc3339(self._clock()), by=by)
 
     async def claim(self, most: int = 1) -> list[Claimed]:
         """The next jobs, as a worker takes them."""
@@ -113,10 +120,13 @@ class Dispatch:
 
 @asynccontextmanager
 async def a_dispatch(
-    endpoints: Sequence[Endpoint] = (PAGER,), wrapped: type[Any] | None = None, url: str = "memory:"
+    endpoints: Sequence[Endpoint] = (PAGER,),
+    wrapped: type[Any] | None = None,
+    url: str = "memory:",
+    clock: Clock = clock,
 ) -> AsyncIterator[Dispatch]:
     """`wrapped`: what is to stand between those who notify and the store, which is at `url`."""
-    async with job_store(url=url) as store:
+    async with job_store(clock, url) as store:
         sink = Sink()
         orders = StandingOrders((), KEY.workspace)
         seen = store if wrapped is None else wrapped(store)
@@ -126,4 +136,4 @@ async def a_dispatch(
         parts = build_notifications(seen, orders, book, senders, Plain(), _said, clock)
         for endpoint in endpoints:
             kept.put(KEY.workspace, endpoint.id, endpoint)
-        yield Dispatch(store, parts, sink)
+        yield Dispatch(store, parts, sink, clock)

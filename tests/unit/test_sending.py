@@ -24,7 +24,7 @@ from protocol.notify import DIGEST, DIGEST_LISTED_MAX, Channel, DeliveryState, O
 from protocol.times import SECOND_US
 from tests.support.deliveries import a_delivery
 from tests.support.dispatch import PAGER_NAME, Dispatch, a_dispatch
-from tests.support.jobs import clock
+from tests.support.jobs import Wall, clock
 from tests.support.notified import PAGER, Sink
 
 FIRED, RESOLVED = EventKind.FIRED, EventKind.RESOLVED
@@ -248,6 +248,27 @@ async def test_patience_begins_when_the_target_is_first_asked(autojump_clock: No
             await dispatch.work()
         (line,) = await dispatch.lines(alert)
         assert (line.state, line.why, line.cause) == (DeliveryState.FAILED, Why.GAVE_UP, "a day of: 429: too many")
+
+
+async def test_a_clock_that_was_behind_uses_up_nobodys_patience(autojump_clock: None) -> None:
+    wall = Wall()
+    wall.ahead_s = -366 * DAY_S
+    async with a_dispatch(clock=wall) as dispatch:
+        (alert,) = await dispatch.alerts()
+        await dispatch.note(FIRED, alert)
+        dispatch.sink.answer = lambda message: LATER
+        await dispatch.work()
+        wall.ahead_s = 0
+        await dispatch.work()
+        (line,) = await dispatch.lines(alert)
+        assert (line.state, line.held_since) == (DeliveryState.QUEUED, clock())
+        for _ in range(23):
+            await trio.sleep(3_600)
+            await dispatch.work()
+        assert [line.state for line in await dispatch.lines(alert)] == [DeliveryState.QUEUED]
+        await trio.sleep(2 * 3_600)
+        await dispatch.work()
+        assert [line.state for line in await dispatch.lines(alert)] == [DeliveryState.FAILED]
 
 
 async def test_what_is_retried_after_patience_has_ended_has_all_of_it_again(autojump_clock: None) -> None:
