@@ -131,7 +131,7 @@ class Why(Enum):
     STORM = "storm"
     NOT_TOLD = "not_told"
     OVER = "over"
-    # Put aside, and told at once meanwhile.
+    # Put aside, and told at once meanwhile, or about to be.
     TOLD = "told"
     # Nobody is there: no such user, team or endpoint; a team without anybody who is a user.
     UNKNOWN = "unknown"

@@ -2,7 +2,9 @@
 
 A line was put aside when something happened; the digest comes later. What its recipient was told at once meanwhile is
 not told again, what is gone cannot be told, and of what nobody told him that it began he is not told the end. So the
-digest is never on top of the immediate message, and never half a story.
+digest is never on top of the immediate message, and never half a story. An immediate message that still waits (for its
+target, or for this digest) counts as well, and if it fails, its own line says so; but not one that is told only to
+whoever was told of the beginning: that may be what is in the digest.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ def _needless(line: Delivery, known: Sequence[Delivery], there: Collection[str])
     if line.alert_id not in there:
         return Why.OVER
     same = [each for each in known if (each.channel, each.recipient) == (line.channel, line.recipient)]
-    if any(each.due is None and each.state in TOLD and each.at >= line.at for each in same):
+    if any(each.due is None and each.at >= line.at and _begins(each) for each in same):
         return Why.TOLD
     is_begun = line.change.is_start or any(_begins(each) for each in same)
     return None if is_begun else Why.NOT_TOLD

@@ -19,7 +19,7 @@ _REASONS = {
     Why.STORM: "it is told with the others of its storm",
     Why.NOT_TOLD: "the recipient had not been told that it began",
     Why.OVER: "the alert is not there any more",
-    Why.TOLD: "it was told at once meanwhile, and not with the digest",
+    Why.TOLD: "a later message told of it at once, or is to, and so the digest does not",
     Why.NO_ADDRESS: "nothing is known of where the recipient is by this channel",
     Why.NO_SENDER: "this engine sends nothing by this channel: it is not configured (e-mail: notify.smtp.host)",
     Why.UNKNOWN: "nobody has this name here",

@@ -30,6 +30,10 @@ SENT, FAILED = DeliveryState.SENT, DeliveryState.FAILED
         (BEGAN, [a_delivery(version="2", at=NOW + 1, state=SENT, due=NOW + 1)], ["a1"], None),
         (BEGAN, [a_delivery(version="2", at=NOW + 1, state=SENT, recipient=Recipient(user="bob"))], ["a1"], None),
         (BEGAN, [a_delivery(version="2", at=NOW + 1, state=FAILED)], ["a1"], None),
+        # At once, as soon as its target takes it; what is no beginning would not be told without this one.
+        (BEGAN, [a_delivery(version="2", at=NOW + 1, change=Change.RAISED)], ["a1"], Why.TOLD),
+        (BEGAN, [a_delivery(version="2", at=NOW + 1, change=Change.RESOLVED)], ["a1"], None),
+        (BEGAN, [a_delivery(version="2", at=NOW + 1, change=Change.RAISED, due=NOW + 1)], ["a1"], None),
         # Done only if start was sent, or goes with this digest.
         (ENDED, [BEGAN, ENDED], ["a1"], None),
         (ENDED, [a_delivery(state=SENT, at=NOW - 1), ENDED], ["a1"], None),

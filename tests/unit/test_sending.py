@@ -133,6 +133,27 @@ async def test_a_digest_that_is_done_once_more_knows_why_its_lines_were_put_asid
         assert [(line.state, line.why) for line in await dispatch.lines(alert)] == [(DeliveryState.QUEUED, why)]
 
 
+async def test_a_digest_does_not_tell_what_a_later_message_tells_as_soon_as_its_target_takes_it(
+    autojump_clock: None,
+) -> None:
+    async with a_dispatch() as dispatch:
+        (alert,) = await dispatch.alerts()
+        await put_aside(dispatch, [alert.id], due_now() + 10 * SECOND_US)
+        await dispatch.note(EventKind.RAISED, alert)
+        dispatch.sink.answer = lambda message: LATER
+        await dispatch.work()
+        dispatch.sink.answer = Sink().answer
+        await trio.sleep(11)
+        await dispatch.work()
+        assert [(line.state, line.why) for line in await dispatch.lines(alert)] == [
+            (DeliveryState.SUPPRESSED, Why.TOLD),
+            (DeliveryState.QUEUED, None),
+        ]
+        await trio.sleep(50)
+        await dispatch.work()
+        assert dispatch.sink.told() == ["raised webhook endpoint:pager"] * 2
+
+
 async def test_a_cancelled_digest_leaves_nothing_queued(autojump_clock: None) -> None:
     async with a_dispatch() as dispatch:
         alerts = await dispatch.alerts(2)
