@@ -185,8 +185,7 @@ def _sent(channel: Channel, recipient: Recipient, put_aside: Mapping[Why, int | 
 
 def _to_person(news: News, person: Person, known: Mapping[Place, Heard], now: int) -> Iterator[Routed]:
     preference = person.preference or Preference(id=person.id)
-    severity = news.alert.severity
-    wanted = preference.channels.get(severity, USUAL[severity])
+    wanted = channels_for(preference, news.alert.severity)
     recipient = Recipient(user=person.id)
     for channel in PERSONAL:
         told = known.get((channel, recipient.name), _NOTHING)
@@ -199,6 +198,11 @@ def _to_person(news: News, person: Person, known: Mapping[Place, Heard], now: in
             yield Routed(channel=channel, recipient=recipient, answer=Answer.SUPPRESS, why=why)
         else:
             yield _when(news, person, preference, channel, now)
+
+
+def channels_for(preference: Preference, severity: Severity) -> tuple[Channel, ...]:
+    """By which channels somebody wants to be told of an alert of this severity."""
+    return preference.channels.get(severity, USUAL[severity])
 
 
 def _personal_refusal(news: News, person: Person, channel: Channel) -> Why | None:

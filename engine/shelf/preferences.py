@@ -7,18 +7,22 @@ are an editor's.
 
 from __future__ import annotations
 
+import msgspec
+
 from engine.access.roles import check
 from engine.core.agenda import NEVER
+from engine.core.routing import channels_for
 from engine.core.rules.schedule import check_hours
 from engine.notify.facts import PREFERENCE
 from engine.sections.keeping import Objects
 from engine.shelf.directory import check_zone
 from engine.shelf.kinds import Kind
+from engine.stores.objects import StoredObject
 from protocol.errors import BadRequest
 from protocol.escalation import Escalation
-from protocol.model import Principal
-from protocol.notify import PERSONAL
-from protocol.preferences import Preference
+from protocol.model import Principal, Severity
+from protocol.notify import PERSONAL, Channel
+from protocol.preferences import DigestFrequency, Preference
 from protocol.rules import ActiveHours
 
 ESCALATION = "escalation"
@@ -35,6 +39,7 @@ def preference_kind(limits: Objects) -> Kind[Preference]:
         setting="objects.preferences_max",
         prepare=checked_preference,
         may_change=changes_preference,
+        reckoned={"advice": (list[str] | msgspec.UnsetType, advice_on)},
     )
 
 
@@ -48,6 +53,20 @@ def escalation_kind(limits: Objects) -> Kind[Escalation]:
         prepare=checked_escalation,
         frameworks_of=lambda escalation: escalation.frameworks,
     )
+
+
+def advice_on(preference: Preference, _: StoredObject | None) -> list[str] | msgspec.UnsetType:
+    """What it does not do, though it looks as if it did; left out if there is nothing of that kind."""
+    digest, most = preference.digest, preference.digest.up_to
+    if digest.frequency is DigestFrequency.OFF or any(
+        channel is not Channel.IN_APP
+        for severity in Severity
+        if severity.rank <= most.rank
+        for channel in channels_for(preference, severity)
+    ):
+        return msgspec.UNSET
+    example = f'"{most.value}": ["in_app", "email"]'
+    return [f"digest: always empty, because alerts up to {most.value} go to the app at most; to channels add {example}"]
 
 
 def changes_preference(who: Principal, before: Preference | None, after: Preference | None) -> None:

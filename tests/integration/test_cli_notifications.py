@@ -64,6 +64,20 @@ async def test_what_is_wrong_with_a_preference_or_a_chain_is_said(tmp_path: Path
         assert "is less than 60 s" in await said("escalations", "put", "x", "remind_every_s=5", code=1)
 
 
+async def test_a_digest_that_is_always_empty_is_told_to_who_saves_it(tmp_path: Path) -> None:
+    advice = 'digest: always empty, because alerts up to warning go to the app at most; to channels add "warning": '
+    daily, mailed = 'digest={"frequency":"daily"}', 'channels={"warning":["email"]}'
+    async with a_shell(tmp_path) as (_, said):
+        assert advice + '["in_app", "email"]' in (await said("preferences", "put", "ann", daily)).splitlines()
+        assert "digest" not in await said("preferences", "put", "ann", mailed)
+        assert advice in await said("preferences", "put", "ann", 'channels={"error":["email"],"warning":[]}')
+        upto = 'digest={"frequency":"hourly","up_to":"error"}'
+        assert "digest" not in await said("preferences", "put", "ann", upto)
+        shown = json.loads(await said("preferences", "show", "ann"))
+        (tmp_path / "shown").write_text(json.dumps(shown | {"advice": ["sent back"]}))
+        assert "was so already" in await said("preferences", "put", "ann", "--file", str(tmp_path / "shown"))
+
+
 async def test_what_one_was_told_is_listed_and_read(tmp_path: Path) -> None:
     async with a_shell(tmp_path) as (engine, said):
         bell = TriggerInput(framework_id="web", title="disk full")

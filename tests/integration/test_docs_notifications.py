@@ -45,6 +45,7 @@ async def test_each_object_of_the_page_is_made_as_it_stands(tmp_path: Path) -> N
             assert f"{each['id']} made, version 1" in await said(kind, "put", each["id"], *fields)
             shown = json.loads(await said(kind, "show", each["id"]))
             assert_within({name: value for name, value in each.items() if name != "url"}, shown)
+            assert "advice" not in shown
 
 
 async def test_a_receiver_gets_what_the_page_says(tmp_path: Path) -> None:

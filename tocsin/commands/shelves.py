@@ -74,11 +74,11 @@ class Kind:
 
 
 def once(answer: dict[str, Any]) -> str:
-    """What an answer shows and no other will, and what is said of the names and the target in it, as lines."""
+    """What an answer shows and no other will, and what is said of what is in it, as lines of their own."""
     lines = [f"secret, shown this once: {answer['secret']}"] if "secret" in answer else []
     if answer.get("unreachable"):
         lines.append(f"kept, but nothing arrives there now: {answer['unreachable']}")
-    return "".join(f"\n{line}" for line in (*lines, *answer.get("unknown", ())))
+    return "".join(f"\n{line}" for line in (*lines, *answer.get("unknown", ()), *answer.get("advice", ())))
 
 
 def add_list(group: click.Group, kind: Kind) -> None:
