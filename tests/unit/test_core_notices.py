@@ -202,14 +202,17 @@ def test_there_are_buttons_for_what_can_still_be_done(alert: Any, buttons: list[
     assert {element["value"] for element in actions["elements"]} == {ALERT.id}
 
 
-def test_without_anybody_who_listens_there_are_no_buttons_that_act():
-    (actions,) = [b for b in slack_blocks(notice_of(a_message(), Links("https://a.example"))) if b["type"] == "actions"]
-    assert [element["action_id"] for element in actions["elements"]] == ["open"]
+def test_without_anybody_who_listens_there_are_no_buttons_but_a_link():
+    shown = slack_blocks(notice_of(a_message(), Links("https://a.example")))
+    assert "actions" not in [block["type"] for block in shown]
+    assert shown[-2]["text"]["text"] == f"<https://a.example/alerts/{ALERT.id}|Open the alert>"
+    assert shown[-2]["text"]["type"] == "mrkdwn"
 
 
-def test_an_address_too_long_for_slack_is_no_button():
-    notice = notice_of(a_message(), Links("https://a.example/" + "x" * 3_000))
-    assert "actions" not in [block["type"] for block in slack_blocks(notice)]
+@pytest.mark.parametrize("has_buttons", [True, False])
+def test_an_address_too_long_for_slack_leads_nowhere(has_buttons: bool):
+    site = "https://a.example/" + "x" * 3_000
+    assert "xxx" not in str(slack_blocks(notice_of(a_message(), Links(site, has_buttons=has_buttons))))
 
 
 def test_a_sender_may_have_words_of_its_own():

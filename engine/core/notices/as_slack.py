@@ -53,6 +53,10 @@ def _blocks(notice: Notice) -> Iterator[Block]:
         yield _section(f"and {notice.more} more")
     if buttons := list(_buttons(notice)):
         yield {"type": "actions", "elements": buttons}
+    elif url := _page(notice):
+        # Slack tells an app of the press of any button, also of one that only leads somewhere; without an app it
+        # warns whoever pressed it.
+        yield {"type": "section", "text": _mrkdwn(f"<{url}|Open the alert>")}
     yield {"type": "context", "elements": [_mrkdwn(escaped(notice.foot, FIELD_MAX_CHARS))]}
 
 
@@ -94,15 +98,20 @@ def _together(lines: Sequence[str]) -> Iterator[str]:
 
 def _buttons(notice: Notice) -> Iterator[Block]:
     alert = notice.alert
-    if alert is None:
+    if alert is None or not notice.links.has_buttons:
         return
-    if notice.links.has_buttons and alert.state.is_open:
+    if alert.state.is_open:
         if alert.acknowledged_by is None:
             yield _button("Acknowledge", ACKNOWLEDGE, alert.id) | {"style": "primary"}
         yield _button("Resolve", RESOLVE, alert.id)
-    url = notice.links.alert(alert.id)
-    if url and len(url) <= URL_MAX_CHARS:
+    if url := _page(notice):
         yield _button("Open", OPEN, alert.id) | {"url": url}
+
+
+def _page(notice: Notice) -> str:
+    """The page of the alert; empty: none, or its address is too long for Slack."""
+    url = notice.links.alert(notice.alert.id) if notice.alert is not None else ""
+    return url if len(url) <= URL_MAX_CHARS else ""
 
 
 def _button(text: str, action: str, alert_id: str) -> Block:
