@@ -33,6 +33,7 @@ OLDEST_HEALTHY_S = 60.0
 # Less than what a store can compare: ten billion jobs a second for three years.
 NUMBER_MAX = 10**18
 NO_JOB = "there is no such job"
+_MAY_END = (JobState.WAITING, JobState.DELAYED, JobState.ACTIVE)
 
 
 class JobsWanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,11 +135,13 @@ class JobVerbs:
     async def cancel(self, who: Principal, job_id: int, address: str = "") -> Job:
         """Ends a job that has not ended; the handler of one that runs is stopped. Idempotent. Raises Conflict."""
         scope = _scope(who, None)
-        number = (await self._known(scope, job_id)).id
-        await self._trail.record(who, "cancel_job", str(number), address)
-        job = await self._store.cancel(scope, number)
-        if job is None:
-            raise UnknownChannel(NO_JOB)
+        if (job := await self._known(scope, job_id)).state in _MAY_END:
+            # On record before it is done: of one that ends between the two there is a line that says it was asked for.
+            await self._trail.record(who, "cancel_job", str(job.id), address)
+            cancelled = await self._store.cancel(scope, job.id)
+            if cancelled is None:
+                raise UnknownChannel(NO_JOB)
+            job = cancelled
         if job.state is not JobState.CANCELLED:
             raise Conflict(f"the job has ended ({job.state.value}): there is nothing to cancel")
         return job

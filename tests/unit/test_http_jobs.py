@@ -212,6 +212,23 @@ async def test_each_act_is_on_record(client: httpx.AsyncClient, workshop: Worksh
     ]
 
 
+async def test_what_was_refused_is_not_on_record(
+    client: httpx.AsyncClient, workshop: Workshop, autojump_clock: MockClock
+) -> None:
+    number = await workshop.put()
+    await workshop.work()
+    for verb in ("cancel", "retry"):
+        problem(await client.post(f"{PATH}/{number}/{verb}"), 409, 107)
+    assert (await workshop.trail.page(ADMIN, TrailWanted())).items == []
+
+
+async def test_a_job_that_is_cancelled_twice_is_on_record_once(client: httpx.AsyncClient, workshop: Workshop) -> None:
+    number = await workshop.put()
+    for _ in range(2):
+        assert (await client.post(f"{PATH}/{number}/cancel")).status_code == 200
+    assert [line.verb for line in (await workshop.trail.page(ADMIN, TrailWanted())).items] == ["cancel_job"]
+
+
 async def test_a_paused_queue_keeps_what_comes_until_it_goes_on(
     client: httpx.AsyncClient, workshop: Workshop, autojump_clock: MockClock
 ) -> None:
