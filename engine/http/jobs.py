@@ -44,7 +44,8 @@ class AttemptShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A job in a list. `priority`: lower runs first, a minute of waiting is worth one. `cause`: of the last failure."""
+    """A job in a list. `priority`: lower runs first, a minute of waiting is worth one. `cause`: of the last failure,
+    unless it was done in the end."""
 
     id: int
     queue: str
@@ -221,7 +222,8 @@ def _fields(job: Job) -> dict[str, Any]:
         "started_at": job.started_at and rfc3339(job.started_at),
         "finished_at": job.finished_at and rfc3339(job.finished_at),
         "schedule": job.schedule,
-        "cause": job.errors[-1].cause if job.errors else None,
+        # What went wrong on the way to success is told by `errors` alone.
+        "cause": job.errors[-1].cause if job.errors and job.state is not JobState.COMPLETED else None,
     }
 
 

@@ -182,7 +182,9 @@ async def test_a_failed_job_is_done_once_more(
     assert (answer.json()["state"], answer.json()["attempt"]) == ("waiting", 0)
     await workshop.work()
     job = (await client.get(f"{PATH}/{number}")).json()
-    assert (job["state"], job["cause"]) == ("completed", "no such mailbox")
+    # It is well: how it failed before is told by its errors alone.
+    assert (job["state"], job["cause"]) == ("completed", None)
+    assert [error["cause"] for error in job["errors"]] == ["no such mailbox"]
 
 
 async def test_a_job_whose_key_a_newer_one_has_is_not_retried_beside_it(
