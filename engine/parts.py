@@ -134,6 +134,7 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
     shelves = build_shelves(kit_of_shelves, config, orders, registry.wake, keeper.changed, outbound)
     mail = build_mail(config, identity, shelves, outbound, world.clock)
     others = endpoint_senders(outbound, shelves.endpoints, config, world.clock)
+    trials = endpoint_senders(outbound, shelves.endpoints, config, world.clock, are_trials=True)
     senders = {Channel.IN_APP: InApp(store, derived), **mail.senders, **others}
     say = word_on_streams(registry, config.api.answer_s)
     book = NotifyBook(orders, registry.wake, outbound.book)
@@ -194,7 +195,7 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
         notifications=notifications,
         notify_verbs=NotifyVerbs(store, notifications.book, service, world.clock),
         outbound=outbound,
-        tryout=Tryout(shelves.endpoints, notifications, world.clock, world.new_id),
+        tryout=Tryout(shelves.endpoints, notifications, trials, kit_of_shelves),
         mail=mail,
         link_verbs=LinkVerbs(mail.links, mail.persons, service),
         slack_actions=SlackActions(mail.slack_apps, mail.persons, service, replies, world.clock),

@@ -54,6 +54,9 @@ class Limit(enum.Enum):
     READING_SERIES = "reading_series"
     BACKTESTS = "backtests"
     HANDED_OVER = "handed_over"
+    # Of endpoints: tests of them at a time (error 111), and threads and connections of ours for a look at one (120).
+    ENDPOINT_TESTS = "endpoint_tests"
+    OUTBOUND = "outbound"
     CHANNELS = "channels"
     CHANNELS_PER_WORKSPACE = "channels_per_workspace"
     # Of HTTP alone.

@@ -2,8 +2,8 @@
 
 Apprise opens its own connections, past our address checks: so only services with hosts of their own are allowed
 (`notify.apprise_schemes`), and only one of them an address. It blocks, and says yes or no and not why. A thread that it
-does not give back in time is left to itself; `THREADS_MAX` counts those as well, so a service that hangs can take no
-more of them.
+does not give back in time is left to itself, and counted as long as it lives (`engine.notify.places`), so a service
+that hangs can take no more of them than its workspace may have.
 """
 
 from __future__ import annotations
@@ -13,13 +13,16 @@ import logging
 
 import trio
 
+from engine.notify.places import WAIT_S, Places
 from engine.notify.ports import Outcome, Refused, Sent, TryLater
 from engine.notify.webhook import Envelope
 from protocol.model import Severity
 from protocol.notify import Change, Outgoing
 
-# Each may be held by a service that hangs; messages to others wait for one that is free.
-THREADS_MAX = 4
+# Each may be held by a service that hangs; 8 MB of stack each, at most.
+THREADS_MAX = 8
+# What is left serves the others.
+WORKSPACE_THREADS_MAX = 4
 TITLE_MAX_CHARS = 250
 # As Apprise calls them.
 _KINDS = {
@@ -42,24 +45,24 @@ class Apprise:
 
     def __init__(self, within_s: float) -> None:
         self._within_s = within_s
-        self._threads = trio.CapacityLimiter(THREADS_MAX)
+        wait_s = min(WAIT_S, within_s / 2)
+        self._threads = Places("Apprise", THREADS_MAX, WORKSPACE_THREADS_MAX, wait_s)
 
     async def deliver(self, envelope: Envelope) -> Outcome:
-        """One message."""
+        """One message. Raises Crowded."""
         if cause := why_not_here():
             return Refused(cause)
         rendered = envelope.message.rendered
         subject, text = (rendered.subject, rendered.text) if rendered else ("", envelope.message.text)
         more = f"\n{envelope.waiting} more messages wait for their turn" if envelope.waiting else ""
         with trio.move_on_after(self._within_s):
-            return await trio.to_thread.run_sync(
+            return await self._threads.run(
+                envelope.message.workspace,
                 _notify,
                 envelope.secret.url,
                 subject[:TITLE_MAX_CHARS],
                 (text or subject) + more,
                 _kind_of(envelope.message),
-                abandon_on_cancel=True,
-                limiter=self._threads,
             )
         return TryLater(None, f"the service did not answer within {self._within_s:g} s")
 

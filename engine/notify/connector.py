@@ -5,10 +5,12 @@ is taken apart strictly (`engine.core.targets`), connected to only where that is
 bounded in time and in bytes: a server that hangs, drips or sends a gigabyte costs one worker `total_s` and 64 KiB. A
 server that has said its status has answered: what goes wrong with the rest changes nothing, or what it has taken would
 be sent again. Redirects are answers and not followed, so that nobody leads us where we would not go. There are no
-cookies, no proxies from the environment, no decompression.
+cookies, no proxies from the environment, no decompression. There are two of it (`engine.notify.outbound`): what is
+saved or tested goes out by the other one, so that nobody's tests stand before anybody's alerts.
 
-Waits for the target alone. Nothing of it crashes for what a target does: that is `Unreachable`, or an `Answer`. Errors
-and logs name host and port and never a path, a header or a body, which may be secrets.
+Waits for the target, and a second for a thread or a connection of ours: who gets none is `Crowded`, and no target is
+blamed for that. Nothing of it crashes for what a target does: that is `Unreachable`, or an `Answer`. Errors and logs
+name host and port and never a path, a header or a body, which may be secrets.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ from engine.configuration.fields import ConfigError
 from engine.core.addresses import Networks
 from engine.core.targets import Target, TargetInvalid, parse_target
 from engine.notify.network import GuardedNetwork, TargetRefused, Unreachable, Whose, own_name
-from engine.notify.ports import Outcome, Refused, TryLater
+from engine.notify.places import WAIT_S, Crowded
+from engine.notify.ports import EngineBusy, Outcome, Refused, TryLater
 from engine.notify.resolver import Resolve, Resolver
 from engine.sections.notify import Notify
 
@@ -38,8 +41,10 @@ if TYPE_CHECKING:
 
 # An answer is a line of JSON; what is behind that is not read, and the connection not used again.
 ANSWER_MAX_BYTES = 65_536
-# All workers at once, and as many tests of endpoints; who comes then waits for one, as for a connection.
+# All workers at once, with room for those that are kept for the next message.
 CONNECTIONS_MAX = 128
+# What a busy engine is asked again after: it has a hundred sends behind it then.
+BUSY_S = 1.0
 # A storm to one target takes one handshake; most servers keep a quiet connection longer than that.
 KEEPALIVE_S = 15.0
 USER_AGENT = b"tocsin"
@@ -65,14 +70,17 @@ class Answer(msgspec.Struct, frozen=True):
 class Connector:
     """Sends requests. `resolve`: how names become addresses; a test has its own."""
 
-    def __init__(self, config: Notify, resolve: Resolve | None = None) -> None:
+    def __init__(self, config: Notify, resolve: Resolve | None = None, connections_max: int = CONNECTIONS_MAX) -> None:
         """Raises ConfigError for certificates that cannot be read."""
-        self._network = GuardedNetwork(Networks(config.allow_private), resolve or Resolver())
+        # Whoever waits for a look-up has at least as long for the rest.
+        resolve = resolve or Resolver(wait_s=min(WAIT_S, config.connect_s / 2))
+        self._network = GuardedNetwork(Networks(config.allow_private), resolve)
+        self._connections_max = connections_max
         self._config = config
         if config.ca_file:
             # Now, and not with the first alert.
             _ = self._tls
-        self._requests = self._unreachable = 0
+        self._requests = self._unreachable = self._crowded = 0
         # At `debug` it would log requests; what is said of those is ours to say.
         logging.getLogger("httpcore2").setLevel(logging.WARNING)
 
@@ -85,28 +93,34 @@ class Connector:
     def _pool(self) -> httpcore2.AsyncConnectionPool:
         return httpcore2.AsyncConnectionPool(
             ssl_context=self._tls,
-            max_connections=CONNECTIONS_MAX,
+            max_connections=self._connections_max,
             keepalive_expiry=KEEPALIVE_S,
             network_backend=self._network,
         )
 
     def statistics(self) -> Mapping[str, int]:
-        """Requests begun, those without an answer, and targets that were refused."""
-        return {"requests": self._requests, "unreachable": self._unreachable, "refused": self._network.refused}
+        """Requests begun, those without an answer, those that we had no room for, and targets that were refused."""
+        return {
+            "requests": self._requests,
+            "unreachable": self._unreachable,
+            "crowded": self._crowded,
+            "refused": self._network.refused,
+        }
 
     async def aclose(self) -> None:
         """Ends all connections."""
         if self._requests:
             await self._pool.aclose()
 
-    async def check(self, url: str) -> Target:
+    async def check(self, whose: Whose, url: str) -> Target:
         """Connects once and says nothing, as what a user wrote down is saved.
 
         Raises TargetInvalid, TargetRefused: it is never sent to. Raises Unreachable: it does not answer at present.
+        Raises Crowded.
         """
         target = parse_target(url)
         with self._judged(target):
-            stream = await self._network.connect_tcp(target.host, target.port, self._config.connect_s)
+            stream = await self._network.connect_tcp(own_name(whose, target.host), target.port, self._config.connect_s)
             try:
                 if target.scheme == "https":
                     stream = await stream.start_tls(self._tls, target.host, self._config.connect_s)
@@ -117,9 +131,9 @@ class Connector:
         return target
 
     async def post(self, whose: Whose, url: str, content: bytes, headers: Mapping[str, str]) -> Answer:
-        """Posts, and reads the answer whatever its status. Raises TargetInvalid, TargetRefused, Unreachable.
+        """Posts, and reads the answer whatever its status.
 
-        Nobody else's message goes over the same connection.
+        Raises TargetInvalid, TargetRefused, Unreachable, Crowded. Nobody else's message goes over the same connection.
         """
         target = parse_target(url)
         self._requests += 1
@@ -155,7 +169,7 @@ class Connector:
         config = self._config
         return {
             "connect": config.connect_s,
-            "pool": config.connect_s,
+            "pool": WAIT_S,
             "write": config.first_byte_s,
             "read": config.first_byte_s,
         }
@@ -169,6 +183,12 @@ class Connector:
         except Unreachable:
             self._unreachable += 1
             raise
+        except Crowded:
+            self._crowded += 1
+            raise
+        except httpcore2.PoolTimeout as fault:
+            self._crowded += 1
+            raise Crowded(f"this engine is busy: all of its {self._connections_max} connections are in use") from fault
         except (trio.TooSlowError, httpcore2.TimeoutException) as fault:
             self._unreachable += 1
             raise Unreachable(f"{where}: {self._lateness(fault)}") from fault
@@ -243,6 +263,8 @@ async def tried(sending: Awaitable[Outcome]) -> Outcome:
         return await sending
     except Unreachable as fault:
         return TryLater(None, str(fault))
+    except Crowded as fault:
+        return EngineBusy(BUSY_S, str(fault))
     except (TargetRefused, TargetInvalid) as fault:
         return Refused(str(fault))
 

@@ -1,9 +1,10 @@
 """Sends to endpoints, whatever their channel: looks one up, waits for its turn, delivers, notes what came of it.
 
 Owns nothing; how targets are doing is in `health`. In this order: is there such an endpoint, is it on; is it its turn
-(pause, rate, circuit); then the target is asked. What the target's server does is an outcome and never an exception. A
-target that says it is gone (410) has its endpoint switched off, and one that was marked unreachable loses the mark when
-it has taken something: both are in its history as any change.
+(pause, rate, circuit); then the target is asked. What the target's server does is an outcome and never an exception;
+that we had no room for a message ourselves is not noted of the target. A target that says it is gone (410) has its
+endpoint switched off, and one that was marked unreachable loses the mark when it has taken something: both are in its
+history as any change.
 
 A person's Slack message goes through the workspace's first bot, to the person's own id.
 """
@@ -21,7 +22,7 @@ from engine.notify.endpoints import EndpointShelf
 from engine.notify.health import TargetKey
 from engine.notify.kept_endpoints import refusal
 from engine.notify.outbound import Outbound
-from engine.notify.ports import Outcome, Refused, Sent, TryLater
+from engine.notify.ports import EngineBusy, Outcome, Refused, Sent, TryLater
 from engine.notify.raised import cause_of
 from engine.notify.webhook import Deliverer, Envelope
 from protocol.endpoints import Endpoint
@@ -71,6 +72,8 @@ class EndpointSender:
             # Ours or the target's fault: it may be the same with each message to it, so it counts for the circuit.
             health.note(TryLater(None, cause_of(fault)))
             raise
+        if isinstance(outcome, EngineBusy):
+            return outcome
         if isinstance(outcome, Sent) and endpoint.unreachable:
             await self._change(place, self._shelf.reached(*place))
             # As any change of an endpoint, that one has begun the account of its target anew.

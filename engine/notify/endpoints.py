@@ -24,6 +24,8 @@ from engine.notify.apprise import why_not_here
 from engine.notify.connector import Connector, TargetInvalid, TargetRefused, Unreachable
 from engine.notify.endpoint_checks import KEY_PREFIX, checked, masked
 from engine.notify.health import Targets
+from engine.notify.network import Whose
+from engine.notify.places import Crowded
 from engine.notify.ports import NO_MAIL_SERVER
 from engine.notify.sealing import Confidential, KeptSecret, Sealer, Unsealable
 from engine.shelf.catalogue import ShelfKit
@@ -32,7 +34,8 @@ from engine.shelf.kinds import Held, Kind
 from engine.shelf.objects import Shelf
 from engine.stores.objects import StoredObject
 from protocol.endpoints import Endpoint, EndpointGiven, Format, SecretNote
-from protocol.errors import BadRequest, Conflict, Outdated
+from protocol.errors import BadRequest, Busy, Conflict, Outdated
+from protocol.limits import Limit
 from protocol.model import NEVER_EXPIRES, Principal
 from protocol.names import check_id
 from protocol.notify import Channel
@@ -72,12 +75,21 @@ def endpoint_kind(endpoints_max: int, has_mail_server: bool) -> Kind[Endpoint]:
 
 @dataclass(frozen=True)
 class Outside:
-    """What an endpoint is held against: the way out, what keeps secrets, how targets are doing, Apprise's services."""
+    """What an endpoint is held against: the way out, what keeps secrets, how targets are doing, Apprise's services.
+
+    `trials`: the way out of what is saved or tested.
+    """
 
     connector: Connector
+    trials: Connector
     sealer: Sealer
     targets: Targets
     apprise_schemes: Sequence[str] = ()
+
+    @property
+    def ways(self) -> tuple[Connector, Connector]:
+        """Both, that of sends first."""
+        return self.connector, self.trials
 
 
 class EndpointShelf(Shelf[Endpoint]):
@@ -207,7 +219,7 @@ class EndpointShelf(Shelf[Endpoint]):
         if before is not None and url == old.url and before.enabled >= wanted.enabled:
             unreachable = before.unreachable
         else:
-            unreachable = await self._looked_for(wanted.channel, url)
+            unreachable = await self._looked_for((who.workspace, value.id), wanted.channel, url)
         why_off = before.why_off if before is not None else ""
         value = msgspec.structs.replace(value, url=masked(value.channel, url), unreachable=unreachable, why_off=why_off)
         kept = Confidential(url=url, secrets=whole.secrets)
@@ -225,18 +237,24 @@ class EndpointShelf(Shelf[Endpoint]):
         made = KeptSecret(value=new, since=self._kit.clock())
         return Confidential(url=old.url, secrets=(made,)), {} if wanted.secret else {"secret": new}
 
-    async def _looked_for(self, channel: Channel, url: str) -> str:
-        """Why a target does not answer; empty: it does, or cannot be asked. Raises BadRequest for what is refused."""
+    async def _looked_for(self, whose: Whose, channel: Channel, url: str) -> str:
+        """Why a target does not answer; empty: it does, or cannot be asked. Raises BadRequest for what is refused.
+
+        Raises Busy if we cannot look.
+        """
         if channel is Channel.APPRISE:
             return why_not_here()
         if not url:
             return ""
         try:
-            await self._outside.connector.check(url)
+            await self._outside.trials.check(whose, url)
         except (TargetInvalid, TargetRefused) as fault:
             raise BadRequest(f"url: {fault}") from fault
         except Unreachable as fault:
             return str(fault)
+        except Crowded as fault:
+            self._kit.count_refusal(Limit.OUTBOUND)
+            raise Busy(f"{fault}; nothing was saved, send it again in a moment", Limit.OUTBOUND) from fault
         return ""
 
     def _sealed(self, workspace: str, value: Endpoint, whole: Confidential) -> Endpoint:

@@ -17,7 +17,7 @@ import os
 import socket
 from collections.abc import Iterable, Sequence
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import httpcore2
 import trio
@@ -47,9 +47,9 @@ class GuardedNetwork(httpcore2.AsyncNetworkBackend):
         self._resolve = resolve
         self.refused = 0
 
-    async def addresses(self, host: str) -> Sequence[str]:
-        """What a host may be connected at. Raises TargetRefused, Unreachable."""
-        found = [host] if _is_address(host) else await self._resolved(host)
+    async def addresses(self, workspace: str, host: str) -> Sequence[str]:
+        """What a host may be connected at. Raises TargetRefused, Unreachable, Crowded."""
+        found = [host] if _is_address(host) else await self._resolved(workspace, host)
         if not all(self._networks.allow(address) for address in found):
             self.refused += 1
             # Not which address a name has: who asks may not be somebody who could look it up in that network.
@@ -58,9 +58,9 @@ class GuardedNetwork(httpcore2.AsyncNetworkBackend):
             )
         return found[:ADDRESSES_MAX]
 
-    async def _resolved(self, host: str) -> Sequence[str]:
+    async def _resolved(self, workspace: str, host: str) -> Sequence[str]:
         try:
-            found = await self._resolve(host)
+            found = await self._resolve(workspace, host)
         except (OSError, UnicodeError) as fault:
             reason = fault.strerror if isinstance(fault, OSError) and fault.strerror else "it is no name"
             raise Unreachable(f"the name {host} does not resolve ({reason})") from fault
@@ -76,14 +76,15 @@ class GuardedNetwork(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        """A connection to one of the host's addresses, tried in order. Raises TargetRefused, Unreachable.
+        """A connection to one of the host's addresses, tried in order.
 
-        `host` is an `own_name`.
+        `host` is an `own_name`. Raises TargetRefused, Unreachable, Crowded.
         """
-        _, _, host = host.rpartition("@")
+        name, _, host = host.rpartition("@")
+        workspace, _, _ = name.partition("/")
         whole = float("inf") if timeout is None else timeout
         with trio.move_on_after(whole):
-            addresses = await self.addresses(host)
+            addresses = await self.addresses(unquote(workspace), host)
             fault: OSError | None = None
             for address in addresses:
                 with trio.move_on_after(whole / len(addresses)):

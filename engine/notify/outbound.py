@@ -20,6 +20,8 @@ from engine.notify.health import Targets
 from engine.notify.kept_endpoints import KeptEndpoints
 from engine.notify.sealing import Sealer
 
+# Four tests each of eight workspaces, or as many that are kept open behind one.
+TRIALS_MAX = 32
 # Nobody is told goodbye: a closed socket is all that a server needs.
 CLOSE_S = 1.0
 
@@ -34,7 +36,9 @@ class Outbound:
 
     def statistics(self) -> Mapping[str, int]:
         """Counts of the way out, of endpoints, and of how they are doing."""
-        return {**self.outside.connector.statistics(), **self.book.statistics(), **self.targets.statistics()}
+        sends, trials = (way.statistics() for way in self.outside.ways)
+        both = {name: count + trials[name] for name, count in sends.items()}
+        return {**both, **self.book.statistics(), **self.targets.statistics()}
 
     async def run(self, status: Started) -> None:
         """Until it is cancelled; then the connections end."""
@@ -43,13 +47,15 @@ class Outbound:
             await trio.sleep_forever()
         finally:
             with trio.move_on_after(CLOSE_S, shield=True):
-                await self.outside.connector.aclose()
+                for way in self.outside.ways:
+                    await way.aclose()
 
 
 def build_outbound(config: Config, clock: Clock) -> Outbound:
     """Nothing of it is connected yet. Raises ConfigError for a key file or certificates that cannot be used."""
     targets = Targets(clock)
-    outside = Outside(Connector(config.notify), Sealer.of(config), targets, config.notify.apprise_schemes)
+    sends, trials = Connector(config.notify), Connector(config.notify, connections_max=TRIALS_MAX)
+    outside = Outside(sends, trials, Sealer.of(config), targets, config.notify.apprise_schemes)
     book = KeptEndpoints()
     book.follow(targets.forget)
     return Outbound(outside, book, targets)

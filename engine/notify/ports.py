@@ -45,6 +45,10 @@ class TryLater(msgspec.Struct, frozen=True):
     cause: str
 
 
+class EngineBusy(TryLater, frozen=True):
+    """Nobody was asked, for want of a thread or connection of ours: it says nothing of the target."""
+
+
 Outcome = Sent | Refused | TryLater
 
 

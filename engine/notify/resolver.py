@@ -1,7 +1,7 @@
 """Names to addresses, in threads of its own: a name server that hangs must not take the threads that others need.
 
-A look-up cannot be ended from outside; who gives up on one leaves its thread to itself, and `LOOKUPS_MAX` counts those
-as well. Nothing is remembered: the system's resolver does that, and knows for how long.
+A look-up cannot be ended from outside; who gives up on one leaves its thread to itself (`engine.notify.places`).
+Nothing is remembered: the system's resolver does that, and knows for how long.
 """
 
 from __future__ import annotations
@@ -9,24 +9,26 @@ from __future__ import annotations
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 
-import trio
+from engine.notify.places import WAIT_S, Places
 
 # As many as notifications are sent at once; a hanging name server holds each for its own time-out, some ten seconds.
 LOOKUPS_MAX = 32
+# Four workspaces whose name servers all hang would have to come together before others wait.
+WORKSPACE_LOOKUPS_MAX = 8
 
-# The addresses of a name. Raises OSError if there are none.
-Resolve = Callable[[str], Awaitable[Sequence[str]]]
+# The addresses of a name that a workspace has written down. Raises OSError if there are none, and Crowded.
+Resolve = Callable[[str, str], Awaitable[Sequence[str]]]
 
 
 class Resolver:
     """Asks the system."""
 
-    def __init__(self, lookups_max: int = LOOKUPS_MAX) -> None:
-        self._limiter = trio.CapacityLimiter(lookups_max)
+    def __init__(self, wait_s: float = WAIT_S) -> None:
+        self._places = Places("look-ups of names", LOOKUPS_MAX, WORKSPACE_LOOKUPS_MAX, wait_s)
 
-    async def __call__(self, host: str) -> Sequence[str]:
-        """The addresses of a name, each once, in the system's order. Raises OSError."""
-        found = await trio.to_thread.run_sync(_look_up, host, abandon_on_cancel=True, limiter=self._limiter)
+    async def __call__(self, workspace: str, host: str) -> Sequence[str]:
+        """The addresses of a name, each once, in the system's order. Raises OSError, Crowded."""
+        found = await self._places.run(workspace, _look_up, host)
         return list(dict.fromkeys(found))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import msgspec
 import structlog
 
-from actors.ports import Clock, NewId
+from actors.ports import Clock
 from engine.configuration.config import Config
 from engine.notify.apprise import Apprise
 from engine.notify.endpoint_sender import EndpointSender
@@ -18,7 +18,10 @@ from engine.notify.outbound import Outbound
 from engine.notify.ports import NO_MAIL_SERVER, Outcome, Refused, Sender, Sent, TryLater
 from engine.notify.raised import cause_of, trace_of
 from engine.notify.slack import Slack
+from engine.notify.underway import Underway
 from engine.notify.webhook import Deliverer, Webhook
+from engine.shelf.catalogue import ShelfKit
+from engine.shelf.kinds import Held
 from protocol.endpoints import Endpoint, Format
 from protocol.errors import TocsinError
 from protocol.model import Alert, AlertState, Principal, Severity
@@ -31,9 +34,11 @@ log = structlog.get_logger()
 _OPENS = frozenset({Format.ALERTMANAGER, Format.PAGERDUTY})
 
 
-def endpoint_senders(outbound: Outbound, shelf: EndpointShelf, config: Config, clock: Clock) -> dict[Channel, Sender]:
-    """By channel."""
-    connector = outbound.outside.connector
+def endpoint_senders(
+    outbound: Outbound, shelf: EndpointShelf, config: Config, clock: Clock, *, are_trials: bool = False
+) -> dict[Channel, Sender]:
+    """By channel; those of tests have connections and threads of their own."""
+    connector = outbound.outside.trials if are_trials else outbound.outside.connector
     deliverers: Mapping[Channel, Deliverer] = {
         Channel.WEBHOOK: Webhook(connector),
         Channel.SLACK: Slack(connector),
@@ -61,20 +66,30 @@ class TryoutResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tryout:
-    """Sends test notifications, past routing and ledger: what is tested is the target."""
+    """Sends test notifications, past routing and ledger: what is tested is the target.
 
-    def __init__(self, shelf: EndpointShelf, notifications: Notifications, clock: Clock, new_id: NewId) -> None:
+    By `trials` where they have the channel, so that tests take nothing that alerts need.
+    """
+
+    def __init__(
+        self, shelf: EndpointShelf, notifications: Notifications, trials: Mapping[Channel, Sender], kit: ShelfKit
+    ) -> None:
         self._shelf = shelf
         self._notifications = notifications
-        self._clock = clock
-        self._new_id = new_id
+        self._trials = trials
+        self._kit = kit
+        self._underway = Underway(kit.count_refusal)
 
     async def try_out(self, who: Principal, object_id: str) -> TryoutResult:
-        """Sends one, for who may change the endpoint. Raises UnknownChannel, PermissionDenied."""
+        """Sends one, for who may change the endpoint. Raises UnknownChannel, PermissionDenied, TooManyRequests."""
         held = await self._shelf.to_change(who, object_id)
         self._shelf.permit(who, held.value, held.value)
+        with self._underway.one((who.workspace, held.id)):
+            return await self._tried(who, held)
+
+    async def _tried(self, who: Principal, held: Held[Endpoint]) -> TryoutResult:
         channel = held.value.channel
-        sender = self._notifications.senders.get(channel)
+        sender = self._trials.get(channel) or self._notifications.senders.get(channel)
         if sender is None:
             # Whatever else an endpoint may be has its sender always.
             return TryoutResult(outcome=TryoutOutcome.REFUSED, cause=NO_MAIL_SERVER)
@@ -100,7 +115,7 @@ class Tryout:
         return f"the end of the test was not taken ({outcome.cause}): close there what it has opened"
 
     def _message(self, who: Principal, endpoint: str, channel: Channel) -> Outgoing:
-        now, name = self._clock(), self._new_id()
+        now, name = self._kit.clock(), self._kit.new_id()
         return Outgoing(
             key=f"msg_test_{name}",
             workspace=who.workspace,

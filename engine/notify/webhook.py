@@ -37,7 +37,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Deliverer(Protocol):
-    """Delivers by one channel. Raises Unreachable, TargetRefused, TargetInvalid as the connector does."""
+    """Delivers by one channel. Raises Unreachable, TargetRefused, TargetInvalid, Crowded as the connector does."""
 
     async def deliver(self, envelope: Envelope) -> Outcome:
         """Hands it to the target; what that says to it."""

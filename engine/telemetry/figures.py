@@ -94,6 +94,9 @@ FIGURES: Mapping[str, Figure] = {
     },
     "outbound.requests": Figure(("tocsin_outbound_requests",), "Requests to endpoints' servers.", True),
     "outbound.unreachable": Figure(("tocsin_outbound_unreachable",), "Those that got no answer.", True),
+    "outbound.crowded": Figure(
+        ("tocsin_outbound_crowded",), "Those that this engine had no thread or connection for: tried again.", True
+    ),
     "outbound.refused": Figure(
         ("tocsin_outbound_refused",), "Endpoints not connected to: their address is not public.", True
     ),

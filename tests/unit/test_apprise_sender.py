@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import trio
 
-from engine.notify.apprise import THREADS_MAX, Apprise
-from engine.notify.ports import Outcome, Refused, Sent, TryLater
+from engine.notify.apprise import WORKSPACE_THREADS_MAX, Apprise
+from engine.notify.connector import tried
+from engine.notify.ports import EngineBusy, Outcome, Refused, Sent, TryLater
 from engine.notify.sealing import Confidential
 from engine.notify.webhook import Envelope
 from protocol.endpoints import Endpoint
@@ -94,17 +95,19 @@ async def test_what_its_service_does_not_take_is_tried_again_and_no_address_is_l
 
 async def test_a_service_that_hangs_costs_no_more_time_than_is_stated_and_few_threads() -> None:
     async with a_sink() as sink:
-        sink.behave.extend([hang] * (THREADS_MAX + 1))
+        sink.behave.extend([hang] * (WORKSPACE_THREADS_MAX + 1))
         apprise, outcomes = Apprise(0.2), []
 
         async def deliver() -> None:
-            outcomes.append(await apprise.deliver(envelope(address(sink))))
+            outcomes.append(await tried(apprise.deliver(envelope(address(sink)))))
 
         async with trio.open_nursery() as nursery:
-            for _ in range(THREADS_MAX + 2):
+            for _ in range(WORKSPACE_THREADS_MAX + 2):
                 nursery.start_soon(deliver)
-        assert outcomes == [TryLater(None, "the service did not answer within 0.2 s")] * (THREADS_MAX + 2)
-        assert len(sink.got) <= THREADS_MAX
+        busy = EngineBusy(1.0, "this engine is busy: no thread is free for Apprise")
+        late = TryLater(None, "the service did not answer within 0.2 s")
+        assert outcomes == [busy] * 2 + [late] * WORKSPACE_THREADS_MAX
+        assert len(sink.got) <= WORKSPACE_THREADS_MAX
 
 
 async def test_a_list_of_addresses_is_not_taken_apart(sink: Sink) -> None:

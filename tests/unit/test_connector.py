@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
+import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,8 @@ import trio.testing
 
 from engine.configuration.fields import ConfigError
 from engine.notify.connector import ANSWER_MAX_BYTES, Connector, TargetInvalid, TargetRefused, Unreachable
-from engine.notify.resolver import Resolver
+from engine.notify.places import Crowded
+from engine.notify.resolver import WORKSPACE_LOOKUPS_MAX, Resolver
 from engine.sections.notify import Notify
 from tests.support.certificates import Authority
 from tests.support.http_sink import (
@@ -43,7 +46,7 @@ class Names:
         self.names = {name.replace("_", "."): list(answers) for name, answers in names.items()}
         self.asked: list[str] = []
 
-    async def __call__(self, host: str) -> Sequence[str]:
+    async def __call__(self, workspace: str, host: str) -> Sequence[str]:
         self.asked.append(host)
         await trio.lowlevel.checkpoint()
         answers = self.names.get(host)
@@ -109,15 +112,17 @@ async def test_an_address_that_is_not_public_is_refused_when_it_is_saved_and_whe
     connector = a_connector(allowed=())
     with pytest.raises(TargetRefused, match="not on the public internet"):
         await (
-            connector.check(f"http://{host}/") if verb == "check" else connector.post(OURS, f"http://{host}/", b"", {})
+            connector.check(OURS, f"http://{host}/")
+            if verb == "check"
+            else connector.post(OURS, f"http://{host}/", b"", {})
         )
-    assert connector.statistics() == {"requests": int(verb == "post"), "unreachable": 0, "refused": 1}
+    assert connector.statistics() == {"requests": int(verb == "post"), "unreachable": 0, "crowded": 0, "refused": 1}
 
 
 @pytest.mark.parametrize("url", ["http://127.1/", "http://2130706433/", "http://a@b/", "http://①②⑦.⓪.⓪.①/", "ftp://b/"])
 async def test_what_is_no_plain_address_is_refused_when_it_is_saved_and_when_it_is_sent_to(url: str) -> None:
     connector = a_connector(Names(b=[["127.0.0.1"]]))
-    for attempt in (connector.check(url), connector.post(OURS, url, b"", {})):
+    for attempt in (connector.check(OURS, url), connector.post(OURS, url, b"", {})):
         with pytest.raises(TargetInvalid):
             await attempt
 
@@ -141,7 +146,7 @@ async def test_a_name_that_answers_differently_the_second_time_is_not_asked_a_se
 async def test_a_name_that_was_public_when_it_was_saved_is_refused_once_it_is_private(sink: Sink) -> None:
     names = Names(rebinds_example=[["127.0.0.1"], ["127.0.0.2"]])
     connector = a_connector(names)
-    await connector.check(sink.url(host="rebinds.example"))
+    await connector.check(OURS, sink.url(host="rebinds.example"))
     with pytest.raises(TargetRefused):
         await connector.post(OURS, sink.url(host="rebinds.example"), b"", {})
 
@@ -217,19 +222,19 @@ async def test_a_server_that_breaks_off_or_speaks_something_else_is_unreachable(
 async def test_a_port_where_nobody_listens_and_a_name_that_does_not_resolve_are_unreachable() -> None:
     async with a_sink() as sink:
         gone = sink.url()
-    for verb in (lambda url: a_connector().check(url), lambda url: a_connector().post(OURS, url, b"", {})):
+    for verb in (lambda url: a_connector().check(OURS, url), lambda url: a_connector().post(OURS, url, b"", {})):
         with pytest.raises(Unreachable, match=r"^127\.0\.0\.1 port \d+: Connection refused$"):
             await verb(gone)
         with pytest.raises(Unreachable, match=r"the name no\.example does not resolve \(Name or service not known\)"):
             await verb("https://no.example/")
     with pytest.raises(Unreachable, match="has no address"):
-        await a_connector(Names(empty_example=[[]])).check("https://empty.example/")
+        await a_connector(Names(empty_example=[[]])).check(OURS, "https://empty.example/")
 
 
 async def test_a_name_server_that_hangs_costs_no_more_than_the_time_to_connect(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    async def never(host: str) -> Sequence[str]:
+    async def never(workspace: str, host: str) -> Sequence[str]:
         await trio.sleep_forever()
         return []
 
@@ -237,6 +242,53 @@ async def test_a_name_server_that_hangs_costs_no_more_than_the_time_to_connect(
     with pytest.raises(Unreachable, match="not connected within 5 s"):
         await connector.post(OURS, "https://slow.example/", b"", {})
     assert trio.current_time() <= 5.1
+
+
+async def test_when_all_connections_of_ours_are_in_use_no_target_is_blamed(
+    sink: Sink, autojump_clock: trio.testing.MockClock
+) -> None:
+    connector = Connector(Notify(allow_private=HERE), Names(), connections_max=1)
+    sink.behave.append(hang)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(tried_out, connector, sink)
+        await sink.wait_for(1)
+        with pytest.raises(Crowded, match="all of its 1 connections are in use"):
+            await connector.post(THEIRS, sink.url(), b"", {})
+        assert trio.current_time() < 1.1
+        assert connector.statistics() == {"requests": 2, "unreachable": 0, "crowded": 1, "refused": 0}
+        nursery.cancel_scope.cancel()
+    await connector.aclose()
+
+
+async def tried_out(connector: Connector, sink: Sink) -> None:
+    await connector.post(OURS, sink.url(), b"", {})
+
+
+async def test_a_workspace_whose_name_servers_hang_takes_nobody_elses_look_ups(monkeypatch: pytest.MonkeyPatch) -> None:
+    let_go = threading.Event()
+
+    def look_up(host: str, *_: Any, **__: Any) -> Any:
+        if host == "hangs.example":
+            let_go.wait()
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    connector = Connector(Notify(connect_s=0.2))
+    async with trio.open_nursery() as nursery:
+        for _ in range(WORKSPACE_LOOKUPS_MAX):
+            nursery.start_soon(not_reached, connector)
+    # Nobody waits for those threads any more, and they are there yet.
+    with pytest.raises(Crowded, match="no thread is free for look-ups of names"):
+        await connector.check(OURS, "https://sound.example/")
+    with pytest.raises(TargetRefused):
+        await connector.check(THEIRS, "https://sound.example/")
+    assert connector.statistics()["crowded"] == 1
+    let_go.set()
+
+
+async def not_reached(connector: Connector) -> None:
+    with pytest.raises(Unreachable):
+        await connector.check(OURS, "https://hangs.example/")
 
 
 async def test_a_certificate_is_held_against_the_name_and_the_authority(tmp_path: Path) -> None:
@@ -247,10 +299,13 @@ async def test_a_certificate_is_held_against_the_name_and_the_authority(tmp_path
     async with a_sink(server) as sink:
         names = Names(hooks_example=[["127.0.0.1"]], other_example=[["127.0.0.1"]])
         trusting = a_connector(names, ca_file=str(files.ca))
-        assert (await trusting.check(sink.url(host="hooks.example"))).scheme == "https"
+        assert (await trusting.check(OURS, sink.url(host="hooks.example"))).scheme == "https"
         assert (await trusting.post(OURS, sink.url(host="hooks.example"), b"{}", {})).status == 200
         for connector, host in ((trusting, "other.example"), (a_connector(names), "hooks.example")):
-            for attempt in (connector.check(sink.url(host=host)), connector.post(OURS, sink.url(host=host), b"", {})):
+            for attempt in (
+                connector.check(OURS, sink.url(host=host)),
+                connector.post(OURS, sink.url(host=host), b"", {}),
+            ):
                 with pytest.raises(Unreachable, match="its certificate does not hold"):
                     await attempt
         await trusting.aclose()
@@ -288,11 +343,11 @@ async def test_the_environments_proxies_are_not_used(sink: Sink, monkeypatch: py
 
 
 async def test_the_systems_resolver_is_asked_in_a_thread_and_a_name_that_is_none_is_an_error() -> None:
-    assert "127.0.0.1" in await Resolver()("localhost")
+    assert "127.0.0.1" in await Resolver()("main", "localhost")
     with pytest.raises(OSError, match=r".+"):
-        await Resolver()("no-such-name.invalid")
+        await Resolver()("main", "no-such-name.invalid")
     connector = Connector(Notify())
     with pytest.raises(Unreachable, match="does not resolve"):
-        await connector.check("https://no-such-name.invalid/")
+        await connector.check(OURS, "https://no-such-name.invalid/")
     with pytest.raises(TargetRefused):
-        await connector.check("http://localhost/")
+        await connector.check(OURS, "http://localhost/")

@@ -22,7 +22,7 @@ from engine.notify.connector import Connector
 from engine.notify.endpoints import EndpointShelf
 from engine.notify.health import PACES
 from engine.notify.outbound import Outbound
-from engine.notify.ports import Outcome, Refused, Sent, SwitchedOff, TryLater
+from engine.notify.ports import EngineBusy, Outcome, Refused, Sent, SwitchedOff, TryLater
 from engine.notify.sealing import Sealer
 from engine.notify.senders import endpoint_senders
 from engine.sections.notify import Notify
@@ -283,6 +283,29 @@ async def test_what_raises_again_and_again_opens_the_circuit_too(
             await post.sends()
     waiting = await post.sends()
     assert waiting == TryLater(PROBE_US / SECOND_US, "5 failures in a row: the sender failed: OverflowError")
+
+
+async def test_for_what_this_engine_has_no_room_the_target_is_not_blamed(
+    post: Post, autojump_clock: trio.testing.MockClock
+) -> None:
+    await post.made()
+    await post.made(id="slow")
+    narrow = Connector(Notify(allow_private=("127.0.0.1/32",)), connections_max=1)
+    outbound = replace(post.outbound, outside=replace(post.outbound.outside, connector=narrow))
+    config = Config(data=Path("data"))
+    post.senders = endpoint_senders(outbound, post.shelf, config, lambda: post.desk.now[0])
+    post.sink.behave.append(hang)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(post.sends, a_message("m0", recipient=Recipient(endpoint="slow")))
+        await post.sink.wait_for(1)
+        for number in range(1, FAILURES_MAX + 2):
+            busy = await post.sends(a_message(f"m{number}"))
+            # No attempt, and the same message again in a second.
+            assert busy == EngineBusy(1.0, "this engine is busy: all of its 1 connections are in use")
+        nursery.cancel_scope.cancel()
+    health = await post.health()
+    assert (health.circuit.value, health.failed, health.held_until, health.last_cause) == ("closed", 0, None, "")
+    await narrow.aclose()
 
 
 async def test_a_refusal_is_an_answer_and_opens_no_circuit(post: Post) -> None:

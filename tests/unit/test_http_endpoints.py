@@ -15,11 +15,13 @@ import trio
 from standardwebhooks.webhooks import Webhook
 
 from engine.app import Engine
+from engine.notify.places import Crowded
+from engine.notify.underway import WORKSPACE_TESTS_MAX
 from engine.sections.notify import Notify
 from engine.sections.smtp import Smtp
 from protocol.endpoints import Endpoint
 from tests.support.engines import an_engine
-from tests.support.http_sink import Sink, a_sink, answer
+from tests.support.http_sink import Sink, a_sink, answer, hang
 from tests.unit.test_http_api import problem
 
 PATH = "/api/v1/endpoints"
@@ -178,6 +180,51 @@ async def test_what_has_no_secret_cannot_be_rotated(place: Place) -> None:
     await place.made(channel="slack", url=place.sink.url("/services/x"))
     assert "which you can replace" in problem(await place.client.post(f"{PATH}/e/rotate", json={}), 409, 107)
     problem(await place.client.post(f"{PATH}/none/rotate", json={}), 404, 102)
+
+
+async def test_tests_that_hang_are_few_and_hold_up_neither_alerts_nor_other_workspaces(place: Place) -> None:
+    count = WORKSPACE_TESTS_MAX
+    for number in range(count + 1):
+        await place.made(id=f"e{number}")
+    headers = {"Authorization": f"Bearer {place.engine.issue_token('other', 'eve', 'editor')}"}
+    async with httpx.AsyncClient(base_url=place.engine.http_url, headers=headers) as other:
+        await other.post(PATH, json={"id": "pager", "channel": "webhook", "url": place.sink.url("/other")})
+        place.sink.behave.extend([hang] * count)
+        async with trio.open_nursery() as nursery:
+            for number in range(count):
+                nursery.start_soon(place.client.post, f"{PATH}/e{number}/test")
+            await place.sink.wait_for(count)
+            again = await place.client.post(f"{PATH}/e0/test")
+            assert "a test of endpoint e0 is under way (at most 1)" in problem(again, 429, 111)
+            more = await place.client.post(f"{PATH}/e{count}/test")
+            assert f"{count} tests of this workspace's endpoints are under way (at most {count})" in problem(
+                more, 429, 111
+            )
+            assert (await other.post(f"{PATH}/pager/test")).json()["outcome"] == "delivered"
+            # And alerts go out by other connections than tests.
+            outside = place.engine._tree.up.outbound.outside
+            assert (outside.connector.statistics()["requests"], outside.trials.statistics()["requests"]) == (
+                0,
+                count + 1,
+            )
+            nursery.cancel_scope.cancel()
+    refused = 'tocsin_refused_total{limit="endpoint_tests"} 2.0'
+    assert refused in (await place.client.get("/metrics")).text
+
+
+async def test_a_target_that_cannot_be_looked_for_just_now_is_not_saved(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def crowded(*_: Any) -> Any:
+        raise Crowded("this engine is busy: no thread is free for look-ups of names")
+
+    await place.made()
+    monkeypatch.setattr(place.engine._tree.up.outbound.outside.trials, "check", crowded)
+    fresh = {"id": "f", "channel": "webhook", "url": place.sink.url()}
+    why = problem(await place.client.post(PATH, json=fresh), 503, 120)
+    assert "no thread is free for look-ups of names; nothing was saved" in why
+    assert (await place.client.get(f"{PATH}/f")).status_code == 404
+    assert 'tocsin_refused_total{limit="outbound"} 1.0' in (await place.client.get("/metrics")).text
 
 
 @pytest.mark.parametrize(

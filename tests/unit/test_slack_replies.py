@@ -18,7 +18,7 @@ from tests.support.jobs import clock, job_store
 SECRET = "https://hooks.example.com/actions/T0/xyzzy"
 
 
-async def broken(host: str) -> Sequence[str]:
+async def broken(workspace: str, host: str) -> Sequence[str]:
     raise ValueError(f"no way to {SECRET}")
 
 
