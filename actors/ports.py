@@ -187,7 +187,11 @@ class JobBoard(Protocol):
         """Ends claims in one transaction; False: the lease was not held any more, nothing was changed."""
 
     async def sweep(self, limit: int) -> Swept:
-        """Takes at most so many jobs from those whose lease has ended."""
+        """Takes at most so many jobs from those whose lease has ended.
+
+        And at most so many that were put off while the clock was ahead (it has been set back since) are due as long
+        after now as they were to be after that moment.
+        """
 
     async def next_due(self) -> int | None:
         """When (microseconds) the next delayed job is due; None: there is none."""

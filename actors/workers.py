@@ -141,6 +141,9 @@ class Workers:
             except StoreUnavailable as fault:
                 log.warning("sweep_postponed", cause=str(fault))
                 continue
+            if swept.brought_back:
+                log.warning("clock_was_ahead", jobs=swept.brought_back)
+                self._bell.ring()
             if swept.again or swept.failed:
                 log.warning("lost_jobs_swept", again=swept.again, failed=swept.failed)
                 self._observer.swept(swept)

@@ -197,9 +197,13 @@ class Settlement(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Swept(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of jobs whose lease had ended, by queue: to be tried again, or failed, with no attempt left."""
+    """What became of jobs whose lease had ended, by queue: to be tried again, or failed, with no attempt left.
+
+    `brought_back`: so many had been put off while the clock was ahead; they wait as long as was meant, from now on.
+    """
 
     ended: Mapping[tuple[Queue, Verdict], int] = {}
+    brought_back: int = 0
 
     @property
     def again(self) -> int:

@@ -17,7 +17,7 @@ import msgspec
 from engine.core.retry import after_failure
 from engine.stores import sqlite_delivery_lines as ledger
 from engine.stores.jobs import KeptJobs
-from engine.stores.sqlite_jobs import JOBS, LOST, job_values
+from engine.stores.sqlite_jobs import JOBS, LOST, bring_back, job_values
 from protocol.jobs import AGEING_US, FINAL, GIVES_BACK, JobError, Lease, Queue, Settlement, Swept, Verdict
 from protocol.times import SECOND_US
 
@@ -189,7 +189,10 @@ def _count(connection: Connection, changes: Mapping[tuple[str, int], int]) -> No
 
 
 def sweep(connection: Connection, limit: int, now: int) -> tuple[Swept, Settled]:
-    """Takes jobs from those whose lease has ended: their node is gone, or hangs. Forgets nodes that are long gone."""
+    """Takes jobs from those whose lease has ended: their node is gone, or hangs. Forgets nodes that are long gone.
+
+    And brings back what a clock that was wrong has put off.
+    """
     connection.execute(_FORGET_NODES, (now - NODE_KEPT_US,))
     found: list[Settlement] = []
     ended: Counter[tuple[Queue, Verdict]] = Counter()
@@ -198,7 +201,7 @@ def sweep(connection: Connection, limit: int, now: int) -> tuple[Swept, Settled]
         error = JobError(at=now, attempt=attempt, cause="lost: its worker did not renew the lease")
         found.append(Settlement(lease=Lease(number, lease_no), verdict=then.verdict, run_at=then.run_at, error=error))
         ended[Queue(queue), then.verdict] += 1
-    return Swept(ended=ended), settle(connection, found, now)
+    return Swept(ended=ended, brought_back=bring_back(connection, limit, now)), settle(connection, found, now)
 
 
 def cancel(connection: Connection, number: int, now: int) -> Settled:

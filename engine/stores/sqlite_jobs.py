@@ -51,6 +51,12 @@ LOST = """
 SELECT id, lease_no, attempt, attempts_max, queue FROM job WHERE state = 2 AND lease_until <= ?
 ORDER BY lease_until LIMIT ?
 """
+# What was put off in the future was put off by a clock that has been set back since. By less than this, nobody minds.
+AHEAD_US = 10 * SECOND_US
+_PUT_OFF_AHEAD = """
+UPDATE job SET run_at = run_at - (updated_at - ?1), rank = rank - (updated_at - ?1), updated_at = ?1
+WHERE id IN (SELECT id FROM job WHERE state = 0 AND updated_at > ?2 ORDER BY updated_at LIMIT ?3)
+"""
 END_LEASES = "UPDATE job SET lease_until = 0 WHERE state = 2"
 # The first one of each queue that is not paused: however much waits in one that is, nothing of it is read.
 NEXT_DUE = f"""
@@ -103,6 +109,11 @@ def renew(connection: Connection, node: str, leases: Sequence[Lease], lease_s: f
     rows = connection.execute(_RENEW, (now + int(lease_s * SECOND_US), now, held, node)).fetchall()
     kept = {Lease(*row) for row in rows}
     return [lease for lease in leases if lease not in kept]
+
+
+def bring_back(connection: Connection, limit: int, now: int) -> int:
+    """Jobs that were put off while the clock was ahead wait as long as was meant, from now on; how many there were."""
+    return connection.execute(_PUT_OFF_AHEAD, (now, now + AHEAD_US, limit)).rowcount
 
 
 def end_leases(connection: Connection) -> None:

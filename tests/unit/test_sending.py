@@ -292,6 +292,23 @@ async def test_a_clock_that_was_behind_uses_up_nobodys_patience(autojump_clock: 
         assert [line.state for line in await dispatch.lines(alert)] == [DeliveryState.FAILED]
 
 
+async def test_a_clock_that_was_ahead_keeps_nobody_waiting_and_gives_nobody_more_patience(autojump_clock: None) -> None:
+    wall = Wall()
+    async with a_dispatch(clock=wall) as dispatch:
+        (alert,) = await dispatch.alerts()
+        await dispatch.note(FIRED, alert)
+        dispatch.sink.answer = lambda message: LATER
+        wall.ahead_s = 366 * DAY_S
+        await dispatch.work()
+        wall.ahead_s = 0
+        await dispatch.store.sweep(10)
+        for _ in range(26):
+            await trio.sleep(3_600)
+            await dispatch.work()
+        (line,) = await dispatch.lines(alert)
+        assert (line.state, line.why) == (DeliveryState.FAILED, Why.GAVE_UP)
+
+
 async def test_what_is_retried_after_patience_has_ended_has_all_of_it_again(autojump_clock: None) -> None:
     async with a_dispatch() as dispatch:
         (alert,) = await dispatch.alerts()

@@ -266,6 +266,34 @@ async def test_a_lease_that_is_renewed_is_not_swept(opened: Any) -> None:
         assert await it.store.settle([done(claimed)]) == [True]
 
 
+async def test_what_was_put_off_while_the_clock_was_ahead_waits_as_long_as_was_meant(opened: Any) -> None:
+    async with opened() as it:
+        await it.add(a_job("retried"))
+        claimed = await it.one()
+        ahead = it.clock.now + 120 * MINUTE_US
+        it.clock.now = ahead
+        await it.add(a_job("late", run_at=ahead + 2 * MINUTE_US))
+        await it.store.settle([done(claimed, verdict=Verdict.RETRY, run_at=ahead + MINUTE_US)])
+        it.clock.now = NOW
+        await it.add(a_job("meant", run_at=NOW + 180 * MINUTE_US))
+        assert [(await it.store.sweep(1)).brought_back for _ in range(3)] == [1, 1, 0]
+        assert await it.claim() == []
+        for kind in ("retried", "late"):
+            it.clock.now += MINUTE_US
+            assert [job.kind for job in await it.claim()] == [kind]
+        it.clock.now = NOW + 180 * MINUTE_US
+        assert [job.kind for job in await it.claim()] == ["meant"]
+
+
+async def test_a_clock_that_is_set_back_a_little_moves_nothing(opened: Any) -> None:
+    async with opened() as it:
+        await it.add(a_job(run_at=NOW + MINUTE_US))
+        it.clock.now -= SECOND_US
+        assert await it.store.sweep(10) == Swept()
+        it.clock.now = NOW + MINUTE_US
+        assert await it.one()
+
+
 async def test_renewing_says_which_leases_are_lost(opened: Any) -> None:
     async with opened() as it:
         await it.add(a_job(), a_job(), a_job())

@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import trio
+from structlog.testing import capture_logs
 from trio.testing import MockClock
 
 from engine.stores import Store
 from protocol.errors import StoreUnavailable
 from protocol.jobs import Claimed, JobState, Lease, Queue, Settlement, Shares, Verdict
-from tests.support.jobs import Board, Observed, a_job, add, clock, completed, job_store, state, workers, working
+from protocol.times import SECOND_US
+from tests.support.jobs import Board, Observed, Wall, a_job, add, clock, completed, job_store, state, workers, working
 
 
 async def test_a_job_starts_with_its_commit_not_with_the_next_poll(autojump_clock: MockClock) -> None:
@@ -152,6 +154,27 @@ async def test_the_jobs_of_a_node_that_is_gone_are_done_by_another(autojump_cloc
             await trio.sleep(15)
             assert await state(store, number) is JobState.COMPLETED
         assert [(swept.again, swept.failed) for swept in observed.sweeps] == [(1, 0)]
+
+
+async def test_what_was_put_off_while_the_clock_was_ahead_is_done_when_it_was_meant_to_be(
+    autojump_clock: MockClock,
+) -> None:
+    async def do(claimed: Claimed) -> Settlement:
+        return completed(claimed)
+
+    wall = Wall()
+    async with job_store(wall) as store, working(store, workers(store, do)):
+        wall.ahead_s = 7_200
+        (number,) = await add(store, a_job(run_at=wall() + 20 * SECOND_US))
+        wall.ahead_s = 0
+        with capture_logs() as logs:
+            await trio.sleep(15)
+            assert await state(store, number) is JobState.DELAYED
+            await trio.sleep(15)
+        assert await state(store, number) is JobState.COMPLETED
+        assert [entry for entry in logs if entry["event"] == "clock_was_ahead"] == [
+            {"event": "clock_was_ahead", "jobs": 1, "log_level": "warning"}
+        ]
 
 
 async def test_stopping_lets_jobs_finish_that_need_only_a_moment(autojump_clock: MockClock) -> None:
