@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from protocol.jobs import Job, JobState
 from protocol.model import Alert
-from protocol.notify import Delivery, DeliveryState, Why
+from protocol.notify import Channel, Delivery, DeliveryState, Why
 from protocol.times import rfc3339
 
 # What follows "Not told: ".
@@ -21,9 +21,16 @@ _REASONS = {
     Why.OVER: "the alert is not there any more",
     Why.TOLD: "a later message told of it at once, or is to, and so the digest does not",
     Why.NO_ADDRESS: "nothing is known of where the recipient is by this channel",
-    Why.NO_SENDER: "this engine sends nothing by this channel: it is not configured (e-mail: notify.smtp.host)",
-    Why.UNKNOWN: "nobody has this name here",
+    Why.NO_SENDER: "nothing is configured that sends by this channel",
+    Why.UNKNOWN: "there is no user, team or endpoint of this name",
     Why.NOBODY: "nobody is on call in this team, and none of its members is a user here",
+}
+# What there is to do about it, where that is another thing for each channel.
+_BY_CHANNEL = {
+    (Why.NO_ADDRESS, Channel.EMAIL): "no address is known of this user (email)",
+    (Why.NO_ADDRESS, Channel.SLACK): "no Slack id is known of this user (slack_id)",
+    (Why.NO_SENDER, Channel.EMAIL): "no mail server is configured (notify.smtp.host)",
+    (Why.NO_SENDER, Channel.SLACK): "the workspace has no Slack bot: make an endpoint with a bot's token",
 }
 _WAITS = {
     Why.DIGEST: "it goes with the recipient's next digest",
@@ -41,13 +48,13 @@ def explained(line: Delivery, ahead: Delivery | None = None) -> str:
     """What became of a delivery, in a sentence. `ahead`: the message that it waits for, if it waits for one."""
     match line.state:
         case DeliveryState.SUPPRESSED:
-            text = f"Not told: {_reason(_REASONS, line.why)}"
+            text = f"Not told: {_untold(line)}"
         case DeliveryState.FAILED:
             text = f"Failed: {_reason(_FAILS, line.why)}"
         case DeliveryState.QUEUED:
             text = _waiting(line) if ahead is None else f"It waits for the message before it ({ahead.change.value})"
         case DeliveryState.SENT:
-            text = "Handed on; whether it arrived is not known"
+            text = _handed_on(line)
         case DeliveryState.DELIVERED:
             text = "The target has taken it"
         case DeliveryState.ACKNOWLEDGED:
@@ -59,12 +66,24 @@ def explained(line: Delivery, ahead: Delivery | None = None) -> str:
 
 def _waiting(line: Delivery) -> str:
     if line.attempts:
-        return f"To be tried again, after {line.attempts} without success"
+        attempts = "1 attempt" if line.attempts == 1 else f"{line.attempts} attempts"
+        return f"To be tried again, after {attempts} without success"
     if line.held_since is not None:
         return "It waits for its target"
     if line.due is not None:
         return f"Put aside until {rfc3339(line.due)}: {_reason(_WAITS, line.why)}"
     return "On its way"
+
+
+def _untold(line: Delivery) -> str:
+    by_channel = _BY_CHANNEL.get((line.why, line.channel)) if line.why is not None else None
+    return by_channel or _reason(_REASONS, line.why)
+
+
+def _handed_on(line: Delivery) -> str:
+    if line.channel is Channel.IN_APP:
+        return "It is in the recipient's list"
+    return "Handed on; whether it arrived is not known"
 
 
 def _reason(words: dict[Why, str], why: Why | None) -> str:

@@ -22,12 +22,12 @@ from engine.notify.endpoints import EndpointShelf
 from engine.notify.health import TargetKey
 from engine.notify.kept_endpoints import refusal
 from engine.notify.outbound import Outbound
-from engine.notify.ports import EngineBusy, Outcome, Refused, Sent, TryLater
+from engine.notify.ports import EngineBusy, NotAsked, Outcome, Refused, Sent, TryLater
 from engine.notify.raised import cause_of
 from engine.notify.webhook import Deliverer, Envelope
 from protocol.endpoints import Endpoint
 from protocol.errors import Conflict, TocsinError
-from protocol.notify import Channel, Outgoing
+from protocol.notify import Channel, Outgoing, Why
 
 log = structlog.get_logger()
 
@@ -47,7 +47,7 @@ class EndpointSender:
         """Sends it, or says why not now or not at all."""
         endpoint = self._endpoint(message)
         if endpoint is None:
-            return Refused(_nowhere(message))
+            return _nowhere(message)
         if (why_not := refusal(endpoint)) is not None:
             return why_not
         try:
@@ -101,9 +101,9 @@ class EndpointSender:
             log.warning("endpoint_not_changed", workspace=place[0], endpoint=place[1], cause=fault.message)
 
 
-def _nowhere(message: Outgoing) -> str:
+def _nowhere(message: Outgoing) -> Refused:
     if message.recipient.endpoint is not None:
-        return "there is no such endpoint any more"
+        return NotAsked("there is no such endpoint any more", Why.UNKNOWN)
     if message.channel is Channel.SLACK:
-        return "the workspace has no Slack bot: make an endpoint with a bot's token"
-    return f"people are not reached by {message.channel.value}, only endpoints are"
+        return NotAsked("the workspace has no Slack bot: make an endpoint with a bot's token", Why.NO_SENDER)
+    return Refused(f"people are not reached by {message.channel.value}, only endpoints are")

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from engine.notify.ports import Refused, SwitchedOff
+from engine.notify.ports import NotAsked
 from engine.shelf.kinds import Kind
 from engine.shelf.live import Listener, ObjectFigures, readable
 from engine.stores.objects import ObjectNews
 from protocol.endpoints import Endpoint
+from protocol.notify import Why
 
 # Is told the workspace and the endpoint. Does not wait, and raises nothing.
 Changed = Callable[[str, str], None]
@@ -55,13 +56,14 @@ class KeptEndpoints:
             changed(workspace, object_id)
 
 
-def refusal(endpoint: Endpoint | None) -> Refused | None:
+def refusal(endpoint: Endpoint | None) -> NotAsked | None:
     """Why nothing is sent to an endpoint, whatever its channel; None: it may be sent to."""
     if endpoint is None:
-        return Refused("there is no such endpoint any more")
+        return NotAsked("there is no such endpoint any more", Why.UNKNOWN)
     if endpoint.enabled:
         return None
-    return SwitchedOff("the endpoint is switched off" + (f": {endpoint.why_off}" if endpoint.why_off else ""))
+    why_off = f": {endpoint.why_off}" if endpoint.why_off else ""
+    return NotAsked(f"the endpoint is switched off{why_off}", Why.DISABLED)
 
 
 def follow_endpoints(book: KeptEndpoints, kind: Kind[Endpoint], figures: ObjectFigures) -> Listener:

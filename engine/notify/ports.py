@@ -12,7 +12,7 @@ from typing import Protocol
 import msgspec
 
 from protocol.model import Alert, Principal
-from protocol.notify import Outgoing, Rendered
+from protocol.notify import Outgoing, Rendered, Why
 
 # What is said of every mailbox while there is none.
 NO_MAIL_SERVER = "no mail server is configured (notify.smtp.host)"
@@ -31,8 +31,13 @@ class Refused(msgspec.Struct, frozen=True):
     cause: str
 
 
-class SwitchedOff(Refused, frozen=True):
-    """Nobody was asked: whoever keeps the endpoint has switched it off, or its target has said that it is gone."""
+class NotAsked(Refused, frozen=True):
+    """No target was asked, so nobody has failed: the endpoint is switched off or gone, or nothing sends there.
+
+    `why`: for the ledger, where the message is suppressed.
+    """
+
+    why: Why
 
 
 class TryLater(msgspec.Struct, frozen=True):

@@ -21,7 +21,7 @@ from engine.core.turns import ahead_of
 from engine.jobs.kinds import Again, Done, Hopeless, Kind, NotNeeded, PutOff, Result
 from engine.notify.facts import Facts
 from engine.notify.jobs import SEND, SendArgs, digest_job, key_of_job
-from engine.notify.ports import Outcome, Refused, Renderer, Sender, Sent, SwitchedOff, TryLater
+from engine.notify.ports import NotAsked, Outcome, Refused, Renderer, Sender, Sent, TryLater
 from engine.notify.raised import cause_of, trace_of
 from engine.stores import Store
 from engine.stores.deliveries import DIGEST_MAX
@@ -189,8 +189,8 @@ class Sending:
             state = DeliveryState.DELIVERED if outcome.is_delivered else DeliveryState.SENT
             sent = [replace(line, reference=outcome.reference) for line in self._sent(lines, state)]
             return Done(deliveries=tuple(sent))
-        if isinstance(outcome, SwitchedOff):
-            return self._suppressed(lines, Why.DISABLED)
+        if isinstance(outcome, NotAsked):
+            return self._suppressed(lines, outcome.why)
         if isinstance(outcome, Refused):
             return self._failed(self._tried(lines), Why.REFUSED, outcome.cause)
         return self._later(claimed, lines, outcome)

@@ -92,7 +92,7 @@ async def test_what_one_was_told_is_listed_and_read(tmp_path: Path) -> None:
         await engine._up.store.keep_deliveries([line])
         head, row = (await said("alerts", "deliveries", line.alert_id)).splitlines()
         assert head.split()[2:] == ["WHAT", "CHANNEL", "WHO", "STATE", "WHY"]
-        assert "Handed on" in row
+        assert "It is in the recipient's list" in row
         [told] = (await said("notifications", "list", "--json")).splitlines()
         assert json.loads(told)["alert"]["title"] == "disk full"
         assert await said("notifications", "read", "nothing") == "0 read\n"

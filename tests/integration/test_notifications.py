@@ -8,14 +8,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from engine.core.noting import routing_jobs
-from engine.notify.ports import Outcome, Refused, Sent, SwitchedOff, TryLater
+from engine.notify.ports import NotAsked, Outcome, Refused, Sent, TryLater
 from engine.notify.senders import TryoutOutcome
 from engine.sections.alerting import Storm
 from protocol.endpoints import Endpoint
 from protocol.errors import StoreUnavailable
 from protocol.jobs import Queue
 from protocol.model import ChannelKey, Event, EventKind, Severity
-from protocol.notify import Channel, Outgoing
+from protocol.notify import Channel, Outgoing, Why
 from protocol.times import SECOND_US, rfc3339
 from tests.support.alerts import an_alert
 from tests.support.notified import Notified, Sink, a_notified_engine
@@ -187,12 +187,15 @@ async def test_a_target_that_refuses_is_not_tried_again(mock_clock: None) -> Non
         assert await notified.ledger(alert) == ["fired webhook endpoint:pager failed refused"]
 
 
-async def test_what_waits_for_an_endpoint_that_is_switched_off_meanwhile_is_no_failure(mock_clock: None) -> None:
+@pytest.mark.parametrize("why", [Why.DISABLED, Why.UNKNOWN])
+async def test_what_waits_for_an_endpoint_that_is_off_or_gone_meanwhile_is_no_failure(
+    mock_clock: None, why: Why
+) -> None:
     async with a_notified_engine() as notified:
         notified.endpoint()
-        notified.sink.answer = lambda message: SwitchedOff("the endpoint is switched off")
+        notified.sink.answer = lambda message: NotAsked("nobody was asked", why)
         alert = await notified.ring()
-        assert await notified.ledger(alert) == ["fired webhook endpoint:pager suppressed disabled"]
+        assert await notified.ledger(alert) == [f"fired webhook endpoint:pager suppressed {why.value}"]
         assert (await notified.parts.store.queue_counts())[Queue.NOTIFICATION].failed == 0
 
 

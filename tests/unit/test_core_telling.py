@@ -7,7 +7,7 @@ import pytest
 from engine.core.telling import explained, explained_silence
 from protocol.jobs import Job, JobError, JobState, Queue
 from protocol.model import QuietedBy
-from protocol.notify import Change, DeliveryState, Why
+from protocol.notify import Change, Channel, DeliveryState, Why
 from tests.support.alerts import PLAIN_ALERT, an_alert
 from tests.support.deliveries import a_delivery
 from tests.support.stores import NOW
@@ -19,15 +19,25 @@ STATES = [DeliveryState.SUPPRESSED, DeliveryState.FAILED]
     ("line", "sentence"),
     [
         (a_delivery(), "On its way."),
-        (a_delivery(attempts=2, cause="429"), "To be tried again, after 2 without success (429)."),
+        (a_delivery(attempts=2, cause="429"), "To be tried again, after 2 attempts without success (429)."),
         (a_delivery(held_since=NOW, cause="429"), "It waits for its target (429)."),
         # With a digest whose time has come, and which was not taken.
-        (a_delivery(due=0, why=Why.DIGEST, attempts=1), "To be tried again, after 1 without success."),
+        (a_delivery(due=0, why=Why.DIGEST, attempts=1), "To be tried again, after 1 attempt without success."),
         (
             a_delivery(due=0, why=Why.DIGEST),
             "Put aside until 1970-01-01T00:00:00.000000Z: it goes with the recipient's next digest.",
         ),
         (a_delivery(state=DeliveryState.SENT), "Handed on; whether it arrived is not known."),
+        (a_delivery(state=DeliveryState.SENT, channel=Channel.IN_APP), "It is in the recipient's list."),
+        (
+            a_delivery(state=DeliveryState.SUPPRESSED, why=Why.NO_ADDRESS, channel=Channel.SLACK),
+            "Not told: no Slack id is known of this user (slack_id).",
+        ),
+        (
+            a_delivery(state=DeliveryState.SUPPRESSED, why=Why.NO_SENDER, channel=Channel.EMAIL),
+            "Not told: no mail server is configured (notify.smtp.host).",
+        ),
+        (a_delivery(state=DeliveryState.SUPPRESSED), "Not told: nobody said why."),
         (a_delivery(state=DeliveryState.DELIVERED), "The target has taken it."),
         (a_delivery(state=DeliveryState.ACKNOWLEDGED), "The recipient has acknowledged the alert."),
         (a_delivery(state=DeliveryState.READ), "The recipient has read it."),

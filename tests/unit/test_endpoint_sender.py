@@ -22,14 +22,14 @@ from engine.notify.connector import Connector
 from engine.notify.endpoints import EndpointShelf
 from engine.notify.health import PACES
 from engine.notify.outbound import Outbound
-from engine.notify.ports import EngineBusy, Outcome, Refused, Sent, SwitchedOff, TryLater
+from engine.notify.ports import EngineBusy, NotAsked, Outcome, Refused, Sent, TryLater
 from engine.notify.sealing import Sealer
 from engine.notify.senders import endpoint_senders
 from engine.sections.notify import Notify
 from protocol.endpoints import Endpoint, TargetHealth
 from protocol.errors import StoreUnavailable
 from protocol.model import Alert, AlertState, Severity
-from protocol.notify import Change, Channel, Outgoing, Recipient, Rendered
+from protocol.notify import Change, Channel, Outgoing, Recipient, Rendered, Why
 from protocol.times import SECOND_US, rfc3339
 from tests.support.http_sink import Sink, a_sink, answer, break_off, hang
 from tests.support.shelves import NOTIFY, Desk, a_desk, who
@@ -228,7 +228,7 @@ async def test_a_target_that_is_gone_is_switched_off_and_not_asked_again(post: P
     assert await post.sends() == Gone("answered 410: it is gone")
     kept = (await post.shelf.get(who(), "e")).value
     assert (kept.enabled, kept.why_off) == (False, "answered 410: it is gone")
-    assert await post.sends() == SwitchedOff("the endpoint is switched off: answered 410: it is gone")
+    assert await post.sends() == NotAsked("the endpoint is switched off: answered 410: it is gone", Why.DISABLED)
     assert len(post.sink.got) == 1
 
 
@@ -406,7 +406,7 @@ async def test_slack_is_sent_one_message_a_second_and_the_next_says_how_many_wai
 
 async def test_an_endpoint_that_is_not_there_or_of_another_channel_or_workspace_is_refused(post: Post) -> None:
     await post.made()
-    gone = Refused("there is no such endpoint any more")
+    gone = NotAsked("there is no such endpoint any more", Why.UNKNOWN)
     assert await post.sends(a_message(recipient=Recipient(endpoint="none"))) == gone
     assert await post.sends(a_message(channel=Channel.SLACK)) == gone
     assert await post.sends(a_message(workspace="other")) == gone
@@ -418,7 +418,7 @@ async def test_an_endpoint_that_is_not_there_or_of_another_channel_or_workspace_
 
 async def test_one_that_is_switched_off_by_hand_is_not_sent_to(post: Post) -> None:
     await post.made(enabled=False)
-    assert await post.sends() == SwitchedOff("the endpoint is switched off")
+    assert await post.sends() == NotAsked("the endpoint is switched off", Why.DISABLED)
 
 
 async def test_an_address_that_is_not_allowed_any_more_is_refused_when_it_is_sent_to(post: Post) -> None:
