@@ -12,9 +12,9 @@ from trio.testing import MockClock
 
 from engine.core.notices.as_slack import blocks
 from engine.core.notices.notice import notice_of
-from engine.notify.ports import Outcome, Refused, Sent, TryLater
+from engine.notify.ports import NotAsked, Outcome, Refused, Sent, TryLater
 from engine.notify.slack import BLOCKS_MAX
-from protocol.notify import Change, Channel, Outgoing, Recipient, Rendered
+from protocol.notify import Change, Channel, Outgoing, Recipient, Rendered, Why
 from tests.support.http_sink import Behaviour, answer, cut_short
 from tests.unit.test_endpoint_sender import TOKEN, Post, a_message, an_alert, post
 
@@ -183,8 +183,8 @@ async def test_a_person_is_reached_through_the_workspaces_bot_at_his_own_id(bot:
     ann = {"recipient": Recipient(user="ann"), "address": "U0123456789"}
     assert isinstance(await sends(bot, **ann), Sent)
     assert bot.sink.got[0].json["channel"] == "U0123456789"
-    assert await sends(bot, workspace="other", **ann) == Refused(
-        "the workspace has no Slack bot: make an endpoint with a bot's token"
+    assert await sends(bot, workspace="other", **ann) == NotAsked(
+        "the workspace has no Slack bot: make an endpoint with a bot's token", Why.NO_SENDER
     )
 
 
