@@ -146,6 +146,8 @@ class Why(Enum):
 
 # How a person can be told; the others are for endpoints alone.
 PERSONAL = (Channel.IN_APP, Channel.EMAIL, Channel.SLACK)
+# What an endpoint can be of: the app's own list has no address.
+ADDRESSED = (Channel.EMAIL, Channel.SLACK, Channel.WEBHOOK, Channel.APPRISE)
 
 
 class Recipient(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):

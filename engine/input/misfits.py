@@ -11,13 +11,14 @@ from __future__ import annotations
 import difflib
 import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
 from typing import Any
 
 import msgspec
 from msgspec import inspect as types
 
-from engine.input.right_values import SHOWN
+from engine.input.right_values import ALLOWED, SHOWN
 
 _PLACE = re.compile(r" - at (`key` in )?`\$\.?([^`]*)`$")
 # What was sent may be quoted as far as one needs to recognise it.
@@ -55,6 +56,10 @@ def _allowed(owners: Sequence[types.StructType], name: str, *, is_unknown: bool,
         return f"; allowed: {', '.join(map(str, tags))}"
     if is_unknown:
         return f"; its fields: {', '.join(_names(owners))}"
+    if not is_key:
+        fewer = next((ALLOWED[place] for each in owners if (place := f"{each.cls.__name__}.{name}") in ALLOWED), ())
+        if fewer:
+            return _listed(fewer)
     found = [field.type for each in owners for field in each.fields if field.encode_name == name]
     return next((_words(_keys(each) if is_key else each) for each in found), "")
 
@@ -105,11 +110,15 @@ def shown_value(owner: types.StructType, name: str) -> Any:
 def _words(kind: types.Type) -> str:
     plain = _plain(kind)
     if isinstance(plain, types.EnumType):
-        return f"; allowed: {', '.join(str(each.value) for each in plain.cls)}"
+        return _listed(plain.cls)
     if isinstance(plain, types.LiteralType):
         return f"; allowed: {', '.join(map(str, plain.values))}"
     inner = _inside(plain)
     return "" if inner is plain else _words(inner)
+
+
+def _listed(words: Iterable[Enum]) -> str:
+    return f"; allowed: {', '.join(str(each.value) for each in words)}"
 
 
 def _reached(kind: types.Type, given: object, steps: Sequence[str]) -> list[types.StructType]:

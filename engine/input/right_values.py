@@ -6,8 +6,13 @@ are an enum need no line: one of the words is right. Pure.
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Any
 
+from protocol.notify import ADDRESSED, PERSONAL
+
+# Where fewer of an enum's words are right than it has: these.
+ALLOWED: dict[str, tuple[Enum, ...]] = {"EndpointGiven.channel": ADDRESSED, "Preference.channels": PERSONAL}
 SHOWN: dict[str, Any] = {
     "AdvanceBody.items": [{"project_id": "42"}],
     "AlertFilter.severity": ["critical"],
@@ -30,6 +35,10 @@ SHOWN: dict[str, Any] = {
     "Maintenance.title": "Database upgrade",
     "Override.end": "2026-01-09T09:00:00Z",
     "Override.start": "2026-01-05T09:00:00Z",
+    "OwnSchedule.args": {"project_ids": ["42"]},
+    "OwnSchedule.id": "nightly",
+    "OwnSchedule.kind": "workflow_generate",
+    "OwnSchedule.name": "Every night",
     "Preference.id": "ann",
     "ReadingInput.value": 950,
     "Silence.id": "h1-disk",
@@ -60,6 +69,7 @@ SHOWN: dict[str, Any] = {
     "channels": {"critical": ["email", "slack"]},
     "comment": "the disk is on its way",
     "comparison": ">",
+    "cron": "0 2 * * 1-5",
     "current_value": 950,
     "days": ["mon", "tue"],
     "dedup_key": "srv01/HTTP",

@@ -18,7 +18,7 @@ from engine.notify.sealing import Confidential
 from protocol.endpoints import EndpointGiven, Format
 from protocol.errors import BadRequest
 from protocol.names import check_id
-from protocol.notify import Channel
+from protocol.notify import ADDRESSED, Channel
 
 SLACK_API = "https://slack.com/api/"
 PAGERDUTY = "https://events.pagerduty.com/v2/enqueue"
@@ -49,7 +49,8 @@ def checked(given: EndpointGiven, secret: Confidential, apprise_schemes: Sequenc
         case Channel.APPRISE:
             return _apprise(given, secret.url, newest, apprise_schemes)
         case Channel.IN_APP:
-            raise BadRequest("channel: the app needs no endpoint, its people are told there; use webhook, slack, email")
+            allowed = ", ".join(each.value for each in ADDRESSED)
+            raise BadRequest(f"channel: the app needs no endpoint, its people are told there; allowed: {allowed}")
 
 
 def style_of(given: EndpointGiven) -> Style:
@@ -79,6 +80,11 @@ def _webhook(given: EndpointGiven, url: str, secret: str) -> str:
 def _slack(given: EndpointGiven, url: str, secret: str) -> str:
     if not secret:
         _refuse("address", given.address, "an incoming webhook belongs to one channel; with a bot's token, give secret")
+        if not url:
+            raise BadRequest(
+                "url: is missing; for example 'https://hooks.slack.com/services/T…/B…/…' of an incoming webhook, or "
+                "give secret and address of a bot: its token and a channel"
+            )
         return _web(url)
     if not _SLACK_TOKEN.fullmatch(secret):
         raise BadRequest("secret: of Slack it is a bot's token, such as xoxb-…; of an incoming webhook give the url")

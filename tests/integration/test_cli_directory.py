@@ -85,6 +85,12 @@ async def test_a_team_says_who_is_on_call(tmp_path: Path) -> None:
         assert await said("teams", "on-call", "idle") == "nobody\n"
 
 
+def test_the_example_of_a_field_is_one_of_its_kind() -> None:
+    for kind, example in (("teams", "name=Web"), ("users", "role=viewer"), ("endpoints", "min_severity=error")):
+        done = run(kind, "put", "x", "name", TOCSIN_TOKEN="t")
+        assert (done.exit_code, f"'name' is no FIELD=VALUE; for example {example}\n" in done.output) == (2, True)
+
+
 def test_what_makes_no_sense_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
     broken, listed = tmp_path / "broken.json", tmp_path / "list.json"
     broken.write_text("{")

@@ -336,9 +336,16 @@ async def test_after_a_restart_the_same_key_opens_what_was_sealed(tmp_path: Path
 
 
 WRONG: Sequence[tuple[dict[str, Any], str]] = [
-    ({"channel": "in_app"}, "the app needs no endpoint"),
-    ({"channel": "pigeon"}, "webhook"),
+    (
+        {"channel": "in_app"},
+        "the app needs no endpoint, its people are told there; allowed: email, slack, webhook, app",
+    ),
+    ({"channel": "pigeon"}, "allowed: email, slack, webhook, apprise; for example"),
     ({"channel": "webhook"}, "url: is missing"),
+    (
+        {"channel": "slack"},
+        "for example 'https://hooks.slack.com/services/T…/B…/…' of an incoming webhook, or give secret",
+    ),
     ({"channel": "webhook", "url": "https://a.example/", "address": "x"}, "address: is not used here"),
     ({"channel": "webhook", "url": "https://a.example/", "secret": "whsec_abc"}, "secret: whsec_ and 24 to 64 bytes"),
     ({"channel": "webhook", "url": "https://a.example/", "secret": KEY[6:]}, "secret: whsec_ and 24 to 64 bytes"),

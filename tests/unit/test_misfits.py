@@ -29,10 +29,24 @@ from protocol.escalation import Escalation
 from protocol.preferences import Preference
 from protocol.quieting import Maintenance, Silence
 from protocol.rules import Rule
+from protocol.schedules import OwnSchedule
 from protocol.workflows import TrackerInput, Workflow
 
 KINDS: tuple[Any, ...] = (
-    *(Rule, Silence, Maintenance, Framework, Team, User, Workspace, Workflow, Preference, Escalation, EndpointGiven),
+    *(
+        Rule,
+        Silence,
+        Maintenance,
+        Framework,
+        Team,
+        User,
+        Workspace,
+        Workflow,
+        Preference,
+        Escalation,
+        EndpointGiven,
+        OwnSchedule,
+    ),
 )
 # What is posted to our own routes; a foreign sender's fields are its own.
 BODIES: tuple[Any, ...] = (
@@ -126,7 +140,12 @@ def test_no_example_is_left_over() -> None:
             {"id": "a", "channels": {"loud": ["email"]}},
             'allowed: info, warning, error, critical; for example "channels": {"critical":["email","slack"]}',
         ),
-        (Preference, {"id": "a", "channels": {"critical": ["mail"]}}, "allowed: email, slack, "),
+        (Preference, {"id": "a", "channels": {"critical": ["mail"]}}, "; allowed: in_app, email, slack; for "),
+        (Preference, {"id": "a", "channels": {"critical": "email"}}, "; allowed: in_app, email, slack; for "),
+        (EndpointGiven, {"id": "a", "channel": "pigeon"}, "; allowed: email, slack, webhook, apprise; for example"),
+        (OwnSchedule, {"id": "a", "cron": "* * * * *"}, 'field `kind`; for example "kind": "workflow_generate"'),
+        (OwnSchedule, {"id": "a"}, 'required field `cron`; for example "cron": "0 2 * * 1-5"'),
+        (OwnSchedule, {"id": "a", "colour": 1}, '; for example "id": "nightly"'),
         (Preference, {"id": "a", "digest": {"frequency": "weekly"}}, "allowed: off, hourly, daily; for example"),
         (Preference, {"id": "a", "quiet_hours": {"start": "25:00"}}, '; for example "start": "08:00"'),
         (Escalation, {"id": "a", "repeat": 6}, '<= 5 - at `$.repeat`; for example "repeat": 1'),

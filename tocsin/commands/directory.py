@@ -16,7 +16,12 @@ FRAMEWORKS = Kind(
     "framework",
     {"FRAMEWORK": "id", "KIND": "kind", "NAME": "name", "OWNER": "owner", "ORIGIN": "origin", **_WHEN},
 )
-USERS = Kind("users", "user", {"USER": "id", "NAME": "name", "EMAIL": "email", "ZONE": "zone", "ROLE": "role", **_WHEN})
+USERS = Kind(
+    "users",
+    "user",
+    {"USER": "id", "NAME": "name", "EMAIL": "email", "ZONE": "zone", "ROLE": "role", **_WHEN},
+    "role=viewer",
+)
 TEAMS = Kind(
     "teams",
     "team",

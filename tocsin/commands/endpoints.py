@@ -20,6 +20,7 @@ ENDPOINTS = Kind(
         "WRONG": lambda each: each["why_off"] or each["unreachable"] or None,
         "VERSION": "version", "CHANGED": "updated_at", "BY": "updated_by",
     },
+    example="min_severity=error",
 )  # fmt: skip
 
 endpoints = group_of(

@@ -39,6 +39,7 @@ PREFERENCES = Kind(
     "preferences",
     "preference",
     {"USER": "id", "CHANNELS": "channels", "QUIET": _quiet, "DIGEST": _digest, "ZONE": "zone", **_WHEN},
+    example="zone=Europe/Berlin",
 )
 ESCALATIONS = Kind(
     "escalations",
@@ -47,6 +48,7 @@ ESCALATIONS = Kind(
         "CHAIN": "id", "ENABLED": "enabled", "RULES": "rules", "FRAMEWORKS": "frameworks", "FROM": "min_severity",
         "STEPS": lambda chain: len(chain["steps"]), "REPEAT": "repeat", "REMIND (s)": "remind_every_s", **_WHEN,
     },
+    example="remind_every_s=1800",
 )  # fmt: skip
 _COLUMNS: dict[str, Column] = {
     "AT (UTC)": "at", "WHAT": "kind", "READ": "is_read", "ALERT": _alert("id"), "SEVERITY": _alert("severity"),

@@ -45,6 +45,7 @@ RULES = Kind(
         "RULE": "id", "KIND": "kind", "FRAMEWORK": "framework", "METRIC": "metric", "SEVERITY": "severity",
         "ENABLED": "enabled", "VERSION": "version", "ORIGIN": "origin", "TITLE": _title,
     },
+    example="threshold=90",
 )  # fmt: skip
 _SERIES: dict[str, Column] = {
     "LABELS": "labels", "STATE": "state", "VALUE": _value, "SINCE": "since", "UNTIL": "until",
@@ -111,7 +112,7 @@ def series(rule_id: str, state: tuple[str, ...], as_json: bool, **given: Any) ->
 @options.administrator
 def add(fields: tuple[str, ...], **given: Any) -> None:
     """Makes a rule of FIELDs: values are JSON, or else texts; its kind is threshold unless said. Prints the id."""
-    body = {"kind": "threshold"} | fields_of(fields)
+    body = {"kind": "threshold"} | fields_of(fields, RULES.example)
     options.write(RULES.api(given).ask("POST", RULES.path, body)["id"])
 
 
@@ -124,7 +125,9 @@ def edit(rule_id: str, fields: tuple[str, ...], version: int | None, **given: An
     """Changes FIELDs of the rule RULE_ID; `FIELD=null` gives one its default. Prints the new version."""
     api, address = RULES.api(given), RULES.address(rule_id)
     seen = api.ask("GET", address)["version"] if version is None else version
-    options.write(str(api.ask("PATCH", address, fields_of(fields), {"If-Match": f'"{seen}"'})["version"]))
+    options.write(
+        str(api.ask("PATCH", address, fields_of(fields, RULES.example), {"If-Match": f'"{seen}"'})["version"])
+    )
 
 
 for _action in ("enable", "disable", "delete", "archive", "restore"):

@@ -33,6 +33,7 @@ SCHEDULES = Kind(
         "SKIPPED": _run("skipped"),
         "FAULT": _run("fault"),
     },
+    example='cron="0 2 * * *"',
 )
 
 

@@ -26,11 +26,13 @@ _BESIDE = frozenset({"version", "origin", "created_at", "updated_at", "updated_b
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of objects. `columns`: of its list; `workspace`: where they are kept, if not in everyone's own."""
+    """One kind of objects. `columns`: of its list; `example`: a FIELD=VALUE that is right; `workspace`: where they
+    are kept, if not in everyone's own."""
 
     plural: str
     name: str
     columns: Mapping[str, Column]
+    example: str = "name=Web"
     workspace: str | None = None
 
     @property
@@ -121,7 +123,7 @@ def add_put(group: click.Group, kind: Kind) -> None:
     def put(object_id: str, fields: tuple[str, ...], file: Path | None, version: int | None, **given: Any) -> None:
         if fields and file:
             raise click.UsageError("say either FIELD=VALUE (these are changed) or --file (all of it is replaced)")
-        body = {"id": object_id} | (fields_of(fields) if file is None else json_file(file))
+        body = {"id": object_id} | (fields_of(fields, kind.example) if file is None else json_file(file))
         if body["id"] != object_id:
             # The engine would make the one that the body names: not the one that this command says it made.
             where = "FIELD=VALUE" if file is None else file
@@ -170,13 +172,13 @@ def own_fields(shown: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in shown.items() if name not in _BESIDE}
 
 
-def fields_of(given: tuple[str, ...]) -> dict[str, Any]:
-    """`threshold=90` as fields of a body: values are JSON, or else texts. Raises UsageError."""
+def fields_of(given: tuple[str, ...], example: str) -> dict[str, Any]:
+    """`threshold=90` as fields of a body: values are JSON, or else texts. Raises UsageError with the example."""
     found = {}
     for text in given:
         name, is_assignment, value = text.partition("=")
         if not is_assignment or not name:
-            raise click.UsageError(f"{text!r:.100} is no FIELD=VALUE; for example threshold=90")
+            raise click.UsageError(f"{text!r:.100} is no FIELD=VALUE; for example {example}")
         try:
             found[name] = json.loads(value)
         except ValueError:

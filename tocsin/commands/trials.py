@@ -80,7 +80,7 @@ def backtest(rule_id: str, fields: tuple[str, ...], file: Path | None, as_json: 
         body["readings"] = _readings(file)
     api = RULES.api(given)
     if fields:
-        body["rule"] = own_fields(api.ask("GET", RULES.address(rule_id))) | fields_of(fields)
+        body["rule"] = own_fields(api.ask("GET", RULES.address(rule_id))) | fields_of(fields, RULES.example)
     else:
         body["rule_id"] = rule_id
     found = api.ask("POST", f"{RULES.path}/backtest", body)
