@@ -37,6 +37,12 @@ def test_each_name_behind_which_there_is_nobody_is_answered_once() -> None:
     ]
 
 
+def test_an_endpoint_without_a_name_is_known_by_its_id_alone() -> None:
+    nameless = Endpoint(id="hook", channel=Channel.WEBHOOK)
+    found = absent(Meant(endpoints=("hook", "")), (), [nameless])
+    assert [each.recipient.name for each in found] == ["endpoint:"]
+
+
 def test_nothing_is_sent_to_nobody() -> None:
     (answer,) = absent(Meant(("ghost",)), {}, [])
     assert (answer.answer, answer.due) == (Answer.SUPPRESS, None)
