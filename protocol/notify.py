@@ -233,6 +233,8 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     previous: str | None = None
     text: str = ""
     rendered: Rendered | None = None
+    # Of a digest: why all of it was put aside; None: for several reasons.
+    why: Why | None = None
 
 
 def delivery_key(workspace: str, alert_id: str, channel: Channel, recipient: Recipient, version: str) -> str:

@@ -139,6 +139,7 @@ class Sending:
                 alerts=tuple(shown[:DIGEST_LISTED_MAX]),
                 more=len(shown[DIGEST_LISTED_MAX:]),
                 at=args.until,
+                why=next(iter(reasons)) if len(reasons := {line.why for line in told}) == 1 else None,
             )
             result = await self._hand_over(claimed, message, told)
         if isinstance(result, Done) and len(lines) == DIGEST_MAX:

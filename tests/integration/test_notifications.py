@@ -222,6 +222,7 @@ async def test_what_a_digest_gathers_is_sent_once_together_and_not_at_once(mock_
         await notified.settle()
         assert notified.sink.told() == ["digest email user:ann"]
         assert sorted(alert.title for alert in notified.sink.got[0].alerts) == ["one", "two"]
+        assert notified.sink.got[0].why is Why.DIGEST
         assert "fired email user:ann delivered digest" in await notified.ledger(first)
 
 
@@ -236,6 +237,7 @@ async def test_a_storm_is_told_as_one_digest_and_its_alerts_not_once_more(mock_c
         await notified.engine.pass_time(600)
         assert notified.sink.told() == ["fired webhook endpoint:pager"] * 2 + ["digest webhook endpoint:pager"]
         assert len(notified.sink.got[-1].alerts) == 4
+        assert notified.sink.got[-1].why is Why.STORM
 
 
 async def test_a_digest_does_not_follow_one_of_its_alerts(mock_clock: None) -> None:

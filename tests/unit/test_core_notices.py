@@ -29,7 +29,7 @@ from engine.core.notices.notice import (
 )
 from engine.core.rules.templates import Template, TemplateInvalid
 from protocol.model import AlertState, Severity
-from protocol.notify import Change, Outgoing, Recipient
+from protocol.notify import Change, Outgoing, Recipient, Why
 from tests.support.notices import ALERT, HOSTILE, a_message, an_alert
 
 LINKS = Links("https://alerts.example.com/", "https://alerts.example.com/act/x.y", has_buttons=True)
@@ -124,9 +124,10 @@ def test_an_endpoint_is_told_of_no_preferences():
 
 def test_a_digest_counts_by_severity_and_lists_each():
     alerts = [an_alert(id=f"a{n}", severity=s, title=f"T{n}") for n, s in enumerate([*Severity, Severity.ERROR])]
-    notice = notice_of(a_message(Change.DIGEST, *alerts, more=3), LINKS)
-    assert notice.subject == "8 alerts: 1 critical, 2 error, 1 warning, 1 info, 3 more"
-    assert notice.lead == f"8 alerts since the last digest ({notice.subject.partition(': ')[2]})."
+    notice = notice_of(a_message(Change.DIGEST, *alerts, more=3, why=Why.DIGEST), LINKS)
+    counts = "1 critical, 2 error, 1 warning, 1 info, 3 more"
+    assert notice.subject == f"Digest (acme): 8 alerts: {counts}"
+    assert notice.lead == f"8 alerts since the last digest ({counts})."
     assert (notice.severity, notice.alert) == (Severity.CRITICAL, None)
     for form in (text(notice), Seen(html(notice)).said, str(slack_blocks(notice))):
         assert all(f"T{n}" in form for n in range(5))
@@ -136,8 +137,22 @@ def test_a_digest_counts_by_severity_and_lists_each():
 
 def test_a_digest_of_one_alert_is_a_digest():
     notice = notice_of(a_message(Change.DIGEST))
-    assert (notice.subject, len(notice.entries)) == ("1 alert: 1 critical", 1)
+    assert (notice.subject, len(notice.entries)) == ("Digest (acme): 1 alert: 1 critical", 1)
     assert "(https" not in text(notice)
+
+
+@pytest.mark.parametrize(
+    ("why", "subject", "lead"),
+    [
+        (Why.QUIET_HOURS, "After quiet hours (acme): 1 alert:", "1 alert came in your quiet hours ("),
+        (Why.STORM, "Storm (acme): 1 alert:", "1 alert came in a storm ("),
+        (None, "Digest (acme): 1 alert:", "1 alert put aside until now ("),
+    ],
+)
+def test_what_was_put_aside_says_why(why: Why | None, subject: str, lead: str):
+    notice = notice_of(a_message(Change.DIGEST, why=why))
+    assert notice.subject.startswith(subject)
+    assert notice.lead.startswith(lead)
 
 
 def test_a_digest_lists_fifty_and_counts_the_rest():
@@ -222,6 +237,15 @@ def test_a_sender_may_have_words_of_its_own():
     notice = notice_of(a_message(by="bob"), LINKS, style)
     assert notice.subject == "critical h1: Disk full on h1"
     assert notice.body == f"See https://alerts.example.com/alerts/{ALERT.id} (bob)"
+
+
+def test_a_test_has_the_names_of_words_that_it_has_no_value_for():
+    title = Template("{{ severity }} on {{ labels.host }}: {{ title }}", WORDS)
+    style = Style(title, Template("{{value}} {{ url }} {{ annotations.runbook }} {{ labels.test }}", WORDS))
+    nothing = an_alert(current_value=None, labels={"test": "true"}, annotations={})
+    notice = notice_of(a_message(Change.TEST, nothing), LINKS, style)
+    assert notice.subject == "critical on host: Disk full on h1"
+    assert notice.body == "value url annotations.runbook true"
 
 
 def test_a_sender_may_name_what_the_rule_says_besides():

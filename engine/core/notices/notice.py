@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from engine.core.rules.templates import Template
 from protocol.model import Alert, AlertState, Severity
-from protocol.notify import DIGEST_LISTED_MAX, Change, Outgoing
+from protocol.notify import DIGEST_LISTED_MAX, Change, Outgoing, Why
 
 # What templates of notifications may name besides `labels.NAME`.
 WORDS = (
@@ -43,6 +43,13 @@ _SAYS: Mapping[Change, str] = {
     Change.DIGEST: "",
     Change.TEST: "Test",
 }
+# What a digest is called by why it was put aside, and what is said of its alerts. Several reasons: as without any.
+_DIGESTS: Mapping[Why | None, tuple[str, str]] = {
+    Why.DIGEST: ("Digest", "since the last digest"),
+    Why.QUIET_HOURS: ("After quiet hours", "came in your quiet hours"),
+    Why.STORM: ("Storm", "came in a storm"),
+}
+_ANY_DIGEST = ("Digest", "put aside until now")
 
 
 class Fact(NamedTuple):
@@ -112,11 +119,11 @@ def notice_of(message: Outgoing, links: Links | None = None, style: Style | None
     subject, lead = _said(message, alert) if alert is not None else _counted(message)
     body = text_of(alert.message or "", BODY_MAX_CHARS) if alert is not None else ""
     if alert is not None:
-        words = _words(message, alert, links)
         if style.title is not None:
-            subject = line_of(style.title.render(words, alert.labels, SUBJECT_MAX_CHARS), SUBJECT_MAX_CHARS) or subject
+            title = _filled(style.title, message, alert, links, SUBJECT_MAX_CHARS)
+            subject = line_of(title, SUBJECT_MAX_CHARS) or subject
         if style.body is not None:
-            body = text_of(style.body.render(words, alert.labels, BODY_MAX_CHARS), BODY_MAX_CHARS)
+            body = text_of(_filled(style.body, message, alert, links, BODY_MAX_CHARS), BODY_MAX_CHARS)
     return Notice(
         subject=subject,
         lead=lead,
@@ -170,8 +177,10 @@ def _counted(message: Outgoing) -> tuple[str, str]:
     count = len(message.alerts) + message.more
     more = f", {message.more} more" if message.more else ""
     noun = "alert" if count == 1 else "alerts"
-    subject = f"{count} {noun}: {parts}{more}"
-    since = "since the last digest" if message.change is Change.DIGEST else f"{message.change.value} together"
+    name, since = message.change.value.capitalize(), f"{message.change.value} together"
+    if message.change is Change.DIGEST:
+        name, since = _DIGESTS.get(message.why, _ANY_DIGEST)
+    subject = f"{name} ({line_of(message.workspace, FACT_MAX_CHARS)}): {count} {noun}: {parts}{more}"
     lead = text_of(message.text, BODY_MAX_CHARS) or f"{count} {noun} {since} ({parts}{more})."
     return line_of(subject, SUBJECT_MAX_CHARS), lead
 
@@ -224,6 +233,15 @@ def _entries(message: Outgoing, links: Links) -> Iterator[Entry]:
             moment(alert.triggered_at),
             links.alert(alert.id),
         )
+
+
+def _filled(template: Template, message: Outgoing, alert: Alert, links: Links, most_chars: int) -> str:
+    words, labels = _words(message, alert, links), alert.labels
+    if message.change is Change.TEST:
+        # A test has no value, no page and none of the labels; with their names in it the template can be judged.
+        words = {word: words.get(word) or word for word in template.words}
+        labels = {name: labels.get(name, name) for name in (word.removeprefix("labels.") for word in template.words)}
+    return template.render(words, labels, most_chars)
 
 
 def _words(message: Outgoing, alert: Alert, links: Links) -> dict[str, str]:

@@ -37,6 +37,11 @@ class Template:
         # Plain text and words by turns.
         self._parts = _taken_apart(text, words)
 
+    @property
+    def words(self) -> Sequence[str]:
+        """Those that it names, labels among them."""
+        return self._parts[1::2]
+
     def render(self, words: Mapping[str, str], labels: Mapping[str, str], most_chars: int) -> str:
         """The text with its words filled in, cut at so many characters."""
         if len(self._parts) == 1:
