@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from protocol.model import Alert, EventKind
+from protocol.model import Alert, EventKind, Severity
 
 # Of a digest so many alerts are listed; the others are counted.
 DIGEST_LISTED_MAX = 50
@@ -235,6 +235,11 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     rendered: Rendered | None = None
     # Of a digest: why all of it was put aside; None: for several reasons.
     why: Why | None = None
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether it goes before others that wait for the same target: a digest could have waited."""
+        return self.change is not Change.DIGEST and any(alert.severity is Severity.CRITICAL for alert in self.alerts)
 
 
 def delivery_key(workspace: str, alert_id: str, channel: Channel, recipient: Recipient, version: str) -> str:

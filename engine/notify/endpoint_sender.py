@@ -56,7 +56,7 @@ class EndpointSender:
             return TryLater(None, fault.message)
         place = (message.workspace, endpoint.id)
         health = self._outbound.targets.of(place, endpoint.channel)
-        if (later := health.wait(message.key)) is not None:
+        if (later := health.wait(message.key, message.is_urgent)) is not None:
             return later
         envelope = Envelope(
             message=message,

@@ -57,12 +57,12 @@ class Health:
     def _in_line(self) -> int:
         return self.pacer.waiting
 
-    def wait(self, key: str) -> TryLater | None:
+    def wait(self, key: str, is_urgent: bool = False) -> TryLater | None:
         """When to come again, and why; None: now. The circuit is asked last: whoever it lets through is the probe."""
         now = _elapsed_us()
         if now < self._held_until:
             return TryLater((self._held_until - now) / SECOND_US, "the target asked for a pause")
-        if wait_us := self.pacer.wait_us(key, now):
+        if wait_us := self.pacer.wait_us(key, now, is_urgent):
             return TryLater(wait_us / SECOND_US, "the target is sent to no faster than its limit")
         if wait_us := self.breaker.wait_us(now):
             return TryLater(wait_us / SECOND_US, f"{self.breaker.failures} failures in a row: {self._cause}")

@@ -116,7 +116,7 @@ class Mailer:
             return Refused(f"{text or ''!r:.80} is no mail address; write one like ada@example.com")
         if (wait_s := self._away_until - trio.current_time()) > 0:
             return TryLater(wait_s, self._away_cause)
-        if wait_s := self._wait_s(message.key, to):
+        if wait_s := self._wait_s(message, to):
             self._figures["slowed"] += 1
             return TryLater(wait_s, "this address was sent many mails just now (notify.smtp.per_recipient_s)")
         rendered = with_more(message.rendered, self._in_line(to))
@@ -125,7 +125,7 @@ class Mailer:
         self._note(message, outcome)
         return outcome
 
-    def _wait_s(self, key: str, to: Mailbox) -> float:
+    def _wait_s(self, message: Outgoing, to: Mailbox) -> float:
         """When it is the turn of this mail to an address; 0: now."""
         if not self._config.per_recipient_s:
             return 0.0
@@ -135,7 +135,8 @@ class Mailer:
             if len(self._lines) > ADDRESSES_MAX:
                 self._lines.popitem(last=False)
         self._lines.move_to_end(name)
-        wait_us = self._lines[name].wait_us(key, int(trio.current_time() * SECOND_US))
+        now = int(trio.current_time() * SECOND_US)
+        wait_us = self._lines[name].wait_us(message.key, now, message.is_urgent)
         return min(wait_us / SECOND_US, WAIT_MAX_S)
 
     def _in_line(self, to: Mailbox) -> int:

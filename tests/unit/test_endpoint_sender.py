@@ -404,6 +404,22 @@ async def test_slack_is_sent_one_message_a_second_and_the_next_says_how_many_wai
     assert "wait" not in post.sink.got[-1].json["text"]
 
 
+async def test_a_critical_message_is_the_next_one_however_many_wait(post: Post, mock_clock: MockClock) -> None:
+    await post.made(channel="slack", secret="", url=post.sink.url("/services/x"))
+    critical = an_alert(severity=Severity.CRITICAL)
+
+    async def after_s(key: str, **fields: Any) -> float | None:
+        outcome = await post.sends(a_message(key, channel=Channel.SLACK, **fields))
+        return outcome.after_s if isinstance(outcome, TryLater) else 0.0
+
+    waits = [await after_s(f"m{number}") for number in range(50)]
+    assert waits[-1] == 49.0
+    assert await after_s("digest", alerts=(critical,), change=Change.DIGEST) == waits[-1] + 1, "it has waited already"
+    assert [await after_s(key, alerts=(critical,)) for key in ("c1", "c2")] == [1.0, 2.0]
+    post.passes(1)
+    assert await after_s("c1", alerts=(critical,)) == 0.0
+
+
 async def test_an_endpoint_that_is_not_there_or_of_another_channel_or_workspace_is_refused(post: Post) -> None:
     await post.made()
     gone = NotAsked("there is no such endpoint any more", Why.UNKNOWN)

@@ -30,6 +30,7 @@ from engine.notify.mailer import AWAY_S, WAIT_MAX_S, Mailer
 from engine.notify.ports import Refused, Sent, TryLater
 from engine.notify.smtp import MailLink, meaning_of
 from engine.sections.smtp import Smtp
+from protocol.model import Severity
 from protocol.notify import Change, Outgoing, Recipient, Rendered
 from tests.support.certificates import Authority
 from tests.support.mail_servers import PASSWORD, SENDER, USER, mail_server, scripted
@@ -369,6 +370,21 @@ async def test_an_address_that_was_sent_many_waits_and_others_do_not():
             assert mailer.statistics()["slowed"] == 2
     assert outcomes[:2] == [Sent(), Sent()]
     assert 59 < outcomes[2].after_s <= 60 < outcomes[3].after_s <= 120
+
+
+async def test_a_critical_mail_waits_behind_none_that_is_less(mock_clock: MockClock):
+    """Fifty of less were three minutes, six hundred an hour."""
+    less = [replace(mail, alerts=(an_alert(severity=Severity.INFO),)) for mail in mails(600)]
+    with mail_server() as server:
+        async with mailing(server.config()) as mailer:
+            waits = [outcome.after_s for mail in less if isinstance(outcome := await mailer.send(mail), TryLater)]
+            assert len(waits) == 580 and waits[-1] > 3_400
+            mock_clock.jump(1)
+            assert (await mailer.send(replace(MAIL, key="critical"))).after_s == 5.0
+            mock_clock.jump(5)
+            assert await mailer.send(replace(MAIL, key="critical")) == Sent()
+            # In whose place it went hears when he comes.
+            assert (await mailer.send(less[20])).after_s == 6.0
 
 
 async def test_the_next_mail_to_an_address_says_how_many_wait_behind_it(mock_clock: MockClock):
