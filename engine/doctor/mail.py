@@ -32,6 +32,9 @@ def server(config: Config) -> Iterator[Finding]:
         line.knock()
     except (smtplib.SMTPException, OSError) as fault:
         advice = "mend [notify.smtp], or the server; mails wait for a day"
+        if isinstance(fault, smtplib.SMTPNotSupportedError) and "STARTTLS" in str(fault):
+            # Of a relay on this machine or in this network one knows that nobody listens in between.
+            advice += '; if it is a server of your own that never encrypts: notify.smtp.security = "none"'
         yield Finding("mail", Level.WARNING, f"{where}: {meaning_of(fault).cause}", advice)
     else:
         encrypted = "without encryption" if smtp.security == "none" else f"encrypted ({smtp.security})"

@@ -69,6 +69,13 @@ def test_nobody_there_is_a_warning_with_advice():
     assert "[notify.smtp]" in finding.advice
 
 
+def test_a_server_that_never_encrypts_is_a_warning_that_names_the_setting():
+    with mail_server() as mail:
+        (finding,) = found(mail.config(security="starttls"))
+    assert (finding.level, "STARTTLS extension not supported" in finding.text) == (Level.WARNING, True)
+    assert 'notify.smtp.security = "none"' in finding.advice
+
+
 def test_mails_without_links_are_told():
     with mail_server() as mail:
         first, second = found(mail.config(), public_url="")
