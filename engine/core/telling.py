@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from protocol.jobs import Job, JobState
 from protocol.model import Alert
-from protocol.notify import Channel, Delivery, DeliveryState, Why
+from protocol.notify import Channel, Delivery, DeliveryState, Recipient, Why
 from protocol.times import rfc3339
 
 # What follows "Not told: ".
@@ -22,7 +22,6 @@ _REASONS = {
     Why.TOLD: "a later message told of it at once, or is to, and so the digest does not",
     Why.NO_ADDRESS: "nothing is known of where the recipient is by this channel",
     Why.NO_SENDER: "nothing is configured that sends by this channel",
-    Why.UNKNOWN: "there is no user, team or endpoint of this name",
     Why.NOBODY: "nobody is on call in this team, and none of its members is a user here",
 }
 # What there is to do about it, where that is another thing for each channel.
@@ -76,8 +75,15 @@ def _waiting(line: Delivery) -> str:
 
 
 def _untold(line: Delivery) -> str:
+    if line.why is Why.UNKNOWN:
+        # By which channel somebody who is not there would have been told nobody knows: it is not spoken of.
+        return f"there is no {_kind(line.recipient)} of this name"
     by_channel = _BY_CHANNEL.get((line.why, line.channel)) if line.why is not None else None
     return by_channel or _reason(_REASONS, line.why)
+
+
+def _kind(recipient: Recipient) -> str:
+    return "endpoint" if recipient.endpoint is not None else "user" if recipient.team is None else "team"
 
 
 def _handed_on(line: Delivery) -> str:

@@ -7,7 +7,7 @@ import pytest
 from engine.core.telling import explained, explained_silence
 from protocol.jobs import Job, JobError, JobState, Queue
 from protocol.model import QuietedBy
-from protocol.notify import Change, Channel, DeliveryState, Why
+from protocol.notify import Change, Channel, DeliveryState, Recipient, Why
 from tests.support.alerts import PLAIN_ALERT, an_alert
 from tests.support.deliveries import a_delivery
 from tests.support.stores import NOW
@@ -61,6 +61,12 @@ STATES = [DeliveryState.SUPPRESSED, DeliveryState.FAILED]
 )
 def test_each_line_is_explained(line: object, sentence: str) -> None:
     assert explained(line) == sentence  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["user", "team", "endpoint"])
+def test_a_name_behind_which_there_is_nobody_is_called_what_it_was_meant_for(kind: str) -> None:
+    line = a_delivery(state=DeliveryState.SUPPRESSED, why=Why.UNKNOWN, recipient=Recipient(**{kind: "ghost"}))
+    assert explained(line) == f"Not told: there is no {kind} of this name."
 
 
 def test_what_is_behind_another_message_says_behind_which() -> None:
