@@ -363,4 +363,7 @@ def test_a_test_leads_to_no_alert_because_there_is_none():
 
 
 def test_a_mail_says_how_its_recipient_changes_what_he_is_told() -> None:
-    assert "/api/v1/preferences (POST makes yours, PATCH changes it)" in notice_of(a_message()).foot
+    assert (
+        "tocsin preferences put, or /api/v1/preferences (POST makes yours, PATCH with If-Match: * changes it)"
+        in notice_of(a_message()).foot
+    )

@@ -270,5 +270,5 @@ def _foot(message: Outgoing, links: Links) -> str:
     return (
         f"You get this as {line_of(message.recipient.user, FACT_MAX_CHARS)} in the workspace "
         f"{line_of(message.workspace, FACT_MAX_CHARS)}. What you are told of, when and how, is yours to choose: "
-        "tocsin preferences, or /api/v1/preferences (POST makes yours, PATCH changes it)."
+        "tocsin preferences put, or /api/v1/preferences (POST makes yours, PATCH with If-Match: * changes it)."
     )
