@@ -14,7 +14,8 @@ from engine.http.bodies import json_body
 from engine.http.objects import Asked, Resource, answer, object_routes
 from engine.http.operators import PeerAddress
 from engine.http.role_guards import may_edit
-from engine.notify.endpoints import KEEP_MAX_S, KEEP_S, EndpointShelf
+from engine.notify.endpoint_keys import KEEP_MAX_S, KEEP_S
+from engine.notify.endpoints import EndpointShelf
 from engine.notify.senders import Tryout, TryoutResult
 from protocol.endpoints import SECRET_MAX_CHARS, EndpointGiven
 

@@ -5,14 +5,12 @@ what does not answer is kept and marked (`unreachable`), because a receiver may 
 and the secrets go into one sealed text; shown is the address without its path. Whoever sends back what he was shown
 changes neither. A secret that we made is in the answer that made it, and in no other.
 
-Two secrets are valid while one is being rotated: what we send is signed with both. Waits for the store, and for at most
-`notify.connect_s` for the target.
+How secrets are made and rotated is in `endpoint_keys`. Waits for the store, and for at most `notify.connect_s` for the
+target.
 """
 
 from __future__ import annotations
 
-import base64
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,7 +20,8 @@ import msgspec
 from engine.input.misfits import explained
 from engine.notify.apprise import why_not_here
 from engine.notify.connector import Connector, TargetInvalid, TargetRefused, Unreachable
-from engine.notify.endpoint_checks import KEY_PREFIX, checked, masked
+from engine.notify.endpoint_checks import checked, masked
+from engine.notify.endpoint_keys import KEEP_S, new_key, note, rotated, signs
 from engine.notify.health import Targets
 from engine.notify.network import Whose
 from engine.notify.places import Crowded
@@ -33,22 +32,14 @@ from engine.shelf.edits import SHOWN_BESIDES, Edit, merged
 from engine.shelf.kinds import Held, Kind
 from engine.shelf.objects import Shelf
 from engine.stores.objects import StoredObject
-from protocol.endpoints import Endpoint, EndpointGiven, Format, SecretNote
+from protocol.endpoints import Endpoint, EndpointGiven
 from protocol.errors import BadRequest, Busy, Conflict, Outdated
 from protocol.limits import Limit
 from protocol.model import NEVER_EXPIRES, Principal
 from protocol.names import check_id
 from protocol.notify import Channel
-from protocol.times import SECOND_US, rfc3339
 
 ENDPOINT = "endpoint"
-# The receiver's operators take the new one over within a day.
-KEEP_S = 86_400
-KEEP_MAX_S = 30 * 86_400
-# As many random bytes as the signature's hash has.
-_KEY_BYTES = 32
-# Two are valid while one is rotated; who would rotate again meanwhile is refused.
-SECRETS_MAX = 2
 # Shown with an endpoint and not written by anybody: what is sent back of it is not read.
 _SHOWN = frozenset({*SHOWN_BESIDES, "secrets", "unreachable", "why_off", "health"})
 # Whoever switches a target off that is gone: no person.
@@ -138,25 +129,11 @@ class EndpointShelf(Shelf[Endpoint]):
         """
         before = await self.to_change(who, object_id)
         value, old = before.value, self.open(who.workspace, before.value)
-        if value.channel not in (Channel.WEBHOOK, Channel.SLACK) or not old.secrets:
-            raise Conflict(
-                "there is no secret to rotate: this endpoint has none but its address, which you can replace"
-            )
-        new = secret or _new_key(value)
-        now, signs = self._kit.clock(), _signs(value)
-        if keep_s and (end := max((each.until for each in old.secrets if each.until), default=0)) > now:
-            # A third would put out the one that the receiver may still be checking with.
-            raise Conflict(
-                f"a rotation is under way: the secret before this one signs until {rfc3339(end)}; wait until then, "
-                "or say keep_s: 0, after which only the new one signs"
-            )
-        until = now + int(keep_s * SECOND_US)
-        kept = [_ended(each, until) for each in old.secrets if each.until is None or now < each.until] if signs else []
-        whole = Confidential(url=old.url, secrets=(KeptSecret(value=new, since=now), *kept[: SECRETS_MAX - 1]))
+        whole = rotated(value, old, secret, self._kit.clock(), keep_s)
         checked(value, whole, self._outside.apprise_schemes)
         edit = Edit(who, "rotate", address, before.version)
         held = await self._change(edit, before, self._sealed(who.workspace, value, whole))
-        return _with(held, {} if secret else {"secret": new})
+        return _with(held, {} if secret else {"secret": whole.secrets[0].value})
 
     async def switch_off(self, workspace: str, object_id: str, why: str) -> None:
         """Switches it off, because its target is gone for good."""
@@ -209,7 +186,7 @@ class EndpointShelf(Shelf[Endpoint]):
             # What one channel calls secret or address means nothing to another.
             old = Confidential()
         is_same = before is not None and _is_as_shown(wanted.url, before)
-        if not is_same and not _signs(value):
+        if not is_same and not signs(value):
             # A token goes where the address says: who could lead it elsewhere would learn it.
             old = Confidential()
         whole, once = self._with_secret(
@@ -231,7 +208,7 @@ class EndpointShelf(Shelf[Endpoint]):
     def _with_secret(
         self, wanted: EndpointGiven, value: Endpoint, old: Confidential
     ) -> tuple[Confidential, Mapping[str, Any]]:
-        new = wanted.secret or ("" if old.secrets or not _signs(value) else _new_key(value))
+        new = wanted.secret or ("" if old.secrets or not signs(value) else new_key(value))
         if not new:
             return old, {}
         made = KeptSecret(value=new, since=self._kit.clock())
@@ -258,7 +235,7 @@ class EndpointShelf(Shelf[Endpoint]):
         return ""
 
     def _sealed(self, workspace: str, value: Endpoint, whole: Confidential) -> Endpoint:
-        notes = tuple(_note(each) for each in whole.secrets)
+        notes = tuple(note(each) for each in whole.secrets)
         sealed = self._outside.sealer.seal(whole, (workspace, value.id)) if whole != Confidential() else ""
         return msgspec.structs.replace(value, sealed=sealed, secrets=notes)
 
@@ -283,22 +260,3 @@ def _fields(wanted: EndpointGiven) -> dict[str, Any]:
 def _is_as_shown(url: str, before: Endpoint) -> bool:
     """Whether nothing was written, or what was shown without its path."""
     return url in ("", before.url) and not url.endswith("/")
-
-
-def _signs(value: Endpoint) -> bool:
-    """Whether what is sent to it is signed, so that two secrets can be valid at once."""
-    return value.channel is Channel.WEBHOOK and value.format is not Format.PAGERDUTY
-
-
-def _new_key(value: Endpoint) -> str:
-    if not _signs(value):
-        raise BadRequest("secret: is missing; only a webhook's can be made by us")
-    return KEY_PREFIX + base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode()
-
-
-def _ended(secret: KeptSecret, until: int) -> KeptSecret:
-    return msgspec.structs.replace(secret, until=until if secret.until is None else min(secret.until, until))
-
-
-def _note(secret: KeptSecret) -> SecretNote:
-    return SecretNote(since=rfc3339(secret.since), until=None if secret.until is None else rfc3339(secret.until))
