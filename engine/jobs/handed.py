@@ -12,7 +12,7 @@ A job may be done twice (a node was lost between doing and settling): what rang 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -31,7 +31,7 @@ from protocol.jobs import PRIO_OF, Claimed, Job, NewJob, Queue
 from protocol.limits import Limit
 from protocol.model import NEVER_EXPIRES, Principal, Reason
 from protocol.times import SECOND_US
-from protocol.workflows import PROJECTS_MAX, StepResult
+from protocol.workflows import PROJECTS_MAX, Refusal, StepResult, StepStatus
 
 # 1,000 triggers with short messages fit; all that may wait of a workspace is a quarter of a gigabyte in the store.
 ARGS_MAX_BYTES = 262_144
@@ -40,6 +40,7 @@ KEY_MAX_CHARS = 255
 PAUSES_S = (1.0, 2.0, 4.0)
 # It goes through all trackers of a workspace, a thousand a transaction.
 GENERATE_DEADLINE_S = 600
+_AT_REST = frozenset({Refusal.FINISHED.value, Refusal.INACTIVE.value})
 
 
 class Asker(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,8 +141,13 @@ def generate_kind(generate: Generate, trackers: Trackers, is_over: IsOver) -> Ki
         who = by.principal(claimed)
         if is_over(who):
             return _revoked(who)
+        refused: Counter[str] = Counter()
         if args.project_ids is not None:
-            return Done(result={"results": await patient(who, args.project_ids)})
+            results = await patient(who, args.project_ids)
+            refused.update(_refusals(results))
+            # To who has handed it over, all of them are told.
+            is_vain = args.by is None and refused.total() == len(results)
+            return _vain(refused) if is_vain else Done(result={"results": results})
         statuses: Counter[str] = Counter()
         query = TrackerQuery(workspace=claimed.workspace, limit=PROJECTS_MAX)
         while True:
@@ -149,7 +155,10 @@ def generate_kind(generate: Generate, trackers: Trackers, is_over: IsOver) -> Ki
             if page.items:
                 results = await patient(who, [tracker.project_id for tracker in page.items])
                 statuses.update(result.status.value for result in results)
+                refused.update(_refusals(results))
             if page.next_cursor is None:
+                if refused and refused.total() == statuses.total():
+                    return _vain(refused)
                 return Done(result={"projects": statuses.total(), "statuses": dict(statuses)})
             query = msgspec.structs.replace(query, cursor=page.next_cursor)
 
@@ -161,6 +170,17 @@ def generate_kind(generate: Generate, trackers: Trackers, is_over: IsOver) -> Ki
         deadline_s=GENERATE_DEADLINE_S,
         is_schedulable=True,
     )
+
+
+def _refusals(results: Sequence[StepResult]) -> Iterator[str]:
+    """Why projects were refused; nothing is wrong with one of which nothing is to ring now."""
+    return (each.reason for each in results if each.status is StepStatus.REJECTED and each.reason not in _AT_REST)
+
+
+def _vain(refused: Counter[str]) -> Result:
+    """A run of which nothing came: who looks at its schedule must not read that it was done."""
+    reasons = ", ".join(f"{reason} {count}" for reason, count in refused.most_common())
+    return Hopeless(f"{refused.total()} of {refused.total()} projects refused: {reasons}")
 
 
 class HandOver:

@@ -62,6 +62,8 @@ class Workshop:
     answers: list[ItemResult | Exception] = field(default_factory=list)
     faults: list[Exception] = field(default_factory=list)
     trackers: list[str] = field(default_factory=list)
+    # Projects that are refused, and why.
+    refuses: dict[str, str] = field(default_factory=dict)
     doing: Callable[[Claimed, Word], Awaitable[Any]] | None = None
     most: int = 3
     settings: Sequence[ScheduleSetting] = ()
@@ -106,7 +108,12 @@ class Workshop:
         if self.faults:
             raise self.faults.pop(0)
         self.generated.append((who, projects))
-        return [StepResult(project_id=each, status=StepStatus.FIRED, reason="fired") for each in projects]
+        return [
+            StepResult(project_id=each, status=StepStatus.REJECTED, reason=self.refuses[each])
+            if each in self.refuses
+            else StepResult(project_id=each, status=StepStatus.FIRED, reason="fired")
+            for each in projects
+        ]
 
     async def _trackers(self, who: Principal, query: TrackerQuery) -> TrackerPage:
         start = int(query.cursor or 0)

@@ -291,3 +291,43 @@ async def test_where_no_project_follows_a_workflow_nothing_rings(workshop: Works
     await workshop.work()
     assert workshop.generated == []
     assert (await workshop.jobs.job(ADMIN, number)).result == '{"projects":0,"statuses":{}}'
+
+
+@pytest.mark.parametrize("projects", ["", '"project_ids":["1","2","3"],'])
+@pytest.mark.parametrize(
+    ("refuses", "state", "cause"),
+    [
+        (
+            {"1": "unknown_workflow", "2": "archived", "3": "archived"},
+            JobState.FAILED,
+            ["3 of 3 projects refused: archived 2, unknown_workflow 1"],
+        ),
+        ({"1": "archived", "2": "archived"}, JobState.COMPLETED, []),
+        ({"1": "finished", "2": "inactive", "3": "archived"}, JobState.COMPLETED, []),
+    ],
+)
+async def test_a_scheduled_run_of_which_nothing_came_has_failed(
+    workshop: Workshop,
+    autojump_clock: MockClock,
+    projects: str,
+    refuses: dict[str, str],
+    state: JobState,
+    cause: list[str],
+) -> None:
+    workshop.trackers, workshop.refuses = ["1", "2", "3"], refuses
+    number = await workshop.put(
+        queue=Queue.ALERT, kind="workflow_generate", schedule="acme:nightly", args=f'{{{projects}"since":1,"until":2}}'
+    )
+    await workshop.work()
+    job = await workshop.jobs.job(ADMIN, number)
+    assert (job.state, [error.cause for error in job.errors]) == (state, cause)
+
+
+async def test_who_hands_projects_over_is_told_of_each_though_all_were_refused(
+    workshop: Workshop, autojump_clock: MockClock
+) -> None:
+    workshop.refuses = {"7": "archived"}
+    number = await workshop.handed.generate(BOB, ["7"], "k")
+    await workshop.work(3)
+    job = await workshop.jobs.job(BOB, number)
+    assert (job.state, '"reason":"archived"' in str(job.result)) == (JobState.COMPLETED, True)
