@@ -7,7 +7,7 @@ from pathlib import Path
 
 from engine.sections.notify import Notify
 from tests.support.http_sink import a_sink, answer
-from tests.support.shell import a_shell
+from tests.support.shell import a_shell, in_thread
 
 HERE = Notify(allow_private=("127.0.0.1/32",))
 
@@ -38,6 +38,13 @@ async def test_an_endpoint_is_made_tested_rotated_and_its_secret_is_printed_once
         assert await said("endpoints", "disable", "pager") == "pager: disabled\n"
         assert "switched off" in await said("endpoints", "test", "pager", code=1)
         assert await said("endpoints", "enable", "pager") == "pager: enabled\n"
+
+
+async def test_only_a_webhook_is_listed_with_a_format(tmp_path: Path) -> None:
+    async with a_shell(tmp_path) as (_, said):
+        assert "put      Makes or changes an endpoint." in (await in_thread("endpoints", "--help")).output
+        await said("endpoints", "put", "ops", "channel=email", "address=ops@example.com")
+        assert (await said("endpoints", "list")).splitlines()[1].split()[:3] == ["ops", "email", "-"]
 
 
 async def test_what_is_wrong_with_an_endpoint_is_said(tmp_path: Path) -> None:

@@ -31,6 +31,10 @@ async def test_a_schedule_is_made_run_seen_and_deleted_from_the_command_line(tmp
         )
         assert json.loads(await said("jobs", "show", number))["state"] == "waiting"
         assert await said("queues", "resume", "alert") == "queue alert goes on\n"
+        assert await said("schedules", "archive", "nightly") == "nightly: archived\n"
+        assert "nightly" in await said("schedules", "list", "--archived")
+        assert await said("schedules", "list", "--json") == ""
+        assert await said("schedules", "restore", "nightly") == "nightly: restored\n"
         assert await said("schedules", "delete", "nightly") == "nightly: deleted\n"
 
 
@@ -64,4 +68,4 @@ async def test_the_operator_sees_queues_and_the_engines_own_schedules(tmp_path: 
 def test_shares_and_seconds_of_queues_are_rounded_for_people() -> None:
     queue = {"oldest_s": 12.3456, "retry_rate": None, "success_rate": 0.19455252918287938}
     shown = [column(queue) for column in _QUEUE.values() if callable(column)]
-    assert shown == ["12.3", None, "0.195"]
+    assert shown == ["12.3", None, "19.5 %"]

@@ -25,9 +25,9 @@ from tocsin.commands.options import user_name
         ),
         (
             "escalations",
-            ('frameworks=["web"]', 'steps=[{"after_s":600,"users":["ann"]}]'),
-            ["CHAIN", "ENABLED", "RULES", "FRAMEWORKS", "FROM", "STEPS"],
-            ["yes", "-", "web", "error", "1"],
+            ('frameworks=["web"]', 'steps=[{"after_s":600,"users":["ann"]}]', "remind_every_s=1800"),
+            ["CHAIN", "ENABLED", "RULES", "FRAMEWORKS", "FROM", "STEPS", "REPEAT", "REMIND", "(s)"],
+            ["yes", "-", "web", "error", "1", "0", "1800"],
         ),
     ],
 )

@@ -10,11 +10,17 @@ from tocsin.commands import options
 from tocsin.commands.directory import group_of
 from tocsin.commands.shelves import Kind, add_bulk, once
 
+
+def _format(endpoint: dict[str, Any]) -> str | None:
+    """Only a webhook's receiver gets one of several forms."""
+    return endpoint["format"] if endpoint["channel"] == "webhook" else None
+
+
 ENDPOINTS = Kind(
     "endpoints",
     "endpoint",
     {
-        "ENDPOINT": "id", "CHANNEL": "channel", "FORMAT": "format",
+        "ENDPOINT": "id", "CHANNEL": "channel", "FORMAT": _format,
         "TARGET": lambda each: each["url"] or each["address"],
         "FROM": "min_severity", "FRAMEWORKS": "frameworks", "ENABLED": "enabled",
         "WRONG": lambda each: each["why_off"] or each["unreachable"] or None,

@@ -15,8 +15,13 @@ PATH, QUEUES = "/api/v1/jobs", "/api/v1/queues"
 
 
 def _rounded(name: str) -> Column:
-    """Seconds and shares as people read them; JSON has all of them."""
-    return lambda queue: None if queue[name] is None else f"{queue[name]:.3g}"
+    """Seconds as people read them; JSON has all of them."""
+    return lambda queue: f"{queue[name]:.3g}"
+
+
+def _share(name: str) -> Column:
+    """A share as people read it; JSON has it from 0 to 1."""
+    return lambda queue: None if queue[name] is None else f"{queue[name] * 100:.3g} %"
 
 
 _JOB: dict[str, Column] = {
@@ -25,8 +30,8 @@ _JOB: dict[str, Column] = {
 }  # fmt: skip
 _QUEUE: dict[str, Column] = {
     "QUEUE": "queue", "WAITING": "waiting", "ACTIVE": "active", "DELAYED": "delayed", "COMPLETED": "completed",
-    "FAILED": "failed", "PAUSED": "paused", "OLDEST_S": _rounded("oldest_s"), "RETRIES": _rounded("retry_rate"),
-    "SUCCESS": _rounded("success_rate"), "LIMIT": "limit",
+    "FAILED": "failed", "PAUSED": "paused", "OLDEST_S": _rounded("oldest_s"), "RETRIES": _share("retry_rate"),
+    "SUCCESS": _share("success_rate"), "LIMIT": "limit",
 }  # fmt: skip
 
 

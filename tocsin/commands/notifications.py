@@ -35,6 +35,10 @@ def _quiet(preference: dict[str, Any]) -> str | None:
     return hours and f"{hours['start']}-{hours['end']}"
 
 
+def _remind(chain: dict[str, Any]) -> str | None:
+    return f"{chain['remind_every_s']:g}" if chain["remind_every_s"] else None
+
+
 PREFERENCES = Kind(
     "preferences",
     "preference",
@@ -46,7 +50,7 @@ ESCALATIONS = Kind(
     "escalation",
     {
         "CHAIN": "id", "ENABLED": "enabled", "RULES": "rules", "FRAMEWORKS": "frameworks", "FROM": "min_severity",
-        "STEPS": lambda chain: len(chain["steps"]), "REPEAT": "repeat", "REMIND (s)": "remind_every_s", **_WHEN,
+        "STEPS": lambda chain: len(chain["steps"]), "REPEAT": "repeat", "REMIND (s)": _remind, **_WHEN,
     },
     example="remind_every_s=1800",
 )  # fmt: skip

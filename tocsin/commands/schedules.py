@@ -48,6 +48,8 @@ def schedules() -> None:
 add_list(schedules, SCHEDULES)
 add_show(schedules, SCHEDULES)
 add_put(schedules, SCHEDULES)
+add_bulk(schedules, SCHEDULES, "archive", "archived", "Puts schedules away: they do not fire, and are not forgotten.")
+add_bulk(schedules, SCHEDULES, "restore", "restored", "Takes schedules back that were put away.")
 add_bulk(schedules, SCHEDULES, "delete", "deleted", "Takes schedules away for good; their history stays.")
 
 

@@ -107,12 +107,12 @@ def add_show(group: click.Group, kind: Kind) -> None:
 def add_put(group: click.Group, kind: Kind) -> None:
     """`put`: of fields, or of a file."""
     text = (
-        f"Makes a {kind.name}, or changes it if there is one of that id: the FIELDs that are named (values are "
+        f"Makes {_one(kind)}, or changes it if there is one of that id: the FIELDs that are named (values are "
         "JSON, or else texts; `FIELD=null` gives one its default), or with --file all of it. A file that "
         "`show` printed says its version, and is refused if somebody was faster."
     )
 
-    @group.command("put", help=text, short_help=f"Makes or changes a {kind.name}.")
+    @group.command("put", help=text, short_help=f"Makes or changes {_one(kind)}.")
     @click.argument("object_id", metavar=kind.name.upper(), callback=options.filled)
     @click.argument("fields", nargs=-1, metavar="[FIELD=VALUE]...")
     @click.option("--file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="All of it, as JSON.")
@@ -130,6 +130,11 @@ def add_put(group: click.Group, kind: Kind) -> None:
             raise click.UsageError(f"{where} says id {body['id']!r:.100}, not {object_id!r}: take the id out of it")
         seen = body.get("version") if version is None and file is not None else version
         options.write(kind.put(kind.api(given), object_id, body, seen, file is not None))
+
+
+def _one(kind: Kind) -> str:
+    # Of our kinds only a user begins with a vowel that is not spoken as one.
+    return f"{'an' if kind.name[0] in 'aeio' else 'a'} {kind.name}"
 
 
 def add_bulk(group: click.Group, kind: Kind, action: str, done: str, text: str, name: str | None = None) -> None:
