@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from protocol.messages import TriggerInput
-from protocol.notify import Channel, DeliveryState, Recipient
+from protocol.notify import Change, Channel, DeliveryState, Recipient, Why
 from tests.support.deliveries import a_delivery
 from tests.support.shell import a_shell
+from tests.support.stores import NOW
 from tocsin.commands.options import user_name
 
 
@@ -100,6 +102,39 @@ async def test_what_one_was_told_is_listed_and_read(tmp_path: Path) -> None:
         head, row = (await said("notifications", "list")).splitlines()
         assert head.split()[:3] == ["AT", "(UTC)", "WHAT"]
         assert row.split()[1:3] == ["fired", "yes"]
+
+
+async def test_the_story_of_an_alert_has_its_steps_and_whom_they_told(tmp_path: Path) -> None:
+    async with a_shell(tmp_path) as (engine, said):
+        bell = TriggerInput(framework_id="web", title="disk full")
+        (result,) = await engine.service.trigger(engine.principal("boss"), [bell])
+        alert, at = str(result.alert_id), NOW
+        step: dict[str, Any] = {"workspace": "main", "change": Change.ESCALATED, "version": "e0.0", "at": at}
+        told = [
+            a_delivery(alert, **step, state=DeliveryState.SENT),
+            a_delivery(alert, **step, state=DeliveryState.QUEUED, channel=Channel.IN_APP),
+            a_delivery(
+                alert,
+                **step,
+                recipient=Recipient(user="bob"),
+                state=DeliveryState.SUPPRESSED,
+                why=Why.NO_ADDRESS,
+            ),
+            a_delivery(alert, workspace="main", state=DeliveryState.SENT, version="1"),
+            a_delivery(
+                alert,
+                **(step | {"change": Change.REMINDER, "version": "r0", "at": at + 1}),
+                state=DeliveryState.SUPPRESSED,
+                why=Why.DISABLED,
+                recipient=Recipient(endpoint="pager"),
+            ),
+        ]
+        await engine._up.store.keep_deliveries(told)
+        reminder, escalation = (await said("alerts", "show", alert)).splitlines()[-2:]
+    assert "  reminder" in reminder
+    assert reminder.endswith("nobody was told; not endpoint:pager by email: disabled")
+    assert "  escalated" in escalation
+    assert escalation.endswith("user:ann by email, user:ann by in_app; not user:bob by email: no_address")
 
 
 async def test_an_alert_that_nobody_was_told_of_says_why(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import click
 
 from tocsin.commands import options, times
 from tocsin.commands.listing import Column, cell, changes, json_option, show
+from tocsin.commands.stories import whole_story
 
 if TYPE_CHECKING:
     from tocsin.commands.api import Api
@@ -91,7 +92,7 @@ def list_alerts(last: int, as_json: bool, **given: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Prints one JSON object.")
 @options.administrator
 def show_alert(alert_id: str, as_json: bool, **given: Any) -> None:
-    """Shows one alert, and what people did and said about it."""
+    """Shows one alert, what people did and said about it, and whom escalations and reminders have told."""
     api, path = _api(given), f"/api/v1/alerts/{quote(alert_id, safe='')}"
     alert = api.ask("GET", path)
     story = list(api.pages(f"{path}/audit", {}))
@@ -101,23 +102,7 @@ def show_alert(alert_id: str, as_json: bool, **given: Any) -> None:
     why = {"quieted_because": because(api, alert)} if alert.get("quieted_by") else {}
     options.write_table([(name, cell(value)) for name, value in (alert | why).items() if name != "alert_rule_id"])
     options.write("")
-    show(_with_ending(story, alert), _STORY)
-
-
-def _with_ending(story: list[dict[str, Any]], alert: dict[str, Any]) -> list[dict[str, Any]]:
-    """The story with its end, also if no person but a rule, a source or time has ended it."""
-    ended, verbs = alert.get("resolved_at"), {line["verb"] for line in story if line["at"] == alert.get("resolved_at")}
-    if ended is None or "resolve" in verbs:
-        return story
-    line = {
-        "at": ended,
-        "by": alert.get("resolved_by"),
-        "verb": alert["state"],
-        "before": {},
-        "after": {},
-        "notes": None,
-    }
-    return sorted([line, *story], key=lambda each: str(each["at"]), reverse=True)
+    show(whole_story(story, alert, api.pages(f"{path}/deliveries", {})), _STORY)
 
 
 @alerts.command("deliveries", short_help="Says who was told of an alert, and why others were not.")
