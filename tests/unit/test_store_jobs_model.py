@@ -21,6 +21,7 @@ from engine.core.retry import after_failure
 from engine.stores import Store, open_store, sqlite_job_claims
 from engine.stores.jobs import KeptJobs
 from engine.stores.sqlite_job_ends import BEHIND_MAX_US
+from engine.stores.sqlite_jobs import AHEAD_US
 from protocol.jobs import Held, JobState, Lease, NewJob, Queue, Settlement, Shares, Verdict
 from protocol.times import SECOND_US
 from tests.support.stores import NOW
@@ -66,10 +67,16 @@ class Thing:
 
     def __post_init__(self) -> None:
         # From when on its waiting counts.
-        self.since = self.run_at
+        self.since = self.put_at = self.run_at
+
+    def bring_back(self, now: int) -> None:
+        """It was put off while the clock was ahead: it waits as long as was meant, from now on."""
+        if self.state is JobState.DELAYED and (ahead := self.put_at - now) > AHEAD_US:
+            self.run_at, self.since, self.put_at = self.run_at - ahead, self.since - ahead, now
 
     def go_on(self, run_at: int, now: int, behind: int | None = None, keeps_age: bool = False) -> None:
         self.behind = behind
+        self.put_at = now
         self.run_at = max(run_at, now) if behind is None else now + BEHIND_MAX_US
         self.since = self.since if keeps_age else self.run_at
         self.state = JobState.DELAYED if self.run_at > now else JobState.WAITING
@@ -261,6 +268,8 @@ class Jobs(RuleBasedStateMachine):
     def sweep(self) -> None:
         lost = [each for each in self.things.values() if each.state is JobState.ACTIVE and each.until <= self.now]
         swept = self.call(lambda store: store.sweep(100))
+        for each in self.things.values():
+            each.bring_back(self.now)
         for thing in lost:
             then = after_failure(thing.id, thing.attempt, thing.attempts_max, self.now)
             if then.verdict is Verdict.FAILED:
