@@ -77,10 +77,11 @@ class ReadBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class ReadResult(msgspec.Struct, frozen=True, kw_only=True):
-    """How many of them were unread, and how many of all of one's notifications are so still."""
+    """How many of them were unread, how many of all of one's notifications are so still, and which keys none has."""
 
     read: int
     unread: int
+    unknown: list[str]
 
 
 def notification_routes(verbs: NotifyVerbs) -> list[HTTPRouteHandler]:
@@ -119,7 +120,7 @@ def notification_routes(verbs: NotifyVerbs) -> list[HTTPRouteHandler]:
     async def read(request: Asked, data: JSONBody[ReadBody]) -> ReadResult:
         """Says which of one's own notifications one has read (without `keys`: all of them). Idempotent."""
         read, unread = await verbs.read(request.user, data.keys)
-        return ReadResult(read=read, unread=unread)
+        return ReadResult(read=read, unread=unread, unknown=await verbs.unknown(request.user, data.keys))
 
     return [deliveries, notifications, read]
 

@@ -97,3 +97,7 @@ class NotifyVerbs:
     async def read(self, who: Principal, keys: Sequence[str] | None) -> tuple[int, int]:
         """`who` has read these (None: all of them): how many of them he had not, and how many are unread yet."""
         return await self._alerts.mark_read(who, keys)
+
+    async def unknown(self, who: Principal, keys: Sequence[str] | None) -> list[str]:
+        """Those of these keys that nothing in the list of `who` has."""
+        return await self._store.not_in_app(who.workspace, who.user, list(dict.fromkeys(keys))) if keys else []

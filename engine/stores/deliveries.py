@@ -99,6 +99,9 @@ class DeliveryStore(Protocol):
     async def read(self, workspace: str, user: str, keys: Sequence[str] | None) -> int:
         """He has read these (None: all); how many of them were unread."""
 
+    async def not_in_app(self, workspace: str, user: str, keys: Sequence[str]) -> list[str]:
+        """Those of these keys by which he was told nothing in the app."""
+
     async def preceding(
         self, workspace: str, framework: str, job: int, until: int, alert_ids: Sequence[str] = ()
     ) -> int | None:

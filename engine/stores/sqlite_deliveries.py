@@ -60,6 +60,11 @@ _READ = f"""
 UPDATE delivery SET state = 'read', updated_at = ? WHERE workspace = ? AND recipient = ? AND {_IS_UNREAD}
     AND key IN (SELECT value FROM json_each(?))
 """  # noqa: S608
+NOT_IN_APP = """
+SELECT value FROM json_each(?) WHERE NOT EXISTS (
+    SELECT 1 FROM delivery WHERE key = value AND workspace = ? AND recipient = ? AND channel = 'in_app'
+        AND state IN ('sent', 'delivered', 'acknowledged', 'read'))
+"""
 # What is on its way is acknowledged when it has arrived.
 _ANSWERED = """
 UPDATE delivery SET is_answered = state = 'queued', state = iif(state = 'queued', state, 'acknowledged'),
@@ -194,6 +199,11 @@ class SqliteDeliveries:
         if keys is None:
             return await self._alter(_READ_ALL, self._clock(), workspace, name)
         return await self._alter(_READ, self._clock(), workspace, name, json_text(keys))
+
+    async def not_in_app(self, workspace: str, user: str, keys: Sequence[str]) -> list[str]:
+        """Keys by which he was told nothing. Raises StoreUnavailable."""
+        rows = await self._rows(NOT_IN_APP, json_text(keys), workspace, Recipient(user=user).name)
+        return [key for (key,) in rows]
 
     async def preceding(
         self, workspace: str, framework: str, job: int, until: int, alert_ids: Sequence[str] = ()

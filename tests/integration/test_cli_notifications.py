@@ -97,8 +97,10 @@ async def test_what_one_was_told_is_listed_and_read(tmp_path: Path) -> None:
         assert "It is in the recipient's list" in row
         [told] = (await said("notifications", "list", "--json")).splitlines()
         assert json.loads(told)["alert"]["title"] == "disk full"
-        assert await said("notifications", "read", "nothing") == "0 read\n"
+        unknown = await said("notifications", "read", "nothing", code=1)
+        assert unknown == "0 read\nnothing: you have no such notification\n"
         assert await said("notifications", "read") == "1 read\n"
+        assert await said("notifications", "read", line.key) == "0 read\n"
         head, row = (await said("notifications", "list")).splitlines()
         assert head.split()[:3] == ["AT", "(UTC)", "WHAT"]
         assert row.split()[1:3] == ["fired", "yes"]

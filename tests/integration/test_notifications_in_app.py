@@ -60,9 +60,13 @@ async def test_a_persons_list_is_his_own_and_he_says_what_he_has_read(mock_clock
             rest = (await ann.get(f"/api/v1/notifications?cursor={first['next_cursor']}")).json()
             assert ([item["alert"]["title"] for item in rest["items"]], rest["next_cursor"]) == (["one"], None)
             one = await ann.post("/api/v1/notifications/read", json={"keys": [first["items"][0]["key"]]})
-            assert one.json() == {"read": 1, "unread": 2}
+            assert one.json() == {"read": 1, "unread": 2, "unknown": []}
             assert (await ann.get("/api/v1/notifications")).json()["unread"] == 2
-            assert (await ann.post("/api/v1/notifications/read", json={})).json() == {"read": 2, "unread": 0}
+            assert (await ann.post("/api/v1/notifications/read", json={})).json() == {
+                "read": 2,
+                "unread": 0,
+                "unknown": [],
+            }
         async with http(notified, await notified.engine.token("bob")) as bob:
             assert (await bob.get("/api/v1/notifications")).json() == {"items": [], "next_cursor": None, "unread": 0}
 

@@ -195,6 +195,16 @@ async def test_nobody_reads_what_is_somebody_elses(autojump_clock: None) -> None
         assert await store.unread("acme", "ann") == 2
 
 
+async def test_of_keys_those_are_told_that_are_not_in_a_persons_list(autojump_clock: None) -> None:
+    lines = [a_delivery(f"a{n}", channel=IN_APP, state=DeliveryState.DELIVERED) for n in range(2)]
+    mailed, on_its_way = a_delivery("b", state=DeliveryState.SENT), a_delivery("c", channel=IN_APP)
+    async with ledger(*lines, mailed, on_its_way) as store:
+        keys = ["no", lines[0].key, mailed.key, lines[1].key, on_its_way.key]
+        await store.read("acme", "ann", [lines[1].key])
+        assert await store.not_in_app("acme", "ann", keys) == ["no", mailed.key, on_its_way.key]
+        assert await store.not_in_app("acme", "bob", keys) == await store.not_in_app("other", "ann", keys) == keys
+
+
 @pytest.mark.parametrize("state", [DeliveryState.SENT, DeliveryState.DELIVERED])
 async def test_what_is_on_its_way_to_whoever_acknowledges_is_acknowledged_when_it_is_there(
     autojump_clock: None, state: DeliveryState

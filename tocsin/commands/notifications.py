@@ -99,10 +99,14 @@ def list_notifications(last: int, as_json: bool, **given: Any) -> None:
 @click.argument("keys", nargs=-1, metavar="[KEY]...")
 @options.administrator
 def read(keys: tuple[str, ...], **given: Any) -> None:
-    """Says that you have read these notifications; without KEY: all of them."""
+    """Says that you have read these notifications; without KEY: all of them. Exit code 1 if you have none of a KEY."""
     body = {"keys": list(keys)} if keys else {}
-    count = _api(given).ask("POST", "/api/v1/notifications/read", body)["read"]
-    options.write(f"{count} read")
+    answer = _api(given).ask("POST", "/api/v1/notifications/read", body)
+    options.write(f"{answer['read']} read")
+    for key in answer["unknown"]:
+        options.write(f"{key}: you have no such notification")
+    if answer["unknown"]:
+        raise SystemExit(1)
 
 
 def _api(given: dict[str, Any]) -> Api:
