@@ -40,10 +40,11 @@ async def test_an_endpoint_is_made_tested_rotated_and_its_secret_is_printed_once
         assert await said("endpoints", "enable", "pager") == "pager: enabled\n"
 
 
-async def test_only_a_webhook_is_listed_with_a_format(tmp_path: Path) -> None:
+async def test_a_mailbox_is_told_that_there_is_no_mail_server_and_listed_without_a_format(tmp_path: Path) -> None:
     async with a_shell(tmp_path) as (_, said):
         assert "put      Makes or changes an endpoint." in (await in_thread("endpoints", "--help")).output
-        await said("endpoints", "put", "ops", "channel=email", "address=ops@example.com")
+        made = await said("endpoints", "put", "ops", "channel=email", "address=ops@example.com")
+        assert "\nkept, but nothing arrives there now: no mail server" in made
         assert (await said("endpoints", "list")).splitlines()[1].split()[:3] == ["ops", "email", "-"]
 
 
