@@ -235,6 +235,8 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     rendered: Rendered | None = None
     # Of a digest: why all of it was put aside; None: for several reasons.
     why: Why | None = None
+    # In which its recipient reads times.
+    zone: str = "UTC"
 
     @property
     def is_urgent(self) -> bool:

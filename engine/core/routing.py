@@ -57,6 +57,11 @@ class Person(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     zone: str = "UTC"
     preference: Preference | None = None
 
+    @property
+    def reads_in(self) -> str:
+        """The zone of his hours and digests, and of the times that he reads."""
+        return (self.preference.zone if self.preference is not None else None) or self.zone
+
     def address(self, channel: Channel) -> str:
         """Where he is by this channel; empty: nowhere. The app needs no more than his name."""
         return {Channel.EMAIL: self.email, Channel.SLACK: self.slack_id, Channel.IN_APP: self.id}.get(channel, "")
@@ -216,7 +221,7 @@ def _when(news: News, person: Person, preference: Preference, channel: Channel, 
     recipient, rank = Recipient(user=person.id), news.alert.severity.rank
     reasons: dict[Why, int | None] = {Why.STORM: _storm_due(news, now)}
     if channel is not Channel.IN_APP and news.change not in _URGENT:
-        zone = preference.zone or person.zone
+        zone = person.reads_in
         if rank < preference.quiet_below.rank:
             reasons[Why.QUIET_HOURS] = quiet_until(preference, zone, now)
         if rank <= preference.digest.up_to.rank:

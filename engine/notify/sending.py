@@ -37,7 +37,6 @@ from protocol.notify import (
     DeliveryState,
     DigestArgs,
     Outgoing,
-    Recipient,
     Why,
     delivery_key,
 )
@@ -152,15 +151,14 @@ class Sending:
         sender = self._senders.get(message.channel)
         if sender is None:
             return self._suppressed(lines, Why.NO_SENDER)
-        address = await self._address(message.workspace, message.channel, message.recipient)
-        if address is None:
+        addressed = await self._addressed(message)
+        if addressed is None:
             return self._suppressed(lines, Why.NO_ADDRESS)
         if message.channel is Channel.IN_APP:
             # Saved before told: who is told looks at his list at once.
             await self._store.keep_deliveries(self._sent(lines, DeliveryState.SENT))
-        message = replace(message, address=address)
         try:
-            outcome = await sender.send(replace(message, rendered=await self._renderer.render(message)))
+            outcome = await sender.send(replace(addressed, rendered=await self._renderer.render(addressed)))
         except StoreUnavailable:
             raise
         except Exception as fault:
@@ -176,14 +174,17 @@ class Sending:
         log.warning("sender_raised", job=claimed.lease.job, channel=lines[0].channel.value, cause=cause, trace=trace)
         return Again(cause, tuple(replace(line, cause=cause) for line in self._tried(lines)), trace)
 
-    async def _address(self, workspace: str, channel: Channel, recipient: Recipient) -> str | None:
-        """Where a person is; empty for an endpoint, which knows that itself."""
-        if recipient.user is None:
-            return ""
-        if channel is Channel.IN_APP:
-            return recipient.user
-        person = (await self._facts.people(workspace, [recipient.user])).get(recipient.user)
-        return None if person is None else person.address(channel) or None
+    async def _addressed(self, message: Outgoing) -> Outgoing | None:
+        """With where a person is, and in which zone he reads times. None: nowhere. An endpoint knows that itself."""
+        user = message.recipient.user
+        if user is None:
+            return message
+        if message.channel is Channel.IN_APP:
+            return replace(message, address=user)
+        person = (await self._facts.people(message.workspace, [user])).get(user)
+        if person is None or not (address := person.address(message.channel)):
+            return None
+        return replace(message, address=address, zone=person.reads_in)
 
     def _result(self, claimed: Claimed, lines: Sequence[Delivery], outcome: Outcome) -> Result:
         if isinstance(outcome, Sent):

@@ -29,9 +29,9 @@ def an_event(alert_id: str, at: int) -> Event:
 CRITICAL = {"severity": "critical"}
 
 
-async def with_ann(notified: Notified, **preference: Any) -> None:
+async def with_ann(notified: Notified, at_home: str = "UTC", **preference: Any) -> None:
     """Ann is on call for everything that the framework `web` is."""
-    await notified.make("users", id="ann", email="ann@example.org")
+    await notified.make("users", id="ann", email="ann@example.org", zone=at_home)
     await notified.make("teams", id="ops", members=["ann"], rota={"starts_on": "2020-01-01", "order": ["ann"]})
     await notified.make("frameworks", id="web", owner="ops")
     if preference:
@@ -224,6 +224,16 @@ async def test_what_a_digest_gathers_is_sent_once_together_and_not_at_once(mock_
         assert sorted(alert.title for alert in notified.sink.got[0].alerts) == ["one", "two"]
         assert notified.sink.got[0].why is Why.DIGEST
         assert "fired email user:ann delivered digest" in await notified.ledger(first)
+
+
+@pytest.mark.parametrize(("zone", "reads_in"), [(None, "Europe/Berlin"), ("Asia/Dubai", "Asia/Dubai")])
+async def test_who_has_a_zone_reads_times_in_it(mock_clock: None, zone: str | None, reads_in: str) -> None:
+    async with a_notified_engine() as notified:
+        notified.endpoint()
+        await with_ann(notified, at_home="Europe/Berlin", channels={"warning": ["email"]}, zone=zone)
+        await notified.ring()
+        zones = {message.channel: message.zone for message in notified.sink.got}
+        assert zones == {Channel.WEBHOOK: "UTC", Channel.EMAIL: reads_in}
 
 
 async def test_a_storm_is_told_as_one_digest_and_its_alerts_not_once_more(mock_clock: None) -> None:

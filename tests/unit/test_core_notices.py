@@ -109,6 +109,22 @@ def test_a_value_without_a_threshold_stands_alone_and_none_is_left_out():
     assert "Value" not in text(notice_of(a_message(Change.FIRED, an_alert(current_value=None))))
 
 
+@pytest.mark.parametrize(
+    ("zone", "at"),
+    [
+        ("UTC", "2026-01-31 12:00:00 UTC"),
+        ("Europe/Berlin", "2026-01-31 13:00:00 CET"),
+        ("Asia/Dubai", "2026-01-31 16:00:00 UTC+04"),
+    ],
+)
+def test_times_are_those_of_the_readers_zone(zone: str, at: str):
+    style = Style(body=Template("since {{ at }}", WORDS))
+    notice = notice_of(a_message(zone=zone), LINKS, style)
+    assert notice.body == f"since {at}"
+    assert ("Since", at, "") in notice.facts
+    assert notice_of(a_message(Change.DIGEST, zone=zone)).entries[0].at == at
+
+
 def test_without_links_there_are_none():
     notice = notice_of(a_message())
     assert "http" not in text(notice).replace("https://wiki.example.com/", "")

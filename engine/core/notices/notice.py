@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from engine.core.rules.templates import Template
 from protocol.model import Alert, AlertState, Severity
@@ -152,9 +154,12 @@ def text_of(text: str, most_chars: int) -> str:
     return plain if len(plain) <= most_chars else f"{plain[: most_chars - 1]}…"
 
 
-def moment(at: str) -> str:
-    """`2026-01-31T12:00:00.123456Z` as people read it: the second is fine enough."""
-    return f"{at[:10]} {at[11:19]} UTC"
+def moment(at: str, zone: str = "UTC") -> str:
+    """`2026-01-31T12:00:00.123456Z` as people read it there: the second is fine enough. The zone must be known."""
+    there = datetime.fromisoformat(f"{at[:19]}+00:00").astimezone(ZoneInfo(zone))
+    # Zones that have no letters of their own are called +04.
+    name = f"{there:%Z}"
+    return f"{there:%Y-%m-%d %H:%M:%S} {name if name.isalpha() else f'UTC{name}'}"
 
 
 def _said(message: Outgoing, alert: Alert) -> tuple[str, str]:
@@ -191,7 +196,7 @@ def _facts(message: Outgoing, alert: Alert) -> Iterator[Fact]:
         "State": alert.state.value,
         "Framework": alert.framework_id,
         "Value": _measured(alert),
-        "Since": moment(alert.triggered_at),
+        "Since": moment(alert.triggered_at, message.zone),
         "Occurrences": str(alert.occurrences) if alert.occurrences > 1 else "",
         "Rule": alert.rule_id or "",
         "Assigned to": alert.assigned_to or "",
@@ -230,7 +235,7 @@ def _entries(message: Outgoing, links: Links) -> Iterator[Entry]:
             alert.state,
             line_of(alert.title, SUBJECT_MAX_CHARS) or alert.id,
             line_of(alert.framework_id, FACT_MAX_CHARS),
-            moment(alert.triggered_at),
+            moment(alert.triggered_at, message.zone),
             links.alert(alert.id),
         )
 
@@ -258,7 +263,7 @@ def _words(message: Outgoing, alert: Alert, links: Links) -> dict[str, str]:
         "threshold": "" if alert.threshold_value is None else f"{alert.threshold_value:.10g}",
         "occurrences": str(alert.occurrences),
         "by": message.by or "",
-        "at": moment(alert.triggered_at),
+        "at": moment(alert.triggered_at, message.zone),
         "url": links.alert(alert.id),
         **{f"annotations.{name}": text for name, text in alert.annotations.items()},
     }
