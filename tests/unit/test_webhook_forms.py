@@ -141,10 +141,14 @@ def test_pagerduty_opens_acknowledges_and_resolves_an_incident_by_the_alerts_id(
     assert found["payload"]["custom_details"]["text"] == "by hand"
 
 
-def test_a_digest_is_an_incident_of_its_own_as_severe_as_its_worst() -> None:
-    alerts = (an_alert(), an_alert(id="a2", severity=Severity.CRITICAL))
+def test_a_digest_is_the_incident_of_its_first_alert_so_that_the_end_of_that_closes_it() -> None:
+    alerts = (an_alert(id="a2", severity=Severity.CRITICAL), an_alert())
     found = body(Format.PAGERDUTY, a_message(change=Change.DIGEST, alerts=alerts, more=8))
-    assert (found["dedup_key"], found["payload"]["severity"]) == ("msg_1", "critical")
+    assert (found["event_action"], found["dedup_key"], found["payload"]["severity"]) == ("trigger", "a2", "critical")
+    end = body(Format.PAGERDUTY, a_message(change=Change.RESOLVED, alerts=(alerts[0],)))
+    assert (end["event_action"], end["dedup_key"]) == ("resolve", "a2")
+    over = tuple(msgspec.structs.replace(alert, state=AlertState.RESOLVED) for alert in alerts)
+    assert body(Format.PAGERDUTY, a_message(change=Change.DIGEST, alerts=over))["event_action"] == "resolve"
     assert found["payload"]["custom_details"]["alerts"] == 10
     empty = body(Format.PAGERDUTY, a_message(alerts=(), rendered=None))
     assert (empty["payload"]["summary"], empty["payload"]["severity"]) == ("Tocsin", "info")

@@ -2,6 +2,10 @@
 
 Source: https://developer.pagerduty.com/docs/send-alert-event. The routing key is part of the body, which is why it is
 sealed with the endpoint and this form is not signed.
+
+A digest (of a storm: nothing else is put aside for an endpoint) is the incident of its first alert, the most severe of
+the open ones: that alert's end closes it. Decided against: an incident of the digest's own, which nothing would ever
+close, and one for each alert, which is what a storm is held back for.
 """
 
 from __future__ import annotations
@@ -19,14 +23,15 @@ _ACTIONS = {Change.ACKNOWLEDGED: "acknowledge", Change.RESOLVED: "resolve", Chan
 
 
 def pagerduty_body(message: Outgoing, routing_key: str) -> dict[str, Any]:
-    """An event. A digest is an incident of its own: what it tells of has none."""
+    """An event."""
+    first = message.alerts[0] if message.alerts else None
     alert = message.alerts[0] if len(message.alerts) == 1 and message.change is not Change.DIGEST else None
     rendered = message.rendered
     summary = (rendered.subject if rendered else "") or (alert.title if alert else "") or "Tocsin"
     return {
         "routing_key": routing_key,
-        "event_action": _ACTIONS.get(message.change, "trigger"),
-        "dedup_key": alert.id if alert else message.key,
+        "event_action": _action(message.change, first),
+        "dedup_key": first.id if first else message.key,
         "client": "Tocsin",
         "payload": {
             "summary": summary[:SUMMARY_MAX_CHARS],
@@ -38,6 +43,13 @@ def pagerduty_body(message: Outgoing, routing_key: str) -> dict[str, Any]:
             "custom_details": _details(message, alert),
         },
     }
+
+
+def _action(change: Change, first: Alert | None) -> str:
+    if change is Change.DIGEST and first is not None and not first.state.is_open:
+        # All of it is over by now, and nobody is woken for that.
+        return "resolve"
+    return _ACTIONS.get(change, "trigger")
 
 
 def _worst(alerts: tuple[Alert, ...]) -> Severity:
