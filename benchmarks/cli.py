@@ -16,6 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
+import structlog
+
 from benchmarks import (
     api,
     burst,
@@ -77,7 +79,7 @@ def main(argv: Sequence[str]) -> int:
     options = _options(arguments)
     passed = True
     try:
-        with _terminable():
+        with _terminable(), _logging_to_stderr():
             for scenario in scenarios(arguments.name, options):
                 report = scenario(options)
                 _tell(report, as_json=arguments.json, out=arguments.out)
@@ -131,6 +133,17 @@ def _terminable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def _logging_to_stderr() -> Iterator[None]:
+    """What parts of the engine log in this process is not among the figures."""
+    before = structlog.get_config()
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
 
 
 def _bounded(kind: type[int] | type[float], low: float, high: float) -> Callable[[str], float]:

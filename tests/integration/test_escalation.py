@@ -275,4 +275,5 @@ async def test_a_chain_goes_on_while_what_is_sent_is_paused(mock_clock: None) ->
         assert {f"{BOB} queued", f"{EVE} queued"} <= set(await notified.ledger(alert))
         await notified.parts.store.pause(Queue.NOTIFICATION, False)
         await notified.settle()
-        assert escalated(notified) == [BOB, EVE]
+        # Which of two recipients goes first is nobody's promise.
+        assert sorted(escalated(notified)) == sorted([BOB, EVE])

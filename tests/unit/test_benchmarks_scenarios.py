@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import structlog
 from test_benchmarks_processes import StandIn
 
 import benchmarks
@@ -495,6 +496,19 @@ def test_results_are_printed_as_json_and_written_as_json_and_svg(monkeypatch, ca
     assert benchmarks.main(["fanout", "--json", "--verify", "--out", str(tmp_path / "results")]) == 0
     assert msgspec.json.decode(capsys.readouterr().out)["figures"]["last_client_p99_ms"] == 5
     assert sorted(path.name for path in (tmp_path / "results").iterdir()) == ["fanout-bare.json", "fanout-bare.svg"]
+
+
+def test_what_is_logged_beside_a_measurement_is_not_among_its_figures(monkeypatch, capsys):
+    def run(options: Options) -> Report:
+        structlog.get_logger().info("beside")
+        return report(last_client_p99_ms=5.0)
+
+    monkeypatch.setattr(cli.fanout, "run", run)
+    before = structlog.get_config()
+    assert benchmarks.main(["fanout", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert (msgspec.json.decode(out)["scenario"], "beside" in err) == ("fanout --bare", True)
+    assert structlog.get_config() == before
 
 
 def test_verify_fails_at_100_ms_and_only_when_asked(monkeypatch, capsys):
