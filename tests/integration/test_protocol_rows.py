@@ -275,6 +275,18 @@ async def test_received_and_seen_are_kept_and_listed_by_alert(engine: Engine) ->
         assert items[0]["received_at"] <= items[0]["seen_at"]
 
 
+async def test_read_is_answered_by_marked_read_with_what_is_left(engine: Engine) -> None:
+    await engine.shelves.users.create(engine.principal("boss"), {"id": "ann"})
+    async with talking(engine) as talk:
+        await talk.ask("subscribe", channel="user")
+        await talk.ring(assigned_to="ann")
+        while not isinstance(told := await talk.hear(), m.Notification):
+            pass
+        marked = await talk.ask("read", keys=[told.key], id=11)
+        assert marked == m.MarkedRead(read=1, unread=0, id=11)
+        assert await talk.ask("read", id=12) == m.MarkedRead(read=0, unread=0, id=12)
+
+
 async def test_ping_is_answered_by_pong_also_before_auth(engine: Engine) -> None:
     async with connected(engine) as talk:
         assert await talk.ask("ping", id=9) == m.Pong(id=9)
