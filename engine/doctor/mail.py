@@ -51,7 +51,7 @@ def _without(config: Config) -> Finding:
     endpoints, users = _who_expect(config)
     if not endpoints and not users:
         return Finding("mail", Level.OK, text)
-    who = f"; {endpoints} endpoints and {users} users have an address"
+    who = f" (endpoints that mail is expected for: {endpoints}, users: {users})"
     return Finding("mail", Level.WARNING, text + who, "set notify.smtp.host and notify.smtp.sender")
 
 

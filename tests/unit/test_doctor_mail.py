@@ -45,7 +45,7 @@ async def test_who_has_an_address_and_no_mail_server_is_told(tmp_path: Path):
             await client.post("/users", json={"id": "ben", "email": "ben@example.com"})
             await client.post("/endpoints", json={"id": "ops", "channel": "email", "address": "ops@example.com"})
             (finding,) = server(config)
-    assert (finding.level, "1 endpoints and 1 users have an address" in finding.text) == (Level.WARNING, True)
+    assert (finding.level, "endpoints that mail is expected for: 1, users: 1" in finding.text) == (Level.WARNING, True)
     assert "notify.smtp.host" in finding.advice
 
 
