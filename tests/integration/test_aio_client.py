@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -198,11 +198,11 @@ def test_the_wait_for_an_answer_can_be_bounded_by_the_program(tmp_path: Path) ->
 def test_a_client_hears_it_when_its_engine_ends(tmp_path: Path) -> None:
     async def program() -> None:
         limits = ClientLimits(request_s=0.2)
-        async with an_engine(tmp_path) as engine:
-            client = engine.client(engine.principal("ann"), limits)
-            await client.__aenter__()
-        with pytest.raises(TocsinError, match="no connection"):
-            await client.ping()
-        await client.__aexit__(None, None, None)
+        async with AsyncExitStack() as stack:
+            async with an_engine(tmp_path) as engine:
+                client = await stack.enter_async_context(engine.client(engine.principal("ann"), limits))
+            # The second, if it has tried to come back already, and asked the engine for a token.
+            with pytest.raises(TocsinError, match="no connection|this engine has ended"):
+                await client.ping()
 
     run(program)
