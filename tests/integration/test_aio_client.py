@@ -202,7 +202,7 @@ def test_a_client_hears_it_when_its_engine_ends(tmp_path: Path) -> None:
             async with an_engine(tmp_path) as engine:
                 client = await stack.enter_async_context(engine.client(engine.principal("ann"), limits))
             # The second, if it has tried to come back already, and asked the engine for a token.
-            with pytest.raises(TocsinError, match="no connection|this engine has ended"):
+            with pytest.raises(TocsinError, match=r"no connection|this engine has ended"):
                 await client.ping()
 
     run(program)
