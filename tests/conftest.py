@@ -7,6 +7,9 @@ through all of them, a third of the time of those tests that build an engine; fr
 import gc
 
 from tests.support.examples import load_profile
+from tests.support.postgres_fixtures import empty_postgres, postgres_server
+
+__all__ = ["empty_postgres", "postgres_server"]
 
 load_profile()
 
