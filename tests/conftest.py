@@ -8,8 +8,9 @@ import gc
 
 from tests.support.examples import load_profile
 from tests.support.postgres_fixtures import empty_postgres, postgres_server
+from tests.support.redis_fixtures import redis, redis_server
 
-__all__ = ["empty_postgres", "postgres_server"]
+__all__ = ["empty_postgres", "postgres_server", "redis", "redis_server"]
 
 load_profile()
 
