@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.postgres_server import OWNER, PostgresServer, programs
+from tests.support.postgres_server import OWNER, PostgresServer, _state, programs
 
 
 @pytest.fixture
@@ -20,10 +20,6 @@ def server() -> Iterator[PostgresServer]:
     server = PostgresServer.start()
     yield server
     server.remove()
-
-
-def _state(pid: int) -> str:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def test_a_fresh_database_is_empty_and_belongs_to_the_owner(

@@ -187,8 +187,11 @@ class PostgresServer:
 
     def freeze(self) -> None:
         """SIGSTOP for the postmaster and all its processes: connections stay, nothing answers."""
-        for pid in self._pids():
+        os.kill(self.pid, signal.SIGSTOP)  # first, so that it starts no more
+        _wait_for(lambda: _state(self.pid) == "T", _STOP_MAX_S, "the postmaster to freeze")
+        for pid in self._pids()[1:]:
             os.kill(pid, signal.SIGSTOP)
+        _wait_for(lambda: {_state(pid) for pid in self._pids()} == {"T"}, _STOP_MAX_S, "Postgres to freeze")
 
     def thaw(self) -> None:
         """Lets a frozen server go on."""
@@ -235,7 +238,7 @@ class PostgresServer:
         return {} if user is None else {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": ()}
 
     def _pids(self) -> list[int]:
-        """The postmaster first, so that it starts no more."""
+        """The postmaster first."""
         postmaster = self.pid
         children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
         return [postmaster, *(int(child) for child in children)]
@@ -254,6 +257,11 @@ class PostgresServer:
             # The eighth line is the server's own word on its state.
             return len(lines) > 7 and lines[7].strip() == "ready" and int(lines[3]) == self.port
         return False
+
+
+def _state(pid: int) -> str:
+    """As ps says it: T is stopped."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def _wait_for(condition: Any, within_s: float, what: str, told: Any = lambda: "") -> None:
