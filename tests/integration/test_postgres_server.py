@@ -43,7 +43,7 @@ def test_a_frozen_server_is_stopped_in_all_its_processes_and_goes_on_afterwards(
     server.freeze()
     frozen = {_state(pid) for pid in server._pids()}
     server.thaw()
-    assert frozen == {"T"}
+    assert frozen in ({"T"}, {"T", "Z"})  # Z: it had ended before
     assert server.sql("SELECT 1") == [["1"]]
 
 

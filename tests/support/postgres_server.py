@@ -191,7 +191,8 @@ class PostgresServer:
         _wait_for(lambda: _state(self.pid) == "T", _STOP_MAX_S, "the postmaster to freeze")
         for pid in self._pids()[1:]:
             os.kill(pid, signal.SIGSTOP)
-        _wait_for(lambda: {_state(pid) for pid in self._pids()} == {"T"}, _STOP_MAX_S, "Postgres to freeze")
+        # Z: it had ended, and the postmaster had not yet noticed.
+        _wait_for(lambda: {_state(pid) for pid in self._pids()} <= {"T", "Z"}, _STOP_MAX_S, "Postgres to freeze")
 
     def thaw(self) -> None:
         """Lets a frozen server go on."""
