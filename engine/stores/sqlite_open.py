@@ -14,10 +14,10 @@ from contextlib import AbstractContextManager, asynccontextmanager, contextmanag
 
 import trio
 
+from engine.give_way import GiveWay
 from engine.ids import new_id, now_us
 from engine.stores import OnCommit, Retention, migrate, sqlite_jobs
 from engine.stores import sqlite_upkeep as upkeep
-from engine.stores.give_way import GiveWay
 from engine.stores.sqlite import SqliteStore
 from engine.stores.sqlite_commit import Committer
 from engine.stores.sqlite_file import CACHE_BYTES, Database

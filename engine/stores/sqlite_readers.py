@@ -20,7 +20,7 @@ from typing import TypeVar
 
 import trio
 
-from engine.stores.give_way import GiveWay
+from engine.give_way import GiveWay
 from engine.stores.sqlite_file import Database
 from protocol.errors import StoreUnavailable
 

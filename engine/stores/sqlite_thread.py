@@ -20,8 +20,8 @@ from typing import Any
 import structlog
 import trio
 
+from engine.give_way import GiveWay
 from engine.stores import OnCommit
-from engine.stores.give_way import GiveWay
 from engine.stores.sqlite_commit import Committer
 from engine.stores.sqlite_rows import Prepared
 from engine.stores.sqlite_writer import Job, JoinedJob, Writer

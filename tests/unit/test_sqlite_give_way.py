@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import trio
 
+from engine.give_way import GIVE_WAY_EVERY_S, GiveWay
 from engine.stores import open_store
-from engine.stores.give_way import GIVE_WAY_EVERY_S, GiveWay
 from tests.support.stores import KEY, NOW, fill
 
 
@@ -31,7 +31,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("engine.stores.give_way.time", clock)
+    monkeypatch.setattr("engine.give_way.time", clock)
     return clock
 
 

@@ -11,7 +11,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from engine.stores.give_way import GiveWay
+from engine.give_way import GiveWay
 from engine.stores.sqlite_file import Database
 from engine.stores.sqlite_readers import READ_MAX_S, READ_THREADS, ThreadedReaders
 from protocol.errors import StoreUnavailable
