@@ -1,0 +1,94 @@
+"""What a node has heard on one topic, and so what a frame is to it: new, heard before, or beyond a hole. Pure.
+
+Each publisher's entries are numbered, so it does not matter which carrier brought a frame, nor how often. A publisher
+that was never heard must begin at 1, unless listening has just begun: carriers start a little in the past
+(`CATCH_UP_S`, more than two heartbeats), so who was there before has been heard when that time is over.
+
+A publisher is silent after three missed heartbeats: that is told once, because it may have died with things untold;
+and again every `DEAF_AGAIN_S` while one of our own carriers is down, because then it may be us who cannot hear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from engine.bus import Cause, Entries, Gap, Marks, Told
+from engine.bus.frames import Frame
+
+HEARTBEAT_S = 1.0
+# Two heartbeats may be late: of a busy node, and on their way.
+SILENT_S = 3 * HEARTBEAT_S
+CATCH_UP_S = 2.5 * HEARTBEAT_S
+DEAF_AGAIN_S = 2.0
+# A node that is silent for so long has been replaced by others. If it was only paused, it costs one more gap.
+FORGOTTEN_S = 600.0
+
+
+@dataclass
+class _Peer:
+    """A publisher: the number that must come next, and when it was heard last."""
+
+    next_seq: int
+    heard_at: float
+    # Silence is no news: it said goodbye, or it was told already.
+    is_quiet: bool = False
+    told_at: float | None = None
+
+
+class Hearing:
+    """One topic, as one node hears it."""
+
+    def __init__(self, topic: str) -> None:
+        self._topic = topic
+        self._peers: dict[str, _Peer] = {}
+        self._began_at: float | None = None
+        self.repeated = 0
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a carrier stands on this topic."""
+        return self._began_at is not None
+
+    def begin(self, now: float) -> Iterator[Told]:
+        """The first carrier stands here: nothing is missed from now on."""
+        self._began_at = now
+        yield Gap(self._topic, Cause.STARTED)
+
+    def hear(self, frame: Frame, now: float) -> Iterator[Told]:
+        """What a frame of another node means to whoever listens."""
+        peer = self._peers.get(frame.node)
+        if peer is None:
+            peer = self._peers[frame.node] = _Peer(frame.seq if self._is_new(now) else 1, now)
+        peer.heard_at, peer.is_quiet, peer.told_at = now, frame.is_last, None
+        if frame.seq > peer.next_seq:
+            yield Gap(self._topic, Cause.HOLE, frame.node)
+        fresh = frame.entries[max(0, peer.next_seq - frame.seq) :]
+        self.repeated += len(frame.entries) - len(fresh)
+        peer.next_seq = max(peer.next_seq, frame.seq + len(frame.entries))
+        if fresh:
+            yield Entries(self._topic, frame.node, fresh)
+        if frame.marks:
+            yield Marks(self._topic, frame.node, frame.marks)
+
+    def listen(self, now: float, is_deaf: bool) -> Iterator[Told]:
+        """Who has fallen silent. `is_deaf`: one of our own carriers is down."""
+        for node, peer in list(self._peers.items()):
+            silent_s = now - peer.heard_at
+            if silent_s > FORGOTTEN_S:
+                del self._peers[node]
+            elif silent_s > SILENT_S and self._is_worth_telling(peer, now, is_deaf):
+                peer.is_quiet, peer.told_at = True, now
+                yield Gap(self._topic, Cause.SILENT, node)
+
+    def age_s(self, now: float) -> float:
+        """How long the one that should have been heard longest ago is silent; 0 if nobody should."""
+        return max((now - peer.heard_at for peer in self._peers.values() if not peer.is_quiet), default=0.0)
+
+    def _is_new(self, now: float) -> bool:
+        return self._began_at is None or now - self._began_at < CATCH_UP_S
+
+    def _is_worth_telling(self, peer: _Peer, now: float, is_deaf: bool) -> bool:
+        if not peer.is_quiet:
+            return True
+        return is_deaf and peer.told_at is not None and now - peer.told_at >= DEAF_AGAIN_S
