@@ -32,7 +32,7 @@ $(VENV)/.installed-dev: requirements/dev.lock pyproject.toml | $(VENV)/bin/pip
 	touch $@ $(VENV)/.installed
 
 # What the tests need of the system: Prometheus and amtool from Debian, strace for failing disks, faketime for clocks,
-# redis-server for the queue that `tocsin bench jobs` runs beside ours, and Postgres.
+# redis-server for the queue that `tocsin bench jobs` runs beside ours, Postgres, and nginx for deploy/nginx.
 system:
 	tests/support/install_system.sh
 

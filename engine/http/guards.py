@@ -89,14 +89,20 @@ def require_bearer(service: Service) -> Guard:
     return guard
 
 
+# What proxies add; whoever makes one up himself only loses by it.
+_FORWARDED = ("x-forwarded-for", "forwarded", "x-real-ip")
+
+
 def require_operator(service: Service) -> Guard:
     """A guard for what shows all workspaces at once (metrics): this machine itself, or an administrator of `system`.
 
-    Behind a proxy on this machine every request looks local: such a proxy must not pass these paths on.
+    Behind a proxy on this machine every connection is local; a request that was passed on says so, and is not. A proxy
+    that does not say so must not pass these paths on.
     """
 
     async def guard(connection: Connection, _: BaseRouteHandler) -> None:
-        if connection.client is None or is_loopback(connection.client.host):
+        was_passed_on = any(header in connection.headers for header in _FORWARDED)
+        if not was_passed_on and (connection.client is None or is_loopback(connection.client.host)):
             return
         who: Principal = service.authenticate(bearer_token(connection))
         if (who.workspace, who.role) != (SYSTEM_WORKSPACE, "admin"):

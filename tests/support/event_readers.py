@@ -26,7 +26,7 @@ class Heard(NamedTuple):
 class Reader:
     """One answer that goes on."""
 
-    def __init__(self, stream: trio.SocketStream) -> None:
+    def __init__(self, stream: trio.abc.Stream) -> None:
         self.stream = stream
         self.http = h11.Connection(h11.CLIENT)
         self.head: h11.Response

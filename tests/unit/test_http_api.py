@@ -415,6 +415,14 @@ async def test_metrics_of_all_workspaces_are_for_this_machine(service: FakeServi
         assert (await client.get("/metrics")).status_code == status
 
 
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP"])
+async def test_a_request_that_a_proxy_on_this_machine_passed_on_is_not_this_machines(
+    service: FakeService, header: str
+) -> None:
+    async with client_of(make_app(service), "127.0.0.1") as client:
+        assert (await client.get("/metrics", headers={header: "203.0.113.9"})).status_code == 401
+
+
 @pytest.mark.parametrize(
     ("workspace", "role", "status"), [("system", "admin", 200), ("system", "viewer", 403), ("acme", "admin", 403)]
 )
