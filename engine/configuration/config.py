@@ -31,6 +31,7 @@ from engine.configuration.fields import (
     why,
 )
 from engine.sections.alerting import Alerts, Channel, Flapping, Storm, Suppression
+from engine.sections.cache import Cache, Redis
 from engine.sections.doors import Api, Gateway, Limits, Tls
 from engine.sections.identity import Identity, Integration
 from engine.sections.jobs import Jobs, ScheduleSetting
@@ -75,6 +76,8 @@ class Config(Section, frozen=True, kw_only=True):
     host: Host = Host()
     api: Api = Api()
     objects: Objects = Objects()
+    redis: Redis = Redis()
+    cache: Cache = Cache()
     jobs: Jobs = Jobs()
     notify: Notify = Notify()
     identity: Identity = Identity()

@@ -9,8 +9,9 @@ from __future__ import annotations
 import ipaddress
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from engine.configuration.fields import Address, Checks, ConfigError, Secret, parse_address
+from engine.configuration.fields import Address, Checks, ConfigError, Secret, SecretUrl, parse_address
 from engine.core.firing import Cron, check
 from engine.core.rules.check import RuleInvalid, check_rule
 from engine.core.zones import is_zone
@@ -30,6 +31,7 @@ SECRET_MIN_BYTES = 32
 INTEGRATION_KEY_MIN_BYTES = 16
 # It stands in every line of a digest.
 PUBLIC_URL_MAX_CHARS = 300
+REDIS_SCHEMES = ("redis", "rediss", "unix")
 _PUBLIC_URL = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
 
@@ -148,6 +150,26 @@ def check_smtp(smtp: Smtp) -> None:
         )
 
 
+def _check_redis(url: SecretUrl) -> None:
+    allowed = "redis://[[user]:password@]host[:port][/database], rediss:// or unix:///path (%40 for an @ in a password)"
+    try:
+        parts = urlsplit(url.reveal().decode())
+        place = parts.path if parts.scheme == "unix" else parts.hostname
+        is_port = parts.port != 0
+    except ValueError:  # no port, or brackets without an end
+        raise ValueError(allowed) from None
+    has_more = (
+        parts.query or parts.fragment or not re.fullmatch(r"(/\d{0,5})?", "" if place == parts.path else parts.path)
+    )
+    if url and (parts.scheme not in REDIS_SCHEMES or not place or not is_port or has_more):
+        raise ValueError(allowed)
+
+
+def _check_redis_prefix(prefix: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,32}", prefix):
+        raise ValueError("1-32 letters, digits or _.-")
+
+
 def _check_schedules(schedules: tuple[ScheduleSetting, ...]) -> None:
     names = [one.name for one in schedules]
     for place, one in enumerate(schedules):
@@ -189,6 +211,8 @@ CHECKS: Checks = {
     "integrations.mapping": check_mapping,
     "notify.public_url": _check_public_url,
     "notify.smtp.sender": _check_sender,
+    "redis.url": _check_redis,
+    "redis.prefix": _check_redis_prefix,
     "schedules": _check_schedules,
     "schedules.name": _check_schedule_name,
     "schedules.zone": _check_zone,

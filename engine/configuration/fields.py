@@ -18,6 +18,8 @@ import msgspec
 from msgspec import inspect
 
 MASK = "********"
+# `scheme://user:password@`, or whatever stands there that should have been written otherwise.
+_URL_LOGIN = re.compile(r"(\A[a-z+]*://(?:[^/@:]*:)?).*@", re.DOTALL)
 
 
 class ConfigError(Exception):
@@ -56,6 +58,18 @@ class Secret:
 
     def __repr__(self) -> str:
         return f"Secret({MASK if self._text else ''})"
+
+
+class SecretUrl(Secret):
+    """A URL that may hold a password: `reveal()` is the only way to that, `shown` has the rest."""
+
+    @property
+    def shown(self) -> str:
+        """For people: what stands before the last `@` is masked, but for a user's name."""
+        return _URL_LOGIN.sub(lambda found: f"{found[1]}{MASK}@", self._text)
+
+    def __repr__(self) -> str:
+        return f"SecretUrl({self.shown})"
 
 
 class Address(NamedTuple):
@@ -245,7 +259,7 @@ def _problem(field: Field, value: object, fault: Exception) -> str:
 
 
 def _is_secret(field: Field) -> bool:
-    return isinstance(field.kind, inspect.CustomType) and field.kind.cls is Secret
+    return isinstance(field.kind, inspect.CustomType) and issubclass(field.kind.cls, Secret)
 
 
 def allowed(kind: inspect.Type) -> str:

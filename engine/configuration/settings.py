@@ -14,12 +14,13 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import msgspec
 
 from engine.configuration.config import FIELDS, Config
 from engine.configuration.config_checks import CHECKS
-from engine.configuration.fields import MASK, ConfigError, Field, Secret, check, nearest
+from engine.configuration.fields import MASK, Address, ConfigError, Field, Secret, SecretUrl, check, nearest
 from engine.configuration.folder import unusable_folder
 
 PREFIX = "TOCSIN_"
@@ -43,7 +44,8 @@ def _seconds(milliseconds: str) -> float:
 
 # Lists of tables: `[[rules]]`.
 TABLES = frozenset({"rules", "integrations", "schedules"})
-# The reference's operators know these. Its REDIS_*, BULL_QUEUE_* and PROMETHEUS_PORT set nothing that exists here.
+# The reference's operators know these, and REDIS_HOST, REDIS_PORT, REDIS_PASSWORD, which are one setting here
+# (`_reference_redis`). Its BULL_QUEUE_* and PROMETHEUS_PORT set nothing that exists here.
 ALIASES: Mapping[str, tuple[str, Callable[[str], object]]] = {
     "WS_HEARTBEAT_INTERVAL": ("gateway.heartbeat_s", _seconds),
     "WS_TIMEOUT": ("gateway.timeout_s", _seconds),
@@ -156,6 +158,18 @@ def _aliases(environ: Mapping[str, str]) -> Iterator[Setting]:
         except ValueError:
             raise ConfigError(key, f"{environ[name]!r:.80} is not allowed: use milliseconds", source) from None
         yield _from_text(FIELDS[key], value, source)
+    yield from _reference_redis(environ)
+
+
+def _reference_redis(environ: Mapping[str, str]) -> Iterator[Setting]:
+    if not (host := environ.get("REDIS_HOST")):
+        return
+    port = environ.get("REDIS_PORT", "")
+    # Kubernetes writes `REDIS_PORT=tcp://10.0.0.1:6379` into every pod beside a Service called `redis`.
+    where = Address(host, 0).url_host + ("" if "://" in port or not port else f":{port}")
+    password = environ.get("REDIS_PASSWORD", "")
+    login = f":{quote(password, safe='')}@" if password else ""
+    yield _from_text(FIELDS["redis.url"], f"redis://{login}{where}", "the variables REDIS_HOST, REDIS_PORT")
 
 
 def _from_text(field: Field, value: object, source: str) -> Setting:
@@ -231,6 +245,9 @@ def effective(config: Config) -> str:
 def _assignment(field: Field, value: Any) -> list[str]:
     if field.key in TABLES and value:
         return [line for table in value for line in _table(field.key, table)]
+    if isinstance(value, SecretUrl):
+        shown = value.shown
+        return [f"{'' if shown.encode() == value.reveal() else '# '}{field.name} = {toml_value(shown)}"]
     if isinstance(value, Secret):
         # Commented out: a mask that is read back would be a secret that everybody knows.
         return [f'# {field.name} = "{MASK if value else ""}"']

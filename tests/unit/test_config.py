@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.configuration.config import FIELDS, Config
-from engine.configuration.fields import Address, ConfigError, Field, Secret, parse_address
+from engine.configuration.fields import Address, ConfigError, Field, Secret, SecretUrl, parse_address
 from engine.configuration.folder import prepare_data_folder
 from engine.configuration.settings import ALIASES, FILE_MAX_BYTES, effective, load, toml_value
+from engine.sections.cache import Redis
 from engine.sections.doors import Gateway
 from engine.sections.watching import HOST_RULES, Host
 from protocol.model import Severity
@@ -88,7 +89,72 @@ def test_an_empty_variable_counts_as_not_set():
 def test_the_references_variables_are_understood():
     config = load(environ={"NEXTAUTH_SECRET": GOOD_SECRET, "REDIS_HOST": "cache"})
     assert config.secret == Secret(GOOD_SECRET)
+    assert config.redis.url == SecretUrl("redis://cache")
     assert all(key in FIELDS for key, _ in ALIASES.values())
+
+
+def test_the_references_three_variables_of_redis_are_one_url_and_ours_counts_before_them():
+    theirs = {"REDIS_HOST": "cache", "REDIS_PORT": "6380", "REDIS_PASSWORD": "p@ss/word"}
+    assert load(environ=theirs).redis.url == SecretUrl("redis://:p%40ss%2Fword@cache:6380")
+    beside_a_service = {"REDIS_HOST": "fd00::1", "REDIS_PORT": "tcp://10.0.0.1:6379"}
+    assert load(environ=beside_a_service).redis.url == SecretUrl("redis://[fd00::1]")
+    assert load(environ=theirs | {"TOCSIN_REDIS_URL": "redis://ours"}).redis.url == SecretUrl("redis://ours")
+    assert load(environ={"REDIS_PASSWORD": "p"}).redis.url == SecretUrl()
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["redis://a", "redis://a:6379/3", "rediss://user:p@a.example", "redis://:p@[::1]:7000/0", "unix:///run/redis.sock"],
+)
+def test_the_url_of_a_redis_is_taken_as_it_is(url):
+    assert load({"redis.url": url}, {}).redis.url.reveal() == url.encode()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("a:6379", "http://:hush@a", "redis://", "redis://:hush@a:0", "redis://:hush@a:99999", "redis://:hush@a/x"),
+        *("redis://:hush@a?db=3", "redis://:hush@a/3#x", "redis://:hush@[a", "unix://", "redis://:hu/sh@a"),
+    ],
+)
+def test_a_wrong_url_of_a_redis_is_refused_without_its_password(url):
+    with pytest.raises(ConfigError, match=r"redis\.url: .* is not allowed: use redis://") as refusal:
+        load(environ={"TOCSIN_REDIS_URL": url})
+    assert "hush" not in str(refusal.value)
+    assert "hu/sh" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("prefix", ["", "a b", "a*", "x" * 33, "{a}"])
+def test_a_prefix_that_would_mean_other_keys_is_refused(prefix):
+    with pytest.raises(ConfigError, match="use 1-32 letters, digits"):
+        load({"redis.prefix": prefix}, {})
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://a:6379/3", "redis://a:6379/3"),
+        ("redis://:hush@a", "redis://:********@a"),
+        ("redis://me:hush@a:1", "redis://me:********@a:1"),
+        ("redis://hush@a", "redis://********@a"),
+        ("", ""),
+    ],
+)
+def test_what_is_shown_of_a_url_has_no_password(url, shown):
+    assert SecretUrl(url).shown == shown
+    assert "hush" not in repr(SecretUrl(url))
+    text = effective(Config(redis=Redis(url=SecretUrl(url)))) if url else 'url = ""'
+    assert f'url = "{shown}"' in text
+    assert "hush" not in text
+
+
+def test_a_password_that_should_have_been_written_otherwise_is_masked_all_the_same():
+    assert SecretUrl("redis://me:hu/s@h@a:1").shown == "redis://me:********@a:1"
+
+
+def test_a_masked_url_is_not_read_back_as_one():
+    text = effective(Config(redis=Redis(url=SecretUrl("redis://:hush@a"))))
+    assert '# url = "redis://:********@a"' in text
 
 
 def test_the_file_in_the_data_folder_is_found_without_being_named(tmp_path):

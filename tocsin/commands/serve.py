@@ -38,6 +38,7 @@ SWITCH_INTERVAL_S = 0.001
 @click.option("--tls-cert", metavar="FILE", help="Encrypts both ports: the certificate (PEM); with --tls-key.")
 @click.option("--tls-key", metavar="FILE", help="Its private key (PEM). Both are read again at SIGHUP.")
 @click.option("--store", metavar="URL", help="The store. [the SQLite file tocsin.db in the data folder]")
+@click.option("--redis", metavar="URL", help="A Redis that several nodes share (redis://host:6379). [none]")
 @click.option("--welcome", is_flag=True, help="Also tells a person, on standard error, what to do next.")
 @options.configuration
 def serve(
@@ -46,6 +47,7 @@ def serve(
     config_file: str | None,
     tls_cert: str | None,
     tls_key: str | None,
+    redis: str | None,
     **settings: str | None,
 ) -> None:
     """Starts the engine and runs it until SIGTERM or Ctrl-C.
@@ -59,7 +61,9 @@ def serve(
     from engine.telemetry.logs import logging_to_stderr
     from engine.telemetry.watchdog import Watchdog
 
-    config = options.load(data, config_file, **{"tls.cert": tls_cert, "tls.key": tls_key}, **settings)
+    config = options.load(
+        data, config_file, **{"tls.cert": tls_cert, "tls.key": tls_key, "redis.url": redis}, **settings
+    )
     # Made first: what is wrong with the configuration is said in one line, before anything else is set up.
     engine = Engine(config)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
