@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import trio
 
-from actors.audience import Audience
+from actors.audience import Audience, channel_offset
 from actors.mailbox import PARKED, Envelope, Mailbox
 from protocol.errors import Busy, StoreUnavailable
-from protocol.model import ChannelKey
+from protocol.model import ChannelKey, Event
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,10 @@ class ChannelLimits:
 class Cell:
     """The durable part of one channel."""
 
-    def __init__(self, key: ChannelKey, limits: ChannelLimits) -> None:
+    def __init__(self, key: ChannelKey, limits: ChannelLimits, owner: str | None = None) -> None:
         self.key = key
+        # The node that decides for this channel; None: we do. It says which kind of actor runs the cell.
+        self.owner = owner
         self.mailbox = Mailbox(limits.mailbox_max)
         self.audience: Audience | None = None
         self.is_parked = False
@@ -41,6 +43,8 @@ class Cell:
         # Somebody else has moved the channel on in the store: memory must be recalled before anything is decided.
         self.is_behind = False
         self._ready = trio.Event()
+        self._news = trio.Event()
+        self._reowned = trio.Event()
 
     def put_all(self, envelopes: Sequence[Envelope]) -> None:
         """Puts commands into the mailbox, all or none. Raises Busy or StoreUnavailable."""
@@ -63,9 +67,41 @@ class Cell:
         return self.audience
 
     def moved(self) -> None:
-        """The store has moved on without us (a workflow batch); the actor is woken to recall it."""
+        """The store has moved on without us (a workflow batch, another node); the actor is woken to look."""
         self.is_behind = True
         self.mailbox.wake()
+        self._news.set()
+
+    def hear(self, events: Sequence[Event]) -> int:
+        """Another node has committed these events of the channel. Gives the number of deliveries.
+
+        If we only follow, and they come next, our followers are told at once; else somebody looks into the store.
+        """
+        audience = self.audience
+        if audience is None:
+            self.moved()
+        elif channel_offset(events[-1]) > audience.told:
+            if self.owner is not None and channel_offset(events[0]) <= audience.told + 1:
+                return audience.tell(events)
+            self.moved()
+        return 0
+
+    def change_owner(self, owner: str | None) -> None:
+        """Somebody else decides from now on; whoever runs the cell is woken."""
+        self.owner = owner
+        self.mailbox.wake()
+        self._reowned.set()
+        self._reowned = trio.Event()
+
+    async def wait_owner_other_than(self, owner: str | None) -> None:
+        """Waits until somebody else decides."""
+        while self.owner == owner:
+            await self._reowned.wait()
+
+    async def wait_news(self) -> None:
+        """Waits until the store has moved on without us, if it has not already."""
+        await self._news.wait()
+        self._news = trio.Event()
 
     def changed(self) -> None:
         """Wakes who waits for the audience."""

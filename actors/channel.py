@@ -4,26 +4,21 @@ Owns the channel's alerts while it runs (in its machine); the store owns them be
 outlives runs, so a crash is a pause to subscribers and producers, nothing more. Takes commands one batch at a
 time, so two triggers never race. Waits only for the store: while it is away we keep the batch, the cell answers busy,
 and nothing is restarted. If our machine raises we crash: memory is recalled from the store, and the mailbox still holds
-the batch. Saved before told: answers and broadcasts follow the commit.
+the batch. Saved before told: answers and broadcasts follow the commit. When
+another node becomes the owner we store what is counted and end; the cell is run by `actors.remote` then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-
 import structlog
 import trio
 
-from actors import patience
-from actors.audience import Audience, channel_offset
-from actors.cell import Cell, ChannelLimits
-from actors.ports import HISTORY_CHUNK, ChannelStore, Clock, Machine, MachineFactory, NewId, Observer, OrdersOf
+from actors.audience import Audience
+from actors.cell_actor import CellActor
+from actors.ports import Machine
 from protocol.commands import Batch
 from protocol.effects import Behind, Commit, Committed, Recalled, StormNotice, Unavailable
-from protocol.errors import CommitInvalid, StoreUnavailable
-from protocol.model import ChannelKey, Event
-from protocol.orders import NO_ORDERS, Orders
+from protocol.errors import CommitInvalid
 
 log = structlog.get_logger()
 
@@ -32,41 +27,12 @@ class MachineRaised(Exception):
     """The machine raised: the actor crashes, but its restart intensity does not count it (its commands do)."""
 
 
-def _nobody(workspace: str, events: Sequence[Event]) -> None:
-    """Where nothing is derived from channels."""
-
-
-def _no_orders(key: ChannelKey) -> Orders:
-    """Where nobody gives any."""
-    return NO_ORDERS
-
-
-@dataclass(frozen=True)
-class ChannelKit:
-    """What every channel actor is handed."""
-
-    store: ChannelStore
-    machine: MachineFactory
-    clock: Clock
-    new_id: NewId
-    observer: Observer
-    limits: ChannelLimits
-    # What holds for a channel; `Registry.wake` says that it has changed.
-    orders: OrdersOf = _no_orders
-    # Told of events that a channel found in the store: the feed may never have said that they were committed.
-    found: Callable[[str, Sequence[Event]], None] = _nobody
-
-
-class ChannelActor:
+class ChannelActor(CellActor):
     """One run of a channel: recall, catch up, then batch after batch, until it has been idle for long enough."""
 
-    def __init__(self, cell: Cell, kit: ChannelKit) -> None:
-        self._cell = cell
-        self._kit = kit
-
-    async def run(self) -> None:
-        """Runs until idle. Raises MachineRaised, or whatever else went wrong."""
-        while True:
+    async def run(self) -> bool:
+        """Runs until idle (True), or until another node decides (False). Raises MachineRaised, or what went wrong."""
+        while self._cell.owner is None:
             # Before it is read: whoever moves the channel on meanwhile may have come too late for it.
             self._cell.is_behind = False
             recalled = await self._recall()
@@ -77,10 +43,11 @@ class ChannelActor:
             for _ in machine.restore():
                 await trio.lowlevel.checkpoint()
             if await self._serve(machine, audience, recalled.offset):
-                return
+                return True
+        return False
 
     async def _serve(self, machine: Machine, audience: Audience, offset: int) -> bool:
-        """Handles batches; True when idle, False when the store was ahead of us and memory must be recalled."""
+        """Handles batches; True when idle, False when memory must be recalled: here, or where the owner is now."""
         cell = self._cell
         while True:
             if not await self._wait(machine, audience):
@@ -92,6 +59,9 @@ class ChannelActor:
                     return False
                 continue
             if cell.is_behind:
+                return False
+            if cell.owner is not None:
+                await self._finish(machine, offset)
                 return False
             committed = await self._handle(machine, offset)
             if committed is None:
@@ -191,58 +161,8 @@ class ChannelActor:
                     attempt += 1
                     await self._away(outcome.cause, attempt)
 
-    async def _recall(self) -> Recalled:
-        attempt = 0
-        while True:
-            try:
-                recalled = await self._kit.store.recall(self._cell.key)
-            except StoreUnavailable as fault:
-                attempt += 1
-                await self._away(str(fault), attempt)
-            else:
-                self._back()
-                return recalled
-
-    async def _catch_up(self, recalled: Recalled) -> Audience:
-        """Tells subscribers what was committed but not told before the last run ended."""
-        cell = self._cell
-        if cell.audience is None or cell.audience.epoch != recalled.epoch:
-            cell.audience = Audience(cell.key.name, recalled.epoch, recalled.offset, recalled.floor, channel_offset)
-            cell.changed()
-        audience = cell.audience
-        audience.floor = recalled.floor
-        if audience.told < recalled.floor:
-            # Trimmed while we could not tell it. What is left would follow on a `prev` that hides the gap.
-            audience.lose(recalled.floor)
-        attempt = 0
-        while audience.told < recalled.offset:
-            try:
-                missed: Sequence[Event] = await self._kit.store.history(cell.key, audience.told, HISTORY_CHUNK)
-            except StoreUnavailable as fault:
-                attempt += 1
-                await self._away(str(fault), attempt)
-                continue
-            self._back()
-            if not missed:
-                raise RuntimeError(f"{cell.key.name}: the store lost events {audience.told + 1}..{recalled.offset}")
-            self._kit.observer.delivered(audience.tell(missed))
-            self._kit.found(cell.key.workspace, missed)
-        return audience
-
     def _answer_committed(self, recalled: Recalled) -> None:
         """A batch that was committed just before a crash is answered, not decided again."""
         mailbox = self._cell.mailbox
         if mailbox.pinned_id is not None and mailbox.pinned_id == recalled.last_batch:
             mailbox.settle(recalled.last_results)
-
-    async def _away(self, cause: str, attempt: int) -> None:
-        if self._cell.away is None:
-            log.warning("store_away", channel=self._cell.key.name, cause=cause)
-        self._cell.away = cause
-        self._cell.changed()
-        await patience.pause(attempt)
-
-    def _back(self) -> None:
-        if self._cell.away is not None:
-            log.info("store_back", channel=self._cell.key.name)
-        self._cell.away = None

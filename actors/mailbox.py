@@ -188,6 +188,24 @@ class Mailbox:
         self._waiting.extendleft(reversed(pinned[done:]))
         return done
 
+    def unpin(self) -> None:
+        """The pinned batch is somebody else's to handle now: its commands wait again, first of all."""
+        pinned, self._pinned, self._batch = self._pinned, (), None
+        self._waiting.extendleft(reversed(pinned))
+
+    def refuse_pinned(self, result: ItemResult) -> int:
+        """Answers the pinned batch with the same refusal and lets go of it; how many commands there were."""
+        pinned, self._pinned, self._batch = self._pinned, (), None
+        self._items -= _items_of(pinned)
+        for envelope in pinned:
+            envelope.answer(result)
+        return len(pinned)
+
+    @property
+    def pinned_places(self) -> tuple[int, ...]:
+        """How many results each command of the pinned batch has."""
+        return tuple([len(envelope.places) for envelope in self._pinned])
+
     def machine_raised(self) -> Command | None:
         """The pinned batch made the machine raise. Gives the command that is set aside, if one is."""
         culprits, self._pinned, self._batch = self._pinned, (), None

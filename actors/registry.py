@@ -3,26 +3,31 @@
 Owns: the cells, and one task per channel that keeps its actor running (one-for-one). Restart intensity counts per
 channel; one past it is parked: it answers at once that it failed, is tried again every `park_s`, and never ends
 the process. A machine that raised over somebody's command (MachineRaised) is restarted and not counted: the command is.
+With several nodes a cell is run by its channel (`actors.channel`) on the node that owns the workspace, and by the link
+to that node (`actors.remote`) on all others; when the owner changes, whoever runs it ends and the other kind begins.
 """
 
 from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Callable, Sequence
 
 import structlog
 import trio
 
 from actors.audience import Audience
 from actors.cell import Cell
-from actors.channel import ChannelActor, ChannelKit, MachineRaised
+from actors.cell_actor import ChannelKit
+from actors.channel import ChannelActor, MachineRaised
+from actors.remote import RemoteActor, RemoteKit
 from actors.restart import Exhausted, RestartHistory, RestartPolicy
 from actors.supervisor import Started
 from actors.tally import one_less
 from actors.waker import Waker
 from protocol.errors import Busy
 from protocol.limits import Limit
-from protocol.model import ChannelKey
+from protocol.model import ChannelKey, Event
 
 log = structlog.get_logger()
 
@@ -32,6 +37,15 @@ WORKSPACE_CHANNELS_MAX = 5_000
 PARK_S = 10.0
 # At the end: how long channels may take for what they hold. A store that is away then is not waited for.
 CLOSE_S = 3.0
+
+
+# The node that decides for a workspace; None: we do.
+OwnerOf = Callable[[str], str | None]
+
+
+def _ours(workspace: str) -> str | None:
+    """Where there is one node."""
+    return None
 
 
 class Registry:
@@ -46,6 +60,8 @@ class Registry:
         per_workspace_max: int = WORKSPACE_CHANNELS_MAX,
     ) -> None:
         self._kit = kit
+        self._owner_of: OwnerOf = _ours
+        self._remote: RemoteKit | None = None
         self._policy = policy or RestartPolicy()
         self._park_s = park_s
         self._channels_max = channels_max
@@ -58,6 +74,17 @@ class Registry:
         self._all_ended = trio.Event()
         self._is_closing = False
         self.restarts = 0
+
+    def share(self, owner_of: OwnerOf, remote: RemoteKit) -> None:
+        """There are several nodes from now on; before anything runs."""
+        self._owner_of, self._remote = owner_of, remote
+
+    def reown(self) -> None:
+        """The nodes have changed: whoever runs a cell for a node that is not its owner any more ends."""
+        for cell in self._cells.values():
+            owner = self._owner_of(cell.key.workspace)
+            if owner != cell.owner:
+                cell.change_owner(owner)
 
     async def run(self, status: Started) -> None:
         """Owns the channels' tasks. Cells that a former run left are taken up again."""
@@ -103,7 +130,7 @@ class Registry:
                     self._kit.observer.refused(fault.limit)
                 raise
             self._of_workspace[key.workspace] += 1
-            cell = self._cells[key] = Cell(key, self._kit.limits)
+            cell = self._cells[key] = Cell(key, self._kit.limits, self._owner_of(key.workspace))
             self._start(cell)
         return cell
 
@@ -138,6 +165,28 @@ class Registry:
         cell = self._cells.get(key)
         if cell is not None:
             cell.moved()
+
+    def hear(self, workspace: str, events: Sequence[Event]) -> None:
+        """Another node has committed these events, in this order: whoever follows their channels here is told."""
+        for framework in dict.fromkeys(event.alert.framework_id for event in events):
+            if (cell := self._cells.get(ChannelKey(workspace, framework))) is not None:
+                own = [event for event in events if event.alert.framework_id == framework]
+                self._kit.observer.delivered(cell.hear(own))
+
+    def look(self) -> None:
+        """Something that other nodes have committed may not have come: every channel in use looks into the store."""
+        for cell in self._cells.values():
+            if cell.owner is not None or cell.audience:
+                cell.moved()
+
+    def is_ours(self, workspace: str) -> bool:
+        """Whether this node decides for a workspace."""
+        return self._owner_of(workspace) is None
+
+    @property
+    def elsewhere(self) -> int:
+        """How many of the channels in use here are decided on another node."""
+        return sum(cell.owner is not None for cell in self._cells.values())
 
     def runs(self, key: ChannelKey) -> bool:
         """Whether this channel is in use; nothing is started for it."""
@@ -189,7 +238,7 @@ class Registry:
         raised = RestartHistory(RestartPolicy(max_restarts=10**9, max_delay_s=0.1))
         while True:
             try:
-                await ChannelActor(cell, self._kit).run()
+                is_idle = await self._actor(cell).run()
             except MachineRaised as crash:
                 verdict = raised.crashed(trio.current_time(), random.random())  # noqa: S311  # jitter
                 log.error("channel_machine_raised", channel=cell.key.name, exc_info=crash)
@@ -197,6 +246,8 @@ class Registry:
                 verdict = history.crashed(trio.current_time(), random.random())  # noqa: S311  # jitter
                 log.error("channel_crashed", channel=cell.key.name, exc_info=crash)
             else:
+                if not is_idle:
+                    continue
                 # No await since the actor found itself idle: nobody can have put anything into the mailbox.
                 del self._cells[cell.key]
                 one_less(self._of_workspace, cell.key.workspace)
@@ -208,6 +259,11 @@ class Registry:
                 history.forget()
             else:
                 await trio.sleep(verdict.delay_s)
+
+    def _actor(self, cell: Cell) -> ChannelActor | RemoteActor:
+        if cell.owner is None or self._remote is None:
+            return ChannelActor(cell, self._kit)
+        return RemoteActor(cell, self._kit, self._remote)
 
     async def _park(self, cell: Cell, verdict: Exhausted) -> None:
         log.critical("channel_parked", channel=cell.key.name, crashes=verdict.crashes, again_in_s=self._park_s)

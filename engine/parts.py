@@ -11,7 +11,7 @@ from typing import Any
 import trio
 
 from actors.cell import ChannelLimits
-from actors.channel import ChannelKit
+from actors.cell_actor import ChannelKit
 from actors.derived import DerivedStreams
 from actors.ports import Clock
 from actors.proofs import Proofs

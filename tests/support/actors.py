@@ -10,7 +10,7 @@ import msgspec
 import trio
 
 from actors.cell import Cell, ChannelLimits
-from actors.channel import ChannelKit
+from actors.cell_actor import ChannelKit
 from actors.frames import Frame, Frames
 from actors.mailbox import Envelope, Receipt
 from actors.supervisor import Started

@@ -9,7 +9,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from actors.cell import ChannelLimits
-from actors.channel import ChannelKit
+from actors.cell_actor import ChannelKit
 from actors.registry import Registry
 from actors.throttle import RateLimits
 from engine.access.auth import Authenticator

@@ -1,0 +1,152 @@
+"""Requests between nodes: commands that go to the owner of their workspace, and those that come to us as the owner.
+
+Owns: the requests that are under way to others, and those that came from others, with their results for a while: one
+that is sent again (its answer was lost, or late) is answered, not done again. Called on the loop with each letter of
+the bus; waits for nothing but, in `forward`, for the answer. What does not fit is answered busy, as at any door. If we
+are not the owner we say so: whoever asked looks again who is. Nothing here is trusted to name somebody's rights: the
+door that took the request has checked them, and only a node can make a letter that opens.
+
+Decided against doing the work of a workspace that is not ours because somebody asked: two nodes would take turns at
+being behind each other.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+import trio
+
+from actors.cell import Cell
+from actors.mailbox import Envelope, Receipt
+from protocol.commands import Batch
+from protocol.errors import TocsinError
+from protocol.forwarding import Answered, ForeignLetter, Forward, Letter, Packed, commands_of, pack, results_of
+from protocol.items import ItemResult
+from protocol.model import ChannelKey, Reason, Status
+
+# Results of requests that may be sent again: some seconds of a busy node, about 10 MB.
+REMEMBERED_MAX_ITEMS = 50_000
+
+Send = Callable[[str, Letter], None]
+
+
+class _Pending:
+    """A request of ours that is under way."""
+
+    def __init__(self) -> None:
+        self.answered = trio.Event()
+        self.letter: Answered | None = None
+
+
+class _Taken:
+    """A request of another node: how many results it has, and what they are once they are known."""
+
+    def __init__(self, items: int) -> None:
+        self.items = items
+        self.results: tuple[Packed, ...] | None = None
+
+
+class Forwarding:
+    """Both ends of it, for one node. `cell` gives a channel's cell; it may raise Busy."""
+
+    def __init__(
+        self, node: str, cell: Callable[[ChannelKey], Cell], is_ours: Callable[[str], bool], send: Send
+    ) -> None:
+        self._node = node
+        self._cell = cell
+        self._is_ours = is_ours
+        self._send = send
+        self._pending: dict[str, _Pending] = {}
+        self._taken: OrderedDict[str, _Taken] = OrderedDict()
+        self._remembered = 0
+        self.sent = self.taken = self.again = self.not_ours = self.late = 0
+
+    def statistics(self) -> dict[str, int]:
+        """Requests sent and taken, those that came again or to the wrong node, and answers that came too late."""
+        return {
+            "sent": self.sent,
+            "taken": self.taken,
+            "again": self.again,
+            "not_ours": self.not_ours,
+            "late": self.late,
+            "under_way": len(self._pending),
+        }
+
+    async def forward(
+        self, owner: str, key: ChannelKey, batch: Batch, places: Sequence[int]
+    ) -> Sequence[ItemResult] | None:
+        """Has the owner do this; None: it says that it is not the owner. Waits until cancelled for an answer."""
+        pending = self._pending[batch.id] = _Pending()
+        letter = Forward(
+            origin=self._node,
+            id=batch.id,
+            workspace=key.workspace,
+            framework=key.framework,
+            commands=pack(batch.commands),
+            places=tuple(places),
+        )
+        self.sent += 1
+        try:
+            self._send(owner, letter)
+            await pending.answered.wait()
+        finally:
+            del self._pending[batch.id]
+        answer = pending.letter
+        if answer is None or not answer.is_owner:
+            return None
+        results = results_of(answer)
+        if len(results) > sum(places):
+            raise ForeignLetter(f"{len(results)} results for {sum(places)} items")
+        return results
+
+    def answered(self, letter: Answered) -> None:
+        """An owner has answered."""
+        pending = self._pending.get(letter.id)
+        if pending is None:
+            self.late += 1
+        else:
+            pending.letter = letter
+            pending.answered.set()
+
+    def asked(self, letter: Forward) -> None:
+        """Another node takes us for the owner of this workspace. Raises ForeignLetter."""
+        if not self._is_ours(letter.workspace):
+            self.not_ours += 1
+            self._send(letter.origin, Answered(id=letter.id, is_owner=False))
+            return
+        taken = self._taken.get(letter.id)
+        if taken is None:
+            self._take(letter)
+        else:
+            self.again += 1
+            if taken.results is not None:
+                self._send(letter.origin, Answered(id=letter.id, results=taken.results))
+
+    def _take(self, letter: Forward) -> None:
+        commands, items = commands_of(letter), sum(letter.places)
+        taken = self._remember(letter.id, items)
+        self.taken += 1
+
+        def answer(results: Sequence[ItemResult]) -> None:
+            taken.results = pack(results)
+            self._send(letter.origin, Answered(id=letter.id, results=taken.results))
+
+        receipt, first = Receipt(items, answer), 0
+        envelopes = []
+        for command, places in zip(commands, letter.places, strict=True):
+            envelopes.append(Envelope(command, receipt, *range(first, first + places)))
+            first += places
+        try:
+            self._cell(ChannelKey(letter.workspace, letter.framework)).put_all(envelopes)
+        except TocsinError as fault:
+            refused = ItemResult(status=Status.REJECTED, reason=Reason.BUSY, message=fault.message)
+            for envelope in envelopes:
+                envelope.answer(refused)
+
+    def _remember(self, number: str, items: int) -> _Taken:
+        taken = self._taken[number] = _Taken(items)
+        self._remembered += items
+        while self._remembered > REMEMBERED_MAX_ITEMS and len(self._taken) > 1:
+            self._remembered -= self._taken.popitem(last=False)[1].items
+        return taken

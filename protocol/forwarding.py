@@ -1,0 +1,211 @@
+"""What nodes say to each other: letters, in MessagePack, each with a keyed hash of its bytes in front.
+
+A letter is a request for a workspace's owner or the answer to one, or news of what was committed or changed here. All
+of it comes over a bus that others may write to as well, by mistake or on purpose: only who has the key makes a letter
+that opens, and whatever does not open raises ForeignLetter. Two versions of the program may stand side by side: new
+fields have defaults, unknown ones are ignored, and a letter of an unknown kind is a ForeignLetter, too.
+
+Commands and results have no tag of their own (they never left a process before): they travel as pairs of their class's
+name and their bytes. Decided against pickling (it runs what it is sent), and against a tag in each class (bytes that
+are stored would change for it).
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any, cast
+
+import msgspec
+
+from protocol.commands import Act, Command, CompleteStep, Escalate, Observe, Preview, Ring
+from protocol.items import ItemResult
+from protocol.model import Event
+from protocol.previews import Previewed, TooDear
+from protocol.rule_series import ListSeries, SeriesListed
+
+# 128 bits: who guesses for a year at a million letters a second has a chance of 10^-25.
+_HASH_BYTES = 16
+
+Packed = tuple[str, msgspec.Raw]
+
+
+class ForeignLetter(Exception):
+    """Bytes that no node of ours has made, or one of another version: to be counted and dropped."""
+
+
+class Forward(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="forward"):
+    """Commands for a channel, to its owner. `places`: how many results each has. `id` stays when it is sent again."""
+
+    origin: str
+    id: str
+    workspace: str
+    framework: str
+    commands: tuple[Packed, ...] = ()
+    places: tuple[int, ...] = ()
+
+
+class Answered(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="answered"):
+    """The results of a Forward; or none of them, because who was asked does not own the workspace (any more)."""
+
+    id: str
+    results: tuple[Packed, ...] = ()
+    is_owner: bool = True
+
+
+class Told(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="told"):
+    """Events that `origin` committed, of one commit, in order.
+
+    `moved`: the frameworks of channels that were not asked about it.
+    """
+
+    origin: str
+    workspace: str
+    events: tuple[Event, ...]
+    moved: tuple[str, ...] = ()
+
+
+class Start(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="start"):
+    """Something is due in this channel: whoever owns it has it run."""
+
+    origin: str
+    workspace: str
+    framework: str
+
+
+class Leaving(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="leaving"):
+    """A node is being drained: it owns nothing any more."""
+
+    origin: str
+
+
+class ObjectsChanged(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="objects"):
+    """Objects that were changed or deleted: workspace, kind and id of each."""
+
+    origin: str
+    objects: tuple[tuple[str, str, str], ...]
+
+
+class Revoked(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="revoked"):
+    """What is revoked has changed in a workspace: read it again."""
+
+    origin: str
+    workspace: str
+
+
+class Rung(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="rung"):
+    """These queues have new jobs that are due."""
+
+    origin: str
+    queues: tuple[str, ...]
+
+
+class Hinted(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="hinted"):
+    """Something beside a stream, for whoever follows it: workspace, framework or user, and hints as they are sent."""
+
+    origin: str
+    workspace: str
+    framework: str | None = None
+    user: str | None = None
+    hints: tuple[msgspec.Raw, ...] = ()
+
+
+class Asked(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="asked"):
+    """A question to other nodes. `about` says what, `body` with what; each answers with a Replied."""
+
+    origin: str
+    id: str
+    about: str
+    body: msgspec.Raw
+
+
+class Replied(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="replied"):
+    """A node's answer to a question."""
+
+    origin: str
+    id: str
+    body: msgspec.Raw
+
+
+Letter = Forward | Answered | Told | Start | Leaving | ObjectsChanged | Revoked | Rung | Hinted | Asked | Replied
+
+_COMMANDS: dict[str, Any] = {
+    kind.__name__: msgspec.msgpack.Decoder(kind) for kind in (Ring, Observe, ListSeries, Act, CompleteStep, Escalate)
+}
+# A preview has commands in it.
+_PREVIEW = msgspec.msgpack.Decoder(tuple[Packed, ...])
+_RESULTS: dict[str, Any] = {
+    kind.__name__: msgspec.msgpack.Decoder(kind) for kind in (ItemResult, Previewed, TooDear, SeriesListed)
+}
+_LETTERS: msgspec.msgpack.Decoder[Letter] = msgspec.msgpack.Decoder(Letter)
+_ENCODER = msgspec.msgpack.Encoder()
+# All that a decoder may raise over bytes that somebody made to hurt.
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def pack(values: Sequence[Any]) -> tuple[Packed, ...]:
+    """Commands or results, each with the name of its class."""
+    return tuple([_packed(value) for value in values])
+
+
+def _packed(value: Any) -> Packed:
+    what = pack(value.commands) if isinstance(value, Preview) else value
+    return type(value).__name__, msgspec.Raw(_ENCODER.encode(what))
+
+
+def commands_of(forward: Forward) -> list[Command]:
+    """The commands of a request. Raises ForeignLetter."""
+    if len(forward.places) != len(forward.commands) or min(forward.places, default=1) < 1:
+        raise ForeignLetter("a command has no place for its results")
+    return [_command(name, data) for name, data in forward.commands]
+
+
+def _command(name: str, data: msgspec.Raw) -> Command:
+    if name != Preview.__name__:
+        return cast(Command, _unpack(name, data, _COMMANDS))
+    try:
+        asked = _PREVIEW.decode(data)
+    except _UNREADABLE as fault:
+        raise ForeignLetter(str(fault)) from fault
+    return Preview(commands=tuple([_unpack(name, data, _COMMANDS) for name, data in asked]))
+
+
+def results_of(answered: Answered) -> list[ItemResult]:
+    """The results of an answer. Raises ForeignLetter."""
+    return [_unpack(name, data, _RESULTS) for name, data in answered.results]
+
+
+def _unpack(name: str, data: msgspec.Raw, decoders: dict[str, Any]) -> Any:
+    try:
+        return decoders[name].decode(data)
+    except KeyError as fault:
+        raise ForeignLetter(f"nothing here is called {name[:32]!r}") from fault
+    except _UNREADABLE as fault:
+        raise ForeignLetter(str(fault)) from fault
+
+
+class Seals:
+    """Makes and opens letters. The first of the keys closes them, all of them open: keys are changed node by node."""
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        self._keys = [blake2b(key, digest_size=32, person=b"tocsin nodes").digest() for key in keys]
+
+    def close(self, letter: Letter) -> bytes:
+        """The bytes to send."""
+        data = _ENCODER.encode(letter)
+        return _hash(self._keys[0], data) + data
+
+    def open(self, sent: bytes) -> Letter:
+        """The letter that was sent. Raises ForeignLetter."""
+        mark, data = sent[:_HASH_BYTES], sent[_HASH_BYTES:]
+        if not any(hmac.compare_digest(mark, _hash(key, data)) for key in self._keys):
+            raise ForeignLetter("it was not made with a key of ours")
+        try:
+            return _LETTERS.decode(data)
+        except _UNREADABLE as fault:
+            raise ForeignLetter(str(fault)) from fault
+
+
+def _hash(key: bytes, data: bytes) -> bytes:
+    return blake2b(data, key=key, digest_size=_HASH_BYTES).digest()

@@ -1,0 +1,280 @@
+"""A channel that another node decides: its commands go there, its followers are told here, and it can move."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import trio
+from structlog.testing import capture_logs
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from actors import forwarding
+from actors.remote import RESEND_S
+from protocol.forwarding import Answered, ForeignLetter, Forward, pack
+from protocol.model import Reason
+from tests.support.actors import FIRED, KEY, an_event, envelopes
+from tests.support.nodes import Pair
+
+
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[list]:
+    with capture_logs() as entries:
+        yield entries
+
+
+@asynccontextmanager
+async def a_pair(**limits: Any) -> AsyncIterator[Pair]:
+    async with trio.open_nursery() as nursery:
+        pair = Pair(**limits)
+        await pair.begin(nursery)
+        yield pair
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_command_is_decided_on_the_owner_and_answered_where_it_came_in(autojump_clock: MockClock) -> None:
+    async with a_pair() as pair:
+        await pair.b.ring("x")
+        await wait_all_tasks_blocked()
+        assert pair.b.answers.reasons == [Reason.FIRED]
+        assert pair.a.machines.decided == [["x"]]
+        assert pair.b.machines.built == 0
+
+
+async def test_commands_of_a_node_stay_in_their_order(autojump_clock: MockClock) -> None:
+    async with a_pair() as pair:
+        await pair.b.ring(*[f"x{n}" for n in range(300)])
+        await wait_all_tasks_blocked()
+        assert pair.store.titles() == [f"x{n}" for n in range(300)]
+        assert pair.wires.sent(Forward) == 2, "at most 240 go together"
+
+
+async def test_followers_on_another_node_are_told_what_comes_next_without_a_look_at_the_store(
+    autojump_clock: MockClock,
+) -> None:
+    async with a_pair() as pair:
+        receiver = await pair.b.follow()
+        pair.store.add([an_event(1), an_event(2)])
+        recalls = pair.store.recalls
+        pair.b.registry.hear("acme", [an_event(1), an_event(2)])
+        assert receiver.heard == [(0, 1), (1, 2)]
+        await wait_all_tasks_blocked()
+        assert pair.store.recalls == recalls
+
+
+async def test_what_was_not_heard_of_is_read_from_the_store_first(autojump_clock: MockClock) -> None:
+    async with a_pair() as pair:
+        receiver = await pair.b.follow()
+        pair.store.add([an_event(1), an_event(2), an_event(3)])
+        pair.b.registry.hear("acme", [an_event(3)])
+        await wait_all_tasks_blocked()
+        pair.b.registry.hear("acme", [an_event(2), an_event(3)])
+        await wait_all_tasks_blocked()
+        assert receiver.heard == [(0, 1), (1, 2), (2, 3)]
+
+
+async def test_after_a_gap_of_the_bus_every_channel_looks_into_the_store(autojump_clock: MockClock) -> None:
+    async with a_pair() as pair:
+        receivers = [await pair.a.follow(), await pair.b.follow()]
+        pair.store.add([an_event(1), an_event(2)])
+        pair.a.registry.look()
+        pair.b.registry.look()
+        await wait_all_tasks_blocked()
+        assert [receiver.heard for receiver in receivers] == 2 * [[(0, 1), (1, 2)]]
+
+
+async def test_an_event_that_comes_while_the_position_is_read_is_told(autojump_clock: MockClock) -> None:
+    async with a_pair() as pair:
+        pair.store.add([an_event(1)])
+        cell = pair.b.cell
+        pair.b.registry.hear("acme", [an_event(1)])
+        receiver = await pair.b.follow()
+        pair.store.add([an_event(2)])
+        pair.b.registry.hear("acme", [an_event(2)])
+        await wait_all_tasks_blocked()
+        assert receiver.heard == [(1, 2)]
+        assert cell.audience is not None
+        assert cell.audience.told == 2
+
+
+async def test_a_request_that_was_lost_is_sent_again(autojump_clock: MockClock) -> None:
+    async with a_pair() as pair:
+        lost = iter([True])
+        pair.wires.loses = lambda to, letter: next(lost, False)
+        began = trio.current_time()
+        await pair.b.ring("x")
+        await trio.sleep(RESEND_S + 0.01)
+        assert pair.b.answers.reasons == [Reason.FIRED]
+        assert trio.current_time() - began < 2 * RESEND_S
+        assert pair.store.titles() == ["x"]
+
+
+async def test_a_request_whose_answer_was_lost_is_answered_again_and_not_done_again(autojump_clock: MockClock) -> None:
+    async with a_pair() as pair:
+        lost = iter([True])
+        pair.wires.loses = lambda to, letter: isinstance(letter, Answered) and next(lost, False)
+        await pair.b.ring("x")
+        await trio.sleep(RESEND_S + 0.01)
+        assert pair.b.answers.reasons == [Reason.FIRED]
+        assert pair.store.titles() == ["x"]
+        assert pair.a.forwarding.statistics()["again"] == 1
+
+
+async def test_a_request_that_is_still_under_way_is_not_taken_twice(autojump_clock: MockClock) -> None:
+    async with a_pair() as pair:
+        pair.store.gate = trio.Event()
+        await pair.b.ring("x")
+        await trio.sleep(RESEND_S * 1.5)
+        pair.store.gate.set()
+        await wait_all_tasks_blocked()
+        assert pair.b.answers.reasons == [Reason.FIRED]
+        assert pair.store.titles() == ["x"]
+
+
+async def test_if_the_owner_is_silent_for_too_long_whoever_asked_is_told_busy(
+    autojump_clock: MockClock, logs: list
+) -> None:
+    async with a_pair() as pair:
+        pair.wires.loses = lambda to, letter: True
+        await pair.b.ring("x", "y")
+        await trio.sleep(6.5)
+        assert pair.b.answers.reasons == [Reason.BUSY, Reason.BUSY]
+        assert len(pair.b.cell.mailbox) == 0
+        assert [line["commands"] for line in logs if line["event"] == "owner_silent"] == [2]
+
+
+async def test_what_a_dead_owner_has_not_answered_is_decided_by_whoever_takes_over(autojump_clock: MockClock) -> None:
+    async with a_pair() as pair:
+        pair.wires.loses = lambda to, letter: to == "a"
+        receiver = await pair.b.follow()
+        await pair.b.ring("x")
+        await wait_all_tasks_blocked()
+        pair.b.believes("b")
+        await trio.sleep(0.3)
+        assert pair.b.answers.reasons == [Reason.FIRED]
+        assert pair.b.machines.decided == [["x"]]
+        assert receiver.heard == [(0, 1)]
+
+
+async def test_a_workspace_that_moves_away_stores_what_it_counted_and_forwards_what_waits(
+    autojump_clock: MockClock,
+) -> None:
+    async with a_pair() as pair:
+        receiver = await pair.a.follow()
+        await pair.a.ring("x")
+        await wait_all_tasks_blocked()
+        pair.a.believes("b")
+        pair.b.believes("b")
+        await pair.a.ring("y")
+        await wait_all_tasks_blocked()
+        pair.a.registry.hear("acme", pair.store.stream(KEY).events[1:])
+        assert pair.b.machines.decided == [["y"]]
+        assert pair.a.answers.reasons == [Reason.FIRED, Reason.FIRED]
+        assert receiver.heard == [(0, 1), (1, 2)]
+
+
+async def test_who_is_asked_and_is_not_the_owner_says_so_and_the_request_finds_its_way(
+    autojump_clock: MockClock,
+) -> None:
+    async with a_pair() as pair:
+        pair.a.believes("b")
+        await pair.b.ring("x")
+        await trio.sleep(0.5)
+        assert pair.a.forwarding.statistics()["not_ours"] > 0
+        assert pair.b.answers.all == []
+        pair.b.believes("b")
+        await trio.sleep(0.5)
+        assert pair.b.answers.reasons == [Reason.FIRED]
+
+
+async def test_an_owner_without_room_says_busy(autojump_clock: MockClock) -> None:
+    async with a_pair(mailbox_max=1) as pair:
+        pair.store.gate = trio.Event()
+        await pair.a.ring("w")
+        await pair.b.ring("x")
+        await wait_all_tasks_blocked()
+        assert pair.b.answers.reasons == [Reason.BUSY]
+
+
+async def test_two_who_believe_to_be_the_owner_store_nothing_twice(autojump_clock: MockClock) -> None:
+    async with a_pair() as pair:
+        pair.b.believes("b")
+        for name in ("1", "2", "3"):
+            await pair.a.ring(f"a{name}")
+            await pair.b.ring(f"b{name}")
+            await wait_all_tasks_blocked()
+        assert sorted(pair.store.titles()) == ["a1", "a2", "a3", "b1", "b2", "b3"]
+        assert [event.offset for event in pair.store.stream().events] == [1, 2, 3, 4, 5, 6]
+
+
+async def test_a_channel_that_is_only_followed_elsewhere_is_retired_when_nobody_needs_it(
+    autojump_clock: MockClock,
+) -> None:
+    async with a_pair() as pair:
+        await pair.b.ring("x")
+        assert pair.b.registry.elsewhere == 1
+        await trio.sleep(200)
+        assert pair.b.registry.cells() == []
+
+
+async def test_a_node_that_ends_has_what_waits_done_first(autojump_clock: MockClock) -> None:
+    pair = Pair()
+    async with trio.open_nursery() as wires:
+        wires.start_soon(pair.wires.run)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(lambda task_status: pair.a.registry.run(task_status))
+            async with trio.open_nursery() as inner:
+                await inner.start(lambda task_status: pair.b.registry.run(task_status))
+                pair.b.cell.put_all(envelopes(pair.b.answers, "x", "y"))
+                inner.cancel_scope.cancel()
+            nursery.cancel_scope.cancel()
+        wires.cancel_scope.cancel()
+    assert pair.b.answers.reasons == [Reason.FIRED, Reason.FIRED]
+
+
+async def test_a_store_that_is_away_is_said_at_the_door_of_every_node(autojump_clock: MockClock) -> None:
+    async with a_pair() as pair:
+        pair.store.away = "no route to host"
+        cell = pair.b.cell
+        await wait_all_tasks_blocked()
+        assert cell.away is not None
+        pair.store.away = None
+        await trio.sleep(10)
+        assert cell.away is None
+
+
+async def test_answers_that_nobody_waits_for_are_counted(autojump_clock: MockClock) -> None:
+    async with a_pair() as pair:
+        pair.b.forwarding.answered(Answered(id="of yesterday"))
+        assert pair.b.forwarding.statistics()["late"] == 1
+
+
+async def test_only_so_many_results_are_remembered(autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forwarding, "REMEMBERED_MAX_ITEMS", 3)
+    async with a_pair() as pair:
+        for name in "abcdef":
+            await pair.b.ring(name)
+            await wait_all_tasks_blocked()
+        assert len(pair.a.forwarding._taken) == 3
+
+
+async def test_an_answer_with_too_many_results_crashes_the_link_and_nothing_else(
+    autojump_clock: MockClock, logs: list
+) -> None:
+    async with a_pair() as pair:
+        pair.wires.loses = lambda to, letter: True
+        await pair.b.ring("x")
+        await wait_all_tasks_blocked()
+        pair.wires.loses = lambda to, letter: False
+        pair.b.forwarding.answered(Answered(id="b-1", results=pack([FIRED, FIRED])))
+        await trio.sleep(1)
+        assert [line["event"] for line in logs] == ["channel_crashed"]
+        assert pair.b.answers.reasons == [Reason.FIRED], "sent again, under the same id"
+
+
+async def test_a_request_that_makes_no_sense_is_foreign(autojump_clock: MockClock) -> None:
+    async with a_pair() as pair:
+        with pytest.raises(ForeignLetter):
+            pair.a.forwarding.asked(Forward(origin="b", id="1", workspace="acme", framework="x", places=(1,)))
