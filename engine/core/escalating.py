@@ -57,8 +57,13 @@ def version_of(place: str, since: str, chain: str) -> str:
 
 def has_begun(told: Iterable[Delivery], since: str, chain: str) -> bool:
     """Whether anybody was told of anything by this chain since then."""
-    chains = (line.version.partition(":")[2] for line in told if line.change in _BY_CHAINS)
+    chains = (line.version.partition(":")[2] for line in told if is_of_chain(line))
     return f"{since}:{chain}" in chains
+
+
+def is_of_chain(line: Delivery) -> bool:
+    """Whether a chain wanted somebody told."""
+    return line.change in _BY_CHAINS
 
 
 def first(chain: Escalation) -> NextStep | None:

@@ -110,17 +110,22 @@ _NOTHING = Heard()
 
 
 def heard(deliveries: Iterable[Delivery]) -> dict[Place, Heard]:
-    """What was told of one alert, by channel and recipient. What waits to be sent will be: that counts."""
+    """What was told of one alert, by channel and recipient."""
     known: dict[Place, Heard] = {}
     for each in deliveries:
-        place = (each.channel, each.recipient.name)
-        before = known.get(place, _NOTHING)
-        if each.state in TOLD or each.state is DeliveryState.QUEUED:
-            known[place] = Heard(was_told=True, in_storm=each.why is Why.STORM or before.in_storm)
-        elif each.state is DeliveryState.FAILED and each.due is not None and before.in_storm:
-            # An earlier storm was told of; of the last one he has heard nothing.
-            known[place] = before._replace(in_storm=False)
+        hear(known, each)
     return known
+
+
+def hear(known: dict[Place, Heard], delivery: Delivery) -> None:
+    """Adds the next delivery of the alert. What waits to be sent will be: that counts."""
+    place = (delivery.channel, delivery.recipient.name)
+    before = known.get(place, _NOTHING)
+    if delivery.state in TOLD or delivery.state is DeliveryState.QUEUED:
+        known[place] = Heard(was_told=True, in_storm=delivery.why is Why.STORM or before.in_storm)
+    elif delivery.state is DeliveryState.FAILED and delivery.due is not None and before.in_storm:
+        # An earlier storm was told of; of the last one he has heard nothing.
+        known[place] = before._replace(in_storm=False)
 
 
 def route(

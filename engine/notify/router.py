@@ -11,18 +11,19 @@ last piece is the settlement.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import trio
 
 from actors.ports import Clock
 from engine.core.absent import Meant, absent
-from engine.core.routing import News, Person, Routed, heard, route
+from engine.core.routing import News, Person, Routed, route
 from engine.jobs.kinds import Kind, PutOff, Result
 from engine.notify.book import NotifyBook
 from engine.notify.decided import Decided, line_of
 from engine.notify.escalation import Escalations
 from engine.notify.facts import Facts
+from engine.notify.told import Told
 from engine.orders import StandingOrders
 from engine.stores import Store
 from protocol.endpoints import Endpoint
@@ -58,8 +59,15 @@ class _Scene:
     # Which endpoints the channel's rules name, by rule.
     named: Mapping[str | None, tuple[str, ...]]
     alerts: Mapping[str, Alert]
-    told: dict[str, list[Delivery]]
+    lines: Mapping[str, Sequence[Delivery]]
     people: Mapping[str, Person]
+    _told: dict[str, Told] = field(default_factory=dict)
+
+    def told(self, alert_id: str) -> Told:
+        """What the ledger says of one of them, and what this job adds. Asked for one by one: all are many lines."""
+        if alert_id not in self._told:
+            self._told[alert_id] = Told(self.lines.get(alert_id, ()))
+        return self._told[alert_id]
 
 
 class Router:
@@ -112,18 +120,18 @@ class Router:
             endpoints=self._book.endpoints(key.workspace),
             named={rule.id: rule.notify for rule in self._orders.of(key).rules},
             alerts={},
-            told={},
+            lines={},
             people={},
         )
 
     async def _scene(self, base: _Scene, ids: Sequence[str]) -> _Scene:
         workspace = base.key.workspace
         alerts = await self._facts.alerts(workspace, ids)
-        told = await self._store.deliveries_of(workspace, ids)
+        lines = await self._store.deliveries_of(workspace, ids)
         assigned = (alert.assigned_to for alert in alerts.values())
-        others = (line.recipient.user for lines in told.values() for line in lines)
+        others = (line.recipient.user for of_alert in lines.values() for line in of_alert)
         people = await self._facts.people(workspace, [*base.answering.get(base.owner or "", ()), *assigned, *others])
-        return replace(base, alerts=alerts, told=told, people=people)
+        return replace(base, alerts=alerts, lines=lines, people=people, _told={})
 
     async def _decide(self, scene: _Scene, args: RouteArgs, decided: Decided) -> Decided:
         """What is not stored yet, after all changes of these alerts."""
@@ -138,7 +146,7 @@ class Router:
                     answers += 1
                     if not answers % ANSWERS_AT_ONCE:
                         decided = await self._kept(decided)
-                decided.jobs += self._escalations.begin(scene.key, noted, alert, scene.told.get(alert_id, ()))
+                decided.jobs += self._escalations.begin(scene.key, noted, alert, scene.told(alert_id).by_chains)
         return decided
 
     async def _kept(self, decided: Decided) -> Decided:
@@ -177,18 +185,16 @@ def _answers(scene: _Scene, noted: Noted, alert: Alert) -> Iterator[tuple[Routed
         rule_notify=scene.named.get(alert.rule_id, ()),
         in_storm=noted.in_storm,
     )
-    told = scene.told.setdefault(alert.id, [])
-    known, keys, names = heard(told), {line.key for line in told}, {line.recipient.name for line in told}
-    answers = route(news, scene.endpoints, concerned(scene, alert, noted), known, scene.now)
+    told = scene.told(alert.id)
+    answers = route(news, scene.endpoints, concerned(scene, alert, noted), told.known, scene.now)
     for routed in (*answers, *absent(_meant(scene, alert, noted), scene.people, scene.endpoints)):
         line = line_of(scene.key.workspace, alert, routed, noted.change, str(noted.version), noted.at, scene.now)
         # Decided by an earlier run; or why he was not told of the beginning is there already.
-        if line.key in keys or (routed.why is Why.NOT_TOLD and routed.recipient.name in names):
+        if line.key in told.keys or (routed.why is Why.NOT_TOLD and routed.recipient.name in told.names):
             yield None
             continue
         # What follows in this job knows of it.
-        told.append(line)
-        names.add(routed.recipient.name)
+        told.add(line)
         yield routed, line
 
 
@@ -209,5 +215,5 @@ def concerned(scene: _Scene, alert: Alert, noted: Noted) -> list[Person]:
     if noted.change is not Change.ASSIGNED:
         names += scene.answering.get(scene.owner or "", ())
     if not noted.change.is_start:
-        names += [line.recipient.user for line in scene.told.get(alert.id, ())]
+        names += scene.told(alert.id).users
     return [scene.people[name] for name in dict.fromkeys(names) if name is not None and name in scene.people]

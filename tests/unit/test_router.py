@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 import trio
 
+from engine.core.routing import Heard, Place, hear
+from engine.notify import told
 from engine.notify.router import ANSWERS_AT_ONCE, LINES_AT_ONCE, LOOKED_FOR_MAX
 from engine.stores import Store
 from protocol.endpoints import Endpoint
 from protocol.jobs import Verdict
 from protocol.model import EventKind, QuietedBy, Severity
-from protocol.notify import Change, Channel, DeliveryState, Why
+from protocol.notify import Change, Channel, Delivery, DeliveryState, Why
 from tests.support.dispatch import a_dispatch
 
 MANY = 30
@@ -130,6 +132,27 @@ async def test_the_end_of_what_nobody_heard_of_is_told_to_nobody_and_the_ledger_
         assert [(line.state, line.why) for line in await dispatch.lines(alert)] == [
             (DeliveryState.SUPPRESSED, Why.NOT_TOLD)
         ]
+
+
+async def test_each_line_of_the_ledger_is_looked_at_once_however_often_an_alert_rings_in_a_job(
+    autojump_clock: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = 0
+
+    def counted(known: dict[Place, Heard], line: Delivery) -> None:
+        nonlocal looked
+        looked += 1
+        hear(known, line)
+
+    monkeypatch.setattr(told, "hear", counted)
+    async with a_dispatch() as dispatch:
+        (alert,) = await dispatch.alerts()
+        for _ in range(2):
+            await dispatch.note_all(*[dispatch.event(EventKind.REPEATED, alert) for _ in range(MANY)])
+            await dispatch.work()
+        # Those that were there when the second job came, and those that each of them has made.
+        assert len(await dispatch.lines(alert)) == 2 * MANY
+        assert looked == 3 * MANY
 
 
 CROWD = [Endpoint(id=f"hook{number:02}", channel=Channel.WEBHOOK) for number in range(12)]
