@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from engine.stores import migrate
-from engine.stores.sqlite_file import Database
+from engine.stores.sqlite.file import Database
 
 ALERTS = 1_000_000
 # Of the newest alerts: the engine forgets events sooner.

@@ -28,9 +28,9 @@ from engine.ids import new_id, now_us
 from engine.shelf.workflow_definitions import WORKFLOW
 from engine.stores import Retention
 from engine.stores.objects import ObjectChange
-from engine.stores.sqlite import SqliteStore
-from engine.stores.sqlite_file import Database
-from engine.stores.sqlite_open import open_database
+from engine.stores.sqlite.file import Database
+from engine.stores.sqlite.open import open_database
+from engine.stores.tables.store import TableStore
 from engine.stores.workflows import ProjectBatch
 from engine.verbs.workflows import decide_all
 from protocol.model import ChannelKey
@@ -103,7 +103,7 @@ async def _timed(figures: Figures, name: str, batch: Any) -> None:
     figures.add(f"{name}_statements", float(len(within)))
 
 
-async def _batch(store: SqliteStore, names: Sequence[str], what: Sequence[What], wanted: StepStatus) -> None:
+async def _batch(store: TableStore, names: Sequence[str], what: Sequence[What], wanted: StepStatus) -> None:
     now = now_us()
     tasks = [
         Task(key=ChannelKey(_WORKSPACE, name), what=each, by="bench", now=now, batch_id=new_id())
@@ -117,7 +117,7 @@ async def _batch(store: SqliteStore, names: Sequence[str], what: Sequence[What],
         raise BenchmarkError(f"{len(other)} of {len(moves)} projects were not {wanted.value}; the first: {other[0]}")
 
 
-async def _keep_definition(store: SqliteStore) -> None:
+async def _keep_definition(store: TableStore) -> None:
     items = tuple(
         LineItem(id=f"i{number}", item_name=f"Step {number}", responsible_role="r", alert_days=2)
         for number in range(ITEMS)

@@ -28,7 +28,7 @@ from engine.notify.verbs import NotifyVerbs
 from engine.parts import Parts
 from engine.service import Service
 from engine.shelf.shelves import Shelves
-from engine.stores.sqlite_file import Database
+from engine.stores.sqlite.file import Database
 from engine.telemetry.metrics import Metrics
 from engine.tree import Tree, own_principal
 from engine.verbs.operators import Operators

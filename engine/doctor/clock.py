@@ -11,7 +11,7 @@ import engine
 from engine.access.claims import CLOCK_SKEW_S
 from engine.configuration.config import Config
 from engine.doctor.findings import Finding, Level
-from engine.stores.sqlite_file import Database
+from engine.stores.sqlite.file import Database
 
 
 def sanity(config: Config) -> Iterator[Finding]:

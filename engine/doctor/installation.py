@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from importlib import metadata
 
 from engine.doctor.findings import Finding, Level
-from engine.stores.sqlite_file import SQLITE_MIN
+from engine.stores.sqlite.file import SQLITE_MIN
 
 PYTHON_MIN = (3, 11)
 DISTRIBUTION = "tocsin"

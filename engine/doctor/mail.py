@@ -10,7 +10,7 @@ from contextlib import closing
 from engine.configuration.config import Config
 from engine.doctor.findings import Finding, Level
 from engine.notify.smtp import MailLink, meaning_of
-from engine.stores.sqlite_file import Database
+from engine.stores.sqlite.file import Database
 
 # Objects that somebody expects mail for.
 _EXPECT = """

@@ -15,7 +15,7 @@ from engine.configuration.config import Config
 from engine.configuration.fields import Address
 from engine.doctor.findings import Finding, Level
 from engine.doctor.store import is_in_use
-from engine.stores.sqlite_file import Database
+from engine.stores.sqlite.file import Database
 
 # The database, logs, listeners, libraries.
 DESCRIPTORS_BESIDE = 100

@@ -12,7 +12,7 @@ from engine.configuration.config import Config
 from engine.doctor.data import obstacle
 from engine.doctor.findings import Finding, Level
 from engine.stores import migrate
-from engine.stores.sqlite_file import Database
+from engine.stores.sqlite.file import Database
 from protocol.errors import StoreRefused
 
 

@@ -295,8 +295,8 @@ async def open_store(
     Raises ValueError for another scheme, StoreRefused if the store must not be used. If the store's writer dies, the
     context ends with its exception.
     """
-    from engine.stores.sqlite_file import CACHE_BYTES
-    from engine.stores.sqlite_open import open_sqlite
+    from engine.stores.sqlite.file import CACHE_BYTES
+    from engine.stores.sqlite.open import open_sqlite
 
     cache_bytes = CACHE_BYTES if cache_bytes is None else cache_bytes
     async with open_sqlite(url, retention or Retention(), clock, on_commit, cache_bytes) as store:

@@ -151,7 +151,7 @@ def migrate(url: str) -> list[Applied]:
 
     Takes the same lock as an engine does. Raises ValueError, StoreRefused.
     """
-    from engine.stores.sqlite_file import Database
+    from engine.stores.sqlite.file import Database
 
     with Database.of_url(url).locked() as database, closing(database.connect()) as connection:
         return apply(connection, migrations("sqlite"))
@@ -162,7 +162,7 @@ def status(url: str) -> MigrationStatus:
 
     Not in the process of an engine that uses it: closing a file gives up this process's locks on it.
     """
-    from engine.stores.sqlite_file import Database
+    from engine.stores.sqlite.file import Database
 
     known = migrations("sqlite")
     applied = Database.of_url(url).inspect()

@@ -24,7 +24,7 @@ import trio
 
 from engine.ids import now_us
 from engine.stores import open_store
-from engine.stores.sqlite_job_ends import COMPLETED
+from engine.stores.tables.job_ends import COMPLETED
 from protocol.times import SECOND_US
 from tests.support.engines import EngineProcess, an_engine_process
 from tests.support.working_engine import TICKS, Chains, Step

@@ -20,7 +20,7 @@ import httpx
 import pytest
 import trio
 
-from engine.stores.sqlite_job_ends import COMPLETED, FAILED
+from engine.stores.tables.job_ends import COMPLETED, FAILED
 from protocol.errors import TocsinError
 from protocol.items import TriggerInput
 from protocol.model import Severity

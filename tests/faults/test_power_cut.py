@@ -10,8 +10,8 @@ from pathlib import Path
 import trio
 
 from engine.stores import Retention
-from engine.stores.sqlite_file import Database
-from engine.stores.sqlite_open import open_database
+from engine.stores.sqlite.file import Database
+from engine.stores.sqlite.open import open_database
 from protocol.effects import Committed
 from protocol.model import ChannelKey
 from tests.support.power_cut import CutDatabase, Disk, a_disk

@@ -15,7 +15,7 @@ import trio
 
 from engine.ids import now_us
 from engine.stores import Retention
-from engine.stores.sqlite_open import open_database
+from engine.stores.sqlite.open import open_database
 from protocol.jobs import Queue
 from tests.support.engines import ROOT, environment, first_line
 from tests.support.jobs import a_job

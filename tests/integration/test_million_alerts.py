@@ -23,7 +23,7 @@ from engine.stores.deliveries import DeliveryStore
 from engine.stores.jobs import JobStore
 from engine.stores.objects import ObjectQuery
 from engine.stores.readings import ReadingQuery, Resolution
-from engine.stores.sqlite_file import Database
+from engine.stores.sqlite.file import Database
 from engine.stores.trail import TrailKind, TrailQuery
 from engine.stores.workflows import StepAlertQuery, TrackerQuery
 from protocol.model import AlertState, ChannelKey, DerivedKey, QuietedBy, Severity

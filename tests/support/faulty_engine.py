@@ -15,7 +15,7 @@ import trio
 
 from actors.audience import Audience
 from engine.core.channel import ChannelMachine
-from engine.stores.sqlite import SqliteStore
+from engine.stores.tables.store import TableStore
 from protocol.commands import Batch, Ring
 from protocol.effects import Commit, CommitOutcome, Decision
 from protocol.model import Event
@@ -28,7 +28,7 @@ CRASH = "crash"
 # What the checker of isolation must find: each breaks one of its rules, every time that it is asked for.
 LEAKS = ("descriptor", "task", "memory", "stall", "log", "silence")
 
-_decide, _commit, _tell = ChannelMachine.decide, SqliteStore.commit, Audience.tell
+_decide, _commit, _tell = ChannelMachine.decide, TableStore.commit, Audience.tell
 
 
 def _titles(batch: Batch) -> set[str | None]:
@@ -72,7 +72,7 @@ def _decide_or_raise(self: ChannelMachine, batch: Batch) -> Decision:
     return _decide(self, batch)
 
 
-async def _commit_and_crash(self: SqliteStore, commit: Commit) -> CommitOutcome:
+async def _commit_and_crash(self: TableStore, commit: Commit) -> CommitOutcome:
     outcome = await _commit(self, commit)
     if CRASH in _titles(commit.batch):
         raise RuntimeError("injected: the actor has a bug")
@@ -81,7 +81,7 @@ async def _commit_and_crash(self: SqliteStore, commit: Commit) -> CommitOutcome:
 
 ChannelMachine.decide = _decide_or_raise  # type: ignore[method-assign]
 Audience.tell = _tell_or_be_silent  # type: ignore[method-assign]
-SqliteStore.commit = _commit_and_crash  # type: ignore[method-assign]
+TableStore.commit = _commit_and_crash  # type: ignore[method-assign]
 
 if __name__ == "__main__":
     main()

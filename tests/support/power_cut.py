@@ -21,7 +21,7 @@ from typing import Any
 
 import apsw
 
-from engine.stores.sqlite_file import Database
+from engine.stores.sqlite.file import Database
 
 VFS_NAME = "power-cut"
 # What a disk writes as a whole.

@@ -21,8 +21,8 @@ import trio
 
 from engine.ids import now_us
 from engine.stores import Retention, Store
-from engine.stores.sqlite_file import Database
-from engine.stores.sqlite_open import open_database
+from engine.stores.sqlite.file import Database
+from engine.stores.sqlite.open import open_database
 from protocol.errors import StoreUnavailable
 from protocol.jobs import Lease, Queue, Settlement, Verdict
 from tests.support.jobs import a_job

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from engine.stores import AdministrativeAct, migrate
-from engine.stores import sqlite_acts as acts
-from engine.stores.sqlite_trail import trail, trail_statement
+from engine.stores.tables import acts
+from engine.stores.tables.trail import trail, trail_statement
 from engine.stores.trail import TrailKind, TrailPlace, TrailQuery
 
 

@@ -15,9 +15,9 @@ import trio
 from trio.testing import MockClock
 
 from engine.stores import CommittedEvents, ConnectionChange, ConnectionEvent, Retention
-from engine.stores.sqlite import SqliteStore
-from engine.stores.sqlite_file import Database
-from engine.stores.sqlite_open import open_database
+from engine.stores.sqlite.file import Database
+from engine.stores.sqlite.open import open_database
+from engine.stores.tables.store import TableStore
 from protocol.effects import Behind, Committed, Unavailable
 from protocol.errors import StoreRefused, StoreUnavailable
 from protocol.model import ChannelKey, DerivedKey
@@ -33,7 +33,7 @@ def mended() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def breakable(folder: Path) -> AsyncIterator[SqliteStore]:
+async def breakable(folder: Path) -> AsyncIterator[TableStore]:
     """A store whose writer's connections break on demand."""
     database = Database(folder / "store.db", connection_class=Breakable)
     async with open_database(database, Retention(), lambda: NOW, None) as store:
@@ -183,7 +183,7 @@ async def test_a_bug_in_the_writer_ends_the_store_with_its_exception_and_leaves_
     outcomes: list[object] = []
     started = threading.Event()
 
-    async def commit(store: SqliteStore, key: ChannelKey) -> None:
+    async def commit(store: TableStore, key: ChannelKey) -> None:
         with trio.CancelScope(shield=True):
             outcomes.append(await store.commit(a_commit(key)))
 
@@ -214,10 +214,10 @@ async def test_a_bug_while_closing_leaves_nobody_waiting(tmp_path: Path) -> None
     started = threading.Event()
     outcomes: list[object] = []
 
-    async def commit(store: SqliteStore, key: ChannelKey) -> None:
+    async def commit(store: TableStore, key: ChannelKey) -> None:
         outcomes.append(await store.commit(a_commit(key)))
 
-    async def release(store: SqliteStore) -> None:
+    async def release(store: TableStore) -> None:
         await trio.testing.wait_all_tasks_blocked()
         assert isinstance(await store.commit(a_commit()), Unavailable)
         started.set()
@@ -318,7 +318,7 @@ async def test_a_group_takes_commits_of_different_channels_within_its_bounds(tmp
 
 
 async def test_who_finds_no_place_waits_for_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.stores.sqlite_thread.PLACES", 3)
+    monkeypatch.setattr("engine.stores.sqlite.thread.PLACES", 3)
     async with breakable(tmp_path) as store, trio.open_nursery() as nursery:
         for number in range(20):
             nursery.start_soon(committed, store, a_commit(ChannelKey("acme", f"f{number}")))

@@ -14,7 +14,7 @@ import trio
 
 from engine.stores import open_store
 from engine.stores.migrate import APPLICATION_ID
-from engine.stores.sqlite_file import Database
+from engine.stores.sqlite.file import Database
 from protocol.errors import StoreRefused
 from tests.support.stores import KEY, NOW, a_commit, committed, fill
 
@@ -206,8 +206,8 @@ async def test_a_file_that_another_program_keeps_locked_is_refused_as_such(tmp_p
 async def test_a_slow_check_is_stopped_and_the_store_opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "store.db"
     await a_large_file(path)
-    monkeypatch.setattr("engine.stores.sqlite_file.QUICK_CHECK_MAX_S", -1.0)
-    monkeypatch.setattr("engine.stores.sqlite_file._CHECK_STEPS", 1)
+    monkeypatch.setattr("engine.stores.sqlite.file.QUICK_CHECK_MAX_S", -1.0)
+    monkeypatch.setattr("engine.stores.sqlite.file._CHECK_STEPS", 1)
     await opened(path)
 
 

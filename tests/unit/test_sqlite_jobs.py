@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from engine.stores import migrate, sqlite_job_lists, sqlite_jobs
-from engine.stores import sqlite_job_claims as claims
-from engine.stores import sqlite_job_ends as ends
-from engine.stores.sqlite_file import Database
+from engine.stores import migrate
+from engine.stores.sqlite.file import Database
+from engine.stores.tables import job_claims as claims
+from engine.stores.tables import job_ends as ends
+from engine.stores.tables import job_lists
+from engine.stores.tables import jobs as jobs_table
 from protocol.jobs import JobError, NewJob, Queue, Settlement, Verdict
 from protocol.times import SECOND_US
 from tests.support.stores import NOW
@@ -28,7 +30,7 @@ def connection() -> Iterator[sqlite3.Connection]:
 
 
 def put(connection: sqlite3.Connection, *jobs: NewJob) -> None:
-    sqlite_jobs.JOBS.run(connection, sqlite_jobs.job_values(jobs, NOW))
+    jobs_table.JOBS.run(connection, jobs_table.job_values(jobs, NOW))
 
 
 def settle(connection: sqlite3.Connection, verdict: Verdict, cause: str | None = None) -> None:
@@ -82,13 +84,13 @@ def test_the_earlier_systems_table_has_its_columns_and_timestamps(connection: sq
 
 
 def test_how_the_queues_stand_is_told_without_reading_what_has_ended(connection: sqlite3.Connection) -> None:
-    steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sqlite_job_lists._COUNTS}")]
+    steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {job_lists._COUNTS}")]
     assert [step for step in steps if "job_done" in step] == []
 
 
 def test_nodes_that_were_not_seen_for_an_hour_are_forgotten(connection: sqlite3.Connection) -> None:
-    sqlite_jobs.renew(connection, "gone", [], 30.0, NOW)
-    sqlite_jobs.renew(connection, "here", [], 30.0, NOW + HOUR_US)
+    jobs_table.renew(connection, "gone", [], 30.0, NOW)
+    jobs_table.renew(connection, "here", [], 30.0, NOW + HOUR_US)
     ends.sweep(connection, 10, NOW + HOUR_US)
     assert connection.execute("SELECT count(*) FROM job_node").fetchone() == (2,)
     ends.sweep(connection, 10, NOW + HOUR_US + 1)

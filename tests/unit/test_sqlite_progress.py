@@ -16,9 +16,9 @@ import pytest
 from engine.core.progress import Setting
 from engine.stores import CommittedEvents, Retention
 from engine.stores.objects import ObjectChange
-from engine.stores.sqlite import SqliteStore
-from engine.stores.sqlite_file import Database
-from engine.stores.sqlite_open import open_database
+from engine.stores.sqlite.file import Database
+from engine.stores.sqlite.open import open_database
+from engine.stores.tables.store import TableStore
 from engine.stores.workflows import Ground, TrackerQuery
 from protocol.commands import Batch
 from protocol.effects import Commit, Decision
@@ -39,7 +39,7 @@ def mended() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def a_store(folder: Path, **workflow: Any) -> AsyncIterator[SqliteStore]:
+async def a_store(folder: Path, **workflow: Any) -> AsyncIterator[TableStore]:
     """A store that has the definition."""
     database = Database(folder / "store.db", connection_class=Breakable)
     async with open_database(database, Retention(), lambda: NOW, None) as store:
@@ -51,7 +51,7 @@ def names(count: int) -> list[str]:
     return [f"p{number:04}" for number in range(count)]
 
 
-async def open_steps(store: SqliteStore, project: str) -> list[str | None]:
+async def open_steps(store: TableStore, project: str) -> list[str | None]:
     rows = (await store.recall(ChannelKey("acme", project))).rows
     return [row.alert.step_id for row in rows if row.alert.state.is_open]
 
@@ -108,7 +108,7 @@ class Watched(Breakable):
 
 
 @asynccontextmanager
-async def counted(folder: Path, projects: int) -> AsyncIterator[SqliteStore]:
+async def counted(folder: Path, projects: int) -> AsyncIterator[TableStore]:
     """A store with projects at different steps (of five; the third is not active), finished ones among them."""
     async with open_database(
         Database(folder / "store.db", connection_class=Watched), Retention(), lambda: NOW, None

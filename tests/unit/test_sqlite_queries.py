@@ -14,23 +14,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.stores import AlertQuery, Retention, migrate, sqlite_jobs
-from engine.stores import sqlite_deliveries as deliveries
-from engine.stores import sqlite_delivery_lines as delivery_lines
-from engine.stores import sqlite_job_claims as job_claims
-from engine.stores import sqlite_job_ends as job_ends
-from engine.stores import sqlite_job_lists as job_lists
-from engine.stores import sqlite_lists as lists
-from engine.stores import sqlite_queries as queries
-from engine.stores import sqlite_quiet as quiet
-from engine.stores import sqlite_recipients as ledger
-from engine.stores import sqlite_schedules as schedules
-from engine.stores import sqlite_upkeep as upkeep
+from engine.stores import AlertQuery, Retention, migrate
 from engine.stores.jobs import JobQuery
-from engine.stores.sqlite_bulk import Bulk
-from engine.stores.sqlite_commit import Committer
-from engine.stores.sqlite_file import Database
-from engine.stores.sqlite_rows import CHANNELS, PEOPLE, WORKSPACES, prepare
+from engine.stores.sqlite.file import Database
+from engine.stores.tables import (
+    deliveries,
+    delivery_lines,
+    job_claims,
+    job_ends,
+    job_lists,
+    lists,
+    queries,
+    quiet,
+    schedules,
+    upkeep,
+)
+from engine.stores.tables import jobs as jobs_table
+from engine.stores.tables import recipients as ledger
+from engine.stores.tables.bulk import Bulk
+from engine.stores.tables.commit import Committer
+from engine.stores.tables.rows import CHANNELS, PEOPLE, WORKSPACES, prepare
 from protocol.effects import Committed
 from protocol.jobs import Held, JobState, NewJob, Queue, Settlement, Shares, Verdict
 from protocol.model import AlertState, DerivedKey, QuietedBy, Severity
@@ -297,7 +300,7 @@ def test_any_row_and_event_comes_back_as_it_was(
 def test_channels_beyond_those_remembered_are_read_again(
     connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.stores.sqlite_places.PLACES_REMEMBERED", 1)
+    monkeypatch.setattr("engine.stores.tables.places.PLACES_REMEMBERED", 1)
     committer = Committer(Database(None), connection)
     for base in range(3, 6):
         for framework in ("checkout", "search", "cart"):
@@ -334,7 +337,7 @@ def test_a_job_that_breaks_off_leaves_nothing_behind_whatever_broke_it(
 
 
 JOB_STATEMENTS = [
-    *((sqlite_jobs, name) for name in ("_RENEW", "LOST", "_HELD", "_ONE", "_SEEN", "_PUT_OFF_AHEAD")),
+    *((jobs_table, name) for name in ("_RENEW", "LOST", "_HELD", "_ONE", "_SEEN", "_PUT_OFF_AHEAD")),
     *((job_claims, name) for name in ("_BECOME_DUE", "_CLAIM", "_CLAIM_THESE", "_FREE_RANKS")),
     *((job_claims, name) for name in ("_FRONT", "_NEXT_TARGET", "_OF_TARGET", "_HAS_NESTED")),
     *(
@@ -362,17 +365,17 @@ def test_what_is_due_next_costs_the_same_however_much_waits_in_a_queue_that_is_p
 ) -> None:
     def add(count: int) -> None:
         jobs = [NewJob(queue=Queue.NOTIFICATION, kind="noop", run_at=NOW + 1)] * count
-        sqlite_jobs.JOBS.run(connection, sqlite_jobs.job_values(jobs, NOW))
+        jobs_table.JOBS.run(connection, jobs_table.job_values(jobs, NOW))
 
-    sqlite_jobs.pause(connection, Queue.NOTIFICATION, NOW)
+    jobs_table.pause(connection, Queue.NOTIFICATION, NOW)
     later = NewJob(queue=Queue.ALERT, kind="noop", run_at=NOW + 9)
-    sqlite_jobs.JOBS.run(connection, sqlite_jobs.job_values([later], NOW))
+    jobs_table.JOBS.run(connection, jobs_table.job_values([later], NOW))
     add(100)
     with counted(connection) as few:
-        assert sqlite_jobs.next_due(connection) == NOW + 9
+        assert jobs_table.next_due(connection) == NOW + 9
     add(10_000)
     with counted(connection) as many:
-        assert sqlite_jobs.next_due(connection) == NOW + 9
+        assert jobs_table.next_due(connection) == NOW + 9
     assert sum(many) < 1.2 * sum(few)
 
 
@@ -403,7 +406,7 @@ def test_a_list_of_jobs_is_read_in_its_order_and_only_as_far_as_it_is_shown(
 def test_a_list_of_a_queue_or_a_kind_costs_the_same_whatever_others_have_left(connection: sqlite3.Connection) -> None:
     def leave(kind: str, queue: Queue, count: int) -> None:
         jobs = [NewJob(queue=queue, kind=kind)] * count
-        sqlite_jobs.JOBS.run(connection, sqlite_jobs.job_values(jobs, NOW))
+        jobs_table.JOBS.run(connection, jobs_table.job_values(jobs, NOW))
         for one in job_claims.claim(connection, job_claims.Claimer("n1", 30.0), {queue: count}, NOW):
             job_ends.settle(connection, [Settlement(lease=one.lease, verdict=Verdict.COMPLETED)], NOW)
 
@@ -434,7 +437,7 @@ def test_a_claim_costs_the_same_with_a_hundred_thousand_jobs_behind_it(
             for at in (0, NOW + 10**9)
             for target in (None, "hangs")[: 1 + is_beside_a_hanging_target]
         ]
-        sqlite_jobs.JOBS.run(connection, sqlite_jobs.job_values(jobs * (count // len(jobs)), NOW))
+        jobs_table.JOBS.run(connection, jobs_table.job_values(jobs * (count // len(jobs)), NOW))
 
     add(8_000)
     few = steps_of_a_claim(connection, by)
@@ -451,7 +454,7 @@ def test_a_workspace_that_may_begin_no_more_has_its_targets_passed_over(connecti
         jobs = [
             NewJob(queue=Queue.ALERT, kind="noop", workspace=workspace, target=name) for name in names for _ in "abc"
         ]
-        sqlite_jobs.JOBS.run(connection, sqlite_jobs.job_values(jobs, NOW))
+        jobs_table.JOBS.run(connection, jobs_table.job_values(jobs, NOW))
 
     add("acme", 100)
     add("other", 8)

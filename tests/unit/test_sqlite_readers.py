@@ -12,8 +12,8 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from engine.give_way import GiveWay
-from engine.stores.sqlite_file import Database
-from engine.stores.sqlite_readers import READ_MAX_S, READ_THREADS, ThreadedReaders
+from engine.stores.sqlite.file import Database
+from engine.stores.sqlite.readers import READ_MAX_S, READ_THREADS, ThreadedReaders
 from protocol.errors import StoreUnavailable
 
 ENDLESS = "WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
@@ -112,7 +112,7 @@ async def test_a_cancelled_read_leaves_its_thread_free_for_the_next(database: Da
 
 
 async def test_too_many_waiting_reads_are_refused_at_once(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.stores.sqlite_readers.READS_WAITING_MAX", 3)
+    monkeypatch.setattr("engine.stores.sqlite.readers.READS_WAITING_MAX", 3)
     readers = ThreadedReaders(database, GiveWay())
     hold = threading.Event()
     async with trio.open_nursery() as nursery:

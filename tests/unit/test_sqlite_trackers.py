@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from engine.stores import migrate
-from engine.stores.sqlite_file import Database
-from engine.stores.sqlite_progress import PLACES
-from engine.stores.sqlite_trackers import (
+from engine.stores.sqlite.file import Database
+from engine.stores.tables.progress import PLACES
+from engine.stores.tables.trackers import (
     ALERT_CURSORS,
     CURSORS,
     DEFINITIONS,

@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from engine.core.retry import after_failure
-from engine.stores import Store, open_store, sqlite_job_claims
+from engine.stores import Store, open_store
 from engine.stores.jobs import KeptJobs
-from engine.stores.sqlite_job_ends import BEHIND_MAX_US
-from engine.stores.sqlite_jobs import AHEAD_US
+from engine.stores.tables import job_claims
+from engine.stores.tables.job_ends import BEHIND_MAX_US
+from engine.stores.tables.jobs import AHEAD_US
 from protocol.jobs import Held, JobState, Lease, NewJob, Queue, Settlement, Shares, Verdict
 from protocol.times import SECOND_US
 from tests.support.stores import NOW
@@ -396,11 +397,11 @@ class JobsBehindFullTargets(Jobs):
     """The same where targets are gone through one by one as soon as the first two that wait are not enough."""
 
     def __init__(self) -> None:
-        self.front, sqlite_job_claims.FRONT = sqlite_job_claims.FRONT, 2
+        self.front, job_claims.FRONT = job_claims.FRONT, 2
         super().__init__()
 
     def teardown(self) -> None:
-        sqlite_job_claims.FRONT = self.front
+        job_claims.FRONT = self.front
         super().teardown()
 
 

@@ -22,8 +22,8 @@ from engine.stores.objects import (
     ObjectQuery,
     StoredObject,
 )
-from engine.stores.sqlite_object_changes import CROWD
-from engine.stores.sqlite_object_queries import OVER, page_statement
+from engine.stores.tables.object_changes import CROWD
+from engine.stores.tables.object_queries import OVER, page_statement
 from engine.stores.trail import TrailQuery
 from protocol.errors import BadRequest, StoreUnavailable
 from protocol.model import ChannelKey

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from engine.stores import Retention, Store
-from engine.stores import sqlite_rollup as rollup
 from engine.stores.readings import KeptReadings, ReadingPoint, ReadingQuery, Resolution
-from engine.stores.sqlite_readings import ReadingStore
+from engine.stores.tables import rollup
+from engine.stores.tables.readings import ReadingStore
 from protocol.effects import Behind, Commit
 from protocol.errors import BadRequest
 from protocol.items import ItemResult
@@ -188,7 +188,7 @@ async def test_what_is_not_rolled_up_yet_is_told_all_the_same(factory: StoreFact
 async def test_a_page_looks_into_so_many_series_and_goes_on_with_the_others(
     factory: StoreFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.stores.sqlite_series.SERIES_A_PAGE", 1)
+    monkeypatch.setattr("engine.stores.tables.series.SERIES_A_PAGE", 1)
     async with factory.open() as store:
         await committed(store, log(1, (1, NOW, 1.0), (2, NOW, 2.0), (2, NOW + MINUTE_US, 4.0), series=(CPU_A, CPU_B)))
         await store.roll_up()

@@ -20,7 +20,7 @@ from engine.app import Engine
 from engine.stores import Store, migrate, open_store
 from engine.stores.jobs import JobQuery, QueueCounts
 from engine.stores.objects import ObjectQuery, StoredObject
-from engine.stores.sqlite_job_lists import STATES
+from engine.stores.tables.job_lists import STATES
 from engine.world import World
 from protocol.jobs import JobState, Queue, Settlement, Verdict
 from protocol.notify import Channel, DeliveryState

@@ -7,7 +7,7 @@ from collections import Counter
 import trio
 from trio.testing import MockClock
 
-from engine.stores.sqlite_job_claims import FRONT
+from engine.stores.tables.job_claims import FRONT
 from protocol.jobs import Claimed, NewJob, Queue, Settlement
 from tests.support.jobs import a_job, add, completed, job_store, workers, working
 

@@ -1,0 +1,33 @@
+"""The audit trail of administrative acts in the embedded store: added here, read by `trail`, never changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from sqlite3 import Connection
+from typing import Any
+
+from engine.stores import AdministrativeAct
+from engine.stores.tables.bulk import Bulk
+
+# The number of each is the table's to give.
+ACTS = Bulk(
+    "INSERT INTO administrative_act (workspace, at, by, verb, target, address, notes, before, after)",
+    9,
+)
+
+
+def add(connection: Connection, act: AdministrativeAct) -> None:
+    """Writes one act down."""
+    ACTS.run(connection, values_of(act))
+
+
+def add_at_once(connection: Connection, those: Sequence[AdministrativeAct]) -> None:
+    """Writes any number of acts down, with one statement."""
+    ACTS.run_at_once(connection, [value for act in those for value in values_of(act)])
+
+
+def values_of(act: AdministrativeAct) -> list[Any]:
+    """In the order of `ACTS`. What is not different before and after is not written."""
+    before, after = (json.dumps(fields) if fields else None for fields in (act.before, act.after))
+    return [act.workspace, act.at, act.by, act.verb, act.target, act.address, act.notes, before, after]

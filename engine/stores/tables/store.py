@@ -1,0 +1,243 @@
+"""The store as the engine sees it, on the tables that SQLite and Postgres share.
+
+This file only joins the parts: `rows` (encode), `writer` (who writes, in groups), `commit` (the fence and one
+transaction), `queries` and `lists` (answers), `recipients` (who received what), `objects` (rules, people and other
+objects), `upkeep` (connections, retention). It is handed a writer and readers: `sqlite/` has those of a file,
+`postgres/` those of a server. Runs on the trio loop; nothing here blocks it, except in a database in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from sqlite3 import Connection
+
+from msgspec.structs import replace
+
+from engine.stores import (
+    AdministrativeAct,
+    AlertPage,
+    AlertQuery,
+    ConnectionChange,
+    Feed,
+    Located,
+    RecipientPage,
+    Retention,
+    Revocation,
+    RevocationKind,
+    RowPage,
+)
+from engine.stores.deliveries import TRIM_START, TrimPlace
+from engine.stores.readings import ReadingPage, ReadingQuery, SeriesPage
+from engine.stores.sqlite.readers import Readers
+from engine.stores.tables import acts, lists, queries, quiet, revocations, upkeep
+from engine.stores.tables import recipients as ledger
+from engine.stores.tables import trail as trail_table
+from engine.stores.tables.deliveries import SqliteDeliveries, with_told
+from engine.stores.tables.delivery_lines import Ended
+from engine.stores.tables.job_store import SqliteJobs
+from engine.stores.tables.objects import SqliteObjects
+from engine.stores.tables.readings import ReadingStore
+from engine.stores.tables.rows import prepare
+from engine.stores.tables.workflows import SqliteWorkflows
+from engine.stores.tables.writer import Writer
+from engine.stores.trail import TrailLine, TrailQuery
+from protocol.effects import Commit, CommitOutcome, Committed, OpenAlerts, Recalled, RecipientMark, StormState
+from protocol.model import Alert, ChannelKey, DerivedKey, Event, Severity, StreamKey
+from protocol.times import SECOND_US
+
+# Lines of the ledger that go in one transaction: none is long enough to be felt.
+TRIMMED_AT_ONCE = 1_000
+
+
+class TableStore(SqliteObjects, SqliteWorkflows, SqliteJobs, SqliteDeliveries):
+    """A store in one SQLite file (or in memory). Made by `open_store`; the contract is `engine.stores.Store`."""
+
+    def __init__(
+        self, epoch: str, writer: Writer, readers: Readers, retention: Retention, clock: Callable[[], int]
+    ) -> None:
+        self.epoch = epoch
+        self._writer = writer
+        self._readers = readers
+        self._retention = retention
+        self._clock = clock
+        self._history_reads = 0
+        self._deliveries_ended = Ended()
+        self._log = ReadingStore(writer, readers, retention.readings)
+
+    @property
+    def is_available(self) -> bool:
+        """False from a commit that failed to the next one that succeeds."""
+        return self._writer.is_available
+
+    def set_feed(self, feed: Feed) -> None:
+        """Whom to tell of commits, on the loop, before the waiting actors wake."""
+        self._writer.feed = feed
+
+    async def commit(self, commit: Commit) -> CommitOutcome:
+        """Keeps a decision on stable storage. Raises CommitInvalid. Cancelled: it may still happen."""
+        prepared = prepare(commit)
+        outcome = await self._writer.commit(prepared)
+        if isinstance(outcome, Committed):
+            self._log.count(prepared.log)
+        return outcome
+
+    async def recall(self, key: ChannelKey) -> Recalled:
+        """What a channel's machine continues from. Raises StoreUnavailable."""
+        return await self._readers.read(partial(queries.recall, epoch=self.epoch, key=key, now_us=self._clock()))
+
+    async def history(self, key: ChannelKey, after: int, limit: int) -> Sequence[Event]:
+        """Events of a channel, in order. Raises StoreUnavailable."""
+        self._history_reads += 1
+        return await self._readers.read(partial(queries.history, key=key, after=after, limit=limit))
+
+    async def derived_position(self, stream: DerivedKey) -> Recalled:
+        """Where a derived stream stands. Raises StoreUnavailable."""
+        return await self._readers.read(partial(queries.derived_position, epoch=self.epoch, stream=stream))
+
+    async def derived_history(self, stream: DerivedKey, after: int, limit: int) -> Sequence[Event]:
+        """Events of a derived stream, in its order. Raises StoreUnavailable."""
+        self._history_reads += 1
+        return await self._readers.read(partial(queries.derived_history, stream=stream, after=after, limit=limit))
+
+    async def open_alerts(
+        self, stream: StreamKey, min_severity: Severity, before: str | None, limit: int
+    ) -> OpenAlerts:
+        """Open alerts of a stream, newest first, and where it stood. Raises StoreUnavailable."""
+        question = partial(lists.open_alerts, stream=stream, min_severity=min_severity, before=before, limit=limit)
+        return await self._readers.read(question)
+
+    async def recipient_marks(self, marks: Sequence[RecipientMark]) -> None:
+        """Keeps who received and saw what, in one transaction. Raises StoreUnavailable."""
+        await self._writer.run(partial(ledger.write_marks, marks=marks))
+
+    async def recipients(self, workspace: str, alert_id: str, cursor: str | None, limit: int) -> RecipientPage:
+        """Who received an alert. Raises BadRequest, StoreUnavailable."""
+        question = partial(ledger.recipients, workspace=workspace, alert_id=alert_id, cursor=cursor, limit=limit)
+        return await self._readers.read(question)
+
+    async def alerts(self, query: AlertQuery) -> AlertPage:
+        """A page of alerts, newest first. Raises BadRequest, StoreUnavailable."""
+        return await self._readers.read(partial(_alerts, query=query))
+
+    async def alert(self, workspace: str, alert_id: str) -> tuple[ChannelKey, Alert] | None:
+        """One alert and its channel. Raises StoreUnavailable."""
+        return await self._readers.read(partial(_alert, workspace=workspace, alert_id=alert_id))
+
+    async def alerts_named(self, workspace: str, alert_ids: Sequence[str]) -> dict[str, Alert]:
+        """Those of these alerts that there are. Raises StoreUnavailable."""
+        return await self._readers.read(partial(queries.alerts_named, workspace=workspace, alert_ids=alert_ids))
+
+    async def matching(self, query: AlertQuery, limit: int) -> list[str]:
+        """The ids of the alerts that a query means, newest first. Raises StoreUnavailable."""
+        return await self._readers.read(partial(lists.matching, query=query, limit=limit))
+
+    async def locate(self, workspace: str, alert_ids: Sequence[str]) -> dict[str, Located]:
+        """Where those alerts are that the workspace has. Raises StoreUnavailable."""
+        return await self._readers.read(partial(queries.locate, workspace=workspace, alert_ids=alert_ids))
+
+    async def open_rows(self, query: AlertQuery) -> RowPage:
+        """A page of open alerts with their sources, newest first. Raises BadRequest, StoreUnavailable."""
+        return await self._readers.read(partial(lists.open_rows, query=query))
+
+    async def where_open(self, workspace: str, identity_in: Callable[[str], str]) -> list[str]:
+        """Where an alert is open, whatever its framework. Raises StoreUnavailable."""
+        return await self._readers.read(partial(queries.where_open, workspace=workspace, identity_in=identity_in))
+
+    async def unsettled(self) -> list[ChannelKey]:
+        """Channels that owe a receipt or an expiry. Raises StoreUnavailable."""
+        return await self._readers.read(queries.unsettled)
+
+    async def open_frameworks(self, workspace: str) -> list[str]:
+        """The frameworks of a workspace with open alerts. Raises StoreUnavailable."""
+        return await self._readers.read(partial(quiet.open_frameworks, workspace=workspace))
+
+    async def storms(self, workspace: str) -> list[tuple[str, StormState]]:
+        """The channels of a workspace that are in a storm. Raises StoreUnavailable."""
+        return await self._readers.read(partial(quiet.storms, workspace=workspace))
+
+    async def duplicates(self) -> int:
+        """Open alerts beyond the first of their identity. Raises StoreUnavailable."""
+        return await self._readers.read(queries.duplicates)
+
+    async def connection_changes(self, changes: Sequence[ConnectionChange]) -> None:
+        """Keeps changes of connections in one transaction. Raises StoreUnavailable."""
+        await self._writer.run(partial(upkeep.write_connections, changes=changes))
+
+    async def revoke(self, row: Revocation) -> None:
+        """Keeps a revocation on stable storage. Raises StoreUnavailable."""
+        await self._writer.run(partial(revocations.put, row=row))
+
+    async def unrevoke(self, workspace: str, kind: RevocationKind, target: str) -> None:
+        """Forgets a revocation. Raises StoreUnavailable."""
+        await self._writer.run(partial(revocations.remove, workspace=workspace, kind=kind, target=target))
+
+    async def revocations(self) -> list[Revocation]:
+        """Those that have not ended. Raises StoreUnavailable."""
+        return await self._readers.read(partial(revocations.still_needed, now_us=self._clock()))
+
+    async def trim(self, now_us: int) -> int:
+        """Deletes what the retention no longer keeps; how many events went. Raises StoreUnavailable."""
+        events, channel = 0, 0
+        while True:
+            step = await self._writer.run(
+                partial(upkeep.trim_events, retention=self._retention, now_us=now_us, channel=channel)
+            )
+            events += step.events
+            if step.channel is None:
+                break
+            channel = step.channel
+        while await self._writer.run(upkeep.trim_marks):
+            pass
+        while await self._writer.run(partial(upkeep.trim_connections, retention=self._retention, now_us=now_us)):
+            pass
+        old_us = now_us - int(self._retention.deliveries_s * SECOND_US)
+        after: TrimPlace | None = TRIM_START
+        while after is not None:
+            after = (await self.trim_deliveries(old_us, TRIMMED_AT_ONCE, after)).after
+        await self._writer.run(partial(revocations.trim, now_us=now_us))
+        await self._log.trim(now_us)
+        return events
+
+    async def roll_up(self) -> int:
+        """Everything that is in the logs of readings now goes into the roll-ups. Raises StoreUnavailable."""
+        return await self._log.roll_up()
+
+    async def readings(self, query: ReadingQuery) -> ReadingPage:
+        """A page of readings. Raises BadRequest, StoreUnavailable."""
+        return await self._log.readings(query)
+
+    async def series(self, workspace: str, framework: str, cursor: str | None, limit: int) -> SeriesPage:
+        """A page of a framework's series. Raises BadRequest, StoreUnavailable."""
+        return await self._log.series(workspace, framework, cursor, limit)
+
+    async def add_act(self, act: AdministrativeAct) -> None:
+        """Adds a line to the audit trail. Raises StoreUnavailable."""
+        await self._writer.run(partial(acts.add, act=act))
+
+    async def trail(self, query: TrailQuery) -> list[TrailLine]:
+        """Lines of a workspace's audit trail, newest first. Raises StoreUnavailable."""
+        return await self._readers.read(partial(trail_table.trail, query=query))
+
+    def statistics(self) -> dict[str, int | float]:
+        """Counters since opening (commits, batches, rows, unavailable, other jobs, reads of history) and gauges."""
+        return {**self._writer.statistics(), "history_reads": self._history_reads, **self._log.statistics()}
+
+    async def aclose(self) -> bool:
+        """Ends reads, writes what waits, closes the file. False: the writer hangs, and may still write."""
+        await self._readers.aclose()
+        return await self._writer.aclose()
+
+
+def _alerts(connection: Connection, query: AlertQuery) -> AlertPage:
+    """A page, with what the ledger knows of its alerts (a moment later: that does no harm)."""
+    page = lists.alerts(connection, query)
+    return replace(page, items=with_told(connection, query.workspace, page.items))
+
+
+def _alert(connection: Connection, workspace: str, alert_id: str) -> tuple[ChannelKey, Alert] | None:
+    found = queries.alert(connection, workspace, alert_id)
+    if found is None:
+        return None
+    (told,) = with_told(connection, workspace, [found[1]])
+    return found[0], told

@@ -1,0 +1,189 @@
+"""What a writer is: something is written, who waits for it gets its outcome, and all others are told, in that order.
+
+Owns the counters, and the order in which commits are told: the feed first, then the tasks that wait. `sqlite/thread`
+has the writer of a file; `InlineWriter` is that of a database in memory: no thread, no fsync, and the same order in
+virtual time. If a writer meets a bug, the store's context ends with it.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from sqlite3 import Connection
+from typing import Any, TypeVar, cast
+
+import structlog
+import trio
+
+from engine.stores import CommittedEvents, Feed, OnCommit
+from engine.stores.jobs import Doorbell
+from engine.stores.tables.commit import Committer
+from engine.stores.tables.rows import Prepared
+from protocol.effects import CommitOutcome, Committed, Unavailable
+from protocol.errors import CommitInvalid, StoreUnavailable
+from protocol.jobs import NewJob, Queue
+
+T = TypeVar("T")
+Job = Callable[[Connection], Any]
+log = structlog.get_logger()
+
+
+class _ToldJob:
+    """A job whose result somebody is told of, whoever waits for it."""
+
+    __slots__ = ("_job", "tell")
+
+    def __init__(self, job: Job, tell: Callable[[Any], None]) -> None:
+        self._job = job
+        self.tell = tell
+
+    def __call__(self, connection: Connection) -> Any:
+        return self._job(connection)
+
+
+class JoinedJob(_ToldJob):
+    """A job that shares its transaction with others of its like. It may be called twice, and moves no streams."""
+
+    __slots__ = ()
+
+
+class Writer(ABC):
+    """What the loop sees of a writer: commits, other jobs, counters."""
+
+    def __init__(self, committer: Committer, on_commit: OnCommit | None, on_death: Callable[[BaseException], None]):
+        self.feed: Feed | None = None
+        self.doorbell: Doorbell | None = None
+        self.is_available = True
+        # Grows with everything written whose outcome was told: who remembers the number knows whether it still holds.
+        self.changes = 0
+        self._committer = committer
+        self._on_commit = on_commit
+        self._on_death = on_death
+        self._counters: dict[str, int | float] = dict.fromkeys(
+            ("commits", "batches", "rows", "unavailable", "jobs", "group_size_last"), 0
+        )
+
+    @abstractmethod
+    async def _outcome(self, work: Prepared | Job) -> Any:
+        """Has something written and says what came of it."""
+
+    @property
+    @abstractmethod
+    def pending(self) -> int:
+        """How much waits to be written."""
+
+    @abstractmethod
+    async def aclose(self) -> bool:
+        """Writes what waits, then closes the connection. False: it hangs, and may still write."""
+
+    async def commit(self, prepared: Prepared) -> CommitOutcome:
+        """Keeps a commit. Raises CommitInvalid. Cancelled: it may still happen."""
+        outcome = await self._outcome(prepared)
+        if isinstance(outcome, CommitInvalid):
+            raise outcome
+        return cast(CommitOutcome, outcome)
+
+    async def run(self, job: Callable[[Connection], T], tell: Callable[[T], None] | None = None) -> T:
+        """Has another job done in a transaction of its own. Raises StoreUnavailable, and CommitInvalid if the job does.
+
+        `tell` is called with the result on the loop, in the order of the commits, also if nobody waits for it any more.
+        """
+        return cast(T, self._answered(await self._outcome(job if tell is None else _ToldJob(job, tell))))
+
+    def _answered(self, outcome: Any) -> Any:
+        if isinstance(outcome, Unavailable):
+            raise StoreUnavailable(f"the store does not answer: {outcome.cause}")
+        if isinstance(outcome, StoreUnavailable | CommitInvalid):
+            raise outcome
+        return outcome
+
+    async def join(self, job: Callable[[Connection], T], tell: Callable[[T], None] = lambda _: None) -> T:
+        """As `run`, for what comes often and is small: all that waits shares a transaction, and its fsync."""
+        return cast(T, self._answered(await self._outcome(JoinedJob(job, tell))))
+
+    def statistics(self) -> dict[str, int | float]:
+        """Counters since opening, and gauges."""
+        return {**self._counters, "pending": self.pending}
+
+    def ring(self, made: Iterable[Sequence[NewJob]]) -> None:
+        """On the loop, after the commit: tells of new jobs. Once too often does no harm."""
+        self.ring_of(job.queue for jobs in made for job in jobs)
+
+    def ring_of(self, queues: Iterable[Queue]) -> None:
+        """The same, by their queues."""
+        found = frozenset(queues)
+        if found and self.doorbell:
+            self.doorbell(found)
+
+    def _write(self, works: Sequence[Prepared | Job]) -> list[Any]:
+        """In the writer's thread: a group of commits, or of jobs (most are a group of one)."""
+        if isinstance(works[0], Prepared):
+            return list(self._committer.commit(cast("Sequence[Prepared]", works)))
+        return self._committer.run_together(cast("Sequence[Job]", works))
+
+    def _tell(self, works: Sequence[Prepared | Job], outcomes: Sequence[Any], seconds: float) -> None:
+        """On the loop, in commit order: counts, and tells the feed."""
+        if not isinstance(works[0], Prepared):
+            for work, outcome in zip(works, outcomes, strict=True):
+                self._tell_of_job(cast(Job, work), outcome)
+            return
+        self.changes += 1
+        told, rows, unavailable = [], 0, 0
+        for work, outcome in zip(cast("Sequence[Prepared]", works), outcomes, strict=True):
+            if isinstance(outcome, Committed):
+                is_fresh = outcome.results is work.commit.decision.results
+                rows += work.rows if is_fresh else 0
+                if outcome.events:
+                    told.append(CommittedEvents(work.key.workspace, outcome.events))
+            unavailable += isinstance(outcome, Unavailable)
+        self.is_available = not unavailable
+        self._counters["unavailable"] += unavailable
+        if unavailable < len(works):
+            self._counters["commits"] += 1
+            self._counters["batches"] += len(works) - unavailable
+            self._counters["rows"] += rows
+            self._counters["group_size_last"] = len(works)
+            try:
+                if told and self.feed:
+                    self.feed(told)
+                self.ring(work.commit.decision.jobs for work in cast("Sequence[Prepared]", works))
+                if self._on_commit:
+                    self._on_commit(seconds, len(works))
+            except Exception as fault:  # in a trio callback it would end the whole program without a reason
+                self._on_death(fault)
+
+    def _tell_of_job(self, job: Job, outcome: Any) -> None:
+        self.changes += 1
+        is_refused = isinstance(outcome, Unavailable | StoreUnavailable | CommitInvalid)
+        self._counters["unavailable"] += is_refused
+        self._counters["jobs"] += not is_refused
+        if isinstance(job, _ToldJob) and not is_refused:
+            try:
+                job.tell(outcome)
+            except Exception as fault:  # as for the feed
+                self._on_death(fault)
+
+
+class InlineWriter(Writer):
+    """The writer of a database in memory: writes on the loop, at once, so virtual time and order stay exact."""
+
+    pending = 0
+
+    async def _outcome(self, work: Prepared | Job) -> Any:
+        await trio.lowlevel.checkpoint()
+        started = time.perf_counter()
+        try:
+            outcomes = self._write([work])
+        except Exception as fault:  # as if a thread had died: the store's context ends with it
+            self.is_available = False
+            self._on_death(fault)
+            return Unavailable("the store's writer ended")
+        self._tell([work], outcomes, time.perf_counter() - started)
+        return outcomes[0]
+
+    async def aclose(self) -> bool:
+        """Closes the connection: the database is gone."""
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        self._committer.close()
+        return True
