@@ -14,7 +14,7 @@ from pathlib import Path
 from engine.configuration import settings
 from engine.configuration.config import Config
 from engine.configuration.fields import ConfigError
-from engine.doctor import clock, data, installation, mail, network, store, tls
+from engine.doctor import clock, data, figures, installation, mail, network, store, tls
 from engine.doctor.findings import Finding, Level
 
 __all__ = ("Finding", "Level", "examine")
@@ -46,6 +46,7 @@ def _checks(config: Config) -> list[tuple[str, Check]]:
         ("mail", partial(mail.server, config)),
         ("files", partial(network.descriptors, config)),
         ("engine", partial(network.ports, config)),
+        ("figures", partial(figures.state, config)),
     ]
 
 

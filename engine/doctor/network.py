@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import errno
-import http.client
-import json
 import os
 import resource
 import socket
-import ssl
 from collections.abc import Iterator
 
 from engine.configuration.config import Config
 from engine.configuration.fields import Address
+from engine.doctor import asking
 from engine.doctor.findings import Finding, Level
 from engine.doctor.store import is_in_use
 from engine.stores.sqlite.file import Database
 
 # The database, logs, listeners, libraries.
 DESCRIPTORS_BESIDE = 100
-# How an engine that listens everywhere is reached from here.
-_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # compared with, not bound to
-ANSWER_S = 2.0
-ANSWER_MAX_BYTES = 65_536
 
 
 def descriptors(config: Config) -> Iterator[Finding]:
@@ -39,7 +33,7 @@ def descriptors(config: Config) -> Iterator[Finding]:
 
 def ports(config: Config) -> Iterator[Finding]:
     """Free, or in use by the engine of this data folder, which is then asked how it is."""
-    about, data_in_use = _about(config), _is_data_in_use(config)
+    about, data_in_use = asking.about(config), _is_data_in_use(config)
     is_served = {"http": about is not None, "ws": about is not None and _port(about) == config.ws_address.port}
     for name, address in (("ws", config.ws_address), ("http", config.http_address)):
         where = f"{name} {address.url_host}:{address.port}"
@@ -61,6 +55,11 @@ def ports(config: Config) -> Iterator[Finding]:
         yield Finding("engine", Level.OK, "none runs with this store")
 
 
+def runs_here(config: Config) -> bool:
+    """Whether an engine answers at the HTTP address, and not one that is known to have another store."""
+    return asking.about(config) is not None and _is_data_in_use(config) is not False
+
+
 def _is_data_in_use(config: Config) -> bool | None:
     """Whether an engine holds the store of this configuration; None: a store without a file tells nobody."""
     try:
@@ -76,7 +75,7 @@ def _health(config: Config, about: dict[str, object]) -> Iterator[Finding]:
         ("/healthz", "its loop turns", "restart it"),
         ("/readyz", "it can acknowledge", "look into its log: the store is away, full or locked"),
     ):
-        status, _ = _ask(config, path)
+        status, _ = asking.ask(config, path)
         if status == 200:
             yield Finding("engine", Level.OK, f"version {version}: {meaning}")
         else:
@@ -85,44 +84,9 @@ def _health(config: Config, about: dict[str, object]) -> Iterator[Finding]:
             )
 
 
-def _about(config: Config) -> dict[str, object] | None:
-    """What an engine at the HTTP address says of itself; None: nobody is there, or somebody else."""
-    status, body = _ask(config, "/api/v1/about")
-    try:
-        told = json.loads(body) if status == 200 else None
-    except ValueError:
-        return None
-    return told if isinstance(told, dict) and told.get("name") == "tocsin" else None
-
-
 def _port(about: dict[str, object]) -> int:
     port = str(about.get("ws")).rpartition(":")[2]
     return int(port) if port.isdecimal() else 0
-
-
-def _ask(config: Config, path: str) -> tuple[int, bytes]:
-    """Status and body of the answer; (0, nothing) if there is none."""
-    address = config.http_address
-    if not address.port:
-        return 0, b""
-    connection = _connection(config, _ANY.get(address.host, address.host), address.port)
-    try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        return answer.status, answer.read(ANSWER_MAX_BYTES)
-    except (OSError, http.client.HTTPException):
-        return 0, b""
-    finally:
-        connection.close()
-
-
-def _connection(config: Config, host: str, port: int) -> http.client.HTTPConnection:
-    if not config.tls.cert:
-        return http.client.HTTPConnection(host, port, timeout=ANSWER_S)
-    # Who answers on this machine's own port is not in question, and nothing secret is said.
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return http.client.HTTPSConnection(host, port, timeout=ANSWER_S, context=context)
 
 
 def _cannot_listen(address: Address) -> str:

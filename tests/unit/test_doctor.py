@@ -23,7 +23,7 @@ import trio
 from engine.configuration.config import Config
 from engine.configuration.fields import ConfigError, Secret
 from engine.configuration.folder import make_folder
-from engine.doctor import Finding, Level, clock, data, examine, installation, network, store, tls
+from engine.doctor import Finding, Level, asking, clock, data, examine, installation, network, store, tls
 from engine.sections.doors import Gateway, Tls
 from engine.stores import migrate
 from tests.support.certificates import DAY, Authority
@@ -180,7 +180,6 @@ async def doctor(folder: Path, ws: str, http: str) -> Any:
         check=False,
         env=environment(
             TOCSIN_DATA=str(folder),
-            TOCSIN_SECRET=SECRET,
             TOCSIN_WS=ws.rpartition("//")[2],
             TOCSIN_HTTP=http.rpartition("//")[2],
         ),
@@ -335,7 +334,7 @@ def test_an_address_of_another_machine_is_a_fail(tmp_path: Path) -> None:
 
 async def test_an_engine_that_cannot_acknowledge_is_a_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = {"/api/v1/about": (200, b'{"name": "tocsin", "version": "1", "ws": "ws://127.0.0.1:5"}')}
-    monkeypatch.setattr(network, "_ask", lambda config, path: answers.get(path, (503, b"")))
+    monkeypatch.setattr(asking, "ask", lambda config, path: answers.get(path, (503, b"")))
     config = a_config(tmp_path, store="memory:")
     assert levels(network.ports(config))[2:] == [("engine", FAIL), ("engine", FAIL)]
     answers["/api/v1/about"] = (200, b"not ours")
