@@ -27,7 +27,7 @@ from engine.doctor import Finding, Level, asking, clock, data, examine, installa
 from engine.sections.doors import Gateway, Tls
 from engine.stores import migrate
 from tests.support.certificates import DAY, Authority
-from tests.support.engines import SECRET, a_config, an_engine, command, environment
+from tests.support.engines import a_config, an_engine, command, environment
 
 OK, WARNING, FAIL = Level.OK, Level.WARNING, Level.FAIL
 
