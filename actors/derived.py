@@ -8,7 +8,7 @@ or a commit was answered late) is read from the store. No machine here: the offs
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import trio
@@ -56,6 +56,12 @@ class DerivedStreams:
         self._post(DerivedKey(workspace), ())
         for user in dict.fromkeys(user for event in events for user in event.people):
             self._post(DerivedKey(workspace, user), ())
+
+    def look_all(self, is_meant: Callable[[str], bool]) -> None:
+        """Looks into the store for all streams of these workspaces: something may have been missed."""
+        for stream in list(self._audiences):
+            if is_meant(stream.workspace):
+                self._post(stream, ())
 
     def _post(self, stream: DerivedKey, events: Sequence[Event]) -> None:
         if stream in self._audiences:

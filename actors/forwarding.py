@@ -28,6 +28,16 @@ from protocol.model import ChannelKey, Reason, Status
 # Results of requests that may be sent again: some seconds of a busy node, about 10 MB.
 REMEMBERED_MAX_ITEMS = 50_000
 
+ANSWER_TOO_LARGE = ItemResult(
+    status=Status.REJECTED, reason=Reason.BUSY, message="done, but the answer is too large; ask for less at a time"
+)
+
+
+class LetterTooLarge(Exception):
+    """So much does not go in one letter: send less of it at a time."""
+
+
+# Sends a letter to a node, as far as that is possible. Raises LetterTooLarge.
 Send = Callable[[str, Letter], None]
 
 
@@ -76,7 +86,10 @@ class Forwarding:
     async def forward(
         self, owner: str, key: ChannelKey, batch: Batch, places: Sequence[int]
     ) -> Sequence[ItemResult] | None:
-        """Has the owner do this; None: it says that it is not the owner. Waits until cancelled for an answer."""
+        """Has the owner do this; None: it says that it is not the owner. Waits until cancelled for an answer.
+
+        Raises LetterTooLarge.
+        """
         pending = self._pending[batch.id] = _Pending()
         letter = Forward(
             origin=self._node,
@@ -129,8 +142,12 @@ class Forwarding:
         self.taken += 1
 
         def answer(results: Sequence[ItemResult]) -> None:
-            taken.results = pack(results)
-            self._send(letter.origin, Answered(id=letter.id, results=taken.results))
+            try:
+                taken.results = pack(results)
+                self._send(letter.origin, Answered(id=letter.id, results=taken.results))
+            except LetterTooLarge:
+                taken.results = pack([ANSWER_TOO_LARGE] * items)
+                self._send(letter.origin, Answered(id=letter.id, results=taken.results))
 
         receipt, first = Receipt(items, answer), 0
         envelopes = []

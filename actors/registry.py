@@ -173,10 +173,10 @@ class Registry:
                 own = [event for event in events if event.alert.framework_id == framework]
                 self._kit.observer.delivered(cell.hear(own))
 
-    def look(self) -> None:
-        """Something that other nodes have committed may not have come: every channel in use looks into the store."""
+    def look(self, is_meant: Callable[[str], bool]) -> None:
+        """Something that other nodes have committed may not have come: the channels of these workspaces look."""
         for cell in self._cells.values():
-            if cell.owner is not None or cell.audience:
+            if (cell.owner is not None or cell.audience) and is_meant(cell.key.workspace):
                 cell.moved()
 
     def is_ours(self, workspace: str) -> bool:

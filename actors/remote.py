@@ -18,6 +18,7 @@ import trio
 
 from actors.cell import Cell
 from actors.cell_actor import CellActor, ChannelKit
+from actors.forwarding import LetterTooLarge
 from protocol.commands import Batch
 from protocol.items import ItemResult
 from protocol.model import ChannelKey, Reason, Status
@@ -28,6 +29,11 @@ UNANSWERED = ItemResult(
     status=Status.REJECTED,
     reason=Reason.BUSY,
     message="the node that decides for this workspace does not answer; send it again in a moment",
+)
+TOO_LARGE = ItemResult(
+    status=Status.REJECTED,
+    reason=Reason.BUSY,
+    message="this item is larger than what may go to the node that decides for this workspace; name fewer alerts",
 )
 # An owner that is there answers in milliseconds; a second is for one that collects garbage, or waits for its store.
 RESEND_S = 1.0
@@ -55,6 +61,8 @@ class RemoteActor(CellActor):
     def __init__(self, cell: Cell, kit: ChannelKit, remote: RemoteKit) -> None:
         super().__init__(cell, kit)
         self._remote = remote
+        # Halved while a batch is too large for a letter.
+        self._batch_max = kit.limits.batch_max
 
     async def run(self) -> bool:
         """Runs until idle (True), or until we decide (False). Raises what went wrong."""
@@ -85,7 +93,21 @@ class RemoteActor(CellActor):
 
     async def _handle(self) -> None:
         cell, kit = self._cell, self._kit
-        batch = cell.mailbox.pin(kit.limits.batch_max, kit.clock, kit.new_id, kit.orders(cell.key))
+        batch = cell.mailbox.pin(self._batch_max, kit.clock, kit.new_id, kit.orders(cell.key))
+        try:
+            await self._settle(batch)
+        except* LetterTooLarge:
+            if len(batch.commands) == 1:
+                cell.mailbox.refuse_pinned(TOO_LARGE)
+            else:
+                cell.mailbox.unpin()
+                self._batch_max = max(1, len(batch.commands) // 2)
+        else:
+            self._batch_max = kit.limits.batch_max
+
+    async def _settle(self, batch: Batch) -> None:
+        """Asks until there is an answer, or nobody waits for one any more."""
+        cell, kit = self._cell, self._kit
         began = trio.current_time()
         while cell.owner is not None:
             if trio.current_time() - began >= self._remote.answer_s:

@@ -74,8 +74,8 @@ class Start(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="start"):
     framework: str
 
 
-class Leaving(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="leaving"):
-    """A node is being drained: it owns nothing any more."""
+class NodesChanged(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="nodes"):
+    """A node has come, is being drained, or has gone: look at the nodes now, and not in a second."""
 
     origin: str
 
@@ -87,11 +87,10 @@ class ObjectsChanged(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="o
     objects: tuple[tuple[str, str, str], ...]
 
 
-class Revoked(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="revoked"):
-    """What is revoked has changed in a workspace: read it again."""
+class RevocationsChanged(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="revocations"):
+    """What is revoked has changed: read it again."""
 
     origin: str
-    workspace: str
 
 
 class Rung(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="rung"):
@@ -128,7 +127,19 @@ class Replied(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="replied"
     body: msgspec.Raw
 
 
-Letter = Forward | Answered | Told | Start | Leaving | ObjectsChanged | Revoked | Rung | Hinted | Asked | Replied
+Letter = (
+    Forward
+    | Answered
+    | Told
+    | Start
+    | NodesChanged
+    | ObjectsChanged
+    | RevocationsChanged
+    | Rung
+    | Hinted
+    | Asked
+    | Replied
+)
 
 _COMMANDS: dict[str, Any] = {
     kind.__name__: msgspec.msgpack.Decoder(kind) for kind in (Ring, Observe, ListSeries, Act, CompleteStep, Escalate)

@@ -9,7 +9,7 @@ from typing import Any
 import trio
 
 from actors.cell import Cell
-from actors.forwarding import Forwarding
+from actors.forwarding import Forwarding, LetterTooLarge
 from actors.registry import Registry
 from actors.remote import RemoteKit
 from protocol.codec import WireForm
@@ -28,9 +28,12 @@ class Wires:
         self.carried: list[Letter] = []
         # Which letters are lost.
         self.loses: Callable[[str, Letter], bool] = lambda to, letter: False
+        self.commands_max = 1_000
         self._put, self._take = trio.open_memory_channel[tuple[str, bytes]](1_000)
 
     def send(self, to: str, letter: Letter) -> None:
+        if isinstance(letter, Forward) and len(letter.commands) > self.commands_max:
+            raise LetterTooLarge
         self.carried.append(letter)
         if not self.loses(to, letter):
             self._put.send_nowait((to, SEALS.close(letter)))

@@ -79,8 +79,8 @@ async def test_after_a_gap_of_the_bus_every_channel_looks_into_the_store(autojum
     async with a_pair() as pair:
         receivers = [await pair.a.follow(), await pair.b.follow()]
         pair.store.add([an_event(1), an_event(2)])
-        pair.a.registry.look()
-        pair.b.registry.look()
+        pair.a.registry.look(lambda workspace: True)
+        pair.b.registry.look(lambda workspace: True)
         await wait_all_tasks_blocked()
         assert [receiver.heard for receiver in receivers] == 2 * [[(0, 1), (1, 2)]]
 
@@ -278,3 +278,25 @@ async def test_a_request_that_makes_no_sense_is_foreign(autojump_clock: MockCloc
     async with a_pair() as pair:
         with pytest.raises(ForeignLetter):
             pair.a.forwarding.asked(Forward(origin="b", id="1", workspace="acme", framework="x", places=(1,)))
+
+
+async def test_what_is_too_large_for_a_letter_goes_in_several(autojump_clock: MockClock) -> None:
+    async with a_pair() as pair:
+        pair.wires.commands_max = 3
+        await pair.b.ring(*"abcdefgh")
+        await wait_all_tasks_blocked()
+        assert pair.store.titles() == [*"abcdefgh"]
+        assert pair.b.answers.reasons == [Reason.FIRED] * 8
+
+
+async def test_a_command_that_is_too_large_by_itself_is_refused_and_the_next_one_done(
+    autojump_clock: MockClock,
+) -> None:
+    async with a_pair() as pair:
+        pair.wires.commands_max = 0
+        await pair.b.ring("x")
+        await wait_all_tasks_blocked()
+        pair.wires.commands_max = 1
+        await pair.b.ring("y")
+        await wait_all_tasks_blocked()
+        assert pair.b.answers.reasons == [Reason.BUSY, Reason.FIRED]

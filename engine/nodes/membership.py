@@ -1,0 +1,139 @@
+"""Which nodes there are, and so who owns what: one row in the store for each, renewed every second.
+
+Owns: this node's row, what was seen at the last look, and the owners computed from it. Who wants to know of changes is
+called on the loop. A node is live while its row is younger than LIVE_S by the store's clock. Waits for the store only:
+while that is away what was seen last counts on, because nothing can be committed then, and afterwards the fence keeps
+what two would-be owners do from being stored twice. If it crashes its supervisor starts it again, and it looks anew.
+
+A node that comes, drains or goes says so over the bus, so that the others look at once; what is lost of that costs a
+second. Decided against: asking the other nodes themselves (two that cannot reach each other would both be right).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+import structlog
+import trio
+
+from actors.bell import Bell
+from actors.supervisor import Started
+from engine.core.ownership import Owners
+from engine.stores.nodes import NodeRow, NodeSeen, NodeStore
+from protocol.errors import StoreUnavailable
+
+log = structlog.get_logger()
+
+BEAT_S = 1.0
+# Two beats may be lost (a full collection, a slow commit); with the third the node is taken for dead. Take-over is
+# promised within 5 s: these 3, the next beat of the others, and a moment to recall.
+LIVE_S = 3.0
+# How long the end waits for its own row to go; without it the others notice after LIVE_S.
+FAREWELL_S = 1.0
+
+
+class Membership:
+    """This node among the others."""
+
+    def __init__(self, store: NodeStore, me: NodeRow, announce: Callable[[], None]) -> None:
+        self._store = store
+        self._announce = announce
+        self._bell = Bell()
+        self._listeners: list[Callable[[], None]] = []
+        self.me = me
+        # As they were at the last look, those that are not live included.
+        self.seen: Sequence[NodeSeen] = ()
+        self.owners = Owners([me.id])
+        self.joined = self.left = self.missed_beats = 0
+
+    def statistics(self) -> dict[str, int]:
+        """Nodes that are live now, those that came and went, and beats that the store did not take."""
+        return {
+            "live": sum(is_live(each) for each in self.seen),
+            "joined": self.joined,
+            "left": self.left,
+            "missed_beats": self.missed_beats,
+        }
+
+    def owner_of(self, workspace: str) -> str | None:
+        """The node that decides for a workspace; None: we do."""
+        owner = self.owners.of(workspace)
+        return None if owner == self.me.id else owner
+
+    def is_ours(self, workspace: str) -> bool:
+        """Whether we decide for a workspace; the empty one stands for what one node does for the installation."""
+        return self.owner_of(workspace) is None
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Calls this whenever somebody else may own something."""
+        self._listeners.append(listener)
+
+    def look(self) -> None:
+        """Another node has come, drains or goes: looks at once."""
+        self._bell.ring()
+
+    async def run(self, status: Started) -> None:
+        """Renews the row for ever. Started when it was written once, however long the store is away."""
+        is_first = True
+        try:
+            while True:
+                self._bell.clear()
+                if await self._beat() and is_first:
+                    is_first = False
+                    self._announce()
+                    status.started()
+                await self._bell.wait(BEAT_S)
+        finally:
+            with trio.move_on_after(FAREWELL_S, shield=True):
+                await self._leave()
+
+    async def drain(self) -> None:
+        """We own nothing from now on: the others are told, and take over."""
+        self.me = msgspec.structs.replace(self.me, is_draining=True)
+        await self._beat()
+        self._announce()
+
+    async def _leave(self) -> None:
+        try:
+            await self._store.forget_node(self.me.id)
+        except StoreUnavailable as fault:
+            log.warning("node_row_stays", cause=str(fault))
+        self._announce()
+
+    async def _beat(self) -> bool:
+        try:
+            seen = await self._store.renew_node(self.me)
+        except StoreUnavailable as fault:
+            self.missed_beats += 1
+            log.warning("node_beat_missed", cause=str(fault))
+            return False
+        self._see(seen)
+        return True
+
+    def _see(self, seen: Sequence[NodeSeen]) -> None:
+        before = {each.node.id for each in self.seen if is_live(each)}
+        now = {each.node.id for each in seen if is_live(each)}
+        for node in sorted(now - before - {self.me.id}):
+            self.joined += 1
+            log.info("node_joined", node=node)
+        for node in sorted(before - now):
+            self.left += 1
+            log.warning("node_left", node=node)
+        self.seen = seen
+        owners = Owners(able(seen))
+        if owners != self.owners:
+            self.owners = owners
+            for listener in self._listeners:
+                listener()
+
+
+def is_live(each: NodeSeen) -> bool:
+    """Whether a node was heard of lately enough."""
+    return each.age_s <= LIVE_S
+
+
+def able(seen: Sequence[NodeSeen]) -> list[str]:
+    """Who may own something: the live ones that are not draining; if all are, all of them."""
+    live = [each.node for each in seen if is_live(each)]
+    return [node.id for node in live if not node.is_draining] or [node.id for node in live]
