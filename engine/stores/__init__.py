@@ -26,6 +26,7 @@ from engine.ids import now_us
 from engine.pages import PAGE_DEFAULT
 from engine.stores.deliveries import DeliveryStore
 from engine.stores.jobs import JobStore
+from engine.stores.nodes import NodeStore
 from engine.stores.objects import ObjectStore
 from engine.stores.readings import KeptReadings, ReadingPage, ReadingQuery, SeriesPage
 from engine.stores.trail import Fields, TrailLine, TrailQuery
@@ -172,7 +173,7 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
     deliveries_s: float = 90 * 86_400
 
 
-class Store(ChannelStore, ObjectStore, WorkflowStore, JobStore, DeliveryStore, Protocol):
+class Store(ChannelStore, ObjectStore, WorkflowStore, JobStore, DeliveryStore, NodeStore, Protocol):
     """What the engine needs of a store. Reads raise StoreUnavailable after 5 s at the latest."""
 
     @property

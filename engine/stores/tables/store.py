@@ -36,6 +36,7 @@ from engine.stores.tables import trail as trail_table
 from engine.stores.tables.deliveries import SqliteDeliveries, with_told
 from engine.stores.tables.delivery_lines import Ended
 from engine.stores.tables.job_store import SqliteJobs
+from engine.stores.tables.nodes import NodeTable
 from engine.stores.tables.objects import SqliteObjects
 from engine.stores.tables.readings import ReadingStore
 from engine.stores.tables.rows import prepare
@@ -50,7 +51,7 @@ from protocol.times import SECOND_US
 TRIMMED_AT_ONCE = 1_000
 
 
-class TableStore(SqliteObjects, SqliteWorkflows, SqliteJobs, SqliteDeliveries):
+class TableStore(SqliteObjects, SqliteWorkflows, SqliteJobs, SqliteDeliveries, NodeTable):
     """A store in one SQLite file (or in memory). Made by `open_store`; the contract is `engine.stores.Store`."""
 
     def __init__(

@@ -1,0 +1,184 @@
+"""Which nodes there are: on real stores, one in memory and one in a file, in virtual and in real time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+from structlog.testing import capture_logs
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from engine.nodes.membership import BEAT_S, LIVE_S, Membership, able
+from engine.stores import open_store
+from engine.stores.nodes import FORGOTTEN_S, NodeRow, NodeSeen, NodeStore
+from protocol.errors import StoreUnavailable
+from tests.support.actors import clock, start
+from tests.support.stores import StoreFactory
+
+
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[list]:
+    with capture_logs() as entries:
+        yield entries
+
+
+class Away:
+    """A store that can be away."""
+
+    def __init__(self, store: NodeStore) -> None:
+        self.store, self.is_away = store, False
+
+    async def renew_node(self, node: NodeRow) -> Sequence[NodeSeen]:
+        self._check()
+        return await self.store.renew_node(node)
+
+    async def forget_node(self, node: str) -> None:
+        self._check()
+        await self.store.forget_node(node)
+
+    def _check(self) -> None:
+        if self.is_away:
+            raise StoreUnavailable("no route to host")
+
+
+class Cluster:
+    """Members on one store, who hear of each other's changes."""
+
+    def __init__(self, store: NodeStore, nursery: trio.Nursery) -> None:
+        self.store, self._nursery = store, nursery
+        self.members: dict[str, Membership] = {}
+        self.scopes: dict[str, trio.CancelScope] = {}
+        self.is_deaf = False
+
+    async def add(self, name: str) -> Membership:
+        member = Membership(self.store, NodeRow(id=name), lambda: self._announce(name))
+        self.members[name] = member
+
+        async def run(task_status: trio.TaskStatus[None]) -> None:
+            with trio.CancelScope() as scope:
+                self.scopes[name] = scope
+                await member.run(task_status)  # type: ignore[arg-type]
+
+        await self._nursery.start(run)
+        return member
+
+    def _announce(self, by: str) -> None:
+        for name, member in self.members.items():
+            if name != by and not self.is_deaf:
+                member.look()
+
+    def owners(self) -> dict[str, list[str]]:
+        return {name: list(member.owners.nodes) for name, member in self.members.items()}
+
+
+@asynccontextmanager
+async def a_cluster(*names: str) -> AsyncIterator[Cluster]:
+    async with open_store("memory:", clock=clock) as store, trio.open_nursery() as nursery:
+        cluster = Cluster(store, nursery)
+        for name in names:
+            await cluster.add(name)
+        await wait_all_tasks_blocked()
+        yield cluster
+        nursery.cancel_scope.cancel()
+
+
+async def test_every_store_keeps_who_runs_on_it_and_how_long_ago_that_was(factory: StoreFactory) -> None:
+    now = [1_000_000_000_000_000]
+    async with factory.open(clock=lambda: now[0]) as store:
+        await store.renew_node(NodeRow(id="a", address="http://a:8080", version="1", started_at=7))
+        now[0] += 2_500_000
+        seen = await store.renew_node(NodeRow(id="b", is_draining=True))
+        a = NodeRow(id="a", address="http://a:8080", version="1", started_at=7)
+        assert seen == [NodeSeen(node=a, age_s=2.5), NodeSeen(node=NodeRow(id="b", is_draining=True), age_s=0.0)]
+        now[0] -= 10_000_000
+        assert [each.age_s for each in await store.renew_node(NodeRow(id="b"))] == [0.0, 0.0]
+        await store.forget_node("b")
+        now[0] += int(FORGOTTEN_S * 1e6) + 20_000_000
+        assert [each.node.id for each in await store.renew_node(NodeRow(id="c"))] == ["c"]
+
+
+async def test_all_agree_on_who_is_there_as_soon_as_somebody_comes(autojump_clock: MockClock) -> None:
+    async with a_cluster("a", "b", "c") as cluster:
+        assert cluster.owners() == {name: ["a", "b", "c"] for name in "abc"}
+        owners = {member.owners.of("acme") for member in cluster.members.values()}
+        assert len(owners) == 1
+        assert [member.is_ours("acme") for member in cluster.members.values()].count(True) == 1
+
+
+async def test_a_node_that_is_killed_is_noticed_within_four_seconds(autojump_clock: MockClock, logs: list) -> None:
+    async with a_cluster("a") as cluster:
+        told: list[float] = []
+        a = cluster.members["a"]
+        a.on_change(lambda: told.append(trio.current_time()))
+        await cluster.store.renew_node(NodeRow(id="b"))
+        killed = trio.current_time()
+        await trio.sleep(10)
+        assert cluster.owners() == {"a": ["a"]}
+        assert len(told) == 2, "it came, and it went"
+        assert told[-1] - killed <= LIVE_S + BEAT_S
+        assert a.statistics() == {"live": 1, "joined": 1, "left": 1, "missed_beats": 0}
+        assert [line["event"] for line in logs] == ["node_joined", "node_left"]
+
+
+async def test_a_node_that_drains_owns_nothing_at_once_and_still_counts_as_there(autojump_clock: MockClock) -> None:
+    async with a_cluster("a", "b") as cluster:
+        await cluster.members["b"].drain()
+        await wait_all_tasks_blocked()
+        assert cluster.owners() == {"a": ["a"], "b": ["a"]}
+        assert cluster.members["a"].statistics()["live"] == 2
+
+
+async def test_a_node_that_ends_takes_its_row_with_it(autojump_clock: MockClock) -> None:
+    async with a_cluster("a", "b") as cluster:
+        cluster.scopes["b"].cancel()
+        await wait_all_tasks_blocked()
+        assert cluster.owners()["a"] == ["a"]
+        assert len(cluster.members["a"].seen) == 1
+
+
+async def test_what_nobody_said_is_noticed_with_the_next_beat(autojump_clock: MockClock) -> None:
+    async with a_cluster("a", "b") as cluster:
+        cluster.is_deaf = True
+        await cluster.members["b"].drain()
+        await trio.sleep(BEAT_S * 1.01)
+        assert cluster.owners() == {"a": ["a"], "b": ["a"]}
+
+
+async def test_while_the_store_is_away_what_was_seen_last_counts_on(autojump_clock: MockClock) -> None:
+    async with open_store("memory:", clock=clock) as store, trio.open_nursery() as nursery:
+        away = Away(store)
+        await store.renew_node(NodeRow(id="b"))
+        member = Membership(away, NodeRow(id="a"), lambda: None)
+        await start(nursery, member.run)
+        away.is_away = True
+        await trio.sleep(30.5)
+        assert list(member.owners.nodes) == ["a", "b"]
+        assert member.missed_beats == 30
+        away.is_away = False
+        await trio.sleep(1.1)
+        assert list(member.owners.nodes) == ["a"]
+        away.is_away = True
+        nursery.cancel_scope.cancel()
+
+
+async def test_it_has_started_when_its_row_is_there_however_long_the_store_was_away(autojump_clock: MockClock) -> None:
+    async with open_store("memory:", clock=clock) as store, trio.open_nursery() as nursery:
+        away = Away(store)
+        away.is_away = True
+        member = Membership(away, NodeRow(id="a"), lambda: None)
+
+        async def back() -> None:
+            await trio.sleep(5.5)
+            away.is_away = False
+
+        nursery.start_soon(back)
+        await start(nursery, member.run)
+        assert trio.current_time() == pytest.approx(6.0)
+        nursery.cancel_scope.cancel()
+
+
+def test_if_all_are_draining_all_of_them_may_still_own_something() -> None:
+    seen = [NodeSeen(node=NodeRow(id=name, is_draining=True), age_s=0.0) for name in "ab"]
+    assert able(seen) == ["a", "b"]
