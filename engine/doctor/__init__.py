@@ -14,7 +14,7 @@ from pathlib import Path
 from engine.configuration import settings
 from engine.configuration.config import Config
 from engine.configuration.fields import ConfigError
-from engine.doctor import clock, data, figures, installation, mail, network, store, tls
+from engine.doctor import clock, data, figures, installation, mail, network, redis_server, store, tls
 from engine.doctor.findings import Finding, Level
 
 __all__ = ("Finding", "Level", "examine")
@@ -41,6 +41,7 @@ def _checks(config: Config) -> list[tuple[str, Check]]:
         ("data", partial(data.folder, config)),
         ("key", partial(data.keys, config)),
         ("store", partial(store.state, config)),
+        ("redis", partial(redis_server.server, config)),
         ("clock", partial(clock.sanity, config)),
         ("tls", partial(tls.certificate, config)),
         ("mail", partial(mail.server, config)),

@@ -1,0 +1,106 @@
+"""The Redis that nodes share, if one is configured: reachable, new enough, quick, and what it does when it is full.
+
+Nothing is lost with it (the store has everything), so what is wrong here makes nodes slower and is a WARNING; a FAIL is
+what an engine would not start with. Nothing is written.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+import time
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from engine.configuration.config import Config
+from engine.doctor.findings import Finding, Level
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+# Trimming a stream by time (XADD ... MINID).
+REDIS_MIN = (6, 2)
+ANSWER_S = 2.0
+# A neighbour answers within 0.2 ms; the cache waits for 50 (cache.wait_s), and each alert crosses it between nodes.
+PING_SLOW_S = 0.005
+_PINGS = 7
+# Above it evictions begin soon.
+FULL_PERCENT = 90
+# Takes entries of the cache, which end by themselves anyway, and leaves the streams between nodes alone.
+POLICY = "volatile-lru"
+
+
+def server(config: Config) -> Iterator[Finding]:
+    """Nothing, if none is configured."""
+    if not config.redis.url:
+        return
+    try:
+        import redis
+    except ImportError:
+        yield Finding("redis", Level.FAIL, "the library for it is not installed", "pip install 'tocsin[redis]'")
+        return
+    where = config.redis.url.shown
+    limits: dict[str, Any] = {"socket_connect_timeout": ANSWER_S, "socket_timeout": ANSWER_S}
+    client = redis.Redis.from_url(config.redis.url.reveal().decode(), **limits)
+    try:
+        told, ping_s = dict(client.info("everything")), _ping_s(client)
+    except redis.AuthenticationError as fault:
+        yield Finding("redis", Level.FAIL, f"{where}: {fault}", "set user and password in redis.url")
+        return
+    except redis.RedisError as fault:
+        yield Finding("redis", Level.WARNING, f"{where}: {fault}", "start it, or mend redis.url; nodes use the store")
+        return
+    finally:
+        client.close()
+    yield _version(where, told)
+    yield _speed(ping_s)
+    yield _memory(told)
+    yield from _cluster(config, told)
+
+
+def _version(where: str, told: Mapping[str, Any]) -> Finding:
+    name = "Valkey" if "valkey_version" in told else "Redis"
+    # Valkey goes on saying which Redis it is as good as.
+    version = str(told.get("redis_version", ""))
+    shown = f"{where}: {name} {told.get('valkey_version', version)}"
+    numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+    if numbers < REDIS_MIN:
+        return Finding("redis", Level.FAIL, shown, f"use {'.'.join(map(str, REDIS_MIN))} or newer")
+    return Finding("redis", Level.OK, shown)
+
+
+def _speed(ping_s: float) -> Finding:
+    slow = ping_s > PING_SLOW_S
+    advice = "put it nearer to the nodes: what one node has stored reaches another's clients through it" if slow else ""
+    return Finding("redis", Level.WARNING if slow else Level.OK, f"answers in {1_000 * ping_s:.2f} ms", advice)
+
+
+def _memory(told: Mapping[str, Any]) -> Finding:
+    used, most = int(told.get("used_memory", 0)), int(told.get("maxmemory", 0))
+    policy = str(told.get("maxmemory_policy", ""))
+    text = f"{used / 2**20:.0f} MiB in use of {f'{most / 2**20:.0f} MiB' if most else 'no bound'}, {policy} when full"
+    if not most:
+        return Finding("redis", Level.WARNING, text, f"set maxmemory, and maxmemory-policy {POLICY}")
+    if not policy.startswith("volatile"):
+        advice = f"set maxmemory-policy {POLICY}: a full one would refuse, or throw away what is between nodes"
+        return Finding("redis", Level.WARNING, text, advice)
+    if 100 * used > FULL_PERCENT * most:
+        return Finding("redis", Level.WARNING, text, "give it more memory (maxmemory)")
+    return Finding("redis", Level.OK, text)
+
+
+def _cluster(config: Config, told: Mapping[str, Any]) -> Iterator[Finding]:
+    is_cluster = bool(told.get("cluster_enabled"))
+    if is_cluster != config.redis.cluster:
+        text = "it is part of a Redis Cluster" if is_cluster else "it is no Redis Cluster"
+        yield Finding("redis", Level.FAIL, text, f"set redis.cluster = {str(is_cluster).lower()}")
+
+
+def _ping_s(client: Redis) -> float:
+    """The median time of a PING. Raises RedisError."""
+    took = []
+    for _ in range(_PINGS):
+        began = time.perf_counter()
+        client.ping()
+        took.append(time.perf_counter() - began)
+    return statistics.median(took)
