@@ -54,6 +54,8 @@ class _Call(Generic[T]):
     def begin(self) -> None:
         """Over there: starts."""
         self._task = asyncio.get_running_loop().create_task(self._run())
+        # Not at the end of the coroutine: one that is cancelled before its first step has no end.
+        self._task.add_done_callback(lambda _: self._tell(self))
 
     def cancel(self) -> None:
         """Over there: asks it to end."""
@@ -74,7 +76,6 @@ class _Call(Generic[T]):
             self._fault.__cause__ = fault
         except Exception as fault:
             self._fault = fault
-        self._tell(self)
 
 
 class ForeignLoop:

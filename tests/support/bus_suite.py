@@ -107,20 +107,6 @@ class BusSuite:
             one.bus.publish(NEWS, [b"large" * 1_000])
             await two.until(lambda: two.gaps() == [Cause.HOLE])
 
-    async def test_a_node_that_says_goodbye_is_no_gap(self, carriers: MakeCarriers, time: object) -> None:
-        async with running_nodes(carriers) as nodes:
-            two = await nodes.start("two", NEWS)
-            async with running_nodes(carriers) as others:
-                one = await others.start("one")
-                one.bus.publish(NEWS, [b"news"])
-                await two.until_heard(b"news")
-            again = await nodes.start("three")
-            await trio.sleep(4)
-            again.bus.publish(NEWS, [b"end"])
-            await two.until_heard(b"end")
-
-            assert two.gaps() == []
-
     async def test_a_node_that_starts_among_others_has_no_gap_from_what_they_said_before(
         self, carriers: MakeCarriers, time: object
     ) -> None:

@@ -11,6 +11,7 @@ import trio
 from engine.bus import Cause, Entries, Gap, Marks, Told
 from engine.bus.carried import CarriedBus
 from engine.bus.carriers import Carrier
+from engine.foreign import ForeignLoop
 
 QUEUE_BYTES = 64 * 1024
 # For real servers on a slow machine; the tests themselves wait for events.
@@ -92,3 +93,13 @@ async def running_nodes(carriers: MakeCarriers) -> AsyncIterator[Nodes]:
 async def run_bus(bus: CarriedBus, task_status: trio.TaskStatus[None]) -> None:
     """As the supervisor does."""
     await bus.run(task_status)  # type: ignore[arg-type]  # trio's status takes None only, so do we
+
+
+@asynccontextmanager
+async def run_foreign() -> AsyncIterator[ForeignLoop]:
+    """A foreign loop that runs as long as the block."""
+    loop = ForeignLoop()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(loop.run)
+        yield loop
+        nursery.cancel_scope.cancel()

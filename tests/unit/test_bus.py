@@ -108,6 +108,19 @@ async def test_a_second_carrier_takes_over_at_once_and_the_first_one_is_used_aga
         assert two.gaps() == []
 
 
+async def test_a_node_that_says_goodbye_is_no_gap(autojump_clock: trio.testing.MockClock) -> None:
+    hub = Hub()
+    async with running_nodes(lambda: [hub.carrier()]) as nodes:
+        two = await nodes.start("two", NEWS)
+        async with running_nodes(lambda: [hub.carrier()]) as others:
+            one = await others.start("one")
+            one.bus.publish(NEWS, [b"news"])
+            await two.until_heard(b"news")
+        await trio.sleep(10)
+
+        assert two.gaps() == []
+
+
 async def test_a_node_that_dies_is_noticed_by_its_silence_once(autojump_clock: trio.testing.MockClock) -> None:
     hub = Hub()
     async with running_nodes(lambda: [hub.carrier()]) as nodes:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import trio
+import trio.testing
 
 from engine import foreign
 from engine.foreign import ForeignEnded, ForeignLoop
@@ -101,6 +102,27 @@ async def test_cancellation_reaches_the_coroutine_before_the_caller_goes_on(loop
             scope.cancel()
     assert scope.cancelled_caught
     assert hanging.ends == ["cancelled"]
+    assert loop.statistics() == {"calls": 0, "abandoned": 0}
+
+
+async def test_a_call_that_is_cancelled_before_it_began_over_there_holds_nobody_up(loop: ForeignLoop) -> None:
+    gate = threading.Event()
+
+    async def hold() -> None:
+        gate.wait()
+
+    async def cancelled() -> None:
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await loop.call(Hanging())
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(loop.call, hold)
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(cancelled)
+        await trio.testing.wait_all_tasks_blocked()
+        gate.set()
+
     assert loop.statistics() == {"calls": 0, "abandoned": 0}
 
 
