@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from engine.stores import Store
-from engine.stores.jobs import JobQuery, KeptJobs
+from engine.stores.jobs import REDRIVEN_TOGETHER, JobQuery, KeptJobs
 from protocol.jobs import (
     PRIO_HIGH,
     PRIO_LOW,
@@ -372,12 +372,13 @@ async def test_all_that_failed_in_a_queue_is_redriven_the_oldest_first_within_a_
 
 async def test_a_crowd_is_redriven_in_pieces_and_others_have_the_store_in_between(opened: Any) -> None:
     async with opened() as it:
-        await it.add(*(a_job(attempts_max=1) for _ in range(250)))
-        await it.store.settle([done(claimed, verdict=Verdict.FAILED) for claimed in await it.claim(250)])
+        crowd = REDRIVEN_TOGETHER + 50
+        await it.add(*(a_job(attempts_max=1) for _ in range(crowd)))
+        await it.store.settle([done(claimed, verdict=Verdict.FAILED) for claimed in await it.claim(crowd)])
         it.rung.clear()
-        assert await it.store.redrive_failed(Queue.ALERT, 230) == 230
-        assert len(it.rung) == 3
-        assert await it.store.redrive_failed(Queue.ALERT, 230) == 20
+        assert await it.store.redrive_failed(Queue.ALERT, crowd - 20) == crowd - 20
+        assert len(it.rung) == 2
+        assert await it.store.redrive_failed(Queue.ALERT, crowd) == 20
 
 
 async def test_failed_jobs_whose_key_is_taken_do_not_keep_others_from_being_redriven(opened: Any) -> None:

@@ -42,7 +42,7 @@ _MEMORY = {"memory:", ":memory:", "sqlite://:memory:", "sqlite:///:memory:"}
 
 @dataclass(frozen=True)
 class Database:
-    """One SQLite database; `path` None is one in memory. `connection_class` is for tests that break things."""
+    """One SQLite database; `path` None is one in memory. `connection_class` is for tests that break or count things."""
 
     path: Path | None
     connection_class: type[sqlite3.Connection] = sqlite3.Connection
@@ -102,7 +102,7 @@ class Database:
         """A connection that cannot write. Raises sqlite3.Error, and ValueError for a database in memory."""
         if self.path is None:
             raise ValueError("a database in memory has one connection only")
-        connection = self._connect_to(self.path, "mode=ro")
+        connection = self._connect_to(self.path, "mode=ro", self.connection_class)
         connection.execute("PRAGMA query_only = ON")
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute(f"PRAGMA cache_size = -{self.cache_bytes // 4096}")
@@ -155,13 +155,16 @@ class Database:
             if not had_index:
                 shm.unlink(missing_ok=True)
 
-    def _connect_to(self, path: Path, query: str) -> sqlite3.Connection:
+    def _connect_to(
+        self, path: Path, query: str, connection_class: type[sqlite3.Connection] = sqlite3.Connection
+    ) -> sqlite3.Connection:
         return sqlite3.connect(
             f"{path.absolute().as_uri()}?{query}",
             uri=True,
             timeout=BUSY_TIMEOUT_S,
             isolation_level=None,
             check_same_thread=False,
+            factory=connection_class,
         )
 
 

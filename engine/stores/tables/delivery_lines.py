@@ -117,9 +117,9 @@ def _failed(rows: Iterable[tuple[str]]) -> Ended:
     return Counter((Channel(channel), DeliveryState.FAILED) for (channel,) in rows)
 
 
-def revive(connection: Connection, job: int, now: int) -> None:
-    """What a job that is done once more was to deliver, and has not, waits again."""
-    connection.execute(AGAIN, (json_text([job]), now))
+def revive(connection: Connection, jobs: Sequence[int], now: int) -> None:
+    """What jobs that are done once more were to deliver, and have not, waits again."""
+    connection.execute(AGAIN, (json_text(list(jobs)), now))
 
 
 def trim(connection: Connection, before: int, limit: int, after: TrimPlace) -> TrimmedLines:

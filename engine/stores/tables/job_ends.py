@@ -78,15 +78,16 @@ _AGAIN = f"""
 INSERT INTO job (id, {_KEPT}, state, rank, errors, lease_no, created_at, updated_at)
 SELECT id, queue, kind, workspace, framework, prio, ?1, 0, attempts_max, deadline_s, ukey, schedule, target, args, 1,
     ?1 + prio * {AGEING_US}, errors, lease_no, created_at, ?1
-FROM job_done WHERE id = ?2 AND state IN ({FAILED}, {CANCELLED})
+FROM job_done WHERE id IN (SELECT value FROM json_each(?2)) AND state IN ({FAILED}, {CANCELLED})
 ON CONFLICT (ukey) WHERE ukey IS NOT NULL DO NOTHING RETURNING id
 """  # noqa: S608
 # Not those whose key another job has by now: they would come first each time, and keep the others from their turn.
 _FAILED = f"""
-SELECT id FROM job_done AS ended WHERE queue = ? AND state = {FAILED} AND updated_at <= ?
+SELECT id, ukey FROM job_done AS ended WHERE queue = ? AND state = {FAILED} AND updated_at <= ?
     AND NOT EXISTS (SELECT 1 FROM job WHERE job.ukey = ended.ukey)
 ORDER BY updated_at, id LIMIT ?
 """  # noqa: S608
+_NOT_DONE = "DELETE FROM job_done WHERE id IN (SELECT value FROM json_each(?)) RETURNING queue, state"
 _COUNT = """
 INSERT INTO job_count VALUES (?, ?, ?) ON CONFLICT (queue, state) DO UPDATE SET count = count + excluded.count
 """
@@ -218,18 +219,29 @@ def cancel(connection: Connection, number: int, now: int) -> Settled:
 
 def redrive(connection: Connection, number: int, now: int) -> bool:
     """Has an ended job done once more; False if its key is taken by a newer one, or it did not fail."""
-    if not connection.execute(_AGAIN, (now, number)).fetchall():
-        return False
-    ledger.revive(connection, number, now)
-    gone = connection.execute("DELETE FROM job_done WHERE id = ? RETURNING queue, state", (number,)).fetchall()
-    _count(connection, dict.fromkeys(gone, -1))
-    return True
+    return bool(_redrive(connection, [number], now))
 
 
 def redrive_failed(connection: Connection, queue: Queue, limit: int, until: int, now: int) -> int:
     """Has jobs of a queue that failed until a moment done once more, the oldest first."""
     found = connection.execute(_FAILED, (queue.value, until, limit)).fetchall()
-    return sum(redrive(connection, number, now) for (number,) in found)
+    # Of two with the same key the one that failed first.
+    first = {number if key is None else key: number for number, key in reversed(found)}
+    return _redrive(connection, [*first.values()], now)
+
+
+def _redrive(connection: Connection, numbers: Sequence[int], now: int) -> int:
+    """Has these done once more, but not those whose key is taken; how many there are."""
+    again = [number for (number,) in connection.execute(_AGAIN, (now, _encode(numbers).decode())).fetchall()]
+    if again:
+        ledger.revive(connection, again, now)
+        _count(connection, {place: -gone for place, gone in _forget(connection, again).items()})
+    return len(again)
+
+
+def _forget(connection: Connection, numbers: Sequence[int]) -> Counter[tuple[str, int]]:
+    """These are not among the ended ones any more; how many of each queue and state there were."""
+    return Counter(connection.execute(_NOT_DONE, (_encode(numbers).decode(),)).fetchall())
 
 
 def prune(connection: Connection, kept: Mapping[Queue, KeptJobs], limit: int, now: int) -> int:

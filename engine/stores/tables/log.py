@@ -18,10 +18,13 @@ from protocol.readings import Logged, LoggedSeries, RuleState
 _SERIES = "SELECT number, metric, labels FROM series WHERE channel = ?"
 _STATES = "SELECT rule, labels, essence, seq, body, due FROM rule_state WHERE channel = ?"
 _ROWS = "SELECT seq, at, body FROM reading WHERE channel = ? AND seq > ? ORDER BY seq"
-_FORGET = "DELETE FROM rule_state WHERE channel = ? AND rule = ? AND labels = ?"
+_FORGET = (
+    "DELETE FROM rule_state WHERE channel = ? AND (rule, labels) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))"
+)
 
 # Sorted: equal labels are equal texts.
 _encode_labels = msgspec.json.Encoder(order="deterministic").encode
+_encode_words = msgspec.json.Encoder().encode
 decode_labels = msgspec.json.Decoder(dict[str, str]).decode
 _encode_columns = msgspec.msgpack.Encoder().encode
 _decode_columns = msgspec.msgpack.Decoder(tuple[list[int], list[int], list[float]]).decode
@@ -58,8 +61,8 @@ class LogValues:
 
     def forget(self, connection: Connection, channel: int) -> None:
         """Deletes what is to be forgotten."""
-        for words in self.gone:
-            connection.execute(_FORGET, (channel, *words))
+        if self.gone:
+            connection.execute(_FORGET, (channel, _encode_words(self.gone).decode()))
 
 
 def encode_log(decision: Decision) -> LogValues:
