@@ -83,10 +83,12 @@ docs: install-dev
 	$(BIN)/python docs/generate_lifecycle.py
 	$(BIN)/python docs/generate_metrics.py
 
-# Renews the lock files from pyproject.toml, with the hash of every file.
+# Renews the lock files from pyproject.toml, with the hash of every file: what runs, what runs several nodes, all.
 lock: install-dev
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-emit-index-url --universal --python-version 3.11 \
 	  pyproject.toml requirements/build.in -o requirements/run.lock
+	$(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-emit-index-url --universal --python-version 3.11 \
+	  --extra postgres --extra redis pyproject.toml requirements/build.in -o requirements/nodes.lock
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-emit-index-url --universal --python-version 3.11 \
 	  --group dev pyproject.toml requirements/build.in -o requirements/dev.lock
 
