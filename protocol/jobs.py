@@ -51,7 +51,8 @@ class NewJob(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     `run_at` 0: at once. `key`: while a job with the same key waits or runs, no second one is made. `schedule`: the one
     that this job is a run of. `workspace` "": the installation's own. `target`: whom it waits for while it is done; of
-    one target only a few are done at a time (it begins with the workspace, unless workspaces share it).
+    one target only a few are done at a time (it begins with the workspace, unless workspaces share it). `trace`: the
+    `traceparent` of what it comes from, if that is traced (`protocol.tracing`).
     """
 
     queue: Queue
@@ -66,6 +67,7 @@ class NewJob(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     key: str | None = None
     schedule: str | None = None
     target: str | None = None
+    trace: str | None = None
 
 
 class Attempts(NamedTuple):
@@ -125,6 +127,7 @@ class Claimed(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     waiting_since: int
     schedule: str | None = None
     target: str | None = None
+    trace: str | None = None
 
 
 class Held(NamedTuple):

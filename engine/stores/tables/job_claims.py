@@ -34,7 +34,7 @@ UPDATE job SET state = 2, attempt = attempt + 1, lease_no = lease_no + 1, lease_
 """
 _TAKEN = """
 RETURNING rank, id, lease_no, kind, workspace, framework, args, attempt, attempts_max, deadline_s, created_at, run_at,
-    schedule, target
+    schedule, target, trace
 """
 _FREE = "SELECT id FROM job WHERE state = 1 AND target IS NULL AND queue = ? ORDER BY rank, id LIMIT ?"
 _CLAIM = f"{_TAKE} WHERE id IN ({_FREE}) {_TAKEN}"
@@ -141,7 +141,7 @@ def _end_of(connection: Connection, workspace: str, target: str) -> str:
 
 def _claimed(queue: Queue, row: tuple[Any, ...]) -> Claimed:
     _, number, lease_no, kind, workspace, framework, args, attempt, attempts, deadline_s, created_at, due, *rest = row
-    schedule, target = rest
+    schedule, target, trace = rest
     return Claimed(
         lease=Lease(number, lease_no),
         queue=queue,
@@ -156,4 +156,5 @@ def _claimed(queue: Queue, row: tuple[Any, ...]) -> Claimed:
         waiting_since=due,
         schedule=schedule,
         target=target,
+        trace=trace,
     )

@@ -22,10 +22,10 @@ DELAYED, WAITING, ACTIVE = range(3)
 
 _INTO = (
     "INSERT INTO job (queue, kind, workspace, framework, state, prio, run_at, rank, attempts_max, deadline_s, ukey,"
-    " schedule, target, args, created_at, updated_at)"
+    " schedule, target, args, created_at, updated_at, trace)"
 )
 _ONCE = "ON CONFLICT (ukey) WHERE ukey IS NOT NULL DO NOTHING"
-JOBS = Bulk(_INTO, 16, _ONCE)
+JOBS = Bulk(_INTO, 17, _ONCE)
 _ONE = f"{_INTO} VALUES ({', '.join('?' * JOBS.width)}) {_ONCE} RETURNING id"
 _HELD = "SELECT id FROM job WHERE ukey = ?"
 _ENDED = """
@@ -74,7 +74,7 @@ def job_values(jobs: Iterable[NewJob], now: int) -> list[Any]:
         flat += (
             *(job.queue.value, job.kind, job.workspace, job.framework, DELAYED if run_at > now else WAITING, job.prio),
             *(run_at, rank(run_at, job.prio), job.attempts_max, job.deadline_s, job.key, job.schedule, job.target),
-            *(job.args, now, now),
+            *(job.args, now, now, job.trace),
         )
     return flat
 
