@@ -1,0 +1,118 @@
+"""How entries are written in a second level: the texts of keys, the bytes of values. Pure.
+
+A key is `<prefix>:{<workspace>}:cache:<strategy>.<shape>:<framework>:<part>...`. The braces are a Redis Cluster's: all
+keys of a workspace lie on one node, so an entry and its tags are asked for in one step. Every part is written with
+letters, digits and `%XX` only, so that none of them means a pattern or another part. `shape` stands for the value's
+type and the store's identity: two versions of this program, or two installations, do not read each other's entries.
+
+A value is `TC1`, the tokens of its tags, and MessagePack. Whatever else is found under a key is nobody's, and a miss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from hashlib import blake2b
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from engine.cache.strategies import Key, Strategy
+
+T = TypeVar("T")
+
+MAGIC = b"TC1"
+# Random: two that meet by chance are one in 2^64, and only while an entry lives.
+TOKEN_BYTES = 8
+# Tokens outlive all entries that carry them; one that is gone earlier makes them misses.
+TOKEN_LIFETIME_S = 43_200
+
+
+class Unreadable(Exception):
+    """These bytes are nobody's, or of another program."""
+
+
+class Names:
+    """The keys of one installation: `prefix` from the configuration, `epoch` from the store."""
+
+    def __init__(self, prefix: str, epoch: str) -> None:
+        self._prefix = prefix
+        self._epoch = epoch
+
+    def entry(self, strategy: Strategy[Any], key: Key) -> str:
+        """Where an entry lies."""
+        parts = (key.framework or "", *key.parts)
+        return f"{self._place(key.workspace)}{self._kind(strategy)}:{':'.join(quote(part, safe='') for part in parts)}"
+
+    def tag(self, workspace: str, tag: str) -> str:
+        """Where the token of a tag lies."""
+        return f"{self._place(workspace)}tag.{_short(self._epoch)}:{quote(tag, safe='')}"
+
+    def pattern(self, strategy: Strategy[Any] | None = None, workspace: str | None = None) -> str:
+        """What matches the entries of a strategy (None: all of them, and tokens) in a workspace (None: in all)."""
+        kind = "*" if strategy is None else f"{self._kind(strategy)}:*"
+        place = f"{self._prefix}:{{*}}:cache:" if workspace is None else self._place(workspace)
+        return place + kind
+
+    def _place(self, workspace: str) -> str:
+        return f"{self._prefix}:{{{quote(workspace, safe='')}}}:cache:"
+
+    def _kind(self, strategy: Strategy[Any]) -> str:
+        return f"{strategy.name}.{_shape(strategy.name, strategy.type, self._epoch)}"
+
+
+def workspace_of(key: str) -> str:
+    """Which keys lie together: what stands in braces."""
+    return key[key.find("{") : key.find("}") + 1]
+
+
+def packed(tokens: bytes, body: bytes) -> bytes:
+    """The bytes of a value."""
+    return MAGIC + tokens + body
+
+
+def unpacked(value: bytes, tokens: bytes) -> bytes | None:
+    """The body of a value; None if its tags have other tokens now. Raises Unreadable."""
+    start = len(MAGIC) + len(tokens)
+    if not value.startswith(MAGIC) or len(value) < start:
+        raise Unreadable
+    return value[start:] if value[len(MAGIC) : start] == tokens else None
+
+
+def encode(value: Any) -> bytes:
+    """The body of a value."""
+    return msgspec.msgpack.encode(value)
+
+
+def decode(strategy: Strategy[T], body: bytes) -> T:
+    """A value. Raises Unreadable."""
+    try:
+        value: T = _decoder(strategy.type).decode(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as fault:
+        raise Unreadable from fault
+    return value
+
+
+def tokens_of(found: Sequence[bytes | None]) -> bytes | None:
+    """The tokens of all tags; None if one is missing, or is none of ours."""
+    return b"".join(token for token in found if token) if all(_is_token(token) for token in found) else None
+
+
+def _is_token(token: bytes | None) -> bool:
+    return token is not None and len(token) == TOKEN_BYTES
+
+
+@cache
+def _decoder(kind: Any) -> msgspec.msgpack.Decoder[Any]:
+    return msgspec.msgpack.Decoder(kind)
+
+
+@cache
+def _shape(name: str, kind: Any, epoch: str) -> str:
+    return _short(f"{epoch}{name}{msgspec.json.encode(msgspec.json.schema(kind)).decode()}")
+
+
+@cache
+def _short(text: str) -> str:
+    return blake2b(text.encode(), digest_size=4).hexdigest()

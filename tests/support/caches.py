@@ -1,0 +1,164 @@
+"""Caches to try: one node's, several that share a Redis, and a second level in a dictionary that fails when told."""
+
+from __future__ import annotations
+
+import fnmatch
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import trio
+
+from engine.cache import Entry, Found, LevelDown, SecondLevel
+from engine.cache.cache import Cache
+from engine.cache.counts import Counts
+from engine.cache.memory import Memory, Tag
+from engine.cache.redis import RedisLevel
+from engine.cache.shared import Shared
+from engine.cache.strategies import Key, Strategy
+from engine.cache.wire import TOKEN_BYTES, Names
+from engine.configuration.fields import SecretUrl
+from engine.foreign import ForeignLoop
+
+ACME = "acme"
+KEY = Key(ACME, "checkout", ("a",))
+MIB = 1 << 20
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """What a store answers: the how-manieth time it was asked, and how things stood."""
+
+    number: int
+    world: str = ""
+    padding: str = ""
+
+
+CHEAP: Strategy[Answered] = Strategy("cheap", Answered, 60.0, ("alerts",))
+OTHER: Strategy[Answered] = Strategy("other", Answered, 60.0)
+STRATEGIES: tuple[Strategy[Any], ...] = (CHEAP, OTHER)
+
+
+class Store:
+    """What is asked: how the world is now. `gate` holds an answer back, which was looked up before."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.world = ""
+        self.padding = ""
+        self.fault: Exception | None = None
+        self.gate: trio.Event | None = None
+
+    async def __call__(self) -> Answered:
+        self.asked += 1
+        answer = Answered(self.asked, self.world, self.padding)
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.fault is not None:
+            raise self.fault
+        return answer
+
+
+@dataclass
+class Node:
+    """One node's cache. Nothing of it runs; `settle` does what its task would do, now."""
+
+    cache: Cache
+    shared: Shared | None = None
+    level: SecondLevel | None = None
+    # What other nodes were told: tags, and whether the second level had heard.
+    said: list[tuple[frozenset[Tag], bool]] = field(default_factory=list)
+
+    async def settle(self) -> bool:
+        return self.shared is None or await self.shared.settle()
+
+    @property
+    def counts(self) -> Counts:
+        return self.cache.counts
+
+
+def a_node(level: SecondLevel | None = None, **more: Any) -> Node:
+    """A node, with a second level if there is one."""
+    counts = Counts(STRATEGIES)
+    node = Node(Cache(Memory(100, MIB), counts), None, level)
+    memory = Memory(more.pop("entries_max", 100), more.pop("bytes_max", MIB))
+    if level is not None:
+        names = Names(more.pop("prefix", "app"), more.pop("epoch", "an epoch"))
+        node.shared = Shared(level, names, counts, lambda tags, heard: node.said.append((frozenset(tags), heard)))
+    node.cache = Cache(memory, counts, node.shared, **more)
+    return node
+
+
+@asynccontextmanager
+async def redis_nodes(url: str, count: int = 1, *, wait_s: float = 0.5, **more: Any) -> AsyncIterator[list[Node]]:
+    """So many nodes that share a Redis, each met it already. `wait_s` has room for a slow machine."""
+    is_cluster = more.pop("is_cluster", False)
+    async with trio.open_nursery() as nursery:
+        foreign = ForeignLoop()
+        await nursery.start(foreign.run)
+        options = {"wait_s": wait_s, "value_max_bytes": MIB, "is_cluster": is_cluster}
+        nodes = [a_node(RedisLevel(SecretUrl(url), foreign, **options), **more) for _ in range(count)]
+        try:
+            for node in nodes:
+                assert await node.settle()
+            yield nodes
+        finally:
+            for node in nodes:
+                assert node.level is not None
+                with trio.CancelScope(shield=True):
+                    await node.level.close()
+        nursery.cancel_scope.cancel()
+
+
+class DictLevel:
+    """A second level in this process: `fault` is raised by whatever it is asked, `server` is who it says it is."""
+
+    def __init__(self) -> None:
+        self.fault: Exception | None = None
+        self.server = "first"
+        self.pings = 0
+        self.kept: dict[str, bytes] = {}
+        self.lifetimes: dict[str, float] = {}
+        self.closed = False
+
+    async def find(self, key: str, tags: Sequence[str]) -> Found:
+        await self._answers()
+        tokens = [self.kept.setdefault(tag, secrets.token_bytes(TOKEN_BYTES)) for tag in tags]
+        return Found(self.kept.get(key), b"".join(tokens))
+
+    async def keep(self, entries: Sequence[Entry]) -> None:
+        await self._answers()
+        for entry in entries:
+            self.kept[entry.key] = entry.value
+            self.lifetimes[entry.key] = entry.lifetime_s
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        await self._answers()
+        for key in keys:
+            self.kept.pop(key, None)
+
+    async def sweep(self, pattern: str) -> int:
+        await self._answers()
+        found = [key for key in self.kept if fnmatch.fnmatchcase(key, pattern)]
+        for key in found:
+            del self.kept[key]
+        return len(found)
+
+    async def ping(self) -> str:
+        self.pings += 1
+        await self._answers()
+        return self.server
+
+    async def close(self) -> None:
+        await trio.lowlevel.checkpoint()
+        self.closed = True
+
+    async def _answers(self) -> None:
+        await trio.lowlevel.checkpoint()
+        if self.fault is not None:
+            raise self.fault
+
+
+DOWN = LevelDown("it is away")
