@@ -7,10 +7,10 @@ through all of them, a third of the time of those tests that build an engine; fr
 import gc
 
 from tests.support.examples import load_profile
-from tests.support.postgres_fixtures import empty_postgres, postgres_server
+from tests.support.postgres_fixtures import empty_postgres, postgres_database, postgres_server, postgres_template
 from tests.support.redis_fixtures import redis, redis_server
 
-__all__ = ["empty_postgres", "postgres_server", "redis", "redis_server"]
+__all__ = ["empty_postgres", "postgres_database", "postgres_server", "postgres_template", "redis", "redis_server"]
 
 load_profile()
 

@@ -30,6 +30,7 @@ from tocsin.commands import (
     serve,
     setup,
     silences,
+    store,
     trials,
     workflows,
 )
@@ -158,7 +159,7 @@ for command in (
     notifications.notifications,
     audit.audit,
     setup.config,
-    setup.migrate,
+    store.migrate,
     doctor.doctor,
     setup.bench,
 ):

@@ -28,8 +28,8 @@ CONFIG_VARIABLE = "TOCSIN_CONFIG"
 FILE_NAME = "tocsin.toml"
 # A configuration is written by hand; what is larger was not meant for us.
 FILE_MAX_BYTES = 1_048_576
-# Read by the client commands and not settings of the engine.
-CLIENT_VARIABLES = frozenset({"TOCSIN_API", "TOCSIN_TOKEN", "TOCSIN_URL"})
+# Read by commands (`tocsin migrate` the password) and not settings of the engine.
+CLIENT_VARIABLES = frozenset({"TOCSIN_API", "TOCSIN_APP_PASSWORD", "TOCSIN_TOKEN", "TOCSIN_URL"})
 # Kubernetes puts such variables into every pod beside a Service called `tocsin` or `tocsin-...`.
 _SERVICE_LINK = re.compile(
     r"TOCSIN_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"

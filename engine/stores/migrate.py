@@ -13,10 +13,13 @@ import sqlite3
 from contextlib import closing
 from importlib import resources
 from itertools import pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from engine.ids import now_us
 from protocol.errors import StoreRefused
+
+if TYPE_CHECKING:
+    from engine.stores.sqlite.file import Database
 
 # "TOCS" in ASCII, in the file's header: tells our databases from other programs'.
 APPLICATION_ID = 0x544F4353
@@ -118,20 +121,24 @@ def apply(connection: sqlite3.Connection, known: list[Migration]) -> list[Applie
     """Applies what is missing, one transaction each; says what it applied. Raises StoreRefused, sqlite3.Error."""
     fresh = []
     for migration in check(ledger(connection), known):
-        line = Applied(migration.number, migration.name, now_us(), migration.checksum)
         connection.execute("BEGIN IMMEDIATE")
         try:
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(_LEDGER)
-            for statement in statements(migration.sql):
-                connection.execute(statement)
-            connection.execute("INSERT INTO migration VALUES (?, ?, ?, ?)", line)
+            fresh.append(_apply_one(connection, migration))
         except BaseException:
             connection.rollback()
             raise
         connection.execute("COMMIT")
-        fresh.append(line)
     return fresh
+
+
+def _apply_one(connection: sqlite3.Connection, migration: Migration) -> Applied:
+    line = Applied(migration.number, migration.name, now_us(), migration.checksum)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(_LEDGER)
+    for statement in statements(migration.sql):
+        connection.execute(statement)
+    connection.execute("INSERT INTO migration VALUES (?, ?, ?, ?)", line)
+    return line
 
 
 def statements(sql: str) -> list[str]:
@@ -147,9 +154,10 @@ def statements(sql: str) -> list[str]:
 
 
 def migrate(url: str) -> list[Applied]:
-    """Brings the database at `url` up to date (creating it if need be) and says what was applied.
+    """Brings the SQLite database at `url` up to date (creating it if need be) and says what was applied.
 
-    Takes the same lock as an engine does. Raises ValueError, StoreRefused.
+    Takes the same lock as an engine does. Raises ValueError, StoreRefused. For Postgres there is
+    `engine.stores.postgres.migrations`.
     """
     from engine.stores.sqlite.file import Database
 
@@ -157,8 +165,34 @@ def migrate(url: str) -> list[Applied]:
         return apply(connection, migrations("sqlite"))
 
 
+def rehearse(url: str) -> list[Migration]:
+    """Applies what is missing and takes it back, in one transaction: what would be applied. Makes no file.
+
+    Raises ValueError, StoreRefused, sqlite3.Error if one cannot be applied to what is there.
+    """
+    from engine.stores.sqlite.file import Database
+
+    database = Database.of_url(url)
+    if database.path is None or not database.path.exists():
+        return _rehearse(Database(None))
+    with database.locked():
+        return _rehearse(database)
+
+
+def _rehearse(database: Database) -> list[Migration]:
+    with closing(database.connect()) as connection:
+        pending = check(ledger(connection), migrations("sqlite"))
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for migration in pending:
+                _apply_one(connection, migration)
+        finally:
+            connection.rollback()
+    return pending
+
+
 def status(url: str) -> MigrationStatus:
-    """What the database at `url` has and lacks, without changing anything. Raises ValueError, StoreRefused.
+    """What the SQLite database at `url` has and lacks, without changing anything. Raises ValueError, StoreRefused.
 
     Not in the process of an engine that uses it: closing a file gives up this process's locks on it.
     """

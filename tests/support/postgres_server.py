@@ -1,10 +1,10 @@
 """A real Postgres for tests: a cluster of its own in a temporary folder, on a random port, gone with the session.
 
 Owns the server's processes, its folder, and the databases in it. `PostgresServer.start()` is what the session fixture
-`postgres_server` calls (tests/support/postgres_fixtures.py); a test that stops, freezes or power-cuts the server starts
-one for itself, because all others share that one. Postgres refuses to run as root, so root hands the cluster to the
-system user `postgres`; anybody else runs it as himself. If the programs are missing the test fails and says what to
-install: a test of the store must not pass by absence.
+`postgres_server` calls (tests/support/postgres_fixtures.py makes databases, too); a test that stops, freezes or
+power-cuts the server starts one for itself, because all others share that one. Postgres refuses to run as root, so root
+hands the cluster to the system user `postgres`; anybody else runs it as himself. If the programs are missing the test
+fails and says what to install: a test of the store must not pass by absence.
 
 Who is who: `keeper` is the superuser (the server's own, tests use it to look behind everything), `tocsin_owner` owns
 databases and runs migrations, `tocsin_app` is made by them. Not durable by default (`fsync=off`): what is killed keeps
@@ -258,6 +258,29 @@ class PostgresServer:
             # The eighth line is the server's own word on its state.
             return len(lines) > 7 and lines[7].strip() == "ready" and int(lines[3]) == self.port
         return False
+
+
+@dataclass(frozen=True)
+class PostgresDatabase:
+    """A database of a server, with who may connect to it."""
+
+    server: PostgresServer
+    name: str
+
+    @property
+    def url(self) -> str:
+        """As the engine connects: without any right to step out of row-level security."""
+        return self.server.url(self.name, APP)
+
+    @property
+    def owner_url(self) -> str:
+        """As migrations connect."""
+        return self.server.url(self.name, OWNER)
+
+    @property
+    def keeper_url(self) -> str:
+        """As a superuser, who sees every row."""
+        return self.server.url(self.name, KEEPER)
 
 
 def _state(pid: int) -> str:

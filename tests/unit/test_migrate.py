@@ -133,3 +133,13 @@ def test_an_upgrade_finds_where_the_alerts_that_are_there_were_told_and_whose_th
         ("b", 2, 7, "ann"),
         ("trimmed", None, None, None),
     ]
+
+
+def test_a_rehearsal_says_what_would_be_applied_and_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    assert m.rehearse(str(path)) == m.migrations("sqlite")
+    assert not path.exists()
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        m.apply(connection, m.migrations("sqlite")[:-1])
+    assert m.rehearse(str(path)) == m.migrations("sqlite")[-1:]
+    assert m.status(str(path)).pending == m.migrations("sqlite")[-1:]

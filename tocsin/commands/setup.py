@@ -1,4 +1,4 @@
-"""Commands round a running engine: tokens, configuration, migrations, benchmarks."""
+"""Commands round a running engine: tokens, configuration, benchmarks. Migrations are in `store.py`."""
 
 from __future__ import annotations
 
@@ -66,34 +66,6 @@ def config(data: str | None, config_file: str | None) -> None:
     from engine.configuration.settings import effective
 
     options.write(effective(options.load(data, config_file)))
-
-
-@click.command(short_help="Brings the store up to date.")
-@click.option("--status", "only_status", is_flag=True, help="Only says what is applied and what is pending.")
-@click.option("--store", metavar="URL", help="The store. [the SQLite file tocsin.db in the data folder]")
-@options.configuration
-def migrate(only_status: bool, store: str | None, data: str | None, config_file: str | None) -> None:
-    """Applies the migrations that the store lacks. `serve` does the same at its start."""
-    from engine.configuration.fields import ConfigError
-    from engine.stores import migrate as migrations
-    from protocol.times import rfc3339
-
-    url = options.load(data, config_file, store=store).store_url
-    try:
-        if only_status:
-            status = migrations.status(url)
-            for line in status.applied:
-                options.write(f"applied  {line.number:04} {line.name}  {rfc3339(line.applied_at)}")
-            for migration in status.pending:
-                options.write(f"pending  {migration.number:04} {migration.name}")
-            return
-        fresh = migrations.migrate(url)
-    except ValueError as fault:
-        raise ConfigError("store", str(fault)) from fault
-    for line in fresh:
-        options.write(f"applied  {line.number:04} {line.name}")
-    if not fresh:
-        options.write("nothing to do: the store is up to date")
 
 
 @click.command(

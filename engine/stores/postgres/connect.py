@@ -1,0 +1,85 @@
+"""One connection to Postgres, for what is not the engine's daily work: migrations, copies, examinations.
+
+Says what is wrong with a URL, a server or a login in a sentence with the host and the cause, never with the password.
+Runs on an asyncio loop: the foreign thread's, or that of a command that has no other. The engine's own connections are
+the pool's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from protocol.errors import StoreRefused
+
+if TYPE_CHECKING:
+    import asyncpg
+
+SCHEMES = ("postgresql", "postgres")
+# A server that does not answer at all; one that is starting refuses at once.
+CONNECT_MAX_S = 10.0
+# Closing says goodbye to the server; one that is gone is not waited for.
+CLOSE_MAX_S = 2.0
+# Views with the rights of whoever asks came with it.
+SERVER_MIN = 150_000
+
+
+def is_postgres(url: str) -> bool:
+    """Whether a store's URL means Postgres."""
+    return url.partition("://")[0] in SCHEMES
+
+
+def named(url: str) -> str:
+    """Which database that is, without user and password: `db.example:5432/tocsin`."""
+    parts = urlsplit(url)
+    return f"{parts.netloc.rpartition('@')[2] or 'localhost'}{parts.path}"
+
+
+def driver() -> Any:
+    """asyncpg. Raises StoreRefused that says how to get it."""
+    try:
+        import asyncpg
+    except ImportError as fault:
+        raise StoreRefused(
+            "a store on Postgres needs asyncpg, which is not installed: pip install 'tocsin[postgres]'"
+        ) from fault
+    return asyncpg
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection in the public schema, closed at the end. Raises StoreRefused."""
+    asyncpg = driver()
+    settings = {"application_name": "tocsin", "search_path": "public"}
+    try:
+        connection = await asyncpg.connect(url, timeout=CONNECT_MAX_S, server_settings=settings)
+    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as fault:
+        raise StoreRefused(f"no connection to the database at {named(url)}: {said(fault)}") from fault
+    try:
+        await check_server(connection)
+        yield connection
+    finally:
+        try:
+            await asyncio.wait_for(connection.close(), CLOSE_MAX_S)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            connection.terminate()
+
+
+async def check_server(connection: asyncpg.Connection) -> None:
+    """Raises StoreRefused if the server is too old, or the database cannot hold every text."""
+    number, version, encoding = await connection.fetchrow(
+        "SELECT current_setting('server_version_num')::int, current_setting('server_version'),"
+        " current_setting('server_encoding')"
+    )
+    if number < SERVER_MIN:
+        raise StoreRefused(f"Postgres {version} is too old; {SERVER_MIN // 10_000} or newer is needed")
+    if encoding != "UTF8":
+        raise StoreRefused(f"the database's encoding is {encoding}: make one with ENCODING 'UTF8' TEMPLATE template0")
+
+
+def said(fault: BaseException) -> str:
+    """The cause in words; some time-outs have none of their own."""
+    return str(fault) or (f"no answer within {CONNECT_MAX_S:g} s" if isinstance(fault, TimeoutError) else repr(fault))
