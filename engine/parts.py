@@ -5,7 +5,9 @@ What starts when, and what a crash of it means, is `engine.tree`; what a part ma
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 import trio
@@ -36,6 +38,7 @@ from engine.keepers.presence import PresenceLog
 from engine.keepers.recipients import RecipientLog
 from engine.keepers.rollups import RollUps
 from engine.keepers.upkeep import Upkeep
+from engine.nodes.together import Ground, Nodes, node_id
 from engine.notify.book import NotifyBook
 from engine.notify.by_link import LinkVerbs
 from engine.notify.inapp import InApp
@@ -56,6 +59,7 @@ from engine.shelf.live import ObjectFigures
 from engine.shelf.objects import Shelf
 from engine.shelf.shelves import Shelves, build_shelves
 from engine.stores import Store
+from engine.stores.nodes import NodeRow
 from engine.telemetry.metrics import Metrics
 from engine.trying.backtests import Backtests
 from engine.trying.stored import StoredReadings
@@ -68,6 +72,7 @@ from engine.verbs.rule_series import RuleSeries
 from engine.verbs.workflow_hints import Hints
 from engine.verbs.workflows import WorkflowKit, Workflows
 from engine.world import World
+from protocol.model import ChannelKey
 from protocol.notify import Channel
 
 
@@ -107,6 +112,8 @@ class Parts:
     schedules: ScheduleVerbs
     handed: HandOver
     clock: Clock
+    # None: this process is the only one.
+    nodes: Nodes | None = None
 
 
 def build(store: Store, config: Config, world: World, identity: Identity, metrics: Metrics, roster: Roster) -> Parts:
@@ -132,10 +139,12 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
     kit_of_shelves = ShelfKit(store, world.clock, world.new_id, config.api.answer_s, ObjectFigures(), metrics.refused)
     outbound = build_outbound(config, world.clock)
     shelves = build_shelves(kit_of_shelves, config, orders, registry.wake, keeper.changed, outbound)
+    nodes = _nodes(config, world, Ground(store, registry, derived, shelves.live, identity, roster.end_where))
     mail = build_mail(config, identity, shelves, outbound, world.clock)
     others = endpoint_senders(outbound, shelves.endpoints, config, world.clock)
     trials = endpoint_senders(outbound, shelves.endpoints, config, world.clock, are_trials=True)
-    senders = {Channel.IN_APP: InApp(store, derived), **mail.senders, **others}
+    in_app = InApp(store, derived)
+    senders = {Channel.IN_APP: in_app, **mail.senders, **others}
     say = word_on_streams(registry, config.api.answer_s)
     book = NotifyBook(orders, registry.wake, outbound.book)
     notifications = build_notifications(store, orders, book, senders, mail.renderer, say, world.clock)
@@ -144,6 +153,8 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
     service = Service(
         store, registry, identity, metrics, world.clock, config.api.answer_s, quotas, shelves.archived.why
     )
+    hints = Hints(registry, derived)
+    start_channel: Callable[[ChannelKey], object] = registry.cell if nodes is None else nodes.news.start
     workflows = Workflows(
         WorkflowKit(
             store=store,
@@ -153,9 +164,9 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
             new_id=world.new_id,
             answer_s=config.api.answer_s,
             quotas=quotas,
-            hints=Hints(registry, derived),
+            hints=hints,
             trail=trail,
-            start=registry.cell,
+            start=start_channel,
             why_archived=shelves.archived.why,
             suppressed=metrics.suppressed.note,
         )
@@ -167,6 +178,18 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
     digests = digest_schedule(notifications.digests)
     works = build_works(store, config.jobs, world.clock, kinds, [digests], config.schedules, config.workspace)
     given = Given(works.scheduler.schedules)
+    upkeep = Upkeep(store, world.clock, config.retention.trim_every_s, config.retention.over_s)
+    rollups = RollUps(store, config.retention.roll_up_every_s)
+    administration = Administration(
+        store, identity, roster.end_where, trail, world.clock, config.api.answer_s, roster.count_refusal
+    )
+    if nodes is not None:
+        nodes.on_change(keeper.look_again)
+        hints.elsewhere = in_app.elsewhere = nodes.news.hint
+        administration.tell_others = nodes.news.revocations_changed
+        # What is done for the installation as a whole is done by the owner of the workspace without a name.
+        upkeep.is_ours = rollups.is_ours = lambda: registry.is_ours("")
+        store.set_doorbell(nodes.news.doorbell(works.workers.ring))
     own = schedule_kind(given, works.kinds, config.objects.schedules_max, world.clock)
     shelves.live.follow(SCHEDULE, follow_schedules(works.scheduler, works.kinds, given, own, shelves.figures))
     return Parts(
@@ -175,15 +198,13 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
         derived=derived,
         presence=PresenceLog(store, world.clock),
         recipients=RecipientLog(store),
-        upkeep=Upkeep(store, world.clock, config.retention.trim_every_s, config.retention.over_s),
-        rollups=RollUps(store, config.retention.roll_up_every_s),
+        upkeep=upkeep,
+        rollups=rollups,
         readings=readings,
         ticker=Ticker(),
         proofs=Proofs(world.clock, turns(config.gateway.position_s)),
         service=service,
-        administration=Administration(
-            store, identity, roster.end_where, trail, world.clock, config.api.answer_s, roster.count_refusal
-        ),
+        administration=administration,
         operators=Operators(roster, trail),
         broadcasts=Broadcasts(roster, trail, world.clock),
         orders=orders,
@@ -204,7 +225,18 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
         schedules=ScheduleVerbs(Shelf(own, kit_of_shelves), store, works.scheduler, trail, world.clock),
         handed=HandOver(store, ring, generate, world.new_id, config.jobs.handed_over_max, metrics.refused),
         clock=world.clock,
+        nodes=nodes,
     )
+
+
+def _nodes(config: Config, world: World, ground: Ground) -> Nodes | None:
+    """What there is because there are other nodes."""
+    number = node_id(config.node)
+    bus = world.make_bus(config, ground.store, number)
+    if bus is None:
+        return None
+    me = NodeRow(id=number, address=config.http, version=version("tocsin"), started_at=world.clock())
+    return Nodes(config, bus, me, ground)
 
 
 def _trials(

@@ -15,6 +15,7 @@ from typing import Any
 
 import trio
 
+from actors.bell import Bell
 from actors.patience import answered
 from actors.roster import Roster
 from actors.supervisor import ChildSpec, Started, Strategy, Supervisor, TooManyRestarts
@@ -26,7 +27,7 @@ from engine.configuration.config import Config
 from engine.configuration.fields import ConfigError
 from engine.doors import Doors
 from engine.jobs.works import stop_s
-from engine.keepers.unsettled import start_unsettled
+from engine.keepers.unsettled import keep_starting
 from engine.parts import Parts, build
 from engine.sources.host import watch_host
 from engine.stores import CommittedEvents, Store
@@ -93,6 +94,8 @@ class Tree:
         return [
             # Checking a large file, or waiting for a store that is away, takes as long as it takes.
             ChildSpec("store", self._run_store, fatal=FATAL, start_deadline_s=math.inf),
+            # Before the channels, which ask it who decides for them. The first look at the other nodes needs the store.
+            ChildSpec("nodes", self._run_nodes, start_deadline_s=math.inf),
             ChildSpec("channels", self._run_channels, start_deadline_s=math.inf),
             ChildSpec(
                 "helpers",
@@ -106,6 +109,8 @@ class Tree:
             ChildSpec("gateway", self.doors.run_gateway, fatal=FATAL, stop_deadline_s=drain_s),
             # First down: while the sockets say goodbye, what is in hand can end.
             ChildSpec("claiming", self._run_claiming),
+            # Even before: other nodes take our workspaces over while we still serve.
+            ChildSpec("duty", self._run_duty),
         ]
 
     def _helper_children(self) -> Sequence[ChildSpec]:
@@ -176,14 +181,35 @@ class Tree:
         if parts is not None:
             for one in committed:
                 parts.derived.post(one.workspace, one.events)
+                if parts.nodes is not None:
+                    parts.nodes.committed(one)
                 for key in one.moved:
                     parts.registry.moved(key)
 
     async def _run_channels(self, status: Started) -> None:
         parts = self.up
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(start_unsettled, parts.store, parts.registry)
+            gained = Bell() if parts.nodes is None else parts.nodes.gained
+            nursery.start_soon(keep_starting, parts.store, parts.registry, gained)
             await parts.registry.run(status)
+
+    async def _run_nodes(self, status: Started) -> None:
+        nodes = self.up.nodes
+        if nodes is not None:
+            await nodes.run(status, self._metrics)
+        else:
+            status.started()
+            await trio.sleep_forever()
+
+    async def _run_duty(self, status: Started) -> None:
+        nodes = self.up.nodes
+        status.started()
+        try:
+            await trio.sleep_forever()
+        finally:
+            if nodes is not None:
+                with trio.CancelScope(shield=True):
+                    await nodes.drain()
 
     async def _run_claiming(self, status: Started) -> None:
         workers = self.up.works.workers

@@ -20,6 +20,7 @@ from typing import Any, cast
 import msgspec
 
 from protocol.commands import Act, Command, CompleteStep, Escalate, Observe, Preview, Ring
+from protocol.hints import Hint
 from protocol.items import ItemResult
 from protocol.model import Event
 from protocol.previews import Previewed, TooDear
@@ -101,13 +102,13 @@ class Rung(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="rung"):
 
 
 class Hinted(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="hinted"):
-    """Something beside a stream, for whoever follows it: workspace, framework or user, and hints as they are sent."""
+    """Something beside a stream, for whoever follows it: its workspace, and its framework or user."""
 
     origin: str
     workspace: str
     framework: str | None = None
     user: str | None = None
-    hints: tuple[msgspec.Raw, ...] = ()
+    hints: tuple[Hint, ...] = ()
 
 
 class Asked(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="asked"):

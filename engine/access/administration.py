@@ -57,6 +57,8 @@ class Administration:
         self._clock = clock
         self._answer_s = answer_s
         self._count_refusal = count_refusal
+        # Told after each change that is stored: other nodes have the same gate.
+        self.tell_others: Callable[[], None] = lambda: None
         # Two changes of one revocation come to memory in the order in which they came to the store.
         self._one_at_a_time = trio.Lock()
 
@@ -86,6 +88,7 @@ class Administration:
                 await self._store.revoke(row)
                 is_stored = True
                 revocations.add(row)
+        self.tell_others()
         if not is_stored:
             revocations.add(row)
         ended = self._end_where(revocations.covers, CloseCode.INVALID_TOKEN, REVOKED)
@@ -112,6 +115,7 @@ class Administration:
             async with self._one_at_a_time:
                 await self._store.unrevoke(who.workspace, kind, target)
                 revocations.remove(who.workspace, kind, target)
+            self.tell_others()
             log.info("unrevoked", workspace=who.workspace, kind=kind.value, by=who.user)
             return
         raise Busy(f"not stored within {self._answer_s:g} s: still in force, send it again")

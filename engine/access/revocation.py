@@ -15,7 +15,7 @@ instead of bad ones (a restart would throw everybody out).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
@@ -62,6 +62,19 @@ class Revocations:
         self._by_workspace, self._by_end = {}, {}
         for row in sorted(rows, key=lambda row: row.ends_at):
             self.add(row)
+
+    def renew(self, rows: Iterable[Revocation], known: Collection[tuple[str, RevocationKind, str]]) -> None:
+        """What the store has, asked when these were `known`: those that it has not any more are gone."""
+        rows = sorted(rows, key=lambda row: row.ends_at)
+        for workspace, kind, target in set(known) - {(row.workspace, row.kind, row.target) for row in rows}:
+            self.remove(workspace, kind, target)
+        for row in rows:
+            self.add(row)
+
+    @property
+    def known(self) -> Collection[tuple[str, RevocationKind, str]]:
+        """Workspace, kind and target of each."""
+        return set(self._by_end)
 
     def check_room(self, workspace: str, kind: RevocationKind, target: str, now_us: int) -> None:
         """May this be revoked too? Forgets what has ended. Raises LimitReached."""

@@ -49,6 +49,7 @@ class Config(Section, frozen=True, kw_only=True):
 
     data: Annotated[Path, why("Folder of database, key file and tocsin.toml; made at the first start.")] = Path("data")
     store: Annotated[str, why("URL of the store; empty: the SQLite file tocsin.db in the data folder.")] = ""
+    node: Annotated[str, why("Name of this node among others on one store; empty: its host and process.")] = ""
     store_cache_bytes: Annotated[
         int, limit(65_536, 2**36, "Memory for the file's busiest pages; each of two readers has a quarter more.")
     ] = 32 << 20

@@ -33,6 +33,7 @@ INTEGRATION_KEY_MIN_BYTES = 16
 PUBLIC_URL_MAX_CHARS = 300
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 _PUBLIC_URL = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
+_NODE = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
 
 
@@ -55,6 +56,11 @@ def _check_previous_secrets(secrets: Secret) -> None:
 def _check_workspace(name: str) -> None:
     if not is_workspace(name):
         raise ValueError("1-128 letters, digits, spaces or ._-/@ and no path segment '.' or '..'")
+
+
+def _check_node(name: str) -> None:
+    if name and not _NODE.fullmatch(name):
+        raise ValueError("1-64 letters, digits or ._:-, such as the host's name")
 
 
 def _check_id(name: str) -> None:
@@ -200,6 +206,7 @@ CHECKS: Checks = {
     "gateway.trusted_proxies": _check_networks,
     "identity.previous_secrets": _check_previous_secrets,
     "host.framework": _check_id,
+    "node": _check_node,
     "notify.allow_private": _check_networks,
     "notify.sealing_secret": _check_secret,
     "integrations": _check_integrations,

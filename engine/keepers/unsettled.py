@@ -1,13 +1,14 @@
 """Starts the channels that owe something without being asked: a receipt, or the expiry of a source's alert.
 
-Asks the store once, as soon as it answers. While it is away the engine is up all the same: sockets are kept, and a
-channel that somebody uses is started anyway.
+Asks the store as soon as it answers, and again whenever this node has become the owner of other workspaces. While the
+store is away the engine is up all the same: sockets are kept, and a channel that somebody uses is started anyway.
 """
 
 from __future__ import annotations
 
 import structlog
 
+from actors.bell import Bell
 from actors.patience import answered
 from actors.registry import Registry
 from engine.stores import Store
@@ -16,14 +17,22 @@ from protocol.errors import Busy
 log = structlog.get_logger()
 
 
+async def keep_starting(store: Store, registry: Registry, gained: Bell) -> None:
+    """Starts those that are ours, now and each time that `gained` is rung."""
+    while True:
+        await start_unsettled(store, registry)
+        await gained.event.wait()
+        gained.clear()
+
+
 async def start_unsettled(store: Store, registry: Registry) -> None:
-    """Starts them all, or as many as there is room for; the others are started by their next use."""
+    """Starts all that are ours, or as many as there is room for; the others are started by their next use."""
     keys = await answered(store.unsettled, "the channels that owe something")
     # One workspace may be full, and the next one not.
     full: dict[str, str] = {}
     started = 0
     for key in keys:
-        if key.workspace in full:
+        if key.workspace in full or not registry.is_ours(key.workspace):
             continue
         try:
             registry.cell(key)

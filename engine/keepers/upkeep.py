@@ -7,6 +7,8 @@ it waits for the next turn. If it crashes, its supervisor starts it again.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import structlog
 import trio
 
@@ -28,6 +30,8 @@ class Upkeep:
         self._clock = clock
         self._every_s = every_s
         self._over_us = int(over_s * SECOND_US)
+        # Whether it is ours to do: of several nodes one is enough.
+        self.is_ours: Callable[[], bool] = lambda: True
         # Objects deleted since the start, because they were over for `over_s`.
         self.forgotten = 0
         # Open alerts beyond the first of their identity, at the last count; the suppression windows keep it at 0.
@@ -39,9 +43,7 @@ class Upkeep:
         while True:
             try:
                 self.duplicates_stored = await self._store.duplicates()
-                now = self._clock()
-                trimmed = await self._store.trim(now)
-                forgotten = await forget_over(self._store, now - self._over_us, now)
+                trimmed, forgotten = await self._tidy() if self.is_ours() else (0, 0)
             except StoreUnavailable as fault:
                 log.warning("upkeep_postponed", cause=str(fault))
             else:
@@ -54,3 +56,9 @@ class Upkeep:
                         duplicates_stored=self.duplicates_stored,
                     )
             await trio.sleep(self._every_s)
+
+    async def _tidy(self) -> tuple[int, int]:
+        """How many events and objects went."""
+        now = self._clock()
+        trimmed = await self._store.trim(now)
+        return trimmed, await forget_over(self._store, now - self._over_us, now)

@@ -6,11 +6,13 @@ list (`GET /api/v1/notifications`). So the message has no offset, as hints have 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from actors.derived import DerivedStreams
 from engine.notify.ports import Sent
 from engine.stores import Store
-from protocol.hints import Notification
-from protocol.model import DerivedKey
+from protocol.hints import Hint, Notification
+from protocol.model import DerivedKey, StreamKey
 from protocol.notify import Outgoing
 
 
@@ -20,14 +22,18 @@ class InApp:
     def __init__(self, store: Store, derived: DerivedStreams) -> None:
         self._store = store
         self._derived = derived
+        # Tells it on the other nodes; None: there are none.
+        self.elsewhere: Callable[[StreamKey, Sequence[Hint]], None] | None = None
 
     async def send(self, message: Outgoing) -> Sent:
         """Tells him, if he is there. `delivered` is what he says himself: that he has read it."""
         user = message.recipient.user or ""
-        if (audience := self._derived.find(DerivedKey(message.workspace, user))) is not None:
+        stream = DerivedKey(message.workspace, user)
+        audience = self._derived.find(stream)
+        if audience is not None or self.elsewhere is not None:
             rendered = message.rendered
             told = Notification(
-                channel=audience.name,
+                channel=stream.name,
                 key=message.key,
                 kind=message.change.value,
                 alert=message.alerts[0],
@@ -35,5 +41,8 @@ class InApp:
                 text=rendered.subject if rendered is not None else message.alerts[0].title,
                 unread=await self._store.unread(message.workspace, user),
             )
-            audience.hint([told])
+            if audience is not None:
+                audience.hint([told])
+            if self.elsewhere is not None:
+                self.elsewhere(stream, [told])
         return Sent()

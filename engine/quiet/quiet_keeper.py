@@ -59,6 +59,11 @@ class QuietKeeper:
         self._changed.add(workspace)
         self._news.set()
 
+    def look_again(self) -> None:
+        """This node may have become the owner of other workspaces: looks at all of them."""
+        self._changed |= set(self._book.workspaces())
+        self._news.set()
+
     async def run(self, status: Started) -> None:
         """Looks after all workspaces for ever."""
         self._changed |= set(self._book.workspaces())
@@ -82,6 +87,10 @@ class QuietKeeper:
     async def _find_channels(self) -> None:
         while self._changed:
             workspace = next(iter(self._changed))
+            if not self._registry.is_ours(workspace):
+                # Its owner starts them; those that run here only follow.
+                self._changed.discard(workspace)
+                continue
             frameworks = await answered(
                 partial(self._store.open_frameworks, workspace), "the channels with open alerts"
             )
@@ -97,7 +106,7 @@ class QuietKeeper:
         started = 0
         for workspace in list(self._waiting):
             waiting = self._waiting[workspace]
-            while waiting:
+            while waiting and self._registry.is_ours(workspace):
                 try:
                     self._registry.cell(ChannelKey(workspace, waiting[0]))
                 except Busy as fault:
@@ -107,5 +116,5 @@ class QuietKeeper:
                 started += 1
                 if started % STARTED_AT_ONCE == 0:
                     await trio.sleep(PAUSE_S)
-            if not waiting:
+            if not waiting or not self._registry.is_ours(workspace):
                 del self._waiting[workspace]

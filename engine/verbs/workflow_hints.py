@@ -7,12 +7,13 @@ and NEW_ALERTS_MAX `new_alert`s; a slow peer gets none (`actors/lanes.py`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from actors.audience import Audience
 from actors.derived import DerivedStreams
 from actors.registry import Registry
 from protocol.hints import AlertHint, AlertsRefresh, Hint, NewAlert, RefreshHint, WorkflowProgress, WorkflowUpdated
-from protocol.model import Alert, ChannelKey, DerivedKey, EventKind, Severity
+from protocol.model import Alert, ChannelKey, DerivedKey, EventKind, Severity, StreamKey
 from protocol.workflows import Move
 
 # A person who is given more at once looks at the list; `alerts_refresh` says so.
@@ -21,12 +22,18 @@ PRIORITIES = {Severity.INFO: "LOW", Severity.WARNING: "MEDIUM", Severity.ERROR: 
 _TOLD = (EventKind.FIRED, EventKind.REPEATED, EventKind.RAISED)
 
 
+def _nowhere(stream: StreamKey, hints: Sequence[Hint]) -> None:
+    """Where there is one node."""
+
+
 class Hints:
-    """Tells what a batch did, on the streams that somebody follows here."""
+    """Tells what a batch did, on the streams that somebody follows, here or on another node."""
 
     def __init__(self, registry: Registry, derived: DerivedStreams) -> None:
         self._registry = registry
         self._derived = derived
+        # Tells them on the other nodes.
+        self.elsewhere: Callable[[StreamKey, Sequence[Hint]], None] = _nowhere
 
     def tell(self, workspace: str, moves: Sequence[Move]) -> None:
         """Tells everybody whom these moves concern."""
@@ -39,14 +46,24 @@ class Hints:
             for alert in rung:
                 if alert.assigned_to:
                     assigned.setdefault(alert.assigned_to, []).append(alert)
-            if audience := self._registry.audience(ChannelKey(workspace, project)):
+            key = ChannelKey(workspace, project)
+            audience = self._registry.audience(key)
+            if audience or self.elsewhere is not _nowhere:
                 updated = WorkflowProgress(project_id=project, item_id=move.result.item_id)
-                first = [WorkflowUpdated(channel=audience.name, data=updated)] if move.tracker is not None else []
-                audience.hint([*first, *_about(audience.name, rung, project)])
+                first = [WorkflowUpdated(channel=key.name, data=updated)] if move.tracker is not None else []
+                self._say(key, audience, [*first, *_about(key.name, rung, project)])
         for user, alerts in assigned.items():
-            if audience := self._derived.find(DerivedKey(workspace, user)):
+            stream = DerivedKey(workspace, user)
+            audience = self._derived.find(stream)
+            if audience or self.elsewhere is not _nowhere:
                 projects = {alert.project_id for alert in alerts}
-                audience.hint(_about(audience.name, alerts, projects.pop() if len(projects) == 1 else None))
+                about = _about(stream.name, alerts, projects.pop() if len(projects) == 1 else None)
+                self._say(stream, audience, about)
+
+    def _say(self, stream: StreamKey, audience: Audience | None, hints: Sequence[Hint]) -> None:
+        if audience is not None:
+            audience.hint(hints)
+        self.elsewhere(stream, hints)
 
 
 def _about(channel: str, alerts: Sequence[Alert], project: str | None) -> list[Hint]:

@@ -38,6 +38,9 @@ class FakeStore:
 class FakeRegistry:
     """Notes who is started; full as long as it is told to be."""
 
+    def is_ours(self, workspace: str) -> bool:
+        return True
+
     def __init__(self) -> None:
         self.started: list[tuple[float, ChannelKey]] = []
         self.woken: list[str] = []
