@@ -84,7 +84,11 @@ class RedisCarrier:
     async def _call(self, make: Callable[[], Coroutine[Any, Any, T]], *, is_long: bool = False) -> T:
         try:
             return await self._foreign.call(make, is_long=is_long)
-        except (RedisError, OSError, TimeoutError, ForeignEnded) as fault:
+        except ForeignEnded as fault:
+            self._writer.forget()
+            self._reader.forget()
+            raise CarrierDown(f"redis at {self._address}: {fault}") from fault
+        except (RedisError, OSError, TimeoutError) as fault:
             raise CarrierDown(f"redis at {self._address}: {str(fault) or type(fault).__name__}") from fault
 
 
@@ -129,6 +133,10 @@ class _Connection:
     async def _connected(self, connection: Any) -> None:
         self._connects += 1
         await connection.on_connect()
+
+    def forget(self) -> None:
+        """The loop that it belonged to has ended."""
+        self._client = None
 
     async def close(self) -> None:
         """Throws the client away."""
@@ -210,6 +218,12 @@ class _Reader(_Connection):
         except BaseException:
             await self.close()
             raise
+
+    def forget(self) -> None:
+        """The loop has ended, and what waited there."""
+        super().forget()
+        self._waiting.clear()
+        self._must_look = True
 
     async def close(self) -> None:
         """Throws the client away, and what waits by it."""

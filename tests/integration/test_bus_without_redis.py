@@ -1,0 +1,95 @@
+"""Redis carries, Postgres stands in: what several nodes hear of each other while Redis is away, frozen, and back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+
+import pytest
+import trio
+
+from engine.bus import Cause
+from engine.bus.carriers import Carrier
+from engine.bus.postgres import PostgresCarrier
+from engine.bus.redis import RedisCarrier
+from engine.bus.topics import NEWS
+from engine.foreign import ForeignLoop
+from tests.integration.test_bus_on_postgres import with_bus
+from tests.support.buses import MakeCarriers, run_foreign, running_nodes
+from tests.support.postgres_server import PostgresServer
+from tests.support.redis_server import RedisServer
+
+KEEP_S = 30.0
+
+
+@pytest.fixture
+async def foreign() -> AsyncIterator[ForeignLoop]:
+    async with run_foreign() as loop:
+        yield loop
+
+
+class Watched(RedisCarrier):
+    """Says when it has found out that Redis is back."""
+
+    came_back: trio.Event
+
+    async def probe(self) -> None:
+        await super().probe()
+        self.came_back.set()
+
+
+@pytest.fixture
+def watched() -> list[Watched]:
+    """The carriers over Redis, in the order of their nodes."""
+    return []
+
+
+@pytest.fixture
+def carriers(
+    redis: RedisServer,
+    postgres_server: PostgresServer,
+    empty_postgres: str,
+    foreign: ForeignLoop,
+    watched: list[Watched],
+) -> MakeCarriers:
+    url = with_bus(postgres_server, empty_postgres)
+
+    def make() -> Sequence[Carrier]:
+        watched.append(Watched(foreign, redis.url, "app", KEEP_S))
+        watched[-1].came_back = trio.Event()
+        return [watched[-1], PostgresCarrier(foreign, url, KEEP_S)]
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("harm", "mend", "within_s"),
+    [(RedisServer.stop, RedisServer.start_again, 1.0), (RedisServer.freeze, RedisServer.thaw, 3.0)],
+    ids=["gone", "frozen"],
+)
+async def test_while_redis_is_away_postgres_carries_and_then_redis_again(
+    harm: Callable[[RedisServer], None],
+    mend: Callable[[RedisServer], None],
+    within_s: float,
+    redis: RedisServer,
+    carriers: MakeCarriers,
+    watched: list[Watched],
+) -> None:
+    async with running_nodes(carriers) as nodes:
+        one, two = await nodes.start("one"), await nodes.start("two", NEWS)
+        one.bus.publish(NEWS, [b"by redis"])
+        await two.until_heard(b"by redis")
+        harm(redis)
+        began = trio.current_time()
+        one.bus.publish(NEWS, [b"by postgres"])
+        await two.until_heard(b"by postgres")
+        assert trio.current_time() - began < within_s
+        assert one.bus.statistics()["up_redis"] == 0
+        mend(redis)
+        with trio.fail_after(10):
+            await watched[0].came_back.wait()
+        one.bus.publish(NEWS, [b"by redis again"])
+        await two.until_heard(b"by redis again")
+
+        assert two.bodies() == [b"by redis", b"by postgres", b"by redis again"]
+        assert set(two.gaps()) <= {Cause.LOST}
+        assert one.bus.statistics()["switched"] == 2
