@@ -1,12 +1,18 @@
-"""What holds for all tests: which examples are drawn, and what is no garbage.
+"""What holds for all tests: which examples are drawn, what is no garbage, and how a failure is told.
 
 Thousands of collected tests are hundreds of thousands of objects that live until the end. Each full collection went
 through all of them, a third of the time of those tests that build an engine; frozen ones are not looked at.
 """
 
+from __future__ import annotations
+
 import gc
+from collections.abc import Generator
+
+import pytest
 
 from tests.support.examples import load_profile
+from tests.support.plainly import plainly
 from tests.support.postgres_fixtures import empty_postgres, postgres_database, postgres_server, postgres_template
 from tests.support.redis_fixtures import redis, redis_server
 
@@ -18,3 +24,11 @@ load_profile()
 def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call() -> Generator[None, None, None]:
+    try:
+        return (yield)
+    except BaseExceptionGroup as group:
+        raise plainly(group) from None
