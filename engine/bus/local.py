@@ -28,8 +28,12 @@ class Hub:
     def carrier(self) -> LocalCarrier:
         """A carrier for one more node."""
         carrier = LocalCarrier(self)
-        self._carriers.append(carrier)
+        self.join(carrier)
         return carrier
+
+    def join(self, carrier: LocalCarrier) -> None:
+        """One more to bring parcels to."""
+        self._carriers.append(carrier)
 
     def bring(self, parcels: Sequence[Parcel]) -> None:
         """Hands parcels to everybody."""

@@ -28,6 +28,7 @@ LOG_EVERY_S = 10.0
 
 L = TypeVar("L", bound=Letter)
 OnGap = Callable[[Gap], None]
+OnMarks = Callable[[Mapping[str, int]], None]
 
 
 class Post:
@@ -54,7 +55,7 @@ class Post:
         """Whom to call with letters of this kind."""
         self._handlers[kind] = handler
 
-    def follow(self, topic: str, on_gap: OnGap) -> None:
+    def follow(self, topic: str, on_gap: OnGap, on_marks: OnMarks = lambda marks: None) -> None:
         """Opens what comes on a topic; `on_gap` is called when something may be missing, and once at the start."""
 
         def told(what: Told) -> None:
@@ -63,6 +64,8 @@ class Post:
                     self._receive(body)
             elif isinstance(what, Gap):
                 on_gap(what)
+            else:
+                on_marks(what.marks)
 
         self._bus.follow(topic, told)
 

@@ -1,12 +1,15 @@
 """What was committed here goes to the other nodes, and what they committed is told to those who follow it here.
 
-Owns nothing but its figures. The store's feed hands us each commit on the loop, in commit order; we publish it to the
-topic of its workspace. From there it enters where our own commits do: the derived streams, and the channels' followers,
-which both read from the store what is missing before it. After a gap of the bus both look into the store. A channel
-that we own and another node has moved on (a workflow's batch, a former owner) recalls before it decides anything.
+Owns its figures, and up to where each workspace was heard of. The store's feed hands us each commit on the loop, in
+commit order; we publish it to the topic of its workspace. From there it enters where our own commits do: the derived
+streams, and the channels' followers, which both read from the store what is missing before it. After a gap of the bus,
+or behind a mark, both look into the store. A channel that we own and another node has moved on (a workflow's batch, a
+former owner) recalls before it decides anything.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
 
 from actors.derived import DerivedStreams
 from actors.forwarding import LetterTooLarge
@@ -18,6 +21,9 @@ from engine.stores import CommittedEvents
 from protocol.forwarding import Told
 from protocol.model import ChannelKey
 
+# Workspaces of which it is remembered up to where they were heard of; one that is forgotten costs a look.
+KNOWN_MAX = 10_000
+
 
 class Relay:
     """Between the store's feed, the bus, and whoever follows streams here."""
@@ -26,10 +32,11 @@ class Relay:
         self._post = post
         self._registry = registry
         self._derived = derived
+        self._known: dict[str, int] = {}
         self.published = self.heard = self.gaps = 0
         post.on(Told, self._told)
         for topic in EVENT_TOPICS:
-            post.follow(topic, self._missed)
+            post.follow(topic, self._missed, self._marked)
 
     def statistics(self) -> dict[str, int]:
         """Events published and heard, and how often something may have been missed."""
@@ -44,6 +51,8 @@ class Relay:
             moved=tuple(key.framework for key in one.moved),
         )
         marks = {one.workspace: one.events[-1].workspace_offset} if one.events else {}
+        for workspace, offset in marks.items():
+            self._know(workspace, offset)
         try:
             self._post.publish(events_of(one.workspace), letter, marks)
         except LetterTooLarge:
@@ -56,6 +65,7 @@ class Relay:
     def _told(self, letter: Told) -> None:
         self.heard += len(letter.events)
         if letter.events:
+            self._know(letter.workspace, letter.events[-1].workspace_offset)
             self._derived.post(letter.workspace, letter.events)
             self._registry.hear(letter.workspace, letter.events)
         else:
@@ -64,10 +74,23 @@ class Relay:
             self._registry.moved(ChannelKey(letter.workspace, framework))
 
     def _missed(self, gap: Gap) -> None:
+        self._look(lambda workspace: events_of(workspace) == gap.topic)
+
+    def _marked(self, marks: Mapping[str, int]) -> None:
+        """Up to where others have published: what we have not heard of up to there was lost."""
+        behind = {workspace for workspace, offset in marks.items() if offset > self._known.get(workspace, 0)}
+        if behind:
+            for workspace in behind:
+                self._know(workspace, marks[workspace])
+            self._look(behind.__contains__)
+
+    def _know(self, workspace: str, offset: int) -> None:
+        known = self._known.pop(workspace, 0)
+        self._known[workspace] = max(known, offset)
+        if len(self._known) > KNOWN_MAX:
+            del self._known[next(iter(self._known))]
+
+    def _look(self, is_meant: Callable[[str], bool]) -> None:
         self.gaps += 1
-
-        def is_meant(workspace: str) -> bool:
-            return events_of(workspace) == gap.topic
-
         self._registry.look(is_meant)
         self._derived.look_all(is_meant)

@@ -54,6 +54,33 @@ FIGURES: Mapping[str, Figure] = {
     "gateway.messages_dropped_warning": Figure(
         ("tocsin_messages_dropped_warning",), "Warning alerts left out for slow readers, who got a gap.", True
     ),
+    "nodes.membership_live": Figure(
+        ("tocsin_nodes_live",), "Nodes whose row was renewed within 3 s, this one included."
+    ),
+    **{
+        f"nodes.{word}": Figure((f"tocsin_nodes_{name}",), text, True)
+        for word, (name, text) in {
+            "membership_joined": ("joined", "Nodes that came, as this one saw it."),
+            "membership_left": ("left", "Nodes that went, or were silent for 3 s."),
+            "membership_missed_beats": ("beats_missed", "Renewals of this node's row that the store did not take."),
+            "forwarding_sent": ("forwarded", "Batches of commands sent to the node that decides."),
+            "forwarding_taken": ("forwarded_taken", "Batches taken from other nodes."),
+            "forwarding_again": ("forwarded_again", "Batches that came again, because their answer was lost or late."),
+            "forwarding_not_ours": ("forwarded_astray", "Batches for workspaces that this node does not own."),
+            "forwarding_late": ("forwarded_late", "Answers that nobody waited for any more."),
+            "letters_sent": ("letters_sent", "Messages to other nodes."),
+            "letters_received": ("letters_received", "Messages of other nodes."),
+            "letters_foreign": ("letters_foreign", "Messages that no node of ours has made; they are dropped."),
+            "letters_too_large": ("letters_too_large", "Messages that did not fit, and went another way."),
+            "relay_published": ("events_published", "Events told to other nodes."),
+            "relay_heard": ("events_heard", "Events that other nodes told."),
+            "relay_gaps": ("bus_gaps", "Times that something may have been missed, so the store was asked."),
+            "news_heard": ("news_heard", "News of other nodes: objects, revocations, hints, the bell for jobs."),
+            "news_reloads": ("objects_reloaded", "Times that all objects were read anew after a gap."),
+        }.items()
+    },
+    "nodes.forwarding_under_way": Figure(("tocsin_nodes_forwarded_under_way",), "Batches that wait for their answer."),
+    "nodes.channels_elsewhere": Figure(("tocsin_nodes_channels_elsewhere",), "Channels here that others decide."),
     "gateway.hints_dropped": Figure(("tocsin_hints_dropped",), "Hints of workflows left out for slow readers.", True),
     **{
         f"mail.{word}": Figure((f"tocsin_mail_{word}",), text, True)

@@ -14,7 +14,8 @@ import trio
 
 from engine.app import Engine
 from engine.bus.carried import CarriedBus
-from engine.bus.local import Hub
+from engine.bus.frames import Parcel
+from engine.bus.local import Hub, LocalCarrier
 from engine.configuration.config import Config
 from engine.ids import IdSource
 from engine.nodes.together import Nodes
@@ -55,6 +56,22 @@ class View:
         return ask
 
 
+class Cable(LocalCarrier):
+    """A carrier that can be cut."""
+
+    is_cut = False
+
+    def bring(self, parcels: Sequence[Parcel]) -> None:
+        if not self.is_cut:
+            super().bring(parcels)
+
+    async def send(self, parcels: Sequence[Parcel]) -> None:
+        if self.is_cut:
+            await trio.lowlevel.checkpoint()
+        else:
+            await super().send(parcels)
+
+
 class Cluster:
     """The installation: its store, its hub, and the engines that run on it."""
 
@@ -62,6 +79,7 @@ class Cluster:
         self.store, self.hub = store, Hub()
         self.engines: dict[str, EngineUnderTest] = {}
         self.views: dict[str, View] = {}
+        self.cables: dict[str, Cable] = {}
         for name in _FEEDS:
             getattr(store, name)(lambda told, name=name: self._tell(name, told))
 
@@ -79,7 +97,9 @@ class Cluster:
             yield view
 
         def make_bus(config: Config, store: Store, node: str) -> CarriedBus:
-            return CarriedBus(node, [self.hub.carrier()], queue_bytes=1 << 24)
+            cable = self.cables[name] = Cable(self.hub)
+            self.hub.join(cable)
+            return CarriedBus(node, [cable], queue_bytes=1 << 24)
 
         return World(clock=clock, new_id=IdSource(clock), open_store=open_view, make_bus=make_bus)
 
@@ -93,6 +113,14 @@ class Cluster:
             finally:
                 del self.engines[name]
 
+    def cut(self, name: str) -> None:
+        """This node reaches neither the store nor the others, as if it were killed."""
+        self.views[name].is_away = self.cables[name].is_cut = True
+
+    def mend(self, name: str) -> None:
+        """It is back, as if it had been stopped meanwhile."""
+        self.views[name].is_away = self.cables[name].is_cut = False
+
     def nodes_of(self, name: str) -> Nodes:
         """What it has because there are others."""
         nodes = self.engines[name].engine._tree.up.nodes
@@ -101,7 +129,8 @@ class Cluster:
 
     def owner(self, workspace: str = "main") -> str:
         """The name of the node that decides for a workspace; all must agree."""
-        (owner,) = {self.nodes_of(name).membership.owners.of(workspace) for name in self.engines}
+        here = [name for name in self.engines if not self.views[name].is_away]
+        (owner,) = {self.nodes_of(name).membership.owners.of(workspace) for name in here}
         return str(owner).rpartition(".")[0]
 
     def others(self, workspace: str = "main") -> Sequence[str]:

@@ -2,23 +2,241 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
+
+import pytest
+import trio
+from structlog.testing import capture_logs
 from trio.testing import MockClock
 
-from tests.support.clusters import a_cluster
+from engine.stores import RevocationKind
+from protocol.errors import Unauthorized
+from protocol.items import ItemResult, TriggerInput
+from protocol.messages import AlertMessage
+from protocol.model import ChannelKey
+from protocol.times import SECOND_US, rfc3339
+from tests.support.actors import clock
+from tests.support.clusters import Cluster, a_cluster
+from tocsin.testing.engines import Followed
+
+WEB = ChannelKey("main", "web")
+
+
+async def heard(followed: Followed, count: int) -> list[tuple[int, int, str]]:
+    """(prev, offset, title) of the next messages."""
+    told: list[AlertMessage] = [await followed.next() for _ in range(count)]
+    return [(each.prev, each.offset, each.data.title) for each in told if each.data is not None]
+
+
+def kinds(cluster: Cluster) -> dict[str, int]:
+    """How many channels each node has that are decided elsewhere."""
+    return {name: engine.engine._tree.up.registry.elsewhere for name, engine in cluster.engines.items()}
 
 
 async def test_a_trigger_at_any_node_is_decided_by_one_and_told_on_all(mock_clock: MockClock) -> None:
     async with a_cluster("a", "b") as cluster:
-        engines = cluster.engines
-        async with engines["a"].follow("web") as at_a, engines["b"].follow("web") as at_b:
-            first = await engines["a"].ring("web", title="one")
-            second = await engines["b"].ring("web", title="one")
-            third = await engines["b"].ring("web", title="two")
+        a, b = cluster.engines["a"], cluster.engines["b"]
+        async with a.follow("web") as at_a, b.follow("web") as at_b:
+            first = await a.ring("web", title="one")
+            second = await b.ring("web", title="one")
+            third = await b.ring("web", title="two")
             assert (first.status.value, second.reason.value, third.status.value) == ("fired", "duplicate", "fired")
             assert first.alert_id == second.alert_id
             for followed in (at_a, at_b):
-                told = [await followed.next(), await followed.next()]
-                assert [(each.prev, each.offset, each.data.title) for each in told] == [(0, 1, "one"), (1, 2, "two")]
-        (other,) = cluster.others()
-        registry = engines[other].engine._tree.up.registry
-        assert registry.elsewhere == len(registry.cells()) == 1
+                assert await heard(followed, 2) == [(0, 1, "one"), (1, 2, "two")]
+        assert kinds(cluster) == {cluster.owner(): 0, cluster.others()[0]: 1}
+
+
+async def test_who_follows_a_whole_workspace_hears_of_all_its_channels_on_every_node(mock_clock: MockClock) -> None:
+    async with a_cluster("a", "b", "c") as cluster, AsyncExitStack() as stack:
+        followed = [await stack.enter_async_context(cluster.engines[name].follow()) for name in "abc"]
+        for number, name in enumerate("abcabc"):
+            await cluster.engines[name].ring(f"framework-{name}", title=str(number))
+        told = [await heard(each, 6) for each in followed]
+        assert told[0] == told[1] == told[2] == [(n, n + 1, str(n)) for n in range(6)]
+
+
+async def test_a_thousand_equal_triggers_at_two_nodes_are_one_alert_whose_id_all_learn(mock_clock: MockClock) -> None:
+    async with a_cluster("a", "b") as cluster:
+        results: list[ItemResult] = []
+
+        async def ring(name: str) -> None:
+            engine = cluster.engines[name]
+            bells = [TriggerInput(framework_id="web", title="the same")] * 250
+            results.extend(await engine.engine.service.trigger(engine.principal(), bells))
+
+        async with trio.open_nursery() as nursery:
+            for name in "abab":
+                nursery.start_soon(ring, name)
+        assert len(results) == 1_000
+        assert [result.status.value for result in results].count("fired") == 1
+        assert len({result.alert_id for result in results}) == 1
+        assert await cluster.store.duplicates() == 0
+
+
+async def test_when_the_owner_is_gone_another_node_decides_within_five_seconds(mock_clock: MockClock) -> None:
+    async with a_cluster("a", "b") as cluster:
+        (other,), owner = cluster.others(), cluster.owner()
+        engine = cluster.engines[other]
+        async with engine.follow("web") as followed:
+            await engine.ring("web", title="before")
+            with capture_logs():
+                cluster.cut(owner)
+                results: list[ItemResult] = []
+                async with trio.open_nursery() as nursery:
+
+                    async def ring() -> None:
+                        results.append(await engine.ring("web", title="after"))
+
+                    nursery.start_soon(ring)
+                    await engine.pass_time(5)
+                assert [result.status.value for result in results] == ["fired"]
+                assert await heard(followed, 2) == [(0, 1, "before"), (1, 2, "after")]
+                assert cluster.owner() == other
+                cluster.mend(owner)
+
+
+async def test_an_owner_that_wakes_up_has_missed_nothing_and_does_no_harm(mock_clock: MockClock) -> None:
+    async with a_cluster("a", "b") as cluster:
+        (other,), owner = cluster.others(), cluster.owner()
+        asleep, awake = cluster.engines[owner], cluster.engines[other]
+        async with asleep.follow("web") as followed:
+            await asleep.ring("web", title="before")
+            with capture_logs():
+                cluster.cut(owner)
+                await awake.pass_time(5)
+                assert (await awake.ring("web", title="meanwhile")).status.value == "fired"
+                cluster.mend(owner)
+                # It does not know yet that it was taken for dead.
+                results: list[ItemResult] = []
+                async with trio.open_nursery() as nursery:
+
+                    async def ring() -> None:
+                        results.append(await asleep.ring("web", title="again"))
+
+                    nursery.start_soon(ring)
+                    await awake.pass_time(5)
+            assert [result.status.value for result in results] == ["fired"]
+            assert await heard(followed, 3) == [(0, 1, "before"), (1, 2, "meanwhile"), (2, 3, "again")]
+            assert await cluster.store.duplicates() == 0
+
+
+async def test_what_the_bus_has_lost_is_told_from_the_store(mock_clock: MockClock) -> None:
+    async with a_cluster("a", "b") as cluster:
+        (other,), owner = cluster.others(), cluster.owner()
+        async with cluster.engines[other].follow("web") as channel, cluster.engines[other].follow() as workspace:
+            await cluster.engines[owner].ring("web", title="before")
+            cluster.cables[other].is_cut = True
+            for title in ("lost", "too"):
+                await cluster.engines[owner].ring("web", title=title)
+            await cluster.engines[owner].pass_time(0.5)
+            cluster.cables[other].is_cut = False
+            await cluster.engines[owner].ring("web", title="after")
+            expected = [(0, 1, "before"), (1, 2, "lost"), (2, 3, "too"), (3, 4, "after")]
+            assert await heard(channel, 4) == expected
+            assert await heard(workspace, 4) == expected
+
+
+async def test_a_lost_tail_is_noticed_by_the_heartbeats(mock_clock: MockClock) -> None:
+    async with a_cluster("a", "b") as cluster:
+        (other,), owner = cluster.others(), cluster.owner()
+        async with cluster.engines[other].follow("web") as channel:
+            cluster.cables[other].is_cut = True
+            await cluster.engines[owner].ring("web", title="lost")
+            await cluster.engines[owner].pass_time(0.2)
+            cluster.cables[other].is_cut = False
+            await cluster.engines[owner].pass_time(3)
+            assert await heard(channel, 1) == [(0, 1, "lost")]
+
+
+async def test_a_node_that_stops_hands_its_workspaces_over_first(mock_clock: MockClock) -> None:
+    async with a_cluster("a") as cluster, cluster.node("b"):
+        a = cluster.engines["a"]
+        await a.pass_time(1)
+        await cluster.nodes_of("b").drain()
+        await a.pass_time(0.01)
+        assert cluster.owner() == "a", "without waiting for a beat"
+        assert (await cluster.engines["b"].ring("web", title="still served")).status.value == "fired"
+        assert [each.node.is_draining for each in cluster.nodes_of("a").membership.seen].count(True) == 1
+        mock_clock.rate = 1.0
+
+
+async def test_a_silence_that_is_made_on_one_node_holds_on_all(mock_clock: MockClock) -> None:
+    async with a_cluster("a", "b") as cluster:
+        (other,), owner = cluster.others(), cluster.owner()
+        engine = cluster.engines[other]
+        now = clock()
+        given = {
+            "matchers": [{"name": "alertname", "value": "disk"}],
+            "starts_at": rfc3339(now),
+            "ends_at": rfc3339(now + 3_600 * SECOND_US),
+            "comment": "on it",
+        }
+        await engine.engine.shelves.silences.create(engine.principal(), given)
+        await engine.pass_time(0.01)
+        assert (await cluster.engines[owner].ring("web", title="disk")).reason.value == "silenced"
+
+
+async def test_objects_that_changed_while_the_bus_was_away_are_known_after_it(mock_clock: MockClock) -> None:
+    rule = {"id": "cpu", "framework": "web", "metric": "cpu", "kind": "threshold", "threshold": 90}
+    async with a_cluster("a", "b") as cluster:
+        a, b = cluster.engines["a"], cluster.engines["b"]
+        rules = a.engine.shelves.rules
+        await rules.create(a.principal(), rule)
+        await rules.create(a.principal(), rule | {"id": "gone"})
+        await a.pass_time(0.01)
+        orders = b.engine._tree.up.orders
+        assert [each.id for each in orders.of(WEB).rules] == ["cpu", "gone"]
+        cluster.cables["b"].is_cut = True
+        await rules.delete(a.principal(), "gone", None)
+        await rules.create(a.principal(), rule | {"id": "new"})
+        await a.pass_time(0.1)
+        cluster.cables["b"].is_cut = False
+        await a.pass_time(3)
+        assert [each.id for each in orders.of(WEB).rules] == ["cpu", "new"]
+
+
+async def test_a_token_that_is_revoked_on_one_node_is_refused_and_cut_on_all(mock_clock: MockClock) -> None:
+    async with a_cluster("a", "b") as cluster:
+        a, b = cluster.engines["a"], cluster.engines["b"]
+        token = await b.token("ann")
+        async with b.follow("web"):
+            assert b.engine.service.authenticate(token).user == "ann"
+            await a.engine.administration.revoke(a.principal(), RevocationKind.USER, "ann", None)
+            await a.pass_time(0.01)
+            with pytest.raises(Unauthorized):
+                b.engine.service.authenticate(token)
+            await a.engine.administration.unrevoke(a.principal(), RevocationKind.USER, "ann")
+            await a.pass_time(0.01)
+            assert b.engine.service.authenticate(token).user == "ann"
+
+
+async def test_a_rule_with_a_memory_goes_on_where_the_owner_is_now(mock_clock: MockClock) -> None:
+    rule = {"id": "cpu", "framework": "web", "metric": "cpu", "kind": "threshold", "threshold": 90}
+    async with a_cluster("a", "b") as cluster:
+        (other,), owner = cluster.others(), cluster.owner()
+        engine = cluster.engines[other]
+        await engine.engine.shelves.rules.create(engine.principal(), rule)
+        await engine.pass_time(0.01)
+        assert (await engine.reading("web", "cpu", 95.0)).status.value == "fired"
+        await cluster.nodes_of(owner).drain()
+        await engine.pass_time(0.1)
+        assert cluster.owner() == other
+        assert (await engine.reading("web", "cpu", 96.0)).status.value == "suppressed"
+        assert kinds(cluster)[other] == 0
+
+
+async def test_upkeep_is_one_node_s(mock_clock: MockClock) -> None:
+    async with a_cluster("a", "b") as cluster:
+        parts = [engine.engine._tree.up for engine in cluster.engines.values()]
+        assert sorted(each.upkeep.is_ours() for each in parts) == [False, True]
+        assert [each.rollups.is_ours() for each in parts] == [each.upkeep.is_ours() for each in parts]
+
+
+async def test_figures_of_nodes_are_in_the_metrics(mock_clock: MockClock) -> None:
+    async with a_cluster("a", "b") as cluster:
+        await cluster.engines[cluster.others()[0]].ring("web", title="one")
+        text = cluster.engines[cluster.others()[0]].engine.metrics.render().decode()
+        lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if line.startswith("tocsin_nodes"))
+        assert float(lines["tocsin_nodes_live"]) == 2.0
+        assert float(lines["tocsin_nodes_forwarded_total"]) == 1.0
