@@ -158,6 +158,19 @@ async def test_a_key_keeps_a_second_job_out_until_the_first_has_ended(opened: An
         assert third.id != first.id
 
 
+async def test_the_same_key_in_another_workspace_is_another_job(opened: Any) -> None:
+    async with opened() as it:
+        mine, theirs = await it.store.enqueue([a_job(key="once"), a_job(key="once", workspace="umbrella")])
+        assert (mine.is_new, theirs.is_new) == (True, True)
+        # A name may have a colon in it, so that one key can be spelled in two workspaces.
+        job = a_job(key="handed:acme:ann:k")
+        first = await it.store.hand_over(job, "handed:acme:", 5)
+        other = await it.store.hand_over(msgspec.structs.replace(job, workspace="acme:ann"), "handed:acme:ann:", 1)
+        assert first is not None
+        assert other is not None
+        assert (first.is_new, other.is_new) == (True, True)
+
+
 async def test_what_is_done_leaves_the_queue_and_keeps_its_result(opened: Any) -> None:
     async with opened() as it:
         claimed = await (it.add(a_job()),)[0] and await it.one()

@@ -124,7 +124,7 @@ CREATE INDEX job_delayed ON job (queue, run_at) WHERE state = 0;
 CREATE INDEX job_delayed_since ON job (updated_at) WHERE state = 0;
 CREATE INDEX job_active ON job (lease_until) WHERE state = 2;
 CREATE INDEX job_behind ON job (behind) WHERE behind IS NOT NULL;
-CREATE UNIQUE INDEX job_key ON job (ukey) WHERE ukey IS NOT NULL;
+CREATE UNIQUE INDEX job_key ON job (ukey, workspace) WHERE ukey IS NOT NULL;
 CREATE INDEX job_of_schedule ON job (schedule) WHERE schedule IS NOT NULL;
 CREATE INDEX job_of_workspace ON job (workspace, id);
 CREATE INDEX job_routing ON job (workspace, framework, id, run_at, behind) WHERE kind = 'route';

@@ -24,15 +24,17 @@ _INTO = (
     "INSERT INTO job (queue, kind, workspace, framework, state, prio, run_at, rank, attempts_max, deadline_s, ukey,"
     " schedule, target, args, created_at, updated_at, trace)"
 )
-_ONCE = "ON CONFLICT (ukey) WHERE ukey IS NOT NULL DO NOTHING"
+# A key is its workspace's: what is told of it, and whether it is free, is nobody else's affair.
+_ONCE = "ON CONFLICT (ukey, workspace) WHERE ukey IS NOT NULL DO NOTHING"
 JOBS = Bulk(_INTO, 17, _ONCE)
 _ONE = f"{_INTO} VALUES ({', '.join('?' * JOBS.width)}) {_ONCE} RETURNING id"
-_HELD = "SELECT id FROM job WHERE ukey = ?"
+_HELD = "SELECT id FROM job WHERE ukey = ? AND workspace = ?"
 _ENDED = """
-SELECT id FROM job_done WHERE ukey = ? AND ukey >= 'handed:' AND ukey < 'handed;' ORDER BY id DESC LIMIT 1
+SELECT id FROM job_done WHERE ukey = ? AND workspace = ? AND ukey >= 'handed:' AND ukey < 'handed;'
+ORDER BY id DESC LIMIT 1
 """
 # A colon is before a semicolon, and nothing between: these are the keys that begin with the prefix.
-_SO_MANY = "SELECT count(*) FROM (SELECT 1 FROM job WHERE ukey >= ? AND ukey < ? LIMIT ?)"
+_SO_MANY = "SELECT count(*) FROM (SELECT 1 FROM job WHERE ukey >= ? AND ukey < ? AND workspace = ? LIMIT ?)"
 _LIMIT = """
 INSERT INTO job_queue (name, most) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET most = excluded.most
 """
@@ -87,16 +89,16 @@ def enqueue(connection: Connection, jobs: Sequence[NewJob], now: int) -> list[En
 def _put(connection: Connection, job: NewJob, now: int) -> Enqueued:
     for (number,) in connection.execute(_ONE, job_values([job], now)).fetchall():
         return Enqueued(number, True)
-    ((number,),) = connection.execute(_HELD, (job.key,)).fetchall()
+    ((number,),) = connection.execute(_HELD, (job.key, job.workspace)).fetchall()
     return Enqueued(number, False)
 
 
 def hand_over(connection: Connection, job: NewJob, prefix: str, most: int, now: int) -> Enqueued | None:
     """Puts a job into its queue, once for its key, also after it has ended; None if there are too many."""
     for sql in (_HELD, _ENDED):
-        for (number,) in connection.execute(sql, (job.key,)).fetchall():
+        for (number,) in connection.execute(sql, (job.key, job.workspace)).fetchall():
             return Enqueued(number, False)
-    ((count,),) = connection.execute(_SO_MANY, (prefix, f"{prefix[:-1]};", most)).fetchall()
+    ((count,),) = connection.execute(_SO_MANY, (prefix, f"{prefix[:-1]};", job.workspace, most)).fetchall()
     return None if count >= most else _put(connection, job, now)
 
 
