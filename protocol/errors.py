@@ -135,6 +135,13 @@ class StoreRefused(Exception):
     """The store must not be used as it is: corrupt, newer than this program, or somebody else's. Left untouched."""
 
 
+class NotYet(StoreRefused):
+    """Something that an engine needs at its start does not answer, or is not ready: its database, its Redis.
+
+    Waiting may help. The text says which host and why, without passwords.
+    """
+
+
 class CommitInvalid(ValueError):
     """This commit can never be stored: the machine that made it has a bug. Trying again does not help.
 

@@ -11,14 +11,14 @@ import engine
 from engine.access.claims import CLOCK_SKEW_S
 from engine.configuration.config import Config
 from engine.doctor.findings import Finding, Level
-from engine.stores.sqlite.file import Database
+from engine.doctor.store import file_of
 
 
 def sanity(config: Config) -> Iterator[Finding]:
     """It cannot be earlier than the newest thing that was written by it."""
     now = time.time()
     shown = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    path = Database.of_url(config.store_url).path
+    path = file_of(config)
     known = [Path(engine.__file__), *([path, Path(f"{path}-wal")] if path else [])]
     for file in known:
         ahead_s = file.stat().st_mtime - now if file.exists() else 0.0

@@ -12,8 +12,7 @@ from engine.configuration.config import Config
 from engine.configuration.fields import Address
 from engine.doctor import asking
 from engine.doctor.findings import Finding, Level
-from engine.doctor.store import is_in_use
-from engine.stores.sqlite.file import Database
+from engine.doctor.store import file_of, is_in_use
 
 # The database, logs, listeners, libraries.
 DESCRIPTORS_BESIDE = 100
@@ -62,10 +61,7 @@ def runs_here(config: Config) -> bool:
 
 def _is_data_in_use(config: Config) -> bool | None:
     """Whether an engine holds the store of this configuration; None: a store without a file tells nobody."""
-    try:
-        path = Database.of_url(config.store_url).path
-    except ValueError:
-        return None
+    path = file_of(config)
     return None if path is None else path.exists() and is_in_use(path)
 
 

@@ -13,7 +13,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from engine.configuration.config import Config
+from engine.configuration.fields import ConfigError
 from engine.doctor.findings import Finding, Level
+from protocol.errors import NotYet
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -28,6 +30,28 @@ _PINGS = 7
 FULL_PERCENT = 90
 # Takes entries of the cache, which end by themselves anyway, and leaves the streams between nodes alone.
 POLICY = "volatile-lru"
+MISSING, INSTALL = "the library for it is not installed", "pip install 'tocsin[redis]'"
+
+
+def be_ready(config: Config) -> None:
+    """For the start: returns if the configured Redis answers, or none is. Raises NotYet; ConfigError for
+    what waiting cannot mend.
+    """
+    if not config.redis.url:
+        return
+    try:
+        import redis
+    except ImportError:
+        raise ConfigError("redis.url", f"{MISSING}: {INSTALL}") from None
+    client = _client(config)
+    try:
+        client.ping()
+    except redis.AuthenticationError as fault:
+        raise ConfigError("redis.url", f"{config.redis.url.shown} refuses us: {fault}") from None
+    except redis.RedisError as fault:
+        raise NotYet(f"no connection to the Redis at {config.redis.url.shown}: {fault}") from None
+    finally:
+        client.close()
 
 
 def server(config: Config) -> Iterator[Finding]:
@@ -37,11 +61,10 @@ def server(config: Config) -> Iterator[Finding]:
     try:
         import redis
     except ImportError:
-        yield Finding("redis", Level.FAIL, "the library for it is not installed", "pip install 'tocsin[redis]'")
+        yield Finding("redis", Level.FAIL, MISSING, INSTALL)
         return
     where = config.redis.url.shown
-    limits: dict[str, Any] = {"socket_connect_timeout": ANSWER_S, "socket_timeout": ANSWER_S}
-    client = redis.Redis.from_url(config.redis.url.reveal().decode(), **limits)
+    client = _client(config)
     try:
         told, ping_s = dict(client.info("everything")), _ping_s(client)
     except redis.AuthenticationError as fault:
@@ -56,6 +79,13 @@ def server(config: Config) -> Iterator[Finding]:
     yield _speed(ping_s)
     yield _memory(told)
     yield from _cluster(config, told)
+
+
+def _client(config: Config) -> Redis:
+    import redis
+
+    limits: dict[str, Any] = {"socket_connect_timeout": ANSWER_S, "socket_timeout": ANSWER_S}
+    return redis.Redis.from_url(config.redis.url.reveal().decode(), **limits)
 
 
 def _version(where: str, told: Mapping[str, Any]) -> Finding:

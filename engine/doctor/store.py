@@ -9,15 +9,20 @@ from contextlib import closing
 from pathlib import Path
 
 from engine.configuration.config import Config
+from engine.doctor import postgres
 from engine.doctor.data import obstacle
 from engine.doctor.findings import Finding, Level
 from engine.stores import migrate
+from engine.stores.postgres.connect import is_postgres
 from engine.stores.sqlite.file import Database
 from protocol.errors import StoreRefused
 
 
 def state(config: Config) -> Iterator[Finding]:
     """Integrity, ledger and epoch."""
+    if is_postgres(config.store_url):
+        yield from postgres.state(config.store_url)
+        return
     try:
         database = Database.of_url(config.store_url)
     except ValueError as fault:
@@ -34,6 +39,14 @@ def state(config: Config) -> Iterator[Finding]:
         yield Finding("store", Level.OK, f"{database.path} does not exist yet; the first start makes it")
     else:
         yield from _file(database, database.path)
+
+
+def file_of(config: Config) -> Path | None:
+    """The database's file; None: it has none, or its URL means nothing."""
+    try:
+        return Database.of_url(config.store_url).path
+    except ValueError:
+        return None
 
 
 def is_in_use(path: Path) -> bool:

@@ -11,17 +11,20 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
 
 from tocsin.commands import options
+from tocsin.waiting import WAIT_MAX_S
 
 if TYPE_CHECKING:
     import trio
 
     from engine.app import Engine
+    from engine.configuration.config import Config
     from engine.telemetry.watchdog import Watchdog
 
 # The promise to operators and their process managers.
@@ -39,10 +42,19 @@ SWITCH_INTERVAL_S = 0.001
 @click.option("--tls-key", metavar="FILE", help="Its private key (PEM). Both are read again at SIGHUP.")
 @click.option("--store", metavar="URL", help="The store. [the SQLite file tocsin.db in the data folder]")
 @click.option("--redis", metavar="URL", help="A Redis that several nodes share (redis://host:6379). [none]")
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(0, WAIT_MAX_S),
+    default=0.0,
+    metavar="SECONDS",
+    help="How long to wait for a database, or a Redis, that does not answer yet. [0]",
+)
 @click.option("--welcome", is_flag=True, help="Also tells a person, on standard error, what to do next.")
 @options.configuration
 def serve(
     welcome: bool,
+    wait_s: float,
     data: str | None,
     config_file: str | None,
     tls_cert: str | None,
@@ -64,6 +76,7 @@ def serve(
     config = options.load(
         data, config_file, **{"tls.cert": tls_cert, "tls.key": tls_key, "redis.url": redis}, **settings
     )
+    _wait_for_others(config, wait_s)
     # Made first: what is wrong with the configuration is said in one line, before anything else is set up.
     engine = Engine(config)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
@@ -81,6 +94,23 @@ def serve(
     with logging_to_stderr(config.log_level) as writer, watchdog:
         engine.metrics.watch("log_lines_dropped", lambda: writer.dropped)
         trio.run(run, engine, watchdog, announce)
+
+
+def _wait_for_others(config: Config, wait_s: float) -> None:
+    """For what an engine needs and does not own. Raises ConfigError, StoreRefused; NotYet when the time is over."""
+    from engine.doctor import redis_server
+    from engine.stores.postgres.connect import is_postgres
+    from engine.stores.postgres.looking import be_ready
+    from tocsin.waiting import wait_for
+
+    looks = [lambda: redis_server.be_ready(config)]
+    if is_postgres(config.store_url):
+        looks.insert(0, lambda: be_ready(config.store_url))
+
+    def tell(line: str) -> None:
+        click.echo(f"tocsin: {line}", err=True)
+
+    wait_for(looks, wait_s, tell, clock=time.monotonic, sleep=time.sleep)
 
 
 async def run(engine: Engine, watchdog: Watchdog, announce: Callable[[], None]) -> None:

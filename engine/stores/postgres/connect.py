@@ -11,9 +11,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from protocol.errors import StoreRefused
+from protocol.errors import NotYet, StoreRefused
 
 if TYPE_CHECKING:
     import asyncpg
@@ -34,8 +33,13 @@ def is_postgres(url: str) -> bool:
 
 def named(url: str) -> str:
     """Which database that is, without user and password: `db.example:5432/tocsin`."""
-    parts = urlsplit(url)
-    return f"{parts.netloc.rpartition('@')[2] or 'localhost'}{parts.path}"
+    # Not by urlsplit: for it a # in a password ends the host, and half of the password would be shown as one.
+    place = url.partition("://")[2].rpartition("@")[2].partition("?")[0]
+    host, _, rest = place.partition("/")
+    name, colon, port = host.rpartition(":")
+    if colon and not port.isdecimal() and not host.endswith("]"):
+        host = name if "@" in url else ""  # a password without an @ behind it, or no port
+    return f"{host or 'localhost'}/{rest}"
 
 
 def driver() -> Any:
@@ -51,13 +55,20 @@ def driver() -> Any:
 
 @asynccontextmanager
 async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection in the public schema, closed at the end. Raises StoreRefused."""
+    """A connection in the public schema, closed at the end. Raises StoreRefused; NotYet, if waiting may help."""
     asyncpg = driver()
     settings = {"application_name": "tocsin", "search_path": "public"}
     try:
         connection = await asyncpg.connect(url, timeout=CONNECT_MAX_S, server_settings=settings)
-    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as fault:
-        raise StoreRefused(f"no connection to the database at {named(url)}: {said(fault)}") from fault
+    except (OSError, TimeoutError, asyncpg.PostgresError) as fault:
+        # Also a login or a database that is not there: whoever makes them may be a moment later than we are.
+        raise NotYet(f"no connection to the database at {named(url)}: {said(fault)}") from fault
+    except (ValueError, asyncpg.InterfaceError) as fault:
+        # Its words may quote what it took for a port.
+        raise StoreRefused(
+            f"the URL of the database at {named(url)} cannot be used: write postgresql://user:password@host:port/name "
+            "(in a password %40 for @, %23 for #, %2F for /)"
+        ) from fault
     try:
         await check_server(connection)
         yield connection

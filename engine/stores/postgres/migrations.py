@@ -16,7 +16,7 @@ from engine.ids import now_us
 from engine.stores.migrate import Applied, Migration, MigrationStatus, check, migrations
 from engine.stores.postgres.connect import connected, driver, named
 from engine.stores.postgres.roles import EngineRole, make_role
-from protocol.errors import StoreRefused
+from protocol.errors import NotYet, StoreRefused
 
 if TYPE_CHECKING:
     import asyncpg
@@ -93,9 +93,10 @@ async def status(url: str) -> MigrationStatus:
 
 
 async def check_migrated(connection: asyncpg.Connection) -> None:
-    """For an engine that starts. Raises StoreRefused if the database is not, or not exactly, what this code knows."""
+    """For an engine that starts. Raises StoreRefused if the database is not what this code knows, NotYet if it is
+    older."""
     if pending := check(await ledger(connection), migrations("postgres")):
-        raise StoreRefused(
+        raise NotYet(
             f"the database lacks {len(pending)} migrations, from {pending[0].number:04} {pending[0].name!r} on: say "
             "`tocsin migrate --store URL` with the URL of the database's owner, then start the engine again"
         )

@@ -1,0 +1,146 @@
+"""What `tocsin serve` says when something that it needs is wrong: one line with host and cause, never the password."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import trio
+
+from tests.support.engines import command, environment, first_line
+from tests.support.postgres_server import OWNER, PASSWORD, PostgresDatabase, PostgresServer
+from tests.support.redis_server import RedisServer
+
+PATIENCE_S = 60.0
+SECRET = "hunter2"
+
+
+def refused(folder: Path, *arguments: str, secret: str = SECRET, **variables: str) -> str:
+    """The one line with which the program ends, with exit code 2 and without the password."""
+    line = command("serve", "--ws", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data", str(folder / "data"), *arguments)
+    done = subprocess.run(
+        line, capture_output=True, text=True, env=environment(**variables), timeout=PATIENCE_S, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    assert secret not in done.stderr
+    return done.stderr.rstrip("\n")
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        (f"mysql://tocsin:{SECRET}@db/tocsin", "store 'mysql://tocsin:***@db/tocsin' is not known: use "),
+        (f"postgresql://tocsin:{SECRET}@127.0.0.1:9/tocsin", "no connection to the database at 127.0.0.1:9/tocsin: "),
+        (f"postgresql://tocsin:{SECRET}@nowhere.invalid/tocsin", "at nowhere.invalid/tocsin: "),
+        (f"postgresql://tocsin:{SECRET}@db:port/tocsin", "the URL of the database at db/tocsin cannot be used"),
+        (f"postgresql://tocsin:{SECRET}#@db/tocsin", "in a password %40 for @"),
+    ],
+)
+def test_a_store_that_is_no_store_or_does_not_answer_is_named_with_host_and_cause(
+    tmp_path: Path, url: str, said: str
+) -> None:
+    line = refused(tmp_path, "--store", url)
+    assert said in line
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        (f"mysql://:{SECRET}@cache", "use redis://[[user]:password@]host[:port][/database]"),
+        (f"redis://:{SECRET}@127.0.0.1:9", "no connection to the Redis at redis://:********@127.0.0.1:9: "),
+        (f"redis://:{SECRET}@nowhere.invalid", "no connection to the Redis at redis://:********@nowhere.invalid: "),
+    ],
+)
+def test_a_redis_that_is_none_or_does_not_answer_is_named_with_host_and_cause(
+    tmp_path: Path, url: str, said: str
+) -> None:
+    assert said in refused(tmp_path, "--redis", url)
+
+
+@pytest.mark.parametrize(
+    ("package", "arguments", "said"),
+    [
+        ("asyncpg", ("--store", "postgresql://db/tocsin"), "pip install 'tocsin[postgres]'"),
+        ("redis", ("--redis", "redis://cache"), "pip install 'tocsin[redis]'"),
+    ],
+)
+def test_a_library_that_is_not_installed_is_named_with_its_extra(
+    tmp_path: Path, package: str, arguments: tuple[str, ...], said: str
+) -> None:
+    (tmp_path / f"{package}.py").write_text("raise ImportError('as if it were not installed')")
+    variables = environment()
+    path = f"{tmp_path}:{variables['PYTHONPATH']}"
+    assert said in refused(tmp_path, *arguments, PYTHONPATH=path)
+
+
+def test_a_wrong_password_of_a_database_is_told_with_the_host(
+    tmp_path: Path, postgres_database: PostgresDatabase
+) -> None:
+    line = refused(tmp_path, "--store", postgres_database.url.replace(PASSWORD, SECRET))
+    assert f"127.0.0.1:{postgres_database.server.port}/{postgres_database.name}: password authentication failed" in line
+
+
+def test_a_wrong_password_of_a_redis_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    server = RedisServer.start(password=PASSWORD)
+    try:
+        line = refused(tmp_path, "--wait", "600", "--redis", server.url.replace(PASSWORD, SECRET))
+    finally:
+        server.remove()
+    assert "refuses us" in line
+
+
+def test_a_database_without_tables_says_which_command_is_missing(
+    tmp_path: Path, postgres_server: PostgresServer, empty_postgres: str
+) -> None:
+    assert "tocsin migrate --store URL" in refused(
+        tmp_path, "--store", postgres_server.url(empty_postgres), secret=PASSWORD
+    )
+
+
+def test_a_database_of_another_program_is_refused_and_not_waited_for(
+    tmp_path: Path, postgres_server: PostgresServer, empty_postgres: str
+) -> None:
+    postgres_server.sql("CREATE TABLE theirs (id int)", empty_postgres)
+    line = refused(tmp_path, "--wait", "600", "--store", postgres_server.url(empty_postgres), secret=PASSWORD)
+    assert "belongs to another program (1 tables in its schema public)" in line
+
+
+def test_a_database_of_a_newer_tocsin_is_refused(tmp_path: Path, postgres_database: PostgresDatabase) -> None:
+    postgres_database.server.sql("INSERT INTO migration VALUES (999, 'future', 0, 'x')", postgres_database.name)
+    line = refused(tmp_path, "--wait", "600", "--store", postgres_database.owner_url, secret=PASSWORD)
+    assert "the database is newer than this program (migration 999 'future')" in line
+
+
+def test_a_login_that_could_step_out_of_its_workspaces_is_refused(
+    tmp_path: Path, postgres_database: PostgresDatabase
+) -> None:
+    line = refused(tmp_path, "--store", postgres_database.owner_url, secret=PASSWORD)
+    assert f"must not connect as {OWNER!r}" in line
+
+
+async def test_with_wait_a_redis_that_comes_later_is_waited_for_and_said_once(tmp_path: Path) -> None:
+    server = RedisServer.start()
+    server.stop()
+    places = ("--ws", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data", str(tmp_path / "data"))
+    line = command("serve", "--wait", "60", "--redis", server.url, *places)
+    variables = environment(TOCSIN_WATCH_HOST="false")
+    try:
+        with trio.fail_after(PATIENCE_S):
+            process = await trio.lowlevel.open_process(
+                line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=variables
+            )
+            assert process.stderr is not None
+            said = await process.stderr.receive_some()
+            server.start_again()
+            assert (await first_line(process)).startswith('{"ready": true')
+            process.terminate()
+            said += b"".join([part async for part in process.stderr])
+            assert await process.wait() == 0
+            assert process.stdout is not None
+            await process.stdout.aclose()
+            await process.stderr.aclose()
+        assert said.count(b"waiting, 60 s at most: no connection to the Redis at ") == said.count(b"waiting") == 1
+    finally:
+        server.remove()
