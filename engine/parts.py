@@ -28,6 +28,7 @@ from engine.access.identity import Identity
 from engine.access.quotas import Quotas
 from engine.bounds import policy, rate_limits, retention_of, session_limits, turns, wider_rates
 from engine.configuration.config import Config
+from engine.foreign import ForeignLoop
 from engine.jobs.handed import HandOver, generate_kind, ring_kind
 from engine.jobs.kinds import Kind
 from engine.jobs.own import SCHEDULE, Given, follow_schedules, schedule_kind
@@ -116,7 +117,15 @@ class Parts:
     nodes: Nodes | None = None
 
 
-def build(store: Store, config: Config, world: World, identity: Identity, metrics: Metrics, roster: Roster) -> Parts:
+def build(
+    store: Store,
+    config: Config,
+    world: World,
+    identity: Identity,
+    metrics: Metrics,
+    roster: Roster,
+    foreign: ForeignLoop,
+) -> Parts:
     """Everything that stands on this store. Nothing runs yet."""
     machine = world.machine_factory(policy(config))
     orders = StandingOrders(config.rules, config.workspace)
@@ -139,7 +148,7 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
     kit_of_shelves = ShelfKit(store, world.clock, world.new_id, config.api.answer_s, ObjectFigures(), metrics.refused)
     outbound = build_outbound(config, world.clock)
     shelves = build_shelves(kit_of_shelves, config, orders, registry.wake, keeper.changed, outbound)
-    nodes = _nodes(config, world, Ground(store, registry, derived, shelves.live, identity, roster.end_where))
+    nodes = _nodes(config, world, foreign, Ground(store, registry, derived, shelves.live, identity, roster.end_where))
     mail = build_mail(config, identity, shelves, outbound, world.clock)
     others = endpoint_senders(outbound, shelves.endpoints, config, world.clock)
     trials = endpoint_senders(outbound, shelves.endpoints, config, world.clock, are_trials=True)
@@ -229,10 +238,10 @@ def build(store: Store, config: Config, world: World, identity: Identity, metric
     )
 
 
-def _nodes(config: Config, world: World, ground: Ground) -> Nodes | None:
+def _nodes(config: Config, world: World, foreign: ForeignLoop, ground: Ground) -> Nodes | None:
     """What there is because there are other nodes."""
     number = node_id(config.node)
-    bus = world.make_bus(config, ground.store, number)
+    bus = world.make_bus(config, foreign, number)
     if bus is None:
         return None
     me = NodeRow(id=number, address=config.http, version=version("tocsin"), started_at=world.clock())

@@ -23,9 +23,11 @@ from actors.ticker import TICK_S
 from engine.access.identity import Identity
 from engine.access.key_watch import KeyWatch
 from engine.bounds import retention_of, roster_limits, turns
+from engine.bus.build import needs_foreign
 from engine.configuration.config import Config
 from engine.configuration.fields import ConfigError
 from engine.doors import Doors
+from engine.foreign import ForeignLoop
 from engine.jobs.works import stop_s
 from engine.keepers.unsettled import keep_starting
 from engine.parts import Parts, build
@@ -62,6 +64,7 @@ class Tree:
         self._memory = MemoryGuard(config.gateway.memory_soft_bytes, self._roster.overloaded)
         self.doors = Doors(config, world, metrics, self._roster, lambda: self.up)
         self._lag = LoopLag(metrics.loop_lagged)
+        self._foreign = ForeignLoop()
         self._helpers = Supervisor(self._helper_children(), Strategy.ONE_FOR_ONE, metrics)
         self._sources = Supervisor(self._source_children(), Strategy.ONE_FOR_ONE, metrics)
         self._supervisor = Supervisor(self._children(), Strategy.REST_FOR_ONE, metrics)
@@ -91,7 +94,9 @@ class Tree:
     def _children(self) -> Sequence[ChildSpec]:
         """The tree, in order of start. A crash of a helper or a source is its own affair; sockets stay up."""
         drain_s = self._config.gateway.drain_s + self._config.gateway.close_s
+        foreign = [ChildSpec("foreign", self._foreign.run)] if needs_foreign(self._config) else []
         return [
+            *foreign,
             # Checking a large file, or waiting for a store that is away, takes as long as it takes.
             ChildSpec("store", self._run_store, fatal=FATAL, start_deadline_s=math.inf),
             # Before the channels, which ask it who decides for them. The first look at the other nodes needs the store.
@@ -168,7 +173,7 @@ class Tree:
                 self.parts = None
 
     def _build(self, store: Store) -> Parts:
-        parts = build(store, self._config, self._world, self._identity, self._metrics, self._roster)
+        parts = build(store, self._config, self._world, self._identity, self._metrics, self._roster, self._foreign)
         gateway = self._config.gateway
         parts.ticker.every(gateway.heartbeat_s / turns(gateway.heartbeat_s), self._roster.ping_next)
         parts.ticker.every(TICK_S, self._memory.look)

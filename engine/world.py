@@ -17,10 +17,12 @@ import trio
 from actors.ports import Clock, MachineFactory, NewId
 from engine import ids, stores
 from engine.bus import Bus
+from engine.bus.build import build_bus
 from engine.configuration.config import Config
 from engine.configuration.fields import Address
 from engine.core.channel import machine_factory
 from engine.core.turn import Policy
+from engine.foreign import ForeignLoop
 from engine.jobs.kinds import Kind
 from engine.sockets import listen
 
@@ -48,15 +50,10 @@ class MakeMachines(Protocol):
 
 
 class MakeBus(Protocol):
-    """How this node comes by its bus."""
+    """How this node comes by its bus: `engine.bus.build.build_bus`."""
 
-    def __call__(self, config: Config, store: stores.Store, node: str) -> Bus | None:
+    def __call__(self, config: Config, foreign: ForeignLoop, node: str) -> Bus | None:
         """The bus for this run of the process, not running yet; None: there are no other nodes."""
-
-
-def no_bus(config: Config, store: stores.Store, node: str) -> None:
-    """A store in a file belongs to one process."""
-    return
 
 
 def listen_ws(address: Address) -> trio.socket.SocketType:
@@ -72,7 +69,7 @@ class World:
     new_id: NewId = ids.new_id
     open_store: OpenStore = stores.open_store
     machine_factory: MakeMachines = machine_factory
-    make_bus: MakeBus = no_bus
+    make_bus: MakeBus = build_bus
     listen_ws: Callable[[Address], trio.socket.SocketType] = listen_ws
     # Of jobs, besides the engine's own: what a program that embeds it has done by its workers.
     kinds: tuple[Kind[Any], ...] = ()

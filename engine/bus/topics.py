@@ -8,10 +8,8 @@ from zlib import crc32
 # part of what nodes agree on: two versions side by side must have the same.
 PARTITIONS = 16
 EVENT_TOPICS = tuple(f"events.{number}" for number in range(PARTITIONS))
-# What everybody should know: objects that changed, revocations, disconnects, broadcasts.
+# What everybody should know: objects that changed, revocations, disconnects, broadcasts, the bell for jobs.
 NEWS = "news"
-# There may be something to do: the names of queues.
-JOBS = "jobs"
 
 
 def events_of(workspace: str) -> str:

@@ -31,6 +31,7 @@ from engine.configuration.fields import (
     why,
 )
 from engine.sections.alerting import Alerts, Channel, Flapping, Storm, Suppression
+from engine.sections.bus import BusSection
 from engine.sections.cache import Cache, Redis
 from engine.sections.doors import Api, Gateway, Limits, Tls
 from engine.sections.identity import Identity, Integration
@@ -79,6 +80,7 @@ class Config(Section, frozen=True, kw_only=True):
     objects: Objects = Objects()
     redis: Redis = Redis()
     cache: Cache = Cache()
+    bus: BusSection = BusSection()
     jobs: Jobs = Jobs()
     notify: Notify = Notify()
     identity: Identity = Identity()

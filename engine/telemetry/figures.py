@@ -54,6 +54,29 @@ FIGURES: Mapping[str, Figure] = {
     "gateway.messages_dropped_warning": Figure(
         ("tocsin_messages_dropped_warning",), "Warning alerts left out for slow readers, who got a gap.", True
     ),
+    **{
+        f"bus.{word}": Figure((f"tocsin_bus_{name}",), text, True)
+        for word, (name, text) in {
+            "published": ("published", "Entries that this node took to tell the others."),
+            "dropped": ("dropped", "Entries for which there was no room in bus.queue_bytes; the others look up."),
+            "received": ("received", "Entries of other nodes."),
+            "repeated": ("repeated", "Entries that came once more, and were left out."),
+            "unreadable": ("unreadable", "Things on the bus that no node of ours has made."),
+            "switched": ("switched", "Times that another carrier took over: Redis was away, or is back."),
+            "gaps_hole": ("gaps_hole", "Gaps: entries were dropped, or lost on their way."),
+            "gaps_silent": ("gaps_silent", "Gaps: a node that had spoken was silent for 3 s."),
+            "gaps_lost": ("gaps_lost", "Gaps: the carrier was restarted empty, or had trimmed what was not read yet."),
+            "gaps_unreadable": ("gaps_unreadable", "Gaps: foreign things in between."),
+        }.items()
+    },
+    "bus.gaps_started": Figure(("tocsin_bus_topics_followed",), "Topics that this node has begun to follow.", True),
+    "bus.queue_bytes": Figure(("tocsin_bus_queue_bytes",), "Bytes that wait to be sent to other nodes."),
+    "bus.lag_s": Figure(("tocsin_bus_lag_seconds",), "How long this node's last words took to come back to it."),
+    "bus.heartbeat_age_s": Figure(
+        ("tocsin_bus_heartbeat_age_seconds",), "How long the node that is silent for longest has been so; each second."
+    ),
+    "bus.up_redis": Figure(("tocsin_bus_redis_up",), "Whether Redis carries in both directions."),
+    "bus.up_postgres": Figure(("tocsin_bus_postgres_up",), "Whether Postgres could, or does."),
     "nodes.membership_live": Figure(
         ("tocsin_nodes_live",), "Nodes whose row was renewed within 3 s, this one included."
     ),

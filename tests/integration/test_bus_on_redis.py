@@ -14,7 +14,7 @@ from engine.bus import Cause
 from engine.bus.carriers import CarrierDown, Reading
 from engine.bus.frames import Parcel
 from engine.bus.redis import BEGINNING, RedisCarrier, stand
-from engine.bus.topics import EVENT_TOPICS, JOBS, NEWS, inbox_of
+from engine.bus.topics import EVENT_TOPICS, NEWS, inbox_of
 from engine.foreign import ForeignLoop
 from tests.support.bus_suite import BusSuite
 from tests.support.buses import MakeCarriers, run_foreign, running_nodes
@@ -203,7 +203,7 @@ async def test_a_password_is_in_no_message(foreign: ForeignLoop) -> None:
 async def test_a_cluster_carries_all_topics_and_says_itself_that_it_is_one(
     cluster: list[RedisServer], foreign: ForeignLoop
 ) -> None:
-    topics = (*EVENT_TOPICS, NEWS, JOBS, inbox_of("two"))
+    topics = (*EVENT_TOPICS, NEWS, inbox_of("two"))
     async with running_nodes(lambda: [RedisCarrier(foreign, cluster[0].url, "app", KEEP_S)]) as nodes:
         one, two = await nodes.start("one"), await nodes.start("two", *topics)
         for topic in topics:

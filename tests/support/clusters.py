@@ -17,6 +17,7 @@ from engine.bus.carried import CarriedBus
 from engine.bus.frames import Parcel
 from engine.bus.local import Hub, LocalCarrier
 from engine.configuration.config import Config
+from engine.foreign import ForeignLoop
 from engine.ids import IdSource
 from engine.nodes.together import Nodes
 from engine.stores import Store, open_store
@@ -96,7 +97,7 @@ class Cluster:
             view = self.views[name] = View(self.store)
             yield view
 
-        def make_bus(config: Config, store: Store, node: str) -> CarriedBus:
+        def make_bus(config: Config, foreign: ForeignLoop, node: str) -> CarriedBus:
             cable = self.cables[name] = Cable(self.hub)
             self.hub.join(cable)
             return CarriedBus(node, [cable], queue_bytes=1 << 24)

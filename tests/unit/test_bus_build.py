@@ -1,0 +1,49 @@
+"""Which bus a configuration makes."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from engine.bus.build import build_bus, needs_foreign
+from engine.bus.carried import CarriedBus
+from engine.configuration.config import Config
+from engine.configuration.fields import ConfigError, SecretUrl
+from engine.foreign import ForeignLoop
+from engine.sections.cache import Redis
+
+POSTGRES = "postgresql://tocsin_app:secret@db.example/tocsin"
+REDIS = Redis(url=SecretUrl("redis://:secret@redis.example"))
+
+
+def carriers_of(config: Config) -> list[str]:
+    bus = build_bus(config, ForeignLoop(), "a.1")
+    assert isinstance(bus, CarriedBus)
+    return [name.removeprefix("up_") for name in bus.statistics() if name.startswith("up_")]
+
+
+def test_one_process_with_a_file_has_none_and_needs_no_foreign_loop() -> None:
+    assert build_bus(Config(), ForeignLoop(), "a.1") is None
+    assert not needs_foreign(Config())
+
+
+def test_one_process_with_a_file_and_redis_has_none_either() -> None:
+    assert build_bus(Config(redis=REDIS), ForeignLoop(), "a.1") is None
+    assert needs_foreign(Config(redis=REDIS))
+
+
+async def test_nodes_on_postgres_alone_speak_over_it() -> None:
+    assert carriers_of(Config(store=POSTGRES)) == ["postgres"]
+    assert needs_foreign(Config(store=POSTGRES))
+
+
+async def test_with_redis_that_carries_and_postgres_stands_behind_it() -> None:
+    assert carriers_of(Config(store=POSTGRES, redis=REDIS)) == ["redis", "postgres"]
+
+
+def test_without_the_library_the_operator_is_told_which_extra_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "engine.bus.redis", raising=False)
+    monkeypatch.setitem(sys.modules, "redis", None)
+    with pytest.raises(ConfigError, match="pip install 'tocsin"):
+        build_bus(Config(store=POSTGRES, redis=REDIS), ForeignLoop(), "a.1")
