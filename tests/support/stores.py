@@ -132,7 +132,8 @@ class Breakable(sqlite3.Connection):
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        self.made.append(self)
+        if "mode=ro" not in str(args[0]):  # a reader
+            self.made.append(self)
 
     def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
         for start, action in list(self.breaks.items()):

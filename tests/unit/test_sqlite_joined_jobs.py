@@ -12,9 +12,9 @@ import pytest
 import trio
 
 from engine.stores import Retention
+from engine.stores.sqlite.commit import Committer
 from engine.stores.sqlite.file import Database
 from engine.stores.sqlite.open import open_database
-from engine.stores.tables.commit import Committer
 from protocol.errors import CommitInvalid, StoreUnavailable
 from protocol.jobs import Queue
 from tests.support.jobs import a_job

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from engine.stores import AlertQuery, Retention, migrate
 from engine.stores.jobs import JobQuery
+from engine.stores.sqlite.commit import Committer
 from engine.stores.sqlite.file import Database
 from engine.stores.tables import (
     deliveries,
@@ -32,7 +33,6 @@ from engine.stores.tables import (
 from engine.stores.tables import jobs as jobs_table
 from engine.stores.tables import recipients as ledger
 from engine.stores.tables.bulk import Bulk
-from engine.stores.tables.commit import Committer
 from engine.stores.tables.rows import CHANNELS, PEOPLE, WORKSPACES, prepare
 from protocol.effects import Committed
 from protocol.jobs import Held, JobState, NewJob, Queue, Settlement, Shares, Verdict
@@ -71,7 +71,7 @@ def costly(steps: list[str]) -> list[str]:
         ("_HELD", (1, NOW)),
         ("_SOURCED", (1,)),
         ("_WHERE_OPEN", ("[]", 1)),
-        ("_BODIES", ("[1]",)),
+        ("_BODIES", (1, "[1]")),
         ("_CHANNEL_EVENTS", (1, 0, 10)),
         ("_WORKSPACE_EVENTS", (1, 0, 10)),
         ("_USER_EVENTS", (1, 0, 10)),
@@ -247,7 +247,7 @@ def test_an_update_of_many_rows_looks_each_up(connection: sqlite3.Connection, bu
 def test_many_rows_are_inserted_in_order_whatever_their_number(rows: int) -> None:
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.execute("CREATE TABLE pair (a, b)")
-        Bulk("INSERT INTO pair", 2).run(connection, [value for n in range(rows) for value in (n, -n)])
+        Bulk("INSERT INTO pair", "ii").run(connection, [value for n in range(rows) for value in (n, -n)])
         assert connection.execute("SELECT * FROM pair").fetchall() == [(n, -n) for n in range(rows)]
 
 

@@ -17,14 +17,16 @@ import trio
 from engine.give_way import GiveWay
 from engine.ids import new_id, now_us
 from engine.stores import OnCommit, Retention, migrate
+from engine.stores.sqlite.commit import Committer
 from engine.stores.sqlite.file import CACHE_BYTES, Database
-from engine.stores.sqlite.readers import InlineReaders, Readers, ThreadedReaders
+from engine.stores.sqlite.inline import InlineWriter
+from engine.stores.sqlite.readers import InlineReaders, ThreadedReaders
 from engine.stores.sqlite.thread import ThreadedWriter
 from engine.stores.tables import jobs as jobs_table
 from engine.stores.tables import upkeep
-from engine.stores.tables.commit import Committer
+from engine.stores.tables.readers import Readers
 from engine.stores.tables.store import TableStore
-from engine.stores.tables.writer import InlineWriter, Writer
+from engine.stores.tables.writer import Writer
 from protocol.errors import StoreRefused
 
 # Locks of stores whose disk hung when they were closed: a writer that wakes up later must not meet another engine.

@@ -13,7 +13,6 @@ that was forgotten.
 from __future__ import annotations
 
 import sqlite3
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -22,6 +21,8 @@ import trio
 
 from engine.give_way import GiveWay
 from engine.stores.sqlite.file import Database
+from engine.stores.tables.connection import Connection
+from engine.stores.tables.readers import Readers
 from protocol.errors import StoreUnavailable
 
 T = TypeVar("T")
@@ -33,18 +34,6 @@ READ_MAX_S = 5.0
 READS_WAITING_MAX = 1_000
 # How often SQLite asks whether the read is still wanted: about every millisecond.
 _STEPS_BETWEEN_QUESTIONS = 20_000
-
-
-class Readers(ABC):
-    """What the loop sees: a question is a function of a connection."""
-
-    @abstractmethod
-    async def read(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        """Asks. Raises StoreUnavailable, and whatever the question raises that is not SQLite's."""
-
-    @abstractmethod
-    async def aclose(self) -> None:
-        """Closes the connections."""
 
 
 class _Read:
@@ -63,7 +52,7 @@ class ThreadedReaders(Readers):
         self._limiter = trio.CapacityLimiter(READ_THREADS)
         self._closed = False
 
-    async def read(self, question: Callable[[sqlite3.Connection], T]) -> T:
+    async def read(self, question: Callable[[Connection], T], workspace: str | None = None) -> T:
         """Asks in a thread. Raises StoreUnavailable after `READ_MAX_S`, or when too many wait already."""
         waiting = self._limiter.statistics().tasks_waiting
         if self._closed or waiting >= READS_WAITING_MAX:
@@ -94,7 +83,7 @@ class ThreadedReaders(Readers):
         while self._idle:
             self._idle.pop().close()
 
-    def _ask(self, question: Callable[[sqlite3.Connection], T], read: _Read) -> T:
+    def _ask(self, question: Callable[[Connection], T], read: _Read) -> T:
         connection = self._idle.pop() if self._idle else self._database.connect_reader()
         connection.set_progress_handler(lambda: read.is_over or self._closed, _STEPS_BETWEEN_QUESTIONS)
         try:
@@ -126,7 +115,7 @@ class InlineReaders(Readers):
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    async def read(self, question: Callable[[sqlite3.Connection], T]) -> T:
+    async def read(self, question: Callable[[Connection], T], workspace: str | None = None) -> T:
         """Asks at once."""
         await trio.lowlevel.checkpoint()
         return question(self._connection)

@@ -22,9 +22,10 @@ import trio
 
 from engine.give_way import GiveWay
 from engine.stores import OnCommit
-from engine.stores.tables.commit import Committer
+from engine.stores.sqlite.commit import Committer
+from engine.stores.sqlite.inline import LocalWriter
 from engine.stores.tables.rows import Prepared
-from engine.stores.tables.writer import Job, JoinedJob, Writer
+from engine.stores.tables.writer import Job, JoinedJob
 from protocol.effects import Unavailable
 from protocol.model import ChannelKey
 
@@ -50,7 +51,7 @@ class _Waiting:
         self.done = trio.Event()
 
 
-class ThreadedWriter(Writer):
+class ThreadedWriter(LocalWriter):
     """The writer of a file: a thread with group commit."""
 
     def __init__(

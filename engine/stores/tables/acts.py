@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from sqlite3 import Connection
 from typing import Any
 
 from engine.stores import AdministrativeAct
 from engine.stores.tables.bulk import Bulk
+from engine.stores.tables.connection import Connection
 
 # The number of each is the table's to give.
 ACTS = Bulk(
     "INSERT INTO administrative_act (workspace, at, by, verb, target, address, notes, before, after)",
-    9,
+    "tittttttt",
 )
 
 

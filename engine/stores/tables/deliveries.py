@@ -7,16 +7,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from sqlite3 import Connection
 from typing import Any
 
 from msgspec.structs import replace
 
 from engine.stores.deliveries import TRIM_START, LedgerLine, PutAside, TrimmedLines, TrimPlace
-from engine.stores.sqlite.readers import Readers
 from engine.stores.tables import delivery_lines as lines
+from engine.stores.tables.connection import Connection
 from engine.stores.tables.delivery_lines import COLUMNS, Ended, delivery_of, json_text
 from engine.stores.tables.jobs import JOBS, job_values
+from engine.stores.tables.readers import Readers
 from engine.stores.tables.writer import Writer
 from protocol.jobs import NewJob
 from protocol.model import Alert
@@ -67,8 +67,9 @@ SELECT value FROM json_each(?) WHERE NOT EXISTS (
 """
 # What is on its way is acknowledged when it has arrived.
 _ANSWERED = """
-UPDATE delivery SET is_answered = state = 'queued', state = iif(state = 'queued', state, 'acknowledged'),
-    updated_at = iif(state = 'queued', updated_at, ?1)
+UPDATE delivery SET is_answered = CASE WHEN state = 'queued' THEN 1 ELSE 0 END,
+    state = CASE WHEN state = 'queued' THEN state ELSE 'acknowledged' END,
+    updated_at = CASE WHEN state = 'queued' THEN updated_at ELSE ?1 END
 WHERE workspace = ?2 AND recipient = ?3 AND alert_id IN (SELECT value FROM json_each(?4))
     AND state IN ('queued', 'sent', 'delivered')
 """
@@ -85,12 +86,12 @@ WITH older (id, args) AS (
         AND (run_at <= ?4 OR behind IS NOT NULL) AND kind = '{ROUTE}' ORDER BY id DESC LIMIT {_READ_THROUGH}
 )
 SELECT coalesce(
-    (SELECT max(id) FROM older WHERE ?5 = '[]' OR EXISTS (SELECT 1 FROM json_each(?5) WHERE instr(args, value))),
-    (SELECT iif(count(*) = {_READ_THROUGH}, min(id), NULL) FROM older))
+    (SELECT max(id) FROM older WHERE ?5 = '[]' OR EXISTS (SELECT 1 FROM json_each(?5) WHERE instr(args, value) > 0)),
+    (SELECT CASE WHEN count(*) = {_READ_THROUGH} THEN min(id) END FROM older))
 """  # noqa: S608
 # An alert's id stands in quotes in what such a job is told, and nothing else of that looks like one.
 ROUTING = tuple(
-    f"SELECT id FROM {table} INDEXED BY {index} WHERE workspace = ? AND framework = ? AND instr(args, ?)"  # noqa: S608
+    f"SELECT id FROM {table} INDEXED BY {index} WHERE workspace = ? AND framework = ? AND instr(args, ?) > 0"  # noqa: S608
     f" AND kind = '{ROUTE}'{states} ORDER BY id DESC LIMIT 1"
     for table, index, states in (
         ("job", "job_routing", ""),

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from sqlite3 import Connection
 from typing import Any
 
 import msgspec
 
 from engine.stores.deliveries import TrimmedLines, TrimPlace
 from engine.stores.tables.bulk import Bulk
+from engine.stores.tables.connection import Connection
 from protocol.notify import DIGEST, Change, Channel, Delivery, DeliveryState, Recipient, Why
 
 # How many lines ended how.
@@ -29,11 +29,12 @@ COLUMNS = (
 # while the line was on its way is known by then. Why it was put aside (`aside`) is what its first writing said.
 DELIVERIES = Bulk(
     f"INSERT INTO delivery ({COLUMNS}, aside)",
-    17,
+    "ttttttttiiittitit",
     "ON CONFLICT (key) DO UPDATE SET"
-    " state = iif(is_answered AND excluded.state IN ('sent', 'delivered'), 'acknowledged', excluded.state),"
+    " state = CASE WHEN delivery.is_answered = 1 AND excluded.state IN ('sent', 'delivered') THEN 'acknowledged'"
+    " ELSE excluded.state END,"
     " why = excluded.why, cause = excluded.cause,"
-    " due = excluded.due, attempts = excluded.attempts, reference = coalesce(excluded.reference, reference),"
+    " due = excluded.due, attempts = excluded.attempts, reference = coalesce(excluded.reference, delivery.reference),"
     " held_since = excluded.held_since, updated_at = excluded.updated_at"
     " WHERE delivery.state NOT IN ('acknowledged', 'read')"
     " AND (delivery.state = 'queued' OR excluded.state NOT IN ('queued', 'suppressed'))",
@@ -42,17 +43,18 @@ _KNOWN = "SELECT key, state FROM delivery WHERE key IN (SELECT value FROM json_e
 # What a job that has ended was to deliver, and what it was told for how long.
 _OF_JOB = """
 SELECT delivery.id FROM job_done AS ended JOIN delivery ON delivery.key = ended.ukey
-WHERE ended.id IN (SELECT value FROM json_each(?1)) AND delivery.state = '{state}'
+WHERE ended.id IN (SELECT CAST(value AS INTEGER) FROM json_each(?1)) AND delivery.state = '{state}'
 UNION ALL SELECT delivery.id FROM job_done AS ended CROSS JOIN delivery INDEXED BY {index}
-    ON delivery.due = ended.args ->> 'until' AND delivery.workspace = ended.workspace
-    AND delivery.channel = ended.args ->> 'channel' AND delivery.recipient = coalesce(
-        'endpoint:' || (ended.args ->> '$.recipient.endpoint'), 'user:' || (ended.args ->> '$.recipient.user'))
-WHERE ended.id IN (SELECT value FROM json_each(?1)) AND ended.kind = '{digest}'
+    ON delivery.due = CAST(json_extract(ended.args, '$.until') AS INTEGER) AND delivery.workspace = ended.workspace
+    AND delivery.channel = json_extract(ended.args, '$.channel') AND delivery.recipient = coalesce(
+        'endpoint:' || json_extract(ended.args, '$.recipient.endpoint'),
+        'user:' || json_extract(ended.args, '$.recipient.user'))
+WHERE ended.id IN (SELECT CAST(value AS INTEGER) FROM json_each(?1)) AND ended.kind = '{digest}'
     AND delivery.state = '{state}' AND delivery.due IS NOT NULL
 """
 TO_DELIVER = _OF_JOB.format(state="queued", index="delivery_put_aside", digest=DIGEST)
 NOT_DELIVERED = _OF_JOB.format(state="failed", index="delivery_digest_failed", digest=DIGEST)
-_FAILED_JOB = "SELECT attempt, errors ->> '$[#-1].cause' FROM job_done WHERE id = ?"
+_FAILED_JOB = "SELECT attempt, json_extract(errors, '$[#-1].cause') FROM job_done WHERE id = ?"
 LOST = f"""
 UPDATE delivery SET state = 'failed', why = 'gave_up', updated_at = ?2, attempts = max(attempts, ?3), cause = ?4
 WHERE id IN ({TO_DELIVER}) RETURNING channel
@@ -61,7 +63,7 @@ CANCELLED = f"""
 UPDATE delivery SET state = 'failed', why = 'cancelled', updated_at = ?2 WHERE id IN ({TO_DELIVER}) RETURNING channel
 """  # noqa: S608
 AGAIN = f"""
-UPDATE delivery SET state = 'queued', why = iif(due IS NULL, NULL, coalesce(aside, 'digest')), cause = NULL,
+UPDATE delivery SET state = 'queued', why = CASE WHEN due IS NOT NULL THEN coalesce(aside, 'digest') END, cause = NULL,
     held_since = NULL, updated_at = ?2 WHERE id IN ({NOT_DELIVERED})
 """  # noqa: S608
 _OLD = """
@@ -70,7 +72,7 @@ WHERE state <> 'queued' AND updated_at < ? AND (updated_at, id) > (?, ?) ORDER B
 """
 # Of an alert that is open, or was when lines as old as these were still kept, all stay: its end is told by them.
 _FORGET = """
-DELETE FROM delivery WHERE id IN (SELECT value FROM json_each(?)) AND NOT EXISTS (
+DELETE FROM delivery WHERE id IN (SELECT CAST(value AS INTEGER) FROM json_each(?)) AND NOT EXISTS (
     SELECT 1 FROM workspace JOIN alert ON alert.workspace = workspace.id AND alert.id = delivery.alert_id
     WHERE workspace.name = delivery.workspace
         AND (alert.state < 3 OR coalesce(alert.resolved_at, alert.last_seen_at) >= ?))

@@ -9,12 +9,12 @@ of jobs, from the first few of each target, found by steps through an index, so 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from sqlite3 import Connection
 from typing import Any, NamedTuple
 
 import msgspec
 
 from engine.core.sharing import Room, Waiting
+from engine.stores.tables.connection import Connection
 from engine.stores.tables.jobs import BOUNDS
 from protocol.jobs import A_FEW_EACH, Claimed, Lease, Queue, Shares
 from protocol.times import SECOND_US
@@ -38,7 +38,7 @@ RETURNING rank, id, lease_no, kind, workspace, framework, args, attempt, attempt
 """
 _FREE = "SELECT id FROM job WHERE state = 1 AND target IS NULL AND queue = ? ORDER BY rank, id LIMIT ?"
 _CLAIM = f"{_TAKE} WHERE id IN ({_FREE}) {_TAKEN}"
-_CLAIM_THESE = f"{_TAKE} WHERE id IN (SELECT value FROM json_each(?)) {_TAKEN}"  # noqa: S608  # our own words
+_CLAIM_THESE = f"{_TAKE} WHERE id IN (SELECT CAST(value AS INTEGER) FROM json_each(?)) {_TAKEN}"  # noqa: S608  # our own words
 _FREE_RANKS = "SELECT rank, id FROM job WHERE state = 1 AND target IS NULL AND queue = ? ORDER BY rank, id LIMIT ?"
 _FRONT = """
 SELECT rank, id, workspace, target FROM job WHERE state = 1 AND target IS NOT NULL AND queue = ?

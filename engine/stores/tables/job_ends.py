@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from sqlite3 import Connection
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,6 +16,7 @@ import msgspec
 from engine.core.retry import after_failure
 from engine.stores.jobs import KeptJobs
 from engine.stores.tables import delivery_lines as ledger
+from engine.stores.tables.connection import Connection, either
 from engine.stores.tables.jobs import JOBS, LOST, bring_back, job_values
 from protocol.jobs import AGEING_US, FINAL, GIVES_BACK, JobError, Lease, Queue, Settlement, Swept, Verdict
 from protocol.times import SECOND_US
@@ -30,40 +30,52 @@ _KEPT = (
     "queue, kind, workspace, framework, prio, run_at, attempt, attempts_max, deadline_s, ukey, schedule, target, args"
 )
 _KEPT_OF_JOB = ", ".join(f"job.{column.strip()}" for column in _KEPT.split(","))
-_ERRORS = f"""
+_ERRORS = either(
+    sqlite=f"""
 CASE WHEN ending.value ->> 'error' IS NULL THEN job.errors
      WHEN json_array_length(job.errors) < {ERRORS_MAX} THEN json_insert(job.errors, '$[#]', ending.value -> 'error')
      ELSE json_insert(json_remove(job.errors, '$[0]'), '$[#]', ending.value -> 'error') END
-"""
+""",
+    postgres=f"""
+CASE WHEN ending.value ->> 'error' IS NULL THEN job.errors
+     WHEN jsonb_array_length(CAST(job.errors AS jsonb)) < {ERRORS_MAX}
+     THEN CAST(CAST(job.errors AS jsonb) || jsonb_build_array(ending.value -> 'error') AS text)
+     ELSE CAST((CAST(job.errors AS jsonb) - 0) || jsonb_build_array(ending.value -> 'error') AS text) END
+""",
+)
 _HOLDS = """
-job.id = ending.value ->> 'id' AND job.lease_no = ending.value ->> 'lease' AND job.state = 2
+job.id = CAST(ending.value ->> 'id' AS INTEGER) AND job.lease_no = CAST(ending.value ->> 'lease' AS INTEGER)
+    AND job.state = 2
 """
 _END = f"""
 INSERT INTO job_done (id, {_KEPT}, state, errors, lease_no, result, started_at, created_at, updated_at)
-SELECT job.id, {_KEPT_OF_JOB}, ending.value ->> 'state', {_ERRORS}, job.lease_no, ending.value ->> 'result',
-    job.started_at, job.created_at, ?2
+SELECT job.id, {_KEPT_OF_JOB}, CAST(ending.value ->> 'state' AS INTEGER), {_ERRORS}, job.lease_no,
+    ending.value ->> 'result', job.started_at, job.created_at, ?2
 FROM json_each(?1) AS ending CROSS JOIN job ON {_HOLDS}
 WHERE true RETURNING id, lease_no, schedule, state, started_at, queue
 """  # noqa: S608  # our own words
-_GONE = "DELETE FROM job WHERE id IN (SELECT value FROM json_each(?))"
+_GONE = "DELETE FROM job WHERE id IN (SELECT CAST(value AS INTEGER) FROM json_each(?))"
 # What was handed back keeps its rank: it has waited for a hand, and a stop of ours takes nothing of that from it. What
 # was put off, or failed, waits for somebody else, and begins to wait for a hand when it is due again.
 _GO_ON = f"""
-UPDATE job SET state = iif(ending.value ->> 'run_at' > ?2, 0, 1), run_at = ending.value ->> 'run_at',
-    rank = iif(ending.value ->> 'keeps_rank', rank, ending.value ->> 'run_at' + prio * {AGEING_US}),
-    attempt = attempt - (ending.value ->> 'given_back'), errors = {_ERRORS}, behind = ending.value ->> 'behind',
+UPDATE job SET state = CASE WHEN CAST(ending.value ->> 'run_at' AS INTEGER) > ?2 THEN 0 ELSE 1 END,
+    run_at = CAST(ending.value ->> 'run_at' AS INTEGER),
+    rank = CASE WHEN CAST(ending.value ->> 'keeps_rank' AS INTEGER) = 1 THEN rank
+        ELSE CAST(ending.value ->> 'run_at' AS INTEGER) + prio * {AGEING_US} END,
+    attempt = attempt - CAST(ending.value ->> 'given_back' AS INTEGER), errors = {_ERRORS},
+    behind = CAST(ending.value ->> 'behind' AS INTEGER),
     lease_by = NULL, lease_until = NULL, started_at = NULL,
     updated_at = ?2
 FROM json_each(?1) AS ending WHERE {_HOLDS} RETURNING job.id, job.lease_no
 """  # noqa: S608
 _THERE = """
 SELECT ukey, id FROM job WHERE ukey IN (SELECT value FROM json_each(?1))
-UNION ALL SELECT id, id FROM job WHERE id IN (SELECT value FROM json_each(?2))
+UNION ALL SELECT NULL, id FROM job WHERE id IN (SELECT CAST(value AS INTEGER) FROM json_each(?2))
 """
 # What is at work, or due by now, goes its way: it looks by itself.
 _FREE = f"""
 UPDATE job SET state = 1, behind = NULL, run_at = ?2, rank = ?2 + prio * {AGEING_US}
-WHERE behind IN (SELECT value FROM json_each(?1)) AND state = 0 RETURNING queue
+WHERE behind IN (SELECT CAST(value AS INTEGER) FROM json_each(?1)) AND state = 0 RETURNING queue
 """  # noqa: S608
 _RAN = """
 UPDATE job_cron SET completed = completed + ?, failed = failed + ?, last_verdict = ?, last_started_at = ?,
@@ -89,7 +101,7 @@ ORDER BY updated_at, id LIMIT ?
 """  # noqa: S608
 _NOT_DONE = "DELETE FROM job_done WHERE id IN (SELECT value FROM json_each(?)) RETURNING queue, state"
 _COUNT = """
-INSERT INTO job_count VALUES (?, ?, ?) ON CONFLICT (queue, state) DO UPDATE SET count = count + excluded.count
+INSERT INTO job_count VALUES (?, ?, ?) ON CONFLICT (queue, state) DO UPDATE SET count = job_count.count + excluded.count
 """
 # A job that waits for another one looks by itself after so long: no target is waited for any longer.
 BEHIND_MAX_US = 86_400 * SECOND_US
@@ -139,7 +151,7 @@ def _end(connection: Connection, settlements: Sequence[Settlement], now: int) ->
         if schedule is not None:
             verdict = next(verdict for verdict, number in STATES.items() if number == state)
             is_good = state != FAILED
-            connection.execute(_RAN, (is_good, not is_good, verdict.value, started_at, now, schedule))
+            connection.execute(_RAN, (int(is_good), int(not is_good), verdict.value, started_at, now, schedule))
     return {Lease(row[0], row[1]) for row in ended}, _free(connection, [row[0] for row in ended], now)
 
 
@@ -163,7 +175,8 @@ def _there(connection: Connection, named: Sequence[str | int]) -> dict[str | int
     if not named:
         return {}
     keys, numbers = ([name for name in named if isinstance(name, kind)] for kind in (str, int))
-    return dict(connection.execute(_THERE, (_encode(keys).decode(), _encode(numbers).decode())).fetchall())
+    rows = connection.execute(_THERE, (_encode(keys).decode(), _encode(numbers).decode())).fetchall()
+    return {number if key is None else key: number for key, number in rows}
 
 
 def _going_on(one: Settlement, behind: int | None, now: int) -> dict[str, Any]:
@@ -171,7 +184,7 @@ def _going_on(one: Settlement, behind: int | None, now: int) -> dict[str, Any]:
         # Behind itself: it would wait for a day.
         behind = None
     run_at = max(one.run_at, now) if behind is None else now + BEHIND_MAX_US
-    how = {"given_back": int(one.verdict in GIVES_BACK), "keeps_rank": one.verdict is Verdict.RELEASED}
+    how = {"given_back": int(one.verdict in GIVES_BACK), "keeps_rank": int(one.verdict is Verdict.RELEASED)}
     return {**_common(one), "run_at": run_at, "behind": behind, **how}
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from sqlite3 import Connection
 from typing import Any
 
 import msgspec
 
 from engine.stores.jobs import JobQuery, LastRun, QueueCounts, ScheduleState
+from engine.stores.tables.connection import Connection, either
 from protocol.jobs import Job, JobError, JobState, Queue
 from protocol.times import SECOND_US
 
@@ -32,10 +32,14 @@ _ONE = " UNION ALL ".join(
     f"SELECT {columns} FROM {table} WHERE id = ?1 AND (?2 IS NULL OR workspace = ?2)"  # noqa: S608  # our own words
     for table, columns in _TABLES.items()
 )
+_LAST_ERROR = either(
+    sqlite="json_array(json_remove(errors -> '$[#-1]', '$.traceback'))",
+    postgres="CAST(jsonb_build_array((CAST(errors AS jsonb) -> -1) - 'traceback') AS text)",
+)
 _BRIEF = (
     _COLUMNS.replace(" args,", " '{}',").replace(
         " errors,",
-        " iif(errors = '[]', errors, json_array(json_remove(errors -> '$[#-1]', '$.traceback'))),",
+        f" CASE WHEN errors = '[]' THEN errors ELSE {_LAST_ERROR} END,",
     )
     + ", NULL"
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from sqlite3 import Connection
 from typing import NamedTuple, TypeVar
 
 import trio
@@ -18,13 +17,14 @@ from engine.stores.jobs import (
     QueueCounts,
     ScheduleState,
 )
-from engine.stores.sqlite.readers import Readers
 from engine.stores.tables import job_claims as claims
 from engine.stores.tables import job_ends as ends
 from engine.stores.tables import job_lists as lists
 from engine.stores.tables import jobs as jobs_table
 from engine.stores.tables import schedules as schedules_table
+from engine.stores.tables.connection import Connection
 from engine.stores.tables.delivery_lines import Ended
+from engine.stores.tables.readers import Readers
 from engine.stores.tables.writer import Writer
 from protocol.jobs import A_FEW_EACH, Claimed, Job, Lease, NewJob, Queue, Settlement, Shares, Swept
 

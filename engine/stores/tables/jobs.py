@@ -8,13 +8,13 @@ the way of every claim); a state that is computed from `run_at` (a storm of retr
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from sqlite3 import Connection
 from typing import Any
 
 import msgspec
 
 from engine.stores.jobs import Enqueued
 from engine.stores.tables.bulk import Bulk
+from engine.stores.tables.connection import Connection
 from protocol.jobs import Lease, NewJob, Queue, rank
 from protocol.times import SECOND_US
 
@@ -26,7 +26,7 @@ _INTO = (
 )
 # A key is its workspace's: what is told of it, and whether it is free, is nobody else's affair.
 _ONCE = "ON CONFLICT (ukey, workspace) WHERE ukey IS NOT NULL DO NOTHING"
-JOBS = Bulk(_INTO, 17, _ONCE)
+JOBS = Bulk(_INTO, "ttttiiiiiittttiit", _ONCE)
 _ONE = f"{_INTO} VALUES ({', '.join('?' * JOBS.width)}) {_ONCE} RETURNING id"
 _HELD = "SELECT id FROM job WHERE ukey = ? AND workspace = ?"
 _ENDED = """
@@ -38,17 +38,21 @@ _SO_MANY = "SELECT count(*) FROM (SELECT 1 FROM job WHERE ukey >= ? AND ukey < ?
 _LIMIT = """
 INSERT INTO job_queue (name, most) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET most = excluded.most
 """
-BOUNDS = "SELECT name, iif(paused_at IS NULL, most, 0) FROM job_queue"
+BOUNDS = "SELECT name, CASE WHEN paused_at IS NULL THEN most ELSE 0 END FROM job_queue"
 PAUSED = "SELECT name FROM job_queue WHERE paused_at IS NOT NULL"
 _PAUSE = """
 INSERT INTO job_queue (name, paused_at) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET paused_at = excluded.paused_at
 """
 _RENEW = """
 UPDATE job SET lease_until = ?, updated_at = ? FROM json_each(?) AS held
-WHERE job.id = held.value ->> 0 AND job.lease_no = held.value ->> 1 AND job.state = 2 AND job.lease_by = ?
+WHERE job.id = CAST(held.value ->> 0 AS INTEGER) AND job.lease_no = CAST(held.value ->> 1 AS INTEGER)
+    AND job.state = 2 AND job.lease_by = ?
 RETURNING job.id, job.lease_no
 """
-_SEEN = "INSERT INTO job_node VALUES (?, ?) ON CONFLICT (node) DO UPDATE SET seen_at = max(seen_at, excluded.seen_at)"
+_SEEN = """
+INSERT INTO job_node (node, seen_at) VALUES (?, ?)
+ON CONFLICT (node) DO UPDATE SET seen_at = max(job_node.seen_at, excluded.seen_at)
+"""
 LOST = """
 SELECT id, lease_no, attempt, attempts_max, queue FROM job WHERE state = 2 AND lease_until <= ?
 ORDER BY lease_until LIMIT ?

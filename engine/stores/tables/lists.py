@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from itertools import product
-from sqlite3 import Connection
 from typing import Any
 
 from msgspec.structs import replace
 
 from engine.pages import PAGE_MAX, Cursors, Name
 from engine.stores import AlertPage, AlertQuery, RowPage
+from engine.stores.tables.connection import Connection
 from engine.stores.tables.queries import CHANNEL_PLACE, derived_place, numbers, workspace_number
 from engine.stores.tables.rows import QUIETED, SEVERITIES, STATES, decode_alerts, decode_rows
 from protocol.effects import OpenAlerts
@@ -122,7 +122,7 @@ def list_statement(connection: Connection, query: AlertQuery, shown: str = _WHOL
             head += " AND state = ? AND severity = ?"
             arms = [[workspace, *a] for a in product(states, severities)]
     if channels is not None and not head.startswith("channel"):
-        condition += " AND channel IN (SELECT value FROM json_each(?))"
+        condition += " AND channel IN (SELECT CAST(value AS INTEGER) FROM json_each(?))"
         values = [*values, json.dumps(channels)]
     column = "body" if shown is _WHOLE else "1"
     arm = f"SELECT id, {column} AS shown FROM alert WHERE {head}{condition}"  # noqa: S608  # our own words

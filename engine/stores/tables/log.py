@@ -7,11 +7,11 @@ reading (a hundred times the steps of the writer, four times the bytes), and JSO
 from __future__ import annotations
 
 from dataclasses import dataclass
-from sqlite3 import Connection
 from typing import Any
 
 import msgspec
 
+from engine.stores.tables.connection import Connection
 from protocol.effects import Decision
 from protocol.readings import Logged, LoggedSeries, RuleState
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from sqlite3 import Connection
 
 from engine.stores.nodes import FORGOTTEN_S, NodeRow, NodeSeen
+from engine.stores.tables.connection import Connection
 from engine.stores.tables.writer import Writer
 from protocol.times import SECOND_US
 

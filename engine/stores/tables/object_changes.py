@@ -10,13 +10,13 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
-from sqlite3 import Connection
 from typing import Any, NamedTuple
 
 from engine.stores import AdministrativeAct
 from engine.stores.objects import ChangeStatus, ObjectChange, ObjectNews, ObjectOutcome, StoredObject
 from engine.stores.tables.acts import ACTS, values_of
 from engine.stores.tables.bulk import Bulk
+from engine.stores.tables.connection import Connection
 from engine.stores.tables.object_queries import COLUMNS, named
 from engine.stores.tables.queries import numbers
 
@@ -35,13 +35,15 @@ _COUNT = "SELECT COUNT(*) FROM object INDEXED BY object_by_framework WHERE kind 
 _DELETE = "DELETE FROM object WHERE kind = ? AND workspace = ? AND id IN (SELECT value FROM json_each(?))"
 _PUT = Bulk(
     f"INSERT INTO object ({COLUMNS})",
-    12,
+    "tttittiitiit",
     "ON CONFLICT (kind, workspace, id) DO UPDATE SET version = excluded.version, framework = excluded.framework,"
     " body = excluded.body, created_at = excluded.created_at, updated_at = excluded.updated_at,"
     " updated_by = excluded.updated_by, archived_at = excluded.archived_at, ends_at = excluded.ends_at,"
     " crowd = excluded.crowd",
 )
-_KEEP_VERSION = Bulk("INSERT INTO object_version (kind, workspace, id, version, body, is_archived, at, by, verb)", 9)
+_KEEP_VERSION = Bulk(
+    "INSERT INTO object_version (kind, workspace, id, version, body, is_archived, at, by, verb)", "tttitiitt"
+)
 
 
 class Bounds(NamedTuple):

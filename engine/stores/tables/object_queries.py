@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from sqlite3 import Connection
 from typing import Any
 
 from engine.stores.objects import OBJECT_PAGE_MAX, ObjectQuery, ObjectVersion, StoredObject
+from engine.stores.tables.connection import Connection
 from engine.stores.tables.queries import numbers
 
 COLUMNS = (

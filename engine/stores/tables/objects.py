@@ -14,10 +14,10 @@ from engine.stores.objects import (
     ObjectVersion,
     StoredObject,
 )
-from engine.stores.sqlite.readers import Readers
 from engine.stores.tables.object_changes import Bounds, Changed, change, foreseen
 from engine.stores.tables.object_queries import COUNTS, FRAMEWORKS, WORKSPACES, named, over, page, versions
 from engine.stores.tables.queries import numbers
+from engine.stores.tables.readers import Readers
 from engine.stores.tables.writer import Writer
 from protocol.errors import BadRequest
 

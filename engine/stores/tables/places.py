@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from sqlite3 import Connection
 from typing import Any
 
+from engine.stores.tables.connection import Connection
 from engine.stores.tables.progress import Streamed
 from protocol.model import ChannelKey
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from sqlite3 import Connection, DataError, IntegrityError
 from typing import Any, NamedTuple
 
 import msgspec
@@ -23,6 +22,7 @@ import structlog
 from engine.stores import AdministrativeAct, CommittedEvents
 from engine.stores.tables import acts
 from engine.stores.tables.bulk import Bulk
+from engine.stores.tables.connection import ROW_FAULTS, Connection
 from engine.stores.tables.jobs import JOBS
 from engine.stores.tables.rows import ALERTS, AUDITS, ENTRIES, EVENTS, WORKSPACES, Prepared, numbered, prepare
 from engine.stores.workflows import Ground, ProjectBatch
@@ -64,18 +64,18 @@ SELECT
 NEW_WORKSPACE = "INSERT INTO workspace (name) VALUES (?) RETURNING id, last_offset"
 CHANNEL_MOVES = Bulk(
     "INSERT INTO channel (workspace, framework, last_offset)",
-    3,
+    "iti",
     "ON CONFLICT (workspace, framework) DO UPDATE SET last_offset = excluded.last_offset RETURNING framework, id",
 )
 PERSON_MOVES = Bulk(
     "INSERT INTO person (workspace, name, last_offset)",
-    3,
-    "ON CONFLICT (workspace, name) DO UPDATE SET last_offset = last_offset + excluded.last_offset"
+    "iti",
+    "ON CONFLICT (workspace, name) DO UPDATE SET last_offset = person.last_offset + excluded.last_offset"
     " RETURNING name, id, last_offset",
 )
 TRACKERS = Bulk(
     "INSERT INTO tracker (workspace, project, workflow, item, late_at, version, body)",
-    7,
+    "ttttiit",
     "ON CONFLICT (workspace, project) DO UPDATE SET workflow = excluded.workflow, item = excluded.item,"
     " late_at = excluded.late_at, version = excluded.version, body = excluded.body",
 )
@@ -110,7 +110,7 @@ def move_projects(connection: Connection, batch: ProjectBatch, epoch: str, now_u
     try:
         space, found, workflows, *rows = connection.execute(PLACES, values).fetchone()
         return _keep(connection, batch, batch.decide(_ground(found, workflows, rows, epoch)), space)
-    except (IntegrityError, DataError, OverflowError, msgspec.MsgspecError) as fault:
+    except (*ROW_FAULTS, msgspec.MsgspecError) as fault:
         # A bug of ours, or a definition of another version. The transaction is undone, the engine lives on.
         log.error("store_batch_invalid", workspace=workspace, cause=str(fault))
         raise CommitInvalid(f"a workflow batch of {workspace}: {fault}") from fault

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from sqlite3 import Connection
 from typing import Any
 
 from engine.stores import Located
 from engine.stores.tables import log
+from engine.stores.tables.connection import Connection, either
 from engine.stores.tables.quiet import storm_of
 from engine.stores.tables.rows import (
     decode_alerts,
@@ -33,12 +33,14 @@ CHANNEL_PLACE = (
     " JOIN channel ON channel.workspace = workspace.id WHERE workspace.name = ? AND framework = ?"
 )
 # Open ones; closed ones whose window still suppresses; closed ones that owe a receipt.
+# Named by what is nearest at hand: SQLite's indexes have the number of the row in them, Postgres has no such number.
+_NUMBER = either(sqlite="rowid AS number", postgres="id AS number")
 _HELD = (
-    "SELECT json_group_array(number) FROM ("
-    "SELECT rowid AS number FROM alert WHERE channel = ?1 AND state IN (1, 2)"
-    " UNION ALL SELECT rowid FROM alert INDEXED BY alert_cooling"
+    "SELECT json_group_array(number) FROM ("  # noqa: S608  # our own words
+    f"SELECT {_NUMBER} FROM alert WHERE channel = ?1 AND state IN (1, 2)"
+    f" UNION ALL SELECT {_NUMBER} FROM alert INDEXED BY alert_cooling"
     " WHERE channel = ?1 AND state >= 3 AND window_until > ?2"
-    " UNION ALL SELECT rowid FROM alert INDEXED BY alert_owed"
+    f" UNION ALL SELECT {_NUMBER} FROM alert INDEXED BY alert_owed"
     " WHERE channel = ?1 AND window_count > 0 AND state >= 3 AND window_until <= ?2)"
 )
 _SOURCED = (
@@ -47,10 +49,14 @@ _SOURCED = (
 )
 _WHERE_OPEN = (
     "SELECT json_group_array(value ->> 0) FROM json_each(?) JOIN alert INDEXED BY alert_sourced"
-    " ON workspace = ? AND channel = value ->> 1 AND identity = value ->> 2"
+    " ON workspace = ? AND channel = CAST(value ->> 1 AS INTEGER) AND identity = value ->> 2"
     " AND has_sources = 1 AND state < 3"
 )
-_BODIES = "SELECT group_concat(body) FROM alert WHERE rowid IN (SELECT value FROM json_each(?))"
+_BODIES = either(
+    sqlite="SELECT group_concat(body) FROM alert WHERE rowid IN (SELECT value FROM json_each(?2)) AND +channel = ?1",
+    postgres="SELECT group_concat(body) FROM alert WHERE workspace = (SELECT workspace FROM channel WHERE id = ?1)"
+    " AND id IN (SELECT value FROM json_each(?2))",
+)
 _NUMBERED_BODY = """group_concat('{"workspace_offset":' || workspace_offset || ',' || substr(body, 2))"""
 _CHANNEL_EVENTS = (
     f"SELECT {_NUMBERED_BODY} FROM (SELECT workspace_offset, body FROM event"  # noqa: S608  # our own words
@@ -74,7 +80,7 @@ _PERSON = (
 _WORKSPACE = "SELECT id, last_offset, floor FROM workspace WHERE name = ?"
 _DUPLICATES = """
 SELECT COALESCE(SUM(times - 1), 0) FROM (
-    SELECT COUNT(*) AS times FROM alert WHERE state < 3 GROUP BY channel, identity HAVING times > 1
+    SELECT COUNT(*) AS times FROM alert WHERE state < 3 GROUP BY channel, identity HAVING COUNT(*) > 1
 )
 """
 _UNSETTLED = (
@@ -113,7 +119,7 @@ def recall(connection: Connection, epoch: str, key: ChannelKey, now_us: int) -> 
         epoch=epoch,
         offset=offset,
         floor=floor,
-        rows=tuple(_rows(connection, numbers(connection, _HELD, (number, now_us)))),
+        rows=tuple(_rows(connection, number, numbers(connection, _HELD, (number, now_us)))),
         last_batch=last_batch,
         last_results=decode_results(last_results),
         storm=storm_of(connection, number),
@@ -216,10 +222,10 @@ def numbers(connection: Connection, sql: str, values: Sequence[Any]) -> list[Any
     return list(json.loads(connection.execute(sql, values).fetchall()[0][0]))
 
 
-def _rows(connection: Connection, numbers: Sequence[int]) -> Iterator[Row]:
+def _rows(connection: Connection, channel: int, numbers: Sequence[int | str]) -> Iterator[Row]:
     for start in range(0, len(numbers), DECODED_AT_ONCE):
         chunk = json.dumps(numbers[start : start + DECODED_AT_ONCE])
-        yield from decode_rows(f"[{connection.execute(_BODIES, (chunk,)).fetchall()[0][0]}]")
+        yield from decode_rows(f"[{connection.execute(_BODIES, (channel, chunk)).fetchall()[0][0]}]")
 
 
 def _stretch(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from sqlite3 import Connection
 
 from engine.stores.tables.bulk import Bulk
+from engine.stores.tables.connection import Connection
 from protocol.effects import StormState
 
 STORMS = Bulk(
     "INSERT INTO storm (channel, workspace, full_at, since, held, rang)",
-    6,
+    "iiiiii",
     "ON CONFLICT (channel) DO UPDATE SET full_at = excluded.full_at, since = excluded.since, held = excluded.held,"
     " rang = excluded.rang",
 )

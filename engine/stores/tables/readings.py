@@ -9,9 +9,9 @@ from __future__ import annotations
 from functools import partial
 
 from engine.stores.readings import KeptReadings, ReadingPage, ReadingQuery, SeriesPage
-from engine.stores.sqlite.readers import Readers
 from engine.stores.tables import rollup, series, trim
 from engine.stores.tables.log import LogValues
+from engine.stores.tables.readers import Readers
 from engine.stores.tables.writer import Writer
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from sqlite3 import Connection
 from typing import Any
 
 from engine.pages import Cursors, Name
 from engine.stores import RecipientPage
 from engine.stores.tables.bulk import Bulk
+from engine.stores.tables.connection import Connection
 from engine.stores.tables.queries import CHANNEL_PLACE, derived_place
 from protocol.effects import AlertRecipient, RecipientMark
 from protocol.model import ChannelKey, Severity, StreamKey
@@ -25,7 +25,11 @@ from protocol.times import rfc3339
 CURSORS = Cursors("recipients", tuple[Name])
 # Which kind of stream a number belongs to.
 CHANNEL, WORKSPACE, PERSON = range(3)
-MARKS = Bulk("INSERT OR IGNORE INTO recipient_mark (scope, stream, user, is_seen, min_severity, after, until, at)", 8)
+MARKS = Bulk(
+    "INSERT INTO recipient_mark (scope, stream, user, is_seen, min_severity, after, until, at)",
+    "iitiiiii",
+    "ON CONFLICT DO NOTHING",
+)
 KNOWN_MARK = (
     "SELECT 1 FROM recipient_mark WHERE scope = ? AND stream = ? AND user = ? AND is_seen = ? AND until >= ?"
     " AND after <= ? AND after >= 0 AND min_severity <= ? LIMIT 1"
@@ -49,11 +53,13 @@ _FIRST_MARK = (
 )
 RECIPIENTS = (
     "WITH RECURSIVE place (scope, stream, told) AS MATERIALIZED ("  # noqa: S608  # our own words
-    "SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]') FROM json_each(?1)"
+    "SELECT CAST(value ->> 0 AS INTEGER), CAST(value ->> 1 AS INTEGER), CAST(value ->> 2 AS INTEGER)"
+    " FROM json_each(?1)"
     f"), reader (user) AS ({_NEXT_READER.format(after='?2')}"
     f" UNION ALL SELECT ({_NEXT_READER.format(after='reader.user')}) FROM reader WHERE reader.user IS NOT NULL)"
-    f" SELECT user, ({_FIRST_MARK.format(is_seen=0)}) AS received, ({_FIRST_MARK.format(is_seen=1)}) AS seen"
-    " FROM reader WHERE user IS NOT NULL AND coalesce(received, seen) IS NOT NULL LIMIT ?3"
+    f" SELECT user, received, seen FROM (SELECT user, ({_FIRST_MARK.format(is_seen=0)}) AS received,"
+    f" ({_FIRST_MARK.format(is_seen=1)}) AS seen FROM reader WHERE user IS NOT NULL)"
+    " WHERE coalesce(received, seen) IS NOT NULL LIMIT ?3"
 )
 
 
@@ -65,9 +71,18 @@ def write_marks(connection: Connection, marks: Sequence[RecipientMark]) -> None:
         if mark.stream not in places:
             places[mark.stream] = _place(connection, mark.stream)
         scope, stream = places[mark.stream]
-        known = (scope, stream, mark.user, mark.is_seen, mark.until, mark.after, mark.min_severity.rank)
+        known = (scope, stream, mark.user, int(mark.is_seen), mark.until, mark.after, mark.min_severity.rank)
         if stream and not connection.execute(KNOWN_MARK, known).fetchall():
-            values += (scope, stream, mark.user, mark.is_seen, mark.min_severity.rank, mark.after, mark.until, mark.at)
+            values += (
+                scope,
+                stream,
+                mark.user,
+                int(mark.is_seen),
+                mark.min_severity.rank,
+                mark.after,
+                mark.until,
+                mark.at,
+            )
     MARKS.run(connection, values)
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from sqlite3 import Connection
-
 from engine.stores import Revocation, RevocationKind
+from engine.stores.tables.connection import Connection
 
 _PUT = (
     "INSERT INTO revocation (workspace, kind, target, at, ends_at, by, reason) VALUES (?, ?, ?, ?, ?, ?, ?)"

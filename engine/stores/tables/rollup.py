@@ -14,10 +14,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
-from sqlite3 import Connection
 from typing import Any, NamedTuple
 
 from engine.stores.tables.bulk import Bulk
+from engine.stores.tables.connection import Connection, either
 from engine.stores.tables.log import decode_row
 from protocol.readings import Logged
 from protocol.times import SECOND_US
@@ -38,19 +38,24 @@ NEXT_CHANNEL = (
 )
 LOG_ROWS = "SELECT seq, at, body FROM reading WHERE channel = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
 MARK = "UPDATE channel SET log_rolled = ?, roll_until = ?, roll_series = ?, roll_start = ? WHERE id = ?"
+# To Postgres a sum that overflows is an error; its decimals have no end.
+_SUM = either(
+    sqlite="rollup.total + excluded.total",
+    postgres="CAST(rollup.total AS numeric) + CAST(excluded.total AS numeric)",
+)
 # A sum beyond what a float holds stays at the largest one: infinity minus infinity is nothing that SQL can keep.
 ROLLUPS = Bulk(
     "INSERT INTO rollup (channel, series, width_s, start, readings, total, least, most, last_at, last_value)",
-    10,
-    "ON CONFLICT (channel, series, width_s, start) DO UPDATE SET readings = readings + excluded.readings,"
-    f" total = max(min(total + excluded.total, {_FLOAT_MAX!r}), {-_FLOAT_MAX!r}),"
-    " least = min(least, excluded.least), most = max(most, excluded.most),"
-    " last_value = CASE WHEN excluded.last_at >= last_at THEN excluded.last_value ELSE last_value END,"
-    " last_at = max(last_at, excluded.last_at)",
+    "iiiiifffif",
+    "ON CONFLICT (channel, series, width_s, start) DO UPDATE SET readings = rollup.readings + excluded.readings,"
+    f" total = max(min({_SUM}, {_FLOAT_MAX!r}), {-_FLOAT_MAX!r}),"
+    " least = min(rollup.least, excluded.least), most = max(rollup.most, excluded.most),"
+    " last_value = CASE WHEN excluded.last_at >= rollup.last_at THEN excluded.last_value ELSE rollup.last_value END,"
+    " last_at = max(rollup.last_at, excluded.last_at)",
 )
 NEWEST = Bulk(
     "UPDATE series SET last_at = new.column3, last_value = new.column4 FROM (",
-    4,
+    "iiif",
     ") AS new WHERE series.channel = new.column1 AND series.number = new.column2"
     " AND coalesce(series.last_at, -1) <= new.column3",
 )

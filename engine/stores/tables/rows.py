@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from engine.stores.tables.bulk import Bulk
+from engine.stores.tables.connection import either
 from engine.stores.tables.jobs import job_values
 from engine.stores.tables.log import LogValues, encode_log
 from protocol.effects import Audit, Commit
@@ -41,35 +42,39 @@ ALERTS = Bulk(
     "INSERT INTO alert (workspace, channel, id, identity, state, severity, rule_id, triggered_at, last_seen_at,"
     " resolved_at, occurrences, window_until, window_count, has_sources, body, assigned_to, first_offset,"
     " first_workspace_offset, step, quieted)",
-    20,
+    "iittiitiiiiiiittiiti",
     "ON CONFLICT (workspace, id) DO UPDATE SET state = excluded.state, severity = excluded.severity,"
     " rule_id = excluded.rule_id, last_seen_at = excluded.last_seen_at, resolved_at = excluded.resolved_at,"
     " occurrences = excluded.occurrences, window_until = excluded.window_until,"
     " window_count = excluded.window_count, has_sources = excluded.has_sources, body = excluded.body,"
     " assigned_to = excluded.assigned_to, quieted = excluded.quieted",  # the first offsets stay as they were
 )
-EVENTS = Bulk("INSERT INTO event (channel, channel_offset, workspace, workspace_offset, at, body)", 6)
-ENTRIES = Bulk("INSERT INTO entry (person, person_offset, workspace, workspace_offset)", 4)
-AUDITS = Bulk("INSERT INTO audit (workspace, channel, at, by, verb, alert_id, notes, address, before, after)", 10)
+EVENTS = Bulk("INSERT INTO event (channel, channel_offset, workspace, workspace_offset, at, body)", "iiiiit")
+ENTRIES = Bulk("INSERT INTO entry (person, person_offset, workspace, workspace_offset)", "iiii")
+AUDITS = Bulk(
+    "INSERT INTO audit (workspace, channel, at, by, verb, alert_id, notes, address, before, after)", "iiittttttt"
+)
 CHANNELS = Bulk(
     "UPDATE channel SET last_offset = new.column2, last_batch = new.column3, last_base = new.column4,"
-    " last_results = new.column5, log_seq = new.column6, log_settled = max(log_settled, new.column7) FROM (",
-    7,
+    " last_results = new.column5, log_seq = new.column6, log_settled = max(channel.log_settled, new.column7) FROM (",
+    "iititii",
     ") AS new WHERE channel.id = new.column1",
 )
-SERIES = Bulk("INSERT INTO series (channel, number, metric, labels)", 4)
-READINGS = Bulk("INSERT INTO reading (channel, seq, at, readings, first_at, last_at, body)", 7)
+SERIES = Bulk("INSERT INTO series (channel, number, metric, labels)", "iitt")
+READINGS = Bulk("INSERT INTO reading (channel, seq, at, readings, first_at, last_at, body)", "iiiiiib")
+# Labels may be longer than a line of a Postgres index.
+_OF_RULE = either(sqlite="(channel, rule, labels)", postgres="(channel, rule, labels_digest)")
 RULE_STATES = Bulk(
     "INSERT INTO rule_state (channel, rule, labels, essence, seq, due, body)",
-    7,
-    "ON CONFLICT (channel, rule, labels) DO UPDATE SET essence = excluded.essence, seq = excluded.seq,"
+    "itttiib",
+    f"ON CONFLICT {_OF_RULE} DO UPDATE SET essence = excluded.essence, seq = excluded.seq,"
     " due = excluded.due, body = excluded.body",
 )
 WORKSPACES = Bulk(
-    "UPDATE workspace SET last_offset = new.column2 FROM (", 2, ") AS new WHERE workspace.id = new.column1"
+    "UPDATE workspace SET last_offset = new.column2 FROM (", "ii", ") AS new WHERE workspace.id = new.column1"
 )
 
-PEOPLE = Bulk("UPDATE person SET last_offset = new.column2 FROM (", 2, ") AS new WHERE person.id = new.column1")
+PEOPLE = Bulk("UPDATE person SET last_offset = new.column2 FROM (", "ii", ") AS new WHERE person.id = new.column1")
 
 
 @dataclass(slots=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from sqlite3 import Connection
 
 from engine.stores.jobs import ScheduleState
+from engine.stores.tables.connection import Connection
 from engine.stores.tables.job_lists import schedules
 from engine.stores.tables.jobs import JOBS, job_values
 from protocol.jobs import NewJob
@@ -13,7 +13,8 @@ from protocol.jobs import NewJob
 _ADD = "INSERT INTO job_cron (name, last_fire) VALUES (?, ?) ON CONFLICT (name) DO NOTHING"
 _IS_GOING = "SELECT EXISTS (SELECT 1 FROM job WHERE schedule = ?)"
 _MOVE = """
-UPDATE job_cron SET last_fire = ?, covered = iif(?, coalesce(covered, last_fire), NULL), skipped = skipped + ?
+UPDATE job_cron SET last_fire = ?, covered = CASE WHEN ? = 1 THEN coalesce(covered, last_fire) END,
+    skipped = skipped + ?
 WHERE name = ? AND last_fire = ?
 """
 
@@ -37,7 +38,7 @@ def fire(
     made = [] if is_going else jobs
     # What was left out because a run is going is the next one's business; what nobody wanted is nobody's.
     is_left_out = len(made) < len(jobs)
-    moved = connection.execute(_MOVE, (fire, is_left_out, skipped + len(jobs) - len(made), name, last_fire))
+    moved = connection.execute(_MOVE, (fire, int(is_left_out), skipped + len(jobs) - len(made), name, last_fire))
     if not moved.rowcount:
         return None
     JOBS.run(connection, job_values(made, now))

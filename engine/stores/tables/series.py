@@ -8,7 +8,6 @@ and yet have a next one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from sqlite3 import Connection
 from typing import Any
 
 from engine.pages import Count, Cursors, Number
@@ -21,6 +20,7 @@ from engine.stores.readings import (
     SeriesInfo,
     SeriesPage,
 )
+from engine.stores.tables.connection import Connection
 from engine.stores.tables.log import decode_labels, decode_row
 from engine.stores.tables.rollup import HOUR_S, LOG_ROWS, MINUTE_S, Bucket, Minutes, Place, by_hour, sum_up
 from protocol.errors import BadRequest

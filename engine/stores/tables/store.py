@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from sqlite3 import Connection
 
 from msgspec.structs import replace
 
@@ -29,15 +28,16 @@ from engine.stores import (
 )
 from engine.stores.deliveries import TRIM_START, TrimPlace
 from engine.stores.readings import ReadingPage, ReadingQuery, SeriesPage
-from engine.stores.sqlite.readers import Readers
 from engine.stores.tables import acts, lists, queries, quiet, revocations, upkeep
 from engine.stores.tables import recipients as ledger
 from engine.stores.tables import trail as trail_table
+from engine.stores.tables.connection import Connection
 from engine.stores.tables.deliveries import SqliteDeliveries, with_told
 from engine.stores.tables.delivery_lines import Ended
 from engine.stores.tables.job_store import SqliteJobs
 from engine.stores.tables.nodes import NodeTable
 from engine.stores.tables.objects import SqliteObjects
+from engine.stores.tables.readers import Readers
 from engine.stores.tables.readings import ReadingStore
 from engine.stores.tables.rows import prepare
 from engine.stores.tables.workflows import SqliteWorkflows

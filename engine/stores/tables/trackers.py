@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from sqlite3 import Connection
 from typing import Any
 
 import msgspec
 
 from engine.pages import Cursors, Name, Number
+from engine.stores.tables.connection import Connection, either
 from engine.stores.tables.queries import workspace_number
 from engine.stores.tables.rows import STATES, decode_alerts
 from engine.stores.workflows import StepAlertPage, StepAlertQuery, TrackerPage, TrackerQuery
@@ -26,7 +26,8 @@ _CHANNELS = "(SELECT id FROM channel WHERE workspace = ? AND framework IN (SELEC
 CURSORS = Cursors("trackers", tuple[Name])
 LATE_CURSORS = Cursors("late trackers", tuple[Number, Name])
 # Of alerts: the time, and what tells apart those of the same time.
-ALERT_CURSORS = Cursors("step alerts", tuple[Number, Number, Number])
+ALERT_CURSORS = Cursors("step alerts", tuple[Number, Number, Number | Name])
+_LAST = either(sqlite="rowid", postgres="id")  # what tells apart those of the same time
 
 _trackers = msgspec.json.Decoder(list[Tracker]).decode
 _definitions = msgspec.json.Decoder(list[Workflow]).decode
@@ -84,7 +85,7 @@ def step_alert_statement(query: StepAlertQuery, workspace: int, channel: int) ->
     condition, more = "", list[Any]()
     if query.cursor is not None:
         at, *last = ALERT_CURSORS.place(query.cursor)
-        condition = " AND triggered_at <= ? AND (triggered_at < ? OR (channel, rowid) > (?, ?))"
+        condition = f" AND triggered_at <= ? AND (triggered_at < ? OR (channel, {_LAST}) > (?, ?))"
         more = [at, at, *last]
     if query.project_id is None:
         heads: list[list[int]] = [[workspace]]
@@ -95,8 +96,8 @@ def step_alert_statement(query: StepAlertQuery, workspace: int, channel: int) ->
     else:
         states = list(STATES.values()) if query.state is None else [STATES[query.state]]
         heads, head = [[channel, state] for state in states], "channel = ? AND state = ?"
-    arm = f"SELECT body, triggered_at, channel, rowid FROM alert WHERE step IS NOT NULL AND {head}{condition}"  # noqa: S608
-    sql = f"{' UNION ALL '.join([arm] * len(heads))} ORDER BY triggered_at DESC, channel, rowid LIMIT ?"
+    arm = f"SELECT body, triggered_at, channel, {_LAST} FROM alert WHERE step IS NOT NULL AND {head}{condition}"  # noqa: S608
+    sql = f"{' UNION ALL '.join([arm] * len(heads))} ORDER BY triggered_at DESC, channel, {_LAST} LIMIT ?"
     return sql, [value for first in heads for value in (*first, *more)] + [query.limit + 1]
 
 

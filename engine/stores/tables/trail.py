@@ -7,9 +7,9 @@ time alone), from the place where the page before ended; the rest of the filters
 from __future__ import annotations
 
 import json
-from sqlite3 import Connection
 from typing import Any
 
+from engine.stores.tables.connection import Connection
 from engine.stores.tables.queries import workspace_number
 from engine.stores.trail import TrailKind, TrailLine, TrailPlace, TrailQuery
 

@@ -6,10 +6,10 @@ hear the rest again. Rows go from the oldest on; the channel's floor is the last
 
 from __future__ import annotations
 
-from sqlite3 import Connection
 from typing import NamedTuple
 
 from engine.stores.readings import KeptReadings
+from engine.stores.tables.connection import Connection
 from engine.stores.tables.rollup import HOUR_S, MINUTE_S
 from protocol.times import SECOND_US
 

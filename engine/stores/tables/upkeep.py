@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from sqlite3 import Connection
 from typing import NamedTuple
 
 from engine.stores import ConnectionChange, ConnectionEvent, Retention
 from engine.stores.tables.bulk import Bulk
+from engine.stores.tables.connection import Connection
 
 # About 5 ms of the writer's time.
 TRIMMED_AT_ONCE = 500
 _OPENED = Bulk(
     "INSERT INTO websocket_connections"
     " (client_id, user_id, workspace_id, framework_id, connected_at, last_activity_at, status)",
-    7,
+    "ttttiit",
     "ON CONFLICT (client_id) DO UPDATE SET user_id = excluded.user_id, workspace_id = excluded.workspace_id,"
     " framework_id = excluded.framework_id, connected_at = excluded.connected_at,"
     " last_activity_at = excluded.last_activity_at, status = excluded.status",
@@ -28,7 +28,7 @@ _OPENED = Bulk(
 _CHANGED = Bulk(
     "UPDATE websocket_connections SET framework_id = coalesce(new.column2, framework_id),"
     " last_activity_at = new.column3, status = coalesce(new.column4, status) FROM (",
-    4,
+    "ttit",
     ") AS new WHERE client_id = new.column1",
 )
 NEXT_LONG_CHANNEL = (
@@ -55,7 +55,7 @@ GONE_MARKS = (
     " ON mark.scope = gone.scope AND mark.stream = gone.stream AND mark.until <= gone.floor LIMIT ?) RETURNING 1"
 )
 OLD_CONNECTIONS = (
-    "DELETE FROM websocket_connections WHERE rowid IN (SELECT rowid FROM websocket_connections"
+    "DELETE FROM websocket_connections WHERE client_id IN (SELECT client_id FROM websocket_connections"
     " WHERE status = 'disconnected' AND last_activity_at < ? LIMIT ?) RETURNING 1"
 )
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from engine.stores.sqlite.readers import Readers
 from engine.stores.tables.progress import Streamed, move_projects
+from engine.stores.tables.readers import Readers
 from engine.stores.tables.trackers import step_alerts, trackers
 from engine.stores.tables.writer import Writer
 from engine.stores.workflows import ProjectBatch, StepAlertPage, StepAlertQuery, Told, TrackerPage, TrackerQuery

@@ -7,18 +7,15 @@ virtual time. If a writer meets a bug, the store's context ends with it.
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from sqlite3 import Connection
 from typing import Any, TypeVar, cast
 
 import structlog
-import trio
 
 from engine.stores import CommittedEvents, Feed, OnCommit
 from engine.stores.jobs import Doorbell
-from engine.stores.tables.commit import Committer
+from engine.stores.tables.connection import Connection
 from engine.stores.tables.rows import Prepared
 from protocol.effects import CommitOutcome, Committed, Unavailable
 from protocol.errors import CommitInvalid, StoreUnavailable
@@ -51,13 +48,12 @@ class JoinedJob(_ToldJob):
 class Writer(ABC):
     """What the loop sees of a writer: commits, other jobs, counters."""
 
-    def __init__(self, committer: Committer, on_commit: OnCommit | None, on_death: Callable[[BaseException], None]):
+    def __init__(self, on_commit: OnCommit | None, on_death: Callable[[BaseException], None]) -> None:
         self.feed: Feed | None = None
         self.doorbell: Doorbell | None = None
         self.is_available = True
         # Grows with everything written whose outcome was told: who remembers the number knows whether it still holds.
         self.changes = 0
-        self._committer = committer
         self._on_commit = on_commit
         self._on_death = on_death
         self._counters: dict[str, int | float] = dict.fromkeys(
@@ -116,12 +112,6 @@ class Writer(ABC):
         if found and self.doorbell:
             self.doorbell(found)
 
-    def _write(self, works: Sequence[Prepared | Job]) -> list[Any]:
-        """In the writer's thread: a group of commits, or of jobs (most are a group of one)."""
-        if isinstance(works[0], Prepared):
-            return list(self._committer.commit(cast("Sequence[Prepared]", works)))
-        return self._committer.run_together(cast("Sequence[Job]", works))
-
     def _tell(self, works: Sequence[Prepared | Job], outcomes: Sequence[Any], seconds: float) -> None:
         """On the loop, in commit order: counts, and tells the feed."""
         if not isinstance(works[0], Prepared):
@@ -163,27 +153,3 @@ class Writer(ABC):
                 job.tell(outcome)
             except Exception as fault:  # as for the feed
                 self._on_death(fault)
-
-
-class InlineWriter(Writer):
-    """The writer of a database in memory: writes on the loop, at once, so virtual time and order stay exact."""
-
-    pending = 0
-
-    async def _outcome(self, work: Prepared | Job) -> Any:
-        await trio.lowlevel.checkpoint()
-        started = time.perf_counter()
-        try:
-            outcomes = self._write([work])
-        except Exception as fault:  # as if a thread had died: the store's context ends with it
-            self.is_available = False
-            self._on_death(fault)
-            return Unavailable("the store's writer ended")
-        self._tell([work], outcomes, time.perf_counter() - started)
-        return outcomes[0]
-
-    async def aclose(self) -> bool:
-        """Closes the connection: the database is gone."""
-        await trio.lowlevel.cancel_shielded_checkpoint()
-        self._committer.close()
-        return True

@@ -14,40 +14,20 @@ thrown away: after a failed fsync its pages, and its idea of what is on the disk
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
-from itertools import chain
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import structlog
-from msgspec.structs import replace
 
 from engine.stores.sqlite.file import Database
-from engine.stores.tables.jobs import JOBS
-from engine.stores.tables.places import ChannelPlace, Place, Places
+from engine.stores.tables.group import Group, Outcome
+from engine.stores.tables.places import Places
 from engine.stores.tables.progress import Streamed
-from engine.stores.tables.queries import channel_history
-from engine.stores.tables.quiet import STORMS
-from engine.stores.tables.rows import (
-    ALERTS,
-    AUDITS,
-    CHANNELS,
-    ENTRIES,
-    EVENTS,
-    PEOPLE,
-    READINGS,
-    RULE_STATES,
-    SERIES,
-    WORKSPACES,
-    Prepared,
-    decode_results,
-    numbered,
-)
-from protocol.effects import Behind, CommitOutcome, Committed, Unavailable
+from engine.stores.tables.rows import Prepared
+from protocol.effects import Unavailable
 from protocol.errors import CommitInvalid, StoreUnavailable
-from protocol.model import Event
 
 T = TypeVar("T")
-Outcome = CommitOutcome | CommitInvalid
 log = structlog.get_logger()
 
 # What a row of the commit itself can do to SQLite; no other commit is to blame or to suffer.
@@ -152,80 +132,14 @@ class Committer:
         self._places.forget_too_many()
         connection = self._open()
         connection.execute("BEGIN IMMEDIATE")
-        fresh: list[Prepared] = []
-        outcomes = [self._decide(connection, prepared, fresh) for prepared in group]
-        if fresh:
-            self._write(connection, fresh)
+        decided = Group(self._places)
+        outcomes = [decided.decide(connection, prepared) for prepared in group]
+        if decided.fresh:
+            decided.write(connection)
             connection.execute("COMMIT")
         else:
             self._abandon()
         return outcomes
-
-    def _decide(self, connection: sqlite3.Connection, prepared: Prepared, fresh: list[Prepared]) -> Outcome:
-        """The fence: known batch, other place, or (then it joins `fresh`) to be written."""
-        commit, channel = prepared.commit, self._places.channel(connection, prepared.key)
-        if channel.last_batch == commit.batch.id:
-            return _replay(connection, channel)
-        logged = commit.decision.readings
-        if channel.offset != commit.base or (logged is not None and logged.seq != channel.seq + 1):
-            return Behind(channel.offset)
-        workspace, decision = channel.workspace, commit.decision
-        prepared.address(channel.number, workspace.number, workspace.offset)
-        events = numbered(decision.events, workspace.offset)
-        workspace.offset += len(events)
-        if any(event.alert.assigned_to or event.also for event in events):
-            events = self._assigned(connection, prepared, workspace, events)
-        channel.offset, channel.last_batch, channel.last_base = decision.offset, commit.batch.id, commit.base
-        channel.seq, channel.settled = channel.seq if logged is None else logged.seq, decision.settled
-        fresh.append(prepared)
-        return Committed(decision.results, events)
-
-    def _assigned(
-        self, connection: sqlite3.Connection, prepared: Prepared, workspace: Place, events: Sequence[Event]
-    ) -> tuple[Event, ...]:
-        """The events with their places in the streams of the people whom they concern."""
-        told: list[Event] = []
-        entries: list[Any] = []
-        for event in events:
-            offsets: dict[str, int] = {}
-            for name in event.people:
-                person = self._places.person(connection, workspace.number, name)
-                offsets[name] = person.offset = person.offset + 1
-                entries += (person.number, person.offset, workspace.number, event.workspace_offset)
-            told.append(replace(event, user_offsets=offsets) if offsets else event)
-        prepared.entries = entries
-        return tuple(told)
-
-    def _write(self, connection: sqlite3.Connection, fresh: Sequence[Prepared]) -> None:
-        ALERTS.run(connection, _joined(prepared.alerts for prepared in fresh))
-        EVENTS.run(connection, _joined(prepared.events for prepared in fresh))
-        AUDITS.run(connection, _joined(prepared.audits for prepared in fresh))
-        if entries := _joined(prepared.entries for prepared in fresh):
-            ENTRIES.run(connection, entries)
-            people = dict(zip(entries[0 :: ENTRIES.width], entries[1 :: ENTRIES.width], strict=True))
-            PEOPLE.run(connection, [*chain.from_iterable(people.items())])
-        for prepared in fresh:
-            prepared.log.forget(connection, self._places.known(prepared.key).number)
-        SERIES.run(connection, _joined(prepared.log.series for prepared in fresh))
-        READINGS.run(connection, _joined(prepared.log.readings for prepared in fresh))
-        RULE_STATES.run(connection, _joined(prepared.log.states for prepared in fresh))
-        STORMS.run(connection, _joined(self._storm(prepared) for prepared in fresh))
-        JOBS.run(connection, _joined(prepared.jobs for prepared in fresh))
-        channels: list[Any] = []
-        workspaces: dict[int, int] = {}
-        for prepared in fresh:
-            place = self._places.known(prepared.key)
-            channels += (place.number, place.offset, place.last_batch, place.last_base, prepared.results)
-            channels += (place.seq, place.settled)
-            workspaces[place.workspace.number] = place.workspace.offset
-        CHANNELS.run(connection, channels)
-        WORKSPACES.run(connection, [*chain.from_iterable(workspaces.items())])
-
-    def _storm(self, prepared: Prepared) -> list[Any]:
-        state, place = prepared.commit.decision.storm, self._places.known(prepared.key)
-        if state is None:
-            return []
-        return [place.number, place.workspace.number, state.full_at, state.since, state.held, state.rang]
 
     def _abandon(self) -> None:
         """Rolls back, and forgets what the transaction changed in memory."""
@@ -261,16 +175,3 @@ def _make_durable(connection: sqlite3.Connection) -> None:
         fault = sqlite3.OperationalError("somebody reads: cannot copy the log after a failure")
         fault.sqlite_errorcode, fault.sqlite_errorname = sqlite3.SQLITE_BUSY, "SQLITE_BUSY"
         raise fault
-
-
-def _replay(connection: sqlite3.Connection, channel: ChannelPlace) -> Committed:
-    """The answer that the channel's last batch was given."""
-    ((results,),) = connection.execute("SELECT last_results FROM channel WHERE id = ?", (channel.number,)).fetchall()
-    count = channel.offset - channel.last_base
-    events = channel_history(connection, channel.number, channel.last_base, count)
-    return Committed(decode_results(results), tuple(events))
-
-
-def _joined(lists: Iterable[list[Any]]) -> list[Any]:
-    parts = list(lists)
-    return parts[0] if len(parts) == 1 else list(chain.from_iterable(parts))
