@@ -15,13 +15,14 @@ alone.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from enum import Enum
 from typing import Protocol
 
 import msgspec
 
 from actors.ports import ChannelStore
+from engine.foreign import ForeignLoop
 from engine.ids import now_us
 from engine.pages import PAGE_DEFAULT
 from engine.stores.deliveries import DeliveryStore
@@ -287,18 +288,30 @@ async def open_store(
     clock: Callable[[], int] = now_us,
     on_commit: OnCommit | None = None,
     cache_bytes: int | None = None,
+    foreign: ForeignLoop | None = None,
 ) -> AsyncIterator[Store]:
     """Opens (and creates or migrates) a store; closes it at the end, after what still waits was written.
 
     `url`: `sqlite:///relative.db`, `sqlite:////absolute.db`, a plain path, or `memory:` (for tests and embedding: gone
-    when closed). `on_commit(seconds, batches)` is told of each group commit, on the loop; it must not raise.
-    `cache_bytes`: memory for the busiest pages of a store in a file; None: the store's own default.
+    when closed); or `postgresql://user:password@host/database`, which its owner has migrated. `foreign`: where its
+    driver runs; None: a thread of its own. `on_commit(seconds, batches)` is told of each group commit, on the loop; it
+    must not raise. `cache_bytes`: memory for the busiest pages of a store in a file; None: the store's own default.
     Raises ValueError for another scheme, StoreRefused if the store must not be used. If the store's writer dies, the
     context ends with its exception.
     """
-    from engine.stores.sqlite.file import CACHE_BYTES
-    from engine.stores.sqlite.open import open_sqlite
+    from engine.stores.postgres.connect import driver, is_postgres
 
-    cache_bytes = CACHE_BYTES if cache_bytes is None else cache_bytes
-    async with open_sqlite(url, retention or Retention(), clock, on_commit, cache_bytes) as store:
+    opened: AbstractAsyncContextManager[Store]
+    if is_postgres(url):
+        driver()
+        from engine.stores.postgres.open import open_postgres
+
+        opened = open_postgres(url, retention or Retention(), clock, on_commit, foreign)
+    else:
+        from engine.stores.sqlite.file import CACHE_BYTES
+        from engine.stores.sqlite.open import open_sqlite
+
+        cache_bytes = CACHE_BYTES if cache_bytes is None else cache_bytes
+        opened = open_sqlite(url, retention or Retention(), clock, on_commit, cache_bytes)
+    async with opened as store:
         yield store

@@ -17,6 +17,7 @@ import trio
 from engine.give_way import GiveWay
 from engine.ids import new_id, now_us
 from engine.stores import OnCommit, Retention, migrate
+from engine.stores.fate import Fate
 from engine.stores.sqlite.commit import Committer
 from engine.stores.sqlite.file import CACHE_BYTES, Database
 from engine.stores.sqlite.inline import InlineWriter
@@ -31,19 +32,6 @@ from protocol.errors import StoreRefused
 
 # Locks of stores whose disk hung when they were closed: a writer that wakes up later must not meet another engine.
 _HANGING: list[AbstractContextManager[object]] = []
-
-
-class _Fate:
-    """How the store's context learns that its writer died: the scope round the context's body is cancelled."""
-
-    def __init__(self) -> None:
-        self.scope = trio.CancelScope()
-        self.death: BaseException | None = None
-
-    def die(self, death: BaseException) -> None:
-        """Takes the first cause and ends the body."""
-        self.death = self.death or death
-        self.scope.cancel()
 
 
 @asynccontextmanager
@@ -70,7 +58,7 @@ async def open_database(
     connection, epoch = await trio.to_thread.run_sync(holding.__enter__)
     is_closed = True
     try:
-        fate, give_way = _Fate(), GiveWay()
+        fate, give_way = Fate(), GiveWay()
         committer = Committer(database, connection)
         writer: Writer
         readers: Readers

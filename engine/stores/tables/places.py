@@ -16,9 +16,9 @@ from protocol.model import ChannelKey
 
 # About 10 MB. Past it all are forgotten and read again when they commit.
 PLACES_REMEMBERED = 20_000
-_COLUMNS = "id, last_offset, last_batch, last_base, log_seq, log_settled"
-_FIND_CHANNEL = f"SELECT {_COLUMNS} FROM channel WHERE workspace = ? AND framework = ?"  # noqa: S608  # our own words
-_MAKE_CHANNEL = f"INSERT INTO channel (workspace, framework) VALUES (?, ?) RETURNING {_COLUMNS}"  # noqa: S608
+CHANNEL_COLUMNS = "id, last_offset, last_batch, last_base, log_seq, log_settled"
+_FIND_CHANNEL = f"SELECT {CHANNEL_COLUMNS} FROM channel WHERE workspace = ? AND framework = ?"  # noqa: S608  # our own words
+_MAKE_CHANNEL = f"INSERT INTO channel (workspace, framework) VALUES (?, ?) RETURNING {CHANNEL_COLUMNS}"  # noqa: S608
 _FIND_WORKSPACE = "SELECT id, last_offset FROM workspace WHERE name = ?"
 _MAKE_WORKSPACE = "INSERT INTO workspace (name) VALUES (?) RETURNING id, last_offset"
 _FIND_PERSON = "SELECT id, last_offset FROM person WHERE workspace = ? AND name = ?"

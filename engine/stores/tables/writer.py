@@ -26,20 +26,26 @@ Job = Callable[[Connection], Any]
 log = structlog.get_logger()
 
 
-class _ToldJob:
-    """A job whose result somebody is told of, whoever waits for it."""
+class TheJob:
+    """A job, whom to tell of its result (whoever waits for it), and which workspace it is about (None: all)."""
 
-    __slots__ = ("_job", "tell")
+    __slots__ = ("_job", "tell", "workspace")
 
-    def __init__(self, job: Job, tell: Callable[[Any], None]) -> None:
+    def __init__(self, job: Job, tell: Callable[[Any], object], workspace: str | None) -> None:
         self._job = job
         self.tell = tell
+        self.workspace = workspace
 
     def __call__(self, connection: Connection) -> Any:
+        """Does it, in the writer's transaction."""
         return self._job(connection)
 
 
-class JoinedJob(_ToldJob):
+def tell_nobody(_: object) -> None:
+    """For jobs that only who waits for them wants to hear of."""
+
+
+class JoinedJob(TheJob):
     """A job that shares its transaction with others of its like. It may be called twice, and moves no streams."""
 
     __slots__ = ()
@@ -80,12 +86,15 @@ class Writer(ABC):
             raise outcome
         return cast(CommitOutcome, outcome)
 
-    async def run(self, job: Callable[[Connection], T], tell: Callable[[T], None] | None = None) -> T:
+    async def run(
+        self, job: Callable[[Connection], T], tell: Callable[[T], object] = tell_nobody, workspace: str | None = None
+    ) -> T:
         """Has another job done in a transaction of its own. Raises StoreUnavailable, and CommitInvalid if the job does.
 
-        `tell` is called with the result on the loop, in the order of the commits, also if nobody waits for it any more.
+        `workspace`: the only one whose rows it sees, where the database can see to that; None: all. `tell` is called
+        with the result on the loop, in the order of the commits, also if nobody waits for it any more.
         """
-        return cast(T, self._answered(await self._outcome(job if tell is None else _ToldJob(job, tell))))
+        return cast(T, self._answered(await self._outcome(TheJob(job, tell, workspace))))
 
     def _answered(self, outcome: Any) -> Any:
         if isinstance(outcome, Unavailable):
@@ -94,9 +103,11 @@ class Writer(ABC):
             raise outcome
         return outcome
 
-    async def join(self, job: Callable[[Connection], T], tell: Callable[[T], None] = lambda _: None) -> T:
+    async def join(
+        self, job: Callable[[Connection], T], tell: Callable[[T], object] = tell_nobody, workspace: str | None = None
+    ) -> T:
         """As `run`, for what comes often and is small: all that waits shares a transaction, and its fsync."""
-        return cast(T, self._answered(await self._outcome(JoinedJob(job, tell))))
+        return cast(T, self._answered(await self._outcome(JoinedJob(job, tell, workspace))))
 
     def statistics(self) -> dict[str, int | float]:
         """Counters since opening, and gauges."""
@@ -148,7 +159,7 @@ class Writer(ABC):
         is_refused = isinstance(outcome, Unavailable | StoreUnavailable | CommitInvalid)
         self._counters["unavailable"] += is_refused
         self._counters["jobs"] += not is_refused
-        if isinstance(job, _ToldJob) and not is_refused:
+        if isinstance(job, TheJob) and not is_refused:
             try:
                 job.tell(outcome)
             except Exception as fault:  # as for the feed

@@ -1,0 +1,95 @@
+"""Commits groups of decisions, and does other jobs that write, in Postgres. Runs in the foreign thread.
+
+A group is one transaction. It locks the rows of its workspaces in the order of their ids, then reads where their
+channels stand: whoever puts an event on a stream of a workspace holds that lock, so offsets are given once and in
+order, whichever node gives them, and nothing of this is remembered between transactions. If a row of somebody's breaks
+a constraint, each commit is tried in a transaction of its own, so only its owner suffers. Failures of the database are
+answers; if the answer to a COMMIT was lost it may have happened, and its batch is answered from the channel's row when
+it comes again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+
+from engine.stores.postgres.connection import PostgresConnection
+from engine.stores.postgres.faults import cause_of
+from engine.stores.postgres.places import LockedPlaces
+from engine.stores.postgres.sessions import CHANGE, COMMIT, Sessions, opening
+from engine.stores.tables.connection import RowFault
+from engine.stores.tables.group import Group, Outcome
+from engine.stores.tables.rows import Prepared
+from engine.stores.tables.writer import TheJob
+from protocol.effects import Unavailable
+from protocol.errors import CommitInvalid, StoreUnavailable
+
+log = structlog.get_logger()
+
+
+class PostgresCommitter:
+    """Two sessions that write: one for what channels commit, one for all else."""
+
+    def __init__(self, commits: Sessions, changes: Sessions) -> None:
+        self._commits = commits
+        self._changes = changes
+
+    async def commit(self, group: Sequence[Prepared]) -> list[Outcome]:
+        """Keeps a group of commits of different channels; an answer for each. Raises only for our own bugs."""
+        workspaces = {prepared.key.workspace for prepared in group}
+        try:
+            return await self._commits.transact(opening(COMMIT, workspaces), lambda it: _decide(it, group))
+        except RowFault as fault:
+            if len(group) == 1:
+                log.error("store_commit_invalid", channel=group[0].key.name, cause=str(fault))
+                return [CommitInvalid(f"{group[0].key.name}: {fault}")]
+        except Exception as fault:
+            return [Unavailable(_away(fault))] * len(group)
+        return [outcome for prepared in group for outcome in await self.commit([prepared])]
+
+    async def run_together(self, jobs: Sequence[TheJob]) -> list[Any]:
+        """Does several jobs in one transaction: what came of each, or what it raised.
+
+        If one of them breaks off, each is done again in a transaction of its own. So a job may be called twice.
+        """
+        scopes = [job.workspace for job in jobs]
+        seen = None if None in scopes else {scope for scope in scopes if scope is not None}
+        try:
+            begin = opening(CHANGE, seen)
+            return await self._changes.transact(begin, lambda connection: [job(connection) for job in jobs])
+        except CommitInvalid as fault:
+            if len(jobs) == 1:
+                return [fault]
+        except Exception as fault:
+            cause = cause_of(fault)
+            if cause is not None:
+                log.warning("store_unavailable", cause=cause)
+                return [StoreUnavailable(f"the store does not answer: {cause}")] * len(jobs)
+            if len(jobs) == 1:
+                raise
+            log.warning("store_jobs_taken_apart", jobs=len(jobs), cause=repr(fault))
+        return [outcome for job in jobs for outcome in await self.run_together([job])]
+
+    async def aclose(self) -> None:
+        """Ends the sessions."""
+        await self._commits.aclose()
+        await self._changes.aclose()
+
+
+def _decide(connection: PostgresConnection, group: Sequence[Prepared]) -> list[Outcome]:
+    decided = Group(LockedPlaces(connection, [prepared.key for prepared in group]))
+    outcomes = [decided.decide(connection, prepared) for prepared in group]
+    if decided.fresh:
+        decided.write(connection)
+    return outcomes
+
+
+def _away(fault: Exception) -> str:
+    """Why there is no answer. Raises the fault again if it is a bug of ours."""
+    cause = cause_of(fault)
+    if cause is None:
+        raise fault
+    log.warning("store_unavailable", cause=cause)
+    return cause

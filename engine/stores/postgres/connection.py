@@ -1,0 +1,140 @@
+"""A connection to Postgres as the stores' functions see it, and how they run on an asyncio loop.
+
+Those functions are synchronous: they ask and read the answer. Here, in the foreign thread, they run in a greenlet; each
+`execute` switches to the coroutine that started it, which awaits the server and switches back. So the SQL and all that
+is around it is the same for both stores, and a transaction is still one coroutine. Statements are prepared once for
+each connection and kept, the least recently used ones going first.
+
+Decided against: the functions in a thread each, with a queue to the loop (two wake-ups a statement); asyncpg's own
+cache of statements (it does not say how many rows a statement changed).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, defaultdict
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import asyncpg
+import greenlet
+
+from engine.stores.postgres.dialect import by_columns, conflict_columns, translated
+from engine.stores.tables.connection import ByColumns, ManyRows, RowFault
+
+T = TypeVar("T")
+
+# More than the stores have texts, but for lists with rare combinations of filters. About 10 kB each, here and there.
+STATEMENTS_KEPT = 500
+# Constraint violated, bad data, a row twice in one statement, a limit of the program: the values are to blame.
+_ROW_CLASSES = ("22", "23", "21", "54")
+
+
+class Rows:
+    """What a statement gave."""
+
+    __slots__ = ("_left", "_rows", "rowcount")
+
+    def __init__(self, rows: list[Any], rowcount: int) -> None:
+        self.rowcount = rowcount
+        self._rows = rows
+        self._left = iter(rows)
+
+    def fetchone(self) -> Any:
+        """The next row; None: there is none."""
+        return next(self._left, None)
+
+    def fetchall(self) -> list[Any]:
+        """All rows."""
+        return self._rows
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._left
+
+
+class PostgresConnection(ByColumns):
+    """One session with the server. Only inside `run_on`."""
+
+    def __init__(self, session: asyncpg.Connection) -> None:
+        self.session = session
+        self._prepared: OrderedDict[str, Any] = OrderedDict()
+
+    def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Rows:
+        """Has a statement done that is said as SQLite understands it."""
+        return self.ask(translated(sql), parameters)
+
+    def ask(self, text: str, values: Sequence[Any]) -> Rows:
+        """Has a statement done that is said as Postgres understands it. Raises RowFault if a value is to blame."""
+        try:
+            rows, status = _await(self._ask(text, values))
+        except asyncpg.PostgresError as fault:
+            if (fault.sqlstate or "")[:2] in _ROW_CLASSES:
+                raise RowFault(str(fault)) from fault
+            raise
+        except (asyncpg.DataError, OverflowError, ValueError) as fault:  # of the driver, which encodes them
+            raise RowFault(str(fault)) from fault
+        return Rows([tuple(row) for row in rows], _count(status))
+
+    def write_columns(self, rows: ManyRows, values: Sequence[Any]) -> list[Any]:
+        """Writes many rows with one statement, or a few if some of them mean the same row of the table."""
+        width, found = len(rows.types), list[Any]()
+        for part in _apart(values, width, conflict_columns(rows)) if values else ():
+            columns = [part[place::width] for place in range(width)]
+            found += self.ask(by_columns(rows.head, rows.types, rows.tail), columns).fetchall()
+        return found
+
+    async def _ask(self, text: str, values: Sequence[Any]) -> tuple[list[Any], str]:
+        statement = self._prepared.get(text)
+        if statement is None:
+            statement = self._prepared[text] = await self.session.prepare(text)
+            if len(self._prepared) > STATEMENTS_KEPT:
+                self._prepared.popitem(last=False)
+        else:
+            self._prepared.move_to_end(text)
+        return await statement.fetch(*values), statement.get_statusmsg()
+
+
+async def run_on(connection: PostgresConnection, job: Callable[[PostgresConnection], T]) -> T:
+    """Runs a function of a connection here, on the loop, awaiting what it asks."""
+    worker = greenlet.greenlet(job)
+    asked = worker.switch(connection)
+    while not worker.dead:
+        try:
+            answer = await asked
+        except (Exception, asyncio.CancelledError) as fault:
+            asked = worker.throw(fault)
+        else:
+            asked = worker.switch(answer)
+    result: T = asked
+    return result
+
+
+def _await(asked: Awaitable[T]) -> T:
+    """In the function: lets the coroutine below it await this."""
+    below = greenlet.getcurrent().parent
+    if below is None:
+        raise RuntimeError("a connection to Postgres is used outside of run_on")
+    answer: T = below.switch(asked)
+    return answer
+
+
+def _count(status: str) -> int:
+    """`UPDATE 3` → 3; of what has no number, -1, as SQLite says."""
+    number = status.rpartition(" ")[2] if status else ""
+    return int(number) if number.isdigit() else -1
+
+
+def _apart(values: Sequence[Any], width: int, key: Sequence[int]) -> list[Sequence[Any]]:
+    """The rows in as many parts as it takes that no part has a key twice, each key's in their order."""
+    if not key:
+        return [values]
+    seen: defaultdict[tuple[Any, ...], int] = defaultdict(int)
+    parts: list[list[Any]] = []
+    for start in range(0, len(values), width):
+        row = values[start : start + width]
+        turn = seen[tuple(row[place] for place in key)]
+        seen[tuple(row[place] for place in key)] = turn + 1
+        if turn == len(parts):
+            parts.append([])
+        parts[turn] += row
+    return list(parts)

@@ -1,0 +1,39 @@
+"""What a fault of the driver or the server means: the database is away, or it is a bug of ours.
+
+Away is whatever may be otherwise in a moment without anybody changing our code: no connection, no answer in time, a
+server that starts, stops, is full, only reads, or ended the statement. (Values that are to blame are `RowFault`s.)
+"""
+
+from __future__ import annotations
+
+import asyncpg
+
+from engine.foreign import ForeignEnded
+
+# Classes of SQLSTATE: connection lost, transaction rolled back (deadlock), resources (disk full, too many connections),
+# object in use (a lock was waited for too long), operator (shutdown, starting, cancelled), system (I/O).
+_AWAY_CLASSES = ("08", "40", "53", "55", "57", "58")
+_AWAY = {
+    "25006",  # read-only: a replica, for now
+    "25P03",  # we were idle in a transaction for too long: our process was stopped
+    "28000",  # who may connect can be mended while we run
+    "28P01",
+    "3D000",  # the database is being restored
+    "XX000",  # the server's own bug
+    "XX001",
+    "XX002",
+}
+
+
+def cause_of(fault: BaseException) -> str | None:
+    """Why the database does not answer, in words; None if that is not what this is."""
+    if isinstance(fault, asyncpg.PostgresError):
+        code = fault.sqlstate or ""
+        if code[:2] in _AWAY_CLASSES or code in _AWAY:
+            return f"{type(fault).__name__} ({code}): {fault}"
+        return None
+    if isinstance(fault, TimeoutError):
+        return "no answer in time"
+    if isinstance(fault, OSError | asyncpg.InterfaceError | ForeignEnded):
+        return f"{type(fault).__name__}: {fault}"
+    return None

@@ -1,0 +1,103 @@
+"""Opens the shared store: looks whether the database may be used, then starts the sessions and the writer.
+
+An engine changes nothing of a database's shape: it looks whether it was migrated for this code and whether its own
+login is one that row-level security binds, and refuses to start otherwise. What another node holds is left to it: no
+leases are ended here, no connections called lost. Owns how the store ends: if the writer dies, the context's body is
+cancelled and the context ends with what it died of.
+
+The foreign loop is the engine's (a child of its tree) or, where nobody has one (commands, tests), one of the store's
+own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+import trio
+
+from actors.supervisor import root_cause
+from engine.foreign import ForeignLoop
+from engine.ids import new_id, now_us
+from engine.stores import OnCommit, Retention
+from engine.stores.fate import Fate
+from engine.stores.postgres.commit import PostgresCommitter
+from engine.stores.postgres.connect import connected
+from engine.stores.postgres.migrations import check_migrated, refusing
+from engine.stores.postgres.readers import READ_SESSIONS, PostgresReaders
+from engine.stores.postgres.roles import check_role
+from engine.stores.postgres.sessions import Sessions
+from engine.stores.postgres.writer import PostgresWriter
+from engine.stores.tables.store import TableStore
+from protocol.times import SECOND_US
+
+_NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+
+
+class Found(NamedTuple):
+    """What a database says when it is opened: its identity, and by how much its clock is ahead (microseconds)."""
+
+    epoch: str
+    ahead_us: int
+
+
+@asynccontextmanager
+async def open_postgres(
+    url: str,
+    retention: Retention,
+    clock: Callable[[], int],
+    on_commit: OnCommit | None,
+    foreign: ForeignLoop | None = None,
+) -> AsyncIterator[TableStore]:
+    """Opens a store; see `engine.stores.open_store`. Raises StoreRefused, and, at the end, what the writer died of."""
+    fate = Fate()
+    try:
+        async with trio.open_nursery() as nursery:
+            if foreign is None:
+                foreign = ForeignLoop()
+                await nursery.start(foreign.run)
+            found = await foreign.call(lambda: look(url))
+            commits, changes = Sessions(url, 1), Sessions(url, 1)
+            writer = PostgresWriter(foreign, PostgresCommitter(commits, changes), on_commit, fate.die)
+            readers = PostgresReaders(foreign, Sessions(url, READ_SESSIONS))
+            nursery.start_soon(writer.work)
+            store = TableStore(found.epoch, writer, readers, retention, _by_the_database(clock, found.ahead_us))
+            store.now_sql = _NOW
+            with fate.scope:
+                try:
+                    yield store
+                finally:
+                    with trio.CancelScope(shield=True):
+                        await store.aclose()
+            nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        # What nurseries make of one exception; whoever opens a store knows nothing of ours.
+        raise root_cause(group) from None
+    if fate.death is not None:
+        raise fate.death
+
+
+async def look(url: str) -> Found:
+    """Over there: whether the database may be used by this program and this login. Raises StoreRefused."""
+    async with connected(url) as connection:
+        with refusing(url):
+            await check_migrated(connection)
+            await check_role(connection)
+            await connection.execute(
+                "INSERT INTO store (id, epoch, created_at) VALUES (1, $1, $2) ON CONFLICT DO NOTHING",
+                new_id(),
+                now_us(),
+            )
+            before = time.time_ns() // 1_000
+            theirs = await connection.fetchval(_NOW)
+            ahead_us = theirs - (before + time.time_ns() // 1_000) // 2
+            return Found(await connection.fetchval("SELECT epoch FROM store"), ahead_us)
+
+
+def _by_the_database(clock: Callable[[], int], ahead_us: int) -> Callable[[], int]:
+    """Leases of several nodes are compared, so all go by one clock: the database's, as far as it is from ours."""
+    if clock is not now_us or abs(ahead_us) < SECOND_US // 1_000:
+        return clock
+    return lambda: clock() + ahead_us

@@ -1,0 +1,95 @@
+"""Sessions with the server: opened when they are needed, kept, thrown away when anything went wrong with them.
+
+Lives in the foreign thread. Each transaction says first whose rows it may see (row-level security) and, if it changes
+anything beside a channel's own, takes the one lock for that, so such changes are as serial over all nodes as they are
+in one file. A session whose transaction was cancelled, was late or lost its server is terminated at once, never given
+back: asyncpg would wait for a frozen server for ever. The server ends what we no longer can: a statement after 5 s, a
+wait for a lock after 3 s, a transaction of a node that was stopped in the middle of it after 2 s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+import asyncpg
+
+from engine.stores.postgres.connection import PostgresConnection, run_on
+
+T = TypeVar("T")
+
+CONNECT_MAX_S = 3.0
+# A transaction: longer than any single limit of the server's, so that its word is heard if it can still speak.
+TRANSACTION_MAX_S = 6.0
+SETTINGS = {
+    "application_name": "tocsin",
+    "search_path": "public",
+    "statement_timeout": "5s",
+    "lock_timeout": "3s",
+    "idle_in_transaction_session_timeout": "2s",
+    # What was answered is on stable storage, whatever the database's default.
+    "synchronous_commit": "on",
+    # To compile a plan takes longer than any of ours runs.
+    "jit": "off",
+}
+# "TOC1" in ASCII: whoever holds it may change what is not a channel's own.
+SERIAL_LOCK = 0x544F4331
+EVERYTHING = "*"
+
+READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+COMMIT = "BEGIN ISOLATION LEVEL READ COMMITTED"
+CHANGE = f"{COMMIT}; SELECT pg_advisory_xact_lock({SERIAL_LOCK})"
+
+
+def opening(kind: str, workspaces: Iterable[str] | None) -> str:
+    """How a transaction begins, in one trip: whose rows it sees (None: everybody's), and its lock."""
+    begin, _, lock = kind.partition("; ")
+    seen = EVERYTHING if workspaces is None else json.dumps(sorted(workspaces))
+    quoted = seen.replace("'", "''")
+    return f"{begin}; SELECT set_config('tocsin.workspaces', '{quoted}', true){'; ' if lock else ''}{lock}"
+
+
+class Sessions:
+    """At most so many sessions with one database."""
+
+    def __init__(self, url: str, most: int) -> None:
+        self._url = url
+        self._idle: list[PostgresConnection] = []
+        self._places = asyncio.Semaphore(most)
+        self.opened = 0
+
+    async def transact(self, begin: str, job: Callable[[PostgresConnection], T]) -> T:
+        """Runs a function of a connection in a transaction, and commits it. Raises what it raises, and asyncpg's."""
+        async with self._places, asyncio.timeout(TRANSACTION_MAX_S):
+            connection = self._idle.pop() if self._idle else await self._open()
+            is_clean = False
+            try:
+                await connection.session.execute(begin)
+                try:
+                    result = await run_on(connection, job)
+                except Exception:
+                    await connection.session.execute("ROLLBACK")
+                    is_clean = True
+                    raise
+                await connection.session.execute("COMMIT")
+                is_clean = True
+                return result
+            finally:
+                if is_clean:
+                    self._idle.append(connection)
+                else:
+                    connection.session.terminate()
+
+    async def aclose(self) -> None:
+        """Ends the sessions that nobody uses."""
+        while self._idle:
+            self._idle.pop().session.terminate()
+
+    async def _open(self) -> PostgresConnection:
+        session = await asyncpg.connect(
+            self._url, timeout=CONNECT_MAX_S, statement_cache_size=0, server_settings=SETTINGS
+        )
+        self.opened += 1
+        return PostgresConnection(session)
