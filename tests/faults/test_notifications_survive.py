@@ -10,8 +10,8 @@ from __future__ import annotations
 import random
 import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,27 +25,25 @@ from protocol.errors import TocsinError
 from protocol.items import TriggerInput
 from protocol.model import Severity
 from tests.support.engines import EngineProcess, an_engine_process
-from tests.support.http_sink import Sink, a_sink
 from tests.support.iso import token_for
-from tests.support.mail_servers import MailServer, mail_server
-from tests.support.unreliable import Unreliable, title, webhook_id
+from tests.support.unreliable_targets import FRAMEWORKS, Targets, targets
 from tocsin import Client
 
 SEED = 20261122
-ALERTS, PER_S, PRODUCERS, BATCH = 4_000, 200, 2, 10
+ALERTS, PER_S, PRODUCERS, BATCH = 2_000, 200, 2, 10
 KILLS = 5
-FRAMEWORKS = tuple(f"f{number}" for number in range(6))
-LIMITED = FRAMEWORKS[-1]
 # Slack takes one message a second, however many alerts there are.
-CRITICAL_EACH, ERROR_EACH = 200, 10
-# Five attempts take half a minute, and what was in hand at a kill begins anew.
-SETTLED_WITHIN_S = 150.0
+CRITICAL_EACH, ERROR_EACH = 100, 10
+# Five attempts take half a minute, and what was in hand at a kill begins anew; a slow machine gets its time.
+SETTLED_WITHIN_S, TEST_MAX_S = 300.0, 480
 TOLD = frozenset({"sent", "delivered"})
 SETTINGS = {
     "TOCSIN_NOTIFY_ALLOW_PRIVATE": "127.0.0.1/32",
-    # Those who hang and drip hold a worker for so long.
-    "TOCSIN_NOTIFY_FIRST_BYTE_S": "2",
-    "TOCSIN_NOTIFY_TOTAL_S": "3",
+    # Those who hang and drip hold a worker for so long; the others answer in time on whatever machine.
+    "TOCSIN_NOTIFY_FIRST_BYTE_S": "5",
+    "TOCSIN_NOTIFY_TOTAL_S": "6",
+    # What is asked is whether it is told, not how soon.
+    "TOCSIN_API_ANSWER_S": "60",
     "TOCSIN_NOTIFY_SMTP_HOST": "127.0.0.1",
     "TOCSIN_NOTIFY_SMTP_SECURITY": "none",
     "TOCSIN_NOTIFY_SMTP_SENDER": "alerts@tocsin.example",
@@ -70,6 +68,7 @@ class Rung:
 
     titles: dict[str, str] = field(default_factory=dict)
     resent: int = 0
+    unanswered: int = 0
     more: trio.lowlevel.ParkingLot = field(default_factory=trio.lowlevel.ParkingLot)
 
     def acked(self, title: str, alert_id: str | None) -> None:
@@ -82,50 +81,19 @@ class Rung:
         while len(self.titles) < count:
             await self.more.park()
 
+    async def until_asking(self) -> None:
+        """Until a request has no answer yet: whoever kills then interrupts something."""
+        while not self.unanswered:
+            await self.more.park()
 
-@dataclass
-class Targets:
-    """All of them, and who listens for them. The mails' keys are in their Message-IDs."""
-
-    sinks: dict[str, Sink]
-    seen: dict[str, Unreliable]
-    mail: MailServer
-
-    @property
-    def endpoints(self) -> list[dict[str, Any]]:
-        """As they are made."""
-        hooks = [
-            {"id": f"hook-{name}", "channel": "webhook", "url": self.sinks[f"hook-{name}"].url(), "frameworks": [name]}
-            for name in FRAMEWORKS
-        ]
-        critical = {"min_severity": "critical"}
-        return [
-            *hooks,
-            {"id": "gone", "channel": "webhook", "url": self.sinks["gone"].url(), **critical},
-            {"id": "chat", "channel": "slack", "url": self.sinks["chat"].url("/services/T1/B1/x"), **critical},
-            {"id": "mail", "channel": "email", "address": "ops@example.com", "min_severity": "error"},
-        ]
-
-    def keys(self, name: str) -> Counter[str]:
-        """What a target took, by key."""
-        if name == "mail":
-            return Counter(mail["Message-ID"].strip("<>").partition("@")[0] for mail in self.mail.inbox.mails)
-        return self.seen[name].taken
-
-
-@asynccontextmanager
-async def targets() -> AsyncIterator[Targets]:
-    names = [*(f"hook-{name}" for name in FRAMEWORKS), "gone", "chat"]
-    async with AsyncExitStack() as stack:
-        sinks = {name: await stack.enter_async_context(a_sink()) for name in names}
-        seen = {name: Unreliable(SEED + number) for number, name in enumerate([*names, "mail"])}
-        mail = stack.enter_context(mail_server())
-        mail.inbox.answer = lambda number: "451 try again" if seen["mail"].fails() else "250 taken"
-        for name, sink in sinks.items():
-            sink.usual = seen[name].flaky(title if name == "chat" else webhook_id)
-        sinks[f"hook-{LIMITED}"].usual = seen[f"hook-{LIMITED}"].limited()
-        sinks["gone"].usual = seen["gone"].gone()
-        yield Targets(sinks, seen, mail)
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        self.unanswered += 1
+        self.more.unpark_all()
+        try:
+            yield
+        finally:
+            self.unanswered -= 1
 
 
 def severity_of(number: int) -> Severity:
@@ -155,7 +123,8 @@ async def send(client: Client, start: int, rung: Rung) -> None:
     ]
     while True:
         try:
-            results = await client.trigger_many(batch)
+            with rung.asking():
+                results = await client.trigger_many(batch)
         except TocsinError as fault:
             assert fault.temporary, fault
             rung.resent += 1
@@ -194,46 +163,103 @@ def ledger_of(base: sqlite3.Connection) -> list[Line]:
     return [Line(*row) for row in base.execute("SELECT key, alert_id, recipient, state, why FROM delivery")]
 
 
-@pytest.mark.timeout(300)
+@dataclass
+class Outcome:
+    """What there is to compare at the end."""
+
+    # By the engine's own word, and counted by somebody else.
+    queue: dict[str, Any]
+    lines: list[Line]
+    jobs: Counter[int]
+    # The keys of the lines whose sending ended well.
+    sent: set[str]
+    # What is said of each line that was not told, by its key.
+    explanations: dict[str, str]
+
+
+async def rung_over_kills(engine: EngineProcess, rung: Rung, again: Callable[[], Awaitable[EngineProcess]]) -> None:
+    """Rings, kills and starts; in the end all is acknowledged, and nobody is alive to tell of it."""
+    chance = random.Random(SEED)
+    async with trio.open_nursery() as nursery:
+        for number in range(PRODUCERS):
+            nursery.start_soon(produce, engine.ws, number, rung)
+        # The last one comes when all is acknowledged, and much of it not told yet.
+        for goal in [*sorted(chance.sample(range(100, ALERTS - 100), KILLS - 1)), ALERTS]:
+            await rung.until(goal)
+            for _ in range(chance.randrange(100)):  # anywhere between two statements
+                await trio.lowlevel.checkpoint()
+            if goal < ALERTS:
+                await rung.until_asking()
+            await engine.kill()
+            engine = await again()
+
+
+@pytest.mark.timeout(TEST_MAX_S)
 async def test_every_acked_alert_is_told_to_every_target_that_can_be_told_over_kills(tmp_path: Path) -> None:
-    chance, rung = random.Random(SEED), Rung()
-    async with targets() as there, AsyncExitStack() as engines:
+    rung = Rung()
+    async with targets(SEED) as there, AsyncExitStack() as engines:
         settings = SETTINGS | {"TOCSIN_NOTIFY_SMTP_PORT": str(there.mail.port)}
         engine = await engines.enter_async_context(an_engine_process(tmp_path, **settings))
+
+        async def again() -> EngineProcess:
+            nonlocal engine
+            whole = an_engine_process(tmp_path, ws=engine.ws_address, **settings)
+            engine = await engines.enter_async_context(whole)
+            return engine
+
         await make_endpoints(engine, there)
-        async with trio.open_nursery() as nursery:
-            for number in range(PRODUCERS):
-                nursery.start_soon(produce, engine.ws, number, rung)
-            # The last one comes when all is acknowledged, and much of it not told yet.
-            for goal in [*sorted(chance.sample(range(200, ALERTS - 200), KILLS - 1)), ALERTS]:
-                await rung.until(goal)
-                for _ in range(chance.randrange(100)):  # anywhere between two statements
-                    await trio.lowlevel.checkpoint()
-                await engine.kill()
-                engine = await engines.enter_async_context(
-                    an_engine_process(tmp_path, ws=engine.ws_address, **settings)
-                )
-        with trio.fail_after(SETTLED_WITHIN_S):
-            queue = await settled(engine, there)
-        with closing(sqlite3.connect(tmp_path / "tocsin.db")) as base:
-            lines = ledger_of(base)
-            jobs = Counter[int]()
-            sends = Counter[int]()
-            for kind, state in base.execute("SELECT kind, state FROM job_done WHERE queue = 'notification'"):
-                jobs[state] += 1
-                sends[state] += kind == "send"
-        every_acked_alert_has_a_line_for_each_target(lines, rung, there)
-        the_ledger_agrees_with_what_the_targets_took(lines, rung, there)
-        await each_failure_is_explained_in_a_sentence(engine, lines)
-        # By the engine's own word, and counted by somebody else.
-        assert (queue["completed"], queue["failed"]) == (jobs[COMPLETED], jobs[FAILED])
-        assert sends[COMPLETED] == sum(line.state in TOLD for line in lines)
-        success = jobs[COMPLETED] / (jobs[COMPLETED] + jobs[FAILED])
-        told, lost = told_of_what_can_be(lines)
-        print(figures(rung, there, told, lost, success))
-        assert rung.resent >= 1, "the kills did not interrupt anything"
-        assert told / (told + lost) > 0.99
-        assert success >= 0.995
+        await rung_over_kills(engine, rung, again)
+        outcome = await the_outcome(engine, there, tmp_path / "tocsin.db")
+    # Only now: what fails among so many tasks is told among all their tracebacks.
+    every_acked_alert_has_a_line_for_each_target(outcome.lines, rung, there)
+    the_ledger_agrees_with_what_the_targets_took(outcome.lines, rung, there)
+    each_failure_is_explained_in_a_sentence(outcome)
+    the_jobs_agree_with_the_ledger(outcome)
+    jobs = outcome.jobs
+    success = jobs[COMPLETED] / (jobs[COMPLETED] + jobs[FAILED])
+    told, lost = told_of_what_can_be(outcome.lines)
+    print(figures(rung, there, told, lost, success))
+    assert rung.resent >= 1, "the kills did not interrupt anything"
+    assert told / (told + lost) > 0.99
+    assert success >= 0.995
+
+
+def the_jobs_agree_with_the_ledger(outcome: Outcome) -> None:
+    """What was sent is told, but for what waited for the target that is gone when it said so: nobody is asked then."""
+    assert (outcome.queue["completed"], outcome.queue["failed"]) == (outcome.jobs[COMPLETED], outcome.jobs[FAILED])
+    assert {line.key for line in outcome.lines if line.state in TOLD} <= outcome.sent
+    untold = [line for line in outcome.lines if line.key in outcome.sent and line.state not in TOLD]
+    wrong = [line for line in untold if (line.recipient, line.why) != ("endpoint:gone", "disabled")]
+    assert not wrong, wrong[:5]
+
+
+async def the_outcome(engine: EngineProcess, there: Targets, file: Path) -> Outcome:
+    """Once nothing is left to be done."""
+    with trio.fail_after(SETTLED_WITHIN_S):
+        queue = await settled(engine, there)
+    jobs = Counter[int]()
+    with closing(sqlite3.connect(file)) as base:
+        lines = ledger_of(base)
+        jobs.update(state for (state,) in base.execute("SELECT state FROM job_done WHERE queue = 'notification'"))
+        sent = base.execute("SELECT args ->> 'key' FROM job_done WHERE kind = 'send' AND state = ?", (COMPLETED,))
+        keys = [key for (key,) in sent]
+    assert len(keys) == len(set(keys)), "two jobs have sent the same line"
+    return Outcome(queue, lines, jobs, set(keys), await explained(engine, lines))
+
+
+async def explained(engine: EngineProcess, lines: list[Line]) -> dict[str, str]:
+    """What the engine says of each line that was not told for a reason that somebody will ask for."""
+    said: dict[str, str] = {}
+    async with admin(engine) as boss:
+        for line in lines:
+            if is_untold(line):
+                shown = (await boss.get(f"/api/v1/alerts/{line.alert_id}/deliveries")).json()["items"]
+                said |= {each["key"]: each["explanation"] for each in shown if each["key"] == line.key}
+    return said
+
+
+def is_untold(line: Line) -> bool:
+    return line.state == "failed" or line.why == "disabled"
 
 
 def every_acked_alert_has_a_line_for_each_target(lines: list[Line], rung: Rung, there: Targets) -> None:
@@ -259,17 +285,15 @@ def the_ledger_agrees_with_what_the_targets_took(lines: list[Line], rung: Rung, 
         assert told <= set(there.keys(name)) <= told | given_up, name
 
 
-async def each_failure_is_explained_in_a_sentence(engine: EngineProcess, lines: list[Line]) -> None:
-    untold = [line for line in lines if line.state == "failed" or line.why == "disabled"]
+def each_failure_is_explained_in_a_sentence(outcome: Outcome) -> None:
+    untold = [line for line in outcome.lines if is_untold(line)]
     assert untold, "the target that is gone was not"
-    async with admin(engine) as boss:
-        for line in untold:
-            shown = (await boss.get(f"/api/v1/alerts/{line.alert_id}/deliveries")).json()["items"]
-            (explanation,) = [each["explanation"] for each in shown if each["key"] == line.key]
-            begins, ends = ("Failed: the target refused it (", ").") if line.why == "refused" else ("", ".")
-            assert explanation.startswith(begins), explanation
-            assert explanation.endswith(ends), explanation
-            assert "nobody said why" not in explanation
+    for line in untold:
+        explanation = outcome.explanations[line.key]
+        begins, ends = ("Failed: the target refused it (", ").") if line.why == "refused" else ("", ".")
+        assert explanation.startswith(begins), explanation
+        assert explanation.endswith(ends), explanation
+        assert "nobody said why" not in explanation
 
 
 def told_of_what_can_be(lines: list[Line]) -> tuple[int, int]:
