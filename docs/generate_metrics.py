@@ -16,6 +16,8 @@ FOLDER = Path(__file__).resolve().parent
 if str(FOLDER.parent) not in sys.path:  # started as a script
     sys.path.insert(0, str(FOLDER.parent))
 
+from engine.cache.cache import Cache  # noqa: E402
+from engine.cache.memory import Memory  # noqa: E402
 from engine.jobs.counts import JobCounts  # noqa: E402
 from engine.jobs.gauges import QueueGauges  # noqa: E402
 from engine.notify.counted import families  # noqa: E402
@@ -46,7 +48,7 @@ def render() -> str:
     }
     # Nobody is asked for what the families are.
     gauges = QueueGauges(None)  # type: ignore[arg-type]
-    for family in (*JobCounts().families(), *gauges.families(), *families({})):
+    for family in (*Cache(Memory(0, 0)).families(), *JobCounts().families(), *gauges.families(), *families({})):
         found[family.name + ("_total" if family.type == "counter" else "")] = (family.type, family.documentation)
     for figure in FIGURES.values():
         kind, end = ("counter", "_total") if figure.monotonic else ("gauge", "")

@@ -27,6 +27,10 @@ from engine.access.audit import AuditTrail
 from engine.access.identity import Identity
 from engine.access.quotas import Quotas
 from engine.bounds import policy, rate_limits, retention_of, session_limits, turns, wider_rates
+from engine.cache.build import build_cache
+from engine.cache.cache import Cache
+from engine.cache.jobs import cache_schedules
+from engine.cache.reads import CachedReads
 from engine.configuration.config import Config
 from engine.foreign import ForeignLoop
 from engine.jobs.handed import HandOver, generate_kind, ring_kind
@@ -58,6 +62,7 @@ from engine.service import Service
 from engine.shelf.catalogue import ShelfKit
 from engine.shelf.live import ObjectFigures
 from engine.shelf.objects import Shelf
+from engine.shelf.rules import RULE
 from engine.shelf.shelves import Shelves, build_shelves
 from engine.stores import Store
 from engine.stores.nodes import NodeRow
@@ -82,6 +87,7 @@ class Parts:
     """What exists while the store is open; made anew when the store is."""
 
     store: Store
+    cache: Cache
     registry: Registry
     derived: DerivedStreams
     presence: PresenceLog
@@ -126,7 +132,7 @@ def build(
     roster: Roster,
     foreign: ForeignLoop,
 ) -> Parts:
-    """Everything that stands on this store. Nothing runs yet."""
+    """Everything that stands on this store, and on the loop of foreign drivers. Nothing runs yet."""
     machine = world.machine_factory(policy(config))
     orders = StandingOrders(config.rules, config.workspace)
     limits = ChannelLimits(
@@ -145,10 +151,15 @@ def build(
     quotas = Quotas(rate_limits(config.limits), wider_rates(config.limits), metrics.refused, trio.current_time)
     trail = AuditTrail(store, world.clock, config.api.answer_s)
     keeper = QuietKeeper(orders, store, registry, world.clock)
-    kit_of_shelves = ShelfKit(store, world.clock, world.new_id, config.api.answer_s, ObjectFigures(), metrics.refused)
+    cache = build_cache(config, foreign, store.epoch)
+    reads = CachedReads(cache)
+    kit_of_shelves = ShelfKit(
+        store, world.clock, world.new_id, config.api.answer_s, ObjectFigures(), metrics.refused, reads
+    )
     outbound = build_outbound(config, world.clock)
     shelves = build_shelves(kit_of_shelves, config, orders, registry.wake, keeper.changed, outbound)
     nodes = _nodes(config, world, foreign, Ground(store, registry, derived, shelves.live, identity, roster.end_where))
+    shelves.live.follow(RULE, reads.follow_rules())
     mail = build_mail(config, identity, shelves, outbound, world.clock)
     others = endpoint_senders(outbound, shelves.endpoints, config, world.clock)
     trials = endpoint_senders(outbound, shelves.endpoints, config, world.clock, are_trials=True)
@@ -160,7 +171,7 @@ def build(
     notifications.follow(shelves, shelves.figures)
     readings = ReadingVerbs(store, world.clock, retention_of(config).readings)
     service = Service(
-        store, registry, identity, metrics, world.clock, config.api.answer_s, quotas, shelves.archived.why
+        store, registry, identity, metrics, world.clock, config.api.answer_s, quotas, shelves.archived.why, reads
     )
     hints = Hints(registry, derived)
     start_channel: Callable[[ChannelKey], object] = registry.cell if nodes is None else nodes.news.start
@@ -185,7 +196,8 @@ def build(
     replies = SlackReplies(store, outbound.outside.sealer, outbound.outside.connector, mail.renderer, world.clock)
     kinds: list[Kind[Any]] = [ring, generate, *notifications.kinds, replies.kind, *world.kinds]
     digests = digest_schedule(notifications.digests)
-    works = build_works(store, config.jobs, world.clock, kinds, [digests], config.schedules, config.workspace)
+    more = [digests, *cache_schedules(cache)]
+    works = build_works(store, config.jobs, world.clock, kinds, more, config.schedules, config.workspace)
     given = Given(works.scheduler.schedules)
     upkeep = Upkeep(store, world.clock, config.retention.trim_every_s, config.retention.over_s)
     rollups = RollUps(store, config.retention.roll_up_every_s)
@@ -193,6 +205,8 @@ def build(
         store, identity, roster.end_where, trail, world.clock, config.api.answer_s, roster.count_refusal
     )
     if nodes is not None:
+        cache.near_s = config.cache.near_s
+        nodes.relay.others_committed, nodes.relay.others_missed = cache.told, cache.clear
         nodes.on_change(keeper.look_again)
         hints.elsewhere = in_app.elsewhere = nodes.news.hint
         administration.tell_others = nodes.news.revocations_changed
@@ -203,6 +217,7 @@ def build(
     shelves.live.follow(SCHEDULE, follow_schedules(works.scheduler, works.kinds, given, own, shelves.figures))
     return Parts(
         store=store,
+        cache=cache,
         registry=registry,
         derived=derived,
         presence=PresenceLog(store, world.clock),

@@ -20,6 +20,7 @@ from engine.access.audit import AuditTrail, TrailPage
 from engine.access.auth import check
 from engine.access.identity import Identity, IssuedTicket
 from engine.access.quotas import Quotas
+from engine.cache.reads import CachedReads
 from engine.core.identity import identity_of
 from engine.input.commands import is_storable, to_observe, to_ring
 from engine.pages import PAGE_MAX
@@ -58,6 +59,7 @@ class Service:
         answer_s: float,
         quotas: Quotas,
         why_archived: Callable[[ChannelKey], str] = lambda key: "",
+        reads: CachedReads | None = None,
     ) -> None:
         self._store = store
         self._registry = registry
@@ -71,6 +73,7 @@ class Service:
         self._foresight = Foresight(self._hand, answer_s)
         self._trail = AuditTrail(store, clock, answer_s)
         self._why_archived = why_archived
+        self._reads = reads
 
     @property
     def is_ready(self) -> bool:
@@ -202,9 +205,8 @@ class Service:
     async def alerts(self, who: Principal, query: AlertQuery) -> AlertPage:
         """A page of the workspace's alerts, newest first."""
         check(who, "read")
-        return await self._store.alerts(
-            msgspec.structs.replace(query, workspace=who.workspace, frameworks=who.channels)
-        )
+        query = msgspec.structs.replace(query, workspace=who.workspace, frameworks=who.channels)
+        return await (self._reads.alerts(self._store, who.user, query) if self._reads else self._store.alerts(query))
 
     async def alert(self, who: Principal, alert_id: str) -> Alert:
         """One alert. Raises UnknownChannel if this workspace (or this token) has no such alert."""

@@ -126,6 +126,7 @@ class Tree:
             ChildSpec("upkeep", self._part(lambda parts: parts.upkeep.run)),
             ChildSpec("quiet", self._part(lambda parts: parts.quiet_keeper.run)),
             ChildSpec("rollups", self._part(lambda parts: parts.rollups.run)),
+            ChildSpec("cache", self._part(lambda parts: parts.cache.run)),
             ChildSpec("keys", self.keys.run),
             ChildSpec("ticker", self._part(lambda parts: parts.ticker.run)),
             ChildSpec("lag", self._lag.run),
@@ -184,6 +185,7 @@ class Tree:
     def _feed(self, committed: Sequence[CommittedEvents]) -> None:
         parts = self.parts
         if parts is not None:
+            parts.cache.told(committed)
             for one in committed:
                 parts.derived.post(one.workspace, one.events)
                 if parts.nodes is not None:

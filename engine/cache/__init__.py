@@ -12,9 +12,12 @@ token, a random one, and an entry carries the tokens that were there *before* th
 they still are. To forget is to delete the token: one step, whatever the number of entries, and what another node is
 about to write with the old token is nobody's. So a deletion never has to be in time, and keys need not be looked for.
 
-What the bounds are: on the node that commits, nothing old at all. On another one, until the word (`news`) arrives, some
-ten milliseconds; if it is lost, `cache.near_s`, because a first level that shares keeps nothing longer. If the node
-that committed cannot reach the second level and no other node hears of it, the entry's lifetime.
+What the bounds are: on the node that commits, nothing old at all. The others hear of each commit over the bus, and
+forget before they tell anybody: whoever saw an alert on his stream finds it in the next answer, too. Who asks another
+node sooner than the bus may get what was true some milliseconds ago; if the word is lost, `cache.near_s` ago, because
+with other nodes the first level keeps nothing longer. Every node that hears of a change deletes the tokens: only if
+the one that committed cannot reach Redis, and no other one hears of it, an old entry lives as long as its strategy
+says.
 """
 
 from __future__ import annotations

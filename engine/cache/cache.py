@@ -57,7 +57,8 @@ class Cache:
         self.counts = counts or Counts(STRATEGIES)
         self.memory = memory
         self._shared = shared
-        self._near_s = near_s
+        # Of the first level, where other nodes may change what entries are made of: see `engine.cache`.
+        self.near_s = near_s
         self._value_max_bytes = value_max_bytes
         self._flights: dict[Name, _Flight] = {}
 
@@ -92,17 +93,11 @@ class Cache:
             self._shared.forget(full)
 
     def told(self, committed: Sequence[CommittedEvents]) -> None:
-        """These events were committed. Called on the loop, before anybody who waits for the commit goes on."""
+        """These were committed, here or on another node. Called on the loop, before anybody else hears of it."""
         for one in committed:
-            if one.events:
-                frameworks = {event.alert.framework_id for event in one.events}
+            frameworks = {event.alert.framework_id for event in one.events} | {key.framework for key in one.moved}
+            if frameworks:
                 self.forget(one.workspace, [ALERTS, *map(of_framework, frameworks)])
-
-    def heard(self, tags: Sequence[Tag], has_shared_heard: bool) -> None:
-        """Another node has forgotten these."""
-        self._drop(tags)
-        if self._shared is not None and not has_shared_heard:
-            self._shared.forget(tags, is_ours=False)
 
     def forget_kind(self, strategy: Strategy[Any], workspace: str | None = None) -> None:
         """Everything of a strategy is to be asked for anew, in one workspace or (None) in all; here and in the second
@@ -174,7 +169,7 @@ class Cache:
         if len(body) > self._value_max_bytes:
             self.counts.faults[Fault.TOO_LARGE] += 1
             return
-        ends_at = trio.current_time() + min(strategy.lifetime_s, self._near_s)
+        ends_at = trio.current_time() + min(strategy.lifetime_s, self.near_s)
         self.memory.keep((strategy.name, key), Held(value, len(body), ends_at, tuple(flight.tags)))
         if self._shared is not None and found.tokens is not None and flight.answer is not found.value:
             self._shared.keep(strategy, key, found.tokens, body)

@@ -1,8 +1,8 @@
 """The second level as this node uses it: asked while it answers, told what is forgotten until it has heard it.
 
-Owns: whether it is up, which tags it has not been told of yet, what is still to be written, and which other nodes must
-be told. One task does all that is not a question: deletes tokens, writes entries, sweeps, finds out whether the server
-is back. It waits for the server, a second at most each time. If it crashes it is restarted with what it owed.
+Owns: whether it is up, which tags it has not been told of yet, and what is still to be written. One task does all that
+is not a question: deletes tokens, writes entries, sweeps, finds out whether the server is back. It waits for the
+server, a second at most each time. If it crashes it is restarted with what it owed.
 
 After any failure nobody asks until this task has had an answer from the same server; from another one (restarted, with
 or without an old copy of its data) everything is swept first. While a tag is owed, no entry with it is read or written.
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import structlog
@@ -44,9 +44,6 @@ WRITES_MAX = 1_000
 WRITES_MAX_BYTES = 16 << 20
 CLOSE_MAX_S = 1.0
 
-# Tells the other nodes which tags were forgotten, and whether the second level has heard it.
-Say = Callable[[Sequence[Tag], bool], None]
-
 
 class Answer(NamedTuple):
     """What was found: the value in a tuple, None: nothing. `tokens`: what to keep a new value with; None: do not."""
@@ -59,17 +56,16 @@ NOTHING = Answer(None, None)
 
 
 class Shared:
-    """One node's side of the second level. `level` None: there is none, and other nodes are only told."""
+    """One node's side of the second level."""
 
-    def __init__(self, level: SecondLevel | None, names: Names, counts: Counts, say: Say | None = None) -> None:
+    def __init__(self, level: SecondLevel, names: Names, counts: Counts) -> None:
         self.is_up = False
         self.names = names
         self._level = level
         self._counts = counts
-        self._say = say
-        # What it was not told of yet, and what it is being told of; True: the other nodes do not know it either.
-        self._owed: dict[Tag, bool] = {}
-        self._telling: dict[Tag, bool] = {}
+        # What it was not told of yet, and what it is being told of.
+        self._owed: set[Tag] = set()
+        self._telling: set[Tag] = set()
         self._sweeps: dict[str, None] = {}
         self._writes: dict[str, Entry] = {}
         self._write_bytes = 0
@@ -82,7 +78,7 @@ class Shared:
 
     async def find(self, strategy: Strategy[Any], key: Key, tags: Sequence[Tag]) -> Answer:
         """What is kept under a key, if it still counts. Never fails: what cannot be used is counted, and nothing."""
-        if self._level is None or not self.is_up or self._owes(tags):
+        if not self.is_up or self._owes(tags):
             return NOTHING
         names = [self.names.tag(*tag) for tag in tags]
         try:
@@ -108,10 +104,9 @@ class Shared:
         self._write_bytes += len(body)
         self._bell.ring()
 
-    def forget(self, tags: Iterable[Tag], is_ours: bool = True) -> None:
-        """Nothing with these tags counts from now on. `is_ours`: the other nodes do not know it yet."""
-        for tag in tags:
-            self._owed[tag] = is_ours or self._owed.get(tag, False)
+    def forget(self, tags: Iterable[Tag]) -> None:
+        """Nothing with these tags counts from now on."""
+        self._owed.update(tags)
         self._bell.ring()
 
     def sweep(self, pattern: str) -> None:
@@ -133,45 +128,40 @@ class Shared:
         task_status.started()
         try:
             while True:
-                waits = self._level is None or self.is_up
-                await self._bell.wait(math.inf if waits else max(0.0, self._try_at - trio.current_time()))
-                await trio.sleep(GATHER_S)
+                if self.is_up:
+                    await self._bell.wait(math.inf)
+                await trio.sleep(max(GATHER_S, self._try_at - trio.current_time()))
                 await self.settle()
         finally:
-            if self._level is not None:
-                with trio.move_on_after(CLOSE_MAX_S, shield=True):
-                    await self._level.close()
+            with trio.move_on_after(CLOSE_MAX_S, shield=True):
+                await self._level.close()
 
     async def settle(self) -> bool:
         """Does what there is to do now; whether the second level has heard all. Called by `run`, and by tests."""
-        telling, self._telling, self._owed = self._owed, self._owed, {}
+        self._telling, self._owed = self._owed, set()
+        has_heard = False
         try:
-            has_heard = self._level is None or await self._has_talked(self._level, telling)
-        except BaseException:  # cancelled, or a bug: whoever runs next owes it still
-            self._owed, self._telling = telling | self._owed, {}
-            raise
-        self._telling = {}
-        if not has_heard:
-            self._owed = dict.fromkeys(telling, False) | self._owed
-            if len(self._owed) > OWED_MAX:
-                self._owed.clear()
-                self.sweep(self.names.pattern())
-        unsaid = [tag for tag, is_ours in telling.items() if is_ours]
-        if unsaid and self._say is not None:
-            self._say(unsaid, has_heard)
+            has_heard = await self._has_talked()
+        finally:  # also when it was cancelled, or had a bug: whoever runs next owes it still
+            if not has_heard:
+                self._owed |= self._telling
+            self._telling = set()
+        if len(self._owed) > OWED_MAX:
+            self._owed.clear()
+            self.sweep(self.names.pattern())
         return has_heard
 
-    async def _has_talked(self, level: SecondLevel, telling: Collection[Tag]) -> bool:
+    async def _has_talked(self) -> bool:
         if not self.is_up and trio.current_time() < self._try_at:
             return False
         try:
             if not self.is_up:
-                await self._meet(level)
-            await level.delete([self.names.tag(*tag) for tag in telling])
+                await self._meet()
+            await self._level.delete([self.names.tag(*tag) for tag in self._telling])
             for pattern in list(self._sweeps):
-                await level.sweep(pattern)
+                await self._level.sweep(pattern)
                 del self._sweeps[pattern]
-            await self._write(level)
+            await self._write()
         except LevelDown as fault:
             self._counts.faults[Fault.UNREACHABLE] += 1
             self._falls_silent(fault)
@@ -185,16 +175,16 @@ class Shared:
             log.info("cache_answers", server=self._server[:12])
         return True
 
-    async def _meet(self, level: SecondLevel) -> None:
-        server = await level.ping()
+    async def _meet(self) -> None:
+        server = await self._level.ping()
         if server != self._server:
             self._sweeps[self.names.pattern()] = None
             self._server = server
 
-    async def _write(self, level: SecondLevel) -> None:
+    async def _write(self) -> None:
         entries, self._writes, self._write_bytes = list(self._writes.values()), {}, 0
         try:
-            await level.keep(entries)
+            await self._level.keep(entries)
         except LevelRefused as fault:  # no memory: what is there can still be read, and be forgotten
             self._refused(fault)
 

@@ -197,10 +197,6 @@ def _schedules(keep: _Keep) -> list[Schedule]:
             kind=idle("prediction_generation", Queue.PREDICTION),
             prio=PRIO_HIGH,
         ),
-        Schedule(name="cache-health-check", cron=Cron("0 * * * *"), kind=idle("cache_health_check"), prio=PRIO_LOW),
-        Schedule(
-            name="alert-stats-refresh", cron=Cron("*/30 * * * *"), kind=idle("alert_stats_refresh"), prio=PRIO_LOW
-        ),
         Schedule(name="job-cleanup", cron=Cron("0 */12 * * *"), kind=clean, prio=PRIO_LOW),
         Schedule(name="retention", cron=Cron("*/10 * * * *"), kind=clean, prio=PRIO_LOW),
     ]

@@ -9,7 +9,7 @@ former owner) recalls before it decides anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from actors.derived import DerivedStreams
 from actors.forwarding import LetterTooLarge
@@ -33,6 +33,9 @@ class Relay:
         self._registry = registry
         self._derived = derived
         self._known: dict[str, int] = {}
+        # Told first, what others have committed, and that some of it may have been missed.
+        self.others_committed: Callable[[Sequence[CommittedEvents]], None] = lambda committed: None
+        self.others_missed: Callable[[], None] = lambda: None
         self.published = self.heard = self.gaps = 0
         post.on(Told, self._told)
         for topic in EVENT_TOPICS:
@@ -64,14 +67,16 @@ class Relay:
 
     def _told(self, letter: Told) -> None:
         self.heard += len(letter.events)
+        moved = tuple([ChannelKey(letter.workspace, framework) for framework in letter.moved])
+        self.others_committed([CommittedEvents(letter.workspace, letter.events, moved)])
         if letter.events:
             self._know(letter.workspace, letter.events[-1].workspace_offset)
             self._derived.post(letter.workspace, letter.events)
             self._registry.hear(letter.workspace, letter.events)
         else:
             self._derived.look_all(lambda workspace: workspace == letter.workspace)
-        for framework in letter.moved:
-            self._registry.moved(ChannelKey(letter.workspace, framework))
+        for key in moved:
+            self._registry.moved(key)
 
     def _missed(self, gap: Gap) -> None:
         self._look(lambda workspace: events_of(workspace) == gap.topic)
@@ -92,5 +97,6 @@ class Relay:
 
     def _look(self, is_meant: Callable[[str], bool]) -> None:
         self.gaps += 1
+        self.others_missed()
         self._registry.look(is_meant)
         self._derived.look_all(is_meant)

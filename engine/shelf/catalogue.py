@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from actors.ports import Clock, NewId
+from engine.cache.reads import CachedReads
 from engine.pages import PAGE_MAX, Count, Cursors, Name
 from engine.shelf.kinds import Held, Kind, ShelfPage, ShelfQuery, VersionPage, id_of
 from engine.shelf.live import ObjectFigures, readable
@@ -39,6 +40,12 @@ class ShelfKit:
     answer_s: float
     figures: ObjectFigures
     count_refusal: Callable[[Limit], None]
+    # Pages that are remembered; None: the store is asked for each.
+    reads: CachedReads | None = None
+
+    async def objects(self, query: ObjectQuery) -> Sequence[StoredObject]:
+        """A page of what is stored."""
+        return await (self.store.objects(query) if self.reads is None else self.reads.objects(self.store, query))
 
 
 class Catalogue(Generic[T]):
@@ -119,7 +126,7 @@ class Catalogue(Generic[T]):
         query = ObjectQuery(
             kind=self.kind.name, workspace=workspace, framework=framework, after=("", after), limit=count
         )
-        found = await self._store.objects(query)
+        found = await self._kit.objects(query)
         held, names = self._held(found), {each.id for each in found}
         unmanaged = self.kind.unmanaged
         if unmanaged is not None:

@@ -65,6 +65,8 @@ def _watch_parts(metrics: Metrics, parts: Callable[[], Parts | None]) -> None:
     metrics.watch("workflows", lambda: {} if (now := parts()) is None else now.workflows.statistics())
     metrics.watch("backtests", lambda: {} if (now := parts()) is None else now.trials.statistics())
     metrics.watch("schedules", lambda: {} if (now := parts()) is None else now.works.scheduler.statistics())
+    metrics.watch("cache", lambda: {} if (now := parts()) is None else now.cache.statistics())
+    metrics.add(lambda: () if (now := parts()) is None else now.cache.families())
     metrics.add(lambda: () if (now := parts()) is None else now.works.counts.families())
     metrics.add(lambda: () if (now := parts()) is None else now.works.gauges.families())
     metrics.add(lambda: () if (now := parts()) is None else notifications(now.store.deliveries_ended()))

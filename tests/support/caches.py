@@ -6,7 +6,7 @@ import fnmatch
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -15,7 +15,7 @@ import trio
 from engine.cache import Entry, Found, LevelDown, SecondLevel
 from engine.cache.cache import Cache
 from engine.cache.counts import Counts
-from engine.cache.memory import Memory, Tag
+from engine.cache.memory import Memory
 from engine.cache.redis import RedisLevel
 from engine.cache.shared import Shared
 from engine.cache.strategies import Key, Strategy
@@ -68,8 +68,6 @@ class Node:
     cache: Cache
     shared: Shared | None = None
     level: SecondLevel | None = None
-    # What other nodes were told: tags, and whether the second level had heard.
-    said: list[tuple[frozenset[Tag], bool]] = field(default_factory=list)
 
     async def settle(self) -> bool:
         return self.shared is None or await self.shared.settle()
@@ -86,7 +84,7 @@ def a_node(level: SecondLevel | None = None, **more: Any) -> Node:
     memory = Memory(more.pop("entries_max", 100), more.pop("bytes_max", MIB))
     if level is not None:
         names = Names(more.pop("prefix", "app"), more.pop("epoch", "an epoch"))
-        node.shared = Shared(level, names, counts, lambda tags, heard: node.said.append((frozenset(tags), heard)))
+        node.shared = Shared(level, names, counts)
     node.cache = Cache(memory, counts, node.shared, **more)
     return node
 

@@ -13,6 +13,9 @@ import trio
 
 from engine.access.audit import AuditTrail
 from engine.access.revocation import Revocations
+from engine.cache.cache import Cache
+from engine.cache.jobs import cache_schedules
+from engine.cache.memory import Memory
 from engine.http.jobs import job_routes, queue_metrics_router
 from engine.http.operators import PeerAddress
 from engine.http.schedules import schedule_routes
@@ -74,7 +77,9 @@ class Workshop:
         self.generate = generate_kind(self._generate, self._trackers, self.revocations.covers)
         say = Kind(name="say", queue=Queue.NOTIFICATION, args=Word, run=self._say)
         kinds = [self.ring, self.generate, say]
-        self.works: Works = build_works(self.store, QUIET, clock, kinds, (), self.settings, "acme")
+        self.works: Works = build_works(
+            self.store, QUIET, clock, kinds, cache_schedules(Cache(Memory(0, 0))), self.settings, "acme"
+        )
         self.trail = AuditTrail(self.store, clock, 10.0)
         self.jobs = JobVerbs(self.store, self.works.kinds, self.works.counts, self.trail)
         figures = ObjectFigures()

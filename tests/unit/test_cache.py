@@ -12,7 +12,7 @@ from engine.cache.counts import Fault
 from engine.cache.strategies import ALERTS, Key, of_framework
 from engine.stores import CommittedEvents
 from protocol.errors import StoreUnavailable
-from protocol.model import Event, EventKind
+from protocol.model import ChannelKey, Event, EventKind
 from protocol.times import rfc3339
 from tests.support.caches import ACME, CHEAP, KEY, OTHER, Answered, DictLevel, Store, a_node
 from tests.support.stores import NOW, an_alert
@@ -122,6 +122,14 @@ async def test_a_commit_without_events_ends_nothing():
     assert (CHEAP.name, KEY) in node.cache.memory
 
 
+async def test_what_a_batch_has_moved_on_is_ended_too_also_when_its_events_are_not_told():
+    store, node = Store(), a_node()
+    for key in (KEY, Key(ACME, "search")):
+        await node.cache.get(OTHER, key, store)
+    node.cache.told([CommittedEvents(ACME, (), (ChannelKey(ACME, "checkout"),))])
+    assert [("other", key) in node.cache.memory for key in (KEY, Key(ACME, "search"))] == [False, True]
+
+
 async def test_after_a_gap_everything_is_asked_for_anew(autojump_clock):
     store, node, answers = Store(), a_node(), []
     other = Key(ACME, "search")
@@ -224,5 +232,5 @@ async def test_a_cache_of_one_node_has_nothing_to_run_and_ends_when_it_is_told(a
         await nursery.start(cache.run)
         nursery.cancel_scope.cancel()
     cache.flush()
-    cache.heard([(ACME, of_framework("checkout"))], has_shared_heard=False)
+    cache.forget(ACME, [of_framework("checkout")])
     assert cache.statistics() == {"evicted": 0, "loading": 0}

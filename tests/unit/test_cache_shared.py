@@ -12,8 +12,6 @@ from engine.cache.shared import OWED_MAX, WRITES_MAX, WRITES_MAX_BYTES
 from engine.cache.strategies import ALERTS, Key
 from tests.support.caches import ACME, CHEAP, DOWN, KEY, DictLevel, Node, Store, a_node
 
-ALERTS_OF_ACME = (ACME, ALERTS)
-
 
 async def met(level: DictLevel | None = None) -> tuple[Node, DictLevel, Store]:
     """A node that has met its second level, which has the answer to KEY; nothing is in the node's own memory."""
@@ -153,68 +151,15 @@ async def test_more_than_it_can_be_told_is_told_as_everything(autojump_clock):
     assert level.kept == {}
 
 
-async def test_other_nodes_hear_what_was_forgotten_after_the_second_level_has(autojump_clock):
-    node, _level, _ = await met()
-    node.cache.forget(ACME, [ALERTS])
-    assert node.said == []
-    await node.settle()
-    assert node.said == [(frozenset({ALERTS_OF_ACME}), True)]
-
-
-async def test_if_the_second_level_is_away_they_hear_it_at_once_and_once(autojump_clock):
-    node, level, _ = await met()
-    level.fault = DOWN
-    node.cache.forget(ACME, [ALERTS])
-    await node.settle()
-    assert node.said == [(frozenset({ALERTS_OF_ACME}), False)]
-    level.fault = None
-    await trio.sleep(1.0)
-    await node.settle()
-    assert len(node.said) == 1
-    node.cache.forget(ACME, [ALERTS])
-    await node.settle()
-    assert node.said[1:] == [(frozenset({ALERTS_OF_ACME}), True)]
-
-
-async def test_who_hears_that_the_second_level_has_not_tells_it_and_not_the_others(autojump_clock):
-    node, _level, store = await met()
-    node.cache.heard([ALERTS_OF_ACME], has_shared_heard=False)
-    await node.settle()
-    assert await asked(node, store)
-    assert node.said == []
-
-
-async def test_who_hears_that_the_second_level_has_asks_it(autojump_clock):
-    node, level, store = await met()
-    await node.cache.get(CHEAP, KEY, store)
-    level.kept.clear()
-    node.cache.heard([ALERTS_OF_ACME], has_shared_heard=True)
-    assert (CHEAP.name, KEY) not in node.cache.memory
-    assert node.shared is not None
-    assert node.shared.statistics() == {"up": 1, "owed": 0, "writes_waiting": 0}
-
-
-async def test_without_a_second_level_other_nodes_are_told_all_the_same(autojump_clock):
-    node = a_node(DictLevel())
-    assert node.shared is not None
-    node.shared._level = None
-    async with trio.open_nursery() as nursery:
-        await nursery.start(node.cache.run)
-        node.cache.forget(ACME, [ALERTS])
-        await trio.sleep(0.1)
-        nursery.cancel_scope.cancel()
-    assert node.said == [(frozenset({ALERTS_OF_ACME}), True)]
-
-
 async def test_what_is_owed_survives_a_crash_of_its_task(autojump_clock):
-    node, level, _ = await met()
+    node, level, store = await met()
     level.fault = RuntimeError("a bug")
     node.cache.forget(ACME, [ALERTS])
     with pytest.raises(RuntimeError, match="a bug"):
         await node.settle()
     level.fault = None
     await node.settle()
-    assert node.said == [(frozenset({ALERTS_OF_ACME}), True)]
+    assert await asked(node, store)
 
 
 async def test_a_server_without_memory_is_still_read_and_told(autojump_clock):

@@ -10,12 +10,15 @@ import trio
 from trio.testing import MockClock
 
 from engine.app import Engine
+from engine.cache.jobs import cache_schedules
+from engine.cache.strategies import STATISTICS, Key, Statistics
 from engine.jobs.queues import HOUR_S
 from engine.jobs.works import NOTHING_YET, Works, build_works, limits_of, node_name
 from engine.sections.jobs import Jobs
 from engine.stores import Store
 from engine.stores.jobs import JobQuery
 from protocol.jobs import Job, JobState, Queue, Verdict
+from tests.support.caches import a_node
 from tests.support.engines import a_config
 from tests.support.jobs import Board, a_job, add, clock, job_store, workers, working
 
@@ -47,14 +50,14 @@ async def ended(store: Store, kind: str) -> list[Job]:
 
 async def test_the_schedules_are_the_references_and_retention() -> None:
     async with job_store() as store:
-        schedules = build_works(store, Jobs(), clock).scheduler.schedules
+        schedules = build_works(store, Jobs(), clock, more=cache_schedules(a_node().cache)).scheduler.schedules
         assert {name: schedule.cron.line for name, schedule in schedules.items()} == SCHEDULES
         assert {schedule.cron.zone for schedule in schedules.values()} == {"UTC"}
 
 
 async def test_a_morning_runs_each_schedule_as_often_as_its_line_says(autojump_clock: MockClock) -> None:
     async with job_store() as store:
-        works = build_works(store, Jobs(poll_s=60.0), clock)
+        works = build_works(store, Jobs(poll_s=60.0), clock, more=cache_schedules(a_node().cache))
         await work_for(6 * HOUR_S + 60, works)
         states = await store.schedules()
         assert {name: (state.completed, state.failed, state.skipped) for name, state in states.items()} == {
@@ -72,9 +75,38 @@ async def test_a_morning_runs_each_schedule_as_often_as_its_line_says(autojump_c
 
 async def test_a_run_that_has_nothing_to_do_yet_says_so(autojump_clock: MockClock) -> None:
     async with job_store() as store:
-        await work_for(3_660, build_works(store, Jobs(poll_s=60.0), clock))
-        (job,) = await ended(store, "cache_health_check")
+        await work_for(6 * HOUR_S + 60, build_works(store, Jobs(poll_s=60.0), clock))
+        (job,) = await ended(store, "pattern_detection")
         assert msgspec.json.decode(job.result or "") == {"note": NOTHING_YET}
+
+
+async def test_each_hour_the_health_of_the_cache_is_looked_at(autojump_clock: MockClock) -> None:
+    async with job_store() as store:
+        cache = a_node().cache
+        await work_for(3_660, build_works(store, Jobs(poll_s=60.0), clock, more=cache_schedules(cache)))
+        (health,) = await ended(store, "cache_health_check")
+        assert msgspec.json.decode(health.result or "") == {
+            "hit_rate_percent": {"cheap": 0.0, "other": 0.0},
+            "errors": {},
+            "figures": {"evicted": 0, "loading": 0},
+        }
+
+
+async def test_each_half_hour_statistics_are_asked_for_anew(autojump_clock: MockClock) -> None:
+    async def asked() -> Statistics:
+        await trio.lowlevel.checkpoint()
+        return Statistics(at=0, numbers={})
+
+    async with job_store() as store:
+        cache, key = a_node().cache, Key("acme")
+        await cache.get(STATISTICS, key, asked)
+        works = build_works(store, Jobs(poll_s=60.0), clock, more=cache_schedules(cache))
+        await work_for(1_740, works)
+        assert ("statistics", key) in cache.memory
+        await work_for(120, works)
+        assert ("statistics", key) not in cache.memory
+        (refreshed,) = await ended(store, "alert_stats_refresh")
+        assert msgspec.json.decode(refreshed.result or "") == {"forgotten": "statistics"}
 
 
 async def test_what_is_kept_for_an_hour_is_not_there_for_two(autojump_clock: MockClock) -> None:

@@ -1,0 +1,39 @@
+"""The cache as the configuration wants it. Nothing of it runs yet."""
+
+from __future__ import annotations
+
+from engine.cache import SecondLevel
+from engine.cache.cache import Cache
+from engine.cache.counts import Counts
+from engine.cache.memory import Memory
+from engine.cache.shared import Shared
+from engine.cache.strategies import STRATEGIES
+from engine.cache.wire import Names
+from engine.configuration.config import Config
+from engine.configuration.fields import ConfigError
+from engine.foreign import ForeignLoop
+
+
+def build_cache(config: Config, foreign: ForeignLoop, epoch: str) -> Cache:
+    """`epoch`: the store's. Raises ConfigError."""
+    memory, counts = Memory(config.cache.entries_max, config.cache.bytes_max), Counts(STRATEGIES)
+    value_max_bytes = config.cache.value_max_bytes
+    if not config.redis.url:
+        return Cache(memory, counts, value_max_bytes=value_max_bytes)
+    shared = Shared(_level(config, foreign), Names(config.redis.prefix, epoch), counts)
+    return Cache(memory, counts, shared, near_s=config.cache.near_s, value_max_bytes=value_max_bytes)
+
+
+def _level(config: Config, foreign: ForeignLoop) -> SecondLevel:
+    try:
+        from engine.cache.redis import RedisLevel
+    except ImportError as fault:
+        text = "needs a package that is not installed: use pip install 'tocsin[redis]', or leave it out"
+        raise ConfigError("redis.url", text) from fault
+    return RedisLevel(
+        config.redis.url,
+        foreign,
+        wait_s=config.cache.wait_s,
+        value_max_bytes=config.cache.value_max_bytes,
+        is_cluster=config.redis.cluster,
+    )
