@@ -22,7 +22,8 @@ CREATE TABLE row_audit (
 CREATE INDEX row_audit_by_workspace ON row_audit (workspace, at);
 CALL tocsin_protect('row_audit', 'workspace', 'name');
 
--- Arguments: the columns of the key, and those that are not copied (body: its digest instead), each list with commas.
+-- Arguments: the columns of the key, and those that are not copied, each list with commas; then, for those whose text
+-- people write, `digest`: what is kept of a body.
 -- With the rights of its owner: the engine's role may read these lines, and write them by changing rows alone.
 CREATE FUNCTION tocsin_note_row() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
@@ -34,7 +35,7 @@ DECLARE
     either jsonb := coalesce(new_row, old_row);
     place jsonb := either -> 'workspace';
 BEGIN
-    IF hidden @> '{body}' THEN
+    IF TG_NARGS > 2 THEN
         old_row := old_row || jsonb_build_object('body_sha256', encode(tocsin_digest(old_row ->> 'body'), 'hex'));
         new_row := new_row || jsonb_build_object('body_sha256', encode(tocsin_digest(new_row ->> 'body'), 'hex'));
     END IF;
@@ -68,9 +69,9 @@ END
 $$;
 
 CREATE TRIGGER row_audit AFTER INSERT OR UPDATE OR DELETE ON object
-    FOR EACH ROW EXECUTE FUNCTION tocsin_note_row('workspace,kind,id', 'body');
+    FOR EACH ROW EXECUTE FUNCTION tocsin_note_row('workspace,kind,id', 'body', 'digest');
 CREATE TRIGGER row_audit AFTER INSERT OR UPDATE OR DELETE ON tracker
-    FOR EACH ROW EXECUTE FUNCTION tocsin_note_row('workspace,project', 'body');
+    FOR EACH ROW EXECUTE FUNCTION tocsin_note_row('workspace,project', 'body', 'digest');
 CREATE TRIGGER row_audit AFTER INSERT OR UPDATE OR DELETE ON revocation
     FOR EACH ROW EXECUTE FUNCTION tocsin_note_row('workspace,kind,target', '');
 

@@ -1,0 +1,133 @@
+"""What a change of a row leaves in row_audit: who, what, from which state to which, and no secret."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from typing import Any
+
+import asyncpg
+import pytest
+
+from tests.support.postgres_rows import fill, in_transaction
+from tests.support.postgres_server import APP, OWNER, PostgresDatabase
+
+SEALED = "v1.key.c2VhbGVkIHNlY3JldA"
+ENDPOINT = json.dumps({"name": "hook", "sealed": SEALED})
+
+
+@pytest.fixture
+def filled(postgres_database: PostgresDatabase) -> PostgresDatabase:
+    asyncio.run(in_transaction(postgres_database.url, "*", fill))
+    return postgres_database
+
+
+def lines(database: PostgresDatabase, *changes: str, actor: str | None = "ann", url: str = "") -> list[dict[str, Any]]:
+    """What these changes, in acme's transaction, have added to the trail."""
+
+    async def change(connection: asyncpg.Connection) -> list[Any]:
+        last = await connection.fetchval("SELECT max(id) FROM row_audit")
+        if actor is not None:
+            await connection.execute("SELECT set_config('tocsin.actor', $1, true)", actor)
+        for sql in changes:
+            await connection.execute(sql)
+        return list(await connection.fetch("SELECT * FROM row_audit WHERE id > $1 ORDER BY id", last))
+
+    found = asyncio.run(in_transaction(url or database.url, '["acme"]', change))
+    documents = ("key", "before", "after")
+    return [{**row, **{name: row[name] and json.loads(row[name]) for name in documents}} for row in map(dict, found)]
+
+
+def test_a_change_says_who_did_it_and_what_is_different(filled: PostgresDatabase) -> None:
+    (line,) = lines(filled, "UPDATE alert SET state = 2, assigned_to = 'bob', occurrences = 7, body = 'x'")
+    assert (line["workspace"], line["relation"], line["verb"]) == ("acme", "alert", "UPDATE")
+    assert (line["actor"], line["login"], line["key"]) == ("ann", APP, {"workspace": 901, "id": "a"})
+    assert line["before"] == {"state": 1, "assigned_to": None}
+    assert line["after"] == {"state": 2, "assigned_to": "bob"}
+    assert line["at"] > 1_700_000_000_000_000
+
+
+def test_a_sighting_of_an_alert_is_nobodys_change(filled: PostgresDatabase) -> None:
+    assert lines(filled, "UPDATE alert SET occurrences = 7, last_seen_at = 9, body = 'x'") == []
+
+
+def test_an_alert_that_is_deleted_leaves_a_line(filled: PostgresDatabase) -> None:
+    (line,) = lines(filled, "DELETE FROM alert")
+    assert (line["verb"], line["before"]["state"], line["after"]) == ("DELETE", 1, None)
+
+
+def test_secrets_are_not_copied_but_a_change_of_them_is_seen(filled: PostgresDatabase) -> None:
+    digest = hashlib.sha256(ENDPOINT.encode()).hexdigest()
+    made, changed, gone = lines(
+        filled,
+        f"INSERT INTO object VALUES ('endpoint', 'acme', 'hook', 1, NULL, '{ENDPOINT}', 1, 1, 'ann')",
+        "UPDATE object SET body = '{}', version = 2 WHERE kind = 'endpoint'",
+        "DELETE FROM object WHERE kind = 'endpoint'",
+    )
+    assert [made["verb"], changed["verb"], gone["verb"]] == ["INSERT", "UPDATE", "DELETE"]
+    assert made["key"] == {"kind": "endpoint", "workspace": "acme", "id": "hook"}
+    assert made["after"]["body_sha256"] == digest
+    assert changed["before"] == {"version": 1, "body_sha256": digest}
+    assert set(changed["after"]) == {"version", "body_sha256"}
+    assert "sealed" not in str([made, changed, gone])
+    assert SEALED not in str([made, changed, gone])
+
+
+@pytest.mark.parametrize(
+    ("change", "relation", "after"),
+    [
+        ("UPDATE tracker SET item = 'next', body = '{1}'", "tracker", {"item": "next"}),
+        ("UPDATE revocation SET ends_at = 9", "revocation", {"ends_at": 9}),
+        ("UPDATE delivery SET state = 'read', updated_at = 9", "delivery", {"state": "read"}),
+    ],
+)
+def test_what_people_change_leaves_a_line(
+    filled: PostgresDatabase, change: str, relation: str, after: dict[str, Any]
+) -> None:
+    (line,) = lines(filled, change)
+    assert (line["relation"], line["workspace"]) == (relation, "acme")
+    assert after.items() <= line["after"].items()
+
+
+def test_a_step_of_a_machine_leaves_none(filled: PostgresDatabase) -> None:
+    steps = ("UPDATE delivery SET attempts = 2, state = 'delivered'", "UPDATE job SET state = 2", "DELETE FROM entry")
+    assert lines(filled, *steps) == []
+
+
+def test_queues_and_schedules_are_everybodys_and_leave_lines_that_operators_read(filled: PostgresDatabase) -> None:
+    async def change(connection: asyncpg.Connection) -> list[Any]:
+        for sql in (
+            "INSERT INTO job_queue (name) VALUES ('alert')",
+            "UPDATE job_queue SET paused_at = 5",
+            "UPDATE job_queue SET paused_at = 5",
+            "INSERT INTO job_cron (name, last_fire) VALUES ('nightly', 1)",
+            "UPDATE job_cron SET last_fire = 2",
+            "UPDATE job_cron SET paused_at = 5",
+        ):
+            await connection.execute(sql)
+        return list(
+            await connection.fetch(
+                "SELECT relation, verb, workspace, after ->> 'paused_at' FROM row_audit"
+                " WHERE relation LIKE 'job%' ORDER BY id"
+            )
+        )
+
+    assert [tuple(row) for row in asyncio.run(in_transaction(filled.url, "*", change))] == [
+        ("job_queue", "INSERT", None, None),
+        ("job_queue", "UPDATE", None, "5"),
+        ("job_cron", "INSERT", None, None),
+        ("job_cron", "UPDATE", None, "5"),
+    ]
+
+
+def test_somebody_beside_the_engine_is_named_by_his_login(filled: PostgresDatabase) -> None:
+    (line,) = lines(filled, "UPDATE revocation SET by = 'nobody'", actor=None, url=filled.owner_url)
+    assert (line["actor"], line["login"]) == (None, OWNER)
+
+
+@pytest.mark.parametrize("table", ["audit", "administrative_act", "object_version", "row_audit"])
+@pytest.mark.parametrize("change", ["UPDATE {} SET id = id", "DELETE FROM {}", "TRUNCATE {}"])
+def test_a_trail_is_not_even_changed_by_its_owner(filled: PostgresDatabase, table: str, change: str) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="is append-only"):
+        asyncio.run(in_transaction(filled.owner_url, "*", lambda connection: connection.execute(change.format(table))))
