@@ -68,6 +68,7 @@ def state(config: Config) -> Iterator[Finding]:
     samples = read(body.decode())
     yield from queues(samples)
     yield from caches(samples)
+    yield from nodes(samples)
     yield from bounds(samples)
 
 
@@ -120,16 +121,32 @@ def caches(samples: Samples) -> Iterator[Finding]:
             yield Finding("cache", Level.OK, text)
 
 
+def nodes(samples: Samples) -> Iterator[Finding]:
+    """How many nodes it sees, and whether Redis carries between them; nothing of an engine that is alone."""
+    if live := _sum(samples, "tocsin_nodes_live"):
+        yield Finding("nodes", Level.OK, f"{live:g} are live, this one included")
+    if "tocsin_bus_redis_up" in samples and not _sum(samples, "tocsin_bus_redis_up"):
+        advice = "start Redis, or mend redis.url; until then nodes tell each other over the store, which is slower"
+        yield Finding("nodes", Level.WARNING, "Redis does not carry what nodes tell each other", advice)
+    if foreign := _sum(samples, "tocsin_nodes_letters_foreign_total") + _sum(samples, "tocsin_bus_unreadable_total"):
+        advice = "all nodes need one secret, and two installations on one Redis two of redis.prefix"
+        yield Finding("nodes", Level.WARNING, f"{foreign:g} words on the bus were of no node of ours", advice)
+
+
 def bounds(samples: Samples) -> Iterator[Finding]:
     """Figures above their bounds."""
     above = 0
     for bound in BOUNDS:
-        value = sum(each for _, each in samples.get(bound.name, ()))
+        value = _sum(samples, bound.name)
         if value > bound.limit:
             above += 1
             yield Finding(bound.check, Level.WARNING, bound.says.format(value), bound.advice)
     if not above:
         yield Finding("figures", Level.OK, "no part was restarted, nothing set aside, the loop is on time")
+
+
+def _sum(samples: Samples, name: str) -> float:
+    return sum(value for _, value in samples.get(name, ()))
 
 
 def _by(label: str, samples: Samples, name: str) -> dict[str, float]:

@@ -24,7 +24,8 @@ COMPOSE = yaml.safe_load(TEXTS["compose.yaml"])
 KUBERNETES = {
     (each["kind"], each["metadata"]["name"]): each for each in yaml.safe_load_all(TEXTS["kubernetes/tocsin.yaml"])
 }
-RULES = yaml.safe_load(TEXTS["prometheus/tocsin.rules.yml"])["groups"][0]["rules"]
+GROUPS = yaml.safe_load(TEXTS["prometheus/tocsin.rules.yml"])["groups"]
+RULES = [rule for group in GROUPS for rule in group["rules"]]
 PAGE = (ROOT / "docs" / "operations.md").read_text()
 # One line may be for two of them.
 HEADS = re.findall(r"^\| (`Tocsin\w+`(?:, `Tocsin\w+`)*) \|", PAGE, re.MULTILINE)

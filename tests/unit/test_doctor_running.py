@@ -80,6 +80,19 @@ def test_a_cache_that_nobody_asked_says_nothing() -> None:
     assert levels(figures.caches(figures.read(text))) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("tocsin_nodes_live 3\ntocsin_bus_redis_up 1\n", [OK]),
+        ("tocsin_nodes_live 3\ntocsin_bus_redis_up 0\n", [OK, WARNING]),
+        ("tocsin_nodes_live 3\ntocsin_nodes_letters_foreign_total 1\n", [OK, WARNING]),
+        ("tocsin_channels 1\n", []),
+    ],
+)
+def test_of_several_nodes_their_number_and_what_is_between_them_is_told(text: str, found: list[Level]) -> None:
+    assert [each.level for each in figures.nodes(figures.read(text))] == found
+
+
 @pytest.mark.parametrize("bound", figures.BOUNDS, ids=lambda bound: bound.name)
 def test_each_figure_above_its_bound_is_a_warning_with_what_to_do(bound: figures.Bound) -> None:
     (found,) = figures.bounds(figures.read(f"{bound.name} {bound.limit + 1}\n"))
