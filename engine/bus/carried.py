@@ -72,7 +72,9 @@ class CarriedBus:
         self._sent_by: _Way | None = None
         self._counts: Counter[str] = Counter()
         self._gaps: Counter[Cause] = Counter()
+        # What this node heard of itself: how late it was, and when.
         self._lag_s = 0.0
+        self._echoed_at: float | None = None
         self._logged_at = -math.inf
 
     def publish(self, topic: str, entries: Sequence[bytes], marks: Mapping[str, int] = NO_MARKS) -> None:
@@ -110,10 +112,15 @@ class CarriedBus:
             **{f"gaps_{cause.value}": self._gaps[cause] for cause in Cause},
             "repeated": sum(hearing.repeated for hearing in self._topics.values()),
             "queue_bytes": self._outgoing.bytes,
-            "lag_s": self._lag_s,
+            "lag_s": self._lag_now_s(now),
             "heartbeat_age_s": max((hearing.age_s(now) for hearing in self._topics.values()), default=0.0),
             **{f"up_{way.carrier.name}": int(way.is_up and way.can_read) for way in self._ways},
         }
+
+    def _lag_now_s(self, now: float) -> float:
+        """As the last echo says, or as long as one is overdue: heartbeats come each second."""
+        overdue_s = 0.0 if self._echoed_at is None else now - self._echoed_at - 2 * HEARTBEAT_S
+        return max(self._lag_s, overdue_s)
 
     async def run(self, status: Started) -> None:
         """Carries until cancelled."""
@@ -214,7 +221,7 @@ class CarriedBus:
     def _hear(self, topic: str, frame: Frame, now: float) -> None:
         hearing = self._topics.get(topic)
         if frame.node == self._node:
-            self._lag_s = max(0.0, now - frame.at)
+            self._lag_s, self._echoed_at = max(0.0, now - frame.at), now
         elif hearing is not None:
             self._tell(topic, hearing.hear(frame, now))
 

@@ -72,14 +72,17 @@ class Hearing:
             yield Marks(self._topic, frame.node, frame.marks)
 
     def listen(self, now: float, is_deaf: bool) -> Iterator[Told]:
-        """Who has fallen silent. `is_deaf`: one of our own carriers is down."""
+        """Who has fallen silent, several at once as one. `is_deaf`: one of our own carriers is down."""
+        silent: list[str] = []
         for node, peer in list(self._peers.items()):
             silent_s = now - peer.heard_at
             if silent_s > FORGOTTEN_S:
                 del self._peers[node]
             elif silent_s > SILENT_S and self._is_worth_telling(peer, now, is_deaf):
                 peer.is_quiet, peer.told_at = True, now
-                yield Gap(self._topic, Cause.SILENT, node)
+                silent.append(node)
+        if silent:
+            yield Gap(self._topic, Cause.SILENT, silent[0] if len(silent) == 1 else "")
 
     def age_s(self, now: float) -> float:
         """How long the one that should have been heard longest ago is silent; 0 if nobody should."""

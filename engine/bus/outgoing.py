@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from engine.bus.frames import FRAME_BYTES, Frame, Parcel, pack
-from engine.bus.hearing import HEARTBEAT_S
+from engine.bus.hearing import FORGOTTEN_S, HEARTBEAT_S
 from engine.bus.topics import is_inbox
 
 # A mark is repeated in so many heartbeats: a listener that misses them all has been told of a gap by then.
@@ -24,6 +24,8 @@ MARK_BEATS = 3
 # Of one heartbeat; the others are in the next one. 60 kB with long names.
 MARKS_MAX = 1_000
 INBOX_BEATS = 60
+# Its number is forgotten when its reader has forgotten it too (FORGOTTEN_S), with time to spare.
+FORGET_BEATS = 3 * int(FORGOTTEN_S / HEARTBEAT_S)
 # What an entry costs beside its bytes, so that a million empty ones have a bound as well.
 ENTRY_BYTES = 64
 
@@ -74,15 +76,20 @@ class Outgoing:
         return max(0.0, self._beat_at + HEARTBEAT_S - now)
 
     def take(self, now: float, max_bytes: int) -> list[Parcel]:
-        """About so many bytes of what waits, in order, joined into frames; and the heartbeats if they are due."""
+        """About so many bytes of what waits, joined into frames; and heartbeats if they are due, however much waits.
+
+        A frame of each topic in turn: a flood on one of them is not in the way of the others.
+        """
         parcels: list[Parcel] = []
+        waiting = [(topic, lane) for topic, lane in self._lanes.items() if lane.waiting]
         budget = max_bytes
-        for topic, lane in self._lanes.items():
-            while lane.waiting and budget > 0:
+        while waiting and budget > 0:
+            for topic, lane in waiting:
                 frame, cost = self._frame(lane, now)
                 budget -= cost
                 parcels.append(Parcel(topic, pack(frame)))
-        if budget > 0 and self.next_beat_s(now) <= 0:
+            waiting = [(topic, lane) for topic, lane in waiting if lane.waiting]
+        if self.next_beat_s(now) <= 0:
             self._beat_at = now
             parcels += [Parcel(topic, pack(frame)) for topic, frame in self._heartbeats(now)]
         return parcels
@@ -111,15 +118,19 @@ class Outgoing:
         return Frame(node=self._node, seq=first, at=now, entries=entries), cost
 
     def _heartbeats(self, now: float) -> Iterator[tuple[str, Frame]]:
-        for topic, lane in self._lanes.items():
-            if lane.idle_beats > INBOX_BEATS and is_inbox(topic):
-                continue
+        for topic, lane in list(self._lanes.items()):
             lane.idle_beats += 1
-            is_last = lane.idle_beats > INBOX_BEATS and is_inbox(topic)
-            yield (
-                topic,
-                Frame(node=self._node, seq=lane.next_seq, at=now, marks=_marks_of(lane), is_last=is_last),
-            )
+            if is_inbox(topic) and lane.idle_beats > INBOX_BEATS:
+                if lane.idle_beats == FORGET_BEATS:
+                    del self._lanes[topic]
+                continue
+            yield topic, self._heartbeat(lane, now, is_last=is_inbox(topic) and lane.idle_beats == INBOX_BEATS)
+
+    def _heartbeat(self, lane: _Lane, now: float, is_last: bool) -> Frame:
+        """What comes next on a lane. Marks wait for what they are marks of."""
+        seq = lane.waiting[0][0] if lane.waiting else lane.next_seq
+        marks = {} if lane.waiting else _marks_of(lane)
+        return Frame(node=self._node, seq=seq, at=now, marks=marks, is_last=is_last)
 
 
 def _marks_of(lane: _Lane) -> dict[str, int]:
