@@ -61,7 +61,7 @@ class Database:
             return cls(Path(path[1:]))
         raise ValueError(
             f"store {_without_password(url)!r} is not known: use sqlite:///relative.db, sqlite:////absolute.db, "
-            "a plain path, or memory:"
+            "a plain path, memory:, or postgresql://user:password@host/database"
         )
 
     def connect(self) -> sqlite3.Connection:
