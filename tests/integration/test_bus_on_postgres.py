@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from importlib import resources
+from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
@@ -22,15 +22,10 @@ from engine.bus.topics import NEWS
 from engine.foreign import ForeignLoop
 from tests.support.bus_suite import BusSuite
 from tests.support.buses import MakeCarriers, run_foreign, running_nodes
-from tests.support.postgres_server import OWNER, PASSWORD, PostgresServer
+from tests.support.postgres_fixtures import migrated_template
+from tests.support.postgres_server import APP, PASSWORD, PostgresDatabase, PostgresServer
 
 KEEP_S = 30.0
-
-
-def with_bus(server: PostgresServer, database: str) -> str:
-    """The database's URL; it has the bus's table."""
-    server.sql(resources.files("engine.stores.sql").joinpath("postgres_0007_bus.sql").read_text(), database, OWNER)
-    return server.url(database)
 
 
 @pytest.fixture
@@ -40,15 +35,23 @@ async def foreign() -> AsyncIterator[ForeignLoop]:
 
 
 @pytest.fixture
-def url(postgres_server: PostgresServer, empty_postgres: str) -> str:
-    return with_bus(postgres_server, empty_postgres)
+def url(postgres_database: PostgresDatabase) -> str:
+    """As an engine is told: the role may use the bus, and owns nothing."""
+    return postgres_database.url
+
+
+@dataclass
+class OwnServer:
+    """A server to be frozen and crashed, with a database that was migrated."""
+
+    server: PostgresServer
+    url: str
 
 
 @pytest.fixture
-def own_server() -> Iterator[PostgresServer]:
-    """One to be frozen and crashed."""
+def own() -> Iterator[OwnServer]:
     server = PostgresServer.start()
-    yield server
+    yield OwnServer(server, server.url(migrated_template(server), APP))
     server.remove()
 
 
@@ -144,21 +147,21 @@ async def test_more_than_is_read_at_a_time_is_read_without_waiting(carrier: Post
 
 
 async def test_news_without_a_bell_is_found_by_the_next_look(
-    postgres_server: PostgresServer, url: str, carrier: PostgresCarrier
+    postgres_database: PostgresDatabase, carrier: PostgresCarrier
 ) -> None:
     insert = "INSERT INTO bus (topic, at, body) VALUES ('news', 0, 'unrung')"
-    postgres_server.sql(insert, url.rpartition("/")[2], OWNER)
+    postgres_database.server.sql(insert, postgres_database.name)
 
     assert await news_of(carrier, b"unrung") == [b"unrung"]
 
 
 async def test_old_rows_are_trimmed_but_for_the_last_so_that_numbers_never_go_back(
-    postgres_server: PostgresServer, url: str, foreign: ForeignLoop
+    postgres_database: PostgresDatabase, foreign: ForeignLoop
 ) -> None:
-    carrier = PostgresCarrier(foreign, url, keep_s=0.001)
+    carrier = PostgresCarrier(foreign, postgres_database.url, keep_s=0.001)
     for number in range(5):
         await carrier.send([Parcel(NEWS, b"%d" % number)] * 10)
-    left = postgres_server.sql("SELECT count(*), max(id) FROM bus", url.rpartition("/")[2], OWNER)
+    left = postgres_database.server.sql("SELECT count(*), max(id) FROM bus", postgres_database.name)
     await carrier.close()
 
     assert int(left[0][0]) < 50
@@ -166,30 +169,29 @@ async def test_old_rows_are_trimmed_but_for_the_last_so_that_numbers_never_go_ba
 
 
 async def test_a_frozen_postgres_holds_nobody_up_for_longer_than_a_few_seconds(
-    own_server: PostgresServer, foreign: ForeignLoop
+    own: OwnServer, foreign: ForeignLoop
 ) -> None:
-    carrier = PostgresCarrier(foreign, with_bus(own_server, own_server.new_database()), KEEP_S)
+    carrier = PostgresCarrier(foreign, own.url, KEEP_S)
     await carrier.send([Parcel(NEWS, b"before")])
     await news_of(carrier, b"before")
-    own_server.freeze()
+    own.server.freeze()
     with trio.fail_after(6):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(is_down, lambda: carrier.send([Parcel(NEWS, b"into the ice")]))
             nursery.start_soon(is_down, lambda: carrier.read([NEWS]))
-    own_server.thaw()
+    own.server.thaw()
     await carrier.send([Parcel(NEWS, b"after")])
 
     assert (await news_of(carrier, b"after"))[-1] == b"after"
     await carrier.close()
 
 
-async def test_a_crash_empties_the_table_and_is_a_gap(own_server: PostgresServer, foreign: ForeignLoop) -> None:
-    url = with_bus(own_server, own_server.new_database())
-    async with running_nodes(lambda: [PostgresCarrier(foreign, url, KEEP_S)]) as nodes:
+async def test_a_crash_empties_the_table_and_is_a_gap(own: OwnServer, foreign: ForeignLoop) -> None:
+    async with running_nodes(lambda: [PostgresCarrier(foreign, own.url, KEEP_S)]) as nodes:
         one, two = await nodes.start("one"), await nodes.start("two", NEWS)
         one.bus.publish(NEWS, [b"before"])
         await two.until_heard(b"before")
-        await trio.to_thread.run_sync(own_server.restart, "immediate")
+        await trio.to_thread.run_sync(own.server.restart, "immediate")
         one.bus.publish(NEWS, [b"after"])
         await two.until_heard(b"after")
 

@@ -13,9 +13,8 @@ from engine.bus.postgres import PostgresCarrier
 from engine.bus.redis import RedisCarrier
 from engine.bus.topics import NEWS
 from engine.foreign import ForeignLoop
-from tests.integration.test_bus_on_postgres import with_bus
 from tests.support.buses import MakeCarriers, run_foreign, running_nodes
-from tests.support.postgres_server import PostgresServer
+from tests.support.postgres_server import PostgresDatabase
 from tests.support.redis_server import RedisServer
 
 KEEP_S = 30.0
@@ -46,17 +45,14 @@ def watched() -> list[Watched]:
 @pytest.fixture
 def carriers(
     redis: RedisServer,
-    postgres_server: PostgresServer,
-    empty_postgres: str,
+    postgres_database: PostgresDatabase,
     foreign: ForeignLoop,
     watched: list[Watched],
 ) -> MakeCarriers:
-    url = with_bus(postgres_server, empty_postgres)
-
     def make() -> Sequence[Carrier]:
         watched.append(Watched(foreign, redis.url, "app", KEEP_S))
         watched[-1].came_back = trio.Event()
-        return [watched[-1], PostgresCarrier(foreign, url, KEEP_S)]
+        return [watched[-1], PostgresCarrier(foreign, postgres_database.url, KEEP_S)]
 
     return make
 
