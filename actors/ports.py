@@ -98,7 +98,7 @@ class Desk(Protocol):
     def authenticate(self, token: str) -> Principal:
         """Who the bearer is. Raises Unauthorized or TokenExpired."""
 
-    def redeem(self, ticket: str) -> Principal:
+    async def redeem(self, ticket: str) -> Principal:
         """Who the bearer of a one-use ticket is; it is used up. Raises Unauthorized."""
 
     def locate(self, who: Principal, channel: str | None, framework_id: str | None) -> StreamKey:

@@ -97,7 +97,7 @@ class Session:
             case m.Ping():
                 self._connection.say(m.Pong(id=message.id))
             case m.Auth() | m.Refresh():
-                self._authenticate(message)
+                await self._authenticate(message)
             case m.Subscribe():
                 await self._subscriptions.subscribe(message)
             case m.Unsubscribe():
@@ -112,10 +112,10 @@ class Session:
                 answer = self._answerer(message.id)
                 await self._kit.desk.submit(self._conversation.who, message, answer, self._connection.address)
 
-    def _authenticate(self, message: m.Auth | m.Refresh) -> None:
+    async def _authenticate(self, message: m.Auth | m.Refresh) -> None:
         is_first = self._conversation.principal is None
         try:
-            principal = self._bearer(message)
+            principal = await self._bearer(message)
             self._conversation.authenticated(principal)
         except (Unauthorized, TokenExpired) as fault:
             self._counters.errors += 1
@@ -140,9 +140,9 @@ class Session:
         self._deadlines.watch()
         self._subscriptions.leave_forbidden()
 
-    def _bearer(self, message: m.Auth | m.Refresh) -> Principal:
+    async def _bearer(self, message: m.Auth | m.Refresh) -> Principal:
         if isinstance(message, m.Auth) and message.ticket is not None and message.token is None:
-            return self._kit.desk.redeem(message.ticket)
+            return await self._kit.desk.redeem(message.ticket)
         if message.token is None or (isinstance(message, m.Auth) and message.ticket is not None):
             raise BadRequest("say either token or ticket")
         return self._kit.desk.authenticate(message.token)

@@ -43,6 +43,7 @@ from engine.keepers.presence import PresenceLog
 from engine.keepers.recipients import RecipientLog
 from engine.keepers.rollups import RollUps
 from engine.keepers.upkeep import Upkeep
+from engine.nodes.elsewhere import Elsewhere
 from engine.nodes.together import Ground, Nodes, node_id
 from engine.notify.book import NotifyBook
 from engine.notify.by_link import LinkVerbs
@@ -204,9 +205,13 @@ def build(
     administration = Administration(
         store, identity, roster.end_where, trail, world.clock, config.api.answer_s, roster.count_refusal
     )
+    operators, broadcasts = Operators(roster, trail), Broadcasts(roster, trail, world.clock)
     if nodes is not None:
         cache.near_s = config.cache.near_s
         nodes.relay.others_committed, nodes.relay.others_missed = cache.told, cache.clear
+        there = Elsewhere(nodes.questions, nodes.membership, operators, broadcasts, identity)
+        operators.elsewhere, service.redeem_elsewhere = there, there.redeem
+        broadcasts.elsewhere, broadcasts.is_elsewhere = there.say, there.has
         nodes.on_change(keeper.look_again)
         hints.elsewhere = in_app.elsewhere = nodes.news.hint
         administration.tell_others = nodes.news.revocations_changed
@@ -229,8 +234,8 @@ def build(
         proofs=Proofs(world.clock, turns(config.gateway.position_s)),
         service=service,
         administration=administration,
-        operators=Operators(roster, trail),
-        broadcasts=Broadcasts(roster, trail, world.clock),
+        operators=operators,
+        broadcasts=broadcasts,
         orders=orders,
         quiet_keeper=keeper,
         shelves=shelves,

@@ -8,7 +8,7 @@ keeps no alerts and decides nothing about them. The workspace always comes from 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 import trio
@@ -74,6 +74,8 @@ class Service:
         self._trail = AuditTrail(store, clock, answer_s)
         self._why_archived = why_archived
         self._reads = reads
+        # Whose ticket this is, if another node has made it and it is good; None: there are no other nodes.
+        self.redeem_elsewhere: Callable[[str], Awaitable[Principal | None]] | None = None
 
     @property
     def is_ready(self) -> bool:
@@ -85,9 +87,10 @@ class Service:
         """Who the bearer is. Raises Unauthorized or TokenExpired."""
         return self._identity.authenticate(token)
 
-    def redeem(self, ticket: str) -> Principal:
-        """Who the bearer of a one-use ticket is. Raises Unauthorized."""
-        return self._identity.redeem(ticket)
+    async def redeem(self, ticket: str) -> Principal:
+        """Who the bearer of a one-use ticket is; another node may have made it. Raises Unauthorized."""
+        who = None if self.redeem_elsewhere is None else await self.redeem_elsewhere(ticket)
+        return self._identity.redeem(ticket) if who is None else who
 
     def issue_ticket(self, who: Principal) -> IssuedTicket:
         """A one-use ticket that stands for the token of `who`. Raises LimitReached."""

@@ -35,6 +35,8 @@ class Tickets:
         self.lifetime_s = lifetime_s
         self._per_user_max = per_user_max
         self._in_all_max = in_all_max
+        # Stands before each ticket, with a dot: with several nodes another one must know whom to ask.
+        self.prefix = ""
         # In order of their ends, because all live equally long.
         self._waiting: dict[bytes, _Waiting] = {}
         self._per_user: Counter[tuple[str, str]] = Counter()
@@ -62,7 +64,7 @@ class Tickets:
                 Limit.TICKETS,
                 self._next_end_s(now),
             )
-        ticket = secrets.token_urlsafe(_TICKET_BYTES)
+        ticket = self.prefix + secrets.token_urlsafe(_TICKET_BYTES)
         self._waiting[_digest(ticket)] = _Waiting(who, now + self.lifetime_s)
         self._per_user[who.workspace, who.user] += 1
         return ticket

@@ -82,7 +82,7 @@ def require_bearer(service: Service) -> Guard:
     async def guard(connection: Connection, _: BaseRouteHandler) -> None:
         ticket = url_ticket(connection)
         token = bearer_token(connection) if ticket is None else ""
-        who = service.authenticate(token) if ticket is None else service.redeem(ticket)
+        who = service.authenticate(token) if ticket is None else await service.redeem(ticket)
         service.admit(who)
         connection.scope["user"] = who
 

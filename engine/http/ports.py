@@ -33,7 +33,7 @@ class Service(Protocol):
     def authenticate(self, token: str) -> Principal:
         """Who the bearer is. Raises Unauthorized or TokenExpired."""
 
-    def redeem(self, ticket: str) -> Principal:
+    async def redeem(self, ticket: str) -> Principal:
         """Who the bearer of a one-use ticket is. Raises Unauthorized."""
 
     def issue_ticket(self, who: Principal) -> IssuedTicket:
@@ -85,7 +85,7 @@ class Service(Protocol):
 class Operators(Protocol):
     """The operators' verbs. All raise PermissionDenied for anybody but an administrator."""
 
-    def connections(
+    async def all_connections(
         self, who: Principal, workspace: str | None, user: str | None, cursor: str | None, limit: int
     ) -> ConnectionPage:
         """Who is connected. Raises UnknownChannel for another's workspace."""

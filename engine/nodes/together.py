@@ -29,6 +29,7 @@ from engine.jobs.works import node_name
 from engine.nodes.membership import Membership
 from engine.nodes.news import News
 from engine.nodes.post import Post
+from engine.nodes.questions import Questions
 from engine.nodes.relay import Relay
 from engine.shelf.live import LiveObjects
 from engine.stores import CommittedEvents, Store
@@ -73,6 +74,7 @@ class Nodes:
         self.news = News(
             self.post, ground.store, ground.live, ground.identity, ground.end_where, ground.registry, ground.derived
         )
+        self.questions = Questions(self.post, new_id)
         self.relay = Relay(self.post, ground.registry, ground.derived)
         # Rung when other workspaces may have become ours.
         self.gained = Bell()
@@ -105,6 +107,7 @@ class Nodes:
             "letters": self.post.statistics(),
             "relay": self.relay.statistics(),
             "news": self.news.statistics(),
+            "questions": self.questions.statistics(),
         }
         found = {f"{part}_{name}": number for part, numbers in parts.items() for name, number in numbers.items()}
         return found | {"channels_elsewhere": self._registry.elsewhere}

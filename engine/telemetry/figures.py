@@ -98,6 +98,9 @@ FIGURES: Mapping[str, Figure] = {
             "relay_published": ("events_published", "Events told to other nodes."),
             "relay_heard": ("events_heard", "Events that other nodes told."),
             "relay_gaps": ("bus_gaps", "Times that something may have been missed, so the store was asked."),
+            "questions_asked": ("questions_asked", "Questions to other nodes: connections, tickets, broadcasts."),
+            "questions_answered": ("questions_answered", "Questions of other nodes that were answered."),
+            "questions_unanswered": ("questions_unanswered", "Answers that did not come within a second."),
             "news_heard": ("news_heard", "News of other nodes: objects, revocations, hints, the bell for jobs."),
             "news_reloads": ("objects_reloaded", "Times that all objects were read anew after a gap."),
         }.items()

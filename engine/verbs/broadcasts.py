@@ -7,7 +7,7 @@ workspace mean nobody here. Reads what the roster has at this moment; only the r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from actors.frames import Frame, Frames
 from actors.peer import Peer
@@ -27,6 +27,11 @@ from protocol.times import rfc3339
 IsMeant = Callable[[Peer], bool]
 
 
+async def _nowhere(workspace: str, client_id: str) -> bool:
+    """Where there is one node."""
+    return False
+
+
 class Broadcasts:
     """Sends them."""
 
@@ -34,6 +39,9 @@ class Broadcasts:
         self._roster = roster
         self._trail = trail
         self._clock = clock
+        # Tells it on the other nodes, and says how many heard it; None: there are none.
+        self.elsewhere: Callable[[str, Broadcast], Awaitable[int]] | None = None
+        self.is_elsewhere: Callable[[str, str], Awaitable[bool]] = _nowhere
 
     async def send(self, who: Principal, to: BroadcastTo, target: str, message: str, address: str = "") -> int:
         """Tells it to everybody who is meant; how many there were. Raises UnknownChannel, StoreUnavailable."""
@@ -41,25 +49,31 @@ class Broadcasts:
         if who.channels is not None:
             raise PermissionDenied("this token is limited to channels, and a broadcast is not")
         _check_message(message)
-        is_meant = self._meant(who, to, target)
+        await self._check_target(who, to, target)
         await self._trail.record(who, "broadcast", f"{to.value} {target}", address)
-        meant = [each for each in self._roster.connections() if _is_there(each, who.workspace) and is_meant(each)]
         word = Broadcast(to=to, target=target, message=message, by=who.user, at=rfc3339(self._clock()))
+        others = 0 if self.elsewhere is None else await self.elsewhere(who.workspace, word)
+        return self.tell(who.workspace, word) + others
+
+    def tell(self, workspace: str, word: Broadcast) -> int:
+        """Tells it to everybody on this node who is meant; how many there were."""
+        is_meant = _MEANT[word.to](workspace, word.target)
+        meant = [each for each in self._roster.connections() if _is_there(each, workspace) and is_meant(each)]
         frames = {form: Frames((Frame(frame_message(word, form)),)) for form in WireForm}
         for each in meant:
             each.tell(frames[form_of(each.subprotocol)])
         return len(meant)
 
-    def _meant(self, who: Principal, to: BroadcastTo, target: str) -> IsMeant:
+    async def _check_target(self, who: Principal, to: BroadcastTo, target: str) -> None:
         if to is BroadcastTo.CLIENT:
             found = self._roster.find(target)
-            if found is None or not _is_there(found, who.workspace):
+            is_there = found is not None and _is_there(found, who.workspace)
+            if not is_there and not await self.is_elsewhere(who.workspace, target):
                 raise UnknownChannel("there is no such connection")
         if to is BroadcastTo.WORKSPACE and target != who.workspace:
             raise UnknownChannel("there is no such workspace")
         if to in (BroadcastTo.FRAMEWORK, BroadcastTo.PROJECT, BroadcastTo.USER):
             check_id(target, "id")
-        return _MEANT[to](who.workspace, target)
 
 
 def _to_client(_: str, target: str) -> IsMeant:

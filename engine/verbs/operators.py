@@ -8,6 +8,8 @@ the record of an act waits, for the store.
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
+from typing import Protocol
 
 import msgspec
 
@@ -50,12 +52,44 @@ class ConnectionPage(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None = None
 
 
+class Elsewhere(Protocol):
+    """The connections of other nodes, as far as those answer in time."""
+
+    async def connections(self, asked: ConnectionsAsked) -> Sequence[ConnectionInfo]:
+        """Each node's oldest ones, in any order."""
+
+    async def end(self, asked: EndAsked) -> int:
+        """Ends them; how many there were."""
+
+    async def has(self, workspace: str | None, client_id: str) -> bool:
+        """Whether one of them has this connection."""
+
+
+class ConnectionsAsked(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose connections: None restricts nothing. Those after this id, at most so many, oldest first."""
+
+    workspace: str | None
+    user: str | None
+    after: str
+    limit: int
+
+
+class EndAsked(msgspec.Struct, frozen=True, kw_only=True):
+    """Which connections end: one by its id, or all of a user. `workspace` None: of any."""
+
+    workspace: str | None
+    user: str | None = None
+    client_id: str | None = None
+
+
 class Operators:
     """The operators' verbs. All raise PermissionDenied for anybody but an administrator."""
 
     def __init__(self, roster: Roster, trail: AuditTrail) -> None:
         self._roster = roster
         self._trail = trail
+        # None: there are no other nodes.
+        self.elsewhere: Elsewhere | None = None
 
     def connections(
         self,
@@ -65,26 +99,68 @@ class Operators:
         cursor: str | None = None,
         limit: int = PAGE_MAX,
     ) -> ConnectionPage:
-        """Who is connected: authenticated connections, oldest first. Raises UnknownChannel for others' workspaces,
-        BadRequest for a cursor that is not ours."""
-        workspace, limit = _scope(who, workspace), min(limit, PAGE_MAX)
+        """Who is connected to this node: authenticated connections, oldest first. Raises UnknownChannel for others'
+        workspaces, BadRequest for a cursor that is not ours."""
+        asked = self._asked(who, workspace, user, cursor, limit)
+        return _page(self.here(asked), asked)
+
+    async def all_connections(
+        self,
+        who: Principal,
+        workspace: str | None = None,
+        user: str | None = None,
+        cursor: str | None = None,
+        limit: int = PAGE_MAX,
+    ) -> ConnectionPage:
+        """The same of all nodes that answer within a second."""
+        asked = self._asked(who, workspace, user, cursor, limit)
+        others = [] if self.elsewhere is None else await self.elsewhere.connections(asked)
+        return _page([*self.here(asked), *others], asked)
+
+    def _asked(
+        self, who: Principal, workspace: str | None, user: str | None, cursor: str | None, limit: int
+    ) -> ConnectionsAsked:
         (after,) = ("",) if cursor is None else CURSORS.place(cursor)
-        meant = (
-            each for each in self._roster.connections() if each.client_id > after and _is_of(each, workspace, user)
+        # One more than is shown says whether there is another page.
+        return ConnectionsAsked(
+            workspace=_scope(who, workspace), user=user, after=after, limit=min(limit, PAGE_MAX) + 1
         )
-        found = heapq.nsmallest(limit + 1, meant, key=lambda each: each.client_id)
-        shown = [_shown(each, each.principal) for each in found[:limit] if each.principal is not None]
-        return ConnectionPage(items=shown, next_cursor=CURSORS.following(found, limit, lambda each: (each.client_id,)))
+
+    def here(self, asked: ConnectionsAsked) -> list[ConnectionInfo]:
+        """Connections of this node, oldest first, whoever asks."""
+        meant = (
+            each
+            for each in self._roster.connections()
+            if each.client_id > asked.after and _is_of(each, asked.workspace, asked.user)
+        )
+        found = heapq.nsmallest(asked.limit, meant, key=lambda each: each.client_id)
+        return [_shown(each, each.principal) for each in found if each.principal is not None]
+
+    def end_here(self, asked: EndAsked) -> int:
+        """Ends connections of this node, whoever asks; how many there were."""
+        if asked.client_id is None:
+            meant = (asked.workspace, asked.user)
+            return self._roster.end_where(lambda each: (each.workspace, each.user) == meant, CloseCode.FORCED, FORCED)
+        if not self.is_here(asked.workspace, asked.client_id):
+            return 0
+        connection = self._roster.find(asked.client_id)
+        if connection is not None:
+            connection.end(CloseCode.FORCED, FORCED)
+        return 1
+
+    def is_here(self, workspace: str | None, client_id: str) -> bool:
+        """Whether this node has this connection, of this workspace (None: of any)."""
+        connection = self._roster.find(client_id)
+        return connection is not None and _is_of(connection, workspace, None)
 
     async def disconnect(self, who: Principal, client_id: str, address: str = "") -> None:
         """Ends one connection with 3503. Raises UnknownChannel if this workspace has no such connection."""
-        scope = _scope(who, None)
-        self._known(client_id, scope)
+        asked = EndAsked(workspace=_scope(who, None), client_id=client_id)
+        await self._known(client_id, asked.workspace)
         await self._trail.record(who, "disconnect", client_id, address)
         # Asked again: it may have left meanwhile, and then what was wanted is so.
-        connection = self._roster.find(client_id)
-        if connection is not None:
-            connection.end(CloseCode.FORCED, FORCED)
+        if not self.end_here(asked) and self.elsewhere is not None:
+            await self.elsewhere.end(asked)
 
     async def disconnect_user(self, who: Principal, user: str, workspace: str | None = None, address: str = "") -> int:
         """Ends all connections of a user with 3503; how many there were. An administrator of `system` says which
@@ -93,18 +169,26 @@ class Operators:
         check_id(user, "user")
         target = user if scope == who.workspace else f"{user} of {scope}"
         await self._trail.record(who, "disconnect_user", target, address)
-        return self._roster.end_where(
-            lambda each: (each.workspace, each.user) == (scope, user), CloseCode.FORCED, FORCED
-        )
+        asked = EndAsked(workspace=scope, user=user)
+        others = 0 if self.elsewhere is None else await self.elsewhere.end(asked)
+        return self.end_here(asked) + others
 
     async def acts(self, who: Principal, wanted: TrailWanted | None = None) -> TrailPage:
         """What people and administrators of this workspace did, newest first."""
         return await self._trail.page(who, wanted or TrailWanted())
 
-    def _known(self, client_id: str, workspace: str | None) -> None:
-        connection = self._roster.find(client_id)
-        if connection is None or not _is_of(connection, workspace, None):
+    async def _known(self, client_id: str, workspace: str | None) -> None:
+        if self.is_here(workspace, client_id):
+            return
+        if self.elsewhere is None or not await self.elsewhere.has(workspace, client_id):
             raise UnknownChannel("there is no such connection")
+
+
+def _page(found: Sequence[ConnectionInfo], asked: ConnectionsAsked) -> ConnectionPage:
+    limit = asked.limit - 1
+    ordered = sorted(found, key=lambda each: each.client_id)
+    cursor = CURSORS.following(ordered, limit, lambda each: (each.client_id,))
+    return ConnectionPage(items=ordered[:limit], next_cursor=cursor)
 
 
 def _scope(who: Principal, workspace: str | None) -> str | None:

@@ -91,7 +91,7 @@ class FakeService:
             raise Unauthorized("invalid token")
         return self.principals[token]
 
-    def redeem(self, ticket: str) -> Principal:
+    async def redeem(self, ticket: str) -> Principal:
         return self.principals[self.tickets.pop(ticket)] if ticket in self.tickets else self.authenticate(ticket)
 
     def issue_ticket(self, who: Principal) -> IssuedTicket:

@@ -72,7 +72,7 @@ class Desk:
             channels=tuple(channels.split(",")) if is_limited else None,
         )
 
-    def redeem(self, ticket: str) -> Principal:
+    async def redeem(self, ticket: str) -> Principal:
         return self.authenticate(self.tickets.pop(ticket, "bad"))
 
     def locate(self, who: Principal, channel: str | None, framework_id: str | None) -> StreamKey:

@@ -10,7 +10,8 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock
 
 from engine.stores import RevocationKind
-from protocol.errors import Unauthorized
+from protocol.errors import Unauthorized, UnknownChannel
+from protocol.hints import BroadcastTo
 from protocol.items import ItemResult, TriggerInput
 from protocol.messages import AlertMessage
 from protocol.model import ChannelKey
@@ -240,3 +241,72 @@ async def test_figures_of_nodes_are_in_the_metrics(mock_clock: MockClock) -> Non
         lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if line.startswith("tocsin_nodes"))
         assert float(lines["tocsin_nodes_live"]) == 2.0
         assert float(lines["tocsin_nodes_forwarded_total"]) == 1.0
+
+
+async def test_a_ticket_is_good_once_on_whichever_node(mock_clock: MockClock) -> None:
+    async with a_cluster("a", "b") as cluster:
+        a, b = (cluster.engines[name].engine.service for name in "ab")
+        ann = a.authenticate(await cluster.engines["a"].token("ann"))
+        ticket = a.issue_ticket(ann).ticket
+        assert (await b.redeem(ticket)).user == "ann"
+        for service in (a, b):
+            with pytest.raises(Unauthorized):
+                await service.redeem(ticket)
+        with pytest.raises(Unauthorized):
+            await b.redeem(f"{ticket[:9]}\ud800")
+
+
+async def test_operators_see_and_end_the_connections_of_all_nodes(mock_clock: MockClock) -> None:
+    async with a_cluster("a", "b", "c") as cluster, AsyncExitStack() as stack:
+        for name in "abc":
+            await stack.enter_async_context(cluster.engines[name].follow("web"))
+        boss, desk = cluster.engines["a"].principal(), cluster.engines["a"].engine.operators
+        first = await desk.all_connections(boss, limit=2)
+        rest = await desk.all_connections(boss, cursor=first.next_cursor, limit=2)
+        ids = [each.client_id for each in (*first.items, *rest.items)]
+        assert len(set(ids)) == 3
+        assert ids == sorted(ids)
+        assert len(desk.connections(boss).items) == 1
+        for client_id in ids:
+            await desk.disconnect(boss, client_id)
+        assert (await desk.all_connections(boss)).items == []
+        with pytest.raises(UnknownChannel):
+            await desk.disconnect(boss, ids[0])
+
+
+async def test_all_connections_of_a_user_end_wherever_they_are(mock_clock: MockClock) -> None:
+    async with a_cluster("a", "b") as cluster, AsyncExitStack() as stack:
+        for name in "ab":
+            await stack.enter_async_context(cluster.engines[name].follow("web"))
+        boss, desk = cluster.engines["a"].principal(), cluster.engines["a"].engine.operators
+        assert await desk.disconnect_user(boss, "test") == 2
+
+
+async def test_a_broadcast_is_heard_on_all_nodes(mock_clock: MockClock) -> None:
+    async with a_cluster("a", "b") as cluster, AsyncExitStack() as stack:
+        for name in "ab":
+            await stack.enter_async_context(cluster.engines[name].follow("web"))
+        engine = cluster.engines["a"].engine
+        assert await engine.broadcast(BroadcastTo.WORKSPACE, "main", "lunch") == 2
+        assert await engine.broadcast(BroadcastTo.FRAMEWORK, "web", "lunch") == 2
+        there = cluster.engines["b"].engine.operators.connections(cluster.engines["b"].principal()).items[0]
+        assert await engine.broadcast(BroadcastTo.CLIENT, there.client_id, "lunch") == 1
+        with pytest.raises(UnknownChannel):
+            await engine.broadcast(BroadcastTo.CLIENT, "nobody", "lunch")
+
+
+async def test_a_node_that_does_not_answer_is_left_out_of_lists(mock_clock: MockClock) -> None:
+    async with a_cluster("a", "b") as cluster, cluster.engines["a"].follow("web"), cluster.engines["b"].follow("web"):
+        cluster.cables["b"].is_cut = True
+        boss, desk = cluster.engines["a"].principal(), cluster.engines["a"].engine.operators
+        pages: list[int] = []
+
+        async def ask() -> None:
+            pages.append(len((await desk.all_connections(boss)).items))
+
+        with capture_logs():
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(ask)
+                await cluster.engines["a"].pass_time(1.1)
+        assert pages == [1]
+        cluster.cables["b"].is_cut = False
