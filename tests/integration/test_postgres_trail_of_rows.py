@@ -121,8 +121,13 @@ def test_queues_and_schedules_are_everybodys_and_leave_lines_that_operators_read
     ]
 
 
+def test_without_a_word_on_who_it_was_the_row_itself_may_say_it(filled: PostgresDatabase) -> None:
+    (line,) = lines(filled, "UPDATE object SET version = 2, updated_by = 'bob'", actor=None)
+    assert line["actor"] == "bob"
+
+
 def test_somebody_beside_the_engine_is_named_by_his_login(filled: PostgresDatabase) -> None:
-    (line,) = lines(filled, "UPDATE revocation SET by = 'nobody'", actor=None, url=filled.owner_url)
+    (line,) = lines(filled, "UPDATE tracker SET item = 'x'", actor=None, url=filled.owner_url)
     assert (line["actor"], line["login"]) == (None, OWNER)
 
 

@@ -26,6 +26,7 @@ from engine.stores.fate import Fate
 from engine.stores.postgres.commit import PostgresCommitter
 from engine.stores.postgres.connect import connected
 from engine.stores.postgres.migrations import check_migrated, refusing
+from engine.stores.postgres.partitions import tend
 from engine.stores.postgres.readers import READ_SESSIONS, PostgresReaders
 from engine.stores.postgres.roles import check_role
 from engine.stores.postgres.sessions import Sessions
@@ -64,7 +65,7 @@ async def open_postgres(
             readers = PostgresReaders(foreign, Sessions(url, READ_SESSIONS))
             nursery.start_soon(writer.work)
             store = TableStore(found.epoch, writer, readers, retention, _by_the_database(clock, found.ahead_us))
-            store.now_sql = _NOW
+            store.now_sql, store.tend = _NOW, tend
             with fate.scope:
                 try:
                     yield store

@@ -2,8 +2,8 @@
 -- through the engine or not. The engine's own trails (audit, administrative_act) say what somebody meant to do.
 --
 -- Texts of objects and trackers are not copied: an endpoint's holds sealed secrets. Their digest is, and object_version
--- has every text that went through the engine. actor: set_config('tocsin.actor', ..., true) of the transaction; NULL: the
--- engine by itself, or somebody beside it (login says who was connected). Not known to SQLite, which has one user: whoever
+-- has every text that went through the engine. actor: set_config('tocsin.actor', ..., true) of the transaction, or whom
+-- the row itself names; NULL: the engine by itself, or somebody beside it (login says who was connected). Not known to SQLite, which has one user: whoever
 -- may write the file may write this too.
 
 CREATE TABLE row_audit (
@@ -34,6 +34,7 @@ DECLARE
     new_row jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END;
     either jsonb := coalesce(new_row, old_row);
     place jsonb := either -> 'workspace';
+    actor text := CASE WHEN TG_OP <> 'DELETE' THEN coalesce(new_row ->> 'updated_by', new_row ->> 'by') END;
 BEGIN
     IF TG_NARGS > 2 THEN
         old_row := old_row || jsonb_build_object('body_sha256', encode(tocsin_digest(old_row ->> 'body'), 'hex'));
@@ -59,7 +60,7 @@ BEGIN
         TG_TABLE_NAME,
         TG_OP,
         (SELECT jsonb_object_agg(name, either -> name) FROM unnest(keys) AS name),
-        nullif(current_setting('tocsin.actor', true), ''),
+        coalesce(nullif(current_setting('tocsin.actor', true), ''), actor),
         session_user,
         old_row,
         new_row

@@ -3,7 +3,7 @@
 -- Retention deletes rows (a quiet channel keeps its last 100,000 events however old they are), and whole partitions once
 -- they are empty; what an old one still holds moves to the default partition if it is little. So partitions stay few, and
 -- old pages go back to the file system at once instead of waiting for vacuum. The engine calls tocsin_tend_partitions in a
--- transaction of its own, each hour; a call that cannot have its locks at once gives up, and the next one does it.
+-- transaction of its own whenever it trims; what cannot have its locks at once is put off to the next time.
 
 -- How long one is, and after how long one that is not empty is folded into the default partition.
 CREATE FUNCTION tocsin_partition_plan(OUT relation text, OUT width_us bigint, OUT kept_us bigint) RETURNS SETOF record
@@ -55,7 +55,7 @@ END
 $$;
 
 -- With the rights of the owner, who alone may make and drop tables. Says what it did.
-CREATE FUNCTION tocsin_tend_partitions(now_us bigint, OUT made int, OUT dropped int)
+CREATE FUNCTION tocsin_tend_partitions(now_us bigint, OUT made int, OUT dropped int, OUT put_off int)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, public, pg_temp
     SET lock_timeout = '200ms' AS $$
@@ -69,6 +69,7 @@ DECLARE
 BEGIN
     made := 0;
     dropped := 0;
+    put_off := 0;
     -- Two nodes at a time would only wait for each other.
     IF NOT pg_try_advisory_xact_lock(hashtextextended('tocsin partitions', 0)) THEN
         RETURN;
@@ -82,14 +83,22 @@ BEGIN
             IF NOT EXISTS (
                 SELECT FROM tocsin_partitions(plan.relation) AS p WHERE p.since < last_us AND p.until > first_us
             ) THEN
-                CALL tocsin_make_partition(plan.relation, first_us, last_us);
-                made := made + 1;
+                BEGIN
+                    CALL tocsin_make_partition(plan.relation, first_us, last_us);
+                    made := made + 1;
+                EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+                    put_off := put_off + 1;
+                END;
             END IF;
         END LOOP;
         FOR found IN SELECT * FROM tocsin_partitions(plan.relation) AS p WHERE p.until <= now_us - plan.width_us LOOP
-            IF tocsin_drop_partition(plan.relation, found.relation, found.until > now_us - plan.kept_us) THEN
-                dropped := dropped + 1;
-            END IF;
+            BEGIN
+                IF tocsin_drop_partition(plan.relation, found.relation, found.until > now_us - plan.kept_us) THEN
+                    dropped := dropped + 1;
+                END IF;
+            EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+                put_off := put_off + 1;
+            END;
         END LOOP;
     END LOOP;
     PERFORM set_config('tocsin.workspaces', asked, true);

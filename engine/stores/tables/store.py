@@ -52,7 +52,10 @@ TRIMMED_AT_ONCE = 1_000
 
 
 class TableStore(SqliteObjects, SqliteWorkflows, SqliteJobs, SqliteDeliveries, NodeTable):
-    """A store in one SQLite file (or in memory). Made by `open_store`; the contract is `engine.stores.Store`."""
+    """A store in SQLite or on a Postgres server. Made by `open_store`; the contract is `engine.stores.Store`."""
+
+    # What an adapter has besides to do after trimming.
+    tend: Callable[..., object] | None = None
 
     def __init__(
         self, epoch: str, writer: Writer, readers: Readers, retention: Retention, clock: Callable[[], int]
@@ -198,6 +201,8 @@ class TableStore(SqliteObjects, SqliteWorkflows, SqliteJobs, SqliteDeliveries, N
             after = (await self.trim_deliveries(old_us, TRIMMED_AT_ONCE, after)).after
         await self._writer.run(partial(revocations.trim, now_us=now_us))
         await self._log.trim(now_us)
+        if self.tend is not None:
+            await self._writer.run(partial(self.tend, now_us=now_us))
         return events
 
     async def roll_up(self) -> int:
