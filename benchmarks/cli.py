@@ -21,6 +21,7 @@ import structlog
 from benchmarks import (
     api,
     burst,
+    cache,
     connections,
     core,
     fanout,
@@ -55,11 +56,12 @@ _BY_NAME: dict[str, Scenario] = {
     "nab": nab.run,
     "workflows": workflows.run,
     "jobs": jobs.run,
+    "cache": cache.run,
     "soak": soak.run,
 }
 NAMES = ("fanout", *_BY_NAME, "all")
 # These have neither clients nor deliveries.
-_TALKING = tuple(name for name in NAMES if name not in ("core", "nab", "workflows", "api"))
+_TALKING = tuple(name for name in NAMES if name not in ("core", "nab", "workflows", "api", "cache"))
 # Options that mean something to these scenarios only (and to `all`): to others they are refused, not quietly ignored.
 _MEANT_FOR: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("clients", "messages", "rate", "verify"), _TALKING),

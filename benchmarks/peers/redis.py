@@ -53,16 +53,17 @@ def bullmq() -> tuple[list[str], str]:
 
 
 @contextlib.contextmanager
-def redis(folder: Path, fsync: str) -> Iterator[str]:
-    """A Redis for the length of the context: its socket. Raises BenchmarkError."""
+def redis(folder: Path, fsync: str, name: str = "") -> Iterator[str]:
+    """A Redis for the length of the context: its socket. Without `fsync` it keeps nothing. Raises BenchmarkError."""
+    name = name or f"redis-{fsync}"
     # A socket's path has 107 characters at most, so it does not lie beside the data.
     with tempfile.TemporaryDirectory(prefix="tocsin-") as place:
         socket = f"{place}/redis"
-        data = folder / f"redis-{fsync}"
+        data = folder / name
         data.mkdir()
         told = ["--port", "0", "--unixsocket", socket, "--dir", str(data), "--save", ""]
         durable = ["--appendonly", "yes", "--appendfsync", fsync, "--maxmemory-policy", "noeviction"]
-        with Child(f"redis-{fsync}", ["redis-server", *told, *durable], folder) as server:
+        with Child(name, ["redis-server", *told, *(durable if fsync else [])], folder) as server:
             while _READY not in server.receive(_READY_S):
                 pass
             yield socket
