@@ -15,6 +15,7 @@ from actors import patience
 from actors.audience import Audience, channel_offset
 from actors.cell import Cell, ChannelLimits
 from actors.ports import HISTORY_CHUNK, ChannelStore, Clock, MachineFactory, NewId, Observer, OrdersOf
+from actors.tracing import Tracer
 from protocol.effects import Recalled
 from protocol.errors import StoreUnavailable
 from protocol.model import ChannelKey, Event
@@ -46,6 +47,8 @@ class ChannelKit:
     orders: OrdersOf = _no_orders
     # Told of events that a channel found in the store: the feed may never have said that they were committed.
     found: Callable[[str, Sequence[Event]], None] = _nobody
+    # Follows what is asked of channels; None: nobody does.
+    tracer: Tracer | None = None
 
 
 class CellActor:

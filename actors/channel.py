@@ -14,8 +14,10 @@ import structlog
 import trio
 
 from actors.audience import Audience
-from actors.cell_actor import CellActor
+from actors.cell import Cell
+from actors.cell_actor import CellActor, ChannelKit
 from actors.ports import Machine
+from actors.tracing import BatchTrace
 from protocol.commands import Batch
 from protocol.effects import Behind, Commit, Committed, Recalled, StormNotice, Unavailable
 from protocol.errors import CommitInvalid
@@ -29,6 +31,11 @@ class MachineRaised(Exception):
 
 class ChannelActor(CellActor):
     """One run of a channel: recall, catch up, then batch after batch, until it has been idle for long enough."""
+
+    def __init__(self, cell: Cell, kit: ChannelKit) -> None:
+        super().__init__(cell, kit)
+        # Of the batch that was handled last.
+        self._trace: BatchTrace | None = None
 
     async def run(self) -> bool:
         """Runs until idle (True), or until another node decides (False). Raises MachineRaised, or what went wrong."""
@@ -66,7 +73,10 @@ class ChannelActor(CellActor):
             committed = await self._handle(machine, offset)
             if committed is None:
                 return False
-            self._kit.observer.delivered(audience.tell(committed.events))
+            delivered = audience.tell(committed.events)
+            self._kit.observer.delivered(delivered)
+            if self._trace is not None:
+                self._trace.told(delivered)
             if committed.events:
                 offset = committed.events[-1].offset
 
@@ -101,16 +111,22 @@ class ChannelActor(CellActor):
         cell, kit = self._cell, self._kit
         began = trio.current_time()
         batch = cell.mailbox.pin(kit.limits.batch_max, kit.clock, kit.new_id, kit.orders(cell.key))
+        if kit.tracer is not None:
+            self._trace = kit.tracer.batch(cell.key, cell.mailbox.traces, len(batch.commands))
         try:
             decision = machine.decide(batch)
         except Exception as fault:
             raise self._blame(batch, fault) from fault
+        if self._trace is not None:
+            decision = self._trace.decided(decision)
         committed: Committed | None = Committed(decision.results, ())
         if decision.is_durable:
             try:
                 committed = await self._commit(Commit(cell.key, offset, batch, decision))
             except CommitInvalid as fault:
                 raise self._blame(batch, fault) from fault
+            if self._trace is not None:
+                self._trace.committed(committed is not None)
         if committed is not None:
             handled = cell.mailbox.settle(committed.results)
             for limit in decision.refusals:
@@ -132,6 +148,8 @@ class ChannelActor(CellActor):
     def _blame(self, batch: Batch, fault: Exception) -> Exception:
         """What to crash with after the machine failed over a batch; its commands come singly from now on."""
         cell, kit = self._cell, self._kit
+        if self._trace is not None:
+            self._trace.failed(fault)
         set_aside = cell.mailbox.machine_raised()
         if set_aside is not None:
             kit.observer.dead_letter(cell.key)

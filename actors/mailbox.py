@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import trio
 
 from actors.ports import Answer, Clock, NewId
+from actors.tracing import CURRENT
 from protocol.commands import Batch, Command
 from protocol.errors import Busy
 from protocol.items import ItemResult
@@ -36,12 +37,14 @@ PARKED = ItemResult(
 class Receipt:
     """Collects the results of one request, whose items may go to several channels, and answers once."""
 
-    __slots__ = ("_answer", "_missing", "_results")
+    __slots__ = ("_answer", "_missing", "_results", "trace")
 
     def __init__(self, items: int, answer: Answer) -> None:
         self._results: list[ItemResult | None] = [None] * items
         self._missing = items
         self._answer = answer
+        # Where the request stands in a trace, if it is traced.
+        self.trace = CURRENT.get()
         if not items:
             # Nobody will settle anything: without this, who asks for nothing waits until his time is over.
             answer([])
@@ -58,12 +61,14 @@ class Receipt:
 class Envelope:
     """A command on its way, with where its results go: a place in the receipt for each item of the command."""
 
-    __slots__ = ("command", "failures", "places", "receipt")
+    __slots__ = ("command", "failures", "places", "receipt", "trace")
 
     def __init__(self, command: Command, receipt: Receipt, *places: int) -> None:
         self.command = command
         self.receipt = receipt
         self.places = places
+        # Where its request stands in a trace, if it is traced.
+        self.trace = receipt.trace
         self.failures = 0
 
     def answer(self, result: ItemResult) -> None:
@@ -100,6 +105,12 @@ class Mailbox:
     def pinned_id(self) -> str | None:
         """The id of the batch that a reader has pinned and not settled."""
         return None if self._batch is None else self._batch.id
+
+    @property
+    def traces(self) -> list[str]:
+        """Where the requests of the pinned batch stand in traces: those that are traced, each once."""
+        found = {envelope.trace: None for envelope in self._pinned}
+        return [trace for trace in found if trace is not None]
 
     @property
     def is_woken(self) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 
 import trio
 from litestar.handlers import HTTPRouteHandler
+from litestar.types import ASGIApp
 
 from actors.connection import Connection
 from actors.event_streams import EventStreams
@@ -57,13 +58,21 @@ class Doors:
     """HTTP and WebSocket. `parts`: what there is now; raises StoreUnavailable if there is nothing to serve."""
 
     def __init__(
-        self, config: Config, world: World, metrics: Metrics, roster: Roster, parts: Callable[[], Parts]
+        self,
+        config: Config,
+        world: World,
+        metrics: Metrics,
+        roster: Roster,
+        parts: Callable[[], Parts],
+        around: Callable[[ASGIApp], ASGIApp] = lambda app: app,
     ) -> None:
         self._config = config
         self._world = world
         self._metrics = metrics
         self._roster = roster
         self._parts = parts
+        # What requests over HTTP are handled in.
+        self._around = around
         self._http: HttpServer | None = None
         self._streams: EventStreams | None = None
         # None: both ports are plain.
@@ -123,7 +132,7 @@ class Doors:
         )
         serve = functools.partial(
             serve_http,
-            app,
+            self._around(app),
             listener,
             certificate=self.certificate,
             count_refusal=self._metrics.refused,

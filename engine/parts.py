@@ -5,17 +5,18 @@ What starts when, and what a crash of it means, is `engine.tree`; what a part ma
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 
 from actors.cell import ChannelLimits
 from actors.cell_actor import ChannelKit
 from actors.derived import DerivedStreams
-from actors.ports import Clock
+from actors.ports import Clock, Desk
 from actors.proofs import Proofs
 from actors.registry import Registry
 from actors.roster import Roster
@@ -82,6 +83,9 @@ from engine.world import World
 from protocol.model import ChannelKey
 from protocol.notify import Channel
 
+if TYPE_CHECKING:
+    from engine.tracing.following import Following
+
 
 @dataclass
 class Parts:
@@ -99,6 +103,8 @@ class Parts:
     ticker: Ticker
     proofs: Proofs
     service: Service
+    # Where sessions take their requests.
+    desk: Desk
     administration: Administration
     operators: Operators
     broadcasts: Broadcasts
@@ -132,8 +138,12 @@ def build(
     metrics: Metrics,
     roster: Roster,
     foreign: ForeignLoop,
+    following: Following | None = None,
 ) -> Parts:
-    """Everything that stands on this store, and on the loop of foreign drivers. Nothing runs yet."""
+    """Everything that stands on this store, and on the loop of foreign drivers. Nothing runs yet.
+
+    `following`: what traces requests.
+    """
     machine = world.machine_factory(policy(config))
     orders = StandingOrders(config.rules, config.workspace)
     limits = ChannelLimits(
@@ -143,6 +153,8 @@ def build(
     )
     derived = DerivedStreams(store, metrics)
     kit = ChannelKit(store, machine, world.clock, world.new_id, metrics, limits, orders.of, derived.look)
+    if following is not None:
+        kit = dataclasses.replace(kit, tracer=following.tracer)
     registry = Registry(
         kit,
         park_s=config.channel.park_s,
@@ -157,7 +169,8 @@ def build(
     kit_of_shelves = ShelfKit(
         store, world.clock, world.new_id, config.api.answer_s, ObjectFigures(), metrics.refused, reads
     )
-    outbound = build_outbound(config, world.clock)
+    way_out = None if following is None else following.connector(config.notify)
+    outbound = build_outbound(config, world.clock, way_out)
     shelves = build_shelves(kit_of_shelves, config, orders, registry.wake, keeper.changed, outbound)
     nodes = _nodes(config, world, foreign, Ground(store, registry, derived, shelves.live, identity, roster.end_where))
     shelves.live.follow(RULE, reads.follow_rules())
@@ -198,7 +211,16 @@ def build(
     kinds: list[Kind[Any]] = [ring, generate, *notifications.kinds, replies.kind, *world.kinds]
     digests = digest_schedule(notifications.digests)
     more = [digests, *cache_schedules(cache)]
-    works = build_works(store, config.jobs, world.clock, kinds, more, config.schedules, config.workspace)
+    works = build_works(
+        store,
+        config.jobs,
+        world.clock,
+        kinds,
+        more,
+        config.schedules,
+        config.workspace,
+        (lambda desk: desk) if following is None else following.jobs,
+    )
     given = Given(works.scheduler.schedules)
     upkeep = Upkeep(store, world.clock, config.retention.trim_every_s, config.retention.over_s)
     rollups = RollUps(store, config.retention.roll_up_every_s)
@@ -233,6 +255,7 @@ def build(
         ticker=Ticker(),
         proofs=Proofs(world.clock, turns(config.gateway.position_s)),
         service=service,
+        desk=service if following is None else following.desk(service),
         administration=administration,
         operators=operators,
         broadcasts=broadcasts,
@@ -280,7 +303,7 @@ def _trials(
 def session_kit(parts: Parts, roster: Roster, config: Gateway, rates: RateLimits) -> SessionKit:
     """What every session is handed."""
     return SessionKit(
-        parts.service,
+        parts.desk,
         parts.registry,
         parts.derived,
         parts.store,

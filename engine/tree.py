@@ -28,7 +28,7 @@ from engine.configuration.config import Config
 from engine.configuration.fields import ConfigError
 from engine.doors import Doors
 from engine.foreign import ForeignLoop
-from engine.jobs.works import stop_s
+from engine.jobs.works import node_name, stop_s
 from engine.keepers.unsettled import keep_starting
 from engine.parts import Parts, build
 from engine.sources.host import watch_host
@@ -38,6 +38,7 @@ from engine.telemetry.lag import LoopLag
 from engine.telemetry.memory import MemoryGuard
 from engine.telemetry.metrics import Metrics
 from engine.telemetry.suppressed import WRITE_EVERY_S
+from engine.tracing.opening import open_tracing
 from engine.world import World
 from protocol.errors import Busy, StoreRefused, StoreUnavailable
 from protocol.items import ItemResult, ReadingInput
@@ -62,7 +63,13 @@ class Tree:
         self._roster = Roster(metrics, roster_limits(config.gateway))
         self.keys = KeyWatch(config, identity, self._roster.end_where)
         self._memory = MemoryGuard(config.gateway.memory_soft_bytes, self._roster.overloaded)
-        self.doors = Doors(config, world, metrics, self._roster, lambda: self.up)
+        # None: nobody traces.
+        self._following = open_tracing(config.tracing, node_name(), config.store_url, world.spans_to)
+        if self._following is not None:
+            metrics.watch("traces", self._following.statistics)
+            metrics.on_drained = self._following.tracer.drained
+        around = (lambda app: app) if self._following is None else self._following.app
+        self.doors = Doors(config, world, metrics, self._roster, lambda: self.up, around)
         self._lag = LoopLag(metrics.loop_lagged)
         self._foreign = ForeignLoop()
         self._helpers = Supervisor(self._helper_children(), Strategy.ONE_FOR_ONE, metrics)
@@ -96,6 +103,8 @@ class Tree:
         drain_s = self._config.gateway.drain_s + self._config.gateway.close_s
         foreign = [ChildSpec("foreign", self._foreign.run)] if needs_foreign(self._config) else []
         return [
+            # First up and last down: what others do at their end is told.
+            *([] if self._following is None else [ChildSpec("traces", self._following.run)]),
             *foreign,
             # Checking a large file, or waiting for a store that is away, takes as long as it takes.
             ChildSpec("store", self._run_store, fatal=FATAL, start_deadline_s=math.inf),
@@ -174,7 +183,16 @@ class Tree:
                 self.parts = None
 
     def _build(self, store: Store) -> Parts:
-        parts = build(store, self._config, self._world, self._identity, self._metrics, self._roster, self._foreign)
+        parts = build(
+            store,
+            self._config,
+            self._world,
+            self._identity,
+            self._metrics,
+            self._roster,
+            self._foreign,
+            self._following,
+        )
         gateway = self._config.gateway
         parts.ticker.every(gateway.heartbeat_s / turns(gateway.heartbeat_s), self._roster.ping_next)
         parts.ticker.every(TICK_S, self._memory.look)

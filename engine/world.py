@@ -73,3 +73,5 @@ class World:
     listen_ws: Callable[[Address], trio.socket.SocketType] = listen_ws
     # Of jobs, besides the engine's own: what a program that embeds it has done by its workers.
     kinds: tuple[Kind[Any], ...] = ()
+    # An exporter of spans, besides what `[tracing]` says: for tests, and for a program that has one.
+    spans_to: Any = None

@@ -38,6 +38,7 @@ from engine.sections.identity import Identity, Integration
 from engine.sections.jobs import Jobs, ScheduleSetting
 from engine.sections.keeping import Objects, Retention
 from engine.sections.notify import Notify
+from engine.sections.tracing import TracingSection
 from engine.sections.watching import HOST_FRAMEWORK, HOST_RULES, Host, MetricsSection, Watchdog
 from protocol.rules import Rule
 
@@ -87,6 +88,7 @@ class Config(Section, frozen=True, kw_only=True):
     limits: Limits = Limits()
     metrics: MetricsSection = MetricsSection()
     watchdog: Watchdog = Watchdog()
+    tracing: TracingSection = TracingSection()
     integrations: Annotated[
         tuple[Integration, ...], why("Foreign systems that send alerts with a key of their own, or JSON to be mapped.")
     ] = ()

@@ -196,6 +196,15 @@ def _check_zone(zone: str) -> None:
 
 
 # What a type cannot say, by key.
+def _check_traces_to(to: str) -> None:
+    is_place = to in ("", "console") or (to.startswith("file:") and len(to) > len("file:"))
+    if is_place:
+        return
+    scheme, _, rest = to.partition("://")
+    if scheme not in ("http", "https") or not rest.partition("/")[0] or "@" in rest.partition("/")[0]:
+        raise ValueError("a collector's URL (http://127.0.0.1:4318/v1/traces), file:traces.jsonl, or console")
+
+
 CHECKS: Checks = {
     "data": _check_data,
     "secret": _check_secret,
@@ -218,6 +227,7 @@ CHECKS: Checks = {
     "integrations.mapping": check_mapping,
     "notify.public_url": _check_public_url,
     "notify.smtp.sender": _check_sender,
+    "tracing.to": _check_traces_to,
     "redis.url": _check_redis,
     "redis.prefix": _check_redis_prefix,
     "schedules": _check_schedules,

@@ -19,6 +19,7 @@ import msgspec
 import trio
 
 from actors.ports import NewId
+from actors.tracing import CURRENT
 from engine.access.roles import check
 from engine.input.severity import parse_severity
 from engine.jobs.kinds import Again, Done, Hopeless, Kind, Result
@@ -220,6 +221,7 @@ class HandOver:
         prefix = f"handed:{who.workspace}:"
         named = f"{prefix}{who.user}:{kind.name}:{_checked(key) if key is not None else self._new_id()}"
         job = kind.job(args, workspace=who.workspace, key=named, target=f"{who.workspace}/handed", **more)
+        job = msgspec.structs.replace(job, trace=CURRENT.get())
         if (size := len(job.args)) > ARGS_MAX_BYTES:
             raise BadRequest(f"{size} bytes are too many to be handed over, at most {ARGS_MAX_BYTES}: send it in parts")
         put = await self._store.hand_over(job, prefix, self._most)

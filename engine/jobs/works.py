@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ import msgspec
 import trio
 
 from actors.hands import WorkerLimits
-from actors.ports import Clock
+from actors.ports import Clock, JobDesk
 from actors.workers import Workers
 from engine.configuration.fields import ConfigError
 from engine.core.firing import Cron
@@ -60,18 +60,19 @@ def build_works(
     more: Iterable[Schedule] = (),
     settings: Sequence[ScheduleSetting] = (),
     workspace: str = "",
+    around: Callable[[JobDesk], JobDesk] = lambda desk: desk,
 ) -> Works:
     """Everything that does jobs on this store. Nothing runs yet. Raises ConfigError.
 
     `kinds`: besides those of the schedules; `more`: other schedules of the engine's own. `settings`: the schedules of
-    the configuration, which belong to `workspace` if they do not say another.
+    the configuration, which belong to `workspace` if they do not say another. `around`: what jobs are done in.
     """
     keep = _Keep(store)
     own = [*_schedules(keep), *more]
     known = Kinds([*kinds, *{schedule.kind.name: schedule.kind for schedule in own}.values()])
     schedules = configured(own, settings, known, workspace)
     counts = JobCounts()
-    workers = Workers(store, Desk(known, clock), counts, clock, node_name(), limits_of(config))
+    workers = Workers(store, around(Desk(known, clock)), counts, clock, node_name(), limits_of(config))
     store.set_doorbell(workers.ring)
     return Works(known, workers, Scheduler(store, schedules, clock), counts, QueueGauges(store))
 

@@ -169,6 +169,15 @@ FIGURES: Mapping[str, Figure] = {
     "store_unavailable": Figure(
         ("tocsin_store_unavailable",), "Commits and other writes that the store did not take.", True
     ),
+    **{
+        f"traces.{word}": Figure((f"tocsin_trace_spans_{word}",), text, word != "waiting")
+        for word, text in {
+            "exported": "Spans that the collector took.",
+            "failed": "Spans that it did not take.",
+            "dropped": "Spans that found no place in the queue (tracing.spans_max).",
+            "waiting": "Spans that wait for the collector.",
+        }.items()
+    },
     "store_readings": Figure(("tocsin_readings",), "Readings stored.", True),
     "store_reading_bytes": Figure(("tocsin_reading_bytes",), "Bytes of the log of readings, as written.", True),
     "store_readings_rolled": Figure(("tocsin_readings_rolled_up",), "Readings that went into the roll-ups.", True),

@@ -55,6 +55,8 @@ class Metrics:
         self._loop_lag = Histogram(SECONDS_BUCKETS)
         self._batch_commands, self._commit_batches = Histogram(COUNT_BUCKETS), Histogram(COUNT_BUCKETS)
         self._latency_ms = Histogram(REFERENCE_LATENCY_MS_BUCKETS)
+        # Told after each drain, if somebody follows what is told.
+        self.on_drained: Callable[[], None] | None = None
         self._writes = self._deliveries = self._processed = self._errors = self._dead_letters = 0
         # Those that began, and those that are over.
         self._storms = [0, 0]
@@ -85,6 +87,8 @@ class Metrics:
         """A drain took so long and made so many writes to sockets."""
         self._fan_out.observe(seconds)
         self._writes += writes
+        if self.on_drained is not None:
+            self.on_drained()
 
     def delivered(self, messages: int) -> None:
         """So many alert messages were handed to outboxes."""

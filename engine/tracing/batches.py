@@ -1,0 +1,107 @@
+"""Follows batches through channels: decided, committed, told.
+
+A batch joins the commands of many requests. Its spans are children of the first traced one, with links to the others;
+each of those gets a span of its own in its own trace, with a link to where the rest is told. Jobs that come of the
+batch are children of its decision.
+
+Fan-out is over when the drain has written what was noted; it says so once a pass, to whoever observes it
+(`drained`), so nothing is done for a client or a message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+from opentelemetry.trace import Span, SpanKind
+
+from actors.tracing import BatchTrace
+from engine.tracing.spans import SYSTEM, Attributes, Tracing, fail, place
+from protocol.effects import Decision
+from protocol.model import ChannelKey
+
+# Of one batch: more strangers than this in one are not each told where they went.
+FOLLOWED_MAX = 32
+
+
+class ChannelTracer:
+    """The channels' `Tracer`."""
+
+    def __init__(self, tracing: Tracing, store: str) -> None:
+        self._tracing = tracing
+        self._store = store
+        # Noted in outboxes, and not written yet.
+        self._noted: list[Span] = []
+
+    def batch(self, key: ChannelKey, traces: Sequence[str], commands: int) -> BatchTrace | None:
+        """A batch is about to be decided."""
+        return _Followed(self, self._tracing, key, traces, commands) if traces else None
+
+    def drained(self) -> None:
+        """All that was noted is written."""
+        for span in self._noted:
+            span.end()
+        self._noted.clear()
+
+    def noted(self, span: Span) -> None:
+        """A fan-out has begun."""
+        self._noted.append(span)
+
+    @property
+    def store(self) -> Attributes:
+        """What a commit says of the store."""
+        return {"db.system.name": self._store, "db.operation.name": "COMMIT"}
+
+
+class _Followed:
+    """One batch."""
+
+    def __init__(
+        self, tracer: ChannelTracer, tracing: Tracing, key: ChannelKey, traces: Sequence[str], commands: int
+    ) -> None:
+        self._tracer = tracer
+        self._tracing = tracing
+        self._first, *others = traces
+        self._others = others[:FOLLOWED_MAX]
+        self._about: Attributes = {
+            "messaging.system": SYSTEM,
+            "messaging.destination.name": key.framework,
+            "tocsin.workspace": key.workspace,
+        }
+        work = {**self._about, "messaging.operation.type": "process", "messaging.batch.message_count": commands}
+        self._deciding = tracing.begin("decide", SpanKind.CONSUMER, self._first, work, self._others)
+        self._decided = place(self._deciding)
+        links = [self._decided] if self._decided else []
+        self._apart = [tracing.begin("decide", SpanKind.CONSUMER, other, work, links) for other in self._others]
+        self._committing: Span | None = None
+
+    def decided(self, decision: Decision) -> Decision:
+        """The machine has decided."""
+        for span in (self._deciding, *self._apart):
+            span.set_attribute("tocsin.events", len(decision.events))
+            span.end()
+        if decision.is_durable:
+            self._committing = self._tracing.begin("commit", SpanKind.CLIENT, self._decided, self._tracer.store)
+        if not decision.jobs:
+            return decision
+        return replace(decision, jobs=tuple([replace(job, trace=self._decided) for job in decision.jobs]))
+
+    def committed(self, is_ours: bool) -> None:
+        """The store has answered."""
+        if self._committing is not None:
+            if not is_ours:
+                fail(self._committing, "the store has moved on: decided again")
+            self._committing.end()
+
+    def told(self, messages: int) -> None:
+        """Handed to outboxes; who has none to hand to is done."""
+        if messages:
+            sent = {**self._about, "messaging.operation.type": "send", "tocsin.messages": messages}
+            self._tracer.noted(self._tracing.begin("fan-out", SpanKind.PRODUCER, self._decided, sent))
+
+    def failed(self, fault: Exception) -> None:
+        """The machine raised, or nothing of it can be stored."""
+        for span in filter(None, (self._committing, self._deciding, *self._apart)):
+            if span.is_recording():
+                fail(span, repr(fault))
+                span.end()

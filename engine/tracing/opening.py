@@ -1,0 +1,46 @@
+"""Whether the engine traces: reads `[tracing]`, and loads what that needs only if it is to be done.
+
+OpenTelemetry is an extra of ours: it is imported here and in the files beside this one, and by none of them before
+somebody says where traces are to go.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING, Any
+
+from engine.configuration.fields import ConfigError
+from engine.sections.tracing import TracingSection
+
+if TYPE_CHECKING:
+    from engine.tracing.following import Following
+
+NEEDED = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
+
+
+def open_tracing(section: TracingSection, node: str, store: str, exporter: Any = None) -> Following | None:
+    """What follows requests; None: nothing does. `store`: its URL. `exporter`: where spans go instead (tests).
+
+    Raises ConfigError if it cannot be done.
+    """
+    if not section.to and exporter is None:
+        return None
+    if not _is_installed():
+        raise ConfigError("tracing.to", "traces need OpenTelemetry: pip install 'tocsin[otel]', or leave this empty")
+    from engine.tracing.exporting import Export, exporter_to
+    from engine.tracing.following import Following
+    from engine.tracing.spans import Tracing
+
+    try:
+        export = Export(exporter or exporter_to(section.to), section.spans_max)
+    except OSError as fault:
+        raise ConfigError("tracing.to", f"{section.to!r:.80} cannot be written: {fault.strerror}") from fault
+    return Following(Tracing(section, export, node), store)
+
+
+def _is_installed() -> bool:
+    try:
+        return all(importlib.util.find_spec(name) is not None for name in NEEDED)
+    except ModuleNotFoundError:
+        # Nothing of it: not even the package that the others are in.
+        return False
