@@ -77,9 +77,9 @@ class FollowedDesk:
         """Who the bearer is. Raises Unauthorized or TokenExpired."""
         return self._desk.authenticate(token)
 
-    def redeem(self, ticket: str) -> Principal:
+    async def redeem(self, ticket: str) -> Principal:
         """Who the bearer of a one-use ticket is. Raises Unauthorized."""
-        return self._desk.redeem(ticket)
+        return await self._desk.redeem(ticket)
 
     def locate(self, who: Principal, channel: str | None, framework_id: str | None) -> StreamKey:
         """Which stream is meant, if `who` may read it. Raises TocsinError."""
