@@ -94,6 +94,8 @@ class Cache:
 
     def told(self, committed: Sequence[CommittedEvents]) -> None:
         """These were committed, here or on another node. Called on the loop, before anybody else hears of it."""
+        if self._shared is None and not self.memory and not self._flights:
+            return
         for one in committed:
             frameworks = {event.alert.framework_id for event in one.events} | {key.framework for key in one.moved}
             if frameworks:
