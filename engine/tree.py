@@ -169,6 +169,7 @@ class Tree:
             clock=self._world.clock,
             on_commit=self._metrics.committed,
             cache_bytes=self._config.store_cache_bytes,
+            foreign=self._foreign if needs_foreign(self._config) else None,
         ) as store:
             # Before any door opens: who was revoked stays outside.
             self._identity.revocations.load(await answered(store.revocations, "the revocations"))

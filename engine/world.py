@@ -38,6 +38,7 @@ class OpenStore(Protocol):
         clock: Clock,
         on_commit: stores.OnCommit | None,
         cache_bytes: int | None,
+        foreign: ForeignLoop | None,
     ) -> AbstractAsyncContextManager[stores.Store]:
         """A context whose value is the open store."""
 

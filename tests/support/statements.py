@@ -58,6 +58,7 @@ class StatementCount:
         clock: Callable[[], int],
         on_commit: Any,
         cache_bytes: int | None,
+        foreign: Any,
     ) -> AsyncIterator[Store]:
         watched = dataclasses.replace(
             database, connection_class=_watched(self._executed), cache_bytes=cache_bytes or CACHE_BYTES
