@@ -160,6 +160,7 @@ for command in (
     audit.audit,
     setup.config,
     store.migrate,
+    store.copy,
     doctor.doctor,
     setup.bench,
 ):

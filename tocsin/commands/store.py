@@ -1,4 +1,4 @@
-"""Commands about the store as such: `tocsin migrate`.
+"""Commands about the store as such: `tocsin migrate` and `tocsin copy`.
 
 SQLite is migrated by `serve` too; a database on Postgres by its owner alone, with this command, because the engine's
 role may not change tables. No engine needs to run.
@@ -66,6 +66,50 @@ def migrate(
             _migrate_sqlite(url)
     except ValueError as fault:
         raise ConfigError("store", str(fault)) from fault
+
+
+@click.command(short_help="Moves an installation to another store.")
+@click.option("--from", "source", required=True, metavar="URL", help="The store that is read. No engine may use it.")
+@click.option("--to", "target", required=True, metavar="URL", help="An empty one; on Postgres a migrated database.")
+def copy(source: str, target: str) -> None:
+    """Copies everything from one store to another: SQLite and Postgres, in any direction; all of it or nothing.
+
+    On Postgres with the login of the database's owner. Positions and the epoch stay, so clients go on where they were.
+    The data folder's keys are files: take them along.
+    """
+    from engine.configuration.fields import ConfigError
+
+    try:
+        left = asyncio.run(_copy(source, target))
+    except ValueError as fault:
+        raise ConfigError("store", str(fault)) from fault
+    for table in left:
+        options.write(f"left behind: {table}, for which the target has no place")
+    options.write("copied; every table was counted on both sides")
+
+
+async def _copy(source: str, target: str) -> Sequence[str]:
+    from contextlib import AsyncExitStack
+
+    from engine.stores.copying import Source, Target
+    from engine.stores.copying import copy as copy_rows
+    from engine.stores.postgres.connect import is_postgres
+    from engine.stores.postgres.copying import source_database, target_database
+    from engine.stores.sqlite.copying import source_file, target_file
+
+    async with AsyncExitStack() as stack:
+        start: Source
+        end: Target
+        if is_postgres(source):
+            start = await stack.enter_async_context(source_database(source))
+        else:
+            start = stack.enter_context(source_file(source))
+        if is_postgres(target):
+            end = await stack.enter_async_context(target_database(target))
+        else:
+            end = stack.enter_context(target_file(target))
+        copied = await copy_rows(start, end, lambda table, count: options.write(f"{table:24} {count:>12,}"))
+    return copied.left
 
 
 def _show_status(url: str) -> None:
