@@ -53,6 +53,8 @@ check: install-dev
 	$(BIN)/pytest tests/unit -q -n 2 --dist loadfile -p no:schemathesis -p no:faker --ignore-glob='*_bruteforce.py'
 	@echo "left to make test: tests/unit/*_bruteforce.py (rules reckoned again, reading by reading) and all beside tests/unit"
 
+# In three parts: what needs no other program, and what does, in two processes each; then, one by one and unmeasured, what
+# compares how long something takes with how long it took a moment before.
 test: install-dev system node
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -60,7 +62,8 @@ test: install-dev system node
 	$(BIN)/lint-imports
 	rm -f .coverage .coverage.*
 	$(BIN)/coverage run -m pytest -n 2 --dist loadfile tests/unit
-	$(BIN)/coverage run -m pytest --ignore=tests/unit tests
+	$(BIN)/coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not alone" --ignore=tests/unit tests
+	$(BIN)/pytest -m alone --ignore=tests/unit tests
 	$(BIN)/coverage combine --quiet
 	rm -f .coverage.*  # what processes that were killed on purpose left half-written
 	$(BIN)/coverage report

@@ -15,6 +15,8 @@ from tests.support.engines import EngineProcess
 from tests.support.iso import Isolation, authenticated, dial, token_for
 from tests.support.sockets import Peer, client_frame, request_bytes
 
+pytestmark = pytest.mark.alone
+
 # As the shared engine is configured: the reference's figures would make these tests minutes.
 HANDSHAKE_S = float(SHORT["TOCSIN_GATEWAY_HANDSHAKE_S"])
 

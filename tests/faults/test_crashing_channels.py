@@ -15,6 +15,8 @@ from tests.support.faulty_engine import CRASH, POISON
 from tests.support.iso import Isolation, an_isolation, authenticated
 from tests.support.sockets import Peer
 
+pytestmark = pytest.mark.alone
+
 PARK_S = 1.0
 PROGRAM = (sys.executable, "-m", "tests.support.faulty_engine")
 

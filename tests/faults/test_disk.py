@@ -16,6 +16,8 @@ import trio
 from tests.support.engines import first_line
 from tests.support.iso import Isolation, an_isolation, authenticated
 
+pytestmark = pytest.mark.alone
+
 # How soon a client is told that nothing can be stored.
 TOLD_WITHIN_S = 1.0
 BACK_WITHIN_S = 15.0

@@ -23,6 +23,8 @@ from protocol.model import Reason, Status
 from tests.support.engines import SECRET, an_engine_process
 from tocsin import Client
 
+pytestmark = pytest.mark.alone
+
 KILLS = 30
 PRODUCERS = 3
 FRAMEWORKS = ("web", "db")

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import jwt
+import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -16,6 +17,8 @@ from protocol.errors import CloseCode
 from tests.support.engines import SECRET, EngineProcess
 from tests.support.iso import Isolation, authenticated, dial, token_for
 from tests.support.keys import handmade, jwk, signed
+
+pytestmark = pytest.mark.alone
 
 CLAIMS = {"sub": "eve", "workspaceId": "main", "role": "admin"}
 UNKNOWN_ID = "018f0000-0000-7000-8000-00000000ffff"

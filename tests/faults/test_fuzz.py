@@ -8,12 +8,15 @@ import random
 import subprocess
 import sys
 
+import pytest
 import trio
 
 from tests.fuzz import corpus
-from tests.support.engines import ROOT
+from tests.support.engines import ROOT, environment
 from tests.support.iso import Isolation, dial, token_for
 from tests.support.sockets import client_frame
+
+pytestmark = pytest.mark.alone
 
 # Four times this long: three waves to warm up (caches of names fill slowly), one measured.
 MUTATED_S = 5.0
@@ -23,7 +26,7 @@ SEED = 20_261_122
 
 def test_the_fuzzer_finds_no_escape_in_half_a_minute() -> None:
     command = [sys.executable, "-m", "tests.fuzz", "--minutes", "0.5"]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=environment())
     assert done.returncode == 0, done.stdout[-4_000:] + done.stderr[-2_000:]
     assert done.stdout.count(" 0 escaped") == 8
 

@@ -12,6 +12,8 @@ from tests.faults.conftest import HTTP_CONNECTIONS_MAX
 from tests.support.engines import EngineProcess
 from tests.support.iso import Isolation
 
+pytestmark = pytest.mark.alone
+
 # So many silent ones come between two questions of somebody who has one.
 CROWD = 50
 QUESTIONS = 20

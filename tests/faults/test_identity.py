@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 import trio
 
 from protocol import messages as m
@@ -19,6 +20,8 @@ from protocol.errors import CloseCode
 from tests.support.iso import an_isolation, dial, token_for
 from tests.support.keys import jwk, jwks, signed
 from tests.support.sockets import Peer
+
+pytestmark = pytest.mark.alone
 
 CLIENTS = 10
 # The longest that an expiry may be late: one tick, and a loaded machine.

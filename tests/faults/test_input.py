@@ -16,6 +16,8 @@ from tests.support.engines import EngineProcess
 from tests.support.iso import Isolation, dial, token_for
 from tests.support.sockets import Peer, client_frame
 
+pytestmark = pytest.mark.alone
+
 MSGPACK = "tocsin.v1.msgpack"
 
 

@@ -11,6 +11,8 @@ from tests.support.engines import ROOT
 from tests.support.faulty_engine import LEAKS
 from tests.support.iso import an_isolation, authenticated
 
+pytestmark = pytest.mark.alone
+
 SAYS = {
     "descriptor": "descriptors, tasks",
     "task": "descriptors, tasks",

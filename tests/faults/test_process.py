@@ -14,6 +14,8 @@ from tests.support.engines import EngineProcess, an_engine_process
 from tests.support.iso import an_isolation, authenticated, dial, token_for
 from tests.support.sockets import Peer
 
+pytestmark = pytest.mark.alone
+
 STOPS_WITHIN_S = 10.0
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import pytest
 
 import benchmarks
 from benchmarks.hostile import DEEDS
+
+pytestmark = pytest.mark.alone
 
 
 def test_a_short_soak_leaks_nothing_and_loses_nothing(capsys, tmp_path: Path):

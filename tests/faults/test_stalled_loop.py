@@ -14,6 +14,8 @@ import trio
 
 from tests.support.engines import EngineProcess, an_engine_process
 
+pytestmark = pytest.mark.alone
+
 # What a bug would do: a handler that runs in the loop's thread blocks it. USR1 sleeps, USR2 computes inside C and never
 # lets the interpreter go.
 PROGRAM = """
