@@ -22,8 +22,8 @@ ANY_PORT = "127.0.0.1:0"
 # A start takes half a second; a loaded machine gets its time.
 READY_S = 30.0
 SECRET = "a secret for tests, 32 bytes long or more"
-# Only what a program needs: settings of whoever runs the tests must not reach it. Nor is it measured for coverage, which
-# halves its speed: what a killed program did would not be counted anyway, and the rest is tested in this process too.
+# Only what a program needs: settings of whoever runs the tests must not reach it. Nor is it measured for coverage: that
+# halves its speed, what a killed program did would not be counted anyway, and the rest is tested in this process too.
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH")
 
 
