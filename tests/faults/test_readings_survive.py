@@ -50,7 +50,7 @@ warm_up = 10
 # 150,000 times a rule hears a reading: some seconds of computing.
 CROWD_READINGS = 500
 # What a start has to hear again takes half a second; a loaded machine gets its time.
-BACK_S = 10.0
+BACK_S = 60.0
 # All of it in one go takes three seconds on an idle machine.
 STALL_S = "1"
 ONE = ReadingInput(framework_id="web", metric="orders", value=1.0)

@@ -25,7 +25,7 @@ signal.signal(signal.SIGUSR2, lambda *_: sum(range(10**12)))
 from tocsin.cli import main
 main()
 """
-STALL_S, EXIT_S = 0.5, 1.5
+STALL_S, EXIT_S = 0.5, 3.0
 QUICK = {"TOCSIN_WATCHDOG_STALL_S": str(STALL_S), "TOCSIN_WATCHDOG_EXIT_S": str(EXIT_S)}
 
 

@@ -17,7 +17,7 @@ from tests.support.engines import ROOT, an_engine
 from tocsin import Client
 
 PAGE = (ROOT / "docs" / "operations.md").read_text()
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 async def place_of(engine: Engine) -> tuple[str, int]:

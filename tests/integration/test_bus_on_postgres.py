@@ -75,7 +75,7 @@ async def carrier(url: str, foreign: ForeignLoop) -> AsyncIterator[PostgresCarri
 async def news_of(carrier: PostgresCarrier, *wanted: bytes) -> list[bytes]:
     """Reads until all of these have come."""
     heard: list[bytes] = []
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         while not set(wanted) <= set(heard):
             reading = await carrier.read([NEWS])
             assert not reading.lost

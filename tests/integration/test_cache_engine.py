@@ -142,7 +142,7 @@ async def test_an_engine_starts_and_serves_while_its_redis_is_gone_and_uses_it_w
         redis.start_again()
         shared = engine._up.cache._shared
         assert shared is not None
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             while not shared.is_up:
                 await trio.sleep(0.05)
         engine._up.cache.clear()

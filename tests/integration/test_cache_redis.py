@@ -32,7 +32,7 @@ async def asked(node: Node, store: Store) -> bool:
 async def back(node: Node) -> None:
     """Until the node has met its Redis again."""
     assert node.shared is not None
-    with trio.fail_after(20):
+    with trio.fail_after(60):
         while not await node.settle() or not node.shared.is_up:
             await trio.sleep(max(0.0, node.shared._try_at - trio.current_time()))
 

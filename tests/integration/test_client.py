@@ -27,7 +27,7 @@ from tocsin.client import Client, ClientLimits
 from tocsin.commands.options import DEFAULT_URL
 from tocsin.errors import CannotConnect, ClientStopped, ConnectionLost, NoAnswer
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture(autouse=True)

@@ -24,7 +24,7 @@ async def test_the_client_hears_an_operators_word(tmp_path: Path) -> None:
         await client.subscribe("web")
         assert await engine.broadcast(BroadcastTo.USER, "ann", "lunch") == 1
         await engine.service.trigger(engine.principal("test"), [TriggerInput(framework_id="web", title="T")])
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             await anext(client.alerts())
     assert [(word.message, word.by, word.target) for word in words] == [("lunch", "engine", "ann")]
 

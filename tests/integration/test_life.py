@@ -38,7 +38,7 @@ async def test_ten_thousand_alerts_are_resolved_in_one_request_and_told_as_twent
             assert {result["reason"] for result in answer.json()["results"]} == {"resolved"}
             assert [result["alertId"] for result in answer.json()["results"]] == ids
             told: list[AlertMessage] = []
-            with trio.fail_after(10):
+            with trio.fail_after(60):
                 while sum(len(message.ids) for message in told) < MANY:
                     told += await client.alerts().take(100)
             print(f"\n{MANY} alerts resolved in {seconds * 1e3:.0f} ms, told as {len(told)} events")
@@ -64,7 +64,7 @@ async def test_who_follows_and_who_recovers_knows_what_the_store_knows_after_a_b
         ids = [result.alert_id or "" for result in await engine.service.trigger(who, inputs)]
         await engine.service.acknowledge(who, ids, "mine")
         known: dict[str, Any] = {}
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             while len(known) < 5 or any(alert.state is not AlertState.ACKNOWLEDGED for alert in known.values()):
                 message = await anext(client.alerts())
                 if message.data is not None:

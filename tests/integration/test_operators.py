@@ -19,7 +19,7 @@ from protocol.errors import CloseCode
 from tests.support.engines import an_engine
 from tests.support.sockets import Peer
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture(autouse=True)

@@ -24,7 +24,7 @@ from protocol.rules import ThresholdRule
 from tests.support.engines import an_engine
 from tests.support.sockets import Peer
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 RULE = ThresholdRule(id="hot", framework="web", metric="cpu", threshold=90.0)
 
 

@@ -20,7 +20,7 @@ from tests.support.mail_servers import mail_server
 from tests.support.shell import a_shell
 
 README = (ROOT / "README.md").read_text()
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 AN_ALERT = TriggerInput(framework_id="web", title="Checkout is slow", current_value=950.0)
 
 

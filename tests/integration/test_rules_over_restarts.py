@@ -39,7 +39,7 @@ async def test_a_rule_that_waits_for_time_rings_after_a_restart_by_itself(
         assert result.status is answer
     async with an_engine(tmp_path, rule, later_s=61.0) as engine:
         token = engine.issue_token("main", "ann", "viewer")
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             async with Client(engine.ws_url, token) as client:
                 # Of the workspace: following the framework's channel would start it.
                 await client.subscribe("workspace", snapshot=True)

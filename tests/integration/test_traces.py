@@ -26,7 +26,7 @@ from tocsin import Client
 
 CALLER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 TRACE = int(CALLER[3:35], 16)
-PATIENCE_S = 20
+PATIENCE_S = 60.0
 
 
 @pytest.fixture(autouse=True)

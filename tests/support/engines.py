@@ -20,7 +20,7 @@ from engine.sections.doors import Gateway
 ROOT = Path(__file__).resolve().parents[2]
 ANY_PORT = "127.0.0.1:0"
 # A start takes half a second; a loaded machine gets its time.
-READY_S = 30.0
+READY_S = 60.0
 SECRET = "a secret for tests, 32 bytes long or more"
 # Only what a program needs: settings of whoever runs the tests must not reach it. Nor is it measured for coverage: that
 # halves its speed, what a killed program did would not be counted anyway, and the rest is tested in this process too.

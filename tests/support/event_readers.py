@@ -12,7 +12,7 @@ import trio
 
 from engine.app import Engine
 
-PATIENCE_S = 10
+PATIENCE_S = 60
 
 
 class Heard(NamedTuple):
