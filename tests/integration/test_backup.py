@@ -14,6 +14,7 @@ from engine.app import Engine
 from engine.stores import AlertQuery
 from protocol.items import TriggerInput
 from tests.support.engines import ROOT, an_engine
+from tests.support.postgres_server import PostgresDatabase, programs
 from tocsin import Client
 
 PAGE = (ROOT / "docs" / "operations.md").read_text()
@@ -46,3 +47,29 @@ async def test_a_copy_of_a_running_engine_restores_all_that_was_acknowledged_and
             assert restored.service.authenticate(token).user == "ann"
             page = await restored.service.alerts(restored.principal("ann"), AlertQuery(workspace="main"))
             assert [alert.title for alert in page.items] == ["Kept"]
+
+
+async def test_a_dump_of_a_running_shared_store_restores_all_that_was_acknowledged(
+    tmp_path: Path, postgres_database: PostgresDatabase
+) -> None:
+    server, dump = postgres_database.server, tmp_path / "tocsin.dump"
+    copy = PostgresDatabase(server, server.new_database())
+    with trio.fail_after(PATIENCE_S):
+        async with an_engine(tmp_path / "data", store=postgres_database.url) as engine:
+            who = engine.principal("ann")
+            await engine.service.trigger(who, [TriggerInput(framework_id="web", title="Kept")])
+            await program("pg_dump", "--format=custom", "--file", str(dump), "--dbname", postgres_database.keeper_url)
+            epoch, _ = await place_of(engine)
+        # As the page says: the roles are there, the database is empty, and a superuser restores.
+        await program("pg_restore", "--exit-on-error", "--dbname", copy.keeper_url, str(dump))
+        async with an_engine(tmp_path / "data", store=copy.url) as restored:
+            assert await place_of(restored) == (epoch, 1)
+            page = await restored.service.alerts(restored.principal("ann"), AlertQuery(workspace="main"))
+            assert [alert.title for alert in page.items] == ["Kept"]
+    server.drop_database(copy.name)
+
+
+async def program(name: str, *arguments: str) -> None:
+    """One of Postgres' own."""
+    assert name in PAGE
+    await trio.run_process([str(programs() / name), *arguments])

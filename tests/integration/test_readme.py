@@ -17,6 +17,8 @@ from engine.sections.notify import Notify
 from protocol.items import TriggerInput
 from tests.support.engines import ROOT, an_engine, environment
 from tests.support.mail_servers import mail_server
+from tests.support.postgres_server import OWNER, PASSWORD, PostgresServer
+from tests.support.redis_server import RedisServer
 from tests.support.shell import a_shell
 
 README = (ROOT / "README.md").read_text()
@@ -139,3 +141,36 @@ async def test_the_javascript_of_the_readme_hears_an_alert(tmp_path: Path) -> No
                     process.kill()
             await process.wait()
     assert b"Checkout is slow 950\n" in said
+
+
+async def test_a_node_of_the_readme_starts_on_a_shared_store(
+    tmp_path: Path, postgres_server: PostgresServer, empty_postgres: str, redis: RedisServer
+) -> None:
+    (block,) = blocks("sh", "tocsin migrate")
+    install, *before, serve = block.splitlines()
+    assert (ROOT / install.rpartition(" ")[2]).exists()
+    place = f"127.0.0.1:{postgres_server.port}/{empty_postgres}"
+    script = (
+        "\n".join([*before, f"exec {serve}"])
+        .replace("db/tocsin", place)
+        .replace("OWNER:PASSWORD", f"{OWNER}:{PASSWORD}")
+    )
+    # The role is the server's, which others use too.
+    script = script.replace("TOCSIN_APP_PASSWORD=$(openssl rand -hex 16)", f"TOCSIN_APP_PASSWORD={PASSWORD}")
+    script = script.replace("redis://cache", redis.url).replace(".venv/bin/tocsin", f"{sys.executable} -m tocsin")
+    script = script.replace("tocsin serve", "tocsin serve --ws 127.0.0.1:0 --http 127.0.0.1:0")
+    with trio.fail_after(PATIENCE_S):
+        process = await trio.lowlevel.open_process(
+            ["bash", "-ec", script],
+            stdout=subprocess.PIPE,
+            env=environment(TOCSIN_WATCH_HOST="false", TOCSIN_DATA=str(tmp_path)),
+        )
+        assert process.stdout is not None
+        said = b""
+        while b"\n{" not in said or not said.endswith(b"\n"):
+            said += await process.stdout.receive_some()
+        process.terminate()
+        assert await process.wait() == 0
+        await process.stdout.aclose()
+    assert json.loads(said.splitlines()[-1])["ready"]
+    assert b"applied  0001" in said

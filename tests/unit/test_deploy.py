@@ -8,12 +8,20 @@ import re
 import pytest
 import yaml
 
-from engine.configuration.settings import load
+from engine.configuration.settings import CLIENT_VARIABLES, load
 from engine.doctor.network import DESCRIPTORS_BESIDE
 from engine.doctor.redis_server import POLICY
 from engine.sections.doors import Api, Gateway
 from tests.support.engines import ROOT
-from tests.support.pages import VARIABLE, is_command, missing_commands, missing_metrics, missing_settings, variables
+from tests.support.pages import (
+    VARIABLE,
+    is_command,
+    missing_commands,
+    missing_files,
+    missing_metrics,
+    missing_settings,
+    variables,
+)
 from tocsin.commands.serve import DRAIN_MAX_S
 
 DEPLOY = ROOT / "deploy"
@@ -146,6 +154,13 @@ def test_the_unit_starts_our_command_with_descriptors_for_all_its_clients() -> N
 def test_every_alarm_has_its_line_in_the_runbook_and_every_line_its_alarm() -> None:
     assert {rule["alert"] for rule in RULES} == ALARMS
     assert {rule["labels"]["severity"] for rule in RULES} == {"page", "ticket"}
+
+
+def test_the_page_for_operators_names_nothing_that_is_not_there() -> None:
+    assert missing_settings(PAGE, OTHERS | CLIENT_VARIABLES) == []
+    assert missing_metrics(PAGE) == []
+    assert missing_commands(PAGE) == []
+    assert missing_files(PAGE) == []
 
 
 def test_the_checks_of_this_file_see_what_is_wrong() -> None:
