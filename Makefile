@@ -8,7 +8,7 @@ FUZZ_MINUTES ?= 10
 MINUTES ?= 15
 PACKAGES := protocol actors engine tocsin benchmarks
 
-.PHONY: run test check bench soak fuzz docs lock install install-dev system node clean
+.PHONY: run test check bench soak chaos fuzz docs lock install install-dev system node clean
 
 run: install
 	TOCSIN_DATA=$(DATA) $(BIN)/tocsin serve --welcome
@@ -79,6 +79,10 @@ fuzz: install-dev
 # Steady, churning, slow and hostile clients together; fails for a leak or a lost message.
 soak: install-dev
 	$(BIN)/tocsin bench soak --minutes $(MINUTES)
+
+# Three nodes, 300 clients and every fault in turn, for five minutes; fails for whatever was lost, doubled or late.
+chaos: install-dev
+	$(BIN)/python -m tests.support.chaos --rounds 2
 
 # Writes the pages that are made from the code.
 docs: install-dev

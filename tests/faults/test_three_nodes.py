@@ -1,0 +1,23 @@
+"""Three nodes on one Postgres and one Redis, in their short form: one is killed, Redis is gone, one is stopped.
+
+The long form, with all faults, 300 clients and 200 triggers a second, is `make chaos`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.chaos import Size, a_chaos
+
+
+@pytest.mark.timeout(180)
+async def test_whatever_fails_every_answered_trigger_is_stored_once_and_every_client_sees_every_offset_once(
+    tmp_path: Path,
+) -> None:
+    async with a_chaos(Size(watchers=12, producers=6, triggers_per_s=30.0), seed=1, folder=tmp_path) as chaos:
+        await chaos.run(["kill", "redis_gone", "pause"], calm_s=2.0)
+    assert chaos.faults == []
+    assert chaos.counts["acked"] > 100
+    assert set(chaos.waits) == {"kill", "redis_gone", "pause"}
