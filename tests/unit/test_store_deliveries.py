@@ -30,6 +30,10 @@ async def ledger(*deliveries: object) -> AsyncIterator[Store]:
         yield store
 
 
+async def pass_time(seconds: float) -> None:
+    await trio.sleep(seconds)
+
+
 async def states(store: Store, alert_id: str = "a1") -> list[DeliveryState]:
     return [line.delivery.state for line in await store.deliveries("acme", alert_id, 0, 100)]
 
@@ -129,7 +133,7 @@ async def test_a_job_whose_node_is_lost_for_good_fails_its_delivery(autojump_clo
     async with ledger(line) as store:
         await store.enqueue([a_job(key=line.key, attempts_max=1)])
         await store.claim("n", {Queue.ALERT: 1}, 30.0)
-        await trio.sleep(31)
+        await pass_time(31)
         await store.sweep(10)
         assert await states(store) == [DeliveryState.FAILED]
 

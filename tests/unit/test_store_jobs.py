@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -28,7 +27,7 @@ from protocol.jobs import (
     Verdict,
 )
 from protocol.times import SECOND_US
-from tests.support.stores import FACTORIES, NOW, StoreFactory, a_commit, committed
+from tests.support.stores import NOW, StoreFactory, a_commit, committed
 
 MINUTE_US = 60 * SECOND_US
 LEASE_S = 30.0
@@ -69,9 +68,8 @@ class Open:
         return None if job is None else job.state
 
 
-@pytest.fixture(params=list(FACTORIES))
-def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Any]:
-    factory: StoreFactory = FACTORIES[request.param](tmp_path)
+@pytest.fixture
+def opened(factory: StoreFactory) -> Callable[[], Any]:
     clock = Clock()
 
     @asynccontextmanager

@@ -90,7 +90,7 @@ _AGAIN = f"""
 INSERT INTO job (id, {_KEPT}, state, rank, errors, lease_no, created_at, updated_at)
 SELECT id, queue, kind, workspace, framework, prio, ?1, 0, attempts_max, deadline_s, ukey, schedule, target, args, 1,
     ?1 + prio * {AGEING_US}, errors, lease_no, created_at, ?1
-FROM job_done WHERE id IN (SELECT value FROM json_each(?2)) AND state IN ({FAILED}, {CANCELLED})
+FROM job_done WHERE id IN (SELECT CAST(value AS INTEGER) FROM json_each(?2)) AND state IN ({FAILED}, {CANCELLED})
 ON CONFLICT (ukey, workspace) WHERE ukey IS NOT NULL DO NOTHING RETURNING id
 """  # noqa: S608
 # Not those whose key another job has by now: they would come first each time, and keep the others from their turn.
@@ -99,7 +99,9 @@ SELECT id, ukey FROM job_done AS ended WHERE queue = ? AND state = {FAILED} AND 
     AND NOT EXISTS (SELECT 1 FROM job WHERE job.ukey = ended.ukey AND job.workspace = ended.workspace)
 ORDER BY updated_at, id LIMIT ?
 """  # noqa: S608
-_NOT_DONE = "DELETE FROM job_done WHERE id IN (SELECT value FROM json_each(?)) RETURNING queue, state"
+_NOT_DONE = """
+DELETE FROM job_done WHERE id IN (SELECT CAST(value AS INTEGER) FROM json_each(?)) RETURNING queue, state
+"""
 _COUNT = """
 INSERT INTO job_count VALUES (?, ?, ?) ON CONFLICT (queue, state) DO UPDATE SET count = job_count.count + excluded.count
 """

@@ -29,7 +29,7 @@ _COLUMNS = (
 _TABLES = {"job": f"{_COLUMNS}, NULL", "job_done": f"{_COLUMNS}, result"}
 # A number is in one of the two only.
 _ONE = " UNION ALL ".join(
-    f"SELECT {columns} FROM {table} WHERE id = ?1 AND (?2 IS NULL OR workspace = ?2)"  # noqa: S608  # our own words
+    f"SELECT {columns} FROM {table} WHERE id = ?1 AND (CAST(?2 AS TEXT) IS NULL OR workspace = ?2)"  # noqa: S608  # our own words
     for table, columns in _TABLES.items()
 )
 _LAST_ERROR = either(

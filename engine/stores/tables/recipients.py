@@ -48,7 +48,7 @@ _NEXT_READER = (
 _FIRST_MARK = (
     "SELECT min((SELECT m.at FROM recipient_mark AS m WHERE m.scope = place.scope AND m.stream = place.stream"
     " AND m.user = reader.user AND m.is_seen = {is_seen} AND m.until >= place.told AND m.min_severity <= ?4"
-    " AND (m.after BETWEEN 0 AND place.told - 1 OR (m.after = -1 AND (?5 IS NULL OR m.at <= ?5)))"
+    " AND (m.after BETWEEN 0 AND place.told - 1 OR (m.after = -1 AND (CAST(?5 AS INTEGER) IS NULL OR m.at <= ?5)))"
     " ORDER BY m.until LIMIT 1)) FROM place"
 )
 RECIPIENTS = (

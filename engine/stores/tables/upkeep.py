@@ -42,7 +42,7 @@ DELETE_EVENTS = (
     "DELETE FROM event WHERE channel = ? AND channel_offset > ? AND channel_offset <= ? RETURNING workspace_offset"
 )
 DELETE_ENTRIES = (
-    "DELETE FROM entry WHERE workspace = ? AND workspace_offset IN (SELECT value FROM json_each(?))"
+    "DELETE FROM entry WHERE workspace = ? AND workspace_offset IN (SELECT CAST(value AS INTEGER) FROM json_each(?))"
     " RETURNING person, person_offset"
 )
 # Of each stream that has lost events: marks of what is gone. One row of `gone` for each such stream.
