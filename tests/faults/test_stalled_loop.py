@@ -25,7 +25,8 @@ signal.signal(signal.SIGUSR2, lambda *_: sum(range(10**12)))
 from tocsin.cli import main
 main()
 """
-STALL_S, EXIT_S = 0.5, 3.0
+# A loaded machine lets a loop wait for half a second, now and then for more.
+STALL_S, EXIT_S = 1.5, 3.0
 QUICK = {"TOCSIN_WATCHDOG_STALL_S": str(STALL_S), "TOCSIN_WATCHDOG_EXIT_S": str(EXIT_S)}
 
 
@@ -48,9 +49,10 @@ async def test_a_stalled_loop_is_shown_and_ends_the_process_with_70(tmp_path: Pa
     async with an_engine(tmp_path) as engine:
         engine.process.send_signal(signal.SIGUSR1)
         log = await rest_of_log(engine)
-        assert await engine.wait(5) == 70
+        assert await engine.wait(30) == 70
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
-    stalls = [line for line in lines if line["event"].startswith("loop_")]
+    # Before, the machine may have held it up for a moment.
+    stalls = [line for line in lines if line["event"].startswith("loop_")][-2:]
     assert [line["event"] for line in stalls] == ["loop_stalled", "loop_given_up"]
     assert stalls[0]["stacks"]["MainThread"][0].startswith("<string>:3 ")
     assert "tocsin-logs" in stalls[0]["stacks"]
@@ -72,5 +74,5 @@ async def test_a_paused_process_goes_on_as_if_nothing_had_been(tmp_path: Path) -
             engine.process.send_signal(signal.SIGCONT)
         engine.process.send_signal(signal.SIGTERM)
         log = await rest_of_log(engine)
-        assert await engine.wait(15) == 0
+        assert await engine.wait(30) == 0
     assert "loop_" not in log
