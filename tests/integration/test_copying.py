@@ -201,3 +201,13 @@ def test_a_target_without_migrations_is_told_the_command(
     code, said = copy(str(installation), postgres_server.url(empty_postgres))
     assert code == 2
     assert "tocsin migrate --store URL" in said
+
+
+def test_what_is_copied_is_no_change_of_anybodys_but_what_comes_later_is(
+    installation: Path, postgres_database: PostgresDatabase
+) -> None:
+    server, name = postgres_database.server, postgres_database.name
+    assert copy(str(installation), postgres_database.owner_url)[0] == 0
+    assert server.sql("SELECT count(*) FROM row_audit", name) == [["0"]]
+    server.sql("UPDATE alert SET state = 5 WHERE id = (SELECT min(id) FROM alert)", name)
+    assert server.sql("SELECT count(*) FROM row_audit", name) == [["1"]]

@@ -197,12 +197,14 @@ class Catalogue:
     def without_audit(self) -> list[str]:
         """Tables that people change of which an update or a deletion leaves no line."""
         return sorted(
-            name for name, verbs in AUDITED.items() if name not in self._with_trigger("tocsin_note_row", verbs)
+            name
+            for name, verbs in AUDITED.items()
+            if name not in self._with_trigger(("tocsin_note_row", "tocsin_note_alerts"), verbs)
         )
 
     def not_append_only(self) -> list[str]:
         """Trails that can be changed."""
-        guarded = self._with_trigger("tocsin_is_append_only", _UPDATE | _DELETE | _TRUNCATE)
+        guarded = self._with_trigger(("tocsin_is_append_only",), _UPDATE | _DELETE | _TRUNCATE)
         rights = {(row["relname"], row["privilege_type"]) for row in self._grants}
         changeable = {name for name, right in rights if right in ("UPDATE", "DELETE", "TRUNCATE")}
         return sorted((APPEND_ONLY - guarded) | (APPEND_ONLY & changeable))
@@ -228,11 +230,11 @@ class Catalogue:
             or (row["is_anybodys"] and not row["is_trigger"])
         ]
 
-    def _with_trigger(self, function: str, kinds: int) -> set[str]:
-        """Tables on which it is called for all of these kinds."""
+    def _with_trigger(self, functions: tuple[str, ...], kinds: int) -> set[str]:
+        """Tables on which one of these functions is called for all of these kinds."""
         found: dict[str, int] = {}
         for row in self._triggers:
-            if row["proname"] == function and row["tgenabled"] == b"O":
+            if row["proname"] in functions and row["tgenabled"] == b"O":
                 found[row["relname"]] = found.get(row["relname"], 0) | row["tgtype"]
         return {name for name, covered in found.items() if covered & kinds == kinds}
 

@@ -36,12 +36,10 @@ SELECT usename FROM pg_stat_activity WHERE datname = current_database() AND pid 
     AND usename <> current_user AND has_table_privilege(usesysid, 'public.event', 'INSERT')
     AND NOT (SELECT rolsuper FROM pg_roles WHERE oid = usesysid) LIMIT 1
 """
-_AUDITED = """
-SELECT DISTINCT c.relname FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid
-WHERE t.tgfoid = 'public.tocsin_note_row'::regproc AND NOT t.tgisinternal
-"""
-_TRIGGERS = """
-SELECT tgname FROM pg_trigger WHERE tgrelid = $1::text::regclass AND tgfoid = 'public.tocsin_note_row'::regproc
+_NOTING = """
+SELECT c.relname, t.tgname FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid
+JOIN pg_proc AS p ON p.oid = t.tgfoid
+WHERE p.pronamespace = 'public'::regnamespace AND p.proname LIKE 'tocsin\\_note\\_%' AND NOT t.tgisinternal
 """
 
 
@@ -140,9 +138,8 @@ async def _ready(connection: asyncpg.Connection) -> PostgresEnd:
 
 
 async def _note_rows(connection: asyncpg.Connection, verb: str) -> None:
-    for (table,) in await connection.fetch(_AUDITED):
-        for (trigger,) in await connection.fetch(_TRIGGERS, table):
-            await connection.execute(f'ALTER TABLE "{table}" {verb} TRIGGER "{trigger}"')
+    for table, trigger in await connection.fetch(_NOTING):
+        await connection.execute(f'ALTER TABLE "{table}" {verb} TRIGGER "{trigger}"')
 
 
 def _list(columns: Iterable[str]) -> str:

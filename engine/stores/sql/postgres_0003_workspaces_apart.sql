@@ -4,24 +4,32 @@
 -- the workspaces that it is about, or * for work over all of them (claiming, sweeping, retention, the start). Not set, empty
 -- and an empty list mean no rows at all; anything else is an error. The engine's role owns nothing and cannot bypass this.
 --
--- The functions stand in (SELECT ...) below: they are then asked once a statement, and not once a row.
+-- The functions stand in (SELECT ...) below: they are then asked once a statement, and not once a row. Those with a query
+-- in them are in PL/pgSQL, which keeps its plans: in SQL they were planned anew at each statement, 150 µs of it.
 
 CREATE FUNCTION tocsin_sees_all() RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE AS $$ SELECT coalesce(current_setting('tocsin.workspaces', true) = '*', false) $$;
 
 CREATE FUNCTION tocsin_workspaces() RETURNS text[]
-    LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    SELECT CASE
-        WHEN coalesce(current_setting('tocsin.workspaces', true), '') IN ('', '*') THEN '{}'::text[]
-        ELSE array_remove(
-            ARRAY(SELECT jsonb_array_elements_text(current_setting('tocsin.workspaces', true)::jsonb)), '')
-    END
+    LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+DECLARE
+    setting text := coalesce(current_setting('tocsin.workspaces', true), '');
+BEGIN
+    IF setting IN ('', '*') THEN
+        RETURN '{}';
+    END IF;
+    RETURN array_remove(ARRAY(SELECT jsonb_array_elements_text(setting::jsonb)), '');
+END
 $$;
 
 -- Those of them that have a number already.
 CREATE FUNCTION tocsin_workspace_numbers() RETURNS bigint[]
-    LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    SELECT ARRAY(SELECT id FROM public.workspace WHERE name = ANY (public.tocsin_workspaces()))
+    LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+DECLARE
+    named text[] := public.tocsin_workspaces();
+BEGIN
+    RETURN ARRAY(SELECT id FROM public.workspace WHERE name = ANY (named));
+END
 $$;
 
 -- Puts a table under this rule: `place` is its column, `how` says whether that is a name or a number. For later tables too.
@@ -62,7 +70,8 @@ BEGIN
 END
 $$;
 
--- What names a workspace makes its name known, so that a foreign key can hold it to that.
+-- What names a workspace makes its name known, so that a foreign key can hold it to that. The last name (below: the last
+-- channel) is remembered for the rest of the transaction, in a setting: rows come in crowds, and to look costs 20 µs.
 CREATE FUNCTION tocsin_know_workspace() RETURNS trigger
     LANGUAGE plpgsql AS $$
 DECLARE
@@ -73,10 +82,14 @@ BEGIN
         WHEN 'workspace_id' THEN named := NEW.workspace_id;
         WHEN 'name' THEN named := NEW.name;
     END CASE;
+    IF named = current_setting('tocsin.known_workspace', true) THEN
+        RETURN NEW;
+    END IF;
     PERFORM 1 FROM public.workspace_name WHERE name = named;
     IF NOT FOUND THEN
         INSERT INTO public.workspace_name (name) VALUES (named) ON CONFLICT DO NOTHING;
     END IF;
+    PERFORM set_config('tocsin.known_workspace', named, true);
     RETURN NEW;
 END
 $$;
@@ -84,9 +97,19 @@ $$;
 -- What the shared SQL says of a channel alone belongs to the channel's workspace.
 CREATE FUNCTION tocsin_workspace_of_channel() RETURNS trigger
     LANGUAGE plpgsql AS $$
+DECLARE
+    known text[] := string_to_array(current_setting('tocsin.known_channel', true), ':');
 BEGIN
-    IF NEW.workspace IS NULL THEN
-        SELECT workspace INTO NEW.workspace FROM public.channel WHERE id = NEW.channel;
+    IF NEW.workspace IS NOT NULL THEN
+        RETURN NEW;
+    END IF;
+    IF known[1] = NEW.channel::text THEN
+        NEW.workspace := known[2];
+        RETURN NEW;
+    END IF;
+    SELECT workspace INTO NEW.workspace FROM public.channel WHERE id = NEW.channel;
+    IF FOUND THEN
+        PERFORM set_config('tocsin.known_channel', format('%s:%s', NEW.channel, NEW.workspace), true);
     END IF;
     RETURN NEW;
 END
