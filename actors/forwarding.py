@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 
 import trio
 
@@ -84,7 +85,7 @@ class Forwarding:
         }
 
     async def forward(
-        self, owner: str, key: ChannelKey, batch: Batch, places: Sequence[int]
+        self, owner: str, key: ChannelKey, batch: Batch, places: Sequence[int], traces: Sequence[str | None] = ()
     ) -> Sequence[ItemResult] | None:
         """Has the owner do this; None: it says that it is not the owner. Waits until cancelled for an answer.
 
@@ -98,6 +99,7 @@ class Forwarding:
             framework=key.framework,
             commands=pack(batch.commands),
             places=tuple(places),
+            traces=tuple(traces),
         )
         self.sent += 1
         try:
@@ -151,8 +153,10 @@ class Forwarding:
 
         receipt, first = Receipt(items, answer), 0
         envelopes = []
-        for command, places in zip(commands, letter.places, strict=True):
-            envelopes.append(Envelope(command, receipt, *range(first, first + places)))
+        for command, places, trace in zip_longest(commands, letter.places, letter.traces[: len(commands)]):
+            envelope = Envelope(command, receipt, *range(first, first + places))
+            envelope.trace = trace
+            envelopes.append(envelope)
             first += places
         try:
             self._cell(ChannelKey(letter.workspace, letter.framework)).put_all(envelopes)

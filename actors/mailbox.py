@@ -217,6 +217,12 @@ class Mailbox:
         """How many results each command of the pinned batch has."""
         return tuple([len(envelope.places) for envelope in self._pinned])
 
+    @property
+    def pinned_traces(self) -> tuple[str | None, ...]:
+        """Where the request of each command of the pinned batch stands in a trace; empty: none is traced."""
+        traces = tuple([envelope.trace for envelope in self._pinned])
+        return traces if any(traces) else ()
+
     def machine_raised(self) -> Command | None:
         """The pinned batch made the machine raise. Gives the command that is set aside, if one is."""
         culprits, self._pinned, self._batch = self._pinned, (), None

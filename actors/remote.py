@@ -43,8 +43,11 @@ FORMER_S = 0.25
 DISAGREED_S = 0.1
 
 
-# Has an owner do this: the cell, the batch, how many results each command has. None: it says that it is not the owner.
-Forward = Callable[[str, ChannelKey, Batch, Sequence[int]], Awaitable[Sequence[ItemResult] | None]]
+# Has an owner do this: the cell, the batch, how many results each command has, and where it
+# stands in a trace. None: it says that it is not the owner.
+Forward = Callable[
+    [str, ChannelKey, Batch, Sequence[int], Sequence[str | None]], Awaitable[Sequence[ItemResult] | None]
+]
 
 
 @dataclass(frozen=True)
@@ -125,13 +128,19 @@ class RemoteActor(CellActor):
     async def _ask(self, owner: str, batch: Batch) -> Sequence[ItemResult] | None:
         """What the owner answers; None: it does not, or says that it is not the owner."""
         results: Sequence[ItemResult] | None = None
+        mailbox, tracer = self._cell.mailbox, self._kit.tracer
+        trace = None if tracer is None else tracer.forward(self._cell.key, owner, mailbox.traces)
         with trio.CancelScope(deadline=trio.current_time() + RESEND_S) as scope:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._hurry, owner, scope)
-                results = await self._remote.forward(owner, self._cell.key, batch, self._cell.mailbox.pinned_places)
+                results = await self._remote.forward(
+                    owner, self._cell.key, batch, mailbox.pinned_places, mailbox.pinned_traces
+                )
                 if results is None:
                     await trio.sleep(DISAGREED_S)
                 nursery.cancel_scope.cancel()
+        if trace is not None:
+            trace(results is not None)
         return results
 
     async def _hurry(self, owner: str, scope: trio.CancelScope) -> None:

@@ -10,7 +10,7 @@ variable, a batch one comparison, a message nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Protocol
 
@@ -42,3 +42,6 @@ class Tracer(Protocol):
 
     def batch(self, key: ChannelKey, traces: Sequence[str], commands: int) -> BatchTrace | None:
         """A batch is about to be decided, in which these are traced."""
+
+    def forward(self, key: ChannelKey, owner: str, traces: Sequence[str]) -> Callable[[bool], None] | None:
+        """A batch goes to the node that decides; called back when that has answered (True), or has not in time."""

@@ -21,9 +21,11 @@ from actors.gateway import Gateway
 from actors.retelling import Retelling
 from actors.roster import Roster
 from actors.session import Session
+from actors.session_kit import SessionKit
 from actors.supervisor import Started
+from actors.throttle import RateLimits
 from engine.access.certificate import Certificate
-from engine.bounds import gateway_limits, http_limits, rate_limits, stream_limits, websocket_limits
+from engine.bounds import gateway_limits, http_limits, rate_limits, session_limits, stream_limits, websocket_limits
 from engine.configuration.config import Config
 from engine.http.action_pages import action_routers
 from engine.http.app import create_app
@@ -47,8 +49,9 @@ from engine.http.stream_history import history_routes
 from engine.http.trials import trial_routes
 from engine.http.workflows import workflow_routes
 from engine.input.integrations import Integrations
-from engine.parts import Parts, session_kit
+from engine.parts import Parts
 from engine.quiet.storms import Storms
+from engine.sections.doors import Gateway as GatewaySection
 from engine.sockets import host_and_port, listen, same_port
 from engine.telemetry.metrics import Metrics
 from engine.world import World
@@ -145,7 +148,7 @@ class Doors:
 
     def _stream_routes(self, parts: Parts) -> list[HTTPRouteHandler]:
         config, peer_address = self._config, PeerAddress(self._config.gateway.trusted_proxies)
-        kit = session_kit(parts, self._roster, config.gateway, rate_limits(config.limits))
+        kit = _session_kit(parts, self._roster, config.gateway, rate_limits(config.limits))
         self._streams = EventStreams(kit, stream_limits(config), self._world.new_id)
         return [
             *stream_routes(self._streams, peer_address),
@@ -179,7 +182,7 @@ class Doors:
 
     async def _serve_ws(self, listener: trio.socket.SocketType, parts: Parts, status: Started) -> None:
         config = self._config.gateway
-        kit = session_kit(parts, self._roster, config, rate_limits(self._config.limits))
+        kit = _session_kit(parts, self._roster, config, rate_limits(self._config.limits))
 
         async def converse(connection: Connection) -> None:
             await Session(connection, kit).run()
@@ -195,3 +198,20 @@ class Doors:
             self.certificate.new_tls if self.certificate else None,
         )
         await gateway.run(status)
+
+
+def _session_kit(parts: Parts, roster: Roster, config: GatewaySection, rates: RateLimits) -> SessionKit:
+    """What every session is handed."""
+    return SessionKit(
+        parts.desk,
+        parts.registry,
+        parts.derived,
+        parts.store,
+        parts.ticker,
+        parts.presence,
+        parts.recipients,
+        roster,
+        parts.clock,
+        session_limits(config, rates),
+        parts.proofs,
+    )

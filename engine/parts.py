@@ -5,7 +5,6 @@ What starts when, and what a crash of it means, is `engine.tree`; what a part ma
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -20,14 +19,12 @@ from actors.ports import Clock, Desk
 from actors.proofs import Proofs
 from actors.registry import Registry
 from actors.roster import Roster
-from actors.session_kit import SessionKit
-from actors.throttle import RateLimits
 from actors.ticker import Ticker
 from engine.access.administration import Administration
 from engine.access.audit import AuditTrail
 from engine.access.identity import Identity
 from engine.access.quotas import Quotas
-from engine.bounds import policy, rate_limits, retention_of, session_limits, turns, wider_rates
+from engine.bounds import policy, rate_limits, retention_of, turns, wider_rates
 from engine.cache.build import build_cache
 from engine.cache.cache import Cache
 from engine.cache.jobs import cache_schedules
@@ -59,7 +56,6 @@ from engine.notify.stream_word import word_on_streams
 from engine.notify.verbs import NotifyVerbs
 from engine.orders import StandingOrders
 from engine.quiet.quiet_keeper import QuietKeeper
-from engine.sections.doors import Gateway
 from engine.service import Service
 from engine.shelf.catalogue import ShelfKit
 from engine.shelf.live import ObjectFigures
@@ -69,6 +65,7 @@ from engine.shelf.shelves import Shelves, build_shelves
 from engine.stores import Store
 from engine.stores.nodes import NodeRow
 from engine.telemetry.metrics import Metrics
+from engine.tracing.opening import NotFollowing
 from engine.trying.backtests import Backtests
 from engine.trying.stored import StoredReadings
 from engine.trying.trials import Trials
@@ -138,7 +135,7 @@ def build(
     metrics: Metrics,
     roster: Roster,
     foreign: ForeignLoop,
-    following: Following | None = None,
+    following: Following | NotFollowing,
 ) -> Parts:
     """Everything that stands on this store, and on the loop of foreign drivers. Nothing runs yet.
 
@@ -152,9 +149,9 @@ def build(
         idle_s=config.channel.idle_s,
     )
     derived = DerivedStreams(store, metrics)
-    kit = ChannelKit(store, machine, world.clock, world.new_id, metrics, limits, orders.of, derived.look)
-    if following is not None:
-        kit = dataclasses.replace(kit, tracer=following.tracer)
+    kit = ChannelKit(
+        store, machine, world.clock, world.new_id, metrics, limits, orders.of, derived.look, following.tracer
+    )
     registry = Registry(
         kit,
         park_s=config.channel.park_s,
@@ -169,8 +166,7 @@ def build(
     kit_of_shelves = ShelfKit(
         store, world.clock, world.new_id, config.api.answer_s, ObjectFigures(), metrics.refused, reads
     )
-    way_out = None if following is None else following.connector(config.notify)
-    outbound = build_outbound(config, world.clock, way_out)
+    outbound = build_outbound(config, world.clock, following.connector(config.notify))
     shelves = build_shelves(kit_of_shelves, config, orders, registry.wake, keeper.changed, outbound)
     nodes = _nodes(config, world, foreign, Ground(store, registry, derived, shelves.live, identity, roster.end_where))
     shelves.live.follow(RULE, reads.follow_rules())
@@ -219,7 +215,7 @@ def build(
         more,
         config.schedules,
         config.workspace,
-        (lambda desk: desk) if following is None else following.jobs,
+        following.jobs,
     )
     given = Given(works.scheduler.schedules)
     upkeep = Upkeep(store, world.clock, config.retention.trim_every_s, config.retention.over_s)
@@ -255,7 +251,7 @@ def build(
         ticker=Ticker(),
         proofs=Proofs(world.clock, turns(config.gateway.position_s)),
         service=service,
-        desk=service if following is None else following.desk(service),
+        desk=following.desk(service),
         administration=administration,
         operators=operators,
         broadcasts=broadcasts,
@@ -298,20 +294,3 @@ def _trials(
     backtests = Backtests(window_s, metrics.refused)
     stored = StoredReadings(readings, retention_of(config).readings, world.clock)
     return Trials(shelves.rules, stored, backtests, service.trigger, world.clock, world.new_id, window_s)
-
-
-def session_kit(parts: Parts, roster: Roster, config: Gateway, rates: RateLimits) -> SessionKit:
-    """What every session is handed."""
-    return SessionKit(
-        parts.desk,
-        parts.registry,
-        parts.derived,
-        parts.store,
-        parts.ticker,
-        parts.presence,
-        parts.recipients,
-        roster,
-        parts.clock,
-        session_limits(config, rates),
-        parts.proofs,
-    )

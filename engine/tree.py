@@ -38,7 +38,7 @@ from engine.telemetry.lag import LoopLag
 from engine.telemetry.memory import MemoryGuard
 from engine.telemetry.metrics import Metrics
 from engine.telemetry.suppressed import WRITE_EVERY_S
-from engine.tracing.opening import open_tracing
+from engine.tracing.opening import NotFollowing, open_tracing
 from engine.world import World
 from protocol.errors import Busy, StoreRefused, StoreUnavailable
 from protocol.items import ItemResult, ReadingInput
@@ -63,13 +63,11 @@ class Tree:
         self._roster = Roster(metrics, roster_limits(config.gateway))
         self.keys = KeyWatch(config, identity, self._roster.end_where)
         self._memory = MemoryGuard(config.gateway.memory_soft_bytes, self._roster.overloaded)
-        # None: nobody traces.
         self._following = open_tracing(config.tracing, node_name(), config.store_url, world.spans_to)
-        if self._following is not None:
+        if not isinstance(self._following, NotFollowing):
             metrics.watch("traces", self._following.statistics)
             metrics.on_drained = self._following.tracer.drained
-        around = (lambda app: app) if self._following is None else self._following.app
-        self.doors = Doors(config, world, metrics, self._roster, lambda: self.up, around)
+        self.doors = Doors(config, world, metrics, self._roster, lambda: self.up, self._following.app)
         self._lag = LoopLag(metrics.loop_lagged)
         self._foreign = ForeignLoop()
         self._helpers = Supervisor(self._helper_children(), Strategy.ONE_FOR_ONE, metrics)
@@ -104,7 +102,7 @@ class Tree:
         foreign = [ChildSpec("foreign", self._foreign.run)] if needs_foreign(self._config) else []
         return [
             # First up and last down: what others do at their end is told.
-            *([] if self._following is None else [ChildSpec("traces", self._following.run)]),
+            *([] if isinstance(self._following, NotFollowing) else [ChildSpec("traces", self._following.run)]),
             *foreign,
             # Checking a large file, or waiting for a store that is away, takes as long as it takes.
             ChildSpec("store", self._run_store, fatal=FATAL, start_deadline_s=math.inf),

@@ -37,7 +37,10 @@ class ForeignLetter(Exception):
 
 
 class Forward(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="forward"):
-    """Commands for a channel, to its owner. `places`: how many results each has. `id` stays when it is sent again."""
+    """Commands for a channel, to its owner. `places`: how many results each has. `id` stays when it is sent again.
+
+    `traces`: where each command's request stands in a trace; empty: none of them is traced.
+    """
 
     origin: str
     id: str
@@ -45,6 +48,7 @@ class Forward(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="forward"
     framework: str
     commands: tuple[Packed, ...] = ()
     places: tuple[int, ...] = ()
+    traces: tuple[str | None, ...] = ()
 
 
 class Answered(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="answered"):

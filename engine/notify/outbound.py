@@ -51,16 +51,14 @@ class Outbound:
                     await way.aclose()
 
 
-def build_outbound(config: Config, clock: Clock, sends: Connector | None = None) -> Outbound:
-    """Nothing of it is connected yet. `sends`: the way out for alerts, if it is to be another than the usual one.
+def build_outbound(config: Config, clock: Clock, sends: Connector) -> Outbound:
+    """Nothing of it is connected yet. `sends`: the way out for alerts.
 
     Raises ConfigError for a key file or certificates that cannot be used.
     """
     targets = Targets(clock)
     trials = Connector(config.notify, connections_max=TRIALS_MAX)
-    outside = Outside(
-        sends or Connector(config.notify), trials, Sealer.of(config), targets, config.notify.apprise_schemes
-    )
+    outside = Outside(sends, trials, Sealer.of(config), targets, config.notify.apprise_schemes)
     book = KeptEndpoints()
     book.follow(targets.forget)
     return Outbound(outside, book, targets)

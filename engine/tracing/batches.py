@@ -10,7 +10,7 @@ Fan-out is over when the drain has written what was noted; it says so once a pas
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 from opentelemetry.trace import Span, SpanKind
@@ -36,6 +36,22 @@ class ChannelTracer:
     def batch(self, key: ChannelKey, traces: Sequence[str], commands: int) -> BatchTrace | None:
         """A batch is about to be decided."""
         return _Followed(self, self._tracing, key, traces, commands) if traces else None
+
+    def forward(self, key: ChannelKey, owner: str, traces: Sequence[str]) -> Callable[[bool], None] | None:
+        """A batch goes to another node, where it is decided in the traces of its commands."""
+        if not traces:
+            return None
+        first, *others = traces
+        about = {"messaging.system": SYSTEM, "messaging.operation.type": "send", "tocsin.owner": owner}
+        about |= {"messaging.destination.name": key.framework, "tocsin.workspace": key.workspace}
+        span = self._tracing.begin("forward", SpanKind.CLIENT, first, about, others)
+
+        def answered(is_answer: bool) -> None:
+            if not is_answer:
+                fail(span, "no answer of the owner")
+            span.end()
+
+        return answered
 
     def drained(self) -> None:
         """All that was noted is written."""

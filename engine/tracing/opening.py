@@ -9,7 +9,12 @@ from __future__ import annotations
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
+from litestar.types import ASGIApp
+
+from actors.ports import Desk, JobDesk
 from engine.configuration.fields import ConfigError
+from engine.notify.connector import Connector
+from engine.sections.notify import Notify
 from engine.sections.tracing import TracingSection
 
 if TYPE_CHECKING:
@@ -18,13 +23,35 @@ if TYPE_CHECKING:
 NEEDED = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
 
 
-def open_tracing(section: TracingSection, node: str, store: str, exporter: Any = None) -> Following | None:
-    """What follows requests; None: nothing does. `store`: its URL. `exporter`: where spans go instead (tests).
+class NotFollowing:
+    """What parts are wrapped in where nobody traces: in nothing."""
+
+    tracer = None
+
+    def app(self, app: ASGIApp) -> ASGIApp:
+        """The HTTP application."""
+        return app
+
+    def desk(self, desk: Desk) -> Desk:
+        """Where sessions take requests."""
+        return desk
+
+    def jobs(self, desk: JobDesk) -> JobDesk:
+        """Where workers have jobs done."""
+        return desk
+
+    def connector(self, config: Notify) -> Connector:
+        """The way out."""
+        return Connector(config)
+
+
+def open_tracing(section: TracingSection, node: str, store: str, exporter: Any = None) -> Following | NotFollowing:
+    """What follows requests, if anything does. `store`: its URL. `exporter`: where spans go instead (tests).
 
     Raises ConfigError if it cannot be done.
     """
     if not section.to and exporter is None:
-        return None
+        return NotFollowing()
     if not _is_installed():
         raise ConfigError("tracing.to", "traces need OpenTelemetry: pip install 'tocsin[otel]', or leave this empty")
     from engine.tracing.exporting import Export, exporter_to

@@ -15,6 +15,7 @@ from engine.configuration.fields import Secret
 from engine.http.operators import PeerAddress
 from engine.http.shelves import shelf_routes
 from engine.ids import IdSource
+from engine.notify.connector import Connector
 from engine.notify.outbound import Outbound, build_outbound
 from engine.orders import StandingOrders
 from engine.quiet.storms import Storms
@@ -82,7 +83,7 @@ async def a_desk(
         quieted: list[str] = []
         now = [NOW]
         kit = ShelfKit(store, lambda: now[0], IdSource(lambda: now[0]), 10.0, figures, refused.append)
-        outbound = build_outbound(config, lambda: now[0])
+        outbound = build_outbound(config, lambda: now[0], Connector(config.notify))
         shelves = build_shelves(kit, config, orders, lambda *key: woken.append(key), quieted.append, outbound)
         await shelves.live.load()
         yield Desk(store, shelves, orders, figures, outbound, now, woken, refused, quieted)

@@ -23,7 +23,7 @@ from engine.configuration.fields import ConfigError
 from engine.sections.tracing import TracingSection
 from engine.tracing import exporting, opening
 from engine.tracing.exporting import BATCH_MAX, Export, Lines, exporter_to
-from engine.tracing.opening import open_tracing
+from engine.tracing.opening import NotFollowing, open_tracing
 from engine.tracing.spans import Tracing
 
 PATIENCE_S = 20
@@ -186,7 +186,7 @@ def test_lines_close_what_they_were_given() -> None:
 
 
 def test_nothing_is_opened_where_traces_go_nowhere() -> None:
-    assert open_tracing(TracingSection(), "here:1", "memory:") is None
+    assert isinstance(open_tracing(TracingSection(), "here:1", "memory:"), NotFollowing)
 
 
 def test_a_file_that_cannot_be_written_is_said_at_the_start(tmp_path: Path) -> None:
