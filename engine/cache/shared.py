@@ -35,7 +35,7 @@ from engine.cache.wire import Names, Unreadable, decode, packed, unpacked
 log = structlog.get_logger()
 
 # What is forgotten in so long is said together: a busy engine commits hundreds of times a second.
-GATHER_S = 0.01
+GATHER_S = 0.025
 PROBES = RestartPolicy(first_delay_s=0.05, max_delay_s=5.0)
 # Tags that it was not told of; with more, everything is swept instead.
 OWED_MAX = 10_000

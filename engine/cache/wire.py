@@ -11,7 +11,7 @@ A value is `TC1`, the tokens of its tags, and MessagePack. Whatever else is foun
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -27,6 +27,8 @@ MAGIC = b"TC1"
 TOKEN_BYTES = 8
 # Tokens outlive all entries that carry them; one that is gone earlier makes them misses.
 TOKEN_LIFETIME_S = 43_200
+# Names that are remembered instead of being written again: as many as there are channels in use.
+NAMES_MAX = 10_000
 
 
 class Unreadable(Exception):
@@ -47,7 +49,7 @@ class Names:
 
     def tag(self, workspace: str, tag: str) -> str:
         """Where the token of a tag lies."""
-        return f"{self._place(workspace)}tag.{_short(self._epoch)}:{quote(tag, safe='')}"
+        return _tag(self._place(workspace), self._epoch, tag)
 
     def pattern(self, strategy: Strategy[Any] | None = None, workspace: str | None = None) -> str:
         """What matches the entries of a strategy (None: all of them, and tokens) in a workspace (None: in all)."""
@@ -56,7 +58,7 @@ class Names:
         return place + kind
 
     def _place(self, workspace: str) -> str:
-        return f"{self._prefix}:{{{quote(workspace, safe='')}}}:cache:"
+        return _place(self._prefix, workspace)
 
     def _kind(self, strategy: Strategy[Any]) -> str:
         return f"{strategy.name}.{_shape(strategy.name, strategy.type, self._epoch)}"
@@ -101,6 +103,17 @@ def tokens_of(found: Sequence[bytes | None]) -> bytes | None:
 
 def _is_token(token: bytes | None) -> bool:
     return token is not None and len(token) == TOKEN_BYTES
+
+
+# A busy engine forgets thousands of tags a second, the same ones again and again.
+@lru_cache(maxsize=NAMES_MAX)
+def _tag(place: str, epoch: str, tag: str) -> str:
+    return f"{place}tag.{_short(epoch)}:{quote(tag, safe='')}"
+
+
+@lru_cache(maxsize=NAMES_MAX)
+def _place(prefix: str, workspace: str) -> str:
+    return f"{prefix}:{{{quote(workspace, safe='')}}}:cache:"
 
 
 @cache
