@@ -2,7 +2,7 @@
 
 Three parts, each once a run. A hit in this process and one in a Redis of our own (loopback, nothing on disk), one after
 the other. A thousand entries under one pattern: asked for and written, then swept (SCAN and UNLINK), then written again
-and forgotten by their one tag. And a day's mixed load in virtual time, on one node without Redis: people whose pages
+and forgotten by their one tag. And some hours of a mixed load in virtual time, on one node without Redis: people whose pages
 show a framework each, popular ones more often, and ask for its rules, statistics and patterns twice a minute; alerts
 that fire, each of which forgets its framework; rules that are edited, each of which forgets the workspace's rules. The
 load is drawn from a seed, so two versions are asked the same. Where there is no `redis-server` its rows are left out.
@@ -56,7 +56,7 @@ HITS, SHORT_HITS = 20_000, 2_000
 KEYS = 1_000
 WORKSPACE = "bench"
 # The mixed load: a company's people with a page open, and what goes on meanwhile.
-HOURS, SHORT_HOURS = 24, 4
+HOURS, SHORT_HOURS = 6, 2
 PEOPLE, FRAMEWORKS = 100, 100
 ASK_EVERY_S = 30.0
 ALERTS_PER_HOUR, EDITS_PER_HOUR = 300, 12
