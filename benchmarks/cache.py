@@ -2,10 +2,11 @@
 
 Three parts, each once a run. A hit in this process and one in a Redis of our own (loopback, nothing on disk), one after
 the other. A thousand entries under one pattern: asked for and written, then swept (SCAN and UNLINK), then written again
-and forgotten by their one tag. And some hours of a mixed load in virtual time, on one node without Redis: people whose pages
-show a framework each, popular ones more often, and ask for its rules, statistics and patterns twice a minute; alerts
-that fire, each of which forgets its framework; rules that are edited, each of which forgets the workspace's rules. The
-load is drawn from a seed, so two versions are asked the same. Where there is no `redis-server` its rows are left out.
+and forgotten by their one tag. And some hours of a mixed load in virtual time, on one node without Redis: people whose
+pages show a framework each, popular ones more often, and ask for its rules, statistics and patterns twice a minute;
+alerts that fire, each of which forgets its framework; rules that are edited, each of which forgets the workspace's
+rules. The load is drawn from a seed, so two versions are asked the same. Where there is no `redis-server` its rows are
+left out.
 """
 
 from __future__ import annotations
