@@ -51,7 +51,9 @@ async def three_nodes(folder: Path, database: str, redis: str) -> AsyncIterator[
         for name in NODES:
             (folder / name).mkdir()
             own = settings(name, database, redis)
-            nodes[name] = await stack.enter_async_context(an_engine_process(folder / name, **own))
+            _, *arguments = SERVICES[name]["command"]
+            node = an_engine_process(folder / name, *arguments, **own)
+            nodes[name] = await stack.enter_async_context(node)
         yield nodes
 
 

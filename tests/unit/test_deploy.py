@@ -129,6 +129,13 @@ def locked(name: str) -> set[str]:
     return set(re.findall(r"^([\w.-]+==[\w.]+)", (ROOT / "requirements" / name).read_text(), re.MULTILINE))
 
 
+def test_what_the_containers_start_is_our_command() -> None:
+    (container,) = KUBERNETES["Deployment", "tocsin"]["spec"]["template"]["spec"]["containers"]
+    for arguments in (COMPOSE["services"]["node-1"]["command"], container["args"]):
+        assert is_command(" ".join(["tocsin", *(word for word in arguments if not word.isdecimal())])), arguments
+    assert is_command("tocsin " + " ".join(COMPOSE["services"]["migrate"]["command"]))
+
+
 def test_the_image_has_what_the_tests_were_run_with() -> None:
     nodes = locked("nodes.lock")
     assert locked("run.lock") < nodes < locked("dev.lock")
@@ -144,9 +151,8 @@ def unit() -> configparser.ConfigParser:
 
 def test_the_unit_starts_our_command_with_descriptors_for_all_its_clients() -> None:
     service = unit()["Service"]
-    assert is_command(
-        service["ExecStart"].removeprefix("/opt/tocsin/bin/").replace("/var/lib/tocsin", "").split(" --config")[0]
-    )
+    words = service["ExecStart"].removeprefix("/opt/tocsin/bin/").split()
+    assert is_command(" ".join(word for word in words if not word.startswith("/") and not word.isdecimal()))
     assert int(service["LimitNOFILE"]) >= Gateway().connections_max + Api().connections_max + DESCRIPTORS_BESIDE
     assert service["RestartPreventExitStatus"] == "2"
 
