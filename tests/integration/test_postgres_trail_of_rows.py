@@ -131,6 +131,26 @@ def test_somebody_beside_the_engine_is_named_by_his_login(filled: PostgresDataba
     assert (line["actor"], line["login"]) == (None, OWNER)
 
 
+def test_who_bypasses_row_level_security_leaves_a_line_too(filled: PostgresDatabase) -> None:
+    changes = ("UPDATE alert SET state = 4", "UPDATE tracker SET item = 'x'")
+    server, name = filled.server, filled.name
+    for sql in changes:
+        server.sql(sql, name)
+    asked = "SELECT relation, workspace, login, actor FROM row_audit WHERE login = 'keeper' ORDER BY id"
+    assert server.sql(asked, name) == [
+        [relation, workspace, "keeper", ""] for relation in ("alert", "tracker") for workspace in ("acme", "umbrella")
+    ]
+
+
+def test_a_line_of_the_trail_leaves_a_transaction_the_workspaces_that_it_has_named(filled: PostgresDatabase) -> None:
+    async def change(connection: asyncpg.Connection) -> Any:
+        await connection.execute("UPDATE alert SET state = 2")
+        await connection.execute("UPDATE tracker SET item = 'x'")
+        return await connection.fetchval("SELECT count(*) FROM alert")
+
+    assert asyncio.run(in_transaction(filled.url, '["acme"]', change)) == 1
+
+
 @pytest.mark.parametrize("table", ["audit", "administrative_act", "object_version", "row_audit"])
 @pytest.mark.parametrize("change", ["UPDATE {} SET id = id", "DELETE FROM {}", "TRUNCATE {}"])
 def test_a_trail_is_not_even_changed_by_its_owner(filled: PostgresDatabase, table: str, change: str) -> None:
