@@ -69,6 +69,8 @@ class CarriedBus:
         self._topics: dict[str, Hearing] = {}
         self._listeners: dict[str, list[Listener]] = {}
         self._unsent: list[Parcel] = []
+        # Topics on which something came that cannot be read, and whose listeners were not told yet.
+        self._strange: set[str] = set()
         self._sent_by: _Way | None = None
         self._counts: Counter[str] = Counter()
         self._gaps: Counter[Cause] = Counter()
@@ -195,6 +197,10 @@ class CarriedBus:
         while True:
             await trio.sleep(HEARTBEAT_S / 2)
             is_deaf = not all(way.can_read for way in self._ways)
+            # Once for all of them: whoever writes rubbish must not have us look into the store for each piece.
+            strange, self._strange = self._strange, set()
+            for topic in strange:
+                self._tell(topic, [Gap(topic, Cause.UNREADABLE)])
             for topic, hearing in list(self._topics.items()):
                 self._tell(topic, hearing.listen(trio.current_time(), is_deaf))
 
@@ -207,16 +213,12 @@ class CarriedBus:
                 self._tell(topic, hearing.begin(now))
         for topic in reading.lost:
             self._tell(topic, [Gap(topic, Cause.LOST)])
-        strange: set[str] = set()
         for topic, body in reading.parcels:
             if (frame := unpack(body)) is not None:
                 self._hear(topic, frame, now)
             else:
                 self._counts["unreadable"] += 1
-                strange.add(topic)
-        # Once for all of them: whoever writes rubbish must not have us look into the store for each piece.
-        for topic in strange:
-            self._tell(topic, [Gap(topic, Cause.UNREADABLE)])
+                self._strange.add(topic)
 
     def _hear(self, topic: str, frame: Frame, now: float) -> None:
         hearing = self._topics.get(topic)

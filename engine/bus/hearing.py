@@ -23,6 +23,8 @@ CATCH_UP_S = 2.5 * HEARTBEAT_S
 DEAF_AGAIN_S = 2.0
 # A node that is silent for so long has been replaced by others. If it was only paused, it costs one more gap.
 FORGOTTEN_S = 600.0
+# Far more nodes than there can be; whoever can write to the carrier could make up more.
+PEERS_MAX = 1_000
 
 
 @dataclass
@@ -59,6 +61,8 @@ class Hearing:
         """What a frame of another node means to whoever listens."""
         peer = self._peers.get(frame.node)
         if peer is None:
+            if len(self._peers) >= PEERS_MAX:
+                del self._peers[min(self._peers, key=lambda node: self._peers[node].heard_at)]
             peer = self._peers[frame.node] = _Peer(frame.seq if self._is_new(now) else 1, now)
         peer.heard_at, peer.is_quiet, peer.told_at = now, frame.is_last, None
         if frame.seq > peer.next_seq:

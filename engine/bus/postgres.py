@@ -37,7 +37,8 @@ ANSWER_S = 1.0
 CONNECT_S = 2.0
 # Bells are lost with their connection, and by poolers.
 LOOK_EVERY_S = 1.0
-READ_MAX = 500
+# Frames of one look, each of up to 256 kB; the next look follows at once.
+READ_MAX = 64
 CHANNEL = "tocsin_bus"
 # One of the two numbers of an advisory lock: "bus" in ASCII. The store's locks have others.
 LOCK = 0x627573
@@ -127,11 +128,13 @@ class _Connection:
     def __init__(self, url: str) -> None:
         self._url = url
         self._connection: Any = None
+        self._holder: asyncio.Task[None] | None = None
 
     async def connection(self) -> Any:
         """The connection, made if there is none."""
         if self._connection is None:
             self._connection = await asyncpg.connect(self._url, timeout=CONNECT_S, server_settings=_SETTINGS)
+            self._holder = asyncio.create_task(_hold(self._connection))
             await self.connected(self._connection)
         return self._connection
 
@@ -143,10 +146,12 @@ class _Connection:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.terminate()
+        if self._holder is not None:
+            self._holder.cancel()
 
     def forget(self) -> None:
-        """The loop that it belonged to has ended."""
-        self._connection = None
+        """The loop that it belonged to has ended, and whoever held it has closed it."""
+        self._connection = self._holder = None
 
     @contextlib.asynccontextmanager
     async def guarded(self, seconds: float) -> AsyncIterator[None]:
@@ -245,3 +250,12 @@ class _Reader(_Connection):
         has_more = len(parcels) == READ_MAX
         cursor = rows[-1]["id"] if has_more else newest
         return _News(tuple(parcels), False, stands._replace(cursor=cursor, has_more=has_more))
+
+
+async def _hold(connection: Any) -> None:
+    """Closes the connection when the loop ends, whoever is still using it then."""
+    try:
+        await asyncio.Event().wait()
+    finally:
+        connection.terminate()
+        await asyncio.sleep(0)

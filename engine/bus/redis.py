@@ -99,6 +99,7 @@ class _Connection:
         self._url = url
         self._prefix = prefix
         self._client: Any = None
+        self._holder: asyncio.Task[None] | None = None
         self._is_cluster = False
         # How often it was connected: the library does it by itself, and a server may have been emptied in between.
         self._connects = 0
@@ -127,7 +128,9 @@ class _Connection:
             except BaseException:
                 await _discard(client)
                 raise
-            self._client = client
+            self._client, self._holder = client, asyncio.create_task(_hold(client))
+            # It must have begun: a task that is cancelled before that closes nothing.
+            await asyncio.sleep(0)
         return self._client
 
     async def _connected(self, connection: Any) -> None:
@@ -135,14 +138,15 @@ class _Connection:
         await connection.on_connect()
 
     def forget(self) -> None:
-        """The loop that it belonged to has ended."""
-        self._client = None
+        """The loop that it belonged to has ended, and whoever held it has closed it."""
+        self._client = self._holder = None
 
     async def close(self) -> None:
         """Throws the client away."""
-        client, self._client = self._client, None
-        if client is not None:
-            await _discard(client)
+        holder, self._client, self._holder = self._holder, None, None
+        if holder is not None:
+            holder.cancel()
+            await asyncio.wait([holder])
 
 
 class _Writer(_Connection):
@@ -307,6 +311,14 @@ def _id_of(entries: Sequence[tuple[bytes, object]]) -> str | None:
 
 def _group(topic: str) -> int:
     return crc32(topic.encode()) % SLOT_GROUPS
+
+
+async def _hold(client: Any) -> None:
+    """Closes the client when it is thrown away, or the loop ends, whoever is still using it then."""
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await _discard(client)
 
 
 async def _discard(client: Any) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import asyncpg
 import pytest
 import trio
+import trio.testing
 
 from engine.bus import Cause, postgres
 from engine.bus.carriers import CarrierDown, Reading
@@ -48,7 +49,7 @@ class OwnServer:
     url: str
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def own() -> Iterator[OwnServer]:
     server = PostgresServer.start()
     yield OwnServer(server, server.url(migrated_template(server), APP))
@@ -140,7 +141,7 @@ async def test_many_writers_at_once_and_none_of_their_parcels_is_skipped(
 
 
 async def test_more_than_is_read_at_a_time_is_read_without_waiting(carrier: PostgresCarrier) -> None:
-    wanted = [b"%d" % number for number in range(1_100)]
+    wanted = [b"%d" % number for number in range(200)]
     await carrier.send([Parcel(NEWS, body) for body in wanted])
 
     assert await news_of(carrier, *wanted) == wanted
@@ -184,6 +185,21 @@ async def test_a_frozen_postgres_holds_nobody_up_for_longer_than_a_few_seconds(
 
     assert (await news_of(carrier, b"after"))[-1] == b"after"
     await carrier.close()
+
+
+async def test_it_goes_on_after_the_foreign_loop_was_started_again(url: str) -> None:
+    foreign = ForeignLoop()
+    carrier = PostgresCarrier(foreign, url, KEEP_S)
+    for place in range(2):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(foreign.run)
+            await carrier.read([NEWS])
+            await carrier.send([Parcel(NEWS, b"%d" % place)])
+            assert (await news_of(carrier, b"%d" % place))[-1] == b"%d" % place
+            nursery.start_soon(is_down, lambda: carrier.read([NEWS]))
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+        await is_down(lambda: carrier.read([NEWS]))
 
 
 async def test_a_crash_empties_the_table_and_is_a_gap(own: OwnServer, foreign: ForeignLoop) -> None:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import trio
+import trio.testing
 
 from engine.bus import Cause
 from engine.bus.carriers import CarrierDown, Reading
@@ -182,6 +183,23 @@ async def test_foreign_entries_are_a_gap_and_nothing_more(redis: RedisServer, ca
 
         assert two.gaps() == [Cause.UNREADABLE]
         assert two.bus.statistics()["unreadable"] == 1
+
+
+async def test_it_goes_on_after_the_foreign_loop_was_started_again(redis: RedisServer) -> None:
+    foreign = ForeignLoop()
+    carrier = RedisCarrier(foreign, redis.url, "app", KEEP_S)
+    for place in range(2):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(foreign.run)
+            await carrier.read([NEWS])
+            await carrier.send([Parcel(NEWS, b"%d" % place)])
+            with trio.fail_after(10):
+                while Parcel(NEWS, b"%d" % place) not in (await carrier.read([NEWS])).parcels:
+                    pass
+            nursery.start_soon(is_down, lambda: carrier.read([NEWS]))
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+        await is_down(lambda: carrier.read([NEWS]))
 
 
 async def test_a_password_is_in_no_message(foreign: ForeignLoop) -> None:

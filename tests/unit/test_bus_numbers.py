@@ -6,7 +6,7 @@ import pytest
 
 from engine.bus import NO_MARKS, Cause, Entries, Gap, Marks
 from engine.bus.frames import FRAME_BYTES, FRAME_MAX_BYTES, Frame, Parcel, pack, unpack
-from engine.bus.hearing import CATCH_UP_S, FORGOTTEN_S, SILENT_S, Hearing
+from engine.bus.hearing import CATCH_UP_S, FORGOTTEN_S, PEERS_MAX, SILENT_S, Hearing
 from engine.bus.outgoing import FORGET_BEATS, INBOX_BEATS, MARKS_MAX, Outgoing
 from engine.bus.topics import EVENT_TOPICS, NEWS, events_of, inbox_of
 
@@ -157,6 +157,17 @@ def test_a_node_that_was_forgotten_and_speaks_again_may_have_said_more_meanwhile
     list(hearing.listen(10.0 + FORGOTTEN_S + 1, False))
 
     assert list(hearing.hear(a_frame(2), 10.0 + FORGOTTEN_S + 2)) == [Gap(NEWS, Cause.HOLE, "one")]
+
+
+def test_made_up_nodes_are_forgotten_before_those_that_speak() -> None:
+    hearing = listening()
+    list(hearing.hear(a_frame(1, b"x"), 5.0))
+    for number in range(PEERS_MAX + 10):
+        list(hearing.hear(a_frame(1, node=f"made up {number}"), 5.0 + number / 1_000))
+        list(hearing.hear(a_frame(2), 5.0 + number / 1_000))
+
+    assert list(hearing.hear(a_frame(2, b"y"), 7.0)) == [Entries(NEWS, "one", [b"y"])]
+    assert list(hearing.hear(a_frame(2, node="made up 0"), 7.0)) == [Gap(NEWS, Cause.HOLE, "made up 0")]
 
 
 @pytest.mark.parametrize(
