@@ -103,7 +103,7 @@ class Router:
         ids = list(dict.fromkeys(alert_id for noted in args.noted for alert_id in noted.alert_ids))
         decided = Decided()
         for start in range(0, len(ids), ALERTS_AT_ONCE):
-            scene = await self._scene(base, ids[start : start + ALERTS_AT_ONCE])
+            scene = await self._scene(base, args, ids[start : start + ALERTS_AT_ONCE])
             decided = await self._decide(scene, args, decided)
         for noted in args.noted:
             await self._note_answer(key, noted)
@@ -124,10 +124,10 @@ class Router:
             people={},
         )
 
-    async def _scene(self, base: _Scene, ids: Sequence[str]) -> _Scene:
-        workspace = base.key.workspace
+    async def _scene(self, base: _Scene, args: RouteArgs, ids: Sequence[str]) -> _Scene:
+        workspace, versions = base.key.workspace, [str(noted.version) for noted in args.noted]
         alerts = await self._facts.alerts(workspace, ids)
-        lines = await self._store.deliveries_of(workspace, ids)
+        lines = await self._store.told_of(workspace, ids, versions)
         assigned = (alert.assigned_to for alert in alerts.values())
         others = (line.recipient.user for of_alert in lines.values() for line in of_alert)
         people = await self._facts.people(workspace, [*base.answering.get(base.owner or "", ()), *assigned, *others])

@@ -66,6 +66,13 @@ class DeliveryStore(Protocol):
     async def deliveries_of(self, workspace: str, alert_ids: Sequence[str]) -> dict[str, list[Delivery]]:
         """All deliveries of these alerts, the oldest first; of at most 500 alerts at a time."""
 
+    async def told_of(
+        self, workspace: str, alert_ids: Sequence[str], versions: Sequence[str]
+    ) -> dict[str, list[Delivery]]:
+        """Of the deliveries of these alerts those that say who has heard what, the oldest first: without those that
+        were suppressed, but for what a chain wanted told, what is of these versions, and the last one of each recipient
+        by each channel. However often an alert rings, those that say nothing new are not read."""
+
     async def deliveries_to(self, workspace: str, alert_id: str, place: tuple[Channel, str]) -> list[Delivery]:
         """Those of one alert to one recipient by one channel, the oldest first."""
 

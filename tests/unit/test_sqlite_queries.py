@@ -132,6 +132,7 @@ def test_what_quieting_asks_is_served_by_indexes(connection: sqlite3.Connection,
     ("sql", "values", "index"),
     [
         (deliveries._OF_ALERTS, ("acme", "[]"), "delivery_of_alert"),
+        (deliveries.TOLD_OF, ("acme", "[]", "[]"), "delivery_of_alert"),
         (deliveries.TO_PLACE, ("acme", "a", "email", "user:ann"), "delivery_of_alert"),
         (deliveries.OF_ALERT, ("acme", "a", 0, 10), "delivery_of_alert"),
         (deliveries._TOLD, ("acme", "[]"), "delivery_of_alert"),

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from engine.stores import AlertQuery, Store
 from protocol.jobs import JobError, NewJob, Queue, Settlement, Verdict
 from protocol.model import AlertState
-from protocol.notify import Change, Channel, DeliveryState, Noted, Recipient, RouteArgs, Why
+from protocol.notify import Change, Channel, Delivery, DeliveryState, Noted, Recipient, RouteArgs, Why
 from protocol.times import rfc3339
 from tests.support.deliveries import ANN, a_delivery
 from tests.support.jobs import a_job, clock, completed, job_store
@@ -43,6 +43,22 @@ async def test_a_line_comes_back_as_it_was_written(autojump_clock: None) -> None
     async with ledger(line) as store:
         assert await store.delivery("acme", line.key) == line
         assert await store.deliveries_of("acme", ["a1", "a2"]) == {"a1": [line]}
+
+
+async def test_of_what_was_suppressed_only_the_last_is_read_and_whatever_else_says_who_has_heard_what(
+    autojump_clock: None,
+) -> None:
+    def silent(version: int, **changes: Any) -> Delivery:
+        return a_delivery(version=str(version), state=DeliveryState.SUPPRESSED, why=Why.SEVERITY, **changes)
+
+    told = a_delivery(version="1", state=DeliveryState.SENT)
+    asked, step, last = silent(3), silent(5, change=Change.ESCALATED), silent(7)
+    bobs = silent(8, recipient=Recipient(user="bob"))
+    passed_over = [silent(2), silent(4), silent(6), silent(6, recipient=Recipient(user="bob"))]
+    others = [a_delivery("a2"), a_delivery(workspace="other")]
+    lines = [told, passed_over[0], asked, passed_over[1], step, *passed_over[2:], last, bobs, *others]
+    async with ledger(*lines) as store:
+        assert await store.told_of("acme", ["a1"], ["3"]) == {"a1": [told, asked, step, last, bobs]}
 
 
 async def test_what_was_told_to_one_recipient_by_one_channel_is_found_in_its_order(autojump_clock: None) -> None:
