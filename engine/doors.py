@@ -36,6 +36,7 @@ from engine.http.inbound.intake import Intake
 from engine.http.inbound.routes import inbound_routers
 from engine.http.inbound.slack import slack_router
 from engine.http.jobs import job_routes, queue_metrics_router
+from engine.http.nodes import node_routes
 from engine.http.notifications import notification_routes
 from engine.http.operators import PeerAddress
 from engine.http.ports import About
@@ -157,6 +158,7 @@ class Doors:
             *workflow_routes(parts.workflows, parts.service, parts.handed, peer_address),
             *job_routes(parts.jobs, peer_address),
             *schedule_routes(parts.schedules, peer_address),
+            *node_routes(parts.node_verbs),
         ]
 
     def _intake(self, parts: Parts) -> Intake:

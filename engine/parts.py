@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -71,6 +70,7 @@ from engine.trying.stored import StoredReadings
 from engine.trying.trials import Trials
 from engine.verbs.answers import Tally
 from engine.verbs.broadcasts import Broadcasts
+from engine.verbs.nodes import NodeVerbs
 from engine.verbs.operators import Operators
 from engine.verbs.readings import ReadingVerbs
 from engine.verbs.rule_series import RuleSeries
@@ -123,6 +123,7 @@ class Parts:
     schedules: ScheduleVerbs
     handed: HandOver
     clock: Clock
+    node_verbs: NodeVerbs
     # None: this process is the only one.
     nodes: Nodes | None = None
 
@@ -168,7 +169,14 @@ def build(
     )
     outbound = build_outbound(config, world.clock, following.connector(config.notify))
     shelves = build_shelves(kit_of_shelves, config, orders, registry.wake, keeper.changed, outbound)
-    nodes = _nodes(config, world, foreign, Ground(store, registry, derived, shelves.live, identity, roster.end_where))
+    number = node_id(config.node)
+    me = NodeRow(id=number, address=config.http, version=metrics.version, started_at=world.clock())
+    bus = world.make_bus(config, foreign, number)
+    nodes = (
+        None
+        if bus is None
+        else Nodes(config, bus, me, Ground(store, registry, derived, shelves.live, identity, roster.end_where))
+    )
     shelves.live.follow(RULE, reads.follow_rules())
     mail = build_mail(config, identity, shelves, outbound, world.clock)
     others = endpoint_senders(outbound, shelves.endpoints, config, world.clock)
@@ -273,18 +281,9 @@ def build(
         schedules=ScheduleVerbs(Shelf(own, kit_of_shelves), store, works.scheduler, trail, world.clock),
         handed=HandOver(store, ring, generate, world.new_id, config.jobs.handed_over_max, metrics.refused),
         clock=world.clock,
+        node_verbs=NodeVerbs(None if nodes is None else nodes.membership, me),
         nodes=nodes,
     )
-
-
-def _nodes(config: Config, world: World, foreign: ForeignLoop, ground: Ground) -> Nodes | None:
-    """What there is because there are other nodes."""
-    number = node_id(config.node)
-    bus = world.make_bus(config, foreign, number)
-    if bus is None:
-        return None
-    me = NodeRow(id=number, address=config.http, version=version("tocsin"), started_at=world.clock())
-    return Nodes(config, bus, me, ground)
 
 
 def _trials(

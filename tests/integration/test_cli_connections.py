@@ -136,3 +136,17 @@ async def test_the_trail_is_asked_by_whom_what_about_what_and_when_and_shows_why
         assert "state: active -> acknowledged" in line
         assert line.endswith("  on it")
         assert "write 2026-01-31T12:00:00Z, or 90s" in await said("audit", "--since", "yesterday", code=2)
+
+
+async def test_the_nodes_are_listed_from_the_command_line(tmp_path: Path) -> None:
+    with capture_logs(), trio.fail_after(PATIENCE_S):
+        async with an_engine(tmp_path, node="here") as engine:
+            given = ("--api", engine.http_url, "--data", str(tmp_path))
+            done = await in_thread("nodes", "--workspace", "system", *given)
+            lines = done.stdout.splitlines()
+            assert done.exit_code == 0, done.stderr
+            assert lines[0].split() == ["NODE", "STATE", "ADDRESS", "VERSION", "STARTED", "SEEN_S", "THIS"]
+            name, state, *_, this = lines[1].split()
+            assert (name.partition(".")[0], state, this) == ("here", "live", "yes")
+            refused = await in_thread("nodes", *given)
+            assert (refused.exit_code, "nodes are for administrators" in refused.stderr) == (1, True)

@@ -111,7 +111,7 @@ class FakeService:
     async def unrevoke(self, who: Principal, kind: RevocationKind, target: str, address: str) -> None:
         self._answer("unrevoke", [kind, target])
 
-    def connections(
+    async def all_connections(
         self, who: Principal, workspace: str | None, user: str | None, cursor: str | None, limit: int
     ) -> ConnectionPage:
         self._answer("connections", [workspace, user, cursor, limit])

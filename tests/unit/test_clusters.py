@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock
 
 from engine.stores import RevocationKind
-from protocol.errors import Unauthorized, UnknownChannel
+from protocol.errors import PermissionDenied, Unauthorized, UnknownChannel
 from protocol.hints import BroadcastTo
 from protocol.items import ItemResult, TriggerInput
 from protocol.messages import AlertMessage
@@ -310,3 +310,18 @@ async def test_a_node_that_does_not_answer_is_left_out_of_lists(mock_clock: Mock
                 await cluster.engines["a"].pass_time(1.1)
         assert pages == [1]
         cluster.cables["b"].is_cut = False
+
+
+async def test_the_operator_sees_all_nodes_and_how_they_are(mock_clock: MockClock) -> None:
+    async with a_cluster("a", "b", "c") as cluster:
+        with capture_logs():
+            cluster.cut("c")
+            await cluster.nodes_of("b").drain()
+            await cluster.engines["a"].pass_time(5)
+            verbs = cluster.engines["a"].engine._tree.up.node_verbs
+            boss = cluster.engines["a"].engine.principal("boss", workspace="system")
+            found = {each.id.partition(".")[0]: (each.state, each.is_this) for each in verbs.nodes(boss).items}
+            assert found == {"a": ("live", True), "b": ("draining", False), "c": ("silent", False)}
+            with pytest.raises(PermissionDenied):
+                verbs.nodes(cluster.engines["a"].principal())
+            cluster.mend("c")

@@ -159,6 +159,7 @@ ROUTES |= {
     "GET /api/v1/jobs/{job_id}": READ,
     "POST /api/v1/jobs/{job_id}/cancel": ADMINISTER,
     "POST /api/v1/jobs/{job_id}/retry": ADMINISTER,
+    "GET /api/v1/nodes": OPERATE,
     "GET /api/v1/queues": OPERATE,
     "POST /api/v1/queues/{queue}/pause": OPERATE,
     "POST /api/v1/queues/{queue}/resume": OPERATE,

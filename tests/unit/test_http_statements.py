@@ -304,6 +304,7 @@ async def ask_as_an_operator(scene: Scene) -> None:
     await ask("POST /api/v1/jobs/{job_id}/cancel", job_id=job)
     await ask("POST /api/v1/jobs/{job_id}/retry", job_id=job)
     await ask("GET /api/v1/queues")
+    await ask("GET /api/v1/nodes")
     await fail_many(scene)
     for verb in ("pause", "resume", "redrive"):
         await ask(f"POST /api/v1/queues/{{queue}}/{verb}", queue="prediction")
