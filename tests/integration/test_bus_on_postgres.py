@@ -50,10 +50,17 @@ class OwnServer:
 
 
 @pytest.fixture(scope="module")
-def own() -> Iterator[OwnServer]:
+def own_server() -> Iterator[tuple[PostgresServer, str]]:
+    """The server, and a database that was migrated."""
     server = PostgresServer.start()
-    yield OwnServer(server, server.url(migrated_template(server), APP))
+    yield server, migrated_template(server)
     server.remove()
+
+
+@pytest.fixture
+def own(own_server: tuple[PostgresServer, str]) -> OwnServer:
+    server, template = own_server
+    return OwnServer(server, server.url(server.new_database(template), APP))
 
 
 class TestBusOnPostgres(BusSuite):
