@@ -151,7 +151,7 @@ async def test_a_node_of_the_readme_starts_on_a_shared_store(
     assert (ROOT / install.rpartition(" ")[2]).exists()
     place = f"127.0.0.1:{postgres_server.port}/{empty_postgres}"
     script = (
-        "\n".join([*before, f"exec {serve}"])
+        "\n".join([*before, f"exec env {serve}"])
         .replace("db/tocsin", place)
         .replace("OWNER:PASSWORD", f"{OWNER}:{PASSWORD}")
     )
