@@ -83,9 +83,8 @@ class StatementCount:
 
     async def settle(self) -> None:
         """Waits until nothing that was begun is still going on: neither a task, nor a thread of the store's."""
-        seen = -1
-        while seen != self._store.statistics()["pending"] + len(self._executed) + len(self._groups):
-            seen = self._store.statistics()["pending"] + len(self._executed) + len(self._groups)
+        seen = None
+        while seen != (seen := (len(self._executed), len(self._groups))) or self._store._writer._give_way.under_way:
             await trio.testing.wait_all_tasks_blocked(QUIET_S)
 
     async def of(self, asking: Callable[[], Any]) -> tuple[Taken, Any]:
