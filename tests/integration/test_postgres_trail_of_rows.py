@@ -8,10 +8,15 @@ import json
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 
+from engine.stores import open_store
+from protocol.effects import Audit
+from protocol.model import AlertState
 from tests.support.postgres_rows import fill, in_transaction
 from tests.support.postgres_server import APP, OWNER, PostgresDatabase
+from tests.support.stores import NOW, a_commit, a_row, an_alert, committed
 
 SEALED = "v1.key.c2VhbGVkIHNlY3JldA"
 ENDPOINT = json.dumps({"name": "hook", "sealed": SEALED})
@@ -156,3 +161,19 @@ def test_a_line_of_the_trail_leaves_a_transaction_the_workspaces_that_it_has_nam
 def test_a_trail_is_not_even_changed_by_its_owner(filled: PostgresDatabase, table: str, change: str) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError, match="is append-only"):
         asyncio.run(in_transaction(filled.owner_url, "*", lambda connection: connection.execute(change.format(table))))
+
+
+async def test_each_alert_that_a_group_commits_is_changed_by_whoever_changed_it(
+    postgres_database: PostgresDatabase,
+) -> None:
+    async with open_store(postgres_database.url) as store:
+        alerts = [an_alert() for _ in range(3)]
+        await committed(store, a_commit(rows=[a_row(alert) for alert in alerts]))
+        resolved = [msgspec.structs.replace(alert, state=AlertState.RESOLVED) for alert in alerts]
+        acts = [
+            Audit(at=NOW, by=name, verb="resolve", alert_id=alert.id)
+            for name, alert in zip(("ann", "bob"), alerts, strict=False)
+        ]
+        await committed(store, a_commit(base=3, rows=[a_row(alert) for alert in resolved], audits=acts))
+    lines = postgres_database.server.sql("SELECT key ->> 'id', actor FROM row_audit", postgres_database.name)
+    assert dict(lines) == dict(zip([alert.id for alert in alerts], ["ann", "bob", ""], strict=True))

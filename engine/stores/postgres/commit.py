@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import structlog
 
 from engine.stores.postgres.connection import PostgresConnection
@@ -82,8 +83,16 @@ def _decide(connection: PostgresConnection, group: Sequence[Prepared]) -> list[O
     decided = Group(LockedPlaces(connection, [prepared.key for prepared in group]))
     outcomes = [decided.decide(connection, prepared) for prepared in group]
     if decided.fresh:
+        _name_actors(connection, decided.fresh)
         decided.write(connection)
     return outcomes
+
+
+def _name_actors(connection: PostgresConnection, fresh: Sequence[Prepared]) -> None:
+    """For the trail of rows: which alert is changed by whom. What nobody changes, the engine changes by itself."""
+    actors = {audit.alert_id: audit.by for prepared in fresh for audit in prepared.commit.decision.audits}
+    if actors:
+        connection.ask("SELECT set_config('tocsin.actors', $1, true)", [msgspec.json.encode(actors).decode()])
 
 
 def _away(fault: Exception) -> str:

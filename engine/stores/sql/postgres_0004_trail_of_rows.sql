@@ -81,11 +81,13 @@ CREATE TRIGGER row_audit AFTER INSERT OR UPDATE OR DELETE ON revocation
     FOR EACH ROW EXECUTE FUNCTION tocsin_note_row('workspace,kind,target', '');
 
 -- An alert that fires is its event; here is what becomes of it. Sightings (occurrences, times) are nobody's change. Once a
--- statement: alerts change by the hundred, and a function for each row cost 150 µs of each.
+-- statement: alerts change by the hundred, and a function for each row cost 150 µs of each. A transaction is about many
+-- people's acts: set_config('tocsin.actors', ...) says by whom each alert is changed, as a JSON object.
 CREATE FUNCTION tocsin_note_alerts() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET enable_nestloop = off AS $$
 DECLARE
     asked CONSTANT text := coalesce(current_setting('tocsin.workspaces', true), '');
+    actors CONSTANT jsonb := nullif(current_setting('tocsin.actors', true), '');
 BEGIN
     IF NOT EXISTS (SELECT FROM before_rows) THEN
         RETURN NULL;
@@ -98,7 +100,7 @@ BEGIN
         'alert',
         'UPDATE',
         jsonb_build_object('workspace', now_is.workspace, 'id', now_is.id),
-        nullif(current_setting('tocsin.actor', true), ''),
+        coalesce(actors ->> now_is.id, nullif(current_setting('tocsin.actor', true), '')),
         session_user,
         jsonb_build_object('state', was.state, 'assigned_to', was.assigned_to),
         jsonb_build_object('state', now_is.state, 'assigned_to', now_is.assigned_to)
