@@ -162,7 +162,8 @@ def build(
     quotas = Quotas(rate_limits(config.limits), wider_rates(config.limits), metrics.refused, trio.current_time)
     trail = AuditTrail(store, world.clock, config.api.answer_s)
     keeper = QuietKeeper(orders, store, registry, world.clock)
-    cache = build_cache(config, foreign, store.epoch)
+    secrets = [key.material for key in identity.authenticator.keys.keys if key.is_secret]
+    cache = build_cache(config, foreign, store.epoch, secrets[0] if secrets else b"")
     reads = CachedReads(cache)
     kit_of_shelves = ShelfKit(
         store, world.clock, world.new_id, config.api.answer_s, ObjectFigures(), metrics.refused, reads

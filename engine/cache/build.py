@@ -14,13 +14,13 @@ from engine.configuration.fields import ConfigError
 from engine.foreign import ForeignLoop
 
 
-def build_cache(config: Config, foreign: ForeignLoop, epoch: str) -> Cache:
-    """`epoch`: the store's. Raises ConfigError."""
+def build_cache(config: Config, foreign: ForeignLoop, epoch: str, secret: bytes) -> Cache:
+    """`epoch`: the store's; `secret`: the installation's. Raises ConfigError."""
     memory, counts = Memory(config.cache.entries_max, config.cache.bytes_max), Counts(STRATEGIES)
     value_max_bytes = config.cache.value_max_bytes
     if not config.redis.url:
         return Cache(memory, counts, value_max_bytes=value_max_bytes)
-    shared = Shared(_level(config, foreign), Names(config.redis.prefix, epoch), counts)
+    shared = Shared(_level(config, foreign), Names(config.redis.prefix, epoch, secret), counts)
     return Cache(memory, counts, shared, near_s=config.cache.near_s, value_max_bytes=value_max_bytes)
 
 

@@ -36,7 +36,6 @@ class _Flight:
         self.over = trio.Event()
         self.answer: tuple[Any] | None = None
         self.fault: Exception | None = None
-        self.is_outdated = False
 
 
 class Cache:
@@ -105,17 +104,16 @@ class Cache:
         """Everything of a strategy is to be asked for anew, in one workspace or (None) in all; here and in the second
         level at once, in other nodes' memory within `near_s`."""
         self.memory.forget_kind(strategy.name, workspace)
-        for (kind, key), flight in list(self._flights.items()):
+        for kind, key in list(self._flights):
             if kind == strategy.name and workspace in (None, key.workspace):
-                self._outdate((kind, key), flight)
+                del self._flights[kind, key]
         if self._shared is not None:
             self._shared.sweep(self._shared.names.pattern(strategy, workspace))
 
     def clear(self) -> None:
         """Forgets what is in this process: words of others may have been missed."""
         self.memory.clear()
-        for name, flight in list(self._flights.items()):
-            self._outdate(name, flight)
+        self._flights.clear()
 
     def flush(self) -> None:
         """Forgets everything, in the second level too; for tests and operators."""
@@ -164,7 +162,8 @@ class Cache:
         return answer
 
     def _keep(self, strategy: Strategy[Any], key: Key, flight: _Flight, found: Answer) -> None:
-        if flight.is_outdated or flight.answer is None:
+        # Forgotten meanwhile, or asked anew by somebody who computes it.
+        if self._flights.get((strategy.name, key)) is not flight or flight.answer is None:
             return
         value = flight.answer[0]
         body = encode(value)
@@ -181,9 +180,5 @@ class Cache:
         self.memory.forget(tags)
         for name, flight in list(self._flights.items()):
             if not flight.tags.isdisjoint(tags):
-                self._outdate(name, flight)
-
-    def _outdate(self, name: Name, flight: _Flight) -> None:
-        """Whoever asks from now on asks anew."""
-        flight.is_outdated = True
-        del self._flights[name]
+                # Whoever asks from now on asks anew.
+                del self._flights[name]

@@ -30,7 +30,7 @@ from engine.cache import Entry, Found, LevelDown, LevelRefused, SecondLevel
 from engine.cache.counts import Counts, Fault
 from engine.cache.memory import Tag
 from engine.cache.strategies import Key, Strategy
-from engine.cache.wire import Names, Unreadable, decode, packed, unpacked
+from engine.cache.wire import Names, Unreadable, decode
 
 log = structlog.get_logger()
 
@@ -81,8 +81,9 @@ class Shared:
         if not self.is_up or self._owes(tags):
             return NOTHING
         names = [self.names.tag(*tag) for tag in tags]
+        name = self.names.entry(strategy, key)
         try:
-            found = await self._level.find(self.names.entry(strategy, key), names)
+            found = await self._level.find(name, names)
         except LevelDown as fault:
             self._counts.faults[Fault.UNREACHABLE] += 1
             if self.is_up:
@@ -92,7 +93,7 @@ class Shared:
             self._refused(fault)
             return NOTHING
         self._falls = 0
-        return NOTHING if self._owes(tags) else Answer(self._read(strategy, found), found.tokens)
+        return NOTHING if self._owes(tags) else Answer(self._read(strategy, name, found), found.tokens)
 
     def keep(self, strategy: Strategy[Any], key: Key, tokens: bytes, body: bytes) -> None:
         """Has an entry written soon, with the tokens that were there before the store was asked."""
@@ -100,7 +101,7 @@ class Shared:
             self._counts.faults[Fault.DROPPED] += 1
             return
         name = self.names.entry(strategy, key)
-        self._writes[name] = Entry(name, packed(tokens, body), strategy.lifetime_s)
+        self._writes[name] = Entry(name, self.names.packed(name, tokens, body), strategy.lifetime_s)
         self._write_bytes += len(body)
         self._bell.ring()
 
@@ -188,9 +189,9 @@ class Shared:
         except LevelRefused as fault:  # no memory: what is there can still be read, and be forgotten
             self._refused(fault)
 
-    def _read(self, strategy: Strategy[Any], found: Found) -> tuple[Any] | None:
+    def _read(self, strategy: Strategy[Any], name: str, found: Found) -> tuple[Any] | None:
         try:
-            body = None if found.value is None else unpacked(found.value, found.tokens)
+            body = None if found.value is None else self.names.unpacked(name, found.value, found.tokens)
             return None if body is None else (decode(strategy, body),)
         except Unreadable:
             self._counts.faults[Fault.UNREADABLE] += 1

@@ -5,11 +5,14 @@ keys of a workspace lie on one node, so an entry and its tags are asked for in o
 letters, digits and `%XX` only, so that none of them means a pattern or another part. `shape` stands for the value's
 type and the store's identity: two versions of this program, or two installations, do not read each other's entries.
 
-A value is `TC1`, the tokens of its tags, and MessagePack. Whatever else is found under a key is nobody's, and a miss.
+A value is `TC1`, a keyed hash of its key and all that follows, the tokens of its tags, and MessagePack. Whatever else
+is found under a key is nobody's, and a miss: also what somebody who may write to that server has copied from another
+key, or made himself. He may read what is there; only a connection can be encrypted (`rediss://`).
 """
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Sequence
 from functools import cache, lru_cache
 from hashlib import blake2b
@@ -23,6 +26,9 @@ from engine.cache.strategies import Key, Strategy
 T = TypeVar("T")
 
 MAGIC = b"TC1"
+# 128 bits: nobody guesses one while an entry lives.
+SEAL_BYTES = 16
+_HEAD_BYTES = len(MAGIC) + SEAL_BYTES
 # Random: two that meet by chance are one in 2^64, and only while an entry lives.
 TOKEN_BYTES = 8
 # Tokens outlive all entries that carry them; one that is gone earlier makes them misses.
@@ -36,11 +42,15 @@ class Unreadable(Exception):
 
 
 class Names:
-    """The keys of one installation: `prefix` from the configuration, `epoch` from the store."""
+    """The keys of one installation, and what lies under them.
 
-    def __init__(self, prefix: str, epoch: str) -> None:
+    `prefix` from the configuration, `epoch` from the store, `secret` of the installation: it seals values.
+    """
+
+    def __init__(self, prefix: str, epoch: str, secret: bytes = b"") -> None:
         self._prefix = prefix
         self._epoch = epoch
+        self._secret = blake2b(secret, digest_size=32, person=b"tocsin cache").digest()
 
     def entry(self, strategy: Strategy[Any], key: Key) -> str:
         """Where an entry lies."""
@@ -57,6 +67,29 @@ class Names:
         place = f"{self._prefix}:{{*}}:cache:" if workspace is None else self._place(workspace)
         return place + kind
 
+    def packed(self, name: str, tokens: bytes, body: bytes) -> bytes:
+        """The bytes of a value that lies at `name`."""
+        return MAGIC + self._seal(name, tokens, body) + tokens + body
+
+    def unpacked(self, name: str, value: bytes, tokens: bytes) -> bytes | None:
+        """The body of a value; None if its tags have other tokens now. Raises Unreadable."""
+        start = _HEAD_BYTES + len(tokens)
+        if not value.startswith(MAGIC) or len(value) < start:
+            raise Unreadable
+        if value[_HEAD_BYTES:start] != tokens:
+            return None
+        body = value[start:]
+        if not hmac.compare_digest(value[len(MAGIC) : _HEAD_BYTES], self._seal(name, tokens, body)):
+            raise Unreadable
+        return body
+
+    def _seal(self, name: str, tokens: bytes, body: bytes) -> bytes:
+        # No name has a NUL, and how many tokens there are follows from the name.
+        sealed = blake2b(name.encode(), key=self._secret, digest_size=SEAL_BYTES)
+        sealed.update(b"\0" + tokens)
+        sealed.update(body)
+        return sealed.digest()
+
     def _place(self, workspace: str) -> str:
         return _place(self._prefix, workspace)
 
@@ -67,19 +100,6 @@ class Names:
 def workspace_of(key: str) -> str:
     """Which keys lie together: what stands in braces."""
     return key[key.find("{") : key.find("}") + 1]
-
-
-def packed(tokens: bytes, body: bytes) -> bytes:
-    """The bytes of a value."""
-    return MAGIC + tokens + body
-
-
-def unpacked(value: bytes, tokens: bytes) -> bytes | None:
-    """The body of a value; None if its tags have other tokens now. Raises Unreadable."""
-    start = len(MAGIC) + len(tokens)
-    if not value.startswith(MAGIC) or len(value) < start:
-        raise Unreadable
-    return value[start:] if value[len(MAGIC) : start] == tokens else None
 
 
 def encode(value: Any) -> bytes:

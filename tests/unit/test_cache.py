@@ -202,6 +202,20 @@ async def test_what_is_computed_anyway_takes_the_place_of_what_was_kept():
     assert (await node.cache.get(CHEAP, KEY, store)).number == 2
 
 
+async def test_a_question_that_was_put_anew_meanwhile_is_not_remembered_when_it_is_answered_at_last(autojump_clock):
+    store, node = Store(), a_node()
+    store.gate, store.world = trio.Event(), "old"
+    gate = store.gate
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(node.cache.get, CHEAP, KEY, store)
+        await wait_all_tasks_blocked()
+        store.gate, store.world = None, "new"
+        await node.cache.refresh(CHEAP, KEY, store)
+        node.cache.forget(ACME, [ALERTS])
+        gate.set()
+    assert (CHEAP.name, KEY) not in node.cache.memory
+
+
 # What is told
 
 

@@ -23,15 +23,14 @@ from engine.cache.strategies import (
 )
 from engine.cache.wire import (
     MAGIC,
+    SEAL_BYTES,
     TOKEN_BYTES,
     TOKEN_LIFETIME_S,
     Names,
     Unreadable,
     decode,
     encode,
-    packed,
     tokens_of,
-    unpacked,
     workspace_of,
 )
 
@@ -103,20 +102,36 @@ def test_another_shape_or_another_store_is_another_key():
 
 def test_a_value_comes_back_with_the_tokens_that_it_was_kept_with():
     value = Statistics(at=1, numbers={"open": 2.0})
-    kept = packed(TOKEN + OTHER, encode(value))
-    body = unpacked(kept, TOKEN + OTHER)
+    kept = NAMES.packed("a key", TOKEN + OTHER, encode(value))
+    body = NAMES.unpacked("a key", kept, TOKEN + OTHER)
     assert body is not None
     assert decode(STATISTICS, body) == value
 
 
 def test_with_another_token_it_does_not_count():
-    assert unpacked(packed(TOKEN, b"body"), OTHER) is None
+    assert NAMES.unpacked("a key", NAMES.packed("a key", TOKEN, b"body"), OTHER) is None
 
 
-@pytest.mark.parametrize("kept", [b"", b"T", MAGIC, MAGIC + b"short", b"XX1" + TOKEN + b"body"])
+def test_a_value_that_was_copied_from_another_key_or_made_without_the_secret_is_not_read():
+    kept = NAMES.packed("a key", TOKEN, b"body")
+    with pytest.raises(Unreadable):
+        NAMES.unpacked("another key", kept, TOKEN)
+    with pytest.raises(Unreadable):
+        Names("app", "an epoch", b"another secret").unpacked("a key", kept, TOKEN)
+
+
+@given(st.integers(len(MAGIC), len(MAGIC) + SEAL_BYTES + TOKEN_BYTES + 3), st.integers(1, 255))
+def test_no_byte_of_a_value_can_be_changed(place, change):
+    kept = bytearray(NAMES.packed("a key", TOKEN, b"body"))
+    kept[place] ^= change
+    with contextlib.suppress(Unreadable):
+        assert NAMES.unpacked("a key", bytes(kept), TOKEN) is None, "other tokens"
+
+
+@pytest.mark.parametrize("kept", [b"", b"T", MAGIC, MAGIC + b"short", b"XX1" + bytes(SEAL_BYTES) + TOKEN + b"body"])
 def test_bytes_of_somebody_else_are_not_read(kept):
     with pytest.raises(Unreadable):
-        unpacked(kept, TOKEN)
+        NAMES.unpacked("a key", kept, TOKEN)
 
 
 @pytest.mark.parametrize(
