@@ -1,4 +1,4 @@
-"""Postgres alone as a carrier: a small unlogged table, a NOTIFY for whatever is written together, and a slow look.
+"""Postgres alone as a carrier: a small table, a NOTIFY for whatever is written together, and a slow look.
 
 Owns two connections in the foreign loop, none of the store's pool: one that writes, one that listens and reads. Waits
 for: answers, a second at most, then the connection is thrown away. Nothing of this is inside a transaction of the
@@ -10,9 +10,10 @@ transaction: numbers become visible in their order, and a node that is stopped h
 against reading with an overlap (`pg_snapshot_xmin`): one long transaction anywhere in the cluster, a dump for example,
 would hold back the bus for as long as it runs.
 
-The table keeps its last row when it is trimmed, so numbers only go back when a crash has emptied it; then, and when the
-server was started anew, something may have been missed. Behind a pooler that gives connections out by transaction no
-NOTIFY arrives: then news is as late as the next look.
+Nobody waits for a disk: a crash loses the last rows, and may give their numbers again. So when the server was started
+anew, something may have been missed, and all that is there is read again. The same if the newest number is lower than
+our cursor; therefore trimming leaves the last row. Behind a pooler that gives connections out by transaction no NOTIFY
+arrives: then news is as late as the next look.
 """
 
 from __future__ import annotations

@@ -209,7 +209,7 @@ async def test_it_goes_on_after_the_foreign_loop_was_started_again(url: str) -> 
         await is_down(lambda: carrier.read([NEWS]))
 
 
-async def test_a_crash_empties_the_table_and_is_a_gap(own: OwnServer, foreign: ForeignLoop) -> None:
+async def test_a_crash_of_the_server_is_a_gap_and_then_it_goes_on(own: OwnServer, foreign: ForeignLoop) -> None:
     async with running_nodes(lambda: [PostgresCarrier(foreign, own.url, KEEP_S)]) as nodes:
         one, two = await nodes.start("one"), await nodes.start("two", NEWS)
         one.bus.publish(NEWS, [b"before"])
