@@ -166,12 +166,22 @@ class Registry:
         if cell is not None:
             cell.moved()
 
-    def hear(self, workspace: str, events: Sequence[Event]) -> None:
+    def trace_of(self, workspace: str, events: Sequence[Event]) -> str | None:
+        """Where the decision of these events, which were just committed here, stands in a trace; None: nowhere."""
+        if self._kit.tracer is None or not events:
+            return None
+        last = events[-1]
+        return self._kit.tracer.place_of(ChannelKey(workspace, last.alert.framework_id), last.offset)
+
+    def hear(self, workspace: str, events: Sequence[Event], trace: str | None = None) -> None:
         """Another node has committed these events, in this order: whoever follows their channels here is told."""
         for framework in dict.fromkeys(event.alert.framework_id for event in events):
             if (cell := self._cells.get(ChannelKey(workspace, framework))) is not None:
                 own = [event for event in events if event.alert.framework_id == framework]
-                self._kit.observer.delivered(cell.hear(own))
+                delivered = cell.hear(own)
+                self._kit.observer.delivered(delivered)
+                if trace is not None and self._kit.tracer is not None:
+                    self._kit.tracer.relayed(cell.key, trace, delivered)
 
     def look(self, is_meant: Callable[[str], bool]) -> None:
         """Something that other nodes have committed may not have come: the channels of these workspaces look."""

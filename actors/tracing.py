@@ -43,5 +43,11 @@ class Tracer(Protocol):
     def batch(self, key: ChannelKey, traces: Sequence[str], commands: int) -> BatchTrace | None:
         """A batch is about to be decided, in which these are traced."""
 
+    def place_of(self, key: ChannelKey, offset: int) -> str | None:
+        """Where the decision stands whose last event has this offset, from its commit until it is told."""
+
+    def relayed(self, key: ChannelKey, trace: str, messages: int) -> None:
+        """What another node has decided was handed to so many outboxes here."""
+
     def forward(self, key: ChannelKey, owner: str, traces: Sequence[str]) -> Callable[[bool], None] | None:
         """A batch goes to the node that decides; called back when that has answered (True), or has not in time."""

@@ -62,13 +62,14 @@ class Answered(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="answere
 class Told(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="told"):
     """Events that `origin` committed, of one commit, in order.
 
-    `moved`: the frameworks of channels that were not asked about it.
+    `moved`: the frameworks of channels that were not asked about it. `trace`: where the decision stands in a trace.
     """
 
     origin: str
     workspace: str
     events: tuple[Event, ...]
     moved: tuple[str, ...] = ()
+    trace: str | None = None
 
 
 class Start(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="start"):

@@ -52,6 +52,7 @@ class Relay:
             workspace=one.workspace,
             events=tuple(one.events),
             moved=tuple(key.framework for key in one.moved),
+            trace=self._registry.trace_of(one.workspace, one.events),
         )
         marks = {one.workspace: one.events[-1].workspace_offset} if one.events else {}
         for workspace, offset in marks.items():
@@ -72,7 +73,7 @@ class Relay:
         if letter.events:
             self._know(letter.workspace, letter.events[-1].workspace_offset)
             self._derived.post(letter.workspace, letter.events)
-            self._registry.hear(letter.workspace, letter.events)
+            self._registry.hear(letter.workspace, letter.events, letter.trace)
         else:
             self._derived.look_all(lambda workspace: workspace == letter.workspace)
         for key in moved:

@@ -30,6 +30,8 @@ class ChannelTracer:
     def __init__(self, tracing: Tracing, store: str) -> None:
         self._tracing = tracing
         self._store = store
+        # Of decisions that are not told yet, by channel and last offset: other nodes are told where they stand.
+        self.places: dict[tuple[ChannelKey, int], str] = {}
         # Noted in outboxes, and not written yet.
         self._noted: list[Span] = []
 
@@ -59,9 +61,26 @@ class ChannelTracer:
             span.end()
         self._noted.clear()
 
-    def noted(self, span: Span) -> None:
-        """A fan-out has begun."""
-        self._noted.append(span)
+    def place_of(self, key: ChannelKey, offset: int) -> str | None:
+        """Where a decision stands that was just committed."""
+        return self.places.get((key, offset))
+
+    def relayed(self, key: ChannelKey, trace: str, messages: int) -> None:
+        """What another node has decided is told here."""
+        self.fan_out(key, trace, messages)
+
+    def fan_out(self, key: ChannelKey, parent: str | None, messages: int) -> None:
+        """So many messages were handed to outboxes: a span until they are written."""
+        if not messages:
+            return
+        about: Attributes = {
+            "messaging.system": SYSTEM,
+            "messaging.operation.type": "send",
+            "messaging.destination.name": key.framework,
+            "tocsin.workspace": key.workspace,
+            "tocsin.messages": messages,
+        }
+        self._noted.append(self._tracing.begin("fan-out", SpanKind.PRODUCER, parent, about))
 
     @property
     def store(self) -> Attributes:
@@ -79,12 +98,16 @@ class _Followed:
         self._tracing = tracing
         self._first, *others = traces
         self._others = others[:FOLLOWED_MAX]
-        self._about: Attributes = {
+        self._key = key
+        # By which other nodes ask for it, once it is decided.
+        self._asked: tuple[ChannelKey, int] | None = None
+        work: Attributes = {
             "messaging.system": SYSTEM,
+            "messaging.operation.type": "process",
             "messaging.destination.name": key.framework,
+            "messaging.batch.message_count": commands,
             "tocsin.workspace": key.workspace,
         }
-        work = {**self._about, "messaging.operation.type": "process", "messaging.batch.message_count": commands}
         self._deciding = tracing.begin("decide", SpanKind.CONSUMER, self._first, work, self._others)
         self._decided = place(self._deciding)
         links = [self._decided] if self._decided else []
@@ -98,6 +121,9 @@ class _Followed:
             span.end()
         if decision.is_durable:
             self._committing = self._tracing.begin("commit", SpanKind.CLIENT, self._decided, self._tracer.store)
+        if decision.events and self._decided is not None:
+            self._asked = (self._key, decision.events[-1].offset)
+            self._tracer.places[self._asked] = self._decided
         if not decision.jobs:
             return decision
         return replace(decision, jobs=tuple([replace(job, trace=self._decided) for job in decision.jobs]))
@@ -107,16 +133,21 @@ class _Followed:
         if self._committing is not None:
             if not is_ours:
                 fail(self._committing, "the store has moved on: decided again")
+                self._forget()
             self._committing.end()
 
     def told(self, messages: int) -> None:
         """Handed to outboxes; who has none to hand to is done."""
-        if messages:
-            sent = {**self._about, "messaging.operation.type": "send", "tocsin.messages": messages}
-            self._tracer.noted(self._tracing.begin("fan-out", SpanKind.PRODUCER, self._decided, sent))
+        self._forget()
+        self._tracer.fan_out(self._key, self._decided, messages)
+
+    def _forget(self) -> None:
+        if self._asked is not None:
+            self._tracer.places.pop(self._asked, None)
 
     def failed(self, fault: Exception) -> None:
         """The machine raised, or nothing of it can be stored."""
+        self._forget()
         for span in filter(None, (self._committing, self._deciding, *self._apart)):
             if span.is_recording():
                 fail(span, repr(fault))

@@ -9,6 +9,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
+from actors.tracing import BatchTrace
 from engine.sections.tracing import TracingSection
 from engine.tracing.batches import FOLLOWED_MAX, ChannelTracer
 from engine.tracing.exporting import Export
@@ -17,6 +18,7 @@ from protocol.effects import Decision
 from protocol.jobs import NewJob, Queue
 from protocol.model import ChannelKey
 from protocol.tracing import TraceParent
+from tests.support.actors import an_event
 
 KEY = ChannelKey("acme", "web")
 JOB = NewJob(queue=Queue.NOTIFICATION, kind="route")
@@ -120,3 +122,32 @@ def test_what_goes_wrong_ends_each_span_once(told: Told, is_decided: bool) -> No
     assert [span.status.status_code for span in told.spans("commit")] == [StatusCode.ERROR] * is_decided
     expected = StatusCode.UNSET if is_decided else StatusCode.ERROR
     assert [span.status.status_code for span in told.spans("decide")] == [expected] * 2
+
+
+def test_where_a_decision_stands_is_known_until_it_is_told(told: Told) -> None:
+    def decided() -> BatchTrace:
+        batch = told.tracer.batch(KEY, [a_place(1)], 1)
+        assert batch is not None
+        batch.decided(Decision(results=(), offset=7, events=(an_event(offset=7),)))
+        assert told.tracer.place_of(KEY, 7) == place_of(told.spans("decide")[-1])
+        assert told.tracer.place_of(KEY, 6) is None
+        return batch
+
+    decided().told(0)
+    assert told.tracer.place_of(KEY, 7) is None
+    decided().committed(False)
+    assert told.tracer.place_of(KEY, 7) is None
+    decided().failed(ValueError())
+    assert not told.tracer.places
+
+
+def place_of(span: ReadableSpan) -> str:
+    return f"00-{span.context.trace_id:032x}-{span.context.span_id:016x}-01"
+
+
+def test_what_another_node_has_decided_is_a_fan_out_here_if_somebody_follows(told: Told) -> None:
+    told.tracer.relayed(KEY, a_place(9), 0)
+    told.tracer.relayed(KEY, a_place(9), 12)
+    told.tracer.drained()
+    [span] = told.spans("fan-out")
+    assert span.context.trace_id == 9
