@@ -24,7 +24,7 @@ import pytest
 from engine.app import Engine
 from engine.configuration.fields import Secret
 from engine.http.examples import EXAMPLES
-from engine.jobs import gauges
+from engine.jobs import gauges, scheduler
 from engine.sections.doors import Limits
 from engine.sections.identity import Integration
 from engine.sections.jobs import Jobs
@@ -371,6 +371,8 @@ async def test_no_request_takes_more_than_a_handful_of_statements(
 ) -> None:
     # How the queues stand is counted every so often, whoever asks for something.
     monkeypatch.setattr(gauges, "COUNT_S", 3_600.0)
+    # Schedules are looked at every so often, and a slow machine is that long about this.
+    monkeypatch.setattr(scheduler, "LOOK_S", 3_600.0)
     count = StatementCount()
     async with a_quiet_engine(tmp_path, count) as engine:
         headers = {"Authorization": f"Bearer {engine.issue_token(WORKSPACE, 'boss')}"}
