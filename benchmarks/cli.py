@@ -67,7 +67,7 @@ _MEANT_FOR: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("clients", "messages", "rate", "verify"), _TALKING),
     **dict.fromkeys(("idle", "open", "bare", "busy"), ("fanout",)),
     "seconds": ("connections",),
-    "store": ("storm",),
+    "store": ("storm", "ingest"),
     "minutes": ("soak",),
     "data": ("nab",),
 }
@@ -184,7 +184,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", type=Path, help="nab: a checkout of numenta/NAB (default: series of our own)")
     add("--bare", action="store_true", help="fanout: broadcast only, beside the peers")
     add("--busy", action="store_true", help="fanout: beside busy threads in the engine's process")
-    add("--store", action="store_true", help="storm: after a restart, so that history comes from the store")
+    add(
+        "--store",
+        nargs="?",
+        const=True,
+        metavar="URL",
+        help="storm: after a restart, so that history comes from the store; ingest: a Postgres database that"
+        " is migrated and empty, instead of a fresh file",
+    )
     add("--verify", action="store_true", help="exit 1 if p99 of any run is 100 ms or more, or a delivery is wrong")
     add("--short", action="store_true", help="fewer runs of fewer messages")
     add("--json", action="store_true", help="one JSON object a scenario instead of a table")
@@ -205,7 +212,8 @@ def _options(arguments: argparse.Namespace) -> Options:
     options = Options(
         rate=arguments.rate,
         bare=arguments.bare,
-        from_store=arguments.store,
+        from_store=arguments.store is not None,
+        store_url=arguments.store if isinstance(arguments.store, str) else None,
         minutes=arguments.minutes,
         busy=arguments.busy,
         idle=arguments.idle,

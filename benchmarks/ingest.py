@@ -33,7 +33,7 @@ CHECKS = [
 def run(options: Options) -> Report:
     """Measures. Raises BenchmarkError, also when anything but `fired` is answered."""
     figures = Figures()
-    with Rig(options.folder) as rig:
+    with Rig(options.folder, options.store_url) as rig:
         engine, producers = rig.engine(pinned=False), rig.producers(pinned=False)
         open_producers(engine, producers, "batching", BATCHING)
         open_producers(engine, producers, "single", SINGLE)
@@ -55,6 +55,7 @@ def run(options: Options) -> Report:
             "messages": f"{options.triggers} triggers; {options.singles} one at a time",
             "rate_per_s": "closed loop",
             "channels": CHANNELS,
+            "store": "Postgres" if options.store_url else "SQLite",
             "receiver": "none",
         }
     plotted = [("triggers_per_s", "triggers/s, batches"), ("single_triggers_per_s", "triggers/s, one at a time")]

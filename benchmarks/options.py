@@ -50,6 +50,8 @@ class Options:
     duplicates: int = 200_000
     # Of `nab`: the benchmark's folder; None: our own series.
     data: Path | None = None
+    # Of `ingest`: where the engine keeps what it decides; None: a fresh file.
+    store_url: str | None = None
     verify: bool = False
     short: bool = False
     folder: Path | None = None

@@ -152,8 +152,9 @@ def _expect(acked: Acked, reason: str, count: int) -> Acked:
 class Rig:
     """A context manager; everything that it starts lives until it is left."""
 
-    def __init__(self, parent_folder: Path | None = None) -> None:
+    def __init__(self, parent_folder: Path | None = None, store_url: str | None = None) -> None:
         self._parent_folder = parent_folder
+        self._store_url = store_url
         self._stack = contextlib.ExitStack()
         self.cores = Cores(sorted(os.sched_getaffinity(0)))
         self.floor_kind = ""
@@ -207,9 +208,10 @@ class Rig:
         data = self.folder / name
         data.mkdir(mode=0o700, exist_ok=True)
         secret = self._secrets.setdefault(name, secrets.token_hex(32))
-        store = f"sqlite:///{data / 'bench.db'}"
-        argv = [*program, "serve", "--store", store, "--ws", "127.0.0.1:0", "--http", "127.0.0.1:0"]
-        settings = {"DATA": str(data), "SECRET": secret, "WORKSPACE": WORKSPACE, "WATCH_HOST": "false"}
+        # In the environment: a URL may have a password, and arguments are everybody's to see.
+        store = self._store_url or f"sqlite:///{data / 'bench.db'}"
+        argv = [*program, "serve", "--ws", "127.0.0.1:0", "--http", "127.0.0.1:0"]
+        settings = {"DATA": str(data), "SECRET": secret, "WORKSPACE": WORKSPACE, "WATCH_HOST": "false", "STORE": store}
         return argv, {f"TOCSIN_{key}": value for key, value in settings.items()}, secret
 
     def receivers(self, name: str = "receiver") -> Receivers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.stores.postgres.dialect import by_columns, conflict_columns, translated
+from engine.stores.postgres.dialect import by_columns, conflict_columns, joined, translated
 from engine.stores.tables.bulk import Bulk
 from engine.stores.tables.connection import either
 
@@ -85,6 +85,16 @@ def test_many_rows_are_handed_over_as_a_list_for_each_column() -> None:
         "UPDATE t SET a = new.column2 FROM ( SELECT * FROM unnest($1::bigint[], $2::bigint[])"
         " AS given (column1, column2) ) AS new WHERE id = new.column1"
     )
+
+
+def test_several_writes_are_one_statement_whose_parameters_follow_on_each_other() -> None:
+    assert joined(
+        ("INSERT INTO a SELECT $1, $2", "UPDATE b SET c = $2 WHERE d = $1", "DELETE FROM e WHERE f = $1")
+    ) == (
+        "WITH write1 AS (INSERT INTO a SELECT $1, $2), write2 AS (UPDATE b SET c = $4 WHERE d = $3)"
+        " DELETE FROM e WHERE f = $5"
+    )
+    assert joined(("DELETE FROM e WHERE f = $1",)) == "DELETE FROM e WHERE f = $1"
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,8 @@ def _decide(connection: PostgresConnection, group: Sequence[Prepared]) -> list[O
     outcomes = [decided.decide(connection, prepared) for prepared in group]
     if decided.fresh:
         _name_actors(connection, decided.fresh)
-        decided.write(connection)
+        with connection.together():
+            decided.write(connection)
     return outcomes
 
 

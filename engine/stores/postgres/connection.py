@@ -14,12 +14,13 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict, defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import asyncpg
 import greenlet
 
-from engine.stores.postgres.dialect import by_columns, conflict_columns, translated
+from engine.stores.postgres.dialect import by_columns, conflict_columns, joined, translated
 from engine.stores.tables.connection import ByColumns, ManyRows, RowFault
 
 T = TypeVar("T")
@@ -58,6 +59,8 @@ class PostgresConnection(ByColumns):
     def __init__(self, session: asyncpg.Connection) -> None:
         self.session = session
         self._prepared: OrderedDict[str, Any] = OrderedDict()
+        # What is to be written with one statement, while that is wanted.
+        self._gathered: list[tuple[str, Sequence[Any]]] | None = None
 
     def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Rows:
         """Has a statement done that is said as SQLite understands it."""
@@ -80,8 +83,27 @@ class PostgresConnection(ByColumns):
         width, found = len(rows.types), list[Any]()
         for part in _apart(values, width, conflict_columns(rows)) if values else ():
             columns = [part[place::width] for place in range(width)]
-            found += self.ask(by_columns(rows.head, rows.types, rows.tail), columns).fetchall()
+            text = by_columns(rows.head, rows.types, rows.tail)
+            if self._gathered is None or part is not values:
+                found += self.ask(text, columns).fetchall()
+            else:
+                self._gathered.append((text, columns))
         return found
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Writes of columns inside are done at its end, with one statement: one trip instead of one for each table.
+
+        So they must not read each other's rows, give nothing back, and write each table once.
+        """
+        self._gathered = []
+        try:
+            yield
+            gathered = self._gathered
+        finally:
+            self._gathered = None
+        if gathered:
+            self.ask(joined(tuple(text for text, _ in gathered)), [each for _, columns in gathered for each in columns])
 
     async def _ask(self, text: str, values: Sequence[Any]) -> tuple[list[Any], str]:
         statement = self._prepared.get(text)

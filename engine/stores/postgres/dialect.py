@@ -58,6 +58,19 @@ def by_columns(head: str, types: str, tail: str) -> str:
     return translated(f"{head} SELECT * FROM unnest({arrays}) AS given ({names}) {tail}")  # noqa: S608  # our own words
 
 
+@lru_cache(TEXTS_REMEMBERED)
+def joined(texts: tuple[str, ...]) -> str:
+    """Several statements that write as one; their parameters follow on each other."""
+    done, parts = 0, []
+    for text in texts:
+        numbers = [int(number) for number in re.findall(r"\$(\d+)", text)]
+        parts.append(re.sub(r"\$(\d+)", lambda number, done=done: f"${int(number[1]) + done}", text))  # type: ignore[misc]
+        done += max(numbers, default=0)
+    *first, last = parts
+    names = ", ".join(f"write{n} AS ({part})" for n, part in enumerate(first, 1))
+    return f"WITH {names} {last}" if first else last
+
+
 def conflict_columns(rows: ManyRows) -> list[int]:
     """Which columns of a row say which row of the table it means, if there may be one that it changes; else none.
 

@@ -23,6 +23,7 @@ from engine.stores import AdministrativeAct, CommittedEvents
 from engine.stores.tables import acts
 from engine.stores.tables.bulk import Bulk
 from engine.stores.tables.connection import ROW_FAULTS, Connection
+from engine.stores.tables.holding import hold_workspace
 from engine.stores.tables.jobs import JOBS
 from engine.stores.tables.rows import ALERTS, AUDITS, ENTRIES, EVENTS, WORKSPACES, Prepared, numbered, prepare
 from engine.stores.workflows import Ground, ProjectBatch
@@ -107,6 +108,7 @@ def move_projects(connection: Connection, batch: ProjectBatch, epoch: str, now_u
     """Reads, decides, writes. Raises CommitInvalid if what is stored cannot be read, or what was decided not stored."""
     workspace = batch.workspace
     values = (workspace, _text(batch.projects), now_us, _text(batch.workflows))
+    hold_workspace(connection, workspace)
     try:
         space, found, workflows, *rows = connection.execute(PLACES, values).fetchone()
         return _keep(connection, batch, batch.decide(_ground(found, workflows, rows, epoch)), space)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from engine.stores import ConnectionChange, ConnectionEvent, Retention
 from engine.stores.tables.bulk import Bulk
 from engine.stores.tables.connection import Connection
+from engine.stores.tables.holding import hold_workspace
 
 # About 5 ms of the writer's time.
 TRIMMED_AT_ONCE = 500
@@ -98,6 +99,7 @@ def trim_events(connection: Connection, retention: Retention, now_us: int, chann
     if not rows:
         return Trimmed(0, None)
     number, workspace, floor, keep_after = rows[0]
+    hold_workspace(connection, workspace)
     until = min(floor + TRIMMED_AT_ONCE, keep_after)
     ((first_young,),) = connection.execute(FIRST_YOUNG_EVENT, (number, floor, until, young)).fetchall()
     if first_young is not None:
