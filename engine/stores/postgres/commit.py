@@ -17,7 +17,7 @@ import msgspec
 import structlog
 
 from engine.stores.postgres.connection import PostgresConnection
-from engine.stores.postgres.faults import cause_of
+from engine.stores.postgres.faults import cause_of, is_worth_another_try
 from engine.stores.postgres.places import LockedPlaces
 from engine.stores.postgres.sessions import CHANGE, COMMIT, Sessions, opening
 from engine.stores.tables.connection import RowFault
@@ -30,6 +30,10 @@ from protocol.errors import CommitInvalid, StoreUnavailable
 log = structlog.get_logger()
 
 
+# Somebody who tends partitions, or an operator's statement, was in the way: it is over by then.
+TRIES = 3
+
+
 class PostgresCommitter:
     """Two sessions that write: one for what channels commit, one for all else."""
 
@@ -37,7 +41,7 @@ class PostgresCommitter:
         self._commits = commits
         self._changes = changes
 
-    async def commit(self, group: Sequence[Prepared]) -> list[Outcome]:
+    async def commit(self, group: Sequence[Prepared], tries: int = 1) -> list[Outcome]:
         """Keeps a group of commits of different channels; an answer for each. Raises only for our own bugs."""
         workspaces = {prepared.key.workspace for prepared in group}
         try:
@@ -47,6 +51,8 @@ class PostgresCommitter:
                 log.error("store_commit_invalid", channel=group[0].key.name, cause=str(fault))
                 return [CommitInvalid(f"{group[0].key.name}: {fault}")]
         except Exception as fault:
+            if is_worth_another_try(fault) and tries < TRIES:
+                return await self.commit(group, tries + 1)
             return [Unavailable(_away(fault))] * len(group)
         return [outcome for prepared in group for outcome in await self.commit([prepared])]
 

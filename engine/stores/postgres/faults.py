@@ -25,6 +25,11 @@ _AWAY = {
 }
 
 
+def is_worth_another_try(fault: BaseException) -> bool:
+    """Whether the server undid a transaction only because another one was in its way: at once it will do."""
+    return isinstance(fault, asyncpg.PostgresError) and (fault.sqlstate or "").startswith("40")
+
+
 def cause_of(fault: BaseException) -> str | None:
     """Why the database does not answer, in words; None if that is not what this is."""
     if isinstance(fault, asyncpg.PostgresError):

@@ -1,0 +1,201 @@
+"""Postgres restarted, frozen, its sessions ended and its questions cancelled: answers, never crashes; nothing is left
+over.
+
+Time is real: the server's and asyncio's clocks know nothing of trio's. The longest wait is for a frozen server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import trio
+
+from engine.ids import now_us
+from engine.stores import AlertQuery, Retention, Store, open_store
+from protocol.effects import Behind, Committed, Unavailable
+from protocol.errors import StoreUnavailable
+from protocol.model import ChannelKey
+from tests.support.postgres_fixtures import migrated_template
+from tests.support.postgres_server import APP, PASSWORD, PostgresServer
+from tests.support.stores import KEY, OTHER, a_commit, committed, fill
+
+ALL = AlertQuery(workspace="acme", limit=500)
+LOOK_AROUND = (
+    "SELECT count(*) FILTER (WHERE state <> 'idle'), count(*) FILTER (WHERE xact_start IS NOT NULL)"
+    f" FROM pg_stat_activity WHERE usename = '{APP}'"
+)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    server = PostgresServer.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="module")
+def url(server: PostgresServer) -> str:
+    return server.url(migrated_template(server), APP)
+
+
+@pytest.fixture
+def key(request: pytest.FixtureRequest) -> ChannelKey:
+    """A channel for the test alone: the database is shared."""
+    return ChannelKey("acme", f"channel-of-{request.node.name}"[:60])
+
+
+async def when_it_is_back(store: Store, key: ChannelKey, base: int) -> None:
+    """Commits as soon as the store can again."""
+    commit = a_commit(key, base)
+    with trio.fail_after(20):
+        while isinstance(outcome := await store.commit(commit), Unavailable):
+            await trio.sleep(0.1)
+    assert isinstance(outcome, Committed)
+
+
+async def test_a_crash_of_the_server_is_an_answer_and_what_was_acked_is_there(
+    server: PostgresServer, url: str, key: ChannelKey
+) -> None:
+    async with open_store(url) as store:
+        await fill(store, key, 3)
+        await trio.to_thread.run_sync(server.stop, "immediate")
+        outcome = await store.commit(a_commit(key, 3))
+        assert isinstance(outcome, Unavailable)
+        assert PASSWORD not in outcome.cause
+        assert not store.is_available
+        with pytest.raises(StoreUnavailable) as caught:
+            await store.alerts(ALL)
+        assert PASSWORD not in str(caught.value)
+        await trio.to_thread.run_sync(server.start_again)
+        await when_it_is_back(store, key, 3)
+        assert store.is_available
+        assert [event.offset for event in await store.history(key, 0, 10)] == [1, 2, 3, 4]
+
+
+async def test_sessions_that_an_operator_ends_are_made_anew(server: PostgresServer, url: str, key: ChannelKey) -> None:
+    async with open_store(url) as store:
+        await fill(store, key, 1)
+        await store.alerts(ALL)
+        end = f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = '{APP}'"
+        await trio.to_thread.run_sync(server.sql, end)
+        await when_it_is_back(store, key, 1)
+        with trio.fail_after(20):
+            while True:
+                try:
+                    assert (await store.recall(key)).offset == 2
+                    break
+                except StoreUnavailable:
+                    await trio.sleep(0.1)
+
+
+async def test_a_frozen_server_is_not_waited_for(server: PostgresServer, url: str, key: ChannelKey) -> None:
+    async with open_store(url) as store:
+        await fill(store, key, 1)
+        await store.alerts(ALL)
+        await trio.to_thread.run_sync(server.freeze)
+        try:
+            began = trio.current_time()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_is_away, store)
+                assert isinstance(await store.commit(a_commit(key, 1)), Unavailable)
+            assert trio.current_time() - began < 9
+        finally:
+            server.thaw()
+        with trio.fail_after(20):
+            while isinstance(await store.commit(a_commit(key, (await _offset(store, key)))), Unavailable | Behind):
+                await trio.sleep(0.1)
+
+
+async def _offset(store: Store, key: ChannelKey) -> int:
+    """Where it stands; whether the frozen commit happened only the server knows."""
+    try:
+        return (await store.recall(key)).offset
+    except StoreUnavailable:
+        return -1
+
+
+async def _is_away(store: Store) -> None:
+    with pytest.raises(StoreUnavailable):
+        await store.alerts(ALL)
+
+
+async def test_five_hundred_cancelled_questions_leave_no_transaction_and_no_setting(
+    server: PostgresServer, url: str, key: ChannelKey
+) -> None:
+    async with open_store(url) as store:
+        await fill(store, key, 1, size=50)
+        for number in range(100):
+            with trio.move_on_after(0.0002 * (number % 10)):
+                async with trio.open_nursery() as nursery:
+                    for _ in range(5):
+                        nursery.start_soon(store.alerts, ALL)
+        assert len((await store.alerts(AlertQuery(workspace="acme", framework=key.framework))).items) == 50
+        seen: list[str | None] = []
+
+        def look(connection: object) -> None:
+            seen.append(connection.ask("SELECT current_setting('tocsin.workspaces', true)", []).fetchone()[0])  # type: ignore[attr-defined]
+
+        await store._readers.read(look, "other")  # type: ignore[attr-defined]
+        assert seen == ['["other"]']
+        with trio.fail_after(10):
+            while await trio.to_thread.run_sync(server.sql, LOOK_AROUND) != [["0", "0"]]:
+                await trio.sleep(0.1)  # the server notices a session that was terminated when it writes next
+
+
+async def test_two_nodes_that_both_think_a_channel_is_theirs_leave_no_gap_and_no_double(
+    url: str, key: ChannelKey
+) -> None:
+    async with open_store(url) as one, open_store(url) as other:
+        won: list[int] = []
+
+        async def contend(store: Store) -> None:
+            base = 0
+            while base < 20:
+                outcome = await store.commit(a_commit(key, base))
+                if isinstance(outcome, Committed):
+                    won.append(base := base + 1)
+                else:
+                    assert isinstance(outcome, Behind), outcome
+                    base = outcome.offset
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(contend, one)
+            nursery.start_soon(contend, other)
+        assert sorted(won) == list(range(1, len(won) + 1))
+        events = await one.history(key, 0, 100)
+        assert [event.offset for event in events] == sorted(won)
+        offsets = [event.workspace_offset for event in events]
+        assert offsets == sorted(set(offsets))
+
+
+async def test_commits_of_two_nodes_in_many_channels_go_on_beside_trims_without_a_deadlock(
+    server: PostgresServer, url: str, key: ChannelKey
+) -> None:
+    keys = [ChannelKey("acme", f"{key.framework[:50]}-{number}") for number in range(4)]
+    short = Retention(events_s=0, events_per_channel=1)
+    async with open_store(url, retention=short) as one, open_store(url) as other:
+
+        async def commits(store: Store, of: ChannelKey) -> None:
+            for base in range(10):
+                await committed(store, a_commit(of, base))
+
+        async with trio.open_nursery() as nursery:
+            for number, of in enumerate(keys):
+                nursery.start_soon(commits, (one, other)[number % 2], of)
+            for _ in range(5):
+                await one.trim(now_us())
+    assert "deadlock" not in server.log
+
+
+async def test_what_a_transaction_of_one_workspace_asks_it_sees_of_no_other(url: str) -> None:
+    async with open_store(url) as store:
+        await fill(store, KEY, 1)
+        await fill(store, OTHER, 1)
+
+        def count(connection: object) -> int:
+            return int(connection.ask("SELECT count(*) FROM alert", []).fetchone()[0])  # type: ignore[attr-defined]
+
+        assert await store._readers.read(count, "acme") >= 2  # type: ignore[attr-defined]
+        assert await store._readers.read(count, "umbrella") == 0  # type: ignore[attr-defined]
+        assert await store._readers.read(count) >= 2  # type: ignore[attr-defined]
