@@ -22,6 +22,7 @@ import structlog
 import trio
 
 from actors.ports import Clock, MachineFactory, NewId, OrdersOf
+from actors.tracing import CURRENT
 from engine.access.audit import AuditTrail, TrailPage
 from engine.access.quotas import Quotas
 from engine.access.roles import check
@@ -225,7 +226,8 @@ class Workflows:
         batch = ProjectBatch(
             workspace=who.workspace,
             projects=[task.project for task in tasks],
-            decide=functools.partial(decide_all, tasks, kit.machine),
+            # Asked here, where the request is: the store decides in a thread, or a loop, of its own.
+            decide=functools.partial(decide_all, tasks, kit.machine, trace=CURRENT.get()),
             workflows=workflows,
         )
 
@@ -257,18 +259,30 @@ class Workflows:
             log.warning("workflow_channels_not_started", channels=len(left), first=left[0], cause=cause)
 
 
-def decide_all(tasks: Sequence[Task], machine: MachineFactory, ground: Ground) -> list[Move]:
-    """Decides each project by itself; called inside the store's transaction."""
+def decide_all(
+    tasks: Sequence[Task], machine: MachineFactory, ground: Ground, *, trace: str | None = None
+) -> list[Move]:
+    """Decides each project by itself; called inside the store's transaction. `trace`: where its jobs come from."""
     moves = []
     for task in tasks:
         try:
-            moves.append(move(task, ground.places.get(task.project), ground.workflows, machine))
+            moves.append(_traced(move(task, ground.places.get(task.project), ground.workflows, machine), trace))
         except Exception:
             # Boundary: one project that our code fails over must not keep the others from going on.
             log.error("workflow_move_failed", channel=task.key.name, exc_info=True)
             refusal = Refused(Refusal.FAILED, "the engine failed over this project; nothing was done with it")
             moves.append(Move(result=refused(task.project, refusal)))
     return moves
+
+
+def _traced(done: Move, trace: str | None) -> Move:
+    """The same, with jobs that know what they come from."""
+    if trace is None or done.commit is None or not done.commit.decision.jobs:
+        return done
+    decision = done.commit.decision
+    jobs = tuple([msgspec.structs.replace(job, trace=trace) for job in decision.jobs])
+    commit = msgspec.structs.replace(done.commit, decision=msgspec.structs.replace(decision, jobs=jobs))
+    return msgspec.structs.replace(done, commit=commit)
 
 
 def _may_see(who: Principal, project: str) -> bool:

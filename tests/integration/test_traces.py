@@ -196,3 +196,18 @@ async def test_a_link_that_opens_something_is_in_no_span(tmp_path: Path) -> None
     written = spans["GET /act/{link}"].to_json()
     assert "secret" not in written
     assert "hidden" not in written
+
+
+async def test_the_jobs_of_a_workflow_batch_belong_to_its_request(tmp_path: Path) -> None:
+    item = {"id": "call", "item_name": "Call"}
+    phases = [{"phase_type": "LEAD", "sections": [{"display_name": "Start", "items": [item]}]}]
+    async with a_scene(tmp_path, one_in=0) as scene:
+        made = await scene.client.post("/api/v1/workflows", json={"id": "roofing", "phases": phases})
+        assert made.status_code == 201, made.text
+        await scene.client.put("/api/v1/workflows/trackers/42", json={"workflow_id": "roofing"})
+        body, headers = {"project_ids": ["42"]}, {"traceparent": CALLER}
+        rung = await scene.client.post("/api/v1/workflows/generate", json=body, headers=headers)
+        assert rung.json()["results"][0]["status"] == "fired", rung.text
+        spans = await scene.told.spans("POST /api/v1/workflows/generate", "job route", "job send")
+    assert {span.context.trace_id for span in spans.values()} == {TRACE}
+    assert parent_of(spans["job route"]) == spans["POST /api/v1/workflows/generate"].context.span_id
