@@ -5,10 +5,10 @@ to: carriers. One task sends by all of them; each has one that reads, and one th
 the carriers, a second at most each time. If it crashes it is restarted with its queue, its numbers and its listeners,
 so others notice nothing but a pause.
 
-Everybody reads all carriers all the time and sends by the first that is up: a node that cannot reach Redis is heard by
-those that can, over Postgres. What a carrier had not confirmed is sent again by the next one; numbers make that
-harmless. Before another carrier is used there is a pause (`HANDOVER_S`), so that what the last one has in hand arrives
-first; what comes later all the same is a gap, not a fault.
+Everybody reads all carriers all the time and sends by the first that is up and that all others can read, as they say in
+their heartbeats: a node that alone cannot reach Redis hears and is heard over Postgres. What a carrier did not confirm
+is sent again by the next one; numbers make that harmless. Before another carrier is used there is a pause
+(`HANDOVER_S`), so that what the last one has in hand arrives first; what comes later all the same is a gap, no fault.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from actors.supervisor import Started
 from engine.bus import NO_MARKS, Cause, Entries, Gap, Listener, Told
 from engine.bus.carriers import Carrier, CarrierDown, Reading
 from engine.bus.frames import Frame, Parcel, unpack
-from engine.bus.hearing import HEARTBEAT_S, Hearing
+from engine.bus.hearing import HEARTBEAT_S, PEERS_MAX, SILENT_S, Hearing
 from engine.bus.outgoing import Outgoing
 
 log = structlog.get_logger()
@@ -39,6 +39,8 @@ PROBE_S = 0.5
 FAREWELL_S = 0.5
 # A carrier that brought nothing because it is down: asked again so soon.
 READ_AGAIN_S = 0.25
+# Of one node, as it says itself.
+CARRIERS_MAX = 8
 # Gaps come in numbers; the counters have all of them.
 LOG_EVERY_S = 1.0
 
@@ -72,6 +74,8 @@ class CarriedBus:
         # Topics on which something came that cannot be read, and whose listeners were not told yet.
         self._strange: set[str] = set()
         self._sent_by: _Way | None = None
+        # Which carriers others cannot read, and when they said so.
+        self._deaf: dict[str, tuple[Sequence[str], float]] = {}
         self._counts: Counter[str] = Counter()
         self._gaps: Counter[Cause] = Counter()
         # What this node heard of itself: how late it was, and when.
@@ -141,6 +145,7 @@ class CarriedBus:
     async def _send_for_ever(self) -> None:
         while True:
             if not self._unsent:
+                self._outgoing.deaf_to = [way.carrier.name for way in self._ways if not way.can_read]
                 self._unsent = self._outgoing.take(trio.current_time(), SEND_BYTES)
             if self._unsent:
                 await self._send(self._unsent)
@@ -151,7 +156,7 @@ class CarriedBus:
     async def _send(self, parcels: Sequence[Parcel]) -> None:
         """By the first carrier that takes them, however long that needs; what comes meanwhile waits in the queue."""
         while True:
-            way = next((way for way in self._ways if way.is_up), None)
+            way = self._best_way()
             if way is None:
                 await self._up_bell.wait(PROBE_S)
                 continue
@@ -166,6 +171,13 @@ class CarriedBus:
                 way.down.set()
             else:
                 return
+
+    def _best_way(self) -> _Way | None:
+        """The first that works for us and for all others; or at least for us."""
+        since = trio.current_time() - SILENT_S
+        unheard = {name for names, said_at in self._deaf.values() if said_at > since for name in names}
+        up = [way for way in self._ways if way.is_up]
+        return next((way for way in up if way.carrier.name not in unheard), up[0] if up else None)
 
     async def _probe_for_ever(self, way: _Way) -> None:
         """While a carrier is down: finds out when it is back, beside the sending, which another one may do."""
@@ -197,6 +209,8 @@ class CarriedBus:
         while True:
             await trio.sleep(HEARTBEAT_S / 2)
             is_deaf = not all(way.can_read for way in self._ways)
+            since = trio.current_time() - SILENT_S
+            self._deaf = {node: said for node, said in self._deaf.items() if said[1] > since}
             # Once for all of them: whoever writes rubbish must not have us look into the store for each piece.
             strange, self._strange = self._strange, set()
             for topic in strange:
@@ -225,7 +239,14 @@ class CarriedBus:
         if frame.node == self._node:
             self._lag_s, self._echoed_at = max(0.0, now - frame.at), now
         elif hearing is not None:
+            self._note_deaf(frame, now)
             self._tell(topic, hearing.hear(frame, now))
+
+    def _note_deaf(self, frame: Frame, now: float) -> None:
+        if frame.deaf_to and len(self._deaf) < PEERS_MAX:
+            self._deaf[frame.node] = frame.deaf_to[:CARRIERS_MAX], now
+        elif not frame.entries:
+            self._deaf.pop(frame.node, None)
 
     def _tell(self, topic: str, told: Iterable[Told]) -> None:
         for one in told:
@@ -244,7 +265,7 @@ class CarriedBus:
             log.info("bus_gap", topic=gap.topic, cause=gap.cause.value, node=gap.node)
 
     async def _say_goodbye(self) -> None:
-        way = next((way for way in self._ways if way.is_up), None)
+        way = self._best_way()
         if way is not None:
             now = trio.current_time()
             parcels = [*self._unsent, *self._outgoing.take(now, self._queue_bytes), *self._outgoing.farewell(now)]

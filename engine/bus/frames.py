@@ -30,6 +30,8 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     entries: list[bytes] = []
     # High-water marks (heartbeats only): workspace → offset.
     marks: dict[str, int] = {}
+    # Carriers that the node cannot read now (heartbeats only): who has something for it uses another one.
+    deaf_to: list[str] = []
     # Nothing comes after this for a while: silence means nothing.
     is_last: bool = False
 

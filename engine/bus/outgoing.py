@@ -51,6 +51,8 @@ class Outgoing:
         self._lanes: dict[str, _Lane] = {}
         self._beat_at = 0.0
         self.bytes = 0
+        # Carriers that this node cannot read: said with each heartbeat.
+        self.deaf_to: list[str] = []
 
     def put(self, topic: str, entries: Sequence[bytes], marks: Mapping[str, int]) -> int:
         """Takes entries, and says how many there was no room for."""
@@ -130,7 +132,7 @@ class Outgoing:
         """What comes next on a lane. Marks wait for what they are marks of."""
         seq = lane.waiting[0][0] if lane.waiting else lane.next_seq
         marks = {} if lane.waiting else _marks_of(lane)
-        return Frame(node=self._node, seq=seq, at=now, marks=marks, is_last=is_last)
+        return Frame(node=self._node, seq=seq, at=now, marks=marks, is_last=is_last, deaf_to=self.deaf_to)
 
 
 def _marks_of(lane: _Lane) -> dict[str, int]:

@@ -162,6 +162,44 @@ async def test_a_node_that_cannot_hear_looks_into_the_store_every_two_seconds(
         nursery.cancel_scope.cancel()
 
 
+async def test_a_node_that_alone_cannot_reach_a_carrier_hears_and_is_heard_over_the_other(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    better, other = Hub(), Hub()
+    made: list[Broken] = []
+
+    def carriers() -> Sequence[Broken]:
+        made.append(Broken(better, "better"))
+        return [made[-1], Broken(other, "other")]
+
+    async with running_nodes(carriers) as nodes:
+        one, two, alone = [await nodes.start(name, NEWS) for name in ("one", "two", "alone")]
+        for node in (one, two, alone):
+            node.bus.publish(NEWS, [b"here I am"])
+        await alone.until(lambda: len(alone.bodies()) == 2)
+        made[2].is_cut = True
+        cut = trio.current_time()
+        alone.bus.publish(NEWS, [b"from afar"])
+        await one.until_heard(b"from afar")
+        while trio.current_time() - cut < 3:
+            one.bus.publish(NEWS, [b"to afar"])
+            await trio.sleep(0.5)
+        await alone.until_heard(b"to afar")
+        assert trio.current_time() - cut < 4
+        one.bus.publish(NEWS, [b"at once"])
+        asked = trio.current_time()
+        await alone.until_heard(b"at once")
+        assert trio.current_time() - asked < 0.1
+        made[2].is_cut = False
+        await trio.sleep(5)
+        switched = one.bus.statistics()["switched"]
+        one.bus.publish(NEWS, [b"by the better one again"])
+        await alone.until_heard(b"by the better one again")
+
+        assert (switched, two.gaps()) == (2, [])
+        assert set(alone.gaps()) <= {Cause.HOLE, Cause.SILENT}
+
+
 async def test_foreign_bytes_are_counted_and_one_gap_however_many_they_are(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
