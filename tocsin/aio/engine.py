@@ -145,6 +145,10 @@ class Service:
         # The service itself is looked up over there: while the store restarts there is none, and that is an error too.
         self._call = bridge.call
 
+    async def redeem(self, ticket: str) -> Principal:
+        """Who the bearer of a one-use ticket is; another node may have made it. Raises Unauthorized."""
+        return await self._call(lambda engine: engine.service.redeem(ticket))
+
     async def trigger(self, who: Principal, inputs: Sequence[TriggerInput]) -> list[ItemResult]:
         """Rings; answers after the commit, one result per input, in order."""
         return await self._call(lambda engine: engine.service.trigger(who, tuple(inputs)))
