@@ -17,7 +17,10 @@ async def test_whatever_fails_every_answered_trigger_is_stored_once_and_every_cl
     tmp_path: Path,
 ) -> None:
     async with a_chaos(Size(watchers=12, producers=6, triggers_per_s=30.0), seed=1, folder=tmp_path) as chaos:
-        await chaos.run(["kill", "redis_gone", "pause"], calm_s=2.0)
+        same = await chaos.ring_the_same()
+        assert [each.status.value for each in same].count("fired") == 1
+        assert (len(same), len({each.alert_id for each in same})) == (1_000, 1), "all answers carry the one alert's id"
+        await chaos.run(["kill", "redis_gone", "pause"], calm_s=1.5)
     assert chaos.faults == []
     assert chaos.counts["acked"] > 100
     assert set(chaos.waits) == {"kill", "redis_gone", "pause"}

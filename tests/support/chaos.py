@@ -24,6 +24,7 @@ import structlog
 import trio
 
 from protocol.errors import TocsinError
+from protocol.items import ItemResult, TriggerInput
 from protocol.model import Status
 from tests.support.balancer import Balancer, a_balancer
 from tests.support.engines import EngineProcess, an_engine_process
@@ -48,6 +49,8 @@ QUICK = {
     "TOCSIN_LIMITS_PEOPLE_MESSAGES_PER_S": "1000",
 }
 CALM_S = 30.0
+# What was under way when the producers ended is stored by then.
+UNDER_WAY_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -152,8 +155,23 @@ class Chaos:
                         self.faults.append(f"after {name} somebody waited for {self.waits[name]:.1f} s")
                     self.balancer.shake(0.2)
                 producers.cancel_scope.cancel()
+            await trio.sleep(UNDER_WAY_S)
             await self._reckon()
             nursery.cancel_scope.cancel()
+
+    async def ring_the_same(self, count: int = 1_000) -> list[ItemResult]:
+        """As many equal triggers at two nodes at the same moment; their answers."""
+        results: list[ItemResult] = []
+        bells = [TriggerInput(framework_id="same", title="the same")] * (count // 4)
+
+        async def ring(node: EngineProcess) -> None:
+            async with Client(node.ws, token_for("producer", "producer", workspace=WORKSPACES[0])) as client:
+                results.extend(await client.trigger_many(bells))
+
+        async with trio.open_nursery() as nursery:
+            for name in "abab":
+                nursery.start_soon(ring, self.installation.nodes[name])
+        return results
 
     async def _watch(self, workspace: str, task_status: trio.TaskStatus[None]) -> None:
         watcher = Watcher(workspace)
@@ -196,11 +214,16 @@ class Chaos:
         if known != result.alert_id:
             self.faults.append(f"{title} of {workspace} is {known} and {result.alert_id}")
 
+    def _last_offsets(self) -> dict[str, int]:
+        rows = self.installation.sql("SELECT name, last_offset FROM workspace")
+        return {name: int(offset) for name, offset in rows}
+
     async def _reckon(self) -> None:
-        last = {name: int(offset) for name, offset in self.installation.sql("SELECT name, last_offset FROM workspace")}
+        last = self._last_offsets()
         with trio.move_on_after(CALM_S):
             while any(_at(watcher) < last.get(watcher.workspace, 0) for watcher in self.watchers):
-                await trio.sleep(0.1)
+                await trio.sleep(0.5)
+                last = self._last_offsets()
         for number, watcher in enumerate(self.watchers):
             expected = list(range(watcher.first + 1, last.get(watcher.workspace, 0) + 1))
             if watcher.offsets != expected:
@@ -241,7 +264,7 @@ async def kill_a_node(chaos: Chaos) -> None:
     await chaos.installation.start(name, chaos.balancer)
 
 
-async def pause_a_node(chaos: Chaos, seconds: float = 6.0) -> None:
+async def pause_a_node(chaos: Chaos, seconds: float = 5.0) -> None:
     """Stopped for longer than it takes to be taken for dead; the balancer's health check notices, too."""
     name = chaos._chance.choice(sorted(chaos.installation.nodes))
     chaos.installation.signal(name, signal.SIGSTOP)
@@ -264,7 +287,7 @@ async def drain_a_node(chaos: Chaos) -> None:
     await chaos.installation.start(name, chaos.balancer)
 
 
-async def redis_gone(chaos: Chaos, seconds: float = 4.0) -> None:
+async def redis_gone(chaos: Chaos, seconds: float = 3.0) -> None:
     """Restarted empty afterwards."""
     assert chaos.installation.redis is not None
     # On this thread: the server ends with the one that started it.
@@ -307,8 +330,9 @@ async def a_chaos(size: Size, seed: int, folder: Path, with_redis: bool = True) 
         installation = Installation(postgres, database, redis, folder)
         async with a_balancer(chance) as balancer:
             try:
-                for name in "abc":
-                    await installation.start(name, balancer)
+                async with trio.open_nursery() as starting:
+                    for name in "abc":
+                        starting.start_soon(installation.start, name, balancer)
                 await trio.sleep(1.5)
                 yield Chaos(installation, balancer, size, chance)
             finally:
