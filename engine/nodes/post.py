@@ -9,7 +9,7 @@ starts again.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import structlog
 import trio
@@ -17,7 +17,7 @@ import trio
 from actors.forwarding import LetterTooLarge
 from engine.bus import NO_MARKS, Bus, Entries, Gap, Told
 from engine.bus.topics import NEWS, inbox_of
-from protocol.forwarding import ForeignLetter, Letter, Seals
+from protocol.forwarding import ForeignLetter, Letter
 
 log = structlog.get_logger()
 
@@ -31,10 +31,20 @@ OnGap = Callable[[Gap], None]
 OnMarks = Callable[[Mapping[str, int]], None]
 
 
+class AnySeals(Protocol):
+    """What makes and opens letters."""
+
+    def close(self, letter: Letter) -> bytes:
+        """The bytes to send."""
+
+    def open(self, sent: bytes) -> Letter:
+        """The letter that was sent. Raises ForeignLetter."""
+
+
 class Post:
     """One node's letters."""
 
-    def __init__(self, node: str, bus: Bus, seals: Seals) -> None:
+    def __init__(self, node: str, bus: Bus, seals: AnySeals) -> None:
         self.node = node
         self._bus = bus
         self._seals = seals

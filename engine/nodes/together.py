@@ -26,6 +26,7 @@ from engine.bus.topics import inbox_of
 from engine.configuration.config import Config
 from engine.ids import new_id
 from engine.jobs.works import node_name
+from engine.nodes.keys import OurSeals
 from engine.nodes.membership import Membership
 from engine.nodes.news import News
 from engine.nodes.post import Post
@@ -35,7 +36,7 @@ from engine.shelf.live import LiveObjects
 from engine.stores import CommittedEvents, Store
 from engine.stores.nodes import NodeRow
 from engine.telemetry.metrics import Metrics
-from protocol.forwarding import Answered, Forward, NodesChanged, Seals
+from protocol.forwarding import Answered, Forward, NodesChanged
 
 log = structlog.get_logger()
 
@@ -66,9 +67,9 @@ class Nodes:
     """The parts of it, and what the rest of the engine calls."""
 
     def __init__(self, config: Config, bus: Bus, me: NodeRow, ground: Ground) -> None:
-        keys = [key.material for key in ground.identity.authenticator.keys.keys if key.is_secret]
+        """Raises ConfigError if there is no secret that nodes could share."""
         self.bus = bus
-        self.post = Post(me.id, bus, Seals(keys))
+        self.post = Post(me.id, bus, OurSeals(ground.identity.authenticator))
         self.membership = Membership(ground.store, me, self._announce)
         self.forwarding = Forwarding(me.id, ground.registry.cell, ground.registry.is_ours, self.post.send)
         self.news = News(

@@ -12,17 +12,32 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock
 
 from actors.forwarding import LetterTooLarge
+from engine.access.auth import Authenticator
+from engine.access.keys import KeyRing, secret_key
 from engine.bus import NO_MARKS, Cause, Entries, Gap, Listener, Marks
 from engine.bus.topics import NEWS, events_of, inbox_of
+from engine.configuration.fields import ConfigError
 from engine.nodes import news as news_of_nodes
 from engine.nodes import post as post_of_nodes
 from engine.nodes import relay as relay_of_nodes
+from engine.nodes.keys import OurSeals
 from engine.nodes.post import Post
 from engine.nodes.questions import Questions
 from engine.nodes.relay import Relay
 from engine.stores import CommittedEvents
 from protocol.codec import WireForm
-from protocol.forwarding import Asked, Hinted, NodesChanged, ObjectsChanged, Replied, Rung, Seals, Start, Told
+from protocol.forwarding import (
+    Asked,
+    ForeignLetter,
+    Hinted,
+    NodesChanged,
+    ObjectsChanged,
+    Replied,
+    Rung,
+    Seals,
+    Start,
+    Told,
+)
 from protocol.hints import AlertsRefresh, RefreshHint
 from protocol.jobs import Queue
 from protocol.model import ChannelKey, DerivedKey, Severity
@@ -269,3 +284,24 @@ def test_what_a_hint_is_about_is_said_in_words() -> None:
     assert SEALS.open(SEALS.close(Start(origin="a", workspace="main", framework="web"))) == Start(
         origin="a", workspace="main", framework="web"
     )
+
+
+def test_letters_are_sealed_with_the_keys_that_are_in_force() -> None:
+    old, new = (secret_key(bytes([number]) * 32) for number in (1, 2))
+    here, there = (Authenticator(KeyRing([old])) for _ in "ab")
+    ours, theirs = OurSeals(here), OurSeals(there)
+    letter = NodesChanged(origin="a")
+    assert theirs.open(ours.close(letter)) == letter
+    here.keys = KeyRing([new])
+    with pytest.raises(ForeignLetter):
+        theirs.open(ours.close(letter))
+    there.keys = KeyRing([new, old])
+    assert theirs.open(ours.close(letter)) == letter
+    # Without any, the last ones stay.
+    here.keys = KeyRing([])
+    assert theirs.open(ours.close(letter)) == letter
+
+
+def test_nodes_without_a_secret_do_not_start() -> None:
+    with pytest.raises(ConfigError, match="TOCSIN_SECRET"):
+        OurSeals(Authenticator(KeyRing([])))
