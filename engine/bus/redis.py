@@ -1,52 +1,31 @@
 """Redis (or Valkey, or a Redis Cluster) as a carrier: a stream for each topic, tailed by each node with its own cursor.
 
-Owns two clients in the foreign loop, one that writes and one that waits, and the cursor of each topic. Waits for:
-answers, a second at most, then the connection is thrown away, as a frozen server's would be of no use. The cursors
-are in memory: a node that starts begins a little in the past, what was before is the store's. They move when a reading
-has arrived on the trio loop, so one that is cancelled on its way is read again.
+Owns two clients in the foreign loop, one that writes and one that waits (`redis_reader`). Waits for: answers, a second
+at most, then the connection is thrown away, as a frozen server's would be of no use. The cursors are in memory: a node
+that starts begins a little in the past, what was before is the store's.
 
-One pipeline for what is sent together; one XREAD that blocks for all topics. Streams are trimmed by the age of their
-entries, by the server's own clock (the ids of what it took), and vanish when nobody writes to them any more. After a
-reconnect each stream is looked at: if the entry of our cursor is not there any more (trimmed, or the server was
-restarted empty), something may have been missed; if the newest one is older than our cursor (its clock was set back),
-we begin at its beginning.
-
-A cluster says itself that it is one. There a blocking read is for one slot only, so topics are spread over
-`SLOT_GROUPS` tags: as many reads wait, on whatever servers have those slots.
+One pipeline for what is sent together; one XREAD that blocks for all topics (in a cluster one for each of four groups
+of them). Streams are trimmed by the age of their entries, by the server's own clock (the ids of what it took), and
+vanish when nobody writes to them any more.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
-from itertools import groupby
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
-from zlib import crc32
 
-import redis.asyncio
-from redis.asyncio.cluster import RedisCluster
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from engine.bus.carriers import CarrierDown, Reading
 from engine.bus.frames import Parcel
-from engine.bus.hearing import CATCH_UP_S
+from engine.bus.redis_connection import ANSWER_S, BODY, Connection
+from engine.bus.redis_reader import Reader
 from engine.foreign import ForeignEnded, ForeignLoop
 
 T = TypeVar("T")
-
-# A healthy server answers in a millisecond; a second is a server that is frozen, or as good as that.
-ANSWER_S = 1.0
-# Shorter than the answer's time, which counts while we wait for news as well.
-BLOCK_MS = 500
-# Of each topic at a time: frames hold up to 256 kB.
-READ_MAX = 64
-SLOT_GROUPS = 4
-BODY = b"b"
-BEGINNING = "0-0"
 
 
 class RedisCarrier:
@@ -57,7 +36,7 @@ class RedisCarrier:
     def __init__(self, foreign: ForeignLoop, url: str, prefix: str, keep_s: float) -> None:
         self._foreign = foreign
         self._writer = _Writer(url, prefix, keep_s)
-        self._reader = _Reader(url, prefix)
+        self._reader = Reader(url, prefix)
         at = urlsplit(url)
         self._address = f"{at.hostname}:{at.port or 6379}" if at.hostname else at.path
 
@@ -92,64 +71,7 @@ class RedisCarrier:
             raise CarrierDown(f"redis at {self._address}: {str(fault) or type(fault).__name__}") from fault
 
 
-class _Connection:
-    """A client that is made when it is needed, and thrown away at the first thing that goes wrong."""
-
-    def __init__(self, url: str, prefix: str) -> None:
-        self._url = url
-        self._prefix = prefix
-        self._client: Any = None
-        self._holder: asyncio.Task[None] | None = None
-        self._is_cluster = False
-        # How often it was connected: the library does it by itself, and a server may have been emptied in between.
-        self._connects = 0
-
-    def key(self, topic: str) -> str:
-        """The stream's key; what is in braces decides its slot in a cluster."""
-        return f"{self._prefix}:bus:{{{_group(topic)}}}:{topic}"
-
-    async def client(self) -> Any:
-        """The client, connected."""
-        if self._client is None:
-            options: dict[str, Any] = {
-                "socket_timeout": ANSWER_S,
-                "socket_connect_timeout": ANSWER_S,
-                # Who waits here decides himself what a failure means.
-                "retry": Retry(NoBackoff(), 0),
-                "protocol": 2,
-            }
-            client: Any = redis.asyncio.Redis.from_url(self._url, redis_connect_func=self._connected, **options)
-            try:
-                self._is_cluster = bool((await client.info("cluster")).get("cluster_enabled"))
-                if self._is_cluster:
-                    await client.aclose()
-                    client = RedisCluster.from_url(self._url, **options)
-                    await client.initialize()
-            except BaseException:
-                await _discard(client)
-                raise
-            self._client, self._holder = client, asyncio.create_task(_hold(client))
-            # It must have begun: a task that is cancelled before that closes nothing.
-            await asyncio.sleep(0)
-        return self._client
-
-    async def _connected(self, connection: Any) -> None:
-        self._connects += 1
-        await connection.on_connect()
-
-    def forget(self) -> None:
-        """The loop that it belonged to has ended, and whoever held it has closed it."""
-        self._client = self._holder = None
-
-    async def close(self) -> None:
-        """Throws the client away."""
-        holder, self._client, self._holder = self._holder, None, None
-        if holder is not None:
-            holder.cancel()
-            await asyncio.wait([holder])
-
-
-class _Writer(_Connection):
+class _Writer(Connection):
     """Over there: adds to streams."""
 
     def __init__(self, url: str, prefix: str, keep_s: float) -> None:
@@ -157,6 +79,11 @@ class _Writer(_Connection):
         self._keep_ms = int(keep_s * 1_000)
         # The server's time, as the ids of our last entries say it.
         self._server_ms = 0
+
+    async def close(self) -> None:
+        """Throws the client away; the next server may have another time, by which ours would trim all that it gets."""
+        self._server_ms = 0
+        await super().close()
 
     async def send(self, parcels: Sequence[Parcel]) -> None:
         """One pipeline."""
@@ -187,142 +114,3 @@ class _Writer(_Connection):
         except BaseException:
             await self.close()
             raise
-
-
-class _News(NamedTuple):
-    """A reading, and where the cursors stand after it."""
-
-    parcels: Sequence[Parcel]
-    lost: Sequence[str]
-    cursors: Mapping[str, str]
-
-
-class _Reader(_Connection):
-    """Over there: waits at the ends of streams. Reads that wait go on between two calls."""
-
-    def __init__(self, url: str, prefix: str) -> None:
-        super().__init__(url, prefix)
-        self._cursors: Mapping[str, str] = {}
-        self._waiting: dict[tuple[str, ...], asyncio.Task[Any]] = {}
-        self._must_look = True
-        self._connects_seen = 0
-
-    def took(self, news: _News) -> None:
-        """It has arrived where it is told, so the next one follows on it."""
-        self._cursors, self._must_look = news.cursors, False
-
-    async def read(self, topics: frozenset[str]) -> _News:
-        """What has come on these topics; for new ones, and after a reconnect, first of all where we stand."""
-        try:
-            if self._must_look or topics != set(self._cursors):
-                return await self._look(sorted(topics))
-            return await self._tail(sorted(topics, key=_group))
-        except asyncio.CancelledError:
-            raise
-        except BaseException:
-            await self.close()
-            raise
-
-    def forget(self) -> None:
-        """The loop has ended, and what waited there."""
-        super().forget()
-        self._waiting.clear()
-        self._must_look = True
-
-    async def close(self) -> None:
-        """Throws the client away, and what waits by it."""
-        self._must_look = True
-        await self._stop()
-        await super().close()
-
-    async def _look(self, topics: Sequence[str]) -> _News:
-        await self._stop()
-        pipe = (await self.client()).pipeline(transaction=False)
-        for topic in topics:
-            pipe.xrange(self.key(topic), count=1)
-            pipe.xrevrange(self.key(topic), count=1)
-        answers = await pipe.execute()
-        cursors: dict[str, str] = {}
-        lost: list[str] = []
-        for topic, first, last in zip(topics, answers[::2], answers[1::2], strict=True):
-            cursors[topic], has_lost = stand(self._cursors.get(topic), _id_of(first), _id_of(last))
-            if has_lost:
-                lost.append(topic)
-        self._connects_seen = self._connects
-        return _News((), lost, cursors)
-
-    async def _tail(self, topics: Sequence[str]) -> _News:
-        groups = groupby(topics, key=_group) if self._is_cluster else [(0, topics)]
-        for group in [tuple(members) for _, members in groups]:
-            if group and group not in self._waiting:
-                self._waiting[group] = asyncio.create_task(self._wait_at(group))
-        if not self._waiting:
-            await asyncio.sleep(BLOCK_MS / 1_000)
-            return _News((), (), self._cursors)
-        await asyncio.wait(self._waiting.values(), return_when=asyncio.FIRST_COMPLETED)
-        parcels: list[Parcel] = []
-        cursors = dict(self._cursors)
-        for group, task in list(self._waiting.items()):
-            if task.done():
-                del self._waiting[group]
-                if self._connects != self._connects_seen:
-                    raise ConnectionError("it was connected anew")
-                for topic, number, body in task.result():
-                    parcels.append(Parcel(topic, body))
-                    cursors[topic] = number
-        return _News(parcels, (), cursors)
-
-    async def _wait_at(self, group: Sequence[str]) -> list[tuple[str, str, bytes]]:
-        topics = {self.key(topic).encode(): topic for topic in group}
-        places = {self.key(topic): self._cursors[topic] for topic in group}
-        answers = await (await self.client()).xread(places, count=READ_MAX, block=BLOCK_MS)
-        # An entry without a body is somebody else's: its topic's listeners are told so.
-        return [
-            (topics[key], number.decode(), fields.get(BODY, b""))
-            for key, entries in answers
-            for number, fields in entries
-        ]
-
-    async def _stop(self) -> None:
-        waiting, self._waiting = self._waiting, {}
-        for task in waiting.values():
-            task.cancel()
-        await asyncio.gather(*waiting.values(), return_exceptions=True)
-
-
-def stand(cursor: str | None, first: str | None, last: str | None) -> tuple[str, bool]:
-    """Where to read on in a stream with these entries at its ends, and whether some may have been missed."""
-    if cursor is None:
-        past = max(0, _parts(last)[0] - int(CATCH_UP_S * 1_000)) if last else 0
-        return f"{past}-0", False
-    if last is None or _parts(last) < _parts(cursor):
-        return BEGINNING, cursor != BEGINNING
-    return cursor, cursor != BEGINNING and first is not None and _parts(first) > _parts(cursor)
-
-
-def _parts(number: str) -> tuple[int, int]:
-    milliseconds, _, count = number.partition("-")
-    return int(milliseconds), int(count)
-
-
-def _id_of(entries: Sequence[tuple[bytes, object]]) -> str | None:
-    return entries[0][0].decode() if entries else None
-
-
-def _group(topic: str) -> int:
-    return crc32(topic.encode()) % SLOT_GROUPS
-
-
-async def _hold(client: Any) -> None:
-    """Closes the client when it is thrown away, or the loop ends, whoever is still using it then."""
-    try:
-        await asyncio.Event().wait()
-    finally:
-        await _discard(client)
-
-
-async def _discard(client: Any) -> None:
-    """Closes it without waiting for a server that may be frozen; what cannot be closed is closed by the kernel."""
-    with contextlib.suppress(RedisError, OSError, TimeoutError):
-        async with asyncio.timeout(ANSWER_S):
-            await client.aclose()

@@ -14,7 +14,8 @@ import trio.testing
 from engine.bus import Cause
 from engine.bus.carriers import CarrierDown, Reading
 from engine.bus.frames import Parcel
-from engine.bus.redis import BEGINNING, RedisCarrier, stand
+from engine.bus.redis import RedisCarrier
+from engine.bus.redis_reader import BEGINNING, stand
 from engine.bus.topics import EVENT_TOPICS, NEWS, inbox_of
 from engine.foreign import ForeignLoop
 from tests.support.bus_suite import BusSuite

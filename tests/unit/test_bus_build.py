@@ -43,7 +43,8 @@ async def test_with_redis_that_carries_and_postgres_stands_behind_it() -> None:
 
 
 def test_without_the_library_the_operator_is_told_which_extra_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "engine.bus.redis", raising=False)
+    for module in ("engine.bus.redis", "engine.bus.redis_connection", "engine.bus.redis_reader"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
     monkeypatch.setitem(sys.modules, "redis", None)
     with pytest.raises(ConfigError, match="pip install 'tocsin"):
         build_bus(Config(store=POSTGRES, redis=REDIS), ForeignLoop(), "a.1")
