@@ -33,7 +33,7 @@ from protocol.messages import Position
 
 T = TypeVar("T")
 
-READY_TIMEOUT_S = 30.0
+READY_TIMEOUT_S = 60.0
 # A round is bounded in messages and rate by the command line; whatever waits longer than this hangs.
 ANSWER_TIMEOUT_S = 180.0
 # When nothing has come for so long, the receiver looks whether everything is there.

@@ -24,7 +24,7 @@ async def test_the_worked_example_is_answered_as_the_page_says(tmp_path: Path) -
     with trio.fail_after(PATIENCE_S):
         async with an_engine(tmp_path) as engine:
             headers = {"Authorization": f"Bearer {engine.issue_token('main', 'ed', 'editor')}"}
-            async with httpx.AsyncClient(base_url=engine.http_url, headers=headers) as client:
+            async with httpx.AsyncClient(base_url=engine.http_url, headers=headers, timeout=60) as client:
                 for method, path, body, status, answer in blocks:
                     sent = {"json": json.loads(body)} if body.strip() else {}
                     response = await client.request(method, path, **sent)

@@ -70,7 +70,10 @@ async def test_the_application_rings_and_shows_it_and_stops(tmp_path: Path, stop
             address = await address_of(process)
             host, port = address.removeprefix("http://").split(":")
             async with (
-                httpx.AsyncClient(base_url=address) as http,
+                # Each request on a connection of its own: that server closes idle ones after five seconds.
+                httpx.AsyncClient(
+                    base_url=address, timeout=60, limits=httpx.Limits(max_keepalive_connections=0)
+                ) as http,
                 await trio.open_tcp_stream(host, int(port)) as stream,
             ):
                 assert "EventSource('/alerts')" in (await http.get("/")).text

@@ -41,7 +41,7 @@ async def connect() -> AsyncIterator[Connect]:
 
 
 def api(engine: Engine, token: str) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=engine.http_url, headers={"Authorization": f"Bearer {token}"})
+    return httpx.AsyncClient(base_url=engine.http_url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
 
 
 async def test_a_revoked_user_is_cut_refused_and_stays_so_after_a_restart(tmp_path: Path, connect: Connect) -> None:
@@ -89,7 +89,7 @@ async def test_a_ticket_opens_one_connection_and_one_page(tmp_path: Path, connec
             assert answer.user_id == "ann"
             _, answer = await connect(engine, ticket=tickets[0])
             assert isinstance(answer, m.AuthFailed)
-            async with httpx.AsyncClient(base_url=engine.http_url) as client:
+            async with httpx.AsyncClient(base_url=engine.http_url, timeout=60) as client:
                 statuses = [(await client.get(f"/api/v1/alerts?ticket={tickets[1]}")).status_code for _ in range(2)]
             assert statuses == [200, 401]
             refusals = [line for line in engine.metrics.render().decode().splitlines() if 'reason="ticket"' in line]

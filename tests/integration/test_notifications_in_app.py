@@ -44,7 +44,9 @@ async def test_whoever_follows_his_stream_is_told_and_how_much_he_has_not_read(m
 
 
 def http(notified: Notified, token: str) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=notified.engine.http_url, headers={"Authorization": f"Bearer {token}"})
+    return httpx.AsyncClient(
+        base_url=notified.engine.http_url, headers={"Authorization": f"Bearer {token}"}, timeout=60
+    )
 
 
 async def test_a_persons_list_is_his_own_and_he_says_what_he_has_read(mock_clock: None) -> None:

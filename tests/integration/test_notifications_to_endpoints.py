@@ -24,7 +24,7 @@ async def ring(engine: Engine, **fields: str) -> str:
 
 def http(engine: Engine) -> httpx.AsyncClient:
     token = engine.issue_token(engine.config.workspace, "boss", "admin")
-    return httpx.AsyncClient(base_url=engine.http_url, headers={"Authorization": f"Bearer {token}"})
+    return httpx.AsyncClient(base_url=engine.http_url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
 
 
 async def test_what_rings_reaches_the_hook_and_its_end_too_each_under_its_key_of_the_ledger(tmp_path: Path) -> None:

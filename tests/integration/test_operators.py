@@ -36,7 +36,7 @@ async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
 
 def http(engine: Engine, workspace: str, user: str = "boss", role: str = "admin") -> httpx.AsyncClient:
     token = engine.issue_token(workspace, user, role)
-    return httpx.AsyncClient(base_url=engine.http_url, headers={"Authorization": f"Bearer {token}"})
+    return httpx.AsyncClient(base_url=engine.http_url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
 
 
 @asynccontextmanager
@@ -188,7 +188,9 @@ async def test_nobody_but_an_administrator_sees_or_ends_connections_or_reads_the
 
 async def test_an_administrator_of_some_channels_is_none_of_connections(engine: Engine) -> None:
     token = engine.issue_token("acme", "boss", "admin", channels=["web"])
-    async with httpx.AsyncClient(base_url=engine.http_url, headers={"Authorization": f"Bearer {token}"}) as client:
+    async with httpx.AsyncClient(
+        base_url=engine.http_url, headers={"Authorization": f"Bearer {token}"}, timeout=60
+    ) as client:
         answer = await client.get("/api/v1/connections")
         assert (answer.status_code, answer.json()["code"]) == (403, 103)
 

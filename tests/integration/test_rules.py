@@ -255,7 +255,7 @@ async def test_a_token_for_other_channels_tries_no_rule_of_this_one(engine: Engi
         await posted(client, "/api/v1/rules", HOT)
     limited = engine.issue_token("main", "eve", "editor", channels=["db"])
     headers = {"Authorization": f"Bearer {limited}"}
-    async with httpx.AsyncClient(base_url=engine.http_url, headers=headers) as client:
+    async with httpx.AsyncClient(base_url=engine.http_url, headers=headers, timeout=60) as client:
         given = await client.post("/api/v1/rules/backtest", json={"rule": HOT, "readings": []})
         stored = await client.post("/api/v1/rules/hot/test", json={"value": 1})
         assert (given.status_code, stored.status_code) == (403, 404)
