@@ -17,7 +17,7 @@ from engine.stores.tables.connection import Connection
 from engine.stores.tables.delivery_lines import COLUMNS, Ended, delivery_of, json_text
 from engine.stores.tables.jobs import JOBS, job_values
 from engine.stores.tables.readers import Readers
-from engine.stores.tables.writer import Writer
+from engine.stores.tables.writer import Writer, only_one
 from protocol.jobs import NewJob
 from protocol.model import Alert
 from protocol.notify import ROUTE, Channel, Delivery, DeliveryState, Recipient
@@ -145,26 +145,29 @@ class SqliteDeliveries:
 
     async def deliveries_of(self, workspace: str, alert_ids: Sequence[str]) -> dict[str, list[Delivery]]:
         """All deliveries of these alerts. Raises StoreUnavailable."""
-        return await self._by_alert(_OF_ALERTS, workspace, json_text(alert_ids))
+        return await self._by_alert(workspace, _OF_ALERTS, workspace, json_text(alert_ids))
 
     async def told_of(
         self, workspace: str, alert_ids: Sequence[str], versions: Sequence[str]
     ) -> dict[str, list[Delivery]]:
         """Those of these alerts that say who has heard what. Raises StoreUnavailable."""
-        return await self._by_alert(TOLD_OF, workspace, json_text(alert_ids), json_text(versions))
+        return await self._by_alert(workspace, TOLD_OF, workspace, json_text(alert_ids), json_text(versions))
 
     async def deliveries_to(self, workspace: str, alert_id: str, place: tuple[Channel, str]) -> list[Delivery]:
         """Those of one alert to one recipient. Raises StoreUnavailable."""
         channel, recipient = place
-        return [delivery_of(row) for row in await self._rows(TO_PLACE, workspace, alert_id, channel.value, recipient)]
+        return [
+            delivery_of(row)
+            for row in await self._rows(workspace, TO_PLACE, workspace, alert_id, channel.value, recipient)
+        ]
 
     async def deliveries(self, workspace: str, alert_id: str, after: int, limit: int) -> list[LedgerLine]:
         """Those of one alert. Raises StoreUnavailable."""
-        return [_line(row) for row in await self._rows(OF_ALERT, workspace, alert_id, after, limit)]
+        return [_line(row) for row in await self._rows(workspace, OF_ALERT, workspace, alert_id, after, limit)]
 
     async def delivery(self, workspace: str, key: str) -> Delivery | None:
         """The one with this key. Raises StoreUnavailable."""
-        return next((delivery_of(row) for row in await self._rows(_BY_KEY, key, workspace)), None)
+        return next((delivery_of(row) for row in await self._rows(workspace, _BY_KEY, key, workspace)), None)
 
     async def keep_deliveries(self, deliveries: Sequence[Delivery], jobs: Sequence[NewJob] = ()) -> None:
         """Writes rows, or moves them on, with jobs. Raises StoreUnavailable."""
@@ -178,16 +181,19 @@ class SqliteDeliveries:
             self._deliveries_ended.update(ended)
             self._writer.ring([jobs])
 
-        await self._writer.run(keep, tell)
+        about = [*(each.workspace for each in deliveries), *(job.workspace for job in jobs)]
+        await self._writer.run(keep, tell, only_one(about))
 
     async def answered(self, workspace: str, user: str, alert_ids: Sequence[str]) -> None:
         """Whoever was told of these alerts has acknowledged them. Raises StoreUnavailable."""
-        await self._alter(_ANSWERED, self._clock(), workspace, Recipient(user=user).name, json_text(alert_ids))
+        await self._alter(
+            workspace, _ANSWERED, self._clock(), workspace, Recipient(user=user).name, json_text(alert_ids)
+        )
 
     async def put_aside(self, workspace: str, place: tuple[Channel, str], due: int, limit: int) -> list[Delivery]:
         """What waits for a digest of a recipient. Raises StoreUnavailable."""
         channel, recipient = place
-        rows = await self._rows(PUT_ASIDE, due, workspace, channel.value, recipient, limit)
+        rows = await self._rows(workspace, PUT_ASIDE, due, workspace, channel.value, recipient, limit)
         return [delivery_of(row) for row in rows]
 
     async def digests_due(self, until: int, limit: int, after: PutAside | None = None) -> list[PutAside]:
@@ -195,30 +201,30 @@ class SqliteDeliveries:
         place = (-1, "", "", "")
         if after is not None:
             place = (after.due, after.workspace, after.channel.value, after.recipient.name)
-        rows = await self._rows(DIGESTS_DUE, until, *place, limit)
+        rows = await self._rows(None, DIGESTS_DUE, until, *place, limit)
         return [PutAside(row[0], Channel(row[1]), Recipient.named(row[2]), row[3]) for row in rows]
 
     async def in_app(self, workspace: str, user: str, before: int | None, limit: int) -> list[LedgerLine]:
         """What a person was told in the app. Raises StoreUnavailable."""
         before = _LAST if before is None else before
-        rows = await self._rows(IN_APP, workspace, Recipient(user=user).name, before, limit)
+        rows = await self._rows(workspace, IN_APP, workspace, Recipient(user=user).name, before, limit)
         return [_line(row) for row in rows]
 
     async def unread(self, workspace: str, user: str) -> int:
         """How much of it he has not read. Raises StoreUnavailable."""
-        ((count,),) = await self._rows(UNREAD, workspace, Recipient(user=user).name)
+        ((count,),) = await self._rows(workspace, UNREAD, workspace, Recipient(user=user).name)
         return int(count)
 
     async def read(self, workspace: str, user: str, keys: Sequence[str] | None) -> int:
         """He has read these. Raises StoreUnavailable."""
         name = Recipient(user=user).name
         if keys is None:
-            return await self._alter(_READ_ALL, self._clock(), workspace, name)
-        return await self._alter(_READ, self._clock(), workspace, name, json_text(keys))
+            return await self._alter(workspace, _READ_ALL, self._clock(), workspace, name)
+        return await self._alter(workspace, _READ, self._clock(), workspace, name, json_text(keys))
 
     async def not_in_app(self, workspace: str, user: str, keys: Sequence[str]) -> list[str]:
         """Keys by which he was told nothing. Raises StoreUnavailable."""
-        rows = await self._rows(NOT_IN_APP, json_text(keys), workspace, Recipient(user=user).name)
+        rows = await self._rows(workspace, NOT_IN_APP, json_text(keys), workspace, Recipient(user=user).name)
         return [key for (key,) in rows]
 
     async def preceding(
@@ -226,13 +232,13 @@ class SqliteDeliveries:
     ) -> int | None:
         """An older job that is still to route by then. Raises StoreUnavailable."""
         names = json_text([f'"{name}"' for name in alert_ids])
-        ((found,),) = await self._rows(_PRECEDING, workspace, framework, job, until, names)
+        ((found,),) = await self._rows(workspace, _PRECEDING, workspace, framework, job, until, names)
         return None if found is None else int(found)
 
     async def routing_of(self, workspace: str, framework: str, alert_id: str) -> int | None:
         """The job that is to decide who is told of an alert, or that did not. Raises StoreUnavailable."""
         for sql in ROUTING:
-            for (number,) in await self._rows(sql, workspace, framework, f'"{alert_id}"'):
+            for (number,) in await self._rows(workspace, sql, workspace, framework, f'"{alert_id}"'):
                 return int(number)
         return None
 
@@ -240,11 +246,16 @@ class SqliteDeliveries:
         """Deletes what has not changed since then. Raises StoreUnavailable."""
         return await self._writer.run(partial(lines.trim, before=before, limit=limit, after=after))
 
-    async def _rows(self, sql: str, *values: Any) -> list[Any]:
-        return await self._readers.read(lambda connection: connection.execute(sql, values).fetchall())
+    async def _rows(self, workspace: str | None, sql: str, *values: Any) -> list[Any]:
+        return await self._readers.read(lambda connection: connection.execute(sql, values).fetchall(), workspace)
 
-    async def _by_alert(self, sql: str, *values: Any) -> dict[str, list[Delivery]]:
-        return await self._readers.read(lambda connection: by_alert(connection, sql, *values))
+    async def _by_alert(self, workspace: str, sql: str, *values: Any) -> dict[str, list[Delivery]]:
+        return await self._readers.read(lambda connection: by_alert(connection, sql, *values), workspace)
 
-    async def _alter(self, sql: str, *values: Any) -> int:
-        return await self._writer.run(lambda connection: connection.execute(sql, values).rowcount)
+    async def _alter(self, workspace: str, sql: str, *values: Any) -> int:
+        job = partial(_rowcount, sql=sql, values=values)
+        return await self._writer.run(job, workspace=workspace)
+
+
+def _rowcount(connection: Connection, sql: str, values: Sequence[Any]) -> int:
+    return connection.execute(sql, values).rowcount

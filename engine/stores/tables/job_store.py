@@ -25,7 +25,7 @@ from engine.stores.tables import schedules as schedules_table
 from engine.stores.tables.connection import Connection
 from engine.stores.tables.delivery_lines import Ended
 from engine.stores.tables.readers import Readers
-from engine.stores.tables.writer import Writer
+from engine.stores.tables.writer import Writer, only_one
 from protocol.jobs import A_FEW_EACH, Claimed, Job, Lease, NewJob, Queue, Settlement, Shares, Swept
 
 T = TypeVar("T")
@@ -54,12 +54,17 @@ class SqliteJobs:
     async def enqueue(self, jobs: Sequence[NewJob]) -> list[Enqueued]:
         """Puts jobs into their queues. Raises StoreUnavailable."""
         job = partial(jobs_table.enqueue, jobs=jobs, now=self._clock())
-        return await self._writer.join(job, lambda _: self._writer.ring([jobs]))
+        workspace = only_one(each.workspace for each in jobs)
+        return await self._writer.join(job, lambda _: self._writer.ring([jobs]), workspace)
 
     async def hand_over(self, job: NewJob, prefix: str, most: int) -> Enqueued | None:
         """Puts a job into its queue, once for its key. Raises StoreUnavailable."""
         change = partial(jobs_table.hand_over, job=job, prefix=prefix, most=most, now=self._clock())
-        return await self._writer.run(change, lambda put: self._writer.ring([[job]] if put and put.is_new else []))
+
+        def tell(put: Enqueued | None) -> None:
+            self._writer.ring([[job]] if put and put.is_new else [])
+
+        return await self._writer.run(change, tell, job.workspace)
 
     async def claim(
         self, node: str, wanted: Mapping[Queue, int], lease_s: float, shares: Shares = A_FEW_EACH
@@ -110,11 +115,11 @@ class SqliteJobs:
 
     async def job(self, workspace: str | None, number: int) -> Job | None:
         """One job. Raises StoreUnavailable."""
-        return await self._readers.read(partial(lists.job, workspace=workspace, number=number))
+        return await self._readers.read(partial(lists.job, workspace=workspace, number=number), workspace=workspace)
 
     async def jobs(self, query: JobQuery) -> list[Job]:
         """A page of jobs. Raises StoreUnavailable."""
-        return await self._readers.read(partial(lists.jobs, query=query))
+        return await self._readers.read(partial(lists.jobs, query=query), workspace=query.workspace)
 
     async def cancel(self, workspace: str | None, number: int) -> Job | None:
         """Ends a job that has not ended. Raises StoreUnavailable."""
@@ -210,5 +215,5 @@ class SqliteJobs:
             done = change(connection, number, now)
             return lists.job(connection, workspace, number), done
 
-        found = await self._writer.run(job, lambda done: None if done is None else tell(done[1]))
+        found = await self._writer.run(job, lambda done: None if done is None else tell(done[1]), workspace)
         return None if found is None else found[0]

@@ -18,7 +18,7 @@ from engine.stores.tables.object_changes import Bounds, Changed, change, foresee
 from engine.stores.tables.object_queries import COUNTS, FRAMEWORKS, WORKSPACES, named, over, page, versions
 from engine.stores.tables.queries import numbers
 from engine.stores.tables.readers import Readers
-from engine.stores.tables.writer import Writer
+from engine.stores.tables.writer import Writer, only_one
 from protocol.errors import BadRequest
 
 
@@ -46,10 +46,11 @@ class SqliteObjects:
         if len(changes) > OBJECT_CHANGES_MAX:
             raise BadRequest(f"{len(changes)} changes at once, limit {OBJECT_CHANGES_MAX}: send fewer at a time")
         bounds = Bounds(objects_max, crowd_max)
+        workspace = only_one(each.workspace for each in changes)
         if is_dry:
-            return await self._readers.read(partial(foreseen, changes=changes, bounds=bounds))
+            return await self._readers.read(partial(foreseen, changes=changes, bounds=bounds), workspace=workspace)
         job = partial(change, changes=changes, all_or_nothing=all_or_nothing, bounds=bounds)
-        return (await self._writer.run(job, self._tell_objects)).outcomes
+        return (await self._writer.run(job, self._tell_objects, workspace)).outcomes
 
     def _tell_objects(self, changed: Changed) -> None:
         if changed.news and self._object_feed is not None:
@@ -57,7 +58,7 @@ class SqliteObjects:
 
     async def objects(self, query: ObjectQuery) -> list[StoredObject]:
         """A page of objects. Raises StoreUnavailable."""
-        return await self._readers.read(partial(page, query=query))
+        return await self._readers.read(partial(page, query=query), workspace=query.workspace)
 
     async def objects_over(self, before: int, limit: int) -> list[StoredObject]:
         """Those that were over before then. Raises StoreUnavailable."""
@@ -65,7 +66,8 @@ class SqliteObjects:
 
     async def objects_named(self, workspace: str, kind: str, ids: Sequence[str]) -> dict[str, StoredObject]:
         """Those of these that there are. Raises StoreUnavailable."""
-        found = await self._readers.read(partial(named, workspace=workspace, kind=kind, ids=ids))
+        question = partial(named, workspace=workspace, kind=kind, ids=ids)
+        found = await self._readers.read(question, workspace=workspace)
         return {each.id: each for each in found}
 
     async def object_versions(
@@ -73,7 +75,7 @@ class SqliteObjects:
     ) -> list[ObjectVersion]:
         """The states of an object, newest first. Raises StoreUnavailable."""
         question = partial(versions, workspace=workspace, kind=kind, object_id=object_id, before=before, limit=limit)
-        return await self._readers.read(question)
+        return await self._readers.read(question, workspace=workspace)
 
     async def count_objects(self) -> dict[str, int]:
         """How many there are of each kind. Raises StoreUnavailable."""
@@ -81,7 +83,8 @@ class SqliteObjects:
 
     async def frameworks_seen(self, workspace: str, after: str, limit: int) -> list[str]:
         """Frameworks that anything ever came for. Raises StoreUnavailable."""
-        return await self._readers.read(partial(numbers, sql=FRAMEWORKS, values=(workspace, after, limit)))
+        question = partial(numbers, sql=FRAMEWORKS, values=(workspace, after, limit))
+        return await self._readers.read(question, workspace=workspace)
 
     async def workspaces_seen(self, after: str, limit: int) -> list[str]:
         """Workspaces that anything ever came for. Raises StoreUnavailable."""

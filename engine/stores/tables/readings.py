@@ -35,12 +35,12 @@ class ReadingStore:
 
     async def readings(self, query: ReadingQuery) -> ReadingPage:
         """A page of readings. Raises BadRequest, StoreUnavailable."""
-        return await self._readers.read(partial(series.readings, query=query))
+        return await self._readers.read(partial(series.readings, query=query), workspace=query.workspace)
 
     async def series(self, workspace: str, framework: str, cursor: str | None, limit: int) -> SeriesPage:
         """A page of a framework's series. Raises BadRequest, StoreUnavailable."""
         question = partial(series.series, workspace=workspace, framework=framework, cursor=cursor, limit=limit)
-        return await self._readers.read(question)
+        return await self._readers.read(question, workspace=workspace)
 
     async def roll_up(self) -> int:
         """Everything that is in the logs now goes into the roll-ups; how many readings. Raises StoreUnavailable."""

@@ -41,7 +41,7 @@ from engine.stores.tables.readers import Readers
 from engine.stores.tables.readings import ReadingStore
 from engine.stores.tables.rows import prepare
 from engine.stores.tables.workflows import SqliteWorkflows
-from engine.stores.tables.writer import Writer
+from engine.stores.tables.writer import Writer, only_one
 from engine.stores.trail import TrailLine, TrailQuery
 from protocol.effects import Commit, CommitOutcome, Committed, OpenAlerts, Recalled, RecipientMark, StormState
 from protocol.model import Alert, ChannelKey, DerivedKey, Event, Severity, StreamKey
@@ -88,65 +88,78 @@ class TableStore(SqliteObjects, SqliteWorkflows, SqliteJobs, SqliteDeliveries, N
 
     async def recall(self, key: ChannelKey) -> Recalled:
         """What a channel's machine continues from. Raises StoreUnavailable."""
-        return await self._readers.read(partial(queries.recall, epoch=self.epoch, key=key, now_us=self._clock()))
+        return await self._readers.read(
+            partial(queries.recall, epoch=self.epoch, key=key, now_us=self._clock()), workspace=key.workspace
+        )
 
     async def history(self, key: ChannelKey, after: int, limit: int) -> Sequence[Event]:
         """Events of a channel, in order. Raises StoreUnavailable."""
         self._history_reads += 1
-        return await self._readers.read(partial(queries.history, key=key, after=after, limit=limit))
+        return await self._readers.read(
+            partial(queries.history, key=key, after=after, limit=limit), workspace=key.workspace
+        )
 
     async def derived_position(self, stream: DerivedKey) -> Recalled:
         """Where a derived stream stands. Raises StoreUnavailable."""
-        return await self._readers.read(partial(queries.derived_position, epoch=self.epoch, stream=stream))
+        return await self._readers.read(
+            partial(queries.derived_position, epoch=self.epoch, stream=stream), workspace=stream.workspace
+        )
 
     async def derived_history(self, stream: DerivedKey, after: int, limit: int) -> Sequence[Event]:
         """Events of a derived stream, in its order. Raises StoreUnavailable."""
         self._history_reads += 1
-        return await self._readers.read(partial(queries.derived_history, stream=stream, after=after, limit=limit))
+        return await self._readers.read(
+            partial(queries.derived_history, stream=stream, after=after, limit=limit), workspace=stream.workspace
+        )
 
     async def open_alerts(
         self, stream: StreamKey, min_severity: Severity, before: str | None, limit: int
     ) -> OpenAlerts:
         """Open alerts of a stream, newest first, and where it stood. Raises StoreUnavailable."""
         question = partial(lists.open_alerts, stream=stream, min_severity=min_severity, before=before, limit=limit)
-        return await self._readers.read(question)
+        return await self._readers.read(question, workspace=stream.workspace)
 
     async def recipient_marks(self, marks: Sequence[RecipientMark]) -> None:
         """Keeps who received and saw what, in one transaction. Raises StoreUnavailable."""
-        await self._writer.run(partial(ledger.write_marks, marks=marks))
+        await self._writer.run(
+            partial(ledger.write_marks, marks=marks), workspace=only_one(mark.stream.workspace for mark in marks)
+        )
 
     async def recipients(self, workspace: str, alert_id: str, cursor: str | None, limit: int) -> RecipientPage:
         """Who received an alert. Raises BadRequest, StoreUnavailable."""
         question = partial(ledger.recipients, workspace=workspace, alert_id=alert_id, cursor=cursor, limit=limit)
-        return await self._readers.read(question)
+        return await self._readers.read(question, workspace=workspace)
 
     async def alerts(self, query: AlertQuery) -> AlertPage:
         """A page of alerts, newest first. Raises BadRequest, StoreUnavailable."""
-        return await self._readers.read(partial(_alerts, query=query))
+        return await self._readers.read(partial(_alerts, query=query), workspace=query.workspace)
 
     async def alert(self, workspace: str, alert_id: str) -> tuple[ChannelKey, Alert] | None:
         """One alert and its channel. Raises StoreUnavailable."""
-        return await self._readers.read(partial(_alert, workspace=workspace, alert_id=alert_id))
+        return await self._readers.read(partial(_alert, workspace=workspace, alert_id=alert_id), workspace=workspace)
 
     async def alerts_named(self, workspace: str, alert_ids: Sequence[str]) -> dict[str, Alert]:
         """Those of these alerts that there are. Raises StoreUnavailable."""
-        return await self._readers.read(partial(queries.alerts_named, workspace=workspace, alert_ids=alert_ids))
+        question = partial(queries.alerts_named, workspace=workspace, alert_ids=alert_ids)
+        return await self._readers.read(question, workspace=workspace)
 
     async def matching(self, query: AlertQuery, limit: int) -> list[str]:
         """The ids of the alerts that a query means, newest first. Raises StoreUnavailable."""
-        return await self._readers.read(partial(lists.matching, query=query, limit=limit))
+        return await self._readers.read(partial(lists.matching, query=query, limit=limit), workspace=query.workspace)
 
     async def locate(self, workspace: str, alert_ids: Sequence[str]) -> dict[str, Located]:
         """Where those alerts are that the workspace has. Raises StoreUnavailable."""
-        return await self._readers.read(partial(queries.locate, workspace=workspace, alert_ids=alert_ids))
+        question = partial(queries.locate, workspace=workspace, alert_ids=alert_ids)
+        return await self._readers.read(question, workspace=workspace)
 
     async def open_rows(self, query: AlertQuery) -> RowPage:
         """A page of open alerts with their sources, newest first. Raises BadRequest, StoreUnavailable."""
-        return await self._readers.read(partial(lists.open_rows, query=query))
+        return await self._readers.read(partial(lists.open_rows, query=query), workspace=query.workspace)
 
     async def where_open(self, workspace: str, identity_in: Callable[[str], str]) -> list[str]:
         """Where an alert is open, whatever its framework. Raises StoreUnavailable."""
-        return await self._readers.read(partial(queries.where_open, workspace=workspace, identity_in=identity_in))
+        question = partial(queries.where_open, workspace=workspace, identity_in=identity_in)
+        return await self._readers.read(question, workspace=workspace)
 
     async def unsettled(self) -> list[ChannelKey]:
         """Channels that owe a receipt or an expiry. Raises StoreUnavailable."""
@@ -154,11 +167,11 @@ class TableStore(SqliteObjects, SqliteWorkflows, SqliteJobs, SqliteDeliveries, N
 
     async def open_frameworks(self, workspace: str) -> list[str]:
         """The frameworks of a workspace with open alerts. Raises StoreUnavailable."""
-        return await self._readers.read(partial(quiet.open_frameworks, workspace=workspace))
+        return await self._readers.read(partial(quiet.open_frameworks, workspace=workspace), workspace=workspace)
 
     async def storms(self, workspace: str) -> list[tuple[str, StormState]]:
         """The channels of a workspace that are in a storm. Raises StoreUnavailable."""
-        return await self._readers.read(partial(quiet.storms, workspace=workspace))
+        return await self._readers.read(partial(quiet.storms, workspace=workspace), workspace=workspace)
 
     async def duplicates(self) -> int:
         """Open alerts beyond the first of their identity. Raises StoreUnavailable."""
@@ -170,11 +183,12 @@ class TableStore(SqliteObjects, SqliteWorkflows, SqliteJobs, SqliteDeliveries, N
 
     async def revoke(self, row: Revocation) -> None:
         """Keeps a revocation on stable storage. Raises StoreUnavailable."""
-        await self._writer.run(partial(revocations.put, row=row))
+        await self._writer.run(partial(revocations.put, row=row), workspace=row.workspace)
 
     async def unrevoke(self, workspace: str, kind: RevocationKind, target: str) -> None:
         """Forgets a revocation. Raises StoreUnavailable."""
-        await self._writer.run(partial(revocations.remove, workspace=workspace, kind=kind, target=target))
+        job = partial(revocations.remove, workspace=workspace, kind=kind, target=target)
+        await self._writer.run(job, workspace=workspace)
 
     async def revocations(self) -> list[Revocation]:
         """Those that have not ended. Raises StoreUnavailable."""
@@ -219,11 +233,11 @@ class TableStore(SqliteObjects, SqliteWorkflows, SqliteJobs, SqliteDeliveries, N
 
     async def add_act(self, act: AdministrativeAct) -> None:
         """Adds a line to the audit trail. Raises StoreUnavailable."""
-        await self._writer.run(partial(acts.add, act=act))
+        await self._writer.run(partial(acts.add, act=act), workspace=act.workspace)
 
     async def trail(self, query: TrailQuery) -> list[TrailLine]:
         """Lines of a workspace's audit trail, newest first. Raises StoreUnavailable."""
-        return await self._readers.read(partial(trail_table.trail, query=query))
+        return await self._readers.read(partial(trail_table.trail, query=query), workspace=query.workspace)
 
     def statistics(self) -> dict[str, int | float]:
         """Counters since opening (commits, batches, rows, unavailable, other jobs, reads of history) and gauges."""

@@ -24,16 +24,16 @@ class SqliteWorkflows:
     async def move_projects(self, batch: ProjectBatch, tell: Told | None = None) -> Sequence[Move]:
         """Decides and keeps a batch in one transaction. Raises StoreUnavailable, CommitInvalid."""
         job = partial(move_projects, batch=batch, epoch=self.epoch, now_us=self._clock())
-        streamed = await self._writer.run(job, lambda streamed: self._tell(streamed, tell))
+        streamed = await self._writer.run(job, lambda streamed: self._tell(streamed, tell), batch.workspace)
         return streamed.moves
 
     async def trackers(self, query: TrackerQuery) -> TrackerPage:
         """A page of trackers. Raises BadRequest, StoreUnavailable."""
-        return await self._readers.read(partial(trackers, query=query))
+        return await self._readers.read(partial(trackers, query=query), workspace=query.workspace)
 
     async def step_alerts(self, query: StepAlertQuery) -> StepAlertPage:
         """A page of the alerts about steps. Raises BadRequest, StoreUnavailable."""
-        return await self._readers.read(partial(step_alerts, query=query))
+        return await self._readers.read(partial(step_alerts, query=query), workspace=query.workspace)
 
     def _tell(self, streamed: Streamed, tell: Told | None) -> None:
         if streamed.told and self._writer.feed:

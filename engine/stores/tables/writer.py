@@ -164,3 +164,9 @@ class Writer(ABC):
                 job.tell(outcome)
             except Exception as fault:  # as for the feed
                 self._on_death(fault)
+
+
+def only_one(workspaces: Iterable[str]) -> str | None:
+    """The workspace that something is about; None if that is more than one, or none."""
+    names = set(workspaces)
+    return names.pop() if len(names) == 1 else None
