@@ -88,7 +88,10 @@ class Looked:
         self.all_looked: list[str] = []
         self.moved_on: list[ChannelKey] = []
 
-    def hear(self, workspace: str, events: Sequence[Any]) -> None:
+    def trace_of(self, *_: Any) -> None:
+        return None
+
+    def hear(self, workspace: str, events: Sequence[Any], trace: Any = None) -> None:
         self.heard += [event.offset for event in events]
 
     def look(self, is_meant: Callable[[str], bool]) -> None:
