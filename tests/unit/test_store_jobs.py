@@ -748,3 +748,10 @@ async def test_a_job_behind_one_that_never_ends_looks_by_itself_after_a_day(open
         await it.store.cancel("acme", first.lease.job)
         assert await it.claim() == []
         assert (looking.lease.job, await it.state(looking.lease.job)) == (second.lease.job, JobState.ACTIVE)
+
+
+async def test_a_job_of_the_engine_s_own_belongs_to_no_workspace(opened: Any) -> None:
+    async with opened() as it:
+        (number,) = await it.add(a_job("upkeep", workspace=""))
+        (claimed,) = await it.claim()
+        assert (claimed.lease.job, claimed.workspace) == (number, "")

@@ -167,6 +167,9 @@ class Writer(ABC):
 
 
 def only_one(workspaces: Iterable[str]) -> str | None:
-    """The workspace that something is about; None if that is more than one, or none."""
+    """The workspace that something is about; None if that is more than one, or none.
+
+    The engine's own (a job of upkeep, a schedule) has no name, and no transaction that sees no workspace could write it.
+    """
     names = set(workspaces)
-    return names.pop() if len(names) == 1 else None
+    return names.pop() or None if len(names) == 1 else None
