@@ -169,7 +169,7 @@ class Writer(ABC):
 def only_one(workspaces: Iterable[str]) -> str | None:
     """The workspace that something is about; None if that is more than one, or none.
 
-    The engine's own (a job of upkeep, a schedule) has no name, and no transaction that sees no workspace could write it.
+    The engine's own (a job of upkeep, a schedule) has no name: a transaction that sees no workspace may not write it.
     """
     names = set(workspaces)
     return names.pop() or None if len(names) == 1 else None
