@@ -227,6 +227,9 @@ class Tree:
 
     async def _run_duty(self, status: Started) -> None:
         nodes = self.up.nodes
+        if nodes is not None:
+            # The former run may have ended because a door crashed, and not the engine's end.
+            nodes.membership.take_part()
         status.started()
         try:
             await trio.sleep_forever()

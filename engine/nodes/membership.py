@@ -88,6 +88,12 @@ class Membership:
             with trio.move_on_after(FAREWELL_S, shield=True):
                 await self._leave()
 
+    def take_part(self) -> None:
+        """We may own something, from the next beat on; for one that was drained and has not ended."""
+        if self.me.is_draining:
+            self.me = msgspec.structs.replace(self.me, is_draining=False)
+            self.look()
+
     async def drain(self) -> None:
         """We own nothing from now on: the others are told, and take over."""
         self.me = msgspec.structs.replace(self.me, is_draining=True)

@@ -16,7 +16,7 @@ from protocol.items import ItemResult, TriggerInput
 from protocol.messages import AlertMessage
 from protocol.model import ChannelKey
 from protocol.times import SECOND_US, rfc3339
-from tests.support.actors import clock
+from tests.support.actors import clock, start
 from tests.support.clusters import Cluster, a_cluster
 from tocsin.testing.engines import Followed
 
@@ -160,6 +160,23 @@ async def test_a_node_that_stops_hands_its_workspaces_over_first(mock_clock: Moc
         assert (await cluster.engines["b"].ring("web", title="still served")).status.value == "fired"
         assert [each.node.is_draining for each in cluster.nodes_of("a").membership.seen].count(True) == 1
         mock_clock.rate = 1.0
+
+
+async def test_a_node_whose_doors_were_restarted_takes_part_again(mock_clock: MockClock) -> None:
+    async with a_cluster("a", "b") as cluster:
+        a, duty = cluster.engines["a"], cluster.engines["b"].engine._tree._run_duty
+        async with trio.open_nursery() as nursery:
+            await start(nursery, duty)
+            nursery.cancel_scope.cancel()
+        await a.pass_time(1.5)
+        assert len(cluster.nodes_of("a").membership.owners.nodes) == 1
+        # Whatever crashed before it in the tree, its supervisor starts it again.
+        async with trio.open_nursery() as nursery:
+            await start(nursery, duty)
+            await a.pass_time(2.5)
+            owners = [cluster.nodes_of(name).membership.owners.nodes for name in "ab"]
+            nursery.cancel_scope.cancel()
+        assert [len(nodes) for nodes in owners] == [2, 2]
 
 
 async def test_a_silence_that_is_made_on_one_node_holds_on_all(mock_clock: MockClock) -> None:
