@@ -22,7 +22,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
 from typing import Any, NamedTuple, TypeVar
-from urllib.parse import urlsplit
 
 import asyncpg
 
@@ -30,6 +29,7 @@ from engine.bus.carriers import CarrierDown, Reading
 from engine.bus.frames import Parcel
 from engine.bus.hearing import CATCH_UP_S
 from engine.foreign import ForeignEnded, ForeignLoop
+from engine.stores.postgres.connect import named
 
 T = TypeVar("T")
 
@@ -89,8 +89,7 @@ class PostgresCarrier:
         self._foreign = foreign
         self._writer = _Writer(url, keep_s)
         self._reader = _Reader(url)
-        at = urlsplit(url)
-        self._address = f"{at.hostname}:{at.port or 5432}"
+        self._address = named(url)
 
     async def send(self, parcels: Sequence[Parcel]) -> None:
         """Writes them, in one statement. Raises CarrierDown."""

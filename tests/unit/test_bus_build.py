@@ -38,6 +38,11 @@ async def test_nodes_on_postgres_alone_speak_over_it() -> None:
     assert needs_foreign(Config(store=POSTGRES))
 
 
+async def test_a_database_with_a_standby_and_one_behind_a_socket_are_servers_as_any() -> None:
+    assert carriers_of(Config(store="postgresql://tocsin_app:secret@one:5432,two:5432/tocsin")) == ["postgres"]
+    assert carriers_of(Config(store="postgresql:///tocsin?host=/run/postgresql")) == ["postgres"]
+
+
 async def test_with_redis_that_carries_and_postgres_stands_behind_it() -> None:
     assert carriers_of(Config(store=POSTGRES, redis=REDIS)) == ["redis", "postgres"]
 
