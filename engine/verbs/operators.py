@@ -170,8 +170,9 @@ class Operators:
         target = user if scope == who.workspace else f"{user} of {scope}"
         await self._trail.record(who, "disconnect_user", target, address)
         asked = EndAsked(workspace=scope, user=user)
-        others = 0 if self.elsewhere is None else await self.elsewhere.end(asked)
-        return self.end_here(asked) + others
+        # Ours first: a node that does not answer is waited for.
+        here = self.end_here(asked)
+        return here if self.elsewhere is None else here + await self.elsewhere.end(asked)
 
     async def acts(self, who: Principal, wanted: TrailWanted | None = None) -> TrailPage:
         """What people and administrators of this workspace did, newest first."""

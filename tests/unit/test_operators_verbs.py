@@ -13,7 +13,7 @@ from trio.testing import MockClock
 from engine.access.audit import AuditTrail, TrailWanted
 from engine.ids import new_id
 from engine.stores import AdministrativeAct, open_store
-from engine.verbs.operators import FORCED, Operators
+from engine.verbs.operators import FORCED, EndAsked, Operators
 from protocol.errors import BadRequest, Busy, CloseCode, PermissionDenied, UnknownChannel
 from protocol.model import Principal
 from tests.support.sessions import Rig, a_rig
@@ -72,6 +72,19 @@ async def test_one_connection_or_all_of_a_user_are_ended_and_on_record(autojump_
         assert (act.verb, act.target, act.address, act.place.at) == ("disconnect", first.client_id, "203.0.113.7", NOW)
         [operators] = (await desk.acts(who("system"))).items
         assert (operators.verb, operators.target) == ("disconnect_user", "ada of acme")
+
+
+async def test_connections_here_end_before_a_silent_node_is_waited_for(autojump_clock: MockClock) -> None:
+    class Silent:
+        async def end(self, asked: EndAsked) -> int:
+            await peer.hear_close()
+            return 1
+
+    async with a_desk() as (desk, rig):
+        peer = await rig.client("ada")
+        desk.elsewhere = Silent()  # type: ignore[assignment]  # what is asked of it
+        with trio.fail_after(5):
+            assert await desk.disconnect_user(who(), "ada") == 2
 
 
 async def test_the_trail_comes_in_pages_newest_first_and_knows_its_cursors(autojump_clock: MockClock) -> None:
