@@ -124,7 +124,7 @@ class _Lane(Generic[W]):
 
 
 class PostgresWriter(Writer):
-    """The writer of a shared store. Made on the loop; `run` is a task of whoever opens the store."""
+    """The writer of a shared store. Made on the loop; `work` is a task of whoever opens the store."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The audit trail of administrative acts in the embedded store: added here, read by `trail`, never changed."""
+"""The audit trail of administrative acts in the store: added here, read by `trail`, never changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ledger of notifications in the embedded store, as `engine.stores.deliveries.DeliveryStore`: asked by alert, by
+"""The ledger of notifications in the store, as `engine.stores.deliveries.DeliveryStore`: asked by alert, by
 recipient and by digest. Each question is served by an index; a test explains it. Who writes lines, and what becomes of
 them with their jobs, is in `delivery_lines`."""
 
@@ -131,8 +131,8 @@ def with_told(connection: Connection, workspace: str, alerts: Sequence[Alert]) -
     return [replace(alert, notification_sent=True) if alert.id in told else alert for alert in alerts]
 
 
-class SqliteDeliveries:
-    """The embedded store as an `engine.stores.deliveries.DeliveryStore`."""
+class DeliveryTable:
+    """The part of `TableStore` that is `engine.stores.deliveries.DeliveryStore`."""
 
     _writer: Writer
     _readers: Readers

@@ -1,4 +1,4 @@
-"""Lines of the ledger in the embedded store: how they are written, and what becomes of them with the jobs that deliver
+"""Lines of the ledger in the store: how they are written, and what becomes of them with the jobs that deliver
 them (failed, cancelled, done once more). Runs in the writer's thread, in the transaction of the job.
 
 A job delivers the line whose key it has as its own; a digest all that is put aside for its recipient and its moment.

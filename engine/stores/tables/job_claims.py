@@ -1,4 +1,4 @@
-"""Jobs in the embedded store are claimed: what is due, in the order of its rank, under a lease.
+"""Jobs in the store are claimed: what is due, in the order of its rank, under a lease.
 
 Runs in the writer's thread. Looks into narrow indexes (what has become due, what waits, what waits for a target) and
 never at a job that has ended. Jobs without a target are claimed by one statement. Those with one are chosen first

@@ -1,4 +1,4 @@
-"""How jobs end in the embedded store: settled by whoever holds the lease, swept, cancelled, done once more, forgotten.
+"""How jobs end in the store: settled by whoever holds the lease, swept, cancelled, done once more, forgotten.
 
 Runs in the writer's thread. A batch of settlements is a handful of statements whatever its size: the batch travels as
 one JSON text, each row is held against its lease, and only those that still hold it are moved. Whoever comes too late

@@ -1,4 +1,4 @@
-"""What can be asked about jobs in the embedded store: one, a page of them, how queues stand, what schedules did."""
+"""What can be asked about jobs in the store: one, a page of them, how queues stand, what schedules did."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The part of the embedded store that is `engine.stores.jobs.JobStore`: who writes, who reads, whom to wake."""
+"""The part of the store that is `engine.stores.jobs.JobStore`: who writes, who reads, whom to wake."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class _DueSeen(NamedTuple):
     due: int | None = None
 
 
-class SqliteJobs:
+class JobTables:
     """Each method is one read, or in one transaction of the writer; what workers ask all the time shares one."""
 
     _writer: Writer

@@ -1,4 +1,4 @@
-"""Jobs in the embedded store: what goes into queues, whose lease is renewed, which queues are paused.
+"""Jobs in the store: what goes into queues, whose lease is renewed, which queues are paused.
 
 Runs in the writer's thread. What has ended is in a table of its own (`job_ends`); claiming is in
 `job_claims`. Decided against: one table with a state of "done" (the indexes of a day's notifications would be in

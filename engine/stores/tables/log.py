@@ -1,4 +1,4 @@
-"""The log of readings and the rule states, as SQLite keeps them: encoded by whoever commits, read again by recall.
+"""The log of readings and the rule states, as the store keeps them: encoded by whoever commits, read again by recall.
 
 The readings of a decision are one row: its columns as MessagePack, 12 to 16 bytes a reading. Decided against: a row a
 reading (a hundred times the steps of the writer, four times the bytes), and JSON (twice the bytes, and slower).

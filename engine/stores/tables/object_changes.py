@@ -1,4 +1,4 @@
-"""Changes of objects in the embedded store, each with its history and its line of the audit trail.
+"""Changes of objects in the store, each with its history and its line of the audit trail.
 
 A step of many changes is decided in memory first, from what is there (a question or two for each kind), then written
 with a few statements: it costs little more than its rows, and what cannot be done leaves nothing.

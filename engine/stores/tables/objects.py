@@ -1,4 +1,4 @@
-"""Objects in the embedded store: `object_changes` writes them, `object_queries` reads them."""
+"""Objects in the store: `object_changes` writes them, `object_queries` reads them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from engine.stores.tables.writer import Writer, only_one
 from protocol.errors import BadRequest
 
 
-class SqliteObjects:
+class ObjectTable:
     """The part of `TableStore` that is `engine.stores.objects.ObjectStore`."""
 
     _writer: Writer

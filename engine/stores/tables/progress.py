@@ -1,4 +1,4 @@
-"""A workflow batch in SQLite: many projects read, decided and written in one transaction, in ten statements at most.
+"""A workflow batch in the store: many projects read, decided and written in one transaction, in ten statements at most.
 
 Runs in the writer's thread, as a job. One statement reads where all the projects stand; what is to be done is decided
 by a pure function that the caller brings; each table is then written with one statement, however many rows there are:

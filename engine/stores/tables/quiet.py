@@ -1,4 +1,4 @@
-"""What the embedded store keeps for quieting besides the alerts' marks: budgets of new alerts, and storms."""
+"""What the store keeps for quieting besides the alerts' marks: budgets of new alerts, and storms."""
 
 from __future__ import annotations
 

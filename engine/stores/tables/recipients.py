@@ -1,4 +1,4 @@
-"""Who has received which message of a stream, in SQLite: marks are written in batches, and asked by alert.
+"""Who has received which message of a stream: marks are written in batches, and asked by alert.
 
 A mark says that a person received (or saw) a stretch of one stream. An alert stands in up to three streams, its
 channel's, its workspace's and one person's, at the places where it was told first; whoever marked one of these places

@@ -1,4 +1,4 @@
-"""Revocations in the embedded store: a table that is read once, at the start, and written at each change."""
+"""Revocations in the store: a table that is read once, at the start, and written at each change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is written, in the form in which SQLite takes it: encoded by whoever commits, inserted many rows a statement.
+"""What is written, in the form in which it goes into rows: encoded by whoever commits, inserted many rows a statement.
 
 A thread gives Python's lock away at every step of a statement and, beside a busy loop, waits up to 5 ms to get it
 back. So the writer must take few steps: a commit arrives here encoded (on the loop, in C), its values in one flat

@@ -1,4 +1,4 @@
-"""Schedules in the embedded store: a moment fires once, because moving on and enqueueing are one transaction."""
+"""Schedules in the store: a moment fires once, because moving on and enqueueing are one transaction."""
 
 from __future__ import annotations
 

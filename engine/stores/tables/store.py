@@ -32,15 +32,15 @@ from engine.stores.tables import acts, lists, queries, quiet, revocations, upkee
 from engine.stores.tables import recipients as ledger
 from engine.stores.tables import trail as trail_table
 from engine.stores.tables.connection import Connection
-from engine.stores.tables.deliveries import SqliteDeliveries, with_told
+from engine.stores.tables.deliveries import DeliveryTable, with_told
 from engine.stores.tables.delivery_lines import Ended
-from engine.stores.tables.job_store import SqliteJobs
+from engine.stores.tables.job_store import JobTables
 from engine.stores.tables.nodes import NodeTable
-from engine.stores.tables.objects import SqliteObjects
+from engine.stores.tables.objects import ObjectTable
 from engine.stores.tables.readers import Readers
 from engine.stores.tables.readings import ReadingStore
 from engine.stores.tables.rows import prepare
-from engine.stores.tables.workflows import SqliteWorkflows
+from engine.stores.tables.workflows import WorkflowTables
 from engine.stores.tables.writer import Writer, only_one
 from engine.stores.trail import TrailLine, TrailQuery
 from protocol.effects import Commit, CommitOutcome, Committed, OpenAlerts, Recalled, RecipientMark, StormState
@@ -51,7 +51,7 @@ from protocol.times import SECOND_US
 TRIMMED_AT_ONCE = 1_000
 
 
-class TableStore(SqliteObjects, SqliteWorkflows, SqliteJobs, SqliteDeliveries, NodeTable):
+class TableStore(ObjectTable, WorkflowTables, JobTables, DeliveryTable, NodeTable):
     """A store in SQLite or on a Postgres server. Made by `open_store`; the contract is `engine.stores.Store`."""
 
     # What an adapter has besides to do after trimming.

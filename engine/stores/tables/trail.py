@@ -1,4 +1,4 @@
-"""The audit trail in the embedded store: two tables that are only ever added to, read as one list, newest first.
+"""The audit trail in the store: two tables that are only ever added to, read as one list, newest first.
 
 A page is one seek in each table for the filter that narrows most (one target, else one person, else one verb, else
 time alone), from the place where the page before ended; the rest of the filters is looked at line by line.

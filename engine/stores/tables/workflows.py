@@ -1,4 +1,4 @@
-"""Workflows in the embedded store: `progress` moves projects, `trackers` lists them."""
+"""Workflows in the store: `progress` moves projects, `trackers` lists them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from engine.stores.workflows import ProjectBatch, StepAlertPage, StepAlertQuery,
 from protocol.workflows import Move
 
 
-class SqliteWorkflows:
+class WorkflowTables:
     """The part of `TableStore` that is `engine.stores.workflows.WorkflowStore`."""
 
     epoch: str

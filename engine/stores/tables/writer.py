@@ -1,8 +1,8 @@
 """What a writer is: something is written, who waits for it gets its outcome, and all others are told, in that order.
 
 Owns the counters, and the order in which commits are told: the feed first, then the tasks that wait. `sqlite/thread`
-has the writer of a file; `InlineWriter` is that of a database in memory: no thread, no fsync, and the same order in
-virtual time. If a writer meets a bug, the store's context ends with it.
+has the writer of a file, `sqlite/inline` that of a database in memory (no thread, no fsync, and the same order in
+virtual time), `postgres/writer` that of a server. If a writer meets a bug, the store's context ends with it.
 """
 
 from __future__ import annotations
