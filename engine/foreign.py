@@ -2,11 +2,11 @@
 
 Owns: the thread, its event loop (uvloop where there is one), the coroutines that run there, and the count of those that
 nobody waits for any more. Who talks to us: the Postgres store, the cache's second level, the bus; they run on the trio
-loop and `call` a coroutine: one hop over, one back, so a whole transaction is one coroutine. What happens over there
-by itself comes back by `post`. `call` waits for its coroutine alone; cancelled, it cancels the coroutine and waits
-`CANCEL_MAX_S` for its end: closing what was half done is the coroutine's affair, and one that hangs is left behind and
-counted. If the thread dies, everybody who waits is told `ForeignEnded`, and `run` ends with what it died of: our
-supervisor restarts us and those who are built on us.
+loop and `call` a coroutine: one hop over, one back, so a whole transaction is one coroutine. What happens over there by
+itself (news on a stream) is waited for by such a call. `call` waits for its coroutine alone; cancelled, it cancels the
+coroutine and waits `CANCEL_MAX_S` for its end: closing what was half done is the coroutine's affair, and one that hangs
+is left behind and counted. If the thread dies, everybody who waits is told `ForeignEnded`, and `run` ends with what it
+died of: our supervisor restarts us and those who are built on us.
 
 Decided against: trio-asyncio (half as fast, and it needs another trio than new Pythons do), a thread for each
 connection (the interpreter's lock is asked for as often as there are threads), guest mode (both loops would wait for
@@ -134,11 +134,6 @@ class ForeignLoop:
         answer: T = call.answer()
         return answer
 
-    def post(self, callback: Callable[[], object]) -> None:
-        """From over there: calls this on the trio loop, in order. A callback that raises ends us, not the program."""
-        if (thread := self._thread) is not None:
-            thread.post(callback)
-
     async def _wait_for(self, call: _Call[Any]) -> None:
         try:
             await call.done.wait()
@@ -154,7 +149,7 @@ class ForeignLoop:
 
 
 class _Thread:
-    """The thread and its loop. `over` is set when it ended, or must; `death` is why, if nobody asked for it."""
+    """The thread and its loop. `over` is set when it ended; `death` is why, if nobody asked for it."""
 
     def __init__(self) -> None:
         self.loop = _new_loop()
@@ -162,7 +157,6 @@ class _Thread:
         self.over = trio.Event()
         self.death: BaseException | None = None
         self._token = trio.lowlevel.current_trio_token()
-        self._ended = trio.Event()
         # A daemon: a driver that blocks for ever must not keep the process from ending.
         self._thread = threading.Thread(target=self._work, name="foreign-loop", daemon=True)
 
@@ -176,11 +170,11 @@ class _Thread:
 
     async def close(self) -> None:
         """Cancels all that runs there, waits for it `CLOSE_MAX_S`, ends the loop and the thread."""
-        if not self._ended.is_set():
+        if not self.over.is_set():
             self.tell(self.loop.stop)
             with trio.move_on_after(2 * CLOSE_MAX_S):
-                await self._ended.wait()
-        if self._ended.is_set():
+                await self.over.wait()
+        if self.over.is_set():
             self._thread.join()
         else:
             log.error("foreign_loop_hangs", after_s=2 * CLOSE_MAX_S)
@@ -194,17 +188,6 @@ class _Thread:
         """From over there: wakes up whoever waits."""
         self._soon(call.done.set)
 
-    def post(self, callback: Callable[[], object]) -> None:
-        """From over there: calls this here."""
-        self._soon(self._call_back, callback)
-
-    def _call_back(self, callback: Callable[[], object]) -> None:
-        try:
-            callback()
-        except Exception as fault:  # in a trio callback it would end the whole program without a reason
-            self.death = self.death or fault
-            self.over.set()
-
     def _work(self) -> None:
         try:
             self.loop.run_forever()
@@ -215,11 +198,10 @@ class _Thread:
             self.loop.close()
         finally:
             self._soon(self.over.set)
-            self._soon(self._ended.set)
 
-    def _soon(self, callback: Callable[..., object], *args: object) -> None:
+    def _soon(self, callback: Callable[[], object]) -> None:
         with suppress(trio.RunFinishedError):  # it hung for longer than the program ran: nobody is there to be told
-            self._token.run_sync_soon(callback, *args)
+            self._token.run_sync_soon(callback)
 
 
 async def _cancelled(tasks: set[asyncio.Task[Any]]) -> None:
