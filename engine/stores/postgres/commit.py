@@ -19,7 +19,7 @@ import structlog
 from engine.stores.postgres.connection import PostgresConnection
 from engine.stores.postgres.faults import cause_of, is_worth_another_try
 from engine.stores.postgres.places import LockedPlaces
-from engine.stores.postgres.sessions import CHANGE, COMMIT, Sessions, opening
+from engine.stores.postgres.sessions import CHANGING, COMMITTING, Sessions, opening
 from engine.stores.tables.connection import RowFault
 from engine.stores.tables.group import Group, Outcome
 from engine.stores.tables.rows import Prepared
@@ -28,7 +28,6 @@ from protocol.effects import Unavailable
 from protocol.errors import CommitInvalid, StoreUnavailable
 
 log = structlog.get_logger()
-
 
 # Somebody who tends partitions, or an operator's statement, was in the way: it is over by then.
 TRIES = 3
@@ -45,7 +44,7 @@ class PostgresCommitter:
         """Keeps a group of commits of different channels; an answer for each. Raises only for our own bugs."""
         workspaces = {prepared.key.workspace for prepared in group}
         try:
-            return await self._commits.transact(opening(COMMIT, workspaces), lambda it: _decide(it, group))
+            return await self._commits.transact(opening(COMMITTING, workspaces), lambda it: _decide(it, group))
         except RowFault as fault:
             if len(group) == 1:
                 log.error("store_commit_invalid", channel=group[0].key.name, cause=str(fault))
@@ -64,7 +63,7 @@ class PostgresCommitter:
         scopes = [job.workspace for job in jobs]
         seen = None if None in scopes else {scope for scope in scopes if scope is not None}
         try:
-            begin = opening(CHANGE, seen)
+            begin = opening(CHANGING, seen)
             return await self._changes.transact(begin, lambda connection: [job(connection) for job in jobs])
         except CommitInvalid as fault:
             if len(jobs) == 1:

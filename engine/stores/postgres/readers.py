@@ -9,7 +9,7 @@ import trio
 
 from engine.foreign import ForeignLoop
 from engine.stores.postgres.faults import cause_of
-from engine.stores.postgres.sessions import READ, Sessions, opening
+from engine.stores.postgres.sessions import READING, Sessions, opening
 from engine.stores.tables.connection import Connection
 from engine.stores.tables.readers import Readers
 from protocol.errors import StoreUnavailable
@@ -38,7 +38,7 @@ class PostgresReaders(Readers):
             await trio.lowlevel.checkpoint()
             full = f"{self._asked} reads are waiting, limit {READS_WAITING_MAX}; try again in a moment"
             raise StoreUnavailable("the store is closed" if self._closed else full)
-        begin = opening(READ, None if workspace is None else [workspace])
+        begin = opening(READING, None if workspace is None else [workspace])
         self._asked += 1
         try:
             with trio.fail_after(READ_MAX_S):

@@ -38,9 +38,10 @@ SETTINGS = {
 SERIAL_LOCK = 0x544F4331
 EVERYTHING = "*"
 
-READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-COMMIT = "BEGIN ISOLATION LEVEL READ COMMITTED"
-CHANGE = f"{COMMIT}; SELECT pg_advisory_xact_lock({SERIAL_LOCK})"
+# How transactions begin: of those who read, who commit what channels decide, and who change anything else.
+READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+COMMITTING = "BEGIN ISOLATION LEVEL READ COMMITTED"
+CHANGING = f"{COMMITTING}; SELECT pg_advisory_xact_lock({SERIAL_LOCK})"
 
 
 def opening(kind: str, workspaces: Iterable[str] | None) -> str:
