@@ -47,7 +47,7 @@ LOG_EVERY_S = 1.0
 
 @dataclass
 class _Way:
-    """A carrier, and whether it works in each direction. `back` is set when sending works again."""
+    """A carrier, and whether it works in each direction: `down` is set while sending does not."""
 
     carrier: Carrier
     down: trio.Event = field(default_factory=trio.Event)

@@ -2,7 +2,7 @@
 
 What must hold, whatever happens: every trigger that was answered is stored, one alert for each key; offsets are dense;
 every client has seen every offset of its streams exactly once, in order; after a fault is over nobody waits longer than
-WAIT_MAX_S. `python -m tests.support.chaos --seconds 300` is the long form (`make chaos`).
+WAIT_MAX_S. `python -m tests.support.chaos --rounds 2` is the long form (`make chaos`).
 """
 
 from __future__ import annotations
