@@ -66,6 +66,18 @@ class Certificate:
         }
 
 
+def trusting_our_own(config: Config) -> ssl.SSLContext | None:
+    """For clients on this machine: trusts the configured certificate itself and no other, by whatever name it is
+    reached; None: the ports are plain. Raises OSError."""
+    if not config.tls.cert:
+        return None
+    context = ssl.create_default_context(cafile=config.tls.cert)
+    context.check_hostname = False
+    # The file's first certificate is not its own issuer, and need not be for this.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
+
+
 def load(cert: Path, key: Path) -> tuple[ssl.SSLContext, float]:
     """A server's context, and when the certificate ends (seconds since 1970). Raises ConfigError."""
     leaf = read_certificates(cert)[0]

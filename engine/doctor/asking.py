@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import http.client
 import json
-import ssl
 
 from engine.access.auth import Authenticator
+from engine.access.certificate import trusting_our_own
 from engine.access.key_files import has_secret, signing_keys
 from engine.access.roles import SYSTEM_WORKSPACE
 from engine.configuration.config import Config
@@ -71,17 +71,6 @@ def operators_token(config: Config) -> str:
         return Authenticator(signing_keys(config)).issue(SYSTEM_WORKSPACE, DOCTOR, "admin", TOKEN_TTL_S)
     except ConfigError:
         return ""  # said of the key already
-
-
-def trusting_our_own(config: Config) -> ssl.SSLContext | None:
-    """Trusts the configured certificate itself, by whatever name it is reached; None: the ports are plain."""
-    if not config.tls.cert:
-        return None
-    context = ssl.create_default_context(cafile=config.tls.cert)
-    context.check_hostname = False
-    # The file's first certificate is not its own issuer, and need not be for this.
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    return context
 
 
 def _connection(config: Config, host: str, port: int) -> http.client.HTTPConnection:

@@ -17,7 +17,6 @@ one more message encoded is nothing beside the hop between the threads.
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
@@ -26,6 +25,7 @@ import trio
 from engine import app
 from engine.access.audit import TrailPage
 from engine.access.auth import DEFAULT_TTL_S
+from engine.access.certificate import trusting_our_own
 from engine.configuration.config import Config
 from engine.stores import AlertPage, AlertQuery, RecipientPage, RowPage
 from engine.verbs.people import Deed
@@ -128,7 +128,7 @@ class Engine:
         async def token() -> str:
             return await self.issue_token(who.workspace, who.user, who.role, channels=who.channels)
 
-        return Client(self.ws_url, token, limits=limits, ssl_context=_own_certificate(self.config))
+        return Client(self.ws_url, token, limits=limits, ssl_context=trusting_our_own(self.config))
 
     async def call(self, work: Callable[[app.Engine], Awaitable[R]]) -> R:
         """What `work(engine)` comes to, awaited in the engine's trio loop: for what has no verb here.
@@ -216,14 +216,3 @@ class Service:
     async def open_rows(self, who: Principal, cursor: str | None) -> RowPage:
         """A page of the open alerts, newest first, each with the label sets of its sources. Raises BadRequest."""
         return await self._call(lambda engine: engine.service.open_rows(who, cursor))
-
-
-def _own_certificate(config: Config) -> ssl.SSLContext | None:
-    """Trusts the engine's own certificate and no other, whatever name it is for: the client is at home here."""
-    if not config.tls.cert:
-        return None
-    context = ssl.create_default_context(cafile=config.tls.cert)
-    context.check_hostname = False
-    # The certificate itself is what is trusted; its authority need not be known on this machine.
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    return context

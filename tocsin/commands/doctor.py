@@ -52,6 +52,7 @@ def _round_trip(config: Config, token: str | None) -> list[Finding]:
     """Nothing, if no engine of this configuration runs here. Raises ConfigError."""
     import trio
 
+    from engine.access.certificate import trusting_our_own
     from engine.doctor import Finding, Level, asking, network
     from tocsin.commands.api import Api
     from tocsin.round_trip import CHECK, round_trip
@@ -62,7 +63,7 @@ def _round_trip(config: Config, token: str | None) -> list[Finding]:
     if not token:
         return [Finding(CHECK, Level.WARNING, "not tried: there is no secret to make a token with", "set TOCSIN_TOKEN")]
     try:
-        context = asking.trusting_our_own(config)
+        context = trusting_our_own(config)
     except OSError:
         return []  # said of the certificate already
     http, ws = (
