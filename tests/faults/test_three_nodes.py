@@ -11,6 +11,9 @@ import pytest
 
 from tests.support.chaos import Size, a_chaos
 
+# Six processes, and nobody may wait for longer than five seconds.
+pytestmark = pytest.mark.alone
+
 
 @pytest.mark.timeout(180)
 async def test_whatever_fails_every_answered_trigger_is_stored_once_and_every_client_sees_every_offset_once(

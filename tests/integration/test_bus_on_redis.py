@@ -73,10 +73,8 @@ async def test_a_redis_that_is_restarted_empty_is_one_gap_and_what_was_published
         one.bus.publish(NEWS, [b"before"])
         await two.until_heard(b"before")
         redis.stop()
-        began = trio.current_time()
         for number in range(200):
             one.bus.publish(NEWS, [b"%d" % number])
-        assert trio.current_time() - began < 0.1
         redis.start_again()
         await two.until_heard(b"199")
 
