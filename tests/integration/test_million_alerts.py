@@ -169,6 +169,8 @@ NO_LISTS = {
     "duplicates",
     "count_objects",
     "objects_over",
+    "renew_node",
+    "forget_node",
 }
 # Their statements are held against their plans beside their own tests.
 ELSEWHERE = {JobStore, DeliveryStore}
