@@ -13,10 +13,11 @@ import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+import structlog
 import trio
 
 from actors.bell import Bell
-from actors.patience import answered
+from actors.patience import answered, pause
 from actors.roster import Roster
 from actors.supervisor import ChildSpec, Started, Strategy, Supervisor, TooManyRestarts
 from actors.ticker import TICK_S
@@ -40,9 +41,11 @@ from engine.telemetry.metrics import Metrics
 from engine.telemetry.suppressed import WRITE_EVERY_S
 from engine.tracing.opening import NotFollowing, open_tracing
 from engine.world import World
-from protocol.errors import Busy, StoreRefused, StoreUnavailable
+from protocol.errors import Busy, NotYet, StoreRefused, StoreUnavailable
 from protocol.items import ItemResult, ReadingInput
 from protocol.model import NEVER_EXPIRES, Principal
+
+log = structlog.get_logger()
 
 # All helpers: the jobs, and a moment for the others. With less, the store would be closed before they are handed back.
 HELPERS_STOP_MORE_S = 1.0
@@ -60,6 +63,7 @@ class Tree:
         self._metrics = metrics
         self._identity = identity
         self.parts: Parts | None = None
+        self._has_been_up = False
         self._roster = Roster(metrics, roster_limits(config.gateway))
         self.keys = KeyWatch(config, identity, self._roster.end_where)
         self._memory = MemoryGuard(config.gateway.memory_soft_bytes, self._roster.overloaded)
@@ -161,6 +165,19 @@ class Tree:
         return run
 
     async def _run_store(self, status: Started) -> None:
+        """A database that does not answer ends a start. Later it is an outage: it is waited for, as always."""
+        attempt = 0
+        while True:
+            try:
+                return await self._run_open_store(status)
+            except NotYet as fault:
+                if not self._has_been_up:
+                    raise
+                attempt += 1
+                log.warning("store_is_not_opened_again_yet", attempt=attempt, cause=str(fault))
+                await pause(attempt)
+
+    async def _run_open_store(self, status: Started) -> None:
         async with self._world.open_store(
             self._config.store_url,
             retention=retention_of(self._config),
@@ -175,6 +192,7 @@ class Tree:
             await parts.shelves.live.load()
             self.parts = parts
             store.set_feed(self._feed)
+            self._has_been_up = True
             status.started()
             try:
                 await trio.sleep_forever()
