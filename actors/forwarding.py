@@ -13,7 +13,7 @@ being behind each other.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import zip_longest
 
 import trio
@@ -31,6 +31,17 @@ REMEMBERED_MAX_ITEMS = 50_000
 
 ANSWER_TOO_LARGE = ItemResult(
     status=Status.REJECTED, reason=Reason.BUSY, message="done, but the answer is too large; ask for less at a time"
+)
+# Nodes of two versions stand side by side while an installation is upgraded.
+UNKNOWN_HERE = ItemResult(
+    status=Status.REJECTED,
+    reason=Reason.BUSY,
+    message="the node that decides for this workspace is of another version and does not know this; try again later",
+)
+UNKNOWN_ANSWER = ItemResult(
+    status=Status.REJECTED,
+    reason=Reason.BUSY,
+    message="done, but the node that did it is of another version, and its answer cannot be read here",
 )
 
 
@@ -71,16 +82,18 @@ class Forwarding:
         self._pending: dict[str, _Pending] = {}
         self._taken: OrderedDict[str, _Taken] = OrderedDict()
         self._remembered = 0
-        self.sent = self.taken = self.again = self.not_ours = self.late = 0
+        self.sent = self.taken = self.again = self.not_ours = self.late = self.unknown = 0
 
     def statistics(self) -> dict[str, int]:
-        """Requests sent and taken, those that came again or to the wrong node, and answers that came too late."""
+        """Requests sent and taken, those that came again or to the wrong node, answers that came too late, and single
+        commands and results of another version."""
         return {
             "sent": self.sent,
             "taken": self.taken,
             "again": self.again,
             "not_ours": self.not_ours,
             "late": self.late,
+            "unknown": self.unknown,
             "under_way": len(self._pending),
         }
 
@@ -113,7 +126,8 @@ class Forwarding:
         results = results_of(answer)
         if len(results) > sum(places):
             raise ForeignLetter(f"{len(results)} results for {sum(places)} items")
-        return results
+        self.unknown += results.count(None)
+        return [UNKNOWN_ANSWER if result is None else result for result in results]
 
     def answered(self, letter: Answered) -> None:
         """An owner has answered."""
@@ -154,16 +168,25 @@ class Forwarding:
         receipt, first = Receipt(items, answer), 0
         envelopes = []
         for command, places, trace in zip_longest(commands, letter.places, letter.traces[: len(commands)]):
-            envelope = Envelope(command, receipt, *range(first, first + places))
+            its_places = range(first, first + places)
+            first += places
+            if command is None:
+                self._refuse(receipt, its_places)
+                continue
+            envelope = Envelope(command, receipt, *its_places)
             envelope.trace = trace
             envelopes.append(envelope)
-            first += places
         try:
             self._cell(ChannelKey(letter.workspace, letter.framework)).put_all(envelopes)
         except TocsinError as fault:
             refused = ItemResult(status=Status.REJECTED, reason=Reason.BUSY, message=fault.message)
             for envelope in envelopes:
                 envelope.answer(refused)
+
+    def _refuse(self, receipt: Receipt, places: Iterable[int]) -> None:
+        self.unknown += 1
+        for place in places:
+            receipt.settle(place, UNKNOWN_HERE)
 
     def _remember(self, number: str, items: int) -> _Taken:
         taken = self._taken[number] = _Taken(items)

@@ -3,7 +3,8 @@
 A letter is a request for a workspace's owner or the answer to one, or news of what was committed or changed here. All
 of it comes over a bus that others may write to as well, by mistake or on purpose: only who has the key makes a letter
 that opens, and whatever does not open raises ForeignLetter. Two versions of the program may stand side by side: new
-fields have defaults, unknown ones are ignored, and a letter of an unknown kind is a ForeignLetter, too.
+fields have defaults, unknown ones are ignored, a letter of an unknown kind is a ForeignLetter, too, and a command or a
+result that cannot be read is None among the others: whoever sent it is told, and its neighbours are done.
 
 Commands and results have no tag of their own (they never left a process before): they travel as pairs of their class's
 name and their bytes. Decided against pickling (it runs what it is sent), and against a tag in each class (bytes that
@@ -171,35 +172,35 @@ def _packed(value: Any) -> Packed:
     return type(value).__name__, msgspec.Raw(_ENCODER.encode(what))
 
 
-def commands_of(forward: Forward) -> list[Command]:
-    """The commands of a request. Raises ForeignLetter."""
+def commands_of(forward: Forward) -> list[Command | None]:
+    """The commands of a request; None: one of another version. Raises ForeignLetter."""
     if len(forward.places) != len(forward.commands) or min(forward.places, default=1) < 1:
         raise ForeignLetter("a command has no place for its results")
     return [_command(name, data) for name, data in forward.commands]
 
 
-def _command(name: str, data: msgspec.Raw) -> Command:
+def _command(name: str, data: msgspec.Raw) -> Command | None:
     if name != Preview.__name__:
-        return cast(Command, _unpack(name, data, _COMMANDS))
+        return cast(Command | None, _unpack(name, data, _COMMANDS))
     try:
         asked = _PREVIEW.decode(data)
-    except _UNREADABLE as fault:
-        raise ForeignLetter(str(fault)) from fault
-    return Preview(commands=tuple([_unpack(name, data, _COMMANDS) for name, data in asked]))
+    except _UNREADABLE:
+        return None
+    commands = [_unpack(name, data, _COMMANDS) for name, data in asked]
+    return None if None in commands else Preview(commands=tuple(commands))
 
 
-def results_of(answered: Answered) -> list[ItemResult]:
-    """The results of an answer. Raises ForeignLetter."""
+def results_of(answered: Answered) -> list[ItemResult | None]:
+    """The results of an answer; None: one of another version."""
     return [_unpack(name, data, _RESULTS) for name, data in answered.results]
 
 
 def _unpack(name: str, data: msgspec.Raw, decoders: dict[str, Any]) -> Any:
+    decoder = decoders.get(name)
     try:
-        return decoders[name].decode(data)
-    except KeyError as fault:
-        raise ForeignLetter(f"nothing here is called {name[:32]!r}") from fault
-    except _UNREADABLE as fault:
-        raise ForeignLetter(str(fault)) from fault
+        return None if decoder is None else decoder.decode(data)
+    except _UNREADABLE:
+        return None
 
 
 class Seals:

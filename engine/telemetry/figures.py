@@ -91,6 +91,7 @@ FIGURES: Mapping[str, Figure] = {
             "forwarding_again": ("forwarded_again", "Batches that came again, because their answer was lost or late."),
             "forwarding_not_ours": ("forwarded_astray", "Batches for workspaces that this node does not own."),
             "forwarding_late": ("forwarded_late", "Answers that nobody waited for any more."),
+            "forwarding_unknown": ("forwarded_unknown", "Commands and results of another version of the program."),
             "letters_sent": ("letters_sent", "Messages to other nodes."),
             "letters_received": ("letters_received", "Messages of other nodes."),
             "letters_foreign": ("letters_foreign", "Messages that no node of ours has made; they are dropped."),

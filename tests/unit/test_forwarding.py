@@ -96,11 +96,32 @@ def test_what_is_sealed_and_makes_no_sense_is_foreign(data: bytes) -> None:
     [
         {"places": (1,)},
         {"places": (0, 1, 2, 1, 2, 1, 1)},
-        {"commands": (("Rm", msgspec.Raw(b"\x80")),), "places": (1,)},
-        {"commands": (("Ring", msgspec.Raw(b"\x90")),), "places": (1,)},
-        {"commands": (("Preview", msgspec.Raw(b"\xa1a")),), "places": (1,)},
     ],
 )
 def test_a_request_that_makes_no_sense_is_foreign(changes: dict[str, Any]) -> None:
     with pytest.raises(ForeignLetter):
         commands_of(a_forward(**changes))
+
+
+@pytest.mark.parametrize(
+    "tomorrows",
+    [
+        ("Rm", b"\x80"),
+        ("Ring", b"\x90"),
+        ("Preview", b"\xa1a"),
+        ("Preview", msgspec.msgpack.encode([("Rm", {})])),
+    ],
+)
+def test_a_command_of_another_version_is_none_and_its_neighbour_is_what_it_was(tomorrows: tuple[str, bytes]) -> None:
+    name, data = tomorrows
+    mixed = (*pack([RING]), (name, msgspec.Raw(data)))
+    assert commands_of(there_and_back(a_forward(commands=mixed, places=(1, 1)))) == [RING, None]
+
+
+def test_a_result_of_another_version_is_none_and_its_neighbour_is_what_it_was() -> None:
+    reason_of_tomorrow = (
+        "ItemResult",
+        msgspec.Raw(msgspec.msgpack.encode({"status": "fired", "reason": "of tomorrow"})),
+    )
+    mixed = (("Sung", msgspec.Raw(b"\x80")), reason_of_tomorrow, *pack([FIRED]))
+    assert results_of(there_and_back(Answered(id="1", results=mixed))) == [None, None, FIRED]

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 from structlog.testing import capture_logs
@@ -278,6 +279,40 @@ async def test_a_request_that_makes_no_sense_is_foreign(autojump_clock: MockCloc
     async with a_pair() as pair:
         with pytest.raises(ForeignLetter):
             pair.a.forwarding.asked(Forward(origin="b", id="1", workspace="acme", framework="x", places=(1,)))
+
+
+async def test_what_an_owner_of_another_version_does_not_know_is_refused_at_once_and_its_neighbours_are_done(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_pair() as pair:
+        pack_of_today = forwarding.pack
+        as_of_tomorrow = {"y": ("Rung", msgspec.Raw(b"\x80"))}
+        monkeypatch.setattr(
+            forwarding,
+            "pack",
+            lambda values: tuple(
+                as_of_tomorrow.get(getattr(value, "title", ""), packed)
+                for value, packed in zip(values, pack_of_today(values), strict=True)
+            ),
+        )
+        await pair.b.ring(*"xyz")
+        await wait_all_tasks_blocked()
+        assert pair.store.titles() == ["x", "z"]
+        assert pair.b.answers.reasons == [Reason.FIRED, Reason.BUSY, Reason.FIRED]
+        assert pair.a.forwarding.statistics()["unknown"] == 1
+
+
+async def test_an_answer_of_another_version_ends_its_request_and_crashes_nothing(
+    autojump_clock: MockClock, logs: list
+) -> None:
+    async with a_pair() as pair:
+        pair.wires.loses = lambda to, letter: True
+        await pair.b.ring("x")
+        await wait_all_tasks_blocked()
+        pair.b.forwarding.answered(Answered(id="b-1", results=(("Sung", msgspec.Raw(b"\x80")),)))
+        await wait_all_tasks_blocked()
+        assert pair.b.answers.reasons == [Reason.BUSY]
+        assert logs == []
 
 
 async def test_what_is_too_large_for_a_letter_goes_in_several(autojump_clock: MockClock) -> None:
