@@ -92,8 +92,8 @@ class Desk:
         return Settlement(lease=claimed.lease, verdict=Verdict.FAILED, error=error)
 
     def _error(self, claimed: Claimed, cause: str, traceback: str | None = None) -> JobError:
-        # Bytes that are no text can be in the message of any exception; a store takes none.
-        said, trace = (text.encode(errors="replace").decode() for text in (cause, traceback or ""))
+        # Bytes that are no text can be in the message of any exception, and NULs; a store takes none.
+        said, trace = (text.encode(errors="replace").decode().replace("\0", "?") for text in (cause, traceback or ""))
         return JobError(
             at=self._clock(), attempt=claimed.attempt, cause=said[:CAUSE_MAX_CHARS], traceback=trace or None
         )

@@ -174,3 +174,8 @@ async def test_others_have_their_turn_while_much_is_held_against_its_types() -> 
 async def test_nothing_is_put_off_for_longer_than_a_year() -> None:
     settlement = await settled(PutOff(2**80))
     assert settlement.run_at == NOW + PUT_OFF_MAX_US
+
+
+async def test_a_cause_with_a_nul_can_be_stored() -> None:
+    error = (await settled(Hopeless("its server said \0"))).error
+    assert error is not None and error.cause == "its server said ?"

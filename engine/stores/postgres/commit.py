@@ -46,6 +46,8 @@ class PostgresCommitter:
         try:
             return await self._commits.transact(opening(COMMITTING, workspaces), lambda it: _decide(it, group))
         except RowFault as fault:
+            if is_worth_another_try(fault) and tries < TRIES:
+                return await self.commit(group, tries + 1)
             if len(group) == 1:
                 log.error("store_commit_invalid", channel=group[0].key.name, cause=str(fault))
                 return [CommitInvalid(f"{group[0].key.name}: {fault}")]
@@ -55,20 +57,27 @@ class PostgresCommitter:
             return [Unavailable(_away(fault))] * len(group)
         return [outcome for prepared in group for outcome in await self.commit([prepared])]
 
-    async def run_together(self, jobs: Sequence[TheJob]) -> list[Any]:
+    async def run_together(self, jobs: Sequence[TheJob], tries: int = 1) -> list[Any]:
         """Does several jobs in one transaction: what came of each, or what it raised.
 
-        If one of them breaks off, each is done again in a transaction of its own. So a job may be called twice.
+        If one of them breaks off, each is done again in a transaction of its own. So a job may be called several times.
+        What no row can hold is refused to who sent it; the store lives on.
         """
         scopes = [job.workspace for job in jobs]
         seen = None if None in scopes else {scope for scope in scopes if scope is not None}
         try:
             begin = opening(CHANGING, seen)
             return await self._changes.transact(begin, lambda connection: [job(connection) for job in jobs])
-        except CommitInvalid as fault:
+        except (CommitInvalid, RowFault) as fault:
+            # Another node has made the same row a moment ago: it is found now.
+            if is_worth_another_try(fault) and tries < TRIES:
+                return await self.run_together(jobs, tries + 1)
             if len(jobs) == 1:
-                return [fault]
+                return [_refused(fault)]
+            log.warning("store_jobs_taken_apart", jobs=len(jobs), cause=repr(fault))
         except Exception as fault:
+            if is_worth_another_try(fault) and tries < TRIES:
+                return await self.run_together(jobs, tries + 1)
             cause = cause_of(fault)
             if cause is not None:
                 log.warning("store_unavailable", cause=cause)
@@ -99,6 +108,13 @@ def _name_actors(connection: PostgresConnection, fresh: Sequence[Prepared]) -> N
     actors = {audit.alert_id: audit.by for prepared in fresh for audit in prepared.commit.decision.audits}
     if actors:
         connection.ask("SELECT set_config('tocsin.actors', $1, true)", [msgspec.json.encode(actors).decode()])
+
+
+def _refused(fault: CommitInvalid | RowFault) -> CommitInvalid:
+    if isinstance(fault, CommitInvalid):
+        return fault
+    log.error("store_job_invalid", cause=str(fault))
+    return CommitInvalid(f"the store cannot keep it: {fault}")
 
 
 def _away(fault: Exception) -> str:

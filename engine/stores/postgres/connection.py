@@ -72,7 +72,8 @@ class PostgresConnection(ByColumns):
             rows, status = _await(self._ask(text, values))
         except asyncpg.PostgresError as fault:
             if (fault.sqlstate or "")[:2] in _ROW_CLASSES:
-                raise RowFault(str(fault)) from fault
+                # Without its detail, which quotes the whole row: this is logged, and shown to operators.
+                raise RowFault(str(fault.args[0])) from fault
             raise
         except (asyncpg.DataError, OverflowError, ValueError) as fault:  # of the driver, which encodes them
             raise RowFault(str(fault)) from fault

@@ -24,10 +24,19 @@ _AWAY = {
     "XX002",
 }
 
+_UNIQUE_VIOLATION = "23505"
 
-def is_worth_another_try(fault: BaseException) -> bool:
-    """Whether the server undid a transaction only because another one was in its way: at once it will do."""
-    return isinstance(fault, asyncpg.PostgresError) and (fault.sqlstate or "").startswith("40")
+
+def is_worth_another_try(fault: BaseException | None) -> bool:
+    """Whether the server undid a transaction only because another one was in its way: at once it will do.
+
+    Also one that has made the same row first (a new workspace, on two nodes): what was not there is found then.
+    """
+    while fault is not None:
+        if isinstance(fault, asyncpg.PostgresError):
+            return (fault.sqlstate or "").startswith("40") or fault.sqlstate == _UNIQUE_VIOLATION
+        fault = fault.__cause__
+    return False
 
 
 def cause_of(fault: BaseException) -> str | None:
@@ -39,6 +48,7 @@ def cause_of(fault: BaseException) -> str | None:
         return None
     if isinstance(fault, TimeoutError):
         return "no answer in time"
-    if isinstance(fault, OSError | asyncpg.InterfaceError | ForeignEnded):
+    # Internal: what a server that dies has sent last, or that none of several is the one that may be written to.
+    if isinstance(fault, OSError | asyncpg.InterfaceError | asyncpg.InternalClientError | ForeignEnded):
         return f"{type(fault).__name__}: {fault}"
     return None

@@ -10,9 +10,9 @@ import trio
 from engine.foreign import ForeignLoop
 from engine.stores.postgres.faults import cause_of
 from engine.stores.postgres.sessions import READING, Sessions, opening
-from engine.stores.tables.connection import Connection
+from engine.stores.tables.connection import Connection, RowFault
 from engine.stores.tables.readers import Readers
-from protocol.errors import StoreUnavailable
+from protocol.errors import BadRequest, StoreUnavailable
 
 T = TypeVar("T")
 
@@ -45,6 +45,9 @@ class PostgresReaders(Readers):
                 return await self._foreign.call(lambda: self._sessions.transact(begin, question))
         except trio.TooSlowError as fault:
             raise StoreUnavailable(f"no answer within {READ_MAX_S} s") from fault
+        except RowFault as fault:
+            # No row can have what was asked for (a NUL): where a door has not said so, we do.
+            raise BadRequest(f"nothing can be found by this: {fault}") from fault
         except Exception as fault:
             if (cause := cause_of(fault)) is None:
                 raise

@@ -64,7 +64,7 @@ class Sessions:
     async def transact(self, begin: str, job: Callable[[PostgresConnection], T]) -> T:
         """Runs a function of a connection in a transaction, and commits it. Raises what it raises, and asyncpg's."""
         async with self._places, asyncio.timeout(TRANSACTION_MAX_S):
-            connection = self._idle.pop() if self._idle else await self._open()
+            connection = self._kept() or await self._open()
             is_clean = False
             try:
                 await connection.session.execute(begin)
@@ -87,6 +87,13 @@ class Sessions:
         """Ends the sessions that nobody uses."""
         while self._idle:
             self._idle.pop().session.terminate()
+
+    def _kept(self) -> PostgresConnection | None:
+        """The one that was used last, but none whose server has ended it: it would cost who comes next his answer."""
+        while self._idle:
+            if not (connection := self._idle.pop()).session.is_closed():
+                return connection
+        return None
 
     async def _open(self) -> PostgresConnection:
         session = await asyncpg.connect(

@@ -135,9 +135,19 @@ def _values(each: Delivery) -> tuple[Any, ...]:
     return (
         *(each.key, each.workspace, each.alert_id, each.channel.value, each.recipient.name, each.version),
         *(each.change.value, each.state.value, each.at, each.updated_at, each.due),
-        *(None if each.why is None else each.why.value, each.cause, each.attempts, each.reference),
+        *(
+            None if each.why is None else each.why.value,
+            _storable(each.cause),
+            each.attempts,
+            _storable(each.reference),
+        ),
         *(each.held_since, None if each.due is None or each.why is None else each.why.value),
     )
+
+
+def _storable(said: str | None) -> str | None:
+    """What somebody else's server said: a NUL in it is none of ours, and Postgres takes none."""
+    return said.replace("\0", "?") if said else said
 
 
 def delivery_of(row: Sequence[Any]) -> Delivery:

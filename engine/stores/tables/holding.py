@@ -13,7 +13,8 @@ _BY_NAME = "SELECT id FROM workspace WHERE name = ? FOR NO KEY UPDATE"
 _BY_NUMBER = "SELECT id FROM workspace WHERE id = ? FOR NO KEY UPDATE"
 
 
-def hold_workspace(connection: Connection, workspace: str | int) -> None:
-    """By its name or its number; one that there is not yet cannot be held."""
-    if isinstance(connection, ByColumns):
-        connection.execute(_BY_NAME if isinstance(workspace, str) else _BY_NUMBER, (workspace,))
+def hold_workspace(connection: Connection, workspace: str | int) -> bool:
+    """By its name or its number; one that there is not yet cannot be held. Whether nobody else can move its streams."""
+    if not isinstance(connection, ByColumns):
+        return True
+    return bool(connection.execute(_BY_NAME if isinstance(workspace, str) else _BY_NUMBER, (workspace,)).fetchall())

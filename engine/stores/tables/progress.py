@@ -108,9 +108,13 @@ def move_projects(connection: Connection, batch: ProjectBatch, epoch: str, now_u
     """Reads, decides, writes. Raises CommitInvalid if what is stored cannot be read, or what was decided not stored."""
     workspace = batch.workspace
     values = (workspace, _text(batch.projects), now_us, _text(batch.workflows))
-    hold_workspace(connection, workspace)
+    is_held = hold_workspace(connection, workspace)
     try:
         space, found, workflows, *rows = connection.execute(PLACES, values).fetchone()
+        if space and not is_held:
+            # Another node has just made it, and moves it: what was read is worth nothing until we hold it.
+            hold_workspace(connection, workspace)
+            space, found, workflows, *rows = connection.execute(PLACES, values).fetchone()
         return _keep(connection, batch, batch.decide(_ground(found, workflows, rows, epoch)), space)
     except (*ROW_FAULTS, msgspec.MsgspecError) as fault:
         # A bug of ours, or a definition of another version. The transaction is undone, the engine lives on.

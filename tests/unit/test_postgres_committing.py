@@ -1,0 +1,187 @@
+"""What faults of the database mean to whoever writes or asks, without a server: a transaction that ends as we say."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+import asyncpg
+import pytest
+
+from engine.foreign import ForeignLoop
+from engine.stores.postgres.commit import TRIES, PostgresCommitter
+from engine.stores.postgres.connection import PostgresConnection, run_on
+from engine.stores.postgres.faults import cause_of
+from engine.stores.postgres.readers import PostgresReaders
+from engine.stores.postgres.sessions import Sessions
+from engine.stores.tables.connection import ByColumns, Connection, RowFault
+from engine.stores.tables.progress import move_projects
+from engine.stores.tables.writer import JoinedJob, TheJob, tell_nobody
+from engine.stores.workflows import ProjectBatch
+from protocol.errors import BadRequest, CommitInvalid, StoreUnavailable
+
+
+class Transactions:
+    """In the place of `Sessions`: each transaction ends with the next of these, or else with what its job gives."""
+
+    def __init__(self, *ends: Exception | None) -> None:
+        self.ends = list(ends)
+        self.begun: list[str] = []
+
+    async def transact(self, begin: str, job: Callable[[Any], Any]) -> Any:
+        self.begun.append(begin)
+        result = job(None)
+        if self.ends and (end := self.ends.pop(0)) is not None:
+            raise end
+        return result
+
+
+def committer(changes: Transactions) -> PostgresCommitter:
+    return PostgresCommitter(cast(Sessions, Transactions()), cast(Sessions, changes))
+
+
+def job(result: object) -> TheJob:
+    def do(_: object) -> object:
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    return JoinedJob(do, tell_nobody, "acme")
+
+
+def caused(fault: Exception, cause: Exception) -> Exception:
+    fault.__cause__ = cause
+    return fault
+
+
+def test_a_value_that_no_row_can_hold_is_refused_to_who_sent_it_and_the_store_lives_on() -> None:
+    nul = RowFault("invalid byte sequence for encoding UTF8: 0x00")
+    outcomes = asyncio.run(committer(Transactions()).run_together([job(1), job(nul), job(3)]))
+    assert (outcomes[0], type(outcomes[1]), outcomes[2]) == (1, CommitInvalid, 3)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        asyncpg.DeadlockDetectedError("deadlock detected"),
+        caused(RowFault("twice"), asyncpg.UniqueViolationError("twice")),
+        caused(CommitInvalid("a batch"), caused(RowFault("twice"), asyncpg.UniqueViolationError("twice"))),
+    ],
+)
+def test_what_another_node_was_in_the_way_of_is_done_once_more_but_not_for_ever(fault: Exception) -> None:
+    assert asyncio.run(committer(Transactions(fault)).run_together([job(1)])) == [1]
+    changes = Transactions(*[fault] * (TRIES + 5))
+    (outcome,) = asyncio.run(committer(changes).run_together([job(1)]))
+    assert isinstance(outcome, StoreUnavailable | CommitInvalid)
+    assert len(changes.begun) == TRIES
+
+
+@pytest.mark.parametrize(
+    "fault", [asyncpg.TargetServerAttributeNotMatched("all are standbys"), asyncpg.ProtocolError("half a message")]
+)
+def test_a_server_that_is_being_replaced_is_away_and_no_bug_of_ours(fault: Exception) -> None:
+    assert cause_of(fault) is not None
+
+
+async def test_to_ask_for_what_no_row_can_have_is_the_askers_fault() -> None:
+    asked = Transactions(RowFault("invalid byte sequence"))
+    readers = PostgresReaders(cast(ForeignLoop, Here()), cast(Sessions, asked))
+    with pytest.raises(BadRequest):
+        await readers.read(lambda connection: connection, "acme")
+
+
+class Here:
+    """In the place of the foreign loop: calls are awaited where they are made."""
+
+    is_running = True
+
+    async def call(self, make: Callable[[], Awaitable[Any]]) -> Any:
+        return await make()
+
+
+class Session:
+    """A session with a server that may have ended it."""
+
+    def __init__(self) -> None:
+        self.is_ended = False
+        self.said: list[str] = []
+
+    def is_closed(self) -> bool:
+        return self.is_ended
+
+    async def execute(self, sql: str) -> None:
+        if self.is_ended:
+            raise asyncpg.InterfaceError("connection is closed")
+        self.said.append(sql)
+
+    def terminate(self) -> None:
+        self.is_ended = True
+
+
+def test_a_session_that_the_server_has_ended_meanwhile_costs_nobody_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[Session] = []
+
+    async def connect(*_: object, **__: object) -> Session:
+        opened.append(Session())
+        return opened[-1]
+
+    monkeypatch.setattr(asyncpg, "connect", connect)
+
+    async def restarted() -> list[object]:
+        sessions = Sessions("postgresql://db/tocsin", 1)
+        before = await sessions.transact("BEGIN", lambda _: 1)
+        opened[0].is_ended = True
+        return [before, await sessions.transact("BEGIN", lambda _: 2), await sessions.transact("BEGIN", lambda _: 3)]
+
+    assert asyncio.run(restarted()) == [1, 2, 3]
+    assert [session.said for session in opened] == [["BEGIN", "COMMIT"], ["BEGIN", "COMMIT"] * 2]
+
+
+class Answered(list[Any]):
+    def fetchone(self) -> Any:
+        return self[0] if self else None
+
+    def fetchall(self) -> list[Any]:
+        return self
+
+
+class MadeMeanwhile(ByColumns):
+    """A workspace that another node makes between our first look for it and our second."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def execute(self, sql: str, parameters: object = ()) -> Answered:
+        is_hold = sql.endswith("FOR NO KEY UPDATE")
+        self.asked.append("hold" if is_hold else "look")
+        if is_hold:
+            return Answered([] if len(self.asked) == 1 else [(1,)])
+        return Answered([(f"[1,{len(self.asked)}]", None, None, None, None, None)])
+
+    def write_columns(self, rows: object, values: object) -> list[Any]:
+        raise AssertionError("nothing was decided")
+
+
+def test_a_workspace_that_another_node_has_just_made_is_read_once_more_with_its_lock() -> None:
+    connection = MadeMeanwhile()
+    batch = ProjectBatch(workspace="acme", projects=("p",), decide=lambda _: ())
+    move_projects(cast(Connection, connection), batch, "epoch", 1)
+    assert connection.asked == ["hold", "look", "hold", "look"]
+
+
+def test_what_is_logged_of_a_fault_quotes_no_row() -> None:
+    fault = asyncpg.NotNullViolationError("null value in column state")
+    fault.detail = "Failing row contains (v1.sealed-secret)"
+
+    class Refusing:
+        async def prepare(self, _: str) -> None:
+            raise fault
+
+    async def ask() -> None:
+        connection = PostgresConnection(cast(asyncpg.Connection, Refusing()))
+        await run_on(connection, lambda it: it.ask("SELECT 1", []))
+
+    with pytest.raises(RowFault, match="null value") as refused:
+        asyncio.run(ask())
+    assert "sealed" not in str(refused.value)
