@@ -43,9 +43,9 @@ ABOUT_ALL = {
     "renew_node": "nodes",
     "forget_node": "nodes",
 }
-ASKING = {("_readers", "read"), ("_writer", "run"), ("_writer", "join")}
+ASKING = {("_readers", "read"), ("_writer", "run"), ("_writer", "join"), ("_writer", "run_apart")}
 # So many arguments by place include the workspace.
-BY_PLACE = {"read": 2, "run": 3, "join": 3}
+BY_PLACE = {"read": 2, "run": 3, "join": 3, "run_apart": 3}
 
 
 def without_a_workspace(source: str) -> set[str]:

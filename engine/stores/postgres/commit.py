@@ -10,7 +10,7 @@ it comes again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -34,7 +34,7 @@ TRIES = 3
 
 
 class PostgresCommitter:
-    """Two sessions that write: one for what channels commit, one for all else."""
+    """Sessions that write: one for what channels commit; for all else one, and one for what is done apart."""
 
     def __init__(self, commits: Sessions, changes: Sessions) -> None:
         self._commits = commits
@@ -86,6 +86,13 @@ class PostgresCommitter:
                 raise
             log.warning("store_jobs_taken_apart", jobs=len(jobs), cause=repr(fault))
         return [outcome for job in jobs for outcome in await self.run_together([job])]
+
+    async def run_apart(self, job: Callable[[PostgresConnection], Any]) -> Any:
+        """Does a job without the lock: what it came to, or that the database is away. Raises only for our own bugs."""
+        try:
+            return await self._changes.transact(opening(COMMIT, None), job)
+        except Exception as fault:
+            return Unavailable(_away(fault))
 
     async def aclose(self) -> None:
         """Ends the sessions."""

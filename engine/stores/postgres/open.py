@@ -60,7 +60,7 @@ async def open_postgres(
                 foreign = ForeignLoop()
                 await nursery.start(foreign.run)
             found = await foreign.call(lambda: look(url))
-            commits, changes = Sessions(url, 1), Sessions(url, 1)
+            commits, changes = Sessions(url, 1), Sessions(url, 2)
             writer = PostgresWriter(foreign, PostgresCommitter(commits, changes), on_commit, fate.die)
             readers = PostgresReaders(foreign, Sessions(url, READ_SESSIONS))
             nursery.start_soon(writer.work)

@@ -1,10 +1,11 @@
 """Group commit with Postgres: whatever waits is committed together, and told in the order of the commits.
 
 Owns two lanes, each a task with a queue (bounded by places) and one session: commits of channels, and all else that
-writes (jobs' claims and ends, objects, upkeep). Who talks to us: the store, on the trio loop, where the feed is told
-before the tasks that wait are woken. The lanes do not wait for each other; where both move streams of a workspace its
-row's lock puts them in order, and the later one needs more answers from the server than the earlier one's last. If a
-lane meets a bug of ours it ends: whoever waits is answered `Unavailable`, and the store's context ends with the bug.
+writes (jobs' claims and ends, objects, upkeep); beside them goes what must wait for neither (the beats of nodes). Who
+talks to us: the store, on the trio loop, where the feed is told before the tasks that wait are woken. The lanes do not
+wait for each other; where both move streams of a workspace its row's lock puts them in order, and the later one needs
+more answers from the server than the earlier one's last. If a lane meets a bug of ours it ends: whoever waits is
+answered `Unavailable`, and the store's context ends with the bug.
 Decided against: more sessions for commits (workspaces would be told out of order, or need a place to wait for it).
 """
 
@@ -21,11 +22,13 @@ import trio
 from engine.foreign import ForeignEnded, ForeignLoop
 from engine.stores import OnCommit
 from engine.stores.postgres.commit import PostgresCommitter
+from engine.stores.tables.connection import Connection
 from engine.stores.tables.rows import Prepared
 from engine.stores.tables.writer import Job, JoinedJob, TheJob, Writer
 from protocol.effects import Unavailable
 from protocol.model import ChannelKey
 
+T = TypeVar("T")
 W = TypeVar("W", bound="Prepared | TheJob")
 log = structlog.get_logger()
 
@@ -167,6 +170,14 @@ class PostgresWriter(Writer):
         if scope.cancelled_caught:
             log.error("store_writer_hangs", after_s=CLOSE_MAX_S, pending=self.pending)
         return not scope.cancelled_caught
+
+    async def run_apart(self, job: Callable[[Connection], T]) -> T:
+        """Has a job done beside both lanes. Raises StoreUnavailable."""
+        try:
+            outcome = await self._foreign.call(lambda: self._committer.run_apart(job))
+        except ForeignEnded as fault:
+            outcome = Unavailable(str(fault))
+        return cast(T, self._answered(outcome))
 
     async def _outcome(self, work: Prepared | Job) -> Any:
         if isinstance(work, Prepared):

@@ -22,7 +22,8 @@ _ALL = "SELECT id, address, version, started_at, is_draining, seen_at FROM node 
 
 
 class NodeTable:
-    """Each method is one small transaction of the writer."""
+    """Each method is one small transaction, apart from all others: a node that waits behind another one's work with its
+    beat would be taken for dead while it lives, and all others with it."""
 
     _writer: Writer
     _clock: Callable[[], int]
@@ -31,11 +32,11 @@ class NodeTable:
 
     async def renew_node(self, node: NodeRow) -> list[NodeSeen]:
         """Writes this node's row anew, and says who is there. Raises StoreUnavailable."""
-        return await self._writer.run(partial(renew, node=node, now_sql=self.now_sql, clock=self._clock))
+        return await self._writer.run_apart(partial(renew, node=node, now_sql=self.now_sql, clock=self._clock))
 
     async def forget_node(self, node: str) -> None:
         """Deletes a node's row. Raises StoreUnavailable."""
-        await self._writer.run(partial(forget, node=node))
+        await self._writer.run_apart(partial(forget, node=node))
 
 
 def renew(connection: Connection, node: NodeRow, now_sql: str, clock: Callable[[], int]) -> list[NodeSeen]:

@@ -96,6 +96,13 @@ class Writer(ABC):
         """
         return cast(T, self._answered(await self._outcome(TheJob(job, tell, workspace))))
 
+    async def run_apart(self, job: Callable[[Connection], T]) -> T:
+        """Has a job done that touches nobody else's rows, and that must not wait for whoever does. About no workspace.
+
+        Raises StoreUnavailable. Where there is one writer it waits like any other; so it is never long there.
+        """
+        return await self.run(job)
+
     def _answered(self, outcome: Any) -> Any:
         if isinstance(outcome, Unavailable):
             raise StoreUnavailable(f"the store does not answer: {outcome.cause}")
