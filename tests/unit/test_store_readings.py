@@ -272,6 +272,32 @@ async def test_a_roll_up_that_is_interrupted_anywhere_counts_each_reading_once(
         assert real is rollup.write
 
 
+@pytest.mark.parametrize("stopped_at", range(3))
+async def test_two_nodes_that_roll_up_the_same_log_count_each_reading_once(
+    factory: StoreFactory, monkeypatch: pytest.MonkeyPatch, stopped_at: int
+) -> None:
+    monkeypatch.setattr(rollup, "BUCKETS_AT_ONCE", 2)
+    async with factory.open() as store:
+        readings = [(1 + n % 3, NOW + n * 17 * SECOND_US, float(n)) for n in range(30)]
+        await committed(store, log(1, *readings, series=(CPU_A, CPU_B, MEM)))
+        work: ReadingStore = store._log  # type: ignore[attr-defined]
+        run: Callable[..., Any] = work._writer.run
+        left = [stopped_at]
+
+        async def stopped(job: Any) -> Any:
+            left[0] -= 1
+            if left[0] == -1:
+                monkeypatch.setattr(work._writer, "run", run)
+                await store.roll_up()  # by the node that has taken over meanwhile
+            return await run(job)
+
+        monkeypatch.setattr(work._writer, "run", stopped)
+        await store.roll_up()
+        after, raw = await points(store, resolution=Resolution.MINUTE), await points(store)
+        assert sum(count for _, _, count, _ in after) == len(raw) == 20
+        assert await store.roll_up() == 0
+
+
 async def test_a_long_log_is_rolled_up_in_several_stretches(
     factory: StoreFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

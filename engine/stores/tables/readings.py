@@ -47,20 +47,26 @@ class ReadingStore:
         readings, channel = 0, 0
         while (stretch := await self._readers.read(partial(rollup.next_stretch, channel=channel))) is not None:
             target = stretch.last
-            await self._roll(stretch)
+            if not await self._roll(stretch):
+                break
             readings += stretch.readings
             # A long log takes several stretches; what comes meanwhile waits for the next turn, or this would not end.
             channel = stretch.channel + (stretch.until >= target)
         self._counters["readings_rolled"] += readings
         return readings
 
-    async def _roll(self, stretch: rollup.Stretch) -> None:
+    async def _roll(self, stretch: rollup.Stretch) -> bool:
+        """False: another node is at it, and further than we are."""
         while not await self._readers.read(partial(rollup.gather, stretch=stretch)):
             pass
-        parts = rollup.parts(stretch)
+        parts, known = rollup.parts(stretch), stretch.mark
         for part in parts:
-            is_last = part is parts[-1]
-            await self._writer.run(partial(rollup.write, stretch=stretch, part=part, is_last=is_last))
+            then = rollup.mark_after(stretch, part, part is parts[-1])
+            job = partial(rollup.write, stretch=stretch, part=part, known=known, then=then)
+            if not await self._writer.run(job):
+                return False
+            known = then
+        return True
 
     async def trim(self, now_us: int) -> None:
         """Deletes what is no longer kept. Raises StoreUnavailable."""

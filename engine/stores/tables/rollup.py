@@ -37,7 +37,11 @@ NEXT_CHANNEL = (
     " WHERE id >= ? AND log_rolled < log_seq ORDER BY id LIMIT 1"
 )
 LOG_ROWS = "SELECT seq, at, body FROM reading WHERE channel = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
-MARK = "UPDATE channel SET log_rolled = ?, roll_until = ?, roll_series = ?, roll_start = ? WHERE id = ?"
+# Only from where it was when it was read: of two nodes that are at one channel (one was stopped meanwhile) one counts.
+MARK = (
+    "UPDATE channel SET log_rolled = ?, roll_until = ?, roll_series = ?, roll_start = ? WHERE id = ?"
+    " AND log_rolled = ? AND roll_until = ? AND roll_series = ? AND roll_start = ?"
+)
 # To Postgres a sum that overflows is an error; its decimals have no end.
 _SUM = either(
     sqlite="rollup.total + excluded.total",
@@ -69,6 +73,15 @@ class Place(NamedTuple):
 
 
 NOWHERE = Place(0, 0)
+
+
+class Mark(NamedTuple):
+    """How far a channel is, as its row says: rolled up to there; if a stretch is begun, its end and last bucket."""
+
+    rolled: int
+    until: int
+    series: int
+    start: int
 
 
 class Bucket:
@@ -126,22 +139,29 @@ class Stretch:
     until: int
     done: Place
     seq: int
+    mark: Mark
     readings: int = 0
     minutes: Minutes = field(default_factory=dict)
 
 
 def next_stretch(connection: Connection, channel: int) -> Stretch | None:
     """What is to be rolled up first, of the channel with this number or those after it."""
-    for number, last, rolled, until, *done in connection.execute(NEXT_CHANNEL, (channel,)).fetchall():
+    for number, last, *found in connection.execute(NEXT_CHANNEL, (channel,)).fetchall():
         # One that was begun is finished as it was: which of its buckets are done says nothing about a longer one.
-        return Stretch(number, last, rolled, until or last, Place(*done) if until else NOWHERE, rolled)
+        mark = Mark(*found)
+        done = Place(mark.series, mark.start) if mark.until else NOWHERE
+        return Stretch(number, last, mark.rolled, mark.until or last, done, mark.rolled, mark)
     return None
 
 
 def gather(connection: Connection, stretch: Stretch) -> bool:
     """Sums up some more rows of a stretch; whether that was all. A long one that is not begun yet ends early."""
     values = (stretch.channel, stretch.seq, stretch.until, ROWS_AT_ONCE)
-    for row in connection.execute(LOG_ROWS, values).fetchall():
+    rows = connection.execute(LOG_ROWS, values).fetchall()
+    if not rows:
+        # Another node has rolled them up, and trimmed them: `write` will say so.
+        stretch.seq = stretch.until
+    for row in rows:
         logged = decode_row(*row)
         sum_up(stretch.minutes, logged)
         stretch.seq = logged.seq
@@ -168,14 +188,23 @@ def parts(stretch: Stretch) -> list[list[Place]]:
     return [left[begin : begin + BUCKETS_AT_ONCE] for begin in range(0, max(len(left), 1), BUCKETS_AT_ONCE)]
 
 
-def write(connection: Connection, stretch: Stretch, part: Sequence[Place], is_last: bool) -> None:
-    """One transaction: some buckets of a stretch, and how far it is."""
+def write(connection: Connection, stretch: Stretch, part: Sequence[Place], known: Mark, then: Mark) -> bool:
+    """One transaction: some buckets of a stretch, and how far it is then. `known`: how far it was before.
+
+    False: somebody else is further, and nothing was done.
+    """
     channel, minutes = stretch.channel, {place: stretch.minutes[place] for place in part}
+    if not connection.execute(MARK, (*then, channel, *known)).rowcount:
+        return False
     ROLLUPS.run(connection, _rows(channel, MINUTE_S, minutes) + _rows(channel, HOUR_S, by_hour(minutes)))
     newest = {place.series: bucket for place, bucket in minutes.items()}
     NEWEST.run(connection, [v for number, b in newest.items() for v in (channel, number, b.last_at, b.last_value)])
-    mark = (stretch.until, 0, *NOWHERE) if is_last else (stretch.after, stretch.until, *part[-1])
-    connection.execute(MARK, (*mark, channel))
+    return True
+
+
+def mark_after(stretch: Stretch, part: Sequence[Place], is_last: bool) -> Mark:
+    """How far it is when this part is written."""
+    return Mark(stretch.until, 0, *NOWHERE) if is_last else Mark(stretch.after, stretch.until, *part[-1])
 
 
 def by_hour(minutes: Mapping[Place, Bucket]) -> Minutes:
