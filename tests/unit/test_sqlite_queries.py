@@ -86,6 +86,13 @@ def test_a_read_is_served_by_an_index(connection: sqlite3.Connection, name: str,
     assert costly(plan(connection, getattr(queries, name), values)) == []
 
 
+def test_where_an_alert_is_open_is_a_seek_for_each_framework_and_no_walk_through_all_alerts(
+    connection: sqlite3.Connection,
+) -> None:
+    steps = plan(connection, queries._WHERE_OPEN, ("[]", 1))
+    assert any("alert_sourced (workspace=? AND channel=? AND identity=?)" in step for step in steps)
+
+
 @pytest.mark.parametrize(
     ("sql", "values"),
     [

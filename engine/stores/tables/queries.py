@@ -48,7 +48,7 @@ _SOURCED = (
     " INDEXED BY alert_sourced WHERE workspace = ? AND has_sources = 1 AND state < 3)"
 )
 _WHERE_OPEN = (
-    "SELECT json_group_array(value ->> 0) FROM json_each(?) JOIN alert INDEXED BY alert_sourced"
+    "SELECT json_group_array(value ->> 0) FROM json_each(?) CROSS JOIN alert INDEXED BY alert_sourced"
     " ON workspace = ? AND channel = CAST(value ->> 1 AS INTEGER) AND identity = value ->> 2"
     " AND has_sources = 1 AND state < 3"
 )
