@@ -11,6 +11,7 @@ import pytest
 
 from engine.foreign import ForeignLoop
 from engine.stores.postgres.commit import TRIES, PostgresCommitter
+from engine.stores.postgres.connect import connected
 from engine.stores.postgres.connection import PostgresConnection, run_on
 from engine.stores.postgres.faults import cause_of
 from engine.stores.postgres.readers import PostgresReaders
@@ -19,7 +20,7 @@ from engine.stores.tables.connection import ByColumns, Connection, RowFault
 from engine.stores.tables.progress import move_projects
 from engine.stores.tables.writer import JoinedJob, TheJob, tell_nobody
 from engine.stores.workflows import ProjectBatch
-from protocol.errors import BadRequest, CommitInvalid, StoreUnavailable
+from protocol.errors import BadRequest, CommitInvalid, NotYet, StoreUnavailable
 
 
 class Transactions:
@@ -185,3 +186,18 @@ def test_what_is_logged_of_a_fault_quotes_no_row() -> None:
     with pytest.raises(RowFault, match="null value") as refused:
         asyncio.run(ask())
     assert "sealed" not in str(refused.value)
+
+
+def test_hosts_of_which_none_may_be_written_to_yet_are_worth_waiting_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def connect(*_: object, **__: object) -> None:
+        raise asyncpg.TargetServerAttributeNotMatched("none of the hosts match the target attribute requirement")
+
+    monkeypatch.setattr(asyncpg, "connect", connect)
+
+    async def ask() -> None:
+        async with connected("postgresql://tocsin_app:secret@one,two/tocsin?target_session_attrs=primary"):
+            pass
+
+    with pytest.raises(NotYet, match="one,two/tocsin") as refused:
+        asyncio.run(ask())
+    assert "secret" not in str(refused.value)

@@ -60,8 +60,9 @@ async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
     settings = {"application_name": "tocsin", "search_path": "public"}
     try:
         connection = await asyncpg.connect(url, timeout=CONNECT_MAX_S, server_settings=settings)
-    except (OSError, TimeoutError, asyncpg.PostgresError) as fault:
-        # Also a login or a database that is not there: whoever makes them may be a moment later than we are.
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InternalClientError) as fault:
+        # Also a login or a database that is not there: whoever makes them may be a moment later than we are. And hosts
+        # of which none may be written to: one of them will be.
         raise NotYet(f"no connection to the database at {named(url)}: {said(fault)}") from fault
     except (ValueError, asyncpg.InterfaceError) as fault:
         # Its words may quote what it took for a port.
