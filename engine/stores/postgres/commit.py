@@ -90,7 +90,7 @@ class PostgresCommitter:
     async def run_apart(self, job: Callable[[PostgresConnection], Any]) -> Any:
         """Does a job without the lock: what it came to, or that the database is away. Raises only for our own bugs."""
         try:
-            return await self._changes.transact(opening(COMMIT, None), job)
+            return await self._changes.transact(opening(COMMITTING, None), job)
         except Exception as fault:
             return Unavailable(_away(fault))
 
