@@ -11,7 +11,7 @@ import trio
 from engine.foreign import ForeignLoop
 from engine.stores.nodes import NodeRow
 from engine.stores.postgres.commit import PostgresCommitter
-from engine.stores.postgres.sessions import COMMIT, Sessions, opening
+from engine.stores.postgres.sessions import COMMITTING, Sessions, opening
 from engine.stores.postgres.writer import PostgresWriter
 from engine.stores.tables.nodes import NodeTable
 
@@ -76,4 +76,4 @@ def test_a_beat_does_not_ask_for_the_lock() -> None:
         asyncio.run(PostgresCommitter(cast(Sessions, Transactions()), cast(Sessions, changes)).run_apart(lambda _: 1))
         == 1
     )
-    assert changes.begun == [opening(COMMIT, None)]
+    assert changes.begun == [opening(COMMITTING, None)]
