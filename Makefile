@@ -80,7 +80,7 @@ fuzz: install-dev
 soak: install-dev
 	$(BIN)/tocsin bench soak --minutes $(MINUTES)
 
-# Three nodes, 300 clients and every fault in turn, for five minutes; fails for whatever was lost, doubled or late.
+# Three nodes, 300 clients and every fault twice, some three minutes; fails for whatever was lost, doubled or late.
 chaos: install-dev
 	$(BIN)/python -m tests.support.chaos --rounds 2
 
