@@ -86,6 +86,12 @@ class Registry:
             if owner != cell.owner:
                 cell.change_owner(owner)
 
+    def doubt(self) -> None:
+        """Others may have decided for us for a while: what our channels have in memory is not to be relied on."""
+        for cell in self._cells.values():
+            if cell.owner is None:
+                cell.moved()
+
     async def run(self, status: Started) -> None:
         """Owns the channels' tasks. Cells that a former run left are taken up again."""
         try:

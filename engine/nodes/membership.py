@@ -41,19 +41,23 @@ class Membership:
         self._announce = announce
         self._bell = Bell()
         self._listeners: list[Callable[[], None]] = []
+        # Called when others may have decided for our workspaces for a while although they are ours again, or still.
+        self.on_lapse: Callable[[], None] = lambda: None
         self.me = me
         # As they were at the last look, those that are not live included.
         self.seen: Sequence[NodeSeen] = ()
         self.owners = Owners([me.id])
-        self.joined = self.left = self.missed_beats = 0
+        self.joined = self.left = self.missed_beats = self.lapses = 0
 
     def statistics(self) -> dict[str, int]:
-        """Nodes that are live now, those that came and went, and beats that the store did not take."""
+        """Nodes that are live now, those that came and went, beats that the store did not take, and how often we were
+        taken for dead."""
         return {
             "live": sum(is_live(each) for each in self.seen),
             "joined": self.joined,
             "left": self.left,
             "missed_beats": self.missed_beats,
+            "lapses": self.lapses,
         }
 
     def owner_of(self, workspace: str) -> str | None:
@@ -118,6 +122,7 @@ class Membership:
         return True
 
     def _see(self, seen: Sequence[NodeSeen]) -> None:
+        has_lapsed = bool(self.seen) and self._was_taken_for_dead(seen)
         before = {each.node.id for each in self.seen if is_live(each)}
         now = {each.node.id for each in seen if is_live(each)}
         for node in sorted(now - before - {self.me.id}):
@@ -128,10 +133,20 @@ class Membership:
             log.warning("node_left", node=node)
         self.seen = seen
         owners = Owners(able(seen))
-        if owners != self.owners:
+        if has_changed := owners != self.owners:
             self.owners = owners
+        if has_lapsed:
+            self.lapses += 1
+            log.warning("node_was_silent", advice="others may have decided for it: what it has in memory is read anew")
+            self.on_lapse()
+        if has_changed or has_lapsed:
             for listener in self._listeners:
                 listener()
+
+    def _was_taken_for_dead(self, seen: Sequence[NodeSeen]) -> bool:
+        """We were stopped, or cut off, for so long that others may have taken our workspaces over."""
+        (before_s,) = [each.before_s for each in seen if each.node.id == self.me.id]
+        return before_s is None or before_s > LIVE_S
 
 
 def is_live(each: NodeSeen) -> bool:

@@ -29,10 +29,14 @@ class NodeRow(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class NodeSeen(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """A node, and how long ago it renewed its row."""
+    """A node, and how long ago it renewed its row.
+
+    `before_s`: of the one that asks, and has renewed it just now: how long ago it had done so before. None: it had not.
+    """
 
     node: NodeRow
     age_s: float
+    before_s: float | None = None
 
 
 class NodeStore(Protocol):

@@ -86,6 +86,7 @@ FIGURES: Mapping[str, Figure] = {
             "membership_joined": ("joined", "Nodes that came, as this one saw it."),
             "membership_left": ("left", "Nodes that went, or were silent for 3 s."),
             "membership_missed_beats": ("beats_missed", "Renewals of this node's row that the store did not take."),
+            "membership_lapses": ("lapses", "Times that this node was silent for 3 s, and taken for dead."),
             "forwarding_sent": ("forwarded", "Batches of commands sent to the node that decides."),
             "forwarding_taken": ("forwarded_taken", "Batches taken from other nodes."),
             "forwarding_again": ("forwarded_again", "Batches that came again, because their answer was lost or late."),

@@ -92,8 +92,13 @@ async def test_every_store_keeps_who_runs_on_it_and_how_long_ago_that_was(factor
         seen = await store.renew_node(NodeRow(id="b", is_draining=True))
         a = NodeRow(id="a", address="http://a:8080", version="1", started_at=7)
         assert seen == [NodeSeen(node=a, age_s=2.5), NodeSeen(node=NodeRow(id="b", is_draining=True), age_s=0.0)]
-        now[0] -= 10_000_000
+        now[0] += 4_000_000
+        assert [each.before_s for each in await store.renew_node(NodeRow(id="b"))] == [None, 4.0]
+        now[0] -= 14_000_000
         assert [each.age_s for each in await store.renew_node(NodeRow(id="b"))] == [0.0, 0.0]
+        now[0] += 4_000_000
+        ages = [each.age_s for each in await store.renew_node(NodeRow(id="b"))]
+        assert ages == [4.0, 0.0], "a clock that was set back keeps nobody alive"
         await store.forget_node("b")
         now[0] += int(FORGOTTEN_S * 1e6) + 20_000_000
         assert [each.node.id for each in await store.renew_node(NodeRow(id="c"))] == ["c"]
@@ -118,7 +123,7 @@ async def test_a_node_that_is_killed_is_noticed_within_four_seconds(autojump_clo
         assert cluster.owners() == {"a": ["a"]}
         assert len(told) == 2, "it came, and it went"
         assert told[-1] - killed <= LIVE_S + BEAT_S
-        assert a.statistics() == {"live": 1, "joined": 1, "left": 1, "missed_beats": 0}
+        assert a.statistics() == {"live": 1, "joined": 1, "left": 1, "missed_beats": 0, "lapses": 0}
         assert [line["event"] for line in logs] == ["node_joined", "node_left"]
 
 
@@ -160,6 +165,27 @@ async def test_while_the_store_is_away_what_was_seen_last_counts_on(autojump_clo
         await trio.sleep(1.1)
         assert list(member.owners.nodes) == ["a"]
         away.is_away = True
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_node_that_was_taken_for_dead_learns_it_although_it_owns_what_it_owned(
+    autojump_clock: MockClock, logs: list
+) -> None:
+    async with open_store("memory:", clock=clock) as store, trio.open_nursery() as nursery:
+        away = Away(store)
+        member, told = Membership(away, NodeRow(id="a"), lambda: None), list[str]()
+        await start(nursery, member.run)
+        member.on_lapse = lambda: told.append("lapsed")
+        member.on_change(lambda: told.append("changed"))
+        for silent_s in (LIVE_S - BEAT_S, LIVE_S + BEAT_S):
+            away.is_away = True
+            await trio.sleep(silent_s)
+            away.is_away = False
+            await trio.sleep(2 * BEAT_S)
+        assert (told, member.lapses) == (["lapsed", "changed"], 1)
+        await store.forget_node("a")
+        await trio.sleep(2 * BEAT_S)
+        assert member.lapses == 2
         nursery.cancel_scope.cancel()
 
 

@@ -210,6 +210,20 @@ async def test_two_who_believe_to_be_the_owner_store_nothing_twice(autojump_cloc
         assert [event.offset for event in pair.store.stream().events] == [1, 2, 3, 4, 5, 6]
 
 
+async def test_an_owner_for_which_others_may_have_decided_reads_the_store_before_it_decides(
+    autojump_clock: MockClock,
+) -> None:
+    async with a_pair() as pair:
+        await pair.a.ring("x")
+        await wait_all_tasks_blocked()
+        recalls = pair.store.recalls
+        pair.a.registry.doubt()
+        await pair.a.ring("y")
+        await wait_all_tasks_blocked()
+        assert pair.store.recalls == recalls + 1
+        assert pair.a.answers.reasons == [Reason.FIRED, Reason.FIRED]
+
+
 async def test_a_channel_that_is_only_followed_elsewhere_is_retired_when_nobody_needs_it(
     autojump_clock: MockClock,
 ) -> None:

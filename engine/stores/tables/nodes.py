@@ -16,6 +16,9 @@ ON CONFLICT (id) DO UPDATE SET
     address = excluded.address, version = excluded.version, started_at = excluded.started_at,
     is_draining = excluded.is_draining, seen_at = excluded.seen_at
 """
+_OWN = "SELECT seen_at FROM node WHERE id = ?"
+# The clock was set back: a row of the future would be that of a live node until the clock is there again.
+_NOT_LATER = "UPDATE node SET seen_at = ? WHERE seen_at > ?"
 _FORGET_OLD = "DELETE FROM node WHERE seen_at < ?"
 _FORGET = "DELETE FROM node WHERE id = ?"
 _ALL = "SELECT id, address, version, started_at, is_draining, seen_at FROM node ORDER BY id"
@@ -42,14 +45,16 @@ class NodeTable:
 def renew(connection: Connection, node: NodeRow, now_sql: str, clock: Callable[[], int]) -> list[NodeSeen]:
     """The row of this node as of now; all rows, with their ages."""
     now = connection.execute(now_sql).fetchone()[0] if now_sql else clock()
+    before = connection.execute(_OWN, (node.id,)).fetchone()
     values = (node.id, node.address, node.version, node.started_at, int(node.is_draining), now)
     connection.execute(_RENEW, values)
+    connection.execute(_NOT_LATER, (now, now + SECOND_US))
     connection.execute(_FORGET_OLD, (now - int(FORGOTTEN_S * SECOND_US),))
     return [
         NodeSeen(
             node=NodeRow(id=id_, address=address, version=version, started_at=started, is_draining=bool(draining)),
-            # A clock that was set back has seen somebody in the future: he was there a moment ago.
             age_s=max(0, now - seen) / SECOND_US,
+            before_s=None if before is None or id_ != node.id else max(0, now - before[0]) / SECOND_US,
         )
         for id_, address, version, started, draining, seen in connection.execute(_ALL)
     ]
