@@ -36,6 +36,8 @@ class ChannelActor(CellActor):
         super().__init__(cell, kit)
         # Of the batch that was handled last.
         self._trace: BatchTrace | None = None
+        # The channel's last batch in the store, as far as we know.
+        self._last_batch = ""
 
     async def run(self) -> bool:
         """Runs until idle (True), or until another node decides (False). Raises MachineRaised, or what went wrong."""
@@ -43,6 +45,7 @@ class ChannelActor(CellActor):
             # Before it is read: whoever moves the channel on meanwhile may have come too late for it.
             self._cell.is_behind = False
             recalled = await self._recall()
+            self._last_batch = recalled.last_batch
             machine = self._kit.machine(self._cell.key, recalled, self._kit.orders(self._cell.key))
             audience = await self._catch_up(recalled)
             self._answer_committed(recalled)
@@ -102,7 +105,7 @@ class ChannelActor(CellActor):
         kit = self._kit
         batch = Batch(kit.new_id(), kit.clock(), ())
         while (decision := machine.flush(batch)).is_durable:
-            if await self._commit(Commit(self._cell.key, offset, batch, decision)) is None:
+            if await self._commit(Commit(self._cell.key, offset, batch, decision, self._last_batch)) is None:
                 return False
             batch = Batch(kit.new_id(), kit.clock(), ())
         return True
@@ -122,7 +125,7 @@ class ChannelActor(CellActor):
         committed: Committed | None = Committed(decision.results, ())
         if decision.is_durable:
             try:
-                committed = await self._commit(Commit(cell.key, offset, batch, decision))
+                committed = await self._commit(Commit(cell.key, offset, batch, decision, self._last_batch))
             except CommitInvalid as fault:
                 raise self._blame(batch, fault) from fault
             if self._trace is not None:
@@ -168,6 +171,7 @@ class ChannelActor(CellActor):
             outcome = await self._kit.store.commit(commit)
             match outcome:
                 case Committed():
+                    self._last_batch = commit.batch.id
                     self._back()
                     return outcome
                 case Behind():

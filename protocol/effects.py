@@ -93,12 +93,16 @@ class Decision(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Commit(msgspec.Struct, frozen=True, gc=False):
-    """What one channel asks the store to keep. `base` is the offset that it continues from (the fence)."""
+    """What one channel asks the store to keep. `base` and `after` are the offset and the batch that it continues from.
+
+    They are the fence: another node may have stored counters, which move no offset. `after` None: any batch will do.
+    """
 
     key: ChannelKey
     base: int
     batch: Batch
     decision: Decision
+    after: str | None = None
 
 
 class Committed(msgspec.Struct, frozen=True, gc=False):

@@ -335,7 +335,7 @@ class FakeStore:
         stream = self.stream(commit.key)
         if stream.last_batch == commit.batch.id:
             return stream.last
-        if commit.base != len(stream.events):
+        if commit.base != len(stream.events) or commit.after not in (None, stream.last_batch):
             return Behind(len(stream.events))
         events = self._stamp(commit.key, commit.decision.events)
         stream.last_batch = commit.batch.id

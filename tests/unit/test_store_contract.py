@@ -160,6 +160,22 @@ async def test_a_batch_is_answered_after_a_restart_too(keeping: StoreFactory) ->
         assert await store.commit(commit) == first
 
 
+async def test_counters_that_another_owner_has_stored_are_not_overwritten_though_they_moved_no_offset(
+    factory: StoreFactory,
+) -> None:
+    async with factory.open() as store:
+        alert = an_alert()
+        first = a_commit(rows=[a_row(alert, count=1)])
+        await committed(store, first)
+        theirs = a_commit(base=1, rows=[a_row(alert, count=5)], events=0)
+        ours = a_commit(base=1, rows=[a_row(alert, count=2)], events=0)
+        last = first.batch.id
+        await committed(store, msgspec.structs.replace(theirs, after=last))
+        assert await store.commit(msgspec.structs.replace(ours, after=last)) == Behind(1)
+        assert [row.window.count for row in (await store.recall(KEY)).rows] == [5]
+        await committed(store, msgspec.structs.replace(ours, after=theirs.batch.id))
+
+
 async def test_a_commit_that_continues_from_elsewhere_is_behind_and_stores_nothing(factory: StoreFactory) -> None:
     async with factory.open() as store:
         await fill(store, KEY, 4)

@@ -55,6 +55,8 @@ class Group:
         logged = commit.decision.readings
         if channel.offset != commit.base or (logged is not None and logged.seq != channel.seq + 1):
             return Behind(channel.offset)
+        if commit.after is not None and channel.last_batch != commit.after:
+            return Behind(channel.offset)
         workspace, decision = channel.workspace, commit.decision
         prepared.address(channel.number, workspace.number, workspace.offset)
         events = numbered(decision.events, workspace.offset)
