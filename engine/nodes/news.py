@@ -125,7 +125,8 @@ class News:
     async def run(self, status: Started) -> None:
         """Reads what others have changed, and rings their bells, for ever."""
         # Whoever crashed had something in hand. The first time the bus says so itself when it begins to listen.
-        self._must_reload = self._must_renew = self._has_run
+        self._must_reload |= self._has_run
+        self._must_renew |= self._has_run
         self._has_run = True
         self._bell.ring()
         async with trio.open_nursery() as nursery:

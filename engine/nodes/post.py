@@ -96,6 +96,10 @@ class Post:
         self.sent += 1
         self._bus.publish(topic, [data], marks)
 
+    def begin(self, topic: str) -> None:
+        """Has heartbeats on a topic from now on: if we die over the first letter there, the others notice that, too."""
+        self._bus.publish(topic, ())
+
     def _receive(self, data: bytes) -> None:
         try:
             letter = self._seals.open(data)

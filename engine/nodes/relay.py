@@ -40,6 +40,7 @@ class Relay:
         post.on(Told, self._told)
         for topic in EVENT_TOPICS:
             post.follow(topic, self._missed, self._marked)
+            post.begin(topic)
 
     def statistics(self) -> dict[str, int]:
         """Events published and heard, and how often something may have been missed."""

@@ -150,6 +150,20 @@ async def test_a_lost_tail_is_noticed_by_the_heartbeats(mock_clock: MockClock) -
             assert await heard(channel, 1) == [(0, 1, "lost")]
 
 
+async def test_the_first_word_of_a_node_that_dies_over_it_is_told_everywhere(mock_clock: MockClock) -> None:
+    async with a_cluster("a", "b", "c") as cluster, AsyncExitStack() as stack:
+        owner, others = cluster.owner(), cluster.others()
+        followed = [await stack.enter_async_context(cluster.engines[name].follow("web")) for name in others]
+        with capture_logs():
+            cluster.cables[owner].is_cut = True
+            await cluster.engines[owner].ring("web", title="stored, and told nobody")
+            cluster.cut(owner)
+            await cluster.engines[others[0]].pass_time(5)
+            told = [await heard(each, 1) for each in followed]
+            assert told == [[(0, 1, "stored, and told nobody")]] * 2
+            cluster.mend(owner)
+
+
 async def test_a_node_that_stops_hands_its_workspaces_over_first(mock_clock: MockClock) -> None:
     async with a_cluster("a") as cluster, cluster.node("b"):
         a = cluster.engines["a"]
