@@ -90,7 +90,7 @@ class Service:
     async def redeem(self, ticket: str) -> Principal:
         """Who the bearer of a one-use ticket is; another node may have made it. Raises Unauthorized."""
         who = None if self.redeem_elsewhere is None else await self.redeem_elsewhere(ticket)
-        return self._identity.redeem(ticket) if who is None else who
+        return self._identity.redeem(ticket) if who is None else self._identity.admit(who)
 
     def issue_ticket(self, who: Principal) -> IssuedTicket:
         """A one-use ticket that stands for the token of `who`. Raises LimitReached."""

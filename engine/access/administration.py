@@ -90,7 +90,7 @@ class Administration:
                 revocations.add(row)
         self.tell_others()
         if not is_stored:
-            revocations.add(row)
+            revocations.add(row, is_stored=False)
         ended = self._end_where(revocations.covers, CloseCode.INVALID_TOKEN, REVOKED)
         log.info("revoked", workspace=who.workspace, kind=kind.value, by=who.user, disconnected=ended)
         if not is_stored:

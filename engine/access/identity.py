@@ -52,11 +52,14 @@ class Identity:
     def redeem(self, ticket: str) -> Principal:
         """Who the bearer of a ticket is; it is used up. Raises Unauthorized."""
         try:
-            who = self.tickets.redeem(ticket, trio.current_time())
-            if self.is_over(who) or who.expires_at * SECOND_US <= self._clock():
-                raise Refused(RefusedFor.TICKET)
+            return self.admit(self.tickets.redeem(ticket, trio.current_time()))
         except Refused as fault:
             raise self.authenticator.refusal(fault.reason) from fault
+
+    def admit(self, who: Principal) -> Principal:
+        """Whose ticket was good a moment ago, here or on another node, if he still may come in. Raises Unauthorized."""
+        if self.is_over(who) or who.expires_at * SECOND_US <= self._clock():
+            raise self.authenticator.refusal(RefusedFor.TICKET)
         return who
 
     def issue_ticket(self, who: Principal) -> IssuedTicket:

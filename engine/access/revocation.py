@@ -51,6 +51,10 @@ class Revocations:
         # All of them, in the order of their ends: each is kept as long as any other. (After a clock that was set back
         # some are forgotten a little later than they could be, which changes nothing.)
         self._by_end: dict[tuple[str, RevocationKind, str], int] = {}
+        # In force, though nobody knows whether the store has them.
+        self._unsure: set[tuple[str, RevocationKind, str]] = set()
+        # Grows with each change: who asked the store meanwhile may have been told of an older state.
+        self.changes = 0
 
     @property
     def count(self) -> int:
@@ -59,14 +63,15 @@ class Revocations:
 
     def load(self, rows: Iterable[Revocation]) -> None:
         """What the store has is what counts from now on."""
-        self._by_workspace, self._by_end = {}, {}
+        self._by_workspace, self._by_end, self._unsure = {}, {}, set()
         for row in sorted(rows, key=lambda row: row.ends_at):
             self.add(row)
 
     def renew(self, rows: Iterable[Revocation], known: Collection[tuple[str, RevocationKind, str]]) -> None:
         """What the store has, asked when these were `known`: those that it has not any more are gone."""
         rows = sorted(rows, key=lambda row: row.ends_at)
-        for workspace, kind, target in set(known) - {(row.workspace, row.kind, row.target) for row in rows}:
+        there = {(row.workspace, row.kind, row.target) for row in rows}
+        for workspace, kind, target in set(known) - there - self._unsure:
             self.remove(workspace, kind, target)
         for row in rows:
             self.add(row)
@@ -92,14 +97,18 @@ class Revocations:
             text = f"no room for another revocation, {limit}: ask the engine's operator"
             raise LimitReached(text, Limit.REVOCATIONS)
 
-    def add(self, row: Revocation) -> None:
-        """This token or user is revoked from now on."""
+    def add(self, row: Revocation, *, is_stored: bool = True) -> None:
+        """This token or user is revoked from now on. One that may not be stored stays, whatever the store has."""
         self.remove(row.workspace, row.kind, row.target)
+        if not is_stored:
+            self._unsure.add((row.workspace, row.kind, row.target))
         self._by_workspace.setdefault(row.workspace, {})[row.kind, row.target] = row
         self._by_end[row.workspace, row.kind, row.target] = row.ends_at
 
     def remove(self, workspace: str, kind: RevocationKind, target: str) -> None:
         """It is not, any more."""
+        self.changes += 1
+        self._unsure.discard((workspace, kind, target))
         if self._by_end.pop((workspace, kind, target), None) is None:
             return
         own = self._by_workspace[workspace]

@@ -8,7 +8,7 @@ everything.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 import trio
@@ -26,7 +26,7 @@ from engine.bus import Gap
 from engine.bus.topics import NEWS
 from engine.nodes.post import Post
 from engine.shelf.live import LiveObjects
-from engine.stores import Store
+from engine.stores import Revocation, Store
 from engine.stores.jobs import Doorbell
 from engine.stores.objects import ObjectNews
 from protocol.errors import Busy, CloseCode
@@ -71,6 +71,8 @@ class News:
         self._queues: set[Queue] = set()
         self._ring_here: Doorbell = lambda queues: None
         self._rings = Bell()
+        # Told when we may not have heard that channels of ours are to be started.
+        self.others_started: Callable[[], None] = lambda: None
         self.heard = self.reloads = 0
         live.share(self._objects_changed)
         post.on(ObjectsChanged, self._heard_of_objects)
@@ -141,8 +143,12 @@ class News:
         if self._must_renew:
             self._must_renew = False
             revocations = self._identity.revocations
-            known = revocations.known
-            revocations.renew(await answered(self._store.revocations, "the revocations"), known)
+            asked_at, rows = -1, list[Revocation]()
+            # What changed here meanwhile is newer than what we were told: once more.
+            while asked_at != revocations.changes:
+                asked_at = revocations.changes
+                rows = await answered(self._store.revocations, "the revocations")
+            revocations.renew(rows, revocations.known)
             self._end_where(revocations.covers, CloseCode.INVALID_TOKEN, REVOKED)
         if self._must_reload:
             self._must_reload = False
@@ -204,3 +210,4 @@ class News:
     def _missed(self, gap: Gap) -> None:
         self._must_reload = self._must_renew = True
         self._bell.ring()
+        self.others_started()

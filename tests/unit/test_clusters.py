@@ -243,6 +243,38 @@ async def test_a_token_that_is_revoked_on_one_node_is_refused_and_cut_on_all(moc
             assert b.engine.service.authenticate(token).user == "ann"
 
 
+async def test_what_is_revoked_anew_is_not_undone_by_what_the_store_said_before(mock_clock: MockClock) -> None:
+    async with a_cluster("a", "b") as cluster:
+        a, b, view = cluster.engines["a"], cluster.engines["b"], cluster.views["b"]
+        here, ask = b.engine.administration, view.revocations
+        first = await here.revoke(b.principal(), RevocationKind.USER, "ann", None)
+        await b.pass_time(2)
+
+        async def slowly() -> object:
+            del view.revocations
+            rows = await ask()
+            await here.revoke(b.principal(), RevocationKind.USER, "ann", None)
+            return rows
+
+        view.revocations = slowly  # type: ignore[attr-defined]
+        await a.engine.administration.revoke(a.principal(), RevocationKind.USER, "bob", None)
+        await b.pass_time(0.01)
+        rows = {row.target: row.at for row in here.revocations(b.principal(), None, 10).items}
+        assert rows.keys() == {"ann", "bob"}
+        assert rows["ann"] > first.revocation.at
+
+
+async def test_a_ticket_of_another_node_is_worth_nothing_where_its_token_is_revoked(mock_clock: MockClock) -> None:
+    async with a_cluster("a", "b") as cluster:
+        a, b = (cluster.engines[name].engine for name in "ab")
+        ticket = a.service.issue_ticket(a.service.authenticate(await cluster.engines["a"].token("ann"))).ticket
+        # The other one has not heard of it yet.
+        b.administration.tell_others = lambda: None
+        await b.administration.revoke(cluster.engines["b"].principal(), RevocationKind.USER, "ann", None)
+        with pytest.raises(Unauthorized):
+            await b.service.redeem(ticket)
+
+
 async def test_a_rule_with_a_memory_goes_on_where_the_owner_is_now(mock_clock: MockClock) -> None:
     rule = {"id": "cpu", "framework": "web", "metric": "cpu", "kind": "threshold", "threshold": 90}
     async with a_cluster("a", "b") as cluster:

@@ -261,6 +261,28 @@ async def test_a_channel_where_something_is_due_is_started_by_its_owner(mock_clo
         assert cluster.engines[other].engine._tree.up.registry.cells() == []
 
 
+async def test_after_a_gap_the_channels_that_owe_something_are_looked_for(mock_clock: MockClock) -> None:
+    async with a_cluster("a", "b") as cluster:
+        (other,), owner = cluster.others(), cluster.owner()
+        view, ask = cluster.views[owner], cluster.views[owner].unsettled
+        asked: list[float] = []
+
+        async def unsettled() -> Any:
+            asked.append(trio.current_time())
+            return [*await ask(), WEB]
+
+        view.unsettled = unsettled  # type: ignore[attr-defined]
+        cluster.cables[owner].is_cut = True
+        cluster.nodes_of(other).news.start(WEB)
+        await cluster.engines[owner].pass_time(0.5)
+        registry = cluster.engines[owner].engine._tree.up.registry
+        assert registry.cells() == []
+        cluster.cables[owner].is_cut = False
+        await cluster.engines[owner].pass_time(3)
+        assert len(asked) == 1
+        assert [cell.key for cell in registry.cells()] == [WEB]
+
+
 async def test_a_channel_that_finds_no_room_is_not_started(mock_clock: MockClock, logs: list) -> None:
     async with a_cluster("a", "b") as cluster:
         owner = cluster.engines[cluster.owner()].engine._tree.up.registry

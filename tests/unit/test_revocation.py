@@ -322,3 +322,14 @@ async def test_who_came_with_a_key_that_is_gone_may_not_stay(bench: Bench) -> No
     bench.identity.authenticator.keys = KeyRing([secret_key(b"another secret of thirty-two bytes")])
     assert bench.identity.is_over(here)
     assert not bench.identity.is_over(who()), "an embedding program came with none"
+
+
+def test_what_counts_and_may_not_be_stored_yet_is_not_forgotten_because_the_store_does_not_know_it() -> None:
+    revocations = Revocations()
+    revocations.add(a_row(USER, "eve"), is_stored=False)
+    revocations.add(a_row(USER, "taken back elsewhere"))
+    revocations.renew([], revocations.known)
+    assert [row.target for row in revocations.page("acme", None, 10).items] == ["eve"]
+    revocations.renew([a_row(USER, "eve")], revocations.known)
+    revocations.renew([], revocations.known)
+    assert revocations.count == 0
