@@ -6,6 +6,9 @@ that was never heard must begin at 1, unless listening has just begun: carriers 
 
 A publisher is silent after three missed heartbeats: that is told once, because it may have died with things untold;
 and again every `DEAF_AGAIN_S` while one of our own carriers is down, because then it may be us who cannot hear.
+
+Frames are not sealed (what is in them is): who can write to a carrier can make numbers up. So a publisher that has not
+reached its own number for as long is believed again, with a gap.
 """
 
 from __future__ import annotations
@@ -33,6 +36,8 @@ class _Peer:
 
     next_seq: int
     heard_at: float
+    # When a frame of it reached the number that must come next.
+    level_at: float
     # Silence is no news: it said goodbye, or it was told already.
     is_quiet: bool = False
     told_at: float | None = None
@@ -63,8 +68,14 @@ class Hearing:
         if peer is None:
             if len(self._peers) >= PEERS_MAX:
                 del self._peers[min(self._peers, key=lambda node: self._peers[node].heard_at)]
-            peer = self._peers[frame.node] = _Peer(frame.seq if self._is_new(now) else 1, now)
+            peer = self._peers[frame.node] = _Peer(frame.seq if self._is_new(now) else 1, now, now)
         peer.heard_at, peer.is_quiet, peer.told_at = now, frame.is_last, None
+        if frame.seq + len(frame.entries) >= peer.next_seq:
+            peer.level_at = now
+        elif now - peer.level_at > SILENT_S:
+            # Somebody else has made numbers up for it, and what it has said since was taken for repeated.
+            peer.next_seq, peer.level_at = frame.seq, now
+            yield Gap(self._topic, Cause.HOLE, frame.node)
         if frame.seq > peer.next_seq:
             yield Gap(self._topic, Cause.HOLE, frame.node)
         fresh = frame.entries[max(0, peer.next_seq - frame.seq) :]

@@ -33,6 +33,9 @@ class Relay:
         self._registry = registry
         self._derived = derived
         self._known: dict[str, int] = {}
+        # Marks for which we have looked: they are said three times, by anybody who can write to the bus, so nothing is
+        # known by them.
+        self._looked: dict[tuple[str, int], None] = {}
         # Told first, what others have committed, and that some of it may have been missed.
         self.others_committed: Callable[[Sequence[CommittedEvents]], None] = lambda committed: None
         self.others_missed: Callable[[], None] = lambda: None
@@ -85,10 +88,12 @@ class Relay:
 
     def _marked(self, marks: Mapping[str, int]) -> None:
         """Up to where others have published: what we have not heard of up to there was lost."""
-        behind = {workspace for workspace, offset in marks.items() if offset > self._known.get(workspace, 0)}
+        beyond = [mark for mark in marks.items() if mark[1] > self._known.get(mark[0], 0)]
+        behind = {mark[0] for mark in beyond if mark not in self._looked}
         if behind:
-            for workspace in behind:
-                self._know(workspace, marks[workspace])
+            self._looked |= dict.fromkeys(beyond)
+            for mark in list(self._looked)[:-KNOWN_MAX]:
+                del self._looked[mark]
             self._look(behind.__contains__)
 
     def _know(self, workspace: str, offset: int) -> None:

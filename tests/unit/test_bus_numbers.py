@@ -116,6 +116,16 @@ def test_a_hole_is_told_before_what_comes_after_it_and_what_was_in_it_is_late_fo
     assert list(hearing.hear(a_frame(2, b"b"), 10.0)) == []
 
 
+def test_numbers_that_somebody_made_up_for_a_node_do_not_silence_it() -> None:
+    hearing = listening()
+    list(hearing.hear(a_frame(1, b"a"), 10.0))
+    assert list(hearing.hear(a_frame(1 << 62), 11.0)) == [Gap(NEWS, Cause.HOLE, "one")]
+    assert list(hearing.hear(a_frame(2, b"b"), 12.0)) == []
+    told = list(hearing.hear(a_frame(3, b"c"), 11.0 + SILENT_S + 0.1))
+    assert told == [Gap(NEWS, Cause.HOLE, "one"), Entries(NEWS, "one", [b"c"])]
+    assert list(hearing.hear(a_frame(4, b"d"), 20.0)) == [Entries(NEWS, "one", [b"d"])]
+
+
 def test_who_was_there_before_is_no_hole_and_who_comes_later_begins_at_one() -> None:
     hearing = listening()
 

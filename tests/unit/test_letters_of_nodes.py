@@ -165,6 +165,15 @@ async def test_a_mark_beyond_what_was_heard_has_that_workspace_looked_at_once() 
     assert relay.statistics() == {"published": 0, "heard": 1, "gaps": 1}
 
 
+async def test_a_mark_that_somebody_made_up_costs_a_look_and_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay_of_nodes, "KNOWN_MAX", 2)
+    _, bus, looked = a_relay()
+    topic = events_of("acme")
+    for offset in (1 << 62, 5, 5, 6, 7):
+        bus.listeners[topic](Marks(topic, "b", {"acme": offset}))
+    assert looked.looked == ["acme"] * 4
+
+
 async def test_a_workspace_that_was_forgotten_costs_a_look(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relay_of_nodes, "KNOWN_MAX", 1)
     _, bus, looked = a_relay()
