@@ -68,9 +68,8 @@ class ChannelActor(CellActor):
                 if not is_level:
                     return False
                 continue
-            if cell.is_behind:
-                return False
-            if cell.owner is not None:
+            if cell.is_behind or cell.owner is not None:
+                # If the store has not moved on after all what is counted is kept; else the fence keeps it out.
                 await self._finish(machine, offset)
                 return False
             committed = await self._handle(machine, offset)

@@ -192,7 +192,7 @@ class Registry:
     def look(self, is_meant: Callable[[str], bool]) -> None:
         """Something that other nodes have committed may not have come: the channels of these workspaces look."""
         for cell in self._cells.values():
-            if (cell.owner is not None or cell.audience) and is_meant(cell.key.workspace):
+            if is_meant(cell.key.workspace):
                 cell.moved()
 
     def is_ours(self, workspace: str) -> bool:

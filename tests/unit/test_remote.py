@@ -18,6 +18,7 @@ from protocol.forwarding import Answered, ForeignLetter, Forward, pack
 from protocol.model import Reason
 from tests.support.actors import FIRED, KEY, an_event, envelopes
 from tests.support.nodes import Pair
+from tests.support.stores import a_row
 
 
 @pytest.fixture(autouse=True)
@@ -84,6 +85,20 @@ async def test_after_a_gap_of_the_bus_every_channel_looks_into_the_store(autojum
         pair.b.registry.look(lambda workspace: True)
         await wait_all_tasks_blocked()
         assert [receiver.heard for receiver in receivers] == 2 * [[(0, 1), (1, 2)]]
+
+
+async def test_after_a_gap_an_owner_whom_nobody_follows_looks_too_and_keeps_what_it_has_counted(
+    autojump_clock: MockClock,
+) -> None:
+    async with a_pair() as pair:
+        await pair.a.ring("x")
+        await wait_all_tasks_blocked()
+        recalls = pair.store.recalls
+        pair.a.machines.unwritten = [a_row()]
+        pair.a.registry.look(lambda workspace: True)
+        await wait_all_tasks_blocked()
+        assert pair.store.recalls == recalls + 1
+        assert pair.a.machines.unwritten == []
 
 
 async def test_an_event_that_comes_while_the_position_is_read_is_told(autojump_clock: MockClock) -> None:
