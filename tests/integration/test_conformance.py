@@ -49,11 +49,14 @@ async def through_tls(nursery: trio.Nursery, served: Served, context: ssl.SSLCon
     async def forward(plain: trio.SocketStream) -> None:
         below = await trio.open_tcp_stream(*served.address)
         encrypted = trio.SSLStream(below, context, server_hostname="127.0.0.1", https_compatible=True)
-        async with trio.open_nursery() as both:
-            both.start_soon(pump, plain, encrypted, both.cancel_scope)
-            both.start_soon(pump, encrypted, plain, both.cancel_scope)
-        for stream in (plain, encrypted):
-            await trio.aclose_forcefully(stream)
+        try:
+            async with trio.open_nursery() as both:
+                both.start_soon(pump, plain, encrypted, both.cancel_scope)
+                both.start_soon(pump, encrypted, plain, both.cancel_scope)
+        finally:
+            # Also if the test ends first: a socket left open would be told of in some other test.
+            for stream in (plain, below):
+                await trio.aclose_forcefully(stream)
 
     start = functools.partial(trio.serve_tcp, forward, 0, host="127.0.0.1")
     [listener] = await nursery.start(start)
