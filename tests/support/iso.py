@@ -31,6 +31,8 @@ P99_MAX_S = 0.25
 # On a machine that is slow by itself: so many times what it took a moment before the fault, and never beyond this.
 SLOWER_MAX = 3.0
 CEILING_S = 1.0
+# What a fault costs it costs each time; what a shared machine does just then it does once.
+ROUNDS_MAX = 3
 CALM_MESSAGES = 100
 # Enough for a p99 of which the machine's own worst moments are not all there is.
 MESSAGES_MIN = 200
@@ -81,22 +83,16 @@ class Isolation:
         calm = await self._calm()
         before, level, counter = await self._figures(), self._process.memory_info().rss, await self.metric(counted)
         began, log_from = trio.current_time(), (self._folder / "stderr").stat().st_size
-        async with trio.open_nursery() as nursery:
-            scope = trio.CancelScope()
-            nursery.start_soon(self._listen, scope)
-            if store_stays:
-                nursery.start_soon(self._produce, over := trio.Event())
-                await fault()
-                over.set()
-            else:
-                await fault()
-                scope.cancel()
-        assert self._process.status() != psutil.STATUS_ZOMBIE, "the engine ended"
+        await self._round(fault, store_stays)
         if store_stays:
-            p99 = self._p99()
             # A machine that is slow by itself is not the fault's doing; but there is a ceiling.
             limit = max(P99_MAX_S, min(SLOWER_MAX * calm, CEILING_S))
-            assert p99 <= limit, f"the canary waited {p99 * 1e3:.0f} ms (p99; {calm * 1e3:.0f} ms before)"
+            rounds = [self._p99()]
+            while rounds[-1] > limit and len(rounds) < ROUNDS_MAX:
+                await self._round(fault, store_stays)
+                rounds.append(self._p99())
+            said = ", ".join(f"{p99 * 1e3:.0f} ms" for p99 in rounds)
+            assert rounds[-1] <= limit, f"the canary waited {said} (p99 of each time; {calm * 1e3:.0f} ms before)"
         await self._settle(before)
         if self._process.memory_info().rss - level > RSS_MAX_BYTES:
             # The allocator takes what it needs in leaps: once more, and a leak is there again.
@@ -108,6 +104,20 @@ class Isolation:
         if counted is not None:
             assert await self.metric(counted) > counter, f"{counted} has not moved from {counter}"
         self._check_log(log_from, trio.current_time() - began)
+
+    async def _round(self, fault: Fault, store_stays: bool) -> None:
+        """The fault, while the canary is served."""
+        async with trio.open_nursery() as nursery:
+            scope = trio.CancelScope()
+            nursery.start_soon(self._listen, scope)
+            if store_stays:
+                nursery.start_soon(self._produce, over := trio.Event())
+                await fault()
+                over.set()
+            else:
+                await fault()
+                scope.cancel()
+        assert self._process.status() != psutil.STATUS_ZOMBIE, "the engine ended"
 
     async def metric(self, name: str | None) -> float:
         """A figure of /metrics; labels are part of the name; 0 if it is not there yet."""
