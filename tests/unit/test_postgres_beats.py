@@ -47,8 +47,19 @@ class Busy:
 
 
 class Nobody:
+    """A connection to a store that has the row of this node alone."""
+
     def execute(self, sql: str, parameters: object = ()) -> Any:
-        return iter([("a", "", "", 0, 0, 5)] if sql.startswith("SELECT") else [])
+        if sql.startswith("SELECT id"):
+            return iter([("a", "", "", 0, 0, 5)])
+        return Newcomer()
+
+
+class Newcomer:
+    """What is found of a node that was never there."""
+
+    def fetchone(self) -> None:
+        return None
 
 
 class Nodes(NodeTable):
