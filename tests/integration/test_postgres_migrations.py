@@ -175,6 +175,8 @@ def test_an_engine_does_not_start_as_somebody_who_could_step_out_of_row_level_se
     ("rights", "why"),
     [
         ("BYPASSRLS", "may bypass row-level security"),
+        ("CREATEROLE", "may make itself the owner (CREATEROLE)"),
+        ("REPLICATION", "may copy all rows (REPLICATION)"),
         (f"IN ROLE {OWNER}", "owns the tables"),
         (f"IN ROLE {KEEPER}", "is a superuser"),
         (f"NOINHERIT IN ROLE {OWNER}", "owns the tables"),

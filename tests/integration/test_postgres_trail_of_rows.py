@@ -147,6 +147,16 @@ def test_who_bypasses_row_level_security_leaves_a_line_too(filled: PostgresDatab
     ]
 
 
+@pytest.mark.parametrize("function", ["tocsin_note_row('id', '')", "tocsin_note_alerts()"])
+def test_nobody_makes_lines_up_with_a_table_of_his_own(filled: PostgresDatabase, function: str) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="permission denied for function"):
+        lines(
+            filled,
+            "CREATE TEMPORARY TABLE object (id text)",
+            f"CREATE TRIGGER made_up AFTER INSERT ON object FOR EACH ROW EXECUTE FUNCTION {function}",
+        )
+
+
 def test_a_line_of_the_trail_leaves_a_transaction_the_workspaces_that_it_has_named(filled: PostgresDatabase) -> None:
     async def change(connection: asyncpg.Connection) -> Any:
         await connection.execute("UPDATE alert SET state = 2")

@@ -1,7 +1,8 @@
 """The engine's role in the database: made by a migration, and examined when an engine starts.
 
 Row-level security binds only whoever cannot step out of it, so an engine whose login owns tables, is a superuser, may
-bypass row-level security or may become somebody who can is refused before it reads a row. The password travels to the
+bypass row-level security (or make roles, or replicate: both come to the same) or may become somebody who can is refused
+before it reads a row. The password travels to the
 server as what the server would keep of it (a SCRAM verifier), so that no log of statements has it.
 """
 
@@ -26,14 +27,19 @@ DEFAULT_ROLE = "tocsin_app"
 SCRAM_ROUNDS = 4_096
 _SALT_BYTES = 16
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
-_MAY_BYPASS = """
-SELECT rolname, rolsuper, rolbypassrls FROM pg_roles
-WHERE (rolsuper OR rolbypassrls)
-    AND (pg_has_role(session_user, oid, 'MEMBER') OR pg_has_role(current_user, oid, 'MEMBER'))
-ORDER BY rolname LIMIT 1
-"""
+_CAN_ACT_AS = "(pg_has_role(session_user, oid, 'MEMBER') OR pg_has_role(current_user, oid, 'MEMBER'))"
+_MAY_BYPASS = f"""
+SELECT rolname, CASE WHEN rolsuper THEN 'is a superuser' ELSE 'may bypass row-level security' END FROM pg_roles
+WHERE (rolsuper OR rolbypassrls) AND {_CAN_ACT_AS} ORDER BY rolname LIMIT 1
+"""  # noqa: S608  # our own words
+_MAY_BECOME = f"""
+SELECT
+    rolname,
+    CASE WHEN rolcreaterole THEN 'may make itself the owner (CREATEROLE)' ELSE 'may copy all rows (REPLICATION)' END
+FROM pg_roles WHERE (rolcreaterole OR rolreplication) AND {_CAN_ACT_AS} ORDER BY rolname LIMIT 1
+"""  # noqa: S608  # our own words
 _OWNER = """
-SELECT pg_get_userbyid(relowner) FROM pg_class
+SELECT pg_get_userbyid(relowner), 'owns the tables' FROM pg_class
 WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
     AND (pg_has_role(session_user, relowner, 'MEMBER') OR pg_has_role(current_user, relowner, 'MEMBER'))
 LIMIT 1
@@ -84,14 +90,11 @@ async def make_role(connection: asyncpg.Connection, role: EngineRole) -> bool:
 
 async def check_role(connection: asyncpg.Connection) -> None:
     """Raises StoreRefused if whoever is connected could step out of row-level security. For an engine that starts."""
-    found = await connection.fetchrow(_MAY_BYPASS)
-    if found is not None:
-        name, is_super, _ = found
-        why = "is a superuser" if is_super else "may bypass row-level security"
-        raise StoreRefused(await _too_mighty(connection, f"it can act as {name!r}, which {why}"))
-    owner = await connection.fetchval(_OWNER)
-    if owner is not None:
-        raise StoreRefused(await _too_mighty(connection, f"it can act as {owner!r}, which owns the tables"))
+    for question in (_MAY_BYPASS, _OWNER, _MAY_BECOME):
+        found = await connection.fetchrow(question)
+        if found is not None:
+            name, why = found
+            raise StoreRefused(await _too_mighty(connection, f"it can act as {name!r}, which {why}"))
 
 
 async def _too_mighty(connection: asyncpg.Connection, why: str) -> str:
