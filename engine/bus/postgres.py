@@ -20,18 +20,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import AsyncIterator, Collection, Sequence
+from typing import Any, NamedTuple
 
 import asyncpg
 
-from engine.bus.carriers import CarrierDown, Reading
+from engine.bus.carriers import Reading
 from engine.bus.frames import Parcel
 from engine.bus.hearing import CATCH_UP_S
-from engine.foreign import ForeignEnded, ForeignLoop
+from engine.bus.over_there import OverThere
+from engine.foreign import ForeignLoop
 from engine.stores.postgres.connect import named
-
-T = TypeVar("T")
 
 ANSWER_S = 1.0
 # A login is some round trips and a slow hash.
@@ -86,40 +85,30 @@ class PostgresCarrier:
     name = "postgres"
 
     def __init__(self, foreign: ForeignLoop, url: str, keep_s: float) -> None:
-        self._foreign = foreign
         self._writer = _Writer(url, keep_s)
         self._reader = _Reader(url)
-        self._address = named(url)
+        ends = (self._writer, self._reader)
+        self._there = OverThere(
+            foreign, f"postgres at {named(url)}", ends, asyncpg.PostgresError, asyncpg.InterfaceError
+        )
 
     async def send(self, parcels: Sequence[Parcel]) -> None:
         """Writes them, in one statement. Raises CarrierDown."""
-        await self._call(lambda: self._writer.send(parcels))
+        await self._there.call(lambda: self._writer.send(parcels))
 
     async def probe(self) -> None:
         """Writes nothing, as everything else is written. Raises CarrierDown."""
-        await self._call(lambda: self._writer.send(()))
+        await self._there.call(lambda: self._writer.send(()))
 
     async def read(self, topics: Collection[str]) -> Reading:
         """What has come since the last call, or nothing in a second. Raises CarrierDown."""
-        news = await self._call(lambda: self._reader.read(frozenset(topics)), is_long=True)
+        news = await self._there.call(lambda: self._reader.read(frozenset(topics)), is_long=True)
         self._reader.stands = news.stands
         return Reading(news.parcels, tuple(topics) if news.has_lost else ())
 
     async def close(self) -> None:
         """Closes both connections."""
-        with contextlib.suppress(CarrierDown):
-            await self._call(self._writer.close)
-            await self._call(self._reader.close)
-
-    async def _call(self, make: Callable[[], Coroutine[Any, Any, T]], *, is_long: bool = False) -> T:
-        try:
-            return await self._foreign.call(make, is_long=is_long)
-        except ForeignEnded as fault:
-            self._writer.forget()
-            self._reader.forget()
-            raise CarrierDown(f"postgres at {self._address}: {fault}") from fault
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as fault:
-            raise CarrierDown(f"postgres at {self._address}: {str(fault) or type(fault).__name__}") from fault
+        await self._there.close()
 
 
 class _Connection:

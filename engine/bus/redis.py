@@ -12,20 +12,17 @@ vanish when nobody writes to them any more.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Collection, Coroutine, Sequence
-from typing import Any, TypeVar
+from collections.abc import Collection, Sequence
 from urllib.parse import urlsplit
 
 from redis.exceptions import RedisError
 
-from engine.bus.carriers import CarrierDown, Reading
+from engine.bus.carriers import Reading
 from engine.bus.frames import Parcel
+from engine.bus.over_there import OverThere
 from engine.bus.redis_connection import ANSWER_S, BODY, Connection
 from engine.bus.redis_reader import Reader
-from engine.foreign import ForeignEnded, ForeignLoop
-
-T = TypeVar("T")
+from engine.foreign import ForeignLoop
 
 
 class RedisCarrier:
@@ -34,41 +31,29 @@ class RedisCarrier:
     name = "redis"
 
     def __init__(self, foreign: ForeignLoop, url: str, prefix: str, keep_s: float) -> None:
-        self._foreign = foreign
         self._writer = _Writer(url, prefix, keep_s)
         self._reader = Reader(url, prefix)
         at = urlsplit(url)
-        self._address = f"{at.hostname}:{at.port or 6379}" if at.hostname else at.path
+        address = f"{at.hostname}:{at.port or 6379}" if at.hostname else at.path
+        self._there = OverThere(foreign, f"redis at {address}", (self._writer, self._reader), RedisError)
 
     async def send(self, parcels: Sequence[Parcel]) -> None:
         """Adds them to their streams, in one go. Raises CarrierDown."""
-        await self._call(lambda: self._writer.send(parcels))
+        await self._there.call(lambda: self._writer.send(parcels))
 
     async def probe(self) -> None:
         """Writes something that nobody reads: a server may answer and still refuse to write. Raises CarrierDown."""
-        await self._call(self._writer.probe)
+        await self._there.call(self._writer.probe)
 
     async def read(self, topics: Collection[str]) -> Reading:
         """What has come since the last call, or nothing in half a second. Raises CarrierDown."""
-        news = await self._call(lambda: self._reader.read(frozenset(topics)), is_long=True)
+        news = await self._there.call(lambda: self._reader.read(frozenset(topics)), is_long=True)
         self._reader.took(news)
         return Reading(tuple(news.parcels), tuple(news.lost))
 
     async def close(self) -> None:
         """Closes both connections."""
-        with contextlib.suppress(CarrierDown):
-            await self._call(self._writer.close)
-            await self._call(self._reader.close)
-
-    async def _call(self, make: Callable[[], Coroutine[Any, Any, T]], *, is_long: bool = False) -> T:
-        try:
-            return await self._foreign.call(make, is_long=is_long)
-        except ForeignEnded as fault:
-            self._writer.forget()
-            self._reader.forget()
-            raise CarrierDown(f"redis at {self._address}: {fault}") from fault
-        except (RedisError, OSError, TimeoutError) as fault:
-            raise CarrierDown(f"redis at {self._address}: {str(fault) or type(fault).__name__}") from fault
+        await self._there.close()
 
 
 class _Writer(Connection):
