@@ -54,16 +54,20 @@ check: install-dev
 	@echo "left to make test: tests/unit/*_bruteforce.py (rules reckoned again, reading by reading) and all beside tests/unit"
 
 # In three parts: what needs no other program, and what does, in two processes each; then, one by one and unmeasured, what
-# compares how long something takes with how long it took a moment before.
+# compares how long something takes with how long it took a moment before. A part that fails does not hide what the next
+# ones have to say: all three run, then it ends.
 test: install-dev system node
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest -n 2 --dist loadfile tests/unit
-	$(BIN)/coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not alone" --ignore=tests/unit tests
-	$(BIN)/pytest -m alone --ignore=tests/unit tests
+	failed=; \
+	$(BIN)/coverage run -m pytest -n 2 --dist loadfile tests/unit || failed="$$failed unit"; \
+	$(BIN)/coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not alone" --ignore=tests/unit tests \
+	  || failed="$$failed together"; \
+	$(BIN)/pytest -m alone --ignore=tests/unit tests || failed="$$failed alone"; \
+	test -z "$$failed" || { echo "failed:$$failed (what failed is told at the end of each part)"; exit 1; }
 	$(BIN)/coverage combine --quiet
 	rm -f .coverage.*  # what processes that were killed on purpose left half-written
 	$(BIN)/coverage report

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import sqlite3
 from contextlib import closing
@@ -47,6 +48,9 @@ class _Cut:
 async def cuts(folder: Path, disk: Disk, synchronous: str, seed: int) -> list[_Cut]:
     """Four producers commit as fast as they can; now and then the power goes, between an ack and the next."""
     luck = random.Random(seed)
+    # Which of all the acks a cut follows: exactly `CUTS`, whichever way the producers take turns.
+    followed = set(luck.sample(range(CHANNELS * COMMITS), CUTS))
+    acks = itertools.count()
     acked: set[str] = set()
     made: list[_Cut] = []
 
@@ -57,7 +61,7 @@ async def cuts(folder: Path, disk: Disk, synchronous: str, seed: int) -> list[_C
             assert isinstance(outcome, Committed)
             base += 3
             acked.update(result.alert_id for result in outcome.results if result.alert_id)
-            if len(made) < CUTS and luck.random() < 0.2:
+            if next(acks) in followed:
                 # The ack first: whatever is in `acked` now has been said to somebody.
                 known = frozenset(acked)
                 there = folder / f"cut-{len(made)}"
