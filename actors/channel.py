@@ -175,6 +175,7 @@ class ChannelActor(CellActor):
                     return outcome
                 case Behind():
                     # A workflow batch was in between, and has said so; of anybody else we should not have heard here.
+                    self._kit.observer.conflict(self._cell.key)
                     say = log.info if self._cell.is_behind else log.warning
                     say("behind", channel=self._cell.key.name, ours=commit.base, theirs=outcome.offset)
                     return None

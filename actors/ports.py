@@ -167,6 +167,9 @@ class Observer(Protocol):
     def dead_letter(self, key: ChannelKey) -> None:
         """A command was set aside after it made the machine raise three times."""
 
+    def conflict(self, key: ChannelKey) -> None:
+        """The fence kept a commit out: somebody else had decided for this channel in the meantime."""
+
 
 Clock = Callable[[], int]
 NewId = Callable[[], str]

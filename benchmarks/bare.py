@@ -59,6 +59,9 @@ class Unobserved:
     def dead_letter(self, key: ChannelKey) -> None:
         """Nothing is noted."""
 
+    def conflict(self, key: ChannelKey) -> None:
+        """Nobody else decides here."""
+
 
 class _Up:
     """Told by the gateway that it is up; nobody waits for it here, the listener already takes connections."""

@@ -58,6 +58,7 @@ class Metrics:
         # Told after each drain, if somebody follows what is told.
         self.on_drained: Callable[[], None] | None = None
         self._writes = self._deliveries = self._processed = self._errors = self._dead_letters = 0
+        self._conflicts = 0
         # Those that began, and those that are over.
         self._storms = [0, 0]
         self._more: list[Callable[[], Iterable[Metric]]] = []
@@ -119,6 +120,10 @@ class Metrics:
     def dead_letter(self, key: ChannelKey) -> None:
         """A command was set aside."""
         self._dead_letters += 1
+
+    def conflict(self, key: ChannelKey) -> None:
+        """The fence kept a commit out."""
+        self._conflicts += 1
 
     # Called by the service, the store, the application
 
@@ -206,6 +211,11 @@ class Metrics:
         yield _counter("tocsin_fan_out_writes", "Writes to sockets in fan-outs.", self._writes)
         yield _counter("tocsin_deliveries", "Alert messages handed to subscribers.", self._deliveries)
         yield _counter("tocsin_dead_letters", "Commands set aside after they failed three times.", self._dead_letters)
+        yield _counter(
+            "tocsin_store_conflicts",
+            "Commits kept out by the fence: another node, or a workflow batch, had moved the channel on.",
+            self._conflicts,
+        )
         yield _counter("alerts_processed", "Triggers answered.", self._processed)
         yield _counter("alert_processing_errors", "Triggers that failed in the engine.", self._errors)
         yield _counter("tocsin_storms_begun", "Channels whose budget of new alerts was spent.", self._storms[False])

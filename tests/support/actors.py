@@ -121,6 +121,7 @@ class Recorder:
         self.storms: list[StormNotice] = []
         self.closes: list[CloseCode] = []
         self.dead_letters = 0
+        self.conflicts = 0
         self.deliveries = 0
 
     def fan_out(self, seconds: float, writes: int) -> None:
@@ -146,6 +147,9 @@ class Recorder:
 
     def dead_letter(self, key: ChannelKey) -> None:
         self.dead_letters += 1
+
+    def conflict(self, key: ChannelKey) -> None:
+        self.conflicts += 1
 
 
 class Machines:

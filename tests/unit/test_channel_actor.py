@@ -260,6 +260,7 @@ async def test_behind_the_store_it_recalls_tells_the_missed_events_and_decides_a
         assert told(receiver) == ["e1", "e2", "ours"]
         assert [commit.base for commit in channel.store.commits] == [0, 2]
         assert (channel.machines.built, channel.registry.restarts) == (2, 0)
+        assert channel.observer.conflicts == 1, "the fence kept the first commit out, and that is counted"
         assert channel.answers.reasons == [Reason.FIRED]
 
 

@@ -73,6 +73,7 @@ def test_what_actors_report_is_counted():
     metrics.restarted("channel")
     metrics.restarted("channel")
     metrics.dead_letter(KEY)
+    metrics.conflict(KEY)
     metrics.processing_error()
     assert value(metrics, "tocsin_fan_out_writes_total") == 1_000
     assert value(metrics, "tocsin_fan_out_seconds_bucket", le="0.015") == 1
@@ -84,6 +85,7 @@ def test_what_actors_report_is_counted():
     assert value(metrics, "tocsin_gc_pause_seconds_bucket", le="0.1") == 0
     assert value(metrics, "tocsin_restarts_total", actor="channel") == 2
     assert value(metrics, "tocsin_dead_letters_total") == 1
+    assert value(metrics, "tocsin_store_conflicts_total") == 1
     assert value(metrics, "alert_processing_errors_total") == 1
 
 
