@@ -12,7 +12,7 @@ being behind each other.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import zip_longest
 
@@ -22,11 +22,12 @@ from actors.cell import Cell
 from actors.mailbox import Envelope, Receipt
 from protocol.commands import Batch
 from protocol.errors import TocsinError
-from protocol.forwarding import Answered, ForeignLetter, Forward, Letter, Packed, commands_of, pack, results_of
+from protocol.forwarding import Answered, Forward, Letter, Packed, commands_of, pack, results_of
 from protocol.items import ItemResult
 from protocol.model import ChannelKey, Reason, Status
 
-# Results of requests that may be sent again: some seconds of a busy node, about 10 MB.
+# Results of requests that may be sent again: some seconds of a busy node, about 10 MB. What is still under way is not
+# among them: the mailboxes bound it, and sent again it must not be done twice.
 REMEMBERED_MAX_ITEMS = 50_000
 
 ANSWER_TOO_LARGE = ItemResult(
@@ -80,7 +81,9 @@ class Forwarding:
         self._is_ours = is_ours
         self._send = send
         self._pending: dict[str, _Pending] = {}
-        self._taken: OrderedDict[str, _Taken] = OrderedDict()
+        self._taken: dict[str, _Taken] = {}
+        # Of these the ones whose results are known, the oldest first.
+        self._done: deque[str] = deque()
         self._remembered = 0
         self.sent = self.taken = self.again = self.not_ours = self.late = self.unknown = 0
 
@@ -124,8 +127,9 @@ class Forwarding:
         if answer is None or not answer.is_owner:
             return None
         results = results_of(answer)
-        if len(results) > sum(places):
-            raise ForeignLetter(f"{len(results)} results for {sum(places)} items")
+        if len(results) != sum(places):
+            # Asked again it would answer the same.
+            results = [None] * sum(places)
         self.unknown += results.count(None)
         return [UNKNOWN_ANSWER if result is None else result for result in results]
 
@@ -154,10 +158,11 @@ class Forwarding:
 
     def _take(self, letter: Forward) -> None:
         commands, items = commands_of(letter), sum(letter.places)
-        taken = self._remember(letter.id, items)
+        taken = self._taken[letter.id] = _Taken(items)
         self.taken += 1
 
         def answer(results: Sequence[ItemResult]) -> None:
+            self._remember(letter.id, items)
             try:
                 taken.results = pack(results)
                 self._send(letter.origin, Answered(id=letter.id, results=taken.results))
@@ -188,9 +193,9 @@ class Forwarding:
         for place in places:
             receipt.settle(place, UNKNOWN_HERE)
 
-    def _remember(self, number: str, items: int) -> _Taken:
-        taken = self._taken[number] = _Taken(items)
+    def _remember(self, number: str, items: int) -> None:
+        """Its results are known: kept until there are too many newer ones."""
+        self._done.append(number)
         self._remembered += items
-        while self._remembered > REMEMBERED_MAX_ITEMS and len(self._taken) > 1:
-            self._remembered -= self._taken.popitem(last=False)[1].items
-        return taken
+        while self._remembered > REMEMBERED_MAX_ITEMS and len(self._done) > 1:
+            self._remembered -= self._taken.pop(self._done.popleft()).items

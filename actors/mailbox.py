@@ -184,19 +184,23 @@ class Mailbox:
     def settle(self, results: Sequence[ItemResult]) -> int:
         """The pinned batch is done: answers its commands and lets go of them; how many there were.
 
-        Results may end between two commands: those that have none come first in the next batch.
+        Results may end between two commands: those that have none come first in the next batch. If they end within one,
+        or are too many, nothing is answered and nothing let go of: whoever decided this crashes over it.
         """
-        pinned, self._pinned, self._batch = self._pinned, (), None
-        start = done = 0
-        while done < len(pinned) and start < len(results):
-            end = start + len(pinned[done].places)
-            pinned[done].settle(results[start:end])
-            start, done = end, done + 1
+        pinned, ends, start = self._pinned, list[int](), 0
+        while len(ends) < len(pinned) and start < len(results):
+            start += len(pinned[len(ends)].places)
+            ends.append(start)
         if start != len(results):
             raise ValueError(f"{len(results)} results for {start} items")
+        done, start = len(ends), 0
+        self._pinned, self._batch = (), None
         self._singly = max(0, self._singly - done)
-        self._items -= start
+        self._items -= len(results)
         self._waiting.extendleft(reversed(pinned[done:]))
+        for envelope, end in zip(pinned, ends, strict=False):
+            envelope.settle(results[start:end])
+            start = end
         return done
 
     def unpin(self) -> None:

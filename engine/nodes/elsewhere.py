@@ -11,17 +11,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
+import structlog
 
 from engine.access.identity import Identity
 from engine.nodes.membership import Membership, is_live
 from engine.nodes.questions import Questions
 from engine.verbs.broadcasts import Broadcasts
 from engine.verbs.operators import ConnectionInfo, ConnectionsAsked, EndAsked, Operators
+from protocol.codec import DECODER_FAULTS
 from protocol.errors import TocsinError
 from protocol.hints import Broadcast
 from protocol.model import Principal
 
 T = TypeVar("T")
+log = structlog.get_logger()
+
 # Ours have 52; whatever else a stranger sends is asked of nobody.
 TICKET_MAX_CHARS = 100
 
@@ -90,7 +94,14 @@ class Elsewhere:
     async def _ask(self, about: str, body: Any, kind: Any, nodes: Sequence[str] | None = None) -> Mapping[str, Any]:
         asked = self._others() if nodes is None else nodes
         answers = await self._questions.ask(asked, about, body)
-        return {node: _read(answer, kind) for node, answer in answers.items()}
+        found: dict[str, Any] = {}
+        for node, answer in answers.items():
+            try:
+                found[node] = _read(answer, kind)
+            except DECODER_FAULTS as fault:
+                # During an upgrade it may be newer: left out, as one that does not answer.
+                log.warning("answer_of_another_version", about=about, node=node, cause=str(fault))
+        return found
 
 
 def _run_of(node: str) -> str:

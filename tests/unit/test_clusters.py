@@ -380,6 +380,15 @@ async def test_a_node_that_does_not_answer_is_left_out_of_lists(mock_clock: Mock
         cluster.cables["b"].is_cut = False
 
 
+async def test_a_node_whose_answer_is_of_another_version_is_left_out_of_lists(mock_clock: MockClock) -> None:
+    async with a_cluster("a", "b") as cluster, cluster.engines["a"].follow("web"), cluster.engines["b"].follow("web"):
+        cluster.nodes_of("b").questions.answer("connections", lambda body: {"pages": "of tomorrow"})
+        boss, desk = cluster.engines["a"].principal(), cluster.engines["a"].engine.operators
+        with capture_logs() as logs:
+            assert len((await desk.all_connections(boss)).items) == 1
+        assert [line["about"] for line in logs if line["event"] == "answer_of_another_version"] == ["connections"]
+
+
 async def test_the_operator_sees_all_nodes_and_how_they_are(mock_clock: MockClock) -> None:
     async with a_cluster("a", "b", "c") as cluster:
         with capture_logs():

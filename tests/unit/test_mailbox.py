@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import trio
 
-from actors.mailbox import FAILED, PARKED, Mailbox, Receipt
-from protocol.commands import Batch
+from actors.mailbox import FAILED, PARKED, Envelope, Mailbox, Receipt
+from protocol.commands import Batch, Ring
 from protocol.errors import Busy
 from protocol.items import ItemResult
 from protocol.model import Reason, Status
@@ -79,6 +79,20 @@ async def test_commands_without_a_result_come_first_in_the_next_batch() -> None:
     assert titles(pin(mailbox).commands) == ["b", "c", "d"]
     assert mailbox.settle([FIRED] * 3) == 3
     assert answers.all == [[FIRED]] * 4
+
+
+@pytest.mark.parametrize("results", [1, 4])
+async def test_results_that_do_not_fit_their_commands_answer_nothing_and_leave_the_batch_pinned(results: int) -> None:
+    answers, ids = Answers(), Ids()
+    mailbox = Mailbox(10)
+    mailbox.put_all([Envelope(Ring(title="a"), Receipt(3, answers), 0, 1, 2)])
+    first = pin(mailbox, 10, ids)
+    with pytest.raises(ValueError, match=f"{results} results"):
+        mailbox.settle([FIRED] * results)
+    assert (answers.all, len(mailbox)) == ([], 3)
+    assert pin(mailbox, 10, ids) is first
+    mailbox.refuse_all(FAILED)
+    assert (answers.reasons, len(mailbox)) == ([Reason.FAILED], 0)
 
 
 async def test_an_empty_batch_can_be_pinned_and_settled() -> None:
