@@ -13,13 +13,14 @@ import resource
 import time
 
 from benchmarks.control import BenchmarkError
+from benchmarks.engine import Engine
 from benchmarks.fanout import conditions_of
 from benchmarks.harness import Receivers
 from benchmarks.measure import NS_PER_S
 from benchmarks.options import CROWD, Options
 from benchmarks.procfs import BYTES_PER_KB, Usage, usage
 from benchmarks.report import Figures, Goal, Report, make_report
-from benchmarks.rig import Engine, Producers, Rig
+from benchmarks.rig import Producers, Rig
 from benchmarks.rounds import EngineLine
 
 FRAMEWORK = "connections"

@@ -7,7 +7,6 @@ started first ends last: clients go before the engine, so that its shutdown has 
 from __future__ import annotations
 
 import contextlib
-import http.client
 import os
 import secrets
 import shutil
@@ -19,9 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlsplit
 
-import jwt
 import msgspec
 
 from benchmarks import producer
@@ -29,85 +26,15 @@ from benchmarks.acks import Acked
 from benchmarks.arrivals import Plan
 from benchmarks.control import BenchmarkError, raise_open_files
 from benchmarks.dial import Target
+from benchmarks.engine import WORKSPACE, Engine
 from benchmarks.floor import wait_until
 from benchmarks.harness import READY_TIMEOUT_S, Broadcaster, Child, Cores, Ready, Receivers, environment, python
 from benchmarks.measure import NS_PER_MS, NS_PER_S, percentile
 
-WORKSPACE = "bench"
 # Between "go" and the first message, so that every process is waiting when it is due.
 LEAD_NS = NS_PER_S * 15 // 100
-_TOKEN_TTL_S = 3_600
 _COMMITS = 60
-# The largest page of the HTTP door.
-_ALERTS_MAX = 500
 _FLOOR_SOURCE = Path(__file__).with_name("floor.c")
-
-
-class Engine:
-    """A started engine: where it listens, and tokens for it."""
-
-    def __init__(self, child: Child, secret: str) -> None:
-        self.child = child
-        self._secret = secret
-        ready = msgspec.json.decode(child.receive(READY_TIMEOUT_S), type=Ready)
-        address = urlsplit(ready.ws)
-        if not address.hostname or not address.port:
-            raise child.failure(f"said where to connect in a way that cannot be read: {ready.ws!r}")
-        self._host, self._port = address.hostname, address.port
-        self.http = ready.http
-
-    def target(self, form: str, role: str, frameworks: Sequence[str] = ()) -> Target:
-        """How a client of this role connects; it subscribes to these frameworks' channels (in turn)."""
-        claims = {
-            "sub": f"bench-{role}",
-            "workspaceId": WORKSPACE,
-            "role": role,
-            "exp": int(time.time()) + _TOKEN_TTL_S,
-        }
-        return Target(
-            host=self._host,
-            port=self._port,
-            form=form,
-            token=jwt.encode(claims, self._secret, algorithm="HS256"),
-            channels=[f"alerts:{framework}" for framework in frameworks],
-        )
-
-    def occurrences(self, framework: str) -> list[int]:
-        """How often each alert of a framework happened, as the HTTP door reads it from the store: of 500 at most.
-
-        Raises BenchmarkError.
-        """
-        body = self._get(f"/api/v1/alerts?limit={_ALERTS_MAX}&framework_id={framework}")
-        return [item.occurrences for item in msgspec.json.decode(body, type=_Page).items]
-
-    def metrics(self) -> dict[str, float]:
-        """What the engine counts, by the names and labels of its page for Prometheus. Raises BenchmarkError."""
-        lines = self._get("/metrics").decode().splitlines()
-        pairs = (line.rpartition(" ") for line in lines if line and not line.startswith("#"))
-        return {name: float(value) for name, _, value in pairs}
-
-    def _get(self, path: str) -> bytes:
-        token = self.target("json", "viewer").token
-        connection = http.client.HTTPConnection(urlsplit(self.http).netloc, timeout=READY_TIMEOUT_S)
-        with contextlib.closing(connection):
-            connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
-            response = connection.getresponse()
-            body = response.read()
-        if response.status != http.client.OK:
-            raise BenchmarkError(f"{path} was refused ({response.status}): {body[:200]!r}")
-        return body
-
-
-class _Counted(msgspec.Struct):
-    """Of an alert, how often it happened."""
-
-    occurrences: int
-
-
-class _Page(msgspec.Struct):
-    """An answer of the HTTP door."""
-
-    items: list[_Counted]
 
 
 class Producers:
@@ -158,8 +85,8 @@ class Rig:
         self._stack = contextlib.ExitStack()
         self.cores = Cores(sorted(os.sched_getaffinity(0)))
         self.floor_kind = ""
-        # By engine, which may be started again.
-        self._secrets: dict[str, str] = {}
+        # Of all its engines: nodes share one, and one that is started again keeps its own.
+        self._secret = secrets.token_hex(32)
 
     def __enter__(self) -> Self:
         raise_open_files()
@@ -180,8 +107,8 @@ class Rig:
 
     def engine(self, pinned: bool = True) -> Engine:
         """Starts the engine with a fresh store, ready to ack. `pinned`: not on the receiver's core."""
-        argv, settings, secret = self._serve("engine", python("tocsin"))
-        return Engine(self.child("engine", argv, self.cores.sender if pinned else None, **settings), secret)
+        argv, settings = self._serve("engine", python("tocsin"))
+        return Engine(self.child("engine", argv, self.cores.sender if pinned else None, **settings), self._secret)
 
     @contextlib.contextmanager
     def engine_beside(self, load: str) -> Iterator[Engine]:
@@ -197,22 +124,27 @@ class Rig:
 
         Its store is fresh, or what an engine of the same name left behind; `more` are settings (`TOCSIN_…`).
         """
-        argv, settings, secret = self._serve(name, program or python("tocsin"))
-        with Child(name, argv, self.folder, environment(**settings, **more)) as child:
+        argv, settings = self._serve(name, program or python("tocsin"))
+        with Child(name, argv, self.folder, environment(**(settings | more))) as child:
             if pinned:
                 child.pin(self.cores.sender)
-            yield Engine(child, secret)
+            yield Engine(child, self._secret)
 
-    def _serve(self, name: str, program: list[str]) -> tuple[list[str], dict[str, str], str]:
-        """The command line, settings and secret of an engine whose data goes to a folder of this name."""
+    def _serve(self, name: str, program: list[str]) -> tuple[list[str], dict[str, str]]:
+        """The command line and settings of an engine whose data goes to a folder of this name."""
         data = self.folder / name
         data.mkdir(mode=0o700, exist_ok=True)
-        secret = self._secrets.setdefault(name, secrets.token_hex(32))
         # In the environment: a URL may have a password, and arguments are everybody's to see.
         store = self._store_url or f"sqlite:///{data / 'bench.db'}"
         argv = [*program, "serve", "--ws", "127.0.0.1:0", "--http", "127.0.0.1:0"]
-        settings = {"DATA": str(data), "SECRET": secret, "WORKSPACE": WORKSPACE, "WATCH_HOST": "false", "STORE": store}
-        return argv, {f"TOCSIN_{key}": value for key, value in settings.items()}, secret
+        settings = {
+            "DATA": str(data),
+            "SECRET": self._secret,
+            "WORKSPACE": WORKSPACE,
+            "WATCH_HOST": "false",
+            "STORE": store,
+        }
+        return argv, {f"TOCSIN_{key}": value for key, value in settings.items()}
 
     def receivers(self, name: str = "receiver") -> Receivers:
         """Starts a receiver on its own core."""

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from benchmarks import company
 from benchmarks.company import Story
 from benchmarks.control import BenchmarkError
+from benchmarks.engine import Engine
 from benchmarks.fanout import conditions_of
 from benchmarks.harness import Child, python
 from benchmarks.leaks import GROWTH_MAX_KB, SAMPLES_MIN, trend
@@ -27,7 +28,7 @@ from benchmarks.measure import percentile
 from benchmarks.options import Options
 from benchmarks.procfs import BYTES_PER_KB, usage
 from benchmarks.report import Figures, Goal, Report, make_report
-from benchmarks.rig import Engine, Rig
+from benchmarks.rig import Rig
 from benchmarks.rounds import EngineLine
 
 STEADY = "soak-steady"

@@ -25,6 +25,7 @@ from benchmarks.acks import Acked
 from benchmarks.arrivals import Plan
 from benchmarks.control import BenchmarkError, CommandReader
 from benchmarks.dial import Target, dial
+from benchmarks.engine import Engine
 from benchmarks.report import Figures, Report
 from benchmarks.rounds import BroadcastLine
 from protocol import messages as m
@@ -541,7 +542,7 @@ def test_a_ready_line_that_cannot_be_read_is_refused(tmp_path: Path):
         harness.Child("engine", [sys.executable, "-c", program], tmp_path) as child,
         pytest.raises(BenchmarkError, match="cannot be read: 'nowhere'"),
     ):
-        rig.Engine(child, "secret")
+        Engine(child, "secret")
 
 
 class Door(BaseHTTPRequestHandler):
@@ -567,7 +568,7 @@ def test_occurrences_are_read_through_the_http_door_and_a_refusal_is_told(tmp_pa
         program = f"import signal; print({ready!r}, flush=True); signal.pause()"
         try:
             with harness.Child("engine", [sys.executable, "-c", program], tmp_path) as child:
-                engine = rig.Engine(child, "secret" * 8)
+                engine = Engine(child, "secret" * 8)
                 assert engine.occurrences("f") == [3, 4]
                 with pytest.raises(BenchmarkError, match=r"framework_id=other was refused \(403\)"):
                     engine.occurrences("other")
