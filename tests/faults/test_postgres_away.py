@@ -7,12 +7,15 @@ Time is real: the server's and asyncio's clocks know nothing of trio's. The long
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import trio
 
+from engine.foreign import CANCEL_MAX_S
 from engine.ids import now_us
 from engine.stores import AlertQuery, Retention, Store, open_store
+from engine.stores.postgres.readers import READ_SESSIONS
 from protocol.effects import Behind, Committed, Unavailable
 from protocol.errors import StoreUnavailable
 from protocol.model import ChannelKey
@@ -107,6 +110,38 @@ async def test_a_frozen_server_is_not_waited_for(server: PostgresServer, url: st
                 await trio.sleep(0.1)
 
 
+async def test_who_is_cancelled_while_the_server_is_frozen_is_back_soon_and_leaves_nobody_and_no_session_behind(
+    server: PostgresServer, url: str, key: ChannelKey
+) -> None:
+    async with open_store(url) as store:
+        await fill(store, key, 1)
+        await store.alerts(ALL)
+        foreign, readers = store._readers._foreign, store._readers._sessions  # type: ignore[attr-defined]
+        (before,) = [connection.session for connection in readers._idle]
+        await trio.to_thread.run_sync(server.freeze)
+        try:
+            began = trio.current_time()
+            with trio.move_on_after(0.3) as scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(store.commit, a_commit(key, 1))
+                    # One in its transaction, some that connect, and one that waits for a place.
+                    for _ in range(READ_SESSIONS + 1):
+                        nursery.start_soon(store.alerts, ALL)
+            assert scope.cancelled_caught
+            # A coroutine that heeds nobody is left behind after this; so it is much longer than it takes.
+            assert trio.current_time() - began < 0.3 + CANCEL_MAX_S
+            assert foreign.abandoned == 0
+            assert readers._idle == []
+            assert before.is_closed()
+        finally:
+            server.thaw()
+        opened = readers.opened
+        with trio.fail_after(20):
+            while await _offset(store, key) < 1:
+                await trio.sleep(0.1)
+        assert readers.opened > opened
+
+
 async def _offset(store: Store, key: ChannelKey) -> int:
     """Where it stands; whether the frozen commit happened only the server knows."""
     try:
@@ -131,13 +166,15 @@ async def test_five_hundred_cancelled_questions_leave_no_transaction_and_no_sett
                     for _ in range(5):
                         nursery.start_soon(store.alerts, ALL)
         assert len((await store.alerts(AlertQuery(workspace="acme", framework=key.framework))).items) == 50
-        seen: list[str | None] = []
+        readers: Any = store._readers  # type: ignore[attr-defined]
 
-        def look(connection: object) -> None:
-            seen.append(connection.ask("SELECT current_setting('tocsin.workspaces', true)", []).fetchone()[0])  # type: ignore[attr-defined]
+        async def look() -> list[tuple[bool, str | None]]:
+            """Outside of a transaction: inside each says anew whose rows it may see."""
+            idle = [connection.session for connection in readers._sessions._idle]
+            setting = "SELECT nullif(current_setting('tocsin.workspaces', true), '')"
+            return [(each.is_in_transaction(), await each.fetchval(setting)) for each in idle]
 
-        await store._readers.read(look, "other")  # type: ignore[attr-defined]
-        assert seen == ['["other"]']
+        assert set(await readers._foreign.call(look)) == {(False, None)}
         with trio.fail_after(10):
             while await trio.to_thread.run_sync(server.sql, LOOK_AROUND) != [["0", "0"]]:
                 await trio.sleep(0.1)  # the server notices a session that was terminated when it writes next
