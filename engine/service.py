@@ -8,7 +8,7 @@ keeps no alerts and decides nothing about them. The workspace always comes from 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 import trio
@@ -23,6 +23,7 @@ from engine.access.quotas import Quotas
 from engine.cache.reads import CachedReads
 from engine.core.identity import identity_of
 from engine.input.commands import is_storable, to_observe, to_ring
+from engine.others import Others
 from engine.pages import PAGE_MAX
 from engine.shelf.archived import archived
 from engine.stores import AlertPage, AlertQuery, RecipientPage, RowPage, Store
@@ -58,6 +59,7 @@ class Service:
         clock: Clock,
         answer_s: float,
         quotas: Quotas,
+        others: Others,
         why_archived: Callable[[ChannelKey], str] = lambda key: "",
         reads: CachedReads | None = None,
     ) -> None:
@@ -74,8 +76,7 @@ class Service:
         self._trail = AuditTrail(store, clock, answer_s)
         self._why_archived = why_archived
         self._reads = reads
-        # Whose ticket this is, if another node has made it and it is good; None: there are no other nodes.
-        self.redeem_elsewhere: Callable[[str], Awaitable[Principal | None]] | None = None
+        self._others = others
 
     @property
     def is_ready(self) -> bool:
@@ -89,7 +90,7 @@ class Service:
 
     async def redeem(self, ticket: str) -> Principal:
         """Who the bearer of a one-use ticket is; another node may have made it. Raises Unauthorized."""
-        who = None if self.redeem_elsewhere is None else await self.redeem_elsewhere(ticket)
+        who = await self._others.redeem(ticket)
         return self._identity.redeem(ticket) if who is None else self._identity.admit(who)
 
     def issue_ticket(self, who: Principal) -> IssuedTicket:

@@ -33,6 +33,7 @@ from engine.jobs.works import node_name, stop_s
 from engine.keepers.unsettled import keep_starting
 from engine.parts import Parts, build
 from engine.sources.host import watch_host
+from engine.stages import Base
 from engine.stores import CommittedEvents, Store
 from engine.telemetry.gauges import Watched, watch_engine
 from engine.telemetry.lag import LoopLag
@@ -201,14 +202,16 @@ class Tree:
 
     def _build(self, store: Store) -> Parts:
         parts = build(
-            store,
-            self._config,
-            self._world,
-            self._identity,
-            self._metrics,
-            self._roster,
-            self._foreign,
-            self._following,
+            Base(
+                store,
+                self._config,
+                self._world,
+                self._identity,
+                self._metrics,
+                self._roster,
+                self._foreign,
+                self._following,
+            )
         )
         gateway = self._config.gateway
         parts.ticker.every(gateway.heartbeat_s / turns(gateway.heartbeat_s), self._roster.ping_next)

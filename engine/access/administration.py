@@ -20,6 +20,7 @@ from engine.access.claims import TOKEN_ID_MAX_CHARS, is_token_id
 from engine.access.identity import Identity
 from engine.access.revocation import KEPT_US, RevocationPage
 from engine.input.commands import check_text
+from engine.others import Others
 from engine.stores import Revocation, RevocationKind, Store
 from protocol.errors import BadRequest, Busy, CloseCode, LimitReached, UnknownChannel
 from protocol.limits import Limit
@@ -48,6 +49,7 @@ class Administration:
         trail: AuditTrail,
         clock: Clock,
         answer_s: float,
+        others: Others,
         count_refusal: Callable[[Limit | None], None] = lambda limit: None,
     ) -> None:
         self._store = store
@@ -57,8 +59,8 @@ class Administration:
         self._clock = clock
         self._answer_s = answer_s
         self._count_refusal = count_refusal
-        # Told after each change that is stored: other nodes have the same gate.
-        self.tell_others: Callable[[], None] = lambda: None
+        # They have the same gate.
+        self._others = others
         # Two changes of one revocation come to memory in the order in which they came to the store.
         self._one_at_a_time = trio.Lock()
 
@@ -88,7 +90,7 @@ class Administration:
                 await self._store.revoke(row)
                 is_stored = True
                 revocations.add(row)
-        self.tell_others()
+        self._others.revocations_changed()
         if not is_stored:
             revocations.add(row, is_stored=False)
         ended = self._end_where(revocations.covers, CloseCode.INVALID_TOKEN, REVOKED)
@@ -115,7 +117,7 @@ class Administration:
             async with self._one_at_a_time:
                 await self._store.unrevoke(who.workspace, kind, target)
                 revocations.remove(who.workspace, kind, target)
-            self.tell_others()
+            self._others.revocations_changed()
             log.info("unrevoked", workspace=who.workspace, kind=kind.value, by=who.user)
             return
         raise Busy(f"not stored within {self._answer_s:g} s: still in force, send it again")

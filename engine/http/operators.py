@@ -51,7 +51,7 @@ def operator_routes(operators: Operators, peer_address: PeerAddress) -> list[HTT
         workspace: FromQuery[str | None] = None,
     ) -> ConnectionPage:
         """Who is connected, oldest first; administrators of `system` see all workspaces, or the one they name."""
-        return await operators.all_connections(request.user, workspace, user, cursor, limit)
+        return await operators.connections(request.user, workspace, user, cursor, limit)
 
     @delete("/api/v1/connections/{client_id:str}", status_code=204)
     async def disconnect(request: Request[Principal, Any, Any], client_id: FromPath[str]) -> None:

@@ -85,7 +85,7 @@ class Service(Protocol):
 class Operators(Protocol):
     """The operators' verbs. All raise PermissionDenied for anybody but an administrator."""
 
-    async def all_connections(
+    async def connections(
         self, who: Principal, workspace: str | None, user: str | None, cursor: str | None, limit: int
     ) -> ConnectionPage:
         """Who is connected. Raises UnknownChannel for another's workspace."""

@@ -19,13 +19,13 @@ log = structlog.get_logger()
 
 
 class RollUps:
-    """Takes turns."""
+    """Takes turns. `is_ours`: whether that is this node's to do."""
 
-    def __init__(self, store: Store, every_s: float) -> None:
+    def __init__(self, store: Store, every_s: float, is_ours: Callable[[], bool]) -> None:
         self._store = store
         self._every_s = every_s
-        # Whether it is ours to do: of several nodes one is enough.
-        self.is_ours: Callable[[], bool] = lambda: True
+        # Of several nodes one is enough.
+        self.is_ours = is_ours
 
     async def run(self, status: Started) -> None:
         """Takes its turns for ever."""

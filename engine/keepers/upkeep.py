@@ -23,15 +23,15 @@ log = structlog.get_logger()
 
 
 class Upkeep:
-    """Looks after a store."""
+    """Looks after a store. `is_ours`: whether that is this node's to do."""
 
-    def __init__(self, store: Store, clock: Clock, every_s: float, over_s: float) -> None:
+    def __init__(self, store: Store, clock: Clock, every_s: float, over_s: float, is_ours: Callable[[], bool]) -> None:
         self._store = store
         self._clock = clock
         self._every_s = every_s
         self._over_us = int(over_s * SECOND_US)
-        # Whether it is ours to do: of several nodes one is enough.
-        self.is_ours: Callable[[], bool] = lambda: True
+        # Of several nodes one is enough.
+        self.is_ours = is_ours
         # Objects deleted since the start, because they were over for `over_s`.
         self.forgotten = 0
         # Open alerts beyond the first of their identity, at the last count; the suppression windows keep it at 0.

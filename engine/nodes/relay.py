@@ -10,6 +10,7 @@ former owner) recalls before it decides anything.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from actors.derived import DerivedStreams
 from actors.forwarding import LetterTooLarge
@@ -25,10 +26,20 @@ from protocol.model import ChannelKey
 KNOWN_MAX = 10_000
 
 
+class Ear(Protocol):
+    """Who forgets what others may have changed."""
+
+    def told(self, committed: Sequence[CommittedEvents]) -> None:
+        """Others have committed this."""
+
+    def clear(self) -> None:
+        """Some of what they committed may have been missed."""
+
+
 class Relay:
     """Between the store's feed, the bus, and whoever follows streams here."""
 
-    def __init__(self, post: Post, registry: Registry, derived: DerivedStreams) -> None:
+    def __init__(self, post: Post, registry: Registry, derived: DerivedStreams, cache: Ear) -> None:
         self._post = post
         self._registry = registry
         self._derived = derived
@@ -36,9 +47,8 @@ class Relay:
         # Marks for which we have looked: they are said three times, by anybody who can write to the bus, so nothing is
         # known by them.
         self._looked: dict[tuple[str, int], None] = {}
-        # Told first, what others have committed, and that some of it may have been missed.
-        self.others_committed: Callable[[Sequence[CommittedEvents]], None] = lambda committed: None
-        self.others_missed: Callable[[], None] = lambda: None
+        # Told first: what is made of an answer that is forgotten now is made of what was committed.
+        self._cache = cache
         self.published = self.heard = self.gaps = 0
         post.on(Told, self._told)
         for topic in EVENT_TOPICS:
@@ -73,7 +83,7 @@ class Relay:
     def _told(self, letter: Told) -> None:
         self.heard += len(letter.events)
         moved = tuple([ChannelKey(letter.workspace, framework) for framework in letter.moved])
-        self.others_committed([CommittedEvents(letter.workspace, letter.events, moved)])
+        self._cache.told([CommittedEvents(letter.workspace, letter.events, moved)])
         if letter.events:
             self._know(letter.workspace, letter.events[-1].workspace_offset)
             self._derived.post(letter.workspace, letter.events)
@@ -104,6 +114,6 @@ class Relay:
 
     def _look(self, is_meant: Callable[[str], bool]) -> None:
         self.gaps += 1
-        self.others_missed()
+        self._cache.clear()
         self._registry.look(is_meant)
         self._derived.look_all(is_meant)

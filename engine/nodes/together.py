@@ -23,6 +23,7 @@ from actors.supervisor import ChildSpec, Started, Strategy, Supervisor
 from engine.access.identity import Identity
 from engine.bus import Bus, Gap
 from engine.bus.topics import inbox_of
+from engine.cache.cache import Cache
 from engine.configuration.config import Config
 from engine.ids import new_id
 from engine.jobs.works import node_name
@@ -58,6 +59,7 @@ class Ground:
     store: Store
     registry: Registry
     derived: DerivedStreams
+    cache: Cache
     live: LiveObjects
     identity: Identity
     end_where: EndWhere
@@ -76,7 +78,7 @@ class Nodes:
             self.post, ground.store, ground.live, ground.identity, ground.end_where, ground.registry, ground.derived
         )
         self.questions = Questions(self.post, new_id)
-        self.relay = Relay(self.post, ground.registry, ground.derived)
+        self.relay = Relay(self.post, ground.registry, ground.derived, ground.cache)
         # Rung when other workspaces may have become ours.
         self.gained = Bell()
         self._registry = ground.registry

@@ -6,31 +6,29 @@ list (`GET /api/v1/notifications`). So the message has no offset, as hints have 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 from actors.derived import DerivedStreams
 from engine.notify.ports import Sent
+from engine.others import Others
 from engine.stores import Store
-from protocol.hints import Hint, Notification
-from protocol.model import DerivedKey, StreamKey
+from protocol.hints import Notification
+from protocol.model import DerivedKey
 from protocol.notify import Outgoing
 
 
 class InApp:
     """The sender of the channel `in_app`."""
 
-    def __init__(self, store: Store, derived: DerivedStreams) -> None:
+    def __init__(self, store: Store, derived: DerivedStreams, others: Others) -> None:
         self._store = store
         self._derived = derived
-        # Tells it on the other nodes; None: there are none.
-        self.elsewhere: Callable[[StreamKey, Sequence[Hint]], None] | None = None
+        self._others = others
 
     async def send(self, message: Outgoing) -> Sent:
         """Tells him, if he is there. `delivered` is what he says himself: that he has read it."""
         user = message.recipient.user or ""
         stream = DerivedKey(message.workspace, user)
         audience = self._derived.find(stream)
-        if audience is not None or self.elsewhere is not None:
+        if audience is not None or self._others.are_there:
             rendered = message.rendered
             told = Notification(
                 channel=stream.name,
@@ -43,6 +41,5 @@ class InApp:
             )
             if audience is not None:
                 audience.hint([told])
-            if self.elsewhere is not None:
-                self.elsewhere(stream, [told])
+            self._others.hint(stream, [told])
         return Sent()

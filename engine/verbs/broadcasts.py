@@ -7,7 +7,7 @@ workspace mean nobody here. Reads what the roster has at this moment; only the r
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 
 from actors.frames import Frame, Frames
 from actors.peer import Peer
@@ -16,6 +16,7 @@ from actors.roster import Roster
 from engine.access.audit import AuditTrail
 from engine.access.roles import check
 from engine.input.commands import check_text
+from engine.others import Others
 from protocol.codec import WireForm, form_of, frame_message
 from protocol.errors import BadRequest, PermissionDenied, UnknownChannel
 from protocol.fields import TEXT_MAX_CHARS
@@ -27,21 +28,14 @@ from protocol.times import rfc3339
 IsMeant = Callable[[Peer], bool]
 
 
-async def _nowhere(workspace: str, client_id: str) -> bool:
-    """Where there is one node."""
-    return False
-
-
 class Broadcasts:
     """Sends them."""
 
-    def __init__(self, roster: Roster, trail: AuditTrail, clock: Clock) -> None:
+    def __init__(self, roster: Roster, trail: AuditTrail, clock: Clock, others: Others) -> None:
         self._roster = roster
         self._trail = trail
         self._clock = clock
-        # Tells it on the other nodes, and says how many heard it; None: there are none.
-        self.elsewhere: Callable[[str, Broadcast], Awaitable[int]] | None = None
-        self.is_elsewhere: Callable[[str, str], Awaitable[bool]] = _nowhere
+        self._others = others
 
     async def send(self, who: Principal, to: BroadcastTo, target: str, message: str, address: str = "") -> int:
         """Tells it to everybody who is meant; how many there were. Raises UnknownChannel, StoreUnavailable."""
@@ -52,8 +46,8 @@ class Broadcasts:
         await self._check_target(who, to, target)
         await self._trail.record(who, "broadcast", f"{to.value} {target}", address)
         word = Broadcast(to=to, target=target, message=message, by=who.user, at=rfc3339(self._clock()))
-        others = 0 if self.elsewhere is None else await self.elsewhere(who.workspace, word)
-        return self.tell(who.workspace, word) + others
+        elsewhere = await self._others.say(who.workspace, word)
+        return self.tell(who.workspace, word) + elsewhere
 
     def tell(self, workspace: str, word: Broadcast) -> int:
         """Tells it to everybody on this node who is meant; how many there were."""
@@ -68,7 +62,7 @@ class Broadcasts:
         if to is BroadcastTo.CLIENT:
             found = self._roster.find(target)
             is_there = found is not None and _is_there(found, who.workspace)
-            if not is_there and not await self.is_elsewhere(who.workspace, target):
+            if not is_there and not await self._others.has(who.workspace, target):
                 raise UnknownChannel("there is no such connection")
         if to is BroadcastTo.WORKSPACE and target != who.workspace:
             raise UnknownChannel("there is no such workspace")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
-from typing import Protocol
 
 import msgspec
 
@@ -17,6 +16,7 @@ from actors.peer import Peer
 from actors.roster import Roster
 from engine.access.audit import AuditTrail, TrailPage, TrailWanted, check_administrator
 from engine.access.roles import SYSTEM_WORKSPACE
+from engine.others import ConnectionInfo, ConnectionsAsked, EndAsked, Others
 from engine.pages import PAGE_MAX, Cursors, Name
 from protocol.errors import CloseCode, UnknownChannel
 from protocol.model import Principal
@@ -28,23 +28,6 @@ CURSORS = Cursors("connections", tuple[Name])
 FORCED = "disconnected by an administrator"
 
 
-class ConnectionInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """One connection as it is now. `lag_s`: how long its oldest unsent byte waits; `dropped`: messages left out."""
-
-    client_id: str
-    workspace: str
-    user: str
-    role: str
-    address: str
-    connected_at: str
-    subscriptions: int
-    messages_in: int
-    messages_out: int
-    waiting_bytes: int
-    lag_s: float
-    dropped: int
-
-
 class ConnectionPage(msgspec.Struct, frozen=True, kw_only=True):
     """Connections in the order of their coming, and where the next page starts (None: there is none)."""
 
@@ -52,46 +35,15 @@ class ConnectionPage(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None = None
 
 
-class Elsewhere(Protocol):
-    """The connections of other nodes, as far as those answer in time."""
-
-    async def connections(self, asked: ConnectionsAsked) -> Sequence[ConnectionInfo]:
-        """Each node's oldest ones, in any order."""
-
-    async def end(self, asked: EndAsked) -> int:
-        """Ends them; how many there were."""
-
-    async def has(self, workspace: str | None, client_id: str) -> bool:
-        """Whether one of them has this connection."""
-
-
-class ConnectionsAsked(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose connections: None restricts nothing. Those after this id, at most so many, oldest first."""
-
-    workspace: str | None
-    user: str | None
-    after: str
-    limit: int
-
-
-class EndAsked(msgspec.Struct, frozen=True, kw_only=True):
-    """Which connections end: one by its id, or all of a user. `workspace` None: of any."""
-
-    workspace: str | None
-    user: str | None = None
-    client_id: str | None = None
-
-
 class Operators:
     """The operators' verbs. All raise PermissionDenied for anybody but an administrator."""
 
-    def __init__(self, roster: Roster, trail: AuditTrail) -> None:
+    def __init__(self, roster: Roster, trail: AuditTrail, others: Others) -> None:
         self._roster = roster
         self._trail = trail
-        # None: there are no other nodes.
-        self.elsewhere: Elsewhere | None = None
+        self._others = others
 
-    def connections(
+    async def connections(
         self,
         who: Principal,
         workspace: str | None = None,
@@ -99,23 +51,10 @@ class Operators:
         cursor: str | None = None,
         limit: int = PAGE_MAX,
     ) -> ConnectionPage:
-        """Who is connected to this node: authenticated connections, oldest first. Raises UnknownChannel for others'
-        workspaces, BadRequest for a cursor that is not ours."""
+        """Who is connected, to any node that answers within a second: authenticated connections, oldest first. Raises
+        UnknownChannel for others' workspaces, BadRequest for a cursor that is not ours."""
         asked = self._asked(who, workspace, user, cursor, limit)
-        return _page(self.here(asked), asked)
-
-    async def all_connections(
-        self,
-        who: Principal,
-        workspace: str | None = None,
-        user: str | None = None,
-        cursor: str | None = None,
-        limit: int = PAGE_MAX,
-    ) -> ConnectionPage:
-        """The same of all nodes that answer within a second."""
-        asked = self._asked(who, workspace, user, cursor, limit)
-        others = [] if self.elsewhere is None else await self.elsewhere.connections(asked)
-        return _page([*self.here(asked), *others], asked)
+        return _page([*self.here(asked), *await self._others.connections(asked)], asked)
 
     def _asked(
         self, who: Principal, workspace: str | None, user: str | None, cursor: str | None, limit: int
@@ -159,8 +98,8 @@ class Operators:
         await self._known(client_id, asked.workspace)
         await self._trail.record(who, "disconnect", client_id, address)
         # Asked again: it may have left meanwhile, and then what was wanted is so.
-        if not self.end_here(asked) and self.elsewhere is not None:
-            await self.elsewhere.end(asked)
+        if not self.end_here(asked):
+            await self._others.end(asked)
 
     async def disconnect_user(self, who: Principal, user: str, workspace: str | None = None, address: str = "") -> int:
         """Ends all connections of a user with 3503; how many there were. An administrator of `system` says which
@@ -172,16 +111,14 @@ class Operators:
         asked = EndAsked(workspace=scope, user=user)
         # Ours first: a node that does not answer is waited for.
         here = self.end_here(asked)
-        return here if self.elsewhere is None else here + await self.elsewhere.end(asked)
+        return here + await self._others.end(asked)
 
     async def acts(self, who: Principal, wanted: TrailWanted | None = None) -> TrailPage:
         """What people and administrators of this workspace did, newest first."""
         return await self._trail.page(who, wanted or TrailWanted())
 
     async def _known(self, client_id: str, workspace: str | None) -> None:
-        if self.is_here(workspace, client_id):
-            return
-        if self.elsewhere is None or not await self.elsewhere.has(workspace, client_id):
+        if not self.is_here(workspace, client_id) and not await self._others.has(workspace, client_id):
             raise UnknownChannel("there is no such connection")
 
 

@@ -7,11 +7,12 @@ and NEW_ALERTS_MAX `new_alert`s; a slow peer gets none (`actors/lanes.py`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from actors.audience import Audience
 from actors.derived import DerivedStreams
 from actors.registry import Registry
+from engine.others import Others
 from protocol.hints import AlertHint, AlertsRefresh, Hint, NewAlert, RefreshHint, WorkflowProgress, WorkflowUpdated
 from protocol.model import Alert, ChannelKey, DerivedKey, EventKind, Severity, StreamKey
 from protocol.workflows import Move
@@ -22,18 +23,13 @@ PRIORITIES = {Severity.INFO: "LOW", Severity.WARNING: "MEDIUM", Severity.ERROR: 
 _TOLD = (EventKind.FIRED, EventKind.REPEATED, EventKind.RAISED)
 
 
-def _nowhere(stream: StreamKey, hints: Sequence[Hint]) -> None:
-    """Where there is one node."""
-
-
 class Hints:
     """Tells what a batch did, on the streams that somebody follows, here or on another node."""
 
-    def __init__(self, registry: Registry, derived: DerivedStreams) -> None:
+    def __init__(self, registry: Registry, derived: DerivedStreams, others: Others) -> None:
         self._registry = registry
         self._derived = derived
-        # Tells them on the other nodes.
-        self.elsewhere: Callable[[StreamKey, Sequence[Hint]], None] = _nowhere
+        self._others = others
 
     def tell(self, workspace: str, moves: Sequence[Move]) -> None:
         """Tells everybody whom these moves concern."""
@@ -48,14 +44,14 @@ class Hints:
                     assigned.setdefault(alert.assigned_to, []).append(alert)
             key = ChannelKey(workspace, project)
             audience = self._registry.audience(key)
-            if audience or self.elsewhere is not _nowhere:
+            if audience or self._others.are_there:
                 updated = WorkflowProgress(project_id=project, item_id=move.result.item_id)
                 first = [WorkflowUpdated(channel=key.name, data=updated)] if move.tracker is not None else []
                 self._say(key, audience, [*first, *_about(key.name, rung, project)])
         for user, alerts in assigned.items():
             stream = DerivedKey(workspace, user)
             audience = self._derived.find(stream)
-            if audience or self.elsewhere is not _nowhere:
+            if audience or self._others.are_there:
                 projects = {alert.project_id for alert in alerts}
                 about = _about(stream.name, alerts, projects.pop() if len(projects) == 1 else None)
                 self._say(stream, audience, about)
@@ -63,7 +59,7 @@ class Hints:
     def _say(self, stream: StreamKey, audience: Audience | None, hints: Sequence[Hint]) -> None:
         if audience is not None:
             audience.hint(hints)
-        self.elsewhere(stream, hints)
+        self._others.hint(stream, hints)
 
 
 def _about(channel: str, alerts: Sequence[Alert], project: str | None) -> list[Hint]:

@@ -21,8 +21,8 @@ from actors.event_stream import GOODBYE_S
 from engine.app import Engine
 from engine.http.server import KEEP_ALIVE_S
 from engine.http.streams import SEND_MAX_S
+from engine.others import ConnectionInfo
 from engine.sections.doors import Gateway
-from engine.verbs.operators import ConnectionInfo
 from protocol.items import TriggerInput
 from tests.support.engines import an_engine
 from tests.support.event_readers import Heard, Reader
@@ -76,15 +76,15 @@ async def storm(engine: Engine, severity: str, others: Sequence[Reader] = ()) ->
             for n in range(BATCH)
         ]
         await engine.service.trigger(engine.principal("test"), alerts)
-        most = max(most, *[each.waiting_bytes for each in stalled_ones(engine)], 0)
+        most = max(most, *[each.waiting_bytes for each in await stalled_ones(engine)], 0)
         for reader in others:
             places = [place_of(each) for each in await heard_until(reader, (batch + 1) * BATCH)]
             assert places == list(range(batch * BATCH + 1, (batch + 1) * BATCH + 1)), "nobody else notices"
     return most
 
 
-def stalled_ones(engine: Engine) -> list[ConnectionInfo]:
-    return engine.operators.connections(engine.principal("boss"), user="stalled").items
+async def stalled_ones(engine: Engine) -> list[ConnectionInfo]:
+    return (await engine.operators.connections(engine.principal("boss"), user="stalled")).items
 
 
 def shown(engine: Engine, name: str) -> float:
@@ -126,7 +126,7 @@ async def test_a_reader_that_misses_what_matters_is_cut_and_counted_and_comes_ba
                 await wait_all_tasks_blocked(0.05)
                 mock_clock.jump(wait_s)
             await wait_all_tasks_blocked(0.05)
-            assert stalled_ones(engine) == []
+            assert await stalled_ones(engine) == []
             assert shown(engine, 'tocsin_refused_total{limit="outbox_bytes"}') == 1
             assert shown(engine, 'tocsin_http{figure="connections_open"}') == 0
             heard: list[Heard] = []

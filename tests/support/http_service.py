@@ -11,9 +11,10 @@ from engine.access.administration import Revoked
 from engine.access.audit import TrailPage, TrailWanted
 from engine.access.identity import IssuedTicket
 from engine.access.revocation import RevocationPage
+from engine.others import ConnectionInfo
 from engine.stores import AlertPage, AlertQuery, RecipientPage, Revocation, RevocationKind, RowPage
 from engine.stores.trail import TrailKind, TrailLine, TrailPlace
-from engine.verbs.operators import ConnectionInfo, ConnectionPage
+from engine.verbs.operators import ConnectionPage
 from engine.verbs.people import Deed
 from protocol.commands import Ring
 from protocol.effects import AlertRecipient
@@ -111,7 +112,7 @@ class FakeService:
     async def unrevoke(self, who: Principal, kind: RevocationKind, target: str, address: str) -> None:
         self._answer("unrevoke", [kind, target])
 
-    async def all_connections(
+    async def connections(
         self, who: Principal, workspace: str | None, user: str | None, cursor: str | None, limit: int
     ) -> ConnectionPage:
         self._answer("connections", [workspace, user, cursor, limit])

@@ -158,7 +158,7 @@ async def test_more_streams_than_allowed_are_refused_by_name(tmp_path: Path) -> 
 async def test_an_operator_ends_a_stream_and_its_reader_hears_why(engine: Engine) -> None:
     async with following(engine) as reader:
         await reader.next()
-        (connection,) = engine.operators.connections(engine.principal("boss")).items
+        (connection,) = (await engine.operators.connections(engine.principal("boss"))).items
         assert (connection.user, connection.subscriptions) == ("ann", 1)
         await engine.operators.disconnect(engine.principal("boss"), connection.client_id)
         (bye,) = [heard for heard in await reader.rest() if heard.kind == "bye"]

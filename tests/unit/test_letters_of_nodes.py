@@ -16,6 +16,8 @@ from engine.access.auth import Authenticator
 from engine.access.keys import KeyRing, secret_key
 from engine.bus import NO_MARKS, Cause, Entries, Gap, Listener, Marks
 from engine.bus.topics import NEWS, events_of, inbox_of
+from engine.cache.cache import Cache
+from engine.cache.memory import Memory
 from engine.configuration.fields import ConfigError
 from engine.nodes import news as news_of_nodes
 from engine.nodes import post as post_of_nodes
@@ -109,7 +111,7 @@ class Looked:
 
 def a_relay() -> tuple[Relay, FakeBus, Looked]:
     bus, looked = FakeBus(), Looked()
-    return Relay(Post("a", bus, SEALS), looked, looked), bus, looked  # type: ignore[arg-type]
+    return Relay(Post("a", bus, SEALS), looked, looked, Cache(Memory(10, 1_000))), bus, looked  # type: ignore[arg-type]
 
 
 async def test_foreign_letters_are_counted_and_dropped_and_logged_once_in_a_while(

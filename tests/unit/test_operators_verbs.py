@@ -12,8 +12,9 @@ from trio.testing import MockClock
 
 from engine.access.audit import AuditTrail, TrailWanted
 from engine.ids import new_id
+from engine.others import EndAsked, NoOthers, Others
 from engine.stores import AdministrativeAct, open_store
-from engine.verbs.operators import FORCED, EndAsked, Operators
+from engine.verbs.operators import FORCED, Operators
 from protocol.errors import BadRequest, Busy, CloseCode, PermissionDenied, UnknownChannel
 from protocol.model import Principal
 from tests.support.sessions import Rig, a_rig
@@ -26,34 +27,34 @@ def who(workspace: str = "acme", role: str = "admin", channels: tuple[str, ...] 
 
 
 @asynccontextmanager
-async def a_desk() -> AsyncIterator[tuple[Operators, Rig]]:
+async def a_desk(others: Others | None = None) -> AsyncIterator[tuple[Operators, Rig]]:
     with capture_logs():
         async with open_store("memory:", clock=lambda: NOW) as store, a_rig(new_id=new_id) as rig:
-            yield Operators(rig.roster, AuditTrail(store, lambda: NOW, 10.0)), rig
+            yield Operators(rig.roster, AuditTrail(store, lambda: NOW, 10.0), others or NoOthers()), rig
 
 
 async def test_the_connections_of_a_workspace_come_in_pages_oldest_first(autojump_clock: MockClock) -> None:
     async with a_desk() as (desk, rig):
         for token in ("ada", "bob", "ada", "eve@rival"):
             await rig.client(token)
-        page = desk.connections(who(), limit=2)
+        page = await desk.connections(who(), limit=2)
         assert [each.user for each in page.items] == ["ada", "bob"]
-        rest = desk.connections(who(), cursor=page.next_cursor, limit=2)
+        rest = await desk.connections(who(), cursor=page.next_cursor, limit=2)
         assert ([each.user for each in rest.items], rest.next_cursor) == (["ada"], None)
-        assert len(desk.connections(who(), user="ada").items) == 2
-        everybody = desk.connections(who("system")).items
+        assert len((await desk.connections(who(), user="ada")).items) == 2
+        everybody = (await desk.connections(who("system"))).items
         assert [each.workspace for each in everybody] == ["acme", "acme", "acme", "rival"]
-        assert [each.user for each in desk.connections(who("system"), "rival").items] == ["eve"]
+        assert [each.user for each in (await desk.connections(who("system"), "rival")).items] == ["eve"]
 
 
 async def test_what_is_another_workspaces_does_not_exist(autojump_clock: MockClock) -> None:
     async with a_desk() as (desk, rig):
         peer = await rig.client("eve@rival")
-        [stranger] = desk.connections(who("system")).items
+        [stranger] = (await desk.connections(who("system"))).items
         with pytest.raises(UnknownChannel, match="no such connection"):
             await desk.disconnect(who(), stranger.client_id)
         with pytest.raises(UnknownChannel, match="no such workspace"):
-            desk.connections(who(), "rival")
+            await desk.connections(who(), "rival")
         assert (await desk.acts(who())).items == [], "what was refused is not on record"
         await peer.say({"type": "ping"})
         await peer.hear()
@@ -62,7 +63,7 @@ async def test_what_is_another_workspaces_does_not_exist(autojump_clock: MockClo
 async def test_one_connection_or_all_of_a_user_are_ended_and_on_record(autojump_clock: MockClock) -> None:
     async with a_desk() as (desk, rig):
         peers = [await rig.client("ada") for _ in range(3)]
-        first = desk.connections(who()).items[0]
+        first = (await desk.connections(who())).items[0]
         await desk.disconnect(who(), first.client_id, "203.0.113.7")
         assert await peers[0].hear_close() == (CloseCode.FORCED, FORCED)
         assert await desk.disconnect_user(who("system"), "ada", "acme") == 2
@@ -75,14 +76,13 @@ async def test_one_connection_or_all_of_a_user_are_ended_and_on_record(autojump_
 
 
 async def test_connections_here_end_before_a_silent_node_is_waited_for(autojump_clock: MockClock) -> None:
-    class Silent:
+    class Silent(NoOthers):
         async def end(self, asked: EndAsked) -> int:
             await peer.hear_close()
             return 1
 
-    async with a_desk() as (desk, rig):
+    async with a_desk(Silent()) as (desk, rig):
         peer = await rig.client("ada")
-        desk.elsewhere = Silent()  # type: ignore[assignment]  # what is asked of it
         with trio.fail_after(5):
             assert await desk.disconnect_user(who(), "ada") == 2
 
@@ -103,7 +103,7 @@ async def test_the_trail_comes_in_pages_newest_first_and_knows_its_cursors(autoj
 async def test_only_an_administrator_of_a_whole_workspace_may(autojump_clock: MockClock, bearer: Principal) -> None:
     async with a_desk() as (desk, _):
         with pytest.raises(PermissionDenied):
-            desk.connections(bearer)
+            await desk.connections(bearer)
         with pytest.raises(PermissionDenied):
             await desk.disconnect_user(bearer, "ada")
         with pytest.raises(PermissionDenied):
@@ -117,7 +117,7 @@ async def test_an_act_that_the_store_does_not_take_in_time_is_busy_and_not_done(
 
     async with a_rig() as rig:
         peer = await rig.client("ada")
-        desk = Operators(rig.roster, AuditTrail(Stuck(), lambda: NOW, 10.0))  # type: ignore[arg-type]  # what is asked of it
+        desk = Operators(rig.roster, AuditTrail(Stuck(), lambda: NOW, 10.0), NoOthers())  # type: ignore[arg-type]  # what is asked of it
         with pytest.raises(Busy, match="not recorded within 10 s and not done"):
             await desk.disconnect_user(who(), "ada")
         assert trio.current_time() >= 10

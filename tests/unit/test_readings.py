@@ -160,5 +160,5 @@ async def test_roll_ups_take_turns_and_an_away_store_is_tried_again(autojump_clo
 
     began = trio.current_time()
     with trio.move_on_after(25):
-        await RollUps(AwayAtFirst(), 10).run(trio.TASK_STATUS_IGNORED)  # type: ignore[arg-type]
+        await RollUps(AwayAtFirst(), 10, lambda: True).run(trio.TASK_STATUS_IGNORED)  # type: ignore[arg-type]
     assert turns == [0, 10, 20]

@@ -17,6 +17,7 @@ from engine.access.claims import RefusedFor
 from engine.access.identity import Identity
 from engine.access.keys import KeyRing, secret_key
 from engine.access.revocation import KEPT_US, Revocations
+from engine.others import NoOthers
 from engine.sections.identity import Identity as Limits
 from engine.stores import Revocation, RevocationKind, Store, open_store
 from protocol.errors import (
@@ -98,6 +99,7 @@ class Bench:
             trail,
             self.clock,
             answer_s=10.0,
+            others=NoOthers(),
             count_refusal=self.limits.append,
         )  # type: ignore[arg-type]
 

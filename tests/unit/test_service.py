@@ -19,6 +19,7 @@ from engine.core.channel import machine_factory
 from engine.core.turn import Policy
 from engine.ids import IdSource
 from engine.orders import StandingOrders
+from engine.others import NoOthers
 from engine.service import Service
 from engine.stores import AlertQuery, Store, open_store
 from engine.telemetry.metrics import Metrics
@@ -88,7 +89,7 @@ class Bench:
         wider = WiderRates(workspace_items_per_s=workspace_items_per_s)
         quotas = Quotas(RateLimits(), wider, self.metrics.refused, trio.current_time)
         identity = Identity(authenticator, clock)
-        self.service = Service(store, self.registry, identity, self.metrics, clock, 10.0, quotas)
+        self.service = Service(store, self.registry, identity, self.metrics, clock, 10.0, quotas, NoOthers())
 
     def goes_away(self) -> None:
         """The store does not answer, and a channel is trying."""

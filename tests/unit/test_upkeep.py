@@ -35,7 +35,7 @@ class FakeStore:
 async def test_the_store_is_trimmed_at_the_start_and_then_every_so_often(autojump_clock: MockClock) -> None:
     store = FakeStore()
     async with trio.open_nursery() as nursery:
-        upkeep = Upkeep(store, lambda: int(trio.current_time()), every_s=10, over_s=5)  # type: ignore[arg-type]
+        upkeep = Upkeep(store, lambda: int(trio.current_time()), every_s=10, over_s=5, is_ours=lambda: True)  # type: ignore[arg-type]
         began = int(trio.current_time())
         nursery.start_soon(upkeep.run, trio.TASK_STATUS_IGNORED)
         await trio.sleep(25)
@@ -48,7 +48,7 @@ async def test_an_away_store_is_tried_again_at_the_next_turn(autojump_clock: Moc
     store = FakeStore()
     store.is_away, store.found = True, 3
     async with trio.open_nursery() as nursery:
-        upkeep = Upkeep(store, lambda: 1, every_s=10, over_s=5)  # type: ignore[arg-type]
+        upkeep = Upkeep(store, lambda: 1, every_s=10, over_s=5, is_ours=lambda: True)  # type: ignore[arg-type]
         nursery.start_soon(upkeep.run, trio.TASK_STATUS_IGNORED)
         await trio.sleep(5)
         assert (store.trims, upkeep.duplicates_stored) == ([], 0)

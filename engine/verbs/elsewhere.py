@@ -1,8 +1,8 @@
-"""What the engine's verbs ask of other nodes: connections there, broadcasts there, tickets that were made there.
+"""The verbs that reach over all nodes: connections there, broadcasts there, tickets that were made there.
 
-Owns nothing. Each verb has two halves: what is asked of the others, and what we answer when they ask, from what this
-node has in memory. A node that does not answer is left out. A ticket names the run of the process that made it, and
-only that one knows it, so it is good once however many nodes are asked.
+Owns nothing. Each has two halves: what `Elsewhere` asks of the others, and what `answer_others` answers when they ask,
+from what this node has in memory. A node that does not answer is left out. A ticket names the run of the process that
+made it, and only that one knows it, so it is good once however many nodes are asked.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ import structlog
 
 from engine.access.identity import Identity
 from engine.nodes.membership import Membership, is_live
+from engine.nodes.news import News
 from engine.nodes.questions import Questions
+from engine.others import ConnectionInfo, ConnectionsAsked, EndAsked
 from engine.verbs.broadcasts import Broadcasts
-from engine.verbs.operators import ConnectionInfo, ConnectionsAsked, EndAsked, Operators
+from engine.verbs.operators import Operators
 from protocol.codec import DECODER_FAULTS
 from protocol.errors import TocsinError
 from protocol.hints import Broadcast
@@ -41,20 +43,15 @@ class _Say(msgspec.Struct, frozen=True):
 
 
 class Elsewhere:
-    """The verbs that reach over all nodes."""
+    """The other nodes (`engine.others.Others`)."""
 
-    def __init__(
-        self, questions: Questions, membership: Membership, operators: Operators, broadcasts: Broadcasts, gate: Identity
-    ) -> None:
+    are_there = True
+
+    def __init__(self, questions: Questions, membership: Membership, news: News) -> None:
         self._questions = questions
         self._membership = membership
-        self._gate = gate
-        gate.tickets.prefix = f"{_run_of(membership.me.id)}."
-        questions.answer("connections", lambda body: operators.here(_read(body, ConnectionsAsked)))
-        questions.answer("end", lambda body: operators.end_here(_read(body, EndAsked)))
-        questions.answer("has", lambda body: _has(operators, _read(body, _Has)))
-        questions.answer("say", lambda body: _say(broadcasts, _read(body, _Say)))
-        questions.answer("redeem", lambda body: self._redeem_for_others(_read(body, str)))
+        self.hint = news.hint
+        self.revocations_changed = news.revocations_changed
 
     async def connections(self, asked: ConnectionsAsked) -> Sequence[ConnectionInfo]:
         """Those of all other nodes, each node's oldest ones."""
@@ -81,12 +78,6 @@ class Elsewhere:
         answers = await self._ask("redeem", ticket, Principal | None, nodes)
         return next(iter(answers.values()), None)
 
-    def _redeem_for_others(self, ticket: str) -> Principal | None:
-        try:
-            return self._gate.redeem(ticket)
-        except TocsinError:
-            return None
-
     def _others(self) -> list[str]:
         here = self._membership
         return [each.node.id for each in here.seen if is_live(each) and each.node.id != here.me.id]
@@ -104,6 +95,16 @@ class Elsewhere:
         return found
 
 
+def answer_others(questions: Questions, me: str, operators: Operators, broadcasts: Broadcasts, gate: Identity) -> None:
+    """Answers, from now on, what other nodes ask of this one, whose id is `me`."""
+    gate.tickets.prefix = f"{_run_of(me)}."
+    questions.answer("connections", lambda body: operators.here(_read(body, ConnectionsAsked)))
+    questions.answer("end", lambda body: operators.end_here(_read(body, EndAsked)))
+    questions.answer("has", lambda body: _has(operators, _read(body, _Has)))
+    questions.answer("say", lambda body: _say(broadcasts, _read(body, _Say)))
+    questions.answer("redeem", lambda body: _redeem(gate, _read(body, str)))
+
+
 def _run_of(node: str) -> str:
     """The part of a node's id that says which run of its process it is, and nothing of its host."""
     return node.rpartition(".")[2]
@@ -111,6 +112,13 @@ def _run_of(node: str) -> str:
 
 def _read(body: msgspec.Raw, kind: type[T]) -> T:
     return msgspec.msgpack.decode(body, type=kind)
+
+
+def _redeem(gate: Identity, ticket: str) -> Principal | None:
+    try:
+        return gate.redeem(ticket)
+    except TocsinError:
+        return None
 
 
 def _has(operators: Operators, asked: _Has) -> bool:
