@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import trio
@@ -18,9 +19,11 @@ from engine.access.certificate import Certificate
 from engine.access.claims import Expected
 from engine.access.identity import Identity
 from engine.access.key_files import load_keys
+from engine.clocks import StoreClock
 from engine.configuration.config import Config
 from engine.configuration.fields import ConfigError
 from engine.configuration.folder import prepare_data_folder
+from engine.ids import IdSource, new_id, now_us
 from engine.jobs.handed import HandOver
 from engine.jobs.schedules import ScheduleVerbs
 from engine.jobs.verbs import JobVerbs
@@ -57,7 +60,7 @@ class Engine:
         _check_store(config)
         prepare_data_folder(config)
         self.config = config
-        self._world = world or World()
+        self._world = _by_the_store(world or World(), config)
         self.metrics = Metrics(frameworks_max=config.metrics.framework_labels_max)
         self.identity = self._make_identity()
         self._tree = self.tree(config, self._world, self.metrics, self.identity)
@@ -198,6 +201,14 @@ class Engine:
             raise
         if crash is not None:
             raise crash
+
+
+def _by_the_store(world: World, config: Config) -> World:
+    """On a shared store everything here goes by its clock, and what is sorted by ids is sorted by it too."""
+    if not is_postgres(config.store_url) or world.clock is not now_us:
+        return world
+    clock = StoreClock()
+    return replace(world, clock=clock, new_id=IdSource(clock) if world.new_id is new_id else world.new_id)
 
 
 def _check_store(config: Config) -> None:

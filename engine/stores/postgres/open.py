@@ -11,14 +11,14 @@ own.
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import NamedTuple
 
+import structlog
 import trio
 
 from actors.supervisor import root_cause
+from engine.clocks import StoreClock
 from engine.foreign import ForeignLoop
 from engine.ids import new_id, now_us
 from engine.stores import OnCommit, Retention
@@ -34,14 +34,9 @@ from engine.stores.postgres.writer import PostgresWriter
 from engine.stores.tables.store import TableStore
 from protocol.times import SECOND_US
 
+log = structlog.get_logger()
+
 _NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
-
-
-class Found(NamedTuple):
-    """What a database says when it is opened: its identity, and by how much its clock is ahead (microseconds)."""
-
-    epoch: str
-    ahead_us: int
 
 
 @asynccontextmanager
@@ -59,12 +54,13 @@ async def open_postgres(
             if foreign is None:
                 foreign = ForeignLoop()
                 await nursery.start(foreign.run)
-            found = await foreign.call(lambda: look(url))
+            theirs = StoreClock() if clock is now_us else clock
+            epoch = await foreign.call(lambda: look(url, theirs))
             commits, changes = Sessions(url, 1), Sessions(url, 2)
             writer = PostgresWriter(foreign, PostgresCommitter(commits, changes), on_commit, fate.die)
             readers = PostgresReaders(foreign, Sessions(url, READ_SESSIONS))
             nursery.start_soon(writer.work)
-            store = TableStore(found.epoch, writer, readers, retention, _by_the_database(clock, found.ahead_us))
+            store = TableStore(epoch, writer, readers, retention, theirs)
             store.now_sql, store.tend = _NOW, tend
             with fate.scope:
                 try:
@@ -80,8 +76,11 @@ async def open_postgres(
         raise fate.death
 
 
-async def look(url: str) -> Found:
-    """Over there: whether the database may be used by this program and this login. Raises StoreRefused."""
+async def look(url: str, clock: Callable[[], int]) -> str:
+    """Over there: whether the database may be used by this program and this login; its epoch. Raises StoreRefused.
+
+    The clock, if it is one that goes by the database, learns the time.
+    """
     async with connected(url) as connection:
         with refusing(url):
             await check_migrated(connection)
@@ -91,14 +90,18 @@ async def look(url: str) -> Found:
                 new_id(),
                 now_us(),
             )
-            before = time.time_ns() // 1_000
-            theirs = await connection.fetchval(_NOW)
-            ahead_us = theirs - (before + time.time_ns() // 1_000) // 2
-            return Found(await connection.fetchval("SELECT epoch FROM store"), ahead_us)
+            if isinstance(clock, StoreClock):
+                asked = clock.steady()
+                clock.learn(await connection.fetchval(_NOW), asked, clock.steady())
+                _warn(clock.wall_behind_us)
+            epoch: str = await connection.fetchval("SELECT epoch FROM store")
+            return epoch
 
 
-def _by_the_database(clock: Callable[[], int], ahead_us: int) -> Callable[[], int]:
-    """Leases of several nodes are compared, so all go by one clock: the database's, as far as it is from ours."""
-    if clock is not now_us or abs(ahead_us) < SECOND_US // 1_000:
-        return clock
-    return lambda: clock() + ahead_us
+def _warn(behind_us: int) -> None:
+    if abs(behind_us) >= SECOND_US:
+        log.warning(
+            "clock_is_wrong",
+            behind_the_database_s=round(behind_us / SECOND_US, 1),
+            advice="the engine goes by the database's clock; logs and tokens that are made here go by this machine's",
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from engine.clocks import StoreClock
 from engine.stores.nodes import FORGOTTEN_S, NodeRow, NodeSeen
 from engine.stores.tables.connection import Connection
 from engine.stores.tables.writer import Writer
@@ -44,7 +45,7 @@ class NodeTable:
 
 def renew(connection: Connection, node: NodeRow, now_sql: str, clock: Callable[[], int]) -> list[NodeSeen]:
     """The row of this node as of now; all rows, with their ages."""
-    now = connection.execute(now_sql).fetchone()[0] if now_sql else clock()
+    now = store_time(connection, now_sql, clock)
     before = connection.execute(_OWN, (node.id,)).fetchone()
     values = (node.id, node.address, node.version, node.started_at, int(node.is_draining), now)
     connection.execute(_RENEW, values)
@@ -58,6 +59,17 @@ def renew(connection: Connection, node: NodeRow, now_sql: str, clock: Callable[[
         )
         for id_, address, version, started, draining, seen in connection.execute(_ALL)
     ]
+
+
+def store_time(connection: Connection, now_sql: str, clock: Callable[[], int]) -> int:
+    """The store's time, if it has one of its own; our clock is set by it."""
+    if not now_sql:
+        return clock()
+
+    def look() -> int:
+        return int(connection.execute(now_sql).fetchone()[0])
+
+    return clock.ask(look) if isinstance(clock, StoreClock) else look()
 
 
 def forget(connection: Connection, node: str) -> None:
