@@ -28,7 +28,7 @@ from benchmarks.control import BenchmarkError
 from benchmarks.machine import machine_card
 from benchmarks.measure import NS_PER_MS, percentile, percentiles
 from benchmarks.options import Options
-from benchmarks.peers import redis
+from benchmarks.peers import queues, redis
 from benchmarks.report import Figures, Goal, Report, make_report
 from engine.ids import now_us
 from engine.jobs.counts import JobCounts
@@ -232,7 +232,7 @@ def _peer(program: list[str], folder: Path, backlog: int, seconds: float, figure
     names = [queue.value for queue in Queue]
     for fsync in redis.FSYNCS:
         with tempfile.TemporaryDirectory(dir=folder) as data, redis.redis(Path(data), fsync) as socket:
-            work = redis.Work(socket, names, SLOTS, backlog, _AT_ONCE, RATE, seconds)
-            done = redis.done(program, Path(data), work)
+            work = queues.Work(socket, names, SLOTS, backlog, _AT_ONCE, RATE, seconds)
+            done = queues.done("bullmq", program, Path(data), work)
         for name, value in msgspec.structs.asdict(done).items():
             figures.add(f"bullmq_{fsync}_{name}", value)

@@ -1,5 +1,5 @@
 """Other people's servers as rows beside ours: WebSocket broadcasters (see `benchmarks.floor`) in `fanout --bare`, and
-a queue in `jobs` (`redis`).
+queues in `jobs` (`queues`); and the servers that both need (`redis`, `postgres`).
 
 Each is a program of its own that is given what it needs to be at its best for this: no compression, no pings, its own
 broadcast function where it has one. A peer that is not installed is left out, and the report says so.

@@ -1,5 +1,5 @@
 // BullMQ's queues with the no-op jobs of benchmarks/jobs.py, once: first a backlog, then so many a second in each.
-// Reads one line, {socket, queues, slots, backlog, at_once, rate, seconds}, and answers with one (see redis.py; for
+// Reads one line, {where, queues, slots, backlog, at_once, rate, seconds}, and answers with one (see queues.py; for
 // the arguments load.mjs).
 import { once } from 'node:events';
 import process from 'node:process';
@@ -8,8 +8,8 @@ import { load } from './load.mjs';
 
 const { Queue, Worker } = load('bullmq');
 const [line] = await once(createInterface({ input: process.stdin }), 'line');
-const { socket, queues: names, slots, backlog, at_once, rate, seconds } = JSON.parse(line);
-const connection = { path: socket, maxRetriesPerRequest: null };
+const { where, queues: names, slots, backlog, at_once, rate, seconds } = JSON.parse(line);
+const connection = { path: where, maxRetriesPerRequest: null };
 const queues = names.map((name) => new Queue(name, { connection }));
 const now = () => Number(process.hrtime.bigint()) / 1e6;
 const started = [];

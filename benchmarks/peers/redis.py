@@ -14,34 +14,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
-
-from benchmarks.harness import Child, environment
+from benchmarks.harness import Child
 from benchmarks.peers import node_peer
 
 FSYNCS = ("always", "everysec")
 _READY = b"ready to accept connections at"
 _READY_S = 20.0
-
-
-class Work(msgspec.Struct, frozen=True):
-    """What the program is asked to do. `at_once`: jobs of one call while the backlog is made; `rate`: of each queue."""
-
-    socket: str
-    queues: list[str]
-    slots: int
-    backlog: int
-    at_once: int
-    rate: int
-    seconds: float
-
-
-class Done(msgspec.Struct, frozen=True):
-    """What came of it."""
-
-    jobs_per_s: float
-    start_p50_ms: float
-    start_p99_ms: float
 
 
 def bullmq() -> tuple[list[str], str]:
@@ -67,9 +45,3 @@ def redis(folder: Path, fsync: str, name: str = "") -> Iterator[str]:
             while _READY not in server.receive(_READY_S):
                 pass
             yield socket
-
-
-def done(program: list[str], folder: Path, work: Work) -> Done:
-    """Has it done once. Raises BenchmarkError."""
-    with Child("bullmq", program, folder, environment()) as child:
-        return child.ask(work, Done)
