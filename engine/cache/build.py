@@ -36,5 +36,4 @@ def _level(config: Config, foreign: ForeignLoop) -> SecondLevel:
         foreign,
         wait_s=config.cache.wait_s,
         value_max_bytes=config.cache.value_max_bytes,
-        is_cluster=config.redis.cluster,
     )

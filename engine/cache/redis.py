@@ -48,15 +48,14 @@ HEAD_BYTES = 1_024
 class RedisLevel:
     """A second level in Redis."""
 
-    def __init__(
-        self, url: SecretUrl, foreign: ForeignLoop, *, wait_s: float, value_max_bytes: int, is_cluster: bool = False
-    ) -> None:
+    def __init__(self, url: SecretUrl, foreign: ForeignLoop, *, wait_s: float, value_max_bytes: int) -> None:
         self._url = url
         self._foreign = foreign
         self._wait_s = wait_s
         self._read_max = value_max_bytes + HEAD_BYTES
-        self._is_cluster = is_cluster
+        # Both as `ping` has found them, which comes before everything else.
         self._client: Any = None
+        self._is_cluster = False
         self._known = ""
 
     async def find(self, key: str, tags: Sequence[str]) -> Found:
@@ -88,11 +87,12 @@ class RedisLevel:
     async def ping(self) -> str:
         """Which server answers."""
         self._known = ""
+        await self._ask(self._meet, TALK_MAX_S)
         server = await self._ask(self._who, TALK_MAX_S)
         # Once more, now that there is a connection: who is slower than questions may be is not up.
         self._known = await self._ask(self._who, self._wait_s)
         if self._known != server:
-            raise LevelDown(f"{self._url.shown}: another server answers each time; name one, or say redis.cluster")
+            raise LevelDown(f"{self._url.shown}: another server answers each time; name one")
         return server
 
     async def close(self) -> None:
@@ -106,8 +106,6 @@ class RedisLevel:
 
     async def _ask(self, make: Callable[[], Coroutine[Any, Any, T]], most_s: float) -> T:
         async def over_there() -> T:
-            if self._client is None:
-                self._client = self._connect()
             async with asyncio.timeout(most_s):
                 return await make()
 
@@ -124,19 +122,21 @@ class RedisLevel:
 
     # What follows runs over there.
 
-    def _connect(self) -> Redis | RedisCluster:
+    async def _meet(self) -> None:
+        """Asks whether it is a cluster, each time anew: behind the same name another one may be by now."""
         url = self._url.reveal().decode()
-        common: dict[str, Any] = {
-            "socket_connect_timeout": TALK_MAX_S,
-            "socket_timeout": TALK_MAX_S,
-            "protocol": 2,  # every server since 2.0 speaks it, and nothing here needs the third
-            "client_name": "tocsin-cache",
-            "retry": Retry(NoBackoff(), 0),  # the cache tries again by itself, and until then nobody waits
-        }
-        if self._is_cluster:
-            return RedisCluster.from_url(url, max_connections=CONNECTIONS_MAX, **common)
+        async with Redis.from_url(url, single_connection_client=True, **_options()) as stranger:
+            is_cluster = bool((await stranger.info("cluster")).get("cluster_enabled"))
+        if self._client is None or is_cluster != self._is_cluster:
+            former, self._client, self._is_cluster = self._client, self._connect(url, is_cluster), is_cluster
+            if former is not None:
+                await former.aclose()
+
+    def _connect(self, url: str, is_cluster: bool) -> Redis | RedisCluster:
+        if is_cluster:
+            return RedisCluster.from_url(url, max_connections=CONNECTIONS_MAX, **_options())
         pool = BlockingConnectionPool.from_url(
-            url, max_connections=CONNECTIONS_MAX, timeout=TALK_MAX_S, redis_connect_func=self._greet, **common
+            url, max_connections=CONNECTIONS_MAX, timeout=TALK_MAX_S, redis_connect_func=self._greet, **_options()
         )
         return Redis.from_pool(pool)  # which closes it, too
 
@@ -212,6 +212,16 @@ class RedisLevel:
         nodes = await self._nodes()
         infos = [await self._client.info("server", target_nodes=node) for node in nodes]
         return ",".join(sorted(str(info["run_id"]) for info in infos))
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "socket_connect_timeout": TALK_MAX_S,
+        "socket_timeout": TALK_MAX_S,
+        "protocol": 2,  # every server since 2.0 speaks it, and nothing here needs the third
+        "client_name": "tocsin-cache",
+        "retry": Retry(NoBackoff(), 0),  # the cache tries again by itself, and until then nobody waits
+    }
 
 
 def _checked(answer: Any) -> Any:

@@ -78,7 +78,6 @@ def server(config: Config) -> Iterator[Finding]:
     yield _version(where, told)
     yield _speed(ping_s)
     yield _memory(told)
-    yield from _cluster(config, told)
 
 
 def _client(config: Config) -> Redis:
@@ -117,13 +116,6 @@ def _memory(told: Mapping[str, Any]) -> Finding:
     if 100 * used > FULL_PERCENT * most:
         return Finding("redis", Level.WARNING, text, "give it more memory (maxmemory)")
     return Finding("redis", Level.OK, text)
-
-
-def _cluster(config: Config, told: Mapping[str, Any]) -> Iterator[Finding]:
-    is_cluster = bool(told.get("cluster_enabled"))
-    if is_cluster != config.redis.cluster:
-        text = "it is part of a Redis Cluster" if is_cluster else "it is no Redis Cluster"
-        yield Finding("redis", Level.FAIL, text, f"set redis.cluster = {str(is_cluster).lower()}")
 
 
 def _ping_s(client: Redis) -> float:

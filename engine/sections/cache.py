@@ -14,9 +14,11 @@ class Redis(Section, frozen=True, kw_only=True):
 
     url: Annotated[
         SecretUrl,
-        why("redis://[[user]:password@]host[:port][/database], rediss:// with TLS, unix:///path; empty: none is used."),
+        why(
+            "redis://[[user]:password@]host[:port][/database], rediss:// with TLS, unix:///path; of a Redis Cluster"
+            " any node. Empty: none is used."
+        ),
     ] = SecretUrl()
-    cluster: Annotated[bool, why("The URL is that of a node of a Redis Cluster; the bus finds out by itself.")] = False
     prefix: Annotated[
         str, why("How all our keys begin; 'app' is the reference's. Two installations on one Redis need two.")
     ] = "app"

@@ -36,7 +36,7 @@ def place(request: pytest.FixtureRequest) -> Any:
         server = request.getfixturevalue("redis")
         return lambda: redis_nodes(server.url)
     servers = request.getfixturevalue("cluster")
-    return lambda: redis_nodes(servers[0].url, is_cluster=True)
+    return lambda: redis_nodes(servers[0].url)
 
 
 @asynccontextmanager

@@ -16,8 +16,8 @@ from tests.support.redis_server import PASSWORD, RedisServer
 OK, WARNING, FAIL = Level.OK, Level.WARNING, Level.FAIL
 
 
-def look(url: str, **settings: bool) -> list[Finding]:
-    return list(redis_server.server(Config(data=Path("none"), redis=Redis(url=SecretUrl(url), **settings))))
+def look(url: str) -> list[Finding]:
+    return list(redis_server.server(Config(data=Path("none"), redis=Redis(url=SecretUrl(url)))))
 
 
 def bound(server: RedisServer, policy: str = "volatile-lru") -> None:
@@ -55,11 +55,6 @@ def test_one_that_is_far_away_or_too_old_is_told(redis: RedisServer, monkeypatch
     version, speed, _ = look(redis.url)
     assert (version.level, version.advice) == (FAIL, "use 99.0 or newer")
     assert speed.level is WARNING
-
-
-def test_a_wrong_idea_of_its_being_a_cluster_is_a_fail(redis: RedisServer) -> None:
-    found = look(redis.url, cluster=True)[-1]
-    assert (found.level, found.advice) == (FAIL, "set redis.cluster = false")
 
 
 def test_a_wrong_password_is_a_fail_and_never_shown() -> None:

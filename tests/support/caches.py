@@ -92,11 +92,10 @@ def a_node(level: SecondLevel | None = None, **more: Any) -> Node:
 @asynccontextmanager
 async def redis_nodes(url: str, count: int = 1, *, wait_s: float = 0.5, **more: Any) -> AsyncIterator[list[Node]]:
     """So many nodes that share a Redis, each met it already. `wait_s` has room for a slow machine."""
-    is_cluster = more.pop("is_cluster", False)
     async with trio.open_nursery() as nursery:
         foreign = ForeignLoop()
         await nursery.start(foreign.run)
-        options = {"wait_s": wait_s, "value_max_bytes": MIB, "is_cluster": is_cluster}
+        options = {"wait_s": wait_s, "value_max_bytes": MIB}
         nodes = [a_node(RedisLevel(SecretUrl(url), foreign, **options), **more) for _ in range(count)]
         try:
             for node in nodes:
