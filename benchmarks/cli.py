@@ -27,6 +27,7 @@ from benchmarks import (
     fanout,
     fanout_bare,
     fanout_busy,
+    fanout_nodes,
     ingest,
     jobs,
     nab,
@@ -65,7 +66,7 @@ _TALKING = tuple(name for name in NAMES if name not in ("core", "nab", "workflow
 # Options that mean something to these scenarios only (and to `all`): to others they are refused, not quietly ignored.
 _MEANT_FOR: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("clients", "messages", "rate", "verify"), _TALKING),
-    **dict.fromkeys(("idle", "open", "bare", "busy"), ("fanout",)),
+    **dict.fromkeys(("idle", "open", "bare", "busy", "nodes"), ("fanout",)),
     "seconds": ("connections",),
     "store": ("storm", "ingest"),
     "minutes": ("soak",),
@@ -103,13 +104,15 @@ def scenarios(name: str, options: Options) -> list[Scenario]:
     """What a name means."""
     if name == "all":
         rest = [scenario for other, scenario in _BY_NAME.items() if other != "soak"]
-        return [fanout.run, fanout_bare.run, fanout_busy.run, *rest]
+        return [fanout.run, fanout_bare.run, fanout_busy.run, fanout_nodes.run, *rest]
     if name == "fanout":
         asked: list[Scenario] = []
         if options.bare:
             asked.append(fanout_bare.run)
         if options.busy:
             asked.append(fanout_busy.run)
+        if options.nodes:
+            asked.append(fanout_nodes.run)
         return asked or [fanout.run]
     return [_BY_NAME[name]]
 
@@ -184,6 +187,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", type=Path, help="nab: a checkout of numenta/NAB (default: series of our own)")
     add("--bare", action="store_true", help="fanout: broadcast only, beside the peers")
     add("--busy", action="store_true", help="fanout: beside busy threads in the engine's process")
+    add("--nodes", action="store_true", help="fanout: from one node to the clients of another, beside one node alone")
     add(
         "--store",
         nargs="?",
@@ -216,6 +220,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         store_url=arguments.store if isinstance(arguments.store, str) else None,
         minutes=arguments.minutes,
         busy=arguments.busy,
+        nodes=arguments.nodes,
         idle=arguments.idle,
         open_alerts=arguments.open,
         idle_s=arguments.seconds,

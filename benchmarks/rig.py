@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import msgspec
 
@@ -30,6 +30,8 @@ from benchmarks.engine import WORKSPACE, Engine
 from benchmarks.floor import wait_until
 from benchmarks.harness import READY_TIMEOUT_S, Broadcaster, Child, Cores, Ready, Receivers, environment, python
 from benchmarks.measure import NS_PER_MS, NS_PER_S, percentile
+
+T = TypeVar("T")
 
 # Between "go" and the first message, so that every process is waiting when it is due.
 LEAD_NS = NS_PER_S * 15 // 100
@@ -97,6 +99,10 @@ class Rig:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._stack.__exit__(kind, error, at)
+
+    def keep(self, what: contextlib.AbstractContextManager[T]) -> T:
+        """Enters a context that ends with the rig: after all that is started later, before what was started earlier."""
+        return self._stack.enter_context(what)
 
     def child(self, name: str, argv: Sequence[str], cores: frozenset[int] | None, **env: str) -> Child:
         """Starts a process on these cores (None: on any)."""

@@ -23,6 +23,7 @@ from benchmarks import (
     fanout,
     fanout_bare,
     fanout_busy,
+    fanout_nodes,
     harness,
     ingest,
     peers,
@@ -558,7 +559,7 @@ def test_arguments_become_options(monkeypatch):
 def test_a_name_means_its_scenarios():
     names = [name for name in cli.NAMES if name not in ("fanout", "soak", "all")]
     rest = [scenario for name in names for scenario in cli.scenarios(name, Options())]
-    assert cli.scenarios("all", Options()) == [fanout.run, fanout_bare.run, fanout_busy.run, *rest]
+    assert cli.scenarios("all", Options()) == [fanout.run, fanout_bare.run, fanout_busy.run, fanout_nodes.run, *rest]
     assert cli.scenarios("fanout", Options(bare=True, busy=True)) == [fanout_bare.run, fanout_busy.run]
     assert cli.scenarios("burst", Options()) == [burst.run]
 
