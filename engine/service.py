@@ -81,8 +81,8 @@ class Service:
     @property
     def is_ready(self) -> bool:
         """Whether a trigger would be acked now."""
-        # What the store says of itself is as old as its last commit: if nobody tries again it would be away for ever.
-        return self._store.is_available or not self._registry.waits_for_store
+        # Of commits the store knows what came of the last one: if nobody tries again it would be away for ever.
+        return self._store.is_reachable and (self._store.is_available or not self._registry.waits_for_store)
 
     def authenticate(self, token: str) -> Principal:
         """Who the bearer is. Raises Unauthorized or TokenExpired."""

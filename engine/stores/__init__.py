@@ -185,6 +185,10 @@ class Store(ChannelStore, ObjectStore, WorkflowStore, JobStore, DeliveryStore, N
     def is_available(self) -> bool:
         """False from a commit that failed to the next one that succeeds."""
 
+    @property
+    def is_reachable(self) -> bool:
+        """False while the database's server does not answer. The beats of nodes ask it each second; a file has none."""
+
     def set_feed(self, feed: Feed) -> None:
         """Whom to tell of commits: on the trio loop, in commit order, once a group, before the waiting actors wake.
 

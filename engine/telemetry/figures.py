@@ -167,7 +167,7 @@ FIGURES: Mapping[str, Figure] = {
     "mailbox_depth": Figure(("tocsin_mailbox_depth",), "Commands waiting in the mailboxes of all channels."),
     "channels": Figure(("tocsin_channels",), "Channels that run."),
     "channels_parked": Figure(("tocsin_channels_parked",), "Channels past their restart intensity."),
-    "store_available": Figure(("tocsin_store_available",), "1 while the store takes commits."),
+    "store_available": Figure(("tocsin_store_available",), "1 while the store takes commits, and its server answers."),
     "store_unavailable": Figure(
         ("tocsin_store_unavailable",), "Commits and other writes that the store did not take.", True
     ),

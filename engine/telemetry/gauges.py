@@ -83,5 +83,5 @@ def _store(parts: Parts | None) -> Mapping[str, float]:
     if parts is None:
         return {"store_available": 0}
     return {f"store_{name}": n for name, n in parts.store.statistics().items()} | {
-        "store_available": int(parts.store.is_available)
+        "store_available": int(parts.store.is_available and parts.store.is_reachable)
     }

@@ -112,6 +112,7 @@ class FaultyStore:
         # One writer: commits happen, and are told to the feed, in one order.
         self._order = trio.StrictFIFOLock()
         self.is_available = True
+        self.is_reachable = True
         self.is_dead = False
         self.injected_crashes: Callable[[ChannelKey], None] = lambda key: None
         inner.set_feed(self._committed)

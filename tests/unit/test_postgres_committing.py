@@ -15,7 +15,7 @@ from engine.stores.postgres.connect import connected
 from engine.stores.postgres.connection import PostgresConnection, run_on
 from engine.stores.postgres.faults import cause_of
 from engine.stores.postgres.readers import PostgresReaders
-from engine.stores.postgres.sessions import Sessions
+from engine.stores.postgres.sessions import Reach, Sessions
 from engine.stores.tables.connection import ByColumns, Connection, RowFault
 from engine.stores.tables.progress import move_projects
 from engine.stores.tables.writer import JoinedJob, TheJob, tell_nobody
@@ -130,13 +130,75 @@ def test_a_session_that_the_server_has_ended_meanwhile_costs_nobody_an_answer(mo
     monkeypatch.setattr(asyncpg, "connect", connect)
 
     async def restarted() -> list[object]:
-        sessions = Sessions("postgresql://db/tocsin", 1)
+        sessions = Sessions("postgresql://db/tocsin", 1, Reach())
         before = await sessions.transact("BEGIN", lambda _: 1)
         opened[0].is_ended = True
         return [before, await sessions.transact("BEGIN", lambda _: 2), await sessions.transact("BEGIN", lambda _: 3)]
 
     assert asyncio.run(restarted()) == [1, 2, 3]
     assert [session.said for session in opened] == [["BEGIN", "COMMIT"], ["BEGIN", "COMMIT"] * 2]
+
+
+@pytest.mark.parametrize(
+    ("fault", "is_there"),
+    [
+        (ConnectionRefusedError(), False),
+        (TimeoutError(), False),
+        (asyncpg.CannotConnectNowError("the database system is starting up"), False),
+        (asyncpg.TooManyConnectionsError("sorry, too many clients already"), True),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_a_server_that_cannot_be_connected_to_is_away_until_a_transaction_comes_to_its_end(
+    monkeypatch: pytest.MonkeyPatch, fault: Exception, is_there: bool
+) -> None:
+    faults = [fault]
+
+    async def connect(*_: object, **__: object) -> Session:
+        if faults:
+            raise faults.pop()
+        return Session()
+
+    monkeypatch.setattr(asyncpg, "connect", connect)
+
+    async def try_twice() -> None:
+        reach = Reach()
+        sessions = Sessions("postgresql://db/tocsin", 1, reach)
+        with pytest.raises(type(fault)):
+            await sessions.transact("BEGIN", lambda _: 1)
+        assert reach.is_there is is_there
+        await sessions.transact("BEGIN", lambda _: 2)
+        assert reach.is_there
+
+    asyncio.run(try_twice())
+
+
+@pytest.mark.parametrize("others_are_answered", [False, True])
+def test_a_transaction_without_an_answer_in_time_says_nothing_of_a_server_that_answers_others(
+    monkeypatch: pytest.MonkeyPatch, others_are_answered: bool
+) -> None:
+    async def connect(*_: object, **__: object) -> Session:
+        return Session()
+
+    class Silent(Session):
+        async def execute(self, sql: str) -> None:
+            if others_are_answered:
+                await others.transact("BEGIN", lambda _: 1)
+            await asyncio.Event().wait()
+
+    reach = Reach()
+    monkeypatch.setattr(asyncpg, "connect", connect)
+    monkeypatch.setattr("engine.stores.postgres.sessions.TRANSACTION_MAX_S", 0.05)
+    others = Sessions("postgresql://db/tocsin", 1, reach)
+
+    async def ask() -> None:
+        sessions = Sessions("postgresql://db/tocsin", 1, reach)
+        sessions._idle.append(PostgresConnection(cast(asyncpg.Connection, Silent())))
+        with pytest.raises(TimeoutError):
+            await sessions.transact("BEGIN", lambda _: 1)
+
+    asyncio.run(ask())
+    assert reach.is_there is others_are_answered
 
 
 class Answered(list[Any]):

@@ -60,7 +60,7 @@ class Switch:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.is_available = True
+        self.is_available = self.is_reachable = True
         self.located: list[str] = []
 
     def __getattr__(self, name: str) -> Any:
@@ -456,6 +456,15 @@ async def test_a_store_whose_last_commit_failed_is_tried_by_the_next_request_if_
     assert bench.service.is_ready
     [result] = await bench.ring("checkout")
     assert result.status is Status.FIRED
+
+
+async def test_the_service_is_not_ready_while_the_stores_server_does_not_answer_though_nobody_has_tried(bench):
+    bench.store.is_reachable = False
+    assert not bench.service.is_ready
+    with pytest.raises(StoreUnavailable):
+        await bench.ring("never used")
+    bench.store.is_reachable = True
+    assert bench.service.is_ready
 
 
 async def test_while_the_store_is_away_every_change_is_refused_at_once(bench):

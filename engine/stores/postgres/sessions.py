@@ -5,6 +5,8 @@ anything beside a channel's own, takes the one lock for that, so such changes ar
 in one file. A session whose transaction was cancelled, was late or lost its server is terminated at once, never given
 back: asyncpg would wait for a frozen server for ever. The server ends what we no longer can: a statement after 5 s, a
 wait for a lock after 3 s, a transaction of a node that was stopped in the middle of it after 2 s.
+
+Here it is noticed whether there is a server at all (`Reach`): each beat of the node asks, also when nobody else does.
 """
 
 from __future__ import annotations
@@ -52,36 +54,64 @@ def opening(kind: str, workspaces: Iterable[str] | None) -> str:
     return f"{begin}; SELECT set_config('tocsin.workspaces', '{quoted}', true){'; ' if lock else ''}{lock}"
 
 
+class Reach:
+    """Whether the server answers, as the last transaction found it. Written over here, read on any thread."""
+
+    def __init__(self) -> None:
+        self.is_there = True
+        self.answers = 0
+
+    def answered(self) -> None:
+        """A transaction came to its end, whichever."""
+        self.is_there = True
+        self.answers += 1
+
+    def unanswered(self, answers: int) -> None:
+        """Somebody got no session, or no answer in time. If others got one since (there were so many), it was he."""
+        self.is_there = self.is_there and self.answers > answers
+
+
 class Sessions:
     """At most so many sessions with one database."""
 
-    def __init__(self, url: str, most: int) -> None:
+    def __init__(self, url: str, most: int, reach: Reach) -> None:
         self._url = url
+        self._reach = reach
         self._idle: list[PostgresConnection] = []
         self._places = asyncio.Semaphore(most)
         self.opened = 0
 
     async def transact(self, begin: str, job: Callable[[PostgresConnection], T]) -> T:
         """Runs a function of a connection in a transaction, and commits it. Raises what it raises, and asyncpg's."""
-        async with self._places, asyncio.timeout(TRANSACTION_MAX_S):
-            connection = self._kept() or await self._open()
-            is_clean = False
+        async with self._places:
+            answers = self._reach.answers
             try:
-                await connection.session.execute(begin)
-                try:
-                    result = await run_on(connection, job)
-                except Exception:
-                    await connection.session.execute("ROLLBACK")
-                    is_clean = True
-                    raise
-                await connection.session.execute("COMMIT")
+                async with asyncio.timeout(TRANSACTION_MAX_S):
+                    return await self._transact(begin, job)
+            except TimeoutError:
+                self._reach.unanswered(answers)
+                raise
+
+    async def _transact(self, begin: str, job: Callable[[PostgresConnection], T]) -> T:
+        connection = self._kept() or await self._open()
+        is_clean = False
+        try:
+            await connection.session.execute(begin)
+            try:
+                result = await run_on(connection, job)
+            except Exception:
+                await connection.session.execute("ROLLBACK")
                 is_clean = True
-                return result
-            finally:
-                if is_clean:
-                    self._idle.append(connection)
-                else:
-                    connection.session.terminate()
+                raise
+            await connection.session.execute("COMMIT")
+            is_clean = True
+            return result
+        finally:
+            if is_clean:
+                self._reach.answered()
+                self._idle.append(connection)
+            else:
+                connection.session.terminate()
 
     async def aclose(self) -> None:
         """Ends the sessions that nobody uses."""
@@ -96,8 +126,15 @@ class Sessions:
         return None
 
     async def _open(self) -> PostgresConnection:
-        session = await asyncpg.connect(
-            self._url, timeout=CONNECT_MAX_S, statement_cache_size=0, server_settings=SETTINGS
-        )
+        answers = self._reach.answers
+        try:
+            session = await asyncpg.connect(
+                self._url, timeout=CONNECT_MAX_S, statement_cache_size=0, server_settings=SETTINGS
+            )
+        except asyncpg.TooManyConnectionsError:  # of a server that is there
+            raise
+        except Exception:
+            self._reach.unanswered(answers)
+            raise
         self.opened += 1
         return PostgresConnection(session)

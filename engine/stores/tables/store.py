@@ -56,6 +56,8 @@ class TableStore(ObjectTable, WorkflowTables, JobTables, DeliveryTable, NodeTabl
 
     # What an adapter has besides to do after trimming.
     tend: Callable[..., object] | None = None
+    # Whether there is a server, for those that are on one.
+    answers: Callable[[], bool] = staticmethod(lambda: True)
 
     def __init__(
         self, epoch: str, writer: Writer, readers: Readers, retention: Retention, clock: Callable[[], int]
@@ -73,6 +75,11 @@ class TableStore(ObjectTable, WorkflowTables, JobTables, DeliveryTable, NodeTabl
     def is_available(self) -> bool:
         """False from a commit that failed to the next one that succeeds."""
         return self._writer.is_available
+
+    @property
+    def is_reachable(self) -> bool:
+        """False while the database's server does not answer."""
+        return self.answers()
 
     def set_feed(self, feed: Feed) -> None:
         """Whom to tell of commits, on the loop, before the waiting actors wake."""
