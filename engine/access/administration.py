@@ -1,8 +1,9 @@
 """What administrators of a workspace do about who may come in: revoke tokens, see what is revoked, take it back.
 
 Stored before it counts, and counts before it is answered: when the answer comes the token is refused at every door and
-whoever was connected with it has been cut. A revocation whose storing takes too long counts in any case, because it may
-yet be stored; it is safe to send the same again. The workspace is the administrator's own, so nobody learns of others.
+whoever was connected with it has been cut. A revocation whose storing takes too long counts here in any case, because
+it may yet be stored, and on other nodes as soon as it is; it is safe to send the same again. The workspace is the
+administrator's own, so nobody learns of others.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Administration:
         self._count_refusal = count_refusal
         # They have the same gate.
         self._others = others
-        # Two changes of one revocation come to memory in the order in which they came to the store.
+        # Two changes of one revocation come to the store in the order in which they were asked for.
         self._one_at_a_time = trio.Lock()
 
     async def revoke(
@@ -84,20 +85,28 @@ class Administration:
             workspace=who.workspace, kind=kind, target=target, at=now, ends_at=now + KEPT_US, by=who.user, reason=reason
         )
         is_stored = False
-        # Shielded: a client that goes away meanwhile must not leave it stored and not in force.
+
+        def stored() -> None:
+            # Sooner or later: also when the answer was given already, or whoever asked has gone away.
+            nonlocal is_stored
+            is_stored = True
+            newer = revocations.find(row.workspace, kind, target)
+            if newer is None or newer.at <= row.at:
+                revocations.add(row)
+            self._others.revocations_changed()
+
+        # Shielded: a client that goes away meanwhile must not leave it stored and its connections alive.
         with trio.move_on_after(self._answer_s, shield=True):
             async with self._one_at_a_time:
-                await self._store.revoke(row)
-                is_stored = True
-                revocations.add(row)
-        self._others.revocations_changed()
+                await self._store.revoke(row, stored)
         if not is_stored:
             revocations.add(row, is_stored=False)
         ended = self._end_where(revocations.covers, CloseCode.INVALID_TOKEN, REVOKED)
         log.info("revoked", workspace=who.workspace, kind=kind.value, by=who.user, disconnected=ended)
         if not is_stored:
             raise Busy(
-                f"in force, but not stored within {self._answer_s:g} s: send it again, or a restart may forget it"
+                f"in force at this node, but not stored within {self._answer_s:g} s: send it again, "
+                "or a restart may forget it"
             )
         return Revoked(row, ended)
 
@@ -113,11 +122,14 @@ class Administration:
         if revocations.find(who.workspace, kind, target) is None:
             raise UnknownChannel("there is no such revocation")
         await self._trail.record(who, f"unrevoke_{kind.value}", target, address)
+
+        def stored() -> None:
+            revocations.remove(who.workspace, kind, target)
+            self._others.revocations_changed()
+
         with trio.move_on_after(self._answer_s, shield=True):
             async with self._one_at_a_time:
-                await self._store.unrevoke(who.workspace, kind, target)
-                revocations.remove(who.workspace, kind, target)
-            self._others.revocations_changed()
+                await self._store.unrevoke(who.workspace, kind, target, stored)
             log.info("unrevoked", workspace=who.workspace, kind=kind.value, by=who.user)
             return
         raise Busy(f"not stored within {self._answer_s:g} s: still in force, send it again")

@@ -237,11 +237,14 @@ class Store(ChannelStore, ObjectStore, WorkflowStore, JobStore, DeliveryStore, N
     async def connection_changes(self, changes: Sequence[ConnectionChange]) -> None:
         """Keeps a batch of changes in one transaction, in order. Raises StoreUnavailable."""
 
-    async def revoke(self, row: Revocation) -> None:
-        """Keeps a revocation on stable storage, in the place of an older one of the same. Raises StoreUnavailable."""
+    async def revoke(self, row: Revocation, then: Callable[[], object]) -> None:
+        """Keeps a revocation on stable storage, in the place of an older one of the same. Raises StoreUnavailable.
 
-    async def unrevoke(self, workspace: str, kind: RevocationKind, target: str) -> None:
-        """Forgets a revocation, if there is one. Raises StoreUnavailable."""
+        Once it is kept `then` is called on the loop, also if nobody waits for it any more.
+        """
+
+    async def unrevoke(self, workspace: str, kind: RevocationKind, target: str, then: Callable[[], object]) -> None:
+        """Forgets a revocation, if there is one; `then` as for `revoke`. Raises StoreUnavailable."""
 
     async def revocations(self) -> list[Revocation]:
         """Those of all workspaces that have not ended. Raises StoreUnavailable."""

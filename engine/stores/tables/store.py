@@ -188,14 +188,14 @@ class TableStore(ObjectTable, WorkflowTables, JobTables, DeliveryTable, NodeTabl
         """Keeps changes of connections in one transaction. Raises StoreUnavailable."""
         await self._writer.run(partial(upkeep.write_connections, changes=changes))
 
-    async def revoke(self, row: Revocation) -> None:
+    async def revoke(self, row: Revocation, then: Callable[[], object]) -> None:
         """Keeps a revocation on stable storage. Raises StoreUnavailable."""
-        await self._writer.run(partial(revocations.put, row=row), workspace=row.workspace)
+        await self._writer.run(partial(revocations.put, row=row), lambda _: then(), workspace=row.workspace)
 
-    async def unrevoke(self, workspace: str, kind: RevocationKind, target: str) -> None:
+    async def unrevoke(self, workspace: str, kind: RevocationKind, target: str, then: Callable[[], object]) -> None:
         """Forgets a revocation. Raises StoreUnavailable."""
         job = partial(revocations.remove, workspace=workspace, kind=kind, target=target)
-        await self._writer.run(job, workspace=workspace)
+        await self._writer.run(job, lambda _: then(), workspace=workspace)
 
     async def revocations(self) -> list[Revocation]:
         """Those that have not ended. Raises StoreUnavailable."""
