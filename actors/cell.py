@@ -42,6 +42,8 @@ class Cell:
         self.away: str | None = None
         # Somebody else has moved the channel on in the store: memory must be recalled before anything is decided.
         self.is_behind = False
+        # Somebody may have: before anything is decided it is looked where the channel stands.
+        self.may_be_behind = False
         self._ready = trio.Event()
         self._news = trio.Event()
         self._reowned = trio.Event()
@@ -69,8 +71,22 @@ class Cell:
     def moved(self) -> None:
         """The store has moved on without us (a workflow batch, another node); the actor is woken to look."""
         self.is_behind = True
+        self.wake()
+
+    def wake(self) -> None:
+        """The actor has something to look at: other orders, another owner, or the store, if it may have moved on."""
         self.mailbox.wake()
-        self._news.set()
+        if self.has_news:
+            self._news.set()
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there may be something in the store that nobody here has been told of."""
+        return self.is_behind or self.may_be_behind
+
+    def looked(self) -> None:
+        """The store is looked at from now on; whoever moves the channel on meanwhile may come too late for it."""
+        self.is_behind = self.may_be_behind = False
 
     def hear(self, events: Sequence[Event]) -> int:
         """Another node has committed these events of the channel. Gives the number of deliveries.
@@ -87,9 +103,8 @@ class Cell:
         return 0
 
     def change_owner(self, owner: str | None) -> None:
-        """Somebody else decides from now on; whoever runs the cell is woken."""
+        """Somebody else decides from now on; whoever runs the cell is to be woken."""
         self.owner = owner
-        self.mailbox.wake()
         self._reowned.set()
         self._reowned = trio.Event()
 

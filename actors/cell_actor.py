@@ -6,10 +6,12 @@ tried again, for ever. Here is also the kit that both kinds are handed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
+import trio
 
 from actors import patience
 from actors.audience import Audience, channel_offset
@@ -22,6 +24,10 @@ from protocol.model import ChannelKey, Event
 from protocol.orders import NO_ORDERS, Orders
 
 log = structlog.get_logger()
+
+# After a gap of the bus all channels look. A store that reads four things at once has always more to do with so many,
+# and whoever else asks it waits behind these few, not behind 5,000.
+LOOKS_MAX = 16
 
 
 def _nobody(workspace: str, events: Sequence[Event]) -> None:
@@ -49,6 +55,8 @@ class ChannelKit:
     found: Callable[[str, Sequence[Event]], None] = _nobody
     # Follows what is asked of channels; None: nobody does.
     tracer: Tracer | None = None
+    # Of all channels together, for those that only want to know whether they have missed anything.
+    looks: trio.Semaphore = field(default_factory=partial(trio.Semaphore, LOOKS_MAX))
 
 
 class CellActor:
@@ -59,10 +67,22 @@ class CellActor:
         self._kit = kit
 
     async def _recall(self) -> Recalled:
+        """All that the store knows of the channel."""
+        return await self._answered(self._kit.store.recall)
+
+    async def _look(self) -> Recalled:
+        """Where the channel stands in the store; in the midst of others that look, too."""
+        return await self._answered(self._look_in_turn)
+
+    async def _look_in_turn(self, key: ChannelKey) -> Recalled:
+        async with self._kit.looks:
+            return await self._kit.store.position(key)
+
+    async def _answered(self, ask: Callable[[ChannelKey], Awaitable[Recalled]]) -> Recalled:
         attempt = 0
         while True:
             try:
-                recalled = await self._kit.store.recall(self._cell.key)
+                recalled = await ask(self._cell.key)
             except StoreUnavailable as fault:
                 attempt += 1
                 await self._away(str(fault), attempt)

@@ -42,8 +42,7 @@ class ChannelActor(CellActor):
     async def run(self) -> bool:
         """Runs until idle (True), or until another node decides (False). Raises MachineRaised, or what went wrong."""
         while self._cell.owner is None:
-            # Before it is read: whoever moves the channel on meanwhile may have come too late for it.
-            self._cell.is_behind = False
+            self._cell.looked()
             recalled = await self._recall()
             self._last_batch = recalled.last_batch
             machine = self._kit.machine(self._cell.key, recalled, self._kit.orders(self._cell.key))
@@ -68,6 +67,8 @@ class ChannelActor(CellActor):
                 if not is_level:
                     return False
                 continue
+            if cell.may_be_behind and cell.owner is None and not await self._is_level(audience, offset):
+                cell.is_behind = True
             if cell.is_behind or cell.owner is not None:
                 # If the store has not moved on after all what is counted is kept; else the fence keeps it out.
                 await self._finish(machine, offset)
@@ -81,6 +82,12 @@ class ChannelActor(CellActor):
                 self._trace.told(delivered)
             if committed.events:
                 offset = committed.events[-1].offset
+
+    async def _is_level(self, audience: Audience, offset: int) -> bool:
+        """Whether the store stands where we do. Most who look have missed nothing: a gap of the bus concerns all."""
+        self._cell.may_be_behind = False
+        place = await self._look()
+        return (place.epoch, place.offset, place.last_batch) == (audience.epoch, offset, self._last_batch)
 
     async def _wait(self, machine: Machine, audience: Audience) -> bool:
         """Waits for commands or for what is due. False: nothing for so long that the channel can be retired."""

@@ -68,6 +68,9 @@ class ChannelStore(Protocol):
     async def recall(self, key: ChannelKey) -> Recalled:
         """All that the store knows of a channel, empty at offset 0 if nothing. Raises StoreUnavailable."""
 
+    async def position(self, key: ChannelKey) -> Recalled:
+        """Epoch, last offset, floor and last batch of a channel; all else stays empty. Raises StoreUnavailable."""
+
     async def commit(self, commit: Commit) -> CommitOutcome:
         """Keeps a decision on stable storage, or says why not. Cancelled: the commit may still happen.
 

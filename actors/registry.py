@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 import trio
@@ -81,16 +81,17 @@ class Registry:
 
     def reown(self) -> None:
         """The nodes have changed: whoever runs a cell for a node that is not its owner any more ends."""
+        moving: list[Cell] = []
         for cell in self._cells.values():
             owner = self._owner_of(cell.key.workspace)
             if owner != cell.owner:
                 cell.change_owner(owner)
+                moving.append(cell)
+        self._waker.wake(moving)
 
     def doubt(self) -> None:
         """Others may have decided for us for a while: what our channels have in memory is not to be relied on."""
-        for cell in self._cells.values():
-            if cell.owner is None:
-                cell.moved()
+        self._have_looked(cell for cell in self._cells.values() if cell.owner is None)
 
     async def run(self, status: Started) -> None:
         """Owns the channels' tasks. Cells that a former run left are taken up again."""
@@ -191,9 +192,14 @@ class Registry:
 
     def look(self, is_meant: Callable[[str], bool]) -> None:
         """Something that other nodes have committed may not have come: the channels of these workspaces look."""
-        for cell in self._cells.values():
-            if is_meant(cell.key.workspace):
-                cell.moved()
+        self._have_looked(cell for cell in self._cells.values() if is_meant(cell.key.workspace))
+
+    def _have_looked(self, cells: Iterable[Cell]) -> None:
+        """Has these look into the store: before they decide anything, and soon."""
+        meant = list(cells)
+        for cell in meant:
+            cell.may_be_behind = True
+        self._waker.wake(meant)
 
     def is_ours(self, workspace: str) -> bool:
         """Whether this node decides for a workspace."""

@@ -70,8 +70,8 @@ class RemoteActor(CellActor):
     async def run(self) -> bool:
         """Runs until idle (True), or until we decide (False). Raises what went wrong."""
         cell = self._cell
-        cell.is_behind = False
-        await self._catch_up(await self._recall())
+        cell.looked()
+        await self._catch_up(await self._answered(self._kit.store.position))
         is_idle = False
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._look_for_ever)
@@ -153,6 +153,6 @@ class RemoteActor(CellActor):
         cell = self._cell
         while True:
             await cell.wait_news()
-            if cell.is_behind:
-                cell.is_behind = False
-                await self._catch_up(await self._recall())
+            if cell.has_news:
+                cell.looked()
+                await self._catch_up(await self._look())

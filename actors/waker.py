@@ -1,9 +1,10 @@
 """Wakes channels that have something to look at, a few at a time.
 
-One silence may concern all five thousand channels of a workspace, and one import of rules as many. Woken at once, all
-of them decide within one turn of the loop: 5,000 held everybody else up for 370 ms. So each is told at once that it has
-something to look at (it is not retired before it has), and a few of them are woken in each turn; in between sockets
-are read and others have theirs. Whatever a channel decides meanwhile it decides under the new orders anyway.
+One silence may concern all five thousand channels of a workspace, and one import of rules as many; a gap of the bus, or
+a node that goes, concerns all there are. Woken at once, all of them decide within one turn of the loop: 5,000 held
+everybody else up for 370 ms. So each is told at once that it has something to look at (it is not retired before it
+has), and a few of them are woken in each turn; in between sockets are read and others have theirs. Whatever a channel
+decides meanwhile it decides under the new orders anyway, and not before it has looked into the store.
 
 Owns which cells are still to be woken, each once: as many as there are channels, at most. Talked to by the registry,
 which owns the task. Waits only for more. If it crashes, the registry ends with it; every cell still knows.
@@ -41,7 +42,7 @@ class Waker:
             await self._news.wait()
             for cell in list(self._waiting)[:WOKEN_AT_ONCE]:
                 del self._waiting[cell]
-                cell.mailbox.wake()
+                cell.wake()
             if not self._waiting:
                 self._news = trio.Event()
             await trio.lowlevel.checkpoint()

@@ -3,7 +3,7 @@
 Owns: the queue (`outgoing`), what was heard on each topic (`hearing`), who listens, and which carriers are up. Talks
 to: carriers. One task sends by all of them; each has one that reads, and one that finds out when it is back. Waits for:
 the carriers, a second at most each time. If it crashes it is restarted with its queue, its numbers and its listeners,
-so others notice nothing but a pause.
+so others notice nothing but a pause; here everybody is told of a gap, because something was in hand.
 
 Everybody reads all carriers all the time and sends by the first that is up and that all others can read, as they say in
 their heartbeats: a node that alone cannot reach Redis hears and is heard over Postgres. What a carrier did not confirm
@@ -82,6 +82,7 @@ class CarriedBus:
         self._lag_s = 0.0
         self._echoed_at: float | None = None
         self._logged_at = -math.inf
+        self._has_run = False
 
     def publish(self, topic: str, entries: Sequence[bytes], marks: Mapping[str, int] = NO_MARKS) -> None:
         """Tells the other nodes; what does not fit into the queue is dropped and counted."""
@@ -130,6 +131,12 @@ class CarriedBus:
 
     async def run(self, status: Started) -> None:
         """Carries until cancelled."""
+        if self._has_run:
+            # Whoever listened may not have heard all of what was taken from a carrier: it counts as heard.
+            for topic, hearing in list(self._topics.items()):
+                if hearing.has_begun:
+                    self._tell(topic, [Gap(topic, Cause.LOST)])
+        self._has_run = True
         try:
             async with trio.open_nursery() as tasks:
                 tasks.start_soon(self._send_for_ever)

@@ -109,6 +109,7 @@ QUESTIONS: dict[str, list[Ask]] = {
         lambda store: store.derived_history(ALL, 5_000, 256),
         lambda store: store.derived_history(ANN, 0, 256),
     ],
+    "position": [lambda store: store.position(WEB)],
     "derived_position": [lambda store: store.derived_position(ALL), lambda store: store.derived_position(ANN)],
     "trail": [
         trail(),

@@ -238,6 +238,7 @@ class FakeStore:
         self.history_away = 0
         self.commits: list[Commit] = []
         self.recalls = 0
+        self.looks = 0
         self.workspace_events: list[Event] = []
         self.workspace_floor = 0
         self.feed: Callable[[str, Sequence[Event]], None] = lambda workspace, events: None
@@ -270,6 +271,12 @@ class FakeStore:
             last_batch=stream.last_batch,
             last_results=stream.last.results,
         )
+
+    async def position(self, key: ChannelKey) -> Recalled:
+        await self._answer()
+        self.looks += 1
+        stream = self.stream(key)
+        return Recalled(epoch="e1", offset=len(stream.events), floor=stream.floor, last_batch=stream.last_batch)
 
     async def commit(self, commit: Commit) -> CommitOutcome:
         self.commits.append(commit)

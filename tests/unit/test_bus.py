@@ -8,7 +8,7 @@ import pytest
 import trio
 import trio.testing
 
-from engine.bus import Cause
+from engine.bus import Cause, Entries, Gap, Told
 from engine.bus.carried import CarriedBus
 from engine.bus.carriers import CarrierDown, Reading
 from engine.bus.frames import Parcel
@@ -119,6 +119,37 @@ async def test_a_node_that_says_goodbye_is_no_gap(autojump_clock: trio.testing.M
         await trio.sleep(10)
 
         assert two.gaps() == []
+
+
+async def test_a_bus_that_a_listener_crashed_tells_of_a_gap_when_it_runs_again(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    hub, told = Hub(), list[Told]()
+    async with running_nodes(lambda: [hub.carrier()]) as nodes:
+        one = await nodes.start("one")
+        bus = CarriedBus("two", [hub.carrier()], QUEUE_BYTES)
+
+        def hear(one: Told) -> None:
+            if isinstance(one, Entries) and one.bodies == [b"makes it crash"]:
+                raise ValueError("a bug of a listener")
+            told.append(one)
+
+        bus.follow(NEWS, hear)
+        with pytest.raises(ExceptionGroup):
+            async with trio.open_nursery() as nursery:
+                await nursery.start(run_bus, bus)
+                await trio.sleep(1)
+                one.bus.publish(NEWS, [b"makes it crash"])
+                await trio.sleep(1)
+        assert told == [Gap(NEWS, Cause.STARTED)]
+        async with trio.open_nursery() as nursery:
+            await nursery.start(run_bus, bus)
+            assert told[1:] == [Gap(NEWS, Cause.LOST)]
+            await trio.sleep(1)
+            one.bus.publish(NEWS, [b"harmless"])
+            await trio.sleep(1)
+            nursery.cancel_scope.cancel()
+        assert told[2:] == [Entries(NEWS, "one", [b"harmless"])]
 
 
 async def test_a_node_that_dies_is_noticed_by_its_silence_once(autojump_clock: trio.testing.MockClock) -> None:

@@ -13,9 +13,11 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors import forwarding
+from actors.cell_actor import LOOKS_MAX
 from actors.remote import RESEND_S
+from protocol.effects import Recalled
 from protocol.forwarding import Answered, ForeignLetter, Forward, pack
-from protocol.model import Reason
+from protocol.model import ChannelKey, Reason
 from tests.support.actors import FIRED, KEY, an_event, envelopes
 from tests.support.nodes import Pair
 from tests.support.stores import a_row
@@ -87,18 +89,66 @@ async def test_after_a_gap_of_the_bus_every_channel_looks_into_the_store(autojum
         assert [receiver.heard for receiver in receivers] == 2 * [[(0, 1), (1, 2)]]
 
 
-async def test_after_a_gap_an_owner_whom_nobody_follows_looks_too_and_keeps_what_it_has_counted(
+async def test_after_a_gap_an_owner_whom_nobody_follows_looks_too_and_recalls_only_if_it_has_missed_anything(
     autojump_clock: MockClock,
 ) -> None:
     async with a_pair() as pair:
         await pair.a.ring("x")
         await wait_all_tasks_blocked()
-        recalls = pair.store.recalls
+        recalls, looks = pair.store.recalls, pair.store.looks
         pair.a.machines.unwritten = [a_row()]
         pair.a.registry.look(lambda workspace: True)
         await wait_all_tasks_blocked()
+        assert (pair.store.recalls, pair.store.looks) == (recalls, looks + 1)
+        assert len(pair.a.machines.unwritten) == 1, "what it has counted is kept"
+        pair.store.add([an_event(2)])
+        pair.a.registry.look(lambda workspace: True)
+        await wait_all_tasks_blocked()
+        assert (pair.store.recalls, pair.store.looks) == (recalls + 1, looks + 2)
+
+
+async def test_a_gap_costs_those_who_only_follow_their_position_and_a_few_of_them_at_a_time(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_pair() as pair:
+        cells = [pair.b.registry.cell(ChannelKey("acme", f"f{number}")) for number in range(3 * LOOKS_MAX)]
+        for cell in cells:
+            await cell.wait_audience()
+        ask, under_way, most = pair.store.position, 0, 0
+
+        async def position(key: ChannelKey) -> Recalled:
+            nonlocal under_way, most
+            under_way += 1
+            most = max(most, under_way)
+            await trio.sleep(1)
+            under_way -= 1
+            return await ask(key)
+
+        monkeypatch.setattr(pair.store, "position", position)
+        recalls, looks = pair.store.recalls, pair.store.looks
+        for cell in cells:
+            pair.store.add([an_event(1)], cell.key)
+        pair.b.registry.look(lambda workspace: True)
+        await trio.sleep(4)
+        assert (pair.store.recalls, pair.store.looks - looks, most) == (recalls, len(cells), LOOKS_MAX)
+        assert {cell.audience.told for cell in cells if cell.audience is not None} == {1}
+
+
+async def test_who_moved_it_on_while_it_looks_makes_it_recall(autojump_clock: MockClock) -> None:
+    async with a_pair() as pair:
+        await pair.a.ring("x")
+        await wait_all_tasks_blocked()
+        recalls, look = pair.store.recalls, pair.store.position
+
+        async def and_meanwhile(key: ChannelKey) -> Recalled:
+            place = await look(key)
+            pair.a.registry.moved(key)
+            return place
+
+        pair.store.position = and_meanwhile  # type: ignore[method-assign]
+        pair.a.registry.look(lambda workspace: True)
+        await wait_all_tasks_blocked()
         assert pair.store.recalls == recalls + 1
-        assert pair.a.machines.unwritten == []
 
 
 async def test_an_event_that_comes_while_the_position_is_read_is_told(autojump_clock: MockClock) -> None:
@@ -235,8 +285,14 @@ async def test_an_owner_for_which_others_may_have_decided_reads_the_store_before
         pair.a.registry.doubt()
         await pair.a.ring("y")
         await wait_all_tasks_blocked()
-        assert pair.store.recalls == recalls + 1
-        assert pair.a.answers.reasons == [Reason.FIRED, Reason.FIRED]
+        assert (pair.store.recalls, pair.store.looks) == (recalls, 1)
+        pair.store.add([an_event(3)])
+        pair.a.registry.doubt()
+        await pair.a.ring("z")
+        await wait_all_tasks_blocked()
+        assert (pair.store.recalls, pair.store.looks) == (recalls + 1, 2)
+        assert pair.a.machines.decided[-1] == ["z"]
+        assert pair.a.answers.reasons == [Reason.FIRED] * 3
 
 
 async def test_a_channel_that_is_only_followed_elsewhere_is_retired_when_nobody_needs_it(

@@ -77,6 +77,14 @@ async def test_recall_gives_back_what_was_committed(factory: StoreFactory) -> No
         assert await store.history(KEY, 0, 1) == [msgspec.structs.replace(event, workspace_offset=1)]
 
 
+async def test_where_a_channel_stands_is_told_without_what_is_in_it(factory: StoreFactory) -> None:
+    async with factory.open() as store:
+        assert await store.position(KEY) == Recalled(epoch=store.epoch, offset=0)
+        await committed(store, commit := a_commit(rows=2))
+        await fill(store, OTHER, 3)
+        assert await store.position(KEY) == Recalled(epoch=store.epoch, offset=2, last_batch=commit.batch.id)
+
+
 async def test_everything_is_there_after_a_restart_and_the_epoch_stays(keeping: StoreFactory) -> None:
     async with keeping.open() as store:
         epoch = store.epoch

@@ -32,6 +32,10 @@ CHANNEL_PLACE = (
     " log_seq, log_settled FROM workspace"
     " JOIN channel ON channel.workspace = workspace.id WHERE workspace.name = ? AND framework = ?"
 )
+_CHANNEL_POSITION = (
+    "SELECT channel.last_offset, channel.floor, last_batch FROM workspace"
+    " JOIN channel ON channel.workspace = workspace.id WHERE workspace.name = ? AND framework = ?"
+)
 # Open ones; closed ones whose window still suppresses; closed ones that owe a receipt.
 # Named by what is nearest at hand: SQLite's indexes have the number of the row in them, Postgres has no such number.
 _NUMBER = either(sqlite="rowid AS number", postgres="id AS number")
@@ -128,6 +132,13 @@ def recall(connection: Connection, epoch: str, key: ChannelKey, now_us: int) -> 
         states=log.states_of(connection, number),
         readings=log.rows_after(connection, number, settled),
     )
+
+
+def position(connection: Connection, epoch: str, key: ChannelKey) -> Recalled:
+    """Where a channel stands, and nothing of what is in it."""
+    places = connection.execute(_CHANNEL_POSITION, key).fetchall()
+    offset, floor, last_batch = places[0] if places else (0, 0, "")
+    return Recalled(epoch=epoch, offset=offset, floor=floor, last_batch=last_batch)
 
 
 def derived_position(connection: Connection, epoch: str, stream: DerivedKey) -> Recalled:

@@ -99,6 +99,10 @@ class TableStore(ObjectTable, WorkflowTables, JobTables, DeliveryTable, NodeTabl
             partial(queries.recall, epoch=self.epoch, key=key, now_us=self._clock()), workspace=key.workspace
         )
 
+    async def position(self, key: ChannelKey) -> Recalled:
+        """Where a channel stands. Raises StoreUnavailable."""
+        return await self._readers.read(partial(queries.position, epoch=self.epoch, key=key), workspace=key.workspace)
+
     async def history(self, key: ChannelKey, after: int, limit: int) -> Sequence[Event]:
         """Events of a channel, in order. Raises StoreUnavailable."""
         self._history_reads += 1
