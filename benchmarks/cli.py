@@ -63,12 +63,14 @@ _BY_NAME: dict[str, Scenario] = {
 NAMES = ("fanout", *_BY_NAME, "all")
 # These have neither clients nor deliveries.
 _TALKING = tuple(name for name in NAMES if name not in ("core", "nab", "workflows", "api", "cache"))
+# These measure on a Postgres of their own, or on the one that `--store URL` names.
+_ON_POSTGRES = ("ingest", "jobs")
 # Options that mean something to these scenarios only (and to `all`): to others they are refused, not quietly ignored.
 _MEANT_FOR: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("clients", "messages", "rate", "verify"), _TALKING),
     **dict.fromkeys(("idle", "open", "bare", "busy", "nodes"), ("fanout",)),
     "seconds": ("connections",),
-    "store": ("storm", "ingest"),
+    "store": ("storm", *_ON_POSTGRES),
     "minutes": ("soak",),
     "data": ("nab",),
 }
@@ -193,8 +195,8 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         const=True,
         metavar="URL",
-        help="storm: after a restart, so that history comes from the store; ingest: a Postgres database that"
-        " is migrated and empty, instead of a fresh file",
+        help="storm: after a restart, so that history comes from the store; ingest, jobs: with the URL of a Postgres"
+        " database that is migrated and empty, instead of a server of their own",
     )
     add("--verify", action="store_true", help="exit 1 if p99 of any run is 100 ms or more, or a delivery is wrong")
     add("--short", action="store_true", help="fewer runs of fewer messages")
@@ -210,6 +212,10 @@ def _check(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> No
         is_given = getattr(arguments, option) != parser.get_default(option)
         if is_given and arguments.name not in (*names, "all"):
             parser.error(f"--{option} means nothing to {arguments.name}: it is for {', '.join(names)}")
+    if arguments.store is True and arguments.name in _ON_POSTGRES:
+        parser.error(f"--store needs the URL of a Postgres database for {arguments.name}")
+    if isinstance(arguments.store, str) and arguments.name == "storm":
+        parser.error("--store takes no URL for storm: its engine is started again on its own store")
 
 
 def _options(arguments: argparse.Namespace) -> Options:

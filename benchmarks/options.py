@@ -51,7 +51,7 @@ class Options:
     duplicates: int = 200_000
     # Of `nab`: the benchmark's folder; None: our own series.
     data: Path | None = None
-    # Of `ingest`: where the engine keeps what it decides; None: a fresh file.
+    # Of `ingest` and `jobs`: a Postgres that was brought; None: one of the benchmark's own.
     store_url: str | None = None
     verify: bool = False
     short: bool = False

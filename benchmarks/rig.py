@@ -81,9 +81,8 @@ def _expect(acked: Acked, reason: str, count: int) -> Acked:
 class Rig:
     """A context manager; everything that it starts lives until it is left."""
 
-    def __init__(self, parent_folder: Path | None = None, store_url: str | None = None) -> None:
+    def __init__(self, parent_folder: Path | None = None) -> None:
         self._parent_folder = parent_folder
-        self._store_url = store_url
         self._stack = contextlib.ExitStack()
         self.cores = Cores(sorted(os.sched_getaffinity(0)))
         self.floor_kind = ""
@@ -140,15 +139,14 @@ class Rig:
         """The command line and settings of an engine whose data goes to a folder of this name."""
         data = self.folder / name
         data.mkdir(mode=0o700, exist_ok=True)
-        # In the environment: a URL may have a password, and arguments are everybody's to see.
-        store = self._store_url or f"sqlite:///{data / 'bench.db'}"
+        # The settings go by the environment: arguments are everybody's to see.
         argv = [*program, "serve", "--ws", "127.0.0.1:0", "--http", "127.0.0.1:0"]
         settings = {
             "DATA": str(data),
             "SECRET": self._secret,
             "WORKSPACE": WORKSPACE,
             "WATCH_HOST": "false",
-            "STORE": store,
+            "STORE": f"sqlite:///{data / 'bench.db'}",
         }
         return argv, {f"TOCSIN_{key}": value for key, value in settings.items()}
 

@@ -9,11 +9,11 @@ import trio
 import benchmarks
 from actors.hands import WorkerLimits
 from actors.workers import Workers
-from benchmarks import jobs, jobs_beside
+from benchmarks import jobs, jobs_alone, jobs_beside
 from benchmarks.control import BenchmarkError
 from benchmarks.jobs_engine import CHAINS, Chains, Pace, Paced
 from benchmarks.options import Options
-from benchmarks.peers import redis
+from benchmarks.peers import postgres, redis
 from benchmarks.report import Figures
 from engine.jobs.counts import JobCounts
 from engine.jobs.desk import Desk
@@ -26,9 +26,12 @@ from tests.support.jobs import clock, working
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "SHORT_BACKLOG", 402)
     monkeypatch.setattr(jobs, "SHORT_SECONDS", 0.1)
+    monkeypatch.setattr(jobs, "_COMMITS", 5)
     # Processes of their own: `tests/integration/test_benchmarks.py` has them.
     monkeypatch.setattr(jobs_beside, "run", lambda options, figures: None)
     monkeypatch.setattr(redis, "bullmq", lambda: ([], "not in these tests"))
+    # `test_benchmarks_postgres.py` has these.
+    monkeypatch.setattr(postgres, "why_none", lambda: "not in these tests")
 
 
 def test_it_says_how_many_a_second_and_how_long_until_the_start(capsys: pytest.CaptureFixture[str]) -> None:
@@ -38,27 +41,31 @@ def test_it_says_how_many_a_second_and_how_long_until_the_start(capsys: pytest.C
     assert figures["jobs_per_s"] > 0
     assert 0 < figures["start_p50_ms"] <= figures["start_p99_ms"]
     assert report["conditions"]["backlog"] == 402
-    assert report["warnings"] == ["bullmq is left out: not in these tests"]
+    assert report["warnings"] == [
+        "Postgres is left out: not in these tests",
+        "bullmq is left out: not in these tests",
+        "procrastinate is left out: there is no Postgres of our own",
+    ]
 
 
 def test_jobs_that_fail_are_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def fail(self: jobs.Bench, claimed: Claimed, args: jobs.Asked) -> Result:
+    async def fail(self: jobs_alone.Bench, claimed: Claimed, args: jobs_alone.Asked) -> Result:
         return Hopeless("no")
 
-    monkeypatch.setattr(jobs.Bench, "_run", fail)
-    monkeypatch.setattr(jobs, "DEADLINE_S", 0.5)
+    monkeypatch.setattr(jobs_alone.Bench, "_run", fail)
+    monkeypatch.setattr(jobs_alone, "DEADLINE_S", 0.5)
     with pytest.raises(BenchmarkError, match="of 402 jobs 0 were done, 0 settled"):
         jobs.run(Options(short=True, runs=1))
 
 
 def test_jobs_that_are_done_twice_are_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
-    once = jobs.Bench._run
+    once = jobs_alone.Bench._run
 
-    async def twice(self: jobs.Bench, claimed: Claimed, args: jobs.Asked) -> Result:
+    async def twice(self: jobs_alone.Bench, claimed: Claimed, args: jobs_alone.Asked) -> Result:
         await once(self, claimed, args)
         return await once(self, claimed, args)
 
-    monkeypatch.setattr(jobs.Bench, "_run", twice)
+    monkeypatch.setattr(jobs_alone.Bench, "_run", twice)
     with pytest.raises(BenchmarkError, match="804 were done"):
         jobs.run(Options(short=True, runs=1))
 
