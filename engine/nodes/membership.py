@@ -11,6 +11,7 @@ second. Decided against: asking the other nodes themselves (two that cannot reac
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -29,6 +30,9 @@ BEAT_S = 1.0
 # Two beats may be lost (a full collection, a slow commit); with the third the node is taken for dead. Take-over is
 # promised within 5 s: these 3, the next beat of the others, and a moment to recall.
 LIVE_S = 3.0
+# A node that has left may still be writing what waited in its store when it said goodbye (five seconds at most, and a
+# beat), and there is nobody any more who would tell of it.
+AFTERMATH_S = 6.0
 # How long the end waits for its own row to go; without it the others notice after LIVE_S.
 FAREWELL_S = 1.0
 
@@ -43,6 +47,10 @@ class Membership:
         self._listeners: list[Callable[[], None]] = []
         # Called when others may have decided for our workspaces for a while although they are ours again, or still.
         self.on_lapse: Callable[[], None] = lambda: None
+        # Called when a node has left, and once more when nothing of it can be under way any more: it may have committed
+        # what it has told nobody.
+        self.on_left: Callable[[], None] = lambda: None
+        self._aftermath_at = math.inf
         self.me = me
         # As they were at the last look, those that are not live included.
         self.seen: Sequence[NodeSeen] = ()
@@ -131,6 +139,7 @@ class Membership:
         for node in sorted(before - now):
             self.left += 1
             log.warning("node_left", node=node)
+        self._look_behind(has_left=bool(before - now))
         self.seen = seen
         owners = Owners(able(seen))
         if has_changed := owners != self.owners:
@@ -142,6 +151,12 @@ class Membership:
         if has_changed or has_lapsed:
             for listener in self._listeners:
                 listener()
+
+    def _look_behind(self, *, has_left: bool) -> None:
+        now = trio.current_time()
+        if has_left or now >= self._aftermath_at:
+            self._aftermath_at = now + AFTERMATH_S if has_left else math.inf
+            self.on_left()
 
     def _was_taken_for_dead(self, seen: Sequence[NodeSeen]) -> bool:
         """We were stopped, or cut off, for so long that others may have taken our workspaces over."""

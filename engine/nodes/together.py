@@ -92,6 +92,7 @@ class Nodes:
         self.membership.on_change(self.gained.ring)
         self.news.others_started = self.gained.ring
         self.membership.on_lapse = ground.registry.doubt
+        self.membership.on_left = self.relay.look_everywhere
         # Requests that are lost are sent again by who asked.
         self.post.follow(inbox_of(me.id), _not_needed)
         self.news.follow()

@@ -12,6 +12,7 @@ from trio.testing import MockClock
 
 from engine.others import NoOthers
 from engine.stores import RevocationKind
+from engine.stores.nodes import NodeRow
 from protocol.errors import PermissionDenied, StoreUnavailable, Unauthorized, UnknownChannel
 from protocol.hints import BroadcastTo
 from protocol.items import ItemResult, TriggerInput
@@ -20,6 +21,7 @@ from protocol.model import ChannelKey
 from protocol.times import SECOND_US, rfc3339
 from tests.support.actors import clock, start
 from tests.support.clusters import Cluster, a_cluster
+from tests.support.stores import a_commit
 from tocsin.testing.engines import Followed
 
 WEB = ChannelKey("main", "web")
@@ -180,6 +182,22 @@ async def test_a_node_that_stops_hands_its_workspaces_over_first(mock_clock: Moc
         assert (await cluster.engines["b"].ring("web", title="still served")).status.value == "fired"
         assert [each.node.is_draining for each in cluster.nodes_of("a").membership.seen].count(True) == 1
         mock_clock.rate = 1.0
+
+
+async def test_what_a_node_that_has_left_commits_after_its_last_word_is_told_on_the_others(
+    mock_clock: MockClock,
+) -> None:
+    async with a_cluster("a", "b") as cluster:
+        a = cluster.engines["a"]
+        await cluster.store.renew_node(NodeRow(id="c"))
+        await a.pass_time(1.5)
+        await cluster.store.forget_node("c")
+        await a.pass_time(1.5)
+        async with a.follow("web") as followed:
+            # Its store's writer was at it when it ended: nobody hears of it.
+            await cluster.store.commit(a_commit(WEB))
+            await a.pass_time(6)
+            assert [offset for _, offset, _ in await heard(followed, 1)] == [1]
 
 
 async def test_a_node_whose_doors_were_restarted_takes_part_again(mock_clock: MockClock) -> None:

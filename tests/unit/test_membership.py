@@ -127,6 +127,18 @@ async def test_a_node_that_is_killed_is_noticed_within_four_seconds(autojump_clo
         assert [line["event"] for line in logs] == ["node_joined", "node_left"]
 
 
+async def test_who_has_left_is_looked_behind_at_once_and_when_nothing_of_it_can_be_under_way(
+    autojump_clock: MockClock,
+) -> None:
+    async with a_cluster("a", "b") as cluster:
+        looked: list[float] = []
+        cluster.members["a"].on_left = lambda: looked.append(trio.current_time())
+        left = trio.current_time()
+        cluster.scopes["b"].cancel()
+        await trio.sleep(20)
+        assert [at - left for at in looked] == [0, 6]
+
+
 async def test_a_node_that_drains_owns_nothing_at_once_and_still_counts_as_there(autojump_clock: MockClock) -> None:
     async with a_cluster("a", "b") as cluster:
         await cluster.members["b"].drain()
