@@ -45,6 +45,8 @@ class Workers:
         self._limits = limits
         self._bell = Bell()
         self._hands = Hands(board, desk, observer, node, limits, self._bell.ring)
+        # Held while the store is giving something out that is not in hand yet.
+        self._claiming = trio.Lock()
         # When the grace of what is in hand is over; None: it has not begun.
         self._grace_ends: float | None = None
 
@@ -93,11 +95,12 @@ class Workers:
                 continue
             # Rung from here on: there is more than this claim can see.
             self._bell.clear()
-            asked = trio.current_time()
-            claimed = await self._claim(wanted)
-            for one in claimed or ():
-                self._observer.started(one.queue, max(0, self._clock() - one.waiting_since) / SECOND_US)
-                self._hands.take_up(one, asked, hands)
+            async with self._claiming:
+                asked = trio.current_time()
+                claimed = await self._claim(wanted)
+                for one in claimed or ():
+                    self._observer.started(one.queue, max(0, self._clock() - one.waiting_since) / SECOND_US)
+                    self._hands.take_up(one, asked, hands)
             if claimed is None:
                 await self._bell.wait(self._limits.poll_s)
             elif _is_all(claimed, wanted) and not self._bell.is_rung:
@@ -133,7 +136,10 @@ class Workers:
     async def _sweep_for_ever(self) -> None:
         while True:
             await trio.sleep(self._limits.sweep_s)
-            # Ours first: if the clock was set forward, or we were stopped, our leases have ended and we have not.
+            # Ours first: if the clock was set forward, or we were stopped, our leases have ended and we have not. What
+            # was being given to us just then is ours, too.
+            async with self._claiming:
+                pass
             if self.active and not await self._hands.keep_leases():
                 continue
             try:

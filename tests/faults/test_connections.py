@@ -50,7 +50,7 @@ async def slow_reader(engine: EngineProcess) -> None:
     producer = await authenticated(engine, "slow producer")
     await peer.say({"type": "subscribe", "frameworkId": "slow"})
     text = "x" * 3_000
-    for _ in range(120):  # 7 MB: more than the kernel buffers for one peer
+    for _ in range(80):  # 5 MB: more than the kernel buffers for one peer
         alerts = [
             {"framework_id": "slow", "dedup_key": str(n), "message": text, "severity": "critical"} for n in range(20)
         ]
@@ -70,14 +70,11 @@ async def silent_connects(engine: EngineProcess) -> None:
 
 async def slow_header(engine: EngineProcess) -> None:
     peer = await dial(engine)
-    began = trio.current_time()
-    for byte in request_bytes().strip():
-        try:
+    with pytest.raises(OSError, match=r"reset|pipe"):
+        # It would go on for ten times as long as it may.
+        for byte in request_bytes(headers={"X": "x" * int(200 * HANDSHAKE_S)}).strip():
             await peer.send(bytes((byte,)))
-        except OSError:
-            break
-        await trio.sleep(0.05)
-    assert trio.current_time() - began < HANDSHAKE_S + 3
+            await trio.sleep(0.05)
     peer.close()
 
 

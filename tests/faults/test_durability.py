@@ -28,7 +28,8 @@ pytestmark = pytest.mark.alone
 KILLS = 30
 PRODUCERS = 3
 FRAMEWORKS = ("web", "db")
-READY_WITHIN_S = 5.0
+# A start after a kill takes a second on an idle machine. (What was not committed is no work: nothing is repaired.)
+READY_WITHIN_S = 30.0
 
 
 class Ledger:

@@ -13,7 +13,7 @@ import signal
 import sqlite3
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
@@ -31,6 +31,8 @@ from tests.support.working_engine import TICKS, Chains, Step
 
 CHAINS, STEPS, KILLS = 40, 30, 10
 HOUR_US = 3_600 * SECOND_US
+# Chains that begin later.
+LATER = range(CHAINS, CHAINS + 5)
 EXPECTED = {(chain, step) for chain in range(CHAINS) for step in range(STEPS)}
 PROGRAM = [sys.executable, "-m", "tests.support.working_engine"]
 
@@ -71,11 +73,11 @@ class Told:
         said[int(first), int(second)] += 1
 
 
-async def first_steps(folder: Path) -> None:
+async def first_steps(folder: Path, numbers: Iterable[int] = range(CHAINS)) -> None:
     """Puts the beginning of each chain into the store that the engine will open."""
     chains = Chains(STEPS)
     async with open_store(f"sqlite:///{folder / 'tocsin.db'}", clock=now_us) as store:
-        await store.enqueue([chains.job(Step(chain, 0)) for chain in range(CHAINS)])
+        await store.enqueue([chains.job(Step(chain, 0)) for chain in numbers])
 
 
 def ended(folder: Path) -> Counter[tuple[int, int]]:
@@ -160,6 +162,9 @@ async def test_a_clock_that_is_set_forward_and_back_ends_nothing_twice_and_loses
         # What it did until it stopped is in the pipe.
         await told.listen(engine, sys.maxsize)
     set_clock(clock, 3)
+    # However quick the first one was, there is something for the next one to do.
+    await first_steps(tmp_path, LATER)
+    steps += len(LATER) * 2 * STEPS
     async with an_engine_process(tmp_path, program=PROGRAM, **settings) as engine:
         await told.hear_ticks(engine, 2)
         assert await told.listen(engine, steps)

@@ -87,4 +87,5 @@ async def test_this_disk_does_lose_what_nobody_synced(tmp_path: Path) -> None:
     with a_disk() as disk:
         made = await cuts(tmp_path, disk, "NORMAL", seed=1)
     losses = [await cut.lost() for cut in made]
-    assert sum(map(bool, losses)) > CUTS // 5
+    # About half of them; one is enough to know that the check can see it.
+    assert any(losses)

@@ -16,7 +16,8 @@ from tests.support.sockets import Peer
 
 pytestmark = pytest.mark.alone
 
-STOPS_WITHIN_S = 10.0
+# The promise is 10 s, of which 8 are the clients'. Simulations hold it to that, in virtual time; this is a real machine.
+STOPS_WITHIN_S = 40.0
 
 
 def libfaketime() -> str:

@@ -51,8 +51,8 @@ warm_up = 10
 CROWD_READINGS = 500
 # What a start has to hear again takes half a second; a loaded machine gets its time.
 BACK_S = 60.0
-# All of it in one go takes three seconds on an idle machine.
-STALL_S = "1"
+# All of it in one go takes three seconds on an idle machine, more on any other; between two turns it is milliseconds.
+STALL_S = "2"
 ONE = ReadingInput(framework_id="web", metric="orders", value=1.0)
 
 

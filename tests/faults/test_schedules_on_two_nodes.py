@@ -1,4 +1,4 @@
-"""Two nodes on one store, with real clocks: each second of twenty is somebody's run, and nobody's twice."""
+"""Two nodes on one store, with real clocks: each second of eight is somebody's run, and nobody's twice."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from engine.stores import open_store
 from protocol.jobs import Claimed, Queue
 from protocol.times import SECOND_US
 
-SLOTS = 20
+SLOTS = 8
 
 
 async def run_it(part: Any, task_status: trio.TaskStatus[None]) -> None:
@@ -29,7 +29,7 @@ async def run_it(part: Any, task_status: trio.TaskStatus[None]) -> None:
 
 
 @pytest.mark.timeout(120)
-async def test_twenty_real_seconds_are_each_run_once(tmp_path: Path) -> None:
+async def test_eight_real_seconds_are_each_run_once(tmp_path: Path) -> None:
     windows: list[RunArgs] = []
     enough = trio.Event()
 
@@ -51,7 +51,11 @@ async def test_twenty_real_seconds_are_each_run_once(tmp_path: Path) -> None:
                 await nursery.start(run_it, part)
             await enough.wait()
             nursery.cancel_scope.cancel()
-    assert all(before.until == after.since for before, after in pairwise(windows)), "one was run twice, or lost"
+        skipped = (await store.schedules())["ticks"].skipped
+    between = [after.since - before.until for before, after in pairwise(windows)]
+    assert min(between) >= 0, "one was run twice"
+    # A second that comes while a run is still going is left out, and counted: a loaded machine may need it.
+    assert sum(gap > 0 for gap in between) <= skipped, "one was lost"
     assert all(window.until % SECOND_US == 0 for window in windows)
     # On a loaded machine a look may come late, and then one run is for two seconds.
     assert windows[-1].until - windows[0].until >= (SLOTS - 1) * SECOND_US

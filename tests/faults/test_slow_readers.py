@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -53,12 +54,34 @@ async def heard_until(peer: Peer, last: int) -> list[m.AlertMessage | m.GapMessa
         message = await peer.hear()
         if isinstance(message, m.AlertMessage | m.GapMessage):
             heard.append(message)
-            at = message.to if isinstance(message, m.GapMessage) else message.offset
+            at = place_of(message)
     return heard
 
 
-async def storm(engine: Engine) -> None:
-    """Every alert is another one, so that none is swallowed."""
+def place_of(message: m.AlertMessage | m.GapMessage) -> int:
+    return message.to if isinstance(message, m.GapMessage) else message.offset
+
+
+class Readers:
+    """Those who go on reading: what each was told, and who waits until all were told so much."""
+
+    def __init__(self, peers: Sequence[Peer]) -> None:
+        self._peers = peers
+        self.told: list[list[m.AlertMessage | m.GapMessage]] = [[] for _ in peers]
+
+    async def read(self, last: int) -> None:
+        """Until each has this offset."""
+        async with trio.open_nursery() as nursery:
+            for peer, told in zip(self._peers, self.told, strict=True):
+                nursery.start_soon(self._read, peer, told, last)
+
+    async def _read(self, peer: Peer, told: list[m.AlertMessage | m.GapMessage], last: int) -> None:
+        told += await heard_until(peer, last)
+
+
+async def storm(engine: Engine, readers: Readers) -> None:
+    """Every alert is another one, so that none is swallowed. The next batch comes when all have read: who is in time is
+    no matter of how fast the machine is."""
     severities = itertools.cycle(STORM)
     for batch in range(BATCHES):
         alerts = [
@@ -66,6 +89,7 @@ async def storm(engine: Engine) -> None:
             for n in range(BATCH)
         ]
         await engine.service.trigger(engine.principal("test"), alerts)
+        await readers.read((batch + 1) * BATCH)
 
 
 def shown(metrics: Metrics, name: str) -> float:
@@ -76,19 +100,13 @@ def shown(metrics: Metrics, name: str) -> float:
 async def test_a_reader_that_stops_in_a_storm_misses_what_is_mild_is_told_so_and_gets_it_later(
     tmp_path: Path,
 ) -> None:
-    told: list[list[m.AlertMessage | m.GapMessage]] = []
     async with an_engine(tmp_path, gateway=LIMITS) as engine:
         stalled = await a_follower(engine, receive_bytes=4_096)
-        readers = [await a_follower(engine) for _ in range(READERS)]
-
-        async def read(peer: Peer) -> None:
-            told.append(await heard_until(peer, LAST))
-
-        async with trio.open_nursery() as nursery:
-            for reader in readers:
-                nursery.start_soon(read, reader)
-            await storm(engine)
-        assert [[message.offset for message in heard] for heard in told] == [list(range(1, LAST + 1))] * READERS
+        peers = [await a_follower(engine) for _ in range(READERS)]
+        readers = Readers(peers)
+        await storm(engine, readers)
+        offsets = [[place_of(message) for message in told] for told in readers.told]
+        assert offsets == [list(range(1, LAST + 1))] * READERS
         lag_s = shown(engine.metrics, "tocsin_outbox_lag_seconds")
         assert lag_s > 0, "operators see that somebody is behind"
 
@@ -99,7 +117,7 @@ async def test_a_reader_that_stops_in_a_storm_misses_what_is_mild_is_told_so_and
         for message in heard:
             first = message.from_ if isinstance(message, m.GapMessage) else message.offset
             assert (message.prev, first) == (place, place + 1), "every place is an alert or in a gap"
-            place = message.to if isinstance(message, m.GapMessage) else message.offset
+            place = place_of(message)
         assert gaps, "the kernel held the whole storm: nothing was tested"
         severities = [Severity(word) for word in itertools.islice(itertools.cycle(STORM), LAST)]
         assert {severities[offset - 1] for offset in range(1, LAST + 1) if offset not in alerts} <= MILD
@@ -117,5 +135,5 @@ async def test_a_reader_that_stops_in_a_storm_misses_what_is_mild_is_told_so_and
         )
         again = await heard_until(stalled, LAST)
         assert [message.offset for message in again] == list(range(gaps[0].prev + 1, LAST + 1))
-        for peer in (stalled, *readers):
+        for peer in (stalled, *peers):
             peer.close()

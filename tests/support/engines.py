@@ -19,8 +19,9 @@ from engine.sections.doors import Gateway
 
 ROOT = Path(__file__).resolve().parents[2]
 ANY_PORT = "127.0.0.1:0"
-# A start takes half a second; a loaded machine gets its time.
+# A start takes half a second, and a stop no more than ten; a loaded machine gets its time.
 READY_S = 60.0
+STOP_S = 60.0
 SECRET = "a secret for tests, 32 bytes long or more"
 # Only what a program needs: settings of whoever runs the tests must not reach it. Nor is it measured for coverage: that
 # halves its speed, what a killed program did would not be counted anyway, and the rest is tested in this process too.
@@ -117,7 +118,7 @@ async def an_engine_process(
         with trio.CancelScope(shield=True):
             if process.returncode is None:
                 process.terminate()
-                with trio.move_on_after(15):
+                with trio.move_on_after(STOP_S):
                     await process.wait()
             if process.returncode is None:
                 process.kill()
@@ -161,6 +162,6 @@ def a_shared_engine(folder: Path, **settings: str) -> Iterator[EngineProcess]:
         finally:
             process.terminate()
             try:
-                process.wait(15)
+                process.wait(STOP_S)
             except subprocess.TimeoutExpired:
                 process.kill()

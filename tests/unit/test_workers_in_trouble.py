@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import trio
@@ -171,6 +173,33 @@ async def test_jobs_in_hand_are_not_lost_when_the_clock_is_set_forward(autojump_
         job = await store.job(None, number)
         assert job is not None
         assert (job.state, job.attempt, observed.losses) == (JobState.COMPLETED, 1, {})
+
+
+async def test_a_job_that_is_being_given_out_when_the_process_is_stopped_is_done_once(
+    autojump_clock: MockClock,
+) -> None:
+    wall, done = Wall(), list[int]()
+
+    async def do(claimed: Claimed) -> Settlement:
+        done.append(claimed.lease.job)
+        return completed(claimed)
+
+    class Stopped(Board):
+        """Gives a job out; when its answer arrives all leases have ended, and a sweep is due."""
+
+        async def claim(self, *args: Any) -> Sequence[Claimed]:
+            claimed: Sequence[Claimed] = await self._store.claim(*args)
+            if claimed and not wall.ahead_s:
+                wall.ahead_s = 3_600
+                await trio.sleep(WorkerLimits.sweep_s + 1)
+            return claimed
+
+    async with job_store(wall) as store:
+        limits = WorkerLimits(slots=ONE_SLOT)
+        async with working(store, Workers(Stopped(store), Desk(do), Observed(), wall, "n1", limits)):
+            (number,) = await add(store, a_job())
+            await trio.sleep(60)
+        assert done == [number]
 
 
 async def test_a_clock_that_is_set_back_delays_nothing_that_is_in_hand(autojump_clock: MockClock) -> None:
