@@ -12,7 +12,6 @@ is said.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -22,7 +21,7 @@ from benchmarks.fanout import LIMIT_MS, WARM_UP_MESSAGES, Stage, conditions_of
 from benchmarks.nodes import Pair, pair
 from benchmarks.options import CLIENTS, Options
 from benchmarks.peers.postgres import place
-from benchmarks.peers.redis import redis
+from benchmarks.peers.redis import redis, why_none
 from benchmarks.report import Figures, Goal, Report, make_report
 from benchmarks.rig import Rig
 from benchmarks.rounds import BroadcastLine, EngineLine, Line, alternate, last_client
@@ -86,8 +85,8 @@ def _engines(rig: Rig, figures: Figures, options: Options) -> tuple[dict[str, En
         return alone, []
     alone["postgres"] = rig.keep(rig.engine_of_its_own("alone", TOCSIN_STORE=rig.keep(found.database())))
     pairs = [rig.keep(pair(rig, "notify", rig.keep(found.database())))]
-    if shutil.which("redis-server") is None:
-        figures.warn("redis", 0, "Redis is left out: there is no redis-server here")
+    if why := why_none():
+        figures.warn("redis", 0, f"Redis is left out: {why}")
     else:
         socket = rig.keep(redis(rig.folder, "", "redis"))
         pairs.append(rig.keep(pair(rig, "redis", rig.keep(found.database()), f"unix://{socket}")))

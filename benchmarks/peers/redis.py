@@ -1,6 +1,6 @@
-"""BullMQ on a Redis of its own: the rows beside ours in `jobs`.
+"""A Redis of the benchmark's own: for engines (`cache`, `fanout --nodes`), and for BullMQ's rows beside ours in `jobs`.
 
-The server listens on a Unix socket only and keeps its data where ours lies. It is asked twice: with `appendfsync
+The server listens on a Unix socket only and keeps its data where ours lies. BullMQ is asked twice: with `appendfsync
 always`, the counterpart of our durable commits, and with `everysec`, as people run it, where a second of acked jobs is
 lost with the machine. The program is `bullmq_jobs.mjs`: the same queues, slots, rates and no-op jobs; both keep what is
 done.
@@ -9,6 +9,7 @@ done.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +21,15 @@ from benchmarks.peers import node_peer
 FSYNCS = ("always", "everysec")
 _READY = b"ready to accept connections at"
 _READY_S = 20.0
+
+
+def why_none() -> str:
+    """Why our engines can have no Redis here; empty if they can."""
+    if shutil.which("redis-server") is None:
+        return "there is no redis-server here"
+    return (
+        "" if importlib.util.find_spec("redis") else "the package redis is not installed (pip install 'tocsin[redis]')"
+    )
 
 
 def bullmq() -> tuple[list[str], str]:

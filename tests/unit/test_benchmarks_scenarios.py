@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -565,6 +566,13 @@ def test_a_name_means_its_scenarios():
     assert cli.scenarios("all", Options()) == [fanout.run, fanout_bare.run, fanout_busy.run, fanout_nodes.run, *rest]
     assert cli.scenarios("fanout", Options(bare=True, busy=True)) == [fanout_bare.run, fanout_busy.run]
     assert cli.scenarios("burst", Options()) == [burst.run]
+
+
+def test_without_the_extras_there_are_benchmarks_all_the_same():
+    extras = ("redis", "asyncpg", "greenlet", "uvloop", "psycopg", "procrastinate")
+    program = f"import sys; sys.modules.update(dict.fromkeys({extras})); import benchmarks.cli"
+    done = subprocess.run([sys.executable, "-c", program], env=harness.environment(), capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_module_runs_as_a_program(monkeypatch, capsys):
