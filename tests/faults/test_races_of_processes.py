@@ -1,4 +1,4 @@
-"""Two processes at one database file: who wins a job, and what a settlement under another lease changes."""
+"""Two processes at one database, a file or a Postgres: who wins a job, and what settles it under another lease."""
 
 from __future__ import annotations
 
@@ -13,15 +13,25 @@ import msgspec
 import pytest
 import trio
 
-from engine.ids import now_us
-from engine.stores import Retention
-from engine.stores.sqlite.open import open_database
 from protocol.jobs import Queue
 from tests.support.engines import ROOT, environment, first_line
 from tests.support.jobs import a_job
-from tests.support.racing_node import Answer, SharedDatabase, answered
+from tests.support.racing_node import Answer, answered, shared
 
-RACES = 1_000
+RACES = {"sqlite": 1_000, "postgres": 200}
+
+
+@pytest.fixture(params=RACES)
+def kind_of_store(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def where(kind_of_store: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The file, or the URL."""
+    if kind_of_store == "sqlite":
+        return str(tmp_path / "store.db")
+    return str(request.getfixturevalue("postgres_database").url)
 
 
 class Node:
@@ -38,10 +48,10 @@ class Node:
 
 
 @asynccontextmanager
-async def a_node(file: Path, name: str) -> AsyncIterator[Node]:
-    with file.with_name(f"{name}.log").open("wb") as log:
+async def a_node(where: str, folder: Path, name: str) -> AsyncIterator[Node]:
+    with (folder / f"{name}.log").open("wb") as log:
         process = await trio.lowlevel.open_process(
-            [sys.executable, "-m", "tests.support.racing_node", str(file), name],
+            [sys.executable, "-m", "tests.support.racing_node", where, name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -64,14 +74,16 @@ async def a_node(file: Path, name: str) -> AsyncIterator[Node]:
 
 
 @pytest.mark.timeout(180)
-async def test_a_thousand_races_of_two_processes_have_one_winner_each_whose_finish_counts_once(tmp_path: Path) -> None:
-    file, winners = tmp_path / "store.db", Counter[str]()
+async def test_races_of_two_processes_have_one_winner_each_whose_finish_counts_once(
+    kind_of_store: str, where: str, tmp_path: Path
+) -> None:
+    winners, races = Counter[str](), RACES[kind_of_store]
     async with (
-        open_database(SharedDatabase(file), Retention(), now_us, None) as store,
-        a_node(file, "n1") as first,
-        a_node(file, "n2") as second,
+        shared(where) as store,
+        a_node(where, tmp_path, "n1") as first,
+        a_node(where, tmp_path, "n2") as second,
     ):
-        for _ in range(RACES):
+        for _ in range(races):
             (made,) = await answered(lambda: store.enqueue([a_job()]))
             one: list[Answer] = []
             other: list[Answer] = []
@@ -84,6 +96,6 @@ async def test_a_thousand_races_of_two_processes_have_one_winner_each_whose_fini
             assert [lease.job for answer in both for lease in answer.won] == [made.id]
             assert sorted(held for answer in both for held in answer.held) == [False, False, True]
         counts = await store.queue_counts()
-    assert (counts[Queue.ALERT].completed, counts[Queue.PREDICTION].waiting) == (RACES, RACES)
-    print(f"{RACES} races: {dict(winners)}")
+    assert (counts[Queue.ALERT].completed, counts[Queue.PREDICTION].waiting) == (races, races)
+    print(f"{races} races: {dict(winners)}")
     assert len(winners) == 2, "nobody raced"

@@ -1,8 +1,8 @@
-"""`python -m tests.support.racing_node FILE NAME`: a process that races others for jobs, all on one database file.
+"""`python -m tests.support.racing_node STORE NAME`: a process that races others for jobs, all on one database.
 
 For each line on standard input it claims once. What it won it settles three times at once: under its lease, under the
-same again, and under the one before; and says what the store answered. The engine keeps other processes out of its
-file; here nobody does, as nobody will where nodes share a database.
+same again, and under the one before; and says what the store answered. STORE is a file, or the URL of a database on
+Postgres. The engine keeps other processes out of its file; here nobody does, as nobody does on Postgres.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -20,7 +20,8 @@ import structlog
 import trio
 
 from engine.ids import now_us
-from engine.stores import Retention, Store
+from engine.stores import Retention, Store, open_store
+from engine.stores.postgres.connect import is_postgres
 from engine.stores.sqlite.file import Database
 from engine.stores.sqlite.open import open_database
 from protocol.errors import StoreUnavailable
@@ -49,8 +50,15 @@ class SharedDatabase(Database):
         yield self
 
 
+def shared(store: str) -> AbstractAsyncContextManager[Store]:
+    """A store that is open in other processes, too."""
+    if is_postgres(store):
+        return open_store(store)
+    return open_database(SharedDatabase(Path(store)), Retention(), now_us, None)
+
+
 async def answered(ask: Callable[[], Awaitable[T]]) -> T:
-    """Asks until the file is free: SQLite waits for a moment, and then says that it is busy."""
+    """Asks until it is free: SQLite waits for a moment, and then says that it is busy."""
     while True:
         try:
             return await ask()
@@ -74,11 +82,11 @@ async def settle(store: Store, lease: Lease, held: list[bool]) -> None:
     held += await answered(lambda: store.settle([one]))
 
 
-async def main(file: str, name: str) -> None:
+async def main(where: str, name: str) -> None:
     """Races until nobody asks any more."""
     # Standard output is for answers.
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    async with open_database(SharedDatabase(Path(file)), Retention(), now_us, None) as store:
+    async with shared(where) as store:
         os.write(1, b"ready\n")
         async with trio.lowlevel.FdStream(os.dup(0)) as asked:
             async for lines in asked:
