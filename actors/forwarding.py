@@ -3,8 +3,9 @@
 Owns: the requests that are under way to others, and those that came from others, with their results for a while: one
 that is sent again (its answer was lost, or late) is answered, not done again. Called on the loop with each letter of
 the bus; waits for nothing but, in `forward`, for the answer. What does not fit is answered busy, as at any door. If we
-are not the owner we say so: whoever asked looks again who is. Nothing here is trusted to name somebody's rights: the
-door that took the request has checked them, and only a node can make a letter that opens.
+are not the owner we say so: whoever asked looks again who is. What was sent long ago, or may have been done and
+forgotten, is nobody's: whoever waits for an answer sends his request again, with a new time. Nothing here is trusted to
+name somebody's rights: the door that took the request has checked them, and only a node can make a letter that opens.
 
 Decided against doing the work of a workspace that is not ours because somebody asked: two nodes would take turns at
 being behind each other.
@@ -20,9 +21,20 @@ import trio
 
 from actors.cell import Cell
 from actors.mailbox import Envelope, Receipt
+from actors.ports import Clock
 from protocol.commands import Batch
 from protocol.errors import TocsinError
-from protocol.forwarding import Answered, Forward, Letter, Packed, commands_of, pack, results_of
+from protocol.forwarding import (
+    Answered,
+    ForeignLetter,
+    Forward,
+    Letter,
+    Packed,
+    check_age,
+    commands_of,
+    pack,
+    results_of,
+)
 from protocol.items import ItemResult
 from protocol.model import ChannelKey, Reason, Status
 
@@ -63,10 +75,11 @@ class _Pending:
 
 
 class _Taken:
-    """A request of another node: how many results it has, and what they are once they are known."""
+    """A request of another node: how many results it has, when it was sent, and the results once they are known."""
 
-    def __init__(self, items: int) -> None:
+    def __init__(self, items: int, at: int) -> None:
         self.items = items
+        self.at = at
         self.results: tuple[Packed, ...] | None = None
 
 
@@ -74,9 +87,10 @@ class Forwarding:
     """Both ends of it, for one node. `cell` gives a channel's cell; it may raise Busy."""
 
     def __init__(
-        self, node: str, cell: Callable[[ChannelKey], Cell], is_ours: Callable[[str], bool], send: Send
+        self, node: str, cell: Callable[[ChannelKey], Cell], is_ours: Callable[[str], bool], send: Send, clock: Clock
     ) -> None:
         self._node = node
+        self._clock = clock
         self._cell = cell
         self._is_ours = is_ours
         self._send = send
@@ -85,6 +99,8 @@ class Forwarding:
         # Of these the ones whose results are known, the oldest first.
         self._done: deque[str] = deque()
         self._remembered = 0
+        # Up to when requests were sent that may have been done and forgotten: one that comes again is not taken.
+        self._forgotten_at = 0
         self.sent = self.taken = self.again = self.not_ours = self.late = self.unknown = 0
 
     def statistics(self) -> dict[str, int]:
@@ -113,6 +129,7 @@ class Forwarding:
             id=batch.id,
             workspace=key.workspace,
             framework=key.framework,
+            at=self._clock(),
             commands=pack(batch.commands),
             places=tuple(places),
             traces=tuple(traces),
@@ -144,12 +161,15 @@ class Forwarding:
 
     def asked(self, letter: Forward) -> None:
         """Another node takes us for the owner of this workspace. Raises ForeignLetter."""
+        check_age(letter.at, self._clock())
         if not self._is_ours(letter.workspace):
             self.not_ours += 1
             self._send(letter.origin, Answered(id=letter.id, is_owner=False))
             return
         taken = self._taken.get(letter.id)
         if taken is None:
+            if letter.at <= self._forgotten_at:
+                raise ForeignLetter("whether it was done before is not known any more")
             self._take(letter)
         else:
             self.again += 1
@@ -158,7 +178,7 @@ class Forwarding:
 
     def _take(self, letter: Forward) -> None:
         commands, items = commands_of(letter), sum(letter.places)
-        taken = self._taken[letter.id] = _Taken(items)
+        taken = self._taken[letter.id] = _Taken(items, letter.at)
         self.taken += 1
 
         def answer(results: Sequence[ItemResult]) -> None:
@@ -198,4 +218,6 @@ class Forwarding:
         self._done.append(number)
         self._remembered += items
         while self._remembered > REMEMBERED_MAX_ITEMS and len(self._done) > 1:
-            self._remembered -= self._taken.pop(self._done.popleft()).items
+            forgotten = self._taken.pop(self._done.popleft())
+            self._remembered -= forgotten.items
+            self._forgotten_at = max(self._forgotten_at, forgotten.at)

@@ -174,6 +174,7 @@ class Reach:
                 objects.shelves.live,
                 base.identity,
                 base.roster.end_where,
+                base.world.clock,
             )
             nodes = self.nodes = Nodes(base.config, bus, me, ground)
             self.others = Elsewhere(nodes.questions, nodes.membership, nodes.news)

@@ -2,9 +2,13 @@
 
 A letter is a request for a workspace's owner or the answer to one, or news of what was committed or changed here. All
 of it comes over a bus that others may write to as well, by mistake or on purpose: only who has the key makes a letter
-that opens, and whatever does not open raises ForeignLetter. Two versions of the program may stand side by side: new
-fields have defaults, unknown ones are ignored, a letter of an unknown kind is a ForeignLetter, too, and a command or a
-result that cannot be read is None among the others: whoever sent it is told, and its neighbours are done.
+that opens, it opens only on the topic that it was made for, and whatever does not open raises ForeignLetter. What asks
+for something to be done says when it was sent, and is good for half a minute, once: what was written down on its way
+cannot be said again. (What only tells of something can: whoever hears it looks into the store.)
+
+Two versions of the program may stand side by side: new fields have defaults, unknown ones are ignored, a letter of an
+unknown kind is a ForeignLetter, too, and a command or a result that cannot be read is None among the others: whoever
+sent it is told, and its neighbours are done.
 
 Commands and results have no tag of their own (they never left a process before): they travel as pairs of their class's
 name and their bytes. Decided against pickling (it runs what it is sent), and against a tag in each class (bytes that
@@ -26,7 +30,11 @@ from protocol.items import ItemResult
 from protocol.model import Event
 from protocol.previews import Previewed, TooDear
 from protocol.rule_series import ListSeries, SeriesListed
+from protocol.times import SECOND_US
 
+# What asks is sent anew, with a new time, each second while somebody waits for it; so much is for a bus that was away.
+# Nodes go by the store's clock: theirs are milliseconds apart, and nothing is asked over the bus if they are not.
+AGE_MAX_S = 30
 # 128 bits: who guesses for a year at a million letters a second has a chance of 10^-25.
 _HASH_BYTES = 16
 
@@ -40,13 +48,15 @@ class ForeignLetter(Exception):
 class Forward(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="forward"):
     """Commands for a channel, to its owner. `places`: how many results each has. `id` stays when it is sent again.
 
-    `traces`: where each command's request stands in a trace; empty: none of them is traced.
+    `at`: when it was sent, by the clock of the store, in microseconds. `traces`: where each command's request stands in
+    a trace; empty: none of them is traced.
     """
 
     origin: str
     id: str
     workspace: str
     framework: str
+    at: int = 0
     commands: tuple[Packed, ...] = ()
     places: tuple[int, ...] = ()
     traces: tuple[str | None, ...] = ()
@@ -118,12 +128,13 @@ class Hinted(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="hinted"):
 
 
 class Asked(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="asked"):
-    """A question to other nodes. `about` says what, `body` with what; each answers with a Replied."""
+    """A question to other nodes. `about` says what, `body` with what; each answers with a Replied. `at`: as above."""
 
     origin: str
     id: str
     about: str
     body: msgspec.Raw
+    at: int = 0
 
 
 class Replied(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="replied"):
@@ -172,6 +183,15 @@ def _packed(value: Any) -> Packed:
     return type(value).__name__, msgspec.Raw(_ENCODER.encode(what))
 
 
+def check_age(at: int, now: int) -> None:
+    """Raises ForeignLetter if what asks for something was not sent lately."""
+    if abs(now - at) > AGE_MAX_S * SECOND_US:
+        raise ForeignLetter(
+            f"it says that it was sent {(now - at) / SECOND_US:.0f} s ago, limit {AGE_MAX_S}: somebody repeats it, or "
+            "the clocks of two nodes differ"
+        )
+
+
 def commands_of(forward: Forward) -> list[Command | None]:
     """The commands of a request; None: one of another version. Raises ForeignLetter."""
     if len(forward.places) != len(forward.commands) or min(forward.places, default=1) < 1:
@@ -209,21 +229,24 @@ class Seals:
     def __init__(self, keys: Sequence[bytes]) -> None:
         self._keys = [blake2b(key, digest_size=32, person=b"tocsin nodes").digest() for key in keys]
 
-    def close(self, letter: Letter) -> bytes:
-        """The bytes to send."""
+    def close(self, letter: Letter, topic: str) -> bytes:
+        """The bytes to send on a topic."""
         data = _ENCODER.encode(letter)
-        return _hash(self._keys[0], data) + data
+        return _hash(self._keys[0], topic, data) + data
 
-    def open(self, sent: bytes) -> Letter:
-        """The letter that was sent. Raises ForeignLetter."""
+    def open(self, sent: bytes, topic: str) -> Letter:
+        """The letter that was sent on a topic. Raises ForeignLetter."""
         mark, data = sent[:_HASH_BYTES], sent[_HASH_BYTES:]
-        if not any(hmac.compare_digest(mark, _hash(key, data)) for key in self._keys):
-            raise ForeignLetter("it was not made with a key of ours")
+        if not any(hmac.compare_digest(mark, _hash(key, topic, data)) for key in self._keys):
+            raise ForeignLetter("it was not made with a key of ours, or not for this topic")
         try:
             return _LETTERS.decode(data)
         except _UNREADABLE as fault:
             raise ForeignLetter(str(fault)) from fault
 
 
-def _hash(key: bytes, data: bytes) -> bytes:
-    return blake2b(data, key=key, digest_size=_HASH_BYTES).digest()
+def _hash(key: bytes, topic: str, data: bytes) -> bytes:
+    # No topic has a NUL.
+    made = blake2b(topic.encode() + b"\0", key=key, digest_size=_HASH_BYTES)
+    made.update(data)
+    return made.digest()

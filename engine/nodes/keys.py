@@ -22,13 +22,13 @@ class OurSeals:
         self._ring = authenticator.keys
         self._seals = _seals_of(self._ring)
 
-    def close(self, letter: Letter) -> bytes:
-        """The bytes to send."""
-        return self._now().close(letter)
+    def close(self, letter: Letter, topic: str) -> bytes:
+        """The bytes to send on a topic."""
+        return self._now().close(letter, topic)
 
-    def open(self, sent: bytes) -> Letter:
-        """The letter that was sent. Raises ForeignLetter."""
-        return self._now().open(sent)
+    def open(self, sent: bytes, topic: str) -> Letter:
+        """The letter that was sent on a topic. Raises ForeignLetter."""
+        return self._now().open(sent, topic)
 
     def _now(self) -> Seals:
         ring = self._authenticator.keys

@@ -34,11 +34,11 @@ OnMarks = Callable[[Mapping[str, int]], None]
 class AnySeals(Protocol):
     """What makes and opens letters."""
 
-    def close(self, letter: Letter) -> bytes:
-        """The bytes to send."""
+    def close(self, letter: Letter, topic: str) -> bytes:
+        """The bytes to send on a topic."""
 
-    def open(self, sent: bytes) -> Letter:
-        """The letter that was sent. Raises ForeignLetter."""
+    def open(self, sent: bytes, topic: str) -> Letter:
+        """The letter that was sent on a topic. Raises ForeignLetter."""
 
 
 class Post:
@@ -71,7 +71,7 @@ class Post:
         def told(what: Told) -> None:
             if isinstance(what, Entries):
                 for body in what.bodies:
-                    self._receive(body)
+                    self._receive(body, topic)
             elif isinstance(what, Gap):
                 on_gap(what)
             else:
@@ -89,7 +89,7 @@ class Post:
 
     def publish(self, topic: str, letter: Letter, marks: Mapping[str, int] = NO_MARKS) -> None:
         """To whoever follows a topic. Raises LetterTooLarge."""
-        data = self._seals.close(letter)
+        data = self._seals.close(letter, topic)
         if len(data) > LETTER_MAX_BYTES:
             self.too_large += 1
             raise LetterTooLarge(f"{len(data)} bytes, limit {LETTER_MAX_BYTES}")
@@ -100,9 +100,9 @@ class Post:
         """Has heartbeats on a topic from now on: if we die over the first letter there, the others notice that, too."""
         self._bus.publish(topic, ())
 
-    def _receive(self, data: bytes) -> None:
+    def _receive(self, data: bytes, topic: str) -> None:
         try:
-            letter = self._seals.open(data)
+            letter = self._seals.open(data, topic)
             handler = self._handlers.get(type(letter))
             if handler is not None:
                 handler(letter)

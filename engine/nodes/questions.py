@@ -2,7 +2,8 @@
 
 Owns: the questions that are under way. Each is answered within ANSWER_S or counts as not answered: a node that is dead,
 or too busy, is left out, and whoever asked is told what the others said. Whoever is asked answers at once, on the loop,
-from memory. A question is never sent again: ending a connection twice does no harm, a ticket is good once.
+from memory, and each question once, because somebody may repeat it: whom it would end may be back. A question is never
+sent again.
 """
 
 from __future__ import annotations
@@ -15,13 +16,17 @@ import structlog
 import trio
 
 from actors.forwarding import LetterTooLarge
+from actors.ports import Clock
 from engine.nodes.post import Post
-from protocol.forwarding import Asked, ForeignLetter, Replied
+from protocol.forwarding import Asked, ForeignLetter, Replied, check_age
 
 log = structlog.get_logger()
 
 # A node that is there answers in milliseconds; a page that shows the others must not wait for one that is not.
 ANSWER_S = 1.0
+
+# Ids of questions that are remembered, so that none is answered twice: minutes of a busy desk, 2 MB.
+TAKEN_MAX = 10_000
 
 # Answers a question from its body: what is sent back. Raises ForeignLetter, msgspec.DecodeError.
 Handler = Callable[[msgspec.Raw], Any]
@@ -39,8 +44,12 @@ class _Pending:
 class Questions:
     """Both ends of it, for one node."""
 
-    def __init__(self, post: Post, new_id: Callable[[], str]) -> None:
+    def __init__(self, post: Post, new_id: Callable[[], str], clock: Clock) -> None:
         self._post = post
+        self._clock = clock
+        # Questions that were answered and are still fresh, by their ids, with the time when they were sent.
+        self._taken: dict[str, int] = {}
+        self._forgotten_at = 0
         self._new_id = new_id
         self._handlers: dict[str, Handler] = {}
         self._pending: dict[str, _Pending] = {}
@@ -62,7 +71,8 @@ class Questions:
             return {}
         number = self._new_id()
         pending = self._pending[number] = _Pending(nodes)
-        letter = Asked(origin=self._post.node, id=number, about=about, body=msgspec.Raw(msgspec.msgpack.encode(body)))
+        packed = msgspec.Raw(msgspec.msgpack.encode(body))
+        letter = Asked(origin=self._post.node, id=number, about=about, body=packed, at=self._clock())
         self.asked += 1
         try:
             for node in nodes:
@@ -80,6 +90,7 @@ class Questions:
         handler = self._handlers.get(letter.about)
         if handler is None:
             raise ForeignLetter(f"nothing here is about {letter.about[:32]!r}")
+        self._take(letter)
         try:
             answer = handler(letter.body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
@@ -90,6 +101,16 @@ class Questions:
             self._post.send(letter.origin, Replied(origin=self._post.node, id=letter.id, body=body))
         except LetterTooLarge:
             log.warning("answer_too_large", about=letter.about)
+
+    def _take(self, letter: Asked) -> None:
+        """Each question is good once, and soon. Raises ForeignLetter."""
+        check_age(letter.at, self._clock())
+        if letter.id in self._taken or letter.at <= self._forgotten_at:
+            raise ForeignLetter("it was asked before")
+        self._taken[letter.id] = letter.at
+        if len(self._taken) > TAKEN_MAX:
+            oldest = next(iter(self._taken))
+            self._forgotten_at = max(self._forgotten_at, self._taken.pop(oldest))
 
     def _replied(self, letter: Replied) -> None:
         pending = self._pending.get(letter.id)

@@ -16,6 +16,7 @@ import trio
 from actors.bell import Bell
 from actors.derived import DerivedStreams
 from actors.forwarding import Forwarding
+from actors.ports import Clock
 from actors.registry import Registry
 from actors.remote import RemoteKit
 from actors.roster import EndWhere
@@ -63,6 +64,7 @@ class Ground:
     live: LiveObjects
     identity: Identity
     end_where: EndWhere
+    clock: Clock
 
 
 class Nodes:
@@ -73,11 +75,11 @@ class Nodes:
         self.bus = bus
         self.post = Post(me.id, bus, OurSeals(ground.identity.authenticator))
         self.membership = Membership(ground.store, me, self._announce)
-        self.forwarding = Forwarding(me.id, ground.registry.cell, ground.registry.is_ours, self.post.send)
+        self.forwarding = Forwarding(me.id, ground.registry.cell, ground.registry.is_ours, self.post.send, ground.clock)
         self.news = News(
             self.post, ground.store, ground.live, ground.identity, ground.end_where, ground.registry, ground.derived
         )
-        self.questions = Questions(self.post, new_id)
+        self.questions = Questions(self.post, new_id, ground.clock)
         self.relay = Relay(self.post, ground.registry, ground.derived, ground.cache)
         # Rung when other workspaces may have become ours.
         self.gained = Bell()

@@ -192,6 +192,7 @@ LETTERS: dict[str, f.Letter] = {
         id="01946c2e",
         workspace="acme",
         framework="checkout",
+        at=AT_US,
         commands=f.pack([*COMMANDS.values()]),
         places=(1, 1, 2, 1, 2, 1, 1),
         traces=("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", None, None, None, None, None, None),
@@ -207,7 +208,9 @@ LETTERS: dict[str, f.Letter] = {
     "hinted": f.Hinted(
         origin="a.1", workspace="acme", framework="42", user="ann", hints=tuple(HINTS.values())
     ),
-    "asked": f.Asked(origin="a.1", id="7", about="has", body=msgspec.Raw(msgspec.msgpack.encode({"client_id": "c"}))),
+    "asked": f.Asked(
+        origin="a.1", id="7", about="has", body=msgspec.Raw(msgspec.msgpack.encode({"client_id": "c"})), at=AT_US
+    ),
     "replied": f.Replied(origin="a.1", id="7", body=msgspec.Raw(msgspec.msgpack.encode(True))),
 }  # fmt: skip
 FRAMES: dict[str, Frame] = {

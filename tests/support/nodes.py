@@ -12,10 +12,11 @@ from actors.cell import Cell
 from actors.forwarding import Forwarding, LetterTooLarge
 from actors.registry import Registry
 from actors.remote import RemoteKit
+from engine.bus.topics import inbox_of
 from protocol.codec import WireForm
 from protocol.forwarding import Answered, Forward, Letter, Seals
 from protocol.model import Severity
-from tests.support.actors import KEY, Answers, FakeStore, Ids, Machines, Receiver, Recorder, a_kit, put, start
+from tests.support.actors import KEY, Answers, FakeStore, Ids, Machines, Receiver, Recorder, a_kit, clock, put, start
 
 SEALS = Seals([b"a key of tests, long enough"])
 
@@ -36,12 +37,12 @@ class Wires:
             raise LetterTooLarge
         self.carried.append(letter)
         if not self.loses(to, letter):
-            self._put.send_nowait((to, SEALS.close(letter)))
+            self._put.send_nowait((to, SEALS.close(letter, inbox_of(to))))
 
     async def run(self) -> None:
         async for to, data in self._take:
             if to in self.nodes:
-                self.nodes[to].receive(SEALS.open(data))
+                self.nodes[to].receive(SEALS.open(data, inbox_of(to)))
 
     def sent(self, kind: type[Letter]) -> int:
         return sum(isinstance(letter, kind) for letter in self.carried)
@@ -55,7 +56,7 @@ class Node:
         self.machines, self.observer, self.answers = Machines(), Recorder(), Answers()
         kit = dataclasses.replace(a_kit(store, self.machines, self.observer, **limits), new_id=Ids(f"{name}-"))
         self.registry = Registry(kit)
-        self.forwarding = Forwarding(name, self.registry.cell, self.registry.is_ours, wires.send)
+        self.forwarding = Forwarding(name, self.registry.cell, self.registry.is_ours, wires.send, clock)
         self.registry.share(self._owner_of, RemoteKit(self.forwarding.forward))
         wires.nodes[name] = self
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import msgspec
@@ -9,15 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.bus.topics import NEWS, inbox_of
 from protocol import forwarding
 from protocol.changes import Action
 from protocol.commands import Act, CompleteStep, Escalate, Observe, Preview, Ring
-from protocol.forwarding import Answered, ForeignLetter, Forward, Seals, Told, commands_of, pack, results_of
+from protocol.forwarding import Answered, ForeignLetter, Forward, Seals, Told, check_age, commands_of, pack, results_of
 from protocol.items import ItemResult
 from protocol.model import Event, EventKind, Reason, Severity, Status
 from protocol.previews import Previewed, TooDear
 from protocol.rows import SourceReport
 from protocol.rule_series import ListSeries, SeriesListed
+from protocol.times import SECOND_US
 from tests.support.stores import NOW, a_row, an_alert
 
 SEALS = Seals([b"k" * 32])
@@ -39,7 +42,7 @@ FIRED = ItemResult(status=Status.FIRED, reason=Reason.FIRED, alert_id="a1", offs
 
 
 def there_and_back(letter: Any) -> Any:
-    return SEALS.open(SEALS.close(letter))
+    return SEALS.open(SEALS.close(letter, NEWS), NEWS)
 
 
 def a_forward(**changes: Any) -> Forward:
@@ -69,26 +72,37 @@ def test_events_come_with_their_places_in_all_streams() -> None:
 
 def test_a_letter_of_somebody_without_the_key_is_foreign() -> None:
     with pytest.raises(ForeignLetter, match="key"):
-        SEALS.open(Seals([b"another key, long enough"]).close(a_forward()))
+        SEALS.open(Seals([b"another key, long enough"]).close(a_forward(), NEWS), NEWS)
+
+
+def test_a_letter_of_another_topic_is_foreign() -> None:
+    with pytest.raises(ForeignLetter, match="topic"):
+        SEALS.open(SEALS.close(a_forward(), inbox_of("a")), inbox_of("b"))
+
+
+@pytest.mark.parametrize(("ago_s", "is_good"), [(0, True), (30, True), (31, False), (-30, True), (-31, False)])
+def test_what_asks_for_something_is_good_for_half_a_minute(ago_s: int, is_good: bool) -> None:
+    with contextlib.nullcontext() if is_good else pytest.raises(ForeignLetter, match=f"{ago_s} s ago, limit 30"):
+        check_age(NOW - ago_s * SECOND_US, NOW)
 
 
 def test_during_a_change_of_keys_letters_of_both_are_opened() -> None:
     old, both = Seals([b"old"]), Seals([b"new", b"old"])
-    assert both.open(old.close(a_forward())) == a_forward()
-    assert Seals([b"new"]).open(both.close(a_forward())) == a_forward()
+    assert both.open(old.close(a_forward(), NEWS), NEWS) == a_forward()
+    assert Seals([b"new"]).open(both.close(a_forward(), NEWS), NEWS) == a_forward()
 
 
 @given(st.binary(max_size=64))
 def test_whatever_bytes_come_they_are_foreign(data: bytes) -> None:
     with pytest.raises(ForeignLetter):
-        SEALS.open(data)
+        SEALS.open(data, NEWS)
 
 
 @pytest.mark.parametrize("data", [b"", b"\xc1", b"\x91" * 100_000, msgspec.msgpack.encode({"type": "of tomorrow"})])
 def test_what_is_sealed_and_makes_no_sense_is_foreign(data: bytes) -> None:
-    sealed = forwarding._hash(SEALS._keys[0], data) + data
+    sealed = forwarding._hash(SEALS._keys[0], NEWS, data) + data
     with pytest.raises(ForeignLetter):
-        SEALS.open(sealed)
+        SEALS.open(sealed, NEWS)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from engine.cache.memory import Memory
 from engine.configuration.fields import ConfigError
 from engine.nodes import news as news_of_nodes
 from engine.nodes import post as post_of_nodes
+from engine.nodes import questions as questions_of_nodes
 from engine.nodes import relay as relay_of_nodes
 from engine.nodes.keys import OurSeals
 from engine.nodes.post import Post
@@ -43,7 +44,7 @@ from protocol.forwarding import (
 from protocol.hints import AlertsRefresh, RefreshHint
 from protocol.jobs import Queue
 from protocol.model import ChannelKey, DerivedKey, Severity
-from tests.support.actors import Ids, Receiver, an_event
+from tests.support.actors import Ids, Receiver, an_event, clock
 from tests.support.clusters import a_cluster
 
 SEALS = Seals([b"a key of tests, long enough"])
@@ -78,7 +79,7 @@ class FakeBus:
         raise NotImplementedError
 
     def hear(self, topic: str, letter: Any, seals: Seals = SEALS) -> None:
-        self.listeners[topic](Entries(topic, "b", [seals.close(letter)]))
+        self.listeners[topic](Entries(topic, "b", [seals.close(letter, topic)]))
 
 
 class Looked:
@@ -149,7 +150,7 @@ async def test_a_commit_that_is_too_large_for_a_letter_is_told_by_its_channels_n
     relay.committed(CommittedEvents("acme", (event,)))
     ((topic, data, marks),) = bus.published
     assert (topic, marks) == (events_of("acme"), {"acme": 9})
-    assert SEALS.open(data) == Told(origin="a", workspace="acme", events=(), moved=("checkout",))
+    assert SEALS.open(data, topic) == Told(origin="a", workspace="acme", events=(), moved=("checkout",))
     other, heard, looked = a_relay()
     heard.listeners[topic](Entries(topic, "a", [data]))
     assert looked.all_looked == ["acme"]
@@ -197,18 +198,19 @@ async def test_questions_are_asked_of_nobody_answered_by_who_can_and_given_up_in
 ) -> None:
     bus = FakeBus()
     post = Post("a", bus, SEALS)
-    questions = Questions(post, Ids())
+    questions = Questions(post, Ids(), clock)
+    ids = Ids("q")
     questions.answer("double", lambda body: 2 * msgspec.msgpack.decode(body, type=int))
     post.follow(inbox_of("a"), lambda gap: None)
 
     def ask(about: str, value: Any) -> None:
         body = msgspec.Raw(msgspec.msgpack.encode(value))
-        bus.hear(inbox_of("a"), Asked(origin="b", id="1", about=about, body=body))
+        bus.hear(inbox_of("a"), Asked(origin="b", id=ids(), about=about, body=body, at=clock()))
 
     assert await questions.ask([], "double", 1) == {}
     ask("double", 21)
     ((topic, data, _),) = bus.published
-    answer = SEALS.open(data)
+    answer = SEALS.open(data, topic)
     assert (topic, isinstance(answer, Replied)) == (inbox_of("b"), True)
     ask("halve", 21)
     ask("double", "a word")
@@ -220,6 +222,33 @@ async def test_questions_are_asked_of_nobody_answered_by_who_can_and_given_up_in
     ask("double", 1)
     assert [line["event"] for line in logs][-2:] == ["question_unanswered", "answer_too_large"]
     assert questions.statistics() == {"asked": 1, "answered": 2, "unanswered": 1}
+
+
+async def test_a_question_that_is_repeated_or_old_is_not_answered(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(questions_of_nodes, "TAKEN_MAX", 1)
+    bus, done = FakeBus(), list[int]()
+    post = Post("a", bus, SEALS)
+    Questions(post, Ids(), clock).answer("end", lambda body: done.append(msgspec.msgpack.decode(body, type=int)))
+    post.follow(inbox_of("a"), lambda gap: None)
+
+    def asked(number: int) -> Asked:
+        body = msgspec.Raw(msgspec.msgpack.encode(number))
+        return Asked(origin="b", id=str(number), about="end", body=body, at=clock())
+
+    first = asked(1)
+    bus.hear(inbox_of("a"), first)
+    bus.hear(inbox_of("a"), first)
+    await trio.sleep(1)
+    second = asked(2)
+    bus.hear(inbox_of("a"), second)
+    # Not among those that are remembered any more.
+    bus.hear(inbox_of("a"), first)
+    third = asked(3)
+    await trio.sleep(31)
+    bus.hear(inbox_of("a"), third)
+    assert (done, post.foreign) == ([1, 2], 3)
 
 
 async def test_hints_reach_followers_on_other_nodes(mock_clock: MockClock) -> None:
@@ -316,10 +345,9 @@ async def test_past_so_many_names_all_objects_are_read(mock_clock: MockClock, mo
 
 def test_what_a_hint_is_about_is_said_in_words() -> None:
     letter = Hinted(origin="a", workspace="main", framework="web", hints=(REFRESH,))
-    assert SEALS.open(SEALS.close(letter)) == letter
-    assert SEALS.open(SEALS.close(Start(origin="a", workspace="main", framework="web"))) == Start(
-        origin="a", workspace="main", framework="web"
-    )
+    assert SEALS.open(SEALS.close(letter, NEWS), NEWS) == letter
+    start = Start(origin="a", workspace="main", framework="web")
+    assert SEALS.open(SEALS.close(start, NEWS), NEWS) == start
 
 
 def test_letters_are_sealed_with_the_keys_that_are_in_force() -> None:
@@ -327,15 +355,15 @@ def test_letters_are_sealed_with_the_keys_that_are_in_force() -> None:
     here, there = (Authenticator(KeyRing([old])) for _ in "ab")
     ours, theirs = OurSeals(here), OurSeals(there)
     letter = NodesChanged(origin="a")
-    assert theirs.open(ours.close(letter)) == letter
+    assert theirs.open(ours.close(letter, NEWS), NEWS) == letter
     here.keys = KeyRing([new])
     with pytest.raises(ForeignLetter):
-        theirs.open(ours.close(letter))
+        theirs.open(ours.close(letter, NEWS), NEWS)
     there.keys = KeyRing([new, old])
-    assert theirs.open(ours.close(letter)) == letter
+    assert theirs.open(ours.close(letter, NEWS), NEWS) == letter
     # Without any, the last ones stay.
     here.keys = KeyRing([])
-    assert theirs.open(ours.close(letter)) == letter
+    assert theirs.open(ours.close(letter, NEWS), NEWS) == letter
 
 
 def test_nodes_without_a_secret_do_not_start() -> None:

@@ -22,8 +22,9 @@ import pytest
 from msgspec import inspect
 
 from engine.bus.frames import Frame, pack, unpack
-from engine.nodes import elsewhere
-from engine.verbs.operators import ConnectionInfo, ConnectionsAsked, EndAsked
+from engine.bus.topics import NEWS
+from engine.others import ConnectionInfo, ConnectionsAsked, EndAsked
+from engine.verbs import elsewhere
 from protocol import forwarding as f
 from protocol.commands import Command, Preview
 from protocol.hints import Hint
@@ -46,7 +47,7 @@ def lines() -> dict[str, str]:
     written = {name: _encode(letter) for name, letter in LETTERS.items()}
     written |= {f"command {name}": bytes(data) for name, data in f.pack([*COMMANDS.values()])}
     written |= {f"result {name}": bytes(data) for name, data in f.pack([*ANSWERS.values()])}
-    written["sealed"] = SEALS.close(LETTERS["start"])
+    written["sealed"] = SEALS.close(LETTERS["start"], NEWS)
     written |= {name: pack(frame) for name, frame in FRAMES.items()}
     return {name: data.hex() for name, data in written.items()}
 
@@ -121,7 +122,7 @@ def test_the_bytes_of_the_promise_are_still_understood_between_nodes(name: str) 
     elif name in LETTERS:
         assert f._LETTERS.decode(data) == LETTERS[name]
     else:
-        assert SEALS.open(data) == LETTERS["start"]
+        assert SEALS.open(data, NEWS) == LETTERS["start"]
 
 
 def test_commands_and_results_of_the_promise_are_still_understood() -> None:

@@ -18,7 +18,7 @@ from actors.remote import RESEND_S
 from protocol.effects import Recalled
 from protocol.forwarding import Answered, ForeignLetter, Forward, pack
 from protocol.model import ChannelKey, Reason
-from tests.support.actors import FIRED, KEY, an_event, envelopes
+from tests.support.actors import FIRED, KEY, an_event, clock, envelopes
 from tests.support.nodes import Pair
 from tests.support.stores import a_row
 
@@ -342,8 +342,28 @@ async def test_only_so_many_results_are_remembered(autojump_clock: MockClock, mo
     async with a_pair() as pair:
         for name in "abcdef":
             await pair.b.ring(name)
-            await wait_all_tasks_blocked()
+            await trio.sleep(0.1)
         assert len(pair.a.forwarding._taken) == 3
+
+
+async def test_a_request_that_somebody_repeats_is_not_done_again_however_late(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forwarding, "REMEMBERED_MAX_ITEMS", 1)
+    async with a_pair() as pair:
+        for name in "ab":
+            await pair.b.ring(name)
+            await trio.sleep(1)
+        first, second = [letter for letter in pair.wires.carried if isinstance(letter, Forward)]
+        # While it is remembered it is answered; then it is too old, or whether it was done is not known any more.
+        pair.a.forwarding.asked(second)
+        with pytest.raises(ForeignLetter, match="not known any more"):
+            pair.a.forwarding.asked(first)
+        await trio.sleep(31)
+        with pytest.raises(ForeignLetter, match="limit 30"):
+            pair.a.forwarding.asked(second)
+        await wait_all_tasks_blocked()
+        assert pair.store.titles() == ["a", "b"]
 
 
 async def test_a_request_that_is_under_way_is_known_however_many_others_were_done_meanwhile(
@@ -355,10 +375,12 @@ async def test_a_request_that_is_under_way_is_known_however_many_others_were_don
         await pair.b.ring("slow")
         await wait_all_tasks_blocked()
         (slow,) = [letter for letter in pair.wires.carried if isinstance(letter, Forward)]
+        await trio.sleep(0.1)
         # Two of another version: done at once, because nothing of them can be.
         for number in "12":
             nothing = ("Rung", msgspec.Raw(b"\x80"))
-            pair.a.forwarding.asked(msgspec.structs.replace(slow, id=number, commands=(nothing,)))
+            other = msgspec.structs.replace(slow, id=number, at=clock() + int(number), commands=(nothing,))
+            pair.a.forwarding.asked(other)
         pair.a.forwarding.asked(slow)
         pair.store.gate.set()
         await wait_all_tasks_blocked()
@@ -385,7 +407,9 @@ async def test_an_answer_with_another_number_of_results_ends_its_request_and_cra
 async def test_a_request_that_makes_no_sense_is_foreign(autojump_clock: MockClock) -> None:
     async with a_pair() as pair:
         with pytest.raises(ForeignLetter):
-            pair.a.forwarding.asked(Forward(origin="b", id="1", workspace="acme", framework="x", places=(1,)))
+            pair.a.forwarding.asked(
+                Forward(origin="b", id="1", workspace="acme", framework="x", at=clock(), places=(1,))
+            )
 
 
 async def test_what_an_owner_of_another_version_does_not_know_is_refused_at_once_and_its_neighbours_are_done(
