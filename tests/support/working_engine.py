@@ -97,7 +97,8 @@ async def main() -> None:
     chains = Chains(int(os.environ["STEPS"]))
     jobs = Jobs(sweep_s=1.0, lease_s=float(os.environ.get("LEASE_S", "30")))
     schedule = ScheduleSetting(name=TICKS, cron="* * * * * *", kind=chains.tick.name)
-    config = a_config(Path(os.environ["TOCSIN_DATA"]), jobs=jobs, schedules=(schedule,))
+    store = {"store": os.environ["STORE"]} if "STORE" in os.environ else {}
+    config = a_config(Path(os.environ["TOCSIN_DATA"]), jobs=jobs, schedules=(schedule,), **store)
     clock = WallClock(os.environ["CLOCK"]) if "CLOCK" in os.environ else now_us
     with trio.open_signal_receiver(signal.SIGTERM) as signals:
         async with Engine(config, World(kinds=(*chains.kinds, chains.tick), clock=clock)) as engine:
