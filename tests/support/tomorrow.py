@@ -75,21 +75,21 @@ def _body_of(letter: Letter) -> dict[str, Any]:
     return body
 
 
-def close_tomorrow(self: Seals, letter: Letter) -> bytes:
-    """The bytes to send."""
-    return _sealed(self, _body_of(letter))
+def close_tomorrow(self: Seals, letter: Letter, topic: str) -> bytes:
+    """The bytes to send on a topic."""
+    return _sealed(self, _body_of(letter), topic)
 
 
-def _sealed(seals: Seals, body: Mapping[str, Any]) -> bytes:
+def _sealed(seals: Seals, body: Mapping[str, Any], topic: str) -> bytes:
     data = _encode(body)
-    return forwarding._hash(seals._keys[0], data) + data
+    return forwarding._hash(seals._keys[0], topic, data) + data
 
 
 def publish_tomorrow(self: Post, topic: str, letter: Letter, marks: Mapping[str, int] = NO_MARKS) -> None:
     """The letter, and one that today's program has no name for."""
     _publish(self, topic, letter, marks)
     seals: Any = self._seals
-    self._bus.publish(topic, [_sealed(seals._now(), {"type": FIELD, "origin": self.node})])
+    self._bus.publish(topic, [_sealed(seals._now(), {"type": FIELD, "origin": self.node}, topic)])
 
 
 def pack_tomorrow(frame: frames.Frame) -> bytes:
