@@ -2,9 +2,9 @@
 
 Nothing says who asked for a statement, so whoever counts asks one thing at a time of an engine that is otherwise idle,
 and waits until the store's writer has nothing left (`StatementCount.of`). Counted apart is what channels commit: that
-is a group's, whoever waits for it; and not at all what they read when they are used again after a while. Beginning and
-ending a transaction is no statement, and rows that an INSERT takes in portions (`engine.stores.tables.bulk`) are one: a
-store whose statements travel sends them together.
+is a group's, whoever waits for it, and what a workflow batch writes for its channels; and not at all what they read
+when they are used again after a while. Beginning and ending a transaction is no statement, and rows that an INSERT
+takes in portions (`engine.stores.tables.bulk`) are one: a store whose statements travel sends them together.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple, TypeVar
 
+import pytest
 import trio.testing
 
 from engine.stores import Retention, Store
 from engine.stores.sqlite.file import CACHE_BYTES, Database
 from engine.stores.sqlite.open import open_database
+from engine.stores.tables import progress
 
 T = TypeVar("T")
 BRACKETS = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "PRAGMA")
@@ -63,23 +65,31 @@ class StatementCount:
         watched = dataclasses.replace(
             database, connection_class=_watched(self._executed), cache_bytes=cache_bytes or CACHE_BYTES
         )
-        async with open_database(watched, retention or Retention(), clock, on_commit) as self._store:
-            self._set_apart(self._store)
-            yield self._store
+        with pytest.MonkeyPatch.context() as patch:
+            # A workflow batch commits for many channels at once: a statement for each table there, too.
+            for name in ("_place", "_write"):
+                patch.setattr(progress, name, self._apart(getattr(progress, name)))
+            async with open_database(watched, retention or Retention(), clock, on_commit) as self._store:
+                self._set_apart(self._store)
+                yield self._store
 
     def _set_apart(self, store: Any) -> None:
         """What channels do for themselves: their commits, in the writer's thread, and what they recall."""
-        commit, executed = store._writer._committer.commit, self._executed
+        committer = store._writer._committer
+        committer.commit = self._apart(committer.commit)
+        store.recall, store.history = of_a_channel(store.recall), of_a_channel(store.history)
 
-        def watched(group: Any) -> Any:
-            before = len(executed)
-            outcomes = commit(group)
-            self._groups.append(executed[before:])
-            del executed[before:]
-            return outcomes
+    def _apart(self, write: Callable[..., T]) -> Callable[..., T]:
+        """The same; what it takes is a group's."""
 
-        store._writer._committer.commit = watched
-        store.recall, store.history = _of_a_channel(store.recall), _of_a_channel(store.history)
+        def watched(*arguments: Any) -> T:
+            before = len(self._executed)
+            done = write(*arguments)
+            self._groups.append(self._executed[before:])
+            del self._executed[before:]
+            return done
+
+        return watched
 
     async def settle(self) -> None:
         """Waits until nothing that was begun is still going on: neither a task, nor a thread of the store's."""
@@ -97,7 +107,7 @@ class StatementCount:
         return Taken(counted(self._executed), [counted(group) for group in self._groups]), answer
 
 
-def _of_a_channel(read: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
+def of_a_channel(read: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
     """The same, marked as what a channel reads."""
 
     async def marked(*arguments: Any) -> T:

@@ -93,10 +93,7 @@ class PostgresConnection(ByColumns):
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Writes of columns inside are done at its end, with one statement: one trip instead of one for each table.
-
-        So they must not read each other's rows, give nothing back, and write each table once.
-        """
+        """Writes of columns inside are done at its end, with one statement."""
         self._gathered = []
         try:
             yield

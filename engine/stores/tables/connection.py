@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 
@@ -51,6 +52,18 @@ class ByColumns(ABC):
     @abstractmethod
     def write_columns(self, rows: ManyRows, values: Sequence[Any]) -> list[Any]:
         """Writes `values`, row after row in one flat list; what the statement returns."""
+
+    def together(self) -> AbstractContextManager[None]:
+        """Writes of columns inside may be done at its end, with one statement: one trip instead of one for each table.
+
+        So they must not read each other's rows, give nothing back, and write each table once.
+        """
+        return nullcontext()
+
+
+def together(connection: Connection) -> AbstractContextManager[None]:
+    """The same for any connection; where statements do not travel each is done at once."""
+    return connection.together() if isinstance(connection, ByColumns) else nullcontext()
 
 
 class RowFault(Exception):

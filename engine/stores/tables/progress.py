@@ -1,8 +1,9 @@
-"""A workflow batch in the store: many projects read, decided and written in one transaction, in ten statements at most.
+"""A workflow batch in the store: many projects read, decided and written in one transaction, in a dozen statements.
 
 Runs in the writer's thread, as a job. One statement reads where all the projects stand; what is to be done is decided
 by a pure function that the caller brings; each table is then written with one statement, however many rows there are:
-the rows travel as one JSON text, which SQLite takes apart (`Bulk.run_at_once`). Decided against: rows of parameters,
+the rows travel as one JSON text, which SQLite takes apart (`Bulk.run_at_once`). Where statements travel, what gives
+nothing back goes `together`: five trips for all of it. Decided against: rows of parameters,
 as commits have them (18 values for each of 2,000 alerts are more than a statement may have, and each other length would
 be another text to compile); a second transaction for the trackers (a crash between would lose a step or ring it twice).
 
@@ -22,7 +23,7 @@ import structlog
 from engine.stores import AdministrativeAct, CommittedEvents
 from engine.stores.tables import acts
 from engine.stores.tables.bulk import Bulk
-from engine.stores.tables.connection import ROW_FAULTS, Connection
+from engine.stores.tables.connection import ROW_FAULTS, Connection, together
 from engine.stores.tables.holding import hold_workspace
 from engine.stores.tables.jobs import JOBS
 from engine.stores.tables.rows import ALERTS, AUDITS, ENTRIES, EVENTS, WORKSPACES, Prepared, numbered, prepare
@@ -98,6 +99,14 @@ class Streamed(NamedTuple):
     people: Mapping[tuple[int, str], int] = {}
 
 
+class _Placed(NamedTuple):
+    """What is told of a batch; and to be written yet: the workspace's number and offset, and the people's entries."""
+
+    streamed: Streamed
+    workspace: list[Any]
+    entries: list[Any]
+
+
 _tracked = msgspec.json.Decoder(list[_Tracked]).decode
 _workflows = msgspec.json.Decoder(list[Workflow]).decode
 _rows = msgspec.json.Decoder(list[Row]).decode
@@ -123,19 +132,21 @@ def move_projects(connection: Connection, batch: ProjectBatch, epoch: str, now_u
 
 
 def _keep(connection: Connection, batch: ProjectBatch, moves: Sequence[Move], space: str | None) -> Streamed:
-    workspace, streamed = batch.workspace, Streamed(moves)
+    workspace, placed = batch.workspace, _Placed(Streamed(moves), [], [])
     if prepared := [prepare(move.commit) for move in moves if move.commit is not None]:
         number, offset = msgspec.json.decode(space) if space else _new_workspace(connection, workspace)
-        streamed = _write(connection, prepared, workspace, number, offset)._replace(moves=moves)
-    if trackers := [move.tracker for move in moves if move.tracker is not None]:
-        TRACKERS.run_at_once(connection, [value for each in trackers for value in _tracker_values(workspace, each)])
+        placed = _place(connection, prepared, workspace, number, offset)
     if gone := [move.removed for move in moves if move.removed is not None]:
         connection.execute(NO_TRACKERS, (workspace, _text(gone)))
-    if done := [move.act for move in moves if move.act is not None]:
-        acts.add_at_once(
-            connection, [AdministrativeAct(workspace=workspace, **msgspec.structs.asdict(act)) for act in done]
-        )
-    return streamed
+    with together(connection):
+        _write(connection, prepared, placed)
+        if trackers := [move.tracker for move in moves if move.tracker is not None]:
+            TRACKERS.run_at_once(connection, [value for each in trackers for value in _tracker_values(workspace, each)])
+        if done := [move.act for move in moves if move.act is not None]:
+            acts.add_at_once(
+                connection, [AdministrativeAct(workspace=workspace, **msgspec.structs.asdict(act)) for act in done]
+            )
+    return placed.streamed._replace(moves=moves)
 
 
 def _ground(found: str | None, workflows: str | None, rows: Sequence[str | None], epoch: str) -> Ground:
@@ -159,7 +170,8 @@ def _new_workspace(connection: Connection, workspace: str) -> tuple[int, int]:
     return number, offset
 
 
-def _write(connection: Connection, prepared: Sequence[Prepared], workspace: str, number: int, offset: int) -> Streamed:
+def _place(connection: Connection, prepared: Sequence[Prepared], workspace: str, number: int, offset: int) -> _Placed:
+    """Moves the streams of the channels and of people, and gives what is to be written its places there."""
     places = {each.key: each.commit.decision.offset for each in prepared}
     channels = dict(
         CHANNEL_MOVES.run_at_once(
@@ -172,28 +184,35 @@ def _write(connection: Connection, prepared: Sequence[Prepared], workspace: str,
         fresh = numbered(each.commit.decision.events, offset)
         events += fresh
         offset += len(fresh)
-    ALERTS.run_at_once(connection, [value for each in prepared for value in each.alerts])
-    EVENTS.run_at_once(connection, [value for each in prepared for value in each.events])
-    if audits := [value for each in prepared for value in each.audits]:
-        AUDITS.run_at_once(connection, audits)
-    if jobs := [value for each in prepared for value in each.jobs]:
-        JOBS.run_at_once(connection, jobs)
-    events, people = _assigned(connection, number, events)
-    WORKSPACES.run(connection, [number, offset])
+    events, people, entries = _assigned(connection, number, events)
     told = [
         CommittedEvents(workspace, tuple(events[start : start + TOLD_AT_ONCE]), tuple(places) if not start else ())
         for start in range(0, len(events), TOLD_AT_ONCE)
     ]
-    return Streamed((), told, (workspace, offset), places, people)
+    return _Placed(Streamed((), told, (workspace, offset), places, people), [number, offset], entries)
+
+
+def _write(connection: Connection, prepared: Sequence[Prepared], placed: _Placed) -> None:
+    """A statement for each table that there is something for."""
+    for table, values in (
+        (ALERTS, [value for each in prepared for value in each.alerts]),
+        (EVENTS, [value for each in prepared for value in each.events]),
+        (AUDITS, [value for each in prepared for value in each.audits]),
+        (JOBS, [value for each in prepared for value in each.jobs]),
+        (ENTRIES, placed.entries),
+    ):
+        if values:
+            table.run_at_once(connection, values)
+    WORKSPACES.run(connection, placed.workspace)
 
 
 def _assigned(
     connection: Connection, workspace: int, events: Sequence[Event]
-) -> tuple[list[Event], dict[tuple[int, str], int]]:
-    """The events with their places in the streams of the people whom they concern, and those streams."""
+) -> tuple[list[Event], dict[tuple[int, str], int], list[Any]]:
+    """The events with their places in the streams of the people whom they concern, those streams, and the entries."""
     counts = Counter(name for event in events for name in event.people)
     if not counts:
-        return list(events), {}
+        return list(events), {}, []
     values = [value for name, count in counts.items() for value in (workspace, name, count)]
     people = {name: (number, last) for name, number, last in PERSON_MOVES.run_at_once(connection, values)}
     at = {name: last - counts[name] for name, (_, last) in people.items()}
@@ -204,8 +223,7 @@ def _assigned(
             places[name] = at[name] = at[name] + 1
             entries += (people[name][0], at[name], workspace, event.workspace_offset)
         told.append(msgspec.structs.replace(event, user_offsets=places) if places else event)
-    ENTRIES.run_at_once(connection, entries)
-    return told, {(workspace, name): last for name, last in at.items()}
+    return told, {(workspace, name): last for name, last in at.items()}, entries
 
 
 def _tracker_values(workspace: str, tracker: Tracker) -> tuple[Any, ...]:
