@@ -139,7 +139,8 @@ def _keep(connection: Connection, batch: ProjectBatch, moves: Sequence[Move], sp
     if gone := [move.removed for move in moves if move.removed is not None]:
         connection.execute(NO_TRACKERS, (workspace, _text(gone)))
     with together(connection):
-        _write(connection, prepared, placed)
+        if prepared:
+            _write(connection, prepared, placed)
         if trackers := [move.tracker for move in moves if move.tracker is not None]:
             TRACKERS.run_at_once(connection, [value for each in trackers for value in _tracker_values(workspace, each)])
         if done := [move.act for move in moves if move.act is not None]:
