@@ -113,6 +113,18 @@ async def test_a_job_is_claimed_once_and_comes_with_all_that_was_said_about_it(o
         assert await it.state(number) is JobState.ACTIVE
 
 
+@pytest.mark.parametrize("key", [None, "once"], ids=["without a key", "one of them with a key"])
+async def test_each_of_many_jobs_is_told_its_own_number(opened: Any, key: str | None) -> None:
+    async with opened() as it:
+        jobs = [a_job(args=f'{{"n":{n}}}', key=key if n == 7 else None) for n in range(300)]
+        numbers = await it.add(*jobs)
+        assert numbers == sorted(set(numbers))
+        for n in (0, 7, 299):
+            kept = await it.store.job(None, numbers[n])
+            assert kept is not None
+            assert kept.args == jobs[n].args
+
+
 async def test_only_so_many_as_are_wanted_are_claimed_of_each_queue(opened: Any) -> None:
     async with opened() as it:
         await it.add(*(a_job(queue=queue) for queue in Queue for _ in range(3)))

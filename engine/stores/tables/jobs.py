@@ -14,7 +14,7 @@ import msgspec
 
 from engine.stores.jobs import Enqueued
 from engine.stores.tables.bulk import Bulk
-from engine.stores.tables.connection import Connection
+from engine.stores.tables.connection import ByColumns, Connection
 from protocol.jobs import Lease, NewJob, Queue, rank
 from protocol.times import SECOND_US
 
@@ -27,6 +27,7 @@ _INTO = (
 # A key is its workspace's: what is told of it, and whether it is free, is nobody else's affair.
 _ONCE = "ON CONFLICT (ukey, workspace) WHERE ukey IS NOT NULL DO NOTHING"
 JOBS = Bulk(_INTO, "ttttiiiiiittttiit", _ONCE)
+_NUMBERED = Bulk(_INTO, JOBS.types, "RETURNING id")
 _ONE = f"{_INTO} VALUES ({', '.join('?' * JOBS.width)}) {_ONCE} RETURNING id"
 _HELD = "SELECT id FROM job WHERE ukey = ? AND workspace = ?"
 _ENDED = """
@@ -87,6 +88,10 @@ def job_values(jobs: Iterable[NewJob], now: int) -> list[Any]:
 
 def enqueue(connection: Connection, jobs: Sequence[NewJob], now: int) -> list[Enqueued]:
     """Puts jobs into their queues, and says their numbers."""
+    if isinstance(connection, ByColumns) and all(job.key is None for job in jobs):
+        # One trip to the server instead of one for each. Without a key no row is in another's way.
+        rows = connection.write_columns(_NUMBERED, job_values(jobs, now))
+        return [Enqueued(number, True) for (number,) in rows]
     return [_put(connection, job, now) for job in jobs]
 
 
