@@ -18,6 +18,7 @@ from engine.stores.postgres.readers import PostgresReaders
 from engine.stores.postgres.sessions import Reach, Sessions
 from engine.stores.tables.connection import ByColumns, Connection, RowFault
 from engine.stores.tables.progress import move_projects
+from engine.stores.tables.rows import ALERTS, EVENTS
 from engine.stores.tables.writer import JoinedJob, TheJob, tell_nobody
 from engine.stores.workflows import ProjectBatch
 from protocol.errors import BadRequest, CommitInvalid, NotYet, StoreUnavailable
@@ -263,3 +264,51 @@ def test_hosts_of_which_none_may_be_written_to_yet_are_worth_waiting_for(monkeyp
     with pytest.raises(NotYet, match="one,two/tocsin") as refused:
         asyncio.run(ask())
     assert "secret" not in str(refused.value)
+
+
+class Answering:
+    """In the place of asyncpg's session: counts what is prepared, and gives no rows."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    async def prepare(self, text: str) -> Answering:
+        self.said.append(text)
+        return self
+
+    async def fetch(self, *_: object) -> list[Any]:
+        return []
+
+    def get_statusmsg(self) -> str:
+        return "INSERT 0 1"
+
+
+def test_a_group_writes_its_alerts_and_its_events_with_one_statement() -> None:
+    session = Answering()
+
+    def write(connection: PostgresConnection) -> None:
+        with connection.together():
+            ALERTS.run(connection, ["a"] * ALERTS.width)
+            EVENTS.run(connection, ["b"] * EVENTS.width)
+
+    asyncio.run(run_on(PostgresConnection(cast(asyncpg.Connection, session)), write))
+    assert len(session.said) == 1
+
+
+def test_a_session_that_is_out_of_date_again_when_it_is_new_is_a_fault_of_the_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened: list[Session] = []
+
+    async def connect(*_: object, **__: object) -> Session:
+        opened.append(Session())
+        return opened[-1]
+
+    monkeypatch.setattr(asyncpg, "connect", connect)
+
+    def job(_: object) -> None:
+        raise asyncpg.ProtocolError("unexpected message")
+
+    with pytest.raises(asyncpg.ProtocolError, match="unexpected message"):
+        asyncio.run(Sessions("postgresql://db/tocsin", 1, Reach()).transact("BEGIN", job))
+    assert [session.is_ended for session in opened] == [True, True]

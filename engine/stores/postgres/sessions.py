@@ -17,11 +17,17 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 import asyncpg
+import structlog
 
 from engine.stores.postgres.connection import PostgresConnection, run_on
 
 T = TypeVar("T")
+log = structlog.get_logger()
 
+# A migration has changed what prepared statements give: the server refuses them ("cached plan must not change result
+# type"), or the driver meets columns that it was not told of. They are of no use any more, on any session, and nobody
+# prepares them again by himself.
+_STALE = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError, asyncpg.ProtocolError)
 CONNECT_MAX_S = 3.0
 # A transaction: longer than any single limit of the server's, so that its word is heard if it can still speak.
 TRANSACTION_MAX_S = 6.0
@@ -71,6 +77,10 @@ class Reach:
         self.is_there = self.is_there and self.answers > answers
 
 
+class _OutOfDate(Exception):
+    """A statement of this session was prepared before the tables were changed. Nothing of its transaction is kept."""
+
+
 class Sessions:
     """At most so many sessions with one database."""
 
@@ -82,7 +92,21 @@ class Sessions:
         self.opened = 0
 
     async def transact(self, begin: str, job: Callable[[PostgresConnection], T]) -> T:
-        """Runs a function of a connection in a transaction, and commits it. Raises what it raises, and asyncpg's."""
+        """Runs a function of a connection in a transaction, and commits it. Raises what it raises, and asyncpg's.
+
+        The function is called twice if the tables were changed under its statements.
+        """
+        try:
+            return await self._in_time(begin, job)
+        except _OutOfDate as fault:
+            log.warning("store_sessions_out_of_date", sessions=len(self._idle) + 1, cause=str(fault.__cause__))
+            await self.aclose()
+        try:
+            return await self._in_time(begin, job)
+        except _OutOfDate as fault:
+            raise fault.__cause__ or fault from None
+
+    async def _in_time(self, begin: str, job: Callable[[PostgresConnection], T]) -> T:
         async with self._places:
             answers = self._reach.answers
             try:
@@ -99,6 +123,8 @@ class Sessions:
             await connection.session.execute(begin)
             try:
                 result = await run_on(connection, job)
+            except _STALE as fault:
+                raise _OutOfDate from fault
             except Exception:
                 await connection.session.execute("ROLLBACK")
                 is_clean = True

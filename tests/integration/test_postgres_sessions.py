@@ -1,0 +1,54 @@
+"""Sessions that were there before the tables were changed: an older node goes on while a migration runs."""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncpg
+from structlog.testing import capture_logs
+
+from engine.stores.postgres.connection import PostgresConnection
+from engine.stores.postgres.sessions import COMMITTING, READING, Reach, Sessions, opening
+from tests.support.postgres_server import PostgresDatabase
+
+BOTH = 2
+
+
+def columns(connection: PostgresConnection) -> int:
+    connection.execute("INSERT INTO bus (topic, at, body) VALUES ('seen', 1, '')")
+    connection.execute("INSERT INTO node VALUES ('a', '', '', 1, 0, 1) ON CONFLICT DO NOTHING")
+    return len(connection.execute("SELECT * FROM node").fetchone())
+
+
+def rows_of_bus(connection: PostgresConnection) -> int:
+    return connection.execute("SELECT count(*) FROM bus").fetchone()[0]
+
+
+async def changed_under(database: PostgresDatabase) -> list[int]:
+    """What one sees in both sessions before a migration, and after it."""
+    sessions = Sessions(database.url, BOTH, Reach())
+    begin = opening(COMMITTING, None)
+    try:
+        found = list(await asyncio.gather(*[sessions.transact(begin, columns) for _ in range(BOTH)]))
+        assert sessions.opened == BOTH
+        owner = await asyncpg.connect(database.owner_url)
+        await owner.execute("ALTER TABLE node ADD COLUMN zone text")
+        await owner.close()
+        for _ in range(BOTH):
+            found.append(await sessions.transact(begin, columns))
+        found.append(await sessions.transact(opening(READING, None), rows_of_bus))
+        return [*found, sessions.opened]
+    finally:
+        await sessions.aclose()
+
+
+def test_a_statement_whose_columns_a_migration_changed_is_asked_again_in_a_new_session_and_done_once(
+    postgres_database: PostgresDatabase,
+) -> None:
+    with capture_logs() as logs:
+        *before, once_more, again, rows, opened = asyncio.run(changed_under(postgres_database))
+    assert before == [6, 6]
+    assert [once_more, again] == [7, 7]
+    # Both old sessions are gone at the first sign, and what was undone with them is not there twice.
+    assert (rows, opened) == (4, BOTH + 1)
+    assert [entry["event"] for entry in logs] == ["store_sessions_out_of_date"]
