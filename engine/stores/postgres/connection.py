@@ -157,4 +157,5 @@ def _apart(values: Sequence[Any], width: int, key: Sequence[int]) -> list[Sequen
         if turn == len(parts):
             parts.append([])
         parts[turn] += row
-    return list(parts)
+    # Most have none twice: then the list as it came, which may be written together with other tables'.
+    return [values] if len(parts) == 1 else list(parts)
