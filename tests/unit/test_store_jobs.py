@@ -738,6 +738,26 @@ async def test_a_job_behind_what_has_just_ended_or_never_was_goes_on_as_it_said(
         assert [one.lease.job for one in await it.claim()] == [third.lease.job]
 
 
+async def test_a_job_is_behind_the_one_of_its_own_workspace_that_has_the_key(opened: Any) -> None:
+    async with opened() as it:
+        await it.add(a_job(key="first", workspace="other"), a_job(key="first"), a_job(key="second"))
+        claimed = {(one.workspace, one.lease.job): one for one in await it.claim()}
+        others, first, second = (claimed[place] for place in (("other", 1), ("acme", 2), ("acme", 3)))
+        await it.store.settle([behind(second, "first")])
+        await it.store.settle([done(others)])
+        assert await it.claim() == []
+        await it.store.settle([done(first)])
+        assert [one.lease.job for one in await it.claim()] == [second.lease.job]
+
+
+async def test_a_job_behind_a_key_that_only_another_workspace_has_goes_on_as_it_said(opened: Any) -> None:
+    async with opened() as it:
+        await it.add(a_job(key="first", workspace="other"), a_job(key="second"))
+        claimed = {one.workspace: one for one in await it.claim()}
+        await it.store.settle([behind(claimed["acme"], "first")])
+        assert [one.workspace for one in await it.claim()] == ["acme"]
+
+
 async def test_a_job_behind_another_one_can_be_cancelled_and_then_nobody_is_behind_it(opened: Any) -> None:
     async with opened() as it:
         await it.add(a_job(key="first"), a_job(key="second"), a_job(key="third"))

@@ -42,7 +42,8 @@ DELIVERIES = Bulk(
 _KNOWN = "SELECT key, state FROM delivery WHERE key IN (SELECT value FROM json_each(?))"
 # What a job that has ended was to deliver, and what it was told for how long.
 _OF_JOB = """
-SELECT delivery.id FROM job_done AS ended JOIN delivery ON delivery.key = ended.ukey
+SELECT delivery.id FROM job_done AS ended JOIN delivery
+    ON delivery.key = ended.ukey AND delivery.workspace = ended.workspace
 WHERE ended.id IN (SELECT CAST(value AS INTEGER) FROM json_each(?1)) AND delivery.state = '{state}'
 UNION ALL SELECT delivery.id FROM job_done AS ended CROSS JOIN delivery INDEXED BY {index}
     ON delivery.due = CAST(json_extract(ended.args, '$.until') AS INTEGER) AND delivery.workspace = ended.workspace

@@ -68,9 +68,13 @@ UPDATE job SET state = CASE WHEN CAST(ending.value ->> 'run_at' AS INTEGER) > ?2
     updated_at = ?2
 FROM json_each(?1) AS ending WHERE {_HOLDS} RETURNING job.id, job.lease_no
 """  # noqa: S608
+# A key is its workspace's; a number is nobody else's anyway.
 _THERE = """
-SELECT ukey, id FROM job WHERE ukey IN (SELECT value FROM json_each(?1))
-UNION ALL SELECT NULL, id FROM job WHERE id IN (SELECT CAST(value AS INTEGER) FROM json_each(?2))
+SELECT mine.id, other.id FROM json_each(?1) AS waiting
+    CROSS JOIN job AS mine ON mine.id = CAST(waiting.value ->> 'id' AS INTEGER)
+    CROSS JOIN job AS other ON other.ukey = waiting.value ->> 'key' AND other.workspace = mine.workspace
+UNION ALL SELECT CAST(waiting.value ->> 'id' AS INTEGER), other.id FROM json_each(?1) AS waiting
+    CROSS JOIN job AS other ON other.id = CAST(waiting.value ->> 'number' AS INTEGER)
 """
 # What is at work, or due by now, goes its way: it looks by itself.
 _FREE = f"""
@@ -167,18 +171,17 @@ def _go_on(connection: Connection, settlements: Sequence[Settlement], now: int) 
     if not settlements:
         return set()
     # Asked after the ends of the same batch: who waits for what has just ended waits no more.
-    there = _there(connection, [one.behind for one in settlements if one.behind is not None])
-    text = _text(_going_on(one, there.get(one.behind), now) for one in settlements)
+    there = _there(connection, [one for one in settlements if one.behind is not None])
+    text = _text(_going_on(one, there.get(one.lease.job), now) for one in settlements)
     return {Lease(*row) for row in connection.execute(_GO_ON, (text, now)).fetchall()}
 
 
-def _there(connection: Connection, named: Sequence[str | int]) -> dict[str | int | None, int]:
-    """The numbers of those of these jobs that have not ended, by what they were called."""
-    if not named:
+def _there(connection: Connection, waiting: Sequence[Settlement]) -> dict[int, int]:
+    """For which of these jobs the one that they are behind has not ended; that one's number."""
+    if not waiting:
         return {}
-    keys, numbers = ([name for name in named if isinstance(name, kind)] for kind in (str, int))
-    rows = connection.execute(_THERE, (_encode(keys).decode(), _encode(numbers).decode())).fetchall()
-    return {number if key is None else key: number for key, number in rows}
+    named = [{"id": one.lease.job, "key" if isinstance(one.behind, str) else "number": one.behind} for one in waiting]
+    return dict(connection.execute(_THERE, (_text(named),)).fetchall())
 
 
 def _going_on(one: Settlement, behind: int | None, now: int) -> dict[str, Any]:
