@@ -128,7 +128,7 @@ def build(base: Base) -> Parts:
         cache=objects.cache,
         registry=registry,
         derived=channels.derived,
-        presence=PresenceLog(store, clock),
+        presence=PresenceLog(store, clock, number),
         recipients=RecipientLog(store),
         upkeep=Upkeep(
             store, clock, config.retention.trim_every_s, config.retention.over_s, channels.is_for_the_installation

@@ -2,7 +2,8 @@
 
 Owns: nothing but a notebook, with at most one note per kind of change and connection. Sessions note their changes and
 go on; a connection that came and went while the store was away is still recorded. Whoever is connected at a shutdown
-is marked disconnected by the notebook's last write; whoever is killed is marked at the next start.
+is marked disconnected by the notebook's last write; whoever is killed is marked at the next start, or by another node
+(`engine.nodes.record`).
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from protocol.model import ChannelKey, Principal
 class PresenceLog:
     """Notes connections and writes them in batches."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, node: str = "") -> None:
+        """`node`: whose connections these are, among several."""
         self._clock = clock
+        self._node = node or None
         self._book: Notebook[tuple[str, ConnectionEvent], ConnectionChange] = Notebook(
             "presence", store.connection_changes, lambda older, newer: newer
         )
@@ -52,6 +55,12 @@ class PresenceLog:
         self, kind: ConnectionEvent, client_id: str, user: str = "", workspace: str = "", framework: str | None = None
     ) -> None:
         change = ConnectionChange(
-            kind=kind, client_id=client_id, at=self._clock(), user=user, workspace=workspace, framework=framework
+            kind=kind,
+            client_id=client_id,
+            at=self._clock(),
+            user=user,
+            workspace=workspace,
+            framework=framework,
+            node=self._node if kind is ConnectionEvent.OPENED else None,
         )
         self._book.note((client_id, kind), change)

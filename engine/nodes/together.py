@@ -33,6 +33,7 @@ from engine.nodes.membership import Membership
 from engine.nodes.news import News
 from engine.nodes.post import Post
 from engine.nodes.questions import Questions
+from engine.nodes.record import Record
 from engine.nodes.relay import Relay
 from engine.shelf.live import LiveObjects
 from engine.stores import CommittedEvents, Store
@@ -92,6 +93,8 @@ class Nodes:
         )
         self.membership.on_change(ground.registry.reown)
         self.membership.on_change(self.gained.ring)
+        self.record = Record(ground.store, lambda: self.membership.is_ours(""))
+        self.membership.on_change(self.record.look)
         self.news.others_started = self.gained.ring
         self.membership.on_lapse = ground.registry.doubt
         self.membership.on_left = self.relay.look_everywhere
@@ -126,6 +129,7 @@ class Nodes:
             ChildSpec("bus", self.bus.run),
             ChildSpec("news", self.news.run),
             ChildSpec("membership", self.membership.run, start_deadline_s=float("inf")),
+            ChildSpec("record", self.record.run),
         ]
         await Supervisor(children, Strategy.ONE_FOR_ONE, metrics).run(status)
 

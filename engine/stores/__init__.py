@@ -114,7 +114,9 @@ class ConnectionEvent(Enum):
 class ConnectionChange(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One change of the record of connections, at `at` (microseconds).
 
-    OPENED needs `user` and `workspace`; SUBSCRIBED needs `framework`; a change of an unknown client is dropped.
+    OPENED needs `user` and `workspace`, and `node` (of several, the one that has the connection); SUBSCRIBED needs
+    `framework`; a change of an unknown client is dropped. Whatever is heard of a client, but its end, says that it is
+    there.
     """
 
     kind: ConnectionEvent
@@ -123,6 +125,7 @@ class ConnectionChange(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     user: str = ""
     workspace: str = ""
     framework: str | None = None
+    node: str | None = None
 
 
 class RevocationKind(Enum):

@@ -47,3 +47,9 @@ class NodeStore(Protocol):
 
     async def forget_node(self, node: str) -> None:
         """Deletes a node's row: it ends."""
+
+    async def lose_connections(self, silent_s: float) -> int:
+        """In the record, connections of nodes that were not heard of for so long are over; how many those were.
+
+        A node that was only stopped says of each what it hears of it, and so has it back.
+        """

@@ -172,6 +172,7 @@ NO_LISTS = {
     "objects_over",
     "renew_node",
     "forget_node",
+    "lose_connections",
 }
 # Their statements are held against their plans beside their own tests.
 ELSEWHERE = {JobStore, DeliveryStore}

@@ -79,6 +79,19 @@ def test_what_came_before_its_partition_moves_into_it(filled: PostgresDatabase) 
     assert held_in(filled) == {"default": [1], "by time": [2]}
 
 
+def test_more_than_can_be_moved_in_a_second_stays_where_it_is_and_the_next_partitions_are_made(
+    filled: PostgresDatabase,
+) -> None:
+    later = NOW + 100 * DAY_US
+    ask(filled, "INSERT INTO event SELECT 901, n, 901, n, $1, '{}' FROM generate_series(2, 20002) AS n", later)
+    made, _, put_off = ask(filled, "SELECT * FROM tocsin_tend_partitions($1)", later)[0]
+    assert (made, put_off) == (5, 1)
+    assert [len(offsets) for offsets in held_in(filled).values()] == [20_002]
+    assert ask(filled, "SELECT count(*) FROM event", setting='["acme"]') == [(20_002,)]
+    add_event(filled, 20_003, later + 7 * DAY_US)
+    assert held_in(filled)["by time"] == [20_003]
+
+
 def test_an_empty_one_is_dropped_when_its_time_is_over_and_one_that_holds_something_is_not(
     filled: PostgresDatabase,
 ) -> None:

@@ -360,6 +360,37 @@ async def test_operators_see_and_end_the_connections_of_all_nodes(mock_clock: Mo
             await desk.disconnect(boss, ids[0])
 
 
+async def record(cluster: Cluster) -> dict[str, str]:
+    """What the store's record says of the connection at each node."""
+    sql = "SELECT node, status FROM websocket_connections"
+    rows = await cluster.store._readers.read(lambda connection: connection.execute(sql).fetchall())
+    return {node.partition(".")[0]: status for node, status in rows}
+
+
+async def test_the_record_says_that_connections_of_a_dead_node_are_over_and_has_them_back_if_it_was_only_stopped(
+    mock_clock: MockClock,
+) -> None:
+    async with a_cluster("a", "b") as cluster, AsyncExitStack() as stack:
+        clients = {
+            name: await stack.enter_async_context(engine.follow("web")) for name, engine in cluster.engines.items()
+        }
+        await cluster.engines["a"].pass_time(2)
+        assert await record(cluster) == {"a": "active", "b": "active"}
+        # Whoever tidies for the installation is the one that goes.
+        gone = cluster.owner("")
+        (left,) = cluster.others("")
+        with capture_logs() as logs:
+            cluster.cut(gone)
+            await cluster.engines[left].pass_time(5)
+            assert await record(cluster) == {left: "active", gone: "disconnected"}
+            cluster.mend(gone)
+            # Its client was there all the time, and shows it.
+            await clients[gone].client.subscribe("shop")
+            await cluster.engines[gone].pass_time(2)
+        assert await record(cluster) == {"a": "active", "b": "active"}
+        assert [line["lost"] for line in logs if line["event"] == "connections_of_gone_nodes"] == [1]
+
+
 async def test_all_connections_of_a_user_end_wherever_they_are(mock_clock: MockClock) -> None:
     async with a_cluster("a", "b") as cluster, AsyncExitStack() as stack:
         for name in "ab":

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from engine.nodes.membership import BEAT_S, LIVE_S, Membership, able
-from engine.stores import open_store
+from engine.stores import ConnectionChange, ConnectionEvent, open_store
 from engine.stores.nodes import FORGOTTEN_S, NodeRow, NodeSeen, NodeStore
 from protocol.errors import StoreUnavailable
 from tests.support.actors import clock, start
@@ -102,6 +102,22 @@ async def test_every_store_keeps_who_runs_on_it_and_how_long_ago_that_was(factor
         await store.forget_node("b")
         now[0] += int(FORGOTTEN_S * 1e6) + 20_000_000
         assert [each.node.id for each in await store.renew_node(NodeRow(id="c"))] == ["c"]
+
+
+async def test_connections_are_lost_with_nodes_that_were_silent_for_so_long_by_the_clock_of_the_store(
+    factory: StoreFactory,
+) -> None:
+    now = [1_000_000_000_000_000]
+    async with factory.open(clock=lambda: now[0]) as store:
+        await store.renew_node(NodeRow(id="a"))
+        opened = ConnectionChange(
+            kind=ConnectionEvent.OPENED, client_id="c", at=1, user="ann", workspace="acme", node="a"
+        )
+        await store.connection_changes([opened])
+        now[0] += 3_000_000
+        assert await store.lose_connections(LIVE_S) == 0
+        now[0] += 1
+        assert await store.lose_connections(LIVE_S) == 1
 
 
 async def test_all_agree_on_who_is_there_as_soon_as_somebody_comes(autojump_clock: MockClock) -> None:

@@ -67,6 +67,15 @@ async def test_changes_of_a_second_are_written_in_one_batch(autojump_clock, nurs
     assert len(store.batches) == 1, "without changes nothing is written"
 
 
+async def test_among_several_nodes_a_connection_is_opened_with_the_name_of_its_own(autojump_clock, nursery, store):
+    log = PresenceLog(store, lambda: 7, "node-1")
+    await start(nursery, log.run)
+    log.opened("c1", WHO)
+    log.active("c1")
+    await trio.sleep(2)
+    assert [change.node for change in store.batches[0]] == ["node-1", None]
+
+
 async def test_the_next_change_starts_the_next_batch(autojump_clock, nursery, store, log):
     await start(nursery, log.run)
     for client in ("c1", "c2"):

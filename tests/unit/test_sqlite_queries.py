@@ -25,6 +25,7 @@ from engine.stores.tables import (
     job_ends,
     job_lists,
     lists,
+    nodes,
     queries,
     quiet,
     schedules,
@@ -231,6 +232,7 @@ def test_a_list_seeks_and_merges(
         (upkeep.DELETE_ENTRIES, (1, "[1]")),
         (upkeep.OLD_CONNECTIONS, (NOW, 500)),
         ("UPDATE websocket_connections SET status = 'disconnected' WHERE status = 'active'", ()),
+        (nodes.LOST_CONNECTIONS, (NOW, 500)),
     ],
 )
 def test_upkeep_is_served_by_an_index(connection: sqlite3.Connection, sql: str, values: Any) -> None:

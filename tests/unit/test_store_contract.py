@@ -16,6 +16,8 @@ from engine.stores import (
     Located,
     open_store,
 )
+from engine.stores.nodes import NodeRow
+from engine.stores.tables.nodes import LOST_AT_ONCE
 from protocol.effects import Behind, Recalled
 from protocol.errors import CommitInvalid
 from protocol.items import ItemResult
@@ -274,6 +276,37 @@ async def test_connections_are_taken_in_batches(factory: StoreFactory) -> None:
             [change(ConnectionEvent.OPENED, f"c{n}", NOW, user="ann", workspace="acme") for n in range(1_000)]
         )
         await store.connection_changes([change(ConnectionEvent.CLOSED, "nobody", NOW)])
+
+
+async def test_connections_of_nodes_that_are_gone_are_over_in_the_record_and_those_of_others_are_not(
+    factory: StoreFactory,
+) -> None:
+    def change(kind: ConnectionEvent, client: str, node: str | None = None) -> ConnectionChange:
+        return ConnectionChange(kind=kind, client_id=client, at=NOW, user="ann", workspace="acme", node=node)
+
+    async with factory.open() as store:
+        for node in ("here", "there"):
+            await store.renew_node(NodeRow(id=node))
+        opened = [("a", "here"), ("b", "there"), ("c", "there"), ("d", "there"), ("e", None)]
+        await store.connection_changes([change(ConnectionEvent.OPENED, client, node) for client, node in opened])
+        await store.connection_changes([change(ConnectionEvent.CLOSED, "d")])
+        assert await store.lose_connections(silent_s=3_600.0) == 0
+        await store.forget_node("there")
+        assert await store.lose_connections(silent_s=3_600.0) == 2
+        # It was stopped, not dead, and hears of one of them; the other two it had told of itself.
+        await store.connection_changes([change(ConnectionEvent.ACTIVE, "b")])
+        assert await store.lose_connections(silent_s=3_600.0) == 1
+
+
+async def test_more_connections_of_a_gone_node_than_one_transaction_ends_are_all_over(factory: StoreFactory) -> None:
+    def opened(client: str) -> ConnectionChange:
+        return ConnectionChange(
+            kind=ConnectionEvent.OPENED, client_id=client, at=NOW, user="ann", workspace="acme", node="gone"
+        )
+
+    async with factory.open() as store:
+        await store.connection_changes([opened(f"c{number}") for number in range(LOST_AT_ONCE + 1)])
+        assert await store.lose_connections(silent_s=3_600.0) == LOST_AT_ONCE + 1
 
 
 async def test_statistics_count_groups_batches_and_rows(factory: StoreFactory) -> None:

@@ -42,6 +42,7 @@ ABOUT_ALL = {
     "fire": "jobs for whichever workspaces the schedule names",
     "renew_node": "nodes",
     "forget_node": "nodes",
+    "lose_connections": "who is connected, whoever it was",
 }
 ASKING = {("_readers", "read"), ("_writer", "run"), ("_writer", "join"), ("_writer", "run_apart")}
 # So many arguments by place include the workspace.

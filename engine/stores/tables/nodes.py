@@ -22,12 +22,22 @@ _OWN = "SELECT seen_at FROM node WHERE id = ?"
 _NOT_LATER = "UPDATE node SET seen_at = ? WHERE seen_at > ?"
 _FORGET_OLD = "DELETE FROM node WHERE seen_at < ?"
 _FORGET = "DELETE FROM node WHERE id = ?"
+# What has no node was written by a version that did not say it, and is left to that node.
+LOST_CONNECTIONS = """
+UPDATE websocket_connections SET status = 'disconnected' WHERE client_id IN (
+    SELECT client_id FROM websocket_connections AS open
+    WHERE status = 'active' AND open.node IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM node WHERE node.id = open.node AND node.seen_at >= ?)
+    LIMIT ?) RETURNING 1
+"""
+# Some 20 ms of the writer's time.
+LOST_AT_ONCE = 1_000
 _ALL = "SELECT id, address, version, started_at, is_draining, seen_at FROM node ORDER BY id"
 
 
 class NodeTable:
-    """Each method is one small transaction, apart from all others: a node that waits behind another one's work with its
-    beat would be taken for dead while it lives, and all others with it."""
+    """Beats are small transactions apart from all others: a node that waits behind another one's work with its beat
+    would be taken for dead while it lives, and all others with it."""
 
     _writer: Writer
     _clock: Callable[[], int]
@@ -41,6 +51,14 @@ class NodeTable:
     async def forget_node(self, node: str) -> None:
         """Deletes a node's row. Raises StoreUnavailable."""
         await self._writer.run_apart(partial(forget, node=node))
+
+    async def lose_connections(self, silent_s: float) -> int:
+        """Ends, in the record, connections of nodes that are gone; how many. Raises StoreUnavailable."""
+        step = partial(lose, silent_s=silent_s, now_sql=self.now_sql, clock=self._clock)
+        lost = 0
+        while some := await self._writer.run(step):
+            lost += some
+        return lost
 
 
 def renew(connection: Connection, node: NodeRow, now_sql: str, clock: Callable[[], int]) -> list[NodeSeen]:
@@ -59,6 +77,12 @@ def renew(connection: Connection, node: NodeRow, now_sql: str, clock: Callable[[
         )
         for id_, address, version, started, draining, seen in connection.execute(_ALL)
     ]
+
+
+def lose(connection: Connection, silent_s: float, now_sql: str, clock: Callable[[], int]) -> int:
+    """One step: some connections of nodes that are gone are over; how many."""
+    since = store_time(connection, now_sql, clock) - int(silent_s * SECOND_US)
+    return len(connection.execute(LOST_CONNECTIONS, (since, LOST_AT_ONCE)).fetchall())
 
 
 def store_time(connection: Connection, now_sql: str, clock: Callable[[], int]) -> int:

@@ -20,15 +20,16 @@ from engine.stores.tables.holding import hold_workspace
 TRIMMED_AT_ONCE = 500
 _OPENED = Bulk(
     "INSERT INTO websocket_connections"
-    " (client_id, user_id, workspace_id, framework_id, connected_at, last_activity_at, status)",
-    "ttttiit",
+    " (client_id, user_id, workspace_id, framework_id, connected_at, last_activity_at, status, node)",
+    "ttttiitt",
     "ON CONFLICT (client_id) DO UPDATE SET user_id = excluded.user_id, workspace_id = excluded.workspace_id,"
     " framework_id = excluded.framework_id, connected_at = excluded.connected_at,"
-    " last_activity_at = excluded.last_activity_at, status = excluded.status",
+    " last_activity_at = excluded.last_activity_at, status = excluded.status,"
+    " node = excluded.node",
 )
 _CHANGED = Bulk(
     "UPDATE websocket_connections SET framework_id = coalesce(new.column2, framework_id),"
-    " last_activity_at = new.column3, status = coalesce(new.column4, status) FROM (",
+    " last_activity_at = new.column3, status = new.column4 FROM (",
     "ttit",
     ") AS new WHERE client_id = new.column1",
 )
@@ -74,14 +75,16 @@ def write_connections(connection: Connection, changes: Sequence[ConnectionChange
     changed: dict[str, list[str | int | None]] = {}
     for change in changes:
         if change.kind is ConnectionEvent.OPENED:
-            opened[change.client_id] = [change.user, change.workspace, change.framework, change.at, change.at, "active"]
+            times = change.at, change.at
+            opened[change.client_id] = [change.user, change.workspace, change.framework, *times, "active", change.node]
             changed.pop(change.client_id, None)
             continue
         status = "disconnected" if change.kind is ConnectionEvent.CLOSED else None
         if row := opened.get(change.client_id):
             row[2], row[4], row[5] = change.framework or row[2], change.at, status or row[5]
         else:
-            before = changed.get(change.client_id, [None, 0, None])
+            # It is there, unless this says or said that it is over: another node may have thought us gone.
+            before = changed.get(change.client_id, [None, 0, "active"])
             changed[change.client_id] = [change.framework or before[0], change.at, status or before[2]]
     _OPENED.run(connection, [value for client, row in opened.items() for value in (client, *row)])
     _CHANGED.run(connection, [value for client, row in changed.items() for value in (client, *row)])
