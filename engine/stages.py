@@ -138,9 +138,10 @@ class Objects:
 
     def __init__(self, base: Base, channels: Channels, are_others: bool) -> None:
         config, clock = base.config, base.world.clock
-        secrets = [key.material for key in base.identity.authenticator.keys.keys if key.is_secret]
-        secret = secrets[0] if secrets else b""
-        self.cache: Cache = build_cache(config, base.foreign, base.store.epoch, secret, are_others=are_others)
+        authenticator = base.identity.authenticator
+        self.cache: Cache = build_cache(
+            config, base.foreign, base.store.epoch, lambda: authenticator.keys.secrets, are_others=are_others
+        )
         self.reads = CachedReads(self.cache)
         self.kit = ShelfKit(
             base.store,

@@ -78,7 +78,9 @@ class Tree:
         self._helpers = Supervisor(self._helper_children(), Strategy.ONE_FOR_ONE, metrics)
         self._sources = Supervisor(self._source_children(), Strategy.ONE_FOR_ONE, metrics)
         self._supervisor = Supervisor(self._children(), Strategy.REST_FOR_ONE, metrics)
-        watch_engine(metrics, Watched(self._roster, self.doors, self.keys, identity, self._lag), lambda: self.parts)
+        foreign = self._foreign if needs_foreign(config) else None
+        watched = Watched(self._roster, self.doors, self.keys, identity, self._lag, foreign)
+        watch_engine(metrics, watched, lambda: self.parts)
 
     @property
     def up(self) -> Parts:

@@ -70,6 +70,8 @@ class KeyRing:
 
     def __init__(self, keys: Iterable[Key]) -> None:
         self.keys = tuple({key.id: key for key in keys}.values())
+        # Shared ones, the one that signs first.
+        self.secrets = tuple(key.material for key in self.keys if key.is_secret)
         self.ids = frozenset(key.id for key in self.keys)
         self._named = {key.kid: key for key in self.keys if key.kid is not None}
         self._unnamed: dict[str, tuple[Key, ...]] = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from engine.cache import SecondLevel
 from engine.cache.cache import Cache
 from engine.cache.counts import Counts
@@ -14,14 +16,21 @@ from engine.configuration.fields import ConfigError
 from engine.foreign import ForeignLoop
 
 
-def build_cache(config: Config, foreign: ForeignLoop, epoch: str, secret: bytes, *, are_others: bool = False) -> Cache:
-    """`epoch`: the store's; `secret`: the installation's; `are_others`: other nodes may be. Raises ConfigError."""
+def build_cache(
+    config: Config,
+    foreign: ForeignLoop,
+    epoch: str,
+    secrets: Callable[[], Sequence[bytes]],
+    *,
+    are_others: bool = False,
+) -> Cache:
+    """`epoch`: the store's; `secrets`: the installation's now; `are_others`: other nodes may be. Raises ConfigError."""
     memory, counts = Memory(config.cache.entries_max, config.cache.bytes_max), Counts(STRATEGIES)
     value_max_bytes = config.cache.value_max_bytes
     if not config.redis.url:
         near_s = config.cache.near_s if are_others else float("inf")
         return Cache(memory, counts, near_s=near_s, value_max_bytes=value_max_bytes)
-    shared = Shared(_level(config, foreign), Names(config.redis.prefix, epoch, secret), counts)
+    shared = Shared(_level(config, foreign), Names(config.redis.prefix, epoch, secrets), counts)
     return Cache(memory, counts, shared, near_s=config.cache.near_s, value_max_bytes=value_max_bytes)
 
 

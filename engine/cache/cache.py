@@ -168,7 +168,7 @@ class Cache:
         value = flight.answer[0]
         body = encode(value)
         if len(body) > self._value_max_bytes:
-            self.counts.faults[Fault.TOO_LARGE] += 1
+            self.counts.fail(Fault.TOO_LARGE, strategy.name)
             return
         ends_at = trio.current_time() + min(strategy.lifetime_s, self.near_s)
         self.memory.keep((strategy.name, key), Held(value, len(body), ends_at, tuple(flight.tags)))

@@ -28,6 +28,10 @@ class Fault(Enum):
     DROPPED = "dropped"
 
 
+# What was about no single strategy: tags, sweeps, entries that are written together.
+ANY = "any"
+
+
 class Counts:
     """Counters by the names of strategies."""
 
@@ -37,8 +41,21 @@ class Counts:
         self.far: Counter[str] = Counter()
         self.joined: Counter[str] = Counter()
         self.misses: Counter[str] = Counter()
-        self.faults: Counter[Fault] = Counter()
+        # By strategy (or ANY) and cause.
+        self.failed: Counter[tuple[str, Fault]] = Counter()
         self.forgotten = 0
+
+    def fail(self, fault: Fault, strategy: str = ANY) -> None:
+        """Something of the second level did not count."""
+        self.failed[strategy, fault] += 1
+
+    @property
+    def faults(self) -> Counter[Fault]:
+        """How often, by cause."""
+        by_cause: Counter[Fault] = Counter()
+        for (_, fault), times in self.failed.items():
+            by_cause[fault] += times
+        return by_cause
 
     def hits(self, strategy: str) -> int:
         """Answers for which the store was not asked."""
@@ -73,9 +90,12 @@ class Counts:
                 where.add_metric([name, level], getattr(self, level)[name])
         yield from (hits, misses, rate, where, held, size)
         errors = CounterMetricFamily(
-            "tocsin_cache_errors", "What of the second level did not count; each was a miss.", labels=["cause"]
+            "tocsin_cache_errors",
+            "What of the second level did not count; each was a miss.",
+            labels=["cache_type", "cause"],
         )
-        for fault in Fault:
-            errors.add_metric([fault.value], self.faults[fault])
+        for name in (*self.strategies, ANY):
+            for fault in Fault:
+                errors.add_metric([name, fault.value], self.failed[name, fault])
         yield errors
         yield CounterMetricFamily("tocsin_cache_forgotten", "Tags that were forgotten.", value=self.forgotten)

@@ -27,7 +27,7 @@ from actors.bell import Bell
 from actors.restart import RestartPolicy, backoff_s
 from actors.supervisor import Started
 from engine.cache import Entry, Found, LevelDown, LevelRefused, SecondLevel
-from engine.cache.counts import Counts, Fault
+from engine.cache.counts import ANY, Counts, Fault
 from engine.cache.memory import Tag
 from engine.cache.strategies import Key, Strategy
 from engine.cache.wire import Names, Unreadable, decode
@@ -85,12 +85,12 @@ class Shared:
         try:
             found = await self._level.find(name, names)
         except LevelDown as fault:
-            self._counts.faults[Fault.UNREACHABLE] += 1
+            self._counts.fail(Fault.UNREACHABLE, strategy.name)
             if self.is_up:
                 self._falls_silent(fault)
             return NOTHING
         except LevelRefused as fault:
-            self._refused(fault)
+            self._refused(fault, strategy.name)
             return NOTHING
         self._falls = 0
         return NOTHING if self._owes(tags) else Answer(self._read(strategy, name, found), found.tokens)
@@ -98,7 +98,7 @@ class Shared:
     def keep(self, strategy: Strategy[Any], key: Key, tokens: bytes, body: bytes) -> None:
         """Has an entry written soon, with the tokens that were there before the store was asked."""
         if len(self._writes) >= WRITES_MAX or self._write_bytes + len(body) > WRITES_MAX_BYTES:
-            self._counts.faults[Fault.DROPPED] += 1
+            self._counts.fail(Fault.DROPPED, strategy.name)
             return
         name = self.names.entry(strategy, key)
         self._writes[name] = Entry(name, self.names.packed(name, tokens, body), strategy.lifetime_s)
@@ -164,7 +164,7 @@ class Shared:
                 del self._sweeps[pattern]
             await self._write()
         except LevelDown as fault:
-            self._counts.faults[Fault.UNREACHABLE] += 1
+            self._counts.fail(Fault.UNREACHABLE)
             self._falls_silent(fault)
             return False
         except LevelRefused as fault:
@@ -194,16 +194,16 @@ class Shared:
             body = None if found.value is None else self.names.unpacked(name, found.value, found.tokens)
             return None if body is None else (decode(strategy, body),)
         except Unreadable:
-            self._counts.faults[Fault.UNREADABLE] += 1
+            self._counts.fail(Fault.UNREADABLE, strategy.name)
             return None
 
     def _owes(self, tags: Iterable[Tag]) -> bool:
         return any(tag in self._owed or tag in self._telling for tag in tags)
 
-    def _refused(self, fault: LevelRefused) -> None:
+    def _refused(self, fault: LevelRefused, strategy: str = ANY) -> None:
         if not self._counts.faults[Fault.REFUSED]:
             log.warning("cache_refused", cause=str(fault), advice="see maxmemory and the rights of our user there")
-        self._counts.faults[Fault.REFUSED] += 1
+        self._counts.fail(Fault.REFUSED, strategy)
 
     def _falls_silent(self, fault: Exception) -> None:
         if not self._falls:

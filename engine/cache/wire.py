@@ -13,7 +13,7 @@ key, or made himself. He may read what is there; only a connection can be encryp
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 from hashlib import blake2b
 from typing import Any, TypeVar
@@ -41,16 +41,24 @@ class Unreadable(Exception):
     """These bytes are nobody's, or of another program."""
 
 
+def _no_secrets() -> Sequence[bytes]:
+    """Where nothing is secret."""
+    return ()
+
+
 class Names:
     """The keys of one installation, and what lies under them.
 
-    `prefix` from the configuration, `epoch` from the store, `secret` of the installation: it seals values.
+    `prefix` from the configuration, `epoch` from the store. `secrets` of the installation, as they are at the moment:
+    the first one seals values, all of them open them; secrets are changed node by node.
     """
 
-    def __init__(self, prefix: str, epoch: str, secret: bytes = b"") -> None:
+    def __init__(self, prefix: str, epoch: str, secrets: Callable[[], Sequence[bytes]] = _no_secrets) -> None:
         self._prefix = prefix
         self._epoch = epoch
-        self._secret = blake2b(secret, digest_size=32, person=b"tocsin cache").digest()
+        self._secrets = secrets
+        self._given: Sequence[bytes] | None = None
+        self._keys: Sequence[bytes] = ()
 
     def entry(self, strategy: Strategy[Any], key: Key) -> str:
         """Where an entry lies."""
@@ -69,7 +77,7 @@ class Names:
 
     def packed(self, name: str, tokens: bytes, body: bytes) -> bytes:
         """The bytes of a value that lies at `name`."""
-        return MAGIC + self._seal(name, tokens, body) + tokens + body
+        return MAGIC + _seal(self._keys_now()[0], name, tokens, body) + tokens + body
 
     def unpacked(self, name: str, value: bytes, tokens: bytes) -> bytes | None:
         """The body of a value; None if its tags have other tokens now. Raises Unreadable."""
@@ -79,22 +87,32 @@ class Names:
         if value[_HEAD_BYTES:start] != tokens:
             return None
         body = value[start:]
-        if not hmac.compare_digest(value[len(MAGIC) : _HEAD_BYTES], self._seal(name, tokens, body)):
+        seal = value[len(MAGIC) : _HEAD_BYTES]
+        if not any(hmac.compare_digest(seal, _seal(key, name, tokens, body)) for key in self._keys_now()):
             raise Unreadable
         return body
 
-    def _seal(self, name: str, tokens: bytes, body: bytes) -> bytes:
-        # No name has a NUL, and how many tokens there are follows from the name.
-        sealed = blake2b(name.encode(), key=self._secret, digest_size=SEAL_BYTES)
-        sealed.update(b"\0" + tokens)
-        sealed.update(body)
-        return sealed.digest()
+    def _keys_now(self) -> Sequence[bytes]:
+        given = self._secrets()
+        if given != self._given:
+            self._given = given
+            # An installation without a secret has a key that everybody knows: its Redis is trusted as far as that.
+            self._keys = [blake2b(each, digest_size=32, person=b"tocsin cache").digest() for each in given or (b"",)]
+        return self._keys
 
     def _place(self, workspace: str) -> str:
         return _place(self._prefix, workspace)
 
     def _kind(self, strategy: Strategy[Any]) -> str:
         return f"{strategy.name}.{_shape(strategy.name, strategy.type, self._epoch)}"
+
+
+def _seal(key: bytes, name: str, tokens: bytes, body: bytes) -> bytes:
+    # No name has a NUL, and how many tokens there are follows from the name.
+    sealed = blake2b(name.encode(), key=key, digest_size=SEAL_BYTES)
+    sealed.update(b"\0" + tokens)
+    sealed.update(body)
+    return sealed.digest()
 
 
 def workspace_of(key: str) -> str:

@@ -34,17 +34,16 @@ class OurSeals:
         ring = self._authenticator.keys
         if ring is not self._ring:
             self._ring = ring
-            if any(key.is_secret for key in ring.keys):
+            if ring.secrets:
                 self._seals = _seals_of(ring)
         return self._seals
 
 
 def _seals_of(ring: KeyRing) -> Seals:
-    secrets = [key.material for key in ring.keys if key.is_secret]
-    if not secrets:
+    if not ring.secrets:
         raise ConfigError(
             "secret",
             "is missing: several nodes on one store tell each other nothing that is not sealed with a secret that "
             "they share; set TOCSIN_SECRET to the same on all of them (openssl rand -base64 48), beside identity.jwks",
         )
-    return Seals(secrets)
+    return Seals(ring.secrets)

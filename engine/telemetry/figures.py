@@ -159,6 +159,12 @@ FIGURES: Mapping[str, Figure] = {
     "outbound.endpoints_off": Figure(("tocsin_endpoints_off",), "Endpoints that are switched off."),
     "outbound.circuits_open": Figure(("tocsin_endpoint_circuits_open",), "Targets that keep failing: only probes."),
     "outbound.messages_paced": Figure(("tocsin_endpoint_messages_paced",), "Messages in line for their target's rate."),
+    "foreign.calls": Figure(
+        ("tocsin_foreign_calls",), "Calls to Postgres and Redis that are under way, those that wait for news included."
+    ),
+    "foreign.abandoned": Figure(
+        ("tocsin_foreign_abandoned",), "Calls to Postgres and Redis that did not end within 2 s of being ended.", True
+    ),
     "cache.up": Figure(("tocsin_cache_up",), "1 while the Redis of the cache is used; missing without one."),
     "cache.owed": Figure(("tocsin_cache_owed",), "What was forgotten and Redis has not heard: it is not asked for it."),
     "cache.writes_waiting": Figure(("tocsin_cache_writes_waiting",), "Answers that are to be written to Redis."),

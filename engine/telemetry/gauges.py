@@ -15,6 +15,7 @@ from actors.roster import Roster
 from engine.access.identity import Identity
 from engine.access.key_watch import KeyWatch
 from engine.doors import Doors
+from engine.foreign import ForeignLoop
 from engine.notify.counted import families as notifications
 from engine.parts import Parts
 from engine.telemetry.lag import LoopLag
@@ -30,6 +31,8 @@ class Watched:
     keys: KeyWatch
     identity: Identity
     lag: LoopLag
+    # None: nothing of this configuration is reached through it.
+    foreign: ForeignLoop | None
 
 
 def watch_engine(metrics: Metrics, engine: Watched, parts: Callable[[], Parts | None]) -> None:
@@ -40,6 +43,8 @@ def watch_engine(metrics: Metrics, engine: Watched, parts: Callable[[], Parts | 
     metrics.watch("loop_lag_worst_s", lambda: engine.lag.worst_s)
     if engine.doors.certificate is not None:
         metrics.watch("certificate", engine.doors.certificate.statistics)
+    if engine.foreign is not None:
+        metrics.watch("foreign", engine.foreign.statistics)
     metrics.watch("keys", engine.keys.statistics)
     metrics.watch("revocations", lambda: engine.identity.revocations.count)
     metrics.watch("tickets_unused", lambda: engine.identity.tickets.count)

@@ -6,12 +6,14 @@ import sys
 
 import pytest
 
+from engine.app import Engine
 from engine.bus.build import build_bus, needs_foreign
 from engine.bus.carried import CarriedBus
 from engine.configuration.config import Config
 from engine.configuration.fields import ConfigError, SecretUrl
 from engine.foreign import ForeignLoop
 from engine.sections.cache import Redis
+from tocsin.testing.engines import a_config
 
 POSTGRES = "postgresql://tocsin_app:secret@db.example/tocsin"
 REDIS = Redis(url=SecretUrl("redis://:secret@redis.example"))
@@ -53,3 +55,10 @@ def test_without_the_library_the_operator_is_told_which_extra_to_install(monkeyp
     monkeypatch.setitem(sys.modules, "redis", None)
     with pytest.raises(ConfigError, match="pip install 'tocsin"):
         build_bus(Config(store=POSTGRES, redis=REDIS), ForeignLoop(), "a.1")
+
+
+@pytest.mark.parametrize(("store", "is_shown"), [("memory:", False), (POSTGRES, True)])
+async def test_what_goes_through_the_foreign_loop_is_shown_where_anything_does(store: str, is_shown: bool) -> None:
+    figures = Engine(a_config(store=store)).metrics.render().decode().splitlines()
+    shown = [line for line in figures if line.startswith("tocsin_foreign_")]
+    assert shown == (["tocsin_foreign_calls 0.0", "tocsin_foreign_abandoned_total 0.0"] if is_shown else [])

@@ -236,7 +236,14 @@ async def test_hits_misses_and_sizes_are_shown_by_strategy_under_the_references_
     assert now["tocsin_cache_hits_total", "cheap", "near"] == 3
     assert now["tocsin_cache_entries", "cheap"] == 1
     assert now["tocsin_cache_bytes", "cheap"] > 400
-    assert now["tocsin_cache_errors_total", "unreachable"] == 0
+    assert now["tocsin_cache_errors_total", "cheap", "unreachable"] == 0
+    node.counts.fail(Fault.UNREADABLE, CHEAP.name)
+    node.counts.fail(Fault.REFUSED)
+    errors = {what[1:]: times for what, times in shown(list(node.cache.families())).items() if "errors" in what[0]}
+    assert {what: times for what, times in errors.items() if times} == {
+        ("cheap", "unreadable"): 1,
+        ("any", "refused"): 1,
+    }
     assert now["cache_hits_total", "other"] == 0
 
 

@@ -117,7 +117,22 @@ def test_a_value_that_was_copied_from_another_key_or_made_without_the_secret_is_
     with pytest.raises(Unreadable):
         NAMES.unpacked("another key", kept, TOKEN)
     with pytest.raises(Unreadable):
-        Names("app", "an epoch", b"another secret").unpacked("a key", kept, TOKEN)
+        Names("app", "an epoch", lambda: [b"another secret"]).unpacked("a key", kept, TOKEN)
+
+
+def test_while_secrets_are_changed_node_by_node_each_reads_what_the_others_have_written():
+    ours, theirs = [b"old"], [b"old"]
+    here, there = Names("app", "an epoch", lambda: tuple(ours)), Names("app", "an epoch", lambda: tuple(theirs))
+    before = here.packed("a key", TOKEN, b"body")
+    ours[:] = [b"new", b"old"]
+    assert here.unpacked("a key", before, TOKEN) == b"body"
+    with pytest.raises(Unreadable):
+        there.unpacked("a key", here.packed("a key", TOKEN, b"body"), TOKEN)
+    theirs[:] = [b"new", b"old"]
+    assert there.unpacked("a key", here.packed("a key", TOKEN, b"body"), TOKEN) == b"body"
+    theirs[:] = [b"new"]
+    with pytest.raises(Unreadable):
+        there.unpacked("a key", before, TOKEN)
 
 
 @given(st.integers(len(MAGIC), len(MAGIC) + SEAL_BYTES + TOKEN_BYTES + 3), st.integers(1, 255))
