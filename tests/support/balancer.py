@@ -28,6 +28,11 @@ class Balancer:
         """Where clients connect."""
         return f"ws://127.0.0.1:{self.port}"
 
+    def lead_to(self, name: str, url: str) -> None:
+        """Whoever comes from now on is at this node, whose address is in its ws:// URL."""
+        host, _, port = url.removeprefix("ws://").rpartition(":")
+        self.nodes = {name: (host, int(port))}
+
     def cut(self, name: str) -> None:
         """Nobody goes to this node any more, and who is there is sent away."""
         self.out.add(name)

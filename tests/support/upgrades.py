@@ -97,8 +97,7 @@ class Upgrade:
 
     def lead(self, way: str, to: str) -> None:
         """Whoever comes to `way` from now on is at the node `to`."""
-        host, _, port = self.nodes[to].ws_address.rpartition(":")
-        self.fronts[way].nodes = {to: (host, int(port))}
+        self.fronts[way].lead_to(to, self.nodes[to].ws)
 
     async def stop(self, name: str, to: str) -> int:
         """Stops a node politely; its clients go on at another one."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import random
+from collections import defaultdict
 from contextlib import AsyncExitStack
 
 import pytest
@@ -20,8 +22,10 @@ from protocol.messages import AlertMessage
 from protocol.model import ChannelKey
 from protocol.times import SECOND_US, rfc3339
 from tests.support.actors import clock, start
+from tests.support.balancer import a_balancer
 from tests.support.clusters import Cluster, a_cluster
 from tests.support.stores import a_commit
+from tocsin.client import Client
 from tocsin.testing.engines import Followed
 
 WEB = ChannelKey("main", "web")
@@ -170,6 +174,31 @@ async def test_the_first_word_of_a_node_that_dies_over_it_is_told_everywhere(moc
             told = [await heard(each, 1) for each in followed]
             assert told == [[(0, 1, "stored, and told nobody")]] * 2
             cluster.mend(owner)
+
+
+async def test_a_client_that_is_cut_off_at_one_node_goes_on_at_another_where_it_was(mock_clock: MockClock) -> None:
+    lost: list[object] = []
+    async with a_cluster("a", "b") as cluster, a_balancer(random.Random(1)) as front:
+        a, b = cluster.engines["a"], cluster.engines["b"]
+        front.lead_to("a", a.ws_url)
+        async with Client(front.url, await a.token(), on_lost=lost.append) as client:
+            for channel in ("web", "workspace"):
+                await client.subscribe(channel)
+            await a.ring("web", title="before")
+            told = [await anext(client.alerts()) for _ in range(2)]
+            front.lead_to("b", b.ws_url)
+            front.cut("a")
+            # Nobody tells the client of this one: it says where it was, and the other node knows what came after.
+            await a.ring("web", title="meanwhile")
+            await b.pass_time(5)
+            await a.ring("web", title="after")
+            told += [await anext(client.alerts()) for _ in range(4)]
+        by_channel = defaultdict(list)
+        for message in told:
+            assert message.data is not None
+            by_channel[message.channel].append((message.prev, message.offset, message.data.title))
+        assert [*by_channel.values()] == [[(0, 1, "before"), (1, 2, "meanwhile"), (2, 3, "after")]] * 2
+        assert (lost, front.carried) == ([], 2)
 
 
 async def test_a_node_that_stops_hands_its_workspaces_over_first(mock_clock: MockClock) -> None:
