@@ -190,7 +190,12 @@ class Forwarding:
                 taken.results = pack([ANSWER_TOO_LARGE] * items)
                 self._send(letter.origin, Answered(id=letter.id, results=taken.results))
 
-        receipt, first = Receipt(items, answer), 0
+        def hand_back() -> None:
+            self.not_ours += 1
+            del self._taken[letter.id]
+            self._send(letter.origin, Answered(id=letter.id, is_owner=False))
+
+        receipt, first = Receipt(items, answer, hand_back), 0
         envelopes = []
         for command, places, trace in zip_longest(commands, letter.places, letter.traces[: len(commands)]):
             its_places = range(first, first + places)

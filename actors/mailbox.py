@@ -9,7 +9,7 @@ its neighbours are handled.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import trio
 
@@ -32,17 +32,24 @@ PARKED = ItemResult(
     reason=Reason.FAILED,
     message="this channel failed too often and is paused for some seconds (channel.park_s); then send it again",
 )
+MOVED = ItemResult(
+    status=Status.REJECTED, reason=Reason.BUSY, message="another node decides for this workspace now; send it again"
+)
 
 
 class Receipt:
-    """Collects the results of one request, whose items may go to several channels, and answers once."""
+    """Collects the results of one request, whose items may go to several channels, and answers once.
 
-    __slots__ = ("_answer", "_missing", "_results", "trace")
+    `hand_back`: tells another node, which has sent it, that nothing of it was done here; None: it is from here.
+    """
 
-    def __init__(self, items: int, answer: Answer) -> None:
+    __slots__ = ("_answer", "_hand_back", "_missing", "_results", "trace")
+
+    def __init__(self, items: int, answer: Answer, hand_back: Callable[[], None] | None = None) -> None:
         self._results: list[ItemResult | None] = [None] * items
         self._missing = items
         self._answer = answer
+        self._hand_back = hand_back
         # Where the request stands in a trace, if it is traced.
         self.trace = CURRENT.get()
         if not items:
@@ -56,6 +63,19 @@ class Receipt:
             self._missing -= 1
             if self._missing == 0:
                 self._answer([done for done in self._results if done is not None])
+
+    @property
+    def is_from_elsewhere(self) -> bool:
+        """Whether another node has sent it."""
+        return self._hand_back is not None
+
+    def give_back(self) -> None:
+        """Nobody does it here any more: it is handed back or, if something of it was done, the rest is refused."""
+        if self._hand_back is not None and self._missing == len(self._results):
+            self._hand_back()
+        else:
+            for index in range(len(self._results)):
+                self.settle(index, MOVED)
 
 
 class Envelope:
@@ -207,6 +227,17 @@ class Mailbox:
         """The pinned batch is somebody else's to handle now: its commands wait again, first of all."""
         pinned, self._pinned, self._batch = self._pinned, (), None
         self._waiting.extendleft(reversed(pinned))
+
+    def give_back(self) -> None:
+        """Another node decides now: what others have sent here goes back to them, and is not sent on from here."""
+        if any(envelope.receipt.is_from_elsewhere for envelope in self._pinned):
+            self.unpin()
+        theirs = [envelope for envelope in self._waiting if envelope.receipt.is_from_elsewhere]
+        if theirs:
+            self._waiting = deque([each for each in self._waiting if not each.receipt.is_from_elsewhere])
+            self._items -= _items_of(theirs)
+            for receipt in dict.fromkeys(envelope.receipt for envelope in theirs):
+                receipt.give_back()
 
     def refuse_pinned(self, result: ItemResult) -> int:
         """Answers the pinned batch with the same refusal and lets go of it; how many commands there were."""

@@ -70,6 +70,8 @@ class RemoteActor(CellActor):
     async def run(self) -> bool:
         """Runs until idle (True), or until we decide (False). Raises what went wrong."""
         cell = self._cell
+        # Who has sent it knows the owner, too, and asks it soon: sent by both it would be done twice.
+        cell.mailbox.give_back()
         cell.looked()
         await self._catch_up(await self._answered(self._kit.store.position))
         is_idle = False

@@ -94,7 +94,14 @@ class Pair:
         self.store, self.wires = FakeStore(), Wires()
         self.a, self.b = (Node(name, "a", self.store, self.wires, **limits) for name in "ab")
 
+    async def another(self, name: str) -> Node:
+        """One more node, which believes that a owns everything."""
+        node = Node(name, "a", self.store, self.wires)
+        await start(self._nursery, node.registry.run)
+        return node
+
     async def begin(self, nursery: trio.Nursery) -> None:
+        self._nursery = nursery
         nursery.start_soon(self.wires.run)
         for node in (self.a, self.b):
             await start(nursery, node.registry.run)

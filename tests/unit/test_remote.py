@@ -14,7 +14,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors import forwarding
 from actors.cell_actor import LOOKS_MAX
-from actors.remote import RESEND_S
+from actors.remote import FORMER_S, RESEND_S
 from protocol.effects import Recalled
 from protocol.forwarding import Answered, ForeignLetter, Forward, pack
 from protocol.model import ChannelKey, Reason
@@ -239,6 +239,51 @@ async def test_a_workspace_that_moves_away_stores_what_it_counted_and_forwards_w
         assert pair.b.machines.decided == [["y"]]
         assert pair.a.answers.reasons == [Reason.FIRED, Reason.FIRED]
         assert receiver.heard == [(0, 1), (1, 2)]
+
+
+@pytest.mark.parametrize("others", [[], ["v", "w"]], ids=["waiting", "among others"])
+async def test_what_waits_at_a_former_owner_goes_back_to_who_sent_it_and_is_done_once(
+    autojump_clock: MockClock, others: list[str]
+) -> None:
+    async with a_pair() as pair:
+        c = await pair.another("c")
+        pair.store.gate = trio.Event()
+        await pair.a.ring("own")
+        await wait_all_tasks_blocked()
+        await pair.b.ring("x", "y")
+        await pair.a.ring(*others)
+        await wait_all_tasks_blocked()
+        for node in (pair.a, pair.b, c):
+            node.believes("c")
+        # Longer than whoever asked waits for the former owner once it knows another one.
+        await trio.sleep(2 * FORMER_S)
+        pair.store.gate.set()
+        await trio.sleep(2)
+        assert sorted(pair.store.titles()) == sorted(["own", "x", "y", *others])
+        assert pair.b.answers.reasons == [Reason.FIRED] * 2
+        assert pair.a.answers.reasons == [Reason.FIRED] * (1 + len(others))
+        assert len(pair.a.cell.mailbox) == len(pair.b.cell.mailbox) == 0
+
+
+async def test_of_what_a_former_owner_has_done_in_part_the_rest_is_refused_and_nothing_done_twice(
+    autojump_clock: MockClock,
+) -> None:
+    async with a_pair(batch_max=2) as pair:
+        c = await pair.another("c")
+        pair.store.gate = trio.Event()
+        await pair.a.ring("own", "of", "a")
+        await pair.b.ring("x", "y")
+        await wait_all_tasks_blocked()
+        # Now a and x are being decided together, and y waits.
+        gate, pair.store.gate = pair.store.gate, trio.Event()
+        gate.set()
+        await wait_all_tasks_blocked()
+        for node in (pair.a, pair.b, c):
+            node.believes("c")
+        pair.store.gate.set()
+        await trio.sleep(1)
+        assert pair.store.titles() == ["own", "of", "a", "x"]
+        assert pair.b.answers.reasons == [Reason.FIRED, Reason.BUSY]
 
 
 async def test_who_is_asked_and_is_not_the_owner_says_so_and_the_request_finds_its_way(
