@@ -88,22 +88,28 @@ def run(options: Options) -> Report:
 
 def _side(prefix: str, rig: Rig, engine: Engine, stack: contextlib.ExitStack) -> Side:
     producers = stack.enter_context(rig.producers_of_their_own(f"{prefix}producer"))
-    open_producers(engine, producers, "batching", BATCHING)
-    open_producers(engine, producers, "single", SINGLE)
     return Side(prefix, engine, producers)
 
 
 def _measure(side: Side, attempt: int, options: Options, figures: Figures) -> None:
     """One run of both loops. The first is the warm-up, and short."""
     rounds = options.triggers // (BATCHING * BATCH) if attempt else WARM_UP_ROUNDS
-    batched = side.producers.pump(_pump("batching", attempt, rounds, BATCH), BATCHING, "fired")
+    batched = _pumped(side, BATCHING, _pump("batching", attempt, rounds, BATCH))
     rounds = options.singles // SINGLE if attempt else WARM_UP_ROUNDS
-    singly = side.producers.pump(_pump("single", attempt, rounds, 1), SINGLE, "fired")
+    singly = _pumped(side, SINGLE, _pump("single", attempt, rounds, 1))
     for group, acked in (("batching", batched), ("single", singly)):
         figures.verdict = figures.verdict + proof(acked, last_offsets(side.engine, _frameworks(group, attempt)))
     if attempt:
         note(figures, side.prefix, batched)
         note(figures, f"{side.prefix}single_", singly)
+
+
+def _pumped(side: Side, connections: int, command: producer.Pump) -> Acked:
+    """One loop, over connections of its own: those that wait for the other side's turn would be closed as silent."""
+    open_producers(side.engine, side.producers, command.group, connections)
+    acked = side.producers.pump(command, connections, "fired")
+    side.producers.close(command.group)
+    return acked
 
 
 def _floor(server: postgres.Server, figures: Figures) -> None:
