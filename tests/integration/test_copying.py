@@ -211,3 +211,20 @@ def test_what_is_copied_is_no_change_of_anybodys_but_what_comes_later_is(
     assert server.sql("SELECT count(*) FROM row_audit", name) == [["0"]]
     server.sql("UPDATE alert SET state = 5 WHERE id = (SELECT min(id) FROM alert)", name)
     assert server.sql("SELECT count(*) FROM row_audit", name) == [["1"]]
+
+
+def test_the_owners_password_need_not_stand_on_the_command_line(
+    installation: Path, postgres_database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    code, _ = copy(str(installation), postgres_database.owner_url.replace(f":{PASSWORD}@", "@"))
+    assert code == 0
+
+
+def test_an_engines_login_may_not_copy_and_is_told_who_may(
+    installation: Path, postgres_database: PostgresDatabase
+) -> None:
+    code, said = copy(str(installation), postgres_database.url)
+    assert code == 2
+    assert "To copy is for the database's owner" in said
+    assert "Migrations" not in said

@@ -281,3 +281,19 @@ def test_a_wrong_url_is_one_line_with_host_and_cause_and_without_the_password(
     assert cause in said
     assert PASSWORD not in said
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("by", ["PGPASSWORD", "PGPASSFILE"])
+def test_the_owners_password_need_not_stand_on_the_command_line(
+    postgres_server: PostgresServer, empty_postgres: str, tmp_path: Path, by: str
+) -> None:
+    file = tmp_path / "pgpass"
+    file.write_text(f"127.0.0.1:{postgres_server.port}:{empty_postgres}:{OWNER}:{PASSWORD}\n")
+    file.chmod(0o600)
+    url = postgres_server.url(empty_postgres).replace(f":{PASSWORD}@", "@")
+    assert PASSWORD not in url
+    data = ["--store", url, "--data", str(tmp_path)]
+    assert run("migrate", *data)[0] == 2
+    told = {"PGPASSWORD": PASSWORD, "PGPASSFILE": str(file)}
+    assert run("migrate", *data, **{by: told[by]})[0] == 0
+    assert run("migrate", *data, **{by: told[by]}) == (0, "nothing to do: the store is up to date\n")

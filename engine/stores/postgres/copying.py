@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from engine.stores.copying import Row
 from engine.stores.postgres.connect import connected
-from engine.stores.postgres.migrations import check_migrated, refusing
+from engine.stores.postgres.migrations import COPYING, check_migrated, refusing
 from protocol.errors import StoreRefused
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class PostgresEnd:
 async def source_database(url: str) -> AsyncIterator[PostgresEnd]:
     """A database that is read as it is now. Raises StoreRefused."""
     async with connected(url) as connection:
-        with refusing(url):
+        with refusing(url, COPYING):
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 yield await _ready(connection)
 
@@ -120,7 +120,7 @@ async def source_database(url: str) -> AsyncIterator[PostgresEnd]:
 async def target_database(url: str) -> AsyncIterator[PostgresEnd]:
     """A migrated, empty database that is written; committed at the end. Raises StoreRefused."""
     async with connected(url) as connection:
-        with refusing(url):
+        with refusing(url, COPYING):
             async with connection.transaction():
                 end = await _ready(connection)
                 # What is copied was changed elsewhere; the trail of that is copied, if there is one.

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
 # "TOCS" in ASCII, as in the header of our SQLite files.
 LOCK = 0x544F4353
+# Who may do what is done with a database.
+AN_ENGINE = (
+    "An engine connects as the role that `tocsin migrate` made and grants its rights: say it once more, as the owner"
+)
+MIGRATING = "Migrations are for the database's owner, who may also make roles (CREATEROLE)"
+COPYING = "To copy is for the database's owner, who sees all tables and holds their triggers: say it with his URL"
 # A migration that waits longer for another one, or for a table, gives up; it can be said again.
 LOCK_MAX_S = 60
 _OURS = "Tocsin: the migrations that were applied"
@@ -55,7 +61,7 @@ async def migrate(url: str, role: EngineRole, known: list[Migration] | None = No
     known = migrations("postgres") if known is None else known
     applied = []
     async with connected(url) as connection:
-        with refusing(url):
+        with refusing(url, MIGRATING):
             await connection.execute(f"SET lock_timeout = '{LOCK_MAX_S}s'")
             while (line := await _apply_next(connection, known)) is not None:
                 applied.append(line)
@@ -69,7 +75,7 @@ async def rehearse(url: str, known: list[Migration] | None = None) -> list[Migra
     """Applies what is missing and takes it back, in one transaction: what would be applied. Raises StoreRefused."""
     known = migrations("postgres") if known is None else known
     async with connected(url) as connection:
-        with refusing(url):
+        with refusing(url, MIGRATING):
             await connection.execute(f"SET lock_timeout = '{LOCK_MAX_S}s'")
             transaction = connection.transaction()
             await transaction.start()
@@ -87,7 +93,7 @@ async def status(url: str) -> MigrationStatus:
     """What the database has and lacks, without changing anything. Raises StoreRefused."""
     known = migrations("postgres")
     async with connected(url) as connection:
-        with refusing(url):
+        with refusing(url, MIGRATING):
             applied = await ledger(connection)
     return MigrationStatus(applied, check(applied, known))
 
@@ -138,15 +144,12 @@ async def _lock(connection: asyncpg.Connection) -> None:
 
 
 @contextmanager
-def refusing(url: str) -> Iterator[None]:
-    """What the server says no to is said as StoreRefused."""
+def refusing(url: str, who: str = AN_ENGINE) -> Iterator[None]:
+    """What the server says no to is said as StoreRefused. `who` may do it: what is told to somebody who may not."""
     asyncpg = driver()
     try:
         yield
     except asyncpg.InsufficientPrivilegeError as fault:
-        raise StoreRefused(
-            f"the database at {named(url)} does not allow it: {fault}. Migrations are for the database's owner, "
-            "who may also make roles (CREATEROLE)"
-        ) from fault
+        raise StoreRefused(f"the database at {named(url)} does not allow it: {fault}. {who}") from fault
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as fault:
         raise StoreRefused(f"the database at {named(url)} broke off: {fault}") from fault
