@@ -18,7 +18,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -28,6 +27,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from benchmarks.control import BenchmarkError
+from benchmarks.peers.ports import a_port
 
 KEEPER = "keeper"
 OWNER = "tocsin_owner"
@@ -89,11 +89,6 @@ def server_user() -> pwd.struct_passwd | None:
         raise NotHere(
             "Postgres does not run as root, and there is no system user `postgres`: apt-get install postgresql"
         ) from None
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @dataclass
@@ -228,7 +223,7 @@ class Cluster:
 
     def _start_somewhere(self) -> None:
         for attempt in range(1, _PORTS_TRIED + 1):
-            self.port = _free_port()
+            self.port = a_port()
             try:
                 self.start_again()
                 break

@@ -101,7 +101,7 @@ async def failing(fault: str, isolation: Isolation, folder: Path) -> AsyncIterat
     ],
     ids=["fsync_error", "disk_full", "locked"],
 )
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 async def test_a_store_that_cannot_write_acks_nothing_and_comes_back(tmp_path: Path, fault: str) -> None:
     if "ENOSPC" in fault:
         # Sockets are written with `sendto`; of `write` only files and the log are left, and it has room here.
@@ -120,7 +120,7 @@ async def test_a_store_that_cannot_write_acks_nothing_and_comes_back(tmp_path: P
                 # The first one is held: it may be stored yet, and is answered when the store is back.
                 held = f"held {trio.current_time()}"
                 await peer.say({"type": "trigger", "alert": {"framework_id": "web", "dedup_key": held, "title": held}})
-                async with httpx.AsyncClient(timeout=60) as http:
+                async with httpx.AsyncClient(timeout=170) as http:
                     while (await http.get(f"{engine.http}/readyz")).status_code != 503:
                         await trio.sleep(0.05)
                     assert (await http.get(f"{engine.http}/healthz")).status_code == 200
@@ -134,7 +134,7 @@ async def test_a_store_that_cannot_write_acks_nothing_and_comes_back(tmp_path: P
                 answer = await peer.hear()
             assert answer.results[0].status.value == "fired", answer
             acked.append(answer.results[0].alert_id)
-            async with httpx.AsyncClient(timeout=60) as http:
+            async with httpx.AsyncClient(timeout=170) as http:
                 assert (await http.get(f"{engine.http}/readyz")).status_code == 200
 
         await isolation.check(store_fails, counted="tocsin_store_unavailable", store_stays=False)

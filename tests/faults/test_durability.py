@@ -90,7 +90,7 @@ async def follow(client: Client, ledger: Ledger) -> None:
         ledger.hear(message)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(400)
 async def test_thirty_kills_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     chance = random.Random(20261121)
     ledger = Ledger()

@@ -63,7 +63,7 @@ class Watch:
 async def watched(folder: Path, url: str) -> AsyncIterator[Watch]:
     async with (
         an_engine(folder, store=url) as engine,
-        httpx.AsyncClient(base_url=engine.http_url, timeout=60) as client,
+        httpx.AsyncClient(base_url=engine.http_url, timeout=170) as client,
     ):
         yield Watch(engine, client)
 

@@ -143,7 +143,7 @@ async def make_endpoints(engine: EngineProcess, there: Targets) -> None:
 
 def admin(engine: EngineProcess) -> httpx.AsyncClient:
     return httpx.AsyncClient(
-        base_url=engine.http, headers={"Authorization": f"Bearer {token_for('boss')}"}, timeout=30.0
+        base_url=engine.http, headers={"Authorization": f"Bearer {token_for('boss')}"}, timeout=170
     )
 
 

@@ -75,7 +75,7 @@ async def test_whoever_asks_meanwhile_is_told_to_try_again_and_triggers_are_acke
 ) -> None:
     async with an_engine(tmp_path, store=postgres_database.url) as engine:
         headers = {"Authorization": f"Bearer {engine.issue_token('acme', 'boss')}"}
-        async with httpx.AsyncClient(base_url=engine.http_url, headers=headers, timeout=60) as client:
+        async with httpx.AsyncClient(base_url=engine.http_url, headers=headers, timeout=170) as client:
 
             async def ring(title: str) -> httpx.Response:
                 body = {"alerts": [{"framework_id": "web", "title": title}]}

@@ -25,7 +25,7 @@ SETTINGS = {"TOCSIN_NOTIFY_ALLOW_PRIVATE": "127.0.0.1/32", "TOCSIN_JOBS_TARGET_S
 
 async def make_hook(engine: EngineProcess, sink: Sink) -> None:
     bearer = {"Authorization": f"Bearer {token_for('boss')}"}
-    async with httpx.AsyncClient(base_url=engine.http, headers=bearer, timeout=30.0) as boss:
+    async with httpx.AsyncClient(base_url=engine.http, headers=bearer, timeout=170) as boss:
         body = {"id": "hook", "channel": "webhook", "url": sink.url()}
         assert (await boss.post("/api/v1/endpoints", json=body)).status_code == 201
 
@@ -48,7 +48,7 @@ def sends(folder: Path) -> list[tuple[str, int, str | None, str]]:
     return found
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 async def test_what_is_being_sent_is_finished_or_handed_back_with_its_attempt(tmp_path: Path) -> None:
     told_to_stop = trio.Event()
 

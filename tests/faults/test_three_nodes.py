@@ -15,7 +15,7 @@ from tests.support.chaos import Size, a_chaos
 pytestmark = pytest.mark.alone
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 async def test_whatever_fails_every_answered_trigger_is_stored_once_and_every_client_sees_every_offset_once(
     tmp_path: Path,
 ) -> None:

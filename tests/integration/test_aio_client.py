@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import tocsin.aio
+from benchmarks.peers.ports import a_port
 from protocol.client_session import ClientState
 from protocol.errors import TocsinError
 from protocol.items import ReadingInput, TriggerInput
@@ -120,7 +121,7 @@ def test_a_client_comes_back_and_recovers_what_it_missed(tmp_path: Path) -> None
     tokens: list[str] = []
 
     async def program() -> None:
-        config = a_config(tmp_path)
+        config = a_config(tmp_path, ws=f"127.0.0.1:{a_port()}")
         async with tocsin.aio.Engine(config) as engine:
             url, token = engine.ws_url, await engine.issue_token("main", "ann")
 
@@ -133,8 +134,7 @@ def test_a_client_comes_back_and_recovers_what_it_missed(tmp_path: Path) -> None
             await client.subscribe("web")
         try:
             # The same address and data, one bell before the client is back.
-            again = a_config(tmp_path, ws=url.removeprefix("ws://"))
-            async with tocsin.aio.Engine(again) as engine:
+            async with tocsin.aio.Engine(config) as engine:
                 await engine.service.trigger(engine.principal("ann"), [BELL])
                 assert (await anext(client.alerts())).data.title == BELL.title
         finally:

@@ -209,7 +209,7 @@ def test_a_block_that_nobody_finishes_ends_the_engine(tmp_path: Path) -> None:
         (thread,) = [thread for thread in threading.enumerate() if thread.name == "tocsin-engine"]
         coroutine = task.get_coro()
         coroutine.close()
-        thread.join(10)
+        thread.join(60)
         print(thread.is_alive())
         """,
         tmp_path,

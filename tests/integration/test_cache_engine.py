@@ -14,7 +14,7 @@ import trio
 from engine.app import Engine
 from engine.cache.strategies import OPEN_ALERTS, RULES
 from engine.configuration.fields import SecretUrl
-from engine.sections.cache import Redis
+from engine.sections.cache import Cache, Redis
 from engine.stores.objects import ObjectQuery
 from tests.support.engines import a_config
 from tests.support.redis_server import RedisServer
@@ -33,7 +33,7 @@ RULE = {
 async def an_engine(tmp_path: Path, **settings: Any) -> AsyncIterator[tuple[Engine, httpx.AsyncClient]]:
     async with Engine(a_config(tmp_path, rules=(), **settings)) as engine:
         headers = {"Authorization": f"Bearer {engine.issue_token('acme', 'ann')}"}
-        async with httpx.AsyncClient(base_url=engine.http_url, headers=headers, timeout=30) as client:
+        async with httpx.AsyncClient(base_url=engine.http_url, headers=headers, timeout=170) as client:
             yield engine, client
 
 
@@ -41,7 +41,8 @@ async def an_engine(tmp_path: Path, **settings: Any) -> AsyncIterator[tuple[Engi
 def settings(request: pytest.FixtureRequest) -> dict[str, Any]:
     if request.param == "memory":
         return {}
-    return {"redis": Redis(url=SecretUrl(request.getfixturevalue("redis").url))}
+    # However slow the machine is: this is not about time.
+    return {"redis": Redis(url=SecretUrl(request.getfixturevalue("redis").url)), "cache": Cache(wait_s=10.0)}
 
 
 def hits(engine: Engine, name: str) -> int:
@@ -136,13 +137,13 @@ async def test_it_is_shown_to_prometheus(tmp_path, settings):
 
 async def test_an_engine_starts_and_serves_while_its_redis_is_gone_and_uses_it_when_it_is_back(tmp_path, redis):
     redis.stop()
-    async with an_engine(tmp_path, redis=Redis(url=SecretUrl(redis.url))) as (engine, client):
+    async with an_engine(tmp_path, redis=Redis(url=SecretUrl(redis.url)), cache=Cache(wait_s=10.0)) as (engine, client):
         await client.post("/api/v1/rules", json=RULE | {"title": "one"})
         assert await titles(client) == ["one"]
         redis.start_again()
         shared = engine._up.cache._shared
         assert shared is not None
-        with trio.fail_after(60):
+        with trio.fail_after(170):
             while not shared.is_up:
                 await trio.sleep(0.05)
         engine._up.cache.clear()

@@ -17,8 +17,10 @@ from engine.foreign import ForeignLoop
 from tests.support.caches import ACME, CHEAP, KEY, MIB, OTHER, Node, Store, redis_nodes
 from tests.support.redis_server import PASSWORD, RedisServer
 
-# Room for a slow machine, where a test is not about time.
-PATIENT_S = 2.0
+# However slow the machine is: where a test is not about time.
+PATIENT_S = 10.0
+# How long who asks a frozen Redis waits, where it is.
+BRIEF_S = 0.05
 
 
 async def asked(node: Node, store: Store) -> bool:
@@ -32,7 +34,7 @@ async def asked(node: Node, store: Store) -> bool:
 async def back(node: Node) -> None:
     """Until the node has met its Redis again."""
     assert node.shared is not None
-    with trio.fail_after(60):
+    with trio.fail_after(170):
         while not await node.settle() or not node.shared.is_up:
             await trio.sleep(max(0.0, node.shared._try_at - trio.current_time()))
 
@@ -62,20 +64,19 @@ async def test_what_one_forgets_counts_for_nobody_also_if_another_one_writes_it_
 
 
 async def test_a_frozen_redis_costs_one_question_its_budget_and_the_others_nothing(redis: RedisServer):
-    async with redis_nodes(redis.url, wait_s=0.05) as (node,):
+    async with redis_nodes(redis.url, wait_s=PATIENT_S) as (node,):
         store = Store()
         await node.cache.get(CHEAP, KEY, store)
         redis.freeze()
+        node.waits_only(BRIEF_S)
         begun = time.perf_counter()
         assert await asked(node, store)
         first_s = time.perf_counter() - begun
-        begun = time.perf_counter()
         for _ in range(100):
             assert await asked(node, store)
-        others_s = time.perf_counter() - begun
-        assert node.counts.faults[Fault.UNREACHABLE] == 1
-        assert 0.04 < first_s < 1.0
-        assert others_s < 1.0
+        assert node.counts.faults[Fault.UNREACHABLE] == 1, "only the first one has waited"
+        assert 0.9 * BRIEF_S < first_s < PATIENT_S
+        node.waits_only(PATIENT_S)
         redis.thaw()
         await back(node)
         await asked(node, store)
@@ -84,13 +85,15 @@ async def test_a_frozen_redis_costs_one_question_its_budget_and_the_others_nothi
 
 
 async def test_an_answer_that_came_too_late_is_nobodys(redis: RedisServer):
-    async with redis_nodes(redis.url, wait_s=0.05) as (node,):
+    async with redis_nodes(redis.url, wait_s=PATIENT_S) as (node,):
         store, other = Store(), Key(ACME, "search")
         for key in (KEY, other):
             await node.cache.get(CHEAP, key, store)
         await node.settle()
         redis.freeze()
+        node.waits_only(BRIEF_S)
         await asked(node, store)
+        node.waits_only(PATIENT_S)
         redis.thaw()
         await back(node)
         node.cache.clear()

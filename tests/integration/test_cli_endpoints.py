@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from benchmarks.peers.ports import a_port
 from engine.sections.notify import Notify
 from tests.support.http_sink import a_sink, answer
 from tests.support.shell import a_shell, in_thread
@@ -57,7 +58,7 @@ async def test_what_is_wrong_with_an_endpoint_is_said(tmp_path: Path) -> None:
 
 
 async def test_who_makes_an_endpoint_that_does_not_answer_is_told_so(tmp_path: Path) -> None:
-    async with a_sink() as sink:
+    async with a_sink(port=a_port()) as sink:
         gone = sink.url()
     async with a_shell(tmp_path, notify=HERE) as (_, said):
         secret = "secret=whsec_" + "a" * 44

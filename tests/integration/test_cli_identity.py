@@ -45,7 +45,7 @@ async def connect(engine: EngineProcess, token: str) -> tuple[Peer, Any]:
 
 async def test_a_user_is_revoked_and_taken_back_from_the_command_line(tmp_path: Path) -> None:
     data = str(tmp_path)
-    with trio.fail_after(60):
+    with trio.fail_after(170):
         async with an_engine_process(tmp_path, TOCSIN_SECRET="") as engine:
             token = run("token", "--data", data, "--user", "eve", "--jti", "one").stdout.strip()
             peer, _ = await connect(engine, token)
@@ -71,7 +71,7 @@ async def test_a_user_is_revoked_and_taken_back_from_the_command_line(tmp_path: 
 
 async def test_a_rotation_lets_old_tokens_live_until_their_secret_is_dropped(tmp_path: Path) -> None:
     old = Authenticator(secret_of(tmp_path)).issue("main", "ann")
-    with trio.fail_after(60):
+    with trio.fail_after(170):
         async with an_engine_process(tmp_path, TOCSIN_SECRET="") as engine:
             peer, _ = await connect(engine, old)
             assert "1 older still verify" in run("keys", "rotate", "--data", str(tmp_path)).stdout
@@ -100,7 +100,7 @@ async def test_an_engine_with_a_key_set_alone_verifies_and_signs_nothing(tmp_pat
     (tmp_path / "set.json").write_bytes(jwks(jwk("ES256", "a")))
     claims = {"sub": "ann", "workspaceId": "main", "exp": 2**31 - 1, "iat": 2**31 - 86_400}
     settings = {"TOCSIN_SECRET": "", "TOCSIN_IDENTITY_JWKS": str(tmp_path / "set.json")}
-    with trio.fail_after(60):
+    with trio.fail_after(170):
         async with an_engine_process(tmp_path, "--welcome", **settings) as engine:
             assert not (tmp_path / "secret.key").exists()
             peer, answer = await connect(engine, signed("ES256", claims, kid="a"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import httpx
 import pytest
 import trio
 
+from benchmarks.peers.ports import a_port
 from engine.app import Engine
 from engine.sections.doors import Gateway
 from protocol.items import TriggerInput
@@ -21,7 +21,7 @@ from tests.support.event_readers import Reader
 from tests.support.nginx import an_nginx, configuration
 from tocsin import Client
 
-PATIENCE_S = 60.0
+PATIENCE_S = 170.0
 # Any of 127/8 is this machine; nginx itself comes from .1, which the engine trusts.
 SOMEBODY = "127.0.0.5"
 
@@ -38,17 +38,12 @@ class Proxied:
         """An administrator's, from `local_address`."""
         headers = {"Authorization": f"Bearer {self.engine.issue_token('system', 'ann', 'admin')}"}
         transport = httpx.AsyncHTTPTransport(verify=self.trust, **settings)
-        return httpx.AsyncClient(base_url=f"https://{self.address}", headers=headers, timeout=30, transport=transport)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+        return httpx.AsyncClient(base_url=f"https://{self.address}", headers=headers, timeout=170, transport=transport)
 
 
 @pytest.fixture
 async def proxied(tmp_path: Path) -> AsyncIterator[Proxied]:
-    files, gone, port = Authority(tmp_path).issue(), f"127.0.0.1:{free_port()}", free_port()
+    files, gone, port = Authority(tmp_path).issue(), f"127.0.0.1:{a_port()}", a_port()
     gateway = Gateway(trusted_proxies=("127.0.0.1",), drain_s=1.0, close_s=0.5)
     with trio.fail_after(PATIENCE_S):
         async with an_engine(tmp_path / "data", gateway=gateway, workspace="system") as engine:

@@ -16,7 +16,7 @@ from tests.support.engines import ROOT, an_engine
 from tests.support.shell import a_shell
 
 PAGE = (ROOT / "docs" / "jobs.md").read_text()
-PATIENCE_S = 60.0
+PATIENCE_S = 170.0
 _BLOCK = re.compile(r"```json\n([A-Z]+) (\S+)\n(.*?)→ (\d{3}) ?(.*?)```", re.DOTALL)
 
 
@@ -26,7 +26,7 @@ async def test_the_requests_of_the_page_are_answered_as_it_says(tmp_path: Path) 
     with trio.fail_after(PATIENCE_S):
         async with an_engine(tmp_path) as engine:
             headers = {"Authorization": f"Bearer {engine.issue_token('main', 'ed', 'editor')}"}
-            async with httpx.AsyncClient(base_url=engine.http_url, headers=headers, timeout=60) as client:
+            async with httpx.AsyncClient(base_url=engine.http_url, headers=headers, timeout=170) as client:
                 for method, path, body, status, answer in blocks:
                     sent = {"json": json.loads(body)} if body.strip() else {}
                     response = await client.request(method, path, **sent)

@@ -50,7 +50,7 @@ async def test_a_program_asks_who_was_told_and_says_what_was_read(mock_clock: No
 
 
 async def test_a_program_makes_endpoints_preferences_chains_and_schedules(tmp_path: Path) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(170):
         async with tocsin.Engine(a_config(tmp_path)) as engine:
             who = engine.principal("ann")
             made = await engine.shelves.endpoints.create(

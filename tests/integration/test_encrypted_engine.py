@@ -17,7 +17,7 @@ from tests.support.certificates import Authority, Files
 from tests.support.engines import SECRET, EngineProcess, an_engine_process, command, environment
 from tocsin import Client
 
-PATIENCE_S = 60.0
+PATIENCE_S = 170.0
 TOKEN = Authenticator(SECRET.encode()).issue("main", "ann", "admin", 3_600)
 
 
@@ -58,7 +58,7 @@ async def test_both_ports_are_encrypted_and_the_ready_line_says_so(tmp_path: Pat
         assert engine.ws.startswith("wss://127.0.0.1:")
         assert engine.http.startswith("https://127.0.0.1:")
         async with (
-            httpx.AsyncClient(base_url=engine.http, verify=files.client(), timeout=60) as http,
+            httpx.AsyncClient(base_url=engine.http, verify=files.client(), timeout=170) as http,
             Client(engine.ws, TOKEN, ssl_context=files.client()) as client,
         ):
             assert (await http.get("/api/v1/about")).json()["ws"] == engine.ws
@@ -142,7 +142,7 @@ async def test_a_hangup_renews_the_certificate_for_new_connections_only(tmp_path
         assert await subject(engine.ws, old) == await subject(engine.http, old) == "new"
         assert await client.ping() > 0
         assert client.statistics()["connects"] == 1
-        async with httpx.AsyncClient(base_url=engine.http, verify=old.client(), timeout=60) as http:
+        async with httpx.AsyncClient(base_url=engine.http, verify=old.client(), timeout=170) as http:
             metrics = (await http.get("/metrics")).text
         assert "tocsin_tls_renewals_total 1.0" in metrics
         assert "tocsin_tls_renewals_failed_total 1.0" in metrics

@@ -34,7 +34,7 @@ async def test_an_alert_is_told_acknowledged_and_outlives_a_kill(
             await client.subscribe("web")
             fired = await client.trigger("web", dedup_key="disk", title="The disk is full")
             assert fired.alert_id is not None
-            with trio.fail_after(20):
+            with trio.fail_after(170):
                 async for message in client.alerts():
                     assert message.data.id == fired.alert_id
                     break
@@ -45,7 +45,7 @@ async def test_an_alert_is_told_acknowledged_and_outlives_a_kill(
             await engines.enter_async_context(
                 an_engine_process(tmp_path, ws=engine.ws_address, TOCSIN_STORE=postgres_database.url)
             )
-            with trio.fail_after(20):
+            with trio.fail_after(170):
                 async for message in client.alerts():
                     if message.data.state is AlertState.RESOLVED:
                         break

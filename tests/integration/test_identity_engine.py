@@ -41,11 +41,11 @@ async def connect() -> AsyncIterator[Connect]:
 
 
 def api(engine: Engine, token: str) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=engine.http_url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
+    return httpx.AsyncClient(base_url=engine.http_url, headers={"Authorization": f"Bearer {token}"}, timeout=170)
 
 
 async def test_a_revoked_user_is_cut_refused_and_stays_so_after_a_restart(tmp_path: Path, connect: Connect) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(170):
         async with an_engine(tmp_path) as engine:
             eves, admins = engine.issue_token("main", "eve", "viewer"), engine.issue_token("main", "ada")
             eve, _ = await connect(engine, token=eves)
@@ -69,7 +69,7 @@ async def test_a_revoked_user_is_cut_refused_and_stays_so_after_a_restart(tmp_pa
 
 
 async def test_a_refresh_with_a_revoked_token_fails(tmp_path: Path, connect: Connect) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(170):
         async with an_engine(tmp_path) as engine:
             stolen = engine.identity.authenticator.issue("main", "ann", token_id="stolen")
             peer, _ = await connect(engine, token=engine.issue_token("main", "ann"))
@@ -80,7 +80,7 @@ async def test_a_refresh_with_a_revoked_token_fails(tmp_path: Path, connect: Con
 
 
 async def test_a_ticket_opens_one_connection_and_one_page(tmp_path: Path, connect: Connect) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(170):
         async with an_engine(tmp_path) as engine:
             async with api(engine, engine.issue_token("main", "ann", "viewer")) as client:
                 tickets = [(await client.post("/api/v1/tickets")).json()["ticket"] for _ in range(2)]
@@ -89,7 +89,7 @@ async def test_a_ticket_opens_one_connection_and_one_page(tmp_path: Path, connec
             assert answer.user_id == "ann"
             _, answer = await connect(engine, ticket=tickets[0])
             assert isinstance(answer, m.AuthFailed)
-            async with httpx.AsyncClient(base_url=engine.http_url, timeout=60) as client:
+            async with httpx.AsyncClient(base_url=engine.http_url, timeout=170) as client:
                 statuses = [(await client.get(f"/api/v1/alerts?ticket={tickets[1]}")).status_code for _ in range(2)]
             assert statuses == [200, 401]
             refusals = [line for line in engine.metrics.render().decode().splitlines() if 'reason="ticket"' in line]
@@ -97,7 +97,7 @@ async def test_a_ticket_opens_one_connection_and_one_page(tmp_path: Path, connec
 
 
 async def test_auth_with_both_or_neither_of_token_and_ticket_is_malformed(tmp_path: Path, connect: Connect) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(170):
         async with an_engine(tmp_path) as engine:
             for credentials in ({}, {"token": engine.issue_token("main", "ann"), "ticket": "x"}):
                 _, answer = await connect(engine, **credentials)

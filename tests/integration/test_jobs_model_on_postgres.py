@@ -53,7 +53,7 @@ def model_on(server: PostgresServer, template: str) -> type[Jobs]:
     return JobsOnPostgres
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 def test_whatever_two_nodes_do_with_jobs_in_turn_postgres_does_what_the_model_does(
     postgres_server: PostgresServer, postgres_template: str
 ) -> None:

@@ -30,7 +30,7 @@ async def test_ten_thousand_alerts_are_resolved_in_one_request_and_told_as_twent
             ids += [result.alert_id for result in await engine.service.trigger(who, inputs)]
         await client.subscribe("web")
         headers = {"Authorization": f"Bearer {engine.issue_token('main', 'bob')}"}
-        async with httpx.AsyncClient(base_url=engine.http_url, headers=headers, timeout=60) as http:
+        async with httpx.AsyncClient(base_url=engine.http_url, headers=headers, timeout=170) as http:
             began = time.perf_counter()
             answer = await http.post("/api/v1/alerts/resolve", json={"alertIds": ids, "notes": "all of it"})
             seconds = time.perf_counter() - began
@@ -38,7 +38,7 @@ async def test_ten_thousand_alerts_are_resolved_in_one_request_and_told_as_twent
             assert {result["reason"] for result in answer.json()["results"]} == {"resolved"}
             assert [result["alertId"] for result in answer.json()["results"]] == ids
             told: list[AlertMessage] = []
-            with trio.fail_after(60):
+            with trio.fail_after(170):
                 while sum(len(message.ids) for message in told) < MANY:
                     told += await client.alerts().take(100)
             print(f"\n{MANY} alerts resolved in {seconds * 1e3:.0f} ms, told as {len(told)} events")
@@ -64,7 +64,7 @@ async def test_who_follows_and_who_recovers_knows_what_the_store_knows_after_a_b
         ids = [result.alert_id or "" for result in await engine.service.trigger(who, inputs)]
         await engine.service.acknowledge(who, ids, "mine")
         known: dict[str, Any] = {}
-        with trio.fail_after(60):
+        with trio.fail_after(170):
             while len(known) < 5 or any(alert.state is not AlertState.ACKNOWLEDGED for alert in known.values()):
                 message = await anext(client.alerts())
                 if message.data is not None:
@@ -89,7 +89,7 @@ async def test_the_command_line_lists_acts_shows_and_says_what_was_refused(tmp_p
         async def tocsin(*words: str) -> subprocess.CompletedProcess[str]:
             command = [sys.executable, "-m", "tocsin", "alerts", *words, *options]
             return await trio.to_thread.run_sync(
-                lambda: subprocess.run(command, capture_output=True, text=True, timeout=60)
+                lambda: subprocess.run(command, capture_output=True, text=True, timeout=170)
             )
 
         listed = await tocsin("list", "--state", "active", "--framework", "web", "--json")

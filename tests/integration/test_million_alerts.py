@@ -33,9 +33,9 @@ NOW_US = NOW_MS * 1_000
 DAY_US = 86_400 * 1_000_000
 WEB = ChannelKey("bench", "web-1")
 ALL, ANN = DerivedKey("bench"), DerivedKey("bench", "person-1")
-FILL_MAX_S = 150.0
-# Of a page, beside eight others who work on the same two cores.
-PAGE_MAX_S = 3.0
+FILL_MAX_S = 280.0
+# Of a page, on whatever machine: the store itself gives up after five. What a scan is the plans say.
+PAGE_MAX_S = 5.0
 ID = f"{NOW_MS >> 16:08x}-{NOW_MS & 0xFFFF:04x}-7000-8000-{1:012x}"
 
 Ask = Callable[[Store], Awaitable[Any]]
@@ -256,7 +256,7 @@ def test_every_question_of_the_contract_is_asked_here() -> None:
     assert asked == QUESTIONS.keys() | NO_LISTS
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(400)
 async def test_every_list_is_served_by_an_index(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     noted = Noted(monkeypatch)
     slow: list[str] = []

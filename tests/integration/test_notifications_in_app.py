@@ -45,7 +45,7 @@ async def test_whoever_follows_his_stream_is_told_and_how_much_he_has_not_read(m
 
 def http(notified: Notified, token: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(
-        base_url=notified.engine.http_url, headers={"Authorization": f"Bearer {token}"}, timeout=60
+        base_url=notified.engine.http_url, headers={"Authorization": f"Bearer {token}"}, timeout=170
     )
 
 

@@ -24,11 +24,11 @@ async def ring(engine: Engine, **fields: str) -> str:
 
 def http(engine: Engine) -> httpx.AsyncClient:
     token = engine.issue_token(engine.config.workspace, "boss", "admin")
-    return httpx.AsyncClient(base_url=engine.http_url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
+    return httpx.AsyncClient(base_url=engine.http_url, headers={"Authorization": f"Bearer {token}"}, timeout=170)
 
 
 async def test_what_rings_reaches_the_hook_and_its_end_too_each_under_its_key_of_the_ledger(tmp_path: Path) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(170):
         async with a_sink() as sink, an_engine(tmp_path, notify=NOTIFY) as engine, http(engine) as boss:
             body = {"id": "pager", "channel": "webhook", "url": sink.url()}
             assert (await boss.post("/api/v1/endpoints", json=body)).status_code == 201
@@ -42,7 +42,7 @@ async def test_what_rings_reaches_the_hook_and_its_end_too_each_under_its_key_of
 
 
 async def test_a_hook_that_fails_gets_the_same_message_again(tmp_path: Path) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(170):
         async with a_sink() as sink, an_engine(tmp_path, notify=NOTIFY) as engine, http(engine) as boss:
             sink.behave.append(answer(503))
             body = {"id": "pager", "channel": "webhook", "url": sink.url()}
@@ -53,7 +53,7 @@ async def test_a_hook_that_fails_gets_the_same_message_again(tmp_path: Path) -> 
 
 
 async def test_what_a_hook_refused_is_sent_when_its_job_is_retried_under_the_same_id(tmp_path: Path) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(170):
         async with a_sink() as sink:
             sink.behave.append(answer(400))
             # An engine that stops has settled what it did.
@@ -73,7 +73,7 @@ async def test_what_a_hook_refused_is_sent_when_its_job_is_retried_under_the_sam
 
 async def test_steps_of_workflows_are_notified_as_any_alert_is(tmp_path: Path) -> None:
     phases = [{"phase_type": "LEAD", "sections": [{"display_name": "S", "items": [{"id": "i0", "item_name": "Call"}]}]}]
-    with trio.fail_after(60):
+    with trio.fail_after(170):
         async with a_sink() as sink, an_engine(tmp_path, notify=NOTIFY) as engine, http(engine) as boss:
             await boss.post("/api/v1/endpoints", json={"id": "pager", "channel": "webhook", "url": sink.url()})
             await boss.post("/api/v1/workflows", json={"id": "roofing", "phases": phases})
@@ -85,7 +85,7 @@ async def test_steps_of_workflows_are_notified_as_any_alert_is(tmp_path: Path) -
 
 
 async def test_a_chain_goes_on_after_a_restart(tmp_path: Path) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(170):
         async with a_sink() as sink:
             async with an_engine(tmp_path, notify=NOTIFY) as engine, http(engine) as boss:
                 body = {"id": "pager", "channel": "webhook", "url": sink.url()}
@@ -102,7 +102,7 @@ async def test_a_chain_goes_on_after_a_restart(tmp_path: Path) -> None:
 
 
 async def test_what_waits_for_an_earlier_message_says_so_on_whatever_page(tmp_path: Path) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(170):
         async with a_sink() as sink, an_engine(tmp_path, notify=NOTIFY) as engine, http(engine) as boss:
             sink.behave.append(answer(429, Retry_After="3600"))
             await boss.post("/api/v1/endpoints", json={"id": "pager", "channel": "webhook", "url": sink.url()})

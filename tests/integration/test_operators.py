@@ -19,7 +19,7 @@ from protocol.errors import CloseCode
 from tests.support.engines import an_engine
 from tests.support.sockets import Peer
 
-PATIENCE_S = 60.0
+PATIENCE_S = 170.0
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
 
 def http(engine: Engine, workspace: str, user: str = "boss", role: str = "admin") -> httpx.AsyncClient:
     token = engine.issue_token(workspace, user, role)
-    return httpx.AsyncClient(base_url=engine.http_url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
+    return httpx.AsyncClient(base_url=engine.http_url, headers={"Authorization": f"Bearer {token}"}, timeout=170)
 
 
 @asynccontextmanager
@@ -75,7 +75,9 @@ async def test_an_administrator_sees_the_connections_of_his_workspace_and_no_oth
             assert {key: seen[key] for key in ("client_id", "workspace", "user", "role", "address")} == {
                 "client_id": mine, "workspace": "acme", "user": "ann", "role": "viewer", "address": "127.0.0.1",
             }  # fmt: skip
-            assert (seen["subscriptions"], seen["messages_in"], seen["messages_out"]) == (1, 2, 2)
+            assert (seen["subscriptions"], seen["messages_in"]) == (1, 2)
+            # Its two answers; and, if this takes long, a proof of silence.
+            assert seen["messages_out"] >= 2
             assert (seen["waiting_bytes"], seen["dropped"]) == (0, 0)
             assert seen["connected_at"].startswith("20")
             everybody = (await operator.get("/api/v1/connections")).json()["items"]
@@ -189,7 +191,7 @@ async def test_nobody_but_an_administrator_sees_or_ends_connections_or_reads_the
 async def test_an_administrator_of_some_channels_is_none_of_connections(engine: Engine) -> None:
     token = engine.issue_token("acme", "boss", "admin", channels=["web"])
     async with httpx.AsyncClient(
-        base_url=engine.http_url, headers={"Authorization": f"Bearer {token}"}, timeout=60
+        base_url=engine.http_url, headers={"Authorization": f"Bearer {token}"}, timeout=170
     ) as client:
         answer = await client.get("/api/v1/connections")
         assert (answer.status_code, answer.json()["code"]) == (403, 103)

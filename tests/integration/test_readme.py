@@ -22,7 +22,7 @@ from tests.support.redis_server import RedisServer
 from tests.support.shell import a_shell
 
 README = (ROOT / "README.md").read_text()
-PATIENCE_S = 60.0
+PATIENCE_S = 170.0
 AN_ALERT = TriggerInput(framework_id="web", title="Checkout is slow", current_value=950.0)
 
 
@@ -74,7 +74,7 @@ async def test_the_alerts_that_the_readme_rings_do_not_suppress_each_other(tmp_p
     (by_hand,) = re.findall(r'tocsin trigger web --title "(.*?)"', README)
     hand = json.dumps({"alert": {"framework_id": "web", "title": by_hand}}).encode()
     with trio.fail_after(PATIENCE_S):
-        async with an_engine(tmp_path) as engine, httpx.AsyncClient(base_url=engine.http_url, timeout=60) as http:
+        async with an_engine(tmp_path) as engine, httpx.AsyncClient(base_url=engine.http_url, timeout=170) as http:
             headers = {"Authorization": f"Bearer {engine.issue_token('main', 'me')}"}
             reasons = []
             for body in (hand, hand, sent_by_curl("/api/v1/triggers")):
@@ -86,7 +86,7 @@ async def test_the_alerts_that_the_readme_rings_do_not_suppress_each_other(tmp_p
 
 async def test_the_reading_of_the_readme_rings_by_the_rule_of_the_readme_and_is_looked_after(tmp_path: Path) -> None:
     (made,), (looked_after,) = blocks("sh", "tocsin rules add"), blocks("sh", "tocsin alerts ack")
-    async with a_shell(tmp_path) as (engine, said), httpx.AsyncClient(base_url=engine.http_url, timeout=60) as http:
+    async with a_shell(tmp_path) as (engine, said), httpx.AsyncClient(base_url=engine.http_url, timeout=170) as http:
         for line in made.splitlines():
             await said(*shlex.split(line, comments=True)[1:])
         headers = {"Authorization": f"Bearer {engine.issue_token('main', 'me')}"}
@@ -107,7 +107,7 @@ async def test_the_mailbox_of_the_readme_is_told(tmp_path: Path) -> None:
         smtp = mail.config(sender=named["TOCSIN_NOTIFY_SMTP_SENDER"])
         async with an_engine(tmp_path, notify=Notify(smtp=smtp)) as engine:
             headers = {"Authorization": f"Bearer {engine.issue_token('main', 'me')}"}
-            async with httpx.AsyncClient(base_url=engine.http_url, headers=headers, timeout=60) as http:
+            async with httpx.AsyncClient(base_url=engine.http_url, headers=headers, timeout=170) as http:
                 made = await http.post("/api/v1/endpoints", content=sent_by_curl("/api/v1/endpoints"))
                 assert made.status_code == 201, made.text
                 await http.post("/api/v1/triggers", content=sent_by_curl("/api/v1/triggers"))

@@ -19,7 +19,7 @@ SCRIPT = Path(__file__).parent.parent / "node" / "reference_client.mjs"
 @pytest.mark.parametrize("mode", ["in_turn", "burst"])
 async def test_the_references_client_connects_subscribes_and_hears_the_alert(tmp_path: Path, mode: str) -> None:
     config = Config(data=tmp_path / "data", ws="127.0.0.1:0", http="127.0.0.1:0", watch_host=False)
-    with trio.fail_after(60):
+    with trio.fail_after(170):
         async with Engine(config) as engine:
             token = engine.issue_token("main", "dashboard", role="viewer")
             process = await trio.lowlevel.open_process(
@@ -35,7 +35,7 @@ async def test_the_references_client_connects_subscribes_and_hears_the_alert(tmp
 
 async def test_a_page_in_javascript_closes_what_a_change_of_many_has_closed(tmp_path: Path) -> None:
     config = Config(data=tmp_path / "data", ws="127.0.0.1:0", http="127.0.0.1:0", watch_host=False)
-    with trio.fail_after(60):
+    with trio.fail_after(170):
         async with Engine(config) as engine:
             token, who = engine.issue_token("main", "dashboard", role="viewer"), engine.principal("ann")
             script = SCRIPT.with_name("bulk_client.mjs")

@@ -35,14 +35,14 @@ HOT = {"id": "hot", "kind": "threshold", "framework": "web", "metric": "temp", "
 
 @pytest.fixture
 async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
-    with trio.fail_after(60):
+    with trio.fail_after(170):
         async with an_engine(tmp_path) as engine:
             yield engine
 
 
 def a_client(engine: Engine, workspace: str = "main") -> httpx.AsyncClient:
     headers = {"Authorization": f"Bearer {engine.issue_token(workspace, 'ann', 'editor')}"}
-    return httpx.AsyncClient(base_url=engine.http_url, headers=headers, timeout=30)
+    return httpx.AsyncClient(base_url=engine.http_url, headers=headers, timeout=170)
 
 
 async def posted(client: httpx.AsyncClient, path: str, body: Any) -> Any:
@@ -255,7 +255,7 @@ async def test_a_token_for_other_channels_tries_no_rule_of_this_one(engine: Engi
         await posted(client, "/api/v1/rules", HOT)
     limited = engine.issue_token("main", "eve", "editor", channels=["db"])
     headers = {"Authorization": f"Bearer {limited}"}
-    async with httpx.AsyncClient(base_url=engine.http_url, headers=headers, timeout=60) as client:
+    async with httpx.AsyncClient(base_url=engine.http_url, headers=headers, timeout=170) as client:
         given = await client.post("/api/v1/rules/backtest", json={"rule": HOT, "readings": []})
         stored = await client.post("/api/v1/rules/hot/test", json={"value": 1})
         assert (given.status_code, stored.status_code) == (403, 404)

@@ -39,7 +39,7 @@ async def test_a_rule_that_waits_for_time_rings_after_a_restart_by_itself(
         assert result.status is answer
     async with an_engine(tmp_path, rule, later_s=61.0) as engine:
         token = engine.issue_token("main", "ann", "viewer")
-        with trio.fail_after(60):
+        with trio.fail_after(170):
             async with Client(engine.ws_url, token) as client:
                 # Of the workspace: following the framework's channel would start it.
                 await client.subscribe("workspace", snapshot=True)
@@ -51,7 +51,7 @@ async def test_a_rule_that_waits_for_time_rings_after_a_restart_by_itself(
 async def test_a_rule_that_waited_goes_on_waiting_after_a_restart(tmp_path: Path) -> None:
     async with an_engine(tmp_path, PENDING) as engine:
         await engine.service.read(engine.principal("p", "producer"), [HOT])
-    async with an_engine(tmp_path, PENDING, later_s=40.0) as engine:
+    async with an_engine(tmp_path, PENDING, later_s=10.0) as engine:
         (result,) = await engine.service.read(engine.principal("p", "producer"), [HOT])
         assert result.status is Status.PENDING
     async with an_engine(tmp_path, PENDING, later_s=60.5) as engine:

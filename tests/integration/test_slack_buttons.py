@@ -86,8 +86,8 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     async with a_sink() as sink, an_engine(tmp_path, integrations=APPS, notify=notify) as engine:
         bearer = {"Authorization": f"Bearer {engine.issue_token('main', 'boss', 'admin')}"}
         async with (
-            httpx.AsyncClient(base_url=engine.http_url, headers=bearer, timeout=30) as admin,
-            httpx.AsyncClient(base_url=engine.http_url, timeout=30) as slack,
+            httpx.AsyncClient(base_url=engine.http_url, headers=bearer, timeout=170) as admin,
+            httpx.AsyncClient(base_url=engine.http_url, timeout=170) as slack,
         ):
             for body in (
                 {"id": "ada", "slack_id": ADA, "role": "responder"},

@@ -71,8 +71,8 @@ async def telling(folder: Path, mail: MailServer) -> AsyncIterator[Told]:
     async with an_engine(folder, notify=notify, secret=Secret(SECRET)) as engine:
         bearer = {"Authorization": f"Bearer {engine.issue_token('main', 'boss', 'admin')}"}
         async with (
-            httpx.AsyncClient(base_url=engine.http_url, headers=bearer, timeout=30) as admin,
-            httpx.AsyncClient(base_url=engine.http_url, timeout=30) as stranger,
+            httpx.AsyncClient(base_url=engine.http_url, headers=bearer, timeout=170) as admin,
+            httpx.AsyncClient(base_url=engine.http_url, timeout=170) as stranger,
         ):
             for name, body in (
                 ("users", {"id": "ada", "email": "ada@example.com", "role": "responder"}),

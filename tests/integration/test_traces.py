@@ -26,7 +26,7 @@ from tocsin import Client
 
 CALLER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 TRACE = int(CALLER[3:35], 16)
-PATIENCE_S = 60.0
+PATIENCE_S = 170.0
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +78,7 @@ async def a_scene(folder: Path, **tracing: Any) -> AsyncIterator[Scene]:
     config = a_config(folder, tracing=TracingSection(**tracing), notify=Notify(allow_private=("127.0.0.1/32",)))
     async with a_sink() as sink, Engine(config, World(spans_to=told)) as engine:
         headers = {"Authorization": f"Bearer {engine.issue_token('main', 'boss')}"}
-        async with httpx.AsyncClient(base_url=engine.http_url, headers=headers, timeout=30) as client:
+        async with httpx.AsyncClient(base_url=engine.http_url, headers=headers, timeout=170) as client:
             pager = {"id": "pager", "channel": "webhook", "url": sink.url()}
             assert (await client.post("/api/v1/endpoints", json=pager)).status_code == 201
             yield Scene(engine, told, client, sink)

@@ -23,7 +23,7 @@ from tests.support.http_sink import a_sink
 from tests.support.postgres_server import PostgresDatabase
 from tocsin import Client
 
-PATIENCE_S = 60
+PATIENCE_S = 170.0
 
 
 @asynccontextmanager

@@ -23,7 +23,7 @@ from tests.support.engines import an_engine
 from tests.support.sockets import Peer
 from tests.support.workflows import a_workflow, keep
 
-PATIENCE_S = 60.0
+PATIENCE_S = 170.0
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
 
 def http(engine: Engine, workspace: str = "main", role: str = "admin", **more: Any) -> httpx.AsyncClient:
     token = engine.issue_token(workspace, "boss", role, **more)
-    return httpx.AsyncClient(base_url=engine.http_url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+    return httpx.AsyncClient(base_url=engine.http_url, headers={"Authorization": f"Bearer {token}"}, timeout=170)
 
 
 @asynccontextmanager

@@ -82,7 +82,8 @@ class BusSuite:
             one.bus.publish(topic, [b"event"], {"acme": 42, "other": 7})
             await two.until(lambda: two.marks() == {"acme": 42, "other": 7})
 
-            assert trio.current_time() - began < 3
+            # A heartbeat is a second; a real server on a loaded machine gets its time.
+            assert trio.current_time() - began < 30
             assert [one.topic for one in two.told if isinstance(one, Entries)][:1] == [topic]
 
     async def test_what_does_not_fit_into_the_queue_is_dropped_counted_and_a_hole_for_the_others(

@@ -15,7 +15,7 @@ from engine.foreign import ForeignLoop
 
 QUEUE_BYTES = 64 * 1024
 # For real servers on a slow machine; the tests themselves wait for events.
-PATIENCE_S = 60.0
+PATIENCE_S = 170.0
 
 MakeCarriers = Callable[[], Sequence[Carrier]]
 

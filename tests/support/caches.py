@@ -69,6 +69,11 @@ class Node:
     shared: Shared | None = None
     level: SecondLevel | None = None
 
+    def waits_only(self, seconds: float) -> None:
+        """So long for an answer of its second level, from now on."""
+        assert isinstance(self.level, RedisLevel)
+        self.level._wait_s = seconds
+
     async def settle(self) -> bool:
         return self.shared is None or await self.shared.settle()
 
@@ -90,8 +95,8 @@ def a_node(level: SecondLevel | None = None, **more: Any) -> Node:
 
 
 @asynccontextmanager
-async def redis_nodes(url: str, count: int = 1, *, wait_s: float = 0.5, **more: Any) -> AsyncIterator[list[Node]]:
-    """So many nodes that share a Redis, each met it already. `wait_s` has room for a slow machine."""
+async def redis_nodes(url: str, count: int = 1, *, wait_s: float = 10.0, **more: Any) -> AsyncIterator[list[Node]]:
+    """So many nodes that share a Redis, each met it already. `wait_s` is no matter of how slow the machine is."""
     async with trio.open_nursery() as nursery:
         foreign = ForeignLoop()
         await nursery.start(foreign.run)

@@ -13,6 +13,7 @@ from typing import Any
 
 import trio
 
+from benchmarks.peers.ports import a_port
 from engine.app import Engine
 from engine.configuration.config import Config
 from engine.sections.doors import Gateway
@@ -97,8 +98,9 @@ async def an_engine_process(
 ) -> AsyncIterator[EngineProcess]:
     """`tocsin serve`, ready; ended by its id at the end. Its log is `folder/stderr`, if `stderr` is not a pipe.
 
-    `program`: what is run instead of `tocsin`, with the same arguments.
+    `program`: what is run instead of `tocsin`, with the same arguments. Nobody else is given its port when it is gone.
     """
+    ws = f"127.0.0.1:{a_port()}" if ws == ANY_PORT else ws
     with (folder / "stderr").open("ab") as log:
         process = await trio.lowlevel.open_process(
             [*(program or command()), "serve", "--ws", ws, "--http", ANY_PORT, *arguments],

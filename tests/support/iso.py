@@ -260,7 +260,7 @@ async def isolating(engine: EngineProcess, folder: Path) -> AsyncIterator[Isolat
         stack.callback(producer.close)
         await watcher.say({"type": "subscribe", "frameworkId": CANARY})
         assert (await watcher.hear()).__class__.__name__ == "Subscribed"
-        http = await stack.enter_async_context(httpx.AsyncClient(timeout=60))
+        http = await stack.enter_async_context(httpx.AsyncClient(timeout=170))
         isolation = Isolation(engine, folder, watcher, producer, http)
         async with trio.open_nursery() as nursery:
             for peer in (watcher, producer):

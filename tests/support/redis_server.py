@@ -26,6 +26,8 @@ from typing import Any, BinaryIO
 
 import pytest
 
+from benchmarks.peers.ports import a_port
+
 # It must never be seen in a log or a message, so it is easy to search for.
 PASSWORD = "s3cret-of-the-redis-tests"
 SLOTS = 16_384
@@ -35,6 +37,8 @@ _ANSWER_MAX_S = 10.0
 # On a random port somebody else may be quicker.
 _PORTS_TRIED = 5
 _TAKEN = "Failed listening on port"
+# Where a cluster's bus is, seen from the port.
+_BUS = 10_000
 _READY = "Ready to accept connections"
 
 
@@ -49,15 +53,6 @@ def program() -> str:
     if found is None:
         raise pytest.fail.Exception(f"these tests need {name}: apt-get install redis-server (make system does)")
     return found
-
-
-def _free_port() -> int:
-    # A cluster's bus is at port + 10,000.
-    while True:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = int(listener.getsockname()[1])
-        if port < 50_000:
-            return port
 
 
 @dataclass
@@ -183,7 +178,7 @@ class RedisServer:
 
     def _start_somewhere(self) -> None:
         for attempt in range(1, _PORTS_TRIED + 1):
-            self.port = _free_port()
+            self.port = a_port(beside=_BUS)
             try:
                 self.start_again()
                 break

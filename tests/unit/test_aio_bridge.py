@@ -19,7 +19,7 @@ from tocsin.aio.thread import SharedThread, TrioThread
 from tocsin.errors import NotRunning
 
 WORD: contextvars.ContextVar[str] = contextvars.ContextVar("word", default="none")
-PATIENCE_S = 20.0
+PATIENCE_S = 120.0
 
 
 class Resident:

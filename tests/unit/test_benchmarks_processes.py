@@ -245,7 +245,12 @@ def collect(listening: receiver.Receiver, plan: Plan, deadline_s: float = 5.0) -
 
 
 def one_round(
-    stand_in: StandIn, listening: receiver.Receiver, producing: producer.Producer, form: str = "json", messages: int = 4
+    stand_in: StandIn,
+    listening: receiver.Receiver,
+    producing: producer.Producer,
+    form: str = "json",
+    messages: int = 4,
+    deadline_s: float = 30.0,
 ) -> receiver.Arrivals:
     listening.obey(receiver.Connect(group="g", target=stand_in.target(form, "viewer", ["f"]), clients=3))
     producing.obey(producer.Open(group="g", target=stand_in.target(form, "producer"), connections=1))
@@ -254,7 +259,7 @@ def one_round(
     acked = producing.obey(producer.Paced(group="g", framework="f", plan=at))
     assert isinstance(acked, Acked)
     assert acked.reasons == {"fired": messages}
-    return collect(listening, at, deadline_s=0.5)
+    return collect(listening, at, deadline_s=deadline_s)
 
 
 # ---- receiver and producer
@@ -271,7 +276,8 @@ def test_every_delivery_of_a_round_is_timed_and_in_order(stand_in, listening, pr
 
 def test_a_lost_and_a_doubled_event_are_found_at_every_client(stand_in, listening, producing):
     stand_in.fault = lambda offset: {2: 0, 3: 2}.get(offset, 1)
-    arrivals = one_round(stand_in, listening, producing)
+    # What is lost is waited for to the end; the rest has come long before.
+    arrivals = one_round(stand_in, listening, producing, deadline_s=2.0)
     assert (arrivals.verdict.missing, arrivals.verdict.duplicated) == (3, 3)
 
 
@@ -287,8 +293,8 @@ def test_an_alert_outside_of_a_round_counts_as_a_duplicate_of_the_next(stand_in,
 def test_a_ping_outside_of_a_round_is_answered(stand_in, listening):
     listening.obey(receiver.Connect(group="g", target=stand_in.target("json", "viewer", ["f"]), clients=1))
     stand_in._socks[0].sendall(b"\x89\x00")
-    listening._take(5.0)
-    assert stand_in.heard_control.wait(5.0), "whoever does not answer is taken for dead"
+    listening._take(60.0)
+    assert stand_in.heard_control.wait(60.0), "whoever does not answer is taken for dead"
     assert listening.obey(receiver.Census(group="g")) == {"closed": 0}
 
 
@@ -591,7 +597,7 @@ def test_the_engine_runs_beside_its_load_in_one_process(tmp_path: Path, load: st
     env = harness.environment(TOCSIN_DATA=str(tmp_path))
     env["PYTHONPATH"] = os.pathsep.join((str(tmp_path), env["PYTHONPATH"]))
     command = harness.python("benchmarks.busy", load, "serve", "--ws", "x")
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=170, check=True)
     assert done.stdout.count(f"'busy-{load}-") == threads
     assert "'serve', '--ws', 'x']" in done.stdout
 

@@ -62,7 +62,7 @@ async def say(socket: WebSocketConnection, **message: Any) -> None:
 
 
 async def hear(socket: WebSocketConnection) -> dict[str, Any]:
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         message: dict[str, Any] = msgspec.json.decode(await socket.get_message())
         return message
 

@@ -15,6 +15,7 @@ import pytest
 import trio
 import trio.testing
 
+from benchmarks.peers.ports import a_port
 from engine.configuration.fields import ConfigError
 from engine.notify.connector import ANSWER_MAX_BYTES, Connector, TargetInvalid, TargetRefused, Unreachable
 from engine.notify.places import Crowded
@@ -220,7 +221,7 @@ async def test_a_server_that_breaks_off_or_speaks_something_else_is_unreachable(
 
 
 async def test_a_port_where_nobody_listens_and_a_name_that_does_not_resolve_are_unreachable() -> None:
-    async with a_sink() as sink:
+    async with a_sink(port=a_port()) as sink:
         gone = sink.url()
     for verb in (lambda url: a_connector().check(OURS, url), lambda url: a_connector().post(OURS, url, b"", {})):
         with pytest.raises(Unreachable, match=r"^127\.0\.0\.1 port \d+: Connection refused$"):

@@ -112,7 +112,7 @@ async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
 
 def as_admin(engine: Engine, workspace: str) -> httpx.AsyncClient:
     headers = {"Authorization": f"Bearer {engine.issue_token(workspace, 'boss', 'admin')}", "If-Match": "*"}
-    return httpx.AsyncClient(base_url=engine.http_url, headers=headers, timeout=30)
+    return httpx.AsyncClient(base_url=engine.http_url, headers=headers, timeout=170)
 
 
 async def furnish(ours: httpx.AsyncClient) -> dict[str, str]:

@@ -237,7 +237,7 @@ async def test_a_disk_that_hangs_delays_nobody_and_holds_one_thread(
 
     def hang(path: str) -> Any:
         calls.append(path)
-        release.wait(10)
+        release.wait(60)
         return SimpleNamespace(percent=1.0)
 
     monkeypatch.setattr(psutil, "disk_usage", hang)
@@ -274,7 +274,8 @@ async def test_an_interval_that_makes_no_sense_is_refused(sink: Sink, interval_s
 async def test_this_very_machine_has_a_processor_and_memory(sink: Sink, tmp_path: Any) -> None:
     async with trio.open_nursery() as nursery:
         await nursery.start(functools.partial(watch_host, sink, "host", 0.1, data_path=str(tmp_path)))
-        await sink.wait(2)
+        # A disk that is held up for a moment is in the next round, or the one after it.
+        while not sink.rounds or not {"cpu_percent", "memory_percent", "disk_percent", "load_1m"} <= set(sink.last):
+            await sink.wait(1)
         nursery.cancel_scope.cancel()
-    assert {"cpu_percent", "memory_percent", "disk_percent", "load_1m"} <= set(sink.last)
     assert all(math.isfinite(value) and value >= 0 for value in sink.last.values())

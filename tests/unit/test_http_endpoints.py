@@ -14,6 +14,7 @@ import pytest
 import trio
 from standardwebhooks.webhooks import Webhook
 
+from benchmarks.peers.ports import a_port
 from engine.app import Engine
 from engine.notify.places import Crowded
 from engine.notify.underway import WORKSPACE_TESTS_MAX
@@ -252,7 +253,7 @@ async def test_an_address_that_is_never_sent_to_is_not_saved(place: Place, url: 
 
 
 async def test_an_address_that_does_not_answer_is_saved_and_marked(place: Place) -> None:
-    async with a_sink() as other:
+    async with a_sink(port=a_port()) as other:
         gone = other.url()
     made = await place.made(url=gone)
     assert "Connection refused" in made["unreachable"]
@@ -456,7 +457,7 @@ async def test_a_test_of_a_channel_that_the_operator_has_not_set_up_says_so(plac
 
 
 async def test_a_test_that_arrives_takes_the_mark_away(place: Place) -> None:
-    async with a_sink() as other:
+    async with a_sink(port=a_port()) as other:
         gone = other.url()
     assert (await place.made(url=gone))["unreachable"] != ""
     failed = (await place.client.post(f"{PATH}/e/test")).json()
@@ -470,12 +471,12 @@ async def test_a_test_that_arrives_takes_the_mark_away(place: Place) -> None:
 
 
 async def test_an_alert_that_arrives_takes_the_mark_away_too(place: Place) -> None:
-    async with a_sink() as other:
+    async with a_sink(port=a_port()) as other:
         gone = other.url()
     assert (await place.made(url=gone))["unreachable"] != ""
     async with a_sink(port=other.port) as back:
         await place.client.post("/api/v1/triggers", json={"alerts": [{"framework_id": "web", "title": "Slow"}]})
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             await back.wait_for(1)
             # The mark goes with a change of the endpoint, and the account of the new one begins after it.
             while (shown := await place.shown())["unreachable"] or not shown["health"]["sent"]:
@@ -488,7 +489,7 @@ async def test_an_alert_that_fires_and_is_resolved_arrives_at_the_webhook_with_a
     alert = {"framework_id": "web", "title": "Search is slow", "severity": "error"}
     fired = (await place.client.post("/api/v1/triggers", json={"alerts": [alert]})).json()
     alert_id = fired["results"][0]["alertId"]
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         await place.sink.wait_for(1)
         await place.client.post(f"/api/v1/alerts/{alert_id}/resolve", json={})
         first, second = await place.sink.wait_for(2)
@@ -506,7 +507,7 @@ async def test_what_an_endpoint_does_not_want_does_not_arrive(place: Place) -> N
         {"framework_id": "web", "title": "great", "severity": "critical"},
     ]
     await place.client.post("/api/v1/triggers", json={"alerts": alerts})
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         [got] = await place.sink.wait_for(1)
     assert got.json["data"]["alerts"][0]["title"] == "great"
 

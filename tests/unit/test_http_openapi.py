@@ -29,7 +29,7 @@ async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
 @pytest.fixture
 async def client(engine: Engine) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"Authorization": f"Bearer {engine.issue_token('system', 'ann')}"}
-    async with httpx.AsyncClient(base_url=engine.http_url, headers=headers, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=engine.http_url, headers=headers, timeout=170) as client:
         yield client
 
 

@@ -28,7 +28,7 @@ async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
 
 def client_as(engine: Engine, role: str) -> httpx.AsyncClient:
     headers = {"Authorization": f"Bearer {engine.issue_token('main', 'ann', role)}"}
-    return httpx.AsyncClient(base_url=engine.http_url, headers=headers, timeout=30)
+    return httpx.AsyncClient(base_url=engine.http_url, headers=headers, timeout=170)
 
 
 @pytest.fixture

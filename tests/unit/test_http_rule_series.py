@@ -25,7 +25,7 @@ PATH = "/api/v1/rules/team%252Fhot/series"
 
 @pytest.fixture
 async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
-    with trio.fail_after(30):
+    with trio.fail_after(120):
         async with an_engine(tmp_path, rules=(HOT,)) as engine:
             yield engine
 

@@ -44,6 +44,9 @@ from tests.support.http_service import BEARER, FakeService
 
 Clock = trio.testing.MockClock
 
+# In real time: what a kernel holds up is held up for as long as the other end stays as it is.
+REAL_MAX_S = 30.0
+
 
 @pytest.fixture
 def autojump_clock() -> Clock:
@@ -130,7 +133,7 @@ async def test_a_client_that_stopped_reading_does_not_hold_the_end_of_the_server
         assert server.statistics()["connections_open"] == 1
     assert trio.current_time() <= 2
     # What would hold it is the kernel, which knows nothing of our clock.
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < REAL_MAX_S
     await stream.aclose()
 
 
@@ -149,7 +152,7 @@ async def test_a_client_that_stops_reading_while_the_server_ends_does_not_hold_i
         await wait_all_tasks_blocked()
         later.start_soon(_open_later, app.gate, GRACE_S / 2)
     assert trio.current_time() <= 2
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < REAL_MAX_S
     await stream.aclose()
 
 

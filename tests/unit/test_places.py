@@ -22,6 +22,7 @@ class Crowd:
     nursery: trio.Nursery
     gate: threading.Event = field(default_factory=threading.Event)
     ended: list[str] = field(default_factory=list)
+    has_ended: trio.lowlevel.ParkingLot = field(default_factory=trio.lowlevel.ParkingLot)
 
     async def call(self, workspace: str) -> None:
         """One call."""
@@ -30,6 +31,12 @@ class Crowd:
             self.ended.append(workspace)
         except Crowded:
             self.ended.append(f"{workspace}: crowded")
+        self.has_ended.unpark_all()
+
+    async def until_ended(self, count: int) -> None:
+        """Waits until so many calls are over, and their threads with them."""
+        while len(self.ended) < count:
+            await self.has_ended.park()
 
     async def begin(self, workspace: str, count: int = 1) -> None:
         """So many calls; returns when each has a thread or waits for one."""
@@ -60,7 +67,7 @@ async def test_when_all_are_taken_nobody_has_one(crowd: Crowd) -> None:
     with pytest.raises(Crowded):
         await crowd.places.run("third", int)
     crowd.gate.set()
-    await trio.testing.wait_all_tasks_blocked(0.01)
+    await crowd.until_ended(3)
     assert await crowd.places.run("third", int) == 0
 
 
@@ -69,7 +76,7 @@ async def test_who_waits_gets_one_that_becomes_free(crowd: Crowd) -> None:
     await crowd.begin("main", 3)
     assert crowd.ended == []
     crowd.gate.set()
-    await trio.testing.wait_all_tasks_blocked(0.01)
+    await crowd.until_ended(3)
     assert crowd.ended == ["main"] * 3
 
 
@@ -97,6 +104,6 @@ async def test_who_goes_while_he_waits_leaves_nothing_behind(crowd: Crowd) -> No
         await trio.testing.wait_all_tasks_blocked(0.01)
         nursery.cancel_scope.cancel()
     crowd.gate.set()
-    await trio.testing.wait_all_tasks_blocked(0.01)
+    await crowd.until_ended(1)
     assert await crowd.places.run("other", int) == 0
     assert (crowd.places.statistics(), crowd.places._own) == ({"held": 0, "crowded": 0}, {})

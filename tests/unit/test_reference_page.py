@@ -80,7 +80,7 @@ def test_every_row_says_where_it_is_or_why_it_is_not() -> None:
 
 
 async def test_every_route_of_ours_that_the_page_names_exists(tmp_path: Path) -> None:
-    async with an_engine(tmp_path) as engine, httpx.AsyncClient(base_url=engine.http_url, timeout=30) as client:
+    async with an_engine(tmp_path) as engine, httpx.AsyncClient(base_url=engine.http_url, timeout=170) as client:
         document = (await client.get("/schema/openapi.json")).json()
     assert missing_routes(HERE, document) == []
     assert missing_routes("`GET /api/v1/nothing`", document) == ["GET /api/v1/nothing"], (

@@ -188,7 +188,7 @@ async def test_a_bug_in_the_writer_ends_the_store_with_its_exception_and_leaves_
             outcomes.append(await store.commit(a_commit(key)))
 
     def die() -> None:
-        started.wait(10)
+        started.wait(60)
         raise ZeroDivisionError("a bug")
 
     Breakable.breaks["INSERT INTO alert"] = die
@@ -223,7 +223,7 @@ async def test_a_bug_while_closing_leaves_nobody_waiting(tmp_path: Path) -> None
         started.set()
 
     def die() -> None:
-        started.wait(10)
+        started.wait(60)
         raise ZeroDivisionError("a bug")
 
     Breakable.breaks["INSERT INTO alert"] = die
@@ -279,7 +279,7 @@ async def test_what_waits_is_written_at_the_end(tmp_path: Path) -> None:
     hold = threading.Event()
     keys = [ChannelKey("acme", f"f{number}") for number in range(100)]
     async with trio.open_nursery() as nursery, breakable(tmp_path) as store:
-        Breakable.breaks["COMMIT"] = lambda: [hold.wait(10)].clear()
+        Breakable.breaks["COMMIT"] = lambda: [hold.wait(60)].clear()
         for key in keys:
             nursery.start_soon(committed, store, a_commit(key))
         await trio.testing.wait_all_tasks_blocked()
@@ -295,14 +295,14 @@ async def test_a_group_takes_commits_of_different_channels_within_its_bounds(tmp
 
     def wait() -> None:
         entered.set()
-        hold.wait(10)
+        hold.wait(60)
 
     database = Database(tmp_path / "store.db", connection_class=Breakable)
     async with open_database(database, Retention(), lambda: NOW, lambda _, batches: sizes.append(batches)) as store:
         Breakable.breaks["BEGIN"] = wait
         async with trio.open_nursery() as nursery:
             nursery.start_soon(committed, store, a_commit())
-            await trio.to_thread.run_sync(entered.wait, 10)
+            await trio.to_thread.run_sync(entered.wait, 60)
             for number in range(70):
                 nursery.start_soon(committed, store, a_commit(ChannelKey("acme", f"f{number:02}")))
             await trio.testing.wait_all_tasks_blocked()
@@ -343,7 +343,7 @@ async def test_a_disk_that_hangs_does_not_keep_the_engine_from_ending(
     hold.set()
     for thread in threading.enumerate():
         if thread.name == "store-writer":
-            thread.join(10)
+            thread.join(60)
 
 
 KILLED = """

@@ -72,23 +72,40 @@ def test_all_of_them_are_answered_when_the_store_is_away(connection: sqlite3.Con
     assert notes(connection) == []
 
 
+class Gate:
+    """Where a statement waits, and who waits until it does: the writer's thread has its own pace."""
+
+    def __init__(self) -> None:
+        self._entered, self._open = threading.Event(), threading.Event()
+
+    def __call__(self) -> None:
+        self._entered.set()
+        assert self._open.wait(60)
+
+    async def until_entered(self) -> None:
+        assert await trio.to_thread.run_sync(self._entered.wait, 60)
+
+    def open(self) -> None:
+        self._open.set()
+
+
 async def test_what_workers_ask_while_the_disk_is_busy_is_one_commit(tmp_path: Path) -> None:
     database = Database(tmp_path / "store.db", connection_class=Breakable)
-    commits, gate = [], threading.Event()
+    commits, gate = [], Gate()
     async with open_database(database, Retention(), lambda: NOW, None) as store:
         await store.enqueue([a_job()])
         (claimed,) = await store.claim("n1", {Queue.ALERT: 1}, 30.0)
-        Breakable.breaks["BEGIN"] = gate.wait
+        Breakable.breaks["BEGIN"] = gate
         Breakable.breaks["COMMIT"] = lambda: commits.append(1)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(store.pause, Queue.PREDICTION, True)
-            await trio.testing.wait_all_tasks_blocked()
+            await gate.until_entered()
             for _ in range(5):
                 nursery.start_soon(store.enqueue, [a_job()])
             nursery.start_soon(store.renew, "n1", [claimed.lease], 30.0)
             nursery.start_soon(store.claim, "n1", {Queue.ALERT: 1}, 30.0)
             await trio.testing.wait_all_tasks_blocked()
-            gate.set()
+            gate.open()
         assert len(commits) == 2
         alert = (await store.queue_counts())[Queue.ALERT]
         assert alert.waiting + alert.active == 6
@@ -109,15 +126,15 @@ async def test_what_a_claim_saw_to_be_due_next_needs_no_reader_until_something_i
 
 async def test_what_joins_a_claim_in_its_transaction_is_seen_by_who_asks_what_is_due_next(tmp_path: Path) -> None:
     database = Database(tmp_path / "store.db", connection_class=Breakable)
-    gate = threading.Event()
+    gate = Gate()
     async with open_database(database, Retention(), lambda: NOW, None) as store:
-        Breakable.breaks["BEGIN"] = gate.wait
+        Breakable.breaks["BEGIN"] = gate
         async with trio.open_nursery() as nursery:
             nursery.start_soon(store.pause, Queue.PREDICTION, True)
-            await trio.testing.wait_all_tasks_blocked()
+            await gate.until_entered()
             nursery.start_soon(store.claim, "n1", {Queue.ALERT: 1}, 30.0)
             await trio.testing.wait_all_tasks_blocked()
             nursery.start_soon(store.enqueue, [a_job(run_at=NOW + 1_000_000)])
             await trio.testing.wait_all_tasks_blocked()
-            gate.set()
+            gate.open()
         assert await store.next_due() == NOW + 1_000_000

@@ -117,7 +117,7 @@ async def test_too_many_waiting_reads_are_refused_at_once(database: Database, mo
     hold = threading.Event()
     async with trio.open_nursery() as nursery:
         for _ in range(READ_THREADS + 3):
-            nursery.start_soon(readers.read, lambda _: hold.wait(10))
+            nursery.start_soon(readers.read, lambda _: hold.wait(60))
         await wait_all_tasks_blocked()
         with pytest.raises(StoreUnavailable, match="3 reads are waiting, limit 3"):
             await readers.read(fact)

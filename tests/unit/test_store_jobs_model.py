@@ -91,7 +91,7 @@ class OnLoop:
         self._up: SimpleQueue[Any] = SimpleQueue()
         self._thread = threading.Thread(target=trio.run, args=(self._main,))
         self._thread.start()
-        self._token, self._end, self.store = self._up.get(timeout=30)
+        self._token, self._end, self.store = self._up.get(timeout=170)
 
     async def _main(self) -> None:
         async with open_store(self._url, clock=self._clock) as store:

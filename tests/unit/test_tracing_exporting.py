@@ -26,7 +26,7 @@ from engine.tracing.exporting import BATCH_MAX, Export, Lines, exporter_to
 from engine.tracing.opening import NotFollowing, open_tracing
 from engine.tracing.spans import Tracing
 
-PATIENCE_S = 20
+PATIENCE_S = 120.0
 ALL = TracingSection(one_in=1)
 
 

@@ -49,7 +49,7 @@ async def an_engine(version: str, folder: Path) -> AsyncIterator[tuple[Engine, h
     world = World(clock=lambda: LATER)
     async with Engine(a_config(folder), world) as engine:
         headers = {"Authorization": f"Bearer {engine.issue_token('main', 'boss')}"}
-        async with httpx.AsyncClient(base_url=engine.http_url, headers=headers, timeout=30) as client:
+        async with httpx.AsyncClient(base_url=engine.http_url, headers=headers, timeout=170) as client:
             yield engine, client
 
 

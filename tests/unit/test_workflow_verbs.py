@@ -28,7 +28,7 @@ from protocol.workflows import Completion, Move, TrackerInput
 from tests.support.engines import a_config
 from tests.support.workflows import MACHINE, a_workflow, keep
 
-PATIENCE_S = 20.0
+PATIENCE_S = 120.0
 
 
 class Sick:
