@@ -153,7 +153,8 @@ async def test_a_node_of_the_readme_starts_on_a_shared_store(
     script = (
         "\n".join([*before, f"exec env {serve}"])
         .replace("db/tocsin", place)
-        .replace("OWNER:PASSWORD", f"{OWNER}:{PASSWORD}")
+        .replace("PGPASSWORD=PASSWORD", f"PGPASSWORD={PASSWORD}")
+        .replace("OWNER@", f"{OWNER}@")
     )
     # The role is the server's, which others use too.
     script = script.replace("TOCSIN_APP_PASSWORD=$(openssl rand -hex 16)", f"TOCSIN_APP_PASSWORD={PASSWORD}")
