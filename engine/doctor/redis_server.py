@@ -48,6 +48,8 @@ def be_ready(config: Config) -> None:
         client.ping()
     except redis.AuthenticationError as fault:
         raise ConfigError("redis.url", f"{config.redis.url.shown} refuses us: {fault}") from None
+    except redis.InvalidResponse:
+        raise ConfigError("redis.url", f"what answers at {config.redis.url.shown} is no Redis") from None
     except redis.RedisError as fault:
         raise NotYet(f"no connection to the Redis at {config.redis.url.shown}: {fault}") from None
     finally:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+import socketserver
 import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import trio
 
 from tests.support.engines import command, environment, first_line
-from tests.support.postgres_server import OWNER, PASSWORD, PostgresDatabase, PostgresServer
+from tests.support.postgres_fixtures import migrated_template
+from tests.support.postgres_server import APP, OWNER, PASSWORD, PostgresDatabase, PostgresServer
 from tests.support.redis_server import RedisServer
 
 PATIENCE_S = 170.0
@@ -26,6 +31,26 @@ def refused(folder: Path, *arguments: str, secret: str = SECRET, **variables: st
     assert (done.returncode, done.stdout) == (2, ""), done.stderr
     assert secret not in done.stderr
     return done.stderr.rstrip("\n")
+
+
+class Http(socketserver.StreamRequestHandler):
+    """Answers a first line that is none as web servers do."""
+
+    def handle(self) -> None:
+        self.rfile.readline()
+        self.wfile.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+
+@contextmanager
+def an_http_port() -> Iterator[int]:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Http) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield int(server.server_address[1])
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @pytest.mark.parametrize(
@@ -92,6 +117,20 @@ def test_a_wrong_password_of_a_redis_is_told_and_not_waited_for(tmp_path: Path) 
     assert "refuses us" in line
 
 
+def test_a_database_that_is_not_there_is_named(tmp_path: Path, postgres_server: PostgresServer) -> None:
+    line = refused(tmp_path, "--store", postgres_server.url("nobodys"), secret=PASSWORD)
+    assert f"at 127.0.0.1:{postgres_server.port}/nobodys: " in line
+    assert 'database "nobodys" does not exist' in line
+    assert "\n" not in line
+
+
+def test_a_port_of_http_is_no_redis_and_not_waited_for(tmp_path: Path) -> None:
+    with an_http_port() as port:
+        line = refused(tmp_path, "--wait", "600", "--redis", f"redis://:{SECRET}@127.0.0.1:{port}")
+    assert f"what answers at redis://:********@127.0.0.1:{port} is no Redis" in line
+    assert "\n" not in line
+
+
 def test_a_database_without_tables_says_which_command_is_missing(
     tmp_path: Path, postgres_server: PostgresServer, empty_postgres: str
 ) -> None:
@@ -121,29 +160,55 @@ def test_a_login_that_could_step_out_of_its_workspaces_is_refused(
     assert f"must not connect as {OWNER!r}" in line
 
 
-async def test_with_wait_a_redis_that_comes_later_is_waited_for_and_said_once(tmp_path: Path) -> None:
-    server = RedisServer.start()
-    server.stop()
-    places = ("--ws", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data", str(tmp_path / "data"))
-    line = command("serve", "--wait", "170", "--redis", server.url, *places)
-    variables = environment(TOCSIN_WATCH_HOST="false")
+async def waited_for(folder: Path, arguments: tuple[str, ...], start: Callable[[], None]) -> bytes:
+    """Starts an engine, then what it waits for as soon as it has said so; what it said until it was told to end."""
+    places = ("--ws", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data", str(folder / "data"))
+    process = await trio.lowlevel.open_process(
+        command("serve", "--wait", "600", *arguments, *places),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(TOCSIN_WATCH_HOST="false"),
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
     try:
         with trio.fail_after(PATIENCE_S):
-            process = await trio.lowlevel.open_process(
-                line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=variables
-            )
-            assert process.stderr is not None
             said = await process.stderr.receive_some()
-            server.start_again()
+            start()
             assert (await first_line(process)).startswith('{"ready": true')
             process.terminate()
             said += b"".join([part async for part in process.stderr])
             assert await process.wait() == 0
-            assert process.stdout is not None
-            await process.stdout.aclose()
-            await process.stderr.aclose()
-        # By then a second of it may be over.
-        assert len(re.findall(rb"waiting, \d+ s at most: no connection to the Redis at ", said)) == 1
-        assert said.count(b"waiting") == 1
+        return bytes(said)
+    finally:
+        with trio.CancelScope(shield=True):
+            process.kill()
+            await process.wait()
+        await process.stdout.aclose()
+        await process.stderr.aclose()
+
+
+async def test_with_wait_a_redis_that_comes_later_is_waited_for_and_said_once(tmp_path: Path) -> None:
+    server = RedisServer.start()
+    try:
+        server.stop()
+        said = await waited_for(tmp_path, ("--redis", server.url), server.start_again)
     finally:
         server.remove()
+    (reason,) = re.findall(rb"waiting, \d+ s at most: (.*)", said)
+    assert reason.startswith(b"no connection to the Redis at ")
+
+
+async def test_with_wait_a_database_that_comes_later_is_waited_for_and_each_reason_is_said_once(tmp_path: Path) -> None:
+    server = PostgresServer.start()
+    try:
+        url = server.url(migrated_template(server), APP)
+        server.stop()
+        said = await waited_for(tmp_path, ("--store", url), server.start_again)
+    finally:
+        server.remove()
+    first, *others = re.findall(rb"waiting, \d+ s at most: (.*)", said)
+    assert first.startswith(b"no connection to the database at 127.0.0.1:")
+    # Perhaps it is seen at its start, too.
+    assert len({first, *others}) == 1 + len(others)
+    assert PASSWORD.encode() not in said
