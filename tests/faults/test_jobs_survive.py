@@ -26,7 +26,7 @@ from engine.ids import now_us
 from engine.stores import open_store
 from engine.stores.tables.job_ends import COMPLETED
 from protocol.times import SECOND_US
-from tests.support.bases import Base, PostgresBase, SqliteBase
+from tests.support.bases import Base, SqliteBase, base_of
 from tests.support.engines import EngineProcess, an_engine_process
 from tests.support.working_engine import TICKS, Chains, Step
 
@@ -89,8 +89,8 @@ def kind_of_base(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def base(kind_of_base: str, request: pytest.FixtureRequest, in_a_file: Base) -> Base:
-    return in_a_file if kind_of_base == "sqlite" else PostgresBase(request.getfixturevalue("postgres_database"))
+def base(kind_of_base: str, request: pytest.FixtureRequest, tmp_path: Path) -> Base:
+    return base_of(kind_of_base, request, tmp_path)
 
 
 async def first_steps(base: Base, numbers: Iterable[int] = range(CHAINS)) -> None:

@@ -17,9 +17,6 @@ from tests.support.postgres_server import PostgresDatabase
 from tests.support.redis_server import RedisServer
 from tests.support.upgrades import TOMORROW, Upgrade, an_upgrade, in_time, migrate_tomorrow, owned_by
 
-# Three processes that are ready at once, and a node that drains.
-pytestmark = pytest.mark.alone
-
 
 async def unreadable_words_cost_only_themselves(upgrade: Upgrade, mine: dict[str, str]) -> None:
     """What today's node cannot read it says, and does the neighbours; what it cannot hear it looks up."""

@@ -1,6 +1,6 @@
 """A store of a test that runs engines as processes: what they open, and what is in it by its own word.
 
-The same test on SQLite's file and on a Postgres: it takes `a_base`, once for each.
+The same test runs on SQLite's file and on a Postgres: a fixture with these names as its parameters makes its `base_of`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
+
+import pytest
 
 from tests.support.postgres_server import KEEPER, PostgresDatabase
 
@@ -49,6 +51,11 @@ class PostgresBase:
         """What a question finds; NULL is None, as there is no empty text where this is asked."""
         found = self._database.server.sql(text, self._database.name, KEEPER)
         return [[_read(value) for value in row] for row in found]
+
+
+def base_of(kind: str, request: pytest.FixtureRequest, folder: Path) -> Base:
+    """The base of a test's parameter: `sqlite` or `postgres`."""
+    return SqliteBase(folder) if kind == "sqlite" else PostgresBase(request.getfixturevalue("postgres_database"))
 
 
 def _read(value: str) -> Any:

@@ -50,8 +50,8 @@ class Targets:
 
 
 @asynccontextmanager
-async def targets(seed: int) -> AsyncIterator[Targets]:
-    """They listen until the block ends."""
+async def targets(seed: int, gone_after: int = 3) -> AsyncIterator[Targets]:
+    """They listen until the block ends; one takes so many, and then says that it is gone."""
     names = [*(f"hook-{name}" for name in FRAMEWORKS), "gone", "chat"]
     async with AsyncExitStack() as stack:
         sinks = {name: await stack.enter_async_context(a_sink()) for name in names}
@@ -61,5 +61,5 @@ async def targets(seed: int) -> AsyncIterator[Targets]:
         for name, sink in sinks.items():
             sink.usual = seen[name].flaky(title if name == "chat" else webhook_id)
         sinks[f"hook-{LIMITED}"].usual = seen[f"hook-{LIMITED}"].limited()
-        sinks["gone"].usual = seen["gone"].gone()
+        sinks["gone"].usual = seen["gone"].gone(gone_after)
         yield Targets(sinks, seen, mail)
