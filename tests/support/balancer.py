@@ -39,12 +39,6 @@ class Balancer:
         for scope in self._scopes.get(name, set()):
             scope.cancel()
 
-    def shake(self, share: float) -> None:
-        """Ends this share of all connections: their clients come back to any node."""
-        for scopes in self._scopes.values():
-            for scope in [scope for scope in scopes if self._chance.random() < share]:
-                scope.cancel()
-
     async def serve(self, stream: trio.SocketStream) -> None:
         """One connection, from its begin to its end."""
         async with stream:
