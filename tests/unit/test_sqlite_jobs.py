@@ -61,6 +61,23 @@ def test_the_earlier_systems_table_shows_each_state_as_it_knew_it(connection: sq
     ]
 
 
+def asked_by_a_claim(connection: sqlite3.Connection) -> int:
+    """How many statements it takes to claim whatever waits, in all queues."""
+    asked: list[str] = []
+    connection.set_trace_callback(asked.append)
+    claims.claim(connection, claims.Claimer("n1", 30.0), dict.fromkeys(Queue, 8), NOW)
+    connection.set_trace_callback(None)
+    return len(asked)
+
+
+def test_a_claim_asks_nothing_about_queues_in_which_nothing_waits(connection: sqlite3.Connection) -> None:
+    assert asked_by_a_claim(connection) == 1, "what stands where"
+    put(connection, NewJob(queue=Queue.ANALYTICS, kind="k", workspace="acme"))
+    assert asked_by_a_claim(connection) == 3, "and the queues' limits, and the one job"
+    put(connection, NewJob(queue=Queue.ANALYTICS, kind="k", workspace="acme", target="acme/mail"))
+    assert asked_by_a_claim(connection) == 5, "and what waits for which target, and what waits for none"
+
+
 def test_the_earlier_systems_table_has_its_columns_and_timestamps(connection: sqlite3.Connection) -> None:
     put(connection, NewJob(queue=Queue.ANALYTICS, kind="k", workspace="acme", framework="web", args='{"a":1}'))
     settle(connection, Verdict.COMPLETED)

@@ -1,7 +1,8 @@
 """Jobs in the store are claimed: what is due, in the order of its rank, under a lease.
 
-Runs in the writer's thread. Looks into narrow indexes (what has become due, what waits, what waits for a target) and
-never at a job that has ended. Jobs without a target are claimed by one statement. Those with one are chosen first
+Runs in the writer's thread. One question says what stands in which queue; the others are asked where there is
+something. Looks into narrow indexes (what has become due, what waits, what waits for a target) and never at a job that
+has ended. Jobs without a target are claimed by one statement. Those with one are chosen first
 (`engine.core.sharing`): from the front of the order as a rule; where a target that is full stands there with hundreds
 of jobs, from the first few of each target, found by steps through an index, so that no backlog is read from end to end.
 """
@@ -24,6 +25,15 @@ DUE_AT_ONCE = 1_000
 # So many at the front of the order are looked at before targets are gone through one by one.
 FRONT = 256
 
+# A question about each of these is a trip to a server; in most queues there is nothing of it most of the time.
+_STANDING = """
+SELECT name.value,
+    EXISTS (SELECT 1 FROM job WHERE state = 0 AND job.queue = name.value AND run_at <= ?),
+    EXISTS (SELECT 1 FROM job WHERE state = 1 AND target IS NULL AND job.queue = name.value),
+    EXISTS (SELECT 1 FROM job WHERE state = 1 AND target IS NOT NULL AND job.queue = name.value)
+FROM json_each(?) AS name
+"""
+_QUEUES = msgspec.json.encode(list(Queue)).decode()
 _BECOME_DUE = """
 UPDATE job SET state = 1
 WHERE id IN (SELECT id FROM job WHERE state = 0 AND queue = ? AND run_at <= ? ORDER BY run_at LIMIT ?)
@@ -66,19 +76,37 @@ class Claimer(NamedTuple):
     shares: Shares = A_FEW_EACH
 
 
+class Standing(NamedTuple):
+    """Whether something of a queue has become due, waits for nobody in particular, waits for a target."""
+
+    is_due: bool
+    is_free: bool
+    has_targets: bool
+
+
 def claim(connection: Connection, by: Claimer, wanted: Mapping[Queue, int], now: int) -> list[Claimed]:
     """Due jobs, each queue's in the order of their ranks."""
-    for queue in Queue:
-        connection.execute(_BECOME_DUE, (queue.value, now, DUE_AT_ONCE))
-    bounds = dict(connection.execute(BOUNDS).fetchall())
+    standing = _standing(connection, now)
+    if due := [queue for queue, stands in standing.items() if stands.is_due]:
+        for queue in due:
+            connection.execute(_BECOME_DUE, (queue.value, now, DUE_AT_ONCE))
+        standing = _standing(connection, now)
+    waiting = [queue for queue in wanted if standing[queue].is_free or standing[queue].has_targets]
+    bounds = dict(connection.execute(BOUNDS).fetchall()) if waiting else {}
     lease = (by.node, now + int(by.lease_s * SECOND_US), now, now)
     claimed: list[Claimed] = []
-    for queue, count in wanted.items():
-        room = _room(connection, queue, count, bounds.get(queue.value))
+    for queue in waiting:
+        room = _room(connection, queue, wanted[queue], bounds.get(queue.value))
         if room > 0:
-            rows = _claim(connection, by.shares, queue, room, lease)
+            shares = by.shares if standing[queue].has_targets else None
+            rows = _claim(connection, shares, queue, room, lease)
             claimed += (_claimed(queue, row) for row in sorted(rows))
     return claimed
+
+
+def _standing(connection: Connection, now: int) -> dict[Queue, Standing]:
+    rows = connection.execute(_STANDING, (now, _QUEUES)).fetchall()
+    return {Queue(name): Standing(*there) for name, *there in rows}
 
 
 def _room(connection: Connection, queue: Queue, count: int, most: int | None) -> int:
@@ -90,9 +118,10 @@ def _room(connection: Connection, queue: Queue, count: int, most: int | None) ->
 
 
 def _claim(
-    connection: Connection, shares: Shares, queue: Queue, count: int, lease: tuple[str, int, int, int]
+    connection: Connection, shares: Shares | None, queue: Queue, count: int, lease: tuple[str, int, int, int]
 ) -> list[tuple[Any, ...]]:
-    chosen = _chosen(connection, shares, queue, count)
+    """`shares`: None if none of them has a target."""
+    chosen = _chosen(connection, shares, queue, count) if shares else []
     if not chosen:
         return connection.execute(_CLAIM, (*lease, queue.value, count)).fetchall()
     free = connection.execute(_FREE_RANKS, (queue.value, count)).fetchall()
