@@ -21,6 +21,8 @@ pytestmark = pytest.mark.alone
 # Four times this long: three waves to warm up (caches of names fill slowly), one measured.
 MUTATED_S = 5.0
 WARM_UPS = 3
+# However slow the machine is.
+FRAMES_MIN = 260
 SEED = 20_261_122
 
 
@@ -58,7 +60,7 @@ async def test_twenty_seconds_of_mutated_frames_hurt_nobody(isolation: Isolation
     async def mutate() -> None:
         until = trio.current_time() + MUTATED_S
         sent = 0
-        while trio.current_time() < until:
+        while trio.current_time() < until or sent < FRAMES_MIN:
             peer = await dial(isolation.engine)
             await peer.upgrade()
             with contextlib.suppress(OSError):  # cut, as it deserves
@@ -67,6 +69,5 @@ async def test_twenty_seconds_of_mutated_frames_hurt_nobody(isolation: Isolation
                 await peer.sock.send(client_frame(8, b"\x03\xe8"))
                 await peer.rest()
             peer.close()
-        assert sent > 250
 
     await isolation.check(mutate, counted="tocsin_session_errors", warm_ups=WARM_UPS)

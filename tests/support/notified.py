@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import patch
 
 import trio
 
@@ -15,8 +17,12 @@ from engine.verbs.people import Deed
 from protocol.changes import Action
 from protocol.endpoints import Endpoint
 from protocol.notify import Channel, Outgoing
+from protocol.times import SECOND_US
+from tocsin.testing import engines
 from tocsin.testing.engines import EngineUnderTest, a_config, an_engine
 
+# Far from the end of a minute, an hour and a day: digests are sent then, by the wall clock.
+BEGINS_US = int(datetime(2026, 11, 18, 10, 7, 12, tzinfo=UTC).timestamp()) * SECOND_US
 PAGER = Endpoint(id="pager", channel=Channel.WEBHOOK)
 
 
@@ -100,8 +106,11 @@ class Notified:
 
 @asynccontextmanager
 async def a_notified_engine(**settings: Any) -> AsyncIterator[Notified]:
-    """An engine whose channels all lead to one sink, but for that in the app. Needs `mock_clock`."""
-    async with an_engine(a_config(**settings)) as engine:
+    """An engine whose channels all lead to one sink, but for that in the app, at ten in the morning. Needs
+    `mock_clock`."""
+    async with AsyncExitStack() as stack:
+        with patch.object(engines, "now_us", lambda: BEGINS_US):
+            engine = await stack.enter_async_context(an_engine(a_config(**settings)))
         notified = Notified(engine, Sink())
         for channel in (Channel.EMAIL, Channel.SLACK, Channel.WEBHOOK):
             notified.parts.notifications.senders[channel] = notified.sink
