@@ -227,7 +227,10 @@ class Tree:
         if parts is not None:
             parts.cache.told(committed)
             for one in committed:
-                parts.derived.post(one.workspace, one.events)
+                if one.events:
+                    parts.derived.post(one.workspace, one.events)
+                else:
+                    parts.derived.look_all(one.workspace.__eq__)
                 if parts.nodes is not None:
                     parts.nodes.committed(one)
                 for key in one.moved:

@@ -40,7 +40,8 @@ from protocol.rows import Row
 class CommittedEvents(msgspec.Struct, frozen=True, gc=False):
     """Events of one commit, each with its `workspace_offset`, in the order of both offsets.
 
-    `moved`: channels that were not asked about it (a workflow batch): whoever runs them is behind now.
+    `moved`: channels that were not asked about it (a workflow batch): whoever runs them is behind now. Without events:
+    nobody knows whether it happened, and whoever follows the workspace looks into the store.
     """
 
     workspace: str

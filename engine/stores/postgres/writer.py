@@ -129,6 +129,9 @@ class _Lane(Generic[W]):
 class PostgresWriter(Writer):
     """The writer of a shared store. Made on the loop; `work` is a task of whoever opens the store."""
 
+    is_in_order = False
+    may_lose_answers = True
+
     def __init__(
         self,
         foreign: ForeignLoop,

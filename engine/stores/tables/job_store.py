@@ -72,13 +72,16 @@ class JobTables:
         """Due jobs, for this node. Raises StoreUnavailable."""
         by, now = claims.Claimer(node, lease_s, shares), self._clock()
 
-        def job(connection: Connection) -> tuple[list[Claimed], int | None]:
-            return claims.claim(connection, by, wanted, now), jobs_table.next_due(connection)
+        def job(connection: Connection) -> tuple[list[Claimed], int | None, int]:
+            groups = self._writer.groups_told
+            return claims.claim(connection, by, wanted, now), jobs_table.next_due(connection), groups
 
-        def tell(found: tuple[list[Claimed], int | None]) -> None:
-            self._due_seen = _DueSeen(self._writer.changes, found[1])
+        def tell(found: tuple[list[Claimed], int | None, int]) -> None:
+            # What was committed beside this claim, and told already, may have put a job off that it has not seen.
+            if self._writer.is_in_order or found[2] == self._writer.groups_told:
+                self._due_seen = _DueSeen(self._writer.changes, found[1])
 
-        claimed, _ = await self._writer.join(job, tell)
+        claimed, *_ = await self._writer.join(job, tell)
         return claimed
 
     async def renew(self, node: str, leases: Sequence[Lease], lease_s: float) -> list[Lease]:

@@ -54,12 +54,20 @@ class JoinedJob(TheJob):
 class Writer(ABC):
     """What the loop sees of a writer: commits, other jobs, counters."""
 
+    # Whether all is told in the order in which it was written. With two lanes commits are so among themselves, and
+    # other jobs are so among themselves.
+    is_in_order = True
+    # Whether something may have been written although its answer is that it was not: the answer came over a wire.
+    may_lose_answers = False
+
     def __init__(self, on_commit: OnCommit | None, on_death: Callable[[BaseException], None]) -> None:
         self.feed: Feed | None = None
         self.doorbell: Doorbell | None = None
         self.is_available = True
         # Grows with everything written whose outcome was told: who remembers the number knows whether it still holds.
         self.changes = 0
+        # Groups of commits among them.
+        self.groups_told = 0
         self._on_commit = on_commit
         self._on_death = on_death
         self._counters: dict[str, int | float] = dict.fromkeys(
@@ -137,6 +145,7 @@ class Writer(ABC):
                 self._tell_of_job(cast(Job, work), outcome)
             return
         self.changes += 1
+        self.groups_told += 1
         told, rows, unavailable = [], 0, 0
         for work, outcome in zip(cast("Sequence[Prepared]", works), outcomes, strict=True):
             if isinstance(outcome, Committed):
