@@ -23,7 +23,6 @@ async def test_neither_a_request_nor_what_channels_commit_for_it_takes_more_than
 ) -> None:
     for name in ("MANY", "USUALLY"):
         monkeypatch.setattr(test_http_statements, name, MANY)
-    postgres_database.server.sql("INSERT INTO workspace_name VALUES ('')", postgres_database.name)
     scene = await every_route_asked(tmp_path, PostgresStatementCount(), store=postgres_database.url)
     assert too_many(scene) == {}
     commits = [group for taken in scene.taken.values() for each in taken for group in each.groups]

@@ -12,6 +12,7 @@ from types import ModuleType
 import pytest
 from trio.testing import MockClock
 
+from protocol.jobs import NewJob, Queue
 from tests.support.jobs import job_store
 from tests.support.postgres_server import PostgresDatabase
 from tests.support.stores import StoreFactory
@@ -89,3 +90,12 @@ for _module in SUITE:
 def test_hardly_anything_of_the_suite_is_left_out() -> None:
     taken = sum(len(of(module)) for module in SUITE)
     assert taken >= 150
+
+
+async def test_jobs_of_the_engine_itself_are_taken_on_a_session_that_has_written_for_a_workspace(
+    factory: StoreFactory,
+) -> None:
+    async with factory.open() as store:
+        for workspace in ("acme", ""):
+            (made,) = await store.enqueue([NewJob(queue=Queue.ALERT, kind="noop", workspace=workspace)])
+            assert made.is_new
