@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # 0: the same ones every time.
 TIMES = int(os.environ.get("TOCSIN_EXAMPLES", "0"))
@@ -19,7 +19,9 @@ ORDINARY = 100
 
 
 def examples(count: int = ORDINARY, **fields: Any) -> settings:
-    """So many examples. On a shared machine the time that one of them takes says nothing, so it is no failure."""
+    """So many examples. On a shared machine the time that one of them takes says nothing, so it is no failure; nor is
+    the time that it takes to draw ten of them, which is a second at most otherwise."""
+    fields.setdefault("suppress_health_check", [HealthCheck.too_slow])
     return settings(max_examples=count * max(1, TIMES), deadline=None, **fields)
 
 

@@ -10,7 +10,7 @@ from unittest import mock
 
 import pytest
 import trio
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from actors import outbox as outbox_module
@@ -330,7 +330,7 @@ STEPS = st.lists(
 )
 
 
-@examples(100, suppress_health_check=[HealthCheck.too_slow])
+@examples(100)
 @given(steps=STEPS, soft=st.integers(300, 5_000), more=st.integers(0, 20_000), in_pieces=st.booleans())
 def test_whatever_comes_and_whatever_the_kernel_takes_nothing_is_silently_missing(
     steps: list[tuple[str, str, list[Severity]]], soft: int, more: int, in_pieces: bool
