@@ -6,6 +6,7 @@ Owns nothing. Waits for the audience (a channel that starts) and for the store.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from actors.audience import Audience
 from actors.history import Chunk
@@ -21,12 +22,26 @@ async def audience_of(kit: SessionKit, key: StreamKey) -> Audience:
     return await kit.derived.audience(key)
 
 
+async def hear_of(kit: SessionKit, audience: Audience, key: StreamKey, offset: int) -> None:
+    """A client has been told of this offset by another node, which we have not heard of yet: then the store knows it.
+
+    Whoever follows the stream here is told, too. If the client is ahead of the store nothing changes; so it may be, of
+    one that was set back. Raises StoreUnavailable.
+    """
+    while audience.told < offset:
+        events = await _read(kit, key, audience.told)
+        if not events:
+            return
+        audience.tell(events)
+
+
 async def missed(kit: SessionKit, audience: Audience, key: StreamKey, after: int) -> Chunk:
     """The next events of a stream after an offset: ring first, store second. Raises StoreUnavailable."""
 
-    async def read(after: int) -> Sequence[Event]:
-        if isinstance(key, ChannelKey):
-            return await kit.store.history(key, after, HISTORY_CHUNK)
-        return await kit.store.derived_history(key, after, HISTORY_CHUNK)
+    return await kit.history.after(audience, after, partial(_read, kit, key))
 
-    return await kit.history.after(audience, after, read)
+
+async def _read(kit: SessionKit, key: StreamKey, after: int) -> Sequence[Event]:
+    if isinstance(key, ChannelKey):
+        return await kit.store.history(key, after, HISTORY_CHUNK)
+    return await kit.store.derived_history(key, after, HISTORY_CHUNK)

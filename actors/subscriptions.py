@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from actors.audience import Audience, Group
 from actors.history import Chunk
 from actors.peer import Peer
-from actors.reading import audience_of, missed
+from actors.reading import audience_of, hear_of, missed
 from actors.session_kit import SessionKit
 from actors.snapshots import tell_open_alerts
 from protocol import messages as m
@@ -70,6 +70,9 @@ class Subscriptions:
         if audience.name not in self._followed:
             self._conversation.subscribing(len(self._followed))
         self._leave(audience.name)
+        if message.recover is not None and message.recover.epoch == audience.epoch:
+            with audience.recovering():
+                await hear_of(self._kit, audience, key, message.recover.offset)
         outcome = recovery(message.recover, audience.epoch, audience.told, audience.floor)
         self._connection.say(
             m.Subscribed(

@@ -201,6 +201,38 @@ async def test_a_client_that_is_cut_off_at_one_node_goes_on_at_another_where_it_
         assert (lost, front.carried) == ([], 2)
 
 
+async def test_a_client_that_knows_more_than_the_node_it_comes_to_misses_nothing_and_hears_nothing_twice(
+    mock_clock: MockClock,
+) -> None:
+    lost: list[object] = []
+    async with a_cluster("a", "b") as cluster, a_balancer(random.Random(1)) as front, AsyncExitStack() as stack:
+        (other,), owner = cluster.others(), cluster.owner()
+        late = [await stack.enter_async_context(cluster.engines[other].follow(name)) for name in ("web", "workspace")]
+        # What the owner tells its own followers the other node will hear of a moment later, if not never.
+        cluster.cables[other].is_cut = True
+        front.lead_to(owner, cluster.engines[owner].ws_url)
+        token = await cluster.engines[owner].token()
+        async with Client(front.url, token, on_lost=lost.append) as client:
+            for channel in ("web", "workspace"):
+                await client.subscribe(channel)
+            for title in ("one", "two"):
+                await cluster.engines[owner].ring("web", title=title)
+            told = [await anext(client.alerts()) for _ in range(4)]
+            front.lead_to(other, cluster.engines[other].ws_url)
+            front.cut(owner)
+            await cluster.engines[other].pass_time(5)
+            cluster.cables[other].is_cut = False
+            await cluster.engines[owner].ring("web", title="three")
+            told += [await anext(client.alerts()) for _ in range(2)]
+            offsets = {
+                name: [each.offset for each in told if each.channel == name] for name in {each.channel for each in told}
+            }
+            assert offsets == {"alerts:main:web": [1, 2, 3], "alerts:main:*": [1, 2, 3]}
+            assert (lost, client.statistics()["gaps"]) == ([], 0)
+        for each in late:
+            assert await heard(each, 3) == [(0, 1, "one"), (1, 2, "two"), (2, 3, "three")]
+
+
 async def test_a_node_that_stops_hands_its_workspaces_over_first(mock_clock: MockClock) -> None:
     async with a_cluster("a") as cluster, cluster.node("b"):
         a = cluster.engines["a"]
