@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 from hypothesis import Phase
-from hypothesis.stateful import rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, rule, run_state_machine_as_test
 
 from engine.stores import Store
 from tests.support.examples import examples
 from tests.support.postgres_server import PostgresDatabase, PostgresServer
-from tests.unit.test_store_jobs_model import Jobs, OnLoop
+from tests.unit.test_store_jobs_model import QUEUES, Jobs, OnLoop
 
 
 def model_on(server: PostgresServer, template: str) -> type[Jobs]:
@@ -45,6 +45,14 @@ def model_on(server: PostgresServer, template: str) -> type[Jobs]:
             self.other.close()
             super().teardown()
             server.drop_database(self.database.name)
+
+        @initialize()
+        def begin_in_the_middle(self) -> None:
+            """So few examples seldom come to a second lease by themselves."""
+            for queue in QUEUES:
+                self.enqueue(queue, 0, 0, None, 3, None)
+            self.claim("n1", dict.fromkeys(QUEUES, 3))
+            self.lose_and_claim_again("n2")
 
         @rule()
         def restart(self) -> None:
