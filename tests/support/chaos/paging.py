@@ -55,9 +55,13 @@ class Pager:
                 while alert not in self.posts:
                     await self._more.park()
 
+    def untold(self, due: Mapping[int, str]) -> list[str]:
+        """Of these alerts those that were not posted."""
+        return [alert for alert in due.values() if alert not in self.posts]
+
     def judge(self, due: Mapping[int, str]) -> list[str]:
         """What was wrong; `due`: the alerts that were answered and somebody has to be told of, by their keys."""
-        untold = [alert for alert in due.values() if alert not in self.posts]
+        untold = self.untold(due)
         wrong = [f"answered and nobody told: {len(untold)}, such as {untold[:SHOWN_MAX]}"] if untold else []
         twice = [alert for alert, keys in self.posts.items() if len(keys) > 1]
         return [*wrong, f"told under two keys: {len(twice)}, such as {twice[:SHOWN_MAX]}"] if twice else wrong

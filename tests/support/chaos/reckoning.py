@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import trio
 
@@ -30,6 +30,12 @@ SELECT 'workspace ' || w.name, w.last_offset, count(e.workspace_offset), count(D
   FROM workspace w LEFT JOIN event e ON e.workspace = w.id GROUP BY w.id
   HAVING count(e.workspace_offset) <> w.last_offset OR count(DISTINCT e.workspace_offset) <> w.last_offset
 """
+
+
+# What the ledger and the queue say of alerts that nobody was told of.
+LINES = "SELECT change, state, coalesce(why, ''), coalesce(cause, ''), count(*) FROM delivery WHERE alert_id IN ({})"
+LINES += " GROUP BY 1, 2, 3, 4"
+JOBS_LEFT = "SELECT kind, state, attempt, max(errors), count(*) FROM job GROUP BY 1, 2, 3"
 
 
 async def wait_level(installation: Installation, watchers: Iterable[Watcher], within_s: float) -> list[str]:
@@ -64,6 +70,13 @@ async def judge_store(installation: Installation, producers: Producers) -> list[
 def judge_figures(counted: Mapping[str, int]) -> list[str]:
     """No part was started again, nothing was set aside, nothing is there twice by the nodes' own word."""
     return [f"{figure} is {value}" for figure, value in counted.items() if value and figure.partition("{")[0] in NEVER]
+
+
+async def explain_untold(installation: Installation, untold: Sequence[str]) -> list[str]:
+    """Why nobody was told of these, by the engine's own records."""
+    ids = ", ".join(f"'{alert}'" for alert in untold)
+    lines = await installation.sql(LINES.format(ids))
+    return [f"of them the ledger has {lines}; jobs that are left: {await installation.sql(JOBS_LEFT)}"]
 
 
 def due_pages(producers: Producers) -> dict[int, str]:

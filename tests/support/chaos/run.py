@@ -165,6 +165,8 @@ class Chaos:
         self.wrong += await reckoning.judge_store(self.installation, self.producers)
         self.wrong += reckoning.judge_figures(self.installation.counted)
         self.wrong += self.pager.judge(due)
+        if untold := self.pager.untold(due):
+            self.wrong += await reckoning.explain_untold(self.installation, untold)
 
 
 @asynccontextmanager
