@@ -55,6 +55,9 @@ class Membership:
         # As they were at the last look, those that are not live included.
         self.seen: Sequence[NodeSeen] = ()
         self.owners = Owners([me.id])
+        # Whether the store has taken no beat since the last one, and until when its silence is forgiven to the others.
+        self._was_refused = False
+        self._forgiving_until = -math.inf
         self.joined = self.left = self.missed_beats = self.lapses = 0
 
     def statistics(self) -> dict[str, int]:
@@ -124,6 +127,7 @@ class Membership:
             seen = await self._store.renew_node(self.me)
         except StoreUnavailable as fault:
             self.missed_beats += 1
+            self._was_refused = True
             log.warning("node_beat_missed", cause=str(fault))
             return False
         self._see(seen)
@@ -131,6 +135,7 @@ class Membership:
 
     def _see(self, seen: Sequence[NodeSeen]) -> None:
         has_lapsed = bool(self.seen) and self._was_taken_for_dead(seen)
+        seen = self._forgiving(seen, has_lapsed)
         before = {each.node.id for each in self.seen if is_live(each)}
         now = {each.node.id for each in seen if is_live(each)}
         for node in sorted(now - before - {self.me.id}):
@@ -151,6 +156,21 @@ class Membership:
         if has_changed or has_lapsed:
             for listener in self._listeners:
                 listener()
+
+    def _forgiving(self, seen: Sequence[NodeSeen], has_lapsed: bool) -> Sequence[NodeSeen]:
+        """While the store was away nobody could renew his row: who was there before has LIVE_S more to do so.
+
+        Else the first node to reach it again would take all workspaces over, and give them back a moment later.
+        """
+        now = trio.current_time()
+        if has_lapsed and self._was_refused:
+            self._forgiving_until = now + LIVE_S
+        self._was_refused = False
+        if now >= self._forgiving_until:
+            return seen
+        before = {each.node.id for each in self.seen if is_live(each)}
+        replace = msgspec.structs.replace
+        return [replace(each, age_s=min(each.age_s, LIVE_S)) if each.node.id in before else each for each in seen]
 
     def _look_behind(self, *, has_left: bool) -> None:
         now = trio.current_time()

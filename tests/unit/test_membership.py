@@ -190,9 +190,35 @@ async def test_while_the_store_is_away_what_was_seen_last_counts_on(autojump_clo
         assert list(member.owners.nodes) == ["a", "b"]
         assert member.missed_beats == 30
         away.is_away = False
-        await trio.sleep(1.1)
+        await trio.sleep(LIVE_S)
+        assert list(member.owners.nodes) == ["a", "b"], "nobody could renew his row before now"
+        await trio.sleep(BEAT_S)
         assert list(member.owners.nodes) == ["a"]
         away.is_away = True
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_store_that_was_away_for_all_leaves_every_workspace_where_it_was(autojump_clock: MockClock) -> None:
+    async with open_store("memory:", clock=clock) as store, trio.open_nursery() as nursery:
+        stores = [Away(store) for _ in range(3)]
+        members = [Membership(each, NodeRow(id=name), lambda: None) for each, name in zip(stores, "abc", strict=True)]
+        for member in members:
+            await start(nursery, member.run)
+        await trio.sleep(2 * BEAT_S)
+        changes = list[str]()
+        for member in members:
+            member.on_change(lambda: changes.append("changed"))
+        for each in stores:
+            each.is_away = True
+        await trio.sleep(3 * LIVE_S)
+        # The first one finds that all others are silent, and then one after the other is back.
+        for each in stores:
+            each.is_away = False
+            await trio.sleep(BEAT_S)
+        await trio.sleep(3 * LIVE_S)
+        assert [list(member.owners.nodes) for member in members] == [["a", "b", "c"]] * 3
+        assert [member.left for member in members] == [0, 0, 0]
+        assert changes == ["changed"] * 3, "each reads anew what it has in memory, once"
         nursery.cancel_scope.cancel()
 
 
