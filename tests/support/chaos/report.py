@@ -45,7 +45,8 @@ def lines_of(chaos: Chaos, seed: int) -> Iterator[str]:
         yield f"  {wait.fault:20} {before}; answer {wait.answer_s:5.2f} s, event {wait.event_s:5.2f} s"
     yield from _availability(chaos)
     pager = chaos.pager
-    yield f"Told of errors: {len(pager.posts):,} alerts posted, {pager.repeated} posts repeated under the same key."
+    yield f"Told of errors: {len(pager.posts):,} alerts posted, {pager.repeated} posts repeated under the same key;"
+    yield f"  the last one {chaos.told_after_s:.0f} s after the last trigger."
     yield "By the nodes' own word (killed ones up to a moment before):"
     for name, text in FIGURES.items():
         yield f"  {chaos.installation.figure(name):6}  {text} ({name})"

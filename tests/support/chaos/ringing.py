@@ -6,6 +6,7 @@ waited for too long is seen. It goes over any of the producers' connections, or 
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
 from collections import Counter
@@ -28,8 +29,8 @@ from tocsin.client import Client
 UNDER_WAY_MAX = 10_000
 # Repeated are keys of the last second or so.
 RECENT = 150
-# Whoever gets no answer tries again after a moment.
-PAUSE_S = (0.05, 0.3)
+# Whoever gets no answer tries again after a moment, twice as long each time and spread, as a producer should.
+PAUSE_S, PAUSE_MAX_S = 0.1, 1.0
 
 
 class Ring:
@@ -104,7 +105,7 @@ class Producers:
 
     async def _ring(self, ring: Ring) -> None:
         attempts = self._over_http if self._chance.random() < OVER_HTTP else self._over_websocket
-        while True:
+        for attempt in itertools.count():
             try:
                 result = await attempts(ring.key)
             except (TocsinError, OSError, httpx.HTTPError) as fault:
@@ -113,7 +114,7 @@ class Producers:
                 if result.alert_id is not None and result.status is not Status.REJECTED:
                     break
                 self._refused(ring, result)
-            await trio.sleep(self._chance.uniform(*PAUSE_S))
+            await trio.sleep(self._chance.uniform(0.5, 1.0) * min(PAUSE_MAX_S, PAUSE_S * 2.0 ** min(attempt, 10)))
         self.under_way.discard(ring)
         ring.answered.set()
         self._window.answered(ring.asked_at)

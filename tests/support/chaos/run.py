@@ -61,6 +61,8 @@ class Chaos:
         self.waits: list[Wait] = []
         self.wrong: list[str] = []
         self.lasted_s = 0.0
+        # How long after the last trigger the last notification came.
+        self.told_after_s = 0.0
         self._chance = chance
 
     async def run(self, faults: Iterable[str]) -> None:
@@ -157,7 +159,9 @@ class Chaos:
             self.wrong.append(f"never answered: {left}")
         self.wrong += await reckoning.wait_level(self.installation, self.watchers, LEVEL_S)
         due = reckoning.due_pages(self.producers)
+        began = trio.current_time()
         await self.pager.wait_for(due.values())
+        self.told_after_s = trio.current_time() - began
         for name in list(self.installation.nodes):
             await self.installation.note_figures(name)
         self.wrong += self.producers.wrong
