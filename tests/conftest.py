@@ -1,4 +1,5 @@
-"""What holds for all tests: which examples are drawn, what is no garbage, and how a failure is told.
+"""What holds for all tests: which examples are drawn, how long an answer may take, what is no garbage, and how a
+failure is told.
 
 Thousands of collected tests are hundreds of thousands of objects that live until the end. Each full collection went
 through all of them, a third of the time of those tests that build an engine; frozen ones are not looked at.
@@ -9,6 +10,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Generator
 
+import httpx
 import pytest
 
 from tests.support.examples import load_profile
@@ -19,6 +21,10 @@ from tests.support.redis_fixtures import redis, redis_server
 __all__ = ["empty_postgres", "postgres_database", "postgres_server", "postgres_template", "redis", "redis_server"]
 
 load_profile()
+# Five seconds, which is what a client has who says nothing, are not much for a first answer on a machine full of tests.
+ANSWER_S = 170.0
+for _client in (httpx.AsyncClient, httpx.Client):
+    _client.__init__.__kwdefaults__["timeout"] = httpx.Timeout(ANSWER_S)
 
 
 def pytest_collection_finish() -> None:
