@@ -75,7 +75,7 @@ class Relay:
             self._post.publish(events_of(one.workspace), letter, marks)
         except LetterTooLarge:
             # Where it is, everybody finds it: in the store.
-            frameworks = dict.fromkeys(event.alert.framework_id for event in one.events)
+            frameworks = dict.fromkeys([*letter.moved, *(event.alert.framework_id for event in one.events)])
             hint = Told(origin=letter.origin, workspace=one.workspace, events=(), moved=tuple(frameworks))
             self._post.publish(events_of(one.workspace), hint, marks)
         self.published += len(one.events)
