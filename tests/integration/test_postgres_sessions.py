@@ -8,7 +8,7 @@ import asyncpg
 from structlog.testing import capture_logs
 
 from engine.stores.postgres.connection import PostgresConnection
-from engine.stores.postgres.sessions import COMMITTING, READING, Reach, Sessions, opening
+from engine.stores.postgres.sessions import COMMITTING, READING, Reachability, Sessions, opening
 from tests.support.postgres_server import PostgresDatabase
 
 BOTH = 2
@@ -26,7 +26,7 @@ def rows_of_bus(connection: PostgresConnection) -> int:
 
 async def changed_under(database: PostgresDatabase) -> list[int]:
     """What one sees in both sessions before a migration, and after it."""
-    sessions = Sessions(database.url, BOTH, Reach())
+    sessions = Sessions(database.url, BOTH, Reachability())
     begin = opening(COMMITTING, None)
     try:
         found = list(await asyncio.gather(*[sessions.transact(begin, columns) for _ in range(BOTH)]))

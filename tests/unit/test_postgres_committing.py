@@ -15,7 +15,7 @@ from engine.stores.postgres.connect import connected
 from engine.stores.postgres.connection import PostgresConnection, run_on
 from engine.stores.postgres.faults import cause_of
 from engine.stores.postgres.readers import PostgresReaders
-from engine.stores.postgres.sessions import Reach, Sessions
+from engine.stores.postgres.sessions import Reachability, Sessions
 from engine.stores.tables.connection import ByColumns, Connection, RowFault
 from engine.stores.tables.progress import move_projects
 from engine.stores.tables.rows import ALERTS, EVENTS
@@ -131,7 +131,7 @@ def test_a_session_that_the_server_has_ended_meanwhile_costs_nobody_an_answer(mo
     monkeypatch.setattr(asyncpg, "connect", connect)
 
     async def restarted() -> list[object]:
-        sessions = Sessions("postgresql://db/tocsin", 1, Reach())
+        sessions = Sessions("postgresql://db/tocsin", 1, Reachability())
         before = await sessions.transact("BEGIN", lambda _: 1)
         opened[0].is_ended = True
         return [before, await sessions.transact("BEGIN", lambda _: 2), await sessions.transact("BEGIN", lambda _: 3)]
@@ -163,7 +163,7 @@ def test_a_server_that_cannot_be_connected_to_is_away_until_a_transaction_comes_
     monkeypatch.setattr(asyncpg, "connect", connect)
 
     async def try_twice() -> None:
-        reach = Reach()
+        reach = Reachability()
         sessions = Sessions("postgresql://db/tocsin", 1, reach)
         with pytest.raises(type(fault)):
             await sessions.transact("BEGIN", lambda _: 1)
@@ -187,7 +187,7 @@ def test_a_transaction_without_an_answer_in_time_says_nothing_of_a_server_that_a
                 await others.transact("BEGIN", lambda _: 1)
             await asyncio.Event().wait()
 
-    reach = Reach()
+    reach = Reachability()
     monkeypatch.setattr(asyncpg, "connect", connect)
     monkeypatch.setattr("engine.stores.postgres.sessions.TRANSACTION_MAX_S", 0.05)
     others = Sessions("postgresql://db/tocsin", 1, reach)
@@ -310,5 +310,5 @@ def test_a_session_that_is_out_of_date_again_when_it_is_new_is_a_fault_of_the_se
         raise asyncpg.ProtocolError("unexpected message")
 
     with pytest.raises(asyncpg.ProtocolError, match="unexpected message"):
-        asyncio.run(Sessions("postgresql://db/tocsin", 1, Reach()).transact("BEGIN", job))
+        asyncio.run(Sessions("postgresql://db/tocsin", 1, Reachability()).transact("BEGIN", job))
     assert [session.is_ended for session in opened] == [True, True]

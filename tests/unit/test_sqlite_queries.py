@@ -348,7 +348,7 @@ def test_a_job_that_breaks_off_leaves_nothing_behind_whatever_broke_it(
 
 JOB_STATEMENTS = [
     *((jobs_table, name) for name in ("_RENEW", "LOST", "_HELD", "_ONE", "_SEEN", "_PUT_OFF_AHEAD")),
-    *((job_claims, name) for name in ("_STANDING", "_BECOME_DUE", "_CLAIM", "_CLAIM_THESE", "_FREE_RANKS")),
+    *((job_claims, name) for name in ("_IN_QUEUES", "_BECOME_DUE", "_CLAIM", "_CLAIM_THESE", "_FREE_RANKS")),
     *((job_claims, name) for name in ("_FRONT", "_NEXT_TARGET", "_OF_TARGET", "_HAS_NESTED")),
     *(
         (job_ends, name)

@@ -29,7 +29,7 @@ from engine.stores.postgres.migrations import check_migrated, refusing
 from engine.stores.postgres.partitions import tend
 from engine.stores.postgres.readers import READ_SESSIONS, PostgresReaders
 from engine.stores.postgres.roles import check_role
-from engine.stores.postgres.sessions import Reach, Sessions
+from engine.stores.postgres.sessions import Reachability, Sessions
 from engine.stores.postgres.writer import PostgresWriter
 from engine.stores.tables.store import TableStore
 from protocol.times import SECOND_US
@@ -56,7 +56,7 @@ async def open_postgres(
                 await nursery.start(foreign.run)
             theirs = StoreClock() if clock is now_us else clock
             epoch = await foreign.call(lambda: look(url, theirs))
-            reach = Reach()
+            reach = Reachability()
             commits, changes = Sessions(url, 1, reach), Sessions(url, 2, reach)
             writer = PostgresWriter(foreign, PostgresCommitter(commits, changes), on_commit, fate.die)
             readers = PostgresReaders(foreign, Sessions(url, READ_SESSIONS, reach))

@@ -6,7 +6,8 @@ in one file. A session whose transaction was cancelled, was late or lost its ser
 back: asyncpg would wait for a frozen server for ever. The server ends what we no longer can: a statement after 5 s, a
 wait for a lock after 3 s, a transaction of a node that was stopped in the middle of it after 2 s.
 
-Here it is noticed whether there is a server at all (`Reach`): each beat of the node asks, also when nobody else does.
+Here it is noticed whether there is a server at all (`Reachability`): each beat of the node asks, also when nobody else
+does.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def opening(kind: str, workspaces: Iterable[str] | None) -> str:
     return f"{begin}; SELECT set_config('tocsin.workspaces', '{quoted}', true){'; ' if lock else ''}{lock}"
 
 
-class Reach:
+class Reachability:
     """Whether the server answers, as the last transaction found it. Written over here, read on any thread."""
 
     def __init__(self) -> None:
@@ -84,7 +85,7 @@ class _OutOfDate(Exception):
 class Sessions:
     """At most so many sessions with one database."""
 
-    def __init__(self, url: str, most: int, reach: Reach) -> None:
+    def __init__(self, url: str, most: int, reach: Reachability) -> None:
         self._url = url
         self._reach = reach
         self._idle: list[PostgresConnection] = []

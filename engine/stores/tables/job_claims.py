@@ -26,7 +26,7 @@ DUE_AT_ONCE = 1_000
 FRONT = 256
 
 # A question about each of these is a trip to a server; in most queues there is nothing of it most of the time.
-_STANDING = """
+_IN_QUEUES = """
 SELECT name.value,
     EXISTS (SELECT 1 FROM job WHERE state = 0 AND job.queue = name.value AND run_at <= ?),
     EXISTS (SELECT 1 FROM job WHERE state = 1 AND target IS NULL AND job.queue = name.value),
@@ -76,7 +76,7 @@ class Claimer(NamedTuple):
     shares: Shares = A_FEW_EACH
 
 
-class Standing(NamedTuple):
+class InQueue(NamedTuple):
     """Whether something of a queue has become due, waits for nobody in particular, waits for a target."""
 
     is_due: bool
@@ -86,27 +86,27 @@ class Standing(NamedTuple):
 
 def claim(connection: Connection, by: Claimer, wanted: Mapping[Queue, int], now: int) -> list[Claimed]:
     """Due jobs, each queue's in the order of their ranks."""
-    standing = _standing(connection, now)
-    if due := [queue for queue, stands in standing.items() if stands.is_due]:
+    there_is = _in_queues(connection, now)
+    if due := [queue for queue, found in there_is.items() if found.is_due]:
         for queue in due:
             connection.execute(_BECOME_DUE, (queue.value, now, DUE_AT_ONCE))
-        standing = _standing(connection, now)
-    waiting = [queue for queue in wanted if standing[queue].is_free or standing[queue].has_targets]
+        there_is = _in_queues(connection, now)
+    waiting = [queue for queue in wanted if there_is[queue].is_free or there_is[queue].has_targets]
     bounds = dict(connection.execute(BOUNDS).fetchall()) if waiting else {}
     lease = (by.node, now + int(by.lease_s * SECOND_US), now, now)
     claimed: list[Claimed] = []
     for queue in waiting:
         room = _room(connection, queue, wanted[queue], bounds.get(queue.value))
         if room > 0:
-            shares = by.shares if standing[queue].has_targets else None
+            shares = by.shares if there_is[queue].has_targets else None
             rows = _claim(connection, shares, queue, room, lease)
             claimed += (_claimed(queue, row) for row in sorted(rows))
     return claimed
 
 
-def _standing(connection: Connection, now: int) -> dict[Queue, Standing]:
-    rows = connection.execute(_STANDING, (now, _QUEUES)).fetchall()
-    return {Queue(name): Standing(*there) for name, *there in rows}
+def _in_queues(connection: Connection, now: int) -> dict[Queue, InQueue]:
+    rows = connection.execute(_IN_QUEUES, (now, _QUEUES)).fetchall()
+    return {Queue(name): InQueue(*there) for name, *there in rows}
 
 
 def _room(connection: Connection, queue: Queue, count: int, most: int | None) -> int:
