@@ -224,9 +224,11 @@ async def test_a_foreign_door_says_in_its_own_form_whatever_is_wrong(tmp_path: P
             f"the body is too large: 600001 bytes, limit {limit}",
         )
         assert told(await client.post(path, content=b"{"))[0] == 400
-        answers = [await client.post(path, json=body) for _ in range(21)]
-        assert told(answers[-1])[0] == 429
-        assert answers[-1].headers["retry-after"] == "10"
+        # Twenty, and one more for each ten seconds that it takes to send them.
+        while (refused := await client.post(path, json=body)).status_code != 429:
+            assert refused.is_success
+        assert told(refused)[0] == 429
+        assert 1 <= int(refused.headers["retry-after"]) <= 10
 
 
 async def test_what_does_not_exist_below_alertmanagers_path_is_told_in_its_form(client: httpx.AsyncClient) -> None:
