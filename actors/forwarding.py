@@ -22,7 +22,7 @@ import trio
 from actors.cell import Cell
 from actors.mailbox import Envelope, Receipt
 from actors.ports import Clock
-from protocol.commands import Batch
+from protocol.commands import Batch, Command
 from protocol.errors import TocsinError
 from protocol.forwarding import (
     Answered,
@@ -141,12 +141,14 @@ class Forwarding:
         finally:
             del self._pending[batch.id]
         answer = pending.letter
-        if answer is None or not answer.is_owner:
-            return None
+        return None if answer is None or not answer.is_owner else self._read(answer, sum(places))
+
+    def _read(self, answer: Answered, items: int) -> Sequence[ItemResult]:
+        """So many results, those of another version told as such. Raises ForeignLetter."""
         results = results_of(answer)
-        if len(results) != sum(places):
+        if len(results) != items:
             # Asked again it would answer the same.
-            results = [None] * sum(places)
+            results = [None] * items
         self.unknown += results.count(None)
         return [UNKNOWN_ANSWER if result is None else result for result in results]
 
@@ -195,8 +197,17 @@ class Forwarding:
             del self._taken[letter.id]
             self._send(letter.origin, Answered(id=letter.id, is_owner=False))
 
-        receipt, first = Receipt(items, answer, hand_back), 0
-        envelopes = []
+        envelopes = self._envelopes(letter, commands, Receipt(items, answer, hand_back))
+        try:
+            self._cell(ChannelKey(letter.workspace, letter.framework)).put_all(envelopes)
+        except TocsinError as fault:
+            refused = ItemResult(status=Status.REJECTED, reason=Reason.BUSY, message=fault.message)
+            for envelope in envelopes:
+                envelope.answer(refused)
+
+    def _envelopes(self, letter: Forward, commands: Sequence[Command | None], receipt: Receipt) -> list[Envelope]:
+        """Those of its commands that we know; the others are answered."""
+        envelopes, first = [], 0
         for command, places, trace in zip_longest(commands, letter.places, letter.traces[: len(commands)]):
             its_places = range(first, first + places)
             first += places
@@ -206,12 +217,7 @@ class Forwarding:
             envelope = Envelope(command, receipt, *its_places)
             envelope.trace = trace
             envelopes.append(envelope)
-        try:
-            self._cell(ChannelKey(letter.workspace, letter.framework)).put_all(envelopes)
-        except TocsinError as fault:
-            refused = ItemResult(status=Status.REJECTED, reason=Reason.BUSY, message=fault.message)
-            for envelope in envelopes:
-                envelope.answer(refused)
+        return envelopes
 
     def _refuse(self, receipt: Receipt, places: Iterable[int]) -> None:
         self.unknown += 1
