@@ -60,6 +60,7 @@ def an_http_port() -> Iterator[int]:
         (f"postgresql://tocsin:{SECRET}@127.0.0.1:9/tocsin", "no connection to the database at 127.0.0.1:9/tocsin: "),
         (f"postgresql://tocsin:{SECRET}@nowhere.invalid/tocsin", "at nowhere.invalid/tocsin: "),
         (f"postgresql://tocsin:{SECRET}@db:port/tocsin", "the URL of the database at db/tocsin cannot be used"),
+        (f"postgresql://t:{SECRET}@127.0.0.1:70000/tocsin", "the database at 127.0.0.1:70000/tocsin cannot be used"),
         (f"postgresql://tocsin:{SECRET}#@db/tocsin", "in a password %40 for @"),
     ],
 )
@@ -75,6 +76,7 @@ def test_a_store_that_is_no_store_or_does_not_answer_is_named_with_host_and_caus
     ("url", "said"),
     [
         (f"mysql://:{SECRET}@cache", "use redis://[[user]:password@]host[:port][/database]"),
+        (f"redis://:{SECRET}@127.0.0.1:70000", "use redis://[[user]:password@]host[:port][/database]"),
         (f"redis://:{SECRET}@127.0.0.1:9", "no connection to the Redis at redis://:********@127.0.0.1:9: "),
         (f"redis://:{SECRET}@nowhere.invalid", "no connection to the Redis at redis://:********@nowhere.invalid: "),
     ],

@@ -64,8 +64,8 @@ async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
         # Also a login or a database that is not there: whoever makes them may be a moment later than we are. And hosts
         # of which none may be written to: one of them will be.
         raise NotYet(f"no connection to the database at {named(url)}: {said(fault)}") from fault
-    except (ValueError, asyncpg.InterfaceError) as fault:
-        # Its words may quote what it took for a port.
+    except (ValueError, OverflowError, asyncpg.InterfaceError) as fault:
+        # Its words may quote what it took for a port; one past 65,535 is found by the socket only.
         raise StoreRefused(
             f"the URL of the database at {named(url)} cannot be used: write postgresql://user:password@host:port/name "
             "(in a password %40 for @, %23 for #, %2F for /)"
