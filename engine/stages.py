@@ -1,7 +1,7 @@
 """How the parts on an open store are made, in the stages in which one needs the other; nothing of it runs yet.
 
 Each stage is a function from what is there to what it adds, and `engine.parts.build` calls them in order. A part gets
-all that it needs when it is made: nothing is hung onto a finished one.
+all that it needs when it is made; what happens later (a commit, a job, another owner) it follows.
 """
 
 from __future__ import annotations

@@ -70,7 +70,8 @@ def programs() -> Path:
         Path("/usr/lib/postgresql").glob("*/bin"), key=lambda bin: _version(bin.parent.name), reverse=True
     )
     for folder in folders:
-        if (folder / "initdb").exists() and (folder / "postgres").exists() and _version(folder.parent.name) >= 15:
+        is_whole = (folder / "initdb").exists() and (folder / "postgres").exists()
+        if is_whole and _version(folder.parent.name) >= VERSION_MIN:
             return folder
     raise NotHere(f"there is no Postgres {VERSION_MIN} or newer here: apt-get install postgresql")
 
