@@ -32,7 +32,7 @@ from engine.foreign import ForeignLoop
 from engine.jobs.works import node_name, stop_s
 from engine.keepers.unsettled import keep_starting
 from engine.parts import Parts, build
-from engine.sources.host import watch_host
+from engine.sources.host import nearest_there, watch_host
 from engine.stages import Base
 from engine.stores import CommittedEvents, Store
 from engine.telemetry.gauges import Watched, watch_engine
@@ -288,7 +288,7 @@ class Tree:
                     submit,
                     self._config.host.framework,
                     self._config.host.interval_s,
-                    data_path=str(self._config.data),
+                    data_path=str(nearest_there(self._config.data)),
                 )
             )
             status.started()

@@ -86,7 +86,7 @@ def _not_there(path: Path) -> Finding:
     if not os.access(above, os.W_OK | os.X_OK):
         advice = "make one that this user may write, or choose another (--data, TOCSIN_DATA)"
         return Finding("data", Level.FAIL, f"{path} does not exist and cannot be made in {above}", advice)
-    return Finding("data", Level.OK, f"{path} does not exist yet; the first start makes it")
+    return Finding("data", Level.OK, f"{path} does not exist yet; it is made when there is something to keep in it")
 
 
 def _space(path: Path) -> Finding:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
 import psutil
 import structlog
@@ -48,6 +49,14 @@ async def watch_host(
     `submit` raises that trying again would not help.
     """
     await HostSource(submit, framework, interval_s, data_path).run(task_status=task_status)
+
+
+def nearest_there(path: Path) -> Path:
+    """A path, or the folder nearest above it that exists: on the disk that it would be made on.
+
+    An engine on Postgres whose secrets are configured has no data folder, and its machine has a disk all the same.
+    """
+    return next(there for there in (path, *path.absolute().parents) if there.exists())
 
 
 class HostSource:

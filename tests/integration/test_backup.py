@@ -38,7 +38,7 @@ async def test_a_copy_of_a_running_engine_restores_all_that_was_acknowledged_and
             who, token = engine.principal("ann"), engine.issue_token("main", "ann")
             await engine.service.trigger(who, [TriggerInput(framework_id="web", title="Kept")])
             with closing(sqlite3.connect(tmp_path / "data" / "tocsin.db")) as beside:
-                beside.execute(statement.replace("backup.db", str(copy / "tocsin.db")))
+                beside.execute(statement.replace("$to", str(copy)))
             await engine.service.trigger(who, [TriggerInput(framework_id="web", title="Too late")])
             epoch, _ = await place_of(engine)
         shutil.copy(tmp_path / "data" / "secret.key", copy)

@@ -4,6 +4,7 @@ import functools
 import math
 import threading
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 import structlog
 import trio
 
-from engine.sources.host import HostSource, watch_host
+from engine.sources.host import HostSource, nearest_there, watch_host
 from protocol.errors import Busy, PermissionDenied
 from protocol.items import ReadingInput
 
@@ -252,6 +253,11 @@ async def test_a_disk_that_hangs_delays_nobody_and_holds_one_thread(
     assert len(calls) == 1
     [failure] = [entry for entry in logs if entry["sensor"] == "disk"]
     assert failure["error"] == "/data did not answer in 0.05 s"
+
+
+def test_of_a_data_folder_that_is_not_there_the_disk_is_watched_that_it_would_be_made_on(tmp_path: Path) -> None:
+    assert nearest_there(tmp_path) == tmp_path
+    assert nearest_there(tmp_path / "not" / "there") == tmp_path
 
 
 async def test_a_disk_that_is_gone_is_a_sensor_that_failed(
