@@ -50,6 +50,9 @@ def ports(config: Config) -> Iterator[Finding]:
     elif data_in_use:
         advice = "a second one cannot start with it: end that one, or look with its --config (ws, http, tls)"
         yield Finding("engine", Level.FAIL, "one uses this store, and does not answer at the HTTP address", advice)
+    elif data_in_use is None:
+        text = f"none answers at {config.http_address.url_host}:{config.http_address.port} (`tocsin nodes`: elsewhere)"
+        yield Finding("engine", Level.OK, text)
     else:
         yield Finding("engine", Level.OK, "none runs with this store")
 
