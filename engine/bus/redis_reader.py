@@ -15,7 +15,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from engine.bus.frames import Parcel
-from engine.bus.hearing import CATCH_UP_S
+from engine.bus.hearing import CATCH_UP_S, SILENT_S
 from engine.bus.redis_connection import BODY, Connection, group_of
 
 # Shorter than the answer's time, which counts while we wait for news as well.
@@ -42,6 +42,8 @@ class Reader(Connection):
         self._waiting: dict[tuple[str, ...], asyncio.Task[Any]] = {}
         self._must_look = True
         self._connects_seen = 0
+        # When each topic brought something or was looked at, by the foreign loop's clock.
+        self._level_at: dict[str, float] = {}
 
     def took(self, news: News) -> None:
         """It has arrived where it is told, so the next one follows on it."""
@@ -85,9 +87,33 @@ class Reader(Connection):
             if has_lost:
                 lost.append(topic)
         self._connects_seen = self.connects
+        self._level_at = dict.fromkeys(topics, _now())
+        return News((), lost, cursors)
+
+    def _quiet(self, topics: Sequence[str]) -> list[str]:
+        # While a read waits, another question would open a connection, which looks like a reconnect (not in a cluster).
+        if self._waiting and not self.is_cluster:
+            return []
+        since = _now() - SILENT_S
+        return [topic for topic in topics if self._level_at.get(topic, 0.0) < since]
+
+    async def _look_behind(self, topics: Sequence[str]) -> News:
+        """Whether streams that bring nothing end before our cursors; reads that wait go on."""
+        pipe = (await self.client()).pipeline(transaction=False)
+        for topic in topics:
+            pipe.xrevrange(self.key(topic), count=1)
+        cursors = dict(self._cursors)
+        lost: list[str] = []
+        for topic, last in zip(topics, await pipe.execute(), strict=True):
+            cursors[topic], has_lost = stand(cursors[topic], None, _id_of(last))
+            if has_lost:
+                lost.append(topic)
+        self._level_at |= dict.fromkeys(topics, _now())
         return News((), lost, cursors)
 
     async def _tail(self, topics: Sequence[str]) -> News:
+        if quiet := self._quiet(topics):
+            return await self._look_behind(quiet)
         groups = groupby(topics, key=group_of) if self.is_cluster else [(0, topics)]
         for group in [tuple(members) for _, members in groups]:
             if group and group not in self._waiting:
@@ -101,11 +127,13 @@ class Reader(Connection):
         for group, task in list(self._waiting.items()):
             if task.done():
                 del self._waiting[group]
+                entries = task.result()
                 if self.connects != self._connects_seen:
                     raise ConnectionError("it was connected anew")
-                for topic, number, body in task.result():
+                for topic, number, body in entries:
                     parcels.append(Parcel(topic, body))
                     cursors[topic] = number
+                self._level_at |= dict.fromkeys([entry[0] for entry in entries], _now())
         return News(parcels, (), cursors)
 
     async def _wait_at(self, group: Sequence[str]) -> list[tuple[str, str, bytes]]:
@@ -134,6 +162,10 @@ def stand(cursor: str | None, first: str | None, last: str | None) -> tuple[str,
     if last is None or _parts(last) < _parts(cursor):
         return BEGINNING, cursor != BEGINNING
     return cursor, cursor != BEGINNING and first is not None and _parts(first) > _parts(cursor)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _parts(number: str) -> tuple[int, int]:

@@ -137,6 +137,24 @@ async def test_what_was_trimmed_before_it_was_read_is_a_loss(redis: RedisServer,
     assert (await carrier.read([NEWS])).parcels == (Parcel(NEWS, b"the only one left"),)
 
 
+async def test_a_stream_that_begins_anew_before_our_place_is_a_loss_and_is_read_on(
+    redis: RedisServer, carrier: RedisCarrier
+) -> None:
+    await carrier.send([Parcel(NEWS, b"before")])
+    await carrier.read([NEWS])
+    redis.command("XADD", the_key(redis), "99999999999999-0", "b", "of a clock that is wrong")
+    assert (await carrier.read([NEWS])).parcels == (Parcel(NEWS, b"of a clock that is wrong"),)
+    redis.command("DEL", the_key(redis))
+    await carrier.send([Parcel(NEWS, b"after")])
+
+    readings = [await carrier.read([NEWS])]
+    with trio.fail_after(60):
+        while not readings[-1].parcels:
+            readings.append(await carrier.read([NEWS]))
+    assert readings[-1].parcels == (Parcel(NEWS, b"after"),)
+    assert [reading.lost for reading in readings if reading.lost] == [(NEWS,)]
+
+
 async def test_streams_are_trimmed_by_time_and_vanish_when_nobody_writes_to_them(
     redis: RedisServer, foreign: ForeignLoop
 ) -> None:
