@@ -52,3 +52,31 @@ def test_a_statement_whose_columns_a_migration_changed_is_asked_again_in_a_new_s
     # Both old sessions are gone at the first sign, and what was undone with them is not there twice.
     assert (rows, opened) == (4, BOTH + 1)
     assert [entry["event"] for entry in logs] == ["store_sessions_out_of_date"]
+
+
+async def written_after_only_reading(database: PostgresDatabase) -> tuple[str, int]:
+    """What a write is told by a server that only reads, as after a failover; and how many rows there are in the end."""
+    name = database.url.rpartition("/")[2]
+    owner = await asyncpg.connect(database.owner_url)
+    sessions = Sessions(database.url, 1, Reachability())
+    begin = opening(COMMITTING, None)
+    told = ""
+    try:
+        await owner.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+        try:
+            await sessions.transact(begin, columns)
+        except asyncpg.ReadOnlySQLTransactionError as fault:
+            told = str(fault)
+        await owner.execute("SET default_transaction_read_only = off")
+        await owner.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+        await sessions.transact(begin, columns)
+        return told, await sessions.transact(opening(READING, None), rows_of_bus)
+    finally:
+        await sessions.aclose()
+        await owner.close()
+
+
+def test_a_session_that_was_opened_while_its_server_only_read_is_not_kept(postgres_database: PostgresDatabase) -> None:
+    told, rows = asyncio.run(written_after_only_reading(postgres_database))
+    assert "read-only" in told
+    assert rows == 1

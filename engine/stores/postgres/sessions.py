@@ -126,9 +126,10 @@ class Sessions:
                 result = await run_on(connection, job)
             except _STALE as fault:
                 raise _OutOfDate from fault
-            except Exception:
+            except Exception as fault:
                 await connection.session.execute("ROLLBACK")
-                is_clean = True
+                # A session that was opened while its server only reads (a standby, or told to) goes on so after that.
+                is_clean = not isinstance(fault, asyncpg.ReadOnlySQLTransactionError)
                 raise
             await connection.session.execute("COMMIT")
             is_clean = True
