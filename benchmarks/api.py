@@ -19,12 +19,12 @@ import trio
 
 from benchmarks import million
 from benchmarks.control import BenchmarkError
-from benchmarks.engine import WORKSPACE, Engine
 from benchmarks.fanout import conditions_of
 from benchmarks.measure import NS_PER_MS, percentile
 from benchmarks.options import Options
 from benchmarks.report import Figures, Goal, Report, make_report
 from benchmarks.rig import Rig
+from benchmarks.started_engine import WORKSPACE, Engine
 from engine.stores import AlertQuery, Store, open_store
 from engine.stores.objects import ObjectQuery
 from engine.stores.readings import ReadingQuery, Resolution

@@ -13,7 +13,6 @@ import resource
 import time
 
 from benchmarks.control import BenchmarkError
-from benchmarks.engine import Engine
 from benchmarks.fanout import conditions_of
 from benchmarks.harness import Receivers
 from benchmarks.measure import NS_PER_S
@@ -22,6 +21,7 @@ from benchmarks.procfs import BYTES_PER_KB, Usage, usage
 from benchmarks.report import Figures, Goal, Report, make_report
 from benchmarks.rig import Producers, Rig
 from benchmarks.rounds import EngineLine
+from benchmarks.started_engine import Engine
 
 FRAMEWORK = "connections"
 # An engine has descriptors of its own, and so has the process of the crowd.

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 from benchmarks import producer
 from benchmarks.arrivals import Arrivals
-from benchmarks.engine import WORKSPACE, Engine
 from benchmarks.harness import Receivers
 from benchmarks.machine import machine_card
 from benchmarks.measure import percentile
@@ -21,6 +20,7 @@ from benchmarks.options import CLIENTS, Options
 from benchmarks.report import Figures, Goal, Report, make_report
 from benchmarks.rig import Producers, Rig
 from benchmarks.rounds import BroadcastLine, CommitLine, EngineLine, Line, alternate, last_client, single_deliveries
+from benchmarks.started_engine import WORKSPACE, Engine
 
 FORMS = ("json", "msgpack")
 WARM_UP_MESSAGES = 20

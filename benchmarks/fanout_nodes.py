@@ -16,7 +16,6 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from benchmarks.arrivals import Arrivals
-from benchmarks.engine import WORKSPACE, Engine
 from benchmarks.fanout import LIMIT_MS, WARM_UP_MESSAGES, Stage, conditions_of
 from benchmarks.nodes import Pair, pair
 from benchmarks.options import CLIENTS, Options
@@ -25,6 +24,7 @@ from benchmarks.peers.redis import redis, why_none
 from benchmarks.report import Figures, Goal, Report, make_report
 from benchmarks.rig import Rig
 from benchmarks.rounds import BroadcastLine, EngineLine, Line, alternate, last_client
+from benchmarks.started_engine import WORKSPACE, Engine
 
 FORM = "msgpack"
 STORES = {"sqlite": "SQLite", "postgres": "Postgres"}

@@ -16,13 +16,13 @@ from typing import NamedTuple
 from benchmarks import producer
 from benchmarks.acks import Acked
 from benchmarks.dial import dial
-from benchmarks.engine import Engine
 from benchmarks.fanout import conditions_of
 from benchmarks.measure import NS_PER_S, Verdict
 from benchmarks.options import Options
 from benchmarks.peers import postgres
 from benchmarks.report import Figures, Goal, Report, make_report
 from benchmarks.rig import Producers, Rig
+from benchmarks.started_engine import Engine
 
 BATCHING, BATCH = 8, 100
 SINGLE = 32

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from benchmarks.control import BenchmarkError
-from benchmarks.engine import Engine
 from benchmarks.report import Figures
 from benchmarks.rig import Rig
+from benchmarks.started_engine import Engine
 from engine.core.ownership import Owners
 
 # A node that starts is seen by the others at once, or when they look next, after a second.

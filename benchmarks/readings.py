@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from benchmarks import producer
 from benchmarks.acks import Acked
-from benchmarks.engine import WORKSPACE, Engine
 from benchmarks.fanout import conditions_of
 from benchmarks.ingest import note
 from benchmarks.measure import Verdict
 from benchmarks.options import Options
 from benchmarks.report import Figures, Goal, Report, make_report
 from benchmarks.rig import Rig
+from benchmarks.started_engine import WORKSPACE, Engine
 
 PRODUCERS, BATCH, CHANNELS = 8, 100, 8
 RULES = 10_000

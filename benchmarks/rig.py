@@ -26,10 +26,10 @@ from benchmarks.acks import Acked
 from benchmarks.arrivals import Plan
 from benchmarks.control import BenchmarkError, raise_open_files
 from benchmarks.dial import Target
-from benchmarks.engine import WORKSPACE, Engine
 from benchmarks.floor import wait_until
 from benchmarks.harness import READY_TIMEOUT_S, Broadcaster, Child, Cores, Ready, Receivers, environment, python
 from benchmarks.measure import NS_PER_MS, NS_PER_S, percentile
+from benchmarks.started_engine import WORKSPACE, Engine
 
 T = TypeVar("T")
 

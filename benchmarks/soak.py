@@ -20,7 +20,6 @@ from typing import Any, NamedTuple
 from benchmarks import company
 from benchmarks.company import Story
 from benchmarks.control import BenchmarkError
-from benchmarks.engine import Engine
 from benchmarks.fanout import conditions_of
 from benchmarks.harness import Child, python
 from benchmarks.leaks import GROWTH_MAX_KB, SAMPLES_MIN, trend
@@ -30,6 +29,7 @@ from benchmarks.procfs import BYTES_PER_KB, usage
 from benchmarks.report import Figures, Goal, Report, make_report
 from benchmarks.rig import Rig
 from benchmarks.rounds import EngineLine
+from benchmarks.started_engine import Engine
 
 STEADY = "soak-steady"
 NOISE = "soak-noise"

@@ -16,7 +16,6 @@ from typing import NamedTuple
 import msgspec
 
 from benchmarks.arrivals import Plan
-from benchmarks.engine import Engine
 from benchmarks.fanout import conditions_of
 from benchmarks.harness import FIRST_FRAME_BYTES, Receivers
 from benchmarks.measure import NS_PER_S
@@ -25,6 +24,7 @@ from benchmarks.procfs import usage
 from benchmarks.report import Figures, Goal, Report, make_report
 from benchmarks.rig import Producers, Rig, plan_round
 from benchmarks.rounds import judged
+from benchmarks.started_engine import Engine
 from protocol.messages import Position
 
 FRAMEWORK = "storm"

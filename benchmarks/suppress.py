@@ -15,13 +15,13 @@ import msgspec
 
 from benchmarks import producer
 from benchmarks.acks import Acked
-from benchmarks.engine import Engine
 from benchmarks.fanout import conditions_of
 from benchmarks.ingest import BATCH, BATCHING, CHANNELS, WARM_UP_ROUNDS, note, open_producers
 from benchmarks.measure import Verdict
 from benchmarks.options import Options
 from benchmarks.report import Figures, Goal, Report, make_report
 from benchmarks.rig import Rig
+from benchmarks.started_engine import Engine
 
 CHECKS = [Goal("triggers_per_s", "duplicates/s, 8 producers with batches of 100", 50_000.0, at_least=True)]
 

@@ -13,14 +13,14 @@ import pytest
 from test_benchmarks_processes import StandIn
 from test_benchmarks_scenarios import TINY, hurry
 
-from benchmarks import cli, engine, fanout_nodes, nodes, rig
+from benchmarks import cli, fanout_nodes, nodes, rig, started_engine
 from benchmarks.arrivals import Arrivals
 from benchmarks.control import BenchmarkError
 from benchmarks.dial import Target
-from benchmarks.engine import SeenNode
 from benchmarks.measure import Verdict
 from benchmarks.options import Options
 from benchmarks.report import Figures, Report
+from benchmarks.started_engine import SeenNode
 from engine.core.ownership import Owners
 from engine.telemetry.figures import FIGURES
 from engine.verbs.nodes import NodeList, NodeShown
@@ -163,7 +163,7 @@ def test_what_is_asked_of_an_engine_is_what_it_says():
         for name in IDS
     ]
     answer = msgspec.json.encode(NodeList(items=shown))
-    assert msgspec.json.decode(answer, type=engine._Nodes).items == [
+    assert msgspec.json.decode(answer, type=started_engine._Nodes).items == [
         SeenNode(IDS[0], "live", True),
         SeenNode(IDS[1], "live", False),
     ]

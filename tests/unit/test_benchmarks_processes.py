@@ -25,9 +25,9 @@ from benchmarks.acks import Acked
 from benchmarks.arrivals import Plan
 from benchmarks.control import BenchmarkError, CommandReader
 from benchmarks.dial import Target, dial
-from benchmarks.engine import Engine
 from benchmarks.report import Figures, Report
 from benchmarks.rounds import BroadcastLine
+from benchmarks.started_engine import Engine
 from protocol import messages as m
 from protocol.codec import WireForm, decode_client, form_of, frame
 from protocol.items import TriggerInput
