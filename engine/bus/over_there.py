@@ -10,6 +10,8 @@ from engine.bus.carriers import CarrierDown
 from engine.foreign import ForeignEnded, ForeignLoop
 
 T = TypeVar("T")
+# Where redis-py ends its quotation of a pipeline's command.
+_QUOTED = "of pipeline caused error: "
 
 
 class End(Protocol):
@@ -40,10 +42,15 @@ class OverThere:
                 end.forget()
             raise CarrierDown(f"{self._where}: {fault}") from fault
         except self._faults as fault:
-            raise CarrierDown(f"{self._where}: {str(fault) or type(fault).__name__}") from fault
+            raise CarrierDown(f"{self._where}: {_cause(fault)}") from fault
 
     async def close(self) -> None:
         """Closes all ends."""
         with contextlib.suppress(CarrierDown):
             for end in self._ends:
                 await self.call(end.close)
+
+
+def _cause(fault: BaseException) -> str:
+    """What went wrong, for a log. The driver of Redis quotes the whole command, which has events in it; not so we."""
+    return str(fault).rpartition(_QUOTED)[2] or type(fault).__name__

@@ -179,8 +179,9 @@ async def test_a_key_that_is_something_else_and_a_full_redis_are_told_with_their
     key = the_key(redis)
     redis.command("DEL", key)
     redis.command("SET", key, "somebody's")
-    with pytest.raises(CarrierDown, match="WRONGTYPE"):
-        await carrier.send([Parcel(NEWS, b"news")])
+    with pytest.raises(CarrierDown, match="WRONGTYPE") as told:
+        await carrier.send([Parcel(NEWS, b"what an alert says")])
+    assert "what an alert says" not in str(told.value), "it is logged"
     redis.command("DEL", key)
     redis.command("CONFIG", "SET", "maxmemory", "1")
     with pytest.raises(CarrierDown, match="maxmemory"):
