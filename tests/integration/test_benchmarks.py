@@ -100,6 +100,8 @@ def test_an_interrupted_benchmark_leaves_no_server_behind(open_folder: Path):
     script = (
         "import os, signal, sys, benchmarks\n"
         "from benchmarks import jobs\n"
+        # Whoever is started in the background of a shell is deaf to it from the start.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def interrupted(*_): os.kill(os.getpid(), signal.SIGINT)\n"
         "jobs._measure = interrupted\n"
         "sys.exit(benchmarks.main(['jobs', '--short', '--folder', sys.argv[1]]))\n"
