@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from benchmarks.control import BenchmarkError
-from benchmarks.peers.ports import a_port
+from benchmarks.peers.ports import PortTaken, start_somewhere
 
 KEEPER = "keeper"
 OWNER = "tocsin_owner"
@@ -40,8 +40,6 @@ _STOP_MAX_S = 20.0
 _PROGRAM_MAX_S = 60.0
 # Another program's start and end give no event: it is looked for this often.
 _LOOK_S = 0.01
-# On a random port somebody else may be quicker.
-_PORTS_TRIED = 5
 _SETTINGS: Mapping[str, Any] = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -56,10 +54,6 @@ _GUARD = 'cd / && "$@" & child=$!; read -r _; kill -QUIT $child 2>/dev/null; wai
 
 class NotHere(Exception):
     """This machine cannot run a Postgres; the message says what to install."""
-
-
-class PortTaken(Exception):
-    """Somebody else was quicker."""
 
 
 def programs() -> Path:
@@ -113,7 +107,7 @@ class Cluster:
         cluster = cls(folder, 0, {**_SETTINGS, **settings})
         try:
             cluster._make_cluster()
-            cluster._start_somewhere()
+            start_somewhere(cluster._start_on, cluster._undo_start)
             cluster.sql(f"CREATE ROLE {OWNER} LOGIN CREATEDB CREATEROLE PASSWORD '{PASSWORD}'")
         except BaseException:
             cluster.remove()
@@ -222,17 +216,13 @@ class Cluster:
                 "choose another folder for the data, or be somebody else than root"
             )
 
-    def _start_somewhere(self) -> None:
-        for attempt in range(1, _PORTS_TRIED + 1):
-            self.port = a_port()
-            try:
-                self.start_again()
-                break
-            except PortTaken:
-                self.stop("immediate")
-                (self.folder / "log").unlink()
-                if attempt == _PORTS_TRIED:
-                    raise
+    def _start_on(self, port: int) -> None:
+        self.port = port
+        self.start_again()
+
+    def _undo_start(self) -> None:
+        self.stop("immediate")
+        (self.folder / "log").unlink()
 
     def _is_running(self) -> bool:
         with contextlib.suppress(FileNotFoundError, IndexError, ValueError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 # Below are the ports of well-known servers.
@@ -17,6 +18,12 @@ _RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _OWN_FIRST = 32_768
 # Not a seed of the program's: processes that begin alike must not pick alike.
 _lots = random.SystemRandom()
+# On a random port somebody else may be quicker.
+_PORTS_TRIED = 5
+
+
+class PortTaken(Exception):
+    """Somebody else was quicker."""
 
 
 def a_port(*, beside: int = 0) -> int:
@@ -25,6 +32,18 @@ def a_port(*, beside: int = 0) -> int:
         port = _lots.randrange(_FIRST, _own_first() - beside)
         if all(_is_free(each) for each in {port, port + beside}):
             return port
+
+
+def start_somewhere(start: Callable[[int], None], undo: Callable[[], None], *, beside: int = 0) -> None:
+    """Starts a server on a port that `a_port` picks: on another one, after `undo`, while `start` raises PortTaken."""
+    for attempt in range(1, _PORTS_TRIED + 1):
+        try:
+            start(a_port(beside=beside))
+            break
+        except PortTaken:
+            undo()
+            if attempt == _PORTS_TRIED:
+                raise
 
 
 def _own_first() -> int:

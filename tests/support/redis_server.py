@@ -18,7 +18,6 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +25,8 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from benchmarks.peers.ports import a_port
+from benchmarks.peers.cluster import wait_for
+from benchmarks.peers.ports import PortTaken, start_somewhere
 
 # It must never be seen in a log or a message, so it is easy to search for.
 PASSWORD = "s3cret-of-the-redis-tests"
@@ -34,8 +34,6 @@ SLOTS = 16_384
 _START_MAX_S = 20.0
 _STOP_MAX_S = 20.0
 _ANSWER_MAX_S = 10.0
-# On a random port somebody else may be quicker.
-_PORTS_TRIED = 5
 _TAKEN = "Failed listening on port"
 # Where a cluster's bus is, seen from the port.
 _BUS = 10_000
@@ -72,7 +70,7 @@ class RedisServer:
         told = {name.replace("_", "-"): str(value) for name, value in settings.items()}
         server = cls(Path(tempfile.mkdtemp(prefix="tocsin-redis-")), password=password, settings=told)
         try:
-            server._start_somewhere()
+            start_somewhere(server._start_on, server.stop, beside=_BUS)
         except BaseException:
             server.remove()
             raise
@@ -142,7 +140,7 @@ class RedisServer:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        _wait_for(self._is_ready, _START_MAX_S, "Redis to start", lambda: self.log)
+        wait_for(self._is_ready, _START_MAX_S, "Redis to start", lambda: self.log)
 
     def restart_empty(self) -> None:
         """Stops and starts: connections are cut, and everything is gone."""
@@ -176,16 +174,9 @@ class RedisServer:
         self.stop()
         shutil.rmtree(self.folder)
 
-    def _start_somewhere(self) -> None:
-        for attempt in range(1, _PORTS_TRIED + 1):
-            self.port = a_port(beside=_BUS)
-            try:
-                self.start_again()
-                break
-            except PortTaken:
-                self.stop()
-                if attempt == _PORTS_TRIED:
-                    raise
+    def _start_on(self, port: int) -> None:
+        self.port = port
+        self.start_again()
 
     def _is_ready(self) -> bool:
         with contextlib.suppress(FileNotFoundError):
@@ -195,10 +186,6 @@ class RedisServer:
         assert self._process is not None
         assert self._process.poll() is None, "Redis ended at once: wrong settings?"
         return False
-
-
-class PortTaken(Exception):
-    """Somebody else was quicker."""
 
 
 def _ask(line: socket.socket, answers: BinaryIO, words: Any) -> Any:
@@ -234,15 +221,7 @@ def _join(servers: list[RedisServer]) -> None:
         infos = [server.command("CLUSTER", "INFO") for server in servers]
         return all(b"cluster_state:ok" in info and b"known_nodes:%d\r" % len(servers) in info for info in infos)
 
-    _wait_for(is_up, _START_MAX_S, "the cluster to be whole")
-
-
-def _wait_for(condition: Any, within_s: float, what: str, told: Any = lambda: "") -> None:
-    """Another program's start gives no event to a test that is synchronous: looks every 10 ms."""
-    end = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < end, f"waited {within_s} s for {what}\n{told()}"
-        time.sleep(0.01)
+    wait_for(is_up, _START_MAX_S, "the cluster to be whole")
 
 
 def serve() -> Iterator[RedisServer]:
