@@ -1,8 +1,10 @@
 """The two doors of an engine: where HTTP and WebSocket listen, and what is served there.
 
-Owns the addresses, which outlive the runs of both: after a crash the same ports are listened on again. Each run takes
-the parts that there are then. Started and restarted by the supervision tree (`engine.tree`); HTTP first, because its
-port is one of the origins that may connect.
+Owns the addresses, which outlive the runs of both: after a crash the same ports are listened on again. They are taken
+before the store is opened, so a process whose port somebody else has is never a node among others, and a node says
+where it really is; nobody is let in before there is something to serve. Each run takes the parts that there are then.
+Started and restarted by the supervision tree (`engine.tree`); HTTP first, because its port is one of the origins that
+may connect.
 """
 
 from __future__ import annotations
@@ -53,7 +55,7 @@ from engine.input.integrations import Integrations
 from engine.parts import Parts
 from engine.quiet.storms import Storms
 from engine.sections.doors import Gateway as GatewaySection
-from engine.sockets import host_and_port, listen, same_port
+from engine.sockets import bind, host_and_port, listen, same_port
 from engine.telemetry.metrics import Metrics
 from engine.world import World
 
@@ -84,6 +86,9 @@ class Doors:
         # Empty until it is known where they listen.
         self.ws_url = ""
         self.http_url = ""
+        # Taken, and not listened on yet.
+        self._taken_http: socket.socket | None = None
+        self._taken_ws: trio.socket.SocketType | None = None
 
     def statistics(self) -> Mapping[str, int]:
         """The HTTP server's connections, event streams among them; those of the gateway are the roster's."""
@@ -91,12 +96,36 @@ class Doors:
             return {}
         return {**self._http.statistics(), "event_streams": len(self._streams)}
 
+    async def run_ports(self, status: Started) -> None:
+        """Takes both ports for the doors' first run. Raises ConfigError."""
+        try:
+            self._taken_http = self._bind_http()
+            self._taken_ws = self._bind_ws()
+            status.started()
+            await trio.sleep_forever()
+        finally:
+            for taken in (self._taken_http, self._taken_ws):
+                if taken is not None:
+                    taken.close()
+            self._taken_http = self._taken_ws = None
+
+    def _bind_http(self) -> socket.socket:
+        taken, self._taken_http = self._taken_http, None
+        sock = taken or bind("http", same_port(self._config.http_address, self.http_url))
+        self.http_url = f"{self._config.http_scheme}://{host_and_port(sock)}"
+        return sock
+
+    def _bind_ws(self) -> trio.socket.SocketType:
+        taken, self._taken_ws = self._taken_ws, None
+        sock = taken or self._world.bind_ws(same_port(self._config.ws_address, self.ws_url))
+        self.ws_url = f"{self._config.ws_scheme}://{host_and_port(sock)}"
+        return sock
+
     async def run_http(self, status: Started) -> None:
         """Serves HTTP until cancelled."""
-        listener = listen("http", same_port(self._config.http_address, self.http_url))
         # Closed whatever happens: after a crash the same port is listened on again.
-        with listener:
-            self.http_url = f"{self._config.http_scheme}://{host_and_port(listener)}"
+        with self._bind_http() as listener:
+            listen("http", listener)
             await self._serve_http(listener, status)
 
     async def _serve_http(self, listener: socket.socket, status: Started) -> None:
@@ -177,9 +206,8 @@ class Doors:
     async def run_gateway(self, status: Started) -> None:
         """Serves WebSockets until cancelled, then drains."""
         parts = self._parts()
-        listener = self._world.listen_ws(same_port(self._config.ws_address, self.ws_url))
-        self.ws_url = f"{self._config.ws_scheme}://{host_and_port(listener)}"
-        with listener:
+        with self._bind_ws() as listener:
+            listen("ws", listener)
             await self._serve_ws(listener, parts, status)
 
     async def _serve_ws(self, listener: trio.socket.SocketType, parts: Parts, status: Started) -> None:

@@ -99,7 +99,7 @@ def build(base: Base) -> Parts:
     config, clock = base.config, base.world.clock
     number = node_id(config.node)
     bus = base.world.make_bus(config, base.foreign, number)
-    me = NodeRow(id=number, address=config.http, version=base.metrics.version, started_at=clock())
+    me = NodeRow(id=number, address=base.http_url.partition("//")[2], version=base.metrics.version, started_at=clock())
     channels = Channels(base)
     objects = Objects(base, channels, are_others=bus is not None)
     reach = Reach(base, channels, objects, bus, me)

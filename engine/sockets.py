@@ -12,19 +12,32 @@ from engine.configuration.fields import Address, ConfigError
 LISTEN_BACKLOG = 4_096
 
 
-def listen(key: str, address: Address) -> socket.socket:
-    """A listening socket. Raises ConfigError naming the configuration's key, if there can be none."""
+def bind(key: str, address: Address) -> socket.socket:
+    """A socket that has the address and does not listen yet: clients are refused, not kept waiting.
+
+    Raises ConfigError naming the configuration's key, if there can be none.
+    """
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    sock = socket.socket(family, socket.SOCK_STREAM)
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((address.host, address.port))
-        listener.listen(LISTEN_BACKLOG)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((address.host, address.port))
     except OSError as fault:
-        listener.close()
-        where, why = f"'{address.host}:{address.port}'", fault.strerror
-        raise ConfigError(key, f"{where} cannot be listened on ({why}): use a free port, or 0 for any") from fault
-    return listener
+        sock.close()
+        raise _not_to_be_had(key, f"{address.host}:{address.port}", fault) from fault
+    return sock
+
+
+def listen(key: str, sock: socket.socket | trio.socket.SocketType) -> None:
+    """Clients may come. Raises ConfigError if somebody else listens there since we took it (both may be bound)."""
+    try:
+        sock.listen(LISTEN_BACKLOG)
+    except OSError as fault:
+        raise _not_to_be_had(key, host_and_port(sock), fault) from fault
+
+
+def _not_to_be_had(key: str, where: str, fault: OSError) -> ConfigError:
+    return ConfigError(key, f"'{where}' cannot be listened on ({fault.strerror}): use a free port, or 0 for any")
 
 
 def same_port(configured: Address, url: str) -> Address:

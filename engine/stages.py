@@ -73,7 +73,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Base:
-    """An open store, and what there is without one. `following`: what traces requests."""
+    """An open store, and what there is without one. `following`: what traces requests; `http_url`: where our API is."""
 
     store: Store
     config: Config
@@ -83,6 +83,7 @@ class Base:
     roster: Roster
     foreign: ForeignLoop
     following: Following | NotFollowing
+    http_url: str
 
     @cached_property
     def trail(self) -> AuditTrail:

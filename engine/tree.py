@@ -111,6 +111,8 @@ class Tree:
             # First up and last down: what others do at their end is told.
             *([] if isinstance(self._following, NotFollowing) else [ChildSpec("traces", self._following.run)]),
             *foreign,
+            # Before the store knows of us: whoever cannot be reached must not be a node even for a moment.
+            ChildSpec("ports", self.doors.run_ports, fatal=FATAL),
             # Checking a large file, or waiting for a store that is away, takes as long as it takes.
             ChildSpec("store", self._run_store, fatal=FATAL, start_deadline_s=math.inf),
             # Before the channels, which ask it who decides for them. The first look at the other nodes needs the store.
@@ -213,6 +215,7 @@ class Tree:
                 self._roster,
                 self._foreign,
                 self._following,
+                self.doors.http_url,
             )
         )
         gateway = self._config.gateway

@@ -24,7 +24,7 @@ from engine.core.channel import machine_factory
 from engine.core.turn import Policy
 from engine.foreign import ForeignLoop
 from engine.jobs.kinds import Kind
-from engine.sockets import listen
+from engine.sockets import bind
 
 
 class OpenStore(Protocol):
@@ -57,9 +57,9 @@ class MakeBus(Protocol):
         """The bus for this run of the process, not running yet; None: there are no other nodes."""
 
 
-def listen_ws(address: Address) -> trio.socket.SocketType:
-    """The socket that the gateway accepts from. Raises ConfigError if there can be none."""
-    return trio.socket.from_stdlib_socket(listen("ws", address))
+def bind_ws(address: Address) -> trio.socket.SocketType:
+    """The socket that the gateway will listen on. Raises ConfigError if there can be none."""
+    return trio.socket.from_stdlib_socket(bind("ws", address))
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class World:
     open_store: OpenStore = stores.open_store
     machine_factory: MakeMachines = machine_factory
     make_bus: MakeBus = build_bus
-    listen_ws: Callable[[Address], trio.socket.SocketType] = listen_ws
+    bind_ws: Callable[[Address], trio.socket.SocketType] = bind_ws
     # Of jobs, besides the engine's own: what a program that embeds it has done by its workers.
     kinds: tuple[Kind[Any], ...] = ()
     # An exporter of spans, besides what `[tracing]` says: for tests, and for a program that has one.

@@ -142,11 +142,11 @@ class FaultyMachines:
 
 
 class _Bodiless(Tree):
-    """Without the HTTP server, whose sockets would be real."""
+    """Without the HTTP server, whose sockets would be real; the gateway's is had when it starts."""
 
     def _children(self) -> Sequence[ChildSpec]:
         return [
-            dataclasses.replace(spec, run=self._run_nothing) if spec.name == "http" else spec
+            dataclasses.replace(spec, run=self._run_nothing) if spec.name in ("ports", "http") else spec
             for spec in super()._children()
         ]
 
@@ -177,7 +177,7 @@ class Images:
             new_id=IdSource(self.clock, chance.getrandbits),
             open_store=self._open_store,
             machine_factory=self.machines,
-            listen_ws=lambda address: network.listen(),  # type: ignore[arg-type,return-value]  # as much as is used
+            bind_ws=lambda address: network.listen(),  # type: ignore[arg-type,return-value]  # as much as is used
         )
         self._config = Config(
             data=NOWHERE,

@@ -161,6 +161,9 @@ class Listener:
     def fileno(self) -> int:
         return -1
 
+    def listen(self, backlog: int) -> None:
+        """It does so from the beginning."""
+
     async def accept(self) -> tuple[Socket, tuple[str, int]]:
         await trio.lowlevel.checkpoint()
         while not self._waiting and not self.is_closed:

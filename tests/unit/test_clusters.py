@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import re
 from collections import defaultdict
 from contextlib import AsyncExitStack
 
@@ -12,6 +13,7 @@ import trio
 from structlog.testing import capture_logs
 from trio.testing import MockClock
 
+from engine.configuration.fields import ConfigError
 from engine.others import NoOthers
 from engine.stores import RevocationKind
 from engine.stores.nodes import NodeRow
@@ -54,6 +56,25 @@ async def test_a_trigger_at_any_node_is_decided_by_one_and_told_on_all(mock_cloc
             for followed in (at_a, at_b):
                 assert await heard(followed, 2) == [(0, 1, "one"), (1, 2, "two")]
         assert kinds(cluster) == {cluster.owner(): 0, cluster.others()[0]: 1}
+
+
+async def test_a_process_whose_port_somebody_else_has_is_never_a_node(mock_clock: MockClock) -> None:
+    async with a_cluster("a") as cluster:
+        a = cluster.nodes_of("a").membership
+        taken = cluster.engines["a"].http_url.partition("//")[2]
+        for door in ("ws", "http"):
+            with pytest.raises(ConfigError, match=re.escape(f"'{taken}' cannot be listened on")):
+                async with cluster.node("b", **{door: taken}):
+                    raise AssertionError("it runs")
+        await cluster.engines["a"].pass_time(1.5)
+        assert a.statistics() | {"live": 1, "joined": 0, "left": 0} == a.statistics()
+
+
+async def test_nodes_say_where_they_really_are(mock_clock: MockClock) -> None:
+    async with a_cluster("a", "b") as cluster:
+        await cluster.engines["a"].pass_time(1.5)
+        seen = {each.node.address for each in cluster.nodes_of("a").membership.seen}
+        assert seen == {engine.http_url.partition("//")[2] for engine in cluster.engines.values()}
 
 
 async def test_who_follows_a_whole_workspace_hears_of_all_its_channels_on_every_node(mock_clock: MockClock) -> None:
