@@ -1,36 +1,26 @@
-"""One WebSocket connection of the client, from dialling to closing.
+"""One connection of the client, from dialling to closing.
 
-Owns: the socket, trio-websocket's reader on it, and one writer task. Everything that is sent goes through the writer: a
-send that is cancelled half-way tears the stream, so nobody else's cancellation may reach it, and a send that does not
-get on ends the connection. Whatever ends a connection comes out of `converse` as an `Ended`, never as an exception.
-
-trio-websocket leaves three things to us, found by reading and measuring it: a peer that closes during the handshake
-leaves the caller waiting; after the peer's Close nobody closes the socket; `aclose` can wait for a minute.
+Owns: the socket and one writer task. Everything that is sent goes through the writer: a send that is cancelled half-way
+tears the stream, so nobody else's cancellation may reach it, and a send that does not get on ends the connection.
+Whatever ends a connection comes out of `converse` as an `Ended`, never as an exception.
 """
 
 from __future__ import annotations
 
 import ssl
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import h11
 import trio
-from trio_websocket import (
-    ConnectionClosed,
-    ConnectionRejected,
-    HandshakeError,
-    WebSocketConnection,
-    wrap_client_stream,
-)
 from wsproto.utilities import ProtocolError
 
 from protocol import messages as m
 from protocol.codec import WireForm, encode, form_of
 from tocsin.errors import ConnectionLost, tls_hint
+from tocsin.websocket import NORMAL, HandshakeRefused, PeerClosed, WebSocket
 
 # Name look-up, TCP, TLS and upgrade together; a server that is slower is as good as away.
 CONNECT_S = 5.0
@@ -43,24 +33,20 @@ QUIET_S = 10.0
 GONE_S = 15.0
 # Requests that wait for the writer; a program that sends faster waits.
 OUTGOING_MAX = 64
-# The server's largest message: one event per frame, an alert of at most 64 KiB and what is around it.
-MESSAGE_MAX_BYTES = 1_048_576
-RECEIVE_BYTES = 65_536
+# Messages that are here already are given out without asking the loop for a turn, but so many at most: about 5 ms.
+MESSAGES_PER_TURN = 50
 IS_IT_RUNNING = "is the engine running, and is this its address? start one with: tocsin serve"
 IS_IT_HTTP = "this may be the engine's HTTP port, WebSocket is on another one"
 # What the gateway answers at any other path than its own.
 _WRONG_PATH = "connect to "
-HUNG_UP = "the server hung up during the handshake"
 
 TRANSPORT_FAULTS = (
-    HandshakeError,
-    ConnectionClosed,
+    HandshakeRefused,
+    PeerClosed,
     OSError,
     trio.BrokenResourceError,
-    trio.ClosedResourceError,
     trio.TooSlowError,
-    # wsproto's and h11's, which trio-websocket lets through: a peer that breaks the protocol, pings after its Close, or
-    # does not speak HTTP at all.
+    # wsproto's and h11's: a peer that does not speak HTTP at all.
     ProtocolError,
     h11.ProtocolError,
     # Bytes beyond ASCII in the headers of a handshake.
@@ -110,56 +96,20 @@ class Endpoint:
         return f"{host}:{self.port}"
 
 
-class Wire(trio.abc.Stream):
-    """The stream under trio-websocket: notes when anything was heard, and says so when a handshake gets no answer."""
-
-    def __init__(self, stream: trio.abc.Stream) -> None:
-        self._stream = stream
-        self.heard_at = trio.current_time()
-        self.is_open = False
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        """Bytes of the peer. Raises ConnectionLost if it hangs up during the handshake."""
-        with self._handshake():
-            data = await self._stream.receive_some(max_bytes)
-        if not data and not self.is_open:
-            raise ConnectionLost(HUNG_UP)
-        self.heard_at = trio.current_time()
-        return data
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Bytes to the peer. Raises ConnectionLost if it hangs up during the handshake."""
-        with self._handshake():
-            await self._stream.send_all(data)
-
-    async def wait_send_all_might_not_block(self) -> None:
-        """As the stream below."""
-        await self._stream.wait_send_all_might_not_block()
-
-    async def aclose(self) -> None:
-        """Closes the stream below."""
-        await self._stream.aclose()
-
-    @contextmanager
-    def _handshake(self) -> Iterator[None]:
-        try:
-            yield
-        except trio.BrokenResourceError as fault:
-            if self.is_open:
-                raise
-            raise ConnectionLost(HUNG_UP) from fault
-
-
 class Connection:
     """An open connection: messages out, payloads in."""
 
-    def __init__(self, websocket: WebSocketConnection, wire: Wire) -> None:
+    def __init__(self, websocket: WebSocket, stream: trio.abc.Stream) -> None:
         self._websocket = websocket
-        self._wire = wire
+        self._stream = stream
         self._waiting: deque[bytes] = deque()
         self._work = trio.lowlevel.ParkingLot()
         self._room = trio.lowlevel.ParkingLot()
+        self._given = 0
+        # The code to close with, once that is wanted.
+        self._closing: int | None = None
         self._is_over = False
+        self._said_all = trio.Event()
         self.form = form_of(websocket.subprotocol)
         # What the conversation runs in; cancelling it ends the connection politely.
         self.talk_scope = trio.CancelScope()
@@ -180,33 +130,57 @@ class Connection:
 
     async def receive(self) -> str | bytes:
         """The next payload. Asks a silent server whether it lives; raises TooSlowError if it does not answer."""
-        began, asked = trio.current_time(), False
-        while True:
-            # What was heard while nobody received is not known: the library reads one message ahead at most.
-            quiet_since = max(self._wire.heard_at, began)
-            # Compared as they are waited for: a difference can round to less, and we would wait for what is over.
-            if trio.current_time() >= quiet_since + GONE_S:
-                raise trio.TooSlowError(f"nothing heard for {GONE_S:g} s")
-            if asked := trio.current_time() >= quiet_since + QUIET_S:
-                self.push(m.Ping())
-            with trio.move_on_at(quiet_since + (GONE_S if asked else QUIET_S)):
-                data: str | bytes = await self._websocket.get_message()
-                return data
+        self._given += 1
+        if self._given % MESSAGES_PER_TURN == 0:
+            await trio.lowlevel.checkpoint()
+        began = trio.current_time()
+        while (payload := self._websocket.arrived()) is None:
+            if self._websocket.has_to_answer:
+                self._work.unpark()
+            await self._hear(began)
+        return payload
 
     async def write(self) -> None:
-        """The writer: sends what waits, one message after the other."""
-        is_binary = self.form is WireForm.MSGPACK
+        """The writer: sends what waits, in its order; after a Close nothing."""
         try:
             while True:
-                while self._waiting:
-                    payload = self._waiting.popleft()
-                    self._room.unpark()
+                if data := self._outgoing():
+                    self._room.unpark_all()
                     with trio.fail_after(SEND_S):
-                        await self._websocket.send_message(payload if is_binary else payload.decode())
-                await self._work.park()
+                        await self._stream.send_all(data)
+                elif self._closing is not None:
+                    return
+                else:
+                    await self._work.park()
         finally:
             self._is_over = True
             self._room.unpark_all()
+            self._said_all.set()
+
+    async def close(self, code: int) -> None:
+        """Says what waits and Close, and reads until the server has said its own."""
+        self._closing = code
+        self._work.unpark()
+        await self._said_all.wait()
+        await self._websocket.drain()
+
+    def _outgoing(self) -> bytes:
+        frame = self._websocket.frame if self.form is WireForm.MSGPACK else self._websocket.text_frame
+        data = self._websocket.pong() + b"".join(map(frame, self._waiting))
+        self._waiting.clear()
+        return data if self._closing is None else data + self._websocket.close_frame(self._closing)
+
+    async def _hear(self, began: float) -> None:
+        """Waits for bytes of the server, `QUIET_S` before it is asked whether it lives, `GONE_S` in all."""
+        # While nobody received, nothing was read: that is no silence of the server's.
+        quiet_since = max(self._websocket.heard_at, began)
+        # Compared as they are waited for: a difference can round to less, and we would wait for what is over.
+        if trio.current_time() >= quiet_since + GONE_S:
+            raise trio.TooSlowError(f"nothing heard for {GONE_S:g} s")
+        if asked := trio.current_time() >= quiet_since + QUIET_S:
+            self.push(m.Ping())
+        with trio.move_on_at(quiet_since + (GONE_S if asked else QUIET_S)):
+            await self._websocket.hear()
 
 
 Talk = Callable[[Connection], Awaitable[Ended | None]]
@@ -244,26 +218,20 @@ async def converse(endpoint: Endpoint, form: WireForm, talk: Talk) -> Ended:
 
 
 async def _upgraded(stream: trio.abc.Stream, endpoint: Endpoint, form: WireForm, talk: Talk) -> Ended | None:
+    websocket = WebSocket(stream)
+    with trio.fail_after(CONNECT_S):
+        await websocket.upgrade(endpoint.authority, endpoint.path, form.subprotocol)
+    connection, code = Connection(websocket, stream), NORMAL
     ended: Ended | None = None
-    wire = Wire(stream)
     async with trio.open_nursery() as nursery:
-        with trio.fail_after(CONNECT_S):
-            websocket = await wrap_client_stream(
-                nursery,
-                wire,  # type: ignore[arg-type]  # any Stream does: it is read and written, nothing else
-                endpoint.authority,
-                endpoint.path,
-                subprotocols=[form.subprotocol],
-                max_message_size=MESSAGE_MAX_BYTES,
-                receive_buffer_size=RECEIVE_BYTES,
-            )
-        wire.is_open = True
-        connection = Connection(websocket, wire)
         nursery.start_soon(connection.write)
-        with connection.talk_scope:
-            ended = await talk(connection)
+        try:
+            with connection.talk_scope:
+                ended = await talk(connection)
+        except PeerClosed as closed:
+            ended, code = _explain(closed), closed.code
         with trio.move_on_after(CLOSE_S):
-            await websocket.aclose()
+            await connection.close(code)
         nursery.cancel_scope.cancel()
     return ended
 
@@ -275,17 +243,15 @@ def _first(faults: BaseExceptionGroup[Exception]) -> Exception:
 
 def _explain(fault: Exception) -> Ended:
     match fault:
-        case ConnectionClosed():
-            closed = fault.reason
-            # 1006 is no code of the server's: there was no Close at all (RFC 6455 section 7.1.5).
-            if closed is None or closed.code == 1006:
-                return Ended("the connection broke")
-            return Ended(f"the server closed it: {closed.code} {closed.reason or ''}".rstrip(), closed.code)
-        case ConnectionRejected():
-            body = (fault.body or b"").decode(errors="replace")[:200]
+        case PeerClosed(is_violation=True):
+            return Ended(f"the server broke the protocol: {fault.reason}")
+        case PeerClosed():
+            return Ended(f"the server closed it: {fault.code} {fault.reason}".rstrip(), fault.code)
+        case HandshakeRefused():
+            body = fault.body.decode(errors="replace")[:200]
             is_gateway = body.startswith(_WRONG_PATH)
-            hint = IS_IT_HTTP if fault.status_code in (403, 404) and not is_gateway else ""
-            return Ended(f"the server refused the upgrade: HTTP {fault.status_code} {body}".rstrip(), hint=hint)
+            hint = IS_IT_HTTP if fault.status in (403, 404) and not is_gateway else ""
+            return Ended(f"the server refused the upgrade: HTTP {fault.status} {body}".rstrip(), hint=hint)
         case ProtocolError() | h11.ProtocolError() | UnicodeDecodeError():
             return Ended(f"this is no WebSocket server: {fault}", hint=IS_IT_RUNNING)
         case trio.TooSlowError():

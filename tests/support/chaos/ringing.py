@@ -67,7 +67,8 @@ class Producers:
             while not self._is_over:
                 await trio.sleep_until(began + (number + 1) / self._size.triggers_per_s)
                 # All that is due: a loop that is late must not make the load smaller.
-                due = int((trio.current_time() - began) * self._size.triggers_per_s)
+                # Stopped meanwhile: nobody waits for what would begin now.
+                due = number if self._is_over else int((trio.current_time() - began) * self._size.triggers_per_s)
                 for _ in range(number, due):
                     self._begin(rings)
                 number = due

@@ -19,6 +19,8 @@ from tocsin.client import Client
 SHOWN_MAX = 3
 # Subscribing may fall into a fault.
 FIRST_S = 60.0
+# Heard in one turn of the loop, which hundreds of clients share.
+TOGETHER_MAX = 100
 
 
 @dataclass
@@ -58,8 +60,10 @@ class Watcher:
                     answer = await client.subscribe(self.channel)
                 self.last = answer.offset if answer is not None else 0
                 task_status.started()
-                async for message in client.alerts():
-                    self.hear(message, window)
+                alerts = client.alerts()
+                while True:
+                    for message in await alerts.take(TOGETHER_MAX):
+                        self.hear(message, window)
                     self.reconnects = client.statistics()["reconnects"]
 
     def hear(self, message: AlertMessage, window: Window) -> None:

@@ -179,12 +179,3 @@ async def test_only_the_first_answer_counts() -> None:
     slot.answer(m.Pong(id=1))
     slot.answer(ConnectionLost("late"))
     assert await slot.wait() == m.Pong(id=1)
-
-
-async def test_the_wire_is_a_whole_stream() -> None:
-    ours, theirs = trio.testing.memory_stream_pair()
-    wire = transport.Wire(ours)
-    await wire.wait_send_all_might_not_block()
-    await wire.send_all(b"x")
-    assert await theirs.receive_some() == b"x"
-    await wire.aclose()

@@ -16,7 +16,7 @@ from protocol.model import Reason, Severity, Status
 from tests.support.client_scripts import FIRED, Clock, Talk, a_client, follows, idle
 from tests.support.client_server import CHANNEL, HELLO, Peer, an_alert
 from tocsin import connection as transport
-from tocsin.client import ClientLimits
+from tocsin.client import Client, ClientLimits
 from tocsin.errors import ConnectionLost, NoAnswer
 
 
@@ -185,6 +185,14 @@ async def test_a_cancelled_request_leaves_the_connection_whole(serve: Talk, auto
         assert client.statistics()["connects"] == 1
 
 
+def held_up(client: Client) -> trio.Event:
+    """Nothing of this client goes out until the event, as with a peer that does not read."""
+    gate = trio.Event()
+    stream: Any = client._link._connection._stream  # type: ignore[union-attr]
+    stream.send_stream.send_all_hook = gate.wait
+    return gate
+
+
 async def test_requests_wait_for_the_writer_and_learn_that_it_is_gone(
     serve: Talk, autojump_clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,13 +211,11 @@ async def test_requests_wait_for_the_writer_and_learn_that_it_is_gone(
                 await client.trigger("web", message="x" * 8_000)
             told.append("lost")
 
-        # The writer is held up by a lock on the socket, as it is by a peer that does not read.
-        lock = client._link._connection._websocket._stream_lock  # type: ignore[union-attr]
-        await lock.acquire()
+        gate = held_up(client)
         for _ in range(3):
             nursery.start_soon(ring)
         await trio.sleep(0.5)
-        lock.release()
+        gate.set()
         await trio.sleep(1)
     assert told == ["lost"] * 3
 
@@ -231,7 +237,7 @@ async def test_a_peer_that_takes_nothing_is_left(serve: Talk, autojump_clock: Cl
     states: list[tuple[str, str]] = []
     serve(idle, idle)
     async with a_client(on_state=lambda state, why: states.append((state.value, why))) as client:
-        await client._link._connection._websocket._stream_lock.acquire()  # type: ignore[union-attr]
+        held_up(client)
         with pytest.raises((ConnectionLost, NoAnswer)):
             await client.ping()
         while client.statistics()["connects"] < 2:

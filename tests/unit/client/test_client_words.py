@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import pytest
-import trio
 
 from protocol.codec import WireForm
 from tests.support.client_scripts import Clock, Talk, a_client, follows
-from tocsin import connection as transport
 from tocsin.client import Client, channel_name
 from tocsin.connection import Endpoint
-from tocsin.errors import ConnectionLost
 
 
 @pytest.mark.parametrize(
@@ -54,14 +51,3 @@ async def test_the_wire_form_can_be_chosen(serve: Talk, autojump_clock: Clock) -
     async with a_client(form=WireForm.JSON) as client:
         await client.subscribe("web")
     assert server.offered == [("tocsin.v1.json",)]
-
-
-async def test_a_stream_that_breaks_later_says_it_as_it_is() -> None:
-    ours, theirs = trio.testing.memory_stream_pair()
-    wire = transport.Wire(ours)
-    await theirs.aclose()
-    with pytest.raises(ConnectionLost, match="during the handshake"):
-        await wire.send_all(b"x")
-    wire.is_open = True
-    with pytest.raises(trio.BrokenResourceError):
-        await wire.send_all(b"x")
