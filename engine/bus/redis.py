@@ -6,16 +6,18 @@ that starts begins a little in the past, what was before is the store's.
 
 One pipeline for what is sent together; one XREAD that blocks for all topics (in a cluster one for each of four groups
 of them). Streams are trimmed by the age of their entries, by the server's own clock (the ids of what it took), and
-vanish when nobody writes to them any more.
+vanish when nobody writes to them any more. A stream that refuses while the server takes other things (somebody wrote
+its last possible id, or something else is at its key) keeps the carrier down until that has vanished as well.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from engine.bus.carriers import Reading
 from engine.bus.frames import Parcel
@@ -23,6 +25,17 @@ from engine.bus.over_there import OverThere
 from engine.bus.redis_connection import ANSWER_S, BODY, Connection
 from engine.bus.redis_reader import Reader
 from engine.foreign import ForeignLoop
+
+# After it a stream takes nothing any more, for good.
+LAST_ID = b"%d-%d" % (2**64 - 1, 2**64 - 1)
+_NO_KEY = "no such key"
+
+
+class StreamRefuses(RedisError):
+    """One stream takes nothing, whatever the server does; the text says which, and what to do."""
+
+    def __init__(self, key: str, cause: str) -> None:
+        super().__init__(f"{key}: {cause}; delete this key, nobody but Tocsin should write there")
 
 
 class RedisCarrier:
@@ -64,6 +77,8 @@ class _Writer(Connection):
         self._keep_ms = int(keep_s * 1_000)
         # The server's time, as the ids of our last entries say it.
         self._server_ms = 0
+        # Topics whose streams have refused an entry and were not found well since.
+        self._refused: set[str] = set()
 
     async def close(self) -> None:
         """Throws the client away; the next server may have another time, by which ours would trim all that it gets."""
@@ -87,15 +102,43 @@ class _Writer(Connection):
         for topic in {parcel.topic for parcel in parcels}:
             # By itself a stream that nobody writes to would stay for ever: an inbox of a node that is gone.
             pipe.pexpire(self.key(topic), 2 * self._keep_ms)
-        answers = await pipe.execute()
+        answers = await pipe.execute(raise_on_error=False)
+        await self._check(parcels, answers)
         if parcels:
             self._server_ms = int(answers[len(parcels) - 1].partition(b"-")[0])
 
+    async def _check(self, parcels: Sequence[Parcel], answers: Sequence[Any]) -> None:
+        """Raises what the server has refused."""
+        refusals = [answer for answer in answers if isinstance(answer, Exception)]
+        if refusals:
+            self._refused |= {
+                parcel.topic
+                for parcel, answer in zip(parcels, answers, strict=False)  # the expiries' come last
+                if isinstance(answer, ResponseError)
+            }
+            await self._look_at_refused()
+            raise refusals[0]
+
+    async def _look_at_refused(self) -> None:
+        """Raises StreamRefuses while one of them would do so again."""
+        for topic in sorted(self._refused):
+            key = self.key(topic)
+            try:
+                last = (await (await self.client()).xinfo_stream(key))["last-generated-id"]
+            except ResponseError as fault:
+                if _NO_KEY not in str(fault):
+                    raise StreamRefuses(key, str(fault)) from fault
+            else:
+                if last == LAST_ID:
+                    raise StreamRefuses(key, "somebody wrote the last possible id")
+            self._refused.discard(topic)
+
     async def probe(self) -> None:
-        """Writes one entry to a stream of one entry."""
+        """Writes one entry to a stream of one entry, and looks at what refused before."""
         try:
             async with asyncio.timeout(ANSWER_S):
                 await (await self.client()).xadd(self.key("probe"), {BODY: b""}, maxlen=1, approximate=False)
+                await self._look_at_refused()
         except BaseException:
             await self.close()
             raise

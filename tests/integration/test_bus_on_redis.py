@@ -5,21 +5,24 @@ Time is real here. Nothing waits for longer than a bound it is about; a server's
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import trio
 import trio.testing
+from structlog.testing import capture_logs
 
 from engine.bus import Cause
 from engine.bus.carriers import CarrierDown, Reading
 from engine.bus.frames import Parcel
-from engine.bus.redis import RedisCarrier
+from engine.bus.local import Hub
+from engine.bus.redis import LAST_ID, RedisCarrier
 from engine.bus.redis_reader import BEGINNING, stand
 from engine.bus.topics import EVENT_TOPICS, NEWS, inbox_of
 from engine.foreign import ForeignLoop
 from tests.support.bus_suite import BusSuite
-from tests.support.buses import MakeCarriers, run_foreign, running_nodes
+from tests.support.buses import PATIENCE_S, MakeCarriers, run_foreign, running_nodes
 from tests.support.redis_server import PASSWORD, RedisServer
 
 KEEP_S = 30.0
@@ -188,6 +191,60 @@ async def test_a_key_that_is_something_else_and_a_full_redis_are_told_with_their
         await carrier.send([Parcel(NEWS, b"news")])
     with pytest.raises(CarrierDown, match="maxmemory"):
         await carrier.probe()
+
+
+@pytest.mark.parametrize(
+    ("command", "cause"),
+    [
+        (("XADD", LAST_ID.decode(), "b", "the last one"), "somebody wrote the last possible id"),
+        (("SET", "somebody's"), "WRONGTYPE"),
+    ],
+)
+async def test_a_stream_that_refuses_keeps_the_carrier_down_until_it_is_gone(
+    redis: RedisServer, carrier: RedisCarrier, command: tuple[str, ...], cause: str
+) -> None:
+    await carrier.send([Parcel(NEWS, b"before")])
+    key = the_key(redis)
+    redis.command("DEL", key)
+    verb, *arguments = command
+    redis.command(verb, key, *arguments)
+    for _ in range(2):
+        for call in (lambda: carrier.send([Parcel(NEWS, b"what an alert says")]), carrier.probe):
+            with pytest.raises(CarrierDown, match=f"{re.escape(key.decode())}: {cause}.*; delete this key"):
+                await call()
+    redis.command("DEL", key)
+    await carrier.probe()
+    await carrier.send([Parcel(NEWS, b"after")])
+
+
+async def test_one_stream_that_is_used_up_is_told_once_and_the_other_carrier_is_stayed_with(
+    redis: RedisServer, foreign: ForeignLoop
+) -> None:
+    hub, probed = Hub(), trio.Event()
+
+    class Probed(RedisCarrier):
+        async def probe(self) -> None:
+            try:
+                await super().probe()
+            finally:
+                probed.set()
+
+    with capture_logs() as logs:
+        async with running_nodes(lambda: [Probed(foreign, redis.url, "app", KEEP_S), hub.carrier()]) as nodes:
+            one, two = await nodes.start("one"), await nodes.start("two", NEWS)
+            one.bus.publish(NEWS, [b"before"])
+            await two.until_heard(b"before")
+            redis.command("XADD", the_key(redis), LAST_ID, "b", "the last one")
+            for word in (b"first", b"second", b"third"):
+                probed = trio.Event()
+                one.bus.publish(NEWS, [word])
+                await two.until_heard(word)
+                with trio.fail_after(PATIENCE_S):
+                    await probed.wait()
+
+            assert (one.bus.statistics()["switched"], one.bus.statistics()["up_redis"]) == (1, 0)
+    assert [line["event"] for line in logs if line["event"] in ("bus_down", "bus_back")] == ["bus_down"]
+    assert "somebody wrote the last possible id" in next(line["cause"] for line in logs if "cause" in line)
 
 
 async def test_foreign_entries_are_a_gap_and_nothing_more(redis: RedisServer, carriers: MakeCarriers) -> None:
