@@ -28,8 +28,10 @@ log = structlog.get_logger()
 
 BEAT_S = 1.0
 # Two beats may be lost (a full collection, a slow commit); with the third the node is taken for dead. Take-over is
-# promised within 5 s: these 3, the next beat of the others, and a moment to recall.
+# promised within 5 s: these 3, a look just behind them, and time to recall on a machine that has lost a third of itself.
 LIVE_S = 3.0
+# Whose row is about to be too old is looked at when it is, and not with the next beat.
+BEHIND_S = 0.02
 # A node that has left may still be writing what waited in its store when it said goodbye (five seconds at most, and a
 # beat), and there is nobody any more who would tell of it.
 AFTERMATH_S = 6.0
@@ -98,7 +100,7 @@ class Membership:
                     is_first = False
                     self._announce()
                     status.started()
-                await self._bell.wait(BEAT_S)
+                await self._bell.wait(min(BEAT_S, self._until_somebody_is_dead_s()))
         finally:
             with trio.move_on_after(FAREWELL_S, shield=True):
                 await self._leave()
@@ -171,6 +173,11 @@ class Membership:
         before = {each.node.id for each in self.seen if is_live(each)}
         replace = msgspec.structs.replace
         return [replace(each, age_s=min(each.age_s, LIVE_S)) if each.node.id in before else each for each in seen]
+
+    def _until_somebody_is_dead_s(self) -> float:
+        """How long until a node that is live would not be any more, unless it renews its row."""
+        left = [LIVE_S - each.age_s for each in self.seen if is_live(each) and each.node.id != self.me.id]
+        return max(min(left, default=BEAT_S), self._forgiving_until - trio.current_time()) + BEHIND_S
 
     def _look_behind(self, *, has_left: bool) -> None:
         now = trio.current_time()

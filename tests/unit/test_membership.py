@@ -10,7 +10,7 @@ import trio
 from structlog.testing import capture_logs
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from engine.nodes.membership import BEAT_S, LIVE_S, Membership, able
+from engine.nodes.membership import BEAT_S, BEHIND_S, LIVE_S, Membership, able
 from engine.stores import ConnectionChange, ConnectionEvent, open_store
 from engine.stores.nodes import FORGOTTEN_S, NodeRow, NodeSeen, NodeStore
 from protocol.errors import StoreUnavailable
@@ -128,7 +128,7 @@ async def test_all_agree_on_who_is_there_as_soon_as_somebody_comes(autojump_cloc
         assert [member.is_ours("acme") for member in cluster.members.values()].count(True) == 1
 
 
-async def test_a_node_that_is_killed_is_noticed_within_four_seconds(autojump_clock: MockClock, logs: list) -> None:
+async def test_a_node_that_is_killed_is_noticed_as_soon_as_its_row_is_too_old(autojump_clock: MockClock, logs: list) -> None:
     async with a_cluster("a") as cluster:
         told: list[float] = []
         a = cluster.members["a"]
@@ -138,7 +138,8 @@ async def test_a_node_that_is_killed_is_noticed_within_four_seconds(autojump_clo
         await trio.sleep(10)
         assert cluster.owners() == {"a": ["a"]}
         assert len(told) == 2, "it came, and it went"
-        assert told[-1] - killed <= LIVE_S + BEAT_S
+        # Perhaps a look too early by a rounding, and then another one.
+        assert LIVE_S < told[-1] - killed <= LIVE_S + 2 * BEHIND_S
         assert a.statistics() == {"live": 1, "joined": 1, "left": 1, "missed_beats": 0, "lapses": 0}
         assert [line["event"] for line in logs] == ["node_joined", "node_left"]
 
