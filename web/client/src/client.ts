@@ -1,0 +1,341 @@
+/**
+ * The client: says what it wants once, and stays at it through every outage.
+ *
+ *     const client = new Client({ token });
+ *     client.onAlert((message) => console.log(message.event, message.data?.title));
+ *     client.connect();
+ *     await client.subscribe("host");
+ *
+ * After a break every channel continues from its last position, duplicates are dropped and gaps filled, so the program
+ * sees each event once and in order, or is told that some are lost for good (`onLost`). Nothing is kept here for the
+ * program: listeners are called as messages arrive. What is open now keeps an `AlertBook`.
+ */
+
+import type { ClientState } from "./conversation.js";
+import { Dialogue, type Counters, type Effect, type Lost, type Told } from "./dialogue.js";
+import { ClientStopped, NoAnswer, TocsinError } from "./errors.js";
+import { Link } from "./link.js";
+import { Listeners } from "./listeners.js";
+import type {
+  AlertMessage,
+  Answer,
+  AuthSuccess,
+  Broadcast,
+  GapMessage,
+  Hint,
+  ItemResult,
+  Notification,
+  PositionMessage,
+  ReadingInput,
+  Request,
+  RequestId,
+  Severity,
+  Snapshot,
+  Subscribed,
+  TriggerInput,
+} from "./messages.js";
+import { channelName } from "./names.js";
+import { clockOf, REQUEST_MS, targetOf, type ClientOptions } from "./options.js";
+import { parts } from "./parts.js";
+import { Requests } from "./requests.js";
+import { wakeOnReturn } from "./wake.js";
+
+export interface SubscribeOptions {
+  /** Only alerts at least so loud. */
+  minSeverity?: Severity;
+  /** The alerts that are open come first, and again whenever what was missed cannot be recovered. */
+  snapshot?: boolean;
+}
+
+/** `why` is for people: what was wrong, empty if nothing was. */
+export type OnState = (state: ClientState, why: string) => void;
+
+type Grant = { resolve(answer: Subscribed | null): void; reject(fault: TocsinError): void };
+
+export class Client {
+  private readonly dialogue: Dialogue;
+  private readonly requests: Requests;
+  private readonly link: Link;
+  private readonly grants = new Map<string, Grant[]>();
+  private readonly wall: () => number;
+  /** By the channel's full name: when it was last proven that nothing was missed. */
+  private readonly verified = new Map<string, number>();
+  private readonly states = new Listeners<[ClientState, string]>();
+  private readonly told: { [Word in keyof Told]: Listeners<Told[Word]> } = {
+    alert: new Listeners(),
+    snapshot: new Listeners(),
+    gap: new Listeners(),
+    lost: new Listeners(),
+    position: new Listeners(),
+    broadcast: new Listeners(),
+    notification: new Listeners(),
+    hint: new Listeners(),
+  };
+  private stopWaking = (): void => {};
+  private failure: ClientStopped | undefined;
+
+  constructor(options: ClientOptions) {
+    const clock = clockOf(options);
+    const target = targetOf(options);
+    this.wall = () => clock.wall();
+    this.dialogue = new Dialogue(target.hasFreshTokens, options.received);
+    const perform = (effects: Effect[]): void => this.perform(effects);
+    this.link = new Link(target, clock, this.dialogue, {
+      perform,
+      changed: (why) => this.states.tell([this.state, why]),
+      stopped: (fault) => this.stopped(fault),
+    });
+    const send = (request: Request) => (this.canSend() ? this.dialogue.request(request) : undefined);
+    const forget = (id: RequestId): void => this.dialogue.forget(id);
+    this.requests = new Requests(clock, options.requestMs ?? REQUEST_MS, send, perform, forget);
+  }
+
+  /** `connecting`, `authenticating`, `ready`, or `closed`: not wanted, or over for good. */
+  get state(): ClientState {
+    return this.dialogue.state;
+  }
+
+  /** The server's last greeting: client id, workspace, user, when the token ends. */
+  get session(): AuthSuccess | undefined {
+    return this.dialogue.session;
+  }
+
+  /** Why the client has ended by itself. */
+  get fault(): ClientStopped | undefined {
+    return this.failure;
+  }
+
+  /** Begins to connect, and stays at it; once more after an end it goes on where it was. */
+  connect(): void {
+    if (this.state !== "closed") return;
+    this.failure = undefined;
+    this.stopWaking = wakeOnReturn(() => this.link.wake());
+    this.link.start();
+  }
+
+  /** Ends the connection. What is subscribed stays wanted, for the next `connect`. */
+  close(): void {
+    if (this.state !== "closed") this.link.stop(new ClientStopped("closed by this program"));
+    this.failure = undefined;
+  }
+
+  /** When requests can be sent. Rejects with ClientStopped when they never can. */
+  ready(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const look = (): boolean => {
+        if (this.state === "ready") resolve();
+        else if (this.state === "closed") reject(this.failure ?? new ClientStopped("this client is closed"));
+        else return false;
+        return true;
+      };
+      if (look()) return;
+      const stop = this.onState(() => void (look() && stop()));
+    });
+  }
+
+  /** What happens to alerts on the subscribed channels: each event once, in order per channel. */
+  onAlert(listener: (message: AlertMessage) => void): () => void {
+    return this.told.alert.add(listener);
+  }
+
+  /** Whole pages of open alerts; each of their alerts is told as an event `open`, too. */
+  onSnapshot(listener: (page: Snapshot) => void): () => void {
+    return this.told.snapshot.add(listener);
+  }
+
+  /** What the server left out because we were too slow; `recover` gets it. */
+  onGap(listener: (gap: GapMessage) => void): () => void {
+    return this.told.gap.add(listener);
+  }
+
+  /** Messages that will never come. */
+  onLost(listener: (lost: Lost) => void): () => void {
+    return this.told.lost.add(listener);
+  }
+
+  /** Proofs of silence: nothing was missed. */
+  onPosition(listener: (position: PositionMessage) => void): () => void {
+    return this.told.position.add(listener);
+  }
+
+  onBroadcast(listener: (word: Broadcast) => void): () => void {
+    return this.told.broadcast.add(listener);
+  }
+
+  /** What this user is notified of, once `user` is subscribed. */
+  onNotification(listener: (notice: Notification) => void): () => void {
+    return this.told.notification.add(listener);
+  }
+
+  onHint(listener: (hint: Hint) => void): () => void {
+    return this.told.hint.add(listener);
+  }
+
+  onState(listener: OnState): () => void {
+    return this.states.add(([state, why]) => listener(state, why));
+  }
+
+  /**
+   * Follows a framework (`host`, `alerts:host`), a project (`project:7`), the whole `workspace`, or what is assigned to
+   * the `user` of the token, from now on and over every break.
+   *
+   * Gives the server's answer; null if it was followed like this already, or is given up before the answer. Rejects
+   * with what the server refuses it with: then it is not followed. Without a connection it waits for one.
+   */
+  subscribe(channel: string, options: SubscribeOptions = {}): Promise<Subscribed | null> {
+    const name = channelName(channel);
+    return new Promise((resolve, reject) => {
+      const effects = this.dialogue.subscribe(name, options.minSeverity ?? "info", options.snapshot ?? false);
+      if (!effects) return resolve(null);
+      this.grants.set(name, [...(this.grants.get(name) ?? []), { resolve, reject }]);
+      this.perform(effects);
+    });
+  }
+
+  /** Follows a channel no more. */
+  unsubscribe(channel: string): void {
+    const name = channelName(channel);
+    this.perform(this.dialogue.unsubscribe(name));
+    this.grant(name, null);
+  }
+
+  /** Asks for what a gap left out; it comes behind what was shown meanwhile. False: it cannot be asked for any more. */
+  recover(gap: GapMessage): boolean {
+    const effects = this.dialogue.recover(gap);
+    this.perform(effects ?? []);
+    return effects !== undefined;
+  }
+
+  /** Wall-clock milliseconds of the last proof that nothing was missed on a channel (full name, as in messages). */
+  verifiedAt(channel: string): number | undefined {
+    return this.verified.get(channel);
+  }
+
+  /** Says that this user looks after an alert, or several; idempotent. */
+  acknowledge(alertId: string, notes?: string): Promise<ItemResult>;
+  acknowledge(alertIds: string[], notes?: string): Promise<ItemResult[]>;
+  acknowledge(ids: string | string[], notes?: string): Promise<ItemResult | ItemResult[]> {
+    return this.change("acknowledge", ids, notes);
+  }
+
+  /** Says that an alert, or several, is over; idempotent. */
+  resolve(alertId: string, notes?: string): Promise<ItemResult>;
+  resolve(alertIds: string[], notes?: string): Promise<ItemResult[]>;
+  resolve(ids: string | string[], notes?: string): Promise<ItemResult | ItemResult[]> {
+    return this.change("resolve", ids, notes);
+  }
+
+  /** Rings. The result comes when it is on stable storage. */
+  async trigger(trigger: TriggerInput): Promise<ItemResult> {
+    return only(await this.triggerMany([trigger]));
+  }
+
+  /** Rings for each; one result each, in order. */
+  triggerMany(triggers: TriggerInput[]): Promise<ItemResult[]> {
+    return this.submit(triggers, (alerts) => ({ type: "trigger", alerts }));
+  }
+
+  /** Sends a measured value, to be held against the framework's rules. */
+  async reading(reading: ReadingInput): Promise<ItemResult> {
+    return only(await this.readings([reading]));
+  }
+
+  readings(readings: ReadingInput[]): Promise<ItemResult[]> {
+    return this.submit(readings, (part) => ({ type: "reading", readings: part }));
+  }
+
+  /** Says which notifications this user has read, by their keys (without: all). How many are unread yet. */
+  async markRead(keys?: string[]): Promise<{ read: number; unread: number }> {
+    return expected(await this.requests.ask({ type: "read", keys }), "marked_read");
+  }
+
+  /** Says that a person has seen everything of the message's channel up to it. Throws NoAnswer without a connection. */
+  seen(message: { channel: string; offset: number }): void {
+    if (!this.canSend()) throw new NoAnswer("nothing was sent, there is no connection");
+    this.link.send({ type: "seen", channel: message.channel, offset: message.offset });
+  }
+
+  /** Milliseconds until the engine answered. */
+  async ping(): Promise<number> {
+    const began = performance.now();
+    await this.requests.ask({ type: "ping" });
+    return performance.now() - began;
+  }
+
+  /** Counts since the start, and `waiting`: requests without an answer now. */
+  statistics(): Counters & { waiting: number } {
+    return { ...this.dialogue.counters, waiting: this.requests.size };
+  }
+
+  private async change(type: "acknowledge" | "resolve", ids: string | string[], notes: string | undefined) {
+    if (Array.isArray(ids)) return this.submit(ids, (alertIds) => ({ type, alertIds, notes }));
+    return only(expected(await this.requests.ask({ type, alertId: ids, notes }), "accepted").results);
+  }
+
+  private async submit<Item>(items: Item[], make: (part: Item[]) => Request): Promise<ItemResult[]> {
+    const results: ItemResult[] = [];
+    for (const part of parts(items, make)) {
+      results.push(...expected(await this.requests.ask(make(part)), "accepted").results);
+    }
+    return results;
+  }
+
+  private canSend(): boolean {
+    return this.state === "ready" && this.link.hasRoom;
+  }
+
+  private stopped(fault: ClientStopped): void {
+    this.failure = fault;
+    this.stopWaking();
+    this.requests.end(fault);
+  }
+
+  private perform(effects: Effect[]): void {
+    for (const effect of effects) this.performOne(effect);
+  }
+
+  private performOne(effect: Effect): void {
+    switch (effect.do) {
+      case "send":
+        return this.link.send(effect.message);
+      case "tell":
+        return this.tell(effect);
+      case "answer":
+        return this.requests.answer(effect.id, effect.answer);
+      case "granted":
+        return this.grant(effect.channel, effect.answer);
+      case "greeted":
+        this.link.greeted(effect.isRefresh);
+        return this.requests.ready();
+      case "hangUp":
+        return this.link.hangUp(effect.ended);
+    }
+  }
+
+  private tell<Word extends keyof Told>(effect: { word: Word; value: Told[Word] }): void {
+    if (effect.word === "alert" || effect.word === "position") {
+      this.verified.set((effect.value as AlertMessage | PositionMessage).channel, this.wall());
+    }
+    this.told[effect.word].tell(effect.value);
+  }
+
+  private grant(channel: string, answer: Subscribed | TocsinError | null): void {
+    const grants = this.grants.get(channel) ?? [];
+    this.grants.delete(channel);
+    for (const { resolve, reject } of grants) {
+      if (answer instanceof TocsinError) reject(answer);
+      else resolve(answer);
+    }
+  }
+}
+
+function only(results: ItemResult[]): ItemResult {
+  const [result] = results;
+  if (!result) throw new TocsinError("the server answered without a result");
+  return result;
+}
+
+function expected<Type extends Answer["type"]>(answer: Answer, type: Type): Extract<Answer, { type: Type }> {
+  if (answer.type === type) return answer as Extract<Answer, { type: Type }>;
+  throw new TocsinError(`the server answered ${answer.type} instead of ${type}`);
+}
