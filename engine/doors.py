@@ -32,6 +32,7 @@ from engine.configuration.config import Config
 from engine.http.action_pages import action_routers
 from engine.http.app import create_app
 from engine.http.broadcasts import broadcast_routes
+from engine.http.dashboard import dashboard_router, read_page
 from engine.http.endpoints import endpoint_test_routes
 from engine.http.event_streams import stream_routes
 from engine.http.inbound.intake import Intake
@@ -161,6 +162,7 @@ class Doors:
                 queue_metrics_router(parts.jobs, parts.service),
                 slack_router(parts.slack_actions),
                 *action_routers(parts.link_verbs, PeerAddress(config.gateway.trusted_proxies)),
+                dashboard_router(await trio.to_thread.run_sync(read_page), self._about, lambda: self._http_port),
             ],
         )
         serve = functools.partial(
@@ -175,6 +177,10 @@ class Doors:
         async with trio.open_nursery() as nursery:
             self._http = await nursery.start(serve)
             status.started()
+
+    @property
+    def _http_port(self) -> int:
+        return int(self.http_url.rpartition(":")[2])
 
     def _stream_routes(self, parts: Parts) -> list[HTTPRouteHandler]:
         config, peer_address = self._config, PeerAddress(self._config.gateway.trusted_proxies)
@@ -220,7 +226,7 @@ class Doors:
         gateway = Gateway(
             [listener],
             converse,
-            self._config.origins(int(self.http_url.rpartition(":")[2])),
+            self._config.origins(self._http_port),
             gateway_limits(config),
             websocket_limits(config),
             self._roster,

@@ -56,7 +56,7 @@ _AGAIN = "Something is busy just now, and nothing was done: press the button aga
 
 
 def action_routers(verbs: LinkVerbs, peer_address: PeerAddress) -> list[Router]:
-    """`GET` and `POST /act/{link}`, and the page that stands in for the dashboard's `GET /alerts/{alert_id}`."""
+    """`GET` and `POST /act/{link}`."""
 
     @get("/act/{link:str}", media_type=MediaType.HTML, responses=_PAGES, operation_id="open_link", tags=["links"])
     async def ask(link: FromPath[str]) -> Response[str]:
@@ -85,20 +85,7 @@ def action_routers(verbs: LinkVerbs, peer_address: PeerAddress) -> list[Router]:
             return _page(HTTPStatus.SERVICE_UNAVAILABLE, title, f"<p>{escape(result.message or _AGAIN)}</p>{body}")
         return _page(HTTPStatus.OK, *_done(opened))
 
-    @get(
-        "/alerts/{alert_id:str}",
-        media_type=MediaType.HTML,
-        sync_to_thread=False,
-        operation_id="alert_page",
-        tags=["links"],
-    )
-    def show(alert_id: FromPath[str]) -> Response[str]:
-        """Where links to an alert lead until there is a dashboard: how to look at it. Knows nothing of the alert."""
-        shown = escape(line_of(alert_id, SUBJECT_MAX_CHARS))
-        how = f"<p>Look at it with <code>tocsin alerts show {shown}</code>, or GET /api/v1/alerts/{shown}.</p>"
-        return _page(HTTPStatus.OK, "An alert", how)
-
-    return [Router("/", guards=[refuse_unknown_parameters], route_handlers=[ask, act, show])]
+    return [Router("/", guards=[refuse_unknown_parameters], route_handlers=[ask, act])]
 
 
 def _asking(opened: Opened) -> tuple[str, str]:

@@ -216,11 +216,6 @@ async def test_who_may_only_read_gets_a_mail_without_a_link(told: Told):
     assert "Acknowledge:" not in mail.get_body(("plain",)).get_content()
 
 
-async def test_links_to_an_alert_lead_somewhere(told: Told):
-    page = await told.stranger.get("/alerts/018f0000-0000-7000-8000-00000000dead")
-    assert "tocsin alerts show 018f0000-0000-7000-8000-00000000dead" in page.text
-
-
 async def test_the_ledger_says_that_the_mail_went_out_and_metrics_count_it(told: Told):
     alert_id = await told.ring()
     await until_mailed(told)

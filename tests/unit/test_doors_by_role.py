@@ -171,7 +171,6 @@ ROUTES |= {
 ROUTES |= {
     "GET /act/{link}": OPEN,
     "POST /act/{link}": OPEN,
-    "GET /alerts/{alert_id}": OPEN,
     "POST /api/v1/slack/actions": OPEN,
 }
 MESSAGES: dict[str, Door] = {

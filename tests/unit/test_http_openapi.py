@@ -206,7 +206,6 @@ async def test_pages_behind_links_and_what_slack_posts_are_documented(client: ht
             "410",
         }
     assert "text/html" in known["POST /act/{link}"]["responses"]["503"]["content"]
-    assert "text/html" in known["GET /alerts/{alert_id}"]["responses"]["200"]["content"]
     posted = known["POST /api/v1/slack/actions"]
     assert {each["name"] for each in posted["parameters"]} == {"x-slack-signature", "x-slack-request-timestamp"}
     assert list(posted["requestBody"]["content"]) == ["application/x-www-form-urlencoded"]

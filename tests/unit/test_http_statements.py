@@ -344,7 +344,6 @@ async def ask_without_a_token(scene: Scene) -> None:
     link = links.link(WORKSPACE, "user-003", one, Action.ACKNOWLEDGE).rpartition("/")[2]
     await scene.ask("GET /act/{link}", link=link)
     await scene.ask("POST /act/{link}", link=link)
-    await scene.ask("GET /alerts/{alert_id}", alert_id=one)
     payload = {
         "type": "block_actions",
         "user": {"id": "U0ADA"},

@@ -1,0 +1,45 @@
+/**
+ * The time of day, once a second, for whatever says "12 s ago".
+ *
+ * One timer for the whole page, which runs only while somebody looks: without listeners, or in a hidden tab, it stands.
+ */
+import { useSyncExternalStore } from "react";
+
+const TICK_MS = 1_000;
+
+let now = Date.now();
+let timer: ReturnType<typeof setInterval> | undefined;
+const listeners = new Set<() => void>();
+
+function tick(): void {
+  now = Date.now();
+  for (const listener of listeners) listener();
+}
+
+function check(): void {
+  const isWanted = listeners.size > 0 && !document.hidden;
+  if (isWanted && timer === undefined) {
+    tick();
+    timer = setInterval(tick, TICK_MS);
+  }
+  if (!isWanted && timer !== undefined) {
+    clearInterval(timer);
+    timer = undefined;
+  }
+}
+
+function subscribe(listener: () => void): () => void {
+  if (listeners.size === 0) document.addEventListener("visibilitychange", check);
+  listeners.add(listener);
+  check();
+  return () => {
+    listeners.delete(listener);
+    check();
+    if (listeners.size === 0) document.removeEventListener("visibilitychange", check);
+  };
+}
+
+/** Milliseconds since 1970, a second old at most. Draws the component again each second: use it low in the tree. */
+export function useNow(): number {
+  return useSyncExternalStore(subscribe, () => now);
+}

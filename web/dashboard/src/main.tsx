@@ -1,0 +1,23 @@
+/** The page's start: theme and session as they were, then the first drawing. */
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+
+import { App } from "./app.tsx";
+import { restore } from "./session.ts";
+import { restoreTheme } from "./theme.ts";
+
+import "./styles/tokens.css";
+import "./styles/base.css";
+import "./styles/ui.css";
+import "./styles/forms.css";
+import "./styles/shell.css";
+
+restoreTheme();
+restore();
+const element = document.getElementById("page");
+if (!element) throw new Error("index.html has no element with the id 'page'");
+createRoot(element).render(
+  <StrictMode>
+    <App />
+  </StrictMode>,
+);

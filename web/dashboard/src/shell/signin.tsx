@@ -1,0 +1,58 @@
+/** The door: a token, and how to get one. */
+import { problemAtStart, signIn, signOut, useSession } from "../session.ts";
+import { Button, Dialog, TextField, useFields } from "../ui/index.ts";
+
+export function SignInPage() {
+  return (
+    <main className="door">
+      <h1>Tocsin</h1>
+      <p>Alerts, as they happen.</p>
+      <SignInForm problem={problemAtStart()} />
+    </main>
+  );
+}
+
+/** The view stays below it: whoever signs in again goes on where he was. */
+export function SignInAgain({ why }: { why: string }) {
+  const user = useSession()?.claims.user;
+  return (
+    <Dialog title="Sign in again">
+      <p>
+        {why} What you see stays{user ? `, ${user}` : ""}; it goes on with a new token.
+      </p>
+      <SignInForm problem={null} />
+      <Button onClick={signOut}>Sign out instead</Button>
+    </Dialog>
+  );
+}
+
+function SignInForm({ problem }: { problem: string | null }) {
+  const form = useFields(
+    { token: "" },
+    ({ token }) => (token.trim() ? {} : { token: "Paste your token." }),
+    async ({ token }) => {
+      const wrong = signIn(token);
+      if (wrong) throw new Error(wrong);
+    },
+  );
+  return (
+    <form onSubmit={(event) => void form.submit(event)} noValidate>
+      <TextField
+        label="Token"
+        type="password"
+        autoFocus
+        hint={
+          <>
+            On the engine&apos;s machine <code>tocsin token --user you</code> prints one. It stays in this tab.
+          </>
+        }
+        value={form.values.token}
+        onChange={(event) => form.set("token", event.target.value)}
+        error={form.errorOf("token") ?? form.refusal ?? problem}
+      />
+      <Button type="submit" weight="primary" isBusy={form.isBusy}>
+        Sign in
+      </Button>
+    </form>
+  );
+}

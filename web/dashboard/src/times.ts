@@ -1,0 +1,35 @@
+/** Times as people read them: in the viewer's zone, and how long ago. Pure. */
+
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60 * SECOND_MS;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+
+/** `42 s`, `5 min`, `3 h`, `2 d`: one figure, rounded down, as a clock would show it. */
+export function duration(ms: number): string {
+  const length = Math.max(0, ms);
+  if (length < MINUTE_MS) return `${Math.floor(length / SECOND_MS)} s`;
+  if (length < HOUR_MS) return `${Math.floor(length / MINUTE_MS)} min`;
+  if (length < 2 * DAY_MS) return `${Math.floor(length / HOUR_MS)} h`;
+  return `${Math.floor(length / DAY_MS)} d`;
+}
+
+const clockTime = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const dayAndTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+
+/** In the viewer's zone; of today only the time. */
+export function local(at: Date, now: Date): string {
+  return at.toDateString() === now.toDateString() ? clockTime.format(at) : dayAndTime.format(at);
+}
+
+export function utc(at: Date): string {
+  return `${at.toISOString().slice(0, 19).replace("T", " ")} UTC`;
+}
+
+/** A value as it is shown: at most four significant digits, no trailing noise. */
+const figures = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 4 });
+const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
+
+export function number(value: number): string {
+  return Math.abs(value) >= 10_000 ? whole.format(value) : figures.format(value);
+}

@@ -1,0 +1,12 @@
+/** What views are made of. */
+export { Button, IconButton, Link } from "./button.tsx";
+export { SeverityBadge, StateBadge, Tag } from "./badges.tsx";
+export { Dialog, Drawer } from "./dialog.tsx";
+export { CheckField, SelectField, TextArea, TextField, useFields, type Faults } from "./fields.tsx";
+export { Bars, Graph, type Bar } from "./graph.tsx";
+export { Icon, type IconName } from "./icons.tsx";
+export { Ago, Moment } from "./moment.tsx";
+export type { Point } from "./shape.ts";
+export { Answered, Boundary, Empty, Failed, Loading } from "./states.tsx";
+export { Table, type Column } from "./table.tsx";
+export { sayDone, sayFailed } from "./toasts.tsx";

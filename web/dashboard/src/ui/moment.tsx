@@ -1,0 +1,18 @@
+/** A moment: how long ago, or when, in the viewer's zone; UTC on hover. */
+import { useNow } from "../clock.ts";
+import { duration, local, utc } from "../times.ts";
+
+export function Moment({ at, how = "local" }: { at: string; how?: "local" | "ago" }) {
+  const date = new Date(at);
+  return (
+    <time dateTime={at} title={utc(date)}>
+      {how === "ago" ? <Ago at={date.getTime()} /> : local(date, new Date())}
+    </time>
+  );
+}
+
+/** `12 s ago`, of milliseconds since 1970; goes on by itself. */
+export function Ago({ at }: { at: number }) {
+  const away = useNow() - at;
+  return <>{away < -999 ? `in ${duration(-away)}` : `${duration(away)} ago`}</>;
+}

@@ -1,0 +1,51 @@
+/** A table that a screen reader reads as one; on a narrow screen each row is a card with the columns' names. */
+import type { ReactNode } from "react";
+
+export interface Column<Row> {
+  title: string;
+  cell: (row: Row) => ReactNode;
+  /** Figures stand to the right, under each other. */
+  isFigure?: boolean;
+  /** Its name is for screen readers alone (a column of buttons, say). */
+  isTitleHidden?: boolean;
+}
+
+interface TableProps<Row> {
+  /** What it lists, for screen readers. */
+  caption: string;
+  columns: readonly Column<Row>[];
+  rows: readonly Row[];
+  keyOf: (row: Row) => string;
+  /** The row that is open beside the table. */
+  current?: string | null;
+}
+
+export function Table<Row>({ caption, columns, rows, keyOf, current }: TableProps<Row>) {
+  return (
+    <div className="table-frame" role="region" aria-label={caption} tabIndex={0}>
+      <table className="table">
+        <caption className="for-readers">{caption}</caption>
+        <thead>
+          <tr>
+            {columns.map((column) => (
+              <th key={column.title} scope="col" className={column.isFigure ? "figure" : undefined}>
+                <span className={column.isTitleHidden ? "for-readers" : undefined}>{column.title}</span>
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row) => (
+            <tr key={keyOf(row)} aria-current={current === keyOf(row) ? "true" : undefined}>
+              {columns.map((column) => (
+                <td key={column.title} data-title={column.title} className={column.isFigure ? "figure" : undefined}>
+                  {column.cell(row)}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
