@@ -17,6 +17,7 @@ from pathlib import Path
 
 from benchmarks.harness import Child
 from benchmarks.peers import node_peer
+from engine.extras import how_to_get
 
 FSYNCS = ("always", "everysec")
 _READY = b"ready to accept connections at"
@@ -27,9 +28,7 @@ def why_none() -> str:
     """Why our engines can have no Redis here; empty if they can."""
     if shutil.which("redis-server") is None:
         return "there is no redis-server here"
-    return (
-        "" if importlib.util.find_spec("redis") else "the package redis is not installed (pip install 'tocsin[redis]')"
-    )
+    return "" if importlib.util.find_spec("redis") else f"the package redis is not installed ({how_to_get('redis')})"
 
 
 def bullmq() -> tuple[list[str], str]:

@@ -7,6 +7,7 @@ from engine.bus.carried import CarriedBus
 from engine.bus.carriers import Carrier
 from engine.configuration.config import Config
 from engine.configuration.fields import ConfigError
+from engine.extras import how_to_get
 from engine.foreign import ForeignLoop
 from engine.stores.postgres.connect import is_postgres
 
@@ -35,5 +36,5 @@ def _over_redis(config: Config, foreign: ForeignLoop) -> Carrier:
     try:
         from engine.bus.redis import RedisCarrier
     except ImportError as fault:
-        raise ConfigError("redis.url", "needs the library redis: pip install 'tocsin[redis]'") from fault
+        raise ConfigError("redis.url", f"needs the library redis: {how_to_get('redis')}") from fault
     return RedisCarrier(foreign, config.redis.url.reveal().decode(), config.redis.prefix, config.bus.keep_s)

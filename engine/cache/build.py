@@ -13,6 +13,7 @@ from engine.cache.strategies import STRATEGIES
 from engine.cache.wire import Names
 from engine.configuration.config import Config
 from engine.configuration.fields import ConfigError
+from engine.extras import how_to_get
 from engine.foreign import ForeignLoop
 
 
@@ -38,7 +39,7 @@ def _level(config: Config, foreign: ForeignLoop) -> SecondLevel:
     try:
         from engine.cache.redis import RedisLevel
     except ImportError as fault:
-        text = "needs a package that is not installed: use pip install 'tocsin[redis]', or leave it out"
+        text = f"needs a package that is not installed, or leave it out: {how_to_get('redis')}"
         raise ConfigError("redis.url", text) from fault
     return RedisLevel(
         config.redis.url,

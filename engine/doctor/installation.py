@@ -14,7 +14,9 @@ from engine.stores.sqlite.file import SQLITE_MIN
 
 PYTHON_MIN = (3, 11)
 DISTRIBUTION = "tocsin"
-REINSTALL = "install it again: pip install --upgrade tocsin"
+REINSTALL = (
+    "install it again: .venv/bin/pip install --editable . in a checkout, pip install --upgrade tocsin with a release"
+)
 _REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)(\[[^]]*\])?\s*(?P<bounds>[^;]*)")
 _BOUND = re.compile(r"(?P<how>>=|<|==)\s*(?P<version>[\d.]+)")
 

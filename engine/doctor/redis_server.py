@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from engine.configuration.config import Config
 from engine.configuration.fields import ConfigError
 from engine.doctor.findings import Finding, Level
+from engine.extras import how_to_get
 from protocol.errors import NotYet
 
 if TYPE_CHECKING:
@@ -26,11 +27,13 @@ ANSWER_S = 2.0
 # A neighbour answers within 0.2 ms; the cache waits for 50 (cache.wait_s), and each alert crosses it between nodes.
 PING_SLOW_S = 0.005
 _PINGS = 7
+# Of what it says to who comes without a password, which is mostly about HELLO.
+_CAME_WITHOUT_ONE = "must be called with the client already authenticated"
 # Above it evictions begin soon.
 FULL_PERCENT = 90
 # Takes entries of the cache, which end by themselves anyway, and leaves the streams between nodes alone.
 POLICY = "volatile-lru"
-MISSING, INSTALL = "the library for it is not installed", "pip install 'tocsin[redis]'"
+MISSING, INSTALL = "the library for it is not installed", how_to_get("redis")
 
 
 def be_ready(config: Config) -> None:
@@ -46,8 +49,8 @@ def be_ready(config: Config) -> None:
     client = _client(config)
     try:
         client.ping()
-    except redis.AuthenticationError as fault:
-        raise ConfigError("redis.url", f"{config.redis.url.shown} refuses us: {fault}") from None
+    except (redis.AuthenticationError, redis.exceptions.NoPermissionError) as fault:
+        raise ConfigError("redis.url", f"{config.redis.url.shown} refuses us: {_refusal(fault)}") from None
     except redis.InvalidResponse:
         raise ConfigError("redis.url", f"what answers at {config.redis.url.shown} is no Redis") from None
     except redis.RedisError as fault:
@@ -69,8 +72,9 @@ def server(config: Config) -> Iterator[Finding]:
     client = _client(config)
     try:
         told, ping_s = dict(client.info("everything")), _ping_s(client)
-    except redis.AuthenticationError as fault:
-        yield Finding("redis", Level.FAIL, f"{where}: {fault}", "set user and password in redis.url")
+    except (redis.AuthenticationError, redis.exceptions.NoPermissionError) as fault:
+        cause, _, advice = _refusal(fault).partition("; ")
+        yield Finding("redis", Level.FAIL, f"{where} refuses us: {cause}", advice)
         return
     except redis.RedisError as fault:
         yield Finding("redis", Level.WARNING, f"{where}: {fault}", "start it, or mend redis.url; nodes use the store")
@@ -80,6 +84,18 @@ def server(config: Config) -> Iterator[Finding]:
     yield _version(where, told)
     yield _speed(ping_s)
     yield _memory(told)
+
+
+def _refusal(fault: Exception) -> str:
+    """What is wrong with whom we came as, and what to do about it."""
+    import redis
+
+    cause = str(fault).rstrip(".")
+    if isinstance(fault, redis.exceptions.NoPermissionError):
+        return f"{cause}; give that user its rights there (ACL SETUSER), or name another one in redis.url"
+    if _CAME_WITHOUT_ONE in cause:
+        cause = "it wants a password"
+    return f"{cause}; put the right one into redis.url, redis://[user]:password@host:port (TOCSIN_REDIS_URL)"
 
 
 def _client(config: Config) -> Redis:

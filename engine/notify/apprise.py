@@ -13,6 +13,7 @@ import logging
 
 import trio
 
+from engine.extras import how_to_get
 from engine.notify.places import WAIT_S, Places
 from engine.notify.ports import Outcome, Refused, Sent, TryLater
 from engine.notify.webhook import Envelope
@@ -37,7 +38,7 @@ def why_not_here() -> str:
     """Why nothing can be handed to Apprise on this machine; empty: it can."""
     if importlib.util.find_spec("apprise") is not None:
         return ""
-    return "Apprise is not installed with this engine: pip install 'tocsin[apprise]'"
+    return f"Apprise is not installed with this engine: {how_to_get('apprise')}"
 
 
 class Apprise:

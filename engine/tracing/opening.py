@@ -13,6 +13,7 @@ from litestar.types import ASGIApp
 
 from actors.ports import Desk, JobDesk
 from engine.configuration.fields import ConfigError
+from engine.extras import how_to_get
 from engine.notify.connector import Connector
 from engine.sections.notify import Notify
 from engine.sections.tracing import TracingSection
@@ -53,7 +54,7 @@ def open_tracing(section: TracingSection, node: str, store: str, exporter: Any =
     if not section.to and exporter is None:
         return NotFollowing()
     if not _is_installed():
-        raise ConfigError("tracing.to", "traces need OpenTelemetry: pip install 'tocsin[otel]', or leave this empty")
+        raise ConfigError("tracing.to", f"leave this empty, or get OpenTelemetry: {how_to_get('otel')}")
     from engine.tracing.exporting import Export, exporter_to
     from engine.tracing.following import Following
     from engine.tracing.spans import Tracing

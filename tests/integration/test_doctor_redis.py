@@ -10,6 +10,7 @@ import pytest
 from engine.configuration.config import Config
 from engine.configuration.fields import SecretUrl
 from engine.doctor import Finding, Level, redis_server
+from engine.extras import how_to_get
 from engine.sections.cache import Redis
 from tests.support.redis_server import PASSWORD, RedisServer
 
@@ -87,7 +88,7 @@ def test_one_that_does_not_answer_is_a_warning_with_its_address(redis: RedisServ
 def test_without_the_library_the_doctor_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "redis", None)
     (found,) = look("redis://127.0.0.1")
-    assert (found.level, found.advice) == (FAIL, "pip install 'tocsin[redis]'")
+    assert (found.level, found.advice) == (FAIL, how_to_get("redis"))
 
 
 def test_without_a_url_nothing_is_said() -> None:

@@ -114,9 +114,21 @@ def test_a_wrong_password_of_a_redis_is_told_and_not_waited_for(tmp_path: Path) 
     server = RedisServer.start(password=PASSWORD)
     try:
         line = refused(tmp_path, "--wait", "600", "--redis", server.url.replace(PASSWORD, SECRET))
+        without = refused(tmp_path, "--wait", "600", "--redis", server.url.replace(f":{PASSWORD}@", ""))
     finally:
         server.remove()
-    assert "refuses us" in line
+    host = f"127.0.0.1:{server.port}/0 refuses us: "
+    advice = "; put the right one into redis.url, redis://[user]:password@host:port (TOCSIN_REDIS_URL)"
+    assert line.endswith(f"@{host}invalid username-password pair or user is disabled{advice}")
+    assert without.endswith(f"//{host}it wants a password{advice}")
+
+
+def test_a_user_of_a_redis_without_rights_is_told_and_not_waited_for(tmp_path: Path, redis: RedisServer) -> None:
+    redis.command("ACL", "SETUSER", "weak", "on", f">{SECRET}")
+    line = refused(tmp_path, "--wait", "600", "--redis", redis.url.replace("redis://", f"redis://weak:{SECRET}@"))
+    redis.command("ACL", "DELUSER", "weak")
+    assert f"127.0.0.1:{redis.port}/0 refuses us: " in line
+    assert "give that user its rights there" in line
 
 
 def test_a_database_that_is_not_there_is_named(tmp_path: Path, postgres_server: PostgresServer) -> None:

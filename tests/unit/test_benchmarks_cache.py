@@ -14,6 +14,7 @@ from benchmarks.peers import redis
 from engine.cache import Entry, Found
 from engine.cache.counts import Counts
 from engine.cache.strategies import STRATEGIES
+from engine.extras import how_to_get
 
 TINY = Options(short=True, runs=1)
 
@@ -60,7 +61,7 @@ def test_without_a_redis_its_rows_are_left_out_and_that_is_said(small, monkeypat
 def test_without_the_package_no_engine_can_have_a_redis(monkeypatch):
     monkeypatch.setattr(redis.shutil, "which", lambda name: name)
     monkeypatch.setattr(redis.importlib.util, "find_spec", lambda name: None)
-    assert redis.why_none() == "the package redis is not installed (pip install 'tocsin[redis]')"
+    assert redis.why_none() == f"the package redis is not installed ({how_to_get('redis')})"
 
 
 class Lasting:

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from engine.extras import how_to_get
 from protocol.errors import NotYet, StoreRefused
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def driver() -> Any:
         import asyncpg
     except ImportError as fault:
         raise StoreRefused(
-            "a store on Postgres needs asyncpg, which is not installed: pip install 'tocsin[postgres]'"
+            f"a store on Postgres needs asyncpg, which is not installed: {how_to_get('postgres')}"
         ) from fault
     return asyncpg
 
