@@ -1,7 +1,8 @@
 """What routing asks of the store: alerts with what was told of them, and the people whom they concern.
 
-Owns nothing. Whom an alert concerns: its assignee, and whoever answers for the team that owns its framework. Nobody who
-is not a user of the workspace: an assignee may be any name, and nothing is known of him but that.
+Owns nothing; what several ask at the same moment is one read (`engine.notify.gathered`). Whom an alert concerns: its
+assignee, and whoever answers for the team that owns its framework. Nobody who is not a user of the workspace: an
+assignee may be any name, and nothing is known of him but that.
 
 What somebody has written down about himself or his team keeps nobody else from being told. A zone that there was when
 it was saved may be gone (another machine, other files of zones): his hours are then those of UTC, and of a rota that
@@ -10,8 +11,8 @@ cannot be followed all members answer. The log says which.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import structlog
@@ -19,10 +20,14 @@ import structlog
 from engine.core.rota import answering
 from engine.core.routing import Person
 from engine.core.zones import is_zone
+from engine.notify.gathered import Gathered
 from engine.shelf.directory import FRAMEWORK, TEAM, USER
 from engine.stores import Store
+from engine.stores.deliveries import Wanted
+from engine.stores.objects import StoredObject
 from protocol.directory import Framework, Team, User
-from protocol.model import Alert
+from protocol.model import Alert, ChannelKey
+from protocol.notify import Delivery
 from protocol.preferences import Preference
 
 T = TypeVar("T")
@@ -30,31 +35,50 @@ PREFERENCE = "preference"
 log = structlog.get_logger()
 
 
+class AboutAlerts(NamedTuple):
+    """Some alerts of a channel, what was told of them, and the team that owns their framework."""
+
+    alerts: Mapping[str, Alert]
+    lines: Mapping[str, Sequence[Delivery]]
+    owner: str | None
+
+
 class Facts:
     """Reads, for one workspace at a time."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._gathered = Gathered(store.known_of)
 
     async def alerts(self, workspace: str, alert_ids: Iterable[str]) -> dict[str, Alert]:
         """Those of these that there are."""
         return await self._store.alerts_named(workspace, list(alert_ids))
 
-    async def owner(self, workspace: str, framework: str) -> str | None:
-        """The team that owns a framework."""
-        known = await self._named(workspace, FRAMEWORK, [framework], Framework)
-        return known[framework].owner if framework in known else None
+    async def about(self, key: ChannelKey, alert_ids: Sequence[str], versions: Sequence[str]) -> AboutAlerts:
+        """Those of these alerts that there are, with the lines that `engine.stores.deliveries.Wanted` speaks of."""
+        wanted = Wanted(alert_ids, versions, {FRAMEWORK: [key.framework]})
+        known = await self._gathered.known_of(key.workspace, wanted)
+        frameworks = _read(key.workspace, FRAMEWORK, known.objects[FRAMEWORK], Framework)
+        owner = frameworks[key.framework].owner if key.framework in frameworks else None
+        return AboutAlerts(known.alerts, known.lines, owner)
 
     async def answering(self, workspace: str, teams: Sequence[str], now: int) -> dict[str, tuple[str, ...]]:
         """Of each of these teams that there is who answers for it now."""
-        known = await self._named(workspace, TEAM, teams, Team)
+        if not teams:
+            return {}
+        found = await self._gathered.known_of(workspace, Wanted(objects={TEAM: teams}))
+        known = _read(workspace, TEAM, found.objects[TEAM], Team)
         return {name: _answering(workspace, team, now) for name, team in known.items()}
 
     async def people(self, workspace: str, users: Iterable[str | None]) -> dict[str, Person]:
         """Those of these whom the workspace knows, by id, with what they prefer."""
         names = list(dict.fromkeys(user for user in users if user))
-        known = await self._named(workspace, USER, names, User)
-        preferences = await self._named(workspace, PREFERENCE, list(known), Preference)
+        if not names:
+            return {}
+        # A preference is its user's, and has his id.
+        found = await self._gathered.known_of(workspace, Wanted(objects={USER: names, PREFERENCE: names}))
+        known = _read(workspace, USER, found.objects[USER], User)
+        preferences = _read(workspace, PREFERENCE, found.objects[PREFERENCE], Preference)
         return {
             name: Person(
                 id=name,
@@ -66,18 +90,17 @@ class Facts:
             for name, user in known.items()
         }
 
-    async def _named(self, workspace: str, kind: str, names: Sequence[str], type_: type[T]) -> dict[str, T]:
-        if not names:
-            return {}
-        found = await self._store.objects_named(workspace, kind, names)
-        values: dict[str, Any] = {}
-        for name, stored in found.items():
-            if stored.archived_at is None:
-                try:
-                    values[name] = msgspec.json.decode(stored.body, type=type_)
-                except msgspec.DecodeError as fault:
-                    log.error("object_unreadable", kind=kind, workspace=workspace, id=name, cause=str(fault))
-        return values
+
+def _read(workspace: str, kind: str, found: Mapping[str, StoredObject], type_: type[T]) -> dict[str, T]:
+    """What is not put away, by id."""
+    values: dict[str, Any] = {}
+    for name, stored in found.items():
+        if stored.archived_at is None:
+            try:
+                values[name] = msgspec.json.decode(stored.body, type=type_)
+            except msgspec.DecodeError as fault:
+                log.error("object_unreadable", kind=kind, workspace=workspace, id=name, cause=str(fault))
+    return values
 
 
 def _answering(workspace: str, team: Team, now: int) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ last piece is the settlement.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import trio
 
@@ -22,7 +22,8 @@ from engine.jobs.kinds import Kind, PutOff, Result
 from engine.notify.book import NotifyBook
 from engine.notify.decided import Decided, line_of
 from engine.notify.escalation import Escalations
-from engine.notify.facts import Facts
+from engine.notify.facts import AboutAlerts, Facts
+from engine.notify.gathered import ALERTS_AT_ONCE
 from engine.notify.told import Told
 from engine.orders import StandingOrders
 from engine.stores import Store
@@ -39,8 +40,6 @@ LOOKED_FOR_MAX = 20
 # An older one may have failed, and is tried again: the last of five attempts comes 32 s after the one before. Those
 # that are due later wait for the end of a quiet, and for nothing that could come before this.
 RETRIED_US = 60 * SECOND_US
-# What is known of so many alerts at a time: with a thousand endpoints that are 50,000 lines of the ledger.
-ALERTS_AT_ONCE = 50
 # So many answers are 2 ms of the loop; so many lines, with their jobs, one transaction that nobody notices.
 ANSWERS_AT_ONCE = 250
 LINES_AT_ONCE = 1_000
@@ -52,21 +51,19 @@ class _Scene:
 
     key: ChannelKey
     now: int
-    # The team that owns the framework, and who answers for it.
-    owner: str | None
+    # Who answers for the team that owns the framework.
     answering: Mapping[str, tuple[str, ...]]
     endpoints: Sequence[Endpoint]
     # Which endpoints the channel's rules name, by rule.
     named: Mapping[str | None, tuple[str, ...]]
-    alerts: Mapping[str, Alert]
-    lines: Mapping[str, Sequence[Delivery]]
+    about: AboutAlerts
     people: Mapping[str, Person]
     _told: dict[str, Told] = field(default_factory=dict)
 
     def told(self, alert_id: str) -> Told:
         """What the ledger says of one of them, and what this job adds. Asked for one by one: all are many lines."""
         if alert_id not in self._told:
-            self._told[alert_id] = Told(self.lines.get(alert_id, ()))
+            self._told[alert_id] = Told(self.about.lines.get(alert_id, ()))
         return self._told[alert_id]
 
 
@@ -99,46 +96,38 @@ class Router:
             return PutOff(self._clock() + AFTER_OLDER_US, behind=older)
         # Only now: what older jobs have settled with before they were said to have ended must be in it.
         key, now = ChannelKey(claimed.workspace, claimed.framework or ""), self._clock()
-        base = await self._base(key, now)
         ids = list(dict.fromkeys(alert_id for noted in args.noted for alert_id in noted.alert_ids))
         decided = Decided()
         for start in range(0, len(ids), ALERTS_AT_ONCE):
-            scene = await self._scene(base, args, ids[start : start + ALERTS_AT_ONCE])
+            scene = await self._scene(key, now, args, ids[start : start + ALERTS_AT_ONCE])
             decided = await self._decide(scene, args, decided)
         for noted in args.noted:
             await self._note_answer(key, noted)
         return decided.done
 
-    async def _base(self, key: ChannelKey, now: int) -> _Scene:
-        """What is the same for all alerts of a job."""
-        owner = await self._facts.owner(key.workspace, key.framework)
+    async def _scene(self, key: ChannelKey, now: int, args: RouteArgs, ids: Sequence[str]) -> _Scene:
+        workspace = key.workspace
+        about = await self._facts.about(key, ids, [str(noted.version) for noted in args.noted])
+        answering = await self._facts.answering(workspace, [about.owner] if about.owner else [], now)
+        assigned = (alert.assigned_to for alert in about.alerts.values())
+        others = (line.recipient.user for of_alert in about.lines.values() for line in of_alert)
+        people = await self._facts.people(workspace, [*answering.get(about.owner or "", ()), *assigned, *others])
         return _Scene(
             key=key,
             now=now,
-            owner=owner,
-            answering=await self._facts.answering(key.workspace, [owner] if owner else [], now),
-            endpoints=self._book.endpoints(key.workspace),
+            answering=answering,
+            endpoints=self._book.endpoints(workspace),
             named={rule.id: rule.notify for rule in self._orders.of(key).rules},
-            alerts={},
-            lines={},
-            people={},
+            about=about,
+            people=people,
         )
-
-    async def _scene(self, base: _Scene, args: RouteArgs, ids: Sequence[str]) -> _Scene:
-        workspace, versions = base.key.workspace, [str(noted.version) for noted in args.noted]
-        alerts = await self._facts.alerts(workspace, ids)
-        lines = await self._store.told_of(workspace, ids, versions)
-        assigned = (alert.assigned_to for alert in alerts.values())
-        others = (line.recipient.user for of_alert in lines.values() for line in of_alert)
-        people = await self._facts.people(workspace, [*base.answering.get(base.owner or "", ()), *assigned, *others])
-        return replace(base, alerts=alerts, lines=lines, people=people, _told={})
 
     async def _decide(self, scene: _Scene, args: RouteArgs, decided: Decided) -> Decided:
         """What is not stored yet, after all changes of these alerts."""
         answers = 0
         for noted in args.noted:
             for alert_id in noted.alert_ids:
-                if (alert := scene.alerts.get(alert_id)) is None:
+                if (alert := scene.about.alerts.get(alert_id)) is None:
                     continue
                 for answer in _answers(scene, noted, alert):
                     if answer is not None:
@@ -205,7 +194,7 @@ def _meant(scene: _Scene, alert: Alert, noted: Noted) -> Meant:
     users = [alert.assigned_to] if alert.assigned_to else []
     if noted.change is Change.ASSIGNED:
         return Meant(users)
-    owner = [scene.owner] if scene.owner else []
+    owner = [scene.about.owner] if scene.about.owner else []
     return Meant(users, owner, scene.named.get(alert.rule_id, ()), scene.answering)
 
 
@@ -213,7 +202,7 @@ def concerned(scene: _Scene, alert: Alert, noted: Noted) -> list[Person]:
     """The people whom a change of an alert concerns, each once: of what follows also who heard of its beginning."""
     names = [alert.assigned_to]
     if noted.change is not Change.ASSIGNED:
-        names += scene.answering.get(scene.owner or "", ())
+        names += scene.answering.get(scene.about.owner or "", ())
     if not noted.change.is_start:
         names += scene.told(alert.id).users
     return [scene.people[name] for name in dict.fromkeys(names) if name is not None and name in scene.people]

@@ -83,13 +83,14 @@ class Sending:
 
     async def send(self, claimed: Claimed, args: SendArgs) -> Result:
         """One message."""
-        line = await self._store.delivery(claimed.workspace, args.key)
-        if line is None or line.state is not DeliveryState.QUEUED:
-            return NotNeeded("the ledger has no such line" if line is None else f"it is {line.state.value} already")
-        found = await self._store.alert(line.workspace, line.alert_id)
+        found = await self._store.to_send(claimed.workspace, args.key)
         if found is None:
+            return NotNeeded("the ledger has no such line")
+        line, alert, same = found
+        if line.state is not DeliveryState.QUEUED:
+            return NotNeeded(f"it is {line.state.value} already")
+        if alert is None:
             return self._suppressed([line], Why.OVER)
-        same = await self._store.deliveries_to(line.workspace, line.alert_id, (line.channel, line.recipient.name))
         earlier = list(takewhile(lambda each: each.key != line.key, same))
         now = self._clock()
         if (ahead := ahead_of(earlier, now)) is not None:
@@ -104,7 +105,7 @@ class Sending:
             channel=line.channel,
             recipient=line.recipient,
             change=line.change,
-            alerts=(found[1],),
+            alerts=(alert,),
             at=line.at,
             by=args.by,
             # A digest speaks of others as well: it does not follow this one.

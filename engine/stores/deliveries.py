@@ -11,12 +11,14 @@ ever moved on: what was told is not queued again. `tests/unit/test_store_deliver
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
 
+from engine.stores.objects import StoredObject
 from protocol.jobs import NewJob
+from protocol.model import Alert
 from protocol.notify import Channel, Delivery, DeliveryState, Recipient
 
 # One digest takes so many; what is left goes with another one, at once.
@@ -56,6 +58,36 @@ class TrimmedLines(NamedTuple):
     after: TrimPlace | None
 
 
+class Wanted(NamedTuple):
+    """What routing asks about some alerts (500 at most) of a workspace, and objects by kind and id.
+
+    Of the deliveries of these alerts those are given that say who has heard what: without those that were suppressed,
+    but for what a chain wanted told, what is of these versions, and the last one of each recipient by each channel.
+    However often an alert rings, those that say nothing new are not read.
+    """
+
+    alert_ids: Collection[str] = ()
+    versions: Collection[str] = ()
+    objects: Mapping[str, Collection[str]] = {}
+
+
+class Known(NamedTuple):
+    """What there is of it: alerts by id, their deliveries, the oldest first, and objects by kind and id."""
+
+    alerts: Mapping[str, Alert]
+    lines: Mapping[str, Sequence[Delivery]]
+    objects: Mapping[str, Mapping[str, StoredObject]]
+
+
+class ToSend(NamedTuple):
+    """A delivery, its alert (None: there is none any more), and all of that alert to the same recipient by the same
+    channel, the oldest first, itself among them."""
+
+    line: Delivery
+    alert: Alert | None
+    same: Sequence[Delivery]
+
+
 class DeliveryStore(Protocol):
     """What the engine needs of a store to know who was told. Everything raises StoreUnavailable."""
 
@@ -66,15 +98,11 @@ class DeliveryStore(Protocol):
     async def deliveries_of(self, workspace: str, alert_ids: Sequence[str]) -> dict[str, list[Delivery]]:
         """All deliveries of these alerts, the oldest first; of at most 500 alerts at a time."""
 
-    async def told_of(
-        self, workspace: str, alert_ids: Sequence[str], versions: Sequence[str]
-    ) -> dict[str, list[Delivery]]:
-        """Of the deliveries of these alerts those that say who has heard what, the oldest first: without those that
-        were suppressed, but for what a chain wanted told, what is of these versions, and the last one of each recipient
-        by each channel. However often an alert rings, those that say nothing new are not read."""
+    async def known_of(self, workspace: str, wanted: Wanted) -> Known:
+        """What is asked for, of one moment."""
 
-    async def deliveries_to(self, workspace: str, alert_id: str, place: tuple[Channel, str]) -> list[Delivery]:
-        """Those of one alert to one recipient by one channel, the oldest first."""
+    async def to_send(self, workspace: str, key: str) -> ToSend | None:
+        """What is to be known of the line with this key before it is sent, of one moment; None: there is none."""
 
     async def deliveries(self, workspace: str, alert_id: str, after: int, limit: int) -> list[LedgerLine]:
         """Those of one alert behind a number, the oldest first."""

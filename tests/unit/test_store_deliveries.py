@@ -12,6 +12,7 @@ import trio
 from msgspec.structs import replace
 
 from engine.stores import AlertQuery, Store
+from engine.stores.deliveries import ToSend, Wanted
 from protocol.jobs import JobError, NewJob, Queue, Settlement, Verdict
 from protocol.model import AlertState
 from protocol.notify import Change, Channel, Delivery, DeliveryState, Noted, Recipient, RouteArgs, Why
@@ -58,7 +59,8 @@ async def test_of_what_was_suppressed_only_the_last_is_read_and_whatever_else_sa
     others = [a_delivery("a2"), a_delivery(workspace="other")]
     lines = [told, passed_over[0], asked, passed_over[1], step, *passed_over[2:], last, bobs, *others]
     async with ledger(*lines) as store:
-        assert await store.told_of("acme", ["a1"], ["3"]) == {"a1": [told, asked, step, last, bobs]}
+        known = await store.known_of("acme", Wanted(["a1"], ["3"]))
+        assert known.lines == {"a1": [told, asked, step, last, bobs]}
 
 
 async def test_what_was_told_to_one_recipient_by_one_channel_is_found_in_its_order(autojump_clock: None) -> None:
@@ -70,7 +72,8 @@ async def test_what_was_told_to_one_recipient_by_one_channel_is_found_in_its_ord
         a_delivery(workspace="other"),
     ]
     async with ledger(first, *others, second) as store:
-        assert await store.deliveries_to("acme", "a1", (Channel.EMAIL, ANN.name)) == [first, second]
+        assert await store.to_send("acme", second.key) == ToSend(second, None, [first, second])
+        assert await store.to_send("other", second.key) is None
 
 
 async def test_another_workspace_has_no_such_line(autojump_clock: None) -> None:

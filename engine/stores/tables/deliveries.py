@@ -42,7 +42,7 @@ WHERE workspace = ? AND alert_id = ? AND channel = ? AND recipient = ? ORDER BY 
 OF_ALERT = f"""
 SELECT id, {COLUMNS} FROM delivery WHERE workspace = ? AND alert_id = ? AND id > ? ORDER BY id LIMIT ?
 """  # noqa: S608
-_BY_KEY = f"SELECT {COLUMNS} FROM delivery WHERE key = ? AND workspace = ?"  # noqa: S608
+BY_KEY = f"SELECT {COLUMNS} FROM delivery WHERE key = ? AND workspace = ?"  # noqa: S608
 PUT_ASIDE = f"""
 SELECT {COLUMNS} FROM delivery INDEXED BY delivery_put_aside
 WHERE state = 'queued' AND due IS NOT NULL AND due = ? AND workspace = ? AND channel = ? AND recipient = ?
@@ -147,27 +147,13 @@ class DeliveryTable:
         """All deliveries of these alerts. Raises StoreUnavailable."""
         return await self._by_alert(workspace, _OF_ALERTS, workspace, json_text(alert_ids))
 
-    async def told_of(
-        self, workspace: str, alert_ids: Sequence[str], versions: Sequence[str]
-    ) -> dict[str, list[Delivery]]:
-        """Those of these alerts that say who has heard what. Raises StoreUnavailable."""
-        return await self._by_alert(workspace, TOLD_OF, workspace, json_text(alert_ids), json_text(versions))
-
-    async def deliveries_to(self, workspace: str, alert_id: str, place: tuple[Channel, str]) -> list[Delivery]:
-        """Those of one alert to one recipient. Raises StoreUnavailable."""
-        channel, recipient = place
-        return [
-            delivery_of(row)
-            for row in await self._rows(workspace, TO_PLACE, workspace, alert_id, channel.value, recipient)
-        ]
-
     async def deliveries(self, workspace: str, alert_id: str, after: int, limit: int) -> list[LedgerLine]:
         """Those of one alert. Raises StoreUnavailable."""
         return [_line(row) for row in await self._rows(workspace, OF_ALERT, workspace, alert_id, after, limit)]
 
     async def delivery(self, workspace: str, key: str) -> Delivery | None:
         """The one with this key. Raises StoreUnavailable."""
-        return next((delivery_of(row) for row in await self._rows(workspace, _BY_KEY, key, workspace)), None)
+        return next((delivery_of(row) for row in await self._rows(workspace, BY_KEY, key, workspace)), None)
 
     async def keep_deliveries(self, deliveries: Sequence[Delivery], jobs: Sequence[NewJob] = ()) -> None:
         """Writes rows, or moves them on, with jobs. Raises StoreUnavailable."""

@@ -26,9 +26,9 @@ from engine.stores import (
     RevocationKind,
     RowPage,
 )
-from engine.stores.deliveries import TRIM_START, TrimPlace
+from engine.stores.deliveries import TRIM_START, Known, ToSend, TrimPlace, Wanted
 from engine.stores.readings import ReadingPage, ReadingQuery, SeriesPage
-from engine.stores.tables import acts, lists, queries, quiet, revocations, upkeep
+from engine.stores.tables import acts, known, lists, queries, quiet, revocations, upkeep
 from engine.stores.tables import recipients as ledger
 from engine.stores.tables import trail as trail_table
 from engine.stores.tables.connection import Connection
@@ -153,6 +153,14 @@ class TableStore(ObjectTable, WorkflowTables, JobTables, DeliveryTable, NodeTabl
         """Those of these alerts that there are. Raises StoreUnavailable."""
         question = partial(queries.alerts_named, workspace=workspace, alert_ids=alert_ids)
         return await self._readers.read(question, workspace=workspace)
+
+    async def known_of(self, workspace: str, wanted: Wanted) -> Known:
+        """What is to be known before it is decided who is told. Raises StoreUnavailable."""
+        return await self._readers.read(partial(known.known_of, workspace=workspace, wanted=wanted), workspace)
+
+    async def to_send(self, workspace: str, key: str) -> ToSend | None:
+        """What is to be known before somebody is told. Raises StoreUnavailable."""
+        return await self._readers.read(partial(known.to_send, workspace=workspace, key=key), workspace)
 
     async def matching(self, query: AlertQuery, limit: int) -> list[str]:
         """The ids of the alerts that a query means, newest first. Raises StoreUnavailable."""
