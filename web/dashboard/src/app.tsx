@@ -1,7 +1,7 @@
 /** Nobody is signed in: the door. Somebody is: the page, and above it the door again when the token ends. */
 import { useEffect } from "react";
 
-import { startLive, stopLive } from "./live.ts";
+import { startLive } from "./live.ts";
 import { listenToKeys } from "./keys.ts";
 import { useSession } from "./session.ts";
 import { Shell } from "./shell/shell.tsx";
@@ -13,9 +13,8 @@ export function App() {
   useEffect(listenToKeys, []);
   // The connection outlives a new token of the same person; another person gets another one.
   useEffect(() => {
-    if (!who) return;
-    startLive();
-    return stopLive;
+    if (who) return startLive();
+    return undefined;
   }, [who]);
   if (!session) return <SignInPage />;
   return (

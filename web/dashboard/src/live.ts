@@ -1,36 +1,218 @@
 /**
- * The page's one live connection, and what it is doing.
+ * The page's one live connection, what it is doing, and the alerts that it told.
  *
  * Views do not open sockets: they listen here. Everything in the workspace comes in one order, so one subscription is
- * enough for all of them.
+ * enough for all of them; a token that is limited to some frameworks follows each of those. The client comes back by
+ * itself and recovers what was missed. `book` holds the alerts; the page is drawn from it a few times a second at most,
+ * however many events there are.
  */
+import {
+  type Alert,
+  AlertBook,
+  type AlertMessage,
+  Client,
+  ClientStopped,
+  type Notification,
+  understood,
+} from "@tocsin/client";
+
+import { ask, reasonOf } from "./api.ts";
+import { candidatesOf } from "./sockets.ts";
+import { endSession, session } from "./session.ts";
 import { makeStore, useStore } from "./store.ts";
+import { sayDone, sayFailed } from "./ui/toasts.tsx";
 
 export type ConnectionStatus = "connecting" | "live" | "offline" | "closed";
 
 export interface Connection {
   status: ConnectionStatus;
-  /** When we last knew that nothing was missed, milliseconds since 1970; null: not yet. */
-  heardAt: number | null;
+  /** When it last went away, milliseconds since 1970; null while we are live, and before we ever were. */
+  lostAt: number | null;
   /** Why we are not connected, in words. */
   why: string;
 }
 
-const NEVER: Connection = { status: "connecting", heardAt: null, why: "" };
-const store = makeStore<Connection>(NEVER);
+// What is seen at once; at a hundred events a second the page draws twenty times.
+const DRAW_MS = 50;
+const NEVER: Connection = { status: "connecting", lostAt: null, why: "" };
+
+const connection = makeStore<Connection>(NEVER);
+/** When it was last proven that nothing was missed, milliseconds since 1970; null: not yet. */
+const verifiedAt = makeStore<number | null>(null);
+export const book = new AlertBook();
+const shown = makeStore(book.list());
+const alertListeners = new Set<(message: AlertMessage) => void>();
+const noticeListeners = new Set<(notice: Notification) => void>();
+
+let client: Client | null = null;
+let drawing: ReturnType<typeof setTimeout> | undefined;
 
 export function useConnection(): Connection {
-  return useStore(store);
+  return useStore(connection);
 }
 
-/** Called when somebody is signed in. */
-export function startLive(): void {
-  store.set(NEVER);
+export function useVerifiedAt(): number | null {
+  return useStore(verifiedAt);
 }
 
-export function stopLive(): void {
-  store.set(NEVER);
+/** The alerts that are open, and those that were closed while we looked; newest first. */
+export function useAlerts(): readonly Alert[] {
+  return useStore(shown);
 }
 
-/** Does not wait for the end of the pause. */
-export function reconnectNow(): void {}
+/** Calls back with each event of the workspace, in order; gives back what ends that. */
+export function onAlert(listener: (message: AlertMessage) => void): () => void {
+  alertListeners.add(listener);
+  return () => void alertListeners.delete(listener);
+}
+
+/** Calls back when this user is notified in the app. */
+export function onNotification(listener: (notice: Notification) => void): () => void {
+  noticeListeners.add(listener);
+  return () => void noticeListeners.delete(listener);
+}
+
+/** Called when somebody is signed in; what it gives back ends the connection. */
+export function startLive(): () => void {
+  let isOver = false;
+  let stop = (): void => {};
+  connection.set(NEVER);
+  void isUnderstood().then((isGood) => {
+    if (isGood && !isOver) stop = follow(candidatesOf(document, location));
+  });
+  return () => {
+    isOver = true;
+    stop();
+    client = null;
+    book.clear();
+    verifiedAt.set(null);
+    connection.set(NEVER);
+  };
+}
+
+/** Does not wait for the end of the pause, and tries again what was given up. */
+export function reconnectNow(): void {
+  client?.close();
+  client?.connect();
+}
+
+/** An engine that is too old or too new says so before anything is misunderstood; one that is away is asked again later. */
+async function isUnderstood(): Promise<boolean> {
+  try {
+    understood((await ask("GET", "/api/v1/about")).value, "this address");
+    return true;
+  } catch (fault) {
+    if (!(fault instanceof ClientStopped)) return true;
+    connection.set({ status: "closed", lostAt: null, why: fault.message });
+    return false;
+  }
+}
+
+/** Connects to the first address that answers, and stays with it. */
+function follow(addresses: readonly (string | undefined)[], index = 0): () => void {
+  const wasReady = { value: false };
+  const mine = made(addresses[index]);
+  client = mine;
+  let next = (): void => {};
+  const stops = [
+    // What is this user's is in the workspace as well.
+    book.follow(mine, (channel) => !isOnesOwn(channel)),
+    book.onChange(drawSoon),
+    mine.onAlert(hear),
+    mine.onPosition(() => drawSoon()),
+    mine.onNotification((notice) => noticeListeners.forEach((listener) => listener(notice))),
+    mine.onBroadcast(({ by, message }) => sayDone(`${by} to all: ${message}`)),
+    mine.onLost(({ channel, reason }) => sayFailed(`Events of ${channel} are lost`, reason)),
+    mine.onState((state, why) => {
+      wasReady.value ||= state === "ready";
+      if (why && !wasReady.value && addresses[index + 1]) queueMicrotask(() => (next = moveOn()));
+      else settle(mine, why);
+    }),
+    restartWithNewToken(mine),
+  ];
+  function moveOn(): () => void {
+    end();
+    return follow(addresses, index + 1);
+  }
+  function end(): void {
+    stops.forEach((stop) => stop());
+    mine.close();
+  }
+  mine.connect();
+  for (const channel of channels()) void mine.subscribe(channel, { snapshot: channel !== "user" }).catch(refused);
+  return () => {
+    end();
+    next();
+  };
+}
+
+function made(url: string | undefined): Client {
+  return new Client({
+    ...(url && { url }),
+    // Only while somebody is signed in; else the next try asks again.
+    token: () => {
+      const now = session.get();
+      if (!now || now.ended) throw new Error("waiting for a new token");
+      return now.token;
+    },
+  });
+}
+
+function channels(): readonly string[] {
+  return session.get()?.claims.channels?.map((framework) => `alerts:${framework}`) ?? ["workspace", "user"];
+}
+
+function refused(fault: unknown): void {
+  if (!(fault instanceof ClientStopped)) sayFailed("Alerts cannot be followed", fault);
+}
+
+function hear(message: AlertMessage): void {
+  if (message.event !== "open" && !isOnesOwn(message.channel)) for (const listener of alertListeners) listener(message);
+}
+
+function isOnesOwn(channel: string): boolean {
+  return channel.startsWith("user:");
+}
+
+function settle(mine: Client, why: string): void {
+  const before = connection.get();
+  const lostAt = before.status === "live" ? Date.now() : before.lostAt;
+  if (mine.state === "ready") return connection.set({ status: "live", lostAt: null, why: "" });
+  if (mine.state === "closed" && mine.fault) {
+    if (mine.fault.code === 3500) endSession("The engine does not accept your token any more.");
+    return connection.set({ status: "closed", lostAt, why: reasonOf(mine.fault) });
+  }
+  if (mine.state !== "closed")
+    connection.set({ status: why || lostAt ? "offline" : "connecting", lostAt, why: why || before.why });
+}
+
+/** A new token of the same person goes on where the old one ended. */
+function restartWithNewToken(mine: Client): () => void {
+  let token = session.get()?.token;
+  return session.subscribe(() => {
+    const now = session.get();
+    if (!now || now.token === token) return;
+    token = now.token;
+    mine.close();
+    mine.connect();
+  });
+}
+
+function drawSoon(): void {
+  drawing ??= setTimeout(() => {
+    drawing = undefined;
+    shown.set(book.list());
+    if (client?.state === "ready") verifiedAt.set(lastProof(client));
+  }, DRAW_MS);
+}
+
+function lastProof(mine: Client): number | null {
+  const workspace = mine.session?.workspaceId ?? "";
+  const proofs = channels()
+    .filter((channel) => channel !== "user")
+    .map((channel) =>
+      mine.verifiedAt(channel === "workspace" ? `alerts:${workspace}:*` : `alerts:${workspace}:${channel.slice(7)}`),
+    );
+  // As old as the oldest of them.
+  return proofs.includes(undefined) ? null : Math.min(...(proofs as number[]));
+}

@@ -1,6 +1,6 @@
 /** What the connection is doing: a word in the bar, and a banner while what is shown may be old. */
 import { useNow } from "../clock.ts";
-import { reconnectNow, useConnection } from "../live.ts";
+import { reconnectNow, useConnection, useVerifiedAt } from "../live.ts";
 import { duration } from "../times.ts";
 import { Button } from "../ui/index.ts";
 
@@ -17,30 +17,26 @@ export function ConnectionMark() {
 }
 
 export function Banner() {
-  const { status, heardAt, why } = useConnection();
-  // Before the first connection nothing is shown that could be old.
-  const isOld = status === "offline" || status === "closed" || (status === "connecting" && heardAt !== null);
+  const { status, lostAt, why } = useConnection();
+  const verifiedAt = useVerifiedAt();
+  const isShown = status === "offline" || status === "closed";
   return (
-    <div role="status" className={isOld ? "banner shown" : "banner"}>
-      {isOld && (
+    <div role="status" className={isShown ? "banner shown" : "banner"}>
+      {isShown && (
         <>
           <p>
-            <strong>{status === "closed" ? "The engine does not let us back." : "Disconnected."}</strong>{" "}
-            {heardAt === null ? "No data yet." : <Age since={heardAt} />} {why}
+            <strong>{status === "closed" ? "Not connected, and not trying again." : "Disconnected."}</strong>{" "}
+            {lostAt === null ? "There is no data yet." : <Age since={verifiedAt ?? lostAt} />}{" "}
+            <span className="hint">{why}</span>
           </p>
-          {status !== "connecting" && <Button onClick={reconnectNow}>Connect now</Button>}
+          <Button onClick={reconnectNow}>Connect now</Button>
         </>
       )}
     </div>
   );
 }
 
-/** Not read out each second: the sentence around it is, once. */
+/** Hidden from screen readers, or they would read it each second; "Disconnected" was said. */
 function Age({ since }: { since: number }) {
-  const age = duration(useNow() - since);
-  return (
-    <>
-      What you see may be old: <span aria-live="off">data is {age} old</span>.
-    </>
-  );
+  return <span aria-hidden="true">What you see may be old: data is {duration(useNow() - since)} old.</span>;
 }
