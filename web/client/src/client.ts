@@ -12,25 +12,22 @@
  */
 
 import type { ClientState } from "./conversation.js";
-import { Dialogue, type Counters, type Effect, type Lost, type Told } from "./dialogue.js";
+import { Dialogue } from "./dialogue.js";
+import type { Counters, Effect, Told } from "./effects.js";
 import { ClientStopped, NoAnswer, TocsinError } from "./errors.js";
+import { Events } from "./events.js";
 import { Link } from "./link.js";
-import { Listeners } from "./listeners.js";
 import type {
   AlertMessage,
   Answer,
   AuthSuccess,
-  Broadcast,
   GapMessage,
-  Hint,
   ItemResult,
-  Notification,
   PositionMessage,
   ReadingInput,
   Request,
   RequestId,
   Severity,
-  Snapshot,
   Subscribed,
   TriggerInput,
 } from "./messages.js";
@@ -47,12 +44,9 @@ export interface SubscribeOptions {
   snapshot?: boolean;
 }
 
-/** `why` is for people: what was wrong, empty if nothing was. */
-export type OnState = (state: ClientState, why: string) => void;
-
 type Grant = { resolve(answer: Subscribed | null): void; reject(fault: TocsinError): void };
 
-export class Client {
+export class Client extends Events {
   private readonly dialogue: Dialogue;
   private readonly requests: Requests;
   private readonly link: Link;
@@ -60,21 +54,12 @@ export class Client {
   private readonly wall: () => number;
   /** By the channel's full name: when it was last proven that nothing was missed. */
   private readonly verified = new Map<string, number>();
-  private readonly states = new Listeners<[ClientState, string]>();
-  private readonly told: { [Word in keyof Told]: Listeners<Told[Word]> } = {
-    alert: new Listeners(),
-    snapshot: new Listeners(),
-    gap: new Listeners(),
-    lost: new Listeners(),
-    position: new Listeners(),
-    broadcast: new Listeners(),
-    notification: new Listeners(),
-    hint: new Listeners(),
-  };
   private stopWaking = (): void => {};
   private failure: ClientStopped | undefined;
+  private lastWhy = "";
 
   constructor(options: ClientOptions) {
+    super();
     const clock = clockOf(options);
     const target = targetOf(options);
     this.wall = () => clock.wall();
@@ -82,7 +67,7 @@ export class Client {
     const perform = (effects: Effect[]): void => this.perform(effects);
     this.link = new Link(target, clock, this.dialogue, {
       perform,
-      changed: (why) => this.states.tell([this.state, why]),
+      changed: (why) => this.changed(why),
       stopped: (fault) => this.stopped(fault),
     });
     const send = (request: Request) => (this.canSend() ? this.dialogue.request(request) : undefined);
@@ -105,11 +90,16 @@ export class Client {
     return this.failure;
   }
 
+  /** What was wrong when the state last changed, for people; empty if nothing was. */
+  get why(): string {
+    return this.lastWhy;
+  }
+
   /** Begins to connect, and stays at it; once more after an end it goes on where it was. */
   connect(): void {
     if (this.state !== "closed") return;
     this.failure = undefined;
-    this.stopWaking = wakeOnReturn(() => this.link.wake());
+    this.stopWaking = wakeOnReturn(() => this.wake());
     this.link.start();
   }
 
@@ -117,6 +107,11 @@ export class Client {
   close(): void {
     if (this.state !== "closed") this.link.stop(new ClientStopped("closed by this program"));
     this.failure = undefined;
+  }
+
+  /** Tries to connect now, whatever the pause; or asks now whether the server lives. */
+  wake(): void {
+    this.link.wake();
   }
 
   /** When requests can be sent. Rejects with ClientStopped when they never can. */
@@ -131,48 +126,6 @@ export class Client {
       if (look()) return;
       const stop = this.onState(() => void (look() && stop()));
     });
-  }
-
-  /** What happens to alerts on the subscribed channels: each event once, in order per channel. */
-  onAlert(listener: (message: AlertMessage) => void): () => void {
-    return this.told.alert.add(listener);
-  }
-
-  /** Whole pages of open alerts; each of their alerts is told as an event `open`, too. */
-  onSnapshot(listener: (page: Snapshot) => void): () => void {
-    return this.told.snapshot.add(listener);
-  }
-
-  /** What the server left out because we were too slow; `recover` gets it. */
-  onGap(listener: (gap: GapMessage) => void): () => void {
-    return this.told.gap.add(listener);
-  }
-
-  /** Messages that will never come. */
-  onLost(listener: (lost: Lost) => void): () => void {
-    return this.told.lost.add(listener);
-  }
-
-  /** Proofs of silence: nothing was missed. */
-  onPosition(listener: (position: PositionMessage) => void): () => void {
-    return this.told.position.add(listener);
-  }
-
-  onBroadcast(listener: (word: Broadcast) => void): () => void {
-    return this.told.broadcast.add(listener);
-  }
-
-  /** What this user is notified of, once `user` is subscribed. */
-  onNotification(listener: (notice: Notification) => void): () => void {
-    return this.told.notification.add(listener);
-  }
-
-  onHint(listener: (hint: Hint) => void): () => void {
-    return this.told.hint.add(listener);
-  }
-
-  onState(listener: OnState): () => void {
-    return this.states.add(([state, why]) => listener(state, why));
   }
 
   /**
@@ -197,6 +150,11 @@ export class Client {
     const name = channelName(channel);
     this.perform(this.dialogue.unsubscribe(name));
     this.grant(name, null);
+  }
+
+  /** The server's name of a channel that is followed, as messages have it; empty before its first answer. */
+  fullName(channel: string): string {
+    return this.dialogue.conversation.subscriptions.get(channelName(channel))?.name ?? "";
   }
 
   /** Asks for what a gap left out; it comes behind what was shown meanwhile. False: it cannot be asked for any more. */
@@ -282,6 +240,11 @@ export class Client {
 
   private canSend(): boolean {
     return this.state === "ready" && this.link.hasRoom;
+  }
+
+  private changed(why: string): void {
+    this.lastWhy = why;
+    this.states.tell([this.state, why]);
   }
 
   private stopped(fault: ClientStopped): void {

@@ -5,7 +5,7 @@
 
 import type { Clock } from "./clock.js";
 import { decode, encode, formOf, subprotocolOf, type WireForm } from "./codec.js";
-import type { Ended } from "./dialogue.js";
+import type { Ended } from "./effects.js";
 import type { ClientMessage, ServerMessage } from "./messages.js";
 import { Quiet } from "./quiet.js";
 

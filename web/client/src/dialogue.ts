@@ -6,18 +6,16 @@
  */
 
 import { ClientConversation, isWanted, type ClientState, type Heard, type Subscription } from "./conversation.js";
-import { errorOf, INVALID_TOKEN, TocsinError } from "./errors.js";
+import { noCounts, type Counters, type Effect, type Told } from "./effects.js";
+import { errorOf, INVALID_TOKEN, type TocsinError } from "./errors.js";
 import type {
   AlertMessage,
   Answer,
   AuthSuccess,
-  Broadcast,
   ClientMessage,
   Credentials,
   ErrorMessage,
   GapMessage,
-  Hint,
-  Notification,
   PositionMessage,
   Request,
   RequestId,
@@ -29,58 +27,6 @@ import type {
 
 // New tokens that were refused in a row, before we believe that the next one will be too.
 const REFUSED_TOKENS_MAX = 3;
-
-/** Messages of a channel that will not come: `trimmed`, `epoch_changed`, `ahead`, `unreadable`, or a refusal. */
-export interface Lost {
-  channel: string;
-  reason: string;
-}
-
-/** Why a connection is over, or must be: in words, and the server's close code if it sent one. */
-export interface Ended {
-  reason: string;
-  code?: number;
-}
-
-/** What the program is told. */
-export interface Told {
-  alert: AlertMessage;
-  snapshot: Snapshot;
-  gap: GapMessage;
-  lost: Lost;
-  position: PositionMessage;
-  broadcast: Broadcast;
-  notification: Notification;
-  hint: Hint;
-}
-
-/** What is to be done. `answer` and `granted` are for whoever asked; `hangUp`: end this connection. */
-export type Effect =
-  | { do: "send"; message: ClientMessage }
-  | { [Word in keyof Told]: { do: "tell"; word: Word; value: Told[Word] } }[keyof Told]
-  | { do: "answer"; id: RequestId; answer: Answer | TocsinError }
-  | { do: "granted"; channel: string; answer: Subscribed | TocsinError }
-  | { do: "greeted"; isRefresh: boolean }
-  | { do: "hangUp"; ended: Ended };
-
-/** Counts since the client's start. */
-export interface Counters {
-  connects: number;
-  reconnects: number;
-  failedConnects: number;
-  refreshes: number;
-  messagesReceived: number;
-  alertsReceived: number;
-  /** Of snapshots. */
-  alertsShown: number;
-  duplicates: number;
-  gaps: number;
-  /** Messages that the server left out because we read too slowly. */
-  leftOut: number;
-  lost: number;
-  unreadable: number;
-  requests: number;
-}
 
 /** What is known of one connection: what was asked on it, and what the server asks for. */
 class Life {
@@ -94,21 +40,7 @@ class Life {
 }
 
 export class Dialogue {
-  readonly counters: Counters = {
-    connects: 0,
-    reconnects: 0,
-    failedConnects: 0,
-    refreshes: 0,
-    messagesReceived: 0,
-    alertsReceived: 0,
-    alertsShown: 0,
-    duplicates: 0,
-    gaps: 0,
-    leftOut: 0,
-    lost: 0,
-    unreadable: 0,
-    requests: 0,
-  };
+  readonly counters: Counters = noCounts();
   /** The server's last greeting: client id, workspace, user, when the token ends. */
   session: AuthSuccess | undefined;
   readonly conversation = new ClientConversation();

@@ -5,7 +5,7 @@
  */
 
 import type { Clock } from "./clock.js";
-import type { Effect } from "./dialogue.js";
+import type { Effect } from "./effects.js";
 import { NoAnswer, TocsinError } from "./errors.js";
 import type { Answer, Request, RequestId } from "./messages.js";
 
