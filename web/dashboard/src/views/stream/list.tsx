@@ -1,0 +1,89 @@
+/**
+ * The list of alerts: only the rows in sight are in the document, so ten thousand cost what thirty do.
+ *
+ * To a screen reader each row says which one of how many it is. The keyboard's place is the alert whose title has the
+ * focus.
+ */
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { type RefObject, useEffect, useRef, useSyncExternalStore } from "react";
+
+import type { Alert } from "../../alerts.ts";
+import { Row, type RowHandlers } from "./row.tsx";
+
+// As stream.css has them; a row that is measured each time would cost a layout each time.
+const ROW_PX = 52;
+const CARD_PX = 92;
+const NARROW = "(max-width: 48rem)";
+
+interface ListProps extends RowHandlers {
+  alerts: readonly Alert[];
+  selected: ReadonlySet<string>;
+  waiting: ReadonlyMap<string, unknown>;
+  openId: string | null;
+  /** Where the keyboard is; a new one is scrolled to and focused. */
+  cursor: { id: string; moves: number } | null;
+  frame: RefObject<HTMLDivElement | null>;
+}
+
+export function List({ alerts, selected, waiting, openId, cursor, frame, ...handlers }: ListProps) {
+  const isNarrow = useMedia(NARROW);
+  const virtual = useVirtualizer({
+    count: alerts.length,
+    getScrollElement: () => frame.current,
+    estimateSize: () => (isNarrow ? CARD_PX : ROW_PX),
+    getItemKey: (index) => alerts[index]?.id ?? index,
+    overscan: 10,
+  });
+  useEffect(() => virtual.measure(), [virtual, isNarrow]);
+  useCursor(cursor, alerts, virtual.scrollToIndex, frame);
+  return (
+    <div className="rows" role="list" aria-label="Alerts, newest first" style={{ height: virtual.getTotalSize() }}>
+      {virtual.getVirtualItems().map(({ index, start, size }) => {
+        const alert = alerts[index];
+        if (!alert) return null;
+        const position = { transform: `translateY(${start}px)`, height: size };
+        return (
+          <div key={alert.id} role="listitem" aria-setsize={alerts.length} aria-posinset={index + 1} style={position}>
+            <Row
+              alert={alert}
+              isSelected={selected.has(alert.id)}
+              isOpen={openId === alert.id}
+              isWaiting={waiting.has(alert.id)}
+              {...handlers}
+            />
+          </div>
+        );
+      })}
+    </div>
+  );
+}
+
+/** A row far away is not in the document yet: it is scrolled to, drawn, and focused then. */
+function useCursor(
+  cursor: ListProps["cursor"],
+  alerts: readonly Alert[],
+  scrollToIndex: (index: number) => void,
+  frame: RefObject<HTMLDivElement | null>,
+): void {
+  const moved = useRef(0);
+  useEffect(() => {
+    if (!cursor || moved.current === cursor.moves) return;
+    const title = frame.current?.querySelector<HTMLElement>(`[data-alert="${CSS.escape(cursor.id)}"] .title`);
+    const index = alerts.findIndex((alert) => alert.id === cursor.id);
+    if (index >= 0) scrollToIndex(index);
+    if (!title) return;
+    moved.current = cursor.moves;
+    title.focus({ preventScroll: true });
+  });
+}
+
+function useMedia(query: string): boolean {
+  return useSyncExternalStore(
+    (onChange) => {
+      const media = matchMedia(query);
+      media.addEventListener("change", onChange);
+      return () => media.removeEventListener("change", onChange);
+    },
+    () => matchMedia(query).matches,
+  );
+}
