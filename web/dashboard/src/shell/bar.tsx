@@ -2,6 +2,7 @@
 import { useState } from "react";
 
 import { usePlace } from "../place.ts";
+import { Bell, RingingChoice } from "../ringing/index.tsx";
 import { signOut, useClaims } from "../session.ts";
 import { chooseTheme, type Theme, THEMES, useTheme } from "../theme.ts";
 import { Icon, IconButton, Link } from "../ui/index.ts";
@@ -38,6 +39,7 @@ export function Bar({ views, current, onHelp }: BarProps) {
         </ul>
       </nav>
       <ConnectionMark />
+      <Bell />
       <IconButton icon="help" label="Keyboard shortcuts" onClick={onHelp} />
       <You />
     </header>
@@ -70,6 +72,7 @@ function You() {
           {role} in {workspace}
         </p>
         <ThemeChoice />
+        <RingingChoice />
         <button type="button" className="button plain" onClick={signOut}>
           Sign out
         </button>
