@@ -1,9 +1,10 @@
 """Finds jobs for this node: claims what is due, has it done, and takes over what other nodes have lost.
 
-Owns: whether anything is claimed, and when the next look is. Talks to: the store (claim, sweep), and `actors.hands`,
-which does what was claimed. Waits for: the bell (a commit has made new jobs, a slot is free), the moment when the next
-delayed one is due, and `poll_s` at most, whatever else is said. If this crashes, or the process does, its leases end
-and any node's sweep gives the jobs to somebody else; what was done twice then is for the desk to make harmless.
+Owns: whether anything is claimed, and when the next look is. Talks to: the store (claim, sweep), `actors.hands`, which
+does what was claimed, and whoever tells other nodes of what is too much for this one. Waits for: the bell (a commit has
+made new jobs, a slot is free), the moment when the next delayed one is due, and `poll_s` at most, whatever else is
+said. If this crashes, or the process does, its leases end and any node's sweep gives the jobs to somebody else; what
+was done twice then is for the desk to make harmless.
 
 Stopped, it claims nothing more, gives what is in hand some seconds, and hands the rest back with its attempt. Decided
 against: a task for each slot (it would claim singly).
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 import trio
@@ -43,6 +44,8 @@ class Workers:
         self._clock = clock
         self._node = node
         self._limits = limits
+        # Whom to tell of queues of which this node had no slot left for more; the others have.
+        self.on_more: Callable[[frozenset[Queue]], None] = lambda queues: None
         self._bell = Bell()
         self._hands = Hands(board, desk, observer, node, limits, self._bell.ring)
         # Held while the store is giving something out that is not in hand yet.
@@ -64,6 +67,10 @@ class Workers:
         """There may be something to do."""
         if any(self._limits.slots.get(queue) for queue in queues):
             self._bell.ring()
+
+    def has_room(self, queue: Queue) -> bool:
+        """Whether something new in this queue is looked for here at once."""
+        return queue in self._free_slots()
 
     @property
     def active(self) -> Counter[Queue]:
@@ -103,7 +110,9 @@ class Workers:
                     self._hands.take_up(one, asked, hands)
             if claimed is None:
                 await self._bell.wait(self._limits.poll_s)
-            elif _is_all(claimed, wanted) and not self._bell.is_rung:
+            elif more := _filled(claimed, wanted):
+                self.on_more(more)
+            elif not self._bell.is_rung:
                 await self._bell.wait(await self._quiet_s())
 
     def _free_slots(self) -> dict[Queue, int]:
@@ -156,7 +165,7 @@ class Workers:
                 self._bell.ring()
 
 
-def _is_all(claimed: Sequence[Claimed], wanted: Mapping[Queue, int]) -> bool:
-    """Whether there was no more to claim: each queue gave less than it was asked for."""
+def _filled(claimed: Sequence[Claimed], wanted: Mapping[Queue, int]) -> frozenset[Queue]:
+    """The queues that gave all that was asked for: there may be more."""
     given = Counter(one.queue for one in claimed)
-    return all(given[queue] < count for queue, count in wanted.items())
+    return frozenset(queue for queue, count in wanted.items() if given[queue] >= count)

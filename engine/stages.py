@@ -264,7 +264,9 @@ class Later:
             base.following.jobs,
         )
         if nodes is not None:
-            store.set_doorbell(nodes.news.doorbell(self.works.workers.ring))
+            workers = self.works.workers
+            workers.on_more = nodes.news.ring_elsewhere
+            store.set_doorbell(nodes.news.doorbell(workers.ring, workers.has_room))
         given, shelves = Given(self.works.scheduler.schedules), objects.shelves
         own = schedule_kind(given, self.works.kinds, config.objects.schedules_max, clock)
         listener = follow_schedules(self.works.scheduler, self.works.kinds, given, own, shelves.figures)

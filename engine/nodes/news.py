@@ -89,16 +89,21 @@ class News:
         """News heard, and how often everything was read anew."""
         return {"heard": self.heard, "reloads": self.reloads}
 
-    def doorbell(self, ring_here: Doorbell) -> Doorbell:
-        """Rings here at once, and elsewhere in a moment."""
+    def doorbell(self, ring_here: Doorbell, has_room: Callable[[Queue], bool]) -> Doorbell:
+        """Rings here; where this node has no room, elsewhere. If all came for each job, most would come for nothing."""
         self._ring_here = ring_here
 
         def ring(queues: frozenset[Queue]) -> None:
             ring_here(queues)
-            self._queues |= queues
-            self._rings.ring()
+            self.ring_elsewhere(frozenset(queue for queue in queues if not has_room(queue)))
 
         return ring
+
+    def ring_elsewhere(self, queues: frozenset[Queue]) -> None:
+        """Tells other nodes in a moment that there is more in these queues than this one can do."""
+        if queues:
+            self._queues |= queues
+            self._rings.ring()
 
     def revocations_changed(self) -> None:
         """Something was revoked here, or is not any more."""

@@ -277,14 +277,14 @@ async def test_too_many_hints_are_left_out(mock_clock: MockClock, monkeypatch: p
         assert [line["stream"] for line in logs if line["event"] == "hints_too_large"] == [WEB.name]
 
 
-async def test_the_bell_for_jobs_is_rung_on_all_nodes_and_not_for_each_job(
+async def test_the_bell_for_jobs_that_a_node_has_no_room_for_is_rung_on_all_nodes_and_not_for_each_job(
     mock_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with a_cluster("a", "b") as cluster:
         rung: list[frozenset[Queue]] = []
         monkeypatch.setattr(cluster.nodes_of("b").news, "_ring_here", rung.append)
-        ring = cluster.nodes_of("a").news.doorbell(lambda queues: None)
-        for queue in (Queue.ALERT, Queue.ALERT, Queue.NOTIFICATION):
+        ring = cluster.nodes_of("a").news.doorbell(lambda queues: None, lambda queue: queue is Queue.ANALYTICS)
+        for queue in (Queue.ALERT, Queue.ALERT, Queue.ANALYTICS, Queue.NOTIFICATION):
             ring(frozenset([queue]))
         await cluster.engines["a"].pass_time(0.05)
         ring(frozenset([Queue.ALERT]))

@@ -417,7 +417,7 @@ def test_a_list_of_a_queue_or_a_kind_costs_the_same_whatever_others_have_left(co
     def leave(kind: str, queue: Queue, count: int) -> None:
         jobs = [NewJob(queue=queue, kind=kind)] * count
         jobs_table.JOBS.run(connection, jobs_table.job_values(jobs, NOW))
-        for one in job_claims.claim(connection, job_claims.Claimer("n1", 30.0), {queue: count}, NOW):
+        for one in job_claims.claim(connection, job_claims.Claimer("n1", 30.0), {queue: count}, NOW).claimed:
             job_ends.settle(connection, [Settlement(lease=one.lease, verdict=Verdict.COMPLETED)], NOW)
 
     def look() -> int:
@@ -475,7 +475,7 @@ def test_a_workspace_that_may_begin_no_more_has_its_targets_passed_over(connecti
 
 def steps_of_a_claim(connection: sqlite3.Connection, by: job_claims.Claimer, expected: int = 64) -> int:
     with counted(connection) as tens:
-        claimed = job_claims.claim(connection, by, dict.fromkeys(Queue, 16), NOW)
+        claimed = job_claims.claim(connection, by, dict.fromkeys(Queue, 16), NOW).claimed
     assert len(claimed) == expected
     return sum(tens)
 

@@ -369,6 +369,27 @@ async def test_a_bell_for_queues_without_slots_wakes_nobody(autojump_clock: Mock
         assert await state(store, number) is JobState.WAITING
 
 
+async def test_others_are_told_of_a_queue_that_has_more_than_a_node_has_slots_for(autojump_clock: MockClock) -> None:
+    async def do(claimed: Claimed) -> Settlement:
+        await trio.sleep(1)
+        return completed(claimed)
+
+    async with job_store() as store:
+        team, told = workers(store, do, slots={Queue.ALERT: 2, Queue.ANALYTICS: 2}), list[frozenset[Queue]]()
+        team.on_more = told.append
+        async with working(store, team):
+            await add(store, a_job(), a_job(queue=Queue.ANALYTICS))
+            await trio.sleep(0.5)
+            assert told == []
+            assert team.has_room(Queue.ALERT)
+            await add(store, a_job(), a_job())
+            await trio.sleep(0.1)
+            assert told == [frozenset([Queue.ALERT])]
+            assert [queue for queue in Queue if team.has_room(queue)] == [Queue.ANALYTICS]
+            team.rest()
+            assert not team.has_room(Queue.ANALYTICS)
+
+
 async def test_a_queue_that_gave_less_than_it_was_asked_for_is_not_asked_again(autojump_clock: MockClock) -> None:
     async def do(claimed: Claimed) -> Settlement:
         await trio.sleep_forever()

@@ -16,7 +16,6 @@ import msgspec
 
 from engine.core.sharing import Room, Waiting
 from engine.stores.tables.connection import Connection
-from engine.stores.tables.jobs import BOUNDS
 from protocol.jobs import A_FEW_EACH, Claimed, Lease, Queue, Shares
 from protocol.times import SECOND_US
 
@@ -31,12 +30,13 @@ FRONT = 256
 _IN_QUEUES = " UNION ALL ".join(
     f"""
 SELECT '{queue.value}',
-    (SELECT id FROM job WHERE state = 0 AND queue = '{queue.value}' AND run_at <= ? ORDER BY run_at LIMIT 1)
-        IS NOT NULL,
+    (SELECT run_at FROM job WHERE state = 0 AND queue = '{queue.value}' ORDER BY run_at LIMIT 1),
     (SELECT id FROM job WHERE state = 1 AND target IS NULL AND queue = '{queue.value}' ORDER BY rank, id LIMIT 1)
         IS NOT NULL,
     (SELECT id FROM job WHERE state = 1 AND target IS NOT NULL AND queue = '{queue.value}' ORDER BY rank, id LIMIT 1)
-        IS NOT NULL
+        IS NOT NULL,
+    (SELECT most FROM job_queue WHERE name = '{queue.value}'),
+    (SELECT paused_at FROM job_queue WHERE name = '{queue.value}') IS NOT NULL
 """  # noqa: S608  # our own words
     for queue in Queue
 )
@@ -83,36 +83,47 @@ class Claimer(NamedTuple):
 
 
 class InQueue(NamedTuple):
-    """Whether something of a queue has become due, waits for nobody in particular, waits for a target."""
+    """When the first delayed job of a queue is due; whether something waits for nobody in particular, or for a target;
+    how much of it may be in hand (None: any number), and whether it is paused."""
 
-    is_due: bool
+    first_due: int | None
     is_free: bool
     has_targets: bool
+    most: int | None
+    is_paused: bool
 
 
-def claim(connection: Connection, by: Claimer, wanted: Mapping[Queue, int], now: int) -> list[Claimed]:
+class Claims(NamedTuple):
+    """What was claimed, and when the next delayed job is due (None: there is none)."""
+
+    claimed: list[Claimed]
+    next_due: int | None
+
+
+def claim(connection: Connection, by: Claimer, wanted: Mapping[Queue, int], now: int) -> Claims:
     """Due jobs, each queue's in the order of their ranks."""
-    there_is = _in_queues(connection, now)
-    if due := [queue for queue, found in there_is.items() if found.is_due]:
+    there_is = _in_queues(connection)
+    if due := [queue for queue, found in there_is.items() if found.first_due is not None and found.first_due <= now]:
         for queue in due:
             connection.execute(_BECOME_DUE, (queue.value, now, DUE_AT_ONCE))
-        there_is = _in_queues(connection, now)
-    waiting = [queue for queue in wanted if there_is[queue].is_free or there_is[queue].has_targets]
-    bounds = dict(connection.execute(BOUNDS).fetchall()) if waiting else {}
+        there_is = _in_queues(connection)
     lease = (by.node, now + int(by.lease_s * SECOND_US), now, now)
     claimed: list[Claimed] = []
-    for queue in waiting:
-        room = _room(connection, queue, wanted[queue], bounds.get(queue.value))
+    for queue in wanted:
+        found = there_is[queue]
+        if found.is_paused or not (found.is_free or found.has_targets):
+            continue
+        room = _room(connection, queue, wanted[queue], found.most)
         if room > 0:
-            shares = by.shares if there_is[queue].has_targets else None
+            shares = by.shares if found.has_targets else None
             rows = _claim(connection, shares, queue, room, lease)
             claimed += (_claimed(queue, row) for row in sorted(rows))
-    return claimed
+    firsts = [found.first_due for found in there_is.values() if found.first_due is not None and not found.is_paused]
+    return Claims(claimed, min(firsts, default=None))
 
 
-def _in_queues(connection: Connection, now: int) -> dict[Queue, InQueue]:
-    rows = connection.execute(_IN_QUEUES, [now] * len(Queue)).fetchall()
-    return {Queue(name): InQueue(*there) for name, *there in rows}
+def _in_queues(connection: Connection) -> dict[Queue, InQueue]:
+    return {Queue(name): InQueue(*there) for name, *there in connection.execute(_IN_QUEUES).fetchall()}
 
 
 def _room(connection: Connection, queue: Queue, count: int, most: int | None) -> int:

@@ -72,17 +72,17 @@ class JobTables:
         """Due jobs, for this node. Raises StoreUnavailable."""
         by, now = claims.Claimer(node, lease_s, shares), self._clock()
 
-        def job(connection: Connection) -> tuple[list[Claimed], int | None, int]:
+        def job(connection: Connection) -> tuple[claims.Claims, int]:
             groups = self._writer.groups_told
-            return claims.claim(connection, by, wanted, now), jobs_table.next_due(connection), groups
+            return claims.claim(connection, by, wanted, now), groups
 
-        def tell(found: tuple[list[Claimed], int | None, int]) -> None:
+        def tell(found: tuple[claims.Claims, int]) -> None:
             # What was committed beside this claim, and told already, may have put a job off that it has not seen.
-            if self._writer.is_in_order or found[2] == self._writer.groups_told:
-                self._due_seen = _DueSeen(self._writer.changes, found[1])
+            if self._writer.is_in_order or found[1] == self._writer.groups_told:
+                self._due_seen = _DueSeen(self._writer.changes, found[0].next_due)
 
-        claimed, *_ = await self._writer.join(job, tell)
-        return claimed
+        found, _ = await self._writer.join(job, tell)
+        return found.claimed
 
     async def renew(self, node: str, leases: Sequence[Lease], lease_s: float) -> list[Lease]:
         """Keeps leases; those that are lost. Raises StoreUnavailable."""

@@ -39,7 +39,6 @@ _SO_MANY = "SELECT count(*) FROM (SELECT 1 FROM job WHERE ukey >= ? AND ukey < ?
 _LIMIT = """
 INSERT INTO job_queue (name, most) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET most = excluded.most
 """
-BOUNDS = "SELECT name, CASE WHEN paused_at IS NULL THEN most ELSE 0 END FROM job_queue"
 PAUSED = "SELECT name FROM job_queue WHERE paused_at IS NOT NULL"
 _PAUSE = """
 INSERT INTO job_queue (name, paused_at) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET paused_at = excluded.paused_at
