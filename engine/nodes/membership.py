@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 BEAT_S = 1.0
 # Two beats may be lost (a full collection, a slow commit); with the third the node is taken for dead. Take-over is
-# promised within 5 s: these 3, a look just behind them, and time to recall on a machine that has lost a third of itself.
+# promised within 5 s: these 3, a look just behind them, and time to recall on what is left of the machines.
 LIVE_S = 3.0
 # Whose row is about to be too old is looked at when it is, and not with the next beat.
 BEHIND_S = 0.02

@@ -54,6 +54,24 @@ def test_a_statement_whose_columns_a_migration_changed_is_asked_again_in_a_new_s
     assert [entry["event"] for entry in logs] == ["store_sessions_out_of_date"]
 
 
+KEPT = "SELECT generic_plans + custom_plans FROM pg_prepared_statements WHERE statement LIKE '%FROM bus'"
+
+
+async def asked_again(database: PostgresDatabase, times: int) -> list[tuple[int, ...]]:
+    """What the server itself says of a statement that was asked so often: once for each that it keeps."""
+    sessions = Sessions(database.url, 1, Reachability())
+    try:
+        for _ in range(times):
+            await sessions.transact(opening(READING, None), rows_of_bus)
+        return await sessions.transact(opening(READING, None), lambda it: it.execute(KEPT).fetchall())
+    finally:
+        await sessions.aclose()
+
+
+def test_a_statement_is_prepared_once_and_kept_by_the_server(postgres_database: PostgresDatabase) -> None:
+    assert asyncio.run(asked_again(postgres_database, 8)) == [(8,)]
+
+
 async def written_after_only_reading(database: PostgresDatabase) -> tuple[str, int]:
     """What a write is told by a server that only reads, as after a failover; and how many rows there are in the end."""
     name = database.url.rpartition("/")[2]

@@ -128,7 +128,9 @@ async def test_all_agree_on_who_is_there_as_soon_as_somebody_comes(autojump_cloc
         assert [member.is_ours("acme") for member in cluster.members.values()].count(True) == 1
 
 
-async def test_a_node_that_is_killed_is_noticed_as_soon_as_its_row_is_too_old(autojump_clock: MockClock, logs: list) -> None:
+async def test_a_node_that_is_killed_is_noticed_as_soon_as_its_row_is_too_old(
+    autojump_clock: MockClock, logs: list
+) -> None:
     async with a_cluster("a") as cluster:
         told: list[float] = []
         a = cluster.members["a"]

@@ -239,7 +239,7 @@ def test_what_is_logged_of_a_fault_quotes_no_row() -> None:
     fault.detail = "Failing row contains (v1.sealed-secret)"
 
     class Refusing:
-        async def prepare(self, _: str) -> None:
+        async def prepare(self, _: str, name: str) -> None:
             raise fault
 
     async def ask() -> None:
@@ -272,7 +272,7 @@ class Answering:
     def __init__(self) -> None:
         self.said: list[str] = []
 
-    async def prepare(self, text: str) -> Answering:
+    async def prepare(self, text: str, name: str) -> Answering:
         self.said.append(text)
         return self
 

@@ -12,6 +12,7 @@ cache of statements (it does not say how many rows a statement changed).
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import OrderedDict, defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -59,6 +60,7 @@ class PostgresConnection(ByColumns):
     def __init__(self, session: asyncpg.Connection) -> None:
         self.session = session
         self._prepared: OrderedDict[str, Any] = OrderedDict()
+        self._numbers = itertools.count()
         # What is to be written with one statement, while that is wanted.
         self._gathered: list[tuple[str, Sequence[Any]]] | None = None
 
@@ -106,7 +108,9 @@ class PostgresConnection(ByColumns):
     async def _ask(self, text: str, values: Sequence[Any]) -> tuple[list[Any], str]:
         statement = self._prepared.get(text)
         if statement is None:
-            statement = self._prepared[text] = await self.session.prepare(text)
+            # By name: without one (and without its own cache) the driver has the server parse and plan it each time.
+            name = f"tocsin_{next(self._numbers)}"
+            statement = self._prepared[text] = await self.session.prepare(text, name=name)
             if len(self._prepared) > STATEMENTS_KEPT:
                 self._prepared.popitem(last=False)
         else:
