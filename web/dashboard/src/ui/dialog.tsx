@@ -11,13 +11,19 @@ interface DialogProps {
   isWide?: boolean;
 }
 
+const FIRST_FIELD = "input[type=text], input[type=password], input[type=search], textarea";
+
 /** Open while it is drawn. The browser's own: it traps the focus, gives it back, and makes the rest inert. */
 export function Dialog({ title, onClose, children, isWide = false }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const titleId = useId();
   useEffect(() => {
     const shown = dialog.current;
-    if (shown && !shown.open) shown.showModal();
+    if (shown && !shown.open) {
+      shown.showModal();
+      // Where one begins to type; without a field the browser's choice is right.
+      shown.querySelector<HTMLElement>(FIRST_FIELD)?.focus();
+    }
     return () => shown?.close();
   }, []);
   return (

@@ -2,10 +2,20 @@
 import { useState } from "react";
 
 import type { Alert } from "../../alerts.ts";
-import { all, post } from "../../api.ts";
+import { all, post, segment } from "../../api.ts";
 import { useAsked } from "../../asked.ts";
 import { useClaims } from "../../session.ts";
-import { Button, CheckField, Dialog, SelectField, sayDone, TextArea, TextField, useFields } from "../../ui/index.ts";
+import {
+  Button,
+  CheckField,
+  Dialog,
+  SelectField,
+  sayDone,
+  sayFailed,
+  TextArea,
+  TextField,
+  useFields,
+} from "../../ui/index.ts";
 import { act } from "./deeds.ts";
 import { commonMatchers, isUsual } from "./matchers.ts";
 
@@ -35,7 +45,7 @@ export function SilenceDialog({ alerts, onClose }: DialogProps) {
     async ({ hours, comment }) => {
       const ends_at = new Date(Date.now() + Number(hours) * HOUR_MS).toISOString();
       const silence = await post<{ id: string }>("/api/v1/silences", { matchers: used, ends_at, comment });
-      sayDone("Silenced", { says: "Undo", does: () => void post(`/api/v1/silences/${silence.id}/expire`) });
+      sayDone("Silenced", { says: "Undo", does: () => void endSilence(silence.id) });
       onClose();
     },
   );
@@ -81,6 +91,15 @@ export function SilenceDialog({ alerts, onClose }: DialogProps) {
       </form>
     </Dialog>
   );
+}
+
+async function endSilence(id: string): Promise<void> {
+  try {
+    await post(`/api/v1/silences/${segment(id)}/expire`);
+    sayDone("The silence is over");
+  } catch (fault) {
+    sayFailed("The silence could not be ended", fault);
+  }
 }
 
 interface Person {
