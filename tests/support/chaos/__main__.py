@@ -16,7 +16,7 @@ from tests.support.chaos.faults import FAULTS
 from tests.support.chaos.probing import share
 from tests.support.chaos.report import lines_of
 from tests.support.chaos.run import a_chaos
-from tests.support.chaos.sizes import LONG, Size
+from tests.support.chaos.sizes import CALM, LONG, Size
 
 AVAILABILITY_MIN = 0.999
 
@@ -55,7 +55,11 @@ if __name__ == "__main__":
     parser.add_argument("--calm", type=float, nargs="?", const=60.0, metavar="MINUTES", help="no faults, for so long")
     parser.add_argument("--watchers", type=int, default=LONG.watchers)
     parser.add_argument("--producers", type=int, default=LONG.producers)
-    parser.add_argument("--rate", type=float, default=LONG.triggers_per_s, help="triggers a second")
+    parser.add_argument(
+        "--rate",
+        type=float,
+        help=f"triggers a second ({LONG.triggers_per_s:g}; without faults {CALM.triggers_per_s:g})",
+    )
     parser.add_argument(
         "--reconnect-each", type=float, default=LONG.reconnect_each_s, help="one connection is cut, seconds"
     )
@@ -64,11 +68,12 @@ if __name__ == "__main__":
     parser.add_argument("--without-redis", action="store_true")
     options = parser.parse_args()
     wanted = [name for name in options.faults.split(",") if not (options.without_redis and "redis" in name)]
+    form = LONG if options.calm is None else CALM
     whole = replace(
-        LONG,
+        form,
         watchers=options.watchers,
         producers=options.producers,
-        triggers_per_s=options.rate,
+        triggers_per_s=form.triggers_per_s if options.rate is None else options.rate,
         reconnect_each_s=options.reconnect_each,
         pause_s=options.pause,
     )
