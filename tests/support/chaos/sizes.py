@@ -48,8 +48,8 @@ LONG = Size(
     calm_s=7.0,
     wait_max_s=5.0,
 )
-# Without faults it is asked how fast each probe of an hour was: at what two cores carry at ease, with nodes, servers and
-# all clients on them.
+# Without faults it is asked how fast each probe of an hour was: at what two cores carry at ease, with nodes, servers,
+# and all clients on them.
 CALM = replace(LONG, triggers_per_s=30.0)
 # What is asked of it is that nothing is lost or doubled: a machine that is slow may be so.
 SHORT = Size(
