@@ -19,10 +19,16 @@ export class Listeners<Value> {
       try {
         listener(value);
       } catch (fault) {
-        queueMicrotask(() => {
-          throw fault;
-        });
+        report(fault);
       }
     }
   }
+}
+
+/** As a browser does with an error of a listener; Node ends of it, as of any that nobody catches. */
+function report(fault: unknown): void {
+  if (globalThis.reportError) return globalThis.reportError(fault);
+  queueMicrotask(() => {
+    throw fault;
+  });
 }

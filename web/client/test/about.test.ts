@@ -1,0 +1,30 @@
+/** A server that is too old or too new says so. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ClientStopped, understood } from "../src/index.js";
+import { parts } from "../src/parts.js";
+
+const ABOUT = { name: "tocsin", version: "0.1.0", ws: "ws://engine:3008", heartbeat_s: 30 };
+
+test("an engine that does not say which protocol it speaks is understood", () => {
+  assert.equal(understood(ABOUT, "engine").ws, "ws://engine:3008");
+});
+
+test("an engine that is too new, too old, or none says what is to be done", () => {
+  assert.throws(() => understood({ ...ABOUT, protocol: 2 }, "engine"), /protocol 2, this client 1: reload the page/);
+  assert.throws(() => understood({ ...ABOUT, protocol: 0 }, "engine"), /update the engine/);
+  for (const said of [null, {}, { ...ABOUT, name: "grafana" }, "<html>"]) {
+    assert.throws(() => understood(said, "engine"), ClientStopped);
+  }
+});
+
+test("many items leave in messages that the server takes", () => {
+  const items = Array.from({ length: 2_500 }, (_, number) => ({ framework_id: "web", title: `ü${number}`.repeat(20) }));
+  const made = parts(items, (alerts) => ({ type: "trigger", alerts }));
+  assert.deepEqual(made.flat(), items);
+  const bytes = made.map((alerts) => Buffer.byteLength(JSON.stringify({ type: "trigger", alerts })));
+  assert(bytes.every((size) => size <= 65_536) && made.every((part) => part.length <= 1_000));
+  const huge = [{ framework_id: "web", message: "x".repeat(70_000) }];
+  assert.throws(() => parts(huge, (alerts) => ({ type: "trigger", alerts })), /limit 65536/);
+});
