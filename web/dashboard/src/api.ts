@@ -70,6 +70,14 @@ export async function post<T>(path: string, body?: unknown, query?: Query): Prom
   return (await ask<T>("POST", path, { body: body ?? {}, query: query ?? {} })).value;
 }
 
+/** What is no JSON: a file to be saved. */
+export async function askText(path: string, query?: Query): Promise<string> {
+  const response = await sent("GET", path, { query: query ?? {} });
+  const text = await response.text();
+  if (!response.ok) throw refusal(response, text);
+  return text;
+}
+
 /** All of a list, page by page, and whether there is more than `max` of it. */
 export async function all<T>(path: string, query: Query, max: number, signal?: AbortSignal) {
   const items: T[] = [];

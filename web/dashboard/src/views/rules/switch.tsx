@@ -1,0 +1,27 @@
+/** In force or off: shown at once, taken back with the reason if the engine refuses. */
+import { useState } from "react";
+
+import { Button, sayFailed } from "../../ui/index.ts";
+import { switchRule } from "./actions.ts";
+import type { Rule } from "./model.ts";
+
+export function SwitchButton({ rule }: { rule: Rule }) {
+  const [wanted, setWanted] = useState<{ is: boolean; version: number } | null>(null);
+  if (rule.origin === "config") return <span className="hint">by tocsin.toml</span>;
+  // What a newer version says is what is so.
+  const isOn = wanted?.version === rule.version ? wanted.is : rule.enabled;
+  async function turn(): Promise<void> {
+    setWanted({ is: !isOn, version: rule.version });
+    try {
+      await switchRule(rule, !isOn);
+    } catch (fault) {
+      setWanted(null);
+      sayFailed(`${rule.id} could not be switched ${isOn ? "off" : "on"}`, fault);
+    }
+  }
+  return (
+    <Button role="switch" aria-checked={isOn} aria-label={`${rule.id} is in force`} onClick={() => void turn()}>
+      {isOn ? "on" : "off"}
+    </Button>
+  );
+}
