@@ -9,9 +9,14 @@ MINUTES ?= 15
 CALM_MINUTES ?= 60
 PACKAGES := protocol actors engine tocsin benchmarks
 
-.PHONY: run test check bench soak chaos calm fuzz docs lock install install-dev system node clean
+# What page and client are made of; folders too, as a file that is gone changes nothing but its folder.
+WEB_SOURCES := $(shell find web/client/src web/dashboard/src 2>/dev/null) web/dashboard/index.html \
+  $(wildcard web/*/package.json web/*/tsconfig*.json web/*/vite.config.ts)
+
+.PHONY: run test check bench soak chaos calm fuzz docs lock install install-dev system node page check-web clean
 
 run: install
+	@$(MAKE) --no-print-directory page || echo "The page is not built: that needs Node 20.19 or newer, with npm. The engine runs without it." >&2
 	TOCSIN_DATA=$(DATA) $(BIN)/tocsin serve --welcome
 
 install: $(VENV)/.installed
@@ -33,7 +38,7 @@ $(VENV)/.installed-dev: requirements/dev.lock pyproject.toml | $(VENV)/bin/pip
 	touch $@ $(VENV)/.installed
 
 # What the tests need of the system: Prometheus and amtool from Debian, strace for failing disks, faketime for clocks,
-# redis-server for the queue that `tocsin bench jobs` runs beside ours, Postgres, and nginx for deploy/nginx.
+# redis-server for the queue that `tocsin bench jobs` runs beside ours, Postgres, nginx for deploy/nginx, Chromium for the page.
 system:
 	tests/support/install_system.sh
 
@@ -44,9 +49,27 @@ tests/node/node_modules/.installed: tests/node/package-lock.json
 	cd tests/node && npm ci --silent --no-audit --no-fund
 	touch $@
 
+# The page that the engine serves, and the JavaScript client that it is built on.
+page: engine/http/static/index.html
+
+web/node_modules/.installed: web/package-lock.json
+	@node -e 'const [major, minor] = process.versions.node.split("."); process.exit(+(major * 100 + +minor < 2019))' 2>/dev/null \
+	  || { echo "node is $$(node --version 2>/dev/null || echo not there)" >&2; exit 1; }
+	cd web && npm ci --loglevel error --no-audit --no-fund
+	touch $@
+
+# Vite empties the folder first, so a build that fails leaves no page that looks finished.
+engine/http/static/index.html: web/node_modules/.installed $(WEB_SOURCES)
+	cd web && npm run build --silent --workspaces --if-present
+
+# Types, rules, form and the tests of the TypeScript, which need no browser.
+check-web: page
+	cd web && npm run check --silent --workspaces --if-present
+	cd web && npm test --silent --workspaces --if-present
+
 # Before each commit: everything about the code that needs no other program, in two processes, file by file; without
 # two plugins of pytest that take a second to load and are not used there.
-check: install-dev
+check: install-dev check-web
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -57,7 +80,7 @@ check: install-dev
 # In three parts: what needs no other program, and what does, in two processes each; then, one by one and unmeasured, what
 # compares how long something takes with how long it took a moment before. A part that fails does not hide what the next
 # ones have to say: all three run, then it ends.
-test: install-dev system node
+test: install-dev system node check-web
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -110,4 +133,4 @@ lock: install-dev
 	  --group dev pyproject.toml requirements/build.in -o requirements/dev.lock
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* tests/node/node_modules
+	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* tests/node/node_modules web/node_modules web/*/build engine/http/static

@@ -10,6 +10,8 @@ command -v faketime >/dev/null || wanted+=(faketime)
 command -v redis-server >/dev/null || wanted+=(redis-server)
 # The proxy whose configuration we ship.
 command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || wanted+=(nginx-light)
+# The browser that opens our page; node drives it (web/node_modules/playwright-core).
+command -v chromium >/dev/null || wanted+=(chromium)
 # Postgres 15 or newer; Debian keeps its programs out of the PATH.
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || wanted+=(postgresql)
 [ ${#wanted[@]} -eq 0 ] && exit 0
