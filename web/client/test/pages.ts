@@ -1,0 +1,103 @@
+/**
+ * The example pages in a real browser: node pages.js WS-URL TOKEN FOLDER. `tests/integration/test_javascript_pages.py`
+ * runs it. Builds them with Vite, opens them in Chromium, and ends with 0 if they show what happens; screenshots of them
+ * are in the folder then.
+ */
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { extname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { chromium, type Page } from "playwright-core";
+import { build } from "vite";
+import { WebSocket } from "ws";
+import { Client } from "../src/index.js";
+
+const [url = "", token = "", folder = "", port = "0"] = process.argv.slice(2);
+const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const WEB = at("../../../../");
+const KINDS: Record<string, string> = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css" };
+const CSP = "default-src 'self'; connect-src 'self' ws: wss:";
+
+// So that React's StrictMode does what it does while somebody develops.
+process.env["NODE_ENV"] = "development";
+
+/** As somebody who has installed the packages would have it. */
+const alias = [
+  { find: "@tocsin/client/react/style.css", replacement: join(WEB, "client/src/react/style.css") },
+  { find: "@tocsin/client/react", replacement: at("../src/react/index.js") },
+  { find: "@tocsin/client", replacement: at("../src/index.js") },
+  { find: /^react(-dom)?(?=\/|$)/, replacement: join(WEB, "node_modules/react$1") },
+];
+
+async function built(page: string): Promise<void> {
+  const root = join(WEB, "../docs/examples", page);
+  const outDir = join(folder, page);
+  await build({ root, base: "./", configFile: false, logLevel: "warn", resolve: { alias }, build: { outDir } });
+}
+
+const server = createServer((request, response) => {
+  const path = new URL(request.url ?? "/", "http://page").pathname;
+  const file = path.endsWith("/") ? `${path}index.html` : path;
+  readFile(join(folder, file)).then(
+    (content) => {
+      const kind = KINDS[extname(file)] ?? "application/octet-stream";
+      response.writeHead(200, { "Content-Type": kind, "Content-Security-Policy": CSP }).end(content);
+    },
+    () => response.writeHead(404).end(),
+  );
+});
+
+const client = new Client({ url, token, WebSocket });
+client.connect();
+await Promise.all(["client_page", "hook_page"].map(built));
+await new Promise<void>((resolve) => server.listen(Number(port), "127.0.0.1", resolve));
+const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
+const said: string[] = [];
+
+/** A tab with the page, which counts its sockets. */
+async function opened(page: string, colorScheme: "light" | "dark"): Promise<Page & { sockets: number }> {
+  const tab = await browser.newPage({ colorScheme, viewport: { width: 720, height: 900 } });
+  tab.on("console", (message) => void (message.type() === "error" && said.push(message.text())));
+  const counted = Object.assign(tab, { sockets: 0 });
+  tab.on("websocket", () => void (counted.sockets += 1));
+  tab.on("pageerror", (fault) => void said.push(fault.message));
+  // The page's own host is asked for the address, as in a page that the engine's proxy serves.
+  const about = { name: "tocsin", version: "0.1.0", ws: url, heartbeat_s: 30 };
+  await tab.route("**/api/v1/about", (route) => route.fulfill({ json: about }));
+  await tab.route("**/favicon.ico", (route) => route.fulfill({ status: 204 }));
+  await tab.goto(`http://127.0.0.1:${port}/${page}/#token=${token}`);
+  return counted;
+}
+
+const plain = await opened("client_page", "light");
+await plain.getByText("ready").waitFor();
+await plain.getByRole("button", { name: "Ring" }).click();
+await plain.getByText("Rung at").waitFor();
+await plain.getByRole("button", { name: "Acknowledge" }).click();
+await plain.getByText("warning acknowledged").waitFor();
+
+for (const scheme of ["light", "dark"] as const) {
+  const title = `<img src=x onerror=alert(1)> ${scheme}`;
+  const page = await opened("hook_page", scheme);
+  await page.getByText("connected, 0 events").waitFor();
+  await client.trigger({ framework_id: "page", title, message: "The disk is 97 % full", severity: "critical" });
+  await page.locator("#newest", { hasText: title }).waitFor();
+  const row = page.getByRole("listitem").filter({ hasText: title });
+  await row.getByRole("button", { name: "Acknowledge" }).click();
+  await row.getByText("acknowledged").waitFor();
+  await page.locator("#newest", { hasText: "2 events" }).waitFor();
+  assert.equal(await page.locator("img").count(), 0);
+  // That of the hook and that of the components, though StrictMode has mounted everything twice.
+  assert.equal(page.sockets, 2);
+  await client.triggerMany(
+    ["info", "warning", "error"].map((severity) => ({ framework_id: scheme, title: severity, severity })),
+  );
+  await page.getByText("error", { exact: true }).last().waitFor();
+  await page.screenshot({ path: join(folder, `hook_page_${scheme}.png`) });
+}
+assert.deepEqual(said, []);
+await browser.close();
+server.close();
+client.close();
