@@ -13,9 +13,9 @@ from zlib import crc32
 
 import redis.asyncio
 from redis.asyncio.cluster import RedisCluster
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+
+from engine.redis_options import redis_options
 
 # A healthy server answers in a millisecond; a second is a server that is frozen, or as good as that.
 ANSWER_S = 1.0
@@ -44,13 +44,7 @@ class Connection:
     async def client(self) -> Any:
         """The client, connected."""
         if self._client is None:
-            options: dict[str, Any] = {
-                "socket_timeout": ANSWER_S,
-                "socket_connect_timeout": ANSWER_S,
-                # Who waits here decides himself what a failure means.
-                "retry": Retry(NoBackoff(), 0),
-                "protocol": 2,
-            }
+            options = redis_options("bus", ANSWER_S)
             client: Any = redis.asyncio.Redis.from_url(self._url, redis_connect_func=self._connected, **options)
             try:
                 self.is_cluster = bool((await client.info("cluster")).get("cluster_enabled"))

@@ -23,8 +23,6 @@ from typing import Any, TypeVar
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.cluster import RedisCluster
 from redis.asyncio.connection import AbstractConnection
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import ClusterError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
@@ -32,6 +30,7 @@ from engine.cache import Entry, Found, LevelDown, LevelRefused
 from engine.cache.wire import TOKEN_BYTES, TOKEN_LIFETIME_S, tokens_of, workspace_of
 from engine.configuration.fields import SecretUrl
 from engine.foreign import ForeignEnded, ForeignLoop
+from engine.redis_options import redis_options
 
 T = TypeVar("T")
 
@@ -125,7 +124,7 @@ class RedisLevel:
     async def _meet(self) -> None:
         """Asks whether it is a cluster, each time anew: behind the same name another one may be by now."""
         url = self._url.reveal().decode()
-        async with Redis.from_url(url, single_connection_client=True, **_options()) as stranger:
+        async with Redis.from_url(url, single_connection_client=True, **redis_options("cache", TALK_MAX_S)) as stranger:
             is_cluster = bool((await stranger.info("cluster")).get("cluster_enabled"))
         if self._client is None or is_cluster != self._is_cluster:
             former, self._client, self._is_cluster = self._client, self._connect(url, is_cluster), is_cluster
@@ -134,9 +133,13 @@ class RedisLevel:
 
     def _connect(self, url: str, is_cluster: bool) -> Redis | RedisCluster:
         if is_cluster:
-            return RedisCluster.from_url(url, max_connections=CONNECTIONS_MAX, **_options())
+            return RedisCluster.from_url(url, max_connections=CONNECTIONS_MAX, **redis_options("cache", TALK_MAX_S))
         pool = BlockingConnectionPool.from_url(
-            url, max_connections=CONNECTIONS_MAX, timeout=TALK_MAX_S, redis_connect_func=self._greet, **_options()
+            url,
+            max_connections=CONNECTIONS_MAX,
+            timeout=TALK_MAX_S,
+            redis_connect_func=self._greet,
+            **redis_options("cache", TALK_MAX_S),
         )
         return Redis.from_pool(pool)  # which closes it, too
 
@@ -212,16 +215,6 @@ class RedisLevel:
         nodes = await self._nodes()
         infos = [await self._client.info("server", target_nodes=node) for node in nodes]
         return ",".join(sorted(str(info["run_id"]) for info in infos))
-
-
-def _options() -> dict[str, Any]:
-    return {
-        "socket_connect_timeout": TALK_MAX_S,
-        "socket_timeout": TALK_MAX_S,
-        "protocol": 2,  # every server since 2.0 speaks it, and nothing here needs the third
-        "client_name": "tocsin-cache",
-        "retry": Retry(NoBackoff(), 0),  # the cache tries again by itself, and until then nobody waits
-    }
 
 
 def _checked(answer: Any) -> Any:
