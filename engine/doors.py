@@ -44,6 +44,7 @@ from engine.http.notifications import notification_routes
 from engine.http.operators import PeerAddress
 from engine.http.ports import About
 from engine.http.previews import preview_routes
+from engine.http.quiet_previews import quiet_preview_routes
 from engine.http.readings import reading_routes
 from engine.http.rule_series import rule_series_routes
 from engine.http.schedules import schedule_routes
@@ -147,6 +148,7 @@ class Doors:
             handed=parts.handed,
             routes=[
                 *preview_routes(parts.service),
+                *quiet_preview_routes(parts.service),
                 *endpoint_test_routes(parts.tryout),
                 *reading_routes(parts.readings, parts.shelves.frameworks),
                 *trial_routes(parts.trials),

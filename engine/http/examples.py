@@ -150,6 +150,8 @@ _SINGLE: dict[str, Any] = {
     },
     "POST /api/v1/triggers/preview": {"alert": {"framework_id": "web", "title": "Search is slow"}},
     "POST /api/v1/readings/preview": {"readings": [{"framework_id": "web", "metric": "latency_ms", "value": 950}]},
+    "POST /api/v1/silences/preview": {"matchers": [{"name": "host", "operator": "=~", "value": "web-.*"}]},
+    "POST /api/v1/maintenance/preview": {"frameworks": ["db"]},
     "POST /api/v1/rules/import": {
         "rules": [{"kind": "threshold", "id": "cpu", "framework": "web", "metric": "cpu_percent", "threshold": 90}],
         "dry_run": True,

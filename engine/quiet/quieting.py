@@ -176,8 +176,7 @@ def checked_silence(who: Principal, silence: Silence, now: int) -> Silence:
     if not silence.comment.strip():
         raise BadRequest('comment: it is empty; say why, such as "disk is being replaced, ticket 4711"')
     check_matchers(silence.matchers)
-    if all(condition_of(matcher).accepts("") for matcher in silence.matchers):
-        raise BadRequest(f"matchers: at least one must not match an empty label, or all is silenced; such as {EXAMPLE}")
+    check_some_label(silence.matchers)
     return replace(silence, author=who.user, starts_at=rfc3339(starts_at), ends_at=rfc3339(ends_at))
 
 
@@ -219,3 +218,9 @@ def check_matchers(matchers: Sequence[Matcher]) -> None:
                 raise BadRequest(f"matchers[{number}].value: {fault.message}; write it such as {EXAMPLE}") from fault
     if size > EXPRESSIONS_MAX:
         raise BadRequest(f"matchers: their expressions compile to {size} steps, at most {EXPRESSIONS_MAX}: say less")
+
+
+def check_some_label(matchers: Sequence[Matcher]) -> None:
+    """Raises BadRequest for matchers that would mean every alert."""
+    if all(condition_of(matcher).accepts("") for matcher in matchers):
+        raise BadRequest(f"matchers: at least one must not match an empty label, or all is silenced; such as {EXAMPLE}")

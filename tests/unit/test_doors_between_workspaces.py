@@ -85,6 +85,7 @@ NO_ID: dict[str, str] = {
     **{f"{method} /api/v1/{name}": LISTS for name in (*OURS, "workspaces") for method in ("GET", "POST")},
     **dict.fromkeys(("GET /api/v2/alerts", "GET /api/v2/alerts/groups", "GET /api/v2/silences"), LISTS),
     **dict.fromkeys(("GET /api/v1/connections", "GET /api/v1/storms", "GET /api/v1/revocations"), LISTS),
+    **dict.fromkeys(("POST /api/v1/silences/preview", "POST /api/v1/maintenance/preview"), LISTS),
     # Their keys are looked up in the caller's own list: tests/integration/test_notifications_in_app.py.
     **dict.fromkeys(("GET /api/v1/notifications", "POST /api/v1/notifications/read"), LISTS),
     **dict.fromkeys(("GET /api/v1/rules/export", "POST /api/v1/rules/import"), LISTS),

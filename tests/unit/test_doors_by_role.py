@@ -121,6 +121,8 @@ ROUTES |= object_routes("/api/v1/workspaces", "operate", "operate")
 ROUTES |= {
     "POST /api/v1/triggers/preview": Door("read", {"alert": {"framework_id": "web"}}),
     "POST /api/v1/readings/preview": Door("read", {"readings": [{"framework_id": "web", "metric": "m", "value": 1}]}),
+    "POST /api/v1/silences/preview": Door("read", {"matchers": [{"name": "host", "value": "h1"}]}),
+    "POST /api/v1/maintenance/preview": Door("read", {"frameworks": ["web"]}),
     "GET /api/v2/alerts/groups": READ,
     "GET /api/v2/silences": READ,
     "POST /api/v2/silences": Door("silence", {"matchers": [], "startsAt": "", "endsAt": "", "id": NOBODY}),

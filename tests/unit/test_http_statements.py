@@ -219,6 +219,8 @@ async def ask_about_rules(scene: Scene) -> None:
     new = [EXAMPLES["POST /api/v1/rules"] | {"id": f"new-{number}"} for number in range(MANY)]
     await scene.ask("POST /api/v1/rules/import", body={"rules": new})
     await scene.ask("GET /api/v1/storms")
+    for route in ("POST /api/v1/silences/preview", "POST /api/v1/maintenance/preview"):
+        await scene.ask(route, body=EXAMPLES[route])
 
 
 async def ask_about_alerts(scene: Scene) -> None:

@@ -1,6 +1,7 @@
 /** What views are made of. */
 export { Button, IconButton, Link } from "./button.tsx";
 export { SeverityBadge, StateBadge, Tag } from "./badges.tsx";
+export { Clash, etagOf, useSave } from "./clash.tsx";
 export { Dialog, Drawer } from "./dialog.tsx";
 export { CheckField, SelectField, TextArea, TextField, useFields, type Faults } from "./fields.tsx";
 export { Bars, Graph, type Bar } from "./graph.tsx";
@@ -9,4 +10,5 @@ export { Ago, Moment } from "./moment.tsx";
 export type { Point } from "./shape.ts";
 export { Answered, Boundary, Empty, Failed, Loading } from "./states.tsx";
 export { Table, type Column } from "./table.tsx";
+export { Tabs, type Tab } from "./tabs.tsx";
 export { sayDone, sayFailed } from "./toasts.tsx";

@@ -27,6 +27,7 @@ export interface View {
 export const VIEWS: readonly View[] = [
   { name: "stream", path: "/", title: "Stream", icon: "stream", key: "s", load: () => import("./stream/index.tsx") },
   { name: "rules", path: "/rules", title: "Rules", icon: "rules", key: "r", load: () => import("./rules/index.tsx") },
+  { name: "quiet", path: "/quiet", title: "Quiet", icon: "quiet", key: "q", load: () => import("./quiet/index.tsx") },
 ];
 
 export function viewsOf(claims: Claims): readonly View[] {

@@ -1,0 +1,43 @@
+/** What is shown of a list of this view: by state and by words. Both are in the address. */
+import type { ReactNode } from "react";
+
+import { setQuery, usePlace } from "../../place.ts";
+import { SelectField, TextField } from "../../ui/index.ts";
+
+const STATES = [
+  ["", "in force and to come"],
+  ["active", "in force"],
+  ["pending", "to come"],
+  ["expired", "over"],
+  ["all", "all"],
+] as const;
+
+export function Filter({ children }: { children?: ReactNode }) {
+  const { query } = usePlace();
+  return (
+    <div className="quiet-filter">
+      <SelectField
+        label="Shown"
+        options={STATES}
+        value={query.get("state") ?? ""}
+        onChange={(event) => setQuery({ state: event.target.value || null })}
+      />
+      <TextField
+        label="Words"
+        type="search"
+        value={query.get("q") ?? ""}
+        onChange={(event) => setQuery({ q: event.target.value || null })}
+      />
+      {children}
+    </div>
+  );
+}
+
+/** Whether each wanted word stands in one of the texts. */
+export function isFound(wanted: string | null, texts: readonly string[]): boolean {
+  const inside = texts.join("\n").toLowerCase();
+  return (wanted ?? "")
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => inside.includes(word));
+}

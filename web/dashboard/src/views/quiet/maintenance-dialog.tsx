@@ -1,0 +1,129 @@
+/** Plans a maintenance window, once or every week, or changes one. */
+import { useMemo } from "react";
+
+import { post, segment } from "../../api.ts";
+import { Button, Clash, Dialog, etagOf, sayDone, SelectField, TextField, useFields, useSave } from "../../ui/index.ts";
+import { frameworksOf, maintenanceBody, type MaintenanceDraft, maintenanceDraft, maintenanceFaults } from "./drafts.ts";
+import { MatchersField } from "./matchers.tsx";
+import { QuietPreview } from "./preview.tsx";
+import { filled, type Maintenance, matcherText, matchersFault, weeklyText } from "./quiet.ts";
+import { type SetSpan, SpanFields } from "./span.tsx";
+import { WeeklyFields } from "./weekly.tsx";
+
+interface MaintenanceDialogProps {
+  /** null: a new one. */
+  planned: Maintenance | null;
+  onClose: () => void;
+  onDone: () => void;
+}
+
+const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
+
+function faultsOf(draft: MaintenanceDraft) {
+  const isForSome = filled(draft.matchers).length > 0 || draft.matchers.some((each) => each.value !== "");
+  const wrong = isForSome ? matchersFault(draft.matchers) : undefined;
+  return { ...maintenanceFaults(draft, Date.now()), ...(wrong && { matchers: wrong }) };
+}
+
+export function MaintenanceDialog({ planned, onClose, onDone }: MaintenanceDialogProps) {
+  const first = useMemo(() => maintenanceDraft(planned, ZONE, Date.now()), [planned]);
+  const saving = useSave<Maintenance>(
+    `/api/v1/maintenance/${segment(planned?.id ?? "")}`,
+    planned ? etagOf(planned) : null,
+  );
+  const form = useFields<MaintenanceDraft>(first, faultsOf, send);
+  const { values } = form;
+
+  async function send(draft: MaintenanceDraft): Promise<void> {
+    const body = maintenanceBody(draft, planned, Date.now());
+    if (planned) await saving.save("PATCH", body);
+    else {
+      await post("/api/v1/maintenance", body);
+      sayDone(`Planned: ${body.title}`);
+    }
+    onDone();
+    onClose();
+  }
+
+  function take(theirs: Maintenance): void {
+    form.reset(maintenanceDraft(theirs, ZONE, Date.now()));
+    saving.forget();
+  }
+
+  return (
+    <Dialog title={planned ? "Change the maintenance window" : "New maintenance window"} onClose={onClose} isWide>
+      <form className="quiet-form" onSubmit={(event) => void form.submit(event)} noValidate>
+        <Clash theirs={saving.theirs} differences={(theirs) => differences(values, theirs)} onTake={take} />
+        <TextField
+          label="What is done"
+          value={values.title}
+          onChange={(event) => form.set("title", event.target.value)}
+          onBlur={() => form.leave("title")}
+          error={form.errorOf("title")}
+        />
+        <TextField
+          label="Frameworks"
+          hint="Their ids, with commas; none: all of them."
+          value={values.frameworks}
+          onChange={(event) => form.set("frameworks", event.target.value)}
+          error={form.errorOf("frameworks")}
+        />
+        <MatchersField
+          legend="Only alerts with"
+          hint="Conditions on labels; none: all alerts of these frameworks."
+          matchers={values.matchers}
+          onChange={(next) => form.set("matchers", next)}
+          error={form.errorOf("matchers")}
+        />
+        <QuietPreview
+          of="maintenance"
+          matchers={filled(values.matchers)}
+          frameworks={frameworksOf(values.frameworks)}
+        />
+        <SelectField
+          label="How often"
+          options={[
+            ["once", "once"],
+            ["weekly", "every week"],
+          ]}
+          value={values.how}
+          onChange={(event) => form.set("how", event.target.value as MaintenanceDraft["how"])}
+        />
+        {values.how === "once" ? (
+          <SpanFields span={values} onChange={form.set as SetSpan} errorOf={form.errorOf} />
+        ) : (
+          <WeeklyFields
+            weekly={values.weekly}
+            onChange={(next) => form.set("weekly", next)}
+            error={form.errorOf("weekly")}
+          />
+        )}
+        {form.refusal && (
+          <p className="refusal" role="alert">
+            {form.refusal}
+          </p>
+        )}
+        <div className="actions">
+          <Button onClick={onClose}>Cancel</Button>
+          <Button type="submit" weight="primary" isBusy={form.isBusy}>
+            {planned ? "Save" : "Plan it"}
+          </Button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
+
+function differences(mine: MaintenanceDraft, theirs: Maintenance): [string, string][] {
+  const said: [string, string, string][] = [
+    ["What is done", theirs.title, mine.title],
+    ["Frameworks", theirs.frameworks.join(", "), mine.frameworks],
+    ["Only alerts with", theirs.matchers.map(matcherText).join(" "), filled(mine.matchers).map(matcherText).join(" ")],
+    [
+      "Every week",
+      theirs.weekly ? weeklyText(theirs.weekly) : "",
+      mine.how === "weekly" ? weeklyText(mine.weekly) : "",
+    ],
+  ];
+  return said.filter(([, a, b]) => a !== b).map(([name, text]) => [name, text]);
+}
