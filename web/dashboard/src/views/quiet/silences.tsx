@@ -195,13 +195,13 @@ function Actions({ silence, again, onEdit }: { silence: Silence; again: () => vo
   if (silence.state === "expired") return null;
   return (
     <div className="row actions-of-row">
-      <Button isBusy={isBusy} aria-label={`One hour more: ${about}`} onClick={() => void extend()}>
+      <Button isBusy={isBusy} aria-label={`+1 h: ${about}`} onClick={() => void extend()}>
         +1 h
       </Button>
       <Button icon="edit" aria-label={`Change: ${about}`} onClick={onEdit}>
         Change
       </Button>
-      <Button isBusy={isBusy} weight="danger" aria-label={`End now: ${about}`} onClick={() => void expire()}>
+      <Button isBusy={isBusy} weight="danger" aria-label={`End: ${about}`} onClick={() => void expire()}>
         End
       </Button>
     </div>
