@@ -68,6 +68,7 @@ const DONE: Record<BulkAction, string> = {
   restore: "taken back",
   delete: "deleted",
 };
+const FAILED: Record<BulkAction, string> = { ...DONE, enable: "switched on" };
 /** What the engine says of one that needed nothing. */
 const WAS_SO = "it was so already";
 
@@ -77,7 +78,7 @@ export async function changeMany(action: BulkAction, ids: readonly string[]): Pr
     const { results } = await post<{ results: BulkResult[] }>(`${RULES}/bulk`, { action, ids });
     sayResults(action, results);
   } catch (fault) {
-    sayFailed(`${rulesOf(ids.length)} could not be ${DONE[action]}`, fault);
+    sayFailed(`${rulesOf(ids.length)} could not be ${FAILED[action]}`, fault);
   }
   tellChanged();
 }
@@ -92,7 +93,7 @@ function sayResults(action: BulkAction, results: readonly BulkResult[]): void {
     sayDone(`${rulesOf(done.length)} ${done.length === 1 ? "is" : "are"} ${DONE[action]}.`, undo ?? undefined);
   } else if (failed.length === 0) sayDone("It was so already.");
   for (const [why, count] of reasonsOf(failed))
-    sayFailed(`${rulesOf(count)} could not be ${DONE[action]}`, new Error(why));
+    sayFailed(`${rulesOf(count)} could not be ${FAILED[action]}`, new Error(why));
 }
 
 /** The same reason once, with how many it kept back. */

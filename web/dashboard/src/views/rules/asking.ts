@@ -58,7 +58,7 @@ export function useFrameworks(): readonly string[] {
 
 /** The series that a framework has sent readings of; none of one that nobody has heard of. */
 export function useSeriesOf(framework: string): readonly SeriesInfo[] {
-  const asked = useAsked(framework && `series of ${framework}`, (signal) => seriesOf(framework, signal));
+  const asked = useAsked(framework ? `series of ${framework}` : null, (signal) => seriesOf(framework, signal));
   return asked.value ?? NONE;
 }
 

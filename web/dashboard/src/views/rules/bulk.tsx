@@ -14,6 +14,9 @@ interface BulkBarProps {
 export function BulkBar({ chosen, rules, choose }: BulkBarProps) {
   const [isBusy, setBusy] = useState(false);
   const [isAsking, setAsking] = useState(false);
+  // Those of the configuration are changed there.
+  const ours = rules.filter(({ origin }) => origin !== "config");
+  const isAll = chosen.size === ours.length;
   const isAway = rules.some((rule) => chosen.has(rule.id) && rule.archived_at);
   async function act(action: BulkAction): Promise<void> {
     setBusy(true);
@@ -28,8 +31,8 @@ export function BulkBar({ chosen, rules, choose }: BulkBarProps) {
   );
   return (
     <div className="row bulk" role="group" aria-label="Chosen rules">
-      <Button onClick={() => choose(new Set(chosen.size === rules.length ? [] : rules.map(({ id }) => id)))}>
-        {chosen.size === rules.length ? "Choose none" : "Choose all"}
+      <Button disabled={ours.length === 0} onClick={() => choose(new Set(isAll ? [] : ours.map(({ id }) => id)))}>
+        {isAll && ours.length > 0 ? "Choose none" : "Choose all"}
       </Button>
       <span role="status">{chosen.size} chosen</span>
       {button("enable", "Switch on")}

@@ -166,9 +166,10 @@ function chooser(chosen: ReadonlySet<string>, choose: (next: ReadonlySet<string>
   return {
     title: "Choose",
     isTitleHidden: true,
-    cell: ({ id }) => (
-      <input type="checkbox" aria-label={`Choose ${id}`} checked={chosen.has(id)} onChange={() => turn(id)} />
-    ),
+    cell: ({ id, origin }) =>
+      origin !== "config" && (
+        <input type="checkbox" aria-label={`Choose ${id}`} checked={chosen.has(id)} onChange={() => turn(id)} />
+      ),
   };
 }
 

@@ -22,8 +22,9 @@ const SPANS: readonly (readonly [string, string])[] = [
 /** Typing is over after this long. */
 const TYPED_MS = 700;
 const EVENTS_SHOWN = 10;
-/** What is drawn: four days by the minute are as many as a wide screen has points for. */
-const POINTS_MAX = 6_000;
+/** A week by the minute is 10,080 points; more a graph does not show anyway. */
+const POINTS_MAX = 12_000;
+const PAGE_POINTS = 4_000;
 
 /** `rule` null: it is not complete yet. */
 export function Preview({ rule }: { rule: Body | null }) {
@@ -162,7 +163,9 @@ function useReadings(rule: Body, labels: Labels, since: string) {
     metric: String(rule["metric"]),
     label: Object.entries(labels).map(([name, value]) => `${name}=${value}`),
     since,
-    limit: POINTS_MAX / 2,
+    // The same for all pages: each reading of an hour, else by the minute.
+    resolution: Date.now() - Date.parse(since) < 2 * HOUR_MS ? "raw" : "1m",
+    limit: PAGE_POINTS,
   };
   return useAsked(JSON.stringify(query), (signal) => all<Reading>("/api/v1/readings", query, POINTS_MAX, signal));
 }
