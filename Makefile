@@ -65,6 +65,7 @@ engine/http/static/index.html: web/node_modules/.installed $(WEB_SOURCES)
 # Types, rules, form and the tests of the TypeScript, which need no browser.
 check-web: page
 	cd web && npm run check --silent --workspaces --if-present
+	cd web && npx --no-install prettier --check --log-level warn browser && npx --no-install oxlint --deny-warnings browser
 	cd web && npm test --silent --workspaces --if-present
 
 # Before each commit: everything about the code that needs no other program, in two processes, file by file; without
