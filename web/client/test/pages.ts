@@ -95,6 +95,11 @@ for (const scheme of ["light", "dark"] as const) {
     ["info", "warning", "error"].map((severity) => ({ framework_id: scheme, title: severity, severity })),
   );
   await page.getByText("error", { exact: true }).last().waitFor();
+  // Colours are there however the bundler rewrites the style: the mark is not in the colour of the text.
+  const colours = await row.evaluate((element) =>
+    [element, element.querySelector("svg")!].map((one) => getComputedStyle(one).color),
+  );
+  assert.notEqual(colours[0], colours[1]);
   await page.screenshot({ path: join(folder, `hook_page_${scheme}.png`) });
 }
 assert.deepEqual(said, []);

@@ -34,7 +34,9 @@ export function AlertStream(props: AlertStreamProps) {
     <section className="tocsin-panel tocsin-stream" aria-labelledby={heading}>
       <header>
         <h2 id={heading}>{title}</h2>
-        <span role="status">{wanted.length} shown here</span>
+        <span role="status">
+          {wanted.length} {wanted.length === 1 ? "alert" : "alerts"}
+        </span>
         <Verified at={verifiedAt} />
       </header>
       <Trouble client={props.client} state={state} error={error} />
