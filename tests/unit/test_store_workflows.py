@@ -10,11 +10,14 @@ from engine.core.progress import TRACKER_VERBS, Removing, Setting
 from engine.stores import CommittedEvents, Store
 from engine.stores.trail import TrailLine, TrailQuery
 from engine.stores.workflows import TrackerQuery
-from protocol.effects import Behind
+from protocol.changes import Action
+from protocol.commands import Act, Batch
+from protocol.effects import Behind, Commit
 from protocol.model import ChannelKey, DerivedKey, EventKind
+from protocol.orders import NO_ORDERS
 from protocol.workflows import TrackerInput
-from tests.support.stores import NOW, StoreFactory, a_commit, committed
-from tests.support.workflows import a_batch, a_task, a_workflow, advance, generate, keep, set_on, words
+from tests.support.stores import NOW, StoreFactory, a_commit, committed, new_id
+from tests.support.workflows import MACHINE, a_batch, a_task, a_workflow, advance, generate, keep, set_on, words
 
 DAY_US = 86_400_000_000
 
@@ -124,6 +127,27 @@ async def test_what_a_batch_commits_is_told_in_order_and_says_which_channels_it_
         assert [event.user_offsets["fred"] for event in events] == list(range(1, 301))
         assert told[0].moved == tuple(ChannelKey("acme", name) for name in names(300))
         assert [len(one.events) for one in told] == [256, 44]
+
+
+async def test_what_a_batch_writes_without_an_event_is_told_all_the_same(factory: StoreFactory) -> None:
+    told: list[CommittedEvents] = []
+    key = ChannelKey("acme", "42")
+    async with a_store(factory, items=1) as store:
+        await set_on(store, ["42"])
+        await generate(store, ["42"])
+        store.set_feed(told.extend)
+        # A ring that is swallowed writes nothing.
+        assert words(await generate(store, ["42"])) == [("suppressed", "duplicate", "i0")]
+        assert told == []
+        [row] = (await store.recall(key)).rows
+        by_hand = Act(alert_ids=(row.alert.id,), action=Action.RESOLVE, by="ann")
+        batch = Batch(new_id(NOW), NOW, (by_hand,))
+        decision = MACHINE(key, await store.recall(key), NO_ORDERS).decide(batch)
+        await committed(store, Commit(key, 1, batch, decision))
+        del told[:]
+        # The window of what somebody has resolved by hand ends with the project: nothing of that is an event.
+        assert words(await advance(store, ["42"])) == [("finished", "finished", None)]
+        assert told == [CommittedEvents("acme", (), (key,))]
 
 
 async def test_commits_and_batches_take_turns_on_the_same_streams(factory: StoreFactory) -> None:

@@ -188,7 +188,8 @@ def _place(connection: Connection, prepared: Sequence[Prepared], workspace: str,
     events, people, entries = _assigned(connection, number, events)
     told = [
         CommittedEvents(workspace, tuple(events[start : start + TOLD_AT_ONCE]), tuple(places) if not start else ())
-        for start in range(0, len(events), TOLD_AT_ONCE)
+        # Also what is no event (a window that ends): who has the channel in memory reads it again.
+        for start in range(0, max(1, len(events)), TOLD_AT_ONCE)
     ]
     return _Placed(Streamed((), told, (workspace, offset), places, people), [number, offset], entries)
 
