@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,22 @@ from tests.support.postgres_rows import MADE, OWN, ROWS, UMBRELLA, ask, fill, in
 from tests.support.postgres_server import PostgresDatabase, PostgresServer
 
 NO_ROWS = [None, "", "[]", '[""]', '["nobody"]', '["*"]', "[null]"]
+# What somebody may set by hand: no list of names, or none that a text can hold.
+JUNK = [
+    "acme",
+    "{}",
+    '"*"',
+    '{"acme": 1}',
+    "[1",
+    "**",
+    "junk",
+    "[",
+    '["acme"',
+    '["acme",]',
+    '["acme", 1]',
+    '["acme"] ["acme"]',
+]
+JUNK += [r'["acme", "\u0000"]', r'["acme", "\ud83d"]', r'["acme", "\x"]', '["acme", "\n"]', "*\n"]
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +71,7 @@ def test_a_transaction_sees_its_own_workspaces_rows_and_no_others(filled: Postgr
     assert {name: rows for name, rows in seen.items() if rows not in (["acme"], [901])} == {}
 
 
-@pytest.mark.parametrize("setting", NO_ROWS)
+@pytest.mark.parametrize("setting", [*NO_ROWS, *JUNK])
 def test_a_transaction_that_names_no_workspace_sees_nothing_at_all(
     filled: PostgresDatabase, setting: str | None
 ) -> None:
@@ -62,10 +79,18 @@ def test_a_transaction_that_names_no_workspace_sees_nothing_at_all(
     assert {name: rows for name, rows in seen.items() if rows} == {}
 
 
-@pytest.mark.parametrize("setting", ["acme", "{}", '"*"', '{"acme": 1}', "[1", "**"])
-def test_a_setting_that_is_no_list_is_an_error_and_shows_nothing(filled: PostgresDatabase, setting: str) -> None:
-    with pytest.raises((asyncpg.DataError, asyncpg.PostgresError)):
-        ask(filled, setting, lambda connection: connection.fetch("SELECT * FROM object"))
+@pytest.mark.parametrize(
+    "name", ["acme", "o'neill", 'say "hi"', "a\\b", "süd", "東京", "🔔", "a, b", "[x]", "tab\there"]
+)
+def test_a_workspace_may_be_called_anything_that_json_can_say(filled: PostgresDatabase, name: str) -> None:
+    for names in ([name], ["acme", name], [name, "zulu"]):
+        for setting in (json.dumps(names), json.dumps(names, ensure_ascii=False)):
+            assert ask(filled, setting, lambda connection: connection.fetchval("SELECT tocsin_workspaces()")) == names
+
+
+@pytest.mark.parametrize("setting", JUNK)
+def test_what_is_no_list_of_names_names_nobody_and_is_no_error(filled: PostgresDatabase, setting: str) -> None:
+    assert ask(filled, setting, lambda connection: connection.fetchval("SELECT tocsin_workspaces()")) == []
 
 
 def test_a_setting_that_is_null_shows_nothing(filled: PostgresDatabase) -> None:
