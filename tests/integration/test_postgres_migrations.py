@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import subprocess
 from pathlib import Path
 
 import asyncpg
@@ -16,11 +18,14 @@ from engine.stores.postgres import migrations
 from engine.stores.postgres.connect import connected
 from engine.stores.postgres.roles import EngineRole, check_role
 from protocol.errors import StoreRefused
+from tests.support.engines import command, environment
 from tests.support.postgres_fixtures import ROLE
 from tests.support.postgres_server import APP, KEEPER, OWNER, PASSWORD, PostgresDatabase, PostgresServer
 from tocsin.cli import cli
 
 KNOWN = files("postgres")
+# For a process that waits for the other one, on a machine that does much else.
+PATIENCE_S = 170.0
 LATER = Migration(9_999, "later", "CREATE TABLE later (n bigint)")
 
 
@@ -71,6 +76,27 @@ def test_two_migrations_at_the_same_time_take_turns(postgres_server: PostgresSer
     done = asyncio.run(both())
     applied = sorted(line.number for each in done for line in each.applied)
     assert applied == [migration.number for migration in KNOWN]
+
+
+@pytest.mark.parametrize("is_empty", [True, False], ids=["empty", "a version behind"])
+def test_two_commands_at_the_same_time_both_end_well_and_apply_everything_once(
+    postgres_server: PostgresServer, empty_postgres: str, tmp_path: Path, is_empty: bool
+) -> None:
+    url = postgres_server.url(empty_postgres)
+    behind = [] if is_empty else KNOWN[:-1]
+    if behind:
+        asyncio.run(migrations.migrate(url, ROLE, behind))
+    password = {"TOCSIN_APP_PASSWORD": PASSWORD}
+    line = command("migrate", "--store", url, "--data", str(tmp_path))
+    both = [
+        subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment(**password))
+        for _ in range(2)
+    ]
+    told = [process.communicate(timeout=PATIENCE_S)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], told
+    applied = [number for text in told for number in re.findall(r"applied  (\d{4})", text)]
+    assert sorted(map(int, applied)) == [migration.number for migration in KNOWN[len(behind) :]]
+    assert PASSWORD not in "".join(told)
 
 
 def test_a_migration_that_breaks_off_leaves_what_was_before_it_and_can_be_said_again(
