@@ -202,6 +202,26 @@ def what_was_left_out_and_is_gone_by_now_is_lost_alone(client: Recorder) -> None
 
 
 @conversation()
+def of_what_was_left_out_one_message_cannot_be_read(client: Recorder) -> None:
+    follows(client)
+    gap = a_gap(4, 7, prev=3)
+    client.hear(gap, an_alert(8))
+    client.recover(gap)
+    for ask in (2, 3):
+        client.hear(granted(ask, 8, "ok"), an_alert(4), unreadable(5), an_alert(6), an_alert(7), an_alert(8))
+    client.hear(an_alert(9))
+
+
+@conversation(received=True)
+def what_was_left_out_counts_as_received_once_it_is_recovered(client: Recorder) -> None:
+    follows(client)
+    gap = a_gap(4, 5, prev=3)
+    client.hear(gap, an_alert(6), silent(6))
+    client.recover(gap)
+    client.hear(granted(2, 6, "ok"), an_alert(4), an_alert(5), an_alert(6), silent(6))
+
+
+@conversation()
 def a_gap_behind_a_missing_message_is_a_gap_itself(client: Recorder) -> None:
     follows(client)
     client.hear(a_gap(6, 9, prev=5), granted(2, 9, "ok"), an_alert(4), an_alert(5), a_gap(6, 9, prev=5), an_alert(10))

@@ -71,6 +71,14 @@ async function opened(page: string, colorScheme: "light" | "dark"): Promise<Page
   return counted;
 }
 
+/** What axe has to say about it, by the rules of WCAG 2.2 AA. */
+async function complaints(page: Page): Promise<string[]> {
+  await page.evaluate(await readFile(join(WEB, "node_modules/axe-core/axe.min.js"), "utf8"));
+  const look = `axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] })`;
+  const { violations } = await page.evaluate<{ violations: { id: string; nodes: { html: string }[] }[] }>(look);
+  return violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`);
+}
+
 const plain = await opened("client_page", "light");
 await plain.getByText("ready").waitFor();
 await plain.getByRole("button", { name: "Ring" }).click();
@@ -100,6 +108,7 @@ for (const scheme of ["light", "dark"] as const) {
     [element, element.querySelector("svg")!].map((one) => getComputedStyle(one).color),
   );
   assert.notEqual(colours[0], colours[1]);
+  assert.deepEqual(await complaints(page), []);
   await page.screenshot({ path: join(folder, `hook_page_${scheme}.png`) });
 }
 assert.deepEqual(said, []);
