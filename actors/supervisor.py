@@ -163,7 +163,7 @@ class Supervisor:
 
     def __init__(self, children: Sequence[ChildSpec], strategy: Strategy, observer: Observer) -> None:
         self._children = [_Child(spec) for spec in children]
-        self._strategy = strategy
+        self.strategy = strategy
         self._observer = observer
         self._change = trio.Event()
 
@@ -217,7 +217,7 @@ class Supervisor:
         for child in self._children:
             if child.run is None and not child.is_done:
                 waiting.append(child)
-                if self._strategy is not Strategy.ONE_FOR_ONE:
+                if self.strategy is not Strategy.ONE_FOR_ONE:
                     break
             elif not child.is_settled:
                 break
@@ -256,7 +256,7 @@ class Supervisor:
 
     def _affected(self, child: _Child) -> list[_Child]:
         at = self._children.index(child)
-        match self._strategy:
+        match self.strategy:
             case Strategy.ONE_FOR_ONE:
                 return [child]
             case Strategy.REST_FOR_ONE:

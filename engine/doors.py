@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import trio
 from litestar.handlers import HTTPRouteHandler
@@ -51,6 +51,7 @@ from engine.http.schedules import schedule_routes
 from engine.http.server import HttpServer, serve_http
 from engine.http.shelves import shelf_routes
 from engine.http.stream_history import history_routes
+from engine.http.system import system_router
 from engine.http.trials import trial_routes
 from engine.http.workflows import workflow_routes
 from engine.input.integrations import Integrations
@@ -59,6 +60,7 @@ from engine.quiet.storms import Storms
 from engine.sections.doors import Gateway as GatewaySection
 from engine.sockets import bind, host_and_port, listen, same_port
 from engine.telemetry.metrics import Metrics
+from engine.verbs.system import SupervisorShown, SystemShown, system_shown
 from engine.world import World
 
 
@@ -73,6 +75,7 @@ class Doors:
         roster: Roster,
         parts: Callable[[], Parts],
         around: Callable[[ASGIApp], ASGIApp] = lambda app: app,
+        supervision: Callable[[], Sequence[SupervisorShown]] = tuple,
     ) -> None:
         self._config = config
         self._world = world
@@ -81,6 +84,7 @@ class Doors:
         self._parts = parts
         # What requests over HTTP are handled in.
         self._around = around
+        self._supervision = supervision
         self._http: HttpServer | None = None
         self._streams: EventStreams | None = None
         # None: both ports are plain.
@@ -162,6 +166,7 @@ class Doors:
             routers=[
                 *inbound_routers(self._intake(parts)),
                 queue_metrics_router(parts.jobs, parts.service),
+                system_router(lambda: self._system(parts), parts.service),
                 slack_router(parts.slack_actions),
                 *action_routers(parts.link_verbs, PeerAddress(config.gateway.trusted_proxies)),
                 dashboard_router(await trio.to_thread.run_sync(read_page), self._about, lambda: self._http_port),
@@ -197,6 +202,10 @@ class Doors:
             *schedule_routes(parts.schedules, peer_address),
             *node_routes(parts.node_verbs),
         ]
+
+    def _system(self, parts: Parts) -> SystemShown:
+        overload = self._roster.overload
+        return system_shown(parts.service.is_ready, overload, self._metrics.samples(), self._supervision())
 
     def _intake(self, parts: Parts) -> Intake:
         integrations = Integrations(self._config.integrations, self._config.workspace)

@@ -41,6 +41,7 @@ from engine.telemetry.memory import MemoryGuard
 from engine.telemetry.metrics import Metrics
 from engine.telemetry.suppressed import WRITE_EVERY_S
 from engine.tracing.opening import NotFollowing, open_tracing
+from engine.verbs.system import SupervisorShown, supervisor_shown
 from engine.world import World
 from protocol.errors import Busy, NotYet, StoreRefused, StoreUnavailable
 from protocol.items import ItemResult, ReadingInput
@@ -72,7 +73,7 @@ class Tree:
         if not isinstance(self._following, NotFollowing):
             metrics.watch("traces", self._following.statistics)
             metrics.on_drained = self._following.tracer.drained
-        self.doors = Doors(config, world, metrics, self._roster, lambda: self.up, self._following.app)
+        self.doors = Doors(config, world, metrics, self._roster, lambda: self.up, self._following.app, self.supervision)
         self._lag = LoopLag(metrics.loop_lagged)
         self._foreign = ForeignLoop()
         self._helpers = Supervisor(self._helper_children(), Strategy.ONE_FOR_ONE, metrics)
@@ -98,6 +99,11 @@ class Tree:
             "store": parts.store.statistics() if parts else {},
             "supervision": self._supervisor.statistics() | self._helpers.statistics() | self._sources.statistics(),
         }
+
+    def supervision(self) -> list[SupervisorShown]:
+        """The tree as it stands: whom a crash of which part takes along, who runs, and who was restarted."""
+        trees = {"engine": self._supervisor, "helpers": self._helpers, "sources": self._sources}
+        return [supervisor_shown(name, each.strategy.value, each.statistics()) for name, each in trees.items()]
 
     async def run(self, task_status: trio.TaskStatus[None]) -> None:
         """Runs until cancelled, or until a child is past its restart intensity."""

@@ -65,7 +65,11 @@ def state(config: Config) -> Iterator[Finding]:
         advice = "look from the engine's machine, or with its secret (TOCSIN_SECRET, TOCSIN_DATA)"
         yield Finding("figures", Level.WARNING, f"/metrics answers {status or 'nothing'}: nothing is known", advice)
         return
-    samples = read(body.decode())
+    yield from found_in(read(body.decode()))
+
+
+def found_in(samples: Samples) -> Iterator[Finding]:
+    """What somebody should look at, and what is well."""
     yield from queues(samples)
     yield from caches(samples)
     yield from nodes(samples)

@@ -8,7 +8,7 @@ owns already is not pushed but read at scrape time (`engine/telemetry/figures.py
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import metadata
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -181,6 +181,14 @@ class Metrics:
     def render(self) -> bytes:
         """All metrics in Prometheus' text format 0.0.4 (CONTENT_TYPE)."""
         return generate_latest(self._registry) + self._triggers.render()
+
+    def samples(self) -> dict[str, list[tuple[Mapping[str, str], float]]]:
+        """The same by name, without the text between; not those per framework and alert type, nor the process's own."""
+        found: dict[str, list[tuple[Mapping[str, str], float]]] = {}
+        for family in self.collect():
+            for sample in family.samples:
+                found.setdefault(sample.name, []).append((sample.labels, sample.value))
+        return found
 
     def collect(self) -> Iterator[Metric]:
         """Everything but the series per framework and alert type, as the registry asks for it."""

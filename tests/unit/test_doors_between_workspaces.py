@@ -81,6 +81,7 @@ USERS = "the user it names is one of the caller's own, whether known or not"
 NO_ID: dict[str, str] = {
     **dict.fromkeys(("GET /healthz", "GET /readyz", "GET /metrics", "GET /api/v1/about"), OF_THE_ENGINE),
     **dict.fromkeys(("GET /api/metrics/queue", "GET /api/v1/queues", "GET /api/v1/nodes"), OF_THE_ENGINE),
+    "GET /api/v1/system": OF_THE_ENGINE,
     **dict.fromkeys(("GET /api/v2/status", "GET /api/v2/receivers", "POST /api/v1/tickets"), OF_THE_ENGINE),
     **{f"{method} /api/v1/{name}": LISTS for name in (*OURS, "workspaces") for method in ("GET", "POST")},
     **dict.fromkeys(("GET /api/v2/alerts", "GET /api/v2/alerts/groups", "GET /api/v2/silences"), LISTS),

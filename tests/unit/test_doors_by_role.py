@@ -168,6 +168,7 @@ ROUTES |= {
     "POST /api/v1/queues/{queue}/redrive": OPERATE,
     "POST /api/v1/queues/{queue}/limit": Door("operate", {"limit": 8}),
     "GET /api/metrics/queue": OPEN,
+    "GET /api/v1/system": OPEN,
 }
 # Whoever has the link, or Slack's signature, says so with the request itself.
 ROUTES |= {

@@ -314,7 +314,7 @@ async def ask_as_an_operator(scene: Scene) -> None:
         await ask(f"POST /api/v1/queues/{{queue}}/{verb}", queue="prediction")
     await ask("POST /api/v1/queues/{queue}/limit", queue="notification", body={"limit": 8})
     await ask("GET /api/metrics/queue")
-    for path in ("/healthz", "/readyz", "/metrics", "/api/v1/about"):
+    for path in ("/healthz", "/readyz", "/metrics", "/api/v1/about", "/api/v1/system"):
         await ask(f"GET {path}")
     await scene.ask("POST /api/v1/tickets")
     for number in range(5):
