@@ -18,5 +18,5 @@ export default defineConfig(({ command }) => ({
     target: ["chrome123", "firefox120", "safari17.5"],
     modulePreload: { polyfill: false },
   },
-  server: { proxy: { "/api": { target: engine, changeOrigin: true } } },
+  server: { proxy: { "/api": { target: engine, changeOrigin: true }, "/metrics": { target: engine } } },
 }));

@@ -43,6 +43,7 @@ export interface Asking {
   body?: unknown;
   ifMatch?: string | null;
   signal?: AbortSignal | undefined;
+  accept?: string;
 }
 
 export function queryOf(query: Query = {}): URLSearchParams {
@@ -64,6 +65,14 @@ export async function ask<T>(method: string, path: string, asking: Asking = {}):
 
 export async function get<T>(path: string, query?: Query, signal?: AbortSignal): Promise<T> {
   return (await ask<T>("GET", path, { query: query ?? {}, signal })).value;
+}
+
+/** What is no JSON, such as `/metrics`. */
+export async function text(path: string, signal?: AbortSignal): Promise<string> {
+  const response = await sent("GET", path, { signal, accept: "text/plain" });
+  const body = await response.text();
+  if (!response.ok) throw refusal(response, body);
+  return body;
 }
 
 export async function post<T>(path: string, body?: unknown, query?: Query): Promise<T> {
@@ -93,8 +102,9 @@ export async function all<T>(path: string, query: Query, max: number, signal?: A
 /** An id as a piece of a path. */
 export const segment = encodeURIComponent;
 
-async function sent(method: string, path: string, { query, body, ifMatch, signal }: Asking): Promise<Response> {
-  const headers: Record<string, string> = { Accept: "application/json" };
+async function sent(method: string, path: string, asking: Asking): Promise<Response> {
+  const { query, body, ifMatch, signal, accept = "application/json" } = asking;
+  const headers: Record<string, string> = { Accept: accept };
   const now = session.get();
   if (now) headers["Authorization"] = `Bearer ${now.token}`;
   if (body !== undefined) headers["Content-Type"] = "application/json";

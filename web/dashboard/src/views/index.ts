@@ -28,6 +28,22 @@ export const VIEWS: readonly View[] = [
   { name: "stream", path: "/", title: "Stream", icon: "stream", key: "s", load: () => import("./stream/index.tsx") },
   { name: "rules", path: "/rules", title: "Rules", icon: "rules", key: "r", load: () => import("./rules/index.tsx") },
   { name: "quiet", path: "/quiet", title: "Quiet", icon: "quiet", key: "q", load: () => import("./quiet/index.tsx") },
+  {
+    name: "history",
+    path: "/history",
+    title: "History",
+    icon: "history",
+    key: "h",
+    load: () => import("./history/index.tsx"),
+  },
+  {
+    name: "system",
+    path: "/system",
+    title: "System",
+    icon: "system",
+    key: "y",
+    load: () => import("./system/index.tsx"),
+  },
 ];
 
 export function viewsOf(claims: Claims): readonly View[] {

@@ -1,0 +1,34 @@
+/** An answer that is asked again by itself, and how old it is: once it cannot be had any more, the last one stays. */
+import type { ReactNode } from "react";
+
+import type { Asked } from "../../asked.ts";
+import { Ago, Answered } from "../../ui/index.ts";
+import type { Fresh } from "./watched.ts";
+
+interface CurrentProps<T> {
+  asked: Asked<Fresh<T>>;
+  what: string;
+  children: (value: T) => ReactNode;
+}
+
+export function Current<T>({ asked, what, children }: CurrentProps<T>) {
+  return (
+    <Answered asked={asked} what={what}>
+      {({ value, at }) => (
+        <>
+          {asked.error !== null && (
+            <p className="outdated" role="status">
+              This is <Ago at={at} />. Since then: {asked.error}
+            </p>
+          )}
+          {children(value)}
+        </>
+      )}
+    </Answered>
+  );
+}
+
+/** Words for whoever may not see something: who may. */
+export function NotYours({ children }: { children: ReactNode }) {
+  return <p className="hint">{children}</p>;
+}

@@ -1,0 +1,160 @@
+/** The queues, how they stand, and below them the jobs. Pausing and redriving are for the engine's administrators. */
+import { useState } from "react";
+
+import { get, post, segment } from "../../api.ts";
+import { SYSTEM_WORKSPACE } from "../../claims.ts";
+import { setQuery, usePlace } from "../../place.ts";
+import { useClaims, useMay } from "../../session.ts";
+import { number } from "../../times.ts";
+import { Button, type Column, Dialog, sayDone, sayFailed, Table, Tag } from "../../ui/index.ts";
+import type { Queue, QueueHealth } from "./answers.ts";
+import { Current, NotYours } from "./current.tsx";
+import { JobDrawer } from "./jobdrawer.tsx";
+import { JobList } from "./joblist.tsx";
+import { span } from "./metrics.ts";
+import { useWatched } from "./watched.ts";
+
+export function Queues() {
+  const isAdministrator = useMay("administer");
+  const open = usePlace().query.get("job");
+  const close = () => setQuery({ job: null }, "push");
+  return (
+    <div className={open && isAdministrator ? "with-drawer" : undefined}>
+      <div className="stack">
+        <QueueTable />
+        {isAdministrator ? <JobList /> : <NotYours>Jobs are shown to administrators.</NotYours>}
+      </div>
+      {open && isAdministrator && <JobDrawer key={open} id={open} onClose={close} />}
+    </div>
+  );
+}
+
+function QueueTable() {
+  const asked = useWatched("queues", (signal) => get<QueueHealth>("/api/metrics/queue", {}, signal));
+  return (
+    <section className="stack" aria-labelledby="system-queues">
+      <h2 id="system-queues">Queues</h2>
+      <Current asked={asked} what="Queues">
+        {(health) => (
+          <>
+            <p className="verdict">
+              <Tag kind={health.healthy ? "good" : "bad"}>{health.healthy ? "Healthy" : "Not healthy"}</Tag>{" "}
+              {number(health.failed_jobs)} failed jobs are kept, {number(health.delayed_jobs)} wait for their time.
+            </p>
+            <Rows queues={Object.values(health.queues)} again={asked.again} />
+          </>
+        )}
+      </Current>
+    </section>
+  );
+}
+
+function Rows({ queues, again }: { queues: readonly Queue[]; again: () => void }) {
+  const { workspace } = useClaims();
+  const isOperator = useMay("administer") && workspace === SYSTEM_WORKSPACE;
+  const acts: Column<Queue> = {
+    title: "What to do",
+    isTitleHidden: true,
+    cell: (queue) => <Acts queue={queue} again={again} />,
+  };
+  return (
+    <>
+      <Table
+        caption="How the queues stand"
+        rows={queues}
+        keyOf={({ queue }) => queue}
+        columns={[...COLUMNS, ...(isOperator ? [acts] : [])]}
+      />
+      {!isOperator && (
+        <NotYours>All workspaces share them: they are paused and redriven by administrators of “system”.</NotYours>
+      )}
+    </>
+  );
+}
+
+const share = (rate: number | null): string => (rate === null ? "–" : `${Number((rate * 100).toPrecision(3))} %`);
+const bound = (seconds: number | null): string => (seconds === null ? "–" : `≤ ${span(seconds)}`);
+
+const COLUMNS: readonly Column<Queue>[] = [
+  {
+    title: "Queue",
+    cell: ({ queue, paused }) => (
+      <span className="row">
+        {queue} {paused && <Tag kind="bad">paused</Tag>}
+      </span>
+    ),
+  },
+  { title: "Waiting", isFigure: true, cell: ({ waiting }) => number(waiting) },
+  { title: "Oldest", isFigure: true, cell: ({ oldest_s }) => (oldest_s > 0 ? span(oldest_s) : "–") },
+  {
+    title: "Active",
+    isFigure: true,
+    cell: ({ active, limit }) => (limit === null ? number(active) : `${number(active)} of ${number(limit)}`),
+  },
+  { title: "Delayed", isFigure: true, cell: ({ delayed }) => number(delayed) },
+  { title: "Completed", isFigure: true, cell: ({ completed }) => number(completed) },
+  { title: "Failed", isFigure: true, cell: ({ failed }) => number(failed) },
+  { title: "Succeeds", isFigure: true, cell: ({ success_rate }) => share(success_rate) },
+  { title: "Waits (99 %)", isFigure: true, cell: ({ claim }) => bound(claim.p99_s) },
+  { title: "Takes (99 %)", isFigure: true, cell: ({ finish }) => bound(finish.p99_s) },
+  { title: "Lost leases", isFigure: true, cell: ({ lost_leases }) => number(lost_leases) },
+];
+
+function Acts({ queue: { queue, paused, failed }, again }: { queue: Queue; again: () => void }) {
+  const [busy, setBusy] = useState<string | null>(null);
+  const [isSure, setSure] = useState(false);
+  async function act(verb: string, done: (answer: { redriven?: number }) => string): Promise<void> {
+    setBusy(verb);
+    try {
+      sayDone(done(await post(`/api/v1/queues/${segment(queue)}/${verb}`)));
+    } catch (fault) {
+      sayFailed(`${verb} ${queue}`, fault);
+    }
+    setBusy(null);
+    again();
+  }
+  const turn = paused ? "resume" : "pause";
+  return (
+    <span className="row">
+      <Button
+        icon={paused ? "play" : "pause"}
+        aria-label={`${paused ? "Resume" : "Pause"} ${queue}`}
+        isBusy={busy === turn}
+        onClick={() => (paused ? void act("resume", () => `Jobs of ${queue} are begun again`) : setSure(true))}
+      >
+        {paused ? "Resume" : "Pause"}
+      </Button>
+      <Button
+        icon="undo"
+        aria-label={`Redrive ${queue}`}
+        disabled={failed === 0}
+        isBusy={busy === "redrive"}
+        onClick={() =>
+          void act("redrive", ({ redriven = 0 }) => `${redriven} failed jobs of ${queue} are done once more`)
+        }
+      >
+        Redrive
+      </Button>
+      {isSure && (
+        <Dialog title={`Pause ${queue}?`} onClose={() => setSure(false)}>
+          <p>
+            No job of this queue is begun any more, in all workspaces, until it is resumed. What comes waits; nothing is
+            lost.
+          </p>
+          <div className="actions">
+            <Button onClick={() => setSure(false)}>Leave it</Button>
+            <Button
+              weight="danger"
+              onClick={() => {
+                setSure(false);
+                void act("pause", () => `${queue} is paused`);
+              }}
+            >
+              Pause
+            </Button>
+          </div>
+        </Dialog>
+      )}
+    </span>
+  );
+}
