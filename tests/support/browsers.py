@@ -128,9 +128,11 @@ async def signed_in(browser: Browser, http: str, token: str, path: str = "/", **
     return page
 
 
-async def opened(browser: Browser, engine: Engine, user: str, path: str = "/", role: str = "admin") -> Remote:
+async def opened(
+    browser: Browser, engine: Engine, user: str, path: str = "/", role: str = "admin", **options: Any
+) -> Remote:
     """The page of an engine in this process, with somebody signed in."""
-    return await signed_in(browser, engine.http_url, engine.issue_token("main", user, role=role), path)
+    return await signed_in(browser, engine.http_url, engine.issue_token("main", user, role=role), path, **options)
 
 
 def _camel(name: str) -> str:
