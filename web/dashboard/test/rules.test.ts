@@ -34,6 +34,8 @@ test("a new rule says only what was typed, and has an id even if nobody gave it 
   for (const name of ["for_s", "match", "upper", "window_s", "schedule", "hours", "goals"])
     assert.ok(!(name in rule), name);
   assert.equal(suggestedId(emptyDraft({ ...cpu, kind: "anomaly" })), "web-cpu_percent-anomaly");
+  assert.equal(ruleOf(emptyDraft(cpu), 2).rule["id"], "web-cpu_percent-2");
+  assert.equal(suggestedId(emptyDraft({ framework: "f".repeat(127), metric: "m" }), 12).length, 128);
 });
 
 test("what is missing or no value is said at once, by field", () => {

@@ -1,5 +1,5 @@
 /** One rule beside the list: what it does, what it sees now, what it would do, and what became of it. */
-import { useState } from "react";
+import { useEffect, useState } from "react";
 
 import { go, place, setQuery } from "../../place.ts";
 import { useMay } from "../../session.ts";
@@ -17,6 +17,8 @@ import { sentenceOf } from "./words.ts";
 
 export function Details({ id }: { id: string }) {
   const asked = useRule(id);
+  // Whoever opens it by keyboard goes on inside; closing leads back.
+  useEffect(() => document.querySelector<HTMLElement>(".rules .drawer-body")?.focus(), [id]);
   return (
     <Drawer title={id} label={`Rule ${id}`} onClose={() => closeDetails(id)}>
       <Answered asked={asked} what="This rule">

@@ -40,8 +40,8 @@ function written({ form }: FieldSpec, value: unknown): string {
   return Array.isArray(value) ? value.join(", ") : String(value as string | number | boolean);
 }
 
-/** The rule that is meant, and what of it is no rule yet. */
-export function ruleOf(draft: Draft): { rule: Body; faults: Faults } {
+/** The rule that is meant, and what of it is no rule yet. `nth`: of those that would be called the same. */
+export function ruleOf(draft: Draft, nth = 1): { rule: Body; faults: Faults } {
   const rule: Body = {};
   const faults: Faults = {};
   for (const name of NAMES) {
@@ -50,14 +50,15 @@ export function ruleOf(draft: Draft): { rule: Body; faults: Faults } {
     if (read.fault !== undefined) faults[name] = read.fault;
     else if (read.value !== undefined) rule[name] = read.value;
   }
-  rule["id"] ??= suggestedId(draft);
+  rule["id"] ??= suggestedId(draft, nth);
   return { rule: withHours(rule, draft), faults };
 }
 
 /** What a rule is called when nobody calls it anything. */
-export function suggestedId({ framework, metric, kind }: Draft): string {
+export function suggestedId({ framework, metric, kind }: Draft, nth = 1): string {
   const words = [framework, metric, kind === "threshold" ? "" : kind].map((word) => word.trim()).filter(Boolean);
-  return words.join("-").slice(0, ID_MAX_CHARS);
+  const tail = nth > 1 ? `-${nth}` : "";
+  return words.join("-").slice(0, ID_MAX_CHARS - tail.length) + tail;
 }
 
 function withHours(rule: Body, draft: Draft): Body {

@@ -35,10 +35,10 @@ export function Editor({ title, editKey, kept, onSaved, onLeave }: EditorProps) 
       </header>
       <div className="halves">
         <form onSubmit={(event) => void editing.save(event)} noValidate aria-label={title}>
-          {editing.overtaken && <OvertakenNote overtaken={editing.overtaken} />}
           {GROUPS.map((group) => (
             <Group key={group.title} group={group} editing={editing} known={known} />
           ))}
+          {editing.overtaken && <OvertakenNote overtaken={editing.overtaken} />}
           {editing.refusal && (
             <p className="refusal" role="alert">
               {editing.refusal}

@@ -25,6 +25,9 @@ export function EditorPage({ edited, copied, template }: EditorPageProps) {
   if (!mayEdit) {
     return (
       <div className="view rules">
+        <header>
+          <h1>Rules</h1>
+        </header>
         <Empty title="Your role may not change rules">
           <p>Ask an administrator for a token of an editor.</p>
           <Button onClick={() => go("/rules")}>To the list</Button>

@@ -2,7 +2,6 @@
 import { type ComponentProps, useId } from "react";
 
 import { CheckField, SelectField, TextArea, TextField } from "../../ui/index.ts";
-import { suggestedId } from "./draft.ts";
 import { specOf } from "./draft.ts";
 import type { Field } from "./fields.ts";
 import type { Editing } from "./usedraft.ts";
@@ -37,7 +36,7 @@ export function RuleField({ editing, name, known = [] }: RuleFieldProps) {
   }
   const more = {
     ...(form === "number" && { inputMode: "decimal" as const }),
-    ...(name === "id" && { readOnly: !editing.isNew, placeholder: suggestedId(draft) }),
+    ...(name === "id" && { readOnly: !editing.isNew, placeholder: editing.suggested }),
     "aria-required": isRequired ?? false,
   };
   return <Suggesting known={known} {...shared} {...more} onChange={(event) => set(name, event.target.value)} />;

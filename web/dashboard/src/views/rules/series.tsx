@@ -43,7 +43,7 @@ export function Series({ rule }: { rule: Rule }) {
       <Answered asked={asked} what="Series">
         {({ items, isCut }) =>
           items.length === 0 ? (
-            <p className="hint">{nothingOf(rule)}</p>
+            <Nothing rule={rule} />
           ) : (
             <>
               <Table
@@ -61,9 +61,15 @@ export function Series({ rule }: { rule: Rule }) {
   );
 }
 
-function nothingOf(rule: Rule): string {
-  if (!rule.enabled) return "It is switched off, and sees nothing.";
-  return `No reading of ${rule.metric} has come since it is in force. Send one: tocsin reading ${rule.framework} ${rule.metric} 1`;
+function Nothing({ rule }: { rule: Rule }) {
+  if (!rule.enabled) return <p className="hint">It is switched off, and sees nothing.</p>;
+  const reading = { framework_id: rule.framework, metric: rule.metric, value: 1 };
+  return (
+    <p className="hint">
+      No reading of {rule.metric} has come since it is in force. Send one: <code>POST /api/v1/readings</code>{" "}
+      <code>{JSON.stringify({ readings: [reading] })}</code>
+    </p>
+  );
 }
 
 function useEvents(id: string, again: () => void): void {

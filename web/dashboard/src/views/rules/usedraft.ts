@@ -4,7 +4,7 @@ import { type SubmitEvent, useEffect, useState } from "react";
 import { ApiError, get, reasonOf } from "../../api.ts";
 import { addressOf, createRule, replaceRule } from "./actions.ts";
 import { type Opinion, useOpinion } from "./check.ts";
-import { type Body, draftOf, type Faults, ruleOf } from "./draft.ts";
+import { type Body, draftOf, type Faults, ruleOf, suggestedId } from "./draft.ts";
 import { dropDraft, keepDraft, type Kept } from "./drafts.ts";
 import type { Draft, Field } from "./fields.ts";
 import { type Clash, merged } from "./merge.ts";
@@ -21,6 +21,8 @@ export interface Overtaken {
 
 export interface Editing {
   draft: Draft;
+  /** What it is called if nobody calls it anything. */
+  suggested: string;
   /** Null: it is not complete, or wrong. */
   rule: Body | null;
   isNew: boolean;
@@ -36,6 +38,10 @@ export interface Editing {
   save: (event: SubmitEvent) => Promise<void>;
 }
 
+/** Who has more rules of one kind on one metric names them. */
+const NAMES_TRIED_MAX = 20;
+/** What an unnamed rule is called after. */
+const NAMING: readonly Field[] = ["kind", "framework", "metric"];
 const NONE: Refusal = { faults: {}, rest: null };
 
 /** `key`: what is edited (see drafts.ts); `kept.version` null: a new one. `onSaved` is called when the engine has it. */
@@ -47,9 +53,15 @@ export function useDraft(key: string, kept: Kept, onSaved: (rule: Rule) => void)
   const [refused, setRefused] = useState(NONE);
   const [overtaken, setOvertaken] = useState<Overtaken | null>(null);
   const { draft, base, version } = state;
-  const { rule, faults } = ruleOf(draft);
+  const [nth, setNth] = useState(1);
+  const { rule, faults } = ruleOf(draft, nth);
   const isComplete = Object.keys(faults).length === 0;
   const opinion = useOpinion(isComplete ? rule : null, version === null);
+  // Nobody has named it, and a rule of that name is there: the next one is not asked of a person.
+  const isNameTaken = draft.id.trim() === "" && opinion?.refusal.faults.id !== undefined;
+  useEffect(() => {
+    if (isNameTaken) setNth((before) => Math.min(before + 1, NAMES_TRIED_MAX));
+  }, [isNameTaken, opinion]);
   const isChanged = JSON.stringify(draft) !== JSON.stringify(base);
   useEffect(() => {
     if (isChanged) keepDraft(key, state);
@@ -93,12 +105,14 @@ export function useDraft(key: string, kept: Kept, onSaved: (rule: Rule) => void)
   }
 
   function set(field: Field, text: string): void {
+    if (NAMING.includes(field)) setNth(1);
     setState((before) => ({ ...before, draft: { ...before.draft, [field]: text } }));
     setRefused((before) => ({ faults: without(before.faults, field), rest: null }));
   }
 
   return {
     draft,
+    suggested: suggestedId(draft, nth),
     rule: isComplete ? rule : null,
     isNew: version === null,
     isChanged,
