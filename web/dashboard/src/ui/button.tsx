@@ -13,19 +13,33 @@ interface Look {
   children?: ReactNode;
 }
 
-export function Button({ icon, weight = "plain", isBusy = false, children, ...rest }: Look & ComponentProps<"button">) {
+export function Button({
+  icon,
+  weight = "plain",
+  isBusy = false,
+  children,
+  onClick,
+  ...rest
+}: Look & ComponentProps<"button">) {
   return (
     <button
       type="button"
       {...rest}
       className={`button ${weight}`}
       aria-busy={isBusy}
-      disabled={rest.disabled || isBusy}
+      // Not disabled while it waits: that would take the focus away from whoever has just pressed it.
+      aria-disabled={isBusy || undefined}
+      onClick={isBusy ? hold : onClick}
     >
       {icon && <Icon name={icon} />}
       {children}
     </button>
   );
+}
+
+/** Also keeps a form from being sent twice: Enter in a field is a click on its button. */
+function hold(event: MouseEvent): void {
+  event.preventDefault();
 }
 
 /** A button without words on it; `label` is what it does, for screen readers and as a tip. */

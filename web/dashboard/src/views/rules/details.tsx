@@ -1,6 +1,7 @@
 /** One rule beside the list: what it does, what it sees now, what it would do, and what became of it. */
 import { useEffect, useState } from "react";
 
+import { useKeys } from "../../keys.ts";
 import { go, place, setQuery } from "../../place.ts";
 import { useMay } from "../../session.ts";
 import { Answered, Button, Drawer, Moment, sayFailed, SeverityBadge, Tag } from "../../ui/index.ts";
@@ -17,6 +18,7 @@ import { sentenceOf } from "./words.ts";
 
 export function Details({ id }: { id: string }) {
   const asked = useRule(id);
+  useKeys("Rule", [{ keys: "Escape", says: "Close the rule", does: () => closeDetails(id) }]);
   // Whoever opens it by keyboard goes on inside; closing leads back.
   useEffect(() => document.querySelector<HTMLElement>(".rules .drawer-body")?.focus(), [id]);
   return (

@@ -56,7 +56,7 @@ export const TEMPLATES: readonly Template[] = [
     name: "slow",
     title: "Slower than promised",
     says: "The 95th percentile of five minutes is above a threshold.",
-    draft: { ...PERFORMANCE, window_s: "5m", at_least: "20", title: "{{ metric }} p95 is above {{ threshold }}" },
+    draft: { ...PERFORMANCE, window_s: "5m", at_least: "5", title: "{{ metric }} p95 is above {{ threshold }}" },
   },
   {
     name: "errors",
