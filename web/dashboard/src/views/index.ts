@@ -29,6 +29,14 @@ export const VIEWS: readonly View[] = [
   { name: "rules", path: "/rules", title: "Rules", icon: "rules", key: "r", load: () => import("./rules/index.tsx") },
   { name: "quiet", path: "/quiet", title: "Quiet", icon: "quiet", key: "q", load: () => import("./quiet/index.tsx") },
   {
+    name: "people",
+    path: "/people",
+    title: "Notifications",
+    icon: "people",
+    key: "n",
+    load: () => import("./people/index.tsx"),
+  },
+  {
     name: "history",
     path: "/history",
     title: "History",

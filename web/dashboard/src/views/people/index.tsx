@@ -1,0 +1,29 @@
+/** People and notifications: what one was told, how one wants to be told, where the rest goes, and why not. */
+import { usePlace } from "../../place.ts";
+import { Tabs } from "../../ui/index.ts";
+import { Deliveries } from "./deliveries.tsx";
+import { Endpoints } from "./endpoints.tsx";
+import { Mine } from "./mine.tsx";
+import "./people.css";
+import { Preferences } from "./preferences.tsx";
+
+const TABS = [
+  { path: "/people", title: "For you", Content: Mine },
+  { path: "/people/preferences", title: "Preferences", Content: Preferences },
+  { path: "/people/endpoints", title: "Endpoints", Content: Endpoints },
+  { path: "/people/deliveries", title: "Deliveries", Content: Deliveries },
+];
+
+export default function People() {
+  const { path } = usePlace();
+  const { Content } = TABS.find((tab) => tab.path === path) ?? TABS[0]!;
+  return (
+    <div className="view people">
+      <header>
+        <h1>Notifications</h1>
+      </header>
+      <Tabs label="Parts of notifications" tabs={TABS} />
+      <Content />
+    </div>
+  );
+}
