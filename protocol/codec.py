@@ -20,8 +20,10 @@ from protocol.messages import ClientMessage, ServerMessage
 
 T = TypeVar("T")
 
-JSON_SUBPROTOCOL = "tocsin.v1.json"
-MSGPACK_SUBPROTOCOL = "tocsin.v1.msgpack"
+# Grows when a client of before would no longer understand; new fields and words do not do that.
+PROTOCOL_VERSION = 1
+JSON_SUBPROTOCOL = f"tocsin.v{PROTOCOL_VERSION}.json"
+MSGPACK_SUBPROTOCOL = f"tocsin.v{PROTOCOL_VERSION}.msgpack"
 
 
 class WireForm(enum.Enum):

@@ -17,6 +17,7 @@ from engine.access.revocation import RevocationPage
 from engine.stores import AlertPage, AlertQuery, RecipientPage, RevocationKind, RowPage
 from engine.verbs.operators import ConnectionPage
 from engine.verbs.people import Deed
+from protocol.codec import PROTOCOL_VERSION
 from protocol.commands import Ring
 from protocol.items import ItemResult, ReadingInput, TriggerInput
 from protocol.model import Alert, Principal
@@ -116,12 +117,14 @@ class Administration(Protocol):
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
-    """What anybody may know: which program this is, and where its socket listens (`ws://…` or `wss://…`)."""
+    """What anybody may know: which program this is, where its socket listens (`ws://…` or `wss://…`), and which version
+    of the wire it speaks there: a page that was loaded before an upgrade sees by it that it is too old."""
 
     name: str
     version: str
     ws: str
     heartbeat_s: float
+    protocol: int = PROTOCOL_VERSION
 
 
 MetricsRender = Callable[[], bytes]

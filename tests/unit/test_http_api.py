@@ -357,7 +357,13 @@ async def test_health_readiness_metrics_and_about_need_no_token(service: FakeSer
         assert metrics.content == b"up 1\n"
         assert metrics.headers["content-type"].startswith("text/plain; version=")
         about = (await client.get("/api/v1/about")).json()
-        assert about == {"name": "tocsin", "version": "1.2", "ws": "ws://127.0.0.1:3008", "heartbeat_s": 30.0}
+        assert about == {
+            "name": "tocsin",
+            "version": "1.2",
+            "ws": "ws://127.0.0.1:3008",
+            "heartbeat_s": 30.0,
+            "protocol": 1,
+        }
 
 
 async def test_an_engine_that_cannot_ack_is_not_ready_but_alive(
