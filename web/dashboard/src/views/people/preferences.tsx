@@ -87,7 +87,7 @@ function PreferenceForm({ kept, etag, zone, again }: PreferenceFormProps) {
   const form = useFields<PreferenceDraft>(preferenceDraft(kept), preferenceFaults, async (draft) => {
     const body = preferenceBody(draft, user);
     const saved = kept ? await saving.save("PUT", body) : await post<Preference>(PATH, body);
-    sayDone(saved.advice ? "Saved; look at the advice" : "Preferences saved");
+    sayDone(saved.advice ? `Saved. ${saved.advice.join(" ")}` : "Preferences saved");
     again();
   });
   const { values } = form;
@@ -98,11 +98,6 @@ function PreferenceForm({ kept, etag, zone, again }: PreferenceFormProps) {
   return (
     <form className="preferences" onSubmit={(event) => void form.submit(event)} noValidate>
       <Clash theirs={saving.theirs} differences={(theirs) => differences(values, theirs, user)} onTake={take} />
-      {kept?.advice?.map((text) => (
-        <p key={text} className="card" role="status">
-          {text}
-        </p>
-      ))}
       <ChannelGrid channels={values.channels} onChange={(channels) => form.set("channels", channels)} />
       <Hours form={form} />
       <Digests form={form} />
@@ -113,6 +108,11 @@ function PreferenceForm({ kept, etag, zone, again }: PreferenceFormProps) {
         onChange={(next) => form.set("zone", next)}
         error={form.errorOf("zone")}
       />
+      {kept?.advice?.map((text) => (
+        <p key={text} className="card" role="status">
+          {text}
+        </p>
+      ))}
       {form.refusal && (
         <p className="refusal" role="alert">
           {form.refusal}

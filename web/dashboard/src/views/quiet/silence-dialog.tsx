@@ -89,8 +89,14 @@ export function SilenceDialog({ silence, matchers = NONE, onClose, onDone }: Sil
 function differences(mine: SilenceDraft, theirs: Silence): [string, string][] {
   const said: [string, string, string][] = [
     ["Which alerts", theirs.matchers.map(matcherText).join(" "), filled(mine.matchers).map(matcherText).join(" ")],
-    ["Ends", local(new Date(theirs.ends_at), new Date()), ""],
+    ["Ends", local(new Date(theirs.ends_at), new Date()), endOfMine(mine, theirs)],
     ["Why", theirs.comment, mine.comment],
   ];
   return said.filter(([, a, b]) => a !== b).map(([name, text]) => [name, text]);
+}
+
+/** As theirs, if the form, which knows minutes, has the same. */
+function endOfMine(mine: SilenceDraft, theirs: Silence): string {
+  const { ends_at } = silenceBody(mine, theirs, Date.now());
+  return ends_at === null ? "" : local(new Date(ends_at), new Date());
 }

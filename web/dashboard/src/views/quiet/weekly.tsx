@@ -3,6 +3,7 @@ import { useId } from "react";
 
 import { TextField } from "../../ui/index.ts";
 import { DAYS, type Weekly } from "./quiet.ts";
+import "./weekly.css";
 
 const SAYS: Record<(typeof DAYS)[number], string> = {
   mon: "Monday",
