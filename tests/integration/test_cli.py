@@ -109,10 +109,10 @@ async def connect_mutely(address: str) -> trio.SocketStream:
 
 
 async def welcome(engine: EngineProcess) -> str:
-    """What it says to a person who has started it, to the end of the last command in it."""
+    """What it says to a person who has started it, to the link at its end."""
     assert engine.process.stderr is not None
     lines, text = Lines(engine.process.stderr), ""
-    while not text.endswith("}'\n"):
+    while "/#token=" not in text:
         text += await lines.next() + "\n"
     return text
 
@@ -218,6 +218,7 @@ async def test_the_welcome_tells_a_stranger_what_to_type(tmp_path: Path) -> None
         there = f"cd {tmp_path}"
         assert lines.count(there) == 2
         assert "valid for 24 hours" in text
+        assert lines[-1].startswith(f"{engine.http}/#token=eyJ")
         assert engine.http in text
         process = await trio.lowlevel.open_process(
             f"{there}; exec env {tail}",

@@ -19,6 +19,9 @@ from tocsin.commands import serve
 from tocsin.commands.options import DEFAULT_URL
 from tocsin.commands.welcome import welcome_text
 
+# By how long they are good: one for programs, one in the link.
+TOKENS = {86_400: "eyJ-the-token", 3_600: "eyJ-the-short-one"}
+
 
 class Ended(Exception):
     """The process would have ended."""
@@ -56,7 +59,7 @@ async def test_a_drain_ends_after_ten_seconds_at_the_latest(
 
 def engine(ws: str = DEFAULT_URL, **settings: Any) -> Any:
     """What the welcome reads of an engine."""
-    tokens = SimpleNamespace(issue_token=lambda workspace, user, ttl_s: "eyJ-the-token")
+    tokens = SimpleNamespace(issue_token=lambda workspace, user, ttl_s: TOKENS[ttl_s])
     return SimpleNamespace(config=Config(**settings), ws_url=ws, http_url="http://127.0.0.1:8080", **vars(tokens))
 
 
@@ -71,6 +74,13 @@ def test_with_the_defaults_the_commands_are_short(tmp_path: Path, monkeypatch: p
     assert f"cd {tmp_path}" in lines
     assert ".venv/bin/tocsin tail" in lines
     assert "export TOCSIN_TOKEN=eyJ-the-token" in lines
+    assert lines[-1] == "http://127.0.0.1:8080/#token=eyJ-the-short-one"
+
+
+def test_a_machine_that_is_watched_can_be_made_to_ring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert any("host-cpu" in line for line in welcome(monkeypatch, tmp_path / "tocsin", engine()))
+    unwatched = engine(watch_host=False)
+    assert not any("host-cpu" in line for line in welcome(monkeypatch, tmp_path / "tocsin", unwatched))
 
 
 def test_a_command_on_the_path_is_named_as_it_is_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from engine.app import Engine
 
 TOKEN_TTL_S = 86_400
+# It stays in the terminal's memory, and whoever reads it there is in; a page that is open asks for another one then.
+LINK_TTL_S = 3_600
+# Takes what the shell has: an endless loop for each processor, for a minute.
+KEEP_BUSY = "for cpu in $(seq $(nproc)); do timeout 60 sh -c 'while :; do :; done' & done; wait"
 
 
 def welcome_text(engine: Engine) -> str:
     """The text. Holds a token, valid for 24 hours: print it for people only, never into a log."""
     config = engine.config
-    try:
-        credential = engine.issue_token(config.workspace, user_name(), ttl_s=TOKEN_TTL_S)
-    except BadRequest:
-        # With public keys alone nothing here signs: tokens come from whoever has the other half.
-        credential = "…  (from your issuer)"
+    credential, link = _credentials(engine)
     command = " ".join([*_variables(engine), _program()])
     there = f"cd {shlex.quote(str(Path.cwd()))}"
     if config.secret:
@@ -57,6 +57,33 @@ With it, the same over HTTP:
   curl {engine.http_url}/api/v1/triggers \\
     -H "Authorization: Bearer $TOCSIN_TOKEN" -H "Content-Type: application/json" \\
     -d '{{"alerts": [{{"framework_id": "demo", "title": "Hello over HTTP", "severity": "error"}}]}}'
+{_busy(engine)}
+The page, with you signed in (the link is good for an hour):
+
+  {link}
+"""
+
+
+def _credentials(engine: Engine) -> tuple[str, str]:
+    """A token, and a link that opens the page with a shorter one. What is behind # is not sent to any server."""
+    workspace, user = engine.config.workspace, user_name()
+    try:
+        token = engine.issue_token(workspace, user, ttl_s=TOKEN_TTL_S)
+        link = f"{engine.http_url}/#token={engine.issue_token(workspace, user, ttl_s=LINK_TTL_S)}"
+    except BadRequest:
+        # With public keys alone nothing here signs: tokens come from whoever has the other half.
+        return "…  (from your issuer)", f"{engine.http_url}/  (with a token from your issuer)"
+    return token, link
+
+
+def _busy(engine: Engine) -> str:
+    """How the machine itself rings, if it is watched."""
+    if not engine.config.watch_host:
+        return ""
+    return f"""
+This machine is watched too. Keep its processors busy for a minute, and the rule host-cpu rings:
+
+  {KEEP_BUSY}
 """
 
 
