@@ -96,11 +96,13 @@ class Membership:
         try:
             while True:
                 self._bell.clear()
-                if await self._beat() and is_first:
+                has_seen = await self._beat()
+                if has_seen and is_first:
                     is_first = False
                     self._announce()
                     status.started()
-                await self._bell.wait(min(BEAT_S, self._until_somebody_is_dead_s()))
+                # Of a store that is away nobody's age is known, and it is not asked the more often for that.
+                await self._bell.wait(min(BEAT_S, self._until_somebody_is_dead_s()) if has_seen else BEAT_S)
         finally:
             with trio.move_on_after(FAREWELL_S, shield=True):
                 await self._leave()

@@ -201,6 +201,23 @@ async def test_while_the_store_is_away_what_was_seen_last_counts_on(autojump_clo
         nursery.cancel_scope.cancel()
 
 
+async def test_a_store_that_goes_while_a_row_is_about_to_be_too_old_is_asked_once_a_beat(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_store("memory:", clock=clock) as store, trio.open_nursery() as nursery:
+        away = Away(store)
+        await store.renew_node(NodeRow(id="b"))
+        # Seen at almost a beat, then two: and it is not refused before the third look.
+        await trio.sleep(0.98 * BEAT_S)
+        member = Membership(away, NodeRow(id="a"), lambda: None)
+        await start(nursery, member.run)
+        await trio.sleep(2.01 * BEAT_S)
+        away.is_away = True
+        await trio.sleep(10 * BEAT_S)
+        assert member.missed_beats in (10, 11)
+        nursery.cancel_scope.cancel()
+
+
 async def test_a_store_that_was_away_for_all_leaves_every_workspace_where_it_was(autojump_clock: MockClock) -> None:
     async with open_store("memory:", clock=clock) as store, trio.open_nursery() as nursery:
         stores = [Away(store) for _ in range(3)]
