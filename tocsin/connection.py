@@ -7,6 +7,7 @@ Whatever ends a connection comes out of `converse` as an `Ended`, never as an ex
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -54,6 +55,10 @@ TRANSPORT_FAULTS = (
 )
 
 
+# What HTTP has for a path and a query.
+_TARGET = re.compile(r"[\x21-\x7e]+")
+
+
 @dataclass(frozen=True)
 class Ended:
     """Why a connection is over: in words, and the server's close code if it sent one; `hint`: what to look at.
@@ -87,6 +92,10 @@ class Endpoint:
             raise ValueError(f"url {url!r:.200} is not encrypted, so there is no use for ssl_context: use wss://")
         context = (ssl_context or ssl.create_default_context()) if secure else None
         path = (parts.path or "/ws") + (f"?{parts.query}" if parts.query else "")
+        if not _is_host(parts.hostname) or not _TARGET.fullmatch(path):
+            raise ValueError(
+                f"url {url!r:.200} is not allowed: no such host, or write %XX for what is not ASCII, and blanks"
+            )
         return cls(parts.hostname, parts.port or (443 if secure else 80), path, context)
 
     @property
@@ -134,11 +143,14 @@ class Connection:
         if self._given % MESSAGES_PER_TURN == 0:
             await trio.lowlevel.checkpoint()
         began = trio.current_time()
-        while (payload := self._websocket.arrived()) is None:
+        while True:
+            payload = self._websocket.arrived()
+            # Also behind a message: it may be long until the program asks for the next one.
             if self._websocket.has_to_answer:
                 self._work.unpark()
+            if payload is not None:
+                return payload
             await self._hear(began)
-        return payload
 
     async def write(self) -> None:
         """The writer: sends what waits, in its order; after a Close nothing."""
@@ -181,6 +193,15 @@ class Connection:
             self.push(m.Ping())
         with trio.move_on_at(quiet_since + (GONE_S if asked else QUIET_S)):
             await self._websocket.hear()
+
+
+def _is_host(name: str) -> bool:
+    """Whether a name can be looked up at all, and said in HTTP."""
+    try:
+        name.encode("idna")
+    except UnicodeError:
+        return False
+    return True
 
 
 Talk = Callable[[Connection], Awaitable[Ended | None]]

@@ -12,6 +12,7 @@ caller waiting.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import trio
 from wsproto import ConnectionType, WSConnection, events
@@ -53,7 +54,8 @@ class WebSocket:
         self._parser = WSConnection(ConnectionType.CLIENT)
         # One iterator until it is used up: leaving it half-way would lose the parser's place.
         self._parsed: Iterator[events.Event] = iter(())
-        self._parts: list[str] | list[bytes] = []
+        # Of one message, so of one kind.
+        self._parts: list[Any] = []
         self._size = 0
         # Of several pings the last one is answered (RFC 6455 section 5.5.3), so nothing piles up here.
         self._ping: bytes | None = None
@@ -156,10 +158,10 @@ class WebSocket:
         if self._size > MESSAGE_MAX_BYTES:
             text = f"a message of {self._size} so far, limit {MESSAGE_MAX_BYTES}"
             raise PeerClosed(TOO_BIG, text, is_violation=True)
-        self._parts.append(event.data)  # type: ignore[arg-type]  # the parser never mixes kinds within a message
+        # Parts without anything in them have no size, so no number of them may be kept.
+        if event.data:
+            self._parts.append(event.data)
         if not event.message_finished:
             return None
         parts, self._parts, self._size = self._parts, [], 0
-        if len(parts) == 1:
-            return parts[0] if isinstance(parts[0], str) else bytes(parts[0])
-        return "".join(parts) if isinstance(parts[0], str) else b"".join(parts)
+        return "".join(parts) if isinstance(event.data, str) else b"".join(parts)

@@ -82,6 +82,17 @@ async def test_a_message_in_parts_is_one(parts: list[events.Event], whole: str |
     assert websocket.arrived() == whole
 
 
+async def test_of_parts_without_anything_in_them_none_is_kept() -> None:
+    websocket, far = await upgraded()
+    await far.say(*[events.BytesMessage(b"", message_finished=False)] * 100)
+    await websocket.hear()
+    assert websocket.arrived() is None
+    assert websocket._parts == []
+    await far.say(events.BytesMessage(b""), events.TextMessage(""))
+    await websocket.hear()
+    assert [websocket.arrived(), websocket.arrived()] == [b"", ""]
+
+
 async def test_the_last_of_several_pings_is_answered_once() -> None:
     websocket, far = await upgraded()
     assert (websocket.has_to_answer, websocket.pong()) == (False, b"")

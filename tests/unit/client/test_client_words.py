@@ -40,6 +40,18 @@ def test_a_url_that_is_none_is_refused(url: str) -> None:
         Client(url, "t")
 
 
+@pytest.mark.parametrize(
+    "url", ["ws://host/é", "ws://host/a b", "ws://host/?x=é", "ws://" + 64 * "a" + ".com", "ws://a..b/"]
+)
+def test_a_url_that_cannot_be_said_in_http_is_refused_before_anybody_is_asked(url: str) -> None:
+    with pytest.raises(ValueError, match="write %XX for what is not ASCII"):
+        Client(url, "t")
+
+
+def test_a_host_beyond_ascii_is_one() -> None:
+    assert Endpoint.of("ws://bücher.example/%C3%A9").path == "/%C3%A9"
+
+
 def test_a_certificate_without_tls_is_refused() -> None:
     context = Endpoint.of("wss://host").tls
     with pytest.raises(ValueError, match="use wss://"):
