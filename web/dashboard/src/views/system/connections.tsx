@@ -71,7 +71,7 @@ function Nobody({ user }: { user: string }) {
   ) : (
     <Empty title="Nobody is connected">
       <p>
-        In a terminal: <code>tocsin watch</code>
+        In a terminal: <code>tocsin tail</code>
       </p>
     </Empty>
   );

@@ -17,8 +17,9 @@ export function Current<T>({ asked, what, children }: CurrentProps<T>) {
       {({ value, at }) => (
         <>
           {asked.error !== null && (
-            <p className="outdated" role="status">
-              This is <Ago at={at} />. Since then: {asked.error}
+            <p className="outdated">
+              {/* The age goes on by itself: read aloud each second it would be all that one hears. */}
+              This was so <Ago at={at} />. Since then: <span role="status">{asked.error}</span>
             </p>
           )}
           {children(value)}

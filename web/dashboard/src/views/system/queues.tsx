@@ -6,7 +6,7 @@ import { SYSTEM_WORKSPACE } from "../../claims.ts";
 import { setQuery, usePlace } from "../../place.ts";
 import { useClaims, useMay } from "../../session.ts";
 import { number } from "../../times.ts";
-import { Button, type Column, Dialog, sayDone, sayFailed, Table, Tag } from "../../ui/index.ts";
+import { Button, type Column, Dialog, Link, sayDone, sayFailed, Table, Tag } from "../../ui/index.ts";
 import type { Queue, QueueHealth } from "./answers.ts";
 import { Current, NotYours } from "./current.tsx";
 import { JobDrawer } from "./jobdrawer.tsx";
@@ -19,11 +19,9 @@ export function Queues() {
   const open = usePlace().query.get("job");
   const close = () => setQuery({ job: null }, "push");
   return (
-    <div className={open && isAdministrator ? "with-drawer" : undefined}>
-      <div className="stack">
-        <QueueTable />
-        {isAdministrator ? <JobList /> : <NotYours>Jobs are shown to administrators.</NotYours>}
-      </div>
+    <div className={open && isAdministrator ? "with-drawer" : "stack"}>
+      <QueueTable />
+      {isAdministrator ? <JobList /> : <NotYours>Jobs are shown to administrators.</NotYours>}
       {open && isAdministrator && <JobDrawer key={open} id={open} onClose={close} />}
     </div>
   );
@@ -93,12 +91,27 @@ const COLUMNS: readonly Column<Queue>[] = [
   },
   { title: "Delayed", isFigure: true, cell: ({ delayed }) => number(delayed) },
   { title: "Completed", isFigure: true, cell: ({ completed }) => number(completed) },
-  { title: "Failed", isFigure: true, cell: ({ failed }) => number(failed) },
+  { title: "Failed", isFigure: true, cell: ({ queue, failed }) => <Failed queue={queue} count={failed} /> },
   { title: "Succeeds", isFigure: true, cell: ({ success_rate }) => share(success_rate) },
   { title: "Waits (99 %)", isFigure: true, cell: ({ claim }) => bound(claim.p99_s) },
   { title: "Takes (99 %)", isFigure: true, cell: ({ finish }) => bound(finish.p99_s) },
   { title: "Lost leases", isFigure: true, cell: ({ lost_leases }) => number(lost_leases) },
 ];
+
+/** To the jobs themselves, for who may see them. */
+function Failed({ queue, count }: { queue: string; count: number }) {
+  const isAdministrator = useMay("administer");
+  if (count === 0 || !isAdministrator) return <>{number(count)}</>;
+  return (
+    <Link
+      to="/system/queues"
+      query={new URLSearchParams({ queue, state: "failed" })}
+      aria-label={`${count} failed jobs`}
+    >
+      {number(count)}
+    </Link>
+  );
+}
 
 function Acts({ queue: { queue, paused, failed }, again }: { queue: Queue; again: () => void }) {
   const [busy, setBusy] = useState<string | null>(null);

@@ -40,7 +40,7 @@ function Nothing() {
   return (
     <Empty title="No schedules">
       <p>
-        Make one by <code>POST /api/v1/schedules</code>, or look at <code>tocsin schedules --help</code>.
+        To have something done again and again: <code>tocsin schedules --help</code>
       </p>
     </Empty>
   );
@@ -67,18 +67,18 @@ const COLUMNS: readonly Column<Schedule>[] = [
   {
     title: "Schedule",
     cell: ({ id, name, kind }) => (
-      <>
+      <span>
         <strong>{name || id}</strong>
         <span className="second">{kind}</span>
-      </>
+      </span>
     ),
   },
   {
     title: "When",
     cell: ({ cron, zone }) => (
-      <>
+      <span>
         <code>{cron}</code> <span className="hint">{zone}</span>
-      </>
+      </span>
     ),
   },
   {
