@@ -20,11 +20,11 @@ ALERTS = [
 # Once a minute; the last two are above the threshold.
 LATENCIES = [280, 295, 310, 305, 320, 345, 370, 365, 390, 420, 450, 470, 490, 540, 640]
 RULES = [
-    {"id": "slow-search", "kind": "threshold", "framework": "search", "metric": "latency_ms", "comparison": ">", "threshold": 500,
-     "severity": "error", "title": "Search takes over 500 ms"},
-    {"id": "hot-cpu", "kind": "threshold", "framework": "hosts", "metric": "cpu_percent", "aggregate": "avg", "window_s": 300,
-     "comparison": ">", "threshold": 90, "severity": "warning"},
-    {"id": "odd-orders", "framework": "checkout", "metric": "orders", "kind": "anomaly", "severity": "warning"},
+    {"id": "slow-search", "kind": "threshold", "framework": "search", "metric": "latency_ms",
+     "comparison": ">", "threshold": 500, "severity": "error", "title": "Search takes over 500 ms"},
+    {"id": "hot-cpu", "kind": "threshold", "framework": "hosts", "metric": "cpu_percent",
+     "aggregate": "avg", "window_s": 300, "comparison": ">", "threshold": 90, "severity": "warning"},
+    {"id": "odd-orders", "kind": "anomaly", "framework": "checkout", "metric": "orders", "severity": "warning"},
 ]  # fmt: skip
 PEOPLE = [("ann", "Ann Abel"), ("bob", "Bob Bauer"), ("cem", "Cem Can")]
 
