@@ -43,8 +43,12 @@ export async function replaceRule(id: string, rule: Body, version: number): Prom
 
 /** Throws what the engine refused: whoever has shown it as done takes it back. */
 export async function switchRule(rule: Rule, enabled: boolean): Promise<void> {
-  await ask("PATCH", addressOf(rule.id), { body: { enabled }, ifMatch: etagOf(rule) });
-  tellChanged();
+  try {
+    await ask("PATCH", addressOf(rule.id), { body: { enabled }, ifMatch: etagOf(rule) });
+  } finally {
+    // Also when somebody else was faster: what they did is to be seen.
+    tellChanged();
+  }
 }
 
 export async function deleteRule(rule: Rule): Promise<void> {

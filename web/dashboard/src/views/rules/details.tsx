@@ -63,14 +63,30 @@ function Shown({ rule }: { rule: Rule }) {
       {mayEdit && (
         <>
           <Trial rule={rule} />
-          <section className="stack" aria-label="The last day">
-            <h3>What it would have told</h3>
-            <Preview rule={rule} />
-          </section>
+          <Past rule={rule} />
         </>
       )}
       {rule.origin !== "config" && <History rule={rule} mayEdit={mayEdit} />}
     </>
+  );
+}
+
+/** A backtest is a process of the engine's: run when somebody wants to see it. */
+function Past({ rule }: { rule: Rule }) {
+  const [isOpen, setOpen] = useState(false);
+  return (
+    <section className="stack" aria-label="What it would have told">
+      <h3>What it would have told</h3>
+      {isOpen ? (
+        <Preview rule={rule} />
+      ) : (
+        <div>
+          <Button icon="play" onClick={() => setOpen(true)}>
+            Run it over the last day
+          </Button>
+        </div>
+      )}
+    </section>
   );
 }
 
@@ -90,7 +106,7 @@ function Actions({ rule }: { rule: Rule }) {
           </Button>
         )}
         <Button onClick={copy}>Copy</Button>
-        {isOurs && <SwitchButton rule={rule} />}
+        {isOurs && <SwitchButton rule={rule} isNamed />}
         {isOurs && (
           <Button onClick={() => void changeMany(rule.archived_at ? "restore" : "archive", [rule.id])}>
             {rule.archived_at ? "Take back" : "Put away"}

@@ -178,7 +178,7 @@ function Events({ events, more }: { events: readonly BacktestEvent[]; more: numb
   return (
     <>
       <Table
-        caption="What it would have told"
+        caption="Events that it would have told"
         rows={rows}
         keyOf={({ place }) => String(place)}
         columns={[

@@ -5,7 +5,8 @@ import { Button, sayFailed } from "../../ui/index.ts";
 import { switchRule } from "./actions.ts";
 import type { Rule } from "./model.ts";
 
-export function SwitchButton({ rule }: { rule: Rule }) {
+/** `isNamed`: no column says what it switches. */
+export function SwitchButton({ rule, isNamed = false }: { rule: Rule; isNamed?: boolean }) {
   const [wanted, setWanted] = useState<{ is: boolean; version: number } | null>(null);
   if (rule.origin === "config") return <span className="hint">by tocsin.toml</span>;
   // What a newer version says is what is so.
@@ -20,7 +21,8 @@ export function SwitchButton({ rule }: { rule: Rule }) {
     }
   }
   return (
-    <Button role="switch" aria-checked={isOn} aria-label={`${rule.id} is in force`} onClick={() => void turn()}>
+    <Button role="switch" aria-checked={isOn} aria-label={`In force: ${rule.id}`} onClick={() => void turn()}>
+      {isNamed && "In force: "}
       {isOn ? "on" : "off"}
     </Button>
   );

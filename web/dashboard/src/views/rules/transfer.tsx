@@ -1,5 +1,5 @@
 /** Rules as a file: all of them out, or many of them in, with a look at what would become of them first. */
-import { useState } from "react";
+import { type FocusEvent, type KeyboardEvent, type SyntheticEvent, useState } from "react";
 
 import { askText } from "../../api.ts";
 import { useMay } from "../../session.ts";
@@ -14,11 +14,11 @@ export function Transfer() {
   const [isImporting, setImporting] = useState(false);
   return (
     <>
-      <details className="menu-button">
+      <details className="menu-button" onBlur={closeBehind} onKeyDown={closeByKey}>
         <summary className="button">Export</summary>
         <div className="menu">
           {FORMS.map((form) => (
-            <Button key={form} icon="download" onClick={() => void exportRules(form)}>
+            <Button key={form} icon="download" onClick={(event) => void exportRules(form, event)}>
               {form.toUpperCase()}
             </Button>
           ))}
@@ -30,7 +30,26 @@ export function Transfer() {
   );
 }
 
-async function exportRules(form: (typeof FORMS)[number]): Promise<void> {
+function close({ currentTarget }: SyntheticEvent): void {
+  const menu = currentTarget.closest("details");
+  menu?.removeAttribute("open");
+  menu?.querySelector("summary")?.focus();
+}
+
+function closeByKey(event: KeyboardEvent<HTMLDetailsElement>): void {
+  if (event.key !== "Escape" || !event.currentTarget.open) return;
+  // It closes the menu, and not what is behind it.
+  event.stopPropagation();
+  close(event);
+}
+
+/** Whoever has gone on to something else wants it no more. */
+function closeBehind({ currentTarget, relatedTarget }: FocusEvent): void {
+  if (!currentTarget.contains(relatedTarget)) currentTarget.removeAttribute("open");
+}
+
+async function exportRules(form: (typeof FORMS)[number], event: SyntheticEvent): Promise<void> {
+  close(event);
   try {
     save(await askText(`${RULES}/export`, { format: form }), `rules.${form}`);
   } catch (fault) {
