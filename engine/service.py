@@ -18,7 +18,7 @@ from actors.ports import Answer, Clock
 from actors.registry import Registry
 from engine.access.audit import AuditTrail, TrailPage
 from engine.access.auth import check
-from engine.access.identity import Identity, IssuedTicket
+from engine.access.identity import Identity, IssuedTicket, IssuedToken
 from engine.access.quotas import Quotas
 from engine.cache.reads import CachedReads
 from engine.core.identity import identity_of
@@ -100,6 +100,14 @@ class Service:
         except LimitReached as fault:
             self._tally.refused(fault)
             raise
+
+    async def exchange(self, ticket: str, address: str = "") -> IssuedToken:
+        """A short-lived token for a ticket, which is used up; on record. Raises Unauthorized, Busy, TooManyRequests."""
+        who = await self.redeem(ticket)
+        self.admit(who)
+        await self._trail.record(who, "sign_in", who.user, address)
+        # After the record, which may take a while: what was revoked meanwhile must not come back as new.
+        return self._identity.token_for(who)
 
     def admit(self, who: Principal) -> None:
         """One HTTP request of this user. Raises TooManyRequests."""

@@ -18,14 +18,26 @@ from engine.access.revocation import Revocations
 from engine.access.tickets import Tickets
 from engine.ids import now_us
 from engine.sections.identity import Identity as Limits
+from protocol.errors import BadRequest
 from protocol.model import Principal
 from protocol.times import SECOND_US, rfc3339
+
+# Whoever opens the page with a link has it for a working day's part, and asks for another link then; what the link's
+# maker had may be good for much longer.
+EXCHANGED_S = 3_600
 
 
 class IssuedTicket(msgspec.Struct, frozen=True, kw_only=True):
     """A ticket: good once, until then, instead of a token."""
 
     ticket: str
+    expires_at: str
+
+
+class IssuedToken(msgspec.Struct, frozen=True, kw_only=True):
+    """A token that a ticket was exchanged for, and when it ends."""
+
+    token: str
     expires_at: str
 
 
@@ -69,6 +81,25 @@ class Identity:
             ticket=self.tickets.issue(who, trio.current_time()),
             expires_at=rfc3339(min(ends_at, who.expires_at * SECOND_US)),
         )
+
+    def token_for(self, who: Principal) -> IssuedToken:
+        """A short-lived token of the bearer of a ticket: what he came with, no longer, and revoked together with it.
+
+        Raises Unauthorized if that was revoked meanwhile, BadRequest if no token of ours would be let in.
+        """
+        who, now = self.admit(who), self._clock() // SECOND_US
+        ends_at = min(now + EXCHANGED_S, who.expires_at)
+        token = self.authenticator.issue(
+            who.workspace, who.user, who.role, ends_at - now, who.channels, who.token_id or None
+        )
+        try:
+            self.authenticator.read(token)
+        except Refused as fault:
+            raise BadRequest(
+                "tickets are exchanged for tokens of this engine's own, and it takes only those of another issuer "
+                "(identity.issuer, identity.audience): sign in with one of those"
+            ) from fault
+        return IssuedToken(token=token, expires_at=rfc3339(ends_at * SECOND_US))
 
     def is_over(self, who: Principal) -> bool:
         """Whether somebody who was let in would not be let in with the same token now, though it has not expired."""

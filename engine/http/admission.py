@@ -1,4 +1,4 @@
-"""Who may come in: one-use tickets for anybody with a token, revocations for administrators."""
+"""Who may come in: one-use tickets for anybody with a token, tokens for tickets, revocations for administrators."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from litestar import Request, delete, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromQuery, JSONBody
 
-from engine.access.identity import IssuedTicket
+from engine.access.identity import IssuedTicket, IssuedToken
 from engine.http.bodies import json_body
 from engine.http.operators import PeerAddress
 from engine.http.parameters import Cursor, Limit
@@ -18,9 +18,15 @@ from engine.http.role_guards import needs
 from engine.pages import PAGE_DEFAULT
 from engine.stores import Revocation, RevocationKind
 from protocol.errors import BadRequest
-from protocol.fields import Text
+from protocol.fields import Text, Ticket
 from protocol.model import Principal
 from protocol.times import rfc3339
+
+
+class TicketBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A one-use ticket (`POST /api/v1/tickets`), to be exchanged."""
+
+    ticket: Ticket
 
 
 class RevocationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,6 +65,17 @@ def ticket_routes(service: Service) -> list[HTTPRouteHandler]:
         return service.issue_ticket(request.user)
 
     return [issue_ticket]
+
+
+def token_routes(service: Service, peer_address: PeerAddress) -> list[HTTPRouteHandler]:
+    """`POST /api/v1/tokens`; the ticket says who it is, so these need no token."""
+
+    @post("/api/v1/tokens", status_code=200, dto=json_body(TicketBody), return_dto=None)
+    async def exchange_ticket(request: Request[Any, Any, Any], data: JSONBody[TicketBody]) -> IssuedToken:
+        """A token of whoever made the ticket, good for an hour at most: how a link signs in to the page."""
+        return await service.exchange(data.ticket, peer_address(request))
+
+    return [exchange_ticket]
 
 
 def revocation_routes(administration: Administration, peer_address: PeerAddress) -> list[HTTPRouteHandler]:

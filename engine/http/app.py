@@ -20,7 +20,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import Message, Scope
 
 from actors.ports import Clock
-from engine.http.admission import revocation_routes, ticket_routes
+from engine.http.admission import revocation_routes, ticket_routes, token_routes
 from engine.http.alert_changes import alert_change_routes
 from engine.http.alertmanager import RESOLVE_TIMEOUT_S
 from engine.http.alertmanager_routes import SilencesOf, alertmanager_routes
@@ -90,7 +90,12 @@ def create_app(
         ],
     )
     return Litestar(
-        route_handlers=[private, *routers, *operation_routes(service, metrics_render, about, overload)],
+        route_handlers=[
+            private,
+            *token_routes(service, peer_address),
+            *routers,
+            *operation_routes(service, metrics_render, about, overload),
+        ],
         guards=[refuse_token_in_url],
         exception_handlers={
             TocsinError: counted(respond_tocsin_error, count_refusal),

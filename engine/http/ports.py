@@ -12,7 +12,7 @@ import msgspec
 
 from engine.access.administration import Revoked
 from engine.access.audit import TrailPage, TrailWanted
-from engine.access.identity import IssuedTicket
+from engine.access.identity import IssuedTicket, IssuedToken
 from engine.access.revocation import RevocationPage
 from engine.stores import AlertPage, AlertQuery, RecipientPage, RevocationKind, RowPage
 from engine.verbs.operators import ConnectionPage
@@ -36,6 +36,9 @@ class Service(Protocol):
 
     async def redeem(self, ticket: str) -> Principal:
         """Who the bearer of a one-use ticket is. Raises Unauthorized."""
+
+    async def exchange(self, ticket: str, address: str = "") -> IssuedToken:
+        """A short-lived token for a one-use ticket. Raises Unauthorized, TooManyRequests, Busy, StoreUnavailable."""
 
     def issue_ticket(self, who: Principal) -> IssuedTicket:
         """A one-use ticket that stands for the token of `who`. Raises LimitReached."""

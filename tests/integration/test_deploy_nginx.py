@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -96,3 +97,19 @@ async def test_what_shows_all_workspaces_is_not_passed_on(proxied: Proxied) -> N
             404,
             200,
         ]
+
+
+async def test_the_page_comes_through_it_and_says_where_its_socket_is(proxied: Proxied) -> None:
+    async with proxied.client() as ann:
+        page = await ann.get("/", headers={"Accept": "text/html"})
+        assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+        # By the name and the port that the browser knows; the engine knows neither by itself.
+        socket = f"wss://{proxied.address}/ws"
+        assert socket in page.headers["content-security-policy"]
+        for written in re.findall(r'name="tocsin-socket" content="([^" ]*)', page.text):
+            assert written == socket
+        for asset in re.findall(r'"\./(assets/[^"]+)"', page.text):
+            assert (await ann.get(f"/{asset}")).headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert (await ann.get("/alerts/any", headers={"Accept": "text/html"})).status_code == 200
+    async with Client(socket, proxied.engine.issue_token("system", "bob"), ssl_context=proxied.trust) as bob:
+        await bob.subscribe("web")

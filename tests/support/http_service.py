@@ -9,7 +9,7 @@ import msgspec
 
 from engine.access.administration import Revoked
 from engine.access.audit import TrailPage, TrailWanted
-from engine.access.identity import IssuedTicket
+from engine.access.identity import IssuedTicket, IssuedToken
 from engine.access.revocation import RevocationPage
 from engine.others import ConnectionInfo
 from engine.stores import AlertPage, AlertQuery, RecipientPage, Revocation, RevocationKind, RowPage
@@ -94,6 +94,11 @@ class FakeService:
 
     async def redeem(self, ticket: str) -> Principal:
         return self.principals[self.tickets.pop(ticket)] if ticket in self.tickets else self.authenticate(ticket)
+
+    async def exchange(self, ticket: str, address: str = "") -> IssuedToken:
+        who = await self.redeem(ticket)
+        self._answer("exchange", [who, address])
+        return IssuedToken(token=TOKEN, expires_at="2026-01-01T01:00:00.000000Z")
 
     def issue_ticket(self, who: Principal) -> IssuedTicket:
         self._answer("issue_ticket", [who])

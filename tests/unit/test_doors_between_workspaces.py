@@ -83,6 +83,7 @@ NO_ID: dict[str, str] = {
     **dict.fromkeys(("GET /api/metrics/queue", "GET /api/v1/queues", "GET /api/v1/nodes"), OF_THE_ENGINE),
     "GET /api/v1/system": OF_THE_ENGINE,
     **dict.fromkeys(("GET /api/v2/status", "GET /api/v2/receivers", "POST /api/v1/tickets"), OF_THE_ENGINE),
+    "POST /api/v1/tokens": "whoever has a ticket is whom it was made for; whose it is cannot be chosen",
     **{f"{method} /api/v1/{name}": LISTS for name in (*OURS, "workspaces") for method in ("GET", "POST")},
     **dict.fromkeys(("GET /api/v2/alerts", "GET /api/v2/alerts/groups", "GET /api/v2/silences"), LISTS),
     **dict.fromkeys(("GET /api/v1/connections", "GET /api/v1/storms", "GET /api/v1/revocations"), LISTS),

@@ -54,6 +54,7 @@ ROUTES: dict[str, Door] = {
     "GET /metrics": OPEN,
     "GET /api/v1/about": OPEN,
     "POST /api/v1/tickets": OPEN,
+    "POST /api/v1/tokens": OPEN,
     "POST /api/v1/triggers": Door("trigger", {"alert": {"framework_id": "web"}}),
     "POST /api/v1/readings": Door("trigger", {"readings": [{"framework_id": "web", "metric": "cpu", "value": 1}]}),
     "POST /api/v2/alerts": Door("trigger", [{"labels": {"alertname": "A"}}]),

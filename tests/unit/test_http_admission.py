@@ -66,6 +66,24 @@ async def test_one_ticket_or_one_token_and_nothing_between(service: FakeService,
     assert service.tickets == {"once": TOKEN}
 
 
+async def test_a_ticket_is_exchanged_for_a_token_once_and_without_another_credential(service: FakeService) -> None:
+    service.tickets["once"] = TOKEN
+    ticket = {"ticket": "once"}
+    answer = await ask(service, "POST", "/api/v1/tokens", headers={}, json=ticket)
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"token": TOKEN, "expires_at": "2026-01-01T01:00:00.000000Z"},
+    )
+    assert service.asked == [("exchange", [WHO, "127.0.0.1"])]
+    again = await ask(service, "POST", "/api/v1/tokens", headers={}, json=ticket)
+    assert problem(again, 401, 101) == "invalid token"
+
+
+@pytest.mark.parametrize("body", [{}, {"ticket": 7}, {"ticket": "x" * 129}, {"ticket": "x", "role": "admin"}])
+async def test_what_is_no_ticket_is_malformed(service: FakeService, body: Any) -> None:
+    assert (await ask(service, "POST", "/api/v1/tokens", headers={}, json=body)).status_code == 400
+
+
 @pytest.mark.parametrize("name", ["token", "access_token", "TOKEN"])
 async def test_a_token_is_still_refused_in_a_url(service: FakeService, name: str) -> None:
     assert "a token in the URL" in problem(await ask(service, "GET", f"/api/v1/alerts?{name}=x"), 400, 107)

@@ -316,7 +316,8 @@ async def ask_as_an_operator(scene: Scene) -> None:
     await ask("GET /api/metrics/queue")
     for path in ("/healthz", "/readyz", "/metrics", "/api/v1/about", "/api/v1/system"):
         await ask(f"GET {path}")
-    await scene.ask("POST /api/v1/tickets")
+    ticket = (await scene.ask("POST /api/v1/tickets"))["ticket"]
+    await scene.ask("POST /api/v1/tokens", body={"ticket": ticket})
     for number in range(5):
         await scene.client.post("/api/v1/revocations", json={"user": f"eve{number}"})
     await scene.ask("POST /api/v1/revocations", body={"user": "eve"})

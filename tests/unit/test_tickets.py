@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import pytest
 import trio
+from msgspec.structs import replace
 from trio.testing import MockClock
 
 from engine.access.auth import Authenticator
-from engine.access.claims import Refused, RefusedFor
+from engine.access.claims import Expected, Refused, RefusedFor
 from engine.access.identity import Identity
 from engine.access.keys import KeyRing, secret_key
 from engine.access.revocation import KEPT_US
 from engine.access.tickets import Tickets
 from engine.sections.identity import Identity as Limits
 from engine.stores import Revocation, RevocationKind
-from protocol.errors import LimitReached, Unauthorized
+from protocol.errors import BadRequest, LimitReached, Unauthorized
 from protocol.limits import Limit
 from protocol.model import Principal
 from protocol.times import SECOND_US
@@ -125,3 +126,32 @@ async def test_a_ticket_is_worth_no_more_than_the_token_that_it_was_made_with() 
 async def test_a_ticket_does_not_promise_to_outlive_its_token() -> None:
     ends_soon = Principal(workspace="acme", user="ann", role="viewer", expires_at=NOW + 5)
     assert a_gate().issue_ticket(ends_soon).expires_at == "2027-01-15T08:00:05.000000Z"
+
+
+async def test_a_ticket_becomes_a_token_of_the_same_bearer_which_ends_within_the_hour() -> None:
+    gate = a_gate()
+    first = gate.authenticate(gate.authenticator.issue("acme", "eve", "viewer", channels=["web"], token_id="first"))
+    issued = gate.token_for(first)
+    assert gate.authenticate(issued.token) == replace(first, expires_at=NOW + 3_600)
+    assert issued.expires_at == "2027-01-15T09:00:00.000000Z"
+
+
+async def test_such_a_token_does_not_outlive_the_first_one_and_is_revoked_with_it() -> None:
+    gate = a_gate()
+    first = gate.authenticate(gate.authenticator.issue("acme", "eve", ttl_s=5, token_id="first"))
+    token = gate.token_for(first).token
+    assert gate.authenticate(token).expires_at == NOW + 5
+    at = NOW * SECOND_US
+    row = Revocation(workspace="acme", kind=RevocationKind.JTI, target="first", at=at, ends_at=at + KEPT_US, by="ada")
+    gate.revocations.add(row)
+    with pytest.raises(Unauthorized, match=r"^invalid token$"):
+        gate.authenticate(token)
+    with pytest.raises(Unauthorized, match=r"^invalid token$"):
+        gate.token_for(first)
+
+
+async def test_where_only_another_issuers_tokens_are_taken_a_ticket_becomes_none() -> None:
+    authenticator = Authenticator(b"a secret of at least thirty-two bytes", lambda: NOW, Expected(issuer="elsewhere"))
+    gate = Identity(authenticator, lambda: NOW * SECOND_US)
+    with pytest.raises(BadRequest, match=r"another issuer \(identity.issuer, identity.audience\): sign in with one"):
+        gate.token_for(WHO)

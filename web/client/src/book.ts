@@ -109,6 +109,8 @@ export class AlertBook {
     this.entries.clear();
     this.order.length = 0;
     this.openCount = 0;
+    this.dropped = 0;
+    this.unknown = 0;
     this.changed();
   }
 
@@ -140,7 +142,9 @@ export class AlertBook {
   }
 
   private dropOne(): void {
-    const oldest = this.order.findLast((alert) => !isOpen(alert)) ?? this.order.at(-1);
+    // In a storm all are open, and a search through ten thousand for one that is not would come with each event.
+    const isSomeOver = this.openCount < this.entries.size;
+    const oldest = isSomeOver ? this.order.findLast((alert) => !isOpen(alert)) : this.order.at(-1);
     if (oldest) this.remove(oldest);
     this.dropped += 1;
   }

@@ -19,7 +19,7 @@ import {
 import { ask, reasonOf } from "./api.ts";
 import { candidatesOf } from "./sockets.ts";
 import { endSession, session } from "./session.ts";
-import { makeStore, useStore } from "./store.ts";
+import { makeStore, slowed, useStore } from "./store.ts";
 import { sayDone, sayFailed } from "./ui/toasts.tsx";
 
 export type ConnectionStatus = "connecting" | "live" | "offline" | "closed";
@@ -32,8 +32,17 @@ export interface Connection {
   why: string;
 }
 
-// What is seen at once; at a hundred events a second the page draws twenty times.
-const DRAW_MS = 50;
+// One event is drawn at once; of a hundred a second nobody sees more than ten pictures.
+const DRAW_MS = 100;
+// While ten thousand alerts come page by page, a picture of each page would make them come later.
+const LOADING_DRAW_MS = 500;
+// Figures of all alerts (how many wait, how many of each severity): nobody reads faster.
+const SURVEY_MS = 250;
+export interface Losses {
+  dropped: number;
+  unknown: number;
+}
+
 const NEVER: Connection = { status: "connecting", lostAt: null, why: "" };
 
 const connection = makeStore<Connection>(NEVER);
@@ -41,11 +50,16 @@ const connection = makeStore<Connection>(NEVER);
 const verifiedAt = makeStore<number | null>(null);
 export const book = new AlertBook();
 const shown = makeStore(book.list());
+const surveyed = slowed(shown, SURVEY_MS);
+/** What is not here though it should be: more alerts than the book has room for, changes of alerts that it has not. */
+const losses = makeStore<Losses>({ dropped: 0, unknown: 0 });
 const alertListeners = new Set<(message: AlertMessage) => void>();
 const noticeListeners = new Set<(notice: Notification) => void>();
 
 let client: Client | null = null;
 let drawing: ReturnType<typeof setTimeout> | undefined;
+let drawnAt = 0;
+let isLoading = false;
 
 export function useConnection(): Connection {
   return useStore(connection);
@@ -58,6 +72,15 @@ export function useVerifiedAt(): number | null {
 /** The alerts that are open, and those that were closed while we looked; newest first. */
 export function useAlerts(): readonly Alert[] {
   return useStore(shown);
+}
+
+/** The same for whoever counts them: a few times a second, not with each drawing. */
+export function useSurvey(): readonly Alert[] {
+  return useStore(surveyed);
+}
+
+export function useLosses(): Losses {
+  return useStore(losses);
 }
 
 /** Calls back with each event of the workspace, in order; gives back what ends that. */
@@ -115,6 +138,8 @@ function follow(addresses: readonly (string | undefined)[], index = 0): () => vo
   client = mine;
   let next = (): void => {};
   const stops = [
+    // Before the book draws for it.
+    mine.onSnapshot((page) => load(!page.last)),
     // What is this user's is in the workspace as well.
     book.follow(mine, (channel) => !isOnesOwn(channel)),
     book.onChange(drawSoon),
@@ -124,6 +149,7 @@ function follow(addresses: readonly (string | undefined)[], index = 0): () => vo
     mine.onBroadcast(({ by, message }) => sayDone(`${by} to all: ${message}`)),
     mine.onLost(({ channel, reason }) => sayFailed(`Events of ${channel} are lost`, reason)),
     mine.onState((state, why) => {
+      load(false);
       wasReady.value ||= state === "ready";
       if (why && !wasReady.value && addresses[index + 1]) queueMicrotask(() => (next = moveOn()));
       else settle(mine, why);
@@ -199,11 +225,26 @@ function restartWithNewToken(mine: Client): () => void {
 }
 
 function drawSoon(): void {
-  drawing ??= setTimeout(() => {
-    drawing = undefined;
-    shown.set(book.list());
-    if (client?.state === "ready") verifiedAt.set(lastProof(client));
-  }, DRAW_MS);
+  const pause = isLoading ? LOADING_DRAW_MS : DRAW_MS;
+  drawing ??= setTimeout(draw, Math.max(0, drawnAt + pause - performance.now()));
+}
+
+/** What was waiting for more pages is drawn when there are none. */
+function load(isMoreToCome: boolean): void {
+  if (isLoading && !isMoreToCome && drawing !== undefined) {
+    clearTimeout(drawing);
+    drawing = setTimeout(draw);
+  }
+  isLoading = isMoreToCome;
+}
+
+function draw(): void {
+  drawing = undefined;
+  drawnAt = performance.now();
+  shown.set(book.list());
+  const { dropped, unknown } = book;
+  if (losses.get().dropped !== dropped || losses.get().unknown !== unknown) losses.set({ dropped, unknown });
+  if (client?.state === "ready") verifiedAt.set(lastProof(client));
 }
 
 function lastProof(mine: Client): number | null {

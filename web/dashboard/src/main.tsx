@@ -3,8 +3,8 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 
 import { App } from "./app.tsx";
-import { restore } from "./session.ts";
 import { restoreTheme } from "./theme.ts";
+import { enter } from "./tickets.ts";
 
 import "./styles/tokens.css";
 import "./styles/base.css";
@@ -13,7 +13,7 @@ import "./styles/forms.css";
 import "./styles/shell.css";
 
 restoreTheme();
-restore();
+enter();
 const element = document.getElementById("page");
 if (!element) throw new Error("index.html has no element with the id 'page'");
 createRoot(element).render(

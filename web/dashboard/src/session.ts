@@ -3,7 +3,7 @@
  *
  * Owns the token. It is kept in the tab's sessionStorage: gone with the tab, not sent by itself (no cookie, so no
  * cross-site request can use it), and never in an address that is asked of a server. `/#token=…` signs in at once and
- * vanishes from the address bar. When the token ends the view stays: a dialog asks for another one above it.
+ * vanishes from the address bar; so does `/#ticket=…` (tickets.ts). When the token ends the view stays: a dialog asks for another one above it.
  */
 import { type Claims, readClaims, type Verb, may as roleMay } from "./claims.ts";
 import { makeStore, useStore } from "./store.ts";
@@ -55,18 +55,25 @@ function watchEnd(): void {
   endTimer = setTimeout(watchEnd, Math.min(left, TIMER_MAX_MS));
 }
 
-/** At the start: a token from the address, else the one that this tab had. */
-export function restore(): void {
-  const given = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (given !== null) history.replaceState(history.state, "", location.pathname + location.search);
-  const token = given ?? sessionStorage.getItem(KEY);
-  if (token) problem = signIn(token);
+/** What the page was opened with, behind the `#`; taken out of the address bar. */
+export function takeFromAddress(): { token: string | null; ticket: string | null } {
+  const given = new URLSearchParams(location.hash.slice(1));
+  const [token, ticket] = [given.get("token"), given.get("ticket")];
+  if (token !== null || ticket !== null) history.replaceState(history.state, "", location.pathname + location.search);
+  return { token, ticket };
 }
 
-/** What was wrong with the token that the page was opened with. */
-let problem: string | null = null;
-export function problemAtStart(): string | null {
-  return problem;
+/** At the start: this token, else the one that this tab had. */
+export function restore(given: string | null): void {
+  const token = given ?? sessionStorage.getItem(KEY);
+  if (token) problem.set(signIn(token));
+}
+
+/** What was wrong with the token or ticket that the page was opened with. */
+const problem = makeStore<string | null>(null);
+export const sayProblem = problem.set;
+export function useProblem(): string | null {
+  return useStore(problem);
 }
 
 export function useSession(): Session | null {

@@ -12,6 +12,9 @@ export interface Store<T> {
   subscribe(onChange: () => void): () => void;
 }
 
+/** A Store that only its owner sets. */
+export type Source<T> = Pick<Store<T>, "get" | "subscribe">;
+
 export function makeStore<T>(first: T): Store<T> {
   let value = first;
   const listeners = new Set<() => void>();
@@ -29,6 +32,22 @@ export function makeStore<T>(first: T): Store<T> {
   };
 }
 
-export function useStore<T>(store: Pick<Store<T>, "get" | "subscribe">): T {
+/**
+ * The same value, but listeners hear of it at most once in so many milliseconds: at once of the first change, and of the
+ * last one in any case.
+ */
+export function slowed<T>(source: Source<T>, pauseMs: number): Source<T> {
+  const slow = makeStore(source.get());
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  function pass(): void {
+    const isNew = !Object.is(source.get(), slow.get());
+    timer = isNew ? setTimeout(pass, pauseMs) : undefined;
+    slow.set(source.get());
+  }
+  source.subscribe(() => void (timer === undefined && pass()));
+  return { get: slow.get, subscribe: slow.subscribe };
+}
+
+export function useStore<T>(store: Source<T>): T {
   return useSyncExternalStore(store.subscribe, store.get);
 }

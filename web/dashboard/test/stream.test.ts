@@ -9,23 +9,7 @@ import { held } from "../src/views/stream/hold.ts";
 import { commonMatchers, isUsual } from "../src/views/stream/matchers.ts";
 import { pointsOf, windowOf } from "../src/views/stream/readings.ts";
 import { between } from "../src/views/stream/selection.ts";
-
-function alert(id: string, more: Partial<Alert> = {}): Alert {
-  return {
-    id,
-    framework_id: "web",
-    severity: "warning",
-    state: "active",
-    current_value: null,
-    threshold_value: null,
-    title: `Alert ${id}`,
-    occurrences: 1,
-    triggered_at: "2026-01-05T10:00:00.000000Z",
-    last_seen_at: "2026-01-05T10:00:00.000000Z",
-    notification_sent: false,
-    ...more,
-  };
-}
+import { alert } from "./alerts.ts";
 
 function shown(query: string, alerts: readonly Alert[]): string[] {
   return alerts.filter(passing(filtersOf(new URLSearchParams(query)), "ann")).map((each) => each.id);

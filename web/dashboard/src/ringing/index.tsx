@@ -1,9 +1,9 @@
 /** The indicator: the tab's title and icon, the bell, desktop notifications, and the menu that sets them. */
-import { useEffect } from "react";
+import { useEffect, useMemo } from "react";
 
 import { SEVERITIES, type Severity } from "../alerts.ts";
 import { useKeys } from "../keys.ts";
-import { onAlert, useAlerts, useConnection } from "../live.ts";
+import { onAlert, useConnection, useSurvey } from "../live.ts";
 import { IconButton, sayFailed } from "../ui/index.ts";
 import { allowNotifications, canNotify, notify } from "./desktop.ts";
 import { showOnTab } from "./icon.ts";
@@ -15,7 +15,8 @@ import { pressing, ringsFor } from "./wanted.ts";
 export function Bell() {
   const { isMuted } = useRingingSettings();
   const { status } = useConnection();
-  const { count, worst } = pressing(useAlerts());
+  const alerts = useSurvey();
+  const { count, worst } = useMemo(() => pressing(alerts), [alerts]);
   useEffect(() => showOnTab(count, worst, status === "live"), [count, worst, status]);
   useEffect(
     () =>

@@ -1,13 +1,16 @@
 /** The door: a token, and how to get one. */
-import { problemAtStart, signIn, signOut, useSession } from "../session.ts";
-import { Button, Dialog, TextField, useFields } from "../ui/index.ts";
+import { signOut, useProblem, useSession } from "../session.ts";
+import { signInWith, useExchanging } from "../tickets.ts";
+import { Button, Dialog, Loading, TextField, useFields } from "../ui/index.ts";
 
 export function SignInPage() {
+  const problem = useProblem();
+  const isExchanging = useExchanging();
   return (
     <main className="door">
       <h1>Tocsin</h1>
       <p>Alerts, as they happen.</p>
-      <SignInForm problem={problemAtStart()} />
+      {isExchanging ? <Loading what="who you are" /> : <SignInForm problem={problem} />}
     </main>
   );
 }
@@ -29,16 +32,16 @@ export function SignInAgain({ why }: { why: string }) {
 function SignInForm({ problem }: { problem: string | null }) {
   const form = useFields(
     { token: "" },
-    ({ token }) => (token.trim() ? {} : { token: "Paste your token." }),
+    ({ token }) => (token.trim() ? {} : { token: "Paste your token, or a ticket." }),
     async ({ token }) => {
-      const wrong = signIn(token);
+      const wrong = await signInWith(token);
       if (wrong) throw new Error(wrong);
     },
   );
   return (
     <form onSubmit={(event) => void form.submit(event)} noValidate>
       <TextField
-        label="Token"
+        label="Token or ticket"
         type="password"
         autoFocus
         hint={

@@ -51,6 +51,11 @@ function dismiss(id: number): void {
   store.set({ shown, pushedOut: shown.length === 0 ? 0 : store.get().pushedOut });
 }
 
+/** What is said just now. */
+export function toastsNow(): readonly Toast[] {
+  return store.get().shown;
+}
+
 export function ToastList() {
   const { shown, pushedOut } = useStore(store);
   return (

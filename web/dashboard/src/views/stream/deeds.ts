@@ -3,7 +3,7 @@
  * on the page and the reason is said.
  */
 import type { Alert, AlertState } from "../../alerts.ts";
-import { post, segment } from "../../api.ts";
+import { ApiError, post, segment } from "../../api.ts";
 import { book } from "../../live.ts";
 import { makeStore, useStore } from "../../store.ts";
 import { sayDone, sayFailed } from "../../ui/toasts.tsx";
@@ -48,6 +48,9 @@ const expected = makeStore<ReadonlyMap<string, Partial<Alert>>>(new Map());
 export function useExpected(): ReadonlyMap<string, Partial<Alert>> {
   return useStore(expected);
 }
+
+/** The same for whoever is no component. */
+export const expectedNow = expected.get;
 
 /** Whether it would change anything: in bulk the others are left alone. Pure. */
 export function applies(verb: Verb, { state }: Pick<Alert, "state">): boolean {
@@ -96,14 +99,17 @@ export async function act(deed: Deed, alerts: readonly Alert[]): Promise<boolean
     if (refused.length > 0) sayFailed(`${refused.length} of ${meant.length} refused ${deed.verb}`, why(refused));
     return refused.length === 0;
   } catch (fault) {
-    sayFailed(`${nameOf(meant)} could not ${deed.verb === "assign" ? "be assigned" : `take ${deed.verb}`}`, fault, {
-      says: "Try again",
-      does: () => void act(deed, meant),
-    });
+    // What the engine has refused it would refuse again.
+    const again = isTemporary(fault) ? { says: "Try again", does: () => void act(deed, meant) } : undefined;
+    sayFailed(`Not ${DONE[deed.verb].toLowerCase()}: ${nameOf(meant)}`, fault, again);
     return false;
   } finally {
     expect(meant, null);
   }
+}
+
+function isTemporary(fault: unknown): boolean {
+  return !(fault instanceof ApiError) || fault.isTemporary;
 }
 
 function nothingToDo(deed: Deed, alerts: readonly Alert[]): boolean {

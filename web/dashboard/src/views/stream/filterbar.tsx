@@ -1,18 +1,20 @@
 /** What is shown: severities, state, framework, words, mine. Everything is in the address. */
-import { type Ref, useId } from "react";
+import { type Ref, useId, useMemo } from "react";
 
 import { type Alert, SEVERITIES, type Severity } from "../../alerts.ts";
+import { useSurvey } from "../../live.ts";
 import { setQuery } from "../../place.ts";
 import { Button, Icon } from "../../ui/index.ts";
 import { areAny, countsOf, type Filters, frameworksOf, STATE_CHOICES } from "./filters.ts";
 
 interface FilterBarProps {
   filters: Filters;
-  alerts: readonly Alert[];
   searchField: Ref<HTMLInputElement>;
 }
 
-export function FilterBar({ filters, alerts, searchField }: FilterBarProps) {
+export function FilterBar({ filters, searchField }: FilterBarProps) {
+  // Not the alerts that are drawn just now: counting ten thousand at each drawing is what drawing costs.
+  const alerts = useSurvey();
   return (
     <div className="filters" role="search" aria-label="Filters">
       <Severities chosen={filters.severities} alerts={alerts} />
@@ -51,7 +53,7 @@ export function FilterBar({ filters, alerts, searchField }: FilterBarProps) {
 }
 
 function Severities({ chosen, alerts }: { chosen: readonly Severity[]; alerts: readonly Alert[] }) {
-  const counts = countsOf(alerts);
+  const counts = useMemo(() => countsOf(alerts), [alerts]);
   function toggle(severity: Severity): void {
     const next = chosen.includes(severity) ? chosen.filter((each) => each !== severity) : [...chosen, severity];
     setQuery({ severity: next });
@@ -76,7 +78,7 @@ function Severities({ chosen, alerts }: { chosen: readonly Severity[]; alerts: r
 }
 
 function Framework({ filters, alerts }: { filters: Filters; alerts: readonly Alert[] }) {
-  const known = frameworksOf(alerts);
+  const known = useMemo(() => frameworksOf(alerts), [alerts]);
   // One that was asked for stays to be seen, though nothing of it rings.
   const options = filters.framework && !known.includes(filters.framework) ? [filters.framework, ...known] : known;
   return (

@@ -28,12 +28,12 @@ import "./stream.css";
 export default function Stream() {
   const { path, query } = usePlace();
   const { user } = useClaims();
-  const filters = filtersOf(query);
   const key = query.toString();
+  const filters = useMemo(() => filtersOf(new URLSearchParams(key)), [key]);
   const waiting = useExpected();
   const alerts = useOverlaid(useAlerts(), waiting);
   const memory = useMemory(filters.state);
-  const wanted = useMemo(() => alerts.filter(passing(filtersOf(new URLSearchParams(key)), user)), [alerts, key, user]);
+  const wanted = useMemo(() => alerts.filter(passing(filters, user)), [alerts, filters, user]);
   const [isPaused, setPaused] = useState(false);
   const [isAway, setAway] = useState(false);
   const { shown, isNew } = useHeld(wanted, isPaused || isAway, key, (id) => overlaid(book.get(id), waiting));
@@ -84,7 +84,7 @@ export default function Stream() {
     <div className={openId ? "stream with-details" : "stream"}>
       <section className="stream-list" aria-label="Alerts">
         <h1 className="for-readers">Stream</h1>
-        <FilterBar filters={filters} alerts={alerts} searchField={searchField} />
+        <FilterBar filters={filters} searchField={searchField} />
         <StatusLine
           count={shown.length}
           isNew={isNew}

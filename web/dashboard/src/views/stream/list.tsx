@@ -5,7 +5,7 @@
  * focus.
  */
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type RefObject, useEffect, useRef, useSyncExternalStore } from "react";
+import { type RefObject, useEffect, useRef, useState, useSyncExternalStore } from "react";
 
 import type { Alert } from "../../alerts.ts";
 import { Row, type RowHandlers } from "./row.tsx";
@@ -25,13 +25,13 @@ interface ListProps extends RowHandlers {
   frame: RefObject<HTMLDivElement | null>;
 }
 
-export function List({ alerts, selected, waiting, openId, cursor, frame, ...handlers }: ListProps) {
+export function List({ alerts, selected, waiting, openId, cursor, frame, ...given }: ListProps) {
+  const handlers = useLatest(given);
   const isNarrow = useMedia(NARROW);
   const virtual = useVirtualizer({
     count: alerts.length,
     getScrollElement: () => frame.current,
     estimateSize: () => (isNarrow ? CARD_PX : ROW_PX),
-    getItemKey: (index) => alerts[index]?.id ?? index,
     overscan: 10,
   });
   useEffect(() => virtual.measure(), [virtual, isNarrow]);
@@ -56,6 +56,18 @@ export function List({ alerts, selected, waiting, openId, cursor, frame, ...hand
       })}
     </div>
   );
+}
+
+/** The same functions at each drawing, which do what the latest ones do: else no row could be left as it is. */
+function useLatest(given: RowHandlers): RowHandlers {
+  const latest = useRef(given);
+  latest.current = given;
+  const [same] = useState<RowHandlers>(() => ({
+    onOpen: (id) => latest.current.onOpen(id),
+    onCursor: (id) => latest.current.onCursor(id),
+    onSelect: (id, isSelected, toHere) => latest.current.onSelect(id, isSelected, toHere),
+  }));
+  return same;
 }
 
 /** A row far away is not in the document yet: it is scrolled to, drawn, and focused then. */

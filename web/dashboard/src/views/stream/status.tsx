@@ -1,6 +1,8 @@
 /** The line above the list: how many, how sure, and whether it stands still. */
-import { useConnection, useVerifiedAt } from "../../live.ts";
+import { ALERTS_MAX } from "../../alerts.ts";
+import { useConnection, useLosses, useVerifiedAt } from "../../live.ts";
 import { Ago, Button } from "../../ui/index.ts";
+import { lossesSaid } from "./losses.ts";
 import type { useMemory } from "./memory.ts";
 
 interface StatusLineProps {
@@ -22,6 +24,7 @@ export function StatusLine({ count, isNew, isHeld, isPaused, memory, onPause, on
         {memory.value?.isCut && ", older ones are in the history"}
         {memory.error && `, older ones could not be loaded: ${memory.error}`}
       </span>
+      <Lost />
       <Proof />
       {isHeld ? (
         <Button icon="play" weight={isNew > 0 ? "primary" : "plain"} title="Catch up (p)" onClick={onCatchUp}>
@@ -34,6 +37,11 @@ export function StatusLine({ count, isNew, isHeld, isPaused, memory, onPause, on
       )}
     </div>
   );
+}
+
+function Lost() {
+  const said = lossesSaid(useLosses(), ALERTS_MAX);
+  return said && <span className="lost">{said}</span>;
 }
 
 /** Silence that was proven: the engine says every few seconds up to where we know everything. */
