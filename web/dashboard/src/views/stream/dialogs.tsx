@@ -132,6 +132,8 @@ export function AssignDialog({ alerts, onClose }: DialogProps) {
           hint="A user's name; empty: to nobody."
           list="people"
           autoFocus
+          // Whoever types means somebody else than who stands there.
+          onFocus={(event) => event.currentTarget.select()}
           value={form.values.who}
           onChange={(event) => form.set("who", event.target.value)}
         />
