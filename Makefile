@@ -13,7 +13,7 @@ PACKAGES := protocol actors engine tocsin benchmarks
 WEB_SOURCES := $(shell find web/client/src web/dashboard/src 2>/dev/null) web/dashboard/index.html \
   $(wildcard web/*/package.json web/*/tsconfig*.json web/*/vite.config.ts)
 
-.PHONY: run test check bench soak chaos calm fuzz docs pictures lock install install-dev system node page check-web clean
+.PHONY: run test check bench soak chaos calm fuzz docs pictures page-load lock install install-dev system node page check-web clean
 
 run: install
 	@$(MAKE) --no-print-directory page || echo "The page is not built: that needs Node 20.19 or newer, with npm. The engine runs without it." >&2
@@ -123,6 +123,10 @@ docs: install-dev
 	$(BIN)/python docs/generate_protocol.py
 	$(BIN)/python docs/generate_lifecycle.py
 	$(BIN)/python docs/generate_metrics.py
+
+# A hundred new alerts a second for a minute, with the page open; fails for a late frame, or a heap that grows.
+page-load: install-dev system page
+	$(BIN)/python -m tests.support.page_load
 
 # Takes the README's pictures of the page anew, in a browser.
 pictures: install-dev system page

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 
+import httpx
+import jwt
+
 from engine.app import Engine
 from protocol.items import ReadingInput, TriggerInput
-from tests.support.browsers import Browser, Remote, opened
+from tests.support.browsers import Browser, Remote, opened, signed_in
 
 SLOW = TriggerInput(framework_id="web", title="Checkout is slow", severity="critical", current_value=950.0)
 
@@ -35,6 +38,24 @@ async def test_a_token_is_typed_in_and_what_is_none_is_told(engine: Engine, brow
     await page.get_by_label("Token").fill(engine.issue_token("main", "ann"))
     await page.get_by_label("Token").press("Enter")
     await page.locator(".connection.live").wait_for()
+
+
+async def test_a_token_that_is_ended_is_asked_for_again_and_the_view_stays(engine: Engine, browser: Browser) -> None:
+    await engine.service.trigger(engine.principal("shop"), [SLOW])
+    token = engine.issue_token("main", "ann")
+    page = await signed_in(browser, engine.http_url, token, "/?severity=critical")
+    await row(page, "Checkout is slow").wait_for()
+    headers = {"Authorization": f"Bearer {engine.issue_token('main', 'root')}"}
+    async with httpx.AsyncClient(base_url=engine.http_url, headers=headers) as http:
+        name = jwt.decode(token, options={"verify_signature": False})["jti"]
+        ended = await http.post("/api/v1/revocations", json={"jti": name, "reason": "left on a train"})
+        assert ended.is_success, ended.text
+    again = page.get_by_role("dialog", name="Sign in again")
+    await again.get_by_label("Token").fill(engine.issue_token("main", "ann"))
+    assert await row(page, "Checkout is slow").count() == 1
+    await again.get_by_role("button", name="Sign in", exact=True).click()
+    await page.locator(".connection.live").wait_for()
+    assert (await page.evaluate("location.search")) == "?severity=critical"
 
 
 async def test_an_alert_is_seen_at_once_and_who_takes_it_is_seen_by_all(engine: Engine, browser: Browser) -> None:

@@ -16,7 +16,8 @@ import { chromium } from "playwright-core";
 // How long anything may take on a machine full of tests.
 const PATIENCE_MS = 60_000;
 // The tests run as root, in containers, without the namespaces that the sandbox is made of.
-const FLAGS = ["--no-sandbox", "--disable-dev-shm-usage"];
+const MEASURING = ["--js-flags=--expose-gc", "--enable-precise-memory-info"];
+const FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", ...MEASURING];
 
 const complaints = [];
 const events = [];

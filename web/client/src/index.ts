@@ -8,7 +8,7 @@ export type { Clock } from "./clock.js";
 export type { WireForm } from "./codec.js";
 export type { ClientState } from "./conversation.js";
 export type { Counters, Lost } from "./effects.js";
-export { ClientStopped, ConnectionLost, NoAnswer, TocsinError } from "./errors.js";
+export { ClientStopped, ConnectionLost, INVALID_TOKEN, NoAnswer, TocsinError } from "./errors.js";
 export type { OnState } from "./events.js";
 export * from "./messages.js";
 export { channelName } from "./names.js";

@@ -12,6 +12,7 @@ import {
   type AlertMessage,
   Client,
   ClientStopped,
+  INVALID_TOKEN,
   type Notification,
   understood,
 } from "@tocsin/client";
@@ -205,7 +206,7 @@ function settle(mine: Client, why: string): void {
   const lostAt = before.status === "live" ? Date.now() : before.lostAt;
   if (mine.state === "ready") return connection.set({ status: "live", lostAt: null, why: "" });
   if (mine.state === "closed" && mine.fault) {
-    if (mine.fault.code === 3500) endSession("The engine does not accept your token any more.");
+    if (mine.fault.closeCode === INVALID_TOKEN) endSession("The engine does not accept your token any more.");
     return connection.set({ status: "closed", lostAt, why: reasonOf(mine.fault) });
   }
   if (mine.state !== "closed")
