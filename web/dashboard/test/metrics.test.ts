@@ -35,6 +35,7 @@ const samples = samplesOf(TEXT);
 test("samples are read with their labels, whatever is in them", () => {
   assert.deepEqual(samples.get("odd"), [{ labels: { text: 'a "b\\c" {x}', two: "2" }, value: 1.5e-5 }]);
   assert.equal(total(samples, "closes_total"), 5);
+  assert.equal(total(samples, "closes_total", "t_seconds_count", "nobody_tells_this"), 15);
   assert.equal(total(samples, "nobody_tells_this"), null);
 });
 

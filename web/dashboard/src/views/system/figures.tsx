@@ -37,23 +37,27 @@ export function Figures() {
 }
 
 /** `without`: what it is while the engine does not tell it, because it has not happened yet. */
-const TILES: readonly { title: string; name: string; as: (value: number) => string; without?: number }[] = [
-  { title: "Connections", name: "tocsin_connections", as: number },
-  { title: "Subscriptions", name: "tocsin_subscriptions", as: number },
-  { title: "Triggers answered", name: "alerts_processed_total", as: number },
-  { title: "Alerts told to followers", name: "tocsin_deliveries_total", as: number },
-  { title: "Readings stored", name: "tocsin_readings_total", as: number },
-  { title: "Channels that run", name: "tocsin_channels", as: number },
-  { title: "Commands waiting", name: "tocsin_mailbox_depth", as: number },
-  { title: "Waiting to be sent", name: "tocsin_outbox_bytes", as: bytes },
-  { title: "Latest wake-up of the loop", name: "tocsin_loop_lag_max_seconds", as: span },
-  { title: "Memory", name: "process_resident_memory_bytes", as: bytes },
-  { title: "Restarts of parts", name: "tocsin_restarts_total", as: number, without: 0 },
-  { title: "Left out for slow readers", name: "tocsin_messages_dropped_info_total", as: number },
+const TILES: readonly { title: string; names: readonly string[]; as: (value: number) => string; without?: number }[] = [
+  { title: "Connections", names: ["tocsin_connections"], as: number },
+  { title: "Subscriptions", names: ["tocsin_subscriptions"], as: number },
+  { title: "Triggers answered", names: ["alerts_processed_total"], as: number },
+  { title: "Alerts told to followers", names: ["tocsin_deliveries_total"], as: number },
+  { title: "Readings stored", names: ["tocsin_readings_total"], as: number },
+  { title: "Channels that run", names: ["tocsin_channels"], as: number },
+  { title: "Commands waiting", names: ["tocsin_mailbox_depth"], as: number },
+  { title: "Waiting to be sent", names: ["tocsin_outbox_bytes"], as: bytes },
+  { title: "Latest wake-up of the loop", names: ["tocsin_loop_lag_max_seconds"], as: span },
+  { title: "Memory", names: ["process_resident_memory_bytes"], as: bytes },
+  { title: "Restarts of parts", names: ["tocsin_restarts_total"], as: number, without: 0 },
+  {
+    title: "Left out for slow readers",
+    names: ["tocsin_messages_dropped_info_total", "tocsin_messages_dropped_warning_total"],
+    as: number,
+  },
 ];
 
 function Tiles({ samples }: { samples: Samples }) {
-  const shown = TILES.map((tile) => ({ ...tile, value: total(samples, tile.name) ?? tile.without ?? null }));
+  const shown = TILES.map((tile) => ({ ...tile, value: total(samples, ...tile.names) ?? tile.without ?? null }));
   return (
     <dl className="tiles">
       {shown.map(({ title, value, as }) => (

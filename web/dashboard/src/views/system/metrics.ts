@@ -42,10 +42,10 @@ function figureOf(text: string): number {
   return text === "-Inf" ? -Infinity : Number(text);
 }
 
-/** The sum over all labels; null: the engine does not tell it. */
-export function total(samples: Samples, name: string): number | null {
-  const found = samples.get(name);
-  return found ? found.reduce((sum, { value }) => sum + value, 0) : null;
+/** The sum over all labels, and all names; null: the engine tells none of them. */
+export function total(samples: Samples, ...names: readonly string[]): number | null {
+  const found = names.flatMap((name) => samples.get(name) ?? []);
+  return found.length > 0 ? found.reduce((sum, { value }) => sum + value, 0) : null;
 }
 
 export interface Bucket {
