@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { type Entry, entryBody, entryDraft, ENTRY_KINDS } from "../src/views/people/directory.ts";
 import {
   asRead,
   type Delivery,
@@ -152,4 +153,23 @@ test("some are read, or all", () => {
     asRead(told, null).every((each) => each.is_read),
     true,
   );
+});
+
+test("an entry's form sends what it shows and nothing else", () => {
+  const [users, teams, frameworks] = ENTRY_KINDS;
+  assert.ok(users && teams && frameworks);
+  const team: Entry = {
+    ...KEPT,
+    origin: "made",
+    id: "web",
+    name: "Web",
+    members: ["ann", "bob"],
+    rota: { order: ["ann"] },
+  };
+  const draft = entryDraft(team, teams);
+  assert.deepEqual(draft, { id: "web", name: "Web", members: "ann, bob" });
+  assert.deepEqual(entryBody({ ...draft, members: "ann bob,ann" }, teams), { name: "Web", members: ["ann", "bob"] });
+  assert.deepEqual(entryBody(entryDraft(null, frameworks), frameworks), { name: "", kind: "service", owner: null });
+  const user = entryBody(entryDraft(null, users), users);
+  assert.deepEqual([user["role"], user["zone"]], ["viewer", "UTC"]);
 });

@@ -2,6 +2,7 @@
 import { usePlace } from "../../place.ts";
 import { Tabs } from "../../ui/index.ts";
 import { Deliveries } from "./deliveries.tsx";
+import { Directory } from "./directory.tsx";
 import { Endpoints } from "./endpoints.tsx";
 import { Mine } from "./mine.tsx";
 import "./people.css";
@@ -12,6 +13,7 @@ const TABS = [
   { path: "/people/preferences", title: "Preferences", Content: Preferences },
   { path: "/people/endpoints", title: "Endpoints", Content: Endpoints },
   { path: "/people/deliveries", title: "Deliveries", Content: Deliveries },
+  { path: "/people/directory", title: "Directory", Content: Directory },
 ];
 
 export default function People() {
