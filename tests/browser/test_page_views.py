@@ -13,7 +13,7 @@ from tests.support.busy import busy
 from tests.support.engines import ROOT
 
 PICTURES = ROOT / "build/pictures"
-AXE = (ROOT / "web/node_modules/axe-core/axe.min.js").read_text()
+AXE = ROOT / "web/node_modules/axe-core/axe.min.js"
 LOOK = """axe.run(document).then(({ violations }) => violations.map(({ id, help, nodes }) =>
   `${id}: ${help}: ${nodes.map(({ target, any }) => `${target} ${any.map(({ message }) => message).join("; ")}`)}`))"""
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
@@ -21,7 +21,7 @@ WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
 
 async def findings(page: Remote) -> list[str]:
     """What axe-core has to say about the page as it is."""
-    await page.evaluate(f"{AXE}; undefined")
+    await page.evaluate(f"{AXE.read_text()}; undefined")
     return await page.evaluate(LOOK)
 
 
