@@ -74,9 +74,23 @@ test("fields that mean nothing to the rule as it stands are neither asked nor se
 
 test("a rule of the engine comes back as it was", () => {
   const rule = {
-    ...{ kind: "threshold", id: "a/b", framework: "web", metric: "ms", title: "t", severity: "error", enabled: false },
-    ...{ match: { host: "web-1", path: "a=b" }, for_s: 90, threshold: 0, comparison: "outside", upper: 10.5 },
-    ...{ aggregate: "avg", window_s: 300, no_data: "alert", no_data_s: 60, notify: ["on-call", "mail"] },
+    kind: "threshold",
+    id: "a/b",
+    framework: "web",
+    metric: "ms",
+    title: "t",
+    severity: "error",
+    enabled: false,
+    match: { host: "web-1", path: "a=b" },
+    for_s: 90,
+    threshold: 0,
+    comparison: "outside",
+    upper: 10.5,
+    aggregate: "avg",
+    window_s: 300,
+    no_data: "alert",
+    no_data_s: 60,
+    notify: ["on-call", "mail"],
     schedule: { start: "22:00", end: "06:00", days: ["mon", "tue"], zone: "Europe/Berlin" },
   };
   const read = ruleOf(draftOf({ ...rule, recovery: null, suppression_s: null, labels: {}, version: 3 }));
