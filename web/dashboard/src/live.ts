@@ -33,6 +33,8 @@ export interface Connection {
   why: string;
 }
 
+// The close code of a token that is not valid (docs/protocol.md).
+const INVALID_TOKEN = 3500;
 // One event is drawn at once; of a hundred a second nobody sees more than ten pictures.
 const DRAW_MS = 100;
 // While ten thousand alerts come page by page, a picture of each page would make them come later.
@@ -83,6 +85,10 @@ export function useSurvey(): readonly Alert[] {
 export function useLosses(): Losses {
   return useStore(losses);
 }
+
+/** The same for whoever is no component. */
+export const connectionNow = connection.get;
+export const shownNow = shown.get;
 
 /** Calls back with each event of the workspace, in order; gives back what ends that. */
 export function onAlert(listener: (message: AlertMessage) => void): () => void {

@@ -5,6 +5,7 @@ import { useAsked } from "../../asked.ts";
 import { useNow } from "../../clock.ts";
 import { Answered, Graph } from "../../ui/index.ts";
 import { pointsOf, type Reading, windowOf } from "./readings.ts";
+import { useLasting } from "./story.tsx";
 
 interface Rule {
   metric: string;
@@ -21,7 +22,8 @@ export function Metric({ alert, ruleId, isLive }: { alert: Alert; ruleId: string
   const rule = useAsked(ruleId, (signal) => get<Rule>(`/api/v1/rules/${segment(ruleId)}`, {}, signal));
   const metric = rule.value?.metric;
   const key = metric ? `${alert.id} ${metric}` : null;
-  const readings = useAsked(key && (isLive ? `${key} ${turn}` : key), async (signal) => {
+  // The graph stays while it is renewed.
+  const readings = useLasting(key && (isLive ? `${key} ${turn}` : key), key ?? "", async (signal) => {
     const query = { framework_id: alert.framework_id, metric, ...windowOf(alert, new Date()), limit: 500 };
     return all<Reading>("/api/v1/readings", query, READINGS_MAX, signal);
   });

@@ -79,7 +79,7 @@ export function Recipients({ alertId }: { alertId: string }) {
 }
 
 /** Another version of the same thing: the old one is shown until the new one is there. */
-export function useLasting<T>(key: string, subject: string, question: (signal: AbortSignal) => Promise<T>) {
+export function useLasting<T>(key: string | null, subject: string, question: (signal: AbortSignal) => Promise<T>) {
   const asked = useAsked(key, question);
   const last = useLast(subject, asked.value);
   return { ...asked, value: asked.value ?? last };
