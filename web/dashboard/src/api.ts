@@ -57,9 +57,7 @@ export function queryOf(query: Query = {}): URLSearchParams {
 
 /** `path` as in the OpenAPI document, ids encoded by `segment`. Throws ApiError; a DOMException if `signal` says so. */
 export async function ask<T>(method: string, path: string, asking: Asking = {}): Promise<Answer<T>> {
-  const response = await sent(method, path, asking);
-  const text = await response.text();
-  if (!response.ok) throw refusal(response, text);
+  const { response, text } = await answered(method, path, asking);
   return { value: (text ? JSON.parse(text) : null) as T, etag: response.headers.get("ETag") };
 }
 
@@ -67,24 +65,13 @@ export async function get<T>(path: string, query?: Query, signal?: AbortSignal):
   return (await ask<T>("GET", path, { query: query ?? {}, signal })).value;
 }
 
-/** What is no JSON, such as `/metrics`. */
-export async function text(path: string, signal?: AbortSignal): Promise<string> {
-  const response = await sent("GET", path, { signal, accept: "text/plain" });
-  const body = await response.text();
-  if (!response.ok) throw refusal(response, body);
-  return body;
-}
-
 export async function post<T>(path: string, body?: unknown, query?: Query): Promise<T> {
   return (await ask<T>("POST", path, { body: body ?? {}, query: query ?? {} })).value;
 }
 
-/** What is no JSON: a file to be saved. */
-export async function askText(path: string, query?: Query): Promise<string> {
-  const response = await sent("GET", path, { query: query ?? {} });
-  const text = await response.text();
-  if (!response.ok) throw refusal(response, text);
-  return text;
+/** What is no JSON: `/metrics`, or a file to be saved. */
+export async function getText(path: string, query?: Query, signal?: AbortSignal): Promise<string> {
+  return (await answered("GET", path, { query: query ?? {}, signal, accept: "text/plain" })).text;
 }
 
 /** All of a list, page by page, and whether there is more than `max` of it. */
@@ -101,6 +88,13 @@ export async function all<T>(path: string, query: Query, max: number, signal?: A
 
 /** An id as a piece of a path. */
 export const segment = encodeURIComponent;
+
+async function answered(method: string, path: string, asking: Asking) {
+  const response = await sent(method, path, asking);
+  const text = await response.text();
+  if (!response.ok) throw refusal(response, text);
+  return { response, text };
+}
 
 async function sent(method: string, path: string, asking: Asking): Promise<Response> {
   const { query, body, ifMatch, signal, accept = "application/json" } = asking;

@@ -33,3 +33,16 @@ const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 export function number(value: number): string {
   return Math.abs(value) >= 10_000 ? whole.format(value) : figures.format(value);
 }
+
+/** What a `datetime-local` field holds: the viewer's wall clock, to the minute. */
+export function fieldOf(at: Date): string {
+  const two = (figure: number) => String(figure).padStart(2, "0");
+  const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+  return `${day}T${two(at.getHours())}:${two(at.getMinutes())}`;
+}
+
+/** The moment that a `datetime-local` field names; null: none. */
+export function momentOf(field: string): Date | null {
+  const at = new Date(field);
+  return field === "" || Number.isNaN(at.getTime()) ? null : at;
+}

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { fieldOf, momentOf } from "../src/times.ts";
 import {
   maintenanceBody,
   maintenanceDraft,
@@ -13,13 +14,11 @@ import {
   spanFaults,
 } from "../src/views/quiet/drafts.ts";
 import {
-  fieldOf,
   filled,
   type Maintenance,
   matcherOf,
   matchersFault,
   matcherText,
-  momentOf,
   nextChange,
   ordered,
   restText,

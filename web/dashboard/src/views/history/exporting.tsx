@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from "react";
 
 import type { Alert } from "../../alerts.ts";
 import { get, type Page } from "../../api.ts";
+import { saveFile } from "../../files.ts";
 import { number } from "../../times.ts";
 import { Button, sayDone, sayFailed } from "../../ui/index.ts";
 import { csvOf, jsonOf, nameOf } from "./files.ts";
@@ -40,7 +41,7 @@ export function ExportButtons({ filters, span, found }: ExportProps) {
       const isAll = found.cursor === null;
       const left = EXPORTED_MAX - found.alerts.length;
       const all = isAll ? found : await gather(ask, passingWords(filters.text), found, left, LOOKED_AT_MOST);
-      save(form === "csv" ? csvOf(all.alerts) : jsonOf(all.alerts), form);
+      saveFile(nameOf(new Date(), form), form === "csv" ? csvOf(all.alerts) : jsonOf(all.alerts), TYPES[form]);
       sayDone(`${number(all.alerts.length)} alerts were saved${all.cursor === null ? "" : CUT}`);
     } catch (fault) {
       if (!signal.aborted) sayFailed("The file was not made", fault);
@@ -75,12 +76,3 @@ export function ExportButtons({ filters, span, found }: ExportProps) {
 
 const CUT = ", the newest ones. There are more: choose a shorter time, or ask GET /api/v1/alerts";
 const TYPES: Readonly<Record<Form, string>> = { csv: "text/csv;charset=utf-8", json: "application/json" };
-
-function save(content: string, form: Form): void {
-  const address = URL.createObjectURL(new Blob([content], { type: TYPES[form] }));
-  const link = document.createElement("a");
-  link.href = address;
-  link.download = nameOf(new Date(), form);
-  link.click();
-  URL.revokeObjectURL(address);
-}

@@ -4,12 +4,13 @@
  * Filters are in the address; the open alert is `alert` in the query. What fires or changes meanwhile is taken over from
  * the live connection. Older alerts come when they are asked for, newest first.
  */
-import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
+import { type ReactNode, useMemo, useRef } from "react";
 
 import type { Alert } from "../../alerts.ts";
 import { useKeys } from "../../keys.ts";
 import { book } from "../../live.ts";
 import { setQuery, usePlace } from "../../place.ts";
+import { useSettled } from "../../settled.ts";
 import { number } from "../../times.ts";
 import { Button, Empty, Failed, Loading, Moment } from "../../ui/index.ts";
 import { useActions } from "../stream/actions.tsx";
@@ -27,7 +28,8 @@ import "./history.css";
 export default function History() {
   const { query } = usePlace();
   const filters = filtersOf(query);
-  const key = useSettled(keyOf(query));
+  const asked = keyOf(query);
+  const key = useSettled(asked, asked);
   const fault = faultOf(filters, Date.now());
   const open = query.get("alert");
   const searchField = useRef<HTMLInputElement>(null);
@@ -52,19 +54,6 @@ function keyOf(query: URLSearchParams): string {
   const rest = new URLSearchParams(query);
   rest.delete("alert");
   return rest.toString();
-}
-
-// Who types a word means the word, not its beginnings: each question may look at thousands of alerts.
-const SETTLED_MS = 300;
-
-/** The value once it stands still. */
-function useSettled(value: string): string {
-  const [settled, setSettled] = useState(value);
-  useEffect(() => {
-    const timer = setTimeout(() => setSettled(value), SETTLED_MS);
-    return () => clearTimeout(timer);
-  }, [value]);
-  return settled;
 }
 
 interface FoundProps {

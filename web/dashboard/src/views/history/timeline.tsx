@@ -1,7 +1,7 @@
 /** When alerts fired, as stacks of severities over time; each piece narrows the time span to itself. */
 import type { Alert } from "../../alerts.ts";
 import { setQuery } from "../../place.ts";
-import { local } from "../../times.ts";
+import { fieldOf, local } from "../../times.ts";
 import { BETWEEN, type TimeSpan } from "./filters.ts";
 import { type Piece, piecesOf, said, stackOf, sumOf } from "./pieces.ts";
 
@@ -49,7 +49,7 @@ function Stack({ piece, index, count, highest, now }: StackProps) {
   const step = WIDTH / count;
   const [from, to] = [new Date(piece.from), new Date(piece.to)];
   return (
-    <g className="piece" onClick={() => setQuery({ span: BETWEEN, from: field(from), to: field(to) }, "push")}>
+    <g className="piece" onClick={() => setQuery({ span: BETWEEN, from: fieldOf(from), to: fieldOf(to) }, "push")}>
       <title>{`${local(from, now)} to ${local(to, now)}: ${said(piece.counts)}`}</title>
       <rect className="back" x={index * step} y={0} width={step} height={HEIGHT} />
       {stackOf(piece, highest).map((block) => (
@@ -64,9 +64,4 @@ function Stack({ piece, index, count, highest, now }: StackProps) {
       ))}
     </g>
   );
-}
-
-/** As a datetime-local field has it: the viewer's clock, without a zone. */
-function field(at: Date): string {
-  return new Date(at.getTime() - at.getTimezoneOffset() * MINUTE_MS).toISOString().slice(0, 16);
 }

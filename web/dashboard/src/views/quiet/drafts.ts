@@ -1,14 +1,13 @@
 /** What the forms of this view hold, what is wrong with it, and the bodies that are sent. Pure. */
+import { fieldOf, momentOf } from "../../times.ts";
 import type { Faults } from "../../ui/fields.tsx";
 import {
   endOf,
-  fieldOf,
   filled,
   type Length,
   type Maintenance,
   type Matcher,
   matchersFault,
-  momentOf,
   type Silence,
   type Weekly,
 } from "./quiet.ts";

@@ -96,19 +96,6 @@ export function endOf(startsAt: number, length: Exclude<Length, "until">): Date 
   return new Date(startsAt + LENGTHS[length][1] * MINUTE_MS);
 }
 
-/** What a `datetime-local` field holds: the viewer's wall clock, to the minute. */
-export function fieldOf(at: Date): string {
-  const two = (figure: number) => String(figure).padStart(2, "0");
-  const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
-  return `${day}T${two(at.getHours())}:${two(at.getMinutes())}`;
-}
-
-/** The moment that a `datetime-local` field names; null: none. */
-export function momentOf(field: string): Date | null {
-  const at = new Date(field);
-  return field === "" || Number.isNaN(at.getTime()) ? null : at;
-}
-
 /** `sat, sun 22:00–06:00 (Europe/Berlin)` */
 export function weeklyText({ days, start, end, zone }: Weekly): string {
   return `${days.length === 0 ? "every day" : days.join(", ")} ${start}–${end} (${zone})`;

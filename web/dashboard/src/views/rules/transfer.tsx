@@ -1,7 +1,8 @@
 /** Rules as a file: all of them out, or many of them in, with a look at what would become of them first. */
 import { type FocusEvent, type KeyboardEvent, type SyntheticEvent, useState } from "react";
 
-import { askText } from "../../api.ts";
+import { getText } from "../../api.ts";
+import { saveFile } from "../../files.ts";
 import { useMay } from "../../session.ts";
 import { Button, sayFailed } from "../../ui/index.ts";
 import { RULES } from "./actions.ts";
@@ -51,15 +52,8 @@ function closeBehind({ currentTarget, relatedTarget }: FocusEvent): void {
 async function exportRules(form: (typeof FORMS)[number], event: SyntheticEvent): Promise<void> {
   close(event);
   try {
-    save(await askText(`${RULES}/export`, { format: form }), `rules.${form}`);
+    saveFile(`rules.${form}`, await getText(`${RULES}/export`, { format: form }), "text/plain");
   } catch (fault) {
     sayFailed("The rules could not be exported", fault);
   }
-}
-
-function save(text: string, name: string): void {
-  const address = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
-  const link = Object.assign(document.createElement("a"), { href: address, download: name });
-  link.click();
-  URL.revokeObjectURL(address);
 }

@@ -1,7 +1,7 @@
 /** The engine's figures: a few that matter, how long things take, and how often the cache knew the answer. */
 import { useRef } from "react";
 
-import { text } from "../../api.ts";
+import { getText } from "../../api.ts";
 import { number } from "../../times.ts";
 import { Bars } from "../../ui/index.ts";
 import { Current } from "./current.tsx";
@@ -22,7 +22,7 @@ import {
 import { useWatched, WATCH_MS } from "./watched.ts";
 
 export function Figures() {
-  const asked = useWatched("metrics", async (signal) => samplesOf(await text("/metrics", signal)));
+  const asked = useWatched("metrics", async (signal) => samplesOf(await getText("/metrics", {}, signal)));
   return (
     <Current asked={asked} what="The engine's figures">
       {(samples) => (
