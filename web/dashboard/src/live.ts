@@ -3,25 +3,18 @@
  *
  * Views do not open sockets: they listen here. Everything in the workspace comes in one order, so one subscription is
  * enough for all of them; a token that is limited to some frameworks follows each of those. The client comes back by
- * itself and recovers what was missed. `book` holds the alerts; the page is drawn from it a few times a second at most,
- * however many events there are.
+ * itself and recovers what was missed. The alerts themselves, and when they are drawn: drawing.ts.
  */
-import {
-  type Alert,
-  AlertBook,
-  type AlertMessage,
-  Client,
-  ClientStopped,
-  INVALID_TOKEN,
-  type Notification,
-  understood,
-} from "@tocsin/client";
+import { type AlertMessage, Client, ClientStopped, INVALID_TOKEN, type Notification, understood } from "@tocsin/client";
 
 import { ask, reasonOf } from "./api.ts";
+import { book, drawSoon, expectPages, onDrawn } from "./drawing.ts";
 import { candidatesOf } from "./sockets.ts";
 import { endSession, session } from "./session.ts";
-import { makeStore, slowed, useStore } from "./store.ts";
+import { makeStore, useStore } from "./store.ts";
 import { sayDone, sayFailed } from "./ui/toasts.tsx";
+
+export { book, type Losses, shownNow, useAlerts, useLosses, useSurvey } from "./drawing.ts";
 
 export type ConnectionStatus = "connecting" | "live" | "offline" | "closed";
 
@@ -33,36 +26,15 @@ export interface Connection {
   why: string;
 }
 
-// The close code of a token that is not valid (docs/protocol.md).
-const INVALID_TOKEN = 3500;
-// One event is drawn at once; of a hundred a second nobody sees more than ten pictures.
-const DRAW_MS = 100;
-// While ten thousand alerts come page by page, a picture of each page would make them come later.
-const LOADING_DRAW_MS = 500;
-// Figures of all alerts (how many wait, how many of each severity): nobody reads faster.
-const SURVEY_MS = 250;
-export interface Losses {
-  dropped: number;
-  unknown: number;
-}
-
 const NEVER: Connection = { status: "connecting", lostAt: null, why: "" };
 
 const connection = makeStore<Connection>(NEVER);
 /** When it was last proven that nothing was missed, milliseconds since 1970; null: not yet. */
 const verifiedAt = makeStore<number | null>(null);
-export const book = new AlertBook();
-const shown = makeStore(book.list());
-const surveyed = slowed(shown, SURVEY_MS);
-/** What is not here though it should be: more alerts than the book has room for, changes of alerts that it has not. */
-const losses = makeStore<Losses>({ dropped: 0, unknown: 0 });
 const alertListeners = new Set<(message: AlertMessage) => void>();
 const noticeListeners = new Set<(notice: Notification) => void>();
 
 let client: Client | null = null;
-let drawing: ReturnType<typeof setTimeout> | undefined;
-let drawnAt = 0;
-let isLoading = false;
 
 export function useConnection(): Connection {
   return useStore(connection);
@@ -72,23 +44,8 @@ export function useVerifiedAt(): number | null {
   return useStore(verifiedAt);
 }
 
-/** The alerts that are open, and those that were closed while we looked; newest first. */
-export function useAlerts(): readonly Alert[] {
-  return useStore(shown);
-}
-
-/** The same for whoever counts them: a few times a second, not with each drawing. */
-export function useSurvey(): readonly Alert[] {
-  return useStore(surveyed);
-}
-
-export function useLosses(): Losses {
-  return useStore(losses);
-}
-
 /** The same for whoever is no component. */
 export const connectionNow = connection.get;
-export const shownNow = shown.get;
 
 /** Calls back with each event of the workspace, in order; gives back what ends that. */
 export function onAlert(listener: (message: AlertMessage) => void): () => void {
@@ -146,17 +103,18 @@ function follow(addresses: readonly (string | undefined)[], index = 0): () => vo
   let next = (): void => {};
   const stops = [
     // Before the book draws for it.
-    mine.onSnapshot((page) => load(!page.last)),
+    mine.onSnapshot((page) => expectPages(!page.last)),
     // What is this user's is in the workspace as well.
     book.follow(mine, (channel) => !isOnesOwn(channel)),
     book.onChange(drawSoon),
     mine.onAlert(hear),
-    mine.onPosition(() => drawSoon()),
+    mine.onPosition(prove),
+    onDrawn(prove),
     mine.onNotification((notice) => noticeListeners.forEach((listener) => listener(notice))),
     mine.onBroadcast(({ by, message }) => sayDone(`${by} to all: ${message}`)),
     mine.onLost(({ channel, reason }) => sayFailed(`Events of ${channel} are lost`, reason)),
     mine.onState((state, why) => {
-      load(false);
+      expectPages(false);
       wasReady.value ||= state === "ready";
       if (why && !wasReady.value && addresses[index + 1]) queueMicrotask(() => (next = moveOn()));
       else settle(mine, why);
@@ -231,26 +189,7 @@ function restartWithNewToken(mine: Client): () => void {
   });
 }
 
-function drawSoon(): void {
-  const pause = isLoading ? LOADING_DRAW_MS : DRAW_MS;
-  drawing ??= setTimeout(draw, Math.max(0, drawnAt + pause - performance.now()));
-}
-
-/** What was waiting for more pages is drawn when there are none. */
-function load(isMoreToCome: boolean): void {
-  if (isLoading && !isMoreToCome && drawing !== undefined) {
-    clearTimeout(drawing);
-    drawing = setTimeout(draw);
-  }
-  isLoading = isMoreToCome;
-}
-
-function draw(): void {
-  drawing = undefined;
-  drawnAt = performance.now();
-  shown.set(book.list());
-  const { dropped, unknown } = book;
-  if (losses.get().dropped !== dropped || losses.get().unknown !== unknown) losses.set({ dropped, unknown });
+function prove(): void {
   if (client?.state === "ready") verifiedAt.set(lastProof(client));
 }
 
