@@ -3,7 +3,8 @@
 Jobs that were claimed together begin together and ask much the same: who owns a framework, what was told of an alert.
 Whoever asks first for a workspace asks for all who join him before he gets his turn again; nobody waits for a read that
 is under way, because it may not have seen what he asks about. If the one who asks for all is cancelled the others
-begin anew; a failure is everybody's.
+begin anew. A store that is away is so for everybody; whatever else goes wrong may be one row that cannot be read, and
+then each asks alone: strangers pay for it with a read, and not with an attempt of their job.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TypeVar
 import trio
 
 from engine.stores.deliveries import Known, Wanted
+from protocol.errors import StoreUnavailable
 
 # Of so many alerts with a question: with a thousand endpoints that are 50,000 lines of the ledger.
 ALERTS_AT_ONCE = 50
@@ -28,7 +30,9 @@ class _Read:
         self.wanted: list[Wanted] = []
         self.over = trio.Event()
         self.known: Known | None = None
-        self.fault: Exception | None = None
+        self.fault: StoreUnavailable | None = None
+        # Something here cannot be asked with the others.
+        self.is_spoilt = False
 
     def takes(self, wanted: Wanted) -> bool:
         """Whether this may be asked with the others."""
@@ -49,16 +53,16 @@ class Gathered:
         while known is None:
             read = self._next.get(workspace)
             if read is None or not read.takes(wanted):
-                known = await self._lead(workspace, wanted)
+                read = await self._lead(workspace, wanted)
             else:
                 read.wanted.append(wanted)
                 await read.over.wait()
-                if read.fault is not None:
-                    raise read.fault
-                known = read.known
+            if read.fault is not None:
+                raise read.fault
+            known = await self._ask(workspace, wanted) if read.is_spoilt else read.known
         return _part(known, wanted)
 
-    async def _lead(self, workspace: str, wanted: Wanted) -> Known:
+    async def _lead(self, workspace: str, wanted: Wanted) -> _Read:
         read = self._next[workspace] = _Read()
         read.wanted.append(wanted)
         try:
@@ -66,13 +70,16 @@ class Gathered:
             await trio.lowlevel.checkpoint()
             self._close(workspace, read)
             read.known = await self._ask(workspace, _joined(read.wanted))
-            return read.known
-        except Exception as fault:
+        except StoreUnavailable as fault:
             read.fault = fault
-            raise
+        except Exception:
+            if len(read.wanted) == 1:
+                raise
+            read.is_spoilt = True
         finally:
             self._close(workspace, read)
             read.over.set()
+        return read
 
     def _close(self, workspace: str, read: _Read) -> None:
         if self._next.get(workspace) is read:

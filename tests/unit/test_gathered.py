@@ -146,3 +146,29 @@ async def test_what_the_store_raises_is_raised_to_everybody_who_asked() -> None:
             nursery.start_soon(ask, alert)
     assert sorted(raised) == ["a", "b"]
     assert len(store.reads) == 1
+
+
+async def test_what_cannot_be_read_of_one_is_a_fault_of_his_and_of_nobody_else() -> None:
+    class Spoilt(Asked):
+        async def known_of(self, workspace: str, wanted: Wanted) -> Known:
+            known = await super().known_of(workspace, wanted)
+            if "bad" in wanted.alert_ids:
+                raise ValueError("a word of a newer version")
+            return known
+
+    store, found = Spoilt(), dict[str, Known]()
+    gathered = Gathered(store.known_of)
+
+    async def ask(alert: str) -> None:
+        found[alert] = await gathered.known_of("acme", Wanted([alert]))
+
+    async def ask_in_vain() -> None:
+        with pytest.raises(ValueError, match="newer version"):
+            await ask("bad")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ask, "a")
+        nursery.start_soon(ask_in_vain)
+        nursery.start_soon(ask, "b")
+    assert {name: list(known.alerts) for name, known in found.items()} == {"a": ["a"], "b": ["b"]}
+    assert len(store.reads) == 4, "together, and then each alone"
