@@ -19,6 +19,7 @@ import pytest
 
 from engine.stores import AlertQuery
 from engine.stores.postgres.dialect import translated
+from engine.stores.postgres.sessions import SETTINGS
 from engine.stores.tables import deliveries, delivery_lines, lists, queries
 from engine.stores.tables.connection import Connection
 from protocol.model import AlertState, Severity
@@ -83,12 +84,21 @@ def costly(
     database: PostgresDatabase, sql: str, values: Sequence[Any] | None = None, seen: str = '["w1"]'
 ) -> list[str]:
     """What in its plan reads a large table, or an index of one, from end to end. `values`: for these, not for any."""
+    return [*_walks(_plan(database, sql, values, seen))]
+
+
+def index_conditions(database: PostgresDatabase, sql: str, tables: Sequence[str]) -> list[str]:
+    """By what its plan, for any values, finds rows of these tables."""
+    return [*_conditions(_plan(database, sql, None, '["w1"]'), tables)]
+
+
+def _plan(database: PostgresDatabase, sql: str, values: Sequence[Any] | None, seen: str) -> dict[str, Any]:
     text = translated(sql)
     count = max((int(number) for number in re.findall(r"\$(\d+)", text)), default=0)
     given = ", ".join(["NULL"] * count if values is None else [repr(value) for value in values])
 
     async def explain() -> str:
-        connection = await asyncpg.connect(database.url)
+        connection = await asyncpg.connect(database.url, server_settings=SETTINGS)
         try:
             mode = "force_generic_plan" if values is None else "force_custom_plan"
             await connection.execute(f"BEGIN; SET LOCAL plan_cache_mode = {mode}")
@@ -99,7 +109,16 @@ def costly(
             await connection.close()
 
     (plan,) = json.loads(asyncio.run(explain()))
-    return [*_walks(plan["Plan"])]
+    return cast(dict[str, Any], plan["Plan"])
+
+
+def _conditions(node: dict[str, Any], tables: Sequence[str]) -> Iterator[str]:
+    parts = node.get("Plans", ())
+    if node.get("Relation Name", "") in tables:
+        # Of a bitmap the index is read by the part below.
+        yield " ".join(str(each.get("Index Cond", "")) for each in (node, *parts))
+    for part in parts:
+        yield from _conditions(part, tables)
 
 
 def _walks(node: dict[str, Any]) -> Iterator[str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import asyncpg
+import pytest
 from structlog.testing import capture_logs
 
+from engine.stores.postgres import connection as ours
 from engine.stores.postgres.connection import PostgresConnection
 from engine.stores.postgres.sessions import COMMITTING, READING, Reachability, Sessions, opening
 from tests.support.postgres_server import PostgresDatabase
@@ -70,6 +72,36 @@ async def asked_again(database: PostgresDatabase, times: int) -> list[tuple[int,
 
 def test_a_statement_is_prepared_once_and_kept_by_the_server(postgres_database: PostgresDatabase) -> None:
     assert asyncio.run(asked_again(postgres_database, 8)) == [(8,)]
+
+
+def test_plans_that_are_made_anew_are_those_of_the_same_statement(
+    postgres_database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ours, "PLANS_FIRST_S", 0.0)
+    assert asyncio.run(asked_again(postgres_database, 8)) == [(8,)]
+
+
+async def many_asked(database: PostgresDatabase, texts: int) -> int:
+    """How many statements a server keeps of a session that asked so many, each once."""
+    sessions = Sessions(database.url, 1, Reachability())
+
+    def ask(connection: PostgresConnection) -> int:
+        for number in range(texts):
+            connection.execute(f"SELECT {number}")
+        return connection.execute("SELECT count(*) FROM pg_prepared_statements").fetchone()[0]
+
+    try:
+        return await sessions.transact(opening(READING, None), ask)
+    finally:
+        await sessions.aclose()
+
+
+def test_a_statement_that_is_forgotten_is_so_by_the_server(
+    postgres_database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ours, "STATEMENTS_KEPT", 5)
+    # One more than is kept, and the one whose end the server hears of with the next.
+    assert asyncio.run(many_asked(postgres_database, 30)) <= 5 + 2
 
 
 async def written_after_only_reading(database: PostgresDatabase) -> tuple[str, int]:

@@ -12,7 +12,7 @@ import pytest
 from engine.foreign import ForeignLoop
 from engine.stores.postgres.commit import TRIES, PostgresCommitter
 from engine.stores.postgres.connect import connected
-from engine.stores.postgres.connection import PostgresConnection, run_on
+from engine.stores.postgres.connection import PlansAge, PostgresConnection, run_on
 from engine.stores.postgres.faults import cause_of
 from engine.stores.postgres.readers import PostgresReaders
 from engine.stores.postgres.sessions import Reachability, Sessions
@@ -138,6 +138,30 @@ def test_a_session_that_the_server_has_ended_meanwhile_costs_nobody_an_answer(mo
 
     assert asyncio.run(restarted()) == [1, 2, 3]
     assert [session.said for session in opened] == [["BEGIN", "COMMIT"], ["BEGIN", "COMMIT"] * 2]
+
+
+def test_plans_are_made_anew_often_while_tables_may_be_new_and_seldom_then() -> None:
+    plans = PlansAge(now=100.0)
+    anew = [now - 100 for now in range(100, 3_000) if plans.are_old(now)]
+    assert anew == [10, 30, 70, 150, 310, 630, 1230, 1830, 2430]
+
+
+def test_the_server_is_told_before_a_transaction_that_plans_are_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session()
+
+    async def connect(*_: object, **__: object) -> Session:
+        return session
+
+    monkeypatch.setattr(asyncpg, "connect", connect)
+
+    async def transacted() -> None:
+        sessions = Sessions("postgresql://db/tocsin", 1, Reachability())
+        await sessions.transact("BEGIN", lambda _: 1)
+        monkeypatch.setattr(PlansAge, "are_old", lambda *_: True)
+        await sessions.transact("BEGIN", lambda _: 2)
+
+    asyncio.run(transacted())
+    assert session.said == ["BEGIN", "COMMIT", "DISCARD PLANS", "BEGIN", "COMMIT"]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,9 @@ T = TypeVar("T")
 
 # More than the stores have texts, but for lists with rare combinations of filters. About 10 kB each, here and there.
 STATEMENTS_KEPT = 500
+# To plan all of them takes some 50 ms of the server's: often while tables may be new, and seldom then.
+PLANS_FIRST_S = 10.0
+PLANS_MAX_S = 600.0
 # Constraint violated, bad data, a row twice in one statement, a limit of the program: the values are to blame.
 _ROW_CLASSES = ("22", "23", "21", "54")
 
@@ -54,11 +58,32 @@ class Rows:
         return self._left
 
 
+class PlansAge:
+    """When a session's plans are to be made anew: tables have grown, and the server learns that when it analyses them.
+
+    It makes plans for what is there when a statement is asked for the sixth time: in the first minutes of an
+    installation that is next to nothing, and what is quick then may read all there is of a workspace later.
+    """
+
+    def __init__(self, now: float) -> None:
+        self._kept_s = PLANS_FIRST_S
+        self._until = now + PLANS_FIRST_S
+
+    def are_old(self, now: float) -> bool:
+        """Whether they are to be made anew now; the next time is twice as far away, `PLANS_MAX_S` at most."""
+        if now < self._until:
+            return False
+        self._kept_s = min(2 * self._kept_s, PLANS_MAX_S)
+        self._until = now + self._kept_s
+        return True
+
+
 class PostgresConnection(ByColumns):
     """One session with the server. Only inside `run_on`."""
 
     def __init__(self, session: asyncpg.Connection) -> None:
         self.session = session
+        self.plans = PlansAge(time.monotonic())
         self._prepared: OrderedDict[str, Any] = OrderedDict()
         self._numbers = itertools.count()
         # What is to be written with one statement, while that is wanted.

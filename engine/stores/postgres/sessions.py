@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -42,6 +43,8 @@ SETTINGS = {
     "synchronous_commit": "on",
     # To compile a plan takes longer than any of ours runs.
     "jit": "off",
+    # A plan is kept, and a table that was empty when it was made may have a million rows when it is used.
+    "enable_seqscan": "off",
 }
 # "TOC1" in ASCII: whoever holds it may change what is not a channel's own.
 SERIAL_LOCK = 0x544F4331
@@ -121,6 +124,8 @@ class Sessions:
         connection = self._kept() or await self._open()
         is_clean = False
         try:
+            if connection.plans.are_old(time.monotonic()):
+                await connection.session.execute("DISCARD PLANS")
             await connection.session.execute(begin)
             try:
                 result = await run_on(connection, job)

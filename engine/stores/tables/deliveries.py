@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from engine.stores.deliveries import TRIM_START, LedgerLine, PutAside, TrimmedLines, TrimPlace
 from engine.stores.tables import delivery_lines as lines
-from engine.stores.tables.connection import Connection
+from engine.stores.tables.connection import Connection, either
 from engine.stores.tables.delivery_lines import COLUMNS, Ended, delivery_of, json_text
 from engine.stores.tables.jobs import JOBS, job_values
 from engine.stores.tables.readers import Readers
@@ -22,16 +22,19 @@ from protocol.jobs import NewJob
 from protocol.model import Alert
 from protocol.notify import ROUTE, Channel, Delivery, DeliveryState, Recipient
 
-_OF_ALERTS = f"""
-SELECT {COLUMNS} FROM delivery WHERE workspace = ?1 AND alert_id IN (SELECT value FROM json_each(?2)) ORDER BY id
-"""  # noqa: S608  # our own words
+# Postgres plans for any list, and perhaps while its tables are empty: it would look for a workspace, and through all of
+# that, until the tables are analysed. So it is asked for one alert after the other.
+OF_THESE = either(
+    sqlite="delivery WHERE workspace = ?1 AND alert_id IN (SELECT value FROM json_each(?2))",
+    postgres="(SELECT DISTINCT jsonb_array_elements_text(?2::text::jsonb)) AS asked (one), LATERAL ("
+    "SELECT * FROM delivery WHERE workspace = ?1 AND alert_id = asked.one OFFSET 0) AS delivery WHERE true",
+)
+_OF_ALERTS = f"SELECT {COLUMNS} FROM {OF_THESE} ORDER BY id"  # noqa: S608  # our own words
 # An alert that rings all day has thousands of lines that say the same: they are passed over where they are.
 TOLD_OF = f"""
-SELECT {COLUMNS} FROM delivery WHERE workspace = ?1 AND alert_id IN (SELECT value FROM json_each(?2)) AND (
+SELECT {COLUMNS} FROM {OF_THESE} AND (
     state <> 'suppressed' OR change IN ('escalated', 'reminder') OR version IN (SELECT value FROM json_each(?3))
-    OR id IN (
-        SELECT max(id) FROM delivery WHERE workspace = ?1 AND alert_id IN (SELECT value FROM json_each(?2))
-        GROUP BY alert_id, channel, recipient)
+    OR id IN (SELECT max(id) FROM {OF_THESE} GROUP BY alert_id, channel, recipient)
 ) ORDER BY id
 """  # noqa: S608
 # However many others are told of it: their rows are passed over where they are.
@@ -42,7 +45,9 @@ WHERE workspace = ? AND alert_id = ? AND channel = ? AND recipient = ? ORDER BY 
 OF_ALERT = f"""
 SELECT id, {COLUMNS} FROM delivery WHERE workspace = ? AND alert_id = ? AND id > ? ORDER BY id LIMIT ?
 """  # noqa: S608
-BY_KEY = f"SELECT {COLUMNS} FROM delivery WHERE key = ? AND workspace = ?"  # noqa: S608
+# By its key: with few rows Postgres would rather look through the workspace.
+_IN_WORKSPACE = either(sqlite="+workspace = ?2", postgres="workspace || '' = ?2")
+BY_KEY = f"SELECT {COLUMNS} FROM delivery WHERE key = ?1 AND {_IN_WORKSPACE}"  # noqa: S608
 PUT_ASIDE = f"""
 SELECT {COLUMNS} FROM delivery INDEXED BY delivery_put_aside
 WHERE state = 'queued' AND due IS NOT NULL AND due = ? AND workspace = ? AND channel = ? AND recipient = ?
@@ -82,10 +87,9 @@ UPDATE delivery SET is_answered = CASE WHEN state = 'queued' THEN 1 ELSE 0 END,
 WHERE workspace = ?2 AND recipient = ?3 AND alert_id IN (SELECT value FROM json_each(?4))
     AND state IN ('queued', 'sent', 'delivered')
 """
-_TOLD = """
-SELECT DISTINCT alert_id FROM delivery WHERE workspace = ?1 AND alert_id IN (SELECT value FROM json_each(?2))
-    AND state IN ('sent', 'delivered', 'acknowledged', 'read')
-"""
+_TOLD = f"""
+SELECT DISTINCT alert_id FROM {OF_THESE} AND state IN ('sent', 'delivered', 'acknowledged', 'read')
+"""  # noqa: S608
 # The kind is written out: a parameter would not be known to mean the index of the jobs that route.
 # Some kilobytes each; those that are older than so many are waited for without being read.
 _READ_THROUGH = 500

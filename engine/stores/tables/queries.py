@@ -97,20 +97,24 @@ _UNSETTLED = (
     " UNION SELECT channel FROM rule_state INDEXED BY rule_state_waiting WHERE due IS NOT NULL"
     " UNION SELECT id FROM channel INDEXED BY channel_unsettled WHERE log_settled < log_seq)"
 )
+# One after the other, for a reason that `deliveries.OF_THESE` has.
+_THESE = either(
+    sqlite="alert WHERE workspace = (SELECT id FROM workspace WHERE name = ?1)"
+    " AND id IN (SELECT value FROM json_each(?2))",
+    postgres="(SELECT DISTINCT jsonb_array_elements_text(?2::text::jsonb)) AS asked (one), LATERAL (SELECT * FROM alert"
+    " WHERE workspace = (SELECT id FROM workspace WHERE name = ?1) AND id = asked.one OFFSET 0) AS alert",
+)
 _LOCATE = (
-    "SELECT json_group_array(json_array(alert.id, framework, json(CASE WHEN state >= 3 THEN body END))) FROM workspace"
-    " JOIN alert ON alert.workspace = workspace.id JOIN channel ON channel.id = alert.channel"
-    " WHERE workspace.name = ? AND alert.id IN (SELECT value FROM json_each(?))"
+    "SELECT json_group_array(json_array(alert_id, framework, json(CASE WHEN state >= 3 THEN body END))) FROM"  # noqa: S608
+    f" (SELECT alert.id AS alert_id, alert.channel AS place, state, body FROM {_THESE})"
+    " JOIN channel ON channel.id = place"
 )
 _ALERT = (
-    "SELECT framework, body FROM workspace JOIN alert ON alert.workspace = workspace.id"
-    " JOIN channel ON channel.id = alert.channel WHERE workspace.name = ? AND alert.id = ?"
+    "SELECT framework, body FROM alert JOIN channel ON channel.id = alert.channel"
+    " WHERE alert.workspace = (SELECT id FROM workspace WHERE name = ?) AND alert.id = ?"
 )
 
-ALERTS_NAMED = (
-    "SELECT group_concat(body) FROM workspace JOIN alert ON alert.workspace = workspace.id"
-    " WHERE workspace.name = ? AND alert.id IN (SELECT value FROM json_each(?))"
-)
+ALERTS_NAMED = f"SELECT group_concat(body) FROM {_THESE}"  # noqa: S608
 
 
 def recall(connection: Connection, epoch: str, key: ChannelKey, now_us: int) -> Recalled:
