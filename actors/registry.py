@@ -224,6 +224,11 @@ class Registry:
         """Whether some channel tries again and again to reach the store: it will notice when the store is back."""
         return any(cell.away is not None for cell in self._cells.values())
 
+    @property
+    def why_away(self) -> str:
+        """Why one of those channels does not reach it; empty: none waits."""
+        return next((cell.away for cell in self._cells.values() if cell.away is not None), "")
+
     def statistics(self) -> dict[str, int]:
         """Counts of channels, parked and away ones, waiting commands, and restarts."""
         cells = self._cells.values()

@@ -34,6 +34,7 @@ from engine.verbs.people import BULK_MAX, Deed, People, may_see, refused
 from protocol import messages as m
 from protocol.changes import Action
 from protocol.commands import Act, Command, Ring
+from protocol.effects import DISK_FULL
 from protocol.errors import (
     BadRequest,
     Busy,
@@ -83,6 +84,15 @@ class Service:
         """Whether a trigger would be acked now."""
         # Of commits the store knows what came of the last one: if nobody tries again it would be away for ever.
         return self._store.is_reachable and (self._store.is_available or not self._registry.waits_for_store)
+
+    @property
+    def why_unready(self) -> str:
+        """Why not, in words for everybody (the log has the rest); empty: it would."""
+        if self.is_ready:
+            return ""
+        if self._registry.why_away.startswith(DISK_FULL):
+            return DISK_FULL
+        return "it takes no writes" if self._store.is_reachable else "its server does not answer"
 
     def authenticate(self, token: str) -> Principal:
         """Who the bearer is. Raises Unauthorized or TokenExpired."""
@@ -303,8 +313,8 @@ class Service:
         return await results(self._answer_s)
 
     def _require_store(self) -> None:
-        if not self.is_ready:
-            raise StoreUnavailable("the store is away; nothing was stored, send it again in a moment")
+        if why := self.why_unready:
+            raise StoreUnavailable(f"the store is away ({why}); nothing was stored, send it again in a moment")
 
 
 def _ids(request: m.Acknowledge | m.Resolve) -> Sequence[str]:

@@ -118,6 +118,10 @@ class Behind(msgspec.Struct, frozen=True, gc=False):
     offset: int
 
 
+# How the cause of an `Unavailable` begins if there is no room: somebody must make some.
+DISK_FULL = "its disk is full"
+
+
 class Unavailable(msgspec.Struct, frozen=True, gc=False):
     """The store does not answer now; whether the commit happened is unknown. Offer the same batch again."""
 

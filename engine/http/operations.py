@@ -33,8 +33,8 @@ def operation_routes(
     @get("/readyz", sync_to_thread=False)
     def ready() -> dict[str, str]:
         """Whether a trigger would be acknowledged and a connection let in now; 503 if not."""
-        if not service.is_ready:
-            raise StoreUnavailable("not able to acknowledge now; try again")
+        if why := service.why_unready:
+            raise StoreUnavailable(f"not able to acknowledge now: the store is away ({why}); try again")
         if why := overload():
             # Not counted: nobody was refused, a probe was answered.
             raise Busy(f"no new connections: {why} (gateway.memory_soft_bytes)")

@@ -31,6 +31,10 @@ class Service(Protocol):
     def is_ready(self) -> bool:
         """Whether it can ack."""
 
+    @property
+    def why_unready(self) -> str:
+        """Why it cannot, in words for everybody; empty: it can."""
+
     def authenticate(self, token: str) -> Principal:
         """Who the bearer is. Raises Unauthorized or TokenExpired."""
 

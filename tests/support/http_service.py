@@ -73,7 +73,7 @@ class FakeService:
     """Fulfils `engine.http.ports.Service` and `Administration`."""
 
     def __init__(self) -> None:
-        self.is_ready = True
+        self.why_unready = ""
         self.is_flooded = False
         self.items_max = 10_000
         self.principals = {TOKEN: WHO}
@@ -84,6 +84,10 @@ class FakeService:
         self.rows: list[Row] = []
         self.page = AlertPage(items=[ALERT], next_cursor="more")
         self.failure: Exception | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        return not self.why_unready
 
     def authenticate(self, token: str) -> Principal:
         if token == "old":

@@ -369,9 +369,9 @@ async def test_health_readiness_metrics_and_about_need_no_token(service: FakeSer
 async def test_an_engine_that_cannot_ack_is_not_ready_but_alive(
     client: httpx.AsyncClient, service: FakeService
 ) -> None:
-    service.is_ready = False
+    service.why_unready = "its disk is full"
     response = await client.get("/readyz")
-    problem(response, 503, 120)
+    assert "the store is away (its disk is full)" in problem(response, 503, 120)
     assert response.headers["retry-after"] == "1"
     assert (await client.get("/healthz")).status_code == 200
 

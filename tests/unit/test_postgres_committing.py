@@ -21,6 +21,7 @@ from engine.stores.tables.progress import move_projects
 from engine.stores.tables.rows import ALERTS, EVENTS
 from engine.stores.tables.writer import JoinedJob, TheJob, tell_nobody
 from engine.stores.workflows import ProjectBatch
+from protocol.effects import DISK_FULL
 from protocol.errors import BadRequest, CommitInvalid, NotYet, StoreUnavailable
 
 
@@ -84,6 +85,12 @@ def test_what_another_node_was_in_the_way_of_is_done_once_more_but_not_for_ever(
 )
 def test_a_server_that_is_being_replaced_is_away_and_no_bug_of_ours(fault: Exception) -> None:
     assert cause_of(fault) is not None
+
+
+def test_a_full_disk_is_told_from_all_else() -> None:
+    full = cause_of(asyncpg.DiskFullError("could not extend file: No space left on device"))
+    assert full == "its disk is full: DiskFullError (53100): could not extend file: No space left on device"
+    assert not str(cause_of(asyncpg.TooManyConnectionsError("too many"))).startswith(DISK_FULL)
 
 
 async def test_to_ask_for_what_no_row_can_have_is_the_askers_fault() -> None:

@@ -450,6 +450,18 @@ async def test_the_service_is_ready_while_the_store_is(bench):
     assert not bench.service.is_ready
 
 
+async def test_why_nothing_can_be_acked_is_said_in_words_that_tell_nobody_too_much(bench):
+    assert bench.service.why_unready == ""
+    bench.goes_away()
+    assert bench.service.why_unready == "it takes no writes"
+    bench.store.is_reachable = False
+    assert bench.service.why_unready == "its server does not answer"
+    bench.registry.cell(ChannelKey("acme", "held")).away = "its disk is full: could not extend /srv/secret/12"
+    assert bench.service.why_unready == "its disk is full"
+    with pytest.raises(StoreUnavailable, match=r"the store is away \(its disk is full\); nothing was stored"):
+        await bench.ring("never used")
+
+
 async def test_a_store_whose_last_commit_failed_is_tried_by_the_next_request_if_no_channel_tries_it(bench):
     # The channel that was told "unavailable" has crashed since, or was parked: without a try it would stay so for ever.
     bench.store.is_available = False

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncpg
 
 from engine.foreign import ForeignEnded
+from protocol.effects import DISK_FULL
 
 # Classes of SQLSTATE: connection lost, transaction rolled back (deadlock), resources (disk full, too many connections),
 # object in use (a lock was waited for too long), operator (shutdown, starting, cancelled), system (I/O).
@@ -24,6 +25,7 @@ _AWAY = {
     "XX002",
 }
 
+_DISK_FULL = "53100"
 _UNIQUE_VIOLATION = "23505"
 
 
@@ -44,7 +46,8 @@ def cause_of(fault: BaseException) -> str | None:
     if isinstance(fault, asyncpg.PostgresError):
         code = fault.sqlstate or ""
         if code[:2] in _AWAY_CLASSES or code in _AWAY:
-            return f"{type(fault).__name__} ({code}): {fault}"
+            said = f"{type(fault).__name__} ({code}): {fault}"
+            return f"{DISK_FULL}: {said}" if code == _DISK_FULL else said
         return None
     if isinstance(fault, TimeoutError):
         return "no answer in time"

@@ -24,7 +24,7 @@ from engine.stores.tables.group import Group, Outcome
 from engine.stores.tables.places import Places
 from engine.stores.tables.progress import Streamed
 from engine.stores.tables.rows import Prepared
-from protocol.effects import Unavailable
+from protocol.effects import DISK_FULL, Unavailable
 from protocol.errors import CommitInvalid, StoreUnavailable
 
 T = TypeVar("T")
@@ -154,6 +154,8 @@ class Committer:
             self._abandon()
             raise fault
         cause = f"{getattr(fault, 'sqlite_errorname', 'SQLITE')}: {fault}"
+        if kind == sqlite3.SQLITE_FULL:
+            cause = f"{DISK_FULL}: {cause}"
         (log.error if kind in _LOUD else log.warning)("store_unavailable", cause=cause)
         try:
             self._abandon()
