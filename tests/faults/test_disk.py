@@ -14,6 +14,7 @@ import pytest
 import trio
 
 from tests.support.engines import first_line
+from tests.support.injected import injected
 from tests.support.iso import Isolation, an_isolation, authenticated
 
 pytestmark = pytest.mark.alone
@@ -30,40 +31,6 @@ connection.execute("BEGIN IMMEDIATE")
 print("held", flush=True)
 sys.stdin.read()
 """
-
-
-@asynccontextmanager
-async def injected(pid: int, fault: str) -> AsyncIterator[None]:
-    """Every thread of the process gets this from the kernel: `fdatasync:error=EIO`."""
-    calls = fault.partition(":")[0]
-    process = await trio.lowlevel.open_process(
-        ["strace", "-f", "-p", str(pid), "-e", f"trace={calls}", "-e", f"inject={fault}"],
-        stderr=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-    )
-    assert process.stderr is not None
-    said = b""
-    while b"attached" not in said:
-        more = await process.stderr.receive_some()
-        assert more, f"strace ended: {said.decode()}"
-        said += more
-    try:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_swallow, process.stderr)
-            yield
-            process.terminate()
-            await process.wait()
-    finally:
-        with trio.CancelScope(shield=True):
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
-
-
-async def _swallow(stream: trio.abc.ReceiveStream) -> None:
-    # A pipe that nobody reads would stop strace, and with it the engine.
-    async for _ in stream:
-        pass
 
 
 @asynccontextmanager
@@ -88,7 +55,7 @@ async def failing(fault: str, isolation: Isolation, folder: Path) -> AsyncIterat
         async with held_by_somebody_else(folder / "tocsin.db"):
             yield
     else:
-        async with injected(isolation.engine.pid, fault):
+        async with injected(fault, [isolation.engine.pid]):
             yield
 
 

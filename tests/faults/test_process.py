@@ -12,6 +12,7 @@ import trio
 
 from tests.support.engines import EngineProcess, an_engine_process
 from tests.support.iso import an_isolation, authenticated, dial, token_for
+from tests.support.libfaketime import a_time_that_jumps
 from tests.support.sockets import Peer
 
 pytestmark = pytest.mark.alone
@@ -20,23 +21,11 @@ pytestmark = pytest.mark.alone
 STOPS_WITHIN_S = 40.0
 
 
-def libfaketime() -> str:
-    """The library that gives a process another time of day."""
-    (found, *_) = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
-    return str(found)
-
-
 @pytest.mark.parametrize("jump", ["+2h", "-2h"], ids=["forward", "back"])
 async def test_a_clock_that_jumps_disturbs_nobody(tmp_path: Path, jump: str) -> None:
     clock = tmp_path / "clock"
     clock.write_text("+0")
-    faked = {
-        "LD_PRELOAD": libfaketime(),
-        "FAKETIME_TIMESTAMP_FILE": str(clock),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }
-    async with an_isolation(tmp_path, **faked) as isolation:
+    async with an_isolation(tmp_path, **a_time_that_jumps(clock)) as isolation:
 
         async def jump_there_and_back() -> None:
             clock.write_text(jump)

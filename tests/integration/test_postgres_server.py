@@ -41,7 +41,7 @@ def test_what_was_committed_is_there_after_a_crash_of_the_server(server: Postgre
 
 def test_a_frozen_server_is_stopped_in_all_its_processes_and_goes_on_afterwards(server: PostgresServer) -> None:
     server.freeze()
-    frozen = {_state(pid) for pid in server._pids()}
+    frozen = {_state(pid) for pid in server.pids()}
     server.thaw()
     assert frozen in ({"T"}, {"T", "Z"})  # Z: it had ended before
     assert server.sql("SELECT 1") == [["1"]]
@@ -49,7 +49,7 @@ def test_a_frozen_server_is_stopped_in_all_its_processes_and_goes_on_afterwards(
 
 def test_nothing_is_left_of_a_server_that_was_removed_while_it_was_frozen() -> None:
     server = PostgresServer.start()
-    pids = server._pids()
+    pids = server.pids()
     server.freeze()
     server.remove()
     assert not server.folder.exists()

@@ -264,14 +264,14 @@ async def isolating(engine: EngineProcess, folder: Path) -> AsyncIterator[Isolat
         isolation = Isolation(engine, folder, watcher, producer, http)
         async with trio.open_nursery() as nursery:
             for peer in (watcher, producer):
-                nursery.start_soon(_stay_alive, peer)
+                nursery.start_soon(stay_alive, peer)
             await isolation.alive()  # the first message builds the channel
             yield isolation
             await isolation.alive()
             nursery.cancel_scope.cancel()
 
 
-async def _stay_alive(peer: Peer) -> None:
+async def stay_alive(peer: Peer) -> None:
     """Pongs that nobody asked for, so that a peer that is not reading just now counts as heard."""
     while True:
         await trio.sleep(ALIVE_EVERY_S)

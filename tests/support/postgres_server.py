@@ -60,14 +60,14 @@ class PostgresServer(Cluster):
         """SIGSTOP for the postmaster and all its processes: connections stay, nothing answers."""
         os.kill(self.pid, signal.SIGSTOP)  # first, so that it starts no more
         wait_for(lambda: _state(self.pid) == "T", _FREEZE_MAX_S, "the postmaster to freeze")
-        for pid in self._pids()[1:]:
+        for pid in self.pids()[1:]:
             os.kill(pid, signal.SIGSTOP)
         # Z: it had ended, and the postmaster had not yet noticed.
-        wait_for(lambda: {_state(pid) for pid in self._pids()} <= {"T", "Z"}, _FREEZE_MAX_S, "Postgres to freeze")
+        wait_for(lambda: {_state(pid) for pid in self.pids()} <= {"T", "Z"}, _FREEZE_MAX_S, "Postgres to freeze")
 
     def thaw(self) -> None:
         """Lets a frozen server go on."""
-        for pid in self._pids():
+        for pid in self.pids():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
 
@@ -78,8 +78,8 @@ class PostgresServer(Cluster):
                 self.thaw()
         super().remove()
 
-    def _pids(self) -> list[int]:
-        """The postmaster first."""
+    def pids(self) -> list[int]:
+        """Its processes, the postmaster first."""
         postmaster = self.pid
         children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
         return [postmaster, *(int(child) for child in children)]
