@@ -13,6 +13,7 @@ import {
   Dialog,
   Empty,
   etagOf,
+  FormFoot,
   sayDone,
   SelectField,
   Table,
@@ -160,17 +161,7 @@ function EntryDialog({ kind, entry, onClose, onDone }: EntryDialogProps) {
         {kind.fields.map((field) => (
           <EntryField key={field.name} form={form} field={field} />
         ))}
-        {form.refusal && (
-          <p className="refusal" role="alert">
-            {form.refusal}
-          </p>
-        )}
-        <div className="actions">
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" weight="primary" isBusy={form.isBusy}>
-            Save
-          </Button>
-        </div>
+        <FormFoot form={form} says="Save" onClose={onClose} />
       </form>
     </Dialog>
   );

@@ -4,11 +4,11 @@ import { useMemo } from "react";
 import { type Severity, SEVERITIES } from "../../alerts.ts";
 import { post, segment } from "../../api.ts";
 import {
-  Button,
   CheckField,
   Clash,
   Dialog,
   etagOf,
+  FormFoot,
   sayDone,
   SelectField,
   TextArea,
@@ -71,17 +71,7 @@ export function EndpointDialog({ endpoint, channel, onClose, onDone }: EndpointD
         <Identity form={form} isNew={isNew} />
         <Target form={form} isNew={isNew} />
         <Choice form={form} />
-        {form.refusal && (
-          <p className="refusal" role="alert">
-            {form.refusal}
-          </p>
-        )}
-        <div className="actions">
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" weight="primary" isBusy={form.isBusy}>
-            {isNew ? "Make it" : "Save"}
-          </Button>
-        </div>
+        <FormFoot form={form} says={isNew ? "Make it" : "Save"} onClose={onClose} />
       </form>
     </Dialog>
   );

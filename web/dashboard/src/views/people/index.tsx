@@ -1,6 +1,5 @@
 /** People and notifications: what one was told, how one wants to be told, where the rest goes, and why not. */
-import { usePlace } from "../../place.ts";
-import { Tabs } from "../../ui/index.ts";
+import { TabbedView } from "../../ui/index.ts";
 import { Deliveries } from "./deliveries.tsx";
 import { Directory } from "./directory.tsx";
 import { Endpoints } from "./endpoints.tsx";
@@ -17,15 +16,5 @@ const TABS = [
 ];
 
 export default function People() {
-  const { path } = usePlace();
-  const { Content } = TABS.find((tab) => tab.path === path) ?? TABS[0]!;
-  return (
-    <div className="view people">
-      <header>
-        <h1>Notifications</h1>
-      </header>
-      <Tabs label="Parts of notifications" tabs={TABS} />
-      <Content />
-    </div>
-  );
+  return <TabbedView name="people" title="Notifications" tabs={TABS} />;
 }

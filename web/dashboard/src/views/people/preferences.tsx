@@ -8,6 +8,7 @@ import {
   Button,
   CheckField,
   Clash,
+  Refusal,
   sayDone,
   SelectField,
   SeverityBadge,
@@ -113,11 +114,7 @@ function PreferenceForm({ kept, etag, zone, again }: PreferenceFormProps) {
           {text}
         </p>
       ))}
-      {form.refusal && (
-        <p className="refusal" role="alert">
-          {form.refusal}
-        </p>
-      )}
+      <Refusal why={form.refusal} />
       <div className="actions">
         <Button onClick={() => form.reset(preferenceDraft(kept))}>Put back</Button>
         <Button type="submit" weight="primary" isBusy={form.isBusy}>

@@ -3,7 +3,7 @@ import { useState } from "react";
 
 import { post, segment } from "../../api.ts";
 import { useClaims, useMay } from "../../session.ts";
-import { Button, Clash, sayDone, sayFailed, TextField, useFields, useSave } from "../../ui/index.ts";
+import { Button, Clash, Refusal, sayDone, sayFailed, TextField, useFields, useSave } from "../../ui/index.ts";
 import { ZoneField } from "../quiet/weekly.tsx";
 import type { User } from "./people.ts";
 
@@ -105,11 +105,7 @@ function YouForm({ user, etag, again }: YouProps & { user: User }) {
           />
           <ZoneField zone={values.zone} onChange={(zone) => form.set("zone", zone)} error={form.errorOf("zone")} />
         </div>
-        {form.refusal && (
-          <p className="refusal" role="alert">
-            {form.refusal}
-          </p>
-        )}
+        <Refusal why={form.refusal} />
         <div className="actions">
           <Button type="submit" isBusy={form.isBusy}>
             Save

@@ -1,6 +1,5 @@
 /** Quieting: silences, maintenance windows, muted hours, and what does not ring now. */
-import { usePlace } from "../../place.ts";
-import { Tabs } from "../../ui/index.ts";
+import { TabbedView } from "../../ui/index.ts";
 import { MutedHours } from "./hours.tsx";
 import { MaintenanceWindows } from "./maintenance.tsx";
 import { QuietNow } from "./now.tsx";
@@ -15,15 +14,5 @@ const TABS = [
 ];
 
 export default function Quiet() {
-  const { path } = usePlace();
-  const { Content } = TABS.find((tab) => tab.path === path) ?? TABS[0]!;
-  return (
-    <div className="view quiet">
-      <header>
-        <h1>Quiet</h1>
-      </header>
-      <Tabs label="Kinds of quiet" tabs={TABS} />
-      <Content />
-    </div>
-  );
+  return <TabbedView name="quiet" title="Quiet" tabs={TABS} />;
 }

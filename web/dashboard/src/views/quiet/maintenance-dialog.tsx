@@ -2,7 +2,17 @@
 import { useMemo } from "react";
 
 import { post, segment } from "../../api.ts";
-import { Button, Clash, Dialog, etagOf, sayDone, SelectField, TextField, useFields, useSave } from "../../ui/index.ts";
+import {
+  Clash,
+  Dialog,
+  etagOf,
+  FormFoot,
+  sayDone,
+  SelectField,
+  TextField,
+  useFields,
+  useSave,
+} from "../../ui/index.ts";
 import { frameworksOf, maintenanceBody, type MaintenanceDraft, maintenanceDraft, maintenanceFaults } from "./drafts.ts";
 import { MatchersField } from "./matchers.tsx";
 import { QuietPreview } from "./preview.tsx";
@@ -98,17 +108,7 @@ export function MaintenanceDialog({ planned, onClose, onDone }: MaintenanceDialo
             error={form.errorOf("weekly")}
           />
         )}
-        {form.refusal && (
-          <p className="refusal" role="alert">
-            {form.refusal}
-          </p>
-        )}
-        <div className="actions">
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" weight="primary" isBusy={form.isBusy}>
-            {planned ? "Save" : "Plan it"}
-          </Button>
-        </div>
+        <FormFoot form={form} says={planned ? "Save" : "Plan it"} onClose={onClose} />
       </form>
     </Dialog>
   );

@@ -3,7 +3,7 @@ import { useMemo } from "react";
 
 import { post, segment } from "../../api.ts";
 import { local } from "../../times.ts";
-import { Button, Clash, Dialog, etagOf, sayDone, TextArea, useFields, useSave } from "../../ui/index.ts";
+import { Clash, Dialog, etagOf, FormFoot, sayDone, TextArea, useFields, useSave } from "../../ui/index.ts";
 import { type SilenceDraft, silenceBody, silenceDraft, silenceFaults } from "./drafts.ts";
 import { MatchersField } from "./matchers.tsx";
 import { QuietPreview } from "./preview.tsx";
@@ -70,17 +70,7 @@ export function SilenceDialog({ silence, matchers = NONE, onClose, onDone }: Sil
           onBlur={() => form.leave("comment")}
           error={form.errorOf("comment")}
         />
-        {form.refusal && (
-          <p className="refusal" role="alert">
-            {form.refusal}
-          </p>
-        )}
-        <div className="actions">
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" weight="primary" isBusy={form.isBusy}>
-            {silence ? "Save" : "Silence"}
-          </Button>
-        </div>
+        <FormFoot form={form} says={silence ? "Save" : "Silence"} onClose={onClose} />
       </form>
     </Dialog>
   );

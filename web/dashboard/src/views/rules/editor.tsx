@@ -1,7 +1,7 @@
 /** The form of a rule, in groups; what it would have told stands beside it. */
 import { type ReactNode, useMemo, useState } from "react";
 
-import { Button, Moment } from "../../ui/index.ts";
+import { Button, Moment, Refusal } from "../../ui/index.ts";
 import { useFrameworks, useSeriesOf } from "./asking.ts";
 import { emptyDraft, specOf } from "./draft.ts";
 import type { Kept } from "./drafts.ts";
@@ -39,11 +39,7 @@ export function Editor({ title, editKey, kept, onSaved, onLeave }: EditorProps) 
             <Group key={group.title} group={group} editing={editing} known={known} />
           ))}
           {editing.overtaken && <OvertakenNote overtaken={editing.overtaken} />}
-          {editing.refusal && (
-            <p className="refusal" role="alert">
-              {editing.refusal}
-            </p>
-          )}
+          <Refusal why={editing.refusal} />
           <div className="actions">
             <p className="hint verdict" role="status">
               {verdictOf(editing)}

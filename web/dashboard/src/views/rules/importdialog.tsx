@@ -2,7 +2,7 @@
 import { type SubmitEvent, useState } from "react";
 
 import { post, reasonOf } from "../../api.ts";
-import { Button, Dialog, sayDone, SelectField, TextArea, TextField } from "../../ui/index.ts";
+import { Button, Dialog, Refusal, sayDone, SelectField, TextArea, TextField } from "../../ui/index.ts";
 import { changed, RULES } from "./actions.ts";
 import { bodyOf, countsOf, FILE_FORMS, type FileForm, formOf } from "./files.ts";
 import type { ImportResults } from "./model.ts";
@@ -82,11 +82,7 @@ export function ImportDialog({ onClose }: { onClose: () => void }) {
           value={text}
           onChange={(event) => change(() => setText(event.target.value))}
         />
-        {fault && (
-          <p className="refusal" role="alert">
-            {fault}
-          </p>
-        )}
+        <Refusal why={fault} />
         <div role="status">{checked && <Outcome results={checked} />}</div>
         <div className="actions">
           <Button onClick={onClose}>Cancel</Button>

@@ -3,7 +3,7 @@ import { useEffect, useMemo, useRef, useState } from "react";
 
 import { all, ApiError, post, reasonOf } from "../../api.ts";
 import { useAsked } from "../../asked.ts";
-import { Button, Moment, SelectField, SeverityBadge, Table } from "../../ui/index.ts";
+import { Button, Moment, Refusal, SelectField, SeverityBadge, Table } from "../../ui/index.ts";
 import { RULES } from "./actions.ts";
 import { useSeriesOf } from "./asking.ts";
 import type { Body } from "./draft.ts";
@@ -44,11 +44,7 @@ export function Preview({ rule }: { rule: Body | null }) {
         </Button>
       </div>
       {rule === null && <p className="hint">It is shown here as soon as the rule is complete.</p>}
-      {rule !== null && preview.error && (
-        <p className="refusal" role="alert">
-          {preview.error}
-        </p>
-      )}
+      {rule !== null && <Refusal why={preview.error} />}
       <p role="status">
         {preview.isBusy ? "Running over stored readings…" : (preview.found && summary(preview.found)) || ""}
       </p>

@@ -9,9 +9,10 @@ import {
   Button,
   CheckField,
   Dialog,
-  SelectField,
+  FormFoot,
   sayDone,
   sayFailed,
+  SelectField,
   TextArea,
   TextField,
   useFields,
@@ -87,7 +88,7 @@ export function SilenceDialog({ alerts, onClose }: DialogProps) {
           onBlur={() => form.leave("comment")}
           error={form.errorOf("comment")}
         />
-        <Foot form={form} says="Silence" onClose={onClose} isReady={used.length > 0} />
+        <FormFoot form={form} says="Silence" onClose={onClose} isReady={used.length > 0} />
       </form>
     </Dialog>
   );
@@ -148,7 +149,7 @@ export function AssignDialog({ alerts, onClose }: DialogProps) {
           <Button onClick={() => form.set("who", user)}>Me</Button>
           <Button onClick={() => form.set("who", "")}>Nobody</Button>
         </div>
-        <Foot form={form} says="Assign" onClose={onClose} />
+        <FormFoot form={form} says="Assign" onClose={onClose} />
       </form>
     </Dialog>
   );
@@ -177,33 +178,8 @@ export function CommentDialog({ alerts, onClose }: DialogProps) {
           onChange={(event) => form.set("notes", event.target.value)}
           error={form.errorOf("notes")}
         />
-        <Foot form={form} says="Comment" onClose={onClose} />
+        <FormFoot form={form} says="Comment" onClose={onClose} />
       </form>
     </Dialog>
-  );
-}
-
-interface FootProps {
-  form: { isBusy: boolean; refusal: string | null };
-  says: string;
-  onClose: () => void;
-  isReady?: boolean;
-}
-
-function Foot({ form, says, onClose, isReady = true }: FootProps) {
-  return (
-    <>
-      {form.refusal && (
-        <p className="refusal" role="alert">
-          {form.refusal}
-        </p>
-      )}
-      <div className="actions">
-        <Button onClick={onClose}>Cancel</Button>
-        <Button type="submit" weight="primary" isBusy={form.isBusy} disabled={!isReady}>
-          {says}
-        </Button>
-      </div>
-    </>
   );
 }
