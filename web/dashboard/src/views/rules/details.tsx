@@ -98,7 +98,11 @@ function Actions({ rule }: { rule: Rule }) {
   const remove = () => deleteRule(rule).catch((fault: unknown) => sayFailed(`${rule.id} could not be deleted`, fault));
   return (
     <>
-      {!isOurs && <p className="hint">It stands in the engine&apos;s tocsin.toml: change it there, or copy it.</p>}
+      {!isOurs && (
+        <p className="hint">
+          It comes from the engine&apos;s configuration (tocsin.toml): change it there, or copy it.
+        </p>
+      )}
       <div className="row">
         {isOurs && (
           <Button icon="edit" weight="primary" onClick={edit}>

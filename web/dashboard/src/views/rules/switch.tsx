@@ -8,7 +8,7 @@ import type { Rule } from "./model.ts";
 /** `isNamed`: no column says what it switches. */
 export function SwitchButton({ rule, isNamed = false }: { rule: Rule; isNamed?: boolean }) {
   const [wanted, setWanted] = useState<{ is: boolean; version: number } | null>(null);
-  if (rule.origin === "config") return <span className="hint">by tocsin.toml</span>;
+  if (rule.origin === "config") return <span className="hint">by configuration</span>;
   // What a newer version says is what is so.
   const isOn = wanted?.version === rule.version ? wanted.is : rule.enabled;
   async function turn(): Promise<void> {
