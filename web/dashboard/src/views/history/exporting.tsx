@@ -7,7 +7,7 @@ import { saveFile } from "../../files.ts";
 import { number } from "../../times.ts";
 import { Button, sayDone, sayFailed } from "../../ui/index.ts";
 import { csvOf, jsonOf, nameOf } from "./files.ts";
-import { type Filters, passingWords, queryFor, type TimeSpan } from "./filters.ts";
+import { type Filters, passingText, queryFor, type TimeSpan } from "./filters.ts";
 import { gather, type Gathered, PAGE } from "./gather.ts";
 
 // About 50 MB as JSON: what a browser holds in one piece without trouble. More is for the API.
@@ -40,7 +40,7 @@ export function ExportButtons({ filters, span, found }: ExportProps) {
     try {
       const isAll = found.cursor === null;
       const left = EXPORTED_MAX - found.alerts.length;
-      const all = isAll ? found : await gather(ask, passingWords(filters.text), found, left, LOOKED_AT_MOST);
+      const all = isAll ? found : await gather(ask, passingText(filters.text), found, left, LOOKED_AT_MOST);
       saveFile(nameOf(new Date(), form), form === "csv" ? csvOf(all.alerts) : jsonOf(all.alerts), TYPES[form]);
       sayDone(`${number(all.alerts.length)} alerts were saved${all.cursor === null ? "" : CUT}`);
     } catch (fault) {

@@ -6,6 +6,7 @@
  */
 import { type Alert, ALERT_STATES, type AlertState, SEVERITIES, type Severity } from "../../alerts.ts";
 import type { Query } from "../../api.ts";
+import { passingWords, textOf } from "../../words.ts";
 
 export interface Filters {
   /** One of SPANS, or "between" with `from` and `to`. */
@@ -90,26 +91,19 @@ export function queryFor(filters: Filters, { from, to, isOpen }: TimeSpan): Quer
 }
 
 /** A test for the words alone. */
-export function passingWords(text: string): (alert: Alert) => boolean {
-  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-  return (alert) => words.every((word) => textOf(alert).includes(word));
+export function passingText(text: string): (alert: Alert) => boolean {
+  const hasWords = passingWords(text);
+  return (alert) => hasWords(textOf(alert));
 }
 
 /** A test for everything but the time: what the engine would answer, for an alert that was told just now. */
 export function passing(filters: Filters): (alert: Alert) => boolean {
   const { severities, states, framework, rule } = filters;
-  const hasWords = passingWords(filters.text);
+  const hasWords = passingText(filters.text);
   return (alert) =>
     (severities.length === 0 || severities.includes(alert.severity)) &&
     (states.length === 0 || states.includes(alert.state)) &&
     (framework === "" || alert.framework_id === framework) &&
     (rule === "" || alert.rule_id === rule) &&
     hasWords(alert);
-}
-
-function textOf(alert: Alert): string {
-  const { title, message, framework_id, rule_id, assigned_to, acknowledged_by, resolved_by, notes } = alert;
-  const labels = Object.entries(alert.labels ?? {}).map(([name, value]) => `${name}=${value}`);
-  const parts = [title, message, framework_id, rule_id, assigned_to, acknowledged_by, resolved_by, notes, ...labels];
-  return parts.filter(Boolean).join("\n").toLowerCase();
 }

@@ -4,7 +4,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import type { Alert } from "../../alerts.ts";
 import { get, type Page, reasonOf } from "../../api.ts";
 import { book, onAlert } from "../../live.ts";
-import { type Filters, passing, passingWords, queryFor, spanOf, type TimeSpan } from "./filters.ts";
+import { type Filters, passing, passingText, queryFor, spanOf, type TimeSpan } from "./filters.ts";
 import { gather, type Gathered, PAGE, told } from "./gather.ts";
 
 export interface Loaded {
@@ -38,7 +38,7 @@ export function useLoaded(filters: Filters, key: string): Loaded {
     setState({ isLoading: true, error: null });
     const ask = (cursor: string | null) =>
       get<Page<Alert>>("/api/v1/alerts", { ...queryFor(filters, span), limit: PAGE, cursor }, aborter.signal);
-    gather(ask, passingWords(filters.text), isMore ? before.current : null).then(
+    gather(ask, passingText(filters.text), isMore ? before.current : null).then(
       (next) => {
         if (aborter.signal.aborted) return;
         setFound(next);

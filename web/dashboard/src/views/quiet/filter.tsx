@@ -3,6 +3,7 @@ import type { ReactNode } from "react";
 
 import { setQuery, usePlace } from "../../place.ts";
 import { SelectField, TextField } from "../../ui/index.ts";
+import { passingWords } from "../../words.ts";
 
 const STATES = [
   ["", "in force and to come"],
@@ -35,9 +36,5 @@ export function Filter({ children }: { children?: ReactNode }) {
 
 /** Whether each wanted word stands in one of the texts. */
 export function isFound(wanted: string | null, texts: readonly string[]): boolean {
-  const inside = texts.join("\n").toLowerCase();
-  return (wanted ?? "")
-    .toLowerCase()
-    .split(/\s+/)
-    .every((word) => inside.includes(word));
+  return passingWords(wanted ?? "")(texts.join("\n").toLowerCase());
 }

@@ -2,6 +2,7 @@
  * Which alerts are shown: read from the address, so that a link shows the same to somebody else. Pure.
  */
 import { type Alert, ALERT_STATES, type AlertState, isOpen, SEVERITIES, type Severity } from "../../alerts.ts";
+import { passingWords, textOf } from "../../words.ts";
 
 export interface Filters {
   /** None: all of them. */
@@ -34,40 +35,19 @@ export function areAny(filters: Filters): boolean {
 
 /** A test for one alert, prepared once for all of them. */
 export function passing(filters: Filters, user: string): (alert: Alert) => boolean {
-  const words = filters.text.toLowerCase().split(/\s+/).filter(Boolean);
+  const hasWords = passingWords(filters.text);
   const { severities, framework, isMine } = filters;
   return (alert) =>
     isInState(alert, filters.state) &&
     (severities.length === 0 || severities.includes(alert.severity)) &&
     (framework === "" || alert.framework_id === framework) &&
     (!isMine || alert.assigned_to === user || alert.acknowledged_by === user) &&
-    words.every((word) => textOf(alert).includes(word));
+    hasWords(textOf(alert));
 }
 
 function isInState(alert: Alert, state: Filters["state"]): boolean {
   if (state === "all") return true;
   return state === "open" ? isOpen(alert) : alert.state === state;
-}
-
-const texts = new WeakMap<Alert, string>();
-
-/** All that one may look for; put together once for each alert, as typing asks all of them again with every letter. */
-function textOf(alert: Alert): string {
-  const known = texts.get(alert);
-  if (known !== undefined) return known;
-  const labels = Object.entries(alert.labels ?? {}).map(([name, value]) => `${name}=${value}`);
-  const parts = [
-    alert.title,
-    alert.message,
-    alert.framework_id,
-    alert.rule_id,
-    alert.assigned_to,
-    alert.notes,
-    ...labels,
-  ];
-  const text = parts.filter(Boolean).join("\n").toLowerCase();
-  texts.set(alert, text);
-  return text;
 }
 
 /** How many alerts of each severity are open, whatever else is filtered. */
