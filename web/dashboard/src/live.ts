@@ -35,6 +35,8 @@ const alertListeners = new Set<(message: AlertMessage) => void>();
 const noticeListeners = new Set<(notice: Notification) => void>();
 
 let client: Client | null = null;
+/** Asks the engine again whether we understand it; for as long as somebody is signed in. */
+let askAgain = (): void => {};
 
 export function useConnection(): Connection {
   return useStore(connection);
@@ -63,12 +65,16 @@ export function onNotification(listener: (notice: Notification) => void): () => 
 export function startLive(): () => void {
   let isOver = false;
   let stop = (): void => {};
-  connection.set(NEVER);
-  void isUnderstood().then((isGood) => {
-    if (isGood && !isOver) stop = follow(candidatesOf(document, location));
-  });
+  askAgain = () => {
+    connection.set(NEVER);
+    void isUnderstood().then((isGood) => {
+      if (isGood && !isOver) stop = follow(candidatesOf(document, location));
+    });
+  };
+  askAgain();
   return () => {
     isOver = true;
+    askAgain = () => {};
     stop();
     client = null;
     book.clear();
@@ -79,8 +85,9 @@ export function startLive(): () => void {
 
 /** Does not wait for the end of the pause, and tries again what was given up. */
 export function reconnectNow(): void {
-  client?.close();
-  client?.connect();
+  if (!client) return askAgain();
+  client.close();
+  client.connect();
 }
 
 /** An engine that is too old or too new says so before anything is misunderstood; one that is away is asked again later. */

@@ -15,13 +15,23 @@ export interface Place {
 export type Patch = Record<string, string | readonly string[] | null>;
 
 export function rootOf(declared: string | null | undefined, at: string): string {
-  return new URL(declared || "/", at).pathname;
+  // Two slashes would begin the address of another host, and the token would be sent there.
+  return new URL(declared || "/", at).pathname.replace(/^\/+/, "/");
 }
 
 export function placeOf(address: string, root: string): Place {
   const url = new URL(address);
   const inside = url.pathname.startsWith(root) ? url.pathname.slice(root.length) : "";
   return { path: `/${inside}`, query: url.searchParams };
+}
+
+/** What a piece of a path means; one that is not well encoded stands for itself. */
+export function decoded(piece: string): string {
+  try {
+    return decodeURIComponent(piece);
+  } catch {
+    return piece;
+  }
 }
 
 /** The query with some of its values replaced; null and empty ones leave it. Order is kept, so links stay the same. */

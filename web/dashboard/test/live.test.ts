@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 
 import type { Alert } from "../src/alerts.ts";
-import { book, connectionNow, onAlert, shownNow, startLive } from "../src/live.ts";
+import { book, connectionNow, onAlert, reconnectNow, shownNow, startLive } from "../src/live.ts";
 import { endSession, session, signIn, signOut } from "../src/session.ts";
 import { alert } from "./alerts.ts";
 import { aToken, FakeSocket, settled, socket } from "./sockets.ts";
@@ -114,6 +114,11 @@ test("an engine of another version is not misunderstood: it is said who is to be
   assert.equal(FakeSocket.made.length, 0);
   assert.equal(connectionNow().status, "closed");
   assert.match(connectionNow().why, /engine \(1\.2\) speaks protocol 2, this client 1: reload the page/);
+  protocol = 1;
+  reconnectNow();
+  await settled();
+  await connected(alert("1"));
+  assert.equal(connectionNow().status, "live", "it is asked again when one wishes");
 });
 
 test("a refused token ends the session and not the view, and a new one connects again", async () => {

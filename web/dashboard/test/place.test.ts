@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { addressOf, patched, placeOf, rootOf } from "../src/place.ts";
+import { addressOf, decoded, patched, placeOf, rootOf } from "../src/place.ts";
 
 test("a place is what stands below the page's root, whatever a proxy has put before it", () => {
   assert.equal(placeOf("https://a.example/tocsin/rules/x?open=1", "/tocsin/").path, "/rules/x");
@@ -13,6 +13,16 @@ test("the root is declared relative to the asked page", () => {
   assert.equal(rootOf("../", "https://a.example/tocsin/alerts/7"), "/tocsin/");
   assert.equal(rootOf("./", "https://a.example/rules"), "/");
   assert.equal(rootOf("", "http://localhost:5173/rules/x"), "/");
+});
+
+test("an address with two slashes does not make another host the root", () => {
+  assert.equal(rootOf("./", "https://a.example//evil.example/"), "/evil.example/");
+  assert.equal(rootOf("../", "https://a.example//evil.example"), "/");
+});
+
+test("a piece of a path that is not well encoded stands for itself", () => {
+  assert.equal(decoded("a%20b"), "a b");
+  assert.equal(decoded("%E0%A4%A"), "%E0%A4%A");
 });
 
 test("a patch replaces values, and empty ones leave the address", () => {

@@ -12,7 +12,7 @@ const TYPED_MS = 250;
 export function filtersOf(query: URLSearchParams): Filters {
   return {
     q: query.get("q"),
-    kind: query.get("kind"),
+    kind: KINDS.find((each) => each === query.get("kind")) ?? null,
     framework_id: query.get("framework"),
     enabled: query.get("enabled"),
     archived: query.get("archived"),

@@ -1,5 +1,5 @@
 /** Rules: the list with one open beside it, or one that is being made or edited. What is open is in the query. */
-import { usePlace } from "../../place.ts";
+import { decoded, usePlace } from "../../place.ts";
 import { Details } from "./details.tsx";
 import { EditorPage } from "./editorpage.tsx";
 import { List } from "./list.tsx";
@@ -23,5 +23,5 @@ export default function Rules() {
 /** `/rules/hot-cpu` is a link that other views and people write; what follows from here is in the query. */
 function named(path: string): string | null {
   const [, , id] = path.split("/");
-  return id ? decodeURIComponent(id) : null;
+  return id ? decoded(id) : null;
 }

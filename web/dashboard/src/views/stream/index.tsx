@@ -8,8 +8,8 @@ import { useMemo, useRef, useState } from "react";
 
 import type { Alert } from "../../alerts.ts";
 import { useKeys } from "../../keys.ts";
-import { book, useAlerts, useConnection } from "../../live.ts";
-import { go, usePlace } from "../../place.ts";
+import { book, useAlerts, useConnection, useVerifiedAt } from "../../live.ts";
+import { decoded, go, usePlace } from "../../place.ts";
 import { useClaims } from "../../session.ts";
 import { Button, Empty, Loading } from "../../ui/index.ts";
 import { ActionButtons, keysOf, useActions } from "./actions.tsx";
@@ -37,7 +37,7 @@ export default function Stream() {
   const [isPaused, setPaused] = useState(false);
   const [isAway, setAway] = useState(false);
   const { shown, isNew } = useHeld(wanted, isPaused || isAway, key, (id) => overlaid(book.get(id), waiting));
-  const openId = path.startsWith("/alerts/") ? decodeURIComponent(path.slice("/alerts/".length)) : null;
+  const openId = path.startsWith("/alerts/") ? decoded(path.slice("/alerts/".length)) : null;
   const [cursor, setCursor] = useState<{ id: string; moves: number } | null>(null);
   const selection = useSelection(shown);
   const actions = useActions();
@@ -135,7 +135,14 @@ export default function Stream() {
 
 function Nothing({ isFiltered }: { isFiltered: boolean }) {
   const { status } = useConnection();
+  const verifiedAt = useVerifiedAt();
   if (status === "connecting") return <Loading what="alerts" />;
+  if (status !== "live" && verifiedAt === null)
+    return (
+      <Empty title="What rings is not known">
+        <p>It is shown here as soon as we are connected.</p>
+      </Empty>
+    );
   if (isFiltered) {
     return (
       <Empty title="Nothing matches">
