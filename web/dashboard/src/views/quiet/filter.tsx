@@ -5,13 +5,8 @@ import { setQuery, usePlace } from "../../place.ts";
 import { SelectField, TextField } from "../../ui/index.ts";
 import { passingWords } from "../../words.ts";
 
-const STATES = [
-  ["", "in force and to come"],
-  ["active", "in force"],
-  ["pending", "to come"],
-  ["expired", "over"],
-  ["all", "all"],
-] as const;
+/** The words of the engine, as in the column. */
+const STATES = [["", "active and pending"], "active", "pending", "expired", "all"] as const;
 
 export function Filter({ children }: { children?: ReactNode }) {
   const { query } = usePlace();
