@@ -22,7 +22,11 @@ from protocol.times import parse_rfc3339
 from tests.support.http_service import ALERT, BEARER, FIRED, WHO, FakeService
 
 NOW = parse_rfc3339("2026-01-01T12:00:00Z")
-PUBLIC = {"/healthz", "/readyz", "/metrics", "/api/v1/about", "/schema", "/schema/openapi.json", "/schema/{path:str}"}
+# At `tokens` one shows a ticket.
+PUBLIC = {
+    *("/healthz", "/readyz", "/metrics", "/api/v1/about", "/api/v1/tokens"),
+    *("/schema", "/schema/openapi.json", "/schema/{path:str}"),
+}
 RESULT = {"status": "fired", "reason": "fired", "alertId": ALERT.id, "offset": 7}
 
 

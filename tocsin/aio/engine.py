@@ -26,6 +26,7 @@ from engine import app
 from engine.access.audit import TrailPage
 from engine.access.auth import DEFAULT_TTL_S
 from engine.access.certificate import trusting_our_own
+from engine.access.identity import IssuedToken
 from engine.configuration.config import Config
 from engine.stores import AlertPage, AlertQuery, RecipientPage, RowPage
 from engine.verbs.people import Deed
@@ -148,6 +149,10 @@ class Service:
     async def redeem(self, ticket: str) -> Principal:
         """Who the bearer of a one-use ticket is; another node may have made it. Raises Unauthorized."""
         return await self._call(lambda engine: engine.service.redeem(ticket))
+
+    async def exchange(self, ticket: str, address: str = "") -> IssuedToken:
+        """A short-lived token for a ticket, which is used up; on record with the address."""
+        return await self._call(lambda engine: engine.service.exchange(ticket, address))
 
     async def trigger(self, who: Principal, inputs: Sequence[TriggerInput]) -> list[ItemResult]:
         """Rings; answers after the commit, one result per input, in order."""

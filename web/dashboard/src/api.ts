@@ -5,6 +5,7 @@
  * carry their version in an ETag: `asked.etag` of a read goes into `ifMatch` of the edit, so nobody overwrites what
  * he has not seen.
  */
+import { hearEngineTime } from "./engineclock.ts";
 import { href } from "./place.ts";
 import { endSession, session } from "./session.ts";
 
@@ -90,7 +91,9 @@ export async function all<T>(path: string, query: Query, max: number, signal?: A
 export const segment = encodeURIComponent;
 
 async function answered(method: string, path: string, asking: Asking) {
+  const askedAt = Date.now();
   const response = await sent(method, path, asking);
+  hearEngineTime(response.headers.get("Date"), askedAt);
   const text = await response.text();
   if (!response.ok) throw refusal(response, text);
   return { response, text };

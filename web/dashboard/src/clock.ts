@@ -3,16 +3,17 @@
  *
  * One timer for the whole page, which runs only while somebody looks: without listeners, or in a hidden tab, it stands.
  */
+import { engineNow } from "./engineclock.ts";
 import { useSyncExternalStore } from "react";
 
 const TICK_MS = 1_000;
 
-let now = Date.now();
+let now = engineNow();
 let timer: ReturnType<typeof setInterval> | undefined;
 const listeners = new Set<() => void>();
 
 function tick(): void {
-  now = Date.now();
+  now = engineNow();
   for (const listener of listeners) listener();
 }
 

@@ -5,6 +5,7 @@
  * enough for all of them; a token that is limited to some frameworks follows each of those. The client comes back by
  * itself and recovers what was missed. The alerts themselves, and when they are drawn: drawing.ts.
  */
+import { engineNow, engineTimeOf } from "./engineclock.ts";
 import { type AlertMessage, Client, ClientStopped, INVALID_TOKEN, type Notification, understood } from "@tocsin/client";
 
 import { ask, reasonOf } from "./api.ts";
@@ -174,7 +175,7 @@ function isOnesOwn(channel: string): boolean {
 
 function settle(mine: Client, why: string): void {
   const before = connection.get();
-  const lostAt = before.status === "live" ? Date.now() : before.lostAt;
+  const lostAt = before.status === "live" ? engineNow() : before.lostAt;
   if (mine.state === "ready") return connection.set({ status: "live", lostAt: null, why: "" });
   if (mine.state === "closed" && mine.fault) {
     if (mine.fault.closeCode === INVALID_TOKEN) endSession("The engine does not accept your token any more.");
@@ -197,7 +198,9 @@ function restartWithNewToken(mine: Client): () => void {
 }
 
 function prove(): void {
-  if (client?.state === "ready") verifiedAt.set(lastProof(client));
+  if (client?.state !== "ready") return;
+  const proof = lastProof(client);
+  verifiedAt.set(proof === null ? null : engineTimeOf(proof));
 }
 
 function lastProof(mine: Client): number | null {

@@ -5,6 +5,7 @@
  * cross-site request can use it), and never in an address that is asked of a server. `/#token=…` signs in at once and
  * vanishes from the address bar; so does `/#ticket=…` (tickets.ts). When the token ends the view stays: a dialog asks for another one above it.
  */
+import { engineNow, isEngineTimeKnown, onEngineTime } from "./engineclock.ts";
 import { type Claims, readClaims, type Verb, may as roleMay } from "./claims.ts";
 import { makeStore, useStore } from "./store.ts";
 
@@ -27,7 +28,8 @@ const TIMER_MAX_MS = 2_000_000_000;
 export function signIn(token: string): string | null {
   const claims = readClaims(token.trim());
   if (!claims) return "That is no token. Print one with: tocsin token";
-  if (claims.expiresAt <= Date.now()) return "This token has ended. Print a new one with: tocsin token";
+  if (isEngineTimeKnown() && claims.expiresAt <= engineNow())
+    return "This token has ended. Print a new one with: tocsin token";
   sessionStorage.setItem(KEY, token.trim());
   store.set({ token: token.trim(), claims, ended: null });
   watchEnd();
@@ -46,14 +48,17 @@ export function endSession(why: string): void {
   if (now && !now.ended) store.set({ ...now, ended: why });
 }
 
+/** By the engine's clock. Until that is known the engine itself refuses what has ended. */
 function watchEnd(): void {
   clearTimeout(endTimer);
   const now = store.get();
   if (!now) return;
-  const left = now.claims.expiresAt - Date.now();
-  if (left <= 0) return endSession("Your token has ended.");
+  const left = now.claims.expiresAt - engineNow();
+  if (left <= 0) return isEngineTimeKnown() ? endSession("Your token has ended.") : undefined;
   endTimer = setTimeout(watchEnd, Math.min(left, TIMER_MAX_MS));
 }
+
+onEngineTime(watchEnd);
 
 /** What the page was opened with, behind the `#`; taken out of the address bar. */
 export function takeFromAddress(): { token: string | null; ticket: string | null } {

@@ -3,6 +3,7 @@
  *
  * Plain SVG, stretched to its frame, with a sentence for whoever does not see it. `shape.ts` does the arithmetic.
  */
+import { engineNow } from "../engineclock.ts";
 import { useId } from "react";
 
 import { local, number } from "../times.ts";
@@ -30,7 +31,7 @@ export function Graph({ label, points, threshold = null, marks = [] }: GraphProp
   const { path, x, y } = linesOf(points, range, WIDTH, HEIGHT);
   const [low, high] = [range.low, range.high].map(number);
   const limit = threshold === null ? "" : `, threshold ${number(threshold)}`;
-  const now = new Date();
+  const now = new Date(engineNow());
   return (
     <figure className="graph">
       <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" role="img" aria-labelledby={id}>

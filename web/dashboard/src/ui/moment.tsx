@@ -1,4 +1,5 @@
 /** A moment: how long ago, or when, in the viewer's zone; UTC on hover. */
+import { engineNow } from "../engineclock.ts";
 import { useNow } from "../clock.ts";
 import { duration, local, utc } from "../times.ts";
 
@@ -6,7 +7,7 @@ export function Moment({ at, how = "local" }: { at: string; how?: "local" | "ago
   const date = new Date(at);
   return (
     <time dateTime={at} title={utc(date)}>
-      {how === "ago" ? <Ago at={date.getTime()} /> : local(date, new Date())}
+      {how === "ago" ? <Ago at={date.getTime()} /> : local(date, new Date(engineNow()))}
     </time>
   );
 }

@@ -1,4 +1,5 @@
 /** What is filtered as a file: everything of it, not only what is on the page; bounded, and it says so when it is cut. */
+import { engineNow } from "../../engineclock.ts";
 import { useEffect, useRef, useState } from "react";
 
 import type { Alert } from "../../alerts.ts";
@@ -41,7 +42,11 @@ export function ExportButtons({ filters, span, found }: ExportProps) {
       const isAll = found.cursor === null;
       const left = EXPORTED_MAX - found.alerts.length;
       const all = isAll ? found : await gather(ask, passingText(filters.text), found, left, LOOKED_AT_MOST);
-      saveFile(nameOf(new Date(), form), form === "csv" ? csvOf(all.alerts) : jsonOf(all.alerts), TYPES[form]);
+      saveFile(
+        nameOf(new Date(engineNow()), form),
+        form === "csv" ? csvOf(all.alerts) : jsonOf(all.alerts),
+        TYPES[form],
+      );
       sayDone(`${number(all.alerts.length)} alerts were saved${all.cursor === null ? "" : CUT}`);
     } catch (fault) {
       if (!signal.aborted) sayFailed("The file was not made", fault);

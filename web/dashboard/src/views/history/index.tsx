@@ -4,6 +4,7 @@
  * Filters are in the address; the open alert is `alert` in the query. What fires or changes meanwhile is taken over from
  * the live connection. Older alerts come when they are asked for, newest first.
  */
+import { engineNow } from "../../engineclock.ts";
 import { type ReactNode, useMemo, useRef } from "react";
 
 import type { Alert } from "../../alerts.ts";
@@ -30,7 +31,7 @@ export default function History() {
   const filters = filtersOf(query);
   const asked = keyOf(query);
   const key = useSettled(asked, asked);
-  const fault = faultOf(filters, Date.now());
+  const fault = faultOf(filters, engineNow());
   const open = query.get("alert");
   const searchField = useRef<HTMLInputElement>(null);
   const close = () => setQuery({ alert: null }, "push");

@@ -1,4 +1,5 @@
 /** The alerts of the past that the address asks for, gathered page by page, and changed by what is told meanwhile. */
+import { engineNow } from "../../engineclock.ts";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 
 import type { Alert } from "../../alerts.ts";
@@ -24,7 +25,7 @@ type Round = { kind: "first" | "more"; number: number };
 export function useLoaded(filters: Filters, key: string): Loaded {
   const [round, setRound] = useState<Round>({ kind: "first", number: 0 });
   // An open span ends when we asked; otherwise it would be another one with each drawing.
-  const span = useMemo(() => spanOf(filters, Date.now()), [key, round.kind === "first" && round.number]);
+  const span = useMemo(() => spanOf(filters, engineNow()), [key, round.kind === "first" && round.number]);
   const [found, setFound] = useState<Gathered | null>(null);
   const [state, setState] = useState<{ isLoading: boolean; error: string | null }>({ isLoading: true, error: null });
   const before = useRef<Gathered | null>(null);

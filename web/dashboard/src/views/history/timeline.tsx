@@ -1,4 +1,5 @@
 /** When alerts fired, as stacks of severities over time; each piece narrows the time span to itself. */
+import { engineNow } from "../../engineclock.ts";
 import type { Alert } from "../../alerts.ts";
 import { setQuery } from "../../place.ts";
 import { fieldOf, local } from "../../times.ts";
@@ -14,7 +15,7 @@ export function Timeline({ alerts, span }: { alerts: readonly Alert[]; span: Tim
   const zoneOffsetMs = new Date(span.from).getTimezoneOffset() * MINUTE_MS;
   const pieces = piecesOf(alerts, span.from, span.to, zoneOffsetMs);
   const highest = Math.max(...pieces.map(({ total }) => total));
-  const now = new Date();
+  const now = new Date(engineNow());
   return (
     <figure className="timeline">
       <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" role="img" aria-label={words(pieces, now)}>

@@ -4,6 +4,7 @@
  * No event tells of a silence itself; but what it does to alerts is told (`quieted`, and `repeated` when it ends), its
  * beginning and end are known, and another tab may have changed it while nobody looked here.
  */
+import { engineNow } from "../../engineclock.ts";
 import { useEffect } from "react";
 
 import { onAlert } from "../../live.ts";
@@ -38,10 +39,10 @@ export function useFresh(
       document.removeEventListener("visibilitychange", onSight);
     };
   }, [again]);
-  const due = nextChange(items, Date.now());
+  const due = nextChange(items, engineNow());
   useEffect(() => {
     if (due === null) return;
-    const timer = setTimeout(again, Math.min(due - Date.now() + AFTER_MS, TIMER_MAX_MS));
+    const timer = setTimeout(again, Math.min(due - engineNow() + AFTER_MS, TIMER_MAX_MS));
     return () => clearTimeout(timer);
   }, [due, again]);
 }

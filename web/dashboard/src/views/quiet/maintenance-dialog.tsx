@@ -1,4 +1,5 @@
 /** Plans a maintenance window, once or every week, or changes one. */
+import { engineNow } from "../../engineclock.ts";
 import { useMemo } from "react";
 
 import { post, segment } from "../../api.ts";
@@ -32,11 +33,11 @@ const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 function faultsOf(draft: MaintenanceDraft) {
   const isForSome = filled(draft.matchers).length > 0 || draft.matchers.some((each) => each.value !== "");
   const wrong = isForSome ? matchersFault(draft.matchers) : undefined;
-  return { ...maintenanceFaults(draft, Date.now()), ...(wrong && { matchers: wrong }) };
+  return { ...maintenanceFaults(draft, engineNow()), ...(wrong && { matchers: wrong }) };
 }
 
 export function MaintenanceDialog({ planned, onClose, onDone }: MaintenanceDialogProps) {
-  const first = useMemo(() => maintenanceDraft(planned, ZONE, Date.now()), [planned]);
+  const first = useMemo(() => maintenanceDraft(planned, ZONE, engineNow()), [planned]);
   const saving = useSave<Maintenance>(
     `/api/v1/maintenance/${segment(planned?.id ?? "")}`,
     planned ? etagOf(planned) : null,
@@ -45,7 +46,7 @@ export function MaintenanceDialog({ planned, onClose, onDone }: MaintenanceDialo
   const { values } = form;
 
   async function send(draft: MaintenanceDraft): Promise<void> {
-    const body = maintenanceBody(draft, planned, Date.now());
+    const body = maintenanceBody(draft, planned, engineNow());
     if (planned) await saving.save("PATCH", body);
     else {
       await post("/api/v1/maintenance", body);
@@ -56,7 +57,7 @@ export function MaintenanceDialog({ planned, onClose, onDone }: MaintenanceDialo
   }
 
   function take(theirs: Maintenance): void {
-    form.reset(maintenanceDraft(theirs, ZONE, Date.now()));
+    form.reset(maintenanceDraft(theirs, ZONE, engineNow()));
     saving.forget();
   }
 

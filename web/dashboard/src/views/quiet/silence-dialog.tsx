@@ -1,4 +1,5 @@
 /** Makes a silence, or changes one. What is typed stays, whatever the engine says. */
+import { engineNow } from "../../engineclock.ts";
 import { useMemo } from "react";
 
 import { post, segment } from "../../api.ts";
@@ -22,24 +23,24 @@ interface SilenceDialogProps {
 const NONE: readonly Matcher[] = [];
 
 export function SilenceDialog({ silence, matchers = NONE, onClose, onDone }: SilenceDialogProps) {
-  const first = useMemo(() => silenceDraft(silence, matchers, Date.now()), [silence, matchers]);
+  const first = useMemo(() => silenceDraft(silence, matchers, engineNow()), [silence, matchers]);
   const saving = useSave<Silence>(`/api/v1/silences/${segment(silence?.id ?? "")}`, silence ? etagOf(silence) : null);
-  const form = useFields<SilenceDraft>(first, (draft) => silenceFaults(draft, Date.now()), send);
+  const form = useFields<SilenceDraft>(first, (draft) => silenceFaults(draft, engineNow()), send);
 
   async function send(draft: SilenceDraft): Promise<void> {
-    const body = silenceBody(draft, silence, Date.now());
+    const body = silenceBody(draft, silence, engineNow());
     if (silence) await saving.save("PATCH", body);
     else {
       const made = await post<Silence>("/api/v1/silences", body);
       const undo = () => void post(`/api/v1/silences/${segment(made.id)}/expire`).finally(onDone);
-      sayDone(`Silenced until ${local(new Date(made.ends_at), new Date())}`, { says: "Undo", does: undo });
+      sayDone(`Silenced until ${local(new Date(made.ends_at), new Date(engineNow()))}`, { says: "Undo", does: undo });
     }
     onDone();
     onClose();
   }
 
   function take(theirs: Silence): void {
-    form.reset(silenceDraft(theirs, NONE, Date.now()));
+    form.reset(silenceDraft(theirs, NONE, engineNow()));
     saving.forget();
   }
 
@@ -79,7 +80,7 @@ export function SilenceDialog({ silence, matchers = NONE, onClose, onDone }: Sil
 function differences(mine: SilenceDraft, theirs: Silence): [string, string][] {
   const said: [string, string, string][] = [
     ["Which alerts", theirs.matchers.map(matcherText).join(" "), filled(mine.matchers).map(matcherText).join(" ")],
-    ["Ends", local(new Date(theirs.ends_at), new Date()), endOfMine(mine, theirs)],
+    ["Ends", local(new Date(theirs.ends_at), new Date(engineNow())), endOfMine(mine, theirs)],
     ["Why", theirs.comment, mine.comment],
   ];
   return said.filter(([, a, b]) => a !== b).map(([name, text]) => [name, text]);
@@ -87,6 +88,6 @@ function differences(mine: SilenceDraft, theirs: Silence): [string, string][] {
 
 /** As theirs, if the form, which knows minutes, has the same. */
 function endOfMine(mine: SilenceDraft, theirs: Silence): string {
-  const { ends_at } = silenceBody(mine, theirs, Date.now());
-  return ends_at === null ? "" : local(new Date(ends_at), new Date());
+  const { ends_at } = silenceBody(mine, theirs, engineNow());
+  return ends_at === null ? "" : local(new Date(ends_at), new Date(engineNow()));
 }

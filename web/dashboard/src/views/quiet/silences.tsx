@@ -1,4 +1,5 @@
 /** Silences: those in force, those to come, those that are over; and what one does about them. */
+import { engineNow } from "../../engineclock.ts";
 import { useMemo, useState } from "react";
 
 import { all, ask, post, segment } from "../../api.ts";
@@ -181,7 +182,7 @@ function Actions({ silence, again, onEdit }: { silence: Silence; again: () => vo
   const extend = () =>
     change("Not extended", async () => {
       const { value } = await move({ ends_at: new Date(Date.parse(ends_at) + HOUR_MS).toISOString() }, silence);
-      const until = local(new Date(value.ends_at), new Date());
+      const until = local(new Date(value.ends_at), new Date(engineNow()));
       sayDone(`Extended until ${until}`, { says: "Undo", does: () => back(value) });
     });
 

@@ -1,4 +1,5 @@
 /** What a rule would have told in the last hours or days: a backtest over stored readings, beside the metric's graph. */
+import { engineNow } from "../../engineclock.ts";
 import { useEffect, useMemo, useRef, useState } from "react";
 
 import { all, ApiError, post, reasonOf } from "../../api.ts";
@@ -84,7 +85,7 @@ function useBacktest(rule: Body | null, hours: number) {
   useEffect(() => {
     isHere.current = true;
     if (key === null) return;
-    const since = new Date(Date.now() - hours * HOUR_MS).toISOString();
+    const since = new Date(engineNow() - hours * HOUR_MS).toISOString();
     const timer = setTimeout(() => want({ rule: JSON.parse(key) as Body, since }), TYPED_MS);
     return () => clearTimeout(timer);
   }, [key, hours, round, want]);
@@ -160,7 +161,7 @@ function useReadings(rule: Body, labels: Labels, since: string) {
     label: Object.entries(labels).map(([name, value]) => `${name}=${value}`),
     since,
     // The same for all pages: each reading of an hour, else by the minute.
-    resolution: Date.now() - Date.parse(since) < 2 * HOUR_MS ? "raw" : "1m",
+    resolution: engineNow() - Date.parse(since) < 2 * HOUR_MS ? "raw" : "1m",
     limit: PAGE_POINTS,
   };
   return useAsked(JSON.stringify(query), (signal) => all<Reading>("/api/v1/readings", query, POINTS_MAX, signal));

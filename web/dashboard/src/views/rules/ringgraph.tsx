@@ -1,4 +1,5 @@
 /** The metric over time, the lines that it is held against, and when the rule would have rung. */
+import { engineNow } from "../../engineclock.ts";
 import { useId } from "react";
 
 import { local, number } from "../../times.ts";
@@ -26,7 +27,7 @@ export function RingGraph({ label, points, limits, ringings }: RingGraphProps) {
   // The lines belong into the picture as well.
   const range = rangeOf([...points, ...limits.map((value) => ({ at: last.at, value }))], null);
   const { path, x, y } = linesOf(points, range, WIDTH, HEIGHT);
-  const now = new Date();
+  const now = new Date(engineNow());
   const limit = limits.length > 0 ? `, held against ${limits.map(number).join(" and ")}` : "";
   return (
     <figure className="graph ring-graph">

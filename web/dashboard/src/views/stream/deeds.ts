@@ -2,6 +2,7 @@
  * What people do about alerts. It is shown at once, before the engine has answered; if the engine refuses, it is undone
  * on the page and the reason is said.
  */
+import { engineNow } from "../../engineclock.ts";
 import type { Alert, AlertState } from "../../alerts.ts";
 import { ApiError, post, segment } from "../../api.ts";
 import { book } from "../../live.ts";
@@ -87,7 +88,7 @@ export function after({ verb, by, notes, assignedTo }: Deed, at: string): Partia
 export async function act(deed: Deed, alerts: readonly Alert[]): Promise<boolean> {
   const meant = alerts.filter((alert) => applies(deed.verb, alert));
   if (meant.length === 0) return nothingToDo(deed, alerts);
-  const patch = after(deed, new Date().toISOString());
+  const patch = after(deed, new Date(engineNow()).toISOString());
   expect(meant, patch);
   try {
     const refused = await send(deed, meant, patch);

@@ -1,4 +1,5 @@
 /** What needs words before it is done: to silence, to assign, to say something. */
+import { engineNow } from "../../engineclock.ts";
 import { useState } from "react";
 
 import type { Alert } from "../../alerts.ts";
@@ -44,7 +45,7 @@ export function SilenceDialog({ alerts, onClose }: DialogProps) {
     { hours: "2", comment: "" },
     ({ comment }) => (comment.trim() ? {} : { comment: "Say why, for whoever wonders about the quiet." }),
     async ({ hours, comment }) => {
-      const ends_at = new Date(Date.now() + Number(hours) * HOUR_MS).toISOString();
+      const ends_at = new Date(engineNow() + Number(hours) * HOUR_MS).toISOString();
       const silence = await post<{ id: string }>("/api/v1/silences", { matchers: used, ends_at, comment });
       sayDone("Silenced", { says: "Undo", does: () => void endSilence(silence.id) });
       onClose();

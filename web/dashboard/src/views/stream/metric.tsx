@@ -1,4 +1,5 @@
 /** The metric that a rule watches, around the time of its alert, with the rule's threshold. */
+import { engineNow } from "../../engineclock.ts";
 import type { Alert } from "../../alerts.ts";
 import { all, get, segment } from "../../api.ts";
 import { useAsked } from "../../asked.ts";
@@ -24,7 +25,7 @@ export function Metric({ alert, ruleId, isLive }: { alert: Alert; ruleId: string
   const key = metric ? `${alert.id} ${metric}` : null;
   // The graph stays while it is renewed.
   const readings = useLasting(key && (isLive ? `${key} ${turn}` : key), key ?? "", async (signal) => {
-    const query = { framework_id: alert.framework_id, metric, ...windowOf(alert, new Date()), limit: 500 };
+    const query = { framework_id: alert.framework_id, metric, ...windowOf(alert, new Date(engineNow())), limit: 500 };
     return all<Reading>("/api/v1/readings", query, READINGS_MAX, signal);
   });
   if (rule.error) return null; // its rule is gone, and with it what to draw

@@ -1,4 +1,5 @@
 /** The engine's figures: a few that matter, how long things take, and how often the cache knew the answer. */
+import { engineNow } from "../../engineclock.ts";
 import { useRef } from "react";
 
 import { getText } from "../../api.ts";
@@ -173,7 +174,7 @@ const LATELY_MS = 60_000;
 function useLately(buckets: readonly Bucket[]): readonly Bucket[] {
   const looks = useRef<{ at: number; key: string; buckets: readonly Bucket[] }[]>([]);
   const key = buckets.map(({ count }) => count).join();
-  const now = Date.now();
+  const now = engineNow();
   const kept = looks.current.filter(({ at }) => at > now - LATELY_MS - WATCH_MS);
   // A minute of looks, and never more, however often it is drawn.
   if (kept.at(-1)?.key !== key) kept.push({ at: now, key, buckets });

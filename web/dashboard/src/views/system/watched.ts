@@ -2,6 +2,7 @@
  * What no event tells, asked again every few seconds, but only while somebody looks: not in a hidden tab, and not
  * before the last question was answered, so an engine that is slow is not asked twice at once.
  */
+import { engineNow } from "../../engineclock.ts";
 import { useEffect, useRef, useSyncExternalStore } from "react";
 
 import { type Asked, useAsked } from "../../asked.ts";
@@ -17,7 +18,7 @@ export interface Fresh<T> {
 
 /** As useAsked, asked again by itself; `key` null asks nothing. */
 export function useWatched<T>(key: string | null, question: (signal: AbortSignal) => Promise<T>): Asked<Fresh<T>> {
-  const asked = useAsked(key, async (signal) => ({ value: await question(signal), at: Date.now() }));
+  const asked = useAsked(key, async (signal) => ({ value: await question(signal), at: engineNow() }));
   const isSeen = useIsSeen();
   const settledAt = useRef(0);
   const { isLoading, again } = asked;
