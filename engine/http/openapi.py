@@ -73,8 +73,8 @@ _WAIT: Document = {
 }
 # It needs a token only where it is asked from another machine.
 _GUARDED_ELSEWHERE = "GET /metrics"
-# It needs a signature, and no token.
-_SIGNED = "POST /api/v1/slack/actions"
+# They need a signature or a ticket, and no token.
+_OTHERWISE_SHOWN = ("POST /api/v1/slack/actions", "POST /api/v1/tokens")
 # Its body is of three kinds, told apart by the media type: the document knows of none.
 _BODY_IN_MODES = "POST /api/v1/ingest/cloudevents"
 _SAFE = frozenset({"get", "head"})
@@ -199,7 +199,7 @@ def _errors(route: str, operation: Mapping[str, Any]) -> Iterator[tuple[str, Doc
         statuses += _OF_QUESTIONS
     if operation.get("security") or route == _GUARDED_ELSEWHERE:
         statuses += _GUARDED
-    if route == _SIGNED:
+    if route in _OTHERWISE_SHOWN:
         statuses.append(HTTPStatus.UNAUTHORIZED)
     if method not in _SAFE:
         statuses += _OF_CHANGES
