@@ -137,7 +137,8 @@ async def full(
     `for_who_comes` False: the postmaster and whom it starts find some.
     """
     await trio.to_thread.run_sync(server.freeze)
-    whom = server.pids()[0 if for_who_comes else 1 :]
+    # Nobody can tell anything to one that has ended, such as a session of a moment ago.
+    whom = server.living()[0 if for_who_comes else 1 :]
     try:
         async with injected(NO_ROOM, whom, files=files, with_children=for_who_comes, then=server.thaw) as strace:
             yield strace

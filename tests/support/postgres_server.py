@@ -71,6 +71,10 @@ class PostgresServer(Cluster):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
 
+    def living(self) -> list[int]:
+        """The postmaster, and those of its processes that have not ended; frozen, it does not notice who has."""
+        return [pid for pid in self.pids() if _state(pid) != "Z"]
+
     def remove(self) -> None:
         """Ends the server, however it is, and deletes its folder."""
         if self._process is not None:
