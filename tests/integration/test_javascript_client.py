@@ -12,14 +12,9 @@ from engine.access.auth import Authenticator
 from tests.support.engines import ROOT, SECRET, an_engine_process, first_line
 from tocsin.client import Client
 
-WEB = ROOT / "web"
-CLIENT = WEB / "client"
+CLIENT = ROOT / "web" / "client"
 BUILD_S = 120.0
 PATIENCE_S = 170.0
-
-pytestmark = pytest.mark.skipif(
-    not (WEB / "node_modules" / ".bin" / "tsc").exists(), reason="the web packages are not installed: cd web && npm ci"
-)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 import trio
 
 from benchmarks.peers.ports import a_port
@@ -12,16 +11,7 @@ from engine.access.auth import Authenticator
 from tests.support.engines import ROOT, SECRET, an_engine_process
 
 CLIENT = ROOT / "web" / "client"
-CHROMIUM = Path("/usr/bin/chromium")
 PATIENCE_S = 170.0
-
-pytestmark = [
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="there is no Chromium: apt install chromium"),
-    pytest.mark.skipif(
-        not (ROOT / "web" / "node_modules" / ".bin" / "tsc").exists(),
-        reason="the web packages are not installed: cd web && npm ci",
-    ),
-]
 
 
 async def test_the_example_pages_show_what_happens_and_act_on_it(tmp_path: Path) -> None:
