@@ -16,7 +16,7 @@ import trio
 from benchmarks.peers.ports import a_port
 from engine.app import Engine
 from engine.configuration.config import Config
-from engine.sections.doors import Gateway
+from engine.sections.doors import Api, Gateway
 
 ROOT = Path(__file__).resolve().parents[2]
 ANY_PORT = "127.0.0.1:0"
@@ -30,8 +30,11 @@ KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH")
 
 
 def a_config(folder: Path, **settings: Any) -> Config:
-    """On free ports, with its data in the folder, without the host's vitals, and quick to drain."""
-    settings = {"gateway": Gateway(drain_s=1.0, close_s=0.5)} | settings
+    """On free ports, with its data in the folder, without the host's vitals, and quick to drain.
+
+    Nobody is told to ask again before a test's own time is over: what fifty ask at once takes as long as the machine needs.
+    """
+    settings = {"gateway": Gateway(drain_s=1.0, close_s=0.5), "api": Api(answer_s=250)} | settings
     return Config(**{"data": folder, "ws": ANY_PORT, "http": ANY_PORT, "watch_host": False} | settings)
 
 
