@@ -32,7 +32,7 @@ KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH")
 def a_config(folder: Path, **settings: Any) -> Config:
     """On free ports, with its data in the folder, without the host's vitals, and quick to drain.
 
-    Nobody is told to ask again before a test's own time is over: what fifty ask at once takes as long as the machine needs.
+    Nobody is told to ask again before a test's own time is over: what fifty ask at once takes as long as it takes.
     """
     settings = {"gateway": Gateway(drain_s=1.0, close_s=0.5), "api": Api(answer_s=250)} | settings
     return Config(**{"data": folder, "ws": ANY_PORT, "http": ANY_PORT, "watch_host": False} | settings)
