@@ -15,7 +15,7 @@ from protocol.fields import Id, Label, Text
 from protocol.rules import ActiveHours
 
 MATCHERS_MAX = 32
-MATCHER_MAX_CHARS = 256
+MATCHER_NAME_MAX_CHARS = 256
 WINDOW_FRAMEWORKS_MAX = 100
 
 
@@ -32,9 +32,11 @@ class Matcher(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknow
     """One condition on a label; one that is not there is empty. Besides an alert's own: alertname, framework_id,
     severity, rule_id."""
 
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=MATCHER_MAX_CHARS)]
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=MATCHER_NAME_MAX_CHARS)]
     operator: Operator = Operator.EQUAL
-    value: Annotated[str, msgspec.Meta(max_length=MATCHER_MAX_CHARS)]
+    # As long as a label's own value and a title can be, so that every alert can be named; expressions are shorter
+    # (`engine.core.patterns.PATTERN_MAX_CHARS`).
+    value: Label
 
 
 Matchers = Annotated[tuple[Matcher, ...], msgspec.Meta(max_length=MATCHERS_MAX)]

@@ -11,8 +11,10 @@ import pytest
 import trio
 from msgspec.structs import replace
 
+from engine.core.quieting import window_of_silence
 from engine.shelf.endings import forget_over
 from protocol.effects import StormState
+from protocol.fields import LABEL_MAX_CHARS, TITLE_MAX_CHARS
 from protocol.limits import Limit
 from protocol.model import ChannelKey
 from protocol.times import SECOND_US, rfc3339
@@ -82,6 +84,17 @@ async def test_a_silence_that_cannot_work_is_refused_with_field_and_reason(
 ) -> None:
     answer = await client.post(PATH, json=SILENCE | changes)
     assert re.search(said, problem(answer, 400, 107)), answer.text
+
+
+@pytest.mark.parametrize(("name", "longest"), [("alertname", TITLE_MAX_CHARS), ("host", LABEL_MAX_CHARS)])
+async def test_the_longest_title_and_the_longest_label_can_be_silenced_by_themselves(
+    client: httpx.AsyncClient, desk: Desk, name: str, longest: int
+) -> None:
+    value = "ü" * longest
+    body = await made(client, matchers=[{"name": name, "value": value}])
+    assert body["matchers"][0]["value"] == value
+    [silence] = desk.orders.of(ChannelKey("acme", "any")).quieting.silences
+    assert window_of_silence(silence).means({name: value})
 
 
 async def test_silences_are_listed_by_their_state(client: httpx.AsyncClient, desk: Desk) -> None:
