@@ -18,6 +18,16 @@ def row(page: Remote, title: str) -> Remote:
     return page.locator(".alert-row", has_text=title)
 
 
+# Notes when this text first stands on the page, laid out, by the clock that the test has as well.
+SEEN_AT = """(text) => {
+  new MutationObserver((_, watcher) => {
+    if (!document.body.innerText.includes(text)) return;
+    globalThis.seenAt = Date.now();
+    watcher.disconnect();
+  }).observe(document.body, { childList: true, subtree: true, characterData: true });
+}"""
+
+
 async def test_a_link_signs_in_at_once_and_its_token_vanishes_from_the_address(
     engine: Engine, browser: Browser
 ) -> None:
@@ -61,10 +71,11 @@ async def test_a_token_that_is_ended_is_asked_for_again_and_the_view_stays(engin
 async def test_an_alert_is_seen_at_once_and_who_takes_it_is_seen_by_all(engine: Engine, browser: Browser) -> None:
     ann, bob = await opened(browser, engine, "ann"), await opened(browser, engine, "bob")
     await ann.get_by_text("Nothing rings").wait_for()
-    rung_at = time.monotonic()
+    await ann.evaluate(f"({SEEN_AT})('Checkout is slow')")
+    rung_at = time.time()
     await engine.service.trigger(engine.principal("shop"), [SLOW])
     await row(ann, "Checkout is slow").wait_for()
-    print(f"from trigger to sight, with the test's own way: {(time.monotonic() - rung_at) * 1000:.0f} ms")
+    print(f"from trigger to sight: {await ann.evaluate('seenAt') - rung_at * 1000:.0f} ms")
     await ann.keyboard().press("j")
     await ann.keyboard().press("a")
     await row(bob, "Checkout is slow").locator(".state", has_text="acknowledged").wait_for()
