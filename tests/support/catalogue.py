@@ -64,6 +64,9 @@ NOT_AUDITED = {
     "node": "nodes",
     "bus": "what nodes tell each other, for seconds",
     "job_count": "counted",
+    "incident_place": "how far the workspace's events were looked at; who changes its settings is an administrative act",
+    "incident": "follows from alerts; what people do to incidents is an administrative act",
+    "incident_alert": "follows from alerts; what people do to incidents is an administrative act",
 }
 # Unique keys without the workspace. Whoever can choose such a key could find out what others have.
 KEYS_THAT_NOBODY_CHOOSES = {

@@ -54,6 +54,9 @@ ROWS = {
     "object": "INSERT INTO object VALUES ('rule', $1::text, 'o', 1, NULL, '{}', 1, 1, 'ann')",
     "object_version": "INSERT INTO object_version VALUES ('rule', $1::text, 'o', 1, '{}', 0, 1, 'ann', 'made')",
     "tracker": "INSERT INTO tracker VALUES ($1::text, 'p', 'w', 'i', NULL, 1, '{}')",
+    "incident_place": "INSERT INTO incident_place VALUES ($1::text, 0, 0, 1, NULL, '{}')",
+    "incident": "INSERT INTO incident VALUES ($1::text, 'i', 'open', 1, 1, '{}')",
+    "incident_alert": "INSERT INTO incident_alert VALUES ($1::text, 'a', 'i', 'web', 1, 0, '{}')",
     "job": """
         INSERT INTO job (queue, kind, workspace, state, prio, run_at, rank, attempts_max, deadline_s, args, ukey,
             created_at, updated_at) VALUES ('alert', 'k', $1::text, 1, 5, 1, 1, 3, 60, '{}', 'same', 1, 1)
