@@ -151,7 +151,7 @@ class Service:
                 self._read(who, request.readings, answer)
             case m.Acknowledge() | m.Resolve():
                 action = Action.ACKNOWLEDGE if isinstance(request, m.Acknowledge) else Action.RESOLVE
-                deed = Deed(action=action, notes=request.notes, address=address)
+                deed = Deed(action=action, notes=request.notes, noise=request.noise, address=address)
                 await self._people.submit(who, _ids(request), deed, answer)
             case _:
                 raise BadRequest("this message is not a request")
@@ -203,13 +203,17 @@ class Service:
         """Does this about up to 10,000 alerts; one result per alert, in order. Idempotent."""
         return await self._people.act(who, alert_ids, deed)
 
-    async def acknowledge(self, who: Principal, alert_ids: Sequence[str], notes: str | None = None) -> list[ItemResult]:
-        """Somebody looks after these alerts; idempotent."""
-        return await self.act(who, alert_ids, Deed(action=Action.ACKNOWLEDGE, notes=notes))
+    async def acknowledge(
+        self, who: Principal, alert_ids: Sequence[str], notes: str | None = None, noise: bool | None = None
+    ) -> list[ItemResult]:
+        """Somebody looks after these alerts; idempotent. `noise`: whether they should not have rung."""
+        return await self.act(who, alert_ids, Deed(action=Action.ACKNOWLEDGE, notes=notes, noise=noise))
 
-    async def resolve(self, who: Principal, alert_ids: Sequence[str], notes: str | None = None) -> list[ItemResult]:
-        """These alerts are over; idempotent."""
-        return await self.act(who, alert_ids, Deed(action=Action.RESOLVE, notes=notes))
+    async def resolve(
+        self, who: Principal, alert_ids: Sequence[str], notes: str | None = None, noise: bool | None = None
+    ) -> list[ItemResult]:
+        """These alerts are over; idempotent. `noise`: whether they should not have rung."""
+        return await self.act(who, alert_ids, Deed(action=Action.RESOLVE, notes=notes, noise=noise))
 
     async def matching(self, who: Principal, query: AlertQuery) -> list[str]:
         """The ids of all alerts that a query means, newest first. Raises BadRequest if they are too many for a bulk."""

@@ -30,6 +30,8 @@ class Action(enum.Enum):
 
 
 PEOPLES_ACTIONS = tuple(action for action in Action if action not in (Action.RAISE, Action.EXPIRE))
+# With these one may say whether an alert was noise.
+JUDGING_ACTIONS = (Action.ACKNOWLEDGE, Action.RESOLVE, Action.COMMENT)
 
 # It begins anew, its chain of escalation as well.
 _NOT_TAKEN: dict[str, Any] = {"acknowledged_at": None, "acknowledged_by": None, "escalated": None}
@@ -40,16 +42,19 @@ _TRACES: Mapping[EventKind, Callable[[Change], dict[str, Any]]] = {
     EventKind.UNACKNOWLEDGED: lambda change: _NOT_TAKEN | {"active_since": change.at},
     EventKind.ASSIGNED: lambda change: {"assigned_to": change.assigned_to},
     EventKind.RESOLVED: lambda change: {"resolved_at": change.at, "resolved_by": change.by},
-    EventKind.REOPENED: lambda change: _NOT_TAKEN | _NOT_OVER | {"active_since": change.at},
+    # Who re-opens it does not hold it for noise any more.
+    EventKind.REOPENED: lambda change: _NOT_TAKEN | _NOT_OVER | {"active_since": change.at, "noise": False},
 }
 
 
 def changed(alert: Alert, event: EventKind, change: Change) -> Alert:
-    """The alert after this change. Notes that are not given stay."""
+    """The alert after this change. Notes that are not given stay, and so does what was said of noise."""
     trace = _TRACES.get(event)
     fields = trace(change) if trace else {}
     if change.state is not None:
         fields["state"] = change.state
     if change.notes is not None:
         fields |= {"notes": change.notes, "notes_by": change.by}
+    if change.noise is not None:
+        fields["noise"] = change.noise
     return replace(alert, **fields)

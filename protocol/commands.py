@@ -51,8 +51,9 @@ class Act(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Somebody does something about alerts of the channel; what it changes is told together.
 
     `identity` stands instead of ids where their sender does not know them: the alert that a source reported.
-    `assignee` (None: nobody) goes with ASSIGN. `address`: from where, for the record. `closed`: those of the alerts
-    that the channel may have forgotten, as the store has them.
+    `assignee` (None: nobody) goes with ASSIGN. `noise`: whether they should not have rung; None: nothing is said of
+    it. `address`: from where, for the record. `closed`: those of the alerts that the channel may have forgotten, as
+    the store has them.
     """
 
     alert_ids: tuple[str, ...] = ()
@@ -61,6 +62,7 @@ class Act(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     by: str
     notes: str | None = None
     assignee: str | None = None
+    noise: bool | None = None
     address: str = ""
     closed: tuple[Row, ...] = ()
 

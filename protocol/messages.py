@@ -76,21 +76,23 @@ class Reading(RequestMessage, frozen=True, gc=False, omit_defaults=True, kw_only
 
 
 class Acknowledge(RequestMessage, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="acknowledge"):
-    """I am looking after this alert (or these). Idempotent."""
+    """I am looking after this alert (or these). Idempotent. `noise`: whether it should not have rung."""
 
     answered_by: ClassVar[tuple[str, ...]] = ("accepted",)
     alert_id: Id | None = None
     alert_ids: AlertIds | None = None
     notes: Text | None = None
+    noise: bool | None = None
 
 
 class Resolve(RequestMessage, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="resolve"):
-    """This alert (or these) is over. Idempotent."""
+    """This alert (or these) is over. Idempotent. `noise`: whether it should not have rung."""
 
     answered_by: ClassVar[tuple[str, ...]] = ("accepted",)
     alert_id: Id | None = None
     alert_ids: AlertIds | None = None
     notes: Text | None = None
+    noise: bool | None = None
 
 
 class Received(RequestMessage, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="received"):

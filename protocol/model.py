@@ -232,6 +232,8 @@ class Alert(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=T
     resolved_by: str | None = None
     notes: str | None = None
     notes_by: str | None = None
+    # Somebody says that it should not have rung: what is known of its rule's quality.
+    noise: bool = False
     # Why it does not ring, which silence, window or rule is to blame, and until when (RFC 3339), if that is known.
     quieted_by: QuietedBy | None = None
     quieted_ref: str | None = None
@@ -241,8 +243,8 @@ class Alert(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=T
 class Change(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     """What a bulk change did to each of its alerts, at `at` (RFC 3339). Without `state` that is as it was.
 
-    `assigned_to` is there if that is the change; null: to nobody. `severity`: the highest among the alerts, by which
-    the message is filtered.
+    `assigned_to` is there if that is the change; null: to nobody. `noise` is there if that was judged: whether
+    they should not have rung. `severity`: the highest among the alerts, by which the message is filtered.
     """
 
     at: str
@@ -251,6 +253,7 @@ class Change(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=
     notes: str | None = None
     assigned_to: str | msgspec.UnsetType | None = msgspec.UNSET
     severity: Severity | None = None
+    noise: bool | None = None
 
 
 class Suppressed(msgspec.Struct, frozen=True, gc=False, kw_only=True):

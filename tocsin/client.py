@@ -205,13 +205,13 @@ class Client:
         """Sends measured values; one result each, in order. Split like triggers."""
         return await self._submit(lambda part, request: m.Reading(id=request, readings=part), list(readings))
 
-    async def acknowledge(self, alert_id: str, notes: str | None = None) -> ItemResult:
-        """Says that this user looks after an alert; idempotent."""
-        return await self._change(m.Acknowledge, alert_id, notes)
+    async def acknowledge(self, alert_id: str, notes: str | None = None, noise: bool | None = None) -> ItemResult:
+        """Says that this user looks after an alert; idempotent. `noise`: whether it should not have rung."""
+        return await self._change(m.Acknowledge, alert_id, notes, noise)
 
-    async def resolve(self, alert_id: str, notes: str | None = None) -> ItemResult:
-        """Says that an alert is over; idempotent."""
-        return await self._change(m.Resolve, alert_id, notes)
+    async def resolve(self, alert_id: str, notes: str | None = None, noise: bool | None = None) -> ItemResult:
+        """Says that an alert is over; idempotent. `noise`: whether it should not have rung."""
+        return await self._change(m.Resolve, alert_id, notes, noise)
 
     async def mark_read(self, keys: Sequence[str] | None = None) -> m.MarkedRead:
         """Says which notifications this user has read, by their keys (None: all of them); idempotent.
@@ -231,9 +231,9 @@ class Client:
         return trio.current_time() - began
 
     async def _change(
-        self, kind: type[m.Acknowledge] | type[m.Resolve], alert_id: str, notes: str | None
+        self, kind: type[m.Acknowledge] | type[m.Resolve], alert_id: str, notes: str | None, noise: bool | None
     ) -> ItemResult:
-        (result,) = await self._ask(lambda request: kind(id=request, alert_id=alert_id, notes=notes), 1)
+        (result,) = await self._ask(lambda request: kind(id=request, alert_id=alert_id, notes=notes, noise=noise), 1)
         return result
 
     async def _submit(self, make: Make[Input], items: list[Input]) -> list[ItemResult]:

@@ -74,7 +74,7 @@ class Acts:
         if not step.changes:
             if act.action is Action.RESOLVE and alert_id in self._ledger.by_id:
                 self._ledger.hear(turn, standing, is_bad=False)
-            return _answered(step, alert_id)
+            return _answered(_judged_too_late(step, act, before), alert_id)
         after = changed(before, step.event, _change(turn, act, step))
         if after == before:
             return ItemResult(status=step.status, reason=Reason.ALREADY, alert_id=alert_id)
@@ -124,7 +124,14 @@ class Acts:
 
 
 def _change(turn: Turn, act: Act, step: Step) -> Change:
-    return change_of(step, turn.at, act.by, act.notes, act.assignee)
+    return change_of(step, turn.at, act.by, act.notes, act.assignee, act.noise)
+
+
+def _judged_too_late(step: Step, act: Act, before: Alert) -> Step:
+    """What is done already is not judged along the way: others would be told of a change that is none."""
+    if act.noise is None or act.noise is before.noise or step.message:
+        return step
+    return replace(step, message="nothing was said of noise, it was so already: comment with noise instead")
 
 
 def _answered(step: Step, alert_id: str, offset: int | None = None) -> ItemResult:
@@ -138,6 +145,8 @@ def _audit(turn: Turn, act: Act, before: Alert, after: Alert) -> Audit:
         was["state"], now["state"] = before.state.value, after.state.value
     if before.assigned_to != after.assigned_to:
         was["assigned_to"], now["assigned_to"] = before.assigned_to, after.assigned_to
+    if before.noise is not after.noise:
+        was["noise"], now["noise"] = str(before.noise).lower(), str(after.noise).lower()
     return Audit(
         at=turn.now,
         by=act.by,

@@ -137,11 +137,16 @@ def raised(alert: Alert, firing: Firing, step: Step, at: str) -> Alert:
 
 
 def change_of(
-    step: Step, at: str, by: str | None = None, notes: str | None = None, assignee: str | None = None
+    step: Step,
+    at: str,
+    by: str | None = None,
+    notes: str | None = None,
+    assignee: str | None = None,
+    noise: bool | None = None,
 ) -> Change:
     """What a step does to an alert. `at` is RFC 3339."""
     assigned_to = assignee if step.event is EventKind.ASSIGNED else msgspec.UNSET
-    return Change(at=at, state=step.state, by=by, notes=notes, assigned_to=assigned_to)
+    return Change(at=at, state=step.state, by=by, notes=notes, assigned_to=assigned_to, noise=noise)
 
 
 def stepped(alert: Alert, step: Step, at: str, by: str | None, notes: str | None) -> Alert:

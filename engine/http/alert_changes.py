@@ -34,9 +34,14 @@ _OPEN = tuple(state for state in AlertState if state in OPEN_STATES)
 
 
 class DeedBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a person has to say: `notes` (a comment needs them). `assigned_to` goes with `assign`: a user, or null."""
+    """What a person has to say: `notes` (a comment needs them, or `noise`).
+
+    `assigned_to` goes with `assign`: a user, or null. `noise` goes with `acknowledge`, `resolve` and `comment`: whether
+    it should not have rung; left out: nothing is said of it.
+    """
 
     notes: Text | None = None
+    noise: bool | None = None
     assigned_to: Id | msgspec.UnsetType | None = msgspec.UNSET
 
 
@@ -127,7 +132,7 @@ def _deed(action: Action, body: DeedBody, address: str) -> Deed:
             else f"assigned_to: it goes with assign, not with {action.value}"
         )
     assignee = None if body.assigned_to is msgspec.UNSET else body.assigned_to
-    deed = Deed(action=action, notes=body.notes, assignee=assignee, address=address)
+    deed = Deed(action=action, notes=body.notes, assignee=assignee, noise=body.noise, address=address)
     deed.check()
     return deed
 

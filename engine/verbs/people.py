@@ -27,7 +27,7 @@ from engine.input.commands import check_text, is_storable
 from engine.shelf.directory import USER
 from engine.stores import Located, Store
 from engine.verbs.answers import Tally, slot
-from protocol.changes import Action
+from protocol.changes import JUDGING_ACTIONS, Action
 from protocol.commands import Act
 from protocol.errors import BadRequest, Busy, TocsinError
 from protocol.items import ItemResult
@@ -41,19 +41,25 @@ BULK_MAX = 10_000
 
 
 class Deed(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody wants done: `notes` are his words, `assignee` (None: nobody) goes with ASSIGN alone."""
+    """What somebody wants done: `notes` are his words, `assignee` (None: nobody) goes with ASSIGN alone.
+
+    `noise` (None: he does not say) goes with `JUDGING_ACTIONS`.
+    """
 
     action: Action
     notes: str | None = None
     assignee: str | None = None
+    noise: bool | None = None
     # From where it is asked, for the record.
     address: str = ""
 
     def check(self) -> None:
         """Raises BadRequest for words that cannot be kept, or that say nothing."""
         check_text(self.notes or "", "notes")
-        if self.action is Action.COMMENT and not (self.notes or "").strip():
-            raise BadRequest('notes: a comment needs some words, such as {"notes": "disk ordered"}')
+        if self.noise is not None and self.action not in JUDGING_ACTIONS:
+            raise BadRequest("noise: it goes with acknowledge, resolve and comment")
+        if self.action is Action.COMMENT and self.noise is None and not (self.notes or "").strip():
+            raise BadRequest('notes: a comment needs some words, such as {"notes": "disk ordered"}, or "noise"')
         if self.assignee is not None:
             check_id(self.assignee, "assigned_to")
 
@@ -182,6 +188,7 @@ def _act(who: Principal, deed: Deed, alert_ids: Sequence[str], known: Mapping[st
         by=who.user,
         notes=deed.notes,
         assignee=deed.assignee,
+        noise=deed.noise,
         address=deed.address,
         closed=tuple(row for row in closed.values() if row is not None),
     )

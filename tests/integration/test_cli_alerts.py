@@ -63,6 +63,8 @@ async def test_each_thing_that_people_do_ends_with_0_also_when_it_was_so_already
         assert "  ann  " in (await said("alerts", "list", "--assigned-to", "ann")).splitlines()[1]
         assert await said("alerts", "assign", one, "--nobody") == f"{one} assigned\n"
         assert await said("alerts", "comment", one, "--notes", "the fan") == f"{one} commented\n"
+        assert await said("alerts", "comment", one, "--noise") == f"{one} commented\n"
+        assert json.loads(await said("alerts", "show", one, "--json"))["alert"]["noise"] is True
         assert await said("alerts", "resolve", *both, "--notes", "done") == f"{one} resolved\n{two} resolved\n"
         assert await said("alerts", "resolve", one) == f"{one} resolved (already)\n"
         assert await said("alerts", "reopen", one) == f"{one} reopened\n"

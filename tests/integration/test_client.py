@@ -103,7 +103,7 @@ async def test_all_verbs_work_on_a_real_engine(tmp_path: Path) -> None:
         assert (fired.status, fired.offset) == (Status.FIRED, 1)
         assert fired.alert_id is not None
         assert (await client.acknowledge(fired.alert_id, "looking")).status is Status.ACKNOWLEDGED
-        assert (await client.resolve(fired.alert_id)).status is Status.RESOLVED
+        assert (await client.resolve(fired.alert_id, noise=True)).status is Status.RESOLVED
         assert (await client.reading("web", "cpu", 0.5)).reason is not Reason.INVALID
         assert (await client.resolve("01000000-0000-7000-8000-000000000000")).reason is Reason.UNKNOWN_ALERT
         assert await client.ping() < 5
@@ -111,6 +111,7 @@ async def test_all_verbs_work_on_a_real_engine(tmp_path: Path) -> None:
         told = [await anext(alerts) for _ in range(3)]
         assert [message.event.value for message in told] == ["fired", "acknowledged", "resolved"]
         assert told[1].data.notes == "looking"
+        assert [message.data.noise for message in told] == [False, False, True]
 
 
 async def test_what_a_role_may_not_do_is_said(tmp_path: Path) -> None:

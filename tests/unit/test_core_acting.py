@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from engine.core.turn import Policy
-from protocol.changes import PEOPLES_ACTIONS, Action, changed
+from protocol.changes import JUDGING_ACTIONS, PEOPLES_ACTIONS, Action, changed
 from protocol.commands import Act, Ring
 from protocol.items import ItemResult
 from protocol.model import AlertState, Change, EventKind, Reason, Severity, Status
@@ -107,6 +109,65 @@ def test_the_trail_says_who_what_when_from_where_and_what_was_different() -> Non
     channel.send(acting(Action.RESOLVE, alert_id))
     (line,) = channel.decision.audits
     assert (line.before, line.after) == ({"state": "active"}, {"state": "resolved"})
+
+
+# Noise
+
+
+@pytest.mark.parametrize("action", JUDGING_ACTIONS)
+def test_whoever_looks_after_an_alert_may_say_that_it_was_noise_and_that_is_on_record(action: Action) -> None:
+    channel = Channel()
+    (alert_id,) = rung(channel, "disk")
+    channel.send(acting(action, alert_id, noise=True))
+    assert channel.rows[alert_id].alert.noise
+    (line,) = channel.decision.audits
+    assert (line.before["noise"], line.after["noise"]) == ("false", "true")
+
+
+def test_what_was_said_of_noise_stays_until_somebody_says_otherwise_or_opens_it_again() -> None:
+    channel = Channel()
+    (alert_id,) = rung(channel, "disk")
+    channel.send(acting(Action.ACKNOWLEDGE, alert_id, noise=True))
+    channel.send(acting(Action.COMMENT, alert_id, notes="hm"))
+    assert channel.last().alert.noise
+    channel.send(acting(Action.COMMENT, alert_id, noise=False))
+    assert not channel.last().alert.noise
+    channel.send(acting(Action.RESOLVE, alert_id, noise=True))
+    assert channel.last().alert.noise
+    channel.send(acting(Action.REOPEN, alert_id))
+    assert not channel.last().alert.noise
+
+
+def test_a_forgotten_alert_is_judged_by_a_comment_without_words() -> None:
+    channel = Channel()
+    row = forgotten(channel)
+    act = acting(Action.COMMENT, row.alert.id, noise=True, closed=(row,))
+    assert reasons(channel.send(act)) == ["commented"]
+    assert channel.rows[row.alert.id].alert.noise
+    assert reasons(channel.send(replace(act, closed=(channel.rows[row.alert.id],)))) == ["already"]
+
+
+def test_many_are_judged_together_and_the_change_says_so() -> None:
+    channel = Channel()
+    ids = rung(channel, "disk", "fan")
+    channel.send(acting(Action.RESOLVE, *ids, noise=True))
+    assert channel.last().change == Change(
+        at=channel.last().at, state=AlertState.RESOLVED, by="ann", severity=Severity.WARNING, noise=True
+    )
+    assert [channel.rows[alert_id].alert.noise for alert_id in ids] == [True, True]
+
+
+def test_a_judgement_of_what_is_done_already_is_not_lost_silently() -> None:
+    channel = Channel()
+    (alert_id,) = rung(channel, "disk")
+    channel.send(acting(Action.RESOLVE, alert_id))
+    (result,) = channel.send(acting(Action.RESOLVE, alert_id, noise=True))
+    assert (result.reason, result.message) == (
+        Reason.ALREADY,
+        "nothing was said of noise, it was so already: comment with noise instead",
+    )
+    (result,) = channel.send(acting(Action.RESOLVE, alert_id, noise=False))
+    assert (result.reason, result.message) == (Reason.ALREADY, msgspec.UNSET)
 
 
 # Forgotten

@@ -10,7 +10,7 @@ import pytest
 
 from engine.access.audit import TrailWanted
 from engine.verbs.people import Deed
-from protocol.changes import PEOPLES_ACTIONS, Action
+from protocol.changes import JUDGING_ACTIONS, PEOPLES_ACTIONS, Action
 from protocol.model import AlertState, QuietedBy, Severity
 from protocol.times import parse_rfc3339
 from tests.support.http_service import ALERT, BEARER, FakeService
@@ -58,6 +58,20 @@ async def test_notes_are_optional_but_for_a_comment(client: httpx.AsyncClient, s
     assert (await client.post(f"/api/v1/alerts/{ALERT.id}/acknowledge")).status_code == 200
     assert service.asked[0][1][1].notes is None
     assert "a comment needs some words" in problem(await client.post(f"/api/v1/alerts/{ALERT.id}/comment"), 400, 107)
+
+
+async def test_noise_is_said_with_an_acknowledgement_an_end_or_a_comment_and_nothing_else(
+    client: httpx.AsyncClient, service: FakeService
+) -> None:
+    for action in PEOPLES_ACTIONS:
+        body = {"noise": True} | NEEDS.get(action, {})
+        response = await client.post(f"/api/v1/alerts/{ALERT.id}/{action.value}", json=body)
+        if action in JUDGING_ACTIONS:
+            assert (response.status_code, service.asked[-1][1][1].noise) == (200, True)
+        else:
+            assert "it goes with acknowledge, resolve and comment" in problem(response, 400, 107)
+    answer = await client.post("/api/v1/alerts/resolve", json={"alertIds": [ALERT.id], "noise": False})
+    assert (answer.status_code, service.asked[-1][1][1].noise) == (200, False)
 
 
 async def test_assigning_says_whom_or_nobody_and_no_other_verb_does(

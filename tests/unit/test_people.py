@@ -184,6 +184,7 @@ async def test_another_workspaces_alert_answers_as_one_that_there_is_not(bench, 
         (Deed(action=Action.COMMENT), "a comment needs some words"),
         (Deed(action=Action.COMMENT, notes=" \n"), "a comment needs some words"),
         (Deed(action=Action.RESOLVE, notes="a\0b"), "notes"),
+        (Deed(action=Action.REOPEN, noise=True), "noise: it goes with"),
         (Deed(action=Action.ASSIGN, assignee="a*b"), "assigned_to"),
     ],
 )

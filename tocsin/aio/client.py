@@ -164,13 +164,13 @@ class Client:
         """Sends measured values; one result each, in order."""
         return await self._call(lambda client: client.readings(tuple(readings)))
 
-    async def acknowledge(self, alert_id: str, notes: str | None = None) -> ItemResult:
-        """Says that this user looks after an alert; idempotent."""
-        return await self._call(lambda client: client.acknowledge(alert_id, notes))
+    async def acknowledge(self, alert_id: str, notes: str | None = None, noise: bool | None = None) -> ItemResult:
+        """Says that this user looks after an alert; idempotent. `noise`: whether it should not have rung."""
+        return await self._call(lambda client: client.acknowledge(alert_id, notes, noise))
 
-    async def resolve(self, alert_id: str, notes: str | None = None) -> ItemResult:
-        """Says that an alert is over; idempotent."""
-        return await self._call(lambda client: client.resolve(alert_id, notes))
+    async def resolve(self, alert_id: str, notes: str | None = None, noise: bool | None = None) -> ItemResult:
+        """Says that an alert is over; idempotent. `noise`: whether it should not have rung."""
+        return await self._call(lambda client: client.resolve(alert_id, notes, noise))
 
     async def mark_read(self, keys: Sequence[str] | None = None) -> m.MarkedRead:
         """Says which notifications this user has read, by their keys (None: all of them); idempotent."""

@@ -186,13 +186,17 @@ class Service:
         """Does this about up to 10,000 alerts; one result per alert, in order. Idempotent."""
         return await self._call(lambda engine: engine.service.act(who, tuple(alert_ids), deed))
 
-    async def acknowledge(self, who: Principal, alert_ids: Sequence[str], notes: str | None = None) -> list[ItemResult]:
-        """Somebody looks after these alerts; idempotent."""
-        return await self._call(lambda engine: engine.service.acknowledge(who, tuple(alert_ids), notes))
+    async def acknowledge(
+        self, who: Principal, alert_ids: Sequence[str], notes: str | None = None, noise: bool | None = None
+    ) -> list[ItemResult]:
+        """Somebody looks after these alerts; idempotent. `noise`: whether they should not have rung."""
+        return await self._call(lambda engine: engine.service.acknowledge(who, tuple(alert_ids), notes, noise))
 
-    async def resolve(self, who: Principal, alert_ids: Sequence[str], notes: str | None = None) -> list[ItemResult]:
-        """These alerts are over; idempotent."""
-        return await self._call(lambda engine: engine.service.resolve(who, tuple(alert_ids), notes))
+    async def resolve(
+        self, who: Principal, alert_ids: Sequence[str], notes: str | None = None, noise: bool | None = None
+    ) -> list[ItemResult]:
+        """These alerts are over; idempotent. `noise`: whether they should not have rung."""
+        return await self._call(lambda engine: engine.service.resolve(who, tuple(alert_ids), notes, noise))
 
     async def matching(self, who: Principal, query: AlertQuery) -> list[str]:
         """The ids of all alerts that a query means, newest first. Raises BadRequest if they are too many for a bulk."""

@@ -128,6 +128,10 @@ def _act(verb: str, name: str, help_text: str, *more: Callable[[Any], Any]) -> N
         body: dict[str, Any] = {"dry_run": True} if dry_run else {}
         if (notes := given.pop("notes")) is not None:
             body["notes"] = notes
+        if (noise := given.pop("noise", None)) is not None:
+            body["noise"] = noise
+        if verb == "comment" and not body.keys() & {"notes", "noise"}:
+            raise click.UsageError("say something with --notes, or whether it was --noise")
         if verb == "assign":
             body["assigned_to"] = _assignee(given.pop("user"), given.pop("nobody"))
         body |= _meant(alert_ids, _wanted(given), everything)
@@ -153,14 +157,21 @@ def _act(verb: str, name: str, help_text: str, *more: Callable[[Any], Any]) -> N
 
 
 _NOTES = click.option("--notes", callback=options.filled, help="Why, or what was done.")
-_WORDS = click.option("--notes", required=True, callback=options.filled, help="What there is to say.")
+_WORDS = click.option("--notes", callback=options.filled, help="What there is to say.")
+_NOISE = click.option("--noise/--no-noise", default=None, help="They should not have rung; or they should have.")
 _USER = click.option("--to", "user", metavar="USER", callback=options.filled, help="Whom to assign to.")
 _NOBODY = click.option("--nobody", is_flag=True, help="Takes it from whoever has it.")
-_act("acknowledge", "ack", "Says that I look after alerts. Those that are taken already stay as they are.", _NOTES)
+_act(
+    "acknowledge",
+    "ack",
+    "Says that I look after alerts. Those that are taken already stay as they are.",
+    _NOTES,
+    _NOISE,
+)
 _act("unacknowledge", "unack", "Gives alerts back: they are active again.", _NOTES)
 _act("assign", "assign", "Assigns alerts to a user, or to nobody.", _NOTES, _USER, _NOBODY)
-_act("comment", "comment", "Says something about alerts, also about those that are over.", _WORDS)
-_act("resolve", "resolve", "Says that alerts are over.", _NOTES)
+_act("comment", "comment", "Says something about alerts, also about those that are over.", _WORDS, _NOISE)
+_act("resolve", "resolve", "Says that alerts are over.", _NOTES, _NOISE)
 _act("reopen", "reopen", "Opens alerts again that are over.", _NOTES)
 
 

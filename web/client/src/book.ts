@@ -194,16 +194,17 @@ function traceOf(event: EventKind, { at, by, assigned_to }: Change): Partial<Ale
     case "resolved":
       return { resolved_at: at, resolved_by: by };
     case "reopened":
-      return { ...NOT_TAKEN, ...NOT_OVER, active_since: at };
+      return { ...NOT_TAKEN, ...NOT_OVER, active_since: at, noise: undefined };
     default:
       return {};
   }
 }
 
-/** The alert after a change of many. Notes that are not given stay. */
+/** The alert after a change of many. Notes that are not given stay, and so does what was said of noise. */
 export function changed(alert: Alert, event: EventKind, change: Change): Alert {
   const after: Alert = { ...alert, ...traceOf(event, change) };
   if (change.state) after.state = change.state;
   if (typeof change.notes === "string") Object.assign(after, { notes: change.notes, notes_by: change.by });
+  if (typeof change.noise === "boolean") after.noise = change.noise || undefined;
   return after;
 }

@@ -169,18 +169,18 @@ export class Client extends Events {
     return this.verified.get(channel);
   }
 
-  /** Says that this user looks after an alert, or several; idempotent. */
-  acknowledge(alertId: string, notes?: string): Promise<ItemResult>;
-  acknowledge(alertIds: string[], notes?: string): Promise<ItemResult[]>;
-  acknowledge(ids: string | string[], notes?: string): Promise<ItemResult | ItemResult[]> {
-    return this.change("acknowledge", ids, notes);
+  /** Says that this user looks after an alert, or several; idempotent. `noise`: whether it should not have rung. */
+  acknowledge(alertId: string, notes?: string, noise?: boolean): Promise<ItemResult>;
+  acknowledge(alertIds: string[], notes?: string, noise?: boolean): Promise<ItemResult[]>;
+  acknowledge(ids: string | string[], notes?: string, noise?: boolean): Promise<ItemResult | ItemResult[]> {
+    return this.change("acknowledge", ids, { notes, noise });
   }
 
-  /** Says that an alert, or several, is over; idempotent. */
-  resolve(alertId: string, notes?: string): Promise<ItemResult>;
-  resolve(alertIds: string[], notes?: string): Promise<ItemResult[]>;
-  resolve(ids: string | string[], notes?: string): Promise<ItemResult | ItemResult[]> {
-    return this.change("resolve", ids, notes);
+  /** Says that an alert, or several, is over; idempotent. `noise`: whether it should not have rung. */
+  resolve(alertId: string, notes?: string, noise?: boolean): Promise<ItemResult>;
+  resolve(alertIds: string[], notes?: string, noise?: boolean): Promise<ItemResult[]>;
+  resolve(ids: string | string[], notes?: string, noise?: boolean): Promise<ItemResult | ItemResult[]> {
+    return this.change("resolve", ids, { notes, noise });
   }
 
   /** Rings. The result comes when it is on stable storage. */
@@ -225,9 +225,13 @@ export class Client extends Events {
     return { ...this.dialogue.counters, waiting: this.requests.size };
   }
 
-  private async change(type: "acknowledge" | "resolve", ids: string | string[], notes: string | undefined) {
-    if (Array.isArray(ids)) return this.submit(ids, (alertIds) => ({ type, alertIds, notes }));
-    return only(expected(await this.requests.ask({ type, alertId: ids, notes }), "accepted").results);
+  private async change(
+    type: "acknowledge" | "resolve",
+    ids: string | string[],
+    said: { notes?: string; noise?: boolean },
+  ) {
+    if (Array.isArray(ids)) return this.submit(ids, (alertIds) => ({ type, alertIds, ...said }));
+    return only(expected(await this.requests.ask({ type, alertId: ids, ...said }), "accepted").results);
   }
 
   private async submit<Item>(items: Item[], make: (part: Item[]) => Request): Promise<ItemResult[]> {

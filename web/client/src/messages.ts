@@ -72,6 +72,8 @@ export interface Alert {
   resolved_by?: string;
   notes?: string;
   notes_by?: string;
+  /** Somebody says that it should not have rung. */
+  noise?: boolean;
   quieted_by?: QuietedBy;
   quieted_ref?: string;
   quieted_until?: string;
@@ -85,6 +87,7 @@ export interface Change {
   notes?: string;
   assigned_to?: string | null;
   severity?: Severity;
+  noise?: boolean;
 }
 
 /** What a suppression window swallowed, told by the `receipt` at its end. */
@@ -146,7 +149,7 @@ export type ClientMessage =
 export type Request =
   | { type: "trigger"; alerts: TriggerInput[] }
   | { type: "reading"; readings: ReadingInput[] }
-  | { type: "acknowledge" | "resolve"; alertId?: string; alertIds?: string[]; notes?: string }
+  | { type: "acknowledge" | "resolve"; alertId?: string; alertIds?: string[]; notes?: string; noise?: boolean }
   | { type: "read"; keys?: string[] }
   | { type: "ping" };
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { AlertBook, type Alert, type AlertMessage, type Snapshot } from "../src/index.js";
+import { AlertBook, type Alert, type AlertMessage, type Change, type EventKind, type Snapshot } from "../src/index.js";
 
 const CHANNEL = "alerts:acme:web";
 
@@ -64,6 +64,21 @@ test("a change of many changes those that are known, and counts the others", () 
     { state, resolved_by, notes, notes_by },
     { state: "resolved", resolved_by: "ann", notes: "done", notes_by: "ann" },
   );
+});
+
+test("a change of many says whether they were noise, and re-opening takes it back", () => {
+  const book = new AlertBook();
+  for (const number of [1, 2]) book.fold(fired(number));
+  const alertIds = ["a1", "a2"];
+  const at = "2026-01-01T00:01:00Z";
+  const told = (number: number, event: EventKind, change: Change) =>
+    book.fold(fired(number, { data: undefined, event, alertIds, change }));
+  told(3, "acknowledged", { at, state: "acknowledged", by: "ann", noise: true });
+  assert.equal(book.get("a1")?.noise, true);
+  told(4, "commented", { at, by: "ann", notes: "hm" });
+  assert.equal(book.get("a1")?.noise, true);
+  told(5, "reopened", { at, state: "active", by: "ann" });
+  assert.equal(book.get("a1")?.noise, undefined);
 });
 
 test("what a change of many takes back is gone, and null gives to nobody", () => {

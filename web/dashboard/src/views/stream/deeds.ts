@@ -16,6 +16,8 @@ export interface Deed {
   /** Who does it. */
   by: string;
   notes?: string | undefined;
+  /** With `acknowledge`, `resolve` and `comment`: whether it should not have rung. */
+  noise?: boolean | undefined;
   /** With `assign`; null: to nobody. */
   assignedTo?: string | null;
 }
@@ -67,8 +69,8 @@ export function applies(verb: Verb, { state }: Pick<Alert, "state">): boolean {
 }
 
 /** How an alert looks after a deed. Pure. */
-export function after({ verb, by, notes, assignedTo }: Deed, at: string): Partial<Alert> {
-  const said: Partial<Alert> = notes ? { notes, notes_by: by } : {};
+export function after({ verb, by, notes, noise, assignedTo }: Deed, at: string): Partial<Alert> {
+  const said: Partial<Alert> = { ...(notes && { notes, notes_by: by }), ...(noise !== undefined && { noise }) };
   switch (verb) {
     case "acknowledge":
       return { ...said, state: "acknowledged", acknowledged_at: at, acknowledged_by: by };
@@ -145,8 +147,9 @@ function settle(result: ItemResult, alert: Alert | undefined, patch: Partial<Ale
   else book.set({ ...(book.get(alert.id) ?? alert), ...patch });
 }
 
-function bodyOf({ verb, notes, assignedTo }: Deed): object {
-  return { ...(notes && { notes }), ...(verb === "assign" && { assigned_to: assignedTo ?? null }) };
+function bodyOf({ verb, notes, noise, assignedTo }: Deed): object {
+  const said = { ...(notes && { notes }), ...(noise !== undefined && { noise }) };
+  return { ...said, ...(verb === "assign" && { assigned_to: assignedTo ?? null }) };
 }
 
 function expect(alerts: readonly Alert[], patch: Partial<Alert> | null): void {

@@ -55,6 +55,7 @@ function Shown({ alert, actions }: { alert: Alert; actions: Actions }) {
         <SeverityBadge severity={alert.severity} />
         <StateBadge state={alert.state} />
         {alert.quieted_by && <Tag kind="notable">quiet: {alert.quieted_by.replace("_", " ")}</Tag>}
+        {alert.noise && <Tag kind="notable">noise</Tag>}
         {alert.escalated && <Tag kind="bad">escalated, step {alert.escalated.step}</Tag>}
       </p>
       <ActionButtons actions={actions} alerts={[alert]} />

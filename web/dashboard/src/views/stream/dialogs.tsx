@@ -158,12 +158,13 @@ export function AssignDialog({ alerts, onClose }: DialogProps) {
 
 export function CommentDialog({ alerts, onClose }: DialogProps) {
   const { user } = useClaims();
+  const before = alerts.every((alert) => alert.noise);
   const form = useFields(
-    { notes: "" },
-    ({ notes }) => (notes.trim() ? {} : { notes: "There is nothing to say yet." }),
-    async ({ notes }) => {
+    { notes: "", noise: before },
+    ({ notes, noise }) => (notes.trim() || noise !== before ? {} : { notes: "There is nothing to say yet." }),
+    async ({ notes, noise }) => {
       onClose();
-      await act({ verb: "comment", by: user, notes }, alerts);
+      await act({ verb: "comment", by: user, notes, noise: noise === before ? undefined : noise }, alerts);
     },
   );
   return (
@@ -178,6 +179,11 @@ export function CommentDialog({ alerts, onClose }: DialogProps) {
           value={form.values.notes}
           onChange={(event) => form.set("notes", event.target.value)}
           error={form.errorOf("notes")}
+        />
+        <CheckField
+          label={alerts.length === 1 ? "It was noise: it should not have rung" : "They were noise"}
+          checked={form.values.noise}
+          onChange={(event) => form.set("noise", event.target.checked)}
         />
         <FormFoot form={form} says="Comment" onClose={onClose} />
       </form>
