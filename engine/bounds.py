@@ -116,6 +116,7 @@ def retention_of(config: Config) -> Retention:
         events_per_channel=keep.events_per_channel,
         readings=KeptReadings(raw_s=keep.readings_s, minutes_s=keep.minutes_s, hours_s=keep.hours_s),
         deliveries_s=keep.deliveries_s,
+        findings_s=keep.findings_s,
     )
 
 

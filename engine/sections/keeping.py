@@ -20,6 +20,14 @@ class Retention(Section, frozen=True, kw_only=True):
         int,
         limit(3_600, _DECADE_S, "Who was told of what: a quarter of a year, for whoever looks back at an incident."),
     ] = 7_776_000
+    findings_s: Annotated[
+        int,
+        limit(
+            86_400,
+            _DECADE_S,
+            "What analytics found, since it was last true: a quarter of a year, over which its accuracy is told.",
+        ),
+    ] = 7_776_000
     over_s: Annotated[
         float, limit(0, _DECADE_S, "Silences and one-time windows, after their end: Alertmanager's 120 hours.")
     ] = 432_000.0

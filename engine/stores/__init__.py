@@ -26,6 +26,7 @@ from engine.foreign import ForeignLoop
 from engine.ids import now_us
 from engine.pages import PAGE_DEFAULT
 from engine.stores.deliveries import DeliveryStore
+from engine.stores.findings import FindingStore
 from engine.stores.jobs import JobStore
 from engine.stores.nodes import NodeStore
 from engine.stores.objects import ObjectStore
@@ -176,9 +177,11 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
     readings: KeptReadings = KeptReadings()
     # Lines of the ledger of notifications, since they last changed.
     deliveries_s: float = 90 * 86_400
+    # What analytics found, since it was last found or changed.
+    findings_s: float = 90 * 86_400
 
 
-class Store(ChannelStore, ObjectStore, WorkflowStore, JobStore, DeliveryStore, NodeStore, Protocol):
+class Store(ChannelStore, ObjectStore, WorkflowStore, JobStore, DeliveryStore, NodeStore, FindingStore, Protocol):
     """What the engine needs of a store. Reads raise StoreUnavailable after 5 s at the latest."""
 
     @property

@@ -18,13 +18,14 @@ import asyncpg
 import pytest
 
 from engine.stores import AlertQuery
+from engine.stores.findings import FindingQuery
 from engine.stores.postgres.dialect import translated
 from engine.stores.postgres.sessions import SETTINGS
-from engine.stores.tables import deliveries, delivery_lines, lists, queries
+from engine.stores.tables import deliveries, delivery_lines, findings, lists, queries
 from engine.stores.tables.connection import Connection
 from protocol.model import AlertState, Severity
 from tests.support.postgres_server import PostgresDatabase, PostgresServer
-from tests.unit.test_sqlite_queries import JOB_STATEMENTS
+from tests.unit.test_sqlite_queries import FOUND, JOB_STATEMENTS
 
 ROWS = 60_000
 # Of 40 workspaces with 5 channels each; what is due, open or unread is little of all.
@@ -63,9 +64,13 @@ INSERT INTO delivery (workspace, alert_id, channel, recipient, version, key, cha
         'fired', CASE n % 3 WHEN 0 THEN 'sent' WHEN 1 THEN 'failed' ELSE 'queued' END,
         CASE WHEN n % 4 = 0 THEN n END, n, n
     FROM generate_series(1, {ROWS}) n;
+INSERT INTO finding (workspace, kind, key, framework, rule_id, sort, state, score, at, due, updated_at, version, body)
+    SELECT 'w' || n % 40, 'k' || n % 3, 'f' || n, 'f' || n % 5, 'r' || n % 50, '', 'new', 0.5, n,
+        CASE WHEN n % 9 = 0 THEN n END, n, 1, '{{}}'
+    FROM generate_series(1, {ROWS}) n;
 ANALYZE;
 """
-LARGE = re.compile(r"^(alert|event|entry|audit|object|job|job_done|delivery)(_default)?$")
+LARGE = re.compile(r"^(alert|event|entry|audit|object|job|job_done|delivery|finding)(_default)?$")
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +169,19 @@ LIMITED: dict[str, tuple[Any, ...]] = {"_CLAIM": ("n1", 9, 9, 9, "alert", 16), "
 @pytest.mark.parametrize(("where", "name"), JOB_STATEMENTS, ids=lambda value: value if isinstance(value, str) else "")
 def test_no_statement_of_the_queue_reads_a_whole_table(filled: PostgresDatabase, where: ModuleType, name: str) -> None:
     assert costly(filled, getattr(where, name), LIMITED.get(name), seen="*") == []
+
+
+# A page has a limit, and Postgres plans for the one that there is.
+@pytest.mark.parametrize("more", [more for more, _ in FOUND], ids=str)
+def test_a_page_of_findings_is_served_by_an_index(filled: PostgresDatabase, more: Any) -> None:
+    sql, values = findings.page_statement(FindingQuery(workspace="w1", kind="k1", **more))
+    assert costly(filled, sql, values) == []
+
+
+@pytest.mark.parametrize("name", ["NAMED", "DUE", "OLD", "SETTLE", "HISTORY"])
+def test_what_is_asked_of_findings_is_served_by_an_index(filled: PostgresDatabase, name: str) -> None:
+    is_of_all = name in ("DUE", "OLD")
+    assert costly(filled, getattr(findings, name), seen="*" if is_of_all else '["w1"]') == []
 
 
 class Numbers:

@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from engine.stores.tables import deliveries, delivery_lines, queries
+from engine.stores.tables import deliveries, delivery_lines, findings, queries
 from tests.integration.test_postgres_plans import READS, TOLD, costly, index_conditions
 from tests.support.postgres_server import PostgresDatabase, PostgresServer
 from tests.unit.test_sqlite_queries import JOB_STATEMENTS
@@ -56,6 +56,7 @@ def test_what_is_asked_for_by_name_is_found_by_it(
     [(queries, name) for name in READS.split() if name not in ONCE]
     + [(deliveries, name) for name in TOLD.split()]
     + [(delivery_lines, name) for name in ("_KNOWN", "LOST", "CANCELLED", "AGAIN")]
+    + [(findings, name) for name in ("NAMED", "DUE", "OLD", "SETTLE", "HISTORY")]
     + list(JOB_STATEMENTS),
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -19,6 +19,7 @@ from tests.support.stores import StoreFactory
 from tests.unit import (
     test_store_contract,
     test_store_deliveries,
+    test_store_findings,
     test_store_jobs,
     test_store_lists,
     test_store_objects,
@@ -36,6 +37,7 @@ __all__ = ["opened"]
 SUITE = (
     test_store_contract,
     test_store_deliveries,
+    test_store_findings,
     test_store_jobs,
     test_store_lists,
     test_store_objects,

@@ -67,6 +67,7 @@ NOT_AUDITED = {
     "incident_place": "how far the workspace's events were looked at; who changes its settings is an administrative act",
     "incident": "follows from alerts; what people do to incidents is an administrative act",
     "incident_alert": "follows from alerts; what people do to incidents is an administrative act",
+    "finding": "found by analytics; what people say of one is an administrative act",
 }
 # Unique keys without the workspace. Whoever can choose such a key could find out what others have.
 KEYS_THAT_NOBODY_CHOOSES = {

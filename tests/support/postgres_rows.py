@@ -66,6 +66,10 @@ ROWS = {
             errors, lease_no, created_at, updated_at)
         VALUES (length($1::text) * 1000000, 'alert', 'k', $1, 4, 5, 1, 1, 3, 60, '{}', '[]', 1, 1, 1)
     """,
+    "finding": """
+        INSERT INTO finding (workspace, kind, key, sort, state, at, updated_at, version, body)
+        VALUES ($1::text, 'pattern', 'k', '', 'new', 1, 1, 1, '{}')
+    """,
     "delivery": """
         INSERT INTO delivery (workspace, alert_id, channel, recipient, version, key, change, state, at, updated_at)
         VALUES ($1::text, 'a', 'in_app', 'user:ann', '1', 'key of ' || $1, 'fired', 'sent', 1, 1)

@@ -15,12 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.stores import AlertQuery, Retention, migrate
+from engine.stores.findings import FindingQuery
 from engine.stores.jobs import JobQuery
 from engine.stores.sqlite.commit import Committer
 from engine.stores.sqlite.file import Database
 from engine.stores.tables import (
     deliveries,
     delivery_lines,
+    findings,
     job_claims,
     job_ends,
     job_lists,
@@ -178,6 +180,40 @@ def test_what_is_asked_of_notifications_is_served_by_its_index(
     harmless = ("VIRTUAL TABLE", "CONSTANT ROW", "SCAN older", index)
     assert [step for step in steps if "SCAN" in step and not any(word in step for word in harmless)] == []
     assert any(index in step for step in steps)
+
+
+FINDINGS = [
+    (findings.NAMED, ("acme", "pattern", "[]"), "finding"),
+    (findings.DUE, ("prediction", NOW, 10), "finding_due"),
+    (findings.OLD, (NOW, 10), "finding_kept"),
+    (findings.SETTLE, ("new", 0.5, None, "{}", NOW, "acme", "pattern", "k", 1), "finding"),
+    (findings.HISTORY, (1, "0", "1", 0, NOW, 10), "alert"),
+]
+
+
+@pytest.mark.parametrize(("sql", "values", "index"), FINDINGS)
+def test_what_is_asked_of_findings_is_served_by_an_index(
+    connection: sqlite3.Connection, sql: str, values: Any, index: str
+) -> None:
+    steps = plan(connection, sql, values)
+    assert costly(steps) == []
+    assert any(index in step for step in steps)
+
+
+FOUND: list[tuple[dict[str, Any], str]] = [
+    ({}, "finding_by_time"),
+    ({"frameworks": ("checkout",), "states": ("new",), "sorts": ("pair",), "score_min": 0.5}, "finding_by_time"),
+    ({"framework": "checkout", "since_us": 1, "until_us": NOW}, "finding_by_framework"),
+    ({"rule_id": "r", "framework": "checkout"}, "finding_by_rule"),
+    ({"cursor": findings.CURSORS.after((NOW, "k"))}, "finding_by_time"),
+]
+
+
+@pytest.mark.parametrize(("more", "index"), FOUND)
+def test_a_page_of_findings_is_read_in_its_order(connection: sqlite3.Connection, more: Any, index: str) -> None:
+    steps = plan(connection, *findings.page_statement(FindingQuery(workspace="acme", kind="pattern", **more)))
+    assert costly(steps) == []
+    assert any(f"SEARCH finding USING INDEX {index} " in step for step in steps)
 
 
 MORE = [{}, {"assigned_to": "ann"}, {"framework": "checkout"}, {"rule_id": "r", "since_us": 1}]

@@ -22,6 +22,8 @@ ABOUT_ALL = {
     "objects_over": "retention",
     "trim": "retention",
     "trim_deliveries": "retention",
+    "trim_findings": "retention",
+    "due_findings": "jobs work for all",
     "prune": "retention",
     "roll_up": "upkeep of all logs",
     "_roll": "upkeep of all logs",

@@ -27,7 +27,7 @@ _OPEN = tuple(state for state in AlertState if state in OPEN_STATES)
 # One seek each; beyond that (a long allow-list) the workspace's newest are read and the others skipped.
 ARMS_MAX = 64
 # Ids are made from the clock when a batch is, times of alerts when it is decided: never a day apart.
-_ID_SLACK_US = 86_400 * 1_000_000
+ID_SLACK_US = 86_400 * 1_000_000
 _ID_TIME_MAX_MS = (1 << 48) - 1
 
 _WHOLE, _IDS = "group_concat(shown)", "json_group_array(id)"
@@ -141,9 +141,9 @@ def _conditions(query: AlertQuery) -> tuple[str, list[Any]]:
     if query.rule_id is not None:
         found.append(("rule_id = ?", query.rule_id))
     if query.since_us is not None:
-        found += [("triggered_at >= ?", query.since_us), ("id >= ?", _id_at(query.since_us - _ID_SLACK_US))]
+        found += [("triggered_at >= ?", query.since_us), ("id >= ?", id_at(query.since_us - ID_SLACK_US))]
     if query.until_us is not None:
-        found += [("triggered_at < ?", query.until_us), ("id < ?", _id_at(query.until_us + _ID_SLACK_US))]
+        found += [("triggered_at < ?", query.until_us), ("id < ?", id_at(query.until_us + ID_SLACK_US))]
     return "".join(f" AND {text}" for text, _ in found), [value for _, value in found]
 
 
@@ -156,7 +156,7 @@ def _visible_channels(connection: Connection, workspace: int, query: AlertQuery)
     return numbers(connection, _CHANNEL_NUMBERS, (workspace, json.dumps(sorted(names))))
 
 
-def _id_at(at_us: int) -> str:
+def id_at(at_us: int) -> str:
     """The least UUIDv7 of a moment (RFC 9562, section 5.7: 48 bits of milliseconds first)."""
     digits = f"{min(max(at_us // 1_000, 0), _ID_TIME_MAX_MS):012x}"
     return f"{digits[:8]}-{digits[8:]}"

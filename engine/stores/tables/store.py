@@ -34,6 +34,8 @@ from engine.stores.tables import trail as trail_table
 from engine.stores.tables.connection import Connection
 from engine.stores.tables.deliveries import DeliveryTable, with_told
 from engine.stores.tables.delivery_lines import Ended
+from engine.stores.tables.findings import TRIMMED_AT_ONCE as FINDINGS_TRIMMED_AT_ONCE
+from engine.stores.tables.findings import FindingTable
 from engine.stores.tables.job_store import JobTables
 from engine.stores.tables.nodes import NodeTable
 from engine.stores.tables.objects import ObjectTable
@@ -51,7 +53,7 @@ from protocol.times import SECOND_US
 TRIMMED_AT_ONCE = 1_000
 
 
-class TableStore(ObjectTable, WorkflowTables, JobTables, DeliveryTable, NodeTable):
+class TableStore(ObjectTable, WorkflowTables, JobTables, DeliveryTable, NodeTable, FindingTable):
     """A store in SQLite or on a Postgres server. Made by `open_store`; the contract is `engine.stores.Store`."""
 
     # What an adapter has besides to do after trimming.
@@ -232,11 +234,17 @@ class TableStore(ObjectTable, WorkflowTables, JobTables, DeliveryTable, NodeTabl
         after: TrimPlace | None = TRIM_START
         while after is not None:
             after = (await self.trim_deliveries(old_us, TRIMMED_AT_ONCE, after)).after
+        await self._trim_findings(now_us)
         await self._writer.run(partial(revocations.trim, now_us=now_us))
         await self._log.trim(now_us)
         if self.tend is not None:
             await self._writer.run(partial(self.tend, now_us=now_us))
         return events
+
+    async def _trim_findings(self, now_us: int) -> None:
+        old_us = now_us - int(self._retention.findings_s * SECOND_US)
+        while await self.trim_findings(old_us, FINDINGS_TRIMMED_AT_ONCE):
+            pass
 
     async def roll_up(self) -> int:
         """Everything that is in the logs of readings now goes into the roll-ups. Raises StoreUnavailable."""
