@@ -40,6 +40,10 @@ async def test_a_page_whose_engine_is_killed_says_so_comes_back_and_has_lost_not
         await first.kill()
         await page.locator(".banner.shown", has_text="Disconnected").wait_for()
         assert await page.locator(".alert-row").count() == 2
+        await page.context().set_offline(True)
+        await page.locator(".banner.shown", has_text="This computer is offline").wait_for()
+        await page.context().set_offline(False)
+        await page.locator(".banner.shown", has_text="Disconnected").wait_for()
     address = first.http.removeprefix("http://")
     async with an_engine_process(tmp_path, "--http", address, ws=first.ws_address) as second:
         started_at = time.monotonic()

@@ -45,10 +45,11 @@ export class Connection {
   private form: WireForm = "json";
   private cancelTimer: () => void;
   private isOver = false;
+  private wasOpen = false;
   private fault = "";
 
   constructor(
-    url: string,
+    private readonly url: string,
     form: WireForm,
     socketClass: SocketClass,
     private readonly clock: Clock,
@@ -93,6 +94,7 @@ export class Connection {
   }
 
   private opened(): void {
+    this.wasOpen = true;
     this.form = formOf(this.socket.protocol);
     this.quiet.heard(this.clock.now());
     this.hooks.opened();
@@ -105,8 +107,8 @@ export class Connection {
   }
 
   private closed(code: number, reason: string): void {
-    const broke = this.fault || "the connection broke";
-    if (code === NO_CLOSE) this.end({ reason: broke });
+    const broke = this.fault || (this.wasOpen ? "the connection broke" : `no connection to ${this.url}`);
+    if (code === NO_CLOSE) this.end({ reason: broke, isNeverOpened: !this.wasOpen });
     else this.end({ reason: `the server closed it: ${code} ${reason}`.trimEnd(), code });
   }
 

@@ -25,6 +25,8 @@ export interface Lost {
 export interface Ended {
   reason: string;
   code?: number;
+  /** Whether nobody has let us in: nobody is there, or we are refused. A browser does not say which. */
+  isNeverOpened?: boolean;
 }
 
 /** What the program is told. */

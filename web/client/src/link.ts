@@ -40,6 +40,7 @@ export class Link {
   private connection: Connection | undefined;
   private backoff: Backoff;
   private readyAt: number | undefined;
+  private wasEverReady = false;
   /** Of the present try; what belongs to an older one is nobody's business any more. */
   private turn = 0;
   private cancelPause: (() => void) | undefined;
@@ -86,6 +87,7 @@ export class Link {
   /** The server has greeted us. */
   greeted(isRefresh: boolean): void {
     if (!isRefresh) this.readyAt = this.clock.now();
+    this.wasEverReady = true;
     this.keepFresh();
     if (!isRefresh) this.owner.changed("");
   }
@@ -122,17 +124,19 @@ export class Link {
     });
   }
 
-  private ended(ended: Ended): void {
+  private ended({ code, reason: why, isNeverOpened }: Ended): void {
+    // Where we were let in once the origin is known to be good.
+    const reason = isNeverOpened && !this.wasEverReady ? `${why}${originDoubt()}` : why;
     const now = this.clock.now();
     const lastedMs = this.readyAt === undefined ? 0 : now - this.readyAt;
     this.drop();
-    this.owner.perform(this.dialogue.broken(new ConnectionLost(ended.reason)));
-    if (!mayReconnect(ended.code)) return this.stop(new ClientStopped(ended.reason, ended.code));
+    this.owner.perform(this.dialogue.broken(new ConnectionLost(reason)));
+    if (!mayReconnect(code)) return this.stop(new ClientStopped(reason, code));
     this.backoff.ended(now, lastedMs);
     const pauseMs = this.backoff.delayMs(now, this.clock.random(), this.dialogue.askedMs);
-    if (pauseMs === undefined) return this.stop(new ClientStopped(`gave up after many tries: ${ended.reason}`));
+    if (pauseMs === undefined) return this.stop(new ClientStopped(`gave up after many tries: ${reason}`));
     this.cancelPause = this.clock.after(pauseMs, () => void this.dial());
-    this.owner.changed(ended.reason);
+    this.owner.changed(reason);
   }
 
   /** Lets go of the connection, and of all that was to come. */
@@ -184,4 +188,10 @@ export class Link {
       void value.then(resolve, reject).finally(cancel);
     });
   }
+}
+
+/** An engine takes pages of the origins that it was told of; to a page its refusal looks as if nobody were there. */
+function originDoubt(): string {
+  const origin = globalThis.location?.origin;
+  return origin ? `: nobody listens there, or the engine does not take pages of ${origin} ([gateway] origins)` : "";
 }

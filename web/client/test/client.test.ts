@@ -84,6 +84,25 @@ test("a dial that leads nowhere is given up after 5 s", async () => {
   assert(FakeSocket.made[0]?.isClosed);
 });
 
+test("a page that is not let in is told of the origin, as long as it was never let in", async () => {
+  Object.assign(globalThis, { location: { origin: "https://wiki" } });
+  try {
+    const { client, clock } = await aClient();
+    socket().end();
+    assert.match(client.why, /no connection to ws:\/\/engine:3008.* pages of https:\/\/wiki \(\[gateway\] origins\)/);
+    await clock.pass(5_000);
+    socket().greet();
+    socket().end();
+    assert.equal(client.why, "the connection broke");
+    await clock.pass(5_000);
+    socket().end();
+    assert.match(client.why, /^no connection to ws:\/\/engine:3008\/ws$/);
+    client.close();
+  } finally {
+    Object.assign(globalThis, { location: undefined });
+  }
+});
+
 test("after a short outage it is back within 5 s, whatever chance says", async () => {
   const { client, clock } = await aClient();
   clock.chance = 0.999;

@@ -7,7 +7,7 @@
  */
 import { hearEngineTime } from "./engineclock.ts";
 import { href } from "./place.ts";
-import { endSession, session } from "./session.ts";
+import { refuseToken, session } from "./session.ts";
 
 /** Longer than the engine takes for anything (a backtest: 20 s); then it is away, and we say so. */
 const ANSWER_MAX_MS = 30_000;
@@ -120,7 +120,7 @@ async function sent(method: string, path: string, asking: Asking): Promise<Respo
 function refusal(response: Response, text: string): ApiError {
   const said = problemIn(text);
   const detail = said.detail ?? `${response.status} ${response.statusText}`.trim();
-  if (response.status === 401) endSession(detail);
+  if (response.status === 401) refuseToken(detail);
   const isTemporary = said.temporary ?? response.status >= 500;
   return new ApiError(response.status, said.code ?? 0, detail, isTemporary);
 }

@@ -22,10 +22,14 @@ export const book = new AlertBook();
 const shown = makeStore(book.list());
 const surveyed = slowed(shown, SURVEY_MS);
 /** What is not here though it should be: more alerts than the book has room for, changes of alerts that it has not. */
-const losses = makeStore<Losses>({ dropped: 0, unknown: 0 });
+const NO_LOSSES: Losses = { dropped: 0, unknown: 0 };
+const losses = makeStore<Losses>(NO_LOSSES);
+/** Whether all that is open was told, and is drawn: before that an empty list says nothing. */
+const known = makeStore(false);
 let drawing: ReturnType<typeof setTimeout> | undefined;
 let drawnAt = 0;
 let isLoading = false;
+let isAllTold = false;
 
 /** The alerts that are open, and those that were closed while we looked; newest first. */
 export function useAlerts(): readonly Alert[] {
@@ -41,8 +45,13 @@ export function useLosses(): Losses {
   return useStore(losses);
 }
 
+export function useIsKnown(): boolean {
+  return useStore(known);
+}
+
 /** The same for whoever is no component. */
 export const shownNow = shown.get;
+export const isKnownNow = known.get;
 /** Calls back after each drawing. */
 export const onDrawn = shown.subscribe;
 
@@ -61,10 +70,28 @@ export function expectPages(isMoreToCome: boolean): void {
   isLoading = isMoreToCome;
 }
 
+/** From now on the book has all that is open. */
+export function allIsTold(): void {
+  isAllTold = true;
+  drawSoon();
+}
+
+/** Nobody is signed in any more: nothing of what was told is drawn for the next one. */
+export function forgetAll(): void {
+  clearTimeout(drawing);
+  drawing = undefined;
+  isLoading = isAllTold = false;
+  book.clear();
+  shown.set(book.list());
+  losses.set(NO_LOSSES);
+  known.set(false);
+}
+
 function draw(): void {
   drawing = undefined;
   drawnAt = performance.now();
   shown.set(book.list());
   const { dropped, unknown } = book;
+  known.set(isAllTold);
   if (losses.get().dropped !== dropped || losses.get().unknown !== unknown) losses.set({ dropped, unknown });
 }

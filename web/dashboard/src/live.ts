@@ -9,13 +9,13 @@ import { engineNow, engineTimeOf } from "./engineclock.ts";
 import { type AlertMessage, Client, ClientStopped, INVALID_TOKEN, type Notification, understood } from "@tocsin/client";
 
 import { ask, reasonOf } from "./api.ts";
-import { book, drawSoon, expectPages, onDrawn } from "./drawing.ts";
+import { allIsTold, book, drawSoon, expectPages, forgetAll, onDrawn } from "./drawing.ts";
 import { candidatesOf } from "./sockets.ts";
-import { endSession, session } from "./session.ts";
+import { proveSession, refuseToken, session } from "./session.ts";
 import { makeStore, useStore } from "./store.ts";
 import { sayDone, sayFailed } from "./ui/toasts.tsx";
 
-export { book, type Losses, shownNow, useAlerts, useLosses, useSurvey } from "./drawing.ts";
+export { book, isKnownNow, type Losses, shownNow, useAlerts, useIsKnown, useLosses, useSurvey } from "./drawing.ts";
 
 export type ConnectionStatus = "connecting" | "live" | "offline" | "closed";
 
@@ -68,8 +68,14 @@ export function startLive(): () => void {
   let stop = (): void => {};
   askAgain = () => {
     connection.set(NEVER);
-    void isUnderstood().then((isGood) => {
-      if (isGood && !isOver) stop = follow(candidatesOf(document, location));
+    // The socket is dialled meanwhile: on a slow network each answer that is waited for is a second.
+    const fault = misunderstanding();
+    stop = follow(candidatesOf(document, location), fault);
+    void fault.then((why) => {
+      if (!why || isOver) return;
+      stop();
+      client = null;
+      connection.set({ status: "closed", lostAt: null, why });
     });
   };
   askAgain();
@@ -78,7 +84,7 @@ export function startLive(): () => void {
     askAgain = () => {};
     stop();
     client = null;
-    book.clear();
+    forgetAll();
     verifiedAt.set(null);
     connection.set(NEVER);
   };
@@ -91,27 +97,34 @@ export function reconnectNow(): void {
   client.connect();
 }
 
-/** An engine that is too old or too new says so before anything is misunderstood; one that is away is asked again later. */
-async function isUnderstood(): Promise<boolean> {
+/** Why we do not understand this engine: it is too old or too new. Null: we do, or it does not answer now. */
+async function misunderstanding(): Promise<string | null> {
   try {
     understood((await ask("GET", "/api/v1/about")).value, "this address");
-    return true;
   } catch (fault) {
-    if (!(fault instanceof ClientStopped)) return true;
-    connection.set({ status: "closed", lostAt: null, why: fault.message });
-    return false;
+    if (fault instanceof ClientStopped) return fault.message;
   }
+  return null;
 }
 
-/** Connects to the first address that answers, and stays with it. */
-function follow(addresses: readonly (string | undefined)[], index = 0): () => void {
+/** Connects to the first address that answers, and stays with it. Asks for nothing before it is known to be understood. */
+function follow(
+  addresses: readonly (string | undefined)[],
+  misunderstood: Promise<string | null>,
+  index = 0,
+): () => void {
   const wasReady = { value: false };
   const mine = made(addresses[index]);
   client = mine;
   let next = (): void => {};
+  const untold = new Set(channels().filter((channel) => channel !== "user"));
+  const told = (channel: string): void => void (untold.delete(channel) && untold.size === 0 && allIsTold());
   const stops = [
     // Before the book draws for it.
-    mine.onSnapshot((page) => expectPages(!page.last)),
+    mine.onSnapshot(({ channel, last }) => {
+      expectPages(!last);
+      if (last) for (const each of untold) if (mine.fullName(each) === channel) told(each);
+    }),
     // What is this user's is in the workspace as well.
     book.follow(mine, (channel) => !isOnesOwn(channel)),
     book.onChange(drawSoon),
@@ -131,14 +144,23 @@ function follow(addresses: readonly (string | undefined)[], index = 0): () => vo
   ];
   function moveOn(): () => void {
     end();
-    return follow(addresses, index + 1);
+    return follow(addresses, misunderstood, index + 1);
   }
   function end(): void {
     stops.forEach((stop) => stop());
     mine.close();
   }
   mine.connect();
-  for (const channel of channels()) void mine.subscribe(channel, { snapshot: channel !== "user" }).catch(refused);
+  void misunderstood.then((why) => {
+    if (why) return;
+    for (const channel of channels())
+      mine.subscribe(channel, { snapshot: channel !== "user" }).catch((fault: unknown) => {
+        // Whoever is not let in, or leaves, was told nothing.
+        if (fault instanceof ClientStopped) return;
+        sayFailed("Alerts cannot be followed", fault);
+        told(channel);
+      });
+  });
   return () => {
     end();
     next();
@@ -161,10 +183,6 @@ function channels(): readonly string[] {
   return session.get()?.claims.channels?.map((framework) => `alerts:${framework}`) ?? ["workspace", "user"];
 }
 
-function refused(fault: unknown): void {
-  if (!(fault instanceof ClientStopped)) sayFailed("Alerts cannot be followed", fault);
-}
-
 function hear(message: AlertMessage): void {
   if (message.event !== "open" && !isOnesOwn(message.channel)) for (const listener of alertListeners) listener(message);
 }
@@ -176,9 +194,12 @@ function isOnesOwn(channel: string): boolean {
 function settle(mine: Client, why: string): void {
   const before = connection.get();
   const lostAt = before.status === "live" ? engineNow() : before.lostAt;
-  if (mine.state === "ready") return connection.set({ status: "live", lostAt: null, why: "" });
+  if (mine.state === "ready") {
+    proveSession();
+    return connection.set({ status: "live", lostAt: null, why: "" });
+  }
   if (mine.state === "closed" && mine.fault) {
-    if (mine.fault.closeCode === INVALID_TOKEN) endSession("The engine does not accept your token any more.");
+    if (mine.fault.closeCode === INVALID_TOKEN) refuseToken(mine.fault.message);
     return connection.set({ status: "closed", lostAt, why: reasonOf(mine.fault) });
   }
   if (mine.state !== "closed")

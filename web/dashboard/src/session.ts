@@ -7,6 +7,7 @@
  */
 import { engineNow, isEngineTimeKnown, onEngineTime } from "./engineclock.ts";
 import { type Claims, readClaims, type Verb, may as roleMay } from "./claims.ts";
+import { go } from "./place.ts";
 import { makeStore, useStore } from "./store.ts";
 
 export interface Session {
@@ -14,12 +15,16 @@ export interface Session {
   claims: Claims;
   /** Why the engine wants another token; null while this one is good. */
   ended: string | null;
+  /** Whether the engine has let this person in, on this page: then there is a view to be kept. */
+  isProven: boolean;
 }
 
 const KEY = "tocsin.token";
 const store = makeStore<Session | null>(null);
 export const session = { get: store.get, subscribe: store.subscribe };
 
+/** Whose alerts the place in the address bar was chosen for. */
+let lastWorkspace: string | undefined;
 let endTimer: ReturnType<typeof setTimeout> | undefined;
 // What browsers take for a timer (31 bits); a token of more than 24 days is looked at again then.
 const TIMER_MAX_MS = 2_000_000_000;
@@ -31,9 +36,25 @@ export function signIn(token: string): string | null {
   if (isEngineTimeKnown() && claims.expiresAt <= engineNow())
     return "This token has ended. Print a new one with: tocsin token";
   sessionStorage.setItem(KEY, token.trim());
-  store.set({ token: token.trim(), claims, ended: null });
+  // An alert or a framework that was chosen is another workspace's.
+  if (lastWorkspace !== undefined && lastWorkspace !== claims.workspace) go("/");
+  lastWorkspace = claims.workspace;
+  const before = store.get();
+  const isProven = before !== null && before.isProven && isSamePerson(before.claims, claims);
+  problem.set(null);
+  store.set({ token: token.trim(), claims, ended: null, isProven });
   watchEnd();
   return null;
+}
+
+function isSamePerson(one: Claims, other: Claims): boolean {
+  return one.workspace === other.workspace && one.user === other.user;
+}
+
+/** The engine has let us in. */
+export function proveSession(): void {
+  const now = store.get();
+  if (now && !now.isProven) store.set({ ...now, isProven: true });
 }
 
 export function signOut(): void {
@@ -42,10 +63,20 @@ export function signOut(): void {
   store.set(null);
 }
 
-/** The engine does not take the token any more, or its time is over. */
+/** The token's time is over. The view stays; one that was never let in leads back to the door. */
 export function endSession(why: string): void {
   const now = store.get();
-  if (now && !now.ended) store.set({ ...now, ended: why });
+  if (!now || now.ended) return;
+  if (now.isProven) return store.set({ ...now, ended: why });
+  signOut();
+  problem.set(`${why} Print a new one with: tocsin token`);
+}
+
+/** The engine does not take the token. It does not tell strangers what is wrong with it. */
+export function refuseToken(said: string): void {
+  const isProven = store.get()?.isProven;
+  const why = `The engine does not accept this token (${said}): it was revoked, has ended, or is another engine's.`;
+  endSession(isProven ? "The engine does not accept your token any more." : why);
 }
 
 /** By the engine's clock. Until that is known the engine itself refuses what has ended. */
@@ -77,6 +108,7 @@ export function restore(given: string | null): void {
 /** What was wrong with the token or ticket that the page was opened with. */
 const problem = makeStore<string | null>(null);
 export const sayProblem = problem.set;
+export const problemNow = problem.get;
 export function useProblem(): string | null {
   return useStore(problem);
 }

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 
 import type { Alert } from "../src/alerts.ts";
-import { book, connectionNow, onAlert, reconnectNow, shownNow, startLive } from "../src/live.ts";
-import { endSession, session, signIn, signOut } from "../src/session.ts";
+import { book, connectionNow, isKnownNow, onAlert, reconnectNow, shownNow, startLive } from "../src/live.ts";
+import { endSession, problemNow, session, signIn, signOut } from "../src/session.ts";
 import { alert } from "./alerts.ts";
 import { aToken, FakeSocket, settled, socket } from "./sockets.ts";
 
@@ -111,7 +111,7 @@ test("a connection that broke says since when, and comes back with what was show
 test("an engine of another version is not misunderstood: it is said who is to be updated", async () => {
   protocol = 2;
   await start();
-  assert.equal(FakeSocket.made.length, 0);
+  assert.ok(FakeSocket.made.every((each) => each.isClosed && each.sent.length === 0));
   assert.equal(connectionNow().status, "closed");
   assert.match(connectionNow().why, /engine \(1\.2\) speaks protocol 2, this client 1: reload the page/);
   protocol = 1;
@@ -132,6 +132,37 @@ test("a refused token ends the session and not the view, and a new one connects 
   await pass(5_000);
   await connected(alert("1"));
   assert.equal(connectionNow().status, "live");
+});
+
+test("a token that was never good leads back to the door, which says why", async () => {
+  await start();
+  socket().onopen?.();
+  socket().end(3500, "revoked");
+  await settled();
+  assert.equal(session.get(), null);
+  assert.match(problemNow() ?? "", /does not accept this token .*revoked.*tocsin token/);
+  assert.equal(signIn(aToken("ann")), null);
+  assert.equal(problemNow(), null);
+});
+
+test("before all that is open was told, nothing is known to be quiet", async () => {
+  await start();
+  const here = socket();
+  here.greet();
+  await pass(500);
+  assert.equal(connectionNow().status, "live");
+  assert.equal(isKnownNow(), false);
+  const id = here.sent.find((each) => each["channel"] === "workspace")?.["id"];
+  here.say({ type: "subscribed", id, channel: ALL, recovered: false, reason: "fresh", ...PLACE, offset: 5 });
+  here.say({ type: "snapshot", channel: ALL, alerts: [alert("1")], page: 0, last: false, ...PLACE, offset: 5 });
+  await pass(500);
+  assert.equal(isKnownNow(), false);
+  here.say({ type: "snapshot", channel: ALL, alerts: [], page: 1, last: true, ...PLACE, offset: 5 });
+  assert.equal(isKnownNow(), false, "not before it is drawn");
+  await pass(500);
+  assert.equal(isKnownNow(), true);
+  stop();
+  assert.deepEqual([isKnownNow(), ids()], [false, []], "the next one begins without knowing");
 });
 
 test("while a new token is awaited nothing is dialled", async () => {

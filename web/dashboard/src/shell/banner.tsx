@@ -1,6 +1,7 @@
 /** What the connection is doing: a word in the bar, and a banner while what is shown may be old. */
 import { useNow } from "../clock.ts";
 import { reconnectNow, useConnection, useVerifiedAt } from "../live.ts";
+import { useIsOnline } from "../online.ts";
 import { duration } from "../times.ts";
 import { Button } from "../ui/index.ts";
 
@@ -19,21 +20,27 @@ export function ConnectionMark() {
 export function Banner() {
   const { status, lostAt, why } = useConnection();
   const verifiedAt = useVerifiedAt();
+  const isOnline = useIsOnline();
   const isShown = status === "offline" || status === "closed";
   return (
     <div role="status" className={isShown ? "banner shown" : "banner"}>
       {isShown && (
         <>
           <p>
-            <strong>{status === "closed" ? "Not connected, and not trying again." : "Disconnected."}</strong>{" "}
+            <strong>{titleOf(status, isOnline)}</strong>{" "}
             {lostAt === null ? "There is no data yet." : <Age since={verifiedAt ?? lostAt} />}{" "}
-            <span className="hint">{why}</span>
+            <span className="hint">{isOnline ? why : "We come back as soon as there is a network."}</span>
           </p>
           <Button onClick={reconnectNow}>Connect now</Button>
         </>
       )}
     </div>
   );
+}
+
+function titleOf(status: "offline" | "closed", isOnline: boolean): string {
+  if (status === "closed") return "Not connected, and not trying again.";
+  return isOnline ? "Disconnected." : "This computer is offline.";
 }
 
 /** Hidden from screen readers, or they would read it each second; "Disconnected" was said. */

@@ -8,7 +8,7 @@ import { useMemo, useRef, useState } from "react";
 
 import type { Alert } from "../../alerts.ts";
 import { useKeys } from "../../keys.ts";
-import { book, useAlerts, useConnection, useVerifiedAt } from "../../live.ts";
+import { book, useAlerts, useConnection, useIsKnown } from "../../live.ts";
 import { decoded, go, usePlace } from "../../place.ts";
 import { useClaims } from "../../session.ts";
 import { Button, Empty, Loading } from "../../ui/index.ts";
@@ -135,9 +135,9 @@ export default function Stream() {
 
 function Nothing({ isFiltered }: { isFiltered: boolean }) {
   const { status } = useConnection();
-  const verifiedAt = useVerifiedAt();
-  if (status === "connecting") return <Loading what="alerts" />;
-  if (status !== "live" && verifiedAt === null)
+  const isKnown = useIsKnown();
+  if (!isKnown && (status === "connecting" || status === "live")) return <Loading what="alerts" />;
+  if (!isKnown)
     return (
       <Empty title="What rings is not known">
         <p>It is shown here as soon as we are connected.</p>

@@ -1,6 +1,6 @@
 /** The line above the list: how many, how sure, and whether it stands still. */
 import { ALERTS_MAX } from "../../alerts.ts";
-import { useConnection, useLosses, useVerifiedAt } from "../../live.ts";
+import { useConnection, useIsKnown, useLosses, useVerifiedAt } from "../../live.ts";
 import { Ago, Button } from "../../ui/index.ts";
 import { lossesSaid } from "./losses.ts";
 import type { useMemory } from "./memory.ts";
@@ -16,10 +16,11 @@ interface StatusLineProps {
 }
 
 export function StatusLine({ count, isNew, isHeld, isPaused, memory, onPause, onCatchUp }: StatusLineProps) {
+  const isKnown = useIsKnown();
   return (
     <div className="status-line">
       <span>
-        {count === 1 ? "1 alert" : `${count.toLocaleString()} alerts`}
+        {!isKnown && count === 0 ? "Alerts" : count === 1 ? "1 alert" : `${count.toLocaleString()} alerts`}
         {memory.isLoading && ", loading older ones…"}
         {memory.value?.isCut && ", older ones are in the history"}
         {memory.error && `, older ones could not be loaded: ${memory.error}`}
