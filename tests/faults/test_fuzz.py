@@ -16,8 +16,6 @@ from tests.support.engines import ROOT, environment
 from tests.support.iso import Isolation, dial, token_for
 from tests.support.sockets import client_frame
 
-pytestmark = pytest.mark.alone
-
 # Four times this long: three waves to warm up (caches of names fill slowly), one measured.
 MUTATED_S = 5.0
 WARM_UPS = 3
@@ -52,6 +50,7 @@ def mutated(luck: random.Random, frame: bytes) -> bytes:
     return bytes(data)
 
 
+@pytest.mark.alone
 async def test_twenty_seconds_of_mutated_frames_hurt_nobody(isolation: Isolation) -> None:
     luck = random.Random(SEED)
     auth = client_frame(1, json.dumps({"type": "auth", "token": token_for("mutant", workspace="mutants")}).encode())

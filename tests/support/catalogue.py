@@ -64,7 +64,7 @@ NOT_AUDITED = {
     "node": "nodes",
     "bus": "what nodes tell each other, for seconds",
     "job_count": "counted",
-    "incident_place": "how far the workspace's events were looked at; who changes its settings is an administrative act",
+    "incident_place": "how far events were looked at; who changes the settings of it is an administrative act",
     "incident": "follows from alerts; what people do to incidents is an administrative act",
     "incident_alert": "follows from alerts; what people do to incidents is an administrative act",
     "finding": "found by analytics; what people say of one is an administrative act",

@@ -70,6 +70,7 @@ class Isolation:
         self._run = next(_runs)
         self._is_listening = False
         self._heard_one = trio.Event()
+        self.back_within_s = BACK_WITHIN_S
 
     async def check(
         self, fault: Fault, *, counted: str | None = None, store_stays: bool = True, warm_ups: int = 1
@@ -198,7 +199,7 @@ class Isolation:
     async def _settle(self, before: tuple[int, int] | None) -> None:
         """Waits until descriptors and tasks are back (or have stopped falling)."""
         now = last = (10**9, 10**9)
-        with trio.move_on_after(BACK_WITHIN_S):
+        with trio.move_on_after(self.back_within_s):
             while True:
                 now = await self._figures()
                 if now == last if before is None else (now[0] <= before[0] and now[1] <= before[1]):
@@ -206,7 +207,7 @@ class Isolation:
                 last = now
                 await trio.sleep(0.25)
         if before is not None:
-            raise AssertionError(f"descriptors, tasks: {before} before, {now} {BACK_WITHIN_S} s after")
+            raise AssertionError(f"descriptors, tasks: {before} before, {now} {self.back_within_s} s after")
 
     def _check_log(self, start: int, seconds: float) -> None:
         with (self._folder / "stderr").open("rb") as log:
