@@ -12,12 +12,18 @@ import "./styles/ui.css";
 import "./styles/forms.css";
 import "./styles/shell.css";
 
+function draw(): void {
+  const element = document.getElementById("page");
+  if (!element) throw new Error("index.html has no element with the id 'page'");
+  createRoot(element).render(
+    <StrictMode>
+      <App />
+    </StrictMode>,
+  );
+}
+
 restoreTheme();
 enter();
-const element = document.getElementById("page");
-if (!element) throw new Error("index.html has no element with the id 'page'");
-createRoot(element).render(
-  <StrictMode>
-    <App />
-  </StrictMode>,
-);
+// The script does not wait for the rest of the document.
+if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", draw);
+else draw();
