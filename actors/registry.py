@@ -206,6 +206,11 @@ class Registry:
         return self._owner_of(workspace) is None
 
     @property
+    def parked(self) -> int:
+        """How many channels are past their restart intensity, and wait to be tried again."""
+        return sum(cell.is_parked for cell in self._cells.values())
+
+    @property
     def elsewhere(self) -> int:
         """How many of the channels in use here are decided on another node."""
         return sum(cell.owner is not None for cell in self._cells.values())
@@ -234,7 +239,7 @@ class Registry:
         cells = self._cells.values()
         return {
             "channels": len(self._cells),
-            "channels_parked": sum(cell.is_parked for cell in cells),
+            "channels_parked": self.parked,
             "channels_away": sum(cell.away is not None for cell in cells),
             "mailbox_commands": sum(len(cell.mailbox) for cell in cells),
             "mailbox_deepest": max((len(cell.mailbox) for cell in cells), default=0),

@@ -23,6 +23,7 @@ from engine.jobs.gauges import QueueGauges  # noqa: E402
 from engine.notify.counted import families  # noqa: E402
 from engine.telemetry.figures import FIGURES  # noqa: E402
 from engine.telemetry.metrics import Metrics  # noqa: E402
+from engine.telemetry.own_health import families as points  # noqa: E402
 
 PAGE = FOLDER / "metrics.md"
 HEAD = """\
@@ -48,7 +49,13 @@ def render() -> str:
     }
     # Nobody is asked for what the families are.
     gauges = QueueGauges(None)  # type: ignore[arg-type]
-    for family in (*Cache(Memory(0, 0)).families(), *JobCounts().families(), *gauges.families(), *families({})):
+    for family in (
+        *Cache(Memory(0, 0)).families(),
+        *JobCounts().families(),
+        *gauges.families(),
+        *families({}),
+        *points({}),
+    ):
         found[family.name + ("_total" if family.type == "counter" else "")] = (family.type, family.documentation)
     for figure in FIGURES.values():
         kind, end = ("counter", "_total") if figure.monotonic else ("gauge", "")

@@ -39,6 +39,7 @@ from engine.http.inbound.intake import Intake
 from engine.http.inbound.routes import inbound_routers
 from engine.http.inbound.slack import slack_router
 from engine.http.jobs import job_routes, queue_metrics_router
+from engine.http.metrics import OwnHealth, metrics_router
 from engine.http.nodes import node_routes
 from engine.http.notifications import notification_routes
 from engine.http.operators import PeerAddress
@@ -74,6 +75,7 @@ class Doors:
         metrics: Metrics,
         roster: Roster,
         parts: Callable[[], Parts],
+        own_health: OwnHealth,
         around: Callable[[ASGIApp], ASGIApp] = lambda app: app,
         supervision: Callable[[], Sequence[SupervisorShown]] = tuple,
     ) -> None:
@@ -82,6 +84,7 @@ class Doors:
         self._metrics = metrics
         self._roster = roster
         self._parts = parts
+        self._own_health = own_health
         # What requests over HTTP are handled in.
         self._around = around
         self._supervision = supervision
@@ -166,6 +169,7 @@ class Doors:
             routers=[
                 *inbound_routers(self._intake(parts)),
                 queue_metrics_router(parts.jobs, parts.service),
+                metrics_router(self._own_health, lambda: parts.cache.counts, self._metrics.render, parts.service),
                 system_router(lambda: self._system(parts), parts.service),
                 slack_router(parts.slack_actions),
                 *action_routers(parts.link_verbs, PeerAddress(config.gateway.trusted_proxies)),
@@ -205,7 +209,8 @@ class Doors:
 
     def _system(self, parts: Parts) -> SystemShown:
         overload = self._roster.overload
-        return system_shown(parts.service.is_ready, overload, self._metrics.samples(), self._supervision())
+        health, samples = self._own_health.health(), self._metrics.samples()
+        return system_shown(health, parts.service.is_ready, overload, samples, self._supervision())
 
     def _intake(self, parts: Parts) -> Intake:
         integrations = Integrations(self._config.integrations, self._config.workspace)

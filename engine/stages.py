@@ -50,7 +50,7 @@ from engine.service import Service
 from engine.shelf.catalogue import ShelfKit
 from engine.shelf.live import ObjectFigures
 from engine.shelf.objects import Shelf
-from engine.shelf.rules import RULE
+from engine.shelf.rules import RULE, given_rules
 from engine.shelf.shelves import Shelves, build_shelves
 from engine.stores import Store
 from engine.stores.nodes import NodeRow
@@ -103,7 +103,7 @@ class Channels:
     def __init__(self, base: Base) -> None:
         config, world = base.config, base.world
         self.machine = world.machine_factory(policy(config))
-        self.orders = StandingOrders(config.rules, config.workspace)
+        self.orders = StandingOrders(given_rules(config), config.workspace)
         self.derived = DerivedStreams(base.store, base.metrics)
         limits = ChannelLimits(
             mailbox_max=config.channel.mailbox_max,

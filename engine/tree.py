@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
+import socket
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ from actors.supervisor import ChildSpec, Started, Strategy, Supervisor, TooManyR
 from actors.ticker import TICK_S
 from engine.access.identity import Identity
 from engine.access.key_watch import KeyWatch
+from engine.access.roles import SYSTEM_WORKSPACE
 from engine.bounds import retention_of, roster_limits, turns
 from engine.bus.build import needs_foreign
 from engine.configuration.config import Config
@@ -32,13 +34,17 @@ from engine.foreign import ForeignLoop
 from engine.jobs.works import node_name, stop_s
 from engine.keepers.unsettled import keep_starting
 from engine.parts import Parts, build
-from engine.sources.host import nearest_there, watch_host
+from engine.sections.watching import OWN_FRAMEWORK
+from engine.sources.host import Submit, nearest_there, watch_host
+from engine.sources.own import OwnSource
 from engine.stages import Base
 from engine.stores import CommittedEvents, Store
 from engine.telemetry.gauges import Watched, watch_engine
 from engine.telemetry.lag import LoopLag
+from engine.telemetry.lately import LOOK_EVERY_S
 from engine.telemetry.memory import MemoryGuard
 from engine.telemetry.metrics import Metrics
+from engine.telemetry.own_health import SHARED, OwnHealth
 from engine.telemetry.suppressed import WRITE_EVERY_S
 from engine.tracing.opening import NotFollowing, open_tracing
 from engine.verbs.system import SupervisorShown, supervisor_shown
@@ -73,8 +79,18 @@ class Tree:
         if not isinstance(self._following, NotFollowing):
             metrics.watch("traces", self._following.statistics)
             metrics.on_drained = self._following.tracer.drained
-        self.doors = Doors(config, world, metrics, self._roster, lambda: self.up, self._following.app, self.supervision)
         self._lag = LoopLag(metrics.loop_lagged)
+        self.own_health = OwnHealth(metrics, lambda: self.parts)
+        self.doors = Doors(
+            config,
+            world,
+            metrics,
+            self._roster,
+            lambda: self.up,
+            self.own_health,
+            self._following.app,
+            self.supervision,
+        )
         self._foreign = ForeignLoop()
         self._helpers = Supervisor(self._helper_children(), Strategy.ONE_FOR_ONE, metrics)
         self._sources = Supervisor(self._source_children(), Strategy.ONE_FOR_ONE, metrics)
@@ -82,6 +98,10 @@ class Tree:
         foreign = self._foreign if needs_foreign(config) else None
         watched = Watched(self._roster, self.doors, self.keys, identity, self._lag, foreign)
         watch_engine(metrics, watched, lambda: self.parts)
+        self._own_source: OwnSource | None = None
+        metrics.watch("own_source", lambda: self._own_source.statistics() if self._own_source else {})
+        metrics.watch("health_score", lambda: self.own_health.health().score)
+        metrics.add(self.own_health.families)
 
     @property
     def up(self) -> Parts:
@@ -165,7 +185,10 @@ class Tree:
         ]
 
     def _source_children(self) -> Sequence[ChildSpec]:
-        return [ChildSpec("host", self._run_host)] if self._config.watch_host else []
+        return [
+            *([ChildSpec("host", self._run_host)] if self._config.watch_host else []),
+            *([ChildSpec("own", self._run_own)] if self._config.watch_self else []),
+        ]
 
     def _part(self, run_of: Callable[[Parts], Run]) -> Run:
         """Runs one of the parts that there are when it is started."""
@@ -227,6 +250,7 @@ class Tree:
         gateway = self._config.gateway
         parts.ticker.every(gateway.heartbeat_s / turns(gateway.heartbeat_s), self._roster.ping_next)
         parts.ticker.every(TICK_S, self._memory.look)
+        parts.ticker.every(LOOK_EVERY_S, self.own_health.look)
         parts.ticker.every(WRITE_EVERY_S, self._metrics.suppressed.write)
         parts.ticker.every(gateway.position_s / turns(gateway.position_s), parts.proofs.prove)
         return parts
@@ -283,13 +307,7 @@ class Tree:
             workers.rest()
 
     async def _run_host(self, status: Started) -> None:
-        service, who = self.up.service, own_principal(self._config.workspace, "host", "producer")
-
-        async def submit(readings: Sequence[ReadingInput]) -> None:
-            results: list[ItemResult] = await service.read(who, readings)
-            if any(result.reason.value == "busy" for result in results):
-                raise Busy("the host's channel is full")
-
+        submit = _submitting(self.up, own_principal(self._config.workspace, "host", "producer"))
         async with trio.open_nursery() as nursery:
             await nursery.start(
                 functools.partial(
@@ -301,6 +319,29 @@ class Tree:
                 )
             )
             status.started()
+
+    async def _run_own(self, status: Started) -> None:
+        parts, config = self.up, self._config
+        submit = _submitting(parts, own_principal(SYSTEM_WORKSPACE, OWN_FRAMEWORK, "producer"))
+        # Alone, a process that was started again is still the same to those who look at its alerts.
+        node = config.node or (node_name() if parts.nodes is not None else socket.gethostname())
+        source = OwnSource(
+            submit, self.own_health.readings, node, SHARED, functools.partial(parts.registry.is_ours, "")
+        )
+        async with trio.open_nursery() as nursery:
+            self._own_source = await nursery.start(source.run)
+            status.started()
+
+
+def _submitting(parts: Parts, who: Principal) -> Submit:
+    """How a source of ours hands its readings over."""
+
+    async def submit(readings: Sequence[ReadingInput]) -> None:
+        results: list[ItemResult] = await parts.service.read(who, readings)
+        if any(result.reason.value == "busy" for result in results):
+            raise Busy(f"the channel of the source {who.user} is full")
+
+    return submit
 
 
 def own_principal(workspace: str, user: str, role: str) -> Principal:

@@ -65,6 +65,9 @@ class Config(Section, frozen=True, kw_only=True):
         bool, why("Allow plain ws and http on addresses that others reach: behind a TLS proxy. Not needed with [tls].")
     ] = False
     watch_host: Annotated[bool, why("Read this machine's vitals and hold them against the rules.")] = True
+    watch_self: Annotated[
+        bool, why("Hold the engine's own figures against rules, which ring in the workspace `system`.")
+    ] = True
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], why("The least severe log lines that are written.")
     ] = "info"

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from prometheus_client.parser import text_string_to_metric_families
 
 from engine.configuration.config import Config
+from engine.core.health import FULL, SCORE_MIN
 from engine.doctor import asking
 from engine.doctor.findings import Finding, Level
 from engine.doctor.network import runs_here
@@ -70,6 +71,7 @@ def state(config: Config) -> Iterator[Finding]:
 
 def found_in(samples: Samples) -> Iterator[Finding]:
     """What somebody should look at, and what is well."""
+    yield from health(samples)
     yield from queues(samples)
     yield from caches(samples)
     yield from nodes(samples)
@@ -83,6 +85,19 @@ def read(text: str) -> Samples:
         for sample in family.samples:
             found.setdefault(sample.name, []).append((sample.labels, sample.value))
     return found
+
+
+def health(samples: Samples) -> Iterator[Finding]:
+    """The score, and which parts took points of it; nothing of an engine that has none."""
+    if "tocsin_health_score" not in samples:
+        return
+    score, points = _sum(samples, "tocsin_health_score"), _by("part", samples, "tocsin_health_points")
+    taken = ", ".join(f"{part} took {each:g}" for part, each in points.items() if each)
+    text = f"the score is {score:g} of {FULL}" + (f": {taken}" if taken else "")
+    if score < SCORE_MIN:
+        yield Finding("health", Level.WARNING, text, "GET /api/metrics/health says what to do about each")
+    else:
+        yield Finding("health", Level.OK, text)
 
 
 def queues(samples: Samples) -> Iterator[Finding]:

@@ -29,6 +29,18 @@ class QueueGauges:
     def __init__(self, store: JobStore) -> None:
         self._store = store
         self._counts: Mapping[Queue, QueueCounts] = {queue: QueueCounts() for queue in Queue}
+        self._is_counted = False
+
+    @property
+    def failed(self) -> int | None:
+        """Failed jobs that are kept, of all queues; None before the first count."""
+        return sum(counts.failed for counts in self._counts.values()) if self._is_counted else None
+
+    @property
+    def oldest_s(self) -> float | None:
+        """How long the job that waits longest could have run, in queues that are not paused; None as above."""
+        waits = [counts.oldest_s for counts in self._counts.values() if not counts.is_paused]
+        return max(waits, default=0.0) if self._is_counted else None
 
     async def run(self, status: Started) -> None:
         """Counts for ever."""
@@ -36,6 +48,7 @@ class QueueGauges:
         while True:
             try:
                 self._counts = await self._store.queue_counts()
+                self._is_counted = True
             except StoreUnavailable as fault:
                 log.warning("queues_not_counted", cause=str(fault))
             await trio.sleep(COUNT_S)

@@ -1,15 +1,18 @@
 """What the engine watches by itself: this machine (`[host]`, and rules for it), and its own health.
 
-The tables of its health are `[metrics]` and `[watchdog]`.
+The rules for its own figures are no setting: they hold wherever `watch_self` is on, in the workspace `system`, until
+the file has one of the same id and workspace. The tables of its health are `[metrics]` and `[watchdog]`.
 """
 
 from __future__ import annotations
 
 from typing import Annotated
 
+from engine.access.roles import SYSTEM_WORKSPACE
 from engine.configuration.fields import Section, limit, why
-from protocol.model import Severity
-from protocol.rules import ThresholdRule
+from engine.core.health import SCORE_MIN
+from protocol.model import Comparison, Severity
+from protocol.rules import NoData, ThresholdRule
 
 _DAY_S = 86_400
 HOST_FRAMEWORK = "host"
@@ -54,6 +57,79 @@ HOST_RULES = (
         metric="load_per_core",
         threshold=4.0,
         title="Load above 4 per core on this machine",
+    ),
+)
+
+
+OWN_FRAMEWORK = "engine"
+# A node that says nothing for so long has ended, or its store is away: what it rang for is over.
+OWN_SILENCE_S = 60.0
+
+
+def _own(
+    name: str,
+    metric: str,
+    threshold: float,
+    title: str,
+    severity: Severity = Severity.WARNING,
+    comparison: Comparison = Comparison.ABOVE,
+    message: str = "",
+) -> ThresholdRule:
+    return ThresholdRule(
+        id=f"engine-{name}",
+        workspace=SYSTEM_WORKSPACE,
+        framework=OWN_FRAMEWORK,
+        metric=metric,
+        threshold=threshold,
+        title=title,
+        severity=severity,
+        comparison=comparison,
+        no_data=NoData.OK,
+        no_data_s=OWN_SILENCE_S,
+        message=message,
+    )
+
+
+# The reference's thresholds. The figures are those of the last five minutes already, so they ring at once.
+OWN_RULES = (
+    _own(
+        "answers-slow",
+        "alert_latency_p95_ms",
+        500,
+        "95 % of the triggers are answered within {{ value }} ms only",
+        message="Look at tocsin_commit_seconds (the disk) and tocsin_loop_lag_max_seconds (the CPU).",
+    ),
+    _own(
+        "answers-very-slow",
+        "alert_latency_p95_ms",
+        1_000,
+        "95 % of the triggers are answered within {{ value }} ms only",
+        Severity.CRITICAL,
+        message="Look at tocsin_commit_seconds (the disk) and tocsin_loop_lag_max_seconds (the CPU).",
+    ),
+    _own(
+        "cache-misses",
+        "cache_hit_rate_percent",
+        70,
+        "The cache answers {{ value }} % of the look-ups",
+        comparison=Comparison.BELOW,
+        message="Is it large enough ([cache]), and does its Redis answer?",
+    ),
+    _own(
+        "jobs-failed",
+        "jobs_failed",
+        10,
+        "{{ value }} failed jobs are kept",
+        Severity.CRITICAL,
+        message="tocsin jobs list --state failed has the causes; when they are mended: tocsin queues redrive QUEUE",
+    ),
+    _own(
+        "health",
+        "health_score",
+        SCORE_MIN,
+        "The engine's health score is {{ value }}",
+        comparison=Comparison.BELOW,
+        message="GET /api/metrics/health and the page's System view say what took the points, and what to do.",
     ),
 )
 

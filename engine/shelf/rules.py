@@ -11,8 +11,10 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from engine.configuration.config import Config
 from engine.core.rules.check import RuleInvalid, check_rule
 from engine.orders import StandingOrders
+from engine.sections.watching import OWN_RULES
 from engine.shelf.kinds import Kind, Origin
 from engine.shelf.live import Listener, ObjectFigures, readable
 from engine.stores.objects import ObjectNews
@@ -24,11 +26,22 @@ RULE = "rule"
 Wake = Callable[[str, str | None], None]
 
 
+def given_rules(config: Config) -> tuple[Rule, ...]:
+    """Those that nobody stored: of the configuration, and for the engine's own figures unless it has the same."""
+    if not config.watch_self:
+        return config.rules
+    named = {(rule.workspace or config.workspace, rule.id) for rule in config.rules}
+    return (*config.rules, *(rule for rule in OWN_RULES if (rule.workspace, rule.id) not in named))
+
+
 class ConfigRules:
-    """The rules of the configuration, by workspace: `engine.shelf.kinds.Unmanaged`."""
+    """The rules that nobody stored, by workspace: `engine.shelf.kinds.Unmanaged`."""
 
     origin = Origin.CONFIG
-    advice = "it is one of tocsin.toml: change it there and start the engine again, or make a rule with another id"
+    advice = (
+        "it is one of tocsin.toml, or the engine's own: change it there ([[rules]]) and start the engine again, "
+        "or make a rule with another id"
+    )
 
     def __init__(self, rules: Sequence[Rule], own_workspace: str) -> None:
         self._rules: dict[str, dict[str, Rule]] = {}

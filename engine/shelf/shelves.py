@@ -25,7 +25,7 @@ from engine.shelf.known_names import (
 from engine.shelf.live import LiveObjects, ObjectFigures
 from engine.shelf.objects import Shelf
 from engine.shelf.preferences import escalation_kind, preference_kind
-from engine.shelf.rules import RULE, ConfigRules, Wake, follow_rules, rule_kind
+from engine.shelf.rules import RULE, ConfigRules, Wake, follow_rules, given_rules, rule_kind
 from engine.shelf.slack_ids import SlackIds
 from engine.shelf.unreadable import say_unreadable
 from engine.shelf.workflow_definitions import workflow_kind
@@ -70,7 +70,7 @@ def build_shelves(
     live, names = LiveObjects(kit.store, kit.figures), KnownNames()
     for named in FOLLOWED:
         live.follow(named, names.told)
-    rules = rule_kind(ConfigRules(config.rules, config.workspace), config.objects.rules_max)
+    rules = rule_kind(ConfigRules(given_rules(config), config.workspace), config.objects.rules_max)
     rules = names.marking(rules, named_by_rule)
     live.follow(RULE, follow_rules(orders, wake, rules, kit.figures))
     crowd = expressions(config.objects.quiet_expressions_max)

@@ -41,6 +41,7 @@ FIGURES: Mapping[str, Figure] = {
     "gateway.forwarded_unreadable": Figure(
         ("tocsin_forwarded_unreadable",), "X-Forwarded-For of trusted proxies that names no address.", True
     ),
+    "health_score": Figure(("tocsin_health_score",), "How well the engine is, 0 to 100: 100 less what its parts took."),
     "loop_lag_worst_s": Figure(("tocsin_loop_lag_max_seconds",), "The latest wake-up of the last minute or two."),
     "watchdog.stalls": Figure(("tocsin_loop_stalls",), "How often the loop was silent for watchdog.stall_s.", True),
     "tls_expires_at_s": Figure(("tocsin_tls_certificate_expires_timestamp_seconds",), "When the certificate ends."),

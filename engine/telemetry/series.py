@@ -10,11 +10,46 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from prometheus_client.core import HistogramMetricFamily
 
 # Prometheus pays for each series: past a limit, values of a label are counted together under this one.
 OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What a histogram had seen at one moment: how many in each bucket, beyond the last bound too, and their sum."""
+
+    bounds: Sequence[float]
+    counts: Sequence[int]
+    total: float
+
+    @property
+    def count(self) -> int:
+        """How many."""
+        return sum(self.counts)
+
+    @property
+    def mean(self) -> float | None:
+        """Exact; None: nothing was seen."""
+        return self.total / count if (count := self.count) else None
+
+    def since(self, earlier: Observed) -> Observed:
+        """What was seen after an earlier moment of the same histogram."""
+        counts = [now - then for now, then in zip(self.counts, earlier.counts, strict=True)]
+        return Observed(self.bounds, counts, self.total - earlier.total)
+
+    def quantile(self, share: float) -> float | None:
+        """Between the bounds of its bucket as if all were spread evenly, as PromQL's `histogram_quantile` has it: above
+        a bound exactly if the true one is. Beyond the last bound: that one. None: nothing was seen."""
+        rank, seen, lower = share * self.count, 0, 0.0
+        for bound, count in zip(self.bounds, self.counts, strict=False):
+            if count and seen + count >= rank:
+                return lower + (bound - lower) * (rank - seen) / count
+            seen, lower = seen + count, bound
+        return self.bounds[-1] if self.count else None
 
 
 class Histogram:
@@ -31,6 +66,10 @@ class Histogram:
         """Counts `n` observations of one value; a bucket holds what is at most its bound."""
         self._counts[bisect_left(self._bounds, value)] += n
         self._sum += value * n
+
+    def observed(self) -> Observed:
+        """What it has seen until now."""
+        return Observed(self._bounds, tuple(self._counts), self._sum)
 
     def family(self, name: str, text: str) -> HistogramMetricFamily:
         """The state as Prometheus wants it."""

@@ -1,4 +1,4 @@
-"""How this process stands: whether it serves, what is wrong by its own figures, and its tree of parts.
+"""How this process stands: its score, whether it serves, what is wrong by its own figures, and its tree of parts.
 
 Pure. What is found is what `tocsin doctor` finds in the same figures, in the same words: there is one place where it is
 decided what a person should look at (`engine/doctor/figures.py`).
@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from engine.core.health import Health
 from engine.doctor.figures import Samples, found_in
 from engine.doctor.findings import Finding
 
@@ -33,9 +34,10 @@ class SupervisorShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SystemShown(msgspec.Struct, frozen=True, kw_only=True):
-    """This process. `ready`: a trigger would be acknowledged; `overload`: why nobody new may connect (empty: they
-    may); `findings`: what its figures say, and what to do."""
+    """This process. `health`: its score, and what took points away; `ready`: a trigger would be acknowledged;
+    `overload`: why nobody new may connect (empty: they may); `findings`: what its figures say, and what to do."""
 
+    health: Health
     ready: bool
     overload: str
     findings: list[Finding]
@@ -50,9 +52,13 @@ def supervisor_shown(name: str, strategy: str, children: Mapping[str, Mapping[st
 
 
 def system_shown(
-    is_ready: bool, overload: str, samples: Samples, supervision: Sequence[SupervisorShown]
+    health: Health, is_ready: bool, overload: str, samples: Samples, supervision: Sequence[SupervisorShown]
 ) -> SystemShown:
     """All of it, as it is now."""
     return SystemShown(
-        ready=is_ready, overload=overload, findings=list(found_in(samples)), supervision=list(supervision)
+        health=health,
+        ready=is_ready,
+        overload=overload,
+        findings=list(found_in(samples)),
+        supervision=list(supervision),
     )

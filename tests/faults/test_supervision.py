@@ -34,7 +34,7 @@ def listen_for(clients: list[Dialled], last: int) -> list[list[tuple[int, int]]]
 
 
 async def test_a_crash_between_commit_and_broadcast_loses_nothing_for_a_thousand_subscribers(tmp_path: Path) -> None:
-    config = Config(data=tmp_path / "data", ws="127.0.0.1:0", http="127.0.0.1:0", watch_host=False)
+    config = Config(data=tmp_path / "data", ws="127.0.0.1:0", http="127.0.0.1:0", watch_host=False, watch_self=False)
     async with Engine(config) as engine:
         address = urlsplit(engine.ws_url)
         token = engine.issue_token("main", "dashboard", role="viewer")

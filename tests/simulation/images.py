@@ -184,6 +184,7 @@ class Images:
             store="memory:",
             secret=Secret(SECRET),
             watch_host=False,
+            watch_self=False,
             gateway=Gateway(
                 drain_s=2.0, close_s=1.0, outbox_soft_bytes=OUTBOX_SOFT_BYTES, outbox_max_bytes=OUTBOX_MAX_BYTES
             ),

@@ -20,7 +20,7 @@ from pathlib import Path
 import tocsin.aio
 from tocsin import Config, TriggerInput
 
-CONFIG = Config(data=Path("data"), ws="127.0.0.1:0", http="127.0.0.1:0", watch_host=False)
+CONFIG = Config(data=Path("data"), ws="127.0.0.1:0", http="127.0.0.1:0", watch_host=False, watch_self=False)
 BELL = TriggerInput(framework_id="web", title="Checkout is slow")
 """
 

@@ -20,6 +20,8 @@ from engine.sections.doors import Api, Gateway
 
 ROOT = Path(__file__).resolve().parents[2]
 ANY_PORT = "127.0.0.1:0"
+# What an engine looks at by itself would come between what a test does.
+UNWATCHED = {"watch_host": False, "watch_self": False}
 # A start takes half a second, and a stop no more than ten; a loaded machine gets its time.
 READY_S = 60.0
 STOP_S = 60.0
@@ -30,12 +32,12 @@ KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH")
 
 
 def a_config(folder: Path, **settings: Any) -> Config:
-    """On free ports, with its data in the folder, without the host's vitals, and quick to drain.
+    """On free ports, with its data in the folder, without the host's vitals and its own, and quick to drain.
 
     Nobody is told to ask again before a test's own time is over: what fifty ask at once takes as long as it takes.
     """
     settings = {"gateway": Gateway(drain_s=1.0, close_s=0.5), "api": Api(answer_s=250)} | settings
-    return Config(**{"data": folder, "ws": ANY_PORT, "http": ANY_PORT, "watch_host": False} | settings)
+    return Config(**{"data": folder, "ws": ANY_PORT, "http": ANY_PORT, **UNWATCHED} | settings)
 
 
 @asynccontextmanager
@@ -60,7 +62,12 @@ def command(*arguments: str) -> list[str]:
 
 def _variables(folder: Path, settings: Mapping[str, str]) -> dict[str, str]:
     """What an engine with its data in the folder is started with."""
-    ours = {"TOCSIN_DATA": str(folder), "TOCSIN_SECRET": SECRET, "TOCSIN_WATCH_HOST": "false"}
+    ours = {
+        "TOCSIN_DATA": str(folder),
+        "TOCSIN_SECRET": SECRET,
+        "TOCSIN_WATCH_HOST": "false",
+        "TOCSIN_WATCH_SELF": "false",
+    }
     return environment(**(ours | dict(settings)))
 
 

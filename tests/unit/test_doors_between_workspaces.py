@@ -82,6 +82,9 @@ NO_ID: dict[str, str] = {
     **dict.fromkeys(("GET /healthz", "GET /readyz", "GET /metrics", "GET /api/v1/about"), OF_THE_ENGINE),
     **dict.fromkeys(("GET /api/metrics/queue", "GET /api/v1/queues", "GET /api/v1/nodes"), OF_THE_ENGINE),
     "GET /api/v1/system": OF_THE_ENGINE,
+    **dict.fromkeys(
+        (f"GET /api/metrics/{what}" for what in ("health", "alerts", "cache", "prometheus")), OF_THE_ENGINE
+    ),
     **dict.fromkeys(("GET /api/v2/status", "GET /api/v2/receivers", "POST /api/v1/tickets"), OF_THE_ENGINE),
     "POST /api/v1/tokens": "whoever has a ticket is whom it was made for; whose it is cannot be chosen",
     **{f"{method} /api/v1/{name}": LISTS for name in (*OURS, "workspaces") for method in ("GET", "POST")},

@@ -170,6 +170,7 @@ ROUTES |= {
     "POST /api/v1/queues/{queue}/limit": Door("operate", {"limit": 8}),
     "GET /api/metrics/queue": OPEN,
     "GET /api/v1/system": OPEN,
+    **dict.fromkeys((f"GET /api/metrics/{what}" for what in ("health", "alerts", "cache", "prometheus")), OPEN),
 }
 # Whoever has the link, or Slack's signature, says so with the request itself.
 ROUTES |= {

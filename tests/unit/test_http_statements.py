@@ -314,7 +314,8 @@ async def ask_as_an_operator(scene: Scene) -> None:
         await ask(f"POST /api/v1/queues/{{queue}}/{verb}", queue="prediction")
     await ask("POST /api/v1/queues/{queue}/limit", queue="notification", body={"limit": 8})
     await ask("GET /api/metrics/queue")
-    for path in ("/healthz", "/readyz", "/metrics", "/api/v1/about", "/api/v1/system"):
+    own = [f"/api/metrics/{what}" for what in ("health", "alerts", "cache", "prometheus")]
+    for path in ("/healthz", "/readyz", "/metrics", "/api/v1/about", "/api/v1/system", *own):
         await ask(f"GET {path}")
     ticket = (await scene.ask("POST /api/v1/tickets"))["ticket"]
     await scene.ask("POST /api/v1/tokens", body={"ticket": ticket})

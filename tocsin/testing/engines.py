@@ -54,7 +54,7 @@ class Within(Protocol):
 
 
 def a_config(**settings: Any) -> Config:
-    """In memory, on free ports, without this machine's vitals; any field of Config can be given.
+    """In memory, on free ports, without this machine's vitals and its own figures; any field of Config can be given.
 
     Heartbeats are rare: a client outside the test's loop (a browser, another process) does not live in its time, and
     must not be taken for dead after it has passed an hour.
@@ -66,6 +66,7 @@ def a_config(**settings: Any) -> Config:
         "ws": ANY_PORT,
         "http": ANY_PORT,
         "watch_host": False,
+        "watch_self": False,
         "gateway": Gateway(heartbeat_s=3_600, timeout_s=7_200, drain_s=1.0, close_s=0.5),
     }
     return Config(**(defaults | settings))
