@@ -95,6 +95,8 @@ class HistoryRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
     resolved_by: str | None
     occurrences: int
     labels: dict[str, str]
+    # Somebody has said that it should not have rung.
+    noise: bool = False
 
     @property
     def acknowledged_at(self) -> int | None:

@@ -182,7 +182,7 @@ async def test_history_is_the_alerts_of_a_time_in_their_order_and_nobody_elses(f
         first = an_alert(at=NOW - HOUR_US, title='ünicode "quoted"', rule_id="r", occurrences=3, resolved_by="ann")
         first = replace(first, state=AlertState.RESOLVED, severity=Severity.CRITICAL, resolved_at=rfc3339(NOW))
         first = replace(first, acknowledged_at=rfc3339(NOW - SECOND_US))
-        second = an_alert(framework_id="search", labels={})
+        second = an_alert(framework_id="search", labels={}, noise=True)
         await committed(store, a_commit(rows=[a_row(first), a_row(an_alert(at=NOW + HOUR_US))]))
         await committed(store, a_commit(OTHER, rows=[a_row(second)]))
         await committed(store, a_commit(FOREIGN))
@@ -206,6 +206,7 @@ async def test_history_is_the_alerts_of_a_time_in_their_order_and_nobody_elses(f
         )
         assert one.acknowledged_at == NOW - SECOND_US
         assert (two.id, two.framework, two.labels, two.acknowledged_at) == (second.id, "search", {}, None)
+        assert (one.noise, two.noise) == (False, True)
 
 
 async def test_history_comes_in_pages(factory: StoreFactory) -> None:

@@ -65,7 +65,8 @@ SELECT json_group_array(json_array(alert_id, (SELECT framework FROM channel WHER
     json_extract(body, '$.alert.title'), identity,
     json_extract(body, '$.alert.severity'), json_extract(body, '$.alert.state'), triggered_at,
     json_extract(body, '$.alert.acknowledged_at'), resolved_at, json_extract(body, '$.alert.resolved_by'), occurrences,
-    json(CASE WHEN length({_LABELS}) <= {HISTORY_LABELS_MAX_CHARS} THEN {_LABELS} ELSE '{{}}' END))),
+    json(CASE WHEN length({_LABELS}) <= {HISTORY_LABELS_MAX_CHARS} THEN {_LABELS} ELSE '{{}}' END),
+    json(CASE WHEN json_extract(body, '$.alert.noise') IS NULL THEN 'false' ELSE 'true' END))),
     count(*), max(alert_id)
 FROM (SELECT id AS alert_id, channel AS place, rule_id, identity, triggered_at, resolved_at, occurrences, body
     FROM alert WHERE workspace = ? AND id > ? AND id < ? AND triggered_at >= ? AND triggered_at < ?

@@ -1,0 +1,4 @@
+"""What alerts mean, decided from what is stored: pure, told the time, nothing awaited.
+
+`scoring`: the health and risk of a framework; `knowing`: what is known of one.
+"""
