@@ -5,8 +5,9 @@ on the disk, so there is nothing to climb out of. `assets/` have a hash of their
 for a year; `index.html` names them and is asked for each time (an ETag makes that cheap).
 
 A view's own address (`/rules`, `/alerts/{id}`) is answered with the page too, but only to browsers, which ask for HTML:
-a program that asks for what there is not shall hear that. The page finds its way by two `meta` fields that are filled
-in here: where its root is from there (a proxy may have put a path before it), and where alerts are told live.
+a program that asks for what there is not shall hear that. The page finds its way by `meta` fields that are filled in
+here: where its root is from there (a proxy may have put a path before it), and where alerts are told live; and what is
+typed on the engine's machine to call it, for its hints.
 
 The policy allows what the page is made of and nothing else: no script, style or font but ours, none inline, no
 connection but to this engine. Decided against a nonce (the page would not be cacheable) and hashes (nothing is inline).
@@ -31,6 +32,8 @@ from litestar.params import FromPath
 from engine.http.ports import About
 
 STATIC = Path(__file__).parent / "static"
+# How this engine's commands are typed: in a checkout from its folder, else as they were installed.
+COMMAND = ".venv/bin/tocsin" if (Path(__file__).parents[2] / ".venv/bin/tocsin").exists() else "tocsin"
 # Names contain a hash of the content, so what they name never changes.
 _FOR_EVER = "public, max-age=31536000, immutable"
 _KINDS = {
@@ -50,7 +53,7 @@ _NOT_BUILT = (
     "<h1>The page is not built</h1><p>The engine runs; only its page is missing from this installation. "
     "With Node 20 or newer, <code>make run</code> builds it, or in the folder <code>web</code> <code>npm ci</code> and "
     "<code>npm run build --workspaces</code>; then start the engine again.</p>"
-    "<p>Without the page: <code>tocsin tail</code>, <code>tocsin alerts list</code>, "
+    f"<p>Without the page: <code>{COMMAND} tail</code>, <code>{COMMAND} alerts list</code>, "
     '<a href="schema">the HTTP API</a>.</p></body></html>\n'
 )
 
@@ -152,6 +155,7 @@ def socket_addresses(host: str, scheme: str, ws: str, http_port: int) -> list[st
 def _filled_in(index: str, root: str, sockets: list[str]) -> str:
     filled = index.replace('name="tocsin-root" content=""', f'name="tocsin-root" content="{root}"')
     filled = filled.replace('name="tocsin-socket" content=""', f'name="tocsin-socket" content="{" ".join(sockets)}"')
+    filled = filled.replace('name="tocsin-command" content=""', f'name="tocsin-command" content="{COMMAND}"')
     return filled.replace('="./assets/', f'="{root}assets/')
 
 

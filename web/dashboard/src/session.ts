@@ -5,6 +5,7 @@
  * cross-site request can use it), and never in an address that is asked of a server. `/#token=…` signs in at once and
  * vanishes from the address bar; so does `/#ticket=…` (tickets.ts). When the token ends the view stays: a dialog asks for another one above it.
  */
+import { typed } from "./command.ts";
 import { engineNow, isEngineTimeKnown, onEngineTime } from "./engineclock.ts";
 import { type Claims, readClaims, type Verb, may as roleMay } from "./claims.ts";
 import { go } from "./place.ts";
@@ -32,9 +33,9 @@ const TIMER_MAX_MS = 2_000_000_000;
 /** Takes over a token; says what is wrong with it if it is none. */
 export function signIn(token: string): string | null {
   const claims = readClaims(token.trim());
-  if (!claims) return "That is no token. Print one with: tocsin token";
+  if (!claims) return `That is no token. Print one with: ${typed("token")}`;
   if (isEngineTimeKnown() && claims.expiresAt <= engineNow())
-    return "This token has ended. Print a new one with: tocsin token";
+    return `This token has ended. Print a new one with: ${typed("token")}`;
   sessionStorage.setItem(KEY, token.trim());
   // An alert or a framework that was chosen is another workspace's.
   if (lastWorkspace !== undefined && lastWorkspace !== claims.workspace) go("/");
@@ -69,7 +70,7 @@ export function endSession(why: string): void {
   if (!now || now.ended) return;
   if (now.isProven) return store.set({ ...now, ended: why });
   signOut();
-  problem.set(`${why} Print a new one with: tocsin token`);
+  problem.set(`${why} Print a new one with: ${typed("token")}`);
 }
 
 /** The engine does not take the token. It does not tell strangers what is wrong with it. */

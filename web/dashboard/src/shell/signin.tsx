@@ -1,4 +1,5 @@
 /** The door: a token, and how to get one. */
+import { typed } from "../command.ts";
 import { signOut, useProblem, useSession } from "../session.ts";
 import { signInWith, useExchanging } from "../tickets.ts";
 import { Button, Dialog, Loading, TextField, useFields } from "../ui/index.ts";
@@ -46,7 +47,7 @@ function SignInForm({ problem }: { problem: string | null }) {
         autoFocus
         hint={
           <>
-            On the engine&apos;s machine <code>tocsin token --user you</code> prints one. It stays in this tab.
+            On the engine&apos;s machine <code>{typed("token --user you")}</code> prints one. It stays in this tab.
           </>
         }
         value={form.values.token}

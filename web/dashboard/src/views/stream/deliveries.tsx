@@ -1,4 +1,5 @@
 /** "Why did I not get it?": each line of the ledger, in a sentence of the engine's. */
+import { typed } from "../../command.ts";
 import { ask, segment } from "../../api.ts";
 import { Answered, Button, Moment, Tag } from "../../ui/index.ts";
 import { useLasting } from "./story.tsx";
@@ -46,7 +47,7 @@ export function Deliveries({ alertId, version }: { alertId: string; version: str
                 </li>
               ))}
             </ul>
-            {next_cursor && <p className="hint">There are more: tocsin alerts deliveries {alertId}</p>}
+            {next_cursor && <p className="hint">There are more: {typed(`alerts deliveries ${alertId}`)}</p>}
           </>
         )}
       </Answered>

@@ -75,7 +75,7 @@ function Facts({ alert }: { alert: Alert }) {
   const facts: [string, React.ReactNode][] = [
     ["Framework", alert.framework_id],
     ["Rule", alert.rule_id],
-    ["Value", value && `${value}${limit}`],
+    ["Value at firing", value && `${value}${limit}`],
     [
       "Heard",
       alert.occurrences > 1 ? (

@@ -6,6 +6,7 @@
  */
 import { useMemo, useRef, useState } from "react";
 
+import { typed } from "../../command.ts";
 import type { Alert } from "../../alerts.ts";
 import { useKeys } from "../../keys.ts";
 import { book, useAlerts, useConnection, useIsKnown } from "../../live.ts";
@@ -152,9 +153,9 @@ function Nothing({ isFiltered }: { isFiltered: boolean }) {
   }
   return (
     <Empty title="Nothing rings">
-      <p>Alerts appear here the moment they fire. To see one, in a terminal:</p>
+      <p>Alerts appear here the moment they fire. To see one, in a terminal in the engine&apos;s folder:</p>
       <p>
-        <code>tocsin trigger web --title &quot;Checkout is slow&quot; --value 950 --threshold 500</code>
+        <code>{typed('trigger web --title "Checkout is slow" --value 950 --threshold 500')}</code>
       </p>
     </Empty>
   );

@@ -42,7 +42,13 @@ export const Row = memo(function Row({ alert, isSelected, isOpen, isWaiting, onO
         </button>
         <Where alert={alert} />
       </div>
-      <span className="value">{alert.current_value !== null && number(alert.current_value)}</span>
+      <span className="value">
+        {alert.current_value !== null && (
+          <>
+            {number(alert.current_value)} <small>at firing</small>
+          </>
+        )}
+      </span>
       <span className="times" title="How often it was heard">
         {alert.occurrences > 1 && `×${alert.occurrences}`}
       </span>

@@ -1,6 +1,7 @@
 /** Who is connected, and for administrators the end of a connection. */
 import { useState } from "react";
 
+import { typed } from "../../command.ts";
 import { all, ask, segment } from "../../api.ts";
 import { SYSTEM_WORKSPACE } from "../../claims.ts";
 import { setQuery, usePlace } from "../../place.ts";
@@ -71,7 +72,7 @@ function Nobody({ user }: { user: string }) {
   ) : (
     <Empty title="Nobody is connected">
       <p>
-        In a terminal: <code>tocsin tail</code>
+        In a terminal: <code>{typed("tail")}</code>
       </p>
     </Empty>
   );
@@ -138,7 +139,7 @@ function EndDialog({ connection, onClose, onEnded }: EndDialogProps) {
     <Dialog title={`Disconnect ${connection.user}?`} onClose={onClose}>
       <p>
         The connection from {connection.address} ends, and its client does not come back by itself. The token stays
-        good: to keep {connection.user} out, revoke it (<code>tocsin revoke --help</code>).
+        good: to keep {connection.user} out, revoke it (<code>{typed("revoke --help")}</code>).
       </p>
       <div className="actions">
         <Button onClick={onClose}>Leave it</Button>

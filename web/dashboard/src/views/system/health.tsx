@@ -1,4 +1,5 @@
 /** Whether the engine is well, what pulls it down and what to do about that; and its figures. */
+import { typed } from "../../command.ts";
 import { get } from "../../api.ts";
 import { Icon, Tag } from "../../ui/index.ts";
 import type { Finding, System } from "./answers.ts";
@@ -35,7 +36,7 @@ function Findings({ system }: { system: System }) {
         </details>
       )}
       <p className="hint">
-        Found in the figures of the process that served this page, as <code>tocsin doctor</code> finds it; that one
+        Found in the figures of the process that served this page, as <code>{typed("doctor")}</code> finds it; that one
         looks at the machine, the store and the configuration as well.
       </p>
     </>

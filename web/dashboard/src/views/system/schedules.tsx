@@ -1,6 +1,7 @@
 /** What is done again and again: when it was last, what came of it, when it is next; run now, pause, resume. */
 import { useState } from "react";
 
+import { typed } from "../../command.ts";
 import { all, post, segment } from "../../api.ts";
 import { SYSTEM_WORKSPACE } from "../../claims.ts";
 import { go } from "../../place.ts";
@@ -40,7 +41,7 @@ function Nothing() {
   return (
     <Empty title="No schedules">
       <p>
-        To have something done again and again: <code>tocsin schedules --help</code>
+        To have something done again and again: <code>{typed("schedules --help")}</code>
       </p>
     </Empty>
   );
