@@ -1,0 +1,392 @@
+"""Which alerts of a workspace belong together: events of its stream in, incidents out. Pure.
+
+Two alerts tie if they began within `window_s` of each other and either share a label that tells something
+(`telling_labels`), or their rules were found to go together and no such label says that they are about different
+things. What ties, directly or through others, is one group; a group with two different alerts is an incident (the same
+alert again and again is none). So within a window the order in which alerts arrive does not change who is with whom.
+
+Bounds: an incident has MEMBERS_MAX alerts and begins within SPAN_US; what ties to a full one begins the next. Of the
+last alerts RECENT_MAX are looked at, which is more than ties in any window that people read.
+
+Fed by `engine.analytics.incident_keeper`, one event at a time in the order of the stream; `drain` says what is to be
+stored. What is not in memory is loaded before (`missing`, `load`): memory is a cache of the store and of the last
+events, so a machine that is built anew in between goes on as the one before.
+
+Decided against: clustering by the similarity of texts (nobody can say why two alerts are together), and weights of
+labels that add up (one host is enough, three vague labels are not).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import blake2b
+from itertools import combinations
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from engine.core.analytics.incident_case import MEMBERS_MAX, Case, began, opened
+from engine.core.analytics.telling_labels import Learnt, TellingLabels
+from protocol.incidents import Correlation, Incident, Member, Moment
+from protocol.model import Alert, Event, EventKind
+from protocol.times import SECOND_US, parse_rfc3339
+
+# However long a chain of alerts goes on: nobody looks for the cause of more than a day.
+SPAN_US = 86_400 * SECOND_US
+# About 10 MB; a workspace with more alerts in two windows has a storm, and one incident more or less is no matter.
+RECENT_MAX = 10_000
+# Of alerts of a rule that goes with another one's: the nearest are enough, and a thousand would be looked at each time.
+NEIGHBOURS_MAX = 20
+# Events that say nothing of how an alert is.
+_SILENT = frozenset({EventKind.REPEATED, EventKind.RECEIPT, EventKind.COMMENTED, EventKind.QUIETED, EventKind.ASSIGNED})
+_RANDOM_BITS = 62
+
+
+class Learned(NamedTuple):
+    """Rules that were found to go together, each pair both ways."""
+
+    partners: Mapping[str, frozenset[str]] = {}
+
+
+class Changes(NamedTuple):
+    """What is to be stored: incidents, alerts with their incident's id, what has happened, in order; `learnt` if that
+    is to be stored again."""
+
+    incidents: Sequence[Incident]
+    members: Sequence[tuple[str, Member]]
+    news: Sequence[tuple[Incident, Moment]]
+    learnt: Learnt | None = None
+
+
+class _Recent(NamedTuple):
+    """An alert that others may tie to."""
+
+    offset: int
+    started_at: int
+    alert_id: str
+    keys: tuple[str, ...]
+    labels: Mapping[str, str]
+
+
+class _Group:
+    """Alerts that tie. `case`: the incident, once there are two that differ."""
+
+    __slots__ = ("case", "members")
+
+    def __init__(self, members: dict[str, Member], case: Case | None = None) -> None:
+        self.members = members
+        self.case = case
+
+    @property
+    def age(self) -> tuple[bool, int, str]:
+        """The oldest incident first, then what is none yet."""
+        if self.case is not None:
+            return False, self.case.incident.started_at, self.case.id
+        return True, *min(began(member) for member in self.members.values())
+
+
+class Correlator:
+    """The machine of one workspace. `learnt` is what its labels have said so far; it belongs to the machine."""
+
+    def __init__(self, workspace: str, settings: Correlation, learned: Learned, learnt: Learnt) -> None:
+        self._workspace = workspace
+        self._settings = settings
+        self.learned = learned
+        self._labels = TellingLabels(settings, learnt)
+        self._window_us = settings.window_s * SECOND_US
+        self._groups: dict[str, _Group] = {}
+        self._apart: set[str] = set()
+        # By what ties: when alerts began that have it, in order.
+        self._index: dict[str, list[tuple[int, str]]] = {}
+        self._recent: dict[str, _Recent] = {}
+        self._arrived: deque[_Recent] = deque()
+        # Loaded for an event, and not to stay.
+        self._visitors: list[_Group] = []
+        self._touched: dict[str, Case] = {}
+        self._moved: dict[str, str] = {}
+        # Alerts that were forgotten early because they were too many.
+        self.forgotten = 0
+
+    @property
+    def learnt(self) -> Learnt:
+        """What its labels have said so far."""
+        return self._labels.learnt
+
+    @property
+    def oldest(self) -> int | None:
+        """The workspace offset of the first event that still matters; None: none does."""
+        firsts = [self._arrived[0].offset] if self._arrived else []
+        return min([*firsts, self.learnt.since] if self.learnt.now else firsts, default=None)
+
+    def missing(self, events: Iterable[Event]) -> list[str]:
+        """The alerts of these events whose incidents, if they are in any, must be loaded before."""
+        return [
+            alert_id
+            for event in events
+            if event.kind is not EventKind.FIRED and event.kind not in _SILENT
+            for alert_id in event.ids
+            if alert_id not in self._groups
+        ]
+
+    def load(self, incident: Incident, members: Sequence[Member]) -> None:
+        """An incident that is stored, with all its alerts; until `drain`, if nothing that is replayed is about it."""
+        self._apart.update(member.alert_id for member in members if member.is_apart)
+        case = Case(incident, [member for member in members if not member.is_apart])
+        group = _Group(case.members, case)
+        if not any(alert_id in self._groups for alert_id in case.members):
+            self._groups.update(dict.fromkeys(case.members, group))
+            self._visitors.append(group)
+
+    def replay(self, event: Event) -> None:
+        """An event that was looked at before this machine was made: it is remembered, and changes no incident."""
+        if event.kind is EventKind.FIRED:
+            self._fire(event, is_new=False)
+        elif event.kind not in _SILENT:
+            for alert_id in event.ids:
+                group = self._groups.get(alert_id)
+                if group is not None and group.case is None:
+                    group.members[alert_id] = _after(group.members[alert_id], event)
+
+    def apply(self, event: Event) -> None:
+        """The next event."""
+        if event.kind is EventKind.FIRED:
+            self._fire(event, is_new=True)
+        elif event.kind not in _SILENT:
+            for alert_id in event.ids:
+                self._change(alert_id, event)
+
+    def refresh(self, alerts: Mapping[str, Alert], at: int) -> None:
+        """How these alerts are now, whatever was missed of them."""
+        for alert_id, alert in alerts.items():
+            group = self._groups.get(alert_id)
+            if group is None or group.case is None:
+                continue
+            member = group.members[alert_id]
+            now = replace(member, state=alert.state, severity=alert.severity)
+            if now != member:
+                kind = EventKind.UNACKNOWLEDGED if alert.state.is_open else EventKind.RESOLVED
+                group.case.change(now, kind, at, alert.resolved_by)
+                self._note(group.case, [alert_id])
+
+    def drain(self) -> Changes:
+        """What has changed since the last time. It must be stored, or the machine be made anew."""
+        cases = list(self._touched.values())
+        members = [
+            (incident_id, self._groups[alert_id].members[alert_id]) for alert_id, incident_id in self._moved.items()
+        ]
+        news = [(case.incident, moment) for case in cases for moment in case.news]
+        for case in cases:
+            case.news = []
+        self._touched, self._moved = {}, {}
+        for group in self._visitors:
+            self._let_go(group)
+        self._visitors = []
+        return Changes([case.incident for case in cases], members, news, self._labels.stored())
+
+    def _fire(self, event: Event, *, is_new: bool) -> None:
+        alert, started_at = event.alert, parse_rfc3339(event.alert.triggered_at)
+        if not self._settings.enabled or alert.id in self._recent or alert.id in self._apart:
+            return
+        if is_new or event.workspace_offset >= self.learnt.since:
+            self._labels.hear(alert.labels, started_at, event.workspace_offset)
+        self._prune(started_at)
+        labels = self._labels.of(alert.labels)
+        keys = tuple([f"{name}={value}" for name, value in labels.items()])
+        if alert.rule_id is not None and self.learned.partners.get(alert.rule_id):
+            keys += (_by_rule(alert.rule_id),)
+        if not keys:
+            return
+        recent = _Recent(event.workspace_offset, started_at, alert.id, keys, labels)
+        known = self._groups.get(alert.id)
+        if known is None:
+            self._place(alert, recent, parse_rfc3339(event.at), is_new=is_new)
+        self._remember(recent)
+
+    def _place(self, alert: Alert, recent: _Recent, at: int, *, is_new: bool) -> None:
+        """Finds out with whom an alert belongs."""
+        ties = {id(group): (group, tie) for group, tie in self._neighbours(alert, recent)}
+        member = Member(
+            alert_id=alert.id,
+            framework=alert.framework_id,
+            title=alert.title,
+            severity=alert.severity,
+            state=alert.state,
+            started_at=recent.started_at,
+            signature=_signature(alert),
+            rule_id=alert.rule_id,
+        )
+        found = sorted((group for group, _ in ties.values() if self._takes(group, recent.started_at)), key=_age)
+        chosen, count = list[_Group](), 1
+        for group in found:
+            is_for_now = is_new or (group.case is None and _are_the_same(group, member))
+            if count + len(group.members) <= MEMBERS_MAX and is_for_now:
+                chosen.append(group)
+                count += len(group.members)
+        if chosen:
+            member = replace(member, tie=ties[id(chosen[0])][1])
+        self._join(member, chosen, at)
+
+    def _join(self, member: Member, groups: Sequence[_Group], at: int) -> None:
+        """The alert makes one group of these."""
+        if not groups:
+            self._groups[member.alert_id] = _Group({member.alert_id: member})
+            return
+        main = groups[0]
+        for other in groups[1:]:
+            self._unite(main, other, at)
+        if main.case is not None:
+            main.case.join(member, at)
+            self._note(main.case, [member.alert_id])
+        main.members[member.alert_id] = member
+        self._groups[member.alert_id] = main
+        if main.case is None and len({each.signature for each in main.members.values()}) > 1:
+            name = _incident_id(self._workspace, member)
+            main.case = opened(name, self._settings, main.members.values(), at)
+            main.members = main.case.members
+            self._note(main.case, main.members)
+
+    def _unite(self, main: _Group, other: _Group, at: int) -> None:
+        if main.case is not None and other.case is not None:
+            moved = list(other.members)
+            main.case.take(other.case, at)
+            self._note(other.case, ())
+            self._note(main.case, moved)
+            self._groups.update(dict.fromkeys(moved, main))
+            return
+        self._groups.update(dict.fromkeys(other.members, main))
+        for member in sorted(other.members.values(), key=began):
+            if main.case is not None:
+                main.case.join(member, at)
+                self._note(main.case, [member.alert_id])
+            main.members[member.alert_id] = member
+
+    def _change(self, alert_id: str, event: Event) -> None:
+        group = self._groups.get(alert_id)
+        if group is None:
+            return
+        member = _after(group.members[alert_id], event)
+        if group.case is None:
+            group.members[alert_id] = member
+        elif member != group.members[alert_id]:
+            group.case.change(member, event.kind, parse_rfc3339(event.at), event.by)
+            self._note(group.case, [alert_id])
+
+    def _neighbours(self, alert: Alert, recent: _Recent) -> Iterator[tuple[_Group, str]]:
+        """The groups that an alert ties to, each with why.
+
+        Of a label the nearest before and after are enough: whoever is farther ties to these.
+        """
+        for name, value in recent.labels.items():
+            key = f"{name}={value}"
+            for near in self._near(key, recent.started_at, 1):
+                yield self._groups[near], key
+        for partner in sorted(self.learned.partners.get(alert.rule_id or "", ())):
+            for near in self._near(_by_rule(partner), recent.started_at, NEIGHBOURS_MAX):
+                if _agree(recent.labels, self._recent[near].labels):
+                    yield self._groups[near], f"goes with rule {partner}"
+
+    def _near(self, key: str, at: int, most: int) -> Iterator[str]:
+        known = self._index.get(key, [])
+        place = bisect_left(known, (at, ""))
+        for began_at, alert_id in (*known[max(place - most, 0) : place], *known[place : place + most]):
+            if abs(began_at - at) <= self._window_us:
+                yield alert_id
+
+    def _takes(self, group: _Group, at: int) -> bool:
+        """Whether one more that began then may belong to it."""
+        incident = group.case.incident if group.case is not None else None
+        first = incident.started_at if incident is not None else min(began(each) for each in group.members.values())[0]
+        if abs(at - first) > SPAN_US:
+            return False
+        # Who resolved it as a whole has done with it: what begins later is another one.
+        is_closed = incident is not None and incident.resolved_by is not None
+        return not (is_closed and incident is not None and at > (incident.resolved_at or at))
+
+    def _note(self, case: Case, moved: Iterable[str]) -> None:
+        self._touched[case.id] = case
+        self._moved.update(dict.fromkeys(moved, case.id))
+
+    def _remember(self, recent: _Recent) -> None:
+        self._recent[recent.alert_id] = recent
+        self._arrived.append(recent)
+        for key in recent.keys:
+            insort(self._index.setdefault(key, []), (recent.started_at, recent.alert_id))
+        if len(self._arrived) > RECENT_MAX:
+            self._forget(self._arrived.popleft())
+            self.forgotten += 1
+
+    def _prune(self, now: int) -> None:
+        """Whatever nothing that begins now, or a window ago, can tie to."""
+        while self._arrived and self._arrived[0].started_at < now - 2 * self._window_us:
+            self._forget(self._arrived.popleft())
+
+    def _forget(self, recent: _Recent) -> None:
+        del self._recent[recent.alert_id]
+        for key in recent.keys:
+            known = self._index[key]
+            del known[bisect_left(known, (recent.started_at, recent.alert_id))]
+            if not known:
+                del self._index[key]
+        if (group := self._groups.get(recent.alert_id)) is not None:
+            self._visitors.append(group)
+
+    def _let_go(self, group: _Group) -> None:
+        """What was stored can be loaded again, and what nobody ties to any more is nothing."""
+        if any(alert_id in self._recent for alert_id in group.members):
+            return
+        for alert_id in group.members:
+            if self._groups.get(alert_id) is group:
+                del self._groups[alert_id]
+
+
+def _age(group: _Group) -> tuple[bool, int, str]:
+    return group.age
+
+
+def _are_the_same(group: _Group, member: Member) -> bool:
+    return all(each.signature == member.signature for each in group.members.values())
+
+
+def _after(member: Member, event: Event) -> Member:
+    """An alert after an event about it, alone or with others."""
+    if event.change is not None:
+        return member if event.change.state is None else replace(member, state=event.change.state)
+    return replace(member, state=event.alert.state, severity=event.alert.severity, title=event.alert.title)
+
+
+def _agree(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """Whether no label says that these are about different things."""
+    return all(other.get(name, value) == value for name, value in one.items())
+
+
+def _by_rule(rule_id: str) -> str:
+    # No label's name is empty.
+    return f"={rule_id}"
+
+
+def _signature(alert: Alert) -> str:
+    """The same for the same alert again: framework, rule (or title), labels without the severity."""
+    labels = sorted((name, value) for name, value in alert.labels.items() if name != "severity")
+    text = "\0".join((alert.framework_id, alert.rule_id or alert.title, *(part for pair in labels for part in pair)))
+    return blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _incident_id(workspace: str, member: Member) -> str:
+    """A UUIDv7 of the moment at which the alert began that made it: the same when it is decided again."""
+    digest = blake2b(f"{workspace}\0{member.alert_id}".encode(), digest_size=8).digest()
+    random = int.from_bytes(digest) & (1 << _RANDOM_BITS) - 1
+    number = (member.started_at // 1_000) << 80 | 0x7 << 76 | 0b10 << 62 | random
+    text = f"{number:032x}"
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+
+def learned_of(pairs: Iterable[Sequence[str]]) -> Learned:
+    """Rules that go together, from lists of rules that were found to."""
+    partners: dict[str, set[str]] = {}
+    for rules in pairs:
+        for one, other in combinations(sorted(set(rules)), 2):
+            partners.setdefault(one, set()).add(other)
+            partners.setdefault(other, set()).add(one)
+    return Learned({rule: frozenset(others) for rule, others in partners.items()})
