@@ -197,7 +197,7 @@ class Alert(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=T
 
     `notes` are the last words that anybody said about it, `notes_by` says who. `active_since`: when it was given back
     or re-opened, if nobody has looked after it since then and not from the start (`triggered_at`). `notification_sent`
-    is known where alerts are read over HTTP; on streams it is false.
+    is known where alerts are read over HTTP; on streams it is false. So is `incident_id`, which is left out there.
     """
 
     id: str
@@ -238,6 +238,8 @@ class Alert(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=T
     quieted_by: QuietedBy | None = None
     quieted_ref: str | None = None
     quieted_until: str | None = None
+    # Of which incident it is part; never stored with it.
+    incident_id: str | None = None
 
 
 class Change(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):

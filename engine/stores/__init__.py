@@ -27,6 +27,7 @@ from engine.ids import now_us
 from engine.pages import PAGE_DEFAULT
 from engine.stores.deliveries import DeliveryStore
 from engine.stores.findings import FindingStore
+from engine.stores.incidents import IncidentStore
 from engine.stores.jobs import JobStore
 from engine.stores.nodes import NodeStore
 from engine.stores.objects import ObjectStore
@@ -181,7 +182,9 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
     findings_s: float = 90 * 86_400
 
 
-class Store(ChannelStore, ObjectStore, WorkflowStore, JobStore, DeliveryStore, NodeStore, FindingStore, Protocol):
+class Store(
+    ChannelStore, ObjectStore, WorkflowStore, JobStore, DeliveryStore, NodeStore, FindingStore, IncidentStore, Protocol
+):
     """What the engine needs of a store. Reads raise StoreUnavailable after 5 s at the latest."""
 
     @property

@@ -19,13 +19,15 @@ import pytest
 
 from engine.stores import AlertQuery
 from engine.stores.findings import FindingQuery
+from engine.stores.incidents import IncidentQuery
 from engine.stores.postgres.dialect import translated
 from engine.stores.postgres.sessions import SETTINGS
-from engine.stores.tables import deliveries, delivery_lines, findings, lists, queries
+from engine.stores.tables import deliveries, delivery_lines, findings, incidents, lists, queries
 from engine.stores.tables.connection import Connection
+from protocol.incidents import IncidentState
 from protocol.model import AlertState, Severity
 from tests.support.postgres_server import PostgresDatabase, PostgresServer
-from tests.unit.test_sqlite_queries import FOUND, JOB_STATEMENTS
+from tests.unit.test_sqlite_queries import FOUND, JOB_STATEMENTS, PAGES_OF_INCIDENTS
 
 ROWS = 60_000
 # Of 40 workspaces with 5 channels each; what is due, open or unread is little of all.
@@ -68,9 +70,16 @@ INSERT INTO finding (workspace, kind, key, framework, rule_id, sort, state, scor
     SELECT 'w' || n % 40, 'k' || n % 3, 'f' || n, 'f' || n % 5, 'r' || n % 50, '', 'new', 0.5, n,
         CASE WHEN n % 9 = 0 THEN n END, n, 1, '{{}}'
     FROM generate_series(1, {ROWS}) n;
+INSERT INTO incident (workspace, id, state, started_at, updated_at, body)
+    SELECT 'w' || n % 40, 'i' || n, CASE WHEN n % 9 = 0 THEN 'open' ELSE 'resolved' END, n, n, '{{}}'
+    FROM generate_series(1, {ROWS}) n;
+INSERT INTO incident_alert (workspace, alert_id, incident, framework, started_at, is_apart, body)
+    SELECT 'w' || n % 40, 'a' || n, 'i' || n, 'f' || n % 5, n, 0, '{{}}' FROM generate_series(1, {ROWS}) n;
 ANALYZE;
 """
-LARGE = re.compile(r"^(alert|event|entry|audit|object|job|job_done|delivery|finding)(_default)?$")
+LARGE = re.compile(
+    r"^(alert|event|entry|audit|object|job|job_done|delivery|finding|incident|incident_alert)(_default)?$"
+)
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +191,20 @@ def test_a_page_of_findings_is_served_by_an_index(filled: PostgresDatabase, more
 def test_what_is_asked_of_findings_is_served_by_an_index(filled: PostgresDatabase, name: str) -> None:
     is_of_all = name in ("DUE", "OLD")
     assert costly(filled, getattr(findings, name), seen="*" if is_of_all else '["w1"]') == []
+
+
+@pytest.mark.parametrize("more", PAGES_OF_INCIDENTS, ids=str)
+def test_a_page_of_incidents_is_served_by_an_index(filled: PostgresDatabase, more: Any) -> None:
+    sql, values = incidents.page_statement(IncidentQuery(workspace="w1", **more), IncidentState.OPEN)
+    assert costly(filled, sql, values) == []
+
+
+OF_INCIDENTS = "NAMED MEMBERS IDS_OF OLD OLD_ALERTS"
+
+
+@pytest.mark.parametrize("name", OF_INCIDENTS.split())
+def test_what_is_asked_of_incidents_is_served_by_an_index(filled: PostgresDatabase, name: str) -> None:
+    assert costly(filled, getattr(incidents, name), seen="*" if name == "OLD" else '["w1"]') == []
 
 
 class Numbers:

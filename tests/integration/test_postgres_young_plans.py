@@ -11,8 +11,8 @@ from types import ModuleType
 
 import pytest
 
-from engine.stores.tables import deliveries, delivery_lines, findings, queries
-from tests.integration.test_postgres_plans import READS, TOLD, costly, index_conditions
+from engine.stores.tables import deliveries, delivery_lines, findings, incidents, queries
+from tests.integration.test_postgres_plans import OF_INCIDENTS, READS, TOLD, costly, index_conditions
 from tests.support.postgres_server import PostgresDatabase, PostgresServer
 from tests.unit.test_sqlite_queries import JOB_STATEMENTS
 
@@ -57,6 +57,7 @@ def test_what_is_asked_for_by_name_is_found_by_it(
     + [(deliveries, name) for name in TOLD.split()]
     + [(delivery_lines, name) for name in ("_KNOWN", "LOST", "CANCELLED", "AGAIN")]
     + [(findings, name) for name in ("NAMED", "DUE", "OLD", "SETTLE", "HISTORY")]
+    + [(incidents, name) for name in OF_INCIDENTS.split()]
     + list(JOB_STATEMENTS),
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from engine.stores import AlertQuery, Retention, migrate
 from engine.stores.findings import FindingQuery
+from engine.stores.incidents import IncidentQuery
 from engine.stores.jobs import JobQuery
 from engine.stores.sqlite.commit import Committer
 from engine.stores.sqlite.file import Database
@@ -23,6 +24,7 @@ from engine.stores.tables import (
     deliveries,
     delivery_lines,
     findings,
+    incidents,
     job_claims,
     job_ends,
     job_lists,
@@ -38,6 +40,7 @@ from engine.stores.tables import recipients as ledger
 from engine.stores.tables.bulk import Bulk
 from engine.stores.tables.rows import CHANNELS, PEOPLE, WORKSPACES, prepare
 from protocol.effects import Committed
+from protocol.incidents import IncidentState
 from protocol.jobs import Held, JobState, NewJob, Queue, Settlement, Shares, Verdict
 from protocol.model import AlertState, DerivedKey, QuietedBy, Severity
 from protocol.rows import Row, SourceReport, SuppressionWindow
@@ -214,6 +217,42 @@ def test_a_page_of_findings_is_read_in_its_order(connection: sqlite3.Connection,
     steps = plan(connection, *findings.page_statement(FindingQuery(workspace="acme", kind="pattern", **more)))
     assert costly(steps) == []
     assert any(f"SEARCH finding USING INDEX {index} " in step for step in steps)
+
+
+INCIDENTS = [
+    (incidents.PLACE, ("acme",), "incident_place"),
+    (incidents.NAMED, ("acme", "[]"), "incident"),
+    (incidents.MEMBERS, ("acme", "[]"), "incident_alert_of"),
+    (incidents.IDS_OF, ("acme", "[]"), "incident_alert"),
+    (incidents.MOVE, (1, 1, "", "acme", 1), "incident_place"),
+    (incidents.TOUCH, ("acme",), "incident_place"),
+    (incidents.OLD, (NOW, 10), "incident_kept"),
+    (incidents.OLD_ALERTS, ("acme", "i"), "incident_alert_of"),
+]
+
+
+@pytest.mark.parametrize(("sql", "values", "index"), INCIDENTS)
+def test_what_is_asked_of_incidents_is_served_by_an_index(
+    connection: sqlite3.Connection, sql: str, values: Any, index: str
+) -> None:
+    steps = plan(connection, sql, values)
+    assert costly(steps) == []
+    assert any(index in step for step in steps)
+
+
+PAGES_OF_INCIDENTS: list[dict[str, Any]] = [
+    {},
+    {"frameworks": ("checkout", "search"), "framework": "checkout", "since_us": 1, "until_us": NOW},
+    {"cursor": incidents.CURSORS.after(("i",))},
+]
+
+
+@pytest.mark.parametrize("more", PAGES_OF_INCIDENTS)
+def test_a_page_of_incidents_is_read_in_its_order(connection: sqlite3.Connection, more: Any) -> None:
+    query = IncidentQuery(workspace="acme", **more)
+    steps = plan(connection, *incidents.page_statement(query, IncidentState.OPEN))
+    assert costly(steps) == []
+    assert any("SEARCH incident USING INDEX incident_by_state " in step for step in steps)
 
 
 MORE = [{}, {"assigned_to": "ann"}, {"framework": "checkout"}, {"rule_id": "r", "since_us": 1}]

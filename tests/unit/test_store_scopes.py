@@ -23,6 +23,7 @@ ABOUT_ALL = {
     "trim": "retention",
     "trim_deliveries": "retention",
     "trim_findings": "retention",
+    "trim_incidents": "retention",
     "due_findings": "jobs work for all",
     "prune": "retention",
     "roll_up": "upkeep of all logs",

@@ -36,6 +36,7 @@ from engine.stores.tables.deliveries import DeliveryTable, with_told
 from engine.stores.tables.delivery_lines import Ended
 from engine.stores.tables.findings import TRIMMED_AT_ONCE as FINDINGS_TRIMMED_AT_ONCE
 from engine.stores.tables.findings import FindingTable
+from engine.stores.tables.incidents import IncidentTable, with_incidents
 from engine.stores.tables.job_store import JobTables
 from engine.stores.tables.nodes import NodeTable
 from engine.stores.tables.objects import ObjectTable
@@ -53,7 +54,7 @@ from protocol.times import SECOND_US
 TRIMMED_AT_ONCE = 1_000
 
 
-class TableStore(ObjectTable, WorkflowTables, JobTables, DeliveryTable, NodeTable, FindingTable):
+class TableStore(ObjectTable, WorkflowTables, JobTables, DeliveryTable, NodeTable, FindingTable, IncidentTable):
     """A store in SQLite or on a Postgres server. Made by `open_store`; the contract is `engine.stores.Store`."""
 
     # What an adapter has besides to do after trimming.
@@ -245,6 +246,8 @@ class TableStore(ObjectTable, WorkflowTables, JobTables, DeliveryTable, NodeTabl
         old_us = now_us - int(self._retention.findings_s * SECOND_US)
         while await self.trim_findings(old_us, FINDINGS_TRIMMED_AT_ONCE):
             pass
+        while await self.trim_incidents(old_us):
+            pass
 
     async def roll_up(self) -> int:
         """Everything that is in the logs of readings now goes into the roll-ups. Raises StoreUnavailable."""
@@ -279,12 +282,13 @@ class TableStore(ObjectTable, WorkflowTables, JobTables, DeliveryTable, NodeTabl
 def _alerts(connection: Connection, query: AlertQuery) -> AlertPage:
     """A page, with what the ledger knows of its alerts (a moment later: that does no harm)."""
     page = lists.alerts(connection, query)
-    return replace(page, items=with_told(connection, query.workspace, page.items))
+    told = with_told(connection, query.workspace, page.items)
+    return replace(page, items=with_incidents(connection, query.workspace, told))
 
 
 def _alert(connection: Connection, workspace: str, alert_id: str) -> tuple[ChannelKey, Alert] | None:
     found = queries.alert(connection, workspace, alert_id)
     if found is None:
         return None
-    (told,) = with_told(connection, workspace, [found[1]])
+    (told,) = with_incidents(connection, workspace, with_told(connection, workspace, [found[1]]))
     return found[0], told
