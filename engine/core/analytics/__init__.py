@@ -1,4 +1,5 @@
 """What alerts mean, decided from what is stored: pure, told the time, nothing awaited.
 
 `scoring`: the health and risk of a framework; `knowing`: what is known of one.
+`correlating`: incidents; `incident_case`: what becomes of one; `telling_labels`: which labels tie; `causes`.
 """
