@@ -123,6 +123,7 @@ docs: install-dev
 	$(BIN)/python docs/generate_protocol.py
 	$(BIN)/python docs/generate_lifecycle.py
 	$(BIN)/python docs/generate_metrics.py
+	$(BIN)/python docs/generate_dashboards.py
 
 # A hundred new alerts a second for a minute, with the page open; fails for a late frame, or a heap that grows.
 page-load: install-dev system page
