@@ -2,4 +2,5 @@
 
 `scoring`: the health and risk of a framework; `knowing`: what is known of one.
 `correlating`: incidents; `incident_case`: what becomes of one; `telling_labels`: which labels tie; `causes`.
+`patterns/`: what comes back, comes together, follows, grows, flaps, or is noise.
 """
