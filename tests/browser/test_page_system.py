@@ -21,6 +21,18 @@ async def test_every_place_of_the_system_view_can_be_read_by_everybody(engine: E
         assert await findings(page) == [], place
 
 
+async def test_the_health_score_is_shown_with_what_pulled_it_down(engine: Engine, browser: Browser) -> None:
+    engine.metrics.restarted("planted")
+    page = await signed_in(browser, engine.http_url, engine.issue_token("system", "boss"))
+    await page.locator("nav[aria-label=Views] a", has_text="System").click()
+    score = page.get_by_label("Health score")
+    await score.get_by_text("−10 parts that were restarted: 1").wait_for()
+    await score.get_by_text("look into the log for the causes, and report them").wait_for()
+    await score.get_by_text("What takes nothing").click()
+    await score.get_by_text("commands that were set aside: 0").wait_for()
+    assert await findings(page) == []
+
+
 async def test_a_queue_is_paused_and_resumed_and_a_connection_ended(engine: Engine, browser: Browser) -> None:
     page = await signed_in(browser, engine.http_url, engine.issue_token("system", "boss"))
     await page.locator("nav[aria-label=Views] a", has_text="System").click()

@@ -20,7 +20,27 @@ export interface Supervisor {
   children: readonly Child[];
 }
 
+export type HealthState = "healthy" | "unknown" | "warning" | "critical";
+
+export interface Contribution {
+  part: string;
+  state: HealthState;
+  value: number | null;
+  unit: string;
+  threshold: number;
+  points: number;
+  text: string;
+  advice: string;
+}
+
+export interface EngineHealth {
+  score: number;
+  status: HealthState;
+  contributions: readonly Contribution[];
+}
+
 export interface System {
+  health: EngineHealth;
   ready: boolean;
   overload: string;
   findings: readonly Finding[];

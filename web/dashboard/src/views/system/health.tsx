@@ -5,6 +5,7 @@ import { Icon, Tag } from "../../ui/index.ts";
 import type { Finding, System } from "./answers.ts";
 import { Current } from "./current.tsx";
 import { Figures } from "./figures.tsx";
+import { Score } from "./score.tsx";
 import { useWatched } from "./watched.ts";
 
 export function Health() {
@@ -23,11 +24,14 @@ export function Health() {
 }
 
 function Findings({ system }: { system: System }) {
-  const amiss = system.findings.filter(({ level }) => level !== "OK");
-  const well = system.findings.filter(({ level }) => level === "OK");
+  // The score has a place of its own.
+  const others = system.findings.filter(({ check }) => check !== "health");
+  const amiss = others.filter(({ level }) => level !== "OK");
+  const well = others.filter(({ level }) => level === "OK");
   return (
     <>
       <Verdict system={system} count={amiss.length} />
+      <Score health={system.health} />
       <List findings={amiss} />
       {well.length > 0 && (
         <details>
