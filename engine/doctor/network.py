@@ -26,8 +26,13 @@ def descriptors(config: Config) -> Iterator[Finding]:
         yield Finding("files", Level.OK, f"{soft} may be open, {needed} are needed at most")
         return
     text = f"{soft} may be open, {needed} are needed for gateway.connections_max = {config.gateway.connections_max}"
-    allowed = "" if hard == resource.RLIM_INFINITY or hard >= needed else f" (the hard limit is {hard})"
-    yield Finding("files", Level.WARNING, text, f"ulimit -n {needed} or LimitNOFILE={needed}{allowed}")
+    if hard == resource.RLIM_INFINITY or hard >= needed:
+        yield Finding("files", Level.WARNING, text, f"ulimit -n {needed} or LimitNOFILE={needed}")
+        return
+    # A shell cannot go past the hard limit; whoever starts the engine can.
+    fitting = max(hard - config.api.connections_max - DESCRIPTORS_BESIDE, 1)
+    advice = f"LimitNOFILE={needed} in its unit, or ulimit -n {hard} (the hard limit) and connections_max = {fitting}"
+    yield Finding("files", Level.WARNING, text, advice)
 
 
 def ports(config: Config) -> Iterator[Finding]:

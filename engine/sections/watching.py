@@ -16,6 +16,8 @@ from protocol.rules import NoData, ThresholdRule
 
 _DAY_S = 86_400
 HOST_FRAMEWORK = "host"
+# Processors are there to be used: a build, or this engine's own start, is nothing to be told of.
+BUSY_S = 60.0
 
 
 class Host(Section, frozen=True, kw_only=True):
@@ -34,6 +36,7 @@ HOST_RULES = (
         metric="cpu_percent",
         threshold=90.0,
         title="CPU above 90 % on this machine",
+        for_s=BUSY_S,
     ),
     ThresholdRule(
         id="host-memory",
@@ -57,6 +60,7 @@ HOST_RULES = (
         metric="load_per_core",
         threshold=4.0,
         title="Load above 4 per core on this machine",
+        for_s=BUSY_S,
     ),
 )
 

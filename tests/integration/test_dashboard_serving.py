@@ -9,11 +9,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from engine.http.dashboard import read_page, socket_addresses
+from engine.http.dashboard import COMMAND, read_page, socket_addresses
 from tests.support.engines import an_engine
 
 INDEX = (
     '<!doctype html><meta name="tocsin-root" content="" /><meta name="tocsin-socket" content="" />'
+    '<meta name="tocsin-command" content="" />'
     '<script type="module" src="./assets/index-abc.js"></script><link rel="stylesheet" href="./assets/index-abc.css">'
 )
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -128,6 +129,8 @@ async def test_a_views_own_address_is_the_page_with_the_way_back_to_its_root(
     page = await browser.get(path)
     assert page.status_code == 200
     assert f'name="tocsin-root" content="{root}"' in page.text
+    # What its hints say can be typed.
+    assert f'name="tocsin-command" content="{COMMAND}"' in page.text
     assert page.text.count(f'="{root}assets/index-abc.') == 2
 
 

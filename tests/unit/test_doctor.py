@@ -317,6 +317,22 @@ def test_fewer_descriptors_than_connections_are_a_warning(tmp_path: Path) -> Non
     assert (found.level, "LimitNOFILE=1001100" in found.advice) == (WARNING, True)
 
 
+def test_where_the_hard_limit_is_too_low_nothing_is_advised_that_a_shell_would_refuse(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = Config(data=tmp_path)
+    advised = {}
+    for hard in (4_096, 1_000_000):
+        monkeypatch.setattr(resource, "getrlimit", lambda _, hard=hard: (1_024, hard))
+        advised[hard] = only(network.descriptors(config)).advice
+    needed = config.gateway.connections_max + config.api.connections_max + network.DESCRIPTORS_BESIDE
+    assert f"ulimit -n {needed} or" in advised[1_000_000]
+    assert f"LimitNOFILE={needed} in its unit" in advised[4_096]
+    assert "ulimit -n 4096 (the hard limit)" in advised[4_096]
+    fitting = 4_096 - config.api.connections_max - network.DESCRIPTORS_BESIDE
+    assert f"connections_max = {max(fitting, 1)}" in advised[4_096]
+
+
 def test_free_ports_are_in_order_and_taken_ones_a_fail(tmp_path: Path) -> None:
     config = a_config(tmp_path)
     assert levels(network.ports(config)) == [("ports", OK), ("ports", OK), ("engine", OK)]

@@ -38,6 +38,24 @@ def test_a_line_has_the_count_since_the_last_one_by_channel_and_reason() -> None
     assert {line["workspace"] for line in lines} == {"main"}
 
 
+def test_what_goes_on_is_written_less_and_less_often_and_its_end_at_once() -> None:
+    counts = SuppressedLog()
+    with capture_logs() as lines:
+        written: list[int] = []
+        for writing in range(1, 200):
+            counts.note("main", "web", "duplicate")
+            counts.write()
+            if len(lines) > len(written):
+                written.append(writing)
+        assert written == [1, 3, 7, 15, 31, 63, 95, 127, 159, 191]
+        assert sum(count for _, _, count in told(lines)) == 191, "nothing is counted twice, nothing is left out"
+        counts.write()
+        assert told(lines)[-1] == ("web", "duplicate", 8), "the rest, when it is over"
+        counts.note("main", "web", "duplicate")
+        counts.write()
+    assert told(lines)[-1] == ("web", "duplicate", 1), "what begins anew is written at once"
+
+
 def test_channels_that_find_no_room_are_told_together_by_reason() -> None:
     counts = SuppressedLog(pairs_max=1)
     counts.count("main", ["web", "db", "web", "mail", "db"], [AGAIN, AGAIN, AGAIN, AGAIN, SILENCED])

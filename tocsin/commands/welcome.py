@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 TOKEN_TTL_S = 86_400
 # It stays in the terminal's memory, and whoever reads it there is in; a page that is open asks for another one then.
 LINK_TTL_S = 3_600
-# Takes what the shell has: an endless loop for each processor, for a minute.
-KEEP_BUSY = "for cpu in $(seq $(nproc)); do timeout 60 sh -c 'while :; do :; done' & done; wait"
+# Takes what the shell has: an endless loop for each processor, somewhat longer than the rule wants it to hold.
+KEEP_BUSY = "for cpu in $(seq $(nproc)); do timeout 75 sh -c 'while :; do :; done' & done; wait"
 
 
 def welcome_text(engine: Engine) -> str:
@@ -81,7 +81,7 @@ def _busy(engine: Engine) -> str:
     if not engine.config.watch_host:
         return ""
     return f"""
-This machine is watched too. Keep its processors busy for a minute, and the rule host-cpu rings:
+This machine is watched too. Keep its processors busy, and after a minute the rule host-cpu rings:
 
   {KEEP_BUSY}
 """

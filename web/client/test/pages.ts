@@ -17,7 +17,12 @@ import { Client } from "../src/index.js";
 const [url = "", token = "", folder = "", port = "0"] = process.argv.slice(2);
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const WEB = at("../../../../");
-const KINDS: Record<string, string> = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css" };
+const KINDS: Record<string, string> = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".svg": "image/svg+xml",
+};
 const CSP = "default-src 'self'; connect-src 'self' ws: wss:";
 
 // So that React's StrictMode does what it does while somebody develops.
@@ -66,7 +71,6 @@ async function opened(page: string, colorScheme: "light" | "dark"): Promise<Page
   // The page's own host is asked for the address, as in a page that the engine's proxy serves.
   const about = { name: "tocsin", version: "0.1.0", ws: url, heartbeat_s: 30 };
   await tab.route("**/api/v1/about", (route) => route.fulfill({ json: about }));
-  await tab.route("**/favicon.ico", (route) => route.fulfill({ status: 204 }));
   await tab.goto(`http://127.0.0.1:${port}/${page}/#token=${token}`);
   return counted;
 }
