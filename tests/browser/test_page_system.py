@@ -26,7 +26,7 @@ async def test_the_health_score_is_shown_with_what_pulled_it_down(engine: Engine
     page = await signed_in(browser, engine.http_url, engine.issue_token("system", "boss"))
     await page.locator("nav[aria-label=Views] a", has_text="System").click()
     score = page.get_by_label("Health score")
-    await score.get_by_text("−10 parts that were restarted: 1").wait_for()
+    await score.get_by_text("\N{MINUS SIGN}10 parts that were restarted: 1").wait_for()
     await score.get_by_text("look into the log for the causes, and report them").wait_for()
     await score.get_by_text("What takes nothing").click()
     await score.get_by_text("commands that were set aside: 0").wait_for()
