@@ -31,11 +31,14 @@ LIMIT_MS = 100.0
 _IDLE_CHANNELS = 10
 _PRELOAD_BATCH = 100
 
+# A loaded engine is to find itself well: more than 80, and its points go by fives.
+HEALTH, HEALTH_MIN = "the engine's own health score (of 100)", 81.0
 CHECKS = [
     Goal("last_client_p99_ms", "p99 until the last client (ms)", LIMIT_MS, clients=CLIENTS),
     Goal("budget_ratio", "p50 / (1.5 floors + one commit)", 1.0, clients=CLIENTS),
     Goal("small_delivery_p95_ms", f"p95 of a delivery at {SMALL_CLIENTS} clients (ms)", 10.0),
     Goal("small_delivery_p99_ms", f"p99 of a delivery at {SMALL_CLIENTS} clients (ms)", 20.0),
+    Goal("health_score", HEALTH, HEALTH_MIN, at_least=True),
 ]
 _PLOTTED = (
     ("last_client_p50_ms", "last client p50"),
@@ -79,6 +82,7 @@ def run(options: Options) -> Report:
         }
     for name in _WORSE:
         figures.worse(name, FORMS)
+    figures.worse("health_score", FORMS, at_least=True)
     plotted = [(f"{form}_{name}", f"{label}, {form}") for name, label in _PLOTTED for form in FORMS]
     name = "fanout --idle" if options.idle or options.open_alerts else "fanout"
     return make_report(name, conditions, figures, CHECKS, [*plotted, ("commit_p50_ms", "one commit p50")])
@@ -116,6 +120,7 @@ def measure(stage: Stage, line: EngineLine, floor: BroadcastLine, prefix: str) -
         figures.add("commit_p50_ms", commit_ms)
         for name, value in figures_of(ours, at_floor, commit_ms).items():
             figures.add(prefix + name, value)
+        figures.add(prefix + "health_score", stage.engine.health_score())
 
 
 def figures_of(ours: Arrivals, at_floor: Arrivals, commit_ms: float) -> dict[str, float]:

@@ -7,7 +7,7 @@ wire form makes no difference here.
 
 from __future__ import annotations
 
-from benchmarks.fanout import LIMIT_MS, Stage, conditions_of, measure
+from benchmarks.fanout import HEALTH, HEALTH_MIN, LIMIT_MS, Stage, conditions_of, measure
 from benchmarks.options import CLIENTS, Options
 from benchmarks.report import Figures, Goal, Report, make_report
 from benchmarks.rig import Rig
@@ -18,6 +18,7 @@ CHECKS = [
     Goal(f"busy_{load}_last_client_p99_ms", f"p99 until the last client (ms), {what}", LIMIT_MS, clients=CLIENTS)
     for load, what in LOADS.items()
 ]
+CHECKS += [Goal(f"busy_{load}_health_score", HEALTH, HEALTH_MIN, at_least=True) for load in LOADS]
 
 
 def run(options: Options) -> Report:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from benchmarks import producer
 from benchmarks.acks import Acked
 from benchmarks.dial import dial
-from benchmarks.fanout import conditions_of
+from benchmarks.fanout import HEALTH, HEALTH_MIN, conditions_of
 from benchmarks.measure import NS_PER_S, Verdict
 from benchmarks.options import Options
 from benchmarks.peers import postgres
@@ -37,6 +37,8 @@ CHECKS = [
     Goal("triggers_per_s", "triggers/s, 8 producers with batches of 100", 10_000.0, at_least=True),
     Goal("single_triggers_per_s", "triggers/s, 32 producers one at a time", 2_000.0, at_least=True),
     Goal("single_ack_p99_ms", "p99 of an ack, one at a time (ms)", 50.0),
+    Goal("health_score", HEALTH, HEALTH_MIN, at_least=True),
+    Goal("postgres_health_score", HEALTH, HEALTH_MIN, at_least=True),
     Goal("postgres_triggers_per_s", "Postgres: triggers/s, 8 producers with batches of 100", 5_000.0, at_least=True),
 ]
 _PLOTTED = [
@@ -102,6 +104,7 @@ def _measure(side: Side, attempt: int, options: Options, figures: Figures) -> No
     if attempt:
         note(figures, side.prefix, batched)
         note(figures, f"{side.prefix}single_", singly)
+        figures.add(f"{side.prefix}health_score", side.engine.health_score())
 
 
 def _pumped(side: Side, connections: int, command: producer.Pump) -> Acked:

@@ -73,6 +73,10 @@ class Engine:
         pairs = (line.rpartition(" ") for line in lines if line and not line.startswith("#"))
         return {name: float(value) for name, _, value in pairs}
 
+    def health_score(self) -> float:
+        """How well it finds itself in its last five minutes, 0 to 100. Raises BenchmarkError."""
+        return self.metrics()["tocsin_health_score"]
+
     def _get(self, path: str, token: str = "") -> bytes:
         token = token or self.target("json", "viewer").token
         connection = http.client.HTTPConnection(urlsplit(self.http).netloc, timeout=READY_TIMEOUT_S)

@@ -77,6 +77,9 @@ class StandIn:
         figures = {"store_history_reads": self.history_reads, "store_jobs": 0}
         return {f'tocsin_store{{figure="{name}"}}': value for name, value in figures.items()}
 
+    def health_score(self) -> float:
+        return 100.0
+
     def close(self) -> None:
         for sock in (self.listener, *self._socks):
             with self._lock:

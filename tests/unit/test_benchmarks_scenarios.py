@@ -124,7 +124,10 @@ def test_a_delivery_at_100_clients_is_measured_at_100_clients(engine: StandIn, m
 
 def test_busy_measures_beside_each_load(engine: StandIn):
     report = fanout_busy.run(TINY)
-    assert [check.figure for check in report.checks] == ["busy_cpu_last_client_p99_ms", "busy_store_last_client_p99_ms"]
+    assert [check.figure for check in report.checks] == [
+        *("busy_cpu_last_client_p99_ms", "busy_store_last_client_p99_ms"),
+        *("busy_cpu_health_score", "busy_store_health_score"),
+    ]
 
 
 def test_burst_compares_deliveries_with_the_floors(engine: StandIn):
@@ -138,6 +141,7 @@ def test_ingest_counts_only_what_was_fired(engine: StandIn):
     report = ingest.run(TINY)
     assert report.figures["triggers_per_s"] > 0
     assert report.figures["single_ack_p99_ms"] > 0
+    assert report.figures["health_score"] == 100
 
 
 @pytest.mark.parametrize(("before", "verdict"), [(-1, Verdict(missing=1, reordered=1)), (1, Verdict(duplicated=1))])
