@@ -17,10 +17,11 @@ import msgspec
 from engine.core.channel import ChannelMachine
 from engine.core.noting import is_routed
 from engine.core.turn import Policy
-from protocol.commands import Batch, Observe
+from protocol.commands import Batch, Command, Observe
 from protocol.effects import Recalled
 from protocol.model import ChannelKey, Event, EventKind, QuietedBy, Reason, Severity, Status
 from protocol.orders import Orders
+from protocol.quieting import NOTHING, Quieting
 from protocol.rules import Rule
 from protocol.times import rfc3339
 
@@ -80,9 +81,9 @@ class Backtest(msgspec.Struct, frozen=True, kw_only=True):
 class _Stage:
     """A machine with a clock, and what it has said."""
 
-    def __init__(self, rule: Rule, suppression_s: float) -> None:
+    def __init__(self, rule: Rule, suppression_s: float, quieting: Quieting) -> None:
         key = ChannelKey("backtest", rule.framework)
-        self._orders = Orders(rules=(msgspec.structs.replace(rule, enabled=True),))
+        self._orders = Orders(rules=(msgspec.structs.replace(rule, enabled=True),), quieting=quieting)
         policy = Policy(suppression_s=suppression_s)
         self._machine = ChannelMachine(key, Recalled(epoch="", offset=0), self._orders, policy)
         self._batches = 0
@@ -94,9 +95,9 @@ class _Stage:
         self.notified = 0
         self._is_in_a_row = False
 
-    def hear(self, reading: Observe) -> None:
-        self.pass_time(max(self.now, reading.at))
-        self._decide((reading,))
+    def take(self, at: int, command: Command) -> None:
+        self.pass_time(max(self.now, at))
+        self._decide((command,))
 
     def pass_time(self, until: int) -> None:
         """What time alone brings until then, one after the other."""
@@ -105,10 +106,10 @@ class _Stage:
             self._decide(())
         self.now = until
 
-    def _decide(self, readings: tuple[Observe, ...]) -> None:
+    def _decide(self, commands: tuple[Command, ...]) -> None:
         self._batches += 1
         batch_id = f"00000000-0000-7000-8000-{self._batches * _IDS_A_BATCH:012x}"
-        decision = self._machine.decide(Batch(batch_id, self.now, readings, self._orders))
+        decision = self._machine.decide(Batch(batch_id, self.now, commands, self._orders))
         self.reasons.update(result.reason.value for result in decision.results)
         for event in decision.events:
             self.told[event.kind.value] += 1
@@ -136,9 +137,20 @@ def backtest(rule: Rule, readings: Iterable[Observe], suppression_s: float, unti
 
     `suppression_s`: the engine's own window, for a rule without one. `until` (microseconds): time goes on until then.
     """
-    stage, count = _Stage(rule, suppression_s), 0
-    for reading in readings:
-        stage.hear(reading)
+    return replayed(rule, ((reading.at, reading) for reading in readings), suppression_s, until)
+
+
+def replayed(
+    rule: Rule,
+    commands: Iterable[tuple[int, Command]],
+    suppression_s: float,
+    until: int = 0,
+    quieting: Quieting = NOTHING,
+) -> Backtest:
+    """The same for whatever a channel is asked, each at its time (microseconds); `quieting` holds all the time."""
+    stage, count = _Stage(rule, suppression_s, quieting), 0
+    for at, command in commands:
+        stage.take(at, command)
         count += 1
     stage.pass_time(max(stage.now, until))
     return Backtest(
