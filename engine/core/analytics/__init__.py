@@ -1,6 +1,7 @@
 """What alerts mean, decided from what is stored: pure, told the time, nothing awaited.
 
-`scoring`: the health and risk of a framework; `knowing`: what is known of one.
+`scoring`: the health and risk of a framework; `knowing`: what is known of one. `diagnosing`, `measures`, `recommending`: rules that
+trouble people, and what helps.
 `correlating`: incidents; `incident_case`: what becomes of one; `telling_labels`: which labels tie; `causes`.
 `patterns/`: what comes back, comes together, follows, grows, flaps, or is noise.
 """
