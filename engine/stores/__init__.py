@@ -25,6 +25,7 @@ from actors.ports import ChannelStore
 from engine.foreign import ForeignLoop
 from engine.ids import now_us
 from engine.pages import PAGE_DEFAULT
+from engine.stores.aggregates import AggregateStore
 from engine.stores.deliveries import DeliveryStore
 from engine.stores.findings import FindingStore
 from engine.stores.incidents import IncidentStore
@@ -183,7 +184,16 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Store(
-    ChannelStore, ObjectStore, WorkflowStore, JobStore, DeliveryStore, NodeStore, FindingStore, IncidentStore, Protocol
+    ChannelStore,
+    ObjectStore,
+    WorkflowStore,
+    JobStore,
+    DeliveryStore,
+    NodeStore,
+    AggregateStore,
+    FindingStore,
+    IncidentStore,
+    Protocol,
 ):
     """What the engine needs of a store. Reads raise StoreUnavailable after 5 s at the latest."""
 

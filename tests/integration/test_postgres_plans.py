@@ -18,16 +18,26 @@ import asyncpg
 import pytest
 
 from engine.stores import AlertQuery
+from engine.stores.aggregates import AggregateQuery, Dimension
 from engine.stores.findings import FindingQuery
 from engine.stores.incidents import IncidentQuery
 from engine.stores.postgres.dialect import translated
 from engine.stores.postgres.sessions import SETTINGS
-from engine.stores.tables import deliveries, delivery_lines, findings, incidents, lists, queries
+from engine.stores.tables import (
+    aggregate_hours,
+    aggregates,
+    deliveries,
+    delivery_lines,
+    findings,
+    incidents,
+    lists,
+    queries,
+)
 from engine.stores.tables.connection import Connection
 from protocol.incidents import IncidentState
 from protocol.model import AlertState, Severity
 from tests.support.postgres_server import PostgresDatabase, PostgresServer
-from tests.unit.test_sqlite_queries import FOUND, JOB_STATEMENTS, PAGES_OF_INCIDENTS
+from tests.unit.test_sqlite_queries import COUNTS, FOUND, JOB_STATEMENTS, PAGES_OF_INCIDENTS
 
 ROWS = 60_000
 # Of 40 workspaces with 5 channels each; what is due, open or unread is little of all.
@@ -75,10 +85,15 @@ INSERT INTO incident (workspace, id, state, started_at, updated_at, body)
     FROM generate_series(1, {ROWS}) n;
 INSERT INTO incident_alert (workspace, alert_id, incident, framework, started_at, is_apart, body)
     SELECT 'w' || n % 40, 'a' || n, 'i' || n, 'f' || n % 5, n, 0, '{{}}' FROM generate_series(1, {ROWS}) n;
+INSERT INTO aggregate_hour SELECT n % 40 + 1, n, CASE WHEN n % 50 = 0 THEN n END, n, 1, 1,
+        CASE WHEN n % 50 = 1 THEN n ELSE 0 END FROM generate_series(1, {ROWS}) n;
+INSERT INTO aggregate
+    SELECT n % 40 + 1, n / 40 % 2, n / 80 % 4, n / 320, n % 200 + 1, 'r' || n % 50, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, '{{}}' FROM generate_series(1, {ROWS}) n ON CONFLICT DO NOTHING;
 ANALYZE;
 """
 LARGE = re.compile(
-    r"^(alert|event|entry|audit|object|job|job_done|delivery|finding|incident|incident_alert)(_default)?$"
+    r"^(alert|event|entry|audit|object|job|job_done|delivery|finding|incident|incident_alert|aggregate|aggregate_hour)(_default)?$"
 )
 
 
@@ -191,6 +206,29 @@ def test_a_page_of_findings_is_served_by_an_index(filled: PostgresDatabase, more
 def test_what_is_asked_of_findings_is_served_by_an_index(filled: PostgresDatabase, name: str) -> None:
     is_of_all = name in ("DUE", "OLD")
     assert costly(filled, getattr(findings, name), seen="*" if is_of_all else '["w1"]') == []
+
+
+# Of an hour there are some thousand alerts; any range is taken for much of the table, so these are asked with values.
+COUNTED: dict[str, tuple[Any, ...]] = {
+    "DUE": (9, 9),
+    "LOST": (9, 9),
+    "PIECE_END": (1, 100, 200, 9),
+    "COUNT": (1, 100, 200),
+    "FRESHNESS": (1, 100, 200),
+}
+
+
+@pytest.mark.parametrize(("where", "name"), [(where, name) for where, name, _, _ in COUNTS], ids=str)
+def test_what_counts_alerts_is_served_by_an_index(filled: PostgresDatabase, where: ModuleType, name: str) -> None:
+    is_of_all = where is aggregate_hours
+    assert costly(filled, getattr(where, name), COUNTED.get(name), seen="*" if is_of_all else '["w1"]') == []
+
+
+@pytest.mark.parametrize("more", [{}, {"rule_id": "r"}, {"group": (Dimension.RULE,), "severities": (Severity.INFO,)}])
+def test_counts_are_sums_over_one_range(filled: PostgresDatabase, more: Any) -> None:
+    query = AggregateQuery(workspace="w1", since_us=100, until_us=110, **more)
+    for sql, values in (aggregates.statement(1, query, [1]), aggregates.times_statement(1, query, None, ["r"])):
+        assert costly(filled, sql, values) == []
 
 
 @pytest.mark.parametrize("more", PAGES_OF_INCIDENTS, ids=str)

@@ -17,6 +17,7 @@ from tests.support.jobs import job_store
 from tests.support.postgres_server import PostgresDatabase
 from tests.support.stores import StoreFactory
 from tests.unit import (
+    test_store_aggregates,
     test_store_contract,
     test_store_deliveries,
     test_store_findings,
@@ -31,11 +32,13 @@ from tests.unit import (
     test_store_trail,
     test_store_workflows,
 )
+from tests.unit.test_store_aggregates import breaking
 from tests.unit.test_store_jobs import opened
 
-__all__ = ["opened"]
+__all__ = ["breaking", "opened"]
 
 SUITE = (
+    test_store_aggregates,
     test_store_contract,
     test_store_deliveries,
     test_store_findings,

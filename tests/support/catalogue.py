@@ -64,6 +64,8 @@ NOT_AUDITED = {
     "node": "nodes",
     "bus": "what nodes tell each other, for seconds",
     "job_count": "counted",
+    "aggregate_hour": "which hours are to be counted",
+    "aggregate": "counted",
     "incident_place": "how far events were looked at; who changes the settings of it is an administrative act",
     "incident": "follows from alerts; what people do to incidents is an administrative act",
     "incident_alert": "follows from alerts; what people do to incidents is an administrative act",

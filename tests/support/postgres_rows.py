@@ -54,6 +54,11 @@ ROWS = {
     "object": "INSERT INTO object VALUES ('rule', $1::text, 'o', 1, NULL, '{}', 1, 1, 'ann')",
     "object_version": "INSERT INTO object_version VALUES ('rule', $1::text, 'o', 1, '{}', 0, 1, 'ann', 'made')",
     "tracker": "INSERT INTO tracker VALUES ($1::text, 'p', 'w', 'i', NULL, 1, '{}')",
+    "aggregate_hour": "INSERT INTO aggregate_hour VALUES ($1::bigint, 0, NULL, 1)",
+    "aggregate": """
+        INSERT INTO aggregate
+        VALUES ($1::bigint, 1, 1, 0, $1, 'r', 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, '{}')
+    """,
     "incident_place": "INSERT INTO incident_place VALUES ($1::text, 0, 0, 1, NULL, '{}')",
     "incident": "INSERT INTO incident VALUES ($1::text, 'i', 'open', 1, 1, '{}')",
     "incident_alert": "INSERT INTO incident_alert VALUES ($1::text, 'a', 'i', 'web', 1, 0, '{}')",

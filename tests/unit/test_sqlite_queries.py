@@ -15,12 +15,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.stores import AlertQuery, Retention, migrate
+from engine.stores.aggregates import AggregateQuery, Dimension
 from engine.stores.findings import FindingQuery
 from engine.stores.incidents import IncidentQuery
 from engine.stores.jobs import JobQuery
 from engine.stores.sqlite.commit import Committer
 from engine.stores.sqlite.file import Database
 from engine.stores.tables import (
+    aggregate_counts,
+    aggregate_hours,
+    aggregate_sums,
+    aggregates,
     deliveries,
     delivery_lines,
     findings,
@@ -253,6 +258,61 @@ def test_a_page_of_incidents_is_read_in_its_order(connection: sqlite3.Connection
     steps = plan(connection, *incidents.page_statement(query, IncidentState.OPEN))
     assert costly(steps) == []
     assert any("SEARCH incident USING INDEX incident_by_state " in step for step in steps)
+
+
+COUNTS: list[tuple[ModuleType, str, Any, str]] = [
+    (aggregate_hours, "DUE", (NOW, 9), "aggregate_hour_due (due>? AND due<?)"),
+    (aggregate_hours, "LOST", (NOW, 9), "aggregate_hour_taken (token<?)"),
+    (aggregate_hours, "TAKE", (NOW, 1, 0, NOW, -1), "PRIMARY KEY (workspace=? AND start=?)"),
+    (aggregate_hours, "HELD", (1, 0, NOW), "PRIMARY KEY (workspace=? AND start=?)"),
+    (aggregate_hours, "COUNTED", (1, NOW, 1, 0, NOW), "PRIMARY KEY (workspace=? AND start=?)"),
+    (
+        aggregate_counts,
+        "PIECE_END",
+        (1, 0, NOW, 9),
+        "alert_by_time (workspace=? AND triggered_at>? AND triggered_at<?)",
+    ),
+    (aggregate_counts, "COUNT", (1, 0, NOW), "alert_by_time (workspace=? AND triggered_at>? AND triggered_at<?)"),
+    (aggregate_counts, "COUNT", (1, 0, NOW), "delivery_of_alert (workspace=? AND alert_id=?)"),
+    (aggregate_sums, "OF_HOUR", (1, 0), "PRIMARY KEY (workspace=? AND detail=? AND width=? AND start=?)"),
+    (aggregate_sums, "THESE", (1, "[]"), "start=? AND channel=? AND rule=? AND severity=?"),
+    (aggregate_sums, "GONE", (1, 1, 1, 0, 1, "", 1), "start=? AND channel=? AND rule=? AND severity=?"),
+    (aggregates, "FRESHNESS", ("acme", 0, NOW), "PRIMARY KEY (workspace=? AND start>? AND start<?)"),
+    (aggregates, "CHANNELS", (1,), "sqlite_autoindex_channel_1 (workspace=?)"),
+    (delivery_lines, "MARK", ("acme", "[]", NOW), "sqlite_autoindex_alert_1 (workspace=? AND id=?)"),
+]
+
+
+@pytest.mark.parametrize(("where", "name", "values", "index"), COUNTS)
+def test_what_counts_alerts_is_served_by_an_index(
+    connection: sqlite3.Connection, where: ModuleType, name: str, values: Any, index: str
+) -> None:
+    steps = plan(connection, getattr(where, name), values)
+    # `found` and `read` are the alerts of one piece, `wanted` some places; `ORDER BY` sorts what was summed up.
+    harmless = ("SCAN found", "SCAN alert", "SCAN wanted", "SCAN json_each", "TEMP B-TREE FOR GROUP BY")
+    assert [step for step in costly(steps) if not any(word in step for word in harmless)] == []
+    assert any(index in step for step in steps), steps
+
+
+def test_what_waits_to_be_counted_is_read_from_the_indexes_of_that_alone(connection: sqlite3.Connection) -> None:
+    steps = [step for step in plan(connection, aggregate_hours.WAITING, ()) if "aggregate_hour" in step]
+    assert len(steps) == 3
+    assert all("INDEX aggregate_hour_due" in step or "INDEX aggregate_hour_taken" in step for step in steps)
+
+
+@pytest.mark.parametrize("channels", [None, [1, 2]])
+@pytest.mark.parametrize(
+    "more", [{}, {"rule_id": "r"}, {"group": (Dimension.RULE, Dimension.SEVERITY), "severities": (Severity.INFO,)}]
+)
+def test_counts_are_sums_over_one_range_of_one_width(
+    connection: sqlite3.Connection, channels: list[int] | None, more: Any
+) -> None:
+    query = AggregateQuery(workspace="acme", since_us=0, until_us=NOW, **more)
+    for statement in (aggregates.statement(1, query, channels), aggregates.times_statement(1, query, channels, ["r"])):
+        steps = plan(connection, *statement)
+        assert [step for step in steps if step.startswith("SEARCH aggregate ")]
+        assert all("(workspace=? AND detail=? AND width=? AND start" in step for step in steps if "SEARCH ag" in step)
+        assert [step for step in steps if step.startswith("SCAN") and "VIRTUAL TABLE" not in step] == []
 
 
 MORE = [{}, {"assigned_to": "ann"}, {"framework": "checkout"}, {"rule_id": "r", "since_us": 1}]

@@ -22,6 +22,8 @@ ABOUT_ALL = {
     "objects_over": "retention",
     "trim": "retention",
     "trim_deliveries": "retention",
+    "aggregates_waiting": "a figure of the installation",
+    "count_alerts": "upkeep of all counts",
     "trim_findings": "retention",
     "trim_incidents": "retention",
     "due_findings": "jobs work for all",

@@ -13,9 +13,12 @@ from typing import Any
 
 import msgspec
 
+from engine.core.analytics.calendar import HOUR_US
 from engine.stores.deliveries import TrimmedLines, TrimPlace
+from engine.stores.tables.aggregate_hours import ON_CONFLICT, PAUSE_US
 from engine.stores.tables.bulk import Bulk
 from engine.stores.tables.connection import Connection
+from engine.stores.tables.queries import THESE
 from protocol.notify import DIGEST, Change, Channel, Delivery, DeliveryState, Recipient, Why
 
 # How many lines ended how.
@@ -78,6 +81,15 @@ DELETE FROM delivery WHERE id IN (SELECT CAST(value AS INTEGER) FROM json_each(?
     WHERE workspace.name = delivery.workspace
         AND (alert.state < 3 OR coalesce(alert.resolved_at, alert.last_seen_at) >= ?))
 """
+# Somebody was notified of these alerts: their hours are counted again.
+MARK = f"""
+INSERT INTO aggregate_hour (workspace, start, due, changed)
+SELECT alert.workspace, alert.triggered_at - alert.triggered_at % {HOUR_US}, CAST(?3 AS INTEGER) + {PAUSE_US},
+    CAST(?3 AS INTEGER)
+FROM {THESE}
+GROUP BY 1, 2 {ON_CONFLICT}
+"""  # noqa: S608
+_TOLD = frozenset({DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.ACKNOWLEDGED, DeliveryState.READ})
 _encode = msgspec.json.Encoder().encode
 
 
@@ -86,7 +98,15 @@ def write(connection: Connection, deliveries: Iterable[Delivery]) -> Ended:
     deliveries = list(deliveries)
     ended = _ending(connection, deliveries)
     DELIVERIES.run(connection, [value for each in deliveries for value in _values(each)])
+    _mark(connection, [each for each in deliveries if each.state in _TOLD])
     return ended
+
+
+def _mark(connection: Connection, told: Sequence[Delivery]) -> None:
+    for workspace in sorted({each.workspace for each in told}):
+        own = [each for each in told if each.workspace == workspace]
+        alerts = sorted({each.alert_id for each in own})
+        connection.execute(MARK, (workspace, json_text(alerts), max(each.updated_at for each in own)))
 
 
 def _ending(connection: Connection, deliveries: Sequence[Delivery]) -> Ended:

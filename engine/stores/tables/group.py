@@ -12,6 +12,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from engine.stores.tables import aggregate_hours as hours
 from engine.stores.tables.connection import Connection
 from engine.stores.tables.jobs import JOBS
 from engine.stores.tables.places import ChannelPlace, Place, Places
@@ -101,6 +102,7 @@ class Group:
         RULE_STATES.run(connection, _joined(prepared.log.states for prepared in fresh))
         STORMS.run(connection, _joined(self._storm(prepared) for prepared in fresh))
         JOBS.run(connection, _joined(prepared.jobs for prepared in fresh))
+        hours.MARKS.run(connection, hours.joined(prepared.marks for prepared in fresh))
         channels: list[Any] = []
         workspaces: dict[int, int] = {}
         for prepared in fresh:

@@ -22,6 +22,7 @@ import structlog
 
 from engine.stores import AdministrativeAct, CommittedEvents
 from engine.stores.tables import acts
+from engine.stores.tables import aggregate_hours as hours
 from engine.stores.tables.bulk import Bulk
 from engine.stores.tables.connection import ROW_FAULTS, Connection, together
 from engine.stores.tables.holding import hold_workspace
@@ -202,6 +203,7 @@ def _write(connection: Connection, prepared: Sequence[Prepared], placed: _Placed
         (AUDITS, [value for each in prepared for value in each.audits]),
         (JOBS, [value for each in prepared for value in each.jobs]),
         (ENTRIES, placed.entries),
+        (hours.MARKS, hours.joined(each.marks for each in prepared)),
     ):
         if values:
             table.run_at_once(connection, values)

@@ -98,7 +98,7 @@ _UNSETTLED = (
     " UNION SELECT id FROM channel INDEXED BY channel_unsettled WHERE log_settled < log_seq)"
 )
 # One after the other, for a reason that `deliveries.OF_THESE` has.
-_THESE = either(
+THESE = either(
     sqlite="alert WHERE workspace = (SELECT id FROM workspace WHERE name = ?1)"
     " AND id IN (SELECT value FROM json_each(?2))",
     postgres="(SELECT DISTINCT jsonb_array_elements_text(?2::text::jsonb)) AS asked (one), LATERAL (SELECT * FROM alert"
@@ -106,7 +106,7 @@ _THESE = either(
 )
 _LOCATE = (
     "SELECT json_group_array(json_array(alert_id, framework, json(CASE WHEN state >= 3 THEN body END))) FROM"  # noqa: S608
-    f" (SELECT alert.id AS alert_id, alert.channel AS place, state, body FROM {_THESE})"
+    f" (SELECT alert.id AS alert_id, alert.channel AS place, state, body FROM {THESE})"
     " JOIN channel ON channel.id = place"
 )
 _ALERT = (
@@ -114,7 +114,7 @@ _ALERT = (
     " WHERE alert.workspace = (SELECT id FROM workspace WHERE name = ?) AND alert.id = ?"
 )
 
-ALERTS_NAMED = f"SELECT group_concat(body) FROM {_THESE}"  # noqa: S608
+ALERTS_NAMED = f"SELECT group_concat(body) FROM {THESE}"  # noqa: S608
 
 
 def recall(connection: Connection, epoch: str, key: ChannelKey, now_us: int) -> Recalled:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from engine.stores.tables.aggregate_hours import MARKS, mark_values
 from engine.stores.tables.bulk import Bulk
 from engine.stores.tables.connection import either
 from engine.stores.tables.jobs import job_values
@@ -49,6 +50,7 @@ ALERTS = Bulk(
     " window_count = excluded.window_count, has_sources = excluded.has_sources, body = excluded.body,"
     " assigned_to = excluded.assigned_to, quieted = excluded.quieted",  # the first offsets stay as they were
 )
+_TRIGGERED_AT = 7
 EVENTS = Bulk("INSERT INTO event (channel, channel_offset, workspace, workspace_offset, at, body)", "iiiiit")
 ENTRIES = Bulk("INSERT INTO entry (person, person_offset, workspace, workspace_offset)", "iiii")
 AUDITS = Bulk(
@@ -90,6 +92,8 @@ class Prepared:
     firsts: list[int | None]
     log: LogValues
     jobs: list[Any]
+    # Which hours' alerts are to be counted again.
+    marks: list[Any]
     # Places in the streams of those whom alerts are assigned to; only the writer knows them.
     entries: list[Any] = field(default_factory=list)
 
@@ -116,6 +120,7 @@ class Prepared:
         self.events[3 :: EVENTS.width] = range(workspace_offset + 1, workspace_offset + 1 + events)
         self.audits[0 :: AUDITS.width] = [workspace] * audits
         self.audits[1 :: AUDITS.width] = [channel] * audits
+        self.marks[0 :: MARKS.width] = [workspace] * (len(self.marks) // MARKS.width)
         self.log.address(channel)
 
 
@@ -132,15 +137,19 @@ def prepare(commit: Commit) -> Prepared:
     told = {event.alert.id: n for n, event in enumerate(decision.events) if event.kind is EventKind.FIRED}
     firsts = [told.get(row.alert.id) for row in decision.rows]
     try:
+        alerts = [
+            value for row, n in zip(decision.rows, firsts, strict=True) for value in _alert_values(row, commit, n)
+        ]
         return Prepared(
             commit,
-            [value for row, n in zip(decision.rows, firsts, strict=True) for value in _alert_values(row, commit, n)],
+            alerts,
             [value for event in decision.events for value in _event_values(event)],
             [value for audit in decision.audits for value in _audit_values(audit)],
             encode_results(decision.results),
             firsts,
             encode_log(decision),
             job_values(decision.jobs, commit.batch.now),
+            mark_values(alerts[_TRIGGERED_AT :: ALERTS.width], commit.batch.now),
         )
     except (ValueError, TypeError) as fault:
         raise CommitInvalid(f"{commit.key.name}: cannot be encoded: {fault}") from fault

@@ -31,6 +31,7 @@ from engine.stores.readings import ReadingPage, ReadingQuery, SeriesPage
 from engine.stores.tables import acts, known, lists, queries, quiet, revocations, upkeep
 from engine.stores.tables import recipients as ledger
 from engine.stores.tables import trail as trail_table
+from engine.stores.tables.aggregates import AggregateTable
 from engine.stores.tables.connection import Connection
 from engine.stores.tables.deliveries import DeliveryTable, with_told
 from engine.stores.tables.delivery_lines import Ended
@@ -54,7 +55,9 @@ from protocol.times import SECOND_US
 TRIMMED_AT_ONCE = 1_000
 
 
-class TableStore(ObjectTable, WorkflowTables, JobTables, DeliveryTable, NodeTable, FindingTable, IncidentTable):
+class TableStore(
+    ObjectTable, WorkflowTables, JobTables, DeliveryTable, NodeTable, AggregateTable, FindingTable, IncidentTable
+):
     """A store in SQLite or on a Postgres server. Made by `open_store`; the contract is `engine.stores.Store`."""
 
     # What an adapter has besides to do after trimming.
