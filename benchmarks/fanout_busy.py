@@ -18,7 +18,9 @@ CHECKS = [
     Goal(f"busy_{load}_last_client_p99_ms", f"p99 until the last client (ms), {what}", LIMIT_MS, clients=CLIENTS)
     for load, what in LOADS.items()
 ]
-CHECKS += [Goal(f"busy_{load}_health_score", HEALTH, HEALTH_MIN, at_least=True) for load in LOADS]
+CHECKS += [
+    Goal(f"busy_{load}_health_score", f"{HEALTH}, {what}", HEALTH_MIN, at_least=True) for load, what in LOADS.items()
+]
 
 
 def run(options: Options) -> Report:

@@ -38,7 +38,7 @@ CHECKS = [
     Goal("single_triggers_per_s", "triggers/s, 32 producers one at a time", 2_000.0, at_least=True),
     Goal("single_ack_p99_ms", "p99 of an ack, one at a time (ms)", 50.0),
     Goal("health_score", HEALTH, HEALTH_MIN, at_least=True),
-    Goal("postgres_health_score", HEALTH, HEALTH_MIN, at_least=True),
+    Goal("postgres_health_score", f"Postgres: {HEALTH}", HEALTH_MIN, at_least=True),
     Goal("postgres_triggers_per_s", "Postgres: triggers/s, 8 producers with batches of 100", 5_000.0, at_least=True),
 ]
 _PLOTTED = [

@@ -23,6 +23,7 @@ from engine.clocks import StoreClock
 from engine.configuration.config import Config
 from engine.configuration.fields import ConfigError
 from engine.configuration.folder import prepare_data_folder
+from engine.core.health import Health
 from engine.ids import IdSource, new_id, now_us
 from engine.jobs.handed import HandOver
 from engine.jobs.schedules import ScheduleVerbs
@@ -178,6 +179,10 @@ class Engine:
     def statistics(self) -> dict[str, Any]:
         """Counters of the gateway, the channels, the store and the supervision tree."""
         return self._tree.statistics()
+
+    def health(self) -> Health:
+        """How well this process is: the score of 0 to 100, what each part takes of it, and what to do. Under trio."""
+        return self._tree.own_health.health()
 
     @property
     def _up(self) -> Parts:

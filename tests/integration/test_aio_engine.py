@@ -17,6 +17,7 @@ import tocsin.aio
 from actors.supervisor import TooManyRestarts
 from engine import app
 from engine.configuration.fields import ConfigError
+from engine.core.health import PARTS
 from engine.sections.doors import Tls
 from engine.stores import AlertQuery
 from protocol.errors import BadRequest, PermissionDenied, UnknownChannel
@@ -49,6 +50,8 @@ def test_the_verbs_of_an_embedded_engine(tmp_path: Path) -> None:
             assert [row.alert.title for row in (await verbs.open_rows(who, None)).items] == ["Over 500 ms"]
             statistics = await engine.statistics()
             assert statistics["bridge"] == {"calls": 8, "calls_in_flight": 0, "calls_refused": 0}
+            health = await engine.health()
+            assert {each.part for each in health.contributions} == {part.name for part in PARTS}
 
     run(program)
 

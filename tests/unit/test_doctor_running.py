@@ -94,6 +94,18 @@ def test_of_several_nodes_their_number_and_what_is_between_them_is_told(text: st
     assert [each.level for each in figures.nodes(figures.read(text))] == found
 
 
+@pytest.mark.parametrize(("score", "level"), [(100, OK), (70, OK), (69, WARNING), (0, WARNING)])
+def test_a_score_below_the_references_bound_is_a_warning_that_names_what_took_points(score: int, level: Level) -> None:
+    points = 'tocsin_health_points{part="restarts"} 10\ntocsin_health_points{part="jobs_failed"} 0\n'
+    (found,) = figures.health(figures.read(f"tocsin_health_score {score}\n{points}"))
+    assert (found.level, found.text) == (level, f"the score is {score} of 100: restarts took 10")
+    assert bool(found.advice) is (level is WARNING)
+
+
+def test_an_engine_without_a_score_is_of_another_time() -> None:
+    assert list(figures.health(figures.read("tocsin_channels 1\n"))) == []
+
+
 @pytest.mark.parametrize("bound", figures.BOUNDS, ids=lambda bound: bound.name)
 def test_each_figure_above_its_bound_is_a_warning_with_what_to_do(bound: figures.Bound) -> None:
     (found,) = figures.bounds(figures.read(f"{bound.name} {bound.limit + 1}\n"))

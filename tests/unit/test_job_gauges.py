@@ -31,6 +31,7 @@ async def test_queues_are_counted_now_and_then_and_a_scrape_asks_nobody(autojump
         assert shown(gauges)["queue_job_count", "alert", "waiting"] == 0
         await store.enqueue([a_job(), a_job(queue=Queue.NOTIFICATION)])
         await store.pause(Queue.ALERT, True)
+        assert (gauges.failed, gauges.oldest_s) == (None, None), "nobody has counted yet"
         await nursery.start(counting, gauges)
         await trio.sleep(COUNT_S / 2)
         assert shown(gauges)["queue_job_count", "notification", "waiting"] == 1
@@ -38,6 +39,7 @@ async def test_queues_are_counted_now_and_then_and_a_scrape_asks_nobody(autojump
         assert shown(gauges)["tocsin_queue_paused", "notification"] == 0
         await trio.sleep(COUNT_S)
         assert shown(gauges)["tocsin_job_oldest_seconds", "alert"] == COUNT_S
+        assert (gauges.failed, gauges.oldest_s) == (0, COUNT_S), "that of the other queue, which is not paused"
         nursery.cancel_scope.cancel()
 
 

@@ -28,6 +28,7 @@ from engine.access.auth import DEFAULT_TTL_S
 from engine.access.certificate import trusting_our_own
 from engine.access.identity import IssuedToken
 from engine.configuration.config import Config
+from engine.core.health import Health
 from engine.stores import AlertPage, AlertQuery, RecipientPage, RowPage
 from engine.verbs.people import Deed
 from engine.world import World
@@ -122,6 +123,14 @@ class Engine:
             return engine.statistics()
 
         return await self.call(collect) | {"bridge": self._bridge.statistics()}
+
+    async def health(self) -> Health:
+        """As `Engine.health` under trio."""
+
+        async def look(engine: app.Engine) -> Health:
+            return engine.health()
+
+        return await self.call(look)
 
     def client(self, who: Principal, limits: ClientLimits | None = None) -> Client:
         """A client of this engine for `async with`: what happens, live, as far as `who` may see it."""
