@@ -30,6 +30,43 @@ async def views(page: Remote) -> list[str]:
     return await page.locator("nav[aria-label=Views] a span").all_text_contents()
 
 
+# What opens above a view: where, and the buttons that are pressed one after the other.
+OPENED: tuple[tuple[str, ...], ...] = (
+    ("/", "Search takes over 500 ms"),
+    ("/", "Search takes over 500 ms", "Silence"),
+    ("/", "Search takes over 500 ms", "Assign to"),
+    ("/", "Keyboard shortcuts"),
+    ("/rules?edit=slow-search",),
+    ("/rules/slow-search",),
+    ("/quiet?new=1",),
+    ("/quiet/maintenance?new=1",),
+    ("/people/endpoints?new=webhook",),
+    ("/people/directory?new=1",),
+)
+
+
+async def test_what_opens_above_a_view_can_be_read_by_everybody(engine: Engine, browser: Browser) -> None:
+    token = engine.issue_token("main", "ann")
+    await busy(engine.http_url, token)
+    page = await signed_in(browser, engine.http_url, token, reduced_motion="reduce", viewport=WIDE)
+    wrong: list[str] = []
+    await page.evaluate(f"{AXE.read_text()}; undefined")
+    for path, *pressed in OPENED:
+        # As a link of the page does it; a page that is loaded anew each time takes its time.
+        await page.evaluate(f"history.pushState(null, '', '{path}'); dispatchEvent(new PopStateEvent('popstate'))")
+        for name in pressed:
+            await page.get_by_role("button", name=name).first().click()
+        await page.locator("dialog, form, aside, .drawer, .facts").first().wait_for()
+        await page.wait_for_load_state("networkidle")
+        for scheme in ("light", "dark"):
+            await page.emulate_media(color_scheme=scheme)
+            wrong += [f"{path} {pressed} {scheme}: {finding}" for finding in await page.evaluate(LOOK)]
+        if path == "/":
+            await page.keyboard().press("Escape")
+            await page.locator("dialog").wait_for(state="hidden")
+    assert wrong == []
+
+
 @pytest.mark.parametrize("colours", ["light", "dark"])
 async def test_every_view_can_be_read_by_everybody(engine: Engine, browser: Browser, colours: str) -> None:
     PICTURES.mkdir(parents=True, exist_ok=True)

@@ -82,7 +82,7 @@ class Browser:
         return await self.ask(Remote(self, "seen").complaints())
 
     async def events(self) -> list[dict[str, Any]]:
-        """The alert messages that came on the sockets of all pages since it was last asked."""
+        """The alert messages that came on the sockets of all pages since it was last asked; `page` counts from 1."""
         return await self.ask(Remote(self, "seen").events())
 
     async def _line(self) -> bytes:

@@ -4,7 +4,8 @@
  * One JSON object a line. In: `{id, on, chain: [[member, arguments], …], keep?}`: the members are called (or read) in turn, each
  * of what the one before gave; what the last one gives is kept under a name, or answered. Out: `{id, value}` or
  * `{id, error}`. At the start there is `browser`, and what was seen in all pages: `seen.complaints()` (errors, and what
- * the content security policy refused) and `seen.events()` (alerts that were told on the pages' sockets).
+ * the content security policy refused) and `seen.events()` (alerts that were told on the pages' sockets, by the page's
+ * number).
  *
  * Ends with its standard input, so a test that dies leaves no browser behind.
  */
@@ -21,6 +22,7 @@ const FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", ...MEASURING];
 
 const complaints = [];
 const events = [];
+let pages = 0;
 const browser = await chromium.launch({ executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium", args: FLAGS });
 const kept = new Map([
   ["browser", browser],
@@ -65,14 +67,15 @@ async function watch(context) {
     complaints.push(`dialog: ${dialog.message()}`);
     void dialog.dismiss();
   });
-  context.on("page", (page) =>
-    page.on("websocket", (socket) => socket.on("framereceived", ({ payload }) => hear(payload))),
-  );
+  context.on("page", (page) => {
+    const number = ++pages;
+    page.on("websocket", (socket) => socket.on("framereceived", ({ payload }) => hear(number, payload)));
+  });
 }
 
-function hear(payload) {
+function hear(page, payload) {
   const { type, channel, event, offset, prev } = typeof payload === "string" ? JSON.parse(payload) : decode(payload);
-  if (type === "alert") events.push({ channel, event, offset: Number(offset), prev: Number(prev) });
+  if (type === "alert") events.push({ page, channel, event, offset: Number(offset), prev: Number(prev) });
 }
 
 for await (const line of createInterface({ input: process.stdin })) {

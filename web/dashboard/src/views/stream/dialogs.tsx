@@ -163,8 +163,9 @@ export function CommentDialog({ alerts, onClose }: DialogProps) {
     { notes: "", noise: before },
     ({ notes, noise }) => (notes.trim() || noise !== before ? {} : { notes: "There is nothing to say yet." }),
     async ({ notes, noise }) => {
-      onClose();
-      await act({ verb: "comment", by: user, notes, noise: noise === before ? undefined : noise }, alerts);
+      const deed = { verb: "comment", by: user, notes, noise: noise === before ? undefined : noise } as const;
+      // What was refused stays, to be made shorter or sent again.
+      if (await act(deed, alerts)) onClose();
     },
   );
   return (

@@ -1,0 +1,94 @@
+"""What the page does when the engine refuses something, when nobody looks, and when there is too much to show."""
+
+from __future__ import annotations
+
+from engine.app import Engine
+from protocol.fields import TEXT_MAX_CHARS
+from protocol.items import ITEMS_MAX, TriggerInput
+from tests.support.browsers import Browser, Remote, opened
+
+SLOW = TriggerInput(framework_id="web", title="Checkout is slow", severity="critical")
+MINOR = TriggerInput(framework_id="web", title="A certificate ends soon", severity="info")
+# As AlertBook keeps them (web/client/src/book.ts).
+SHOWN_MAX = 10_000
+# What would be heard and seen is written down; what makes it is the browser's own. Nobody looks at a headless page.
+LISTENING = """
+globalThis.heard = [];
+const start = OscillatorNode.prototype.start;
+OscillatorNode.prototype.start = function (...given) { heard.push('tone'); return start.apply(this, given); };
+const Shown = Notification;
+globalThis.Notification = class extends Shown {
+  constructor(title, options) { super(title, options); heard.push(title); }
+};
+Object.defineProperty(document, 'visibilityState', { get: () => 'hidden' });
+"""
+
+
+async def ring(engine: Engine, *triggers: TriggerInput) -> None:
+    results = await engine.service.trigger(engine.principal("shop"), list(triggers))
+    assert [result.status.value for result in results] == ["fired"] * len(triggers)
+
+
+async def on_the_desktop(page: Remote) -> Remote:
+    """Opens the menu and gives the switch for notifications of the desktop."""
+    await page.get_by_label("Signed in as ann").click()
+    return page.get_by_label("On the desktop too")
+
+
+async def test_what_the_engine_refuses_is_undone_on_the_page_with_its_reason(engine: Engine, browser: Browser) -> None:
+    await ring(engine, SLOW)
+    page = await opened(browser, engine, "ann")
+    await page.locator(".alert-row .title").click()
+    details = page.get_by_label("Details of the alert")
+    await details.get_by_role("button", name="Comment").click()
+    await page.get_by_role("dialog").get_by_label("What is to be known").fill("x" * (TEXT_MAX_CHARS + 1))
+    await page.get_by_role("dialog").get_by_role("button", name="Comment").click()
+    refused = page.locator(".toast", has_text="Not commented: Checkout is slow")
+    await refused.wait_for()
+    assert f"{TEXT_MAX_CHARS}" in await refused.text_content()
+    # What it would refuse again is not offered again; what was written is not lost.
+    assert await refused.get_by_role("button", name="Try again").count() == 0
+    assert await page.get_by_role("dialog").get_by_label("What is to be known").input_value() == "x" * (
+        TEXT_MAX_CHARS + 1
+    )
+    await page.keyboard().press("Escape")
+    assert await details.get_by_text("xxxx").count() == 0
+
+
+async def test_an_alert_is_heard_and_shown_on_the_desktop_as_it_is_wished_and_allowed(
+    engine: Engine, browser: Browser
+) -> None:
+    page = await opened(browser, engine, "ann", "/quiet")
+    await page.context().add_init_script(LISTENING)
+    await page.reload()
+    await page.locator(".connection.live").wait_for()
+    # The browser has not been asked, and refuses without asking anybody.
+    wish = await on_the_desktop(page)
+    await wish.click()
+    await page.get_by_text("your browser does not allow them for this page").wait_for()
+    assert not await wish.is_checked()
+
+    await page.context().grant_permissions(["notifications"], origin=engine.http_url)
+    await wish.click()
+    await page.locator(".menu input[type=checkbox]:checked").wait_for()
+    await ring(engine, MINOR, SLOW)
+    await page.wait_for_function("heard.includes('critical: Checkout is slow')")
+    # Two tones, of the bell for the critical one; what is minor makes no noise.
+    assert await page.evaluate("heard.toSorted()") == ["critical: Checkout is slow", "tone", "tone"]
+
+    await page.get_by_label("Mute the bell").click()
+    await ring(engine, TriggerInput(framework_id="web", title="Payments are refused", severity="critical"))
+    await page.wait_for_function("heard.includes('critical: Payments are refused')")
+    assert (await page.evaluate("heard.filter((each) => each === 'tone').length")) == 2
+
+
+async def test_of_more_alerts_than_the_page_keeps_it_says_how_many_are_left_out(
+    engine: Engine, browser: Browser
+) -> None:
+    wanted = SHOWN_MAX + 3
+    for first in range(0, wanted, ITEMS_MAX):
+        numbers = range(first, min(first + ITEMS_MAX, wanted))
+        await ring(engine, *(TriggerInput(framework_id=f"f{first}", title=f"number {number}") for number in numbers))
+    page = await opened(browser, engine, "ann")
+    await page.locator(".status-line", has_text="10,000 alerts").wait_for()
+    await page.locator(".status-line", has_text="left out 3 older alerts").wait_for()
