@@ -29,9 +29,9 @@ class Reckoning:
 
     def __init__(self, rule: AnomalyRule) -> None:
         self.rule, self.readings = rule, 0
-        self.slow, self.quick = Level(0.005, 3, Scale(1, 50)), Level(0.35, 4, Scale(1, 50))
+        self.slow, self.quick = Level(0.005, 3, Scale(0.2, 100)), Level(0.5, 4, Scale(0.1, 100))
         self.course = None if rule.season is Season.NONE else Course(*SLOTS[rule.season])
-        self.season_scale, self.sums_scale = Scale(0.1, 300), Scale(0.03, 50)
+        self.season_scale, self.sums_scale = Scale(0.04, 100), Scale(0.03, 50)
         self.patterns = Patterns()
         self.up = self.down = 0.0
         # When something counted in full last, among the judged, and its weight.
@@ -76,10 +76,10 @@ class Reckoning:
         return expected
 
     def shift(self, baseline: float) -> tuple[float, float]:
-        z, unit = cut(baseline, 4), self.sums_scale.before.deviation(2)
-        self.up = min(200.0, max(0.0, self.up + z - 0.5))
-        self.down = min(200.0, max(0.0, self.down - z - 0.5))
-        self.sums_scale.learn(max(self.up, self.down), 0.2)
+        z, unit = cut(baseline, 4), self.sums_scale.before.deviation(3.5)
+        self.up = min(200.0, max(0.0, self.up + z - 0.6))
+        self.down = min(200.0, max(0.0, self.down - z - 0.6))
+        self.sums_scale.learn(max(self.up, self.down), 0.35)
         return self.up / unit, self.down / unit
 
     def strongest(
@@ -91,7 +91,8 @@ class Reckoning:
             sign, shift = (1, up) if self.rule.direction is Direction.UP else (-1, down)
             jump, baseline = sign * jump, sign * baseline
             is_news = is_news and baseline > 0
-        looks = {"jump": jump, look: baseline * (1.0 if look == "season" else 0.6), "shift": 0.6 * shift}
+        share = 1.0 if look == "season" else 0.5
+        looks = {"jump": 0.8 * jump, look: share * baseline, "shift": 1.6 * shift}
         loudest = max(looks, key=lambda name: looks[name])
         if is_news:
             return looks[loudest] + 5, "pattern" if looks[loudest] < 5 else loudest
@@ -99,10 +100,10 @@ class Reckoning:
 
     def verdict(self, raw: float, look: str, expected: float) -> Reckoned:
         self.judged += 1
-        guard = self.weight * 0.5 ** ((self.judged - self.counted) / 200)
-        weight = raw if raw <= 6 else 6 * (1 + math.log(raw / 6))
-        score = 0.2 * raw
-        if weight >= 1.3 * guard:
+        guard = self.weight * 0.5 ** ((self.judged - self.counted) / 70)
+        weight = raw if raw <= 10 else 10 * (1 + math.log(raw / 10))
+        score = min(0.2 * raw, 0.9)
+        if weight >= 1.8 * guard:
             score, self.weight, self.counted = raw, weight, self.judged
         sensitivity = self.rule.sensitivity
         self.holds = score >= sensitivity or (self.holds and raw >= sensitivity / 2)

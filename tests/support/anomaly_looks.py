@@ -26,7 +26,7 @@ class Marks(NamedTuple):
     peak: float
 
     def deviation(self, floor: float) -> float:
-        return max(self.middle / 0.6745, self.mean / 0.7979, self.tail / 2.5758, self.peak / 4, floor)
+        return max(self.middle / 0.6745, self.mean / 0.7979, self.tail / 3.4, self.peak / 3.5, floor)
 
 
 @dataclass
@@ -61,7 +61,7 @@ class Scale:
         """Over all blocks that are complete, the oldest first."""
         peak = 0.0
         for begin in range(0, len(self.sizes), self.block):
-            peak = max(0.9 * peak, *self.sizes[max(1, begin) : begin + self.block])
+            peak = max(0.7 * peak, *self.sizes[max(1, begin) : begin + self.block])
         return peak
 
 
@@ -138,7 +138,7 @@ class Course:
         level = 0.0
         for number, each in enumerate(visits, 1):
             move = sum(each.values) / len(each.values) - level
-            level += max(0.3, 1 / number) * (cut(move, each.reach) if number > 2 else move)
+            level += max(0.2, 1 / number) * (cut(move, each.reach) if number > 2 else move)
         self.levels[visit.slot] = level
 
 

@@ -215,6 +215,31 @@ def test_a_state_is_a_copy():
     assert kept.readings == 1
 
 
+def test_a_state_that_an_older_version_kept_goes_on_with_todays_numbers():
+    values, old, today = noise(900), Detector(rule()), Detector(rule())
+    for number, value in enumerate(values):
+        old.observe(number * MINUTE_US, value)
+        today.observe(number * MINUTE_US, value)
+    kept = msgspec.to_builtins(old.state())
+    for level in (kept["quick"], kept["slow"]):
+        level |= {"weight": 0.9, "reach": 1.0}
+        level["scale"] |= {"pace": 7.0, "block": 2}
+    kept["season_scale"] |= {"pace": 7.0, "block": 2}
+    kept["shift"]["usual"] |= {"pace": 7.0, "block": 2}
+    restored = AnomalyEvaluator(rule())
+    restored.restore([1.0, None, kept])
+    assert restored.state()[2] == today.state()
+
+
+def test_what_was_told_already_is_below_any_sensitivity_however_large_it_is():
+    values = noise(1_000)
+    values[700], values[703] = 600.0, 590.0
+    said = watch(values)
+    assert said[700].holds
+    assert 0.0 < said[703].score < 1.0
+    assert said[703].why is Why.JUMP
+
+
 @pytest.mark.parametrize(("season", "bytes_max"), [(Season.NONE, 2_500), (Season.DAY, 3_000), (Season.WEEK, 4_500)])
 def test_what_it_remembers_stays_small_however_long_it_watches(season: Season, bytes_max: int):
     detector, chance, sizes = Detector(rule(season=season)), random.Random(7), []

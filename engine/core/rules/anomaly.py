@@ -33,15 +33,15 @@ from engine.core.rules.scale import Scale
 from engine.core.rules.seasonal import Seasonal, seasonal
 from protocol.rules import AnomalyRule, Direction
 
-# The newest reading's share in each level: one forgets half within two readings, the other within 140.
-QUICK_WEIGHT, SLOW_WEIGHT = 0.35, 0.005
+# The newest reading's share in each level: one forgets half with each reading, the other within 140.
+QUICK_WEIGHT, SLOW_WEIGHT = 0.5, 0.005
 # As many deviations as one reading may move a level for.
 QUICK_REACH, SLOW_REACH = 4.0, 3.0
-# How fast scales forget, and the blocks (readings) of their peaks. The season's is slow: a day that goes wrong is to be
-# held against the days before, not against its own first hours.
-QUICK_PACE, QUICK_BLOCK = 1.0, 50
-SLOW_PACE, SLOW_BLOCK = 1.0, 50
-SEASON_PACE, SEASON_BLOCK = 0.1, 300
+# How fast scales forget, and the blocks (readings) of their peaks. They are slow, the season's most of all: a day that
+# goes wrong is to be held against the days before, not against its own first hours.
+QUICK_PACE, QUICK_BLOCK = 0.1, 100
+SLOW_PACE, SLOW_BLOCK = 0.2, 100
+SEASON_PACE, SEASON_BLOCK = 0.04, 100
 SHIFT_PACE, SHIFT_BLOCK = 0.03, 50
 # What is smaller is rounding: of the level itself, and of the series' usual distance from it.
 FLOOR_RELATIVE = 1e-4
@@ -52,20 +52,24 @@ FLOOR_MIN = 1e-300
 VALUE_MAX = 1e300
 # Above this nobody distinguishes; it is more than any sensitivity (100).
 SCORE_MAX = 1_000.0
-# What the looks count beside a jump: without a season, being off the baseline lasts, so the same size says less.
-BASELINE_SHARE = 0.6
+# What the looks count. Without a season, being off the baseline lasts, so the same size says less. Sums are held
+# against a wide unit (`cusum`), so that what is no shift is next to nothing; a shift counts the more.
+JUMP_SHARE = 0.8
+BASELINE_SHARE = 0.5
 SEASON_SHARE = 1.0
-SHIFT_SHARE = 0.6
+SHIFT_SHARE = 1.6
 # A new pattern adds so much to what else is unusual: by itself it rings only rules more sensitive than by default.
 PATTERN_SHARE = 5.0
 # The season is asked once it was compared for so many readings, and only where it explains more than the slow level.
 SEASON_MIN = 300
-# After a high score the next must be so much higher to count in full, else it counts a fifth. Half of that is forgotten
-# after 200 readings. Scores beyond 6 are guarded by their logarithm: the memory of a huge one must pass as well.
-GUARD_MARGIN = 1.3
-GUARD_LINEAR = 6.0
-GUARD_LEFT = 0.5 ** (1 / 200)
-DAMPED = 0.2
+# After a high score the next must be so much higher to count at all: what comes again soon is the same trouble. Half of
+# that is forgotten after 70 readings. Scores beyond 10 are guarded by their logarithm: the memory of a huge one must
+# pass as well.
+GUARD_MARGIN = 1.8
+GUARD_LINEAR = 10.0
+GUARD_LEFT = 0.5 ** (1 / 70)
+# What is damped says a fifth of its size, and less than any sensitivity: however large, it is what was told already.
+DAMPED, DAMPED_MAX = 0.2, 0.9
 # It holds until the deviation is below this share of the sensitivity: on the edge it would come and go.
 RELEASE = 0.5
 
@@ -104,6 +108,16 @@ class Memory(msgspec.Struct):
     guard: float = 0.0
     holds: bool = False
 
+    def forget_as(self, today: Memory) -> None:
+        """Takes over weights, reaches, paces and blocks: a state kept by an older version carries the older ones."""
+        for level, other in ((self.quick, today.quick), (self.slow, today.slow)):
+            level.weight, level.reach = other.weight, other.reach
+        for scale, as_today in zip(self._scales(), today._scales(), strict=True):
+            scale.pace, scale.block = as_today.pace, as_today.block
+
+    def _scales(self) -> tuple[Scale, ...]:
+        return self.quick.scale, self.slow.scale, self.season_scale, self.shift.usual
+
 
 class Detector:
     """Watches one series for one rule."""
@@ -121,9 +135,13 @@ class Detector:
 
     @classmethod
     def restore(cls, rule: AnomalyRule, state: Memory) -> Detector:
-        """A detector that goes on where another was when it gave its `state`."""
+        """A detector that goes on where another was when it gave its `state`, be that of an older version.
+
+        What was learned is the state's; how fast it is forgotten is the code's.
+        """
         detector = cls(rule)
-        detector._memory = _copy(state)
+        today, detector._memory = detector._memory, _copy(state)
+        detector._memory.forget_as(today)
         return detector
 
     def state(self) -> Memory:
@@ -157,7 +175,7 @@ class Detector:
             shift, news = up, news if baseline > 0.0 else 0.0
         else:
             jump, baseline, shift, news = -jump, -baseline, down, news if baseline < 0.0 else 0.0
-        score, look = jump, Why.JUMP
+        score, look = JUMP_SHARE * jump, Why.JUMP
         baseline *= SEASON_SHARE if why is Why.SEASON else BASELINE_SHARE
         if baseline > score:
             score, look = baseline, why
@@ -190,7 +208,7 @@ class Detector:
         memory, sensitivity, raw = self._memory, self._rule.sensitivity, min(SCORE_MAX, raw)
         memory.guard *= GUARD_LEFT
         weight = raw if raw <= GUARD_LINEAR else GUARD_LINEAR * (1.0 + math.log(raw / GUARD_LINEAR))
-        score = DAMPED * raw
+        score = min(DAMPED * raw, DAMPED_MAX)
         if weight >= GUARD_MARGIN * memory.guard:
             # What is damped leaves no mark, else what grows slowly would be held against itself for ever.
             score = raw

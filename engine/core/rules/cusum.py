@@ -11,10 +11,10 @@ import msgspec
 from engine.core.rules.scale import Scale
 
 # What is allowed for: half of the smallest shift that is looked for, in deviations.
-SLACK = 0.5
+SLACK = 0.6
 CLIP = 4.0
 # So much of a sum is one deviation of the score at least.
-UNIT = 2.0
+UNIT = 3.5
 # A sum grows no further: what it has to come down from when the level is back.
 SUM_MAX = 200.0
 

@@ -14,8 +14,9 @@ import msgspec
 
 # The share that lies below the tail's mark.
 TAIL_SHARE = 0.99
-# Of |x| with deviation 1: median 0.6745, mean 0.7979, 99 % quantile 2.5758.
-_BY_MEDIAN, _BY_MEAN, _BY_TAIL = 1 / 0.6745, 1 / 0.7979, 1 / 2.5758
+# Of |x| with deviation 1: median 0.6745, mean 0.7979. The 99 % quantile is 2.5758 and counts a little less, because it
+# is the one that chance moves most.
+_BY_MEDIAN, _BY_MEAN, _BY_TAIL = 1 / 0.6745, 1 / 0.7979, 1 / 3.4
 # A step of the median; of the tail in all (up by nearly all of it, down by the rest). The first ones are larger.
 STEP = 0.02
 TAIL_STEP = 0.2
@@ -23,9 +24,9 @@ MEAN_WEIGHT = 0.05
 # A reading counts in the mean as at most so many times the scale: an outlier must not become ordinary at once.
 CLIP = 10.0
 # As large as the peak is so many deviations; so much of it is left after each block.
-PEAK_DEVIATIONS = 4.0
+PEAK_DEVIATIONS = 3.5
 _BY_PEAK = 1 / PEAK_DEVIATIONS
-PEAK_LEFT = 0.9
+PEAK_LEFT = 0.7
 
 
 class Scale(msgspec.Struct):

@@ -17,7 +17,7 @@ _SLOTS = {Season.HOUR: (60, 60), Season.DAY: (1_800, 48), Season.WEEK: (3_600, 1
 # A slot says something from its second visit on.
 VISITS_MIN = 2
 # The newest visit's share in its slot, once there were a few.
-VISIT_WEIGHT = 0.3
+VISIT_WEIGHT = 0.2
 OFFSET_WEIGHT = 0.01
 
 
