@@ -22,5 +22,5 @@ async def test_the_example_pages_show_what_happens_and_act_on_it(tmp_path: Path)
         origins = f"http://127.0.0.1:{port}"
         async with an_engine_process(tmp_path, TOCSIN_GATEWAY_ORIGINS=origins) as engine:
             program = CLIENT / "build" / "tested" / "test" / "pages.js"
-            await trio.run_process(["node", str(program), engine.ws, token, str(tmp_path), str(port)])
+            await trio.run_process(["node", str(program), engine.ws, token, str(tmp_path), str(port), engine.http])
     assert {"hook_page_light.png", "hook_page_dark.png"} <= {file.name for file in tmp_path.iterdir()}

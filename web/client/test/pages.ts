@@ -1,12 +1,12 @@
 /**
- * The example pages in a real browser: node pages.js WS-URL TOKEN FOLDER. `tests/integration/test_javascript_pages.py`
+ * The example pages in a real browser, and one where something is wrong: node pages.js WS-URL TOKEN FOLDER PORT HTTP-URL. `tests/integration/test_javascript_pages.py`
  * runs it. Builds them with Vite, opens them in Chromium, and ends with 0 if they show what happens; screenshots of them
  * are in the folder then.
  */
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { createServer } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium, type Page } from "playwright-core";
@@ -14,7 +14,7 @@ import { build } from "vite";
 import { WebSocket } from "ws";
 import { Client } from "../src/index.js";
 
-const [url = "", token = "", folder = "", port = "0"] = process.argv.slice(2);
+const [url = "", token = "", folder = "", port = "0", engine = ""] = process.argv.slice(2);
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const WEB = at("../../../../");
 const KINDS: Record<string, string> = {
@@ -36,13 +36,21 @@ const alias = [
   { find: /^react(-dom)?(?=\/|$)/, replacement: join(WEB, "node_modules/react$1") },
 ];
 
-async function built(page: string): Promise<void> {
-  const root = join(WEB, "../docs/examples", page);
+const PAGES = {
+  client_page: "../docs/examples/client_page",
+  hook_page: "../docs/examples/hook_page",
+  fault_page: "client/test/fault_page",
+};
+type PageName = keyof typeof PAGES;
+
+async function built(page: PageName): Promise<void> {
+  const root = join(WEB, PAGES[page]);
   const outDir = join(folder, page);
   await build({ root, base: "./", configFile: false, logLevel: "warn", resolve: { alias }, build: { outDir } });
 }
 
 const server = createServer((request, response) => {
+  if (request.url?.startsWith("/api/")) return void forward(request, response);
   const path = new URL(request.url ?? "/", "http://page").pathname;
   const file = path.endsWith("/") ? `${path}index.html` : path;
   readFile(join(folder, file)).then(
@@ -54,23 +62,28 @@ const server = createServer((request, response) => {
   );
 });
 
+/** The page's own host is asked for the API, as in a page that the engine's proxy serves. */
+async function forward({ url: path = "", headers }: IncomingMessage, response: ServerResponse): Promise<void> {
+  const authorization = headers.authorization ?? "";
+  const found = await fetch(new URL(path, engine), { headers: { authorization } });
+  const kind = found.headers.get("content-type") ?? "";
+  response.writeHead(found.status, { "Content-Type": kind }).end(await found.text());
+}
+
 const client = new Client({ url, token, WebSocket });
 client.connect();
-await Promise.all(["client_page", "hook_page"].map(built));
+await Promise.all((Object.keys(PAGES) as PageName[]).map(built));
 await new Promise<void>((resolve) => server.listen(Number(port), "127.0.0.1", resolve));
 const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
 const said: string[] = [];
 
 /** A tab with the page, which counts its sockets. */
-async function opened(page: string, colorScheme: "light" | "dark"): Promise<Page & { sockets: number }> {
+async function opened(page: PageName, colorScheme: "light" | "dark"): Promise<Page & { sockets: number }> {
   const tab = await browser.newPage({ colorScheme, viewport: { width: 720, height: 900 } });
   tab.on("console", (message) => void (message.type() === "error" && said.push(message.text())));
   const counted = Object.assign(tab, { sockets: 0 });
   tab.on("websocket", () => void (counted.sockets += 1));
   tab.on("pageerror", (fault) => void said.push(fault.message));
-  // The page's own host is asked for the address, as in a page that the engine's proxy serves.
-  const about = { name: "tocsin", version: "0.1.0", ws: url, heartbeat_s: 30 };
-  await tab.route("**/api/v1/about", (route) => route.fulfill({ json: about }));
   await tab.goto(`http://127.0.0.1:${port}/${page}/#token=${token}`);
   return counted;
 }
@@ -115,7 +128,28 @@ for (const scheme of ["light", "dark"] as const) {
   assert.deepEqual(await complaints(page), []);
   await page.screenshot({ path: join(folder, `hook_page_${scheme}.png`) });
 }
-assert.deepEqual(said, []);
+assert.equal(said.join("\n"), "");
+
+const faulty = await opened("fault_page", "light");
+const elsewhere = "the token is for the workspace main, not for elsewhere: use one for elsewhere";
+await faulty.locator("#elsewhere", { hasText: `connected; error: ${elsewhere}; told: ${elsewhere}` }).waitFor();
+await faulty.locator("#here", { hasText: "connected; error: none; told: nothing" }).waitFor();
+await faulty
+  .locator("#refused", { hasText: /^over; error: the token was refused: .*; told: the token was refused/ })
+  .waitFor();
+const polled = faulty.getByRole("region", { name: "Polled", exact: true });
+await polled.locator("dl", { hasText: /open\D*[1-9]/ }).waitFor();
+const count = Number(await polled.locator("dd").first().textContent());
+await client.trigger({ framework_id: "page", title: "seen by whoever asks again" });
+await polled.locator("dl", { hasText: new RegExp(`open\\D*${count + 1}`) }).waitFor();
+const vain = faulty.getByRole("region", { name: "Polled in vain" });
+await vain.getByRole("alert").waitFor();
+assert.match((await vain.getByRole("alert").textContent()) ?? "", /invalid token/);
+// What the browser itself says of an answer 401; nothing else went wrong.
+assert.deepEqual(
+  said.filter((each) => !each.includes("401")),
+  [],
+);
 await browser.close();
 server.close();
 client.close();
