@@ -71,8 +71,8 @@ _OTHER_FORMS = {"GET /api/v1/rules/export": ("application/json", "application/ya
 _WAIT: Document = {
     "Retry-After": {"description": "seconds, where waiting helps", "schema": {"type": "integer", "minimum": 1}}
 }
-# It needs a token only where it is asked from another machine.
-_GUARDED_ELSEWHERE = "GET /metrics"
+# They need a token only where they are asked from another machine.
+_GUARDED_ELSEWHERE = ("GET /metrics", "GET /api/metrics/", "GET /api/v1/system")
 # They need a signature or a ticket, and no token.
 _OTHERWISE_SHOWN = ("POST /api/v1/slack/actions", "POST /api/v1/tokens")
 # Its body is of three kinds, told apart by the media type: the document knows of none.
@@ -197,7 +197,7 @@ def _errors(route: str, operation: Mapping[str, Any]) -> Iterator[tuple[str, Doc
     taken = {parameter.get("name") for parameter in operation.get("parameters", ())}
     if operation.get("security") or taken or method not in _SAFE:
         statuses += _OF_QUESTIONS
-    if operation.get("security") or route == _GUARDED_ELSEWHERE:
+    if operation.get("security") or route.startswith(_GUARDED_ELSEWHERE):
         statuses += _GUARDED
     if route in _OTHERWISE_SHOWN:
         statuses.append(HTTPStatus.UNAUTHORIZED)

@@ -18,6 +18,8 @@ from engine.telemetry.lately import Counted, Lately
 from engine.telemetry.metrics import Metrics
 
 SCORE = "health_score"
+# Of figures in the titles of alerts.
+DIGITS = 3
 # What all nodes count alike, so that one of them is enough to tell it.
 SHARED = frozenset({"jobs_failed", "jobs_waiting_s"})
 
@@ -60,7 +62,7 @@ class OwnHealth:
     def readings(self) -> dict[str, float]:
         """What is known, and the score, by the names under which they are readings."""
         figures = self.figures()
-        known = {name: value for name, value in figures.items() if value is not None}
+        known = {name: round(value, DIGITS) for name, value in figures.items() if value is not None}
         return {SCORE: float(score(figures).score), **known}
 
     def families(self) -> Iterator[Metric]:

@@ -128,7 +128,8 @@ async def test_what_another_products_path_answers_is_documented_in_its_form(clie
 async def test_a_probe_is_never_missing_or_too_fast(client: httpx.AsyncClient) -> None:
     known = await operations(client)
     assert set(known["GET /healthz"]["responses"]) == {"200", "400", "500", "503"}
-    assert {"401", "403"} <= known["GET /metrics"]["responses"].keys()
+    for route in ("GET /metrics", "GET /api/v1/system", *(route for route in known if "/api/metrics/" in route)):
+        assert {"401", "403"} <= known[route]["responses"].keys(), route
 
 
 async def test_an_object_may_be_sent_without_an_id_and_is_shown_with_one(client: httpx.AsyncClient) -> None:
