@@ -28,6 +28,7 @@ from benchmarks import (
     fanout_bare,
     fanout_busy,
     fanout_nodes,
+    forecast,
     ingest,
     jobs,
     nab,
@@ -55,6 +56,7 @@ _BY_NAME: dict[str, Scenario] = {
     "slow_reader": slow_reader.run,
     "core": core.run,
     "nab": nab.run,
+    "forecast": forecast.run,
     "workflows": workflows.run,
     "jobs": jobs.run,
     "cache": cache.run,
@@ -62,7 +64,7 @@ _BY_NAME: dict[str, Scenario] = {
 }
 NAMES = ("fanout", *_BY_NAME, "all")
 # These have neither clients nor deliveries.
-_TALKING = tuple(name for name in NAMES if name not in ("core", "nab", "workflows", "api", "cache"))
+_TALKING = tuple(name for name in NAMES if name not in ("core", "nab", "forecast", "workflows", "api", "cache"))
 # These measure on a Postgres of their own, or on the one that `--store URL` names.
 _ON_POSTGRES = ("ingest", "jobs")
 # Options that mean something to these scenarios only (and to `all`): to others they are refused, not quietly ignored.
@@ -72,7 +74,7 @@ _MEANT_FOR: dict[str, tuple[str, ...]] = {
     "seconds": ("connections",),
     "store": ("storm", *_ON_POSTGRES),
     "minutes": ("soak",),
-    "data": ("nab",),
+    "data": ("nab", "forecast"),
 }
 
 
@@ -186,7 +188,7 @@ def _parser() -> argparse.ArgumentParser:
         default=defaults.minutes,
         help="soak: its long act (15); all of it takes up to two more",
     )
-    add("--data", type=Path, help="nab: a checkout of numenta/NAB (default: series of our own)")
+    add("--data", type=Path, help="nab, forecast: a checkout of numenta/NAB (default: series of our own)")
     add("--bare", action="store_true", help="fanout: broadcast only, beside the peers")
     add("--busy", action="store_true", help="fanout: beside busy threads in the engine's process")
     add("--nodes", action="store_true", help="fanout: from one node to the clients of another, beside one node alone")

@@ -44,6 +44,7 @@ from engine.http.nodes import node_routes
 from engine.http.notifications import notification_routes
 from engine.http.operators import PeerAddress
 from engine.http.ports import About
+from engine.http.predictions import prediction_routes
 from engine.http.previews import preview_routes
 from engine.http.quiet_previews import quiet_preview_routes
 from engine.http.readings import reading_routes
@@ -160,6 +161,7 @@ class Doors:
                 *reading_routes(parts.readings, parts.shelves.frameworks),
                 *trial_routes(parts.trials),
                 *rule_series_routes(parts.rule_series),
+                *prediction_routes(parts.predictions),
                 *notification_routes(parts.notify_verbs),
                 *self._stream_routes(parts),
                 *shelf_routes(

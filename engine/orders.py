@@ -55,6 +55,11 @@ class StandingOrders:
             return NO_ORDERS
         return self._quiet_only.setdefault((quieting, notifies), Orders(quieting=quieting, notifies=notifies))
 
+    def rules(self) -> list[tuple[str, Rule]]:
+        """All rules that hold, each with the workspace that it holds in."""
+        configured = [(key.workspace, rule) for key, those in self._configured.items() for rule in those]
+        return configured + [(key.workspace, rule) for key, those in self._stored.items() for rule in those.values()]
+
     def put_notified(self, workspace: str, is_notified: bool) -> bool:
         """Whether somebody in this workspace can be notified; whether that is news."""
         if (workspace in self._notified) is is_notified:

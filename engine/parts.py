@@ -14,6 +14,7 @@ from actors.proofs import Proofs
 from actors.registry import Registry
 from actors.ticker import Ticker
 from engine.access.administration import Administration
+from engine.analytics.build import Analytics
 from engine.bounds import retention_of, turns
 from engine.cache.cache import Cache
 from engine.jobs.handed import HandOver
@@ -45,6 +46,7 @@ from engine.verbs.broadcasts import Broadcasts
 from engine.verbs.elsewhere import answer_others
 from engine.verbs.nodes import NodeVerbs
 from engine.verbs.operators import Operators
+from engine.verbs.predictions import PredictionVerbs
 from engine.verbs.readings import ReadingVerbs
 from engine.verbs.rule_series import RuleSeries
 from engine.verbs.workflows import Workflows
@@ -88,6 +90,8 @@ class Parts:
     jobs: JobVerbs
     schedules: ScheduleVerbs
     handed: HandOver
+    analytics: Analytics
+    predictions: PredictionVerbs
     clock: Clock
     node_verbs: NodeVerbs
     # None: this process is the only one.
@@ -105,7 +109,7 @@ def build(base: Base) -> Parts:
     reach = Reach(base, channels, objects, bus, me)
     notifying = Notifying(base, channels, objects, reach.others)
     asked = Asked(base, channels, objects, reach)
-    later = Later(base, objects, notifying, asked, reach.nodes)
+    later = Later(base, channels, objects, notifying, asked, reach.nodes)
     store, registry, shelves = base.store, channels.registry, objects.shelves
     mail, works, service = notifying.mail, later.works, asked.service
     administration = Administration(
@@ -159,6 +163,8 @@ def build(base: Base) -> Parts:
         jobs=JobVerbs(store, works.kinds, works.counts, base.trail),
         schedules=later.schedules,
         handed=later.handed,
+        analytics=later.analytics,
+        predictions=PredictionVerbs(store, clock),
         clock=clock,
         node_verbs=NodeVerbs(None if reach.nodes is None else reach.nodes.membership, me),
         nodes=reach.nodes,

@@ -21,6 +21,7 @@ from actors.roster import Roster
 from engine.access.audit import AuditTrail
 from engine.access.identity import Identity
 from engine.access.quotas import Quotas
+from engine.analytics.build import Analytics, build_analytics
 from engine.bounds import policy, rate_limits, retention_of, wider_rates
 from engine.bus import Bus
 from engine.cache.build import build_cache
@@ -248,17 +249,30 @@ class Asked:
 class Later:
     """What is done as jobs, and when."""
 
-    def __init__(self, base: Base, objects: Objects, notifying: Notifying, asked: Asked, nodes: Nodes | None) -> None:
+    def __init__(
+        self,
+        base: Base,
+        channels: Channels,
+        objects: Objects,
+        notifying: Notifying,
+        asked: Asked,
+        nodes: Nodes | None,
+    ) -> None:
         config, clock, store, identity = base.config, base.world.clock, base.store, base.identity
         ring = ring_kind(asked.service.trigger, identity.is_over)
         generate = generate_kind(asked.workflows.generate, asked.workflows.trackers, identity.is_over)
+        self.analytics: Analytics = build_analytics(store, channels.orders, clock)
         kinds: list[Kind[Any]] = [ring, generate, *notifying.notifications.kinds, notifying.replies.kind]
         self.works: Works = build_works(
             store,
             config.jobs,
             clock,
             [*kinds, *base.world.kinds],
-            [digest_schedule(notifying.notifications.digests), *cache_schedules(objects.cache)],
+            [
+                digest_schedule(notifying.notifications.digests),
+                *cache_schedules(objects.cache),
+                *self.analytics.schedules,
+            ],
             config.schedules,
             config.workspace,
             base.following.jobs,

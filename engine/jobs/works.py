@@ -183,8 +183,8 @@ async def _nothing_yet(claimed: Claimed, args: RunArgs) -> Result:
 
 
 def _schedules(keep: _Keep) -> list[Schedule]:
-    def idle(name: str, queue: Queue = Queue.ANALYTICS) -> Kind[RunArgs]:
-        return Kind(name=name, queue=queue, args=RunArgs, run=_nothing_yet)
+    def idle(name: str) -> Kind[RunArgs]:
+        return Kind(name=name, queue=Queue.ANALYTICS, args=RunArgs, run=_nothing_yet)
 
     clean = Kind(name="job_cleanup", queue=Queue.ANALYTICS, args=RunArgs, run=keep.run)
     return [
@@ -192,12 +192,6 @@ def _schedules(keep: _Keep) -> list[Schedule]:
             name="analytics-aggregation", cron=Cron("0 2 * * *"), kind=idle("analytics_aggregation"), prio=PRIO_HIGH
         ),
         Schedule(name="pattern-detection", cron=Cron("0 */6 * * *"), kind=idle("pattern_detection"), prio=PRIO_MEDIUM),
-        Schedule(
-            name="prediction-generation",
-            cron=Cron("0 3 * * *"),
-            kind=idle("prediction_generation", Queue.PREDICTION),
-            prio=PRIO_HIGH,
-        ),
         Schedule(name="job-cleanup", cron=Cron("0 */12 * * *"), kind=clean, prio=PRIO_LOW),
         Schedule(name="retention", cron=Cron("*/10 * * * *"), kind=clean, prio=PRIO_LOW),
     ]

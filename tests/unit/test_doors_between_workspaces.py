@@ -15,8 +15,12 @@ import httpx
 import msgspec
 import pytest
 
+from engine.analytics.prediction_findings import finding_of
+from engine.analytics.prediction_worker import refusal
 from engine.app import Engine
+from protocol.predictions import PredictionKind
 from tests.support.engines import an_engine
+from tests.support.stores import NOW
 from tests.unit.test_doors_by_role import A_RULE, DEEDS, ROUTES
 from tocsin import Client
 
@@ -61,6 +65,8 @@ LINES: dict[str, Line] = {
     "GET /api/v1/audit": Line("alert", "?alert_id={}"),
     "GET /api/v1/history": Line("frameworks", "?framework_id={}"),
     "GET /api/v1/readings": Line("frameworks", "?framework_id={}&metric=cpu"),
+    "GET /api/v1/predictions": Line("rules", "?rule_id={}"),
+    "GET /api/v1/predictions/accuracy": Line("rules", "?rule_id={}&until=2026-01-01T00:00:00Z"),
     "POST /api/v1/rules/backtest": Line("rules", body={"rule_id": "{}"}),
     "POST /api/v1/broadcast": Line("workspace", body={"to": "workspace", "id": "{}", "message": "hello"}),
     "POST /api/v1/triggers/preview": Line("frameworks", body={"alert": {"framework_id": "{}", "title": "disk"}}),
@@ -143,6 +149,13 @@ async def furnish(ours: httpx.AsyncClient) -> dict[str, str]:
     return ids
 
 
+async def predicted(engine: Engine) -> str:
+    """A prediction of ours: nobody makes one over HTTP."""
+    finding = finding_of("main", refusal(PredictionKind.COUNT, "our-web", None, "needs 14 days, has 1", NOW), NOW)
+    await engine._up.store.put_findings([finding])
+    return finding.key
+
+
 def thing_in(path: str) -> str:
     """Whose id a path has."""
     for name, thing in (
@@ -162,7 +175,16 @@ async def asked(client: httpx.AsyncClient, route: str, name: str) -> tuple[int, 
     """The answer, with the id taken out."""
     method, path = route.split()
     line = LINES.get(route) or Line("", ROUTES[route].query, ROUTES[route].body)
-    for parameter in ("silence_id", "alert_id", "client_id", "object_id", "project_id", "job_id", "queue"):
+    for parameter in (
+        "silence_id",
+        "alert_id",
+        "client_id",
+        "object_id",
+        "project_id",
+        "job_id",
+        "queue",
+        "prediction_id",
+    ):
         path = path.replace(f"{{{parameter}}}", name)
     content = None if line.body is None else msgspec.json.encode(line.body).replace(b"{}", name.encode())
     if route in PATH_ID and line.body == {}:
@@ -192,6 +214,7 @@ async def strangers_are_told_nothing(engine: Engine) -> None:
     ):
         await socket.subscribe("our-web")
         ids = await furnish(ours)
+        ids["predictions"] = await predicted(engine)
         kept = [await ours.get(f"/api/v1/{name}") for name in (*OURS, "alerts", "workflows/trackers", "connections")]
         for route in sorted(PATH_ID | LINES.keys()):
             known = ids[LINES[route].thing if route in LINES else thing_in(route.split()[1])]

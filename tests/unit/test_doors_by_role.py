@@ -86,6 +86,9 @@ ROUTES: dict[str, Door] = {
     "GET /api/v1/history": Door("read", query="?framework_id=web"),
     "GET /api/v1/readings": Door("read", query="?framework_id=web&metric=cpu"),
     "GET /api/v1/frameworks/{object_id}/metrics": READ,
+    "GET /api/v1/predictions": READ,
+    "GET /api/v1/predictions/accuracy": READ,
+    "GET /api/v1/predictions/{prediction_id}": READ,
 }
 
 

@@ -21,6 +21,8 @@ import httpx
 import msgspec
 import pytest
 
+from engine.analytics.prediction_findings import finding_of, tally_finding
+from engine.analytics.prediction_worker import DAY_US, refusal
 from engine.app import Engine
 from engine.configuration.fields import Secret
 from engine.http.examples import EXAMPLES
@@ -35,6 +37,7 @@ from engine.world import World
 from protocol.changes import Action
 from protocol.jobs import NewJob, Queue, Settlement, Verdict
 from protocol.notify import Channel, Recipient
+from protocol.predictions import PredictionKind
 from protocol.times import SECOND_US
 from tests.support.deliveries import a_delivery
 from tests.support.engines import a_config
@@ -203,6 +206,20 @@ async def ask_about_objects(scene: Scene) -> None:
         await scene.ask(f"POST /api/v1/schedules/{{object_id}}/{verb}", object_id=scene.ids["schedules"][3])
 
 
+async def ask_about_predictions(scene: Scene, rule: str) -> None:
+    known = [
+        finding_of(WORKSPACE, refusal(PredictionKind.BREACH, "web", f"rule-{number}", "needs 14 days", AT), AT)
+        for number in range(MANY)
+    ]
+    sums = [tally_finding(WORKSPACE, AT - day * DAY_US, None, None, {}, AT) for day in range(30)]
+    for findings in (known[:250], known[250:], sums):
+        await scene.store.put_findings(findings)
+    await scene.ask("GET /api/v1/predictions", query={"limit": 100})
+    await scene.ask("GET /api/v1/predictions/accuracy", query={"rule_id": rule})
+    await scene.ask("GET /api/v1/predictions/accuracy")
+    await scene.ask("GET /api/v1/predictions/{prediction_id}", prediction_id=known[0].key)
+
+
 async def ask_about_rules(scene: Scene) -> None:
     rule = scene.ids["rules"][3]
     readings = [
@@ -216,6 +233,7 @@ async def ask_about_rules(scene: Scene) -> None:
     await scene.ask("POST /api/v1/rules/{object_id}/test", object_id=rule, body={"value": 950, "send": True})
     await scene.ask("POST /api/v1/rules/backtest", body={"rule_id": rule})
     await scene.ask("GET /api/v1/rules/export")
+    await ask_about_predictions(scene, rule)
     new = [EXAMPLES["POST /api/v1/rules"] | {"id": f"new-{number}"} for number in range(MANY)]
     await scene.ask("POST /api/v1/rules/import", body={"rules": new})
     await scene.ask("GET /api/v1/storms")

@@ -25,7 +25,6 @@ from tests.support.jobs import Board, a_job, add, clock, job_store, workers, wor
 SCHEDULES = {
     "analytics-aggregation": "0 2 * * *",
     "pattern-detection": "0 */6 * * *",
-    "prediction-generation": "0 3 * * *",
     "cache-health-check": "0 * * * *",
     "alert-stats-refresh": "*/30 * * * *",
     "job-cleanup": "0 */12 * * *",
@@ -63,7 +62,6 @@ async def test_a_morning_runs_each_schedule_as_often_as_its_line_says(autojump_c
         assert {name: (state.completed, state.failed, state.skipped) for name, state in states.items()} == {
             "analytics-aggregation": (1, 0, 0),
             "pattern-detection": (1, 0, 0),
-            "prediction-generation": (1, 0, 0),
             "cache-health-check": (6, 0, 0),
             "alert-stats-refresh": (12, 0, 0),
             "job-cleanup": (0, 0, 0),

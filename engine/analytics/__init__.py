@@ -1,0 +1,1 @@
+"""What analytics does beside the alerts: reads the store, has it computed in a process, and keeps what was found."""
