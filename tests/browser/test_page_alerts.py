@@ -99,3 +99,6 @@ async def test_a_rule_is_made_on_the_page_rings_and_is_silenced(engine: Engine, 
     await page.get_by_role("dialog").get_by_role("button", name="Silence").click()
     await page.get_by_text("Silenced", exact=True).wait_for()
     await page.locator(".alert-row", has_text="silenced").wait_for()
+    details = page.get_by_label("Details of the alert")
+    # By what people said, and not by its id.
+    await details.get_by_text("It does not ring: silenced by “a new index is being built” of ann until").wait_for()

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import httpx
 
 from engine.app import Engine
+from engine.sections.jobs import Jobs
 from tests.browser.test_page_views import findings
 from tests.support.browsers import Browser, opened, signed_in
+from tests.support.engines import an_engine
+from tests.support.failing import fail_jobs
 
 PLACES = ("Health", "Connections", "Queues and jobs", "Schedules", "Parts and nodes")
 
@@ -62,3 +67,16 @@ async def test_the_past_is_found_by_its_words_and_goes_on_while_one_looks(engine
         await page.get_by_role("link", name="Disk gone").click()
         await page.get_by_label("Details of the alert").get_by_text("Disk gone").wait_for()
         assert await findings(page) == []
+
+
+async def test_failed_jobs_of_a_queue_are_done_once_more(tmp_path: Path, browser: Browser) -> None:
+    idle = Jobs(alert_slots=0, analytics_slots=0, prediction_slots=0, notification_slots=0)
+    async with an_engine(tmp_path, jobs=idle) as engine:
+        await fail_jobs(engine, 3)
+        page = await signed_in(browser, engine.http_url, engine.issue_token("system", "boss"), "/system/queues")
+        row = page.locator("tr", has_text="prediction")
+        await row.get_by_label("3 failed jobs").wait_for()
+        await row.get_by_role("button", name="Redrive prediction").click()
+        await page.get_by_text("3 failed jobs of prediction are done once more").wait_for()
+        await row.get_by_label("3 failed jobs").wait_for(state="detached")
+        assert not await row.get_by_role("button", name="Redrive prediction").is_enabled()

@@ -15,10 +15,11 @@ from engine.jobs import gauges
 from engine.sections.jobs import Jobs
 from engine.sources import own
 from protocol.items import TriggerInput
-from protocol.jobs import NewJob, Queue, Settlement, Verdict
+from protocol.jobs import Queue
 from protocol.messages import AlertMessage
 from protocol.model import EventKind, Severity
 from tests.support.engines import an_engine
+from tests.support.failing import fail_jobs
 from tocsin import Client
 
 PATIENCE_S = 170.0
@@ -42,13 +43,6 @@ async def asked(engine: Engine, path: str) -> Any:
         answer = await client.get(path)
         assert answer.status_code == 200, answer.text
         return answer.json() if "json" in answer.headers["content-type"] else answer.text
-
-
-async def fail_jobs(engine: Engine, count: int) -> None:
-    store = engine._tree.up.store
-    await store.enqueue([NewJob(queue=Queue.PREDICTION, kind="prediction_generation")] * count)
-    claimed = await store.claim("here", {Queue.PREDICTION: count}, 600.0)
-    await store.settle([Settlement(lease=each.lease, verdict=Verdict.FAILED) for each in claimed])
 
 
 def taken(health: dict[str, Any]) -> dict[str, int]:

@@ -154,3 +154,17 @@ test("how much is left is said in words", () => {
   assert.equal(restText({ ...SILENCE, state: "pending", starts_at: "2026-11-22T14:00:30Z" }, NOW), "in 2 h");
   assert.equal(restText({ ...SILENCE, state: "expired", ends_at: "2026-11-22T12:00:00Z" }, NOW), "30 s ago");
 });
+
+test("the bounds of a weekly window can be set, moved and taken away", () => {
+  const weekly = { days: ["sun"], start: "02:00", end: "04:00", zone: "UTC" };
+  const draft = { ...maintenanceDraft(null, "UTC", NOW), title: "new disks", how: "weekly" as const, weekly };
+  assert.deepEqual([draft.first, draft.last], ["", ""]);
+  const unbounded = maintenanceBody(draft, null, NOW);
+  assert.deepEqual([unbounded.starts_at, unbounded.ends_at], [null, null]);
+  const [first, last] = ["2199-01-04T00:00", "2199-03-01T00:00"];
+  const bounded = maintenanceBody({ ...draft, first, last }, null, NOW);
+  assert.deepEqual([bounded.starts_at, bounded.ends_at], [new Date(first).toISOString(), new Date(last).toISOString()]);
+  assert.deepEqual(Object.keys(maintenanceFaults({ ...draft, first: last, last: first }, NOW)), ["last"]);
+  assert.deepEqual(Object.keys(maintenanceFaults({ ...draft, last: "1999-03-01T00:00" }, NOW)), ["last"]);
+  assert.deepEqual(maintenanceFaults({ ...draft, first }, NOW), {});
+});

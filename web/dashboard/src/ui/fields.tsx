@@ -7,6 +7,7 @@
 import { type ComponentProps, type ReactNode, type SubmitEvent, useId, useState } from "react";
 
 import { ApiError, reasonOf } from "../api.ts";
+import { placeOf } from "./refused.ts";
 
 interface Frame {
   label: string;
@@ -155,12 +156,12 @@ interface Refused<V> {
   rest: string | null;
 }
 
-/** The engine names the member that it refuses first: "threshold: must be a number". */
 function sorted<V extends object>(fault: unknown, values: V): Refused<V> {
   const reason = reasonOf(fault);
-  const [, name, why] = /^([\w.]+): (.+)$/s.exec(reason) ?? [];
-  const isOfAField = fault instanceof ApiError && name !== undefined && why !== undefined && name in values;
-  return isOfAField ? { faults: { [name]: why } as Faults<V>, rest: null } : { faults: {}, rest: reason };
+  const place = fault instanceof ApiError ? placeOf(reason) : null;
+  if (!place) return { faults: {}, rest: reason };
+  if (place.name in values) return { faults: { [place.name]: place.why } as Faults<V>, rest: null };
+  return { faults: {}, rest: `${place.name}: ${place.why}` };
 }
 
 function focusFirstFault(event?: SubmitEvent): void {

@@ -28,6 +28,8 @@ export interface EntryKind {
   /** Who changes them. */
   verb: Verb;
   idHint: string;
+  /** What is different when one is deleted. */
+  without: string;
   fields: readonly Field[];
 }
 
@@ -40,6 +42,7 @@ export const ENTRY_KINDS: readonly EntryKind[] = [
     one: "user",
     verb: "administer",
     idHint: "As in the tokens of this person (sub).",
+    without: "Tokens of this person stay good; name, addresses and role are gone, and nothing is sent there.",
     fields: [
       NAME,
       { name: "email", label: "Mail" },
@@ -59,6 +62,7 @@ export const ENTRY_KINDS: readonly EntryKind[] = [
     one: "team",
     verb: "edit",
     idHint: "Frameworks and escalations call it so.",
+    without: "Frameworks and escalations that name it tell nobody by it.",
     fields: [NAME, { name: "members", label: "Members", hint: "Ids of users, with commas.", isList: true }],
   },
   {
@@ -67,6 +71,7 @@ export const ENTRY_KINDS: readonly EntryKind[] = [
     one: "framework",
     verb: "edit",
     idHint: "The framework_id of triggers and readings.",
+    without: "Its alerts stay and it may go on ringing; its name, kind and owner are gone.",
     fields: [
       NAME,
       {

@@ -30,6 +30,7 @@ import {
   type EntryKind,
   textOf,
 } from "./directory.ts";
+import { Remove } from "./remove.tsx";
 
 const LISTED_MAX = 1_000;
 
@@ -77,7 +78,7 @@ function Entries({ kind }: { kind: EntryKind }) {
                   {mayChange ? "Make one with the button above, or press n." : "Who may is an editor or administrator."}
                 </Empty>
               ) : (
-                <List kind={kind} entries={items} mayChange={mayChange} />
+                <List kind={kind} entries={items} mayChange={mayChange} onDone={asked.again} />
               )}
               {edited && mayChange && (
                 <EntryDialog key={edited.id} kind={kind} entry={edited} onClose={close} onDone={asked.again} />
@@ -91,7 +92,14 @@ function Entries({ kind }: { kind: EntryKind }) {
   );
 }
 
-function List({ kind, entries, mayChange }: { kind: EntryKind; entries: readonly Entry[]; mayChange: boolean }) {
+interface ListProps {
+  kind: EntryKind;
+  entries: readonly Entry[];
+  mayChange: boolean;
+  onDone: () => void;
+}
+
+function List({ kind, entries, mayChange, onDone }: ListProps) {
   const columns = kind.fields.map(({ name, label }) => ({
     title: label,
     cell: (entry: Entry) => textOf(entry[name]) || "–",
@@ -101,6 +109,12 @@ function List({ kind, entries, mayChange }: { kind: EntryKind; entries: readonly
       <Button aria-label={`Change ${entry.id}`} onClick={() => setQuery({ edit: entry.id }, "push")}>
         Change
       </Button>
+      <Remove
+        entry={entry}
+        path={`/api/v1/${kind.name}/${segment(entry.id)}`}
+        consequence={kind.without}
+        onDone={onDone}
+      />
     </div>
   );
   return (

@@ -7,6 +7,7 @@ import { useKeys } from "../../keys.ts";
 import { setQuery, usePlace } from "../../place.ts";
 import { useMay } from "../../session.ts";
 import { Answered, Button, Dialog, Empty, etagOf, sayDone, sayFailed, Table, Tag } from "../../ui/index.ts";
+import { Remove } from "./remove.tsx";
 import { EndpointDialog } from "./endpoint-dialog.tsx";
 import { CHANNEL_SAYS, type Endpoint, ENDPOINT_CHANNELS, type EndpointChannel, targetOf, troubleOf } from "./people.ts";
 
@@ -225,6 +226,12 @@ function Actions({ endpoint, onDone }: { endpoint: Endpoint; onDone: (saved: End
       >
         {endpoint.enabled ? "Switch off" : "Switch on"}
       </Button>
+      <Remove
+        entry={endpoint}
+        path={path}
+        consequence="Nothing goes there any more, and escalations that name it tell nobody by it."
+        onDone={() => onDone(endpoint)}
+      />
     </div>
   );
 }

@@ -31,6 +31,9 @@ export interface MaintenanceDraft extends Span {
   matchers: Matcher[];
   how: "once" | "weekly";
   weekly: Weekly;
+  /** The weeks of a weekly one, as `datetime-local` fields; empty: from now on, and for ever. */
+  first: string;
+  last: string;
 }
 
 export const NO_MATCHER: Matcher = { name: "", operator: "=", value: "" };
@@ -57,7 +60,9 @@ export function silenceDraft(silence: Silence | null, matchers: readonly Matcher
 
 export function maintenanceDraft(window: Maintenance | null, zone: string, now: number): MaintenanceDraft {
   const weekly: Weekly = { days: ["sun"], start: "02:00", end: "04:00", zone };
-  if (!window) return { ...newSpan(now), title: "", frameworks: "", matchers: [NO_MATCHER], how: "once", weekly };
+  const empty = { title: "", frameworks: "", matchers: [NO_MATCHER], first: "", last: "" };
+  if (!window) return { ...newSpan(now), ...empty, how: "once", weekly };
+  const fieldFor = (at: string | null) => (window.weekly && at ? fieldOf(new Date(at)) : "");
   return {
     ...spanOf(window.starts_at, window.ends_at, now),
     title: window.title,
@@ -65,6 +70,8 @@ export function maintenanceDraft(window: Maintenance | null, zone: string, now: 
     matchers: window.matchers.length ? [...window.matchers] : [NO_MATCHER],
     how: window.weekly ? "weekly" : "once",
     weekly: window.weekly ?? weekly,
+    first: fieldFor(window.starts_at),
+    last: fieldFor(window.ends_at),
   };
 }
 
@@ -112,19 +119,23 @@ export function maintenanceFaults(draft: MaintenanceDraft, now: number): Faults<
   const { days, start, end, zone } = draft.weekly;
   if (draft.how === "once") return { ...title, ...spanFaults(draft, now) };
   const times = start && end && zone.trim();
-  return times && days.length > 0 ? title : { ...title, weekly: "Say the days, both times, and the time zone." };
+  if (!times || days.length === 0) return { ...title, weekly: "Say the days, both times, and the time zone." };
+  const [from, until] = [momentOf(draft.first), momentOf(draft.last)];
+  if (until && until.getTime() <= now) return { ...title, last: "That is over already." };
+  return from && until && until <= from ? { ...title, last: "The last week must be after the first." } : title;
 }
 
 export function maintenanceBody(draft: MaintenanceDraft, before: Maintenance | null, now: number) {
   const isWeekly = draft.how === "weekly";
-  const { starts, ends } = momentsOf(draft, now);
+  const once = momentsOf(draft, now);
+  const starts = isWeekly ? momentOf(draft.first) : once.starts;
+  const ends = isWeekly ? momentOf(draft.last) : once.ends;
   return {
     title: draft.title.trim(),
     frameworks: frameworksOf(draft.frameworks),
     matchers: filled(draft.matchers),
-    // Bounds of a weekly one are kept as they were: the form does not show them.
-    starts_at: isWeekly ? (before?.weekly ? before.starts_at : null) : written(starts, before?.starts_at),
-    ends_at: isWeekly ? (before?.weekly ? before.ends_at : null) : written(ends, before?.ends_at),
+    starts_at: written(starts, before?.starts_at),
+    ends_at: written(ends, before?.ends_at),
     weekly: isWeekly ? draft.weekly : null,
   };
 }

@@ -3,6 +3,7 @@ import { engineNow } from "../../engineclock.ts";
 import { useMemo } from "react";
 
 import { post, segment } from "../../api.ts";
+import { fieldOf, local, momentOf } from "../../times.ts";
 import {
   Clash,
   Dialog,
@@ -103,11 +104,14 @@ export function MaintenanceDialog({ planned, onClose, onDone }: MaintenanceDialo
         {values.how === "once" ? (
           <SpanFields span={values} onChange={form.set as SetSpan} errorOf={form.errorOf} />
         ) : (
-          <WeeklyFields
-            weekly={values.weekly}
-            onChange={(next) => form.set("weekly", next)}
-            error={form.errorOf("weekly")}
-          />
+          <>
+            <WeeklyFields
+              weekly={values.weekly}
+              onChange={(next) => form.set("weekly", next)}
+              error={form.errorOf("weekly")}
+            />
+            <Weeks form={form} />
+          </>
         )}
         <FormFoot form={form} says={planned ? "Save" : "Plan it"} onClose={onClose} />
       </form>
@@ -115,8 +119,25 @@ export function MaintenanceDialog({ planned, onClose, onDone }: MaintenanceDialo
   );
 }
 
+/** From when to when the weeks count. */
+function Weeks({ form }: { form: ReturnType<typeof useFields<MaintenanceDraft>> }) {
+  const bound = (name: "first" | "last") => ({
+    type: "datetime-local",
+    value: form.values[name],
+    error: form.errorOf(name) ?? form.errorOf(name === "first" ? "starts_at" : "ends_at"),
+    onBlur: () => form.leave(name),
+    onChange: (event: { target: { value: string } }) => form.set(name, event.target.value),
+  });
+  return (
+    <div className="fields">
+      <TextField label="Not before" hint="Empty: from now on." {...bound("first")} />
+      <TextField label="Not after" hint="Empty: every week, for ever." {...bound("last")} />
+    </div>
+  );
+}
+
 function differences(mine: MaintenanceDraft, theirs: Maintenance): [string, string][] {
-  const said: [string, string, string][] = [
+  const all: [string, string, string][] = [
     ["What is done", theirs.title, mine.title],
     ["Frameworks", theirs.frameworks.join(", "), mine.frameworks],
     ["Only alerts with", theirs.matchers.map(matcherText).join(" "), filled(mine.matchers).map(matcherText).join(" ")],
@@ -125,6 +146,19 @@ function differences(mine: MaintenanceDraft, theirs: Maintenance): [string, stri
       theirs.weekly ? weeklyText(theirs.weekly) : "",
       mine.how === "weekly" ? weeklyText(mine.weekly) : "",
     ],
+    ["Not before", boundOf(theirs, "starts_at"), mine.how === "weekly" ? said(mine.first) : ""],
+    ["Not after", boundOf(theirs, "ends_at"), mine.how === "weekly" ? said(mine.last) : ""],
   ];
-  return said.filter(([, a, b]) => a !== b).map(([name, text]) => [name, text]);
+  return all.filter(([, a, b]) => a !== b).map(([name, text]) => [name, text]);
+}
+
+/** A weekly one's bound, to the minute, as the form has it. */
+function boundOf({ weekly, starts_at, ends_at }: Maintenance, name: "starts_at" | "ends_at"): string {
+  const at = name === "starts_at" ? starts_at : ends_at;
+  return weekly && at ? said(fieldOf(new Date(at))) : "";
+}
+
+function said(field: string): string {
+  const at = momentOf(field);
+  return at ? local(at, new Date(engineNow())) : "";
 }

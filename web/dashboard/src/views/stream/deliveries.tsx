@@ -21,7 +21,14 @@ interface Ledger {
 
 const KINDS = { failed: "bad", suppressed: "neutral", queued: "notable" } as const;
 
-export function Deliveries({ alertId, version }: { alertId: string; version: string }) {
+interface DeliveriesProps {
+  alertId: string;
+  version: string;
+  /** It does not ring, and that is said above with the name of what is to blame. */
+  isQuiet: boolean;
+}
+
+export function Deliveries({ alertId, version, isQuiet }: DeliveriesProps) {
   const path = `/api/v1/alerts/${segment(alertId)}/deliveries`;
   const asked = useLasting(
     `deliveries ${version}`,
@@ -36,7 +43,7 @@ export function Deliveries({ alertId, version }: { alertId: string; version: str
       <Answered asked={asked} what="The notifications">
         {({ items, explanation, next_cursor }) => (
           <>
-            {explanation && <p>{explanation}</p>}
+            {explanation && <p>{isQuiet ? "Nobody was told: it does not ring." : explanation}</p>}
             <ul className="story">
               {items.map((each) => (
                 <li key={each.key + each.channel + each.recipient}>

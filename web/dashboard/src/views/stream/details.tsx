@@ -8,6 +8,7 @@ import { Drawer, Failed, Loading, Moment, SeverityBadge, StateBadge, Tag } from 
 import { ActionButtons, type Actions } from "./actions.tsx";
 import { Deliveries } from "./deliveries.tsx";
 import { Metric } from "./metric.tsx";
+import { Quiet } from "./quiet.tsx";
 import { Recipients, Story } from "./story.tsx";
 
 interface DetailsProps {
@@ -59,11 +60,12 @@ function Shown({ alert, actions }: { alert: Alert; actions: Actions }) {
         {alert.escalated && <Tag kind="bad">escalated, step {alert.escalated.step}</Tag>}
       </p>
       <ActionButtons actions={actions} alerts={[alert]} />
+      <Quiet alert={alert} />
       {alert.message && <p className="message">{alert.message}</p>}
       <Facts alert={alert} />
       {alert.rule_id && <Metric alert={alert} ruleId={alert.rule_id} isLive={isOpen(alert)} />}
       <Story alertId={alert.id} version={version} />
-      <Deliveries alertId={alert.id} version={version} />
+      <Deliveries alertId={alert.id} version={version} isQuiet={Boolean(alert.quieted_by)} />
       <Recipients alertId={alert.id} />
     </>
   );
@@ -104,7 +106,6 @@ function Facts({ alert }: { alert: Alert }) {
         </>
       ),
     ],
-    ["Quiet until", alert.quieted_until && <Moment at={alert.quieted_until} />],
     ["Notes", alert.notes && `${alert.notes}${alert.notes_by ? ` (${alert.notes_by})` : ""}`],
     ...Object.entries({ ...alert.annotations, ...alert.labels }),
   ];
