@@ -36,6 +36,7 @@ from engine.stores.postgres.connect import is_postgres
 from engine.stores.sqlite.file import Database
 from engine.telemetry.metrics import Metrics
 from engine.tree import Tree, own_principal
+from engine.verbs.analytics import AnalyticsVerbs
 from engine.verbs.operators import Operators
 from engine.verbs.workflows import Workflows
 from engine.world import World
@@ -119,6 +120,11 @@ class Engine:
     def workflows(self) -> Workflows:
         """The verbs of workflows. Raises StoreUnavailable while the store is not open."""
         return self._up.workflows
+
+    @property
+    def alert_counts(self) -> AnalyticsVerbs:
+        """Alerts by time, by hour of the week, by rule. Raises StoreUnavailable while the store is not open."""
+        return self._up.alert_counts
 
     @property
     def jobs(self) -> JobVerbs:

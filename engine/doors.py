@@ -30,6 +30,7 @@ from engine.access.certificate import Certificate
 from engine.bounds import gateway_limits, http_limits, rate_limits, session_limits, stream_limits, websocket_limits
 from engine.configuration.config import Config
 from engine.http.action_pages import action_routers
+from engine.http.analytics import analytics_routes
 from engine.http.app import create_app
 from engine.http.broadcasts import broadcast_routes
 from engine.http.dashboard import dashboard_router, read_page
@@ -158,6 +159,7 @@ class Doors:
                 *preview_routes(parts.service),
                 *quiet_preview_routes(parts.service),
                 *endpoint_test_routes(parts.tryout),
+                *analytics_routes(parts.alert_counts),
                 *reading_routes(parts.readings, parts.shelves.frameworks),
                 *trial_routes(parts.trials),
                 *rule_series_routes(parts.rule_series),

@@ -15,6 +15,7 @@ from actors.registry import Registry
 from actors.ticker import Ticker
 from engine.access.administration import Administration
 from engine.analytics.build import Analytics
+from engine.analytics.counting import Counting
 from engine.bounds import retention_of, turns
 from engine.cache.cache import Cache
 from engine.jobs.handed import HandOver
@@ -41,6 +42,7 @@ from engine.stages import Asked, Base, Channels, Later, Notifying, Objects, Reac
 from engine.stores import Store
 from engine.stores.nodes import NodeRow
 from engine.trying.trials import Trials
+from engine.verbs.analytics import AnalyticsVerbs
 from engine.verbs.answers import Tally
 from engine.verbs.broadcasts import Broadcasts
 from engine.verbs.elsewhere import answer_others
@@ -64,6 +66,8 @@ class Parts:
     recipients: RecipientLog
     upkeep: Upkeep
     rollups: RollUps
+    counting: Counting
+    alert_counts: AnalyticsVerbs
     readings: ReadingVerbs
     ticker: Ticker
     proofs: Proofs
@@ -138,6 +142,8 @@ def build(base: Base) -> Parts:
             store, clock, config.retention.trim_every_s, config.retention.over_s, channels.is_for_the_installation
         ),
         rollups=RollUps(store, config.retention.roll_up_every_s, channels.is_for_the_installation),
+        counting=later.counting,
+        alert_counts=AnalyticsVerbs(store, objects.cache, clock),
         readings=readings,
         ticker=Ticker(),
         proofs=Proofs(clock, turns(config.gateway.position_s)),

@@ -22,6 +22,7 @@ from engine.access.audit import AuditTrail
 from engine.access.identity import Identity
 from engine.access.quotas import Quotas
 from engine.analytics.build import Analytics, build_analytics
+from engine.analytics.counting import Counting
 from engine.bounds import policy, rate_limits, retention_of, wider_rates
 from engine.bus import Bus
 from engine.cache.build import build_cache
@@ -263,6 +264,9 @@ class Later:
         generate = generate_kind(asked.workflows.generate, asked.workflows.trackers, identity.is_over)
         self.analytics: Analytics = build_analytics(store, channels.orders, clock)
         kinds: list[Kind[Any]] = [ring, generate, *notifying.notifications.kinds, notifying.replies.kind]
+        self.counting = Counting(
+            store, objects.cache, clock, config.retention.count_every_s, channels.is_for_the_installation
+        )
         self.works: Works = build_works(
             store,
             config.jobs,
@@ -272,6 +276,7 @@ class Later:
                 digest_schedule(notifying.notifications.digests),
                 *cache_schedules(objects.cache),
                 *self.analytics.schedules,
+                self.counting.schedule(),
             ],
             config.schedules,
             config.workspace,

@@ -168,6 +168,7 @@ class Tree:
             ChildSpec("upkeep", self._part(lambda parts: parts.upkeep.run)),
             ChildSpec("quiet", self._part(lambda parts: parts.quiet_keeper.run)),
             ChildSpec("rollups", self._part(lambda parts: parts.rollups.run)),
+            ChildSpec("counting", self._part(lambda parts: parts.counting.run)),
             ChildSpec("cache", self._part(lambda parts: parts.cache.run)),
             ChildSpec("keys", self.keys.run),
             ChildSpec("ticker", self._part(lambda parts: parts.ticker.run)),

@@ -27,6 +27,8 @@ LIFETIME_S = 3_600.0
 # Tags: what a change ends. A workspace's alerts (any event of any of them), its objects of a kind, a framework.
 ALERTS = "alerts"
 RULES_CHANGED = "objects/rule"
+# Something of the workspace's alerts was counted anew.
+COUNTED = "counted"
 
 
 def of_framework(framework: str) -> str:
@@ -43,10 +45,11 @@ class Key(NamedTuple):
 
 
 class Statistics(msgspec.Struct, frozen=True):
-    """Numbers by name, as they were at a moment (microseconds)."""
+    """Numbers by name, as they were at a moment (microseconds), or a whole answer in JSON."""
 
     at: int
     numbers: dict[str, float]
+    answer: bytes = b""
 
 
 class Patterns(msgspec.Struct, frozen=True):
@@ -76,7 +79,7 @@ class Strategy(Generic[T]):
 # A page of a workspace's rules, as stored. A change of a rule ends it.
 RULES: Strategy[tuple[StoredObject, ...]] = Strategy("rules", tuple[StoredObject, ...], 300.0, (RULES_CHANGED,))
 # Aggregates over weeks: an hour more or less does not show; of a framework they end with its next alert.
-STATISTICS: Strategy[Statistics] = Strategy("statistics", Statistics, 3_600.0)
+STATISTICS: Strategy[Statistics] = Strategy("statistics", Statistics, 3_600.0, (COUNTED,))
 # Looked for every six hours.
 PATTERNS: Strategy[Patterns] = Strategy("patterns", Patterns, 21_600.0)
 # A page of the open alerts that are somebody's to see to. Any event of the workspace ends it; what is only counted

@@ -29,7 +29,7 @@ from engine.jobs.queues import KEPT
 from engine.jobs.scheduler import RunArgs, Schedule, Scheduler
 from engine.sections.jobs import Jobs, ScheduleSetting
 from engine.stores.jobs import JobStore
-from protocol.jobs import PRIO_HIGH, PRIO_LOW, PRIO_MEDIUM, Claimed, Queue
+from protocol.jobs import PRIO_LOW, PRIO_MEDIUM, Claimed, Queue
 from protocol.schedules import Missed
 
 # Ended jobs go in transactions of so many: none is long enough to be felt, and between two others have the writer.
@@ -188,9 +188,6 @@ def _schedules(keep: _Keep) -> list[Schedule]:
 
     clean = Kind(name="job_cleanup", queue=Queue.ANALYTICS, args=RunArgs, run=keep.run)
     return [
-        Schedule(
-            name="analytics-aggregation", cron=Cron("0 2 * * *"), kind=idle("analytics_aggregation"), prio=PRIO_HIGH
-        ),
         Schedule(name="pattern-detection", cron=Cron("0 */6 * * *"), kind=idle("pattern_detection"), prio=PRIO_MEDIUM),
         Schedule(name="job-cleanup", cron=Cron("0 */12 * * *"), kind=clean, prio=PRIO_LOW),
         Schedule(name="retention", cron=Cron("*/10 * * * *"), kind=clean, prio=PRIO_LOW),

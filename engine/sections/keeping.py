@@ -42,6 +42,10 @@ class Retention(Section, frozen=True, kw_only=True):
         float,
         limit(1, 3_600, "What is not rolled up yet is summed up for everybody who asks; more often is no dearer."),
     ] = 15.0
+    count_every_s: Annotated[
+        float,
+        limit(1, 3_600, "Alerts by hour and day: how often it is looked whether some are due to be counted anew."),
+    ] = 5.0
 
 
 class Objects(Section, frozen=True, kw_only=True):

@@ -38,6 +38,8 @@ class AggregateQuery(msgspec.Struct, frozen=True, kw_only=True):
     rule_id: str | None = None
     severities: tuple[Severity, ...] = ()
     group: tuple[Dimension, ...] = ()
+    # Not of alerts that no rule made.
+    only_rules: bool = False
     by_alerts: bool = False
     limit: int = 5_000
     with_times: bool = True

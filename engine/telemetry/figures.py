@@ -189,6 +189,13 @@ FIGURES: Mapping[str, Figure] = {
     },
     "store_readings": Figure(("tocsin_readings",), "Readings stored.", True),
     "store_reading_bytes": Figure(("tocsin_reading_bytes",), "Bytes of the log of readings, as written.", True),
+    "counting.hours": Figure(("tocsin_counted_hours",), "Hours whose alerts were counted, each time anew.", True),
+    "counting.alerts": Figure(("tocsin_counted_alerts",), "Alerts in these hours.", True),
+    "counting.changed": Figure(("tocsin_counted_figures",), "Counts that were not as they had been.", True),
+    "counting.hours_waiting": Figure(("tocsin_counting_hours_waiting",), "Hours with changes that are not counted."),
+    "counting.lag_s": Figure(
+        ("tocsin_counting_lag_seconds",), "How long the oldest change of an alert waits to be counted."
+    ),
     "store_readings_rolled": Figure(("tocsin_readings_rolled_up",), "Readings that went into the roll-ups.", True),
     "store_reading_rows_trimmed": Figure(("tocsin_reading_rows_trimmed",), "Rows of the log that were trimmed.", True),
     "duplicates_stored": Figure(("tocsin_duplicates_stored",), "Alerts stored twice; always 0.", True),

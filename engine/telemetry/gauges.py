@@ -55,6 +55,7 @@ def _watch_parts(metrics: Metrics, parts: Callable[[], Parts | None]) -> None:
     def of_parts(read: Callable[[Parts], float]) -> Callable[[], float]:
         return lambda: 0 if (now := parts()) is None else read(now)
 
+    metrics.watch("counting", lambda: {} if (now := parts()) is None else now.counting.statistics())
     metrics.watch("registry", lambda: _registry(parts()))
     metrics.watch("nodes", lambda: {} if (now := parts()) is None or now.nodes is None else now.nodes.statistics())
     metrics.watch("bus", lambda: {} if (now := parts()) is None or now.nodes is None else now.nodes.bus.statistics())

@@ -209,8 +209,8 @@ async def test_the_engines_own_are_listed_for_system_and_no_other_workspace(clie
     page = answer.json()
     assert [each["id"] for each in page["items"]] == [
         "alert-stats-refresh",
-        "analytics-aggregation",
         "cache-health-check",
+        "job-cleanup",
     ]
     assert {each["origin"] for each in page["items"]} == {"config"}
     assert all(each["runs"]["next_run"] for each in page["items"])

@@ -83,7 +83,7 @@ async def a_quiet_engine(folder: Path, count: StatementCount, **settings: Any) -
     config = a_config(
         folder,
         jobs=Jobs(alert_slots=0, analytics_slots=0, prediction_slots=0, notification_slots=0, lease_s=600, sweep_s=300),
-        retention=Retention(trim_every_s=86_400, roll_up_every_s=3_600),
+        retention=Retention(trim_every_s=86_400, roll_up_every_s=3_600, count_every_s=3_600),
         limits=Limits(producer_messages_per_s=1e6, producer_messages_burst=10**6, producer_items_burst=10**6),
         notify=Notify(public_url="https://tocsin.example.com"),
         integrations=(Integration(name="slack", slack_secret=Secret(SLACK_SECRET), workspace=WORKSPACE),),
@@ -227,6 +227,8 @@ async def ask_about_rules(scene: Scene) -> None:
         for number in range(MANY)
     ]
     await scene.ask("POST /api/v1/readings", body={"readings": readings})
+    for part in ("", "/export", "/heatmap", "/rules"):
+        await scene.ask(f"GET /api/v1/analytics{part}", query={"framework_id": "web"})
     await scene.ask("GET /api/v1/readings", query={"framework_id": "web", "metric": rule, "limit": 100})
     await scene.ask("POST /api/v1/readings/preview", body={"readings": readings[:100]})
     await scene.ask("GET /api/v1/rules/{object_id}/series", object_id=rule, query={"limit": 100})

@@ -9,10 +9,12 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from engine.analytics.counting import Counting
 from engine.app import Engine
 from engine.cache.jobs import cache_schedules
 from engine.cache.strategies import STATISTICS, Key, Statistics
 from engine.jobs.queues import HOUR_S
+from engine.jobs.scheduler import Schedule
 from engine.jobs.works import NOTHING_YET, Works, build_works, limits_of, node_name
 from engine.sections.jobs import Jobs
 from engine.stores import Store
@@ -47,16 +49,22 @@ async def ended(store: Store, kind: str) -> list[Job]:
     return await store.jobs(JobQuery(kind=kind))
 
 
+def others(store: Store) -> list[Schedule]:
+    """The schedules that other parts of the engine hand in."""
+    cache = a_node().cache
+    return [*cache_schedules(cache), Counting(store, cache, clock, 5.0, lambda: True).schedule()]
+
+
 async def test_the_schedules_are_the_references_and_retention() -> None:
     async with job_store() as store:
-        schedules = build_works(store, Jobs(), clock, more=cache_schedules(a_node().cache)).scheduler.schedules
+        schedules = build_works(store, Jobs(), clock, more=others(store)).scheduler.schedules
         assert {name: schedule.cron.line for name, schedule in schedules.items()} == SCHEDULES
         assert {schedule.cron.zone for schedule in schedules.values()} == {"UTC"}
 
 
 async def test_a_morning_runs_each_schedule_as_often_as_its_line_says(autojump_clock: MockClock) -> None:
     async with job_store() as store:
-        works = build_works(store, Jobs(poll_s=60.0), clock, more=cache_schedules(a_node().cache))
+        works = build_works(store, Jobs(poll_s=60.0), clock, more=others(store))
         await work_for(6 * HOUR_S + 60, works)
         states = await store.schedules()
         assert {name: (state.completed, state.failed, state.skipped) for name, state in states.items()} == {

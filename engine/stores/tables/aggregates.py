@@ -185,6 +185,8 @@ def _condition(workspace: int, query: AggregateQuery, channels: Sequence[int] | 
     if query.rule_id is not None:
         texts.append("rule = ?")
         values.append(query.rule_id)
+    if query.only_rules:
+        texts.append("rule <> ''")
     if query.severities:
         ranks = sorted({SEVERITIES[each] for each in query.severities})
         texts.append(f"severity IN ({', '.join(map(str, ranks))})")
