@@ -100,7 +100,7 @@ function Actions({ rule }: { rule: Rule }) {
     <>
       {!isOurs && (
         <p className="hint">
-          It comes from the engine&apos;s configuration (tocsin.toml): change it there, or copy it.
+          It is of the engine&apos;s configuration (tocsin.toml), or its own: change it there, or copy it.
         </p>
       )}
       <div className="row">

@@ -14,7 +14,7 @@ export interface Rule {
   severity: Severity;
   enabled: boolean;
   version: number;
-  /** `config`: it comes from the configuration (tocsin.toml, or what watches the host), and is changed there. */
+  /** `config`: it comes from the configuration (tocsin.toml, or what watches the host and the engine), and is changed there. */
   origin: string;
   updated_at: string | null;
   updated_by: string | null;
