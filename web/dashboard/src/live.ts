@@ -119,6 +119,8 @@ function follow(
   let next = (): void => {};
   const untold = new Set(channels().filter((channel) => channel !== "user"));
   const told = (channel: string): void => void (untold.delete(channel) && untold.size === 0 && allIsTold());
+  // A token that is limited to nothing.
+  if (untold.size === 0) allIsTold();
   const stops = [
     // Before the book draws for it.
     mine.onSnapshot(({ channel, last }) => {
