@@ -44,6 +44,7 @@ from engine.http.metrics import OwnHealth, metrics_router
 from engine.http.nodes import node_routes
 from engine.http.notifications import notification_routes
 from engine.http.operators import PeerAddress
+from engine.http.patterns import pattern_routes
 from engine.http.ports import About
 from engine.http.predictions import prediction_routes
 from engine.http.previews import preview_routes
@@ -207,6 +208,7 @@ class Doors:
             *broadcast_routes(parts.broadcasts, peer_address),
             *workflow_routes(parts.workflows, parts.service, parts.handed, peer_address),
             *job_routes(parts.jobs, peer_address),
+            *pattern_routes(parts.analytics.patterns, peer_address),
             *schedule_routes(parts.schedules, peer_address),
             *node_routes(parts.node_verbs),
         ]

@@ -113,7 +113,7 @@ def build(base: Base) -> Parts:
     reach = Reach(base, channels, objects, bus, me)
     notifying = Notifying(base, channels, objects, reach.others)
     asked = Asked(base, channels, objects, reach)
-    later = Later(base, channels, objects, notifying, asked, reach.nodes)
+    later = Later(base, channels, objects, notifying, asked, reach)
     store, registry, shelves = base.store, channels.registry, objects.shelves
     mail, works, service = notifying.mail, later.works, asked.service
     administration = Administration(

@@ -23,6 +23,7 @@ from engine.access.identity import Identity
 from engine.access.quotas import Quotas
 from engine.analytics.build import Analytics, build_analytics
 from engine.analytics.counting import Counting
+from engine.analytics.news import FindingNews
 from engine.bounds import policy, rate_limits, retention_of, wider_rates
 from engine.bus import Bus
 from engine.cache.build import build_cache
@@ -257,12 +258,18 @@ class Later:
         objects: Objects,
         notifying: Notifying,
         asked: Asked,
-        nodes: Nodes | None,
+        reach: Reach,
     ) -> None:
         config, clock, store, identity = base.config, base.world.clock, base.store, base.identity
         ring = ring_kind(asked.service.trigger, identity.is_over)
         generate = generate_kind(asked.workflows.generate, asked.workflows.trackers, identity.is_over)
-        self.analytics: Analytics = build_analytics(store, channels.orders, clock)
+        self.analytics: Analytics = build_analytics(
+            store,
+            channels.orders,
+            clock,
+            base.trail,
+            FindingNews(channels.registry, channels.derived, reach.others),
+        )
         kinds: list[Kind[Any]] = [ring, generate, *notifying.notifications.kinds, notifying.replies.kind]
         self.counting = Counting(
             store, objects.cache, clock, config.retention.count_every_s, channels.is_for_the_installation
@@ -271,7 +278,7 @@ class Later:
             store,
             config.jobs,
             clock,
-            [*kinds, *base.world.kinds],
+            [*kinds, *self.analytics.kinds, *base.world.kinds],
             [
                 digest_schedule(notifying.notifications.digests),
                 *cache_schedules(objects.cache),
@@ -282,7 +289,7 @@ class Later:
             config.workspace,
             base.following.jobs,
         )
-        if nodes is not None:
+        if (nodes := reach.nodes) is not None:
             workers = self.works.workers
             workers.on_more = nodes.news.ring_elsewhere
             store.set_doorbell(nodes.news.doorbell(workers.ring, workers.has_room))

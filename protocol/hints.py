@@ -11,6 +11,7 @@ import msgspec
 
 from protocol.envelope import Message
 from protocol.model import Alert
+from protocol.patterns import Pattern
 
 
 class BroadcastTo(enum.Enum):
@@ -97,5 +98,15 @@ class Notification(Message, frozen=True, gc=False, omit_defaults=True, kw_only=T
     more: int = 0
 
 
+class PatternFound(Message, frozen=True, gc=False, kw_only=True, tag="pattern_found"):
+    """A new pattern: what alerts have in common. On the workspace's stream, and a framework's if it is about one.
+
+    A hint, as `workflow_updated`: `GET /api/v1/patterns` has them all, the newest first.
+    """
+
+    channel: str
+    data: Pattern
+
+
 # What is told beside the streams, without offsets.
-Hint = WorkflowUpdated | AlertsRefresh | NewAlert | Notification
+Hint = WorkflowUpdated | AlertsRefresh | NewAlert | Notification | PatternFound

@@ -13,7 +13,7 @@ import msgspec
 
 from protocol.envelope import Message, RequestMessage
 from protocol.fields import ChannelName, Id, Offset, RequestId, Text, Ticket, Token
-from protocol.hints import AlertsRefresh, Broadcast, NewAlert, Notification, WorkflowUpdated
+from protocol.hints import AlertsRefresh, Broadcast, NewAlert, Notification, PatternFound, WorkflowUpdated
 from protocol.items import AlertIds, ItemResult, NoticeKeys, Readings, TriggerInput, Triggers
 from protocol.model import Alert, Change, EventKind, Severity, Suppressed
 
@@ -294,6 +294,7 @@ ServerMessage = (
     | AlertsRefresh
     | NewAlert
     | Notification
+    | PatternFound
     | Pong
     | ErrorMessage
     | Bye

@@ -40,7 +40,7 @@ class Source(msgspec.Struct, frozen=True):
     name: str
 
 
-class Times(msgspec.Struct, frozen=True, omit_defaults=True):
+class Times(msgspec.Struct, frozen=True):
     """When in the day (minutes after midnight UTC) and, by the week, on which day (0: Monday) it comes.
 
     `until` may be less than `since`: over midnight. 0 to 1440 is any time of the day.
@@ -56,10 +56,10 @@ class Said(msgspec.Struct, frozen=True):
 
     by: str
     at: str
-    note: str | None = None
+    notes: str | None = None
 
 
-class Pattern(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Pattern(msgspec.Struct, frozen=True, kw_only=True):
     """A pattern. It held on `support` of the `occasions` on which it could have.
 
     `confidence`: the share of occasions on which it holds, at least (95 %, one-sided, Wilson). `lift`: how many times
@@ -100,12 +100,12 @@ class Lacking(msgspec.Struct, frozen=True):
 
 
 class PatternRun(msgspec.Struct, frozen=True, kw_only=True):
-    """What the last run over a workspace did. `left_out`: alerts beyond its bound, the oldest. Times are RFC 3339."""
+    """What the last run over a workspace did. `is_cut`: there are older alerts beyond its bound. Times are RFC 3339."""
 
     at: str
     since: str
     alerts: int
-    left_out: int = 0
+    is_cut: bool = False
     found: int = 0
     new: int = 0
     lacking: tuple[Lacking, ...] = ()

@@ -58,10 +58,16 @@ class AuditTrail:
         self._clock = clock
         self._answer_s = answer_s
 
-    async def record(self, who: Principal, verb: str, target: str, address: str = "") -> None:
+    async def record(self, who: Principal, verb: str, target: str, address: str = "", notes: str | None = None) -> None:
         """Has an act on stable storage before it is done. Raises StoreUnavailable or Busy: then do not do it."""
         act = AdministrativeAct(
-            workspace=who.workspace, at=self._clock(), by=who.user, verb=verb, target=target, address=address
+            workspace=who.workspace,
+            at=self._clock(),
+            by=who.user,
+            verb=verb,
+            target=target,
+            address=address,
+            notes=notes,
         )
         with trio.move_on_after(self._answer_s):
             await self._store.add_act(act)

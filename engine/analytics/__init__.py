@@ -1,3 +1,6 @@
 """What analytics does beside the alerts: reads the store, has it computed in a process, and keeps what was found.
-`counting`: alerts by hour, day, week and month.
+
+Decides nothing: that is `engine.core.analytics`. `build.py` puts most of it together. `counting`: alerts by hour, day,
+week and month. Of patterns: `pattern_runs.py` is the job that looks for them, `pattern_worker.py` its process,
+`patterns.py` what people ask and say, `news.py` tells.
 """

@@ -182,6 +182,8 @@ _SINGLE: dict[str, Any] = {
     "POST /alert": _ALERTA,
     "POST /api/v1/ingest/json": {"title": "Queue is long", "severity": "error", "labels": {"host": "q1"}},
     "POST /api/v1/notifications/read": {"keys": ["msg_6b1f0a4f8d0e4c1b9a7c5d3e2f1a0b9c"]},
+    "POST /api/v1/patterns/{pattern_id}/confirm": {"notes": "the backup"},
+    "POST /api/v1/patterns/{pattern_id}/dismiss": {"notes": "a test machine"},
     "POST /api/v1/workflows/generate": {"project_ids": ["42"]},
     "POST /api/v1/workflows/advance": {"items": [{"project_id": "42", "item_id": "call"}]},
     "PUT /api/v1/workflows/trackers/{project_id}": {"workflow_id": "roofing"},

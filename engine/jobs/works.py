@@ -29,7 +29,7 @@ from engine.jobs.queues import KEPT
 from engine.jobs.scheduler import RunArgs, Schedule, Scheduler
 from engine.sections.jobs import Jobs, ScheduleSetting
 from engine.stores.jobs import JobStore
-from protocol.jobs import PRIO_LOW, PRIO_MEDIUM, Claimed, Queue
+from protocol.jobs import PRIO_LOW, Claimed, Queue
 from protocol.schedules import Missed
 
 # Ended jobs go in transactions of so many: none is long enough to be felt, and between two others have the writer.
@@ -37,8 +37,6 @@ PRUNED_AT_ONCE = 1_000
 PRUNE_PAUSE_S = 0.02
 # Beside the grace and the store's time: who is cancelled ends in a moment, and a claim that is under way is waited for.
 STOP_MORE_S = 1.0
-# What a schedule says whose content needs data that this version does not keep yet.
-NOTHING_YET = "nothing to do yet"
 
 
 @dataclass
@@ -172,23 +170,9 @@ class Deleted(msgspec.Struct, frozen=True):
     deleted: int
 
 
-class Idle(msgspec.Struct, frozen=True):
-    """What a run says that had nothing to do."""
-
-    note: str
-
-
-async def _nothing_yet(claimed: Claimed, args: RunArgs) -> Result:
-    return Done(result=Idle(NOTHING_YET))
-
-
 def _schedules(keep: _Keep) -> list[Schedule]:
-    def idle(name: str) -> Kind[RunArgs]:
-        return Kind(name=name, queue=Queue.ANALYTICS, args=RunArgs, run=_nothing_yet)
-
     clean = Kind(name="job_cleanup", queue=Queue.ANALYTICS, args=RunArgs, run=keep.run)
     return [
-        Schedule(name="pattern-detection", cron=Cron("0 */6 * * *"), kind=idle("pattern_detection"), prio=PRIO_MEDIUM),
         Schedule(name="job-cleanup", cron=Cron("0 */12 * * *"), kind=clean, prio=PRIO_LOW),
         Schedule(name="retention", cron=Cron("*/10 * * * *"), kind=clean, prio=PRIO_LOW),
     ]

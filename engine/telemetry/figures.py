@@ -205,6 +205,20 @@ FIGURES: Mapping[str, Figure] = {
     ),
     "objects.conflicts": Figure(("tocsin_object_conflicts",), "Edits refused because somebody was faster.", True),
     "objects.unreadable": Figure(("tocsin_objects_unreadable",), "Stored objects that could not be read.", True),
+    "patterns.runs": Figure(
+        ("tocsin_pattern_runs",), "Workspaces whose history was looked through for patterns.", True
+    ),
+    "patterns.alerts": Figure(("tocsin_pattern_alerts",), "Alerts that were looked through for them.", True),
+    "patterns.found": Figure(("tocsin_patterns_found",), "Patterns found, those that are known each time again.", True),
+    "patterns.told": Figure(("tocsin_patterns_told",), "New patterns, which were told.", True),
+    "patterns.confirmed": Figure(("tocsin_patterns_confirmed",), "Patterns that people confirmed.", True),
+    "patterns.dismissed": Figure(("tocsin_patterns_dismissed",), "Patterns that people dismissed.", True),
+    "patterns.started": Figure(("tocsin_pattern_processes_started",), "Processes started to find patterns.", True),
+    "patterns.failed": Figure(("tocsin_pattern_processes_failed",), "Of them those that ended without a result.", True),
+    "patterns.ended_early": Figure(
+        ("tocsin_pattern_processes_ended_early",), "Of them those that were cancelled.", True
+    ),
+    "patterns.running": Figure(("tocsin_pattern_processes_running",), "Of them those that run now."),
     "backtests.started": Figure(("tocsin_backtests_started",), "Processes started for backtests.", True),
     "backtests.failed": Figure(("tocsin_backtests_failed",), "Of them those that ended without a result.", True),
     "backtests.ended_early": Figure(("tocsin_backtests_ended_early",), "Of them those that took too long.", True),

@@ -353,6 +353,7 @@ ELSEWHERE = {
     "alerts_refresh": "tests/integration/test_workflows.py",
     "new_alert": "tests/integration/test_workflows.py",
     "notification": "tests/integration/test_notifications_in_app.py",
+    "pattern_found": "tests/integration/test_patterns.py",
 }
 
 

@@ -14,6 +14,7 @@ from protocol.hints import (
     Hint,
     NewAlert,
     Notification,
+    PatternFound,
     RefreshHint,
     WorkflowProgress,
     WorkflowUpdated,
@@ -33,6 +34,7 @@ from protocol.model import (
     Status,
     Suppressed,
 )
+from protocol.patterns import Pattern, PatternKind, Said, Source, Times
 from protocol.previews import Check, Previewed, TooDear
 from protocol.rows import Flaps, Row, SourceReport, SuppressionWindow
 from protocol.rule_series import ListSeries, SeriesListed, SeriesSeen, SeriesState
@@ -186,6 +188,14 @@ HINTS: dict[type, Hint] = {
     ),
     Notification: Notification(
         channel="user:acme:ann", key="msg_1", kind="fired", alert=ALERT, text="fired: cpu", unread=3, more=2
+    ),
+    PatternFound: PatternFound(
+        channel="alerts:acme:*",
+        data=Pattern(
+            id="5d1c", kind=PatternKind.SEQUENCE, framework=None, sources=(Source("web", "r", "n"),), summary="s",
+            confidence=0.7, support=8, occasions=9, lift=6.2, evidence=("a1",), first_at=AT, last_at=AT, found_at=AT,
+            since=AT, times=Times(180, 200, 0), within_s=60, typical_s=30, said=Said("ann", AT, "n"), version=2,
+        ),
     ),
 }  # fmt: skip
 LETTERS: dict[str, f.Letter] = {

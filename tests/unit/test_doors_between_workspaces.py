@@ -20,6 +20,7 @@ from engine.analytics.prediction_worker import refusal
 from engine.app import Engine
 from protocol.predictions import PredictionKind
 from tests.support.engines import an_engine
+from tests.support.patterns import a_pattern, findings_of
 from tests.support.stores import NOW
 from tests.unit.test_doors_by_role import A_RULE, DEEDS, ROUTES
 from tocsin import Client
@@ -63,6 +64,7 @@ LINES: dict[str, Line] = {
     "GET /api/v1/jobs": Line("workspace", "?workspace={}"),
     "GET /api/v1/alerts": Line("rules", "?rule_id={}"),
     "GET /api/v1/audit": Line("alert", "?alert_id={}"),
+    "GET /api/v1/patterns": Line("frameworks", "?framework_id={}"),
     "GET /api/v1/history": Line("frameworks", "?framework_id={}"),
     "GET /api/v1/analytics": Line("frameworks", "?framework_id={}"),
     "GET /api/v1/analytics/export": Line("rules", "?rule_id={}"),
@@ -188,6 +190,7 @@ async def asked(client: httpx.AsyncClient, route: str, name: str) -> tuple[int, 
         "job_id",
         "queue",
         "prediction_id",
+        "pattern_id",
     ):
         path = path.replace(f"{{{parameter}}}", name)
     content = None if line.body is None else msgspec.json.encode(line.body).replace(b"{}", name.encode())
@@ -219,7 +222,12 @@ async def strangers_are_told_nothing(engine: Engine) -> None:
         await socket.subscribe("our-web")
         ids = await furnish(ours)
         ids["predictions"] = await predicted(engine)
-        kept = [await ours.get(f"/api/v1/{name}") for name in (*OURS, "alerts", "workflows/trackers", "connections")]
+        await engine._tree.up.store.put_findings(findings_of([a_pattern("our-pattern-1")], "main"))
+        ids["patterns"] = "our-pattern-1"
+        kept = [
+            await ours.get(f"/api/v1/{name}")
+            for name in (*OURS, "alerts", "patterns", "workflows/trackers", "connections")
+        ]
         for route in sorted(PATH_ID | LINES.keys()):
             known = ids[LINES[route].thing if route in LINES else thing_in(route.split()[1])]
             # Of the same form: as long, and a digit where there was one.

@@ -142,6 +142,9 @@ ROUTES |= {
     "GET /api/v1/alerts/{alert_id}/deliveries": READ,
     "GET /api/v1/notifications": READ,
     "POST /api/v1/notifications/read": Door("read", {}),
+    "GET /api/v1/patterns": READ,
+    "GET /api/v1/patterns/{pattern_id}": READ,
+    **{f"POST /api/v1/patterns/{{pattern_id}}/{verb}": Door("respond", {}) for verb in ("confirm", "dismiss")},
 }
 ROUTES |= object_routes("/api/v1/workflows", "edit") | object_routes("/api/v1/escalations", "edit")
 # Everybody his own; whose it is, is asked when that is known.

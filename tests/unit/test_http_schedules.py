@@ -335,22 +335,22 @@ async def test_the_configuration_adds_schedules_and_changes_the_engines_own(auto
     settings = [
         ScheduleSetting(name="weekly", cron="0 3 * * 1", kind="workflow_generate", args={"project_ids": ["7"]}),
         ScheduleSetting(name="retention", cron="0 4 * * *", zone="Europe/Berlin", missed=Missed.SKIP),
-        ScheduleSetting(name="pattern-detection", paused=True),
+        ScheduleSetting(name="cache-health-check", paused=True),
     ]
     async with a_workshop(settings=settings) as workshop, workshop.client(EDITOR, OPERATOR) as client:
         weekly = (await client.get(f"{PATH}/weekly")).json()
         assert (weekly["cron"], weekly["args"], weekly["origin"]) == ("0 3 * * 1", {"project_ids": ["7"]}, "config")
         retention = (await client.get(f"{PATH}/retention", headers=as_one(OPERATOR))).json()
         assert (retention["cron"], retention["zone"], retention["missed"]) == ("0 4 * * *", "Europe/Berlin", "skip")
-        paused = (await client.get(f"{PATH}/pattern-detection", headers=as_one(OPERATOR))).json()
+        paused = (await client.get(f"{PATH}/cache-health-check", headers=as_one(OPERATOR))).json()
         assert (paused["runs"]["paused"], paused["runs"]["next_run"]) == (True, None)
-        answer = await client.post(f"{PATH}/pattern-detection/resume", headers=as_one(OPERATOR))
+        answer = await client.post(f"{PATH}/cache-health-check/resume", headers=as_one(OPERATOR))
         assert "paused by the configuration" in problem(answer, 409, 107)
         # An editor does not take over what stands in the file.
         assert "change it there" in problem(await client.post(PATH, json=NIGHTLY | {"id": "weekly"}), 409, 107)
         await workshop.work(7 * 3_600)
-        assert (await workshop.store.schedules())["pattern-detection"].completed == 0
-        assert (await workshop.store.schedules())["pattern-detection"].last_fire == NOW + 6 * HOUR_US
+        assert (await workshop.store.schedules())["cache-health-check"].completed == 0
+        assert (await workshop.store.schedules())["cache-health-check"].last_fire == NOW + 6 * HOUR_US
 
 
 @pytest.mark.parametrize(

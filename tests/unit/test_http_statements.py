@@ -43,6 +43,7 @@ from tests.support.deliveries import a_delivery
 from tests.support.engines import a_config
 from tests.support.event_readers import reading
 from tests.support.foreign_posts import ALERTA, ALERTMANAGER, CLOUDEVENT, GRAFANA, PAGERDUTY
+from tests.support.patterns import a_pattern, findings_of
 from tests.support.statements import StatementCount, Taken, counted
 from tests.support.stores import NOW
 from tests.support.workflows import a_workflow, keep, set_on
@@ -259,6 +260,11 @@ async def ask_about_alerts(scene: Scene) -> None:
     await scene.ask("GET /api/v1/audit", query={"limit": 100})
     await scene.ask("GET /api/v1/notifications", query={"limit": 100})
     await scene.ask("POST /api/v1/notifications/read", body={})
+    await scene.store.put_findings(findings_of([a_pattern(f"p{number:03}") for number in range(USUALLY)], WORKSPACE))
+    await scene.ask("GET /api/v1/patterns", query={"limit": 100, "framework_id": "web", "kind": "co_occurrence"})
+    await scene.ask("GET /api/v1/patterns/{pattern_id}", pattern_id="p007")
+    for verb in ("dismiss", "confirm"):
+        await scene.ask(f"POST /api/v1/patterns/{{pattern_id}}/{verb}", pattern_id="p007", body={})
     await scene.ask("GET /api/v1/history", query={"framework_id": "web1", "limit": 100})
 
 

@@ -10,12 +10,13 @@ import trio
 from trio.testing import MockClock
 
 from engine.analytics.counting import Counting
+from engine.analytics.pattern_runs import PatternRuns
 from engine.app import Engine
 from engine.cache.jobs import cache_schedules
 from engine.cache.strategies import STATISTICS, Key, Statistics
 from engine.jobs.queues import HOUR_S
 from engine.jobs.scheduler import Schedule
-from engine.jobs.works import NOTHING_YET, Works, build_works, limits_of, node_name
+from engine.jobs.works import Works, build_works, limits_of, node_name
 from engine.sections.jobs import Jobs
 from engine.stores import Store
 from engine.stores.jobs import JobQuery
@@ -52,7 +53,12 @@ async def ended(store: Store, kind: str) -> list[Job]:
 def others(store: Store) -> list[Schedule]:
     """The schedules that other parts of the engine hand in."""
     cache = a_node().cache
-    return [*cache_schedules(cache), Counting(store, cache, clock, 5.0, lambda: True).schedule()]
+    counting = Counting(store, cache, clock, 5.0, lambda: True)
+    return [
+        *cache_schedules(cache),
+        counting.schedule(),
+        PatternRuns(store, lambda workspace, pattern: None).schedule(),
+    ]
 
 
 async def test_the_schedules_are_the_references_and_retention() -> None:
@@ -77,13 +83,6 @@ async def test_a_morning_runs_each_schedule_as_often_as_its_line_says(autojump_c
         }
         assert works.counts.queues[Queue.ANALYTICS].success_rate == 1.0
         assert works.counts.queues[Queue.ALERT].success_rate is None
-
-
-async def test_a_run_that_has_nothing_to_do_yet_says_so(autojump_clock: MockClock) -> None:
-    async with job_store() as store:
-        await work_for(6 * HOUR_S + 60, build_works(store, Jobs(poll_s=60.0), clock))
-        (job,) = await ended(store, "pattern_detection")
-        assert msgspec.json.decode(job.result or "") == {"note": NOTHING_YET}
 
 
 async def test_each_hour_the_health_of_the_cache_is_looked_at(autojump_clock: MockClock) -> None:

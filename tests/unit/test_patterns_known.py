@@ -58,7 +58,7 @@ def test_a_second_run_finds_the_same_patterns_and_none_is_new() -> None:
 
 def test_what_is_dismissed_stays_so_and_is_brought_up_to_date() -> None:
     history = planted(4, each=1, sources=5)
-    said = Said("ann", "2026-03-01T00:00:00Z", "we know")
+    said = Said("ann", "2026-03-01T00:00:00Z", notes="we know")
     first = mine(history.past(), [], AT_US).patterns
     known = [replace(each, state=PatternState.DISMISSED, said=said, support=0) for each in first]
     second = mine(history.past(), known, AT_US)

@@ -25,6 +25,7 @@ from protocol.hints import (
     BroadcastTo,
     NewAlert,
     Notification,
+    PatternFound,
     RefreshHint,
     WorkflowProgress,
     WorkflowUpdated,
@@ -42,11 +43,29 @@ from protocol.model import (
     Status,
     Suppressed,
 )
+from protocol.patterns import Pattern, PatternKind, Source, Times
 
 FOLDER = Path(__file__).parents[1] / "golden"
 FILES = {WireForm.JSON: FOLDER / "wire.json", WireForm.MSGPACK: FOLDER / "wire.msgpack.hex"}
 FORMS = pytest.mark.parametrize("form", WireForm, ids=lambda form: form.name.lower())
 AT = "2026-01-31T12:00:00.000000Z"
+SOME_PATTERN = Pattern(
+    id="5d1c7a90be4f20318f6e",
+    kind=PatternKind.RECURRING,
+    framework="checkout",
+    sources=(Source("checkout", "backup", "Backup is late"),),
+    summary="Backup is late (checkout) comes back every Monday at 03:00-03:20 UTC: on 8 of 8 Mondays.",
+    confidence=0.747,
+    support=8,
+    occasions=8,
+    lift=6.2,
+    evidence=("01946c2e-7d00-7000-8000-000000000001",),
+    first_at=AT,
+    last_at=AT,
+    found_at=AT,
+    since=AT,
+    times=Times(180, 200, 0),
+)
 SOME_ALERT = Alert(
     id="01946c2e-7d00-7000-8000-000000000001",
     framework_id="checkout",
@@ -238,6 +257,7 @@ FROM_SERVER: dict[str, m.ServerMessage] = {
     "notification": Notification(
         channel="user:acme:ann", key="msg_1", kind="escalated", alert=SOME_ALERT, text="escalated: cpu", unread=3
     ),
+    "pattern_found": PatternFound(channel="alerts:acme:*", data=SOME_PATTERN),
     "pong": m.Pong(),
     "error": m.ErrorMessage(code=107, message="invalid message", temporary=False, id="r-1"),
     "bye": m.Bye(code=3001, reason="shutdown", reconnect_after_ms=1_500),

@@ -173,6 +173,7 @@ export class Dialogue {
       case "workflow_updated":
       case "alerts_refresh":
       case "new_alert":
+      case "pattern_found":
         return this.tell("hint", message);
       case "accepted":
       case "marked_read":

@@ -246,6 +246,33 @@ export interface Notification {
   more?: number;
 }
 
+/** What alerts have in common; `GET /api/v1/patterns` has them all. */
+export interface Pattern {
+  id: string;
+  kind: "recurring" | "co_occurrence" | "sequence" | "escalating" | "flapping" | "noisy";
+  state: "new" | "confirmed" | "dismissed";
+  framework: string | null;
+  sources: { framework: string; rule_id: string | null; name: string }[];
+  summary: string;
+  /** The share of occasions on which it holds, at least. */
+  confidence: number;
+  support: number;
+  occasions: number;
+  lift: number;
+  /** Ids of some alerts that prove it, the newest first. */
+  evidence: string[];
+  first_at: string;
+  last_at: string;
+  found_at: string;
+  since: string;
+  /** Minutes after midnight UTC; 0: Monday. */
+  times: { since: number; until: number; weekday: number | null } | null;
+  within_s: number | null;
+  typical_s: number | null;
+  said: { by: string; at: string; notes: string | null } | null;
+  version: number;
+}
+
 /** Hints that a page may want to look again; the record is the `alert`. */
 export type Hint =
   | { type: "workflow_updated"; channel: string; data: { projectId: string; itemId: string | null } }
@@ -254,7 +281,8 @@ export type Hint =
       type: "new_alert";
       channel: string;
       data: { id: string; title: string; message: string; priority: string; projectId: string };
-    };
+    }
+  | { type: "pattern_found"; channel: string; data: Pattern };
 
 export type Answer =
   | { type: "accepted"; results: ItemResult[]; id?: RequestId }

@@ -63,6 +63,7 @@ const FIELDS: Record<ServerMessage["type"], Fields> = {
   workflow_updated: hint,
   alerts_refresh: hint,
   new_alert: hint,
+  pattern_found: hint,
   notification: { channel: text, key: text, kind: text, alert, text, unread: whole },
   pong: {},
   error: { code: whole, message: text, temporary: flag },

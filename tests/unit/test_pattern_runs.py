@@ -1,0 +1,211 @@
+"""Looking for patterns as a job: what is read, what is kept, what is told."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from random import Random
+
+import msgspec
+import pytest
+import trio
+from msgspec.structs import replace
+
+from benchmarks.planted import History
+from engine.analytics import pattern_runs, pattern_worker
+from engine.analytics.pattern_runs import LAST_RUN, PATTERN, RUN, PatternRuns, Started, pattern_of, run_of
+from engine.jobs.kinds import Done
+from engine.jobs.scheduler import RunArgs
+from engine.stores import Store, open_store
+from engine.stores.findings import FindingQuery
+from engine.stores.jobs import JobQuery
+from protocol.jobs import Claimed
+from protocol.patterns import Pattern, PatternKind, PatternState, Said, Source
+from protocol.times import SECOND_US, rfc3339
+from tests.support.patterns import a_pattern, fill_with, findings_of
+from tests.support.stores import KEY, NOW, a_commit, a_row, an_alert, committed, fill
+
+DAY_US = 86_400 * SECOND_US
+
+
+@dataclass
+class Mining:
+    store: Store
+    runs: PatternRuns
+    told: list[tuple[str, Pattern]] = field(default_factory=list)
+
+    async def patterns(self) -> list[Pattern]:
+        page = await self.store.findings(FindingQuery(workspace="acme", kind=PATTERN))
+        return [pattern_of(each) for each in page.items]
+
+
+Opening = Callable[[], AbstractAsyncContextManager[Mining]]
+
+
+@pytest.fixture
+def mining(monkeypatch: pytest.MonkeyPatch) -> Opening:
+    """Without the process: what it would do is done here."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Mining]:
+        async with open_store("memory:", clock=lambda: NOW) as store:
+            found = Mining(store, None)  # type: ignore[arg-type]  # made below
+            found.runs = PatternRuns(store, lambda workspace, pattern: found.told.append((workspace, pattern)))
+
+            async def compute(module: str, task: bytes) -> bytes:
+                await trio.lowlevel.checkpoint()
+                assert module == pattern_worker.__name__
+                return pattern_worker.compute(task)
+
+            monkeypatch.setattr(found.runs.processes, "compute", compute)
+            yield found
+
+    return opened
+
+
+def a_backup(days: int = 30) -> History:
+    history = History(Random(1), days)
+    history.plant(PatternKind.RECURRING, "backup")
+    return history
+
+
+async def test_what_is_found_is_kept_and_told_once(mining: Opening) -> None:
+    async with mining() as now:
+        await fill_with(now.store, a_backup(), NOW)
+        run = await now.runs.run("acme", NOW)
+        (pattern,) = await now.patterns()
+        assert (pattern.kind, pattern.framework, pattern.sources[0].rule_id) == (PatternKind.RECURRING, "web", "backup")
+        assert (run.found, run.new, run.is_cut, run.since) == (1, 1, False, rfc3339(NOW - 56 * DAY_US))
+        assert now.told == [("acme", replace(pattern, version=0))]
+        assert await now.runs.last("acme") == run
+        await fill(now.store, KEY, 1, at=NOW)
+        again = await now.runs.run("acme", NOW + SECOND_US)
+        assert (again.found, again.new, len(now.told)) == (1, 0, 1)
+        (later,) = await now.patterns()
+        assert (later.version, later.since, later.found_at) == (2, pattern.since, rfc3339(NOW + SECOND_US))
+        assert now.runs.statistics() == {"runs": 2, "alerts": run.alerts + again.alerts, "found": 2, "told": 1}
+
+
+async def test_the_evidence_are_alerts_that_there_are(mining: Opening) -> None:
+    async with mining() as now:
+        await fill_with(now.store, a_backup(), NOW)
+        await now.runs.run("acme", NOW)
+        (pattern,) = await now.patterns()
+        found = await now.store.alerts_named("acme", pattern.evidence)
+        assert len(found) == len(pattern.evidence) == 10
+        assert {alert.rule_id for alert in found.values()} == {"backup"}
+
+
+async def test_a_dismissed_pattern_is_found_again_and_neither_told_nor_new(mining: Opening) -> None:
+    async with mining() as now:
+        await fill_with(now.store, a_backup(), NOW)
+        await now.runs.run("acme", NOW)
+        (pattern,) = await now.patterns()
+        said = Said("ann", rfc3339(NOW), None)
+        dismissed = replace(pattern, state=PatternState.DISMISSED, said=said)
+        (finding,) = findings_of([dismissed])
+        assert await now.store.settle_finding(finding)
+        await fill(now.store, KEY, 1, at=NOW)
+        await now.runs.run("acme", NOW + SECOND_US)
+        (later,) = await now.patterns()
+        assert (later.state, later.said, later.version, len(now.told)) == (PatternState.DISMISSED, said, 3, 1)
+
+
+async def test_what_somebody_says_while_a_run_computes_counts(mining: Opening, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with mining() as now:
+        await fill_with(now.store, a_backup(), NOW)
+        await now.runs.run("acme", NOW)
+        (pattern,) = await now.patterns()
+        compute = now.runs.processes.compute
+
+        async def meanwhile(module: str, task: bytes) -> bytes:
+            (finding,) = findings_of([replace(pattern, state=PatternState.CONFIRMED)])
+            assert await now.store.settle_finding(finding)
+            return bytes(await compute(module, task))
+
+        monkeypatch.setattr(now.runs.processes, "compute", meanwhile)
+        await fill(now.store, KEY, 1, at=NOW)
+        await now.runs.run("acme", NOW + SECOND_US)
+        (later,) = await now.patterns()
+        assert (later.state, later.found_at) == (PatternState.CONFIRMED, pattern.found_at)
+
+
+async def test_where_nothing_has_rung_since_the_last_run_nothing_is_computed(mining: Opening) -> None:
+    async with mining() as now:
+        await fill_with(now.store, a_backup(10), NOW)
+        run = await now.runs.run("acme", NOW)
+        assert await now.runs.run("acme", NOW + SECOND_US) == run
+        assert now.runs.statistics()["runs"] == 1
+
+
+async def test_too_little_is_said_in_the_result(mining: Opening) -> None:
+    async with mining() as now:
+        await fill(now.store, KEY, 1, at=NOW - 3 * DAY_US)
+        claimed: Claimed = None  # type: ignore[assignment]  # it is not asked
+        done = await now.runs.mine(claimed, pattern_runs.MineArgs(of="acme", until=NOW))
+        assert isinstance(done, Done)
+        said = {(each.kind.value, each.needs, each.has) for each in done.result.lacking}
+        assert ("recurring", "7 days of alerts", "3.0 days") in said
+        assert run_of(await now.store.finding("acme", RUN, LAST_RUN)) == done.result
+
+
+async def test_each_workspace_has_a_job_and_only_one(mining: Opening, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pattern_runs, "_WORKSPACES_AT_ONCE", 2)
+    async with mining() as now:
+        for name in ("a", "b", "c"):
+            await fill(now.store, KEY._replace(workspace=name), 1)
+        claimed: Claimed = None  # type: ignore[assignment]  # it is not asked
+        for _ in range(2):
+            done = await now.runs.start(claimed, RunArgs(since=0, until=NOW))
+            assert done == Done(result=Started(3))
+        jobs = await now.store.jobs(JobQuery(kind="pattern_mining"))
+        assert sorted(job.workspace for job in jobs) == ["a", "b", "c"]
+        assert {msgspec.json.decode(job.args)["until"] for job in jobs} == {NOW}
+
+
+# Days are looked at one by one for a week, then week by week; here each has an alert, and today `today` of them.
+@pytest.mark.parametrize(
+    ("room", "today", "alerts", "days", "is_cut"),
+    [(56, 1, 56, 56, False), (40, 1, 35, 35, True), (5, 1, 5, 5, True), (1, 2, 2, 1, True)],
+)
+async def test_of_too_many_alerts_the_newest_whole_days_are_looked_at(
+    mining: Opening, monkeypatch: pytest.MonkeyPatch, room: int, today: int, alerts: int, days: int, is_cut: bool
+) -> None:
+    monkeypatch.setattr(pattern_runs, "ALERTS_MAX", room)
+    async with mining() as now:
+        when = [NOW - day * DAY_US - DAY_US // 2 for day in [*[0] * (today - 1), *range(56)]]
+        await committed(now.store, a_commit(rows=[a_row(an_alert(at=at), until=0) for at in when]))
+        run = await now.runs.run("acme", NOW)
+        assert (run.alerts, run.since, run.is_cut) == (alerts, rfc3339(NOW - days * DAY_US), is_cut)
+
+
+async def test_all_patterns_that_are_known_are_known(mining: Opening, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pattern_runs, "_KNOWN_AT_ONCE", 2)
+    monkeypatch.setattr(pattern_runs, "KNOWN_MAX", 6)
+    async with mining() as now:
+        await now.store.put_findings(findings_of([a_pattern(f"p{n}") for n in range(5)]))
+        assert sorted([each.id async for each in now.runs._known("acme")]) == [f"p{n}" for n in range(5)]
+        monkeypatch.setattr(pattern_runs, "KNOWN_MAX", 4)
+        assert len([each async for each in now.runs._known("acme")]) == 4
+
+
+def test_a_source_is_a_rule_under_its_last_name_or_a_name() -> None:
+    history = {
+        "r1": ("rule", "old name", {}),
+        "r2": ("rule", "new name", {}),
+        "n1": (None, "CPU at 97 %", {"alertname": "cpu"}),
+        "n2": (None, "disk", {}),
+    }
+    rows = [
+        pattern_worker.HistoryRow(
+            name, "web", rule, title, "i", "warning", "active", n, None, None, None, 1, labels  # type: ignore[arg-type]
+        )
+        for n, (name, (rule, title, labels)) in enumerate(history.items())
+    ]  # fmt: skip
+    assert [each.source for each in pattern_worker.occurrences(rows)] == [
+        Source("web", "rule", "new name"),
+        Source("web", "rule", "new name"),
+        Source("web", None, "cpu"),
+        Source("web", None, "disk"),
+    ]
