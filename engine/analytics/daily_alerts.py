@@ -1,7 +1,8 @@
 """How many alerts there were each day, by framework and rule: what predictions of counts are made and scored from.
 
-Read day by day, the newest first, so that a workspace with more alerts than are read at once has fewer days, which is
-said, and none that is counted in part.
+From the counts that are kept anyway (`engine.analytics.counting`): two small questions a day, so that a workspace of a
+million alerts costs no more than one of ten. Of a day with more rules than are told apart the rest is told with its
+framework, without a rule.
 """
 
 from __future__ import annotations
@@ -9,49 +10,60 @@ from __future__ import annotations
 from collections import Counter
 from typing import Protocol
 
-from engine.stores import Store
-from engine.stores.findings import decode_history
-from protocol.times import SECOND_US
+from engine.core.analytics.calendar import DAY_US
+from engine.stores.aggregates import AggregatePage, AggregateQuery, AggregateStore, Dimension
 
-DAY_US = 86_400 * SECOND_US
-# Decoded on the loop: 4 ms.
-PAGE = 2_000
-# Of one workspace in one run: about a minute.
-ALERTS_MAX = 500_000
-# Framework, rule (None: of none), day since 1970, alerts.
+# Of one day, those that rang most.
+RULES_MAX = 1_000
+FRAMEWORKS_MAX = 5_000
+# Framework, rule (None: of none, or of one that rang little), day since 1970, alerts.
 Row = tuple[str, str | None, int, int]
 
 
 class DailyAlerts(Protocol):
     """Whoever knows. Days are whole days of UTC, as numbers since 1970."""
 
-    async def counts(self, workspace: str, since_day: int, until_day: int) -> list[Row]:
-        """Alerts triggered from the one day on, before the other. Raises StoreUnavailable."""
+    async def counts(self, workspace: str, since_day: int, until_day: int) -> list[Row] | None:
+        """Alerts triggered from the one day on, before the other; None: they are not counted yet.
+
+        Raises StoreUnavailable.
+        """
 
 
 class AlertDays:
-    """Counts the alerts in the store, as `DailyAlerts`."""
+    """Asks the store, as `DailyAlerts`."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: AggregateStore) -> None:
         self._store = store
 
-    async def counts(self, workspace: str, since_day: int, until_day: int) -> list[Row]:
-        """Alerts by day; fewer days, if there were more than ALERTS_MAX. Raises StoreUnavailable."""
+    async def counts(self, workspace: str, since_day: int, until_day: int) -> list[Row] | None:
+        """Alerts by day; None until what was there before there were counts is counted. Raises StoreUnavailable."""
         rows: list[Row] = []
-        read = 0
-        for day in reversed(range(since_day, until_day)):
-            counts = await self._day(workspace, day)
-            read += counts.total()
-            if read > ALERTS_MAX and rows:
-                break
-            rows += [(framework, rule_id, day, count) for (framework, rule_id), count in counts.items()]
+        for day in range(since_day, until_day):
+            whole = await self._ask(workspace, day, FRAMEWORKS_MAX, Dimension.FRAMEWORK)
+            if whole.freshness.changed_us == 0:
+                return None
+            if not whole.rows:
+                continue
+            rest = Counter({row.framework or "": row.counts.alerts for row in whole.rows})
+            parts = await self._ask(workspace, day, RULES_MAX, Dimension.FRAMEWORK, Dimension.RULE)
+            for row in parts.rows:
+                if row.rule_id:
+                    rows.append((row.framework or "", row.rule_id, day, row.counts.alerts))
+                    rest[row.framework or ""] -= row.counts.alerts
+            rows += [(framework, None, day, count) for framework, count in rest.items() if count > 0]
         return rows
 
-    async def _day(self, workspace: str, day: int) -> Counter[tuple[str, str | None]]:
-        counts: Counter[tuple[str, str | None]] = Counter()
-        after: str | None = ""
-        while after is not None:
-            page = await self._store.alert_history(workspace, day * DAY_US, (day + 1) * DAY_US, after or None, PAGE)
-            counts.update((row.framework, row.rule_id) for row in decode_history(page.rows))
-            after = page.after
-        return counts
+    async def _ask(self, workspace: str, day: int, limit: int, *group: Dimension) -> AggregatePage:
+        return await self._store.aggregates(
+            AggregateQuery(
+                workspace=workspace,
+                since_us=day * DAY_US,
+                until_us=(day + 1) * DAY_US,
+                group=group,
+                only_rules=Dimension.RULE in group,
+                by_alerts=True,
+                limit=limit,
+                with_times=False,
+            )
+        )

@@ -155,6 +155,10 @@ class Predictor:
     async def _count(self, workspace: str) -> None:
         today = self._clock() // DAY_US
         rows = await self._daily.counts(workspace, today - LEARN_DAYS, today)
+        if rows is None:
+            reason = "the alerts of the last weeks are still being counted; tomorrow they are"
+            await self._put(workspace, [refusal(PredictionKind.COUNT, None, None, reason, self._clock())])
+            return
         if not rows:
             return
         tasks, left_out = count_tasks(rows, today)

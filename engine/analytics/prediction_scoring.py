@@ -13,10 +13,11 @@ from collections.abc import Sequence
 import msgspec
 
 from actors.ports import Clock
-from engine.analytics.daily_alerts import DAY_US, DailyAlerts, Row
+from engine.analytics.daily_alerts import DailyAlerts, Row
 from engine.analytics.prediction_findings import PREDICTION, finding_of, prediction_of, tally_finding
 from engine.core.analytics.accuracy import Tallies, Tally, tallies_of
 from engine.core.analytics.breach import Hour
+from engine.core.analytics.calendar import DAY_US
 from engine.core.analytics.prediction_scores import HOUR_US, score_breach, score_count
 from engine.stores import Store
 from engine.stores.findings import Finding, FindingQuery
@@ -30,7 +31,6 @@ PAGE = 100
 SCORED_MAX = 20_000
 # Series whose labels hold those that are asked for; hours of so many are one page.
 READINGS_MAX = 500
-FAR_US = 1 << 62
 
 Place = tuple[str | None, str | None]
 
@@ -73,6 +73,9 @@ class PredictionScorer:
         else:
             if known is None:
                 known = days[finding.workspace, day] = await self._daily.counts(finding.workspace, day, day + 1)
+            if known is None:
+                await self._store.settle_finding(msgspec.structs.replace(finding, due=now + HOUR_US, updated_at=now))
+                return
             scored = score_count(prediction, count_of(known, prediction), now)
         self.counts[scored.state.value] += 1
         kept = finding_of(finding.workspace, scored, now)

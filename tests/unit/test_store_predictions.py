@@ -94,6 +94,8 @@ async def rang(store: Store, days: Sequence[int], a_day: int = 3, seq: int = 0) 
     commit = a_commit(KEY, rows=0, at=NOW)
     decision = msgspec.structs.replace(commit.decision, rows=tuple(rows))
     await committed(store, msgspec.structs.replace(commit, decision=decision))
+    while (await store.count_alerts(100, ahead_us=100 * DAY_US)).hours:
+        pass
 
 
 def _id(at: int, number: int) -> str:
@@ -371,13 +373,41 @@ async def test_both_are_done_by_the_clock(factory: StoreFactory) -> None:
             assert set(msgspec.to_builtins(result)["result"].values()) <= {0, 3}
 
 
-async def test_days_with_more_alerts_than_are_read_are_left_away_whole(
+async def test_of_a_day_with_many_rules_the_rest_is_told_with_its_framework(
     factory: StoreFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.analytics.daily_alerts.ALERTS_MAX", 7)
+    day = NOW // DAY_US
     async with factory.open() as store:
-        await rang(store, range(5))
-        day = NOW // DAY_US
-        rows = await AlertDays(store).counts(KEY.workspace, day, day + 5)
-        assert {row[2] - day for row in rows} == {3, 4}
-        assert sum(row[3] for row in rows) == 6
+        await rang(store, range(2))
+        whole = await AlertDays(store).counts(KEY.workspace, day, day + 3)
+        assert sorted(whole or (), key=str) == [
+            (KEY.framework, "hot", day, 2), (KEY.framework, "hot", day + 1, 2),
+            (KEY.framework, None, day, 1), (KEY.framework, None, day + 1, 1),
+        ]  # fmt: skip
+        monkeypatch.setattr("engine.analytics.daily_alerts.RULES_MAX", 0)
+        assert await AlertDays(store).counts(KEY.workspace, day, day + 1) == [(KEY.framework, None, day, 3)]
+        assert await AlertDays(store).counts("nobodys", day, day + 1) == []
+
+
+class NotYet:
+    """A store whose alerts from before there were counts are still to be counted."""
+
+    async def counts(self, workspace: str, since_day: int, until_day: int) -> None:
+        await trio.lowlevel.checkpoint()
+
+
+async def test_alerts_that_are_still_being_counted_are_not_guessed(factory: StoreFactory) -> None:
+    async with factory.open() as store:
+        await rang(store, range(DAYS + 3))
+        processes: Any = Here()
+        early = Predictor(store, list, NotYet(), processes, lambda: START)
+        assert (await early.predict()).refused == 1
+        (refused,) = await kept(store)
+        assert "still being counted" in (refused.reason or "")
+        await predictor(store, START, rules=()).predict()
+        assert await kept(store, states=("refused",)) == []
+        later = START + 3 * DAY_US
+        done = await PredictionScorer(store, NotYet(), lambda: later).score()
+        assert (done.scored, done.unscored) == (0, 0)
+        assert await store.due_findings(PREDICTION, later, 10) == []
+        assert (await PredictionScorer(store, AlertDays(store), lambda: later + 2 * HOUR_US).score()).scored == 3
