@@ -19,10 +19,13 @@ from engine.core.rules.book import metrics_of
 from protocol.directory import HealthCategory
 from protocol.model import Comparison, Severity
 from protocol.rules import Aggregate, PerformanceRule, Rule, ThresholdRule
+from protocol.times import SECOND_US
 
 # The source of all alerts that no rule made: their titles may be made up, each another one.
 NO_RULE = "alerts without a rule"
 CATEGORY_LABEL = "category"
+# One that expired does not say when it ended: its source was silent for so long then.
+EXPIRED_US = 300 * SECOND_US
 # Of the last day, and of the days before, for a drift.
 HOURS_TODAY_MIN, HOURS_BEFORE_MIN = 6, 72
 # Readings of a metric that hardly moves: a twentieth of its size is no news.

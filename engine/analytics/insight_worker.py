@@ -1,0 +1,245 @@
+"""The process that reckons insights and tries measures: a task comes in, the answer goes out, and it ends.
+
+Two tasks: `Look` at a workspace (how are its frameworks, and which rules trouble people), and `Try` one of those rules.
+It imports what decides, and nothing that waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from engine.core.analytics.diagnosing import Case, diagnosed, worst_rules
+from engine.core.analytics.knowing import (
+    EXPIRED_US,
+    Hour,
+    PastAlert,
+    alarms_of,
+    category_of_rule,
+    drift_of,
+    strain_of,
+)
+from engine.core.analytics.recommending import Replay, Span, recommended
+from engine.core.analytics.scoring import Drift, Strain, Watched, score
+from engine.core.rules.backtest import Backtest, backtest
+from engine.core.rules.book import metrics_of
+from engine.core.rules.replay import Point, Stretch, replay
+from engine.stores.findings import HistoryRow, decode_history
+from engine.trying.backtest_worker import StoredPage
+from protocol.directory import HealthCategory
+from protocol.insights import Insight, Recommendation
+from protocol.rules import Rule
+from protocol.times import moment_of, rfc3339
+
+# Rules of a workspace that measures are tried for, a run: those with most alerts.
+TRIED_RULES_MAX = 20
+
+
+class HeldRule(msgspec.Struct, frozen=True):
+    """A rule that holds, its version (0: it is not stored), and whether a chain of escalation is for it."""
+
+    rule: Rule
+    version: int
+    is_escalated: bool
+
+
+class MetricHours(msgspec.Struct, frozen=True):
+    """The hours of a metric's series: JSON lists of points."""
+
+    metric: str
+    pages: tuple[bytes, ...]
+
+
+class KnownFramework(msgspec.Struct, frozen=True):
+    """A framework: which side of health its metrics are of, who owns it, and which metrics have news (`alive`)."""
+
+    id: str
+    metrics: dict[str, HealthCategory]
+    team: str | None
+    alive: tuple[str, ...]
+    hours: tuple[MetricHours, ...] = ()
+    note: str | None = None
+
+
+class Look(msgspec.Struct, frozen=True, tag="look"):
+    """All of a workspace. `history`: pages of alerts; `rules`: lists of HeldRule, packed; `now` in microseconds."""
+
+    history: tuple[str, ...]
+    frameworks: tuple[KnownFramework, ...]
+    rules: tuple[bytes, ...]
+    now: int
+
+
+class Try(msgspec.Struct, frozen=True, tag="try"):
+    """A rule that troubles people, with its alerts (a page) and the readings that are stored of the time."""
+
+    held: HeldRule
+    alerts: bytes
+    team: str | None
+    since: int
+    until: int
+    suppression_s: float
+    stored: tuple[StoredPage, ...] = ()
+
+
+class Suspect(msgspec.Struct, frozen=True):
+    """A rule to be tried."""
+
+    held: HeldRule
+    alerts: bytes
+    team: str | None
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What came of either."""
+
+    insights: list[Insight] = []
+    suspects: list[Suspect] = []
+    recommendations: list[Recommendation] = []
+
+
+_held = msgspec.msgpack.Decoder(list[HeldRule]).decode
+_rows = msgspec.json.Decoder(list[HistoryRow]).decode
+_points = msgspec.json.Decoder(list[Point]).decode
+
+
+def compute(task: bytes) -> bytes:
+    """What `engine.computing` has a process do."""
+    found = msgspec.msgpack.decode(task, type=Look | Try)
+    return msgspec.msgpack.encode(look(found) if isinstance(found, Look) else tried(found))
+
+
+def look(task: Look) -> Answer:
+    """How each framework is, and which rules trouble people."""
+    rows = [row for page in task.history for row in decode_history(page)]
+    held = {each.rule.id: each for page in task.rules for each in _held(page)}
+    by_framework: dict[str, list[PastAlert]] = {}
+    for row in rows:
+        by_framework.setdefault(row.framework, []).append(past(row))
+    known = {framework.id: framework for framework in task.frameworks}
+    for name in by_framework.keys() - known.keys():
+        known[name] = KnownFramework(name, {}, None, ())
+    return Answer(
+        insights=[_insight(known[name], by_framework.get(name, []), held, task.now) for name in sorted(known)],
+        suspects=_suspects(rows, held, known, task.now),
+    )
+
+
+def past(row: HistoryRow) -> PastAlert:
+    """An alert of the history, as what decides takes it."""
+    until = row.resolved_at
+    if until is None and not row.state.is_open:
+        until = row.triggered_at + EXPIRED_US
+    return PastAlert(
+        id=row.id,
+        framework=row.framework,
+        rule_id=row.rule_id,
+        identity=row.identity,
+        severity=row.severity,
+        since=row.triggered_at,
+        until=None if row.state.is_open else until,
+        taken_at=row.acknowledged_at,
+        ended_by=row.resolved_by,
+        labels=row.labels,
+        is_noise=row.noise,
+    )
+
+
+def _insight(framework: KnownFramework, alerts: Sequence[PastAlert], held: Mapping[str, HeldRule], now: int) -> Insight:
+    rules = [each.rule for each in held.values() if each.rule.framework == framework.id and each.rule.enabled]
+    alive = set(framework.alive)
+    sides = {category_of_rule(rule, framework.metrics) for rule in rules if alive & set(metrics_of(rule))}
+    sides |= {side for metric, side in framework.metrics.items() if metric in alive}
+    strains, drifts = _by_readings(framework, rules, now)
+    alarms = alarms_of(alerts, {rule.id: rule for rule in rules}, framework.metrics)
+    found = score(Watched(known=sides, alarms=alarms, strains=strains, drifts=drifts), now)
+    at = rfc3339(now)
+    return Insight(
+        framework_id=framework.id,
+        day=at[:10],
+        at=at,
+        health=found.health,
+        risk=found.risk,
+        categories=found.categories,
+        pulled_down=found.pulled_down,
+        risks=found.risks,
+        note="nothing is known of it: it had no alerts in 14 days, and no readings in one"
+        if found.health is None
+        else framework.note,
+    )
+
+
+def _by_readings(framework: KnownFramework, rules: Sequence[Rule], now: int) -> tuple[list[Strain], list[Drift]]:
+    strains: list[Strain] = []
+    drifts: list[Drift] = []
+    for metric, series in _series(framework):
+        side = framework.metrics[metric]
+        watching = [rule for rule in rules if rule.metric == metric]
+        for labels, hours in series.items():
+            strains += [
+                strain
+                for rule in watching
+                if rule.match.items() <= set(labels)
+                if (strain := strain_of(rule, hours, now, side)) is not None
+            ]
+            if not watching and (drift := drift_of(metric, hours, now, side)) is not None:
+                drifts.append(drift)
+    return strains, drifts
+
+
+Labels = frozenset[tuple[str, str]]
+
+
+def _series(framework: KnownFramework) -> list[tuple[str, dict[Labels, list[Hour]]]]:
+    found = []
+    for metric in framework.hours:
+        series: dict[Labels, list[Hour]] = {}
+        for page in metric.pages:
+            for point in _points(page):
+                hour = Hour(moment_of(point.at, "at"), point.min, point.max, point.value)
+                series.setdefault(frozenset(point.labels.items()), []).append(hour)
+        found.append((metric.metric, series))
+    return found
+
+
+def _suspects(
+    rows: Sequence[HistoryRow], held: Mapping[str, HeldRule], known: Mapping[str, KnownFramework], now: int
+) -> list[Suspect]:
+    by_rule: dict[str, list[HistoryRow]] = {}
+    for row in sorted(rows, key=lambda each: (each.triggered_at, each.id)):
+        if row.rule_id is not None and row.rule_id in held and held[row.rule_id].rule.enabled:
+            by_rule.setdefault(row.rule_id, []).append(row)
+    cases = [_case(held[name], those, known) for name, those in by_rule.items()]
+    return [
+        Suspect(held[case.rule.id], msgspec.json.encode(by_rule[case.rule.id]), case.team)
+        for case, _ in worst_rules(cases, now, TRIED_RULES_MAX)
+    ]
+
+
+def _case(held: HeldRule, rows: Sequence[HistoryRow], known: Mapping[str, KnownFramework]) -> Case:
+    team = known[held.rule.framework].team if held.rule.framework in known else None
+    return Case(held.rule, held.version, [past(row) for row in rows], team, held.is_escalated)
+
+
+def tried(task: Try) -> Answer:
+    """What helps one rule."""
+    alerts = [past(row) for row in _rows(task.alerts)]
+    case = Case(task.held.rule, task.held.version, alerts, task.team, task.held.is_escalated)
+    span = Span(task.since, task.until)
+    on_readings: Replay | None = _on_readings(task) if task.stored else None
+    found = [
+        recommended(case, diagnosis, span, task.suppression_s, on_readings) for diagnosis in diagnosed(case, task.until)
+    ]
+    return Answer(recommendations=[each for each in found if each is not None])
+
+
+def _on_readings(task: Try) -> Replay:
+    """Readings as a rule would hear them again: what a roll-up tells depends on the rule."""
+    stretches = [Stretch(page.metric, page.width_s, _points(page.points)) for page in task.stored]
+
+    def run(rule: Rule) -> Backtest:
+        asked, readings, note = replay(rule, stretches, task.until)
+        return msgspec.structs.replace(backtest(asked, readings, task.suppression_s, task.until), note=note)
+
+    return run
