@@ -19,6 +19,7 @@ from engine.access.certificate import Certificate
 from engine.access.claims import Expected
 from engine.access.identity import Identity
 from engine.access.key_files import load_keys
+from engine.analytics.insight_parts import Insights
 from engine.clocks import StoreClock
 from engine.configuration.config import Config
 from engine.configuration.fields import ConfigError
@@ -141,6 +142,11 @@ class Engine:
         """Triggers, and the generation of workflows' alerts, to be done later: each is a job. Raises StoreUnavailable
         as the others."""
         return self._up.handed
+
+    @property
+    def insights(self) -> Insights:
+        """How frameworks are, and what is recommended: `insights.verbs`, `insights.deciding`."""
+        return self._up.insights
 
     @property
     def notifications(self) -> NotifyVerbs:

@@ -39,6 +39,7 @@ from engine.http.event_streams import stream_routes
 from engine.http.inbound.intake import Intake
 from engine.http.inbound.routes import inbound_routers
 from engine.http.inbound.slack import slack_router
+from engine.http.insights import insight_routes
 from engine.http.jobs import job_routes, queue_metrics_router
 from engine.http.metrics import OwnHealth, metrics_router
 from engine.http.nodes import node_routes
@@ -209,6 +210,7 @@ class Doors:
             *workflow_routes(parts.workflows, parts.service, parts.handed, peer_address),
             *job_routes(parts.jobs, peer_address),
             *pattern_routes(parts.analytics.patterns, peer_address),
+            *insight_routes(parts.insights, peer_address),
             *schedule_routes(parts.schedules, peer_address),
             *node_routes(parts.node_verbs),
         ]

@@ -16,6 +16,7 @@ from actors.ticker import Ticker
 from engine.access.administration import Administration
 from engine.analytics.build import Analytics
 from engine.analytics.counting import Counting
+from engine.analytics.insight_parts import Insights
 from engine.bounds import retention_of, turns
 from engine.cache.cache import Cache
 from engine.jobs.handed import HandOver
@@ -79,6 +80,7 @@ class Parts:
     broadcasts: Broadcasts
     shelves: Shelves
     trials: Trials
+    insights: Insights
     rule_series: RuleSeries
     orders: StandingOrders
     quiet_keeper: QuietKeeper
@@ -157,6 +159,7 @@ def build(base: Base) -> Parts:
         shelves=shelves,
         workflows=asked.workflows,
         trials=trials_of(base, shelves, readings, service),
+        insights=later.insights,
         rule_series=RuleSeries(shelves.rules, store, registry, config.api.answer_s, Tally(base.metrics).refused),
         notifications=notifying.notifications,
         notify_verbs=NotifyVerbs(store, notifying.notifications.book, service, clock),

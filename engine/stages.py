@@ -24,6 +24,7 @@ from engine.access.quotas import Quotas
 from engine.analytics.build import Analytics, build_analytics
 from engine.analytics.counting import Counting
 from engine.analytics.news import FindingNews
+from engine.analytics.insight_parts import Insights, build_insights
 from engine.bounds import policy, rate_limits, retention_of, wider_rates
 from engine.bus import Bus
 from engine.cache.build import build_cache
@@ -274,6 +275,15 @@ class Later:
         self.counting = Counting(
             store, objects.cache, clock, config.retention.count_every_s, channels.is_for_the_installation
         )
+        self.insights: Insights = build_insights(
+            store,
+            objects.shelves,
+            base.trail,
+            retention_of(config).readings,
+            clock,
+            config.suppression.window_s,
+        )
+        kinds.append(self.insights.runs.kind)
         self.works: Works = build_works(
             store,
             config.jobs,
@@ -284,6 +294,7 @@ class Later:
                 *cache_schedules(objects.cache),
                 *self.analytics.schedules,
                 self.counting.schedule(),
+                self.insights.runs.schedule(),
             ],
             config.schedules,
             config.workspace,

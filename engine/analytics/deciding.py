@@ -2,8 +2,8 @@
 
 Applied is what was tried: the rule must be in the state that the replay had (`rule_version`), else the promise is of
 another rule, and it is refused (409). What is made is made by the shelves' own verbs, so the rights, the checks, the
-history and the audit trail are those of a change by hand. A click that was cut short may come again: the rule that has
-the change already, and the object that is there already, are what was wanted.
+history and the audit trail are those of a change by hand: who, from where, before and after. A click that was cut short
+may come again: the rule that has the change already, and the object that is there already, are what was wanted.
 """
 
 from __future__ import annotations
@@ -59,7 +59,6 @@ class Deciding:
             raise Conflict(f"it is {one.state.value}: only an open recommendation can be applied")
         if one.cannot is not None:
             raise Conflict(one.cannot)
-        await self._trail.record(who, "apply_recommendation", recommendation_id, address)
         await self._do(who, one, address)
         return await self._settle(who, found, RecommendationState.APPLIED, None)
 

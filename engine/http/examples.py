@@ -161,6 +161,7 @@ _SINGLE: dict[str, Any] = {
     "POST /api/v1/rules/backtest": {"rule_id": "search-latency"},
     "POST /api/v1/readings": {"readings": [{"framework_id": "web", "metric": "latency_ms", "value": 950}]},
     "POST /api/v1/queues/{queue}/limit": {"limit": 8},
+    "POST /api/v1/recommendations/{object_id}/dismiss": {"notes": "the backup is meant to be loud"},
     "POST /api/v1/tokens": {"ticket": "Q2FuIG9ubHkgYmUgdXNlZCBvbmNlLCBhbmQgbm90IG4"},
     "POST /api/v1/revocations": {"user": "eve", "reason": "left the company"},
     "POST /api/v1/broadcast": {"to": "framework", "id": "web", "message": "We restart the shop in five minutes"},

@@ -223,6 +223,19 @@ FIGURES: Mapping[str, Figure] = {
     "backtests.failed": Figure(("tocsin_backtests_failed",), "Of them those that ended without a result.", True),
     "backtests.ended_early": Figure(("tocsin_backtests_ended_early",), "Of them those that took too long.", True),
     "backtests.running": Figure(("tocsin_backtests_running",), "Of them those that run now."),
+    "insights.runs": Figure(("tocsin_insight_runs",), "Times that a workspace's insights were reckoned.", True),
+    "insights.insights": Figure(("tocsin_insights_kept",), "Insights kept, one a framework and run.", True),
+    "insights.rules_tried": Figure(
+        ("tocsin_insight_rules_tried",), "Rules that trouble people, and that measures were tried for.", True
+    ),
+    "insights.recommended": Figure(
+        ("tocsin_recommendations_found",), "Recommendations that runs found, known ones too.", True
+    ),
+    "insights.left_out": Figure(
+        ("tocsin_insights_left_out",), "Metrics, and histories of alerts, that were too long to be read whole.", True
+    ),
+    "insights.applied": Figure(("tocsin_recommendations_applied",), "Recommendations that people applied.", True),
+    "insights.dismissed": Figure(("tocsin_recommendations_dismissed",), "Recommendations that people dismissed.", True),
     "schedules.fired": Figure(("tocsin_schedule_runs",), "Runs that schedules have fired.", True),
     "schedules.faulty": Figure(("tocsin_schedules_faulty",), "Schedules that cannot fire as they are."),
     "schedules.set_right": Figure(

@@ -119,6 +119,14 @@ ROUTES |= {
     "POST /api/v1/rules/import": Door("edit", {"rules": [A_RULE]}),
     "POST /api/v1/rules/backtest": Door("edit", {"rule_id": NOBODY}),
 }
+ROUTES |= {
+    "GET /api/v1/insights": READ,
+    "GET /api/v1/insights/{object_id}": READ,
+    "GET /api/v1/recommendations": READ,
+    "GET /api/v1/recommendations/{object_id}": READ,
+    "POST /api/v1/recommendations/{object_id}/apply": Door("edit"),
+    "POST /api/v1/recommendations/{object_id}/dismiss": Door("respond", {}),
+}
 ROUTES |= object_routes("/api/v1/silences", "silence") | object_routes("/api/v1/maintenance", "silence")
 ROUTES |= {"POST /api/v1/silences/{object_id}/expire": Door("silence"), "GET /api/v1/storms": READ}
 ROUTES |= object_routes("/api/v1/frameworks", "edit")

@@ -21,6 +21,7 @@ import httpx
 import msgspec
 import pytest
 
+from engine.analytics.insight_findings import insight_finding, recommendation_finding
 from engine.analytics.prediction_findings import finding_of, tally_finding
 from engine.analytics.prediction_worker import DAY_US, refusal
 from engine.app import Engine
@@ -35,10 +36,11 @@ from engine.sections.notify import Notify
 from engine.stores.objects import ObjectChange, ObjectQuery
 from engine.world import World
 from protocol.changes import Action
+from protocol.insights import Basis, Insight, Measure, Promise, Recommendation, Tried
 from protocol.jobs import NewJob, Queue, Settlement, Verdict
 from protocol.notify import Channel, Recipient
 from protocol.predictions import PredictionKind
-from protocol.times import SECOND_US
+from protocol.times import SECOND_US, parse_rfc3339, rfc3339
 from tests.support.deliveries import a_delivery
 from tests.support.engines import a_config
 from tests.support.event_readers import reading
@@ -268,6 +270,46 @@ async def ask_about_alerts(scene: Scene) -> None:
     await scene.ask("GET /api/v1/history", query={"framework_id": "web1", "limit": 100})
 
 
+async def ask_about_insights(scene: Scene) -> None:
+    """A day of many frameworks, one of them with all its days; many recommendations for one rule."""
+    rule = scene.ids["rules"][5]
+    known = (await scene.store.objects_named(WORKSPACE, "rule", [rule]))[rule]
+    insights = [
+        Insight(framework_id=framework, day=rfc3339(at)[:10], at=rfc3339(at), health=9.5, risk=1.0, categories=())
+        for framework, at in [
+            *((f"f{number:03}", AT) for number in range(USUALLY)),
+            *(("web", AT - day * 86_400 * SECOND_US) for day in range(31)),
+        ]
+    ]
+    await scene.store.put_findings([insight_finding(WORKSPACE, each, parse_rfc3339(each.at)) for each in insights])
+    tried = Promise(
+        basis=Basis.ALERTS, since="", until="", before=Tried(fired=9, notified=9), after=Tried(fired=1, notified=1)
+    )
+    made = [
+        Recommendation(
+            id=f"recommendation{number}",
+            measure=Measure.WAIT,
+            framework_id="web",
+            rule_id=rule,
+            rule_version=known.version,
+            title="",
+            reason="",
+            change={"for_s": 60.0},
+            promise=tried,
+            found_at=rfc3339(AT),
+        )
+        for number in range(USUALLY)
+    ]
+    await scene.store.put_findings([recommendation_finding(WORKSPACE, each, AT) for each in made])
+    await scene.ask("GET /api/v1/insights", query={"limit": 100})
+    await scene.ask("GET /api/v1/insights/{object_id}", object_id="web")
+    await scene.ask("GET /api/v1/recommendations", query={"limit": 100, "rule_id": rule})
+    one, other, *_ = (each.id for each in made)
+    await scene.ask("GET /api/v1/recommendations/{object_id}", object_id=one)
+    await scene.ask("POST /api/v1/recommendations/{object_id}/apply", object_id=one)
+    await scene.ask("POST /api/v1/recommendations/{object_id}/dismiss", object_id=other, body={})
+
+
 async def follow(scene: Scene) -> None:
     """An event stream begins with what has happened, and does not end."""
 
@@ -406,6 +448,7 @@ async def every_route_asked(folder: Path, count: StatementCount, **settings: Any
             await furnish(scene)
             await scene.client.post("/api/v1/users", json={"id": "ada", "slack_id": "U0ADA", "role": "responder"})
             await ask_about_alerts(scene)
+            await ask_about_insights(scene)
             await ask_about_rules(scene)
             await ask_as_others_do(scene)
             await ask_about_workflows(scene)

@@ -1,0 +1,40 @@
+"""All of insights and recommendations, made from what they stand on; the stages of the engine take it whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from actors.ports import Clock
+from engine.access.audit import AuditTrail
+from engine.analytics.deciding import Deciding
+from engine.analytics.insight_runs import InsightRuns
+from engine.analytics.insights import InsightVerbs
+from engine.shelf.shelves import Shelves
+from engine.stores import Store
+from engine.stores.readings import KeptReadings
+from engine.trying.stored import StoredReadings
+from engine.verbs.readings import ReadingVerbs
+
+
+@dataclass(frozen=True)
+class Insights:
+    """The job, what people ask, and what they decide."""
+
+    runs: InsightRuns
+    verbs: InsightVerbs
+    deciding: Deciding
+
+    def statistics(self) -> Mapping[str, int]:
+        """What its parts count."""
+        return {**self.runs.statistics(), **self.deciding.statistics()}
+
+
+def build_insights(
+    store: Store, shelves: Shelves, trail: AuditTrail, kept: KeptReadings, clock: Clock, suppression_s: float
+) -> Insights:
+    """All of it. Nothing runs yet."""
+    stored = StoredReadings(ReadingVerbs(store, clock, kept), kept, clock)
+    verbs = InsightVerbs(store)
+    runs = InsightRuns(store, shelves, stored, clock, suppression_s)
+    return Insights(runs, verbs, Deciding(store, shelves, verbs, trail, clock))

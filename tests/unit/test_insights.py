@@ -1,0 +1,326 @@
+"""Insights and recommendations of a whole engine: reckoned from its own readings and alerts, applied to its rules."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.access.audit import TrailWanted
+from engine.analytics.insight_parts import Insights
+from engine.analytics.insight_runs import InsightRun
+from engine.analytics.insights import RecommendationsWanted
+from engine.app import Engine
+from engine.ids import IdSource
+from engine.stores import AlertQuery
+from engine.verbs.people import Deed
+from engine.world import World
+from protocol.changes import Action
+from protocol.errors import BadRequest, Conflict, PermissionDenied, UnknownChannel
+from protocol.insights import Basis, Because, Measure, Recommendation, RecommendationState
+from protocol.items import ReadingInput, TriggerInput
+from protocol.model import Principal
+from protocol.times import SECOND_US, parse_rfc3339
+from tests.support.engines import a_config
+
+START = 1_769_860_800_000_000
+MINUTE_US, DAY_US = 60 * SECOND_US, 86_400 * SECOND_US
+WORKSPACE = "main"
+CPU = {"kind": "threshold", "id": "cpu", "framework": "web", "metric": "cpu", "threshold": 90.0, "severity": "error"}
+
+
+def who(role: str = "editor", **more: Any) -> Principal:
+    return Principal(workspace=WORKSPACE, user="ann", role=role, expires_at=2**53, **more)
+
+
+ANN = who()
+
+
+class Bench:
+    """An engine with a clock that is set by hand, and what is asked of it."""
+
+    def __init__(self, engine: Engine, now: list[int]) -> None:
+        self.engine, self.now = engine, now
+        self.insights: Insights = engine.insights
+        self.verbs, self.deciding = self.insights.verbs, self.insights.deciding
+
+    async def spikes(self, count: int = 14) -> None:
+        """Each half hour the processor is busy for two minutes."""
+        for _ in range(count):
+            for value, minutes in ((95.0, 1), (96.0, 1), (50.0, 14), (50.0, 14)):
+                await self.engine.service.read(ANN, [ReadingInput(framework_id="web", metric="cpu", value=value)])
+                self.now[0] += minutes * MINUTE_US
+        await self.engine._up.store.roll_up()
+
+    async def run(self) -> InsightRun:
+        return await self.insights.runs.run(WORKSPACE, self.now[0])
+
+    async def listed(self, *states: RecommendationState, asker: Principal = ANN) -> dict[Measure, Recommendation]:
+        page = await self.verbs.recommendations(asker, RecommendationsWanted(limit=50, states=states))
+        return {each.measure: each for each in page.items}
+
+    async def open(self) -> dict[Measure, Recommendation]:
+        return await self.listed(RecommendationState.OPEN)
+
+    async def mark(self) -> None:
+        """All that rang was noise."""
+        page = await self.engine.service.alerts(ANN, AlertQuery(workspace=WORKSPACE, limit=500))
+        deed = Deed(action=Action.COMMENT, noise=True)
+        await self.engine.service.act(ANN, [alert.id for alert in page.items], deed)
+
+    async def tried(self, one: Recommendation) -> tuple[int, int]:
+        """What the API says of the rule as it is stored, over the time that the promise is about."""
+        trials, promise = self.engine._up.trials, one.promise
+        rule = await trials.stored_rule(ANN, one.rule_id)
+        since, until = parse_rfc3339(promise.since), parse_rfc3339(promise.until)
+        found = await trials.over_stored(ANN, rule, since, until, None)
+        return found.told.get("fired", 0), found.notified
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    now = [START]
+    world = World(clock=lambda: now[0], new_id=IdSource(lambda: now[0]))
+    async with Engine(a_config(tmp_path, store="memory:"), world) as engine:
+        await engine.shelves.rules.create(ANN, CPU)
+        await engine.shelves.frameworks.create(ANN, {"id": "web", "metrics": {"cpu": "performance"}})
+        yield Bench(engine, now)
+
+
+# Recommendations
+
+
+async def test_what_is_applied_does_in_the_engines_own_backtest_exactly_what_was_promised(bench: Bench) -> None:
+    await bench.spikes()
+    run = await bench.run()
+    assert (run.frameworks, run.unknown, run.alerts, run.tried, run.is_cut) == (1, 0, 14, 1, False)
+    one = (await bench.open())[Measure.WAIT]
+    assert (one.promise.basis, one.change, one.rule_id, one.cannot) == (Basis.READINGS, {"for_s": 300.0}, "cpu", None)
+    before, after = one.promise.before, one.promise.after
+    assert before.notified >= 28 > after.notified
+    assert await bench.tried(one) == (before.fired, before.notified)
+    applied = await bench.deciding.apply(ANN, one.id)
+    assert (applied.state, applied.decided_by) == (RecommendationState.APPLIED, "ann")
+    rule = await bench.engine.shelves.rules.get(ANN, "cpu")
+    assert (rule.value.for_s, rule.version) == (300.0, 2)
+    assert await bench.tried(one) == (after.fired, after.notified)
+
+
+async def test_applying_and_dismissing_are_idempotent_on_record_and_counted(bench: Bench) -> None:
+    await bench.spikes()
+    await bench.mark()
+    await bench.run()
+    found = await bench.open()
+    for _ in range(2):
+        await bench.deciding.apply(ANN, found[Measure.WAIT].id, "192.0.2.1")
+        gone = await bench.deciding.dismiss(ANN, found[Measure.SILENCE].id, "we need it", "192.0.2.1")
+    assert (gone.state, gone.notes, gone.decided_by) == (RecommendationState.DISMISSED, "we need it", "ann")
+    trail = await bench.engine.operators.acts(who("admin"), TrailWanted())
+    lines = [(line.verb, line.by) for line in trail.items if line.address == "192.0.2.1"]
+    assert lines == [("dismiss_recommendation", "ann"), ("change_rule", "ann")]
+    assert bench.insights.statistics()["applied"] == bench.insights.statistics()["dismissed"] == 1
+    with pytest.raises(Conflict, match="it was applied"):
+        await bench.deciding.dismiss(ANN, found[Measure.WAIT].id)
+    with pytest.raises(Conflict, match="it is dismissed"):
+        await bench.deciding.apply(ANN, found[Measure.SILENCE].id)
+
+
+async def test_a_rule_that_has_changed_since_is_left_as_it_is(bench: Bench) -> None:
+    await bench.spikes()
+    await bench.mark()
+    await bench.run()
+    found = await bench.open()
+    await bench.engine.shelves.rules.patch(ANN, "cpu", {"threshold": 91.0}, None)
+    for measure in (Measure.WAIT, Measure.SILENCE):
+        with pytest.raises(Conflict, match="the rule has changed since this was tried"):
+            await bench.deciding.apply(ANN, found[measure].id)
+    await bench.engine.shelves.rules.delete(ANN, "cpu", None)
+    for measure in (Measure.WAIT, Measure.SILENCE):
+        with pytest.raises(Conflict, match="the rule is not there any more"):
+            await bench.deciding.apply(ANN, found[measure].id)
+    assert len(await bench.open()) == len(found)
+
+
+async def test_a_click_that_was_cut_short_comes_again_and_is_done(bench: Bench) -> None:
+    await bench.spikes()
+    await bench.mark()
+    await bench.run()
+    found = await bench.open()
+    await bench.engine.shelves.rules.patch(ANN, "cpu", found[Measure.WAIT].change, 1)
+    assert (await bench.deciding.apply(ANN, found[Measure.WAIT].id)).state is RecommendationState.APPLIED
+    assert (await bench.engine.shelves.rules.get(ANN, "cpu")).version == 2
+
+
+async def test_a_silence_is_made_once_and_holds_for_a_week(bench: Bench) -> None:
+    await bench.spikes()
+    await bench.mark()
+    await bench.run()
+    one = (await bench.open())[Measure.SILENCE]
+    assert one.promise.after.notified == 0 < one.promise.before.notified
+    await bench.deciding.apply(ANN, one.id)
+    (silence,) = (await bench.engine.shelves.silences.several(ANN, [f"recommended-{one.id}"])).values()
+    assert parse_rfc3339(silence.value.ends_at) == bench.now[0] + 7 * DAY_US
+    assert silence.value.author == "ann"
+
+
+async def test_an_escalation_goes_to_the_team_that_owns_the_framework(bench: Bench) -> None:
+    for _ in range(12):
+        rung = (await bench.engine.service.trigger(ANN, [TriggerInput(framework_id="web", rule_id="cpu")]))[0]
+        bench.now[0] += 60 * MINUTE_US
+        await bench.engine.service.resolve(ANN, [rung.alert_id or ""])
+        bench.now[0] += 60 * MINUTE_US
+    await bench.run()
+    lonely = (await bench.open())[Measure.ADD_ESCALATION]
+    with pytest.raises(Conflict, match="give the framework web an owner"):
+        await bench.deciding.apply(ANN, lonely.id)
+    await bench.engine.shelves.teams.create(ANN, {"id": "ops"})
+    await bench.engine.shelves.frameworks.patch(ANN, "web", {"owner": "ops"}, None)
+    await bench.run()
+    one = (await bench.open())[Measure.ADD_ESCALATION]
+    assert one.promise.after.notified == one.promise.before.notified + 12
+    await bench.deciding.apply(ANN, one.id)
+    (chain,) = (await bench.engine.shelves.escalations.several(ANN, [f"recommended-{one.id}"])).values()
+    assert (chain.value.steps[0].teams, chain.value.rules) == (("ops",), ("cpu",))
+    assert (await bench.run()).recommended == 0
+
+
+async def test_what_is_not_found_any_more_is_gone_and_comes_back_if_it_is_found_again(bench: Bench) -> None:
+    await bench.spikes()
+    await bench.run()
+    one = (await bench.open())[Measure.WAIT]
+    calm = bench.now[0] + 15 * DAY_US
+    assert (await bench.insights.runs.run(WORKSPACE, calm)).gone >= 1
+    assert Measure.WAIT in await bench.listed(RecommendationState.GONE)
+    with pytest.raises(Conflict, match="it is gone"):
+        await bench.deciding.apply(ANN, one.id)
+    await bench.run()
+    assert (await bench.open())[Measure.WAIT].id == one.id
+
+
+async def test_what_was_dismissed_is_not_told_again(bench: Bench) -> None:
+    await bench.spikes()
+    await bench.run()
+    one = (await bench.open())[Measure.WAIT]
+    await bench.deciding.dismiss(who("responder"), one.id)
+    await bench.run()
+    assert Measure.WAIT not in await bench.open()
+    assert (await bench.verbs.recommendation(ANN, one.id)).state is RecommendationState.DISMISSED
+
+
+# Who may
+
+
+async def test_who_may_read_does_not_apply_and_others_see_nothing(bench: Bench) -> None:
+    await bench.spikes()
+    await bench.run()
+    one = (await bench.open())[Measure.WAIT]
+    for verb in (bench.deciding.apply, bench.deciding.dismiss):
+        with pytest.raises(PermissionDenied):
+            await verb(who("viewer"), one.id)
+    foreign = msgspec.structs.replace(ANN, workspace="other")
+    elsewhere = who(channels=("db",))
+    for asker in (foreign, elsewhere):
+        assert await bench.listed(asker=asker) == {}
+        assert (await bench.verbs.page(asker, None, None, 50)).items == []
+        for verb in (bench.deciding.apply, bench.deciding.dismiss, bench.verbs.recommendation):
+            with pytest.raises(UnknownChannel):
+                await verb(asker, one.id)
+    with pytest.raises(PermissionDenied):
+        await bench.verbs.get(elsewhere, "web")
+    with pytest.raises(UnknownChannel):
+        await bench.verbs.get(foreign, "web")
+
+
+# Insights
+
+
+async def test_a_framework_is_scored_by_its_alerts_and_by_how_near_its_readings_came(bench: Bench) -> None:
+    await bench.spikes()
+    await bench.run()
+    page = await bench.verbs.page(ANN, None, None, 50)
+    (one,) = page.items
+    assert (page.day, one.framework_id, page.next_cursor) == ("2026-01-31", "web", None)
+    assert one.health is not None and one.risk is not None and one.health < 80.0 and one.risk > 50.0
+    told = {each.because: each for each in one.pulled_down}
+    assert told[Because.STRAIN].text == "came to 107% of its rule's threshold"
+    assert told[Because.ALERTS].source == "cpu" and len(told[Because.ALERTS].alert_ids) == 3
+    sides = {side.category.value: side.health for side in one.categories}
+    assert sides["performance"] is not None and [*sides.values()].count(None) == 4
+    assert [trend.note for trend in one.trends] == [
+        "needs scores of 3 days, has 0",
+        "needs scores of 12 days, has 0",
+    ]
+
+
+async def test_noise_does_not_cost_health(bench: Bench) -> None:
+    await bench.spikes()
+    await bench.run()
+    before = (await bench.verbs.get(ANN, "web")).insight.health
+    await bench.mark()
+    await bench.run()
+    after = (await bench.verbs.get(ANN, "web")).insight.health
+    assert before is not None and after is not None and after > before
+
+
+async def test_a_framework_without_data_is_unknown_and_says_what_it_lacks(bench: Bench) -> None:
+    await bench.engine.shelves.frameworks.create(ANN, {"id": "quiet"})
+    run = await bench.run()
+    assert (run.frameworks, run.unknown) == (2, 2)
+    one = (await bench.verbs.get(ANN, "quiet")).insight
+    assert (one.health, one.risk) == (None, None)
+    assert one.note == "nothing is known of it: it had no alerts in 14 days, and no readings in one"
+    assert one.trends[0].note == "nothing is known of it today"
+
+
+async def test_scores_of_each_day_are_kept_and_make_a_trend(bench: Bench) -> None:
+    for day in range(4):
+        if day == 3:
+            await bench.spikes(2)
+        else:
+            await bench.engine.service.read(ANN, [ReadingInput(framework_id="web", metric="cpu", value=1.0)])
+            await bench.engine._up.store.roll_up()
+        await bench.run()
+        bench.now[0] += DAY_US
+    bench.now[0] -= DAY_US
+    await bench.run()
+    found = await bench.verbs.get(ANN, "web")
+    assert [score.day for score in found.scores] == [
+        "2026-02-03",
+        "2026-02-02",
+        "2026-02-01",
+        "2026-01-31",
+    ]
+    assert [score.health for score in found.scores[1:]] == [100.0] * 3
+    week, month = found.insight.trends
+    assert week.change is not None and week.change == round((found.insight.health or 0) - 100.0, 1) < 0
+    assert month.note == "needs scores of 12 days, has 3"
+
+
+async def test_one_asks_for_a_day_and_for_nothing_that_is_none(bench: Bench) -> None:
+    nothing = await bench.verbs.page(ANN, None, None, 50)
+    assert (nothing.day, nothing.items, nothing.next_cursor) == (None, [], None)
+    await bench.run()
+    assert (await bench.verbs.page(ANN, "2026-01-31", None, 50)).items
+    other = await bench.verbs.page(ANN, "2026-01-30", None, 50)
+    assert (other.day, other.items) == ("2026-01-30", [])
+    with pytest.raises(BadRequest, match="day: 'monday' is no day"):
+        await bench.verbs.page(ANN, "monday", None, 50)
+    with pytest.raises(UnknownChannel, match="there is no insight of this framework yet"):
+        await bench.verbs.get(ANN, "db")
+
+
+async def test_the_nightly_job_makes_a_job_for_each_workspace(bench: Bench) -> None:
+    await bench.engine.service.trigger(ANN, [TriggerInput(framework_id="web")])
+    schedule = bench.insights.runs.schedule()
+    assert (schedule.name, schedule.cron.line) == ("insight-generation", "0 4 * * *")
+    job: Any = None
+    args: Any = msgspec.convert({"since": 0, "until": bench.now[0]}, schedule.kind.args)
+    started: Any = await schedule.kind.run(job, args)
+    assert started.result.workspaces == 1
+    reckoned: Any = await bench.insights.runs.kind.run(
+        job, msgspec.convert({"of": WORKSPACE, "until": bench.now[0] + MINUTE_US}, bench.insights.runs.kind.args)
+    )
+    assert (reckoned.result.frameworks, reckoned.result.alerts) == (1, 1)
