@@ -23,8 +23,8 @@ from engine.access.identity import Identity
 from engine.access.quotas import Quotas
 from engine.analytics.build import Analytics, build_analytics
 from engine.analytics.counting import Counting
-from engine.analytics.news import FindingNews
 from engine.analytics.insight_parts import Insights, build_insights
+from engine.analytics.news import FindingNews
 from engine.bounds import policy, rate_limits, retention_of, wider_rates
 from engine.bus import Bus
 from engine.cache.build import build_cache
