@@ -2,6 +2,6 @@
 
 Decides nothing: that is `engine.core.analytics`. `build.py` puts most of it together. `counting`: alerts by hour, day,
 week and month. Of patterns: `pattern_runs.py` is the job that looks for them, `pattern_worker.py` its process,
-`patterns.py` what people ask and say, `news.py` tells. How frameworks are, and what is recommended: `insight_runs.py` is
-the job, `insight_worker.py` its process, `insights.py` and `deciding.py` what people ask and decide.
+`patterns.py` what people ask and say, `news.py` tells. How frameworks are, and what is recommended: `insight_runs.py`
+is the job, `insight_worker.py` its process, `insights.py` and `deciding.py` what people ask and decide.
 """
