@@ -77,8 +77,8 @@ class Reckoning:
 
     def shift(self, baseline: float) -> tuple[float, float]:
         z, unit = cut(baseline, 4), self.sums_scale.before.deviation(3.5)
-        self.up = min(200.0, max(0.0, self.up + z - 0.6))
-        self.down = min(200.0, max(0.0, self.down - z - 0.6))
+        self.up = min(200.0, 8 * unit, max(0.0, self.up + z - 0.6))
+        self.down = min(200.0, 8 * unit, max(0.0, self.down - z - 0.6))
         self.sums_scale.learn(max(self.up, self.down), 0.35)
         return self.up / unit, self.down / unit
 

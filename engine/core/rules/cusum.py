@@ -15,7 +15,9 @@ SLACK = 0.6
 CLIP = 4.0
 # So much of a sum is one deviation of the score at least.
 UNIT = 3.5
-# A sum grows no further: what it has to come down from when the level is back.
+# A sum grows no further, in its deviations and by itself: it has to come down again when the level is back, and the
+# alert lasts until it has.
+DEVIATIONS_MAX = 8.0
 SUM_MAX = 200.0
 
 
@@ -28,9 +30,9 @@ class Cusum(msgspec.Struct):
 
     def observe(self, deviation: float) -> tuple[float, float]:
         """Takes in one deviation; how unusual are the sums upwards and downwards, in deviations?"""
-        clipped = max(-CLIP, min(CLIP, deviation))
-        self.up = min(SUM_MAX, max(0.0, self.up + clipped - SLACK))
-        self.down = min(SUM_MAX, max(0.0, self.down - clipped - SLACK))
-        unit = self.usual.of(UNIT)
+        clipped, unit = max(-CLIP, min(CLIP, deviation)), self.usual.of(UNIT)
+        most = min(SUM_MAX, DEVIATIONS_MAX * unit)
+        self.up = min(most, max(0.0, self.up + clipped - SLACK))
+        self.down = min(most, max(0.0, self.down - clipped - SLACK))
         self.usual.learn(max(self.up, self.down), UNIT * 0.1)
         return self.up / unit, self.down / unit
