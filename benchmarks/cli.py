@@ -32,6 +32,7 @@ from benchmarks import (
     ingest,
     jobs,
     nab,
+    patterns,
     readings,
     slow_reader,
     soak,
@@ -57,6 +58,7 @@ _BY_NAME: dict[str, Scenario] = {
     "core": core.run,
     "nab": nab.run,
     "forecast": forecast.run,
+    "patterns": patterns.run,
     "workflows": workflows.run,
     "jobs": jobs.run,
     "cache": cache.run,
@@ -64,7 +66,9 @@ _BY_NAME: dict[str, Scenario] = {
 }
 NAMES = ("fanout", *_BY_NAME, "all")
 # These have neither clients nor deliveries.
-_TALKING = tuple(name for name in NAMES if name not in ("core", "nab", "forecast", "workflows", "api", "cache"))
+_TALKING = tuple(
+    name for name in NAMES if name not in ("core", "nab", "forecast", "patterns", "workflows", "api", "cache")
+)
 # These measure on a Postgres of their own, or on the one that `--store URL` names.
 _ON_POSTGRES = ("ingest", "jobs")
 # Options that mean something to these scenarios only (and to `all`): to others they are refused, not quietly ignored.

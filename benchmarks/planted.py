@@ -60,6 +60,14 @@ class History:
             for _ in range(hosts):
                 self.ring(rule, at + self.random.uniform(0, 60 * (hosts > 1)), host=f"h{self.random.randint(1, 40)}")
 
+    def office(self, rule: str, per_day: float) -> None:
+        """Comes at any time, six times as often on weekdays from 8 to 18 o'clock: what people do there, rings."""
+        at = SINCE
+        while (at := at + self.random.expovariate(2 * per_day / DAY_S)) < self.until:
+            hour, is_weekday = (at % DAY_S) / _HOUR_S, int((at - SINCE) // DAY_S) % 7 < 5
+            if (is_weekday and 8 <= hour < 18) or self.random.random() < 1 / 6:
+                self.ring(rule, at, host=f"h{self.random.randint(1, 40)}")
+
     def plant(self, kind: PatternKind, *rules: str) -> None:
         """Plants one, and remembers it."""
         self.truth.add((kind, frozenset(rules)))
@@ -156,6 +164,14 @@ def noise(seed: int, sources: int = 40, days: int = DAYS) -> History:
     history = History(Random(f"noise {seed}"), days)  # noqa: S311  # a generator of tests
     for n in range(sources):
         history.noise(f"noise-{n}", history.random.uniform(0.1, 4.0))
+    return history
+
+
+def office(seed: int, sources: int = 40, days: int = DAYS) -> History:
+    """A history in which there is nothing to find but that people work by day."""
+    history = History(Random(f"office {seed}"), days)  # noqa: S311
+    for n in range(sources):
+        history.office(f"office-{n}", history.random.uniform(0.1, 4.0))
     return history
 
 

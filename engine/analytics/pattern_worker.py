@@ -56,7 +56,8 @@ def occurrences(rows: Iterable[HistoryRow]) -> Iterator[Occurrence]:
             row.identity,
             row.triggered_at / SECOND_US,
             None if row.resolved_at is None else row.resolved_at / SECOND_US,
-            row.acknowledged is not None or row.resolved_by is not None,
+            # Who looks at an alert only to say that it should not have rung has looked in vain.
+            not row.noise and (row.acknowledged is not None or row.resolved_by is not None),
         )
 
 

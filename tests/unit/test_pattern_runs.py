@@ -18,9 +18,10 @@ from engine.analytics.pattern_runs import LAST_RUN, PATTERN, RUN, PatternRuns, S
 from engine.jobs.kinds import Done
 from engine.jobs.scheduler import RunArgs
 from engine.stores import Store, open_store
-from engine.stores.findings import FindingQuery
+from engine.stores.findings import FindingQuery, HistoryRow
 from engine.stores.jobs import JobQuery
 from protocol.jobs import Claimed
+from protocol.model import AlertState, Severity
 from protocol.patterns import Pattern, PatternKind, PatternState, Said, Source
 from protocol.times import SECOND_US, rfc3339
 from tests.support.patterns import a_pattern, fill_with, findings_of
@@ -190,19 +191,36 @@ async def test_all_patterns_that_are_known_are_known(mining: Opening, monkeypatc
         assert len([each async for each in now.runs._known("acme")]) == 4
 
 
+@pytest.mark.parametrize(
+    ("acknowledged", "resolved_by", "noise", "is_heeded"),
+    [
+        (None, None, False, False),
+        ("2026-01-01T00:00:00Z", None, False, True),
+        (None, "ann", False, True),
+        ("2026-01-01T00:00:00Z", "ann", True, False),
+    ],
+)
+def test_an_alert_is_heeded_if_somebody_did_something_and_did_not_call_it_noise(
+    acknowledged: str | None, resolved_by: str | None, noise: bool, is_heeded: bool
+) -> None:
+    row = HistoryRow(
+        "a", "web", "r", "t", "i", Severity.INFO, AlertState.RESOLVED, 0, acknowledged, 1, resolved_by, 1, {}, noise
+    )
+    (found,) = pattern_worker.occurrences([row])
+    assert found.is_heeded is is_heeded
+
+
 def test_a_source_is_a_rule_under_its_last_name_or_a_name() -> None:
-    history = {
+    history: dict[str, tuple[str | None, str, dict[str, str]]] = {
         "r1": ("rule", "old name", {}),
         "r2": ("rule", "new name", {}),
         "n1": (None, "CPU at 97 %", {"alertname": "cpu"}),
         "n2": (None, "disk", {}),
     }
     rows = [
-        pattern_worker.HistoryRow(
-            name, "web", rule, title, "i", "warning", "active", n, None, None, None, 1, labels  # type: ignore[arg-type]
-        )
+        HistoryRow(name, "web", rule, title, "i", Severity.INFO, AlertState.ACTIVE, n, None, None, None, 1, labels)
         for n, (name, (rule, title, labels)) in enumerate(history.items())
-    ]  # fmt: skip
+    ]
     assert [each.source for each in pattern_worker.occurrences(rows)] == [
         Source("web", "rule", "new name"),
         Source("web", "rule", "new name"),

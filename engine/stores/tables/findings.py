@@ -20,7 +20,7 @@ from engine.stores.findings import (
     HistoryPage,
 )
 from engine.stores.tables.bulk import Bulk
-from engine.stores.tables.connection import Connection
+from engine.stores.tables.connection import Connection, either
 from engine.stores.tables.lists import ID_SLACK_US, id_at
 from engine.stores.tables.queries import numbers, workspace_number
 from engine.stores.tables.readers import Readers
@@ -58,17 +58,17 @@ OLD = """
 DELETE FROM finding WHERE (workspace, kind, key) IN (SELECT workspace, kind, key FROM finding INDEXED BY finding_kept
     WHERE updated_at < ?1 AND coalesce(due, 0) < ?1 ORDER BY updated_at LIMIT ?2) RETURNING 1
 """
-_LABELS = "json_extract(body, '$.alert.labels')"
+# Read out of the row once, whatever is asked of it.
+_READ = either(sqlite="json_extract(body, '$.alert') AS told", postgres="CAST(body AS jsonb) -> 'alert' AS told")
 # Ids are made from the clock: their order is that of time, and no index besides their own is needed.
 HISTORY = f"""
 SELECT json_group_array(json_array(alert_id, (SELECT framework FROM channel WHERE id = place), rule_id,
-    json_extract(body, '$.alert.title'), identity,
-    json_extract(body, '$.alert.severity'), json_extract(body, '$.alert.state'), triggered_at,
-    json_extract(body, '$.alert.acknowledged_at'), resolved_at, json_extract(body, '$.alert.resolved_by'), occurrences,
-    json(CASE WHEN length({_LABELS}) <= {HISTORY_LABELS_MAX_CHARS} THEN {_LABELS} ELSE '{{}}' END),
-    json(CASE WHEN json_extract(body, '$.alert.noise') IS NULL THEN 'false' ELSE 'true' END))),
+    told ->> 'title', identity, told ->> 'severity', told ->> 'state', triggered_at, told ->> 'acknowledged_at',
+    resolved_at, told ->> 'resolved_by', occurrences,
+    json(CASE WHEN length(told ->> 'labels') <= {HISTORY_LABELS_MAX_CHARS} THEN told ->> 'labels' ELSE '{{}}' END),
+    json(CASE WHEN told ->> 'noise' IS NULL THEN 'false' ELSE 'true' END))),
     count(*), max(alert_id)
-FROM (SELECT id AS alert_id, channel AS place, rule_id, identity, triggered_at, resolved_at, occurrences, body
+FROM (SELECT id AS alert_id, channel AS place, rule_id, identity, triggered_at, resolved_at, occurrences, {_READ}
     FROM alert WHERE workspace = ? AND id > ? AND id < ? AND triggered_at >= ? AND triggered_at < ?
     ORDER BY id LIMIT ?)
 """  # noqa: S608
