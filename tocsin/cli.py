@@ -13,6 +13,7 @@ import click
 
 from tocsin.commands import (
     alerts,
+    analytics,
     audit,
     broadcast,
     clients,
@@ -166,6 +167,7 @@ for command in (
     patterns.patterns,
     insights.insights,
     insights.recommendations,
+    analytics.analytics,
     audit.audit,
     setup.config,
     store.migrate,

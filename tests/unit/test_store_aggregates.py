@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.counted_by_hand import Whose, by_hand, by_store, changed, counted, merged
 from engine.core.analytics.calendar import HOUR_US, Width, end_of, start_of
 from engine.stores import Retention, Store
 from engine.stores.aggregates import AggregateQuery, Counted, Dimension
@@ -16,7 +17,6 @@ from protocol.errors import CommitInvalid
 from protocol.model import Alert, AlertState, ChannelKey, Severity
 from protocol.notify import Channel, DeliveryState
 from protocol.times import SECOND_US, rfc3339
-from tests.support.aggregates import Whose, by_hand, by_store, changed, counted, merged
 from tests.support.deliveries import a_delivery
 from tests.support.stores import FOREIGN, KEY, NOW, OTHER, StoreFactory, a_commit, a_row, an_alert, committed
 

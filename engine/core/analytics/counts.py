@@ -4,7 +4,7 @@ Every figure that is kept is a whole number that can be added and taken away aga
 percentile) is made from those when it is asked for. So days are sums of hours to the last digit, a count that is made
 anew changes them by the difference, and the order in which hours are counted does not matter.
 
-What the words mean is in `docs/analytics.md`; the store counts by them in SQL, and `tests/support/aggregates.py` has
+What the words mean is in `docs/analytics.md`; the store counts by them in SQL, and `benchmarks/counted_by_hand.py` has
 them once more, in plain Python, to hold the store's counts against.
 """
 

@@ -60,7 +60,7 @@ class Place(NamedTuple):
     group: Group
 
 
-_decode = msgspec.json.Decoder(dict[int, int]).decode
+decode_times = msgspec.json.Decoder(dict[int, int]).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -143,4 +143,4 @@ def _times_text(counts: Counts) -> str:
 
 
 def _counts(row: Sequence[Any]) -> Counts:
-    return Counts(tuple(row[:-1]), _decode(row[-1]))
+    return Counts(tuple(row[:-1]), decode_times(row[-1]))

@@ -1,8 +1,8 @@
 """Counts of alerts in the store, as `engine.stores.aggregates.AggregateStore`: making them, and asking for them.
 
 Making: `aggregate_hours` says what is to be counted, `aggregate_counts` counts, `aggregate_sums` writes; here they are
-put together. Asking: sums over rows by SQL, so that what travels is what is shown; histograms are taken apart and added
-there too.
+put together. Asking: sums over rows by SQL, so that what travels is what is shown. Histograms are added up here, by the
+reader: that takes a tenth of what SQL takes (a month of ten million alerts by the day has half a million bins).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from engine.core.analytics.calendar import HOUR_US, Width
+from engine.core.analytics.calendar import HOUR_US, Width, start_of
 from engine.core.analytics.counts import FIGURES, NONE, Counts
 from engine.stores import Retention
 from engine.stores.aggregates import AggregatePage, AggregateQuery, AggregateRow, Counted, Dimension, Freshness, Waiting
@@ -22,7 +22,7 @@ from engine.stores.tables import aggregate_hours as hours
 from engine.stores.tables import aggregate_sums as sums
 from engine.stores.tables.aggregate_counts import Group
 from engine.stores.tables.aggregate_hours import Hour
-from engine.stores.tables.connection import Connection, either
+from engine.stores.tables.connection import Connection
 from engine.stores.tables.readers import Readers
 from engine.stores.tables.rows import SEVERITIES
 from engine.stores.tables.writer import Writer
@@ -31,9 +31,6 @@ from protocol.times import SECOND_US
 _SEVERITY = {rank: severity for severity, rank in SEVERITIES.items()}
 _COLUMN = {Dimension.FRAMEWORK: "channel", Dimension.RULE: "rule", Dimension.SEVERITY: "severity"}
 _FIGURES = ", ".join(f"CAST(sum({name}) AS INTEGER)" for name in FIGURES)
-_BINS = either(
-    sqlite="json_each(aggregate.times) AS bins", postgres="jsonb_each_text(CAST(aggregate.times AS jsonb)) AS bins"
-)
 NUMBER = "SELECT id FROM workspace WHERE name = ?"
 CHANNELS = "SELECT id, framework FROM channel WHERE workspace = ?"
 FRESHNESS = """
@@ -140,13 +137,8 @@ def times_statement(
     if rules is not None:
         condition += " AND rule IN (SELECT value FROM json_each(?))"
         values.append(_json(rules))
-    columns = ", ".join([*_places(query), "CAST(bins.key AS INTEGER)"])
-    numbers = ", ".join(str(n) for n in range(1, len(_places(query)) + 2))
-    sql = (
-        f"SELECT {columns}, CAST(sum(CAST(bins.value AS INTEGER)) AS INTEGER) FROM aggregate, {_BINS}"  # noqa: S608
-        f" WHERE {condition} GROUP BY {numbers}"
-    )
-    return sql, values
+    columns = ", ".join([*_places(query), "times"])
+    return f"SELECT {columns} FROM aggregate WHERE {condition} AND times <> '{{}}'", values  # noqa: S608
 
 
 def _times(
@@ -158,13 +150,14 @@ def _times(
 ) -> dict[tuple[Any, ...], dict[int, int]]:
     rules = None
     if Dimension.RULE in query.group:
-        place = _places(query).index("rule")
-        rules = sorted({key[place] for key in wanted})
+        rules = sorted({key[_places(query).index("rule")] for key in wanted})
     sql, values = times_statement(workspace, query, _visible(names, query), rules)
     times: dict[tuple[Any, ...], dict[int, int]] = {}
-    for *key, number, count in connection.execute(sql, values).fetchall():
-        if tuple(key) in wanted:
-            times.setdefault(tuple(key), {})[number] = count
+    for *key, text in connection.execute(sql, values):
+        if (place := tuple(key)) in wanted:
+            bins = times.setdefault(place, {})
+            for number, count in sums.decode_times(text).items():
+                bins[number] = bins.get(number, 0) + count
     return times
 
 
@@ -176,7 +169,7 @@ def _places(query: AggregateQuery) -> list[str]:
 def _condition(workspace: int, query: AggregateQuery, channels: Sequence[int] | None) -> tuple[str, list[Any]]:
     is_by_rule = query.rule_id is not None or Dimension.RULE in query.group
     texts = ["workspace = ?", "detail = ?", "width = ?", "start >= ?", "start < ?"]
-    width = sums.WIDTHS[query.width or Width.DAY]
+    width = sums.WIDTHS[query.width or _longest(query)]
     values: list[Any] = [workspace, sums.BY_RULE if is_by_rule else sums.ALL_RULES, width]
     values += [query.since_us, query.until_us]
     if channels is not None:
@@ -191,6 +184,14 @@ def _condition(workspace: int, query: AggregateQuery, channels: Sequence[int] | 
         ranks = sorted({SEVERITIES[each] for each in query.severities})
         texts.append(f"severity IN ({', '.join(map(str, ranks))})")
     return " AND ".join(texts), values
+
+
+def _longest(query: AggregateQuery) -> Width:
+    """The longest stretches that make up the time that was asked for: fewer rows to add up."""
+    for width in (Width.MONTH, Width.WEEK):
+        if start_of(width, query.since_us) == query.since_us and start_of(width, query.until_us) == query.until_us:
+            return width
+    return Width.DAY
 
 
 def _visible(names: Mapping[int, str], query: AggregateQuery) -> list[int] | None:
