@@ -37,12 +37,16 @@ class DerivedStreams:
         self._observer = observer
         self._audiences: dict[DerivedKey, Audience] = {}
         self._posted: deque[_Posted] = deque()
+        # Who hears of all commits, whoever follows a stream; called as `post` and `look_all` are.
+        self.on_post: Callable[[str, Sequence[Event]], None] = lambda workspace, events: None
+        self.on_look_all: Callable[[Callable[[str], bool]], None] = lambda is_meant: None
         # A note to look into the store counts as one.
         self.posted_events = 0
         self._wake = trio.Event()
 
     def post(self, workspace: str, events: Sequence[Event]) -> None:
         """Takes note of the events of one commit; called by the store in commit order, must not raise."""
+        self.on_post(workspace, events)
         self._post(DerivedKey(workspace), events)
         for user in dict.fromkeys(user for event in events for user in event.people):
             # Events that come again (a commit answered late) have no user offset: then the store is looked into.
@@ -53,12 +57,14 @@ class DerivedStreams:
 
         They cannot be posted as they are: what other channels committed between two of them would be left out.
         """
+        self.on_post(workspace, ())
         self._post(DerivedKey(workspace), ())
         for user in dict.fromkeys(user for event in events for user in event.people):
             self._post(DerivedKey(workspace, user), ())
 
     def look_all(self, is_meant: Callable[[str], bool]) -> None:
         """Looks into the store for all streams of these workspaces: something may have been missed."""
+        self.on_look_all(is_meant)
         for stream in list(self._audiences):
             if is_meant(stream.workspace):
                 self._post(stream, ())

@@ -38,6 +38,7 @@ from engine.stores.sqlite.file import Database
 from engine.telemetry.metrics import Metrics
 from engine.tree import Tree, own_principal
 from engine.verbs.analytics import AnalyticsVerbs
+from engine.verbs.incidents import Incidents
 from engine.verbs.operators import Operators
 from engine.verbs.workflows import Workflows
 from engine.world import World
@@ -49,9 +50,10 @@ from protocol.times import SECOND_US
 class Engine:
     """A whole Tocsin engine. `async with Engine(config) as engine:` under trio runs it until the block ends.
 
-    Inside the block `engine.service` has the verbs of alerts, `shelves`, `workflows`, `jobs`, `schedules`, `later` and
-    `notifications` those of what they are called, `engine.administration` and `engine.operators` those of
-    administrators, `engine.identity` knows who may come in, `engine.ws_url` and `engine.http_url` say where it listens.
+    Inside the block `engine.service` has the verbs of alerts, `shelves`, `workflows`, `jobs`, `schedules`, `later`,
+    `incidents` and `notifications` those of what they are called, `engine.administration` and `engine.operators` those
+    of administrators, `engine.identity` knows who may come in, `engine.ws_url` and `engine.http_url` say where it
+    listens.
     The block ends with TooManyRestarts if a part crashed too often, with ConfigError or StoreRefused if it cannot
     start.
     """
@@ -147,6 +149,11 @@ class Engine:
     def insights(self) -> Insights:
         """How frameworks are, and what is recommended: `insights.verbs`, `insights.deciding`."""
         return self._up.insights
+
+    @property
+    def incidents(self) -> Incidents:
+        """The verbs of incidents: alerts that belong together. Raises StoreUnavailable as the others."""
+        return self._up.incidents
 
     @property
     def notifications(self) -> NotifyVerbs:

@@ -39,6 +39,7 @@ from engine.http.event_streams import stream_routes
 from engine.http.inbound.intake import Intake
 from engine.http.inbound.routes import inbound_routers
 from engine.http.inbound.slack import slack_router
+from engine.http.incidents import incident_routes
 from engine.http.insights import insight_routes
 from engine.http.jobs import job_routes, queue_metrics_router
 from engine.http.metrics import OwnHealth, metrics_router
@@ -167,6 +168,7 @@ class Doors:
                 *rule_series_routes(parts.rule_series),
                 *prediction_routes(parts.predictions),
                 *notification_routes(parts.notify_verbs),
+                *incident_routes(parts.incidents, PeerAddress(config.gateway.trusted_proxies)),
                 *self._stream_routes(parts),
                 *shelf_routes(
                     parts.shelves, Storms(parts.store), self._world.clock, PeerAddress(config.gateway.trusted_proxies)

@@ -16,6 +16,7 @@ from actors.ticker import Ticker
 from engine.access.administration import Administration
 from engine.analytics.build import Analytics
 from engine.analytics.counting import Counting
+from engine.analytics.incident_keeper import IncidentKeeper
 from engine.analytics.insight_parts import Insights
 from engine.bounds import retention_of, turns
 from engine.cache.cache import Cache
@@ -39,7 +40,7 @@ from engine.orders import StandingOrders
 from engine.quiet.quiet_keeper import QuietKeeper
 from engine.service import Service
 from engine.shelf.shelves import Shelves
-from engine.stages import Asked, Base, Channels, Later, Notifying, Objects, Reach, trials_of
+from engine.stages import Asked, Base, Channels, Correlating, Later, Notifying, Objects, Reach, trials_of
 from engine.stores import Store
 from engine.stores.nodes import NodeRow
 from engine.trying.trials import Trials
@@ -47,6 +48,7 @@ from engine.verbs.analytics import AnalyticsVerbs
 from engine.verbs.answers import Tally
 from engine.verbs.broadcasts import Broadcasts
 from engine.verbs.elsewhere import answer_others
+from engine.verbs.incidents import Incidents
 from engine.verbs.nodes import NodeVerbs
 from engine.verbs.operators import Operators
 from engine.verbs.predictions import PredictionVerbs
@@ -84,6 +86,8 @@ class Parts:
     rule_series: RuleSeries
     orders: StandingOrders
     quiet_keeper: QuietKeeper
+    incident_keeper: IncidentKeeper
+    incidents: Incidents
     workflows: Workflows
     notifications: Notifications
     notify_verbs: NotifyVerbs
@@ -113,7 +117,8 @@ def build(base: Base) -> Parts:
     channels = Channels(base)
     objects = Objects(base, channels, are_others=bus is not None)
     reach = Reach(base, channels, objects, bus, me)
-    notifying = Notifying(base, channels, objects, reach.others)
+    correlating = Correlating(base, channels, reach)
+    notifying = Notifying(base, channels, objects, reach.others, correlating)
     asked = Asked(base, channels, objects, reach)
     later = Later(base, channels, objects, notifying, asked, reach)
     store, registry, shelves = base.store, channels.registry, objects.shelves
@@ -156,6 +161,16 @@ def build(base: Base) -> Parts:
         broadcasts=broadcasts,
         orders=channels.orders,
         quiet_keeper=channels.keeper,
+        incident_keeper=correlating.keeper,
+        incidents=Incidents(
+            store,
+            service,
+            correlating.learning,
+            base.trail,
+            clock,
+            correlating.hints.tell,
+            correlating.keeper.caught_up,
+        ),
         shelves=shelves,
         workflows=asked.workflows,
         trials=trials_of(base, shelves, readings, service),

@@ -23,7 +23,11 @@ from engine.access.identity import Identity
 from engine.access.quotas import Quotas
 from engine.analytics.build import Analytics, build_analytics
 from engine.analytics.counting import Counting
+from engine.analytics.incident_hints import IncidentHints
+from engine.analytics.incident_keeper import IncidentKeeper
+from engine.analytics.incident_memory import Memory
 from engine.analytics.insight_parts import Insights, build_insights
+from engine.analytics.learned import LearnedPatterns
 from engine.analytics.news import FindingNews
 from engine.bounds import policy, rate_limits, retention_of, wider_rates
 from engine.bus import Bus
@@ -40,6 +44,7 @@ from engine.jobs.schedules import ScheduleVerbs
 from engine.jobs.works import Works, build_works
 from engine.nodes.together import Ground, Nodes
 from engine.notify.book import NotifyBook
+from engine.notify.grouping import Grouping
 from engine.notify.inapp import InApp
 from engine.notify.mail import Mail, build_mail
 from engine.notify.notifications import Notifications, build_notifications, digest_schedule
@@ -138,6 +143,22 @@ class Channels:
         return self.registry.is_ours("")
 
 
+class Correlating:
+    """Which alerts belong together."""
+
+    def __init__(self, base: Base, channels: Channels, reach: Reach) -> None:
+        clock = base.world.clock
+        self.learning = LearnedPatterns(base.store)
+        self.hints = IncidentHints(channels.derived, reach.others)
+        memory = Memory(base.store, self.learning, clock)
+        self.keeper = IncidentKeeper(base.store, channels.registry, memory, self.hints.tell)
+        channels.derived.on_post = self.keeper.post
+        channels.derived.on_look_all = self.keeper.look_all
+        if reach.nodes is not None:
+            self.keeper.saves_soon = True
+            reach.nodes.on_change(self.keeper.look_again)
+
+
 class Objects:
     """What is remembered of the store, the objects that people edit, and the way out to their endpoints."""
 
@@ -191,7 +212,9 @@ class Reach:
 class Notifying:
     """Who is notified of what, and by whom."""
 
-    def __init__(self, base: Base, channels: Channels, objects: Objects, others: Others) -> None:
+    def __init__(
+        self, base: Base, channels: Channels, objects: Objects, others: Others, correlating: Correlating
+    ) -> None:
         config, clock, store = base.config, base.world.clock, base.store
         outbound, shelves = objects.outbound, objects.shelves
         self.mail: Mail = build_mail(config, base.identity, shelves, outbound, clock)
@@ -203,7 +226,7 @@ class Notifying:
         say = word_on_streams(channels.registry, config.api.answer_s)
         book = NotifyBook(channels.orders, channels.registry.wake, outbound.book)
         self.notifications: Notifications = build_notifications(
-            store, channels.orders, book, senders, self.mail.renderer, say, clock
+            store, channels.orders, book, senders, self.mail.renderer, say, clock, Grouping(store, correlating.keeper)
         )
         self.notifications.follow(shelves, shelves.figures)
         trials = endpoint_senders(outbound, shelves.endpoints, config, clock, are_trials=True)

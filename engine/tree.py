@@ -167,6 +167,7 @@ class Tree:
             ChildSpec("recipients", self._part(lambda parts: parts.recipients.run)),
             ChildSpec("upkeep", self._part(lambda parts: parts.upkeep.run)),
             ChildSpec("quiet", self._part(lambda parts: parts.quiet_keeper.run)),
+            ChildSpec("incidents", self._part(lambda parts: parts.incident_keeper.run)),
             ChildSpec("rollups", self._part(lambda parts: parts.rollups.run)),
             ChildSpec("counting", self._part(lambda parts: parts.counting.run)),
             ChildSpec("cache", self._part(lambda parts: parts.cache.run)),

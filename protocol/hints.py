@@ -10,7 +10,8 @@ import enum
 import msgspec
 
 from protocol.envelope import Message
-from protocol.model import Alert
+from protocol.incidents import Happening, IncidentState
+from protocol.model import Alert, Severity
 from protocol.patterns import Pattern
 
 
@@ -108,5 +109,25 @@ class PatternFound(Message, frozen=True, gc=False, kw_only=True, tag="pattern_fo
     data: Pattern
 
 
+class IncidentNews(msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
+    """What has happened to an incident last, and how it is now. `alertId`: the alert that did it, if one did."""
+
+    id: str
+    event: Happening
+    state: IncidentState
+    title: str
+    severity: Severity
+    alerts: int
+    open_alerts: int
+    alert_id: str | None
+
+
+class IncidentUpdated(Message, frozen=True, gc=False, kw_only=True, tag="incident"):
+    """An incident was opened, or has changed. A hint, as `workflow_updated`: `GET /api/v1/incidents` has them all."""
+
+    channel: str
+    data: IncidentNews
+
+
 # What is told beside the streams, without offsets.
-Hint = WorkflowUpdated | AlertsRefresh | NewAlert | Notification | PatternFound
+Hint = WorkflowUpdated | AlertsRefresh | NewAlert | Notification | PatternFound | IncidentUpdated

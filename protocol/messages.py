@@ -13,7 +13,15 @@ import msgspec
 
 from protocol.envelope import Message, RequestMessage
 from protocol.fields import ChannelName, Id, Offset, RequestId, Text, Ticket, Token
-from protocol.hints import AlertsRefresh, Broadcast, NewAlert, Notification, PatternFound, WorkflowUpdated
+from protocol.hints import (
+    AlertsRefresh,
+    Broadcast,
+    IncidentUpdated,
+    NewAlert,
+    Notification,
+    PatternFound,
+    WorkflowUpdated,
+)
 from protocol.items import AlertIds, ItemResult, NoticeKeys, Readings, TriggerInput, Triggers
 from protocol.model import Alert, Change, EventKind, Severity, Suppressed
 
@@ -295,6 +303,7 @@ ServerMessage = (
     | NewAlert
     | Notification
     | PatternFound
+    | IncidentUpdated
     | Pong
     | ErrorMessage
     | Bye

@@ -130,6 +130,8 @@ class Why(Enum):
     # The alert's.
     STORM = "storm"
     NOT_TOLD = "not_told"
+    # It belongs to an incident of which the recipient was told.
+    GROUPED = "grouped"
     OVER = "over"
     # Put aside, and told at once meanwhile, or about to be.
     TOLD = "told"

@@ -4,4 +4,5 @@ Decides nothing: that is `engine.core.analytics`. `build.py` puts most of it tog
 week and month. Of patterns: `pattern_runs.py` is the job that looks for them, `pattern_worker.py` its process,
 `patterns.py` what people ask and say, `news.py` tells. How frameworks are, and what is recommended: `insight_runs.py`
 is the job, `insight_worker.py` its process, `insights.py` and `deciding.py` what people ask and decide.
+`incident_keeper.py`: which alerts belong together.
 """

@@ -1,13 +1,15 @@
 """Who is told of a change of an alert, by which channel, and when: the one point at which all of it is decided. Pure.
 
     the alert ─▶ the endpoint's filters, or the person's channels for this severity ─▶ was the start told? ─▶ storm
-              ─▶ quiet hours ─▶ digest ─▶ send
+              ─▶ its incident ─▶ quiet hours ─▶ digest ─▶ send
 
 Each channel of each recipient gets one answer: send, put aside for a digest, or not at all and why. So what is in a
 digest is never told at once as well. Whoever was told that something began is told that it ended, whatever his filters
 say by then; whoever was not is not ("done only if start was sent"). What is quieted never comes here, but for what a
 storm holds back: that is put aside, and told together a minute later. An escalation passes quiet hours and digests:
-it exists because nobody has reacted.
+it exists because nobody has reacted. What belongs to an incident of which people were told goes with what else joins
+that, a few minutes later, unless it is more severe than all that they were told of it; machines get each by itself, and
+the app's list is quiet anyway.
 
 Decided against: asking preferences where messages are sent (by then an hour may have passed, and a digest would know
 nothing of what went at once); a digest in the app (its list is quiet by itself).
@@ -44,8 +46,13 @@ _PERSONAL = frozenset({Change.ASSIGNED})
 _URGENT = frozenset({Change.ESCALATED, Change.REMINDER, Change.TEST})
 # How long a storm gathers: Alertmanager's group_wait is half of it, the budget is one of a minute.
 STORM_GATHERS_US = 60 * SECOND_US
+# How long what joins an incident is gathered: Alertmanager's group_interval.
+GROUP_GATHERS_US = 300 * SECOND_US
+# Whom one message for many is a relief.
+_GROUPED = frozenset({Channel.EMAIL, Channel.SLACK, Channel.APPRISE})
 # Where a channel and a recipient stand, by both.
 Place = tuple[Channel, str]
+_NOBODY: Mapping[Place, int] = {}
 
 
 class Person(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -70,7 +77,7 @@ class Person(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 class News(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What has happened: the alert after it, by whom, and the endpoints that its rule names (empty: all).
 
-    `in_storm`: a storm held it back.
+    `in_storm`: a storm held it back. `grouped`: who was told at once of its incident, and the highest severity of that.
     """
 
     change: Change
@@ -78,6 +85,7 @@ class News(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     by: str | None = None
     rule_notify: tuple[str, ...] = ()
     in_storm: bool = False
+    grouped: Mapping[Place, int] = _NOBODY
 
 
 class Answer(Enum):
@@ -104,6 +112,8 @@ class Heard(NamedTuple):
     was_told: bool = False
     # It is in a digest of a storm, or will be.
     in_storm: bool = False
+    # Its beginning went, or will go, with what else joined its incident.
+    in_group: bool = False
 
 
 _NOTHING = Heard()
@@ -122,7 +132,9 @@ def hear(known: dict[Place, Heard], delivery: Delivery) -> None:
     place = (delivery.channel, delivery.recipient.name)
     before = known.get(place, _NOTHING)
     if delivery.state in TOLD or delivery.state is DeliveryState.QUEUED:
-        known[place] = Heard(was_told=True, in_storm=delivery.why is Why.STORM or before.in_storm)
+        in_group = delivery.why is Why.GROUPED if delivery.change.is_start else before.in_group
+        in_storm = delivery.why is Why.STORM or before.in_storm
+        known[place] = Heard(was_told=True, in_storm=in_storm, in_group=in_group)
     elif delivery.state is DeliveryState.FAILED and delivery.due is not None and before.in_storm:
         # An earlier storm was told of; of the last one he has heard nothing.
         known[place] = before._replace(in_storm=False)
@@ -145,7 +157,9 @@ def _to_endpoint(news: News, endpoint: Endpoint, known: Mapping[Place, Heard], n
     why = _unheard(news, told) or _refusal(news, endpoint, told)
     if why is not None:
         return Routed(channel=endpoint.channel, recipient=recipient, answer=Answer.SUPPRESS, why=why)
-    return _sent(endpoint.channel, recipient, {Why.STORM: _storm_due(news, now)})
+    place = (endpoint.channel, recipient.name)
+    put_aside = {Why.STORM: _storm_due(news, now), Why.GROUPED: _group_due(news, place, told, now)}
+    return _sent(endpoint.channel, recipient, put_aside)
 
 
 def is_named(endpoint: Endpoint, names: Collection[str]) -> bool:
@@ -183,6 +197,20 @@ def _storm_due(news: News, now: int) -> int | None:
     return (now // STORM_GATHERS_US + 1) * STORM_GATHERS_US
 
 
+def _group_due(news: News, place: Place, told: Heard, now: int) -> int | None:
+    """When that which belongs to a known incident is told (microseconds); None: not with others."""
+    if place[0] not in _GROUPED or news.change in _URGENT | _PERSONAL or news.change is Change.RAISED:
+        return None
+    if news.change.is_start:
+        # Whoever was told of this alert by itself follows it.
+        highest = None if told.was_told and not told.in_group else news.grouped.get(place)
+        is_held = highest is not None and news.alert.severity.rank <= highest
+    else:
+        is_held = told.in_group
+    # All of these minutes together, whoever was first.
+    return (now // GROUP_GATHERS_US + 1) * GROUP_GATHERS_US if is_held else None
+
+
 def _sent(channel: Channel, recipient: Recipient, put_aside: Mapping[Why, int | None]) -> Routed:
     """At once or, for the reason that holds longest, with a digest; not at all if that is never."""
     last = max(put_aside.items(), key=lambda reason: reason[1] or 0)
@@ -207,7 +235,7 @@ def _to_person(news: News, person: Person, known: Mapping[Place, Heard], now: in
         if why is not None:
             yield Routed(channel=channel, recipient=recipient, answer=Answer.SUPPRESS, why=why)
         else:
-            yield _when(news, person, preference, channel, now)
+            yield _when(news, person, preference, channel, told, now)
 
 
 def channels_for(preference: Preference, severity: Severity) -> tuple[Channel, ...]:
@@ -221,10 +249,11 @@ def _personal_refusal(news: News, person: Person, channel: Channel) -> Why | Non
     return Why.OWN_ACT if news.by == person.id and news.change not in _URGENT else None
 
 
-def _when(news: News, person: Person, preference: Preference, channel: Channel, now: int) -> Routed:
+def _when(news: News, person: Person, preference: Preference, channel: Channel, told: Heard, now: int) -> Routed:
     """At once, or with which digest."""
     recipient, rank = Recipient(user=person.id), news.alert.severity.rank
-    reasons: dict[Why, int | None] = {Why.STORM: _storm_due(news, now)}
+    group_due = _group_due(news, (channel, recipient.name), told, now)
+    reasons: dict[Why, int | None] = {Why.STORM: _storm_due(news, now), Why.GROUPED: group_due}
     if channel is not Channel.IN_APP and news.change not in _URGENT:
         zone = person.reads_in
         if rank < preference.quiet_below.rank:

@@ -35,6 +35,7 @@ _WAITS = {
     Why.DIGEST: "it goes with the recipient's next digest",
     Why.QUIET_HOURS: "it came in the recipient's quiet hours, and goes when they end",
     Why.STORM: "a storm holds it back, and it goes with the others of its minute",
+    Why.GROUPED: "it belongs to an incident that the recipient was told of, and goes with what else joins that",
 }
 _FAILS = {
     Why.REFUSED: "the target refused it",

@@ -17,6 +17,7 @@ from engine.jobs.scheduler import Schedule
 from engine.notify.book import NotifyBook
 from engine.notify.digests import Digests
 from engine.notify.escalation import Escalations
+from engine.notify.grouping import Grouping
 from engine.notify.ports import Renderer, Sender
 from engine.notify.router import Router
 from engine.notify.sending import Sending, Tools
@@ -69,15 +70,16 @@ def build_notifications(
     renderer: Renderer,
     say: SayOnStream,
     clock: Clock,
+    grouping: Grouping | None = None,
 ) -> Notifications:
-    """Nothing of it runs yet."""
+    """Nothing of it runs yet. Without `grouping` each alert is told by itself, whatever incident it is part of."""
     escalations = Escalations(store, book, say, clock)
     return Notifications(
         senders=senders,
         renderer=renderer,
         book=book,
         escalations=escalations,
-        router=Router(store, orders, book, escalations, clock),
+        router=Router(store, orders, book, escalations, clock, grouping),
         sending=Sending(Tools(store, senders, renderer, clock)),
         digests=Digests(store, clock),
     )

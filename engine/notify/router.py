@@ -24,6 +24,7 @@ from engine.notify.decided import Decided, line_of
 from engine.notify.escalation import Escalations
 from engine.notify.facts import AboutAlerts, Facts
 from engine.notify.gathered import ALERTS_AT_ONCE
+from engine.notify.grouping import AGAIN_US, Grouping, ToldOfIncidents
 from engine.notify.told import Told
 from engine.orders import StandingOrders
 from engine.stores import Store
@@ -58,6 +59,7 @@ class _Scene:
     named: Mapping[str | None, tuple[str, ...]]
     about: AboutAlerts
     people: Mapping[str, Person]
+    of_incidents: ToldOfIncidents
     _told: dict[str, Told] = field(default_factory=dict)
 
     def told(self, alert_id: str) -> Told:
@@ -77,7 +79,9 @@ class Router:
         book: NotifyBook,
         escalations: Escalations,
         clock: Clock,
+        grouping: Grouping | None = None,
     ) -> None:
+        self._grouping = grouping
         self._store = store
         self._orders = orders
         self._book = book
@@ -94,16 +98,27 @@ class Router:
         """Decides who is told of these changes."""
         if (older := await self._ahead(claimed, args)) is not None:
             return PutOff(self._clock() + AFTER_OLDER_US, behind=older)
+        if await self._is_early(claimed.workspace, args):
+            return PutOff(self._clock() + AGAIN_US)
         # Only now: what older jobs have settled with before they were said to have ended must be in it.
         key, now = ChannelKey(claimed.workspace, claimed.framework or ""), self._clock()
         ids = list(dict.fromkeys(alert_id for noted in args.noted for alert_id in noted.alert_ids))
-        decided = Decided()
+        decided, of_incidents = Decided(), ToldOfIncidents({})
         for start in range(0, len(ids), ALERTS_AT_ONCE):
             scene = await self._scene(key, now, args, ids[start : start + ALERTS_AT_ONCE])
+            scene.of_incidents.join(of_incidents)
+            of_incidents = scene.of_incidents
             decided = await self._decide(scene, args, decided)
         for noted in args.noted:
             await self._note_answer(key, noted)
         return decided.done
+
+    async def _is_early(self, workspace: str, args: RouteArgs) -> bool:
+        """Whether it is soon known to which incidents these belong."""
+        starting = [noted for noted in args.noted if noted.change.is_start]
+        if self._grouping is None or not starting:
+            return False
+        return await self._grouping.is_early(workspace, starting[-1].at, self._clock())
 
     async def _scene(self, key: ChannelKey, now: int, args: RouteArgs, ids: Sequence[str]) -> _Scene:
         workspace = key.workspace
@@ -112,6 +127,8 @@ class Router:
         assigned = (alert.assigned_to for alert in about.alerts.values())
         others = (line.recipient.user for of_alert in about.lines.values() for line in of_alert)
         people = await self._facts.people(workspace, [*answering.get(about.owner or "", ()), *assigned, *others])
+        begin = {name for noted in args.noted if noted.change.is_start for name in noted.alert_ids} & set(ids)
+        of_incidents = await self._grouping.of(workspace, begin) if self._grouping else ToldOfIncidents({})
         return _Scene(
             key=key,
             now=now,
@@ -120,6 +137,7 @@ class Router:
             named={rule.id: rule.notify for rule in self._orders.of(key).rules},
             about=about,
             people=people,
+            of_incidents=of_incidents,
         )
 
     async def _decide(self, scene: _Scene, args: RouteArgs, decided: Decided) -> Decided:
@@ -173,6 +191,7 @@ def _answers(scene: _Scene, noted: Noted, alert: Alert) -> Iterator[tuple[Routed
         by=noted.by,
         rule_notify=scene.named.get(alert.rule_id, ()),
         in_storm=noted.in_storm,
+        grouped=scene.of_incidents.of(alert.id),
     )
     told = scene.told(alert.id)
     answers = route(news, scene.endpoints, concerned(scene, alert, noted), told.known, scene.now)
@@ -184,6 +203,7 @@ def _answers(scene: _Scene, noted: Noted, alert: Alert) -> Iterator[tuple[Routed
             continue
         # What follows in this job knows of it.
         told.add(line)
+        scene.of_incidents.add(line, alert.severity.rank)
         yield routed, line
 
 

@@ -108,6 +108,9 @@ class IncidentStore(Protocol):
     async def incident(self, workspace: str, incident_id: str) -> KeptIncident | None:
         """One of them."""
 
+    async def incidents_named(self, workspace: str, ids: Collection[str]) -> list[KeptIncident]:
+        """Those of these incidents that there are."""
+
     async def incidents_of(self, workspace: str, alert_ids: Collection[str]) -> list[KeptIncident]:
         """The incidents that any of these alerts (500 at most) is in, or was split off from."""
 

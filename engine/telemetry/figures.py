@@ -108,6 +108,23 @@ FIGURES: Mapping[str, Figure] = {
             "news_reloads": ("objects_reloaded", "Times that all objects were read anew after a gap."),
         }.items()
     },
+    **{
+        f"incidents.{word}": Figure((f"tocsin_incidents_{name}",), text, True)
+        for word, (name, text) in {
+            "opened": ("opened", "Alerts that belong together were found, and made an incident."),
+            "joined": ("joined", "Alerts that joined an incident."),
+            "merged": ("merged", "Incidents that turned out to be one with another."),
+            "resolved": ("resolved", "Incidents that were over."),
+            "reopened": ("reopened", "Incidents that needed somebody again."),
+            "events": ("events", "Events of alerts that were looked at."),
+            "skipped": ("events_skipped", "Events that nobody looked at: too many waited, or they were trimmed."),
+            "forgotten": ("alerts_forgotten", "Alerts no longer looked at because newer ones were too many."),
+            "failed": ("events_failed", "Events passed over because they made us raise; the log has the reason."),
+            "recalled": ("recalled", "Times that a workspace's machine was made from the store."),
+        }.items()
+    },
+    "incidents.waiting": Figure(("tocsin_incidents_events_waiting",), "Events that wait to be looked at."),
+    "incidents.workspaces": Figure(("tocsin_incidents_workspaces",), "Workspaces whose machine is in memory."),
     "nodes.forwarding_under_way": Figure(("tocsin_nodes_forwarded_under_way",), "Batches that wait for their answer."),
     "nodes.channels_elsewhere": Figure(("tocsin_nodes_channels_elsewhere",), "Channels here that others decide."),
     "gateway.hints_dropped": Figure(("tocsin_hints_dropped",), "Hints of workflows left out for slow readers.", True),

@@ -59,6 +59,7 @@ def _watch_parts(metrics: Metrics, parts: Callable[[], Parts | None]) -> None:
     metrics.watch("registry", lambda: _registry(parts()))
     metrics.watch("nodes", lambda: {} if (now := parts()) is None or now.nodes is None else now.nodes.statistics())
     metrics.watch("bus", lambda: {} if (now := parts()) is None or now.nodes is None else now.nodes.bus.statistics())
+    metrics.watch("incidents", lambda: {} if (now := parts()) is None else now.incident_keeper.statistics())
     metrics.watch("objects", lambda: {} if (now := parts()) is None else now.shelves.figures.statistics())
     metrics.watch("store", lambda: _store(parts()))
     metrics.watch("quieted", lambda: {} if (now := parts()) is None else now.orders.quiet.statistics())

@@ -354,6 +354,7 @@ ELSEWHERE = {
     "new_alert": "tests/integration/test_workflows.py",
     "notification": "tests/integration/test_notifications_in_app.py",
     "pattern_found": "tests/integration/test_patterns.py",
+    "incident": "tests/integration/test_incidents.py",
 }
 
 

@@ -12,6 +12,8 @@ from protocol.hints import (
     AlertHint,
     AlertsRefresh,
     Hint,
+    IncidentNews,
+    IncidentUpdated,
     NewAlert,
     Notification,
     PatternFound,
@@ -19,6 +21,7 @@ from protocol.hints import (
     WorkflowProgress,
     WorkflowUpdated,
 )
+from protocol.incidents import Happening, IncidentState
 from protocol.items import ItemResult
 from protocol.model import (
     Alert,
@@ -73,6 +76,7 @@ ALERT = Alert(
     step_id="roof",
     active_since=AT,
     quieted_by=QuietedBy.STORM,
+    incident_id="i1",
     quieted_until=AT,
     escalated=Escalated(chain="web", step=2, round=1, at=AT),
 )
@@ -182,6 +186,13 @@ HINTS: dict[type, Hint] = {
         channel="alerts:acme:42", data=WorkflowProgress(project_id="42", item_id="roof")
     ),
     AlertsRefresh: AlertsRefresh(channel="alerts:acme:42", data=RefreshHint(project_id="42")),
+    IncidentUpdated: IncidentUpdated(
+        channel="alerts:acme:*",
+        data=IncidentNews(
+            id="i1", event=Happening.JOINED, state=IncidentState.OPEN, title="cpu", severity=Severity.ERROR,
+            alerts=3, open_alerts=2, alert_id="a1",
+        ),
+    ),
     NewAlert: NewAlert(
         channel="user:acme:ann",
         data=AlertHint(id="a1", title="Cover the roof", message="BUILD / Roof", priority="MEDIUM", project_id="42"),

@@ -314,3 +314,61 @@ def test_quiet_hours_of_some_days_belong_to_the_evening_on_which_they_begin() ->
     saturday = parse_rfc3339("2026-01-10T03:00:00Z")
     assert quiet_until(preference, "UTC", saturday) == parse_rfc3339("2026-01-10T07:00:00Z")
     assert quiet_until(preference, "UTC", saturday + 24 * HOUR_US) is None
+
+
+# Incidents.
+
+MAIL = Endpoint(id="desk", channel=Channel.EMAIL, address="desk@example.org")
+KNOWS = {(Channel.EMAIL, "endpoint:desk"): Severity.ERROR.rank, (Channel.EMAIL, "user:ann"): Severity.ERROR.rank}
+# At noon five minutes begin.
+LATER = (Answer.DIGEST, Why.GROUPED, NOON + 300 * SECOND_US)
+
+
+def desk(what: News, told: Heard | None = None) -> tuple[Answer, Why | None, int | None]:
+    known = {} if told is None else {(Channel.EMAIL, "endpoint:desk"): told}
+    (routed,) = route(what, [MAIL], [], known, NOON)
+    return routed.answer, routed.why, routed.due
+
+
+@pytest.mark.parametrize("change", [Change.FIRED, Change.REPEATED, Change.REOPENED])
+def test_what_joins_an_incident_that_was_told_of_goes_with_what_else_joins_it(change: Change) -> None:
+    assert desk(news(change, grouped=KNOWS)) == LATER
+    assert to(news(change, grouped=KNOWS), everything())[Channel.EMAIL] == LATER
+
+
+def test_what_is_more_severe_than_all_that_was_told_of_it_passes_and_so_does_what_is_raised() -> None:
+    assert desk(news(severity=Severity.CRITICAL, grouped=KNOWS)) == SEND
+    assert desk(news(Change.RAISED, grouped=KNOWS)) == SEND
+    assert desk(news(grouped={(Channel.EMAIL, "endpoint:other"): 3})) == SEND
+
+
+def test_machines_and_the_list_in_the_app_get_each_by_itself() -> None:
+    told = {(Channel.WEBHOOK, "endpoint:hook"): 3, (Channel.IN_APP, "user:ann"): 3}
+    assert hook(news(grouped=told)).answer is Answer.SEND
+    assert to(news(grouped=told), everything())[Channel.IN_APP] == SEND
+
+
+@pytest.mark.parametrize("change", [Change.ESCALATED, Change.REMINDER])
+def test_what_is_urgent_waits_for_no_others(change: Change) -> None:
+    assert desk(news(change, grouped=KNOWS)) == SEND
+
+
+def test_whoever_was_told_of_the_alert_by_itself_follows_it_and_who_was_not_hears_its_end_with_the_others() -> None:
+    alone, together = Heard(was_told=True), Heard(was_told=True, in_group=True)
+    assert desk(news(Change.REPEATED, grouped=KNOWS), alone) == SEND
+    assert desk(news(Change.RESOLVED), alone) == SEND
+    assert desk(news(Change.RESOLVED), together) == LATER
+    assert desk(news(Change.RAISED, severity=Severity.CRITICAL, grouped=KNOWS), together) == SEND
+
+
+def test_what_was_told_last_says_whether_it_is_followed_by_itself() -> None:
+    line = a_delivery("a1", channel=Channel.EMAIL, recipient=Recipient(endpoint="desk"))
+    with_others = replace(line, why=Why.GROUPED, due=5, state=DeliveryState.QUEUED)
+    assert heard([with_others])[Channel.EMAIL, "endpoint:desk"].in_group
+    assert heard([with_others, replace(line, change=Change.RESOLVED)])[Channel.EMAIL, "endpoint:desk"].in_group
+    assert not heard([with_others, replace(line, change=Change.RAISED)])[Channel.EMAIL, "endpoint:desk"].in_group
+
+
+def test_of_several_reasons_to_wait_the_longest_counts() -> None:
+    hourly = everything(digest=Digest(frequency=DigestFrequency.HOURLY, up_to=Severity.CRITICAL))
+    assert to(news(grouped=KNOWS), hourly)[Channel.EMAIL][:2] == (Answer.DIGEST, Why.DIGEST)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import httpx
 import msgspec
 import pytest
+import trio
 
 from engine.analytics.prediction_findings import finding_of
 from engine.analytics.prediction_worker import refusal
@@ -102,6 +103,7 @@ NO_ID: dict[str, str] = {
     **{f"{method} /api/v1/{name}": LISTS for name in (*OURS, "workspaces") for method in ("GET", "POST")},
     **dict.fromkeys(("GET /api/v2/alerts", "GET /api/v2/alerts/groups", "GET /api/v2/silences"), LISTS),
     **dict.fromkeys(("GET /api/v1/connections", "GET /api/v1/storms", "GET /api/v1/revocations"), LISTS),
+    **dict.fromkeys(("GET /api/v1/incidents", "GET /api/v1/incident-settings", "PUT /api/v1/incident-settings"), LISTS),
     **dict.fromkeys(("POST /api/v1/silences/preview", "POST /api/v1/maintenance/preview"), LISTS),
     # Their keys are looked up in the caller's own list: tests/integration/test_notifications_in_app.py.
     **dict.fromkeys(("GET /api/v1/notifications", "POST /api/v1/notifications/read"), LISTS),
@@ -146,6 +148,11 @@ async def furnish(ours: httpx.AsyncClient) -> dict[str, str]:
         ids[name] = answer.json()["id"]
     ring = {"alert": {"framework_id": "our-web", "title": "disk", "rule_id": None}}
     ids["alert"] = (await ours.post("/api/v1/triggers", json=ring)).json()["results"][0]["alertId"]
+    twice = [ring["alert"] | {"title": title, "labels": {"host": "h1"}} for title in ("one", "other")]
+    await ours.post("/api/v1/triggers", json={"alerts": twice})
+    while not (incidents := (await ours.get("/api/v1/incidents")).json()["items"]):
+        await trio.sleep(0.02)
+    ids["incident"] = incidents[0]["id"]
     tracker = {"workflow_id": "our-flow"}
     del ours.headers["If-Match"]
     assert (await ours.put("/api/v1/workflows/trackers/our-project", json=tracker)).status_code == 200
@@ -166,6 +173,7 @@ def thing_in(path: str) -> str:
     """Whose id a path has."""
     for name, thing in (
         ("{alert_id}", "alert"),
+        ("{incident_id}", "incident"),
         ("{client_id}", "client"),
         ("{project_id}", "project"),
         ("{job_id}", "job"),
@@ -184,6 +192,7 @@ async def asked(client: httpx.AsyncClient, route: str, name: str) -> tuple[int, 
     for parameter in (
         "silence_id",
         "alert_id",
+        "incident_id",
         "client_id",
         "object_id",
         "project_id",

@@ -21,6 +21,7 @@ import httpx
 import msgspec
 import pytest
 
+from engine.analytics.incident_keeper import IncidentKeeper
 from engine.analytics.insight_findings import insight_finding, recommendation_finding
 from engine.analytics.prediction_findings import finding_of, tally_finding
 from engine.analytics.prediction_worker import DAY_US, refusal
@@ -33,11 +34,14 @@ from engine.sections.identity import Integration
 from engine.sections.jobs import Jobs
 from engine.sections.keeping import Retention
 from engine.sections.notify import Notify
+from engine.stores.incidents import IncidentChange
 from engine.stores.objects import ObjectChange, ObjectQuery
 from engine.world import World
 from protocol.changes import Action
+from protocol.incidents import Incident, IncidentState, Member
 from protocol.insights import Basis, Insight, Measure, Promise, Recommendation, Tried
 from protocol.jobs import NewJob, Queue, Settlement, Verdict
+from protocol.model import AlertState, Severity
 from protocol.notify import Channel, Recipient
 from protocol.predictions import PredictionKind
 from protocol.times import SECOND_US, parse_rfc3339, rfc3339
@@ -310,6 +314,48 @@ async def ask_about_insights(scene: Scene) -> None:
     await scene.ask("POST /api/v1/recommendations/{object_id}/dismiss", object_id=other, body={})
 
 
+async def ask_about_incidents(scene: Scene) -> None:
+    """An incident with as many alerts as one may have, and a page of others."""
+    members = [
+        Member(
+            alert_id=name,
+            framework="web1",
+            title="t",
+            severity=Severity.ERROR,
+            state=AlertState.ACTIVE,
+            started_at=AT,
+            signature="s",
+        )
+        for name in scene.alerts
+    ]
+    incidents = [
+        Incident(
+            id=f"i{number}",
+            state=IncidentState.OPEN,
+            title="t",
+            severity=Severity.ERROR,
+            started_at=AT,
+            updated_at=AT,
+            alerts=1,
+            open_alerts=1,
+            frameworks=("web1",),
+        )
+        for number in range(150)
+    ]
+    place = await scene.store.incident_place(WORKSPACE)
+    named = [("i1" if number else "i2", member) for number, member in enumerate(members)]
+    assert await scene.store.keep_incidents(WORKSPACE, place, IncidentChange(incidents, named))
+    await scene.ask("GET /api/v1/incidents", query={"limit": 100, "framework_id": "web1"})
+    ask = functools.partial(scene.ask, incident_id="i1")
+    await ask("GET /api/v1/incidents/{incident_id}")
+    for verb in ("acknowledge", "resolve"):
+        await ask(f"POST /api/v1/incidents/{{incident_id}}/{verb}", body={})
+    await ask("POST /api/v1/incidents/{incident_id}/merge", body={"incident_id": "i2"})
+    await ask("POST /api/v1/incidents/{incident_id}/split", body={"alert_id": scene.alerts[1]})
+    await ask("GET /api/v1/incident-settings")
+    await ask("PUT /api/v1/incident-settings", body={})
+
+
 async def follow(scene: Scene) -> None:
     """An event stream begins with what has happened, and does not end."""
 
@@ -449,6 +495,7 @@ async def every_route_asked(folder: Path, count: StatementCount, **settings: Any
             await scene.client.post("/api/v1/users", json={"id": "ada", "slack_id": "U0ADA", "role": "responder"})
             await ask_about_alerts(scene)
             await ask_about_insights(scene)
+            await ask_about_incidents(scene)
             await ask_about_rules(scene)
             await ask_as_others_do(scene)
             await ask_about_workflows(scene)
@@ -476,6 +523,8 @@ def nothing_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gauges, "COUNT_S", 3_600.0)
     # Schedules are looked at every so often, and a slow machine is that long about this.
     monkeypatch.setattr(scheduler, "LOOK_S", 3_600.0)
+    # Who belongs to whom is looked at after each commit, whoever asks for something.
+    monkeypatch.setattr(IncidentKeeper, "post", lambda *_: None)
 
 
 @pytest.mark.usefixtures("nothing_by_itself")

@@ -23,6 +23,8 @@ from protocol.hints import (
     AlertsRefresh,
     Broadcast,
     BroadcastTo,
+    IncidentNews,
+    IncidentUpdated,
     NewAlert,
     Notification,
     PatternFound,
@@ -30,6 +32,7 @@ from protocol.hints import (
     WorkflowProgress,
     WorkflowUpdated,
 )
+from protocol.incidents import Happening, IncidentState
 from protocol.items import ItemResult, ReadingInput, TriggerInput
 from protocol.model import (
     Alert,
@@ -258,6 +261,19 @@ FROM_SERVER: dict[str, m.ServerMessage] = {
         channel="user:acme:ann", key="msg_1", kind="escalated", alert=SOME_ALERT, text="escalated: cpu", unread=3
     ),
     "pattern_found": PatternFound(channel="alerts:acme:*", data=SOME_PATTERN),
+    "incident": IncidentUpdated(
+        channel="alerts:acme:*",
+        data=IncidentNews(
+            id="i1",
+            event=Happening.JOINED,
+            state=IncidentState.OPEN,
+            title="cpu",
+            severity=Severity.ERROR,
+            alerts=3,
+            open_alerts=2,
+            alert_id="a1",
+        ),
+    ),
     "pong": m.Pong(),
     "error": m.ErrorMessage(code=107, message="invalid message", temporary=False, id="r-1"),
     "bye": m.Bye(code=3001, reason="shutdown", reconnect_after_ms=1_500),

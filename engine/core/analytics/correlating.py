@@ -302,7 +302,7 @@ class Correlator:
             return False
         # Who resolved it as a whole has done with it: what begins later is another one.
         is_closed = incident is not None and incident.resolved_by is not None
-        return not (is_closed and incident is not None and at > (incident.resolved_at or at))
+        return not (is_closed and incident is not None and at >= (incident.resolved_at or at))
 
     def _note(self, case: Case, moved: Iterable[str]) -> None:
         self._touched[case.id] = case

@@ -117,7 +117,11 @@ class Case:
 
     def resolve(self, at: int, by: str, notes: str) -> None:
         """Somebody has resolved it as a whole. Its alerts say the same themselves."""
+        was_over = self.incident.state is IncidentState.RESOLVED
         self.incident = replace(self.incident, resolved_by=by)
+        if was_over:
+            # Its last alert has just ended, by the same hand.
+            self.note(Moment(at=at, what=Happening.RESOLVED, by=by, note=notes))
         self.settle(at, by, notes)
 
     def settle(self, at: int, by: str | None = None, notes: str = "") -> None:

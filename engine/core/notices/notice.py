@@ -50,6 +50,7 @@ _DIGESTS: Mapping[Why | None, tuple[str, str]] = {
     Why.DIGEST: ("Digest", "since the last digest"),
     Why.QUIET_HOURS: ("After quiet hours", "came in your quiet hours"),
     Why.STORM: ("Storm", "came in a storm"),
+    Why.GROUPED: ("More alerts", "joined incidents that you were told of"),
 }
 _ANY_DIGEST = ("Digest", "put aside until now")
 

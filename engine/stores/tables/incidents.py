@@ -126,8 +126,12 @@ class IncidentTable:
 
     async def incident(self, workspace: str, incident_id: str) -> KeptIncident | None:
         """One of them. Raises StoreUnavailable."""
-        found = await self._readers.read(partial(named, workspace=workspace, ids=[incident_id]), workspace=workspace)
+        found = await self.incidents_named(workspace, [incident_id])
         return found[0] if found else None
+
+    async def incidents_named(self, workspace: str, ids: Collection[str]) -> list[KeptIncident]:
+        """Those of these that there are. Raises StoreUnavailable."""
+        return await self._readers.read(partial(named, workspace=workspace, ids=ids), workspace=workspace)
 
     async def incidents_of(self, workspace: str, alert_ids: Collection[str]) -> list[KeptIncident]:
         """Those of these alerts. Raises StoreUnavailable."""

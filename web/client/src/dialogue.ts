@@ -174,6 +174,7 @@ export class Dialogue {
       case "alerts_refresh":
       case "new_alert":
       case "pattern_found":
+      case "incident":
         return this.tell("hint", message);
       case "accepted":
       case "marked_read":

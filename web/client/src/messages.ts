@@ -64,6 +64,8 @@ export interface Alert {
   project_id?: string;
   step_id?: string;
   assigned_to?: string;
+  /** Of which incident it is part; known where alerts are read over HTTP. */
+  incident_id?: string;
   active_since?: string;
   escalated?: { chain: string; step: number; round: number; at: string };
   acknowledged_at?: string;
@@ -273,8 +275,21 @@ export interface Pattern {
   version: number;
 }
 
+/** An incident was opened, or has changed: `event` was the last thing that happened to it. */
+export interface IncidentNews {
+  id: string;
+  event: string;
+  state: "open" | "acknowledged" | "resolved" | "merged";
+  title: string;
+  severity: Severity;
+  alerts: number;
+  openAlerts: number;
+  alertId: string | null;
+}
+
 /** Hints that a page may want to look again; the record is the `alert`. */
 export type Hint =
+  | { type: "incident"; channel: string; data: IncidentNews }
   | { type: "workflow_updated"; channel: string; data: { projectId: string; itemId: string | null } }
   | { type: "alerts_refresh"; channel: string; data: { projectId: string | null; type: string } }
   | {

@@ -64,6 +64,7 @@ const FIELDS: Record<ServerMessage["type"], Fields> = {
   alerts_refresh: hint,
   new_alert: hint,
   pattern_found: hint,
+  incident: hint,
   notification: { channel: text, key: text, kind: text, alert, text, unread: whole },
   pong: {},
   error: { code: whole, message: text, temporary: flag },
