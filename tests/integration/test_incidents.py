@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+import pytest
 import trio
 
+from engine.notify import grouping
+from engine.verbs import incidents as verbs
 from protocol import messages as m
 from protocol.endpoints import Endpoint
 from protocol.hints import IncidentUpdated
@@ -19,6 +22,13 @@ from tests.support.sockets import Peer
 DESK = Endpoint(id="desk", channel=Channel.EMAIL, address="desk@example.org")
 PAGER = Endpoint(id="pager", channel=Channel.WEBHOOK)
 HOST = {"host": "h1"}
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody gives up waiting because the machine is slow."""
+    monkeypatch.setattr(verbs, "SEEN_MAX_S", 100.0)
+    monkeypatch.setattr(grouping, "WAITS_MAX_S", 100.0)
 
 
 async def http(notified: Notified, role: str = "admin", **more: Any) -> httpx.AsyncClient:
