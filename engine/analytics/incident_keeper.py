@@ -137,7 +137,7 @@ class IncidentKeeper:
         last = posted.last if posted is not None else 0
         while self._registry.is_ours(workspace) and workspace in self._waiting:
             keeping = self._kept.get(workspace)
-            if keeping is not None and keeping.position >= last:
+            if keeping is not None and keeping.done >= last:
                 return
             await self._passed.wait()
 
@@ -197,6 +197,7 @@ class IncidentKeeper:
         if not is_done or not await self._save(workspace, keeping):
             self._kept.pop(workspace, None)
             return True
+        keeping.done = keeping.position
         self._pass_on()
         await trio.sleep(min(took_s * RESTS_TIMES, 1.0))
         return self._is_behind(workspace, keeping)

@@ -31,12 +31,15 @@ log = structlog.get_logger()
 
 
 class Keeping:
-    """A machine, and how far it is. `unsaved`: events that it has seen since the store was told how far it is."""
+    """A machine, and how far it is: up to `position` it has looked, up to `done` what came of it is stored.
+
+    `unsaved`: events that it has seen since the store was told how far it is.
+    """
 
     def __init__(self, place: IncidentPlace, machine: Correlator) -> None:
         self.place = place
         self.machine = machine
-        self.position = place.position
+        self.position = self.done = place.position
         self.unsaved = 0
         # Of the machine's counter, what has been added to ours.
         self.forgotten = 0

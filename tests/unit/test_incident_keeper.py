@@ -330,6 +330,23 @@ async def test_who_waits_is_told_when_what_was_posted_before_was_looked_at(
         assert (await bench.only()).incident.alerts == 3
 
 
+async def test_who_waits_waits_until_it_is_stored(bench: Bench, autojump_clock: MockClock) -> None:
+    async with running(bench):
+        await bench.fire(an_alert())
+        await bench.settled()
+        keep = bench.store.keep_incidents
+
+        async def slowly(*what: Any) -> bool:
+            await trio.sleep(50)
+            return await keep(*what)
+
+        bench.store.keep_incidents = slowly  # type: ignore[method-assign]
+        await bench.fire(an_alert(title="Slow"))
+        await trio.sleep(1)
+        await bench.keeper.caught_up("acme")
+        assert len(await bench.incidents()) == 1
+
+
 async def test_how_far_a_quiet_workspace_is_is_stored_now_and_then_or_at_once_for_other_nodes(
     bench: Bench, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
