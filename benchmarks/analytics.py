@@ -173,7 +173,7 @@ _TIME_OF = {
 _FILL = """
 INSERT INTO alert (workspace, channel, id, identity, state, severity, rule_id, triggered_at, last_seen_at, resolved_at,
     occurrences, window_until, window_count, has_sources, body)
-SELECT 1, 1 + n % {frameworks}, {id}, 'i' || n, 3, n / 7 % 4, 'rule-' || (n % {rules}), at, at,
+SELECT 1, 1 + n % {frameworks}, {id}, 'i' || n, 3, n % {rules} % 4, 'rule-' || (n % {rules}), at, at,
     at + (n * 7919 % 90000) * 1000000, 1 + n % 3, at, 0, 0,
     '{{"alert":{{"title":"Checkout is slow","acknowledged_at":"' || {taken}
     || '","resolved_by":"' || CASE WHEN n % 5 = 0 THEN 'rule' ELSE 'ann' END || '"}}}}'
