@@ -22,7 +22,8 @@ MORE = {
     "revoke": ("--user", "x"),
     "silences add": ("--for", "1h"),
     "trigger": ("--async",),
-} | {f"alerts {verb}": ("x",) for verb in ("ack", "unack", "comment", "resolve", "reopen")}
+    "alerts comment": ("x", "--notes", "x"),
+} | {f"alerts {verb}": ("x",) for verb in ("ack", "unack", "resolve", "reopen")}
 VALUES = {"fields": "a=b", "matchers": "a=b", "values": "1", "most": "1"}
 
 
