@@ -40,6 +40,7 @@ from engine.tree import Tree, own_principal
 from engine.verbs.analytics import AnalyticsVerbs
 from engine.verbs.incidents import Incidents
 from engine.verbs.operators import Operators
+from engine.verbs.predictions import PredictionVerbs
 from engine.verbs.workflows import Workflows
 from engine.world import World
 from protocol.hints import BroadcastTo
@@ -128,6 +129,11 @@ class Engine:
     def alert_counts(self) -> AnalyticsVerbs:
         """Alerts by time, by hour of the week, by rule. Raises StoreUnavailable while the store is not open."""
         return self._up.alert_counts
+
+    @property
+    def predictions(self) -> PredictionVerbs:
+        """What is expected of rules and of tomorrow, what came of it, and how good that was."""
+        return self._up.predictions
 
     @property
     def jobs(self) -> JobVerbs:

@@ -30,6 +30,8 @@ async def test_what_is_expected_what_came_and_how_good_that_was_are_seen_from_th
             [finding_of("main", each, now) for each in (scored, refused)]
             + [tally_finding("main", day, None, None, tallies_of([scored]), now)]
         )
+        here = await engine.predictions.predictions(engine.principal("ann", "viewer"))
+        assert here.items == [refused, scored]
         head, first, second = (await said("predictions", "list")).splitlines()
         assert head.split()[:3] == ["PREDICTION", "KIND", "FRAMEWORK"]
         assert "needs 14 days, has 3" in first
