@@ -9,7 +9,7 @@ Intervals are conformal: the forecast is made again for each of the last days, e
 what it was off then says how far off it is now (`forecast_spread`). Nothing about the noise is assumed but that the
 last weeks' is the next day's as well.
 
-How the numbers here were chosen, and on what: docs/decisions/0020-forecasts.md. Plain Python: about 0.2 s for three
+How the numbers here were chosen, and on what: docs/decisions/0023-forecasts.md. Plain Python: about 0.2 s for three
 months of hours, so it belongs into a process.
 """
 
