@@ -81,6 +81,17 @@ def test_a_dismissed_pattern_keeps_others_of_its_kind_and_rule_quiet_that_are_le
     assert len(mine(history.past(), [elsewhere], AT_US).new) == 1
 
 
+def test_a_new_pattern_does_not_take_the_key_of_one_that_has_wandered() -> None:
+    history = History(Random(1), DAYS)
+    for day in range(DAYS):
+        history.ring("backup", SINCE + day * DAY_S + 3 * 3_600)
+    (pattern,) = mine(history.past(), [], AT_US).new
+    wandered = replace(pattern, times=Times(900, 960), version=4)
+    (other,) = mine(history.past(), [wandered], AT_US).new
+    assert (other.id != pattern.id, other.times) == (True, pattern.times)
+    assert mine(history.past(), [wandered, other], AT_US).new == []
+
+
 @pytest.mark.parametrize(
     ("opinions", "bar"),
     [

@@ -10,7 +10,7 @@ from engine.core.analytics.patterns import rising as by_trend
 from engine.core.analytics.patterns import unheeded as by_feedback
 from engine.core.analytics.patterns.bars import Opinion, bar_of
 from engine.core.analytics.patterns.following import following
-from engine.core.analytics.patterns.naming import key_of, known_as, sentence
+from engine.core.analytics.patterns.naming import known_as, new_key, sentence
 from engine.core.analytics.patterns.past import EVIDENCE_MAX, SUPPORT_MIN, Candidate, Occurrence, Past
 from engine.core.analytics.patterns.recurring import recurring
 from engine.core.analytics.patterns.restless import FLAPS_MIN, restless
@@ -54,6 +54,7 @@ def mine(past: Past, known: Sequence[Pattern], at_us: int) -> Mined:
     """What is found at `at_us` (microseconds), and which of it was known before."""
     opinions = [Opinion(each.kind, each.sources, each.state) for each in known if each.state is not PatternState.NEW]
     left, kept, new = {each.id: each for each in known}, list[Pattern](), list[Pattern]()
+    taken = set(left)
     for candidate in sorted(candidates(past), key=lambda each: -each.confidence):
         before = known_as(candidate, left.values())
         if before is not None:
@@ -61,18 +62,19 @@ def mine(past: Past, known: Sequence[Pattern], at_us: int) -> Mined:
         is_decided = before is not None and before.state is not PatternState.NEW
         if not is_decided and candidate.confidence < bar_of(candidate.kind, candidate.sources, opinions):
             continue
-        pattern = _pattern(candidate, before, at_us)
+        pattern = _pattern(candidate, before, new_key(candidate, taken), at_us)
         kept.append(pattern)
         if before is None:
+            taken.add(pattern.id)
             new.append(pattern)
     return Mined(kept, new, lacking(past))
 
 
-def _pattern(candidate: Candidate, before: Pattern | None, at_us: int) -> Pattern:
+def _pattern(candidate: Candidate, before: Pattern | None, key: str, at_us: int) -> Pattern:
     newest = sorted(candidate.evidence, key=lambda each: (each.at, each.id), reverse=True)
     frameworks = {source.framework for source in candidate.sources}
     return Pattern(
-        id=key_of(candidate) if before is None else before.id,
+        id=key if before is None else before.id,
         kind=candidate.kind,
         state=PatternState.NEW if before is None else before.state,
         framework=frameworks.pop() if len(frameworks) == 1 else None,

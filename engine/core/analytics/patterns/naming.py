@@ -6,8 +6,9 @@ if their times touch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from hashlib import blake2b
+from itertools import count
 
 from engine.core.analytics.patterns.bars import place_of
 from engine.core.analytics.patterns.past import Candidate
@@ -18,11 +19,22 @@ _DAY_MIN = 1440
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
-def key_of(candidate: Candidate) -> str:
-    """The key of a pattern that is not known yet, 20 hex digits."""
+def new_key(candidate: Candidate, taken: Container[str]) -> str:
+    """The key of a pattern that is not known yet. One that has wandered far from where it was first seen keeps its own:
+    what is there now gets another."""
+    return next(key for again in count() if (key := key_of(candidate, again)) not in taken)
+
+
+def key_of(candidate: Candidate, again: int = 0) -> str:
+    """20 hex digits; `again`: of another pattern that would have the same."""
     times = candidate.times
     when = "" if times is None else f"{times.weekday}" if times.weekday is not None else f"{times.since} {times.until}"
-    parts = [candidate.kind.value, when, *(part for each in candidate.sources for part in place_of(each))]
+    parts = [
+        candidate.kind.value,
+        when,
+        *[str(again)] * bool(again),
+        *(part for each in candidate.sources for part in place_of(each)),
+    ]
     return blake2b("\0".join(parts).encode(), digest_size=_KEY_BYTES).hexdigest()
 
 
