@@ -2,6 +2,7 @@
 
     python -m benchmarks.analytics exact --alerts 1000000 [--store postgresql://…]
     python -m benchmarks.analytics month --alerts 10000000 [--store postgresql://…]
+    python -m benchmarks.analytics beside --alerts 2000000 [--store postgresql://…]
 
 `exact` writes random alerts over two months through the store's own commits, some of them late by weeks, changes some
 of them again and again, has them counted in between, breaks counts off at random, and compares every row of every width
@@ -18,6 +19,7 @@ import asyncio
 import random
 import sqlite3
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -27,6 +29,7 @@ from pathlib import Path
 import trio
 
 from benchmarks.counted_by_hand import Whose, by_store, changed, counted, merged
+from engine.analytics.counting import HOURS_AT_ONCE, PAUSE_FACTOR
 from engine.core.analytics.calendar import DAY_US, HOUR_US, Width, end_of, start_of
 from engine.core.analytics.counts import NONE, Counts
 from engine.stores import Store, open_store
@@ -275,6 +278,49 @@ async def month(url: str) -> None:
             print(f"best {min(times):.1f} ms, worst {max(times):.1f} ms, {cpu:.1f} ms of this process's CPU")
 
 
+# What a fan-out to a thousand clients costs the loop, and how often it is asked for.
+FAN_OUT_S, FAN_OUT_EVERY_S = 0.005, 0.02
+ROUND_S = 2.0
+
+
+async def beside(url: str, rounds: int = 15) -> None:
+    """How long something of the loop's takes that computes for 5 ms, alone and beside counting, in turns."""
+    sys.setswitchinterval(0.001)
+    took: dict[bool, list[float]] = {False: [], True: []}
+    async with open_store(url, clock=lambda: BEGIN_US + 40 * DAY_US) as store:
+        for number in range(2 * rounds):
+            is_busy = number % 2 == 1
+            async with trio.open_nursery() as nursery:
+                if is_busy:
+                    nursery.start_soon(_count_on, store)
+                took[is_busy] += await _fan_out_for(ROUND_S)
+                nursery.cancel_scope.cancel()
+    for is_busy, times in took.items():
+        p50, p99 = (statistics.quantiles(times, n=100)[n] * 1_000 for n in (49, 98))
+        print(f"{'beside counting' if is_busy else 'alone'}: {len(times)} times, p50 {p50:.2f} ms, p99 {p99:.2f} ms")
+
+
+async def _count_on(store: Store) -> None:
+    while True:
+        began = trio.current_time()
+        if not (await store.count_alerts(HOURS_AT_ONCE, ahead_us=10**15)).hours:
+            raise RuntimeError("nothing is left to be counted: fill it with more alerts")
+        await trio.sleep((trio.current_time() - began) * PAUSE_FACTOR)
+
+
+async def _fan_out_for(seconds: float) -> list[float]:
+    """From when it is due until it is done."""
+    took, end, due = list[float](), time.perf_counter() + seconds, time.perf_counter()
+    while time.perf_counter() < end:
+        due = max(due + FAN_OUT_EVERY_S, time.perf_counter())
+        await trio.sleep(max(due - time.perf_counter(), 0))
+        left = time.thread_time() + FAN_OUT_S
+        while time.thread_time() < left:
+            pass
+        took.append(time.perf_counter() - due)
+    return took
+
+
 @contextmanager
 def _a_file() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="tocsin-analytics-") as folder:
@@ -284,7 +330,7 @@ def _a_file() -> Iterator[str]:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="Counts of alerts: exactness and speed.")
-    parser.add_argument("what", choices=("exact", "month"))
+    parser.add_argument("what", choices=("exact", "month", "beside"))
     parser.add_argument("--alerts", type=int, default=100_000)
     parser.add_argument("--store", default="", help="a Postgres that is migrated and empty; else a file of SQLite")
     parser.add_argument("--owner", default="", help="for `month`: the same database, with its owner's login")
@@ -304,7 +350,7 @@ def main() -> None:
             trio.run(_made, url)
             fill_sqlite(Path(url.removeprefix("sqlite:///")), given.alerts)
         print(f"filled in {time.perf_counter() - began:.0f} s")
-        trio.run(month, url)
+        trio.run(month if given.what == "month" else beside, url)
 
 
 async def _made(url: str) -> None:
