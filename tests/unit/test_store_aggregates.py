@@ -302,6 +302,10 @@ async def test_questions_are_answered_for_whoever_asks_and_only_with_what_he_may
             }
 
         assert await asked() == {(None, None, None, None): 120}
+        # Whole weeks and months are read as such.
+        for width in (Width.WEEK, Width.MONTH):
+            since = start_of(width, AT - 60 * HOUR_US)
+            assert await asked(since_us=since, until_us=end_of(width, AT)) == {(None, None, None, None): 120}
         assert await asked(workspace="nobody") == {}
         assert await asked(framework="checkout") == {(None, None, None, None): 60}
         assert await asked(frameworks=("search",), framework="checkout") == {}
