@@ -1,6 +1,7 @@
 /** Nobody is signed in: the door. Somebody is: the page, and above it the door again when the token ends. */
 import { useEffect } from "react";
 
+import { startIncidents } from "./incidents.ts";
 import { startLive } from "./live.ts";
 import { listenToKeys } from "./keys.ts";
 import { useSession } from "./session.ts";
@@ -13,8 +14,9 @@ export function App() {
   useEffect(listenToKeys, []);
   // The connection outlives a new token of the same person; another person gets another one.
   useEffect(() => {
-    if (who) return startLive();
-    return undefined;
+    if (!who) return;
+    const stops = [startLive(), startIncidents()];
+    return () => stops.forEach((stop) => stop());
   }, [who]);
   if (!session) return <SignInPage />;
   return (

@@ -6,7 +6,15 @@
  * itself and recovers what was missed. The alerts themselves, and when they are drawn: drawing.ts.
  */
 import { engineNow, engineTimeOf } from "./engineclock.ts";
-import { type AlertMessage, Client, ClientStopped, INVALID_TOKEN, type Notification, understood } from "@tocsin/client";
+import {
+  type AlertMessage,
+  Client,
+  ClientStopped,
+  type Hint,
+  INVALID_TOKEN,
+  type Notification,
+  understood,
+} from "@tocsin/client";
 
 import { ask, reasonOf } from "./api.ts";
 import { allIsTold, book, drawSoon, expectPages, forgetAll, onDrawn } from "./drawing.ts";
@@ -33,6 +41,7 @@ const connection = makeStore<Connection>(NEVER);
 /** When it was last proven that nothing was missed, milliseconds since 1970; null: not yet. */
 const verifiedAt = makeStore<number | null>(null);
 const alertListeners = new Set<(message: AlertMessage) => void>();
+const hintListeners = new Set<(hint: Hint) => void>();
 const noticeListeners = new Set<(notice: Notification) => void>();
 
 let client: Client | null = null;
@@ -60,6 +69,17 @@ export function onAlert(listener: (message: AlertMessage) => void): () => void {
 export function onNotification(listener: (notice: Notification) => void): () => void {
   noticeListeners.add(listener);
   return () => void noticeListeners.delete(listener);
+}
+
+/** Calls back with each word of the engine that a page may want to look again. */
+export function onHint(listener: (hint: Hint) => void): () => void {
+  hintListeners.add(listener);
+  return () => void hintListeners.delete(listener);
+}
+
+/** Calls back each time that the connection is there, or there again. */
+export function onLive(listener: () => void): () => void {
+  return connection.subscribe(() => connection.get().status === "live" && listener());
 }
 
 /** Called when somebody is signed in; what it gives back ends the connection. */
@@ -134,6 +154,7 @@ function follow(
     mine.onPosition(prove),
     onDrawn(prove),
     mine.onNotification((notice) => noticeListeners.forEach((listener) => listener(notice))),
+    mine.onHint((hint) => hintListeners.forEach((listener) => listener(hint))),
     mine.onBroadcast(({ by, message }) => sayDone(`${by} to all: ${message}`)),
     mine.onLost(({ channel, reason }) => sayFailed(`Events of ${channel} are lost`, reason)),
     mine.onState((state, why) => {

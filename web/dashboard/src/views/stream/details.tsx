@@ -7,6 +7,7 @@ import { number } from "../../times.ts";
 import { Drawer, Failed, Loading, Moment, SeverityBadge, StateBadge, Tag } from "../../ui/index.ts";
 import { ActionButtons, type Actions } from "./actions.tsx";
 import { Deliveries } from "./deliveries.tsx";
+import { Incident } from "./incident.tsx";
 import { Metric } from "./metric.tsx";
 import { Quiet } from "./quiet.tsx";
 import { Recipients, Story } from "./story.tsx";
@@ -61,6 +62,7 @@ function Shown({ alert, actions }: { alert: Alert; actions: Actions }) {
       </p>
       <ActionButtons actions={actions} alerts={[alert]} />
       <Quiet alert={alert} />
+      <Incident alertId={alert.id} version={version} />
       {alert.message && <p className="message">{alert.message}</p>}
       <Facts alert={alert} />
       {alert.rule_id && <Metric alert={alert} ruleId={alert.rule_id} isLive={isOpen(alert)} />}

@@ -8,6 +8,7 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { type RefObject, useEffect, useRef, useState, useSyncExternalStore } from "react";
 
 import type { Alert } from "../../alerts.ts";
+import { useIncidents } from "../../incidents.ts";
 import { Row, type RowHandlers } from "./row.tsx";
 
 // As stream.css has them; a row that is measured each time would cost a layout each time.
@@ -26,6 +27,7 @@ interface ListProps extends RowHandlers {
 }
 
 export function List({ alerts, selected, waiting, openId, cursor, frame, ...given }: ListProps) {
+  const incidents = useIncidents();
   const handlers = useLatest(given);
   const isNarrow = useMedia(NARROW);
   const virtual = useVirtualizer({
@@ -49,6 +51,7 @@ export function List({ alerts, selected, waiting, openId, cursor, frame, ...give
               isSelected={selected.has(alert.id)}
               isOpen={openId === alert.id}
               isWaiting={waiting.has(alert.id)}
+              isInIncident={incidents.has(alert.id)}
               {...handlers}
             />
           </div>

@@ -17,9 +17,11 @@ interface RowProps extends RowHandlers {
   isOpen: boolean;
   /** Deeds are under way. */
   isWaiting: boolean;
+  isInIncident: boolean;
 }
 
-export const Row = memo(function Row({ alert, isSelected, isOpen, isWaiting, onOpen, onCursor, onSelect }: RowProps) {
+export const Row = memo(function Row({ alert, isSelected, isOpen, isWaiting, isInIncident, ...handlers }: RowProps) {
+  const { onOpen, onCursor, onSelect } = handlers;
   const { id, title } = alert;
   return (
     <div className={classOf(alert, isSelected, isOpen, isWaiting)} data-alert={id}>
@@ -61,6 +63,7 @@ export const Row = memo(function Row({ alert, isSelected, isOpen, isWaiting, onO
       </span>
       <span className="marks">
         <StateBadge state={alert.state} />
+        {isInIncident && <Tag kind="notable">incident</Tag>}
         {alert.quieted_by && <Tag>{alert.quieted_by.replace("_", " ")}</Tag>}
       </span>
       <span className="when">

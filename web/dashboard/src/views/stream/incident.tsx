@@ -1,0 +1,61 @@
+/** The incident that an alert is part of: which alerts belong to it, and why. Nothing, if it is part of none. */
+import type { Alert, AlertState, Severity } from "../../alerts.ts";
+import { get, segment } from "../../api.ts";
+import { useIncidents } from "../../incidents.ts";
+import { usePlace } from "../../place.ts";
+import { Link, Moment, SeverityBadge, Tag } from "../../ui/index.ts";
+import { useLasting } from "./story.tsx";
+
+interface Shown {
+  id: string;
+  state: "open" | "acknowledged" | "resolved" | "merged";
+  alerts: number;
+  open_alerts: number;
+  members: { id: string; title: string; severity: Severity; state: AlertState; started_at: string; tie: string }[];
+  causes: { alert_id: string; why: string }[];
+}
+
+// The rest is a long list that nobody reads in a drawer.
+const MEMBERS_MAX = 20;
+const KINDS = { open: "bad", acknowledged: "notable", resolved: "good", merged: "neutral" } as const;
+
+export function Incident({ alertId, version }: { alertId: string; version: string }) {
+  const known = useIncidents();
+  const { query } = usePlace();
+  // One that is over is not among those that are open, and may be part of one all the same.
+  const asked = useLasting(`incident ${known.get(alertId) ?? ""} ${known.size} ${version}`, alertId, async (signal) => {
+    const { incident_id } = await get<Alert>(`/api/v1/alerts/${segment(alertId)}`, {}, signal);
+    return incident_id ? await get<Shown>(`/api/v1/incidents/${segment(incident_id)}`, {}, signal) : null;
+  });
+  const incident = asked.value;
+  if (!incident) return null;
+  const [first] = incident.causes;
+  const more = incident.members.length - MEMBERS_MAX;
+  return (
+    <section aria-label="Incident">
+      <h3 className="row">
+        Part of an incident of {incident.alerts} alerts <Tag kind={KINDS[incident.state]}>{incident.state}</Tag>
+      </h3>
+      <ul className="story">
+        {incident.members.slice(0, MEMBERS_MAX).map((member) => (
+          <li key={member.id}>
+            <SeverityBadge severity={member.severity} />{" "}
+            {member.id === alertId ? (
+              <strong>{member.title || member.id}</strong>
+            ) : (
+              <Link to={`/alerts/${segment(member.id)}`} query={query}>
+                {member.title || member.id}
+              </Link>
+            )}{" "}
+            <span className="hint">
+              {member.state}
+              {member.tie && `, ${member.tie}`}, <Moment at={member.started_at} />
+            </span>
+            {first?.alert_id === member.id && <p className="hint">Perhaps the cause: {first.why}.</p>}
+          </li>
+        ))}
+        {more > 0 && <li className="hint">and {more} more</li>}
+      </ul>
+    </section>
+  );
+}
