@@ -13,14 +13,14 @@ one, and one that was scored is not opened again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 
 import msgspec
 import structlog
 
 from actors.ports import Clock
 from engine.analytics.daily_alerts import DailyAlerts
-from engine.analytics.prediction_findings import PREDICTION, finding_of
+from engine.analytics.prediction_findings import PREDICTION, finding_of, prediction_of
 from engine.analytics.prediction_worker import DAY_US, CountTask, Made, RuleTask, Task, refusal
 from engine.computing.processes import ComputingFailedError, Processes
 from engine.core.analytics.breach import watched
@@ -78,8 +78,13 @@ class Predictor:
         """One run. Raises StoreUnavailable."""
         before = Counter(self.counts)
         await self._breaches()
+        rules: dict[str, set[str]] = {}
+        for owner, rule in self._rules():
+            if rule.enabled:
+                rules.setdefault(owner, set()).add(rule.id)
         async for workspace in self._workspaces():
             await self._count(workspace)
+            await self._forget(workspace, rules.get(workspace, set()))
         return Predicted(**{name: self.counts[name] - before[name] for name in self.counts})
 
     async def _breaches(self) -> None:
@@ -175,6 +180,25 @@ class Predictor:
         self.counts["left_out"] += made.left_out
         for start in range(0, len(made.predictions), KEPT_AT_ONCE):
             await self._put(workspace, made.predictions[start : start + KEPT_AT_ONCE])
+
+    async def _forget(self, workspace: str, rules: Collection[str]) -> None:
+        """Why there is nothing of a rule that is off, or gone, interests nobody."""
+        query = FindingQuery(
+            workspace=workspace,
+            kind=PREDICTION,
+            sorts=(PredictionKind.BREACH.value,),
+            states=(PredictionState.REFUSED.value,),
+            limit=KEPT_AT_ONCE,
+        )
+        cursor: str | None = ""
+        while cursor is not None:
+            page = await self._store.findings(msgspec.structs.replace(query, cursor=cursor or None))
+            for finding in page.items:
+                if finding.rule_id not in rules:
+                    over = msgspec.structs.replace(prediction_of(finding), state=PredictionState.OVER, reason=None)
+                    kept = finding_of(workspace, over, self._clock())
+                    await self._store.settle_finding(msgspec.structs.replace(kept, version=finding.version))
+            cursor = page.next_cursor
 
     async def _put(self, workspace: str, predictions: Sequence[Prediction]) -> None:
         now = self._clock()

@@ -304,6 +304,17 @@ async def test_what_fails_in_a_process_is_tried_alone_and_then_refused_with_the_
         assert again.id == refused.id
 
 
+async def test_why_there_is_nothing_of_a_rule_is_forgotten_when_the_rule_is_gone(factory: StoreFactory) -> None:
+    async with factory.open() as store:
+        await measured(store, range(DAYS * 24))
+        await predictor(store, START, rules=[NEW]).predict()
+        assert [each.rule_id for each in await kept(store, states=("refused",))] == ["new"]
+        await predictor(store, START, rules=[HOT]).predict()
+        assert await kept(store, states=("refused",)) == []
+        await predictor(store, START, rules=[NEW, HOT]).predict()
+        assert [each.rule_id for each in await kept(store, states=("refused",))] == ["new"]
+
+
 async def test_counts_that_fail_in_a_process_are_counted_and_left_as_they_were(factory: StoreFactory) -> None:
     class Ends(Here):
         async def compute(self, module: str, task: bytes) -> bytes:
