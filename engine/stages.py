@@ -304,7 +304,7 @@ class Later:
             base.trail,
             retention_of(config).readings,
             clock,
-            config.suppression.window_s,
+            config,
         )
         kinds.append(self.insights.runs.kind)
         self.works: Works = build_works(

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from actors.ports import Clock
 from engine.access.audit import AuditTrail
 from engine.analytics.deciding import Deciding
+from engine.analytics.explainer import Explainer
 from engine.analytics.insight_runs import InsightRuns
 from engine.analytics.insights import InsightVerbs
+from engine.configuration.config import Config
 from engine.shelf.shelves import Shelves
 from engine.stores import Store
 from engine.stores.readings import KeptReadings
@@ -24,17 +26,19 @@ class Insights:
     runs: InsightRuns
     verbs: InsightVerbs
     deciding: Deciding
+    explainer: Explainer
 
     def statistics(self) -> Mapping[str, int]:
         """What its parts count."""
-        return {**self.runs.statistics(), **self.deciding.statistics()}
+        return {**self.runs.statistics(), **self.deciding.statistics(), **self.explainer.statistics()}
 
 
 def build_insights(
-    store: Store, shelves: Shelves, trail: AuditTrail, kept: KeptReadings, clock: Clock, suppression_s: float
+    store: Store, shelves: Shelves, trail: AuditTrail, kept: KeptReadings, clock: Clock, config: Config
 ) -> Insights:
     """All of it. Nothing runs yet."""
     stored = StoredReadings(ReadingVerbs(store, clock, kept), kept, clock)
     verbs = InsightVerbs(store)
-    runs = InsightRuns(store, shelves, stored, clock, suppression_s)
-    return Insights(runs, verbs, Deciding(store, shelves, verbs, trail, clock))
+    explainer = Explainer(config.explainer, config.notify, clock)
+    runs = InsightRuns(store, shelves, stored, explainer, clock, config.suppression.window_s)
+    return Insights(runs, verbs, Deciding(store, shelves, verbs, trail, clock), explainer)

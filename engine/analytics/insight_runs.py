@@ -16,6 +16,7 @@ import msgspec
 import trio
 
 from actors.ports import Clock
+from engine.analytics.explainer import Explainer
 from engine.analytics.insight_findings import INSIGHT, RECOMMENDATION, insight_finding, recommendation_finding
 from engine.analytics.insight_worker import Answer, HeldRule, KnownFramework, Look, MetricHours, Suspect, Try
 from engine.computing.processes import Processes
@@ -86,11 +87,18 @@ class InsightRuns:
     """The jobs. `suppression_s`: the engine's own window, for rules without one."""
 
     def __init__(
-        self, store: Store, shelves: Shelves, stored: StoredReadings, clock: Clock, suppression_s: float
+        self,
+        store: Store,
+        shelves: Shelves,
+        stored: StoredReadings,
+        explainer: Explainer,
+        clock: Clock,
+        suppression_s: float,
     ) -> None:
         self._store = store
         self._shelves = shelves
         self._stored = stored
+        self._explainer = explainer
         self._clock = clock
         self._suppression_s = suppression_s
         self.processes = Processes(AT_ONCE_MAX)
@@ -133,10 +141,13 @@ class InsightRuns:
         frameworks = [await self._known(who, each, until) async for each in _all(self._shelves.frameworks, who)]
         look = Look(tuple(history), tuple(frameworks), tuple(await self._rules(who)), until)
         answer = await self._compute(look)
-        for insight in answer.insights:
-            await self._keep(workspace, insight, until)
+        insights = [await self._with_trends(workspace, insight, until) for insight in answer.insights]
+        for insight in insights:
+            await self._store.put_findings([insight_finding(workspace, insight, until)])
         found = [each for suspect in answer.suspects for each in await self._try(who, suspect, until)]
         gone = await self._keep_recommendations(workspace, found, until)
+        # Last: it may take long, and all else is there without it.
+        await self._explain(workspace, insights, until)
         run = InsightRun(
             frameworks=len(answer.insights),
             unknown=sum(insight.health is None for insight in answer.insights),
@@ -216,8 +227,13 @@ class InsightRuns:
             await trio.lowlevel.checkpoint()
         return pages
 
-    async def _keep(self, workspace: str, insight: Insight, until: int) -> None:
-        """With its trends, in the place of an earlier one of the day."""
+    async def _explain(self, workspace: str, insights: Sequence[Insight], until: int) -> None:
+        explained = await self._explainer.explain(workspace, insights)
+        for insight in explained:
+            if insight.explanation is not None:
+                await self._store.put_findings([insight_finding(workspace, insight, until)])
+
+    async def _with_trends(self, workspace: str, insight: Insight, until: int) -> Insight:
         query = FindingQuery(
             workspace=workspace,
             kind=INSIGHT,
@@ -228,8 +244,7 @@ class InsightRuns:
         today = until // _DAY_US
         kept = (await self._store.findings(query)).items
         past = {today - each.at // _DAY_US: each.score for each in kept if each.score is not None}
-        insight = msgspec.structs.replace(insight, trends=trends_of(insight.health, past))
-        await self._store.put_findings([insight_finding(workspace, insight, until)])
+        return msgspec.structs.replace(insight, trends=trends_of(insight.health, past))
 
     async def _try(self, who: Principal, suspect: Suspect, until: int) -> Sequence[Recommendation]:
         since, rule = until - LOOKED_AT_DAYS * _DAY_US, suspect.held.rule

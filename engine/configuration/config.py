@@ -34,6 +34,7 @@ from engine.sections.alerting import Alerts, Channel, Flapping, Storm, Suppressi
 from engine.sections.bus import BusSection
 from engine.sections.cache import Cache, Redis
 from engine.sections.doors import Api, Gateway, Limits, Tls
+from engine.sections.explaining import ExplainerSection
 from engine.sections.identity import Identity, Integration
 from engine.sections.jobs import Jobs, ScheduleSetting
 from engine.sections.keeping import Objects, Retention
@@ -92,6 +93,7 @@ class Config(Section, frozen=True, kw_only=True):
     metrics: MetricsSection = MetricsSection()
     watchdog: Watchdog = Watchdog()
     tracing: TracingSection = TracingSection()
+    explainer: ExplainerSection = ExplainerSection()
     integrations: Annotated[
         tuple[Integration, ...], why("Foreign systems that send alerts with a key of their own, or JSON to be mapped.")
     ] = ()

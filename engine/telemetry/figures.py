@@ -251,6 +251,10 @@ FIGURES: Mapping[str, Figure] = {
     "insights.left_out": Figure(
         ("tocsin_insights_left_out",), "Metrics, and histories of alerts, that were too long to be read whole.", True
     ),
+    "insights.explained": Figure(("tocsin_insights_explained",), "Insights that a language model explained.", True),
+    "insights.unexplained": Figure(
+        ("tocsin_insights_unexplained",), "Insights that one was to explain, and did not.", True
+    ),
     "insights.applied": Figure(("tocsin_recommendations_applied",), "Recommendations that people applied.", True),
     "insights.dismissed": Figure(("tocsin_recommendations_dismissed",), "Recommendations that people dismissed.", True),
     "schedules.fired": Figure(("tocsin_schedule_runs",), "Runs that schedules have fired.", True),

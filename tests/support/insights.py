@@ -81,11 +81,11 @@ class Bench:
 
 
 @asynccontextmanager
-async def an_insight_bench(folder: Path, store: str = "memory:") -> AsyncIterator[Bench]:
+async def an_insight_bench(folder: Path, store: str = "memory:", **settings: Any) -> AsyncIterator[Bench]:
     """On this store; the rule `cpu` watches the framework `web`."""
     now = [START]
     world = World(clock=lambda: now[0], new_id=IdSource(lambda: now[0]))
-    async with Engine(a_config(folder, store=store), world) as engine:
+    async with Engine(a_config(folder, store=store, **settings), world) as engine:
         await engine.shelves.rules.create(ANN, CPU)
         await engine.shelves.frameworks.create(ANN, {"id": "web", "metrics": {"cpu": "performance"}})
         yield Bench(engine, now)
