@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from msgspec.structs import replace
@@ -20,22 +21,29 @@ from tests.support.stores import NOW, a_commit, a_row, an_alert, committed
 ALERTS_A_COMMIT = 200
 
 
-async def fill_with(store: Store, history: History, until_us: int, workspace: str = "acme") -> None:
-    """Has the alerts of a history in the store, ending at this moment."""
+async def fill_with(
+    store: Store,
+    history: History,
+    until_us: int,
+    workspace: str = "acme",
+    severities: Mapping[str, Severity] = MappingProxyType({}),
+) -> None:
+    """Has the alerts of a history in the store, ending at this moment; `severities` of rules, else warnings."""
     shift_us = until_us - int(history.until * SECOND_US)
     key = ChannelKey(workspace, "web")
-    rows = [_row(each, shift_us) for each in sorted(history.alerts, key=lambda each: each.at)]
+    rows = [_row(each, shift_us, severities) for each in sorted(history.alerts, key=lambda each: each.at)]
     for start in range(0, len(rows), ALERTS_A_COMMIT):
         some = rows[start : start + ALERTS_A_COMMIT]
         await committed(store, a_commit(key, base=start, rows=some))
 
 
-def _row(one: Any, shift_us: int) -> Row:
+def _row(one: Any, shift_us: int, severities: Mapping[str, Severity]) -> Row:
     def moment(seconds: float) -> int:
         return int(seconds * SECOND_US) + shift_us
 
     alert = an_alert(at=moment(one.at), framework_id="web", rule_id=one.source.rule_id, title=one.source.name)
-    alert = replace(alert, severity=Severity.WARNING, labels={"host": one.identity})
+    severity = severities.get(one.source.rule_id, Severity.WARNING)
+    alert = replace(alert, severity=severity, labels={"host": one.identity})
     if one.is_heeded:
         alert = replace(alert, acknowledged_at=rfc3339(moment(one.at + 1)), acknowledged_by="ann")
     if one.ended_at is not None:

@@ -16,6 +16,7 @@ const LINES = {
   stream: <path d="M1 8h3l2-5 4 10 2-5h3" />,
   rules: <path d="M2 4h8M12 4h2M2 8h2M6 8h8M2 12h6M10 12h4M10 2.5v3M4 6.5v3M8 10.5v3" />,
   history: <path d="M2.5 5A6 6 0 1 1 2 8M2 2v3.5h3.5M8 5v3.5l2.5 1.5" />,
+  analytics: <path d="M2 2v12h12M5 11V8M8.5 11V4M12 11V6.5" />,
   quiet: <path d="M4 11V7a4 4 0 0 1 6.5-3M12 7v4M2.5 11h11M6.5 13.5h3M2 2l12 12" />,
   people: <path d="M8 8a3 3 0 1 0 0-6 3 3 0 0 0 0 6ZM2.5 14c0-3 2.5-4.5 5.5-4.5s5.5 1.5 5.5 4.5" />,
   system: <path d="M2 3h12v4H2ZM2 9h12v4H2ZM4.5 5h.1M4.5 11h.1M7 5h5M7 11h5" />,

@@ -1,7 +1,9 @@
 /** What views are made of. */
 export { Button, IconButton, Link } from "./button.tsx";
 export { SeverityBadge, StateBadge, Tag } from "./badges.tsx";
+export { Choices } from "./choices.tsx";
 export { Clash, etagOf, useSave } from "./clash.tsx";
+export { Current } from "./current.tsx";
 export { Dialog, Drawer } from "./dialog.tsx";
 export { CheckField, SelectField, TextArea, TextField, useFields, type Faults } from "./fields.tsx";
 export { FormFoot, Refusal } from "./foot.tsx";

@@ -45,6 +45,14 @@ export const VIEWS: readonly View[] = [
     load: () => import("./history/index.tsx"),
   },
   {
+    name: "analytics",
+    path: "/analytics",
+    title: "Analytics",
+    icon: "analytics",
+    key: "a",
+    load: () => import("./analytics/index.tsx"),
+  },
+  {
     name: "system",
     path: "/system",
     title: "System",

@@ -1,9 +1,9 @@
 /** What is shown: a time span, severities, states, framework, rule, words. Everything is in the address. */
-import { type Ref, useId } from "react";
+import type { Ref } from "react";
 
 import { ALERT_STATES, SEVERITIES } from "../../alerts.ts";
 import { setQuery } from "../../place.ts";
-import { Button, SelectField, TextField } from "../../ui/index.ts";
+import { Button, Choices, SelectField, TextField } from "../../ui/index.ts";
 import { areNarrow, BETWEEN, type Filters, SPANS } from "./filters.ts";
 
 interface FilterFormProps {
@@ -14,7 +14,7 @@ interface FilterFormProps {
 
 export function FilterForm({ filters, fault, searchField }: FilterFormProps) {
   return (
-    <div className="history-filters" role="search" aria-label="Filters">
+    <div className="filter-fields" role="search" aria-label="Filters">
       <Times filters={filters} fault={fault} />
       <TextField
         label="Framework"
@@ -74,38 +74,5 @@ function Times({ filters: { span, from, to }, fault }: { filters: Filters; fault
         </>
       )}
     </>
-  );
-}
-
-interface ChoicesProps {
-  legend: string;
-  name: string;
-  all: readonly string[];
-  chosen: readonly string[];
-}
-
-/** Some of several; none chosen: all of them. */
-function Choices({ legend, name, all, chosen }: ChoicesProps) {
-  const id = useId();
-  function toggle(each: string): void {
-    setQuery({ [name]: chosen.includes(each) ? chosen.filter((one) => one !== each) : [...chosen, each] });
-  }
-  return (
-    <div role="group" aria-labelledby={id} className="several">
-      <span id={id}>{legend}</span>
-      <span className="row">
-        {all.map((each) => (
-          <button
-            key={each}
-            type="button"
-            className="button plain"
-            aria-pressed={chosen.includes(each)}
-            onClick={() => toggle(each)}
-          >
-            {each}
-          </button>
-        ))}
-      </span>
-    </div>
   );
 }

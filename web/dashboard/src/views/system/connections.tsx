@@ -20,9 +20,9 @@ import {
   TextField,
 } from "../../ui/index.ts";
 import type { Connection } from "./answers.ts";
-import { Current, NotYours } from "./current.tsx";
+import { Current, NotYours } from "../../ui/current.tsx";
 import { bytes, span } from "./metrics.ts";
-import { useWatched } from "./watched.ts";
+import { useWatched } from "../../watched.ts";
 
 // What a person looks through; more than that one filters.
 const SHOWN_MAX = 500;

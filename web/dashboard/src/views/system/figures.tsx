@@ -5,7 +5,7 @@ import { useRef } from "react";
 import { getText } from "../../api.ts";
 import { number } from "../../times.ts";
 import { Bars } from "../../ui/index.ts";
-import { Current } from "./current.tsx";
+import { Current } from "../../ui/current.tsx";
 import {
   type Bucket,
   bucketsOf,
@@ -20,7 +20,7 @@ import {
   total,
   trimmed,
 } from "./metrics.ts";
-import { useWatched, WATCH_MS } from "./watched.ts";
+import { useWatched, WATCH_MS } from "../../watched.ts";
 
 export function Figures() {
   const asked = useWatched("metrics", async (signal) => samplesOf(await getText("/metrics", {}, signal)));

@@ -3,10 +3,10 @@ import { typed } from "../../command.ts";
 import { get } from "../../api.ts";
 import { Icon, Tag } from "../../ui/index.ts";
 import type { Finding, System } from "./answers.ts";
-import { Current } from "./current.tsx";
+import { Current } from "../../ui/current.tsx";
 import { Figures } from "./figures.tsx";
 import { Score } from "./score.tsx";
-import { useWatched } from "./watched.ts";
+import { useWatched } from "../../watched.ts";
 
 export function Health() {
   const asked = useWatched("system", (signal) => get<System>("/api/v1/system", {}, signal));

@@ -4,10 +4,10 @@ import { type ReactNode, useState } from "react";
 import { get, post, segment } from "../../api.ts";
 import { Button, Drawer, Moment, sayDone, sayFailed } from "../../ui/index.ts";
 import type { Job } from "./answers.ts";
-import { Current } from "./current.tsx";
+import { Current } from "../../ui/current.tsx";
 import { JobStateTag } from "./joblist.tsx";
 import { mayBeDoneAgain, mayEnd } from "./jobs.ts";
-import { useWatched } from "./watched.ts";
+import { useWatched } from "../../watched.ts";
 
 export function JobDrawer({ id, onClose }: { id: string; onClose: () => void }) {
   const asked = useWatched(`job ${id}`, (signal) => get<Job>(`/api/v1/jobs/${segment(id)}`, {}, signal));

@@ -5,9 +5,9 @@ import { patched, setQuery, usePlace } from "../../place.ts";
 import { useClaims } from "../../session.ts";
 import { Button, type Column, Empty, Link, Moment, SelectField, Table, Tag } from "../../ui/index.ts";
 import type { JobLine } from "./answers.ts";
-import { Current } from "./current.tsx";
+import { Current } from "../../ui/current.tsx";
 import { JOB_STATES, JOBS_MAX, type JobState, type JobsWanted, wantedOf } from "./jobs.ts";
-import { useWatched } from "./watched.ts";
+import { useWatched } from "../../watched.ts";
 
 const QUEUES = ["alert", "analytics", "prediction", "notification"];
 

@@ -5,10 +5,10 @@ import { useClaims, useMay } from "../../session.ts";
 import { number } from "../../times.ts";
 import { Moment, Table, Tag } from "../../ui/index.ts";
 import type { Child, Node, Supervisor, System } from "./answers.ts";
-import { Current, NotYours } from "./current.tsx";
+import { Current, NotYours } from "../../ui/current.tsx";
 import { rootsOf, STRATEGIES } from "./tree.ts";
 import { span } from "./metrics.ts";
-import { useWatched } from "./watched.ts";
+import { useWatched } from "../../watched.ts";
 
 export function Parts() {
   return (

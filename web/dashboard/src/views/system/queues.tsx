@@ -8,11 +8,11 @@ import { useClaims, useMay } from "../../session.ts";
 import { number } from "../../times.ts";
 import { Button, type Column, Dialog, Link, sayDone, sayFailed, Table, Tag } from "../../ui/index.ts";
 import type { Queue, QueueHealth } from "./answers.ts";
-import { Current, NotYours } from "./current.tsx";
+import { Current, NotYours } from "../../ui/current.tsx";
 import { JobDrawer } from "./jobdrawer.tsx";
 import { JobList } from "./joblist.tsx";
 import { span } from "./metrics.ts";
-import { useWatched } from "./watched.ts";
+import { useWatched } from "../../watched.ts";
 
 export function Queues() {
   const isAdministrator = useMay("administer");

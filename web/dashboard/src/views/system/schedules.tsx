@@ -9,9 +9,9 @@ import { useClaims, useMay } from "../../session.ts";
 import { number } from "../../times.ts";
 import { Button, type Column, Empty, Moment, sayDone, sayFailed, Table, Tag } from "../../ui/index.ts";
 import type { Schedule } from "./answers.ts";
-import { Current, NotYours } from "./current.tsx";
+import { Current, NotYours } from "../../ui/current.tsx";
 import { span } from "./metrics.ts";
-import { useWatched } from "./watched.ts";
+import { useWatched } from "../../watched.ts";
 
 const SHOWN_MAX = 500;
 

@@ -1,9 +1,10 @@
 /** An answer that is asked again by itself, and how old it is: once it cannot be had any more, the last one stays. */
 import type { ReactNode } from "react";
 
-import type { Asked } from "../../asked.ts";
-import { Ago, Answered } from "../../ui/index.ts";
-import type { Fresh } from "./watched.ts";
+import type { Asked } from "../asked.ts";
+import { Ago } from "./moment.tsx";
+import { Answered } from "./states.tsx";
+import type { Fresh } from "../watched.ts";
 
 interface CurrentProps<T> {
   asked: Asked<Fresh<T>>;

@@ -1,0 +1,15 @@
+/**
+ * What the alerts mean: how many there were and what became of them, what they have in common, what is expected, and how
+ * the frameworks are.
+ *
+ * A new pattern is told as an event. The rest is reckoned by the engine at its times, and asked again while one looks.
+ */
+import { TabbedView } from "../../ui/index.ts";
+import "./analytics.css";
+import { CountsTab } from "./countstab.tsx";
+
+const TABS = [{ path: "/analytics", title: "Counts", Content: CountsTab }];
+
+export default function AnalyticsView() {
+  return <TabbedView name="analytics" title="Analytics" tabs={TABS} />;
+}
