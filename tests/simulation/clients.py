@@ -13,6 +13,7 @@ import trio
 
 from protocol import messages as m
 from protocol.codec import WireForm, decode_server, encode
+from protocol.hints import IncidentUpdated
 from tests.simulation.network import Network, Socket
 from tests.simulation.trace import Trace, Violation
 from tests.simulation.view import View
@@ -194,6 +195,10 @@ class Watcher(Client):
                     self._trace(self.name, f"gap {message.channel} {message.from_}..{message.to}: {message.count}")
                 case m.PositionMessage():
                     self._view(message.channel).proof(message)
+                case IncidentUpdated():
+                    # A hint beside the stream: nothing is promised of it but where it may come.
+                    self._view(message.channel)
+                    self._trace(self.name, f"incident {message.data.event.value}: {message.data.alerts} alerts")
                 case m.Bye():
                     self._trace(self.name, f"bye {message.code}")
                 case _:
