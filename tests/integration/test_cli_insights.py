@@ -7,53 +7,8 @@ from pathlib import Path
 
 from engine.analytics.insight_findings import insight_finding, recommendation_finding
 from engine.ids import now_us
-from protocol.directory import HealthCategory
-from protocol.insights import (
-    Basis,
-    Because,
-    CategoryHealth,
-    Contribution,
-    Insight,
-    Measure,
-    Promise,
-    Recommendation,
-    Trend,
-    Tried,
-)
-from protocol.times import rfc3339
-from tests.support.insights import CPU
+from tests.support.insights import CPU, a_recommendation, an_insight
 from tests.support.shell import a_shell
-
-
-def an_insight(framework: str, now: int, health: float | None) -> Insight:
-    worst = Contribution(because=Because.ALERTS, source="cpu", points=40.5, text="error alerts", alert_ids=("a",))
-    return Insight(
-        framework_id=framework,
-        day=rfc3339(now)[:10],
-        at=rfc3339(now),
-        health=health,
-        risk=None if health is None else 20.0,
-        categories=(CategoryHealth(category=HealthCategory.COST, health=health),),
-        pulled_down=() if health is None else (worst,),
-        risks=() if health is None else (worst,),
-        trends=(Trend(days=7, change=-3.5), Trend(days=30, change=None, note="needs scores of 12 days, has 3")),
-    )
-
-
-def a_recommendation(number: int, now: int) -> Recommendation:
-    before, after = Tried(fired=106, notified=212), Tried(fired=7, notified=14)
-    return Recommendation(
-        id=f"r{number}",
-        measure=Measure.WAIT,
-        framework_id="web",
-        rule_id="cpu",
-        rule_version=1,
-        title="Let cpu hold",
-        reason="over at once",
-        change={"for_s": 60.0},
-        promise=Promise(basis=Basis.ALERTS, since=rfc3339(now), until=rfc3339(now), before=before, after=after),
-        found_at=rfc3339(now),
-    )
 
 
 async def test_how_frameworks_are_and_what_helps_is_seen_and_done_from_the_command_line(tmp_path: Path) -> None:

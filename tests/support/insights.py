@@ -16,10 +16,23 @@ from engine.stores import AlertQuery
 from engine.verbs.people import Deed
 from engine.world import World
 from protocol.changes import Action
-from protocol.insights import Measure, Recommendation, RecommendationState
+from protocol.directory import HealthCategory
+from protocol.insights import (
+    Basis,
+    Because,
+    CategoryHealth,
+    Contribution,
+    Insight,
+    Measure,
+    Promise,
+    Recommendation,
+    RecommendationState,
+    Trend,
+    Tried,
+)
 from protocol.items import ReadingInput
 from protocol.model import Principal
-from protocol.times import SECOND_US, parse_rfc3339
+from protocol.times import SECOND_US, parse_rfc3339, rfc3339
 from tests.support.engines import a_config
 
 START = 1_769_860_800_000_000
@@ -89,3 +102,36 @@ async def an_insight_bench(folder: Path, store: str = "memory:", **settings: Any
         await engine.shelves.rules.create(ANN, CPU)
         await engine.shelves.frameworks.create(ANN, {"id": "web", "metrics": {"cpu": "performance"}})
         yield Bench(engine, now)
+
+
+def an_insight(framework: str, now: int, health: float | None) -> Insight:
+    """One of the day of `now` (microseconds); health None: unknown."""
+    worst = Contribution(because=Because.ALERTS, source="cpu", points=40.5, text="error alerts", alert_ids=("a",))
+    return Insight(
+        framework_id=framework,
+        day=rfc3339(now)[:10],
+        at=rfc3339(now),
+        health=health,
+        risk=None if health is None else 20.0,
+        categories=(CategoryHealth(category=HealthCategory.COST, health=health),),
+        pulled_down=() if health is None else (worst,),
+        risks=() if health is None else (worst,),
+        trends=(Trend(days=7, change=-3.5), Trend(days=30, change=None, note="needs scores of 12 days, has 3")),
+    )
+
+
+def a_recommendation(number: int, now: int, framework: str = "web") -> Recommendation:
+    """For the first version of the rule `cpu`; its id is `r1` for number 1."""
+    before, after = Tried(fired=106, notified=212), Tried(fired=7, notified=14)
+    return Recommendation(
+        id=f"r{number}",
+        measure=Measure.WAIT,
+        framework_id=framework,
+        rule_id="cpu",
+        rule_version=1,
+        title="Let cpu hold",
+        reason="over at once",
+        change={"for_s": 60.0},
+        promise=Promise(basis=Basis.ALERTS, since=rfc3339(now), until=rfc3339(now), before=before, after=after),
+        found_at=rfc3339(now),
+    )

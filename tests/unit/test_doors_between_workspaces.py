@@ -16,11 +16,13 @@ import msgspec
 import pytest
 import trio
 
+from engine.analytics.insight_findings import insight_finding, recommendation_finding
 from engine.analytics.prediction_findings import finding_of
 from engine.analytics.prediction_worker import refusal
 from engine.app import Engine
 from protocol.predictions import PredictionKind
 from tests.support.engines import an_engine
+from tests.support.insights import a_recommendation, an_insight
 from tests.support.patterns import a_pattern, findings_of
 from tests.support.stores import NOW
 from tests.unit.test_doors_by_role import A_RULE, DEEDS, ROUTES
@@ -74,6 +76,7 @@ LINES: dict[str, Line] = {
     "GET /api/v1/readings": Line("frameworks", "?framework_id={}&metric=cpu"),
     "GET /api/v1/predictions": Line("rules", "?rule_id={}"),
     "GET /api/v1/predictions/accuracy": Line("rules", "?rule_id={}&until=2026-01-01T00:00:00Z"),
+    "GET /api/v1/recommendations": Line("rules", "?rule_id={}"),
     "POST /api/v1/rules/backtest": Line("rules", body={"rule_id": "{}"}),
     "POST /api/v1/broadcast": Line("workspace", body={"to": "workspace", "id": "{}", "message": "hello"}),
     "POST /api/v1/triggers/preview": Line("frameworks", body={"alert": {"framework_id": "{}", "title": "disk"}}),
@@ -103,6 +106,7 @@ NO_ID: dict[str, str] = {
     **{f"{method} /api/v1/{name}": LISTS for name in (*OURS, "workspaces") for method in ("GET", "POST")},
     **dict.fromkeys(("GET /api/v2/alerts", "GET /api/v2/alerts/groups", "GET /api/v2/silences"), LISTS),
     **dict.fromkeys(("GET /api/v1/connections", "GET /api/v1/storms", "GET /api/v1/revocations"), LISTS),
+    "GET /api/v1/insights": LISTS,
     **dict.fromkeys(("GET /api/v1/incidents", "GET /api/v1/incident-settings", "PUT /api/v1/incident-settings"), LISTS),
     **dict.fromkeys(("POST /api/v1/silences/preview", "POST /api/v1/maintenance/preview"), LISTS),
     # Their keys are looked up in the caller's own list: tests/integration/test_notifications_in_app.py.
@@ -169,6 +173,14 @@ async def predicted(engine: Engine) -> str:
     return finding.key
 
 
+async def reckoned(engine: Engine) -> dict[str, str]:
+    """An insight and a recommendation of ours: nobody makes them over HTTP, either."""
+    insight, one = an_insight("our-web", NOW, 50.0), a_recommendation(1, NOW, "our-web")
+    findings = [insight_finding("main", insight, NOW), recommendation_finding("main", one, NOW)]
+    await engine._up.store.put_findings(findings)
+    return {"insights": "our-web", "recommendations": one.id}
+
+
 def thing_in(path: str) -> str:
     """Whose id a path has."""
     for name, thing in (
@@ -233,9 +245,10 @@ async def strangers_are_told_nothing(engine: Engine) -> None:
         ids["predictions"] = await predicted(engine)
         await engine._tree.up.store.put_findings(findings_of([a_pattern("our-pattern-1")], "main"))
         ids["patterns"] = "our-pattern-1"
+        ids |= await reckoned(engine)
         kept = [
             await ours.get(f"/api/v1/{name}")
-            for name in (*OURS, "alerts", "patterns", "workflows/trackers", "connections")
+            for name in (*OURS, "alerts", "patterns", "recommendations", "workflows/trackers", "connections")
         ]
         for route in sorted(PATH_ID | LINES.keys()):
             known = ids[LINES[route].thing if route in LINES else thing_in(route.split()[1])]
