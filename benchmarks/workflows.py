@@ -45,8 +45,8 @@ STEPS = 3
 PEOPLE = 20
 _WORKSPACE = "bench"
 CHECKS = [
-    Goal("advance_statements", "statements between BEGIN and COMMIT, advancing", 11.0),
-    Goal("generate_statements", "statements between BEGIN and COMMIT, generating", 11.0),
+    Goal("advance_statements", "statements between BEGIN and COMMIT, advancing", 12.0),
+    Goal("generate_statements", "statements between BEGIN and COMMIT, generating", 12.0),
 ]
 
 

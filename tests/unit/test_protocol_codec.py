@@ -54,6 +54,8 @@ def values_of(info: Any) -> st.SearchStrategy[Any]:
             return st.sampled_from(info.cls)
         case msgspec.inspect.ListType():
             return st.lists(values_of(info.item_type), min_size=info.min_length or 0, max_size=3)
+        case msgspec.inspect.VarTupleType():
+            return st.lists(values_of(info.item_type), min_size=info.min_length or 0, max_size=3).map(tuple)
         case msgspec.inspect.DictType():
             return st.dictionaries(values_of(info.key_type), values_of(info.value_type), max_size=3)
         case msgspec.inspect.UnionType():
