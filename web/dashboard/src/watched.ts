@@ -38,6 +38,16 @@ export function useWatched<T>(
   return asked;
 }
 
+/** Asks again when somebody comes back to the tab: what was told meanwhile may have been missed. */
+export function useAgainOnSight(again: () => void): void {
+  const isSeen = useIsSeen();
+  const wasHidden = useRef(false);
+  useEffect(() => {
+    if (isSeen && wasHidden.current) again();
+    wasHidden.current = !isSeen;
+  }, [isSeen, again]);
+}
+
 function useIsSeen(): boolean {
   return useSyncExternalStore(
     (onChange) => {

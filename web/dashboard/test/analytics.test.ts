@@ -4,6 +4,15 @@ import { test } from "node:test";
 import { countFilters, countQuery, type CountedAlerts, type Counts, heatQuery } from "../src/views/analytics/counts.ts";
 import { cellsOf, hourOfWeek, worstOf } from "../src/views/analytics/heat.ts";
 import { pathsOf, topOf } from "../src/views/analytics/lines.ts";
+import {
+  followsAfter,
+  isWanted,
+  type Pattern,
+  patternFilters,
+  statesOf,
+  supportOf,
+  withPattern,
+} from "../src/views/analytics/patterns.ts";
 import { pastQuery } from "../src/views/analytics/past.ts";
 import { nameOf, piecesOf, stretchesOf, valuesOf } from "../src/views/analytics/stretches.ts";
 import { count, percent, took } from "../src/views/analytics/words.ts";
@@ -134,4 +143,62 @@ test("a stretch leads to its alerts, with the same filters", () => {
 test("days are called by their UTC names", () => {
   assert.match(nameOf("day", Date.parse("2026-11-23T00:00:00Z")), /23/);
   assert.match(nameOf("week", Date.parse("2026-11-23T00:00:00Z")), /^Week of/);
+});
+
+function pattern(id: string, more: Partial<Pattern> = {}): Pattern {
+  return {
+    id,
+    kind: "recurring",
+    state: "new",
+    framework: "web",
+    sources: [],
+    summary: "It comes back",
+    confidence: 0.8,
+    support: 27,
+    occasions: 30,
+    lift: 4.24,
+    evidence: [],
+    first_at: "2026-11-01T00:00:00Z",
+    last_at: "2026-11-22T00:00:00Z",
+    found_at: "2026-11-22T00:00:00Z",
+    since: "2026-11-22T00:00:00Z",
+    times: null,
+    within_s: null,
+    typical_s: null,
+    said: null,
+    version: 0,
+    ...more,
+  };
+}
+
+test("without a choice what was put away is not shown", () => {
+  const usual = patternFilters(new URLSearchParams("state=odd&kind=odd"));
+  assert.deepEqual(statesOf(usual), ["new", "confirmed"]);
+  assert.deepEqual(
+    [isWanted(pattern("1"), usual), isWanted(pattern("1", { state: "dismissed" }), usual)],
+    [true, false],
+  );
+  const noisy = patternFilters(new URLSearchParams("state=dismissed&kind=noisy"));
+  assert.ok(!isWanted(pattern("1", { state: "dismissed" }), noisy));
+  assert.ok(isWanted(pattern("1", { state: "dismissed", kind: "noisy" }), noisy));
+});
+
+test("a pattern that is told comes first, and takes the place of what was known of it", () => {
+  const list = withPattern([pattern("1"), pattern("2")], pattern("2", { state: "confirmed" }));
+  assert.deepEqual(
+    list.map(({ id, state }) => `${id} ${state}`),
+    ["1 new", "2 confirmed"],
+  );
+  assert.deepEqual(
+    withPattern(list, pattern("3")).map(({ id }) => id),
+    ["3", "1", "2"],
+  );
+});
+
+test("how sure a pattern is, is said in occasions", () => {
+  assert.equal(supportOf(pattern("1")), "It held 27 of 30 times, 4.2 times as often as by chance.");
+  assert.equal(supportOf(pattern("1", { lift: 0 })), "It held 27 of 30 times.");
+  assert.equal(followsAfter(pattern("1")), null);
+  const after = followsAfter(pattern("1", { typical_s: 600, within_s: 1_500 }));
+  assert.equal(after, "Usually after 10 min, in 9 of 10 cases within 25 min.");
 });

@@ -10,6 +10,8 @@ import { pathsOf } from "./lines.ts";
 
 const WIDTH = 600;
 const HEIGHT = 120;
+/** A line at the upper edge would be half a line. */
+const AIR = 1.05;
 
 interface FrameProps {
   title: string;
@@ -73,7 +75,7 @@ export interface Line {
 export function Lines({ lines, top }: { lines: readonly Line[]; top: number }) {
   return lines.map(({ label, values }, index) => (
     <g key={label} className={`line-${index}`}>
-      {pathsOf(values, top, WIDTH, HEIGHT).map((path) => (
+      {pathsOf(values, top * AIR, WIDTH, HEIGHT).map((path) => (
         <path key={path} d={path} />
       ))}
     </g>

@@ -7,8 +7,12 @@
 import { TabbedView } from "../../ui/index.ts";
 import "./analytics.css";
 import { CountsTab } from "./countstab.tsx";
+import { PatternsTab } from "./patternstab.tsx";
 
-const TABS = [{ path: "/analytics", title: "Counts", Content: CountsTab }];
+const TABS = [
+  { path: "/analytics", title: "Counts", Content: CountsTab },
+  { path: "/analytics/patterns", title: "Patterns", Content: PatternsTab },
+];
 
 export default function AnalyticsView() {
   return <TabbedView name="analytics" title="Analytics" tabs={TABS} />;
