@@ -7,11 +7,15 @@
 import { TabbedView } from "../../ui/index.ts";
 import "./analytics.css";
 import { CountsTab } from "./countstab.tsx";
+import { InsightsTab } from "./insightstab.tsx";
 import { PatternsTab } from "./patternstab.tsx";
+import { PredictionsTab } from "./predictionstab.tsx";
 
 const TABS = [
   { path: "/analytics", title: "Counts", Content: CountsTab },
   { path: "/analytics/patterns", title: "Patterns", Content: PatternsTab },
+  { path: "/analytics/predictions", title: "Predictions", Content: PredictionsTab },
+  { path: "/analytics/insights", title: "Insights", Content: InsightsTab },
 ];
 
 export default function AnalyticsView() {

@@ -51,7 +51,11 @@ function Rules({ rules }: { rules: readonly RuleQuality[] }) {
         { title: "Framework", cell: ({ framework_id }) => framework_id },
         { title: "Alerts", cell: (rule) => <Many rule={rule} highest={highest} /> },
         { title: "Real, of those judged", isFigure: true, cell: (rule) => <Precision rule={rule} /> },
-        { title: "False a week", isFigure: true, cell: (rule) => number(Math.round(rule.false_alarms_per_week * 10) / 10) },
+        {
+          title: "False a week",
+          isFigure: true,
+          cell: (rule) => number(Math.round(rule.false_alarms_per_week * 10) / 10),
+        },
         { title: "Noise", isFigure: true, cell: ({ noise_ratio }) => percent(noise_ratio) },
         { title: "Acknowledged after", isFigure: true, cell: (rule) => took(rule.to_acknowledge.p50_s) },
       ]}
