@@ -28,7 +28,7 @@ from protocol.analytics import Analytics, CountedAlerts, Fresh, HeatMap, RulesQu
 from protocol.errors import BadRequest, PermissionDenied
 from protocol.model import Principal, Severity
 from protocol.names import check_id
-from protocol.times import rfc3339
+from protocol.times import SECOND_US, TIME_MAX_US, rfc3339
 
 T = TypeVar("T", Analytics, HeatMap, RulesQuality)
 
@@ -40,6 +40,8 @@ RULES_MAX = 500
 # A quarter: 2,208 hours, sorted within some milliseconds.
 HEAT_MAP_MAX_US = 92 * DAY_US
 ROWS_AT_ONCE = 100
+# December of the year 9999: a week, or month, that ends later could not be written down.
+LATEST_US = TIME_MAX_US + SECOND_US - 31 * DAY_US
 _DEFAULT_SPAN_US = {
     Width.HOUR: 2 * DAY_US,
     Width.DAY: 30 * DAY_US,
@@ -145,7 +147,7 @@ class AnalyticsVerbs:
         """`step`: what `since` and `until` are the beginning of."""
         _check_may(who, asked)
         # What happens in this moment is asked for, too.
-        until = self._clock() + 1 if asked.until_us is None else asked.until_us
+        until = self._clock() + 1 if asked.until_us is None else min(asked.until_us, LATEST_US)
         since = until - (span_us or _DEFAULT_SPAN_US[width]) if asked.since_us is None else asked.since_us
         if since >= until:
             raise BadRequest("since is not before until: use an earlier since, or a later until")

@@ -83,6 +83,8 @@ class Incidents:
     async def page(self, who: Principal, query: IncidentQuery) -> IncidentPage:
         """A page of incidents, newest first. Raises BadRequest."""
         check(who, "read")
+        if query.framework is not None and not may_see(who, query.framework):
+            raise PermissionDenied("this token is limited to other channels")
         page = await self._store.incidents(replace(query, workspace=who.workspace, frameworks=who.channels))
         return IncidentPage(items=[_seen_by(who, each) for each in page.items], next_cursor=page.next_cursor)
 

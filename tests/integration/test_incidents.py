@@ -190,6 +190,8 @@ async def test_a_token_for_some_frameworks_sees_its_part_and_changes_nothing_of_
             assert [member["id"] for member in whole.json()["members"]] == [mine]
             assert "secret" not in whole.text
             assert secret not in whole.text
+            # Not even by asking framework after framework.
+            assert (await ann.get("/api/v1/incidents?framework_id=bank")).status_code == 403
             for verb in ("acknowledge", "resolve"):
                 assert (await ann.post(f"/api/v1/incidents/{incident['id']}/{verb}")).status_code == 403
             body = {"alert_id": mine}

@@ -21,11 +21,11 @@ from engine.core.analytics.calendar import DAY_US, HOUR_US, Width
 from engine.stores import Store
 from engine.stores.aggregates import AggregatePage, AggregateQuery, Dimension
 from engine.verbs import analytics
-from engine.verbs.analytics import AnalyticsVerbs, Asked
+from engine.verbs.analytics import LATEST_US, AnalyticsVerbs, Asked
 from engine.world import World
 from protocol.errors import BadRequest, PermissionDenied, StoreUnavailable
 from protocol.model import Alert, AlertState, Principal, Severity
-from protocol.times import SECOND_US, rfc3339
+from protocol.times import SECOND_US, TIME_MAX_US, rfc3339
 from tests.support.caches import a_node
 from tests.support.engines import a_config
 from tests.support.stores import FACTORIES, KEY, NOW, OTHER, a_commit, a_row, an_alert, committed
@@ -175,6 +175,19 @@ async def test_what_cannot_be_answered_is_refused_with_a_reason(asked: Asked, wi
     async with a_store(clock) as store:
         with pytest.raises(BadRequest, match=said):
             await AnalyticsVerbs(store, a_node().cache, clock).counts(ANN, asked, width)
+
+
+async def test_the_end_of_all_times_can_be_asked_for() -> None:
+    clock = Clock()
+    async with a_store(clock) as store:
+        verbs = AnalyticsVerbs(store, a_node().cache, clock)
+        asked = Asked(LATEST_US - 30 * DAY_US, TIME_MAX_US)
+        ends = {width: (await verbs.counts(ANN, asked, width)).until[:10] for width in (*Width, None)}
+        assert ends == {**dict.fromkeys([*Width, None], "9999-12-01"), Width.WEEK: "9999-12-06"}
+        assert (await verbs.rules(ANN, asked, 10)).until.startswith("9999-12-01")
+        assert (await verbs.heat_map(ANN, asked, "Pacific/Kiritimati")).until.startswith("9999-12-01")
+        with pytest.raises(BadRequest, match="since is not before until"):
+            await verbs.counts(ANN, Asked(LATEST_US, TIME_MAX_US), Width.DAY)
 
 
 async def test_an_answer_that_would_be_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
