@@ -1,8 +1,16 @@
 """What analytics does beside the alerts: reads the store, has it computed in a process, and keeps what was found.
 
-Decides nothing: that is `engine.core.analytics`. `build.py` puts most of it together. `counting`: alerts by hour, day,
-week and month. Of patterns: `pattern_runs.py` is the job that looks for them, `pattern_worker.py` its process,
-`patterns.py` what people ask and say, `news.py` tells. How frameworks are, and what is recommended: `insight_runs.py`
-is the job, `insight_worker.py` its process, `insights.py` and `deciding.py` what people ask and decide.
-`incident_keeper.py`: which alerts belong together.
+Decides nothing: that is `engine.core.analytics`. `build.py` and `insight_parts.py` put it together. In the names of
+files `…_runs` is a job, `…_worker` its process, `…_findings` the form in which results are kept; `each_workspace.py`
+makes a job for each workspace.
+
+- Counts by hour, day, week and month: `counting.py`; `daily_alerts.py` reads them for predictions.
+- Patterns: `pattern_runs.py`; `patterns.py` is what people ask and say, `news.py` tells.
+- Incidents: `incident_keeper.py` finds them, `incident_memory.py` makes its machines from the store,
+  `incident_hints.py` tells; `learned.py` is what it takes from patterns.
+- Predictions: `predicting.py`, `prediction_scoring.py`; `prediction_jobs.py` says when.
+- Insights and recommendations: `insight_runs.py`, which reads by `insight_reading.py`; `explainer.py` puts them into
+  words; `insights.py` is what people ask, `deciding.py` what they decide.
+
+What people ask about counts, incidents and predictions is in `engine.verbs`.
 """

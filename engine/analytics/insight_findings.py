@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
+from engine.core.analytics.calendar import DAY_US
 from engine.stores.findings import Finding
 from protocol.insights import Insight, Recommendation, RecommendationState
-from protocol.times import SECOND_US, parse_rfc3339, rfc3339
+from protocol.times import parse_rfc3339, rfc3339
 
 INSIGHT, RECOMMENDATION = "insight", "recommendation"
 _KEPT = "kept"
-_DAY_US = 86_400 * SECOND_US
 
 
 def insight_key(framework: str, day: str) -> str:
@@ -25,7 +25,7 @@ def insight_finding(workspace: str, insight: Insight, updated_at: int) -> Findin
         kind=INSIGHT,
         key=insight_key(insight.framework_id, insight.day),
         state=_KEPT,
-        at=updated_at // _DAY_US * _DAY_US,
+        at=updated_at // DAY_US * DAY_US,
         updated_at=updated_at,
         body=msgspec.json.encode(insight).decode(),
         framework=insight.framework_id,

@@ -9,15 +9,15 @@ import msgspec
 
 from engine.access.roles import check
 from engine.analytics.insight_findings import INSIGHT, RECOMMENDATION, insight_of, recommendation_of
+from engine.core.analytics.calendar import DAY_US
 from engine.stores import Store
 from engine.stores.findings import Finding, FindingQuery
 from protocol.errors import BadRequest, PermissionDenied, UnknownChannel
 from protocol.insights import Insight, Measure, Recommendation, RecommendationState
 from protocol.model import Principal
 from protocol.names import check_id
-from protocol.times import SECOND_US, moment_of
+from protocol.times import moment_of
 
-DAY_US = 86_400 * SECOND_US
 # Scores of a month, and what is open of a framework: both are shown with its insight.
 SCORES_MAX, SHOWN_RECOMMENDATIONS_MAX = 31, 20
 

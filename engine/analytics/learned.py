@@ -11,11 +11,11 @@ from typing import Protocol
 
 import msgspec
 
+from engine.analytics.pattern_findings import PATTERN
 from engine.core.analytics.correlating import Learned, learned_of
 from engine.stores.findings import Finding, FindingQuery, FindingStore
 from protocol.patterns import PatternKind, PatternState, Source
 
-PATTERN = "pattern"
 CO_OCCURRENCE, SEQUENCE = PatternKind.CO_OCCURRENCE.value, PatternKind.SEQUENCE.value
 # What nobody has confirmed must be nearly certain, because it changes who is notified.
 CONFIDENCE_LEAST = 0.8

@@ -8,46 +8,36 @@ the workspace's stream. A run that breaks off is done again and finds the same. 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import trio
 
+from engine.analytics.each_workspace import OfWorkspace, start_each
+from engine.analytics.pattern_findings import LAST_RUN, PATTERN, RUN, finding_of, pattern_of, run_finding, run_of
 from engine.analytics.pattern_worker import Outcome, Task
 from engine.computing.processes import Processes
+from engine.core.analytics.calendar import DAY_US
 from engine.core.analytics.patterns.mining import LOOKED_AT_DAYS
 from engine.core.firing import Cron
 from engine.jobs.kinds import Done, Kind, Result
 from engine.jobs.scheduler import RunArgs, Schedule
 from engine.stores import Store
-from engine.stores.findings import Finding, FindingQuery
-from protocol.jobs import PRIO_LOW, PRIO_MEDIUM, Claimed, NewJob, Queue
-from protocol.patterns import Pattern, PatternRun, PatternState
-from protocol.times import SECOND_US, parse_rfc3339, rfc3339
+from engine.stores.findings import FindingQuery
+from protocol.jobs import PRIO_LOW, PRIO_MEDIUM, Claimed, Queue
+from protocol.patterns import Pattern, PatternRun
+from protocol.times import parse_rfc3339, rfc3339
 
-PATTERN = "pattern"
-RUN = "pattern_run"
-# The key of the finding that says what the last run of a workspace did.
-LAST_RUN = "last"
 MODULE = "engine.analytics.pattern_worker"
 # About 17 MB of text, which is packed on the loop within 5 ms; a workspace has so many in eight weeks at 900 a day.
 ALERTS_MAX = 50_000
 # More than a person will ever say something about; the newest count.
 KNOWN_MAX = 5_000
 _KNOWN_AT_ONCE = 500
-_WORKSPACES_AT_ONCE = 200
-_DAY_US = 86_400 * SECOND_US
 # One core at most besides the engine's own.
 AT_ONCE_MAX = 1
 
 Tell = Callable[[str, Pattern], None]
-
-
-class MineArgs(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose patterns are looked for; `until`: up to when (microseconds)."""
-
-    of: str
-    until: int
 
 
 class _History(NamedTuple):
@@ -59,12 +49,6 @@ class _History(NamedTuple):
     is_cut: bool
 
 
-class Started(msgspec.Struct, frozen=True):
-    """What the schedule's own job did: a job for each workspace."""
-
-    workspaces: int
-
-
 class PatternRuns:
     """The jobs. `tell` is told of each new pattern, on the loop, once it is kept."""
 
@@ -73,7 +57,7 @@ class PatternRuns:
         self._tell = tell
         self.processes = Processes(AT_ONCE_MAX)
         self._figures = dict.fromkeys(("runs", "alerts", "found", "told"), 0)
-        self.kind = Kind(name="pattern_mining", queue=Queue.ANALYTICS, args=MineArgs, run=self.mine, prio=PRIO_LOW)
+        self.kind = Kind(name="pattern_mining", queue=Queue.ANALYTICS, args=OfWorkspace, run=self.mine, prio=PRIO_LOW)
 
     def statistics(self) -> dict[str, int]:
         """Runs over a workspace, alerts read, patterns found (known ones, too), those that were new and so told."""
@@ -85,19 +69,10 @@ class PatternRuns:
         return Schedule(name="pattern-detection", cron=Cron("0 */6 * * *"), kind=kind, prio=PRIO_MEDIUM)
 
     async def start(self, claimed: Claimed, args: RunArgs) -> Result:
-        """A job for each workspace. Twice does no harm: a job that waits is not made again."""
-        after, count = "", 0
-        while names := await self._store.workspaces_seen(after, _WORKSPACES_AT_ONCE):
-            await self._store.enqueue([self._job(name, args.until) for name in names])
-            after, count = names[-1], count + len(names)
-        return Done(result=Started(count))
+        """A job for each workspace."""
+        return Done(result=await start_each(self._store, self.kind, "patterns", args.until))
 
-    def _job(self, workspace: str, until: int) -> NewJob:
-        # Under its workspace's name, and one at a time of it.
-        more: dict[str, Any] = {"workspace": workspace, "key": f"patterns:{workspace}"}
-        return self.kind.job(MineArgs(of=workspace, until=until), **more)
-
-    async def mine(self, claimed: Claimed, args: MineArgs) -> Result:
+    async def mine(self, claimed: Claimed, args: OfWorkspace) -> Result:
         """One workspace's run; what it did is its result."""
         return Done(result=await self.run(args.of, args.until))
 
@@ -121,7 +96,7 @@ class PatternRuns:
             new=len(new),
             lacking=outcome.lacking,
         )
-        await self._store.put_findings([_last(workspace, run, until)])
+        await self._store.put_findings([run_finding(workspace, run, until)])
         self._count(run)
         for pattern in new:
             self._tell(workspace, pattern)
@@ -143,7 +118,7 @@ class PatternRuns:
         """The alerts of the last weeks, or of so many days that there are not too many of them."""
         pages, count, since = list[str](), 0, until
         for days in _stretches():
-            begin = since - days * _DAY_US
+            begin = since - days * DAY_US
             stretch, more = await self._stretch(workspace, begin, since, ALERTS_MAX - count)
             is_cut = count + more > ALERTS_MAX
             if is_cut and pages:
@@ -185,38 +160,3 @@ class PatternRuns:
 def _stretches() -> list[int]:
     """Days at a time, the newest first: single ones of the last week, then weeks."""
     return [1] * 7 + [7] * (LOOKED_AT_DAYS // 7 - 1)
-
-
-def pattern_of(finding: Finding) -> Pattern:
-    """The pattern that was kept, with the version that it has in the store."""
-    found = msgspec.json.decode(finding.body, type=Pattern)
-    return msgspec.structs.replace(found, version=finding.version, state=PatternState(finding.state))
-
-
-def run_of(finding: Finding | None) -> PatternRun | None:
-    """What a run did, as it was kept."""
-    return None if finding is None else msgspec.json.decode(finding.body, type=PatternRun)
-
-
-def finding_of(workspace: str, pattern: Pattern, updated_at: int) -> Finding:
-    """A pattern as it is kept."""
-    rules = {source.rule_id for source in pattern.sources}
-    return Finding(
-        workspace=workspace,
-        kind=PATTERN,
-        key=pattern.id,
-        state=pattern.state.value,
-        at=parse_rfc3339(pattern.since),
-        updated_at=updated_at,
-        body=msgspec.json.encode(msgspec.structs.replace(pattern, version=0)).decode(),
-        framework=pattern.framework,
-        rule_id=rules.pop() if len(rules) == 1 else None,
-        sort=pattern.kind.value,
-        score=pattern.confidence,
-        version=pattern.version,
-    )
-
-
-def _last(workspace: str, run: PatternRun, until: int) -> Finding:
-    body = msgspec.json.encode(run).decode()
-    return Finding(workspace=workspace, kind=RUN, key=LAST_RUN, state="done", at=until, updated_at=until, body=body)

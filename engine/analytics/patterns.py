@@ -11,7 +11,7 @@ import msgspec
 from actors.ports import Clock
 from engine.access.audit import AuditTrail
 from engine.access.roles import check
-from engine.analytics.pattern_runs import LAST_RUN, PATTERN, RUN, finding_of, pattern_of, run_of
+from engine.analytics.pattern_findings import LAST_RUN, PATTERN, RUN, finding_of, pattern_of, run_of
 from engine.stores import Store
 from engine.stores.findings import Finding, FindingQuery
 from protocol.errors import Busy, UnknownChannel

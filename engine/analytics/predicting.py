@@ -21,9 +21,10 @@ import structlog
 from actors.ports import Clock
 from engine.analytics.daily_alerts import DailyAlerts
 from engine.analytics.prediction_findings import PREDICTION, finding_of, prediction_of
-from engine.analytics.prediction_worker import DAY_US, CountTask, Made, RuleTask, Task, refusal
+from engine.analytics.prediction_worker import CountTask, Made, RuleTask, Task, refusal
 from engine.computing.processes import ComputingFailedError, Processes
 from engine.core.analytics.breach import watched
+from engine.core.analytics.calendar import DAY_US
 from engine.core.analytics.daily_counts import LEARN_DAYS
 from engine.core.analytics.forecast import KEEP_DAYS
 from engine.stores import Store

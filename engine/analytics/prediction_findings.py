@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from engine.core.analytics.accuracy import Tallies
-from engine.core.analytics.prediction_scores import HOUR_US
+from engine.core.analytics.calendar import HOUR_US
 from engine.stores.findings import Finding
 from protocol.predictions import Prediction, PredictionState
 from protocol.times import parse_rfc3339

@@ -17,8 +17,8 @@ from engine.analytics.daily_alerts import DailyAlerts, Row
 from engine.analytics.prediction_findings import PREDICTION, finding_of, prediction_of, tally_finding
 from engine.core.analytics.accuracy import Tallies, Tally, tallies_of
 from engine.core.analytics.breach import Hour
-from engine.core.analytics.calendar import DAY_US
-from engine.core.analytics.prediction_scores import HOUR_US, score_breach, score_count
+from engine.core.analytics.calendar import DAY_US, HOUR_US
+from engine.core.analytics.prediction_scores import score_breach, score_count
 from engine.stores import Store
 from engine.stores.findings import Finding, FindingQuery
 from engine.stores.readings import ReadingQuery, Resolution

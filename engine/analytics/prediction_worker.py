@@ -11,16 +11,15 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from engine.core.analytics.breach import AHEAD_HOURS, DAY_HOURS, Hour, NextBreach, next_breach, watched
+from engine.core.analytics.breach import AHEAD_HOURS, Hour, NextBreach, next_breach, watched
+from engine.core.analytics.calendar import DAY_US, HOUR_US
 from engine.core.analytics.daily_counts import daily_count
 from engine.core.analytics.forecast import KEEP_DAYS, TooLittle
-from engine.core.analytics.prediction_scores import HOUR_US
 from engine.stores.readings import ReadingPoint
 from protocol.predictions import Breach, Count, HourAhead, Prediction, PredictionKind, PredictionState
 from protocol.rules import Rule, ThresholdRule
 from protocol.times import parse_rfc3339, rfc3339
 
-DAY_US = DAY_HOURS * HOUR_US
 # Of one rule: those with the most readings. Others are counted.
 SERIES_MAX = 20
 # Yesterday is the last whole day; tomorrow is two days later.

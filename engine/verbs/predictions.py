@@ -19,6 +19,7 @@ from engine.analytics.prediction_findings import (
     tallies_in,
 )
 from engine.core.analytics.accuracy import Tallies, Tally
+from engine.core.analytics.calendar import DAY_US
 from engine.pages import PAGE_DEFAULT, PAGE_MAX
 from engine.stores import Store
 from engine.stores.findings import FindingQuery
@@ -26,9 +27,8 @@ from protocol.errors import BadRequest, PermissionDenied, UnknownChannel
 from protocol.model import Principal
 from protocol.names import check_id
 from protocol.predictions import AccuracyReport, Prediction, PredictionKind, PredictionState
-from protocol.times import SECOND_US, rfc3339
+from protocol.times import rfc3339
 
-DAY_US = 86_400 * SECOND_US
 ACCURACY_DAYS = 30
 # As long as findings are kept.
 ACCURACY_DAYS_MAX = 90

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from benchmarks.planted import History
-from engine.analytics.pattern_runs import finding_of
+from engine.analytics.pattern_findings import finding_of
 from engine.stores import Store
 from engine.stores.findings import Finding
 from protocol.model import AlertState, ChannelKey, Severity

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from engine.core.analytics.calendar import HOUR_US
 from engine.core.analytics.knowing import (
     NO_RULE,
     Hour,
@@ -15,7 +16,7 @@ from engine.core.analytics.knowing import (
     drift_of,
     strain_of,
 )
-from engine.core.analytics.scoring import HOUR_US, Drift, Strain
+from engine.core.analytics.scoring import Drift, Strain
 from protocol.directory import HealthCategory as Side
 from protocol.model import Comparison, Severity
 from protocol.rules import Aggregate, AnomalyRule, Objective, PerformanceRule, ThresholdRule

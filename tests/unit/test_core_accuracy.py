@@ -9,7 +9,8 @@ import pytest
 
 from engine.core.analytics.accuracy import Tally, tallies_of
 from engine.core.analytics.breach import Hour
-from engine.core.analytics.prediction_scores import HOUR_US, score_breach, score_count
+from engine.core.analytics.calendar import HOUR_US
+from engine.core.analytics.prediction_scores import score_breach, score_count
 from protocol.predictions import Breach, Count, HourAhead, Outcome, Prediction, PredictionKind, PredictionState
 from protocol.times import rfc3339
 

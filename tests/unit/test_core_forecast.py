@@ -11,7 +11,7 @@ from engine.core.analytics.forecast import Forecast, TooLittle, forecast
 from engine.core.analytics.forecast_past import Past, Row, middle
 from engine.core.analytics.forecast_spread import spread_of
 from engine.core.analytics.forecast_weights import dot, learn
-from engine.core.analytics.trend import theil_sen
+from engine.core.analytics.theil_sen import theil_sen
 
 DAY = 8
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from engine.access.audit import AuditTrail
-from engine.analytics.pattern_runs import LAST_RUN, RUN
+from engine.analytics.pattern_findings import LAST_RUN, RUN
 from engine.analytics.patterns import PatternVerbs
 from engine.http.operators import PeerAddress
 from engine.http.patterns import pattern_routes

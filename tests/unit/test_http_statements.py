@@ -24,9 +24,10 @@ import pytest
 from engine.analytics.incident_keeper import IncidentKeeper
 from engine.analytics.insight_findings import insight_finding, recommendation_finding
 from engine.analytics.prediction_findings import finding_of, tally_finding
-from engine.analytics.prediction_worker import DAY_US, refusal
+from engine.analytics.prediction_worker import refusal
 from engine.app import Engine
 from engine.configuration.fields import Secret
+from engine.core.analytics.calendar import DAY_US
 from engine.http.examples import EXAMPLES
 from engine.jobs import gauges, scheduler
 from engine.sections.doors import Limits

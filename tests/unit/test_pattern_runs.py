@@ -13,8 +13,10 @@ import trio
 from msgspec.structs import replace
 
 from benchmarks.planted import History
-from engine.analytics import pattern_runs, pattern_worker
-from engine.analytics.pattern_runs import LAST_RUN, PATTERN, RUN, PatternRuns, Started, pattern_of, run_of
+from engine.analytics import each_workspace, pattern_runs, pattern_worker
+from engine.analytics.each_workspace import OfWorkspace, Started
+from engine.analytics.pattern_findings import LAST_RUN, PATTERN, RUN, pattern_of, run_of
+from engine.analytics.pattern_runs import PatternRuns
 from engine.jobs.kinds import Done
 from engine.jobs.scheduler import RunArgs
 from engine.stores import Store, open_store
@@ -144,7 +146,7 @@ async def test_too_little_is_said_in_the_result(mining: Opening) -> None:
     async with mining() as now:
         await fill(now.store, KEY, 1, at=NOW - 3 * DAY_US)
         claimed: Claimed = None  # type: ignore[assignment]  # it is not asked
-        done = await now.runs.mine(claimed, pattern_runs.MineArgs(of="acme", until=NOW))
+        done = await now.runs.mine(claimed, OfWorkspace(of="acme", until=NOW))
         assert isinstance(done, Done)
         said = {(each.kind.value, each.needs, each.has) for each in done.result.lacking}
         assert ("recurring", "7 days of alerts", "3.0 days") in said
@@ -152,7 +154,7 @@ async def test_too_little_is_said_in_the_result(mining: Opening) -> None:
 
 
 async def test_each_workspace_has_a_job_and_only_one(mining: Opening, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pattern_runs, "_WORKSPACES_AT_ONCE", 2)
+    monkeypatch.setattr(each_workspace, "AT_ONCE", 2)
     async with mining() as now:
         for name in ("a", "b", "c"):
             await fill(now.store, KEY._replace(workspace=name), 1)

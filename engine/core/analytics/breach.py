@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from engine.core.analytics.forecast import Forecast, TooLittle, Values, forecast
-from engine.core.analytics.trend import theil_sen
+from engine.core.analytics.theil_sen import theil_sen
 from protocol.model import Comparison
 from protocol.rules import Aggregate, Rule, ThresholdRule
 

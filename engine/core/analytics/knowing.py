@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import NamedTuple
 
-from engine.core.analytics.scoring import DAY_US, Alarm, Drift, Strain
+from engine.core.analytics.calendar import DAY_US
+from engine.core.analytics.scoring import Alarm, Drift, Strain
 from engine.core.rules.book import metrics_of
 from protocol.directory import HealthCategory
 from protocol.model import Comparison, Severity

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import msgspec
 
 from engine.core.analytics.accuracy import WARNING
-from engine.core.analytics.breach import HOUR_S, Hour, is_breach, watched
+from engine.core.analytics.breach import Hour, is_breach, watched
+from engine.core.analytics.calendar import HOUR_US
 from engine.core.analytics.forecast import TooLittle
 from protocol.model import Comparison
 from protocol.predictions import Breach, Count, Outcome, Prediction, PredictionState
 from protocol.rules import Aggregate, ThresholdRule
 from protocol.times import SECOND_US, parse_rfc3339, rfc3339
 
-HOUR_US = int(HOUR_S) * SECOND_US
 # Of the hours of a breach prediction: with fewer that were measured, "it was not reached" is not known.
 MEASURED_MIN = 0.5
 

@@ -29,14 +29,10 @@ import math
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
+from engine.core.analytics.calendar import DAY_US, HOUR_US, WEEK_US
 from protocol.directory import HealthCategory
 from protocol.insights import Because, CategoryHealth, Contribution
 from protocol.model import Severity
-from protocol.times import SECOND_US
-
-HOUR_US = 3_600 * SECOND_US
-DAY_US = 24 * HOUR_US
-WEEK_US = 7 * DAY_US
 
 # How much of the whole one side can cost: what is down or open to strangers is worth nothing, what is dear still works.
 IMPORTANCE = {
