@@ -52,6 +52,7 @@ from engine.http.predictions import prediction_routes
 from engine.http.previews import preview_routes
 from engine.http.quiet_previews import quiet_preview_routes
 from engine.http.readings import reading_routes
+from engine.http.reports import report_routes
 from engine.http.rule_series import rule_series_routes
 from engine.http.schedules import schedule_routes
 from engine.http.server import HttpServer, serve_http
@@ -167,6 +168,7 @@ class Doors:
                 *trial_routes(parts.trials),
                 *rule_series_routes(parts.rule_series),
                 *prediction_routes(parts.predictions),
+                *report_routes(parts.weekly.verbs),
                 *notification_routes(parts.notify_verbs),
                 *incident_routes(parts.incidents, PeerAddress(config.gateway.trusted_proxies)),
                 *self._stream_routes(parts),

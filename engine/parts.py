@@ -18,6 +18,7 @@ from engine.analytics.build import Analytics
 from engine.analytics.counting import Counting
 from engine.analytics.incident_keeper import IncidentKeeper
 from engine.analytics.insight_parts import Insights
+from engine.analytics.weekly_parts import WeeklyParts
 from engine.bounds import retention_of, turns
 from engine.cache.cache import Cache
 from engine.jobs.handed import HandOver
@@ -102,6 +103,7 @@ class Parts:
     handed: HandOver
     analytics: Analytics
     predictions: PredictionVerbs
+    weekly: WeeklyParts
     clock: Clock
     node_verbs: NodeVerbs
     # None: this process is the only one.
@@ -189,6 +191,7 @@ def build(base: Base) -> Parts:
         handed=later.handed,
         analytics=later.analytics,
         predictions=PredictionVerbs(store, clock),
+        weekly=later.weekly,
         clock=clock,
         node_verbs=NodeVerbs(None if reach.nodes is None else reach.nodes.membership, me),
         nodes=reach.nodes,

@@ -29,6 +29,7 @@ from engine.analytics.incident_memory import Memory
 from engine.analytics.insight_parts import Insights, build_insights
 from engine.analytics.learned import LearnedPatterns
 from engine.analytics.news import FindingNews
+from engine.analytics.weekly_parts import WeeklyParts, build_weekly
 from engine.bounds import policy, rate_limits, retention_of, wider_rates
 from engine.bus import Bus
 from engine.cache.build import build_cache
@@ -307,6 +308,17 @@ class Later:
             config,
         )
         kinds.append(self.insights.runs.kind)
+        self.weekly: WeeklyParts = build_weekly(
+            store,
+            objects.cache,
+            (self.analytics.patterns, self.insights.verbs),
+            notifying.mail,
+            notifying.notifications,
+            clock,
+            config.notify.public_url,
+        )
+        self.weekly.follow(objects.shelves)
+        kinds.append(self.weekly.reports.kind)
         self.works: Works = build_works(
             store,
             config.jobs,
@@ -314,6 +326,7 @@ class Later:
             [*kinds, *self.analytics.kinds, *base.world.kinds],
             [
                 digest_schedule(notifying.notifications.digests),
+                self.weekly.reports.schedule(),
                 *cache_schedules(objects.cache),
                 *self.analytics.schedules,
                 self.counting.schedule(),

@@ -239,6 +239,8 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     why: Why | None = None
     # In which its recipient reads times.
     zone: str = "UTC"
+    # Of a mail: more headers, each a name and a value.
+    headers: tuple[tuple[str, str], ...] = ()
 
     @property
     def is_urgent(self) -> bool:

@@ -105,4 +105,4 @@ def _for_filters(message: Outgoing, site: str) -> list[tuple[str, str]]:
         named += [("X-Tocsin-Framework", loudest.framework_id)] if len(message.alerts) == 1 else []
     if site and message.recipient.user is not None:
         named.append(("X-Tocsin-Preferences", f"{site.rstrip('/')}/api/v1/preferences"))
-    return named
+    return [*named, *message.headers]

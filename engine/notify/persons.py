@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from engine.access.roles import may
+from engine.access.roles import Verb, may
 from engine.shelf.objects import Shelf
 from engine.shelf.slack_ids import SlackIds
 from protocol.directory import User
 from protocol.model import NEVER_EXPIRES, Principal
 
 # The record says by which way somebody came.
-BY_LINK, BY_SLACK = "link", "slack"
+BY_LINK, BY_SLACK, BY_REPORT = "link", "slack", "report"
 
 
 class Persons:
@@ -32,6 +32,15 @@ class Persons:
 
     async def responder(self, workspace: str, user: str, way: str, issued_at: int | None = None) -> Principal | None:
         """Who this is, if he may respond to alerts now; None: he is not known, or may not."""
+        return await self._who(workspace, user, "respond", way, issued_at)
+
+    async def reader(self, workspace: str, user: str, way: str) -> Principal | None:
+        """Who this is, if he may see alerts now; None: he is not known, or may not."""
+        return await self._who(workspace, user, "read", way)
+
+    async def _who(
+        self, workspace: str, user: str, verb: Verb, way: str, issued_at: int | None = None
+    ) -> Principal | None:
         who = Principal(workspace=workspace, user=user, role="viewer", expires_at=NEVER_EXPIRES)
         held = (await self._users.several(who, [user])).get(user)
         if held is None or held.is_archived:
@@ -44,4 +53,4 @@ class Persons:
             token_id=f"{way}:{user}",
             issued_at=issued_at,
         )
-        return found if may(found, "respond") and not self._is_over(found) else None
+        return found if may(found, verb) and not self._is_over(found) else None

@@ -222,6 +222,10 @@ FIGURES: Mapping[str, Figure] = {
     ),
     "objects.conflicts": Figure(("tocsin_object_conflicts",), "Edits refused because somebody was faster.", True),
     "objects.unreadable": Figure(("tocsin_objects_unreadable",), "Stored objects that could not be read.", True),
+    "weekly.sent": Figure(("tocsin_weekly_reports_sent",), "Weekly reports that the mail server took.", True),
+    "weekly.refused": Figure(("tocsin_weekly_reports_refused",), "Weekly reports that it refused.", True),
+    "weekly.failed": Figure(("tocsin_weekly_reports_failed",), "Weekly reports that were given up.", True),
+    "weekly.readers": Figure(("tocsin_weekly_report_readers",), "People who want a weekly report."),
     "patterns.runs": Figure(
         ("tocsin_pattern_runs",), "Workspaces whose history was looked through for patterns.", True
     ),

@@ -73,6 +73,7 @@ def _watch_parts(metrics: Metrics, parts: Callable[[], Parts | None]) -> None:
     metrics.watch("backtests", lambda: {} if (now := parts()) is None else now.trials.statistics())
     metrics.watch("predictions", lambda: {} if (now := parts()) is None else now.analytics.statistics())
     metrics.watch("patterns", lambda: {} if (now := parts()) is None else now.analytics.pattern_statistics())
+    metrics.watch("weekly", lambda: {} if (now := parts()) is None else now.weekly.reports.statistics())
     metrics.watch("insights", lambda: {} if (now := parts()) is None else now.insights.statistics())
     metrics.watch("schedules", lambda: {} if (now := parts()) is None else now.works.scheduler.statistics())
     metrics.watch("cache", lambda: {} if (now := parts()) is None else now.cache.statistics())

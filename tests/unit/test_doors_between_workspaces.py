@@ -108,6 +108,7 @@ NO_ID: dict[str, str] = {
     **dict.fromkeys(("GET /api/v1/connections", "GET /api/v1/storms", "GET /api/v1/revocations"), LISTS),
     "GET /api/v1/insights": LISTS,
     **dict.fromkeys(("GET /api/v1/incidents", "GET /api/v1/incident-settings", "PUT /api/v1/incident-settings"), LISTS),
+    **dict.fromkeys(("GET /api/v1/reports/weekly", "POST /api/v1/reports/weekly"), LISTS),
     **dict.fromkeys(("POST /api/v1/silences/preview", "POST /api/v1/maintenance/preview"), LISTS),
     # Their keys are looked up in the caller's own list: tests/integration/test_notifications_in_app.py.
     **dict.fromkeys(("GET /api/v1/notifications", "POST /api/v1/notifications/read"), LISTS),

@@ -97,6 +97,7 @@ ROUTES: dict[str, Door] = {
     "GET /api/v1/analytics/rules": Door("read"),
     "GET /api/v1/readings": Door("read", query="?framework_id=web&metric=cpu"),
     "GET /api/v1/frameworks/{object_id}/metrics": READ,
+    **{f"{method} /api/v1/reports/weekly": READ for method in ("GET", "POST")},
     "GET /api/v1/predictions": READ,
     "GET /api/v1/predictions/accuracy": READ,
     "GET /api/v1/predictions/{prediction_id}": READ,

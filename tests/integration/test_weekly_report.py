@@ -1,0 +1,133 @@
+"""The weekly report on a real engine with a real mail server: looked at, asked for, wanted, and bounded."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import trio.testing
+
+from engine.app import Engine
+from engine.configuration.fields import Secret
+from engine.sections.notify import Notify
+from tests.support.engines import SECRET, an_engine
+from tests.support.mail_servers import MailServer, mail_server
+
+SITE = "https://alerts.example.com/tocsin"
+REPORT = "/api/v1/reports/weekly"
+WEEKLY = {"day": "fri", "hour": 17}
+
+
+class Reported:
+    """An engine, its mail server, and a client of anybody."""
+
+    def __init__(self, engine: Engine, client: httpx.AsyncClient, mail: MailServer | None) -> None:
+        self.engine = engine
+        self.client = client
+        self.mail = mail
+
+    async def ask(self, method: str, path: str, user: str = "boss", role: str = "admin", **more: Any) -> httpx.Response:
+        """As somebody; `channels`: the frameworks that his token is limited to."""
+        token = self.engine.issue_token("main", user, role, channels=more.pop("channels", None))
+        return await self.client.request(method, path, headers={"Authorization": f"Bearer {token}"}, **more)
+
+
+@asynccontextmanager
+async def reporting(folder: Path, mail: MailServer | None = None) -> AsyncIterator[Reported]:
+    notify = Notify(public_url=SITE) if mail is None else Notify(public_url=SITE, smtp=mail.config())
+    async with (
+        an_engine(folder, notify=notify, secret=Secret(SECRET)) as engine,
+        httpx.AsyncClient(base_url=engine.http_url, timeout=170) as client,
+    ):
+        reported = Reported(engine, client, mail)
+        ada = {"id": "ada", "email": "ada@example.com", "role": "viewer"}
+        assert (await reported.ask("POST", "/api/v1/users", json=ada)).status_code == 201
+        yield reported
+
+
+@pytest.fixture
+async def reported(tmp_path: Path) -> AsyncIterator[Reported]:
+    with mail_server() as mail:
+        async with reporting(tmp_path, mail) as reported:
+            yield reported
+
+
+async def mailed(server: MailServer) -> EmailMessage:
+    """The one mail that comes."""
+    while not server.inbox.mails:
+        await trio.testing.wait_all_tasks_blocked(0.02)
+    (mail,) = server.inbox.mails
+    return mail
+
+
+async def test_it_is_looked_at_as_html_and_as_text(reported: Reported) -> None:
+    page = await reported.ask("GET", REPORT, "ada", "viewer")
+    assert page.status_code == 200
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert page.headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'unsafe-inline'; sandbox")
+    assert '<p style="margin:0 0 4px">No alerts this week.</p>' in page.text
+    plain = await reported.ask("GET", REPORT, "ada", "viewer", params={"format": "text"})
+    assert plain.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert plain.text.startswith("Alerts of main, ")
+    assert (await reported.ask("GET", REPORT, params={"format": "pdf"})).status_code == 400
+
+
+async def test_it_is_sent_to_who_asks_and_to_nobody_else(reported: Reported) -> None:
+    assert reported.mail is not None
+    taken = await reported.ask("POST", REPORT, "ada", "viewer")
+    assert taken.status_code == 202
+    assert taken.json()["to"] == "ada@example.com"
+    mail = await mailed(reported.mail)
+    assert mail["To"] == "ada@example.com"
+    assert mail["Subject"].startswith("Alerts of main, ")
+    assert mail["X-Tocsin-Report"] == "weekly"
+    assert mail["List-Unsubscribe"] == f"<{SITE}/people/preferences>"
+    assert mail.get_content_type() == "multipart/alternative"
+    plain, rich = mail.iter_parts()
+    assert (plain.get_content_type(), rich.get_content_type()) == ("text/plain", "text/html")
+    assert "No alerts this week." in plain.get_content()
+    assert rich.get_content().startswith("<!doctype html>")
+
+
+async def test_whose_address_nobody_knows_is_told_so(reported: Reported) -> None:
+    answer = await reported.ask("POST", REPORT, "eve", "viewer")
+    assert answer.status_code == 409
+    assert "has no e-mail address" in answer.json()["detail"]
+
+
+async def test_without_a_mail_server_it_is_only_shown(tmp_path: Path) -> None:
+    async with reporting(tmp_path) as reported:
+        answer = await reported.ask("POST", REPORT, "ada", "viewer")
+        assert answer.status_code == 409
+        assert "notify.smtp.host" in answer.json()["detail"]
+        assert (await reported.ask("GET", REPORT, "ada", "viewer")).status_code == 200
+
+
+async def test_who_is_limited_to_frameworks_is_told_of_those(reported: Reported) -> None:
+    body = {"id": "ada", "weekly_report": WEEKLY | {"frameworks": ["web"]}}
+    made = await reported.ask("POST", "/api/v1/preferences", "ada", "viewer", json=body)
+    assert made.json()["weekly_report"] == body["weekly_report"]
+    for channels, of in ((["web", "db"], "web"), (["db"], "db"), (None, "web")):
+        shown = await reported.ask("GET", REPORT, "ada", "viewer", channels=channels, params={"format": "text"})
+        assert f"Only of {of}." in shown.text
+
+
+async def test_who_is_limited_to_frameworks_cannot_have_others_sent_to_him(reported: Reported) -> None:
+    body = {"id": "ada", "weekly_report": WEEKLY}
+    answer = await reported.ask("POST", "/api/v1/preferences", "ada", "viewer", json=body, channels=["web"])
+    assert answer.status_code == 403
+    assert reported.mail is not None
+    assert (await reported.ask("POST", REPORT, "ada", "viewer", channels=["web"])).status_code == 202
+    plain, _ = (await mailed(reported.mail)).iter_parts()
+    assert "Only of web." in plain.get_content()
+
+
+@pytest.mark.parametrize("wrong", [{"day": "monday"}, {"hour": 24}, {"minute": 3}])
+async def test_a_wish_that_cannot_be_met_is_refused(reported: Reported, wrong: dict[str, Any]) -> None:
+    body = {"id": "ada", "weekly_report": wrong}
+    assert (await reported.ask("POST", "/api/v1/preferences", "ada", "viewer", json=body)).status_code == 400
