@@ -18,6 +18,7 @@ REQUEST_S = 30.0
 ANSWER_MAX_BYTES = 16_777_216
 # Of a text that is not our API's: a line for people, not a page of HTML.
 SAID_MAX_BYTES = 100
+_TEXTS = ("application/toml", "application/yaml", "text/html", "text/plain")
 # As many as the API gives at once; a list of 20,000 is 40 requests.
 PAGE_ITEMS = 500
 
@@ -31,7 +32,7 @@ class Api:
     ssl_context: ssl.SSLContext | None = None
 
     def ask(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Any:
-        """The decoded answer (of TOML and YAML the text); None if it is empty.
+        """The decoded answer (of TOML, YAML, HTML and plain text the text); None if it is empty.
 
         Raises CannotConnect, or the TocsinError that was the answer.
         """
@@ -50,7 +51,7 @@ class Api:
             )
             with opener.open(request, timeout=REQUEST_S) as answer:
                 content = answer.read(ANSWER_MAX_BYTES)
-                is_text = answer.headers.get_content_type() in ("application/toml", "application/yaml")
+                is_text = answer.headers.get_content_type() in _TEXTS
         except urllib.error.HTTPError as refusal:
             with refusal:
                 raise _error_of(refusal) from None

@@ -54,10 +54,11 @@ test("preferences come back as they were, also a severity that is told by nothin
     quiet_hours: { start: "22:00", end: "07:00", days: ["sat"] },
     quiet_below: "error",
     digest: { frequency: "daily", hour: 7, up_to: "info" },
+    weekly_report: { day: "fri", hour: 17, frameworks: ["web"] },
     zone: "Europe/Berlin",
   };
-  const { id, channels, quiet_hours, quiet_below, digest, zone } = kept;
-  const body = { id, channels, quiet_hours, quiet_below, digest, zone };
+  const { id, channels, quiet_hours, quiet_below, digest, weekly_report, zone } = kept;
+  const body = { id, channels, quiet_hours, quiet_below, digest, weekly_report, zone };
   assert.deepEqual(preferenceBody(preferenceDraft(kept), "ann"), body);
 });
 

@@ -39,11 +39,19 @@ export interface Digest {
   up_to: Severity;
 }
 
+/** A report by mail about the week before. `frameworks`: about these only; empty: all. */
+export interface WeeklyReport {
+  day: string;
+  hour: number;
+  frameworks: string[];
+}
+
 export interface Preference extends Kept {
   channels: Partial<Record<Severity, Personal[]>>;
   quiet_hours: QuietHours | null;
   quiet_below: Severity;
   digest: Digest;
+  weekly_report: WeeklyReport | null;
   zone: string | null;
   /** What the engine thinks of it: a digest that would always be empty, say. */
   advice?: string[];
@@ -64,6 +72,8 @@ export interface PreferenceDraft {
   quiet_hours: QuietHours;
   quiet_below: Severity;
   digest: Digest;
+  hasReport: boolean;
+  weekly_report: WeeklyReport;
   zone: string;
 }
 
@@ -75,6 +85,8 @@ export function preferenceDraft(kept: Preference | null): PreferenceDraft {
     quiet_hours: kept?.quiet_hours ?? { start: "22:00", end: "07:00", days: [] },
     quiet_below: kept?.quiet_below ?? "critical",
     digest: kept?.digest ?? { frequency: "off", hour: 8, up_to: "warning" },
+    hasReport: Boolean(kept?.weekly_report),
+    weekly_report: kept?.weekly_report ?? { day: "mon", hour: 8, frameworks: [] },
     zone: kept?.zone ?? "",
   };
 }
@@ -86,6 +98,7 @@ export function preferenceBody(draft: PreferenceDraft, user: string) {
     quiet_hours: draft.hasQuietHours ? draft.quiet_hours : null,
     quiet_below: draft.quiet_below,
     digest: draft.digest,
+    weekly_report: draft.hasReport ? draft.weekly_report : null,
     zone: draft.zone.trim() || null,
   };
 }

@@ -16,7 +16,8 @@ import {
   useFields,
   useSave,
 } from "../../ui/index.ts";
-import { DaysField, ZoneField } from "../quiet/weekly.tsx";
+import { DAYS } from "../quiet/quiet.ts";
+import { DAY_SAYS, DaysField, ZoneField } from "../quiet/weekly.tsx";
 import {
   CHANNEL_SAYS,
   PERSONAL,
@@ -34,6 +35,8 @@ import { You } from "./you.tsx";
 const PATH = "/api/v1/preferences";
 const LOUDEST_FIRST = [...SEVERITIES].reverse();
 const HOURS = Array.from({ length: 24 }, (_, hour) => [String(hour), `${String(hour).padStart(2, "0")}:00`] as const);
+
+const REPORT_DAYS = DAYS.map((day) => [day, DAY_SAYS[day]] as const);
 
 /** One of somebody's own; null: there is none yet. */
 async function own<T>(path: string, signal: AbortSignal): Promise<Answer<T> | null> {
@@ -102,6 +105,7 @@ function PreferenceForm({ kept, etag, zone, again }: PreferenceFormProps) {
       <ChannelGrid channels={values.channels} onChange={(channels) => form.set("channels", channels)} />
       <Hours form={form} />
       <Digests form={form} />
+      <Report form={form} />
       <ZoneField
         label="Time zone of these hours"
         hint={`Empty: your own, ${zone}.`}
@@ -258,6 +262,39 @@ function Digests({ form }: { form: Form }) {
   );
 }
 
+function Report({ form }: { form: Form }) {
+  const { hasReport, weekly_report } = form.values;
+  const put = (next: Partial<PreferenceDraft["weekly_report"]>) =>
+    form.set("weekly_report", { ...weekly_report, ...next });
+  return (
+    <fieldset className="card">
+      <legend>Weekly report</legend>
+      <CheckField
+        label="Mail me about the week before"
+        hint="How many alerts, beside the week before that; the loudest rules, open incidents, what is expected next."
+        checked={hasReport}
+        onChange={(event) => form.set("hasReport", event.target.checked)}
+      />
+      {hasReport && (
+        <div className="fields">
+          <SelectField
+            label="On"
+            options={REPORT_DAYS}
+            value={weekly_report.day}
+            onChange={(event) => put({ day: event.target.value })}
+          />
+          <SelectField
+            label="At"
+            options={HOURS}
+            value={String(weekly_report.hour)}
+            onChange={(event) => put({ hour: Number(event.target.value) })}
+          />
+        </div>
+      )}
+    </fieldset>
+  );
+}
+
 function differences(mine: PreferenceDraft, theirs: Preference, user: string): [string, string][] {
   const [a, b] = [preferenceBody(preferenceDraft(theirs), user), preferenceBody(mine, user)];
   const said: [string, unknown, unknown][] = [
@@ -265,6 +302,7 @@ function differences(mine: PreferenceDraft, theirs: Preference, user: string): [
     ["Quiet hours", a.quiet_hours, b.quiet_hours],
     ["Passes from", a.quiet_below, b.quiet_below],
     ["Digest", a.digest, b.digest],
+    ["Weekly report", a.weekly_report, b.weekly_report],
     ["Time zone", a.zone, b.zone],
   ];
   return said

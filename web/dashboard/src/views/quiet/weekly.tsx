@@ -5,7 +5,7 @@ import { TextField } from "../../ui/index.ts";
 import { DAYS, type Weekly } from "./quiet.ts";
 import "./weekly.css";
 
-const SAYS: Record<(typeof DAYS)[number], string> = {
+export const DAY_SAYS: Record<(typeof DAYS)[number], string> = {
   mon: "Monday",
   tue: "Tuesday",
   wed: "Wednesday",
@@ -33,7 +33,7 @@ export function DaysField({ legend, hint, days, onChange }: DaysFieldProps) {
       <legend>{legend}</legend>
       <div className="row">
         {DAYS.map((day) => (
-          <label key={day} title={SAYS[day]}>
+          <label key={day} title={DAY_SAYS[day]}>
             <input type="checkbox" checked={has(day)} onChange={() => turn(day)} /> {day}
           </label>
         ))}
