@@ -51,7 +51,6 @@ COUNTED_RULES_MAX = 200
 KEPT_AT_ONCE = 100
 
 Rules = Callable[[], Sequence[tuple[str, Rule]]]
-Owned = tuple[str, Prediction]
 
 
 class Predicted(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 `calendar`, `durations`, `counts`: how many alerts there were, when, and how long they took; `figures`, `heatmap`: how
 that is shown. `patterns/`: what comes back, comes together, follows, grows, flaps, or is noise.
-`correlating`: incidents; `incident_case`: what becomes of one;
+`correlating`: incidents; `recent_alerts`: what others may tie to; `incident_case`: what becomes of one;
 `telling_labels`: which labels tie; `causes`.
 `forecast` and its parts: what a series will be; `breach`: when a rule rings next; `theil_sen`: its trend;
 `daily_counts`: how many alerts a day brings; `prediction_scores` and `accuracy`: what came of it.

@@ -6,7 +6,7 @@ things. What ties, directly or through others, is one group; a group with two di
 alert again and again is none). So within a window the order in which alerts arrive does not change who is with whom.
 
 Bounds: an incident has MEMBERS_MAX alerts and begins within SPAN_US; what ties to a full one begins the next. Of the
-last alerts RECENT_MAX are looked at, which is more than ties in any window that people read.
+last alerts RECENT_MAX (`recent_alerts`) are looked at, which is more than ties in any window that people read.
 
 Fed by `engine.analytics.incident_keeper`, one event at a time in the order of the stream; `drain` says what is to be
 stored. What is not in memory is loaded before (`missing`, `load`): memory is a cache of the store and of the last
@@ -18,16 +18,14 @@ labels that add up (one host is enough, three vague labels are not).
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from hashlib import blake2b
 from itertools import combinations
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from engine.core.analytics.incident_case import MEMBERS_MAX, Case, began, opened
+from engine.core.analytics.incident_case import MEMBERS_MAX, Case, after, began, new_incident_id, opened, signature_of
+from engine.core.analytics.recent_alerts import Recent, RecentAlerts
 from engine.core.analytics.telling_labels import Learnt, TellingLabels
 from protocol.incidents import Correlation, Incident, Member, Moment
 from protocol.model import Alert, Event, EventKind
@@ -35,13 +33,10 @@ from protocol.times import SECOND_US, parse_rfc3339
 
 # However long a chain of alerts goes on: nobody looks for the cause of more than a day.
 SPAN_US = 86_400 * SECOND_US
-# About 10 MB; a workspace with more alerts in two windows has a storm, and one incident more or less is no matter.
-RECENT_MAX = 10_000
 # Of alerts of a rule that goes with another one's: the nearest are enough, and a thousand would be looked at each time.
 NEIGHBOURS_MAX = 20
 # Events that say nothing of how an alert is.
 _SILENT = frozenset({EventKind.REPEATED, EventKind.RECEIPT, EventKind.COMMENTED, EventKind.QUIETED, EventKind.ASSIGNED})
-_RANDOM_BITS = 62
 
 
 class Learned(NamedTuple):
@@ -58,16 +53,6 @@ class Changes(NamedTuple):
     members: Sequence[tuple[str, Member]]
     news: Sequence[tuple[Incident, Moment]]
     learnt: Learnt | None = None
-
-
-class _Recent(NamedTuple):
-    """An alert that others may tie to."""
-
-    offset: int
-    started_at: int
-    alert_id: str
-    keys: tuple[str, ...]
-    labels: Mapping[str, str]
 
 
 class _Group:
@@ -95,19 +80,13 @@ class Correlator:
         self._settings = settings
         self.learned = learned
         self._labels = TellingLabels(settings, learnt)
-        self._window_us = settings.window_s * SECOND_US
         self._groups: dict[str, _Group] = {}
         self._apart: set[str] = set()
-        # By what ties: when alerts began that have it, in order.
-        self._index: dict[str, list[tuple[int, str]]] = {}
-        self._recent: dict[str, _Recent] = {}
-        self._arrived: deque[_Recent] = deque()
-        # Loaded for an event, and not to stay.
+        self._recent = RecentAlerts(settings.window_s * SECOND_US)
+        # Loaded for an event, or of alerts that were forgotten: not to stay.
         self._visitors: list[_Group] = []
         self._touched: dict[str, Case] = {}
         self._moved: dict[str, str] = {}
-        # Alerts that were forgotten early because they were too many.
-        self.forgotten = 0
 
     @property
     def learnt(self) -> Learnt:
@@ -117,8 +96,13 @@ class Correlator:
     @property
     def oldest(self) -> int | None:
         """The workspace offset of the first event that still matters; None: none does."""
-        firsts = [self._arrived[0].offset] if self._arrived else []
-        return min([*firsts, self.learnt.since] if self.learnt.now else firsts, default=None)
+        firsts = [self._recent.oldest, self.learnt.since if self.learnt.now else None]
+        return min([first for first in firsts if first is not None], default=None)
+
+    @property
+    def forgotten(self) -> int:
+        """Alerts that were forgotten early because they were too many."""
+        return self._recent.forgotten
 
     def missing(self, events: Iterable[Event]) -> list[str]:
         """The alerts of these events whose incidents, if they are in any, must be loaded before."""
@@ -147,7 +131,7 @@ class Correlator:
             for alert_id in event.ids:
                 group = self._groups.get(alert_id)
                 if group is not None and group.case is None:
-                    group.members[alert_id] = _after(group.members[alert_id], event)
+                    group.members[alert_id] = after(group.members[alert_id], event)
 
     def apply(self, event: Event) -> None:
         """The next event."""
@@ -191,20 +175,20 @@ class Correlator:
             return
         if is_new or event.workspace_offset >= self.learnt.since:
             self._labels.hear(alert.labels, started_at, event.workspace_offset)
-        self._prune(started_at)
+        self._look_at(self._recent.prune(started_at))
         labels = self._labels.of(alert.labels)
         keys = tuple([f"{name}={value}" for name, value in labels.items()])
         if alert.rule_id is not None and self.learned.partners.get(alert.rule_id):
             keys += (_by_rule(alert.rule_id),)
         if not keys:
             return
-        recent = _Recent(event.workspace_offset, started_at, alert.id, keys, labels)
+        recent = Recent(event.workspace_offset, started_at, alert.id, keys, labels)
         known = self._groups.get(alert.id)
         if known is None:
             self._place(alert, recent, parse_rfc3339(event.at), is_new=is_new)
-        self._remember(recent)
+        self._look_at(self._recent.remember(recent))
 
-    def _place(self, alert: Alert, recent: _Recent, at: int, *, is_new: bool) -> None:
+    def _place(self, alert: Alert, recent: Recent, at: int, *, is_new: bool) -> None:
         """Finds out with whom an alert belongs."""
         ties = {id(group): (group, tie) for group, tie in self._neighbours(alert, recent)}
         member = Member(
@@ -214,7 +198,7 @@ class Correlator:
             severity=alert.severity,
             state=alert.state,
             started_at=recent.started_at,
-            signature=_signature(alert),
+            signature=signature_of(alert),
             rule_id=alert.rule_id,
         )
         found = sorted((group for group, _ in ties.values() if self._takes(group, recent.started_at)), key=_age)
@@ -242,7 +226,7 @@ class Correlator:
         main.members[member.alert_id] = member
         self._groups[member.alert_id] = main
         if main.case is None and len({each.signature for each in main.members.values()}) > 1:
-            name = _incident_id(self._workspace, member)
+            name = new_incident_id(self._workspace, member)
             main.case = opened(name, self._settings, main.members.values(), at)
             main.members = main.case.members
             self._note(main.case, main.members)
@@ -266,33 +250,26 @@ class Correlator:
         group = self._groups.get(alert_id)
         if group is None:
             return
-        member = _after(group.members[alert_id], event)
+        member = after(group.members[alert_id], event)
         if group.case is None:
             group.members[alert_id] = member
         elif member != group.members[alert_id]:
             group.case.change(member, event.kind, parse_rfc3339(event.at), event.by)
             self._note(group.case, [alert_id])
 
-    def _neighbours(self, alert: Alert, recent: _Recent) -> Iterator[tuple[_Group, str]]:
+    def _neighbours(self, alert: Alert, recent: Recent) -> Iterator[tuple[_Group, str]]:
         """The groups that an alert ties to, each with why.
 
         Of a label the nearest before and after are enough: whoever is farther ties to these.
         """
         for name, value in recent.labels.items():
             key = f"{name}={value}"
-            for near in self._near(key, recent.started_at, 1):
+            for near in self._recent.near(key, recent.started_at, 1):
                 yield self._groups[near], key
         for partner in sorted(self.learned.partners.get(alert.rule_id or "", ())):
-            for near in self._near(_by_rule(partner), recent.started_at, NEIGHBOURS_MAX):
+            for near in self._recent.near(_by_rule(partner), recent.started_at, NEIGHBOURS_MAX):
                 if _agree(recent.labels, self._recent[near].labels):
                     yield self._groups[near], f"goes with rule {partner}"
-
-    def _near(self, key: str, at: int, most: int) -> Iterator[str]:
-        known = self._index.get(key, [])
-        place = bisect_left(known, (at, ""))
-        for began_at, alert_id in (*known[max(place - most, 0) : place], *known[place : place + most]):
-            if abs(began_at - at) <= self._window_us:
-                yield alert_id
 
     def _takes(self, group: _Group, at: int) -> bool:
         """Whether one more that began then may belong to it."""
@@ -308,29 +285,9 @@ class Correlator:
         self._touched[case.id] = case
         self._moved.update(dict.fromkeys(moved, case.id))
 
-    def _remember(self, recent: _Recent) -> None:
-        self._recent[recent.alert_id] = recent
-        self._arrived.append(recent)
-        for key in recent.keys:
-            insort(self._index.setdefault(key, []), (recent.started_at, recent.alert_id))
-        if len(self._arrived) > RECENT_MAX:
-            self._forget(self._arrived.popleft())
-            self.forgotten += 1
-
-    def _prune(self, now: int) -> None:
-        """Whatever nothing that begins now, or a window ago, can tie to."""
-        while self._arrived and self._arrived[0].started_at < now - 2 * self._window_us:
-            self._forget(self._arrived.popleft())
-
-    def _forget(self, recent: _Recent) -> None:
-        del self._recent[recent.alert_id]
-        for key in recent.keys:
-            known = self._index[key]
-            del known[bisect_left(known, (recent.started_at, recent.alert_id))]
-            if not known:
-                del self._index[key]
-        if (group := self._groups.get(recent.alert_id)) is not None:
-            self._visitors.append(group)
+    def _look_at(self, forgotten: Iterable[str]) -> None:
+        """Nobody ties to these any more: their groups may go, once what has changed is stored."""
+        self._visitors += [self._groups[alert_id] for alert_id in forgotten if alert_id in self._groups]
 
     def _let_go(self, group: _Group) -> None:
         """What was stored can be loaded again, and what nobody ties to any more is nothing."""
@@ -349,13 +306,6 @@ def _are_the_same(group: _Group, member: Member) -> bool:
     return all(each.signature == member.signature for each in group.members.values())
 
 
-def _after(member: Member, event: Event) -> Member:
-    """An alert after an event about it, alone or with others."""
-    if event.change is not None:
-        return member if event.change.state is None else replace(member, state=event.change.state)
-    return replace(member, state=event.alert.state, severity=event.alert.severity, title=event.alert.title)
-
-
 def _agree(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
     """Whether no label says that these are about different things."""
     return all(other.get(name, value) == value for name, value in one.items())
@@ -364,22 +314,6 @@ def _agree(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
 def _by_rule(rule_id: str) -> str:
     # No label's name is empty.
     return f"={rule_id}"
-
-
-def _signature(alert: Alert) -> str:
-    """The same for the same alert again: framework, rule (or title), labels without the severity."""
-    labels = sorted((name, value) for name, value in alert.labels.items() if name != "severity")
-    text = "\0".join((alert.framework_id, alert.rule_id or alert.title, *(part for pair in labels for part in pair)))
-    return blake2b(text.encode(), digest_size=8).hexdigest()
-
-
-def _incident_id(workspace: str, member: Member) -> str:
-    """A UUIDv7 of the moment at which the alert began that made it: the same when it is decided again."""
-    digest = blake2b(f"{workspace}\0{member.alert_id}".encode(), digest_size=8).digest()
-    random = int.from_bytes(digest) & (1 << _RANDOM_BITS) - 1
-    number = (member.started_at // 1_000) << 80 | 0x7 << 76 | 0b10 << 62 | random
-    text = f"{number:032x}"
-    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
 
 
 def learned_of(pairs: Iterable[Sequence[str]]) -> Learned:

@@ -11,16 +11,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from hashlib import blake2b
 
 from msgspec.structs import replace
 
 from protocol.incidents import Correlation, Happening, Incident, IncidentState, Member, Moment, ResolveOn
-from protocol.model import AlertState, EventKind, Severity
+from protocol.model import Alert, AlertState, Event, EventKind, Severity
 
 # Members of one incident: nobody reads more, and one is written and read as a whole.
 MEMBERS_MAX = 500
 # What of its story is kept: a page of it.
 STORY_MAX = 200
+_RANDOM_BITS = 62
 # What an event of an alert is in the story of its incident.
 _TOLD = {
     EventKind.RAISED: Happening.ALERT_RAISED,
@@ -173,3 +175,26 @@ def _said(before: IncidentState, state: IncidentState) -> Happening:
     if state is IncidentState.OPEN:
         return Happening.REOPENED
     return Happening.RESOLVED if state is IncidentState.RESOLVED else Happening.ACKNOWLEDGED
+
+
+def signature_of(alert: Alert) -> str:
+    """The same for the same alert again: framework, rule (or title), labels without the severity."""
+    labels = sorted((name, value) for name, value in alert.labels.items() if name != "severity")
+    text = "\0".join((alert.framework_id, alert.rule_id or alert.title, *(part for pair in labels for part in pair)))
+    return blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def new_incident_id(workspace: str, member: Member) -> str:
+    """A UUIDv7 of the moment at which the alert began that made it: the same when it is decided again."""
+    digest = blake2b(f"{workspace}\0{member.alert_id}".encode(), digest_size=8).digest()
+    random = int.from_bytes(digest) & (1 << _RANDOM_BITS) - 1
+    number = (member.started_at // 1_000) << 80 | 0x7 << 76 | 0b10 << 62 | random
+    text = f"{number:032x}"
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+
+def after(member: Member, event: Event) -> Member:
+    """An alert after an event about it, alone or with others."""
+    if event.change is not None:
+        return member if event.change.state is None else replace(member, state=event.change.state)
+    return replace(member, state=event.alert.state, severity=event.alert.severity, title=event.alert.title)
