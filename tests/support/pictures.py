@@ -1,6 +1,7 @@
 """Takes the README's pictures of the page: `make pictures` writes docs/images/page-*.png.
 
-A real engine on a bad day (tests/support/busy.py), in a real browser; what is in the pictures is what a user sees.
+A real engine on a bad day (tests/support/busy.py), and one that has seen a month (tests/support/meaning.py), in a real
+browser; what is in the pictures is what a user sees.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from engine.telemetry.logs import logging_to_stderr
 from tests.support.browsers import Browser, Remote, a_browser, opened
 from tests.support.busy import busy
 from tests.support.engines import ROOT, an_engine
+from tests.support.meaning import a_knowing_engine
 
 IMAGES = ROOT / "docs/images"
 SIZE = {"width": 1280, "height": 720}
 PHONE = {"width": 390, "height": 720}
+TALL = {"width": 1280, "height": 1080}
 
 
 async def an_open_alert(page: Remote) -> None:
@@ -46,6 +49,10 @@ async def main() -> None:
             await taken(browser, engine, "stream-dark", color_scheme="dark")
             await taken(browser, engine, "phone", viewport=PHONE, color_scheme="dark")
             await taken(browser, engine, "rule", "/rules?edit=slow-search")
+    with tempfile.TemporaryDirectory() as folder:
+        async with a_knowing_engine(Path(folder)) as engine, a_browser() as browser:
+            await taken(browser, engine, "analytics", "/analytics", viewport=TALL)
+            await taken(browser, engine, "insights", "/analytics/insights?framework=web", viewport=TALL)
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ function said(value: number | null, unit = ""): string {
   return value === null ? "–" : `${number(Math.round(value * 100) / 100)}${unit}`;
 }
 
-function Calibration({ accuracy: { calibration } }: { accuracy: Accuracy }) {
+function Calibration({ accuracy: { kind, calibration } }: { accuracy: Accuracy }) {
   const dots = dotsOf(calibration, SIZE);
   return (
     <>
@@ -86,7 +86,7 @@ function Calibration({ accuracy: { calibration } }: { accuracy: Accuracy }) {
         <svg
           viewBox={`-12 -12 ${SIZE + 24} ${SIZE + 24}`}
           role="img"
-          aria-label="Calibration; the same is in the table below"
+          aria-label={`${TITLES[kind]}: calibration; the same is in the table below`}
         >
           <rect className="back" width={SIZE} height={SIZE} />
           <line className="same" x1={0} y1={SIZE} x2={SIZE} y2={0} />
@@ -100,7 +100,7 @@ function Calibration({ accuracy: { calibration } }: { accuracy: Accuracy }) {
       <details>
         <summary>As a table</summary>
         <Table
-          caption="What was said, and what came"
+          caption={`${TITLES[kind]}: what was said, and what came`}
           rows={dots}
           keyOf={({ bin }) => String(bin.low)}
           columns={[

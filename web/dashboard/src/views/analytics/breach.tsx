@@ -42,7 +42,7 @@ export function BreachCard({ prediction }: { prediction: Prediction<Breach> }) {
       <Hours forecast={forecast} />
       <details>
         <summary>Hour by hour</summary>
-        <HourTable hours={hours} />
+        <HourTable of={crossingOf(forecast)} hours={hours} />
       </details>
       <p className="hint">
         Learnt on {days} days; said <Moment at={prediction.made_at} how="ago" />.
@@ -95,10 +95,10 @@ function Hours({ forecast: { hours, threshold, metric } }: { forecast: Breach })
   );
 }
 
-function HourTable({ hours }: { hours: readonly HourAhead[] }) {
+function HourTable({ of, hours }: { of: string; hours: readonly HourAhead[] }) {
   return (
     <Table
-      caption="What is expected, hour by hour"
+      caption={`${of}, hour by hour`}
       rows={hours}
       keyOf={({ at }) => at}
       columns={[
