@@ -44,8 +44,12 @@ def _row(one: Any, shift_us: int, severities: Mapping[str, Severity]) -> Row:
     alert = an_alert(at=moment(one.at), framework_id="web", rule_id=one.source.rule_id, title=one.source.name)
     severity = severities.get(one.source.rule_id, Severity.WARNING)
     alert = replace(alert, severity=severity, labels={"host": one.identity})
+    # As different as people are, and the same each time.
+    some = int(one.at) * 7_919
+    alert = replace(alert, occurrences=1 + some % 3)
     if one.is_heeded:
-        alert = replace(alert, acknowledged_at=rfc3339(moment(one.at + 1)), acknowledged_by="ann")
+        heeded_at = one.at + min(30 + some % 1_200, ((one.ended_at or one.at + 3_600) - one.at) / 2)
+        alert = replace(alert, acknowledged_at=rfc3339(moment(heeded_at)), acknowledged_by="ann")
     if one.ended_at is not None:
         alert = replace(alert, state=AlertState.RESOLVED, resolved_at=rfc3339(moment(one.ended_at)))
     return replace(a_row(alert, until=0), identity=one.identity)
