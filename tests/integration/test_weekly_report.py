@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from engine.configuration.fields import Secret
 from engine.sections.notify import Notify
 from tests.support.engines import SECRET, an_engine
 from tests.support.mail_servers import MailServer, mail_server
+from tests.support.postgres_server import PostgresDatabase
 
 SITE = "https://alerts.example.com/tocsin"
 REPORT = "/api/v1/reports/weekly"
@@ -38,10 +40,10 @@ class Reported:
 
 
 @asynccontextmanager
-async def reporting(folder: Path, mail: MailServer | None = None) -> AsyncIterator[Reported]:
+async def reporting(folder: Path, mail: MailServer | None = None, **more: Any) -> AsyncIterator[Reported]:
     notify = Notify(public_url=SITE) if mail is None else Notify(public_url=SITE, smtp=mail.config())
     async with (
-        an_engine(folder, notify=notify, secret=Secret(SECRET)) as engine,
+        an_engine(folder, notify=notify, secret=Secret(SECRET), **more) as engine,
         httpx.AsyncClient(base_url=engine.http_url, timeout=170) as client,
     ):
         reported = Reported(engine, client, mail)
@@ -131,3 +133,28 @@ async def test_who_is_limited_to_frameworks_cannot_have_others_sent_to_him(repor
 async def test_a_wish_that_cannot_be_met_is_refused(reported: Reported, wrong: dict[str, Any]) -> None:
     body = {"id": "ada", "weekly_report": wrong}
     assert (await reported.ask("POST", "/api/v1/preferences", "ada", "viewer", json=body)).status_code == 400
+
+
+async def test_on_postgres_too_it_is_sent_once_however_often_somebody_looks(
+    tmp_path: Path, postgres_database: PostgresDatabase
+) -> None:
+    with mail_server() as mail:
+        async with reporting(tmp_path, mail, store=postgres_database.url) as reported:
+            # A moment of today that has passed, or is this hour's.
+            now = datetime.now(UTC)
+            wish = {"day": f"{now:%a}".lower(), "hour": now.hour}
+            made = await reported.ask("POST", "/api/v1/preferences", json={"id": "ada", "weekly_report": wish})
+            assert made.status_code == 201
+            root = {"Authorization": f"Bearer {reported.engine.issue_token('system', 'root', 'admin')}"}
+            for _ in range(2):
+                run = await reported.client.post("/api/v1/schedules/weekly-reports/run", headers=root, json={})
+                look = f"/api/v1/jobs/{run.json()['job_id']}"
+                while (await reported.client.get(look, headers=root)).json()["state"] != "completed":
+                    await trio.testing.wait_all_tasks_blocked(0.02)
+                await mailed(mail)
+            assert (await reported.ask("POST", REPORT, "ada", "viewer")).status_code == 202
+            while len(mail.inbox.mails) < 2:
+                await trio.testing.wait_all_tasks_blocked(0.02)
+            by_clock, by_hand = mail.inbox.mails
+            assert by_clock["Message-ID"] != by_hand["Message-ID"]
+            assert (await reported.ask("GET", REPORT, "ada", "viewer")).status_code == 200
