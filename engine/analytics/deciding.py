@@ -31,6 +31,7 @@ from protocol.times import rfc3339
 # The next run may write it meanwhile; nobody loses so often.
 _TRIES_MAX = 5
 _CHANGED = "the rule has changed since this was tried on it: the next run tries it on the rule as it is now"
+_APPLIED = "it was applied: change the rule back instead"
 
 
 class Deciding:
@@ -72,7 +73,7 @@ class Deciding:
         if one.state is RecommendationState.DISMISSED:
             return one
         if one.state is RecommendationState.APPLIED:
-            raise Conflict("it was applied: change the rule back instead")
+            raise Conflict(_APPLIED)
         await self._trail.record(who, "dismiss_recommendation", recommendation_id, address)
         return await self._settle(who, found, RecommendationState.DISMISSED, notes)
 
@@ -112,8 +113,14 @@ class Deciding:
     ) -> None:
         """Makes an object once, however often it is asked for."""
         name = f"recommended-{one.id}"
-        if not await shelf.several(who, [name]):
+        if await shelf.several(who, [name]):
+            return
+        try:
             await shelf.create(who, {"id": name, **given}, address)
+        except Conflict:
+            # A second click at the same time may have made it.
+            if not await shelf.several(who, [name]):
+                raise
 
     async def _settle(
         self, who: Principal, found: Finding, state: RecommendationState, notes: str | None
@@ -127,6 +134,11 @@ class Deciding:
                 self._figures[state.value] += 1
                 return one
             found = await self._insights.found(who, found.key)
+            known = recommendation_of(found)
+            if known.state is state:
+                return known
+            if known.state is RecommendationState.APPLIED:
+                raise Conflict(_APPLIED)
         raise Busy("the recommendation was changed by others again and again; try again")
 
 

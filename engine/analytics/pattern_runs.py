@@ -108,7 +108,10 @@ class PatternRuns:
 
     async def _is_calm(self, workspace: str, last: PatternRun, until: int) -> bool:
         since = parse_rfc3339(last.at)
-        return not (await self._store.alert_history(workspace, since, max(since, until), None, 1)).count
+        if since > until:
+            # Somebody has set the clock back: nothing rings "since" for as long as it was wrong.
+            return False
+        return not (await self._store.alert_history(workspace, since, until, None, 1)).count
 
     def _count(self, run: PatternRun) -> None:
         for name, more in (("runs", 1), ("alerts", run.alerts), ("found", run.found), ("told", run.new)):

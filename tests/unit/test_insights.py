@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.access.audit import TrailWanted
+from engine.access.audit import AuditTrail, TrailWanted
 from protocol.errors import BadRequest, Conflict, PermissionDenied, UnknownChannel
 from protocol.insights import Basis, Because, Measure, RecommendationState
 from protocol.items import ReadingInput, TriggerInput
@@ -97,6 +97,43 @@ async def test_a_silence_is_made_once_and_holds_for_a_week(bench: Bench) -> None
     (silence,) = (await bench.engine.shelves.silences.several(ANN, [f"recommended-{one.id}"])).values()
     assert parse_rfc3339(silence.value.ends_at) == bench.now[0] + 7 * DAY_US
     assert silence.value.author == "ann"
+
+
+async def test_two_clicks_at_once_are_one(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    await bench.spikes()
+    await bench.mark()
+    await bench.run()
+    one = (await bench.open())[Measure.SILENCE]
+    silences = bench.engine.shelves.silences
+    create = silences.create
+
+    async def meanwhile(*given: Any) -> Any:
+        monkeypatch.undo()
+        await bench.deciding.apply(ANN, one.id)
+        return await create(*given)
+
+    monkeypatch.setattr(silences, "create", meanwhile)
+    assert (await bench.deciding.apply(ANN, one.id)).state is RecommendationState.APPLIED
+    assert bench.insights.statistics()["applied"] == 1
+
+
+async def test_what_is_applied_while_somebody_dismisses_it_is_applied(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.spikes()
+    await bench.run()
+    one = (await bench.open())[Measure.WAIT]
+    record = AuditTrail.record
+
+    async def meanwhile(*given: Any) -> None:
+        monkeypatch.undo()
+        await bench.deciding.apply(ANN, one.id)
+        await record(*given)
+
+    monkeypatch.setattr(AuditTrail, "record", meanwhile)
+    with pytest.raises(Conflict, match="it was applied"):
+        await bench.deciding.dismiss(ANN, one.id)
+    assert Measure.WAIT in await bench.listed(RecommendationState.APPLIED)
 
 
 async def test_an_escalation_goes_to_the_team_that_owns_the_framework(bench: Bench) -> None:

@@ -142,6 +142,14 @@ async def test_where_nothing_has_rung_since_the_last_run_nothing_is_computed(min
         assert now.runs.statistics()["runs"] == 1
 
 
+async def test_a_run_of_a_clock_that_was_fast_does_not_end_all_others(mining: Opening) -> None:
+    async with mining() as now:
+        await fill_with(now.store, a_backup(10), NOW)
+        await now.runs.run("acme", NOW + 400 * DAY_US)
+        assert (await now.runs.run("acme", NOW)).alerts > 0
+        assert (await now.runs.last("acme") or pytest.fail("no run")).at == rfc3339(NOW)
+
+
 async def test_too_little_is_said_in_the_result(mining: Opening) -> None:
     async with mining() as now:
         await fill(now.store, KEY, 1, at=NOW - 3 * DAY_US)
