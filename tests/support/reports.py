@@ -119,6 +119,7 @@ def a_week(name: str = "web", **changes: Any) -> Week:
                 reason="It ends and begins again within minutes.",
                 change={},
                 promise=promise,
+                found_at=rfc3339(SINCE),
             )
         ],
     }
