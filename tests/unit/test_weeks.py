@@ -1,4 +1,4 @@
-"""What is gathered for a weekly report: what was found and is still so, within its reader's bounds, and not too much."""
+"""What is gathered for a weekly report: what was found and is still so, within its reader's bounds, a few of each."""
 
 from __future__ import annotations
 
