@@ -20,6 +20,7 @@ from engine.access.audit import AuditTrail, TrailPage
 from engine.access.auth import check
 from engine.access.identity import Identity, IssuedTicket, IssuedToken
 from engine.access.quotas import Quotas
+from engine.access.roles import may_see
 from engine.cache.reads import CachedReads
 from engine.core.identity import identity_of
 from engine.input.commands import is_storable, to_observe, to_ring
@@ -30,7 +31,7 @@ from engine.stores import AlertPage, AlertQuery, RecipientPage, RowPage, Store
 from engine.telemetry.metrics import Metrics
 from engine.verbs.answers import Tally, slot
 from engine.verbs.foresight import Foresight
-from engine.verbs.people import BULK_MAX, Deed, People, may_see, refused
+from engine.verbs.people import BULK_MAX, Deed, People, refused
 from protocol import messages as m
 from protocol.changes import Action
 from protocol.commands import Act, Command, Ring

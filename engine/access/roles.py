@@ -35,3 +35,14 @@ def check(principal: Principal, verb: Verb) -> None:
     if not may(principal, verb):
         able = ", ".join(role for role, verbs in ROLE_MAY.items() if verb in verbs)
         raise PermissionDenied(f"the role {principal.role!r} may not {verb}; these may: {able}")
+
+
+def may_see(who: Principal, framework: str | None) -> bool:
+    """Whether a token covers what is about this framework; None: what is about several, or the whole workspace."""
+    return who.channels is None or framework in who.channels
+
+
+def check_framework(who: Principal, framework: str | None) -> None:
+    """Raises PermissionDenied if somebody asks for a framework that his token does not cover; None: for none."""
+    if framework is not None and not may_see(who, framework):
+        raise PermissionDenied("this token is limited to other channels")

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import msgspec
 
-from engine.access.roles import check
+from engine.access.roles import check, check_framework, may_see
 from engine.analytics.insight_findings import INSIGHT, RECOMMENDATION, insight_of, recommendation_of
 from engine.core.analytics.calendar import DAY_US
 from engine.stores import Store
 from engine.stores.findings import Finding, FindingQuery
-from protocol.errors import BadRequest, PermissionDenied, UnknownChannel
+from protocol.errors import BadRequest, UnknownChannel
 from protocol.insights import Insight, Measure, Recommendation, RecommendationState
 from protocol.model import Principal
 from protocol.names import check_id
@@ -90,8 +90,7 @@ class InsightVerbs:
         """How one framework is, and was."""
         check(who, "read")
         check_id(framework, "framework_id")
-        if who.channels is not None and framework not in who.channels:
-            raise PermissionDenied("this token is limited to other channels")
+        check_framework(who, framework)
         kept = (await self._store.findings(self._query(who, INSIGHT, framework, SCORES_MAX))).items
         if not kept:
             raise UnknownChannel(
@@ -110,6 +109,7 @@ class InsightVerbs:
     async def recommendations(self, who: Principal, wanted: RecommendationsWanted) -> RecommendationPage:
         """A page of recommendations. Raises BadRequest for a cursor that is not ours."""
         check(who, "read")
+        check_framework(who, wanted.framework)
         query = msgspec.structs.replace(
             self._query(who, RECOMMENDATION, wanted.framework, wanted.limit, wanted.cursor),
             rule_id=wanted.rule_id,
@@ -127,7 +127,7 @@ class InsightVerbs:
     async def found(self, who: Principal, recommendation_id: str) -> Finding:
         """One as it is kept."""
         found = await self._store.finding(who.workspace, RECOMMENDATION, recommendation_id)
-        if found is None or (who.channels is not None and found.framework not in who.channels):
+        if found is None or not may_see(who, found.framework):
             raise UnknownChannel("there is no such recommendation")
         return found
 

@@ -10,7 +10,7 @@ import msgspec
 
 from actors.ports import Clock
 from engine.access.audit import AuditTrail
-from engine.access.roles import check
+from engine.access.roles import check, check_framework, may_see
 from engine.analytics.pattern_findings import LAST_RUN, PATTERN, RUN, finding_of, pattern_of, run_of
 from engine.stores import Store
 from engine.stores.findings import Finding, FindingQuery
@@ -61,6 +61,7 @@ class PatternVerbs:
     async def page(self, who: Principal, wanted: PatternsWanted) -> PatternPage:
         """A page of patterns, and what the last run did. Raises BadRequest for a cursor that is not ours."""
         check(who, "read")
+        check_framework(who, wanted.framework)
         page = await self._store.findings(
             FindingQuery(
                 workspace=who.workspace,
@@ -105,6 +106,6 @@ class PatternVerbs:
 
     async def _get(self, who: Principal, pattern_id: str) -> Finding:
         found = await self._store.finding(who.workspace, PATTERN, pattern_id)
-        if found is None or (who.channels is not None and found.framework not in who.channels):
+        if found is None or not may_see(who, found.framework):
             raise UnknownChannel("there is no such pattern")
         return found

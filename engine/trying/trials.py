@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import msgspec
 
 from actors.ports import Clock, NewId
-from engine.access.roles import check
+from engine.access.roles import check, check_framework
 from engine.core.rules.backtest import Backtest, backtest
 from engine.core.rules.book import Firing, dressed, fill
 from engine.core.rules.templates import Texts
@@ -22,7 +22,6 @@ from engine.trying.backtest_worker import BacktestReading
 from engine.trying.backtests import Backtests
 from engine.trying.stored import Span, StoredReadings, StoredSpan
 from protocol.commands import Observe, Ring
-from protocol.errors import PermissionDenied
 from protocol.fields import LABELS_MAX, TITLE_MAX_CHARS
 from protocol.items import ItemResult, TriggerInput
 from protocol.model import EventKind, Principal
@@ -144,8 +143,7 @@ class Trials:
 
     def _permitted(self, who: Principal, rule: Rule) -> Rule:
         check(who, "edit")
-        if who.channels is not None and rule.framework not in who.channels:
-            raise PermissionDenied("this token is limited to other channels")
+        check_framework(who, rule.framework)
         return checked_rule(who, rule)
 
 

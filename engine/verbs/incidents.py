@@ -16,13 +16,13 @@ from msgspec.structs import replace
 
 from actors.ports import Clock
 from engine.access.audit import AuditTrail
-from engine.access.roles import check
+from engine.access.roles import check, check_framework, may_see
 from engine.analytics.learned import Learning
 from engine.core.analytics.causes import Cause, causes
 from engine.core.analytics.incident_case import MEMBERS_MAX, Case, began
 from engine.stores import Store
 from engine.stores.incidents import IncidentChange, IncidentPage, IncidentQuery, KeptIncident
-from engine.verbs.people import Deed, may_see
+from engine.verbs.people import Deed
 from protocol.changes import Action
 from protocol.errors import BadRequest, PermissionDenied, TocsinError, UnknownChannel
 from protocol.incidents import Correlation, Incident, IncidentState, Member, Moment
@@ -83,8 +83,7 @@ class Incidents:
     async def page(self, who: Principal, query: IncidentQuery) -> IncidentPage:
         """A page of incidents, newest first. Raises BadRequest."""
         check(who, "read")
-        if query.framework is not None and not may_see(who, query.framework):
-            raise PermissionDenied("this token is limited to other channels")
+        check_framework(who, query.framework)
         page = await self._store.incidents(replace(query, workspace=who.workspace, frameworks=who.channels))
         return IncidentPage(items=[_seen_by(who, each) for each in page.items], next_cursor=page.next_cursor)
 

@@ -21,7 +21,7 @@ from actors.mailbox import Envelope, Receipt
 from actors.ports import Answer
 from actors.registry import Registry
 from engine.access.quotas import Quotas
-from engine.access.roles import check
+from engine.access.roles import check, may_see
 from engine.core.turn import UNKNOWN_ALERT
 from engine.input.commands import check_text, is_storable
 from engine.shelf.directory import USER
@@ -173,11 +173,6 @@ class People:
                 act = _act(who, deed, [alert_ids[place] for place in part], known)
                 waves[number].append(_Portion(cells[framework], act, part))
         return waves, [place for place, alert_id in enumerate(alert_ids) if alert_id not in known]
-
-
-def may_see(who: Principal, framework: str) -> bool:
-    """Whether a token covers this framework's alerts."""
-    return who.channels is None or framework in who.channels
 
 
 def _act(who: Principal, deed: Deed, alert_ids: Sequence[str], known: Mapping[str, Located]) -> Act:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from actors.ports import Clock
-from engine.access.roles import check
+from engine.access.roles import check, check_framework, may_see
 from engine.analytics.prediction_findings import (
     ACCURACY,
     FRAMEWORK_ACCURACY,
@@ -23,7 +23,7 @@ from engine.core.analytics.calendar import DAY_US
 from engine.pages import PAGE_DEFAULT, PAGE_MAX
 from engine.stores import Store
 from engine.stores.findings import FindingQuery
-from protocol.errors import BadRequest, PermissionDenied, UnknownChannel
+from protocol.errors import BadRequest, UnknownChannel
 from protocol.model import Principal
 from protocol.names import check_id
 from protocol.predictions import AccuracyReport, Prediction, PredictionKind, PredictionState
@@ -88,7 +88,7 @@ class PredictionVerbs:
         """One of them. Raises UnknownChannel."""
         check(who, "read")
         found = await self._store.finding(who.workspace, PREDICTION, prediction_id)
-        if found is None or (who.channels is not None and found.framework not in who.channels):
+        if found is None or not may_see(who, found.framework):
             raise UnknownChannel("there is no such prediction")
         return prediction_of(found)
 
@@ -145,8 +145,7 @@ def _frameworks(who: Principal, framework: str | None) -> tuple[str, ...] | None
     check(who, "read")
     if framework is not None:
         check_id(framework, "framework_id")
-        if who.channels is not None and framework not in who.channels:
-            raise PermissionDenied("this token is limited to other channels")
+        check_framework(who, framework)
     return None if who.channels is None else tuple(who.channels)
 
 

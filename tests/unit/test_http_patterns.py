@@ -110,6 +110,8 @@ async def test_who_may_see_some_frameworks_sees_what_is_about_one_of_them_alone(
     assert [
         (await client.get(f"{PATH}/{name}", headers=as_one("bounded"))).status_code for name in ("p1", "p3", "p4")
     ] == [200, 404, 404]
+    answer = await client.get(PATH, params={"framework_id": "db"}, headers=as_one("bounded"))
+    assert (answer.status_code, "other channels" in answer.text) == (403, True)
 
 
 @pytest.mark.parametrize("name", ["p9", "not an id"])

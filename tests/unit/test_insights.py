@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from engine.access.audit import AuditTrail, TrailWanted
+from engine.analytics.insights import RecommendationsWanted
 from protocol.errors import BadRequest, Conflict, PermissionDenied, UnknownChannel
 from protocol.insights import Basis, Because, Measure, RecommendationState
 from protocol.items import ReadingInput, TriggerInput
@@ -200,6 +201,8 @@ async def test_who_may_read_does_not_apply_and_others_see_nothing(bench: Bench) 
                 await verb(asker, one.id)
     with pytest.raises(PermissionDenied):
         await bench.verbs.get(elsewhere, "web")
+    with pytest.raises(PermissionDenied):
+        await bench.verbs.recommendations(elsewhere, RecommendationsWanted(limit=1, framework="web"))
     with pytest.raises(UnknownChannel):
         await bench.verbs.get(foreign, "web")
 
