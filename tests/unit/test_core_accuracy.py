@@ -103,6 +103,12 @@ def test_a_breach_in_the_only_hour_that_was_measured_came_all_the_same() -> None
     assert outcome(score_breach(a_breach(), [None, an_hour(95), None, None], NOW)).happened
 
 
+def test_a_value_that_cannot_be_reckoned_with_is_a_breach_and_in_no_sum() -> None:
+    scored = outcome(score_breach(a_breach(), [an_hour(1.7e308), an_hour(-1.7e308), an_hour(50), an_hour(50)], NOW))
+    assert scored.happened
+    assert (scored.total, scored.points) == (100.0, 2)
+
+
 def test_it_is_scored_by_the_rule_as_it_was() -> None:
     below = a_breach(comparison="<", threshold=10.0, aggregate="avg")
     hour = Hour(readings=2, least=0.0, most=30.0, total=30.0)

@@ -165,3 +165,18 @@ def test_one_measured_day_of_the_last_month_is_no_trend() -> None:
     values = days_of(60)
     values[31 * 24 : 59 * 24] = [None] * 28 * 24
     assert found(a_rule(300.0), values).trend_days is None
+
+
+@pytest.mark.parametrize("size", [1e60, 1e-160, 5e-324])
+@pytest.mark.parametrize("threshold", [0.0, 1.7e308, -1.7e308])
+def test_whatever_the_size_what_is_told_are_numbers(size: float, threshold: float) -> None:
+    chance = random.Random(3)
+    for values in ([chance.choice((-1, 1)) * size * chance.random() for _ in range(480)], [size, -size] * 240):
+        told = found(a_rule(threshold), list(values))
+        numbers = [*told.forecast.expected, *told.forecast.low, *told.forecast.high, *told.by, *told.probabilities]
+        assert all(map(math.isfinite, numbers))
+
+
+@pytest.mark.parametrize("value", [1.7e308, -1e61, math.inf, math.nan])
+def test_one_value_that_cannot_be_reckoned_with_is_refused(value: float) -> None:
+    assert next_breach(a_rule(), [*days_of(20), value]) == TooLittle("values beyond 1e+60 are not predicted")

@@ -31,6 +31,8 @@ NEEDED_DAYS = 14
 # Days are left out together in so many parts, so that neighbours do not tell on each other.
 PARTS = 4
 COVERAGE = 0.8
+# Squares of squares of larger ones are no numbers any more, and neither would be what is told.
+VALUE_MAX = 1e60
 
 Values = Sequence[float | None]
 
@@ -71,11 +73,18 @@ def forecast(values: Values, per_day: int, ahead: int, coverage: float = COVERAG
     return _told(past, learnt, rows, ahead, coverage)
 
 
+def is_sane(value: float) -> bool:
+    """Whether a value can be reckoned with: no infinity, and not nearly."""
+    return abs(value) <= VALUE_MAX
+
+
 def _lacks(kept: Values, per_day: int) -> str | None:
     days = len(kept) // per_day
     measured = sum(value is not None for value in kept)
     if days < NEEDED_DAYS:
         return f"needs {NEEDED_DAYS} days, has {days}"
+    if any(value is not None and not is_sane(value) for value in kept):
+        return f"values beyond {VALUE_MAX:g} are not predicted"
     if measured < NEEDED_DAYS * per_day // 2:
         return f"needs readings in half of {NEEDED_DAYS} days, has {measured} of {NEEDED_DAYS * per_day} slots"
     return None

@@ -9,7 +9,7 @@ import msgspec
 from engine.core.analytics.accuracy import WARNING
 from engine.core.analytics.breach import Hour, is_breach, watched
 from engine.core.analytics.calendar import HOUR_US
-from engine.core.analytics.forecast import TooLittle
+from engine.core.analytics.forecast import TooLittle, is_sane
 from protocol.model import Comparison
 from protocol.predictions import Breach, Count, Outcome, Prediction, PredictionState
 from protocol.rules import Aggregate, ThresholdRule
@@ -33,6 +33,8 @@ def score_breach(prediction: Prediction, hours: Sequence[Hour | None], now_us: i
     known = [(ahead, value) for ahead, value in zip(forecast.hours, values, strict=False) if value is not None]
     if reached is None and len(known) < MEASURED_MIN * len(forecast.hours):
         return _unscored(prediction, f"measured in {len(known)} of {len(forecast.hours)} hours")
+    # A reading of 1e308 is a breach; in the sums it would leave nothing else.
+    sane = [(ahead, value) for ahead, value in known if is_sane(value)]
     at = None if reached is None else parse_rfc3339(prediction.since) + reached * HOUR_US
     made = parse_rfc3339(prediction.made_at)
     is_warning = forecast.probability >= WARNING
@@ -43,10 +45,10 @@ def score_breach(prediction: Prediction, hours: Sequence[Hour | None], now_us: i
             happened=reached is not None,
             at=None if at is None else rfc3339(at),
             lead_s=None if at is None or not is_warning else max(0.0, (at - made) / SECOND_US),
-            off=sum(abs(ahead.expected - value) for ahead, value in known),
-            total=sum(abs(value) for _, value in known),
-            inside=sum(ahead.low <= value <= ahead.high for ahead, value in known),
-            points=len(known),
+            off=sum(abs(ahead.expected - value) for ahead, value in sane),
+            total=sum(abs(value) for _, value in sane),
+            inside=sum(ahead.low <= value <= ahead.high for ahead, value in sane),
+            points=len(sane),
         ),
     )
 
