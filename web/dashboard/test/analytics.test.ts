@@ -7,13 +7,13 @@ import { cellsOf, hourOfWeek, worstOf } from "../src/views/analytics/heat.ts";
 import { changesRule, differences, promiseOf, trendOf, verdictOf } from "../src/views/analytics/insights.ts";
 import { pathsOf, topOf } from "../src/views/analytics/lines.ts";
 import {
+  asSaid,
   followsAfter,
   isWanted,
   type Pattern,
   patternFilters,
   statesOf,
   supportOf,
-  withPattern,
 } from "../src/views/analytics/patterns.ts";
 import { pastQuery } from "../src/views/analytics/past.ts";
 import {
@@ -194,15 +194,19 @@ test("without a choice what was put away is not shown", () => {
   assert.ok(isWanted(pattern("1", { state: "dismissed", kind: "noisy" }), noisy));
 });
 
-test("a pattern that is told comes first, and takes the place of what was known of it", () => {
-  const list = withPattern([pattern("1"), pattern("2")], pattern("2", { state: "confirmed" }));
+test("what was said of a pattern holds until the engine has a newer word", () => {
+  const said = new Map([
+    ["1", pattern("1", { state: "dismissed", version: 2 })],
+    ["9", pattern("9")],
+  ] as const);
+  const states = (version: number) => asSaid([pattern("1", { version }), pattern("2")], said).map(({ state }) => state);
   assert.deepEqual(
-    list.map(({ id, state }) => `${id} ${state}`),
-    ["1 new", "2 confirmed"],
-  );
-  assert.deepEqual(
-    withPattern(list, pattern("3")).map(({ id }) => id),
-    ["3", "1", "2"],
+    [states(1), states(2), states(3)],
+    [
+      ["dismissed", "new"],
+      ["dismissed", "new"],
+      ["new", "new"],
+    ],
   );
 });
 

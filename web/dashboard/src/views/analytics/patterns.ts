@@ -52,10 +52,12 @@ export function isWanted({ kind, state }: Pattern, filters: PatternFilters): boo
   return statesOf(filters).includes(state) && (filters.kinds.length === 0 || filters.kinds.includes(kind));
 }
 
-/** The list with a pattern that was just told; a later one takes the place of an earlier one. */
-export function withPattern(list: readonly Pattern[], told: Pattern): Pattern[] {
-  const isKnown = list.some(({ id }) => id === told.id);
-  return isKnown ? list.map((each) => (each.id === told.id ? told : each)) : [told, ...list];
+/** The list with what was said of patterns here, unless the engine has a newer word on them. */
+export function asSaid(list: readonly Pattern[], said: ReadonlyMap<string, Pattern>): Pattern[] {
+  return list.map((each) => {
+    const mine = said.get(each.id);
+    return mine && mine.version >= each.version ? mine : each;
+  });
 }
 
 /** `It held 27 of 30 times, 4.2 times as often as by chance.` */

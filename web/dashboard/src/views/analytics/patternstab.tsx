@@ -3,13 +3,14 @@ import type { Pattern } from "@tocsin/client";
 import { useEffect, useState } from "react";
 
 import { get } from "../../api.ts";
-import { type Asked, useAsked } from "../../asked.ts";
+import { useAsked } from "../../asked.ts";
 import { onHint } from "../../live.ts";
 import { setQuery, usePlace } from "../../place.ts";
 import { Answered, Button, Choices, Empty, Moment } from "../../ui/index.ts";
 import { useAgainOnSight } from "../../watched.ts";
 import { PatternCard } from "./patterncard.tsx";
 import {
+  asSaid,
   isWanted,
   KINDS,
   type PatternFilters,
@@ -17,7 +18,6 @@ import {
   type PatternRun,
   STATES,
   statesOf,
-  withPattern,
 } from "./patterns.ts";
 import { count } from "./words.ts";
 
@@ -37,6 +37,7 @@ export function PatternsTab() {
     get<Found>("/api/v1/patterns", { kind: filters.kinds, state: statesOf(filters), limit: LISTED_MAX }, signal),
   );
   useAgainOnSight(asked.again);
+  useAgainWhenFound(asked.again);
   return (
     <>
       <div className="filter-fields" role="search" aria-label="Filters">
@@ -44,15 +45,16 @@ export function PatternsTab() {
         <Choices legend="State" name="state" all={STATES} chosen={filters.states} />
       </div>
       <Answered asked={asked} what="Patterns">
-        {(found) => <List asked={asked} found={found} filters={filters} />}
+        {(found) => <List found={found} filters={filters} />}
       </Answered>
     </>
   );
 }
 
-function List({ asked, found, filters }: { asked: Asked<Found>; found: Found; filters: PatternFilters }) {
-  const { told, change } = useTold(asked, found);
-  const shown = told.reduce(withPattern, found.items as readonly Pattern[]).filter((each) => isWanted(each, filters));
+function List({ found, filters }: { found: Found; filters: PatternFilters }) {
+  const [said, setSaid] = useState<ReadonlyMap<string, Pattern>>(new Map());
+  const change = (pattern: Pattern) => setSaid((before) => new Map(before).set(pattern.id, pattern));
+  const shown = asSaid(found.items, said).filter((each) => isWanted(each, filters));
   return (
     <>
       <LastRun run={found.run} />
@@ -72,23 +74,9 @@ function List({ asked, found, filters }: { asked: Asked<Found>; found: Found; fi
   );
 }
 
-/** What was told since we asked: new ones, and what was said of them here. */
-function useTold(asked: Asked<Found>, found: Found) {
-  const [told, setTold] = useState<{ of: Found; patterns: readonly Pattern[] }>({ of: found, patterns: [] });
-  const patterns = told.of === found ? told.patterns : [];
-  const change = (pattern: Pattern) =>
-    setTold((before) => ({ of: found, patterns: withPattern(before.of === found ? before.patterns : [], pattern) }));
-  useEffect(
-    () =>
-      onHint((hint) => {
-        if (hint.type !== "pattern_found") return;
-        change(hint.data);
-        // The line about the run is another one, too.
-        asked.again();
-      }),
-    [found],
-  );
-  return { told: patterns, change };
+/** Each is kept before it is told, so asking again finds it, and the run's figures as well. */
+function useAgainWhenFound(again: () => void): void {
+  useEffect(() => onHint(({ type }) => type === "pattern_found" && again()), [again]);
 }
 
 function LastRun({ run }: { run: PatternRun | null }) {
