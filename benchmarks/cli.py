@@ -25,6 +25,7 @@ from benchmarks import (
     connections,
     core,
     fanout,
+    fanout_analytics,
     fanout_bare,
     fanout_busy,
     fanout_nodes,
@@ -74,7 +75,7 @@ _ON_POSTGRES = ("ingest", "jobs")
 # Options that mean something to these scenarios only (and to `all`): to others they are refused, not quietly ignored.
 _MEANT_FOR: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("clients", "messages", "rate", "verify"), _TALKING),
-    **dict.fromkeys(("idle", "open", "bare", "busy", "nodes"), ("fanout",)),
+    **dict.fromkeys(("idle", "open", "bare", "busy", "nodes", "analytics"), ("fanout",)),
     "seconds": ("connections",),
     "store": ("storm", *_ON_POSTGRES),
     "minutes": ("soak",),
@@ -112,7 +113,7 @@ def scenarios(name: str, options: Options) -> list[Scenario]:
     """What a name means."""
     if name == "all":
         rest = [scenario for other, scenario in _BY_NAME.items() if other != "soak"]
-        return [fanout.run, fanout_bare.run, fanout_busy.run, fanout_nodes.run, *rest]
+        return [fanout.run, fanout_bare.run, fanout_busy.run, fanout_nodes.run, fanout_analytics.run, *rest]
     if name == "fanout":
         asked: list[Scenario] = []
         if options.bare:
@@ -121,6 +122,8 @@ def scenarios(name: str, options: Options) -> list[Scenario]:
             asked.append(fanout_busy.run)
         if options.nodes:
             asked.append(fanout_nodes.run)
+        if options.analytics:
+            asked.append(fanout_analytics.run)
         return asked or [fanout.run]
     return [_BY_NAME[name]]
 
@@ -195,6 +198,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", type=Path, help="nab, forecast: a checkout of numenta/NAB (default: series of our own)")
     add("--bare", action="store_true", help="fanout: broadcast only, beside the peers")
     add("--busy", action="store_true", help="fanout: beside busy threads in the engine's process")
+    add("--analytics", action="store_true", help="fanout: beside patterns, predictions, insights and counts")
     add("--nodes", action="store_true", help="fanout: from one node to the clients of another, beside one node alone")
     add(
         "--store",
@@ -232,6 +236,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         store_url=arguments.store if isinstance(arguments.store, str) else None,
         minutes=arguments.minutes,
         busy=arguments.busy,
+        analytics=arguments.analytics,
         nodes=arguments.nodes,
         idle=arguments.idle,
         open_alerts=arguments.open,

@@ -28,6 +28,7 @@ class Options:
     runs: int = 5
     bare: bool = False
     busy: bool = False
+    analytics: bool = False
     nodes: bool = False
     # Besides the measured clients: connections that are subscribed elsewhere and hear nothing.
     idle: int = 0

@@ -77,14 +77,33 @@ class Engine:
         """How well it finds itself in its last five minutes, 0 to 100. Raises BenchmarkError."""
         return self.metrics()["tocsin_health_score"]
 
+    def jobs_over(self, queues: Sequence[str]) -> int:
+        """How many jobs of these queues have been done. Raises BenchmarkError."""
+        ended = ((name, value) for name, value in self.metrics().items() if name.startswith("tocsin_jobs_ended_total"))
+        return int(sum(value for name, value in ended if any(f'"{queue}"' in name for queue in queues)))
+
+    def jobs_to_do(self, queues: Sequence[str]) -> int:
+        """How many jobs of these queues wait or are being done. Raises BenchmarkError."""
+        token = self.target("json", "admin", workspace=SYSTEM_WORKSPACE).token
+        found = msgspec.json.decode(self._get("/api/v1/queues", token), type=_Queues).items
+        return sum(queue.waiting + queue.active + queue.delayed for queue in found if queue.queue in queues)
+
+    def run_schedule(self, name: str) -> None:
+        """Has a schedule of the engine's own done once, unless it is being done. Raises BenchmarkError."""
+        token = self.target("json", "admin", workspace=SYSTEM_WORKSPACE).token
+        fine = (http.client.ACCEPTED, http.client.CONFLICT)
+        self._ask("POST", f"/api/v1/schedules/{name}/run", token, fine)
+
     def _get(self, path: str, token: str = "") -> bytes:
-        token = token or self.target("json", "viewer").token
+        return self._ask("GET", path, token or self.target("json", "viewer").token, (http.client.OK,))
+
+    def _ask(self, method: str, path: str, token: str, fine: Sequence[int]) -> bytes:
         connection = http.client.HTTPConnection(urlsplit(self.http).netloc, timeout=READY_TIMEOUT_S)
         with contextlib.closing(connection):
-            connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
+            connection.request(method, path, headers={"Authorization": f"Bearer {token}"})
             response = connection.getresponse()
             body = response.read()
-        if response.status != http.client.OK:
+        if response.status not in fine:
             raise BenchmarkError(f"{path} was refused ({response.status}): {body[:200]!r}")
         return body
 
@@ -113,3 +132,18 @@ class _Nodes(msgspec.Struct):
     """An answer of the HTTP door."""
 
     items: list[SeenNode]
+
+
+class _Queue(msgspec.Struct):
+    """A queue, and how many of its jobs are not over."""
+
+    queue: str
+    waiting: int
+    active: int
+    delayed: int
+
+
+class _Queues(msgspec.Struct):
+    """An answer of the HTTP door."""
+
+    items: list[_Queue]
