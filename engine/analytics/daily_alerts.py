@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Protocol
 
+from engine.analytics.leisure import at_leisure
 from engine.core.analytics.calendar import DAY_US
 from engine.stores.aggregates import AggregatePage, AggregateQuery, AggregateStore, Dimension
 
@@ -55,15 +56,17 @@ class AlertDays:
         return rows
 
     async def _ask(self, workspace: str, day: int, limit: int, *group: Dimension) -> AggregatePage:
-        return await self._store.aggregates(
-            AggregateQuery(
-                workspace=workspace,
-                since_us=day * DAY_US,
-                until_us=(day + 1) * DAY_US,
-                group=group,
-                only_rules=Dimension.RULE in group,
-                by_alerts=True,
-                limit=limit,
-                with_times=False,
+        return await at_leisure(
+            self._store.aggregates(
+                AggregateQuery(
+                    workspace=workspace,
+                    since_us=day * DAY_US,
+                    until_us=(day + 1) * DAY_US,
+                    group=group,
+                    only_rules=Dimension.RULE in group,
+                    by_alerts=True,
+                    limit=limit,
+                    with_times=False,
+                )
             )
         )

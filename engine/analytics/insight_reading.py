@@ -12,6 +12,7 @@ import msgspec
 import trio
 
 from engine.analytics.insight_worker import HeldRule, KnownFramework, Look, MetricHours
+from engine.analytics.leisure import PAGE_ALERTS, at_leisure
 from engine.core.analytics.calendar import DAY_US
 from engine.shelf.kinds import Held, ShelfQuery
 from engine.shelf.objects import Shelf
@@ -65,7 +66,8 @@ class InsightReading:
             after: str | None = None
             while True:
                 since = until - (day + 1) * DAY_US
-                page = await self._store.alert_history(workspace, since, since + DAY_US, after)
+                read = self._store.alert_history(workspace, since, since + DAY_US, after, PAGE_ALERTS)
+                page = await at_leisure(read)
                 pages.append(page.rows)
                 count += page.count
                 if count > ALERTS_MAX:
@@ -99,7 +101,7 @@ class InsightReading:
                 cursor=cursor or None,
                 limit=PAGE_MAX_READINGS,
             )
-            page = await self._store.readings(query)
+            page = await at_leisure(self._store.readings(query))
             pages.append(msgspec.json.encode(page.items))
             if page.next_cursor is None:
                 break

@@ -14,6 +14,7 @@ import msgspec
 import trio
 
 from engine.analytics.each_workspace import OfWorkspace, start_each
+from engine.analytics.leisure import PAGE_ALERTS, at_leisure
 from engine.analytics.pattern_findings import LAST_RUN, PATTERN, RUN, finding_of, pattern_of, run_finding, run_of
 from engine.analytics.pattern_worker import Outcome, Task
 from engine.computing.processes import Processes
@@ -137,7 +138,7 @@ class PatternRuns:
         """Pages of a time and how many alerts are in them: all, or a few more than there is room for."""
         pages, count, after = list[str](), 0, None
         while True:
-            page = await self._store.alert_history(workspace, since, until, after)
+            page = await at_leisure(self._store.alert_history(workspace, since, until, after, PAGE_ALERTS))
             pages.append(page.rows)
             count, after = count + page.count, page.after
             if after is None or count > room:

@@ -20,6 +20,7 @@ import structlog
 
 from actors.ports import Clock
 from engine.analytics.daily_alerts import DailyAlerts
+from engine.analytics.leisure import at_leisure
 from engine.analytics.prediction_findings import PREDICTION, finding_of, prediction_of
 from engine.analytics.prediction_worker import CountTask, Made, RuleTask, Task, refusal
 from engine.computing.processes import ComputingFailedError, Processes
@@ -118,7 +119,7 @@ class Predictor:
                 cursor=cursor or None,
                 limit=PAGE,
             )
-            page = await self._store.readings(query)
+            page = await at_leisure(self._store.readings(query))
             cursor, points = page.next_cursor, points + len(page.items)
             if page.items:
                 pages.append(msgspec.json.encode(page.items))

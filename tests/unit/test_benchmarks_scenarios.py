@@ -22,6 +22,7 @@ from benchmarks import (
     cli,
     connections,
     fanout,
+    fanout_analytics,
     fanout_bare,
     fanout_busy,
     fanout_nodes,
@@ -567,7 +568,8 @@ def test_arguments_become_options(monkeypatch):
 def test_a_name_means_its_scenarios():
     names = [name for name in cli.NAMES if name not in ("fanout", "soak", "all")]
     rest = [scenario for name in names for scenario in cli.scenarios(name, Options())]
-    assert cli.scenarios("all", Options()) == [fanout.run, fanout_bare.run, fanout_busy.run, fanout_nodes.run, *rest]
+    fan_outs = [fanout.run, fanout_bare.run, fanout_busy.run, fanout_nodes.run, fanout_analytics.run]
+    assert cli.scenarios("all", Options()) == [*fan_outs, *rest]
     assert cli.scenarios("fanout", Options(bare=True, busy=True)) == [fanout_bare.run, fanout_busy.run]
     assert cli.scenarios("burst", Options()) == [burst.run]
 
