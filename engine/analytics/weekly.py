@@ -15,8 +15,9 @@ from engine.core.analytics.calendar import Width, start_of
 from engine.core.reports.weekly import WEEK_US, Week
 from engine.stores import Store
 from engine.stores.aggregates import Dimension
-from engine.stores.incidents import IncidentQuery
+from engine.stores.incidents import IncidentPage, IncidentQuery
 from engine.verbs.analytics import AnalyticsVerbs, Asked
+from engine.verbs.incidents import incidents_seen
 from engine.verbs.predictions import PredictionVerbs
 from protocol.incidents import IncidentState
 from protocol.insights import Insight, RecommendationState
@@ -51,10 +52,7 @@ class Weeks:
         until = start_of(Width.DAY, now_us)
         since = until - WEEK_US
         days = await self.counts.counts(who, Asked(since - WEEK_US, until), Width.DAY, (Dimension.SEVERITY,))
-        open_ = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED)
-        incidents = await self.store.incidents(
-            IncidentQuery(workspace=who.workspace, frameworks=who.channels, states=open_, limit=INCIDENTS_SHOWN)
-        )
+        incidents = await self.incidents(who)
         recommended = RecommendationsWanted(limit=RECOMMENDATIONS_SHOWN, states=(RecommendationState.OPEN,))
         accuracy = await self.predictions.accuracy(who, since_us=since, until_us=until)
         return Week(
@@ -76,6 +74,12 @@ class Weeks:
             recommendations=(await self.insights.recommendations(who, recommended)).items,
             site=self.site,
         )
+
+    async def incidents(self, who: Principal) -> IncidentPage:
+        """Those that are open, the newest first; of alerts that he may not see neither title nor framework."""
+        states = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED)
+        query = IncidentQuery(workspace=who.workspace, states=states, limit=INCIDENTS_SHOWN)
+        return await incidents_seen(self.store, who, query)
 
     async def _insights(self, who: Principal) -> list[Insight]:
         """The worst first; of whom nothing is known, nothing."""

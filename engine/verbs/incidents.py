@@ -82,10 +82,7 @@ class Incidents:
 
     async def page(self, who: Principal, query: IncidentQuery) -> IncidentPage:
         """A page of incidents, newest first. Raises BadRequest."""
-        check(who, "read")
-        check_framework(who, query.framework)
-        page = await self._store.incidents(replace(query, workspace=who.workspace, frameworks=who.channels))
-        return IncidentPage(items=[_seen_by(who, each) for each in page.items], next_cursor=page.next_cursor)
+        return await incidents_seen(self._store, who, query)
 
     async def get(self, who: Principal, incident_id: str) -> IncidentDetails:
         """One of them. Raises UnknownChannel."""
@@ -229,6 +226,14 @@ class Incidents:
             raise done
         self._tell(who.workspace, [(case.incident, moment) for case in done for moment in case.news])
         return done[0]
+
+
+async def incidents_seen(store: Store, who: Principal, query: IncidentQuery) -> IncidentPage:
+    """A page of incidents as somebody may see them. Raises PermissionDenied, StoreUnavailable."""
+    check(who, "read")
+    check_framework(who, query.framework)
+    page = await store.incidents(replace(query, workspace=who.workspace, frameworks=who.channels))
+    return IncidentPage(items=[_seen_by(who, each) for each in page.items], next_cursor=page.next_cursor)
 
 
 def _check_there(cases: Sequence[Case], ids: Sequence[str]) -> None:
