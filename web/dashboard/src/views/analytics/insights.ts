@@ -88,7 +88,7 @@ export function promiseOf({ promise: { before, after } }: Pick<Recommendation, "
 
 export type Verdict = "good" | "notable" | "bad" | "neutral";
 
-/** The engine's own bounds for its health hold here, too: under 70 somebody has to look. */
+/** Under 70 somebody has to look: where the engine rings for its own health. Under 90 is the page's own word. */
 export function verdictOf(health: number | null): { kind: Verdict; word: string } {
   if (health === null) return { kind: "neutral", word: "unknown" };
   if (health < 70) return { kind: "bad", word: "poor" };
