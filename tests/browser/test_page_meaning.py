@@ -17,7 +17,7 @@ PLACES = {
     "/analytics": "By hour of the week",
     "/analytics/patterns": "is noise",
     "/analytics/predictions": "How good earlier ones were",
-    "/analytics/insights": "What may be done",
+    "/analytics/insights": "chatty: warning alerts were open 9.0 of the last 24 hours",
     "/analytics/insights?framework=web": "What pulled health down",
 }
 

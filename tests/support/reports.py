@@ -128,7 +128,9 @@ def a_week(name: str = "web", **changes: Any) -> Week:
 
 def an_insight(framework: str, health: float | None, change: float | None) -> Insight:
     """How a framework is."""
-    down = Contribution(because=Because.ALERTS, source="cpu", points=20.0, text=f"Alerts of {framework}-cpu: 6 h open")
+    down = Contribution(
+        because=Because.ALERTS, source="cpu", points=20.0, text="error alerts were open 6.0 of the last 24 hours"
+    )
     return Insight(
         framework_id=framework,
         day="2026-11-22",

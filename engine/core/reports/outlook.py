@@ -44,7 +44,7 @@ def _health(insight: Insight) -> Bar:
     tone = "critical" if insight.health < _ILL else "warning" if insight.health < _SO_SO else "info"
     trend = next((each.change for each in insight.trends if each.days == _TREND_DAYS), None)
     moved = f" ({trend:+.0f})" if trend is not None and round(trend) else ""
-    why = line_of(insight.pulled_down[0].text, FACT_MAX_CHARS) if insight.pulled_down else ""
+    why = next((line_of(f"{each.source}: {each.text}", FACT_MAX_CHARS) for each in insight.pulled_down), "")
     return Bar(name, f"{insight.health:.0f}{moved}", (Part(insight.health / 100, tone),), note=why)
 
 

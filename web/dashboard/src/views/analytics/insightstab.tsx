@@ -58,7 +58,7 @@ function Frameworks({ found: { day, items, next_cursor } }: { found: Found }) {
           { title: "Health", cell: ({ health }) => <Health health={health} /> },
           { title: "Risk", isFigure: true, cell: ({ risk }) => scoreOf(risk) },
           { title: "Trend", cell: ({ trends }) => trends.slice(0, 1).map(trendOf).join() },
-          { title: "Most of it", cell: ({ pulled_down: [first] }) => first?.text ?? "–" },
+          { title: "Most of it", cell: ({ pulled_down: [first] }) => (first ? `${first.source}: ${first.text}` : "–") },
         ]}
       />
       {next_cursor !== null && <p className="hint">Only {LISTED_MAX} are shown; the API has all of them.</p>}
