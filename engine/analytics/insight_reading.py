@@ -14,6 +14,7 @@ import trio
 from engine.analytics.insight_worker import HeldRule, KnownFramework, Look, MetricHours
 from engine.analytics.leisure import PAGE_ALERTS, at_leisure
 from engine.core.analytics.calendar import DAY_US
+from engine.pages import PAGE_MAX
 from engine.shelf.kinds import Held, ShelfQuery
 from engine.shelf.objects import Shelf
 from engine.shelf.shelves import Shelves
@@ -32,6 +33,8 @@ LOOKED_AT_DAYS = 14
 HOURS_DAYS = 8
 # Of one framework: a thousand hours of a hundred series, about 3 MB. What is left out is said in the insight.
 METRICS_MAX, HOUR_PAGES_MAX = 50, 20
+# Of one framework: fifty thousand series, those of the last year included, are read in a few seconds.
+SERIES_AT_ONCE, SERIES_PAGES_MAX = PAGE_MAX, 100
 T = TypeVar("T")
 
 
@@ -78,15 +81,32 @@ class InsightReading:
 
     async def _known(self, who: Principal, framework: Framework, until: int) -> tuple[KnownFramework, int]:
         """A framework with the hours of its mapped metrics, and how many of these were left out."""
-        series = (await self._store.series(who.workspace, framework.id, None, 500)).items
-        fresh = [each.metric for each in series if each.last_at and parse_rfc3339(each.last_at) > until - DAY_US]
-        alive = list(dict.fromkeys(fresh))
+        alive, is_cut = await self._alive(who.workspace, framework.id, until)
         mapped = [metric for metric in alive if metric in framework.metrics]
         hours = tuple([await self._hours(who.workspace, framework.id, each, until) for each in mapped[:METRICS_MAX]])
-        left_out = len(mapped) - len(hours)
+        left_out = len(mapped) - len(hours) + is_cut
         note = f"{left_out} metrics were left out, limit {METRICS_MAX}" if left_out else None
+        if is_cut:
+            note = f"series were left out, limit {SERIES_AT_ONCE * SERIES_PAGES_MAX:,}"
         known = KnownFramework(framework.id, framework.metrics, framework.owner, tuple(alive), hours, note)
         return known, left_out
+
+    async def _alive(self, workspace: str, framework: str, until: int) -> tuple[list[str], bool]:
+        """The metrics that had a reading in the last day, and whether there are series that were not asked.
+
+        All are asked, page by page: series that are over came up first.
+        """
+        alive: dict[str, None] = {}
+        cursor: str | None = None
+        for _ in range(SERIES_PAGES_MAX):
+            page = await self._store.series(workspace, framework, cursor, SERIES_AT_ONCE)
+            fresh = [
+                each.metric for each in page.items if each.last_at and parse_rfc3339(each.last_at) > until - DAY_US
+            ]
+            alive.update(dict.fromkeys(fresh))
+            if (cursor := page.next_cursor) is None:
+                return list(alive), False
+        return list(alive), True
 
     async def _hours(self, workspace: str, framework: str, metric: str, until: int) -> MetricHours:
         pages, cursor = list[bytes](), ""

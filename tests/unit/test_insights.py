@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from engine.access.audit import AuditTrail, TrailWanted
+from engine.analytics import insight_reading
 from engine.analytics.insights import RecommendationsWanted
 from protocol.errors import BadRequest, Conflict, PermissionDenied, UnknownChannel
 from protocol.insights import Basis, Because, Measure, RecommendationState
@@ -297,3 +298,17 @@ async def test_the_nightly_job_makes_a_job_for_each_workspace(bench: Bench) -> N
         job, msgspec.convert({"of": WORKSPACE, "until": bench.now[0] + MINUTE_US}, bench.insights.runs.kind.args)
     )
     assert (reckoned.result.frameworks, reckoned.result.alerts) == (1, 1)
+
+
+async def test_all_series_are_asked_for_those_that_have_news(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(insight_reading, "SERIES_AT_ONCE", 2)
+    for host in ("h1", "h2", "h3"):
+        over = ReadingInput(framework_id="web", metric="disk", value=1.0, labels={"host": host})
+        await bench.engine.service.read(ANN, [over])
+    bench.now[0] += 2 * DAY_US
+    await bench.spikes(1)
+    await bench.run()
+    assert (await bench.verbs.get(ANN, "web")).insight.health is not None
+    monkeypatch.setattr(insight_reading, "SERIES_PAGES_MAX", 1)
+    await bench.run()
+    assert (await bench.verbs.get(ANN, "web")).insight.note == "series were left out, limit 2"
