@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
+import structlog
 
 from actors.ports import Clock
 from engine.analytics.daily_alerts import DailyAlerts, Row
@@ -24,6 +25,8 @@ from engine.stores.findings import Finding, FindingQuery
 from engine.stores.readings import ReadingQuery, Resolution
 from protocol.predictions import Breach, Prediction, PredictionKind, PredictionState
 from protocol.times import parse_rfc3339
+
+log = structlog.get_logger()
 
 # Read at once, and decoded on the loop: about 2 ms.
 PAGE = 100
@@ -65,7 +68,14 @@ class PredictionScorer:
         return Scored(**{name: self.counts[name] - before[name] for name in self.counts})
 
     async def _score(self, finding: Finding, days: dict[tuple[str, int], list[Row] | None]) -> None:
-        prediction, now = prediction_of(finding), self._clock()
+        now = self._clock()
+        try:
+            prediction = prediction_of(finding)
+        except msgspec.DecodeError:
+            # Of another release, or broken: it must not hold up everybody's.
+            log.exception("prediction_unreadable", workspace=finding.workspace, prediction=finding.key)
+            await self._store.settle_finding(msgspec.structs.replace(finding, due=now + HOUR_US, updated_at=now))
+            return
         day = finding.at // DAY_US
         known = days.setdefault((finding.workspace, day), None)
         if prediction.kind is PredictionKind.BREACH:

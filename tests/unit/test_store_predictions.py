@@ -19,7 +19,7 @@ from engine.analytics.prediction_scoring import PredictionScorer
 from engine.computing.processes import ComputingFailedError, Processes
 from engine.jobs.scheduler import RunArgs
 from engine.stores import Store
-from engine.stores.findings import FindingQuery
+from engine.stores.findings import Finding, FindingQuery
 from engine.verbs.predictions import PredictionVerbs
 from protocol.errors import BadRequest, PermissionDenied, UnknownChannel
 from protocol.model import NEVER_EXPIRES, Principal
@@ -192,6 +192,21 @@ async def test_a_breach_is_scored_when_its_time_has_passed_by_the_readings_of_th
         assert (again.scored, again.unscored) == (0, 0)
         assert (await predictor(store, START).predict()).made == 4
         assert {each.state for each in await kept(store, rule_id="hot")} == {PredictionState.SCORED}
+
+
+async def test_one_that_cannot_be_read_is_put_off_and_the_others_are_scored(factory: StoreFactory) -> None:
+    async with factory.open() as store:
+        broken = Finding(
+            workspace=KEY.workspace, kind=PREDICTION, key="broken", state="open", at=START, due=START, updated_at=START,
+            body="{}",
+        )  # fmt: skip
+        await store.put_findings([broken])
+        await measured(store, range(DAYS * 24))
+        await predictor(store, START, rules=[CALM]).predict()
+        now = START + 3 * DAY_US
+        done = await PredictionScorer(store, AlertDays(store), lambda: now).score()
+        assert (done.scored, done.unscored) == (0, 2)
+        assert [each.key for each in await store.due_findings(PREDICTION, now + DAY_US, 10)] == ["broken"]
 
 
 async def test_what_was_not_measured_is_not_scored(factory: StoreFactory) -> None:
