@@ -48,6 +48,7 @@ SHOWN: dict[str, Any] = {
     "TestBody.value": 950,
     "User.id": "ann",
     "User.name": "Ann",
+    "WeeklyReport.day": "mon",
     "Workflow.id": "roofing",
     "Workflow.name": "Roofing",
     "action": "archive",
