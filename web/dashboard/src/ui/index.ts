@@ -5,6 +5,7 @@ export { Choices } from "./choices.tsx";
 export { Clash, etagOf, useSave } from "./clash.tsx";
 export { Current } from "./current.tsx";
 export { Dialog, Drawer } from "./dialog.tsx";
+export { useDoing } from "./doing.ts";
 export { CheckField, SelectField, TextArea, TextField, useFields, type Faults } from "./fields.tsx";
 export { FormFoot, Refusal } from "./foot.tsx";
 export { Bars, Graph, type Bar } from "./graph.tsx";

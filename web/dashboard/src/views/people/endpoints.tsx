@@ -6,7 +6,7 @@ import { useAsked } from "../../asked.ts";
 import { useKeys } from "../../keys.ts";
 import { setQuery, usePlace } from "../../place.ts";
 import { useMay } from "../../session.ts";
-import { Answered, Button, Dialog, Empty, etagOf, sayDone, sayFailed, Table, Tag } from "../../ui/index.ts";
+import { Answered, Button, Dialog, Empty, etagOf, sayDone, sayFailed, Table, Tag, useDoing } from "../../ui/index.ts";
 import { Remove } from "./remove.tsx";
 import { EndpointDialog } from "./endpoint-dialog.tsx";
 import { CHANNEL_SAYS, type Endpoint, ENDPOINT_CHANNELS, type EndpointChannel, targetOf, troubleOf } from "./people.ts";
@@ -174,55 +174,44 @@ const OUTCOME: Record<TestResult["outcome"], string> = {
 };
 
 function Actions({ endpoint, onDone }: { endpoint: Endpoint; onDone: (saved: Endpoint) => void }) {
-  const [busy, setBusy] = useState<string | null>(null);
+  const { doing, begin } = useDoing();
   const path = `${PATH}/${segment(endpoint.id)}`;
 
-  async function act(what: string, failed: string, doing: () => Promise<void>): Promise<void> {
-    setBusy(what);
-    try {
-      await doing();
-    } catch (fault) {
-      sayFailed(failed, fault);
-    } finally {
-      setBusy(null);
-    }
-  }
-
   const test = () =>
-    act("test", `${endpoint.id} is not tested`, async () => {
+    begin("test", `${endpoint.id} is not tested`, async () => {
       const { outcome, cause } = await post<TestResult>(`${path}/test`);
       if (outcome === "delivered" || outcome === "sent") sayDone(`${endpoint.id}: ${OUTCOME[outcome]}.`);
       else sayFailed(`${endpoint.id}: ${OUTCOME[outcome]}`, cause || "it said no more");
       onDone(endpoint);
     });
   const turn = () =>
-    act("turn", `${endpoint.id} is as it was`, async () => {
+    begin("turn", `${endpoint.id} is as it was`, async () => {
       const body = { enabled: !endpoint.enabled };
       const { value } = await ask<Endpoint>("PATCH", path, { body, ifMatch: etagOf(endpoint) });
       sayDone(value.enabled ? `${value.id} is switched on` : `${value.id} is switched off: nothing goes to it`);
       onDone(value);
     });
   const rotate = () =>
-    act("rotate", `${endpoint.id} keeps its secret`, async () => onDone(await post<Endpoint>(`${path}/rotate`)));
+    begin("rotate", `${endpoint.id} keeps its secret`, async () => onDone(await post<Endpoint>(`${path}/rotate`)));
 
   const isSigned = endpoint.channel === "webhook" && endpoint.format !== "pagerduty";
   return (
     <div className="row actions-of-row">
-      <Button isBusy={busy === "test"} aria-label={`Test ${endpoint.id}`} onClick={() => void test()}>
+      <Button isBusy={doing === "test"} aria-label={`Test ${endpoint.id}`} onClick={test}>
         Test
       </Button>
       <Button aria-label={`Change ${endpoint.id}`} onClick={() => setQuery({ edit: endpoint.id }, "push")}>
         Change
       </Button>
       {isSigned && (
-        <Button isBusy={busy === "rotate"} aria-label={`New secret of ${endpoint.id}`} onClick={() => void rotate()}>
+        <Button isBusy={doing === "rotate"} aria-label={`New secret of ${endpoint.id}`} onClick={rotate}>
           New secret
         </Button>
       )}
       <Button
-        isBusy={busy === "turn"}
+        isBusy={doing === "turn"}
         aria-label={`Switch ${endpoint.enabled ? "off" : "on"} ${endpoint.id}`}
-        onClick={() => void turn()}
+        onClick={turn}
       >
         {endpoint.enabled ? "Switch off" : "Switch on"}
       </Button>

@@ -5,7 +5,7 @@ import { get, type Page, post } from "../../api.ts";
 import { useAsked } from "../../asked.ts";
 import { useKeys } from "../../keys.ts";
 import { onNotification } from "../../live.ts";
-import { Answered, Button, Empty, Link, Moment, sayFailed, SeverityBadge, Tag } from "../../ui/index.ts";
+import { Answered, Button, Empty, Link, Moment, sayFailed, SeverityBadge, Tag, useDoing } from "../../ui/index.ts";
 import { asRead, type Told } from "./people.ts";
 
 type ToldPage = Page<Told> & { unread: number };
@@ -27,7 +27,7 @@ export function Mine() {
 /** Begins anew when something newer was told. */
 function List({ first }: { first: ToldPage }) {
   const [page, setPage] = useState(first);
-  const [isBusy, setBusy] = useState(false);
+  const { doing, begin } = useDoing();
 
   const read = useCallback(
     async (keys: string[] | null) => {
@@ -46,17 +46,11 @@ function List({ first }: { first: ToldPage }) {
     [page],
   );
 
-  async function more(): Promise<void> {
-    setBusy(true);
-    try {
+  const more = () =>
+    begin("more", "No more could be loaded", async () => {
       const next = await get<ToldPage>("/api/v1/notifications", { limit: PAGE, cursor: page.next_cursor });
       setPage((now) => ({ ...next, items: [...now.items, ...next.items] }));
-    } catch (fault) {
-      sayFailed("No more could be loaded", fault);
-    } finally {
-      setBusy(false);
-    }
-  }
+    });
 
   useKeys("Notifications", [{ keys: "r", says: "Mark all as read", does: () => void read(null) }]);
   if (page.items.length === 0) return <Nothing />;
@@ -75,7 +69,7 @@ function List({ first }: { first: ToldPage }) {
       </ul>
       {page.next_cursor !== null && page.items.length < LISTED_MAX && (
         <div>
-          <Button isBusy={isBusy} onClick={() => void more()}>
+          <Button isBusy={doing !== null} onClick={more}>
             Show more
           </Button>
         </div>

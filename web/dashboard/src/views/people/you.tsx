@@ -1,9 +1,7 @@
 /** Where one is reached: name, mail, Slack and zone. The mail address is the administrator's to change. */
-import { useState } from "react";
-
 import { post, segment } from "../../api.ts";
 import { useClaims, useMay } from "../../session.ts";
-import { Button, Clash, Refusal, sayDone, sayFailed, TextField, useFields, useSave } from "../../ui/index.ts";
+import { Button, Clash, Refusal, sayDone, TextField, useDoing, useFields, useSave } from "../../ui/index.ts";
 import { ZoneField } from "../quiet/weekly.tsx";
 import type { User } from "./people.ts";
 
@@ -20,19 +18,13 @@ export function You({ user, etag, again }: YouProps) {
 function Unknown({ again }: { again: () => void }) {
   const { user, role } = useClaims();
   const mayAdminister = useMay("administer");
-  const [isBusy, setBusy] = useState(false);
-  async function add(): Promise<void> {
-    setBusy(true);
-    try {
+  const { doing, begin } = useDoing();
+  const add = () =>
+    begin("add", "Not added", async () => {
       await post("/api/v1/users", { id: user, role });
       sayDone(`${user} is a user here now`);
       again();
-    } catch (fault) {
-      sayFailed("Not added", fault);
-    } finally {
-      setBusy(false);
-    }
-  }
+    });
   return (
     <div className="card">
       <p>
@@ -41,7 +33,7 @@ function Unknown({ again }: { again: () => void }) {
       </p>
       {mayAdminister && (
         <div>
-          <Button icon="plus" isBusy={isBusy} onClick={() => void add()}>
+          <Button icon="plus" isBusy={doing !== null} onClick={add}>
             Add me
           </Button>
         </div>

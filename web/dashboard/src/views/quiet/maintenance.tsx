@@ -1,12 +1,10 @@
 /** Maintenance windows: planned once or every week; and what one does about them. */
-import { useState } from "react";
-
 import { all, ask, post, segment } from "../../api.ts";
 import { useAsked } from "../../asked.ts";
 import { useKeys } from "../../keys.ts";
 import { setQuery, usePlace } from "../../place.ts";
 import { useMay } from "../../session.ts";
-import { Answered, Button, Empty, Moment, sayDone, sayFailed, Table, Tag } from "../../ui/index.ts";
+import { Answered, Button, Empty, Moment, sayDone, Table, Tag, useDoing } from "../../ui/index.ts";
 import { Filter, isFound } from "./filter.tsx";
 import { useFresh } from "./fresh.ts";
 import { MaintenanceDialog } from "./maintenance-dialog.tsx";
@@ -133,24 +131,11 @@ function When({ planned: { weekly, starts_at, ends_at } }: { planned: Maintenanc
 
 /** Put away for good: a window that comes every week has no other end. */
 function Actions({ planned, again }: { planned: Maintenance; again: () => void }) {
-  const [isBusy, setBusy] = useState(false);
+  const { doing, begin } = useDoing(again);
   const path = `/api/v1/maintenance/${segment(planned.id)}`;
-
-  async function change(what: string, doing: () => Promise<unknown>): Promise<void> {
-    setBusy(true);
-    try {
-      await doing();
-    } catch (fault) {
-      sayFailed(what, fault);
-    } finally {
-      setBusy(false);
-      again();
-    }
-  }
-
-  const restore = () => void change("Not taken back", () => post(`${path}/restore`));
+  const restore = () => begin("undo", "Not taken back", () => post(`${path}/restore`));
   const end = () =>
-    change("Not ended", async () => {
+    begin("end", "Not ended", async () => {
       await ask("POST", `${path}/archive`);
       sayDone(`Ended: ${planned.title}`, { says: "Undo", does: restore });
     });
@@ -165,7 +150,7 @@ function Actions({ planned, again }: { planned: Maintenance; again: () => void }
       >
         Change
       </Button>
-      <Button weight="danger" isBusy={isBusy} aria-label={`End: ${planned.title}`} onClick={() => void end()}>
+      <Button weight="danger" isBusy={doing !== null} aria-label={`End: ${planned.title}`} onClick={end}>
         End
       </Button>
     </div>

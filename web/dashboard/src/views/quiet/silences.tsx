@@ -1,6 +1,6 @@
 /** Silences: those in force, those to come, those that are over; and what one does about them. */
 import { engineNow } from "../../engineclock.ts";
-import { useMemo, useState } from "react";
+import { useMemo } from "react";
 
 import { all, ask, post, segment } from "../../api.ts";
 import { useAsked } from "../../asked.ts";
@@ -10,7 +10,7 @@ import { useAlerts } from "../../live.ts";
 import { setQuery, usePlace } from "../../place.ts";
 import { useMay } from "../../session.ts";
 import { local } from "../../times.ts";
-import { Answered, Button, Empty, etagOf, Moment, sayDone, sayFailed, Table, Tag } from "../../ui/index.ts";
+import { Answered, Button, Empty, etagOf, Moment, sayDone, Table, Tag, useDoing } from "../../ui/index.ts";
 import { Filter, isFound } from "./filter.tsx";
 import { useFresh } from "./fresh.ts";
 import { Matchers } from "./matchers.tsx";
@@ -159,35 +159,22 @@ function Why({ silence: { comment, author } }: { silence: Silence }) {
 }
 
 function Actions({ silence, again, onEdit }: { silence: Silence; again: () => void; onEdit: () => void }) {
-  const [isBusy, setBusy] = useState(false);
+  const { doing, begin } = useDoing(again);
+  const isBusy = doing !== null;
   const path = `/api/v1/silences/${segment(silence.id)}`;
-
-  async function change(what: string, doing: () => Promise<void>): Promise<void> {
-    setBusy(true);
-    try {
-      await doing();
-    } catch (fault) {
-      sayFailed(what, fault);
-    } finally {
-      setBusy(false);
-      again();
-    }
-  }
-
   const move = (body: Partial<Silence>, seen: Silence) => ask<Silence>("PATCH", path, { body, ifMatch: etagOf(seen) });
   const { starts_at, ends_at } = silence;
-  const back = (changed: Silence) =>
-    void change("Not taken back", async () => void (await move({ starts_at, ends_at }, changed)));
+  const back = (changed: Silence) => begin("undo", "Not taken back", () => move({ starts_at, ends_at }, changed));
 
   const extend = () =>
-    change("Not extended", async () => {
+    begin("extend", "Not extended", async () => {
       const { value } = await move({ ends_at: new Date(Date.parse(ends_at) + HOUR_MS).toISOString() }, silence);
       const until = local(new Date(value.ends_at), new Date(engineNow()));
       sayDone(`Extended until ${until}`, { says: "Undo", does: () => back(value) });
     });
 
   const expire = () =>
-    change("Not ended", async () => {
+    begin("end", "Not ended", async () => {
       const ended = await post<Silence>(`${path}/expire`);
       sayDone("Silence ended: what it kept quiet and is open rings", { says: "Undo", does: () => back(ended) });
     });
@@ -196,13 +183,13 @@ function Actions({ silence, again, onEdit }: { silence: Silence; again: () => vo
   if (silence.state === "expired") return null;
   return (
     <div className="row actions-of-row">
-      <Button isBusy={isBusy} aria-label={`+1 h: ${about}`} onClick={() => void extend()}>
+      <Button isBusy={isBusy} aria-label={`+1 h: ${about}`} onClick={extend}>
         +1 h
       </Button>
       <Button icon="edit" aria-label={`Change: ${about}`} onClick={onEdit}>
         Change
       </Button>
-      <Button isBusy={isBusy} weight="danger" aria-label={`End: ${about}`} onClick={() => void expire()}>
+      <Button isBusy={isBusy} weight="danger" aria-label={`End: ${about}`} onClick={expire}>
         End
       </Button>
     </div>

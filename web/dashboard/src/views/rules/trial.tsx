@@ -3,7 +3,7 @@ import { useState } from "react";
 
 import { post } from "../../api.ts";
 import { go } from "../../place.ts";
-import { Button, sayDone, sayFailed, TextField } from "../../ui/index.ts";
+import { Button, sayDone, sayFailed, TextField, useDoing } from "../../ui/index.ts";
 import { addressOf } from "./actions.ts";
 import { labelsIn } from "./draft.ts";
 import type { Rule, Tried } from "./model.ts";
@@ -12,30 +12,25 @@ export function Trial({ rule }: { rule: Rule }) {
   const [value, setValue] = useState("");
   const [labels, setLabels] = useState("");
   const [said, setSaid] = useState("");
-  const [isBusy, setBusy] = useState(false);
+  const { doing, begin } = useDoing();
+  const isBusy = doing !== null;
 
-  async function run(isSent: boolean): Promise<void> {
-    setBusy(true);
-    try {
+  const run = (isSent: boolean) =>
+    begin("try", `${rule.id} could not be tried`, async () => {
       const tried = await post<Tried>(`${addressOf(rule.id)}/test`, bodyOf(value, labels, isSent));
       setSaid(value.trim() === "" ? "" : verdictOf(tried));
       const alert = tried.sent?.alertId;
       if (alert) sayDone("The test alert rings.", { says: "Show it", does: () => go(`/alerts/${alert}`) });
       else if (tried.sent)
         sayFailed("The test alert does not ring", new Error(tried.sent.message ?? tried.sent.reason));
-    } catch (fault) {
-      sayFailed(`${rule.id} could not be tried`, fault);
-    } finally {
-      setBusy(false);
-    }
-  }
+    });
   return (
     <section className="stack" aria-label="Try it">
       <h3>Try it</h3>
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          void run(false);
+          run(false);
         }}
       >
         <div className="fields">
@@ -56,7 +51,7 @@ export function Trial({ rule }: { rule: Rule }) {
           <Button type="submit" isBusy={isBusy} disabled={value.trim() === ""}>
             What would it say?
           </Button>
-          <Button icon="bell" isBusy={isBusy} onClick={() => void run(true)}>
+          <Button icon="bell" isBusy={isBusy} onClick={() => run(true)}>
             Send a test alert
           </Button>
         </div>

@@ -14,10 +14,10 @@ import {
   Empty,
   Moment,
   sayDone,
-  sayFailed,
   Table,
   Tag,
   TextField,
+  useDoing,
 } from "../../ui/index.ts";
 import type { Connection } from "./answers.ts";
 import { Current, NotYours } from "../../ui/current.tsx";
@@ -123,18 +123,15 @@ interface EndDialogProps {
 }
 
 function EndDialog({ connection, onClose, onEnded }: EndDialogProps) {
-  const [isBusy, setBusy] = useState(false);
-  async function end(): Promise<void> {
-    setBusy(true);
-    try {
-      await ask("DELETE", `/api/v1/connections/${segment(connection.client_id)}`);
-      sayDone(`${connection.user} was disconnected`);
-    } catch (fault) {
-      sayFailed(`${connection.user} was not disconnected`, fault);
-    }
+  const { doing, begin } = useDoing(() => {
     onEnded();
     onClose();
-  }
+  });
+  const end = () =>
+    begin("end", `${connection.user} was not disconnected`, async () => {
+      await ask("DELETE", `/api/v1/connections/${segment(connection.client_id)}`);
+      sayDone(`${connection.user} was disconnected`);
+    });
   return (
     <Dialog title={`Disconnect ${connection.user}?`} onClose={onClose}>
       <p>
@@ -143,7 +140,7 @@ function EndDialog({ connection, onClose, onEnded }: EndDialogProps) {
       </p>
       <div className="actions">
         <Button onClick={onClose}>Leave it</Button>
-        <Button weight="danger" isBusy={isBusy} onClick={() => void end()}>
+        <Button weight="danger" isBusy={doing !== null} onClick={end}>
           Disconnect
         </Button>
       </div>

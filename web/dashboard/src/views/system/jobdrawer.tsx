@@ -1,8 +1,8 @@
 /** One job whole: what it was given, why attempts failed, what came of it; cancel it, or have it done once more. */
-import { type ReactNode, useState } from "react";
+import type { ReactNode } from "react";
 
 import { get, post, segment } from "../../api.ts";
-import { Button, Drawer, Moment, sayDone, sayFailed } from "../../ui/index.ts";
+import { Button, Drawer, Moment, sayDone, useDoing } from "../../ui/index.ts";
 import type { Job } from "./answers.ts";
 import { Current } from "../../ui/current.tsx";
 import { JobStateTag } from "./joblist.tsx";
@@ -29,22 +29,17 @@ export function JobDrawer({ id, onClose }: { id: string; onClose: () => void }) 
 }
 
 function Acts({ job, again }: { job: Job; again: () => void }) {
-  const [isBusy, setBusy] = useState(false);
-  async function act(verb: "cancel" | "retry", done: string): Promise<void> {
-    setBusy(true);
-    try {
+  const { doing, begin } = useDoing(again);
+  const isBusy = doing !== null;
+  const act = (verb: "cancel" | "retry", done: string) =>
+    begin(verb, `${verb} job ${job.id}`, async () => {
       await post(`/api/v1/jobs/${job.id}/${verb}`);
       sayDone(`Job ${job.id} ${done}`);
-    } catch (fault) {
-      sayFailed(`${verb} job ${job.id}`, fault);
-    }
-    setBusy(false);
-    again();
-  }
+    });
   if (mayEnd(job.state)) {
     return (
       <p className="row">
-        <Button weight="danger" isBusy={isBusy} onClick={() => void act("cancel", "was cancelled")}>
+        <Button weight="danger" isBusy={isBusy} onClick={() => act("cancel", "was cancelled")}>
           Cancel
         </Button>
         <span className="hint">What it has done stays done.</span>
@@ -54,7 +49,7 @@ function Acts({ job, again }: { job: Job; again: () => void }) {
   if (!mayBeDoneAgain(job.state)) return null;
   return (
     <p className="row">
-      <Button icon="undo" isBusy={isBusy} onClick={() => void act("retry", "is done once more")}>
+      <Button icon="undo" isBusy={isBusy} onClick={() => act("retry", "is done once more")}>
         Do it once more
       </Button>
       <span className="hint">With all its attempts.</span>

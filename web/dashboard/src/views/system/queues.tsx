@@ -6,7 +6,7 @@ import { SYSTEM_WORKSPACE } from "../../claims.ts";
 import { setQuery, usePlace } from "../../place.ts";
 import { useClaims, useMay } from "../../session.ts";
 import { number } from "../../times.ts";
-import { Button, type Column, Dialog, Link, sayDone, sayFailed, Table, Tag } from "../../ui/index.ts";
+import { Button, type Column, Dialog, Link, sayDone, Table, Tag, useDoing } from "../../ui/index.ts";
 import type { Queue, QueueHealth } from "./answers.ts";
 import { Current, NotYours } from "../../ui/current.tsx";
 import { JobDrawer } from "./jobdrawer.tsx";
@@ -114,26 +114,20 @@ function Failed({ queue, count }: { queue: string; count: number }) {
 }
 
 function Acts({ queue: { queue, paused, failed }, again }: { queue: Queue; again: () => void }) {
-  const [busy, setBusy] = useState<string | null>(null);
+  const { doing, begin } = useDoing(again);
   const [isSure, setSure] = useState(false);
-  async function act(verb: string, done: (answer: { redriven?: number }) => string): Promise<void> {
-    setBusy(verb);
-    try {
+  const act = (verb: string, done: (answer: { redriven?: number }) => string) =>
+    begin(verb, `${verb} ${queue}`, async () => {
       sayDone(done(await post(`/api/v1/queues/${segment(queue)}/${verb}`)));
-    } catch (fault) {
-      sayFailed(`${verb} ${queue}`, fault);
-    }
-    setBusy(null);
-    again();
-  }
+    });
   const turn = paused ? "resume" : "pause";
   return (
     <span className="row">
       <Button
         icon={paused ? "play" : "pause"}
         aria-label={`${paused ? "Resume" : "Pause"} ${queue}`}
-        isBusy={busy === turn}
-        onClick={() => (paused ? void act("resume", () => `Jobs of ${queue} are begun again`) : setSure(true))}
+        isBusy={doing === turn}
+        onClick={() => (paused ? act("resume", () => `Jobs of ${queue} are begun again`) : setSure(true))}
       >
         {paused ? "Resume" : "Pause"}
       </Button>
@@ -141,10 +135,8 @@ function Acts({ queue: { queue, paused, failed }, again }: { queue: Queue; again
         icon="undo"
         aria-label={`Redrive ${queue}`}
         disabled={failed === 0}
-        isBusy={busy === "redrive"}
-        onClick={() =>
-          void act("redrive", ({ redriven = 0 }) => `${redriven} failed jobs of ${queue} are done once more`)
-        }
+        isBusy={doing === "redrive"}
+        onClick={() => act("redrive", ({ redriven = 0 }) => `${redriven} failed jobs of ${queue} are done once more`)}
       >
         Redrive
       </Button>
@@ -160,7 +152,7 @@ function Acts({ queue: { queue, paused, failed }, again }: { queue: Queue; again
               weight="danger"
               onClick={() => {
                 setSure(false);
-                void act("pause", () => `${queue} is paused`);
+                act("pause", () => `${queue} is paused`);
               }}
             >
               Pause

@@ -1,13 +1,11 @@
 /** What is done again and again: when it was last, what came of it, when it is next; run now, pause, resume. */
-import { useState } from "react";
-
 import { typed } from "../../command.ts";
 import { all, post, segment } from "../../api.ts";
 import { SYSTEM_WORKSPACE } from "../../claims.ts";
 import { go } from "../../place.ts";
 import { useClaims, useMay } from "../../session.ts";
 import { number } from "../../times.ts";
-import { Button, type Column, Empty, Moment, sayDone, sayFailed, Table, Tag } from "../../ui/index.ts";
+import { Button, type Column, Empty, Moment, sayDone, Table, Tag, useDoing } from "../../ui/index.ts";
 import type { Schedule } from "./answers.ts";
 import { Current, NotYours } from "../../ui/current.tsx";
 import { span } from "./metrics.ts";
@@ -111,27 +109,21 @@ function LastRun({ runs: { last_outcome, last_duration_s }, at }: { runs: Schedu
 }
 
 function Acts({ schedule: { id, runs }, again }: { schedule: Schedule; again: () => void }) {
-  const [busy, setBusy] = useState<string | null>(null);
+  const { doing, begin } = useDoing(again);
   const jobs = useMay("administer")
     ? { says: "Look at its job", does: () => go("/system/queues", new URLSearchParams()) }
     : undefined;
-  async function act(verb: string, done: string): Promise<void> {
-    setBusy(verb);
-    try {
+  const act = (verb: string, done: string) =>
+    begin(verb, `${verb} ${id}`, async () => {
       await post(`/api/v1/schedules/${segment(id)}/${verb}`);
       sayDone(done, verb === "run" ? jobs : undefined);
-    } catch (fault) {
-      sayFailed(`${verb} ${id}`, fault);
-    }
-    setBusy(null);
-    again();
-  }
+    });
   return (
     <span className="row">
       <Button
         aria-label={`Run now: ${id}`}
-        isBusy={busy === "run"}
-        onClick={() => void act("run", `${id} is handed over to be done now`)}
+        isBusy={doing === "run"}
+        onClick={() => act("run", `${id} is handed over to be done now`)}
       >
         Run now
       </Button>
@@ -139,8 +131,8 @@ function Acts({ schedule: { id, runs }, again }: { schedule: Schedule; again: ()
         <Button
           icon="play"
           aria-label={`Resume ${id}`}
-          isBusy={busy === "resume"}
-          onClick={() => void act("resume", `${id} fires by itself again`)}
+          isBusy={doing === "resume"}
+          onClick={() => act("resume", `${id} fires by itself again`)}
         >
           Resume
         </Button>
@@ -148,8 +140,8 @@ function Acts({ schedule: { id, runs }, again }: { schedule: Schedule; again: ()
         <Button
           icon="pause"
           aria-label={`Pause ${id}`}
-          isBusy={busy === "pause"}
-          onClick={() => void act("pause", `${id} does not fire by itself any more`)}
+          isBusy={doing === "pause"}
+          onClick={() => act("pause", `${id} does not fire by itself any more`)}
         >
           Pause
         </Button>
