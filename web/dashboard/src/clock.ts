@@ -3,13 +3,16 @@
  *
  * One timer for the whole page, which runs only while somebody looks: without listeners, or in a hidden tab, it stands.
  */
-import { engineNow } from "./engineclock.ts";
 import { useSyncExternalStore } from "react";
+
+import { engineNow } from "./engineclock.ts";
+import { onSeenChange } from "./seen.ts";
 
 const TICK_MS = 1_000;
 
 let now = engineNow();
 let timer: ReturnType<typeof setInterval> | undefined;
+let stopLooking: (() => void) | undefined;
 const listeners = new Set<() => void>();
 
 function tick(): void {
@@ -30,13 +33,15 @@ function check(): void {
 }
 
 function subscribe(listener: () => void): () => void {
-  if (listeners.size === 0) document.addEventListener("visibilitychange", check);
+  stopLooking ??= onSeenChange(check);
   listeners.add(listener);
   check();
   return () => {
     listeners.delete(listener);
     check();
-    if (listeners.size === 0) document.removeEventListener("visibilitychange", check);
+    if (listeners.size > 0) return;
+    stopLooking?.();
+    stopLooking = undefined;
   };
 }
 

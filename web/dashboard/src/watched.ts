@@ -2,10 +2,13 @@
  * What no event tells, asked again every few seconds, but only while somebody looks: not in a hidden tab, and not
  * before the last question was answered, so an engine that is slow is not asked twice at once.
  */
-import { engineNow } from "./engineclock.ts";
-import { useEffect, useRef, useSyncExternalStore } from "react";
+import { useEffect, useRef } from "react";
 
 import { type Asked, useAsked } from "./asked.ts";
+import { engineNow } from "./engineclock.ts";
+import { useIsSeen } from "./seen.ts";
+
+export { useAgainOnSight } from "./seen.ts";
 
 // Figures that change all the time are read at a glance; faster would only cost the engine.
 export const WATCH_MS = 5_000;
@@ -36,24 +39,4 @@ export function useWatched<T>(
     return () => clearTimeout(timer);
   }, [key, isLoading, isSeen, again, pauseMs]);
   return asked;
-}
-
-/** Asks again when somebody comes back to the tab: what was told meanwhile may have been missed. */
-export function useAgainOnSight(again: () => void): void {
-  const isSeen = useIsSeen();
-  const wasHidden = useRef(false);
-  useEffect(() => {
-    if (isSeen && wasHidden.current) again();
-    wasHidden.current = !isSeen;
-  }, [isSeen, again]);
-}
-
-function useIsSeen(): boolean {
-  return useSyncExternalStore(
-    (onChange) => {
-      document.addEventListener("visibilitychange", onChange);
-      return () => document.removeEventListener("visibilitychange", onChange);
-    },
-    () => !document.hidden,
-  );
 }

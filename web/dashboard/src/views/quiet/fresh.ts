@@ -4,10 +4,11 @@
  * No event tells of a silence itself; but what it does to alerts is told (`quieted`, and `repeated` when it ends), its
  * beginning and end are known, and another tab may have changed it while nobody looked here.
  */
-import { engineNow } from "../../engineclock.ts";
 import { useEffect } from "react";
 
+import { engineNow } from "../../engineclock.ts";
 import { onAlert } from "../../live.ts";
+import { useAgainOnSight } from "../../seen.ts";
 import { nextChange } from "./quiet.ts";
 
 // A silence of a hundred alerts is told as a hundred events: asked about once.
@@ -29,16 +30,12 @@ export function useFresh(
       timer = undefined;
       again();
     }
-    function onSight(): void {
-      if (!document.hidden) again();
-    }
-    document.addEventListener("visibilitychange", onSight);
     return () => {
       stop();
       clearTimeout(timer);
-      document.removeEventListener("visibilitychange", onSight);
     };
   }, [again]);
+  useAgainOnSight(again);
   const due = nextChange(items, engineNow());
   useEffect(() => {
     if (due === null) return;

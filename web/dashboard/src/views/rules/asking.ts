@@ -4,6 +4,7 @@ import { useEffect, useRef } from "react";
 import { ApiError, all, get } from "../../api.ts";
 import { type Asked, useAsked } from "../../asked.ts";
 import { useConnection } from "../../live.ts";
+import { useAgainOnSight } from "../../seen.ts";
 import { useStore } from "../../store.ts";
 import { addressOf, changed, idSegment, RULES } from "./actions.ts";
 import type { Rule, SeriesInfo } from "./model.ts";
@@ -21,11 +22,7 @@ export function useFresh(again: () => void): void {
     asked.current = { count, status };
     if (count !== before.count || (status === "live" && before.status === "offline")) again();
   }, [count, status, again]);
-  useEffect(() => {
-    const look = () => document.hidden || again();
-    document.addEventListener("visibilitychange", look);
-    return () => document.removeEventListener("visibilitychange", look);
-  }, [again]);
+  useAgainOnSight(again);
 }
 
 export interface Filters {
