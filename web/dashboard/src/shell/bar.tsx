@@ -1,11 +1,8 @@
 /** The bar: where one can go, what the connection is doing, who is signed in. */
-import { useState } from "react";
-
-import { usePlace } from "../place.ts";
 import { Bell, RingingChoice } from "../ringing/index.tsx";
 import { signOut, useClaims } from "../session.ts";
 import { chooseTheme, type Theme, THEMES, useTheme } from "../theme.ts";
-import { Icon, IconButton, Link } from "../ui/index.ts";
+import { Icon, IconButton, Link, Menu } from "../ui/index.ts";
 import type { View } from "../views/index.ts";
 import { ConnectionMark } from "./banner.tsx";
 
@@ -46,38 +43,32 @@ export function Bar({ views, current, onHelp }: BarProps) {
   );
 }
 
-/** Who is signed in, the theme, and out. The browser's own disclosure; it closes when the focus leaves it. */
+/** Who is signed in, the theme, and out. */
 function You() {
   const { user, workspace, role } = useClaims();
-  const { path } = usePlace();
-  const [openAt, setOpenAt] = useState<string | null>(null);
+  const shown = (
+    <>
+      <Icon name="user" />
+      <span>{user}</span>
+    </>
+  );
   return (
-    <details
-      className="you"
-      open={openAt === path}
-      onToggle={(event) => setOpenAt(event.currentTarget.open ? path : null)}
-      onBlur={(event) => {
-        if (!event.currentTarget.contains(event.relatedTarget)) setOpenAt(null);
-      }}
-      onKeyDown={(event) => event.key === "Escape" && setOpenAt(null)}
-    >
-      <summary aria-label={`Signed in as ${user}`}>
-        <Icon name="user" />
-        <span>{user}</span>
-      </summary>
-      <div className="menu" tabIndex={-1}>
-        <p>
-          <strong>{user}</strong>
-          <br />
-          {role} in {workspace}
-        </p>
-        <ThemeChoice />
-        <RingingChoice />
-        <button type="button" className="button plain" onClick={signOut}>
-          Sign out
-        </button>
-      </div>
-    </details>
+    <Menu title={shown} label={`Signed in as ${user}`} className="you">
+      {() => (
+        <>
+          <p>
+            <strong>{user}</strong>
+            <br />
+            {role} in {workspace}
+          </p>
+          <ThemeChoice />
+          <RingingChoice />
+          <button type="button" className="button plain" onClick={signOut}>
+            Sign out
+          </button>
+        </>
+      )}
+    </Menu>
   );
 }
 

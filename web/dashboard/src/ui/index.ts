@@ -10,6 +10,7 @@ export { CheckField, SelectField, TextArea, TextField, useFields, type Faults } 
 export { FormFoot, Refusal } from "./foot.tsx";
 export { Bars, Graph, type Bar } from "./graph.tsx";
 export { Icon, type IconName } from "./icons.tsx";
+export { Menu } from "./menu.tsx";
 export { Ago, Moment } from "./moment.tsx";
 export type { Point } from "./shape.ts";
 export { Answered, Boundary, Empty, Failed, Loading } from "./states.tsx";
