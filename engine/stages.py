@@ -288,17 +288,18 @@ class Later:
         config, clock, store, identity = base.config, base.world.clock, base.store, base.identity
         ring = ring_kind(asked.service.trigger, identity.is_over)
         generate = generate_kind(asked.workflows.generate, asked.workflows.trackers, identity.is_over)
+        self.counting = Counting(
+            store, objects.cache, clock, config.retention.count_every_s, channels.is_for_the_installation
+        )
         self.analytics: Analytics = build_analytics(
             store,
             channels.orders,
             clock,
             base.trail,
             FindingNews(channels.registry, channels.derived, reach.others),
+            self.counting,
         )
         kinds: list[Kind[Any]] = [ring, generate, *notifying.notifications.kinds, notifying.replies.kind]
-        self.counting = Counting(
-            store, objects.cache, clock, config.retention.count_every_s, channels.is_for_the_installation
-        )
         self.insights: Insights = build_insights(
             store,
             objects.shelves,

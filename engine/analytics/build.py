@@ -8,6 +8,7 @@ from typing import Any
 
 from actors.ports import Clock
 from engine.access.audit import AuditTrail
+from engine.analytics.counting import Counting
 from engine.analytics.daily_alerts import AlertDays
 from engine.analytics.news import FindingNews
 from engine.analytics.pattern_runs import PatternRuns
@@ -45,7 +46,7 @@ class Analytics:
 
 
 def build_analytics(
-    store: Store, orders: StandingOrders, clock: Clock, trail: AuditTrail, news: FindingNews
+    store: Store, orders: StandingOrders, clock: Clock, trail: AuditTrail, news: FindingNews, counting: Counting
 ) -> Analytics:
     """All of it. Nothing runs yet."""
     daily = AlertDays(store)
@@ -57,6 +58,6 @@ def build_analytics(
         scorer,
         runs,
         PatternVerbs(store, trail, clock),
-        [*prediction_schedules(predictor, scorer), runs.schedule()],
+        [*prediction_schedules(predictor, scorer, counting.catch_up), runs.schedule()],
         [runs.kind],
     )

@@ -88,6 +88,12 @@ class Counting:
                 self._cache.forget(workspace, [COUNTED])
             await trio.sleep(min((trio.current_time() - began) * PAUSE_FACTOR, PAUSE_MAX_S))
 
+    async def catch_up(self) -> Counted:
+        """Counts all that waits, due or not, in so much time as a job may take. Raises StoreUnavailable."""
+        with trio.move_on_after(NIGHT_MAX_S):
+            return await self.turn(AHEAD_US)
+        return Counted(0, 0, 0)
+
     def _note(self, hours: int, alerts: int, changed: int) -> None:
         self.hours += hours
         self.alerts += alerts
@@ -110,10 +116,7 @@ class Counting:
         """The reference's: each night all that waits, whether it is due or not."""
 
         async def count(claimed: Claimed, args: RunArgs) -> Result:
-            done = Counted(0, 0, 0)
-            with trio.move_on_after(NIGHT_MAX_S):
-                done = await self.turn(AHEAD_US)
-            return Done(result=done)
+            return Done(result=await self.catch_up())
 
         kind = Kind(name="analytics_aggregation", queue=Queue.ANALYTICS, args=RunArgs, run=count)
         return Schedule(name="analytics-aggregation", cron=Cron("0 2 * * *"), kind=kind, prio=PRIO_HIGH)

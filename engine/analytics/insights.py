@@ -9,6 +9,7 @@ import msgspec
 
 from engine.access.roles import check, check_framework, may_see
 from engine.analytics.insight_findings import INSIGHT, RECOMMENDATION, insight_of, recommendation_of
+from engine.analytics.readable import readable
 from engine.core.analytics.calendar import DAY_US
 from engine.stores import Store
 from engine.stores.findings import Finding, FindingQuery
@@ -79,7 +80,7 @@ class InsightVerbs:
         query = self._query(who, INSIGHT, None, limit, cursor)
         query = msgspec.structs.replace(query, since_us=since, until_us=since + DAY_US)
         page = await self._store.findings(query)
-        items = [insight_of(each) for each in page.items]
+        items = readable(page.items, insight_of)
         return InsightPage(day=day or (items[0].day if items else None), items=items, next_cursor=page.next_cursor)
 
     async def _newest(self, who: Principal) -> int | None:
@@ -92,11 +93,11 @@ class InsightVerbs:
         check_id(framework, "framework_id")
         check_framework(who, framework)
         kept = (await self._store.findings(self._query(who, INSIGHT, framework, SCORES_MAX))).items
-        if not kept:
+        those = readable(kept, insight_of)
+        if not those:
             raise UnknownChannel(
                 "there is no insight of this framework yet: they are reckoned each night, at 04:00 UTC"
             )
-        those = [insight_of(each) for each in kept]
         wanted = RecommendationsWanted(
             limit=SHOWN_RECOMMENDATIONS_MAX, framework=framework, states=(RecommendationState.OPEN,)
         )
@@ -117,7 +118,7 @@ class InsightVerbs:
             states=tuple(state.value for state in wanted.states),
         )
         page = await self._store.findings(query)
-        return RecommendationPage(items=[recommendation_of(each) for each in page.items], next_cursor=page.next_cursor)
+        return RecommendationPage(items=readable(page.items, recommendation_of), next_cursor=page.next_cursor)
 
     async def recommendation(self, who: Principal, recommendation_id: str) -> Recommendation:
         """One recommendation."""

@@ -17,6 +17,7 @@ from engine.analytics.each_workspace import OfWorkspace, start_each
 from engine.analytics.leisure import PAGE_ALERTS, at_leisure
 from engine.analytics.pattern_findings import LAST_RUN, PATTERN, RUN, finding_of, pattern_of, run_finding, run_of
 from engine.analytics.pattern_worker import Outcome, Task
+from engine.analytics.readable import readable
 from engine.computing.processes import Processes
 from engine.core.analytics.calendar import DAY_US
 from engine.core.analytics.patterns.mining import LOOKED_AT_DAYS
@@ -148,8 +149,8 @@ class PatternRuns:
         query = FindingQuery(workspace=workspace, kind=PATTERN, limit=_KNOWN_AT_ONCE)
         for _ in range(KNOWN_MAX // _KNOWN_AT_ONCE):
             page = await self._store.findings(query)
-            for each in page.items:
-                yield pattern_of(each)
+            for pattern in readable(page.items, pattern_of):
+                yield pattern
             await trio.lowlevel.checkpoint()
             if page.next_cursor is None:
                 return

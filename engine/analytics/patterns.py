@@ -12,6 +12,7 @@ from actors.ports import Clock
 from engine.access.audit import AuditTrail
 from engine.access.roles import check, check_framework, may_see
 from engine.analytics.pattern_findings import LAST_RUN, PATTERN, RUN, finding_of, pattern_of, run_of
+from engine.analytics.readable import readable
 from engine.stores import Store
 from engine.stores.findings import Finding, FindingQuery
 from protocol.errors import Busy, UnknownChannel
@@ -78,7 +79,7 @@ class PatternVerbs:
             )
         )
         run = run_of(await self._store.finding(who.workspace, RUN, LAST_RUN))
-        return PatternPage(items=[pattern_of(each) for each in page.items], next_cursor=page.next_cursor, run=run)
+        return PatternPage(items=readable(page.items, pattern_of), next_cursor=page.next_cursor, run=run)
 
     async def get(self, who: Principal, pattern_id: str) -> Pattern:
         """One pattern."""

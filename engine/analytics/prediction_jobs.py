@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from engine.analytics.predicting import Predictor
 from engine.analytics.prediction_scoring import PredictionScorer
 from engine.core.firing import Cron
@@ -13,13 +15,17 @@ from protocol.jobs import PRIO_HIGH, PRIO_LOW, Claimed, Queue
 DEADLINE_S = 3_600
 
 
-def prediction_schedules(predictor: Predictor, scorer: PredictionScorer) -> list[Schedule]:
-    """Both of them."""
+def prediction_schedules(
+    predictor: Predictor, scorer: PredictionScorer, count: Callable[[], Awaitable[object]]
+) -> list[Schedule]:
+    """Both of them. `count`: has what rang counted; before that, days would look calmer than they were."""
 
     async def predict(claimed: Claimed, args: RunArgs) -> Result:
+        await count()
         return Done(result=await predictor.predict())
 
     async def score(claimed: Claimed, args: RunArgs) -> Result:
+        await count()
         return Done(result=await scorer.score())
 
     make = Kind(name="prediction_generation", queue=Queue.PREDICTION, args=RunArgs, run=predict, deadline_s=DEADLINE_S)

@@ -16,6 +16,7 @@ import structlog
 from actors.ports import Clock
 from engine.analytics.daily_alerts import DailyAlerts, Row
 from engine.analytics.prediction_findings import PREDICTION, finding_of, prediction_of, tally_finding
+from engine.analytics.readable import readable
 from engine.core.analytics.accuracy import Tallies, Tally, tallies_of
 from engine.core.analytics.breach import Hour
 from engine.core.analytics.calendar import DAY_US, HOUR_US
@@ -135,7 +136,7 @@ class PredictionScorer:
                     limit=PAGE,
                 )
             )
-            add_all(sums, [prediction_of(finding) for finding in page.items])
+            add_all(sums, readable(page.items, prediction_of))
             cursor = page.next_cursor
         now = self._clock()
         findings = [tally_finding(workspace, day * DAY_US, *place, tallies, now) for place, tallies in sums.items()]

@@ -18,6 +18,7 @@ from engine.analytics.prediction_findings import (
     prediction_of,
     tallies_in,
 )
+from engine.analytics.readable import readable
 from engine.core.analytics.accuracy import Tallies, Tally
 from engine.core.analytics.calendar import DAY_US
 from engine.pages import PAGE_DEFAULT, PAGE_MAX
@@ -82,7 +83,7 @@ class PredictionVerbs:
                 limit=limit,
             )
         )
-        return PredictionPage(items=[prediction_of(each) for each in page.items], next_cursor=page.next_cursor)
+        return PredictionPage(items=readable(page.items, prediction_of), next_cursor=page.next_cursor)
 
     async def prediction(self, who: Principal, prediction_id: str) -> Prediction:
         """One of them. Raises UnknownChannel."""

@@ -390,13 +390,19 @@ async def test_a_real_process_answers_what_the_worker_says() -> None:
 async def test_both_are_done_by_the_clock(factory: StoreFactory) -> None:
     async with factory.open() as store:
         scorer = PredictionScorer(store, AlertDays(store), lambda: START)
-        make, judge = prediction_schedules(predictor(store, START), scorer)
+        counted: list[bool] = []
+
+        async def count() -> None:
+            counted.append(True)
+
+        make, judge = prediction_schedules(predictor(store, START), scorer, count)
         assert (make.name, make.cron.line) == ("prediction-generation", "0 3 * * *")
         assert (judge.name, judge.cron.line) == ("prediction-scoring", "30 * * * *")
         args: Any = RunArgs(since=0, until=START)
         for schedule in (make, judge):
             result = await schedule.kind.run(None, args)  # type: ignore[arg-type]
             assert set(msgspec.to_builtins(result)["result"].values()) <= {0, 3}
+        assert counted == [True, True], "what rang is counted before days are compared"
 
 
 async def test_of_a_day_with_many_rules_the_rest_is_told_with_its_framework(
