@@ -17,7 +17,7 @@ PLACES = {
     "/analytics": "By hour of the week",
     "/analytics/patterns": "is noise",
     "/analytics/predictions": "How good earlier ones were",
-    "/analytics/insights": "chatty: warning alerts were open 9.0 of the last 24 hours",
+    "/analytics/insights": "chatty: warning alerts were open for 9.0 hours in the last day",
     "/analytics/insights?framework=web": "What pulled health down",
 }
 

@@ -165,7 +165,7 @@ def insight(now: int, day: int, health: float) -> Insight:
                 because=Because.ALERTS,
                 source="chatty",
                 points=16.0,
-                text="warning alerts were open 9.0 of the last 24 hours",
+                text="warning alerts were open for 9.0 hours in the last day",
                 category=HealthCategory.PERFORMANCE,
             ),
             Contribution(

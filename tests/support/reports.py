@@ -129,7 +129,7 @@ def a_week(name: str = "web", **changes: Any) -> Week:
 def an_insight(framework: str, health: float | None, change: float | None) -> Insight:
     """How a framework is."""
     down = Contribution(
-        because=Because.ALERTS, source="cpu", points=20.0, text="error alerts were open 6.0 of the last 24 hours"
+        because=Because.ALERTS, source="cpu", points=20.0, text="error alerts were open for 6.0 hours in the last day"
     )
     return Insight(
         framework_id=framework,

@@ -71,7 +71,7 @@ def test_an_hour_of_the_day_costs_a_fifth_of_all_day() -> None:
     assert found.health == round(100 * (1 - 0.85 * math.sqrt(1 / 24)), 1)
     (told,) = found.pulled_down
     assert (told.because, told.source, told.category, told.alert_ids) == (Because.ALERTS, "cpu", UP, ("a1",))
-    assert told.text == "critical alerts were open 1.0 of the last 24 hours"
+    assert told.text == "critical alerts were open for 1.0 hours in the last day"
     assert told.points == round(100 - (found.health or 0), 1)
 
 
@@ -93,7 +93,7 @@ def test_open_alerts_are_a_risk_that_grows_and_is_halved_by_whoever_takes_them_o
         next(each for each in found.risks if each.because is Because.UNANSWERED) for found in (fresh, old, taken)
     ]
     assert [each.text for each in unanswered] == [
-        "a critical alert is open, and nobody has it, for 0.0 hours",
+        "a critical alert is open, and nobody has it, for 0 minutes",
         "a critical alert is open, and nobody has it, for 5.0 hours",
         "a critical alert is taken on, and open, for 5.0 hours",
     ]

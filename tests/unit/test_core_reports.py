@@ -118,7 +118,7 @@ def test_a_week_is_told_whole() -> None:
         "web-cpu (web)      41   85 %           1 min 1 s",
         "* CRITICAL web is down",
         "  open, since 2026-11-22 01:00:00 CET; 12 alerts, 3 open",
-        "web  41 (-12)  ##########  cpu: error alerts were open 6.0 of the last 24 hours",
+        "web  41 (-12)  ##########  cpu: error alerts were open for 6.0 hours in the last day",
         "* 2026-11-23: about 12 alerts",
         "  rule hot, 93 % probable before 2026-11-24 01:00:00 CET, probably at 2026-11-23 15:00:00 CET",
         "  It would have notified 14 times instead of 212. It ends and begins again within minutes.",

@@ -197,7 +197,7 @@ def _alarm_share(source: str, category: HealthCategory, alarms: Sequence[Alarm],
         if opened:
             loudest, hours = severity, 24.0 * opened
     newest = sorted(alarms, key=lambda alarm: (-alarm.severity.rank, -alarm.since, alarm.id))
-    text = f"{loudest.value} alerts were open {hours:.1f} of the last 24 hours"
+    text = f"{loudest.value} alerts were open for {_span(hours)} in the last day"
     return Share(lost, category, _because(Because.ALERTS, source, category, text, newest))
 
 
@@ -256,7 +256,7 @@ def _unanswered(alarms: Iterable[Alarm], now: int) -> list[Share]:
     for (source, category), those in still.items():
         worst = max(those, key=lambda alarm: (_waiting(alarm, now), alarm.id))
         state = "is taken on, and open" if worst.is_taken else "is open, and nobody has it"
-        text = f"a {worst.severity.value} alert {state}, for {(now - worst.since) / HOUR_US:.1f} hours"
+        text = f"a {worst.severity.value} alert {state}, for {_span((now - worst.since) / HOUR_US)}"
         found.append(
             Share(_waiting(worst, now), category, _because(Because.UNANSWERED, source, category, text, [worst]))
         )
@@ -286,3 +286,8 @@ def _because(
 ) -> Contribution:
     proofs = tuple(alarm.id for alarm in alarms[:PROOFS_MAX])
     return Contribution(because=because, source=source, points=0.0, text=text, category=category, alert_ids=proofs)
+
+
+def _span(hours: float) -> str:
+    """A time as people say it: a few minutes are no hours."""
+    return f"{hours:.1f} hours" if hours >= 1 else f"{hours * 60:.0f} minutes"
