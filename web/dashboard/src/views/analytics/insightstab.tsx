@@ -4,6 +4,7 @@ import { useAsked } from "../../asked.ts";
 import { usePlace } from "../../place.ts";
 import { Answered, Empty, Link, Table, Tag } from "../../ui/index.ts";
 import { useAgainOnSight } from "../../watched.ts";
+import { AtOnce } from "./atonce.tsx";
 import { Share } from "./chart.tsx";
 import { FrameworkPart } from "./framework.tsx";
 import { type Insight, scoreOf, trendOf, verdictOf } from "./insights.ts";
@@ -41,6 +42,7 @@ function Frameworks({ found: { day, items, next_cursor } }: { found: Found }) {
           Each night at 4:00 UTC the engine reckons how every framework was that has sent readings or alerts: health and
           risk, and why. A framework that nothing is known of is unknown, and not good.
         </p>
+        <AtOnce schedule="insight-generation" />
       </Empty>
     );
   }

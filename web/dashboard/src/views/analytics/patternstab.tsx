@@ -8,6 +8,7 @@ import { onHint } from "../../live.ts";
 import { setQuery, usePlace } from "../../place.ts";
 import { Answered, Button, Choices, Empty, Moment } from "../../ui/index.ts";
 import { useAgainOnSight } from "../../watched.ts";
+import { AtOnce } from "./atonce.tsx";
 import { PatternCard } from "./patterncard.tsx";
 import {
   asSaid,
@@ -112,6 +113,7 @@ function Nothing({ run, isNarrow }: { run: PatternRun | null; isNarrow: boolean 
           ? "What alerts have in common shows after some weeks: a time of day at which they come back, others that come with them."
           : "The engine looks every six hours, once there are alerts. New patterns appear here by themselves."}
       </p>
+      {!run && <AtOnce schedule="pattern-detection" />}
     </Empty>
   );
 }

@@ -4,6 +4,7 @@ import { useAsked } from "../../asked.ts";
 import { Answered, Empty } from "../../ui/index.ts";
 import { useAgainOnSight } from "../../watched.ts";
 import { AccuracyPart } from "./accuracy.tsx";
+import { AtOnce } from "./atonce.tsx";
 import { BreachCard } from "./breach.tsx";
 import { DayCounts } from "./daycounts.tsx";
 import { type Prediction, reasonsOf, sorted } from "./predictions.ts";
@@ -42,6 +43,7 @@ function Expected({ items }: { items: readonly Prediction[] }) {
           The engine predicts each night at 3:00 UTC: for rules with a threshold that have 14 days of readings, and how
           many alerts a day brings.
         </p>
+        <AtOnce schedule="prediction-generation" />
       </Empty>
     );
   }
