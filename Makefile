@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-DATA ?= data
+DATA ?= $(or $(TOCSIN_DATA),data)
 FUZZ_MINUTES ?= 10
 # How long `make soak` runs, after a first minute that fills what is meant to fill.
 MINUTES ?= 15

@@ -37,7 +37,9 @@ def listen(key: str, sock: socket.socket | trio.socket.SocketType) -> None:
 
 
 def _not_to_be_had(key: str, where: str, fault: OSError) -> ConfigError:
-    return ConfigError(key, f"'{where}' cannot be listened on ({fault.strerror}): use a free port, or 0 for any")
+    # The variable as well: it also works for `make run`, which passes no options on.
+    advice = f"use a free port, or 0 for any: --{key} HOST:PORT, or TOCSIN_{key.upper()}=HOST:PORT before make run"
+    return ConfigError(key, f"'{where}' cannot be listened on ({fault.strerror}): {advice}")
 
 
 def same_port(configured: Address, url: str) -> Address:

@@ -42,24 +42,30 @@ def ports(config: Config) -> Iterator[Finding]:
     for name, address in (("ws", config.ws_address), ("http", config.http_address)):
         where = f"{name} {address.url_host}:{address.port}"
         if is_served[name] and data_in_use is False:
-            advice = f"use a free port (--{name}), or end that engine, or look with its data folder (--data)"
+            advice = f"use a free port ({_variable(name)}), or end that engine, or look with its data folder (--data)"
             yield Finding("ports", Level.FAIL, f"{where} is served by an engine with another store", advice)
         elif is_served[name]:
             yield Finding("ports", Level.OK, f"{where} is served by a running engine")
         elif problem := _cannot_listen(address):
-            yield Finding("ports", Level.FAIL, f"{where}: {problem}", "use a free port, or end the program that has it")
+            advice = f"use a free port ({_variable(name)}), or end the program that has it"
+            yield Finding("ports", Level.FAIL, f"{where}: {problem}", advice)
         else:
             yield Finding("ports", Level.OK, f"{where} is free")
     if about is not None and data_in_use is not False:
         yield from _health(config, about)
     elif data_in_use:
-        advice = "a second one cannot start with it: end that one, or look with its --config (ws, http, tls)"
+        advice = "a second one cannot start with it: end that one, or look with its --config, TOCSIN_WS and TOCSIN_HTTP"
         yield Finding("engine", Level.FAIL, "one uses this store, and does not answer at the HTTP address", advice)
     elif data_in_use is None:
         text = f"none answers at {config.http_address.url_host}:{config.http_address.port} (`tocsin nodes`: elsewhere)"
         yield Finding("engine", Level.OK, text)
     else:
         yield Finding("engine", Level.OK, "none runs with this store")
+
+
+def _variable(door: str) -> str:
+    """What says for the doctor, as for an engine, where a door is: what clients go by (TOCSIN_API) does not."""
+    return f"TOCSIN_{door.upper()}=HOST:PORT"
 
 
 def runs_here(config: Config) -> bool:

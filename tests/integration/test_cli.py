@@ -187,6 +187,7 @@ async def test_a_port_in_use_is_one_line_and_exit_2(tmp_path: Path) -> None:
     assert ended.returncode == 2
     assert ended.stdout == b""
     assert ended.stderr.decode().startswith(f"tocsin: ws: '{address}' cannot be listened on (Address already in use)")
+    assert ended.stderr.endswith(b"or 0 for any: --ws HOST:PORT, or TOCSIN_WS=HOST:PORT before make run\n")
     assert ended.stderr.count(b"\n") == 1
 
 

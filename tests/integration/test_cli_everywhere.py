@@ -75,7 +75,8 @@ def test_an_engine_that_is_not_there_is_one_line_and_exit_1(name: str, tmp_path:
     done = run(*enough(name, REMOTE[name], tmp_path), "--api", NOBODY, TOCSIN_TOKEN="t")
     assert (done.exit_code, done.stdout) == (1, ""), done.output
     assert done.stderr.startswith(f"tocsin: cannot reach {NOBODY}: ")
-    assert done.stderr.endswith("is the engine running there? start one with: tocsin serve\n")
+    assert "is the engine running there? name one that runs elsewhere with --api or TOCSIN_API, " in done.stderr
+    assert done.stderr.endswith("or start one with: tocsin serve\n")
 
 
 @pytest.mark.parametrize("name", sorted(REMOTE))

@@ -45,6 +45,8 @@ async def test_incidents_are_shown_and_dealt_with_on_the_command_line(
         assert "resolved, 3 alerts changed" in await said("incidents", "resolve", one["id"])
         assert [each["id"] for each in await listed("--framework", "web")] == [one["id"]]
         assert await listed("--until", "1h") == []
+        _, why = (await said("incidents", "list", "--until", "1h")).splitlines()
+        assert "no incident that fits" in why and "tocsin incidents settings" in why
         settings = json.loads(await said("incidents", "settings", "--window", "60", "--label", "rack", "--no-group"))
         assert (settings["window_s"], settings["labels"], settings["group_notifications"]) == (60, ["rack"], False)
         assert json.loads(await said("incidents", "settings")) == settings

@@ -26,6 +26,10 @@ async def test_what_is_expected_what_came_and_how_good_that_was_are_seen_from_th
     refused = refusal(PredictionKind.BREACH, "web", "cold", "needs 14 days, has 3", now)
     day = finding_of("main", scored, now).at
     async with a_shell(tmp_path) as (engine, said):
+        for verb, schedule in (("list", "prediction-generation"), ("accuracy", "prediction-scoring")):
+            _, why = (await said("predictions", verb)).splitlines()
+            assert why.endswith(f"now with: tocsin schedules run {schedule} --workspace system")
+            assert await said("predictions", verb, "--json") == ""
         await engine._up.store.put_findings(
             [finding_of("main", each, now) for each in (scored, refused)]
             + [tally_finding("main", day, None, None, tallies_of([scored]), now)]

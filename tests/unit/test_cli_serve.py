@@ -16,7 +16,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from engine.configuration.config import Config
 from engine.configuration.fields import Secret
 from tocsin.commands import serve
-from tocsin.commands.options import DEFAULT_URL
+from tocsin.commands.options import DEFAULT_API, DEFAULT_URL
 from tocsin.commands.welcome import welcome_text
 
 # By how long they are good: one for programs, one in the link.
@@ -57,10 +57,10 @@ async def test_a_drain_ends_after_ten_seconds_at_the_latest(
     assert "still running 10 s after the signal" in capfd.readouterr().err
 
 
-def engine(ws: str = DEFAULT_URL, **settings: Any) -> Any:
+def engine(ws: str = DEFAULT_URL, http: str = DEFAULT_API, **settings: Any) -> Any:
     """What the welcome reads of an engine."""
     tokens = SimpleNamespace(issue_token=lambda workspace, user, ttl_s: TOKENS[ttl_s])
-    return SimpleNamespace(config=Config(**settings), ws_url=ws, http_url="http://127.0.0.1:8080", **vars(tokens))
+    return SimpleNamespace(config=Config(**settings), ws_url=ws, http_url=http, **vars(tokens))
 
 
 def welcome(monkeypatch: pytest.MonkeyPatch, started_as: Path, of: Any) -> list[str]:
@@ -93,9 +93,10 @@ def test_a_command_on_the_path_is_named_as_it_is_typed(tmp_path: Path, monkeypat
 
 def test_what_is_not_the_default_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    of = engine("ws://127.0.0.1:4000", data=tmp_path / "my data")
+    of = engine("ws://127.0.0.1:4000", "http://127.0.0.1:4001", data=tmp_path / "my data")
     lines = welcome(monkeypatch, tmp_path / "a b/tocsin", of)
-    assert "TOCSIN_DATA='my data' TOCSIN_URL=ws://127.0.0.1:4000 'a b/tocsin' tail" in lines
+    variables = "TOCSIN_DATA='my data' TOCSIN_URL=ws://127.0.0.1:4000 TOCSIN_API=http://127.0.0.1:4001"
+    assert f"{variables} 'a b/tocsin' tail" in lines
 
 
 def test_a_data_folder_elsewhere_is_named_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

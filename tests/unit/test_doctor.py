@@ -341,6 +341,7 @@ def test_free_ports_are_in_order_and_taken_ones_a_fail(tmp_path: Path) -> None:
         found = list(network.ports(config))
         assert levels(found) == [("ports", FAIL), ("ports", OK), ("engine", OK)]
         assert "another program has it" in found[0].text
+        assert "TOCSIN_WS=HOST:PORT" in found[0].advice
 
 
 def test_an_address_of_another_machine_is_a_fail(tmp_path: Path) -> None:
@@ -364,7 +365,7 @@ async def test_ports_of_an_engine_with_another_data_folder_are_a_fail(tmp_path: 
         found = await trio.to_thread.run_sync(lambda: list(network.ports(mine)))
         assert levels(found) == [("ports", FAIL), ("ports", FAIL), ("engine", OK)]
         assert "served by an engine with another store" in found[0].text
-        assert "--ws" in found[0].advice
+        assert "TOCSIN_WS=HOST:PORT" in found[0].advice
 
 
 async def test_an_engine_with_this_data_folder_at_other_ports_is_a_fail(tmp_path: Path) -> None:
@@ -372,6 +373,7 @@ async def test_an_engine_with_this_data_folder_at_other_ports_is_a_fail(tmp_path
         found = await trio.to_thread.run_sync(lambda: list(network.ports(a_config(tmp_path))))
     assert levels(found) == [("ports", OK), ("ports", OK), ("engine", FAIL)]
     assert "a second one cannot start" in found[2].advice
+    assert "TOCSIN_WS and TOCSIN_HTTP" in found[2].advice
     assert levels(network.ports(a_config(tmp_path)))[2:] == [("engine", OK)]
 
 

@@ -1,5 +1,6 @@
-"""`make` with a Python that is too old says so before it creates anything."""
+"""`make` with a Python that is too old says so before it creates anything; and where `make run` keeps its data."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -40,3 +41,21 @@ def test_make_refuses_an_old_python_with_one_sentence_and_creates_nothing(tmp_pa
 def test_make_takes_a_python_that_is_new_enough(tmp_path, version):
     assert make_venv(tmp_path, version).returncode == 0
     assert (tmp_path / "made").read_text() == f"-m venv {tmp_path}/venv\n"
+
+
+@pytest.mark.parametrize(
+    ("variables", "words", "folder"),
+    [({}, (), "data"), ({"TOCSIN_DATA": "/a"}, (), "/a"), ({"TOCSIN_DATA": "/a"}, ("DATA=/b",), "/b")],
+)
+def test_make_run_keeps_its_data_where_it_is_told_to(variables, words, folder):
+    # The make that may run these tests hands its own words on in MAKEFLAGS.
+    ours = {"DATA", "MAKEFLAGS", "TOCSIN_DATA"}
+    rest = {name: value for name, value in os.environ.items() if name not in ours}
+    told = subprocess.run(
+        ["make", "-C", str(ROOT), "--dry-run", "run", *words],
+        env=rest | variables,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"TOCSIN_DATA={folder} .venv/bin/tocsin serve" in told.stdout

@@ -18,6 +18,10 @@ REQUEST_S = 30.0
 ANSWER_MAX_BYTES = 16_777_216
 # Of a text that is not our API's: a line for people, not a page of HTML.
 SAID_MAX_BYTES = 100
+IS_IT_THERE = (
+    "is the engine running there? name one that runs elsewhere with --api or TOCSIN_API, "
+    "or start one with: tocsin serve"
+)
 _TEXTS = ("application/toml", "application/yaml", "text/html", "text/plain")
 # As many as the API gives at once; a list of 20,000 is 40 requests.
 PAGE_ITEMS = 500
@@ -57,7 +61,7 @@ class Api:
                 raise _error_of(refusal) from None
         except OSError as fault:  # URLError among them, whose reason is what people know
             reason = getattr(fault, "reason", fault)
-            hint = tls_hint(reason, "http://") or "is the engine running there? start one with: tocsin serve"
+            hint = tls_hint(reason, "http://") or IS_IT_THERE
             raise CannotConnect(f"cannot reach {self.url}: {reason}; {hint}") from fault
         if is_text:
             return content.decode()

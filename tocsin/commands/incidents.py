@@ -23,6 +23,8 @@ _COLUMNS: dict[str, Column] = {
     "ALERTS": lambda one: f"{one['open_alerts']} of {one['alerts']} open",
     "FRAMEWORKS": lambda one: " ".join(one["frameworks"]), "TITLE": "title",
 }  # fmt: skip
+# No schedule looks for them, so there is none to run.
+_NONE = "no incident that fits: the engine looks at each alert as it rings, by what `tocsin incidents settings` shows"
 
 
 @click.group(short_help="Shows alerts that belong together, and deals with them as a whole.")
@@ -58,7 +60,7 @@ def list_incidents(
     """Shows incidents; those that were merged into others only if asked for (--state merged)."""
     asked = {"framework_id": framework, "state": ",".join(state), "since": since, "until": until}
     wanted = {name: value for name, value in asked.items() if value}
-    show(itertools.islice(_api(given).pages(PATH, wanted), last), _COLUMNS, as_json)
+    show(itertools.islice(_api(given).pages(PATH, wanted), last), _COLUMNS, as_json, _NONE)
 
 
 @incidents.command("show", short_help="Shows one incident whole.")

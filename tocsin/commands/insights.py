@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tocsin.commands import options
-from tocsin.commands.listing import Column, cell, json_option, show
+from tocsin.commands.listing import Column, cell, json_option, looked_for, show
 
 if TYPE_CHECKING:
     from tocsin.commands.api import Api
 
 SHOWN = 200
+_SCHEDULE, _WHEN = "insight-generation", "each night at 4 UTC"
 
 
 def _trend(days: int) -> Column:
@@ -61,7 +62,7 @@ def insights() -> None:
 def list_insights(day: str | None, as_json: bool, **given: Any) -> None:
     """Shows how each framework was on a day."""
     pages = _api(given).pages("/api/v1/insights", {"day": day} if day else {})
-    show(itertools.islice(pages, SHOWN), _INSIGHTS, as_json)
+    show(itertools.islice(pages, SHOWN), _INSIGHTS, as_json, looked_for("insight that fits", _SCHEDULE, _WHEN))
 
 
 @insights.command("show", short_help="Shows one framework, and what pulls it down.")
@@ -104,7 +105,12 @@ def list_recommendations(
     """Shows what is recommended, the newest first."""
     wanted = {"framework_id": framework, "rule_id": rule, "state": ",".join(state)}
     pages = _api(given).pages("/api/v1/recommendations", {name: value for name, value in wanted.items() if value})
-    show(itertools.islice(pages, SHOWN), _RECOMMENDATIONS, as_json)
+    show(
+        itertools.islice(pages, SHOWN),
+        _RECOMMENDATIONS,
+        as_json,
+        looked_for("recommendation that fits", _SCHEDULE, _WHEN),
+    )
 
 
 @recommendations.command(short_help="Does what is recommended.")

@@ -15,20 +15,31 @@ import click
 
 from tocsin.commands import options
 
+# What makes things by the clock belongs to the engine's operator.
+_NOW = "tocsin schedules run {} --workspace system"
 # The name of a field, or what to make of the whole object.
 Column = str | Callable[[dict[str, Any]], Any]
 json_option = click.option("--json", "as_json", is_flag=True, help="Prints one JSON object per line.")
 _TIME = re.compile(r"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})\.\d+Z")
 
 
-def show(items: Iterable[dict[str, Any]], columns: Mapping[str, Column], as_json: bool = False) -> None:
-    """Prints them under the heads that `columns` are named by."""
+def show(
+    items: Iterable[dict[str, Any]], columns: Mapping[str, Column], as_json: bool = False, if_none: str = ""
+) -> None:
+    """Prints them under the heads that `columns` are named by; if there is none, `if_none` on standard error."""
     if as_json:
         for item in items:
             options.write(json.dumps(item))
         return
     rows = [[_shown(item, column) for column in columns.values()] for item in items]
     options.write_table([list(columns), *rows])
+    if if_none and not rows:
+        click.echo(if_none, err=True)
+
+
+def looked_for(what: str, schedule: str, when: str) -> str:
+    """What to say of an empty list that a schedule of the engine fills: when it does, and how it does now."""
+    return f"no {what}: the engine looks by itself {when}, and now with: {_NOW.format(schedule)}"
 
 
 def _shown(item: dict[str, Any], column: Column) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tocsin.commands import options
-from tocsin.commands.listing import Column, json_option, show
+from tocsin.commands.listing import Column, json_option, looked_for, show
 from tocsin.commands.shelves import one_by_one
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def list_patterns(
     show(itertools.islice(api.pages(PATH, wanted), last), _COLUMNS, as_json)
     run = api.ask("GET", f"{PATH}?limit=1")["run"]
     if run is None:
-        click.echo("nobody has looked for patterns yet: the schedule pattern-detection does, every six hours", err=True)
+        click.echo(looked_for("patterns yet", "pattern-detection", "every six hours"), err=True)
         return
     for each in run["lacking"]:
         click.echo(f"{each['kind']}: needs {each['needs']}, has {each['has']}", err=True)

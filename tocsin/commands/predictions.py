@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import click
 
 from tocsin.commands import options, times
-from tocsin.commands.listing import Column, json_option, show
+from tocsin.commands.listing import Column, json_option, looked_for, show
 
 PATH = "/api/v1/predictions"
 # A screenful, the newest.
@@ -51,6 +51,8 @@ _PREDICTION: dict[str, Column] = {
     "PREDICTION": "id", "KIND": "kind", "FRAMEWORK": "framework_id", "RULE": "rule_id", "LABELS": _forecast("labels"),
     "STATE": "state", "FROM": "since", "PROBABILITY": _probability, "EXPECTED": _expected, "CAME": _came,
 }  # fmt: skip
+_NONE_MADE = looked_for("prediction that fits", "prediction-generation", "each night at 3 UTC")
+_NONE_SCORED = looked_for("prediction that is due and scored", "prediction-scoring", "at half past each hour")
 _ACCURACY: dict[str, Column] = {
     "KIND": "kind", "SCORED": "scored", "BRIER": _rounded("brier"), "WAPE": _rounded("wape_percent", " %"),
     "COVERAGE": _rounded("coverage_percent", " %"), "WARNED": "warned", "MISSED": "missed",
@@ -85,7 +87,7 @@ def list_predictions(
 
     wanted = {"framework_id": framework, "rule_id": rule, "kind": kind, "state": state}
     found = api_of(**given).pages(PATH, {name: value for name, value in wanted.items() if value})
-    show(itertools.islice(found, last), _PREDICTION, as_json)
+    show(itertools.islice(found, last), _PREDICTION, as_json, _NONE_MADE)
 
 
 @predictions.command("show", short_help="Shows one prediction whole.")
@@ -113,4 +115,4 @@ def accuracy(
 
     wanted = {"framework_id": framework, "rule_id": rule, "since": since, "until": until}
     query = urlencode({name: value for name, value in wanted.items() if value})
-    show(api_of(**given).ask("GET", f"{PATH}/accuracy?{query}")["kinds"], _ACCURACY, as_json)
+    show(api_of(**given).ask("GET", f"{PATH}/accuracy?{query}")["kinds"], _ACCURACY, as_json, _NONE_SCORED)

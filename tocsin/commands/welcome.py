@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from protocol.errors import BadRequest
-from tocsin.commands.options import DEFAULT_URL, user_name
+from tocsin.commands.options import DEFAULT_API, DEFAULT_URL, user_name
 
 if TYPE_CHECKING:
     from engine.app import Engine
@@ -94,6 +94,8 @@ def _variables(engine: Engine) -> list[str]:
         wanted.append(f"TOCSIN_DATA={shlex.quote(_short(engine.config.data))}")
     if engine.ws_url != DEFAULT_URL:
         wanted.append(f"TOCSIN_URL={shlex.quote(engine.ws_url)}")
+    if engine.http_url != DEFAULT_API:
+        wanted.append(f"TOCSIN_API={shlex.quote(engine.http_url)}")
     return wanted
 
 
