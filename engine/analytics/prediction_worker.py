@@ -105,7 +105,9 @@ def _of_rule(task: RuleTask, now_us: int) -> tuple[list[Prediction], int]:
     start_us = now_us // HOUR_US * HOUR_US
     series = _series(task.pages, start_us)
     if not series:
-        return [refusal(breach, rule.framework, rule.id, "needs 14 days of readings, has not an hour of them", now_us)], 0
+        return [
+            refusal(breach, rule.framework, rule.id, "needs 14 days of readings, has not an hour of them", now_us)
+        ], 0
     found, reasons = list[Prediction](), list[str]()
     for labels, hours in series[:SERIES_MAX]:
         values = [None if hour is None else look(hour) for hour in hours]

@@ -84,7 +84,7 @@ def analytics_routes(verbs: AnalyticsVerbs) -> list[HTTPRouteHandler]:
         asked = Asked(parse_moment(since, "since"), parse_moment(until, "until"), framework_id, rule_id)
         found = await counts(request.user, by, asked, severity, group)
         headers = {"Content-Disposition": f'attachment; filename="alerts-by-{by}.csv"'}
-        return Response(_table(found), media_type="text/csv; charset=utf-8", headers=headers)
+        return Response(_table(found), media_type="text/csv", headers=headers)
 
     @get("/api/v1/analytics/heatmap")
     async def analytics_heatmap(

@@ -67,7 +67,11 @@ _OF_BODIES = (
 # Edits with a version (`If-Match`).
 _OF_EDITS = (HTTPStatus.PRECONDITION_FAILED, HTTPStatus.PRECONDITION_REQUIRED)
 # Routes that answer in more than one form: the framework documents the first.
-_OTHER_FORMS = {"GET /api/v1/rules/export": ("application/json", "application/yaml")}
+_OTHER_FORMS = {
+    "GET /api/v1/rules/export": ("application/json", "application/yaml"),
+    "GET /api/v1/analytics/export": ("text/csv",),
+    "GET /api/v1/reports/weekly": ("text/plain",),
+}
 _WAIT: Document = {
     "Retry-After": {"description": "seconds, where waiting helps", "schema": {"type": "integer", "minimum": 1}}
 }

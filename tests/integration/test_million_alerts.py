@@ -19,7 +19,10 @@ import pytest
 
 from benchmarks import million
 from engine.stores import AlertQuery, Store, open_store
+from engine.stores.aggregates import AggregateStore
 from engine.stores.deliveries import DeliveryStore
+from engine.stores.findings import FindingStore
+from engine.stores.incidents import IncidentStore
 from engine.stores.jobs import JobStore
 from engine.stores.objects import ObjectQuery
 from engine.stores.readings import ReadingQuery, Resolution
@@ -175,7 +178,7 @@ NO_LISTS = {
     "lose_connections",
 }
 # Their statements are held against their plans beside their own tests.
-ELSEWHERE = {JobStore, DeliveryStore}
+ELSEWHERE = {JobStore, DeliveryStore, FindingStore, IncidentStore, AggregateStore}
 
 
 class Noted:

@@ -89,7 +89,8 @@ _SUMS = ", ".join(f"CAST(sum({name}) AS INTEGER)" for name in FIGURES)
 _NONE = ", ".join("0" for _ in FIGURES[1:])
 PIECE_END = """
 SELECT triggered_at FROM alert INDEXED BY alert_by_time
-WHERE workspace = ? AND triggered_at >= ? AND triggered_at < ? ORDER BY triggered_at LIMIT 1 OFFSET ?
+WHERE workspace = ? AND triggered_at > 0 AND triggered_at >= ? AND triggered_at < ?
+ORDER BY triggered_at LIMIT 1 OFFSET ?
 """
 # The first column says what a row is: -1 the figures, else a bin and how many are in it.
 COUNT = f"""
@@ -100,7 +101,8 @@ WITH read AS MATERIALIZED (
             AS taken_text,
         CASE WHEN instr(body, '"resolved_by":"') > 0 THEN json_extract(body, '$.alert.resolved_by') END AS ended_by,
         CASE WHEN instr(body, '"noise":') > 0 THEN {_NOISE} ELSE 0 END AS noise
-    FROM alert INDEXED BY alert_by_time WHERE workspace = ?1 AND triggered_at >= ?2 AND triggered_at < ?3
+    FROM alert INDEXED BY alert_by_time
+    WHERE workspace = ?1 AND triggered_at > 0 AND triggered_at >= ?2 AND triggered_at < ?3
 ), found AS MATERIALIZED (SELECT channel, rule, severity, {_COLUMNS} FROM read AS alert)
 SELECT -1, channel, rule, severity, {_SUMS} FROM found GROUP BY channel, rule, severity
 UNION ALL SELECT {_bin("taken_ms")} AS number, channel, rule, severity, count(*), {_NONE}
