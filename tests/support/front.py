@@ -48,7 +48,8 @@ class _Forwarding(BaseHTTPRequestHandler):
         engine = http.client.HTTPConnection(self._behind)
         try:
             engine.request(self.command, self.path, body, headers)
-            self._answer(engine.getresponse())
+            with engine.getresponse() as found:
+                self._answer(found)
         finally:
             engine.close()
 
