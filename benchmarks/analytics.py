@@ -29,7 +29,8 @@ from pathlib import Path
 import trio
 
 from benchmarks.counted_by_hand import Whose, by_store, changed, counted, merged
-from engine.analytics.counting import HOURS_AT_ONCE, PAUSE_FACTOR
+from engine.analytics.counting import HOURS_AT_ONCE
+from engine.analytics.leisure import PAUSE_FACTOR
 from engine.core.analytics.calendar import DAY_US, HOUR_US, Width, end_of, start_of
 from engine.core.analytics.counts import NONE, Counts
 from engine.stores import Store, open_store

@@ -1,7 +1,7 @@
 """`fanout --analytics`: the full path while the engine looks for patterns, predicts, judges and counts.
 
-One engine on a store with a month's alerts, one set of subscribers: blocks beside everything that analytics does and
-blocks without it, turn and turn about, between them blocks of the floor and of commits. Beside means that all of its
+An engine on a store with a month's alerts: blocks beside everything that analytics does and blocks without it, as
+`beside` has it. Beside means that all of its
 schedules are run again as soon as their runs are over, which they are in a day once to four times. Counting and the
 correlation of what is triggered go on all the time, with and without. Each run says by how many percent p99 moved; the
 figure is the median of the runs. How many runs were over meanwhile is said too.
@@ -17,13 +17,12 @@ import trio
 
 from benchmarks.analytics import BATCH, Stream
 from benchmarks.arrivals import Arrivals
-from benchmarks.fanout import WARM_UP_MESSAGES, Stage, conditions_of, figures_of
-from benchmarks.jobs_beside import RUNS_MIN
-from benchmarks.measure import percentile
+from benchmarks.beside import compare
+from benchmarks.fanout import WARM_UP_MESSAGES, Stage, conditions_of
 from benchmarks.options import CLIENTS, Options
 from benchmarks.report import Figures, Goal, Report, make_report
 from benchmarks.rig import Rig
-from benchmarks.rounds import BroadcastLine, CommitLine, EngineLine, Line, alternate
+from benchmarks.rounds import BroadcastLine, EngineLine
 from engine.core.analytics.calendar import DAY_US
 from engine.ids import now_us
 from engine.stores import open_store
@@ -108,21 +107,11 @@ def run(options: Options) -> Report:
 
 
 def _measure(stage: Stage, line: EngineLine, floor: BroadcastLine) -> None:
-    options, figures = stage.options, stage.figures
+    options = stage.options
     alone, beside = BesideLine(line, stage, is_beside=False), BesideLine(line, stage, is_beside=True)
     alone.round(min(WARM_UP_MESSAGES, options.messages), options.rate)
     floor.frame_bytes = line.frame_bytes
-    for _ in range(max(options.runs, RUNS_MIN)):
-        lines: list[Line] = [floor, alone, beside, CommitLine(stage.rig)]
-        at_floor, *ours, commits = alternate(lines, options.messages, options.rate)
-        commit_ms = percentile(commits.last_client_ms, 50)
-        both = [figures_of(arrivals, at_floor, commit_ms) for arrivals in ours]
-        for prefix, values in zip(("fanout_alone_", "fanout_beside_"), both, strict=True):
-            for name, value in values.items():
-                figures.add(prefix + name, value)
-        for name in ("p50", "p99"):
-            without, with_it = (values[f"last_client_{name}_ms"] for values in both)
-            figures.add(f"fanout_{name}_moved_percent", (with_it / without - 1) * 100)
+    compare(stage, floor, alone, beside)
 
 
 async def _fill(folder: Path, alerts: int) -> None:

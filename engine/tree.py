@@ -35,7 +35,8 @@ from engine.jobs.works import node_name, stop_s
 from engine.keepers.unsettled import keep_starting
 from engine.parts import Parts, build
 from engine.sections.watching import OWN_FRAMEWORK
-from engine.sources.host import Submit, nearest_there, watch_host
+from engine.sources.handing import Submit
+from engine.sources.host import nearest_there, watch_host
 from engine.sources.own import OwnSource
 from engine.stages import Base
 from engine.stores import CommittedEvents, Store

@@ -17,6 +17,7 @@ import trio
 
 from actors.ports import Clock
 from actors.supervisor import Started
+from engine.analytics.leisure import pause_since
 from engine.cache.cache import Cache
 from engine.cache.strategies import COUNTED
 from engine.core.firing import Cron
@@ -31,7 +32,6 @@ log = structlog.get_logger()
 
 # Hours that are taken at once; what is taken and not counted is found again after two minutes.
 HOURS_AT_ONCE = 8
-PAUSE_FACTOR = 4
 PAUSE_MAX_S = 10.0
 # The nightly run does not wait for what would be due later. A day is more than any hour waits that is not huge and old.
 AHEAD_US = 86_400 * SECOND_US
@@ -86,7 +86,7 @@ class Counting:
             self._note(step.hours, step.alerts, step.changed)
             for workspace in step.workspaces:
                 self._cache.forget(workspace, [COUNTED])
-            await trio.sleep(min((trio.current_time() - began) * PAUSE_FACTOR, PAUSE_MAX_S))
+            await pause_since(began, PAUSE_MAX_S)
 
     async def catch_up(self) -> Counted:
         """Counts all that waits, due or not, in so much time as a job may take. Raises StoreUnavailable."""

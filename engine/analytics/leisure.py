@@ -21,5 +21,10 @@ async def at_leisure(read: Awaitable[T]) -> T:
     """What was read, after the pause that follows."""
     began = trio.current_time()
     found = await read
-    await trio.sleep(min((trio.current_time() - began) * PAUSE_FACTOR, PAUSE_MAX_S))
+    await pause_since(began, PAUSE_MAX_S)
     return found
+
+
+async def pause_since(began: float, at_most_s: float) -> None:
+    """Leaves the machine to others for a few times as long as what began then (the loop's clock) has taken."""
+    await trio.sleep(min((trio.current_time() - began) * PAUSE_FACTOR, at_most_s))

@@ -14,7 +14,7 @@ busier.
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +22,7 @@ import psutil
 import structlog
 import trio
 
-from protocol.errors import TocsinError
+from engine.sources.handing import Handing, Submit
 from protocol.items import ReadingInput
 
 INTERVAL_MIN_S = 0.1
@@ -30,7 +30,6 @@ INTERVAL_MIN_S = 0.1
 SENSOR_FAULTS = (OSError, psutil.Error, RuntimeError, ValueError, NotImplementedError)
 
 Values = Mapping[str, float]
-Submit = Callable[[Sequence[ReadingInput]], Awaitable[None]]
 
 logger = structlog.get_logger(__name__)
 
@@ -65,13 +64,13 @@ class HostSource:
     def __init__(self, submit: Submit, framework: str, interval_s: float, data_path: str = ".") -> None:
         if not INTERVAL_MIN_S <= interval_s < math.inf:
             raise ValueError(f"interval_s is {interval_s}: at least {INTERVAL_MIN_S} s")
-        self._submit = submit
+        self._handing = Handing(submit)
         self._framework = framework
         self._interval_s = interval_s
         self._disk = _DiskUsage(data_path, interval_s / 2)
         self._rates = {"network": _Rates(_network_counters), "disk_io": _Rates(_disk_counters)}
         self._failing: set[str] = set()
-        self._rounds = self._readings = self._dropped = self._missed = self._faults = 0
+        self._rounds = self._missed = self._faults = 0
 
     async def run(self, *, task_status: trio.TaskStatus[HostSource] = trio.TASK_STATUS_IGNORED) -> None:
         """Reads and submits until cancelled. A round begins at start + n x interval; there is no drift."""
@@ -89,8 +88,8 @@ class HostSource:
         faults."""
         return {
             "rounds": self._rounds,
-            "readings": self._readings,
-            "readings_dropped": self._dropped,
+            "readings": self._handing.submitted,
+            "readings_dropped": self._handing.dropped,
             "rounds_missed": self._missed,
             "sensor_faults": self._faults,
         }
@@ -111,19 +110,9 @@ class HostSource:
         values = dict(self._disk_values(await self._disk.percent()))
         for name, sensor in self._sensors(trio.current_time()):
             values |= self._read(name, sensor)
-        await self._tell([self._reading(metric, value) for metric, value in values.items() if math.isfinite(value)])
-
-    async def _tell(self, readings: Sequence[ReadingInput]) -> None:
-        if not readings:
-            return
-        try:
-            await self._submit(readings)
-        except TocsinError as refusal:
-            if not refusal.temporary:
-                raise
-            self._dropped += len(readings)
-        else:
-            self._readings += len(readings)
+        readings = [self._reading(metric, value) for metric, value in values.items() if math.isfinite(value)]
+        if readings:
+            await self._handing.tell(readings)
 
     def _reading(self, metric: str, value: float) -> ReadingInput:
         labels = {"path": self._disk.path} if metric == "disk_percent" else {}

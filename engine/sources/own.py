@@ -9,18 +9,16 @@ looks at a figure, which would need a second way for alerts to come and go.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 
 import trio
 
 from engine.sections.watching import OWN_FRAMEWORK
-from protocol.errors import TocsinError
+from engine.sources.handing import Handing, Submit
 from protocol.items import ReadingInput
 
 # A commit of a dozen readings each time: rings soon enough for figures of five minutes, and costs next to nothing.
 INTERVAL_S = 5.0
-
-Submit = Callable[[Sequence[ReadingInput]], Awaitable[None]]
 
 
 class OwnSource:
@@ -34,12 +32,12 @@ class OwnSource:
         shared: Collection[str],
         tells_shared: Callable[[], bool],
     ) -> None:
-        self._submit = submit
+        self._handing = Handing(submit)
         self._figures = figures
         self._node = node
         self._shared = shared
         self._tells_shared = tells_shared
-        self._rounds = self._readings = self._dropped = 0
+        self._rounds = 0
 
     async def run(self, *, task_status: trio.TaskStatus[OwnSource] = trio.TASK_STATUS_IGNORED) -> None:
         """Submits every `INTERVAL_S` until cancelled. Raises what `submit` raises that trying again would not help."""
@@ -47,7 +45,7 @@ class OwnSource:
         while True:
             await trio.sleep(INTERVAL_S)
             self._rounds += 1
-            await self._tell(self.readings())
+            await self._handing.tell(self.readings())
 
     def readings(self) -> list[ReadingInput]:
         """What there is to tell now."""
@@ -60,17 +58,7 @@ class OwnSource:
 
     def statistics(self) -> Mapping[str, int]:
         """Rounds made, readings submitted, and readings dropped because the engine was busy or its store away."""
-        return {"rounds": self._rounds, "readings": self._readings, "readings_dropped": self._dropped}
+        return {"rounds": self._rounds, "readings": self._handing.submitted, "readings_dropped": self._handing.dropped}
 
     def _labels(self, name: str) -> dict[str, str]:
         return {} if name in self._shared else {"node": self._node}
-
-    async def _tell(self, readings: Sequence[ReadingInput]) -> None:
-        try:
-            await self._submit(readings)
-        except TocsinError as refusal:
-            if not refusal.temporary:
-                raise
-            self._dropped += len(readings)
-        else:
-            self._readings += len(readings)
