@@ -63,6 +63,7 @@ from engine.shelf.objects import Shelf
 from engine.shelf.rules import RULE, given_rules
 from engine.shelf.shelves import Shelves, build_shelves
 from engine.stores import Store
+from engine.stores.asking import place_of
 from engine.stores.nodes import NodeRow
 from engine.telemetry.metrics import Metrics
 from engine.tracing.opening import NotFollowing
@@ -293,6 +294,7 @@ class Later:
         )
         self.analytics: Analytics = build_analytics(
             store,
+            place_of(config.store_url),
             channels.orders,
             clock,
             base.trail,

@@ -16,6 +16,7 @@ from engine.analytics.patterns import PatternVerbs
 from engine.analytics.predicting import AT_ONCE, Predictor
 from engine.analytics.prediction_jobs import prediction_schedules
 from engine.analytics.prediction_scoring import PredictionScorer
+from engine.computing.asking import Asking
 from engine.computing.processes import Processes
 from engine.jobs.kinds import Kind
 from engine.jobs.scheduler import Schedule
@@ -36,7 +37,7 @@ class Analytics:
 
     def statistics(self) -> Mapping[str, int]:
         """Predictions since the start, by what became of them, and the processes that computed them."""
-        processes = {f"processes_{name}": count for name, count in self.predictor.processes.statistics().items()}
+        processes = {f"processes_{name}": count for name, count in self.predictor.asking.processes.statistics().items()}
         return {**self.predictor.counts, **self.scorer.counts, **processes}
 
     def pattern_statistics(self) -> Mapping[str, int]:
@@ -46,13 +47,19 @@ class Analytics:
 
 
 def build_analytics(
-    store: Store, orders: StandingOrders, clock: Clock, trail: AuditTrail, news: FindingNews, counting: Counting
+    store: Store,
+    place: str | None,
+    orders: StandingOrders,
+    clock: Clock,
+    trail: AuditTrail,
+    news: FindingNews,
+    counting: Counting,
 ) -> Analytics:
-    """All of it. Nothing runs yet."""
-    daily = AlertDays(store)
-    predictor = Predictor(store, orders.rules, daily, Processes(AT_ONCE), clock)
-    scorer = PredictionScorer(store, daily, clock)
-    runs = PatternRuns(store, news.tell)
+    """All of it. `place`: as for `engine.computing.asking`. Nothing runs yet."""
+    asking = Asking(store, place, Processes(AT_ONCE))
+    predictor = Predictor(store, orders.rules, asking, clock)
+    scorer = PredictionScorer(store, AlertDays(store), clock)
+    runs = PatternRuns(store, place, news.tell)
     return Analytics(
         predictor,
         scorer,

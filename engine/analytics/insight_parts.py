@@ -14,9 +14,8 @@ from engine.analytics.insights import InsightVerbs
 from engine.configuration.config import Config
 from engine.shelf.shelves import Shelves
 from engine.stores import Store
+from engine.stores.asking import place_of
 from engine.stores.readings import KeptReadings
-from engine.trying.stored import StoredReadings
-from engine.verbs.readings import ReadingVerbs
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,7 @@ def build_insights(
     store: Store, shelves: Shelves, trail: AuditTrail, kept: KeptReadings, clock: Clock, config: Config
 ) -> Insights:
     """All of it. Nothing runs yet."""
-    stored = StoredReadings(ReadingVerbs(store, clock, kept), kept, clock)
     verbs = InsightVerbs(store)
     explainer = Explainer(config.explainer, config.notify, clock)
-    runs = InsightRuns(store, shelves, stored, explainer, clock, config.suppression.window_s)
+    runs = InsightRuns(store, place_of(config.store_url), shelves, kept, explainer, clock, config.suppression.window_s)
     return Insights(runs, verbs, Deciding(store, shelves, verbs, trail, clock), explainer)

@@ -1,25 +1,28 @@
 """Reckons insights once a day, and what may be recommended: a job for each workspace, computed in a process.
 
-Owns counts alone. A job reads the alerts of two weeks, the rules, and a week of hours of the metrics that frameworks
-map to a side of health (`insight_reading`); one process scores the frameworks and says which rules trouble people;
-for each of those their readings are read, and another process tries measures on them. What is found is kept as findings
-of the kinds `insight` (one a framework and day) and `recommendation`. Done twice it finds the same; what somebody has
-decided stays; an open recommendation that is not found any more is `gone`.
+Owns counts alone. One process reads the alerts of two weeks, and a week of hours of the metrics that frameworks map to
+a side of health (`insight_reading`), scores the frameworks and says which rules trouble people; for each of those
+another one reads its readings and tries measures on them. What is found is kept as findings of the kinds `insight` (one
+a framework and day) and `recommendation`. Done twice it finds the same; what somebody has decided stays; an open
+recommendation that is not found any more is `gone`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
+import structlog
 
 from actors.ports import Clock
 from engine.analytics.each_workspace import OfWorkspace, start_each
 from engine.analytics.explainer import Explainer
+from engine.analytics.insight_asking import ask_for_look
 from engine.analytics.insight_findings import INSIGHT, RECOMMENDATION, insight_finding, recommendation_finding
-from engine.analytics.insight_reading import LOOKED_AT_DAYS, InsightReading
-from engine.analytics.insight_worker import Answer, Look, Suspect, Try
-from engine.computing.processes import Processes
+from engine.analytics.insight_reading import LOOKED_AT_DAYS
+from engine.analytics.insight_tasks import Answer, LookAt, Suspect, TryOn
+from engine.computing.asking import Asking
+from engine.computing.processes import ComputingFailedError, Processes
 from engine.core.analytics.calendar import DAY_US
 from engine.core.analytics.trends import TREND_DAYS, trends_of
 from engine.core.firing import Cron
@@ -28,12 +31,12 @@ from engine.jobs.scheduler import RunArgs, Schedule
 from engine.shelf.shelves import Shelves
 from engine.stores import Store
 from engine.stores.findings import FindingQuery
-from engine.trying.stored import StoredReadings
-from protocol.errors import BadRequest
+from engine.stores.readings import KeptReadings
 from protocol.insights import Insight, Recommendation, RecommendationState
 from protocol.jobs import PRIO_LOW, Claimed, Queue
-from protocol.model import NEVER_EXPIRES, Principal
 from protocol.times import rfc3339
+
+log = structlog.get_logger()
 
 MODULE = "engine.analytics.insight_worker"
 # Recommendations of a workspace that may be open; there are at most TRIED_RULES_MAX rules a run, and few of each.
@@ -44,45 +47,49 @@ DEADLINE_S = 600
 
 
 class InsightRun(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run did: `unknown` frameworks have no data; `gone`: recommendations that were not found any more."""
+    """What a run did: `unknown` frameworks have no data; `failed`: rules whose trial ended badly
+    (the log says why; what was recommended for them stays); `gone`: recommendations that were not found any more."""
 
     frameworks: int
     unknown: int
     alerts: int
     tried: int
+    failed: int
     recommended: int
     gone: int
     is_cut: bool
 
 
 class InsightRuns:
-    """The jobs. `suppression_s`: the engine's own window, for rules without one."""
+    """The jobs. `place`: as for `Asking`; `suppression_s`: the engine's own window, for rules without one."""
 
     def __init__(
         self,
         store: Store,
+        place: str | None,
         shelves: Shelves,
-        stored: StoredReadings,
+        kept: KeptReadings,
         explainer: Explainer,
         clock: Clock,
         suppression_s: float,
     ) -> None:
         self._store = store
-        self._reading = InsightReading(store, shelves)
-        self._stored = stored
+        self._shelves = shelves
+        self._kept = kept
         self._explainer = explainer
         self._clock = clock
         self._suppression_s = suppression_s
         self.processes = Processes(AT_ONCE_MAX)
-        self._figures = dict.fromkeys(("runs", "insights", "rules_tried", "recommended", "left_out"), 0)
+        self._asking = Asking(store, place, self.processes)
+        self._figures = dict.fromkeys(("runs", "insights", "rules_tried", "rules_failed", "recommended", "left_out"), 0)
         self.kind = Kind(
             name="insight_reckoning", queue=Queue.ANALYTICS, args=OfWorkspace, run=self.reckon, prio=PRIO_LOW,
             deadline_s=DEADLINE_S,
         )  # fmt: skip
 
     def statistics(self) -> dict[str, int]:
-        """Runs over a workspace, insights kept, rules that measures were tried for, recommendations found (known ones,
-        too), metrics and alerts beyond the limits."""
+        """Runs over a workspace, insights kept, rules that measures were tried for and those whose trial ended badly,
+        recommendations found (known ones, too), metrics and alerts beyond the limits."""
         return dict(self._figures)
 
     def schedule(self) -> Schedule:
@@ -100,26 +107,27 @@ class InsightRuns:
 
     async def run(self, workspace: str, until: int) -> InsightRun:
         """Reckons a workspace's insights up to then (microseconds). Raises StoreUnavailable, ComputingFailedError."""
-        who = reader_of(workspace)
-        read = await self._reading.read(who, until)
-        answer = await self._compute(read.look)
+        answer = await self._compute(await ask_for_look(self._shelves, workspace, until))
         insights = [await self._with_trends(workspace, insight, until) for insight in answer.insights]
         for insight in insights:
             await self._store.put_findings([insight_finding(workspace, insight, until)])
-        found = [each for suspect in answer.suspects for each in await self._try(who, suspect, until)]
-        gone = await self._keep_recommendations(workspace, found, until)
+        tried = {suspect.held.rule.id: await self._try(workspace, suspect, until) for suspect in answer.suspects}
+        found = [each for measures in tried.values() for each in measures or ()]
+        untried = {rule_id for rule_id, measures in tried.items() if measures is None}
+        gone = await self._keep_recommendations(workspace, found, untried, until)
         # Last: it may take long, and all else is there without it.
         await self._explain(workspace, insights, until)
         run = InsightRun(
             frameworks=len(answer.insights),
             unknown=sum(insight.health is None for insight in answer.insights),
-            alerts=read.alerts,
-            tried=len(answer.suspects),
+            alerts=answer.alerts,
+            tried=len(tried) - len(untried),
+            failed=len(untried),
             recommended=len(found),
             gone=gone,
-            is_cut=read.is_cut,
+            is_cut=answer.is_cut,
         )
-        self._count(run, read.metrics_left_out)
+        self._count(run, answer.metrics_left_out)
         return run
 
     def _count(self, run: InsightRun, metrics_left_out: int) -> None:
@@ -128,8 +136,8 @@ class InsightRuns:
             self._figures[name] += more
         self._figures["left_out"] += run.is_cut + metrics_left_out
 
-    async def _compute(self, task: Look | Try) -> Answer:
-        answer = await self.processes.compute(MODULE, msgspec.msgpack.encode(task))
+    async def _compute(self, asked: LookAt | TryOn) -> Answer:
+        answer = await self._asking.compute(MODULE, msgspec.msgpack.encode(asked))
         return msgspec.msgpack.decode(answer, type=Answer)
 
     async def _explain(self, workspace: str, insights: Sequence[Insight], until: int) -> None:
@@ -151,18 +159,29 @@ class InsightRuns:
         past = {today - each.at // DAY_US: each.score for each in kept if each.score is not None}
         return msgspec.structs.replace(insight, trends=trends_of(insight.health, past))
 
-    async def _try(self, who: Principal, suspect: Suspect, until: int) -> Sequence[Recommendation]:
-        since, rule = until - LOOKED_AT_DAYS * DAY_US, suspect.held.rule
+    async def _try(self, workspace: str, suspect: Suspect, until: int) -> Sequence[Recommendation] | None:
+        """What helps a rule; None: it could not be tried, which is no reason to leave the others."""
+        asked = TryOn(
+            workspace,
+            suspect.held,
+            suspect.alerts,
+            suspect.team,
+            until - LOOKED_AT_DAYS * DAY_US,
+            until,
+            self._suppression_s,
+            self._kept,
+        )
         try:
-            stored = (await self._stored.of(who, rule, since, until, None)).pages
-        except BadRequest:
-            # Too many of them, however they are rolled up.
-            stored = []
-        task = Try(suspect.held, suspect.alerts, suspect.team, since, until, self._suppression_s, tuple(stored))
-        return (await self._compute(task)).recommendations
+            return (await self._compute(asked)).recommendations
+        except ComputingFailedError as fault:
+            log.warning("rule_not_tried", workspace=workspace, rule=suspect.held.rule.id, cause=str(fault))
+            self._figures["rules_failed"] += 1
+            return None
 
-    async def _keep_recommendations(self, workspace: str, found: Sequence[Recommendation], until: int) -> int:
-        """Those that were found; how many open ones were not, any more."""
+    async def _keep_recommendations(
+        self, workspace: str, found: Sequence[Recommendation], untried: Collection[str], until: int
+    ) -> int:
+        """Those that were found; how many open ones were not, any more. Of rules that were not tried all stay."""
         now, keys = rfc3339(until), {each.id for each in found}
         known = await self._store.findings_named(workspace, RECOMMENDATION, keys)
         # What was gone is there again; what people decided stays.
@@ -174,15 +193,14 @@ class InsightRuns:
         query = FindingQuery(
             workspace=workspace, kind=RECOMMENDATION, states=(RecommendationState.OPEN.value,), limit=OPEN_MAX
         )
-        over = [each for each in (await self._store.findings(query)).items if each.key not in keys]
+        over = [
+            each
+            for each in (await self._store.findings(query)).items
+            if each.key not in keys and each.rule_id not in untried
+        ]
         gone = RecommendationState.GONE.value
         settled = [
             await self._store.settle_finding(msgspec.structs.replace(each, state=gone, updated_at=until))
             for each in over
         ]
         return sum(settled)
-
-
-def reader_of(workspace: str) -> Principal:
-    """Who reads for a workspace's insights: nobody, with nobody's token."""
-    return Principal(workspace=workspace, user="insights", role="viewer", expires_at=NEVER_EXPIRES)

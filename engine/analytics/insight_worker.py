@@ -1,7 +1,7 @@
-"""The process that reckons insights and tries measures: a task comes in, the answer goes out, and it ends.
+"""The process that reckons insights and tries measures.
 
 Two tasks: `Look` at a workspace (how are its frameworks, and which rules trouble people), and `Try` one of those rules.
-It imports what decides, and nothing that waits.
+Each is read by `gather`, as it was asked for, and done by `compute`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from engine.analytics.insight_reading import read_look, read_try
+from engine.analytics.insight_tasks import Answer, HeldRule, KnownFramework, Look, LookAt, Suspect, Try, TryOn
 from engine.core.analytics.diagnosing import Case, diagnosed, worst_rules
 from engine.core.analytics.knowing import (
     EXPIRED_US,
@@ -25,10 +27,9 @@ from engine.core.analytics.scoring import Drift, Strain, Watched, score
 from engine.core.rules.backtest import Backtest, backtest
 from engine.core.rules.book import metrics_of
 from engine.core.rules.replay import Point, Stretch, replay
+from engine.stores import Store
 from engine.stores.findings import HistoryRow, decode_history
-from engine.trying.backtest_worker import StoredPage
-from protocol.directory import HealthCategory
-from protocol.insights import Insight, Recommendation
+from protocol.insights import Insight
 from protocol.rules import Rule
 from protocol.times import moment_of, rfc3339
 
@@ -36,72 +37,16 @@ from protocol.times import moment_of, rfc3339
 TRIED_RULES_MAX = 20
 
 
-class HeldRule(msgspec.Struct, frozen=True):
-    """A rule that holds, its version (0: it is not stored), and whether a chain of escalation is for it."""
-
-    rule: Rule
-    version: int
-    is_escalated: bool
-
-
-class MetricHours(msgspec.Struct, frozen=True):
-    """The hours of a metric's series: JSON lists of points."""
-
-    metric: str
-    pages: tuple[bytes, ...]
-
-
-class KnownFramework(msgspec.Struct, frozen=True):
-    """A framework: which side of health its metrics are of, who owns it, and which metrics have news (`alive`)."""
-
-    id: str
-    metrics: dict[str, HealthCategory]
-    team: str | None
-    alive: tuple[str, ...]
-    hours: tuple[MetricHours, ...] = ()
-    note: str | None = None
-
-
-class Look(msgspec.Struct, frozen=True, tag="look"):
-    """All of a workspace. `history`: pages of alerts; `rules`: lists of HeldRule, packed; `now` in microseconds."""
-
-    history: tuple[str, ...]
-    frameworks: tuple[KnownFramework, ...]
-    rules: tuple[bytes, ...]
-    now: int
-
-
-class Try(msgspec.Struct, frozen=True, tag="try"):
-    """A rule that troubles people, with its alerts (a page) and the readings that are stored of the time."""
-
-    held: HeldRule
-    alerts: bytes
-    team: str | None
-    since: int
-    until: int
-    suppression_s: float
-    stored: tuple[StoredPage, ...] = ()
-
-
-class Suspect(msgspec.Struct, frozen=True):
-    """A rule to be tried."""
-
-    held: HeldRule
-    alerts: bytes
-    team: str | None
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """What came of either."""
-
-    insights: list[Insight] = []
-    suspects: list[Suspect] = []
-    recommendations: list[Recommendation] = []
-
-
 _held = msgspec.msgpack.Decoder(list[HeldRule]).decode
 _rows = msgspec.json.Decoder(list[HistoryRow]).decode
 _points = msgspec.json.Decoder(list[Point]).decode
+
+
+async def gather(store: Store, asked: bytes) -> bytes:
+    """Reads a task, packed; see `engine.computing.asking`. Raises StoreUnavailable."""
+    what = msgspec.msgpack.decode(asked, type=LookAt | TryOn)
+    task = await read_look(store, what) if isinstance(what, LookAt) else await read_try(store, what)
+    return msgspec.msgpack.encode(task)
 
 
 def compute(task: bytes) -> bytes:
@@ -118,11 +63,14 @@ def look(task: Look) -> Answer:
     for row in rows:
         by_framework.setdefault(row.framework, []).append(past(row))
     known = {framework.id: framework for framework in task.frameworks}
-    for name in by_framework.keys() - known.keys():
+    for name in by_framework.keys() - known.keys() - set(task.archived):
         known[name] = KnownFramework(name, {}, None, ())
     return Answer(
         insights=[_insight(known[name], by_framework.get(name, []), held, task.now) for name in sorted(known)],
-        suspects=_suspects(rows, held, known, task.now),
+        suspects=_suspects([row for row in rows if row.framework in known], held, known, task.now),
+        alerts=task.alerts,
+        is_cut=task.is_cut,
+        metrics_left_out=task.metrics_left_out,
     )
 
 

@@ -1,7 +1,4 @@
-"""The process in which patterns are looked for: alerts and known patterns come in, patterns go out, and it ends.
-
-It imports what decides and what it is told in, nothing else of the engine.
-"""
+"""The process in which patterns are looked for: it reads alerts and known patterns, and says which there are."""
 
 from __future__ import annotations
 
@@ -9,27 +6,60 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from engine.analytics.pattern_reading import read_history, read_known
 from engine.core.analytics.patterns.mining import mine
 from engine.core.analytics.patterns.past import Occurrence, past_of
+from engine.stores import Store
 from engine.stores.findings import HistoryRow, decode_history
 from protocol.patterns import Lacking, Pattern, Source
 from protocol.times import SECOND_US
 
 
+class Asked(msgspec.Struct, frozen=True):
+    """Whose patterns are to be looked for, up to when (microseconds)."""
+
+    workspace: str
+    until: int
+
+
 class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be done: alerts as the store hands them out, and all patterns that are known. Microseconds."""
+    """What is to be done: alerts as the store hands them out (how many, and whether there are more), and all patterns
+    that are known. Microseconds."""
 
     pages: tuple[str, ...]
     known: tuple[Pattern, ...]
     since: int
     until: int
+    alerts: int = 0
+    is_cut: bool = False
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """Patterns to be kept (of those that are known with their version), and what there is too little for."""
+    """Patterns to be kept (of those that are known with their version), what there is too little for, and what was
+    looked at: how many alerts since when, and whether there are more."""
 
     patterns: tuple[Pattern, ...]
     lacking: tuple[Lacking, ...]
+    since: int
+    alerts: int
+    is_cut: bool
+
+
+async def gather(store: Store, asked: bytes) -> bytes:
+    """Reads the task, packed; see `engine.computing.asking`. Raises StoreUnavailable."""
+    what = msgspec.msgpack.decode(asked, type=Asked)
+    past = await read_history(store, what.workspace, what.until)
+    known = [pattern async for pattern in read_known(store, what.workspace)]
+    return msgspec.msgpack.encode(
+        Task(
+            pages=tuple(past.pages),
+            known=tuple(known),
+            since=past.since,
+            until=what.until,
+            alerts=past.alerts,
+            is_cut=past.is_cut,
+        )
+    )
 
 
 def work(task: Task) -> Outcome:
@@ -37,7 +67,13 @@ def work(task: Task) -> Outcome:
     rows = [row for page in task.pages for row in decode_history(page)]
     past = past_of(occurrences(rows), task.since / SECOND_US, task.until / SECOND_US)
     found = mine(past, task.known, task.until)
-    return Outcome(patterns=tuple(found.patterns), lacking=tuple(found.lacking))
+    return Outcome(
+        patterns=tuple(found.patterns),
+        lacking=tuple(found.lacking),
+        since=task.since,
+        alerts=task.alerts,
+        is_cut=task.is_cut,
+    )
 
 
 def occurrences(rows: Iterable[HistoryRow]) -> Iterator[Occurrence]:

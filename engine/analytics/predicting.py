@@ -1,10 +1,9 @@
 """The jobs of predictions: each night new ones are made, each hour those whose time has passed are scored.
 
 Made: of every enabled threshold rule, series by series, when it would ring next, from three months of hours; and how
-many alerts tomorrow brings to each workspace, its frameworks, and the rules that ring most. The computing is done in
-processes (`prediction_worker`), some rules at a time, so that the engine never holds more than some megabytes of it.
-What fails there is tried once more rule by rule, and what fails then is kept as a refusal with its reason; the last
-prediction that there was stays.
+many alerts tomorrow brings to each workspace, its frameworks, and the rules that ring most. Processes read and reckon
+(`prediction_worker`), some rules at a time. What fails there is tried once more rule by rule, and what fails then is
+kept as a refusal with its reason; the last prediction that there was stays.
 
 May be interrupted anywhere: a prediction's id is made from what it is about and its time, so who makes it twice keeps
 one, and one that was scored is not opened again.
@@ -13,24 +12,18 @@ one, and one that was scored is not opened again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
 import msgspec
 import structlog
 
 from actors.ports import Clock
-from engine.analytics.daily_alerts import DailyAlerts
-from engine.analytics.leisure import at_leisure
 from engine.analytics.prediction_findings import PREDICTION, finding_of, prediction_of
-from engine.analytics.prediction_worker import CountTask, Made, RuleTask, Task, refusal
-from engine.computing.processes import ComputingFailedError, Processes
-from engine.core.analytics.breach import watched
-from engine.core.analytics.calendar import DAY_US
-from engine.core.analytics.daily_counts import LEARN_DAYS
-from engine.core.analytics.forecast import KEEP_DAYS
+from engine.analytics.prediction_tasks import Asked, Made, refusal
+from engine.computing.asking import Asking
+from engine.computing.processes import ComputingFailedError
 from engine.stores import Store
 from engine.stores.findings import Finding, FindingQuery
-from engine.stores.readings import ReadingQuery, Resolution
 from protocol.predictions import Prediction, PredictionKind, PredictionState
 from protocol.rules import Rule
 
@@ -38,16 +31,10 @@ log = structlog.get_logger()
 MODULE = "engine.analytics.prediction_worker"
 # One core besides the engine's own: it is done at night, and may take its time.
 AT_ONCE = 1
-# Readings of one page: 3 ms of the interpreter, which the loop waits for.
-PAGE = 1_000
-# Of one rule: 100,000 hours are fifty series of three months.
-PAGES_MAX = 100
-# Handed over at once: about 4 MB of text, which is copied on the loop, and two seconds of computing.
-POINTS_AT_ONCE = 25_000
+# Told to a process: it takes as many of them as have POINTS_AT_ONCE readings.
+RULES_AT_ONCE = 50
 # Of one run: about ten minutes on an idle core. Others are counted, not forgotten silently.
 RULES_MAX = 1_000
-# Of one workspace: those that rang most have their own counts.
-COUNTED_RULES_MAX = 200
 # About 3 ms of the writer's time.
 KEPT_AT_ONCE = 100
 
@@ -67,11 +54,10 @@ class Predicted(msgspec.Struct, frozen=True, kw_only=True):
 class Predictor:
     """Makes predictions. `rules`: those that hold, with their workspaces. Counts since the start of the engine."""
 
-    def __init__(self, store: Store, rules: Rules, daily: DailyAlerts, processes: Processes, clock: Clock) -> None:
+    def __init__(self, store: Store, rules: Rules, asking: Asking, clock: Clock) -> None:
         self._store = store
         self._rules = rules
-        self._daily = daily
-        self.processes = processes
+        self.asking = asking
         self._clock = clock
         self.counts: Counter[str] = Counter({"made": 0, "refused": 0, "left_out": 0, "failed": 0})
 
@@ -91,67 +77,36 @@ class Predictor:
     async def _breaches(self) -> None:
         rules = [(workspace, rule) for workspace, rule in self._rules() if rule.enabled]
         self.counts["left_out"] += max(0, len(rules) - RULES_MAX)
-        waiting: list[tuple[str, RuleTask]] = []
-        points = 0
+        by_workspace: dict[str, list[Rule]] = {}
         for workspace, rule in rules[:RULES_MAX]:
-            task, count = await self._task(workspace, rule)
-            waiting.append((workspace, task))
-            points += count
-            if points >= POINTS_AT_ONCE:
-                await self._compute(waiting)
-                waiting, points = [], 0
-        await self._compute(waiting)
+            by_workspace.setdefault(workspace, []).append(rule)
+        for workspace, its in by_workspace.items():
+            await self._breaches_of(workspace, its)
 
-    async def _task(self, workspace: str, rule: Rule) -> tuple[RuleTask, int]:
-        """A rule with its readings; those that are refused anyway are not read for."""
-        pages: list[bytes] = []
-        cursor: str | None = ""
-        points, now = 0, self._clock()
-        while callable(watched(rule)) and cursor is not None and len(pages) < PAGES_MAX:
-            query = ReadingQuery(
-                workspace=workspace,
-                framework=rule.framework,
-                metric=rule.metric,
-                labels=rule.match,
-                since_us=now - KEEP_DAYS * DAY_US,
-                until_us=now,
-                resolution=Resolution.HOUR,
-                cursor=cursor or None,
-                limit=PAGE,
-            )
-            page = await at_leisure(self._store.readings(query))
-            cursor, points = page.next_cursor, points + len(page.items)
-            if page.items:
-                pages.append(msgspec.json.encode(page.items))
-        if cursor:
-            # The last series may be told in part; how many come after it nobody has counted.
-            self.counts["left_out"] += 1
-        return RuleTask(rule, tuple(pages)), points
+    async def _breaches_of(self, workspace: str, rules: Sequence[Rule]) -> None:
+        done, at_once = 0, RULES_AT_ONCE
+        while some := tuple(rules[done : done + at_once]):
+            # A process takes as many of them as it has room for.
+            made = await self._made(Asked(workspace, self._clock(), some))
+            if made is None and len(some) > 1:
+                # The first of them alone, to know whether it is that one.
+                at_once = 1
+                continue
+            await self._keep(workspace, made or Made([self._failed(some[0])], 1))
+            done, at_once = done + (made.rules if made else 1), RULES_AT_ONCE
 
-    async def _compute(self, tasks: Sequence[tuple[str, RuleTask]]) -> None:
-        """Predicts for these, all workspaces' together: the ids of rules are of their workspace, so each in its own."""
-        for workspace in dict.fromkeys(workspace for workspace, _ in tasks):
-            its = [task for owner, task in tasks if owner == workspace]
-            made = await self._made(Task(self._clock(), tuple(its)))
-            if made is None:
-                for task in its:
-                    made = await self._made(Task(self._clock(), (task,)))
-                    await self._keep(workspace, made or Made([self._failed(task)]))
-            else:
-                await self._keep(workspace, made)
-
-    async def _made(self, task: Task) -> Made | None:
+    async def _made(self, asked: Asked) -> Made | None:
         try:
-            answer = await self.processes.compute(MODULE, msgspec.msgpack.encode(task))
+            answer = await self.asking.compute(MODULE, msgspec.msgpack.encode(asked))
         except ComputingFailedError as fault:
-            log.warning("prediction_failed", rules=[each.rule.id for each in task.rules], fault=str(fault))
+            log.warning("prediction_failed", rules=[rule.id for rule in asked.rules], fault=str(fault))
             return None
         return msgspec.msgpack.decode(answer, type=Made)
 
-    def _failed(self, task: RuleTask) -> Prediction:
+    def _failed(self, rule: Rule) -> Prediction:
         self.counts["failed"] += 1
         reason = "the computing ended without a result; the engine's log says why"
-        return refusal(PredictionKind.BREACH, task.rule.framework, task.rule.id, reason, self._clock())
+        return refusal(PredictionKind.BREACH, rule.framework, rule.id, reason, self._clock())
 
     async def _workspaces(self) -> AsyncIterator[str]:
         after = ""
@@ -161,17 +116,7 @@ class Predictor:
             after = names[-1]
 
     async def _count(self, workspace: str) -> None:
-        today = self._clock() // DAY_US
-        rows = await self._daily.counts(workspace, today - LEARN_DAYS, today)
-        if rows is None:
-            reason = "the alerts of the last weeks are still being counted; tomorrow they are"
-            await self._put(workspace, [refusal(PredictionKind.COUNT, None, None, reason, self._clock())])
-            return
-        if not rows:
-            return
-        tasks, left_out = count_tasks(rows, today)
-        self.counts["left_out"] += left_out
-        made = await self._made(Task(self._clock(), counts=tuple(tasks)))
+        made = await self._made(Asked(workspace, self._clock(), is_counted=True))
         if made is None:
             self.counts["failed"] += 1
             return
@@ -244,19 +189,3 @@ class Predictor:
 
 
 _NONE = Finding(workspace="", kind="", key="", state="", at=0, updated_at=0, body="")
-
-
-def count_tasks(rows: Iterable[tuple[str, str | None, int, int]], today: int) -> tuple[list[CountTask], int]:
-    """What is to be predicted from (framework, rule, day, alerts): all, each framework, and the rules that rang most.
-
-    Days are those since 1970; all have counts from the first day that anything rang. And how many rules were left out.
-    """
-    known = list(rows)
-    first = min(day for _, _, day, _ in known)
-    counts: dict[tuple[str | None, str | None], list[int]] = {}
-    for framework, rule_id, day, count in known:
-        for key in dict.fromkeys([(None, None), (framework, None), (framework, rule_id)]):
-            counts.setdefault(key, [0] * (today - first))[day - first] += count
-    rules = sorted((key for key in counts if key[1] is not None), key=lambda key: (-sum(counts[key]), key))
-    chosen = [key for key in counts if key[1] is None] + rules[:COUNTED_RULES_MAX]
-    return [CountTask(*key, counts[key]) for key in chosen], max(0, len(rules) - COUNTED_RULES_MAX)

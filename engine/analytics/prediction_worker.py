@@ -1,23 +1,25 @@
-"""Makes predictions, in a process of its own (`engine.computing`): some rules with their readings, or a day's counts.
+"""Makes predictions, in a process of its own (`engine.computing`): of some rules, or of a workspace's counts.
 
-Pure but for the packing. What is handed over are pages as the store gave them; what comes back are predictions as they
-are kept. A rule of which nothing can be said comes back as one that says why.
+`gather` reads, the rest is pure but for the packing. A rule of which nothing can be said comes back as one that says
+why.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from engine.analytics.prediction_reading import read_task
+from engine.analytics.prediction_tasks import Asked, CountTask, Made, RuleTask, Task, prediction_id, refusal
 from engine.core.analytics.breach import AHEAD_HOURS, Hour, NextBreach, next_breach, watched
 from engine.core.analytics.calendar import DAY_US, HOUR_US
 from engine.core.analytics.daily_counts import daily_count
 from engine.core.analytics.forecast import KEEP_DAYS, TooLittle
+from engine.stores import Store
 from engine.stores.readings import ReadingPoint
 from protocol.predictions import Breach, Count, HourAhead, Prediction, PredictionKind, PredictionState
-from protocol.rules import Rule, ThresholdRule
+from protocol.rules import ThresholdRule
 from protocol.times import parse_rfc3339, rfc3339
 
 # Of one rule: those with the most readings. Others are counted.
@@ -26,37 +28,12 @@ SERIES_MAX = 20
 TOMORROW = 2
 
 
-class RuleTask(msgspec.Struct, frozen=True):
-    """A rule, and its readings by the hour: JSON lists of `ReadingPoint`."""
-
-    rule: Rule
-    pages: tuple[bytes, ...]
-
-
-class CountTask(msgspec.Struct, frozen=True):
-    """The alerts of each whole day up to yesterday, of a rule, a framework, or everything (both None)."""
-
-    framework: str | None
-    rule_id: str | None
-    counts: list[int]
-
-
-class Task(msgspec.Struct, frozen=True):
-    """What is to be predicted, at `now_us`."""
-
-    now_us: int
-    rules: tuple[RuleTask, ...] = ()
-    counts: tuple[CountTask, ...] = ()
-
-
-class Made(msgspec.Struct, frozen=True):
-    """All predictions, refusals among them; `left_out`: series beyond SERIES_MAX."""
-
-    predictions: list[Prediction]
-    left_out: int = 0
-
-
 _points = msgspec.json.Decoder(list[ReadingPoint]).decode
+
+
+async def gather(store: Store, asked: bytes) -> bytes:
+    """Reads a task, packed; see `engine.computing.asking`. Raises StoreUnavailable."""
+    return msgspec.msgpack.encode(await read_task(store, msgspec.msgpack.decode(asked, type=Asked)))
 
 
 def compute(task: bytes) -> bytes:
@@ -67,33 +44,14 @@ def compute(task: bytes) -> bytes:
 def work(task: Task) -> Made:
     """Makes them."""
     found: list[Prediction] = []
-    left_out = 0
+    left_out = task.left_out
     for each in task.rules:
         predictions, more = _of_rule(each, task.now_us)
         found, left_out = found + predictions, left_out + more
     found += [_of_count(each, task.now_us) for each in task.counts]
-    return Made(found, left_out)
-
-
-def prediction_id(kind: PredictionKind, framework: str | None, rule_id: str | None, what: str, since_us: int) -> str:
-    """The same for the same prediction of the same time, so that who predicts twice keeps one."""
-    text = msgspec.json.encode([kind.value, framework, rule_id, what, since_us])
-    return hashlib.sha256(text).hexdigest()[:32]
-
-
-def refusal(kind: PredictionKind, framework: str | None, rule_id: str | None, reason: str, now_us: int) -> Prediction:
-    """That there is none, and why: one for a rule, whatever the time."""
-    return Prediction(
-        id=prediction_id(kind, framework, rule_id, "refused", 0),
-        kind=kind,
-        state=PredictionState.REFUSED,
-        framework_id=framework,
-        rule_id=rule_id,
-        made_at=rfc3339(now_us),
-        since=rfc3339(now_us),
-        until=rfc3339(now_us),
-        reason=reason,
-    )
+    if task.uncounted is not None:
+        found.append(refusal(PredictionKind.COUNT, None, None, task.uncounted, task.now_us))
+    return Made(found, len(task.rules), left_out)
 
 
 def _of_rule(task: RuleTask, now_us: int) -> tuple[list[Prediction], int]:

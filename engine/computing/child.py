@@ -1,6 +1,7 @@
 """The process in which something is computed: a task comes in on its input, the answer goes out, and it ends.
 
-Imports the module that it is told, and nothing else of the engine. Its bounds are set before that.
+Imports the module that it is told, and nothing else of the engine but, if it is to ask the store, that. Its bounds are
+set before that. Whatever prints meanwhile prints into the log, not into the answer.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from importlib import import_module
 
 # The engine's own threads go first.
 _NICENESS = 10
+# That of "try again later" in sysexits.h: the store did not answer. What it said is the last line of the log.
+STORE_IS_AWAY = 75
 
 
 def _give_way() -> None:
@@ -21,14 +24,27 @@ def _give_way() -> None:
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
-def main(module: str, memory_max_bytes: int, cpu_max_s: int) -> None:
-    """One task, one answer."""
+def main(module: str, memory_max_bytes: int, cpu_max_s: int, is_asking: bool) -> int:
+    """One task, one answer; the status to end with."""
     _give_way()
     resource.setrlimit(resource.RLIMIT_AS, (memory_max_bytes, memory_max_bytes))
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_max_s, cpu_max_s))
-    answer = import_module(module).compute(sys.stdin.buffer.read())
-    sys.stdout.buffer.write(answer)
+    with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as out:
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        sys.stdout = sys.stderr
+        worker, task = import_module(module), sys.stdin.buffer.read()
+        if is_asking:
+            from engine.computing.asking import gathered
+            from protocol.errors import StoreUnavailable
+
+            try:
+                task = gathered(worker.gather, task)
+            except StoreUnavailable as fault:
+                print(fault, file=sys.stderr)
+                return STORE_IS_AWAY
+        out.write(worker.compute(task))
+    return 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    sys.exit(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), len(sys.argv) > 4))

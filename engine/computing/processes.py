@@ -1,10 +1,11 @@
 """Computes in processes: seconds of computing have no place on the loop, nor in a thread beside it (the GIL).
 
 A module with a function `compute(task: bytes) -> bytes` is run in a process of its own, which starts in a quarter of a
-second, gets its task, answers and ends. It shares nothing with the engine, knows no secret (its environment is empty),
-gives way to it (nice), and has bounds of memory and of computing time, so that it ends by itself even if the engine was
-killed. Who waits for it and is cancelled (a job past its deadline, a shutdown) has it ended at once. At most `at_once`
-run, others wait for their turn. Owns nothing but counts.
+second, gets its task, answers and ends. It shares nothing with the engine and knows no secret (its environment is
+empty; one that asks the store is told where that is, and has what the driver finds its server by). It gives way to the
+engine from its first moment on, and has bounds of memory and of computing time, so that it ends by itself even if the
+engine was killed. Who waits for it and is cancelled (a job past its deadline, a shutdown) has it ended at once. At most
+`at_once` run, others wait for their turn. Owns nothing but counts.
 
 Decided against: processes that stay (nobody computes all day), and pickling functions over to them (a program that
 embeds the engine would be imported there again).
@@ -13,11 +14,15 @@ embeds the engine would be imported there again).
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 
 import structlog
 import trio
+
+from engine.computing.child import STORE_IS_AWAY
+from protocol.errors import StoreUnavailable
 
 log = structlog.get_logger()
 
@@ -27,6 +32,9 @@ MEMORY_MAX_BYTES = 1 << 30
 CPU_MAX_S = 900
 # -P: what lies in the working directory is not imported.
 COMMAND = (sys.executable, "-P", "-m", "engine.computing.child")
+# util-linux and busybox have it: Python takes 50 ms until it can give way by itself, of the core that the loop is on.
+_CHRT = shutil.which("chrt") if hasattr(os, "SCHED_IDLE") else None
+_AT_THE_BACK = (_CHRT, "-i", "0") if _CHRT else ()
 _FAULT_MAX_CHARS = 2_000
 
 
@@ -50,19 +58,20 @@ class Processes:
         """Processes by what became of them, and those that run."""
         return {**self._figures, "running": int(self._room.borrowed_tokens)}
 
-    async def compute(self, module: str, task: bytes) -> bytes:
-        """What `compute` of this module says to the task. Raises ComputingFailedError. Cancelled: the process ends."""
+    async def compute(self, module: str, task: bytes, *, is_asking: bool = False) -> bytes:
+        """What `compute` of this module says to the task; `is_asking`: to what it gathers first (see `Asking`, which
+        packs the task). Raises ComputingFailedError, StoreUnavailable. Cancelled: the process ends."""
         async with self._room:
             self._figures["started"] += 1
             done = None
             try:
                 done = await trio.run_process(
-                    (*COMMAND, module, str(MEMORY_MAX_BYTES), str(CPU_MAX_S)),
+                    (*_AT_THE_BACK, *COMMAND, module, str(MEMORY_MAX_BYTES), str(CPU_MAX_S), *["asking"][:is_asking]),
                     stdin=task,
                     capture_stdout=True,
                     capture_stderr=True,
                     check=False,
-                    env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                    env=_environment(is_asking),
                     deliver_cancel=_end,
                 )
             finally:
@@ -70,10 +79,20 @@ class Processes:
         if done.returncode:
             self._figures["failed"] += 1
             fault = done.stderr.decode(errors="replace")[-_FAULT_MAX_CHARS:]
-            log.error("computing_failed", module=module, returncode=done.returncode, fault=fault)
             last = fault.strip().rpartition("\n")[2]
+            if done.returncode == STORE_IS_AWAY:
+                raise StoreUnavailable(last)
+            log.error("computing_failed", module=module, returncode=done.returncode, fault=fault)
             raise ComputingFailedError(f"{module} ended with {done.returncode}: {last or 'it was killed'}")
         return done.stdout
+
+
+def _environment(is_asking: bool) -> dict[str, str]:
+    known = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    if is_asking:
+        # Passwords and certificates of a server that are not in its URL.
+        known |= {name: value for name, value in os.environ.items() if name.startswith("PG") or name == "HOME"}
+    return known
 
 
 async def _end(process: trio.Process) -> None:

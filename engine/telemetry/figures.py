@@ -249,6 +249,9 @@ FIGURES: Mapping[str, Figure] = {
     "insights.rules_tried": Figure(
         ("tocsin_insight_rules_tried",), "Rules that trouble people, and that measures were tried for.", True
     ),
+    "insights.rules_failed": Figure(
+        ("tocsin_insight_rules_failed",), "Of them those whose trial ended badly: the log says why.", True
+    ),
     "insights.recommended": Figure(
         ("tocsin_recommendations_found",), "Recommendations that runs found, known ones too.", True
     ),

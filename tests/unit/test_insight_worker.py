@@ -6,16 +6,8 @@ from typing import Any
 
 import msgspec
 
-from engine.analytics.insight_worker import (
-    Answer,
-    HeldRule,
-    KnownFramework,
-    Look,
-    MetricHours,
-    Try,
-    compute,
-    past,
-)
+from engine.analytics.insight_tasks import Answer, HeldRule, KnownFramework, Look, MetricHours, Try
+from engine.analytics.insight_worker import compute, past
 from engine.core.analytics.knowing import EXPIRED_US
 from engine.core.analytics.trends import trends_of
 from engine.stores.findings import HistoryRow

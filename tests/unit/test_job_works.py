@@ -57,7 +57,7 @@ def others(store: Store) -> list[Schedule]:
     return [
         *cache_schedules(cache),
         counting.schedule(),
-        PatternRuns(store, lambda workspace, pattern: None).schedule(),
+        PatternRuns(store, None, lambda workspace, pattern: None).schedule(),
     ]
 
 

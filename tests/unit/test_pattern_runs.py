@@ -13,9 +13,10 @@ import trio
 from msgspec.structs import replace
 
 from benchmarks.planted import History
-from engine.analytics import each_workspace, pattern_runs, pattern_worker
+from engine.analytics import each_workspace, pattern_reading, pattern_worker
 from engine.analytics.each_workspace import OfWorkspace, Started
 from engine.analytics.pattern_findings import LAST_RUN, PATTERN, RUN, pattern_of, run_of
+from engine.analytics.pattern_reading import read_known
 from engine.analytics.pattern_runs import PatternRuns
 from engine.jobs.kinds import Done
 from engine.jobs.scheduler import RunArgs
@@ -54,7 +55,7 @@ def mining(monkeypatch: pytest.MonkeyPatch) -> Opening:
     async def opened() -> AsyncIterator[Mining]:
         async with open_store("memory:", clock=lambda: NOW) as store:
             found = Mining(store, None)  # type: ignore[arg-type]  # made below
-            found.runs = PatternRuns(store, lambda workspace, pattern: found.told.append((workspace, pattern)))
+            found.runs = PatternRuns(store, None, lambda workspace, pattern: found.told.append((workspace, pattern)))
 
             async def compute(module: str, task: bytes) -> bytes:
                 await trio.lowlevel.checkpoint()
@@ -183,7 +184,7 @@ async def test_each_workspace_has_a_job_and_only_one(mining: Opening, monkeypatc
 async def test_of_too_many_alerts_the_newest_whole_days_are_looked_at(
     mining: Opening, monkeypatch: pytest.MonkeyPatch, room: int, today: int, alerts: int, days: int, is_cut: bool
 ) -> None:
-    monkeypatch.setattr(pattern_runs, "ALERTS_MAX", room)
+    monkeypatch.setattr(pattern_reading, "ALERTS_MAX", room)
     async with mining() as now:
         when = [NOW - day * DAY_US - DAY_US // 2 for day in [*[0] * (today - 1), *range(56)]]
         await committed(now.store, a_commit(rows=[a_row(an_alert(at=at), until=0) for at in when]))
@@ -192,13 +193,13 @@ async def test_of_too_many_alerts_the_newest_whole_days_are_looked_at(
 
 
 async def test_all_patterns_that_are_known_are_known(mining: Opening, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pattern_runs, "_KNOWN_AT_ONCE", 2)
-    monkeypatch.setattr(pattern_runs, "KNOWN_MAX", 6)
+    monkeypatch.setattr(pattern_reading, "_KNOWN_AT_ONCE", 2)
+    monkeypatch.setattr(pattern_reading, "KNOWN_MAX", 6)
     async with mining() as now:
         await now.store.put_findings(findings_of([a_pattern(f"p{n}") for n in range(5)]))
-        assert sorted([each.id async for each in now.runs._known("acme")]) == [f"p{n}" for n in range(5)]
-        monkeypatch.setattr(pattern_runs, "KNOWN_MAX", 4)
-        assert len([each async for each in now.runs._known("acme")]) == 4
+        assert sorted([each.id async for each in read_known(now.store, "acme")]) == [f"p{n}" for n in range(5)]
+        monkeypatch.setattr(pattern_reading, "KNOWN_MAX", 4)
+        assert len([each async for each in read_known(now.store, "acme")]) == 4
 
 
 @pytest.mark.parametrize(

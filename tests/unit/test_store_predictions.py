@@ -12,10 +12,13 @@ import trio
 
 from engine.analytics import prediction_worker
 from engine.analytics.daily_alerts import AlertDays
-from engine.analytics.predicting import Predictor, count_tasks
+from engine.analytics.predicting import Predictor
 from engine.analytics.prediction_findings import PREDICTION, prediction_of
 from engine.analytics.prediction_jobs import prediction_schedules
+from engine.analytics.prediction_reading import count_tasks
 from engine.analytics.prediction_scoring import PredictionScorer
+from engine.analytics.prediction_tasks import CountTask, RuleTask, Task
+from engine.computing.asking import Asking
 from engine.computing.processes import ComputingFailedError, Processes
 from engine.jobs.scheduler import RunArgs
 from engine.stores import Store
@@ -45,12 +48,12 @@ class Here:
 
     def __init__(self, *fails: str) -> None:
         self.fails = fails
-        self.tasks: list[prediction_worker.Task] = []
+        self.tasks: list[Task] = []
 
     async def compute(self, module: str, task: bytes) -> bytes:
         await trio.lowlevel.checkpoint()
         assert module == prediction_worker.__name__
-        decoded = msgspec.msgpack.decode(task, type=prediction_worker.Task)
+        decoded = msgspec.msgpack.decode(task, type=Task)
         self.tasks.append(decoded)
         if {each.rule.id for each in decoded.rules} & set(self.fails):
             raise ComputingFailedError("out of memory")
@@ -106,7 +109,8 @@ def _id(at: int, number: int) -> str:
 
 def predictor(store: Store, now: int, rules: Sequence[Rule] = (HOT, CALM, NEW), here: Here | None = None) -> Predictor:
     processes: Any = here or Here()
-    return Predictor(store, lambda: [(KEY.workspace, rule) for rule in rules], AlertDays(store), processes, lambda: now)
+    asking = Asking(store, None, processes)
+    return Predictor(store, lambda: [(KEY.workspace, rule) for rule in rules], asking, lambda: now)
 
 
 async def kept(store: Store, **query: Any) -> list[Prediction]:
@@ -355,7 +359,7 @@ async def test_rules_that_are_off_or_cannot_be_predicted_are_not_read_for(factor
 
 
 def test_of_many_rules_those_that_rang_most_have_counts_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.analytics.predicting.COUNTED_RULES_MAX", 2)
+    monkeypatch.setattr("engine.analytics.prediction_reading.COUNTED_RULES_MAX", 2)
     rows = [("web", f"r{number}", 100 + day, number + 1) for number in range(4) for day in range(3)]
     tasks, left_out = count_tasks(rows, 103)
     assert left_out == 2
@@ -371,8 +375,8 @@ def test_of_many_series_those_with_the_most_readings_are_predicted(monkeypatch: 
          "max": 1.0, "sum": 1.0, "last": 1.0}
         for host, hours in (("a", 15 * 24), ("b", 16 * 24)) for hour in range(1, hours + 1)
     ]  # fmt: skip
-    task = prediction_worker.RuleTask(HOT, (msgspec.json.encode(points),))
-    made = prediction_worker.work(prediction_worker.Task(START, (task,)))
+    task = RuleTask(HOT, (msgspec.json.encode(points),))
+    made = prediction_worker.work(Task(START, (task,)))
     assert made.left_out == 1
     (prediction,) = made.predictions
     assert isinstance(prediction.forecast, Breach)
@@ -380,9 +384,7 @@ def test_of_many_series_those_with_the_most_readings_are_predicted(monkeypatch: 
 
 
 async def test_a_real_process_answers_what_the_worker_says() -> None:
-    task = msgspec.msgpack.encode(
-        prediction_worker.Task(START, counts=(prediction_worker.CountTask("web", None, [3] * 20),))
-    )
+    task = msgspec.msgpack.encode(Task(START, counts=(CountTask("web", None, [3] * 20),)))
     answer = await Processes(1).compute(prediction_worker.__name__, task)
     assert answer == prediction_worker.compute(task)
 
@@ -424,22 +426,27 @@ async def test_of_a_day_with_many_rules_the_rest_is_told_with_its_framework(
 class NotYet:
     """A store whose alerts from before there were counts are still to be counted."""
 
+    def __init__(self, store: Store) -> None:
+        pass
+
     async def counts(self, workspace: str, since_day: int, until_day: int) -> None:
         await trio.lowlevel.checkpoint()
 
 
-async def test_alerts_that_are_still_being_counted_are_not_guessed(factory: StoreFactory) -> None:
+async def test_alerts_that_are_still_being_counted_are_not_guessed(
+    factory: StoreFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with factory.open() as store:
         await rang(store, range(DAYS + 3))
-        processes: Any = Here()
-        early = Predictor(store, list, NotYet(), processes, lambda: START)
-        assert (await early.predict()).refused == 1
+        with monkeypatch.context() as patched:
+            patched.setattr("engine.analytics.prediction_reading.AlertDays", NotYet)
+            assert (await predictor(store, START, rules=()).predict()).refused == 1
         (refused,) = await kept(store)
         assert "still being counted" in (refused.reason or "")
         await predictor(store, START, rules=()).predict()
         assert await kept(store, states=("refused",)) == []
         later = START + 3 * DAY_US
-        done = await PredictionScorer(store, NotYet(), lambda: later).score()
+        done = await PredictionScorer(store, NotYet(store), lambda: later).score()
         assert (done.scored, done.unscored) == (0, 0)
         assert await store.due_findings(PREDICTION, later, 10) == []
         assert (await PredictionScorer(store, AlertDays(store), lambda: later + 2 * HOUR_US).score()).scored == 3

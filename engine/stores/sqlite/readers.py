@@ -87,7 +87,7 @@ class ThreadedReaders(Readers):
         connection = self._idle.pop() if self._idle else self._database.connect_reader()
         connection.set_progress_handler(lambda: read.is_over or self._closed, _STEPS_BETWEEN_QUESTIONS)
         try:
-            with _one_moment(connection):
+            with one_moment(connection):
                 answer = question(connection)
         except sqlite3.Error:
             connection.close()
@@ -100,7 +100,7 @@ class ThreadedReaders(Readers):
 
 
 @contextmanager
-def _one_moment(connection: sqlite3.Connection) -> Iterator[None]:
+def one_moment(connection: sqlite3.Connection) -> Iterator[None]:
     """Several statements that see one state of the database, which is held no longer than that."""
     connection.execute("BEGIN")
     try:

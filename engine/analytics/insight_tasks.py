@@ -1,0 +1,114 @@
+"""What the process of insights is asked, what it then has before it, and what it answers. Values only."""
+
+from __future__ import annotations
+
+import msgspec
+
+from engine.stores.readings import KeptReadings
+from engine.trying.backtest_worker import StoredPage
+from protocol.directory import HealthCategory
+from protocol.insights import Insight, Recommendation
+from protocol.rules import Rule
+
+
+class HeldRule(msgspec.Struct, frozen=True):
+    """A rule that holds, its version (0: it is not stored), and whether a chain of escalation is for it."""
+
+    rule: Rule
+    version: int
+    is_escalated: bool
+
+
+class MetricHours(msgspec.Struct, frozen=True):
+    """The hours of a metric's series: JSON lists of points."""
+
+    metric: str
+    pages: tuple[bytes, ...]
+
+
+class KnownFramework(msgspec.Struct, frozen=True):
+    """A framework: which side of health its metrics are of, who owns it, and which metrics have news (`alive`)."""
+
+    id: str
+    metrics: dict[str, HealthCategory]
+    team: str | None
+    alive: tuple[str, ...]
+    hours: tuple[MetricHours, ...] = ()
+    note: str | None = None
+
+
+class Mapped(msgspec.Struct, frozen=True):
+    """A framework as people wrote it down: which side of health its metrics are of, and who owns it."""
+
+    id: str
+    metrics: dict[str, HealthCategory]
+    owner: str | None
+
+
+class LookAt(msgspec.Struct, frozen=True, tag="look_at"):
+    """Whose insights are asked for, up to when (microseconds). `rules`: lists of HeldRule, packed. `archived`:
+    frameworks that nobody asks about any more."""
+
+    workspace: str
+    until: int
+    frameworks: tuple[Mapped, ...]
+    archived: tuple[str, ...]
+    rules: tuple[bytes, ...]
+
+
+class TryOn(msgspec.Struct, frozen=True, tag="try_on"):
+    """A rule that measures are to be tried for, with its alerts (a page), on the readings that are kept of the time."""
+
+    workspace: str
+    held: HeldRule
+    alerts: bytes
+    team: str | None
+    since: int
+    until: int
+    suppression_s: float
+    kept: KeptReadings
+
+
+class Look(msgspec.Struct, frozen=True, tag="look"):
+    """All of a workspace. `history`: pages of alerts (how many, and whether there are more); `rules`: lists of
+    HeldRule, packed; `now` in microseconds."""
+
+    history: tuple[str, ...]
+    frameworks: tuple[KnownFramework, ...]
+    rules: tuple[bytes, ...]
+    now: int
+    archived: tuple[str, ...] = ()
+    alerts: int = 0
+    is_cut: bool = False
+    metrics_left_out: int = 0
+
+
+class Try(msgspec.Struct, frozen=True, tag="try"):
+    """A rule that troubles people, with its alerts (a page) and the readings that are stored of the time."""
+
+    held: HeldRule
+    alerts: bytes
+    team: str | None
+    since: int
+    until: int
+    suppression_s: float
+    stored: tuple[StoredPage, ...] = ()
+
+
+class Suspect(msgspec.Struct, frozen=True):
+    """A rule to be tried."""
+
+    held: HeldRule
+    alerts: bytes
+    team: str | None
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What came of either; and of what was looked at how much there was."""
+
+    insights: list[Insight] = []
+    suspects: list[Suspect] = []
+    recommendations: list[Recommendation] = []
+    alerts: int = 0
+    is_cut: bool = False
+    metrics_left_out: int = 0

@@ -1,0 +1,96 @@
+"""What predictions are made from, read from the store: three months of a rule's readings by the hour, and how many
+alerts there were each day.
+
+Handed on as it came, page by page, to what decodes it (`prediction_worker`). Owns nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from engine.analytics.daily_alerts import AlertDays, Row
+from engine.analytics.leisure import at_leisure
+from engine.analytics.prediction_tasks import Asked, CountTask, RuleTask, Task
+from engine.core.analytics.breach import watched
+from engine.core.analytics.calendar import DAY_US
+from engine.core.analytics.daily_counts import LEARN_DAYS
+from engine.core.analytics.forecast import KEEP_DAYS
+from engine.stores import Store
+from engine.stores.readings import PAGE_MAX_READINGS, ReadingQuery, Resolution
+from protocol.rules import Rule
+
+# Of one process: about 4 MB of text, and two seconds of computing; what it answers is some hundred kilobytes.
+POINTS_AT_ONCE = 25_000
+# Of one rule: 100,000 hours are fifty series of three months.
+POINTS_MAX = 100_000
+# Of one workspace: those that rang most have their own counts.
+COUNTED_RULES_MAX = 200
+
+
+async def read_task(store: Store, asked: Asked) -> Task:
+    """What is asked for: of the rules as many as fit. Raises StoreUnavailable."""
+    rules, points, left_out = list[RuleTask](), 0, 0
+    for rule in asked.rules:
+        task, count, is_cut = await _of_rule(store, asked, rule)
+        rules.append(task)
+        # The last series may be told in part; how many come after it nobody has counted.
+        points, left_out = points + count, left_out + is_cut
+        if points >= POINTS_AT_ONCE:
+            break
+    read = Task(asked.now_us, tuple(rules), left_out=left_out)
+    return await _with_counts(store, asked, read) if asked.is_counted else read
+
+
+async def _of_rule(store: Store, asked: Asked, rule: Rule) -> tuple[RuleTask, int, bool]:
+    """A rule with its readings, how many these are, and whether there are more; those that are refused anyway are not
+    read for."""
+    pages: list[bytes] = []
+    cursor: str | None = ""
+    points, now = 0, asked.now_us
+    while callable(watched(rule)) and cursor is not None and points < POINTS_MAX:
+        query = ReadingQuery(
+            workspace=asked.workspace,
+            framework=rule.framework,
+            metric=rule.metric,
+            labels=rule.match,
+            since_us=now - KEEP_DAYS * DAY_US,
+            until_us=now,
+            resolution=Resolution.HOUR,
+            cursor=cursor or None,
+            limit=PAGE_MAX_READINGS,
+        )
+        page = await at_leisure(store.readings(query))
+        cursor, points = page.next_cursor, points + len(page.items)
+        if page.items:
+            pages.append(msgspec.json.encode(page.items))
+    return RuleTask(rule, tuple(pages)), points, bool(cursor)
+
+
+async def _with_counts(store: Store, asked: Asked, task: Task) -> Task:
+    today = asked.now_us // DAY_US
+    rows = await AlertDays(store).counts(asked.workspace, today - LEARN_DAYS, today)
+    if rows is None:
+        reason = "the alerts of the last weeks are still being counted; tomorrow they are"
+        return msgspec.structs.replace(task, uncounted=reason)
+    counts, left_out = count_tasks(rows, today)
+    return msgspec.structs.replace(task, counts=tuple(counts), left_out=task.left_out + left_out)
+
+
+def count_tasks(rows: Iterable[Row], today: int) -> tuple[list[CountTask], int]:
+    """What is to be predicted from (framework, rule, day, alerts): all, each framework, and the rules that rang most.
+
+    Days are those since 1970; all have counts from the first day that anything rang. And how many rules were left out.
+    """
+    known = list(rows)
+    if not known:
+        return [], 0
+    first = min(day for _, _, day, _ in known)
+    counts: dict[tuple[str | None, str | None], list[int]] = {}
+    for framework, rule_id, day, count in known:
+        for key in dict.fromkeys([(None, None), (framework, None), (framework, rule_id)]):
+            counts.setdefault(key, [0] * (today - first))[day - first] += count
+    rules = sorted((key for key in counts if key[1] is not None), key=lambda key: (-sum(counts[key]), key))
+    chosen = [key for key in counts if key[1] is None] + rules[:COUNTED_RULES_MAX]
+    return [CountTask(*key, counts[key]) for key in chosen], max(0, len(rules) - COUNTED_RULES_MAX)
