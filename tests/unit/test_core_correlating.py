@@ -220,6 +220,17 @@ def test_of_too_many_alerts_the_first_are_forgotten_and_counted() -> None:
     assert kept.incidents == {}
 
 
+def test_what_is_ahead_of_a_clock_that_was_set_back_is_not_remembered_until_it_is_there_again() -> None:
+    kept = Kept()
+    kept.feed(fired(1, 100_000, host="h1"), fired(2, 100_001, host="h1"))
+    kept.feed(fired(3, 0, host="h1"), fired(4, 2_000, host="h2"), fired(5, 2_001, host="h2"))
+    assert kept.partition() == {together(1, 2), together(4, 5)}
+    assert kept.machine.oldest == 4, "else each restart would read everything since again"
+    kept.restart()
+    kept.feed(fired(6, 2_002, host="h2"))
+    assert kept.partition() == {together(1, 2), together(4, 5, 6)}
+
+
 def test_rules_that_go_together_tie_unless_a_label_says_that_they_are_about_different_things() -> None:
     kept = Kept(learned=learned_of([("cpu", "latency")]))
     kept.feed(fired(1, rule="cpu", host="h1"), fired(2, 5, rule="latency", host="h2"))

@@ -120,10 +120,16 @@ def test_a_rule_that_is_known_to_ring_before_others_is_believed_more_than_a_seco
     assert (second.member.alert_id, second.followed) == ("a", 0)
 
 
+def hear(labels: TellingLabels, name: str, value: str, window: int, offset: int) -> None:
+    """An alert fired in this window, as the clock says."""
+    at = AT + window * WINDOW_US
+    labels.hear({name: value}, at, at, offset)
+
+
 def test_what_was_everybodys_long_ago_counts_half_and_what_was_there_once_is_forgotten() -> None:
     labels = TellingLabels(Correlation(labels=("env",)), Learnt())
     for window in range(WINDOWS_REMEMBERED + 2):
-        labels.hear({"env": "prod"} if window else {"env": "once"}, AT + window * WINDOW_US, window + 1)
+        hear(labels, "env", "prod" if window else "once", window, window + 1)
     assert labels.learnt.windows == WINDOWS_REMEMBERED // 2 + 1
     assert labels.learnt.values == {"env=prod": (WINDOWS_REMEMBERED - 1) // 2 + 1}
     assert labels.of({"env": "prod"}) == {}
@@ -132,17 +138,41 @@ def test_what_was_everybodys_long_ago_counts_half_and_what_was_there_once_is_for
 def test_of_too_many_values_those_that_were_seen_once_are_forgotten() -> None:
     labels = TellingLabels(Correlation(labels=("n",)), Learnt())
     for number in range(VALUES_MAX + 1):
-        labels.hear({"n": str(number)}, AT, 1)
-    labels.hear({"n": "x"}, AT + WINDOW_US, 2)
+        hear(labels, "n", str(number), 0, 1)
+    hear(labels, "n", "x", 1, 2)
     assert labels.learnt.values == {}
 
 
 def test_what_comes_late_for_its_window_is_not_counted_and_what_is_stored_is_without_the_window_that_goes_on() -> None:
     labels = TellingLabels(Correlation(labels=("env",)), Learnt())
-    labels.hear({"env": "a"}, AT + WINDOW_US, 1)
-    labels.hear({"env": "b"}, AT, 2)
+    hear(labels, "env", "a", 1, 1)
+    labels.hear({"env": "b"}, AT, AT + WINDOW_US, 2)
     assert labels.learnt.now == {"env=a": 1}
     stored = labels.stored()
     assert stored is not None
     assert (stored.now, stored.since) == ({}, 1)
     assert labels.stored() is None
+
+
+def test_a_clock_that_was_set_back_does_not_end_learning() -> None:
+    labels = TellingLabels(Correlation(labels=("env",)), Learnt())
+    hear(labels, "env", "future", 10_000, 1)
+    for window in range(3):
+        hear(labels, "env", "prod", window, window + 2)
+    assert labels.learnt.values == {"env=future": 1, "env=prod": 2}
+    assert (labels.learnt.windows, labels.learnt.since, labels.learnt.now) == (3, 4, {"env=prod": 1})
+
+
+def test_a_node_whose_clock_is_a_window_behind_ends_none() -> None:
+    labels = TellingLabels(Correlation(labels=("env",)), Learnt())
+    hear(labels, "env", "prod", 1, 1)
+    hear(labels, "env", "prod", 0, 2)
+    hear(labels, "env", "prod", 1, 3)
+    assert (labels.learnt.windows, labels.learnt.since, labels.learnt.now) == (0, 1, {"env=prod": 2})
+
+
+def test_an_alert_that_says_to_be_of_the_future_is_of_now() -> None:
+    labels = TellingLabels(Correlation(labels=("env",)), Learnt())
+    labels.hear({"env": "prod"}, AT + 100 * WINDOW_US, AT, 1)
+    hear(labels, "env", "prod", 0, 2)
+    assert (labels.learnt.windows, labels.learnt.now) == (0, {"env=prod": 2})

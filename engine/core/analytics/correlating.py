@@ -170,12 +170,12 @@ class Correlator:
         return Changes([case.incident for case in cases], members, news, self._labels.stored())
 
     def _fire(self, event: Event, *, is_new: bool) -> None:
-        alert, started_at = event.alert, parse_rfc3339(event.alert.triggered_at)
+        alert, started_at, at = event.alert, parse_rfc3339(event.alert.triggered_at), parse_rfc3339(event.at)
         if not self._settings.enabled or alert.id in self._recent or alert.id in self._apart:
             return
         if is_new or event.workspace_offset >= self.learnt.since:
-            self._labels.hear(alert.labels, started_at, event.workspace_offset)
-        self._look_at(self._recent.prune(started_at))
+            self._labels.hear(alert.labels, started_at, at, event.workspace_offset)
+        self._look_at(self._recent.prune(started_at, at))
         labels = self._labels.of(alert.labels)
         keys = tuple([f"{name}={value}" for name, value in labels.items()])
         if alert.rule_id is not None and self.learned.partners.get(alert.rule_id):
@@ -185,7 +185,7 @@ class Correlator:
         recent = Recent(event.workspace_offset, started_at, alert.id, keys, labels)
         known = self._groups.get(alert.id)
         if known is None:
-            self._place(alert, recent, parse_rfc3339(event.at), is_new=is_new)
+            self._place(alert, recent, at, is_new=is_new)
         self._look_at(self._recent.remember(recent))
 
     def _place(self, alert: Alert, recent: Recent, at: int, *, is_new: bool) -> None:

@@ -64,9 +64,13 @@ class RecentAlerts:
             self.forgotten += 1
             yield self._forget()
 
-    def prune(self, now: int) -> Iterator[str]:
-        """Forgets whatever nothing that begins now, or a window ago, can tie to, and says what."""
-        while self._arrived and self._arrived[0].started_at < now - 2 * self._window_us:
+    def prune(self, now: int, clock: int) -> Iterator[str]:
+        """Forgets whatever nothing that begins now, or a window ago, can tie to, and says what.
+
+        What is ahead of the clock by as much goes too: the clock was set back, and would not be there again for long.
+        """
+        span = 2 * self._window_us
+        while self._arrived and not now - span <= self._arrived[0].started_at <= clock + span:
             yield self._forget()
 
     def _forget(self) -> str:

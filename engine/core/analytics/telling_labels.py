@@ -6,6 +6,9 @@ no serial number. Everybody's is what was there in more than half of the last wi
 belongs together. A serial number has a new value nearly each time (`order_id`); the usual names are never taken for
 one, since a fleet may have more hosts than alerts. Until there is enough to count, everything that is chosen ties. What
 is learnt in a window counts from the next one on: so within one the order of arrival changes nothing.
+
+Time is when alerts fire, and a clock that was set back ends the window as one that goes on does: else nothing would be
+learnt until it is there again.
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ WINDOWS_LEAST = 10
 EVERYBODYS_SHARE = 0.5
 # Then all counts are halved: what was everybody's last month need not be so now.
 WINDOWS_REMEMBERED = 400
+# Nodes' clocks are not quite the same, and about the end of a window neither of them was set back.
+CLOCKS_DIFFER_WINDOWS = 1
 # Of a name that many values must have been seen, and so many of them new each time.
 NAMED_LEAST = 50
 SERIAL_SHARE = 0.9
@@ -68,10 +73,13 @@ class TellingLabels:
         self._has_ended = False
         return replace(self.learnt, now={})
 
-    def hear(self, labels: Mapping[str, str], at: int, offset: int) -> None:
-        """An alert fired at this moment (microseconds). One of a window that is over is not counted any more."""
-        window = at // self._window_us
-        if window > self.learnt.window:
+    def hear(self, labels: Mapping[str, str], at: int, clock: int, offset: int) -> None:
+        """An alert fired at this moment (microseconds), and it was said when the clock was there.
+
+        One of a window that is over is not counted any more.
+        """
+        window = min(at, clock) // self._window_us
+        if window > self.learnt.window or clock // self._window_us < self.learnt.window - CLOCKS_DIFFER_WINDOWS:
             self._close(window)
             self.learnt.since = offset
             self._has_ended = True
