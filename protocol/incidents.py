@@ -114,7 +114,8 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Alerts that belong together, without the alerts. `started_at`: when the first of them began.
 
-    `story` has the newest lines; `untold` older ones are gone.
+    `story` has the newest lines; `untold` older ones are gone. `has_others`: there are more alerts in it, of frameworks
+    that whoever asks may not see; then what is told of alerts is of those that he may. Never kept so.
     """
 
     id: str
@@ -134,3 +135,4 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     merged_into: str | None = None
     story: tuple[Moment, ...] = ()
     untold: int = 0
+    has_others: bool = False

@@ -17,7 +17,7 @@ from engine.stores import Store
 from engine.stores.findings import Finding, FindingQuery
 from protocol.errors import Busy, UnknownChannel
 from protocol.model import Principal
-from protocol.patterns import Pattern, PatternKind, PatternRun, PatternState, Said
+from protocol.patterns import Lacking, Pattern, PatternKind, PatternRun, PatternState, Said
 from protocol.times import rfc3339
 
 # A run may write the same pattern meanwhile, and somebody else may say something; nobody loses so often.
@@ -38,12 +38,28 @@ class PatternsWanted(msgspec.Struct, frozen=True, kw_only=True):
     cursor: str | None = None
 
 
+class LastRun(msgspec.Struct, frozen=True, kw_only=True):
+    """What the last run did: up to when and since when it looked, at how many alerts, whether older ones were left out.
+
+    Its figures are of the whole workspace: null, and `lacking` empty, for a token that is for some frameworks only.
+    Times are RFC 3339.
+    """
+
+    at: str
+    since: str
+    alerts: int | None = None
+    is_cut: bool | None = None
+    found: int | None = None
+    new: int | None = None
+    lacking: tuple[Lacking, ...] = ()
+
+
 class PatternPage(msgspec.Struct, frozen=True, kw_only=True):
     """Patterns, the newest first; where the next page starts (null: there is none); the last run (null: none yet)."""
 
     items: list[Pattern]
     next_cursor: str | None
-    run: PatternRun | None
+    run: LastRun | None
 
 
 class PatternVerbs:
@@ -79,7 +95,8 @@ class PatternVerbs:
             )
         )
         run = run_of(await self._store.finding(who.workspace, RUN, LAST_RUN))
-        return PatternPage(items=readable(page.items, pattern_of), next_cursor=page.next_cursor, run=run)
+        items = readable(page.items, pattern_of)
+        return PatternPage(items=items, next_cursor=page.next_cursor, run=_told(who, run))
 
     async def get(self, who: Principal, pattern_id: str) -> Pattern:
         """One pattern."""
@@ -110,3 +127,12 @@ class PatternVerbs:
         if found is None or not may_see(who, found.framework):
             raise UnknownChannel("there is no such pattern")
         return found
+
+
+def _told(who: Principal, run: PatternRun | None) -> LastRun | None:
+    """The last run, as far as it is this token's to know."""
+    if run is None:
+        return None
+    if who.channels is not None:
+        return LastRun(at=run.at, since=run.since)
+    return LastRun(**msgspec.structs.asdict(run))

@@ -31,7 +31,9 @@ States = Annotated[list[str] | None, QueryParameter(name="state", description="o
 
 class IncidentShown(msgspec.Struct, frozen=True, kw_only=True):
     """Alerts that belong together: how many, how many of them are open, of which frameworks. `title` is that of the
-    alert that began first, `severity` the highest. `merged_into`: its alerts are in that incident."""
+    alert that began first, `severity` the highest. `merged_into`: its alerts are in that incident. `has_others`: there
+    are more alerts in it, of frameworks that this token is not for; all that is said of alerts is of those that it is
+    for."""
 
     id: str
     state: IncidentState
@@ -47,6 +49,7 @@ class IncidentShown(msgspec.Struct, frozen=True, kw_only=True):
     alerts: int
     open_alerts: int
     frameworks: list[str]
+    has_others: bool
 
 
 class IncidentAlert(msgspec.Struct, frozen=True, kw_only=True):
@@ -253,6 +256,7 @@ def _fields(incident: kept.Incident) -> dict[str, Any]:
         "alerts": incident.alerts,
         "open_alerts": incident.open_alerts,
         "frameworks": list(incident.frameworks),
+        "has_others": incident.has_others,
     }
 
 

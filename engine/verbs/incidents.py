@@ -1,9 +1,10 @@
 """Incidents as people see and change them: one set of verbs for all doors.
 
 Keeps nothing. An incident is a workspace's; whoever may see only some frameworks sees those incidents that have an
-alert there, and of them only those alerts; he changes none that has others. What people do is on record before it is
-done, and is written where the keeper notices (`engine.stores.incidents`). Acknowledging and resolving is done to the
-alerts, by the same verb as for any alerts; resolving it as a whole ends the incident besides, whatever it waits for.
+alert there, and of them only those alerts (`engine.core.analytics.incident_part`); he changes none that has others.
+What people do is on record before it is done, and is written where the keeper notices (`engine.stores.incidents`).
+Acknowledging and resolving is done to the alerts, by the same verb as for any alerts; resolving it as a whole ends the
+incident besides, whatever it waits for.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from engine.access.roles import check, check_framework, may_see
 from engine.analytics.learned import Learning
 from engine.core.analytics.causes import Cause, causes
 from engine.core.analytics.incident_case import MEMBERS_MAX, Case, began
+from engine.core.analytics.incident_part import part_of
 from engine.stores import Store
 from engine.stores.incidents import IncidentChange, IncidentPage, IncidentQuery, KeptIncident
 from engine.verbs.people import Deed
@@ -32,8 +34,8 @@ from protocol.model import OPEN_STATES, AlertState, Principal, Status
 # On another node than the keeper's it may take longer, and nobody waits for that.
 SEEN_MAX_S = 1.0
 UNKNOWN = "there is no such incident"
-# What is said of an incident to who may not see all of it.
-PARTLY = "alerts of several frameworks"
+# Incidents that are read with their alerts, 500 each at most, for a page of what somebody may see of them.
+PARTS_AT_ONCE = 20
 
 
 class Acts(Protocol):
@@ -175,13 +177,8 @@ class Incidents:
         return [found[name] for name in ids]
 
     async def _details(self, who: Principal, kept: KeptIncident) -> IncidentDetails:
-        incident, members = kept
-        mine = sorted((each for each in members if not each.is_apart and may_see(who, each.framework)), key=began)
-        shown = _seen_by(who, incident)
-        if shown is not incident:
-            names = {member.alert_id for member in mine}
-            shown = replace(shown, story=tuple([each for each in incident.story if each.alert_id in names]))
-        return IncidentDetails(shown, mine, causes(mine, await self._learning.followers(who.workspace)))
+        incident, members = _seen_by(who, kept)
+        return IncidentDetails(incident, members, causes(members, await self._learning.followers(who.workspace)))
 
     async def _act(self, who: Principal, incident_id: str, deed: Deed) -> tuple[KeptIncident, list[ItemResult]]:
         """Does it to those of its alerts that it says something new of."""
@@ -233,7 +230,14 @@ async def incidents_seen(store: Store, who: Principal, query: IncidentQuery) -> 
     check(who, "read")
     check_framework(who, query.framework)
     page = await store.incidents(replace(query, workspace=who.workspace, frameworks=who.channels))
-    return IncidentPage(items=[_seen_by(who, each) for each in page.items], next_cursor=page.next_cursor)
+    partly = [each.id for each in page.items if not _is_whole(who, each)]
+    parts = dict[str, Incident]()
+    for start in range(0, len(partly), PARTS_AT_ONCE):
+        for kept in await store.incidents_named(who.workspace, partly[start : start + PARTS_AT_ONCE]):
+            parts[kept.incident.id] = replace(_seen_by(who, kept)[0], story=())
+    # What is gone by now is left out: its row says what is not his to see.
+    items = [parts.get(each.id, each) for each in page.items if each.id in parts or _is_whole(who, each)]
+    return IncidentPage(items=items, next_cursor=page.next_cursor)
 
 
 def _check_there(cases: Sequence[Case], ids: Sequence[str]) -> None:
@@ -246,13 +250,15 @@ def _check_there(cases: Sequence[Case], ids: Sequence[str]) -> None:
 
 
 def _check_whole(who: Principal, incident: Incident) -> None:
-    if not all(may_see(who, framework) for framework in incident.frameworks):
+    if not _is_whole(who, incident):
         raise PermissionDenied("this incident has alerts of frameworks that this token is not for")
 
 
-def _seen_by(who: Principal, incident: Incident) -> Incident:
-    """An incident as somebody may see it: the names of other frameworks, and what is said there, are not his."""
-    mine = tuple(framework for framework in incident.frameworks if may_see(who, framework))
-    if len(mine) == len(incident.frameworks):
-        return incident
-    return replace(incident, frameworks=mine, title=PARTLY)
+def _is_whole(who: Principal, incident: Incident) -> bool:
+    return all(may_see(who, framework) for framework in incident.frameworks)
+
+
+def _seen_by(who: Principal, kept: KeptIncident) -> tuple[Incident, list[Member]]:
+    """An incident and its alerts as somebody may see them, in the order of their beginnings."""
+    mine = sorted((each for each in kept.members if not each.is_apart and may_see(who, each.framework)), key=began)
+    return (kept.incident, mine) if _is_whole(who, kept.incident) else part_of(kept.incident, mine)

@@ -181,13 +181,16 @@ async def test_an_incident_is_read_split_merged_and_acknowledged(mock_clock: Non
 
 async def test_a_token_for_some_frameworks_sees_its_part_and_changes_nothing_of_others(mock_clock: None) -> None:
     async with a_notified_engine() as notified:
-        secret = await notified.ring(title="secret", framework_id="bank", labels=HOST)
-        mine = await notified.ring(title="mine", framework_id="web", labels=HOST)
+        secret = await notified.ring(title="secret", framework_id="bank", labels=HOST, severity="critical")
+        mine = await notified.ring(title="mine", framework_id="web", labels=HOST, severity="warning")
         async with await http(notified, channels=["web"]) as ann:
             (incident,) = (await ann.get("/api/v1/incidents")).json()["items"]
-            assert (incident["title"], incident["frameworks"]) == ("alerts of several frameworks", ["web"])
+            part = {"title": "mine", "severity": "warning", "alerts": 1, "open_alerts": 1, "frameworks": ["web"]}
+            assert incident | part | {"has_others": True} == incident
             whole = await ann.get(f"/api/v1/incidents/{incident['id']}")
+            assert whole.json() | incident == whole.json(), "what it is in the list it is by itself"
             assert [member["id"] for member in whole.json()["members"]] == [mine]
+            assert [cause["alert_id"] for cause in whole.json()["causes"]] == [mine]
             assert "secret" not in whole.text
             assert secret not in whole.text
             # Not even by asking framework after framework.
@@ -197,6 +200,9 @@ async def test_a_token_for_some_frameworks_sees_its_part_and_changes_nothing_of_
             body = {"alert_id": mine}
             assert (await ann.post(f"/api/v1/incidents/{incident['id']}/split", json=body)).status_code == 403
             assert (await ann.put("/api/v1/incident-settings", json={})).status_code == 403
+        async with await http(notified, channels=["bank", "web"]) as both:
+            seen = (await both.get(f"/api/v1/incidents/{incident['id']}")).json()
+            assert (seen["severity"], seen["alerts"], seen["has_others"]) == ("critical", 2, False)
         async with await http(notified, channels=["other"]) as stranger:
             assert (await stranger.get("/api/v1/incidents")).json()["items"] == []
             assert (await stranger.get(f"/api/v1/incidents/{incident['id']}")).status_code == 404

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from engine.core.analytics.causes import CAUSES_MAX, causes
 from engine.core.analytics.incident_case import STORY_MAX, Case, opened
+from engine.core.analytics.incident_part import NOTHING, part_of
 from engine.core.analytics.telling_labels import VALUES_MAX, WINDOWS_REMEMBERED, Learnt, TellingLabels
 from protocol.incidents import Correlation, Happening, IncidentState, Member
 from protocol.model import AlertState, EventKind, Severity
@@ -118,6 +119,34 @@ def test_a_rule_that_is_known_to_ring_before_others_is_believed_more_than_a_seco
     assert (first.member.alert_id, first.followed) == ("b", 1)
     assert first.why == "it began 1 s after the first; its rule is known to ring before queue"
     assert (second.member.alert_id, second.followed) == ("a", 0)
+
+
+def test_who_sees_a_part_is_told_of_that_alone_and_that_there_is_more() -> None:
+    members = [
+        a_member("a", framework="bank", severity=Severity.CRITICAL, rule_id="secret", title="secret"),
+        a_member("b", 1, rule_id="cpu", tie="goes with rule secret"),
+        a_member("c", 2, tie="goes with rule cpu", state=AlertState.RESOLVED),
+        a_member("d", 3, framework="bank", tie="host=h1"),
+    ]
+    whole = replace(a_case(*members).incident, untold=7)
+    part, mine = part_of(whole, [members[2], members[1]])
+    assert (part.title, part.severity, part.started_at) == ("title of b", Severity.WARNING, AT + SECOND_US)
+    assert (part.alerts, part.open_alerts, part.frameworks, part.has_others) == (2, 1, ("web",), True)
+    assert [(each.alert_id, each.tie) for each in mine] == [
+        ("b", "goes with another rule"),
+        ("c", "goes with rule cpu"),
+    ]
+    assert [(each.alert_id, each.note) for each in part.story] == [(each.alert_id, each.tie) for each in mine]
+    assert (part.untold, part.state, part.id) == (0, whole.state, whole.id)
+    assert "secret" not in repr(part)
+
+
+def test_of_what_was_merged_a_part_is_without_figures() -> None:
+    case = a_case(a_member("a", framework="bank", severity=Severity.CRITICAL), a_member("b", 1))
+    a_case(a_member("c")).take(case, AT)
+    part, mine = part_of(case.incident, [])
+    assert (part.title, part.severity, part.alerts, part.frameworks, mine) == (NOTHING, Severity.INFO, 0, (), [])
+    assert (part.state, part.merged_into) == (IncidentState.MERGED, "i1")
 
 
 def hear(labels: TellingLabels, name: str, value: str, window: int, offset: int) -> None:

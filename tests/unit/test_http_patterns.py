@@ -176,3 +176,6 @@ async def test_the_last_run_says_what_it_had_too_little_for(client: httpx.AsyncC
     await store.put_findings([kept])
     answer = (await client.get(PATH, headers=as_one("ann"))).json()["run"]
     assert msgspec.convert(answer, PatternRun) == run
+    bounded = (await client.get(PATH, headers=as_one("bounded"))).json()["run"]
+    of_all = {"alerts": None, "is_cut": None, "found": None, "new": None, "lacking": []}
+    assert bounded == {"at": run.at, "since": run.since, **of_all}, "figures of the whole workspace are not his"

@@ -20,7 +20,7 @@ SHOWN = 50
 SHOWN_MAX = 1_000_000
 _COLUMNS: dict[str, Column] = {
     "INCIDENT": "id", "STATE": "state", "SEVERITY": "severity", "SINCE (UTC)": "started_at",
-    "ALERTS": lambda one: f"{one['open_alerts']} of {one['alerts']} open",
+    "ALERTS": lambda one: f"{one['open_alerts']} of {one['alerts']} open{', and others' if one['has_others'] else ''}",
     "FRAMEWORKS": lambda one: " ".join(one["frameworks"]), "TITLE": "title",
 }  # fmt: skip
 # No schedule looks for them, so there is none to run.

@@ -24,7 +24,16 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from engine.core.analytics.incident_case import MEMBERS_MAX, Case, after, began, new_incident_id, opened, signature_of
+from engine.core.analytics.incident_case import (
+    GOES_WITH,
+    MEMBERS_MAX,
+    Case,
+    after,
+    began,
+    new_incident_id,
+    opened,
+    signature_of,
+)
 from engine.core.analytics.recent_alerts import Recent, RecentAlerts
 from engine.core.analytics.telling_labels import Learnt, TellingLabels
 from protocol.incidents import Correlation, Incident, Member, Moment
@@ -269,7 +278,7 @@ class Correlator:
         for partner in sorted(self.learned.partners.get(alert.rule_id or "", ())):
             for near in self._recent.near(_by_rule(partner), recent.started_at, NEIGHBOURS_MAX):
                 if _agree(recent.labels, self._recent[near].labels):
-                    yield self._groups[near], f"goes with rule {partner}"
+                    yield self._groups[near], f"{GOES_WITH}{partner}"
 
     def _takes(self, group: _Group, at: int) -> bool:
         """Whether one more that began then may belong to it."""

@@ -23,6 +23,8 @@ MEMBERS_MAX = 500
 # What of its story is kept: a page of it.
 STORY_MAX = 200
 _RANDOM_BITS = 62
+# How a tie begins that is a rule's.
+GOES_WITH = "goes with rule "
 # What an event of an alert is in the story of its incident.
 _TOLD = {
     EventKind.RAISED: Happening.ALERT_RAISED,

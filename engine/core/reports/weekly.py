@@ -168,7 +168,8 @@ def _incidents(week: Week) -> Section:
         Line(
             line_of(each.title, SUBJECT_MAX_CHARS) or each.id,
             f"{each.state.value}, since {moment(rfc3339(each.started_at), week.zone)}; "
-            f"{several(each.alerts, 'alert')}, {number(each.open_alerts)} open",
+            f"{several(each.alerts, 'alert')}, {number(each.open_alerts)} open"
+            f"{', and others' if each.has_others else ''}",
             each.severity.value,
         )
         for each in week.incidents

@@ -6,13 +6,14 @@ import { took } from "./words.ts";
 
 export type { Pattern } from "@tocsin/client";
 
+/** What the last run did; no figures (null) for who may see only some frameworks. */
 export interface PatternRun {
   at: string;
   since: string;
-  alerts: number;
-  is_cut: boolean;
-  found: number;
-  new: number;
+  alerts: number | null;
+  is_cut: boolean | null;
+  found: number | null;
+  new: number | null;
   /** What was not looked for, because there is too little. */
   lacking: readonly { kind: Pattern["kind"]; needs: string; has: string }[];
 }

@@ -85,9 +85,10 @@ function LastRun({ run }: { run: PatternRun | null }) {
   return (
     <div className="hint">
       <p>
-        Looked for <Moment at={run.at} how="ago" /> in {count(run.alerts, "alert")} since <Moment at={run.since} />
-        {run.is_cut && " (there are older ones, which were left out)"}: {run.found} found, {run.new} of them new. They
-        are looked for every six hours.
+        Looked for <Moment at={run.at} how="ago" /> in {run.alerts === null ? "alerts" : count(run.alerts, "alert")}{" "}
+        since <Moment at={run.since} />
+        {run.is_cut && " (there are older ones, which were left out)"}
+        {run.found !== null && `: ${run.found} found, ${run.new} of them new`}. They are looked for every six hours.
       </p>
       {run.lacking.map(({ kind, needs, has }) => (
         <p key={kind}>

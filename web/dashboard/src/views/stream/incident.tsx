@@ -11,6 +11,8 @@ interface Shown {
   state: "open" | "acknowledged" | "resolved" | "merged";
   alerts: number;
   open_alerts: number;
+  /** Alerts of frameworks that this session is not for; the figures are without them. */
+  has_others: boolean;
   members: { id: string; title: string; severity: Severity; state: AlertState; started_at: string; tie: string }[];
   causes: { alert_id: string; why: string }[];
 }
@@ -34,7 +36,9 @@ export function Incident({ alertId, version }: { alertId: string; version: strin
   return (
     <section aria-label="Incident">
       <h3 className="row">
-        Part of an incident of {incident.alerts} alerts <Tag kind={KINDS[incident.state]}>{incident.state}</Tag>
+        Part of an incident of {incident.alerts} {incident.alerts === 1 ? "alert" : "alerts"}
+        {incident.has_others && " and others that you may not see"}{" "}
+        <Tag kind={KINDS[incident.state]}>{incident.state}</Tag>
       </h3>
       <ul className="story">
         {incident.members.slice(0, MEMBERS_MAX).map((member) => (
