@@ -20,6 +20,7 @@ from engine.access.claims import Expected
 from engine.access.identity import Identity
 from engine.access.key_files import load_keys
 from engine.analytics.insight_parts import Insights
+from engine.analytics.patterns import PatternVerbs
 from engine.clocks import StoreClock
 from engine.configuration.config import Config
 from engine.configuration.fields import ConfigError
@@ -41,6 +42,7 @@ from engine.verbs.analytics import AnalyticsVerbs
 from engine.verbs.incidents import Incidents
 from engine.verbs.operators import Operators
 from engine.verbs.predictions import PredictionVerbs
+from engine.verbs.reports import ReportVerbs
 from engine.verbs.workflows import Workflows
 from engine.world import World
 from protocol.hints import BroadcastTo
@@ -52,9 +54,9 @@ class Engine:
     """A whole Tocsin engine. `async with Engine(config) as engine:` under trio runs it until the block ends.
 
     Inside the block `engine.service` has the verbs of alerts, `shelves`, `workflows`, `jobs`, `schedules`, `later`,
-    `incidents` and `notifications` those of what they are called, `engine.administration` and `engine.operators` those
-    of administrators, `engine.identity` knows who may come in, `engine.ws_url` and `engine.http_url` say where it
-    listens.
+    `notifications` and `incidents` those of what they are called, `alert_counts`, `patterns`, `predictions`, `insights`
+    and `reports` what the alerts mean, `engine.administration` and `engine.operators` those of administrators,
+    `engine.identity` knows who may come in, `engine.ws_url` and `engine.http_url` say where it listens.
     The block ends with TooManyRestarts if a part crashed too often, with ConfigError or StoreRefused if it cannot
     start.
     """
@@ -129,6 +131,16 @@ class Engine:
     def alert_counts(self) -> AnalyticsVerbs:
         """Alerts by time, by hour of the week, by rule. Raises StoreUnavailable while the store is not open."""
         return self._up.alert_counts
+
+    @property
+    def patterns(self) -> PatternVerbs:
+        """What the alerts have in common, and what people say of it. Raises StoreUnavailable as the others."""
+        return self._up.analytics.patterns
+
+    @property
+    def reports(self) -> ReportVerbs:
+        """One's own weekly report: look at it, have it sent. Raises StoreUnavailable as the others."""
+        return self._up.weekly.verbs
 
     @property
     def predictions(self) -> PredictionVerbs:

@@ -12,15 +12,22 @@ from pathlib import Path
 import pytest
 import trio
 import trio.testing
+from msgspec.structs import replace
 
 import tocsin.aio
 from actors.supervisor import TooManyRestarts
 from engine import app
+from engine.analytics.patterns import PatternsWanted
 from engine.configuration.fields import ConfigError
+from engine.core.analytics.calendar import Width
 from engine.core.health import PARTS
 from engine.sections.doors import Tls
 from engine.stores import AlertQuery
-from protocol.errors import BadRequest, PermissionDenied, UnknownChannel
+from engine.stores.aggregates import Dimension
+from engine.stores.incidents import IncidentQuery
+from engine.verbs.analytics import Asked
+from protocol.errors import BadRequest, Conflict, PermissionDenied, UnknownChannel
+from protocol.incidents import Correlation
 from protocol.items import ReadingInput, TriggerInput
 from protocol.model import AlertState, Reason, Severity, Status
 from protocol.rules import ThresholdRule
@@ -52,6 +59,30 @@ def test_the_verbs_of_an_embedded_engine(tmp_path: Path) -> None:
             assert statistics["bridge"] == {"calls": 8, "calls_in_flight": 0, "calls_refused": 0}
             health = await engine.health()
             assert {each.part for each in health.contributions} == {part.name for part in PARTS}
+
+    run(program)
+
+
+def test_what_the_alerts_mean_is_asked_of_an_embedded_engine(tmp_path: Path) -> None:
+    async def program() -> None:
+        async with tocsin.aio.Engine(a_config(tmp_path)) as engine:
+            who, limited = engine.principal("me"), replace(engine.principal("bob"), channels=("web",))
+            await engine.service.trigger(who, [BELL])
+            counts = await engine.alert_counts.counts(who, Asked(framework="web"), Width.DAY, [Dimension.RULE])
+            assert (counts.by, counts.group) == ("day", ["rule"])
+            assert (await engine.patterns.page(who, PatternsWanted(limit=5))).run is None
+            assert await engine.incidents.settings(who) == Correlation()
+            await engine.incidents.set_settings(who, Correlation(window_s=60))
+            assert (await engine.incidents.settings(limited)).window_s == 60
+            assert (await engine.predictions.predictions(who, framework="web", limit=5)).items == []
+            assert (await engine.insights.verbs.page(who, None, None, 5)).day is None
+            with pytest.raises(UnknownChannel):
+                await engine.insights.deciding.apply(who, "nobody's")
+            assert (await engine.reports.preview(limited)).title
+            with pytest.raises(Conflict, match="mail server"):
+                await engine.reports.send(who)
+            with pytest.raises(PermissionDenied):
+                await engine.incidents.page(limited, IncidentQuery(workspace="main", framework="db"))
 
     run(program)
 

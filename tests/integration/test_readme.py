@@ -56,6 +56,16 @@ async def test_the_embedded_engines_of_the_readme_run_beside_one_on_the_usual_po
     assert (tmp_path / "my-data" / "tocsin.db").exists()
 
 
+async def test_the_program_that_asks_what_its_alerts_mean_is_answered(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "analytics.md").read_text()
+    (program,) = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
+    with trio.fail_after(PATIENCE_S):
+        done = await trio.run_process(
+            [sys.executable, "-c", program], capture_stdout=True, cwd=tmp_path, env=environment()
+        )
+    assert "alerts counted" in done.stdout.decode()
+
+
 async def test_the_test_of_the_readme_passes(tmp_path: Path) -> None:
     (program,) = blocks("python", "tocsin_engine")
     (tmp_path / "conftest.py").write_text('pytest_plugins = ["tocsin.testing"]\n')

@@ -36,6 +36,7 @@ from protocol.commands import Ring
 from protocol.hints import BroadcastTo
 from protocol.items import ItemResult, ReadingInput, TriggerInput
 from protocol.model import Alert, Principal
+from tocsin.aio.analytics import AlertCounts, Incidents, Insights, Patterns, Predictions, Reports
 from tocsin.aio.bridge import CALLS_MAX, Bridge
 from tocsin.aio.client import Client
 from tocsin.aio.thread import TrioThread
@@ -65,6 +66,12 @@ class Engine:
         self._thread = TrioThread("tocsin-engine", clock)
         self.config = config
         self.service = Service(self._bridge)
+        self.alert_counts = AlertCounts(self._bridge)
+        self.patterns = Patterns(self._bridge)
+        self.incidents = Incidents(self._bridge)
+        self.predictions = Predictions(self._bridge)
+        self.insights = Insights(self._bridge)
+        self.reports = Reports(self._bridge)
 
     async def __aenter__(self) -> Engine:
         if not self._thread.is_new:
