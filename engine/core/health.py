@@ -98,7 +98,7 @@ PARTS = (
     Part(
         name="store_away",
         unit="",
-        says="stores that are away: {:g}",
+        says="stores that are away: {}",
         needs="an open store",
         advice="is its disk full, its server up? tocsin doctor says; it goes on by itself",
         thresholds=(Threshold(0, 60, _CRITICAL),),
@@ -106,7 +106,7 @@ PARTS = (
     Part(
         name="alert_latency_p95_ms",
         unit="ms",
-        says="95 % of the triggers were answered within {:g} ms",
+        says="95 % of the triggers were answered within {} ms",
         needs="20 answers to triggers in five minutes",
         advice=SLOW,
         thresholds=(Threshold(500, 15), Threshold(1_000, 35, _CRITICAL)),
@@ -114,7 +114,7 @@ PARTS = (
     Part(
         name="alert_errors_percent",
         unit="%",
-        says="triggers that failed in the engine: {:g} %",
+        says="triggers that failed in the engine: {} %",
         needs="an answer to a trigger in five minutes",
         advice=LOOK,
         thresholds=(Threshold(0.1, 15), Threshold(1, 35, _CRITICAL)),
@@ -122,7 +122,7 @@ PARTS = (
     Part(
         name="channels_parked",
         unit="",
-        says="channels that crash again and again: {:g}",
+        says="channels that crash again and again: {}",
         needs="an open store",
         advice=LOOK,
         thresholds=(Threshold(0, 35, _CRITICAL),),
@@ -130,7 +130,7 @@ PARTS = (
     Part(
         name="jobs_failed",
         unit="",
-        says="failed jobs that are kept: {:g}",
+        says="failed jobs that are kept: {}",
         needs="a first count of the queues",
         advice="tocsin jobs list --state failed; when mended: tocsin queues redrive QUEUE",
         thresholds=(Threshold(10, 35, _CRITICAL),),
@@ -138,7 +138,7 @@ PARTS = (
     Part(
         name="jobs_waiting_s",
         unit="s",
-        says="the job that waits longest could have run {:g} s ago",
+        says="the job that waits longest could have run {} s ago",
         needs="a first count of the queues",
         advice="tocsin queues list: which has no hands free? more of them: [jobs]",
         thresholds=(Threshold(60, 10), Threshold(600, 15)),
@@ -146,7 +146,7 @@ PARTS = (
     Part(
         name="cache_hit_rate_percent",
         unit="%",
-        says="look-ups that the cache answered: {:g} %",
+        says="look-ups that the cache answered: {} %",
         needs="300 look-ups in five minutes",
         advice="is it large enough ([cache]), and does its Redis answer?",
         thresholds=(Threshold(70, 10),),
@@ -155,7 +155,7 @@ PARTS = (
     Part(
         name="restarts",
         unit="",
-        says="parts that were restarted: {:g}",
+        says="parts that were restarted: {}",
         needs="a start",
         advice=LOOK,
         thresholds=(Threshold(0, 10),),
@@ -163,7 +163,7 @@ PARTS = (
     Part(
         name="dead_letters",
         unit="",
-        says="commands that were set aside: {:g}",
+        says="commands that were set aside: {}",
         needs="a start",
         advice=LOOK,
         thresholds=(Threshold(0, 10),),
@@ -171,7 +171,7 @@ PARTS = (
     Part(
         name="loop_lag_p99_ms",
         unit="ms",
-        says="99 % of the wake-ups of the loop were at most {:g} ms late",
+        says="99 % of the wake-ups of the loop were at most {} ms late",
         needs="100 looks in five minutes",
         advice="give it more CPU, or fewer clients",
         thresholds=(Threshold(250, 5), Threshold(1_000, 15)),
@@ -179,7 +179,7 @@ PARTS = (
     Part(
         name="fan_out_p99_ms",
         unit="ms",
-        says="99 % of the fan-outs took at most {:g} ms",
+        says="99 % of the fan-outs took at most {} ms",
         needs="100 fan-outs in five minutes",
         advice="too many clients for this CPU? tocsin connections list",
         thresholds=(Threshold(100, 5), Threshold(1_000, 15)),
@@ -211,6 +211,11 @@ def _contribution(part: Part, value: float | None) -> Contribution:
         unit=part.unit,
         threshold=(crossed or part.thresholds[0]).limit,
         points=crossed.points if crossed else 0,
-        text=f"not known without {part.needs}" if known is None else part.says.format(round(known, 3)),
+        text=f"not known without {part.needs}" if known is None else part.says.format(_legible(known)),
         advice=part.advice if crossed else "",
     )
+
+
+def _legible(value: float) -> str:
+    """As a person reads it: three digits, or all of a large one's before the point."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

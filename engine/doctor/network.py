@@ -54,7 +54,7 @@ def ports(config: Config) -> Iterator[Finding]:
     if about is not None and data_in_use is not False:
         yield from _health(config, about)
     elif data_in_use:
-        advice = "a second one cannot start with it: end that one, or look with its --config, TOCSIN_WS and TOCSIN_HTTP"
+        advice = "a second one cannot start with it: end that one, or say where it listens: --api, or TOCSIN_API"
         yield Finding("engine", Level.FAIL, "one uses this store, and does not answer at the HTTP address", advice)
     elif data_in_use is None:
         text = f"none answers at {config.http_address.url_host}:{config.http_address.port} (`tocsin nodes`: elsewhere)"
@@ -64,7 +64,7 @@ def ports(config: Config) -> Iterator[Finding]:
 
 
 def _variable(door: str) -> str:
-    """What says for the doctor, as for an engine, where a door is: what clients go by (TOCSIN_API) does not."""
+    """What says to an engine where a door is: clients, and the doctor who looks at one, go by TOCSIN_API."""
     return f"TOCSIN_{door.upper()}=HOST:PORT"
 
 

@@ -126,6 +126,10 @@ async def test_figures_lead_to_the_alerts_behind_them_and_what_is_not_known_is_s
     await page.get_by_label("Of thresholds reached").first().get_by_text("6.22 %").wait_for()
 
     await page.locator("nav[aria-label=Analytics] a", has_text="Counts").click()
+    await page.get_by_label("Rule", exact=True).fill("nobody")
+    await page.get_by_text("No such alerts in the last 30 days").wait_for()
+    await page.get_by_role("button", name="Count all alerts").click()
+    await page.locator(".tiles").get_by_text("1,063", exact=True).wait_for()
     await page.get_by_label("Rule", exact=True).fill("checkout")
     await page.locator(".tiles").get_by_text("29", exact=True).wait_for()
     await page.get_by_text("As a table, with links to the alerts").click()

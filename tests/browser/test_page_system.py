@@ -30,11 +30,14 @@ async def test_the_health_score_is_shown_with_what_pulled_it_down(engine: Engine
     engine.metrics.restarted("planted")
     page = await signed_in(browser, engine.http_url, engine.issue_token("system", "boss"))
     await page.locator("nav[aria-label=Views] a", has_text="System").click()
-    score = page.get_by_label("Health score")
-    await score.get_by_text("\N{MINUS SIGN}10 parts that were restarted: 1").wait_for()
-    await score.get_by_text("look into the log for the causes, and report them").wait_for()
-    await score.get_by_text("What takes nothing").click()
-    await score.get_by_text("commands that were set aside: 0").wait_for()
+    health = page.get_by_role("region", name="Health")
+    await health.get_by_role("status").get_by_text("looking after").wait_for()
+    await health.get_by_text("\N{MINUS SIGN}10 parts that were restarted: 1").wait_for()
+    await health.get_by_text("look into the log for the causes, and report them").wait_for()
+    assert await health.get_by_text("restarted").count() == 1
+    await health.get_by_text("What is well").click()
+    await health.get_by_text("commands that were set aside: 0").wait_for()
+    await page.get_by_role("row", name="Since this page was opened").first().wait_for()
     assert await findings(page) == []
 
 

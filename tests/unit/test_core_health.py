@@ -46,6 +46,14 @@ def test_of_whom_nothing_is_known_nothing_is_taken() -> None:
     assert texts["alert_latency_p95_ms"] == "not known without 20 answers to triggers in five minutes"
 
 
+@pytest.mark.parametrize(
+    ("value", "said"), [(0, "0"), (12.34, "12.3"), (99, "99"), (440.8333, "441"), (1_234_567.8, "1,234,568")]
+)
+def test_figures_are_said_as_a_person_reads_them(value: float, said: str) -> None:
+    texts = {each.part: each.text for each in score({"jobs_waiting_s": value}).contributions}
+    assert texts["jobs_waiting_s"] == f"the job that waits longest could have run {said} s ago"
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_what_is_no_number_is_unknown(value: float) -> None:
     assert of(score({"jobs_failed": value}), "jobs_failed") == (State.UNKNOWN, 0)

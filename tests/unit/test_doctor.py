@@ -373,7 +373,7 @@ async def test_an_engine_with_this_data_folder_at_other_ports_is_a_fail(tmp_path
         found = await trio.to_thread.run_sync(lambda: list(network.ports(a_config(tmp_path))))
     assert levels(found) == [("ports", OK), ("ports", OK), ("engine", FAIL)]
     assert "a second one cannot start" in found[2].advice
-    assert "TOCSIN_WS and TOCSIN_HTTP" in found[2].advice
+    assert "--api, or TOCSIN_API" in found[2].advice
     assert levels(network.ports(a_config(tmp_path)))[2:] == [("engine", OK)]
 
 

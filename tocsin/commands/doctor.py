@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object: ok, and all findings.")
 @click.option("--store", metavar="URL", help="The store. [the SQLite file tocsin.db in the data folder]")
 @click.option("--token", envvar="TOCSIN_TOKEN", callback=options.filled, hidden=True)
+@options.api
 @options.configuration
-def doctor(as_json: bool, store: str | None, token: str | None, data: str | None, config_file: str | None) -> None:
+def doctor(
+    as_json: bool, store: str | None, token: str | None, api: str | None, data: str | None, config_file: str | None
+) -> None:
     """Looks at the installation, the configuration, the data folder and its store, keys, ports, certificate, limits,
     and at the engine that may be running: its health, queues and figures, and a round trip as a client. Changes
     nothing.
@@ -30,13 +33,18 @@ def doctor(as_json: bool, store: str | None, token: str | None, data: str | None
     """
     import msgspec
 
+    from engine.configuration import settings
     from engine.configuration.fields import ConfigError
-    from engine.doctor import Level, examine
+    from engine.doctor import Level, elsewhere, examine
 
-    overrides = {"data": data, "store": store}
-    findings = examine(overrides, config_file)
+    overrides: dict[str, object] = {"data": data, "store": store}
+    findings: list[Finding] = []
+    if api is not None:
+        doors, findings = elsewhere.doors(api, overrides, config_file)
+        overrides |= doors
+    findings += examine(overrides, config_file)
     with contextlib.suppress(ConfigError):  # said already
-        findings += _round_trip(options.load(data, config_file, store=store), token)
+        findings += _round_trip(settings.load(overrides, file=config_file), token)
     is_well = all(finding.level is not Level.FAIL for finding in findings)
     if as_json:
         options.write(msgspec.json.encode({"ok": is_well, "findings": findings}).decode())

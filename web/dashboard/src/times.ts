@@ -17,6 +17,14 @@ export function duration(ms: number): string {
 const clockTime = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const dayAndTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
+const hourAndMinute = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const dayAndMinute = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+
+/** As `local`, of times that nobody knows to the second. */
+export function toTheMinute(at: Date, now: Date): string {
+  return (at.toDateString() === now.toDateString() ? hourAndMinute : dayAndMinute).format(at);
+}
+
 /** In the viewer's zone; of today only the time. */
 export function local(at: Date, now: Date): string {
   return at.toDateString() === now.toDateString() ? clockTime.format(at) : dayAndTime.format(at);

@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { bandOf, dotsOf } from "../src/views/analytics/band.ts";
-import { countFilters, countQuery, type CountedAlerts, type Counts, heatQuery } from "../src/views/analytics/counts.ts";
+import {
+  byHour,
+  countFilters,
+  countQuery,
+  type CountedAlerts,
+  type Counts,
+  heatQuery,
+} from "../src/views/analytics/counts.ts";
 import { cellsOf, hourOfWeek, worstOf } from "../src/views/analytics/heat.ts";
 import { changesRule, differences, promiseOf, trendOf, verdictOf } from "../src/views/analytics/insights.ts";
 import { pathsOf, topOf } from "../src/views/analytics/lines.ts";
@@ -25,7 +32,7 @@ import {
   sorted,
   whoseOf,
 } from "../src/views/analytics/predictions.ts";
-import { nameOf, piecesOf, stretchesOf, valuesOf } from "../src/views/analytics/stretches.ts";
+import { nameOf, onlyOf, piecesOf, stretchesOf, valuesOf } from "../src/views/analytics/stretches.ts";
 import { count, percent, took } from "../src/views/analytics/words.ts";
 
 const NOW = Date.parse("2026-11-23T12:34:56Z");
@@ -39,6 +46,7 @@ function counted(since: string, more: Partial<CountedAlerts> = {}): CountedAlert
     severity: null,
     alerts: 2,
     active: 0,
+    acknowledged: 0,
     suppressed: 0,
     quieted: 0,
     notified: 0,
@@ -109,6 +117,21 @@ test("severities are stacked in the stretch that they belong to", () => {
   assert.equal(pieces[1]?.counts.critical, 3);
 });
 
+test("one day alone is told, and has its hours", () => {
+  const day = counted("2026-11-21T00:00:00Z");
+  const of = (...items: CountedAlerts[]) =>
+    onlyOf(stretchesOf(counts("day", "2026-11-20T00:00:00Z", "2026-11-23T00:00:00Z", items)))?.from;
+  assert.equal(of(day), Date.parse("2026-11-21T00:00:00Z"));
+  assert.equal(of(day, counted("2026-11-22T00:00:00Z")), undefined);
+  assert.equal(of(), undefined);
+  const query = byHour(filters("span=1y&framework=web&severity=error&severity=info"));
+  assert.deepEqual(countFilters(query), {
+    ...filters("span=2d&by=hour"),
+    framework: "web",
+    severities: ["info", "error"],
+  });
+});
+
 test("what cannot be told is a gap, and not nothing", () => {
   const found = stretchesOf(
     counts("day", "2026-11-20T00:00:00Z", "2026-11-22T00:00:00Z", [
@@ -122,8 +145,8 @@ test("what cannot be told is a gap, and not nothing", () => {
 });
 
 test("lines break at gaps, and a value alone can be seen", () => {
-  assert.deepEqual(pathsOf([1, 2, null, 4], 4, 40, 100), ["M5 75L15 50", "M35 0h4"]);
-  assert.deepEqual(pathsOf([null, 0], 0, 20, 100), ["M15 100h4"]);
+  assert.deepEqual(pathsOf([1, 2, null, 4], 4, 40, 100), ["M5 75L15 50", "M35 0h0"]);
+  assert.deepEqual(pathsOf([null, 0], 0, 20, 100), ["M15 100h0"]);
   assert.equal(topOf([1, null], [null, 3]), 3);
 });
 
@@ -136,6 +159,7 @@ test("an hour of the week is as dark as it is worse than others, by how often th
   assert.deepEqual([cells[1]?.[9]?.level, cells[2]?.[3]?.level, cells[6]?.[0]?.level], [5, 3, 0]);
   const worst = worstOf(cells);
   assert.equal(worst && hourOfWeek(worst), "Tuesday 9:00 to 10:00");
+  assert.deepEqual([worst?.alerts, worst?.times], [8, 4]);
   assert.equal(worstOf(cellsOf({ alerts: rows(() => 0), hours })), null);
 });
 

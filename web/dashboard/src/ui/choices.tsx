@@ -8,9 +8,11 @@ interface ChoicesProps {
   name: string;
   all: readonly string[];
   chosen: readonly string[];
+  /** What each is called, if not by its own word. */
+  called?: Readonly<Record<string, string>>;
 }
 
-export function Choices({ legend, name, all, chosen }: ChoicesProps) {
+export function Choices({ legend, name, all, chosen, called }: ChoicesProps) {
   const id = useId();
   function toggle(each: string): void {
     setQuery({ [name]: chosen.includes(each) ? chosen.filter((one) => one !== each) : [...chosen, each] });
@@ -27,7 +29,7 @@ export function Choices({ legend, name, all, chosen }: ChoicesProps) {
             aria-pressed={chosen.includes(each)}
             onClick={() => toggle(each)}
           >
-            {each}
+            {called?.[each] ?? each}
           </button>
         ))}
       </span>

@@ -1,13 +1,15 @@
 /** A moment: how long ago, or when, in the viewer's zone; UTC on hover. */
 import { engineNow } from "../engineclock.ts";
 import { useNow } from "../clock.ts";
-import { duration, local, utc } from "../times.ts";
+import { duration, local, toTheMinute, utc } from "../times.ts";
 
-export function Moment({ at, how = "local" }: { at: string; how?: "local" | "ago" }) {
+const FORMS = { local, minute: toTheMinute } as const;
+
+export function Moment({ at, how = "local" }: { at: string; how?: "local" | "minute" | "ago" }) {
   const date = new Date(at);
   return (
     <time dateTime={at} title={utc(date)}>
-      {how === "ago" ? <Ago at={date.getTime()} /> : local(date, new Date(engineNow()))}
+      {how === "ago" ? <Ago at={date.getTime()} /> : FORMS[how](date, new Date(engineNow()))}
     </time>
   );
 }

@@ -30,7 +30,7 @@ function Report({ report: { kinds, since, until, unscored } }: { report: Accurac
   return (
     <>
       <p className="hint">
-        Of those for <Moment at={since} /> to <Moment at={until} />.
+        Of those for <Moment at={since} how="minute" /> to <Moment at={until} how="minute" />.
         {unscored > 0 && ` ${count(unscored, "other")} could not be scored: too little was measured then.`}
       </p>
       <div className="charts">
@@ -46,10 +46,10 @@ function Kind({ accuracy }: { accuracy: Accuracy }) {
   const { kind, scored, wape_percent, coverage_percent, brier, warned, missed, false_alarms, lead_s } = accuracy;
   const figures: [string, string][] = [
     ["Scored", number(scored)],
-    ["Values off, of what they were (WAPE)", said(wape_percent, " %")],
+    ["Error on average, of the real values (WAPE)", said(wape_percent, " %")],
     ["Within their 80 % interval", said(coverage_percent, " %")],
     ["Brier score (0 is perfect, 0.25 a coin)", said(brier)],
-    ["Warnings that came", `${number(warned)}, ${took(lead_s)} before`],
+    ["Warnings that came true", lead_s === null ? number(warned) : `${number(warned)}, ${took(lead_s)} ahead`],
     ["False warnings", number(false_alarms)],
     ["Came without a warning", number(missed)],
   ];

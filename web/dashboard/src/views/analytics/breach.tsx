@@ -3,7 +3,7 @@ import { useId } from "react";
 
 import { segment } from "../../api.ts";
 import { engineNow } from "../../engineclock.ts";
-import { local, number } from "../../times.ts";
+import { number, toTheMinute } from "../../times.ts";
 import { Link, Moment, Table } from "../../ui/index.ts";
 import { bandOf } from "./band.ts";
 import { type Breach, crossingOf, type HourAhead, type Prediction, whoseOf } from "./predictions.ts";
@@ -31,11 +31,12 @@ export function BreachCard({ prediction }: { prediction: Prediction<Breach> }) {
         <Share share={probability} kind={probability >= LIKELY ? "bad" : "neutral"} />
       </p>
       <p>
-        <When forecast={forecast} until={prediction.until} />
+        So likely is it that this is reached by <Moment at={prediction.until} how="minute" />.{" "}
+        <When forecast={forecast} />
         {trend_at && (
           <>
             {" "}
-            By its trend of four weeks it gets there <Moment at={trend_at} />.
+            At the pace of the last four weeks it is reached <Moment at={trend_at} how="minute" />.
           </>
         )}
       </p>
@@ -45,24 +46,18 @@ export function BreachCard({ prediction }: { prediction: Prediction<Breach> }) {
         <HourTable of={crossingOf(forecast)} hours={hours} />
       </details>
       <p className="hint">
-        Learnt on {days} days; said <Moment at={prediction.made_at} how="ago" />.
+        Learnt from {days} days of readings; said <Moment at={prediction.made_at} how="ago" />.
       </p>
     </li>
   );
 }
 
-function When({ forecast: { expected_at, earliest_at, latest_at }, until }: { forecast: Breach; until: string }) {
-  if (!expected_at || !earliest_at || !latest_at) {
-    return (
-      <>
-        In nothing that the past knows it is reached until <Moment at={until} />.
-      </>
-    );
-  }
+function When({ forecast: { expected_at, earliest_at, latest_at } }: { forecast: Breach }) {
+  if (!expected_at || !earliest_at || !latest_at) return <>No day of the past went in a way that would reach it.</>;
   return (
     <>
-      To be reached until <Moment at={until} />: probably <Moment at={expected_at} />, in 8 of 10 cases between{" "}
-      <Moment at={earliest_at} /> and <Moment at={latest_at} />.
+      If it is, then probably <Moment at={expected_at} how="minute" />, in 8 of 10 cases between{" "}
+      <Moment at={earliest_at} how="minute" /> and <Moment at={latest_at} how="minute" />.
     </>
   );
 }
@@ -85,11 +80,11 @@ function Hours({ forecast: { hours, threshold, metric } }: { forecast: Breach })
         <path className="expected" d={line} />
       </svg>
       <p className="ends">
-        <span>{local(new Date(first.at), now)}</span>
+        <span>{toTheMinute(new Date(first.at), now)}</span>
         <span>
           line: expected, band: 8 of 10 cases, <span className="limit">dashes: {number(threshold)}</span>
         </span>
-        <span>{local(new Date(last.at), now)}</span>
+        <span>{toTheMinute(new Date(last.at), now)}</span>
       </p>
     </figure>
   );
@@ -102,7 +97,7 @@ function HourTable({ of, hours }: { of: string; hours: readonly HourAhead[] }) {
       rows={hours}
       keyOf={({ at }) => at}
       columns={[
-        { title: "From", cell: ({ at }) => <Moment at={at} /> },
+        { title: "From", cell: ({ at }) => <Moment at={at} how="minute" /> },
         { title: "Expected", isFigure: true, cell: ({ expected }) => number(expected) },
         { title: "8 of 10 cases", isFigure: true, cell: ({ low, high }) => `${number(low)} to ${number(high)}` },
         { title: "Reached by then", isFigure: true, cell: ({ by }) => percent(by) },

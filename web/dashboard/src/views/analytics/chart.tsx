@@ -21,11 +21,23 @@ interface FrameProps {
   top: string;
   ends: readonly [string, string];
   legend?: ReactNode;
+  /** Why there is nothing to draw, if so. */
+  nothing?: string | null;
   children: ReactNode;
 }
 
-export function Chart({ title, says, top, ends, legend, children }: FrameProps) {
+export function Chart({ title, says, top, ends, legend, nothing, children }: FrameProps) {
   const id = useId();
+  if (nothing) {
+    return (
+      <figure className="chart" aria-labelledby={id}>
+        <figcaption>
+          <h3 id={id}>{title}</h3>
+        </figcaption>
+        <p className="nothing">{nothing}</p>
+      </figure>
+    );
+  }
   return (
     <figure className="chart" aria-labelledby={id}>
       <figcaption>
@@ -76,7 +88,7 @@ export function Lines({ lines, top }: { lines: readonly Line[]; top: number }) {
   return lines.map(({ label, values }, index) => (
     <g key={label} className={`line-${index}`}>
       {pathsOf(values, top * AIR, WIDTH, HEIGHT).map((path) => (
-        <path key={path} d={path} />
+        <path key={path} d={path} className={path.includes("L") ? undefined : "alone"} />
       ))}
     </g>
   ));

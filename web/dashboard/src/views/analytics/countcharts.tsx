@@ -3,11 +3,11 @@ import { said, sumOf } from "../history/pieces.ts";
 import { number } from "../../times.ts";
 import { Link, Table } from "../../ui/index.ts";
 import { Chart, Legend, Lines, most, Stacks } from "./chart.tsx";
-import type { CountFilters, Counts } from "./counts.ts";
+import { byHour, type CountFilters, type Counts, type Width } from "./counts.ts";
 import { ExportButton } from "./export.tsx";
 import { topOf } from "./lines.ts";
 import { pastQuery } from "./past.ts";
-import { nameOf, piecesOf, type Stretch, stretchesOf, valuesOf } from "./stretches.ts";
+import { nameOf, onlyOf, piecesOf, type Stretch, stretchesOf, valuesOf } from "./stretches.ts";
 import { percent, took } from "./words.ts";
 
 interface ChartsProps {
@@ -30,6 +30,7 @@ export function CountCharts({ counts, bySeverity, filters }: ChartsProps) {
         <ExportButton filters={filters} />
       </header>
       {by !== "hour" && <p className="hint">A {by} is one of UTC, as the engine counts them.</p>}
+      <OnlyOne stretches={stretches} by={by} filters={filters} />
       <div className="charts">
         <Chart
           title="Alerts"
@@ -41,11 +42,41 @@ export function CountCharts({ counts, bySeverity, filters }: ChartsProps) {
         </Chart>
         <Suppressed stretches={stretches} ends={ends} name={name} />
         <Noise stretches={stretches} ends={ends} name={name} />
-        <Times title="Time to acknowledge" of="to_acknowledge" stretches={stretches} ends={ends} name={name} />
-        <Times title="Time to resolve" of="to_resolve" stretches={stretches} ends={ends} name={name} />
+        <Times
+          title="Time to acknowledge"
+          of="to_acknowledge"
+          none="None of these alerts has been acknowledged yet."
+          stretches={stretches}
+          ends={ends}
+          name={name}
+        />
+        <Times
+          title="Time to resolve"
+          of="to_resolve"
+          none="None of these alerts is over yet."
+          stretches={stretches}
+          ends={ends}
+          name={name}
+        />
       </div>
       <AsTable counts={counts} stretches={stretches} filters={filters} />
     </section>
+  );
+}
+
+/** Whoever begins sees drawings that are empty but for their end. */
+function OnlyOne({ stretches, by, filters }: { stretches: readonly Stretch[]; by: Width; filters: CountFilters }) {
+  const only = onlyOf(stretches);
+  if (!only) return null;
+  return (
+    <p>
+      All of them are of one {by} so far, {nameOf(by, only.from)}: each {by} with alerts adds to these drawings.{" "}
+      {by !== "hour" && (
+        <Link to="/analytics" query={byHour(filters)}>
+          The last 2 days, by hour
+        </Link>
+      )}
+    </p>
   );
 }
 
@@ -80,7 +111,8 @@ function Times({
   stretches,
   ends,
   name,
-}: OneProps & { title: string; of: "to_acknowledge" | "to_resolve" }) {
+  none,
+}: OneProps & { title: string; of: "to_acknowledge" | "to_resolve"; none: string }) {
   const middle = valuesOf(stretches, (figures) => figures[of].p50_s);
   const most95 = valuesOf(stretches, (figures) => figures[of].p95_s);
   const lines = [
@@ -88,10 +120,11 @@ function Times({
     { label: "95 of 100", values: most95 },
   ];
   const top = topOf(middle, most95);
-  const worst = most95.indexOf(top);
-  const says = worst < 0 ? `${title}: nothing to tell it from` : `${title}: at most ${took(top)}, ${name(worst)}`;
+  const says = `${title}: at most ${took(top)}, ${name(most95.indexOf(top))}`;
+  const legend = <Legend lines={lines} />;
+  const nothing = most95.every((value) => value === null) ? none : null;
   return (
-    <Chart title={title} says={says} top={took(top || null)} ends={ends} legend={<Legend lines={lines} />}>
+    <Chart title={title} says={says} top={took(top)} ends={ends} legend={legend} nothing={nothing}>
       <Lines lines={lines} top={top} />
     </Chart>
   );
@@ -127,7 +160,7 @@ function AsTable({ counts: { by }, stretches, filters }: AsTableProps) {
   );
 }
 
-function Past({ from, to, by, filters }: { from: number; to: number; by: Counts["by"]; filters: CountFilters }) {
+function Past({ from, to, by, filters }: { from: number; to: number; by: Width; filters: CountFilters }) {
   return (
     <Link to="/history" query={pastQuery(from, to, filters)}>
       {nameOf(by, from)}

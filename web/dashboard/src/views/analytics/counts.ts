@@ -18,6 +18,7 @@ export interface Took {
 export interface Figures {
   alerts: number;
   active: number;
+  acknowledged: number;
   suppressed: number;
   quieted: number;
   notified: number;
@@ -122,6 +123,17 @@ export function countQuery({ span, by, framework, rule, severities }: CountFilte
 export function heatQuery(filters: CountFilters, zone: string, now: number): Query {
   const { by: _, ...rest } = countQuery(filters, now);
   return { ...rest, zone, since: sinceOf(Math.min(SPANS[filters.span]?.ms ?? DAY_MS, HEAT_MAP_MAX_MS), now) };
+}
+
+/** The address of the same alerts of the last days, hour by hour. */
+export function byHour({ framework, rule, severities }: CountFilters): URLSearchParams {
+  const query = new URLSearchParams({ span: "2d", by: "hour", framework, rule });
+  severities.forEach((each) => query.append("severity", each));
+  return query;
+}
+
+export function isNarrow({ framework, rule, severities }: CountFilters): boolean {
+  return framework !== "" || rule !== "" || severities.length > 0;
 }
 
 function sinceOf(ms: number, now: number): string {

@@ -2,12 +2,21 @@
 import { get } from "../../api.ts";
 import type { Asked } from "../../asked.ts";
 import { engineNow } from "../../engineclock.ts";
-import { usePlace } from "../../place.ts";
+import { setQuery, usePlace } from "../../place.ts";
 import { useSettled } from "../../settled.ts";
-import { Ago, Current, Empty, Link } from "../../ui/index.ts";
+import { Ago, Button, Current, Empty, Link } from "../../ui/index.ts";
 import { type Fresh, useWatched } from "../../watched.ts";
 import { CountCharts } from "./countcharts.tsx";
-import { type Counted, type CountFilters, countFilters, countQuery, type Counts, heatQuery } from "./counts.ts";
+import {
+  type Counted,
+  type CountFilters,
+  countFilters,
+  countQuery,
+  type Counts,
+  heatQuery,
+  isNarrow,
+  SPANS,
+} from "./counts.ts";
 import { CountForm } from "./countform.tsx";
 import type { HeatMap } from "./heat.ts";
 import { HeatTable } from "./heattable.tsx";
@@ -56,12 +65,7 @@ function Shown({ found: { counts, bySeverity }, filters }: { found: Found; filte
     <>
       <FreshLine fresh={counts.fresh} />
       {counts.totals.alerts === 0 ? (
-        <Empty title="No alerts in this time">
-          <p>
-            Choose a longer time or fewer filters. Alerts come from <Link to="/rules">rules</Link>, and from programs
-            that trigger them.
-          </p>
-        </Empty>
+        <None fresh={counts.fresh} filters={filters} />
       ) : (
         <>
           <Tiles totals={counts.totals} />
@@ -72,8 +76,32 @@ function Shown({ found: { counts, bySeverity }, filters }: { found: Found; filte
   );
 }
 
+/** Why there is nothing to see, and what would show something. */
+function None({ fresh: { counted_at }, filters }: { fresh: Counted; filters: CountFilters }) {
+  const time = SPANS[filters.span]?.title.toLowerCase() ?? "this time";
+  if (isNarrow(filters)) {
+    return (
+      <Empty title={`No such alerts in the ${time}`}>
+        <Button onClick={() => setQuery({ framework: null, rule: null, severity: null })}>Count all alerts</Button>
+      </Empty>
+    );
+  }
+  return (
+    <Empty title={counted_at ? `No alerts in the ${time}` : "No alert has been counted yet"}>
+      <p>
+        Alerts come from <Link to="/rules">rules</Link>, and from programs that trigger them. They are counted here some
+        seconds after they rang.
+      </p>
+      {counted_at && filters.span !== "1y" && (
+        <Button onClick={() => setQuery({ span: "1y", by: null })}>Look at the last year</Button>
+      )}
+    </Empty>
+  );
+}
+
 /** How far counting is. */
 function FreshLine({ fresh: { hours_waiting, changed_at, counted_at } }: { fresh: Counted }) {
+  if (hours_waiting === 0 && counted_at === null) return null;
   return (
     <p className="hint">
       {hours_waiting > 0 ? (

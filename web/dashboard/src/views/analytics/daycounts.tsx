@@ -15,7 +15,8 @@ export function DayCounts({ counts }: { counts: readonly Prediction<DayCount>[] 
     <section className="card">
       <h2>Alerts of the next day</h2>
       <p className="hint">
-        From <Moment at={first.since} /> until <Moment at={first.until} />; between both figures in 8 of 10 cases.
+        From <Moment at={first.since} how="minute" /> until <Moment at={first.until} how="minute" />. In 8 of 10 cases
+        their number is between the two figures.
       </p>
       <Table
         caption="Alerts of the next day"
@@ -30,7 +31,7 @@ export function DayCounts({ counts }: { counts: readonly Prediction<DayCount>[] 
           },
           { title: "Between", isFigure: true, cell: ({ forecast: { low, high } }) => `${low} and ${high}` },
           { title: "Drawn", isTitleHidden: true, cell: ({ forecast }) => <Interval of={forecast} highest={highest} /> },
-          { title: "Any at all", isFigure: true, cell: ({ forecast }) => percent(forecast.probability) },
+          { title: "At least one", isFigure: true, cell: ({ forecast }) => percent(forecast.probability) },
         ]}
       />
       {rows.length > SHOWN_MAX && <p className="hint">The first {SHOWN_MAX} are shown.</p>}

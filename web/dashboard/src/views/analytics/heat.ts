@@ -19,6 +19,8 @@ export interface Cell {
   weekday: number;
   hour: number;
   alerts: number;
+  /** How many such hours there were. */
+  times: number;
   /** Alerts in each such hour, on average. */
   rate: number;
   /** 0: none; LEVELS: as many as in the worst hour. */
@@ -37,6 +39,7 @@ export function cellsOf({ alerts, hours }: Pick<HeatMap, "alerts" | "hours">): C
       weekday,
       hour,
       alerts: alerts[weekday]?.[hour] ?? 0,
+      times: hours[weekday]?.[hour] ?? 0,
       rate: each,
       level: each === 0 ? 0 : Math.max(1, Math.ceil((each / highest) * LEVELS)),
     })),

@@ -1,5 +1,4 @@
 /** The hours of a week, in the viewer's zone: a table, whose squares are larger and darker the more alerts there are. */
-import { number } from "../../times.ts";
 import { type Cell, cellsOf, type HeatMap, hourOfWeek, WEEKDAYS, worstOf } from "./heat.ts";
 import { count } from "./words.ts";
 
@@ -10,8 +9,8 @@ export function HeatTable({ map }: { map: HeatMap }) {
   return (
     <>
       <p>
-        Most come on {hourOfWeek(worst)}: {number(Math.round(worst.rate * 100) / 100)} in each such hour. Times are of{" "}
-        {map.zone}.
+        Most come on {hourOfWeek(worst)}: {count(worst.alerts, "alert")} in {count(worst.times, "such hour")}. Times are
+        of {map.zone}.
       </p>
       <table className="heat">
         <caption className="for-readers">Alerts by weekday and hour</caption>

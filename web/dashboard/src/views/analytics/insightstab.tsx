@@ -37,10 +37,10 @@ export function InsightsTab() {
 function Frameworks({ found: { day, items, next_cursor } }: { found: Found }) {
   if (items.length === 0) {
     return (
-      <Empty title="Nothing was reckoned yet">
+      <Empty title="No framework has a score yet">
         <p>
-          Each night at 4:00 UTC the engine reckons how every framework was that has sent readings or alerts: health and
-          risk, and why. A framework that nothing is known of is unknown, and not good.
+          Each night at 4:00 UTC the engine scores every framework: its health and its risk, with what each point came
+          from. It needs alerts of the last 14 days, or readings of the last one.
         </p>
         <AtOnce schedule="insight-generation" />
       </Empty>
@@ -49,7 +49,7 @@ function Frameworks({ found: { day, items, next_cursor } }: { found: Found }) {
   return (
     <section className="card">
       <h2>Frameworks on {day}</h2>
-      <p className="hint">Health and risk are 0 to 100, of the 24 hours before they were reckoned.</p>
+      <p className="hint">Of 100: the more health and the less risk, the better. Of the 24 hours before that night.</p>
       <Table
         caption="Frameworks, how they are"
         // The worst first: it is what one came to see; of an unknown one nothing can be said.
@@ -60,7 +60,10 @@ function Frameworks({ found: { day, items, next_cursor } }: { found: Found }) {
           { title: "Health", cell: ({ health }) => <Health health={health} /> },
           { title: "Risk", isFigure: true, cell: ({ risk }) => scoreOf(risk) },
           { title: "Trend", cell: ({ trends }) => trends.slice(0, 1).map(trendOf).join() },
-          { title: "Most of it", cell: ({ pulled_down: [first] }) => (first ? `${first.source}: ${first.text}` : "–") },
+          {
+            title: "Took most of its health",
+            cell: ({ pulled_down: [first] }) => (first ? `${first.source}: ${first.text}` : "–"),
+          },
         ]}
       />
       {next_cursor !== null && <p className="hint">Only {LISTED_MAX} are shown; the API has all of them.</p>}

@@ -6,8 +6,8 @@ export function pathsOf(values: readonly (number | null)[], top: number, width: 
   const paths: string[] = [];
   let run: string[] = [];
   function end(): void {
-    // One value alone would be invisible.
-    if (run.length === 1) run.push(`h${round(step * 0.4)}`);
+    // One value alone would be invisible: a line of no length has round ends.
+    if (run.length === 1) run.push("h0");
     if (run.length > 0) paths.push(run.join(""));
     run = [];
   }

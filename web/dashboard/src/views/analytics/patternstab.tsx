@@ -42,7 +42,7 @@ export function PatternsTab() {
   return (
     <>
       <div className="filter-fields" role="search" aria-label="Filters">
-        <Choices legend="Kind" name="kind" all={Object.keys(KINDS)} chosen={filters.kinds} />
+        <Choices legend="Kind" name="kind" all={Object.keys(KINDS)} chosen={filters.kinds} called={KINDS} />
         <Choices legend="State" name="state" all={STATES} chosen={filters.states} />
       </div>
       <Answered asked={asked} what="Patterns">

@@ -50,8 +50,8 @@ function Expected({ items }: { items: readonly Prediction[] }) {
   return (
     <>
       <section className="card">
-        <h2>What is reached next</h2>
-        {breaches.length === 0 && <p>No rule can be foretold now. Below stands what is missing.</p>}
+        <h2>Thresholds that may be reached in the next day</h2>
+        {breaches.length === 0 && <p>Of no rule can that be said now. Below stands what is missing.</p>}
         <ul className="charts">
           {breaches.slice(0, BREACHES_SHOWN_MAX).map((each) => (
             <BreachCard key={each.id} prediction={each} />
@@ -69,7 +69,7 @@ function Missing({ refused }: { refused: readonly Prediction[] }) {
   if (refused.length === 0) return null;
   return (
     <section className="card">
-      <h2>What too little is known for</h2>
+      <h2>Not predicted: too little is known</h2>
       <ul className="stack">
         {reasonsOf(refused).map(({ reason, whose }) => (
           <li key={reason}>

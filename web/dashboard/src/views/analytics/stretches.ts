@@ -45,6 +45,12 @@ export function piecesOf(stretches: readonly Stretch[], bySeverity: readonly Cou
   return pieces;
 }
 
+/** The only one of several that has alerts; null: there is none, or more than one. */
+export function onlyOf(stretches: readonly Stretch[]): Stretch | null {
+  const [first, second] = stretches.filter(({ figures }) => figures !== null);
+  return first && !second && stretches.length > 1 ? first : null;
+}
+
 function none(): Piece["counts"] {
   return { info: 0, warning: 0, error: 0, critical: 0 };
 }

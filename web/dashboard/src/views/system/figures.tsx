@@ -47,7 +47,7 @@ const TILES: readonly { title: string; names: readonly string[]; as: (value: num
   { title: "Channels that run", names: ["tocsin_channels"], as: number },
   { title: "Commands waiting", names: ["tocsin_mailbox_depth"], as: number },
   { title: "Waiting to be sent", names: ["tocsin_outbox_bytes"], as: bytes },
-  { title: "Latest wake-up of the loop", names: ["tocsin_loop_lag_max_seconds"], as: span },
+  { title: "Longest delay of the loop", names: ["tocsin_loop_lag_max_seconds"], as: span },
   { title: "Memory", names: ["process_resident_memory_bytes"], as: bytes },
   { title: "Restarts of parts", names: ["tocsin_restarts_total"], as: number, without: 0 },
   {
@@ -102,6 +102,12 @@ function Latencies({ samples }: { samples: Samples }) {
   );
 }
 
+/** `title`: of which time these are. */
+interface Lately {
+  title: string;
+  buckets: readonly Bucket[];
+}
+
 interface LatencyProps {
   title: string;
   says: string;
@@ -132,7 +138,7 @@ function Latency({ title, says, buckets }: LatencyProps) {
 
 const SHARES = [0.5, 0.95, 0.99] as const;
 
-function Quantiles({ buckets, lately }: { buckets: readonly Bucket[]; lately: readonly Bucket[] }) {
+function Quantiles({ buckets, lately }: { buckets: readonly Bucket[]; lately: Lately }) {
   return (
     <table className="quantiles">
       <thead>
@@ -148,7 +154,7 @@ function Quantiles({ buckets, lately }: { buckets: readonly Bucket[]; lately: re
       </thead>
       <tbody>
         <QuantileRow title="Since the start" buckets={buckets} />
-        <QuantileRow title="Last minute" buckets={lately} />
+        <QuantileRow title={lately.title} buckets={lately.buckets} />
       </tbody>
     </table>
   );
@@ -171,15 +177,18 @@ function QuantileRow({ title, buckets }: { title: string; buckets: readonly Buck
 const LATELY_MS = 60_000;
 
 /** What came in the last minute, or since the page was opened, if that is less; of the looks of that time. */
-function useLately(buckets: readonly Bucket[]): readonly Bucket[] {
+function useLately(buckets: readonly Bucket[]): Lately {
   const looks = useRef<{ at: number; key: string; buckets: readonly Bucket[] }[]>([]);
+  const opened = useRef<number>(null);
   const key = buckets.map(({ count }) => count).join();
   const now = engineNow();
+  opened.current ??= now;
   const kept = looks.current.filter(({ at }) => at > now - LATELY_MS - WATCH_MS);
   // A minute of looks, and never more, however often it is drawn.
   if (kept.at(-1)?.key !== key) kept.push({ at: now, key, buckets });
   looks.current = kept.slice(-(LATELY_MS / WATCH_MS) - 1);
-  return since(looks.current[0]?.buckets ?? buckets, buckets);
+  const title = now - opened.current < LATELY_MS ? "Since this page was opened" : "Last minute";
+  return { title, buckets: since(looks.current[0]?.buckets ?? buckets, buckets) };
 }
 
 function Caches({ samples }: { samples: Samples }) {

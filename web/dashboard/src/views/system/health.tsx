@@ -2,11 +2,20 @@
 import { typed } from "../../command.ts";
 import { get } from "../../api.ts";
 import { Icon, Tag } from "../../ui/index.ts";
-import type { Finding, System } from "./answers.ts";
+import type { HealthState, System } from "./answers.ts";
 import { Current } from "../../ui/current.tsx";
 import { Figures } from "./figures.tsx";
-import { Score } from "./score.tsx";
+import { type Reason, reasonsOf, verdictOf } from "./verdict.ts";
 import { useWatched } from "../../watched.ts";
+
+const FULL = 100;
+const KINDS: Readonly<Record<HealthState, "good" | "notable" | "bad" | "neutral">> = {
+  healthy: "good",
+  unknown: "neutral",
+  warning: "notable",
+  critical: "bad",
+};
+const ICONS = { healthy: "check", unknown: "help", warning: "warning", critical: "critical" } as const;
 
 export function Health() {
   const asked = useWatched("system", (signal) => get<System>("/api/v1/system", {}, signal));
@@ -15,7 +24,7 @@ export function Health() {
       <section className="card" aria-labelledby="system-health">
         <h2 id="system-health">Health</h2>
         <Current asked={asked} what="The engine's health">
-          {(system) => <Findings system={system} />}
+          {(system) => <Judged system={system} />}
         </Current>
       </section>
       <Figures />
@@ -23,60 +32,42 @@ export function Health() {
   );
 }
 
-function Findings({ system }: { system: System }) {
-  // The score has a place of its own.
-  const others = system.findings.filter(({ check }) => check !== "health");
-  const amiss = others.filter(({ level }) => level !== "OK");
-  const well = others.filter(({ level }) => level === "OK");
+function Judged({ system }: { system: System }) {
+  const { state, title, text } = verdictOf(system);
+  const { amiss, well } = reasonsOf(system);
   return (
     <>
-      <Verdict system={system} count={amiss.length} />
-      <Score health={system.health} />
-      <List findings={amiss} />
-      {well.length > 0 && (
-        <details>
-          <summary>What is well ({well.length})</summary>
-          <List findings={well} />
-        </details>
-      )}
+      <p className="verdict" role="status">
+        <Tag kind={KINDS[state]}>{title}</Tag> {text}
+      </p>
+      <p className="score">
+        <strong className="figure">{system.health.score}</strong> of {FULL} points
+      </p>
+      {amiss.length > 0 && <Reasons reasons={amiss} />}
+      <details>
+        <summary>What is well, or not known yet ({well.length})</summary>
+        <Reasons reasons={well} />
+      </details>
       <p className="hint">
-        Found in the figures of the process that served this page, as <code>{typed("doctor")}</code> finds it; that one
-        looks at the machine, the store and the configuration as well.
+        Of the last five minutes of the process that served this page. <code>{typed("doctor")}</code> looks at the
+        machine, the store and the configuration as well, and at what was since the start.
       </p>
     </>
   );
 }
 
-function Verdict({ system, count }: { system: System; count: number }) {
-  if (!system.ready) return <Line kind="bad" title="Not ready" text="A trigger would not be acknowledged now." />;
-  if (system.overload) {
-    return <Line kind="bad" title="Full" text={`Nobody new may connect: ${system.overload}`} />;
-  }
-  if (count > 0) {
-    const text = `It works, but ${count === 1 ? "one thing wants" : `${count} things want`} looking after.`;
-    return <Line kind="notable" title="Ready" text={text} />;
-  }
-  return <Line kind="good" title="Ready" text="Triggers are acknowledged, new connections are let in." />;
-}
-
-function Line({ kind, title, text }: { kind: "good" | "bad" | "notable"; title: string; text: string }) {
-  return (
-    <p className="verdict" role="status">
-      <Tag kind={kind}>{title}</Tag> {text}
-    </p>
-  );
-}
-
-function List({ findings }: { findings: readonly Finding[] }) {
+function Reasons({ reasons }: { reasons: readonly Reason[] }) {
   return (
     <ul className="findings">
-      {findings.map((finding, index) => (
-        <li key={`${finding.check}${index}`} className={finding.level.toLowerCase()}>
-          <Icon name={finding.level === "OK" ? "check" : finding.level === "FAIL" ? "critical" : "warning"} />
+      {reasons.map(({ about, state, points, text, advice }) => (
+        <li key={`${about} ${text}`} className={state}>
+          <Icon name={ICONS[state]} />
           <span>
-            <span className="for-readers">{finding.level}: </span>
-            <strong>{finding.check}</strong> {finding.text}
-            {finding.advice && <span className="advice">{finding.advice}</span>}
+            <span className="for-readers">{state}: </span>
+            {points > 0 && <strong>−{points} </strong>}
+            {about && <strong>{about} </strong>}
+            {text}
+            {advice && <span className="advice">{advice}</span>}
           </span>
         </li>
       ))}
