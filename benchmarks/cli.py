@@ -24,6 +24,7 @@ from benchmarks import (
     cache,
     connections,
     core,
+    counts,
     fanout,
     fanout_analytics,
     fanout_bare,
@@ -32,6 +33,7 @@ from benchmarks import (
     forecast,
     ingest,
     jobs,
+    month,
     nab,
     patterns,
     readings,
@@ -42,7 +44,7 @@ from benchmarks import (
     workflows,
 )
 from benchmarks.control import BenchmarkError
-from benchmarks.options import CLIENTS_MAX, MESSAGES_MAX, OPEN_MAX, RUNS_MAX, Options, shortened
+from benchmarks.options import ALERTS_MAX, CLIENTS_MAX, MESSAGES_MAX, OPEN_MAX, RUNS_MAX, Options, shortened
 from benchmarks.report import Report, to_json, to_svg, to_table
 
 Scenario = Callable[[Options], Report]
@@ -60,6 +62,8 @@ _BY_NAME: dict[str, Scenario] = {
     "nab": nab.run,
     "forecast": forecast.run,
     "patterns": patterns.run,
+    "counts": counts.run,
+    "month": month.run,
     "workflows": workflows.run,
     "jobs": jobs.run,
     "cache": cache.run,
@@ -67,18 +71,20 @@ _BY_NAME: dict[str, Scenario] = {
 }
 NAMES = ("fanout", *_BY_NAME, "all")
 # These have neither clients nor deliveries.
-_TALKING = tuple(
-    name for name in NAMES if name not in ("core", "nab", "forecast", "patterns", "workflows", "api", "cache")
-)
+_SILENT = ("core", "nab", "forecast", "patterns", "counts", "month", "workflows", "api", "cache")
+_TALKING = tuple(name for name in NAMES if name not in _SILENT)
 # These measure on a Postgres of their own, or on the one that `--store URL` names.
-_ON_POSTGRES = ("ingest", "jobs")
+_ON_POSTGRES = ("ingest", "jobs", "counts", "month")
 # Options that mean something to these scenarios only (and to `all`): to others they are refused, not quietly ignored.
 _MEANT_FOR: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("clients", "messages", "rate", "verify"), _TALKING),
     **dict.fromkeys(("idle", "open", "bare", "busy", "nodes", "analytics"), ("fanout",)),
     "seconds": ("connections",),
+    # One history of so many alerts says more than several of fewer.
+    "runs": tuple(name for name in NAMES if name != "counts"),
     "store": ("storm", *_ON_POSTGRES),
     "minutes": ("soak",),
+    "alerts": ("counts", "month"),
     "data": ("nab", "forecast"),
 }
 
@@ -195,6 +201,7 @@ def _parser() -> argparse.ArgumentParser:
         default=defaults.minutes,
         help="soak: its long act (15); all of it takes up to two more",
     )
+    add("--alerts", type=_bounded(int, 1_000, ALERTS_MAX), help="counts, month: so many (1,000,000; 10,000,000)")
     add("--data", type=Path, help="nab, forecast: a checkout of numenta/NAB (default: series of our own)")
     add("--bare", action="store_true", help="fanout: broadcast only, beside the peers")
     add("--busy", action="store_true", help="fanout: beside busy threads in the engine's process")
@@ -205,8 +212,8 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         const=True,
         metavar="URL",
-        help="storm: after a restart, so that history comes from the store; ingest, jobs: with the URL of a Postgres"
-        " database that is migrated and empty, instead of a server of their own",
+        help="storm: after a restart, so that history comes from the store; ingest, jobs, counts, month: with the URL"
+        " of a Postgres database that is migrated and empty, instead of a server of their own",
     )
     add("--verify", action="store_true", help="exit 1 if p99 of any run is 100 ms or more, or a delivery is wrong")
     add("--short", action="store_true", help="fewer runs of fewer messages")
@@ -241,6 +248,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         idle=arguments.idle,
         open_alerts=arguments.open,
         idle_s=arguments.seconds,
+        alerts=arguments.alerts,
         verify=arguments.verify,
         data=arguments.data,
         folder=arguments.folder,

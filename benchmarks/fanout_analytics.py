@@ -15,11 +15,11 @@ from pathlib import Path
 
 import trio
 
-from benchmarks.analytics import BATCH, Stream
 from benchmarks.arrivals import Arrivals
 from benchmarks.beside import compare
 from benchmarks.fanout import WARM_UP_MESSAGES, Stage, conditions_of
 from benchmarks.options import CLIENTS, Options
+from benchmarks.random_alerts import Stream
 from benchmarks.report import Figures, Goal, Report, make_report
 from benchmarks.rig import Rig
 from benchmarks.rounds import BroadcastLine, EngineLine
@@ -31,6 +31,7 @@ from protocol.effects import Committed
 SCHEDULES = ("analytics-aggregation", "pattern-detection", "prediction-generation", "insight-generation")
 QUEUES = ("analytics", "prediction")
 ALERTS, SHORT_ALERTS = 50_000, 5_000
+BATCH = 240
 NAME = "analytics"
 # How soon a run that is over is noticed and asked for again.
 LOOK_S = 0.2

@@ -16,6 +16,8 @@ RUNS_MAX = 20
 # A soak that tests run, with its first act and both counts under a minute.
 SHORT_SOAK_MIN = 0.25
 OPEN_MAX = 500_000
+# Some 10 GB on disk, in each store.
+ALERTS_MAX = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,11 @@ class Options:
     readings: int = 160_000
     # Of `suppress`: duplicates.
     duplicates: int = 200_000
+    # Of `counts` and `month`; None: a million, and ten.
+    alerts: int | None = None
     # Of `nab`: the benchmark's folder; None: our own series.
     data: Path | None = None
-    # Of `ingest` and `jobs`: a Postgres that was brought; None: one of the benchmark's own.
+    # Of `ingest`, `jobs`, `counts` and `month`: a Postgres that was brought; None: one of the benchmark's own.
     store_url: str | None = None
     verify: bool = False
     short: bool = False

@@ -64,6 +64,10 @@ class Place(NamedTuple):
         """The URL for an engine: of a fresh database for the length of the context, or of what was brought."""
         return self.server.migrated() if self.server is not None else contextlib.nullcontext(self.url)
 
+    def owner_of(self, url: str) -> str:
+        """The same database with its owner's login, where the server is our own; else as it was brought."""
+        return self.server.owner_of(url) if self.server is not None else url
+
 
 @contextlib.contextmanager
 def place(options: Options, figures: Figures) -> Iterator[Place | None]:
@@ -98,6 +102,10 @@ class Server:
         """A fresh database for the length of the context: its URL for an engine."""
         with self._database(self._template) as name:
             yield self._cluster.url(name, APP)
+
+    def owner_of(self, url: str) -> str:
+        """The same database of ours with its owner's login."""
+        return self._cluster.url(url.rpartition("/")[2])
 
     @contextlib.contextmanager
     def empty(self) -> Iterator[str]:

@@ -5,19 +5,33 @@ from __future__ import annotations
 import pytest
 import trio
 
-from benchmarks import analytics
+from benchmarks import counts, month
+from benchmarks.month_fill import fill_postgres
+from benchmarks.options import Options
 from tests.support.postgres_server import PostgresDatabase
 
 
 async def test_counts_of_random_late_and_changing_alerts_are_what_counting_by_hand_says(
     postgres_database: PostgresDatabase,
 ) -> None:
-    assert await analytics.exact(postgres_database.url, 5_000) > 4_000
+    rows, different, *_ = await counts.compare(postgres_database.url, 5_000)
+    assert rows > 4_000
+    assert different == 0
 
 
-async def test_a_filled_database_is_counted_and_asked(
-    postgres_database: PostgresDatabase, capsys: pytest.CaptureFixture[str]
+def test_a_month_is_asked_of_a_server_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(month, "SHORT_ALERTS", 500)
+    report = month.run(Options(short=True, runs=1))
+    assert report.warnings == []
+    assert [check.figure for check in report.checks] == ["slowest_ms", "postgres_slowest_ms"]
+    assert all(report.figures[f"postgres_{name}_ms"] > 0 for name in month.QUESTIONS)
+
+
+def test_a_database_that_was_brought_is_filled_with_the_engines_login_and_keeps_its_indexes(
+    postgres_database: PostgresDatabase,
 ) -> None:
-    await trio.to_thread.run_sync(analytics.fill_postgres, postgres_database.owner_url, 500)
-    await analytics.month(postgres_database.url)
-    assert capsys.readouterr().out.startswith("counted 500 alerts")
+    indexes = "SELECT count(*) FROM pg_indexes WHERE tablename = 'alert'"
+    before = postgres_database.server.sql(indexes, postgres_database.name)
+    fill_postgres(postgres_database.url, 500, is_owner=False)
+    assert postgres_database.server.sql(indexes, postgres_database.name) == before
+    assert trio.run(month.count_all, postgres_database.url, 500) > 0

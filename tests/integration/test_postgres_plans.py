@@ -25,6 +25,7 @@ from engine.stores.postgres.dialect import translated
 from engine.stores.postgres.sessions import SETTINGS
 from engine.stores.tables import (
     aggregate_hours,
+    aggregate_sums,
     aggregates,
     deliveries,
     delivery_lines,
@@ -222,6 +223,12 @@ COUNTED: dict[str, tuple[Any, ...]] = {
 def test_what_counts_alerts_is_served_by_an_index(filled: PostgresDatabase, where: ModuleType, name: str) -> None:
     is_of_all = where is aggregate_hours
     assert costly(filled, getattr(where, name), COUNTED.get(name), seen="*" if is_of_all else '["w1"]') == []
+
+
+def test_kept_counts_are_found_by_all_that_they_are_of_not_by_their_workspace(filled: PostgresDatabase) -> None:
+    conditions = index_conditions(filled, aggregate_sums.THESE, ("aggregate",))
+    assert conditions
+    assert [each for each in conditions if "severity =" not in each] == []
 
 
 @pytest.mark.parametrize("more", [{}, {"rule_id": "r"}, {"group": (Dimension.RULE,), "severities": (Severity.INFO,)}])

@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from engine.stores.tables import deliveries, delivery_lines, findings, incidents, queries
+from engine.stores.tables import aggregate_sums, deliveries, delivery_lines, findings, incidents, queries
 from tests.integration.test_postgres_plans import OF_INCIDENTS, READS, TOLD, costly, index_conditions
 from tests.support.postgres_server import PostgresDatabase, PostgresServer
 from tests.unit.test_sqlite_queries import JOB_STATEMENTS
@@ -40,13 +40,15 @@ def young(postgres_server: PostgresServer, postgres_template: str) -> Iterator[P
         (deliveries, "TO_PLACE", "alert_id ="),
         (deliveries, "BY_KEY", "key ="),
         (delivery_lines, "_KNOWN", "key ="),
+        (aggregate_sums, "THESE", "severity ="),
+        (aggregate_sums, "OF_HOUR", "start ="),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_is_asked_for_by_name_is_found_by_it(
     young: PostgresDatabase, where: ModuleType, name: str, of: str
 ) -> None:
-    conditions = index_conditions(young, getattr(where, name), ("alert", "delivery"))
+    conditions = index_conditions(young, getattr(where, name), ("alert", "delivery", "aggregate"))
     assert conditions
     assert [each for each in conditions if of not in each.replace("(", " ")] == []
 

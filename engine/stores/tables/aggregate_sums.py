@@ -19,7 +19,7 @@ from engine.stores.tables import aggregate_hours as hours
 from engine.stores.tables.aggregate_counts import Group
 from engine.stores.tables.aggregate_hours import Hour
 from engine.stores.tables.bulk import Bulk
-from engine.stores.tables.connection import Connection
+from engine.stores.tables.connection import Connection, either
 
 WIDTHS = {width: number for number, width in enumerate(Width, 1)}
 ALL_RULES, BY_RULE = 0, 1
@@ -37,17 +37,21 @@ OF_HOUR = f"""
 SELECT channel, rule, severity, {", ".join(_VALUES)} FROM aggregate
 WHERE workspace = ? AND detail = {BY_RULE} AND width = {WIDTHS[Width.HOUR]} AND start = ?
 """  # noqa: S608  # our own words
-_WANTED = """
-FROM json_each(?2) AS wanted CROSS JOIN aggregate ON aggregate.workspace = ?1
+_IS_WANTED = """
+    aggregate.workspace = ?1
     AND aggregate.detail = CAST(wanted.value ->> 0 AS INTEGER) AND aggregate.width = CAST(wanted.value ->> 1 AS INTEGER)
     AND aggregate.start = CAST(wanted.value ->> 2 AS INTEGER)
     AND aggregate.channel = CAST(wanted.value ->> 3 AS INTEGER)
     AND aggregate.rule = wanted.value ->> 4 AND aggregate.severity = CAST(wanted.value ->> 5 AS INTEGER)
 """
-THESE = (
-    f"SELECT aggregate.detail, aggregate.width, aggregate.start, aggregate.channel, aggregate.rule, aggregate.severity,"
-    f" {', '.join(f'aggregate.{name}' for name in _VALUES)} {_WANTED}"
+# Postgres plans for any list, as `deliveries.OF_THESE` says: it would read all counts of the workspace instead.
+_WANTED = either(
+    sqlite=f"json_each(?2) AS wanted CROSS JOIN aggregate ON {_IS_WANTED}",
+    postgres="jsonb_array_elements(?2::text::jsonb) AS wanted, LATERAL ("  # noqa: S608  # our own words
+    f"SELECT * FROM aggregate WHERE {_IS_WANTED} OFFSET 0) AS aggregate",
 )
+_OF_THESE = ("detail", "width", "start", "channel", "rule", "severity", *_VALUES)
+THESE = f"SELECT {', '.join(f'aggregate.{name}' for name in _OF_THESE)} FROM {_WANTED}"  # noqa: S608
 GONE = f"DELETE FROM aggregate WHERE {' AND '.join(f'{name} = ?' for name in _KEY.split(', '))}"  # noqa: S608
 
 
