@@ -37,7 +37,12 @@ def leaves(group: click.Group, *words: str) -> Iterator[tuple[str, click.Command
 
 
 LEAVES = dict(leaves(cli))
-REMOTE = {name: each for name, each in LEAVES.items() if any(param.name == "api" for param in each.params)}
+# The doctor goes where they go, but looks at what is there without an engine as well.
+REMOTE = {
+    name: each
+    for name, each in LEAVES.items()
+    if any(param.name == "api" for param in each.params) and name != "doctor"
+}
 
 
 def enough(name: str, command: click.Command, folder: Path) -> list[str]:
