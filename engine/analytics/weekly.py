@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from engine.access.roles import check
 from engine.analytics.insights import InsightVerbs, RecommendationsWanted
 from engine.analytics.patterns import PatternsWanted, PatternVerbs
-from engine.core.analytics.calendar import Width, start_of
+from engine.core.analytics.calendar import DAY_US, Width, start_of
 from engine.core.reports.weekly import WEEK_US, Week
 from engine.stores import Store
 from engine.stores.aggregates import Dimension
@@ -64,6 +64,7 @@ class Weeks:
             days=days.items,
             now=(await self.counts.counts(who, Asked(since, until), None)).totals,
             before=(await self.counts.counts(who, Asked(since - WEEK_US, since), None)).totals,
+            today=(await self.counts.counts(who, Asked(until, until + DAY_US), None)).totals.alerts,
             rules=(await self.counts.rules(who, Asked(since, until), RULES_SHOWN)).items,
             incidents=incidents.items,
             more_incidents=incidents.next_cursor is not None,

@@ -88,9 +88,20 @@ def test_of_nothing_there_is_one_sentence_and_no_heading() -> None:
     assert document.lead == "No alerts this week."
     assert document.sections == ()
     assert Seen(html(document)).tags.count("h2") == 0
+    assert document.foot.startswith("Days are those of UTC; Mon 23 Nov is not in it: it was not over.")
     before = document_of(an_empty_week(before=Figures(**figures(3)), days=[counted(-7, Severity.INFO, 3)]))
     assert before.lead == "No alerts this week; 3 the week before."
     assert [section.title for section in before.sections] == ["Alerts by day", "By severity"]
+
+
+@pytest.mark.parametrize(
+    ("alerts", "said"),
+    [(1, "1 more alert has come since, on Mon 23 Nov."), (1_234, "1,234 more alerts have come since")],
+)
+def test_what_came_today_is_no_part_of_the_week_and_told(alerts: int, said: str) -> None:
+    document = document_of(an_empty_week(today=alerts))
+    assert document.lead.startswith(f"No alerts this week. {said}")
+    assert document.sections == ()
 
 
 def test_a_week_is_told_whole() -> None:

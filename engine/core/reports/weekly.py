@@ -32,8 +32,9 @@ _LOUDEST = tuple(sorted(Severity, key=lambda severity: -severity.rank))
 class Week(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a week, from `since_us` on and before `until_us`, and of the one before it.
 
-    `days`: alerts of both by day and severity. `more_incidents`: there are more open ones than these. `site`: where
-    people reach us (empty: nobody knows). `frameworks`: the ones that it is about; None: all.
+    `days`: alerts of both by day and severity. `today`: alerts since `until_us`, of a day that is not over.
+    `more_incidents`: there are more open ones than these. `site`: where people reach us (empty: nobody knows).
+    `frameworks`: the ones that it is about; None: all.
     """
 
     workspace: str
@@ -43,6 +44,7 @@ class Week(msgspec.Struct, frozen=True, kw_only=True):
     days: Sequence[CountedAlerts]
     now: Figures
     before: Figures
+    today: int = 0
     frameworks: tuple[str, ...] | None = None
     rules: Sequence[RuleQuality] = ()
     incidents: Sequence[Incident] = ()
@@ -63,9 +65,9 @@ def document_of(week: Week) -> Document:
     site = week.site.rstrip("/")
     return Document(
         title=title,
-        lead=f"{_headline(week)}{of}",
+        lead=f"{_headline(week)}{_today(week)}{of}",
         sections=tuple(_sections(week)),
-        foot=f"Days are those of UTC. Other times: {week.zone}.",
+        foot=f"Days are those of UTC; {_day(week.until_us)} is not in it: it was not over. Other times: {week.zone}.",
         link=f"{site}/" if site else "",
         leave=f"{site}/people/preferences" if site else "",
     )
@@ -78,6 +80,14 @@ def _headline(week: Week) -> str:
     open_ = week.now.active + week.now.acknowledged
     still = f" {number(open_)} of them {'is' if open_ == 1 else 'are'} still open." if open_ else ""
     return f"{several(alerts, 'alert')}, {change_of(alerts, before)}.{still}"
+
+
+def _today(week: Week) -> str:
+    """Who has begun today, and looks, would find nothing else."""
+    if not week.today:
+        return ""
+    has = "has" if week.today == 1 else "have"
+    return f" {several(week.today, 'more alert')} {has} come since, on {_day(week.until_us)}."
 
 
 def _sections(week: Week) -> Iterator[Section]:
