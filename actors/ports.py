@@ -6,12 +6,13 @@ Each port is a handful of methods with a one-sentence contract. Actors import no
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from protocol import messages as m
 from protocol.commands import Batch
 from protocol.effects import Commit, CommitOutcome, Decision, OpenAlerts, Recalled, RecipientMark, StormNotice
 from protocol.errors import CloseCode
+from protocol.hints import Hint
 from protocol.items import ItemResult
 from protocol.jobs import A_FEW_EACH, Claimed, Lease, Queue, Settlement, Shares, Swept, Verdict
 from protocol.limits import Limit
@@ -118,6 +119,31 @@ class Desk(Protocol):
 
         Raises PermissionDenied, StoreUnavailable, Busy: it waits for one small commit, and not for long.
         """
+
+
+class Found(NamedTuple):
+    """What was found beside the streams. `until`: it was told by then (microseconds), so not to who left before."""
+
+    until: int
+    hint: Hint
+
+
+class Findings(Protocol):
+    """Says what is told to those who come back, besides events."""
+
+    async def of(self, key: StreamKey) -> Sequence[Found]:
+        """The newest of what was found about a stream, in order, nothing that was told before this call left out.
+
+        Nothing while the store is away.
+        """
+
+
+class NothingFound:
+    """Where nobody looks for anything."""
+
+    async def of(self, key: StreamKey) -> Sequence[Found]:
+        """Nothing."""
+        return ()
 
 
 class Presence(Protocol):

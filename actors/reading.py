@@ -13,6 +13,7 @@ from actors.history import Chunk
 from actors.ports import HISTORY_CHUNK
 from actors.session_kit import SessionKit
 from protocol.model import ChannelKey, Event, StreamKey
+from protocol.times import parse_rfc3339
 
 
 async def audience_of(kit: SessionKit, key: StreamKey) -> Audience:
@@ -41,7 +42,17 @@ async def missed(kit: SessionKit, audience: Audience, key: StreamKey, after: int
     return await kit.history.after(audience, after, partial(_read, kit, key))
 
 
-async def _read(kit: SessionKit, key: StreamKey, after: int) -> Sequence[Event]:
+async def moment_at(kit: SessionKit, audience: Audience, key: StreamKey, offset: int) -> int:
+    """When the event at an offset was told, or the next one that is left (microseconds); 0: there is none.
+
+    Raises StoreUnavailable.
+    """
+    before = max(offset - 1, 0)
+    events = audience.ring.after(before, 1) or await _read(kit, key, before, 1)
+    return parse_rfc3339(events[0].at) if events else 0
+
+
+async def _read(kit: SessionKit, key: StreamKey, after: int, limit: int = HISTORY_CHUNK) -> Sequence[Event]:
     if isinstance(key, ChannelKey):
-        return await kit.store.history(key, after, HISTORY_CHUNK)
-    return await kit.store.derived_history(key, after, HISTORY_CHUNK)
+        return await kit.store.history(key, after, limit)
+    return await kit.store.derived_history(key, after, limit)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from actors.derived import DerivedStreams
 from actors.history import History
-from actors.ports import ChannelStore, Clock, Desk, Presence, Recipients
+from actors.ports import ChannelStore, Clock, Desk, Findings, NothingFound, Presence, Recipients
 from actors.proofs import Proofs
 from actors.registry import Registry
 from actors.roster import Roster
@@ -44,3 +44,4 @@ class SessionKit:
     proofs: Proofs
     # One for all, so that they share what they read.
     history: History = field(default_factory=History)
+    findings: Findings = field(default_factory=NothingFound)

@@ -10,13 +10,14 @@ import itertools
 from dataclasses import dataclass
 
 from actors.audience import Audience, Group
+from actors.frames import IDLE_LANE, HintFrame
 from actors.history import Chunk
 from actors.peer import Peer
-from actors.reading import audience_of, hear_of, missed
+from actors.reading import audience_of, hear_of, missed, moment_at
 from actors.session_kit import SessionKit
 from actors.snapshots import tell_open_alerts
 from protocol import messages as m
-from protocol.codec import form_of
+from protocol.codec import form_of, frame_message
 from protocol.effects import FROM_SNAPSHOT, RecipientMark
 from protocol.errors import (
     BadRequest,
@@ -96,6 +97,8 @@ class Subscriptions:
             self._follow(audience, key, message.min_severity, begins, marked)
         if isinstance(key, ChannelKey):
             self._kit.presence.subscribed(self._connection.client_id, key)
+        if message.recover and outcome.recovered:
+            await self._tell_found(audience, key, message.recover.offset)
 
     def unsubscribe(self, message: m.Unsubscribe) -> None:
         """No more of this channel; also said if there was none."""
@@ -189,6 +192,19 @@ class Subscriptions:
                 await self._connection.pace()
             at = audience.offset_of(events[-1])
         return prev
+
+    async def _tell_found(self, audience: Audience, key: StreamKey, offset: int) -> None:
+        """Tells what was found since an offset; what is found from now on comes live."""
+        found = await self._kit.findings.of(key)
+        if not found:
+            return
+        try:
+            since = await moment_at(self._kit, audience, key, offset)
+        except StoreUnavailable:
+            return  # It is level, and follows: hints are no reason to send it away.
+        for each in found:
+            if each.until >= since:
+                self._connection.outbox.push(HintFrame(frame_message(each.hint, self._form), IDLE_LANE, audience.name))
 
     async def _missed(self, audience: Audience, key: StreamKey, after: int) -> Chunk:
         try:

@@ -27,6 +27,7 @@ from actors.session_kit import SessionKit
 from actors.supervisor import Started
 from actors.throttle import RateLimits
 from engine.access.certificate import Certificate
+from engine.analytics.missed_news import MissedNews
 from engine.bounds import gateway_limits, http_limits, rate_limits, session_limits, stream_limits, websocket_limits
 from engine.configuration.config import Config
 from engine.http.action_pages import action_routers
@@ -278,4 +279,5 @@ def _session_kit(parts: Parts, roster: Roster, config: GatewaySection, rates: Ra
         parts.clock,
         session_limits(config, rates),
         parts.proofs,
+        findings=MissedNews(parts.store),
     )

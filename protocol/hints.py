@@ -1,6 +1,7 @@
 """What is told beside the streams: an operator's word, and hints that a page may want to look again.
 
-None of it has an offset: it is kept nowhere and nobody recovers it. Hints moreover give way for slow readers.
+None of it has an offset, so nobody recovers it; only new patterns are told again to who resumes. Hints moreover give
+way for slow readers.
 """
 
 from __future__ import annotations
@@ -102,7 +103,9 @@ class Notification(Message, frozen=True, gc=False, omit_defaults=True, kw_only=T
 class PatternFound(Message, frozen=True, gc=False, kw_only=True, tag="pattern_found"):
     """A new pattern: what alerts have in common. On the workspace's stream, and a framework's if it is about one.
 
-    A hint, as `workflow_updated`: `GET /api/v1/patterns` has them all, the newest first.
+    A hint, as `workflow_updated`, but told again to who resumes at an offset (`recovered: true`): up to 20 that nobody
+    has confirmed or dismissed, if found since six hours before his last event. So it may come twice; `data.id` is the
+    same. `GET /api/v1/patterns` has them all, the newest first.
     """
 
     channel: str

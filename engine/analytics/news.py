@@ -1,7 +1,8 @@
 """Tells of what analytics found: a hint on the workspace's stream, and on the framework's if it is about one.
 
-Kept nowhere, as all hints: who was away asks for the list, which begins with the newest. Decided against an alert of
-its own, which recovery would bring: a finding rings nobody, wants no acknowledgement, and would be found in turn.
+Without an offset, as all hints: who was away is told when he resumes (`engine.analytics.missed_news`), or asks for the
+list, which begins with the newest. Decided against an alert of its own, which recovery would bring: a finding rings
+nobody, wants no acknowledgement, and would be found in turn.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import httpx
 import trio
@@ -23,16 +24,19 @@ from tests.support.sockets import Peer
 from tocsin.cli import cli
 
 
-async def a_follower(engine: Engine, sock: trio.socket.SocketType, channel: str) -> Peer:
+async def a_follower(
+    engine: Engine, sock: trio.socket.SocketType, channel: str, **more: Any
+) -> tuple[Peer, m.Subscribed]:
     host, _, port = engine.ws_url.removeprefix("ws://").rpartition(":")
     await sock.connect((host, int(port)))
     peer = Peer(sock)
     await peer.upgrade()
     await peer.say({"type": "auth", "token": engine.issue_token("acme", "ann")})
-    await peer.say({"type": "subscribe", "channel": channel})
+    await peer.say({"type": "subscribe", "channel": channel, **more})
     assert isinstance(await peer.hear(), m.AuthSuccess)
-    assert isinstance(await peer.hear(), m.Subscribed)
-    return peer
+    answer = await peer.hear()
+    assert isinstance(answer, m.Subscribed)
+    return peer, answer
 
 
 async def found(peer: Peer) -> PatternFound:
@@ -51,7 +55,8 @@ async def test_what_is_found_is_told_to_who_follows_and_can_be_dismissed(tmp_pat
         operator = {"Authorization": f"Bearer {engine.issue_token('system', 'root')}"}
         ann = {"Authorization": f"Bearer {engine.issue_token('acme', 'ann')}"}
         with trio.socket.socket() as one, trio.socket.socket() as other:
-            everything, web = await a_follower(engine, one, "workspace"), await a_follower(engine, other, "alerts:web")
+            everything, level = await a_follower(engine, one, "workspace")
+            web, _ = await a_follower(engine, other, "alerts:web")
             async with httpx.AsyncClient(base_url=engine.http_url, timeout=170) as http:
                 before = (await http.get("/api/v1/patterns", headers=ann)).json()
                 assert before == {"items": [], "next_cursor": None, "run": None}
@@ -61,6 +66,10 @@ async def test_what_is_found_is_told_to_who_follows_and_can_be_dismissed(tmp_pat
                 assert (told.channel, told_of_web.channel) == ("alerts:acme:*", "alerts:acme:web")
                 assert told.data == told_of_web.data
                 assert told.data.kind is PatternKind.RECURRING
+                with trio.socket.socket() as third:
+                    where = {"epoch": level.epoch, "offset": level.offset}
+                    back, _ = await a_follower(engine, third, "workspace", recover=where)
+                    assert (await found(back)).data.id == told.data.id, "who was away hears of it when he is back"
                 answer = (await http.get("/api/v1/patterns", headers=ann)).json()
                 (pattern,) = answer["items"]
                 assert (pattern["id"], pattern["evidence"]) == (told.data.id, list(told.data.evidence))

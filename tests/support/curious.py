@@ -1,4 +1,4 @@
-"""What a process is told to ask a store in tests: which workspaces there are; or to keep something, which is refused."""
+"""What a process is told to ask a store in tests: which workspaces there are; or to keep something: it is refused."""
 
 from __future__ import annotations
 

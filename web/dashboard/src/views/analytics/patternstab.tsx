@@ -4,7 +4,7 @@ import { useEffect, useState } from "react";
 
 import { get } from "../../api.ts";
 import { useAsked } from "../../asked.ts";
-import { onHint } from "../../live.ts";
+import { onHint, onLive } from "../../live.ts";
 import { setQuery, usePlace } from "../../place.ts";
 import { Answered, Button, Choices, Empty, Moment } from "../../ui/index.ts";
 import { useAgainOnSight } from "../../watched.ts";
@@ -75,9 +75,12 @@ function List({ found, filters }: { found: Found; filters: PatternFilters }) {
   );
 }
 
-/** Each is kept before it is told, so asking again finds it, and the run's figures as well. */
+/** Each is kept before it is told, so asking again finds it, and the run's figures; and what was found while away. */
 function useAgainWhenFound(again: () => void): void {
-  useEffect(() => onHint(({ type }) => type === "pattern_found" && again()), [again]);
+  useEffect(() => {
+    const stops = [onHint(({ type }) => type === "pattern_found" && again()), onLive(again)];
+    return () => stops.forEach((stop) => stop());
+  }, [again]);
 }
 
 function LastRun({ run }: { run: PatternRun | null }) {
