@@ -124,7 +124,7 @@ class Promise(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecommendationState(enum.Enum):
-    """`gone`: the last look did not find it any more."""
+    """`gone`: the last look did not find it any more, or its rule rings no more (deleted, off, put away)."""
 
     OPEN = "open"
     APPLIED = "applied"
@@ -136,7 +136,8 @@ class Recommendation(msgspec.Struct, frozen=True, kw_only=True):
     """Something that can be done about a rule. `change`: a merge patch of the rule, or the object that would be made.
 
     `rule_version`: that of the rule that was tried, 0 for one of the configuration file; `cannot`: why it is not
-    applied at a click. `evidence`: alerts that prove it.
+    applied at a click. `evidence`: alerts that prove it. `was`: what of the rule its change would replace.
+    `is_outdated`: the rule is another one by now than the one that was tried; reckoned whenever it is read.
     """
 
     id: str
@@ -148,8 +149,10 @@ class Recommendation(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     change: dict[str, Any]
     promise: Promise
+    was: dict[str, Any] = {}
     evidence: tuple[str, ...] = ()
     cannot: str | None = None
+    is_outdated: bool = False
     state: RecommendationState = RecommendationState.OPEN
     found_at: str = ""
     decided_at: str | None = None

@@ -1,9 +1,10 @@
 """What people decide about recommendations: to do what is recommended, or to dismiss it.
 
 Applied is what was tried: the rule must be in the state that the replay had (`rule_version`), else the promise is of
-another rule, and it is refused (409). What is made is made by the shelves' own verbs, so the rights, the checks, the
-history and the audit trail are those of a change by hand: who, from where, before and after. A click that was cut short
-may come again: the rule that has the change already, and the object that is there already, are what was wanted.
+another rule, and it is refused (409); so is one for a framework that was put away. What is made is made by the shelves'
+own verbs, so the rights, the checks, the history and the audit trail are those of a change by hand: who, from where,
+before and after. A click that was cut short may come again: the rule that has the change already, and the object that
+is there already, are what was wanted.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from engine.access.audit import AuditTrail
 from engine.access.roles import check
 from engine.analytics.insight_findings import recommendation_finding, recommendation_of
 from engine.analytics.insights import InsightVerbs
+from engine.analytics.standing import Standing
 from engine.core.analytics.measures import silence_end, timed
+from engine.core.analytics.recommending import OUTDATED
 from engine.shelf.objects import Shelf
 from engine.shelf.shelves import Shelves
 from engine.stores import Store
@@ -30,17 +33,25 @@ from protocol.times import rfc3339
 
 # The next run may write it meanwhile; nobody loses so often.
 _TRIES_MAX = 5
-_CHANGED = "the rule has changed since this was tried on it: the next run tries it on the rule as it is now"
 _APPLIED = "it was applied: change the rule back instead"
 
 
 class Deciding:
     """The verbs. All raise PermissionDenied, StoreUnavailable; UnknownChannel for what is not here."""
 
-    def __init__(self, store: Store, shelves: Shelves, insights: InsightVerbs, trail: AuditTrail, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        shelves: Shelves,
+        insights: InsightVerbs,
+        standing: Standing,
+        trail: AuditTrail,
+        clock: Clock,
+    ) -> None:
         self._store = store
         self._shelves = shelves
         self._insights = insights
+        self._standing = standing
         self._trail = trail
         self._clock = clock
         self._figures = {"applied": 0, "dismissed": 0}
@@ -58,8 +69,8 @@ class Deciding:
             return one
         if one.state is not RecommendationState.OPEN:
             raise Conflict(f"it is {one.state.value}: only an open recommendation can be applied")
-        if one.cannot is not None:
-            raise Conflict(one.cannot)
+        if why := one.cannot or self._standing.why_silent(who, one.framework_id):
+            raise Conflict(why)
         await self._do(who, one, address)
         return await self._settle(who, found, RecommendationState.APPLIED, None)
 
@@ -95,7 +106,7 @@ class Deciding:
             raise Conflict("the rule is not there any more") from fault
         except Outdated as fault:
             if not _has(await self._rule(who, one), one.change):
-                raise Conflict(_CHANGED) from fault
+                raise Conflict(OUTDATED) from fault
 
     async def _require_same(self, who: Principal, one: Recommendation) -> None:
         try:
@@ -103,7 +114,7 @@ class Deciding:
         except UnknownChannel as fault:
             raise Conflict("the rule is not there any more") from fault
         if version != one.rule_version:
-            raise Conflict(_CHANGED)
+            raise Conflict(OUTDATED)
 
     async def _rule(self, who: Principal, one: Recommendation) -> Rule:
         return (await self._shelves.rules.get(who, one.rule_id)).value

@@ -11,6 +11,7 @@ from engine.analytics.deciding import Deciding
 from engine.analytics.explainer import Explainer
 from engine.analytics.insight_runs import InsightRuns
 from engine.analytics.insights import InsightVerbs
+from engine.analytics.standing import Standing
 from engine.configuration.config import Config
 from engine.shelf.shelves import Shelves
 from engine.stores import Store
@@ -36,7 +37,8 @@ def build_insights(
     store: Store, shelves: Shelves, trail: AuditTrail, kept: KeptReadings, clock: Clock, config: Config
 ) -> Insights:
     """All of it. Nothing runs yet."""
-    verbs = InsightVerbs(store)
+    standing = Standing(shelves.rules, shelves.archived)
+    verbs = InsightVerbs(store, standing)
     explainer = Explainer(config.explainer, config.notify, clock)
     runs = InsightRuns(store, place_of(config.store_url), shelves, kept, explainer, clock, config.suppression.window_s)
-    return Insights(runs, verbs, Deciding(store, shelves, verbs, trail, clock), explainer)
+    return Insights(runs, verbs, Deciding(store, shelves, verbs, standing, trail, clock), explainer)

@@ -1,5 +1,5 @@
-"""What insights of a workspace are reckoned from, read from the store: alerts, and the metrics of frameworks; and the
-readings that a measure is tried on.
+"""What insights of a workspace are reckoned from, read from the store: alerts, the metrics of frameworks, and what
+people have applied; and the readings that a measure is tried on.
 
 Owns nothing. Handed on as it came, page by page, to what decodes it (`insight_worker`).
 """
@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import msgspec
 
+from engine.analytics.insight_findings import RECOMMENDATION, recommendation_of
 from engine.analytics.insight_tasks import KnownFramework, Look, LookAt, Mapped, MetricHours, Try, TryOn
 from engine.analytics.leisure import PAGE_ALERTS, at_leisure
+from engine.analytics.readable import readable
 from engine.core.analytics.calendar import DAY_US
 from engine.pages import PAGE_MAX
 from engine.stores import Store
+from engine.stores.findings import FindingQuery
 from engine.stores.readings import PAGE_MAX_READINGS, ReadingQuery, Resolution
 from engine.trying.stored import StoredReadings
 from engine.verbs.readings import ReadingVerbs
 from protocol.errors import BadRequest
+from protocol.insights import Recommendation, RecommendationState
 from protocol.model import NEVER_EXPIRES, Principal
 from protocol.times import parse_rfc3339
 
@@ -76,6 +80,7 @@ class _LookReading:
             alerts,
             is_cut,
             sum(left_out for _, left_out in read),
+            tuple(await self._applied()),
         )
 
     async def _history(self) -> tuple[list[str], int, bool]:
@@ -94,6 +99,18 @@ class _LookReading:
                 if (after := page.after) is None:
                     break
         return pages, count, False
+
+    async def _applied(self) -> list[Recommendation]:
+        """What people have applied: no more than they have clicked on, as long as findings are kept."""
+        applied = (RecommendationState.APPLIED.value,)
+        query = FindingQuery(workspace=self._workspace, kind=RECOMMENDATION, states=applied, limit=PAGE_MAX)
+        found = list[Recommendation]()
+        while True:
+            page = await at_leisure(self._store.findings(query))
+            found += readable(page.items, recommendation_of)
+            if page.next_cursor is None:
+                return found
+            query = msgspec.structs.replace(query, cursor=page.next_cursor)
 
     async def _known(self, framework: Mapped) -> tuple[KnownFramework, int]:
         """A framework with the hours of its mapped metrics, and how many of these were left out."""

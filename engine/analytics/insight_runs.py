@@ -166,7 +166,7 @@ class InsightRuns:
             suspect.held,
             suspect.alerts,
             suspect.team,
-            until - LOOKED_AT_DAYS * DAY_US,
+            max(until - LOOKED_AT_DAYS * DAY_US, suspect.held.applied.at),
             until,
             self._suppression_s,
             self._kept,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from engine.core.analytics.measures import UNTOUCHED, Applied
 from engine.stores.readings import KeptReadings
 from engine.trying.backtest_worker import StoredPage
 from protocol.directory import HealthCategory
@@ -12,11 +13,13 @@ from protocol.rules import Rule
 
 
 class HeldRule(msgspec.Struct, frozen=True):
-    """A rule that holds, its version (0: it is not stored), and whether a chain of escalation is for it."""
+    """A rule that holds, its version (0: it is not stored), whether a chain of escalation is for it, and what clicks
+    have done to it."""
 
     rule: Rule
     version: int
     is_escalated: bool
+    applied: Applied = UNTOUCHED
 
 
 class MetricHours(msgspec.Struct, frozen=True):
@@ -71,7 +74,7 @@ class TryOn(msgspec.Struct, frozen=True, tag="try_on"):
 
 class Look(msgspec.Struct, frozen=True, tag="look"):
     """All of a workspace. `history`: pages of alerts (how many, and whether there are more); `rules`: lists of
-    HeldRule, packed; `now` in microseconds."""
+    HeldRule, packed; `now` in microseconds; `applied`: recommendations that were, for whatever rules."""
 
     history: tuple[str, ...]
     frameworks: tuple[KnownFramework, ...]
@@ -81,6 +84,7 @@ class Look(msgspec.Struct, frozen=True, tag="look"):
     alerts: int = 0
     is_cut: bool = False
     metrics_left_out: int = 0
+    applied: tuple[Recommendation, ...] = ()
 
 
 class Try(msgspec.Struct, frozen=True, tag="try"):

@@ -6,7 +6,7 @@ Each is read by `gather`, as it was asked for, and done by `compute`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -22,6 +22,7 @@ from engine.core.analytics.knowing import (
     drift_of,
     strain_of,
 )
+from engine.core.analytics.measures import applied_to
 from engine.core.analytics.recommending import Replay, Span, recommended
 from engine.core.analytics.scoring import Drift, Strain, Watched, score
 from engine.core.rules.backtest import Backtest, backtest
@@ -29,7 +30,7 @@ from engine.core.rules.book import metrics_of
 from engine.core.rules.replay import Point, Stretch, replay
 from engine.stores import Store
 from engine.stores.findings import HistoryRow, decode_history
-from protocol.insights import Insight
+from protocol.insights import Insight, Recommendation
 from protocol.rules import Rule
 from protocol.times import moment_of, rfc3339
 
@@ -58,7 +59,8 @@ def compute(task: bytes) -> bytes:
 def look(task: Look) -> Answer:
     """How each framework is, and which rules trouble people."""
     rows = [row for page in task.history for row in decode_history(page)]
-    held = {each.rule.id: each for page in task.rules for each in _held(page)}
+    applied = _by_rule(task.applied)
+    held = {each.rule.id: _touched(each, applied, task.now) for page in task.rules for each in _held(page)}
     by_framework: dict[str, list[PastAlert]] = {}
     for row in rows:
         by_framework.setdefault(row.framework, []).append(past(row))
@@ -72,6 +74,18 @@ def look(task: Look) -> Answer:
         is_cut=task.is_cut,
         metrics_left_out=task.metrics_left_out,
     )
+
+
+def _by_rule(applied: Iterable[Recommendation]) -> dict[str, list[Recommendation]]:
+    found: dict[str, list[Recommendation]] = {}
+    for one in applied:
+        found.setdefault(one.rule_id, []).append(one)
+    return found
+
+
+def _touched(held: HeldRule, applied: Mapping[str, Sequence[Recommendation]], now: int) -> HeldRule:
+    those = applied.get(held.rule.id)
+    return msgspec.structs.replace(held, applied=applied_to(held.rule, those, now)) if those else held
 
 
 def past(row: HistoryRow) -> PastAlert:
@@ -156,8 +170,9 @@ def _suspects(
 ) -> list[Suspect]:
     by_rule: dict[str, list[HistoryRow]] = {}
     for row in sorted(rows, key=lambda each: (each.triggered_at, each.id)):
-        if row.rule_id is not None and row.rule_id in held and held[row.rule_id].rule.enabled:
-            by_rule.setdefault(row.rule_id, []).append(row)
+        by = held.get(row.rule_id or "")
+        if by is not None and by.rule.enabled and row.triggered_at >= by.applied.at:
+            by_rule.setdefault(by.rule.id, []).append(row)
     cases = [_case(held[name], those, known) for name, those in by_rule.items()]
     return [
         Suspect(held[case.rule.id], msgspec.json.encode(by_rule[case.rule.id]), case.team)
@@ -167,13 +182,16 @@ def _suspects(
 
 def _case(held: HeldRule, rows: Sequence[HistoryRow], known: Mapping[str, KnownFramework]) -> Case:
     team = known[held.rule.framework].team if held.rule.framework in known else None
-    return Case(held.rule, held.version, [past(row) for row in rows], team, held.is_escalated)
+    return _as_case(held, rows, team)
+
+
+def _as_case(held: HeldRule, rows: Iterable[HistoryRow], team: str | None) -> Case:
+    return Case(held.rule, held.version, [past(row) for row in rows], team, held.is_escalated, held.applied)
 
 
 def tried(task: Try) -> Answer:
     """What helps one rule."""
-    alerts = [past(row) for row in _rows(task.alerts)]
-    case = Case(task.held.rule, task.held.version, alerts, task.team, task.held.is_escalated)
+    case = _as_case(task.held, _rows(task.alerts), task.team)
     span = Span(task.since, task.until)
     on_readings: Replay | None = _on_readings(task) if task.stored else None
     found = [

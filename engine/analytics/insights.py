@@ -10,6 +10,7 @@ import msgspec
 from engine.access.roles import check, check_framework, may_see
 from engine.analytics.insight_findings import INSIGHT, RECOMMENDATION, insight_of, recommendation_of
 from engine.analytics.readable import readable
+from engine.analytics.standing import Standing
 from engine.core.analytics.calendar import DAY_US
 from engine.stores import Store
 from engine.stores.findings import Finding, FindingQuery
@@ -68,8 +69,9 @@ class RecommendationPage(msgspec.Struct, frozen=True, kw_only=True):
 class InsightVerbs:
     """All raise PermissionDenied, StoreUnavailable; UnknownChannel for what is not here or not theirs to see."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, standing: Standing) -> None:
         self._store = store
+        self._standing = standing
 
     async def page(self, who: Principal, day: str | None, cursor: str | None, limit: int) -> InsightPage:
         """The insights of a day (`2026-01-31`; None: the newest one). Raises BadRequest for a bad day or cursor."""
@@ -108,22 +110,28 @@ class InsightVerbs:
         )
 
     async def recommendations(self, who: Principal, wanted: RecommendationsWanted) -> RecommendationPage:
-        """A page of recommendations. Raises BadRequest for a cursor that is not ours."""
+        """A page of recommendations, as they stand now. Raises BadRequest for a cursor that is not ours.
+
+        Those that are kept as open and whose rule rings no more are gone: a page of either may have fewer than `limit`.
+        """
         check(who, "read")
         check_framework(who, wanted.framework)
         query = msgspec.structs.replace(
             self._query(who, RECOMMENDATION, wanted.framework, wanted.limit, wanted.cursor),
             rule_id=wanted.rule_id,
             sorts=tuple(measure.value for measure in wanted.measures),
-            states=tuple(state.value for state in wanted.states),
+            states=_kept_as(wanted.states),
         )
         page = await self._store.findings(query)
-        return RecommendationPage(items=readable(page.items, recommendation_of), next_cursor=page.next_cursor)
+        found = await self._standing.of(who, readable(page.items, recommendation_of))
+        items = [one for one in found if one.state in (wanted.states or RecommendationState)]
+        return RecommendationPage(items=items, next_cursor=page.next_cursor)
 
     async def recommendation(self, who: Principal, recommendation_id: str) -> Recommendation:
-        """One recommendation."""
+        """One recommendation, as it stands now."""
         check(who, "read")
-        return recommendation_of(await self.found(who, recommendation_id))
+        [one] = await self._standing.of(who, [recommendation_of(await self.found(who, recommendation_id))])
+        return one
 
     async def found(self, who: Principal, recommendation_id: str) -> Finding:
         """One as it is kept."""
@@ -143,6 +151,14 @@ class InsightVerbs:
             limit=limit,
             cursor=cursor,
         )
+
+
+def _kept_as(states: tuple[RecommendationState, ...]) -> tuple[str, ...]:
+    """The states in which those are kept that stand so: what is gone may be kept as open until the next run."""
+    kept = dict.fromkeys(states)
+    if RecommendationState.GONE in kept:
+        kept[RecommendationState.OPEN] = None
+    return tuple(state.value for state in kept)
 
 
 def _day_of(day: str) -> int:

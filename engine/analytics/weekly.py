@@ -20,7 +20,7 @@ from engine.verbs.analytics import AnalyticsVerbs, Asked
 from engine.verbs.incidents import incidents_seen
 from engine.verbs.predictions import PredictionVerbs
 from protocol.incidents import IncidentState
-from protocol.insights import Insight, RecommendationState
+from protocol.insights import Insight, Recommendation, RecommendationState
 from protocol.model import Principal
 from protocol.patterns import PatternState
 from protocol.predictions import Prediction, PredictionKind, PredictionState
@@ -53,7 +53,6 @@ class Weeks:
         since = until - WEEK_US
         days = await self.counts.counts(who, Asked(since - WEEK_US, until), Width.DAY, (Dimension.SEVERITY,))
         incidents = await self.incidents(who)
-        recommended = RecommendationsWanted(limit=RECOMMENDATIONS_SHOWN, states=(RecommendationState.OPEN,))
         accuracy = await self.predictions.accuracy(who, since_us=since, until_us=until)
         return Week(
             workspace=who.workspace,
@@ -72,7 +71,7 @@ class Weeks:
             patterns=(await self.patterns.page(who, _new_patterns(since))).items,
             predictions=await self._predictions(who),
             accuracy=accuracy.kinds,
-            recommendations=(await self.insights.recommendations(who, recommended)).items,
+            recommendations=await self._recommendations(who),
             site=self.site,
         )
 
@@ -87,6 +86,12 @@ class Weeks:
         page = await self.insights.page(who, None, None, LOOKED_AT_MAX)
         known = [each for each in page.items if each.health is not None]
         return sorted(known, key=lambda each: (each.health, each.framework_id))[:FRAMEWORKS_SHOWN]
+
+    async def _recommendations(self, who: Principal) -> list[Recommendation]:
+        """The newest that can still be taken as they are."""
+        wanted = RecommendationsWanted(limit=LOOKED_AT_MAX, states=(RecommendationState.OPEN,))
+        page = await self.insights.recommendations(who, wanted)
+        return [each for each in page.items if not each.is_outdated][:RECOMMENDATIONS_SHOWN]
 
     async def _predictions(self, who: Principal) -> list[Prediction]:
         """How many alerts come (of all, or of each framework), and the thresholds that are probably reached."""

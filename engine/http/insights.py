@@ -67,7 +67,11 @@ def insight_routes(insights: Insights, peer_address: PeerAddress) -> list[HTTPRo
         limit: Limit = PAGE_DEFAULT,
         cursor: Cursor = None,
     ) -> RecommendationPage:
-        """What is recommended, newest first, each with what a replay promises of it; default: the open ones."""
+        """What is recommended, newest first, each with what a replay promises of it; default: the open ones.
+
+        `is_outdated`: the rule has changed since it was tried, so it is not applied. What is recommended for a rule
+        that rings no more (deleted, off, its framework archived) is `gone`, and a page may have fewer than `limit`.
+        """
         wanted = RecommendationsWanted(
             limit=limit,
             cursor=cursor,
@@ -91,7 +95,10 @@ def insight_routes(insights: Insights, peer_address: PeerAddress) -> list[HTTPRo
         tags=["insights"],
     )
     async def apply_recommendation(request: Request[Principal, Any, Any], object_id: FromPath[str]) -> Recommendation:
-        """Does what is recommended; idempotent. 409 if the rule has changed since it was tried."""
+        """Does what is recommended; idempotent. 409 if the rule has changed since it was tried, or rings no more.
+
+        What else is recommended for the rule is out of date from then on.
+        """
         return await deciding.apply(request.user, unquote(object_id), peer_address(request))
 
     @post(

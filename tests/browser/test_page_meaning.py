@@ -93,7 +93,7 @@ async def test_a_pattern_leads_to_its_alerts_and_is_dismissed_unless_the_engine_
     assert noisy["said"]["by"] == "ann"
 
 
-async def test_a_recommendation_shows_its_change_is_applied_and_refused_if_its_rule_has_changed(
+async def test_a_recommendation_shows_its_change_is_applied_and_out_of_date_if_its_rule_has_changed(
     knowing: Engine, browser: Browser
 ) -> None:
     page = await opened(browser, knowing, "ann", "/analytics/insights?framework=web")
@@ -105,13 +105,21 @@ async def test_a_recommendation_shows_its_change_is_applied_and_refused_if_its_r
     await dialog.get_by_role("button", name="Apply").click()
     await page.get_by_text("Done: Let Queue is long hold").wait_for()
     assert (await asked(knowing, "GET", "/rules/chatty")).json()["for_s"] == 300
+    other = page.locator(".recommendation", has_text="Widen the suppression window of Queue is long")
+    await other.get_by_text("Out of date: the rule has changed since").wait_for()
+    assert await other.get_by_role("button").all_inner_texts() == ["Dismiss"]
+    assert await findings(page) == []
+    await other.get_by_role("button", name="Dismiss").click()
 
+    # What the page has heard last is of before this change.
     changed = await asked(knowing, "PATCH", "/rules/disk", json={"threshold": 95}, headers={"If-Match": '"1"'})
     assert changed.is_success, changed.text
     await page.get_by_role("button", name="Apply: Silence Disk is full").click()
     await dialog.get_by_role("button", name="Apply").click()
     await dialog.get_by_text("Nothing was changed: the rule has changed since").wait_for()
     await dialog.get_by_role("button", name="Cancel").click()
+    silence = page.locator(".recommendation", has_text="Silence Disk is full")
+    await silence.get_by_text("Out of date: the rule has changed since").wait_for()
     await page.get_by_role("button", name="Dismiss: Silence Disk is full").click()
     await page.get_by_text("Nothing is recommended").wait_for()
 

@@ -16,6 +16,7 @@ NOW = "now with: tocsin schedules run insight-generation --workspace system"
 async def test_how_frameworks_are_and_what_helps_is_seen_and_done_from_the_command_line(tmp_path: Path) -> None:
     now = now_us()
     async with a_shell(tmp_path) as (engine, said):
+        await engine.shelves.rules.create(engine.principal("ann"), CPU)
         found = [
             insight_finding("main", an_insight(name, now, health), now)
             for name, health in (("web", 59.5), ("db", None))
@@ -31,8 +32,9 @@ async def test_how_frameworks_are_and_what_helps_is_seen_and_done_from_the_comma
         assert json.loads(await said("insights", "show", "db", "--json"))["insight"]["health"] is None
         _, why = (await said("insights", "list", "--day", "2001-01-01")).splitlines()
         assert "no insight that fits" in why and why.endswith(NOW)
-        await engine.shelves.rules.create(engine.principal("ann"), CPU)
         assert await said("recommendations", "apply", "r1") == "Let cpu hold: done\n"
+        _, other = (await said("recommendations", "list")).splitlines()
+        assert other.split()[:4] == ["r2", "out", "of", "date"] and "the rule has changed since" in other
         assert await said("recommendations", "dismiss", "r2", "--notes", "no") == "Let cpu hold: dismissed\n"
         assert "for_s" in await said("rules", "show", "cpu")
         _, why = (await said("recommendations", "list")).splitlines()

@@ -191,7 +191,7 @@ def insight(now: int, day: int, health: float) -> Insight:
 
 
 def advice(now: int) -> list[Recommendation]:
-    """To wait before a rule rings, and to silence it; the second cannot be done at a click."""
+    """For one rule to wait before it rings, or to be told less often; to silence another one."""
     promise = Promise(
         basis=Basis.READINGS,
         since=rfc3339(now - 14 * DAY_US),
@@ -209,8 +209,22 @@ def advice(now: int) -> list[Recommendation]:
             title="Let Queue is long hold for 300 s before it rings",
             reason="198 of its 212 alerts were over by themselves within five minutes, with nobody looking.",
             change={"for_s": 300.0},
+            was={"for_s": 0.0},
             promise=promise,
             found_at=rfc3339(now),
+        ),
+        Recommendation(
+            id="widen",
+            measure=Measure.WIDEN_WINDOW,
+            framework_id="web",
+            rule_id="chatty",
+            rule_version=1,
+            title="Widen the suppression window of Queue is long to 1800 s",
+            reason="190 of its 212 alerts came within two hours of the end of the same one.",
+            change={"suppression_s": 1_800.0},
+            was={"suppression_s": None},
+            promise=promise,
+            found_at=rfc3339(now - SECOND_US),
         ),
         Recommendation(
             id="silence",
@@ -222,6 +236,6 @@ def advice(now: int) -> list[Recommendation]:
             reason="19 of its 20 alerts were marked as noise.",
             change={"matchers": [{"name": "rule_id", "value": "disk"}], "comment": "recommended: all were noise"},
             promise=promise,
-            found_at=rfc3339(now - SECOND_US),
+            found_at=rfc3339(now - 2 * SECOND_US),
         ),
     ]

@@ -12,7 +12,9 @@ from engine.core.analytics import measures
 from engine.core.analytics.diagnosing import ALERTS_MIN, REPLAYED_MAX, Case, Diagnosis, diagnosed, worst_rules
 from engine.core.analytics.knowing import PastAlert
 from engine.core.analytics.recommending import (
+    OUTDATED,
     Span,
+    as_it_stands,
     heard_under,
     key_of,
     on_alerts,
@@ -22,10 +24,11 @@ from engine.core.analytics.recommending import (
 from engine.core.rules.backtest import backtest
 from engine.shelf.edits import merged
 from protocol.commands import Observe
-from protocol.insights import Basis, Measure, Recommendation
+from protocol.insights import Basis, Measure, Recommendation, RecommendationState
 from protocol.model import Comparison, EventKind, Severity
 from protocol.rules import AnomalyRule, MilestoneRule, PerformanceRule, Rule, SuppressBy, ThresholdRule
-from protocol.times import SECOND_US, parse_rfc3339
+from protocol.times import SECOND_US, parse_rfc3339, rfc3339
+from tests.support.insights import a_recommendation
 
 START = 1_769_860_800_000_000
 MINUTE_US, HOUR_US = 60 * SECOND_US, 3_600 * SECOND_US
@@ -313,6 +316,95 @@ def test_every_measure_has_a_title() -> None:
 def test_the_same_measure_for_the_same_state_of_a_rule_is_the_same_recommendation() -> None:
     assert key_of(Measure.WAIT, "cpu", 1) == key_of(Measure.WAIT, "cpu", 1)
     assert len({key_of(measure, rule, version) for measure in Measure for rule in "ab" for version in (1, 2)}) == 24
+
+
+# What was applied
+
+NOW = SPAN.until
+
+
+def clicked(measure: Measure, hour: int, was: float | None = None, now: float | None = None) -> Recommendation:
+    """At a click, in the hour of this number: it moved a threshold from one to the other."""
+    return msgspec.structs.replace(
+        a_recommendation(hour, START),
+        measure=measure,
+        was={} if was is None else {"threshold": was},
+        change={"threshold": now},
+        decided_at=rfc3339(START + hour * HOUR_US),
+    )
+
+
+def test_the_last_click_that_changed_the_rule_itself_counts() -> None:
+    clicks = [clicked(Measure.SILENCE, 9), clicked(Measure.WAIT, 3), clicked(Measure.WIDEN_WINDOW, 5)]
+    undecided = msgspec.structs.replace(clicked(Measure.WAIT, 8), decided_at=None)
+    assert measures.applied_to(CPU, [*clicks, undecided], NOW) == (START + 5 * HOUR_US, None)
+    assert measures.applied_to(CPU, [], NOW) == measures.applied_to(CPU, clicks[:1], NOW) == measures.UNTOUCHED
+
+
+def test_a_click_while_the_run_waited_counts_and_one_of_a_clock_that_was_wrong_does_not() -> None:
+    clicks = [clicked(Measure.WAIT, 3), clicked(Measure.WAIT, 49), clicked(Measure.WAIT, 24 * 365)]
+    assert measures.applied_to(CPU, clicks, NOW).at == START + 49 * HOUR_US
+
+
+@pytest.mark.parametrize(
+    ("moves", "of_people"),
+    [
+        ([(90.0, 108.0)], 90.0),
+        ([(90.0, 99.0), (99.0, 108.0)], 90.0),
+        # Between the two somebody has put it elsewhere, or after them.
+        ([(90.0, 99.0), (100.0, 108.0)], 100.0),
+        ([(90.0, 99.0)], None),
+        # Kept by a version that did not say what it was.
+        ([(None, 108.0)], None),
+    ],
+)
+def test_a_threshold_is_followed_back_to_where_people_had_put_it(
+    moves: list[tuple[float | None, float]], of_people: float | None
+) -> None:
+    rule = msgspec.structs.replace(CPU, threshold=108.0)
+    clicks = [clicked(Measure.RAISE_THRESHOLD, hour, *move) for hour, move in enumerate(moves)]
+    waited = clicked(Measure.WAIT, 40)
+    assert measures.applied_to(rule, [waited, *clicks], NOW).threshold == of_people
+
+
+@pytest.mark.parametrize(
+    ("now", "of_people", "values"),
+    [
+        (90.0, None, [94.5, 99.0, 108.0, 135.0]),
+        (94.5, 90.0, [99.225, 103.95, 113.4]),
+        (120.0, 90.0, [126.0, 132.0]),
+        (135.0, 90.0, []),
+        (-85.5, -90.0, [-81.225, -76.95, -68.4]),
+    ],
+)
+def test_a_threshold_is_never_moved_further_than_half_of_what_people_had_put(
+    now: float, of_people: float | None, values: list[float]
+) -> None:
+    rule = msgspec.structs.replace(CPU, threshold=now)
+    found = measures.changes(Measure.RAISE_THRESHOLD, rule, WINDOW_S, measures.Applied(START, of_people))
+    assert [form["threshold"] for form in found] == values
+
+
+@pytest.mark.parametrize(
+    ("measure", "rule"),
+    [
+        (Measure.WAIT, msgspec.structs.replace(CPU, for_s=1_800.0)),
+        (Measure.WIDEN_WINDOW, msgspec.structs.replace(CPU, suppression_s=28_800.0)),
+    ],
+)
+def test_beyond_the_largest_size_nothing_is_recommended(measure: Measure, rule: Rule) -> None:
+    assert list(measures.changes(measure, rule, WINDOW_S)) == []
+
+
+def test_an_open_one_is_overtaken_by_its_rule_and_a_decided_one_is_not() -> None:
+    one = a_recommendation(1, START)
+    assert as_it_stands(one, one.rule_version) is one
+    newer = as_it_stands(one, one.rule_version + 1)
+    assert (newer.is_outdated, newer.cannot, newer.state) == (True, OUTDATED, RecommendationState.OPEN)
+    assert as_it_stands(one, None).state is RecommendationState.GONE
+    for state in set(RecommendationState) - {RecommendationState.OPEN}:
+        decided = msgspec.structs.replace(one, state=state)
+        assert as_it_stands(decided, None) is as_it_stands(decided, 99) is decided
 
 
 # Which rules

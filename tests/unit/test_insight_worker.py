@@ -13,10 +13,11 @@ from engine.core.analytics.trends import trends_of
 from engine.stores.findings import HistoryRow
 from engine.trying.backtest_worker import StoredPage
 from protocol.directory import HealthCategory
-from protocol.insights import Basis, Because, Measure
+from protocol.insights import Basis, Because, Measure, Recommendation
 from protocol.model import AlertState, Severity
 from protocol.rules import Rule, ThresholdRule
 from protocol.times import SECOND_US, rfc3339
+from tests.support.insights import a_recommendation
 
 NOW = 1_769_860_800_000_000
 MINUTE_US, HOUR_US = 60 * SECOND_US, 3_600 * SECOND_US
@@ -52,8 +53,23 @@ def done(task: Look | Try) -> Answer:
     return msgspec.msgpack.decode(compute(msgspec.msgpack.encode(task)), type=Answer)
 
 
-def a_look(rows: list[HistoryRow], *frameworks: KnownFramework, rules: tuple[HeldRule, ...] = (HELD,)) -> Look:
-    return Look((msgspec.json.encode(rows).decode(),), frameworks, (msgspec.msgpack.encode(rules),), NOW)
+def a_look(
+    rows: list[HistoryRow],
+    *frameworks: KnownFramework,
+    rules: tuple[HeldRule, ...] = (HELD,),
+    applied: tuple[Recommendation, ...] = (),
+) -> Look:
+    return Look(
+        (msgspec.json.encode(rows).decode(),), frameworks, (msgspec.msgpack.encode(rules),), NOW, applied=applied
+    )
+
+
+def applied(at: int, rule_id: str = "cpu") -> Recommendation:
+    """A wider window, at a click."""
+    one = a_recommendation(1, at)
+    return msgspec.structs.replace(
+        one, measure=Measure.WIDEN_WINDOW, rule_id=rule_id, decided_at=rfc3339(at), change={"suppression_s": 1_800.0}
+    )
 
 
 def test_frameworks_that_nobody_described_are_scored_by_their_alerts_and_others_are_unknown() -> None:
@@ -87,6 +103,25 @@ def test_a_rule_that_troubles_people_is_a_suspect_and_one_that_is_off_is_not() -
     elsewhere: Rule = msgspec.structs.replace(CPU, framework="unknown")
     (lonely,) = done(a_look(rows, rules=(HeldRule(elsewhere, 1, is_escalated=False),))).suspects
     assert lonely.team is None
+
+
+def test_only_what_rang_since_a_rule_was_changed_at_a_click_makes_it_a_suspect() -> None:
+    rows = [row(number) for number in range(20)]
+    at = rows[9].triggered_at
+    ten = a_look(rows, applied=(applied(at), applied(at - 1), applied(NOW, rule_id="other")))
+    (suspect,) = done(ten).suspects
+    assert (len(msgspec.json.decode(suspect.alerts)), suspect.held.applied.at) == (10, at)
+    assert done(a_look(rows, applied=(applied(at + 1),))).suspects == []
+
+
+def test_what_was_applied_is_tried_in_larger_sizes_only() -> None:
+    rule = msgspec.structs.replace(CPU, suppression_s=1_800.0)
+    held = HeldRule(rule, 4, is_escalated=False)
+    rows = [row(number) for number in range(40)]
+    (suspect,) = done(a_look(rows, rules=(held,), applied=(applied(rows[-1].triggered_at),))).suspects
+    task = Try(suspect.held, suspect.alerts, None, suspect.held.applied.at, NOW, 300.0)
+    (wider,) = [one for one in done(task).recommendations if one.measure is Measure.WIDEN_WINDOW]
+    assert (wider.change, wider.was) == ({"suppression_s": 3_600.0}, {"suppression_s": 1_800.0})
 
 
 def test_measures_are_tried_on_the_readings_that_there_are_and_else_on_the_alerts() -> None:

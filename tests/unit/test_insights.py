@@ -12,6 +12,7 @@ import pytest
 from engine.access.audit import AuditTrail, TrailWanted
 from engine.analytics import insight_reading
 from engine.analytics.insights import RecommendationsWanted
+from engine.core.analytics.recommending import OUTDATED
 from protocol.errors import BadRequest, Conflict, PermissionDenied, UnknownChannel
 from protocol.insights import Basis, Because, Measure, RecommendationState
 from protocol.items import ReadingInput, TriggerInput
@@ -76,7 +77,95 @@ async def test_a_rule_that_has_changed_since_is_left_as_it_is(bench: Bench) -> N
     for measure in (Measure.WAIT, Measure.SILENCE):
         with pytest.raises(Conflict, match="the rule is not there any more"):
             await bench.deciding.apply(ANN, found[measure].id)
-    assert len(await bench.open()) == len(found)
+
+
+async def test_the_others_of_a_rule_are_out_of_date_as_soon_as_one_is_applied(bench: Bench) -> None:
+    await bench.spikes()
+    await bench.run()
+    found = await bench.open()
+    assert not any(one.is_outdated for one in found.values())
+    await bench.deciding.apply(ANN, found[Measure.WAIT].id)
+    others = await bench.open()
+    assert others.keys() == found.keys() - {Measure.WAIT}
+    assert {(one.is_outdated, one.cannot) for one in others.values()} == {(True, OUTDATED)}
+    one = others[Measure.WIDEN_WINDOW]
+    assert await bench.verbs.recommendation(ANN, one.id) == one
+    shown = (await bench.verbs.get(ANN, "web")).recommendations
+    assert [each.is_outdated for each in shown] == [True] * len(others)
+
+
+async def test_a_change_by_hand_makes_them_out_of_date_and_the_next_run_tries_them_anew(bench: Bench) -> None:
+    await bench.spikes()
+    await bench.run()
+    before = await bench.open()
+    await bench.engine.shelves.rules.patch(ANN, "cpu", {"title": "CPU is hot"}, None)
+    assert all(one.is_outdated for one in (await bench.open()).values())
+    await bench.run()
+    after = await bench.open()
+    assert after.keys() == before.keys()
+    assert {(one.is_outdated, one.rule_version) for one in after.values()} == {(False, 2)}
+    one = (await bench.listed(RecommendationState.GONE))[Measure.WAIT]
+    assert (one.id, one.is_outdated) == (before[Measure.WAIT].id, False)
+
+
+async def test_what_was_applied_comes_again_only_when_its_trouble_has_come_back(bench: Bench) -> None:
+    await bench.spikes()
+    await bench.run()
+    one = (await bench.open())[Measure.WIDEN_WINDOW]
+    clicked = await bench.deciding.apply(ANN, one.id)
+    for _ in range(2):
+        bench.now[0] += DAY_US
+        run = await bench.run()
+        assert (run.alerts, run.tried, await bench.open()) == (14, 0, {})
+    # Nothing is suppressed for a while, so as many alerts come as before.
+    await bench.engine.shelves.rules.patch(ANN, "cpu", {"suppression_s": 0.0}, None)
+    await bench.spikes()
+    await bench.engine.shelves.rules.patch(ANN, "cpu", one.change, None)
+    run = await bench.run()
+    assert (run.alerts, run.tried) == (28, 1)
+    again = (await bench.open())[Measure.WIDEN_WINDOW]
+    assert again.was == one.change
+    assert again.change["suppression_s"] > one.change["suppression_s"]
+    assert again.promise.since == clicked.decided_at
+
+
+@pytest.mark.parametrize("end", ["delete", "off", "archive", "framework"])
+async def test_by_a_rule_that_rings_no_more_nothing_is_recommended(bench: Bench, end: str) -> None:
+    await bench.spikes()
+    await bench.mark()
+    await bench.run()
+    found, shelves = await bench.open(), bench.engine.shelves
+    match end:
+        case "delete":
+            await shelves.rules.delete(ANN, "cpu", None)
+        case "off":
+            await shelves.rules.patch(ANN, "cpu", {"enabled": False}, None)
+        case "archive":
+            await shelves.rules.archive(ANN, "cpu", is_archived=True)
+        case _:
+            await shelves.frameworks.archive(ANN, "web", is_archived=True)
+    assert await bench.open() == {}
+    assert (await bench.listed(RecommendationState.GONE)).keys() == found.keys()
+    assert {one.state for one in (await bench.listed()).values()} == {RecommendationState.GONE}
+    for measure in (Measure.WAIT, Measure.SILENCE):
+        assert (await bench.verbs.recommendation(ANN, found[measure].id)).state is RecommendationState.GONE
+        with pytest.raises(Conflict):
+            await bench.deciding.apply(ANN, found[measure].id)
+    run = await bench.run()
+    assert (run.tried, run.gone) == (0, len(found))
+    assert await bench.open() == {}
+
+
+async def test_a_framework_that_is_taken_back_has_its_recommendations_back(bench: Bench) -> None:
+    await bench.spikes()
+    await bench.run()
+    found, frameworks = await bench.open(), bench.engine.shelves.frameworks
+    await frameworks.archive(ANN, "web", is_archived=True)
+    with pytest.raises(Conflict, match="the framework 'web' was archived: restore it"):
+        await bench.deciding.apply(ANN, found[Measure.WAIT].id)
+    await frameworks.archive(ANN, "web", is_archived=False)
+    assert await bench.open() == found
+    assert (await bench.deciding.apply(ANN, found[Measure.WAIT].id)).state is RecommendationState.APPLIED
 
 
 async def test_a_click_that_was_cut_short_comes_again_and_is_done(bench: Bench) -> None:

@@ -12,9 +12,10 @@ from engine.analytics.insight_findings import insight_finding, recommendation_fi
 from engine.analytics.insights import InsightVerbs
 from engine.analytics.patterns import PatternVerbs
 from engine.analytics.prediction_findings import finding_of
+from engine.analytics.standing import Standing
 from engine.analytics.weekly import FRAMEWORKS_SHOWN, PREDICTIONS_SHOWN, Weeks
 from engine.core.analytics.calendar import DAY_US, HOUR_US
-from engine.stores import Store, open_store
+from engine.stores import Store
 from engine.verbs.analytics import AnalyticsVerbs
 from engine.verbs.predictions import PredictionVerbs
 from protocol.insights import RecommendationState
@@ -23,27 +24,34 @@ from protocol.patterns import PatternState
 from protocol.predictions import Count, PredictionKind
 from protocol.times import rfc3339
 from tests.support.caches import a_node
+from tests.support.insights import CPU
 from tests.support.patterns import a_pattern, findings_of
 from tests.support.reports import SINCE, UNTIL, a_breach, a_prediction, a_week, an_insight
+from tests.support.shelves import Desk, a_desk, who
 
 NOW = UNTIL + 8 * HOUR_US
 ANN = Principal(workspace="acme", user="ann", role="viewer", expires_at=NEVER_EXPIRES)
 
 
 @pytest.fixture
-async def store() -> AsyncIterator[Store]:
-    async with open_store("memory:", clock=lambda: NOW) as store:
-        yield store
+async def desk() -> AsyncIterator[Desk]:
+    async with a_desk() as desk:
+        yield desk
 
 
 @pytest.fixture
-def weeks(store: Store) -> Weeks:
+def store(desk: Desk) -> Store:
+    return desk.store
+
+
+@pytest.fixture
+def weeks(store: Store, desk: Desk) -> Weeks:
     return Weeks(
         store,
         AnalyticsVerbs(store, a_node().cache, lambda: NOW),
         PatternVerbs(store, AuditTrail(store, lambda: NOW, 5.0), lambda: NOW),
         PredictionVerbs(store, lambda: NOW),
-        InsightVerbs(store),
+        InsightVerbs(store, Standing(desk.shelves.rules, desk.shelves.archived)),
         "https://alerts.example.com",
     )
 
@@ -91,10 +99,17 @@ async def test_predictions_are_the_day_of_all_and_what_is_rather_probable(store:
     assert bounded.frameworks == ("web",)
 
 
-async def test_only_open_recommendations_are_told(store: Store, weeks: Weeks) -> None:
-    (one,) = a_week().recommendations
-    done = replace(one, id="r2", state=RecommendationState.APPLIED)
-    await store.put_findings([recommendation_finding("acme", each, NOW) for each in (one, done)])
+async def test_only_open_recommendations_that_are_not_out_of_date_are_told(
+    store: Store, desk: Desk, weeks: Weeks
+) -> None:
+    await desk.shelves.rules.create(who(), CPU)
+    one = replace(a_week().recommendations[0], rule_version=1)
+    others = [
+        replace(one, id="r2", state=RecommendationState.APPLIED),
+        replace(one, id="r3", rule_version=2),
+        replace(one, id="r4", rule_id="deleted"),
+    ]
+    await store.put_findings([recommendation_finding("acme", each, NOW) for each in (one, *others)])
     assert [each.id for each in (await weeks.week(ANN, "UTC", NOW)).recommendations] == ["r1"]
     assert (await weeks.week(replace(ANN, channels=("db",)), "UTC", NOW)).recommendations == []
     assert (await weeks.week(replace(ANN, workspace="umbrella"), "UTC", NOW)).recommendations == []

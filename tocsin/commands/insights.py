@@ -44,8 +44,12 @@ def _promised(one: dict[str, Any]) -> str:
     return f"{after['notified']} instead of {before['notified']}"
 
 
+def _state(one: dict[str, Any]) -> str:
+    return "out of date" if one["is_outdated"] else str(one["state"])
+
+
 _RECOMMENDATIONS: dict[str, Column] = {
-    "ID": "id", "STATE": "state", "RULE": "rule_id", "WHAT": "title", "WHY": "reason", "WOULD HAVE SENT": _promised,
+    "ID": "id", "STATE": _state, "RULE": "rule_id", "WHAT": "title", "WHY": "reason", "WOULD HAVE SENT": _promised,
     "CANNOT": "cannot",
 }  # fmt: skip
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from engine.core.analytics.knowing import PastAlert
-from engine.core.analytics.measures import ESCALATE_S
+from engine.core.analytics.measures import ESCALATE_S, UNTOUCHED, Applied
 from protocol.insights import Measure
 from protocol.model import Severity
 from protocol.rules import Rule
@@ -37,7 +37,7 @@ NOBODY = (None, "rule", "source")
 class Case(NamedTuple):
     """A rule with its alerts of the time, in order. `version`: 0 if it is not stored. `team`: its framework's owner.
 
-    `is_escalated`: there is a chain for its alerts.
+    `is_escalated`: there is a chain for its alerts. `applied`: what clicks have done to it; the alerts are those since.
     """
 
     rule: Rule
@@ -45,6 +45,7 @@ class Case(NamedTuple):
     alerts: Sequence[PastAlert]
     team: str | None = None
     is_escalated: bool = False
+    applied: Applied = UNTOUCHED
 
 
 class Diagnosis(NamedTuple):

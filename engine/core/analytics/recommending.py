@@ -4,6 +4,8 @@ Each measure is tried from its mildest form on, by the engine's own machine: on 
 on the alerts that there were. The first form that halves what people are sent and loses no alert that somebody handled
 is recommended, with what the replay said: what is promised is that very number. Where readings are replayed by the
 minute or hour the note of the backtest goes along. Without a form that helps there is no recommendation.
+
+What was recommended is kept, and read while its rule goes on living: `as_it_stands` says what it is worth then.
 """
 
 from __future__ import annotations
@@ -13,9 +15,12 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from engine.core.analytics.diagnosing import ALERTS_MIN, NOBODY, Case, Diagnosis, is_unanswered
 from engine.core.analytics.knowing import PastAlert
 from engine.core.analytics.measures import (
+    OF_THE_RULE,
     Change,
     changes,
     escalation_of,
@@ -28,7 +33,7 @@ from engine.core.rules.backtest import Backtest, replayed
 from engine.core.rules.book import identity_under
 from protocol.changes import Action
 from protocol.commands import Act, Command, Ring
-from protocol.insights import Basis, Measure, Promise, Recommendation, Tried
+from protocol.insights import Basis, Measure, Promise, Recommendation, RecommendationState, Tried
 from protocol.model import EventKind
 from protocol.quieting import NOTHING, Quieting
 from protocol.rules import Rule
@@ -38,6 +43,8 @@ from protocol.times import SECOND_US, parse_rfc3339, rfc3339
 SPARED_MIN = 0.5
 # Readings that would have fired fewer of the alerts that there were are not what they were made of.
 TOLD_MIN = 0.5
+# What is said of one that is about another state of the rule.
+OUTDATED = "the rule has changed since this was tried on it: the next run, at night, looks at the rule as it is now"
 # A replay of readings tells of a moment later or earlier than the alert was made.
 SLACK_US = 60 * SECOND_US
 
@@ -85,7 +92,7 @@ def _tried(
         return None
     before = replay(case.rule)
     real = [alert for alert in case.alerts if _is_real(alert)]
-    for change in changes(diagnosis.measure, case.rule, suppression_s):
+    for change in changes(diagnosis.measure, case.rule, suppression_s, case.applied):
         rule = patched(case.rule, change)
         after = None if rule is None else replay(rule)
         if after is not None and _helps(before, after) and _keeps(after, real):
@@ -196,7 +203,7 @@ def _made(
     case: Case, diagnosis: Diagnosis, change: Change, promise: Promise, cannot: str | None = None
 ) -> Recommendation:
     rule = case.rule
-    if not case.version and diagnosis.measure not in (Measure.SILENCE, Measure.ADD_ESCALATION):
+    if not case.version and diagnosis.measure in OF_THE_RULE:
         cannot = "the rule is one of tocsin.toml: change it there, and start the engine again"
     return Recommendation(
         id=key_of(diagnosis.measure, rule.id, case.version),
@@ -208,6 +215,7 @@ def _made(
         reason=diagnosis.reason,
         change=change,
         promise=promise,
+        was={field: getattr(rule, field) for field in change if diagnosis.measure in OF_THE_RULE},
         evidence=diagnosis.proofs,
         cannot=cannot,
     )
@@ -216,3 +224,17 @@ def _made(
 def key_of(measure: Measure, rule_id: str, version: int) -> str:
     """What makes two recommendations the same: the measure, and the state of the rule that it is about."""
     return hashlib.sha256(f"{measure.value}\0{rule_id}\0{version}".encode()).hexdigest()[:20]
+
+
+def as_it_stands(one: Recommendation, version: int | None) -> Recommendation:
+    """One that was kept, beside its rule as it is now. `version` None: nothing rings by that rule any more.
+
+    Only an open one can be overtaken: what was decided stays decided.
+    """
+    if one.state is not RecommendationState.OPEN:
+        return one
+    if version is None:
+        return msgspec.structs.replace(one, state=RecommendationState.GONE)
+    if version == one.rule_version:
+        return one
+    return msgspec.structs.replace(one, is_outdated=True, cannot=OUTDATED)

@@ -11,9 +11,11 @@ interface ApplyProps {
   one: Recommendation;
   onClose: () => void;
   onDone: () => void;
+  /** What is listed is not what the engine has. */
+  onRefused: () => void;
 }
 
-export function ApplyDialog({ one, onClose, onDone }: ApplyProps) {
+export function ApplyDialog({ one, onClose, onDone, onRefused }: ApplyProps) {
   const [state, setState] = useState<{ isBusy: boolean; why: string | null }>({ isBusy: false, why: null });
 
   async function apply(): Promise<void> {
@@ -25,6 +27,7 @@ export function ApplyDialog({ one, onClose, onDone }: ApplyProps) {
       onDone();
     } catch (fault) {
       setState({ isBusy: false, why: reasonOf(fault) });
+      onRefused();
     }
   }
 

@@ -58,6 +58,8 @@ export interface Recommendation {
   reason: string;
   /** A merge patch of the rule, or the object that would be made. */
   change: Record<string, unknown>;
+  /** What of the rule the change would replace. */
+  was: Record<string, unknown>;
   promise: {
     basis: "readings" | "alerts";
     since: string;
@@ -69,6 +71,8 @@ export interface Recommendation {
   evidence: readonly string[];
   /** Why it cannot be done at a click. */
   cannot: string | null;
+  /** The rule is another one by now than the one that was tried; `cannot` says what comes of it. */
+  is_outdated: boolean;
   state: "open" | "applied" | "dismissed" | "gone";
   found_at: string;
   decided_at: string | null;

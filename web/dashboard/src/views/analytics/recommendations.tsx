@@ -8,6 +8,7 @@ import { useMay } from "../../session.ts";
 import { Answered, Button, Link, Moment, sayDone, sayFailed, Tag } from "../../ui/index.ts";
 import { useAgainOnSight } from "../../watched.ts";
 import { ApplyDialog } from "./apply.tsx";
+import { AtOnce } from "./atonce.tsx";
 import { Evidence } from "./evidence.tsx";
 import { MEASURES, promiseOf, type Recommendation } from "./insights.ts";
 
@@ -53,11 +54,14 @@ export function RecommendationList({ items, again }: { items: readonly Recommend
     );
   }
   return (
-    <ul className="stack">
-      {shown.map((each) => (
-        <Card key={each.id} one={each} put={put} again={again} />
-      ))}
-    </ul>
+    <>
+      <ul className="stack">
+        {shown.map((each) => (
+          <Card key={each.id} one={each} put={put} again={again} />
+        ))}
+      </ul>
+      {shown.some(({ is_outdated }) => is_outdated) && <AtOnce schedule="insight-generation" />}
+    </>
   );
 }
 
@@ -68,11 +72,12 @@ interface CardProps {
 }
 
 function Card({ one, put, again }: CardProps) {
-  const { title, reason, measure, framework_id, rule_id, promise, cannot } = one;
+  const { title, reason, measure, framework_id, rule_id, promise, cannot, is_outdated } = one;
   return (
     <li className="card recommendation">
       <p className="row">
         <Tag>{MEASURES[measure]}</Tag>
+        {is_outdated && <Tag kind="notable">out of date</Tag>}
         <span className="hint">
           {framework_id}, <Link to={`/rules/${segment(rule_id)}`}>{rule_id}</Link>, found{" "}
           <Moment at={one.found_at} how="ago" />
@@ -86,7 +91,9 @@ function Card({ one, put, again }: CardProps) {
         {promise.basis === "readings" ? "the readings that are kept" : "the alerts that there were"}.
       </p>
       {promise.note && <p className="hint">{promise.note}</p>}
-      {cannot && <p className="hint">It is not done at a click: {cannot}</p>}
+      {cannot && (
+        <p className="hint">{is_outdated ? `Out of date: ${cannot}` : `It is not done at a click: ${cannot}`}</p>
+      )}
       <Evidence ids={one.evidence} />
       <Deeds one={one} put={put} again={again} />
     </li>
@@ -128,7 +135,7 @@ function Deeds({ one, put, again }: CardProps) {
           Apply …
         </Button>
       )}
-      {isOpen && <ApplyDialog one={one} onClose={() => setOpen(false)} onDone={finish} />}
+      {isOpen && <ApplyDialog one={one} onClose={() => setOpen(false)} onDone={finish} onRefused={again} />}
     </div>
   );
 }
