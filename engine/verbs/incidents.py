@@ -178,7 +178,10 @@ class Incidents:
 
     async def _details(self, who: Principal, kept: KeptIncident) -> IncidentDetails:
         incident, members = _seen_by(who, kept)
-        return IncidentDetails(incident, members, causes(members, await self._learning.followers(who.workspace)))
+        # Of one alert among others that he may not see nobody can say whether they came of it.
+        is_known = len(members) > 1 or not incident.has_others
+        found = causes(members, await self._learning.followers(who.workspace)) if is_known else []
+        return IncidentDetails(incident, members, found)
 
     async def _act(self, who: Principal, incident_id: str, deed: Deed) -> tuple[KeptIncident, list[ItemResult]]:
         """Does it to those of its alerts that it says something new of."""

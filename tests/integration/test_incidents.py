@@ -190,7 +190,7 @@ async def test_a_token_for_some_frameworks_sees_its_part_and_changes_nothing_of_
             whole = await ann.get(f"/api/v1/incidents/{incident['id']}")
             assert whole.json() | incident == whole.json(), "what it is in the list it is by itself"
             assert [member["id"] for member in whole.json()["members"]] == [mine]
-            assert [cause["alert_id"] for cause in whole.json()["causes"]] == [mine]
+            assert whole.json()["causes"] == [], "what may have caused it may be among the others"
             assert "secret" not in whole.text
             assert secret not in whole.text
             # Not even by asking framework after framework.
