@@ -11,7 +11,9 @@ import pytest
 
 from engine.access.audit import AuditTrail, TrailWanted
 from engine.analytics import insight_reading
+from engine.analytics.insight_tasks import Look, Try
 from engine.analytics.insights import RecommendationsWanted
+from engine.computing.processes import ComputingFailedError
 from engine.core.analytics.recommending import OUTDATED
 from protocol.errors import BadRequest, Conflict, PermissionDenied, UnknownChannel
 from protocol.insights import Basis, Because, Measure, RecommendationState
@@ -401,3 +403,43 @@ async def test_all_series_are_asked_for_those_that_have_news(bench: Bench, monke
     monkeypatch.setattr(insight_reading, "SERIES_PAGES_MAX", 1)
     await bench.run()
     assert (await bench.verbs.get(ANN, "web")).insight.note == "series were left out, limit 2"
+
+
+async def test_hours_that_are_too_many_are_said(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    await bench.spikes(4)
+    monkeypatch.setattr(insight_reading, "PAGE_MAX_READINGS", 1)
+    monkeypatch.setattr(insight_reading, "HOUR_PAGES_MAX", 1)
+    monkeypatch.setattr(insight_reading, "HOURS_MAX", 1)
+    await bench.run()
+    assert (await bench.verbs.get(ANN, "web")).insight.note == "hours of cpu were left out, limit 1 a metric"
+    assert bench.insights.statistics()["left_out"] == 1
+
+
+async def test_a_framework_that_was_put_away_is_scored_no_more(bench: Bench) -> None:
+    await bench.spikes()
+    run = await bench.run()
+    assert (run.frameworks, run.tried) == (1, 1)
+    await bench.engine.shelves.frameworks.archive(ANN, "web", is_archived=True)
+    run = await bench.run()
+    assert (run.frameworks, run.tried) == (0, 0)
+
+
+async def test_a_rule_whose_trial_ends_badly_leaves_the_rest_and_what_was_recommended_for_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.spikes()
+    await bench.run()
+    recommended = (await bench.open()).keys()
+    assert recommended
+    compute = bench.insights.runs.processes.compute
+
+    async def only_looks(module: str, task: bytes) -> bytes:
+        if isinstance(msgspec.msgpack.decode(task, type=Look | Try), Try):
+            raise ComputingFailedError("it was killed")
+        return await compute(module, task)
+
+    monkeypatch.setattr(bench.insights.runs.processes, "compute", only_looks)
+    run = await bench.run()
+    assert (run.frameworks, run.tried, run.failed, run.gone) == (1, 0, 1, 0)
+    assert (await bench.open()).keys() == recommended
+    assert bench.insights.statistics()["rules_failed"] == 1
