@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import msgspec
 
-from engine.analytics.insight_findings import RECOMMENDATION, recommendation_of
+from engine.analytics.insight_findings import INSIGHT, RECOMMENDATION, recommendation_of
 from engine.analytics.insight_tasks import KnownFramework, Look, LookAt, Mapped, MetricHours, Try, TryOn
 from engine.analytics.leisure import PAGE_ALERTS, at_leisure
 from engine.analytics.readable import readable
 from engine.core.analytics.calendar import DAY_US
+from engine.core.analytics.trends import TREND_DAYS
 from engine.pages import PAGE_MAX
 from engine.stores import Store
 from engine.stores.findings import FindingQuery
@@ -34,6 +35,8 @@ METRICS_MAX, HOUR_PAGES_MAX = 50, 20
 HOURS_MAX = HOUR_PAGES_MAX * PAGE_MAX_READINGS
 # Of one framework: fifty thousand series, those of the last year included, are read in a few seconds.
 SERIES_AT_ONCE, SERIES_PAGES_MAX = PAGE_MAX, 100
+# Scores of a month, of sixteen hundred frameworks; a trend says how many it has.
+SCORE_PAGES_MAX = 100
 
 
 async def read_look(store: Store, asked: LookAt) -> Look:
@@ -81,7 +84,28 @@ class _LookReading:
             is_cut,
             sum(left_out for _, left_out in read),
             tuple(await self._applied()),
+            await self._past(),
         )
+
+    async def _past(self) -> dict[str, dict[int, float]]:
+        """Of each framework the scores that were kept, by how many days ago; of many frameworks the newest."""
+        query = FindingQuery(
+            workspace=self._workspace,
+            kind=INSIGHT,
+            since_us=self._until - (max(TREND_DAYS) + 1) * DAY_US,
+            limit=PAGE_MAX,
+        )
+        scores: dict[str, dict[int, float]] = {}
+        today = self._until // DAY_US
+        for _ in range(SCORE_PAGES_MAX):
+            page = await at_leisure(self._store.findings(query))
+            for kept in page.items:
+                if kept.score is not None:
+                    scores.setdefault(kept.framework or "", {})[today - kept.at // DAY_US] = kept.score
+            if page.next_cursor is None:
+                break
+            query = msgspec.structs.replace(query, cursor=page.next_cursor)
+        return scores
 
     async def _history(self) -> tuple[list[str], int, bool]:
         """Pages of alerts, the newest days first, how many alerts that is, and whether there are more."""

@@ -18,13 +18,13 @@ from actors.ports import Clock
 from engine.analytics.each_workspace import OfWorkspace, start_each
 from engine.analytics.explainer import Explainer
 from engine.analytics.insight_asking import ask_for_look
-from engine.analytics.insight_findings import INSIGHT, RECOMMENDATION, insight_finding, recommendation_finding
+from engine.analytics.insight_findings import RECOMMENDATION, insight_finding, recommendation_finding
 from engine.analytics.insight_reading import LOOKED_AT_DAYS
 from engine.analytics.insight_tasks import Answer, LookAt, Suspect, TryOn
+from engine.analytics.keeping import keep
 from engine.computing.asking import Asking
 from engine.computing.processes import ComputingFailedError, Processes
 from engine.core.analytics.calendar import DAY_US
-from engine.core.analytics.trends import TREND_DAYS, trends_of
 from engine.core.firing import Cron
 from engine.jobs.kinds import Done, Kind, Result
 from engine.jobs.scheduler import RunArgs, Schedule
@@ -108,9 +108,8 @@ class InsightRuns:
     async def run(self, workspace: str, until: int) -> InsightRun:
         """Reckons a workspace's insights up to then (microseconds). Raises StoreUnavailable, ComputingFailedError."""
         answer = await self._compute(await ask_for_look(self._shelves, workspace, until))
-        insights = [await self._with_trends(workspace, insight, until) for insight in answer.insights]
-        for insight in insights:
-            await self._store.put_findings([insight_finding(workspace, insight, until)])
+        insights = answer.insights
+        await keep(self._store, [insight_finding(workspace, each, until) for each in insights])
         tried = {suspect.held.rule.id: await self._try(workspace, suspect, until) for suspect in answer.suspects}
         found = [each for measures in tried.values() for each in measures or ()]
         untried = {rule_id for rule_id, measures in tried.items() if measures is None}
@@ -142,22 +141,8 @@ class InsightRuns:
 
     async def _explain(self, workspace: str, insights: Sequence[Insight], until: int) -> None:
         explained = await self._explainer.explain(workspace, insights)
-        for insight in explained:
-            if insight.explanation is not None:
-                await self._store.put_findings([insight_finding(workspace, insight, until)])
-
-    async def _with_trends(self, workspace: str, insight: Insight, until: int) -> Insight:
-        query = FindingQuery(
-            workspace=workspace,
-            kind=INSIGHT,
-            framework=insight.framework_id,
-            since_us=until - (max(TREND_DAYS) + 1) * DAY_US,
-            limit=max(TREND_DAYS) + 2,
-        )
-        today = until // DAY_US
-        kept = (await self._store.findings(query)).items
-        past = {today - each.at // DAY_US: each.score for each in kept if each.score is not None}
-        return msgspec.structs.replace(insight, trends=trends_of(insight.health, past))
+        said = [each for each in explained if each.explanation is not None]
+        await keep(self._store, [insight_finding(workspace, each, until) for each in said])
 
     async def _try(self, workspace: str, suspect: Suspect, until: int) -> Sequence[Recommendation] | None:
         """What helps a rule; None: it could not be tried, which is no reason to leave the others."""
@@ -187,8 +172,8 @@ class InsightRuns:
         # What was gone is there again; what people decided stays.
         again = {key: each.version for key, each in known.items() if each.state == RecommendationState.GONE.value}
         made = [msgspec.structs.replace(each, found_at=now) for each in found]
-        await self._store.put_findings(
-            [recommendation_finding(workspace, each, until, again.get(each.id, 0)) for each in made]
+        await keep(
+            self._store, [recommendation_finding(workspace, each, until, again.get(each.id, 0)) for each in made]
         )
         query = FindingQuery(
             workspace=workspace, kind=RECOMMENDATION, states=(RecommendationState.OPEN.value,), limit=OPEN_MAX

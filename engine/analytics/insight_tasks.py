@@ -74,7 +74,8 @@ class TryOn(msgspec.Struct, frozen=True, tag="try_on"):
 
 class Look(msgspec.Struct, frozen=True, tag="look"):
     """All of a workspace. `history`: pages of alerts (how many, and whether there are more); `rules`: lists of
-    HeldRule, packed; `now` in microseconds; `applied`: recommendations that were, for whatever rules."""
+    HeldRule, packed; `applied`: recommendations that were, for whatever rules; `past`: of each framework its health,
+    by how many days ago; `now` in microseconds."""
 
     history: tuple[str, ...]
     frameworks: tuple[KnownFramework, ...]
@@ -85,6 +86,7 @@ class Look(msgspec.Struct, frozen=True, tag="look"):
     is_cut: bool = False
     metrics_left_out: int = 0
     applied: tuple[Recommendation, ...] = ()
+    past: dict[str, dict[int, float]] = {}
 
 
 class Try(msgspec.Struct, frozen=True, tag="try"):

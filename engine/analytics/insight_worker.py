@@ -25,6 +25,7 @@ from engine.core.analytics.knowing import (
 from engine.core.analytics.measures import applied_to
 from engine.core.analytics.recommending import Replay, Span, recommended
 from engine.core.analytics.scoring import Drift, Strain, Watched, score
+from engine.core.analytics.trends import trends_of
 from engine.core.rules.backtest import Backtest, backtest
 from engine.core.rules.book import metrics_of
 from engine.core.rules.replay import Point, Stretch, replay
@@ -68,7 +69,7 @@ def look(task: Look) -> Answer:
     for name in by_framework.keys() - known.keys() - set(task.archived):
         known[name] = KnownFramework(name, {}, None, ())
     return Answer(
-        insights=[_insight(known[name], by_framework.get(name, []), held, task.now) for name in sorted(known)],
+        insights=[_insight(known[name], by_framework.get(name, []), held, task) for name in sorted(known)],
         suspects=_suspects([row for row in rows if row.framework in known], held, known, task.now),
         alerts=task.alerts,
         is_cut=task.is_cut,
@@ -108,7 +109,10 @@ def past(row: HistoryRow) -> PastAlert:
     )
 
 
-def _insight(framework: KnownFramework, alerts: Sequence[PastAlert], held: Mapping[str, HeldRule], now: int) -> Insight:
+def _insight(
+    framework: KnownFramework, alerts: Sequence[PastAlert], held: Mapping[str, HeldRule], task: Look
+) -> Insight:
+    now = task.now
     rules = [each.rule for each in held.values() if each.rule.framework == framework.id and each.rule.enabled]
     alive = set(framework.alive)
     sides = {category_of_rule(rule, framework.metrics) for rule in rules if alive & set(metrics_of(rule))}
@@ -126,6 +130,7 @@ def _insight(framework: KnownFramework, alerts: Sequence[PastAlert], held: Mappi
         categories=found.categories,
         pulled_down=found.pulled_down,
         risks=found.risks,
+        trends=trends_of(found.health, task.past.get(framework.id, {})),
         note="nothing is known of it: it had no alerts in 14 days, and no readings in one"
         if found.health is None
         else framework.note,

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from engine.analytics.each_workspace import OfWorkspace, start_each
+from engine.analytics.keeping import keep
 from engine.analytics.pattern_findings import LAST_RUN, PATTERN, RUN, finding_of, run_finding, run_of
 from engine.analytics.pattern_worker import Asked, Outcome
 from engine.computing.asking import Asking
@@ -99,5 +100,5 @@ class PatternRuns:
 
     async def _keep(self, workspace: str, patterns: Sequence[Pattern], until: int) -> list[Pattern]:
         """Those that were not there before."""
-        fresh = await self._store.put_findings([finding_of(workspace, each, until) for each in patterns])
+        fresh = await keep(self._store, [finding_of(workspace, each, until) for each in patterns])
         return [each for each in patterns if (workspace, PATTERN, each.id) in fresh]

@@ -18,6 +18,7 @@ import msgspec
 import structlog
 
 from actors.ports import Clock
+from engine.analytics.keeping import KEPT_AT_ONCE, keep
 from engine.analytics.prediction_findings import PREDICTION, finding_of, prediction_of
 from engine.analytics.prediction_tasks import Asked, Made, refusal
 from engine.computing.asking import Asking
@@ -35,8 +36,6 @@ AT_ONCE = 1
 RULES_AT_ONCE = 50
 # Of one run: about ten minutes on an idle core. Others are counted, not forgotten silently.
 RULES_MAX = 1_000
-# About 3 ms of the writer's time.
-KEPT_AT_ONCE = 100
 
 Rules = Callable[[], Sequence[tuple[str, Rule]]]
 
@@ -165,11 +164,12 @@ class Predictor:
         ]
         known = await self._store.findings_named(workspace, PREDICTION, [each.id for each in [*refused, *over]])
         findings += [finding_of(workspace, each, now) for each in over if known.get(each.id, _NONE).state == "refused"]
-        await self._store.put_findings(
+        await keep(
+            self._store,
             [
                 msgspec.structs.replace(each, version=known[each.key].version) if each.key in known else each
                 for each in findings
-            ]
+            ],
         )
 
     async def _with_last(self, workspace: str, refused: Prediction) -> Prediction:

@@ -15,6 +15,7 @@ import structlog
 
 from actors.ports import Clock
 from engine.analytics.daily_alerts import DailyAlerts, Row
+from engine.analytics.keeping import keep
 from engine.analytics.prediction_findings import PREDICTION, finding_of, prediction_of, tally_finding
 from engine.analytics.readable import readable
 from engine.core.analytics.accuracy import Tallies, Tally, tallies_of
@@ -140,8 +141,7 @@ class PredictionScorer:
             cursor = page.next_cursor
         now = self._clock()
         findings = [tally_finding(workspace, day * DAY_US, *place, tallies, now) for place, tallies in sums.items()]
-        for start in range(0, len(findings), PAGE):
-            await self._store.put_findings(findings[start : start + PAGE])
+        await keep(self._store, findings)
 
 
 def count_of(rows: Sequence[Row], prediction: Prediction) -> int:
