@@ -108,6 +108,7 @@ async def test_a_recommendation_shows_its_change_is_applied_and_out_of_date_if_i
     other = page.locator(".recommendation", has_text="Widen the suppression window of Queue is long")
     await other.get_by_text("Out of date: the rule has changed since").wait_for()
     assert await other.get_by_role("button").all_inner_texts() == ["Dismiss"]
+    await page.get_by_text("What is out of date is looked at again each night").wait_for()
     assert await findings(page) == []
     await other.get_by_role("button", name="Dismiss").click()
 

@@ -60,7 +60,14 @@ export function RecommendationList({ items, again }: { items: readonly Recommend
           <Card key={each.id} one={each} put={put} again={again} />
         ))}
       </ul>
-      {shown.some(({ is_outdated }) => is_outdated) && <AtOnce schedule="insight-generation" />}
+      {shown.some(({ is_outdated }) => is_outdated) && (
+        <>
+          <p>
+            What is out of date is looked at again each night at 4:00 UTC: it comes back with new figures, or is gone.
+          </p>
+          <AtOnce schedule="insight-generation" />
+        </>
+      )}
     </>
   );
 }
