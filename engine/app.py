@@ -19,8 +19,7 @@ from engine.access.certificate import Certificate
 from engine.access.claims import Expected
 from engine.access.identity import Identity
 from engine.access.key_files import load_keys
-from engine.analytics.insight_parts import Insights
-from engine.analytics.patterns import PatternVerbs
+from engine.analytics.build import Insights
 from engine.clocks import StoreClock
 from engine.configuration.config import Config
 from engine.configuration.fields import ConfigError
@@ -41,6 +40,7 @@ from engine.tree import Tree, own_principal
 from engine.verbs.analytics import AnalyticsVerbs
 from engine.verbs.incidents import Incidents
 from engine.verbs.operators import Operators
+from engine.verbs.patterns import PatternVerbs
 from engine.verbs.predictions import PredictionVerbs
 from engine.verbs.reports import ReportVerbs
 from engine.verbs.workflows import Workflows

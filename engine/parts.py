@@ -14,11 +14,9 @@ from actors.proofs import Proofs
 from actors.registry import Registry
 from actors.ticker import Ticker
 from engine.access.administration import Administration
-from engine.analytics.build import Analytics
+from engine.analytics.build import Analytics, Insights, WeeklyParts
 from engine.analytics.counting import Counting
 from engine.analytics.incident_keeper import IncidentKeeper
-from engine.analytics.insight_parts import Insights
-from engine.analytics.weekly_parts import WeeklyParts
 from engine.bounds import retention_of, turns
 from engine.cache.cache import Cache
 from engine.jobs.handed import HandOver

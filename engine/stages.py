@@ -21,15 +21,13 @@ from actors.roster import Roster
 from engine.access.audit import AuditTrail
 from engine.access.identity import Identity
 from engine.access.quotas import Quotas
-from engine.analytics.build import Analytics, build_analytics
+from engine.analytics.build import Analytics, Insights, WeeklyParts, build_analytics, build_insights, build_weekly
 from engine.analytics.counting import Counting
 from engine.analytics.incident_hints import IncidentHints
 from engine.analytics.incident_keeper import IncidentKeeper
 from engine.analytics.incident_memory import Memory
-from engine.analytics.insight_parts import Insights, build_insights
 from engine.analytics.learned import LearnedPatterns
 from engine.analytics.news import FindingNews
-from engine.analytics.weekly_parts import WeeklyParts, build_weekly
 from engine.bounds import policy, rate_limits, retention_of, wider_rates
 from engine.bus import Bus
 from engine.cache.build import build_cache

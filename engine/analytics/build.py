@@ -1,27 +1,49 @@
-"""What analytics has running: made from the store and from what holds; the stages of the engine take it whole."""
+"""What analytics has running: counts and patterns and predictions, insights, and the weekly report. Each is made from
+what it stands on; the stages of the engine take it whole.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from actors.ports import Clock
 from engine.access.audit import AuditTrail
 from engine.analytics.counting import Counting
 from engine.analytics.daily_alerts import AlertDays
+from engine.analytics.explainer import Explainer
+from engine.analytics.insight_runs import InsightRuns
 from engine.analytics.news import FindingNews
 from engine.analytics.pattern_runs import PatternRuns
-from engine.analytics.patterns import PatternVerbs
 from engine.analytics.predicting import AT_ONCE, Predictor
 from engine.analytics.prediction_jobs import prediction_schedules
 from engine.analytics.prediction_scoring import PredictionScorer
+from engine.analytics.standing import Standing
+from engine.analytics.weekly import Weeks
+from engine.cache.cache import Cache
 from engine.computing.asking import Asking
 from engine.computing.processes import Processes
+from engine.configuration.config import Config
 from engine.jobs.kinds import Kind
 from engine.jobs.scheduler import Schedule
+from engine.notify.facts import PREFERENCE
+from engine.notify.mail import Mail
+from engine.notify.notifications import Notifications
+from engine.notify.weekly import WeeklyReports
 from engine.orders import StandingOrders
+from engine.shelf.live import readable
+from engine.shelf.shelves import Shelves
 from engine.stores import Store
+from engine.stores.asking import place_of
+from engine.stores.readings import KeptReadings
+from engine.verbs.analytics import AnalyticsVerbs
+from engine.verbs.deciding import Deciding
+from engine.verbs.insights import InsightVerbs
+from engine.verbs.patterns import PatternVerbs
+from engine.verbs.predictions import PredictionVerbs
+from engine.verbs.reports import ReportVerbs
 
 
 @dataclass(frozen=True)
@@ -68,3 +90,58 @@ def build_analytics(
         [*prediction_schedules(predictor, scorer, counting.catch_up), runs.schedule()],
         [runs.kind],
     )
+
+
+@dataclass(frozen=True)
+class Insights:
+    """The job, what people ask, and what they decide."""
+
+    runs: InsightRuns
+    verbs: InsightVerbs
+    deciding: Deciding
+    explainer: Explainer
+
+    def statistics(self) -> Mapping[str, int]:
+        """What its parts count."""
+        return {**self.runs.statistics(), **self.deciding.statistics(), **self.explainer.statistics()}
+
+
+def build_insights(
+    store: Store, shelves: Shelves, trail: AuditTrail, kept: KeptReadings, clock: Clock, config: Config
+) -> Insights:
+    """All of it. Nothing runs yet."""
+    standing = Standing(shelves.rules, shelves.archived)
+    verbs = InsightVerbs(store, standing)
+    explainer = Explainer(config.explainer, config.notify, clock)
+    runs = InsightRuns(store, place_of(config.store_url), shelves, kept, explainer, clock, config.suppression.window_s)
+    return Insights(runs, verbs, Deciding(store, shelves, verbs, standing, trail, clock), explainer)
+
+
+@dataclass(frozen=True)
+class WeeklyParts:
+    """The jobs, and the verbs."""
+
+    reports: WeeklyReports
+    verbs: ReportVerbs
+
+    def follow(self, shelves: Shelves) -> None:
+        """Keeps in memory who wants a report. Before `LiveObjects.load`."""
+        read = partial(readable, shelves.preferences.kind, figures=shelves.figures)
+        shelves.live.follow(PREFERENCE, self.reports.follow(read))
+
+
+def build_weekly(
+    store: Store,
+    cache: Cache,
+    found: tuple[PatternVerbs, InsightVerbs],
+    mail: Mail,
+    notifications: Notifications,
+    clock: Clock,
+    site: str,
+) -> WeeklyParts:
+    """All of it. Nothing runs yet."""
+    patterns, insights = found
+    counts, predictions = AnalyticsVerbs(store, cache, clock), PredictionVerbs(store, clock)
+    weeks = Weeks(store, counts, patterns, predictions, insights, site)
+    reports = WeeklyReports(store, mail.persons, notifications.senders, weeks.week, clock)
+    return WeeklyParts(reports, ReportVerbs(store, reports, notifications.senders, weeks.week, clock))

@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.access.roles import check
-from engine.analytics.insights import InsightVerbs, RecommendationsWanted
-from engine.analytics.patterns import PatternsWanted, PatternVerbs
 from engine.core.analytics.calendar import DAY_US, Width, start_of
 from engine.core.reports.weekly import WEEK_US, Week
 from engine.stores import Store
@@ -18,6 +16,8 @@ from engine.stores.aggregates import Dimension
 from engine.stores.incidents import IncidentPage, IncidentQuery
 from engine.verbs.analytics import AnalyticsVerbs, Asked
 from engine.verbs.incidents import incidents_seen
+from engine.verbs.insights import InsightVerbs, RecommendationsWanted
+from engine.verbs.patterns import PatternsWanted, PatternVerbs
 from engine.verbs.predictions import PredictionVerbs
 from protocol.incidents import IncidentState
 from protocol.insights import Insight, Recommendation, RecommendationState

@@ -10,13 +10,13 @@ from litestar import Request, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
-from engine.analytics.insight_parts import Insights
-from engine.analytics.insights import FrameworkInsight, InsightPage, RecommendationPage, RecommendationsWanted
+from engine.analytics.build import Insights
 from engine.http.bodies import json_body
 from engine.http.operators import PeerAddress
 from engine.http.parameters import Cursor, Limit, parse_words
 from engine.http.role_guards import needs
 from engine.pages import PAGE_DEFAULT
+from engine.verbs.insights import FrameworkInsight, InsightPage, RecommendationPage, RecommendationsWanted
 from protocol.fields import Text
 from protocol.insights import Measure, Recommendation, RecommendationState
 from protocol.model import Principal

@@ -9,12 +9,12 @@ from litestar import Request, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from engine.analytics.patterns import PatternPage, PatternsWanted, PatternVerbs
 from engine.http.bodies import json_body
 from engine.http.operators import PeerAddress
 from engine.http.parameters import Cursor, Limit, Moment, parse_moment, parse_words
 from engine.http.role_guards import needs
 from engine.pages import PAGE_DEFAULT
+from engine.verbs.patterns import PatternPage, PatternsWanted, PatternVerbs
 from protocol.errors import UnknownChannel
 from protocol.fields import Text
 from protocol.model import Principal

@@ -17,7 +17,6 @@ from msgspec.structs import replace
 import tocsin.aio
 from actors.supervisor import TooManyRestarts
 from engine import app
-from engine.analytics.patterns import PatternsWanted
 from engine.configuration.fields import ConfigError
 from engine.core.analytics.calendar import Width
 from engine.core.health import PARTS
@@ -26,6 +25,7 @@ from engine.stores import AlertQuery
 from engine.stores.aggregates import Dimension
 from engine.stores.incidents import IncidentQuery
 from engine.verbs.analytics import Asked
+from engine.verbs.patterns import PatternsWanted
 from protocol.errors import BadRequest, Conflict, PermissionDenied, UnknownChannel
 from protocol.incidents import Correlation
 from protocol.items import ReadingInput, TriggerInput

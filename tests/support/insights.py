@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from engine.analytics.insight_parts import Insights
+from engine.analytics.build import Insights
 from engine.analytics.insight_runs import InsightRun
-from engine.analytics.insights import RecommendationsWanted
 from engine.app import Engine
 from engine.ids import IdSource
 from engine.stores import AlertQuery
+from engine.verbs.insights import RecommendationsWanted
 from engine.verbs.people import Deed
 from engine.world import World
 from protocol.changes import Action

@@ -12,8 +12,7 @@ import pytest
 
 import tocsin.aio
 from engine import service
-from engine.analytics import deciding, insights, patterns
-from engine.verbs import analytics, incidents, predictions, reports
+from engine.verbs import analytics, deciding, incidents, insights, patterns, predictions, reports
 from tocsin import Client
 from tocsin.aio import analytics as meaning
 

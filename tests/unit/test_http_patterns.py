@@ -11,12 +11,12 @@ import pytest
 
 from engine.access.audit import AuditTrail
 from engine.analytics.pattern_findings import LAST_RUN, RUN
-from engine.analytics.patterns import PatternVerbs
 from engine.http.operators import PeerAddress
 from engine.http.patterns import pattern_routes
 from engine.stores import Store, open_store
 from engine.stores.findings import Finding
 from engine.stores.trail import TrailQuery
+from engine.verbs.patterns import PatternVerbs
 from protocol.model import Principal
 from protocol.patterns import Lacking, Pattern, PatternKind, PatternRun, PatternState, Source
 from protocol.times import SECOND_US, rfc3339

@@ -12,9 +12,9 @@ import pytest
 from engine.access.audit import AuditTrail, TrailWanted
 from engine.analytics import insight_reading
 from engine.analytics.insight_tasks import Look, Try
-from engine.analytics.insights import RecommendationsWanted
 from engine.computing.processes import ComputingFailedError
 from engine.core.analytics.recommending import OUTDATED
+from engine.verbs.insights import RecommendationsWanted
 from protocol.errors import BadRequest, Conflict, PermissionDenied, UnknownChannel
 from protocol.insights import Basis, Because, Measure, RecommendationState
 from protocol.items import ReadingInput, TriggerInput

@@ -9,14 +9,14 @@ from msgspec.structs import replace
 
 from engine.access.audit import AuditTrail
 from engine.analytics.insight_findings import insight_finding, recommendation_finding
-from engine.analytics.insights import InsightVerbs
-from engine.analytics.patterns import PatternVerbs
 from engine.analytics.prediction_findings import finding_of
 from engine.analytics.standing import Standing
 from engine.analytics.weekly import FRAMEWORKS_SHOWN, PREDICTIONS_SHOWN, Weeks
 from engine.core.analytics.calendar import DAY_US, HOUR_US
 from engine.stores import Store
 from engine.verbs.analytics import AnalyticsVerbs
+from engine.verbs.insights import InsightVerbs
+from engine.verbs.patterns import PatternVerbs
 from engine.verbs.predictions import PredictionVerbs
 from protocol.insights import RecommendationState
 from protocol.model import NEVER_EXPIRES, Principal

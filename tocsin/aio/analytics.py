@@ -13,8 +13,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine import app
-from engine.analytics.insights import FrameworkInsight, InsightPage, RecommendationPage, RecommendationsWanted
-from engine.analytics.patterns import PatternPage, PatternsWanted
 from engine.core.analytics.calendar import Width
 from engine.core.reports.document import Document
 from engine.pages import PAGE_DEFAULT
@@ -22,6 +20,8 @@ from engine.stores.aggregates import Dimension
 from engine.stores.incidents import IncidentPage, IncidentQuery
 from engine.verbs.analytics import Asked
 from engine.verbs.incidents import IncidentDetails, IncidentDone
+from engine.verbs.insights import FrameworkInsight, InsightPage, RecommendationPage, RecommendationsWanted
+from engine.verbs.patterns import PatternPage, PatternsWanted
 from engine.verbs.predictions import PredictionPage
 from engine.verbs.reports import ReportTaken
 from protocol.analytics import Analytics, HeatMap, RulesQuality
@@ -55,7 +55,7 @@ class AlertCounts:
 
 
 class Patterns:
-    """The verbs of `engine.analytics.patterns.PatternVerbs`."""
+    """The verbs of `engine.verbs.patterns.PatternVerbs`."""
 
     def __init__(self, bridge: Bridge[app.Engine]) -> None:
         self._call = bridge.call
@@ -160,7 +160,7 @@ class Predictions:
 
 
 class InsightVerbs:
-    """The verbs of `engine.analytics.insights.InsightVerbs`."""
+    """The verbs of `engine.verbs.insights.InsightVerbs`."""
 
     def __init__(self, bridge: Bridge[app.Engine]) -> None:
         self._call = bridge.call
@@ -183,7 +183,7 @@ class InsightVerbs:
 
 
 class Deciding:
-    """The verbs of `engine.analytics.deciding.Deciding`."""
+    """The verbs of `engine.verbs.deciding.Deciding`."""
 
     def __init__(self, bridge: Bridge[app.Engine]) -> None:
         self._call = bridge.call

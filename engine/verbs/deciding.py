@@ -17,7 +17,6 @@ from actors.ports import Clock
 from engine.access.audit import AuditTrail
 from engine.access.roles import check
 from engine.analytics.insight_findings import recommendation_finding, recommendation_of
-from engine.analytics.insights import InsightVerbs
 from engine.analytics.standing import Standing
 from engine.core.analytics.measures import silence_end, timed
 from engine.core.analytics.recommending import OUTDATED
@@ -25,6 +24,7 @@ from engine.shelf.objects import Shelf
 from engine.shelf.shelves import Shelves
 from engine.stores import Store
 from engine.stores.findings import Finding
+from engine.verbs.insights import InsightVerbs
 from protocol.errors import Busy, Conflict, Outdated, UnknownChannel
 from protocol.insights import Measure, Recommendation, RecommendationState
 from protocol.model import Principal

@@ -1,6 +1,6 @@
 """What people ask about insights: how frameworks are, one of them with its scores, and what is recommended.
 
-Who may see only some frameworks sees theirs. Deciding about recommendations is `engine.analytics.deciding`.
+Who may see only some frameworks sees theirs. Deciding about recommendations is `engine.verbs.deciding`.
 """
 
 from __future__ import annotations
