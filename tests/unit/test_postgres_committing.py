@@ -15,7 +15,7 @@ from engine.stores.postgres.connect import connected
 from engine.stores.postgres.connection import PlansAge, PostgresConnection, run_on
 from engine.stores.postgres.faults import cause_of
 from engine.stores.postgres.readers import PostgresReaders
-from engine.stores.postgres.sessions import Reachability, Sessions
+from engine.stores.postgres.sessions import Pace, Reachability, Sessions
 from engine.stores.tables.connection import ByColumns, Connection, RowFault
 from engine.stores.tables.progress import move_projects
 from engine.stores.tables.rows import ALERTS, EVENTS
@@ -220,11 +220,10 @@ def test_a_transaction_without_an_answer_in_time_says_nothing_of_a_server_that_a
 
     reach = Reachability()
     monkeypatch.setattr(asyncpg, "connect", connect)
-    monkeypatch.setattr("engine.stores.postgres.sessions.TRANSACTION_MAX_S", 0.05)
     others = Sessions("postgresql://db/tocsin", 1, reach)
 
     async def ask() -> None:
-        sessions = Sessions("postgresql://db/tocsin", 1, reach)
+        sessions = Sessions("postgresql://db/tocsin", 1, reach, Pace(transaction_s=0.05))
         sessions._idle.append(PostgresConnection(cast(asyncpg.Connection, Silent())))
         with pytest.raises(TimeoutError):
             await sessions.transact("BEGIN", lambda _: 1)

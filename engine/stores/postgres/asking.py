@@ -10,7 +10,7 @@ import trio
 from actors.supervisor import root_cause
 from engine.foreign import ForeignLoop
 from engine.stores.postgres.readers import PostgresReaders
-from engine.stores.postgres.sessions import Reachability, Sessions
+from engine.stores.postgres.sessions import LEISURELY, Reachability, Sessions
 from engine.stores.tables.readers import Readers
 
 
@@ -21,7 +21,7 @@ async def asking_postgres(url: str) -> AsyncIterator[Readers]:
         async with trio.open_nursery() as nursery:
             foreign = ForeignLoop()
             await nursery.start(foreign.run)
-            readers = PostgresReaders(foreign, Sessions(url, 1, Reachability()))
+            readers = PostgresReaders(foreign, Sessions(url, 1, Reachability(), LEISURELY), LEISURELY.transaction_s)
             try:
                 yield readers
             finally:

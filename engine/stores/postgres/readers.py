@@ -24,27 +24,29 @@ READS_WAITING_MAX = 1_000
 
 
 class PostgresReaders(Readers):
-    """Asks in the foreign thread."""
+    """Asks in the foreign thread. `most_s`: how long a question may take; None: as usual."""
 
-    def __init__(self, foreign: ForeignLoop, sessions: Sessions) -> None:
+    def __init__(self, foreign: ForeignLoop, sessions: Sessions, most_s: float | None = None) -> None:
         self._foreign = foreign
+        self._of_its_own_s = most_s
         self._sessions = sessions
         self._asked = 0
         self._closed = False
 
     async def read(self, question: Callable[[Connection], T], workspace: str | None = None) -> T:
-        """Asks. Raises StoreUnavailable after `READ_MAX_S`, or when too many wait already."""
+        """Asks. Raises StoreUnavailable after `most_s`, or when too many wait already."""
         if self._closed or self._asked >= READS_WAITING_MAX:
             await trio.lowlevel.checkpoint()
             full = f"{self._asked} reads are waiting, limit {READS_WAITING_MAX}; try again in a moment"
             raise StoreUnavailable("the store is closed" if self._closed else full)
+        most_s = READ_MAX_S if self._of_its_own_s is None else self._of_its_own_s
         begin = opening(READING, None if workspace is None else [workspace])
         self._asked += 1
         try:
-            with trio.fail_after(READ_MAX_S):
+            with trio.fail_after(most_s):
                 return await self._foreign.call(lambda: self._sessions.transact(begin, question))
         except trio.TooSlowError as fault:
-            raise StoreUnavailable(f"no answer within {READ_MAX_S} s") from fault
+            raise StoreUnavailable(f"no answer within {most_s:g} s") from fault
         except RowFault as fault:
             # No row can have what was asked for (a NUL): where a door has not said so, we do.
             raise BadRequest(f"nothing can be found by this: {fault}") from fault

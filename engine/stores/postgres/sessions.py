@@ -16,7 +16,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import asyncpg
 import structlog
@@ -30,15 +30,25 @@ log = structlog.get_logger()
 # type"), or the driver meets columns that it was not told of. They are of no use any more, on any session, and nobody
 # prepares them again by himself.
 _STALE = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError, asyncpg.ProtocolError)
-CONNECT_MAX_S = 3.0
-# A transaction: longer than any single limit of the server's, so that its word is heard if it can still speak.
-TRANSACTION_MAX_S = 6.0
+
+
+class Pace(NamedTuple):
+    """How long a session may take: to be opened; for a transaction (longer than any single limit of the server's, so
+    that its word is heard if it can still speak); and, in one, between two statements."""
+
+    connect_s: float = 3.0
+    transaction_s: float = 6.0
+    between_s: int = 2
+
+
+USUAL = Pace()
+# Of whoever runs only when nobody else does, and holds nobody up but the cleaning of old rows.
+LEISURELY = Pace(30.0, 60.0, 30)
 SETTINGS = {
     "application_name": "tocsin",
     "search_path": "public",
     "statement_timeout": "5s",
     "lock_timeout": "3s",
-    "idle_in_transaction_session_timeout": "2s",
     # What was answered is on stable storage, whatever the database's default.
     "synchronous_commit": "on",
     # To compile a plan takes longer than any of ours runs.
@@ -88,8 +98,9 @@ class _OutOfDate(Exception):
 class Sessions:
     """At most so many sessions with one database."""
 
-    def __init__(self, url: str, most: int, reach: Reachability) -> None:
+    def __init__(self, url: str, most: int, reach: Reachability, pace: Pace = USUAL) -> None:
         self._url = url
+        self._pace = pace
         self._reach = reach
         self._idle: list[PostgresConnection] = []
         self._places = asyncio.Semaphore(most)
@@ -114,7 +125,7 @@ class Sessions:
         async with self._places:
             answers = self._reach.answers
             try:
-                async with asyncio.timeout(TRANSACTION_MAX_S):
+                async with asyncio.timeout(self._pace.transaction_s):
                     return await self._transact(begin, job)
             except TimeoutError:
                 self._reach.unanswered(answers)
@@ -162,7 +173,10 @@ class Sessions:
         answers = self._reach.answers
         try:
             session = await asyncpg.connect(
-                self._url, timeout=CONNECT_MAX_S, statement_cache_size=0, server_settings=SETTINGS
+                self._url,
+                timeout=self._pace.connect_s,
+                statement_cache_size=0,
+                server_settings={**SETTINGS, "idle_in_transaction_session_timeout": f"{self._pace.between_s}s"},
             )
         except asyncpg.TooManyConnectionsError:  # of a server that is there
             raise
