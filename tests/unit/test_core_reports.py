@@ -96,7 +96,7 @@ def test_of_nothing_there_is_one_sentence_and_no_heading() -> None:
 
 @pytest.mark.parametrize(
     ("alerts", "said"),
-    [(1, "1 more alert has come since, on Mon 23 Nov."), (1_234, "1,234 more alerts have come since")],
+    [(1, "1 alert has come since, on Mon 23 Nov."), (1_234, "1,234 alerts have come since")],
 )
 def test_what_came_today_is_no_part_of_the_week_and_told(alerts: int, said: str) -> None:
     document = document_of(an_empty_week(today=alerts))
@@ -213,7 +213,7 @@ def test_what_is_not_known_is_not_told() -> None:
     assert "web  unknown" in said
     assert "  93 % probable before 2026-11-24 01:00:00 CET" in said
     assert "* When thresholds are reached: 3 predictions" in said
-    assert "  1 warning came true, 0 did not; 0 came without" in said
+    assert "  1 warning came true, 0 did not; 0 came without one" in said
     assert not [line for line in said if "How many" in line]
 
 

@@ -82,7 +82,7 @@ def _came(accuracy: Accuracy) -> Iterator[Line]:
     said = list[str]()
     if accuracy.kind is PredictionKind.BREACH:
         right = f"{several(accuracy.warned, 'warning')} came true"
-        said.append(f"{right}, {number(accuracy.false_alarms)} did not; {number(accuracy.missed)} came without")
+        said.append(f"{right}, {number(accuracy.false_alarms)} did not; {number(accuracy.missed)} came without one")
         if accuracy.lead_s is not None:
             said.append(f"half of them {span(accuracy.lead_s)} ahead or more")
     if accuracy.wape_percent is not None:

@@ -87,14 +87,14 @@ def _today(week: Week) -> str:
     if not week.today:
         return ""
     has = "has" if week.today == 1 else "have"
-    return f" {several(week.today, 'more alert')} {has} come since, on {_day(week.until_us)}."
+    return f" {several(week.today, 'alert')} {has} come since, on {_day(week.until_us)}."
 
 
 def _sections(week: Week) -> Iterator[Section]:
     if week.now.alerts:
         yield Section("The week in figures", tiles=tuple(_tiles(week.now, week.before)))
     if week.now.alerts or week.before.alerts:
-        note = "In brackets, and grey: the week before." if week.before.alerts else ""
+        note = "In brackets: the week before." if week.before.alerts else ""
         yield Section("Alerts by day", bars=tuple(_by_day(week)), foot=note)
         yield Section("By severity", bars=tuple(_by_severity(week)), foot=note)
     if week.rules:

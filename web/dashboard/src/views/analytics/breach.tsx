@@ -31,12 +31,12 @@ export function BreachCard({ prediction }: { prediction: Prediction<Breach> }) {
         <Share share={probability} kind={probability >= LIKELY ? "bad" : "neutral"} />
       </p>
       <p>
-        So likely is it that this is reached by <Moment at={prediction.until} how="minute" />.{" "}
+        is how likely it is that this is reached by <Moment at={prediction.until} how="minute" />.{" "}
         <When forecast={forecast} />
         {trend_at && (
           <>
             {" "}
-            At the pace of the last four weeks it is reached <Moment at={trend_at} how="minute" />.
+            By the trend of the last four weeks alone it would be reached <Moment at={trend_at} how="minute" />.
           </>
         )}
       </p>

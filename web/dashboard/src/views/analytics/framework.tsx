@@ -64,7 +64,7 @@ function Summary({ insight }: { insight: Insight }) {
       </ul>
       {note && <p className="hint">{note}</p>}
       <p className="hint">
-        Reckoned <Moment at={at} how="ago" />, of the 24 hours before.
+        Scored <Moment at={at} how="ago" />, for the 24 hours before.
       </p>
       {explanation && (
         <blockquote>
