@@ -43,6 +43,7 @@ from engine.http.inbound.slack import slack_router
 from engine.http.incidents import incident_routes
 from engine.http.insights import insight_routes
 from engine.http.jobs import job_routes, queue_metrics_router
+from engine.http.leave_pages import leave_router
 from engine.http.metrics import OwnHealth, metrics_router
 from engine.http.nodes import node_routes
 from engine.http.notifications import notification_routes
@@ -184,6 +185,7 @@ class Doors:
                 system_router(lambda: self._system(parts), parts.service),
                 slack_router(parts.slack_actions),
                 *action_routers(parts.link_verbs, PeerAddress(config.gateway.trusted_proxies)),
+                leave_router(parts.leave_verbs, PeerAddress(config.gateway.trusted_proxies)),
                 dashboard_router(await trio.to_thread.run_sync(read_page), self._about, lambda: self._http_port),
             ],
         )

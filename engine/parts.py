@@ -29,6 +29,7 @@ from engine.keepers.rollups import RollUps
 from engine.keepers.upkeep import Upkeep
 from engine.nodes.together import Nodes, node_id
 from engine.notify.by_link import LinkVerbs
+from engine.notify.leaving import LeaveVerbs
 from engine.notify.mail import Mail
 from engine.notify.notifications import Notifications
 from engine.notify.outbound import Outbound
@@ -94,6 +95,7 @@ class Parts:
     tryout: Tryout
     mail: Mail
     link_verbs: LinkVerbs
+    leave_verbs: LeaveVerbs
     slack_actions: SlackActions
     works: Works
     jobs: JobVerbs
@@ -182,6 +184,7 @@ def build(base: Base) -> Parts:
         tryout=notifying.tryout,
         mail=mail,
         link_verbs=LinkVerbs(mail.links, mail.persons, service),
+        leave_verbs=LeaveVerbs(mail.leave, mail.persons, objects.shelves.preferences, service.admit),
         slack_actions=SlackActions(mail.slack_apps, mail.persons, service, notifying.replies, clock),
         works=works,
         jobs=JobVerbs(store, works.kinds, works.counts, base.trail),

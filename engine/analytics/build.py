@@ -143,5 +143,5 @@ def build_weekly(
     patterns, insights = found
     counts, predictions = AnalyticsVerbs(store, cache, clock), PredictionVerbs(store, clock)
     weeks = Weeks(store, counts, patterns, predictions, insights, site)
-    reports = WeeklyReports(store, mail.persons, notifications.senders, weeks.week, clock)
+    reports = WeeklyReports(store, mail.persons, notifications.senders, weeks.week, clock, mail.leave.link)
     return WeeklyParts(reports, ReportVerbs(store, reports, notifications.senders, weeks.week, clock))

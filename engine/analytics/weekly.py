@@ -24,6 +24,7 @@ from protocol.insights import Insight, Recommendation, RecommendationState
 from protocol.model import Principal
 from protocol.patterns import PatternState
 from protocol.predictions import Prediction, PredictionKind, PredictionState
+from protocol.times import parse_rfc3339
 
 # What somebody reads on a Monday morning; the rest is a click away.
 RULES_SHOWN = INCIDENTS_SHOWN = PATTERNS_SHOWN = FRAMEWORKS_SHOWN = 10
@@ -51,7 +52,8 @@ class Weeks:
         check(who, "read")
         until = start_of(Width.DAY, now_us)
         since = until - WEEK_US
-        days = await self.counts.counts(who, Asked(since - WEEK_US, until), Width.DAY, (Dimension.SEVERITY,))
+        with_today = Asked(since - WEEK_US, until + DAY_US)
+        days = await self.counts.counts(who, with_today, Width.DAY, (Dimension.SEVERITY,))
         incidents = await self.incidents(who)
         accuracy = await self.predictions.accuracy(who, since_us=since, until_us=until)
         return Week(
@@ -60,10 +62,10 @@ class Weeks:
             until_us=until,
             zone=zone,
             frameworks=who.channels,
-            days=days.items,
+            days=[day for day in days.items if parse_rfc3339(day.since) < until],
             now=(await self.counts.counts(who, Asked(since, until), None)).totals,
             before=(await self.counts.counts(who, Asked(since - WEEK_US, since), None)).totals,
-            today=(await self.counts.counts(who, Asked(until, until + DAY_US), None)).totals.alerts,
+            today=sum(day.alerts for day in days.items if parse_rfc3339(day.since) >= until),
             rules=(await self.counts.rules(who, Asked(since, until), RULES_SHOWN)).items,
             incidents=incidents.items,
             more_incidents=incidents.next_cursor is not None,

@@ -62,9 +62,9 @@ def action_routers(verbs: LinkVerbs, peer_address: PeerAddress) -> list[Router]:
     async def ask(link: FromPath[str]) -> Response[str]:
         """The page of an acknowledge link: which alert, and a button. Changes nothing."""
         try:
-            return _page(HTTPStatus.OK, *_asking(await verbs.look(link)))
+            return page(HTTPStatus.OK, *_asking(await verbs.look(link)))
         except (LinkInvalid, LinkExpired) as fault:
-            return _refused(fault)
+            return refused(fault)
 
     @post(
         "/act/{link:str}",
@@ -79,11 +79,11 @@ def action_routers(verbs: LinkVerbs, peer_address: PeerAddress) -> list[Router]:
         try:
             opened, result = await verbs.act(link, peer_address(request))
         except (LinkInvalid, LinkExpired) as fault:
-            return _refused(fault)
+            return refused(fault)
         if result.reason in TRANSIENT:
             title, body = _asking(opened)
-            return _page(HTTPStatus.SERVICE_UNAVAILABLE, title, f"<p>{escape(result.message or _AGAIN)}</p>{body}")
-        return _page(HTTPStatus.OK, *_done(opened))
+            return page(HTTPStatus.SERVICE_UNAVAILABLE, title, f"<p>{escape(result.message or _AGAIN)}</p>{body}")
+        return page(HTTPStatus.OK, *_done(opened))
 
     return [Router("/", guards=[refuse_unknown_parameters], route_handlers=[ask, act])]
 
@@ -117,15 +117,17 @@ def _shown(alert: Alert) -> str:
     return f"<dl>{''.join(f'<dt>{name}</dt><dd>{escape(value)}</dd>' for name, value in facts.items())}</dl>"
 
 
-def _refused(fault: LinkInvalid | LinkExpired) -> Response[str]:
+def refused(fault: LinkInvalid | LinkExpired) -> Response[str]:
+    """Why a link does nothing."""
     if isinstance(fault, LinkExpired):
         how = "<p>Nothing was done. Look at the alert itself: tocsin alerts list.</p>"
-        return _page(HTTPStatus.GONE, "This link has ended", how)
+        return page(HTTPStatus.GONE, "This link has ended", how)
     how = "<p>Nothing was done. Use the whole link from the newest mail.</p>"
-    return _page(HTTPStatus.NOT_FOUND, "There is no such link", how)
+    return page(HTTPStatus.NOT_FOUND, "There is no such link", how)
 
 
-def _page(status: HTTPStatus, title: str, body: str) -> Response[str]:
+def page(status: HTTPStatus, title: str, body: str) -> Response[str]:
+    """A whole page; `body` is HTML."""
     document = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body><h1>{escape(title)}</h1>{body}</body></html>\n"

@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.header import Header
 from email.headerregistry import Address
@@ -30,6 +31,12 @@ from protocol.times import SECOND_US
 # Bodies go as quoted-printable or base64: no server on the way has to know 8BITMIME.
 _SEVEN_BITS = SMTP.clone(cte_type="7bit")
 _SEVEN_BITS_UTF8 = SMTPUTF8.clone(cte_type="7bit")
+
+
+# Headers of RFC 2369 and 8058.
+_LIST = "List-"
+# RFC 5322: 998 with the header's name.
+_LINE_MAX_CHARS = 960
 
 
 class Letter(NamedTuple):
@@ -56,10 +63,11 @@ def letter_of(message: Outgoing, rendered: Rendered, sender: Mailbox, to: Mailbo
     mail["X-Auto-Response-Suppress"] = "All"
     for name, value in _for_filters(message, site):
         mail[name] = line_of(value, FACT_MAX_CHARS)
+    first = _subject(rendered.subject) + b"".join(_for_lists(message))
     mail.set_content(rendered.text)
     if rendered.html:
         mail.add_alternative(rendered.html, subtype="html")
-    return Letter(sender.address, to.address, _subject(rendered.subject) + mail.as_bytes(), needs_utf8)
+    return Letter(sender.address, to.address, first + mail.as_bytes(), needs_utf8)
 
 
 def with_more(rendered: Rendered, waiting: int) -> Rendered:
@@ -105,4 +113,11 @@ def _for_filters(message: Outgoing, site: str) -> list[tuple[str, str]]:
         named += [("X-Tocsin-Framework", loudest.framework_id)] if len(message.alerts) == 1 else []
     if site and message.recipient.user is not None:
         named.append(("X-Tocsin-Preferences", f"{site.rstrip('/')}/api/v1/preferences"))
-    return [*named, *message.headers]
+    return [*named, *(each for each in message.headers if not each[0].startswith(_LIST))]
+
+
+def _for_lists(message: Outgoing) -> Iterator[bytes]:
+    """What mail programs' own buttons go by, each on one line: the library would encode what is longer than a line."""
+    for name, value in message.headers:
+        if name.startswith(_LIST) and len(value) <= _LINE_MAX_CHARS and value.isascii() and value.isprintable():
+            yield f"{name}: {value}\r\n".encode("ascii")

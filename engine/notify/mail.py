@@ -17,6 +17,7 @@ from engine.input.integrations import Integrations
 from engine.notify.action_links import ActionLinks
 from engine.notify.endpoint_checks import style_of
 from engine.notify.kept_endpoints import refusal
+from engine.notify.leaving import LeaveLinks
 from engine.notify.mailer import Mailer
 from engine.notify.outbound import Outbound
 from engine.notify.persons import Persons
@@ -33,6 +34,7 @@ class Mail:
     mailer: Mailer
     persons: Persons
     links: ActionLinks
+    leave: LeaveLinks
     renderer: NoticeRenderer
     # Of each Slack app whose buttons act here its workspace and signing secret.
     slack_apps: Sequence[tuple[str, bytes]]
@@ -72,6 +74,7 @@ def build_mail(config: Config, identity: Identity, shelves: Shelves, outbound: O
         mailer=mailer,
         persons=persons,
         links=links,
+        leave=LeaveLinks(lambda: identity.authenticator.keys, site),
         renderer=NoticeRenderer(links, persons, site, templates_of, with_buttons.__contains__),
         slack_apps=slack_apps,
         senders={Channel.EMAIL: mailer} if config.notify.smtp.host else {},

@@ -73,10 +73,17 @@ class Looked(msgspec.Struct, frozen=True):
 
 
 class WeeklyReports:
-    """Does the jobs. `senders`: by channel; without one for e-mail nothing is due."""
+    """Does the jobs. `senders`: by channel; without one for e-mail nothing is due. `leave`: the link that stops the
+    report of somebody of a workspace (empty: there is none)."""
 
     def __init__(
-        self, store: Store, persons: Persons, senders: Mapping[Channel, Sender], gather: Gather, clock: Clock
+        self,
+        store: Store,
+        persons: Persons,
+        senders: Mapping[Channel, Sender],
+        gather: Gather,
+        clock: Clock,
+        leave: Callable[[str, str], str] = lambda workspace, user: "",
     ) -> None:
         self._store = store
         self._facts = Facts(store)
@@ -84,6 +91,7 @@ class WeeklyReports:
         self._senders = senders
         self._gather = gather
         self._clock = clock
+        self._leave = leave
         self._readers: defaultdict[str, set[str]] = defaultdict(set)
         self._figures = dict.fromkeys(("sent", "refused", "failed"), 0)
 
@@ -190,7 +198,7 @@ class WeeklyReports:
                 address=person.email,
                 zone=person.reads_in,
                 rendered=Rendered(subject=document.title, text=text(document), html=html(document)),
-                headers=_headers(document),
+                headers=_headers(document, self._leave(who.workspace, who.user)),
             )
         )
 
@@ -228,7 +236,9 @@ def _key(user: str, week: str) -> str:
     return f"{week}:{user}"
 
 
-def _headers(document: Document) -> tuple[tuple[str, str], ...]:
-    """For mail programs' rules, and for their button that stops such mails."""
-    leave = (("List-Unsubscribe", f"<{document.leave}>"),) if document.leave else ()
-    return (("X-Tocsin-Report", "weekly"), *leave)
+def _headers(document: Document, link: str) -> tuple[tuple[str, str], ...]:
+    """For mail programs' rules, and for their button that stops such mails: at once (RFC 8058), if there is a link."""
+    named = ("X-Tocsin-Report", "weekly")
+    if link:
+        return named, ("List-Unsubscribe", f"<{link}>"), ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
+    return (named, ("List-Unsubscribe", f"<{document.leave}>")) if document.leave else (named,)

@@ -13,9 +13,11 @@ import httpx
 import pytest
 import trio.testing
 
+from engine.analytics.counting import AHEAD_US
 from engine.app import Engine
 from engine.configuration.fields import Secret
 from engine.sections.notify import Notify
+from protocol.changes import Action
 from tests.support.engines import SECRET, an_engine
 from tests.support.mail_servers import MailServer, mail_server
 from tests.support.postgres_server import PostgresDatabase
@@ -88,12 +90,69 @@ async def test_it_is_sent_to_who_asks_and_to_nobody_else(reported: Reported) -> 
     assert mail["To"] == "ada@example.com"
     assert mail["Subject"].startswith("Alerts of main, ")
     assert mail["X-Tocsin-Report"] == "weekly"
-    assert mail["List-Unsubscribe"] == f"<{SITE}/people/preferences>"
+    assert mail["List-Unsubscribe"].startswith(f"<{SITE}/act/leave/")
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert mail.get_content_type() == "multipart/alternative"
     plain, rich = mail.iter_parts()
     assert (plain.get_content_type(), rich.get_content_type()) == ("text/plain", "text/html")
     assert "No alerts this week." in plain.get_content()
     assert rich.get_content().startswith("<!doctype html>")
+
+
+async def test_the_button_of_a_mail_program_stops_it_and_opening_its_link_does_not(reported: Reported) -> None:
+    assert reported.mail is not None
+    body = {"id": "ada", "weekly_report": WEEKLY, "zone": "Europe/Berlin"}
+    assert (await reported.ask("POST", "/api/v1/preferences", "ada", "viewer", json=body)).status_code == 201
+    assert (await reported.ask("POST", REPORT, "ada", "viewer")).status_code == 202
+    link = (await mailed(reported.mail))["List-Unsubscribe"].strip("<>").removeprefix(SITE)
+
+    page = await reported.client.get(link)
+    assert (page.status_code, "Stop it for ada" in page.text) == (200, True)
+    assert (page.headers["Referrer-Policy"], page.headers["Cache-Control"]) == ("no-referrer", "no-store")
+    kept = (await reported.ask("GET", "/api/v1/preferences/ada")).json()
+    assert kept["weekly_report"] == WEEKLY | {"frameworks": []}
+
+    for _ in range(2):
+        pressed = await reported.client.post(link, data={"List-Unsubscribe": "One-Click"})
+        assert (pressed.status_code, "ada gets no weekly report" in pressed.text) == (200, True)
+        kept = (await reported.ask("GET", "/api/v1/preferences/ada")).json()
+        assert (kept["weekly_report"], kept["zone"], kept["version"]) == (None, "Europe/Berlin", 2)
+    lines = (await reported.ask("GET", "/api/v1/audit", params={"verb": "change_preference"})).json()["items"]
+    assert [(line["by"], "by e-mail link" in line["address"]) for line in lines] == [("ada", True)]
+
+
+async def test_who_has_no_preference_is_told_that_he_gets_none(reported: Reported) -> None:
+    link = reported.engine._up.mail.leave.link("main", "ada").removeprefix(SITE)
+    for method in ("GET", "POST"):
+        answer = await reported.client.request(method, link)
+        assert (answer.status_code, "ada gets no weekly report" in answer.text) == (200, True)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_link_that_is_not_good_stops_nobodys_report(reported: Reported, method: str) -> None:
+    links = reported.engine._up.mail.leave
+    good = links.link("main", "ada").removeprefix(SITE)
+    acknowledge = reported.engine._up.mail.links.link("main", "ada", "x", Action.ACKNOWLEDGE).removeprefix(SITE)
+    forged = [
+        good[:-1] + ("A" if good[-1] != "A" else "B"),
+        acknowledge.replace("/act/", "/act/leave/"),
+        links.link("main", "nobody").removeprefix(SITE),
+        links.link("rival", "ada").removeprefix(SITE),
+    ]
+    answers = [await reported.client.request(method, link) for link in forged]
+    assert {(answer.status_code, answer.text) for answer in answers} == {(404, answers[0].text)}
+
+
+async def test_what_rang_today_is_told_as_such(reported: Reported) -> None:
+    today = datetime.now(UTC).date()
+    alerts = [
+        {"framework_id": "web", "title": title, "severity": level} for title, level in (("a", "info"), ("b", "error"))
+    ]
+    assert (await reported.ask("POST", "/api/v1/triggers", json={"alerts": alerts})).is_success
+    await reported.engine._up.counting.turn(AHEAD_US)
+    shown = await reported.ask("GET", REPORT, "ada", "viewer", params={"format": "text"})
+    passed_midnight = datetime.now(UTC).date() != today
+    assert ("No alerts this week. 2 alerts have come since, on " in shown.text) is not passed_midnight
 
 
 async def test_whose_address_nobody_knows_is_told_so(reported: Reported) -> None:

@@ -116,6 +116,7 @@ NO_ID: dict[str, str] = {
     **dict.fromkeys(("POST /api/v1/revocations", "DELETE /api/v1/revocations"), USERS),
     **dict.fromkeys(("POST /api/v1/triggers", "POST /api/v1/readings", "GET /api/v1/stream"), NAMES),
     **dict.fromkeys(("GET /act/{link}", "POST /act/{link}", "POST /api/v1/slack/actions"), SIGNED),
+    **dict.fromkeys(("GET /act/leave/{link}", "POST /act/leave/{link}"), SIGNED),
     **dict.fromkeys(("POST /api/v2/alerts", "POST /v2/enqueue", "POST /alert"), NAMES),
     **{route: NAMES for route in ROUTES if route.startswith("POST /api/v1/ingest/")},
 }

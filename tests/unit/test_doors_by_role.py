@@ -203,6 +203,8 @@ ROUTES |= {
 ROUTES |= {
     "GET /act/{link}": OPEN,
     "POST /act/{link}": OPEN,
+    "GET /act/leave/{link}": OPEN,
+    "POST /act/leave/{link}": OPEN,
     "POST /api/v1/slack/actions": OPEN,
 }
 MESSAGES: dict[str, Door] = {

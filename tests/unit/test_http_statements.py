@@ -470,6 +470,9 @@ async def ask_without_a_token(scene: Scene) -> None:
     link = links.link(WORKSPACE, "user-003", one, Action.ACKNOWLEDGE).rpartition("/")[2]
     await scene.ask("GET /act/{link}", link=link)
     await scene.ask("POST /act/{link}", link=link)
+    leave = scene.engine._tree.up.mail.leave.link(WORKSPACE, "user-003").rpartition("/")[2]
+    await scene.ask("GET /act/leave/{link}", link=leave)
+    await scene.ask("POST /act/leave/{link}", link=leave)
     payload = {
         "type": "block_actions",
         "user": {"id": "U0ADA"},

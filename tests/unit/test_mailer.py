@@ -95,6 +95,22 @@ def letter(message: Outgoing, to: str = "ada@example.com") -> Any:
     return message_from_bytes(made.content, policy=default)
 
 
+def test_a_link_for_mail_programs_is_one_line_as_it_is_however_long():
+    link = f"<https://alerts.example.com/act/leave/{'aB1_-' * 150}>"
+    headers = (("List-Unsubscribe", link), ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"), ("X-Of", "us"))
+    made = letter_of(replace(MAIL, headers=headers), MAIL.rendered, BOX, Mailbox("ada@example.com"), NOW, "")
+    assert (
+        f"\r\nList-Unsubscribe: {link}\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n".encode()
+        in made.content
+    )
+    assert message_from_bytes(made.content, policy=default)["X-Of"] == "us"
+
+
+@pytest.mark.parametrize("value", ["<https://ü.example>", "<x>\r\nBcc: eve@example.com", f"<{'x' * 999}>"])
+def test_what_is_no_line_of_ascii_is_no_link_for_mail_programs(value: str):
+    assert letter(replace(MAIL, headers=(("List-Unsubscribe", value),)))["List-Unsubscribe"] is None
+
+
 def test_all_mails_about_an_alert_are_one_thread_and_each_is_itself():
     fired = letter(MAIL)
     resolved = letter(rendered(a_message(Change.RESOLVED, key="msg_other")))

@@ -9,9 +9,10 @@ import pytest
 
 from engine.access.keys import KeyRing, secret_key
 from engine.core.notices.notice import Style
-from engine.notify.action_links import LINK_MAX_CHARS, ActionLinks, Asked, LinkExpired, LinkInvalid, _signature, _text
+from engine.notify.action_links import _PURPOSE, ActionLinks, Asked, LinkExpired, LinkInvalid
 from engine.notify.endpoint_checks import style_of
 from engine.notify.renderer import NoticeRenderer
+from engine.notify.signed_links import LINK_MAX_CHARS, LinkSigner
 from protocol.changes import Action
 from protocol.endpoints import EndpointGiven
 from protocol.errors import BadRequest
@@ -137,4 +138,4 @@ def test_the_longest_names_make_a_link_that_is_read():
 def test_what_another_version_has_signed_is_no_link():
     payload = b'["w","u","a","explode",1,2]'
     with pytest.raises(LinkInvalid, match="another version"):
-        links().read(f"{_text(payload)}.{_text(_signature(NEW.material, payload))}")
+        links().read(LinkSigner(lambda: KeyRing([NEW]), _PURPOSE).signed(payload))

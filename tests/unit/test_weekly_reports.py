@@ -66,7 +66,8 @@ class Post:
         self.fault: Exception | None = None
         senders: Any = {Channel.EMAIL: self.sink}
         persons: Any = self.persons
-        self.reports = WeeklyReports(store, persons, senders, self.gather, lambda: now[0])
+        self.leave = ""
+        self.reports = WeeklyReports(store, persons, senders, self.gather, lambda: now[0], lambda *who: self.leave)
         self.senders = senders
         self._desk = Desk(Kinds([self.reports.kind]), lambda: now[0])
         self.live = LiveObjects(store, ObjectFigures())
@@ -153,6 +154,19 @@ async def test_it_is_sent_when_it_is_due_and_not_before() -> None:
     assert mail.rendered.text.startswith("Alerts of acme")
     leave = "<https://alerts.example.com/people/preferences>"
     assert mail.headers == (("X-Tocsin-Report", "weekly"), ("List-Unsubscribe", leave))
+
+
+async def test_a_mail_program_can_stop_it_at_once_where_there_is_a_link() -> None:
+    async with a_post() as post:
+        post.leave = "https://alerts.example.com/act/leave/x.y"
+        await post.wants("ann")
+        await post.work()
+        (mail,) = post.sink.got
+    assert dict(mail.headers) == {
+        "X-Tocsin-Report": "weekly",
+        "List-Unsubscribe": "<https://alerts.example.com/act/leave/x.y>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    }
 
 
 async def test_it_is_sent_once_a_week_whoever_looks_how_often() -> None:

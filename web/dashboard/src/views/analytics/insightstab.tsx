@@ -49,7 +49,9 @@ function Frameworks({ found: { day, items, next_cursor } }: { found: Found }) {
   return (
     <section className="card">
       <h2>Frameworks on {day}</h2>
-      <p className="hint">Of 100: the more health and the less risk, the better. Of the 24 hours before they were scored.</p>
+      <p className="hint">
+        Of 100: the more health and the less risk, the better. Of the 24 hours before they were scored.
+      </p>
       <Table
         caption="Frameworks, how they are"
         // The worst first: it is what one came to see; of an unknown one nothing can be said.
