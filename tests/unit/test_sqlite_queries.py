@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.core.analytics.calendar import HOUR_US
 from engine.stores import AlertQuery, Retention, migrate
 from engine.stores.aggregates import AggregateQuery, Dimension
 from engine.stores.findings import FindingQuery
@@ -292,6 +293,24 @@ def test_what_counts_alerts_is_served_by_an_index(
     harmless = ("SCAN found", "SCAN alert", "SCAN wanted", "SCAN json_each", "TEMP B-TREE FOR GROUP BY")
     assert [step for step in costly(steps) if not any(word in step for word in harmless)] == []
     assert any(index in step for step in steps), steps
+
+
+def test_to_count_an_hour_costs_the_same_however_much_was_before_it(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA foreign_keys = OFF")
+    connection.executemany(
+        "INSERT INTO alert (workspace, channel, id, identity, state, severity, triggered_at, last_seen_at, occurrences,"
+        " window_until, window_count, has_sources, body) VALUES (1, 1, ?, ?, 3, 1, ?, 0, 1, 0, 0, 0, '{}')",
+        [(f"a{n}", f"i{n}", (n // 10 + 1) * HOUR_US + n) for n in range(2_000)],
+    )
+    assert steps_of_counting(connection, 200 * HOUR_US) < 1.2 * steps_of_counting(connection, HOUR_US)
+
+
+def steps_of_counting(connection: sqlite3.Connection, hour: int) -> int:
+    with counted(connection) as tens:
+        until, found = aggregate_counts.piece(connection, 1, hour, hour)
+    assert until == hour + HOUR_US
+    assert sum(each.alerts for each in found.values()) == 10
+    return sum(tens)
 
 
 def test_what_waits_to_be_counted_is_read_from_the_indexes_of_that_alone(connection: sqlite3.Connection) -> None:
