@@ -8,6 +8,7 @@ memory cannot be read from elsewhere: there the engine gathers (such a store is 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
 from importlib import import_module
 
@@ -34,7 +35,9 @@ class Asking:
         if self._place is None:
             gather: Gather = import_module(module).gather
             return await self.processes.compute(module, await gather(self._store, asked))
-        return await self.processes.compute(module, msgspec.msgpack.encode((self._place, asked)), is_asking=True)
+        # A file's name need not be text.
+        packed = msgspec.msgpack.encode((os.fsencode(self._place), asked))
+        return await self.processes.compute(module, packed, is_asking=True)
 
 
 def gathered(gather: Gather, packed: bytes) -> bytes:
@@ -42,10 +45,10 @@ def gathered(gather: Gather, packed: bytes) -> bytes:
     # Here, so that who only computes does not import the store's drivers.
     from engine.stores.asking import open_to_ask
 
-    place, asked = msgspec.msgpack.decode(packed, type=tuple[str, bytes])
+    place, asked = msgspec.msgpack.decode(packed, type=tuple[bytes, bytes])
 
     async def ask() -> bytes:
-        async with open_to_ask(place) as store:
+        async with open_to_ask(os.fsdecode(place)) as store:
             return await gather(store, asked)
 
     return trio.run(ask)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import resource
 import sys
+from contextlib import suppress
 from importlib import import_module
 
 # The engine's own threads go first.
@@ -21,7 +22,9 @@ def _give_way() -> None:
     """Whoever else wants a processor has it at once: a nice process alone is left only when its slice is over."""
     os.nice(_NICENESS)
     if hasattr(os, "SCHED_IDLE"):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        # A sandbox may forbid it: then nice must do.
+        with suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def main(module: str, memory_max_bytes: int, cpu_max_s: int, is_asking: bool) -> int:

@@ -34,7 +34,8 @@ CPU_MAX_S = 900
 COMMAND = (sys.executable, "-P", "-m", "engine.computing.child")
 # util-linux and busybox have it: Python takes 50 ms until it can give way by itself, of the core that the loop is on.
 _CHRT = shutil.which("chrt") if hasattr(os, "SCHED_IDLE") else None
-_AT_THE_BACK = (_CHRT, "-i", "0") if _CHRT else ()
+# By what else than its URL the driver finds a server, a user, a password, certificates.
+_DRIVER_KNOWS = ("HOME", "LOGNAME", "USER", "SSL_CERT_FILE", "SSL_CERT_DIR", "KRB5CCNAME", "KRB5_CONFIG")
 _FAULT_MAX_CHARS = 2_000
 
 
@@ -48,6 +49,7 @@ class Processes:
     def __init__(self, at_once: int) -> None:
         self._room = trio.CapacityLimiter(at_once)
         self._figures = dict.fromkeys(("started", "failed", "ended_early"), 0)
+        self._before: tuple[str, ...] | None = None
 
     @property
     def is_full(self) -> bool:
@@ -66,7 +68,14 @@ class Processes:
             done = None
             try:
                 done = await trio.run_process(
-                    (*_AT_THE_BACK, *COMMAND, module, str(MEMORY_MAX_BYTES), str(CPU_MAX_S), *["asking"][:is_asking]),
+                    (
+                        *await self._at_the_back(),
+                        *COMMAND,
+                        module,
+                        str(MEMORY_MAX_BYTES),
+                        str(CPU_MAX_S),
+                        *["asking"][:is_asking],
+                    ),
                     stdin=task,
                     capture_stdout=True,
                     capture_stderr=True,
@@ -86,12 +95,30 @@ class Processes:
             raise ComputingFailedError(f"{module} ended with {done.returncode}: {last or 'it was killed'}")
         return done.stdout
 
+    async def _at_the_back(self) -> tuple[str, ...]:
+        """What starts a process behind all others; nothing where that is forbidden, or not known by this name."""
+        if self._before is None:
+            self._before = await _tried((_CHRT, "-i", "0")) if _CHRT else ()
+        return self._before
+
+
+async def _tried(before: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        done = await trio.run_process((*before, "true"), capture_stdout=True, capture_stderr=True, check=False)
+    except OSError as fault:
+        said = str(fault)
+    else:
+        if not done.returncode:
+            return before
+        said = done.stderr.decode(errors="replace").strip()[-_FAULT_MAX_CHARS:]
+    log.info("computing_at_the_back_not_possible", command=" ".join(before), fault=said)
+    return ()
+
 
 def _environment(is_asking: bool) -> dict[str, str]:
     known = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     if is_asking:
-        # Passwords and certificates of a server that are not in its URL.
-        known |= {name: value for name, value in os.environ.items() if name.startswith("PG") or name == "HOME"}
+        known |= {name: value for name, value in os.environ.items() if name.startswith("PG") or name in _DRIVER_KNOWS}
     return known
 
 

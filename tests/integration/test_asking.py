@@ -44,6 +44,14 @@ async def test_it_finds_what_was_committed_a_moment_ago_and_what_it_prints_is_no
         assert await one.compute(CURIOUS, b"") == b'found ["acme","umbrella"]'
 
 
+@pytest.mark.parametrize(
+    "name", ["with space.db", "que?stion=1&mode=rw.db", "100%20.db", "new\nline'\"#.db", "\udcff.db"]
+)
+async def test_the_file_is_found_whatever_it_is_called(name: str, tmp_path: Path) -> None:
+    async with asking(f"sqlite:///{tmp_path}/{name}") as (_, one):
+        assert await one.compute(CURIOUS, b"") == b'found ["acme"]'
+
+
 async def test_it_cannot_write(tmp_path: Path) -> None:
     async with asking(f"sqlite:///{tmp_path}/store.db") as (_, one):
         with pytest.raises(StoreUnavailable, match="does not write"):

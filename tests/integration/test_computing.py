@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 import trio
@@ -133,3 +135,18 @@ async def test_no_more_run_at_once_than_may_and_others_wait_for_their_turn() -> 
         await trio.testing.wait_all_tasks_blocked()
         assert (processes.is_full, processes.statistics()["started"]) == (True, 1)
     assert (len(answers), processes.is_full) == (2, False)
+
+
+@pytest.mark.parametrize("program", ["#!/bin/sh\necho 'not permitted' >&2\nexit 1\n", "", None])
+async def test_where_nothing_can_be_put_at_the_back_it_is_computed_all_the_same(
+    program: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sandbox that forbids it, something else of that name, and a program that is gone."""
+    chrt = tmp_path / "chrt"
+    if program is not None:
+        chrt.write_text(program)
+        chrt.chmod(0o755)
+    monkeypatch.setattr("engine.computing.processes._CHRT", str(chrt))
+    processes = Processes(1)
+    assert (await processes.compute(BURNING, b"say hello")).startswith(b"(b'hello', [")
+    assert processes.statistics()["failed"] == 0
