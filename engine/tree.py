@@ -171,6 +171,7 @@ class Tree:
             ChildSpec("incidents", self._part(lambda parts: parts.incident_keeper.run)),
             ChildSpec("rollups", self._part(lambda parts: parts.rollups.run)),
             ChildSpec("counting", self._part(lambda parts: parts.counting.run)),
+            ChildSpec("uptime", self._part(lambda parts: parts.analytics.uptime.run)),
             ChildSpec("cache", self._part(lambda parts: parts.cache.run)),
             ChildSpec("keys", self.keys.run),
             ChildSpec("ticker", self._part(lambda parts: parts.ticker.run)),

@@ -11,8 +11,8 @@ import msgspec
 
 
 class PredictionState(enum.Enum):
-    """`open`: its time has not passed; `scored`; `unscored`: nothing was measured then; `refused`: there is none, and
-    why; `over`: there was none for a while."""
+    """`open`: its time has not passed; `scored`; `unscored`: too little was measured then, or the engine was down;
+    `refused`: there is none, and why; `over`: there was none for a while."""
 
     OPEN = "open"
     SCORED = "scored"
@@ -145,7 +145,8 @@ class Accuracy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccuracyReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Of predictions whose time ended from `since` until `until`, by kind. `unscored`: nothing was measured then."""
+    """Of predictions whose time ended from `since` until `until`, by kind. `unscored`: too little was measured then,
+    or the engine was down."""
 
     since: str
     until: str

@@ -21,6 +21,7 @@ from engine.analytics.predicting import AT_ONCE, Predictor
 from engine.analytics.prediction_jobs import prediction_schedules
 from engine.analytics.prediction_scoring import PredictionScorer
 from engine.analytics.standing import Standing
+from engine.analytics.uptime import Uptime
 from engine.analytics.weekly import Weeks
 from engine.cache.cache import Cache
 from engine.computing.asking import Asking
@@ -54,6 +55,7 @@ class Analytics:
     scorer: PredictionScorer
     pattern_runs: PatternRuns
     patterns: PatternVerbs
+    uptime: Uptime
     schedules: Sequence[Schedule]
     kinds: Sequence[Kind[Any]]
 
@@ -87,6 +89,7 @@ def build_analytics(
         scorer,
         runs,
         PatternVerbs(store, trail, clock),
+        Uptime(store, clock, counting.is_ours),
         [*prediction_schedules(predictor, scorer, counting.catch_up), runs.schedule()],
         [runs.kind],
     )

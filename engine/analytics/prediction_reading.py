@@ -6,13 +6,14 @@ Handed on as it came, page by page, to what decodes it (`prediction_worker`). Ow
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
 from engine.analytics.daily_alerts import AlertDays, Row
 from engine.analytics.leisure import at_leisure
 from engine.analytics.prediction_tasks import Asked, CountTask, RuleTask, Task
+from engine.analytics.uptime import days_unwatched
 from engine.core.analytics.breach import watched
 from engine.core.analytics.calendar import DAY_US
 from engine.core.analytics.daily_counts import LEARN_DAYS
@@ -74,23 +75,29 @@ async def _with_counts(store: Store, asked: Asked, task: Task) -> Task:
     if rows is None:
         reason = "the alerts of the last weeks are still being counted; tomorrow they are"
         return msgspec.structs.replace(task, uncounted=reason)
-    counts, left_out = count_tasks(rows, today)
+    counts, left_out = count_tasks(rows, today, await days_unwatched(store, today - LEARN_DAYS, today))
     return msgspec.structs.replace(task, counts=tuple(counts), left_out=task.left_out + left_out)
 
 
-def count_tasks(rows: Iterable[Row], today: int) -> tuple[list[CountTask], int]:
+def count_tasks(rows: Iterable[Row], today: int, unwatched: Collection[int] = ()) -> tuple[list[CountTask], int]:
     """What is to be predicted from (framework, rule, day, alerts): all, each framework, and the rules that rang most.
 
-    Days are those since 1970; all have counts from the first day that anything rang. And how many rules were left out.
+    Days are those since 1970; all have counts from the first day that anything rang, but none of days on which nobody
+    watched. And how many rules were left out.
     """
-    known = list(rows)
-    if not known:
+    rang = list(rows)
+    if not rang:
         return [], 0
-    first = min(day for _, _, day, _ in known)
+    first = min(day for _, _, day, _ in rang)
     counts: dict[tuple[str | None, str | None], list[int]] = {}
-    for framework, rule_id, day, count in known:
+    for framework, rule_id, day, count in rang:
         for key in dict.fromkeys([(None, None), (framework, None), (framework, rule_id)]):
             counts.setdefault(key, [0] * (today - first))[day - first] += count
     rules = sorted((key for key in counts if key[1] is not None), key=lambda key: (-sum(counts[key]), key))
     chosen = [key for key in counts if key[1] is None] + rules[:COUNTED_RULES_MAX]
-    return [CountTask(*key, counts[key]) for key in chosen], max(0, len(rules) - COUNTED_RULES_MAX)
+    gaps = {day - first for day in unwatched}
+
+    def known(counts: Sequence[int]) -> list[int | None]:
+        return [None if place in gaps else count for place, count in enumerate(counts)]
+
+    return [CountTask(*key, known(counts[key])) for key in chosen], max(0, len(rules) - COUNTED_RULES_MAX)

@@ -1,8 +1,8 @@
 """Scores predictions whose time has passed, and keeps the sums of each day: the hourly job.
 
-Of a breach the readings of its time are read, by the hour; of a count the alerts of its day. Each is written over the
-version that was read, then the sums of the days that something happened to are made anew, so an interrupted run is
-finished by the next one. Rule: who cannot be read is put off, never guessed.
+Of a breach the readings of its time are read, by the hour; of a count the alerts of its day, and whether the engine was
+up then. Each is written over the version that was read, then the sums of the days that something happened to are made
+anew, so an interrupted run is finished by the next one. Rule: who cannot be read is put off, never guessed.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from engine.analytics.daily_alerts import DailyAlerts, Row
 from engine.analytics.keeping import keep
 from engine.analytics.prediction_findings import PREDICTION, finding_of, prediction_of, tally_finding
 from engine.analytics.readable import readable
+from engine.analytics.uptime import days_unwatched
 from engine.core.analytics.accuracy import Tallies, Tally, tallies_of
 from engine.core.analytics.breach import Hour
 from engine.core.analytics.calendar import DAY_US, HOUR_US
@@ -47,6 +48,14 @@ class Scored(msgspec.Struct, frozen=True, kw_only=True):
     unscored: int
 
 
+class _Read:
+    """What was read for a page of predictions: the alerts of days, and how much of them the engine was up."""
+
+    def __init__(self) -> None:
+        self.days: dict[tuple[str, int], list[Row] | None] = {}
+        self.up: dict[int, float] = {}
+
+
 class PredictionScorer:
     """Scores predictions. Counts since the start of the engine."""
 
@@ -61,15 +70,15 @@ class PredictionScorer:
         before = Counter(self.counts)
         done = 0
         while done < SCORED_MAX and (due := await self._store.due_findings(PREDICTION, self._clock(), PAGE)):
-            days: dict[tuple[str, int], list[Row] | None] = {}
+            read = _Read()
             for finding in due:
-                await self._score(finding, days)
-            for workspace, day in days:
+                await self._score(finding, read)
+            for workspace, day in read.days:
                 await self._sum_up(workspace, day)
             done += len(due)
         return Scored(**{name: self.counts[name] - before[name] for name in self.counts})
 
-    async def _score(self, finding: Finding, days: dict[tuple[str, int], list[Row] | None]) -> None:
+    async def _score(self, finding: Finding, read: _Read) -> None:
         now = self._clock()
         try:
             prediction = prediction_of(finding)
@@ -78,20 +87,31 @@ class PredictionScorer:
             log.exception("prediction_unreadable", workspace=finding.workspace, prediction=finding.key)
             await self._store.settle_finding(msgspec.structs.replace(finding, due=now + HOUR_US, updated_at=now))
             return
-        day = finding.at // DAY_US
-        known = days.setdefault((finding.workspace, day), None)
+        place = finding.workspace, finding.at // DAY_US
+        read.days.setdefault(place, None)
         if prediction.kind is PredictionKind.BREACH:
             scored = score_breach(prediction, await self._hours(finding.workspace, prediction), now)
         else:
-            if known is None:
-                known = days[finding.workspace, day] = await self._daily.counts(finding.workspace, day, day + 1)
+            known = await self._counts(*place, read)
             if known is None:
                 await self._store.settle_finding(msgspec.structs.replace(finding, due=now + HOUR_US, updated_at=now))
                 return
-            scored = score_count(prediction, count_of(known, prediction), now)
+            scored = score_count(prediction, count_of(known, prediction), now, await self._up(place[1], read))
         self.counts[scored.state.value] += 1
         kept = finding_of(finding.workspace, scored, now)
         await self._store.settle_finding(msgspec.structs.replace(kept, version=finding.version))
+
+    async def _counts(self, workspace: str, day: int, read: _Read) -> list[Row] | None:
+        """The alerts of a day; None: they are not counted yet."""
+        if (known := read.days[workspace, day]) is None:
+            known = read.days[workspace, day] = await self._daily.counts(workspace, day, day + 1)
+        return known
+
+    async def _up(self, day: int, read: _Read) -> float:
+        """How much of a day the engine was up, 0 to 1."""
+        if day not in read.up:
+            read.up[day] = (await days_unwatched(self._store, day, day + 1)).get(day, 1.0)
+        return read.up[day]
 
     async def _hours(self, workspace: str, prediction: Prediction) -> list[Hour | None]:
         forecast = prediction.forecast

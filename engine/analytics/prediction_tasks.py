@@ -19,11 +19,12 @@ class RuleTask(msgspec.Struct, frozen=True):
 
 
 class CountTask(msgspec.Struct, frozen=True):
-    """The alerts of each whole day up to yesterday, of a rule, a framework, or everything (both None)."""
+    """The alerts of each whole day up to yesterday (None: nobody watched), of a rule, a framework, or everything (both
+    None)."""
 
     framework: str | None
     rule_id: str | None
-    counts: list[int]
+    counts: list[int | None]
 
 
 class Asked(msgspec.Struct, frozen=True):

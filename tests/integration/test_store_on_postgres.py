@@ -31,6 +31,7 @@ from tests.unit import (
     test_store_recipients,
     test_store_streams,
     test_store_trail,
+    test_store_uptime,
     test_store_workflows,
 )
 from tests.unit.test_store_aggregates import breaking
@@ -53,6 +54,7 @@ SUITE = (
     test_store_recipients,
     test_store_streams,
     test_store_trail,
+    test_store_uptime,
     test_store_workflows,
 )
 # The ledger is opened by the tests themselves (`a_job_store`), with a clock that stands still.

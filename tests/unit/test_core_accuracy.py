@@ -124,6 +124,13 @@ def test_a_count_is_scored_by_the_alerts_of_its_day() -> None:
     assert outcome(score_count(a_count(), 0, NOW)).happened is False
 
 
+def test_a_day_that_was_not_watched_is_not_scored_as_quiet() -> None:
+    unscored = score_count(a_count(), 0, NOW, up=0.5)
+    assert (unscored.state, unscored.outcome) == (PredictionState.UNSCORED, None)
+    assert unscored.reason == "the engine, or its store, was down: it was up for 12.0 of the day's 24 hours"
+    assert score_count(a_count(), 9, NOW, up=0.9).state is PredictionState.SCORED
+
+
 def test_one_kind_is_not_scored_as_the_other() -> None:
     with pytest.raises(ValueError, match="of no breach"):
         score_breach(a_count(), [], NOW)

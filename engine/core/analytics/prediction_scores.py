@@ -1,4 +1,6 @@
-"""What came of a prediction whose time has passed. A day that was hardly measured scores nothing, and says so."""
+"""What came of a prediction whose time has passed. A day that was hardly measured, or not watched, scores nothing, and
+says so.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,7 @@ from engine.core.analytics.accuracy import WARNING
 from engine.core.analytics.breach import Hour, is_breach, watched
 from engine.core.analytics.calendar import HOUR_US
 from engine.core.analytics.forecast import TooLittle, is_sane
+from engine.core.analytics.uptime import WATCHED_MIN, reason
 from protocol.model import Comparison
 from protocol.predictions import Breach, Count, Outcome, Prediction, PredictionState
 from protocol.rules import Aggregate, ThresholdRule
@@ -53,11 +56,13 @@ def score_breach(prediction: Prediction, hours: Sequence[Hour | None], now_us: i
     )
 
 
-def score_count(prediction: Prediction, count: int, now_us: int) -> Prediction:
-    """`count`: the alerts of its day."""
+def score_count(prediction: Prediction, count: int, now_us: int, up: float = 1.0) -> Prediction:
+    """`count`: the alerts of its day; `up`: how much of it the engine was up, as far as that is known."""
     forecast = prediction.forecast
     if not isinstance(forecast, Count):
         raise ValueError(f"prediction {prediction.id} is of no count")
+    if up < WATCHED_MIN:
+        return _unscored(prediction, reason(up))
     return _scored(
         prediction,
         Outcome(
