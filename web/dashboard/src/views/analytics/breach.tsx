@@ -31,7 +31,7 @@ export function BreachCard({ prediction }: { prediction: Prediction<Breach> }) {
         <Share share={probability} kind={probability >= LIKELY ? "bad" : "neutral"} />
       </p>
       <p>
-        is how likely it is that this is reached by <Moment at={prediction.until} how="minute" />.{" "}
+        How probable it is that this is reached by <Moment at={prediction.until} how="minute" />.{" "}
         <When forecast={forecast} />
         {trend_at && (
           <>

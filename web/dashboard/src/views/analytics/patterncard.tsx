@@ -38,7 +38,7 @@ export function PatternCard({ pattern, onChange }: CardProps) {
         <strong>{percent(confidence)}</strong> <Share share={confidence} />
       </p>
       <p>
-        is how sure the engine is of it, at least. {supportOf(pattern)} {after}
+        How sure the engine is of it, at least. {supportOf(pattern)} {after}
       </p>
       {said && (
         <p className="hint">
