@@ -23,10 +23,10 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """Alerts that were triggered in some stretch of time, as they are now.
 
     `active`, `acknowledged`, `resolved`, `expired`: their states. `suppressed`: triggers that did not become alerts of
-    their own, because the alert was open. `quieted`: did not ring; `notified`: somebody was told outside of the page.
-    `noisy`: needed nobody (marked as noise, quieted, or over by itself within two minutes), `noise_ratio`: of all.
-    `confirmed`: somebody looked after it; `false_alarms`: marked as noise, or over without anybody; `precision`: the
-    first of both.
+    their own, because the alert was open. `quieted`: did not ring; `notified`: somebody was told, in the app or by an
+    endpoint. `noisy`: needed nobody (marked as noise, quieted, or over by itself within two minutes), `noise_ratio`: of
+    all. `confirmed`: somebody looked after it; `false_alarms`: marked as noise, or over without anybody; `precision`:
+    the first of both.
     """
 
     alerts: int

@@ -61,8 +61,7 @@ class Analytics:
 
     def statistics(self) -> Mapping[str, int]:
         """Predictions since the start, by what became of them, and the processes that computed them."""
-        processes = {f"processes_{name}": count for name, count in self.predictor.asking.processes.statistics().items()}
-        return {**self.predictor.counts, **self.scorer.counts, **processes}
+        return {**self.predictor.counts, **self.scorer.counts, **_of(self.predictor.asking.processes)}
 
     def pattern_statistics(self) -> Mapping[str, int]:
         """Patterns since the start, found, told, and what people said of them; and the processes."""
@@ -105,8 +104,9 @@ class Insights:
     explainer: Explainer
 
     def statistics(self) -> Mapping[str, int]:
-        """What its parts count."""
-        return {**self.runs.statistics(), **self.deciding.statistics(), **self.explainer.statistics()}
+        """What its parts count, and the processes that computed."""
+        people = {**self.deciding.statistics(), **self.explainer.statistics()}
+        return {**self.runs.statistics(), **people, **_of(self.runs.processes)}
 
 
 def build_insights(
@@ -148,3 +148,7 @@ def build_weekly(
     weeks = Weeks(store, counts, patterns, predictions, insights, site)
     reports = WeeklyReports(store, mail.persons, notifications.senders, weeks.week, clock, mail.leave.link)
     return WeeklyParts(reports, ReportVerbs(store, reports, notifications.senders, weeks.week, clock))
+
+
+def _of(processes: Processes) -> dict[str, int]:
+    return {f"processes_{name}": count for name, count in processes.statistics().items()}

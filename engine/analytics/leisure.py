@@ -1,5 +1,6 @@
-"""Reads at leisure: analytics read much, and nobody waits for them. A thread that reads takes its share of a core like
-the loop that tells a thousand clients; so between two reads it is left to others for a few times as long.
+"""Reads and writes at leisure: analytics does much of it, and nobody waits for that. So between two of them the store
+is left to others for a few times as long: the writer that keeps what rings, a server, and, where the engine itself
+reads (a store in memory, the scoring of predictions), the core that its loop is on.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ T = TypeVar("T")
 
 
 async def at_leisure(read: Awaitable[T]) -> T:
-    """What was read, after the pause that follows."""
+    """What was read, or written, after the pause that follows."""
     began = trio.current_time()
     found = await read
     await pause_since(began, PAUSE_MAX_S)

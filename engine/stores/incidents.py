@@ -8,7 +8,7 @@ another node, and whatever people do to incidents in between, an event counts ex
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -113,9 +113,6 @@ class IncidentStore(Protocol):
 
     async def incidents_of(self, workspace: str, alert_ids: Collection[str]) -> list[KeptIncident]:
         """The incidents that any of these alerts (500 at most) is in, or was split off from."""
-
-    async def incident_ids_of(self, workspace: str, alert_ids: Collection[str]) -> Mapping[str, str]:
-        """The incident's id of each of these alerts that is in one."""
 
     async def trim_incidents(self, before_us: int, limit: int) -> int:
         """Deletes some that have been over, and the same, since then; how many."""

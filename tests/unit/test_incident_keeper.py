@@ -211,10 +211,8 @@ async def test_what_people_do_in_between_is_seen(bench: Bench, autojump_clock: M
         await bench.settled()
         await bench.resolve(other)
         await bench.settled()
-    assert await bench.store.incident_ids_of("acme", [one.id, other.id, third.id]) == {
-        one.id: kept.incident.id,
-        third.id: kept.incident.id,
-    }
+    (kept,) = await bench.store.incidents_of("acme", [one.id, other.id, third.id])
+    assert {each.alert_id: each.is_apart for each in kept.members} == {one.id: False, other.id: True, third.id: False}
 
 
 async def test_while_the_store_is_away_nothing_is_lost_and_nothing_counts_twice(

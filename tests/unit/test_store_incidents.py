@@ -62,9 +62,8 @@ async def test_an_incident_comes_back_as_it_was_written_with_its_alerts_in_order
         assert await store.incident("acme", "i1") == KeptIncident(an_incident(), [early, a_member(), late])
         assert await store.incident("umbrella", "i1") is None
         assert [kept.incident.id for kept in await store.incidents_of("acme", ["a3", "a2", "zz"])] == ["i1"]
-        assert await store.incident_ids_of("acme", ["a1", "a2", "a3"]) == {"a1": "i1", "a2": "i1"}
-        assert await store.incident_ids_of("umbrella", ["a1"]) == {}
-        assert await store.incident_ids_of("acme", []) == {}
+        assert await store.incidents_of("umbrella", ["a1"]) == []
+        assert await store.incidents_of("acme", []) == []
 
 
 async def test_an_alert_is_in_one_incident_and_a_later_one_takes_it(factory: StoreFactory) -> None:
@@ -72,7 +71,7 @@ async def test_an_alert_is_in_one_incident_and_a_later_one_takes_it(factory: Sto
         await put(store, an_incident(), an_incident("i2"), members=[("i1", a_member())])
         await put(store, members=[("i2", a_member(state=AlertState.RESOLVED))])
         assert (await store.incident("acme", "i1")) == KeptIncident(an_incident(), [])
-        assert await store.incident_ids_of("acme", ["a1"]) == {"a1": "i2"}
+        assert [kept.incident.id for kept in await store.incidents_of("acme", ["a1"])] == ["i2"]
 
 
 async def test_who_has_read_an_older_version_writes_nothing(factory: StoreFactory) -> None:
@@ -168,11 +167,11 @@ async def test_a_page_that_cannot_be_is_refused(factory: StoreFactory, wrong: di
 
 async def test_an_alert_says_which_incident_it_is_part_of(factory: StoreFactory) -> None:
     async with factory.open() as store:
-        one, other = an_alert(), an_alert()
-        await committed(store, a_commit(rows=[a_row(one), a_row(other)]))
-        await put(store, an_incident(), members=[("i1", a_member(one.id))])
+        one, other, apart = an_alert(), an_alert(), an_alert()
+        await committed(store, a_commit(rows=[a_row(one), a_row(other), a_row(apart)]))
+        await put(store, an_incident(), members=[("i1", a_member(one.id)), ("i1", a_member(apart.id, is_apart=True))])
         page = await store.alerts(AlertQuery(workspace="acme"))
-        assert [alert.incident_id for alert in page.items] == [None, "i1"]
+        assert {alert.id: alert.incident_id for alert in page.items} == {one.id: "i1", other.id: None, apart.id: None}
         found = await store.alert("acme", one.id)
         assert found is not None
         assert found[1].incident_id == "i1"
@@ -189,4 +188,4 @@ async def test_what_is_over_goes_after_its_time_and_what_is_open_stays(factory: 
         await put(store, *those, members=[("i1", a_member("a1")), ("i2", a_member("a2"))])
         await store.trim(NOW)
         assert [each.id for each in (await store.incidents(OPEN)).items] == ["i3", "i2"]
-        assert await store.incident_ids_of("acme", ["a1", "a2"]) == {"a2": "i2"}
+        assert [kept.incident.id for kept in await store.incidents_of("acme", ["a1", "a2"])] == ["i2"]

@@ -4,7 +4,7 @@ which."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from heapq import nlargest
 from typing import Any, TypeVar
@@ -136,10 +136,6 @@ class IncidentTable:
     async def incidents_of(self, workspace: str, alert_ids: Collection[str]) -> list[KeptIncident]:
         """Those of these alerts. Raises StoreUnavailable."""
         return await self._readers.read(partial(of_alerts, workspace=workspace, alert_ids=alert_ids), workspace)
-
-    async def incident_ids_of(self, workspace: str, alert_ids: Collection[str]) -> Mapping[str, str]:
-        """The incident of each of these alerts. Raises StoreUnavailable."""
-        return await self._readers.read(partial(ids_of, workspace=workspace, alert_ids=alert_ids), workspace)
 
     async def trim_incidents(self, before_us: int, limit: int = TRIMMED_AT_ONCE) -> int:
         """Deletes some that are over; how many. Raises StoreUnavailable."""

@@ -10,7 +10,7 @@ export function Tiles({ totals }: { totals: Figures }) {
     ["Open now", number(totals.active + totals.acknowledged), `Of them ${number(totals.acknowledged)} acknowledged.`],
     ["Suppressed", number(totals.suppressed), "Triggers that made no alert of their own, because it was open."],
     ["Quieted", number(totals.quieted), "Silenced, in maintenance, or otherwise kept from ringing."],
-    ["Somebody was told", number(totals.notified), "Outside of the page: by e-mail, chat or the like."],
+    ["Somebody was told", number(totals.notified), "In the app, by e-mail, chat or the like."],
     ["Noise", percent(totals.noise_ratio), "Needed nobody: marked as noise, quieted, or over within two minutes."],
     ["Acknowledged after", took(taken.p50_s), spread(taken, "None has been acknowledged yet.")],
     ["Resolved after", took(ended.p50_s), spread(ended, "None is over yet.")],

@@ -11,7 +11,6 @@ export interface Matcher {
 }
 
 export type QuietState = "pending" | "active" | "expired";
-export const QUIET_STATES: readonly QuietState[] = ["active", "pending", "expired"];
 
 /** What is shown with every object. */
 export interface Kept {
