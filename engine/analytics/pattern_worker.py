@@ -14,6 +14,9 @@ from engine.stores.findings import HistoryRow, decode_history
 from protocol.patterns import Lacking, Pattern, Source
 from protocol.times import SECOND_US
 
+# What Prometheus calls an alert's rule.
+_NAMED_BY = "alertname"
+
 
 class Asked(msgspec.Struct, frozen=True):
     """Whose patterns are to be looked for, up to when (microseconds)."""
@@ -64,7 +67,8 @@ async def gather(store: Store, asked: bytes) -> bytes:
 
 def work(task: Task) -> Outcome:
     """Looks for patterns."""
-    rows = [row for page in task.pages for row in decode_history(page)]
+    # Labels are most of the text, and no others are looked at: all of 50,000 alerts are more than a process may hold.
+    rows = [_slim(row) for page in task.pages for row in decode_history(page)]
     past = past_of(occurrences(rows), task.since / SECOND_US, task.until / SECOND_US)
     found = mine(past, task.known, task.until)
     return Outcome(
@@ -76,6 +80,11 @@ def work(task: Task) -> Outcome:
     )
 
 
+def _slim(row: HistoryRow) -> HistoryRow:
+    name = row.labels.get(_NAMED_BY)
+    return msgspec.structs.replace(row, labels={} if name is None else {_NAMED_BY: name})
+
+
 def occurrences(rows: Iterable[HistoryRow]) -> Iterator[Occurrence]:
     """Alerts as the miners see them. A rule has the name under which it rang last."""
     rows = list(rows)
@@ -83,7 +92,7 @@ def occurrences(rows: Iterable[HistoryRow]) -> Iterator[Occurrence]:
         (row.framework, row.rule_id): row.title for row in sorted(rows, key=lambda row: (row.triggered_at, row.id))
     }
     for row in rows:
-        name = row.labels.get("alertname") or row.title
+        name = row.labels.get(_NAMED_BY) or row.title
         if row.rule_id is not None:
             name = names[row.framework, row.rule_id]
         yield Occurrence(
