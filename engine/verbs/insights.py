@@ -90,12 +90,13 @@ class InsightVerbs:
         return found[0].at if found else None
 
     async def get(self, who: Principal, framework: str) -> FrameworkInsight:
-        """How one framework is, and was."""
+        """How one framework is, and was in the 30 days before."""
         check(who, "read")
         check_id(framework, "framework_id")
         check_framework(who, framework)
         kept = (await self._store.findings(self._query(who, INSIGHT, framework, SCORES_MAX))).items
-        those = readable(kept, insight_of)
+        # Where the engine did not look each day, as many scores are more days.
+        those = readable([one for one in kept if one.at > kept[0].at - SCORES_MAX * DAY_US], insight_of)
         if not those:
             raise UnknownChannel(
                 "there is no insight of this framework yet: they are reckoned each night, at 04:00 UTC"

@@ -84,6 +84,14 @@ async def test_scores_of_each_day_are_kept_and_make_a_trend(bench: Bench) -> Non
     assert month.note == "needs scores of 12 days, has 3"
 
 
+async def test_scores_go_back_thirty_days_also_where_the_engine_did_not_look_each_day(bench: Bench) -> None:
+    for days in (10, 21, 9, 0):
+        await bench.run()
+        bench.now[0] += days * DAY_US
+    found = await bench.verbs.get(ANN, "web")
+    assert [score.day for score in found.scores] == ["2026-03-12", "2026-03-03", "2026-02-10"]
+
+
 async def test_one_asks_for_a_day_and_for_nothing_that_is_none(bench: Bench) -> None:
     nothing = await bench.verbs.page(ANN, None, None, 50)
     assert (nothing.day, nothing.items, nothing.next_cursor) == (None, [], None)

@@ -11,7 +11,7 @@ import {
   heatQuery,
 } from "../src/views/analytics/counts.ts";
 import { cellsOf, hourOfWeek, worstOf } from "../src/views/analytics/heat.ts";
-import { changesRule, differences, promiseOf, trendOf, verdictOf } from "../src/views/analytics/insights.ts";
+import { changesRule, daysOf, differences, promiseOf, trendOf, verdictOf } from "../src/views/analytics/insights.ts";
 import { pathsOf, topOf } from "../src/views/analytics/lines.ts";
 import {
   asSaid,
@@ -350,4 +350,14 @@ test("a recommendation says what it would have sent, and what it changes", () =>
       ["", '[{"name":"rule_id"}]'],
     ],
   );
+});
+
+test("a day without a score is one of the days, and a gap", () => {
+  const score = (day: string) => ({ day, health: 90, risk: 1 });
+  assert.deepEqual(daysOf([]), []);
+  assert.deepEqual(daysOf([score("2026-03-02"), score("2026-02-28")]), [
+    score("2026-02-28"),
+    { day: "2026-03-01", health: null, risk: null },
+    score("2026-03-02"),
+  ]);
 });

@@ -5,7 +5,15 @@ import { Answered, Link, Moment, Table, Tag } from "../../ui/index.ts";
 import { Chart, Legend, Lines } from "./chart.tsx";
 import { Evidence } from "./evidence.tsx";
 import { Health } from "./insightstab.tsx";
-import { type Contribution, type DayScore, type FrameworkInsight, type Insight, scoreOf, trendOf } from "./insights.ts";
+import {
+  type Contribution,
+  type DayScore,
+  daysOf,
+  type FrameworkInsight,
+  type Insight,
+  scoreOf,
+  trendOf,
+} from "./insights.ts";
 import { RecommendationList } from "./recommendations.tsx";
 
 export function FrameworkPart({ framework }: { framework: string }) {
@@ -116,7 +124,7 @@ function Sides({ insight: { categories } }: { insight: Insight }) {
 }
 
 function Scores({ scores }: { scores: readonly DayScore[] }) {
-  const days = scores.toReversed();
+  const days = daysOf(scores);
   const lines = [
     { label: "health", values: days.map(({ health }) => health) },
     { label: "risk", values: days.map(({ risk }) => risk) },
@@ -126,7 +134,7 @@ function Scores({ scores }: { scores: readonly DayScore[] }) {
   return (
     <section className="card">
       <Chart
-        title={`${days.length} days`}
+        title={days.length === 1 ? "1 day" : `${days.length} days`}
         says={`Health ${scoreOf(first.health)} at first, ${scoreOf(last.health)} now; risk ${scoreOf(first.risk)}, ${scoreOf(last.risk)} now`}
         top="100"
         ends={[first.day, last.day]}

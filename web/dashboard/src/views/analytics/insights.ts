@@ -106,6 +106,21 @@ export function trendOf({ days, change, note }: Insight["trends"][number]): stri
   return `${days} days: ${number(Math.abs(change))} ${change > 0 ? "better" : "worse"} than before`;
 }
 
+const DAY_MS = 86_400_000;
+
+/** Each day from the oldest score to the newest one, the oldest first; unknown on those that the engine did not score. */
+export function daysOf(scores: readonly DayScore[]): DayScore[] {
+  const known = new Map(scores.map((score) => [score.day, score]));
+  const [newest, oldest] = [scores[0], scores.at(-1)];
+  if (!newest || !oldest) return [];
+  const days: DayScore[] = [];
+  for (let at = Date.parse(oldest.day); at <= Date.parse(newest.day); at += DAY_MS) {
+    const day = new Date(at).toISOString().slice(0, 10);
+    days.push(known.get(day) ?? { day, health: null, risk: null });
+  }
+  return days;
+}
+
 /** A score as it is shown. */
 export function scoreOf(score: number | null): string {
   return score === null ? "–" : number(score);
