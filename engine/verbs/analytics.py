@@ -200,8 +200,8 @@ def _check_length(query: AggregateQuery) -> None:
     if query.width is not None:
         length = end_of(query.width, query.since_us) - query.since_us
         if (query.until_us - query.since_us) // length > STRETCHES_MAX:
-            by = query.width.value
-            raise BadRequest(f"more than {STRETCHES_MAX:,} rows by the {by}: ask for less time, or a larger by")
+            stretches = f"{STRETCHES_MAX:,} {query.width.value}s"
+            raise BadRequest(f"this is more than {stretches}: ask for a shorter time, or a larger `by`")
 
 
 def _fresh(freshness: Freshness) -> Fresh:

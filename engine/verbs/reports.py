@@ -59,7 +59,7 @@ class ReportVerbs:
         """
         check(who, "read")
         if Channel.EMAIL not in self._senders:
-            raise Conflict(f"{NO_MAIL_SERVER}: look at the report instead (GET)")
+            raise Conflict(f"{NO_MAIL_SERVER}: look at it instead (tocsin report, GET /api/v1/reports/weekly)")
         person = await self._person(who)
         if not person.email:
             raise Conflict(

@@ -13,7 +13,10 @@ async def test_alerts_are_counted_and_shown_on_the_command_line(tmp_path: Path) 
     async with a_shell(tmp_path) as (engine, said):
         one = TriggerInput(framework_id="web", title="Disk full", severity="critical")
         await engine.service.trigger(engine.principal("ann"), [one])
-        assert await said("analytics", "counts", "--json") == "1 hour(s) have changes that are not counted yet\n"
+        assert (
+            await said("analytics", "counts", "--json")
+            == "1 hour has changes that are not counted yet: they are soon\n"
+        )
         await engine._up.counting.turn(10**15)
         head, line = (await said("analytics", "counts", "--by", "month", "--group", "framework")).splitlines()
         assert head.split()[:4] == ["SINCE", "(UTC)", "FRAMEWORK", "RULE"]

@@ -165,7 +165,7 @@ async def test_counts_come_by_day_with_totals(autojump_clock: MockClock) -> None
     ("asked", "width", "said"),
     [
         (Asked(since_us=AT, until_us=AT), Width.DAY, "since is not before until"),
-        (Asked(since_us=0), Width.HOUR, "more than 1,000 rows by the hour"),
+        (Asked(since_us=0), Width.HOUR, "more than 1,000 hours: ask for a shorter time"),
         (Asked(framework="a\0b"), Width.DAY, "framework_id"),
         (Asked(rule_id="\0"), Width.DAY, "rule_id"),
     ],

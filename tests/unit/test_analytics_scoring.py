@@ -93,12 +93,26 @@ def test_open_alerts_are_a_risk_that_grows_and_is_halved_by_whoever_takes_them_o
         next(each for each in found.risks if each.because is Because.UNANSWERED) for found in (fresh, old, taken)
     ]
     assert [each.text for each in unanswered] == [
-        "a critical alert is open, and nobody has it, for 0 minutes",
+        "a critical alert is open, and nobody has it, for less than a minute",
         "a critical alert is open, and nobody has it, for 5.0 hours",
         "a critical alert is taken on, and open, for 5.0 hours",
     ]
     assert fresh.risk is not None and old.risk is not None and taken.risk is not None
     assert old.risk > 85.0 > taken.risk > 42.0
+
+
+@pytest.mark.parametrize(
+    ("minutes", "severity", "says"),
+    [
+        (0.4, Severity.ERROR, "an error alert is open, and nobody has it, for less than a minute"),
+        (1.0, Severity.CRITICAL, "a critical alert is open, and nobody has it, for a minute"),
+        (2.0, Severity.WARNING, "a warning alert is open, and nobody has it, for 2 minutes"),
+    ],
+)
+def test_what_is_said_of_an_alert_and_of_its_time_are_sentences(minutes: float, severity: Severity, says: str) -> None:
+    told = {each.because: each.text for each in of(alarm(minutes / 60, severity=severity)).risks}
+    assert told[Because.UNANSWERED] == says
+    assert told[Because.FREQUENCY] == "1 alert in 7 days; the same one again counts once an hour"
 
 
 def test_alerts_of_a_week_are_a_risk_those_before_are_not() -> None:

@@ -73,7 +73,7 @@ def counts(
     wanted = {"by": by, "group": ",".join(group), "since": since, "until": until}
     wanted |= {"framework_id": framework, "rule_id": rule}
     found = api_of(**given).ask("GET", _path("/api/v1/analytics", wanted))
-    show(found["items"], _COUNTED, as_json)
+    show(found["items"], _COUNTED, as_json, "no alert that fits: one counts some 15 seconds after it rang")
     _say_how_fresh(found["fresh"])
 
 
@@ -90,7 +90,7 @@ def rules(since: str | None, until: str | None, framework: str | None, last: int
 
     wanted = {"since": since, "until": until, "framework_id": framework, "limit": str(last)}
     found = api_of(**given).ask("GET", _path("/api/v1/analytics/rules", wanted))
-    show(found["items"], _RULES, as_json)
+    show(found["items"], _RULES, as_json, "no alert of a rule that fits: one counts some 15 seconds after it rang")
     _say_how_fresh(found["fresh"])
 
 
@@ -100,4 +100,5 @@ def _path(path: str, wanted: Mapping[str, str | None]) -> str:
 
 def _say_how_fresh(fresh: dict[str, Any]) -> None:
     if waiting := fresh["hours_waiting"]:
-        click.echo(f"{waiting} hour(s) have changes that are not counted yet", err=True)
+        hours = "1 hour has" if waiting == 1 else f"{waiting} hours have"
+        click.echo(f"{hours} changes that are not counted yet: they are soon", err=True)

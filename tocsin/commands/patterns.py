@@ -62,6 +62,8 @@ def list_patterns(
     if run is None:
         click.echo(looked_for("patterns yet", "pattern-detection", "every six hours"), err=True)
         return
+    if run["lacking"]:
+        click.echo("looked for, as far as there was enough; there was too little for", err=True)
     for each in run["lacking"]:
         click.echo(f"{each['kind']}: needs {each['needs']}, has {each['has']}", err=True)
 

@@ -256,7 +256,8 @@ def _unanswered(alarms: Iterable[Alarm], now: int) -> list[Share]:
     for (source, category), those in still.items():
         worst = max(those, key=lambda alarm: (_waiting(alarm, now), alarm.id))
         state = "is taken on, and open" if worst.is_taken else "is open, and nobody has it"
-        text = f"a {worst.severity.value} alert {state}, for {_span((now - worst.since) / HOUR_US)}"
+        word = worst.severity.value
+        text = f"{'an' if word[0] in 'ei' else 'a'} {word} alert {state}, for {_span((now - worst.since) / HOUR_US)}"
         found.append(
             Share(_waiting(worst, now), category, _because(Because.UNANSWERED, source, category, text, [worst]))
         )
@@ -277,7 +278,8 @@ def _frequency(alarms: Iterable[Alarm], now: int) -> list[Share]:
     if not heaviest:
         return []
     lost = FREQUENCY_MAX * -math.expm1(-math.fsum(heaviest.values()) / FREQUENCY_SCALE)
-    text = f"{len(heaviest)} alerts in 7 days, those of an hour and identity as one"
+    alerts = "1 alert" if len(heaviest) == 1 else f"{len(heaviest)} alerts"
+    text = f"{alerts} in 7 days; the same one again counts once an hour"
     return [Share(lost, None, _because(Because.FREQUENCY, "alerts", None, text))]
 
 
@@ -290,4 +292,7 @@ def _because(
 
 def _span(hours: float) -> str:
     """A time as people say it: a few minutes are no hours."""
-    return f"{hours:.1f} hours" if hours >= 1 else f"{hours * 60:.0f} minutes"
+    if hours >= 1:
+        return f"{hours:.1f} hours"
+    minutes = round(hours * 60)
+    return f"{minutes} minutes" if minutes > 1 else ("a minute" if minutes else "less than a minute")
