@@ -6,7 +6,8 @@ what was found long before his last event. He may have heard of one before: a pa
 
 Owns only the questions that wait. One is asked at a time, and all who come before it is asked share it: after a restart
 a thousand come back within a second. Who comes while it is asked waits for the next one, because what is found
-meanwhile would be in neither. While the store is away nobody is told anything: he is connected, and that counts more.
+meanwhile would be in neither. While the store is away, or slow, nobody is told anything: he is connected, and that
+counts more. His session answers nothing until he is told, so his place in a queue must not decide how long that takes.
 """
 
 from __future__ import annotations
@@ -31,6 +32,10 @@ from protocol.times import parse_rfc3339
 TOLD_MAX = 20
 # A pattern is dated by when its run was due, and told when that has ended. The next run is due six hours later.
 RUNS_LATE_US = 6 * HOUR_US
+# As long as the store itself takes for a read at most. Whoever waited for longer in vain was not the only one: then
+# nobody asks for a while.
+WAITED_MAX_S = 5.0
+LEFT_ALONE_S = 10.0
 
 
 class _Question:
@@ -48,25 +53,40 @@ class MissedNews:
         self._store = store
         self._waiting: dict[StreamKey, _Question] = {}
         self._one_at_a_time = trio.Lock()
+        self._left_alone_until = 0.0
 
     async def of(self, key: StreamKey) -> Sequence[Found]:
         """Patterns, the newest of them last; of a person's stream none."""
         if not isinstance(key, ChannelKey) and key.user is not None:
             return ()
-        while True:
+        with trio.move_on_after(WAITED_MAX_S):
+            return await self._found(key)
+        self._leave_alone()
+        return ()
+
+    async def _found(self, key: StreamKey) -> Sequence[Found]:
+        while not self._is_left_alone:
             question = self._waiting.get(key)
             if question is None:
                 return await self._ask(key)
             await question.answered.wait()
             if question.found is not None:
                 return question.found
+        return ()
+
+    @property
+    def _is_left_alone(self) -> bool:
+        return trio.current_time() < self._left_alone_until
+
+    def _leave_alone(self) -> None:
+        self._left_alone_until = trio.current_time() + LEFT_ALONE_S
 
     async def _ask(self, key: StreamKey) -> Sequence[Found]:
         question = self._waiting[key] = _Question()
         try:
             async with self._one_at_a_time:
                 del self._waiting[key]
-                question.found = await self._read(key)
+                question.found = () if self._is_left_alone else await self._read(key)
         finally:
             if self._waiting.get(key) is question:
                 del self._waiting[key]
@@ -85,6 +105,7 @@ class MissedNews:
         try:
             page = await self._store.findings(query)
         except StoreUnavailable:
+            self._leave_alone()
             return ()
         patterns = reversed(readable(page.items, pattern_of))
         return [

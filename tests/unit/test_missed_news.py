@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 import trio
+import trio.testing
 from msgspec.structs import replace
 from trio.testing import wait_all_tasks_blocked
 
 from actors.ports import Found
-from engine.analytics.missed_news import RUNS_LATE_US, TOLD_MAX, MissedNews
+from engine.analytics.missed_news import LEFT_ALONE_S, RUNS_LATE_US, TOLD_MAX, WAITED_MAX_S, MissedNews
 from engine.stores import Store, open_store
 from engine.stores.findings import FindingPage, FindingQuery
 from protocol.errors import StoreUnavailable
@@ -113,3 +114,24 @@ async def test_while_the_store_is_away_nobody_is_told_anything() -> None:
     slow.is_away = True
     slow.let.set()
     assert list(await MissedNews(slow).of(WEB)) == []  # type: ignore[arg-type]
+
+
+async def test_nobody_waits_behind_many_for_a_store_that_does_not_answer(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    slow = Slow()
+    news, told = MissedNews(slow), []  # type: ignore[arg-type]
+
+    async def come_back(number: int) -> None:
+        told.append(await news.of(ChannelKey(f"w{number}", "web")))
+
+    began = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        for number in range(50):
+            nursery.start_soon(come_back, number)
+    assert (told, len(slow.asked), trio.current_time() - began) == ([()] * 50, 1, WAITED_MAX_S)
+    slow.let.set()
+    # He, too, does not wait; a little later it is asked again.
+    assert await news.of(WEB) == ()
+    await trio.sleep(LEFT_ALONE_S)
+    assert len(await news.of(WEB)) == 1
