@@ -28,7 +28,8 @@ log = structlog.get_logger()
 
 # A day's events of a large workspace, twice over.
 MEMORY_MAX_BYTES = 1 << 30
-# More than the longest deadline of a job, 10 minutes: only who was left behind by a killed engine meets it.
+# More than whoever waits for one of them has, 10 minutes (predictions have an hour, for many): only who was left behind
+# by a killed engine meets it.
 CPU_MAX_S = 900
 # -P: what lies in the working directory is not imported.
 COMMAND = (sys.executable, "-P", "-m", "engine.computing.child")

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.core.analytics.correlating import MEMBERS_MAX, SPAN_US, learned_of
+from engine.core.analytics.alert_group import SPAN_US
+from engine.core.analytics.correlating import learned_of
+from engine.core.analytics.incident_case import MEMBERS_MAX
 from engine.core.analytics.recent_alerts import RECENT_MAX
 from engine.core.analytics.telling_labels import WINDOWS_LEAST
 from protocol.incidents import Correlation, Happening, IncidentState, ResolveOn

@@ -20,10 +20,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
+from operator import attrgetter
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from engine.core.analytics.alert_group import AlertGroup
 from engine.core.analytics.incident_case import (
     GOES_WITH,
     MEMBERS_MAX,
@@ -40,8 +42,6 @@ from protocol.incidents import Correlation, Incident, Member, Moment
 from protocol.model import Alert, Event, EventKind
 from protocol.times import SECOND_US, parse_rfc3339
 
-# However long a chain of alerts goes on: nobody looks for the cause of more than a day.
-SPAN_US = 86_400 * SECOND_US
 # Of alerts of a rule that goes with another one's: the nearest are enough, and a thousand would be looked at each time.
 NEIGHBOURS_MAX = 20
 # Events that say nothing of how an alert is.
@@ -64,23 +64,6 @@ class Changes(NamedTuple):
     learnt: Learnt | None = None
 
 
-class _Group:
-    """Alerts that tie. `case`: the incident, once there are two that differ."""
-
-    __slots__ = ("case", "members")
-
-    def __init__(self, members: dict[str, Member], case: Case | None = None) -> None:
-        self.members = members
-        self.case = case
-
-    @property
-    def age(self) -> tuple[bool, int, str]:
-        """The oldest incident first, then what is none yet."""
-        if self.case is not None:
-            return False, self.case.incident.started_at, self.case.id
-        return True, *min(began(member) for member in self.members.values())
-
-
 class Correlator:
     """The machine of one workspace. `learnt` is what its labels have said so far; it belongs to the machine."""
 
@@ -89,11 +72,11 @@ class Correlator:
         self._settings = settings
         self.learned = learned
         self._labels = TellingLabels(settings, learnt)
-        self._groups: dict[str, _Group] = {}
+        self._groups: dict[str, AlertGroup] = {}
         self._apart: set[str] = set()
         self._recent = RecentAlerts(settings.window_s * SECOND_US)
         # Loaded for an event, or of alerts that were forgotten: not to stay.
-        self._visitors: list[_Group] = []
+        self._visitors: list[AlertGroup] = []
         self._touched: dict[str, Case] = {}
         self._moved: dict[str, str] = {}
 
@@ -127,7 +110,7 @@ class Correlator:
         """An incident that is stored, with all its alerts; until `drain`, if nothing that is replayed is about it."""
         self._apart.update(member.alert_id for member in members if member.is_apart)
         case = Case(incident, [member for member in members if not member.is_apart])
-        group = _Group(case.members, case)
+        group = AlertGroup(case.members, case)
         if not any(alert_id in self._groups for alert_id in case.members):
             self._groups.update(dict.fromkeys(case.members, group))
             self._visitors.append(group)
@@ -210,10 +193,10 @@ class Correlator:
             signature=signature_of(alert),
             rule_id=alert.rule_id,
         )
-        found = sorted((group for group, _ in ties.values() if self._takes(group, recent.started_at)), key=_age)
-        chosen, count = list[_Group](), 1
-        for group in found:
-            is_for_now = is_new or (group.case is None and _are_the_same(group, member))
+        found = [group for group, _ in ties.values() if group.takes(recent.started_at)]
+        chosen, count = list[AlertGroup](), 1
+        for group in sorted(found, key=attrgetter("age")):
+            is_for_now = is_new or (group.case is None and group.is_all_like(member))
             if count + len(group.members) <= MEMBERS_MAX and is_for_now:
                 chosen.append(group)
                 count += len(group.members)
@@ -221,10 +204,10 @@ class Correlator:
             member = replace(member, tie=ties[id(chosen[0])][1])
         self._join(member, chosen, at)
 
-    def _join(self, member: Member, groups: Sequence[_Group], at: int) -> None:
+    def _join(self, member: Member, groups: Sequence[AlertGroup], at: int) -> None:
         """The alert makes one group of these."""
         if not groups:
-            self._groups[member.alert_id] = _Group({member.alert_id: member})
+            self._groups[member.alert_id] = AlertGroup({member.alert_id: member})
             return
         main = groups[0]
         for other in groups[1:]:
@@ -240,7 +223,7 @@ class Correlator:
             main.members = main.case.members
             self._note(main.case, main.members)
 
-    def _unite(self, main: _Group, other: _Group, at: int) -> None:
+    def _unite(self, main: AlertGroup, other: AlertGroup, at: int) -> None:
         if main.case is not None and other.case is not None:
             moved = list(other.members)
             main.case.take(other.case, at)
@@ -266,7 +249,7 @@ class Correlator:
             group.case.change(member, event.kind, parse_rfc3339(event.at), event.by)
             self._note(group.case, [alert_id])
 
-    def _neighbours(self, alert: Alert, recent: Recent) -> Iterator[tuple[_Group, str]]:
+    def _neighbours(self, alert: Alert, recent: Recent) -> Iterator[tuple[AlertGroup, str]]:
         """The groups that an alert ties to, each with why.
 
         Of a label the nearest before and after are enough: whoever is farther ties to these.
@@ -280,16 +263,6 @@ class Correlator:
                 if _agree(recent.labels, self._recent[near].labels):
                     yield self._groups[near], f"{GOES_WITH}{partner}"
 
-    def _takes(self, group: _Group, at: int) -> bool:
-        """Whether one more that began then may belong to it."""
-        incident = group.case.incident if group.case is not None else None
-        first = incident.started_at if incident is not None else min(began(each) for each in group.members.values())[0]
-        if abs(at - first) > SPAN_US:
-            return False
-        # Who resolved it as a whole has done with it: what begins later is another one.
-        is_closed = incident is not None and incident.resolved_by is not None
-        return not (is_closed and incident is not None and at >= (incident.resolved_at or at))
-
     def _note(self, case: Case, moved: Iterable[str]) -> None:
         self._touched[case.id] = case
         self._moved.update(dict.fromkeys(moved, case.id))
@@ -298,21 +271,13 @@ class Correlator:
         """Nobody ties to these any more: their groups may go, once what has changed is stored."""
         self._visitors += [self._groups[alert_id] for alert_id in forgotten if alert_id in self._groups]
 
-    def _let_go(self, group: _Group) -> None:
+    def _let_go(self, group: AlertGroup) -> None:
         """What was stored can be loaded again, and what nobody ties to any more is nothing."""
         if any(alert_id in self._recent for alert_id in group.members):
             return
         for alert_id in group.members:
             if self._groups.get(alert_id) is group:
                 del self._groups[alert_id]
-
-
-def _age(group: _Group) -> tuple[bool, int, str]:
-    return group.age
-
-
-def _are_the_same(group: _Group, member: Member) -> bool:
-    return all(each.signature == member.signature for each in group.members.values())
 
 
 def _agree(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
