@@ -15,6 +15,7 @@ async def test_a_schedule_is_made_run_seen_and_deleted_from_the_command_line(tmp
     async with a_shell(tmp_path) as (_, said):
         # So that what is run waits, and can be looked at.
         assert await said("queues", "pause", "alert") == "queue alert is paused\n"
+        assert "are shown with --workspace system" in await said("schedules", "list")
         made = await said("schedules", "put", "nightly", "cron=0 2 * * *", "kind=workflow_generate")
         assert made == "schedule nightly made, version 1\n"
         _, line = (await said("schedules", "list")).splitlines()

@@ -34,6 +34,7 @@ SCHEDULES = Kind(
         "FAULT": _run("fault"),
     },
     example='cron="0 2 * * *"',
+    if_none="no schedule of this workspace's own: those of the engine are shown with --workspace system",
 )
 
 

@@ -27,13 +27,14 @@ _BESIDE = frozenset({"version", "origin", "created_at", "updated_at", "updated_b
 @dataclass(frozen=True)
 class Kind:
     """One kind of objects. `columns`: of its list; `example`: a FIELD=VALUE that is right; `workspace`: where they
-    are kept, if not in everyone's own."""
+    are kept, if not in everyone's own; `if_none`: what is said of an empty list."""
 
     plural: str
     name: str
     columns: Mapping[str, Column]
     example: str = "name=Web"
     workspace: str | None = None
+    if_none: str = ""
 
     @property
     def path(self) -> str:
@@ -91,7 +92,8 @@ def add_list(group: click.Group, kind: Kind) -> None:
     @json_option
     @options.administrator
     def list_objects(archived: bool, as_json: bool, **given: Any) -> None:
-        show(kind.api(given).pages(kind.path, {"archived": "true"} if archived else {}), kind.columns, as_json)
+        found = kind.api(given).pages(kind.path, {"archived": "true"} if archived else {})
+        show(found, kind.columns, as_json, "" if archived else kind.if_none)
 
 
 def add_show(group: click.Group, kind: Kind) -> None:
