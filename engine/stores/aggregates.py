@@ -69,10 +69,13 @@ class Freshness(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class AggregatePage(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows, and how fresh they are; `is_cut`: there are more than the limit."""
+    """Rows, and how fresh they are; `is_cut`: there are more than the limit. `begin_us`: the first hour of all in which
+    the workspace had alerts, where rules are asked for.
+    """
 
     rows: tuple[AggregateRow, ...]
     freshness: Freshness
+    begin_us: int | None = None
     is_cut: bool = False
 
 

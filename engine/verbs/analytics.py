@@ -20,7 +20,7 @@ from engine.cache.cache import Cache
 from engine.cache.strategies import STATISTICS, Key, Statistics
 from engine.core.analytics.calendar import DAY_US, HOUR_US, WEEK_US, Width, end_of, start_of
 from engine.core.analytics.counts import total
-from engine.core.analytics.figures import fields_of, figures_of, quality_of
+from engine.core.analytics.figures import fields_of, figures_of, quality_of, watched_us
 from engine.core.analytics.heatmap import heat_map
 from engine.core.zones import is_zone
 from engine.stores.aggregates import AggregatePage, AggregateQuery, AggregateRow, AggregateStore, Dimension, Freshness
@@ -130,7 +130,7 @@ class AnalyticsVerbs:
 
         async def answer() -> RulesQuality:
             page: AggregatePage = await self._store.aggregates(query)
-            span = query.until_us - query.since_us
+            span = watched_us(query.since_us, query.until_us, page.begin_us)
             return RulesQuality(
                 since=rfc3339(query.since_us),
                 until=rfc3339(query.until_us),

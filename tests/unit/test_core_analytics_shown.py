@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from engine.core.analytics.calendar import DAY_US, HOUR_US, WEEK_US
 from engine.core.analytics.counts import ENDED, FIGURES, NONE, Counts
 from engine.core.analytics.durations import RELATIVE_ERROR, bin_of
-from engine.core.analytics.figures import JUDGED_NEEDED, figures_of, quality_of
+from engine.core.analytics.figures import JUDGED_NEEDED, figures_of, quality_of, watched_us
 from engine.core.analytics.heatmap import heat_map
 from protocol.analytics import Took
 from protocol.times import parse_rfc3339
@@ -43,6 +43,14 @@ def test_a_rule_is_judged_by_its_alerts_once_there_are_enough() -> None:
     many = quality_of("cpu", "web", a_count(alerts=20, confirmed=15, false_alarms=5), WEEK_US)
     assert (many.judged, many.precision, many.false_alarms_per_week) == (20, 0.75, 5.0)
     assert (many.rule_id, many.framework_id) == ("cpu", "web")
+
+
+def test_a_week_is_one_that_somebody_watched() -> None:
+    since, until = 10 * WEEK_US, 14 * WEEK_US
+    assert watched_us(since, until, None) == watched_us(since, until, 0) == 4 * WEEK_US
+    assert watched_us(since, until, 12 * WEEK_US) == 2 * WEEK_US
+    assert watched_us(since, until, until - 1) == watched_us(until - WEEK_US, until, until - 1) == WEEK_US
+    assert watched_us(until - 2, until, until - 1) == 2
 
 
 def test_a_week_has_each_hour_once_and_alerts_are_where_they_came() -> None:

@@ -279,6 +279,7 @@ COUNTS: list[tuple[ModuleType, str, Any, str]] = [
     (aggregate_sums, "THESE", (1, "[]"), "start=? AND channel=? AND rule=? AND severity=?"),
     (aggregate_sums, "GONE", (1, 1, 1, 0, 1, "", 1), "start=? AND channel=? AND rule=? AND severity=?"),
     (aggregates, "FRESHNESS", ("acme", 0, NOW), "PRIMARY KEY (workspace=? AND start>? AND start<?)"),
+    (aggregates, "FIRST_HOUR", (1,), "SEARCH aggregate_hour USING PRIMARY KEY (workspace=?)"),
     (aggregates, "CHANNELS", (1,), "sqlite_autoindex_channel_1 (workspace=?)"),
     (delivery_lines, "MARK", ("acme", "[]", NOW), "sqlite_autoindex_alert_1 (workspace=? AND id=?)"),
 ]

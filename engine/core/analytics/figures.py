@@ -34,6 +34,17 @@ def fields_of(counts: Counts) -> dict[str, Any]:
     }
 
 
+def watched_us(since_us: int, until_us: int, begin_us: int | None) -> int:
+    """How much of this time anybody watched, if the first alert of all came at `begin_us`.
+
+    Before that there were no false alarms because nothing ran. A week at least, if so much was asked for: of a few
+    hours nobody can say what a week has.
+    """
+    if begin_us is not None:
+        since_us = max(since_us, min(begin_us, until_us - WEEK_US))
+    return until_us - since_us
+
+
 def quality_of(rule_id: str, framework: str, counts: Counts, span_us: int) -> RuleQuality:
     """How good a rule is, by its alerts of so much time."""
     fields = fields_of(counts)

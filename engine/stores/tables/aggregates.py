@@ -38,6 +38,7 @@ SELECT CAST(coalesce(sum(CASE WHEN due IS NOT NULL OR token <> 0 THEN 1 ELSE 0 E
     min(CASE WHEN due IS NOT NULL OR token <> 0 THEN changed END), max(counted_at)
 FROM aggregate_hour WHERE workspace = ? AND start >= ? AND start < ?
 """
+FIRST_HOUR = "SELECT min(start) FROM aggregate_hour WHERE workspace = ?"
 
 
 class AggregateTable:
@@ -104,6 +105,7 @@ def page(connection: Connection, query: AggregateQuery) -> AggregatePage:
     waiting, changed, counted = connection.execute(FRESHNESS, (workspace, query.since_us, query.until_us)).fetchone()
     sql, values = statement(workspace, query, _visible(names, query))
     found = connection.execute(sql, values).fetchall()
+    begin = connection.execute(FIRST_HOUR, (workspace,)).fetchone()[0] if query.only_rules else None
     places = _places(query)
     figures = {tuple(row[: len(places)]): tuple(row[len(places) :]) for row in found[: query.limit]}
     times = _times(connection, workspace, query, names, figures) if query.with_times and figures else {}
@@ -115,6 +117,7 @@ def page(connection: Connection, query: AggregateQuery) -> AggregatePage:
             if figures[place][0] is not None
         ),
         freshness=Freshness(hours_waiting=waiting, changed_us=changed, counted_us=counted or None),
+        begin_us=begin,
         is_cut=len(found) > query.limit,
     )
 
