@@ -62,9 +62,8 @@ class ReportVerbs:
             raise Conflict(f"{NO_MAIL_SERVER}: look at it instead (tocsin report, GET /api/v1/reports/weekly)")
         person = await self._person(who)
         if not person.email:
-            raise Conflict(
-                f"the user {who.user!r} has no e-mail address here: an administrator writes it down (PUT /api/v1/users)"
-            )
+            how = "an administrator writes it down (tocsin users put, /api/v1/users)"
+            raise Conflict(f"the user {who.user!r} has no e-mail address here: {how}")
         args = WeeklyArgs(user=who.user, at=self._clock(), frameworks=_bounds(who, person))
         (taken,) = await self._store.enqueue([self._reports.job(who.workspace, args)])
         return ReportTaken(job_id=taken.id, to=person.email)

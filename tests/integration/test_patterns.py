@@ -99,6 +99,10 @@ async def by_command(engine: Engine, pattern: str) -> None:
     listed = await trio.to_thread.run_sync(run, "list", "--state", "dismissed")
     assert "comes back every day" in listed
     assert "noisy: needs 4 rules or names to compare, has 1" in listed
+    assert "no pattern that fits" not in listed
+    assert "no pattern that fits: last looked for at 20" in await trio.to_thread.run_sync(
+        run, "list", "--kind", "noisy"
+    )
     # The engine's own log is in between: it runs in this process.
     assert (await trio.to_thread.run_sync(run, "confirm", pattern)).endswith(f"{pattern}: confirmed\n")
     shown = await trio.to_thread.run_sync(run, "show", pattern)

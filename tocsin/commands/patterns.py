@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tocsin.commands import options
-from tocsin.commands.listing import Column, json_option, looked_for, show
+from tocsin.commands.listing import Column, cell, json_option, looked_for, show
 from tocsin.commands.shelves import one_by_one
 
 if TYPE_CHECKING:
@@ -57,13 +57,14 @@ def list_patterns(
     asked = {"framework_id": framework, "kind": kind, "state": state, "confidence": confidence}
     wanted = {name: str(value) for name, value in asked.items() if value is not None}
     api = _api(given)
-    show(itertools.islice(api.pages(PATH, wanted), last), _COLUMNS, as_json)
     run = api.ask("GET", f"{PATH}?limit=1")["run"]
+    if_none = f"no pattern that fits: last looked for at {cell(run['at'])}" if run else ""
+    show(itertools.islice(api.pages(PATH, wanted), last), _COLUMNS, as_json, if_none)
     if run is None:
         click.echo(looked_for("patterns yet", "pattern-detection", "every six hours"), err=True)
         return
     if run["lacking"]:
-        click.echo("looked for, as far as there was enough; there was too little for", err=True)
+        click.echo("there was too little to look for these:", err=True)
     for each in run["lacking"]:
         click.echo(f"{each['kind']}: needs {each['needs']}, has {each['has']}", err=True)
 
