@@ -124,7 +124,9 @@ class Deciding:
     ) -> None:
         """Makes an object once, however often it is asked for."""
         name = f"recommended-{one.id}"
-        if await shelf.several(who, [name]):
+        if known := await shelf.several(who, [name]):
+            if known[name].is_archived:
+                raise Conflict(f"{name} was made already and has been put away since: restore it, or dismiss this")
             return
         try:
             await shelf.create(who, {"id": name, **given}, address)

@@ -207,6 +207,28 @@ async def test_two_clicks_at_once_are_one(bench: Bench, monkeypatch: pytest.Monk
     assert bench.insights.statistics()["applied"] == 1
 
 
+async def test_what_was_made_by_a_click_that_was_cut_short_and_put_away_since_is_not_called_applied(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.spikes()
+    await bench.mark()
+    await bench.run()
+    one = (await bench.open())[Measure.SILENCE]
+
+    async def killed(*given: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(bench.deciding, "_settle", killed)
+        await bench.deciding.apply(ANN, one.id)
+    silences, name = bench.engine.shelves.silences, f"recommended-{one.id}"
+    await silences.archive(ANN, name, True)
+    with pytest.raises(Conflict, match="put away since"):
+        await bench.deciding.apply(ANN, one.id)
+    await silences.archive(ANN, name, False)
+    assert (await bench.deciding.apply(ANN, one.id)).state is RecommendationState.APPLIED
+
+
 async def test_what_is_applied_while_somebody_dismisses_it_is_applied(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
