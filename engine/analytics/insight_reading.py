@@ -11,7 +11,7 @@ import msgspec
 from engine.analytics.insight_findings import INSIGHT, RECOMMENDATION, recommendation_of
 from engine.analytics.insight_tasks import KnownFramework, Look, LookAt, Mapped, MetricHours, Try, TryOn
 from engine.analytics.leisure import PAGE_ALERTS, at_leisure
-from engine.analytics.readable import readable
+from engine.analytics.readable import pages_of, readable
 from engine.core.analytics.calendar import DAY_US
 from engine.core.analytics.trends import TREND_DAYS
 from engine.pages import PAGE_MAX
@@ -97,14 +97,10 @@ class _LookReading:
         )
         scores: dict[str, dict[int, float]] = {}
         today = self._until // DAY_US
-        for _ in range(SCORE_PAGES_MAX):
-            page = await at_leisure(self._store.findings(query))
-            for kept in page.items:
+        async for page in pages_of(self._store, query, SCORE_PAGES_MAX):
+            for kept in page:
                 if kept.score is not None:
                     scores.setdefault(kept.framework or "", {})[today - kept.at // DAY_US] = kept.score
-            if page.next_cursor is None:
-                break
-            query = msgspec.structs.replace(query, cursor=page.next_cursor)
         return scores
 
     async def _history(self) -> tuple[list[str], int, bool]:
@@ -128,13 +124,7 @@ class _LookReading:
         """What people have applied: no more than they have clicked on, as long as findings are kept."""
         applied = (RecommendationState.APPLIED.value,)
         query = FindingQuery(workspace=self._workspace, kind=RECOMMENDATION, states=applied, limit=PAGE_MAX)
-        found = list[Recommendation]()
-        while True:
-            page = await at_leisure(self._store.findings(query))
-            found += readable(page.items, recommendation_of)
-            if page.next_cursor is None:
-                return found
-            query = msgspec.structs.replace(query, cursor=page.next_cursor)
+        return [one async for page in pages_of(self._store, query) for one in readable(page, recommendation_of)]
 
     async def _known(self, framework: Mapped) -> tuple[KnownFramework, int]:
         """A framework with the hours of its mapped metrics, and how many of these were left out."""

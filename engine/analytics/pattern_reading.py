@@ -5,14 +5,11 @@ Backwards, until there are ALERTS_MAX. Handed on as it came, page by page. Owns 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import NamedTuple
-
-import msgspec
 
 from engine.analytics.leisure import PAGE_ALERTS, at_leisure
 from engine.analytics.pattern_findings import PATTERN, pattern_of
-from engine.analytics.readable import readable
+from engine.analytics.readable import pages_of, readable
 from engine.core.analytics.calendar import DAY_US
 from engine.core.analytics.patterns.mining import LOOKED_AT_DAYS
 from engine.stores import Store
@@ -52,16 +49,11 @@ async def read_history(store: Store, workspace: str, until: int) -> History:
     return History(pages, count, since, is_cut)
 
 
-async def read_known(store: Store, workspace: str) -> AsyncIterator[Pattern]:
+async def read_known(store: Store, workspace: str) -> list[Pattern]:
     """The patterns that are known, the newest KNOWN_MAX. Raises StoreUnavailable."""
     query = FindingQuery(workspace=workspace, kind=PATTERN, limit=_KNOWN_AT_ONCE)
-    for _ in range(KNOWN_MAX // _KNOWN_AT_ONCE):
-        page = await at_leisure(store.findings(query))
-        for pattern in readable(page.items, pattern_of):
-            yield pattern
-        if page.next_cursor is None:
-            return
-        query = msgspec.structs.replace(query, cursor=page.next_cursor)
+    pages = pages_of(store, query, KNOWN_MAX // _KNOWN_AT_ONCE)
+    return [pattern async for page in pages for pattern in readable(page, pattern_of)]
 
 
 async def _stretch(store: Store, workspace: str, since: int, until: int, room: int) -> tuple[list[str], int]:

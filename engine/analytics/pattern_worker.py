@@ -52,7 +52,7 @@ async def gather(store: Store, asked: bytes) -> bytes:
     """Reads the task, packed; see `engine.computing.asking`. Raises StoreUnavailable."""
     what = msgspec.msgpack.decode(asked, type=Asked)
     past = await read_history(store, what.workspace, what.until)
-    known = [pattern async for pattern in read_known(store, what.workspace)]
+    known = await read_known(store, what.workspace)
     return msgspec.msgpack.encode(
         Task(
             pages=tuple(past.pages),

@@ -21,6 +21,7 @@ from actors.ports import Clock
 from engine.analytics.keeping import KEPT_AT_ONCE, keep
 from engine.analytics.prediction_findings import PREDICTION, finding_of, prediction_of
 from engine.analytics.prediction_tasks import Asked, Made, refusal
+from engine.analytics.readable import pages_of, readable
 from engine.computing.asking import Asking
 from engine.computing.processes import ComputingFailedError
 from engine.stores import Store
@@ -135,15 +136,12 @@ class Predictor:
             states=(PredictionState.REFUSED.value,),
             limit=KEPT_AT_ONCE,
         )
-        cursor: str | None = ""
-        while cursor is not None:
-            page = await self._store.findings(msgspec.structs.replace(query, cursor=cursor or None))
-            for finding in page.items:
-                if finding.rule_id not in rules:
-                    over = msgspec.structs.replace(prediction_of(finding), state=PredictionState.OVER, reason=None)
-                    kept = finding_of(workspace, over, self._clock())
-                    await self._store.settle_finding(msgspec.structs.replace(kept, version=finding.version))
-            cursor = page.next_cursor
+        async for page in pages_of(self._store, query):
+            gone = [finding for finding in page if finding.rule_id not in rules]
+            for finding, prediction in readable(gone, lambda finding: (finding, prediction_of(finding))):
+                over = msgspec.structs.replace(prediction, state=PredictionState.OVER, reason=None)
+                kept = finding_of(workspace, over, self._clock())
+                await self._store.settle_finding(msgspec.structs.replace(kept, version=finding.version))
 
     async def _put(self, workspace: str, predictions: Sequence[Prediction]) -> None:
         now = self._clock()

@@ -17,7 +17,7 @@ from actors.ports import Clock
 from engine.analytics.daily_alerts import DailyAlerts, Row
 from engine.analytics.keeping import keep
 from engine.analytics.prediction_findings import PREDICTION, finding_of, prediction_of, tally_finding
-from engine.analytics.readable import readable
+from engine.analytics.readable import pages_of, readable
 from engine.analytics.uptime import days_unwatched
 from engine.core.analytics.accuracy import Tallies, Tally, tallies_of
 from engine.core.analytics.breach import Hour
@@ -144,21 +144,16 @@ class PredictionScorer:
     async def _sum_up(self, workspace: str, day: int) -> None:
         """Makes a day's sums anew from its predictions."""
         sums: dict[Place, Tallies] = {}
-        cursor: str | None = ""
-        while cursor is not None:
-            page = await self._store.findings(
-                FindingQuery(
-                    workspace=workspace,
-                    kind=PREDICTION,
-                    states=(PredictionState.SCORED.value, PredictionState.UNSCORED.value),
-                    since_us=day * DAY_US,
-                    until_us=(day + 1) * DAY_US,
-                    cursor=cursor or None,
-                    limit=PAGE,
-                )
-            )
-            add_all(sums, readable(page.items, prediction_of))
-            cursor = page.next_cursor
+        query = FindingQuery(
+            workspace=workspace,
+            kind=PREDICTION,
+            states=(PredictionState.SCORED.value, PredictionState.UNSCORED.value),
+            since_us=day * DAY_US,
+            until_us=(day + 1) * DAY_US,
+            limit=PAGE,
+        )
+        async for page in pages_of(self._store, query):
+            add_all(sums, readable(page, prediction_of))
         now = self._clock()
         findings = [tally_finding(workspace, day * DAY_US, *place, tallies, now) for place, tallies in sums.items()]
         await keep(self._store, findings)

@@ -197,9 +197,9 @@ async def test_all_patterns_that_are_known_are_known(mining: Opening, monkeypatc
     monkeypatch.setattr(pattern_reading, "KNOWN_MAX", 6)
     async with mining() as now:
         await now.store.put_findings(findings_of([a_pattern(f"p{n}") for n in range(5)]))
-        assert sorted([each.id async for each in read_known(now.store, "acme")]) == [f"p{n}" for n in range(5)]
+        assert sorted(each.id for each in await read_known(now.store, "acme")) == [f"p{n}" for n in range(5)]
         monkeypatch.setattr(pattern_reading, "KNOWN_MAX", 4)
-        assert len([each async for each in read_known(now.store, "acme")]) == 4
+        assert len(await read_known(now.store, "acme")) == 4
 
 
 @pytest.mark.parametrize(

@@ -334,6 +334,17 @@ async def test_why_there_is_nothing_of_a_rule_is_forgotten_when_the_rule_is_gone
         assert [each.rule_id for each in await kept(store, states=("refused",))] == ["new"]
 
 
+async def test_what_another_version_refused_in_its_own_words_ends_no_run(factory: StoreFactory) -> None:
+    strange = Finding(
+        workspace=KEY.workspace, kind=PREDICTION, key="strange", state="refused", sort="breach", rule_id="gone",
+        at=START, updated_at=START, body="{}",
+    )  # fmt: skip
+    async with factory.open() as store:
+        await store.put_findings([strange])
+        await rang(store, range(DAYS))
+        assert (await predictor(store, START, rules=()).predict()).made > 0
+
+
 async def test_counts_that_fail_in_a_process_are_counted_and_left_as_they_were(factory: StoreFactory) -> None:
     class Ends(Here):
         async def compute(self, module: str, task: bytes) -> bytes:
