@@ -5,6 +5,7 @@
  * A new pattern is told as an event. The rest is reckoned by the engine at its times, and asked again while one looks.
  */
 import { TabbedView } from "../../ui/index.ts";
+import "./charts.css";
 import "./analytics.css";
 import { CountsTab } from "./countstab.tsx";
 import { InsightsTab } from "./insightstab.tsx";
