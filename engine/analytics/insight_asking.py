@@ -34,25 +34,38 @@ async def ask_for_look(shelves: Shelves, workspace: str, until: int) -> LookAt:
     return LookAt(workspace, until, tuple(frameworks), tuple(archived), tuple(await _rules(shelves, who)))
 
 
+class _Escalated:
+    """For whose loud alerts a chain of escalation begins. Asked of each rule: a workspace may have 10,000 rules and a
+    thousand chains, and to hold each beside each would stop the loop for seconds."""
+
+    def __init__(self) -> None:
+        self._all = False
+        self._rules: set[str] = set()
+        self._frameworks: set[str] = set()
+
+    def add(self, chain: Escalation) -> None:
+        """One of the chains."""
+        if chain.enabled and chain.steps and chain.min_severity.rank <= Severity.ERROR.rank:
+            self._all |= not chain.rules and not chain.frameworks
+            self._rules.update(chain.rules)
+            self._frameworks.update(chain.frameworks)
+
+    def holds(self, rule: Rule) -> bool:
+        """Whether one begins for a rule."""
+        return self._all or rule.id in self._rules or rule.framework in self._frameworks
+
+
 async def _rules(shelves: Shelves, who: Principal) -> list[bytes]:
     """Pages of the rules that hold, packed one by one: all at once would hold up the loop."""
-    chains = [held.value async for held in _all(shelves.escalations, who, False)]
+    escalated = _Escalated()
+    async for held in _all(shelves.escalations, who, False):
+        escalated.add(held.value)
     pages = list[bytes]()
     async for rules in _pages(shelves.rules, who, False):
-        pages.append(msgspec.msgpack.encode([_held_rule(each, chains) for each in rules]))
+        held_rules = [HeldRule(each.value, each.version, escalated.holds(each.value)) for each in rules]
+        pages.append(msgspec.msgpack.encode(held_rules))
         await trio.lowlevel.checkpoint()
     return pages
-
-
-def _held_rule(held: Held[Rule], chains: Sequence[Escalation]) -> HeldRule:
-    return HeldRule(held.value, held.version, any(_is_for(chain, held.value) for chain in chains))
-
-
-def _is_for(chain: Escalation, rule: Rule) -> bool:
-    """Whether a chain begins for the loud alerts of a rule."""
-    means_all = not chain.rules and not chain.frameworks
-    is_meant = means_all or rule.id in chain.rules or rule.framework in chain.frameworks
-    return chain.enabled and bool(chain.steps) and is_meant and chain.min_severity.rank <= Severity.ERROR.rank
 
 
 async def _pages(shelf: Shelf[T], who: Principal, archived: bool) -> AsyncIterator[Sequence[Held[T]]]:
