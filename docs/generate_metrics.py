@@ -21,7 +21,7 @@ from engine.cache.memory import Memory  # noqa: E402
 from engine.jobs.counts import JobCounts  # noqa: E402
 from engine.jobs.gauges import QueueGauges  # noqa: E402
 from engine.notify.counted import families  # noqa: E402
-from engine.telemetry.figures import FIGURES  # noqa: E402
+from engine.telemetry.figure_table import FIGURES  # noqa: E402
 from engine.telemetry.metrics import Metrics  # noqa: E402
 from engine.telemetry.own_health import families as points  # noqa: E402
 

@@ -22,7 +22,7 @@ from benchmarks.options import Options
 from benchmarks.report import Figures, Report
 from benchmarks.started_engine import SeenNode
 from engine.core.ownership import Owners
-from engine.telemetry.figures import FIGURES
+from engine.telemetry.figure_table import FIGURES
 from engine.verbs.nodes import NodeList, NodeShown
 
 IDS = ("first.1", "second.2")

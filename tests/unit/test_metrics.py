@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
-from engine.telemetry.figures import FIGURES
+from engine.telemetry.figure_table import FIGURES
 from engine.telemetry.metrics import ALERT_TYPES_MAX, REFERENCE_LATENCY_MS_BUCKETS, Metrics
 from engine.telemetry.series import BoundedLabels, Histogram, TriggerCounts
 from protocol.items import ItemResult
