@@ -57,14 +57,14 @@ def test_what_stays_open_longer_is_told_again_less_often_if_that_is_needed() -> 
     rare = msgspec.structs.replace(CPU, suppression_s=7_200.0)
     assert [len(form) for form in measures.changes(Measure.ADD_HYSTERESIS, rare, WINDOW_S)] == [1] * 4
     title = measures.in_words(Measure.ADD_HYSTERESIS, CPU, forms[4])
-    assert title == "Let CPU is hot be over only at 88.2, and tell of it again after 3600 s"
+    assert title == 'Let "CPU is hot" be over only at 88.2, and tell of it again after 3600 s'
 
 
 def test_every_measure_has_a_title() -> None:
     given = {"for_s": 60.0, "suppression_s": 900.0, "threshold": 99.0, "recovery": 80.0}
     titles = {measure: measures.in_words(measure, CPU, given) for measure in Measure}
     assert len(set(titles.values())) == len(Measure)
-    assert titles[Measure.WAIT] == "Let CPU is hot hold for 60 s before it rings"
+    assert titles[Measure.WAIT] == 'Let "CPU is hot" hold for 60 s before it rings'
 
 
 # What was applied

@@ -146,7 +146,7 @@ def test_a_silence_promises_what_is_heard_under_it() -> None:
     assert (made.promise.before.notified, made.promise.after.notified, made.promise.after.fired) == (40, 0, 20)
     quieting = measures.under(made.change, *SPAN)
     assert heard_under(on_alerts(CPU, alerts, WINDOW_S, SPAN.until, quieting)) == made.promise.after
-    assert (made.cannot, made.title) == (None, "Silence CPU is hot for a week")
+    assert (made.cannot, made.title) == (None, 'Silence "CPU is hot" for a week')
     assert measures.silence_end(START) == START + 7 * 24 * HOUR_US
 
 
@@ -161,7 +161,7 @@ def test_an_escalation_promises_one_word_more_for_each_alert_that_nobody_answere
     assert made.promise.after.notified == made.promise.before.notified + 8
     assert made.change["steps"] == [{"after_s": 900.0, "teams": ["ops"]}]
     assert (made.change["min_severity"], made.change["rules"], made.cannot) == ("error", ["cpu"], None)
-    assert made.title == "Escalate CPU is hot after 15 minutes without an answer"
+    assert made.title == 'Escalate "CPU is hot" after 15 minutes without an answer'
     nobody = recommend(Case(CPU, 1, late + quick), Measure.ADD_ESCALATION)
     assert nobody is not None
     assert "give the framework web an owner" in (nobody.cannot or "")

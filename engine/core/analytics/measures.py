@@ -164,7 +164,7 @@ def escalation_of(rule: Rule, team: str | None, loudest: Severity) -> Change:
 
 def in_words(measure: Measure, rule: Rule, change: Change) -> str:
     """What would be done, as a title."""
-    name = rule.title or rule.id
+    name = f'"{rule.title}"' if rule.title else rule.id
     match measure:
         case Measure.WAIT:
             return f"Let {name} hold for {change['for_s']:g} s before it rings"

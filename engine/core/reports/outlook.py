@@ -72,7 +72,6 @@ def _expected(prediction: Prediction, zone: str) -> Iterator[Line]:
             yield Line(
                 line_of(what, FACT_MAX_CHARS),
                 f"{rule}{percent(breach.probability)} probable before {until}{at}",
-                "warning",
             )
 
 
