@@ -33,6 +33,8 @@ HOURS_DAYS = 8
 # Of one framework: a thousand hours of a hundred series, about 3 MB. What is left out is said in the insight.
 METRICS_MAX, HOUR_PAGES_MAX = 50, 20
 HOURS_MAX = HOUR_PAGES_MAX * PAGE_MAX_READINGS
+# Of all frameworks: what a process of a gibibyte can hold besides alerts (1,150,000 took 400 MB of it).
+HOURS_IN_ALL_MAX = 1_500_000
 # Of one framework: fifty thousand series, those of the last year included, are read in a few seconds.
 SERIES_AT_ONCE, SERIES_PAGES_MAX = PAGE_MAX, 100
 # Scores of a month, of sixteen hundred frameworks; a trend says how many it has.
@@ -70,6 +72,7 @@ class _LookReading:
         self._store = store
         self._workspace = workspace
         self._until = until
+        self._hours_read = 0
 
     async def read(self, asked: LookAt) -> Look:
         history, alerts, is_cut = await self._history()
@@ -139,7 +142,8 @@ class _LookReading:
         if len(mapped) > len(read):
             notes.append(f"{len(mapped) - len(read)} metrics were left out, limit {METRICS_MAX}")
         if many:
-            notes.append(f"hours of {', '.join(many[:3])} were left out, limit {HOURS_MAX:,} a metric")
+            limit = f"{HOURS_MAX:,} a metric" if self._has_room else f"{HOURS_IN_ALL_MAX:,} a workspace"
+            notes.append(f"hours of {', '.join(many[:3])} were left out, limit {limit}")
         hours = tuple([each for each, _ in read])
         known = KnownFramework(
             framework.id, framework.metrics, framework.owner, tuple(alive), hours, "; ".join(notes) or None
@@ -165,7 +169,7 @@ class _LookReading:
     async def _hours(self, framework: str, metric: str) -> tuple[MetricHours, bool]:
         """The hours of a metric, and whether these are all."""
         pages, cursor = list[bytes](), ""
-        while len(pages) < HOUR_PAGES_MAX:
+        while len(pages) < HOUR_PAGES_MAX and self._has_room:
             query = ReadingQuery(
                 workspace=self._workspace,
                 framework=framework,
@@ -178,7 +182,12 @@ class _LookReading:
             )
             page = await at_leisure(self._store.readings(query))
             pages.append(msgspec.json.encode(page.items))
+            self._hours_read += len(page.items)
             if page.next_cursor is None:
                 return MetricHours(metric, tuple(pages)), True
             cursor = page.next_cursor
         return MetricHours(metric, tuple(pages)), False
+
+    @property
+    def _has_room(self) -> bool:
+        return self._hours_read < HOURS_IN_ALL_MAX

@@ -141,6 +141,9 @@ async def test_hours_that_are_too_many_are_said(bench: Bench, monkeypatch: pytes
     await bench.run()
     assert (await bench.verbs.get(ANN, "web")).insight.note == "hours of cpu were left out, limit 1 a metric"
     assert bench.insights.statistics()["left_out"] == 1
+    monkeypatch.setattr(insight_reading, "HOURS_IN_ALL_MAX", 1)
+    await bench.run()
+    assert (await bench.verbs.get(ANN, "web")).insight.note == "hours of cpu were left out, limit 1 a workspace"
 
 
 async def test_a_framework_that_was_put_away_is_scored_no_more(bench: Bench) -> None:
