@@ -24,6 +24,8 @@ from engine.analytics.prediction_tasks import Asked, Made, refusal
 from engine.analytics.readable import pages_of, readable
 from engine.computing.asking import Asking
 from engine.computing.processes import ComputingFailedError
+from engine.core.analytics.calendar import DAY_US
+from engine.core.analytics.daily_counts import LEARN_DAYS
 from engine.stores import Store
 from engine.stores.findings import Finding, FindingQuery
 from protocol.predictions import Prediction, PredictionKind, PredictionState
@@ -116,6 +118,10 @@ class Predictor:
             after = names[-1]
 
     async def _count(self, workspace: str) -> None:
+        now = self._clock()
+        if not (await self._store.alert_history(workspace, now - LEARN_DAYS * DAY_US, now, None, 1)).count:
+            # No process for each of a thousand workspaces where nothing rings.
+            return
         made = await self._made(Asked(workspace, self._clock(), is_counted=True))
         if made is None:
             self.counts["failed"] += 1

@@ -165,6 +165,14 @@ async def test_tomorrows_alerts_are_told_of_everything_each_framework_and_each_r
             assert (found[place].since, found[place].until) == (rfc3339(START + DAY_US), rfc3339(START + 2 * DAY_US))
 
 
+async def test_where_nothing_rings_nothing_is_computed(factory: StoreFactory) -> None:
+    async with factory.open() as store:
+        await rang(store, range(DAYS))
+        here = Here()
+        done = await predictor(store, START + 60 * DAY_US, rules=(), here=here).predict()
+        assert (done.made, done.refused, here.tasks) == (0, 0, [])
+
+
 async def test_a_workspace_of_three_days_needs_more(factory: StoreFactory) -> None:
     async with factory.open() as store:
         await rang(store, range(DAYS - 3, DAYS))
