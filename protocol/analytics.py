@@ -99,13 +99,15 @@ class HeatMap(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RuleQuality(Figures, frozen=True, kw_only=True):
-    """How good a rule is. `judged`: confirmed or false alarms; `precision` is null below `judged_needed`."""
+    """How good a rule is. `judged`: confirmed or false alarms; `precision` is null below `judged_needed`. `lead_s`: how
+    long before its threshold was reached that had been predicted (median, by the hour); null: it never was."""
 
     rule_id: str
     framework_id: str
     judged: int
     judged_needed: int
     false_alarms_per_week: float
+    lead_s: float | None = None
 
 
 class RulesQuality(msgspec.Struct, frozen=True, kw_only=True):

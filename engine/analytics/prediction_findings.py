@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from engine.core.analytics.accuracy import Tallies
+from engine.core.analytics.accuracy import LEAD_HOURS, Tallies
 from engine.core.analytics.calendar import HOUR_US
 from engine.stores.findings import Finding
-from protocol.predictions import Prediction, PredictionState
+from protocol.predictions import Prediction, PredictionKind, PredictionState
 from protocol.times import parse_rfc3339
 
 PREDICTION = "prediction"
@@ -70,3 +70,16 @@ def tally_finding(
 def tallies_in(finding: Finding) -> Tallies:
     """The sums that are kept."""
     return _tallies(finding.body)
+
+
+class _Leads(msgspec.Struct):
+    leads: list[int]
+
+
+_leads = msgspec.json.Decoder(dict[PredictionKind, _Leads]).decode
+
+
+def leads_in(finding: Finding) -> list[int]:
+    """Of the sums of a day, how many breaches had been warned of, by how many hours before."""
+    found = _leads(finding.body).get(PredictionKind.BREACH)
+    return [0] * LEAD_HOURS if found is None else found.leads

@@ -6,7 +6,7 @@ anew. They are made a few rows at a time, so that a long one holds nobody up.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
@@ -23,8 +23,10 @@ from engine.core.analytics.counts import total
 from engine.core.analytics.figures import fields_of, figures_of, quality_of, watched_us
 from engine.core.analytics.heatmap import heat_map
 from engine.core.zones import is_zone
-from engine.stores.aggregates import AggregatePage, AggregateQuery, AggregateRow, AggregateStore, Dimension, Freshness
-from protocol.analytics import Analytics, CountedAlerts, Fresh, HeatMap, RulesQuality
+from engine.stores import Store
+from engine.stores.aggregates import AggregatePage, AggregateQuery, AggregateRow, Dimension, Freshness
+from engine.verbs.predictions import leads_of_rules
+from protocol.analytics import Analytics, CountedAlerts, Fresh, HeatMap, RuleQuality, RulesQuality
 from protocol.errors import BadRequest
 from protocol.model import Principal, Severity
 from protocol.names import check_id
@@ -64,7 +66,7 @@ class Asked(NamedTuple):
 class AnalyticsVerbs:
     """Answers questions about many alerts of the asker's workspace."""
 
-    def __init__(self, store: AggregateStore, cache: Cache, clock: Clock) -> None:
+    def __init__(self, store: Store, cache: Cache, clock: Clock) -> None:
         self._store = store
         self._cache = cache
         self._clock = clock
@@ -131,10 +133,11 @@ class AnalyticsVerbs:
         async def answer() -> RulesQuality:
             page: AggregatePage = await self._store.aggregates(query)
             span = watched_us(query.since_us, query.until_us, page.begin_us)
+            leads = await leads_of_rules(self._store, who.workspace, query.frameworks, query.since_us, query.until_us)
             return RulesQuality(
                 since=rfc3339(query.since_us),
                 until=rfc3339(query.until_us),
-                items=[quality_of(row.rule_id or "", row.framework or "", row.counts, span) for row in page.rows],
+                items=[_quality(row, span, leads) for row in page.rows],
                 is_cut=page.is_cut,
                 fresh=_fresh(page.freshness),
             )
@@ -202,6 +205,11 @@ def _check_length(query: AggregateQuery) -> None:
         if (query.until_us - query.since_us) // length > STRETCHES_MAX:
             stretches = f"{STRETCHES_MAX:,} {query.width.value}s"
             raise BadRequest(f"this is more than {stretches}: ask for a shorter time, or a larger `by`")
+
+
+def _quality(row: AggregateRow, span_us: int, leads: Mapping[str, Sequence[int]]) -> RuleQuality:
+    rule_id = row.rule_id or ""
+    return quality_of(rule_id, row.framework or "", row.counts, span_us, leads.get(rule_id, ()))
 
 
 def _fresh(freshness: Freshness) -> Fresh:

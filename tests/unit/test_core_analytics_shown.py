@@ -42,7 +42,9 @@ def test_a_rule_is_judged_by_its_alerts_once_there_are_enough() -> None:
     assert few.false_alarms_per_week == 2.0
     many = quality_of("cpu", "web", a_count(alerts=20, confirmed=15, false_alarms=5), WEEK_US)
     assert (many.judged, many.precision, many.false_alarms_per_week) == (20, 0.75, 5.0)
-    assert (many.rule_id, many.framework_id) == ("cpu", "web")
+    assert (many.rule_id, many.framework_id, many.lead_s) == ("cpu", "web", None)
+    foreseen = quality_of("cpu", "web", a_count(alerts=1), WEEK_US, [0, 1, 2] + [0] * 45)
+    assert foreseen.lead_s == 2.5 * 3_600
 
 
 def test_a_week_is_one_that_somebody_watched() -> None:

@@ -20,10 +20,11 @@ from engine.analytics.prediction_scoring import PredictionScorer
 from engine.analytics.prediction_tasks import CountTask, RuleTask, Task
 from engine.computing.asking import Asking
 from engine.computing.processes import ComputingFailedError, Processes
+from engine.core.analytics.accuracy import lead_s
 from engine.jobs.scheduler import RunArgs
 from engine.stores import Store
 from engine.stores.findings import Finding, FindingQuery
-from engine.verbs.predictions import PredictionVerbs
+from engine.verbs.predictions import PredictionVerbs, leads_of_rules
 from protocol.errors import BadRequest, PermissionDenied, UnknownChannel
 from protocol.model import NEVER_EXPIRES, Principal
 from protocol.predictions import Breach, Count, Prediction, PredictionKind, PredictionState
@@ -200,6 +201,11 @@ async def test_a_breach_is_scored_when_its_time_has_passed_by_the_readings_of_th
         assert hot.outcome.lead_s == 12 * 3_600
         assert hot.outcome.points == 24
         assert hot.outcome.off < 0.1 * hot.outcome.total
+        leads = await leads_of_rules(store, KEY.workspace, None, START, START + DAY_US)
+        assert lead_s(leads["hot"]) == 12.5 * 3_600, "by the hour"
+        assert lead_s(leads["calm"]) is None, "it was never reached"
+        assert await leads_of_rules(store, KEY.workspace, ("other",), START, START + DAY_US) == {}
+        assert await leads_of_rules(store, KEY.workspace, None, START - DAY_US, START) == {}
         again = await scorer.score()
         assert (again.scored, again.unscored) == (0, 0)
         assert (await predictor(store, START).predict()).made == 4

@@ -26,7 +26,7 @@ _COUNTED: dict[str, Column] = {
 _RULES: dict[str, Column] = {
     "RULE": "rule_id", "FRAMEWORK": "framework_id", "ALERTS": "alerts", "CONFIRMED": "confirmed",
     "FALSE": "false_alarms", "PRECISION": "precision", "FALSE_A_WEEK": "false_alarms_per_week",
-    "NOISE": "noise_ratio", "ACK_P50_S": _took("to_acknowledge", "p50_s"),
+    "LEAD_S": "lead_s", "NOISE": "noise_ratio", "ACK_P50_S": _took("to_acknowledge", "p50_s"),
 }  # fmt: skip
 _since = click.option("--since", metavar="TIME", callback=times.past, help="From this time (RFC 3339), or ago: 7d.")
 _until = click.option("--until", metavar="TIME", callback=times.past, help="Before this time, or so long ago.")

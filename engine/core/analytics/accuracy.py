@@ -5,7 +5,7 @@ A day's sums are made anew from that day's scored predictions, so that doing it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -87,7 +87,7 @@ class Tally(msgspec.Struct, kw_only=True):
             warned=self.warned,
             missed=self.missed,
             false_alarms=self.false_alarms,
-            lead_s=self._lead_s(),
+            lead_s=lead_s(self.leads),
             calibration=[self._bin(place) for place in range(BINS)],
         )
 
@@ -101,14 +101,15 @@ class Tally(msgspec.Struct, kw_only=True):
             came=self.came[place] / count if count else None,
         )
 
-    def _lead_s(self) -> float | None:
-        """The median, by the hour."""
-        left = (sum(self.leads) + 1) // 2
-        for hours, count in enumerate(self.leads):
-            left -= count
-            if count and left <= 0:
-                return (hours + 0.5) * HOUR_S
-        return None
+
+def lead_s(leads: Sequence[int]) -> float | None:
+    """The median of warnings counted by the hour that they came before what they warned of, in seconds."""
+    left = (sum(leads) + 1) // 2
+    for hours, count in enumerate(leads):
+        left -= count
+        if count and left <= 0:
+            return (hours + 0.5) * HOUR_S
+    return None
 
 
 Tallies = dict[PredictionKind, Tally]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from engine.core.analytics.accuracy import lead_s
 from engine.core.analytics.calendar import WEEK_US
 from engine.core.analytics.counts import Counts
 from engine.core.analytics.durations import percentile
@@ -45,8 +46,8 @@ def watched_us(since_us: int, until_us: int, begin_us: int | None) -> int:
     return until_us - since_us
 
 
-def quality_of(rule_id: str, framework: str, counts: Counts, span_us: int) -> RuleQuality:
-    """How good a rule is, by its alerts of so much time."""
+def quality_of(rule_id: str, framework: str, counts: Counts, span_us: int, leads: Sequence[int] = ()) -> RuleQuality:
+    """How good a rule is, by its alerts of so much time, and by how many hours before its breaches were warned of."""
     fields = fields_of(counts)
     judged = counts.of("confirmed") + counts.of("false_alarms")
     if judged < JUDGED_NEEDED:
@@ -57,6 +58,7 @@ def quality_of(rule_id: str, framework: str, counts: Counts, span_us: int) -> Ru
         judged=judged,
         judged_needed=JUDGED_NEEDED,
         false_alarms_per_week=round(counts.of("false_alarms") * WEEK_US / span_us, 3),
+        lead_s=lead_s(leads),
         **fields,
     )
 

@@ -59,6 +59,8 @@ export interface RuleQuality extends Figures {
   judged: number;
   judged_needed: number;
   false_alarms_per_week: number;
+  /** How long before its threshold was reached that had been predicted; null: it never was. */
+  lead_s: number | null;
 }
 
 export interface RulesQuality {

@@ -56,6 +56,7 @@ function Rules({ rules }: { rules: readonly RuleQuality[] }) {
           isFigure: true,
           cell: (rule) => number(Math.round(rule.false_alarms_per_week * 10) / 10),
         },
+        { title: "Predicted before", isFigure: true, cell: ({ lead_s }) => took(lead_s) },
         { title: "Noise", isFigure: true, cell: ({ noise_ratio }) => percent(noise_ratio) },
         { title: "Acknowledged after", isFigure: true, cell: (rule) => took(rule.to_acknowledge.p50_s) },
       ]}
