@@ -22,9 +22,11 @@ class OfWorkspace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Started(msgspec.Struct, frozen=True):
-    """What the schedule's own job did: a job for each workspace."""
+    """What the schedule's own job did: a job for each of so many workspaces. Of `under_way` the last one was still to
+    be done, so they have no new one."""
 
     workspaces: int
+    under_way: int
 
 
 async def start_each(store: Store, kind: Kind[OfWorkspace], what: str, until: int) -> Started:
@@ -32,10 +34,10 @@ async def start_each(store: Store, kind: Kind[OfWorkspace], what: str, until: in
 
     Twice does no harm: a job that waits is not made again.
     """
-    after, count = "", 0
+    after, count, new = "", 0, 0
     while names := await store.workspaces_seen(after, AT_ONCE):
-        await store.enqueue(
+        made = await store.enqueue(
             [kind.job(OfWorkspace(of=name, until=until), workspace=name, key=f"{what}:{name}") for name in names]
         )
-        after, count = names[-1], count + len(names)
-    return Started(count)
+        after, count, new = names[-1], count + len(names), new + sum(each.is_new for each in made)
+    return Started(new, count - new)
