@@ -39,6 +39,19 @@ const NOW = Date.parse("2026-11-23T12:34:56Z");
 const NOTHING = { count: 0, mean_s: null, p50_s: null, p95_s: null };
 const filters = (query: string) => countFilters(new URLSearchParams(query));
 
+test("who asks by the month, or by the hour, and not of how long gets as long as that is counted for", () => {
+  const asked = (query: string) => {
+    const { span, by } = filters(query);
+    return `${span} by ${by}`;
+  };
+  assert.equal(asked(""), "30d by day");
+  assert.equal(asked("by=week"), "30d by week");
+  assert.equal(asked("by=month"), "90d by month");
+  assert.equal(asked("by=hour"), "2d by hour");
+  assert.equal(asked("by=century"), "30d by day");
+  assert.equal(asked("span=7d&by=month"), "7d by day");
+});
+
 function counted(since: string, more: Partial<CountedAlerts> = {}): CountedAlerts {
   return {
     since,

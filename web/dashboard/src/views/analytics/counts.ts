@@ -95,7 +95,10 @@ export interface CountFilters {
 
 export function countFilters(query: URLSearchParams): CountFilters {
   const said = query.get("span") ?? "";
-  const span = Object.hasOwn(SPANS, said) ? said : STANDARD_SPAN;
+  const fits = (span: string) => widthsOf(span).some((width) => width === query.get("by"));
+  // Who asks for months and does not say of how long gets as long as months are counted for.
+  const usual = fits(STANDARD_SPAN) ? STANDARD_SPAN : (Object.keys(SPANS).find(fits) ?? STANDARD_SPAN);
+  const span = Object.hasOwn(SPANS, said) ? said : usual;
   const widths = widthsOf(span);
   return {
     span,
