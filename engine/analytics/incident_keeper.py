@@ -25,7 +25,8 @@ import trio
 from actors.patience import pause
 from actors.registry import Registry
 from actors.supervisor import Started
-from engine.analytics.incident_memory import BACKLOG_MAX, Keeping, Memory
+from engine.analytics.incident_memory import BACKLOG_MAX, HOLDS_S, PAUSE_MAX_S, Keeping, Memory
+from engine.analytics.leisure import pause_since
 from engine.core.analytics.correlating import Changes
 from engine.stores import Store
 from protocol.errors import StoreUnavailable
@@ -36,10 +37,6 @@ from protocol.model import Event
 POSTED_MAX = 10_000
 # Looked at and stored together: some milliseconds of looking, ten times as many where an incident is large.
 AT_ONCE = 100
-# So long the loop is held.
-HOLDS_S = 0.002
-# Of the loop, a fifth at most while there is more to look at.
-RESTS_TIMES = 4
 # After a look, so that a commit of ours joins what many commits have brought.
 GATHERS_S = 0.05
 PAGE_OF_WORKSPACES = 500
@@ -189,7 +186,7 @@ class IncidentKeeper:
             return True
         events = self._take(workspace, keeping.position)
         if not events:
-            events = (await self._memory.events(workspace, keeping.position))[:AT_ONCE]
+            events = await self._memory.events(workspace, keeping.position, AT_ONCE)
         if not events:
             return (posted := self._posted.get(workspace)) is not None and posted.last > keeping.position
         await self._memory.load(workspace, keeping.machine, keeping.machine.missing(events))
@@ -239,8 +236,8 @@ class IncidentKeeper:
         """Looks at events, some at a time. False: one made the machine raise; it will be passed over."""
         began = trio.current_time()
         for event in events:
-            if (held_s := trio.current_time() - began) > HOLDS_S:
-                await trio.sleep(min(held_s * RESTS_TIMES, 1.0))
+            if trio.current_time() - began > HOLDS_S:
+                await pause_since(began, PAUSE_MAX_S)
                 began = trio.current_time()
             if event.workspace_offset != self._poison.get(workspace):
                 try:

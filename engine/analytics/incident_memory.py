@@ -10,10 +10,12 @@ from collections.abc import Sequence
 
 import msgspec
 import structlog
+import trio
 from msgspec.structs import replace
 
 from actors.ports import HISTORY_CHUNK, Clock
 from engine.analytics.learned import Learning
+from engine.analytics.leisure import pause_since
 from engine.core.analytics.correlating import Changes, Correlator
 from engine.core.analytics.telling_labels import Learnt
 from engine.stores import Store
@@ -25,7 +27,12 @@ from protocol.model import DerivedKey, Event
 BACKLOG_MAX = 20_000
 # Events are looked at again at the start if others may tie to them: as many as are remembered, and what lay between.
 REPLAYED_MAX = 20_000
+# After a flood of which some was passed over: to look at as many again would be to fall behind again.
+REPLAYED_AFTER_FLOOD = 500
 PAGE = 50
+# So long the loop is held; after that it is others' for a few times as long.
+HOLDS_S = 0.002
+PAUSE_MAX_S = 1.0
 _OPEN = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED)
 log = structlog.get_logger()
 
@@ -76,30 +83,34 @@ class Memory:
         learnt = msgspec.json.decode(place.learnt, type=Learnt) if place.learnt else Learnt(since=start + 1)
         machine = Correlator(workspace, settings, await self._learning.of(workspace), learnt)
         keeping = Keeping(replace(place, position=start), machine)
-        await self._replay(workspace, keeping)
         skipped = 0 if place.position == NOT_BEGUN else start - place.position
+        await self._replay(workspace, keeping, REPLAYED_AFTER_FLOOD if skipped else REPLAYED_MAX)
         if skipped:
             log.warning("incident_events_skipped", workspace=workspace, events=skipped, limit=BACKLOG_MAX)
         return keeping, skipped
 
-    async def _replay(self, workspace: str, keeping: Keeping) -> None:
-        """What others may still tie to."""
+    async def _replay(self, workspace: str, keeping: Keeping, most: int) -> None:
+        """What others may still tie to, at leisure."""
         place = keeping.place
-        after = max(place.oldest, place.floor, place.position - REPLAYED_MAX)
+        after = max(place.oldest, place.floor, place.position - most)
         while after < place.position:
             events = await self.events(workspace, after)
             events = [event for event in events if event.workspace_offset <= place.position]
             if not events:
                 break
             await self.load(workspace, keeping.machine, [name for event in events for name in event.ids])
+            began = trio.current_time()
             for event in events:
                 keeping.machine.replay(event)
+                if trio.current_time() - began > HOLDS_S:
+                    await pause_since(began, PAUSE_MAX_S)
+                    began = trio.current_time()
             after = events[-1].workspace_offset
         keeping.machine.drain()
 
-    async def events(self, workspace: str, after: int) -> Sequence[Event]:
+    async def events(self, workspace: str, after: int, most: int = HISTORY_CHUNK) -> Sequence[Event]:
         """The next events of a workspace."""
-        return await self._store.derived_history(DerivedKey(workspace), after, HISTORY_CHUNK)
+        return await self._store.derived_history(DerivedKey(workspace), after, most)
 
     async def load(self, workspace: str, machine: Correlator, alert_ids: Sequence[str]) -> None:
         """The incidents of these alerts."""

@@ -215,9 +215,9 @@ class Correlator:
         if main.case is not None:
             main.case.join(member, at)
             self._note(main.case, [member.alert_id])
-        main.members[member.alert_id] = member
+        main.add(member)
         self._groups[member.alert_id] = main
-        if main.case is None and len({each.signature for each in main.members.values()}) > 1:
+        if main.case is None and len(main.signatures) > 1:
             name = new_incident_id(self._workspace, member)
             main.case = opened(name, self._settings, main.members.values(), at)
             main.members = main.case.members
@@ -236,7 +236,7 @@ class Correlator:
             if main.case is not None:
                 main.case.join(member, at)
                 self._note(main.case, [member.alert_id])
-            main.members[member.alert_id] = member
+            main.add(member)
 
     def _change(self, alert_id: str, event: Event) -> None:
         group = self._groups.get(alert_id)
