@@ -197,6 +197,8 @@ def test_a_raised_alert_raises_its_incident_and_words_alone_change_nothing() -> 
     before = kept.only()
     kept.feed(then(events[1], EventKind.COMMENTED, 10), then(events[1], EventKind.REPEATED, 11))
     assert kept.only() == before
+    kept.restart()
+    assert kept.only() == before
 
 
 def test_what_is_full_takes_no_more_and_the_next_incident_begins() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from engine.core.analytics.forecast import Forecast, TooLittle, forecast
 from engine.core.analytics.forecast_past import Past, Row, middle
-from engine.core.analytics.forecast_spread import spread_of
+from engine.core.analytics.forecast_spread import _quantile, spread_of
 from engine.core.analytics.forecast_weights import dot, learn
 from engine.core.analytics.theil_sen import theil_sen
 
@@ -227,3 +227,7 @@ def test_a_trend_is_not_bent_by_wild_values() -> None:
 @pytest.mark.parametrize(("values", "middle_one"), [([3.0], 3.0), ([1.0, 9.0], 5.0), ([5.0, 1.0, 9.0], 5.0)])
 def test_the_middle_of_values(values: list[float], middle_one: float) -> None:
     assert middle(values) == middle_one
+
+
+def test_all_of_the_weight_is_what_nothing_exceeds() -> None:
+    assert [_quantile([(1.0, 1.0), (2.0, 3.0)], share) for share in (0.0, 0.25, 0.5, 1.0)] == [1.0, 1.0, 2.0, 2.0]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from engine.core.analytics.calendar import DAY_US, HOUR_US, WEEK_US
 from engine.core.reports.as_html import html
 from engine.core.reports.as_text import text
+from engine.core.reports.document import Document, Line, Section
 from engine.core.reports.due import is_timely, last_due
 from engine.core.reports.said import change_of, percent, several, span
 from engine.core.reports.weekly import document_of
@@ -142,7 +143,7 @@ def test_both_forms_say_the_same() -> None:
     document = document_of(a_week())
     seen = " ".join(Seen(html(document)).said.split())
     for section in document.sections:
-        texts = [section.title, section.lead, section.foot, *section.head]
+        texts = [section.title, section.foot, *section.head]
         texts += [word for tile in section.tiles for word in tile]
         texts += [word for bar in section.bars for word in (bar.name, bar.value, bar.note)]
         texts += [cell for row in section.rows for cell in row]
@@ -217,11 +218,16 @@ def test_what_is_not_known_is_not_told() -> None:
     assert not [line for line in said if "How many" in line]
 
 
+def test_a_line_of_which_there_is_nothing_to_say_is_one_line() -> None:
+    document = Document("Week", "", (Section("Things", lines=(Line("one"), Line("two", "and more"))),), "")
+    assert text(document).splitlines()[-5:-1] == ["* one", "* two", "  and more", ""]
+
+
 @pytest.mark.parametrize(
     ("seconds", "said"),
     [
-        *((0, "0 s"), (0.4, "0 s"), (59.6, "1 min"), (61, "1 min 1 s"), (3_600, "1 h"), (3_660, "1 h 1 min")),
-        *((3_601, "1 h"), (86_400, "1 d"), (90_000, "1 d 1 h"), (-5, "0 s")),
+        *((0, "0 s"), (0.4, "0 s"), (5, "5 s"), (59.6, "1 min"), (61, "1 min 1 s"), (3_600, "1 h")),
+        *((3_660, "1 h 1 min"), (3_601, "1 h"), (86_400, "1 d"), (90_000, "1 d 1 h"), (-5, "0 s")),
     ],
 )
 def test_spans(seconds: float, said: str) -> None:

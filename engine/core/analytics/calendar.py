@@ -33,7 +33,7 @@ def start_of(width: Width, at_us: int) -> int:
             return at_us - at_us % DAY_US
         case Width.WEEK:
             return at_us - (at_us - _MONDAY_US) % WEEK_US
-        case Width.MONTH:
+        case _:
             return _micros(_moment(at_us).replace(day=1, hour=0, minute=0, second=0, microsecond=0))
 
 
@@ -47,7 +47,7 @@ def end_of(width: Width, at_us: int) -> int:
             return start + DAY_US
         case Width.WEEK:
             return start + WEEK_US
-        case Width.MONTH:
+        case _:
             # 31 days later it is always the next month.
             return start_of(width, start + 31 * DAY_US)
 

@@ -55,8 +55,6 @@ def _section(section: Section) -> str:
 
 
 def _parts(section: Section) -> Iterator[str]:
-    if section.lead:
-        yield f'<p style="margin:0 0 8px">{escape(section.lead)}</p>'
     if section.tiles:
         yield f"<table {_WHOLE}>{''.join(map(_tile, section.tiles))}</table>"
     if section.bars:
@@ -135,7 +133,7 @@ def _gap(place: int) -> int:
 def _line(line: Line) -> str:
     tone = f"<strong {_toned(line.tone)}>{escape(line.tone.upper())}</strong> " if line.tone else ""
     note = f'<div {_DIM}">{escape(line.note)}</div>' if line.note else ""
-    return f'<div style="margin:0 0 10px">{tone}{_link(line.url, line.text)}{note}</div>'
+    return f'<div style="margin:0 0 10px">{tone}{escape(line.text)}{note}</div>'
 
 
 def _toned(tone: str) -> str:
@@ -150,6 +148,4 @@ def _foot(document: Document) -> str:
 
 
 def _link(url: str, text: str) -> str:
-    if not url:
-        return escape(text)
     return f'<a href="{escape(url)}" rel="noreferrer" style="color:#1d4ed8">{escape(text)}</a>'

@@ -26,8 +26,6 @@ def text(document: Document) -> str:
 def _section(section: Section) -> Iterator[str]:
     yield section.title
     yield "-" * len(section.title)
-    if section.lead:
-        yield section.lead
     for tile in section.tiles:
         yield f"{tile.name}: {tile.value}{f' ({tile.note})' if tile.note else ''}"
     yield from _bars(section.bars)
@@ -65,5 +63,3 @@ def _line(line: Line) -> Iterator[str]:
     yield f"* {f'{line.tone.upper()} ' if line.tone else ''}{line.text}"
     if line.note:
         yield f"  {line.note}"
-    if line.url:
-        yield f"  {line.url}"

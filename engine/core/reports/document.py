@@ -39,19 +39,17 @@ class Bar(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line of a list: the main thing, what there is to say of it, and where it leads (empty: nowhere)."""
+    """A line of a list: the main thing, and what there is to say of it."""
 
     text: str
     note: str = ""
     tone: str = ""
-    url: str = ""
 
 
 class Section(NamedTuple):
     """One part of a report, with what it has of these: figures, bars, a table (`head` and `rows`), lines."""
 
     title: str
-    lead: str = ""
     tiles: tuple[Tile, ...] = ()
     bars: tuple[Bar, ...] = ()
     head: tuple[str, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -25,14 +25,17 @@ def last_due(wanted: WeeklyReport, zone: str, now_us: int) -> Due:
     there = ZoneInfo(zone)
     today = (_EPOCH + timedelta(microseconds=now_us)).astimezone(there).date()
     day = today - timedelta(days=(today.weekday() - DAYS.index(wanted.day)) % 7)
-    for back in (0, 7):
-        its = day - timedelta(days=back)
-        moment = datetime(its.year, its.month, its.day, wanted.hour, tzinfo=there).astimezone(UTC)
-        at = (moment - _EPOCH) // timedelta(microseconds=1)
-        if at <= now_us:
-            break
+    its, at = day, _at(day, wanted.hour, there)
+    if at > now_us:
+        its = day - timedelta(days=7)
+        at = _at(its, wanted.hour, there)
     year, week, _ = its.isocalendar()
     return Due(at, f"{year}-W{week:02}")
+
+
+def _at(day: date, hour: int, there: ZoneInfo) -> int:
+    moment = datetime(day.year, day.month, day.day, hour, tzinfo=there).astimezone(UTC)
+    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def is_timely(due: Due, now_us: int, late_max_s: float) -> bool:
