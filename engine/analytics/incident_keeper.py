@@ -25,8 +25,8 @@ import trio
 from actors.patience import pause
 from actors.registry import Registry
 from actors.supervisor import Started
-from engine.analytics.incident_memory import BACKLOG_MAX, HOLDS_S, PAUSE_MAX_S, Keeping, Memory
-from engine.analytics.leisure import pause_since
+from engine.analytics.incident_memory import BACKLOG_MAX, Keeping, Memory
+from engine.analytics.leisure import Turn
 from engine.core.analytics.correlating import Changes
 from engine.stores import Store
 from protocol.errors import StoreUnavailable
@@ -234,11 +234,9 @@ class IncidentKeeper:
 
     async def _apply(self, workspace: str, keeping: Keeping, events: Sequence[Event]) -> bool:
         """Looks at events, some at a time. False: one made the machine raise; it will be passed over."""
-        began = trio.current_time()
+        turn = Turn()
         for event in events:
-            if trio.current_time() - began > HOLDS_S:
-                await pause_since(began, PAUSE_MAX_S)
-                began = trio.current_time()
+            await turn.may_rest()
             if event.workspace_offset != self._poison.get(workspace):
                 try:
                     keeping.machine.apply(event)

@@ -10,12 +10,11 @@ from collections.abc import Sequence
 
 import msgspec
 import structlog
-import trio
 from msgspec.structs import replace
 
 from actors.ports import HISTORY_CHUNK, Clock
 from engine.analytics.learned import Learning
-from engine.analytics.leisure import pause_since
+from engine.analytics.leisure import Turn
 from engine.core.analytics.correlating import Changes, Correlator
 from engine.core.analytics.telling_labels import Learnt
 from engine.stores import Store
@@ -30,9 +29,6 @@ REPLAYED_MAX = 20_000
 # After a flood of which some was passed over: to look at as many again would be to fall behind again.
 REPLAYED_AFTER_FLOOD = 500
 PAGE = 50
-# So long the loop is held; after that it is others' for a few times as long.
-HOLDS_S = 0.002
-PAUSE_MAX_S = 1.0
 _OPEN = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED)
 log = structlog.get_logger()
 
@@ -99,12 +95,10 @@ class Memory:
             if not events:
                 break
             await self.load(workspace, keeping.machine, [name for event in events for name in event.ids])
-            began = trio.current_time()
+            turn = Turn()
             for event in events:
                 keeping.machine.replay(event)
-                if trio.current_time() - began > HOLDS_S:
-                    await pause_since(began, PAUSE_MAX_S)
-                    began = trio.current_time()
+                await turn.may_rest()
             after = events[-1].workspace_offset
         keeping.machine.drain()
 

@@ -55,11 +55,11 @@ async def read_try(store: Store, asked: TryOn) -> Try:
     stored = StoredReadings(ReadingVerbs(store, now, asked.kept), asked.kept, now)
     who = reader_of(asked.workspace)
     try:
-        pages = (await stored.of(who, asked.held.rule, asked.since, asked.until, None)).pages
+        pages = (await stored.of(who, asked.suspect.held.rule, asked.since, asked.until, None)).pages
     except BadRequest:
         # Too many of them, however they are rolled up.
         pages = []
-    return Try(asked.held, asked.alerts, asked.team, asked.since, asked.until, asked.suppression_s, tuple(pages))
+    return Try(asked, tuple(pages))
 
 
 def reader_of(workspace: str) -> Principal:

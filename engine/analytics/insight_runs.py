@@ -148,9 +148,7 @@ class InsightRuns:
         """What helps a rule; None: it could not be tried, which is no reason to leave the others."""
         asked = TryOn(
             workspace,
-            suspect.held,
-            suspect.alerts,
-            suspect.team,
+            suspect,
             max(until - LOOKED_AT_DAYS * DAY_US, suspect.held.applied.at),
             until,
             self._suppression_s,

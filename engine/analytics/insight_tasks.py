@@ -48,6 +48,14 @@ class Mapped(msgspec.Struct, frozen=True):
     owner: str | None
 
 
+class Suspect(msgspec.Struct, frozen=True):
+    """A rule that troubles people, with its alerts (a page): measures are to be tried for it."""
+
+    held: HeldRule
+    alerts: bytes
+    team: str | None
+
+
 class LookAt(msgspec.Struct, frozen=True, tag="look_at"):
     """Whose insights are asked for, up to when (microseconds). `rules`: lists of HeldRule, packed. `archived`:
     frameworks that nobody asks about any more."""
@@ -60,12 +68,10 @@ class LookAt(msgspec.Struct, frozen=True, tag="look_at"):
 
 
 class TryOn(msgspec.Struct, frozen=True, tag="try_on"):
-    """A rule that measures are to be tried for, with its alerts (a page), on the readings that are kept of the time."""
+    """A rule that measures are to be tried for, on the readings that are kept of the time."""
 
     workspace: str
-    held: HeldRule
-    alerts: bytes
-    team: str | None
+    suspect: Suspect
     since: int
     until: int
     suppression_s: float
@@ -90,23 +96,10 @@ class Look(msgspec.Struct, frozen=True, tag="look"):
 
 
 class Try(msgspec.Struct, frozen=True, tag="try"):
-    """A rule that troubles people, with its alerts (a page) and the readings that are stored of the time."""
+    """What is to be tried, and the readings that are stored of the time."""
 
-    held: HeldRule
-    alerts: bytes
-    team: str | None
-    since: int
-    until: int
-    suppression_s: float
+    asked: TryOn
     stored: tuple[StoredPage, ...] = ()
-
-
-class Suspect(msgspec.Struct, frozen=True):
-    """A rule to be tried."""
-
-    held: HeldRule
-    alerts: bytes
-    team: str | None
 
 
 class Answer(msgspec.Struct, frozen=True):

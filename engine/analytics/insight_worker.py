@@ -196,11 +196,13 @@ def _as_case(held: HeldRule, rows: Iterable[HistoryRow], team: str | None) -> Ca
 
 def tried(task: Try) -> Answer:
     """What helps one rule."""
-    case = _as_case(task.held, _rows(task.alerts), task.team)
-    span = Span(task.since, task.until)
+    asked, suspect = task.asked, task.asked.suspect
+    case = _as_case(suspect.held, _rows(suspect.alerts), suspect.team)
+    span = Span(asked.since, asked.until)
     on_readings: Replay | None = _on_readings(task) if task.stored else None
     found = [
-        recommended(case, diagnosis, span, task.suppression_s, on_readings) for diagnosis in diagnosed(case, task.until)
+        recommended(case, diagnosis, span, asked.suppression_s, on_readings)
+        for diagnosis in diagnosed(case, asked.until)
     ]
     return Answer(recommendations=[each for each in found if each is not None])
 
@@ -208,9 +210,10 @@ def tried(task: Try) -> Answer:
 def _on_readings(task: Try) -> Replay:
     """Readings as a rule would hear them again: what a roll-up tells depends on the rule."""
     stretches = [Stretch(page.metric, page.width_s, _points(page.points)) for page in task.stored]
+    until, suppression_s = task.asked.until, task.asked.suppression_s
 
     def run(rule: Rule) -> Backtest:
-        asked, readings, note = replay(rule, stretches, task.until)
-        return msgspec.structs.replace(backtest(asked, readings, task.suppression_s, task.until), note=note)
+        asked, readings, note = replay(rule, stretches, until)
+        return msgspec.structs.replace(backtest(asked, readings, suppression_s, until), note=note)
 
     return run

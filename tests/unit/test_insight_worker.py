@@ -6,11 +6,12 @@ from typing import Any
 
 import msgspec
 
-from engine.analytics.insight_tasks import Answer, HeldRule, KnownFramework, Look, MetricHours, Try
+from engine.analytics.insight_tasks import Answer, HeldRule, KnownFramework, Look, MetricHours, Suspect, Try, TryOn
 from engine.analytics.insight_worker import compute, past
 from engine.core.analytics.knowing import EXPIRED_US
 from engine.core.analytics.trends import trends_of
 from engine.stores.findings import HistoryRow
+from engine.stores.readings import KeptReadings
 from engine.trying.backtest_worker import StoredPage
 from protocol.directory import HealthCategory
 from protocol.insights import Basis, Because, Measure, Recommendation
@@ -119,14 +120,15 @@ def test_what_was_applied_is_tried_in_larger_sizes_only() -> None:
     held = HeldRule(rule, 4, is_escalated=False)
     rows = [row(number) for number in range(40)]
     (suspect,) = done(a_look(rows, rules=(held,), applied=(applied(rows[-1].triggered_at),))).suspects
-    task = Try(suspect.held, suspect.alerts, None, suspect.held.applied.at, NOW, 300.0)
+    task = Try(TryOn("main", suspect, suspect.held.applied.at, NOW, 300.0, KeptReadings()))
     (wider,) = [one for one in done(task).recommendations if one.measure is Measure.WIDEN_WINDOW]
     assert (wider.change, wider.was) == ({"suppression_s": 3_600.0}, {"suppression_s": 1_800.0})
 
 
 def test_measures_are_tried_on_the_readings_that_there_are_and_else_on_the_alerts() -> None:
     rows = [row(number) for number in reversed(range(20))]
-    task = Try(HELD, msgspec.json.encode(rows), None, NOW - 11 * HOUR_US, NOW, 300.0)
+    suspect = Suspect(HELD, msgspec.json.encode(rows), None)
+    task = Try(TryOn("main", suspect, NOW - 11 * HOUR_US, NOW, 300.0, KeptReadings()))
     assert {each.promise.basis for each in done(task).recommendations} == {Basis.ALERTS}
     # In each half hour from its beginning on two readings are too high.
     spikes = points(*[95.0 if n % 30 < 2 else 50.0 for n in range(660)], every_us=MINUTE_US)
