@@ -42,7 +42,8 @@ def counted(alert: Alert, is_notified: bool = False) -> Counts:
     by_person = is_resolved and alert.resolved_by not in _BY_ITSELF
     by_itself = alert.state is AlertState.EXPIRED or (is_resolved and not by_person)
     lasted = (parse_rfc3339(alert.last_seen_at) if ended is None else ended) - at
-    is_brief = taken is None and by_itself and lasted <= 120 * SECOND_US
+    is_heeded = not noise and (taken is not None or by_person)
+    is_brief = by_itself and lasted <= 120 * SECOND_US
     taken_ms = 0 if taken is None else max(taken // 1_000 - at // 1_000, 0)
     ended_ms = max(ended // 1_000 - at // 1_000, 0) if is_resolved and ended is not None else 0
     figures = {
@@ -51,9 +52,9 @@ def counted(alert: Alert, is_notified: bool = False) -> Counts:
         "suppressed": alert.occurrences - 1,
         "quieted": int(alert.quieted_by is not None),
         "notified": int(is_notified),
-        "noisy": int(noise or alert.quieted_by is not None or is_brief),
-        "confirmed": int(not noise and (taken is not None or by_person)),
-        "false_alarms": int(noise or (taken is None and by_itself)),
+        "noisy": int(noise or (not is_heeded and (alert.quieted_by is not None or is_brief))),
+        "confirmed": int(is_heeded),
+        "false_alarms": int(noise or (not is_heeded and by_itself)),
         "taken": int(taken is not None),
         "taken_ms": taken_ms,
         "ended": int(is_resolved and ended is not None),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from engine.analytics.pattern_reading import read_history, read_known
+from engine.core.analytics.heeding import is_heeded
 from engine.core.analytics.patterns.mining import mine
 from engine.core.analytics.patterns.past import Occurrence, past_of
 from engine.stores import Store
@@ -101,8 +102,7 @@ def occurrences(rows: Iterable[HistoryRow]) -> Iterator[Occurrence]:
             row.identity,
             row.triggered_at / SECOND_US,
             None if row.resolved_at is None else row.resolved_at / SECOND_US,
-            # Who looks at an alert only to say that it should not have rung has looked in vain.
-            not row.noise and (row.acknowledged is not None or row.resolved_by is not None),
+            is_heeded(row.noise, row.acknowledged, row.resolved_by),
         )
 
 

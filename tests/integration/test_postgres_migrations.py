@@ -21,6 +21,7 @@ from protocol.errors import StoreRefused
 from tests.support.engines import command, environment
 from tests.support.postgres_fixtures import ROLE
 from tests.support.postgres_server import APP, KEEPER, OWNER, PASSWORD, PostgresDatabase, PostgresServer
+from tests.unit.test_migrate import COUNTED
 from tocsin.cli import cli
 
 KNOWN = files("postgres")
@@ -110,6 +111,18 @@ def test_a_migration_that_breaks_off_leaves_what_was_before_it_and_can_be_said_a
     assert [line.number for line in asyncio.run(migrations.status(url)).applied] == [each.number for each in KNOWN]
     done = asyncio.run(migrations.migrate(url, ROLE, [*KNOWN, LATER]))
     assert [line.number for line in done.applied] == [9_999]
+
+
+def test_hours_whose_noise_was_confirmed_as_well_are_counted_again(
+    postgres_server: PostgresServer, empty_postgres: str
+) -> None:
+    url = postgres_server.url(empty_postgres)
+    asyncio.run(migrations.migrate(url, ROLE, [each for each in KNOWN if each.number < 15]))
+    # Of a workspace and a channel that nobody asks for here.
+    postgres_server.sql(f"SET session_replication_role = replica; {COUNTED}", empty_postgres)
+    asyncio.run(migrations.migrate(url, ROLE))
+    rows = postgres_server.sql("SELECT start / 3600000000, due FROM aggregate_hour ORDER BY start", empty_postgres)
+    assert [tuple(row) for row in rows] == [("0", ""), ("1", "9"), ("2", "0")]
 
 
 def test_a_server_that_crashes_in_the_middle_of_a_migration_has_none_of_it_afterwards() -> None:

@@ -18,6 +18,18 @@ SECOND = m.Migration(2, "second", "CREATE TABLE two (a);\nINSERT INTO two VALUES
 BROKEN = m.Migration(3, "broken", "CREATE TABLE three (a); INSERT INTO nowhere VALUES (1);")
 
 
+# Hours of a workspace, counted: the first has no confirmed alert, the second waits, the third is to be counted again.
+COUNTED = """
+INSERT INTO aggregate_hour (workspace, start, due, changed) VALUES (1, 0, NULL, 7), (1, 3600000000, 9, 9),
+    (1, 7200000000, NULL, 7);
+INSERT INTO aggregate (workspace, detail, width, start, channel, rule, severity, alerts, active, acknowledged, resolved,
+    expired, suppressed, quieted, notified, noisy, confirmed, false_alarms, taken, taken_ms, ended, ended_ms, times)
+    VALUES (1, 0, 1, 0, 1, '', 1, 2, 0, 0, 2, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, '{}'),
+    (1, 0, 1, 3600000000, 1, '', 1, 2, 0, 0, 2, 0, 0, 1, 0, 1, 1, 0, 0, 0, 0, 0, '{}'),
+    (1, 0, 1, 7200000000, 1, '', 1, 2, 0, 0, 2, 0, 0, 1, 0, 1, 1, 0, 0, 0, 0, 0, '{}');
+"""
+
+
 @pytest.fixture
 def connection() -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
@@ -143,3 +155,11 @@ def test_a_rehearsal_says_what_would_be_applied_and_leaves_nothing(tmp_path: Pat
         m.apply(connection, m.migrations("sqlite")[:-1])
     assert m.rehearse(str(path)) == m.migrations("sqlite")[-1:]
     assert m.status(str(path)).pending == m.migrations("sqlite")[-1:]
+
+
+def test_hours_whose_noise_was_confirmed_as_well_are_counted_again(connection: sqlite3.Connection) -> None:
+    m.apply(connection, [each for each in m.migrations("sqlite") if each.number < 32])
+    connection.executescript(COUNTED)
+    m.apply(connection, [each for each in m.migrations("sqlite") if each.number <= 32])
+    rows = connection.execute("SELECT start / 3600000000, due FROM aggregate_hour ORDER BY start").fetchall()
+    assert rows == [(0, None), (1, 9), (2, 0)]

@@ -208,6 +208,8 @@ async def test_all_patterns_that_are_known_are_known(mining: Opening, monkeypatc
         (None, None, False, False),
         ("2026-01-01T00:00:00Z", None, False, True),
         (None, "ann", False, True),
+        (None, "rule", False, False),
+        (None, "source", False, False),
         ("2026-01-01T00:00:00Z", "ann", True, False),
     ],
 )

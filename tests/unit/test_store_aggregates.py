@@ -14,7 +14,7 @@ from engine.stores import Retention, Store
 from engine.stores.aggregates import AggregateQuery, Counted, Dimension
 from engine.stores.tables import aggregate_counts, aggregate_hours, aggregate_sums
 from protocol.errors import CommitInvalid
-from protocol.model import Alert, AlertState, ChannelKey, Severity
+from protocol.model import Alert, AlertState, ChannelKey, QuietedBy, Severity
 from protocol.notify import Channel, DeliveryState
 from protocol.times import SECOND_US, rfc3339
 from tests.support.deliveries import a_delivery
@@ -344,6 +344,33 @@ async def test_an_answer_says_how_fresh_it_is(factory: StoreFactory) -> None:
         await count_all(store)
         after = (await store.aggregates(query)).freshness
         assert (after.hours_waiting, after.changed_us, after.counted_us) == (0, None, clock.now)
+
+
+@pytest.mark.parametrize(
+    ("change", "is_noisy", "is_confirmed", "is_false"),
+    [
+        ({"acknowledged_at": rfc3339(AT), "state": AlertState.ACKNOWLEDGED}, 0, 1, 0),
+        ({"acknowledged_at": rfc3339(AT), "state": AlertState.RESOLVED, "resolved_by": "rule"}, 0, 1, 0),
+        ({"state": AlertState.RESOLVED, "resolved_by": "ann"}, 0, 1, 0),
+        ({"state": AlertState.RESOLVED, "resolved_by": "rule"}, 1, 0, 1),
+        ({"state": AlertState.ACTIVE}, 1, 0, 0),
+        ({"acknowledged_at": rfc3339(AT), "state": AlertState.ACKNOWLEDGED, "noise": True}, 1, 0, 1),
+    ],
+)
+async def test_a_quieted_alert_is_noise_unless_somebody_took_it_up(
+    factory: StoreFactory, change: dict[str, Any], is_noisy: int, is_confirmed: int, is_false: int
+) -> None:
+    if change["state"] is AlertState.RESOLVED:
+        change = {**change, "resolved_at": rfc3339(AT + 3_600 * SECOND_US)}
+    alert = an_alert(at=AT, quieted_by=QuietedBy.SILENCED, **change)
+    clock = Clock()
+    async with clocked(factory, clock) as store:
+        world = World(store)
+        await world.commit(KEY, [alert], AT)
+        await count_all(store)
+        (counts,) = (await by_store(store, "acme", Width.HOUR, 0, 2 * AT)).values()
+        await check(world)
+    assert tuple(map(counts.of, ("noisy", "confirmed", "false_alarms"))) == (is_noisy, is_confirmed, is_false)
 
 
 def test_counting_by_hand_is_right_about_an_alert_that_one_can_count_in_ones_head() -> None:

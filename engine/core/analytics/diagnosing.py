@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from engine.core.analytics.heeding import NOBODY
 from engine.core.analytics.knowing import PastAlert
 from engine.core.analytics.measures import ESCALATE_S, UNTOUCHED, Applied
 from protocol.insights import Measure
@@ -30,8 +31,6 @@ AGAIN_US = 2 * 3_600 * SECOND_US
 # More commands than that are not replayed: about ten seconds for all forms of a measure.
 REPLAYED_MAX = 20_000
 PROOFS_MAX = 10
-# Who ends alerts and is nobody.
-NOBODY = (None, "rule", "source")
 
 
 class Case(NamedTuple):

@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from engine.core.analytics.diagnosing import ALERTS_MIN, NOBODY, Case, Diagnosis, is_unanswered
+from engine.core.analytics.diagnosing import ALERTS_MIN, Case, Diagnosis, is_unanswered
+from engine.core.analytics.heeding import is_heeded
 from engine.core.analytics.knowing import PastAlert
 from engine.core.analytics.measures import (
     OF_THE_RULE,
@@ -91,7 +92,7 @@ def _tried(
     if basis is Basis.ALERTS and diagnosis.measure is not Measure.WIDEN_WINDOW:
         return None
     before = replay(case.rule)
-    real = [alert for alert in case.alerts if _is_real(alert)]
+    real = [alert for alert in case.alerts if is_heeded(alert.is_noise, alert.taken_at, alert.ended_by)]
     for change in changes(diagnosis.measure, case.rule, suppression_s, case.applied):
         rule = patched(case.rule, change)
         after = None if rule is None else replay(rule)
@@ -99,11 +100,6 @@ def _tried(
             promise = _promise(basis, span, tried_of(before), tried_of(after), after.note)
             return _made(case, diagnosis, change, promise)
     return None
-
-
-def _is_real(alert: PastAlert) -> bool:
-    """Whether somebody handled it, and did not call it noise."""
-    return not alert.is_noise and (alert.taken_at is not None or alert.ended_by not in NOBODY)
 
 
 def _helps(before: Backtest, after: Backtest) -> bool:

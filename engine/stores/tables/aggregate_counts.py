@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from engine.core.analytics.calendar import HOUR_US
 from engine.core.analytics.counts import ENDED, FIGURES, Counts, total
 from engine.core.analytics.durations import DOUBLINGS, DURATION_MAX_MS, FINENESS
+from engine.core.analytics.heeding import BY_ITSELF
 from engine.stores.tables.connection import Connection, either
 from protocol.times import SECOND_US
 
@@ -20,7 +21,6 @@ from protocol.times import SECOND_US
 PIECE = 2_000
 # What ended by itself so soon needed nobody.
 BRIEF_US = 120 * SECOND_US
-BY_ITSELF = ("rule", "source")
 
 
 class Group(NamedTuple):
@@ -62,10 +62,12 @@ _TOLD = (
     " AND delivery.alert_id = alert.id AND delivery.state IN ('sent', 'delivered', 'acknowledged', 'read'))"
 )
 _PEOPLE = f"ended_by IS NOT NULL AND ended_by NOT IN ({', '.join(repr(name) for name in BY_ITSELF)})"
-_BY_ITSELF = f"(state = 4 OR (state = 3 AND NOT ({_PEOPLE})))"
+_ENDED_ALONE = f"(state = 4 OR (state = 3 AND NOT ({_PEOPLE})))"
+# As `heeding.is_heeded` has it. What is heeded is neither noisy nor a false alarm, whatever else is true of it.
+_IS_HEEDED = f"(noise = 0 AND (taken_text IS NOT NULL OR (state = 3 AND {_PEOPLE})))"
 # Of an alert that its source fell silent about nobody knows when it ended: at the latest when it was last heard of.
 _LASTED = "coalesce(resolved_at, last_seen_at) - triggered_at"
-_NOISY = f"noise = 1 OR quieted = 1 OR (taken_text IS NULL AND {_BY_ITSELF} AND {_LASTED} <= {BRIEF_US})"
+_NOISY = f"noise = 1 OR (NOT {_IS_HEEDED} AND (quieted = 1 OR ({_ENDED_ALONE} AND {_LASTED} <= {BRIEF_US})))"
 _FIGURE = {
     "alerts": "1",
     "active": _is("state = 1"),
@@ -76,8 +78,8 @@ _FIGURE = {
     "quieted": "quieted",
     "notified": _is(_TOLD),
     "noisy": _is(_NOISY),
-    "confirmed": _is(f"noise = 0 AND (taken_text IS NOT NULL OR (state = 3 AND {_PEOPLE}))"),
-    "false_alarms": _is(f"noise = 1 OR (taken_text IS NULL AND {_BY_ITSELF})"),
+    "confirmed": _is(_IS_HEEDED),
+    "false_alarms": _is(f"noise = 1 OR (NOT {_IS_HEEDED} AND {_ENDED_ALONE})"),
     "taken": _is("taken_text IS NOT NULL"),
     "taken_ms": f"CASE WHEN taken_text IS NULL THEN 0 ELSE {_between('triggered_at / 1000', _TAKEN_AT)} END",
     "ended": _is("state = 3 AND resolved_at IS NOT NULL"),
