@@ -19,6 +19,7 @@ from engine.access.certificate import Certificate
 from engine.access.claims import Expected
 from engine.access.identity import Identity
 from engine.access.key_files import load_keys
+from engine.access.roles import own_principal
 from engine.analytics.build import Insights
 from engine.clocks import StoreClock
 from engine.configuration.config import Config
@@ -36,7 +37,7 @@ from engine.shelf.shelves import Shelves
 from engine.stores.postgres.connect import is_postgres
 from engine.stores.sqlite.file import Database
 from engine.telemetry.metrics import Metrics
-from engine.tree import Tree, own_principal
+from engine.tree import Tree
 from engine.verbs.analytics import AnalyticsVerbs
 from engine.verbs.incidents import Incidents
 from engine.verbs.operators import Operators

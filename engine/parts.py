@@ -1,7 +1,7 @@
 """The parts that live while the store is open, and how they are put together; nothing of it runs yet.
 
-How each is made is `engine.stages`; what starts when, and what a crash of it means, is `engine.tree`; what a part may
-cost is `engine.bounds`.
+How each is made is `engine.stages` and `engine.later_stages`; what starts when, and what a crash of it means, is
+`engine.tree`; what a part may cost is `engine.bounds`.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from engine.keepers.presence import PresenceLog
 from engine.keepers.recipients import RecipientLog
 from engine.keepers.rollups import RollUps
 from engine.keepers.upkeep import Upkeep
+from engine.later_stages import Analysing, Later, Notifying
 from engine.nodes.together import Nodes, node_id
 from engine.notify.by_link import LinkVerbs
 from engine.notify.leaving import LeaveVerbs
@@ -40,7 +41,7 @@ from engine.orders import StandingOrders
 from engine.quiet.quiet_keeper import QuietKeeper
 from engine.service import Service
 from engine.shelf.shelves import Shelves
-from engine.stages import Asked, Base, Channels, Correlating, Later, Notifying, Objects, Reach, trials_of
+from engine.stages import Asked, Base, Channels, Correlating, Objects, Reach, trials_of
 from engine.stores import Store
 from engine.stores.nodes import NodeRow
 from engine.trying.trials import Trials
@@ -122,7 +123,8 @@ def build(base: Base) -> Parts:
     correlating = Correlating(base, channels, reach)
     notifying = Notifying(base, channels, objects, reach.others, correlating)
     asked = Asked(base, channels, objects, reach)
-    later = Later(base, channels, objects, notifying, asked, reach)
+    analysing = Analysing(base, channels, objects, notifying, reach.others)
+    later = Later(base, objects, notifying, analysing, asked, reach)
     store, registry, shelves = base.store, channels.registry, objects.shelves
     mail, works, service = notifying.mail, later.works, asked.service
     administration = Administration(
@@ -151,7 +153,7 @@ def build(base: Base) -> Parts:
             store, clock, config.retention.trim_every_s, config.retention.over_s, channels.is_for_the_installation
         ),
         rollups=RollUps(store, config.retention.roll_up_every_s, channels.is_for_the_installation),
-        counting=later.counting,
+        counting=analysing.counting,
         alert_counts=AnalyticsVerbs(store, objects.cache, clock),
         readings=readings,
         ticker=Ticker(),
@@ -176,7 +178,7 @@ def build(base: Base) -> Parts:
         shelves=shelves,
         workflows=asked.workflows,
         trials=trials_of(base, shelves, readings, service),
-        insights=later.insights,
+        insights=analysing.insights,
         rule_series=RuleSeries(shelves.rules, store, registry, config.api.answer_s, Tally(base.metrics).refused),
         notifications=notifying.notifications,
         notify_verbs=NotifyVerbs(store, notifying.notifications.book, service, clock),
@@ -190,9 +192,9 @@ def build(base: Base) -> Parts:
         jobs=JobVerbs(store, works.kinds, works.counts, base.trail),
         schedules=later.schedules,
         handed=later.handed,
-        analytics=later.analytics,
+        analytics=analysing.analytics,
         predictions=PredictionVerbs(store, clock),
-        weekly=later.weekly,
+        weekly=analysing.weekly,
         clock=clock,
         node_verbs=NodeVerbs(None if reach.nodes is None else reach.nodes.membership, me),
         nodes=reach.nodes,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -21,47 +21,28 @@ from actors.roster import Roster
 from engine.access.audit import AuditTrail
 from engine.access.identity import Identity
 from engine.access.quotas import Quotas
-from engine.analytics.build import Analytics, Insights, WeeklyParts, build_analytics, build_insights, build_weekly
-from engine.analytics.counting import Counting
 from engine.analytics.incident_hints import IncidentHints
 from engine.analytics.incident_keeper import IncidentKeeper
 from engine.analytics.incident_memory import Memory
 from engine.analytics.learned import LearnedPatterns
-from engine.analytics.news import FindingNews
 from engine.bounds import policy, rate_limits, retention_of, wider_rates
 from engine.bus import Bus
 from engine.cache.build import build_cache
 from engine.cache.cache import Cache
-from engine.cache.jobs import cache_schedules
 from engine.cache.reads import CachedReads
 from engine.configuration.config import Config
 from engine.foreign import ForeignLoop
-from engine.jobs.handed import HandOver, generate_kind, ring_kind
-from engine.jobs.kinds import Kind
-from engine.jobs.own import SCHEDULE, Given, follow_schedules, schedule_kind
-from engine.jobs.schedules import ScheduleVerbs
-from engine.jobs.works import Works, build_works
 from engine.nodes.together import Ground, Nodes
-from engine.notify.book import NotifyBook
-from engine.notify.grouping import Grouping
-from engine.notify.inapp import InApp
-from engine.notify.mail import Mail, build_mail
-from engine.notify.notifications import Notifications, build_notifications, digest_schedule
 from engine.notify.outbound import Outbound, build_outbound
-from engine.notify.senders import Tryout, endpoint_senders
-from engine.notify.slack_replies import SlackReplies
-from engine.notify.stream_word import word_on_streams
 from engine.orders import StandingOrders
 from engine.others import NoOthers, Others
 from engine.quiet.quiet_keeper import QuietKeeper
 from engine.service import Service
 from engine.shelf.catalogue import ShelfKit
 from engine.shelf.live import ObjectFigures
-from engine.shelf.objects import Shelf
 from engine.shelf.rules import RULE, given_rules
 from engine.shelf.shelves import Shelves, build_shelves
 from engine.stores import Store
-from engine.stores.asking import place_of
 from engine.stores.nodes import NodeRow
 from engine.telemetry.metrics import Metrics
 from engine.tracing.opening import NotFollowing
@@ -74,7 +55,6 @@ from engine.verbs.workflow_hints import Hints
 from engine.verbs.workflows import WorkflowKit, Workflows
 from engine.world import World
 from protocol.model import ChannelKey
-from protocol.notify import Channel
 
 if TYPE_CHECKING:
     from engine.tracing.following import Following
@@ -209,33 +189,6 @@ class Reach:
             nodes.on_change(channels.keeper.look_again)
 
 
-class Notifying:
-    """Who is notified of what, and by whom."""
-
-    def __init__(
-        self, base: Base, channels: Channels, objects: Objects, others: Others, correlating: Correlating
-    ) -> None:
-        config, clock, store = base.config, base.world.clock, base.store
-        outbound, shelves = objects.outbound, objects.shelves
-        self.mail: Mail = build_mail(config, base.identity, shelves, outbound, clock)
-        senders = {
-            Channel.IN_APP: InApp(store, channels.derived, others),
-            **self.mail.senders,
-            **endpoint_senders(outbound, shelves.endpoints, config, clock),
-        }
-        say = word_on_streams(channels.registry, config.api.answer_s)
-        book = NotifyBook(channels.orders, channels.registry.wake, outbound.book)
-        self.notifications: Notifications = build_notifications(
-            store, channels.orders, book, senders, self.mail.renderer, say, clock, Grouping(store, correlating.keeper)
-        )
-        self.notifications.follow(shelves, shelves.figures)
-        trials = endpoint_senders(outbound, shelves.endpoints, config, clock, are_trials=True)
-        self.tryout = Tryout(shelves.endpoints, self.notifications, trials, objects.kit)
-        self.replies = SlackReplies(
-            store, outbound.outside.sealer, outbound.outside.connector, self.mail.renderer, clock
-        )
-
-
 class Asked:
     """The verbs that are done at once or as a job: triggers and workflow batches."""
 
@@ -269,85 +222,6 @@ class Asked:
                 why_archived=why_archived,
                 suppressed=base.metrics.suppressed.note,
             )
-        )
-
-
-class Later:
-    """What is done as jobs, and when."""
-
-    def __init__(
-        self,
-        base: Base,
-        channels: Channels,
-        objects: Objects,
-        notifying: Notifying,
-        asked: Asked,
-        reach: Reach,
-    ) -> None:
-        config, clock, store, identity = base.config, base.world.clock, base.store, base.identity
-        ring = ring_kind(asked.service.trigger, identity.is_over)
-        generate = generate_kind(asked.workflows.generate, asked.workflows.trackers, identity.is_over)
-        self.counting = Counting(
-            store, objects.cache, clock, config.retention.count_every_s, channels.is_for_the_installation
-        )
-        self.analytics: Analytics = build_analytics(
-            store,
-            place_of(config.store_url),
-            channels.orders,
-            clock,
-            base.trail,
-            FindingNews(channels.registry, channels.derived, reach.others),
-            self.counting,
-        )
-        kinds: list[Kind[Any]] = [ring, generate, *notifying.notifications.kinds, notifying.replies.kind]
-        self.insights: Insights = build_insights(
-            store,
-            objects.shelves,
-            base.trail,
-            retention_of(config).readings,
-            clock,
-            config,
-        )
-        kinds.append(self.insights.runs.kind)
-        self.weekly: WeeklyParts = build_weekly(
-            store,
-            objects.cache,
-            (self.analytics.patterns, self.insights.verbs),
-            notifying.mail,
-            notifying.notifications,
-            clock,
-            config.notify.public_url,
-        )
-        self.weekly.follow(objects.shelves)
-        kinds.append(self.weekly.reports.kind)
-        self.works: Works = build_works(
-            store,
-            config.jobs,
-            clock,
-            [*kinds, *self.analytics.kinds, *base.world.kinds],
-            [
-                digest_schedule(notifying.notifications.digests),
-                self.weekly.reports.schedule(),
-                *cache_schedules(objects.cache),
-                *self.analytics.schedules,
-                self.counting.schedule(),
-                self.insights.runs.schedule(),
-            ],
-            config.schedules,
-            config.workspace,
-            base.following.jobs,
-        )
-        if (nodes := reach.nodes) is not None:
-            workers = self.works.workers
-            workers.on_more = nodes.news.ring_elsewhere
-            store.set_doorbell(nodes.news.doorbell(workers.ring, workers.has_room))
-        given, shelves = Given(self.works.scheduler.schedules), objects.shelves
-        own = schedule_kind(given, self.works.kinds, config.objects.schedules_max, clock)
-        listener = follow_schedules(self.works.scheduler, self.works.kinds, given, own, shelves.figures)
-        shelves.live.follow(SCHEDULE, listener)
-        self.schedules = ScheduleVerbs(Shelf(own, objects.kit), store, self.works.scheduler, base.trail, clock)
-        self.handed = HandOver(
-            store, ring, generate, base.world.new_id, config.jobs.handed_over_max, base.metrics.refused
         )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 from protocol.errors import PermissionDenied
-from protocol.model import Principal
+from protocol.model import NEVER_EXPIRES, Principal
 
 # What concerns the engine and not one workspace is for administrators of this one.
 SYSTEM_WORKSPACE = "system"
@@ -46,3 +46,8 @@ def check_framework(who: Principal, framework: str | None) -> None:
     """Raises PermissionDenied if somebody asks for a framework that his token does not cover; None: for none."""
     if framework is not None and not may_see(who, framework):
         raise PermissionDenied("this token is limited to other channels")
+
+
+def own_principal(workspace: str, user: str, role: str) -> Principal:
+    """Who speaks without a token: an embedding program, or a source of the engine's own."""
+    return Principal(workspace=workspace, user=user, role=role, expires_at=NEVER_EXPIRES)

@@ -17,7 +17,6 @@ from contextlib import asynccontextmanager
 import structlog
 import trio
 
-from actors.supervisor import root_cause
 from engine.clocks import StoreClock
 from engine.foreign import ForeignLoop
 from engine.ids import new_id, now_us
@@ -25,6 +24,7 @@ from engine.stores import OnCommit, Retention
 from engine.stores.fate import Fate
 from engine.stores.postgres.commit import PostgresCommitter
 from engine.stores.postgres.connect import connected
+from engine.stores.postgres.loop import on_foreign_loop
 from engine.stores.postgres.migrations import check_migrated, refusing
 from engine.stores.postgres.partitions import tend
 from engine.stores.postgres.readers import READ_SESSIONS, PostgresReaders
@@ -49,31 +49,23 @@ async def open_postgres(
 ) -> AsyncIterator[TableStore]:
     """Opens a store; see `engine.stores.open_store`. Raises StoreRefused, and, at the end, what the writer died of."""
     fate = Fate()
-    try:
-        async with trio.open_nursery() as nursery:
-            if foreign is None:
-                foreign = ForeignLoop()
-                await nursery.start(foreign.run)
-            theirs = StoreClock() if clock is now_us else clock
-            epoch = await foreign.call(lambda: look(url, theirs))
-            reach = Reachability()
-            commits, changes = Sessions(url, 1, reach), Sessions(url, 2, reach)
-            writer = PostgresWriter(foreign, PostgresCommitter(commits, changes), on_commit, fate.die)
-            readers = PostgresReaders(foreign, Sessions(url, READ_SESSIONS, reach))
-            nursery.start_soon(writer.work)
-            store = TableStore(epoch, writer, readers, retention, theirs)
-            store.now_sql, store.tend = _NOW, tend
-            store.answers = lambda: reach.is_there
-            with fate.scope:
-                try:
-                    yield store
-                finally:
-                    with trio.CancelScope(shield=True):
-                        await store.aclose()
-            nursery.cancel_scope.cancel()
-    except BaseExceptionGroup as group:
-        # What nurseries make of one exception; whoever opens a store knows nothing of ours.
-        raise root_cause(group) from None
+    async with on_foreign_loop(foreign) as (loop, nursery):
+        theirs = StoreClock() if clock is now_us else clock
+        epoch = await loop.call(lambda: look(url, theirs))
+        reach = Reachability()
+        commits, changes = Sessions(url, 1, reach), Sessions(url, 2, reach)
+        writer = PostgresWriter(loop, PostgresCommitter(commits, changes), on_commit, fate.die)
+        readers = PostgresReaders(loop, Sessions(url, READ_SESSIONS, reach))
+        nursery.start_soon(writer.work)
+        store = TableStore(epoch, writer, readers, retention, theirs)
+        store.now_sql, store.tend = _NOW, tend
+        store.answers = lambda: reach.is_there
+        with fate.scope:
+            try:
+                yield store
+            finally:
+                with trio.CancelScope(shield=True):
+                    await store.aclose()
     if fate.death is not None:
         raise fate.death
 
