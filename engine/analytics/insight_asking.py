@@ -5,7 +5,8 @@ From the shelves, which have them at hand; what is much (alerts, readings) the p
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from typing import TypeVar
 
@@ -61,14 +62,15 @@ async def _rules(shelves: Shelves, who: Principal) -> list[bytes]:
     async for held in _all(shelves.escalations, who, False):
         escalated.add(held.value)
     pages = list[bytes]()
-    async for rules in _pages(shelves.rules, who, False):
-        held_rules = [HeldRule(each.value, each.version, escalated.holds(each.value)) for each in rules]
-        pages.append(msgspec.msgpack.encode(held_rules))
-        await trio.lowlevel.checkpoint()
+    async with aclosing(_pages(shelves.rules, who, False)) as all_rules:
+        async for rules in all_rules:
+            held_rules = [HeldRule(each.value, each.version, escalated.holds(each.value)) for each in rules]
+            pages.append(msgspec.msgpack.encode(held_rules))
+            await trio.lowlevel.checkpoint()
     return pages
 
 
-async def _pages(shelf: Shelf[T], who: Principal, archived: bool) -> AsyncIterator[Sequence[Held[T]]]:
+async def _pages(shelf: Shelf[T], who: Principal, archived: bool) -> AsyncGenerator[Sequence[Held[T]], None]:
     query = ShelfQuery(archived=archived)
     while True:
         page = await shelf.page(who, query)

@@ -12,7 +12,8 @@ one, and one that was scored is not opened again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from contextlib import aclosing
 
 import msgspec
 import structlog
@@ -71,9 +72,10 @@ class Predictor:
         for owner, rule in self._rules():
             if rule.enabled:
                 rules.setdefault(owner, set()).add(rule.id)
-        async for workspace in self._workspaces():
-            await self._count(workspace)
-            await self._forget(workspace, rules.get(workspace, set()))
+        async with aclosing(self._workspaces()) as workspaces:
+            async for workspace in workspaces:
+                await self._count(workspace)
+                await self._forget(workspace, rules.get(workspace, set()))
         return Predicted(**{name: self.counts[name] - before[name] for name in self.counts})
 
     async def _breaches(self) -> None:
@@ -110,7 +112,7 @@ class Predictor:
         reason = "the computing ended without a result; the engine's log says why"
         return refusal(PredictionKind.BREACH, rule.framework, rule.id, reason, self._clock())
 
-    async def _workspaces(self) -> AsyncIterator[str]:
+    async def _workspaces(self) -> AsyncGenerator[str, None]:
         after = ""
         while names := await self._store.workspaces_seen(after, 500):
             for name in names:
@@ -142,12 +144,15 @@ class Predictor:
             states=(PredictionState.REFUSED.value,),
             limit=KEPT_AT_ONCE,
         )
-        async for page in pages_of(self._store, query):
-            gone = [finding for finding in page if finding.rule_id not in rules]
-            for finding, prediction in readable(gone, lambda finding: (finding, prediction_of(finding))):
-                over = msgspec.structs.replace(prediction, state=PredictionState.OVER, reason=None)
-                kept = finding_of(workspace, over, self._clock())
-                await self._store.settle_finding(msgspec.structs.replace(kept, version=finding.version))
+        async with aclosing(pages_of(self._store, query)) as pages:
+            async for page in pages:
+                await self._end(workspace, [finding for finding in page if finding.rule_id not in rules])
+
+    async def _end(self, workspace: str, gone: Sequence[Finding]) -> None:
+        for finding, prediction in readable(gone, lambda finding: (finding, prediction_of(finding))):
+            over = msgspec.structs.replace(prediction, state=PredictionState.OVER, reason=None)
+            kept = finding_of(workspace, over, self._clock())
+            await self._store.settle_finding(msgspec.structs.replace(kept, version=finding.version))
 
     async def _put(self, workspace: str, predictions: Sequence[Prediction]) -> None:
         now = self._clock()

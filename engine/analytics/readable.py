@@ -4,7 +4,7 @@ no list, and logged.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 async def pages_of(
     store: FindingStore, query: FindingQuery, pages_max: int | None = None
-) -> AsyncIterator[Sequence[Finding]]:
+) -> AsyncGenerator[Sequence[Finding], None]:
     """All that are asked for (None), or so many pages, of `query.limit` each, at leisure. Raises StoreUnavailable."""
     count, is_more = 0, True
     while is_more and count != pages_max:

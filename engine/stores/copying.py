@@ -11,7 +11,8 @@ without a word about it. The two ends are `sqlite/copying.py` and `postgres/copy
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any, NamedTuple, Protocol
 
 from protocol.errors import StoreRefused
@@ -44,7 +45,7 @@ class Source(Protocol):
     async def oldest(self, table: str) -> int | None:
         """The least `at` of a table (microseconds)."""
 
-    def rows(self, table: str, columns: Sequence[str], at_once: int) -> AsyncIterator[Sequence[Row]]:
+    def rows(self, table: str, columns: Sequence[str], at_once: int) -> AsyncGenerator[Sequence[Row], None]:
         """All rows of a table, so many at a time."""
 
     async def last_numbers(self) -> Mapping[str, int]:
@@ -86,8 +87,9 @@ async def copy(source: Source, target: Target, tell: Tell) -> Copied:
         columns = [name for name in theirs[table] if name in ours[table]]
         if "at" in columns and (oldest := await source.oldest(table)) is not None:
             await target.prepare(table, oldest)
-        async for rows in source.rows(table, columns, ROWS_AT_ONCE):
-            await target.write(table, columns, rows)
+        async with aclosing(source.rows(table, columns, ROWS_AT_ONCE)) as all_rows:
+            async for rows in all_rows:
+                await target.write(table, columns, rows)
         tell(table, await source.count(table))
     await target.finish(await source.last_numbers(), AFTERWARDS)
     counts = {table: await source.count(table) for table in shared}

@@ -475,3 +475,19 @@ async def test_alerts_that_are_still_being_counted_are_not_guessed(
         assert (done.scored, done.unscored) == (0, 0)
         assert await store.due_findings(PREDICTION, later, 10) == []
         assert (await PredictionScorer(store, AlertDays(store), lambda: later + 2 * HOUR_US).score()).scored == 3
+
+
+async def test_a_run_that_is_cancelled_between_two_workspaces_leaves_nothing_open(factory: StoreFactory) -> None:
+    # What is left open is told by a ResourceWarning, and a warning is an error here.
+    async with factory.open() as store:
+        await rang(store, range(DAYS))
+        with trio.CancelScope() as scope:
+
+            def clock() -> int:
+                scope.cancel()
+                return START
+
+            processes: Any = Here()
+            await Predictor(store, lambda: [], Asking(store, None, processes), clock).predict()
+        assert scope.cancelled_caught
+        assert await kept(store) == []

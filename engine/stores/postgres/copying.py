@@ -8,7 +8,7 @@ owners too.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -66,7 +66,7 @@ class PostgresEnd:
         at: int | None = await self._connection.fetchval(f'SELECT min(at) FROM "{table}"')  # noqa: S608
         return at
 
-    async def rows(self, table: str, columns: Sequence[str], at_once: int) -> AsyncIterator[Sequence[Row]]:
+    async def rows(self, table: str, columns: Sequence[str], at_once: int) -> AsyncGenerator[Sequence[Row], None]:
         """All rows of a table."""
         cursor = await self._connection.cursor(f'SELECT {_list(columns)} FROM "{table}"')  # noqa: S608
         while rows := await cursor.fetch(at_once):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 
 from engine.stores import migrate
@@ -35,7 +35,7 @@ class SqliteEnd:
         ((at,),) = self._connection.execute(f'SELECT min(at) FROM "{table}"').fetchall()  # noqa: S608
         return None if at is None else int(at)
 
-    async def rows(self, table: str, columns: Sequence[str], at_once: int) -> AsyncIterator[Sequence[Row]]:
+    async def rows(self, table: str, columns: Sequence[str], at_once: int) -> AsyncGenerator[Sequence[Row], None]:
         """All rows of a table."""
         with closing(self._connection.execute(f'SELECT {_list(columns)} FROM "{table}"')) as cursor:  # noqa: S608
             while rows := cursor.fetchmany(at_once):
