@@ -8,6 +8,7 @@ A server's frames are not masked, so a frame is built once and the same bytes go
 from __future__ import annotations
 
 import enum
+import re
 import struct
 from collections.abc import Callable
 from typing import Any, TypeVar, get_args
@@ -16,6 +17,7 @@ import msgspec
 
 from protocol.errors import BadRequest
 from protocol.fields import RequestId
+from protocol.items import ReadingInput, TriggerInput
 from protocol.messages import ClientMessage, ServerMessage
 
 T = TypeVar("T")
@@ -68,6 +70,12 @@ _DECODE_ID: dict[WireForm, Callable[[Any], _Envelope]] = {
     WireForm.MSGPACK: msgspec.msgpack.Decoder(_Envelope).decode,
 }
 CLIENT_TYPES = ", ".join(str(kind.__struct_config__.tag) for kind in get_args(ClientMessage))
+# The fields of what is in a request, by the field that it is in: what is written by people, and so misspelt.
+_ITEM_FIELDS = {
+    place: ", ".join(kind.__struct_fields__)
+    for place, kind in (("alert", TriggerInput), ("alerts", TriggerInput), ("readings", ReadingInput))
+}
+_UNKNOWN = re.compile(r"unknown field `.*` - at `\$\.(alerts?|readings)(\[\d+\])?`$", re.DOTALL)
 DECODER_FAULTS = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
@@ -107,6 +115,8 @@ def _explain(fault: BaseException) -> str:
     if isinstance(fault, UnicodeError):
         return "a text is not valid UTF-8"
     text = str(fault)[:300]
+    if (unknown := _UNKNOWN.search(str(fault))) is not None:
+        return f"{text}; its fields: {_ITEM_FIELDS[unknown[1]]}"
     is_about_type = text.endswith(("- at `$.type`", "missing required field `type`"))
     return f"{text}; `type` is one of {CLIENT_TYPES}" if is_about_type else text
 

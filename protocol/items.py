@@ -1,6 +1,8 @@
 """The items of a request, and what became of each: the same words over a socket, over HTTP and in an embedding program.
 
 Fields of triggers and readings are snake_case, as those of alerts are; a result's are camelCase, as of all that we say.
+What people and their programs write, a trigger and a reading, has no field that nobody knows: a `sevrity` that is
+silently left aside rings as `warning`, and wakes nobody.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from protocol.fields import ITEMS_MAX, Finite, Id, Label, Labels, Text, Title
 from protocol.model import Comparison, Reason, Status
 
 
-class TriggerInput(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
+class TriggerInput(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True, forbid_unknown_fields=True):
     """An alert that somebody asks for. Without `severity` it is `warning` (or what its rule says)."""
 
     framework_id: Id
@@ -34,7 +36,7 @@ class TriggerInput(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw
     assigned_to: Id | None = None
 
 
-class ReadingInput(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
+class ReadingInput(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True, forbid_unknown_fields=True):
     """One measured value of one metric of a framework; `at` (RFC 3339) defaults to the time of arrival."""
 
     framework_id: Id

@@ -1,8 +1,8 @@
 """The messages of the wire, one frozen Struct each. The docstrings are their documentation.
 
 Envelope fields are camelCase on the wire, fields of alerts, triggers and readings snake_case. A reader ignores fields
-that it does not know; a new field has a default. What stands in them: `protocol.items`, `protocol.model`; what is told
-beside the streams: `protocol.hints`.
+of a message that it does not know, and the engine refuses those of a trigger or reading; a new field has a default.
+What stands in them: `protocol.items`, `protocol.model`; what is told beside the streams: `protocol.hints`.
 """
 
 from __future__ import annotations

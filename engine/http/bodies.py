@@ -34,14 +34,14 @@ _HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 BODY_OBJECT_MAX_BYTES = 131_072
 
 
-class TriggersBody(msgspec.Struct, frozen=True, kw_only=True):
+class TriggersBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Ring: one `alert`, or up to 1,000 `alerts`; exactly one of the two."""
 
     alert: TriggerInput | None = None
     alerts: Triggers | None = None
 
 
-class ReadingsBody(msgspec.Struct, frozen=True, kw_only=True):
+class ReadingsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Up to 1,000 measured values."""
 
     readings: Readings

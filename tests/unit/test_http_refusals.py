@@ -17,6 +17,8 @@ from tests.support.foreign_posts import ALERTA, PAGERDUTY
 from tests.unit.test_http_api import problem
 
 ANOMALY = {"kind": "anomaly", "id": "a", "framework": "web", "metric": "m"}
+BELL = {"framework_id": "web", "title": "disk"}
+VALUE = {"framework_id": "web", "metric": "m", "value": 1}
 SEASONS = '; allowed: none, hour, day, week; for example "season": "day"'
 
 
@@ -52,6 +54,30 @@ async def test_a_rule_that_is_tried_or_taken_in_is_refused_with_a_right_value(
     client: httpx.AsyncClient, path: str, body: Any, said: str
 ) -> None:
     assert said in problem(await client.post(f"/api/v1/{path}", json=body), 400, 107)
+
+
+@pytest.mark.parametrize("preview", ["", "/preview"])
+@pytest.mark.parametrize(
+    ("path", "body", "place", "meant"),
+    [
+        ("triggers", {"alert": BELL | {"sevrity": "critical"}}, "`$.alert`; its fields: framework_id", '"severity": "'),
+        ("triggers", {"alerts": [BELL, BELL | {"a": 1}]}, "`$.alerts[1]`; its fields: framework_id", "; for example "),
+        ("triggers", {"alert": BELL, "async": True}, "field `async`; its fields: alert, alerts", "; for example "),
+        (
+            "readings",
+            {"readings": [VALUE | {"lables": {}}]},
+            "`$.readings[0]`; its fields: framework_id",
+            '"labels": {',
+        ),
+        ("readings", {"readings": [VALUE], "reading": 1}, "field `reading`; its fields: readings", '"readings": ['),
+    ],
+)
+async def test_a_misspelt_field_of_a_trigger_or_a_reading_is_told_with_the_one_that_is_meant(
+    client: httpx.AsyncClient, preview: str, path: str, body: Any, place: str, meant: str
+) -> None:
+    told = problem(await client.post(f"/api/v1/{path}{preview}", json=body), 400, 107)
+    assert place in told
+    assert meant in told
 
 
 async def test_an_empty_filter_is_not_taken_for_all_alerts(client: httpx.AsyncClient) -> None:

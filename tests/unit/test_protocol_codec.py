@@ -32,6 +32,7 @@ CLIENT = get_args(m.ClientMessage)
 SERVER = get_args(m.ServerMessage)
 FORMS = pytest.mark.parametrize("form", WireForm, ids=lambda form: form.name.lower())
 I64 = 2**63 - 1
+A_READING = {"framework_id": "a", "metric": "m", "value": 1}
 TEXT_ALPHABET = st.characters(exclude_categories=["Cs"])
 
 
@@ -389,6 +390,29 @@ def test_a_message_of_no_known_type_is_answered_with_those_there_are(text):
         decode_client(text, WireForm.JSON)
     known = [kind.__struct_config__.tag for kind in get_args(m.ClientMessage)]
     assert refused.value.message.endswith(f"; `type` is one of {', '.join(known)}")
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ({"type": "trigger", "alert": {"framework_id": "a", "sevrity": "critical"}}, "`sevrity` - at `$.alert`"),
+        ({"type": "trigger", "alerts": [{"framework_id": "a", "x": 1}]}, "`x` - at `$.alerts[0]`"),
+        ({"type": "reading", "readings": [A_READING | {"lables": {}}]}, "`lables` - at `$.readings[0]`"),
+        ({"type": "reading", "readings": [A_READING | {"x" * 400 + "` - at `$.y": 1}]}, "x" * 200),
+    ],
+)
+@FORMS
+def test_a_field_that_no_trigger_and_no_reading_has_is_refused_with_those_there_are(form, message, told):
+    kind = TriggerInput if message["type"] == "trigger" else ReadingInput
+    data = encode(message, form)
+    with pytest.raises(BadRequest) as refused:
+        decode_client(data, form)
+    assert told in refused.value.message
+    assert refused.value.message.endswith(f"; its fields: {', '.join(kind.__struct_fields__)}")
+
+
+def test_a_field_that_a_message_does_not_have_is_ignored():
+    assert decode_client('{"type":"ping","id":1,"new":[]}', WireForm.JSON) == m.Ping(id=1)
 
 
 def test_another_mistake_is_answered_without_a_list_of_types():
