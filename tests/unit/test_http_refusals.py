@@ -80,6 +80,11 @@ async def test_a_misspelt_field_of_a_trigger_or_a_reading_is_told_with_the_one_t
     assert meant in told
 
 
+async def test_an_object_within_objects_without_an_end_is_told_so(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/api/v1/rules", content=b'{"x":' * 20_000)
+    assert "nested too deep" in problem(answer, 400, 107)
+
+
 async def test_an_empty_filter_is_not_taken_for_all_alerts(client: httpx.AsyncClient) -> None:
     ring = {"alert": {"framework_id": "web", "title": "disk"}}
     await client.post("/api/v1/triggers", json=ring)
