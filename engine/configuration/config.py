@@ -19,6 +19,7 @@ import msgspec
 
 from engine.configuration.config_checks import CHECKS, check_smtp
 from engine.configuration.fields import (
+    MASK,
     Address,
     ConfigError,
     Field,
@@ -30,6 +31,7 @@ from engine.configuration.fields import (
     parse_address,
     why,
 )
+from engine.configuration.store_urls import without_password
 from engine.sections.alerting import Alerts, Channel, Flapping, Storm, Suppression
 from engine.sections.bus import BusSection
 from engine.sections.cache import Cache, Redis
@@ -179,6 +181,9 @@ class Config(Section, frozen=True, kw_only=True):
     def http_scheme(self) -> str:
         """How URLs of the API begin."""
         return "https" if self.tls.cert else "http"
+
+    def __repr__(self) -> str:
+        return super().__repr__().replace(repr(self.store), repr(without_password(self.store, MASK)))
 
     @property
     def store_url(self) -> str:

@@ -31,7 +31,8 @@ SECRET_MIN_BYTES = 32
 INTEGRATION_KEY_MIN_BYTES = 16
 # It stands in every line of a digest.
 PUBLIC_URL_MAX_CHARS = 300
-REDIS_SCHEMES = ("redis", "rediss", "unix")
+# Small letters alone: its library takes no others.
+REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 _PUBLIC_URL = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
 _NODE = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
@@ -159,7 +160,8 @@ def check_smtp(smtp: Smtp) -> None:
 def _check_redis(url: SecretUrl) -> None:
     allowed = "redis://[[user]:password@]host[:port][/database], rediss:// or unix:///path (%40 for an @ in a password)"
     try:
-        parts = urlsplit(url.reveal().decode())
+        text = url.reveal().decode()
+        parts = urlsplit(text)
         place = parts.path if parts.scheme == "unix" else parts.hostname
         is_port = parts.port != 0
     except ValueError:  # no port, or brackets without an end
@@ -167,7 +169,7 @@ def _check_redis(url: SecretUrl) -> None:
     has_more = (
         parts.query or parts.fragment or not re.fullmatch(r"(/\d{0,5})?", "" if place == parts.path else parts.path)
     )
-    if url and (parts.scheme not in REDIS_SCHEMES or not place or not is_port or has_more):
+    if url and (not text.startswith(REDIS_SCHEMES) or not place or not is_port or has_more):
         raise ValueError(allowed)
 
 

@@ -22,6 +22,7 @@ from engine.configuration.config import FIELDS, Config
 from engine.configuration.config_checks import CHECKS
 from engine.configuration.fields import MASK, Address, ConfigError, Field, Secret, SecretUrl, check, nearest
 from engine.configuration.folder import unusable_folder
+from engine.configuration.store_urls import without_password
 
 PREFIX = "TOCSIN_"
 CONFIG_VARIABLE = "TOCSIN_CONFIG"
@@ -34,8 +35,6 @@ CLIENT_VARIABLES = frozenset({"TOCSIN_API", "TOCSIN_APP_PASSWORD", "TOCSIN_TOKEN
 _SERVICE_LINK = re.compile(
     r"TOCSIN_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
 )
-# `scheme://user:password@`
-_URL_PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^/@]*(?=@)")
 
 
 def _seconds(milliseconds: str) -> float:
@@ -251,7 +250,8 @@ def _assignment(field: Field, value: Any) -> list[str]:
     if isinstance(value, Secret):
         # Commented out: a mask that is read back would be a secret that everybody knows.
         return [f'# {field.name} = "{MASK if value else ""}"']
-    masked = _URL_PASSWORD.sub(rf"\1:{MASK}", value) if isinstance(value, str) else value
+    is_url = isinstance(value, str) and (field.key == "store" or "://" in value)
+    masked = without_password(value, MASK) if is_url else value
     return [f"{'# ' if masked != value else ''}{field.name} = {toml_value(masked)}"]
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from engine.app import Engine
 from protocol.fields import TEXT_MAX_CHARS
 from protocol.items import ITEMS_MAX, TriggerInput
 from tests.support.browsers import Browser, Remote, opened
+from tests.support.engines import an_engine
 
 SLOW = TriggerInput(framework_id="web", title="Checkout is slow", severity="critical")
 MINOR = TriggerInput(framework_id="web", title="A certificate ends soon", severity="info")
@@ -30,6 +34,17 @@ globalThis.Notification = class extends Shown {
   constructor(title, options) { super(title, options); hear(title); }
 };
 Object.defineProperty(document, 'visibilityState', { get: () => 'hidden' });
+"""
+# As browsers do until somebody has touched the page; and each bell is a minute after the one before, so no storm.
+SILENT = """
+let later = 0;
+(({ now }) => { Date.now = () => now() + later; })(Date);
+let waiting = [];
+globalThis.allow = () => waiting.forEach((begin) => begin());
+AudioContext.prototype.resume = () => {
+  later += 60_000;
+  return new Promise((begin) => waiting.push(begin));
+};
 """
 
 
@@ -64,6 +79,21 @@ async def test_what_the_engine_refuses_is_undone_on_the_page_with_its_reason(eng
     assert await details.get_by_text("xxxx").count() == 0
 
 
+async def test_keys_mean_the_alert_that_is_looked_at_also_if_the_way_back_has_opened_it(
+    engine: Engine, browser: Browser
+) -> None:
+    await ring(engine, SLOW, MINOR)
+    page = await opened(browser, engine, "ann")
+    for title in (SLOW.title, MINOR.title):
+        await page.locator(".alert-row .title", has_text=title).click()
+        await page.get_by_label("Details of the alert").get_by_role("heading", name=title).wait_for()
+    await page.go_back()
+    await page.get_by_label("Details of the alert").get_by_role("heading", name=SLOW.title).wait_for()
+    await page.keyboard().press("a")
+    await page.locator(".toast", has_text="Acknowledged: Checkout is slow").wait_for()
+    assert await page.locator(".alert-row.acknowledged").count() == 1
+
+
 async def test_an_alert_is_heard_and_shown_on_the_desktop_as_it_is_wished_and_allowed(
     engine: Engine, browser: Browser
 ) -> None:
@@ -91,6 +121,34 @@ async def test_an_alert_is_heard_and_shown_on_the_desktop_as_it_is_wished_and_al
     await ring(engine, TriggerInput(framework_id="web", title="Payments are refused", severity="critical"))
     await page.evaluate("untilHeard('critical: Payments are refused')")
     assert (await page.evaluate("heard.filter((each) => each === 'tone').length")) == 2
+
+
+async def test_a_page_that_nobody_has_touched_says_that_its_bell_is_silent_and_rings_once_when_it_may(
+    engine: Engine, browser: Browser
+) -> None:
+    page = await opened(browser, engine, "ann")
+    await page.context().add_init_script(LISTENING + SILENT)
+    await page.reload()
+    await page.locator("button[title^='The bell is silent until you click here']").wait_for()
+    for number in range(3):
+        await ring(engine, TriggerInput(framework_id="web", title=f"Checkout {number}", severity="critical"))
+        await page.locator(".alert-row", has_text=f"Checkout {number}").wait_for()
+    assert await page.evaluate("heard") == []
+    await page.locator(".status-line").click()
+    await page.locator("button[title='The bell rings (m)']").wait_for()
+    await page.evaluate("allow(); untilHeard('tone')")
+    # Two tones of the last one.
+    assert await page.evaluate("heard") == ["tone", "tone"]
+
+
+async def test_the_own_machine_is_drawn_while_nothing_rings(tmp_path: Path, browser: Browser) -> None:
+    async with an_engine(tmp_path, watch_host=True) as engine:
+        page = await opened(browser, engine, "ann")
+        await page.get_by_role("heading", name="Nothing rings").wait_for()
+        drawing = page.get_by_role("img", name=re.compile(r"^memory_percent: .* threshold 90$"))
+        await drawing.wait_for()
+        # What goes up and down with the machine is as it may; what is drawn of it has its rule's threshold.
+        assert await page.locator(".vitals .threshold").count() >= 1
 
 
 async def test_of_more_alerts_than_the_page_keeps_it_says_how_many_are_left_out(

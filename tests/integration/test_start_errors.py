@@ -62,6 +62,8 @@ def an_http_port() -> Iterator[int]:
         (f"postgresql://tocsin:{SECRET}@db:port/tocsin", "the URL of the database at db/tocsin cannot be used"),
         (f"postgresql://t:{SECRET}@127.0.0.1:70000/tocsin", "the database at 127.0.0.1:70000/tocsin cannot be used"),
         (f"postgresql://tocsin:{SECRET}#@db/tocsin", "in a password %40 for @"),
+        (f"postgresql://tocsin:p@127.0.0.1:9/{SECRET}@db/tocsin", "at db/tocsin cannot be used: write postgresql://"),
+        (f"postgresql:tocsin:{SECRET}@db/tocsin", "store 'postgresql:tocsin:***@db/tocsin' is not known: use "),
     ],
 )
 def test_a_store_that_is_no_store_or_does_not_answer_is_named_with_host_and_cause(
@@ -76,6 +78,7 @@ def test_a_store_that_is_no_store_or_does_not_answer_is_named_with_host_and_caus
     ("url", "said"),
     [
         (f"mysql://:{SECRET}@cache", "use redis://[[user]:password@]host[:port][/database]"),
+        (f"REDIS://:{SECRET}@cache", "use redis://[[user]:password@]host[:port][/database]"),
         (f"redis://:{SECRET}@127.0.0.1:70000", "use redis://[[user]:password@]host[:port][/database]"),
         (f"redis://:{SECRET}@127.0.0.1:9", "no connection to the Redis at redis://:********@127.0.0.1:9: "),
         (f"redis://:{SECRET}@nowhere.invalid", "no connection to the Redis at redis://:********@nowhere.invalid: "),

@@ -15,6 +15,7 @@ from engine.configuration.config import FIELDS, Config
 from engine.configuration.fields import Address, ConfigError, Field, Secret, SecretUrl, parse_address
 from engine.configuration.folder import prepare_data_folder
 from engine.configuration.settings import ALIASES, FILE_MAX_BYTES, effective, load, toml_value
+from engine.configuration.store_urls import without_password
 from engine.sections.cache import Redis
 from engine.sections.doors import Gateway
 from engine.sections.watching import HOST_RULES, Host
@@ -115,6 +116,7 @@ def test_the_url_of_a_redis_is_taken_as_it_is(url):
     [
         *("a:6379", "http://:hush@a", "redis://", "redis://:hush@a:0", "redis://:hush@a:99999", "redis://:hush@a/x"),
         *("redis://:hush@a?db=3", "redis://:hush@a/3#x", "redis://:hush@[a", "unix://", "redis://:hu/sh@a"),
+        *("REDIS://:hush@a", "redis::hush@a"),
     ],
 )
 def test_a_wrong_url_of_a_redis_is_refused_without_its_password(url):
@@ -456,6 +458,26 @@ def test_the_effective_configuration_carries_the_reasons():
 def test_a_password_in_the_stores_url_is_masked(tmp_path):
     text = effective(Config(store="postgres://tocsin:hunter2@db.example/alerts"))
     assert '# store = "postgres://tocsin:********@db.example/alerts"' in text
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://u:hu/s@h@db:5432/t?a=b", "postgresql://u:*@db:5432/t?a=b"),
+        ("mysql+x://u:hush@db/t", "mysql+x://u:*@db/t"),
+        *((f"postgresql{slashes}u:hush@db/t", f"postgresql{slashes}u:*@db/t") for slashes in (":", ":/", ":///", "//")),
+        ("postgresql:hush@db/t", "postgresql:*@db/t"),
+        ("u:hush@db/t", "u:*@db/t"),
+        ("postgresql://db/t?user=u&password=hush&a=b", "postgresql://db/t?user=u&password=*&a=b"),
+        ("postgresql://u@db:5432/t", "postgresql://u@db:5432/t"),
+        ("postgresql://db:5432/t", "postgresql://db:5432/t"),
+        ("/var/lib/tocsin/t.db", "/var/lib/tocsin/t.db"),
+    ],
+)
+def test_a_password_is_not_shown_of_a_stores_url_that_is_written_wrongly_either(url, shown):
+    assert without_password(url, "*") == shown
+    assert "hush" not in repr(Config(store=url))
+    assert "hush" not in effective(Config(store=url))
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))

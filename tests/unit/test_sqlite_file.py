@@ -57,6 +57,12 @@ def test_a_url_names_a_file_or_memory(url: str, path: str | None) -> None:
     assert Database.of_url(url).path == (None if path is None else Path(path))
 
 
+@pytest.mark.parametrize("url", ["postgresql:u:hush@db/t", "postgresql//u:hush@db/t", "mysql://u:hu/sh@db/t"])
+def test_what_was_meant_as_a_database_elsewhere_is_no_file_and_shows_no_password(url: str) -> None:
+    with pytest.raises(ValueError, match=r"u:\*\*\*@db/t' is not known: use sqlite:///"):
+        Database.of_url(url)
+
+
 async def test_a_new_store_makes_its_folder_and_only_its_owner_may_read_it(tmp_path: Path) -> None:
     path = tmp_path / "new folder" / "ünd % ?.db"
     mask = os.umask(0o022)

@@ -64,13 +64,12 @@ async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InternalClientError) as fault:
         # Also a login or a database that is not there: whoever makes them may be a moment later than we are. And hosts
         # of which none may be written to: one of them will be.
+        if _is_torn(url):
+            raise _unusable(url) from fault
         raise NotYet(f"no connection to the database at {named(url)}: {said(fault)}") from fault
     except (ValueError, OverflowError, asyncpg.InterfaceError) as fault:
         # Its words may quote what it took for a port; one past 65,535 is found by the socket only.
-        raise StoreRefused(
-            f"the URL of the database at {named(url)} cannot be used: write postgresql://user:password@host:port/name "
-            "(in a password %40 for @, %23 for #, %2F for /)"
-        ) from fault
+        raise _unusable(url) from fault
     try:
         await check_server(connection)
         yield connection
@@ -79,6 +78,18 @@ async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
             await asyncio.wait_for(connection.close(), CLOSE_MAX_S)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
             connection.terminate()
+
+
+def _is_torn(url: str) -> bool:
+    """Whether a password's own / or # or ? ended the host for the driver: then it asked another one than we name."""
+    return any(mark in url.partition("://")[2].rpartition("@")[0] for mark in "/#?")
+
+
+def _unusable(url: str) -> StoreRefused:
+    return StoreRefused(
+        f"the URL of the database at {named(url)} cannot be used: write postgresql://user:password@host:port/name "
+        "(in a password %40 for @, %23 for #, %2F for /)"
+    )
 
 
 async def check_server(connection: asyncpg.Connection) -> None:

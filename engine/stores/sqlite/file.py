@@ -20,6 +20,7 @@ from pathlib import Path
 
 import structlog
 
+from engine.configuration.store_urls import without_password
 from engine.stores import migrate
 from protocol.errors import StoreRefused
 
@@ -55,12 +56,12 @@ class Database:
         if url in _MEMORY:
             return cls(None)
         scheme, separator, path = url.partition("://")
-        if not separator and url and not re.match(r"(sqlite|postgres\w*|redis|mysql):", url):
+        if not separator and url and not re.match(r"(sqlite|postgres\w*|redis|mysql)(:|//)", url):
             return cls(Path(url))
         if scheme == "sqlite" and len(path) > 1 and path.startswith("/"):
             return cls(Path(path[1:]))
         raise ValueError(
-            f"store {_without_password(url)!r} is not known: use sqlite:///relative.db, sqlite:////absolute.db, "
+            f"store {without_password(url, '***')!r} is not known: use sqlite:///relative.db, sqlite:////absolute.db, "
             "a plain path, memory:, or postgresql://user:password@host/database"
         )
 
@@ -223,7 +224,3 @@ def _corrupt(path: Path, finding: str) -> StoreRefused:
         f"{path} is damaged ({finding}); it was left as it is. Restore a copy, or move it away (with its -wal file) "
         "to start with an empty one"
     )
-
-
-def _without_password(url: str) -> str:
-    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:***@", url)

@@ -8,12 +8,13 @@ import { IconButton, sayFailed } from "../ui/index.ts";
 import { allowNotifications, canNotify, notify } from "./desktop.ts";
 import { showOnTab } from "./icon.ts";
 import { ringing, setRinging, useRingingSettings } from "./settings.ts";
-import { ring } from "./sound.ts";
+import { ring, useMaySound } from "./sound.ts";
 import { pressing, ringsFor } from "./wanted.ts";
 
 /** The bell in the bar: mutes and unmutes, and is at work while it is drawn. */
 export function Bell() {
   const { isMuted } = useRingingSettings();
+  const maySound = useMaySound();
   const { status } = useConnection();
   const alerts = useSurvey();
   const { count, worst } = useMemo(() => pressing(alerts), [alerts]);
@@ -33,14 +34,16 @@ export function Bell() {
   useKeys("Bell", [{ keys: "m", says: "Mute, or not", does: toggle }]);
   return (
     <IconButton
-      icon={isMuted ? "muted" : "sound"}
+      icon={isMuted || !maySound ? "muted" : "sound"}
       label="Mute the bell"
-      title={isMuted ? "The bell is muted (m)" : "The bell rings (m)"}
+      title={isMuted ? "The bell is muted (m)" : maySound ? "The bell rings (m)" : UNTOUCHED}
       aria-pressed={isMuted}
       onClick={toggle}
     />
   );
 }
+
+const UNTOUCHED = "The bell is silent until you click here or press a key: browsers want that";
 
 /** What rings, and how; in the menu of whoever is signed in. */
 export function RingingChoice() {

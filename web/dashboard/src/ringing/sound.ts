@@ -2,7 +2,10 @@
  * The bell: two tones, higher for what is worse, made by the browser itself (no file to load).
  *
  * Browsers let a page sound only after somebody has touched it; before that the bell is silent, which the bar shows.
+ * Of what rang meanwhile the last one rings then, and not all of them at once.
  */
+import { useSyncExternalStore } from "react";
+
 import type { Severity } from "../alerts.ts";
 
 const TONES: Record<Severity, readonly [number, number]> = {
@@ -18,14 +21,36 @@ const PAUSE_MS = 2_000;
 
 let context: AudioContext | undefined;
 let lastAt = 0;
+let newest = 0;
 
 export function ring(severity: Severity): void {
   const now = Date.now();
   if (now - lastAt < PAUSE_MS) return;
-  context ??= new AudioContext();
-  if (context.state === "suspended") void context.resume();
   lastAt = now;
-  TONES[severity].forEach((frequency, index) => tone(context as AudioContext, frequency, index * TONE_S));
+  const number = ++newest;
+  const audio = (context ??= new AudioContext());
+  void audio.resume().then(() => number === newest && play(audio, severity));
+}
+
+function play(audio: AudioContext, severity: Severity): void {
+  TONES[severity].forEach((frequency, index) => tone(audio, frequency, index * TONE_S));
+}
+
+/** Whether the browser lets the page sound. */
+export function useMaySound(): boolean {
+  return useSyncExternalStore(onTouch, maySound);
+}
+
+/** Some do without a touch, because somebody has told them to; that is known after the first bell. */
+function maySound(): boolean {
+  const activation = navigator.userActivation as UserActivation | undefined;
+  return context?.state === "running" || (activation?.hasBeenActive ?? true);
+}
+
+function onTouch(tell: () => void): () => void {
+  const events = ["pointerup", "keyup"];
+  events.forEach((name) => document.addEventListener(name, tell));
+  return () => events.forEach((name) => document.removeEventListener(name, tell));
 }
 
 /** Fades in and out: a tone that is cut clicks. */

@@ -4,7 +4,7 @@
  * Filters are in the address; the open alert is its path (`/alerts/{id}`). Rows are drawn from the live book of alerts,
  * with what was just done on top of it until the engine has answered.
  */
-import { useMemo, useRef, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 
 import { typed } from "../../command.ts";
 import type { Alert } from "../../alerts.ts";
@@ -23,6 +23,7 @@ import { List } from "./list.tsx";
 import { useMemory } from "./memory.ts";
 import { useSelection } from "./selection.ts";
 import { StatusLine } from "./status.tsx";
+import { Vitals } from "./vitals.tsx";
 
 import "./stream.css";
 
@@ -45,6 +46,10 @@ export default function Stream() {
   const frame = useRef<HTMLDivElement>(null);
   const searchField = useRef<HTMLInputElement>(null);
 
+  const pointAt = (id: string) =>
+    setCursor((before) => (before?.id === id ? before : { id, moves: before?.moves ?? 0 }));
+  // Also if a link or the way back has opened it: keys mean what is looked at.
+  useEffect(() => void (openId && pointAt(openId)), [openId]);
   const open = (id: string) => go(`/alerts/${encodeURIComponent(id)}`, query);
   const close = () => go("/", query);
   const place = () => shown.findIndex((alert) => alert.id === cursor?.id);
@@ -114,7 +119,7 @@ export default function Stream() {
               cursor={cursor}
               frame={frame}
               onOpen={open}
-              onCursor={(id) => setCursor((before) => (before?.id === id ? before : { id, moves: before?.moves ?? 0 }))}
+              onCursor={pointAt}
               onSelect={selection.select}
             />
           )}
@@ -157,6 +162,7 @@ function Nothing({ isFiltered }: { isFiltered: boolean }) {
       <p>
         <code>{typed('trigger web --title "Checkout is slow" --value 950 --threshold 500')}</code>
       </p>
+      <Vitals />
     </Empty>
   );
 }

@@ -23,10 +23,10 @@ export function windowOf(
   return { since: new Date(start).toISOString(), until: new Date(end).toISOString() };
 }
 
-/** Of a metric with several series, those that have nothing but the alert's labels; oldest first. */
-export function pointsOf(readings: readonly Reading[], labels: Record<string, string>): Point[] {
+/** Of a metric with several series, those that have nothing but the alert's labels (null: all); oldest first. */
+export function pointsOf(readings: readonly Reading[], labels: Record<string, string> | null): Point[] {
   return readings
-    .filter((reading) => Object.entries(reading.labels).every(([name, value]) => labels[name] === value))
+    .filter((reading) => !labels || Object.entries(reading.labels).every(([name, value]) => labels[name] === value))
     .map((reading) => ({ at: Date.parse(reading.at), value: reading.value }))
     .sort((one, other) => one.at - other.at);
 }
