@@ -14,13 +14,17 @@ import httpx
 import pytest
 
 from tests.support.examples import load_profile
+from tests.support.migrated import copy_what_was_migrated
 from tests.support.plainly import plainly
 from tests.support.postgres_fixtures import empty_postgres, postgres_database, postgres_server, postgres_template
 from tests.support.redis_fixtures import redis, redis_server
+from tests.support.signatures import read_signatures_once
 
 __all__ = ["empty_postgres", "postgres_database", "postgres_server", "postgres_template", "redis", "redis_server"]
 
 load_profile()
+copy_what_was_migrated()
+read_signatures_once()
 # Five seconds, which is what a client has who says nothing, are not much for a first answer on a machine full of tests.
 ANSWER_S = 170.0
 for _client in (httpx.AsyncClient, httpx.Client):

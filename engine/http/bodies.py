@@ -8,6 +8,7 @@ document.
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any, TypeVar
 
@@ -67,6 +68,7 @@ class RecipientList(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
+@functools.cache
 def json_body(kind: type[T], read_as: type[T] | None = None) -> type[AbstractDTO[T]]:
     """What to give a handler as `dto=` so that its `data` is a `kind`, decoded strictly.
 
@@ -93,6 +95,7 @@ def json_body(kind: type[T], read_as: type[T] | None = None) -> type[AbstractDTO
     return JsonBody
 
 
+@functools.cache
 def object_body(shape: Any) -> type[AbstractDTO[Any]]:
     """What to give a handler as `dto=` so that its `data` is the members of a JSON object, which somebody else checks.
 

@@ -164,7 +164,7 @@ def _reading(verbs: Incidents) -> list[HTTPRouteHandler]:
 
 
 def _changing(verbs: Incidents, address: PeerAddress) -> list[HTTPRouteHandler]:
-    def options(verb: str, body: type[Any]) -> dict[str, Any]:
+    def options(verb: str, body: type[msgspec.Struct]) -> dict[str, Any]:
         return {
             "path": f"/api/v1/incidents/{{incident_id:str}}/{verb}",
             "status_code": 200,

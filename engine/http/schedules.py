@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -36,12 +37,16 @@ def schedule_routes(verbs: ScheduleVerbs, peer_address: PeerAddress) -> list[HTT
 
 
 def _options(resource: Resource, verb: str) -> dict[str, Any]:
-    kind = shown_type(resource.shelf.kind)
-    faring = msgspec.defstruct(
-        "ScheduleFaring", [("runs", RunsShown)], bases=(kind,), frozen=True, kw_only=True, module=__name__
-    )
+    faring = _faring_type(shown_type(resource.shelf.kind))
     namespace = {"Faring": faring, "FaringPage": page_type(resource.plural, faring)}
     return resource.options(verb) | {"signature_namespace": namespace}
+
+
+@functools.cache
+def _faring_type(kind: Any) -> Any:
+    return msgspec.defstruct(
+        "ScheduleFaring", [("runs", RunsShown)], bases=(kind,), frozen=True, kw_only=True, module=__name__
+    )
 
 
 def _list_route(verbs: ScheduleVerbs, resource: Resource) -> HTTPRouteHandler:

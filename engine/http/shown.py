@@ -6,6 +6,7 @@ can be sent back as it is. All fields are there, also those that have their defa
 
 from __future__ import annotations
 
+import functools
 from typing import Any, get_args
 
 import msgspec
@@ -35,8 +36,9 @@ def shown_type(kind: Kind[Any]) -> Any:
     return together
 
 
+@functools.cache
 def page_type(plural: str, shown: Any) -> Any:
-    """The Struct of a page of them."""
+    """The Struct of a page of them; each of their routes asks for it."""
     fields = [("items", list[shown]), ("next_cursor", str | None)]
     return msgspec.defstruct(f"{plural.capitalize()}Page", fields, frozen=True, kw_only=True, module=__name__)
 
