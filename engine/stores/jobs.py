@@ -3,7 +3,7 @@
 The store's own clock decides what is due and whose lease has ended. A lease is a number that grows at each claim:
 whoever settles or renews with an older one changes nothing and is told so. A job that was put off behind another one
 (`Settlement.behind`) is due in the transaction in which that one ends: done, failed, lost, cancelled. Nobody looks for
-it before, but once a day. `tests/unit/test_store_jobs.py` is what every adapter must do.
+it before, but once a day. `tests/unit/test_store_job*.py` are what every adapter must do.
 """
 
 from __future__ import annotations

@@ -38,7 +38,8 @@ from engine.stores.tables.connection import Connection
 from protocol.incidents import IncidentState
 from protocol.model import AlertState, Severity
 from tests.support.postgres_server import PostgresDatabase, PostgresServer
-from tests.unit.test_sqlite_queries import COUNTS, FOUND, JOB_STATEMENTS, PAGES_OF_INCIDENTS
+from tests.unit.test_sqlite_analytics_queries import COUNTS, FOUND, PAGES_OF_INCIDENTS
+from tests.unit.test_sqlite_job_queries import JOB_STATEMENTS
 
 ROWS = 60_000
 # Of 40 workspaces with 5 channels each; what is due, open or unread is little of all.

@@ -14,7 +14,7 @@ import pytest
 from engine.stores.tables import aggregate_sums, deliveries, delivery_lines, findings, incidents, queries
 from tests.integration.test_postgres_plans import OF_INCIDENTS, READS, TOLD, costly, index_conditions
 from tests.support.postgres_server import PostgresDatabase, PostgresServer
-from tests.unit.test_sqlite_queries import JOB_STATEMENTS
+from tests.unit.test_sqlite_job_queries import JOB_STATEMENTS
 
 # Asked once, at a start.
 ONCE = ("_UNSETTLED",)

@@ -14,6 +14,7 @@ from trio.testing import MockClock
 
 from protocol.jobs import NewJob, Queue
 from tests.support.jobs import job_store
+from tests.support.open_jobs import opened
 from tests.support.postgres_server import PostgresDatabase
 from tests.support.stores import StoreFactory
 from tests.unit import (
@@ -22,6 +23,8 @@ from tests.unit import (
     test_store_deliveries,
     test_store_findings,
     test_store_incidents,
+    test_store_job_ends,
+    test_store_job_origins,
     test_store_jobs,
     test_store_lists,
     test_store_objects,
@@ -35,7 +38,6 @@ from tests.unit import (
     test_store_workflows,
 )
 from tests.unit.test_store_aggregates import breaking
-from tests.unit.test_store_jobs import opened
 
 __all__ = ["breaking", "opened"]
 
@@ -45,6 +47,8 @@ SUITE = (
     test_store_deliveries,
     test_store_findings,
     test_store_incidents,
+    test_store_job_ends,
+    test_store_job_origins,
     test_store_jobs,
     test_store_lists,
     test_store_objects,

@@ -23,6 +23,7 @@ from engine.nodes.together import Nodes
 from engine.stores import Store, open_store
 from engine.world import World
 from protocol.errors import StoreUnavailable
+from protocol.model import ChannelKey
 from tests.support.actors import clock
 from tocsin.testing.engines import EngineUnderTest, a_config
 
@@ -158,3 +159,11 @@ async def settled(cluster: Cluster) -> None:
     for engine in cluster.engines.values():
         await engine.pass_time(1.5)
         return
+
+
+WEB = ChannelKey("main", "web")
+
+
+def kinds(cluster: Cluster) -> dict[str, int]:
+    """How many channels each node has that are decided elsewhere."""
+    return {name: engine.engine._tree.up.registry.elsewhere for name, engine in cluster.engines.items()}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import trio
@@ -105,3 +106,12 @@ class Pair:
         nursery.start_soon(self.wires.run)
         for node in (self.a, self.b):
             await start(nursery, node.registry.run)
+
+
+@asynccontextmanager
+async def a_pair(**limits: Any) -> AsyncIterator[Pair]:
+    async with trio.open_nursery() as nursery:
+        pair = Pair(**limits)
+        await pair.begin(nursery)
+        yield pair
+        nursery.cancel_scope.cancel()

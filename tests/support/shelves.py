@@ -26,9 +26,9 @@ from engine.shelf.shelves import Shelves, build_shelves
 from engine.stores import Store, open_store
 from protocol.limits import Limit
 from protocol.model import Principal
+from tests.support.http_api import client_of, make_app
 from tests.support.http_service import FakeService
 from tests.support.stores import NOW
-from tests.unit.test_http_api import client_of, make_app
 
 # Keeps secrets without a file.
 NOTIFY = Notify(sealing_secret=Secret("a secret for tests, 32 bytes long or more"))

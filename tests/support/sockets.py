@@ -269,3 +269,16 @@ async def serving(
             for peer in served.peers:
                 peer.close()
             nursery.cancel_scope.cancel()
+
+
+HELLO = client_frame(1, b"hello")
+
+
+async def refused(served: Served, path: str = "/ws", **headers: str) -> str:
+    peer = await served.dial()
+    return (await peer.upgrade(path, headers)).splitlines()[0]
+
+
+async def assert_alive(peer: Peer) -> None:
+    await peer.send(HELLO)
+    assert await peer.frame() == (1, b"hello")

@@ -37,9 +37,9 @@ from protocol.jobs import Claimed, NewJob, Queue
 from protocol.limits import Limit
 from protocol.model import Principal, Reason, Status
 from protocol.workflows import StepResult, StepStatus, Tracker
+from tests.support.http_api import client_of, make_app
 from tests.support.http_service import FakeService
 from tests.support.jobs import clock, job_store
-from tests.unit.test_http_api import client_of, make_app
 
 # Hours pass quickly if nobody looks meanwhile.
 QUIET = Jobs(poll_s=60.0, sweep_s=300.0, lease_s=600.0)

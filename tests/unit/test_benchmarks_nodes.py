@@ -10,8 +10,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from test_benchmarks_processes import StandIn
-from test_benchmarks_scenarios import TINY, hurry
 
 from benchmarks import cli, fanout_nodes, nodes, rig, started_engine
 from benchmarks.arrivals import Arrivals
@@ -24,6 +22,8 @@ from benchmarks.started_engine import SeenNode
 from engine.core.ownership import Owners
 from engine.telemetry.figure_table import FIGURES
 from engine.verbs.nodes import NodeList, NodeShown
+from tests.support.stand_in import StandIn
+from tests.support.tiny import TINY, hurry
 
 IDS = ("first.1", "second.2")
 

@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_benchmarks_processes import StandIn
-from test_benchmarks_scenarios import TINY, hurry
 
 import benchmarks
 from benchmarks import ingest, jobs, jobs_beside, rig
@@ -18,6 +16,8 @@ from benchmarks.options import Options
 from benchmarks.peers import cluster, postgres, queues, redis
 from benchmarks.report import Figures
 from protocol.jobs import Queue
+from tests.support.stand_in import StandIn
+from tests.support.tiny import TINY, hurry
 
 
 class FakeServer:

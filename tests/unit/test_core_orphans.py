@@ -14,8 +14,8 @@ from protocol.model import EventKind
 from protocol.readings import RuleState
 from protocol.rules import AnomalyRule, MilestoneRule, NoData, Rule, SuppressBy
 from tests.support.acts import resolving
+from tests.support.watched import BELOW, RESOLVED, SECOND, Watched, a_rule
 from tests.unit.test_core_channel import BUSY, DUPLICATE, FIRED, KEY
-from tests.unit.test_core_watching import BELOW, RESOLVED, SECOND, Watched, a_rule
 
 FIRED_AND_RESOLVED = [EventKind.FIRED, EventKind.RESOLVED]
 

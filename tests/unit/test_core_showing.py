@@ -11,7 +11,7 @@ from protocol.rule_series import ListSeries, SeriesListed, SeriesSeen, SeriesSta
 from protocol.rules import MilestoneRule, NoData, Objective, PerformanceRule, SuppressBy
 from protocol.times import parse_rfc3339
 from tests.support.acts import resolving
-from tests.unit.test_core_watching import SECOND, Watched, a_rule
+from tests.support.watched import SECOND, Watched, a_rule
 
 
 def listed(channel: Watched, rule: str = "hot", **asked: Any) -> SeriesListed:

@@ -9,8 +9,8 @@ import pytest
 
 from engine.stores import RevocationKind
 from protocol.errors import PermissionDenied, StoreUnavailable
+from tests.support.http_api import client_of, make_app, problem
 from tests.support.http_service import BEARER, TOKEN, WHO, FakeService
-from tests.unit.test_http_api import client_of, make_app, problem
 
 SHOWN = {
     "user": "eve",

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from protocol.times import SECOND_US, rfc3339
+from tests.support.http_api import problem
 from tests.support.shelves import Desk, a_desk, who
 from tests.support.stores import NOW
-from tests.unit.test_http_api import problem
 
 PATH = "/api/v2/silences"
 START, END = rfc3339(NOW), rfc3339(NOW + 3_600 * SECOND_US)

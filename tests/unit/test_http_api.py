@@ -1,68 +1,29 @@
+"""The HTTP API against a service that answers what it is told: triggers, alerts, who may come in, what goes wrong."""
+
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
-import msgspec
 import pytest
 import structlog
 import trio
 from litestar.exceptions import InternalServerException
 from litestar.routes import HTTPRoute
 
-from engine.http import alertmanager_routes
-from engine.http.app import create_app
-from engine.http.ports import About
 from protocol.errors import Busy, PermissionDenied, TooManyRequests
 from protocol.items import ItemResult
-from protocol.model import AlertState, Principal, Reason, Severity, Status
-from protocol.rows import Row, SourceReport, SuppressionWindow
-from protocol.times import parse_rfc3339
+from protocol.model import AlertState, Reason, Severity, Status
+from tests.support.http_api import NOW, RESULT, client, client_of, make_app, problem, service
 from tests.support.http_service import ALERT, BEARER, FIRED, WHO, FakeService
 
-NOW = parse_rfc3339("2026-01-01T12:00:00Z")
+__all__ = ["client", "service"]
+
 # At `tokens` one shows a ticket.
 PUBLIC = {
     *("/healthz", "/readyz", "/metrics", "/api/v1/about", "/api/v1/tokens"),
     *("/schema", "/schema/openapi.json", "/schema/{path:str}"),
 }
-RESULT = {"status": "fired", "reason": "fired", "alertId": ALERT.id, "offset": 7}
-
-
-def make_app(service: FakeService, **options: Any) -> Any:
-    about = About(name="tocsin", version="1.2", ws="ws://127.0.0.1:3008", heartbeat_s=30)
-    return create_app(service, service, service, lambda: b"up 1\n", lambda: about, clock=lambda: NOW, **options)
-
-
-def client_of(app: Any, host: str = "127.0.0.1", **options: Any) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(app, client=(host, 1))
-    return httpx.AsyncClient(transport=transport, base_url="http://tocsin", **options)
-
-
-@pytest.fixture
-def service() -> FakeService:
-    return FakeService()
-
-
-@pytest.fixture
-async def client(service: FakeService) -> AsyncIterator[httpx.AsyncClient]:
-    async with client_of(make_app(service), headers=BEARER) as client:
-        yield client
-
-
-def problem(response: httpx.Response, status: int, code: int) -> str:
-    """Checks that an answer is a problem; its detail. Below `/api/v2/` it is the sentence alone, and has no code."""
-    assert response.status_code == status, response.text
-    if response.request.url.path.startswith("/api/v2/"):
-        assert response.headers["content-type"] == "application/json"
-        assert isinstance(response.json(), str)
-        return str(response.json())
-    assert response.headers["content-type"] == "application/problem+json"
-    body = response.json()
-    assert {"type", "title", "status", "detail", "code", "temporary"} == set(body)
-    assert (body["status"], body["code"], body["type"]) == (status, code, "about:blank")
-    return str(body["detail"])
 
 
 # --- triggers and readings ---------------------------------------------------------------------------------------
@@ -220,260 +181,6 @@ async def test_a_rejection_without_a_message_says_what_its_kind_says(
 ) -> None:
     service.result = ItemResult(status=Status.REJECTED, reason=Reason.ALREADY)
     assert "not in a state" in problem(await client.post(f"/api/v1/alerts/{ALERT.id}/resolve"), 409, 107)
-
-
-# --- Alertmanager's API ------------------------------------------------------------------------------------------
-
-
-def row(**labels: str) -> Row:
-    source = SourceReport(labels=labels, annotations={}, starts_at=NOW, ends_at=NOW + 1)
-    return Row(alert=ALERT, identity="i", window=SuppressionWindow(until=NOW), sources=(source,))
-
-
-async def test_what_prometheus_posts_is_reported_and_answered_empty(
-    client: httpx.AsyncClient, service: FakeService
-) -> None:
-    body = [{"labels": {"alertname": "A", "job": "node"}, "startsAt": "2026-01-01T11:00:00Z", "generatorURL": "g"}]
-    response = await client.post("/api/v2/alerts", json=body)
-    assert (response.status_code, response.content) == (200, b"")
-    [(verb, [(framework, ring)])] = service.asked
-    assert (verb, framework, ring.source.generator_url) == ("report", "node", "g")
-
-
-async def test_no_alerts_are_fine(client: httpx.AsyncClient, service: FakeService) -> None:
-    assert (await client.post("/api/v2/alerts", json=[])).status_code == 200
-    assert service.asked == []
-
-
-async def test_a_bad_alert_is_named_and_does_not_keep_its_neighbours_out(
-    client: httpx.AsyncClient, service: FakeService
-) -> None:
-    body = [{"labels": {}}, {"labels": {"alertname": "A"}}, {"labels": {"a": "b"}, "endsAt": "soon"}]
-    detail = problem(await client.post("/api/v2/alerts", json=body), 400, 107)
-    assert "2 of 3 alerts were refused: [0] at least one label" in detail
-    assert "[2] endsAt: 'soon'" in detail
-    [(_, reports)] = service.asked
-    assert len(reports) == 1
-
-
-@pytest.mark.parametrize(("reason", "status", "code"), [(Reason.BUSY, 503, 120), (Reason.FAILED, 500, 100)])
-async def test_a_report_that_was_not_stored_is_an_error(
-    client: httpx.AsyncClient, service: FakeService, reason: Reason, status: int, code: int
-) -> None:
-    service.result = ItemResult(status=Status.REJECTED, reason=reason)
-    problem(await client.post("/api/v2/alerts", json=[{"labels": {"a": "b"}}]), status, code)
-
-
-async def test_the_end_of_an_alert_that_nobody_knows_is_fine(client: httpx.AsyncClient, service: FakeService) -> None:
-    service.result = ItemResult(status=Status.REJECTED, reason=Reason.UNKNOWN_ALERT)
-    body = [{"labels": {"a": "b"}, "endsAt": "2026-01-01T11:00:00Z"}]
-    assert (await client.post("/api/v2/alerts", json=body)).status_code == 200
-
-
-async def test_too_many_alerts_in_one_post_are_refused(client: httpx.AsyncClient) -> None:
-    response = await client.post("/api/v2/alerts", json=[{"labels": {"a": "b"}}] * 1_001)
-    assert problem(response, 400, 107) == "1001 alerts are too many for one request, limit 1000"
-
-
-async def test_amtool_reads_each_open_label_set(client: httpx.AsyncClient, service: FakeService) -> None:
-    service.rows = [row(alertname="A", host="h1"), row(alertname="B", host="h2")]
-    alerts = (await client.get("/api/v2/alerts")).json()
-    assert [a["labels"]["alertname"] for a in alerts] == ["A", "B"]
-    assert {
-        "annotations", "endsAt", "fingerprint", "receivers", "startsAt", "status", "updatedAt", "generatorURL", "labels"
-    } == set(alerts[0])  # fmt: skip
-    assert alerts[0]["status"] == {"state": "active", "silencedBy": [], "inhibitedBy": [], "mutedBy": []}
-    assert alerts[0]["receivers"] == [{"name": "tocsin"}]
-
-
-@pytest.mark.parametrize(
-    ("parameters", "names"),
-    [
-        ("filter=host%3D~%22h.%22&filter=alertname!%3DA", ["B"]),
-        ("filter=host%3Dh3", []),
-        ("active=false", []),
-        ("active=true&silenced=false&inhibited=false&unprocessed=false", ["A", "B"]),
-        ("receiver=toc.*", ["A", "B"]),
-        ("receiver=mail", []),
-    ],
-)
-async def test_amtool_filters_what_it_reads(
-    client: httpx.AsyncClient, service: FakeService, parameters: str, names: list[str]
-) -> None:
-    service.rows = [row(alertname="A", host="h1"), row(alertname="B", host="h2")]
-    alerts = (await client.get(f"/api/v2/alerts?{parameters}")).json()
-    assert [a["labels"]["alertname"] for a in alerts] == names
-
-
-@pytest.mark.parametrize(
-    "parameters", ["filter=x", "filter=a%3D~(", "receiver=(", "active=perhaps", "&".join(["filter=a%3Db"] * 21)]
-)
-async def test_a_bad_filter_of_amtool_is_refused(client: httpx.AsyncClient, parameters: str) -> None:
-    problem(await client.get(f"/api/v2/alerts?{parameters}"), 400, 107)
-
-
-async def test_a_query_that_takes_too_long_is_refused(
-    client: httpx.AsyncClient, service: FakeService, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(alertmanager_routes, "QUERY_MAX_S", 0)
-    service.rows = [row(alertname="A")]
-    assert "longer than" in problem(await client.get("/api/v2/alerts"), 429, 106)
-
-
-async def test_a_long_listing_lets_others_run(
-    client: httpx.AsyncClient, service: FakeService, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(alertmanager_routes, "SLICE_S", 0)
-    service.rows = [row(alertname=f"A{n}") for n in range(100)]
-    turns = 0
-
-    async def other() -> None:
-        nonlocal turns
-        while True:
-            await trio.lowlevel.checkpoint()
-            turns += 1
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(other)
-        response = await client.get("/api/v2/alerts?filter=alertname%3D~A.*")
-        nursery.cancel_scope.cancel()
-    assert (len(response.json()), turns >= 100) == (100, True)
-
-
-async def test_amtool_gets_a_status_of_the_shape_that_it_requires(client: httpx.AsyncClient) -> None:
-    status = (await client.get("/api/v2/status")).json()
-    assert status["cluster"] == {"status": "disabled"}
-    assert status["config"] == {"original": ""}
-    assert status["uptime"] == "2026-01-01T12:00:00.000000Z"
-    required = {"version", "branch", "buildDate", "buildUser", "goVersion", "revision"}
-    assert set(status["versionInfo"]) == required
-    assert status["versionInfo"]["version"] == "1.2"
-
-
-# --- operations --------------------------------------------------------------------------------------------------
-
-
-async def test_health_readiness_metrics_and_about_need_no_token(service: FakeService) -> None:
-    async with client_of(make_app(service)) as client:
-        assert (await client.get("/healthz")).json() == {"status": "alive"}
-        assert (await client.get("/readyz")).json() == {"status": "ready"}
-        metrics = await client.get("/metrics")
-        assert metrics.content == b"up 1\n"
-        assert metrics.headers["content-type"].startswith("text/plain; version=")
-        about = (await client.get("/api/v1/about")).json()
-        assert about == {
-            "name": "tocsin",
-            "version": "1.2",
-            "ws": "ws://127.0.0.1:3008",
-            "heartbeat_s": 30.0,
-            "protocol": 1,
-        }
-
-
-async def test_an_engine_that_cannot_ack_is_not_ready_but_alive(
-    client: httpx.AsyncClient, service: FakeService
-) -> None:
-    service.why_unready = "its disk is full"
-    response = await client.get("/readyz")
-    assert "the store is away (its disk is full)" in problem(response, 503, 120)
-    assert response.headers["retry-after"] == "1"
-    assert (await client.get("/healthz")).status_code == 200
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "/api/v1/alerts?limt=1",
-        "/api/v1/alerts?states=active",
-        "/api/v1/alerts/a/recipients?x=",
-        "/api/v1/connections?cursr=1",
-        "/api/v1/revocations?q=1",
-        "/api/v1/audit?sinse=1",
-        "/api/v2/alerts?filtre=a",
-    ],
-)
-async def test_a_parameter_that_a_list_does_not_have_is_refused_and_the_known_ones_are_named(
-    client: httpx.AsyncClient, service: FakeService, url: str
-) -> None:
-    response = await client.get(url)
-    problem(response, 400, 107)
-    assert "known: " in response.text
-    assert service.asked == []
-
-
-async def test_known_parameters_are_named_as_the_wire_has_them(client: httpx.AsyncClient) -> None:
-    detail = (await client.get("/api/v1/alerts?states=active")).json()["detail"]
-    assert detail.endswith(
-        "known: assigned_to, cursor, framework_id, limit, quieted, rule_id, severity, since, state, until"
-    )
-
-
-async def test_an_engine_that_lets_no_connection_in_for_its_memory_is_not_ready_but_alive(service: FakeService) -> None:
-    app = make_app(service, overload=lambda: "900 MiB of memory in use, soft limit 800 MiB")
-    async with client_of(app) as client:
-        response = await client.get("/readyz")
-        problem(response, 503, 120)
-        assert "900 MiB of memory in use, soft limit 800 MiB" in response.json()["detail"]
-        assert (await client.get("/healthz")).status_code == 200
-
-
-@pytest.mark.parametrize(
-    ("host", "status"), [("::1", 200), ("::ffff:127.0.0.9", 200), ("10.0.0.1", 401), ("unix", 401)]
-)
-async def test_metrics_of_all_workspaces_are_for_this_machine(service: FakeService, host: str, status: int) -> None:
-    async with client_of(make_app(service), host) as client:
-        assert (await client.get("/metrics")).status_code == status
-
-
-@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP"])
-async def test_a_request_that_a_proxy_on_this_machine_passed_on_is_not_this_machines(
-    service: FakeService, header: str
-) -> None:
-    async with client_of(make_app(service), "127.0.0.1") as client:
-        assert (await client.get("/metrics", headers={header: "203.0.113.9"})).status_code == 401
-
-
-@pytest.mark.parametrize(
-    ("workspace", "role", "status"), [("system", "admin", 200), ("system", "viewer", 403), ("acme", "admin", 403)]
-)
-async def test_from_elsewhere_metrics_are_for_administrators_of_the_engine(
-    service: FakeService, workspace: str, role: str, status: int
-) -> None:
-    who = Principal(workspace=workspace, user="ops", role=role, expires_at=2**40)
-    service.principals["good"] = who
-    async with client_of(make_app(service), "10.0.0.1", headers=BEARER) as client:
-        assert (await client.get("/metrics")).status_code == status
-
-
-async def test_a_unix_socket_peer_is_this_machine(service: FakeService) -> None:
-    statuses: list[int] = []
-
-    async def receive() -> Any:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: Any) -> None:
-        statuses.append(message.get("status", 0))
-
-    scope = {"type": "http", "method": "GET", "path": "/metrics", "raw_path": b"/metrics", "query_string": b"",
-             "headers": [], "client": None, "server": None, "scheme": "http", "http_version": "1.1",
-             "root_path": "", "state": {}, "extensions": {}, "asgi": {"version": "3.0"}}  # fmt: skip
-    await make_app(service)(scope, receive, send)
-    assert statuses[0] == 200
-
-
-async def test_the_schema_is_json_that_loads_nothing_from_elsewhere(service: FakeService) -> None:
-    async with client_of(make_app(service)) as client:
-        for path in ("/schema", "/schema/openapi.json"):
-            response = await client.get(path)
-            schema = msgspec.json.decode(response.content)
-            assert schema["openapi"].startswith("3.1")
-            assert "//" not in response.text.replace("application/", "")
-        assert {"/api/v1/triggers", "/api/v1/alerts/{alert_id}", "/api/v2/alerts"} <= set(schema["paths"])
-        body = schema["paths"]["/api/v1/triggers"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-        assert body["$ref"].endswith("TriggersBody")
-        assert schema["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
-        for page in ("redoc", "swagger", "elements"):
-            problem(await client.get(f"/schema/{page}"), 404, 102)
 
 
 # --- who may come in ---------------------------------------------------------------------------------------------

@@ -13,10 +13,10 @@ from engine.shelf.archived import ArchivedPlaces
 from engine.stores.objects import ObjectChange
 from protocol.model import ChannelKey
 from tests.support.engines import an_engine
+from tests.support.http_api import problem
 from tests.support.shelves import ROLES, Desk, a_desk, who
 from tests.support.stores import NOW, fill
 from tests.support.workflows import a_workflow, keep, set_on
-from tests.unit.test_http_api import problem
 
 API = "/api/v1"
 ANY = {"If-Match": "*"}

@@ -17,11 +17,11 @@ from protocol.errors import StoreUnavailable, TooManyRequests
 from protocol.items import TriggerInput
 from protocol.jobs import JobState, Queue
 from protocol.limits import Limit
+from tests.support.http_api import client_of, make_app, problem
 from tests.support.http_service import FakeService
 from tests.support.jobs import clock
 from tests.support.shelves import who
 from tests.support.works import BUSY, RUNG, Workshop, a_workshop
-from tests.unit.test_http_api import client_of, make_app, problem
 from tests.unit.test_http_jobs import as_one
 
 ADA, BOB = who("producer", channels=("web",)), who("producer", user="bob")

@@ -14,10 +14,10 @@ from engine.jobs.kinds import Done, Hopeless
 from engine.jobs.verbs import FAILED_HEALTHY
 from protocol.jobs import Claimed, Queue
 from protocol.model import Principal
+from tests.support.http_api import client_of, problem
 from tests.support.jobs import clock
 from tests.support.shelves import who
 from tests.support.works import Word, Workshop, a_workshop
-from tests.unit.test_http_api import client_of, problem
 
 PATH = "/api/v1/jobs"
 ADMIN, VIEWER, OPERATOR = who("admin"), who("viewer", user="eve"), who("admin", "system", "root")

@@ -13,8 +13,8 @@ from engine.stores.trail import TrailQuery
 from protocol.limits import Limit
 from protocol.model import ChannelKey
 from protocol.rules import ThresholdRule
+from tests.support.http_api import problem
 from tests.support.shelves import ROLES, Desk, a_desk, who
-from tests.unit.test_http_api import problem
 
 RULE = {"id": "cpu", "framework": "web", "metric": "cpu_percent", "kind": "threshold", "threshold": 90}
 CONFIGURED = ThresholdRule(id="host", framework="web", metric="load", threshold=4.0)

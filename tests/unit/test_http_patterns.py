@@ -20,10 +20,10 @@ from engine.verbs.patterns import PatternVerbs
 from protocol.model import Principal
 from protocol.patterns import Lacking, Pattern, PatternKind, PatternRun, PatternState, Source
 from protocol.times import SECOND_US, rfc3339
+from tests.support.http_api import client_of, make_app
 from tests.support.http_service import FakeService
 from tests.support.patterns import a_pattern, findings_of
 from tests.support.stores import NOW
-from tests.unit.test_http_api import client_of, make_app
 
 PATH = "/api/v1/patterns"
 ANN = Principal(workspace="acme", user="ann", role="responder", expires_at=2**40)

@@ -13,8 +13,8 @@ from engine.verbs.people import Deed
 from protocol.changes import JUDGING_ACTIONS, PEOPLES_ACTIONS, Action
 from protocol.model import AlertState, QuietedBy, Severity
 from protocol.times import parse_rfc3339
+from tests.support.http_api import RESULT, client_of, make_app, problem
 from tests.support.http_service import ALERT, BEARER, FakeService
-from tests.unit.test_http_api import RESULT, client_of, make_app, problem
 
 # What each verb needs besides.
 NEEDS: dict[Action, dict[str, Any]] = {Action.ASSIGN: {"assigned_to": "bob"}}

@@ -18,9 +18,9 @@ from protocol.fields import LABEL_MAX_CHARS, TITLE_MAX_CHARS
 from protocol.limits import Limit
 from protocol.model import ChannelKey
 from protocol.times import SECOND_US, rfc3339
+from tests.support.http_api import problem
 from tests.support.shelves import Desk, a_desk, who
 from tests.support.stores import FOREIGN, KEY, NOW, a_commit, committed
-from tests.unit.test_http_api import problem
 
 PATH = "/api/v1/silences"
 IN_AN_HOUR = rfc3339(NOW + 3_600 * SECOND_US)

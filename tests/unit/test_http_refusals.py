@@ -14,7 +14,7 @@ from engine.app import Engine
 from engine.sections.doors import Api, Limits
 from tests.support.engines import an_engine
 from tests.support.foreign_posts import ALERTA, PAGERDUTY
-from tests.unit.test_http_api import problem
+from tests.support.http_api import problem
 
 ANOMALY = {"kind": "anomaly", "id": "a", "framework": "web", "metric": "m"}
 BELL = {"framework_id": "web", "title": "disk"}

@@ -21,11 +21,11 @@ from protocol.errors import Conflict
 from protocol.jobs import Verdict
 from protocol.schedules import Missed
 from protocol.times import SECOND_US, rfc3339
+from tests.support.http_api import problem
 from tests.support.jobs import clock
 from tests.support.shelves import who
 from tests.support.stores import NOW
 from tests.support.works import Workshop, a_workshop
-from tests.unit.test_http_api import problem
 from tests.unit.test_http_jobs import as_one
 
 PATH = "/api/v1/schedules"

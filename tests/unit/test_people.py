@@ -19,7 +19,7 @@ from protocol.errors import BadRequest, Busy, PermissionDenied, StoreUnavailable
 from protocol.items import TriggerInput
 from protocol.model import AlertState, ChannelKey, EventKind, Reason, Status
 from tests.support.actors import Answers
-from tests.unit.test_service import ANN, UNKNOWN_ID, Bench, a_bench, a_trigger, reasons, who
+from tests.support.verbs import ANN, UNKNOWN_ID, Bench, a_bench, a_trigger, reasons, who
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import trio
 from engine.http import quiet_previews
 from engine.stores import RowPage
 from protocol.model import Principal
+from tests.support.http_api import problem
 from tests.support.shelves import who
-from tests.unit.test_http_api import problem
 from tocsin.testing.engines import EngineUnderTest, an_engine
 
 SILENCES, WINDOWS = "/api/v1/silences/preview", "/api/v1/maintenance/preview"

@@ -11,8 +11,8 @@ import pytest
 from engine.stores.trail import TrailQuery
 from protocol.model import ChannelKey
 from protocol.rules import ThresholdRule
+from tests.support.http_api import problem
 from tests.support.shelves import Desk, a_desk, who
-from tests.unit.test_http_api import problem
 
 PATH = "/api/v1/rules"
 CPU = {"kind": "threshold", "id": "cpu", "framework": "web", "metric": "cpu", "threshold": 90.0}

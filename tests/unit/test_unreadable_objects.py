@@ -8,9 +8,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from engine.stores.objects import ObjectChange
+from tests.support.http_api import problem
 from tests.support.shelves import Desk, a_desk, who
 from tests.support.stores import NOW
-from tests.unit.test_http_api import problem
 
 API = "/api/v1"
 KINDS = {"rules": "rule", "silences": "silence", "frameworks": "framework", "users": "user", "teams": "team"}
