@@ -19,14 +19,15 @@ async def test_how_frameworks_are_and_what_helps_is_seen_and_done_from_the_comma
         await engine.shelves.rules.create(engine.principal("ann"), CPU)
         found = [
             insight_finding("main", an_insight(name, now, health), now)
-            for name, health in (("web", 59.5), ("db", None))
+            for name, health in (("web", 59.5), ("db", None), ("app", 70.0), ("old", 21.0))
         ]
         made = [recommendation_finding("main", a_recommendation(number, now), now) for number in (1, 2)]
         await engine._up.store.put_findings(found + made)
         head, *lines = (await said("insights", "list")).splitlines()
         assert head.split()[:4] == ["FRAMEWORK", "DAY", "HEALTH", "RISK"]
-        assert "cpu: error alerts (-40.5)" in lines[0] and "-3.5" in lines[0]
-        assert lines[1].split()[2] == "-"
+        assert [line.split()[0] for line in lines] == ["old", "web", "app", "db"]
+        assert "cpu: error alerts (-40.5)" in lines[1] and "-3.5" in lines[1]
+        assert lines[3].split()[2] == "-"
         shown = await said("insights", "show", "web")
         assert "pulled down by:" in shown and "risks:" in shown and "14 instead of 212" in shown
         assert json.loads(await said("insights", "show", "db", "--json"))["insight"]["health"] is None

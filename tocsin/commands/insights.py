@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from tocsin.commands.api import Api
 
 SHOWN = 200
+# Of a day's frameworks, to find the worst among them.
+READ_MAX = 2_000
 _SCHEDULE, _WHEN = "insight-generation", "each night at 4 UTC"
 
 
@@ -30,6 +33,12 @@ def _worst(insight: dict[str, Any]) -> str | None:
     """What costs most."""
     (first, *_) = insight["pulled_down"] or [None]
     return None if first is None else f"{first['source']}: {first['text']} (-{first['points']:g})"
+
+
+def _health(insight: dict[str, Any]) -> float:
+    """To sort by; of an unknown one nothing can be said."""
+    health: float | None = insight["health"]
+    return math.inf if health is None else health
 
 
 _INSIGHTS: dict[str, Column] = {
@@ -59,14 +68,15 @@ def insights() -> None:
     """Health and risk of frameworks, reckoned each night (`docs/analytics.md`); `-` is unknown, not well."""
 
 
-@insights.command("list", short_help="Shows all frameworks of a day.")
+@insights.command("list", short_help="Shows the frameworks of a day, the worst first.")
 @click.option("--day", metavar="DAY", callback=options.filled, help="Such as 2026-01-31 (UTC). [the newest]")
 @json_option
 @options.administrator
 def list_insights(day: str | None, as_json: bool, **given: Any) -> None:
-    """Shows how each framework was on a day."""
+    """Shows how each framework was on a day, the worst first; at last those of which nothing is known."""
     pages = _api(given).pages("/api/v1/insights", {"day": day} if day else {})
-    show(itertools.islice(pages, SHOWN), _INSIGHTS, as_json, looked_for("insight that fits", _SCHEDULE, _WHEN))
+    worst = sorted(itertools.islice(pages, READ_MAX), key=_health)
+    show(worst[:SHOWN], _INSIGHTS, as_json, looked_for("insight that fits", _SCHEDULE, _WHEN))
 
 
 @insights.command("show", short_help="Shows one framework, and what pulls it down.")
