@@ -28,6 +28,7 @@ $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: requirements/run.lock pyproject.toml | $(VENV)/bin/pip
+	@echo "Installing what Tocsin needs into $(VENV): a minute or so, without a word."
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
@@ -55,6 +56,7 @@ page: engine/http/static/index.html
 web/node_modules/.installed: web/package-lock.json
 	@node -e 'const [major, minor] = process.versions.node.split("."); process.exit(+(major * 100 + +minor < 2019))' 2>/dev/null \
 	  || { echo "node is $$(node --version 2>/dev/null || echo not there)" >&2; exit 1; }
+	@echo "Installing what builds the page: half a minute or so."
 	cd web && npm ci --loglevel error --no-audit --no-fund
 	touch $@
 

@@ -35,7 +35,7 @@ from engine.verbs.people import BULK_MAX, Deed, People, refused
 from protocol import messages as m
 from protocol.changes import Action
 from protocol.commands import Act, Command, Ring
-from protocol.effects import DISK_FULL
+from protocol.effects import DAMAGED, DISK_FULL
 from protocol.errors import (
     BadRequest,
     Busy,
@@ -91,8 +91,9 @@ class Service:
         """Why not, in words for everybody (the log has the rest); empty: it would."""
         if self.is_ready:
             return ""
-        if self._registry.why_away.startswith(DISK_FULL):
-            return DISK_FULL
+        for words in (DISK_FULL, DAMAGED):
+            if self._registry.why_away.startswith(words):
+                return words
         return "it takes no writes" if self._store.is_reachable else "its server does not answer"
 
     def authenticate(self, token: str) -> Principal:
@@ -252,6 +253,8 @@ class Service:
     async def mark_read(self, who: Principal, keys: Sequence[str] | None) -> tuple[int, int]:
         """`who` has read these notifications (None: all): how many he had not, and how many are unread yet."""
         check(who, "read")
+        # A text that no store takes is nobody's key.
+        keys = keys and [key for key in keys if is_storable(key)]
         with trio.move_on_after(self._answer_s):
             read = await self._store.read(who.workspace, who.user, keys)
             return read, await self._store.unread(who.workspace, who.user)

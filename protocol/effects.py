@@ -118,8 +118,10 @@ class Behind(msgspec.Struct, frozen=True, gc=False):
     offset: int
 
 
-# How the cause of an `Unavailable` begins if there is no room: somebody must make some.
+# How the cause of an `Unavailable` begins if there is no room: somebody must make some; and if what is stored cannot
+# be right: somebody must restore a copy, and trying again never helps.
 DISK_FULL = "its disk is full"
+DAMAGED = "its data are damaged"
 
 
 class Unavailable(msgspec.Struct, frozen=True, gc=False):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +17,10 @@ from engine.stores import migrate
 from engine.stores.postgres.connect import is_postgres
 from engine.stores.sqlite.file import Database
 from protocol.errors import StoreRefused
+
+# Who asks waits for it; of a file that is too large for that we say what was found until then.
+INDEXES_MAX_S = 10.0
+_STEPS = 10_000
 
 
 def state(config: Config) -> Iterator[Finding]:
@@ -72,7 +77,12 @@ def _file(database: Database, path: Path) -> Iterator[Finding]:
     except (OSError, sqlite3.Error) as fault:
         yield Finding("store", Level.FAIL, f"{path} cannot be read: {fault}", "restore a copy, or mend its permissions")
         return
-    yield Finding("store", Level.OK, f"{path} is whole" + (", in use by a running engine" if used else ""))
+    beside = ", in use by a running engine" if used else ""
+    if wrong := applied and _wrong_within(database):
+        advice = "stop the engine and restore a copy: commits fail, or answers lack rows"
+        yield Finding("store", Level.FAIL, f"{path} is damaged ({wrong}){beside}", advice)
+        return
+    yield Finding("store", Level.OK, f"{path} is whole{beside}")
     if pending:
         names = ", ".join(f"{migration.number:04} {migration.name}" for migration in pending)
         yield Finding(
@@ -91,6 +101,18 @@ def _look_beside(database: Database) -> list[migrate.Applied]:
         if finding != "ok":
             raise StoreRefused(f"{database.path} is damaged ({finding}); restore a copy")
         return migrate.ledger(connection)
+
+
+def _wrong_within(database: Database) -> str:
+    """What the start does not look for: whether indexes have the rows of their tables. Empty: nothing was found."""
+    end = time.monotonic() + INDEXES_MAX_S
+    with closing(database.connect_reader()) as connection:
+        connection.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
+        try:
+            (finding,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+        except sqlite3.DatabaseError as fault:
+            return "" if fault.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT else str(fault)
+    return "" if finding == "ok" else str(finding)
 
 
 def _epoch(database: Database) -> Finding:

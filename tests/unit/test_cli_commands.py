@@ -20,13 +20,22 @@ from protocol.errors import Busy
 from tests.support.engines import ROOT, environment
 from tests.support.keys import secret_of
 from tocsin.cli import cli, main
-from tocsin.commands import options
+from tocsin.commands import listing, options
 from tocsin.errors import ClientStopped
 
 
 def run(*arguments: str, **variables: str) -> Result:
     cleared = {"TOCSIN_TOKEN": None, "TOCSIN_URL": None, "TOCSIN_SECRET": None, "TOCSIN_DATA": None}
     return CliRunner().invoke(cli, list(arguments), prog_name="tocsin", env=cleared | variables)
+
+
+def test_a_list_with_nothing_in_it_says_so_to_people_and_nothing_to_programs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    listing.show([], {"ALERT": "id", "TITLE": "title"})
+    assert capsys.readouterr() == ("ALERT  TITLE\n", "there is none\n")
+    listing.show([], {"ALERT": "id"}, as_json=True)
+    assert capsys.readouterr() == ("", "")
 
 
 # Help

@@ -197,6 +197,32 @@ def test_a_damaged_store_is_a_fail(tmp_path: Path) -> None:
     assert path.read_bytes() == content
 
 
+def test_an_index_that_lacks_a_row_is_a_fail_though_the_engine_starts_with_it(tmp_path: Path) -> None:
+    config = a_store(tmp_path)
+    forgotten = "DELETE FROM sqlite_schema WHERE name = 'forgetful'"
+    remembered = "INSERT INTO sqlite_schema VALUES ('index', 'forgetful', 'migration', ?, ?)"
+    with closing(sqlite3.connect(config.store_url, isolation_level=None)) as connection:
+        connection.execute("CREATE INDEX forgetful ON migration (name)")
+        ((root, sql),) = connection.execute("SELECT rootpage, sql FROM sqlite_schema WHERE name = 'forgetful'")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(forgotten)
+    with closing(sqlite3.connect(config.store_url, isolation_level=None)) as connection:
+        connection.execute("UPDATE migration SET name = name || ' again' WHERE number = 1")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(remembered, (root, sql))
+    found = only(store.state(config))
+    assert (found.check, found.level) == ("store", FAIL)
+    assert "is damaged (row 1 missing from index forgetful)" in found.text
+
+
+def test_a_store_that_is_too_large_to_be_looked_through_is_as_good_as_what_was_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "INDEXES_MAX_S", -1.0)
+    monkeypatch.setattr(store, "_STEPS", 1)
+    assert levels(store.state(a_store(tmp_path))) == [("store", OK), ("migrations", OK), ("epoch", OK)]
+
+
 def test_another_programs_file_is_a_fail(tmp_path: Path) -> None:
     Path(Config(data=tmp_path).store_url).write_text("no database")
     assert "is not an SQLite database" in only(store.state(Config(data=tmp_path))).text

@@ -21,7 +21,7 @@ from engine.stores.tables.progress import move_projects
 from engine.stores.tables.rows import ALERTS, EVENTS
 from engine.stores.tables.writer import JoinedJob, TheJob, tell_nobody
 from engine.stores.workflows import ProjectBatch
-from protocol.effects import DISK_FULL
+from protocol.effects import DAMAGED, DISK_FULL
 from protocol.errors import BadRequest, CommitInvalid, NotYet, StoreUnavailable
 
 
@@ -91,6 +91,11 @@ def test_a_full_disk_is_told_from_all_else() -> None:
     full = cause_of(asyncpg.DiskFullError("could not extend file: No space left on device"))
     assert full == "its disk is full: DiskFullError (53100): could not extend file: No space left on device"
     assert not str(cause_of(asyncpg.TooManyConnectionsError("too many"))).startswith(DISK_FULL)
+
+
+@pytest.mark.parametrize("fault", [asyncpg.DataCorruptedError, asyncpg.IndexCorruptedError])
+def test_damaged_data_are_told_from_all_else(fault: type[Exception]) -> None:
+    assert str(cause_of(fault("invalid page in block 3"))).startswith(f"{DAMAGED}: {fault.__name__}")
 
 
 async def test_to_ask_for_what_no_row_can_have_is_the_askers_fault() -> None:

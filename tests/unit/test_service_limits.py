@@ -34,8 +34,28 @@ async def test_why_nothing_can_be_acked_is_said_in_words_that_tell_nobody_too_mu
     assert bench.service.why_unready == "its server does not answer"
     bench.registry.cell(ChannelKey("acme", "held")).away = "its disk is full: could not extend /srv/secret/12"
     assert bench.service.why_unready == "its disk is full"
-    with pytest.raises(StoreUnavailable, match=r"the store is away \(its disk is full\); nothing was stored"):
+    bench.registry.cell(ChannelKey("acme", "held")).away = "its data are damaged: page 12 of /srv/secret"
+    assert bench.service.why_unready == "its data are damaged"
+    with pytest.raises(StoreUnavailable, match=r"the store is away \(its data are damaged\); nothing was stored"):
         await bench.ring("never used")
+
+
+async def test_a_key_that_no_store_takes_is_of_no_notification(bench, monkeypatch):
+    # Postgres takes no NUL, and none takes half of a surrogate pair: that is no fault of ours.
+    asked = []
+
+    async def read(workspace, user, keys):
+        asked.append(keys)
+        return len(keys or ())
+
+    async def unread(workspace, user):
+        return 0
+
+    monkeypatch.setattr(bench.store, "read", read, raising=False)
+    monkeypatch.setattr(bench.store, "unread", unread, raising=False)
+    assert await bench.service.mark_read(ANN, ["a", "b\0", "\ud83d"]) == (1, 0)
+    await bench.service.mark_read(ANN, None)
+    assert asked == [["a"], None]
 
 
 async def test_a_store_whose_last_commit_failed_is_tried_by_the_next_request_if_no_channel_tries_it(bench):

@@ -127,7 +127,9 @@ async def test_after_an_io_error_the_log_is_copied_before_anything_is_acknowledg
 async def test_a_damaged_page_found_while_running_is_unavailable(tmp_path: Path) -> None:
     async with breakable(tmp_path) as store:
         Breakable.breaks["INSERT INTO alert"] = failing(sqlite3.SQLITE_CORRUPT, sqlite3.DatabaseError)
-        assert isinstance(await store.commit(a_commit()), Unavailable)
+        outcome = await store.commit(a_commit())
+        assert isinstance(outcome, Unavailable)
+        assert outcome.cause.startswith("its data are damaged: ")
         assert not store.is_available
 
 

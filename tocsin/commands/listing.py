@@ -19,12 +19,14 @@ from tocsin.commands import options
 _NOW = "tocsin schedules run {} --workspace system"
 # The name of a field, or what to make of the whole object.
 Column = str | Callable[[dict[str, Any]], Any]
+# Heads of columns with nothing below them look like an answer that was cut off.
+NONE = "there is none"
 json_option = click.option("--json", "as_json", is_flag=True, help="Prints one JSON object per line.")
 _TIME = re.compile(r"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})\.\d+Z")
 
 
 def show(
-    items: Iterable[dict[str, Any]], columns: Mapping[str, Column], as_json: bool = False, if_none: str = ""
+    items: Iterable[dict[str, Any]], columns: Mapping[str, Column], as_json: bool = False, if_none: str = NONE
 ) -> None:
     """Prints them under the heads that `columns` are named by; if there is none, `if_none` on standard error."""
     if as_json:

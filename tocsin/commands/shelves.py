@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tocsin.commands import options
-from tocsin.commands.listing import Column, json_option, show
+from tocsin.commands.listing import NONE, Column, json_option, show
 
 if TYPE_CHECKING:
     from tocsin.commands.api import Api
@@ -34,7 +34,7 @@ class Kind:
     columns: Mapping[str, Column]
     example: str = "name=Web"
     workspace: str | None = None
-    if_none: str = ""
+    if_none: str = NONE
 
     @property
     def path(self) -> str:
@@ -93,7 +93,7 @@ def add_list(group: click.Group, kind: Kind) -> None:
     @options.administrator
     def list_objects(archived: bool, as_json: bool, **given: Any) -> None:
         found = kind.api(given).pages(kind.path, {"archived": "true"} if archived else {})
-        show(found, kind.columns, as_json, "" if archived else kind.if_none)
+        show(found, kind.columns, as_json, NONE if archived else kind.if_none)
 
 
 def add_show(group: click.Group, kind: Kind) -> None:

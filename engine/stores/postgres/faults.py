@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncpg
 
 from engine.foreign import ForeignEnded
-from protocol.effects import DISK_FULL
+from protocol.effects import DAMAGED, DISK_FULL
 
 # Classes of SQLSTATE: connection lost, transaction rolled back (deadlock), resources (disk full, too many connections),
 # object in use (a lock was waited for too long), operator (shutdown, starting, cancelled), system (I/O).
@@ -25,7 +25,8 @@ _AWAY = {
     "XX002",
 }
 
-_DISK_FULL = "53100"
+# What the cause begins with, of those that somebody must do something about. XX001, XX002: a page, an index.
+_WORDS = {"53100": DISK_FULL, "XX001": DAMAGED, "XX002": DAMAGED}
 _UNIQUE_VIOLATION = "23505"
 
 
@@ -47,7 +48,7 @@ def cause_of(fault: BaseException) -> str | None:
         code = fault.sqlstate or ""
         if code[:2] in _AWAY_CLASSES or code in _AWAY:
             said = f"{type(fault).__name__} ({code}): {fault}"
-            return f"{DISK_FULL}: {said}" if code == _DISK_FULL else said
+            return f"{_WORDS[code]}: {said}" if code in _WORDS else said
         return None
     if isinstance(fault, TimeoutError):
         return "no answer in time"

@@ -24,7 +24,7 @@ from engine.stores.tables.group import Group, Outcome
 from engine.stores.tables.places import Places
 from engine.stores.tables.progress import Streamed
 from engine.stores.tables.rows import Prepared
-from protocol.effects import DISK_FULL, Unavailable
+from protocol.effects import DAMAGED, DISK_FULL, Unavailable
 from protocol.errors import CommitInvalid, StoreUnavailable
 
 T = TypeVar("T")
@@ -33,17 +33,21 @@ log = structlog.get_logger()
 # What a row of the commit itself can do to SQLite; no other commit is to blame or to suffer.
 _INVALID = (sqlite3.IntegrityError, sqlite3.DataError, OverflowError)
 _HARMLESS = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM}
-_AWAY = _HARMLESS | {
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_CORRUPT,
-    sqlite3.SQLITE_NOTADB,
-    sqlite3.SQLITE_PROTOCOL,
-    sqlite3.SQLITE_PERM,
-}
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_AWAY = (
+    _HARMLESS
+    | _DAMAGED
+    | {
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_PERM,
+    }
+)
 # These do not go away by themselves: a person must look.
-_LOUD = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR}
+_LOUD = _DAMAGED | {sqlite3.SQLITE_IOERR}
+_ADVICE = {"advice": "stop the engine and restore a copy (docs/operations.md); trying again does not help"}
 
 
 class Committer:
@@ -156,7 +160,10 @@ class Committer:
         cause = f"{getattr(fault, 'sqlite_errorname', 'SQLITE')}: {fault}"
         if kind == sqlite3.SQLITE_FULL:
             cause = f"{DISK_FULL}: {cause}"
-        (log.error if kind in _LOUD else log.warning)("store_unavailable", cause=cause)
+        elif kind in _DAMAGED:
+            cause = f"{DAMAGED}: {cause}"
+        advice = _ADVICE if kind in _DAMAGED else {}
+        (log.error if kind in _LOUD else log.warning)("store_unavailable", cause=cause, **advice)
         try:
             self._abandon()
         except sqlite3.Error as again:
