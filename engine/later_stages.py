@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.analytics.build import Analytics, Insights, WeeklyParts, build_analytics, build_insights, build_weekly
+from engine.analytics.build import (
+    Analytics,
+    Insights,
+    WeeklyParts,
+    build_analytics,
+    build_insights,
+    build_weekly,
+    in_turn,
+)
 from engine.analytics.counting import Counting
 from engine.analytics.news import FindingNews
 from engine.bounds import retention_of
@@ -78,9 +86,10 @@ class Analysing:
         self.counting = Counting(
             store, objects.cache, clock, config.retention.count_every_s, channels.is_for_the_installation
         )
+        asking = in_turn(store, place_of(config.store_url))
         self.analytics: Analytics = build_analytics(
             store,
-            place_of(config.store_url),
+            asking,
             channels.orders,
             clock,
             base.trail,
@@ -89,6 +98,7 @@ class Analysing:
         )
         self.insights: Insights = build_insights(
             store,
+            asking,
             objects.shelves,
             base.trail,
             retention_of(config).readings,

@@ -1,13 +1,18 @@
 """What analytics has running: counts and patterns and predictions, insights, and the weekly report. Each is made from
 what it stands on; the stages of the engine take it whole.
+
+Whatever computes in processes is handed an `Asking` that shares one room with the others (`in_turn`): together they
+have one process at a time, whichever schedules come at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+
+import trio
 
 from actors.ports import Clock
 from engine.access.audit import AuditTrail
@@ -17,7 +22,7 @@ from engine.analytics.explainer import Explainer
 from engine.analytics.insight_runs import InsightRuns
 from engine.analytics.news import FindingNews
 from engine.analytics.pattern_runs import PatternRuns
-from engine.analytics.predicting import AT_ONCE, Predictor
+from engine.analytics.predicting import Predictor
 from engine.analytics.prediction_jobs import prediction_schedules
 from engine.analytics.prediction_scoring import PredictionScorer
 from engine.analytics.standing import Standing
@@ -37,7 +42,6 @@ from engine.orders import StandingOrders
 from engine.shelf.live import readable
 from engine.shelf.shelves import Shelves
 from engine.stores import Store
-from engine.stores.asking import place_of
 from engine.stores.readings import KeptReadings
 from engine.verbs.analytics import AnalyticsVerbs
 from engine.verbs.deciding import Deciding
@@ -45,6 +49,15 @@ from engine.verbs.insights import InsightVerbs
 from engine.verbs.patterns import PatternVerbs
 from engine.verbs.predictions import PredictionVerbs
 from engine.verbs.reports import ReportVerbs
+
+# Of all of analytics, so one core at most besides the engine's own: nobody waits for it, and it may take its time.
+AT_ONCE = 1
+
+
+def in_turn(store: Store, place: str | None) -> Callable[[], Asking]:
+    """Makes an `Asking` for each who computes, with counts of its own; `place` as there."""
+    room = trio.CapacityLimiter(AT_ONCE)
+    return lambda: Asking(store, place, Processes(room))
 
 
 @dataclass(frozen=True)
@@ -65,24 +78,23 @@ class Analytics:
 
     def pattern_statistics(self) -> Mapping[str, int]:
         """Patterns since the start, found, told, and what people said of them; and the processes."""
-        processes = self.pattern_runs.processes.statistics()
+        processes = self.pattern_runs.asking.processes.statistics()
         return {**self.pattern_runs.statistics(), **self.patterns.statistics(), **processes}
 
 
 def build_analytics(
     store: Store,
-    place: str | None,
+    asking: Callable[[], Asking],
     orders: StandingOrders,
     clock: Clock,
     trail: AuditTrail,
     news: FindingNews,
     counting: Counting,
 ) -> Analytics:
-    """All of it. `place`: as for `engine.computing.asking`. Nothing runs yet."""
-    asking = Asking(store, place, Processes(AT_ONCE))
-    predictor = Predictor(store, orders.rules, asking, clock)
+    """All of it. Nothing runs yet."""
+    predictor = Predictor(store, orders.rules, asking(), clock)
     scorer = PredictionScorer(store, AlertDays(store), clock)
-    runs = PatternRuns(store, place, news.tell)
+    runs = PatternRuns(store, asking(), news.tell)
     return Analytics(
         predictor,
         scorer,
@@ -106,17 +118,23 @@ class Insights:
     def statistics(self) -> Mapping[str, int]:
         """What its parts count, and the processes that computed."""
         people = {**self.deciding.statistics(), **self.explainer.statistics()}
-        return {**self.runs.statistics(), **people, **_of(self.runs.processes)}
+        return {**self.runs.statistics(), **people, **_of(self.runs.asking.processes)}
 
 
 def build_insights(
-    store: Store, shelves: Shelves, trail: AuditTrail, kept: KeptReadings, clock: Clock, config: Config
+    store: Store,
+    asking: Callable[[], Asking],
+    shelves: Shelves,
+    trail: AuditTrail,
+    kept: KeptReadings,
+    clock: Clock,
+    config: Config,
 ) -> Insights:
     """All of it. Nothing runs yet."""
     standing = Standing(shelves.rules, shelves.archived)
     verbs = InsightVerbs(store, standing)
     explainer = Explainer(config.explainer, config.notify, clock)
-    runs = InsightRuns(store, place_of(config.store_url), shelves, kept, explainer, clock, config.suppression.window_s)
+    runs = InsightRuns(store, asking(), shelves, kept, explainer, clock, config.suppression.window_s)
     return Insights(runs, verbs, Deciding(store, shelves, verbs, standing, trail, clock), explainer)
 
 

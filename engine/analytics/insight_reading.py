@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from engine.analytics.hours import HOURS_MAX, pages_of_hours
 from engine.analytics.insight_findings import INSIGHT, RECOMMENDATION, recommendation_of
 from engine.analytics.insight_tasks import KnownFramework, Look, LookAt, Mapped, MetricHours, Try, TryOn
 from engine.analytics.leisure import PAGE_ALERTS, at_leisure
@@ -17,7 +18,6 @@ from engine.core.analytics.trends import TREND_DAYS
 from engine.pages import PAGE_MAX
 from engine.stores import Store
 from engine.stores.findings import FindingQuery
-from engine.stores.readings import PAGE_MAX_READINGS, ReadingQuery, Resolution
 from engine.trying.stored import StoredReadings
 from engine.verbs.readings import ReadingVerbs
 from protocol.errors import BadRequest
@@ -30,9 +30,8 @@ ALERTS_MAX = 50_000
 LOOKED_AT_DAYS = 14
 # The day itself, and a week before it to hold it against.
 HOURS_DAYS = 8
-# Of one framework: a thousand hours of a hundred series, about 3 MB. What is left out is said in the insight.
-METRICS_MAX, HOUR_PAGES_MAX = 50, 20
-HOURS_MAX = HOUR_PAGES_MAX * PAGE_MAX_READINGS
+# Of one framework; HOURS_MAX of each are about 3 MB. What is left out is said in the insight.
+METRICS_MAX = 50
 # Of all frameworks: what a process of a gibibyte can hold besides alerts (1,150,000 took 400 MB of it).
 HOURS_IN_ALL_MAX = 1_500_000
 # Of one framework: fifty thousand series, those of the last year included, are read in a few seconds.
@@ -168,25 +167,15 @@ class _LookReading:
 
     async def _hours(self, framework: str, metric: str) -> tuple[MetricHours, bool]:
         """The hours of a metric, and whether these are all."""
-        pages, cursor = list[bytes](), ""
-        while len(pages) < HOUR_PAGES_MAX and self._has_room:
-            query = ReadingQuery(
-                workspace=self._workspace,
-                framework=framework,
-                metric=metric,
-                since_us=self._until - HOURS_DAYS * DAY_US,
-                until_us=self._until,
-                resolution=Resolution.HOUR,
-                cursor=cursor or None,
-                limit=PAGE_MAX_READINGS,
-            )
-            page = await at_leisure(self._store.readings(query))
+        pages, is_whole = list[bytes](), False
+        span = self._until - HOURS_DAYS * DAY_US, self._until
+        at_most = min(HOURS_MAX, HOURS_IN_ALL_MAX - self._hours_read)
+        read = pages_of_hours(self._store, self._workspace, (framework, metric), span, at_most=at_most)
+        async for page in read:
             pages.append(msgspec.json.encode(page.items))
             self._hours_read += len(page.items)
-            if page.next_cursor is None:
-                return MetricHours(metric, tuple(pages)), True
-            cursor = page.next_cursor
-        return MetricHours(metric, tuple(pages)), False
+            is_whole = page.next_cursor is None
+        return MetricHours(metric, tuple(pages)), is_whole
 
     @property
     def _has_room(self) -> bool:

@@ -23,7 +23,7 @@ from engine.analytics.insight_reading import LOOKED_AT_DAYS
 from engine.analytics.insight_tasks import Answer, LookAt, Suspect, TryOn
 from engine.analytics.keeping import keep
 from engine.computing.asking import Asking
-from engine.computing.processes import ComputingFailedError, Processes
+from engine.computing.processes import ComputingFailedError
 from engine.core.analytics.calendar import DAY_US
 from engine.core.firing import Cron
 from engine.jobs.kinds import Done, Kind, Result
@@ -41,7 +41,6 @@ log = structlog.get_logger()
 MODULE = "engine.analytics.insight_worker"
 # Recommendations of a workspace that may be open; there are at most TRIED_RULES_MAX rules a run, and few of each.
 OPEN_MAX = 500
-AT_ONCE_MAX = 1
 # Twenty rules, each tried in ten forms.
 DEADLINE_S = 600
 
@@ -61,12 +60,12 @@ class InsightRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InsightRuns:
-    """The jobs. `place`: as for `Asking`; `suppression_s`: the engine's own window, for rules without one."""
+    """The jobs. `suppression_s`: the engine's own window, for rules without one."""
 
     def __init__(
         self,
         store: Store,
-        place: str | None,
+        asking: Asking,
         shelves: Shelves,
         kept: KeptReadings,
         explainer: Explainer,
@@ -79,8 +78,7 @@ class InsightRuns:
         self._explainer = explainer
         self._clock = clock
         self._suppression_s = suppression_s
-        self.processes = Processes(AT_ONCE_MAX)
-        self._asking = Asking(store, place, self.processes)
+        self.asking = asking
         self._figures = dict.fromkeys(("runs", "insights", "rules_tried", "rules_failed", "recommended", "left_out"), 0)
         self.kind = Kind(
             name="insight_reckoning", queue=Queue.ANALYTICS, args=OfWorkspace, run=self.reckon, prio=PRIO_LOW,
@@ -136,7 +134,7 @@ class InsightRuns:
         self._figures["left_out"] += run.is_cut + metrics_left_out
 
     async def _compute(self, asked: LookAt | TryOn) -> Answer:
-        answer = await self._asking.compute(MODULE, msgspec.msgpack.encode(asked))
+        answer = await self.asking.compute(MODULE, msgspec.msgpack.encode(asked))
         return msgspec.msgpack.decode(answer, type=Answer)
 
     async def _explain(self, workspace: str, insights: Sequence[Insight], until: int) -> None:

@@ -16,7 +16,6 @@ from engine.analytics.keeping import keep
 from engine.analytics.pattern_findings import LAST_RUN, PATTERN, RUN, finding_of, run_finding, run_of
 from engine.analytics.pattern_worker import Asked, Outcome
 from engine.computing.asking import Asking
-from engine.computing.processes import Processes
 from engine.core.firing import Cron
 from engine.jobs.kinds import Done, Kind, Result
 from engine.jobs.scheduler import RunArgs, Schedule
@@ -26,20 +25,17 @@ from protocol.patterns import Pattern, PatternRun
 from protocol.times import parse_rfc3339, rfc3339
 
 MODULE = "engine.analytics.pattern_worker"
-# One core at most besides the engine's own.
-AT_ONCE_MAX = 1
 
 Tell = Callable[[str, Pattern], None]
 
 
 class PatternRuns:
-    """The jobs. `place`: as for `Asking`. `tell` is told of each new pattern, on the loop, once it is kept."""
+    """The jobs. `tell` is told of each new pattern, on the loop, once it is kept."""
 
-    def __init__(self, store: Store, place: str | None, tell: Tell) -> None:
+    def __init__(self, store: Store, asking: Asking, tell: Tell) -> None:
         self._store = store
         self._tell = tell
-        self.processes = Processes(AT_ONCE_MAX)
-        self._asking = Asking(store, place, self.processes)
+        self.asking = asking
         self._figures = dict.fromkeys(("runs", "alerts", "found", "told"), 0)
         self.kind = Kind(name="pattern_mining", queue=Queue.ANALYTICS, args=OfWorkspace, run=self.mine, prio=PRIO_LOW)
 
@@ -65,7 +61,7 @@ class PatternRuns:
         since. Raises StoreUnavailable."""
         if (last := await self.last(workspace)) is not None and await self._is_calm(workspace, last, until):
             return last
-        answer = await self._asking.compute(MODULE, msgspec.msgpack.encode(Asked(workspace, until)))
+        answer = await self.asking.compute(MODULE, msgspec.msgpack.encode(Asked(workspace, until)))
         outcome = msgspec.msgpack.decode(answer, type=Outcome)
         new = await self._keep(workspace, outcome.patterns, until)
         run = PatternRun(

@@ -34,8 +34,6 @@ from protocol.rules import Rule
 
 log = structlog.get_logger()
 MODULE = "engine.analytics.prediction_worker"
-# One core besides the engine's own: it is done at night, and may take its time.
-AT_ONCE = 1
 # Told to a process: it takes as many of them as have POINTS_AT_ONCE readings.
 RULES_AT_ONCE = 50
 # Of one run: about ten minutes on an idle core. Others are counted, not forgotten silently.

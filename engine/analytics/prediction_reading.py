@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 import msgspec
 
 from engine.analytics.daily_alerts import AlertDays, Row
-from engine.analytics.leisure import at_leisure
+from engine.analytics.hours import pages_of_hours
 from engine.analytics.prediction_tasks import Asked, CountTask, RuleTask, Task
 from engine.analytics.uptime import days_unwatched
 from engine.core.analytics.breach import watched
@@ -19,13 +19,10 @@ from engine.core.analytics.calendar import DAY_US
 from engine.core.analytics.daily_counts import LEARN_DAYS
 from engine.core.analytics.forecast import KEEP_DAYS
 from engine.stores import Store
-from engine.stores.readings import PAGE_MAX_READINGS, ReadingQuery, Resolution
 from protocol.rules import Rule
 
 # Of one process: about 4 MB of text, and two seconds of computing; what it answers is some hundred kilobytes.
 POINTS_AT_ONCE = 25_000
-# Of one rule: 100,000 hours are fifty series of three months.
-POINTS_MAX = 100_000
 # Of one workspace: those that rang most have their own counts.
 COUNTED_RULES_MAX = 200
 
@@ -47,26 +44,15 @@ async def read_task(store: Store, asked: Asked) -> Task:
 async def _of_rule(store: Store, asked: Asked, rule: Rule) -> tuple[RuleTask, int, bool]:
     """A rule with its readings, how many these are, and whether there are more; those that are refused anyway are not
     read for."""
-    pages: list[bytes] = []
-    cursor: str | None = ""
-    points, now = 0, asked.now_us
-    while callable(watched(rule)) and cursor is not None and points < POINTS_MAX:
-        query = ReadingQuery(
-            workspace=asked.workspace,
-            framework=rule.framework,
-            metric=rule.metric,
-            labels=rule.match,
-            since_us=now - KEEP_DAYS * DAY_US,
-            until_us=now,
-            resolution=Resolution.HOUR,
-            cursor=cursor or None,
-            limit=PAGE_MAX_READINGS,
-        )
-        page = await at_leisure(store.readings(query))
-        cursor, points = page.next_cursor, points + len(page.items)
-        if page.items:
-            pages.append(msgspec.json.encode(page.items))
-    return RuleTask(rule, tuple(pages)), points, bool(cursor)
+    pages, points, is_cut = list[bytes](), 0, False
+    if callable(watched(rule)):
+        span = asked.now_us - KEEP_DAYS * DAY_US, asked.now_us
+        place = rule.framework, rule.metric
+        async for page in pages_of_hours(store, asked.workspace, place, span, rule.match):
+            points, is_cut = points + len(page.items), page.next_cursor is not None
+            if page.items:
+                pages.append(msgspec.json.encode(page.items))
+    return RuleTask(rule, tuple(pages)), points, is_cut
 
 
 async def _with_counts(store: Store, asked: Asked, task: Task) -> Task:

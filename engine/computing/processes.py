@@ -5,7 +5,8 @@ second, gets its task, answers and ends. It shares nothing with the engine and k
 empty; one that asks the store is told where that is, and has what the driver finds its server by). It gives way to the
 engine from its first moment on, and has bounds of memory and of computing time, so that it ends by itself even if the
 engine was killed. Who waits for it and is cancelled (a job past its deadline, a shutdown) has it ended at once. At most
-`at_once` run, others wait for their turn. Owns nothing but counts.
+so many run as there is room for, which several may share; others wait for their turn, first come, first served: whoever
+needs many in a row stands at the end again after each. Owns nothing but counts.
 
 Decided against: processes that stay (nobody computes all day), and pickling functions over to them (a program that
 embeds the engine would be imported there again).
@@ -45,11 +46,12 @@ class ComputingFailedError(Exception):
 
 
 class Processes:
-    """Those that run now."""
+    """Those that run now. `room`: for how many of them, or what they share with others."""
 
-    def __init__(self, at_once: int) -> None:
-        self._room = trio.CapacityLimiter(at_once)
+    def __init__(self, room: int | trio.CapacityLimiter) -> None:
+        self._room = trio.CapacityLimiter(room) if isinstance(room, int) else room
         self._figures = dict.fromkeys(("started", "failed", "ended_early"), 0)
+        self._running = 0
         self._before: tuple[str, ...] | None = None
 
     @property
@@ -59,13 +61,14 @@ class Processes:
 
     def statistics(self) -> Mapping[str, int]:
         """Processes by what became of them, and those that run."""
-        return {**self._figures, "running": int(self._room.borrowed_tokens)}
+        return {**self._figures, "running": self._running}
 
     async def compute(self, module: str, task: bytes, *, is_asking: bool = False) -> bytes:
         """What `compute` of this module says to the task; `is_asking`: to what it gathers first (see `Asking`, which
         packs the task). Raises ComputingFailedError, StoreUnavailable. Cancelled: the process ends."""
         async with self._room:
             self._figures["started"] += 1
+            self._running += 1
             done = None
             try:
                 done = await trio.run_process(
@@ -85,6 +88,7 @@ class Processes:
                     deliver_cancel=_end,
                 )
             finally:
+                self._running -= 1
                 self._figures["ended_early"] += done is None
         if done.returncode:
             self._figures["failed"] += 1

@@ -137,6 +137,37 @@ async def test_no_more_run_at_once_than_may_and_others_wait_for_their_turn() -> 
     assert (len(answers), processes.is_full) == (2, False)
 
 
+async def test_who_shares_room_with_others_waits_for_his_turn_and_nobody_for_long() -> None:
+    room = trio.CapacityLimiter(1)
+    many, one = Processes(room), Processes(room)
+    answered: list[str] = []
+
+    async def ask(processes: Processes, *words: str) -> None:
+        for word in words:
+            await processes.compute(BURNING, f"say {word}".encode())
+            answered.append(word)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ask, many, "first", "third")
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(ask, one, "second")
+    assert answered == ["first", "second", "third"]
+    assert (many.statistics()["started"], one.statistics()["started"]) == (2, 1)
+
+
+async def test_who_is_cancelled_while_he_waits_for_his_turn_starts_nothing_and_leaves_the_room_free() -> None:
+    room = trio.CapacityLimiter(1)
+    burning, waiting = Processes(room), Processes(room)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(burning.compute, BURNING, b"burn")
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(waiting.compute, BURNING, b"burn")
+        await trio.testing.wait_all_tasks_blocked()
+        assert (burning.statistics()["running"], waiting.statistics()["running"], waiting.is_full) == (1, 0, True)
+        nursery.cancel_scope.cancel()
+    assert (burning.statistics()["ended_early"], waiting.statistics()["started"], room.borrowed_tokens) == (1, 0, 0)
+
+
 @pytest.mark.parametrize("program", ["#!/bin/sh\necho 'not permitted' >&2\nexit 1\n", "", None])
 async def test_where_nothing_can_be_put_at_the_back_it_is_computed_all_the_same(
     program: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import msgspec
 import pytest
 
 from engine.analytics import insight_reading
+from engine.analytics.hours import pages_of_hours
 from protocol.errors import BadRequest, UnknownChannel
 from protocol.insights import Because
 from protocol.items import ReadingInput, TriggerInput
@@ -135,8 +137,8 @@ async def test_all_series_are_asked_for_those_that_have_news(bench: Bench, monke
 
 async def test_hours_that_are_too_many_are_said(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     await bench.spikes(4)
-    monkeypatch.setattr(insight_reading, "PAGE_MAX_READINGS", 1)
-    monkeypatch.setattr(insight_reading, "HOUR_PAGES_MAX", 1)
+    one_at_once = functools.partial(pages_of_hours, at_once=1)
+    monkeypatch.setattr(insight_reading, "pages_of_hours", one_at_once)
     monkeypatch.setattr(insight_reading, "HOURS_MAX", 1)
     await bench.run()
     assert (await bench.verbs.get(ANN, "web")).insight.note == "hours of cpu were left out, limit 1 a metric"

@@ -14,6 +14,8 @@ from engine.analytics.pattern_runs import PatternRuns
 from engine.app import Engine
 from engine.cache.jobs import cache_schedules
 from engine.cache.strategies import STATISTICS, Key, Statistics
+from engine.computing.asking import Asking
+from engine.computing.processes import Processes
 from engine.jobs.queues import HOUR_S
 from engine.jobs.scheduler import Schedule
 from engine.jobs.works import Works, build_works, limits_of, node_name
@@ -57,7 +59,7 @@ def others(store: Store) -> list[Schedule]:
     return [
         *cache_schedules(cache),
         counting.schedule(),
-        PatternRuns(store, None, lambda workspace, pattern: None).schedule(),
+        PatternRuns(store, Asking(store, None, Processes(1)), lambda workspace, pattern: None).schedule(),
     ]
 
 

@@ -18,6 +18,8 @@ from engine.analytics.each_workspace import OfWorkspace, Started
 from engine.analytics.pattern_findings import LAST_RUN, PATTERN, RUN, pattern_of, run_of
 from engine.analytics.pattern_reading import read_known
 from engine.analytics.pattern_runs import PatternRuns
+from engine.computing.asking import Asking
+from engine.computing.processes import Processes
 from engine.jobs.kinds import Done
 from engine.jobs.scheduler import RunArgs
 from engine.stores import Store, open_store
@@ -55,14 +57,18 @@ def mining(monkeypatch: pytest.MonkeyPatch) -> Opening:
     async def opened() -> AsyncIterator[Mining]:
         async with open_store("memory:", clock=lambda: NOW) as store:
             found = Mining(store, None)  # type: ignore[arg-type]  # made below
-            found.runs = PatternRuns(store, None, lambda workspace, pattern: found.told.append((workspace, pattern)))
+            found.runs = PatternRuns(
+                store,
+                Asking(store, None, Processes(1)),
+                lambda workspace, pattern: found.told.append((workspace, pattern)),
+            )
 
             async def compute(module: str, task: bytes) -> bytes:
                 await trio.lowlevel.checkpoint()
                 assert module == pattern_worker.__name__
                 return pattern_worker.compute(task)
 
-            monkeypatch.setattr(found.runs.processes, "compute", compute)
+            monkeypatch.setattr(found.runs.asking.processes, "compute", compute)
             yield found
 
     return opened
@@ -121,14 +127,14 @@ async def test_what_somebody_says_while_a_run_computes_counts(mining: Opening, m
         await fill_with(now.store, a_backup(), NOW)
         await now.runs.run("acme", NOW)
         (pattern,) = await now.patterns()
-        compute = now.runs.processes.compute
+        compute = now.runs.asking.processes.compute
 
         async def meanwhile(module: str, task: bytes) -> bytes:
             (finding,) = findings_of([replace(pattern, state=PatternState.CONFIRMED)])
             assert await now.store.settle_finding(finding)
             return bytes(await compute(module, task))
 
-        monkeypatch.setattr(now.runs.processes, "compute", meanwhile)
+        monkeypatch.setattr(now.runs.asking.processes, "compute", meanwhile)
         await fill(now.store, KEY, 1, at=NOW)
         await now.runs.run("acme", NOW + SECOND_US)
         (later,) = await now.patterns()

@@ -325,14 +325,14 @@ async def test_a_rule_whose_trial_ends_badly_leaves_the_rest_and_what_was_recomm
     await bench.run()
     recommended = (await bench.open()).keys()
     assert recommended
-    compute = bench.insights.runs.processes.compute
+    compute = bench.insights.runs.asking.processes.compute
 
     async def only_looks(module: str, task: bytes) -> bytes:
         if isinstance(msgspec.msgpack.decode(task, type=Look | Try), Try):
             raise ComputingFailedError("it was killed")
         return await compute(module, task)
 
-    monkeypatch.setattr(bench.insights.runs.processes, "compute", only_looks)
+    monkeypatch.setattr(bench.insights.runs.asking.processes, "compute", only_looks)
     run = await bench.run()
     assert (run.frameworks, run.tried, run.failed, run.gone) == (1, 0, 1, 0)
     assert (await bench.open()).keys() == recommended
