@@ -9,6 +9,9 @@ import { enter } from "./tickets.ts";
 import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/ui.css";
+import "./styles/layers.css";
+import "./styles/table.css";
+import "./styles/graph.css";
 import "./styles/forms.css";
 import "./styles/shell.css";
 

@@ -34,7 +34,10 @@ export function Menu({ title, label, className, children }: MenuProps) {
     <details
       className="menu-button"
       open={isOpen}
-      onToggle={({ currentTarget }) => setOpenAt(currentTarget.open ? path : null)}
+      onToggle={({ currentTarget }) => {
+        keepInSight(currentTarget);
+        setOpenAt(currentTarget.open ? path : null);
+      }}
       onBlur={({ currentTarget, relatedTarget }) => currentTarget.contains(relatedTarget) || setOpenAt(null)}
       onKeyDown={closeByKey}
     >
@@ -46,4 +49,12 @@ export function Menu({ title, label, className, children }: MenuProps) {
       </div>
     </details>
   );
+}
+
+/** It ends where its button ends; where that is too far to the left for it, it begins where the button does. */
+function keepInSight(details: HTMLElement): void {
+  const menu = details.querySelector<HTMLElement>(":scope > .menu");
+  if (!menu) return;
+  menu.classList.remove("rightwards");
+  menu.classList.toggle("rightwards", menu.getBoundingClientRect().left < 0);
 }

@@ -1,11 +1,15 @@
-/** A table that a screen reader reads as one; on a narrow screen each row is a card with the columns' names. */
-import type { ReactNode } from "react";
+/** A table that a screen reader reads as one; where it has no room each row is a card with the columns' names. */
+import { type ReactNode, useRef } from "react";
+
+import { useIsStacked, widthOf } from "./stacking.ts";
 
 export interface Column<Row> {
   title: string;
   cell: (row: Row) => ReactNode;
   /** Figures stand to the right, under each other. */
   isFigure?: boolean;
+  /** Titles and the like: words that shall not stand one in a line. */
+  isLong?: boolean;
   /** Its name is for screen readers alone (a column of buttons, say). */
   isTitleHidden?: boolean;
 }
@@ -21,8 +25,16 @@ interface TableProps<Row> {
 }
 
 export function Table<Row>({ caption, columns, rows, keyOf, current }: TableProps<Row>) {
+  const frame = useRef<HTMLDivElement>(null);
+  const isStacked = useIsStacked(frame, widthOf(columns));
   return (
-    <div className="table-frame" role="region" aria-label={caption} tabIndex={0}>
+    <div
+      className={isStacked ? "table-frame stacked" : "table-frame"}
+      role="region"
+      aria-label={caption}
+      tabIndex={0}
+      ref={frame}
+    >
       <table className="table">
         <caption className="for-readers">{caption}</caption>
         <thead>

@@ -21,10 +21,11 @@ export function List({ alerts, open }: { alerts: readonly Alert[]; open: string 
         keyOf={({ id }) => id}
         current={open}
         columns={[
-          { title: "Fired", cell: (alert) => <Moment at={alert.triggered_at} /> },
+          { title: "Fired", isLong: true, cell: (alert) => <Moment at={alert.triggered_at} /> },
           { title: "Severity", cell: (alert) => <SeverityBadge severity={alert.severity} /> },
           {
             title: "Alert",
+            isLong: true,
             cell: (alert) => (
               <Link to="/history" query={patched(query, { alert: alert.id })}>
                 {alert.title}

@@ -129,9 +129,9 @@ function LineTable({ lines }: { lines: readonly Delivery[] }) {
         { title: "Recipient", cell: (line) => line.recipient },
         { title: "By", cell: (line) => (line.why === "unknown" ? "–" : (CHANNEL_SAYS[line.channel] ?? line.channel)) },
         { title: "Of", cell: (line) => line.change },
-        { title: "Why", cell: (line) => line.explanation },
+        { title: "Why", isLong: true, cell: (line) => line.explanation },
         { title: "Tries", isFigure: true, cell: (line) => line.attempts },
-        { title: "When", cell: (line) => <Moment at={line.updated_at} /> },
+        { title: "When", isLong: true, cell: (line) => <Moment at={line.updated_at} /> },
       ]}
     />
   );

@@ -123,6 +123,7 @@ function List({ endpoints, mayEdit, onDone }: ListProps) {
         { title: "State", cell: (each) => <State endpoint={each} /> },
         {
           title: "Actions",
+          isLong: true,
           isTitleHidden: true,
           cell: (each) => mayEdit && <Actions endpoint={each} onDone={onDone} />,
         },

@@ -89,12 +89,13 @@ function List({ windows, maySilence, again }: ListProps) {
       keyOf={(each) => each.id}
       columns={[
         { title: "State", cell: (each) => <StateTag state={each.state} /> },
-        { title: "What", cell: (each) => <span className="words">{each.title}</span> },
-        { title: "For", cell: (each) => <For planned={each} /> },
-        { title: "When", cell: (each) => <When planned={each} /> },
+        { title: "What", isLong: true, cell: (each) => <span className="words">{each.title}</span> },
+        { title: "For", isLong: true, cell: (each) => <For planned={each} /> },
+        { title: "When", isLong: true, cell: (each) => <When planned={each} /> },
         { title: "By", cell: (each) => each.updated_by ?? "–" },
         {
           title: "Actions",
+          isLong: true,
           isTitleHidden: true,
           cell: (each) => maySilence && <Actions planned={each} again={again} />,
         },

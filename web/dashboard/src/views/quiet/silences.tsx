@@ -102,12 +102,13 @@ function List({ silences, maySilence, again, onEdit }: ListProps) {
       keyOf={(each) => each.id}
       columns={[
         { title: "State", cell: (each) => <StateTag state={each.state} /> },
-        { title: "Which alerts", cell: (each) => <Matchers matchers={each.matchers} /> },
+        { title: "Which alerts", isLong: true, cell: (each) => <Matchers matchers={each.matchers} /> },
         { title: "Quiet now", isFigure: true, cell: (each) => counts.get(each.id) ?? 0 },
-        { title: "When", cell: (each) => <When silence={each} /> },
-        { title: "Why", cell: (each) => <Why silence={each} /> },
+        { title: "When", isLong: true, cell: (each) => <When silence={each} /> },
+        { title: "Why", isLong: true, cell: (each) => <Why silence={each} /> },
         {
           title: "Actions",
+          isLong: true,
           isTitleHidden: true,
           cell: (each) => maySilence && <Actions silence={each} again={again} onEdit={() => onEdit(each.id)} />,
         },

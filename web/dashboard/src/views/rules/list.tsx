@@ -132,7 +132,7 @@ function useRinging(): ReadonlyMap<string, number> {
 
 function columnsOf(ringing: ReadonlyMap<string, number>): Column<Rule>[] {
   return [
-    { title: "Rule", cell: (rule) => <Name rule={rule} /> },
+    { title: "Rule", isLong: true, cell: (rule) => <Name rule={rule} /> },
     { title: "Now", cell: (rule) => <Now rule={rule} count={ringing.get(rule.id) ?? 0} /> },
     { title: "Kind", cell: (rule) => rule.kind },
     { title: "Severity", cell: (rule) => <SeverityBadge severity={rule.severity} /> },

@@ -5,7 +5,7 @@
  * focus.
  */
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type RefObject, useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { type RefObject, useEffect, useRef, useState } from "react";
 
 import type { Alert } from "../../alerts.ts";
 import { useIncidents } from "../../incidents.ts";
@@ -14,7 +14,8 @@ import { Row, type RowHandlers } from "./row.tsx";
 // As stream.css has them; a row that is measured each time would cost a layout each time.
 const ROW_PX = 52;
 const CARD_PX = 92;
-const NARROW = "(max-width: 48rem)";
+// Of the list, not of the window: an alert that is open beside it takes its room.
+const NARROW_PX = 700;
 
 interface ListProps extends RowHandlers {
   alerts: readonly Alert[];
@@ -29,7 +30,7 @@ interface ListProps extends RowHandlers {
 export function List({ alerts, selected, waiting, openId, cursor, frame, ...given }: ListProps) {
   const incidents = useIncidents();
   const handlers = useLatest(given);
-  const isNarrow = useMedia(NARROW);
+  const isNarrow = useIsNarrow(frame);
   const virtual = useVirtualizer({
     count: alerts.length,
     getScrollElement: () => frame.current,
@@ -92,13 +93,17 @@ function useCursor(
   });
 }
 
-function useMedia(query: string): boolean {
-  return useSyncExternalStore(
-    (onChange) => {
-      const media = matchMedia(query);
-      media.addEventListener("change", onChange);
-      return () => media.removeEventListener("change", onChange);
-    },
-    () => matchMedia(query).matches,
-  );
+function useIsNarrow(frame: RefObject<HTMLDivElement | null>): boolean {
+  // The frame is not there before the first drawing.
+  const [isNarrow, setNarrow] = useState(() => innerWidth < NARROW_PX);
+  useEffect(() => {
+    const element = frame.current;
+    if (!element) return;
+    const look = (): void => setNarrow(element.clientWidth < NARROW_PX);
+    look();
+    const observer = new ResizeObserver(look);
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, [frame]);
+  return isNarrow;
 }
