@@ -11,7 +11,11 @@ export function Tiles({ totals }: { totals: Figures }) {
     ["Suppressed", number(totals.suppressed), "Triggers that made no alert of their own, because it was open."],
     ["Quieted", number(totals.quieted), "Silenced, in maintenance, or otherwise kept from ringing."],
     ["Somebody was told", number(totals.notified), "In the app, by e-mail, chat or the like."],
-    ["Noise", percent(totals.noise_ratio), "Needed nobody: marked as noise, or nobody took them up and they were quieted or over within two minutes."],
+    [
+      "Noise",
+      percent(totals.noise_ratio),
+      "Needed nobody: marked as noise, or nobody took them up and they were quieted or over within two minutes.",
+    ],
     ["Acknowledged after", took(taken.p50_s), spread(taken, "None has been acknowledged yet.")],
     ["Resolved after", took(ended.p50_s), spread(ended, "None is over yet.")],
   ];
