@@ -24,8 +24,8 @@ class Course(NamedTuple):
 Maker = Callable[[random.Random, Sequence[int]], Course]
 
 
-def _turn(at: float, phase: float = 0.0) -> float:
-    return 2 * math.pi * (at / DAY_S + phase)
+def _turn(at: float) -> float:
+    return 2 * math.pi * (at / DAY_S)
 
 
 def steady(chance: random.Random, at_s: Sequence[int]) -> Course:

@@ -52,11 +52,11 @@ class History:
             name = f"{rule}:{len(self.alerts):06d}"
             self.alerts.append(Occurrence(name, Source("web", rule, rule), f"{rule}/{host}", at, ended, is_heeded))
 
-    def noise(self, rule: str, per_day: float, *, storms: float = 0.05) -> None:
-        """Comes at any time; `storms` of it with many hosts at once."""
+    def noise(self, rule: str, per_day: float) -> None:
+        """Comes at any time; one in twenty with many hosts at once."""
         at = SINCE
         while (at := at + self.random.expovariate(per_day / DAY_S)) < self.until:
-            hosts = self.random.randint(5, 20) if self.random.random() < storms else 1
+            hosts = self.random.randint(5, 20) if self.random.random() < 0.05 else 1
             for _ in range(hosts):
                 self.ring(rule, at + self.random.uniform(0, 60 * (hosts > 1)), host=f"h{self.random.randint(1, 40)}")
 
@@ -159,17 +159,17 @@ _PLANTERS: dict[PatternKind, Callable[..., None]] = {
 }
 
 
-def noise(seed: int, sources: int = 40, days: int = DAYS) -> History:
+def noise(seed: int, sources: int = 40) -> History:
     """A history in which there is nothing to find."""
-    history = History(Random(f"noise {seed}"), days)  # noqa: S311  # a generator of tests
+    history = History(Random(f"noise {seed}"), DAYS)  # noqa: S311  # a generator of tests
     for n in range(sources):
         history.noise(f"noise-{n}", history.random.uniform(0.1, 4.0))
     return history
 
 
-def office(seed: int, sources: int = 40, days: int = DAYS) -> History:
+def office(seed: int, sources: int = 40) -> History:
     """A history in which there is nothing to find but that people work by day."""
-    history = History(Random(f"office {seed}"), days)  # noqa: S311
+    history = History(Random(f"office {seed}"), DAYS)  # noqa: S311
     for n in range(sources):
         history.office(f"office-{n}", history.random.uniform(0.1, 4.0))
     return history

@@ -60,9 +60,9 @@ def client_frame(payload: bytes, form: WireForm) -> bytes:
 UNSOLICITED_PONG = bytes((0x80 | PONG, 0x80, 0, 0, 0, 0))
 
 
-def walk(data: bytes | bytearray, start: int = 0) -> Iterator[tuple[int, int, int]]:
-    """Each complete frame from `start` as (opcode, where its payload begins, where it ends). Raises BadStream."""
-    total, at = len(data), start
+def walk(data: bytes | bytearray) -> Iterator[tuple[int, int, int]]:
+    """Each complete frame as (opcode, where its payload begins, where it ends). Raises BadStream."""
+    total, at = len(data), 0
     while total - at >= 2:
         head, size = data[at], data[at + 1]
         if head & 0x70 or not head & 0x80 or size & 0x80 or head & 0x0F not in _OPCODES:

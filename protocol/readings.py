@@ -43,3 +43,16 @@ class RuleState(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     seq: int
     body: bytes
     due: int | None = None
+
+
+class ReadingPoint(msgspec.Struct, frozen=True, gc=False):
+    """One reading, or all of one series in a minute or hour that begins `at`; `value` is then their mean."""
+
+    at: str
+    labels: dict[str, str]
+    value: float
+    count: int
+    min: float
+    max: float
+    sum: float
+    last: float

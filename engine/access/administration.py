@@ -16,10 +16,11 @@ import trio
 
 from actors.ports import Clock
 from actors.roster import EndWhere
-from engine.access.audit import AuditTrail, check_administrator
+from engine.access.audit import AuditTrail
 from engine.access.claims import TOKEN_ID_MAX_CHARS, is_token_id
 from engine.access.identity import Identity
 from engine.access.revocation import KEPT_US, RevocationPage
+from engine.access.roles import check_administrator
 from engine.input.commands import check_text
 from engine.others import Others
 from engine.stores import Revocation, RevocationKind, Store

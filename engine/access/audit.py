@@ -17,12 +17,12 @@ import trio
 from msgspec.structs import replace
 
 from actors.ports import Clock
-from engine.access.roles import check, may
+from engine.access.roles import check_administrator, may
 from engine.core.progress import TRACKER_VERBS
 from engine.pages import PAGE_MAX, Count, Cursors
 from engine.stores import AdministrativeAct, Store
 from engine.stores.trail import TrailKind, TrailLine, TrailPlace, TrailQuery
-from protocol.errors import Busy, PermissionDenied
+from protocol.errors import Busy
 from protocol.model import Alert, EventKind, Principal
 from protocol.times import parse_rfc3339
 
@@ -132,10 +132,3 @@ def _numbers(line: TrailLine) -> tuple[int, TrailKind, int]:
 def _place(cursor: str) -> TrailPlace:
     at, kind, number = CURSORS.place(cursor)
     return TrailPlace(at=at, kind=kind, number=number)
-
-
-def check_administrator(who: Principal) -> None:
-    """Raises PermissionDenied for anybody but an administrator of a whole workspace."""
-    check(who, "administer")
-    if who.channels is not None:
-        raise PermissionDenied("this token is limited to channels, and administration is not")

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import serialization
 
 from actors.send import Send
 from actors.tls import Tls
+from engine.configuration.bounded_file import read_bounded
 from engine.configuration.config import Config
 from engine.configuration.fields import ConfigError
 
@@ -97,7 +98,7 @@ def load(cert: Path, key: Path) -> tuple[ssl.SSLContext, float]:
 
 def read_certificates(path: Path) -> list[x509.Certificate]:
     """The certificates of a PEM file, at least one. Raises ConfigError."""
-    pem = _read("tls.cert", path)
+    pem = read_bounded(path, PEM_MAX_BYTES, "tls.cert", "PEM")
     try:
         return x509.load_pem_x509_certificates(pem)
     except ValueError as fault:
@@ -105,7 +106,7 @@ def read_certificates(path: Path) -> list[x509.Certificate]:
 
 
 def _check_key(path: Path, leaf: x509.Certificate, cert: Path) -> None:
-    pem = _read("tls.key", path)
+    pem = read_bounded(path, PEM_MAX_BYTES, "tls.key", "PEM")
     try:
         key = serialization.load_pem_private_key(pem, password=None)
     except TypeError as fault:
@@ -121,14 +122,3 @@ def _check_key(path: Path, leaf: x509.Certificate, cert: Path) -> None:
         raise ConfigError("tls.cert", f"the key in {cert} is of no use ({fault}): use RSA or P-256") from fault
     if key.public_key() != theirs:
         raise ConfigError("tls.key", f"{path} is not the key of the certificate {cert}: use the one made with it")
-
-
-def _read(name: str, path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            content = file.read(PEM_MAX_BYTES + 1)
-    except OSError as fault:
-        raise ConfigError(name, f"{path} cannot be read ({fault.strerror}): use a PEM file that we may read") from fault
-    if len(content) > PEM_MAX_BYTES:
-        raise ConfigError(name, f"{path} is larger than {PEM_MAX_BYTES} bytes: use a PEM file")
-    return content

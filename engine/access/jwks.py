@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, HMACAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from engine.access.keys import HMAC_ALGORITHMS, Key, refuse_public_key
+from engine.configuration.bounded_file import read_bounded
 from engine.configuration.config_checks import SECRET_MIN_BYTES
 from engine.configuration.fields import ConfigError
 
@@ -46,13 +47,7 @@ class JwksFile(NamedTuple):
 
 def read_jwks(path: Path) -> JwksFile:
     """The keys of a file. Raises ConfigError that names the file, the key's place and the fault."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(FILE_MAX_BYTES + 1)
-    except OSError as fault:
-        raise ConfigError(SETTING, f"{path} cannot be read: {fault.strerror}; name a readable JWKS file") from fault
-    if len(content) > FILE_MAX_BYTES:
-        raise ConfigError(SETTING, f"{path} is larger than {FILE_MAX_BYTES} bytes; name a JWKS file")
+    content = read_bounded(path, FILE_MAX_BYTES, SETTING, "JWKS")
     try:
         return parse_jwks(content, path.name)
     except ValueError as fault:

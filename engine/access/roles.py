@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from protocol.errors import PermissionDenied
+from protocol.errors import PermissionDenied, UnknownChannel
 from protocol.model import NEVER_EXPIRES, Principal
+from protocol.names import is_workspace
 
 # What concerns the engine and not one workspace is for administrators of this one.
 SYSTEM_WORKSPACE = "system"
@@ -46,6 +47,26 @@ def check_framework(who: Principal, framework: str | None) -> None:
     """Raises PermissionDenied if somebody asks for a framework that his token does not cover; None: for none."""
     if framework is not None and not may_see(who, framework):
         raise PermissionDenied("this token is limited to other channels")
+
+
+def check_administrator(who: Principal) -> None:
+    """Raises PermissionDenied for anybody but an administrator of a whole workspace."""
+    check(who, "administer")
+    if who.channels is not None:
+        raise PermissionDenied("this token is limited to channels, and administration is not")
+
+
+def workspace_meant(who: Principal, workspace: str | None) -> str | None:
+    """The workspace that is meant; None: all, which only administrators of `system` may.
+
+    Raises PermissionDenied for who is no administrator, UnknownChannel for another's workspace.
+    """
+    check_administrator(who)
+    if who.workspace == SYSTEM_WORKSPACE and (workspace is None or is_workspace(workspace)):
+        return workspace
+    if workspace not in (None, who.workspace):
+        raise UnknownChannel("there is no such workspace")
+    return who.workspace
 
 
 def own_principal(workspace: str, user: str, role: str) -> Principal:

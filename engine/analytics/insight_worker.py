@@ -28,10 +28,11 @@ from engine.core.analytics.scoring import Drift, Strain, Watched, score
 from engine.core.analytics.trends import trends_of
 from engine.core.rules.backtest import Backtest, backtest
 from engine.core.rules.book import metrics_of
-from engine.core.rules.replay import Point, Stretch, replay
+from engine.core.rules.replay import Stretch, replay
 from engine.stores import Store
 from engine.stores.findings import HistoryRow, decode_history
 from protocol.insights import Insight, Recommendation
+from protocol.readings import ReadingPoint
 from protocol.rules import Rule
 from protocol.times import moment_of, rfc3339
 
@@ -41,7 +42,7 @@ TRIED_RULES_MAX = 20
 
 _held = msgspec.msgpack.Decoder(list[HeldRule]).decode
 _rows = msgspec.json.Decoder(list[HistoryRow]).decode
-_points = msgspec.json.Decoder(list[Point]).decode
+_points = msgspec.json.Decoder(list[ReadingPoint]).decode
 
 
 async def gather(store: Store, asked: bytes) -> bytes:

@@ -17,8 +17,8 @@ from engine.core.analytics.calendar import DAY_US, HOUR_US
 from engine.core.analytics.daily_counts import daily_count
 from engine.core.analytics.forecast import KEEP_DAYS, TooLittle
 from engine.stores import Store
-from engine.stores.readings import ReadingPoint
 from protocol.predictions import Breach, Count, HourAhead, Prediction, PredictionKind, PredictionState
+from protocol.readings import ReadingPoint
 from protocol.rules import ThresholdRule
 from protocol.times import parse_rfc3339, rfc3339
 

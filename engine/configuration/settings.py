@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from engine.configuration.bounded_file import read_bounded
 from engine.configuration.config import FIELDS, Config
 from engine.configuration.config_checks import CHECKS
 from engine.configuration.fields import MASK, Address, ConfigError, Field, Secret, SecretUrl, check, nearest
@@ -200,14 +201,9 @@ def _file(path: Path | None) -> Iterator[Setting]:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    content = read_bounded(path, FILE_MAX_BYTES, "config", "TOML")
     try:
-        with path.open("rb") as file:
-            content = file.read(FILE_MAX_BYTES + 1)
-        if len(content) > FILE_MAX_BYTES:
-            raise ConfigError("config", f"{path} is larger than {FILE_MAX_BYTES} bytes; name a TOML file")
         return tomllib.loads(content.decode())
-    except OSError as fault:
-        raise ConfigError("config", f"{path} cannot be read: {fault.strerror}; name a readable TOML file") from fault
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as fault:
         # The parser's message names line and column, and no value.
         raise ConfigError("config", f"{path} is not TOML: {fault}") from None

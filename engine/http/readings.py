@@ -12,10 +12,11 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 
 from engine.http.parameters import Cursor, parse_moment
 from engine.shelf.objects import Shelf
-from engine.stores.readings import PAGE_MAX_READINGS, ReadingPoint, Resolution, SeriesInfo
+from engine.stores.readings import PAGE_MAX_READINGS, Resolution, SeriesInfo
 from engine.verbs.readings import ReadingVerbs, parse_labels
 from protocol.directory import Framework
 from protocol.model import Principal
+from protocol.readings import ReadingPoint
 
 PAGE_DEFAULT = 500
 

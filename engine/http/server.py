@@ -85,7 +85,6 @@ class HttpServer:
         self,
         app: ASGIApp,
         listening_socket: socket.socket,
-        grace_s: float = GRACE_S,
         certificate: Certificate | None = None,
         count_refusal: Callable[[Limit], None] = lambda limit: None,
         limits: HttpLimits | None = None,
@@ -99,7 +98,6 @@ class HttpServer:
         self._app = wrap_app(cast(Any, BodyGuard(HeadAsGet(app), limits.body_s)), 0, "asgi")
         self._config = _hypercorn_config()
         self._context = WorkerContext(None)
-        self._grace_s = grace_s
         self._certificate = certificate
         self._door = HttpDoor(limits, count_refusal)
         self._send = choose_send()
@@ -126,7 +124,7 @@ class HttpServer:
         }
 
     async def _drain(self) -> None:
-        self._ends_at = trio.current_time() + self._grace_s
+        self._ends_at = trio.current_time() + GRACE_S
         self._on_drain()
         # Idle connections wait for this event and close. Its `set` never waits, so it works while we are cancelled.
         await self._context.terminated.set()

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import msgspec
 
-from engine.access.audit import AuditTrail, check_administrator
-from engine.access.roles import SYSTEM_WORKSPACE, check, may
+from engine.access.audit import AuditTrail
+from engine.access.roles import SYSTEM_WORKSPACE, check, check_administrator, may, workspace_meant
 from engine.jobs.counts import JobCounts, QueueTally
 from engine.jobs.handed import asker_of
 from engine.jobs.kinds import Kinds
@@ -20,7 +20,6 @@ from engine.stores.jobs import JobQuery, JobStore, QueueCounts
 from protocol.errors import BadRequest, Conflict, PermissionDenied, UnknownChannel
 from protocol.jobs import Job, JobState, Queue
 from protocol.model import Principal
-from protocol.names import is_workspace
 
 # Of a page: the number of its last job.
 CURSORS = Cursors("jobs", tuple[Count])
@@ -104,7 +103,7 @@ class JobVerbs:
 
     async def jobs(self, who: Principal, wanted: JobsWanted) -> JobPage:
         """A page of jobs. Raises BadRequest for an unknown kind, UnknownChannel for another's workspace."""
-        workspace, limit = _scope(who, wanted.workspace), min(wanted.limit, PAGE_MAX)
+        workspace, limit = workspace_meant(who, wanted.workspace), min(wanted.limit, PAGE_MAX)
         if wanted.kind is not None and wanted.kind not in self._kinds.names():
             known = ", ".join(self._kinds.names())
             raise BadRequest(f"kind: no job of the kind {wanted.kind[:100]!r} is known here; known: {known}")
@@ -125,7 +124,7 @@ class JobVerbs:
         """One job, whole; without arguments and tracebacks for who is no administrator. Raises UnknownChannel."""
         check(who, "read")
         if may(who, "administer") and who.channels is None:
-            return await self._known(_scope(who, None), job_id)
+            return await self._known(workspace_meant(who, None), job_id)
         job = await self._known(who.workspace, job_id)
         if asker_of(job) != who.user:
             raise UnknownChannel(NO_JOB)
@@ -134,7 +133,7 @@ class JobVerbs:
 
     async def cancel(self, who: Principal, job_id: int, address: str = "") -> Job:
         """Ends a job that has not ended; the handler of one that runs is stopped. Idempotent. Raises Conflict."""
-        scope = _scope(who, None)
+        scope = workspace_meant(who, None)
         if (job := await self._known(scope, job_id)).state in _MAY_END:
             # On record before it is done: of one that ends between the two there is a line that says it was asked for.
             await self._trail.record(who, "cancel_job", str(job.id), address)
@@ -148,7 +147,7 @@ class JobVerbs:
 
     async def retry(self, who: Principal, job_id: int, address: str = "") -> Job:
         """Has a job that failed or was cancelled done once more, with all its attempts. Raises Conflict."""
-        scope = _scope(who, None)
+        scope = workspace_meant(who, None)
         if (before := await self._known(scope, job_id)).state not in (JobState.FAILED, JobState.CANCELLED):
             raise Conflict(f"the job is {before.state.value}: only one that failed or was cancelled is done once more")
         await self._trail.record(who, "retry_job", str(before.id), address)
@@ -223,16 +222,6 @@ def operates(who: Principal) -> None:
     check_administrator(who)
     if who.workspace != SYSTEM_WORKSPACE:
         raise PermissionDenied(f"queues are for administrators of the workspace {SYSTEM_WORKSPACE!r}")
-
-
-def _scope(who: Principal, workspace: str | None) -> str | None:
-    """The workspace that is meant; None: all, which only administrators of `system` may."""
-    check_administrator(who)
-    if who.workspace == SYSTEM_WORKSPACE and (workspace is None or is_workspace(workspace)):
-        return workspace
-    if workspace not in (None, who.workspace):
-        raise UnknownChannel("there is no such workspace")
-    return who.workspace
 
 
 def _queue_shown(queue: Queue, counts: QueueCounts, tally: QueueTally) -> QueueShown:

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from engine.access.audit import check_administrator
-from engine.access.roles import SYSTEM_WORKSPACE, check
+from engine.access.roles import SYSTEM_WORKSPACE, check, check_administrator
 from engine.core.zones import is_zone
 from engine.sections.keeping import Objects
 from engine.shelf.kinds import Kind, Origin

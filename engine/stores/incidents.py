@@ -114,5 +114,5 @@ class IncidentStore(Protocol):
     async def incidents_of(self, workspace: str, alert_ids: Collection[str]) -> list[KeptIncident]:
         """The incidents that any of these alerts (500 at most) is in, or was split off from."""
 
-    async def trim_incidents(self, before_us: int, limit: int) -> int:
+    async def trim_incidents(self, before_us: int) -> int:
         """Deletes some that have been over, and the same, since then; how many."""

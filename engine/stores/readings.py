@@ -6,6 +6,8 @@ from enum import Enum
 
 import msgspec
 
+from protocol.readings import ReadingPoint
+
 DAY_S = 86_400
 PAGE_MAX_READINGS = 5_000
 
@@ -44,19 +46,6 @@ class ReadingQuery(msgspec.Struct, frozen=True, kw_only=True):
     resolution: Resolution = Resolution.RAW
     cursor: str | None = None
     limit: int = 500
-
-
-class ReadingPoint(msgspec.Struct, frozen=True, gc=False):
-    """One reading, or all of one series in a minute or hour that begins `at`; `value` is then their mean."""
-
-    at: str
-    labels: dict[str, str]
-    value: float
-    count: int
-    min: float
-    max: float
-    sum: float
-    last: float
 
 
 class ReadingPage(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 
 from engine.core.rules.backtest import Backtest, backtest
-from engine.core.rules.replay import Point, Replay, Stretch, replay
+from engine.core.rules.replay import Replay, Stretch, replay
 from engine.input.commands import to_observe
 from engine.input.misfits import explained
 from protocol.codec import DECODER_FAULTS
@@ -18,6 +18,7 @@ from protocol.commands import Observe
 from protocol.errors import BadRequest
 from protocol.fields import Finite, Id, Label, Labels
 from protocol.items import ReadingInput
+from protocol.readings import ReadingPoint
 from protocol.rules import Rule
 
 # What a body of 4 MiB holds, and about two seconds of computing.
@@ -63,7 +64,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 _Readings = Annotated[list[BacktestReading], msgspec.Meta(max_length=READINGS_MAX)]
 _decoder = msgspec.json.Decoder(_Readings)
-_points = msgspec.json.Decoder(list[Point])
+_points = msgspec.json.Decoder(list[ReadingPoint])
 
 
 def work(task: Task) -> Outcome:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from engine.access.audit import check_administrator
-from engine.access.roles import SYSTEM_WORKSPACE
+from engine.access.roles import SYSTEM_WORKSPACE, check_administrator
 from engine.nodes.membership import LIVE_S, Membership
 from engine.stores.nodes import NodeRow, NodeSeen
 from protocol.errors import PermissionDenied

@@ -14,13 +14,13 @@ import msgspec
 
 from actors.peer import Peer
 from actors.roster import Roster
-from engine.access.audit import AuditTrail, TrailPage, TrailWanted, check_administrator
-from engine.access.roles import SYSTEM_WORKSPACE
+from engine.access.audit import AuditTrail, TrailPage, TrailWanted
+from engine.access.roles import workspace_meant
 from engine.others import ConnectionInfo, ConnectionsAsked, EndAsked, Others
 from engine.pages import PAGE_MAX, Cursors, Name
 from protocol.errors import CloseCode, UnknownChannel
 from protocol.model import Principal
-from protocol.names import check_id, is_workspace
+from protocol.names import check_id
 from protocol.times import rfc3339
 
 # Of a page: the id of its last connection, which is greater than those that came before it (UUIDv7).
@@ -62,7 +62,7 @@ class Operators:
         (after,) = ("",) if cursor is None else CURSORS.place(cursor)
         # One more than is shown says whether there is another page.
         return ConnectionsAsked(
-            workspace=_scope(who, workspace), user=user, after=after, limit=min(limit, PAGE_MAX) + 1
+            workspace=workspace_meant(who, workspace), user=user, after=after, limit=min(limit, PAGE_MAX) + 1
         )
 
     def here(self, asked: ConnectionsAsked) -> list[ConnectionInfo]:
@@ -94,7 +94,7 @@ class Operators:
 
     async def disconnect(self, who: Principal, client_id: str, address: str = "") -> None:
         """Ends one connection with 3503. Raises UnknownChannel if this workspace has no such connection."""
-        asked = EndAsked(workspace=_scope(who, None), client_id=client_id)
+        asked = EndAsked(workspace=workspace_meant(who, None), client_id=client_id)
         await self._known(client_id, asked.workspace)
         await self._trail.record(who, "disconnect", client_id, address)
         # Asked again: it may have left meanwhile, and then what was wanted is so.
@@ -104,7 +104,7 @@ class Operators:
     async def disconnect_user(self, who: Principal, user: str, workspace: str | None = None, address: str = "") -> int:
         """Ends all connections of a user with 3503; how many there were. An administrator of `system` says which
         workspace; everybody else means his own."""
-        scope = _scope(who, workspace) or who.workspace
+        scope = workspace_meant(who, workspace) or who.workspace
         check_id(user, "user")
         target = user if scope == who.workspace else f"{user} of {scope}"
         await self._trail.record(who, "disconnect_user", target, address)
@@ -127,16 +127,6 @@ def _page(found: Sequence[ConnectionInfo], asked: ConnectionsAsked) -> Connectio
     ordered = sorted(found, key=lambda each: each.client_id)
     cursor = CURSORS.following(ordered, limit, lambda each: (each.client_id,))
     return ConnectionPage(items=ordered[:limit], next_cursor=cursor)
-
-
-def _scope(who: Principal, workspace: str | None) -> str | None:
-    """The workspace that is meant; None: all, which only administrators of `system` may."""
-    check_administrator(who)
-    if who.workspace == SYSTEM_WORKSPACE and (workspace is None or is_workspace(workspace)):
-        return workspace
-    if workspace not in (None, who.workspace):
-        raise UnknownChannel("there is no such workspace")
-    return who.workspace
 
 
 def _is_of(connection: Peer, workspace: str | None, user: str | None) -> bool:

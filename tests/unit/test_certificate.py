@@ -62,8 +62,8 @@ Spoil = Callable[[Files], object]
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda f: f.cert.unlink(), r"tls\.cert: .*server\.pem cannot be read \(No such file"),
-        (lambda f: f.key.unlink(), r"tls\.key: .*server\.key cannot be read \(No such file"),
+        (lambda f: f.cert.unlink(), r"tls\.cert: .*server\.pem cannot be read: No such file"),
+        (lambda f: f.key.unlink(), r"tls\.key: .*server\.key cannot be read: No such file"),
         (lambda f: f.cert.write_text("hello"), r"tls\.cert: .*server\.pem holds no certificate in PEM form"),
         (lambda f: f.key.write_text("hello"), r"tls\.key: .*server\.key holds no private key in PEM form"),
         (

@@ -8,8 +8,9 @@ import pytest
 
 from engine.core.rules import replay as module
 from engine.core.rules.backtest import Backtest, backtest
-from engine.core.rules.replay import Point, Stretch, replay
+from engine.core.rules.replay import Stretch, replay
 from protocol.model import Comparison
+from protocol.readings import ReadingPoint
 from protocol.rules import (
     Aggregate,
     AnomalyRule,
@@ -34,7 +35,7 @@ def rolled(metric: str, series: Series, width_s: int) -> Stretch:
     for place, (after, value) in enumerate(series):
         buckets.setdefault(after // width_s * width_s if width_s else place, []).append(value)
     points = [
-        Point(
+        ReadingPoint(
             at=rfc3339((START_S + (start if width_s else series[start][0])) * SECOND_US),
             labels={},
             value=sum(values) / len(values),

@@ -9,14 +9,14 @@ import msgspec
 import pytest
 
 from engine.stores import Retention, Store
-from engine.stores.readings import KeptReadings, ReadingPoint, ReadingQuery, Resolution
+from engine.stores.readings import KeptReadings, ReadingQuery, Resolution
 from engine.stores.tables import rollup
 from engine.stores.tables.readings import ReadingStore
 from protocol.effects import Behind, Commit
 from protocol.errors import BadRequest
 from protocol.items import ItemResult
 from protocol.model import ChannelKey, Reason, Status
-from protocol.readings import Logged, LoggedSeries, RuleState
+from protocol.readings import Logged, LoggedSeries, ReadingPoint, RuleState
 from protocol.times import SECOND_US, rfc3339
 from tests.support.stores import KEY, NOW, StoreFactory, a_commit, committed
 

@@ -84,19 +84,19 @@ def is_breach(rule: ThresholdRule, value: float) -> bool:
             return value <= rule.threshold
 
 
-def next_breach(rule: ThresholdRule, values: Values, ahead: int = AHEAD_HOURS) -> NextBreach | TooLittle:
+def next_breach(rule: ThresholdRule, values: Values) -> NextBreach | TooLittle:
     """`values`: what the rule looks at in each hour, the last one the newest (None: nothing was measured)."""
     if not any(value is not None for value in values[-DAY_HOURS:]):
         return TooLittle(f"no readings in the last {DAY_HOURS} hours")
-    found = forecast(values, DAY_HOURS, ahead)
+    found = forecast(values, DAY_HOURS, AHEAD_HOURS)
     if isinstance(found, TooLittle):
         return found
     firsts = [_first(rule, course) for course in found.courses]
     reached = sorted(first for first in firsts if first is not None)
-    by = [_share(bisect_right(reached, step), len(firsts)) for step in range(ahead)]
-    alone = [_alone(rule, found, step) for step in range(ahead)]
+    by = [_share(bisect_right(reached, step), len(firsts)) for step in range(AHEAD_HOURS)]
+    alone = [_alone(rule, found, step) for step in range(AHEAD_HOURS)]
     # What may be reached in an hour may be reached until its end.
-    for step in range(ahead):
+    for step in range(AHEAD_HOURS):
         by[step] = max(by[step], alone[step], by[step - 1] if step else 0.0)
     first = (_rank(reached, 0.1), _rank(reached, 0.5), _rank(reached, 0.9)) if reached else None
     return NextBreach(found, alone, by, first, _trend_days(rule, values))

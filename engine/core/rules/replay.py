@@ -20,6 +20,7 @@ import msgspec
 from engine.core.rules.book import title_of
 from protocol.commands import Observe
 from protocol.model import Comparison
+from protocol.readings import ReadingPoint
 from protocol.rules import (
     Aggregate,
     AnomalyRule,
@@ -44,25 +45,12 @@ _NAMES = {60: "1 m", 3_600: "1 h"}
 Heard = Iterable[tuple[int, float]]
 
 
-class Point(msgspec.Struct, frozen=True, gc=False):
-    """A reading, or all of one series in a minute or hour that begins `at`; `value` is then their mean."""
-
-    at: str
-    labels: dict[str, str]
-    value: float
-    count: int
-    min: float
-    max: float
-    sum: float
-    last: float
-
-
 class Stretch(msgspec.Struct, frozen=True):
     """Readings of one metric as they are kept: each (`width_s` 0), or rolled up by so many seconds."""
 
     metric: str
     width_s: int
-    points: list[Point]
+    points: list[ReadingPoint]
 
 
 class Replay(NamedTuple):
@@ -129,7 +117,7 @@ class _Teller:
                 at = max(start, min(start + after, until))
                 yield Observe(metric=stretch.metric, value=value, at=at, labels=point.labels)
 
-    def _of(self, point: Point, width_us: int) -> Heard:
+    def _of(self, point: ReadingPoint, width_us: int) -> Heard:
         rule = self._rule
         match rule:
             case MilestoneRule():
@@ -142,7 +130,7 @@ class _Teller:
                 return self._threshold(rule, point, width_us)
         return [(0, point.value)]
 
-    def _threshold(self, rule: ThresholdRule, point: Point, width_us: int) -> Heard:
+    def _threshold(self, rule: ThresholdRule, point: ReadingPoint, width_us: int) -> Heard:
         match rule.aggregate:
             case Aggregate.SUM:
                 return self._spread(point.sum, rule.window_s, width_us)
@@ -160,7 +148,7 @@ class _Teller:
             return [(0, point.value)]
         return [*((0, extreme) for extreme in _extremes(rule.comparison, point)), (width_us - 1, point.last)]
 
-    def _times(self, point: Point) -> int:
+    def _times(self, point: ReadingPoint) -> int:
         return max(1, round(point.count * self._share))
 
     def _spread(self, total: float, window_s: float, width_us: int) -> Heard:
@@ -170,7 +158,7 @@ class _Teller:
         return [(width_us * part // parts, total / parts) for part in range(parts)]
 
 
-def _shape(point: Point, times: int) -> list[float]:
+def _shape(point: ReadingPoint, times: int) -> list[float]:
     """So many readings with the same least, greatest and mean; the greatest comes last, lest it be all there is."""
     if times == 1:
         return [point.value]
@@ -178,7 +166,7 @@ def _shape(point: Point, times: int) -> list[float]:
     return [*[middle] * (times - 2), point.min, point.max]
 
 
-def _extremes(comparison: Comparison, point: Point) -> tuple[float, ...]:
+def _extremes(comparison: Comparison, point: ReadingPoint) -> tuple[float, ...]:
     if comparison in _UP:
         return (point.max,)
     return (point.min,) if comparison in _DOWN else (point.min, point.max)

@@ -71,9 +71,8 @@ async def migrate(url: str, role: EngineRole, known: list[Migration] | None = No
     return Migrated(applied, is_new)
 
 
-async def rehearse(url: str, known: list[Migration] | None = None) -> list[Migration]:
+async def rehearse(url: str) -> list[Migration]:
     """Applies what is missing and takes it back, in one transaction: what would be applied. Raises StoreRefused."""
-    known = migrations("postgres") if known is None else known
     async with connected(url) as connection:
         with refusing(url, MIGRATING):
             await connection.execute(f"SET lock_timeout = '{LOCK_MAX_S}s'")
@@ -81,7 +80,7 @@ async def rehearse(url: str, known: list[Migration] | None = None) -> list[Migra
             await transaction.start()
             try:
                 await _lock(connection)
-                pending = check(await ledger(connection), known)
+                pending = check(await ledger(connection), migrations("postgres"))
                 for migration in pending:
                     await connection.execute(migration.sql)
             finally:

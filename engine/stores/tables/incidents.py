@@ -137,9 +137,9 @@ class IncidentTable:
         """Those of these alerts. Raises StoreUnavailable."""
         return await self._readers.read(partial(of_alerts, workspace=workspace, alert_ids=alert_ids), workspace)
 
-    async def trim_incidents(self, before_us: int, limit: int = TRIMMED_AT_ONCE) -> int:
+    async def trim_incidents(self, before_us: int) -> int:
         """Deletes some that are over; how many. Raises StoreUnavailable."""
-        return await self._writer.run(partial(trim, before_us=before_us, limit=limit))
+        return await self._writer.run(partial(trim, before_us=before_us, limit=TRIMMED_AT_ONCE))
 
 
 def place_of(connection: Connection, workspace: str) -> IncidentPlace:

@@ -14,7 +14,6 @@ from engine.pages import Count, Cursors, Number
 from engine.stores.readings import (
     PAGE_MAX_READINGS,
     ReadingPage,
-    ReadingPoint,
     ReadingQuery,
     Resolution,
     SeriesInfo,
@@ -24,6 +23,7 @@ from engine.stores.tables.connection import Connection
 from engine.stores.tables.log import decode_labels, decode_row
 from engine.stores.tables.rollup import HOUR_S, LOG_ROWS, MINUTE_S, Bucket, Minutes, Place, by_hour, sum_up
 from protocol.errors import BadRequest
+from protocol.readings import ReadingPoint
 from protocol.times import SECOND_US, rfc3339
 
 # Of the log, for one page: about 10 ms. While the roll-ups are further behind, their newest readings are not shown yet.

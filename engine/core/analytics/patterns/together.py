@@ -42,14 +42,14 @@ def transactions(past: Past) -> dict[int, set[Source]]:
     return {window: sources for window, sources in found.items() if len(sources) <= CROWD_MAX}
 
 
-def pairs(found: Mapping[int, set[Source]], support_min: int = SUPPORT_MIN) -> list[Pair]:
+def pairs(found: Mapping[int, set[Source]]) -> list[Pair]:
     """All pairs that came together so often, counted in the transactions between the first and last of each."""
     windows = _windows(found)
     counts: Counter[tuple[Source, Source]] = Counter()
     for sources in found.values():
-        known = sorted((each for each in sources if len(windows[each]) >= support_min), key=order_of)
+        known = sorted((each for each in sources if len(windows[each]) >= SUPPORT_MIN), key=order_of)
         counts.update(combinations(known, 2))
-    return [_pair(pair, both, windows) for pair, both in counts.items() if both >= support_min]
+    return [_pair(pair, both, windows) for pair, both in counts.items() if both >= SUPPORT_MIN]
 
 
 def _windows(found: Mapping[int, set[Source]]) -> dict[Source, list[int]]:
