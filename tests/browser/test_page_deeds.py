@@ -94,6 +94,19 @@ async def test_keys_mean_the_alert_that_is_looked_at_also_if_the_way_back_has_op
     assert await page.locator(".alert-row.acknowledged").count() == 1
 
 
+async def test_an_alert_of_the_past_leads_to_the_others_of_its_incident_and_the_history_stays(
+    engine: Engine, browser: Browser
+) -> None:
+    await ring(engine, *(TriggerInput(framework_id="web", title=f"No {n}", labels={"host": "h1"}) for n in "ab"))
+    page = await opened(browser, engine, "ann", "/history?span=1h&state=active")
+    await page.get_by_role("link", name="No a").click()
+    details = page.get_by_label("Details of the alert")
+    await details.get_by_label("Incident").get_by_role("link", name="No b").click()
+    await details.get_by_role("heading", name="No b").wait_for()
+    there = await page.evaluate("[location.pathname, new URLSearchParams(location.search).get('state')]")
+    assert there == ["/history", "active"]
+
+
 async def test_an_alert_is_heard_and_shown_on_the_desktop_as_it_is_wished_and_allowed(
     engine: Engine, browser: Browser
 ) -> None:

@@ -2,7 +2,7 @@
 import type { Alert, AlertState, Severity } from "../../alerts.ts";
 import { get, segment } from "../../api.ts";
 import { useIncidents } from "../../incidents.ts";
-import { usePlace } from "../../place.ts";
+import { patched, usePlace } from "../../place.ts";
 import { Link, Moment, SeverityBadge, Tag } from "../../ui/index.ts";
 import { useLasting } from "./story.tsx";
 
@@ -23,7 +23,6 @@ const KINDS = { open: "bad", acknowledged: "notable", resolved: "good", merged: 
 
 export function Incident({ alertId, version }: { alertId: string; version: string }) {
   const known = useIncidents();
-  const { query } = usePlace();
   // One that is over is not among those that are open, and may be part of one all the same.
   const asked = useLasting(`incident ${known.get(alertId) ?? ""} ${known.size} ${version}`, alertId, async (signal) => {
     const { incident_id } = await get<Alert>(`/api/v1/alerts/${segment(alertId)}`, {}, signal);
@@ -47,9 +46,7 @@ export function Incident({ alertId, version }: { alertId: string; version: strin
             {member.id === alertId ? (
               <strong>{member.title || member.id}</strong>
             ) : (
-              <Link to={`/alerts/${segment(member.id)}`} query={query}>
-                {member.title || member.id}
-              </Link>
+              <Other id={member.id}>{member.title || member.id}</Other>
             )}{" "}
             <span className="hint">
               {member.state}
@@ -61,5 +58,18 @@ export function Incident({ alertId, version }: { alertId: string; version: strin
         {more > 0 && <li className="hint">and {more} more</li>}
       </ul>
     </section>
+  );
+}
+
+/** Another alert, in the view where one is: filters of the history would mean something else in the stream. */
+function Other({ id, children }: { id: string; children: React.ReactNode }) {
+  const { path, query } = usePlace();
+  const [to, kept] = path.startsWith("/history")
+    ? ["/history", patched(query, { alert: id })]
+    : [`/alerts/${segment(id)}`, query];
+  return (
+    <Link to={to} query={kept}>
+      {children}
+    </Link>
   );
 }

@@ -45,7 +45,10 @@ export function Vitals() {
         ))}
       </div>
       <p>
-        When one of these rings: <Link to="/rules">its rule</Link> says so.
+        What makes it ring, and for how long that has to last:{" "}
+        <Link to="/rules" query={new URLSearchParams({ framework: HOST })}>
+          its rules
+        </Link>
       </p>
     </section>
   );
