@@ -30,8 +30,8 @@ class Asking:
         self.processes = processes
 
     async def compute(self, module: str, asked: bytes) -> bytes:
-        """What `compute` of the module makes of what its `gather` found. Raises ComputingFailedError, StoreUnavailable.
-        Cancelled: the process ends."""
+        """What `compute` of the module makes of what its `gather` found. Raises ComputingFailedError, StoreUnavailable,
+        InstalledAnewError. Cancelled: the process ends."""
         if self._place is None:
             gather: Gather = import_module(module).gather
             return await self.processes.compute(module, await gather(self._store, asked))

@@ -23,6 +23,7 @@ import structlog
 import trio
 
 from engine.computing.child import STORE_IS_AWAY
+from engine.computing.installed import Installed
 from protocol.errors import StoreUnavailable
 
 log = structlog.get_logger()
@@ -52,6 +53,7 @@ class Processes:
         self._room = trio.CapacityLimiter(room) if isinstance(room, int) else room
         self._figures = dict.fromkeys(("started", "failed", "ended_early"), 0)
         self._running = 0
+        self._installed = Installed()
         self._before: tuple[str, ...] | None = None
 
     @property
@@ -65,8 +67,9 @@ class Processes:
 
     async def compute(self, module: str, task: bytes, *, is_asking: bool = False) -> bytes:
         """What `compute` of this module says to the task; `is_asking`: to what it gathers first (see `Asking`, which
-        packs the task). Raises ComputingFailedError, StoreUnavailable. Cancelled: the process ends."""
+        packs the task). Raises ComputingFailedError, StoreUnavailable, InstalledAnewError. Cancelled: it ends."""
         async with self._room:
+            self._installed.check()
             self._figures["started"] += 1
             self._running += 1
             done = None
@@ -90,6 +93,8 @@ class Processes:
             finally:
                 self._running -= 1
                 self._figures["ended_early"] += done is None
+        # Whatever it said, it may have been half of another version that said it.
+        self._installed.check()
         if done.returncode:
             self._figures["failed"] += 1
             fault = done.stderr.decode(errors="replace")[-_FAULT_MAX_CHARS:]

@@ -12,6 +12,7 @@ import trio
 from msgspec.structs import replace
 
 from actors.ports import Clock
+from engine.computing.installed import InstalledAnewError
 from engine.core.retry import after_failure
 from engine.jobs.kinds import Again, Done, Hopeless, Kinds, NotNeeded, PutOff, Result, UnknownKind
 from protocol.jobs import PRIO_MAX, Claimed, JobError, NewJob, Settlement, Verdict
@@ -25,6 +26,8 @@ PUT_OFF_MAX_US = 366 * 24 * 3_600 * SECOND_US
 # An update of all nodes takes less than a day; meanwhile a job of a new kind passes by the old ones once a minute.
 UNKNOWN_US = 24 * 3_600 * SECOND_US
 UNKNOWN_AGAIN_US = 60 * SECOND_US
+# Until somebody restarts the engine; then it is done soon, and has lost no attempt.
+INSTALLED_ANEW_AGAIN_US = 600 * SECOND_US
 # The end of the year 9999: past it nothing can be shown as a time.
 TIME_END_US = 253_402_300_800 * SECOND_US
 _encode = msgspec.json.Encoder().encode
@@ -51,7 +54,10 @@ class Desk:
             return self._settled(claimed, self._unknown(claimed, f"{claimed.kind}: {fault}"))
         except msgspec.MsgspecError as fault:
             return self._settled(claimed, Hopeless(f"{claimed.kind}: {fault}"))
-        result = await kind.run(claimed, args)
+        try:
+            result = await kind.run(claimed, args)
+        except InstalledAnewError as fault:
+            return self._settled(claimed, PutOff(self._clock() + INSTALLED_ANEW_AGAIN_US, str(fault)))
         if not isinstance(result, Result):
             raise TypeError(f"{claimed.kind} returned {type(result).__name__}: a kind returns one of {Result}")
         settlement = self._settled(claimed, result)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 import trio
 
+from engine.computing.installed import InstalledAnewError
 from engine.computing.processes import ComputingFailedError, Processes
 from engine.core.rules.backtest import Backtest
 from engine.trying.backtest_worker import Outcome, StoredPage, Task
@@ -50,6 +51,8 @@ class Backtests:
         with trio.move_on_after(WORK_MAX_S):
             try:
                 answer = await self.processes.compute(MODULE, msgspec.msgpack.encode(task))
+            except InstalledAnewError as fault:
+                raise InternalError(str(fault)) from fault
             except ComputingFailedError as fault:
                 raise InternalError("the backtest ended without a result; the engine's log says why") from fault
             outcome = msgspec.msgpack.decode(answer, type=Outcome)

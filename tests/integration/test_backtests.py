@@ -8,7 +8,7 @@ import msgspec
 import pytest
 import trio
 
-from engine.computing import processes
+from engine.computing import installed, processes
 from engine.trying import backtests
 from engine.trying.backtest_worker import READINGS_MAX, Task, work
 from engine.trying.backtests import AT_ONCE_MAX, Backtests
@@ -91,3 +91,11 @@ def test_another_metric_may_be_among_the_readings() -> None:
     outcome = work(Task(RULE, 300.0, 0, readings(3, metric="other", labels={"host": "h1"})))
     assert outcome.backtest is not None
     assert outcome.backtest.reasons == {"no_rule": 3}
+
+
+async def test_after_an_upgrade_a_backtest_says_to_restart_the_engine(
+    runner: Backtests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(installed, "_program", lambda: installed._Program("99.0", 0))
+    with pytest.raises(InternalError, match=r"another Tocsin was installed \(99\.0\) .*; restart the engine"):
+        await runner.run(RULE, readings(1), 0)

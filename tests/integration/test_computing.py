@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 import msgspec
 import pytest
 import trio
 import trio.testing
+from structlog.testing import capture_logs
 
 from actors.hands import WorkerLimits
 from actors.workers import Workers
+from engine.computing import installed
+from engine.computing.installed import InstalledAnewError
 from engine.computing.processes import MEMORY_MAX_BYTES, ComputingFailedError, Processes
-from engine.jobs.desk import Desk
+from engine.jobs.desk import INSTALLED_ANEW_AGAIN_US, Desk
 from engine.jobs.kinds import Done, Kind, Kinds, Result
 from engine.stores import Store
 from protocol.jobs import Claimed, Job, JobState, Queue, Verdict
@@ -166,6 +171,69 @@ async def test_who_is_cancelled_while_he_waits_for_his_turn_starts_nothing_and_l
         assert (burning.statistics()["running"], waiting.statistics()["running"], waiting.is_full) == (1, 0, True)
         nursery.cancel_scope.cancel()
     assert (burning.statistics()["ended_early"], waiting.statistics()["started"], room.borrowed_tokens) == (1, 0, 0)
+
+
+Upgrade = Callable[[str], None]
+
+
+@pytest.fixture
+def upgrade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Upgrade:
+    """Installs another version, as far as anybody can tell."""
+
+    def install(version: str) -> None:
+        about = tmp_path / "tocsin-0.dist-info"
+        about.mkdir()
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: tocsin\nVersion: {version}\n")
+        (about / "RECORD").write_text("engine/app.py,sha256=another,1\n")
+        monkeypatch.syspath_prepend(str(tmp_path))
+
+    installed._warn.cache_clear()
+    return install
+
+
+@pytest.mark.parametrize("version", ["99.0", metadata.version("tocsin")], ids=["other", "same"])
+async def test_after_an_upgrade_nothing_is_computed_until_the_restart_and_that_is_said_once(
+    upgrade: Upgrade, version: str
+) -> None:
+    processes = Processes(1)
+    with capture_logs() as logs:
+        await processes.compute(BURNING, b"say hello")
+        upgrade(version)
+        for _ in range(2):
+            with pytest.raises(InstalledAnewError) as refused:
+                await processes.compute(BURNING, b"say hello")
+    assert f"another Tocsin was installed ({version}) while this one (" in str(refused.value)
+    assert processes.statistics() == {"started": 1, "failed": 0, "ended_early": 0, "running": 0}
+    told = [(line["event"], line["installed"]) for line in logs if line["log_level"] == "warning"]
+    assert told == [("installed_anew", version)]
+    # Who starts now is of that version.
+    assert (await Processes(1).compute(BURNING, b"say hello")).startswith(b"(b'hello', [")
+
+
+async def test_what_a_process_says_during_an_upgrade_counts_for_nothing(upgrade: Upgrade) -> None:
+    processes = Processes(1)
+    async with trio.open_nursery() as nursery:
+
+        async def ask() -> None:
+            with pytest.raises(InstalledAnewError):
+                await processes.compute(BURNING, b"fail of another version")
+
+        nursery.start_soon(ask)
+        await trio.testing.wait_all_tasks_blocked()
+        upgrade("99.0")
+    assert processes.statistics() == {"started": 1, "failed": 0, "ended_early": 0, "running": 0}
+
+
+async def test_a_job_is_put_off_until_the_restart_and_loses_no_attempt(upgrade: Upgrade) -> None:
+    watching, kind = Watching(), heavy_kind(Processes(1))
+    upgrade("99.0")
+    async with job_store() as store, working(store, workers_on(store, kind, watching)):
+        (number,) = await add(store, kind.job(Heavy("say hello")))
+        await watching.has_ended.wait()
+        job = await the_job(store, number)
+        assert (job.state, job.attempt) == (JobState.DELAYED, 0)
+        assert 0 < job.run_at - clock() <= INSTALLED_ANEW_AGAIN_US
+        assert "restart the engine" in job.errors[0].cause
 
 
 @pytest.mark.parametrize("program", ["#!/bin/sh\necho 'not permitted' >&2\nexit 1\n", "", None])
