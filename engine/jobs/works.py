@@ -1,7 +1,7 @@
 """The part of the engine that does things later: kinds, workers and schedules, made from the configuration.
 
-`engine.parts` builds it, `engine.tree` runs it. The schedules are the reference's, and retention, which comes so often
-that what is kept for an hour is not there for two.
+`engine.later_stages` builds it, `engine.tree` runs it. The schedules are the reference's, and retention, which comes so
+often that what is kept for an hour is not there for two.
 """
 
 from __future__ import annotations
