@@ -20,8 +20,8 @@ from protocol.model import Severity
 from protocol.notify import Change, Channel, Rendered
 from tests.support.alerts import an_alert
 from tests.support.http_sink import Sink, a_sink, answer, hang
+from tests.support.posts import a_message
 from tests.support.stores import NOW
-from tests.unit.test_endpoint_sender import a_message
 
 # Apprise's own import, of a module that Python 3.13 has no more.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")

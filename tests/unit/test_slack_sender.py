@@ -16,7 +16,7 @@ from engine.notify.ports import NotAsked, Outcome, Refused, Sent, TryLater
 from engine.notify.slack import BLOCKS_MAX
 from protocol.notify import Change, Channel, Outgoing, Recipient, Rendered, Why
 from tests.support.http_sink import Behaviour, answer, cut_short
-from tests.unit.test_endpoint_sender import TOKEN, Post, a_message, an_alert, post
+from tests.support.posts import TOKEN, Post, a_message, an_alert, post
 
 __all__ = ["post"]
 PLACE = "C0123456789"

@@ -1,5 +1,4 @@
-"""TLS of one connection: what counts as sent, what is bounded, and hostile peers. The sessions' tests run over it in
-over_tls/."""
+"""TLS of one connection: what counts as sent, and what is bounded. The sessions' tests run over it in over_tls/."""
 
 from __future__ import annotations
 
@@ -8,49 +7,29 @@ import ctypes
 import errno
 import random
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import trio
-from structlog.testing import capture_logs
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from actors.door import DoorLimits
 from actors.frames import Frame
 from actors.gateway import GatewayLimits
 from actors.outbox import OutboxLimits
-from actors.send import Send
-from actors.tls import ANSWERS_MAX_BYTES, ENCRYPT_MAX_BYTES, PLAIN_HINT, Tls
+from actors.tls import ANSWERS_MAX_BYTES, ENCRYPT_MAX_BYTES, Tls
 from engine.access.certificate import Certificate
-from tests.support.certificates import Authority, Files
-from tests.support.sockets import Encryption, Peer, Served, TlsSocket, client_frame, request_bytes, serving
+from tests.support.certificates import Files
+from tests.support.sockets import HELLO, Encryption, Served, assert_alive, client_frame, request_bytes, serving
+from tests.support.tls import Below, autojump_clock, encryption, files
 
-HELLO = client_frame(1, b"hello")
+__all__ = ["autojump_clock", "encryption", "files"]
+
+pytestmark = pytest.mark.usefixtures("logs")
 FD = 99
+
+
 # Ciphertext of 64 KiB: four records, each with a head and a tag.
 PIECE_MAX_BYTES = ENCRYPT_MAX_BYTES + 4 * 32
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
-    return Authority(tmp_path_factory.mktemp("tls")).issue()
-
-
-@pytest.fixture
-def encryption(files: Files) -> Encryption:
-    return Encryption(Certificate(files.cert, files.key).new_tls, files.client())
-
-
-@pytest.fixture
-def autojump_clock() -> MockClock:
-    """Jumps only when nothing has moved for a moment: a handshake is several packets between real sockets."""
-    return MockClock(autojump_threshold=0.02)
-
-
-@pytest.fixture(autouse=True)
-def logs() -> Iterator[list]:
-    with capture_logs() as entries:
-        yield entries
 
 
 class Kernel:
@@ -178,11 +157,6 @@ def test_a_fault_of_the_socket_is_passed_on(files: Files) -> None:
     assert ctypes.get_errno() == errno.ECONNRESET
 
 
-async def assert_alive(peer: Peer) -> None:
-    await peer.send(HELLO)
-    assert await peer.frame() == (1, b"hello")
-
-
 async def test_messages_go_both_ways_and_the_goodbye_is_said_in_tls(
     autojump_clock: MockClock, encryption: Encryption
 ) -> None:
@@ -228,35 +202,6 @@ async def test_a_peer_that_does_not_read_is_cut_at_the_same_bound(
         assert served.roster.slow == 1
         assert most <= 1_048_576 + 100_010
         await assert_alive(canary)
-
-
-class Below:
-    """A client whose TLS records are sent by hand, so that they can be cut, mangled and counted."""
-
-    def __init__(self, peer: Peer, context: ssl.SSLContext) -> None:
-        self.peer = peer
-        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.ssl = context.wrap_bio(self.incoming, self.outgoing, server_hostname="localhost")
-
-    async def do(self, step: Callable[[], object]) -> object:
-        """Does a step of the client's TLS, as often as it wants to read for it."""
-        while True:
-            try:
-                result = step()
-            except ssl.SSLWantReadError:
-                await self.flush()
-                self.incoming.write(await self.peer.sock.recv(65_536))
-            else:
-                await self.flush()
-                return result
-
-    async def flush(self) -> None:
-        await self.peer.send(self.outgoing.read())
-
-    def records(self, data: bytes) -> bytes:
-        """The records that say this."""
-        self.ssl.write(data)
-        return self.outgoing.read()
 
 
 async def below(served: Served, encryption: Encryption) -> Below:
@@ -345,150 +290,3 @@ async def test_a_peer_that_only_provokes_answers_of_tls_itself_is_cut(
         await wait_all_tasks_blocked()
         assert [c.client_id for c in served.roster.connections()] == ["c2"]
         await assert_alive(canary)
-
-
-@pytest.mark.parametrize(
-    ("first", "counted"),
-    [
-        pytest.param(b"\x00" * 100, "wrong version", id="zeros"),
-        pytest.param(b"\x16\x03\x01\xff\xff" + b"\x01" * 2_000, "packet", id="a record that is too long"),
-        pytest.param(b"SSH-2.0-OpenSSH_9.2\r\n", "wrong version", id="ssh"),
-        pytest.param(b"\x15\x03\x01\x00\x02\x02\x28", "alert", id="an alert"),
-        pytest.param(random.Random(3).randbytes(5_000), "", id="noise"),
-    ],
-)
-async def test_garbage_instead_of_a_hello_ends_that_connection_and_nothing_else(
-    autojump_clock: MockClock, encryption: Encryption, logs: list, first: bytes, counted: str
-) -> None:
-    async with serving(tls=encryption) as served:
-        canary, peer = await served.connect(), await served.dial_tcp()
-        await peer.send(first)
-        await wait_all_tasks_blocked()
-        statistics = served.roster.statistics()
-        assert (statistics["tls_handshakes_failed"], statistics["connections_refused"]) == (1, 1)
-        assert statistics["errors"] == 0
-        await assert_alive(canary)
-        await assert_alive(await served.connect())
-    assert logs == []
-
-
-async def test_plain_websocket_on_a_tls_port_is_told_to_use_wss(
-    autojump_clock: MockClock, encryption: Encryption
-) -> None:
-    async with serving(tls=encryption) as served:
-        canary, peer = await served.connect(), await served.dial_tcp()
-        head = await peer.upgrade()
-        assert head.startswith("HTTP/1.1 400")
-        assert (await peer.rest()).decode().strip() == PLAIN_HINT
-        assert served.roster.tls_failed == 1
-        await assert_alive(canary)
-
-
-@pytest.mark.parametrize("first", [b"", b"\x16\x03\x01\x02\x00"])
-async def test_who_does_not_finish_the_tls_handshake_is_gone_after_five_seconds(
-    autojump_clock: MockClock, encryption: Encryption, first: bytes
-) -> None:
-    async with serving(tls=encryption) as served:
-        canary, peer, began = await served.connect(), await served.dial_tcp(), trio.current_time()
-        await peer.send(first)
-        assert await peer.rest() == b""
-        assert 4.9 < trio.current_time() - began < 5.1
-        assert served.roster.tls_failed == 1
-        await assert_alive(canary)
-
-
-async def test_tls_and_the_upgrade_have_one_deadline_together(
-    autojump_clock: MockClock, encryption: Encryption
-) -> None:
-    async with serving(tls=encryption) as served:
-        peer, began = await served.dial_tcp(), trio.current_time()
-        await trio.sleep(3)
-        peer.sock = await TlsSocket.over(peer.sock, encryption.client)
-        assert (await peer.head()).startswith("HTTP/1.1 408")
-        assert 4.9 < trio.current_time() - began < 5.1
-        assert served.roster.tls_failed == 0
-
-
-@pytest.mark.parametrize("cut", [0, 1, 5, 100])
-async def test_a_peer_that_hangs_up_in_the_tls_handshake_is_nobody(
-    autojump_clock: MockClock, encryption: Encryption, cut: int
-) -> None:
-    async with serving(tls=encryption) as served:
-        client = Below(await served.dial_tcp(), encryption.client)
-        with pytest.raises(ssl.SSLWantReadError):
-            client.ssl.do_handshake()
-        await client.peer.send(client.outgoing.read()[:cut])
-        client.peer.close()
-        await wait_all_tasks_blocked()
-        assert served.roster.statistics()["errors"] == 0
-        await assert_alive(await served.connect())
-
-
-async def test_a_reset_in_the_tls_handshake_is_nobody(autojump_clock: MockClock, encryption: Encryption) -> None:
-    async with serving(tls=encryption) as served:
-        peer = await served.dial_tcp()
-        await peer.send(b"\x16")
-        await wait_all_tasks_blocked()
-        peer.sock.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
-        peer.close()
-        await wait_all_tasks_blocked()
-        assert served.roster.statistics()["errors"] == 0
-        await assert_alive(await served.connect())
-
-
-async def test_one_connection_too_many_is_closed_before_it_costs_a_handshake(
-    autojump_clock: MockClock, encryption: Encryption
-) -> None:
-    async with serving(tls=encryption, limits=GatewayLimits(door=DoorLimits(connections_max=1))) as served:
-        canary, peer = await served.connect(), await served.dial_tcp()
-        assert await peer.rest() == b""
-        statistics = served.roster.statistics()
-        assert (statistics["connections_refused"], statistics["tls_handshakes_failed"]) == (1, 0)
-        await assert_alive(canary)
-        canary.close()
-        await wait_all_tasks_blocked()
-        await assert_alive(await served.connect())
-
-
-@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-async def test_both_versions_of_today_are_spoken(
-    autojump_clock: MockClock, files: Files, version: ssl.TLSVersion
-) -> None:
-    client = files.client()
-    client.minimum_version = client.maximum_version = version
-    async with serving(tls=Encryption(Certificate(files.cert, files.key).new_tls, client)) as served:
-        peer = await served.connect()
-        assert peer.sock.stream.version() == version.name.replace("_", ".")
-        assert peer.sock.stream.compression() is None
-        await assert_alive(peer)
-
-
-@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
-async def test_older_versions_are_refused(autojump_clock: MockClock, files: Files) -> None:
-    client = files.client()
-    client.minimum_version = client.maximum_version = ssl.TLSVersion.TLSv1_1
-    client.set_ciphers("ALL:@SECLEVEL=0")
-    async with serving(tls=Encryption(Certificate(files.cert, files.key).new_tls, client)) as served:
-        with pytest.raises(trio.BrokenResourceError):
-            await served.dial()
-        await wait_all_tasks_blocked()
-        assert served.roster.tls_failed == 1
-
-
-async def test_tls_that_cannot_begin_ends_that_connection_only(
-    autojump_clock: MockClock, encryption: Encryption
-) -> None:
-    faults = [ArithmeticError("no context")]
-
-    def new_tls(send: Send) -> Tls:
-        if faults:
-            raise faults.pop()
-        return encryption.new_tls(send)
-
-    async with serving(tls=Encryption(new_tls, encryption.client)) as served:
-        with capture_logs() as logs:
-            assert await (await served.dial_tcp()).rest() == b""
-        assert (served.roster.errors, [entry["event"] for entry in logs]) == (1, ["connection_failed"])
-        peer = await served.connect()
-        await peer.send(client_frame(1, b"hello"))
-        assert await peer.frame() == (1, b"hello")

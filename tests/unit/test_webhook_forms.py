@@ -18,8 +18,8 @@ from protocol.model import AlertState, Severity
 from protocol.notify import Change, Outgoing
 from protocol.times import rfc3339
 from tests.support.engines import an_engine
+from tests.support.posts import TOKEN, Post, a_message, an_alert, post
 from tests.support.stores import NOW
-from tests.unit.test_endpoint_sender import TOKEN, Post, a_message, an_alert, post
 
 __all__ = ["post"]
 ROUTING_KEY = "a" * 32
