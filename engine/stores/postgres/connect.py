@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 from engine.extras import how_to_get
 from protocol.errors import NotYet, StoreRefused
@@ -25,6 +26,7 @@ CONNECT_MAX_S = 10.0
 CLOSE_MAX_S = 2.0
 # Views with the rights of whoever asks came with it.
 SERVER_MIN = 150_000
+_BEHIND = "; behind the ? only what Postgres' own programs take there, such as sslmode=require"
 
 
 def is_postgres(url: str) -> bool:
@@ -35,12 +37,15 @@ def is_postgres(url: str) -> bool:
 def named(url: str) -> str:
     """Which database that is, without user and password: `db.example:5432/tocsin`."""
     # Not by urlsplit: for it a # in a password ends the host, and half of the password would be shown as one.
-    place = url.partition("://")[2].rpartition("@")[2].partition("?")[0]
+    place, _, query = url.partition("://")[2].rpartition("@")[2].partition("?")
     host, _, rest = place.partition("/")
     name, colon, port = host.rpartition(":")
     if colon and not port.isdecimal() and not host.endswith("]"):
         host = name if "@" in url else ""  # a password without an @ behind it, or no port
-    return f"{host or 'localhost'}/{rest}"
+    # libpq takes it from there too: so a folder with a socket is written.
+    asked = dict(parse_qsl(query))
+    host = host or ":".join(asked[name] for name in ("host", "port") if name in asked)
+    return f"{host or 'localhost'}/{rest or asked.get('dbname', '')}"
 
 
 def driver() -> Any:
@@ -88,7 +93,7 @@ def _is_torn(url: str) -> bool:
 def _unusable(url: str) -> StoreRefused:
     return StoreRefused(
         f"the URL of the database at {named(url)} cannot be used: write postgresql://user:password@host:port/name "
-        "(in a password %40 for @, %23 for #, %2F for /)"
+        f"(in a password %40 for @, %23 for #, %2F for /{_BEHIND if '?' in url else ''})"
     )
 
 

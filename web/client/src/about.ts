@@ -20,7 +20,7 @@ export const PROTOCOL = 1;
  */
 export async function about(host: string): Promise<About> {
   const response = await fetch(new URL("/api/v1/about", host), { cache: "no-store" }).catch((fault: unknown) => {
-    throw new TocsinError(`${host} cannot be reached: ${String(fault)}`, 0, true);
+    throw new TocsinError(`${host} cannot be reached: ${reasonOf(fault)}`, 0, true);
   });
   if (!response.ok) throw new TocsinError(`${host} did not say where its socket is: HTTP ${response.status}`, 0, true);
   const said: unknown = await response.json().catch(() => null);
@@ -34,4 +34,10 @@ export function understood(said: unknown, host: string): About {
   if (protocol === PROTOCOL) return said as About;
   const todo = protocol > PROTOCOL ? "reload the page, or update @tocsin/client" : "update the engine";
   throw new ClientStopped(`the engine (${version}) speaks protocol ${protocol}, this client ${PROTOCOL}: ${todo}`);
+}
+
+/** In Node the reason stands behind the error, which says "fetch failed" of everything. */
+function reasonOf(fault: unknown): string {
+  const cause = (fault as { cause?: { message?: string; code?: string } } | null)?.cause;
+  return cause?.message || cause?.code || String(fault);
 }

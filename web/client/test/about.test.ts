@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ClientStopped, understood } from "../src/index.js";
+import { about } from "../src/about.js";
 import { parts } from "../src/parts.js";
 
 const ABOUT = { name: "tocsin", version: "0.1.0", ws: "ws://engine:3008", heartbeat_s: 30 };
@@ -17,6 +18,16 @@ test("an engine that is too new, too old, or none says what is to be done", () =
   for (const said of [null, {}, { ...ABOUT, name: "grafana" }, "<html>"]) {
     assert.throws(() => understood(said, "engine"), ClientStopped);
   }
+});
+
+test("an engine that cannot be reached is told with the reason, which Node keeps behind its error", async (context) => {
+  const fails = (fault: unknown): void => void context.mock.method(globalThis, "fetch", () => Promise.reject(fault));
+  fails(new TypeError("fetch failed", { cause: new Error("connect ECONNREFUSED 127.0.0.1:8080") }));
+  await assert.rejects(about("http://engine"), /^TocsinError: http:\/\/engine cannot be reached: connect ECONNREFUSED/);
+  fails(new TypeError("fetch failed", { cause: { message: "", code: "ECONNREFUSED" } }));
+  await assert.rejects(about("http://engine"), /cannot be reached: ECONNREFUSED$/);
+  fails(new TypeError("Failed to fetch"));
+  await assert.rejects(about("http://engine"), /cannot be reached: TypeError: Failed to fetch$/);
 });
 
 test("many items leave in messages that the server takes", () => {
