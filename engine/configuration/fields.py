@@ -142,12 +142,18 @@ class Field(NamedTuple):
     @property
     def kind(self) -> inspect.Type:
         """Its type without the description."""
-        kind = inspect.type_info(self.type)
-        return kind.type if isinstance(kind, inspect.Metadata) else kind
+        return _kind_of(self.type)
 
     def of(self, config: object) -> Any:
         """Its value in a configuration."""
         return functools.reduce(getattr, self.key.split("."), config)
+
+
+@functools.cache
+def _kind_of(annotation: Any) -> inspect.Type:
+    """Asked for each setting, several times, whenever a configuration is checked; there are as many as settings."""
+    kind = inspect.type_info(annotation)
+    return kind.type if isinstance(kind, inspect.Metadata) else kind
 
 
 def fields_of(struct: type[Section], prefix: str = "") -> dict[str, Field]:
