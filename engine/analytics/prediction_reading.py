@@ -37,8 +37,7 @@ async def read_task(store: Store, asked: Asked) -> Task:
         points, left_out = points + count, left_out + is_cut
         if points >= POINTS_AT_ONCE:
             break
-    read = Task(asked.now_us, tuple(rules), left_out=left_out)
-    return await _with_counts(store, asked, read) if asked.is_counted else read
+    return Task(asked.now_us, tuple(rules), left_out=left_out)
 
 
 async def _of_rule(store: Store, asked: Asked, rule: Rule) -> tuple[RuleTask, int, bool]:
@@ -55,14 +54,14 @@ async def _of_rule(store: Store, asked: Asked, rule: Rule) -> tuple[RuleTask, in
     return RuleTask(rule, tuple(pages)), points, is_cut
 
 
-async def _with_counts(store: Store, asked: Asked, task: Task) -> Task:
-    today = asked.now_us // DAY_US
-    rows = await AlertDays(store).counts(asked.workspace, today - LEARN_DAYS, today)
+async def read_counts(store: Store, workspace: str, now_us: int) -> Task:
+    """How many alerts a workspace had each day. Raises StoreUnavailable."""
+    today = now_us // DAY_US
+    rows = await AlertDays(store).counts(workspace, today - LEARN_DAYS, today)
     if rows is None:
-        reason = "the alerts of the last weeks are still being counted; tomorrow they are"
-        return msgspec.structs.replace(task, uncounted=reason)
+        return Task(now_us, uncounted="the alerts of the last weeks are still being counted; tomorrow they are")
     counts, left_out = count_tasks(rows, today, await days_unwatched(store, today - LEARN_DAYS, today))
-    return msgspec.structs.replace(task, counts=tuple(counts), left_out=task.left_out + left_out)
+    return Task(now_us, counts=tuple(counts), left_out=left_out)
 
 
 def count_tasks(rows: Iterable[Row], today: int, unwatched: Collection[int] = ()) -> tuple[list[CountTask], int]:

@@ -29,12 +29,18 @@ class CountTask(msgspec.Struct, frozen=True):
 
 class Asked(msgspec.Struct, frozen=True):
     """What is to be predicted of a workspace, at `now_us`: these rules, one after another, as many as there is room
-    for; and (`is_counted`) tomorrow's alerts."""
+    for."""
 
     workspace: str
     now_us: int
-    rules: tuple[Rule, ...] = ()
-    is_counted: bool = False
+    rules: tuple[Rule, ...]
+
+
+class AskedCounts(msgspec.Struct, frozen=True):
+    """Tomorrow's alerts are to be predicted, at `now_us`, of each of these workspaces by itself."""
+
+    now_us: int
+    workspaces: tuple[str, ...]
 
 
 class Task(msgspec.Struct, frozen=True):

@@ -9,15 +9,21 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from engine.analytics import count_worker
+from engine.analytics.prediction_tasks import AskedCounts, Made
 from engine.computing.asking import Asking
 from engine.computing.processes import Processes
 from engine.stores import Store, open_store
 from engine.stores.asking import place_of
 from protocol.errors import StoreUnavailable
+from protocol.model import ChannelKey
+from protocol.predictions import Count
 from tests.support.postgres_server import PostgresDatabase
 from tests.support.stores import FOREIGN, KEY, NOW, fill
+from tests.unit.test_store_predictions import DAYS, START, rang
 
 CURIOUS = "tests.support.curious"
 
@@ -42,6 +48,22 @@ async def test_it_finds_what_was_committed_a_moment_ago_and_what_it_prints_is_no
         assert await one.compute(CURIOUS, b"") == b'found ["acme"]'
         await fill(store, FOREIGN, 1)
         assert await one.compute(CURIOUS, b"") == b'found ["acme","umbrella"]'
+
+
+async def test_one_process_counts_the_alerts_of_several_workspaces_each_as_its_own(url: str) -> None:
+    async with asking(url) as (store, one):
+        for a_day, name in ((3, "globex"), (5, "umbrella")):
+            await rang(store, range(1, DAYS), a_day, ChannelKey(name, "web"))
+        asked = AskedCounts(START, ("globex", "nobody", "umbrella"))
+        answer = await one.compute(count_worker.__name__, msgspec.msgpack.encode(asked))
+        globex, nobodys, umbrella = [
+            msgspec.msgpack.decode(made, type=Made) for made in msgspec.msgpack.decode(answer, type=list[bytes])
+        ]
+    assert nobodys.predictions == []
+    for a_day, made in ((3, globex), (5, umbrella)):
+        (whole,) = [each.forecast for each in made.predictions if each.framework_id is None]
+        assert isinstance(whole, Count)
+        assert whole.expected == pytest.approx(a_day, abs=0.5)
 
 
 @pytest.mark.parametrize(

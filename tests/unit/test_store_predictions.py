@@ -10,7 +10,7 @@ import msgspec
 import pytest
 import trio
 
-from engine.analytics import prediction_worker
+from engine.analytics import count_worker, prediction_worker
 from engine.analytics.daily_alerts import AlertDays
 from engine.analytics.predicting import Predictor
 from engine.analytics.prediction_findings import PREDICTION, prediction_of
@@ -26,7 +26,7 @@ from engine.stores import Store
 from engine.stores.findings import Finding, FindingQuery
 from engine.verbs.predictions import PredictionVerbs, leads_of_rules
 from protocol.errors import BadRequest, PermissionDenied, UnknownChannel
-from protocol.model import NEVER_EXPIRES, Principal
+from protocol.model import NEVER_EXPIRES, ChannelKey, Principal
 from protocol.predictions import Breach, Count, Prediction, PredictionKind, PredictionState
 from protocol.readings import LoggedSeries
 from protocol.rules import Rule, ThresholdRule
@@ -50,9 +50,13 @@ class Here:
     def __init__(self, *fails: str) -> None:
         self.fails = fails
         self.tasks: list[Task] = []
+        self.counted: list[int] = []
 
     async def compute(self, module: str, task: bytes) -> bytes:
         await trio.lowlevel.checkpoint()
+        if module == count_worker.__name__:
+            self.counted.append(len(msgspec.msgpack.decode(task, type=list[Task])))
+            return count_worker.compute(task)
         assert module == prediction_worker.__name__
         decoded = msgspec.msgpack.decode(task, type=Task)
         self.tasks.append(decoded)
@@ -82,7 +86,7 @@ async def measured(store: Store, hours: Sequence[int], seq: int = 1, **values: f
     await store.roll_up()
 
 
-async def rang(store: Store, days: Sequence[int], a_day: int = 3, seq: int = 0) -> None:
+async def rang(store: Store, days: Sequence[int], a_day: int = 3, key: ChannelKey = KEY) -> None:
     """Alerts on these days: two of three of the rule `hot`."""
     rows = []
     for day in days:
@@ -92,10 +96,10 @@ async def rang(store: Store, days: Sequence[int], a_day: int = 3, seq: int = 0) 
                 id=_id(at, number),
                 triggered_at=rfc3339(at),
                 rule_id="hot" if number % 3 else None,
-                framework_id=KEY.framework,
+                framework_id=key.framework,
             )
             rows.append(a_row(alert))
-    commit = a_commit(KEY, rows=0, at=NOW)
+    commit = a_commit(key, rows=0, at=NOW)
     decision = msgspec.structs.replace(commit.decision, rows=tuple(rows))
     await committed(store, msgspec.structs.replace(commit, decision=decision))
     while (await store.count_alerts(100, ahead_us=100 * DAY_US)).hours:
@@ -114,8 +118,8 @@ def predictor(store: Store, now: int, rules: Sequence[Rule] = (HOT, CALM, NEW), 
     return Predictor(store, lambda: [(KEY.workspace, rule) for rule in rules], asking, lambda: now)
 
 
-async def kept(store: Store, **query: Any) -> list[Prediction]:
-    page = await store.findings(FindingQuery(workspace=KEY.workspace, kind=PREDICTION, limit=500, **query))
+async def kept(store: Store, workspace: str = KEY.workspace, **query: Any) -> list[Prediction]:
+    page = await store.findings(FindingQuery(workspace=workspace, kind=PREDICTION, limit=500, **query))
     return [prediction_of(finding) for finding in page.items]
 
 
@@ -171,7 +175,7 @@ async def test_where_nothing_rings_nothing_is_computed(factory: StoreFactory) ->
         await rang(store, range(DAYS))
         here = Here()
         done = await predictor(store, START + 60 * DAY_US, rules=(), here=here).predict()
-        assert (done.made, done.refused, here.tasks) == (0, 0, [])
+        assert (done.made, done.refused, here.tasks, here.counted) == (0, 0, [], [])
 
 
 async def test_a_workspace_of_three_days_needs_more(factory: StoreFactory) -> None:
@@ -372,6 +376,40 @@ async def test_counts_that_fail_in_a_process_are_counted_and_left_as_they_were(f
         assert await kept(store) == []
 
 
+async def test_one_process_counts_several_workspaces_and_each_keeps_its_own(
+    factory: StoreFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.analytics.predicting.WORKSPACES_AT_ONCE", 2)
+    names = ["acme", "globex", "umbrella"]
+    async with factory.open() as store:
+        for a_day, name in enumerate(names, 1):
+            await rang(store, range(DAYS), a_day, key=ChannelKey(name, KEY.framework))
+        here = Here()
+        done = await predictor(store, START, rules=(), here=here).predict()
+        assert (here.counted, done.failed) == ([2, 1], 0)
+        for a_day, name in enumerate(names, 1):
+            (whole,) = [each.forecast for each in await kept(store, name) if each.framework_id is None]
+            assert isinstance(whole, Count)
+            assert whole.expected == pytest.approx(a_day, abs=0.2)
+
+
+async def test_a_workspace_that_fails_takes_no_other_with_it(factory: StoreFactory) -> None:
+    class Picky(Here):
+        async def compute(self, module: str, task: bytes) -> bytes:
+            answer = await super().compute(module, task)
+            if any(each.counts[0].counts[-1] == 2 for each in msgspec.msgpack.decode(task, type=list[Task])):
+                raise ComputingFailedError("out of memory")
+            return answer
+
+    async with factory.open() as store:
+        for a_day, name in enumerate(("acme", "globex", "umbrella"), 1):
+            await rang(store, range(DAYS), a_day, key=ChannelKey(name, KEY.framework))
+        here = Picky()
+        done = await predictor(store, START, rules=(), here=here).predict()
+        assert (here.counted, done.failed) == ([3, 1, 1, 1], 1)
+        assert [bool(await kept(store, name)) for name in ("acme", "globex", "umbrella")] == [True, False, True]
+
+
 async def test_rules_that_are_off_or_cannot_be_predicted_are_not_read_for(factory: StoreFactory) -> None:
     off, rate = msgspec.structs.replace(HOT, enabled=False), msgspec.structs.replace(HOT, id="q", upper=99.0)
     between = msgspec.structs.replace(rate, comparison=msgspec.convert("between", type(HOT.comparison)))
@@ -409,9 +447,11 @@ def test_of_many_series_those_with_the_most_readings_are_predicted(monkeypatch: 
 
 
 async def test_a_real_process_answers_what_the_worker_says() -> None:
-    task = msgspec.msgpack.encode(Task(START, counts=(CountTask("web", None, [3] * 20),)))
-    answer = await Processes(1).compute(prediction_worker.__name__, task)
-    assert answer == prediction_worker.compute(task)
+    task = Task(START, counts=(CountTask("web", None, [3] * 20),))
+    packed = msgspec.msgpack.encode(task)
+    assert await Processes(1).compute(prediction_worker.__name__, packed) == prediction_worker.compute(packed)
+    packed = msgspec.msgpack.encode([task, task])
+    assert await Processes(1).compute(count_worker.__name__, packed) == count_worker.compute(packed)
 
 
 async def test_both_are_done_by_the_clock(factory: StoreFactory) -> None:

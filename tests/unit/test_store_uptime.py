@@ -8,9 +8,8 @@ import msgspec
 import trio
 
 from engine.analytics.daily_alerts import AlertDays
-from engine.analytics.prediction_reading import read_task
+from engine.analytics.prediction_reading import read_counts
 from engine.analytics.prediction_scoring import PredictionScorer
-from engine.analytics.prediction_tasks import Asked
 from engine.analytics.uptime import UPTIME, DayUp, Uptime, days_unwatched
 from engine.core.analytics.uptime import SLOT_US, SLOTS
 from engine.stores import Retention, Store
@@ -161,7 +160,7 @@ async def test_a_day_on_which_the_engine_was_down_is_not_learnt_as_a_quiet_one(f
         await up(store, range(15))
         await up(store, range(16, 18))
         await up(store, range(19, DAYS))
-        task = await read_task(store, Asked(KEY.workspace, START, is_counted=True))
+        task = await read_counts(store, KEY.workspace, START)
         (whole,) = [each.counts for each in task.counts if each.framework is None]
         assert whole == [None if day in (15, 18) else 3 for day in range(DAYS)]
         down = await forecast(store)
