@@ -63,6 +63,9 @@ class Others(Protocol):
     def revocations_changed(self) -> None:
         """Something was revoked here, or is not any more; it is stored."""
 
+    async def caught_up(self) -> None:
+        """Returns once they know what was changed here, or a second later."""
+
     async def connections(self, asked: ConnectionsAsked) -> Sequence[ConnectionInfo]:
         """Theirs: each node's oldest ones, in any order."""
 
@@ -89,6 +92,9 @@ class NoOthers:
 
     def revocations_changed(self) -> None:
         """Nobody else has a gate."""
+
+    async def caught_up(self) -> None:
+        """Nobody else has to know."""
 
     async def connections(self, asked: ConnectionsAsked) -> Sequence[ConnectionInfo]:
         """None."""

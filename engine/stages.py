@@ -39,7 +39,7 @@ from engine.others import NoOthers, Others
 from engine.quiet.quiet_keeper import QuietKeeper
 from engine.service import Service
 from engine.shelf.catalogue import ShelfKit
-from engine.shelf.live import ObjectFigures
+from engine.shelf.live import LiveObjects, ObjectFigures
 from engine.shelf.rules import RULE, given_rules
 from engine.shelf.shelves import Shelves, build_shelves
 from engine.stores import Store
@@ -154,7 +154,7 @@ class Objects:
             clock,
             base.world.new_id,
             config.api.answer_s,
-            ObjectFigures(),
+            LiveObjects(base.store, ObjectFigures()),
             base.metrics.refused,
             self.reads,
         )

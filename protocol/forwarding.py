@@ -98,16 +98,19 @@ class NodesChanged(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="nod
 
 
 class ObjectsChanged(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="objects"):
-    """Objects that were changed or deleted: workspace, kind and id of each."""
+    """Objects that were changed or deleted: kind, workspace and id of each. `id`: of the letter, to be confirmed;
+    empty: nobody waits for that."""
 
     origin: str
     objects: tuple[tuple[str, str, str], ...]
+    id: str = ""
 
 
 class RevocationsChanged(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="revocations"):
-    """What is revoked has changed: read it again."""
+    """What is revoked has changed: read it again. `id` as with objects."""
 
     origin: str
+    id: str = ""
 
 
 class Rung(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="rung"):
@@ -145,6 +148,13 @@ class Replied(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="replied"
     body: msgspec.Raw
 
 
+class Confirmed(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="confirmed"):
+    """A node knows what these letters of who reads this have told."""
+
+    origin: str
+    ids: tuple[str, ...]
+
+
 Letter = (
     Forward
     | Answered
@@ -157,6 +167,7 @@ Letter = (
     | Hinted
     | Asked
     | Replied
+    | Confirmed
 )
 
 _COMMANDS: dict[str, Any] = {

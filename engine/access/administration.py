@@ -109,6 +109,7 @@ class Administration:
                 f"in force at this node, but not stored within {self._answer_s:g} s: send it again, "
                 "or a restart may forget it"
             )
+        await self._others.caught_up()
         return Revoked(row, ended)
 
     def revocations(self, who: Principal, cursor: str | None, limit: int) -> RevocationPage:
@@ -128,12 +129,13 @@ class Administration:
             revocations.remove(who.workspace, kind, target)
             self._others.revocations_changed()
 
-        with trio.move_on_after(self._answer_s, shield=True):
+        with trio.move_on_after(self._answer_s, shield=True) as waiting:
             async with self._one_at_a_time:
                 await self._store.unrevoke(who.workspace, kind, target, stored)
-            log.info("unrevoked", workspace=who.workspace, kind=kind.value, by=who.user)
-            return
-        raise Busy(f"not stored within {self._answer_s:g} s: still in force, send it again")
+        if waiting.cancelled_caught:
+            raise Busy(f"not stored within {self._answer_s:g} s: still in force, send it again")
+        log.info("unrevoked", workspace=who.workspace, kind=kind.value, by=who.user)
+        await self._others.caught_up()
 
 
 def check_target(kind: RevocationKind, target: str) -> None:

@@ -78,6 +78,10 @@ class Membership:
         owner = self.owners.of(workspace)
         return None if owner == self.me.id else owner
 
+    def others(self) -> list[str]:
+        """The other nodes that were live at the last look."""
+        return [each.node.id for each in self.seen if is_live(each) and each.node.id != self.me.id]
+
     def is_ours(self, workspace: str) -> bool:
         """Whether we decide for a workspace; the empty one stands for what one node does for the installation."""
         return self.owner_of(workspace) is None

@@ -8,6 +8,7 @@ everything.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -25,12 +26,13 @@ from engine.access.identity import Identity
 from engine.bus import Gap
 from engine.bus.topics import NEWS
 from engine.nodes.post import Post
+from engine.nodes.receipts import Receipts
 from engine.shelf.live import LiveObjects
 from engine.stores import Revocation, Store
 from engine.stores.jobs import Doorbell
 from engine.stores.objects import ObjectNews
 from protocol.errors import Busy, CloseCode
-from protocol.forwarding import Hinted, ObjectsChanged, RevocationsChanged, Rung, Start
+from protocol.forwarding import Confirmed, Hinted, ObjectsChanged, RevocationsChanged, Rung, Start
 from protocol.hints import Hint
 from protocol.jobs import Queue
 from protocol.model import ChannelKey, DerivedKey, StreamKey
@@ -43,6 +45,8 @@ RING_EVERY_S = 0.1
 NAMES_MAX = 10_000
 # Of one letter, so that it is never too large: names have at most 128 characters each.
 NAMES_TOGETHER = 1_000
+# Letters of one node that wait to be confirmed; who sent more has given up, and counts them.
+CONFIRMED_MAX = 1_000
 
 
 class News:
@@ -51,6 +55,7 @@ class News:
     def __init__(
         self,
         post: Post,
+        receipts: Receipts,
         store: Store,
         live: LiveObjects,
         identity: Identity,
@@ -59,6 +64,7 @@ class News:
         derived: DerivedStreams,
     ) -> None:
         self._post = post
+        self._receipts = receipts
         self._store = store
         self._live = live
         self._identity = identity
@@ -68,13 +74,16 @@ class News:
         self._bell = Bell()
         self._names: set[tuple[str, str, str]] = set()
         self._must_reload = self._must_renew = self._has_run = False
+        # Ids of letters that are confirmed when what they tell is read, by who sent them.
+        self._to_confirm: defaultdict[str, list[str]] = defaultdict(list)
         self._queues: set[Queue] = set()
         self._ring_here: Doorbell = lambda queues: None
         self._rings = Bell()
         # Told when we may not have heard that channels of ours are to be started.
         self.others_started: Callable[[], None] = lambda: None
         self.heard = self.reloads = 0
-        live.share(self._objects_changed)
+        self.caught_up = receipts.caught_up
+        live.share(self._objects_changed, self.caught_up)
         post.on(ObjectsChanged, self._heard_of_objects)
         post.on(RevocationsChanged, self._heard_of_revocations)
         post.on(Rung, self._heard_the_bell)
@@ -107,7 +116,7 @@ class News:
 
     def revocations_changed(self) -> None:
         """Something was revoked here, or is not any more."""
-        self._post.news(RevocationsChanged(origin=self._post.node))
+        self._post.news(RevocationsChanged(origin=self._post.node, id=self._receipts.expect()))
 
     def hint(self, stream: StreamKey, hints: Sequence[Hint]) -> None:
         """Tells whoever follows a stream on another node something beside it."""
@@ -145,6 +154,12 @@ class News:
                 await self._read()
 
     async def _read(self) -> None:
+        read, self._to_confirm = self._to_confirm, defaultdict(list)
+        await self._read_news()
+        for origin, ids in read.items():
+            self._post.send(origin, Confirmed(origin=self._post.node, ids=tuple(ids)))
+
+    async def _read_news(self) -> None:
         if self._must_renew:
             self._must_renew = False
             revocations = self._identity.revocations
@@ -175,7 +190,7 @@ class News:
         for first in range(0, len(news), NAMES_TOGETHER):
             some = news[first : first + NAMES_TOGETHER]
             names = tuple([(each.kind, each.workspace, each.id) for each in some])
-            self._post.news(ObjectsChanged(origin=self._post.node, objects=names))
+            self._post.news(ObjectsChanged(origin=self._post.node, objects=names, id=self._receipts.expect()))
 
     def _heard_of_objects(self, letter: ObjectsChanged) -> None:
         self.heard += 1
@@ -183,11 +198,16 @@ class News:
         if len(self._names) > NAMES_MAX:
             self._must_reload = True
             self._names.clear()
-        self._bell.ring()
+        self._read_soon(letter)
 
     def _heard_of_revocations(self, letter: RevocationsChanged) -> None:
         self.heard += 1
         self._must_renew = True
+        self._read_soon(letter)
+
+    def _read_soon(self, letter: ObjectsChanged | RevocationsChanged) -> None:
+        if letter.id and len(self._to_confirm[letter.origin]) < CONFIRMED_MAX:
+            self._to_confirm[letter.origin].append(letter.id)
         self._bell.ring()
 
     def _heard_the_bell(self, letter: Rung) -> None:

@@ -33,6 +33,7 @@ from engine.nodes.membership import Membership
 from engine.nodes.news import News
 from engine.nodes.post import Post
 from engine.nodes.questions import Questions
+from engine.nodes.receipts import Receipts
 from engine.nodes.record import Record
 from engine.nodes.relay import Relay
 from engine.shelf.live import LiveObjects
@@ -77,8 +78,16 @@ class Nodes:
         self.post = Post(me.id, bus, OurSeals(ground.identity.authenticator))
         self.membership = Membership(ground.store, me, self._announce)
         self.forwarding = Forwarding(me.id, ground.registry.cell, ground.registry.is_ours, self.post.send, ground.clock)
+        self.receipts = Receipts(self.post, self.membership.others, new_id)
         self.news = News(
-            self.post, ground.store, ground.live, ground.identity, ground.end_where, ground.registry, ground.derived
+            self.post,
+            self.receipts,
+            ground.store,
+            ground.live,
+            ground.identity,
+            ground.end_where,
+            ground.registry,
+            ground.derived,
         )
         self.questions = Questions(self.post, new_id, ground.clock)
         self.relay = Relay(self.post, ground.registry, ground.derived, ground.cache)
@@ -119,6 +128,7 @@ class Nodes:
             "relay": self.relay.statistics(),
             "news": self.news.statistics(),
             "questions": self.questions.statistics(),
+            "receipts": self.receipts.statistics(),
         }
         found = {f"{part}_{name}": number for part, numbers in parts.items() for name, number in numbers.items()}
         return found | {"channels_elsewhere": self._registry.elsewhere}

@@ -15,7 +15,7 @@ from actors.ports import Clock, NewId
 from engine.cache.reads import CachedReads
 from engine.pages import PAGE_MAX, Count, Cursors, Name
 from engine.shelf.kinds import Held, Kind, ShelfPage, ShelfQuery, VersionPage, id_of
-from engine.shelf.live import ObjectFigures, readable
+from engine.shelf.live import LiveObjects, ObjectFigures, readable
 from engine.shelf.unreadable import is_readable
 from engine.stores import Store
 from engine.stores.objects import ObjectQuery, StoredObject
@@ -38,10 +38,15 @@ class ShelfKit:
     clock: Clock
     new_id: NewId
     answer_s: float
-    figures: ObjectFigures
+    live: LiveObjects
     count_refusal: Callable[[Limit], None]
     # Pages that are remembered; None: the store is asked for each.
     reads: CachedReads | None = None
+
+    @property
+    def figures(self) -> ObjectFigures:
+        """What is counted of objects."""
+        return self.live.figures
 
     async def objects(self, query: ObjectQuery) -> Sequence[StoredObject]:
         """A page of what is stored."""

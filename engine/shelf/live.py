@@ -13,7 +13,7 @@ comes late is not taken for new.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -52,16 +52,25 @@ class LiveObjects:
 
     def __init__(self, store: ObjectStore, figures: ObjectFigures) -> None:
         self._store = store
-        self._figures = figures
+        self.figures = figures
         self._listeners: dict[str, list[Listener]] = {}
         self._tell_others: Callable[[Sequence[ObjectNews]], None] | None = None
+        self._caught_up: Callable[[], Awaitable[None]] | None = None
         # With several nodes: the version of each object that was told, and those that changed here during a read.
         self._versions: dict[Name, int] = {}
         self._changed: set[Name] = set()
 
-    def share(self, tell_others: Callable[[Sequence[ObjectNews]], None]) -> None:
-        """There are other nodes, which are to be told of changes; before `load`."""
+    def share(
+        self, tell_others: Callable[[Sequence[ObjectNews]], None], caught_up: Callable[[], Awaitable[None]]
+    ) -> None:
+        """There are other nodes, which are to be told of changes; before `load`. `caught_up` returns when they know."""
         self._tell_others = tell_others
+        self._caught_up = caught_up
+
+    async def known_everywhere(self) -> None:
+        """Returns once every node knows what was changed here, as far as it says so in time."""
+        if self._caught_up is not None:
+            await self._caught_up()
 
     def follow(self, kind: str, listener: Listener) -> None:
         """Has a listener told of all objects of a kind, from `load` on."""
@@ -72,7 +81,7 @@ class LiveObjects:
         for kind in self._listeners:
             for news in await self._read(kind):
                 self._tell(kind, news)
-        self._figures.by_kind = Counter(await answered(self._store.count_objects, "the number of objects"))
+        self.figures.by_kind = Counter(await answered(self._store.count_objects, "the number of objects"))
         self._store.set_object_feed(self._told)
 
     async def renew(self, names: Iterable[Name]) -> None:
@@ -88,7 +97,7 @@ class LiveObjects:
             sure = [name for name in named if name not in self._changed]
             self._tell(kind, [self._as_found(name, found.get(name[2])) for name in sure])
             left -= set(sure)
-        self._figures.by_kind = Counter(await answered(self._store.count_objects, "the number of objects"))
+        self.figures.by_kind = Counter(await answered(self._store.count_objects, "the number of objects"))
 
     async def reload(self) -> None:
         """Changes of other nodes may have been missed: tells the listeners all there is, and what is gone."""
@@ -122,9 +131,9 @@ class LiveObjects:
         )
 
     def _told(self, news: Sequence[ObjectNews]) -> None:
-        self._figures.changes += len(news)
+        self.figures.changes += len(news)
         for each in news:
-            self._figures.by_kind[each.kind] += (each.now is not None) - each.was_there
+            self.figures.by_kind[each.kind] += (each.now is not None) - each.was_there
         for kind in dict.fromkeys(each.kind for each in news):
             self._tell(kind, [each for each in news if each.kind == kind])
         if self._tell_others is not None:

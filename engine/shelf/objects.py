@@ -159,14 +159,18 @@ class Shelf(Catalogue[T]):
         self, changes: Sequence[ObjectChange], all_or_nothing: bool = False, is_dry: bool = False
     ) -> list[ObjectOutcome]:
         kind = self.kind
+        outcomes: list[ObjectOutcome] | None = None
         with trio.move_on_after(self._kit.answer_s):
-            return await self._store.change_objects(
+            outcomes = await self._store.change_objects(
                 changes,
                 all_or_nothing=all_or_nothing,
                 objects_max=kind.objects_max,
                 crowd_max=kind.crowd.most if kind.crowd else None,
                 is_dry=is_dry,
             )
+        if outcomes is not None:
+            await self._kit.live.known_everywhere()
+            return outcomes
         raise Busy(f"not stored within {self._kit.answer_s:g} s, and perhaps later: read it before you send it again")
 
     def _fault(self, change: ObjectChange, outcome: ObjectOutcome) -> TocsinError | None:

@@ -67,7 +67,7 @@ def build_shelves(
     outbound: Outbound,
 ) -> Shelves:
     """All of them, on one store."""
-    live, names = LiveObjects(kit.store, kit.figures), KnownNames()
+    live, names = kit.live, KnownNames()
     for named in FOLLOWED:
         live.follow(named, names.told)
     rules = rule_kind(ConfigRules(given_rules(config), config.workspace), config.objects.rules_max)

@@ -92,6 +92,7 @@ FIGURES: Mapping[str, Figure] = {
             "questions_asked": ("questions_asked", "Questions to other nodes: connections, tickets, broadcasts."),
             "questions_answered": ("questions_answered", "Questions of other nodes that were answered."),
             "questions_unanswered": ("questions_unanswered", "Answers that did not come within a second."),
+            "receipts_unconfirmed": ("news_unconfirmed", "Changes that another node did not confirm within a second."),
             "news_heard": ("news_heard", "News of other nodes: objects, revocations, hints, the bell for jobs."),
             "news_reloads": ("objects_reloaded", "Times that all objects were read anew after a gap."),
         }.items()

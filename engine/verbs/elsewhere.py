@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from engine.access.identity import Identity
-from engine.nodes.membership import Membership, is_live
+from engine.nodes.membership import Membership
 from engine.nodes.news import News
 from engine.nodes.questions import Questions
 from engine.others import ConnectionInfo, ConnectionsAsked, EndAsked
@@ -52,6 +52,7 @@ class Elsewhere:
         self._membership = membership
         self.hint = news.hint
         self.revocations_changed = news.revocations_changed
+        self.caught_up = news.caught_up
 
     async def connections(self, asked: ConnectionsAsked) -> Sequence[ConnectionInfo]:
         """Those of all other nodes, each node's oldest ones."""
@@ -74,16 +75,12 @@ class Elsewhere:
         """Whose ticket this is, if it was made on another node that is there and says so."""
         run, dot, _ = ticket.partition(".")
         is_ours = dot and ticket.isascii() and len(ticket) <= TICKET_MAX_CHARS
-        nodes = [node for node in self._others() if _run_of(node) == run] if is_ours else []
+        nodes = [node for node in self._membership.others() if _run_of(node) == run] if is_ours else []
         answers = await self._ask("redeem", ticket, Principal | None, nodes)
         return next(iter(answers.values()), None)
 
-    def _others(self) -> list[str]:
-        here = self._membership
-        return [each.node.id for each in here.seen if is_live(each) and each.node.id != here.me.id]
-
     async def _ask(self, about: str, body: Any, kind: Any, nodes: Sequence[str] | None = None) -> Mapping[str, Any]:
-        asked = self._others() if nodes is None else nodes
+        asked = self._membership.others() if nodes is None else nodes
         answers = await self._questions.ask(asked, about, body)
         found: dict[str, Any] = {}
         for node, answer in answers.items():

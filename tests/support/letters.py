@@ -225,8 +225,9 @@ LETTERS: dict[str, f.Letter] = {
     "told": f.Told(origin="a.1", workspace="acme", events=(EVENT,), moved=("web",), trace="00-0af7-b7ad-01"),
     "start": f.Start(origin="a.1", workspace="acme", framework="checkout"),
     "nodes": f.NodesChanged(origin="a.1"),
-    "objects": f.ObjectsChanged(origin="a.1", objects=(("acme", "rule", "cpu"),)),
-    "revocations": f.RevocationsChanged(origin="a.1"),
+    "objects": f.ObjectsChanged(origin="a.1", objects=(("rule", "acme", "cpu"),), id="01J"),
+    "revocations": f.RevocationsChanged(origin="a.1", id="01J"),
+    "confirmed": f.Confirmed(origin="a.1", ids=("01J",)),
     "rung": f.Rung(origin="a.1", queues=("alert", "notification")),
     "hinted": f.Hinted(
         origin="a.1", workspace="acme", framework="42", user="ann", hints=tuple(HINTS.values())

@@ -21,7 +21,7 @@ from engine.orders import StandingOrders
 from engine.quiet.storms import Storms
 from engine.sections.notify import Notify
 from engine.shelf.catalogue import ShelfKit
-from engine.shelf.live import ObjectFigures
+from engine.shelf.live import LiveObjects, ObjectFigures
 from engine.shelf.shelves import Shelves, build_shelves
 from engine.stores import Store, open_store
 from protocol.limits import Limit
@@ -78,11 +78,12 @@ async def a_desk(
     config = Config(data=Path("data"), workspace="acme", rules=tuple(rules), objects=Objects(**limits), notify=notify)
     async with open_store(url, clock=lambda: NOW) as store:
         orders, figures = StandingOrders(config.rules, config.workspace), ObjectFigures()
+        live = LiveObjects(store, figures)
         woken: list[tuple[str, str | None]] = []
         refused: list[Limit] = []
         quieted: list[str] = []
         now = [NOW]
-        kit = ShelfKit(store, lambda: now[0], IdSource(lambda: now[0]), 10.0, figures, refused.append)
+        kit = ShelfKit(store, lambda: now[0], IdSource(lambda: now[0]), 10.0, live, refused.append)
         outbound = build_outbound(config, lambda: now[0], Connector(config.notify))
         shelves = build_shelves(kit, config, orders, lambda *key: woken.append(key), quieted.append, outbound)
         await shelves.live.load()

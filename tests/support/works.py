@@ -88,7 +88,7 @@ class Workshop:
         kind = schedule_kind(given, self.works.kinds, 3, clock)
         follow = follow_schedules(self.works.scheduler, self.works.kinds, given, kind, figures)
         self.live.follow(kind.name, follow)
-        kit = ShelfKit(self.store, clock, IdSource(clock), 10.0, figures, self.refused.append)
+        kit = ShelfKit(self.store, clock, IdSource(clock), 10.0, self.live, self.refused.append)
         shelf = Shelf(kind, kit)
         self.schedules = ScheduleVerbs(shelf, self.store, self.works.scheduler, self.trail, clock)
         self._ids = iter(range(10_000))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import trio
 from trio.testing import MockClock
 
 from engine.cache.strategies import STATISTICS, Key, Statistics
@@ -86,8 +87,9 @@ async def test_what_a_node_did_not_hear_of_it_tells_no_longer_than_the_bound_say
         a, b = cluster.engines["a"], cluster.engines["b"]
         assert await rules(b) == []
         cluster.cables["b"].is_cut = True
-        await a.engine.shelves.rules.create(ann(a), RULE)
-        await settled(cluster)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(a.engine.shelves.rules.create, ann(a), RULE)
+            await settled(cluster)
         assert await rules(b) == []
         mock_clock.jump(b.engine.config.cache.near_s)
         assert await rules(b) == ["hot"]
