@@ -1,8 +1,6 @@
 /** Nobody is signed in: the door. Somebody is: the page, and above it the door again when the token ends. */
 import { useEffect } from "react";
 
-import { startIncidents } from "./incidents.ts";
-import { startLive } from "./live.ts";
 import { listenToKeys } from "./keys.ts";
 import { useSession } from "./session.ts";
 import { Shell } from "./shell/shell.tsx";
@@ -12,12 +10,6 @@ export function App() {
   const session = useSession();
   const who = session && `${session.claims.workspace}/${session.claims.user}`;
   useEffect(listenToKeys, []);
-  // The connection outlives a new token of the same person; another person gets another one.
-  useEffect(() => {
-    if (!who) return;
-    const stops = [startLive(), startIncidents()];
-    return () => stops.forEach((stop) => stop());
-  }, [who]);
   if (!session) return <SignInPage />;
   return (
     <>
