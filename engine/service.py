@@ -35,7 +35,7 @@ from engine.verbs.people import BULK_MAX, Deed, People, refused
 from protocol import messages as m
 from protocol.changes import Action
 from protocol.commands import Act, Command, Ring
-from protocol.effects import DAMAGED, DISK_FULL
+from protocol.effects import FOR_PEOPLE
 from protocol.errors import (
     BadRequest,
     Busy,
@@ -91,7 +91,7 @@ class Service:
         """Why not, in words for everybody (the log has the rest); empty: it would."""
         if self.is_ready:
             return ""
-        for words in (DISK_FULL, DAMAGED):
+        for words in FOR_PEOPLE:
             if self._registry.why_away.startswith(words):
                 return words
         return "it takes no writes" if self._store.is_reachable else "its server does not answer"

@@ -118,10 +118,12 @@ class Behind(msgspec.Struct, frozen=True, gc=False):
     offset: int
 
 
-# How the cause of an `Unavailable` begins if there is no room: somebody must make some; and if what is stored cannot
-# be right: somebody must restore a copy, and trying again never helps.
+# How the cause of an `Unavailable` begins where somebody must do something: make room; restore a copy, as trying again
+# never helps; put the file back, as what goes into one that nobody can open any more is stored nowhere.
 DISK_FULL = "its disk is full"
 DAMAGED = "its data are damaged"
+MOVED = "its file was moved or deleted"
+FOR_PEOPLE = (DISK_FULL, DAMAGED, MOVED)
 
 
 class Unavailable(msgspec.Struct, frozen=True, gc=False):

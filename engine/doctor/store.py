@@ -15,7 +15,7 @@ from engine.doctor.data import obstacle
 from engine.doctor.findings import Finding, Level
 from engine.stores import migrate
 from engine.stores.postgres.connect import is_postgres
-from engine.stores.sqlite.file import Database
+from engine.stores.sqlite.file import Database, holds
 from protocol.errors import StoreRefused
 
 # Who asks waits for it; of a file that is too large for that we say what was found until then.
@@ -40,7 +40,7 @@ def state(config: Config) -> Iterator[Finding]:
     elif stands := obstacle(database.path.parent):
         text = f"{database.path} cannot be made: {stands} is not a folder"
         yield Finding("store", Level.FAIL, text, "set store, or leave it out and mend the data folder")
-    elif not database.path.exists() or not database.path.stat().st_size:
+    elif not any(holds(Path(f"{database.path}{suffix}")) for suffix in ("", "-wal")):
         yield Finding("store", Level.OK, f"{database.path} does not exist yet; the first start makes it")
     else:
         yield from _file(database, database.path)

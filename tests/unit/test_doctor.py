@@ -223,6 +223,13 @@ def test_a_store_that_is_too_large_to_be_looked_through_is_as_good_as_what_was_s
     assert levels(store.state(a_store(tmp_path))) == [("store", OK), ("migrations", OK), ("epoch", OK)]
 
 
+def test_a_log_without_its_database_is_a_fail(tmp_path: Path) -> None:
+    config = Config(data=tmp_path)
+    Path(f"{config.store_url}-wal").write_bytes(b"commits")
+    found = only(store.state(config))
+    assert (found.level, "is gone" in found.text) == (FAIL, True)
+
+
 def test_another_programs_file_is_a_fail(tmp_path: Path) -> None:
     Path(Config(data=tmp_path).store_url).write_text("no database")
     assert "is not an SQLite database" in only(store.state(Config(data=tmp_path))).text

@@ -15,6 +15,7 @@ import trio
 from trio.testing import MockClock
 
 from engine.stores import CommittedEvents, ConnectionChange, ConnectionEvent, Retention
+from engine.stores.sqlite import commit as committing
 from engine.stores.sqlite.file import Database
 from engine.stores.sqlite.open import open_database
 from engine.stores.tables.store import TableStore
@@ -131,6 +132,45 @@ async def test_a_damaged_page_found_while_running_is_unavailable(tmp_path: Path)
         assert isinstance(outcome, Unavailable)
         assert outcome.cause.startswith("its data are damaged: ")
         assert not store.is_available
+
+
+@pytest.fixture
+def looks_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(committing, "PLACE_KNOWN_S", 0.0)
+
+
+@pytest.mark.usefixtures("looks_each_time")
+async def test_nothing_is_acknowledged_into_a_file_that_was_moved_until_it_is_back(tmp_path: Path) -> None:
+    path, away = tmp_path / "store.db", tmp_path / "elsewhere.db"
+    async with breakable(tmp_path) as store:
+        await fill(store, KEY, 1)
+        path.rename(away)
+        commit = a_commit(base=1)
+        for _ in range(2):
+            outcome = await store.commit(commit)
+            assert isinstance(outcome, Unavailable)
+            assert outcome.cause.startswith("its file was moved or deleted: ")
+        path.write_bytes(b"")  # another one in its place is none
+        assert isinstance(await store.commit(commit), Unavailable)
+        with pytest.raises(StoreUnavailable, match="moved or deleted"):
+            await store.connection_changes([OPENED])
+        away.replace(path)
+        await committed(store, commit)
+        assert (await store.recall(KEY)).offset == 2
+    assert len(writers()) == 1
+
+
+@pytest.mark.usefixtures("looks_each_time")
+async def test_a_file_that_is_moved_while_it_is_written_acknowledges_nothing(tmp_path: Path) -> None:
+    path, away = tmp_path / "store.db", tmp_path / "elsewhere.db"
+    async with breakable(tmp_path) as store:
+        commit = a_commit()
+        Breakable.breaks["COMMIT"] = lambda: away.exists() or path.rename(away)
+        assert isinstance(await store.commit(commit), Unavailable)
+        Breakable.breaks.clear()
+        away.replace(path)
+        await committed(store, commit)  # found, not decided again
+        assert (await store.recall(KEY)).offset == 1
 
 
 async def test_a_failed_rollback_replaces_the_connection(tmp_path: Path) -> None:

@@ -149,6 +149,20 @@ async def test_a_damaged_file_is_refused_and_left_byte_for_byte(tmp_path: Path) 
     assert "is damaged" in await refused(path)
 
 
+@pytest.mark.parametrize("is_empty", [False, True])
+async def test_a_log_whose_database_is_gone_is_refused_and_left(tmp_path: Path, is_empty: bool) -> None:
+    # SQLite would delete it together with what was acknowledged last.
+    path, wal = tmp_path / "store.db", tmp_path / "store.db-wal"
+    wal.write_bytes(b"commits")
+    if is_empty:
+        path.touch()
+    said = await refused(path)
+    assert "is gone" in said
+    assert "put the database back" in said
+    assert wal.read_bytes() == b"commits"
+    assert path.exists() is is_empty
+
+
 async def test_a_truncated_file_is_refused_and_left_byte_for_byte(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     await a_large_file(path)

@@ -14,6 +14,7 @@ thrown away: after a failed fsync its pages, and its idea of what is on the disk
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -24,7 +25,7 @@ from engine.stores.tables.group import Group, Outcome
 from engine.stores.tables.places import Places
 from engine.stores.tables.progress import Streamed
 from engine.stores.tables.rows import Prepared
-from protocol.effects import DAMAGED, DISK_FULL, Unavailable
+from protocol.effects import DAMAGED, DISK_FULL, MOVED, Unavailable
 from protocol.errors import CommitInvalid, StoreUnavailable
 
 T = TypeVar("T")
@@ -33,21 +34,29 @@ log = structlog.get_logger()
 # What a row of the commit itself can do to SQLite; no other commit is to blame or to suffer.
 _INVALID = (sqlite3.IntegrityError, sqlite3.DataError, OverflowError)
 _HARMLESS = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM}
-_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-_AWAY = (
-    _HARMLESS
-    | _DAMAGED
-    | {
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_PROTOCOL,
-        sqlite3.SQLITE_PERM,
-    }
-)
+# SQLite's own code for it, which it does not look for in WAL mode.
+_MOVED = sqlite3.SQLITE_READONLY_DBMOVED
+_AWAY = _HARMLESS | {
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_PERM,
+}
 # These do not go away by themselves: a person must look.
-_LOUD = _DAMAGED | {sqlite3.SQLITE_IOERR}
-_ADVICE = {"advice": "stop the engine and restore a copy (docs/operations.md); trying again does not help"}
+_LOUD = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR}
+_RESTORE = "stop the engine and restore a copy (docs/operations.md); trying again does not help"
+# To look costs a microsecond, but beside a busy loop a wait for the interpreter, 1 ms: under load not at each commit.
+PLACE_KNOWN_S = 0.05
+# What the cause begins with, and what a person has to do.
+_WORDS = {
+    sqlite3.SQLITE_FULL: (DISK_FULL, "make room"),
+    sqlite3.SQLITE_CORRUPT: (DAMAGED, _RESTORE),
+    sqlite3.SQLITE_NOTADB: (DAMAGED, _RESTORE),
+    _MOVED: (MOVED, "put the same file back and it goes on, or restart the engine with the one that is there"),
+}
 
 
 class Committer:
@@ -56,6 +65,9 @@ class Committer:
     def __init__(self, database: Database, connection: sqlite3.Connection) -> None:
         self._database = database
         self._connection: sqlite3.Connection | None = connection
+        # For good: another file of that name is another store.
+        self._file = database.which()
+        self._known_until = 0.0
         self._places = Places()
 
     def commit(self, group: Sequence[Prepared]) -> list[Outcome]:
@@ -83,9 +95,11 @@ class Committer:
         """Does something else that writes, in a transaction. Raises StoreUnavailable, and CommitInvalid if it does."""
         try:
             connection = self._open()
+            self._check_place()
             connection.execute("BEGIN IMMEDIATE")
             result = job(connection)
             connection.execute("COMMIT")
+            self._check_place()
         except sqlite3.Error as fault:
             raise StoreUnavailable(f"the store does not answer: {self._failed(fault)}") from fault
         except BaseException:  # refused by the job, or a bug in it: whoever goes on here finds no half of it
@@ -132,6 +146,20 @@ class Committer:
             self._connection = connection
         return self._connection
 
+    def _check_place(self) -> None:
+        """Raises sqlite3.OperationalError if our file was moved or deleted: whatever is kept in it would be nowhere at
+        the next start. Asked before anything is answered; what is not found again by its batch, before it is done too.
+        """
+        now = time.monotonic()
+        if now < self._known_until:
+            return
+        if self._database.which() != self._file:
+            # Clients may read it: without the path.
+            fault = sqlite3.OperationalError("the name leads to another file, or to none")
+            fault.sqlite_errorcode, fault.sqlite_errorname = _MOVED, "SQLITE_READONLY_DBMOVED"
+            raise fault
+        self._known_until = now + PLACE_KNOWN_S
+
     def _commit(self, group: Sequence[Prepared]) -> list[Outcome]:
         self._places.forget_too_many()
         connection = self._open()
@@ -143,6 +171,7 @@ class Committer:
             connection.execute("COMMIT")
         else:
             self._abandon()
+        self._check_place()
         return outcomes
 
     def _abandon(self) -> None:
@@ -153,23 +182,23 @@ class Committer:
 
     def _failed(self, fault: sqlite3.Error) -> str:
         """Cleans up after a failure of the database and says its cause. Raises it again if it is a bug of ours."""
-        kind = getattr(fault, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        code = getattr(fault, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+        kind = code & 0xFF
         if kind not in _AWAY:
             self._abandon()
             raise fault
         cause = f"{getattr(fault, 'sqlite_errorname', 'SQLITE')}: {fault}"
-        if kind == sqlite3.SQLITE_FULL:
-            cause = f"{DISK_FULL}: {cause}"
-        elif kind in _DAMAGED:
-            cause = f"{DAMAGED}: {cause}"
-        advice = _ADVICE if kind in _DAMAGED else {}
-        (log.error if kind in _LOUD else log.warning)("store_unavailable", cause=cause, **advice)
+        advice = {}
+        if known := _WORDS.get(code, _WORDS.get(kind)):
+            cause, advice = f"{known[0]}: {cause}", {"advice": known[1]}
+        (log.error if kind in _LOUD or code == _MOVED else log.warning)("store_unavailable", cause=cause, **advice)
         try:
             self._abandon()
         except sqlite3.Error as again:
             log.warning("store_rollback_failed", cause=str(again))
             self.close()
-        if kind not in _HARMLESS:
+        # Of a file that was moved the connection is kept: it goes on when the file is put back.
+        if kind not in _HARMLESS and code != _MOVED:
             self.close()
         return cause
 

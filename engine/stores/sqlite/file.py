@@ -99,6 +99,17 @@ class Database:
             raise
         return connection
 
+    def which(self) -> tuple[int, int]:
+        """Which file has our name now: a connection goes on with its own when that was moved or deleted. (0, 0): none,
+        or there need be none."""
+        if self.path is None:
+            return 0, 0
+        try:
+            found = self.path.stat()
+        except OSError:
+            return 0, 0
+        return found.st_dev, found.st_ino
+
     def connect_reader(self) -> sqlite3.Connection:
         """A connection that cannot write. Raises sqlite3.Error, and ValueError for a database in memory."""
         if self.path is None:
@@ -128,7 +139,15 @@ class Database:
 
     def inspect(self) -> list[migrate.Applied]:
         """Looks at the file without changing it; what its ledger says. Raises StoreRefused."""
-        if self.path is None or not self.path.exists() or not self.path.stat().st_size:
+        if self.path is None:
+            return []
+        if not holds(self.path):
+            if holds(wal := Path(f"{self.path}-wal")):
+                # SQLite would delete it with the first connection.
+                raise StoreRefused(
+                    f"{self.path} is gone, and {wal} has what was stored last: put the database back beside it, or "
+                    "move that away too, to start with an empty one"
+                )
             return []
         try:
             with self.path.open("rb") as file:
@@ -147,7 +166,7 @@ class Database:
         had_index = shm.exists()
         # Committed pages may wait in the log; without one, `immutable` keeps SQLite from making any file. A power cut
         # during the very first start leaves a journal, which only a writer can undo: any program that opens it does.
-        query = "mode=rw" if _holds(journal) else "mode=ro" if _holds(wal) else "mode=ro&immutable=1"
+        query = "mode=rw" if holds(journal) else "mode=ro" if holds(wal) else "mode=ro&immutable=1"
         try:
             with closing(self._connect_to(path, query)) as connection:
                 _quick_check(connection, path)
@@ -169,7 +188,8 @@ class Database:
         )
 
 
-def _holds(path: Path) -> bool:
+def holds(path: Path) -> bool:
+    """Whether there is such a file with something in it."""
     return path.exists() and path.stat().st_size > 0
 
 
