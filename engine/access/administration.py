@@ -23,7 +23,8 @@ from engine.access.revocation import KEPT_US, RevocationPage
 from engine.access.roles import check_administrator
 from engine.input.commands import check_text
 from engine.others import Others
-from engine.stores import Revocation, RevocationKind, Store
+from engine.stores import Store
+from engine.stores.connections import Revocation, RevocationKind
 from protocol.errors import BadRequest, Busy, CloseCode, LimitReached, UnknownChannel
 from protocol.limits import Limit
 from protocol.model import Principal

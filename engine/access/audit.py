@@ -20,8 +20,8 @@ from actors.ports import Clock
 from engine.access.roles import check_administrator, may
 from engine.core.progress import TRACKER_VERBS
 from engine.pages import PAGE_MAX, Count, Cursors
-from engine.stores import AdministrativeAct, Store
-from engine.stores.trail import TrailKind, TrailLine, TrailPlace, TrailQuery
+from engine.stores import Store
+from engine.stores.trail import AdministrativeAct, TrailKind, TrailLine, TrailPlace, TrailQuery
 from protocol.errors import Busy
 from protocol.model import Alert, EventKind, Principal
 from protocol.times import parse_rfc3339

@@ -21,7 +21,7 @@ import msgspec
 
 from engine.access.claims import CLOCK_SKEW_S, LIFETIME_MAX_S
 from engine.pages import Cursors, Name
-from engine.stores import Revocation, RevocationKind
+from engine.stores.connections import Revocation, RevocationKind
 from protocol.errors import LimitReached
 from protocol.limits import Limit
 from protocol.model import Principal

@@ -16,7 +16,7 @@ from engine.http.parameters import Cursor, Limit
 from engine.http.ports import Administration, Service
 from engine.http.role_guards import needs
 from engine.pages import PAGE_DEFAULT
-from engine.stores import Revocation, RevocationKind
+from engine.stores.connections import Revocation, RevocationKind
 from protocol.errors import BadRequest
 from protocol.fields import Text, Ticket
 from protocol.model import Principal

@@ -14,7 +14,8 @@ from engine.access.administration import Revoked
 from engine.access.audit import TrailPage, TrailWanted
 from engine.access.identity import IssuedTicket, IssuedToken
 from engine.access.revocation import RevocationPage
-from engine.stores import AlertPage, AlertQuery, RecipientPage, RevocationKind, RowPage
+from engine.stores import AlertPage, AlertQuery, RecipientPage, RowPage
+from engine.stores.connections import RevocationKind
 from engine.verbs.operators import ConnectionPage
 from engine.verbs.people import Deed
 from protocol.codec import PROTOCOL_VERSION

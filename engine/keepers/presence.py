@@ -11,7 +11,8 @@ from __future__ import annotations
 from actors.ports import Clock
 from actors.supervisor import Started
 from engine.keepers.notebook import Notebook
-from engine.stores import ConnectionChange, ConnectionEvent, Store
+from engine.stores import Store
+from engine.stores.connections import ConnectionChange, ConnectionEvent
 from protocol.model import ChannelKey, Principal
 
 

@@ -28,7 +28,8 @@ from engine.bus.topics import NEWS
 from engine.nodes.post import Post
 from engine.nodes.receipts import Receipts
 from engine.shelf.live import LiveObjects
-from engine.stores import Revocation, Store
+from engine.stores import Store
+from engine.stores.connections import Revocation
 from engine.stores.jobs import Doorbell
 from engine.stores.objects import ObjectNews
 from protocol.errors import Busy, CloseCode

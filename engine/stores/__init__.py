@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from enum import Enum
 from typing import Protocol
 
 import msgspec
@@ -26,6 +25,7 @@ from engine.foreign import ForeignLoop
 from engine.ids import now_us
 from engine.pages import PAGE_DEFAULT
 from engine.stores.aggregates import AggregateStore
+from engine.stores.connections import ConnectionChange, Revocation, RevocationKind
 from engine.stores.deliveries import DeliveryStore
 from engine.stores.findings import FindingStore
 from engine.stores.incidents import IncidentStore
@@ -33,7 +33,7 @@ from engine.stores.jobs import JobStore
 from engine.stores.nodes import NodeStore
 from engine.stores.objects import ObjectStore
 from engine.stores.readings import KeptReadings, ReadingPage, ReadingQuery, SeriesPage
-from engine.stores.trail import Fields, TrailLine, TrailQuery
+from engine.stores.trail import AdministrativeAct, TrailLine, TrailQuery
 from engine.stores.workflows import WorkflowStore
 from protocol.effects import AlertRecipient, RecipientMark, StormState
 from protocol.model import Alert, AlertState, ChannelKey, Event, QuietedBy, Severity
@@ -104,70 +104,6 @@ class RecipientPage(msgspec.Struct, frozen=True, kw_only=True):
 
     items: list[AlertRecipient]
     next_cursor: str | None = None
-
-
-class ConnectionEvent(Enum):
-    """What happened to a client's connection."""
-
-    OPENED = "opened"
-    SUBSCRIBED = "subscribed"
-    ACTIVE = "active"
-    CLOSED = "closed"
-
-
-class ConnectionChange(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """One change of the record of connections, at `at` (microseconds).
-
-    OPENED needs `user` and `workspace`, and `node` (of several, the one that has the connection); SUBSCRIBED needs
-    `framework`; a change of an unknown client is dropped. Whatever is heard of a client, but its end, says that it is
-    there.
-    """
-
-    kind: ConnectionEvent
-    client_id: str
-    at: int
-    user: str = ""
-    workspace: str = ""
-    framework: str | None = None
-    node: str | None = None
-
-
-class RevocationKind(Enum):
-    """What is revoked: one token, by its `jti`, or all that a user has until then."""
-
-    JTI = "jti"
-    USER = "user"
-
-
-class Revocation(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """A token or a user of a workspace that is not let in any more: since `at`, until `ends_at` (microseconds)."""
-
-    workspace: str
-    kind: RevocationKind
-    target: str
-    at: int
-    ends_at: int
-    by: str
-    reason: str | None = None
-
-
-class AdministrativeAct(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """One line of the audit trail: an administrator of `workspace` did this at `at` (microseconds).
-
-    `before` and `after` name what is different, as in `TrailLine`. `number` is the store's: it grows, and is never used
-    again.
-    """
-
-    workspace: str
-    at: int
-    by: str
-    verb: str
-    target: str
-    address: str
-    notes: str | None = None
-    before: Fields = {}
-    after: Fields = {}
-    number: int = 0
 
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True):

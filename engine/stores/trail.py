@@ -62,3 +62,22 @@ class TrailQuery(msgspec.Struct, frozen=True, kw_only=True):
     since_us: int | None = None
     until_us: int | None = None
     before: TrailPlace | None = None
+
+
+class AdministrativeAct(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """One line of the audit trail: an administrator of `workspace` did this at `at` (microseconds).
+
+    `before` and `after` name what is different, as in `TrailLine`. `number` is the store's: it grows, and is never used
+    again.
+    """
+
+    workspace: str
+    at: int
+    by: str
+    verb: str
+    target: str
+    address: str
+    notes: str | None = None
+    before: Fields = {}
+    after: Fields = {}
+    number: int = 0

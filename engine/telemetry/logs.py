@@ -2,15 +2,9 @@
 
 Engine code says `structlog.get_logger().warning("what happened", key=value)`: the event is a fixed text, what varies
 goes into keys. Only `serve` calls `logging_to_stderr`; a program that embeds the engine keeps its own logging. Lines go
-through a bounded queue to one daemon thread; when nobody reads standard error the queue fills, further lines are
-dropped and counted, and the count is told as soon as a line can be written again. The same event is written at most
-once a second; its next line says how often it happened in between (`repeated`). What an event is about makes no other
-event of it, but for the few that are news for each (TOLD_APART_BY). The standard library's logging
-(Hypercorn, Litestar, trio) comes the same way.
-
-Decided against: logging's QueueHandler (its queue has a lock that a log call from a destructor can meet while it is
-held; SimpleQueue may be re-entered), and writing through `sys.stderr`, whose buffer lock a daemon thread could still
-hold when the interpreter ends.
+to the thread of `log_writer`. The same event is written at most once a second; its next line says how often it happened
+in between (`repeated`). What an event is about makes no other event of it, but for the few that are news for each
+(TOLD_APART_BY). The standard library's logging (Hypercorn, Litestar, trio) comes the same way.
 """
 
 from __future__ import annotations
@@ -18,10 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
-import queue
 import re
-import select
 import sys
 import threading
 import time
@@ -32,13 +23,9 @@ from typing import Any
 import msgspec
 import structlog
 
-# At most 2,000 lines of at most 16 KiB wait: 32 MiB when everything goes wrong at once.
-QUEUE_MAX_LINES = 2_000
+from engine.telemetry.log_writer import LineWriter
+
 LINE_MAX_BYTES = 16_384
-# Lines that are joined into one write: the thread gets the interpreter once for all of them.
-JOIN_MAX_LINES = 256
-# A shutdown does not wait longer than this for somebody to read the last lines.
-CLOSE_S = 1.0
 REPEAT_AFTER_S = 1.0
 # Different events remembered for that; the oldest is forgotten first.
 EVENTS_MAX = 1_000
@@ -66,72 +53,6 @@ _FIRST = ("timestamp", "level", "event", "logger")
 _JWT = re.compile(rb"eyJ[\w-]{5,}\.eyJ[\w-]{2,}\.[\w-]*")
 
 Event = MutableMapping[str, Any]
-
-
-class LineWriter:
-    """Writes lines to a file descriptor from a daemon thread. Owns the thread; `push` never waits, from any thread."""
-
-    def __init__(self, descriptor: int, limit: int = QUEUE_MAX_LINES) -> None:
-        self._descriptor = descriptor
-        self._limit = limit
-        self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._told = 0
-        self._thread = threading.Thread(target=self._run, name="tocsin-logs", daemon=True)
-        # Lines lost so far, because the queue was full or nobody was left to read.
-        self.dropped = 0
-
-    def start(self) -> None:
-        """Starts the thread."""
-        self._thread.start()
-
-    def push(self, line: bytes) -> None:
-        """Takes a line (with its line end), or drops and counts it if too many wait."""
-        if self._queue.qsize() >= self._limit:
-            self.dropped += 1
-        else:
-            self._queue.put(line)
-
-    def close(self) -> None:
-        """Writes what waits, for at most CLOSE_S seconds; then the rest is left to the daemon thread and lost."""
-        self._queue.put(None)
-        self._thread.join(CLOSE_S)
-
-    def _run(self) -> None:
-        last = False
-        while not last:
-            lines = [self._queue.get()]
-            while len(lines) < JOIN_MAX_LINES and not self._queue.empty():
-                lines.append(self._queue.get())
-            last = None in lines
-            self._write([line for line in lines if line is not None])
-
-    def _write(self, lines: list[bytes]) -> None:
-        # Taken before the write, which may last: what is dropped meanwhile is told next time.
-        dropped = self.dropped
-        if dropped > self._told:
-            lines.append(_notice(dropped - self._told, dropped))
-        try:
-            _write_all(self._descriptor, b"".join(lines))
-        except OSError:
-            # The reader of the log is gone for good (EPIPE, EIO): the engine must go on without it.
-            self.dropped += len(lines)
-        else:
-            self._told = dropped
-
-
-def _write_all(descriptor: int, content: bytes) -> None:
-    view = memoryview(content)
-    while view:
-        try:
-            view = view[os.write(descriptor, view) :]
-        except BlockingIOError:
-            # Somebody shares the descriptor and made it non-blocking; this thread may wait.
-            select.select([], [descriptor], [])
-
-
-def _notice(dropped: int, total: int) -> bytes:
-    line = {"event": "log lines were dropped", "level": "warning", "dropped": dropped, "dropped_total": total}
-    return msgspec.json.encode(line) + b"\n"
 
 
 class OncePerSecond:

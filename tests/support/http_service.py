@@ -12,7 +12,8 @@ from engine.access.audit import TrailPage, TrailWanted
 from engine.access.identity import IssuedTicket, IssuedToken
 from engine.access.revocation import RevocationPage
 from engine.others import ConnectionInfo
-from engine.stores import AlertPage, AlertQuery, RecipientPage, Revocation, RevocationKind, RowPage
+from engine.stores import AlertPage, AlertQuery, RecipientPage, RowPage
+from engine.stores.connections import Revocation, RevocationKind
 from engine.stores.trail import TrailKind, TrailLine, TrailPlace
 from engine.verbs.operators import ConnectionPage
 from engine.verbs.people import Deed

@@ -11,7 +11,7 @@ from trio.testing import MockClock
 
 from engine.nodes.receipts import CONFIRM_S
 from engine.others import NoOthers
-from engine.stores import RevocationKind
+from engine.stores.connections import RevocationKind
 from protocol.errors import PermissionDenied, Unauthorized, UnknownChannel
 from protocol.hints import BroadcastTo
 from protocol.times import SECOND_US, rfc3339

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from engine.stores import RevocationKind
+from engine.stores.connections import RevocationKind
 from protocol.errors import PermissionDenied, StoreUnavailable
 from tests.support.http_api import client_of, make_app, problem
 from tests.support.http_service import BEARER, TOKEN, WHO, FakeService

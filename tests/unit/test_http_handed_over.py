@@ -12,7 +12,7 @@ import trio
 from trio.testing import MockClock
 
 from engine.jobs.handed import ARGS_MAX_BYTES, asker_of
-from engine.stores import Revocation, RevocationKind
+from engine.stores.connections import Revocation, RevocationKind
 from protocol.errors import StoreUnavailable, TooManyRequests
 from protocol.items import TriggerInput
 from protocol.jobs import JobState, Queue

@@ -11,11 +11,11 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.telemetry.log_writer import LineWriter
 from engine.telemetry.logs import (
     EVENTS_MAX,
     LINE_MAX_BYTES,
     TOLD_APART_BY,
-    LineWriter,
     OncePerSecond,
     logging_to_stderr,
     mask_secrets,
@@ -256,7 +256,7 @@ def _fill(descriptor: int) -> int:
 
 
 def test_closing_does_not_wait_for_ever_for_a_reader(monkeypatch):
-    monkeypatch.setattr("engine.telemetry.logs.CLOSE_S", 0.01)
+    monkeypatch.setattr("engine.telemetry.log_writer.CLOSE_S", 0.01)
     with pipe() as (reader, writer):
         filler = _fill(writer)
         with logging_to_stderr("info", writer) as lines:

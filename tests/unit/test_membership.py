@@ -11,7 +11,8 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from engine.nodes.membership import BEAT_S, BEHIND_S, LIVE_S, Membership, able
-from engine.stores import ConnectionChange, ConnectionEvent, open_store
+from engine.stores import open_store
+from engine.stores.connections import ConnectionChange, ConnectionEvent
 from engine.stores.nodes import FORGOTTEN_S, NodeRow, NodeSeen, NodeStore
 from protocol.errors import StoreUnavailable
 from tests.support.actors import clock, start

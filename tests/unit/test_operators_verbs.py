@@ -13,7 +13,8 @@ from trio.testing import MockClock
 from engine.access.audit import AuditTrail, TrailWanted
 from engine.ids import new_id
 from engine.others import EndAsked, NoOthers, Others
-from engine.stores import AdministrativeAct, open_store
+from engine.stores import open_store
+from engine.stores.trail import AdministrativeAct
 from engine.verbs.operators import FORCED, Operators
 from protocol.errors import BadRequest, Busy, CloseCode, PermissionDenied, UnknownChannel
 from protocol.model import Principal

@@ -8,7 +8,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from engine.keepers import notebook
 from engine.keepers.presence import PresenceLog
-from engine.stores import ConnectionChange, ConnectionEvent
+from engine.stores.connections import ConnectionChange, ConnectionEvent
 from protocol.errors import StoreUnavailable
 from protocol.model import ChannelKey, Principal
 from tests.support.actors import start

@@ -20,7 +20,8 @@ from engine.access.keys import KeyRing, secret_key
 from engine.access.revocation import KEPT_US, Revocations
 from engine.others import NoOthers
 from engine.sections.identity import Identity as Limits
-from engine.stores import Revocation, RevocationKind, Store, open_store
+from engine.stores import Store, open_store
+from engine.stores.connections import Revocation, RevocationKind
 from protocol.errors import (
     BadRequest,
     Busy,

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from engine.stores import AdministrativeAct, migrate
+from engine.stores import migrate
 from engine.stores.tables import acts
 from engine.stores.tables.trail import trail, trail_statement
-from engine.stores.trail import TrailKind, TrailPlace, TrailQuery
+from engine.stores.trail import AdministrativeAct, TrailKind, TrailPlace, TrailQuery
 
 
 @pytest.fixture

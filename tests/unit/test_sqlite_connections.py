@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.stores import ConnectionChange, ConnectionEvent, Retention, open_store
+from engine.stores import Retention, open_store
+from engine.stores.connections import ConnectionChange, ConnectionEvent
 from protocol.times import SECOND_US
 from tests.support.stores import NOW
 

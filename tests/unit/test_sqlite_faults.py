@@ -14,7 +14,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from engine.stores import CommittedEvents, ConnectionChange, ConnectionEvent, Retention
+from engine.stores import CommittedEvents, Retention
+from engine.stores.connections import ConnectionChange, ConnectionEvent
 from engine.stores.sqlite import commit as committing
 from engine.stores.sqlite.file import Database
 from engine.stores.sqlite.open import open_database

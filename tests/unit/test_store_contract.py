@@ -8,14 +8,8 @@ import msgspec
 import pytest
 import trio
 
-from engine.stores import (
-    AlertQuery,
-    CommittedEvents,
-    ConnectionChange,
-    ConnectionEvent,
-    Located,
-    open_store,
-)
+from engine.stores import AlertQuery, CommittedEvents, Located, open_store
+from engine.stores.connections import ConnectionChange, ConnectionEvent
 from engine.stores.nodes import NodeRow
 from engine.stores.tables.nodes import LOST_AT_ONCE
 from protocol.effects import Behind, Recalled

@@ -7,10 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.stores import (
-    AdministrativeAct,
-)
-from engine.stores.trail import TrailKind, TrailLine, TrailQuery
+from engine.stores.trail import AdministrativeAct, TrailKind, TrailLine, TrailQuery
 from protocol.effects import Audit
 from tests.support.stores import (
     FOREIGN,

@@ -14,7 +14,7 @@ from engine.access.keys import KeyRing, secret_key
 from engine.access.revocation import KEPT_US
 from engine.access.tickets import Tickets
 from engine.sections.identity import Identity as Limits
-from engine.stores import Revocation, RevocationKind
+from engine.stores.connections import Revocation, RevocationKind
 from protocol.errors import BadRequest, LimitReached, Unauthorized
 from protocol.limits import Limit
 from protocol.model import Principal

@@ -6,9 +6,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from engine.stores import AdministrativeAct
 from engine.stores.tables.bulk import Bulk
 from engine.stores.tables.connection import Connection
+from engine.stores.trail import AdministrativeAct
 
 # The number of each is the table's to give.
 ACTS = Bulk(

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from engine.stores import AdministrativeAct
 from engine.stores.objects import ChangeStatus, ObjectChange, ObjectNews, ObjectOutcome, StoredObject
 from engine.stores.tables.acts import ACTS, values_of
 from engine.stores.tables.bulk import Bulk
 from engine.stores.tables.connection import Connection
 from engine.stores.tables.object_queries import COLUMNS, named
 from engine.stores.tables.queries import numbers
+from engine.stores.trail import AdministrativeAct
 
 _Key = tuple[str, str, str]
 

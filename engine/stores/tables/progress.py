@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import msgspec
 import structlog
 
-from engine.stores import AdministrativeAct, CommittedEvents
+from engine.stores import CommittedEvents
 from engine.stores.tables import acts
 from engine.stores.tables import aggregate_hours as hours
 from engine.stores.tables.bulk import Bulk
@@ -28,6 +28,7 @@ from engine.stores.tables.connection import ROW_FAULTS, Connection, together
 from engine.stores.tables.holding import hold_workspace
 from engine.stores.tables.jobs import JOBS
 from engine.stores.tables.rows import ALERTS, AUDITS, ENTRIES, EVENTS, WORKSPACES, Prepared, numbered, prepare
+from engine.stores.trail import AdministrativeAct
 from engine.stores.workflows import Ground, ProjectBatch
 from protocol.effects import Recalled
 from protocol.errors import CommitInvalid

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.stores import Revocation, RevocationKind
+from engine.stores.connections import Revocation, RevocationKind
 from engine.stores.tables.connection import Connection
 
 _PUT = (

@@ -13,19 +13,8 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from engine.stores import (
-    AdministrativeAct,
-    AlertPage,
-    AlertQuery,
-    ConnectionChange,
-    Feed,
-    Located,
-    RecipientPage,
-    Retention,
-    Revocation,
-    RevocationKind,
-    RowPage,
-)
+from engine.stores import AlertPage, AlertQuery, Feed, Located, RecipientPage, Retention, RowPage
+from engine.stores.connections import ConnectionChange, Revocation, RevocationKind
 from engine.stores.deliveries import TRIM_START, Known, ToSend, TrimPlace, Wanted
 from engine.stores.readings import ReadingPage, ReadingQuery, SeriesPage
 from engine.stores.tables import acts, known, lists, queries, quiet, revocations, upkeep
@@ -46,7 +35,7 @@ from engine.stores.tables.readings import ReadingStore
 from engine.stores.tables.rows import prepare
 from engine.stores.tables.workflows import WorkflowTables
 from engine.stores.tables.writer import Writer, only_one
-from engine.stores.trail import TrailLine, TrailQuery
+from engine.stores.trail import AdministrativeAct, TrailLine, TrailQuery
 from protocol.effects import Commit, CommitOutcome, Committed, OpenAlerts, Recalled, RecipientMark, StormState
 from protocol.model import Alert, ChannelKey, DerivedKey, Event, Severity, StreamKey
 from protocol.times import SECOND_US

@@ -11,7 +11,8 @@ import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from engine.stores import ConnectionChange, ConnectionEvent, Retention
+from engine.stores import Retention
+from engine.stores.connections import ConnectionChange, ConnectionEvent
 from engine.stores.tables.bulk import Bulk
 from engine.stores.tables.connection import Connection
 from engine.stores.tables.holding import hold_workspace
