@@ -14,7 +14,7 @@ interface BulkBarProps {
 export function BulkBar({ chosen, rules, choose }: BulkBarProps) {
   const [isBusy, setBusy] = useState(false);
   const [isAsking, setAsking] = useState(false);
-  // Those of the configuration are changed there.
+  // Those of the configuration are changed there; where there are no others, there is nothing to choose.
   const ours = rules.filter(({ origin }) => origin !== "config");
   const isAll = chosen.size === ours.length;
   const isAway = rules.some((rule) => chosen.has(rule.id) && rule.archived_at);
@@ -29,10 +29,11 @@ export function BulkBar({ chosen, rules, choose }: BulkBarProps) {
       {says}
     </Button>
   );
+  if (ours.length === 0) return null;
   return (
     <div className="row bulk" role="group" aria-label="Chosen rules">
-      <Button disabled={ours.length === 0} onClick={() => choose(new Set(isAll ? [] : ours.map(({ id }) => id)))}>
-        {isAll && ours.length > 0 ? "Choose none" : "Choose all"}
+      <Button onClick={() => choose(new Set(isAll ? [] : ours.map(({ id }) => id)))}>
+        {isAll ? "Choose none" : "Choose all"}
       </Button>
       <span role="status">{chosen.size} chosen</span>
       {button("enable", "Switch on")}

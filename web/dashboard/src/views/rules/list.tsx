@@ -102,7 +102,8 @@ function Listed({ rules, open, mayEdit, more }: ListedProps) {
       [...before].every((id) => shown.has(id)) ? before : new Set([...before].filter((id) => shown.has(id))),
     );
   }, [rules]);
-  const columns = mayEdit ? [chooser(chosen, choose), ...columnsOf(ringing), switcher] : columnsOf(ringing);
+  const choosers = rules.some(({ origin }) => origin !== "config") ? [chooser(chosen, choose)] : [];
+  const columns = mayEdit ? [...choosers, ...columnsOf(ringing), switcher] : columnsOf(ringing);
   return (
     <div className="stack" ref={frame}>
       {mayEdit && <BulkBar chosen={chosen} rules={rules} choose={choose} />}
