@@ -70,6 +70,9 @@ check-web: page
 	cd web && npx --no-install prettier --check --log-level warn browser && npx --no-install oxlint --deny-warnings browser
 	cd web && npm test --silent --workspaces --if-present
 
+# Where nobody keeps bytecode each process of the tests compiles all of them anew: nine seconds of each run.
+check test: export PYTHONDONTWRITEBYTECODE :=
+
 # Before each commit: everything about the code that needs no other program, in two processes, file by file; without
 # two plugins of pytest that take a second to load and are not used there.
 check: install-dev check-web
