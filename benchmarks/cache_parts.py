@@ -19,6 +19,7 @@ from engine.cache.wire import Names
 from engine.configuration.fields import SecretUrl
 from engine.foreign import ForeignLoop
 from engine.stores.objects import StoredObject
+from protocol.patterns import Pattern, PatternKind, Source
 
 WORKSPACE = "bench"
 NUMBERS = {f"severity.{word}": float(count) for count, word in enumerate(("info", "warning", "error", "critical"))}
@@ -62,7 +63,29 @@ def _answer(strategy: Strategy[Any], value: Any) -> Callable[[], Awaitable[Any]]
 statistics = _answer(STATISTICS, Statistics(at=1, numbers=NUMBERS))
 patterns = _answer(
     PATTERNS,
-    Patterns(at=1, items=tuple({"kind": "daily", "hour": hour, "confidence": 0.9} for hour in range(5))),
+    Patterns(
+        items=tuple(
+            Pattern(
+                id=f"p{number}",
+                kind=PatternKind.CO_OCCURRENCE,
+                framework="web",
+                sources=(Source("web", f"rule-{number}", "CPU"), Source("web", f"rule-{number + 1}", "Disk")),
+                summary=f"rule-{number} and rule-{number + 1} ring together",
+                confidence=0.9,
+                support=90,
+                occasions=95,
+                lift=12.0,
+                evidence=tuple(f"01a207fe-aa4a-792f-bab6-{number:012}" for _ in range(5)),
+                first_at="2026-10-01T08:00:00.000000Z",
+                last_at="2026-11-01T08:00:00.000000Z",
+                found_at="2026-11-01T12:00:00.000000Z",
+                since="2026-10-01T12:00:00.000000Z",
+            )
+            for number in range(5)
+        ),
+        next_cursor=None,
+        run=None,
+    ),
 )
 rules = _answer(
     RULES,

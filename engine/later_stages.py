@@ -95,6 +95,7 @@ class Analysing:
             base.trail,
             FindingNews(channels.registry, channels.derived, others),
             self.counting,
+            objects.cache,
         )
         self.insights: Insights = build_insights(
             store,

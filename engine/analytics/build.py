@@ -90,16 +90,17 @@ def build_analytics(
     trail: AuditTrail,
     news: FindingNews,
     counting: Counting,
+    cache: Cache,
 ) -> Analytics:
     """All of it. Nothing runs yet."""
     predictor = Predictor(store, orders.rules, asking(), clock)
     scorer = PredictionScorer(store, AlertDays(store), clock)
-    runs = PatternRuns(store, asking(), news.tell)
+    runs = PatternRuns(store, asking(), cache, news.tell)
     return Analytics(
         predictor,
         scorer,
         runs,
-        PatternVerbs(store, trail, clock),
+        PatternVerbs(store, trail, clock, cache),
         Uptime(store, clock, counting.is_ours),
         [*prediction_schedules(predictor, scorer, counting.catch_up), runs.schedule()],
         [runs.kind],

@@ -15,6 +15,8 @@ from engine.analytics.each_workspace import OfWorkspace, start_each
 from engine.analytics.keeping import keep
 from engine.analytics.pattern_findings import LAST_RUN, PATTERN, RUN, finding_of, run_finding, run_of
 from engine.analytics.pattern_worker import Asked, Outcome
+from engine.cache.cache import Cache
+from engine.cache.strategies import PATTERNS_CHANGED
 from engine.computing.asking import Asking
 from engine.core.firing import Cron
 from engine.jobs.kinds import Done, Kind, Result
@@ -32,8 +34,9 @@ Tell = Callable[[str, Pattern], None]
 class PatternRuns:
     """The jobs. `tell` is told of each new pattern, on the loop, once it is kept."""
 
-    def __init__(self, store: Store, asking: Asking, tell: Tell) -> None:
+    def __init__(self, store: Store, asking: Asking, cache: Cache, tell: Tell) -> None:
         self._store = store
+        self._cache = cache
         self._tell = tell
         self.asking = asking
         self._figures = dict.fromkeys(("runs", "alerts", "found", "told"), 0)
@@ -74,6 +77,7 @@ class PatternRuns:
             lacking=outcome.lacking,
         )
         await self._store.put_findings([run_finding(workspace, run, until)])
+        self._cache.forget(workspace, [PATTERNS_CHANGED])
         self._count(run)
         for pattern in new:
             self._tell(workspace, pattern)

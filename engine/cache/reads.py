@@ -36,14 +36,14 @@ class CachedReads:
         async def load() -> tuple[StoredObject, ...]:
             return tuple(await store.objects(query))
 
-        return await self._cache.get(RULES, Key(query.workspace, query.framework, (_digest(query),)), load)
+        return await self._cache.get(RULES, Key(query.workspace, query.framework, (digest(query),)), load)
 
     async def alerts(self, store: Store, user: str, query: AlertQuery) -> AlertPage:
         """`Store.alerts`. Pages of the open alerts that are `user`'s to see to are remembered."""
         is_open = bool(query.states) and _OPEN.issuperset(query.states)
         if query.assigned_to != user or not is_open:
             return await store.alerts(query)
-        key = Key(query.workspace, None, (user, _digest(query)))
+        key = Key(query.workspace, None, (user, digest(query)))
         return await self._cache.get(OPEN_ALERTS, key, lambda: store.alerts(query))
 
     def follow_rules(self) -> Listener:
@@ -56,6 +56,6 @@ class CachedReads:
         return told
 
 
-def _digest(query: msgspec.Struct) -> str:
+def digest(query: msgspec.Struct) -> str:
     """All that a question says, what its asker may see included."""
     return blake2b(msgspec.msgpack.encode(query), digest_size=16).hexdigest()

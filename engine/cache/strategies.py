@@ -18,6 +18,7 @@ import msgspec
 
 from engine.stores import AlertPage
 from engine.stores.objects import StoredObject
+from protocol.patterns import Pattern, PatternRun
 
 T = TypeVar("T")
 
@@ -29,6 +30,8 @@ ALERTS = "alerts"
 RULES_CHANGED = "objects/rule"
 # Something of the workspace's alerts was counted anew.
 COUNTED = "counted"
+# Patterns were looked for, or somebody has said something of one.
+PATTERNS_CHANGED = "patterns"
 
 
 def of_framework(framework: str) -> str:
@@ -53,10 +56,11 @@ class Statistics(msgspec.Struct, frozen=True):
 
 
 class Patterns(msgspec.Struct, frozen=True):
-    """Patterns that were found in the alerts up to a moment (microseconds), each as JSON fields."""
+    """A page of the patterns that were found, and what the last run did (None: there was none)."""
 
-    at: int
-    items: tuple[dict[str, Any], ...]
+    items: tuple[Pattern, ...]
+    next_cursor: str | None
+    run: PatternRun | None
 
 
 @dataclass(frozen=True)
@@ -80,8 +84,8 @@ class Strategy(Generic[T]):
 RULES: Strategy[tuple[StoredObject, ...]] = Strategy("rules", tuple[StoredObject, ...], 300.0, (RULES_CHANGED,))
 # Aggregates over weeks: an hour more or less does not show; of a framework they end with its next alert.
 STATISTICS: Strategy[Statistics] = Strategy("statistics", Statistics, 3_600.0, (COUNTED,))
-# Looked for every six hours.
-PATTERNS: Strategy[Patterns] = Strategy("patterns", Patterns, 21_600.0)
+# Looked for every six hours. A run ends it, and what people say of a pattern.
+PATTERNS: Strategy[Patterns] = Strategy("patterns", Patterns, 21_600.0, (PATTERNS_CHANGED,))
 # A page of the open alerts that are somebody's to see to. Any event of the workspace ends it; what is only counted
 # meanwhile (occurrences, last seen, notification sent) is up to a minute old.
 OPEN_ALERTS: Strategy[AlertPage] = Strategy("open_alerts", AlertPage, 60.0, (ALERTS,))

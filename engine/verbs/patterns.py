@@ -6,6 +6,8 @@ before it is done, and in the pattern; the next run's bar is moved by it (`engin
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 
 from actors.ports import Clock
@@ -13,6 +15,9 @@ from engine.access.audit import AuditTrail
 from engine.access.roles import check, check_framework, may_see
 from engine.analytics.pattern_findings import LAST_RUN, PATTERN, RUN, finding_of, pattern_of, run_of
 from engine.analytics.readable import readable
+from engine.cache.cache import Cache
+from engine.cache.reads import digest
+from engine.cache.strategies import PATTERNS, PATTERNS_CHANGED, Key, Patterns
 from engine.stores import Store
 from engine.stores.findings import Finding, FindingQuery
 from protocol.errors import Busy, UnknownChannel
@@ -65,8 +70,9 @@ class PatternPage(msgspec.Struct, frozen=True, kw_only=True):
 class PatternVerbs:
     """All raise PermissionDenied, StoreUnavailable; UnknownChannel for what is not here or not theirs to see."""
 
-    def __init__(self, store: Store, trail: AuditTrail, clock: Clock) -> None:
+    def __init__(self, store: Store, trail: AuditTrail, clock: Clock, cache: Cache) -> None:
         self._store = store
+        self._cache = cache
         self._trail = trail
         self._clock = clock
         self._said = {"confirmed": 0, "dismissed": 0}
@@ -79,24 +85,27 @@ class PatternVerbs:
         """A page of patterns, and what the last run did. Raises BadRequest for a cursor that is not ours."""
         check(who, "read")
         check_framework(who, wanted.framework)
-        page = await self._store.findings(
-            FindingQuery(
-                workspace=who.workspace,
-                kind=PATTERN,
-                frameworks=who.channels,
-                framework=wanted.framework,
-                rule_id=wanted.rule_id,
-                sorts=tuple(kind.value for kind in wanted.kinds),
-                states=tuple(state.value for state in wanted.states),
-                score_min=wanted.confidence_min,
-                since_us=wanted.since_us,
-                cursor=wanted.cursor,
-                limit=wanted.limit,
-            )
+        query = FindingQuery(
+            workspace=who.workspace,
+            kind=PATTERN,
+            frameworks=who.channels,
+            framework=wanted.framework,
+            rule_id=wanted.rule_id,
+            sorts=tuple(kind.value for kind in wanted.kinds),
+            states=tuple(state.value for state in wanted.states),
+            score_min=wanted.confidence_min,
+            since_us=wanted.since_us,
+            cursor=wanted.cursor,
+            limit=wanted.limit,
         )
-        run = run_of(await self._store.finding(who.workspace, RUN, LAST_RUN))
-        items = readable(page.items, pattern_of)
-        return PatternPage(items=items, next_cursor=page.next_cursor, run=_told(who, run))
+        key = Key(who.workspace, wanted.framework, (digest(query),))
+        found = await self._cache.get(PATTERNS, key, partial(self._found, query))
+        return PatternPage(items=list(found.items), next_cursor=found.next_cursor, run=_told(who, found.run))
+
+    async def _found(self, query: FindingQuery) -> Patterns:
+        page = await self._store.findings(query)
+        run = run_of(await self._store.finding(query.workspace, RUN, LAST_RUN))
+        return Patterns(tuple(readable(page.items, pattern_of)), page.next_cursor, run)
 
     async def get(self, who: Principal, pattern_id: str) -> Pattern:
         """One pattern."""
@@ -117,6 +126,7 @@ class PatternVerbs:
             said = Said(by=who.user, at=rfc3339(now), notes=notes)
             pattern = msgspec.structs.replace(pattern_of(found), state=state, said=said)
             if await self._store.settle_finding(finding_of(who.workspace, pattern, now)):
+                self._cache.forget(who.workspace, [PATTERNS_CHANGED])
                 self._said[state.value] += 1
                 return msgspec.structs.replace(pattern, version=pattern.version + 1)
             found = await self._get(who, pattern_id)

@@ -11,6 +11,8 @@ import pytest
 
 from engine.access.audit import AuditTrail
 from engine.analytics.pattern_findings import LAST_RUN, RUN
+from engine.cache.cache import Cache
+from engine.cache.strategies import PATTERNS_CHANGED
 from engine.http.operators import PeerAddress
 from engine.http.patterns import pattern_routes
 from engine.stores import Store, open_store
@@ -20,6 +22,7 @@ from engine.verbs.patterns import PatternVerbs
 from protocol.model import Principal
 from protocol.patterns import Lacking, Pattern, PatternKind, PatternRun, PatternState, Source
 from protocol.times import SECOND_US, rfc3339
+from tests.support.caches import a_node
 from tests.support.http_api import client_of, make_app
 from tests.support.http_service import FakeService
 from tests.support.patterns import a_pattern, findings_of
@@ -49,8 +52,13 @@ async def store() -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-async def verbs(store: Store) -> PatternVerbs:
-    return PatternVerbs(store, AuditTrail(store, lambda: NOW, 5.0), lambda: NOW)
+def cache() -> Cache:
+    return a_node().cache
+
+
+@pytest.fixture
+async def verbs(store: Store, cache: Cache) -> PatternVerbs:
+    return PatternVerbs(store, AuditTrail(store, lambda: NOW, 5.0), lambda: NOW, cache)
 
 
 @pytest.fixture
@@ -114,6 +122,20 @@ async def test_who_may_see_some_frameworks_sees_what_is_about_one_of_them_alone(
     assert (answer.status_code, "other channels" in answer.text) == (403, True)
 
 
+async def test_a_page_is_remembered_until_somebody_says_something_of_a_pattern(
+    client: httpx.AsyncClient, store: Store
+) -> None:
+    assert await ids(client, state="new") == ["p3", "p2", "p1"]
+    # Without a word to the cache, as no run would.
+    await store.put_findings(findings_of([a_pattern("p0")]))
+    assert await ids(client, state="new") == ["p3", "p2", "p1"]
+    assert await ids(client, "bounded", state="new") == ["p2", "p1", "p0"]
+    answer = await client.post(f"{PATH}/p2/dismiss", json={}, headers=as_one("ann"))
+    assert answer.status_code == 200, answer.text
+    assert await ids(client, state="new") == ["p3", "p1", "p0"]
+    assert await ids(client, "bounded", state="new") == ["p1", "p0"]
+
+
 @pytest.mark.parametrize("name", ["p9", "not an id"])
 async def test_what_is_not_there_is_not_found(client: httpx.AsyncClient, name: str) -> None:
     assert (await client.get(f"{PATH}/{name}", headers=as_one("ann"))).status_code == 404
@@ -167,13 +189,16 @@ async def test_a_run_that_writes_meanwhile_is_no_obstacle_unless_it_does_so_alwa
     assert (answer.status_code, "again and again" in answer.json()["detail"]) == (503, True)
 
 
-async def test_the_last_run_says_what_it_had_too_little_for(client: httpx.AsyncClient, store: Store) -> None:
+async def test_the_last_run_says_what_it_had_too_little_for(
+    client: httpx.AsyncClient, store: Store, cache: Cache
+) -> None:
     assert (await client.get(PATH, headers=as_one("ann"))).json()["run"] is None
     lacking = Lacking(PatternKind.RECURRING, "7 days of alerts", "3.0 days")
     run = PatternRun(at=rfc3339(NOW), since=rfc3339(NOW - 1), alerts=12, lacking=(lacking,))
     body = msgspec.json.encode(run).decode()
     kept = Finding(workspace="acme", kind=RUN, key=LAST_RUN, state="done", at=NOW, updated_at=NOW, body=body)
     await store.put_findings([kept])
+    cache.forget("acme", [PATTERNS_CHANGED])
     answer = (await client.get(PATH, headers=as_one("ann"))).json()["run"]
     assert msgspec.convert(answer, PatternRun) == run
     bounded = (await client.get(PATH, headers=as_one("bounded"))).json()["run"]

@@ -59,7 +59,7 @@ def others(store: Store) -> list[Schedule]:
     return [
         *cache_schedules(cache),
         counting.schedule(),
-        PatternRuns(store, Asking(store, None, Processes(1)), lambda workspace, pattern: None).schedule(),
+        PatternRuns(store, Asking(store, None, Processes(1)), cache, lambda workspace, pattern: None).schedule(),
     ]
 
 

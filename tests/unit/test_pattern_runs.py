@@ -13,11 +13,13 @@ import trio
 from msgspec.structs import replace
 
 from benchmarks.planted import History
+from engine.access.audit import AuditTrail
 from engine.analytics import each_workspace, pattern_reading, pattern_worker
 from engine.analytics.each_workspace import OfWorkspace, Started
 from engine.analytics.pattern_findings import LAST_RUN, PATTERN, RUN, pattern_of, run_of
 from engine.analytics.pattern_reading import read_known
 from engine.analytics.pattern_runs import PatternRuns
+from engine.cache.cache import Cache
 from engine.computing.asking import Asking
 from engine.computing.processes import Processes
 from engine.jobs.kinds import Done
@@ -25,14 +27,17 @@ from engine.jobs.scheduler import RunArgs
 from engine.stores import Store, open_store
 from engine.stores.findings import FindingQuery, HistoryRow
 from engine.stores.jobs import JobQuery
+from engine.verbs.patterns import PatternsWanted, PatternVerbs
 from protocol.jobs import Claimed
-from protocol.model import AlertState, Severity
+from protocol.model import NEVER_EXPIRES, AlertState, Principal, Severity
 from protocol.patterns import Pattern, PatternKind, PatternState, Said, Source
 from protocol.times import SECOND_US, rfc3339
+from tests.support.caches import a_node
 from tests.support.patterns import a_pattern, fill_with, findings_of
 from tests.support.stores import KEY, NOW, a_commit, a_row, an_alert, committed, fill
 
 DAY_US = 86_400 * SECOND_US
+ANN = Principal(workspace="acme", user="ann", role="viewer", expires_at=NEVER_EXPIRES)
 
 
 @dataclass
@@ -40,6 +45,7 @@ class Mining:
     store: Store
     runs: PatternRuns
     told: list[tuple[str, Pattern]] = field(default_factory=list)
+    cache: Cache = field(default_factory=lambda: a_node().cache)
 
     async def patterns(self) -> list[Pattern]:
         page = await self.store.findings(FindingQuery(workspace="acme", kind=PATTERN))
@@ -60,6 +66,7 @@ def mining(monkeypatch: pytest.MonkeyPatch) -> Opening:
             found.runs = PatternRuns(
                 store,
                 Asking(store, None, Processes(1)),
+                found.cache,
                 lambda workspace, pattern: found.told.append((workspace, pattern)),
             )
 
@@ -95,6 +102,21 @@ async def test_what_is_found_is_kept_and_told_once(mining: Opening) -> None:
         (later,) = await now.patterns()
         assert (later.version, later.since, later.found_at) == (2, pattern.since, rfc3339(NOW + SECOND_US))
         assert now.runs.statistics() == {"runs": 2, "alerts": run.alerts + again.alerts, "found": 2, "told": 1}
+
+
+async def test_a_run_ends_the_pages_that_are_remembered(mining: Opening) -> None:
+    async with mining() as now:
+        verbs = PatternVerbs(now.store, AuditTrail(now.store, lambda: NOW, 5.0), lambda: NOW, now.cache)
+        assert (await verbs.page(ANN, PatternsWanted(limit=10))).run is None
+        await fill_with(now.store, a_backup(), NOW)
+        run = await now.runs.run("acme", NOW)
+        page = await verbs.page(ANN, PatternsWanted(limit=10))
+        assert page.run is not None and (page.run.at, len(page.items)) == (run.at, 1)
+        # Nothing has rung since: there is nothing new to ask for.
+        hits = now.cache.counts.hits("patterns")
+        await now.runs.run("acme", NOW)
+        await verbs.page(ANN, PatternsWanted(limit=10))
+        assert now.cache.counts.hits("patterns") == hits + 1
 
 
 async def test_the_evidence_are_alerts_that_there_are(mining: Opening) -> None:

@@ -49,7 +49,7 @@ def weeks(store: Store, desk: Desk) -> Weeks:
     return Weeks(
         store,
         AnalyticsVerbs(store, a_node().cache, lambda: NOW),
-        PatternVerbs(store, AuditTrail(store, lambda: NOW, 5.0), lambda: NOW),
+        PatternVerbs(store, AuditTrail(store, lambda: NOW, 5.0), lambda: NOW, a_node().cache),
         PredictionVerbs(store, lambda: NOW),
         InsightVerbs(store, Standing(desk.shelves.rules, desk.shelves.archived)),
         "https://alerts.example.com",
