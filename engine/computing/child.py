@@ -18,18 +18,19 @@ _NICENESS = 10
 STORE_IS_AWAY = 75
 
 
-def _give_way() -> None:
-    """Whoever else wants a processor has it at once: a nice process alone is left only when its slice is over."""
+def _give_way(is_awaited: bool) -> None:
+    """Whoever else wants a processor has it at once: a nice process alone is left only when its slice is over. But
+    where all processors are busy for long, the answer would never come to who waits for it: then nice it is."""
     os.nice(_NICENESS)
-    if hasattr(os, "SCHED_IDLE"):
+    if not is_awaited and hasattr(os, "SCHED_IDLE"):
         # A sandbox may forbid it: then nice must do.
         with suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
-def main(module: str, memory_max_bytes: int, cpu_max_s: int, is_asking: bool) -> int:
+def main(module: str, memory_max_bytes: int, cpu_max_s: int, *, is_asking: bool, is_awaited: bool) -> int:
     """One task, one answer; the status to end with."""
-    _give_way()
+    _give_way(is_awaited)
     resource.setrlimit(resource.RLIMIT_AS, (memory_max_bytes, memory_max_bytes))
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_max_s, cpu_max_s))
     with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as out:
@@ -50,4 +51,5 @@ def main(module: str, memory_max_bytes: int, cpu_max_s: int, is_asking: bool) ->
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), len(sys.argv) > 4))
+    _, name, memory, cpu, *how = sys.argv
+    sys.exit(main(name, int(memory), int(cpu), is_asking="asking" in how, is_awaited="awaited" in how))

@@ -47,14 +47,16 @@ class ComputingFailedError(Exception):
 
 
 class Processes:
-    """Those that run now. `room`: for how many of them, or what they share with others."""
+    """Those that run now. `room`: for how many of them, or what they share with others. `is_awaited`: somebody waits
+    for what they say, so they run beside others, if with less right (nice); the rest when nobody else wants a core."""
 
-    def __init__(self, room: int | trio.CapacityLimiter) -> None:
+    def __init__(self, room: int | trio.CapacityLimiter, *, is_awaited: bool = False) -> None:
         self._room = trio.CapacityLimiter(room) if isinstance(room, int) else room
         self._figures = dict.fromkeys(("started", "failed", "ended_early"), 0)
         self._running = 0
         self._installed = Installed()
-        self._before: tuple[str, ...] | None = None
+        self._is_awaited = is_awaited
+        self._before: tuple[str, ...] | None = () if is_awaited else None
 
     @property
     def is_full(self) -> bool:
@@ -82,6 +84,7 @@ class Processes:
                         str(MEMORY_MAX_BYTES),
                         str(CPU_MAX_S),
                         *["asking"][:is_asking],
+                        *["awaited"][: self._is_awaited],
                     ),
                     stdin=task,
                     capture_stdout=True,

@@ -30,7 +30,7 @@ class Backtests:
     def __init__(self, suppression_s: float, count_refusal: Callable[[Limit], None]) -> None:
         self._suppression_s = suppression_s
         self._count_refusal = count_refusal
-        self.processes = Processes(AT_ONCE_MAX)
+        self.processes = Processes(AT_ONCE_MAX, is_awaited=True)
 
     async def run(
         self, rule: Rule, readings: bytes = b"[]", until: int = 0, stored: Sequence[StoredPage] = ()

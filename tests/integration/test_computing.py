@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -55,6 +56,13 @@ async def test_a_process_answers_and_knows_nothing_of_our_environment(monkeypatc
     answer = await Processes(1).compute(BURNING, b"say hello")
     assert answer.startswith(b"(b'hello', [")
     assert b"TOCSIN_SECRET" not in answer
+
+
+async def test_who_waits_for_an_answer_waits_behind_the_engine_but_not_behind_everybody() -> None:
+    niceness = min(19, os.nice(0) + 10)
+    behind_all, behind_us = Processes(1), Processes(1, is_awaited=True)
+    assert await behind_all.compute(BURNING, b"place ") == repr((os.SCHED_IDLE, niceness)).encode()
+    assert await behind_us.compute(BURNING, b"place ") == repr((os.sched_getscheduler(0), niceness)).encode()
 
 
 class Watching(Observed):

@@ -18,6 +18,8 @@ def compute(task: bytes) -> bytes:
             pass
     elif word == b"take":
         return bytes(bytearray(int(rest)))[:1]
+    elif word == b"place":
+        return repr((os.sched_getscheduler(0), os.nice(0))).encode()
     elif word == b"fail":
         raise ValueError(rest.decode())
     return repr((rest, sorted(os.environ))).encode()
