@@ -13,6 +13,7 @@ from collections.abc import Generator
 import httpx
 import pytest
 
+from engine.computing.processes import Processes
 from tests.support.examples import load_profile
 from tests.support.migrated import copy_what_was_migrated
 from tests.support.plainly import plainly
@@ -29,6 +30,9 @@ read_signatures_once()
 ANSWER_S = 170.0
 for _client in (httpx.AsyncClient, httpx.Client):
     _client.__init__.__kwdefaults__["timeout"] = httpx.Timeout(ANSWER_S)
+# Behind everybody, in the idle class, a process comes to its end once some core has nothing else to do: on a machine
+# full of tests that may be never. Where that place is asked about, it is said.
+Processes.__init__.__kwdefaults__["is_awaited"] = True
 
 
 def pytest_collection_finish() -> None:

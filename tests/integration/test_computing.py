@@ -60,7 +60,7 @@ async def test_a_process_answers_and_knows_nothing_of_our_environment(monkeypatc
 
 async def test_who_waits_for_an_answer_waits_behind_the_engine_but_not_behind_everybody() -> None:
     niceness = min(19, os.nice(0) + 10)
-    behind_all, behind_us = Processes(1), Processes(1, is_awaited=True)
+    behind_all, behind_us = Processes(1, is_awaited=False), Processes(1, is_awaited=True)
     assert await behind_all.compute(BURNING, b"place ") == repr((os.SCHED_IDLE, niceness)).encode()
     assert await behind_us.compute(BURNING, b"place ") == repr((os.sched_getscheduler(0), niceness)).encode()
 
@@ -254,6 +254,6 @@ async def test_where_nothing_can_be_put_at_the_back_it_is_computed_all_the_same(
         chrt.write_text(program)
         chrt.chmod(0o755)
     monkeypatch.setattr("engine.computing.processes._CHRT", str(chrt))
-    processes = Processes(1)
+    processes = Processes(1, is_awaited=False)
     assert (await processes.compute(BURNING, b"say hello")).startswith(b"(b'hello', [")
     assert processes.statistics()["failed"] == 0
