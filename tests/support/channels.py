@@ -17,7 +17,26 @@ from protocol.model import Event, Severity
 from tests.support.actors import KEY, Answers, FakeStore, Machines, Receiver, Recorder, a_kit, put, start
 
 
-class Channel:
+class OfRegistry:
+    """The channel KEY of a registry: who follows it, and what is put into it."""
+
+    registry: Registry
+    answers: Answers
+
+    @property
+    def cell(self) -> Cell:
+        return self.registry.cell(KEY)
+
+    async def follow(self) -> Receiver:
+        receiver = Receiver()
+        (await self.cell.wait_audience()).attach(receiver, WireForm.JSON, Severity.INFO)
+        return receiver
+
+    async def ring(self, *names: str) -> None:
+        await put(self.cell, self.answers, *names)
+
+
+class Channel(OfRegistry):
     """One channel in a registry, with everything that it is handed."""
 
     def __init__(self, **limits: Any) -> None:
@@ -31,18 +50,6 @@ class Channel:
 
     def _found(self, workspace: str, events: Sequence[Event]) -> None:
         self.found += [event.offset for event in events]
-
-    @property
-    def cell(self) -> Cell:
-        return self.registry.cell(KEY)
-
-    async def follow(self) -> Receiver:
-        receiver = Receiver()
-        (await self.cell.wait_audience()).attach(receiver, WireForm.JSON, Severity.INFO)
-        return receiver
-
-    async def ring(self, *names: str) -> None:
-        await put(self.cell, self.answers, *names)
 
     async def settle(self) -> None:
         await wait_all_tasks_blocked()

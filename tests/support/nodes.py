@@ -9,15 +9,13 @@ from typing import Any
 
 import trio
 
-from actors.cell import Cell
 from actors.forwarding import Forwarding, LetterTooLarge
 from actors.registry import Registry
 from actors.remote import RemoteKit
 from engine.bus.topics import inbox_of
-from protocol.codec import WireForm
 from protocol.forwarding import Answered, Forward, Letter, Seals
-from protocol.model import Severity
-from tests.support.actors import KEY, Answers, FakeStore, Ids, Machines, Receiver, Recorder, a_kit, clock, put, start
+from tests.support.actors import Answers, FakeStore, Ids, Machines, Recorder, a_kit, clock, start
+from tests.support.channels import OfRegistry
 
 SEALS = Seals([b"a key of tests, long enough"])
 
@@ -49,7 +47,7 @@ class Wires:
         return sum(isinstance(letter, kind) for letter in self.carried)
 
 
-class Node:
+class Node(OfRegistry):
     """One of them. `owner`: who it believes to decide, for all workspaces."""
 
     def __init__(self, name: str, owner: str, store: FakeStore, wires: Wires, **limits: Any) -> None:
@@ -74,18 +72,6 @@ class Node:
             self.forwarding.asked(letter)
         elif isinstance(letter, Answered):
             self.forwarding.answered(letter)
-
-    @property
-    def cell(self) -> Cell:
-        return self.registry.cell(KEY)
-
-    async def follow(self) -> Receiver:
-        receiver = Receiver()
-        (await self.cell.wait_audience()).attach(receiver, WireForm.JSON, Severity.INFO)
-        return receiver
-
-    async def ring(self, *names: str) -> None:
-        await put(self.cell, self.answers, *names)
 
 
 class Pair:

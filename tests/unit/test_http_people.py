@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -13,8 +12,10 @@ from engine.verbs.people import Deed
 from protocol.changes import JUDGING_ACTIONS, PEOPLES_ACTIONS, Action
 from protocol.model import AlertState, QuietedBy, Severity
 from protocol.times import parse_rfc3339
-from tests.support.http_api import RESULT, client_of, make_app, problem
-from tests.support.http_service import ALERT, BEARER, FakeService
+from tests.support.http_api import RESULT, client, problem, service
+from tests.support.http_service import ALERT, FakeService
+
+__all__ = ["client", "service"]
 
 # What each verb needs besides.
 NEEDS: dict[Action, dict[str, Any]] = {Action.ASSIGN: {"assigned_to": "bob"}}
@@ -30,17 +31,6 @@ LINE = {
     "before": {},
     "after": {},
 }
-
-
-@pytest.fixture
-def service() -> FakeService:
-    return FakeService()
-
-
-@pytest.fixture
-async def client(service: FakeService) -> AsyncIterator[httpx.AsyncClient]:
-    async with client_of(make_app(service), headers=BEARER) as client:
-        yield client
 
 
 @pytest.mark.parametrize("action", PEOPLES_ACTIONS)
