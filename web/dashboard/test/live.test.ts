@@ -14,6 +14,8 @@ let stop = (): void => {};
 
 beforeEach(async () => {
   mock.timers.enable({ apis: ["setTimeout", "Date"], now: Date.parse("2026-01-05T10:00:00Z") });
+  // How long a pause before the next try is, is chance: the least one would be over while a test still looks at the break.
+  mock.method(Math, "random", () => 0.5);
   FakeSocket.made = [];
   protocol = 1;
   const told = { name: "tocsin", version: "1.2", ws: "ws://engine", heartbeat_s: 30 };
@@ -31,6 +33,7 @@ afterEach(() => {
   stop();
   signOut();
   mock.timers.reset();
+  mock.restoreAll();
 });
 
 async function start(): Promise<void> {
