@@ -179,7 +179,7 @@ def _changing(verbs: Incidents, address: PeerAddress) -> list[HTTPRouteHandler]:
     async def acknowledge(
         request: Asked, incident_id: FromPath[str], data: JSONBody[NotesBody | None] = None
     ) -> IncidentResults:
-        """Acknowledges all its alerts that nobody looks after. Idempotent."""
+        """Acknowledges all its alerts that nobody looks after. Idempotent. 409 if it was merged."""
         notes = data.notes if data is not None else None
         done = await verbs.acknowledge(request.user, _known(incident_id), notes, address(request))
         return IncidentResults(incident=_shown(done.incident), results=list(done.results))
@@ -188,19 +188,19 @@ def _changing(verbs: Incidents, address: PeerAddress) -> list[HTTPRouteHandler]:
     async def resolve(
         request: Asked, incident_id: FromPath[str], data: JSONBody[NotesBody | None] = None
     ) -> IncidentResults:
-        """Resolves all its open alerts, and with them the incident. Idempotent."""
+        """Resolves all its open alerts, and with them the incident. Idempotent. 409 if it was merged."""
         notes = data.notes if data is not None else None
         done = await verbs.resolve(request.user, _known(incident_id), notes, address(request))
         return IncidentResults(incident=_shown(done.incident), results=list(done.results))
 
     @post(**options("split", SplitBody))
     async def split(request: Asked, incident_id: FromPath[str], data: JSONBody[SplitBody]) -> IncidentWhole:
-        """Takes an alert out of it, for good: it joins no other incident by itself."""
+        """Takes an alert out of it, for good: it joins no other incident by itself. 409 if it was merged."""
         return _whole(await verbs.split(request.user, _known(incident_id), data.alert_id, address(request)))
 
     @post(**options("merge", MergeBody))
     async def merge(request: Asked, incident_id: FromPath[str], data: JSONBody[MergeBody]) -> IncidentWhole:
-        """Takes all alerts of another incident into this one; of the other only its story is left."""
+        """Takes all alerts of another incident into this one; of it only its story is left. 409 if either was merged."""
         other = _known(data.incident_id)
         return _whole(await verbs.merge(request.user, _known(incident_id), other, address(request)))
 

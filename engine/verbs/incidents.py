@@ -26,7 +26,7 @@ from engine.stores import Store
 from engine.stores.incidents import IncidentChange, IncidentPage, IncidentQuery, KeptIncident
 from engine.verbs.people import Deed
 from protocol.changes import Action
-from protocol.errors import BadRequest, PermissionDenied, TocsinError, UnknownChannel
+from protocol.errors import BadRequest, Conflict, PermissionDenied, TocsinError, UnknownChannel
 from protocol.incidents import Correlation, Incident, IncidentState, Member, Moment
 from protocol.items import ItemResult
 from protocol.model import OPEN_STATES, AlertState, Principal, Status
@@ -95,7 +95,7 @@ class Incidents:
     async def acknowledge(
         self, who: Principal, incident_id: str, notes: str | None = None, address: str = ""
     ) -> IncidentDone:
-        """Somebody looks after all its open alerts; a result for each. Idempotent. Raises UnknownChannel."""
+        """Somebody looks after all its open alerts; a result for each. Idempotent. Raises UnknownChannel, Conflict."""
         deed = Deed(action=Action.ACKNOWLEDGE, notes=notes, address=address)
         _, results = await self._act(who, incident_id, deed)
         (after,) = await self._known(who, [incident_id])
@@ -104,7 +104,7 @@ class Incidents:
     async def resolve(
         self, who: Principal, incident_id: str, notes: str | None = None, address: str = ""
     ) -> IncidentDone:
-        """All its alerts are over, and so is it; a result for each. Idempotent. Raises UnknownChannel.
+        """All its alerts are over, and so is it; a result for each. Idempotent. Raises UnknownChannel, Conflict.
 
         If some could not be resolved now (`busy`) it stays open: the same again does the rest.
         """
@@ -121,7 +121,7 @@ class Incidents:
         return IncidentDone(case.incident, results)
 
     async def split(self, who: Principal, incident_id: str, alert_id: str, address: str = "") -> IncidentDetails:
-        """This alert does not belong to it, and will to no other. Raises UnknownChannel."""
+        """This alert does not belong to it, and will to no other. Raises UnknownChannel, Conflict."""
         check(who, "respond")
 
         def split(cases: Sequence[Case]) -> list[Member]:
@@ -134,7 +134,7 @@ class Incidents:
         return await self._details(who, KeptIncident(case.incident, list(case.members.values())))
 
     async def merge(self, who: Principal, incident_id: str, other_id: str, address: str = "") -> IncidentDetails:
-        """All alerts of the other one belong to this one. Raises UnknownChannel, BadRequest."""
+        """All alerts of the other one belong to this one. Raises UnknownChannel, BadRequest, Conflict."""
         check(who, "respond")
         if incident_id == other_id:
             raise BadRequest("incident_id: name another incident; this one has its own alerts already")
@@ -142,7 +142,7 @@ class Incidents:
         def merge(cases: Sequence[Case]) -> list[Member]:
             one, other = cases
             if len(one.members) + len(other.members) > MEMBERS_MAX:
-                raise BadRequest(f"incident_id: together they would have more than {MEMBERS_MAX} alerts, the limit")
+                raise Conflict(f"together they would have more than {MEMBERS_MAX} alerts, the limit: leave them apart")
             moved = list(other.members.values())
             one.take(other, self._clock(), who.user)
             return moved
@@ -189,6 +189,7 @@ class Incidents:
         deed.check()
         (kept,) = await self._known(who, [incident_id])
         _check_whole(who, kept.incident)
+        _check_not_merged(kept.incident)
         wanted = (AlertState.ACTIVE,) if deed.action is Action.ACKNOWLEDGE else tuple(OPEN_STATES)
         names = [each.alert_id for each in kept.members if each.state in wanted and not each.is_apart]
         results = await self._acts.act(who, names, deed) if names else []
@@ -244,12 +245,16 @@ async def incidents_seen(store: Store, who: Principal, query: IncidentQuery) -> 
 
 
 def _check_there(cases: Sequence[Case], ids: Sequence[str]) -> None:
-    """Raises UnknownChannel for one that is gone, BadRequest for one whose alerts are elsewhere."""
+    """Raises UnknownChannel for one that is gone, Conflict for one whose alerts are elsewhere."""
     if len(cases) < len(ids):
         raise UnknownChannel(UNKNOWN)
     for case in cases:
-        if case.incident.state is IncidentState.MERGED:
-            raise BadRequest(f"incident {case.id} was merged: its alerts are in {case.incident.merged_into}")
+        _check_not_merged(case.incident)
+
+
+def _check_not_merged(incident: Incident) -> None:
+    if incident.state is IncidentState.MERGED:
+        raise Conflict(f"incident {incident.id} was merged: its alerts are in {incident.merged_into}, do it there")
 
 
 def _check_whole(who: Principal, incident: Incident) -> None:

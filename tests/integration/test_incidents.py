@@ -158,9 +158,16 @@ async def test_an_incident_is_read_split_merged_and_acknowledged(mock_clock: Non
             assert (gone["state"], gone["merged_into"], gone["members"]) == ("merged", first["id"], [])
             (listed,) = (await ann.get("/api/v1/incidents?state=merged")).json()["items"]
             assert listed["id"] == second["id"]
-            refused = await ann.post(f"/api/v1/incidents/{second['id']}/split", json={"alert_id": others[0]})
-            assert refused.status_code == 400
-            assert first["id"] in refused.json()["detail"]
+            for place, body in (
+                (f"{second['id']}/split", {"alert_id": others[0]}),
+                (f"{second['id']}/merge", {"incident_id": first["id"]}),
+                (f"{first['id']}/merge", {"incident_id": second["id"]}),
+                (f"{second['id']}/acknowledge", {}),
+                (f"{second['id']}/resolve", {}),
+            ):
+                refused = await ann.post(f"/api/v1/incidents/{place}", json=body)
+                assert refused.status_code == 409, place
+                assert first["id"] in refused.json()["detail"]
 
             split = await ann.post(f"/api/v1/incidents/{first['id']}/split", json={"alert_id": ids[2]})
             assert ids[2] not in [member["id"] for member in split.json()["members"]]
