@@ -200,7 +200,7 @@ def _changing(verbs: Incidents, address: PeerAddress) -> list[HTTPRouteHandler]:
 
     @post(**options("merge", MergeBody))
     async def merge(request: Asked, incident_id: FromPath[str], data: JSONBody[MergeBody]) -> IncidentWhole:
-        """Takes all alerts of another incident into this one; of it only its story is left. 409 if either was merged."""
+        """Takes all alerts of another incident into this one; of it only its story is left. 409 if one was merged."""
         other = _known(data.incident_id)
         return _whole(await verbs.merge(request.user, _known(incident_id), other, address(request)))
 
