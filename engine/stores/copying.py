@@ -106,6 +106,11 @@ def in_order(tables: Iterable[str]) -> list[str]:
     return [name for name in FIRST if name in names] + sorted(names - set(FIRST))
 
 
+def itself(target: str) -> StoreRefused:
+    """What is said of a store that would be copied onto itself: its locks would blame an engine that is not there."""
+    return StoreRefused(f"{target} is the store to read and the store to write, both: name an empty one to write into")
+
+
 async def _refuse_if_filled(target: Target, tables: Iterable[str]) -> None:
     for table in sorted(tables):
         if count := await target.count(table):

@@ -128,6 +128,34 @@ def test_a_target_that_is_not_empty_is_refused_and_left_as_it_is(
     assert postgres_database.server.sql("SELECT count(*) FROM alert", postgres_database.name) == [["0"]]
 
 
+ITSELF = "is the store to read and the store to write, both: name an empty one"
+
+
+def test_a_file_is_not_copied_onto_itself_however_it_is_written(
+    installation: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = dump(installation)
+    (tmp_path / "link.db").symlink_to(installation)
+    (tmp_path / "hard.db").hardlink_to(installation)
+    monkeypatch.chdir(tmp_path)
+    for target in (str(installation), f"sqlite:///{installation}", "tocsin.db", "link.db", "hard.db"):
+        code, said = copy(str(installation), target)
+        assert code == 2, target
+        assert ITSELF in said, target
+    assert dump(installation) == before
+
+
+def test_a_database_is_not_copied_onto_itself_by_whatever_host_and_login(postgres_database: PostgresDatabase) -> None:
+    server, owner = postgres_database.server, postgres_database.owner_url
+    login, _, place = owner.rpartition("@")
+    assert "127.0.0.1" in place
+    urls = [owner, f"{login}@{place.replace('127.0.0.1', 'localhost')}", server.url(postgres_database.name)]
+    for target in [*urls, postgres_database.url]:
+        code, said = copy(owner, target)
+        assert code == 2, target
+        assert ITSELF in said, target
+
+
 def test_a_copy_that_breaks_off_leaves_nothing_and_can_be_said_again(
     installation: Path, postgres_database: PostgresDatabase, tmp_path: Path
 ) -> None:

@@ -97,6 +97,7 @@ async def _copy(source: str, target: str) -> Sequence[str]:
     from engine.stores.postgres.copying import source_database, target_database
     from engine.stores.sqlite.copying import source_file, target_file
 
+    await _refuse_itself(source, target)
     async with AsyncExitStack() as stack:
         start: Source
         end: Target
@@ -110,6 +111,17 @@ async def _copy(source: str, target: str) -> Sequence[str]:
             end = stack.enter_context(target_file(target))
         copied = await copy_rows(start, end, lambda table, count: options.write(f"{table:24} {count:>12,}"))
     return copied.left
+
+
+async def _refuse_itself(source: str, target: str) -> None:
+    from engine.stores.postgres import copying as postgres
+    from engine.stores.postgres.connect import is_postgres
+    from engine.stores.sqlite import copying as sqlite
+
+    if is_postgres(source) and is_postgres(target):
+        await postgres.refuse_itself(source, target)
+    elif not is_postgres(source) and not is_postgres(target):
+        sqlite.refuse_itself(source, target)
 
 
 def _show_status(url: str) -> None:

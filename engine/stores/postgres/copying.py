@@ -7,13 +7,14 @@ owners too.
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from engine.stores.copying import Row
-from engine.stores.postgres.connect import connected
+from engine.stores.copying import Row, itself
+from engine.stores.postgres.connect import connected, named
 from engine.stores.postgres.migrations import COPYING, check_migrated, refusing
 from protocol.errors import StoreRefused
 
@@ -105,6 +106,19 @@ class PostgresEnd:
         for table, sequence in await self._connection.fetch(_NUMBERED):
             if number := numbers.get(table):
                 await self._connection.execute("SELECT setval($1::text::regclass, $2)", sequence, number)
+
+
+async def refuse_itself(source: str, target: str) -> None:
+    """Raises StoreRefused if both URLs lead to one database, by whatever host and login; NotYet.
+
+    Told by a lock, which is the database's own: names and addresses of a server are many, and its number is not for
+    every login.
+    """
+    number = secrets.randbits(62)
+    async with connected(source) as one, connected(target) as other, one.transaction(), other.transaction():
+        await one.execute("SELECT pg_advisory_xact_lock($1)", number)
+        if not await other.fetchval("SELECT pg_try_advisory_xact_lock($1)", number):
+            raise itself(f"the database at {named(target)}")
 
 
 @asynccontextmanager

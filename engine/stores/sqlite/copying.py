@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequenc
 from contextlib import closing, contextmanager
 
 from engine.stores import migrate
-from engine.stores.copying import Row
+from engine.stores.copying import Row, itself
 from engine.stores.sqlite.file import Database
 from protocol.errors import StoreRefused
 
@@ -70,6 +70,13 @@ class SqliteEnd:
             self._connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (name,))
             if number := numbers.get(name):
                 self._connection.execute("INSERT INTO sqlite_sequence VALUES (?, ?)", (name, number))
+
+
+def refuse_itself(source: str, target: str) -> None:
+    """Raises StoreRefused if both URLs mean one file, however each is written; ValueError."""
+    ours = Database.of_url(target)
+    if ours.which() != (0, 0) and Database.of_url(source).which() == ours.which():
+        raise itself(str(ours.path))
 
 
 @contextmanager
