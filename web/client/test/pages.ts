@@ -9,6 +9,7 @@ import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { decode } from "@msgpack/msgpack";
 import { chromium, type Page } from "playwright-core";
 import { build } from "vite";
 import { WebSocket } from "ws";
@@ -40,6 +41,7 @@ const PAGES = {
   client_page: "../docs/examples/client_page",
   hook_page: "../docs/examples/hook_page",
   fault_page: "client/test/fault_page",
+  moving_page: "client/test/moving_page",
 };
 type PageName = keyof typeof PAGES;
 
@@ -78,14 +80,27 @@ const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", arg
 const said: string[] = [];
 
 /** A tab with the page, which counts its sockets. */
-async function opened(page: PageName, colorScheme: "light" | "dark"): Promise<Page & { sockets: number }> {
+async function opened(page: PageName, colorScheme: "light" | "dark", query = ""): Promise<Page & { sockets: number }> {
   const tab = await browser.newPage({ colorScheme, viewport: { width: 720, height: 900 } });
   tab.on("console", (message) => void (message.type() === "error" && said.push(message.text())));
   const counted = Object.assign(tab, { sockets: 0 });
   tab.on("websocket", () => void (counted.sockets += 1));
   tab.on("pageerror", (fault) => void said.push(fault.message));
-  await tab.goto(`http://127.0.0.1:${port}/${page}/#token=${token}`);
+  await tab.goto(`http://127.0.0.1:${port}/${page}/${query}#token=${token}`);
   return counted;
+}
+
+/** The channels that are granted first on the page's next connection. */
+function grantsOfNextSocket(page: Page, count: number): Promise<string[]> {
+  const channels: string[] = [];
+  return new Promise((resolve) => {
+    page.once("websocket", (socket) =>
+      socket.on("framereceived", ({ payload }) => {
+        const message = decode(payload as Buffer) as { type: string; channel: string };
+        if (message.type === "subscribed" && channels.push(message.channel) === count) resolve(channels);
+      }),
+    );
+  });
 }
 
 /** What axe has to say about it, by the rules of WCAG 2.2 AA. */
@@ -150,6 +165,18 @@ assert.deepEqual(
   said.filter((each) => !each.includes("401")),
   [],
 );
+
+const moving = await opened("moving_page", "light", `?url=${encodeURIComponent(url)}`);
+const heard = moving.locator("#heard");
+await heard.filter({ hasText: "connected; error: none" }).waitFor();
+await moving.getByRole("button", { name: "More" }).click();
+await moving.getByRole("button", { name: "Less" }).click();
+const granted = grantsOfNextSocket(moving, 2);
+await moving.getByRole("button", { name: "Move" }).click();
+assert.deepEqual((await granted).sort(), ["alerts:main:more", "alerts:main:own"]);
+await client.triggerMany(["less", "more", "own"].map((name) => ({ framework_id: name, title: `moved-${name}` })));
+await heard.filter({ hasText: "moved-more" }).filter({ hasText: "moved-own" }).waitFor();
+assert.doesNotMatch((await heard.textContent()) ?? "", /less|error: (?!none)/);
 await browser.close();
 server.close();
 client.close();

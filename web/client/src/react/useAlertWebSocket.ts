@@ -8,6 +8,7 @@ import type { ClientState } from "../conversation.js";
 import { TocsinError } from "../errors.js";
 import type { Alert, AlertMessage } from "../messages.js";
 import type { Token } from "../options.js";
+import { Channels } from "./channels.js";
 
 export interface UseAlertWebSocketOptions {
   /** Without it the page's own host is asked. */
@@ -35,6 +36,7 @@ export interface AlertWebSocket {
   messageCount: number;
   connect: () => void;
   disconnect: () => void;
+  /** Follows this framework too, until `unsubscribe`: over every break, and on the new connection if `url` changes. */
   subscribe: (frameworkId: string) => void;
   unsubscribe: (frameworkId: string) => void;
 }
@@ -54,26 +56,24 @@ export function useAlertWebSocket(options: UseAlertWebSocketOptions): AlertWebSo
     if (fault) latest.current.onError?.(fault);
   }, []);
 
+  const [channels] = useState(() => new Channels(fail));
+
   useEffect(() => {
     const made = new Client(clientOptions(latest, url));
     const count = (): void => setMessageCount((known) => known + 1);
     const stops = [listenToState(made, latest, setState, fail), listenToAlerts(made, latest, count)];
+    stops.push(channels.attach(made));
     setClient(made);
     made.connect();
     return () => {
       stops.forEach((stop) => stop());
       made.close();
     };
-  }, [url, fail]);
+  }, [url, fail, channels]);
+  useEffect(() => channels.hold(frameworkId), [frameworkId, channels]);
 
-  const subscribe = useCallback((id: string) => void client?.subscribe(id).catch(fail), [client, fail]);
-  const unsubscribe = useCallback((id: string) => client?.unsubscribe(id), [client]);
-  useEffect(() => {
-    if (!client || !frameworkId) return;
-    subscribe(frameworkId);
-    return () => unsubscribe(frameworkId);
-  }, [client, frameworkId, subscribe, unsubscribe]);
-
+  const subscribe = useCallback((id: string) => channels.subscribe(id), [channels]);
+  const unsubscribe = useCallback((id: string) => channels.unsubscribe(id), [channels]);
   const connect = useCallback(() => client?.connect(), [client]);
   const disconnect = useCallback(() => client?.close(), [client]);
   const isConnecting = state === "connecting" || state === "authenticating";
