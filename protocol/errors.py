@@ -136,7 +136,7 @@ class StoreRefused(Exception):
 
 
 class NotYet(StoreRefused):
-    """Something that an engine needs at its start does not answer, or is not ready: its database, its Redis.
+    """Something that an engine needs at its start is not there yet: its database, its Redis, room on its disk.
 
     Waiting may help. The text says which host and why, without passwords.
     """

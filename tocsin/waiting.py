@@ -1,9 +1,9 @@
-"""Waits at the start for what an engine needs and does not own: its database, its Redis.
+"""Waits at the start for what an engine needs and does not own: its database, its Redis, room on its disk.
 
 After a power cut everything starts at once, and an engine is quicker than a database. `tocsin serve --wait 60` asks
-again, with growing pauses, until both answer or the time is over; without it one look decides. What waiting cannot mend
-(a wrong URL, a missing library, a database of another program) ends the start at once. Owns nothing; blocks, because
-nothing runs yet.
+again, with growing pauses, until all are there or the time is over; without it one look decides. What waiting cannot
+mend (a wrong URL, a missing library, a database of another program) ends the start at once. Owns nothing; blocks,
+because nothing runs yet.
 """
 
 from __future__ import annotations

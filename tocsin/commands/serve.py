@@ -48,7 +48,7 @@ SWITCH_INTERVAL_S = 0.001
     type=click.FloatRange(0, WAIT_MAX_S),
     default=0.0,
     metavar="SECONDS",
-    help="How long to wait for a database, or a Redis, that does not answer yet. [0]",
+    help="How long to wait for a database, or a Redis, that does not answer yet, or for room on a full disk. [0]",
 )
 @click.option("--welcome", is_flag=True, help="Also tells a person, on standard error, what to do next.")
 @options.configuration
@@ -99,13 +99,13 @@ def serve(
 def _wait_for_others(config: Config, wait_s: float) -> None:
     """For what an engine needs and does not own. Raises ConfigError, StoreRefused; NotYet when the time is over."""
     from engine.doctor import redis_server
+    from engine.stores.postgres import looking
     from engine.stores.postgres.connect import is_postgres
-    from engine.stores.postgres.looking import be_ready
+    from engine.stores.sqlite import room
     from tocsin.waiting import wait_for
 
-    looks = [lambda: redis_server.be_ready(config)]
-    if is_postgres(config.store_url):
-        looks.insert(0, lambda: be_ready(config.store_url))
+    store = looking if is_postgres(config.store_url) else room
+    looks = [lambda: store.be_ready(config.store_url), lambda: redis_server.be_ready(config)]
 
     def tell(line: str) -> None:
         click.echo(f"tocsin: {line}", err=True)

@@ -22,6 +22,7 @@ from engine.stores.sqlite.commit import Committer
 from engine.stores.sqlite.file import CACHE_BYTES, Database
 from engine.stores.sqlite.inline import InlineWriter
 from engine.stores.sqlite.readers import InlineReaders, ThreadedReaders
+from engine.stores.sqlite.room import require_room
 from engine.stores.sqlite.thread import ThreadedWriter
 from engine.stores.tables import jobs as jobs_table
 from engine.stores.tables import upkeep
@@ -84,7 +85,9 @@ async def open_database(
 
 @contextmanager
 def _holding(database: Database) -> Iterator[tuple[sqlite3.Connection, str]]:
-    """The lock on the file, and a connection to it that is migrated and ready. Raises StoreRefused."""
+    """The lock on the file, and a connection to it that is migrated and ready. Raises StoreRefused, NotYet."""
+    if database.path is not None:
+        require_room(database.path)
     with database.locked():
         try:
             connection = database.connect()
