@@ -124,8 +124,13 @@ class Export(SpanProcessor):
         while not self._is_closing:
             self._wake.wait(FLUSH_S)
             self._wake.clear()
-            while batch := self._take():
-                self._send(batch)
+            self._empty()
+        # What ended after its last look, or before it had its first turn.
+        self._empty()
+
+    def _empty(self) -> None:
+        while batch := self._take():
+            self._send(batch)
 
     def _take(self) -> list[ReadableSpan]:
         return [self._waiting.popleft() for _ in range(min(BATCH_MAX, len(self._waiting)))]

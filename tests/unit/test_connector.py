@@ -265,7 +265,9 @@ async def tried_out(connector: Connector, sink: Sink) -> None:
     await connector.post(OURS, sink.url(), b"", {})
 
 
-async def test_a_workspace_whose_name_servers_hang_takes_nobody_elses_look_ups(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_workspace_whose_name_servers_hang_takes_nobody_elses_look_ups(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     let_go = threading.Event()
 
     def look_up(host: str, *_: Any, **__: Any) -> Any:
@@ -274,13 +276,15 @@ async def test_a_workspace_whose_name_servers_hang_takes_nobody_elses_look_ups(m
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    connector = Connector(Notify(connect_s=0.2))
+    connector = Connector(Notify())
     async with trio.open_nursery() as nursery:
         for _ in range(WORKSPACE_LOOKUPS_MAX):
             nursery.start_soon(not_reached, connector)
     # Nobody waits for those threads any more, and they are there yet.
     with pytest.raises(Crowded, match="no thread is free for look-ups of names"):
         await connector.check(OURS, "https://sound.example/")
+    # A thread lives in real time: theirs has as much of it as it needs.
+    autojump_clock.autojump_threshold = math.inf
     with pytest.raises(TargetRefused):
         await connector.check(THEIRS, "https://sound.example/")
     assert connector.statistics()["crowded"] == 1

@@ -234,10 +234,11 @@ async def test_a_counter_that_was_set_back_gives_no_rate_once(
 async def test_a_disk_that_hangs_delays_nobody_and_holds_one_thread(
     sink: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    release, calls = threading.Event(), []
+    begun, release, calls = threading.Event(), threading.Event(), []
 
     def hang(path: str) -> Any:
         calls.append(path)
+        begun.set()
         release.wait(60)
         return SimpleNamespace(percent=1.0)
 
@@ -246,6 +247,8 @@ async def test_a_disk_that_hangs_delays_nobody_and_holds_one_thread(
         async with trio.open_nursery() as nursery:
             await start(nursery, sink, 0.1)
             await sink.wait(3)
+            # The thread has its first turn when the machine finds time for it.
+            assert await trio.to_thread.run_sync(begun.wait, 60)
             nursery.cancel_scope.cancel()
     release.set()
     assert all("disk_percent" not in readings for readings in sink.rounds)

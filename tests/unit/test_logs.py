@@ -26,6 +26,12 @@ from engine.telemetry.suppressed import SuppressedLog
 log = structlog.get_logger()
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """On a machine full of tests the thread has its turn late: nobody goes before."""
+    monkeypatch.setattr("engine.telemetry.log_writer.CLOSE_S", 60.0)
+
+
 @contextlib.contextmanager
 def pipe():
     reader, writer = os.pipe()

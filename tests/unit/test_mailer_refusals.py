@@ -80,10 +80,11 @@ async def test_a_failure_of_one_mail_uses_up_an_attempt_and_stops_nobody_else(sc
 
 
 @pytest.mark.parametrize(
-    ("greeting", "said"), [(b"554 go away\r\n", "answered 554 go away"), (b"", "did not answer in time")]
+    ("greeting", "answer_s", "said"),
+    [(b"554 go away\r\n", 60.0, "answered 554 go away"), (b"", 0.2, "did not answer in time")],
 )
-async def test_a_server_that_lets_nobody_in_is_away_for_everybody(greeting: bytes, said: str):
-    async with scripted((), greeting) as server, mailing(of(server.port, answer_s=0.2)) as mailer:
+async def test_a_server_that_lets_nobody_in_is_away_for_everybody(greeting: bytes, answer_s: float, said: str):
+    async with scripted((), greeting) as server, mailing(of(server.port, answer_s=answer_s)) as mailer:
         outcomes = [await mailer.send(MAIL) for _ in range(3)]
         assert len(server.connections) == 1
     for outcome in outcomes:

@@ -44,6 +44,13 @@ class Collector(SpanExporter):
         return self._does()
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread may have its turn late: until then nothing is sent half, and nobody goes."""
+    monkeypatch.setattr(exporting, "FLUSH_S", PATIENCE_S)
+    monkeypatch.setattr(exporting, "CLOSE_S", PATIENCE_S)
+
+
 def make_spans(export: Export, count: int) -> None:
     tracing = Tracing(ALL, export, "here:1")
     for number in range(count):
@@ -67,6 +74,22 @@ def test_spans_go_away_in_batches_and_all_of_them_before_the_end() -> None:
     assert sum(collector.batches) == 3 * BATCH_MAX + 1
     assert max(collector.batches) <= BATCH_MAX
     assert export.statistics() == {"exported": 3 * BATCH_MAX + 1, "failed": 0, "dropped": 0, "waiting": 0}
+
+
+def test_spans_are_sent_although_the_thread_has_its_first_turn_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Late(threading.Thread):
+        def start(self) -> None:
+            pass
+
+        def join(self, timeout: float | None = None) -> None:
+            self.run()
+
+    collector = Collector(lambda: SpanExportResult.SUCCESS)
+    export = Export(collector, 100)
+    monkeypatch.setattr(exporting.threading, "Thread", Late)
+    with started(export):
+        make_spans(export, 2)
+    assert (collector.batches, export.statistics()["waiting"]) == ([2], 0)
 
 
 def test_behind_a_collector_that_hangs_spans_are_dropped_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
