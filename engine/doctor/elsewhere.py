@@ -34,6 +34,9 @@ def doors(
     if not _is_here(parts):
         text = f"{parts.hostname} is another machine, and not looked at"
         return {}, [Finding(CHECK, Level.WARNING, text, "say tocsin doctor there, or unset TOCSIN_API")]
+    if parts.path.strip("/"):
+        text = f"{api!r:.200} is a path of a proxy, and here the engine itself is looked at"
+        return {}, [Finding(CHECK, Level.FAIL, text, "name its own port: http://HOST:PORT (--api, TOCSIN_API)")]
     http = f"{parts.hostname if ':' not in (parts.hostname or '') else f'[{parts.hostname}]'}:{port}"
     return _as_it_says(http, overrides, file), []
 

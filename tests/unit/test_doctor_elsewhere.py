@@ -42,6 +42,11 @@ async def test_the_doctor_goes_where_clients_go(tmp_path: Path, is_variable: boo
         ("127.0.0.1:8080", Level.FAIL, "'127.0.0.1:8080' is no address"),
         ("http://127.0.0.1:port", Level.FAIL, "'http://127.0.0.1:port' is no address"),
         ("ws://127.0.0.1", Level.FAIL, "'ws://127.0.0.1' is no address"),
+        (
+            "http://localhost/tocsin/",
+            Level.FAIL,
+            "'http://localhost/tocsin/' is a path of a proxy, and here the engine itself is looked at",
+        ),
     ],
 )
 def test_what_is_no_address_of_this_machine_is_said_and_not_followed(api: str, level: Level, text: str) -> None:

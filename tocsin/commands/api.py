@@ -29,7 +29,7 @@ PAGE_ITEMS = 500
 
 @dataclass(frozen=True)
 class Api:
-    """An engine's HTTP API. `url`: http://HOST:PORT; `ssl_context`: for https with a CA of one's own."""
+    """An engine's HTTP API. `url`: http://HOST:PORT[/PATH]; `ssl_context`: for https with a CA of one's own."""
 
     url: str
     token: str
@@ -97,10 +97,22 @@ def api_of(
         configured = f"{config.http_scheme}://{config.http}" if config.http_address.port else options.DEFAULT_API
         api = configured if api is None else api
         token = options.issuer(config, workspace, "admin")() if token is None else token
-    parts = urllib.parse.urlsplit(api)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-        raise ConfigError("api", f"{api!r:.200} is not allowed: use http://HOST:PORT or https://HOST:PORT")
+    if not _is_address(api):
+        allowed = (
+            "use http://HOST:PORT or https://HOST:PORT, with the path that a proxy has it at and nothing behind that"
+        )
+        raise ConfigError("api", f"{api!r:.200} is not allowed: {allowed}")
     return Api(api.rstrip("/"), token, context)
+
+
+def _is_address(api: str) -> bool:
+    try:
+        parts = urllib.parse.urlsplit(api)
+        _ = parts.port
+    except ValueError:  # no port, or half of an IPv6 address
+        return False
+    # What is behind a ? or # would take in the path of each request, and all would be asked at the root.
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and not (parts.username or set("?# ") & set(api))
 
 
 def place(object_id: str) -> str:

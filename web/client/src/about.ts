@@ -19,12 +19,18 @@ export const PROTOCOL = 1;
  * Throws TocsinError if nobody answers, ClientStopped if we do not understand each other.
  */
 export async function about(host: string): Promise<About> {
-  const response = await fetch(new URL("/api/v1/about", host), { cache: "no-store" }).catch((fault: unknown) => {
+  const response = await fetch(below(host, "api/v1/about"), { cache: "no-store" }).catch((fault: unknown) => {
     throw new TocsinError(`${host} cannot be reached: ${reasonOf(fault)}`, 0, true);
   });
   if (!response.ok) throw new TocsinError(`${host} did not say where its socket is: HTTP ${response.status}`, 0, true);
   const said: unknown = await response.json().catch(() => null);
   return understood(said, host);
+}
+
+/** Where something of the engine's HTTP door is: below the path of its address, as a proxy may have it at one. */
+export function below(host: string, path: string): URL {
+  const url = new URL(host);
+  return new URL(url.pathname.replace(/\/*$/, "/") + path, url);
 }
 
 /** The same, if it is an engine that we understand. Throws ClientStopped, which says who is to be updated. */

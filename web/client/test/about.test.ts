@@ -30,6 +30,22 @@ test("an engine that cannot be reached is told with the reason, which Node keeps
   await assert.rejects(about("http://engine"), /cannot be reached: TypeError: Failed to fetch$/);
 });
 
+test("an engine that a proxy has at a path is asked below it", async (context) => {
+  const asked: string[] = [];
+  context.mock.method(globalThis, "fetch", (url: URL) => {
+    asked.push(url.href);
+    return Promise.resolve(Response.json(ABOUT));
+  });
+  for (const host of ["http://e", "http://e/", "https://e:8/t", "https://e:8/t/", "http://e/a/b//?q#f"]) {
+    assert.equal((await about(host)).ws, ABOUT.ws);
+  }
+  const roots = ["http://e", "http://e", "https://e:8/t", "https://e:8/t", "http://e/a/b"];
+  assert.deepEqual(
+    asked,
+    roots.map((root) => `${root}/api/v1/about`),
+  );
+});
+
 test("many items leave in messages that the server takes", () => {
   const items = Array.from({ length: 2_500 }, (_, number) => ({ framework_id: "web", title: `ü${number}`.repeat(20) }));
   const made = parts(items, (alerts) => ({ type: "trigger", alerts }));

@@ -3,6 +3,7 @@
  */
 
 import { useEffect, useMemo, useRef, useState } from "react";
+import { below } from "../about.js";
 import { TocsinError } from "../errors.js";
 import type { Alert } from "../messages.js";
 import { countAlerts, type AlertCounts } from "./counts.js";
@@ -79,7 +80,7 @@ async function openAlerts({ host, token }: PollingOptions, signal: AbortSignal):
   const alerts: Alert[] = [];
   let cursor: string | null = null;
   for (let page = 0; page < PAGES_MAX; page++) {
-    const url = new URL("/api/v1/alerts", host ?? location.origin);
+    const url = below(host ?? location.origin, "api/v1/alerts");
     url.search = new URLSearchParams({ state: "active,acknowledged", limit: String(PAGE) }).toString();
     if (cursor) url.searchParams.set("cursor", cursor);
     const response = await fetch(url, { headers: { Authorization: `Bearer ${bearer}` }, signal });
