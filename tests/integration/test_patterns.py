@@ -18,7 +18,7 @@ from engine.stores import open_store
 from protocol import messages as m
 from protocol.hints import PatternFound
 from protocol.patterns import PatternKind
-from tests.support.engines import a_config
+from tests.support.engines import a_config, paused
 from tests.support.patterns import fill_with
 from tests.support.sockets import Peer
 from tocsin.cli import cli
@@ -46,7 +46,7 @@ async def found(peer: Peer) -> PatternFound:
 
 
 async def test_what_is_found_is_told_to_who_follows_and_can_be_dismissed(tmp_path: Path) -> None:
-    config = a_config(tmp_path)
+    config = a_config(tmp_path, schedules=paused("pattern-detection"))
     history = History(Random(1), 30)
     history.plant(PatternKind.RECURRING, "backup")
     async with open_store(config.store_url) as store:

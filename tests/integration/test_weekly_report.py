@@ -16,15 +16,19 @@ import trio.testing
 from engine.analytics.counting import AHEAD_US
 from engine.app import Engine
 from engine.configuration.fields import Secret
+from engine.ids import IdSource
 from engine.sections.notify import Notify
+from engine.world import World
 from protocol.changes import Action
-from tests.support.engines import SECRET, an_engine
+from protocol.times import parse_rfc3339
+from tests.support.engines import SECRET, a_config, paused
 from tests.support.mail_servers import MailServer, mail_server
 from tests.support.postgres_server import PostgresDatabase
 
 SITE = "https://alerts.example.com/tocsin"
 REPORT = "/api/v1/reports/weekly"
 WEEKLY = {"day": "fri", "hour": 17}
+NOON = parse_rfc3339("2026-11-18T12:00:00Z")  # a Wednesday
 
 
 class Reported:
@@ -42,10 +46,14 @@ class Reported:
 
 
 @asynccontextmanager
-async def reporting(folder: Path, mail: MailServer | None = None, **more: Any) -> AsyncIterator[Reported]:
+async def reporting(
+    folder: Path, mail: MailServer | None = None, world: World | None = None, **more: Any
+) -> AsyncIterator[Reported]:
     notify = Notify(public_url=SITE) if mail is None else Notify(public_url=SITE, smtp=mail.config())
+    # Each quarter of an hour it would be sent to who wants it, beside what a test asks for.
+    config = a_config(folder, notify=notify, secret=Secret(SECRET), schedules=paused("weekly-reports"), **more)
     async with (
-        an_engine(folder, notify=notify, secret=Secret(SECRET), **more) as engine,
+        Engine(config, world) as engine,
         httpx.AsyncClient(base_url=engine.http_url, timeout=170) as client,
     ):
         reported = Reported(engine, client, mail)
@@ -143,16 +151,15 @@ async def test_a_link_that_is_not_good_stops_nobodys_report(reported: Reported, 
     assert {(answer.status_code, answer.text) for answer in answers} == {(404, answers[0].text)}
 
 
-async def test_what_rang_today_is_told_as_such(reported: Reported) -> None:
-    today = datetime.now(UTC).date()
+async def test_what_rang_today_is_told_as_such(tmp_path: Path) -> None:
     alerts = [
         {"framework_id": "web", "title": title, "severity": level} for title, level in (("a", "info"), ("b", "error"))
     ]
-    assert (await reported.ask("POST", "/api/v1/triggers", json={"alerts": alerts})).is_success
-    await reported.engine._up.counting.turn(AHEAD_US)
-    shown = await reported.ask("GET", REPORT, "ada", "viewer", params={"format": "text"})
-    passed_midnight = datetime.now(UTC).date() != today
-    assert ("No alerts this week. 2 alerts have come since, on " in shown.text) is not passed_midnight
+    async with reporting(tmp_path, world=World(clock=lambda: NOON, new_id=IdSource(lambda: NOON))) as reported:
+        assert (await reported.ask("POST", "/api/v1/triggers", json={"alerts": alerts})).is_success
+        await reported.engine._up.counting.turn(AHEAD_US)
+        shown = await reported.ask("GET", REPORT, "ada", "viewer", params={"format": "text"})
+    assert "No alerts this week. 2 alerts have come since, on Wed 18 Nov." in shown.text
 
 
 async def test_whose_address_nobody_knows_is_told_so(reported: Reported) -> None:

@@ -17,6 +17,7 @@ from benchmarks.peers.ports import a_port
 from engine.app import Engine
 from engine.configuration.config import Config
 from engine.sections.doors import Api, Gateway
+from engine.sections.jobs import ScheduleSetting
 
 ROOT = Path(__file__).resolve().parents[2]
 ANY_PORT = "127.0.0.1:0"
@@ -38,6 +39,12 @@ def a_config(folder: Path, **settings: Any) -> Config:
     """
     settings = {"gateway": Gateway(drain_s=1.0, close_s=0.5), "api": Api(answer_s=250)} | settings
     return Config(**{"data": folder, "ws": ANY_PORT, "http": ANY_PORT, **UNWATCHED} | settings)
+
+
+def paused(*names: str) -> tuple[ScheduleSetting, ...]:
+    """Schedules of the engine's own that fire nothing by themselves, which at some minutes of the day would come
+    between. Who asks for one has it done all the same."""
+    return tuple(ScheduleSetting(name=name, paused=True) for name in names)
 
 
 @asynccontextmanager

@@ -21,13 +21,15 @@ from engine.ids import now_us
 from engine.stores import open_store
 from protocol.model import Severity
 from protocol.patterns import PatternKind
-from tests.support.engines import a_config
+from tests.support.engines import a_config, paused
 from tests.support.foretold import foretold
 from tests.support.patterns import fill_with
 
 WORKSPACE = "main"
 DAYS = 30
 SEVERITIES = {"disk": Severity.ERROR, "checkout": Severity.CRITICAL, "backup": Severity.INFO}
+# What would be found, foretold and judged anew, in the middle of a test, at some hours of the day.
+NIGHTLY = ("pattern-detection", "prediction-generation", "prediction-scoring", "insight-generation")
 RULES: list[dict[str, Any]] = [
     {"id": "chatty", "kind": "threshold", "framework": "web", "metric": "queue", "comparison": ">", "threshold": 250,
      "severity": "warning", "title": "Queue is long"},
@@ -48,7 +50,7 @@ def a_month() -> History:
 @asynccontextmanager
 async def a_knowing_engine(folder: Path, **settings: Any) -> AsyncIterator[Engine]:
     """An engine that has seen a month, has counted it, and has said what it thinks of it."""
-    config = a_config(folder, **settings)
+    config = a_config(folder, **{"schedules": paused(*NIGHTLY)} | settings)
     async with open_store(config.store_url) as store:
         await fill_with(store, a_month(), now_us(), WORKSPACE, SEVERITIES)
     async with Engine(config) as engine:

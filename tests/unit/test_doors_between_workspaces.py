@@ -29,11 +29,11 @@ from tests.unit.test_doors_by_role import A_RULE, DEEDS, ROUTES
 from tocsin import Client
 
 PHASES = [{"phase_type": "A", "sections": [{"display_name": "S", "items": [{"id": "i", "item_name": "I"}]}]}]
-TIMES = {"starts_at": "2030-01-01T00:00:00Z", "ends_at": "2030-01-02T00:00:00Z"}
+TIMES = {"starts_at": "2099-01-01T00:00:00Z", "ends_at": "2099-01-02T00:00:00Z"}
 MATCHERS = [{"name": "alertname", "value": "disk"}]
 V2_SILENCE = {
     "matchers": [{"name": "a", "value": "b", "isRegex": False}], "createdBy": "x", "comment": "c",
-    "startsAt": "2030-01-01T00:00:00Z", "endsAt": "2031-01-01T00:00:00Z",
+    "startsAt": "2099-01-01T00:00:00Z", "endsAt": "2100-01-01T00:00:00Z",
 }  # fmt: skip
 # What our workspace has of each resource.
 OURS: dict[str, dict[str, Any]] = {
