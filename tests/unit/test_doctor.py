@@ -32,6 +32,12 @@ from tests.support.engines import a_config, an_engine, command, environment
 OK, WARNING, FAIL = Level.OK, Level.WARNING, Level.FAIL
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine of the tests answers when the machine finds time for it."""
+    monkeypatch.setattr(asking, "ANSWER_S", 60.0)
+
+
 def levels(findings: Any) -> list[tuple[str, Level]]:
     return [(finding.check, finding.level) for finding in findings]
 

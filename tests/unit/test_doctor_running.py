@@ -131,7 +131,10 @@ async def test_figures_that_are_not_shown_are_a_warning(tmp_path: Path, monkeypa
     assert levels(figures.state(a_config(tmp_path, store="memory:"))) == [("figures", WARNING)]
 
 
-async def test_of_an_engine_with_another_store_no_figures_are_told(tmp_path: Path) -> None:
+async def test_of_an_engine_with_another_store_no_figures_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "ANSWER_S", 60.0)
     async with an_engine(tmp_path / "theirs") as engine:
         mine = there(tmp_path / "mine", engine)
         assert await trio.to_thread.run_sync(lambda: list(figures.state(mine))) == []

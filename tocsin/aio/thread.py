@@ -22,8 +22,8 @@ from engine.configuration.config import STOP_MAX_S
 
 # A trio loop is up within a millisecond or two, so waiting for it blocks nobody; past this the machine is in trouble.
 START_MAX_S = 10.0
-# What lived here has left by then, so the thread has only to return.
-JOIN_MAX_S = 1.0
+# What lived here has left by then, so the thread has only to return: at once, unless others keep the machine busy.
+JOIN_MAX_S = 10.0
 
 
 class Resident(Protocol):
