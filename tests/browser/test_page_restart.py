@@ -13,7 +13,8 @@ import jwt
 from tests.support.browsers import Browser, signed_in
 from tests.support.engines import SECRET, EngineProcess, an_engine_process
 
-TOKEN = jwt.encode({"sub": "ann", "workspaceId": "main", "role": "admin", "exp": int(time.time()) + 3_600}, SECRET)
+# Made when the tests are collected, which may be hours before these are run.
+TOKEN = jwt.encode({"sub": "ann", "workspaceId": "main", "role": "admin", "exp": int(time.time()) + 86_400}, SECRET)
 
 
 async def ring(engine: EngineProcess, *titles: str) -> None:
