@@ -109,13 +109,15 @@ async def test_a_channel_that_somebody_watches_or_that_has_something_due_is_not_
         assert channel.registry.cells() == []
 
 
-async def test_a_full_mailbox_answers_busy_at_once() -> None:
+async def test_a_full_mailbox_answers_busy_at_once(autojump_clock: MockClock) -> None:
     async with a_channel(mailbox_max=2) as channel:
         await channel.follow()
         channel.store.gate = trio.Event()
         await channel.ring("a", "b")
+        before = trio.current_time()
         with pytest.raises(Busy):
             await channel.ring("c")
+        assert trio.current_time() == before
         assert channel.registry.statistics()["mailbox_commands"] == 2
 
 

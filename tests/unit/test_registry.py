@@ -188,7 +188,9 @@ async def test_a_channel_that_was_asked_for_between_two_runs_starts_with_the_nex
         nursery.cancel_scope.cancel()
 
 
-async def test_a_registry_that_is_run_again_takes_up_its_cells_with_all_that_waits() -> None:
+async def test_a_registry_that_is_run_again_takes_up_its_cells_with_all_that_waits(
+    autojump_clock: MockClock,
+) -> None:
     rig = Rig()
     async with trio.open_nursery() as nursery:
         await start(nursery, rig.registry.run)
