@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from actors.tally import one_less
+from protocol.wording import several
 
 # A proxy chain longer than this is no chain of ours; what is beyond is not looked at. Nothing that operators differ in.
 FORWARDED_MAX_CHARS = 1_024
@@ -67,7 +68,9 @@ class Counts:
             return ""
         key, limit = address_key(address), self._per_address_max
         if self._counts[key] >= limit:
-            raise AddressFull(f"{self._counts[key]} connections from this address, limit {limit}; close some first")
+            raise AddressFull(
+                f"{several(self._counts[key], 'connection')} from this address, limit {limit}; close some first"
+            )
         self._counts[key] += 1
         return key
 

@@ -21,6 +21,7 @@ from actors.roster import Roster
 from actors.upgrade import HandshakeRefused, Upgrade
 from protocol.codec import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL
 from protocol.limits import Limit
+from protocol.wording import several
 
 log = structlog.get_logger()
 # As much of a header as tells an operator what his proxy writes.
@@ -111,7 +112,7 @@ class Door:
         """What somebody is told who had to give way: what he was told already, or that there are too many like him."""
         if visit.refusal is None:
             limit = self._limits.handshakes_max
-            text = f"{limit} unfinished handshakes, limit {limit}; try again"
+            text = f"{several(limit, 'unfinished handshake')}, limit {limit}; try again"
             visit.refusal = HandshakeRefused(503, text, Limit.HANDSHAKES)
             self._roster.count_refusal(Limit.HANDSHAKES)
         return visit.refusal
@@ -152,7 +153,9 @@ class Door:
         if self._is_closed:
             raise HandshakeRefused(503, "shutting down; try again in a moment")
         if count >= limit:
-            raise HandshakeRefused(503, f"{count} connections, limit {limit}; try again later", Limit.CONNECTIONS)
+            raise HandshakeRefused(
+                503, f"{several(count, 'connection')}, limit {limit}; try again later", Limit.CONNECTIONS
+            )
         if self._roster.overload:
             raise HandshakeRefused(503, f"{self._roster.overload}; try again later", Limit.MEMORY)
 

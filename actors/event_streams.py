@@ -19,6 +19,7 @@ from protocol import messages as m
 from protocol.errors import CloseCode, ConversationEnded, LimitReached
 from protocol.limits import Limit
 from protocol.model import Principal
+from protocol.wording import several
 
 # Nobody can say when a stream ends; a page that asks again so often is no burden.
 RETRY_AFTER_S = 10.0
@@ -84,10 +85,13 @@ class EventStreams:
     def _check_room(self, who: Principal) -> None:
         count, of_user = len(self._open), self._of_user[who.workspace, who.user]
         if of_user >= self._limits.per_user_max:
-            text = f"{of_user} event streams of this user, limit {self._limits.per_user_max} (api.streams_per_user_max)"
+            limit = f"limit {self._limits.per_user_max} (api.streams_per_user_max)"
+            text = f"{several(of_user, 'event stream')} of this user, {limit}"
             self._refuse(text, Limit.STREAMS_PER_USER)
         if count >= self._limits.streams_max:
-            self._refuse(f"{count} event streams, limit {self._limits.streams_max} (api.streams_max)", Limit.STREAMS)
+            self._refuse(
+                f"{several(count, 'event stream')}, limit {self._limits.streams_max} (api.streams_max)", Limit.STREAMS
+            )
 
     def _refuse(self, text: str, limit: Limit) -> None:
         self._kit.roster.count_refusal(limit)

@@ -21,6 +21,7 @@ from protocol.items import ItemResult
 from protocol.limits import Limit
 from protocol.model import Reason, Status
 from protocol.orders import Orders
+from protocol.wording import several
 
 # The first raise may be the neighbours' fault, the second bad luck with recalled state; the third is the command's.
 TRIES_MAX = 3
@@ -144,7 +145,8 @@ class Mailbox:
         items = _items_of(envelopes)
         if self._items + items > self._limit:
             raise Busy(
-                f"this channel has {self._items} commands waiting, limit {self._limit}; send it again in a moment",
+                f"this channel has {several(self._items, 'command')} waiting, limit {self._limit}; "
+                "send it again in a moment",
                 Limit.CHANNEL_MAILBOX,
             )
         self._waiting.extend(envelopes)

@@ -28,6 +28,7 @@ from actors.waker import Waker
 from protocol.errors import Busy
 from protocol.limits import Limit
 from protocol.model import ChannelKey, Event
+from protocol.wording import several
 
 log = structlog.get_logger()
 
@@ -145,7 +146,8 @@ class Registry:
         used, limit = self._of_workspace[workspace], self._per_workspace_max
         if used >= limit:
             raise Busy(
-                f"this workspace has {used} channels in use, limit {limit}; those unused are freed in a minute",
+                f"this workspace has {several(used, 'channel')} in use, limit {limit}; "
+                "those unused are freed in a minute",
                 Limit.CHANNELS_PER_WORKSPACE,
             )
         if len(self._cells) >= self._channels_max:

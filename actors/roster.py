@@ -21,6 +21,7 @@ from actors.websocket import PING
 from protocol.errors import CloseCode, ConversationEnded
 from protocol.limits import Limit
 from protocol.model import Principal
+from protocol.wording import several
 
 # `Roster.end_where`, for those who are handed only that.
 EndWhere = Callable[[Callable[[Principal], bool], CloseCode, str], int]
@@ -190,8 +191,8 @@ class Roster:
             raise ConversationEnded(CloseCode.TRY_LATER, self.overload, Limit.MEMORY)
         of_user, of_workspace = self._of_user[who.workspace, who.user], self._of_workspace[who.workspace]
         if of_user >= self._limits.per_user_max:
-            text = f"{of_user} connections of this user, limit {self._limits.per_user_max}"
+            text = f"{several(of_user, 'connection')} of this user, limit {self._limits.per_user_max}"
             raise ConversationEnded(CloseCode.CONNECTION_LIMIT, text, Limit.CONNECTIONS_PER_USER)
         if of_workspace >= self._limits.per_workspace_max:
-            text = f"{of_workspace} connections of this workspace, limit {self._limits.per_workspace_max}"
+            text = f"{several(of_workspace, 'connection')} of this workspace, limit {self._limits.per_workspace_max}"
             raise ConversationEnded(CloseCode.CONNECTION_LIMIT, text, Limit.CONNECTIONS_PER_WORKSPACE)

@@ -24,6 +24,7 @@ import trio
 
 from actors.ports import Observer
 from actors.restart import Exhausted, RestartHistory, RestartPolicy
+from protocol.wording import several
 
 log = structlog.get_logger()
 
@@ -240,7 +241,7 @@ class Supervisor:
         verdict = child.history.crashed(trio.current_time(), random.random())  # noqa: S311  # jitter
         if isinstance(verdict, Exhausted):
             raise TooManyRestarts(
-                f"{spec.name} crashed {verdict.crashes} times in {spec.policy.within_s:g} s"
+                f"{spec.name} crashed {several(verdict.crashes, 'time')} in {spec.policy.within_s:g} s"
             ) from crash
         await self._start_again(self._affected(child), verdict.delay_s)
         child.restarts += 1

@@ -16,6 +16,7 @@ from protocol import messages as m
 from protocol.errors import CloseCode, ConversationEnded, Unauthorized
 from protocol.limits import Limit
 from protocol.model import Principal
+from protocol.wording import several
 
 
 @dataclass(frozen=True)
@@ -79,14 +80,14 @@ class ServerConversation:
         """A token was bad. Raises ConversationEnded when there were too many."""
         self._auth_failures += 1
         if self._auth_failures >= (limit := self._limits.auth_failures_max):
-            text = f"{self._auth_failures} invalid tokens, limit {limit}"
+            text = f"{several(self._auth_failures, 'invalid token')}, limit {limit}"
             raise ConversationEnded(CloseCode.INVALID_TOKEN, text, Limit.AUTH_FAILURES)
 
     def bad_message(self) -> None:
         """A message could not be read. Raises ConversationEnded when there were too many."""
         self._bad_messages += 1
         if self._bad_messages >= (limit := self._limits.bad_messages_max):
-            text = f"{self._bad_messages} invalid messages, limit {limit}"
+            text = f"{several(self._bad_messages, 'invalid message')}, limit {limit}"
             raise ConversationEnded(CloseCode.BAD_REQUEST, text, Limit.BAD_MESSAGES)
 
     def subscribing(self, subscriptions: int) -> None:
@@ -94,6 +95,6 @@ class ServerConversation:
         if subscriptions >= self._limits.subscriptions_max:
             raise ConversationEnded(
                 CloseCode.SUBSCRIPTION_LIMIT,
-                f"{subscriptions} subscriptions, limit {self._limits.subscriptions_max}",
+                f"{several(subscriptions, 'subscription')}, limit {self._limits.subscriptions_max}",
                 Limit.SUBSCRIPTIONS,
             )

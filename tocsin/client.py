@@ -39,6 +39,7 @@ from protocol.items import ItemResult, ReadingInput, TriggerInput
 from protocol.messages import AlertMessage
 from protocol.model import Severity
 from protocol.names import USER_STREAM, WORKSPACE_STREAM
+from protocol.wording import several
 from tocsin.buffer import AlertBuffer
 from tocsin.connection import Endpoint
 from tocsin.dialogue import Dialogue, OnBroadcast, OnGap, OnNotification
@@ -245,7 +246,7 @@ class Client:
     async def _ask(self, make: Callable[[RequestId], m.ClientMessage], items: int) -> list[ItemResult]:
         answer = await self._link.request(make, self._limits.request_s)
         if not isinstance(answer, m.Accepted) or len(answer.results) != items:
-            raise InternalError(f"the server answered {type(answer).__name__} instead of {items} results")
+            raise InternalError(f"the server answered {type(answer).__name__} instead of {several(items, 'result')}")
         return answer.results
 
     @asynccontextmanager

@@ -15,6 +15,7 @@ from typing import TextIO
 from protocol.items import ItemResult
 from protocol.messages import AlertMessage
 from protocol.model import OPEN_STATES, Alert, EventKind, Severity
+from protocol.wording import several
 
 _SHAPES = {Severity.INFO: "○", Severity.WARNING: "▲", Severity.ERROR: "◆", Severity.CRITICAL: "■"}
 _ASCII_SHAPES = {Severity.INFO: "o", Severity.WARNING: "!", Severity.ERROR: "#", Severity.CRITICAL: "X"}
@@ -57,7 +58,10 @@ def alert_line(message: AlertMessage, look: Look, zone: tzinfo | None = None) ->
     alert, is_over = message.data, message.event in _OVER
     if alert is None:
         severity, framework = _of_many(message)
-        title, found = f"{len(message.ids)} alerts", _acting(message, message.change.notes if message.change else None)
+        title, found = (
+            several(len(message.ids), "alert"),
+            _acting(message, message.change.notes if message.change else None),
+        )
     else:
         severity, framework = alert.severity, alert.framework_id
         title, found = printable(alert.title or alert.message or "(no title)"), _details(message, alert, zone)

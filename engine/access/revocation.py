@@ -26,6 +26,7 @@ from protocol.errors import LimitReached
 from protocol.limits import Limit
 from protocol.model import Principal
 from protocol.times import SECOND_US
+from protocol.wording import several
 
 # Of a page: kind and target of its last one.
 CURSORS = Cursors("revocations", tuple[Name, Name])
@@ -89,7 +90,7 @@ class Revocations:
             return
         if len(own) >= self._per_workspace_max:
             limit = f"limit {self._per_workspace_max} (identity.revocations_per_workspace_max)"
-            text = f"{len(own)} revocations, {limit}: revoke users instead of single tokens"
+            text = f"{several(len(own), 'revocation')}, {limit}: revoke users instead of single tokens"
             raise LimitReached(text, Limit.REVOCATIONS_PER_WORKSPACE)
         if self.count >= self._in_all_max:
             # Without the count, which would tell about other workspaces.

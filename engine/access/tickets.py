@@ -18,6 +18,7 @@ from engine.access.claims import Refused, RefusedFor
 from protocol.errors import LimitReached
 from protocol.limits import Limit
 from protocol.model import Principal
+from protocol.wording import several
 
 # 256 bits: nobody guesses one in half a minute, nor in the age of the universe.
 _TICKET_BYTES = 32
@@ -52,8 +53,8 @@ class Tickets:
         own = self._per_user[who.workspace, who.user]
         if own >= self._per_user_max:
             raise LimitReached(
-                f"{own} unused tickets, limit {self._per_user_max} for a user (identity.tickets_per_user_max): use "
-                f"them, or wait {self.lifetime_s:g} s",
+                f"{several(own, 'unused ticket')}, limit {self._per_user_max} for a user "
+                f"(identity.tickets_per_user_max): use them, or wait {self.lifetime_s:g} s",
                 Limit.TICKETS_PER_USER,
                 self._next_end_s(now),
             )

@@ -139,7 +139,7 @@ class _LookReading:
         if is_cut:
             notes.append(f"series were left out, limit {SERIES_AT_ONCE * SERIES_PAGES_MAX:,}")
         if len(mapped) > len(read):
-            notes.append(f"{len(mapped) - len(read)} metrics were left out, limit {METRICS_MAX}")
+            notes.append(f"metrics were left out ({len(mapped) - len(read)}), limit {METRICS_MAX}")
         if many:
             limit = f"{HOURS_MAX:,} a metric" if self._has_room else f"{HOURS_IN_ALL_MAX:,} a workspace"
             notes.append(f"hours of {', '.join(many[:3])} were left out, limit {limit}")

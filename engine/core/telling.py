@@ -6,6 +6,7 @@ from protocol.jobs import Job, JobState
 from protocol.model import Alert
 from protocol.notify import Channel, Delivery, DeliveryState, Recipient, Why
 from protocol.times import rfc3339
+from protocol.wording import several
 
 # What follows "Not told: ".
 _REASONS = {
@@ -66,8 +67,7 @@ def explained(line: Delivery, ahead: Delivery | None = None) -> str:
 
 def _waiting(line: Delivery) -> str:
     if line.attempts:
-        attempts = "1 attempt" if line.attempts == 1 else f"{line.attempts} attempts"
-        return f"To be tried again, after {attempts} without success"
+        return f"To be tried again, after {several(line.attempts, 'attempt')} without success"
     if line.held_since is not None:
         return "It waits for its target"
     if line.due is not None:

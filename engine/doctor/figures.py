@@ -16,6 +16,7 @@ from engine.core.health import FULL, SCORE_MIN
 from engine.doctor import asking
 from engine.doctor.findings import Finding, Level
 from engine.doctor.network import runs_here
+from protocol.wording import several
 
 # A job that could run waits milliseconds; a minute means that nobody has a hand free.
 OLDEST_MAX_S = 60.0
@@ -121,7 +122,10 @@ def queues(samples: Samples) -> Iterator[Finding]:
         yield Finding("queues", Level.WARNING, text, advice)
     if seen_well:
         waiting = sum(value for (_, state), value in counts.items() if state == "waiting")
-        yield Finding("queues", Level.OK, f"{len(oldest)} queues, {waiting:g} jobs wait")
+        jobs = several(int(waiting), "job")
+        yield Finding(
+            "queues", Level.OK, f"{several(len(oldest), 'queue')}, {jobs} {'waits' if waiting == 1 else 'wait'}"
+        )
 
 
 def caches(samples: Samples) -> Iterator[Finding]:
@@ -149,7 +153,7 @@ def nodes(samples: Samples) -> Iterator[Finding]:
         yield Finding("nodes", Level.WARNING, "Redis does not carry what nodes tell each other", advice)
     if foreign := _sum(samples, "tocsin_nodes_letters_foreign_total") + _sum(samples, "tocsin_bus_unreadable_total"):
         advice = "all nodes need one secret, and two installations on one Redis two of redis.prefix"
-        yield Finding("nodes", Level.WARNING, f"{foreign:g} words on the bus were of no node of ours", advice)
+        yield Finding("nodes", Level.WARNING, f"of no node of ours: {several(int(foreign), 'word')} on the bus", advice)
 
 
 def bounds(samples: Samples) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ from engine.notify.ports import Outcome, Refused, Sent, TryLater
 from engine.notify.webhook import Envelope
 from protocol.model import Severity
 from protocol.notify import Change, Outgoing
+from protocol.wording import waiting
 
 # Each may be held by a service that hangs; 8 MB of stack each, at most.
 THREADS_MAX = 8
@@ -55,7 +56,7 @@ class Apprise:
             return Refused(cause)
         rendered = envelope.message.rendered
         subject, text = (rendered.subject, rendered.text) if rendered else ("", envelope.message.text)
-        more = f"\n{envelope.waiting} more messages wait for their turn" if envelope.waiting else ""
+        more = f"\n{waiting(envelope.waiting, 'message')}" if envelope.waiting else ""
         with trio.move_on_after(self._within_s):
             return await self._threads.run(
                 envelope.message.workspace,

@@ -21,6 +21,7 @@ from engine.notify.ports import Outcome, Refused, Sent, TryLater
 from protocol.endpoints import Circuit, TargetHealth
 from protocol.notify import Channel
 from protocol.times import SECOND_US, rfc3339
+from protocol.wording import several
 
 # About 1 kB each; as many as endpoints in use. One that is forgotten is met as if for the first time.
 TARGETS_MAX = 10_000
@@ -65,7 +66,7 @@ class Health:
         if wait_us := self.pacer.wait_us(key, now, is_urgent):
             return TryLater(wait_us / SECOND_US, "the target is sent to no faster than its limit")
         if wait_us := self.breaker.wait_us(now):
-            return TryLater(wait_us / SECOND_US, f"{self.breaker.failures} failures in a row: {self._cause}")
+            return TryLater(wait_us / SECOND_US, f"{several(self.breaker.failures, 'failure')} in a row: {self._cause}")
         return None
 
     def note(self, outcome: Outcome) -> None:

@@ -25,6 +25,7 @@ from msgspec.structs import replace
 
 from engine.core.notices.notice import FACT_MAX_CHARS, SUBJECT_MAX_CHARS, line_of
 from engine.notify.addresses import Mailbox
+from protocol import wording
 from protocol.notify import Outgoing, Rendered
 from protocol.times import SECOND_US
 
@@ -74,7 +75,7 @@ def with_more(rendered: Rendered, waiting: int) -> Rendered:
     """The same, and how many mails to this address wait behind this one."""
     if not waiting:
         return rendered
-    said = f"{waiting} more mails to this address wait for their turn."
+    said = f"{wording.waiting(waiting, 'mail', 'to this address')}."
     # What people wrote is escaped: the document ends only once.
     document, end, rest = rendered.html.rpartition("</body>")
     html = f"{document}<p>{said}</p>{end}{rest}" if end else rendered.html

@@ -21,6 +21,7 @@ from engine.notify.connector import Answer, Connector
 from engine.notify.network import Whose
 from engine.notify.ports import Outcome, Refused, Sent, TryLater
 from engine.notify.webhook import Envelope
+from protocol.wording import waiting
 
 # Slack cuts at 40,000 and shows far less.
 TEXT_MAX_CHARS = 3_000
@@ -127,4 +128,4 @@ def _left_behind(envelope: Envelope) -> dict[str, Any]:
 
 
 def _more(envelope: Envelope) -> str:
-    return f"{envelope.waiting} more messages wait for their turn" if envelope.waiting else ""
+    return waiting(envelope.waiting, "message")

@@ -16,6 +16,7 @@ from contextlib import aclosing
 from typing import Any, NamedTuple, Protocol
 
 from protocol.errors import StoreRefused
+from protocol.wording import several
 
 Row = Sequence[Any]
 Tell = Callable[[str, int], None]
@@ -95,7 +96,7 @@ async def copy(source: Source, target: Target, tell: Tell) -> Copied:
     counts = {table: await source.count(table) for table in shared}
     for table, count in counts.items():
         if (found := await target.count(table)) != count:
-            raise StoreRefused(f"{found} rows of {table} have arrived, not {count}: nothing was kept, copy again")
+            raise StoreRefused(f"of {several(count, 'row')} of {table} {found} arrived: nothing was kept, copy again")
     left = [table for table in in_order(theirs.keys() - ours.keys()) if await source.count(table)]
     return Copied(counts, left)
 
@@ -115,6 +116,6 @@ async def _refuse_if_filled(target: Target, tables: Iterable[str]) -> None:
     for table in sorted(tables):
         if count := await target.count(table):
             raise StoreRefused(
-                f"the target is not empty (table {table} has {count} rows; an engine that was started once is enough): "
-                "name a new file, or a new database that was only migrated"
+                f"the target is not empty (table {table} has {several(count, 'row')}; an engine that was started once "
+                "is enough): name a new file, or a new database that was only migrated"
             )

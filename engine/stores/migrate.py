@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from engine.ids import now_us
 from protocol.errors import StoreRefused
+from protocol.wording import several
 
 if TYPE_CHECKING:
     from engine.stores.sqlite.file import Database
@@ -90,7 +91,7 @@ def ledger(connection: sqlite3.Connection) -> list[Applied]:
     if application not in (0, APPLICATION_ID) or (application == 0 and tables):
         raise StoreRefused(
             f"this database belongs to another program (application_id {application:#x}, "
-            f"{len(tables)} tables); choose another file"
+            f"{several(len(tables), 'table')}); choose another file"
         )
     if "migration" not in tables:
         return []

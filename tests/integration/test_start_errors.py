@@ -161,7 +161,7 @@ def test_a_database_of_another_program_is_refused_and_not_waited_for(
 ) -> None:
     postgres_server.sql("CREATE TABLE theirs (id int)", empty_postgres)
     line = refused(tmp_path, "--wait", "600", "--store", postgres_server.url(empty_postgres), secret=PASSWORD)
-    assert "belongs to another program (1 tables in its schema public)" in line
+    assert "belongs to another program (1 table in its schema public)" in line
 
 
 def test_a_database_of_a_newer_tocsin_is_refused(tmp_path: Path, postgres_database: PostgresDatabase) -> None:

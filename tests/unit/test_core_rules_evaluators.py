@@ -114,7 +114,7 @@ def test_what_is_late_changes_neither_the_answer_nor_the_state(rule: Rule) -> No
             "m is 60; rings when outside 50 and 55",
             50.0,
         ),
-        (ALL[8], "p95 of m over 40 s is 59.7 (to 1 %, 1 readings); rings when > 60", 60.0),
+        (ALL[8], "p95 of m over 40 s is 59.7 (to 1 %, 1 reading); rings when > 60", 60.0),
         (ALL[9], "error rate of m over 60 s is unknown; rings when > 0.5", 0.5),
         (ALL[10], "burn rate at an objective of 0.9 of m over 60 s and 5 s is unknown; rings when > 0.5", 0.5),
         (ALL[11], "m stands at 60; told: nothing yet", 100.0),

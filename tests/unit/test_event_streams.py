@@ -142,7 +142,7 @@ async def test_more_streams_than_allowed_are_refused_by_name(tmp_path: Path) -> 
         for reader in (first, second):
             await reader.next()
         for user, text in (
-            ("ann", "1 event streams of this user, limit 1 (api.streams_per_user_max)"),
+            ("ann", "1 event stream of this user, limit 1 (api.streams_per_user_max)"),
             ("bob", "2 event streams, limit 2 (api.streams_max)"),
         ):
             headers = {"Authorization": f"Bearer {engine.issue_token('main', user)}"}

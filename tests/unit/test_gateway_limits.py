@@ -218,7 +218,7 @@ async def test_a_refusal_says_when_to_come_again_and_is_counted_under_its_limit(
         head = await refused.head()
         assert head.startswith("HTTP/1.1 503 Service Unavailable")
         assert "Retry-After: 1" in head
-        assert await refused.rest() == b"1 connections, limit 1; try again later\n"
+        assert await refused.rest() == b"1 connection, limit 1; try again later\n"
         assert observer.refusals == [Limit.CONNECTIONS]
 
 

@@ -202,7 +202,7 @@ async def test_the_next_mail_to_an_address_says_how_many_wait_behind_it(mock_clo
                 await mailer.send(replace(mail, key=str(number)))
             mock_clock.jump(60)
             await mailer.send(replace(mail, key="1"))
-    said = "1 more mails to this address wait for their turn."
+    said = "1 more mail to this address waits for its turn."
     assert [[part.get_content().split() for part in each.iter_parts()] for each in server.inbox.mails] == [
         [["text"], ["<html><body><p>text</p></body></html>"]],
         [["text", *said.split()], f"<html><body><p>text</p><p>{said}</p></body></html>".split()],

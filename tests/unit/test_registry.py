@@ -69,7 +69,7 @@ async def test_more_channels_than_a_workspace_may_have_are_refused_with_the_limi
     rig = Rig(per_workspace_max=1)
     rig.registry.cell(KEY)
     rig.registry.cell(KEY)
-    with pytest.raises(Busy, match="1 channels in use, limit 1"):
+    with pytest.raises(Busy, match="1 channel in use, limit 1"):
         rig.registry.cell(OTHER)
     assert rig.observer.refusals == [Limit.CHANNELS_PER_WORKSPACE]
     assert rig.registry.cell(ChannelKey("somebody-else", OTHER.framework))

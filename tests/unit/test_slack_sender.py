@@ -77,7 +77,7 @@ async def test_a_message_with_as_many_blocks_as_slack_takes_still_says_how_many_
     await post.sends(messages[1])
     first, second = (got.json["blocks"] for got in post.sink.got)
     assert (len(first), len(second)) == (BLOCKS_MAX, BLOCKS_MAX)
-    assert "1 more messages wait" in second[-1]["elements"][0]["text"]
+    assert "1 more message waits for its turn" in second[-1]["elements"][0]["text"]
     Block.parse_all(second)[-1].validate_json()
 
 

@@ -150,7 +150,7 @@ async def test_a_channel_that_cannot_be_started_is_no_failure_of_the_batch(
         assert result.reason == "fired"
         [line] = [line for line in logs if line["event"] == "workflow_channels_not_started"]
         assert (line["channels"], line["first"]) == (1, "42")
-        assert "this workspace has 1 channels in use, limit 1" in line["cause"]
+        assert "this workspace has 1 channel in use, limit 1" in line["cause"]
 
 
 async def test_what_is_stored_after_nobody_waits_any_more_is_counted_and_started_all_the_same(

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import click
 
+from protocol.wording import several
 from tocsin.commands import options, times
 from tocsin.commands.listing import Column, cell, changes, json_option, show
 from tocsin.commands.stories import whole_story
@@ -206,7 +207,9 @@ def _report(answer: dict[str, Any], dry_run: bool, as_json: bool) -> None:
         options.write(json.dumps(answer))
     elif dry_run or not results:
         count = answer["matched"]
-        options.write({0: "no alert is meant", 1: "1 alert is meant"}.get(count, f"{count} alerts are meant"))
+        options.write(
+            f"{several(count, 'alert')} {'is' if count == 1 else 'are'} meant" if count else "no alert is meant"
+        )
     else:
         for result in results:
             words = [result.get("alertId") or "-", result["status"]]

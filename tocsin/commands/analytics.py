@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from protocol.wording import several
 from tocsin.commands import options, times
 from tocsin.commands.listing import Column, json_option, show
 
@@ -100,5 +101,5 @@ def _path(path: str, wanted: Mapping[str, str | None]) -> str:
 
 def _say_how_fresh(fresh: dict[str, Any]) -> None:
     if waiting := fresh["hours_waiting"]:
-        hours = "1 hour has" if waiting == 1 else f"{waiting} hours have"
+        hours = f"{several(waiting, 'hour')} {'has' if waiting == 1 else 'have'}"
         click.echo(f"{hours} changes that are not counted yet: they are soon", err=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from protocol.wording import several
 from tocsin.commands import options
 
 
@@ -32,7 +33,7 @@ def broadcast(message: str, **given: Any) -> None:
     api = api_of(**given)
     to, name = said[0] if said else ("workspace", given["workspace"] or _workspace_of(api.token))
     told = api.ask("POST", "/api/v1/broadcast", {"to": to, "id": name, "message": message})["told"]
-    options.write(f"told to {told} connection{'' if told == 1 else 's'}")
+    options.write(f"told to {several(told, 'connection')}")
 
 
 def _workspace_of(token: str) -> str:

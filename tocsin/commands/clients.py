@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 import click
 
+from protocol.wording import several
 from tocsin.commands import options
 from tocsin.commands.options import Access
 
@@ -259,7 +260,8 @@ class _News:
         self._say(f"some of what happened on {lost.channel} cannot be shown: {lost.reason}")
 
     def gap(self, gap: GapMessage) -> None:
-        self._say(f"{gap.count} alerts of {gap.channel} were left out by the engine, because this terminal is too slow")
+        alerts = several(gap.count, "alert")
+        self._say(f"the engine left out {alerts} of {gap.channel}, because this terminal is too slow")
 
     def word(self, word: Broadcast) -> None:
         self._say(f"{word.by} says: {word.message}")

@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 
 import click
 
+from protocol.wording import several
 from tocsin.commands import options
 from tocsin.commands.listing import Column, json_option, show
 
@@ -70,4 +71,4 @@ def disconnect(client_id: str | None, user: str | None, **given: Any) -> None:
 
 def ended(count: int) -> str:
     """How many connections were ended, in words."""
-    return f"{count} connection{'' if count == 1 else 's'} ended"
+    return f"{several(count, 'connection')} ended"

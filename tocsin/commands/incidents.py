@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from protocol.wording import several
 from tocsin.commands import options, times
 from tocsin.commands.listing import Column, json_option, show
 from tocsin.commands.shelves import one_by_one
@@ -120,7 +121,7 @@ def merge(incident: str, other_ids: tuple[str, ...], **given: Any) -> None:
 
     def do(other: str) -> str:
         answer = api.ask("POST", f"{PATH}/{place(incident)}/merge", {"incident_id": other})
-        return f"{other}: merged, {answer['alerts']} alerts now"
+        return f"{other}: merged, {several(answer['alerts'], 'alert')} now"
 
     one_by_one(other_ids, do)
 
@@ -157,7 +158,7 @@ def _each(incident_ids: tuple[str, ...], verb: str, notes: str | None, given: di
 
     def do(incident: str) -> str:
         answer = api.ask("POST", f"{PATH}/{place(incident)}/{verb}", {"notes": notes})
-        return f"{incident}: {answer['incident']['state']}, {len(answer['results'])} alerts changed"
+        return f"{incident}: {answer['incident']['state']}, {several(len(answer['results']), 'alert')} changed"
 
     one_by_one(incident_ids, do)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from protocol.wording import several
 from tocsin.commands import options
 from tocsin.commands.listing import Column, json_option, show
 from tocsin.commands.shelves import one_by_one
@@ -135,7 +136,7 @@ def resume(queue: str, **given: Any) -> None:
 def redrive(queue: str, **given: Any) -> None:
     """Has the failed jobs of QUEUE done once more, the oldest first, at most 1,000 of them."""
     count = _act(queue, "redrive", given)["redriven"]
-    options.write(f"{count} job{'' if count == 1 else 's'} of queue {queue} to be done once more")
+    options.write(f"{several(count, 'job')} of queue {queue} to be done once more")
 
 
 @queues.command(short_help="Bounds how many jobs of a queue are done at a time.")

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from protocol.wording import several
 from tocsin.commands import options, times
 from tocsin.commands.clients import labels_of
 from tocsin.commands.listing import Column, cell, json_option, show
@@ -98,14 +99,14 @@ def _print(found: dict[str, Any]) -> None:
     )
     reasons = ", ".join(f"{count} {reason}" for reason, count in found["reasons"].items())
     count = found["readings"]
-    options.write(f"{count} reading{'' if count == 1 else 's'}{finely}{reasons and ': ' + reasons}")
+    options.write(f"{several(count, 'reading')}{finely}{reasons and ': ' + reasons}")
     lines = sorted(_lines(found), key=lambda line: str(line["at"]))
     if lines:
         show(lines, _COLUMNS)
     else:
         options.write("nothing would have rung")
     if found["more"]:
-        options.write(f"and {found['more']} events more")
+        options.write(f"and {several(found['more'], 'event')} more")
     if found["note"]:
         options.write(f"note: {found['note']}")
 

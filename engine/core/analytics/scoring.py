@@ -33,6 +33,7 @@ from engine.core.analytics.calendar import DAY_US, HOUR_US, WEEK_US
 from protocol.directory import HealthCategory
 from protocol.insights import Because, CategoryHealth, Contribution
 from protocol.model import Severity
+from protocol.wording import several
 
 # How much of the whole one side can cost: what is down or open to strangers is worth nothing, what is dear still works.
 IMPORTANCE = {
@@ -278,8 +279,7 @@ def _frequency(alarms: Iterable[Alarm], now: int) -> list[Share]:
     if not heaviest:
         return []
     lost = FREQUENCY_MAX * -math.expm1(-math.fsum(heaviest.values()) / FREQUENCY_SCALE)
-    alerts = "1 alert" if len(heaviest) == 1 else f"{len(heaviest)} alerts"
-    text = f"{alerts} in 7 days; the same one again counts once an hour"
+    text = f"{several(len(heaviest), 'alert')} in 7 days; the same one again counts once an hour"
     return [Share(lost, None, _because(Because.FREQUENCY, "alerts", None, text))]
 
 

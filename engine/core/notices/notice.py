@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from engine.core.rules.templates import Template
 from protocol.model import Alert, AlertState, Severity
 from protocol.notify import DIGEST_LISTED_MAX, Change, Outgoing, Why
+from protocol.wording import several
 
 # What templates of notifications may name besides `labels.NAME`.
 WORDS = (
@@ -182,12 +183,12 @@ def _counted(message: Outgoing) -> tuple[str, str]:
     parts = ", ".join(f"{counts[severity]} {severity.value}" for severity in loudest)
     count = len(message.alerts) + message.more
     more = f", {message.more} more" if message.more else ""
-    noun = "alert" if count == 1 else "alerts"
+    alerts = several(count, "alert")
     name, since = message.change.value.capitalize(), f"{message.change.value} together"
     if message.change is Change.DIGEST:
         name, since = _DIGESTS.get(message.why, _ANY_DIGEST)
-    subject = f"{name} ({line_of(message.workspace, FACT_MAX_CHARS)}): {count} {noun}: {parts}{more}"
-    lead = text_of(message.text, BODY_MAX_CHARS) or f"{count} {noun} {since} ({parts}{more})."
+    subject = f"{name} ({line_of(message.workspace, FACT_MAX_CHARS)}): {alerts}: {parts}{more}"
+    lead = text_of(message.text, BODY_MAX_CHARS) or f"{alerts} {since} ({parts}{more})."
     return line_of(subject, SUBJECT_MAX_CHARS), lead
 
 

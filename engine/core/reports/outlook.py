@@ -60,7 +60,7 @@ def _expected(prediction: Prediction, zone: str) -> Iterator[Line]:
             of = f" of {line_of(whose, SUBJECT_MAX_CHARS)}" if whose else ""
             day = moment(prediction.since)[:10]
             yield Line(
-                f"{day}: about {count.expected:.0f} alerts{of}",
+                f"{day}: about {several(round(count.expected), 'alert')}{of}",
                 f"in 8 of 10 cases {number(count.low)} to {number(count.high)}",
             )
         case Breach() as breach:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from protocol.wording import noun
+
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
@@ -12,9 +14,9 @@ def number(count: int) -> str:
     return f"{count:,}"
 
 
-def several(count: int, noun: str) -> str:
-    """`1 alert`, `12 alerts`."""
-    return f"{number(count)} {noun}{'' if count == 1 else 's'}"
+def several(count: int, one: str) -> str:
+    """`1 alert`, `1,200 alerts`."""
+    return f"{number(count)} {noun(count, one)}"
 
 
 def percent(share: float) -> str:

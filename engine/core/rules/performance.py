@@ -16,6 +16,7 @@ from engine.core.rules.sketch import SlidingPercentile
 from engine.core.rules.windows import Window, finite
 from protocol.model import Comparison
 from protocol.rules import Objective, PerformanceRule
+from protocol.wording import several
 
 
 class PercentileEvaluator:
@@ -54,7 +55,7 @@ class PercentileEvaluator:
         value = "unknown" if level is None else f"{level:.3g}"
         return (
             f"p{rule.percentile:g} of {rule.metric} over {rule.window_s:g} s is {value} (to 1 %, "
-            f"{self._window.count()} readings); rings when > {rule.threshold:.10g}"
+            f"{several(self._window.count(), 'reading')}); rings when > {rule.threshold:.10g}"
         )
 
     def state(self) -> Any:

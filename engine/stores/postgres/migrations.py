@@ -17,6 +17,7 @@ from engine.stores.migrate import Applied, Migration, MigrationStatus, check, mi
 from engine.stores.postgres.connect import connected, driver, named
 from engine.stores.postgres.roles import EngineRole, make_role
 from protocol.errors import NotYet, StoreRefused
+from protocol.wording import several
 
 if TYPE_CHECKING:
     import asyncpg
@@ -102,8 +103,9 @@ async def check_migrated(connection: asyncpg.Connection) -> None:
     older."""
     if pending := check(await ledger(connection), migrations("postgres")):
         raise NotYet(
-            f"the database lacks {len(pending)} migrations, from {pending[0].number:04} {pending[0].name!r} on: say "
-            "`tocsin migrate --store URL` with the URL of the database's owner, then start the engine again"
+            f"the database lacks {several(len(pending), 'migration')}, from {pending[0].number:04} "
+            f"{pending[0].name!r} on: say `tocsin migrate --store URL` with the URL of the "
+            "database's owner, then start the engine again"
         )
 
 
@@ -112,7 +114,7 @@ async def ledger(connection: asyncpg.Connection) -> list[Applied]:
     tables, ours = await connection.fetchrow(_TABLES, _OURS)
     if tables and not ours:
         raise StoreRefused(
-            f"this database belongs to another program ({tables} tables in its schema public); "
+            f"this database belongs to another program ({several(tables, 'table')} in its schema public); "
             "make one for Tocsin alone"
         )
     if not ours:

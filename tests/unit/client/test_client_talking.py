@@ -132,7 +132,7 @@ async def test_an_answer_that_does_not_fit_is_an_error_of_the_engine(serve: Talk
     serve(script)
     async with a_client() as client:
         for _ in range(2):
-            with pytest.raises(errors.InternalError, match="instead of 1 results"):
+            with pytest.raises(errors.InternalError, match=r"instead of 1 result\b"):
                 await client.resolve("a1")
 
 

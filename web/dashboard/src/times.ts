@@ -42,6 +42,11 @@ export function number(value: number): string {
   return Math.abs(value) >= 10_000 ? whole.format(value) : figures.format(value);
 }
 
+/** `1 alert`, `12 alerts`. */
+export function several(count: number, one: string): string {
+  return `${number(count)} ${one}${count === 1 ? "" : "s"}`;
+}
+
 /** What a `datetime-local` field holds: the viewer's wall clock, to the minute. */
 export function fieldOf(at: Date): string {
   const two = (figure: number) => String(figure).padStart(2, "0");

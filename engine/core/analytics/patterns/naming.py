@@ -13,6 +13,7 @@ from itertools import count
 from engine.core.analytics.patterns.bars import place_of
 from engine.core.analytics.patterns.past import Candidate
 from protocol.patterns import Pattern, PatternKind, Source, Times
+from protocol.wording import several
 
 _KEY_BYTES = 10
 _DAY_MIN = 1440
@@ -102,7 +103,7 @@ def _together(candidate: Candidate, names: list[str]) -> str:
 
 def _sequence(candidate: Candidate, names: list[str]) -> str:
     minutes = (candidate.within_s or 0) // 60
-    return f"{names[1]} follows {names[0]} within {minutes} minutes: {_often(candidate, 'times')}"
+    return f"{names[1]} follows {names[0]} within {several(minutes, 'minute')}: {_often(candidate, 'times')}"
 
 
 def _escalating(candidate: Candidate, names: list[str]) -> str:

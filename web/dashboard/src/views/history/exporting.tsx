@@ -5,7 +5,7 @@ import { useEffect, useRef, useState } from "react";
 import type { Alert } from "../../alerts.ts";
 import { get, type Page } from "../../api.ts";
 import { saveFile } from "../../files.ts";
-import { number } from "../../times.ts";
+import { several } from "../../times.ts";
 import { Button, sayDone, sayFailed } from "../../ui/index.ts";
 import { csvOf, jsonOf, nameOf } from "./files.ts";
 import { type Filters, passingText, queryFor, type TimeSpan } from "./filters.ts";
@@ -47,7 +47,7 @@ export function ExportButtons({ filters, span, found }: ExportProps) {
         form === "csv" ? csvOf(all.alerts) : jsonOf(all.alerts),
         TYPES[form],
       );
-      sayDone(`${number(all.alerts.length)} alerts were saved${all.cursor === null ? "" : CUT}`);
+      sayDone(`${several(all.alerts.length, "alert")} saved${all.cursor === null ? "" : CUT}`);
     } catch (fault) {
       if (!signal.aborted) sayFailed("The file was not made", fault);
     }
@@ -59,7 +59,7 @@ export function ExportButtons({ filters, span, found }: ExportProps) {
       {making && (
         <>
           <span className="hint" role="status">
-            {number(making.looked)} alerts so far…
+            {several(making.looked, "alert")} so far…
           </span>
           <Button onClick={() => aborter.current?.abort()}>Stop</Button>
         </>

@@ -1,4 +1,5 @@
 /** The preview of a rule: which series it would have rung about, when, and what its graph shows. Pure. */
+import { several } from "../../times.ts";
 import type { Point } from "../../ui/index.ts";
 import type { Body } from "./draft.ts";
 import type { Backtest, BacktestEvent, Reading, SeriesInfo } from "./model.ts";
@@ -80,13 +81,9 @@ function goalsInSight(goals: readonly number[], points: readonly Point[]): numbe
 export function summary({ told, notified, suppressed, readings, more }: Backtest): string {
   if (readings === 0) return "There are no readings of this metric in this time: nothing can be said yet.";
   const fired = (told["fired"] ?? 0) + (told["reopened"] ?? 0);
-  if (fired === 0) return `It would not have rung: ${count(readings, "reading")} looked at.`;
+  if (fired === 0) return `It would not have rung: ${several(readings, "reading")} looked at.`;
   const quiet = suppressed.reduce((sum, each) => sum + each.count, 0);
-  const kept = quiet > 0 ? ` ${count(quiet, "reading")} more would have been kept quiet.` : "";
-  const cut = more > 0 ? ` ${count(more, "event")} more are not listed.` : "";
-  return `It would have rung ${fired === 1 ? "once" : `${fired} times`}, with ${count(notified, "notification")}.${kept}${cut}`;
-}
-
-function count(figure: number, what: string): string {
-  return `${figure} ${what}${figure === 1 ? "" : "s"}`;
+  const kept = quiet > 0 ? ` ${several(quiet, "reading")} more would have been kept quiet.` : "";
+  const cut = more > 0 ? ` ${several(more, "event")} more are not listed.` : "";
+  return `It would have rung ${fired === 1 ? "once" : `${fired} times`}, with ${several(notified, "notification")}.${kept}${cut}`;
 }

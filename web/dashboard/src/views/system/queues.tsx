@@ -5,7 +5,7 @@ import { get, post, segment } from "../../api.ts";
 import { SYSTEM_WORKSPACE } from "../../claims.ts";
 import { setQuery, usePlace } from "../../place.ts";
 import { useClaims, useMay } from "../../session.ts";
-import { number } from "../../times.ts";
+import { number, several } from "../../times.ts";
 import { Button, type Column, Dialog, Link, sayDone, Table, Tag, useDoing } from "../../ui/index.ts";
 import type { Queue, QueueHealth } from "./answers.ts";
 import { Current, NotYours } from "../../ui/current.tsx";
@@ -37,7 +37,7 @@ function QueueTable() {
           <>
             <p className="verdict">
               <Tag kind={health.healthy ? "good" : "bad"}>{health.healthy ? "Healthy" : "Not healthy"}</Tag>{" "}
-              {number(health.failed_jobs)} failed jobs are kept, {number(health.delayed_jobs)} wait for their time.
+              {several(health.failed_jobs, "failed job")} kept, {several(health.delayed_jobs, "job")} not yet due.
             </p>
             <Rows queues={Object.values(health.queues)} again={asked.again} />
           </>
@@ -98,6 +98,10 @@ const COLUMNS: readonly Column<Queue>[] = [
   { title: "Lost leases", isFigure: true, cell: ({ lost_leases }) => number(lost_leases) },
 ];
 
+function doneOnceMore(count: number, queue: string): string {
+  return `${several(count, "failed job")} of ${queue} ${count === 1 ? "is" : "are"} done once more`;
+}
+
 /** To the jobs themselves, for who may see them. */
 function Failed({ queue, count }: { queue: string; count: number }) {
   const isAdministrator = useMay("administer");
@@ -106,7 +110,7 @@ function Failed({ queue, count }: { queue: string; count: number }) {
     <Link
       to="/system/queues"
       query={new URLSearchParams({ queue, state: "failed" })}
-      aria-label={`${count} failed jobs`}
+      aria-label={several(count, "failed job")}
     >
       {number(count)}
     </Link>
@@ -136,7 +140,7 @@ function Acts({ queue: { queue, paused, failed }, again }: { queue: Queue; again
         aria-label={`Redrive ${queue}`}
         disabled={failed === 0}
         isBusy={doing === "redrive"}
-        onClick={() => act("redrive", ({ redriven = 0 }) => `${redriven} failed jobs of ${queue} are done once more`)}
+        onClick={() => act("redrive", ({ redriven = 0 }) => doneOnceMore(redriven, queue))}
       >
         Redrive
       </Button>
