@@ -33,13 +33,13 @@ from protocol.messages import Position
 
 T = TypeVar("T")
 
-READY_TIMEOUT_S = 60.0
+READY_TIMEOUT_S = 170.0
 # A round is bounded in messages and rate by the command line; whatever waits longer than this hangs.
 ANSWER_TIMEOUT_S = 180.0
 # When nothing has come for so long, the receiver looks whether everything is there.
 QUIET_S = 0.15
 # A message that is later than this after the sender's end is missing.
-COLLECT_DEADLINE_S = 20.0
+COLLECT_DEADLINE_S = 60.0
 # The engine drains for up to 10 s.
 GRACE_S = 12.0
 # Before the first round the size of a frame is not known; an alert with text and labels stays below this.

@@ -50,7 +50,7 @@ class Paced(msgspec.Struct, tag="paced"):
     framework: str
     plan: Plan
     identities: int = 0
-    deadline_s: float = 20.0
+    deadline_s: float = 60.0
 
 
 class Pump(msgspec.Struct, tag="pump"):
@@ -70,7 +70,7 @@ class Pump(msgspec.Struct, tag="pump"):
     severity: str = "warning"
     # Instead of triggers: readings of so many metrics in turn (0: triggers).
     metrics: int = 0
-    deadline_s: float = 60.0
+    deadline_s: float = 120.0
 
 
 class Close(msgspec.Struct, tag="close"):

@@ -30,7 +30,7 @@ _FLOOR = "floor"
 _ROW = "INSERT INTO cost SELECT repeat('x', 300) FROM generate_series(1, {rows});\n"
 _US_PER_MS = 1_000
 # On an idle machine it takes one.
-_MIGRATE_MAX_S = 60.0
+_MIGRATE_MAX_S = 170.0
 _TPS = re.compile(r"^tps = ([0-9.]+)", re.MULTILINE)
 
 

@@ -21,7 +21,7 @@ from engine.extras import how_to_get
 
 FSYNCS = ("always", "everysec")
 _READY = b"ready to accept connections at"
-_READY_S = 20.0
+_READY_S = 120.0
 
 
 def why_none() -> str:

@@ -18,8 +18,10 @@ from typing import Any
 import asyncpg
 import httpx
 import msgspec
+import pytest
 import trio
 
+from engine import foreign as foreign_loop
 from engine.app import Engine
 from engine.foreign import ForeignLoop
 from engine.sections.doors import Limits
@@ -33,8 +35,8 @@ REQUESTS = 500
 TOGETHER = 10
 # A request takes some milliseconds: some are cut before they are read, some in the middle, some are answered.
 CUT_AFTER_MAX_S = 0.02
-# Whatever was begun ends within this, also on a machine that is ten times slower than ours.
-CALM_MAX_S = 30.0
+# Whatever was begun ends in milliseconds; this only ends what hangs.
+CALM_MAX_S = 120.0
 WORKSPACES = ("acme", "umbrella")
 READ = ("GET", "/api/v1/alerts", None)
 TRIGGER = ("POST", "/api/v1/triggers", {"alerts": [{"framework_id": "web", "title": "disk"}]})
@@ -114,8 +116,10 @@ async def nobody_gets_at_the_alerts(database: PostgresDatabase, foreign: Foreign
 
 
 async def test_five_hundred_requests_that_are_cut_leave_no_setting_no_transaction_and_no_lock_in_the_pool(
-    tmp_path: Path, postgres_database: PostgresDatabase
+    tmp_path: Path, postgres_database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Who hangs does so for ever; whoever is only slow is nobody who was left behind.
+    monkeypatch.setattr(foreign_loop, "CANCEL_MAX_S", CALM_MAX_S)
     chance = random.Random(1)
     async with an_engine(tmp_path, store=postgres_database.url, limits=UNBOUND) as engine:
         store: Any = engine._tree.up.store

@@ -19,6 +19,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.event_stream import GOODBYE_S
 from engine.app import Engine
+from engine.http import server
 from engine.http.server import KEEP_ALIVE_S
 from engine.http.streams import SEND_MAX_S
 from engine.others import ConnectionInfo
@@ -35,6 +36,12 @@ SOFT_BYTES, MAX_BYTES = 65_536, 1_048_576
 # Who keeps up with the commit before may get one whole commit beyond the bound.
 ONE_COMMIT_BYTES = BATCH * (len(MESSAGE) + 1_000)
 LIMITS = Gateway(drain_s=1.0, close_s=0.5, outbox_soft_bytes=SOFT_BYTES, outbox_max_bytes=MAX_BYTES)
+
+
+@pytest.fixture
+def patient_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel has a clock of its own, which goes on: it would end a connection that nobody reads from so long."""
+    monkeypatch.setattr(server, "SEND_MAX_S", 1_000.0)
 
 
 @asynccontextmanager
@@ -93,7 +100,7 @@ def shown(engine: Engine, name: str) -> float:
 
 
 async def test_mild_alerts_give_way_for_a_reader_that_stops_and_a_gap_says_which(
-    tmp_path: Path, mock_clock: MockClock
+    tmp_path: Path, mock_clock: MockClock, patient_kernel: None
 ) -> None:
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(an_engine(tmp_path, gateway=LIMITS))
@@ -114,7 +121,7 @@ async def test_mild_alerts_give_way_for_a_reader_that_stops_and_a_gap_says_which
 
 
 async def test_a_reader_that_misses_what_matters_is_cut_and_counted_and_comes_back_where_it_was(
-    tmp_path: Path, mock_clock: MockClock
+    tmp_path: Path, mock_clock: MockClock, patient_kernel: None
 ) -> None:
     async with an_engine(tmp_path, gateway=LIMITS) as engine:
         async with a_reader(engine, "stalled", 4_096) as stalled:

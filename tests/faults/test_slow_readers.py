@@ -27,7 +27,15 @@ MESSAGE = "x" * 8_000
 # Of twenty: mostly chatter, and three that matter.
 STORM = (*["info"] * 13, "error", *["warning"] * 4, "critical", "error")
 MILD = frozenset({Severity.INFO, Severity.WARNING})
-LIMITS = Gateway(drain_s=1.0, close_s=0.5, outbox_soft_bytes=65_536, outbox_max_bytes=4_194_304)
+LIMITS = Gateway(
+    drain_s=1.0,
+    close_s=0.5,
+    outbox_soft_bytes=65_536,
+    outbox_max_bytes=4_194_304,
+    # Nobody here says that he is alive, however long the storm takes.
+    timeout_s=7_200,
+    auth_s=300,
+)
 
 
 async def a_follower(engine: Engine, receive_bytes: int | None = None) -> Peer:

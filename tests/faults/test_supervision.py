@@ -10,10 +10,11 @@ import trio
 
 from benchmarks.dial import Dialled, Target, dial
 from engine.app import Engine
-from engine.configuration.config import Config
+from engine.sections.doors import Gateway
 from protocol.effects import Commit, CommitOutcome
 from protocol.items import TriggerInput
 from protocol.model import Status
+from tests.support.engines import a_config
 
 CLIENTS = 1_000
 ALERTS = 20
@@ -34,7 +35,8 @@ def listen_for(clients: list[Dialled], last: int) -> list[list[tuple[int, int]]]
 
 
 async def test_a_crash_between_commit_and_broadcast_loses_nothing_for_a_thousand_subscribers(tmp_path: Path) -> None:
-    config = Config(data=tmp_path / "data", ws="127.0.0.1:0", http="127.0.0.1:0", watch_host=False, watch_self=False)
+    # Nobody here says that he is alive, however long it takes.
+    config = a_config(tmp_path / "data", gateway=Gateway(timeout_s=7_200, handshake_s=60, auth_s=300))
     async with Engine(config) as engine:
         address = urlsplit(engine.ws_url)
         token = engine.issue_token("main", "dashboard", role="viewer")

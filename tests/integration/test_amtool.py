@@ -16,7 +16,7 @@ from engine.app import Engine
 from tests.support.engines import an_engine
 from tocsin.client import Client
 
-PATIENCE_S = 170.0
+PATIENCE_S = 600.0
 HOT = {
     "id": "hot", "kind": "threshold", "framework": "web", "metric": "cpu", "comparison": ">", "threshold": 90,
 }  # fmt: skip

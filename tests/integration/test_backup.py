@@ -18,7 +18,7 @@ from tests.support.postgres_server import PostgresDatabase, programs
 from tocsin import Client
 
 PAGE = (ROOT / "docs" / "operations.md").read_text()
-PATIENCE_S = 170.0
+PATIENCE_S = 600.0
 
 
 async def place_of(engine: Engine) -> tuple[str, int]:

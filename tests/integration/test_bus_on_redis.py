@@ -22,10 +22,16 @@ from engine.bus.redis_reader import BEGINNING, stand
 from engine.bus.topics import EVENT_TOPICS, NEWS, inbox_of
 from engine.foreign import ForeignLoop
 from tests.support.bus_suite import BusSuite
-from tests.support.buses import PATIENCE_S, MakeCarriers, run_foreign, running_nodes
+from tests.support.buses import PATIENCE_S, UNHURRIED_S, USUAL_S, MakeCarriers, allow, run_foreign, running_nodes
 from tests.support.redis_server import PASSWORD, RedisServer
 
-KEEP_S = 30.0
+# However slow the machine is, nothing is trimmed that nobody has read yet.
+KEEP_S = 600.0
+
+
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    allow(monkeypatch, UNHURRIED_S)
 
 
 @pytest.fixture
@@ -86,14 +92,17 @@ async def test_a_redis_that_is_restarted_empty_is_one_gap_and_what_was_published
         assert one.bus.statistics()["dropped"] == 0
 
 
-async def test_a_frozen_redis_holds_nobody_up_for_longer_than_a_second(
-    redis: RedisServer, carrier: RedisCarrier
+async def test_a_frozen_redis_holds_nobody_up_for_longer_than_an_answer_may_take(
+    redis: RedisServer, foreign: ForeignLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Of a frozen one nothing ever comes; before and after that it has as long.
+    allow(monkeypatch, 5 * USUAL_S)
+    carrier = RedisCarrier(foreign, redis.url, "app", KEEP_S)
+    assert await carrier.read([NEWS]) == Reading(())
     await carrier.send([Parcel(NEWS, b"before")])
     assert (await carrier.read([NEWS])).parcels == (Parcel(NEWS, b"before"),)
     redis.freeze()
-    # Of a frozen one nothing ever comes: a second, and a loaded machine gets its time.
-    with trio.fail_after(30):
+    with trio.fail_after(170):
         async with trio.open_nursery() as nursery:
             for call in (
                 lambda: carrier.send([Parcel(NEWS, b"into the ice")]),
@@ -110,6 +119,7 @@ async def test_a_frozen_redis_holds_nobody_up_for_longer_than_a_second(
             reading = await carrier.read([NEWS])
             heard += reading.parcels
             assert not reading.lost
+    await carrier.close()
 
 
 async def is_down(call) -> None:  # type: ignore[no-untyped-def]
@@ -151,7 +161,7 @@ async def test_a_stream_that_begins_anew_before_our_place_is_a_loss_and_is_read_
     await carrier.send([Parcel(NEWS, b"after")])
 
     readings = [await carrier.read([NEWS])]
-    with trio.fail_after(60):
+    with trio.fail_after(170):
         while not readings[-1].parcels:
             readings.append(await carrier.read([NEWS]))
     assert readings[-1].parcels == (Parcel(NEWS, b"after"),)
@@ -170,7 +180,7 @@ async def test_streams_are_trimmed_by_time_and_vanish_when_nobody_writes_to_them
     assert length < 500
     longer = RedisCarrier(foreign, redis.url, "app", keep_s=KEEP_S)
     await longer.send([Parcel(NEWS, b"entry")])
-    assert 50_000 < redis.command("PTTL", the_key(redis)) <= 60_000
+    assert KEEP_S < redis.command("PTTL", the_key(redis)) / 1_000 <= 2 * KEEP_S
     await carrier.close()
     await longer.close()
 

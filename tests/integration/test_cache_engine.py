@@ -12,10 +12,12 @@ import pytest
 import trio
 
 from engine.app import Engine
+from engine.cache import redis as levels
 from engine.cache.strategies import OPEN_ALERTS, RULES
 from engine.configuration.fields import SecretUrl
 from engine.sections.cache import Cache, Redis
 from engine.stores.objects import ObjectQuery
+from tests.support.caches import UNHURRIED_S
 from tests.support.engines import a_config
 from tests.support.redis_server import RedisServer
 
@@ -43,6 +45,11 @@ def settings(request: pytest.FixtureRequest) -> dict[str, Any]:
         return {}
     # However slow the machine is: this is not about time.
     return {"redis": Redis(url=SecretUrl(request.getfixturevalue("redis").url)), "cache": Cache(wait_s=10.0)}
+
+
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(levels, "TALK_MAX_S", UNHURRIED_S)
 
 
 def hits(engine: Engine, name: str) -> int:

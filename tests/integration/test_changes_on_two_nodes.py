@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import httpx
+import pytest
 
+from engine.nodes import membership, receipts
 from tests.integration.test_traces_on_two_nodes import PATIENCE_S, a_workspace_of_another, two_nodes
 from tests.support.postgres_server import PostgresDatabase
 
@@ -13,8 +15,11 @@ ROUNDS = 20
 
 
 async def test_what_is_triggered_after_a_change_was_answered_is_decided_with_it(
-    tmp_path: Path, postgres_database: PostgresDatabase
+    tmp_path: Path, postgres_database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Nobody is taken for dead, or not waited for, who is only slow.
+    monkeypatch.setattr(receipts, "CONFIRM_S", PATIENCE_S)
+    monkeypatch.setattr(membership, "LIVE_S", PATIENCE_S)
     async with two_nodes(tmp_path, postgres_database.url) as [(changed, _), (owner, _)]:
         workspace = await a_workspace_of_another(changed)
         headers = {"Authorization": f"Bearer {changed.issue_token(workspace, 'ann')}"}

@@ -25,9 +25,9 @@ from tests.support.client_server import Peer
 from tests.support.engines import ROOT, SECRET, an_engine, an_engine_process, environment, first_line
 from tocsin.client import Client, ClientLimits
 from tocsin.commands.options import DEFAULT_URL
-from tocsin.errors import CannotConnect, ClientStopped, ConnectionLost, NoAnswer
+from tocsin.errors import CannotConnect, ClientStopped, TocsinError
 
-PATIENCE_S = 170.0
+PATIENCE_S = 600.0
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,8 @@ async def ring(client: Client, numbers: range) -> None:
         while True:
             try:
                 result = await client.trigger("web", title=f"alert {number}", dedup_key=str(number))
-            except (ConnectionLost, NoAnswer):
+            except TocsinError as fault:
+                assert fault.temporary, fault
                 continue
             assert result.status in (Status.FIRED, Status.SUPPRESSED)
             break
@@ -106,7 +107,7 @@ async def test_all_verbs_work_on_a_real_engine(tmp_path: Path) -> None:
         assert (await client.resolve(fired.alert_id, noise=True)).status is Status.RESOLVED
         assert (await client.reading("web", "cpu", 0.5)).reason is not Reason.INVALID
         assert (await client.resolve("01000000-0000-7000-8000-000000000000")).reason is Reason.UNKNOWN_ALERT
-        assert await client.ping() < 5
+        assert 0 < await client.ping() < PATIENCE_S
         alerts = client.alerts()
         told = [await anext(alerts) for _ in range(3)]
         assert [message.event.value for message in told] == ["fired", "acknowledged", "resolved"]
@@ -278,7 +279,7 @@ async def test_an_encrypted_connection_is_made_with_a_known_certificate_only(tmp
         nursery.start_soon(trio.serve_listeners, serve, listeners)
         url = f"wss://localhost:{port}"
         async with Client(url, "t", ssl_context=ssl.create_default_context(cafile=str(certificate))) as client:
-            assert await client.ping() < 5
+            assert 0 < await client.ping() < PATIENCE_S
         with pytest.raises(CannotConnect, match=r"(?i)certificate"):
             async with Client(url, "t", limits=ClientLimits(connect_s=0.0)):
                 pass

@@ -20,7 +20,7 @@ from tests.support.postgres_server import OWNER, PASSWORD, PostgresServer
 from tests.support.redis_server import RedisServer
 from tocsin import Client
 
-PATIENCE_S = 120.0
+PATIENCE_S = 600.0
 SERVICES = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())["services"]
 NODES = ("node-1", "node-2", "node-3")
 

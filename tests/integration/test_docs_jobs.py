@@ -16,7 +16,7 @@ from tests.support.engines import ROOT, an_engine
 from tests.support.shell import a_shell
 
 PAGE = (ROOT / "docs" / "jobs.md").read_text()
-PATIENCE_S = 170.0
+PATIENCE_S = 600.0
 _BLOCK = re.compile(r"```json\n([A-Z]+) (\S+)\n(.*?)→ (\d{3}) ?(.*?)```", re.DOTALL)
 
 

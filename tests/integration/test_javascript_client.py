@@ -13,8 +13,8 @@ from tests.support.engines import ROOT, SECRET, an_engine_process, first_line
 from tocsin.client import Client
 
 CLIENT = ROOT / "web" / "client"
-BUILD_S = 120.0
-PATIENCE_S = 170.0
+BUILD_S = 280.0
+PATIENCE_S = 600.0
 
 
 @pytest.fixture(scope="module")

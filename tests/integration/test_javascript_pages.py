@@ -11,7 +11,7 @@ from engine.access.auth import Authenticator
 from tests.support.engines import ROOT, SECRET, an_engine_process
 
 CLIENT = ROOT / "web" / "client"
-PATIENCE_S = 170.0
+PATIENCE_S = 600.0
 
 
 async def test_the_example_pages_show_what_happens_and_act_on_it(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def model_on(server: PostgresServer, template: str) -> type[Jobs]:
     return JobsOnPostgres
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_whatever_two_nodes_do_with_jobs_in_turn_postgres_does_what_the_model_does(
     postgres_server: PostgresServer, postgres_template: str
 ) -> None:

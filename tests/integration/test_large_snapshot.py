@@ -20,7 +20,7 @@ from tests.support.stores import NOW, fill
 OPEN = 30_000
 # One page of alerts in all its forms is some 500 kB; the alerts as a whole would be more than 30 MB.
 GROWTH_MAX_BYTES = 16_000_000
-PATIENCE_S = 280.0
+PATIENCE_S = 600.0
 
 
 def resident_bytes() -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.support.engines import environment
 
-PATIENCE_S = 170.0
+PATIENCE_S = 600.0
 # What every program of its own begins with.
 BEGINNING = """
 import asyncio

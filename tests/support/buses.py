@@ -6,16 +6,22 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import pytest
 import trio
 
-from engine.bus import Cause, Entries, Gap, Marks, Told
+from engine.bus import Cause, Entries, Gap, Marks, Told, postgres, redis, redis_connection
 from engine.bus.carried import CarriedBus
 from engine.bus.carriers import Carrier
 from engine.foreign import ForeignLoop
 
 QUEUE_BYTES = 64 * 1024
 # For real servers on a slow machine; the tests themselves wait for events.
-PATIENCE_S = 170.0
+PATIENCE_S = 600.0
+
+# What the carriers themselves allow a server: a second.
+USUAL_S = redis_connection.ANSWER_S
+# For a server that lives, on a machine that has much else to do.
+UNHURRIED_S = 60.0
 
 MakeCarriers = Callable[[], Sequence[Carrier]]
 
@@ -80,6 +86,13 @@ class Nodes:
         await self._nursery.start(run_bus, node.bus)
         await node.follow(*topics)
         return node
+
+
+def allow(monkeypatch: pytest.MonkeyPatch, answer_s: float) -> None:
+    """Has the carriers wait so long for an answer of their servers."""
+    for module in (redis, redis_connection, postgres):
+        monkeypatch.setattr(module, "ANSWER_S", answer_s)
+    monkeypatch.setitem(postgres._SETTINGS, "statement_timeout", str(int(answer_s * 1_000)))
 
 
 @asynccontextmanager

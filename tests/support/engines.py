@@ -24,8 +24,8 @@ ANY_PORT = "127.0.0.1:0"
 # What an engine looks at by itself would come between what a test does.
 UNWATCHED = {"watch_host": False, "watch_self": False}
 # A start takes half a second, and a stop no more than ten; a loaded machine gets its time.
-READY_S = 60.0
-STOP_S = 60.0
+READY_S = 170.0
+STOP_S = 120.0
 SECRET = "a secret for tests, 32 bytes long or more"
 # Only what a program needs: settings of whoever runs the tests must not reach it. Nor is it measured for coverage: that
 # halves its speed, what a killed program did would not be counted anyway, and the rest is tested in this process too.

@@ -12,7 +12,7 @@ import trio
 
 from engine.app import Engine
 
-PATIENCE_S = 170.0
+PATIENCE_S = 600.0
 
 
 class Heard(NamedTuple):

@@ -23,7 +23,7 @@ from benchmarks.peers import cluster
 from benchmarks.peers.cluster import APP, KEEPER, OWNER, PASSWORD, Cluster, wait_for
 
 __all__ = ["APP", "KEEPER", "OWNER", "PASSWORD", "PostgresDatabase", "PostgresServer", "programs"]
-_FREEZE_MAX_S = 20.0
+_FREEZE_MAX_S = 120.0
 _SETTINGS: Mapping[str, Any] = {"shared_buffers": "32MB", "wal_level": "minimal", "max_wal_senders": 0}
 _FAST: Mapping[str, Any] = {"fsync": "off", "full_page_writes": "off"}
 

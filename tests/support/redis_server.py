@@ -31,9 +31,10 @@ from benchmarks.peers.ports import PortTaken, start_somewhere
 # It must never be seen in a log or a message, so it is easy to search for.
 PASSWORD = "s3cret-of-the-redis-tests"
 SLOTS = 16_384
-_START_MAX_S = 20.0
-_STOP_MAX_S = 20.0
-_ANSWER_MAX_S = 10.0
+# Milliseconds each on an idle machine; these only end what hangs.
+_START_MAX_S = 120.0
+_STOP_MAX_S = 120.0
+_ANSWER_MAX_S = 60.0
 _TAKEN = "Failed listening on port"
 # Where a cluster's bus is, seen from the port.
 _BUS = 10_000
@@ -82,7 +83,7 @@ class RedisServer:
         servers: list[RedisServer] = []
         try:
             for _ in range(count):
-                servers.append(cls.start(cluster_enabled="yes", cluster_node_timeout=2_000))
+                servers.append(cls.start(cluster_enabled="yes", cluster_node_timeout=60_000))
             _join(servers)
         except BaseException:
             for server in servers:

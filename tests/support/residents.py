@@ -13,7 +13,7 @@ from protocol.errors import BadRequest
 from tocsin.aio.bridge import Bridge
 from tocsin.aio.thread import TrioThread
 
-PATIENCE_S = 120.0
+PATIENCE_S = 600.0
 
 
 class Resident:

@@ -15,7 +15,7 @@ from engine.app import Engine
 from tests.support.engines import an_engine
 from tocsin.cli import cli
 
-PATIENCE_S = 170.0
+PATIENCE_S = 600.0
 # What a command prints, standard error included; `code`: how it must end.
 Said = Callable[..., Awaitable[str]]
 

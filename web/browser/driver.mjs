@@ -23,7 +23,11 @@ const FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", ...MEASURING];
 const complaints = [];
 const events = [];
 let pages = 0;
-const browser = await chromium.launch({ executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium", args: FLAGS });
+const browser = await chromium.launch({
+  executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
+  args: FLAGS,
+  timeout: 2 * PATIENCE_MS,
+});
 const kept = new Map([
   ["browser", browser],
   ["seen", { complaints: () => complaints.splice(0), events: () => events.splice(0) }],

@@ -4,7 +4,7 @@
  * Filters are in the address; the open alert is its path (`/alerts/{id}`). Rows are drawn from the live book of alerts,
  * with what was just done on top of it until the engine has answered.
  */
-import { useEffect, useMemo, useRef, useState } from "react";
+import { useLayoutEffect, useMemo, useRef, useState } from "react";
 
 import { typed } from "../../command.ts";
 import type { Alert } from "../../alerts.ts";
@@ -48,8 +48,8 @@ export default function Stream() {
 
   const pointAt = (id: string) =>
     setCursor((before) => (before?.id === id ? before : { id, moves: before?.moves ?? 0 }));
-  // Also if a link or the way back has opened it: keys mean what is looked at.
-  useEffect(() => void (openId && pointAt(openId)), [openId]);
+  // Also if a link or the way back has opened it: keys mean what is looked at, from the moment it can be seen.
+  useLayoutEffect(() => void (openId && pointAt(openId)), [openId]);
   const open = (id: string) => go(`/alerts/${encodeURIComponent(id)}`, query);
   const close = () => go("/", query);
   const place = () => shown.findIndex((alert) => alert.id === cursor?.id);
