@@ -32,7 +32,7 @@ from engine.stores.sqlite.file import Database
 from engine.stores.sqlite.open import open_database
 from engine.stores.tables.store import TableStore
 from engine.stores.workflows import ProjectBatch
-from engine.verbs.workflows import decide_all
+from engine.verbs.workflow_moves import decide_all
 from protocol.model import ChannelKey
 from protocol.workflows import Completion, LineItem, Move, Phase, Section, StepStatus, TrackerInput, Workflow
 

@@ -26,12 +26,13 @@ from actors.tracing import CURRENT
 from engine.access.audit import AuditTrail, TrailPage
 from engine.access.quotas import Quotas
 from engine.access.roles import check
-from engine.core.progress import NO_TRACKER, Removing, Ringing, Setting, Task, move, refused
+from engine.core.progress import NO_TRACKER, Removing, Ringing, Setting, Task, refused
 from engine.core.workflow import Refused
 from engine.input.commands import check_text
 from engine.stores import Store
-from engine.stores.workflows import Ground, ProjectBatch, StepAlertPage, StepAlertQuery, TrackerPage, TrackerQuery
+from engine.stores.workflows import ProjectBatch, StepAlertPage, StepAlertQuery, TrackerPage, TrackerQuery
 from engine.verbs.workflow_hints import Hints
+from engine.verbs.workflow_moves import decide_all
 from protocol.errors import BadRequest, Busy, InternalError, Outdated, TocsinError, UnknownChannel
 from protocol.model import ChannelKey, Principal, QuietedBy, Reason
 from protocol.names import check_id
@@ -257,32 +258,6 @@ class Workflows:
                     cause = fault.message
         if left:
             log.warning("workflow_channels_not_started", channels=len(left), first=left[0], cause=cause)
-
-
-def decide_all(
-    tasks: Sequence[Task], machine: MachineFactory, ground: Ground, *, trace: str | None = None
-) -> list[Move]:
-    """Decides each project by itself; called inside the store's transaction. `trace`: where its jobs come from."""
-    moves = []
-    for task in tasks:
-        try:
-            moves.append(_traced(move(task, ground.places.get(task.project), ground.workflows, machine), trace))
-        except Exception:
-            # Boundary: one project that our code fails over must not keep the others from going on.
-            log.error("workflow_move_failed", channel=task.key.name, exc_info=True)
-            refusal = Refused(Refusal.FAILED, "the engine failed over this project; nothing was done with it")
-            moves.append(Move(result=refused(task.project, refusal)))
-    return moves
-
-
-def _traced(done: Move, trace: str | None) -> Move:
-    """The same, with jobs that know what they come from."""
-    if trace is None or done.commit is None or not done.commit.decision.jobs:
-        return done
-    decision = done.commit.decision
-    jobs = tuple([msgspec.structs.replace(job, trace=trace) for job in decision.jobs])
-    commit = msgspec.structs.replace(done.commit, decision=msgspec.structs.replace(decision, jobs=jobs))
-    return msgspec.structs.replace(done, commit=commit)
 
 
 def _may_see(who: Principal, project: str) -> bool:

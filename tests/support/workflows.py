@@ -15,7 +15,7 @@ from engine.core.turn import Policy
 from engine.stores import Store
 from engine.stores.objects import ObjectChange
 from engine.stores.workflows import ProjectBatch
-from engine.verbs.workflows import decide_all
+from engine.verbs.workflow_moves import decide_all
 from protocol.model import ChannelKey
 from protocol.workflows import Completion, LineItem, Move, Phase, Section, TrackerInput, Workflow
 from tests.support.stores import NOW, new_id
