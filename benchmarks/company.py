@@ -40,6 +40,8 @@ NOISE_TEXT = "x" * 1_000
 # No hostile deed may take longer: whoever waits for its end then leaves.
 DEED_MAX_S = 15.0
 DEED_PAUSE_S = 0.2
+# From the begin each is over by then, however slow the machine is.
+CAME_MAX_S = 60.0
 # A few tell the story.
 COMPLAINTS_MAX = 10
 _SEVERITIES = ("info", "warning", "error", "critical")
@@ -83,6 +85,7 @@ class Company:
         self._begin = begin
         self._dice = random.Random(begin.seed)  # noqa: S311  # decides who does what, no secret
         self._deeds: Counter[str] = Counter()
+        self._all_came = trio.Event()
         self.story = Story()
 
     async def run(self) -> None:
@@ -95,6 +98,11 @@ class Company:
             nursery.start_soon(self._make_noise)
             for name, deed in DEEDS.items():
                 nursery.start_soon(self._misbehave, name, deed)
+
+    async def came(self) -> None:
+        """Waits until each deed was done once: on a slow machine that may take longer than a short soak."""
+        with trio.move_on_after(CAME_MAX_S):
+            await self._all_came.wait()
 
     def told(self) -> Story:
         """The story so far."""
@@ -203,6 +211,8 @@ class Company:
             with contextlib.suppress(Ended, OSError, BadStream), trio.move_on_after(DEED_MAX_S):
                 await deed(self._begin.steady, dice)
             self._deeds[name] += 1
+            if self._deeds.keys() == DEEDS.keys():
+                self._all_came.set()
             await trio.sleep(dice.uniform(0.0, DEED_PAUSE_S))
 
 
@@ -220,7 +230,8 @@ async def serve(commands: CommandReader) -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(company.run)
             say({"begun": True})
-            await _next_line(commands)
+            if await _next_line(commands) is not None:
+                await company.came()
             nursery.cancel_scope.cancel()
         say(company.told())
 

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from engine.computing.processes import Processes
+from engine.trying import backtests
 from tests.support.examples import load_profile
 from tests.support.migrated import copy_what_was_migrated
 from tests.support.plainly import plainly
@@ -28,11 +29,19 @@ copy_what_was_migrated()
 read_signatures_once()
 # Five seconds, which is what a client has who says nothing, are not much for a first answer on a machine full of tests.
 ANSWER_S = 170.0
+# The engine ends an idle connection after five seconds, which is just how long a client would use it again: a request
+# that crosses that end has no answer.
+IDLE_S = 1.0
 for _client in (httpx.AsyncClient, httpx.Client):
-    _client.__init__.__kwdefaults__["timeout"] = httpx.Timeout(ANSWER_S)
+    _client.__init__.__kwdefaults__ |= {
+        "timeout": httpx.Timeout(ANSWER_S),
+        "limits": httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=IDLE_S),
+    }
 # Behind everybody, in the idle class, a process comes to its end once some core has nothing else to do: on a machine
 # full of tests that may be never. Where that place is asked about, it is said.
 Processes.__init__.__kwdefaults__["is_awaited"] = True
+# Its process is a nice one, so its start alone may take that long there.
+backtests.WORK_MAX_S = ANSWER_S
 
 
 def pytest_collection_finish() -> None:

@@ -27,11 +27,11 @@ pytestmark = pytest.mark.alone
 
 CLIENTS = 10
 # The longest that an expiry may be late: one tick, and a loaded machine. (In virtual time it is held to the second.)
-LATE_MAX_S = 20.0
+LATE_MAX_S = 60.0
 # Longer than ten connections need to say who they are, on whatever machine.
-BRIEF_S = 4
+BRIEF_S = 10
 # Of a whole test, on whatever machine.
-PATIENCE_S = 170
+PATIENCE_S = 600
 
 
 @asynccontextmanager
@@ -172,7 +172,7 @@ async def test_a_key_that_is_taken_away_cuts_its_bearers_within_seconds(tmp_path
                     assert await opened[0].hear() == m.Pong()
                     path.write_bytes(one_key(f"first {number + 1}"))
                     # No signal: the engine looks for itself.
-                    with trio.fail_after(30):
+                    with trio.fail_after(PATIENCE_S):
                         for peer in opened:
                             assert (await peer.hear_close())[0] == CloseCode.INVALID_TOKEN
 

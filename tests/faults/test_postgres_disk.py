@@ -30,9 +30,9 @@ NO_ROOM = "pwrite64:error=ENOSPC"
 NO_ROOM_SAID = "No space left on device"
 # Known with the first commit that needs room; a server that ends is known with the next beat. A loaded machine gets
 # its time, and so does a server that recovers.
-KNOWN_WITHIN_S = BACK_WITHIN_S = 60.0
+KNOWN_WITHIN_S = BACK_WITHIN_S = 120.0
 # Refused without asking anybody.
-TOLD_WITHIN_S = 10.0
+TOLD_WITHIN_S = 60.0
 # A few of them fill a page, so the next one needs another.
 LONG = "x" * 1_500
 

@@ -18,7 +18,7 @@ from tests.support.sockets import Peer
 pytestmark = pytest.mark.alone
 
 # The promise is 10 s, of which 8 are the clients'. Simulations hold it to that in virtual time; this machine is real.
-STOPS_WITHIN_S = 40.0
+STOPS_WITHIN_S = 120.0
 
 
 @pytest.mark.parametrize("jump", ["+2h", "-2h"], ids=["forward", "back"])

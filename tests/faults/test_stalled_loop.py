@@ -25,14 +25,15 @@ signal.signal(signal.SIGUSR2, lambda *_: sum(range(10**12)))
 from tocsin.cli import main
 main()
 """
-# A loaded machine lets a loop wait for half a second, now and then for more.
-STALL_S, EXIT_S = 1.5, 3.0
+# A loaded machine lets a loop wait for half a second, and for many while what it needs first is imported.
+STALL_S, EXIT_S = 10.0, 15.0
+PATIENCE_S = 170.0
 QUICK = {"TOCSIN_WATCHDOG_STALL_S": str(STALL_S), "TOCSIN_WATCHDOG_EXIT_S": str(EXIT_S)}
 
 
 @pytest.fixture(autouse=True)
 async def patience() -> AsyncIterator[None]:
-    with trio.fail_after(170):
+    with trio.fail_after(PATIENCE_S):
         yield
 
 
@@ -49,7 +50,7 @@ async def test_a_stalled_loop_is_shown_and_ends_the_process_with_70(tmp_path: Pa
     async with an_engine(tmp_path) as engine:
         engine.process.send_signal(signal.SIGUSR1)
         log = await rest_of_log(engine)
-        assert await engine.wait(30) == 70
+        assert await engine.wait(PATIENCE_S) == 70
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
     # Before, the machine may have held it up for a moment.
     stalls = [line for line in lines if line["event"].startswith("loop_")][-2:]
@@ -62,7 +63,7 @@ async def test_a_loop_that_computes_in_c_and_holds_the_interpreter_is_shown_and_
     async with an_engine(tmp_path) as engine:
         engine.process.send_signal(signal.SIGUSR2)
         log = await rest_of_log(engine)
-        assert await engine.wait(30) == -signal.SIGPROF
+        assert await engine.wait(PATIENCE_S) == -signal.SIGPROF
     assert 'File "<string>", line 4' in log
 
 
@@ -70,9 +71,9 @@ async def test_a_paused_process_goes_on_as_if_nothing_had_been(tmp_path: Path) -
     async with an_engine(tmp_path) as engine:
         for _ in range(2):
             engine.process.send_signal(signal.SIGSTOP)
-            await trio.sleep(1.5 * EXIT_S)  # real time: what is tested is that the kernel's clocks went on
+            await trio.sleep(1.1 * EXIT_S)  # real time: what is tested is that the kernel's clocks went on
             engine.process.send_signal(signal.SIGCONT)
         engine.process.send_signal(signal.SIGTERM)
         log = await rest_of_log(engine)
-        assert await engine.wait(30) == 0
+        assert await engine.wait(PATIENCE_S) == 0
     assert "loop_" not in log

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.alone
 FAULTS = ("kill", "redis_gone", "pause", "postgres_restarted", "drain")
 
 
-@pytest.mark.timeout(480)
+@pytest.mark.timeout(1_200)
 async def test_whatever_fails_every_answered_trigger_is_stored_once_and_every_client_hears_every_offset_once(
     tmp_path: Path,
 ) -> None:

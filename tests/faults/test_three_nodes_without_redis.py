@@ -14,7 +14,7 @@ pytestmark = pytest.mark.alone
 FAULTS = ("kill", "postgres_restarted")
 
 
-@pytest.mark.timeout(480)
+@pytest.mark.timeout(1_200)
 async def test_without_redis_every_answered_trigger_is_stored_once_and_every_client_hears_every_offset_once(
     tmp_path: Path,
 ) -> None:

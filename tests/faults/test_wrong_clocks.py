@@ -108,7 +108,7 @@ async def nodes_with_clocks(folder: Path, database: PostgresDatabase) -> AsyncIt
         yield nodes
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 async def test_an_hour_ahead_or_behind_nobody_is_taken_for_dead_and_all_go_by_one_time(
     tmp_path: Path, postgres_database: PostgresDatabase
 ) -> None:

@@ -131,7 +131,7 @@ def test_a_server_that_crashes_in_the_middle_of_a_migration_has_none_of_it_after
         name = server.new_database()
         asyncio.run(migrations.migrate(server.url(name), ROLE))
         # Waits for the test to crash the server: the table has been made by then, and is not committed.
-        slow = Migration(9_999, "slow", "CREATE TABLE slow (n bigint); NOTIFY made; SELECT pg_sleep(60)")
+        slow = Migration(9_999, "slow", "CREATE TABLE slow (n bigint); NOTIFY made; SELECT pg_sleep(600)")
         with pytest.raises(StoreRefused, match="broke off"):
             asyncio.run(_crash_meanwhile(server, name, slow))
         server.start_again()

@@ -70,7 +70,7 @@ def test_a_server_ends_with_the_tests_that_started_it_however_they_end() -> None
     tests.wait()
     tests.stdout.close()
     tests.stdin.close()
-    assert select.select([watched], [], [], 20.0)[0], "the server has outlived its tests"
+    assert select.select([watched], [], [], 170.0)[0], "the server has outlived its tests"
     os.close(watched)
     subprocess.run(["rm", "-r", folder], check=True)
 

@@ -142,11 +142,13 @@ async def test_the_javascript_of_the_readme_hears_an_alert(tmp_path: Path) -> No
                 cwd=ROOT / "tests/node",
             )
             assert process.stdout is not None
-            said = b""
+            said, is_rung = b"", False
             async for some in process.stdout:
                 said += some
-                if said.endswith(b"subscribed\n"):
+                # Something else may have been said with it: on a busy machine much is read at once.
+                if not is_rung and b"subscribed\n" in said:
                     await engine.service.trigger(engine.principal("test"), [AN_ALERT])
+                    is_rung = True
                 if b"\nalert\n" in said:
                     process.kill()
             await process.wait()

@@ -54,6 +54,7 @@ FOUND_BY = {
 }
 
 
+@pytest.mark.timeout(SEEDS_MAX_S)
 @pytest.mark.parametrize("bug", BUGS)
 def test_a_planted_bug_is_found_within_two_hundred_seeds(bug: str) -> None:
     with BUGS[bug]():

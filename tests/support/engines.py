@@ -74,6 +74,8 @@ def _variables(folder: Path, settings: Mapping[str, str]) -> dict[str, str]:
         "TOCSIN_SECRET": SECRET,
         "TOCSIN_WATCH_HOST": "false",
         "TOCSIN_WATCH_SELF": "false",
+        # A machine that is full of tests holds a loop up for as long as a bug would, while all is imported.
+        "TOCSIN_WATCHDOG_EXIT_S": "120",
     }
     return environment(**(ours | dict(settings)))
 

@@ -28,6 +28,9 @@ SETTINGS = {
     # A node that is killed leaves its jobs to others after so long.
     "TOCSIN_JOBS_LEASE_S": "15",
     "TOCSIN_JOBS_SWEEP_S": "1",
+    # Whoever is refused for being late is so for good: a hundred clients at once take their time on a full machine.
+    "TOCSIN_GATEWAY_HANDSHAKE_S": "60",
+    "TOCSIN_GATEWAY_AUTH_S": "60",
 }
 # A node that is ready has heard of the others by then, and they of it.
 NEWS_S = 1.5
@@ -98,7 +101,7 @@ class Installation:
 
     async def note_figures(self, name: str) -> None:
         """Adds up what this run of a node has counted, before it ends."""
-        async with httpx.AsyncClient(timeout=30.0) as http:
+        async with httpx.AsyncClient(timeout=170.0) as http:
             text = (await http.get(f"{self.nodes[name].http}/metrics")).text
         for line in text.splitlines():
             if line.startswith("tocsin_") and "_total" in line:

@@ -15,7 +15,7 @@ import trio
 from protocol.errors import TocsinError
 from protocol.model import Status
 from tests.support.chaos.balancer import Balancer
-from tests.support.chaos.sizes import NODES, WORKSPACES
+from tests.support.chaos.sizes import NODES, PATIENT, WORKSPACES
 from tests.support.iso import token_for
 from tocsin.client import Client
 
@@ -70,7 +70,7 @@ class Probes:
                     nursery.start_soon(self._probe, f"probe-{number}", workspace, asked, heard)
 
     async def _listen(self, node: str, workspace: str, url: str, task_status: trio.TaskStatus[None]) -> None:
-        async with Client(url, token_for("probe", workspace=workspace)) as client:
+        async with Client(url, token_for("probe", workspace=workspace), limits=PATIENT) as client:
             await client.subscribe(FRAMEWORK)
             self._clients[node, workspace] = client
             task_status.started()

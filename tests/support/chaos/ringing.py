@@ -11,6 +11,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 import httpx
 import msgspec
@@ -20,17 +21,16 @@ from protocol.errors import TocsinError
 from protocol.items import ItemResult
 from protocol.model import Reason, Status
 from tests.support.chaos.installation import Installation
-from tests.support.chaos.sizes import OVER_HTTP, REPEATED, WORKSPACES, Key, Size
+from tests.support.chaos.sizes import OVER_HTTP, PATIENT, REPEATED, WORKSPACES, Key, Size
 from tests.support.chaos.window import Window
 from tests.support.iso import token_for
 from tocsin.client import Client
 
-# More than any outage here makes wait; beyond them triggers are left out, and that is said.
-UNDER_WAY_MAX = 10_000
 # Repeated are keys of the last second or so.
 RECENT = 150
 # Whoever gets no answer tries again after a moment, twice as long each time and spread, as a producer should.
 PAUSE_S, PAUSE_MAX_S = 0.1, 1.0
+REQUEST_S = 15.0
 
 
 class Ring:
@@ -74,7 +74,7 @@ class Producers:
                 number = due
 
     def _begin(self, rings: trio.Nursery) -> None:
-        if len(self.under_way) >= UNDER_WAY_MAX:
+        if len(self.under_way) >= self._size.under_way_max:
             self.counts["left_out"] += 1
         else:
             ring = Ring(self._next_key())
@@ -92,7 +92,8 @@ class Producers:
             await ring.answered.wait()
 
     async def _connect(self, workspace: str, task_status: trio.TaskStatus[None]) -> None:
-        async with Client(self._installation.balancer.url, self._tokens[workspace]) as client:
+        limits = replace(PATIENT, request_s=REQUEST_S)
+        async with Client(self._installation.balancer.url, self._tokens[workspace], limits=limits) as client:
             self._clients[workspace].append(client)
             task_status.started()
             await trio.sleep_forever()

@@ -19,7 +19,7 @@ from tests.support.chaos.installation import Installation, an_installation
 from tests.support.chaos.paging import Pager, a_pager
 from tests.support.chaos.probing import Probes
 from tests.support.chaos.ringing import Producers
-from tests.support.chaos.sizes import FRAMEWORKS, WORKSPACES, Size
+from tests.support.chaos.sizes import FRAMEWORKS, PATIENT, WORKSPACES, Size
 from tests.support.chaos.watching import Watcher
 from tests.support.chaos.window import Window
 from tests.support.iso import token_for
@@ -28,7 +28,7 @@ from tocsin.client import Client
 log = structlog.get_logger()
 
 # When nothing fails any more, and the last triggers are answered.
-LEVEL_S = 60.0
+LEVEL_S = 170.0
 PROGRESS_S = 60.0
 
 
@@ -91,7 +91,7 @@ class Chaos:
 
         async def ring(name: str) -> None:
             token = token_for("producer", "producer", workspace=WORKSPACES[0])
-            async with Client(self.installation.nodes[name].ws, token) as client:
+            async with Client(self.installation.nodes[name].ws, token, limits=PATIENT) as client:
                 results.extend(await client.trigger_many(bells))
 
         async with trio.open_nursery() as nursery:

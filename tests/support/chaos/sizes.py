@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from tocsin.client import ClientLimits
+
 NODES = ("a", "b", "c")
 WORKSPACES = ("acme", "umbrella", "initech")
 FRAMEWORKS = tuple(f"framework-{number}" for number in range(10))
@@ -11,6 +13,8 @@ FRAMEWORKS = tuple(f"framework-{number}" for number in range(10))
 REPEATED = 0.3
 # Of the triggers, those that come over HTTP.
 OVER_HTTP = 0.05
+# Who begins waits for as long as a machine needs on which all of this runs.
+PATIENT = ClientLimits(request_s=170.0, connect_s=170.0)
 # Every so many keys is an error, and somebody has to be told of it; the others are warnings.
 PAGED_EACH = 10
 
@@ -24,6 +28,8 @@ class Size:
     of_workspaces: int
     producers: int
     triggers_per_s: float
+    # More than any outage here makes wait; beyond them triggers are left out, and that is counted.
+    under_way_max: int
     # A connection is cut, to come back to any node.
     reconnect_each_s: float
     # How long a node that was killed or drained stays away; Redis is gone or frozen; a node is stopped.
@@ -41,6 +47,7 @@ LONG = Size(
     of_workspaces=10,
     producers=30,
     triggers_per_s=200.0,
+    under_way_max=10_000,
     reconnect_each_s=0.2,
     dead_s=8.0,
     redis_s=10.0,
@@ -57,6 +64,8 @@ SHORT = Size(
     of_workspaces=2,
     producers=6,
     triggers_per_s=30.0,
+    # Ten seconds of it: who cannot carry that is not buried under what comes all the same.
+    under_way_max=300,
     reconnect_each_s=0.5,
     dead_s=0.5,
     redis_s=2.0,

@@ -11,6 +11,7 @@ from datetime import datetime
 import trio
 
 from protocol.messages import AlertMessage, GapMessage
+from tests.support.chaos.sizes import PATIENT
 from tests.support.chaos.window import Window
 from tests.support.iso import token_for
 from tocsin.client import Client
@@ -18,7 +19,7 @@ from tocsin.client import Client
 # Of what one client complains about.
 SHOWN_MAX = 3
 # Subscribing may fall into a fault.
-FIRST_S = 60.0
+FIRST_S = 170.0
 # Heard in one turn of the loop, which hundreds of clients share.
 TOGETHER_MAX = 100
 
@@ -52,6 +53,7 @@ class Watcher:
             client = Client(
                 url,
                 token,
+                limits=PATIENT,
                 on_lost=lambda lost: self._complain(f"lost {lost}"),
                 on_gap=lambda gap: self._left_out(gap, nursery, client),
             )
