@@ -37,14 +37,40 @@ export function utc(at: Date): string {
 /** A value as it is shown: at most four significant digits, no trailing noise. */
 const figures = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 4 });
 const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
+const powers = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 4, notation: "scientific" });
+
+// Beyond these nobody counts the digits, and there may be three hundred of them.
+const READABLE = { least: 1e-6, most: 1e15 };
+// Where a column has no room for more: `1.235 M`, `1.23E-5`.
+const BRIEF = { least: 1e-3, most: 1e6 };
+// Not those of the viewer's language: in British English a million is "m".
+const PREFIXES = [
+  { from: 1e12, letter: "T" },
+  { from: 1e9, letter: "G" },
+  { from: 1e6, letter: "M" },
+];
 
 export function number(value: number): string {
+  if (!isWithin(value, READABLE)) return powers.format(value);
   return Math.abs(value) >= 10_000 ? whole.format(value) : figures.format(value);
 }
 
 /** `1 alert`, `12 alerts`. */
 export function several(count: number, one: string): string {
   return `${number(count)} ${one}${count === 1 ? "" : "s"}`;
+}
+
+/** As `number`, of at most nine characters or so. */
+export function brief(value: number): string {
+  if (isWithin(value, BRIEF)) return number(value);
+  const prefix = PREFIXES.find(({ from }) => Math.abs(value) >= from);
+  if (!prefix || !isWithin(value, READABLE)) return powers.format(value);
+  return `${figures.format(value / prefix.from)} ${prefix.letter}`;
+}
+
+function isWithin(value: number, { least, most }: { least: number; most: number }): boolean {
+  const size = Math.abs(value);
+  return size === 0 || (size >= least && size < most);
 }
 
 /** What a `datetime-local` field holds: the viewer's wall clock, to the minute. */

@@ -23,7 +23,7 @@ import { List } from "./list.tsx";
 import { type Loaded, useLoaded } from "./load.ts";
 import { Timeline } from "./timeline.tsx";
 
-import "../stream/stream.css";
+import "../stream/alert.css";
 import "./history.css";
 
 export default function History() {

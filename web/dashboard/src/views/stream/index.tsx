@@ -25,6 +25,8 @@ import { useSelection } from "./selection.ts";
 import { StatusLine } from "./status.tsx";
 import { Vitals } from "./vitals.tsx";
 
+import "./alert.css";
+import "./rows.css";
 import "./stream.css";
 
 export default function Stream() {

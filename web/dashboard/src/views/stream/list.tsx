@@ -11,9 +11,9 @@ import type { Alert } from "../../alerts.ts";
 import { useIncidents } from "../../incidents.ts";
 import { Row, type RowHandlers } from "./row.tsx";
 
-// As stream.css has them; a row that is measured each time would cost a layout each time.
-const ROW_PX = 52;
-const CARD_PX = 92;
+// As rows.css has room in them, in the letters' size; a row that is measured each time would cost a layout each time.
+const ROW_REM = 3.25;
+const CARD_REM = 6;
 // Of the list, not of the window: an alert that is open beside it takes its room.
 const NARROW_PX = 700;
 
@@ -30,14 +30,14 @@ interface ListProps extends RowHandlers {
 export function List({ alerts, selected, waiting, openId, cursor, frame, ...given }: ListProps) {
   const incidents = useIncidents();
   const handlers = useLatest(given);
-  const isNarrow = useIsNarrow(frame);
+  const height = useHeight(frame);
   const virtual = useVirtualizer({
     count: alerts.length,
     getScrollElement: () => frame.current,
-    estimateSize: () => (isNarrow ? CARD_PX : ROW_PX),
+    estimateSize: () => height,
     overscan: 10,
   });
-  useEffect(() => virtual.measure(), [virtual, isNarrow]);
+  useEffect(() => virtual.measure(), [virtual, height]);
   useCursor(cursor, alerts, virtual.scrollToIndex, frame);
   return (
     <div className="rows" role="list" aria-label="Alerts, newest first" style={{ height: virtual.getTotalSize() }}>
@@ -93,17 +93,24 @@ function useCursor(
   });
 }
 
-function useIsNarrow(frame: RefObject<HTMLDivElement | null>): boolean {
+/** Of each row, in pixels, as wide as the frame is now. */
+function useHeight(frame: RefObject<HTMLDivElement | null>): number {
   // The frame is not there before the first drawing.
-  const [isNarrow, setNarrow] = useState(() => innerWidth < NARROW_PX);
+  const [height, setHeight] = useState(() => heightAt(innerWidth));
   useEffect(() => {
     const element = frame.current;
     if (!element) return;
-    const look = (): void => setNarrow(element.clientWidth < NARROW_PX);
+    const look = (): void => setHeight(heightAt(element.clientWidth));
     look();
     const observer = new ResizeObserver(look);
     observer.observe(element);
     return () => observer.disconnect();
   }, [frame]);
-  return isNarrow;
+  return height;
+}
+
+/** Letters are larger on a wall, and as large as somebody has set them: a row in pixels would cut them. */
+function heightAt(width: number): number {
+  const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+  return (width < NARROW_PX ? CARD_REM : ROW_REM) * rem;
 }

@@ -2,7 +2,7 @@
 import { memo } from "react";
 
 import type { Alert } from "../../alerts.ts";
-import { number } from "../../times.ts";
+import { brief } from "../../times.ts";
 import { Icon, Moment, SeverityBadge, StateBadge, Tag } from "../../ui/index.ts";
 
 export interface RowHandlers {
@@ -40,14 +40,14 @@ export const Row = memo(function Row({ alert, isSelected, isOpen, isWaiting, isI
           onFocus={() => onCursor(id)}
           aria-expanded={isOpen}
         >
-          {title || id}
+          <span>{title || id}</span>
         </button>
         <Where alert={alert} />
       </div>
       <span className="value">
         {alert.current_value !== null && (
           <>
-            {number(alert.current_value)} <small>at firing</small>
+            {brief(alert.current_value)} <small>at firing</small>
           </>
         )}
       </span>
