@@ -16,6 +16,7 @@ import { Dialogue } from "./dialogue.js";
 import type { Counters, Effect, Told } from "./effects.js";
 import { ClientStopped, NoAnswer, TocsinError } from "./errors.js";
 import { Events } from "./events.js";
+import { Grants } from "./grants.js";
 import { Link } from "./link.js";
 import type {
   AlertMessage,
@@ -44,13 +45,11 @@ export interface SubscribeOptions {
   snapshot?: boolean;
 }
 
-type Grant = { resolve(answer: Subscribed | null): void; reject(fault: TocsinError): void };
-
 export class Client extends Events {
   private readonly dialogue: Dialogue;
   private readonly requests: Requests;
   private readonly link: Link;
-  private readonly grants = new Map<string, Grant[]>();
+  private readonly grants = new Grants();
   private readonly wall: () => number;
   /** By the channel's full name: when it was last proven that nothing was missed. */
   private readonly verified = new Map<string, number>();
@@ -137,19 +136,18 @@ export class Client extends Events {
    */
   subscribe(channel: string, options: SubscribeOptions = {}): Promise<Subscribed | null> {
     const name = channelName(channel);
-    return new Promise((resolve, reject) => {
-      const effects = this.dialogue.subscribe(name, options.minSeverity ?? "info", options.snapshot ?? false);
-      if (!effects) return resolve(null);
-      this.grants.set(name, [...(this.grants.get(name) ?? []), { resolve, reject }]);
-      this.perform(effects);
-    });
+    const effects = this.dialogue.subscribe(name, options.minSeverity ?? "info", options.snapshot ?? false);
+    if (!effects) return Promise.resolve(null);
+    const granted = this.grants.wait(name);
+    this.perform(effects);
+    return granted;
   }
 
   /** Follows a channel no more. */
   unsubscribe(channel: string): void {
     const name = channelName(channel);
     this.perform(this.dialogue.unsubscribe(name));
-    this.grant(name, null);
+    this.grants.settle(name, null);
   }
 
   /** The server's name of a channel that is followed, as messages have it; empty before its first answer. */
@@ -270,7 +268,7 @@ export class Client extends Events {
       case "answer":
         return this.requests.answer(effect.id, effect.answer);
       case "granted":
-        return this.grant(effect.channel, effect.answer);
+        return this.grants.settle(effect.channel, effect.answer);
       case "greeted":
         this.link.greeted(effect.isRefresh);
         return this.requests.ready();
@@ -284,15 +282,6 @@ export class Client extends Events {
       this.verified.set((effect.value as AlertMessage | PositionMessage).channel, this.wall());
     }
     this.told[effect.word].tell(effect.value);
-  }
-
-  private grant(channel: string, answer: Subscribed | TocsinError | null): void {
-    const grants = this.grants.get(channel) ?? [];
-    this.grants.delete(channel);
-    for (const { resolve, reject } of grants) {
-      if (answer instanceof TocsinError) reject(answer);
-      else resolve(answer);
-    }
   }
 }
 
