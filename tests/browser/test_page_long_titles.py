@@ -57,3 +57,11 @@ async def test_a_long_title_has_two_lines_on_a_phone_and_a_row_room_for_everythi
     page = await opened(browser, engine, "ann", viewport=size, reduced_motion="reduce")
     await page.locator(".alert-row").wait_for()
     assert await page.evaluate(LOOK % lines) == {"lines": lines, "wrong": []}
+
+
+async def test_a_word_without_an_end_does_not_fold_a_table_that_has_room(engine: Engine, browser: Browser) -> None:
+    endless = TriggerInput(framework_id="web", title="a_word_without_an_end_" * 8)
+    await engine.service.trigger(engine.principal("main"), [endless])
+    size = {"width": 1280, "height": 740}
+    page = await opened(browser, engine, "ann", "/history", viewport=size)
+    await page.locator(".table-frame:not(.stacked) td", has_text="a_word_without_an_end_").wait_for()

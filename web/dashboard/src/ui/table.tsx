@@ -50,7 +50,7 @@ export function Table<Row>({ caption, columns, rows, keyOf, current }: TableProp
           {rows.map((row) => (
             <tr key={keyOf(row)} aria-current={current === keyOf(row) ? "true" : undefined}>
               {columns.map((column) => (
-                <td key={column.title} data-title={column.title} className={column.isFigure ? "figure" : undefined}>
+                <td key={column.title} data-title={column.title} className={classOf(column)}>
                   {column.cell(row)}
                 </td>
               ))}
@@ -60,4 +60,8 @@ export function Table<Row>({ caption, columns, rows, keyOf, current }: TableProp
       </table>
     </div>
   );
+}
+
+function classOf({ isFigure, isLong }: { isFigure?: boolean; isLong?: boolean }): string | undefined {
+  return isFigure ? "figure" : isLong ? "long" : undefined;
 }

@@ -7,7 +7,7 @@ export function Tiles({ totals }: { totals: Figures }) {
   const { to_acknowledge: taken, to_resolve: ended } = totals;
   const tiles: [string, string, string?][] = [
     ["Alerts", number(totals.alerts)],
-    ["Open now", number(totals.active + totals.acknowledged), `Of them ${number(totals.acknowledged)} acknowledged.`],
+    ["Still open", number(totals.active + totals.acknowledged), `Of them ${number(totals.acknowledged)} acknowledged.`],
     ["Suppressed", number(totals.suppressed), "Triggers that made no alert of their own, because it was open."],
     ["Quieted", number(totals.quieted), "Silenced, in maintenance, or otherwise kept from ringing."],
     ["Somebody was told", number(totals.notified), "In the app, by e-mail, chat or the like."],

@@ -1,42 +1,21 @@
 /** How the person who is signed in wants to be told: by which channels, when not, and what together. */
-import { type Severity, SEVERITIES } from "../../alerts.ts";
 import { type Answer, ApiError, ask, post, segment } from "../../api.ts";
 import { useAsked } from "../../asked.ts";
 import { useClaims } from "../../session.ts";
+import { Answered, Button, Clash, Refusal, sayDone, useFields, useSave } from "../../ui/index.ts";
+import { ZoneField } from "../quiet/weekly.tsx";
 import {
-  Answered,
-  Button,
-  CheckField,
-  Clash,
-  Refusal,
-  sayDone,
-  SelectField,
-  SeverityBadge,
-  TextField,
-  useFields,
-  useSave,
-} from "../../ui/index.ts";
-import { DAYS } from "../quiet/quiet.ts";
-import { DAY_SAYS, DaysField, ZoneField } from "../quiet/weekly.tsx";
-import {
-  CHANNEL_SAYS,
-  PERSONAL,
-  type Personal,
   type Preference,
   preferenceBody,
   type PreferenceDraft,
   preferenceDraft,
   preferenceFaults,
-  turned,
   type User,
 } from "./people.ts";
+import { ChannelGrid, Digests, Hours, Report } from "./preferencefields.tsx";
 import { You } from "./you.tsx";
 
 const PATH = "/api/v1/preferences";
-const LOUDEST_FIRST = [...SEVERITIES].reverse();
-const HOURS = Array.from({ length: 24 }, (_, hour) => [String(hour), `${String(hour).padStart(2, "0")}:00`] as const);
-
-const REPORT_DAYS = DAYS.map((day) => [day, DAY_SAYS[day]] as const);
 
 /** One of somebody's own; null: there is none yet. */
 async function own<T>(path: string, signal: AbortSignal): Promise<Answer<T> | null> {
@@ -126,172 +105,6 @@ function PreferenceForm({ kept, etag, zone, again }: PreferenceFormProps) {
         </Button>
       </div>
     </form>
-  );
-}
-
-type Form = ReturnType<typeof useFields<PreferenceDraft>>;
-type Channels = PreferenceDraft["channels"];
-
-function ChannelGrid({ channels, onChange }: { channels: Channels; onChange: (channels: Channels) => void }) {
-  const turn = (severity: Severity, channel: Personal) =>
-    onChange({ ...channels, [severity]: turned(channels[severity], channel) });
-  return (
-    <fieldset className="card">
-      <legend>How you are told</legend>
-      <table className="grid-of-channels">
-        <caption className="for-readers">Which channels tell you of which severity</caption>
-        <thead>
-          <tr>
-            <th scope="col">Of</th>
-            {PERSONAL.map((channel) => (
-              <th key={channel} scope="col">
-                {CHANNEL_SAYS[channel]}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {LOUDEST_FIRST.map((severity) => (
-            <tr key={severity}>
-              <th scope="row">
-                <SeverityBadge severity={severity} />
-              </th>
-              {PERSONAL.map((channel) => (
-                <td key={channel}>
-                  <input
-                    type="checkbox"
-                    aria-label={`${severity} ${CHANNEL_SAYS[channel]}`}
-                    checked={channels[severity].includes(channel)}
-                    onChange={() => turn(severity, channel)}
-                  />
-                </td>
-              ))}
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </fieldset>
-  );
-}
-
-function Hours({ form }: { form: Form }) {
-  const { hasQuietHours, quiet_hours, quiet_below } = form.values;
-  const put = (next: Partial<PreferenceDraft["quiet_hours"]>) => form.set("quiet_hours", { ...quiet_hours, ...next });
-  return (
-    <fieldset className="card">
-      <legend>Quiet hours</legend>
-      <CheckField
-        label="Do not disturb me at some hours"
-        hint="What waits is sent together when they end. Escalations and reminders pass; the app's own list is quiet by itself."
-        checked={hasQuietHours}
-        onChange={(event) => form.set("hasQuietHours", event.target.checked)}
-      />
-      {hasQuietHours && (
-        <>
-          <div className="fields">
-            <TextField
-              label="From"
-              type="time"
-              value={quiet_hours.start}
-              error={form.errorOf("quiet_hours")}
-              onChange={(event) => put({ start: event.target.value })}
-            />
-            <TextField
-              label="To"
-              type="time"
-              value={quiet_hours.end}
-              onChange={(event) => put({ end: event.target.value })}
-            />
-            <SelectField
-              label="Passes from"
-              options={LOUDEST_FIRST}
-              hint="What is at least so severe rings."
-              value={quiet_below}
-              onChange={(event) => form.set("quiet_below", event.target.value as Severity)}
-            />
-          </div>
-          <DaysField
-            legend="On"
-            hint="None: every day. Past midnight the day on which they begin counts."
-            days={quiet_hours.days}
-            onChange={(days) => put({ days })}
-          />
-        </>
-      )}
-    </fieldset>
-  );
-}
-
-function Digests({ form }: { form: Form }) {
-  const { digest } = form.values;
-  const put = (next: Partial<PreferenceDraft["digest"]>) => form.set("digest", { ...digest, ...next });
-  const isOn = digest.frequency !== "off";
-  return (
-    <fieldset className="card">
-      <legend>Digest</legend>
-      <div className="fields">
-        <SelectField
-          label="Sent together"
-          options={[
-            ["off", "never: each at once"],
-            ["hourly", "every hour"],
-            ["daily", "once a day"],
-          ]}
-          value={digest.frequency}
-          onChange={(event) => put({ frequency: event.target.value as PreferenceDraft["digest"]["frequency"] })}
-        />
-        {digest.frequency === "daily" && (
-          <SelectField
-            label="At"
-            options={HOURS}
-            value={String(digest.hour)}
-            onChange={(event) => put({ hour: Number(event.target.value) })}
-          />
-        )}
-        {isOn && (
-          <SelectField
-            label="What is at most"
-            options={SEVERITIES}
-            hint="What is more severe is told at once."
-            value={digest.up_to}
-            onChange={(event) => put({ up_to: event.target.value as Severity })}
-          />
-        )}
-      </div>
-    </fieldset>
-  );
-}
-
-function Report({ form }: { form: Form }) {
-  const { hasReport, weekly_report } = form.values;
-  const put = (next: Partial<PreferenceDraft["weekly_report"]>) =>
-    form.set("weekly_report", { ...weekly_report, ...next });
-  return (
-    <fieldset className="card">
-      <legend>Weekly report</legend>
-      <CheckField
-        label="Mail me about the week before"
-        hint="How many alerts, beside the week before that; the loudest rules, open incidents, what is expected next."
-        checked={hasReport}
-        onChange={(event) => form.set("hasReport", event.target.checked)}
-      />
-      {hasReport && (
-        <div className="fields">
-          <SelectField
-            label="On"
-            options={REPORT_DAYS}
-            value={weekly_report.day}
-            onChange={(event) => put({ day: event.target.value })}
-          />
-          <SelectField
-            label="At"
-            options={HOURS}
-            value={String(weekly_report.hour)}
-            onChange={(event) => put({ hour: Number(event.target.value) })}
-          />
-        </div>
-      )}
-    </fieldset>
   );
 }
 

@@ -20,7 +20,7 @@ export function Details({ id }: { id: string }) {
   const asked = useRule(id);
   useKeys("Rule", [{ keys: "Escape", says: "Close the rule", does: () => closeDetails(id) }]);
   // Whoever opens it by keyboard goes on inside; closing leads back.
-  useEffect(() => document.querySelector<HTMLElement>(".rules .drawer-body")?.focus(), [id]);
+  useEffect(() => document.querySelector<HTMLElement>(".rules .drawer-body")?.focus({ preventScroll: true }), [id]);
   return (
     <Drawer title={id} label={`Rule ${id}`} onClose={() => closeDetails(id)}>
       <Answered asked={asked} what="This rule">
