@@ -13,7 +13,7 @@ would hold back the bus for as long as it runs.
 Nobody waits for a disk: a crash loses the last rows, and may give their numbers again. So when the server was started
 anew, something may have been missed, and all that is there is read again. The same if the newest number is lower than
 our cursor; therefore trimming leaves the last row. Behind a pooler that gives connections out by transaction no NOTIFY
-arrives: then news is as late as the next look.
+would arrive; the store refuses such a one.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ from engine.bus.frames import Parcel
 from engine.bus.hearing import CATCH_UP_S
 from engine.bus.over_there import OverThere
 from engine.foreign import ForeignLoop
-from engine.stores.postgres.connect import named
+from engine.stores.postgres.connect import named, with_settings
 
 ANSWER_S = 1.0
 # A login is some round trips and a slow hash.
 CONNECT_S = 2.0
-# Bells are lost with their connection, and by poolers.
+# Bells are lost with their connection.
 LOOK_EVERY_S = 1.0
 # Frames of one look, each of up to 256 kB; the next look follows at once.
 READ_MAX = 64
 CHANNEL = "tocsin_bus"
 # One of the two numbers of an advisory lock: "bus" in ASCII. The store's locks have others.
 LOCK = 0x627573
+NAME = "tocsin bus"
 _SETTINGS = {
-    "application_name": "tocsin bus",
     "statement_timeout": str(int(ANSWER_S * 1_000)),
     # Whatever is here is worth nothing after a crash.
     "synchronous_commit": "off",
@@ -122,7 +122,7 @@ class _Connection:
     async def connection(self) -> Any:
         """The connection, made if there is none."""
         if self._connection is None:
-            self._connection = await asyncpg.connect(self._url, timeout=CONNECT_S, server_settings=_SETTINGS)
+            self._connection = await with_settings(self._url, CONNECT_S, _SETTINGS, NAME)
             self._holder = asyncio.create_task(_hold(self._connection))
             await self.connected(self._connection)
         return self._connection

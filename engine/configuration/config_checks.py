@@ -159,6 +159,8 @@ def check_smtp(smtp: Smtp) -> None:
 
 def _check_redis(url: SecretUrl) -> None:
     allowed = "redis://[[user]:password@]host[:port][/database], rediss:// or unix:///path (%40 for an @ in a password)"
+    if b"sentinel" in url.reveal().partition(b"://")[0]:
+        raise ValueError(f"{allowed}; Sentinel is not supported, name the Redis itself by what goes with its primary")
     try:
         text = url.reveal().decode()
         parts = urlsplit(text)

@@ -33,6 +33,12 @@ _CAME_WITHOUT_ONE = "must be called with the client already authenticated"
 FULL_PERCENT = 90
 # Takes entries of the cache, which end by themselves anyway, and leaves the streams between nodes alone.
 POLICY = "volatile-lru"
+# It answers as a Redis does, and keeps nothing.
+SENTINEL, INSTEAD = (
+    "is a Sentinel, which only says where a Redis is; Sentinel is not supported",
+    "name the Redis itself, by what goes with its primary (a name, a proxy), or a Redis Cluster",
+)
+_FOREIGN_AUTHORITY = "CERTIFICATE_VERIFY_FAILED"
 MISSING, INSTALL = "the library for it is not installed", how_to_get("redis")
 
 
@@ -48,7 +54,7 @@ def be_ready(config: Config) -> None:
         raise ConfigError("redis.url", f"{MISSING}: {INSTALL}") from None
     client = _client(config)
     try:
-        client.ping()
+        mode = client.info("server").get("redis_mode")
     except (redis.AuthenticationError, redis.exceptions.NoPermissionError) as fault:
         raise ConfigError("redis.url", f"{config.redis.url.shown} refuses us: {_refusal(fault)}") from None
     except redis.InvalidResponse:
@@ -57,6 +63,8 @@ def be_ready(config: Config) -> None:
         raise NotYet(f"no connection to the Redis at {config.redis.url.shown}: {fault}") from None
     finally:
         client.close()
+    if mode == "sentinel":
+        raise ConfigError("redis.url", f"what answers at {config.redis.url.shown} {SENTINEL}: {INSTEAD}")
 
 
 def server(config: Config) -> Iterator[Finding]:
@@ -77,13 +85,23 @@ def server(config: Config) -> Iterator[Finding]:
         yield Finding("redis", Level.FAIL, f"{where} refuses us: {cause}", advice)
         return
     except redis.RedisError as fault:
-        yield Finding("redis", Level.WARNING, f"{where}: {fault}", "start it, or mend redis.url; nodes use the store")
+        yield Finding("redis", Level.WARNING, f"{where}: {fault}", _advice(str(fault)))
         return
     finally:
         client.close()
+    if told.get("redis_mode") == "sentinel":
+        yield Finding("redis", Level.FAIL, f"{where} {SENTINEL}", INSTEAD)
+        return
     yield _version(where, told)
     yield _speed(ping_s)
     yield _memory(told)
+
+
+def _advice(cause: str) -> str:
+    mend = "start it, or mend redis.url"
+    if _FOREIGN_AUTHORITY in cause:
+        mend = "mend its certificate, or name its authority's file in SSL_CERT_FILE (with the system's own ones in it)"
+    return f"{mend}; nodes use the store"
 
 
 def _refusal(fault: Exception) -> str:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
+from benchmarks.peers.ports import a_port
 from engine.configuration.config import Config
 from engine.configuration.fields import SecretUrl
 from engine.doctor import Finding, Level, redis_server
 from engine.extras import how_to_get
 from engine.sections.cache import Redis
+from tests.support.certificates import Authority
 from tests.support.redis_server import PASSWORD, RedisServer
+from tests.support.sentinels import a_sentinel
 
 OK, WARNING, FAIL = Level.OK, Level.WARNING, Level.FAIL
 
@@ -35,7 +39,7 @@ def test_one_that_is_near_new_and_bounded_is_in_order(redis: RedisServer) -> Non
     bound(redis)
     version, speed, memory = look(redis.url)
     assert [found.level for found in (version, speed, memory)] == [OK, OK, OK]
-    assert "Redis " in version.text
+    assert re.fullmatch(rf"{redis.url}: (Redis|Valkey) \d+\.\d+\.\d+", version.text)
     assert "of 100 MiB, volatile-lru when full" in memory.text
 
 
@@ -73,6 +77,38 @@ def test_a_wrong_password_is_a_fail_and_never_shown() -> None:
         server.remove()
     assert found.level is FAIL
     assert "another-secret" not in str(found)
+
+
+def test_a_sentinel_is_a_fail() -> None:
+    with a_sentinel() as url:
+        (found,) = look(url)
+    assert (found.level, "Sentinel is not supported" in found.text) == (FAIL, True)
+    assert found.advice.startswith("name the Redis itself")
+
+
+def test_with_tls_its_authority_must_be_known_and_is_named_in_the_advice_if_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = Authority(tmp_path).issue()
+    port = a_port()
+    server = RedisServer.start(
+        password=PASSWORD,
+        tls_port=port,
+        tls_cert_file=files.cert,
+        tls_key_file=files.key,
+        tls_ca_cert_file=files.ca,
+        tls_auth_clients="no",
+    )
+    url = f"rediss://:{PASSWORD}@127.0.0.1:{port}/0"
+    try:
+        (unknown,) = look(url)
+        monkeypatch.setenv("SSL_CERT_FILE", str(files.ca))
+        known = look(url)[0]
+    finally:
+        server.remove()
+    assert (unknown.level, known.level) == (WARNING, OK)
+    assert "SSL_CERT_FILE" in unknown.advice
+    assert PASSWORD not in str(unknown)
 
 
 def test_one_that_does_not_answer_is_a_warning_with_its_address(redis: RedisServer) -> None:

@@ -81,6 +81,25 @@ def test_plans_that_are_made_anew_are_those_of_the_same_statement(
     assert asyncio.run(asked_again(postgres_database, 8)) == [(8,)]
 
 
+def in_force(connection: PostgresConnection) -> dict[str, str]:
+    return {
+        name: connection.execute("SELECT current_setting(?)", (name,)).fetchone()[0]
+        for name in (*ours.SETTINGS, "application_name")
+    }
+
+
+def test_what_is_set_for_a_session_is_in_force_in_its_transactions(postgres_database: PostgresDatabase) -> None:
+    async def ask() -> dict[str, str]:
+        sessions = Sessions(postgres_database.url, 1, Reachability())
+        try:
+            await sessions.transact(opening(READING, None), rows_of_bus)
+            return await sessions.transact(opening(COMMITTING, None), in_force)
+        finally:
+            await sessions.aclose()
+
+    assert asyncio.run(ask()) == ours.SETTINGS | {"application_name": "tocsin"}
+
+
 async def many_asked(database: PostgresDatabase, texts: int) -> int:
     """How many statements a server keeps of a session that asked so many, each once."""
     sessions = Sessions(database.url, 1, Reachability())

@@ -96,6 +96,7 @@ def test_a_server_ends_with_the_tests_that_started_it_however_they_end() -> None
 
 
 def test_without_the_program_the_test_fails_and_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(os.environ, "PATH", "/nowhere")
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.delenv("TOCSIN_TEST_REDIS", raising=False)
     with pytest.raises(pytest.fail.Exception, match="apt-get install redis-server"):
         RedisServer.start()

@@ -17,6 +17,7 @@ from tests.support.engines import command, environment, first_line
 from tests.support.postgres_fixtures import migrated_template
 from tests.support.postgres_server import APP, OWNER, PASSWORD, PostgresDatabase, PostgresServer
 from tests.support.redis_server import RedisServer
+from tests.support.sentinels import a_sentinel
 
 PATIENCE_S = 170.0
 SECRET = "hunter2"
@@ -132,6 +133,14 @@ def test_a_user_of_a_redis_without_rights_is_told_and_not_waited_for(tmp_path: P
     redis.command("ACL", "DELUSER", "weak")
     assert f"127.0.0.1:{redis.port}/0 refuses us: " in line
     assert "give that user its rights there" in line
+
+
+def test_a_sentinel_is_told_from_a_redis_and_not_waited_for(tmp_path: Path) -> None:
+    with a_sentinel() as url:
+        line = refused(tmp_path, "--wait", "600", "--redis", url)
+    assert f"what answers at {url} is a Sentinel" in line
+    assert "name the Redis itself" in line
+    assert "\n" not in line
 
 
 def test_a_database_that_is_not_there_is_named(tmp_path: Path, postgres_server: PostgresServer) -> None:

@@ -22,7 +22,9 @@ Said = Callable[..., Awaitable[str]]
 
 def run(*arguments: str, **variables: str) -> Result:
     """A command, with nothing of the caller's settings."""
-    cleared = dict.fromkeys(("TOCSIN_API", "TOCSIN_TOKEN", "TOCSIN_URL", "TOCSIN_SECRET", "TOCSIN_DATA"))
+    cleared = dict.fromkeys(
+        ("TOCSIN_API", "TOCSIN_TOKEN", "TOCSIN_URL", "TOCSIN_SECRET", "TOCSIN_DATA", "TOCSIN_TEST_REDIS")
+    )
     return CliRunner().invoke(cli, list(arguments), prog_name="tocsin", env=cleared | variables)
 
 

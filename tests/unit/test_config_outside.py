@@ -47,6 +47,15 @@ def test_a_wrong_url_of_a_redis_is_refused_without_its_password(url):
     assert "hu/sh" not in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    "url", ["redis+sentinel://:hush@a:26379/mymaster", "redis-sentinel://:hush@a:26379,b:26379/mymaster/0"]
+)
+def test_who_names_a_sentinel_is_told_that_it_is_not_supported(url):
+    with pytest.raises(ConfigError, match="Sentinel is not supported, name the Redis itself") as refusal:
+        load(environ={"TOCSIN_REDIS_URL": url})
+    assert "hush" not in str(refusal.value)
+
+
 @pytest.mark.parametrize("prefix", ["", "a b", "a*", "x" * 33, "{a}"])
 def test_a_prefix_that_would_mean_other_keys_is_refused(prefix):
     with pytest.raises(ConfigError, match="use 1-32 letters, digits"):

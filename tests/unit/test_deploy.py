@@ -115,6 +115,11 @@ def test_the_redis_of_compose_is_as_the_doctor_wants_it() -> None:
     assert "--maxmemory" in line
 
 
+def test_nobody_takes_the_postgres_that_only_makes_the_database_for_the_one_that_stays() -> None:
+    # The image runs it on its socket alone.
+    assert "--host=127.0.0.1" in COMPOSE["services"]["postgres"]["healthcheck"]["test"]
+
+
 def test_the_image_is_made_of_what_is_in_the_checkout() -> None:
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", TEXTS["Dockerfile"], re.MULTILINE)
     sources = [source for line in copied for source in line.split()]

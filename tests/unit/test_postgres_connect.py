@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -36,11 +37,34 @@ def test_a_database_is_named_by_its_host_wherever_the_url_has_it(url: str, said:
     ],
 )
 def test_a_url_that_cannot_be_used_is_told_with_what_may_be_wrong_in_it(url: str, advice: str) -> None:
+    assert "the database at db/t cannot be used" in refused(url, advice)
+
+
+@pytest.mark.parametrize(
+    ("behind", "said"),
+    [
+        ("sslmode=verify-full", "has sslmode=verify-full and no sslrootcert=FILE"),
+        ("sslmode=verify-ca", "has sslmode=verify-ca and no sslrootcert=FILE"),
+        ("sslmode=verify-full&sslrootcert=/no/ca.pem", "names no file: sslrootcert=/no/ca.pem"),
+    ],
+)
+def test_what_is_lacking_for_tls_is_named(
+    behind: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Certificates of whoever runs the tests are not ours.
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("PGSSLROOTCERT", raising=False)
+    assert "database at db/t " in refused(f"postgresql://me:hush@db/t?{behind}", said)
+
+
+def refused(url: str, why: str) -> str:
+    """What is said of a URL that is refused for this, without its password."""
+
     async def connect() -> None:
         async with connected(url):
             raise AssertionError("nothing is there")
 
-    with pytest.raises(StoreRefused, match=advice) as refusal:
+    with pytest.raises(StoreRefused, match=why) as refusal:
         asyncio.run(connect())
-    assert "the database at db/t cannot be used" in str(refusal.value)
     assert "hush" not in str(refusal.value)
+    return str(refusal.value)

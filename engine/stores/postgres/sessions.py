@@ -21,6 +21,7 @@ from typing import NamedTuple, TypeVar
 import asyncpg
 import structlog
 
+from engine.stores.postgres.connect import with_settings
 from engine.stores.postgres.connection import PostgresConnection, run_on
 
 T = TypeVar("T")
@@ -45,7 +46,6 @@ USUAL = Pace()
 # Of whoever runs only when nobody else does, and holds nobody up but the cleaning of old rows.
 LEISURELY = Pace(30.0, 60.0, 30)
 SETTINGS = {
-    "application_name": "tocsin",
     "search_path": "public",
     "statement_timeout": "5s",
     "lock_timeout": "3s",
@@ -172,12 +172,8 @@ class Sessions:
     async def _open(self) -> PostgresConnection:
         answers = self._reach.answers
         try:
-            session = await asyncpg.connect(
-                self._url,
-                timeout=self._pace.connect_s,
-                statement_cache_size=0,
-                server_settings={**SETTINGS, "idle_in_transaction_session_timeout": f"{self._pace.between_s}s"},
-            )
+            settings = {**SETTINGS, "idle_in_transaction_session_timeout": f"{self._pace.between_s}s"}
+            session = await with_settings(self._url, self._pace.connect_s, settings, statement_cache_size=0)
         except asyncpg.TooManyConnectionsError:  # of a server that is there
             raise
         except Exception:
