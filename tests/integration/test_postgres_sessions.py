@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from engine.stores.postgres import connection as ours
 from engine.stores.postgres.connection import PostgresConnection
-from engine.stores.postgres.sessions import COMMITTING, READING, Reachability, Sessions, opening
+from engine.stores.postgres.sessions import COMMITTING, READING, SETTINGS, Reachability, Sessions, opening
 from tests.support.postgres_server import PostgresDatabase
 
 BOTH = 2
@@ -84,7 +84,7 @@ def test_plans_that_are_made_anew_are_those_of_the_same_statement(
 def in_force(connection: PostgresConnection) -> dict[str, str]:
     return {
         name: connection.execute("SELECT current_setting(?)", (name,)).fetchone()[0]
-        for name in (*ours.SETTINGS, "application_name")
+        for name in (*SETTINGS, "application_name")
     }
 
 
@@ -97,7 +97,7 @@ def test_what_is_set_for_a_session_is_in_force_in_its_transactions(postgres_data
         finally:
             await sessions.aclose()
 
-    assert asyncio.run(ask()) == ours.SETTINGS | {"application_name": "tocsin"}
+    assert asyncio.run(ask()) == SETTINGS | {"application_name": "tocsin"}
 
 
 async def many_asked(database: PostgresDatabase, texts: int) -> int:
