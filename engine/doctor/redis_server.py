@@ -54,7 +54,7 @@ def be_ready(config: Config) -> None:
         raise ConfigError("redis.url", f"{MISSING}: {INSTALL}") from None
     client = _client(config)
     try:
-        mode = client.info("server").get("redis_mode")
+        is_sentinel = _is_sentinel(client.info("server"))
     except (redis.AuthenticationError, redis.exceptions.NoPermissionError) as fault:
         raise ConfigError("redis.url", f"{config.redis.url.shown} refuses us: {_refusal(fault)}") from None
     except redis.InvalidResponse:
@@ -63,7 +63,7 @@ def be_ready(config: Config) -> None:
         raise NotYet(f"no connection to the Redis at {config.redis.url.shown}: {fault}") from None
     finally:
         client.close()
-    if mode == "sentinel":
+    if is_sentinel:
         raise ConfigError("redis.url", f"what answers at {config.redis.url.shown} {SENTINEL}: {INSTEAD}")
 
 
@@ -89,12 +89,17 @@ def server(config: Config) -> Iterator[Finding]:
         return
     finally:
         client.close()
-    if told.get("redis_mode") == "sentinel":
+    if _is_sentinel(told):
         yield Finding("redis", Level.FAIL, f"{where} {SENTINEL}", INSTEAD)
         return
     yield _version(where, told)
     yield _speed(ping_s)
     yield _memory(told)
+
+
+def _is_sentinel(told: Mapping[str, Any]) -> bool:
+    # Valkey's name for it, and Redis'.
+    return "sentinel" in (told.get("server_mode"), told.get("redis_mode"))
 
 
 def _advice(cause: str) -> str:
