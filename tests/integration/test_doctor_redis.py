@@ -79,7 +79,8 @@ def test_a_wrong_password_is_a_fail_and_never_shown() -> None:
     assert "another-secret" not in str(found)
 
 
-def test_a_sentinel_is_a_fail() -> None:
+def test_a_sentinel_is_a_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis_server, "ANSWER_S", 60.0)
     with a_sentinel() as url:
         (found,) = look(url)
     assert (found.level, "Sentinel is not supported" in found.text) == (FAIL, True)
@@ -89,6 +90,8 @@ def test_a_sentinel_is_a_fail() -> None:
 def test_with_tls_its_authority_must_be_known_and_is_named_in_the_advice_if_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A handshake takes its time where everything does.
+    monkeypatch.setattr(redis_server, "ANSWER_S", 60.0)
     files = Authority(tmp_path).issue()
     port = a_port()
     server = RedisServer.start(
