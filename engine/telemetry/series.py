@@ -47,7 +47,8 @@ class Observed:
         rank, seen, lower = share * self.count, 0, 0.0
         for bound, count in zip(self.bounds, self.counts, strict=False):
             if count and seen + count >= rank:
-                return lower + (bound - lower) * (rank - seen) / count
+                # Rounding may lift what is exactly the bound above it.
+                return min(bound, lower + (bound - lower) * (rank - seen) / count)
             seen, lower = seen + count, bound
         return self.bounds[-1] if self.count else None
 

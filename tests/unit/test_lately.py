@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.telemetry.lately import ANSWERS_MIN, LOOKUPS_MIN, WAKE_UPS_MIN, WINDOW_S, Counted, Lately
@@ -96,6 +96,7 @@ def test_a_quantile_is_estimated_within_its_bucket_and_the_mean_is_exact() -> No
 
 
 @given(st.lists(st.floats(min_value=0, max_value=2), min_size=1), st.sampled_from([0.5, 0.95, 0.99]))
+@example([0.0, 0.0, 0.0, 1.0, 1.0, 1.0], 0.5)
 def test_an_estimate_is_above_a_bound_exactly_if_the_true_quantile_is(values: list[float], share: float) -> None:
     estimate = seen(*values).quantile(share)
     assert estimate is not None
