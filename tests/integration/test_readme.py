@@ -176,7 +176,7 @@ async def test_a_node_of_the_readme_starts_on_a_shared_store(
         process = await trio.lowlevel.open_process(
             ["bash", "-ec", script],
             stdout=subprocess.PIPE,
-            env=environment(TOCSIN_WATCH_HOST="false", TOCSIN_DATA=str(tmp_path)),
+            env=environment(TOCSIN_WATCH_HOST="false", TOCSIN_WATCHDOG_EXIT_S="120", TOCSIN_DATA=str(tmp_path)),
         )
         assert process.stdout is not None
         said = b""

@@ -193,7 +193,7 @@ async def waited_for(folder: Path, arguments: tuple[str, ...], start: Callable[[
         command("serve", "--wait", "600", *arguments, *places),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=environment(TOCSIN_WATCH_HOST="false"),
+        env=environment(TOCSIN_WATCH_HOST="false", TOCSIN_WATCHDOG_EXIT_S="120"),
     )
     assert process.stdout is not None
     assert process.stderr is not None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.support.engines import environment
 
-PATIENCE_S = 170.0
+PATIENCE_S = 280.0
 CONFTEST = 'pytest_plugins = ["tocsin.testing"]\n'
 SETTINGS = "[pytest]\ntrio_mode = true\nfilterwarnings = error\n"
 
