@@ -83,13 +83,14 @@ check-form: install-dev
 check-types: install-dev
 	$(BIN)/mypy
 
-# Before each commit: everything about the code that needs no other program. First what reads it, side by side, each told
-# as a whole where make can do that (4.0); then the unit tests in two processes, file by file, without two plugins of
-# pytest that take a second to load and are not used there.
+# Before each commit, in under two minutes: first what reads the code, side by side, each told as a whole where make can do
+# that (4.0); then the unit tests, which start nothing, in two processes, file by file, without two plugins of pytest that
+# take a second to load and are not used there.
 check: install-dev page
 	$(MAKE) --no-print-directory -j 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) check-web check-types check-form
 	$(BIN)/pytest tests/unit -q -n 2 --dist loadfile -p no:schemathesis -p no:faker --ignore-glob='*_bruteforce.py'
-	@echo "left to make test: tests/unit/*_bruteforce.py (rules reckoned again, reading by reading) and all beside tests/unit"
+	@echo "left to make test: tests/component (whole engines, servers, processes, benchmarks)," \
+	  "tests/unit/*_bruteforce.py (rules reckoned again, reading by reading), and what needs other programs"
 
 # In three parts: what needs no other program, and what does, in two processes each; then, one by one and unmeasured, what
 # compares how long something takes with how long it took a moment before. A part that fails does not hide what the next
@@ -97,10 +98,10 @@ check: install-dev page
 test: install-dev system node check-web check-form check-types
 	rm -f .coverage .coverage.*
 	failed=; \
-	$(BIN)/coverage run -m pytest -n 2 --dist loadfile tests/unit || failed="$$failed unit"; \
-	$(BIN)/coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not alone" --ignore=tests/unit tests \
+	$(BIN)/coverage run -m pytest -n 2 --dist loadfile tests/unit tests/component || failed="$$failed unit"; \
+	$(BIN)/coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not alone" --ignore=tests/unit --ignore=tests/component tests \
 	  || failed="$$failed together"; \
-	$(BIN)/pytest -m alone --ignore=tests/unit tests || failed="$$failed alone"; \
+	$(BIN)/pytest -m alone --ignore=tests/unit --ignore=tests/component tests || failed="$$failed alone"; \
 	test -z "$$failed" || { echo "failed:$$failed (what failed is told at the end of each part)"; exit 1; }
 	$(BIN)/coverage combine --quiet
 	rm -f .coverage.*  # what processes that were killed on purpose left half-written

@@ -1,4 +1,4 @@
-"""What a role may do: one table of verbs, for every door (which takes which: `tests/unit/test_doors_by_role.py`).
+"""What a role may do: one table of verbs, for every door (which takes which: `tests/component/test_doors_by_role.py`).
 
 read        see alerts, streams, history, rules                   edit        change rules, frameworks, teams
 trigger     ring, and send readings                               broadcast   tell everybody something

@@ -27,7 +27,7 @@ from tests.support.postgres_server import PASSWORD, PostgresDatabase
 from tests.support.stores import KEY, a_commit, committed, fill
 from tocsin.cli import cli
 
-# An installation in use: alerts, jobs in each state, lines of the ledger (see tests/unit/test_upgrades.py).
+# An installation in use: alerts, jobs in each state, lines of the ledger (see tests/component/test_upgrades.py).
 OLD = Path(__file__).parents[1] / "unit" / "stores_of_old" / "0015.sql"
 
 

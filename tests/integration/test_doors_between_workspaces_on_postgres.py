@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.component.test_doors_between_workspaces import strangers_are_told_nothing
 from tests.support.engines import an_engine
 from tests.support.postgres_server import PostgresDatabase
-from tests.unit.test_doors_between_workspaces import strangers_are_told_nothing
 
 
 async def test_an_id_of_another_workspace_is_answered_as_one_that_nobody_has(

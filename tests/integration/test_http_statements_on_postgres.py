@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.component import test_http_statements
+from tests.component.test_http_statements import STATEMENTS_MAX, every_route_asked, nothing_by_itself, too_many
 from tests.support.postgres_server import PostgresDatabase
 from tests.support.statements_on_postgres import PostgresStatementCount
-from tests.unit import test_http_statements
-from tests.unit.test_http_statements import STATEMENTS_MAX, every_route_asked, nothing_by_itself, too_many
 
 __all__ = ["nothing_by_itself"]
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
-from structlog.typing import EventDict
 
+from tests.support.logged import logs
 from tests.support.stores import FACTORIES, StoreFactory
+
+__all__ = ["logs"]
 
 
 @pytest.fixture(params=list(FACTORIES))
@@ -22,10 +22,3 @@ def factory(request: pytest.FixtureRequest, tmp_path: Path) -> StoreFactory:
 def keeping(request: pytest.FixtureRequest, tmp_path: Path) -> StoreFactory:
     """Each store that still has everything after it was closed."""
     return FACTORIES[request.param](tmp_path)
-
-
-@pytest.fixture
-def logs() -> Iterator[list[EventDict]]:
-    """What is logged. Rendering the tracebacks of hundreds of planned crashes would take longer than all else."""
-    with capture_logs() as entries:
-        yield entries

@@ -47,6 +47,7 @@ from protocol.model import AlertState, Severity
 from protocol.notify import Channel, Recipient
 from protocol.predictions import PredictionKind
 from protocol.times import SECOND_US, parse_rfc3339, rfc3339
+from tests.component.test_doors_by_role import DEEDS
 from tests.support.deliveries import a_delivery
 from tests.support.engines import a_config
 from tests.support.event_readers import reading
@@ -55,7 +56,6 @@ from tests.support.patterns import a_pattern, findings_of
 from tests.support.statements import StatementCount, Taken, counted
 from tests.support.stores import NOW
 from tests.support.workflows import a_workflow, keep, set_on
-from tests.unit.test_doors_by_role import DEEDS
 from tocsin import Client
 
 STATEMENTS_MAX = 9

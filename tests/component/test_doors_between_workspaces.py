@@ -21,11 +21,11 @@ from engine.analytics.prediction_findings import finding_of
 from engine.analytics.prediction_worker import refusal
 from engine.app import Engine
 from protocol.predictions import PredictionKind
+from tests.component.test_doors_by_role import A_RULE, DEEDS, ROUTES
 from tests.support.engines import an_engine
 from tests.support.insights import a_recommendation, an_insight
 from tests.support.patterns import a_pattern, findings_of
 from tests.support.stores import NOW
-from tests.unit.test_doors_by_role import A_RULE, DEEDS, ROUTES
 from tocsin import Client
 
 PHASES = [{"phase_type": "A", "sections": [{"display_name": "S", "items": [{"id": "i", "item_name": "I"}]}]}]

@@ -13,9 +13,9 @@ from engine.nodes import news as news_of_nodes
 from engine.nodes.post import Post
 from engine.nodes.receipts import CONFIRM_S, Receipts
 from protocol.forwarding import Confirmed, ObjectsChanged
+from tests.component.test_letters_of_nodes import SEALS, FakeBus
 from tests.support.actors import Ids
 from tests.support.clusters import a_cluster
-from tests.unit.test_letters_of_nodes import SEALS, FakeBus
 
 
 class Desk:
