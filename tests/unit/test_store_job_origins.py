@@ -215,3 +215,16 @@ async def test_a_job_behind_one_that_never_ends_looks_by_itself_after_a_day(open
         await it.store.cancel("acme", first.lease.job)
         assert await it.claim() == []
         assert (looking.lease.job, await it.state(looking.lease.job)) == (second.lease.job, JobState.ACTIVE)
+
+
+async def test_what_a_lost_lease_says_of_its_job_is_not_said_of_the_one_that_holds(opened: Any) -> None:
+    async with opened() as it:
+        await it.add(a_job(key="first"), a_job(key="second"))
+        _, lost = await it.claim()
+        await it.store.cancel("acme", lost.lease.job)
+        await it.store.redrive("acme", lost.lease.job)
+        holds = await it.one()
+        assert holds.lease.job == lost.lease.job
+        batch = [completed(holds, verdict=Verdict.SNOOZED), behind(lost, "first")]
+        assert await it.store.settle(batch) == [True, False]
+        assert [one.lease.job for one in await it.claim()] == [lost.lease.job]

@@ -72,13 +72,14 @@ FROM json_each(?1) AS ending WHERE {_HOLDS} RETURNING job.id, job.lease_no
 # The list is taken apart first: under row-level security no index is used for what is compared with a cast of a value.
 _THERE = """
 WITH waiting AS MATERIALIZED (
-    SELECT CAST(value ->> 'id' AS INTEGER) AS id, value ->> 'key' AS ukey, CAST(value ->> 'number' AS INTEGER) AS number
+    SELECT CAST(value ->> 'id' AS INTEGER) AS id, CAST(value ->> 'lease' AS INTEGER) AS lease, value ->> 'key' AS ukey,
+        CAST(value ->> 'number' AS INTEGER) AS number
     FROM json_each(?1)
 )
-SELECT mine.id, other.id FROM waiting
+SELECT waiting.id, waiting.lease, other.id FROM waiting
     CROSS JOIN job AS mine ON mine.id = waiting.id
     CROSS JOIN job AS other ON other.ukey = waiting.ukey AND other.workspace = mine.workspace
-UNION ALL SELECT waiting.id, other.id FROM waiting CROSS JOIN job AS other ON other.id = waiting.number
+UNION ALL SELECT waiting.id, waiting.lease, other.id FROM waiting CROSS JOIN job AS other ON other.id = waiting.number
 """
 # What is at work, or due by now, goes its way: it looks by itself.
 _FREE = f"""
@@ -176,16 +177,17 @@ def _go_on(connection: Connection, settlements: Sequence[Settlement], now: int) 
         return set()
     # Asked after the ends of the same batch: who waits for what has just ended waits no more.
     there = _there(connection, [one for one in settlements if one.behind is not None])
-    text = _text(_going_on(one, there.get(one.lease.job), now) for one in settlements)
+    text = _text(_going_on(one, there.get(one.lease), now) for one in settlements)
     return {Lease(*row) for row in connection.execute(_GO_ON, (text, now)).fetchall()}
 
 
-def _there(connection: Connection, waiting: Sequence[Settlement]) -> dict[int, int]:
-    """For which of these jobs the one that they are behind has not ended; that one's number."""
+def _there(connection: Connection, waiting: Sequence[Settlement]) -> dict[Lease, int]:
+    """For which of these the one that they are behind has not ended; that one's number. By lease: a job may be here
+    twice, by a lease that was lost and by the one that holds."""
     if not waiting:
         return {}
-    named = [{"id": one.lease.job, "key" if isinstance(one.behind, str) else "number": one.behind} for one in waiting]
-    return dict(connection.execute(_THERE, (_text(named),)).fetchall())
+    named = [{**_lease(one), "key" if isinstance(one.behind, str) else "number": one.behind} for one in waiting]
+    return {Lease(job, number): ahead for job, number, ahead in connection.execute(_THERE, (_text(named),)).fetchall()}
 
 
 def _going_on(one: Settlement, behind: int | None, now: int) -> dict[str, Any]:
@@ -198,7 +200,11 @@ def _going_on(one: Settlement, behind: int | None, now: int) -> dict[str, Any]:
 
 
 def _common(one: Settlement) -> dict[str, Any]:
-    return {"id": one.lease.job, "lease": one.lease.number, "error": one.error}
+    return {**_lease(one), "error": one.error}
+
+
+def _lease(one: Settlement) -> dict[str, Any]:
+    return {"id": one.lease.job, "lease": one.lease.number}
 
 
 def _text(endings: Iterable[dict[str, Any]]) -> str:
