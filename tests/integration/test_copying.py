@@ -28,7 +28,7 @@ from tests.support.stores import KEY, a_commit, committed, fill
 from tocsin.cli import cli
 
 # An installation in use: alerts, jobs in each state, lines of the ledger (see tests/component/test_upgrades.py).
-OLD = Path(__file__).parents[1] / "unit" / "stores_of_old" / "0015.sql"
+OLD = Path(__file__).parents[1] / "component" / "stores_of_old" / "0015.sql"
 
 
 def copy(source: str, target: str) -> tuple[int, str]:
