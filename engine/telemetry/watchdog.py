@@ -100,6 +100,8 @@ class Watchdog:
 
     def __enter__(self) -> Watchdog:
         faulthandler.register(signal.SIGPROF, file=2, all_threads=True, chain=True)
+        # Before the first look as well: a call that keeps the interpreter may come before it, and then there is none.
+        self._wind_up()
         self._thread.start()
         return self
 
@@ -117,7 +119,7 @@ class Watchdog:
 
     def _watch(self) -> None:
         while not self._is_over.wait(self._silence.look_s):
-            signal.setitimer(signal.ITIMER_PROF, self._exit_s)
+            self._wind_up()
             verdict = self._silence.look(self._beats)
             if verdict is Verdict.STALLED:
                 self.stalls += 1
@@ -125,6 +127,9 @@ class Watchdog:
             elif verdict is Verdict.GIVEN_UP:
                 self._tell("loop_given_up", exit_code=GAVE_UP)
                 os._exit(GAVE_UP)
+
+    def _wind_up(self) -> None:
+        signal.setitimer(signal.ITIMER_PROF, self._exit_s)
 
     def _tell(self, event: str, **more: object) -> None:
         line = {

@@ -114,6 +114,13 @@ def test_a_loop_that_is_given_up_ends_the_process_with_70_after_saying_so(monkey
     assert lines[1]["exit_code"] == 70
 
 
+def test_the_kernels_timer_runs_before_the_first_look_and_not_after_the_end() -> None:
+    with Watchdog(36_000, 100_000):
+        left, _ = signal.getitimer(signal.ITIMER_PROF)
+        assert 90_000 < left < 100_001
+    assert signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0)
+
+
 def test_the_stacks_begin_with_the_loops_and_are_bounded() -> None:
     def deep(left: int) -> dict[str, list[str]]:
         if left:
