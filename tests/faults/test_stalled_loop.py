@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -31,19 +30,14 @@ PATIENCE_S = 170.0
 QUICK = {"TOCSIN_WATCHDOG_STALL_S": str(STALL_S), "TOCSIN_WATCHDOG_EXIT_S": str(EXIT_S)}
 
 
-@pytest.fixture(autouse=True)
-async def patience() -> AsyncIterator[None]:
-    with trio.fail_after(PATIENCE_S):
-        yield
-
-
 def an_engine(folder: Path):
     return an_engine_process(folder, program=[sys.executable, "-c", PROGRAM], stderr=subprocess.PIPE, **QUICK)
 
 
 async def rest_of_log(engine: EngineProcess) -> str:
     assert engine.process.stderr is not None
-    return b"".join([part async for part in engine.process.stderr]).decode()
+    with trio.fail_after(PATIENCE_S):
+        return b"".join([part async for part in engine.process.stderr]).decode()
 
 
 async def test_a_stalled_loop_is_shown_and_ends_the_process_with_70(tmp_path: Path) -> None:

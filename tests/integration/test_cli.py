@@ -28,17 +28,10 @@ from tests.support.engines import (
 )
 from tocsin.client import Client
 
-PATIENCE_S = 600.0
 # The promise is 10 s; a loaded machine gets its time.
 STOPS_WITHIN_S = 40.0
 # Made when the tests are collected, and good for longer than all of them take.
 TOKEN = Authenticator(SECRET.encode()).issue("main", "ann", "admin", 86_400)
-
-
-@pytest.fixture(autouse=True)
-async def patience() -> AsyncIterator[None]:
-    with trio.fail_after(PATIENCE_S):
-        yield
 
 
 async def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[bytes]:

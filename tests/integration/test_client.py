@@ -6,7 +6,6 @@ import datetime
 import ssl
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -28,12 +27,6 @@ from tocsin.commands.options import DEFAULT_URL
 from tocsin.errors import CannotConnect, ClientStopped, TocsinError
 
 PATIENCE_S = 600.0
-
-
-@pytest.fixture(autouse=True)
-async def patience() -> AsyncIterator[None]:
-    with trio.fail_after(PATIENCE_S):
-        yield
 
 
 def a_token(role: str = "admin", user: str = "ann") -> str:

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
-import pytest
 import trio
 
 from engine.access.auth import Authenticator
@@ -17,15 +16,8 @@ from tests.support.certificates import Authority, Files
 from tests.support.engines import SECRET, EngineProcess, an_engine_process, command, environment
 from tocsin import Client
 
-PATIENCE_S = 600.0
 # Made when the tests are collected, and good for longer than all of them take.
 TOKEN = Authenticator(SECRET.encode()).issue("main", "ann", "admin", 86_400)
-
-
-@pytest.fixture(autouse=True)
-async def patience() -> AsyncIterator[None]:
-    with trio.fail_after(PATIENCE_S):
-        yield
 
 
 @asynccontextmanager

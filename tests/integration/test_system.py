@@ -17,12 +17,6 @@ from tests.support.engines import an_engine
 PATIENCE_S = 170.0
 
 
-@pytest.fixture(autouse=True)
-async def patience() -> AsyncIterator[None]:
-    with trio.fail_after(PATIENCE_S):
-        yield
-
-
 @pytest.fixture
 async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
     async with an_engine(tmp_path) as engine:

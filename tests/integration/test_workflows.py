@@ -23,14 +23,6 @@ from tests.support.engines import an_engine
 from tests.support.sockets import Peer
 from tests.support.workflows import a_workflow, keep
 
-PATIENCE_S = 170.0
-
-
-@pytest.fixture(autouse=True)
-async def patience() -> AsyncIterator[None]:
-    with trio.fail_after(PATIENCE_S):
-        yield
-
 
 @pytest.fixture
 async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
