@@ -28,14 +28,6 @@ SHORT = {
     # The same alerts ring again and again, so that an attack costs bytes and leaves no alerts behind.
     "TOCSIN_SUPPRESSION_WINDOW_S": "0",
 }
-# Ten thousand connections, several times over, are minutes on a machine that is busy; what hangs is ended all the same.
-ALONE_MAX_S = 900
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.get_closest_marker("alone") and not item.get_closest_marker("timeout"):
-            item.add_marker(pytest.mark.timeout(ALONE_MAX_S))
 
 
 @pytest.fixture(scope="module")

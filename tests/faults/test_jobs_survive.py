@@ -120,7 +120,6 @@ def each_second_has_a_run(told: Told, base: Base) -> None:
     assert failed == 0
 
 
-@pytest.mark.timeout(900)
 async def test_kills_lose_no_job_and_end_none_twice(kind_of_base: str, base: Base, tmp_path: Path) -> None:
     chance, told = random.Random(20261122), Told()
     settings = {"STEPS": str(STEPS), "STORE": base.url, "LEASE_S": LEASE_S}
@@ -141,7 +140,6 @@ async def test_kills_lose_no_job_and_end_none_twice(kind_of_base: str, base: Bas
     each_second_has_a_run(told, base)
 
 
-@pytest.mark.timeout(900)
 async def test_a_process_that_is_stopped_for_longer_than_its_lease_loses_nothing(
     tmp_path: Path, in_a_file: Base
 ) -> None:
@@ -165,7 +163,6 @@ def set_clock(file: Path, hours: int) -> None:
         opened.write((hours * HOUR_US).to_bytes(8, signed=True))
 
 
-@pytest.mark.timeout(900)
 async def test_a_clock_that_is_set_forward_and_back_ends_nothing_twice_and_loses_nothing(
     tmp_path: Path, in_a_file: Base
 ) -> None:

@@ -76,7 +76,6 @@ async def a_node(where: str, folder: Path, name: str) -> AsyncIterator[Node]:
             await process.stdout.aclose()
 
 
-@pytest.mark.timeout(900)
 async def test_races_of_two_processes_have_one_winner_each_whose_finish_counts_once(
     kind_of_store: str, where: str, tmp_path: Path
 ) -> None:

@@ -45,7 +45,6 @@ async def run_it(part: Any, task_status: trio.TaskStatus[None]) -> None:
     await part.run(task_status)
 
 
-@pytest.mark.timeout(900)
 async def test_real_seconds_are_each_run_once_on_two_nodes(kind_of_store: str, urls: list[str]) -> None:
     windows: list[RunArgs] = []
     slots = SLOTS[kind_of_store]

@@ -8,7 +8,6 @@ from contextlib import closing
 from pathlib import Path
 
 import httpx
-import pytest
 import trio
 
 from protocol.items import TriggerInput
@@ -55,7 +54,6 @@ def sends(folder: Path) -> list[tuple[str, int, str | None, str]]:
     return found
 
 
-@pytest.mark.timeout(900)
 async def test_what_is_being_sent_is_finished_or_handed_back_with_its_attempt(tmp_path: Path) -> None:
     told_to_stop = trio.Event()
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 import trio
 
 from tests.support import tomorrow
@@ -43,7 +42,6 @@ async def unreadable_words_cost_only_themselves(upgrade: Upgrade, mine: dict[str
     assert await upgrade.figure("a", "tocsin_nodes_letters_foreign_total") >= foreign + 2
 
 
-@pytest.mark.timeout(900)
 async def test_two_versions_side_by_side_lose_nothing(
     postgres_database: PostgresDatabase, redis: RedisServer, tmp_path: Path
 ) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Iterator
 from itertools import cycle
 from typing import Any
 
-import pytest
 from hypothesis import Phase
 from hypothesis.stateful import initialize, rule, run_state_machine_as_test
 
@@ -62,7 +61,6 @@ def model_on(server: PostgresServer, template: str) -> type[Jobs]:
     return JobsOnPostgres
 
 
-@pytest.mark.timeout(900)
 def test_whatever_two_nodes_do_with_jobs_in_turn_postgres_does_what_the_model_does(
     postgres_server: PostgresServer, postgres_template: str
 ) -> None:

@@ -260,7 +260,6 @@ def test_every_question_of_the_contract_is_asked_here() -> None:
     assert asked == QUESTIONS.keys() | NO_LISTS
 
 
-@pytest.mark.timeout(900)
 async def test_every_list_is_served_by_an_index(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     noted = Noted(monkeypatch)
     monkeypatch.setattr(sqlite_readers, "READ_MAX_S", 2 * PAGE_MAX_S)
